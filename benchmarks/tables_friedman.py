@@ -1,8 +1,9 @@
-"""CPU seconds, memory and R² of fits to noisy rows of Friedman's first function of ten inputs, and two further fits.
+"""CPU seconds, memory and R² of fits to noisy rows of Friedman's first function of ten inputs, and further fits.
 
 The noise has variance 1, the function itself has R² .960 on noisy rows. The others, of the KAN alone: five-fold
-cross-validation of 400 rows of six inputs, two of which act, Airy's function on [-6, 6] from 3,000 exact points, and
-smooth functions of two and of five inputs from as many.
+cross-validation of 400 rows of six inputs, two of which act, Airy's function on [-6, 6] from 3,000 exact points, smooth
+functions of two and of five inputs from as many, copies of 400 rows of Friedman's function, and tables of few discrete
+columns with and without a column of noise.
 """
 
 import warnings
@@ -15,6 +16,7 @@ from tables_summary import add
 
 from edgewise.compare import measures
 from edgewise_experiments.runner.store import commit, machine
+from edgewise_experiments.tables.copies import COPIES, DISCRETE, copied, friedman
 
 TEST_ROWS = 10_000
 LIMIT = 600  # CPU seconds after which a fit is given up
@@ -128,16 +130,56 @@ def smooth(name: str, seed: int) -> dict:
     return {"relative rmse": error, "chosen": model.search_.chosen, "seconds": round(seconds, 3)}
 
 
+def with_copies(kind: str, seed: int) -> dict:
+    """Fit copies of 400 rows with the defaults of a KAN; R² of fresh rows, of the function there, and as reported."""
+    from edgewise import KANRegressor
+
+    x, _, y = friedman(400, seed)
+    fresh, mean, fresh_y = friedman(TEST_ROWS, 1_000_000 + seed)
+    rows, weight = copied(kind, 400, seed)
+    warnings.simplefilter("ignore")
+    before = cpu_seconds()
+    model = KANRegressor(random_state=seed).fit(x[rows], y[rows], sample_weight=weight)
+    seconds = cpu_seconds() - before
+    prediction, held_out = model.predict(fresh), model.search_.chosen_trial.loss
+    found = {"r2": measures("regression", fresh_y, prediction)["r2"]}
+    found |= {"r2 of the function": measures("regression", mean, prediction)["r2"], "r2 held out": 1 - held_out}
+    return found | {"chosen": model.search_.chosen, "seconds": round(seconds, 3)}
+
+
+def with_noise(name: str, seed: int) -> dict:
+    """Log loss of a KAN on two fifths of a table of discrete columns, and of one that has a column of noise too."""
+    from edgewise import KANClassifier
+
+    x, y = DISCRETE[name]()
+    generator = np.random.default_rng(seed)
+    noisy = np.column_stack([x, generator.random(len(y))])
+    train, test = np.split(generator.permutation(len(y)), [len(y) * 3 // 5])
+    warnings.simplefilter("ignore")
+    before = cpu_seconds()
+    model = KANClassifier(random_state=seed).fit(x[train], y[train])
+    seconds = cpu_seconds() - before
+    other = KANClassifier(random_state=seed).fit(noisy[train], y[train])
+    losses, others = (
+        -np.log(one.predict_proba(columns[test])[np.arange(len(test)), y[test]])
+        for one, columns in ((model, x), (other, noisy))
+    )
+    found = {"log loss": float(losses.mean()), "log loss held out": model.search_.chosen_trial.loss}
+    found |= {"gain of noise": float((losses - others).mean())}
+    found |= {"error of the gain": float((losses - others).std() / len(test) ** 0.5)}
+    return found | {"chosen": model.search_.chosen, "seconds": round(seconds, 3)}
+
+
 def run_others(seed: int, path) -> None:
-    """Measure the cross-validation, the function of one input and the smooth functions of several."""
-    several = ((f"{name}, 3,000 points", partial(smooth, name)) for name in SMOOTH)
+    """Measure the fits of the KAN alone."""
+    several = [(f"{name}, 3,000 points", partial(smooth, name)) for name in SMOOTH]
+    several += [(f"400 rows, {kind}", partial(with_copies, kind)) for kind in ("plain", *COPIES)]
+    several += [(f"{name}, a column of noise", partial(with_noise, name)) for name in DISCRETE]
     for name, function in (("five folds of 400 x 6", cross_validated), ("Airy, 3,000 points", airy), *several):
         import_like(partial(function, seed))
         row = measured(partial(function, seed), {"model": "KAN", "what": name, "seed": seed}, path)
-        shown = (
-            ("error",) if "error" in row else ("r2", "largest error", "relative rmse", "chosen", "warnings", "seconds")
-        )
-        found = ", ".join(f"{key} {row[key]}" for key in shown if key in row)
+        hidden = ("model", "what", "seed", "peak_mib", "versions", "machine", "commit")
+        found = ", ".join(f"{key} {value}" for key, value in row.items() if key not in hidden)
         print(f"{name}: {found}, {row['peak_mib']} MiB at most", flush=True)
 
 

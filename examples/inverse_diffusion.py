@@ -37,7 +37,8 @@ def main() -> None:
     )
     solution = solve(problem, tolerance=1e-4, budget=0.002 if options.quick else 1.0)
     print(solution.message)
-    print(f"k = {solution.unknowns['k']:.4f}, the truth is {TRUTH}; the initial value was {problem.coefficients['k']}")
+    start = problem.form.coefficients["k"]
+    print(f"k = {solution.unknowns['k']:.4f}, the truth is {TRUTH}; the initial value was {start}")
 
 
 if __name__ == "__main__":

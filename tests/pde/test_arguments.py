@@ -158,7 +158,7 @@ def test_numbers_of_other_libraries_and_generators_are_accepted():
     assert domain.bounds.tolist() == [[0.0, 1.0]]
     assert float(Disk(np.float32(2.0), torch.zeros(2)).outer) == 2.0
     problem = PDE(lambda u, k: u.xx + k, domain, (c for c in ENDS), coefficients={"k": torch.tensor(2.0)}, points=20)
-    assert problem.coefficients == {"k": 2.0} and len(problem.blocks()) == 2
+    assert problem.form.coefficients == {"k": 2.0} and len(problem.blocks()) == 2
     PDE(lambda u: u.xx + 1, LINE, [Dirichlet(np.float32(0), on="x=0"), Dirichlet(lambda x: x.numpy() * 0, on="x=1")])
     assert Observations([[0.5]], np.ones(1, np.float32)).values.dtype == torch.float64
     points = torch.full((3, 1), 0.5)

@@ -44,7 +44,7 @@ def library(name: str) -> PDE:
 
 def exact(problem: PDE, points: np.ndarray) -> np.ndarray:
     """The closed solution at points (b, n), (b, fields)."""
-    solution = problem.solution
+    solution = problem.form.solution
     parts = solution if isinstance(solution, dict) else {problem.fields[0]: solution}
     x = torch.from_numpy(np.ascontiguousarray(points))
     return np.stack([value_at(parts[f], problem.domain.coordinates, x, "solution").numpy() for f in problem.fields], 1)
@@ -355,7 +355,7 @@ def plate() -> float:
     true = np.sin(PI * s[1:-1, None]) * np.sin(PI * s[1:-1])
     back = np.linalg.inv(vectors)
     modes = back @ (4 * PI**4 * true) @ back.T / (values[:, None] + values) ** 2
-    assert problem.solution is not None
+    assert problem.form.solution is not None
     return distance((vectors @ modes @ vectors.T).real, true)
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Real
-from pathlib import Path
 from typing import Any, Self, TypeGuard
 
 import numpy as np
@@ -16,26 +15,13 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from edgewise.checks import KnownKeywords, is_integer
 from edgewise.errors import InputError
-from edgewise.estimator.columns.batches import (
-    NetworkRows,
-    all_rows,
-    batches_of,
-    began_after,
-    survey_of,
-    team_of,
-    unfinished_fit,
-)
 from edgewise.estimator.columns.constraints import Bounds, column_constraints, given_knowledge, knowledge_sentence
 from edgewise.estimator.columns.reading import Rows
-from edgewise.estimator.columns.source import c_encoder, python_encoder
 from edgewise.estimator.display import EstimatorDisplay
-from edgewise.export import Units, to_c, to_onnx, to_program, to_python
-from edgewise.export.c_code import c_source
-from edgewise.export.numpy_code import python_source
-from edgewise.files import write_bytes
 from edgewise.model_selection.additive import AdditiveSummary
 from edgewise.model_selection.automatic import AutoResult, auto_fit, network_error_bars, output_limits, problem_of
 from edgewise.model_selection.fixed_shape import InterruptedTraining, shape_of, train_shape
@@ -48,8 +34,9 @@ from edgewise.model_selection.search.records import SearchReport
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.nn.trace import Trace
-from edgewise.outcomes import ProgressCallback, StopReason, check_on_interrupt, reported
+from edgewise.outcomes import ProgressCallback, check_on_interrupt, reported
 from edgewise.tables.scaling import AffineScaling
+from edgewise.tables.table import InBatches
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.loop.threads import one_thread
 
@@ -62,10 +49,10 @@ CLIP = 8.0
 # 442 rows of 10 columns two threads that wait actively took six times the CPU seconds of one, at 450,000 rows of 9
 # columns 1.7 times the CPU seconds and 1.5 times the wall time, since a search makes many short steps.
 ONE_THREAD_NUMBERS = 10**7
+# Rows up to which copies of rows are told apart one by one, five times as many as a search takes; tables of counts may
+# have many more.
+MOST_TOLD_APART = 100_000
 FARTHEST_INPUT = 1e100  # of scaled inputs: squares stay finite
-# Parameters that do not decide what passes over a table find.
-NO_RESULT = ("time_limit", "n_jobs", "on_interrupt", "warm_start", "verbose", "random_state")
-WRITERS: dict[str, Callable[..., None]] = {".py": to_python, ".c": to_c, ".onnx": to_onnx, ".pt2": to_program}
 
 
 @contextmanager
@@ -139,53 +126,19 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
 
     def _fit_any(self, settings: SearchSettings, X: Any, y: Any, sample_weight: Any, groups: Any) -> Self:
         """Fit with checked settings to a table in memory or in batches; a failure leaves the estimator as it was."""
-        batches = batches_of(X)
         with unchanged_on_failure(self):
-            if batches is None:
+            if isinstance(X, InBatches | DataLoader):
+                # The door to tables in batches, their files and several processes, for a fit that has them.
+                from edgewise.estimator.columns.batches import fit_in_batches
+
+                fit_in_batches(self, X, settings, {"y": y, "sample_weight": sample_weight, "groups": groups})
+            else:
                 self._fit(settings, X, y, sample_weight, groups)
-                return self
-            team = team_of(batches)
-            if team.number > 0:
-                for name, value in team.serve().items():
-                    setattr(self, name, value)
-                return self
-            with team.leading(lambda: {**vars(self), "_progress": None}):
-                others = {"y": y, "sample_weight": sample_weight, "groups": groups}
-                others["class_weight"] = getattr(self, "class_weight", None)
-                run = {name: value for name, value in self.get_params().items() if name not in NO_RESULT}
-                run |= {"kind": type(self).__name__, "random_state": settings.seed}
-                with unfinished_fit(batches, run) as journal:
-                    table = survey_of(batches, team, settings, others, journal, has_labels=settings.loss == "classes")
-                    sample = table.survey.sample
-                    names = sample.table.names
-                    columns = [sample.table.columns[name] for name in names]
-                    rows = sample.table if sample.is_named else np.stack(columns, 1)
-                    settings = replace(settings, survey=table, began=began_after(settings, time.perf_counter()))
-                    self._fit(settings, rows, sample.y, sample.weight, sample.groups)
-                    is_whole = self.search_.stopped is not StopReason.INTERRUPTED
-                    if journal is not None and journal is not batches.checkpoint and is_whole:
-                        journal.remove()
-                self.training_rows_ = table.survey.rows
-                if sample.is_named and batches.targets:
-                    self.target_names_ = batches.targets
         return self
 
     def _fit(self, settings: SearchSettings, X: Any, y: Any, sample_weight: Any, groups: Any) -> None:
         """Fit to rows in memory; a failure may leave attributes of both fits."""
         raise NotImplementedError
-
-    def _network_rows(self, settings: SearchSettings, function: Callable[..., tuple[np.ndarray, ...]]) -> NetworkRows:
-        """Return a function of a batch that gives its rows, as the network takes them, to another function."""
-        return NetworkRows(
-            function,
-            self.encoder_,
-            self.input_scaling_,
-            getattr(self, "target_scaling_", None),
-            CLIP if settings.is_fixed else FARTHEST_INPUT,
-            settings.loss,
-            getattr(self, "classes_", None),
-            settings.survey.survey.factor,
-        )
 
     def _checked_settings(self) -> SearchSettings:
         """Check the parameters; return them as settings of the search, whose outputs the caller fills in."""
@@ -276,9 +229,6 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         samples = replace(samples, groups=self.encoder_.indicator_groups)
         inputs = samples.x.shape[1]
         clip = np.tile([-CLIP, CLIP], (inputs, 1))
-        weight = samples.weight
-        if weight.min() < 1:  # Weights of at least 1 count repeats; others are no counts, and their mean is made 1.
-            samples = replace(samples, weight=weight / weight.mean())
         if settings.is_fixed:
             samples = replace(samples, x=np.clip(samples.x, -CLIP, CLIP))
         if warm and settings.is_fixed:
@@ -311,9 +261,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         else:
             everything = None
             if settings.survey is not None:
-                everything = all_rows(
-                    settings.survey, lambda function: self._network_rows(settings, function), settings.seed
-                )
+                everything = settings.survey.all_rows(self, settings, samples.total)
             result = auto_fit(samples, settings, report, everything)
             if everything is not None and result.fitted is None and not settings.is_fixed:
                 words = f"The model is that of a sample of {len(samples):,} of {everything.count:,} rows."
@@ -393,56 +341,29 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         # for a date. `.py` and `.c` also have a function `inputs` that makes them from a row of the table, and `.py` a
         # function `predict_rows` for rows as dictionaries. There a text that did not occur in training counts as the
         # most frequent level.
+        # The door to the formats, which a fit does not load.
+        from edgewise.estimator.exporting import write_program
+
         check_is_fitted(self)
-        ending = Path(path).suffix.lower()
-        if ending not in WRITERS:
-            raise InputError(f"path must end in {', '.join(WRITERS)}, got {os.fspath(path)!r}")
-        classes = hasattr(self, "classes_")
-        target = getattr(self, "target_scaling_", None)
-        units = Units(
-            self.input_scaling_.shift,
-            self.input_scaling_.scale,
-            self.input_limits_,
-            None if target is None else target.shift,
-            None if target is None else target.scale,
-            probabilities=classes,
-            exponent=getattr(self, "_exponent", None),
-            out_limits=self._output_limits,
-        )
-        labels: dict[str, Any] = {}
-        if ending in (".py", ".c"):
-            if outputs is None and classes:
-                outputs = [f"probability of {label}" for label in self.classes_]
-            labels = {"names": self._network_names(names), "outputs": outputs}
-        if self.encoder_.is_plain or ending not in (".py", ".c"):
-            WRITERS[ending](self.model_, path, units=units, **labels)
-            return
-        source, encoder = (python_source, python_encoder) if ending == ".py" else (c_source, c_encoder)
-        text = source(self.model_, units=units, **labels)
-        if ending == ".py":
-            columns = ", ".join(f"{name!a}: ..." for name in self.encoder_.columns)
-            text = (
-                f"# For rows of the table, as dictionaries (frame.to_dict('records') of pandas):\n"
-                f"#     predict_rows([{{{columns}}}])\n"
-                "# `predict` below takes the inputs of the network instead, which `inputs(row)` makes.\n"
-            ) + text
-        text += encoder(self.encoder_)
-        write_bytes(path, text.encode())
+        write_program(self, path, names=names, outputs=outputs)
 
 
 def canonical_rows(
-    x: np.ndarray, y: np.ndarray, weight: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the distinct rows in lexicographic order, with the weight of each: x (n, d), y (n, m) and weights (n,).
+    x: np.ndarray, y: np.ndarray, weight: np.ndarray | None, blocks: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+    """Return the independent rows in lexicographic order: x (n, d), y (n, m), weights (n,) and blocks (n,).
 
     A row of weight 2 and the same row twice become equal, bit for bit, and the order of the rows is lost. Results that
     are computed from the returned rows therefore depend on neither. Weights are nonnegative, ones if left out; rows of
-    weight 0 are dropped.
+    weight 0 are dropped. Copies, which are equal in x, y and block, are rows of their own where they are repeated
+    measurements, and elsewhere one row, whose weight says how much it counts and nothing of the noise: the weights
+    that are returned sum to the number of independent rows.
     """
     weight = np.ones(len(x)) if weight is None else weight
     used = weight > 0
+    columns = [x, y] if blocks is None else [x, y, blocks]
     # Adding 0.0 turns -0.0 into 0.0: the two are equal, so they must also sort alike.
-    rows = np.column_stack([x, y])[used] + 0.0
+    rows = np.column_stack(columns)[used] + 0.0
     weight = weight[used]
     order = np.argsort(rows[:, 0], kind="stable")
     first = rows[order, 0]
@@ -452,13 +373,44 @@ def canonical_rows(
     weight = weight[order]
     starts = np.flatnonzero(np.r_[True, (rows[1:] != rows[:-1]).any(axis=1)])
     distinct = rows[starts]
-    return distinct[:, : x.shape[1]], distinct[:, x.shape[1] :], np.add.reduceat(weight, starts)
+    mass = np.add.reduceat(weight, starts)
+    inputs = distinct[:, : x.shape[1]]
+    targets = distinct[:, x.shape[1] : x.shape[1] + y.shape[1]]
+    # Whole weights count copies; other weights do not, so that each row given is one.
+    copies = np.diff(starts, append=len(rows))
+    if (weight % 1 == 0).all():
+        copies = mass
+    if not are_measured_again(inputs, targets):
+        copies = np.ones(len(distinct))
+    independent = copies.sum()
+    mass = mass * (independent / mass.sum())
+    # Copies are told apart one by one, or in lots where they are very many.
+    lots = np.ceil(copies * min(1.0, MOST_TOLD_APART / independent)).astype(np.int64)
+    place = np.repeat(np.arange(len(distinct)), lots)
+    told_apart = None if blocks is None else distinct[place, -1]
+    return inputs[place], targets[place], (mass / lots)[place], told_apart
 
 
-def block_codes(groups: ArrayLike | None, rows: int) -> np.ndarray:
-    """Return each row's place among the sorted labels of groups, (N, 1); (N, 0) without. Raises InputError."""
+def are_measured_again(x: np.ndarray, y: np.ndarray) -> bool:
+    """Return whether equal rows, in lexicographic order, are repeated measurements: x (n, d), y (n, m).
+
+    They are where rows of equal inputs have different targets, the pure error of experiments. Where most rows have
+    inputs and a target that no other row has, two measurements hardly agree in all digits: equal rows are copies,
+    whatever a few other rows of equal inputs do.
+    """
+    same_inputs = (x[1:] == x[:-1]).all(axis=1)
+    same_targets = (y[1:] == y[:-1]).all(axis=1)
+    if not (same_inputs & ~same_targets).any():
+        return False
+    with_own_inputs = np.count_nonzero(np.r_[True, ~same_inputs] & np.r_[~same_inputs, True])
+    with_own_target = np.count_nonzero(np.unique(y, axis=0, return_counts=True)[1] == 1)
+    return min(with_own_inputs, with_own_target) <= len(x) / 2
+
+
+def block_codes(groups: ArrayLike | None, rows: int) -> np.ndarray | None:
+    """Return each row's place among the sorted labels of groups, (N,); None without. Raises InputError."""
     if groups is None:
-        return np.empty((rows, 0))
+        return None
     labels = np.asarray(groups)
     if labels.shape != (rows,):
         raise InputError(f"groups must hold one label for each of the {rows} rows, got shape {labels.shape}")
@@ -468,7 +420,7 @@ def block_codes(groups: ArrayLike | None, rows: int) -> np.ndarray:
     names, codes = np.unique(labels.astype(str) if labels.dtype == object else labels, return_inverse=True)
     if len(names) < 2:
         raise InputError(f"groups must hold at least two different labels, got {str(names[0])!r} alone")
-    return codes[:, None].astype(np.float64)
+    return codes.astype(np.float64)
 
 
 def standardisation(y: np.ndarray, weight: np.ndarray) -> AffineScaling:

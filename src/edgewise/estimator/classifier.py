@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from inspect import Parameter, signature
 from numbers import Number
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -17,17 +17,18 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from edgewise.checks import check_number, is_number
-from edgewise.discovery.problem import FormulaOptions
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows
 from edgewise.estimator.columns.constraints import INEQUALITIES, Bounds, checked_bounds
 from edgewise.estimator.columns.reading import Rows
-from edgewise.estimator.equations import class_front_of_table, table_front
-from edgewise.formulas.front import Front
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.policy import SearchSettings
-from edgewise.tables.batches import Batches
 from edgewise.tables.target import MAX_NUMERIC_CLASSES, MIN_ROWS_PER_NUMERIC_CLASS
+
+if TYPE_CHECKING:
+    from edgewise.discovery.problem import FormulaOptions
+    from edgewise.formulas.front import Front
+    from edgewise.tables.batches import Batches
 
 _FORMULAS = "a classifier may have several formulas; fit_equations(X) looks for them and equations_ has them"
 _ERRORS = "predict_proba says how certain a class is"
@@ -171,7 +172,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         y : array-like of shape (N,)
             Labels of at least two classes.
         sample_weight : array-like of shape (N,), optional
-            Nonnegative weights.
+            Nonnegative weights. A whole number is the same as so many copies of the row; copies are further evidence on
+            the noise only where rows of equal inputs have different targets.
         groups : array-like of shape (N,), optional
             Labels of groups of rows that depend on each other, such as a person or a place: no group is divided where
             candidates are compared and intervals calibrated.
@@ -199,15 +201,21 @@ class KANClassifier(ClassifierMixin, KANEstimator):
                 raise InputError(f"y must hold labels of one kind, got {' and '.join(kinds)}")
         classes, codes = np.unique(labels, return_inverse=True)
         _check_classes(labels, len(classes))
-        weight = self._class_weighted(classes, codes, given_weight)
-        rows, codes, weight = canonical_rows(rows, np.column_stack([codes, block_codes(groups, len(rows))]), weight)
-        blocks = codes[:, 1] if codes.shape[1] > 1 else None
-        kept, codes = np.unique(codes[:, 0], return_inverse=True)  # a class may have had no weight
+        importance = self._class_importance(classes, codes, given_weight)
+        weight = np.ones(len(rows)) if given_weight is None else given_weight
+        weight = np.where(importance[codes] > 0, weight, 0.0)
+        kept = np.unique(codes[weight > 0])  # a class may have no weight
         if len(kept) < 2:
             raise InputError("y must hold at least two classes with positive weight, got one class")
+        codes = np.searchsorted(kept, codes)[:, None]
+        rows, codes, weight, blocks = canonical_rows(rows, codes, weight, block_codes(groups, len(rows)))
+        codes = codes[:, 0].astype(np.int64)
+        # Classes that count more are seen no more often.
+        weighted = weight * importance[kept][codes]
+        weight = weighted * (weight.sum() / weighted.sum())
         warm = self._can_continue(rows, len(kept)) and settings.is_fixed
-        warm = warm and np.array_equal(self.classes_, classes[kept.astype(int)])
-        self.classes_ = classes[kept.astype(int)]
+        warm = warm and np.array_equal(self.classes_, classes[kept])
+        self.classes_ = classes[kept]
         samples = Samples(self._scale_inputs(rows, weight, warm), codes, weight, blocks=blocks)
         self._train(samples, self._with_knowledge(replace(settings, outputs=len(kept)), self._network_bounds()), warm)
         if hasattr(self, "equations_"):  # they belong to an earlier fit
@@ -251,7 +259,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         y: ArrayLike | None = None,
         *,
         names: Sequence[str] | None = None,
-        time_limit: float = 60.0,
+        time_limit: float | None = None,
         options: FormulaOptions | None = None,
     ) -> Self:
         """Search for formulas of the log-odds and keep them as `equations_`; a boundary is where its formula is 0.
@@ -266,8 +274,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
             formulas imitate the model.
         names : sequence of str, optional
             Names of the inputs; if left out, those the estimator was fitted with, else x_1, x_2, ...
-        time_limit : float, default=60
-            Seconds, about, shared by all classes.
+        time_limit : float, optional
+            Seconds, about, shared by all classes; without a limit, work of about a minute is planned.
         options : FormulaOptions, optional
             What the law may be made of, and weights of the rows, as in `find_formula`.
 
@@ -292,8 +300,12 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         >>> len(model.fit_equations(X, names=["a"], time_limit=1).equations_) > 0
         True
         """
+        # The door to the search for formulas, which a fit does not load.
+        from edgewise.estimator.equations import class_front_of_table, table_budget, table_front
+
         check_is_fitted(self)
-        check_number(time_limit, "time_limit", positive=True, of=" of seconds")
+        if time_limit is not None:
+            check_number(time_limit, "time_limit", positive=True, of=" of seconds")
         logits = np.asarray(self.decision_function(X))
         if logits.ndim == 1:
             columns = logits[:, None]
@@ -301,9 +313,11 @@ class KANClassifier(ClassifierMixin, KANEstimator):
             columns = logits - logits.mean(1, keepdims=True)
         rows = self._inputs(X)
         names = self._network_names(names)
-        limit = time_limit / columns.shape[1]
         if y is None:
-            fronts = [table_front(rows, column, names, limit, options=options) for column in columns.T]
+            fronts = [
+                table_front(rows, column, names, table_budget(time_limit, len(columns.T)), options=options)
+                for column in columns.T
+            ]
         else:
             labels = column_or_1d(y)
             check_consistent_length(rows, labels)
@@ -315,7 +329,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
             if logits.ndim > 1:
                 odds = [logits[:, k] - np.logaddexp.reduce(np.delete(logits, k, 1), 1) for k in range(len(of))]
             fronts = [
-                class_front_of_table(rows, labels == label, names, limit, column, options)
+                class_front_of_table(rows, labels == label, names, table_budget(time_limit, len(of)), column, options)
                 for label, column in zip(of, odds, strict=True)
             ]
         if logits.ndim == 1:
@@ -378,17 +392,16 @@ class KANClassifier(ClassifierMixin, KANEstimator):
             weights = np.asarray(sample_weight, dtype=np.float64)
         return float(np.average(labels == self.classes_[best], weights=weights))
 
-    def _class_weighted(self, classes: np.ndarray, codes: np.ndarray, weight: np.ndarray | None) -> np.ndarray | None:
-        """Return the weights of the rows times those of their classes."""
+    def _class_importance(self, classes: np.ndarray, codes: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+        """Return the weight of each class that `class_weight` states, (classes,), ones by default."""
         chosen = self.class_weight
         if chosen is None:
-            return weight
-        own = np.ones(len(codes)) if weight is None else weight
+            return np.ones(len(classes))
         if isinstance(chosen, str) and chosen == "balanced":
-            total = np.bincount(codes, weights=own, minlength=len(classes))
+            total = np.bincount(codes, weights=weight, minlength=len(classes))
             present = total > 0
-            factor = np.divide(own.sum(), present.sum() * total, out=np.zeros(len(classes)), where=present)
-        elif isinstance(chosen, Mapping):
+            return np.divide(total.sum(), present.sum() * total, out=np.zeros(len(classes)), where=present)
+        if isinstance(chosen, Mapping):
             values = dict(zip(classes.tolist(), [1.0] * len(classes), strict=True))
             for label, value in chosen.items():
                 if label not in values:
@@ -399,10 +412,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
                         f"class_weight must hold finite numbers of at least 0, got {value!r} for {label!r}"
                     )
                 values[label] = float(value)
-            factor = np.array(list(values.values()))
-        else:
-            raise InputError(f"class_weight must be None, 'balanced' or a dict from class to weight, got {chosen!r}")
-        return own * factor[codes]
+            return np.array(list(values.values()))
+        raise InputError(f"class_weight must be None, 'balanced' or a dict from class to weight, got {chosen!r}")
 
     def _logits(self, codes: np.ndarray) -> np.ndarray:
         """Return the logits; where cells are unknown, the logarithms of the mean probabilities."""

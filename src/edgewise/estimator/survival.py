@@ -150,7 +150,8 @@ class KANSurvival(KANEstimator):
             Event (True, or False where the row was censored) and time: a structured array with one field of each, or
             the pair (event, time).
         sample_weight : array-like of shape (N,), optional
-            Nonnegative weights.
+            Nonnegative weights. A whole number is the same as so many copies of the row; copies are further evidence on
+            the noise only where rows of equal inputs have different targets.
         groups : array-like of shape (N,), optional
             Labels of groups of rows that depend on each other, such as a person or a place: no group is divided where
             candidates are compared and intervals calibrated.
@@ -173,13 +174,11 @@ class KANSurvival(KANEstimator):
         family = Cox(self.ties)
         rows, _, given_weight = self._read_training(X, NO_Y, sample_weight, ensure_min_samples=2)
         times = family.checked(_time_and_event(y, len(rows)))
-        blocks = block_codes(groups, len(rows))
-        rows, times, weight = canonical_rows(rows, np.column_stack([times, blocks]), given_weight)
-        times, blocks = times[:, :2], times[:, 2:]
+        rows, times, weight, blocks = canonical_rows(rows, times, given_weight, block_codes(groups, len(rows)))
         family.checked(times)  # rows of weight zero are gone
         scaling = AffineScaling.fit(rows, weight)
         scaled = scaling.transform(rows)
-        additive = self._chosen(scaled, times, weight, family, blocks[:, 0] if blocks.size else None)
+        additive = self._chosen(scaled, times, weight, family, blocks)
         model = additive.to_kan()
         limits = additive.limits
         risk = additive.predict_link(scaled)[:, 0]

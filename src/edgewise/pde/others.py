@@ -83,10 +83,10 @@ def other_solutions(
         inverse = torch.tensor([1 / units[name] for name in stated.fields], dtype=torch.float64)
         models = [network_in_units(model, inverse) for model in models]
     statement = recognised(problem.form)
-    if isinstance(statement, str) or marches(statement) or problem.is_linear or statement.form.has_integrals:
+    if isinstance(statement, str) or marches(statement) or problem.form.is_linear or statement.form.has_integrals:
         if isinstance(statement, str):
             reason = statement
-        elif problem.is_linear:
+        elif problem.form.is_linear:
             reason = "it is linear"
         else:
             reason = "it evolves in time"

@@ -35,13 +35,7 @@ _timeout: ContextVar[float] = ContextVar("edgewise_timeout", default=TIMEOUT)  #
 
 
 def process_and_count() -> tuple[int, int]:
-    """Return the number of this process, from 0, and how many there are; (0, 1) outside of torch.distributed.
-
-    Examples
-    --------
-    >>> process_and_count()
-    (0, 1)
-    """
+    """Return the number of this process, from 0, and how many there are; (0, 1) outside of torch.distributed."""
     torch = sys.modules.get("torch")  # not imported for this: the command line checks its arguments without it
     if torch is None or not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return 0, 1
@@ -369,17 +363,7 @@ class Team:
 
 @contextmanager
 def sentences_of_losses() -> Iterator[None]:
-    """Raise ProcessError in place of the error of torch, as in a step of DistributedDataParallel, for one that is lost.
-
-    Examples
-    --------
-    >>> try:
-    ...     with sentences_of_losses():
-    ...         raise RuntimeError("[gloo/transport/tcp/pair.cc:553] Connection closed by peer")
-    ... except ProcessError as error:
-    ...     str(error)[:61]
-    'process 0 of 1 heard nothing from another one, which has ende'
-    """
+    """Raise ProcessError for a lost process in place of the error of torch, as in DistributedDataParallel."""
     try:
         yield
     except RuntimeError as error:

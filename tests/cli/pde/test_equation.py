@@ -33,7 +33,7 @@ def test_a_file_with_its_solution(written):
     t = torch.tensor([[0.5]], dtype=torch.float64)
     assert float(opened.problem.exact(t)) == pytest.approx(0.6065306597126334, rel=1e-15)
     plain = open_equation(written(DECAY))
-    assert plain.problem.solution is None and plain.statement.startswith("the problem in ")
+    assert plain.problem.form.solution is None and plain.statement.startswith("the problem in ")
 
 
 def test_a_file_may_import_its_neighbours(written, tmp_path):

@@ -18,14 +18,14 @@ from edgewise_experiments.problems.named_equations import (
     solitons,
 )
 
-KNOWN = [equation.name for equation in EQUATIONS if equation.make().solution is not None]
+KNOWN = [equation.name for equation in EQUATIONS if equation.make().form.solution is not None]
 
 
 @pytest.mark.parametrize("name", [equation.name for equation in EQUATIONS])
 def test_every_equation_can_be_made(name):
     equation = named_equation(name)
     problem = equation.make()
-    assert problem.order <= 4
+    assert problem.form.order <= 4
     assert len(equation.statement) < 100
     for block in problem.blocks():
         jet = torch.zeros(1 + len(block.directions) * block.order if block.order else 1, 5, len(problem.fields))

@@ -36,15 +36,16 @@ def test_a_far_miss_counts_a_limited_amount():
     assert losses.tolist() == [LARGEST_ERROR, LARGEST_ERROR, LARGEST_ERROR, 99.5**2]
 
 
-def test_a_comparison_is_paired_and_weights_are_repeats():
+def test_a_comparison_is_paired_and_a_weight_makes_no_further_rows():
     rng = np.random.default_rng(0)
     simple = rng.random(50)
     rich = simple - 0.1
     gain, error = paired_gain(simple, rich, np.ones(50))
     assert abs(gain - 0.1) < 1e-12 and error < 1e-12
     weight = rng.integers(1, 4, 50).astype(float)
-    repeated = np.repeat(simple, weight.astype(int))
-    np.testing.assert_allclose(mean_and_error(simple, weight), mean_and_error(repeated, np.ones(len(repeated))))
+    copies = np.repeat(np.arange(50), weight.astype(int))
+    expected = mean_and_error(simple[copies], np.ones(len(copies)), blocks=copies)
+    np.testing.assert_allclose(mean_and_error(simple, weight), expected)
     assert paired_gain(simple, np.full(50, np.nan), weight)[0] == -np.inf
 
 

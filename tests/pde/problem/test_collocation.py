@@ -139,7 +139,7 @@ MANUFACTURED = {
 def test_residuals_vanish_on_the_solution_and_on_no_other(name):
     problem = MANUFACTURED[name]
     losses = block_losses(problem)
-    assert len(losses) == 1 + len(problem.conditions)
+    assert len(losses) == 1 + len(problem.form.conditions)
     assert max(losses.values()) < 1e-20, losses
     others = block_losses(problem.with_solution({n: (lambda points: points[:, 0] ** 2 + 0.3) for n in problem.fields}))
     assert min(others.values()) > 1e-6, others
@@ -316,7 +316,7 @@ def test_what_is_known_of_an_equation_is_found_once():
     problem = PDE(equation, Interval(0, 1), [Dirichlet(0.0)], points=50)
     before = len(calls)
     other = problem.resampled(30, seed=2).with_weight(4.0)
-    assert (other.order, other.is_linear, other.has_integrals) == (2, False, False)
+    assert (other.form.order, other.form.is_linear, other.form.has_integrals) == (2, False, False)
     assert len(calls) == before
     assert other.blocks()[0].weight == 4.0 and len(other.blocks()[0].data) == 30
     chosen = torch.tensor([[0.25], [0.5]], dtype=torch.float64)

@@ -101,7 +101,7 @@ def test_integrals_may_change_their_order_but_not_their_set():
     condition = Condition(lambda u, v: (u, v - 1), on="x=0")
     known = {"u": lambda x: torch.sin(x), "v": lambda x: torch.cos(x)}
     problem = PDE(lambda u, v, x: (u.x - 1 + integral(u, 0.0, x), v.x + integral(v, 0.0, x)), LINE, [condition])
-    assert problem.is_linear
+    assert problem.form.is_linear
     problem = PDE(swapped, LINE, [condition], points=9, solution=known)
     block = problem.with_role(BlockRole.EQUATION)[0]
     x = block.data.x
@@ -251,7 +251,7 @@ class _Holder(torch.nn.Module):
 
 def test_volterra():
     problem = volterra()
-    assert problem.has_integrals and problem.is_linear
+    assert problem.form.has_integrals and problem.form.is_linear
     solution = solve(problem, tolerance=1e-9)
     assert solution.stopped == "converged"
     assert solution.errors().relative_l2 < 1e-9
@@ -304,7 +304,7 @@ def test_fredholm_over_a_square():
         [],
         solution=lambda x, y: torch.exp(x + y),
     )
-    assert problem.is_linear and problem.has_integrals
+    assert problem.form.is_linear and problem.form.has_integrals
     solution = solve(problem, tolerance=1e-7)
     error = solution.errors().relative_l2
     assert error < 1e-7
@@ -361,7 +361,7 @@ def test_memory_of_a_nonlinear_equation_in_time():
         [Initial(1.0)],
         solution=lambda t: torch.exp(t),
     )
-    assert not problem.is_linear
+    assert not problem.form.is_linear
     assert solve(problem, tolerance=1e-9).errors().relative_l2 < 1e-8
 
 

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from edgewise import KAN, InputError, LevenbergMarquardt, fit
-from edgewise.checkpoint import load_solution, save_solution
 from edgewise.pde import (
     PDE,
     Ball,
@@ -26,6 +25,7 @@ from edgewise.pde import (
 )
 from edgewise.pde.problem.interfaces import Parts
 from edgewise.pde.solver.gridded import quadrature_of
+from edgewise.pde.storage import load_solution, save_solution
 
 LINE, SQUARE = Interval(0, 1), Box(x=(-1, 1), y=(-1, 1))
 where = torch.where
@@ -82,7 +82,7 @@ def test_three_layers_and_both_ways_to_write_them():
     ends = [Dirichlet(known)]
     for joints in ([Interface("x=0.2"), Interface("x=0.7")], [Interface(Interval(0.2, 0.7))]):
         problem = PDE(equation, LINE, [*ends, *joints], solution=known)
-        assert problem.outputs == len(joints) + 1
+        assert problem.form.outputs == len(joints) + 1
         assert solve(problem).errors().relative_l2 < 1e-12
 
 
@@ -123,7 +123,7 @@ def test_a_coefficient_of_the_value_and_of_an_unknown_number_is_allowed():
     problem = PDE(
         lambda u, a: diffusion(u, lambda x, value: a * (1 + value)), LINE, [Dirichlet(0.0)], coefficients={"a": 1.0}
     )
-    assert not problem.is_linear
+    assert not problem.form.is_linear
 
 
 @pytest.mark.parametrize("conditions", [[], [Interface("x=0.5")]], ids=["smooth", "interface"])
@@ -225,7 +225,7 @@ def test_a_coefficient_of_the_solution():
         return where(x < 0.5, 1 + value, 2.0 + 0 * value)
 
     problem = PDE(lambda u: diffusion(u, k), LINE, [Dirichlet(known), Interface("x=0.5")], solution=known)
-    assert not problem.is_linear
+    assert not problem.form.is_linear
     assert solve(problem, tolerance=1e-9).errors().relative_l2 < 1e-8
 
 

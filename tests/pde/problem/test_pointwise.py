@@ -200,7 +200,7 @@ def test_mistakes_in_an_equation_get_one_sentence(equation, message):
 )
 def test_roots_logarithms_and_reciprocals_in_time(equation, known, start):
     problem = PDE(equation, Time(0, 1.5), [Initial(start)], solution=known)
-    assert not problem.is_linear
+    assert not problem.form.is_linear
     assert solve(problem).errors().relative_l2 < 1e-12
 
 

@@ -197,7 +197,7 @@ def test_a_field_without_a_source_keeps_its_unit():
 def test_a_product_beside_a_large_coefficient_is_not_linear():
     """Whether an equation is linear is asked of each residual in the units of its fields."""
     problem = reactions(1e-9, 1e3)[0]
-    assert not problem.is_linear
+    assert not problem.form.is_linear
 
 
 def test_an_end_before_the_last_moment_and_a_value_in_the_message_have_the_units_of_the_statement():

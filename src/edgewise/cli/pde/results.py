@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 
 import edgewise
-from edgewise.checkpoint.solution import save_solution
 from edgewise.cli.pde.equation import Equation
 from edgewise.cli.shared.folder import SOLUTION_MARK, ResultFolder
 from edgewise.cli.shared.opening import SOLUTION_FILE
@@ -19,6 +18,7 @@ from edgewise.cli.terminal.options import command_line
 from edgewise.cli.terminal.plain_values import plain
 from edgewise.files import write_bytes
 from edgewise.pde import Errors, Solution
+from edgewise.pde.storage import save_solution
 from edgewise.plot import animate, save, solution_figure, solution_history
 
 ALL = "all"  # key of the errors of all fields together
@@ -57,7 +57,7 @@ class SolveResults:
         """Measure the errors, where the exact solution is known."""
         problem = solution.problem
         errors = {}
-        if problem.has_exact_solution:
+        if problem.form.has_exact_solution:
             several = problem.fields if len(problem.fields) > 1 else ()
             errors = {name: solution.errors([name]) for name in several} | {ALL: solution.errors()}
         return cls(job, equation, solution, errors, seconds)
@@ -101,7 +101,7 @@ class SolveResults:
             "statement": self.equation.statement,
             "equation": self.job.equation,
             "fields": list(problem.fields),
-            "order": problem.order,
+            "order": problem.form.order,
             "domain": {"kind": type(domain).__name__, "box": domain.ends, "volume": domain.volume},
             "hard_conditions": bool(problem.form.hard.values),
             "network": type(solution.model).__name__,

@@ -57,13 +57,7 @@ class Link:
 
 
 def possible_links(y: np.ndarray) -> Iterator[Link]:
-    """The links whose inverse is defined at y (N,), apart from noise; the identity first.
-
-    Examples
-    --------
-    >>> [link.name for link in possible_links(np.array([0.1, 0.5, 0.9]))]
-    ['', 'exp', 'sqrt', '1/', 'square', 'tanh', 'asin', 'atan']
-    """
+    """The links whose inverse is defined at y (N,), apart from noise; the identity first."""
     everywhere = np.ones(len(y), dtype=bool)
     size = np.abs(y)
 

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from edgewise.checks import check_count, is_number
+from edgewise.checks import check_count
 from edgewise.errors import InputError
 from edgewise.interpret.black_box import check_points
 from edgewise.nn.layers.spline import KANLayer
@@ -39,6 +39,8 @@ AS_TIGHT = 2.0  # a part that is at most so many times looser than the whole net
 
 # Of the search for functions and of the tests.
 RELATION_DEGREE = 3  # of the splines
+RELATION_INTERVALS = 5  # knot intervals of every function
+LOOSEST = 0.25  # largest looseness of a relation; two columns with correlation r have 1 - r
 MOST_RELATION_ROWS = 4000  # rows that are used: half to find relations, half to test them
 EXHAUSTIVE = 20_000  # up to so many subsets of three columns all of them are tested
 BRANCHES = 3  # independent relations that are sought in one subset
@@ -164,8 +166,6 @@ def relations(
     names: Sequence[str] | None = None,
     seeds: int = 30,
     steps: int = 300,
-    grid_size: int = 5,
-    loosest: float = 0.25,
     seed: int = 0,
 ) -> Relations:
     """Find the relations among the columns of a table without a target.
@@ -188,10 +188,6 @@ def relations(
         Number of networks, 0 for none.
     steps : int
         Training steps of each network.
-    grid_size : int
-        Knot intervals of every function.
-    loosest : float
-        Largest `Relation.looseness` that counts; two columns with correlation r have 1 - r.
     seed : int
         Seed of all random numbers.
 
@@ -222,16 +218,13 @@ def relations(
     x = check_points(x, least=50)
     check_count(seeds, "seeds", 0)
     check_count(steps, "steps")
-    check_count(grid_size, "grid_size")
-    if not (is_number(loosest) and 0 < loosest < 1):
-        raise InputError(f"loosest must be between 0 and 1, got {loosest!r}")
     if names is None:
         names = [f"x{i + 1}" for i in range(x.shape[1])]
     else:
         names = list(map(str, names))
     if len(names) != x.shape[1]:
         raise InputError(f"names must hold {x.shape[1]} names, got {len(names)}")
-    search = _RelationSearch(x, grid_size, loosest, torch.Generator().manual_seed(seed))
+    search = _RelationSearch(x, LOOSEST, torch.Generator().manual_seed(seed))
     search.train_networks(seeds, steps)
     result = search.relations()
     if result:
@@ -252,18 +245,15 @@ def relations(
     return Relations(result, search.tests, tuple(sentences))
 
 
-def bound_together(
-    x: ArrayLike | Tensor, inputs: Sequence[int], *, grid_size: int = 5, seed: int = 0
-) -> Relation | None:
+def bound_together(x: ArrayLike | Tensor, inputs: Sequence[int], *, seed: int = 0) -> Relation | None:
     """Find the tightest relation of given columns of a table in which all of them take part."""
     # This is a single test that was planned beforehand: its p-value has no correction for other tests, and some of the
     # columns may be related more tightly among themselves.
     x = check_points(x, least=50)
-    check_count(grid_size, "grid_size")
     inputs = tuple(sorted(inputs))
     if len(set(inputs)) < max(len(inputs), 2) or not set(inputs) <= set(range(x.shape[1])):
         raise InputError(f"inputs must be two or more different columns of {x.shape[1]}, got {inputs}")
-    search = _RelationSearch(x, grid_size, 1.0, torch.Generator().manual_seed(seed))
+    search = _RelationSearch(x, 1.0, torch.Generator().manual_seed(seed))
     candidates = sorted(search.candidates([inputs]), key=lambda candidate: candidate.looseness)
     search.tests = 1
     if candidates:
@@ -297,7 +287,7 @@ class _Candidate:
 class _RelationSearch:
     """The basis functions of every column on both halves of the rows, and the search for relations among them."""
 
-    def __init__(self, x: Tensor, grid_size: int, loosest: float, generator: torch.Generator):
+    def __init__(self, x: Tensor, loosest: float, generator: torch.Generator):
         self.loosest = loosest
         self.generator = generator
         x = x[torch.randperm(len(x), generator=generator)[:MOST_RELATION_ROWS]]
@@ -309,7 +299,7 @@ class _RelationSearch:
         ends = torch.stack([ordered[few - 1], ordered[-few]], 1)
         fences = data_domain(x)
         self.knots = knot_vectors.uniform(
-            torch.where(ends[:, :1] < ends[:, 1:], ends, fences), grid_size, RELATION_DEGREE
+            torch.where(ends[:, :1] < ends[:, 1:], ends, fences), RELATION_INTERVALS, RELATION_DEGREE
         )
         values = basis(torch.maximum(torch.minimum(x, fences[:, 1]), fences[:, 0]), self.knots, RELATION_DEGREE)
         half = len(x) // 2

@@ -32,7 +32,9 @@ class Samples:
 
     x: np.ndarray  # inputs
     y: np.ndarray  # numbers of order 1, or integers from 0
-    weight: np.ndarray  # positive weights; a weight of 2 is the same as the row twice
+    # positive weights, which say how much a row counts; it is independent of the others whatever its weight, and where
+    # noise is measured their sum is the number of rows
+    weight: np.ndarray
     # what makes y proportional to the target in its own units, for a logarithm: (y + offset) is the target over its
     # scale
     offset: float = 0.0

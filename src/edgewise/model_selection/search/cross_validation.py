@@ -127,8 +127,9 @@ def paired_gain(
 def mean_and_error(values: np.ndarray, weight: np.ndarray, blocks: np.ndarray | None = None) -> tuple[float, float]:
     """Weighted mean of the finite values and its standard error; infinite for a single sample.
 
-    With blocks the deviations of each block are summed before they are squared, since they may be correlated (the
-    cluster-robust variance of Liang and Zeger, Biometrika 73 (1986) 13).
+    Samples are independent, whatever their weights; blocks of them with `blocks`, where the deviations of each block
+    are summed before they are squared, since they may be correlated (the cluster-robust variance of Liang and Zeger,
+    Biometrika 73 (1986) 13).
     """
     seen = np.isfinite(values)
     if not seen.all():
@@ -137,10 +138,10 @@ def mean_and_error(values: np.ndarray, weight: np.ndarray, blocks: np.ndarray | 
         blocks = None if blocks is None else blocks[seen]
     total = float(weight.sum())
     mean = float(weight @ values) / total
-    if total <= 1:
-        return mean, np.inf
+    sums = weight * (values - mean)
     if blocks is not None:
-        names, place = np.unique(blocks, return_inverse=True)
-        sums = np.bincount(place, weight * (values - mean))
-        return mean, float(np.sqrt(sums @ sums * len(names) / (len(names) - 1)) / total) if len(names) > 1 else np.inf
-    return mean, float(np.sqrt(weight @ (values - mean) ** 2 / (total - 1) / total))
+        place = np.unique(blocks, return_inverse=True)[1]
+        sums = np.asarray(np.bincount(place, sums), dtype=np.float64)
+    if len(sums) < 2:
+        return mean, np.inf
+    return mean, float(np.sqrt(sums @ sums * len(sums) / (len(sums) - 1)) / total)

@@ -378,7 +378,9 @@ def smooth_residual(x: np.ndarray, residual: np.ndarray, weight: np.ndarray, err
 
     deviation = x.std(0)
     points = x / np.where(deviation > 0, deviation, 1.0)
-    neighbour = KDTree(points).query(points, 2)[1][:, 1]
+    order = np.random.default_rng(0).permutation(len(points))  # so that of equal points any may be the nearest
+    nearest = order[KDTree(points[order]).query(points, 2)[1]]
+    neighbour = np.where(nearest[:, 1] == np.arange(len(points)), nearest[:, 0], nearest[:, 1])
     differences = ((residual - residual[neighbour]) ** 2).mean(1) / 2
     variance = np.average((residual**2).mean(1), weights=weight)
     ratio = float(np.average(differences, weights=weight)) / max(float(variance), ABOVE_ZERO)

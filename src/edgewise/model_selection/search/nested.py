@@ -45,9 +45,9 @@ class Search:
     # candidates are fitted to folds, which share knots and columns and find their own strengths: leaving a row out to
     # first order is far too hopeful where classes are nearly separated. Strengths for classes are changed by a common
     # factor, which the folds choose, since restricted likelihood of the quadratic approximation is biased for binary
-    # data [1]_; so are those of rows in groups. Each takes the place of the one before only if its held-out loss is
-    # lower; polynomials and hidden nodes must lower it by a standard error, and hidden nodes are tried only where two
-    # ridge functions explain residuals.
+    # data [1]_; so are those of rows in groups and of rows with unequal weights, which it takes for precisions. Each
+    # takes the place of the one before only if its held-out loss is lower; polynomials and hidden nodes must lower it
+    # by a standard error, and hidden nodes are tried only where two ridge functions explain residuals.
 
     def __init__(self, samples: Samples, family: Family, settings: SearchSettings, clock: Clock | None = None) -> None:
         self.settings = settings
@@ -206,13 +206,20 @@ class Search:
     def _watch(self) -> Callable[[], None] | None:
         return None if self.clock.limit is None else self.clock.check
 
+    @property
+    def _is_noise_known(self) -> bool:
+        """Whether the noise of the rows is independent and of one size: no blocks, and weights that hardly differ."""
+        weight = self.samples.weight
+        worth = weight.sum() ** 2 / (weight @ weight)  # in rows of equal weight
+        return self.samples.blocks is None and worth > self.policy.even_weights * len(weight)
+
     def _shrunk(self, candidate: Candidate, share: float) -> Candidate:
         """Change all strengths by a common factor while that lowers the held-out loss, where REML may be wrong.
 
-        It is for classes, and where rows of a group depend on each other, which its likelihood does not know.
+        It is for classes, and where the likelihood does not know the noise of the rows.
         """
         single = self.samples.y.ndim == 1 or self.samples.y.shape[1] == 1
-        is_doubtful = are_classes(self.family) or (self.samples.blocks is not None and single)
+        is_doubtful = are_classes(self.family) or (not self._is_noise_known and single)
         if not is_doubtful or not self._divided():
             return candidate
         plain = replace(candidate, factor=1.0).describe()
@@ -252,7 +259,7 @@ class Search:
             self.sentences.append(f"{words} explains more of the residuals than the best of all pairs would by chance.")
             return simple
         noise = [float(np.mean(self.cache.estimate(c).fits[0].dispersion)) for c in (simple, rich)]
-        settled = self.samples.blocks is None and is_linear(family) and noise[1] < self.policy.settled_noise * noise[0]
+        settled = self._is_noise_known and is_linear(family) and noise[1] < self.policy.settled_noise * noise[0]
         if settled:
             self._leave_one_out(rich, share)
         else:
@@ -408,7 +415,7 @@ class Search:
 
     def _assess(self, candidates: Sequence[Candidate], share: float) -> None:
         """Get held-out evidence: without each row for squared errors, by folds for all other losses."""
-        if (self.family.quadratic and self.samples.blocks is None) or not self._divided():
+        if (self.family.quadratic and self._is_noise_known) or not self._divided():
             for candidate in candidates:
                 self.clock.check()
                 self._leave_one_out(candidate, share)

@@ -23,6 +23,9 @@ class SearchPolicy:
     # divided twice, since the luck of one division is a good part of the error; a large one into three parts, which
     # saves time
     divisions: tuple[tuple[int, int, int], ...] = ((0, 5, 2), (1500, 3, 1))
+    # share of the rows that unequal weights must be worth (Kish, "Survey Sampling", 1965, section 11.7), or folds judge
+    # the candidates: rows that weigh more have no less noise where weights count copies
+    even_weights: float = 0.95
     # rows from which a single part is held out: a fifth of 10,000 rows shows differences of some percent
     single_rows: int = 10_000
     # most rows of the cross-validation, since more lead to the same decision; the final fit uses all rows

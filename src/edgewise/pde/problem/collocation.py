@@ -15,7 +15,7 @@ from edgewise.pde.domains.domain import Box, Domain, finite_number
 from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.domains.sampling import HOW
 from edgewise.pde.problem.conditions import FieldValues, check_weight
-from edgewise.pde.problem.evaluation import Requirements, Value
+from edgewise.pde.problem.evaluation import Requirements
 from edgewise.pde.problem.residuals import block_of, check_outputs
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm, known_solution, strong_form_of
 from edgewise.train.problems.block_problem import BlockProblem
@@ -186,11 +186,6 @@ class Collocation(BlockProblem):
         return self.form.fields
 
     @property
-    def outputs(self) -> int:
-        """Number of outputs of a network: one for each field, on each part of a domain with interfaces."""
-        return self.form.outputs
-
-    @property
     def output_domains(self) -> Domain | list[Domain]:
         """The domain on which all outputs count, or, with interfaces, that of each output."""
         if self.form.parts is None:
@@ -201,51 +196,6 @@ class Collocation(BlockProblem):
     def is_cut(self) -> bool:
         """True where the domain of an output is no box, so that it cuts through cells of a grid."""
         return self.form.parts is not None or not isinstance(self.domain, Box)
-
-    @property
-    def conditions(self) -> tuple:
-        """All conditions, as given."""
-        return self.form.conditions
-
-    @property
-    def coefficients(self) -> Mapping[str, float]:
-        """Unknown coefficients and the values at which they start."""
-        return self.form.coefficients
-
-    @property
-    def weight(self) -> float:
-        """Weight of the equation against the conditions."""
-        return self.form.weight
-
-    @property
-    def solution(self) -> Mapping[str, Value] | None:
-        """Known solution of each field, for errors only."""
-        return self.form.solution
-
-    @property
-    def has_exact_solution(self) -> bool:
-        """True if the solution is known for every field."""
-        return self.form.has_exact_solution
-
-    @property
-    def periodic(self) -> tuple[str, ...]:
-        """Coordinates in which the solution is periodic."""
-        return self.form.periodic
-
-    @property
-    def order(self) -> int:
-        """Order of the highest derivative, in the equation or in a condition."""
-        return self.form.order
-
-    @property
-    def is_linear(self) -> bool:
-        """True if the equation and all conditions are linear in the fields."""
-        return self.form.is_linear
-
-    @property
-    def has_integrals(self) -> bool:
-        """True if the equation or a condition contains integrals of fields."""
-        return self.form.has_integrals
 
     @property
     def sizes(self) -> Tensor:
@@ -333,7 +283,7 @@ class Collocation(BlockProblem):
 
     def metric(self, prediction: Tensor, data: Data) -> tuple[str, float] | None:
         """("relative_l2", relative error at the collocation points), where the solution is known; else None."""
-        if not self.has_exact_solution:
+        if not self.form.has_exact_solution:
             return None
         x = data.x.double()
         values = self.field_jet(prediction.double()[None], x, None, 0)[0]
@@ -349,10 +299,10 @@ class Collocation(BlockProblem):
         layers = getattr(network, "layers", ())
         degrees = [layer.degree for layer in layers if hasattr(layer, "degree")]
         degrees += [degree for layer in layers for degree in getattr(layer, "degrees", ())]
-        if degrees and self.order > min(degrees) - 1:
+        if degrees and self.form.order > min(degrees) - 1:
             raise InputError(
-                f"the model's splines must have degree {self.order + 1} or more for an equation of order {self.order}, "
-                f"got {min(degrees)}"
+                f"the model's splines must have degree {self.form.order + 1} or more for an equation of order "
+                f"{self.form.order}, got {min(degrees)}"
             )
 
 
@@ -416,7 +366,7 @@ class PDE(Collocation):
     >>> from edgewise.pde import Dirichlet, Initial, Interval, Time
     >>> conditions = [Dirichlet(0.0), Initial(lambda x: torch.sin(torch.pi * x))]
     >>> problem = PDE(lambda u: u.t - 0.1 * u.xx, Interval(0, 1) * Time(0, 1), conditions)
-    >>> problem.fields, problem.order, problem.is_linear
+    >>> problem.fields, problem.form.order, problem.form.is_linear
     (('u',), 2, True)
     """
 

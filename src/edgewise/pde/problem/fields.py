@@ -232,7 +232,7 @@ def gradient(u: Field) -> Tensor:
 
     >>> from edgewise.pde import PDE, Dirichlet, Interval
     >>> problem = PDE(lambda u: gradient(u).square().sum(1) - 1, Interval(0, 1), [Dirichlet(0.0, on="x=0")])
-    >>> problem.order, problem.is_linear
+    >>> problem.form.order, problem.form.is_linear
     (1, False)
     """
     _check_fields("gradient", (u,))
@@ -260,7 +260,7 @@ def laplacian(u: Field) -> Tensor:
     Examples
     --------
     >>> from edgewise.pde import PDE, Dirichlet, Disk
-    >>> PDE(lambda u: laplacian(u) + 4, Disk(), [Dirichlet(0.0)]).order
+    >>> PDE(lambda u: laplacian(u) + 4, Disk(), [Dirichlet(0.0)]).form.order
     2
     """
     _check_fields("laplacian", (u,))
@@ -289,7 +289,7 @@ def hessian(u: Field) -> Tensor:
     --------
     >>> from edgewise.pde import PDE, Dirichlet, Disk
     >>> problem = PDE(lambda u: hessian(u).square().sum((1, 2)) - 1, Disk(), [Dirichlet(0.5)])
-    >>> problem.order, problem.is_linear
+    >>> problem.form.order, problem.form.is_linear
     (2, False)
     """
     _check_fields("hessian", (u,))

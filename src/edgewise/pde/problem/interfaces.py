@@ -369,7 +369,7 @@ def diffusion(u: Field, coefficient: float | Field | Callable[..., Tensor]) -> T
     --------
     >>> from edgewise.pde import PDE, Dirichlet, Interval
     >>> problem = PDE(lambda u: diffusion(u, lambda x: 1 + x), Interval(0, 1), [Dirichlet(lambda x: x)])
-    >>> problem.order, problem.is_linear
+    >>> problem.form.order, problem.form.is_linear
     (2, True)
     """
     if not isinstance(u, Field):

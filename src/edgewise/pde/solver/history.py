@@ -327,7 +327,8 @@ class History(WorkBudget):
     ) -> tuple[StopReason, str] | None:
         """Record the only integration in time; return the stop reason and a sentence, or None if it hardly began.
 
-        It may give way to another method (`gives_way`), which then solves a problem that goes wrong at once.
+        With `gives_way` the result is also None where it goes wrong within the first hundredth of the time, so that
+        another method can follow.
         """
         axis = problem.form.time
         domain = problem.domain
@@ -578,7 +579,7 @@ def solve_step_work(network: nn.Module, problem: Collocation) -> float:
     assert isinstance(network, Chain)
     size = count_parameters(network)
     # integrals make rows of all parameters
-    if problem.has_integrals:
+    if problem.form.has_integrals:
         active = size
     else:
         active = active_parameters(network)

@@ -97,7 +97,7 @@ def separable_network(
     """A new float64 network of this rank on the domain of a problem; for `around` see `SeparableLayer`."""
     layer = SeparableLayer(
         problem.domain.dimension,
-        rank * problem.outputs,
+        rank * problem.form.outputs,
         grid_size=grid_size,
         degree=degree,
         domain=problem.domain.bounds,
@@ -105,15 +105,15 @@ def separable_network(
         around=around,
         dtype=torch.float64,
     )
-    return SeparableNetwork(layer, problem.outputs)
+    return SeparableNetwork(layer, problem.form.outputs)
 
 
 def tensor_network(problem: Collocation, grid_size: int, degree: int) -> TensorNetwork:
     """A float64 network on even grids over the domain of a problem, constant: zero, or where the problem is defined."""
-    periodic = [name in problem.periodic for name in problem.domain.coordinates]
+    periodic = [name in problem.form.periodic for name in problem.domain.coordinates]
     sizes = [max(grid_size, degree + 1) if repeats else grid_size for repeats in periodic]
     lines = even_lines(problem.domain, sizes)
-    layer = TensorLayer(lines, problem.outputs, degree=degree, periodic=periodic)
+    layer = TensorLayer(lines, problem.form.outputs, degree=degree, periodic=periodic)
     nn.init.constant_(layer.coef, problem.form.level)
     return TensorNetwork(layer)
 
@@ -152,14 +152,14 @@ def network_for(problem: Collocation, hidden: Sequence, grid_size: int, degree: 
     bounds = problem.domain.bounds
     periods = {}
     for number, name in enumerate(problem.domain.coordinates):
-        if name in problem.periodic:
+        if name in problem.form.periodic:
             low, high = bounds[number].tolist()
             periods[number] = (low, high - low)
     if periods:
         others = [number for number in range(len(bounds)) if number not in periods]
         circle = torch.tensor([[-1.0, 1.0]], dtype=bounds.dtype)
         bounds = torch.cat([bounds[others], circle.expand(2 * len(periods), 2)])
-    width = (len(bounds), *hidden, problem.outputs)
+    width = (len(bounds), *hidden, problem.form.outputs)
     kan = KAN(width, grid_size, degree, base="zero", domain=bounds, seed=seed, dtype=torch.float64)
     if periods:
         return PeriodicNetwork(PeriodicLayer(problem.domain.dimension, periods), kan)

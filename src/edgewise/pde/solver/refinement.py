@@ -122,7 +122,7 @@ class Refinement:
             plan.shape == TENSOR
             and isinstance(plan.method, LevenbergMarquardt)
             and not problem.unknowns
-            and problem.is_linear
+            and problem.form.is_linear
         )
 
     def run(self) -> tuple[StopReason, str]:
@@ -133,7 +133,7 @@ class Refinement:
                 if not starts or not self.history.past_deadline:
                     starts.append(self._start(shape, number))
             first = self._first_stage(min(starts, key=lambda start: start.loss))
-            if self.problem.has_integrals:
+            if self.problem.form.has_integrals:
                 first = self._with_settled_integrals(first)
         except KeyboardInterrupt:
             if not starts:
@@ -141,7 +141,7 @@ class Refinement:
             self.history.add_stage(min(starts, key=lambda start: start.loss))
             return StopReason.INTERRUPTED, "Interrupted before the first stage was complete, whose network this is."
         self.history.add_stage(first)
-        is_unsettled = self.problem.has_integrals and self._integrals_gap(first) > LARGEST_GAP
+        is_unsettled = self.problem.form.has_integrals and self._integrals_gap(first) > LARGEST_GAP
         if is_unsettled and not self.history.past_deadline:  # the judgement names it
             return StopReason.NO_PROGRESS, self.history.message_with_residual("More points of integrals do not help")
         try:
@@ -155,7 +155,7 @@ class Refinement:
         if shape in (TENSOR, ()) or self.plan.start is not None:
             return [(shape, 0)]
         additive: list[tuple[tuple | str, int]] = [((), 0)]
-        first = additive if shape == SEPARABLE and not self.problem.periodic else []
+        first = additive if shape == SEPARABLE and not self.problem.form.periodic else []
         return first + [(shape, number) for number in range(self.plan.starts)]
 
     def _start(self, shape: tuple | str, number: int) -> TrainedNetwork:
@@ -346,7 +346,7 @@ class Refinement:
         is finer in some coordinates alone is no evidence.
         """
         problem = self.problem
-        is_sure = problem.is_linear and not problem.form.surplus
+        is_sure = problem.form.is_linear and not problem.form.surplus
         if self.plan.shape != TENSOR or is_sure or problem.unknowns or problem.form.observations:
             return False
         sizes = zip(grid_sizes(coarse.network), grid_sizes(fine.network), strict=True)

@@ -267,11 +267,11 @@ def _refined(refinement: Refinement, history: History) -> tuple[StopReason, str]
     before = history.best
     residual = history.fresh_residual
     count = len(history.stages)
-    if refinement.problem.order > MAX_DEGREE - 1:
+    if refinement.problem.form.order > MAX_DEGREE - 1:
         if before is None:
             raise InputError(
                 f"the equation must be of order {MAX_DEGREE - 1} at most where no grid of splines has a solution, got "
-                f"{refinement.problem.order}"
+                f"{refinement.problem.form.order}"
             )
         return StopReason.NO_PROGRESS, history.message_with_residual("A finer grid does not lower the residual")
     if before is None:
@@ -334,7 +334,7 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
     if not isinstance(problem, Collocation):
         raise InputError(f"problem must be a PDE, got {type(problem).__name__}")
     check_options(solve, options, SolveOptions)
-    is_high = problem.order > MAX_DEGREE - 1
+    is_high = problem.form.order > MAX_DEGREE - 1
     if is_high:
         _check_high_order(problem, options)
     degree = options.get("degree")
@@ -342,14 +342,15 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
         if problem.form.parts is None:
             degree = MAX_DEGREE
         else:
-            degree = max(DEGREE_OF_PARTS, problem.order + 1)
+            degree = max(DEGREE_OF_PARTS, problem.form.order + 1)
     starts = options.get("starts", 2)
     check_count(degree, "degree")
     check_count(starts, "starts")
     check_count(seed, "seed", 0)
-    if degree > max(MAX_DEGREE, DEGREE_OF_PARTS) or (problem.order > degree - 1 and not is_high):
+    if degree > max(MAX_DEGREE, DEGREE_OF_PARTS) or (problem.form.order > degree - 1 and not is_high):
         raise InputError(
-            f"degree must be {problem.order + 1} to {MAX_DEGREE} for an equation of order {problem.order}, got {degree}"
+            f"degree must be {problem.form.order + 1} to {MAX_DEGREE} for an equation of order {problem.form.order}, "
+            f"got {degree}"
         )
     dimension = problem.domain.dimension
     grid_size = options.get("grid_size")
@@ -357,7 +358,7 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
         grid_size = FIRST_GRID_OF_BOX if dimension > 1 else FIRST_GRID_OF_LINE
     check_count(grid_size, "grid_size")
     shape: tuple | str = TENSOR if dimension <= MOST_TENSOR else SEPARABLE
-    if shape == SEPARABLE and problem.periodic:
+    if shape == SEPARABLE and problem.form.periodic:
         shape = (5 + dimension,)  # separable networks are not periodic
     hidden = options.get("hidden")
     if hidden is not None:
@@ -372,14 +373,14 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
         ours, theirs = ((list(each.domain.ends.items()), each.fields) for each in (problem, start.problem))
         if ours != theirs:
             raise InputError(f"start must have the coordinates, ends and fields of the problem, {ours}, got {theirs}")
-        repeats = problem.periodic
-        has = start.problem.periodic
+        repeats = problem.form.periodic
+        has = start.problem.form.periodic
         if set(repeats) != set(has):
             raise InputError(f"start must have the periodic coordinates of the problem, {repeats}, got {has}")
-        if problem.outputs != start.problem.outputs:
+        if problem.form.outputs != start.problem.form.outputs:
             raise InputError(
-                f"start must have as many fields on parts between interfaces as the problem, {problem.outputs}, "
-                f"got {start.problem.outputs}"
+                f"start must have as many fields on parts between interfaces as the problem, {problem.form.outputs}, "
+                f"got {start.problem.form.outputs}"
             )
         begin = start.model
         if isinstance(begin, TensorNetwork):  # without the covariance of measured fields, which is of that problem
@@ -393,7 +394,7 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
                     shape = TENSOR
                 else:
                     shape = kan_of(begin).config.width[1:-1]
-    if problem.has_integrals:
+    if problem.form.has_integrals:
         most = MOST_FACTORISED_WITH_INTEGRALS
     else:
         most = MOST_FACTORISED_IN_EQUATIONS
@@ -418,7 +419,7 @@ def _check_high_order(problem: Collocation, options: SolveOptions) -> None:
     if isinstance(found, str):
         most = MAX_DEGREE - 1
         raise InputError(
-            f"the equation must be of order {most} at most where it is left to networks, got {problem.order}, "
+            f"the equation must be of order {most} at most where it is left to networks, got {problem.form.order}, "
             f"and {found}"
         )
 
@@ -494,7 +495,7 @@ def _solve_on_structured_grids(
     ended = solve_on_grids(problem, stationary_stages(statement, begin), history, tolerance)
     if is_large and (ended is None or ended[0] is StopReason.NO_PROGRESS):
         return _solve_with_low_rank(problem, history, tolerance, ended)
-    if ended is not None and ended[0] is StopReason.CONVERGED and not problem.is_linear:
+    if ended is not None and ended[0] is StopReason.CONVERGED and not problem.form.is_linear:
         assert history.best is not None
         try:
             found = None
@@ -632,7 +633,7 @@ def solve_on_grids(
         return exhausted[0], history.message_with_residual(exhausted[1])
     evidence = history.evidence()
     is_resolved = history.fresh_residual <= LARGEST_RESIDUAL
-    if evidence.is_final and (problem.is_linear or is_resolved):
+    if evidence.is_final and (problem.form.is_linear or is_resolved):
         return StopReason.NO_PROGRESS, history.message_with_residual("A finer grid would not help")
     if not is_resolved or evidence.estimate > UNSOLVED_ESTIMATE:
         return None  # least squares on grids graded by the residual may still find what no structured grid resolves

@@ -52,7 +52,7 @@ def harmonic_corners(problem: Collocation) -> list[CornerFunctions]:
 
     They are so if the second derivatives of the equation are a number times the Laplacian at the corner.
     """
-    if not isinstance(problem.domain, Polygon) or len(problem.fields) > 1 or problem.order != 2:
+    if not isinstance(problem.domain, Polygon) or len(problem.fields) > 1 or problem.form.order != 2:
         return []
     conditions = problem.with_role(BlockRole.CONDITION)
     numbers = {name: value.detach() for name, value in problem.unknowns.items()}
@@ -88,9 +88,9 @@ def harmonic_corners(problem: Collocation) -> list[CornerFunctions]:
 
 def degree_of(problem: Collocation) -> int:
     """Degree of the splines on grids whose cells the boundary does not cut."""
-    if problem.order < SPLINE_DEGREE:
+    if problem.form.order < SPLINE_DEGREE:
         return SPLINE_DEGREE
-    return min(problem.order + ABOVE_ORDER, MAX_PRODUCT_DEGREE)
+    return min(problem.form.order + ABOVE_ORDER, MAX_PRODUCT_DEGREE)
 
 
 def finer_grids(problem: Collocation, is_fitted: bool, corners_are_known: bool) -> Iterator[list[Tensor]]:
@@ -110,7 +110,7 @@ def finer_grids(problem: Collocation, is_fitted: bool, corners_are_known: bool) 
         octaves = OCTAVES_WITH_CORNERS
         more = MORE_WITH_CORNERS
         most = MOST_WITH_CORNERS
-    periodic = [name in problem.periodic for name in domain.coordinates]
+    periodic = [name in problem.form.periodic for name in domain.coordinates]
     while True:
         lines = []
         for axis, (low, high) in enumerate(domain.bounds.tolist()):

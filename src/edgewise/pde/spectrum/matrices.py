@@ -39,11 +39,11 @@ def on_fitted_cells(
     problem: Collocation, lines: list[Tensor], corners: list[CornerFunctions], values: list[float]
 ) -> Matrices:
     """Galerkin's method with splines, and functions of corners, that fulfil all conditions."""
-    periodic = [name in problem.periodic for name in problem.domain.coordinates]
+    periodic = [name in problem.form.periodic for name in problem.domain.coordinates]
     degree = degree_of(problem)
     layer = TensorLayer(lines, len(problem.fields), degree=degree, periodic=periodic)
     network = TensorNetwork(layer)
-    (name,) = problem.coefficients
+    (name,) = problem.form.coefficients
     finer = lines
     domain = problem.domain
     if corners and isinstance(domain, Polygon):
@@ -77,9 +77,9 @@ def on_fitted_cells(
 
 def on_cut_cells(problem: Collocation, lines: list[Tensor], values: list[float]) -> Matrices:
     """Galerkin's method with all splines that reach into the domain, whose boundary cuts cells."""
-    domain, (name,) = problem.domain, problem.coefficients
+    domain, (name,) = problem.domain, problem.form.coefficients
     degree = CUT_SPLINE_DEGREE[domain.dimension]
-    periodic = [each in problem.periodic for each in domain.coordinates]
+    periodic = [each in problem.form.periodic for each in domain.coordinates]
     axes = [SplineAxis(line.numpy(), degree, repeats) for line, repeats in zip(lines, periodic, strict=True)]
     grid = CutGrid(problem.form, domain, axes, points_of_interval=degree + 1)
     matrices = [torch.from_numpy(CutGalerkin(problem.form, grid, {name: value}).matrix) for value in values]

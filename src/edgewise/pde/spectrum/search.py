@@ -237,10 +237,10 @@ def _check_problem(problem: Collocation) -> bool:
     if not isinstance(problem, Collocation):
         raise InputError(f"problem must be a PDE, got {type(problem).__name__}")
     domain = problem.domain
-    if len(problem.coefficients) != 1:
-        named = ", ".join(problem.coefficients) or "none"
+    if len(problem.form.coefficients) != 1:
+        named = ", ".join(problem.form.coefficients) or "none"
         raise InputError(f"problem must have one unknown coefficient, the eigenvalue, got {named}")
-    (name, start), *_ = problem.coefficients.items()
+    (name, start), *_ = problem.form.coefficients.items()
     form = problem.form
     beside = strong_form_of(form.equation, domain, form.conditions, coefficients={name: start + 1.0})
     if form.observations:
@@ -261,9 +261,9 @@ def _check_problem(problem: Collocation) -> bool:
         raise InputError(
             f"problem must have no integrals, no delays and no hard conditions for eigenvalues, got {came}"
         )
-    if problem.order > MAX_PRODUCT_DEGREE - 2:
+    if problem.form.order > MAX_PRODUCT_DEGREE - 2:
         raise InputError(
-            f"problem must be of order {MAX_PRODUCT_DEGREE - 2} at most for eigenvalues, got {problem.order}"
+            f"problem must be of order {MAX_PRODUCT_DEGREE - 2} at most for eigenvalues, got {problem.form.order}"
         )
     if form.parts is not None:
         raise InputError("problem must have no Interface for eigenvalues, got one")
@@ -296,14 +296,15 @@ def _check_problem(problem: Collocation) -> bool:
     else:
         edges = None
     is_of_cells = isinstance(domain, Box) or (edges is not None and bool((edges == 0).any(1).all()))
-    if not (is_fixed and is_of_cells) and (len(problem.fields) > 1 or problem.order != 2):
+    if not (is_fixed and is_of_cells) and (len(problem.fields) > 1 or problem.form.order != 2):
         if is_fixed:
             where = f"on a {type(domain).__name__}"
         else:
             where = f"with {name} in a condition"
         raise InputError(
             f"problem must be one equation of second order for eigenvalues {where}, got {len(problem.fields)} of order "
-            f"{problem.order}: others need a box, or a polygon with edges along the axes, and conditions without {name}"
+            f"{problem.form.order}: others need a box, or a polygon with edges along the axes, and conditions without "
+            f"{name}"
         )
     return is_fixed and is_of_cells
 
@@ -316,7 +317,7 @@ def _on_grid(
     Without a list of functions of corners splines cannot fulfil the conditions. On the first grid it is also checked
     that the coefficient enters linearly.
     """
-    (start,) = problem.coefficients.values()
+    (start,) = problem.form.coefficients.values()
     moved = [start, start + 1.0, *([start + 2.0] if is_first else [])]
     if corners is None:
         (stiff, second, *beyond), function = on_cut_cells(problem, lines, moved)
@@ -325,7 +326,7 @@ def _on_grid(
     mass = second - stiff
     for third in beyond:
         if float((third - second - mass).abs().max()) > SYMMETRIC * float(second.abs().max()):
-            (name,) = problem.coefficients
+            (name,) = problem.form.coefficients
             raise InputError(f"problem must depend linearly on the coefficient {name} for eigenvalues")
     width = EXTRA_VECTORS + count
     if len(stiff) < width:

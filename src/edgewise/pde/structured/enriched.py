@@ -111,7 +111,7 @@ def operator_of(problem: Collocation) -> Operator | None:
     slope = torch.einsum("kb,ki->bi", row[1::2], along) / size[:, None]
     spread = float(level.max() - level.min())
     if (
-        not problem.is_linear
+        not problem.form.is_linear
         or float(slope.abs().max()) > ROUNDED_KIND
         or spread > ROUNDED_KIND * float(level.abs().max())
     ):
@@ -258,17 +258,19 @@ def enriched_stages(problem: Collocation, begin: Callable[[Tensor], Tensor] | No
     """
     form = problem.form
     domain = problem.domain
-    is_other = problem.unknowns or form.observations or problem.has_integrals or form.has_delays or problem.periodic
+    is_other = (
+        problem.unknowns or form.observations or problem.form.has_integrals or form.has_delays or problem.form.periodic
+    )
     has_more = form.parts is not None or any(term.is_hard for term in form.condition_terms)
     if is_other or has_more or domain.dimension != 2 or TIME in domain.coordinates:
         return
     corners = corners_of(domain)
     holes = holes_of(domain)
     places = tuple(corner.point for corner in corners)
-    is_enriched = bool(corners or holes) and len(problem.fields) == 1 and problem.order == 2
+    is_enriched = bool(corners or holes) and len(problem.fields) == 1 and problem.form.order == 2
     operator = operator_of(problem) if is_enriched else None
     is_reentrant = any(corner.opening > math.pi * (1 + ROUNDED_KIND) for corner in corners)
-    is_first_order = problem.order == 1 and not problem.is_linear
+    is_first_order = problem.form.order == 1 and not problem.form.is_linear
     # What boxes have no grids for is left to networks, but for equations of first order with data all around.
     needs_functions = is_reentrant or (isinstance(domain, Box) and not is_first_order)
     most_functions = MOST_ON_BOX if isinstance(domain, Box) else MOST_ENRICHED
@@ -285,16 +287,16 @@ def enriched_stages(problem: Collocation, begin: Callable[[Tensor], Tensor] | No
             functions = singular_functions(problem, operator, most, around)
         count = sum(len(each.terms) for each in functions)
         products = (intervals + ENRICHED_DEGREE) ** 2
-        if (needs_functions and not count) or count + products * problem.outputs > most_functions:
+        if (needs_functions and not count) or count + products * problem.form.outputs > most_functions:
             return
-        layer = TensorLayer(lines_of(intervals), problem.outputs, degree=ENRICHED_DEGREE, clamped=True)
+        layer = TensorLayer(lines_of(intervals), problem.form.outputs, degree=ENRICHED_DEGREE, clamped=True)
         network = TensorNetwork(layer)
         if functions:
             network = EnrichedNetwork(layer, functions, torch.zeros(count, dtype=torch.float64))
         cells = math.ceil(ENRICHED_OVERSAMPLING * (intervals + ENRICHED_DEGREE) / 3)
         mesh = _FineMesh(domain, lines_of(cells), stretches=2 * max(cells, around), without=places)
         sampled = problem.resampled(1, mesh=mesh)
-        if begin is not None and not problem.is_linear:
+        if begin is not None and not problem.form.is_linear:
             _approach(network, mesh.interior()[0], begin)
         elif is_first_order:
             _bend_least(network, sampled, mesh.interior()[0])
@@ -322,7 +324,7 @@ def _bend_least(network: TensorNetwork, problem: Collocation, x: Tensor) -> None
     """
     layer = network.tensor_layer
     conditions = problem.with_role(BlockRole.CONDITION)
-    fields = problem.outputs
+    fields = problem.form.outputs
     directions = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], dtype=x.dtype) * problem.domain.size
     seed = seed_jet(x, directions, 2)
     rows = [_rows(network, conditions)]
@@ -372,7 +374,7 @@ def _solved(network: TensorNetwork, problem: Collocation) -> tuple[float, float]
         least = loss
         if is_last:
             break
-        if factors is None or not problem.is_linear:  # rows of a linear problem are the same everywhere
+        if factors is None or not problem.form.is_linear:  # rows of a linear problem are the same everywhere
             count = sum(sizes)
             product = 2.0 * (len(residuals) + count) * count**2
             with foreseen("rows and their QR factors", product):

@@ -175,8 +175,8 @@ def inverse_fits(
     if domain.dimension not in FIRST_INTERVALS_OF_FIELDS:
         raise InputError(f"unknown fields need a domain of at most three coordinates, got {domain.dimension}")
     count = FIRST_INTERVALS_OF_FIELDS[domain.dimension]
-    degree = max(DEGREE_OF_FIELDS, problem.order + 1)
-    periodic = [name in problem.periodic for name in domain.coordinates]
+    degree = max(DEGREE_OF_FIELDS, problem.form.order + 1)
+    periodic = [name in problem.form.periodic for name in domain.coordinates]
 
     def sizes() -> list[int]:  # a periodic coordinate has no fewer intervals
         return [max(count, degree + 1) if repeats else count for repeats in periodic]

@@ -96,7 +96,7 @@ def middle(problem: Collocation) -> dict[str, float]:
 def exact_values(problem: Collocation, x: Tensor, exact: ExactSolution | None) -> Tensor | None:
     """Return the exact solution at points x (b, n) as (b, fields), or None if it is unknown."""
     if exact is None:
-        if not problem.has_exact_solution:
+        if not problem.form.has_exact_solution:
             return None
         return torch.cat([problem.exact(part) for part in x.split(BATCH_ROWS)])
     values = torch.as_tensor(exact(x)).detach().double()

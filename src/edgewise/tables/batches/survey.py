@@ -31,8 +31,6 @@ class Survey:
         Number of rows of the table with a positive weight.
     total : float
         Sum of the weights, the number of rows where there are none.
-    least : float
-        Smallest positive weight.
     is_whole : bool
         Whether the sample holds every row.
 
@@ -43,22 +41,14 @@ class Survey:
     >>> for batch in Batches([(np.zeros((2, 1)), np.zeros(2), np.array([0.5, 1.5])) for _ in range(3)]):
     ...     sampler.add(batch)
     >>> found = sampler.survey()
-    >>> found.rows, found.total, found.least, found.is_whole
-    (6, 6.0, 0.5, True)
+    >>> found.rows, found.total, found.is_whole
+    (6, 6.0, True)
     """
 
     sample: Batch
     rows: int
     total: float
-    least: float
     is_whole: bool
-
-    @property
-    def factor(self) -> float:
-        """Factor of the weights: weights of at least 1 count equal rows, others get the mean 1."""
-        if self.least >= 1:
-            return 1.0
-        return self.rows / self.total
 
     def part(self) -> Part:
         """Return everything as a part of a journal."""
@@ -75,7 +65,7 @@ class Survey:
                 cells[key], arrays[key] = [str(values.dtype), None], values.view(np.int64)
             else:
                 arrays[key] = values
-        facts = {"rows": self.rows, "total": self.total, "least": self.least, "is_whole": self.is_whole, "cells": cells}
+        facts = {"rows": self.rows, "total": self.total, "is_whole": self.is_whole, "cells": cells}
         return Part(
             facts | {"names": sample.table.names, "refused": sample.table.refused, "named": sample.is_named}, arrays
         )
@@ -101,7 +91,7 @@ class Survey:
         weight = part.arrays.get("weight")
         groups = part.arrays.get("groups")
         sample = Batch(table, values("y"), weight, SAMPLE, ids, facts["named"], groups)
-        return cls(sample, facts["rows"], facts["total"], facts["least"], facts["is_whole"])
+        return cls(sample, facts["rows"], facts["total"], facts["is_whole"])
 
 
 class Sampler:
@@ -120,7 +110,6 @@ class Sampler:
         self.has_labels = has_labels
         self.rows = 0
         self.total = 0.0
-        self.least = np.inf
         self.seen = 0
         self.first: Batch | None = None  # a row of a batch, which others are compared with
         self.kept: list[tuple[np.ndarray, Batch]] = []  # random numbers and rows
@@ -135,7 +124,6 @@ class Sampler:
         self.seen += len(batch)
         self.rows += int((weight > 0).sum())
         self.total += float(weight.sum())
-        self.least = min(self.least, float(weight[weight > 0].min(initial=np.inf)))
         keys = row_keys(batch.ids, self.seed)
         chosen = keys <= self.limit
         if chosen.any():
@@ -168,7 +156,7 @@ class Sampler:
                 whole._check_first(one.first)
             whole.rows = whole.rows + one.rows
             whole.seen = whole.seen + one.seen
-            whole.total, whole.least = whole.total + one.total, min(whole.least, one.least)
+            whole.total += one.total
             whole.kept += one.kept
             whole.shorten()
             for key, (value, row) in one.special.items():
@@ -204,7 +192,7 @@ class Sampler:
                 kept.append(row)
         sample = joined(kept)
         order = np.argsort(sample.ids, kind="stable")
-        return Survey(sample.take(order), self.rows, self.total, self.least, len(order) == self.seen)
+        return Survey(sample.take(order), self.rows, self.total, len(order) == self.seen)
 
     def _check_first(self, other: Batch) -> None:
         """Compare columns, targets and weights of a batch with those of the first one."""

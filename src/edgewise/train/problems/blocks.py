@@ -30,11 +30,6 @@ class BlockRole(StrEnum):
 
     `EQUATION`: an equation at points inside a domain. `CONDITION`: a boundary or initial condition. `OBSERVATION`:
     measured or given target values.
-
-    Examples
-    --------
-    >>> BlockRole("condition") is BlockRole.CONDITION
-    True
     """
 
     EQUATION = "equation"

@@ -203,7 +203,7 @@ def test_a_pressure_that_nothing_or_too_much_determines_is_refused():
     for pin in (None, Observations([[0.0, 0.0], [1.0, 1.0]], [0.0, 1.0], "p"), Observations([[0.0, 0.0]], [0.0], "u")):
         assert recognised(stokes(pin).form) == "the constant of p is not determined by one value"
     outlet = kovasznay_with_outlet()
-    twice = PDE(navier_stokes, WAKE, [*outlet.conditions, ORIGIN])
+    twice = PDE(navier_stokes, WAKE, [*outlet.form.conditions, ORIGIN])
     assert recognised(twice.form) == "there are measured values"
 
 
@@ -300,7 +300,7 @@ def test_an_initial_pressure_is_refused():
     problem = channel(in_time=True)
     start = Initial({"u": lambda y: 1 - y**2, "v": 0.0, "p": 0.0})
     with pytest.warns(EdgewiseWarning, match="only 2 of them can hold"):
-        twice = PDE(problem.form.equation, problem.domain, [*problem.conditions[:-1], start])
+        twice = PDE(problem.form.equation, problem.domain, [*problem.form.conditions[:-1], start])
     with pytest.raises(InputError, match=r"^Initial must leave out p, which has no rate .* got an initial p$"):
         solve(twice)
 

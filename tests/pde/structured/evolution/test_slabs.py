@@ -7,7 +7,6 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
-from edgewise.checkpoint import load_solution, save_solution
 from edgewise.errors import SolutionWarning
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.pde import (
@@ -25,6 +24,7 @@ from edgewise.pde import (
     solve,
 )
 from edgewise.pde.solver.solution import errors_of
+from edgewise.pde.storage import load_solution, save_solution
 from edgewise.pde.structured.axis import TimeAxis
 from edgewise.pde.structured.evolution.slabs import SlabMarch, marches
 from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork

@@ -44,15 +44,15 @@ def correction_of(
 ) -> float | None:
     """Size of the error's solution on another grid, relative to the fields; None without such a grid."""
     check_time()
-    degree, (x, weights, _) = max(COARSE_DEGREE, problem.order + 1), points
+    degree, (x, weights, _) = max(COARSE_DEGREE, problem.form.order + 1), points
     for own, per_interval in _grids_of(network, problem, is_only):
         lines = _other_grid(own, per_interval, problem, points, degree, work)
         if lines is not None:
             break
     else:
         return None
-    periodic = [name in problem.periodic for name in problem.domain.coordinates]
-    error = TensorNetwork(TensorLayer(lines, problem.outputs, degree=degree, periodic=periodic))
+    periodic = [name in problem.form.periodic for name in problem.domain.coordinates]
+    error = TensorNetwork(TensorLayer(lines, problem.form.outputs, degree=degree, periodic=periodic))
     # The residual oscillates on the grid of the network: fewer points would take it for a smooth one.
     are_windows = max(per_interval) > CORRECTION_POINTS
     both = [
@@ -62,7 +62,7 @@ def correction_of(
     around = problem_around(network, sampled)
     check_time()
     method = linear_method(error.tensor_layer.coef.numel() + len(problem.unknowns) + 1, is_cut=problem.is_cut)
-    train_network(error, around, method, 2 if problem.is_linear else 4)
+    train_network(error, around, method, 2 if problem.form.is_linear else 4)
     check_time()
     total = SumNetwork(network, error)
     corrected = problem.with_unknowns({name: value.detach() for name, value in around.unknowns.items()})
@@ -120,20 +120,20 @@ def _other_grid(
     allows, and at most about three times that of the network.
     """
     dimension = problem.domain.dimension
-    fields = problem.outputs
+    fields = problem.form.outputs
     if dimension not in COARSE:
         return None
     sizes = [len(line) - 1 for line in own]
     are_windows = max(per_interval) > CORRECTION_POINTS
     counts = [3 * n // 2 + 1 if n > 1 and not are_windows else round(300 ** (1 / dimension)) for n in sizes]
-    rows = 1 + 2 * problem.order
+    rows = 1 + 2 * problem.form.order
     places = sum(problem.form.equation_term.requirements.integrals.values())
     while True:
         size = math.prod(n + degree for n in counts) * fields
         each = zip(counts, sizes, per_interval, strict=True)
         joined = (per * (m if are_windows and m >= n else n + m) for n, m, per in each)
         count = math.prod(joined) * fields
-        if problem.has_integrals:
+        if problem.form.has_integrals:
             active = size
         else:
             active = (degree + 1) ** dimension * fields

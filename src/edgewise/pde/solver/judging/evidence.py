@@ -194,7 +194,7 @@ def judge(
         weakest = weakest_direction(network, problem)
         if weakest is not None and weakest.size > 0:
             relative = residual / max(size, ABOVE_ZERO)
-            if problem.is_linear:
+            if problem.form.is_linear:
                 most = relative / weakest.size
             else:
                 most = math.inf
@@ -261,8 +261,8 @@ def _doubts_of_uniqueness(
     else:
         least = UNDETERMINED[min(dimension, 3)]
     is_unique = weakest is not None and weakest.size >= least
-    if size < SMALL_SOLUTION and not (is_unique and problem.is_linear) and not unsolved_by_zero(problem):
-        can_search = not problem.is_linear and problem.form.time is None and isinstance(problem.domain, Box)
+    if size < SMALL_SOLUTION and not (is_unique and problem.form.is_linear) and not unsolved_by_zero(problem):
+        can_search = not problem.form.is_linear and problem.form.time is None and isinstance(problem.domain, Box)
         if can_search:
             more = "; other_solutions looks for more"
         else:

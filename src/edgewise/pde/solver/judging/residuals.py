@@ -63,7 +63,7 @@ def sought_points(network: nn.Module, problem: Collocation, seed: int = 0) -> So
         x = domain.interior(MANY_DIMENSIONS, "sobol", seed)
         return Sought(x, torch.full((len(x),), 1 / len(x), dtype=torch.float64), squared_residuals(network, problem, x))
     # An integral needs the field at all its places for every point.
-    fewer = 8 if problem.has_integrals else 1
+    fewer = 8 if problem.form.has_integrals else 1
     first = FIRST_CELLS[dimension] // fewer
     most = SPLIT // fewer
     generator = torch.Generator().manual_seed(seed)

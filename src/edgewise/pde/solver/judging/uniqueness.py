@@ -140,7 +140,7 @@ class ZeroNetwork(nn.Module):
 
 def unsolved_by_zero(problem: Collocation) -> str:
     """Name, in words, what u = 0 does not fulfil of the equation, the conditions and the observations; "" for none."""
-    zero = ZeroNetwork(problem.outputs)
+    zero = ZeroNetwork(problem.form.outputs)
     for block in problem.resampled(ZERO_POINTS, how="sobol", seed=3).blocks():
         if bool(block_squares(block, zero, problem).any()):
             return f"{block.name}, which u = 0 does not fulfil"
@@ -174,13 +174,13 @@ def _coarse_space(problem: Collocation) -> TensorNetwork:
     """Splines on a coarse even grid over the domain, zero everywhere; polynomials where some would have no points."""
     count = COARSE[problem.domain.dimension]
     is_box = isinstance(problem.domain, Box)
-    periodic = [name in problem.periodic for name in problem.domain.coordinates]
+    periodic = [name in problem.form.periodic for name in problem.domain.coordinates]
     lines = even_lines(problem.domain, [count if is_box or repeats else 1 for repeats in periodic])
     if any(periodic):
-        degree = min(max(COARSE_DEGREE, problem.order + 1), count - 1)
+        degree = min(max(COARSE_DEGREE, problem.form.order + 1), count - 1)
     else:
         degree = COARSE_DEGREE
-    return TensorNetwork(TensorLayer(lines, problem.outputs, degree=degree, periodic=periodic))
+    return TensorNetwork(TensorLayer(lines, problem.form.outputs, degree=degree, periodic=periodic))
 
 
 def _coarse_mesh(domain: Domain) -> Mesh:
@@ -218,7 +218,7 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
     tiny in a part of the domain, as beside a steep layer, makes the residuals there small, but leaves nothing free.
     """
     dimension = problem.domain.dimension
-    if problem.unknowns or problem.form.observations or (problem.has_integrals and dimension > 1):
+    if problem.unknowns or problem.form.observations or (problem.form.has_integrals and dimension > 1):
         return None
     if dimension not in COARSE:
         free = fields_with_free_constant(network, problem)
@@ -254,7 +254,7 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
     scaled = torch.linalg.solve_triangular(upper, rows, upper=True, left=False)
     _, sizes, directions = torch.linalg.svd(scaled, full_matrices=False)
     if float(sizes[-1]) < SMALL_SINGULAR:
-        of_each = torch.eye(problem.outputs, dtype=x.dtype)
+        of_each = torch.eye(problem.form.outputs, dtype=x.dtype)
         smooth = torch.einsum("nk,fg->nfgk", _smooth_values(x, problem), of_each).flatten(2)
         local = (scaled @ (basis.mT @ (smooth * roots).flatten(0, 1))).norm(dim=1)
         evened = scaled / (local / (SMALL_ROW * local.max())).clamp(SMALLEST_ROW, 1)[:, None]
@@ -296,7 +296,7 @@ def fields_with_free_constant(network: nn.Module, problem: Collocation) -> tuple
     """Names of the fields to which a constant may be added without a change of any residual."""
     blocks = problem.resampled(ZERO_POINTS, how="sobol", seed=3).blocks()
     free = dict[str, None]()
-    for number in range(problem.outputs):
+    for number in range(problem.form.outputs):
         for block in blocks:
             jet = block.jet(network, block.data.x)
             moved = jet.clone()

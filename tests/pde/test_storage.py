@@ -9,12 +9,12 @@ from tests.plot.solutions import heat, untrained
 
 from edgewise import KAN
 from edgewise.checkpoint import container, strict_json, write
-from edgewise.checkpoint.solution import load_solution, save_solution
 from edgewise.errors import CheckpointError, InputError
 from edgewise.pde.domains.domain import Interval, Time
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Initial, Observations, Periodic
 from edgewise.pde.solver.network import network_for, separable_network, tensor_network
+from edgewise.pde.storage import load_solution, save_solution
 from edgewise.pde.structured.networks import WindowNetwork
 
 
@@ -97,7 +97,7 @@ def test_coefficients_have_the_values_found(tmp_path):
     ("problem", "message"),
     [
         (cooling, r"^problem must have fields u over x, t as the file, got u over t$"),
-        (lambda: PDE(lambda v: v.t - v.xx, Interval(0, 2) * Time(0, 3), ring().conditions), "got v over x, t$"),
+        (lambda: PDE(lambda v: v.t - v.xx, Interval(0, 2) * Time(0, 3), ring().form.conditions), "got v over x, t$"),
     ],
 )
 def test_another_problem(problem, message, tmp_path):
