@@ -226,7 +226,7 @@ def structured() -> Row:
 
 def distilled() -> Row:
     """Another function as a network."""
-    model, _ = distil(lambda x: np.sin(2 * x[:, 0]) + x[:, 1], domain=[(-1, 1), (-1, 1)], grid_sizes=4, samples=300)
+    model, _ = distil(lambda x: np.sin(2 * x[:, 0]) + x[:, 1], domain=[(-1, 1), (-1, 1)], grid_sizes=(4,), samples=300)
     expected = torch.sin(2 * FRESH[:, 0]) + FRESH[:, 1]
     found = model(FRESH).detach()[:, 0]
     return {"error": float((found - expected).norm() / expected.norm()), "bits": bits(found)}

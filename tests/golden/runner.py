@@ -152,7 +152,10 @@ def main() -> int:
     if not is_check:
         for kind, rows in made.items():
             write(options.folder, kind, rows)
-        return 0
+        raised = [f"{kind}, {name}" for kind, rows in made.items() for name in rows if "raised" in rows[name]]
+        if raised:
+            print(f"rows that raised an error: {', '.join(raised)}")
+        return int(bool(raised))
     lines = [
         f"{kind}, {line}"
         for kind in kinds

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from tests.golden.comparison import file_differences
-from tests.golden.runner import KINDS, all_names, bits, read, write
+from tests.golden.runner import FOLDER, KINDS, all_names, bits, read, write
 
 STORED = {
     "fit": {"score": 0.5, "standard_error": 0.02, "bits": "aa", "seconds": 1.0},
@@ -75,3 +75,9 @@ def test_every_kind_has_its_rows():
     counts = Counter(kind for kind, _ in all_names(KINDS))
     least = {"tables": 40, "equations": 40, "laws": 53, "edits": 20, "networks": 10}
     assert all(counts[kind] >= least[kind] for kind in KINDS)
+
+
+def test_all_rows_are_stored():
+    stored = {kind: read(FOLDER, kind) for kind in KINDS}
+    assert {(kind, name) for kind in KINDS for name in stored[kind]} == set(all_names(KINDS))
+    assert not [name for kind in KINDS for name, row in stored[kind].items() if "raised" in row]
