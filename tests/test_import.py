@@ -83,6 +83,48 @@ print(*[getattr(edgewise, room).__name__ for room in {rooms!r}.split()])
     assert in_a_new_process(program, cwd=tmp_path).split() == [f"edgewise.{room}" for room in rooms.split()]
 
 
+# Rooms that neither the import of the estimators nor a plain fit loads.
+WALLED = {"cli", "discovery", "explore", "export", "pde", "plot", "processes", "report"}
+LOADED = """
+def loaded():
+    return [name.split(".")[1] for name in sys.modules if name.startswith("edgewise.")]
+"""
+
+
+@pytest.mark.slow
+def test_the_estimators_load_few_modules_and_a_fit_no_other_room(tmp_path):
+    program = f"""
+import sys
+{LOADED}
+from edgewise import KANRegressor
+print(len(loaded()), *{WALLED} & set(loaded()))
+x = [[number / 20] for number in range(40)]
+KANRegressor(hidden=(), grid_size=3, regularization=1e-3).fit(x, [row[0] ** 2 for row in x]).predict(x)
+print("fit", *{WALLED} & set(loaded()))
+"""
+    imported, fitted = in_a_new_process(program, cwd=tmp_path).splitlines()
+    count, *walled = imported.split()
+    assert int(count) <= 150 and not walled
+    assert fitted.split() == ["fit"]
+
+
+@pytest.mark.slow
+def test_a_file_loads_the_rooms_of_what_it_holds(tmp_path):
+    program = f"""
+import sys, edgewise
+{LOADED}
+edgewise.save(edgewise.KAN([2, 1]), "network")
+edgewise.load("network")
+print(*{{"estimator", "model_selection", "pde"}} & set(loaded()))
+x = [[number / 20] for number in range(40)]
+model = edgewise.KANRegressor(hidden=(), grid_size=3, regularization=1e-3).fit(x, [row[0] ** 2 for row in x])
+edgewise.save(model, "estimator")
+edgewise.load("estimator")
+print(*{WALLED} & set(loaded()))
+"""
+    assert in_a_new_process(program, cwd=tmp_path) == "\n\n"
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_every_public_name_of_a_room_exists(room):
     module = getattr(edgewise, room)

@@ -21,6 +21,8 @@ __all__ = [
 ]
 
 # Packages between a user's line and a warning: a warning shows the line that called the first of them.
+# Messages of RuntimeErrors of torch where numpy raises MemoryError.
+REFUSED_TO_TORCH = ("can't allocate memory", "not enough memory", "std::bad_alloc")
 INNER_PACKAGES = {"edgewise", "torch", "sklearn", "joblib"}
 
 
@@ -212,3 +214,10 @@ def warn_caller(message: str, category: type[Warning] = EdgewiseWarning) -> None
         warnings.warn(message, category, stacklevel=level)
     if folds:
         registry[key] = True
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error means that the system gave no memory."""
+    if isinstance(error, RuntimeError):
+        return any(words in str(error) for words in REFUSED_TO_TORCH)
+    return isinstance(error, MemoryError)

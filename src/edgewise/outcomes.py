@@ -100,6 +100,123 @@ def foreseen(kind: str, work: float) -> Iterator[None]:
         deadline.took(kind, work, max(before - deadline.seconds_left(), 0.0))
 
 
+WORK_A_SECOND = 3e9  # multiply-adds of elementwise code that a core does in about a second
+CALL_WORK = 5e3  # work that stands for the fixed time of a call of numpy
+PRODUCT_SPEED = 4.0  # how many times faster a multiply-add is within a product of matrices
+
+
+class Budget:
+    """Work of a search in multiply-adds, and the moment at which the time limit of its caller ends it.
+
+    Decisions inside of the search rest on counted work alone, so that it takes the same course on a busy machine. The
+    parts of a budget, see `share`, count into one account: `spend`.
+    """
+
+    def __init__(
+        self,
+        limit: float = math.inf,
+        deadline: float = math.inf,
+        announce: Callable[[str], None] = lambda sentence: None,
+        whole: Budget | None = None,
+    ):
+        # The work in the account at which this budget is spent, and a reading of `time.monotonic` after which it is
+        # over; both are infinite where there is no limit.
+        self.limit = limit
+        self.deadline = deadline
+        # Receives a short sentence on what is being done, for the progress line.
+        self.announce = announce
+        # The account, of the budget of which this is a part: its work, and whether the deadline has ended a part of it.
+        self.whole: Budget = whole or self
+        self._spent = 0.0
+        self._is_late = False
+        self._began: float = whole._began if whole else time.monotonic()
+
+    @classmethod
+    def planned(cls, time_limit: float | None, usual: float) -> Budget:
+        """Work that a core does in the seconds of a time limit, which ends it; without one that of `usual` seconds."""
+        if time_limit is None:
+            return cls(WORK_A_SECOND * usual)
+        return cls(WORK_A_SECOND * time_limit, time.monotonic() + time_limit)
+
+    @property
+    def spent(self) -> float:
+        """Work so far, of the whole."""
+        return self.whole._spent
+
+    @property
+    def work_left(self) -> float:
+        """Work until this budget is spent; negative after it."""
+        return self.limit - self.spent
+
+    @property
+    def is_over(self) -> bool:
+        """True once the work is spent or the deadline has passed."""
+        if self.deadline < math.inf and time.monotonic() >= self.deadline:
+            self.whole._is_late = True
+            return True
+        return self.work_left <= 0
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the deadline has ended a part of the whole."""
+        return self.whole._is_late
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until the deadline, negative after it; infinite without one."""
+        if self.deadline == math.inf:
+            return self.deadline
+        return self.deadline - time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Wall seconds since the whole began, for people to read."""
+        return time.monotonic() - self.whole._began
+
+    def share(self, part: float) -> Budget:
+        """A budget with this part of the work that is left, and of the seconds where there is a deadline."""
+        limit = self.spent + part * max(self.work_left, 0.0)
+        deadline = self.deadline
+        if deadline < math.inf:
+            now = time.monotonic()
+            deadline = now + part * max(deadline - now, 0.0)
+        return Budget(limit, deadline, self.announce, self.whole)
+
+    def at_most(self, work: float) -> Budget:
+        """A budget with at most so much of the work that is left."""
+        return Budget(min(self.limit, self.spent + work), self.deadline, self.announce, self.whole)
+
+    def after(self, work: float, seconds: float) -> Budget:
+        """What is left after the work and the seconds of an earlier part of the same search."""
+        return Budget(self.limit - work, self.deadline - seconds, self.announce, self.whole)
+
+    def announcing(self, announce: Callable[[str], None]) -> Budget:
+        """The same budget with another receiver of sentences."""
+        return Budget(self.limit, self.deadline, announce, self.whole)
+
+    @contextmanager
+    def counts(self) -> Iterator[None]:
+        """Let the work of a block count here, however deep inside it is spent."""
+        token = _budget.set(self.whole)
+        try:
+            yield
+        finally:
+            _budget.reset(token)
+
+
+_budget: ContextVar[Budget | None] = ContextVar("edgewise_budget", default=None)
+
+
+def spend(work: float) -> None:
+    """Count multiply-adds into the budget of the work that calls this, if it has one; see `Budget.counts`."""
+    budget = _budget.get()
+    if budget is not None:
+        budget._spent += work
+
+
+NO_LIMIT = Budget()
+
+
 T = TypeVar("T")
 
 

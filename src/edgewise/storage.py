@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from edgewise import files
+from edgewise.checkpoint import container
+from edgewise.checkpoint.codec import codec_for, codec_of, kind_of
 from edgewise.errors import InputError
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.mlp import MLP
@@ -76,28 +78,14 @@ def save(
             f"path must end in .safetensors, the format of the file, got {os.fsdecode(path)!r}; export() of an "
             "estimator writes .py, .c, .onnx and .pt2"
         )
-    from edgewise.checkpoint.model import write
-    from edgewise.checkpoint.solution import Solution, save_solution
-
-    if isinstance(obj, KAN | MLP):
-        write(obj, path, extra=extra, state=state)
-    elif isinstance(obj, Solution):
-        if extra is not None or state is not None:
-            raise InputError("extra and state must be left out for a solution, got some")
-        save_solution(obj, path)
-    # The room of the class, so that other objects are refused without loading scikit-learn.
-    elif any(kind.__module__.startswith("edgewise.estimator.") for kind in type(obj).__mro__):
-        from edgewise.estimator.storage import save_estimator
-
-        if state is not None:
-            raise InputError("state must be left out for an estimator, which has its own, got some")
-        save_estimator(obj, path, extra=extra)
-    else:
+    codec = codec_for(obj)
+    if codec is None:
         kind = type(obj)
         raise InputError(
             "obj must be a KAN, an MLP, a fitted KANRegressor, KANClassifier or KANSurvival, or a Solution, "
             f"got {kind.__module__}.{kind.__qualname__}"
         )
+    codec.write(obj, path, extra=extra, state=state)
 
 
 def load(
@@ -144,8 +132,6 @@ def load(
     ...     edgewise.load(path).config.width
     (2, 4, 1)
     """
-    from edgewise.checkpoint import container, model, solution
-
     if isinstance(path, str | os.PathLike) and os.path.isdir(path):
         files.open_folder(path)
         if os.path.isfile(inside := os.path.join(os.fspath(path), FOLDER_MODEL)):
@@ -153,15 +139,5 @@ def load(
     data = files.read_bytes(path)
     with container.errors_of_file("model", path):
         file = container.unpack(data)
-        if "solution" not in file.metadata:
-            checkpoint = model.from_container(file, table=table)
-    if "solution" in file.metadata:
-        if problem is None:
-            raise InputError(f"problem must be the equation of the solution in {os.fspath(path)}, got None")
-        with container.errors_of_file("solution", path):
-            return solution.solution_of(file, problem)
-    if set(checkpoint.extra) == {"estimator", "extra"}:
-        from edgewise.estimator.storage import estimator_of
-
-        return estimator_of(checkpoint, path)
-    return checkpoint.model
+        kind = kind_of(file)
+    return codec_of(kind).read(file, path, problem=problem, table=table)

@@ -14,6 +14,7 @@ from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator import equations as module
 from edgewise.formulas.expression import Call, Power, evaluate, parse_expression, used_variables, walk
+from edgewise.outcomes import Budget
 
 SMALL = {"hidden": (), "grid_size": 4, "regularization": 1e-4}
 
@@ -33,7 +34,7 @@ def fitted():
 def test_every_door_gives_the_same_front():
     """`find_formula` and the search behind estimators, the command line and the report, without a network."""
     X, y = law()
-    first, second = find_formula(X, y, time_limit=30), module.table_front(X, y, None, 30)
+    first, second = find_formula(X, y, time_limit=30), module.table_front(X, y, None, Budget.planned(30, 60))
     assert [str(entry.formula) for entry in first] == [str(entry.formula) for entry in second]
     assert first.best_place == second.best_place and first.held_out == second.held_out
 
@@ -44,7 +45,7 @@ def test_the_law_in_the_units_of_the_table(fitted):
     state = {name: value.clone() for name, value in fitted.model_.state_dict().items()}
     before = fitted.predict(X)
     assert fitted.fit_equations(X, y, names=["mass", "volume"], time_limit=5) is fitted
-    assert fitted.equations_.stopped in ("converged", "time_limit")
+    assert fitted.equations_.stopped in ("converged", "budget", "time_limit")
     best = fitted.equations_.best
     fresh = np.random.default_rng(1).uniform([10, 1], [40, 3], (50, 2))
     assert np.abs(best.formula(fresh) - 3 * fresh[:, 0] / fresh[:, 1]).max() < 0.5
@@ -64,7 +65,7 @@ def test_indicators_stand_in_brackets_and_never_in_functions():
     random = np.random.default_rng(0)
     city, area = random.integers(0, 2, 200).astype(float), random.uniform(40, 200, 200)
     y = area * (2 + city) * (1 + 0.05 * random.normal(size=200))
-    front = module.table_front(np.stack([area, city], 1), y, ["area", "city is Köln"], 1.0)
+    front = module.table_front(np.stack([area, city], 1), y, ["area", "city is Köln"], Budget.planned(1.0, 60))
     assert "[city is Köln]" in str(front.best.formula) and "`" not in str(front)
     for entry in front:
         parts = [part for part in walk(entry.formula.expression) if isinstance(part, Call | Power)]
@@ -96,7 +97,7 @@ def test_the_network_itself_becomes_a_formula():
     X, _ = law()
     y = np.exp(X[:, 0] / 20)
     model = KANRegressor(**SMALL).fit(X, y)
-    found, sentence = module._network_formulas(model, X[:150], y[:150], 60.0)
+    found, sentence = module._network_formulas(model, X[:150], y[:150], Budget())
     assert sentence.startswith("The network, pruned to ") and " was turned into " in sentence
     error = min(float(np.std(evaluate(node, X) - y)) for node in found)
     assert error < 1e-2 * y.std()

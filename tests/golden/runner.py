@@ -58,14 +58,15 @@ def made_row(kind: str, name: str) -> Row:
     return {**row, "seconds": round(time.process_time() - begin, 2)}
 
 
-def made_rows(names: list[tuple[str, str]]) -> dict[str, dict[str, Row]]:
+def made_rows(names: list[tuple[str, str]], *, shown: bool) -> dict[str, dict[str, Row]]:
     """Make rows, by kind and name, in two processes of one thread, those of a kind in their order."""
     os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
     rows: dict[str, dict[str, Row]] = {}
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
         for (kind, name), row in zip(names, pool.map(made_row, *zip(*names, strict=True)), strict=True):
             rows.setdefault(kind, {})[name] = row
-            print(f"{kind}, {name}: {row['seconds']:.2f} CPU s", flush=True)
+            if shown:
+                print(f"{kind}, {name}: {row['seconds']:.2f} CPU s", flush=True)
     return rows
 
 
@@ -107,50 +108,48 @@ def quick_rows(rows: dict[str, Row]) -> dict[str, Row]:
     return {name: row for name, row in rows.items() if row["seconds"] <= QUICK_SECONDS}
 
 
-def make_base(commit: str, folder: Path, kinds: tuple[str, ...]) -> None:
-    """Let an earlier commit make its rows on this machine, with its own sources and this one's compiled kernel."""
+def rows_of_base(commit: str, kinds: tuple[str, ...], *, quick: bool) -> dict[str, dict[str, Row]]:
+    """Rows that an earlier commit makes on this machine, with its own sources and this one's compiled kernel."""
     if subprocess.run(["git", "diff", "--quiet", commit, "--", "src/edgewise/csrc"], cwd=ROOT).returncode:
         sys.exit(f"BASE must have the C++ sources of the compiled kernel, got {commit}, whose sources are others")
-    tree = folder / "tree"
-    tree.mkdir()
     archive = subprocess.run(["git", "archive", commit], cwd=ROOT, check=True, capture_output=True).stdout
-    subprocess.run(["tar", "-x", "-C", tree], input=archive, check=True)
-    # An editable install puts a finder before all paths, in each process; `site` imports this file after it.
-    (tree / "sitecustomize.py").write_text(WITHOUT_INSTALLED, encoding="utf-8")
-    paths = [str(tree / part) for part in ("src", "experiments", ".")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    libraries = [path for entry in sys.path for path in Path(entry).glob("edgewise/**/libedgewise_cpu.*")]
-    if libraries:
-        environment["EDGEWISE_CPU_LIBRARY"] = str(libraries[0])
-    command = [sys.executable, "-m", "tests.golden.runner", "--folder", str(folder), "--kinds", *kinds]
-    subprocess.run(command, cwd=tree, env=environment, check=True, stdout=subprocess.DEVNULL)
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder) / "tree"
+        tree.mkdir()
+        subprocess.run(["tar", "-x", "-C", tree], input=archive, check=True)
+        # An editable install puts a finder before all paths, in each process; `site` imports this file after it.
+        (tree / "sitecustomize.py").write_text(WITHOUT_INSTALLED, encoding="utf-8")
+        paths = [str(tree / part) for part in ("src", "experiments", ".")]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+        libraries = [path for entry in sys.path for path in Path(entry).glob("edgewise/**/libedgewise_cpu.*")]
+        if libraries:
+            environment["EDGEWISE_CPU_LIBRARY"] = str(libraries[0])
+        command = [sys.executable, "-m", "tests.golden.runner", "--folder", folder, "--kinds", *kinds]
+        command += ["--quick"] if quick else []
+        subprocess.run(command, cwd=tree, env=environment, check=True, stdout=subprocess.DEVNULL)
+        return {kind: read(Path(folder), kind) for kind in kinds}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare with the stored rows instead of storing")
-    parser.add_argument("--quick", action="store_true", help="only rows that take little time")
+    parser.add_argument("--quick", action="store_true", help="only rows that took little time when they were stored")
     parser.add_argument("--base", default="", help="a commit: compare with the rows that it makes on this machine")
     parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS, help="only these kinds")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where the files are")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where rows are stored")
     options = parser.parse_args()
-    kinds = tuple(options.kinds)
-    begin = time.perf_counter()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = options.folder
-        if options.base:
-            folder = Path(temporary)
-            make_base(options.base, folder, kinds)
-        stored = {kind: read(folder, kind) for kind in kinds}
+    kinds, begin = tuple(options.kinds), time.perf_counter()
+    if options.base:
+        stored = rows_of_base(options.base, kinds, quick=options.quick)
+    else:
+        stored = {kind: read(FOLDER, kind) for kind in kinds}
+        stored = {kind: quick_rows(rows) for kind, rows in stored.items()} if options.quick else stored
     names = all_names(kinds)
     if options.quick:
-        is_quick = {
-            (kind, name) for kind in kinds for name, row in stored[kind].items() if row["seconds"] <= QUICK_SECONDS
-        }
-        names = [each for each in names if each in is_quick]
-        stored = {kind: {name: row for name, row in stored[kind].items() if (kind, name) in is_quick} for kind in kinds}
-    made = made_rows(names)
-    if not (options.check or options.base):
+        names = [(kind, name) for kind, name in names if name in stored[kind]]
+    is_check = options.check or bool(options.base)
+    made = made_rows(names, shown=not is_check)
+    if not is_check:
         for kind, rows in made.items():
             write(options.folder, kind, rows)
         return 0
@@ -159,12 +158,11 @@ def main() -> int:
         for kind in kinds
         for line in file_differences(stored[kind], made.get(kind, {}), by_bits=bool(options.base))
     ]
+    spent = sum(row["seconds"] for rows in made.values() for row in rows.values())
+    seconds = time.perf_counter() - begin
+    lines.append(f"golden rows: {len(names)} made, {len(lines)} differ, {spent:.0f} CPU s, {seconds:.0f} s")
     print("\n".join(lines))
-    seconds = sum(row["seconds"] for rows in made.values() for row in rows.values())
-    print(
-        f"golden rows: {len(names)} made, {len(lines)} differ, {seconds:.0f} CPU s, {time.perf_counter() - begin:.0f} s"
-    )
-    return int(bool(lines))
+    return int(len(lines) > 1)
 
 
 if __name__ == "__main__":

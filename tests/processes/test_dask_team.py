@@ -133,7 +133,7 @@ def test_the_time_of_a_pass_is_that_of_all_partitions(monkeypatch):
     parts = [dask.delayed(number) for number in range(30)]
     team = DaskTeam(lambda request, number, part: request([part]), parts)
     table = fits.SurveyedTable(team, survey, Batches([frame(0, 300)], "y", columns=["a", "b"]))
-    everything = fits.all_rows(table, Rows, 0)
+    everything = fits.all_rows(table, Rows, 1.0, 0)
     with dask.config.set(scheduler="synchronous"):
         with pytest.raises(OutOfTime):
             everything.total(second, 9.5, None)

@@ -22,7 +22,7 @@ from edgewise.discovery.least_squares.laws import least_squares_laws
 from edgewise.discovery.problem import USUAL_OPERATORS, FormulaOptions
 from edgewise.formulas.constants import relative_error
 from edgewise.formulas.expression import Call, walk
-from edgewise.outcomes import ProgressCallback
+from edgewise.outcomes import Budget, ProgressCallback
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.data.laws import Law, ai_feynman, random_laws
 from edgewise_experiments.formulas.formulas import BESSEL, INTERPRETABLE, truth
@@ -95,9 +95,10 @@ def measure(
     x, y = clean
     y = y + noise * float(np.std(y)) * np.random.default_rng([seed, 7]).normal(size=ROWS)
     asked = tuple({node.name for node in walk(law.expression) if isinstance(node, Call)} & {BESSEL})
-    search = Search(x, y, law.names, FormulaOptions(operators=(*USUAL_OPERATORS, *asked)), limit, seed)
+    options = FormulaOptions(operators=(*USUAL_OPERATORS, *asked))
     cpu = time.process_time()
     with patch("time.monotonic", time.process_time):  # the machine may be shared: CPU seconds end the search
+        search = Search(x, y, law.names, options, Budget.planned(limit, limit), seed)
         front = search.front(stages=stages)
     cpu = time.process_time() - cpu
     assert search.archive is not None, "no target is constant"
@@ -106,6 +107,7 @@ def measure(
     error = relative_error(best, *fresh)
     return {
         "cpu_seconds": round(cpu, 3),
+        "work": search.budget.spent,
         "formula": front.best.formula.text(12),
         "relative": error,
         "exact": is_exact(best, law, noise, clean, fresh),

@@ -32,10 +32,12 @@ import torch
 from torch import Tensor
 
 from edgewise import files
-from edgewise.checkpoint import container, strict_json
+from edgewise.checkpoint import codec, container, strict_json
 from edgewise.checkpoint.network import Network, describe, read_description
 from edgewise.errors import CheckpointError, InputError
 from edgewise.nn.elementary import ELEMENTARY, Elementary
+from edgewise.nn.mlp import MLP
+from edgewise.nn.model import KAN
 from edgewise.train.loop.reports import StepEvent
 
 
@@ -289,3 +291,14 @@ def from_container(file: container.Container, *, table: Mapping[str, Elementary]
     if not isinstance(extra, dict) or not isinstance(state, dict | None):
         raise CheckpointError("must have dictionaries as extra and state, got something else")
     return Checkpoint(model, extra, state)
+
+
+def _read_network(
+    file: container.Container, path: str | os.PathLike[str], *, table: Mapping[str, Elementary], **_: Any
+) -> Network:
+    """Return the network in an unpacked file, for `edgewise.load`."""
+    with container.errors_of_file("model", path):
+        return from_container(file, table=table).model
+
+
+codec.register("network", codec.Codec((KAN, MLP), write, _read_network))

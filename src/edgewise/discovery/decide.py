@@ -36,7 +36,7 @@ from edgewise.discovery.curves.assembly import pruned
 from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.evidence import counted_from_origins, decided_form, origins, with_decided_digits
 from edgewise.discovery.obedience import obeys
-from edgewise.discovery.problem import EXACT_ERROR, Clock, LawProblem, weighted_variance
+from edgewise.discovery.problem import EXACT_ERROR, LawProblem, weighted_variance
 from edgewise.errors import InputError
 from edgewise.formulas.algebra import shortest_form, simplify, with_merged_roots
 from edgewise.formulas.constants import FittedExpression, fit_constants, free_places, recognise
@@ -44,6 +44,7 @@ from edgewise.formulas.domains import domain_report, domain_violations
 from edgewise.formulas.expression import Expression, Number, complexity, evaluate, walk
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import LEAST_DECREASE, SIGNIFICANT_Z, Front, FrontEntry, price, with_scores
+from edgewise.outcomes import NO_LIMIT, Budget
 from edgewise.settings import ABOVE_ZERO
 
 # Candidates that are shortened, at most, and the ratio of their held-out error to the smallest: the standard error of
@@ -53,7 +54,6 @@ NEAR_THE_BEST = 2.0
 FULL_STEPS = 60  # Levenberg-Marquardt steps of a fit, at most; one that has converged ends sooner.
 # Share of the variance below which a loss is exact: the square of `EXACT_ERROR`.
 EXACT_FLOOR = EXACT_ERROR**2
-NO_LIMIT = Clock()
 
 
 @dataclass(frozen=True)
@@ -87,13 +87,13 @@ class _Candidate:
 
 
 def decided_front(
-    candidates: Iterable[Expression], problem: LawProblem, clock: Clock = NO_LIMIT, messages: Sequence[str] = ()
+    candidates: Iterable[Expression], problem: LawProblem, budget: Budget = NO_LIMIT, messages: Sequence[str] = ()
 ) -> Front:
     """Choose among the expressions that a search found for a problem."""
     whole = problem.with_all_rows
     mean = Number(float(np.average(problem.y, weights=problem.weights)))
     nodes = dict.fromkeys((mean, *map(simplify, candidates)))
-    fitted = (_fitted(node, problem, clock, steps=FULL_STEPS) for node in nodes)
+    fitted = (_fitted(node, problem, budget, steps=FULL_STEPS) for node in nodes)
     known = [each for each in fitted if each is not None]
     if problem.options.required:  # a constant has no inputs
         known = [each for each in known if each.expression != mean] or known
@@ -108,11 +108,11 @@ def decided_front(
     else:
         most = NEAR_THE_BEST * ordered[0].held
     near = [each for each in ordered if each.held <= most][:MOST_FINISHED]
-    finished = [_finished(each, problem, noise, clock) for each in near]
+    finished = [_finished(each, problem, noise, budget) for each in near]
     front = _front([*known, *(each for each in finished if each is not None)], floor)
     entries = []
     for candidate in front:
-        node, errors = _with_all_data(candidate.expression, whole, clock)
+        node, errors = _with_all_data(candidate.expression, whole, budget)
         entry = FrontEntry.from_data(Formula(node, problem.names), whole.x, whole.y, weights=whole.weights)
         entries.append(replace(entry, validation=candidate.held, constant_errors=errors))
     as_good = _as_good(front, entries, whole, floor)
@@ -128,7 +128,7 @@ def decided_front(
     )
 
 
-def _fitted(node: Expression, problem: LawProblem, clock: Clock, steps: int) -> _Candidate | None:
+def _fitted(node: Expression, problem: LawProblem, budget: Budget, steps: int) -> _Candidate | None:
     """A formula with constants fitted to the rows to fit.
 
     The result is None if it is not finite or, where it is not exact, if it has a pole between the rows or needs
@@ -136,7 +136,7 @@ def _fitted(node: Expression, problem: LawProblem, clock: Clock, steps: int) -> 
     """
     x = problem.x
     y = problem.y
-    fitted = fit_constants(node, x, y, steps=steps, weight=problem.weights, deadline=clock.deadline)
+    fitted = fit_constants(node, x, y, steps=steps, weight=problem.weights, budget=budget)
     if fitted is None:
         return None
     squares = problem.held_squares(fitted.expression)
@@ -161,7 +161,7 @@ def _front(candidates: Sequence[_Candidate], floor: float) -> list[_Candidate]:
     return kept
 
 
-def _finished(candidate: _Candidate, problem: LawProblem, noise: NoiseTest, clock: Clock) -> _Candidate | None:
+def _finished(candidate: _Candidate, problem: LawProblem, noise: NoiseTest, budget: Budget) -> _Candidate | None:
     """A candidate without parts that the rows to fit do not ask for, with constants in closed form.
 
     The result is None if its terms cancel each other beyond reading, or if the shorter formula does not keep to the
@@ -171,34 +171,33 @@ def _finished(candidate: _Candidate, problem: LawProblem, noise: NoiseTest, cloc
     x = problem.x
     y = problem.y
     weight = problem.weights
-    deadline = clock.deadline
     fitted = FittedExpression(candidate.expression, candidate.loss, ())
-    fitted = pruned(fitted, x, y, floor=EXACT_FLOOR, weight=weight, deadline=deadline)
+    fitted = pruned(fitted, x, y, floor=EXACT_FLOOR, weight=weight, budget=budget)
     is_exact = fitted.loss <= EXACT_FLOOR * weighted_variance(y, weight)
     if not is_exact:
-        form = decided_form(fitted.expression, x, y, floor=EXACT_FLOOR, weight=weight, deadline=deadline)
+        form = decided_form(fitted.expression, x, y, floor=EXACT_FLOOR, weight=weight, budget=budget)
         if form is None:
             return None
-        fitted = fit_constants(form, x, y, steps=FULL_STEPS, weight=weight, deadline=deadline) or fitted
+        fitted = fit_constants(form, x, y, steps=FULL_STEPS, weight=weight, budget=budget) or fitted
     is_complete = is_exact or noise.passes(y - evaluate(fitted.expression, x), weight)
     for _ in range(2):
-        node = shortest_form(fitted.expression, x, deadline)
-        fitted = fit_constants(node, x, y, steps=FULL_STEPS, weight=weight, deadline=deadline) or fitted
+        node = shortest_form(fitted.expression, x, budget)
+        fitted = fit_constants(node, x, y, steps=FULL_STEPS, weight=weight, budget=budget) or fitted
         if is_complete:
-            fitted = recognise(fitted, x, y, floor=EXACT_FLOOR, weight=weight, deadline=deadline)
-    node = shortest_form(fitted.expression, x, deadline)
+            fitted = recognise(fitted, x, y, floor=EXACT_FLOOR, weight=weight, budget=budget)
+    node = shortest_form(fitted.expression, x, budget)
     before, after = (obeys(each, problem.options, problem.names) for each in (candidate.expression, node))
     if before and not after:  # a required input, say, is a part that the rows do not need
         return None
-    return _fitted(node, problem, clock, steps=FULL_STEPS)
+    return _fitted(node, problem, budget, steps=FULL_STEPS)
 
 
-def _with_all_data(node: Expression, whole: LawProblem, clock: Clock) -> tuple[Expression, tuple[float, ...]]:
+def _with_all_data(node: Expression, whole: LawProblem, budget: Budget) -> tuple[Expression, tuple[float, ...]]:
     """A formula with constants fitted to all rows, to the digits that these decide, and the constants' errors."""
     x = whole.x
     y = whole.y
     weight = whole.weights
-    fitted = fit_constants(node, x, y, steps=FULL_STEPS, weight=weight, deadline=clock.deadline)
+    fitted = fit_constants(node, x, y, steps=FULL_STEPS, weight=weight, budget=budget)
     if fitted is None:
         return node, ()
     if fitted.loss > EXACT_FLOOR * weighted_variance(y, weight):

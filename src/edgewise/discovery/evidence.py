@@ -9,7 +9,6 @@ their middle, and constants keep the digits that their standard errors allow.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -37,6 +36,7 @@ from edgewise.formulas.expression import (
     walk,
     with_constants,
 )
+from edgewise.outcomes import NO_LIMIT, Budget
 
 # A column is far from zero if its middle is at least this many times its range away: years of two centuries are (1920
 # over 200), temperatures in kelvin over less than 60 degrees as well; there the largest value exceeds the smallest by
@@ -134,21 +134,21 @@ def with_decided_functions(
     y: np.ndarray,
     *,
     weight: np.ndarray | None = None,
-    deadline: float = math.inf,
+    budget: Budget = NO_LIMIT,
 ) -> FittedExpression:
     """Replace functions by straight lines of their arguments where the rows cannot distinguish the two.
 
     A function is replaced if a straight line leaves at most `NEARLY_STRAIGHT` of its variance over the rows and the
     formula with the line, fitted again, has a sum of squares that is higher by no more than chance explains for one
-    parameter. log(year) becomes the year, and exp(u) with u near 0 becomes u + 1. No further form is tried after the
-    deadline, a reading of `time.monotonic`.
+    parameter. log(year) becomes the year, and exp(u) with u near 0 becomes u + 1. No further form is tried once
+    the budget is over.
     """
     for form in _with_one_line(fitted.expression, x):
-        if time.monotonic() > deadline:
+        if budget.is_over:
             break
-        trial = fit_constants(with_one_factor(form), x, y, steps=10, weight=weight, deadline=deadline)
+        trial = fit_constants(with_one_factor(form), x, y, steps=10, weight=weight, budget=budget)
         if trial is not None and trial.loss <= fitted.loss * (1 + CHI_SQUARE_99 / len(y)):
-            return with_decided_functions(trial, x, y, weight=weight, deadline=deadline)
+            return with_decided_functions(trial, x, y, weight=weight, budget=budget)
     return fitted
 
 
@@ -246,18 +246,18 @@ def decided_form(
     *,
     floor: float,
     weight: np.ndarray | None = None,
-    deadline: float = math.inf,
+    budget: Budget = NO_LIMIT,
 ) -> Expression | None:
     """A formula with no more functions than the data decide, or None if its terms cancel each other beyond reading.
 
     Its constants keep all digits; `with_decided_digits` rounds them. Inputs that are far from zero are counted from
     their origins. A loss below the share `floor` of the variance of y is exact; an exact formula changes only where a
-    column has two values. Functions are kept after the deadline, a reading of `time.monotonic`.
+    column has two values. Functions are kept once the budget is over.
     """
     node = with_lines_for_two_values(node, x)
     fitted = fit_constants(node, x, y, steps=0, weight=weight)
     if fitted is None or fitted.loss <= floor * float(np.var(y)):
         return node
-    fitted = with_decided_functions(fitted, x, y, weight=weight, deadline=deadline)
+    fitted = with_decided_functions(fitted, x, y, weight=weight, budget=budget)
     node = counted_from_origins(fitted.expression, origins(x))
     return None if largest_cancellation(node, x) > LARGEST_CANCELLATION else node

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -30,7 +29,7 @@ from edgewise.discovery.knowledge.powers_of_ten import (
 from edgewise.discovery.knowledge.structured import StructuredEngine
 from edgewise.discovery.knowledge.templates import read_template
 from edgewise.discovery.least_squares.laws import least_squares_laws
-from edgewise.discovery.problem import EXACT_ERROR, Clock, FormulaOptions, LawProblem
+from edgewise.discovery.problem import EXACT_ERROR, FormulaOptions, LawProblem
 from edgewise.discovery.reduction.chain import reductions
 from edgewise.errors import InputError
 from edgewise.files import Journal
@@ -38,16 +37,19 @@ from edgewise.formulas.expression import Expression, Number
 from edgewise.formulas.front import Front
 from edgewise.formulas.printing import as_text
 from edgewise.model_selection.search.jobs import one_blas_thread
-from edgewise.outcomes import Progress, ProgressCallback, StopReason, check_progress, reported
+from edgewise.outcomes import NO_LIMIT, Budget, Progress, ProgressCallback, StopReason, check_progress, reported
 
 # Rows in which laws are looked for, and those by which they are decided, with the held-out ones: the time of all stages
 # is proportional to the first, and constants are known well enough from the second.
 MOST_SEARCHED_ROWS = 2000
 MOST_DECIDING_ROWS = 8000
 HELD_OUT = 0.3  # Share of the rows that no stage sees.
-SEARCH_SHARE = 0.85  # Share of the time for the stages; the rest is for constants and shorter forms.
-MORE_SHARE = 0.3  # Share of the time that is left for expressions from elsewhere.
+SEARCH_SHARE = 0.85  # Share of the work for the stages; the rest is for constants and shorter forms.
+MORE_SHARE = 0.3  # Share of the work that is left for expressions from elsewhere.
 TIME_LIMIT_MESSAGE = "The time limit ended the search."
+LATE_PART_MESSAGE = "The time limit ended a part of the search."
+WORK_MESSAGE = "The planned work is done; a longer time limit plans more."
+USUAL_SECONDS = 120.0  # for which a core works where no limit is set
 ALL_STAGES = Stages(
     first=(simple_sums,),
     quick=(short_laws, least_squares_laws),
@@ -58,7 +60,7 @@ ALL_STAGES = Stages(
 )
 
 
-More = Callable[[LawProblem, Clock], Iterable[Expression]]
+More = Callable[[LawProblem, Budget], Iterable[Expression]]
 """Expressions from elsewhere, such as a network; they are judged like those of the stages."""
 
 
@@ -67,7 +69,7 @@ def find_formula(
     y: np.ndarray,
     *,
     names: Sequence[str] | None = None,
-    time_limit: float = 120.0,
+    time_limit: float | None = None,
     options: FormulaOptions | None = None,
     seed: int = 0,
     progress: ProgressCallback | None = None,
@@ -76,7 +78,7 @@ def find_formula(
     """Find formulas for y in terms of the columns of x.
 
     Least squares comes first, then reductions to laws of fewer inputs, the enumeration of short expressions, models of
-    curves, and genetic programming from the best formulas for the rest of the time. Every formula is judged on rows
+    curves, and genetic programming from the best formulas for the rest of the work. Every formula is judged on rows
     held out from the search. The search ends soon after an exact formula, or a short one whose residuals are noise.
 
     Parameters
@@ -87,14 +89,16 @@ def find_formula(
         The target, finite. Of booleans the formulas are those of the log-odds of True, whose zero is the boundary.
     names : sequence of str, optional
         Names of the inputs; by default those of a frame's columns, else x_1, x_2, ...
-    time_limit : float
-        Seconds, at most. A search that reaches the limit returns what it has, with a message.
+    time_limit : float, optional
+        Seconds, at most; as much work is planned as a core does in them. A search that reaches the limit returns what
+        it has, with a message. Without a limit, work of about two minutes is planned, and equal calls give equal
+        results however busy the machine is.
     options : FormulaOptions, optional
         What a law may be made of: operators, size, nesting, units, formulas to start from, weights of rows.
     seed : int
         Seed of the split into rows to fit and rows held out.
     progress : callable, optional
-        Receives a `Progress` at every stage with the best formula so far; its share is that of the time limit.
+        Receives a `Progress` at every stage with the best formula so far; its share is that of the planned work.
     verbose : bool or int
         Whether to show a line with the stage and the time on terminals and in notebooks.
 
@@ -131,16 +135,25 @@ def find_formula(
     given = y
     x, y = checked_data(x, y)
     of_classes = np.asarray(given).dtype == bool
-    check_number(time_limit, "time_limit", of=" of seconds")
+    if time_limit is not None:
+        check_number(time_limit, "time_limit", of=" of seconds")
     check_count(seed, "seed", 0)
     names = check_names(names, x.shape[1])
     options = checked_options(options, names, len(y))
     check_progress(progress)
     with reported(progress, verbose, "find_formula") as report:
-        limit = time_limit / (1 if y.ndim == 1 else y.shape[1])
+        outputs = 1 if y.ndim == 1 else y.shape[1]
         find = class_law if of_classes else _front
-        fronts = (find(Search(x, column, names, options, limit, seed, report)) for column in np.atleast_2d(y.T))
+        fronts = (
+            find(Search(x, column, names, options, planned_budget(time_limit, USUAL_SECONDS, outputs), seed, report))
+            for column in np.atleast_2d(y.T)
+        )
         return next(fronts) if y.ndim == 1 else tuple(fronts)
+
+
+def planned_budget(time_limit: float | None, usual: float, outputs: int = 1) -> Budget:
+    """The work for one of some outputs that share a limit in seconds or, without one, the work of `usual` seconds."""
+    return Budget.planned(None if time_limit is None else time_limit / outputs, usual / outputs)
 
 
 def _front(search: Search) -> Front:
@@ -176,14 +189,13 @@ def class_law(search: Search, log_odds: np.ndarray | None = None) -> Front:
     count = max(1, round(HELD_OUT * len(order)))
     held = np.sort(order[:count])
     kept = np.sort(order[count:])
-    clock = Clock(time.monotonic() + search.time_limit)
     interrupted: list[StopReason] = []
 
-    def of_response(target: np.ndarray, weights: np.ndarray, seconds: float) -> list[Expression]:
+    def of_response(target: np.ndarray, weights: np.ndarray, budget: Budget) -> list[Expression]:
         if interrupted:  # the laws so far are kept
             return []
         given = replace(options, weights=weights)
-        part = replace(search, x=search.x[kept], y=target, options=given, time_limit=seconds)
+        part = replace(search, x=search.x[kept], y=target, options=given, budget=budget)
         front = part.front()
         if front.stopped == StopReason.INTERRUPTED:
             interrupted.append(front.stopped)
@@ -194,16 +206,27 @@ def class_law(search: Search, log_odds: np.ndarray | None = None) -> Front:
         return [*(entry.formula.expression for entry in front), *more]
 
     start = None if log_odds is None else log_odds[kept]
-    front = class_front(search.problem(kept, held), of_response, clock, start)
-    return _stopped(front, interrupted, clock.is_over)
+    with search.budget.counts():
+        front = class_front(search.problem(kept, held), of_response, search.budget, start)
+    return _stopped(front, interrupted, search.budget)
 
 
-def _stopped(front: Front, interrupted: Sequence[StopReason], is_over: bool) -> Front:
+def _stopped(front: Front, interrupted: Sequence[StopReason], budget: Budget) -> Front:
     """The front with the reason why its searches ended."""
     if interrupted:
         messages = (*front.messages, StopReason.INTERRUPTED.sentence)
         return replace(front, stopped=StopReason.INTERRUPTED, messages=messages)
-    return replace(front, stopped=StopReason.TIME_LIMIT if is_over else StopReason.CONVERGED)
+    return with_limit(front, budget)
+
+
+def with_limit(front: Front, budget: Budget) -> Front:
+    """The front with the limit that has ended its search, if one has, and a sentence on it."""
+    if not budget.is_over:
+        said = [LATE_PART_MESSAGE] if budget.is_late else []
+        return replace(front, stopped=StopReason.CONVERGED, messages=(*front.messages, *said))
+    if budget.is_late:
+        return replace(front, stopped=StopReason.TIME_LIMIT, messages=(*front.messages, TIME_LIMIT_MESSAGE))
+    return replace(front, stopped=StopReason.BUDGET, messages=(*front.messages, WORK_MESSAGE))
 
 
 def _family(search: Search) -> Front:
@@ -213,22 +236,22 @@ def _family(search: Search) -> Front:
     own = [order[codes[order] == group] for group in range(len(labels))]
     held = np.sort(np.concatenate([rows[: max(1, round(HELD_OUT * len(rows)))] for rows in own]))
     kept = np.sort(np.concatenate([rows[max(1, round(HELD_OUT * len(rows))) :] for rows in own]))
-    clock = Clock(time.monotonic() + search.time_limit)
     search = replace(search, options=replace(search.options, groups=None))
     problem = search.problem(kept, held)
 
     interrupted: list[StopReason] = []
 
-    def of_rows(rows: Groups, seconds: float) -> Front:
+    def of_rows(rows: Groups, budget: Budget) -> Front:
         options = replace(search.options, weights=rows.weights)
-        front = replace(search, x=rows.x, y=rows.y, options=options, time_limit=seconds).front()
+        front = replace(search, x=rows.x, y=rows.y, options=options, budget=budget).front()
         if front.stopped == StopReason.INTERRUPTED:
             interrupted.append(front.stopped)
         return front
 
-    front = family_front(problem, labels, codes[kept], codes[held], of_rows, clock)
+    with search.budget.counts():
+        front = family_front(problem, labels, codes[kept], codes[held], of_rows, search.budget)
     is_exact = front.best.validation <= EXACT_ERROR**2 * problem.held_variance
-    return _stopped(front, interrupted, clock.is_over and not is_exact)
+    return _stopped(front, interrupted, NO_LIMIT if is_exact else search.budget)
 
 
 @dataclass
@@ -239,10 +262,10 @@ class Search:
     y: np.ndarray
     names: tuple[str, ...]
     options: FormulaOptions
-    time_limit: float
+    budget: Budget
     seed: int = 0
     report: ProgressCallback | None = None  # receives the progress
-    # keeps the formulas so far; one of an earlier run is gone on with, for the rest of the time limit
+    # keeps the formulas so far; one of an earlier run is gone on with, for the rest of the budget
     journal: Journal | None = None
 
     def __post_init__(self) -> None:
@@ -250,11 +273,6 @@ class Search:
 
     def front(self, more: More | None = None, stages: Stages = ALL_STAGES) -> Front:
         """Run all stages and decide."""
-        if self.journal is None:
-            recording = None
-        else:
-            recording = Recording(self.journal, data_name(self.x, self.y))
-        started = time.monotonic() - (0.0 if recording is None else recording.seconds)
         messages: list[str] = []
         rows = len(self.y)
         decides = min(len(self.y), MOST_DECIDING_ROWS)
@@ -264,50 +282,51 @@ class Search:
         deciding = self._problem(MOST_DECIDING_ROWS)
         if float(np.ptp(self.y)) == 0:
             return replace(decided_front([Number(float(self.y[0]))], problem), stopped=StopReason.CONVERGED)
-        self.archive = archive = Archive(problem, started + SEARCH_SHARE * self.time_limit)
+        recording = None
+        budget = self.budget
+        if self.journal is not None:
+            recording = Recording(self.journal, data_name(self.x, self.y), budget)
+            budget = budget.after(recording.work, recording.seconds)
+        searching = budget.share(SEARCH_SHARE)
+        self.archive = archive = Archive(problem, searching)
+        planned = max(budget.work_left, 1.0)
 
         def announce(stage: str) -> None:
             if self.report is not None:
-                seconds = time.monotonic() - started
-                if self.time_limit:
-                    share = min(seconds / self.time_limit, 1.0)
-                else:
-                    share = 1.0
+                share = min(max(1 - budget.work_left / planned, 0.0), 1.0)
                 best = min(archive, key=lambda judged: judged.held, default=None)
                 if best is not None:
                     so_far = f"; best so far {as_text(best.expression, self.names, 3)}"
                 else:
                     so_far = ""
                 loss = best.held if best is not None else None
-                self.report(Progress(stage + so_far, share, best_loss=loss, seconds=seconds))
+                self.report(Progress(stage + so_far, share, best_loss=loss, seconds=budget.seconds))
 
         if more is None:
             share = SEARCH_SHARE
         else:
             share = SEARCH_SHARE - MORE_SHARE
-        clock = Clock(started + share * self.time_limit, announce)
-        engine: Engine | StructuredEngine = Engine(archive, clock, stages, recording)
+        first = budget.share(share).announcing(announce)
+        engine: Engine | StructuredEngine = Engine(archive, first, stages, recording)
         if self.options.structure:
             template = read_template(self.options.structure, self.names)
-            engine = StructuredEngine(archive, clock, stages, template)
+            engine = StructuredEngine(archive, first, stages, template)
         stopped = StopReason.CONVERGED
-        with one_blas_thread(), np.errstate(all="ignore"):
+        with one_blas_thread(), np.errstate(all="ignore"), budget.counts():
             try:
                 engine.run()
                 if more is not None and archive.solved is None and isinstance(engine, Engine):
-                    engine.judge_all(more(problem, Clock(archive.deadline, announce)))
+                    engine.judge_all(more(problem, searching.announcing(announce)))
                 announce("shorter formulas and constants")
-                end = Clock(started + self.time_limit)
-                front = decided_front(archive.candidates, deciding, end, [*messages, *engine.messages])
+                front = decided_front(archive.candidates, deciding, budget, [*messages, *engine.messages])
             except KeyboardInterrupt:
                 if self.options.on_interrupt == "raise":
                     raise
                 stopped = StopReason.INTERRUPTED
                 messages += [*engine.messages, stopped.sentence]
-                front = decided_front(archive.candidates, deciding, Clock(time.monotonic()), messages)
-        if stopped == StopReason.CONVERGED and archive.solved is None and engine.clock.is_over:
-            front = replace(front, messages=(*front.messages, TIME_LIMIT_MESSAGE))
-            stopped = StopReason.TIME_LIMIT
+                front = decided_front(archive.candidates, deciding, budget.at_most(0.0), messages)
+        if stopped == StopReason.CONVERGED and archive.solved is None:
+            return with_limit(front, first)
         return replace(front, stopped=stopped)
 
     def deciding_problem(self) -> LawProblem:

@@ -1,9 +1,7 @@
-"""The problem that every stage of a formula search receives: rows to fit, rows to judge by, options and a clock."""
+"""The problem that every stage of a formula search receives: rows to fit, rows to judge by, and options."""
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
@@ -15,7 +13,7 @@ import numpy as np
 from edgewise.checks import check_count, check_number, is_integer, unknown_name
 from edgewise.errors import InputError
 from edgewise.formulas.expression import FUNCTIONS, Expression, evaluate
-from edgewise.outcomes import OnInterrupt, check_on_interrupt
+from edgewise.outcomes import Budget, OnInterrupt, check_on_interrupt
 
 # The functions that a search uses unless the user names others: what textbooks of the sciences print. Special functions
 # such as besselj0 are used only on request.
@@ -112,29 +110,6 @@ class FormulaOptions:
 
 
 @dataclass(frozen=True)
-class Clock:
-    """The time that a stage may use."""
-
-    deadline: float = math.inf  # moment of `time.monotonic` at which the stage returns what it has
-    # receives a short sentence on what is being done, for the progress line
-    announce: Callable[[str], None] = lambda sentence: None
-
-    @property
-    def seconds_left(self) -> float:
-        """Seconds until the deadline; negative after it."""
-        return self.deadline - time.monotonic()
-
-    @property
-    def is_over(self) -> bool:
-        """True once the deadline has passed."""
-        return self.seconds_left <= 0
-
-    def part(self, share: float) -> Clock:
-        """A clock that ends after this share of the time that is left."""
-        return Clock(time.monotonic() + share * max(self.seconds_left, 0.0), self.announce)
-
-
-@dataclass(frozen=True)
 class LawProblem:
     """Samples of an unknown law y = f(x), split into rows to fit and rows to judge by."""
 
@@ -196,21 +171,21 @@ class Stage(Protocol):
     """One stage of the search.
 
     It yields expressions of the problem's columns (`Variable(k)` is column k of x) whose values approximate y, the
-    simplest first where it knows, and returns when it has nothing more or the clock is over. It never raises for
+    simplest first where it knows, and returns when it has nothing more or the budget is over. It never raises for
     what the data are; the engine judges every expression on the held-out rows, refits its constants and writes known
     constants in closed form, so constants may be yielded as floats.
 
     Examples
     --------
     >>> from edgewise.formulas.expression import Variable
-    >>> def single_inputs(problem, clock):
+    >>> def single_inputs(problem, budget):
     ...     yield from (Variable(k) for k in range(problem.x.shape[1]))
     >>> x = np.ones((4, 2))
-    >>> list(single_inputs(LawProblem(x, x[:, 0], x, x[:, 0], ("a", "b")), Clock()))
+    >>> list(single_inputs(LawProblem(x, x[:, 0], x, x[:, 0], ("a", "b")), Budget()))
     [Variable(index=0), Variable(index=1)]
     """
 
-    def __call__(self, problem: LawProblem, clock: Clock) -> Iterator[Expression]: ...
+    def __call__(self, problem: LawProblem, budget: Budget) -> Iterator[Expression]: ...
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Real
-from pathlib import Path
 from typing import Any, Self, TypeGuard
 
 import numpy as np
@@ -16,26 +15,13 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from edgewise.checks import KnownKeywords, is_integer
 from edgewise.errors import InputError
-from edgewise.estimator.columns.batches import (
-    NetworkRows,
-    all_rows,
-    batches_of,
-    began_after,
-    survey_of,
-    team_of,
-    unfinished_fit,
-)
 from edgewise.estimator.columns.constraints import Bounds, column_constraints, given_knowledge, knowledge_sentence
 from edgewise.estimator.columns.reading import Rows
-from edgewise.estimator.columns.source import c_encoder, python_encoder
 from edgewise.estimator.display import EstimatorDisplay
-from edgewise.export import Units, to_c, to_onnx, to_program, to_python
-from edgewise.export.c_code import c_source
-from edgewise.export.numpy_code import python_source
-from edgewise.files import write_bytes
 from edgewise.model_selection.additive import AdditiveSummary
 from edgewise.model_selection.automatic import AutoResult, auto_fit, network_error_bars, output_limits, problem_of
 from edgewise.model_selection.fixed_shape import InterruptedTraining, shape_of, train_shape
@@ -48,8 +34,9 @@ from edgewise.model_selection.search.records import SearchReport
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.nn.trace import Trace
-from edgewise.outcomes import ProgressCallback, StopReason, check_on_interrupt, reported
+from edgewise.outcomes import ProgressCallback, check_on_interrupt, reported
 from edgewise.tables.scaling import AffineScaling
+from edgewise.tables.table import InBatches
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.loop.threads import one_thread
 
@@ -66,9 +53,6 @@ ONE_THREAD_NUMBERS = 10**7
 # have many more.
 MOST_TOLD_APART = 100_000
 FARTHEST_INPUT = 1e100  # of scaled inputs: squares stay finite
-# Parameters that do not decide what passes over a table find.
-NO_RESULT = ("time_limit", "n_jobs", "on_interrupt", "warm_start", "verbose", "random_state")
-WRITERS: dict[str, Callable[..., None]] = {".py": to_python, ".c": to_c, ".onnx": to_onnx, ".pt2": to_program}
 
 
 @contextmanager
@@ -142,55 +126,19 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
 
     def _fit_any(self, settings: SearchSettings, X: Any, y: Any, sample_weight: Any, groups: Any) -> Self:
         """Fit with checked settings to a table in memory or in batches; a failure leaves the estimator as it was."""
-        batches = batches_of(X)
         with unchanged_on_failure(self):
-            if batches is None:
+            if isinstance(X, InBatches | DataLoader):
+                # The door to tables in batches, their files and several processes, for a fit that has them.
+                from edgewise.estimator.columns.batches import fit_in_batches
+
+                fit_in_batches(self, X, settings, {"y": y, "sample_weight": sample_weight, "groups": groups})
+            else:
                 self._fit(settings, X, y, sample_weight, groups)
-                return self
-            team = team_of(batches)
-            if team.number > 0:
-                for name, value in team.serve().items():
-                    setattr(self, name, value)
-                return self
-            with team.leading(lambda: {**vars(self), "_progress": None}):
-                others = {"y": y, "sample_weight": sample_weight, "groups": groups}
-                others["class_weight"] = getattr(self, "class_weight", None)
-                run = {name: value for name, value in self.get_params().items() if name not in NO_RESULT}
-                run |= {"kind": type(self).__name__, "random_state": settings.seed}
-                with unfinished_fit(batches, run) as journal:
-                    table = survey_of(batches, team, settings, others, journal, has_labels=settings.loss == "classes")
-                    sample = table.survey.sample
-                    names = sample.table.names
-                    columns = [sample.table.columns[name] for name in names]
-                    rows = sample.table if sample.is_named else np.stack(columns, 1)
-                    settings = replace(settings, survey=table, began=began_after(settings, time.perf_counter()))
-                    self._fit(settings, rows, sample.y, sample.weight, sample.groups)
-                    is_whole = self.search_.stopped is not StopReason.INTERRUPTED
-                    if journal is not None and journal is not batches.checkpoint and is_whole:
-                        journal.remove()
-                self.training_rows_ = table.survey.rows
-                if sample.is_named and batches.targets:
-                    self.target_names_ = batches.targets
         return self
 
     def _fit(self, settings: SearchSettings, X: Any, y: Any, sample_weight: Any, groups: Any) -> None:
         """Fit to rows in memory; a failure may leave attributes of both fits."""
         raise NotImplementedError
-
-    def _network_rows(
-        self, settings: SearchSettings, function: Callable[..., tuple[np.ndarray, ...]], factor: float
-    ) -> NetworkRows:
-        """Return a function of a batch that gives its rows, as the network takes them, to another function."""
-        return NetworkRows(
-            function,
-            self.encoder_,
-            self.input_scaling_,
-            getattr(self, "target_scaling_", None),
-            CLIP if settings.is_fixed else FARTHEST_INPUT,
-            settings.loss,
-            getattr(self, "classes_", None),
-            factor,
-        )
 
     def _checked_settings(self) -> SearchSettings:
         """Check the parameters; return them as settings of the search, whose outputs the caller fills in."""
@@ -313,15 +261,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         else:
             everything = None
             if settings.survey is not None:
-                # All rows count as those of the sample do: as many as are independent.
-                given = settings.survey.survey.sample.weight
-                factor = samples.total / (len(settings.survey.survey.sample) if given is None else given.sum())
-                everything = all_rows(
-                    settings.survey,
-                    lambda function: self._network_rows(settings, function, factor),
-                    factor,
-                    settings.seed,
-                )
+                everything = settings.survey.all_rows(self, settings, samples.total)
             result = auto_fit(samples, settings, report, everything)
             if everything is not None and result.fitted is None and not settings.is_fixed:
                 words = f"The model is that of a sample of {len(samples):,} of {everything.count:,} rows."
@@ -401,41 +341,11 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         # for a date. `.py` and `.c` also have a function `inputs` that makes them from a row of the table, and `.py` a
         # function `predict_rows` for rows as dictionaries. There a text that did not occur in training counts as the
         # most frequent level.
+        # The door to the formats, which a fit does not load.
+        from edgewise.estimator.exporting import write_program
+
         check_is_fitted(self)
-        ending = Path(path).suffix.lower()
-        if ending not in WRITERS:
-            raise InputError(f"path must end in {', '.join(WRITERS)}, got {os.fspath(path)!r}")
-        classes = hasattr(self, "classes_")
-        target = getattr(self, "target_scaling_", None)
-        units = Units(
-            self.input_scaling_.shift,
-            self.input_scaling_.scale,
-            self.input_limits_,
-            None if target is None else target.shift,
-            None if target is None else target.scale,
-            probabilities=classes,
-            exponent=getattr(self, "_exponent", None),
-            out_limits=self._output_limits,
-        )
-        labels: dict[str, Any] = {}
-        if ending in (".py", ".c"):
-            if outputs is None and classes:
-                outputs = [f"probability of {label}" for label in self.classes_]
-            labels = {"names": self._network_names(names), "outputs": outputs}
-        if self.encoder_.is_plain or ending not in (".py", ".c"):
-            WRITERS[ending](self.model_, path, units=units, **labels)
-            return
-        source, encoder = (python_source, python_encoder) if ending == ".py" else (c_source, c_encoder)
-        text = source(self.model_, units=units, **labels)
-        if ending == ".py":
-            columns = ", ".join(f"{name!a}: ..." for name in self.encoder_.columns)
-            text = (
-                f"# For rows of the table, as dictionaries (frame.to_dict('records') of pandas):\n"
-                f"#     predict_rows([{{{columns}}}])\n"
-                "# `predict` below takes the inputs of the network instead, which `inputs(row)` makes.\n"
-            ) + text
-        text += encoder(self.encoder_)
-        write_bytes(path, text.encode())
+        write_program(self, path, names=names, outputs=outputs)
 
 
 def canonical_rows(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from inspect import Parameter, signature
 from numbers import Number
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -17,17 +17,18 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from edgewise.checks import check_number, is_number
-from edgewise.discovery.problem import FormulaOptions
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows
 from edgewise.estimator.columns.constraints import INEQUALITIES, Bounds, checked_bounds
 from edgewise.estimator.columns.reading import Rows
-from edgewise.estimator.equations import class_front_of_table, table_front
-from edgewise.formulas.front import Front
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.policy import SearchSettings
-from edgewise.tables.batches import Batches
 from edgewise.tables.target import MAX_NUMERIC_CLASSES, MIN_ROWS_PER_NUMERIC_CLASS
+
+if TYPE_CHECKING:
+    from edgewise.discovery.problem import FormulaOptions
+    from edgewise.formulas.front import Front
+    from edgewise.tables.batches import Batches
 
 _FORMULAS = "a classifier may have several formulas; fit_equations(X) looks for them and equations_ has them"
 _ERRORS = "predict_proba says how certain a class is"
@@ -258,7 +259,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         y: ArrayLike | None = None,
         *,
         names: Sequence[str] | None = None,
-        time_limit: float = 60.0,
+        time_limit: float | None = None,
         options: FormulaOptions | None = None,
     ) -> Self:
         """Search for formulas of the log-odds and keep them as `equations_`; a boundary is where its formula is 0.
@@ -273,8 +274,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
             formulas imitate the model.
         names : sequence of str, optional
             Names of the inputs; if left out, those the estimator was fitted with, else x_1, x_2, ...
-        time_limit : float, default=60
-            Seconds, about, shared by all classes.
+        time_limit : float, optional
+            Seconds, about, shared by all classes; without a limit, work of about a minute is planned.
         options : FormulaOptions, optional
             What the law may be made of, and weights of the rows, as in `find_formula`.
 
@@ -299,8 +300,12 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         >>> len(model.fit_equations(X, names=["a"], time_limit=1).equations_) > 0
         True
         """
+        # The door to the search for formulas, which a fit does not load.
+        from edgewise.estimator.equations import class_front_of_table, table_budget, table_front
+
         check_is_fitted(self)
-        check_number(time_limit, "time_limit", positive=True, of=" of seconds")
+        if time_limit is not None:
+            check_number(time_limit, "time_limit", positive=True, of=" of seconds")
         logits = np.asarray(self.decision_function(X))
         if logits.ndim == 1:
             columns = logits[:, None]
@@ -308,9 +313,11 @@ class KANClassifier(ClassifierMixin, KANEstimator):
             columns = logits - logits.mean(1, keepdims=True)
         rows = self._inputs(X)
         names = self._network_names(names)
-        limit = time_limit / columns.shape[1]
         if y is None:
-            fronts = [table_front(rows, column, names, limit, options=options) for column in columns.T]
+            fronts = [
+                table_front(rows, column, names, table_budget(time_limit, len(columns.T)), options=options)
+                for column in columns.T
+            ]
         else:
             labels = column_or_1d(y)
             check_consistent_length(rows, labels)
@@ -322,7 +329,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
             if logits.ndim > 1:
                 odds = [logits[:, k] - np.logaddexp.reduce(np.delete(logits, k, 1), 1) for k in range(len(of))]
             fronts = [
-                class_front_of_table(rows, labels == label, names, limit, column, options)
+                class_front_of_table(rows, labels == label, names, table_budget(time_limit, len(of)), column, options)
                 for label, column in zip(of, odds, strict=True)
             ]
         if logits.ndim == 1:

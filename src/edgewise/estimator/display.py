@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -36,6 +37,8 @@ BACKGROUND_TEXT = (
     "Sizes are means over background_, which has the distribution of each training column; summary(X) and "
     "explain_global(X) take the rows of X."
 )
+# The explorer stands on the estimators, which know of it no more than the name of its door.
+EXPLORER = "edgewise.explore.page.widget"
 BAND_TEXT = "band: two standard errors of the curve, about 95 %"
 
 
@@ -199,11 +202,7 @@ class EstimatorDisplay(RowExplainer):
 
     def explore(self, X: Any = None, y: Any = None, *, held_out: float | Sequence[int] = 0.2, seed: int = 0) -> Any:
         """Show the model in a notebook, to be read, queried and edited by hand."""
-        # The one import upwards: the page knows estimators, and this method is where users look for it.
-        from edgewise.explore.page.widget import explorer_widget
-        from edgewise.explore.session import Session
-
-        return explorer_widget(Session(self, X, y, held_out=held_out, seed=seed))
+        return import_module(EXPLORER).open_explorer(self, X, y, held_out=held_out, seed=seed)
 
     def _network_view(self, X: Any = None) -> NetworkView:
         """Return what figures of the network need: a trace of rows X, names, units and error bars. Shapes: X (N, d)."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -17,9 +16,9 @@ from edgewise.checks import check_names
 from edgewise.discovery.arguments import checked_options, rows_with_weight
 from edgewise.discovery.curves.features import has_two_values
 from edgewise.discovery.engine.recording import data_name
-from edgewise.discovery.finder import Search, class_law
+from edgewise.discovery.finder import Search, class_law, planned_budget
 from edgewise.discovery.knowledge.powers_of_ten import check_sizes
-from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem
+from edgewise.discovery.problem import FormulaOptions, LawProblem
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.files import Journal, Part
 from edgewise.formulas.algebra import simplify
@@ -27,9 +26,9 @@ from edgewise.formulas.expression import Add, Expression, Multiply, Number, Vari
 from edgewise.formulas.front import Front, with_fidelity
 from edgewise.formulas.serialisation import front_fields, front_from_fields
 from edgewise.interpret.pruning.pruning import prune
-from edgewise.interpret.symbolic.snapping import symbolify
+from edgewise.interpret.symbolic.snapping import symbolified
 from edgewise.interpret.transform.subnetworks import live_edges, with_output
-from edgewise.outcomes import ProgressCallback
+from edgewise.outcomes import Budget, ProgressCallback
 from edgewise.presentation import counted
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.problems.regression import Regression
@@ -38,15 +37,21 @@ if TYPE_CHECKING:
     from edgewise.estimator.regressor import KANRegressor
 
 FEWEST = 20  # rows that a search needs
-NETWORK_SHARE = 0.2  # share of the time that must be left for the network
+NETWORK_SHARE = 0.25  # share of the work that is left for the network that turns it into formulas
+TABLE_SECONDS = 60.0  # for which a core works where no limit is set
 MOST_EDGES = 16  # edges of a network that is turned into a formula edge by edge
+
+
+def table_budget(time_limit: float | None, outputs: int = 1) -> Budget:
+    """The work for one of some outputs of a table that share a limit in seconds, if there is one."""
+    return planned_budget(time_limit, TABLE_SECONDS, outputs)
 
 
 def table_front(
     X: np.ndarray,
     y: np.ndarray,
     names: Sequence[str] | None,
-    time_limit: float,
+    budget: Budget,
     estimator: KANRegressor | None = None,
     progress: ProgressCallback | None = None,
     options: FormulaOptions | None = None,
@@ -71,20 +76,20 @@ def table_front(
         return front_from_fields(known.facts, X.shape[1])
     messages: list[str] = []
 
-    def of_network(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
+    def of_network(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
         assert estimator is not None
-        if clock.seconds_left < NETWORK_SHARE * time_limit:
-            messages.append("No time was left to turn the network itself into a formula.")
+        if budget.is_over:
+            messages.append("No time or work was left to turn the network itself into a formula.")
             return
         with warnings.catch_warnings():  # rows beyond the network's domain are as they were when it was trained
             warnings.simplefilter("ignore", EdgewiseWarning)
-            nodes, message = _network_formulas(estimator, problem.x, problem.y, clock.seconds_left)
+            nodes, message = _network_formulas(estimator, problem.x, problem.y, budget)
         messages.append(message)
         yield from nodes
 
     # Formulas are also evaluated where they are undefined; those with values that are not finite are dropped.
     with np.errstate(all="ignore"):
-        front = Search(X, y, names, options, time_limit, report=progress, journal=journal).front(
+        front = Search(X, y, names, options, budget, report=progress, journal=journal).front(
             more=None if estimator is None else of_network
         )
         if estimator is not None:
@@ -101,7 +106,7 @@ def fronts_of_outputs(
     X: np.ndarray,
     y: ArrayLike,
     names: Sequence[str] | None,
-    time_limit: float,
+    time_limit: float | None,
     options: FormulaOptions | None,
 ) -> Front | dict[int, Front]:
     """Search for formulas of all outputs of a fitted regressor: a front, or one for each output by its place.
@@ -123,7 +128,7 @@ def fronts_of_outputs(
             each = f"{outputs} finite numbers"
         raise InputError(f"y must hold {each} for each of the {len(X)} rows of X, got shape {shape}")
     if outputs == 1:
-        return table_front(X, target[:, 0], names, float(time_limit), estimator, options=options)
+        return table_front(X, target[:, 0], names, table_budget(time_limit), estimator, options=options)
     fronts = {}
     scaling = estimator.target_scaling_
     limits = estimator._output_limits
@@ -132,7 +137,7 @@ def fronts_of_outputs(
         alone.model_ = with_output(estimator.model_, k)
         alone.target_scaling_ = AffineScaling(scaling.shift[[k]], scaling.scale[[k]])
         alone._output_limits = None if limits is None else limits[[k]]
-        fronts[k] = table_front(X, target[:, k], names, time_limit / outputs, alone, options=options)
+        fronts[k] = table_front(X, target[:, k], names, table_budget(time_limit, outputs), alone, options=options)
     return fronts
 
 
@@ -140,7 +145,7 @@ def class_front_of_table(
     X: np.ndarray,
     is_class: np.ndarray,
     names: Sequence[str] | None,
-    time_limit: float,
+    budget: Budget,
     log_odds: np.ndarray,
     options: FormulaOptions | None = None,
 ) -> Front:
@@ -155,7 +160,7 @@ def class_front_of_table(
     names = _with_brackets(check_names(names, X.shape[1]), X)
     options = checked_options(options, names, len(X))
     with np.errstate(all="ignore"):
-        return class_law(Search(X, is_class.astype(np.float64), names, options, time_limit), log_odds)
+        return class_law(Search(X, is_class.astype(np.float64), names, options, budget), log_odds)
 
 
 def _with_brackets(names: Sequence[str], X: np.ndarray) -> tuple[str, ...]:
@@ -167,10 +172,9 @@ def _with_brackets(names: Sequence[str], X: np.ndarray) -> tuple[str, ...]:
 
 
 def _network_formulas(
-    estimator: KANRegressor, x: np.ndarray, y: np.ndarray, left: float
+    estimator: KANRegressor, x: np.ndarray, y: np.ndarray, budget: Budget
 ) -> tuple[list[Expression], str]:
-    """Formulas made from the network edge by edge within `left` seconds, with a message."""
-    deadline = time.monotonic() + left
+    """Formulas made from the network edge by edge within a budget, with a message."""
     if estimator.link_ == "log":
         message = "The network gives the logarithm of the target, so it was not turned into a formula edge by edge."
         return [], message
@@ -185,11 +189,10 @@ def _network_formulas(
     if edges > MOST_EDGES:
         message = f"The network, pruned to {edges} edges, has too many to be read one by one as a formula."
         return [], message
-    if deadline - time.monotonic() < left / 2:
+    if budget.is_over:
         message = f"The network was pruned to {counted(edges, 'edge')}; no time was left to turn it into a formula."
         return [], message
-    front = symbolify(smaller, problem, time_limit=left / 4)
-    assert isinstance(front, Front), "a network of one output"
+    front = symbolified(smaller, problem, budget.share(NETWORK_SHARE))
     nodes = [simplify(_in_units(snapped.formula.expression, scaling, target)) for snapped in front]
     message = f"The network, pruned to {counted(edges, 'edge')}, was turned into {counted(len(front), 'formula')}."
     return nodes, message

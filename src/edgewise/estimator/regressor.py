@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from statistics import NormalDist
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -17,19 +17,20 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from edgewise.checks import check_number, is_number
-from edgewise.discovery.problem import FormulaOptions
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows, standardisation
 from edgewise.estimator.columns.constraints import Bounds, checked_bounds
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
-from edgewise.estimator.equations import fronts_of_outputs
-from edgewise.formulas.front import Front
 from edgewise.model_selection.automatic import STANDARDISED, family_of
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.policy import SearchSettings
-from edgewise.tables.batches import Batches
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.uncertainty import ErrorBars
+
+if TYPE_CHECKING:
+    from edgewise.discovery.problem import FormulaOptions
+    from edgewise.formulas.front import Front
+    from edgewise.tables.batches import Batches
 
 
 class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
@@ -440,7 +441,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         y: ArrayLike | None = None,
         *,
         names: Sequence[str] | None = None,
-        time_limit: float = 60.0,
+        time_limit: float | None = None,
         options: FormulaOptions | None = None,
     ) -> Self:
         """Search for formulas and keep them as `equations_`.
@@ -457,8 +458,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             Targets of the formulas; if left out, the predictions of this model.
         names : sequence of str, optional
             Names of the inputs; if left out, those the estimator was fitted with, else x_1, x_2, ...
-        time_limit : float, default=60
-            Seconds, about.
+        time_limit : float, optional
+            Seconds, about; without a limit, work of about a minute is planned.
         options : FormulaOptions, optional
             What the law may be made of, its known structure, and weights of the rows, as in `find_formula`; groups are
             for `find_formula` alone.
@@ -473,8 +474,12 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         InputError
             If an argument is invalid.
         """
+        # The door to the search for formulas, which a fit does not load.
+        from edgewise.estimator.equations import fronts_of_outputs
+
         check_is_fitted(self)
-        check_number(time_limit, "time_limit", positive=True, of=" of seconds")
+        if time_limit is not None:
+            check_number(time_limit, "time_limit", positive=True, of=" of seconds")
         rows = self._inputs(X)
         target = self._predicted(self._codes(X)) if y is None else y
         self.equations_ = fronts_of_outputs(self, rows, target, self._network_names(names), time_limit, options)

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from edgewise import checkpoint
+from edgewise.checkpoint import codec, container
+from edgewise.checkpoint.model import from_container
 from edgewise.errors import CheckpointError, InputError
 from edgewise.estimator.base import KANEstimator
 from edgewise.estimator.classifier import KANClassifier
@@ -27,6 +29,7 @@ from edgewise.formulas.serialisation import front_fields, front_from_fields
 from edgewise.model_selection.additive import AdditiveSummary
 from edgewise.model_selection.automatic import family_of
 from edgewise.model_selection.search.records import SearchReport, Trial
+from edgewise.nn.elementary import Elementary
 from edgewise.nn.model import KAN
 from edgewise.outcomes import StopReason
 from edgewise.tables import AffineScaling
@@ -347,3 +350,28 @@ def _of_kind(value: Any, kind: type | tuple[type, ...], name: str) -> Any:
     if not isinstance(value, kind) or (isinstance(value, bool) and kind in (int, float)):
         raise ValueError(f"{type(value).__name__} as {name}")
     return value
+
+
+def _write(
+    estimator: KANEstimator,
+    path: str | os.PathLike[str],
+    *,
+    extra: Mapping[str, Any] | None = None,
+    state: Mapping[str, Any] | None = None,
+) -> None:
+    """Write an estimator for `edgewise.save`."""
+    if state is not None:
+        raise InputError("state must be left out for an estimator, which has its own, got some")
+    save_estimator(estimator, path, extra=extra)
+
+
+def _read(
+    file: container.Container, path: str | os.PathLike[str], *, table: Mapping[str, Elementary], **_: Any
+) -> KANEstimator:
+    """Return the estimator in an unpacked file, for `edgewise.load`."""
+    with container.errors_of_file("model", path):
+        contents = from_container(file, table=table)
+    return estimator_of(contents, path)
+
+
+codec.register("estimator", codec.Codec((KANEstimator,), _write, _read))

@@ -6,9 +6,14 @@ rest. Temporary files are locked while their process lives, and removed by the n
 A journal keeps the finished parts of a run, so that a later run can go on from there.
 """
 
-from edgewise.files.folders import COMMIT, commit_folder, complete_commit, open_folder, reserve, staging_folder
-from edgewise.files.journal import Journal, Part
-from edgewise.files.whole import LOCK, read_bytes, reason, sweep, temporary_name, write_bytes
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.files.folders import COMMIT, commit_folder, complete_commit, open_folder, reserve, staging_folder
+    from edgewise.files.journal import Journal, Part
+    from edgewise.files.whole import LOCK, read_bytes, reason, sweep, temporary_name, write_bytes
 
 __all__ = [
     "COMMIT",
@@ -26,3 +31,5 @@ __all__ = [
     "temporary_name",
     "write_bytes",
 ]
+
+import_on_demand(__name__)

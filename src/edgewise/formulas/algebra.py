@@ -8,7 +8,6 @@ four formulas of 8 to 44 symbols it takes 0.04 to 0.6 ms, `sympy.simplify` 50 ms
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
@@ -30,6 +29,7 @@ from edgewise.formulas.expression import (
     product_of,
     rebuilt,
 )
+from edgewise.outcomes import CALL_WORK, NO_LIMIT, Budget, spend
 from edgewise.settings import ABOVE_ZERO
 
 EVEN_FUNCTIONS = {"cos", "cosh", "abs", "besselj0"}
@@ -71,6 +71,7 @@ def simplify(node: Expression) -> Expression:
     '4*x'
     """
     shorter = _simplified(node)
+    spend(6 * CALL_WORK * complexity(node))
     return shorter if complexity(shorter) <= complexity(node) else node
 
 
@@ -244,7 +245,7 @@ def _terms(node: Expression) -> tuple[Expression, ...]:
     return node.terms if isinstance(node, Add) else (node,)
 
 
-def shortest_form(node: Expression, x: np.ndarray, deadline: float = math.inf) -> Expression:
+def shortest_form(node: Expression, x: np.ndarray, budget: Budget = NO_LIMIT) -> Expression:
     """Find the shortest form of a formula: expanded, factored, and with absolute values resolved by the data.
 
     Parameters
@@ -253,8 +254,8 @@ def shortest_form(node: Expression, x: np.ndarray, deadline: float = math.inf) -
         The formula.
     x : ndarray, shape (N, inputs)
         Rows at which the values must stay the same.
-    deadline : float
-        Reading of `time.monotonic` after which no further form is tried.
+    budget : Budget
+        Once it is over, no further form is tried.
 
     Returns
     -------
@@ -274,9 +275,10 @@ def shortest_form(node: Expression, x: np.ndarray, deadline: float = math.inf) -
     for _ in range(MOST_PASSES):
         size = complexity(best)
         for change in changes:
-            if time.monotonic() > deadline:
+            if budget.is_over:
                 break
             form = simplify(_with_known_signs(change(best), x))
+            spend(20 * CALL_WORK * size)
             if complexity(form) < complexity(best):
                 changed = evaluate(form, x)
                 if np.isfinite(changed).all() and np.abs(values - changed).max() <= tolerance:

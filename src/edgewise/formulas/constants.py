@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +23,7 @@ from edgewise.formulas.expression import (
     with_constants,
 )
 from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
+from edgewise.outcomes import CALL_WORK, NO_LIMIT, Budget, spend
 from edgewise.settings import ABOVE_ZERO
 
 # Fractions p / q that count as closed forms: p and q up to this, and whole numbers up to `LARGEST_WHOLE`; 3/(20 pi) and
@@ -82,7 +82,7 @@ def fit_constants(
     *,
     steps: int = 50,
     weight: np.ndarray | None = None,
-    deadline: float = math.inf,
+    budget: Budget = NO_LIMIT,
 ) -> FittedExpression | None:
     """Fit the free constants of a formula to data by Levenberg-Marquardt."""
     places = free_places(node)
@@ -104,12 +104,13 @@ def fit_constants(
             return (residuals, jacobian)
         return (residuals * root, jacobian * root[:, None])
 
-    limits = LeastSquaresLimits(steps=steps if places else 0, deadline=deadline)
+    limits = LeastSquaresLimits(steps=steps if places else 0, is_over=lambda: budget.is_over)
     fit = least_squares(residuals_and_jacobian, values[places], rule=CONSTANT_DAMPING, limits=limits)
     if fit is None:
         return None
     values[places] = fit.x
     errors = np.zeros(len(values))
+    spend(50 * CALL_WORK)
     if places:
         variance = fit.loss / max(len(y) - len(places), 1)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -225,7 +226,7 @@ def recognise(
     *,
     floor: float,
     weight: np.ndarray | None = None,
-    deadline: float = math.inf,
+    budget: Budget = NO_LIMIT,
 ) -> FittedExpression:
     """Replace fitted constants by closed forms wherever the data allow it, and fit the others again."""
     # First every constant near a closed form is replaced at once; if the loss rises too much, one constant after
@@ -239,7 +240,7 @@ def recognise(
         values = [value_of(forms[k]) if k in forms else part.value for k, part in enumerate(numbers)]
         exact = [forms.get(k, part.exact) for k, part in enumerate(numbers)]
         node = simplify(with_constants(fitted.expression, values, exact))
-        trial = fit_constants(node, x, y, steps=15, weight=weight, deadline=deadline)
+        trial = fit_constants(node, x, y, steps=15, weight=weight, budget=budget)
         if fitted.loss > exact_loss:
             allowed = fitted.loss * (1 + CHI_SQUARE_99 / len(y))
         else:
@@ -255,7 +256,7 @@ def recognise(
     refused: set[tuple[float, Exact]] = set()
     for _ in range(MOST_TRIALS):
         best = _nearest_closed_form(fitted, refused)
-        if best is None or time.monotonic() > deadline:
+        if best is None or budget.is_over:
             break
         place, form = best
         trial = with_forms({place: form})
@@ -270,6 +271,7 @@ def convincing_forms(value: float, error: float) -> Iterator[Exact]:
     """Closed forms of a constant with an error for which there is strong evidence, the strongest first; 0 always."""
     reach = min(_uncertainty(value, error), 0.2 * abs(value) + 1e-3)
     shortest = list(islice(closed_forms(value, reach), MOST_TRIALS))
+    spend(100 * CALL_WORK)
     if shortest and shortest[0][0] == 0:
         yield shortest[0]
         return

@@ -35,8 +35,10 @@ from edgewise.formulas.expression import (
 )
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
+from edgewise.outcomes import spend
 from edgewise.settings import ABOVE_ZERO
 
+START_WORK = 3e5  # Work for a point of a curve of comparing the starts of one function.
 # Points of a curve that are used, at most: enough to see 40 periods, and few enough that a fit takes 1 ms.
 MOST_POINTS = 160
 REFINED = 8  # Functions whose starts are refined, those with the best starts.
@@ -241,6 +243,7 @@ class _Curve:
         target = self.s - self.s @ self.share
         total = float(target**2 @ self.share)
         starts = self.candidate_starts(row)
+        spend(START_WORK * len(self.u))
         if row.name == "sin":
             explained = self.explained_by_waves(np.array([a for a, _ in starts])) - float(self.s @ self.share) ** 2
             return [(float(value / total), a, 0.0) for value, (a, _) in zip(explained, starts, strict=True)][:2]

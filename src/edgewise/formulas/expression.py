@@ -17,6 +17,7 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.ops.bessel import bessel_j0
+from edgewise.outcomes import CALL_WORK, spend
 
 Exact = tuple[int, int, str]
 """Closed form (p, q, unit) of a constant: the fraction p / q times the unit of that name in `UNITS`."""
@@ -286,8 +287,11 @@ def evaluate(node: Expression, x: np.ndarray) -> np.ndarray:
     >>> evaluate(parse_expression("x**2 + 1"), np.array([[2.0], [3.0]]))
     array([ 5., 10.])
     """
+    nodes = 0
 
     def values(node: Expression) -> Values:
+        nonlocal nodes
+        nodes += 1
         if isinstance(node, Number):
             return np.float64(node.value)  # Division of this type by zero is infinite and raises nothing.
         if isinstance(node, Variable):
@@ -302,7 +306,9 @@ def evaluate(node: Expression, x: np.ndarray) -> np.ndarray:
         return FUNCTIONS[node.name].value(np.asarray(parts[0], dtype=np.float64))
 
     with np.errstate(all="ignore"):
-        return np.broadcast_to(values(node), x.shape[:1]).astype(np.float64)
+        result = np.broadcast_to(values(node), x.shape[:1]).astype(np.float64)
+    spend(10 * CALL_WORK + nodes * (3 * CALL_WORK + 6 * len(x)))
+    return result
 
 
 def constant_value(node: Expression) -> float:
@@ -345,9 +351,12 @@ def values_and_derivatives(node: Expression, x: np.ndarray) -> tuple[np.ndarray,
     Returns the values (N,) at rows x (N, inputs), and the derivatives (N, P) in the order of `constant_values`.
     """
     places = iter(range(1 << 30))
+    nodes = 0
 
     def visit(node: Expression) -> tuple[Values, dict[int, Values]]:
         """Values of a node, and its derivatives by the place of each constant below it."""
+        nonlocal nodes
+        nodes += 1
         if isinstance(node, Number):
             return np.float64(node.value), {next(places): np.float64(1.0)}
         if isinstance(node, Variable):
@@ -378,6 +387,7 @@ def values_and_derivatives(node: Expression, x: np.ndarray) -> tuple[np.ndarray,
         columns = np.zeros((len(x), next(places)))
         for place, slope in slopes.items():
             columns[:, place] = slope
+        spend(30 * CALL_WORK + nodes * (6 * CALL_WORK + (6 + 2 * columns.shape[1]) * len(x)))
         return np.broadcast_to(value, x.shape[:1]).astype(np.float64), columns
 
 

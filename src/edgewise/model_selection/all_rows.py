@@ -22,9 +22,6 @@ from edgewise.model_selection.search.hidden_nodes import HiddenNodes
 from edgewise.model_selection.search.policy import SearchPolicy
 from edgewise.outcomes import OutOfTime
 
-# Share of the time after the first pass for the search on the sample; the passes over all rows have the rest.
-SEARCHED_SHARE = 0.5
-
 Sums = tuple[np.ndarray, ...]
 
 
@@ -74,6 +71,8 @@ class AllRows:
     seed: int = 0  # seed of the parts for means of models
     # returns an iterator over inputs, responses and weights of all rows, batch by batch
     batches: Callable[[], Iterator[Sums]] = lambda: iter(())
+    # share of the time after the first pass for the search on the sample; the passes over all rows have the rest
+    searched_share: float = 0.5
 
     def loader(self) -> DataLoader[Any]:
         """Return a DataLoader of the rows, with weights of mean 1."""

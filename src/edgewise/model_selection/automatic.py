@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from edgewise.errors import InputError
+from edgewise.errors import InputError, is_out_of_memory
 from edgewise.model_selection.additive.families import (
     Bernoulli,
     Family,
@@ -23,7 +24,6 @@ from edgewise.model_selection.additive.families import (
     Tweedie,
 )
 from edgewise.model_selection.additive.inference import cross_fitted_noise, fit_noise_curves
-from edgewise.model_selection.all_rows import SEARCHED_SHARE, AllRows
 from edgewise.model_selection.fixed_shape import InterruptedTraining, ShapeSearch, trained_further
 from edgewise.model_selection.noise_free import approximated, without_noise
 from edgewise.model_selection.results import AutoResult, data_of, loss_of, network_error_bars, tensors_of
@@ -39,7 +39,6 @@ from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import Progress, ProgressCallback, StopReason
-from edgewise.processes.memory import is_out_of_memory
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.jacobian.linearised import evenly_spaced
 from edgewise.train.loop.reports import FitReport, StepRecord
@@ -47,6 +46,9 @@ from edgewise.train.problems.base import Problem
 from edgewise.train.problems.classification import Classification
 from edgewise.train.problems.regression import Regression
 from edgewise.train.uncertainty import ErrorBars, additive_error_bars
+
+if TYPE_CHECKING:
+    from edgewise.model_selection.all_rows import AllRows
 
 FAMILIES: dict[str, type[Family]] = {
     "squared": Gaussian,
@@ -156,7 +158,7 @@ def _searched(
     stopped = StopReason.CONVERGED
     limit = clock.limit
     if everything is not None and limit is not None:
-        clock.limit = clock.seconds + SEARCHED_SHARE * clock.left
+        clock.limit = clock.seconds + everything.searched_share * clock.left
     try:
         report = search.run()
         free = settings.hidden is None and settings.effort != "low" and settings.constraints is None
@@ -341,7 +343,7 @@ def _fixed(samples: Samples, settings: SearchSettings, clock: Clock, everything:
     limit = clock.limit
     search = ShapeSearch(problem, settings, clock, samples.blocks)
     if everything is not None and limit is not None:
-        clock.limit = clock.seconds + SEARCHED_SHARE * clock.left
+        clock.limit = clock.seconds + everything.searched_share * clock.left
     try:
         result = search.run()
         trained = result.trained

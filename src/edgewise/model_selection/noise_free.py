@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from edgewise import model_selection
 from edgewise.errors import InputError
-from edgewise.model_selection.approximation import APPROXIMATION_HELD_OUT, approximate
+from edgewise.model_selection import polynomials
 from edgewise.model_selection.one_input import spline_ladder
-from edgewise.model_selection.polynomials import fit_exact
 from edgewise.model_selection.results import AutoResult, data_of, loss_of, network_error_bars
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.clock import Clock
@@ -70,7 +70,7 @@ def _polynomial(samples: Samples, settings: SearchSettings, clock: Clock) -> Aut
     watch = (lambda: None) if clock.limit is None else clock.check
     try:
         clock.allow(policy.first_share)
-        found = fit_exact(
+        found = polynomials.fit_exact(
             samples.x,
             samples.y[:, 0],
             samples.weight,
@@ -188,10 +188,10 @@ def approximated(
     problem = Regression(
         *(torch.from_numpy(np.ascontiguousarray(part)) for part in (seen.x, seen.y)),
         weight=torch.from_numpy(seen.weight),
-        validation=APPROXIMATION_HELD_OUT,
+        validation=model_selection.approximation.APPROXIMATION_HELD_OUT,
         seed=settings.seed,
     )
-    result = approximate(
+    result = model_selection.approximate(
         problem,
         degree=settings.degree,
         budget=policy.approximation_budget,

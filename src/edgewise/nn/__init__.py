@@ -6,12 +6,17 @@ Build a network with `KAN` or `MLP`; both are torch modules without a `fit` or a
 `edgewise.nn.layers`.
 """
 
-from edgewise.nn.config import KANConfig, MLPConfig
-from edgewise.nn.elementary import ELEMENTARY, Elementary, FunctionTable
-from edgewise.nn.layers import KANLayer, MixedLayer, ProductLayer, SymbolicLayer
-from edgewise.nn.mlp import MLP
-from edgewise.nn.model import KAN, ModelOptions
-from edgewise.nn.trace import Trace
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import import_on_demand
+
+if TYPE_CHECKING:
+    from edgewise.nn.config import KANConfig, MLPConfig
+    from edgewise.nn.elementary import ELEMENTARY, Elementary, FunctionTable
+    from edgewise.nn.layers import KANLayer, MixedLayer, ProductLayer, SymbolicLayer
+    from edgewise.nn.mlp import MLP
+    from edgewise.nn.model import KAN, ModelOptions
+    from edgewise.nn.trace import Trace
 
 __all__ = [
     "ELEMENTARY",
@@ -28,3 +33,5 @@ __all__ = [
     "SymbolicLayer",
     "Trace",
 ]
+
+import_on_demand(__name__)

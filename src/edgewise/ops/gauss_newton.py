@@ -8,7 +8,6 @@ solvers; `least_squares` is the complete solver for problems of a few numbers, s
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from edgewise.outcomes import StopReason
+from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, StopReason, spend
 from edgewise.settings import ABOVE_ZERO
 
 # Share of the largest diagonal entry of J'J that is added to every entry of the damping scale, so that a parameter
@@ -120,7 +119,7 @@ class LeastSquaresLimits:
     evaluations: int | None = None  # largest number of trials in total; no limit if None
     # the iteration has converged when a step lowers the sum of squares by no more than this share
     tolerance: float = 1e-10
-    deadline: float = math.inf  # reading of `time.monotonic` after which no trial begins
+    is_over: Callable[[], bool] = lambda: False  # whether no work is left for a trial
 
 
 def least_squares(
@@ -139,7 +138,7 @@ def least_squares(
     # lowers the sum of squares. A trial with a residual or derivative that is not finite counts as a rejection:
     # formulas have poles and roots of negative numbers. `scipy.optimize.least_squares(method="lm")` does the same about
     # as fast (four constants and 120 points: 1.6 ms, here 2.4 ms) and is the witness in the tests. It is not used
-    # because it has no deadline after which the best point is kept, and because its trust region leads to other
+    # because it has no limit of work after which the best point is kept, and because its trust region leads to other
     # constants where the data leave them nearly undetermined, which would change formulas that were found before.
     rule = rule or DampingRule()
     limits = limits or LeastSquaresLimits()
@@ -161,14 +160,15 @@ def least_squares(
             scale = diagonal + SCALE_FLOOR * max(float(diagonal.max()), ABOVE_ZERO)
             before = loss
             for _ in range(limits.trials):
-                if time.monotonic() > limits.deadline:
-                    return LeastSquaresFit(x, loss, jacobian, StopReason.TIME_LIMIT)
+                if limits.is_over():
+                    return LeastSquaresFit(x, loss, jacobian, StopReason.BUDGET)
                 if evaluations <= 0:
                     return LeastSquaresFit(x, loss, jacobian, StopReason.MAX_STEPS)
                 evaluations -= 1
                 move = _solved(gram + damping.value * np.diag(scale), -gradient, minimum_norm)
                 trial = x + move
                 trial_residuals, trial_jacobian = residuals_and_jacobian(trial)
+                spend(20 * CALL_WORK + jacobian.size * len(x) / PRODUCT_SPEED + len(x) ** 3)
                 trial_loss = float(trial_residuals @ trial_residuals)
                 # A comparison with NaN is false, so a residual that is not a number is a rejection.
                 if trial_loss < loss and np.isfinite(trial_jacobian).all():

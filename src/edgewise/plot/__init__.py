@@ -7,24 +7,27 @@ A network: `network_diagram`, `edge_curves`, `effect_curves`, `pair_map`. Its re
 """
 
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from edgewise.errors import missing_extra
+from edgewise.lazy import import_on_demand
 
 if find_spec("matplotlib") is None:
     raise missing_extra("matplotlib", "plot", "Drawing a figure")
 
-from edgewise.plot.network import edge_curves, effect_curves, network_diagram, pair_map
-from edgewise.plot.pde import animate, modes_figure, solution_figure
-from edgewise.plot.results import (
-    confusion,
-    formula_front,
-    parity,
-    share_bars,
-    share_dots,
-    solution_history,
-    training_history,
-)
-from edgewise.plot.style import save
+if TYPE_CHECKING:
+    from edgewise.plot.network import edge_curves, effect_curves, network_diagram, pair_map
+    from edgewise.plot.pde import animate, modes_figure, solution_figure
+    from edgewise.plot.results import (
+        confusion,
+        formula_front,
+        parity,
+        share_bars,
+        share_dots,
+        solution_history,
+        training_history,
+    )
+    from edgewise.plot.style import save
 
 __all__ = [
     "animate",
@@ -43,3 +46,5 @@ __all__ = [
     "solution_history",
     "training_history",
 ]
+
+import_on_demand(__name__)

@@ -11,14 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgewise.checks import is_number
-from edgewise.errors import InputError, MemoryLimitError
+from edgewise.errors import InputError, MemoryLimitError, is_out_of_memory
 
 BYTES_OF = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 SIZE = re.compile(r"\s*(\d+(?:\.\d*)?)\s*([KMGT]?B|)\s*", re.IGNORECASE)
 UNKNOWN_MEMORY = 4 * 10**9  # where the system does not say: a small machine of today
 SIZE_FOR_ALL_THREADS = 512  # of a matrix whose products OpenBLAS divides among its threads
-# Messages of torch's RuntimeError where numpy raises MemoryError.
-REFUSED_TO_TORCH = ("can't allocate memory", "not enough memory", "std::bad_alloc")
 
 
 @contextmanager
@@ -88,13 +86,6 @@ def memory_limit(limit: float | str | None) -> Iterator[None]:
         ) from error
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, former)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error means that the system gave no memory."""
-    if isinstance(error, RuntimeError):
-        return any(words in str(error) for words in REFUSED_TO_TORCH)
-    return isinstance(error, MemoryError)
 
 
 def _bytes_of(limit: object) -> int:

@@ -16,6 +16,10 @@ from edgewise.tables.cells import quoted
 MAX_COLUMNS = 10_000
 
 
+class InBatches:
+    """A table that is read batch by batch, see `edgewise.tables.batches`; others know it by this class alone."""
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """Named columns of equal length, as `read_table` returns them.

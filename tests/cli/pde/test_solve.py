@@ -8,13 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from edgewise.checkpoint import load_solution
 from edgewise.cli.pde import results
 from edgewise.cli.pde import solve as command
 from edgewise.cli.pde.equation import open_equation
 from edgewise.cli.pde.results import SolveJob
 from edgewise.cli.terminal.console import Screen
 from edgewise.pde import solve as real
+from edgewise.pde.storage import load_solution
 
 DECAY = '''"""Decay."""
 import torch

@@ -15,7 +15,7 @@ from edgewise.cli.shared.opening import (
     plan_figure,
 )
 from edgewise.errors import FileError, InputError
-from edgewise.estimator.base import WRITERS
+from edgewise.estimator.exporting import WRITERS
 from edgewise.plot import save
 from edgewise.plot.style import FORMATS
 

@@ -76,3 +76,8 @@ def test_powers_of_a_wave_become_its_double_angle_only_where_they_are_equal(text
     form = with_double_angles(node)
     np.testing.assert_allclose(evaluate(form, X), evaluate(node, X), rtol=1e-9, atol=1e-12)
     assert sum(as_text(form, NAMES).count(name) for name in ("sin(", "cos(")) == powers
+
+
+def test_an_exponent_that_was_fitted_to_rounding_is_whole():
+    node = parse_expression("exp(2.000000000000004*log(a/b) - 0.9999999999999961*log(c))", NAMES)
+    assert as_text(simplify(in_usual_form(simplify(node))), NAMES) == "(a/b)**2/c"

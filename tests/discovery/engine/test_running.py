@@ -9,9 +9,10 @@ import pytest
 from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.engine.running import Engine, Stages
 from edgewise.discovery.least_squares.laws import least_squares_laws
-from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem, Reduction, Separation
+from edgewise.discovery.problem import FormulaOptions, LawProblem, Reduction, Separation
 from edgewise.discovery.reduction.chain import reductions
 from edgewise.formulas.expression import Add, Call, Multiply, Variable, children, parse_expression, rebuilt
+from edgewise.outcomes import Budget
 
 
 def problem_of(function, inputs=2, **options):
@@ -20,7 +21,7 @@ def problem_of(function, inputs=2, **options):
     return LawProblem(x[:100], y[:100], x[100:], y[100:], tuple("abc"[:inputs]), FormulaOptions(**options))
 
 
-def reduced_by_a(problem, clock):
+def reduced_by_a(problem, budget):
     """y/a depends on b alone; true or not."""
     if problem.x.shape[1] == 2:
         smaller = replace(
@@ -44,19 +45,19 @@ def _moved(expression):
     return rebuilt(expression, [_moved(part) for part in children(expression)])
 
 
-def of_sine(problem, clock):
+def of_sine(problem, budget):
     yield Call("sin", Variable(problem.x.shape[1] - 1))
 
 
 def test_a_law_of_a_smaller_problem_is_rebuilt():
     archive = Archive(problem_of(lambda a, b: a * np.sin(b)))
-    Engine(archive, Clock(), Stages(quick=(of_sine,), reduce=reduced_by_a)).run()
+    Engine(archive, Budget(), Stages(quick=(of_sine,), reduce=reduced_by_a)).run()
     assert archive.solved.expression == parse_expression("a*sin(b)", "ab")
 
 
 def test_a_false_reduction_does_no_harm():
     archive = Archive(problem_of(lambda a, b: np.sin(b) + a))
-    engine = Engine(archive, Clock(), Stages(quick=(of_sine,), reduce=reduced_by_a))
+    engine = Engine(archive, Budget(), Stages(quick=(of_sine,), reduce=reduced_by_a))
     engine.run()
     assert archive.solved is None and len(engine.branches) == 2
 
@@ -66,18 +67,18 @@ def test_a_reduction_to_a_constant_gives_its_law_and_no_failure():
     problem = problem_of(lambda a, b: 3.3 * a * b**2)
     noise = np.random.default_rng(2).normal(size=150)
     problem = replace(problem, y=problem.y * (1 + 0.02 * noise[:100]), held_y=problem.held_y * (1 + 0.02 * noise[100:]))
-    engine = Engine(Archive(problem), Clock(), Stages(reduce=reductions))
+    engine = Engine(Archive(problem), Budget(), Stages(reduce=reductions))
     engine.run()
     assert any(not branch.inputs for branch in engine.branches) and engine.failures == []
 
 
 def test_a_failing_stage_is_skipped():
-    def failing(problem, clock):
+    def failing(problem, budget):
         yield Variable(0)
         raise OverflowError("too large")
 
     archive = Archive(problem_of(lambda a, b: np.sin(b)))
-    engine = Engine(archive, Clock(), Stages(quick=(failing,), enumerate=of_sine))
+    engine = Engine(archive, Budget(), Stages(quick=(failing,), enumerate=of_sine))
     engine.run()
     assert archive.solved is not None and "OverflowError" in engine.failures[0]
 
@@ -87,25 +88,25 @@ def test_a_programming_error_inside_a_stage_or_a_rebuilding_is_raised(error):
     def broken(*arguments):
         raise error("a mistake")
 
-    def with_broken_rebuilding(problem, clock):
+    def with_broken_rebuilding(problem, budget):
         yield Reduction(replace(problem, names=("c", "d"), y=problem.y + 1), broken, "y + 1", 0.0)
 
     problem = problem_of(lambda a, b: np.sin(b) + a)
     for stages in (Stages(quick=(broken,)), Stages(quick=(of_sine,), reduce=with_broken_rebuilding)):
         with pytest.raises(error):
-            Engine(Archive(problem), Clock(), stages).run()
+            Engine(Archive(problem), Budget(), stages).run()
 
 
 def test_an_endless_stage_ends_with_the_clock():
-    def endless(problem, clock, seeds):
+    def endless(problem, budget, seeds):
         assert seeds
-        clocks.append(clock)
-        while not clock.is_over:
+        clocks.append(budget)
+        while not budget.is_over:
             yield Variable(0)
 
     clocks = []
     archive = Archive(problem_of(lambda a, b: np.sin(b) + b**b))
-    engine = Engine(archive, Clock(time.monotonic() + 0.2), Stages(quick=(of_sine,), search=endless))
+    engine = Engine(archive, Budget(deadline=time.monotonic() + 0.2), Stages(quick=(of_sine,), search=endless))
     engine.run()
     assert clocks and clocks[0].is_over
 
@@ -114,7 +115,7 @@ def test_an_endless_stage_ends_with_the_clock():
 def test_the_parts_of_a_separation_are_joined_and_fitted_together():
     """y = g(a) + h(b); the parts are known to 1e-4 only, the joint formula is exact."""
 
-    def separated(problem, clock):
+    def separated(problem, budget):
         if problem.x.shape[1] == 2:
             parts = []
             for k, part in enumerate((lambda a: 2 * a**2, lambda b: 3 / b)):
@@ -125,19 +126,19 @@ def test_the_parts_of_a_separation_are_joined_and_fitted_together():
                 tuple(parts), lambda laws: Add((laws[0], _moved(laws[1]))), "y is a function of a plus one of b", 1e-4
             )
 
-    def laws_of_parts(problem, clock):
+    def laws_of_parts(problem, budget):
         if problem.x.shape[1] == 1:
-            yield from least_squares_laws(problem, clock)
+            yield from least_squares_laws(problem, budget)
 
     archive = Archive(problem_of(lambda a, b: 2 * a**2 + 3 / b))
-    Engine(archive, Clock(), Stages(quick=(laws_of_parts,), reduce=separated)).run()
+    Engine(archive, Budget(), Stages(quick=(laws_of_parts,), reduce=separated)).run()
     assert archive.solved is not None and archive.solved.source == "separation"
 
 
 def test_a_problem_without_inputs_is_a_constant():
     """All inputs went into one monomial: no stage sees a table without columns, which some of them cannot read."""
 
-    def reduced_to_nothing(problem, clock):
+    def reduced_to_nothing(problem, budget):
         monomial = problem.x[:, 0] / problem.x[:, 1]
         held = problem.held_x[:, 0] / problem.held_x[:, 1]
         smaller = replace(
@@ -150,14 +151,14 @@ def test_a_problem_without_inputs_is_a_constant():
         )
         yield Reduction(smaller, _times_ratio, "y*b/a is constant", 0.0)
 
-    def needs_columns(problem, clock):
+    def needs_columns(problem, budget):
         assert problem.x.min() > 0
         yield from ()
 
     stages = Stages(
         quick=(needs_columns,), reduce=reduced_to_nothing, enumerate=needs_columns, smooth=None, search=None
     )
-    engine = Engine(Archive(problem_of(lambda a, b: 3 * a / b)), Clock(), replace(stages, first=()))
+    engine = Engine(Archive(problem_of(lambda a, b: 3 * a / b)), Budget(), replace(stages, first=()))
     engine.run()
     assert engine.failures == [] and not engine.branches[1].inputs
     assert engine.archive.solved.is_exact and engine.archive.solved.symbols == 5

@@ -20,9 +20,10 @@ from edgewise.discovery.enumeration.pool import Pool, spread_rows
 from edgewise.discovery.enumeration.stage import enumerated, known_functions
 from edgewise.discovery.enumeration.targets import link_targets
 from edgewise.discovery.obedience import obeys
-from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem
+from edgewise.discovery.problem import FormulaOptions, LawProblem
 from edgewise.formulas import evaluate, parse_expression
 from edgewise.formulas.expression import used_variables
+from edgewise.outcomes import Budget
 
 NAMES = ("x", "y")
 
@@ -38,7 +39,7 @@ def law_problem(text, inputs=2, low=0.5, high=2.0, rows=90, **options):
 
 
 def first_law(problem, seconds=20.0):
-    return next(enumerated(problem, Clock(time.monotonic() + seconds)), None)
+    return next(enumerated(problem, Budget(deadline=time.monotonic() + seconds)), None)
 
 
 def held_error(problem, node):
@@ -49,7 +50,7 @@ def held_error(problem, node):
 def pool():
     x = np.random.default_rng(3).uniform(0.5, 2.0, (40, 2))
     made = Pool(x, FormulaOptions(), most=2000)
-    made.grow(2000, Clock())
+    made.grow(2000, Budget())
     return made
 
 
@@ -80,7 +81,7 @@ def test_of_equal_expressions_one_is_kept(pool):
 def test_absolute_value_differs_from_its_argument():
     x = np.random.default_rng(0).uniform(-0.2, 2.0, (40, 1))
     made = Pool(x, FormulaOptions(operators=("abs",)), most=50)
-    made.grow(50, Clock())
+    made.grow(50, Budget())
     assert any(np.allclose(row, np.abs(made.x[:, 0])) for row in made.values)
 
 
@@ -93,7 +94,7 @@ def test_spread_rows_start_with_extremes():
 def test_a_pool_that_can_grow_no_further_says_so():
     x = np.linspace(1.0, 2.0, 12)[:, None]
     made = Pool(x, FormulaOptions(operators=("abs",)), most=100)
-    made.grow(100, Clock())
+    made.grow(100, Budget())
     assert made.is_complete and made.count == 5  # 1, 2, 3, pi, x
 
 
@@ -112,22 +113,22 @@ FORMS = {
         "sin(x) + 2*exp(y) + x**2*y**3/99 + tanh(x*y)/50",
     ),
     "f (a g + b)": (
-        lambda pool, c, k, z: multiples(pool, c, z, Clock()),
+        lambda pool, c, k, z: multiples(pool, c, z, Budget()),
         "sin(x)*(2*exp(y) + 5)",
         "sin(x)*(2*exp(y) + 5) + 1e-4",
     ),
     "(a f + b)/(g + d)": (
-        lambda pool, c, k, z: ratios(pool, z, Clock()),
+        lambda pool, c, k, z: ratios(pool, z, Budget()),
         "(2*sin(x) + 5)/(exp(y) + 0.7)",
         "(2*sin(x) + 5)/(exp(y) + 0.7) + x/999",
     ),
     "a f g + b": (
-        lambda pool, c, k, z: products(pool, z, Clock()),
+        lambda pool, c, k, z: products(pool, z, Budget()),
         "2*sin(x)*exp(y) + 5",
         "2*sin(x)*exp(y) + 5 + x/999",
     ),
     "a f g + b f + c g + d": (
-        lambda pool, c, k, z: bilinear(pool, c, z, 40, Clock()),
+        lambda pool, c, k, z: bilinear(pool, c, z, 40, Budget()),
         "(2*sin(x) + 0.3)*(exp(y) + 0.7)",
         "(2*sin(x) + 0.3)*(exp(y) + 0.7) + x/999",
     ),
@@ -182,11 +183,11 @@ def test_links_give_back_the_target():
 
 def test_links_and_expressions_keep_to_the_permitted_operators():
     problem = law_problem("exp(x*y) + y", operators=("+", "-", "*", "exp"), nested={"exp": ("exp",)}, max_size=12)
-    for node in enumerated(problem, Clock(time.monotonic() + 20)):
+    for node in enumerated(problem, Budget(deadline=time.monotonic() + 20)):
         assert obeys(node, problem.options, problem.names)
     x = np.random.default_rng(0).uniform(0.5, 1.0, (40, 1))
     made = Pool(x, FormulaOptions(operators=("+", "exp"), nested={"exp": ("exp",)}), most=300)
-    made.grow(300, Clock())
+    made.grow(300, Budget())
     for place in range(made.count):
         assert obeys(made.expression(place), FormulaOptions(operators=("+", "exp"), nested={"exp": ("exp",)}), ["x"])
 
@@ -194,7 +195,7 @@ def test_links_and_expressions_keep_to_the_permitted_operators():
 @pytest.mark.slow
 def test_required_inputs_and_largest_size_exclude_laws():
     problem = law_problem("sin(x) + 0*y", required=("y",), operators=("+", "*", "sin"), max_size=8)
-    for node in enumerated(problem, Clock(time.monotonic() + 2)):
+    for node in enumerated(problem, Budget(deadline=time.monotonic() + 2)):
         assert 1 in used_variables(node)
     small = law_problem("sin(x)*exp(y) + 3.1", max_size=3)
     assert first_law(small, 2.0) is None
@@ -212,7 +213,7 @@ def test_obeys_counts_operators_as_they_are_written():
 def test_few_rows_raise_nothing(rows):
     x = np.linspace(0.0, 1.0, rows)[:, None]
     problem = LawProblem(x, x[:, 0] ** 2, x, x[:, 0] ** 2, ("x",))
-    list(enumerated(problem, Clock(time.monotonic() + 0.5)))
+    list(enumerated(problem, Budget(deadline=time.monotonic() + 0.5)))
 
 
 def test_constant_and_infinite_values_raise_nothing():
@@ -220,7 +221,7 @@ def test_constant_and_infinite_values_raise_nothing():
     x[:, 1] = 2.0
     x[3, 0] = np.nan
     y = np.where(np.arange(50) == 7, np.inf, 1.0)
-    assert list(enumerated(LawProblem(x, y, x, y, NAMES), Clock(time.monotonic() + 0.5))) == []
+    assert list(enumerated(LawProblem(x, y, x, y, NAMES), Budget(deadline=time.monotonic() + 0.5))) == []
 
 
 @pytest.mark.slow
@@ -237,7 +238,7 @@ def test_memory_stays_below_the_stated_bound(monkeypatch):
     x, y = rng.uniform(0.5, 2.0, (60, 2)), rng.normal(size=60)
     tracemalloc.start()
     try:
-        list(enumerated(LawProblem(x, y, x, y, NAMES), Clock(time.monotonic() + 100)))
+        list(enumerated(LawProblem(x, y, x, y, NAMES), Budget(deadline=time.monotonic() + 100)))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -247,7 +248,7 @@ def test_memory_stays_below_the_stated_bound(monkeypatch):
 def test_the_phase_of_a_wave_is_a_product_of_inputs():
     x = np.random.default_rng(0).uniform(1.0, 2.0, (60, 3))
     pool = Pool(x, FormulaOptions(), most=20_000)
-    pool.grow(20_000, Clock())
+    pool.grow(20_000, Budget())
     found = pool.monomials(40)
     values = {tuple(np.round(pool.values[place, :3], 9)) for place in found}
     assert 10 < len(found) <= 40

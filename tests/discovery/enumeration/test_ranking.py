@@ -9,8 +9,9 @@ import pytest
 from edgewise.discovery.enumeration import enumerated
 from edgewise.discovery.enumeration.families import family_members
 from edgewise.discovery.enumeration.ranking import KEPT_OF_A_SIZE, best_of_each_size, ranked
-from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem
+from edgewise.discovery.problem import FormulaOptions, LawProblem
 from edgewise.formulas import complexity, evaluate, parse_expression
+from edgewise.outcomes import Budget
 
 NAMES = ("x", "y")
 
@@ -34,15 +35,15 @@ FEW = ("+", "-", "*", "/", "exp", "sin")
 @pytest.mark.parametrize("law", ["x*sin(2.3*y)", "exp(-0.7*x)*sin(4.1*x)"])
 def test_inner_constants_are_found_exactly(law):
     problem = noisy_problem(law, operators=FEW)
-    clock = Clock(time.monotonic() + 60)
-    found = [each for best in ranked(problem, problem.x, problem.y, np.ones(200), clock) for each in best]
+    budget = Budget(deadline=time.monotonic() + 60)
+    found = [each for best in ranked(problem, problem.x, problem.y, np.ones(200), budget) for each in best]
     assert min(errors(problem, found)) < 1e-9
 
 
 @pytest.mark.slow
 def test_with_noise_the_law_is_among_the_nearest_of_its_size():
     problem = noisy_problem("2*sin(x) + 0.5*exp(y)", noise=0.05, operators=FEW)
-    found = list(enumerated(problem, Clock(time.monotonic() + 60)))
+    found = list(enumerated(problem, Budget(deadline=time.monotonic() + 60)))
     first = found[:100]  # those of the target itself, the others are those of its links
     assert any({"sin", "exp"} == set(str(node).split("'")) & {"sin", "exp"} for node in first)
     assert max(Counter(complexity(node) for node in first).values()) <= 2 * KEPT_OF_A_SIZE

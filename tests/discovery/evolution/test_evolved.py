@@ -13,9 +13,10 @@ from edgewise.discovery.evolution.operations import OperationTable
 from edgewise.discovery.evolution.operon import read_operon
 from edgewise.discovery.evolution.variation import Variation
 from edgewise.discovery.obedience import obeys
-from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem
+from edgewise.discovery.problem import FormulaOptions, LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas import complexity, evaluate, parse_expression
+from edgewise.outcomes import Budget
 
 NAMES = ("x", "y")
 FEW = ("+", "-", "*", "/", "sin", "exp")
@@ -34,7 +35,7 @@ def error(problem, node):
 @pytest.mark.slow
 def test_a_law_with_constants_is_found():
     problem = law_problem("2.3*sin(1.7*x)*y + 0.4")
-    found = list(evolved(problem, Clock(time.monotonic() + 1)))
+    found = list(evolved(problem, Budget(deadline=time.monotonic() + 1)))
     assert error(problem, found[-1]) < 1e-8
 
 
@@ -42,14 +43,15 @@ def test_a_law_with_constants_is_found():
 def test_the_search_starts_from_seeds():
     problem = law_problem("2.3*sin(1.7*x + 0.3*y)/(y + 0.9)")
     seed = parse_expression("sin(1.6*x + 0.4*y)/(y + 1.1)", NAMES)
-    found = list(itertools.islice(evolved(problem, Clock(time.monotonic() + 5), [seed]), 40))
+    found = list(itertools.islice(evolved(problem, Budget(deadline=time.monotonic() + 5), [seed]), 40))
     assert min(error(problem, node) for node in found) < 1e-3
 
 
 @pytest.mark.slow
 def test_yields_improve_and_keep_to_the_options():
     problem = law_problem("exp(sin(x*y)) + tanh(x)", max_size=15, nested={"sin": ("sin", "exp")})
-    found = list(evolved(problem, Clock(time.monotonic() + 0.01)))  # an island reads the clock after some generations
+    budget = Budget(deadline=time.monotonic() + 0.01)  # it is looked at after some generations of an island
+    found = list(evolved(problem, budget))
     assert found and all(obeys(node, problem.options, NAMES) for node in found)
     assert error(problem, found[-1]) < 0.5
     assert {complexity(node) for node in found} <= set(range(16))
@@ -58,7 +60,7 @@ def test_yields_improve_and_keep_to_the_options():
 @pytest.mark.slow
 def test_same_seed_same_search_in_any_number_of_processes():
     runs = [
-        list(itertools.islice(evolved(law_problem("exp(sin(x*y)) + x/y", n_jobs=jobs), Clock()), 12))
+        list(itertools.islice(evolved(law_problem("exp(sin(x*y)) + x/y", n_jobs=jobs), Budget()), 12))
         for jobs in (1, 1, 2)
     ]
     assert runs[0] == runs[1] == runs[2]
@@ -78,7 +80,7 @@ def test_programs_keep_to_size_and_nesting():
 @pytest.mark.parametrize("operators", [("+",), ("sin",), ("/",), ()])
 def test_few_operators_raise_nothing(operators):
     problem = law_problem("x + y", operators=operators)
-    list(evolved(problem, Clock(time.monotonic() + 0.003)))
+    list(evolved(problem, Budget(deadline=time.monotonic() + 0.003)))
 
 
 def test_poor_data_raise_nothing():
@@ -86,8 +88,8 @@ def test_poor_data_raise_nothing():
     y = x[:, 0].copy()
     x[3, 0], y[7] = np.nan, np.inf
     for rows in (0, 2, 50):
-        list(evolved(LawProblem(x[:rows], y[:rows], x, y, NAMES), Clock(time.monotonic() + 0.003)))
-    assert list(evolved(LawProblem(x, np.ones(50), x, y, NAMES), Clock(time.monotonic() + 0.003))) == []
+        list(evolved(LawProblem(x[:rows], y[:rows], x, y, NAMES), Budget(deadline=time.monotonic() + 0.003)))
+    assert list(evolved(LawProblem(x, np.ones(50), x, y, NAMES), Budget(deadline=time.monotonic() + 0.003))) == []
 
 
 def test_an_engine_that_is_unknown_or_missing_is_refused():
@@ -108,5 +110,5 @@ def test_formulas_of_operon_are_read():
 def test_operon_finds_a_law():
     pytest.importorskip("pyoperon")
     problem = replace(law_problem("2.3*sin(1.7*x) + y"), options=FormulaOptions(engine="operon"))
-    found = list(evolved(problem, Clock(time.monotonic() + 5)))
+    found = list(evolved(problem, Budget(deadline=time.monotonic() + 5)))
     assert min(error(problem, node) for node in found) < 1e-4

@@ -7,9 +7,10 @@ import pytest
 
 from edgewise import FormulaOptions, KANClassifier, find_formula
 from edgewise.discovery.knowledge.boundaries import class_front, fit_class_constants, log_losses
-from edgewise.discovery.problem import Clock, LawProblem
+from edgewise.discovery.problem import LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas import evaluate, parse_expression
+from edgewise.outcomes import Budget
 
 
 def disc(rows=800, seed=0):
@@ -53,11 +54,11 @@ def test_the_argument_of_a_function_that_levels_off_is_tried_as_a_boundary():
     y = (random.uniform(size=1500) < 1 / (1 + np.exp(8 * distance))).astype(float)
     problem = LawProblem(x[:1000], y[:1000], x[1000:], y[1000:], ("a", "b"))
     proposed = [parse_expression("4*(atan(a*b)**2 - 1.2)", "ab")]
-    front = class_front(problem, lambda target, weights, seconds: proposed, Clock())
+    front = class_front(problem, lambda target, weights, seconds: proposed, Budget())
     texts = [str(entry.formula) for entry in front]
     assert any("abs(a*b) - 2" in text for text in texts), texts
     narrow = replace(problem, options=FormulaOptions(operators=("+", "-", "*", "^", "atan")))
-    front = class_front(narrow, lambda target, weights, seconds: proposed, Clock())
+    front = class_front(narrow, lambda target, weights, seconds: proposed, Budget())
     assert not any("abs" in str(entry.formula) for entry in front)
 
 

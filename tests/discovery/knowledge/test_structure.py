@@ -6,9 +6,10 @@ import pytest
 from edgewise import FormulaOptions, find_formula
 from edgewise.discovery.knowledge.smooth_parts import fitted_parts, part_problem
 from edgewise.discovery.knowledge.templates import read_template
-from edgewise.discovery.problem import Clock, LawProblem
+from edgewise.discovery.problem import LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas import evaluate, parse_expression
+from edgewise.outcomes import Budget
 
 NAMES = ("x", "y", "z")
 
@@ -60,7 +61,7 @@ def test_smooth_functions_of_a_product_are_the_factors_up_to_a_number():
     x = sample()
     g = np.sqrt(1 + x[:, 2] ** 2)
     problem = problem_of(np.exp(x[:, 0]) / (1 + x[:, 1]) * g, x)
-    fit = fitted_parts(read_template("f(x, y)*g(z)", NAMES), problem, {}, Clock())
+    fit = fitted_parts(read_template("f(x, y)*g(z)", NAMES), problem, {}, Budget())
     part = part_problem(fit, problem, 1)
     ratio = part.y / g[::2]
     assert part.names == ("z",) and part.noise < 1e-4

@@ -5,7 +5,8 @@ import pytest
 
 from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.least_squares.laws import eliminated, least_squares_laws
-from edgewise.discovery.problem import Clock, LawProblem
+from edgewise.discovery.problem import LawProblem
+from edgewise.outcomes import Budget
 
 
 def problem_of(function, inputs, low=1.0, high=2.0, noise=0.0):
@@ -32,7 +33,7 @@ def problem_of(function, inputs, low=1.0, high=2.0, noise=0.0):
 def test_exact_laws(function, inputs):
     problem = problem_of(function, inputs)
     archive = Archive(problem)
-    for law in least_squares_laws(problem, Clock()):
+    for law in least_squares_laws(problem, Budget()):
         archive.judge(law, "least squares")
         if archive.solved:
             break
@@ -43,7 +44,7 @@ def test_exact_laws(function, inputs):
 def test_noise_leaves_the_true_terms():
     problem = problem_of(lambda a, b: 2 * a * b - 3 * b, 2, noise=0.01)
     archive = Archive(problem)
-    for law in least_squares_laws(problem, Clock()):
+    for law in least_squares_laws(problem, Budget()):
         archive.judge(law, "least squares")
     assert archive.solved is None
     assert min(j.error for j in archive if j.symbols <= 9) < 0.012
@@ -53,7 +54,7 @@ def test_noise_leaves_the_true_terms():
 def test_a_series_is_no_law():
     problem = problem_of(lambda a: np.exp(np.sin(3 * a)), 1)
     archive = Archive(problem)
-    for law in least_squares_laws(problem, Clock()):
+    for law in least_squares_laws(problem, Budget()):
         archive.judge(law, "least squares")
     assert archive.solved is None
 
@@ -61,7 +62,7 @@ def test_a_series_is_no_law():
 def test_a_monomial_takes_one_fit():
     problem = problem_of(lambda a, b, c: 3 * a**2 * np.sqrt(b) / c, 3)
     archive = Archive(problem)
-    archive.judge(next(least_squares_laws(problem, Clock())), "least squares")
+    archive.judge(next(least_squares_laws(problem, Budget())), "least squares")
     assert archive.solved is not None
 
 
@@ -79,4 +80,4 @@ def test_elimination_agrees_with_dense_least_squares():
 
 def test_a_problem_without_inputs_has_no_law_of_inputs():
     y = np.array([1.0, 2.0, 6.0])
-    assert not list(least_squares_laws(LawProblem(np.empty((3, 0)), y, np.empty((2, 0)), y[:2], ()), Clock()))
+    assert not list(least_squares_laws(LawProblem(np.empty((3, 0)), y, np.empty((2, 0)), y[:2], ()), Budget()))

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from edgewise.discovery.problem import Clock, LawProblem
+from edgewise.discovery.problem import LawProblem
 from edgewise.discovery.reduction import reductions
 from edgewise.formulas import evaluate
 from edgewise.formulas.expression import Variable, exact_number
+from edgewise.outcomes import Budget
 
 
 def problem_of(law, inputs, count=200, noise=0.0, low=1.0, high=2.0, seed=0):
@@ -43,7 +44,7 @@ LAWS = [
 @pytest.mark.parametrize(("law", "inputs", "sentence"), LAWS)
 def test_a_symmetry_removes_its_inputs(law, inputs, sentence):
     problem = problem_of(law, inputs)
-    reduction = next(reductions(problem, Clock()))
+    reduction = next(reductions(problem, Budget()))
     assert reduction.sentence == sentence
     check(problem, reduction)
 
@@ -51,13 +52,13 @@ def test_a_symmetry_removes_its_inputs(law, inputs, sentence):
 def test_nothing_is_reduced_where_the_law_has_no_symmetry():
     # Nearly a function of a - b, as sin is nearly straight, but not one.
     problem = problem_of(lambda a, b: np.sin(a) - np.sin(b) + 0.05 * a * b, 2, 90)
-    assert not list(reductions(problem, Clock()))
+    assert not list(reductions(problem, Budget()))
 
 
 @pytest.mark.slow
 def test_noisy_data_keep_what_the_law_depends_on():
     problem = problem_of(lambda a, b, c, d: a * np.sin(b * c) + 2 * d, 4, 500, noise=0.02)
-    for reduction in reductions(problem, Clock()):
+    for reduction in reductions(problem, Budget()):
         if hasattr(reduction, "problem"):
             check(problem, reduction)
             assert len(reduction.problem.names) >= 2  # (b c, d / a) are the fewest
@@ -67,10 +68,10 @@ def test_noisy_data_keep_what_the_law_depends_on():
 @pytest.mark.slow
 def test_ten_percent_of_noise_do_not_hide_a_monomial_in_front():
     problem = problem_of(lambda a, b, c: a**2 / b * np.sin(c), 3, 500, noise=0.1)
-    noise, reduction, *_ = reductions(problem, Clock())
+    noise, reduction, *_ = reductions(problem, Budget())
     assert 0.03 < noise.relative < 0.3
     assert reduction.sentence == "y/(a**2/b) depends on c"
 
 
 def test_a_clock_that_is_over_ends_the_search():
-    assert not list(reductions(problem_of(lambda a, b: np.exp(a - b), 2), Clock(deadline=0.0)))
+    assert not list(reductions(problem_of(lambda a, b: np.exp(a - b), 2), Budget(deadline=0.0)))

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from edgewise.discovery.problem import Clock, LawProblem, Separation
+from edgewise.discovery.problem import LawProblem, Separation
 from edgewise.discovery.reduction import reductions
 from edgewise.formulas import evaluate, parse_expression
+from edgewise.outcomes import Budget
 
 pytestmark = pytest.mark.slow
 
@@ -17,7 +18,7 @@ def found(law, inputs, noise=0.0):
     y = law(*x.T)
     y = y + noise * np.sqrt(np.mean(y**2)) * rng.standard_normal(len(y))
     problem = LawProblem(x[:400], y[:400], x[400:], y[400:], tuple("abcd"[:inputs]))
-    return [each for each in reductions(problem, Clock()) if isinstance(each, Separation)]
+    return [each for each in reductions(problem, Budget()) if isinstance(each, Separation)]
 
 
 CASES = [

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from edgewise import KANClassifier, KANRegressor
 from edgewise.errors import FileError, InputError
 from edgewise.estimator import base
+from edgewise.estimator.columns import batches as fits
 from edgewise.model_selection.search.clock import Clock
 from edgewise.tables.batches import Batches
 
@@ -63,7 +64,8 @@ def test_a_first_pass_leaves_half_of_the_time(monkeypatch, limit, began):
         found.append(settings.began)
         raise ZeroDivisionError
 
-    monkeypatch.setattr(base, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    for module in (base, fits):
+        monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: now[0]))
     monkeypatch.setattr(base, "auto_fit", caught)
     with pytest.raises(ZeroDivisionError):
         KANRegressor(time_limit=limit).fit(Batches(Source()))

@@ -8,11 +8,11 @@ import torch
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
-from edgewise.checkpoint import load_solution, save_solution
 from edgewise.outcomes import StopReason
 from edgewise.pde import PDE, Box, Dirichlet, Initial, Neumann, Periodic, Robin, Time, laplacian, solve
 from edgewise.pde.low_rank.network import LowRankNetwork
 from edgewise.pde.low_rank.stages import _grown, low_rank_stages
+from edgewise.pde.storage import load_solution, save_solution
 from edgewise.pde.structured.axis import SplineAxis
 from edgewise.pde.structured.statement import recognised
 

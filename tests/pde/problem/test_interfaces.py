@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from edgewise import KAN, InputError, LevenbergMarquardt, fit
-from edgewise.checkpoint import load_solution, save_solution
 from edgewise.pde import (
     PDE,
     Ball,
@@ -26,6 +25,7 @@ from edgewise.pde import (
 )
 from edgewise.pde.problem.interfaces import Parts
 from edgewise.pde.solver.gridded import quadrature_of
+from edgewise.pde.storage import load_solution, save_solution
 
 LINE, SQUARE = Interval(0, 1), Box(x=(-1, 1), y=(-1, 1))
 where = torch.where

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.checkpoint import load_solution, save_solution
 from edgewise.errors import InputError
 from edgewise.outcomes import OutOfTime, StopReason
 from edgewise.pde import (
@@ -22,6 +21,7 @@ from edgewise.pde import (
     laplacian,
     solve,
 )
+from edgewise.pde.storage import load_solution, save_solution
 from edgewise.pde.structured.inverse import ORDERS, _Factor
 from edgewise.train.strengths import EVERY, LOG_FACTORS, averaged_over_strengths
 

@@ -12,7 +12,6 @@ import torch
 from scipy.integrate import solve_bvp, solve_ivp
 from scipy.interpolate import BSpline
 
-from edgewise.checkpoint import load_solution, save_solution
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.outcomes import Deadline, OutOfTime
 from edgewise.pde import (
@@ -31,6 +30,7 @@ from edgewise.pde import (
     integral,
     solve,
 )
+from edgewise.pde.storage import load_solution, save_solution
 from edgewise.pde.structured.axis import SplineAxis, carried
 from edgewise.pde.structured.blocks import RowBlock
 from edgewise.pde.structured.linear import FastDiagonalisation, LinearSystem

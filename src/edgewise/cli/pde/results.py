@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 
 import edgewise
-from edgewise.checkpoint.solution import save_solution
 from edgewise.cli.pde.equation import Equation
 from edgewise.cli.shared.folder import SOLUTION_MARK, ResultFolder
 from edgewise.cli.shared.opening import SOLUTION_FILE
@@ -19,6 +18,7 @@ from edgewise.cli.terminal.options import command_line
 from edgewise.cli.terminal.plain_values import plain
 from edgewise.files import write_bytes
 from edgewise.pde import Errors, Solution
+from edgewise.pde.storage import save_solution
 from edgewise.plot import animate, save, solution_figure, solution_history
 
 ALL = "all"  # key of the errors of all fields together

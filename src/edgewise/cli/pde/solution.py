@@ -15,13 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from edgewise.checkpoint.solution import load_solution
 from edgewise.cli.shared.folder import SOLUTION_MARK
 from edgewise.cli.shared.source import finite_columns
 from edgewise.cli.terminal.console import Screen
 from edgewise.errors import CheckpointError, InputError
 from edgewise.files import read_bytes
 from edgewise.pde import PDE, Box, Dirichlet, Initial, Solution
+from edgewise.pde.storage import load_solution
 from edgewise.presentation import counted
 from edgewise.tables import Table
 

@@ -58,13 +58,13 @@ class FitJob(TableJob):
     effort: str = "normal"
     time_limit: float | None = None
     compare: str = "quick"
-    formulas: float = 20.0
+    formulas: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.time_limit is not None and not 0 < self.time_limit < math.inf:
             raise InputError(f"--time-limit must be a positive number, got {self.time_limit:g}")
-        if not 0 <= self.formulas < math.inf:
+        if self.formulas is not None and not 0 <= self.formulas < math.inf:
             raise InputError(f"--formulas must be a number of seconds, or 0 for no search, got {self.formulas:g}")
 
     @property
@@ -85,14 +85,14 @@ class FormulaJob:
     table: TableJob
     imitate: bool = False
     number: int | None = None
-    time_limit: float = 60.0
+    time_limit: float | None = None
     digits: int = 6
     out: str | None = None
     structure: str = ""
 
     def __post_init__(self) -> None:
         check_ending(self.out, FORMULA_ENDINGS)
-        if not 0 < self.time_limit < math.inf:
+        if self.time_limit is not None and not 0 < self.time_limit < math.inf:
             raise InputError(f"--time-limit must be a positive number, got {self.time_limit:g}")
         if self.data is None and self.table.target is None:
             raise InputError("--data must name the table of a model, or --target the column of a table to predict")

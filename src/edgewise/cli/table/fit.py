@@ -17,6 +17,7 @@ from edgewise.cli.shared.preparation import FitJob, PreparedTable
 from edgewise.cli.table.results import INTERRUPTED, TITLES, FitResults, metrics, report_content
 from edgewise.cli.table.training import (
     COMPARED,
+    FORMULA_SECONDS,
     compare_models,
     find_formulas,
     keep_training,
@@ -98,16 +99,18 @@ class Stages:
     def __init__(self, job: FitJob, prepared: PreparedTable, screen: Screen):
         self.screen = screen
         self.planned = ["Training"]
-        self.planned += ["Formulas"] if job.formulas > 0 and not prepared.labels else []
+        self.planned += ["Formulas"] if job.formulas != 0 and not prepared.labels else []
         self.planned += ["Comparison"] if COMPARED[job.compare] else []
-        self.formula_seconds = job.formulas
+        self.formula_limit = f"work of about {FORMULA_SECONDS:g} seconds"
+        if job.formulas is not None:
+            self.formula_limit = f"at most {job.formulas:g} seconds"
 
     @property
     def plan(self) -> str:
         """A sentence about what is done, before the first stage begins."""
         words = {
             "Training": "training",
-            "Formulas": f"a search for a formula (at most {self.formula_seconds:g} seconds; --formulas 0 skips it)",
+            "Formulas": f"a search for a formula ({self.formula_limit}; --formulas 0 skips it)",
             "Comparison": "a comparison with other models (--compare none skips it)",
         }
         parts = [words[stage] for stage in self.planned]

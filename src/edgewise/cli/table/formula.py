@@ -20,7 +20,7 @@ from edgewise.discovery import FormulaOptions
 from edgewise.errors import InputError
 from edgewise.escaping import file_name, terminal_line
 from edgewise.estimator import KANClassifier, KANRegressor
-from edgewise.estimator.equations import table_front
+from edgewise.estimator.equations import TABLE_SECONDS, table_budget, table_front
 from edgewise.files import Journal
 from edgewise.formulas.front import with_fidelity
 from edgewise.outcomes import ProgressCallback
@@ -38,16 +38,20 @@ def search_formulas(
     A model of classes or of several numbers has a list of formulas for each output; the name of each file then ends
     in the name of the output. The journal, of a run with --out, keeps the formulas so far until the run has ended well.
     """
-    screen.say(f"Searching for formulas for at most {job.time_limit:g} seconds (--time-limit).")
+    if job.time_limit is None:
+        screen.say(f"Searching for formulas with the work of about {TABLE_SECONDS:g} seconds (--time-limit).")
+    else:
+        screen.say(f"Searching for formulas for at most {job.time_limit:g} seconds (--time-limit).")
     with screen.progress("Formulas") as bar:
         report = None if bar is None else bar.update
         if isinstance(read, PreparedTable):
             screen.notes(read.notes)
+            budget = table_budget(job.time_limit)
             X = read.X
             y = read.y
             names = read.encoder.formula_names
             options = FormulaOptions(structure=job.structure)
-            front = table_front(X, y, names, job.time_limit, progress=report, options=options, journal=journal)
+            front = table_front(X, y, names, budget, progress=report, options=options, journal=journal)
             by_output = {"": replace(FormulaList.from_front(front, read.target, X, y, ()), encoder=read.encoder)}
         else:
             by_output = _search_for_model(job, *read, screen, report, journal)
@@ -113,9 +117,9 @@ def _search_for_model(
     by_output = {}
     for output in outputs:
         y = output.function(X)
-        limit = job.time_limit / len(outputs)
+        budget = table_budget(job.time_limit, len(outputs))
         options = FormulaOptions(structure=job.structure)
-        front = table_front(X, y, model.names, limit, progress=report, options=options, journal=journal)
+        front = table_front(X, y, model.names, budget, progress=report, options=options, journal=journal)
         front = replace(front, entries=tuple(with_fidelity(front, output.function, X)))
         note = f"The formulas fit the model's {output.name}; the target column of the table is not used."
         label = output.label if len(outputs) > 1 else ""
@@ -154,7 +158,7 @@ def _search_for_number(
             )
     with collect_warnings():
         options = FormulaOptions(structure=job.structure)
-        front = table_front(X, y, model.names, job.time_limit, estimator, report, options, journal)
+        front = table_front(X, y, model.names, table_budget(job.time_limit), estimator, report, options, journal)
     formulas = FormulaList.from_front(front, model.target, X, y, ())
     gap = _root_mean_square(formulas.best.formula(X) - prediction)
     gap_sentence = f" The root mean square difference between the chosen formula and the network is {gap:.4g}."

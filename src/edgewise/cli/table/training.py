@@ -17,6 +17,7 @@ from edgewise.cli.shared.preparation import FitJob, PreparedTable, collect_warni
 from edgewise.cli.shared.resume import each_once
 from edgewise.cli.terminal.interrupts import finish
 from edgewise.compare.baselines import LEARNERS, BaselineResult, iterate_baselines, measures, standard_error
+from edgewise.discovery.finder import planned_budget
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.equations import FEWEST, table_front
 from edgewise.estimator.storage import load_estimator
@@ -26,6 +27,8 @@ from edgewise.report.wording import HEADLINE_SYMBOLS
 
 MODEL = NAMES[0]  # the file of the model in the folder of --out
 COMPARED = {"quick": tuple(LEARNERS), "none": ()}  # the models of --compare
+
+FORMULA_SECONDS = 20.0  # for which a core works where --formulas sets no limit
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,14 +206,15 @@ def find_formulas(
     Returns None for classes, for few rows, and if the job allows no time for it.
     """
     estimator = trained.estimator
-    if not isinstance(estimator, KANRegressor) or not job.formulas > 0 or len(prepared.train) < FEWEST:
+    if not isinstance(estimator, KANRegressor) or job.formulas == 0 or len(prepared.train) < FEWEST:
         return None
     start = time.perf_counter()
     X = prepared.X[prepared.train]
     y = prepared.y[prepared.train]
     with collect_warnings():
         names = prepared.encoder.formula_names
-        front = table_front(X, y, names, job.formulas, estimator, progress, journal=journal)
+        budget = planned_budget(job.formulas, FORMULA_SECONDS)
+        front = table_front(X, y, names, budget, estimator, progress, journal=journal)
     estimator.equations_ = front  # stored in the model file
     seconds = time.perf_counter() - start
     formulas = FormulaList.from_front(front, prepared.target, X, y, ())

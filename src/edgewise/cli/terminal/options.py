@@ -289,12 +289,12 @@ Compare = Annotated[
     ),
 ]
 FitFormulas = Annotated[
-    float,
-    typer.Option(
+    float | None,
+    _without_default(
         "--formulas",
         metavar="SECONDS",
         parser=parse_number,
-        help="Time to search for a formula of a numeric target; 0 skips the search.",
+        help="Limit of the search for a formula of a numeric target; 0 skips it. Default: work of about 20 seconds.",
     ),
 ]
 Force = Annotated[
@@ -462,12 +462,12 @@ Number = Annotated[
     ),
 ]
 FormulaTime = Annotated[
-    float,
-    typer.Option(
+    float | None,
+    _without_default(
         "--time-limit",
         metavar="SECONDS",
         parser=parse_number,
-        help="Approximate time of the search; it ends earlier at an exact formula.",
+        help="End the search after this time, or at an exact formula. Default: work of about a minute.",
     ),
 ]
 Digits = Annotated[

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import heapq
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product, takewhile
@@ -41,6 +40,7 @@ from edgewise.formulas.expression import (
 )
 from edgewise.formulas.front import SYMBOL_PRICE
 from edgewise.nn.elementary import ELEMENTARY, Elementary
+from edgewise.outcomes import NO_LIMIT, Budget
 from edgewise.settings import ABOVE_ZERO
 
 KEPT_SHAPES = 7  # Functions of each curve.
@@ -243,25 +243,25 @@ def pruned(
     *,
     floor: float,
     weight: np.ndarray | None = None,
-    deadline: float = math.inf,
+    budget: Budget = NO_LIMIT,
 ) -> FittedExpression:
     """Remove terms, factors and functions that the data do not require."""
     exact_loss = floor * float(np.var(y))
     changed = True
     while changed:
         changed = False
-        for smaller in sorted(_smaller_forms(fitted.expression, deadline), key=complexity):
-            if time.monotonic() > deadline:
+        for smaller in sorted(_smaller_forms(fitted.expression, budget), key=complexity):
+            if budget.is_over:
                 return fitted
             allowance = SYMBOL_PRICE * (complexity(fitted.expression) - complexity(smaller)) / len(y)
             if fitted.loss > exact_loss:
                 allowed = fitted.loss * (1 + allowance)
             else:
                 allowed = exact_loss
-            trial = fit_constants(smaller, x, y, steps=3, weight=weight, deadline=deadline)
+            trial = fit_constants(smaller, x, y, steps=3, weight=weight, budget=budget)
             if trial is None or trial.loss > HOPELESS_LOSS_FACTOR * max(allowed, floor**0.5 * exact_loss / floor):
                 continue
-            trial = fit_constants(trial.expression, x, y, steps=20, weight=weight, deadline=deadline)
+            trial = fit_constants(trial.expression, x, y, steps=20, weight=weight, budget=budget)
             if trial is not None and trial.loss <= allowed:
                 fitted = trial
                 changed = True
@@ -269,7 +269,7 @@ def pruned(
     return fitted
 
 
-def _smaller_forms(node: Expression, deadline: float) -> list[Expression]:
+def _smaller_forms(node: Expression, budget: Budget) -> list[Expression]:
     """The formulas without one term of a sum, one free factor of a product, or one function, each simplified."""
     forms: list[Expression] = []
 
@@ -300,5 +300,5 @@ def _smaller_forms(node: Expression, deadline: float) -> list[Expression]:
 
     visit(node, lambda new: new)
     size = complexity(node)
-    simple = dict.fromkeys(with_one_factor(each) for each in takewhile(lambda _: time.monotonic() <= deadline, forms))
+    simple = dict.fromkeys(with_one_factor(each) for each in takewhile(lambda _: not budget.is_over, forms))
     return [each for each in simple if complexity(each) < size and any(isinstance(p, Variable) for p in walk(each))]

@@ -19,6 +19,7 @@ import numpy as np
 
 from edgewise.discovery.curves.features import Feature, candidate_features, spline_columns
 from edgewise.discovery.least_squares.links import Link
+from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, spend
 from edgewise.settings import ABOVE_ZERO
 
 # Share of the mean diagonal entry that is added to the diagonal of normal equations, so that columns without samples
@@ -243,6 +244,7 @@ class _NormalEquations:
         ends = np.cumsum([0, *(block.shape[1] for block in blocks)])
         self._places = [np.arange(a, b) for a, b in pairwise(ends)]
         rows = self.matrix[train] * np.sqrt(weight[train])[:, None]
+        spend(8 * self.matrix.size + rows.size * rows.shape[1] / PRODUCT_SPEED)
         self._gram = rows.T @ rows
         self._right = rows.T @ (target[train] * np.sqrt(weight[train]))
 
@@ -250,6 +252,7 @@ class _NormalEquations:
         """The places of the columns of some blocks, and their coefficients."""
         places = np.concatenate([self._places[k] for k in blocks])
         gram = self._gram[np.ix_(places, places)]
+        spend(30 * CALL_WORK + 2 * len(gram) ** 3 / PRODUCT_SPEED + 2 * len(self.matrix) * len(gram))
         gram[np.diag_indices_from(gram)] += NORMAL_MATRIX_RIDGE * np.trace(gram) / len(gram)
         return places, np.linalg.solve(gram, self._right[places])
 

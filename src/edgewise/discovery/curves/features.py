@@ -18,6 +18,7 @@ from edgewise.formulas.algebra import MINUS_ONE
 from edgewise.formulas.expression import Add, Expression, Multiply, Number, Power, Variable, walk
 from edgewise.ops.splines.bspline import basis
 from edgewise.ops.splines.knots import extend
+from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, spend
 from edgewise.settings import ABOVE_ZERO
 
 FEATURE_DEGREE = 3  # Degree of the splines: cubic splines are the usual choice for smooth curves.
@@ -117,6 +118,7 @@ def spline_columns(values: np.ndarray, size: int) -> np.ndarray:
             ends = even
         else:
             ends = values.min() + np.linspace(-1, 1, size + 1)
+    spend(300 * CALL_WORK + 250 * len(values) * (size + 2))
     knots = extend(torch.as_tensor(ends)[None], FEATURE_DEGREE)
     columns = basis(torch.as_tensor(values)[:, None], knots, FEATURE_DEGREE)[:, 0].numpy()[:, :-1]
     return columns - columns.mean(0)
@@ -161,6 +163,7 @@ def _f_without_each(scaled: np.ndarray, y: np.ndarray, inputs: Sequence[int]) ->
     def sum_of_squares(columns: np.ndarray) -> float:
         gram = model.gram[np.ix_(columns, columns)]
         right = model.right[columns]
+        spend(20 * CALL_WORK + len(gram) ** 3 / PRODUCT_SPEED)
         return max(total - float(right @ np.linalg.solve(gram, right)), 0.0)
 
     count = len(model.owners)
@@ -196,6 +199,7 @@ class _LinearModel:
         matrix = np.concatenate([np.ones((len(y), 1)), *(block for _, block in blocks)], 1)
         self.owners: list[frozenset[int]] = [frozenset()]
         self.owners += [owners for owners, block in blocks for _ in range(block.shape[1])]
+        spend(matrix.size * matrix.shape[1] / PRODUCT_SPEED)
         self.gram = matrix.T @ matrix
         self.gram[np.diag_indices_from(self.gram)] += 1e-10 * np.trace(self.gram) / len(self.gram)
         self.right = matrix.T @ y

@@ -9,6 +9,7 @@ from itertools import chain, product
 import numpy as np
 
 from edgewise.discovery.curves.features import scaled_columns, spline_columns
+from edgewise.outcomes import PRODUCT_SPEED, spend
 from edgewise.settings import ABOVE_ZERO
 
 # Level of the test for structure in residuals; knot intervals of its curves, for slow trends and for oscillations; and
@@ -81,5 +82,7 @@ def _orthonormal(blocks: Iterable[np.ndarray], rows: int, most: int) -> np.ndarr
         if sum(each.shape[1] for each in chosen) >= most:
             break
         chosen.append(block)
-    left, sizes, _ = np.linalg.svd(np.concatenate(chosen, 1)[:, :most], full_matrices=False)
+    matrix = np.concatenate(chosen, 1)[:, :most]
+    spend(25 * matrix.size * matrix.shape[1] / PRODUCT_SPEED)
+    left, sizes, _ = np.linalg.svd(matrix, full_matrices=False)
     return np.asarray(left[:, sizes > 1e-8 * sizes[0]])

@@ -24,6 +24,7 @@ from edgewise.formulas.expression import (
     evaluate,
     exact_number,
 )
+from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, spend
 from edgewise.settings import ABOVE_ZERO
 
 MOST_SUM_TERMS = 8  # Terms of a sum, at most: longer formulas are hardly read.
@@ -79,6 +80,7 @@ def _selected_sums(candidates: Sequence[Expression], x: np.ndarray, y: np.ndarra
     residuals = y - y.mean()
     chosen: list[int] = []
     for _ in range(min(most, len(candidates), max(len(y) // 5, 1))):
+        spend(40 * CALL_WORK + 10 * orthogonal.size)
         squares = np.square(orthogonal).sum(0)
         independent = squares > DEPENDENT_SHARE * full
         gain = np.where(independent, (orthogonal.T @ residuals) ** 2 / np.where(squares > 0, squares, 1.0), 0.0)
@@ -113,6 +115,7 @@ def simple_products(
 
     def criterion(heads: np.ndarray) -> np.ndarray:
         """The criterion of the products of some functions with all functions."""
+        spend(len(heads) * len(parts) * (3 * len(y) / PRODUCT_SPEED + 30))
         left = columns[:, heads]
         covariance = (left * (share * centred)[:, None]).T @ columns
         variance = (left**2 * share[:, None]).T @ columns**2 - ((left * share[:, None]).T @ columns) ** 2

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import takewhile
 
 import numpy as np
@@ -15,11 +14,12 @@ from edgewise.discovery.curves.features import candidate_features, relevant_inpu
 from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.curves.simple_forms import simple_products, stepwise_sums
 from edgewise.discovery.least_squares.links import possible_links
-from edgewise.discovery.problem import Clock, LawProblem
+from edgewise.discovery.problem import LawProblem
 from edgewise.formulas.constants import FittedExpression, fit_constants
 from edgewise.formulas.expression import Expression, complexity, evaluate
 from edgewise.formulas.front import EXACT_SHARE, SYMBOL_PRICE, price
 from edgewise.nn.elementary import ELEMENTARY, Elementary
+from edgewise.outcomes import Budget
 
 # The numbers of this search were compared on the functions of the experiment `formulas`, unless a comment gives a
 # source.
@@ -39,15 +39,15 @@ NOISE_SHARE = 0.05
 ROUNDING_FLOOR = 1e-16
 
 
-def simple_sums(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
+def simple_sums(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
     """Yield sums of simple terms of single inputs and pairs, chosen one after another; a `Stage` for tables."""
     for law in stepwise_sums(problem.x, problem.y):
         yield law
-        if clock.is_over:
+        if budget.is_over:
             return
 
 
-def curve_laws(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
+def curve_laws(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
     """Yield formulas of curve models with fitted constants; a `Stage`.
 
     Additive models of the inputs and their simple combinations are fitted with splines under every link that y allows,
@@ -56,7 +56,7 @@ def curve_laws(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
     """
     if np.ptp(problem.y) == 0 or not problem.x.shape[1]:
         return
-    search = _CurveSearch(problem.x, problem.y, ELEMENTARY, problem.seed, clock.deadline, clock.announce)
+    search = _CurveSearch(problem.x, problem.y, ELEMENTARY, problem.seed, budget)
     yield from search.laws()
 
 
@@ -69,43 +69,38 @@ class _CurveSearch:
         y: np.ndarray,
         table: Mapping[str, Elementary],
         seed: int,
-        deadline: float,
-        announce: Callable[[str], None],
+        budget: Budget,
     ):
         self.x = x
         self.y = y
         self.table = table
         self.seed = seed
-        self.deadline = deadline
-        self.announce = announce
+        self.budget = budget
         self.inputs: list[int] = []  # The relevant ones; set by `run`.
 
-    def is_past_deadline(self) -> bool:
-        return time.monotonic() > self.deadline
-
-    def in_time(self, steps: Iterable) -> Iterator:
-        """The steps until the deadline."""
-        return takewhile(lambda _: not self.is_past_deadline(), steps)
+    def in_budget(self, steps: Iterable) -> Iterator:
+        """The steps until the budget is over."""
+        return takewhile(lambda _: not self.budget.is_over, steps)
 
     def laws(self) -> Iterator[Expression]:
         """Formulas of products of simple functions, and then of curve models, until one is exact or leaves noise."""
         x = self.x
         y = self.y
-        self.announce("products of simple functions")
+        self.budget.announce("products of simple functions")
         self.inputs = relevant_inputs(x, y)
         if len(self.inputs) <= FEW_INPUTS:
             features = candidate_features(x, self.inputs)
-            for link in self.in_time(possible_links(y)):
+            for link in self.in_budget(possible_links(y)):
                 yield from simple_products(features, link, y, SYMBOL_PRICE, SIMPLE_PRODUCTS)
         # Of columns that replace each other the simpler one may have been called irrelevant.
-        if len(self.inputs) < x.shape[1] <= FEW_COLUMNS and not self.is_past_deadline():
+        if len(self.inputs) < x.shape[1] <= FEW_COLUMNS and not self.budget.is_over:
             features = candidate_features(x, range(x.shape[1]), most_paired=FEW_COLUMNS)
             yield from simple_products(features, next(possible_links(y)), y, SYMBOL_PRICE, SIMPLE_PRODUCTS)
-        self.announce("sums of curves")
+        self.budget.announce("sums of curves")
         best = float(np.var(y))
         noise = NoiseTest(x[:, self.inputs])
-        for number, model in enumerate(self.in_time(self.models()), 1):
-            self.announce(f"formulas of model {number}, at most {MOST_MODELS}")
+        for number, model in enumerate(self.in_budget(self.models()), 1):
+            self.budget.announce(f"formulas of model {number}, at most {MOST_MODELS}")
             for fitted in self.best_formulas(model):
                 yield fitted.expression
                 if _is_exact(fitted, y):
@@ -125,7 +120,7 @@ class _CurveSearch:
         coarse = CurveModelFitter(x, y, inputs, size, self.seed)
         models: list[CurveModel] = []
         for link in possible_links(y):
-            if models and self.is_past_deadline():
+            if models and self.budget.is_over:
                 break
             models += [coarse.refined(each) for each in coarse.sums(link, min(len(inputs), 6))]
         if len(inputs) <= 3 and min((each.error for each in models), default=1.0) > SECOND_LOOK_ERROR:
@@ -141,17 +136,17 @@ class _CurveSearch:
         """The best formulas of a model: all candidates after a few steps, the three best after a full fit."""
         quick = []
         for node in candidate_formulas(model, self.table):
-            fitted = fit_constants(node, self.x, self.y, steps=8, deadline=self.deadline)
+            fitted = fit_constants(node, self.x, self.y, steps=8, budget=self.budget)
             if fitted is not None and math.isfinite(fitted.loss):
                 quick.append(fitted)
                 if _is_exact(fitted, self.y):
                     return [fitted]
-            if self.is_past_deadline():
+            if self.budget.is_over:
                 break
         best, rows, floor = [], len(self.y), EXACT_SHARE * float(np.var(self.y))
         quick.sort(key=lambda each: price(rows, each.loss, floor, complexity(each.expression)))
         for fitted in quick[:3]:
-            longer = fit_constants(fitted.expression, self.x, self.y, steps=60, deadline=self.deadline)
+            longer = fit_constants(fitted.expression, self.x, self.y, steps=60, budget=self.budget)
             if longer is not None:
                 best.append(longer)
                 if _is_exact(longer, self.y):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from edgewise.formulas.algebra import expanded, shortest_form, simplify
 from edgewise.formulas.constants import fit_constants, free_places, recognise
 from edgewise.formulas.domains import domain_violations
 from edgewise.formulas.expression import Expression, Number, complexity, evaluate, walk, with_constants
+from edgewise.outcomes import NO_LIMIT, WORK_A_SECOND, Budget
 from edgewise.settings import ABOVE_ZERO
 
 KEPT_A_SIZE = 3  # Expressions of one size that are kept: seeds of the search need some variety.
@@ -31,6 +31,7 @@ WORTH_FINISHING = 2.0  # The same ratio after the quick fit, up to which constan
 # An exact expression with more free constants than this must be more accurate, by a factor of ten for each, down to
 # `SUMMATION_ERROR`: series of many terms approximate any smooth function to nine digits.
 CONVINCING_CONSTANTS = 3
+MOST_SHORTENING = WORK_A_SECOND  # Work of the shortest forms of one expression.
 SUMMATION_ERROR = 3e-14  # Relative error that rounding of a few dozen operations in float64 explains.
 
 
@@ -53,6 +54,8 @@ class Judged:
     @property
     def is_convincing(self) -> bool:
         """True if it is exact, and more accurate than a series of so many terms is for any smooth function."""
+        if not self.is_exact:
+            return False
         extra = max(0, len(free_places(self.expression)) - CONVINCING_CONSTANTS)
         return self.error < max(EXACT_ERROR * 10.0**-extra, SUMMATION_ERROR)
 
@@ -62,7 +65,7 @@ class Archive:
     """The best expressions of each length, judged on the held-out rows of one problem."""
 
     problem: LawProblem
-    deadline: float = math.inf  # moment of `time.monotonic` after which no constants are fitted
+    budget: Budget = NO_LIMIT  # once it is over, no constants are fitted
     tally: Counter[str] = field(default_factory=Counter)  # how many expressions each stage yielded
     by_size: dict[int, list[Judged]] = field(default_factory=dict)
 
@@ -138,16 +141,16 @@ class Archive:
         if self._some is not None:
             part = None if weight is None else weight[self._some]
             quick = fit_constants(
-                expression, x[self._some], y[self._some], steps=QUICK_STEPS, weight=part, deadline=self.deadline
+                expression, x[self._some], y[self._some], steps=QUICK_STEPS, weight=part, budget=self.budget
             )
             if quick is None:
                 return None
             expression = quick.expression
-        fitted = fit_constants(expression, x, y, steps=QUICK_STEPS, weight=weight, deadline=self.deadline)
+        fitted = fit_constants(expression, x, y, steps=QUICK_STEPS, weight=weight, budget=self.budget)
         if fitted is None:
             return None
         if self._error(fitted.expression) < WORTH_FINISHING * best:
-            longer = fit_constants(fitted.expression, x, y, steps=FULL_STEPS, weight=weight, deadline=self.deadline)
+            longer = fit_constants(fitted.expression, x, y, steps=FULL_STEPS, weight=weight, budget=self.budget)
             fitted = longer or fitted
         return fitted.expression
 
@@ -169,15 +172,15 @@ class Archive:
         x = self.problem.x
         y = self.problem.y
         weight = self.problem.weights
-        deadline = min(self.deadline, time.monotonic() + 1.0)
-        expression = with_double_angles(with_joined_waves(shortest_form(expression, x, deadline)))
-        fitted = fit_constants(expression, x, y, steps=FULL_STEPS, weight=weight, deadline=self.deadline)
+        budget = self.budget.at_most(MOST_SHORTENING)
+        expression = with_double_angles(with_joined_waves(shortest_form(expression, x, budget)))
+        fitted = fit_constants(expression, x, y, steps=FULL_STEPS, weight=weight, budget=self.budget)
         if fitted is None:
             return expression
-        fitted = recognise(fitted, x, y, floor=EXACT_ERROR**2, weight=weight, deadline=self.deadline)
-        forms = [shortest_form(fitted.expression, x, deadline)]
+        fitted = recognise(fitted, x, y, floor=EXACT_ERROR**2, weight=weight, budget=self.budget)
+        forms = [shortest_form(fitted.expression, x, budget)]
         forms += [with_completed_squares(expanded(form)) for form in forms]
-        forms += [shortest_form(forms[-1], x, deadline)]
+        forms += [shortest_form(forms[-1], x, budget)]
         return min(forms, key=complexity)
 
     def _judged(self, expression: Expression, source: str) -> Judged | None:

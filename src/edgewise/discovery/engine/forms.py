@@ -61,7 +61,11 @@ def _with_factors_in_front(node: Call) -> Expression:
             else:
                 left.append(term)
         elif isinstance(rest, Call) and rest.name == "log":
-            factors.append(rest.argument if number.value == 1 else Power(rest.argument, number.value))
+            # An exponent was fitted to rounding: 2.000000000000004 is 2.
+            nearest = round(2 * number.value) / 2
+            is_half = abs(number.value - nearest) <= TWO_EQUAL * abs(nearest)
+            exponent = nearest if is_half else number.value
+            factors.append(rest.argument if exponent == 1 else Power(rest.argument, exponent))
         else:
             left.append(term)
     if not factors:

@@ -13,6 +13,7 @@ from edgewise.discovery.engine.archive import Archive
 from edgewise.files import Journal, Part
 from edgewise.files.journal import WRITE_AFTER
 from edgewise.formulas.serialisation import expression_from_tokens, expression_tokens
+from edgewise.outcomes import Budget
 
 
 def data_name(*arrays: np.ndarray) -> str:
@@ -26,14 +27,18 @@ def data_name(*arrays: np.ndarray) -> str:
 class Recording:
     """Kept expressions and complete stages of one search."""
 
-    def __init__(self, journal: Journal, name: str):
+    def __init__(self, journal: Journal, name: str, budget: Budget):
         self.journal = journal
         self.name = f"search {name}"
+        self.budget = budget
+        self.work = 0.0
         self.seconds = 0.0
-        self._began = self._last = time.monotonic()
+        self._began = budget.spent
+        self._last = time.monotonic()
         self._done: set[tuple[str, tuple[str, ...]]] = set()
         self._kept: list[dict[str, Any]] = []
         while (part := journal.recall(self.name)) is not None:
+            self.work = float(part.facts["work"])
             self.seconds = float(part.facts["seconds"])
             self._kept += part.facts["kept"]
             if part.facts["stage"] is not None:
@@ -55,8 +60,9 @@ class Recording:
         """Record what is new in the archive: after a complete stage, or else if the last record is some time ago."""
         if stage is None and time.monotonic() - self._last < WRITE_AFTER:
             return
-        seconds = self.seconds + time.monotonic() - self._began
-        facts = {"seconds": seconds, "kept": self._news(archive), "stage": stage, "path": list(path)}
+        work = self.work + self.budget.spent - self._began
+        seconds = self.seconds + self.budget.seconds
+        facts = {"work": work, "seconds": seconds, "kept": self._news(archive), "stage": stage, "path": list(path)}
         self.journal.keep(self.name, Part(facts))
         self._last = time.monotonic()
 

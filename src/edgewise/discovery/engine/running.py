@@ -2,14 +2,13 @@
 
 The order is that of rising cost. Least squares comes first (`least_squares`), then reductions to problems of fewer
 inputs, each of which starts with least squares again; then expressions are enumerated on the smallest problems, and the
-rest of the time goes to a search that starts from everything that was kept. What a stage yields for a smaller problem
+rest of the work goes to a search that starts from everything that was kept. What a stage yields for a smaller problem
 is rebuilt for the whole one and judged there with all constants fitted together, so nothing is trusted that the data do
 not confirm. A stage that fails by its arithmetic or its data loses its own results alone.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -21,24 +20,24 @@ from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.engine.recording import Recording
 from edgewise.discovery.least_squares.laws import least_squares_laws
-from edgewise.discovery.problem import Clock, LawProblem, NoiseEstimate, Reduction, Separation, Stage
+from edgewise.discovery.problem import LawProblem, NoiseEstimate, Reduction, Separation, Stage
 from edgewise.formulas.expression import Expression, Number, evaluate
-from edgewise.outcomes import LOGGER
+from edgewise.outcomes import LOGGER, WORK_A_SECOND, Budget
 
 T = TypeVar("T")
 
 MOST_BRANCHES = 40  # Smaller problems, at most, so that false reductions cost little.
 MOST_DEPTH = 8  # Reductions one after another, at most: more than any law has inputs.
-SIMPLE_SUMS_SHARE = 0.2  # Share of the time for the stages that run once.
+SIMPLE_SUMS_SHARE = 0.2  # Share of the work for the stages that run once.
 SMOOTH_SHARE = 0.5  # Share of what is left after enumeration for curves if there is a search after them.
 PART_LAWS = 4  # Laws of each part of a separation whose combinations are judged: 16 for two parts.
 PART_ACCURACY = 3.0  # Error of such a law, at most, over that of the parts' targets.
 SEPARATING_SHARE = 0.3  # Share of what is left after reductions for separations.
-REDUCING_SHARE = 0.5  # Share of the time for least squares and reductions.
+REDUCING_SHARE = 0.5  # Share of the work for least squares and reductions.
 ENUMERATING_SHARE = 0.6  # Share of what is then left for enumeration if other stages follow.
-# After a convincing law the search goes on for this share of the time that it took, to find a shorter one.
+# After a convincing law the search goes on for this share of the work that it took, to find a shorter one.
 LAW_PATIENCE = 0.3
-MOST_PATIENCE = 2.0
+MOST_PATIENCE = 2 * WORK_A_SECOND
 
 # Errors of arithmetic and of data end a stage and not the search; programming errors are raised.
 FAILURES = (ArithmeticError, MemoryError, ValueError, np.linalg.LinAlgError)
@@ -49,8 +48,8 @@ COMPLETE_SYMBOLS = 20
 LARGEST_NOISE = 0.25
 COMPLETE_PATIENCE = 0.5
 
-Reducer = Callable[[LawProblem, Clock], Iterable[NoiseEstimate | Reduction | Separation]]
-Seeded = Callable[[LawProblem, Clock, Sequence[Expression]], Iterator[Expression]]
+Reducer = Callable[[LawProblem, Budget], Iterable[NoiseEstimate | Reduction | Separation]]
+Seeded = Callable[[LawProblem, Budget, Sequence[Expression]], Iterator[Expression]]
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class Stages:
     reduce: Reducer | None = None  # yields reductions of a problem
     enumerate: Stage | None = None  # run on the smallest problems
     smooth: Stage | None = None  # run on the whole problem where the stages before find no exact law
-    # takes a problem, a clock and expressions to start from; runs as long as there is time
+    # takes a problem, a budget and expressions to start from; runs until the budget is over
     search: Seeded | None = None
 
 
@@ -118,8 +117,8 @@ class Engine:
     ----------
     archive : Archive
         Of the whole problem; receives everything that is yielded.
-    clock : Clock
-        The time of the run.
+    budget : Budget
+        The work of the run.
     stages : Stages
         The stages.
     recording : Recording, optional
@@ -139,13 +138,13 @@ class Engine:
     >>> x = np.random.default_rng(0).uniform(1, 2, (90, 2))
     >>> y = x[:, 0] / (x[:, 0] + x[:, 1])
     >>> archive = Archive(LawProblem(x[:60], y[:60], x[60:], y[60:], ("a", "b")))
-    >>> Engine(archive, Clock()).run()
+    >>> Engine(archive, Budget()).run()
     >>> archive.solved.is_exact, archive.solved.symbols
     (True, 5)
     """
 
     archive: Archive
-    clock: Clock
+    budget: Budget
     stages: Stages = field(default_factory=Stages)
     recording: Recording | None = None
 
@@ -155,36 +154,36 @@ class Engine:
         self.separations: list[tuple[Branch, Separation]] = []
         self._noise = NoiseTest(self.archive.problem.x)
         self._path: tuple[str, ...] = ()  # the reductions of the branch with the shortest law
-        self._started = time.monotonic()
-        self._ends: float | None = None  # the moment at which a convincing law ends the search
+        self._started = self.budget.spent
+        self._ends: float | None = None  # the work at which a convincing law ends the search
 
     @property
     def is_done(self) -> bool:
-        """True if the time is over, or the time after a convincing law or a complete formula, see `LAW_PATIENCE`."""
-        if self.clock.is_over:
+        """True if the budget is over, or the work after a convincing law or a complete formula, see `LAW_PATIENCE`."""
+        if self.budget.is_over:
             return True
         if self._ends is None and self.archive.solved is not None:
-            used = time.monotonic() - self._started
-            self._ends = time.monotonic() + min(LAW_PATIENCE * used, MOST_PATIENCE)
-        return self._ends is not None and time.monotonic() > self._ends
+            used = self.budget.spent - self._started
+            self._ends = self.budget.spent + min(LAW_PATIENCE * used, MOST_PATIENCE)
+        return self._ends is not None and self.budget.spent > self._ends
 
     def run(self) -> None:
-        """Run all stages until the clock is over, a law is found or there is nothing more to try."""
+        """Run all stages until the budget is over, a law is found or there is nothing more to try."""
         whole = Branch(self.archive.problem)
         if self.recording is not None:
             self.recording.restore(self.archive)
         for guess in self.archive.problem.options.guesses:
             self.archive.judge(guess, "guess")
-        self.clock.announce("sums of simple terms")
+        self.budget.announce("sums of simple terms")
         for stage in self.stages.first:
-            self._run(stage, whole, self.clock.part(SIMPLE_SUMS_SHARE))
-        self._reduce(whole, self.clock.part(REDUCING_SHARE))
+            self._run(stage, whole, self.budget.share(SIMPLE_SUMS_SHARE))
+        self._reduce(whole, self.budget.share(REDUCING_SHARE))
         self._end_soon_if_complete()
-        self._separate(self.clock.part(SEPARATING_SHARE))
+        self._separate(self.budget.share(SEPARATING_SHARE))
         self._enumerate()
         if self.stages.smooth is not None and not self.is_done:
             share = 1.0 if self.stages.search is None else SMOOTH_SHARE
-            self._run(self.stages.smooth, whole, self.clock.part(share))
+            self._run(self.stages.smooth, whole, self.budget.share(share))
             self._end_soon_if_complete()
         self._search()
 
@@ -196,8 +195,8 @@ class Engine:
         if self._ends is None and best is not None and best.error < LARGEST_NOISE:
             residuals = problem.y - evaluate(best.expression, problem.x)
             if self._noise.passes(residuals, problem.weights):
-                used = time.monotonic() - self._started
-                self._ends = time.monotonic() + COMPLETE_PATIENCE * used
+                used = self.budget.spent - self._started
+                self._ends = self.budget.spent + COMPLETE_PATIENCE * used
 
     @property
     def messages(self) -> list[str]:
@@ -210,7 +209,7 @@ class Engine:
         for expression in self._fenced("network", lambda: expressions):
             self._judge(expression, Branch(self.archive.problem), "network")
 
-    def _reduce(self, whole: Branch, clock: Clock) -> None:
+    def _reduce(self, whole: Branch, budget: Budget) -> None:
         """Least squares on the problem and on its reductions, those of fewest inputs and smallest error first."""
         waiting = [whole]
         known = {_key(whole.problem)}
@@ -219,8 +218,8 @@ class Engine:
             branch = waiting.pop(0)
             self.branches.append(branch)
             for stage in self.stages.quick:
-                self._run(stage, branch, clock)
-                if self.is_done or clock.is_over:
+                self._run(stage, branch, budget)
+                if self.is_done or budget.is_over:
                     return
             if (
                 self.stages.reduce is None
@@ -229,8 +228,8 @@ class Engine:
                 or len(branch.sentences) >= MOST_DEPTH
             ):
                 continue
-            self.clock.announce(f"smaller problems of {branch.inputs} inputs")
-            for reduction in self._fenced("reduction", self.stages.reduce, branch.problem, clock):
+            self.budget.announce(f"smaller problems of {branch.inputs} inputs")
+            for reduction in self._fenced("reduction", self.stages.reduce, branch.problem, budget):
                 if isinstance(reduction, NoiseEstimate):
                     branch = self.branches[-1] = branch.with_noise(reduction.relative)
                 elif isinstance(reduction, Separation):
@@ -238,22 +237,22 @@ class Engine:
                 elif (key := _key(reduction.problem)) not in known:
                     known.add(key)
                     waiting.append(branch.reduced(reduction).with_noise(branch.problem.noise))
-                if self.is_done or clock.is_over:
+                if self.is_done or budget.is_over:
                     break
 
-    def _separate(self, clock: Clock) -> None:
+    def _separate(self, budget: Budget) -> None:
         """Solve the parts of separations by least squares and enumeration, and judge all combinations of their laws."""
         self.separations.sort(key=lambda pair: (max(p.x.shape[1] for p in pair[1].problems), pair[1].error))
         for place, (branch, separation) in enumerate(self.separations):
-            if self.is_done or clock.is_over:
+            if self.is_done or budget.is_over:
                 return
-            self.clock.announce(separation.sentence)
-            share = clock.part(1 / (len(self.separations) - place))
+            self.budget.announce(separation.sentence)
+            whole = budget.share(1 / (len(self.separations) - place))
             laws: list[list[Expression]] = []
             for number, problem in enumerate(separation.problems):
-                part = share.part(1 / (len(separation.problems) - number))
+                part = whole.share(1 / (len(separation.problems) - number))
                 stages = Stages(quick=self.stages.quick, reduce=self.stages.reduce, enumerate=self.stages.enumerate)
-                engine = Engine(Archive(problem, part.deadline), part, stages)
+                engine = Engine(Archive(problem, part), part, stages)
                 engine.run()
                 self.failures += engine.failures
                 laws.append(likely_laws(engine.archive, separation.error))
@@ -272,31 +271,31 @@ class Engine:
             return
         is_last = self.stages.search is None and self.stages.smooth is None
         if is_last:
-            clock = self.clock
+            budget = self.budget
         else:
-            clock = self.clock.part(ENUMERATING_SHARE)
+            budget = self.budget.share(ENUMERATING_SHARE)
         order = sorted(self.branches, key=lambda branch: (branch.inputs, branch.error))
         noisy = [branch for branch in order if branch.problem.noise]
         for place, branch in enumerate(noisy):
-            if self.is_done or clock.is_over:
+            if self.is_done or budget.is_over:
                 return
-            self.clock.announce(f"expressions of {branch.inputs} inputs, with noise")
-            self._run(self.stages.enumerate, branch, clock.part(1 / (len(noisy) - place)))
+            self.budget.announce(f"expressions of {branch.inputs} inputs, with noise")
+            self._run(self.stages.enumerate, branch, budget.share(1 / (len(noisy) - place)))
             self._end_soon_if_complete()
             if self._ends is not None:
                 return
         for place, branch in enumerate(order):
-            if self.is_done or clock.is_over:
+            if self.is_done or budget.is_over:
                 return
-            self.clock.announce(f"expressions of {branch.inputs} inputs")
-            share = clock.part(max(1 / 3, 1 / (len(order) - place)))
+            self.budget.announce(f"expressions of {branch.inputs} inputs")
+            share = budget.share(max(1 / 3, 1 / (len(order) - place)))
             self._run(self.stages.enumerate, branch.with_noise(self.archive.problem.noise), share)
 
     def _search(self) -> None:
-        """Search with all the time that is left, from everything that was kept."""
+        """Search with all the work that is left, from everything that was kept."""
         if self.stages.search is None or self.is_done:
             return
-        self.clock.announce("search from the best formulas")
+        self.budget.announce("search from the best formulas")
         reduced = [branch for branch in self.branches[1:] if branch.inputs]
         best = min(reduced, key=lambda branch: (branch.inputs, branch.error), default=self.branches[0])
         for branch, share in ((best, 0.5), (self.branches[0], 1.0)):
@@ -304,14 +303,15 @@ class Engine:
                 seeds = [judged.expression for judged in self.archive]
             else:
                 seeds = []
-            for expression in self._fenced("search", self.stages.search, branch.problem, self.clock.part(share), seeds):
+            part = self.budget.share(share)
+            for expression in self._fenced("search", self.stages.search, branch.problem, part, seeds):
                 self._judge(expression, branch, "search")
                 if self.is_done:
                     return
             if best is self.branches[0]:
                 return
 
-    def _run(self, stage: Stage, branch: Branch, clock: Clock) -> None:
+    def _run(self, stage: Stage, branch: Branch, budget: Budget) -> None:
         """Judge what a stage yields for a branch; of a branch without inputs that can only be a constant."""
         if not branch.inputs:
             self._judge(Number(float(np.average(branch.problem.y, weights=branch.problem.weights))), branch, "constant")
@@ -319,9 +319,9 @@ class Engine:
         name = getattr(stage, "__name__", type(stage).__name__).replace("_", " ")
         if self.recording is not None and self.recording.is_complete(name, branch.sentences):
             return
-        for expression in self._fenced(name, stage, branch.problem, clock):
+        for expression in self._fenced(name, stage, branch.problem, budget):
             self._judge(expression, branch, name)
-            if self.is_done or clock.is_over:
+            if self.is_done or budget.is_over:
                 break
         if self.recording is not None:
             self.recording.add(self.archive, name, branch.sentences)

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from edgewise.discovery.enumeration.pool import Pool
-from edgewise.discovery.problem import Clock
+from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, Budget, spend
 
 # Sine of the angle up to which two vectors count as parallel, squared: values of a few operations in float64 have
 # errors of 1e-15 to 1e-12, and two unrelated vectors of 30 components never are as close.
@@ -39,6 +39,7 @@ LEAST_LENGTH = 1e-5
 NEIGHBOURS = 4  # Vectors with nearly equal projections that are compared with each.
 MOST_OF_A_FORM = 40  # Matches of one form and target that are kept; the shortest ones.
 PRODUCTS = 3000  # Expressions all of whose products are looked at: 4.5 million, a second.
+SORTING = 500.0  # Work of sorting a number among a hundred thousand others, and of comparing it.
 CHUNK = 20_000  # Rows of vectors that are made at once, 5 MB.
 
 
@@ -58,13 +59,14 @@ class Directions:
     Shapes: known (P, k).
     """
 
-    def __init__(self, pool: Pool, known: np.ndarray, clock: Clock | None = None):
+    def __init__(self, pool: Pool, known: np.ndarray, budget: Budget | None = None):
         self.basis = np.linalg.qr(known)[0]
         projections = np.random.default_rng(2).normal(size=(len(known), 2))
+        spend(pool.count * SORTING)
         places = []
         keys = []
         for start in range(0, pool.count, CHUNK):
-            if start and clock is not None and clock.is_over:
+            if start and budget is not None and budget.is_over:
                 break
             unit = self.outside(pool.values[start : start + CHUNK])
             good = np.flatnonzero(np.isfinite(unit[:, 0]))
@@ -94,6 +96,7 @@ class Directions:
         """Pairs of indices of directions that span a unit vector outside the known functions."""
         along = self.unit @ goal
         left = 1 - along**2
+        spend(20 * CALL_WORK + len(along) * (SORTING + len(goal)))
         usable = np.flatnonzero(left > LEAST_LENGTH**2)
         along = along[usable]
         left = np.sqrt(left[usable])
@@ -126,6 +129,7 @@ def spanned_share(first: np.ndarray, second: np.ndarray, both: np.ndarray) -> np
 
 def unit_outside(rows: np.ndarray, basis: np.ndarray) -> np.ndarray:
     """Unit vectors of what is left of rows outside an orthonormal basis (columns); nan where next to nothing is."""
+    spend(10 * CALL_WORK + rows.size * (20 + 10 * basis.shape[1] / PRODUCT_SPEED))
     length = np.sqrt(np.einsum("ij,ij->i", rows, rows))
     rest = rows - (rows @ basis) @ basis.T
     rest -= (rest @ basis) @ basis.T  # A second time, since rounding leaves a part of long projections.
@@ -141,6 +145,7 @@ def rounded_to_reach(numbers: np.ndarray) -> np.ndarray:
 
 def equal_rows(rows: np.ndarray, directions: Directions) -> Iterator[tuple[int, int]]:
     """Pairs (row, index of a direction) such that a unit row has that direction up to sign; nan rows have none."""
+    spend((len(rows) + len(directions.projected)) * SORTING)
     order = np.argsort(np.abs(directions.projected))
     ordered = np.abs(directions.projected)[order]
     projected = np.abs(rows @ directions.projection)
@@ -177,18 +182,18 @@ def sums(directions: Directions, z: np.ndarray, with_known: bool) -> Iterator[Ma
             yield Match(size, ((i,), (j,)), with_known=with_known)
 
 
-def multiples(pool: Pool, centred: Directions, z: np.ndarray, clock: Clock) -> Iterator[Match]:
+def multiples(pool: Pool, centred: Directions, z: np.ndarray, budget: Budget) -> Iterator[Match]:
     """Matches z = f (a g + b): z / f is a g + b."""
-    yield from _joined(pool, centred, lambda values: z / values, clock, lambda f, g, size: Match(size, ((g,),), (), f))
+    yield from _joined(pool, centred, lambda values: z / values, budget, lambda f, g, size: Match(size, ((g,),), (), f))
 
 
-def ratios(pool: Pool, z: np.ndarray, clock: Clock) -> Iterator[Match]:
+def ratios(pool: Pool, z: np.ndarray, budget: Budget) -> Iterator[Match]:
     """Matches z = (a f + b) / (g + d): z g lies in the span of f, 1 and z."""
     known = np.column_stack([np.ones(len(z)), z])
     if np.linalg.matrix_rank(known) == 2:
         directions = Directions(pool, known)
         yield from _joined(
-            pool, directions, lambda values: z * values, clock, lambda g, f, size: Match(size, ((f,),), ((g,),))
+            pool, directions, lambda values: z * values, budget, lambda g, f, size: Match(size, ((f,),), ((g,),))
         )
 
 
@@ -196,13 +201,13 @@ def _joined(
     pool: Pool,
     directions: Directions,
     made: Callable[[np.ndarray], np.ndarray],
-    clock: Clock,
+    budget: Budget,
     match: Callable[[int, int, int], Match],
 ) -> Iterator[Match]:
     """Matches of vectors made from each expression's values with the directions of all expressions, shortest first."""
     found = []
     for start in range(0, pool.count, CHUNK):
-        if clock.is_over:
+        if budget.is_over:
             break
         rows = made(pool.values[start : start + CHUNK])
         rows[~np.isfinite(rows).all(axis=1)] = np.nan
@@ -213,7 +218,7 @@ def _joined(
     yield from sorted(found, key=lambda one: one.size)[:MOST_OF_A_FORM]
 
 
-def products(pool: Pool, z: np.ndarray, clock: Clock) -> Iterator[Match]:
+def products(pool: Pool, z: np.ndarray, budget: Budget) -> Iterator[Match]:
     """Matches z = a f g + b among all products of the `PRODUCTS` shortest expressions."""
     goal = z - z.mean()
     length = np.linalg.norm(goal)
@@ -224,10 +229,11 @@ def products(pool: Pool, z: np.ndarray, clock: Clock) -> Iterator[Match]:
     rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     found = []
     for start in range(0, len(rows), 500):
-        if clock.is_over:
+        if budget.is_over:
             break
         f = rows[start : start + 500]
         g = rows[start:]
+        spend(len(f) * len(g) * (3 * len(z) / PRODUCT_SPEED + 12))
         variation = (f * f) @ (g * g).T - (f @ g.T) ** 2 / len(z)
         hits = np.argwhere((((f * goal) @ g.T) ** 2 > (1 - PARALLEL) * variation) & (variation > 1e-9))
         hits = hits + start + pool.constants
@@ -236,11 +242,11 @@ def products(pool: Pool, z: np.ndarray, clock: Clock) -> Iterator[Match]:
         yield Match(size, ((i, j),))
 
 
-def bilinear(pool: Pool, centred: Directions, z: np.ndarray, outer: int, clock: Clock) -> Iterator[Match]:
+def bilinear(pool: Pool, centred: Directions, z: np.ndarray, outer: int, budget: Budget) -> Iterator[Match]:
     """Matches z = a f g + b f + c g + d, where f is one of the `outer` first directions and g any of them."""
     found = []
     for i in centred.places[:outer]:
-        if clock.is_over:
+        if budget.is_over:
             break
         f = pool.values[i]
         basis = np.linalg.qr(np.column_stack([np.ones(len(z)), f]))[0]
@@ -253,6 +259,7 @@ def bilinear(pool: Pool, centred: Directions, z: np.ndarray, outer: int, clock: 
         r = first @ goal
         s = second @ goal
         t = np.sum(first * second, axis=1)
+        spend(6 * g.size)
         left = 1 - t * t
         for k in np.flatnonzero((spanned_share(r, s, t) > 1 - PARALLEL) & (left > LEAST_LENGTH**2)):
             j = int(centred.places[k])

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edgewise.discovery.problem import Clock, FormulaOptions
+from edgewise.discovery.problem import FormulaOptions
 from edgewise.formulas.algebra import MINUS_ONE
 from edgewise.formulas.expression import (
     FUNCTIONS,
@@ -28,12 +28,14 @@ from edgewise.formulas.expression import (
     Variable,
     exact_number,
 )
+from edgewise.outcomes import CALL_WORK, Budget, spend
 
 # Rows that decide whether two expressions are equal: six rows that lie apart separate |x| from x, and random
 # projections of six values still separate millions of expressions.
 PROBE_ROWS = 6
 # Candidates whose keys are computed at once: 6 rows of 100,000 numbers stay in the cache of a processor.
 BLOCK = 100_000
+CANDIDATE_WORK = 1200.0  # Work of making the key of a candidate and looking for it among the others.
 # Values beyond this, and values that vary by less than this share of their size, lose too many digits in the matches.
 LARGEST_VALUE = 1e9
 LEAST_VARIATION = 1e-6  # Of the sixteen digits of float64 ten are left.
@@ -135,11 +137,11 @@ class Pool:
         """Sizes of the expressions, shape (count,), ascending."""
         return self._sizes[: self.count]
 
-    def grow(self, most: int, clock: Clock) -> None:
-        """Add expressions until there are `most`, no larger one can be made, or the clock is over."""
+    def grow(self, most: int, budget: Budget) -> None:
+        """Add expressions until there are `most`, no larger one can be made, or the budget is over."""
         most = min(most, self.most)
         with np.errstate(all="ignore"):
-            while self.count < most and not clock.is_over:
+            while self.count < most and not budget.is_over:
                 if next(self._work, None) is None:
                     self.is_complete = True
                     return
@@ -218,6 +220,7 @@ class Pool:
         else:
             made = shape.function(self._probes[:, a][:, :, None], self._probes[:, b][:, None, :])
             made = made.reshape(len(made), -1)
+        spend(20 * CALL_WORK + made.shape[1] * CANDIDATE_WORK)
         largest = made.max(axis=0)
         least = made.min(axis=0)
         fine = np.flatnonzero((largest < LARGEST_VALUE) & (least > -LARGEST_VALUE) & (largest > least))
@@ -235,6 +238,7 @@ class Pool:
                 values = shape.function(self._values[i])
             else:
                 values = shape.function(self._values[i], self._values[j])
+            spend(20 * CALL_WORK + 30 * values.size)
             largest = values.max(axis=1)
             least = values.min(axis=1)
             size_of = np.maximum(largest, -least)

@@ -19,7 +19,7 @@ from edgewise.discovery.enumeration.matches import spanned_share, unit_outside
 from edgewise.discovery.enumeration.pool import Pool
 from edgewise.discovery.enumeration.targets import Target, link_targets
 from edgewise.discovery.obedience import obeys
-from edgewise.discovery.problem import Clock, LawProblem
+from edgewise.discovery.problem import LawProblem
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.constants import fit_constants, free_places
 from edgewise.formulas.expression import (
@@ -32,6 +32,7 @@ from edgewise.formulas.expression import (
     product_of,
     sum_of,
 )
+from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, Budget, spend
 from edgewise.settings import ABOVE_ZERO
 
 RANKED_ROWS = 200  # Rows at which correlations are computed: their standard error is 1/14 or less.
@@ -103,31 +104,31 @@ class Columns:
 
 
 def ranked(
-    problem: LawProblem, x: np.ndarray, y: np.ndarray, weights: np.ndarray, clock: Clock
+    problem: LawProblem, x: np.ndarray, y: np.ndarray, weights: np.ndarray, budget: Budget
 ) -> Iterator[list[Expression]]:
     """Yield, for y and each of its links, the nearest expressions: at most five of each size and a hundred in all.
 
-    Rows x (N, inputs), y (N,) and weights (N,) are in random order. When the clock is over, what has been found is
+    Rows x (N, inputs), y (N,) and weights (N,) are in random order. When the budget is over, what has been found is
     yielded.
     """
     pool = Pool(x[:RANKED_ROWS], problem.options, RANKED, problem.seed)
-    pool.grow(RANKED, clock)
+    pool.grow(RANKED, budget)
     columns = Columns(pool, problem)
     some = slice(0, FITTED_ROWS)
     for target in link_targets(y, problem.options)[:LINKS]:
         losses: dict[Expression, float] = {}
-        clock.announce("expressions nearest to the target")
+        budget.announce("expressions nearest to the target")
         importance = weights * _slopes(target) ** 2
-        candidates = _candidates(columns, target, importance[pool.rows], clock)
+        candidates = _candidates(columns, target, importance[pool.rows], budget)
         for candidate in candidates:
-            if clock.is_over:
+            if budget.is_over:
                 break
             expression = _with_factors(columns, candidate, target, x, importance)
             if expression is None:
                 continue
             if free_places(expression) and any(k >= pool.count for term in candidate.terms for k in term):
                 fitted = fit_constants(
-                    expression, x[some], y[some], steps=FIT_STEPS, weight=weights[some], deadline=clock.deadline
+                    expression, x[some], y[some], steps=FIT_STEPS, weight=weights[some], budget=budget
                 )
                 expression = expression if fitted is None else fitted.expression
             expression = simplify(expression)
@@ -136,7 +137,7 @@ def ranked(
                 if np.isfinite(errors).all():
                     losses[expression] = float(np.mean(weights * errors**2))
         yield best_of_each_size(losses)
-        if clock.is_over:
+        if budget.is_over:
             return
 
 
@@ -171,7 +172,7 @@ def _slopes(target: Target) -> np.ndarray:
     return np.where(np.isfinite(slopes), slopes, 0.0)
 
 
-def _candidates(columns: Columns, target: Target, importance: np.ndarray, clock: Clock) -> list[Candidate]:
+def _candidates(columns: Columns, target: Target, importance: np.ndarray, budget: Budget) -> list[Candidate]:
     """The best expressions, pairs and products for a target at the rows of the pool."""
     count = columns.pool.count
     curves_fitted = WITH_CURVES[0 if target.size == 0 else 1]
@@ -183,6 +184,7 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, clock:
     if not np.isfinite(goal[0]):
         return []
     weighted = columns.values * root
+    spend(10 * weighted.size)
     units = unit_outside(weighted, basis)
     usable = np.isfinite(units[:, 0])
     along = np.where(usable, units @ goal, 0.0)
@@ -213,9 +215,10 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, clock:
         i = np.empty(0, dtype=np.int64)
         j = np.empty(0, dtype=np.int64)
         for part in np.array_split(first, max(1, math.ceil(len(first) * len(second) / PAIRS_AT_ONCE))):
-            if clock.is_over or not len(part) or not len(second):
+            if budget.is_over or not len(part) or not len(second):
                 break
             matrix = shares(part, second)
+            spend(matrix.size * (2 * columns.values.shape[1] / PRODUCT_SPEED + 30))
             flat = np.where(matrix > 1 + SHARE_ROUNDING, 0.0, matrix).ravel()
             is_short = len(flat) <= LOOKED_AT
             if is_short:
@@ -291,5 +294,6 @@ def _with_factors(
     if not np.isfinite(lengths).all() or not lengths.all():
         return None
     numbers = np.linalg.lstsq(values / lengths, target.z * root, rcond=1e-12)[0] / lengths
+    spend(30 * CALL_WORK + 20 * values.size)
     parts = [Multiply((Number(float(number)), term)) for number, term in zip(numbers, terms, strict=False)]
     return target.build(sum_of([*parts, Number(float(numbers[-1]))]))

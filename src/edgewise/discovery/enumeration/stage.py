@@ -35,7 +35,7 @@ from edgewise.discovery.enumeration.ranking import ranked
 from edgewise.discovery.enumeration.targets import Target, link_targets, scaled_targets
 from edgewise.discovery.least_squares.laws import polynomial_columns
 from edgewise.discovery.obedience import obeys
-from edgewise.discovery.problem import EXACT_ERROR, Clock, LawProblem
+from edgewise.discovery.problem import EXACT_ERROR, LawProblem
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.constants import closed_forms, value_of
 from edgewise.formulas.expression import (
@@ -49,6 +49,7 @@ from edgewise.formulas.expression import (
     product_of,
     sum_of,
 )
+from edgewise.outcomes import CALL_WORK, Budget, spend
 
 # Rows at which expressions are compared: more than the constants and known functions of any match by 25.
 POOL_ROWS = 40
@@ -74,15 +75,15 @@ NEGLIGIBLE = 1e-9  # Share of the target below which a term is rounding error.
 SHORT_DIGITS = 4  # A decimal number with so few digits counts as one that people write.
 
 
-def enumerated(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
+def enumerated(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
     """Enumerate short expressions and yield those that are exact, or else those that come nearest to the target.
 
     Parameters
     ----------
     problem : LawProblem
         The rows to fit, and what the law may be made of.
-    clock : Clock
-        When to stop. Without a deadline the stage ends after the largest pool, some minutes.
+    budget : Budget
+        When to stop. Without a limit the stage ends after the largest pool, some minutes.
 
     Yields
     ------
@@ -104,7 +105,7 @@ def enumerated(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
     >>> x = np.random.default_rng(0).uniform(0.5, 2.0, (60, 2))
     >>> y = 3 * np.sin(x[:, 0]) + x[:, 1] ** 2
     >>> problem = LawProblem(x[:40], y[:40], x[40:], y[40:], ("a", "b"))
-    >>> as_text(next(enumerated(problem, Clock())), problem.names)
+    >>> as_text(next(enumerated(problem, Budget())), problem.names)
     '3*sin(a) + b**2'
     """
     x, y, weights = problem.random_rows(MOST_ROWS, stream=0)
@@ -115,21 +116,21 @@ def enumerated(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
     before = 0 if problem.noise > 0 else TIERS_BEFORE_RANKING
     for number, most in enumerate(TIERS):
         if number == before:
-            for best in ranked(problem, x, y, weights / weights.mean(), clock):
+            for best in ranked(problem, x, y, weights / weights.mean(), budget):
                 yield from best
                 if any(fitter.is_exact(expression) for expression in best):
                     return
             if problem.noise > 0:
                 return
-        clock.announce(f"{most:,} expressions")
-        pool.grow(most, clock)
-        laws = fitter.laws(_groups_of_matches(problem, pool, x, y, clock), clock)
+        budget.announce(f"{most:,} expressions")
+        pool.grow(most, budget)
+        laws = fitter.laws(_groups_of_matches(problem, pool, x, y, budget), budget)
         yield from laws
-        if laws or clock.is_over or (pool.is_complete and number >= before):
+        if laws or budget.is_over or (pool.is_complete and number >= before):
             return
 
 
-def short_laws(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
+def short_laws(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
     """Yield exact laws that are sums of two of the shortest expressions under a link of the target; a `Stage`.
 
     It is the part of `enumerated` that takes the least time: sorted lists compare all pairs of 20,000 expressions with
@@ -139,18 +140,18 @@ def short_laws(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
     if len(y) < 3 or not x.shape[1] or np.ptp(y) == 0 or problem.noise > 0:  # noise hides exact laws
         return
     pool = Pool(x[:POOL_ROWS], problem.options, QUICK_POOL, problem.seed)
-    pool.grow(QUICK_POOL, clock)
-    yield from _Fitter(problem, x, y, pool).laws(_sums_of_two(problem, pool, y, clock), clock)
+    pool.grow(QUICK_POOL, budget)
+    yield from _Fitter(problem, x, y, pool).laws(_sums_of_two(problem, pool, y, budget), budget)
 
 
 Matches = Iterator[tuple[Target, Match]]
 Form = Callable[[np.ndarray], Iterable[Match]]
 
 
-def _matched(pool: Pool, targets: Iterable[Target], forms: Sequence[Form], clock: Clock) -> Matches:
+def _matched(pool: Pool, targets: Iterable[Target], forms: Sequence[Form], budget: Budget) -> Matches:
     """The matches of all targets, in all forms."""
     for target, form in itertools.product(targets, forms):
-        if clock.is_over:
+        if budget.is_over:
             return
         with np.errstate(all="ignore"):
             yield from [(target, match) for match in form(target.z[pool.rows])]
@@ -161,36 +162,36 @@ def _linear(directions: Directions, with_known: bool) -> tuple[Form, Form]:
     return (lambda z: singles(directions, z, with_known), lambda z: sums(directions, z, with_known))
 
 
-def _sums_of_two(problem: LawProblem, pool: Pool, y: np.ndarray, clock: Clock) -> Iterator[Matches]:
+def _sums_of_two(problem: LawProblem, pool: Pool, y: np.ndarray, budget: Budget) -> Iterator[Matches]:
     """Matches of sums of two expressions and a constant, then of two expressions and the known functions."""
     targets = link_targets(y, problem.options)
     ones = np.ones((len(pool.x), 1))
-    yield _matched(pool, targets, _linear(Directions(pool, ones, clock), False), clock)
+    yield _matched(pool, targets, _linear(Directions(pool, ones, budget), False), budget)
     known_values = np.column_stack([evaluate(term, pool.x) for term in known_functions(pool.inputs)])
     if known_values.shape[1] < len(pool.x) // 2:
-        yield _matched(pool, targets, _linear(Directions(pool, known_values, clock), True), clock)
+        yield _matched(pool, targets, _linear(Directions(pool, known_values, budget), True), budget)
 
 
 def _groups_of_matches(
-    problem: LawProblem, pool: Pool, x: np.ndarray, y: np.ndarray, clock: Clock
+    problem: LawProblem, pool: Pool, x: np.ndarray, y: np.ndarray, budget: Budget
 ) -> Iterator[Matches]:
     """All matches in a pool, in groups: a law of a group ends the search, so the groups with short laws are first."""
-    yield from _sums_of_two(problem, pool, y, clock)
+    yield from _sums_of_two(problem, pool, y, budget)
     if pool.count > MOST_FOR_JOINS:
         return
     targets = link_targets(y, problem.options)
-    constant = Directions(pool, np.ones((len(pool.x), 1)), clock)
+    constant = Directions(pool, np.ones((len(pool.x), 1)), budget)
     joined = (
-        lambda z: multiples(pool, constant, z, clock),
-        lambda z: ratios(pool, z, clock),
-        lambda z: products(pool, z, clock),
+        lambda z: multiples(pool, constant, z, budget),
+        lambda z: ratios(pool, z, budget),
+        lambda z: products(pool, z, budget),
     )
-    yield _matched(pool, targets, joined, clock)
+    yield _matched(pool, targets, joined, budget)
     count = min(LAW_FACTORS, LAW_FACTORS_TIMES_ALL // pool.count)
     factors = [pool.expression(int(k)) for k in constant.places[:count]]
-    yield _matched(pool, scaled_targets(y, x, factors, problem.options), _linear(constant, False), clock)
+    yield _matched(pool, scaled_targets(y, x, factors, problem.options), _linear(constant, False), budget)
     outer = min(OUTER, OUTER_TIMES_ALL // pool.count)
-    yield _matched(pool, targets[:2], [lambda z: bilinear(pool, constant, z, outer, clock)], clock)
+    yield _matched(pool, targets[:2], [lambda z: bilinear(pool, constant, z, outer, budget)], budget)
 
 
 def known_functions(inputs: int) -> list[Expression]:
@@ -210,7 +211,7 @@ class _Fitter:
         self.allowed = max(problem.options.target_error, EXACT_ERROR) * float(np.std(y))
         self.known = known_functions(x.shape[1])
 
-    def laws(self, groups: Iterator[Matches], clock: Clock) -> list[Expression]:
+    def laws(self, groups: Iterator[Matches], budget: Budget) -> list[Expression]:
         """The exact laws of the first group that has some, the shortest first."""
         for matches in groups:
             found: dict[Expression, int] = {}
@@ -220,7 +221,7 @@ class _Fitter:
                     found[expression] = complexity(expression)
             if found:
                 return sorted(found, key=found.__getitem__)[:MOST_YIELDED]
-            if clock.is_over:
+            if budget.is_over:
                 break
         return []
 
@@ -285,6 +286,7 @@ class _Fitter:
 
 def _least_squares(columns: np.ndarray, goal: np.ndarray) -> list[Number] | None:
     """Factors of the columns, those of negligible columns 0; None if a value is not finite."""
+    spend(50 * CALL_WORK + 20 * columns.size)
     lengths = np.linalg.norm(columns, axis=0)
     if not (np.isfinite(lengths).all() and np.isfinite(goal).all() and lengths.all()):
         return None

@@ -24,6 +24,8 @@ CHILD_STEPS = 2
 ELITE_STEPS = 10
 FORM_TRIALS = 3  # Times that one form is fitted, from different constants.
 FROM_ELITE = 0.3  # Probability that a parent is one of the best of each size.
+PROGRAM_WORK = 1.5e5  # Work of making one program, most of it Python's, whatever the number of rows.
+NODE_WORK = 1000.0  # Work for each row of a new program: values and derivatives of its nodes, twice or thrice.
 ROUNDING_LOSS = 1e-26  # Share of the variance below which errors are rounding, so that shorter programs win.
 
 
@@ -55,6 +57,10 @@ class Breeder:
         self.most = most
         self.x = x
         self.fits = ScaledFits(y, weights)
+
+    def work(self, programs: int) -> float:
+        """Work of making so many programs and fitting them, about."""
+        return programs * (PROGRAM_WORK + NODE_WORK * self.x.shape[1])
 
     def founded(self, seed: int, number: int, seeds: Sequence[Program]) -> Island:
         """A new island of random programs and of seeds with their variations."""

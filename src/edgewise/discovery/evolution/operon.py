@@ -16,10 +16,11 @@ from collections.abc import Iterator
 from importlib import import_module
 
 from edgewise.discovery.obedience import obeys
-from edgewise.discovery.problem import Clock, LawProblem
+from edgewise.discovery.problem import LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.expression import Expression, parse_expression
+from edgewise.outcomes import Budget, spend
 
 # Names in Operon of the operators that it has.
 OPERON_SYMBOLS = {"+": "add", "-": "sub", "*": "mul", "/": "div", "^": "square", "sqrt": "sqrt", "abs": "abs"}
@@ -27,31 +28,32 @@ OPERON_SYMBOLS |= {name: name for name in ("exp", "log", "sin", "cos", "tan", "t
 OPERON_STEPS = 3  # Levenberg-Marquardt steps of a program, as in our own search.
 OPERON_NODES = 40  # Nodes of a program, at most: as in our own search.
 OPERON_DIGITS = 9  # Digits of constants: more than single precision has.
-LONGEST_RUN = 10  # Seconds of one run; then the best are yielded and a run with another seed follows.
+EVALUATIONS = 300_000  # Programs of one run; then the best are yielded and a run with another seed follows.
+PROGRAM_WORK = 10.0  # Work of a node of a program for each row, with its steps: C++ in single precision.
 
 
-def evolved_by_operon(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
-    """Search expressions with pyoperon until the clock is over: yield the Pareto front of length and error of each run.
+def evolved_by_operon(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
+    """Search expressions with pyoperon until the budget is over: yield the Pareto front of length and error of a run.
 
     `options.n_jobs` of the problem is the number of its threads.
     """
     regressor = import_module("pyoperon.sklearn").SymbolicRegressor
     symbols = [OPERON_SYMBOLS[name] for name in problem.options.operators if name in OPERON_SYMBOLS]
     seed = problem.seed
-    while not clock.is_over:
-        left = min(clock.seconds_left, LONGEST_RUN)
+    while not budget.is_over:
         run = regressor(
             allowed_symbols=",".join([*symbols, "constant", "variable"]),
             objectives=["r2", "length"],
             optimizer_iterations=OPERON_STEPS,
             max_length=min(problem.options.max_size, OPERON_NODES),
-            max_evaluations=10**9,
+            max_evaluations=EVALUATIONS,
             generations=10**6,
             n_threads=max(1, problem.options.n_jobs),
-            max_time=max(1, math.floor(left)),
+            max_time=None if budget.deadline == math.inf else max(1, math.floor(budget.seconds_left)),
             random_state=seed,
         )
         run.fit(problem.x, problem.y)
+        spend(EVALUATIONS * PROGRAM_WORK * OPERON_NODES * len(problem.y))
         seed += 1
         for member in run.pareto_front_:
             text = run.get_model_string(member["tree"], OPERON_DIGITS)
@@ -61,8 +63,6 @@ def evolved_by_operon(problem: LawProblem, clock: Clock) -> Iterator[Expression]
                 continue
             if obeys(expression, problem.options, problem.names):
                 yield expression
-        if left < LONGEST_RUN:
-            return
 
 
 def read_operon(text: str, inputs: int) -> Expression:

@@ -22,13 +22,14 @@ from importlib import import_module
 
 import numpy as np
 
-from edgewise.discovery.evolution.islands import Breeder, Island
+from edgewise.discovery.evolution.islands import OFFSPRING, POPULATION, Breeder, Island
 from edgewise.discovery.evolution.operations import OperationTable, Program, expression_of, program_of
 from edgewise.discovery.evolution.operon import evolved_by_operon
 from edgewise.discovery.obedience import obeys
-from edgewise.discovery.problem import Clock, LawProblem
+from edgewise.discovery.problem import LawProblem
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.expression import Add, Expression, Multiply, Number, complexity, evaluate
+from edgewise.outcomes import Budget, spend
 
 ISLANDS = 2  # their number does not depend on the processes, so that neither does the result.
 GENERATIONS = 5  # Between two migrations.
@@ -41,16 +42,16 @@ BETTER = 0.9  # An expression is yielded if its loss is below this times that of
 DONE_LOSS = 1e-20  # Share of the variance at which nothing is left to search: errors of 1e-10.
 
 
-def evolved(problem: LawProblem, clock: Clock, seeds: Sequence[Expression] = ()) -> Iterator[Expression]:
-    """Search expressions by genetic programming until the clock is over.
+def evolved(problem: LawProblem, budget: Budget, seeds: Sequence[Expression] = ()) -> Iterator[Expression]:
+    """Search expressions by genetic programming until the budget is over.
 
     Parameters
     ----------
     problem : LawProblem
         The rows to fit, and what the law may be made of. With `options.n_jobs` above 1 islands run in so many processes
         of the package joblib. With `options.engine` "operon" that package searches, see `evolved_by_operon`.
-    clock : Clock
-        When to stop; without a deadline the search goes on until the consumer stops asking.
+    budget : Budget
+        When to stop; without a limit the search goes on until the consumer stops asking.
     seeds : sequence of Expression
         Expressions to start from.
 
@@ -61,19 +62,19 @@ def evolved(problem: LawProblem, clock: Clock, seeds: Sequence[Expression] = ())
 
     Notes
     -----
-    The islands see the same random numbers whatever the number of processes; a longer time only makes the same search
+    The islands see the same random numbers whatever the number of processes, and more work only makes the same search
     go on.
 
     Examples
     --------
     >>> x = np.random.default_rng(0).uniform(0.5, 2.0, (60, 1))
     >>> y = 2 * x[:, 0] + 1
-    >>> found = next(evolved(LawProblem(x, y, x, y, ("x",)), Clock()))
+    >>> found = next(evolved(LawProblem(x, y, x, y, ("x",)), Budget()))
     >>> bool(np.abs(evaluate(found, x) - y).max() < 1e-9)
     True
     """
     if problem.options.engine == "operon":
-        yield from evolved_by_operon(problem, clock)
+        yield from evolved_by_operon(problem, budget)
         return
     x, y, weights = problem.random_rows(NOISY_SEARCH_ROWS if problem.noise > 0 else SEARCH_ROWS, stream=4)
     if len(y) < 3 or not x.shape[1] or np.ptp(y) == 0:
@@ -83,7 +84,7 @@ def evolved(problem: LawProblem, clock: Clock, seeds: Sequence[Expression] = ())
     made = [program_of(simplify(seed), table) for seed in sorted(seeds, key=complexity)]
     first = [program for program in dict.fromkeys(made) if program is not None][:SEEDS]  # the table may not express all
     best: dict[int, float] = {}
-    for islands in _epochs(problem, breeder, first, clock):
+    for islands in _epochs(problem, breeder, first, budget):
         losses = {program: loss for island in islands for loss, program in island.front()}
         for program, loss in sorted(losses.items(), key=lambda pair: (len(pair[0]), pair[1])):
             if loss >= BETTER * min((best[n] for n in best if n <= len(program)), default=np.inf):
@@ -93,26 +94,28 @@ def evolved(problem: LawProblem, clock: Clock, seeds: Sequence[Expression] = ())
                 # Not before: sqrt(u^2) is simplified to |u|, which the options may not permit.
                 best[len(program)] = loss
                 yield expression
-        clock.announce(f"search: {min(best.values(), default=1.0) ** 0.5:.1e} relative error")
+        budget.announce(f"search: {min(best.values(), default=1.0) ** 0.5:.1e} relative error")
         if min(best.values(), default=1.0) < DONE_LOSS and problem.noise == 0:
             return
 
 
-def _epochs(problem: LawProblem, breeder: Breeder, seeds: Sequence[Program], clock: Clock) -> Iterator[list[Island]]:
+def _epochs(problem: LawProblem, breeder: Breeder, seeds: Sequence[Program], budget: Budget) -> Iterator[list[Island]]:
     """The islands after every few generations, with migrants from one to the next."""
     numbers = range(ISLANDS)
     if problem.options.n_jobs == 1:
         islands = []
         for number in numbers:
             islands.append(breeder.founded(problem.seed, number, seeds[number::ISLANDS] if number else seeds))
-            if clock.is_over:
+            if budget.seconds_left <= 0:
                 break
+        spend(breeder.work(POPULATION * ISLANDS))
         yield islands
-        while not clock.is_over:
+        while not budget.is_over:
             for number, island in enumerate(islands):
                 islands[number] = breeder.generations(island, GENERATIONS)
-                if clock.is_over:
+                if budget.seconds_left <= 0:
                     break
+            spend(breeder.work(OFFSPRING * GENERATIONS * ISLANDS))
             yield islands
             _migrate(islands)
         return
@@ -120,9 +123,11 @@ def _epochs(problem: LawProblem, breeder: Breeder, seeds: Sequence[Program], clo
     with joblib.Parallel(n_jobs=problem.options.n_jobs) as parallel:
         founded = joblib.delayed(breeder.founded)
         islands = parallel(founded(problem.seed, n, seeds[n::ISLANDS] if n else seeds) for n in numbers)
+        spend(breeder.work(POPULATION * ISLANDS))
         yield islands
-        while not clock.is_over:
+        while not budget.is_over:
             islands = parallel(joblib.delayed(breeder.generations)(island, GENERATIONS) for island in islands)
+            spend(breeder.work(OFFSPRING * GENERATIONS * ISLANDS))
             yield islands
             _migrate(islands)
 

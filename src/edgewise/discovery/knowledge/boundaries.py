@@ -18,14 +18,13 @@ References
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edgewise.discovery.obedience import obeys
-from edgewise.discovery.problem import Clock, LawProblem
+from edgewise.discovery.problem import LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas.algebra import simplify, split_number
 from edgewise.formulas.constants import CHI_SQUARE_99, convincing_forms, free_places, value_of
@@ -48,11 +47,12 @@ from edgewise.formulas.expression import (
 )
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import LEAST_DECREASE, SIGNIFICANT_Z, Front, FrontEntry, with_scores
+from edgewise.outcomes import CALL_WORK, NO_LIMIT, Budget, spend
 from edgewise.presentation import percent_text
 from edgewise.settings import ABOVE_ZERO
 
 CLASS_ROUNDS = 3  # Searches one after another, each from the log-odds of the best law before.
-CLASS_SEARCH_SHARE = 0.85  # Share of the time for searches; the rest is for fits of likelihoods.
+CLASS_SEARCH_SHARE = 0.85  # Share of the work for searches; the rest is for fits of likelihoods.
 # Log-odds of the working response, at most: probabilities of 0.7 %. Rows beyond have hardly any weight.
 LARGEST_LOG_ODDS = 5.0
 # Steps of a fit, at most, and halvings of each; most fits take ten steps.
@@ -60,8 +60,8 @@ FISHER_STEPS = 60
 HALVINGS = 12
 MOST_CLASS_LAWS = 60  # Formulas of one search that are fitted to the classes, at most, short ones first.
 
-Working = Callable[[np.ndarray, np.ndarray, float], Iterable[Expression]]
-"""Formulas for a target (N,) with weights (N,) at the rows to fit, within so many seconds."""
+Working = Callable[[np.ndarray, np.ndarray, Budget], Iterable[Expression]]
+"""Formulas for a target (N,) with weights (N,) at the rows to fit, within a budget."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +80,12 @@ def log_losses(log_odds: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def fit_class_constants(
-    node: Expression, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None, deadline: float = math.inf
+    node: Expression, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None, budget: Budget = NO_LIMIT
 ) -> ClassFit | None:
     """Fit the free constants of a formula of log-odds to classes by Firth's penalised likelihood.
 
-    Classes y are 0 and 1; the constants of the formula are the start. No step begins after a `deadline`, a reading of
-    `time.monotonic`. None if the formula is not finite at a row.
+    Classes y are 0 and 1; the constants of the formula are the start. No step begins once the budget is
+    over. None if the formula is not finite at a row.
     """
     places = free_places(node)
     exact = [part.exact for part in walk(node) if isinstance(part, Number)]
@@ -97,6 +97,7 @@ def fit_class_constants(
         with np.errstate(all="ignore"):
             u, derivatives = values_and_derivatives(with_constants(node, trial, exact), x)
         jacobian = derivatives[:, places]
+        spend(30 * CALL_WORK + len(y) * (20 + 3 * len(places) ** 2))
         if not (np.isfinite(u).all() and np.isfinite(jacobian).all()):
             return None
         p = 0.5 * (1 + np.tanh(u / 2))
@@ -129,7 +130,7 @@ def fit_class_constants(
         gain = then[0] - now[0]
         values = trial
         now = then
-        if gain < 1e-9 * len(y) or time.monotonic() > deadline:
+        if gain < 1e-9 * len(y) or budget.is_over:
             break
     errors = np.zeros(len(values))
     if places:
@@ -137,7 +138,7 @@ def fit_class_constants(
     return ClassFit(with_constants(node, values, exact), now[1], now[0], tuple(errors.tolist()))
 
 
-def class_front(problem: LawProblem, search: Working, clock: Clock, log_odds: np.ndarray | None = None) -> Front:
+def class_front(problem: LawProblem, search: Working, budget: Budget, log_odds: np.ndarray | None = None) -> Front:
     """Find formulas of the log-odds of the class y = 1; y of the problem is 0 or 1."""
     # `search` proposes formulas for a working response, see `Working`, and `log_odds` (N,) of a smooth model at the
     # rows to fit, by default 0, are the start. Losses of the front are logarithmic, and its variance is the loss of a
@@ -150,10 +151,10 @@ def class_front(problem: LawProblem, search: Working, clock: Clock, log_odds: np
     tried: set[Expression] = set()
 
     def judge(node: Expression) -> None:
-        if node in tried or (known and clock.is_over):
+        if node in tried or (known and budget.is_over):
             return
         tried.add(node)
-        fitted = fit_class_constants(node, x, y, weight, clock.deadline)
+        fitted = fit_class_constants(node, x, y, weight, budget)
         if fitted is None or domain_violations(fitted.node, x):
             return
         with np.errstate(all="ignore"):
@@ -165,16 +166,16 @@ def class_front(problem: LawProblem, search: Working, clock: Clock, log_odds: np
 
     u = np.zeros(len(y)) if log_odds is None else _at_most(log_odds)
     for number in range(CLASS_ROUNDS):
-        if number and clock.is_over:
+        if number and budget.is_over:
             break
         p = 0.5 * (1 + np.tanh(u / 2))
         variance = p * (1 - p)
         weights = variance if weight is None else variance * weight
-        seconds = CLASS_SEARCH_SHARE * max(clock.seconds_left, 0.0) / (CLASS_ROUNDS - number)
+        share = budget.share(CLASS_SEARCH_SHARE / (CLASS_ROUNDS - number))
         proposals = sorted(
-            {_with_scale(node, x) for node in search(u + (y - p) / variance, weights, seconds)}, key=complexity
+            {_with_scale(node, x) for node in search(u + (y - p) / variance, weights, share)}, key=complexity
         )
-        clock.announce("constants by the likelihood of the classes")
+        budget.announce("constants by the likelihood of the classes")
         for node in [Number(0.5), *proposals[:MOST_CLASS_LAWS]]:
             judge(node)
         for inner in [inner for law in _front(known, held_losses) for inner in _inner_boundaries(law, x, y)]:
@@ -184,7 +185,7 @@ def class_front(problem: LawProblem, search: Working, clock: Clock, log_odds: np
             raise InputError("y must be such that some formula is finite on all rows, none was")
         best = min(known, key=lambda node: float(held_losses[node].mean()))
         u = _at_most(evaluate(best, x))
-    return _decided(known, held_losses, problem, clock)
+    return _decided(known, held_losses, problem, budget)
 
 
 def _front(known: Iterable[Expression], held: dict[Expression, np.ndarray]) -> list[Expression]:
@@ -252,7 +253,7 @@ def _with_scale(node: Expression, x: np.ndarray) -> Expression:
 
 
 def _decided(
-    known: dict[Expression, ClassFit], held: dict[Expression, np.ndarray], problem: LawProblem, clock: Clock
+    known: dict[Expression, ClassFit], held: dict[Expression, np.ndarray], problem: LawProblem, budget: Budget
 ) -> Front:
     """The front by held-out losses, with constants fitted to all rows and closed forms where these decide them."""
     kept = _front(known, held)
@@ -265,7 +266,7 @@ def _decided(
         weight = whole.weights / whole.weights.mean()
     entries = []
     for node in kept:
-        fitted = _with_closed_forms(known[node], x, y, weight, clock)
+        fitted = _with_closed_forms(known[node], x, y, weight, budget)
         entry = FrontEntry(Formula(fitted.node, problem.names), float(fitted.losses.mean()))
         entries.append(replace(entry, validation=float(held[node].mean()), constant_errors=fitted.errors))
     best = min(range(len(kept)), key=lambda k: (float(held[kept[k]].mean()), k))
@@ -302,10 +303,10 @@ def _entropy(share: float) -> float:
 
 
 def _with_closed_forms(
-    fitted: ClassFit, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None, clock: Clock
+    fitted: ClassFit, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None, budget: Budget
 ) -> ClassFit:
     """The fit to all rows; one constant after another becomes a closed form where there is strong evidence for it."""
-    now = fit_class_constants(fitted.node, x, y, weight, clock.deadline) or fitted
+    now = fit_class_constants(fitted.node, x, y, weight, budget) or fitted
     for _ in free_places(now.node):
         for place in free_places(now.node):
             values = np.array(constant_values(now.node))
@@ -314,13 +315,13 @@ def _with_closed_forms(
             if form is None or form[0] == 0:
                 continue
             values[place], exact[place] = value_of(form), form
-            trial = fit_class_constants(with_constants(now.node, values, exact), x, y, weight, clock.deadline)
+            trial = fit_class_constants(with_constants(now.node, values, exact), x, y, weight, budget)
             if trial is not None and trial.losses.sum() <= now.losses.sum() + CHI_SQUARE_99 / 2:
                 now = trial
                 break
         else:
             break
-    simple = fit_class_constants(simplify(now.node), x, y, weight, clock.deadline)
+    simple = fit_class_constants(simplify(now.node), x, y, weight, budget)
     return simple or now
 
 

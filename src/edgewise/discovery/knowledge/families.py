@@ -20,7 +20,7 @@ import numpy as np
 
 from edgewise.discovery.decide import EXACT_FLOOR, is_as_good
 from edgewise.discovery.knowledge.smooth_parts import ROWS_A_TERM, Polynomials
-from edgewise.discovery.problem import Clock, LawProblem
+from edgewise.discovery.problem import LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.constants import (
@@ -53,12 +53,12 @@ from edgewise.formulas.family import Family
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import LEAST_DECREASE, Front, FrontEntry, with_scores
 from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
-from edgewise.outcomes import StopReason
+from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, Budget, StopReason, spend
 from edgewise.presentation import percent_text
 from edgewise.settings import ABOVE_ZERO
 
 SEARCHED_GROUPS = 3  # Groups that are searched alone, at most, those of most rows.
-FAMILY_SEARCH_SHARE = 0.8  # Share of the time for these searches and that of all rows.
+FAMILY_SEARCH_SHARE = 0.8  # Share of the work for these searches and that of all rows.
 # The normal equations have their product as size.
 MOST_GROUPS = 200
 MOST_PARAMETERS = 6
@@ -142,12 +142,12 @@ def family_front(
     labels: Sequence[Hashable],
     codes: np.ndarray,
     held_codes: np.ndarray,
-    search: Callable[[Groups, float], Front],
-    clock: Clock,
+    search: Callable[[Groups, Budget], Front],
+    budget: Budget,
 ) -> Front:
     """Find laws that all groups share up to constants: a front whose entries have a `family`."""
     # The problem has all rows, those to fit, whose groups have the numbers `codes` (N,), and those to judge by, with
-    # `held_codes` (M,). `search` looks for formulas of some rows within so many seconds.
+    # `held_codes` (M,). `search` looks for formulas of some rows within a budget.
     if problem.weights is None:
         weights = np.ones(len(codes))
     else:
@@ -168,12 +168,12 @@ def family_front(
     own: dict[int, Formula] = {}
     judged: list[tuple[FamilyFit, np.ndarray]] = []
     known: set[Expression] = set()
-    for shapes in _shapes(fit_rows, len(labels), search, clock, own):
+    for shapes in _shapes(fit_rows, len(labels), search, budget, own):
         for shape in shapes:
-            if shape in known or (judged and clock.is_over):
+            if shape in known or (judged and budget.is_over):
                 continue
             known.add(shape)
-            fitted = _best_family(shape, fit_rows, len(labels), clock)
+            fitted = _best_family(shape, fit_rows, len(labels), budget)
             if fitted is None:
                 continue
             squares = held.squares(fitted.node, fitted.values)
@@ -190,7 +190,7 @@ def family_front(
     for fitted, squares in judged:
         if not front or max(squares.mean(), floor) < LEAST_DECREASE * max(front[-1][1].mean(), floor):
             front.append((fitted, squares))
-    entries = [_entry(fitted, squares, everything, problem.names, labels, clock) for fitted, squares in front]
+    entries = [_entry(fitted, squares, everything, problem.names, labels, budget) for fitted, squares in front]
     best = min(range(len(front)), key=lambda k: (max(float(front[k][1].mean()), floor), k))
     as_good = tuple(k for k in range(len(front)) if k == best or is_as_good(front[k][1], front[best][1], floor))
     variance = float(np.average((everything.y - everything.y.mean()) ** 2, weights=everything.weights))
@@ -208,20 +208,20 @@ def family_front(
 
 
 def _shapes(
-    rows: Groups, count: int, search: Callable[[Groups, float], Front], clock: Clock, own: dict[int, Formula]
+    rows: Groups, count: int, search: Callable[[Groups, Budget], Front], budget: Budget, own: dict[int, Formula]
 ) -> Iterator[list[Expression]]:
     """Shapes from searches of the largest groups, whose laws go into `own`, and of all rows, good ones first."""
     sizes = np.bincount(rows.codes, minlength=count)
     largest = [int(k) for k in np.argsort(-sizes, kind="stable")[:SEARCHED_GROUPS]]
     tasks: list[int | None] = [*(k for k in largest if sizes[k] >= LEAST_SEARCHED_ROWS), None]
     for place, group in enumerate(tasks):
-        seconds = FAMILY_SEARCH_SHARE * max(clock.seconds_left, 0.0) / (len(tasks) - place)
-        clock.announce("all groups on one scale" if group is None else f"group {place + 1} alone")
+        share = budget.share(FAMILY_SEARCH_SHARE / (len(tasks) - place))
+        budget.announce("all groups on one scale" if group is None else f"group {place + 1} alone")
         if group is None:
             part = _on_one_scale(rows, count)
         else:
             part = rows.part(np.flatnonzero(rows.codes == group))
-        front = search(part, seconds)
+        front = search(part, share)
         if group is not None:
             own[group] = front.best.formula
         best = front.best_place
@@ -238,7 +238,7 @@ def _shapes(
             if len(part.y) > 1:
                 shape = without_redundant_constants(shape, part.x, part.y, part.weights)
             found += [(rank, shape), (rank + 0.2, _with_coefficients(shape, part))]
-        clock.announce("constants by group")
+        budget.announce("constants by group")
         yield [*(shape for _, shape in sorted(found, key=lambda pair: pair[0])[:MOST_SHAPES]), Number(1.5)]
         if front.stopped == StopReason.INTERRUPTED:
             return
@@ -268,6 +268,7 @@ def _on_one_scale(rows: Groups, count: int) -> Groups:
         b = np.array([rows.y[own].mean() for own in members])
         for _ in range(SCALE_TURNS):
             design = columns * (a[rows.codes] * root)[:, None]
+            spend(30 * CALL_WORK * count + 4 * design.size * design.shape[1] / PRODUCT_SPEED)
             h = columns @ np.linalg.lstsq(design, (rows.y - b[rows.codes]) * root, rcond=None)[0]
             h /= max(float(np.std(h)), ABOVE_ZERO)
             for group, own in enumerate(members):
@@ -303,7 +304,7 @@ def _with_coefficients(node: Expression, rows: Groups) -> Expression:
     return without_redundant_constants(node, rows.x, rows.y, rows.weights)
 
 
-def _best_family(shape: Expression, rows: Groups, count: int, clock: Clock) -> FamilyFit | None:
+def _best_family(shape: Expression, rows: Groups, count: int, budget: Budget) -> FamilyFit | None:
     """A shape with all constants by group, then with as many shared as Schwarz's criterion prefers."""
     inputs = rows.x.shape[1]
     free = free_places(shape)
@@ -331,17 +332,17 @@ def _best_family(shape: Expression, rows: Groups, count: int, clock: Clock) -> F
         values[group] = np.array(constant_values(best.expression))[free]
     new = map(Variable, range(inputs, inputs + len(free)))  # one in place of each free number
     law = exchanged(shape, lambda n: next(new) if isinstance(n, Number) and n.exact is None else None)
-    fitted_family = _fitted(law, values, rows, clock)
+    fitted_family = _fitted(law, values, rows, budget)
     floor = EXACT_FLOOR * float(np.var(rows.y))
 
     def criterion(fit: FamilyFit) -> float:
         return len(rows.y) * math.log(max(fit.loss, floor, ABOVE_ZERO)) + math.log(len(rows.y)) * fit.constants
 
-    while fitted_family is not None and fitted_family.values.shape[1] and not clock.is_over:
+    while fitted_family is not None and fitted_family.values.shape[1] and not budget.is_over:
         trials = []
         for k, middle in enumerate(np.median(fitted_family.values, axis=0)):  # one constant shared
             law = _without_variable(fitted_family.node, inputs + k, Number(float(middle)))
-            trials.append(_fitted(law, np.delete(fitted_family.values, k, axis=1), rows, clock))
+            trials.append(_fitted(law, np.delete(fitted_family.values, k, axis=1), rows, budget))
         usable = [trial for trial in trials if trial is not None]
         trial = min(usable, key=criterion, default=None)
         if trial is None or criterion(trial) > criterion(fitted_family):
@@ -363,7 +364,7 @@ def _without_variable(node: Expression, index: int, number: Number) -> Expressio
     return exchanged(node, moved)
 
 
-def _fitted(node: Expression, values: np.ndarray, rows: Groups, clock: Clock) -> FamilyFit | None:
+def _fitted(node: Expression, values: np.ndarray, rows: Groups, budget: Budget) -> FamilyFit | None:
     """All shared numbers and all constants by group by Levenberg-Marquardt, with their standard errors."""
     inputs, (count, parameters) = rows.x.shape[1], values.shape
     shifted, owners = _with_shifts(node, inputs)
@@ -386,7 +387,7 @@ def _fitted(node: Expression, values: np.ndarray, rows: Groups, clock: Clock) ->
         return (predicted - rows.y) * root, jacobian * root[:, None]
 
     start = np.concatenate([base[shared], values.ravel()])
-    limits = LeastSquaresLimits(steps=FAMILY_STEPS if len(start) else 0, deadline=clock.deadline)
+    limits = LeastSquaresLimits(steps=FAMILY_STEPS if len(start) else 0, is_over=lambda: budget.is_over)
     fit = least_squares(residuals_and_jacobian, start, rule=FAMILY_DAMPING, limits=limits)
     if fit is None:
         return None
@@ -428,10 +429,15 @@ def _with_shifts(node: Expression, inputs: int) -> tuple[Expression, dict[int, i
 
 
 def _entry(
-    fitted: FamilyFit, squares: np.ndarray, rows: Groups, names: Sequence[str], labels: Sequence[Hashable], clock: Clock
+    fitted: FamilyFit,
+    squares: np.ndarray,
+    rows: Groups,
+    names: Sequence[str],
+    labels: Sequence[Hashable],
+    budget: Budget,
 ) -> FrontEntry:
     """The law fitted to all rows, with shared numbers in closed form where the rows decide them."""
-    final = _fitted(fitted.node, fitted.values, rows, clock) or fitted
+    final = _fitted(fitted.node, fitted.values, rows, budget) or fitted
     columns = rows.with_values(final.values)
     known = recognise(
         FittedExpression(final.node, final.loss, final.shared_errors),
@@ -439,10 +445,10 @@ def _entry(
         rows.y,
         floor=EXACT_FLOOR,
         weight=rows.weights,
-        deadline=clock.deadline,
+        budget=budget,
     )
     if known.expression != final.node:
-        final = _fitted(known.expression, final.values, rows, clock) or final
+        final = _fitted(known.expression, final.values, rows, budget) or final
     node = simplify(final.node)
     values = final.values
     inputs = rows.x.shape[1]
@@ -450,7 +456,7 @@ def _entry(
         if inputs + constant not in used_variables(node):
             node = _without_variable(node, inputs + constant, Number(0.0))
             values = np.delete(values, constant, axis=1)
-    again = _fitted(node, values, rows, clock)
+    again = _fitted(node, values, rows, budget)
     final = again if again is not None else final
     if not any(name.startswith("c_") for name in names):
         prefix = "c"

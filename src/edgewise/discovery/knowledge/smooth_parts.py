@@ -18,7 +18,7 @@ from numpy.polynomial import legendre
 
 from edgewise.discovery.decide import is_as_good
 from edgewise.discovery.knowledge.templates import Template
-from edgewise.discovery.problem import Clock, LawProblem
+from edgewise.discovery.problem import LawProblem
 from edgewise.formulas.expression import (
     Expression,
     Number,
@@ -30,6 +30,7 @@ from edgewise.formulas.expression import (
 )
 from edgewise.formulas.printing import as_text
 from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
+from edgewise.outcomes import Budget
 from edgewise.settings import ABOVE_ZERO
 
 POLYNOMIAL_DEGREES = (1, 2, 3, 4, 6, 8, 10, 12, 15, 18, 22, 26, 30)
@@ -116,19 +117,19 @@ class PartsFit:
 
 
 def fitted_parts(
-    template: Template, problem: LawProblem, known: Mapping[int, Expression], clock: Clock
+    template: Template, problem: LawProblem, known: Mapping[int, Expression], budget: Budget
 ) -> PartsFit | None:
     """Fit all functions of a structure, of which some laws are known; None if no start is finite at all rows."""
     best: PartsFit | None = None
     for with_logs in (False, True):
         fits: list[PartsFit] = []
         for bases in _growing_bases(template, problem.x, known, with_logs, len(problem.y)):
-            if fits and clock.is_over:
+            if fits and budget.is_over:
                 break
             smallest = min(range(len(fits)), key=lambda k: float(fits[k].squares.mean()), default=0)
             if len(fits) - smallest > DEGREE_PATIENCE:
                 break
-            fitted = _best_start(template, problem, bases, fits[-1] if fits else None, clock)
+            fitted = _best_start(template, problem, bases, fits[-1] if fits else None, budget)
             if fitted is not None:
                 fits.append(fitted)
         if fits:
@@ -161,7 +162,7 @@ def _growing_bases(
 
 
 def _best_start(
-    template: Template, problem: LawProblem, bases: tuple[Basis, ...], before: PartsFit | None, clock: Clock
+    template: Template, problem: LawProblem, bases: tuple[Basis, ...], before: PartsFit | None, budget: Budget
 ) -> PartsFit | None:
     """The fit from the one of a lower degree, or from random starts."""
     random = np.random.default_rng([5, problem.seed])
@@ -185,9 +186,9 @@ def _best_start(
         starts.append((coefficients, spread ** random.normal(size=len(template.constants))))
     fits: list[PartsFit] = []
     for coefficients, numbers in starts:
-        if fits and clock.is_over:
+        if fits and budget.is_over:
             break
-        fitted = _fitted(template, problem, bases, coefficients, numbers, clock)
+        fitted = _fitted(template, problem, bases, coefficients, numbers, budget)
         if fitted is not None:
             fits.append(fitted)
     return min(fits, key=lambda fit: fit.loss, default=None)
@@ -199,7 +200,7 @@ def _fitted(
     bases: tuple[Basis, ...],
     coefficients: Sequence[np.ndarray],
     numbers: np.ndarray,
-    clock: Clock,
+    budget: Budget,
 ) -> PartsFit | None:
     """All coefficients and constants by Levenberg-Marquardt from a start."""
     x = problem.x
@@ -229,7 +230,7 @@ def _fitted(
         return (predicted - y) * root, jacobian * root[:, None]
 
     start = np.concatenate([*coefficients, numbers])
-    limits = LeastSquaresLimits(steps=PART_STEPS, deadline=clock.deadline)
+    limits = LeastSquaresLimits(steps=PART_STEPS, is_over=lambda: budget.is_over)
     fit = least_squares(residuals_and_jacobian, start, rule=PART_DAMPING, limits=limits, minimum_norm=True)
     if fit is None:
         return None

@@ -15,14 +15,14 @@ from edgewise.discovery.engine.archive import Archive, Judged
 from edgewise.discovery.engine.running import COMPLETE_SYMBOLS, LARGEST_NOISE, Engine, Stages, likely_laws
 from edgewise.discovery.knowledge.smooth_parts import PartsFit, fitted_parts, part_problem
 from edgewise.discovery.knowledge.templates import Template
-from edgewise.discovery.problem import Clock
 from edgewise.discovery.reduction.steps import first_step
 from edgewise.formulas.constants import free_places, without_redundant_constants
 from edgewise.formulas.expression import Expression, Number, constant_values, evaluate, walk, with_constants
+from edgewise.outcomes import Budget
 from edgewise.presentation import percent_text
 
-SMOOTH_FUNCTIONS_SHARE = 0.15  # Share of the time for the smooth functions of a round: they take seconds.
-FIRST_ROUND_SHARE = 0.35  # Share of the time for the first round, without a genetic search.
+SMOOTH_FUNCTIONS_SHARE = 0.15  # Share of the work for the smooth functions of a round: they take seconds.
+FIRST_ROUND_SHARE = 0.35  # Share of the work for the first round, without a genetic search.
 STRUCTURE_ROUNDS = 3  # Rounds, at most: the second has exact targets where the first has one exact law.
 MOST_PART_COMBINATIONS = 64  # Combinations of laws that are judged in a round, at most.
 # A law is good enough for a part, and its search ends soon after, once its error is this multiple of that of the part's
@@ -40,7 +40,7 @@ class StructuredEngine:
     """One run of the search for laws of a known structure, with the interface of `Engine`."""
 
     archive: Archive  # of the whole problem
-    clock: Clock  # the time of the run
+    budget: Budget  # the work of the run
     stages: Stages  # the stages, which search for each unknown function
     template: Template  # the structure
 
@@ -56,14 +56,14 @@ class StructuredEngine:
             return
         for number in range(STRUCTURE_ROUNDS):
             if number == 0:
-                clock = self.clock.part(FIRST_ROUND_SHARE)
+                budget = self.budget.share(FIRST_ROUND_SHARE)
             else:
-                clock = self.clock
-            if not self._round(number, clock) or self._is_done() or (number and self._is_complete()):
+                budget = self.budget
+            if not self._round(number, budget) or self._is_done() or (number and self._is_complete()):
                 return
 
     def _is_done(self) -> bool:
-        return self.clock.is_over or self.archive.solved is not None
+        return self.budget.is_over or self.archive.solved is not None
 
     def _is_complete(self) -> bool:
         """True if a short formula leaves nothing but noise."""
@@ -89,20 +89,20 @@ class StructuredEngine:
                 values[places] *= random.choice([-1.0, 1.0], size=len(places))
             self.archive.judge(with_constants(node, values, exact), "structure")
 
-    def _round(self, number: int, clock: Clock) -> bool:
+    def _round(self, number: int, budget: Budget) -> bool:
         """Search a law of each function, given the laws of the others from the round before; False if none can be."""
         functions = range(len(self.template.functions))
         laws: dict[int, list[Expression]] = {}
         for place, function in enumerate(functions):
             if number and self._is_done():
                 break
-            share = clock.part(1 / (len(functions) - place))
+            share = budget.share(1 / (len(functions) - place))
             known = {k: law for k, law in self._best_parts.items() if k != function}
             if number == 0 and self._smooth is not None:
                 fit: PartsFit | None = self._smooth
             else:
-                self.clock.announce(f"smooth functions of {self.template.text}")
-                fit = fitted_parts(self.template, self.archive.problem, known, share.part(SMOOTH_FUNCTIONS_SHARE))
+                self.budget.announce(f"smooth functions of {self.template.text}")
+                fit = fitted_parts(self.template, self.archive.problem, known, share.share(SMOOTH_FUNCTIONS_SHARE))
             if fit is None:
                 self.failures.append("No smooth functions of the structure are finite at all rows.")
                 return False
@@ -116,7 +116,7 @@ class StructuredEngine:
             self._judge(laws, self._smooth)
         return len(self._best_parts) == len(functions)
 
-    def _laws_of(self, fit: PartsFit, function: int, clock: Clock, whole: bool) -> list[Expression]:
+    def _laws_of(self, fit: PartsFit, function: int, budget: Budget, whole: bool) -> list[Expression]:
         """Likely laws of one function by the stages; those of a whole run have a genetic search as well."""
         problem = part_problem(fit, self.archive.problem, function)
         if problem is None:
@@ -124,9 +124,9 @@ class StructuredEngine:
         options = problem.options
         if problem.noise < CLEAN_NOISE:  # with noise many formulas have that error, and the engine ends by its own rule
             options = replace(options, target_error=max(options.target_error, ENOUGH_FOR_PART * problem.noise))
-        archive = Archive(replace(problem, options=options), clock.deadline)
+        archive = Archive(replace(problem, options=options), budget)
         name = self.template.functions[function]
-        named = Clock(clock.deadline, lambda sentence: self.clock.announce(f"{name}: {sentence}"))
+        named = budget.announcing(lambda sentence: self.budget.announce(f"{name}: {sentence}"))
         if whole:
             stages = self.stages
         else:

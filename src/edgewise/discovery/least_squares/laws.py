@@ -31,7 +31,7 @@ from itertools import chain, combinations, combinations_with_replacement, produc
 import numpy as np
 
 from edgewise.discovery.least_squares.links import Link, is_allowed, possible_links, rare_links
-from edgewise.discovery.problem import Clock, LawProblem
+from edgewise.discovery.problem import LawProblem
 from edgewise.formulas.algebra import MINUS_ONE
 from edgewise.formulas.expression import (
     Add,
@@ -46,6 +46,7 @@ from edgewise.formulas.expression import (
     monomial,
     product_of,
 )
+from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, Budget, spend
 from edgewise.settings import ABOVE_ZERO
 
 # Relative error below which a linear fit is exact: a few hundred times the rounding of float64 with columns as nearly
@@ -80,7 +81,7 @@ class LinearFit:
     criterion: float  # schwarz's criterion N log(error^2) + log(N) * columns
 
 
-def least_squares_laws(problem: LawProblem, clock: Clock) -> Iterator[Expression]:
+def least_squares_laws(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
     """Yield the laws of all forms, see the module; a `Stage`."""
     inputs = problem.x.shape[1]
     rows = len(problem.y)
@@ -96,10 +97,10 @@ def least_squares_laws(problem: LawProblem, clock: Clock) -> Iterator[Expression
     dictionaries += [columns for columns in _dictionaries(problem) if 1 < len(columns) <= most]
     steps = [products_of_powers(problem)]
     steps += [sums(problem, link, columns, found) for columns in dictionaries for link in links]
-    steps += [ratios(problem, link, clock) for link in links]
+    steps += [ratios(problem, link, budget) for link in links]
     steps += [noisy_ratios(problem)]
     for step in steps:
-        if clock.is_over:
+        if budget.is_over:
             return
         yield from step
 
@@ -236,12 +237,14 @@ def eliminated(matrix: np.ndarray, target: np.ndarray, weight: np.ndarray | None
         return []
     # All fits are made in the small triangular factor of [rows, goal], which has the same least-squares solutions.
     small = _triangle(np.column_stack([rows, goal]))
+    spend(8 * rows.size * (4 + rows.shape[1] / PRODUCT_SPEED))
     places = np.arange(matrix.shape[1])
     count = len(target)
     fits: list[LinearFit] = []
     while len(places):
         triangle = _triangle(np.column_stack([small[:, places], small[:, -1]]))
         k = len(places)
+        spend(60 * CALL_WORK + 6 * k**3 / PRODUCT_SPEED)
         diagonal = np.abs(np.diag(triangle)[:k])
         if diagonal.min() < 1e-14 * diagonal.max():  # dependent columns: the last of them goes
             places = np.delete(places, int(np.argmin(diagonal)))
@@ -269,7 +272,7 @@ def _triangle(matrix: np.ndarray) -> np.ndarray:
     return np.asarray(np.linalg.qr(matrix, mode="r"))
 
 
-def ratios(problem: LawProblem, link: Link, clock: Clock) -> Iterator[Expression]:
+def ratios(problem: LawProblem, link: Link, budget: Budget) -> Iterator[Expression]:
     """Yield ratios of two sums of monomials that equal u exactly, with the smallest degrees that do.
 
     The coefficients p, q of P(x) - u Q(x) = 0 are a null vector of the columns: the last right singular vector.
@@ -289,9 +292,10 @@ def ratios(problem: LawProblem, link: Link, clock: Clock) -> Iterator[Expression
         return
     lengths = np.maximum(np.linalg.norm(matrix, axis=0), ABOVE_ZERO)
     small = _triangle(matrix / lengths)
+    spend(4 * matrix.size * (4 + matrix.shape[1] / PRODUCT_SPEED))
     count = len(columns)
     for above, below in sorted(product(tops, tops[1 : RATIO_DEGREES[1] + 1]), key=lambda pair: (sum(pair), pair)):
-        if clock.is_over:
+        if budget.is_over:
             return
         chosen = np.concatenate([np.flatnonzero(degrees <= above), count + np.flatnonzero(degrees <= below)])
         places, vector = _sparse_null_vector(small, chosen)
@@ -346,6 +350,7 @@ def _sparse_null_vector(small: np.ndarray, places: np.ndarray) -> tuple[np.ndarr
     vector = None
     while len(places) > 1:
         _, singular, right = np.linalg.svd(small[:, places], full_matrices=False)
+        spend(20 * CALL_WORK + 20 * len(small) * len(places) ** 2 / PRODUCT_SPEED)
         if singular[-1] > EXACT_FIT * singular[0]:
             break
         kept = places

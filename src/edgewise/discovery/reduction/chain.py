@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgewise.discovery.problem import Clock, LawProblem, NoiseEstimate, Reduction, Separation
+from edgewise.discovery.problem import LawProblem, NoiseEstimate, Reduction, Separation
 from edgewise.discovery.reduction.curve_sums import proposed_curve_sums
 from edgewise.discovery.reduction.dimensions import dimensional_symmetries
 from edgewise.discovery.reduction.separations import proposed_separations
@@ -31,6 +31,7 @@ from edgewise.discovery.reduction.symmetries import Symmetry, simple_symmetries,
 from edgewise.formulas.algebra import ONE, simplify
 from edgewise.formulas.expression import Expression, Multiply, Power, Variable, exact_number, monomial, sum_of, walk
 from edgewise.formulas.printing import as_text
+from edgewise.outcomes import Budget
 
 # Relative error above which gradients say nothing: half of the deviation of y is unexplained.
 HOPELESS_ERROR = 0.5
@@ -40,7 +41,7 @@ MOST_CURVE_TESTS = 4
 GRADIENT_ROWS = 400  # Rows at which gradients are compared.
 
 
-def reductions(problem: LawProblem, clock: Clock) -> Iterator[NoiseEstimate | Reduction | Separation]:
+def reductions(problem: LawProblem, budget: Budget) -> Iterator[NoiseEstimate | Reduction | Separation]:
     """Yield the noise of the data and problems with fewer inputs, the most reduced first.
 
     The problems are reduced as far as possible; of those of a separation each may be reduced further. Units come first
@@ -50,7 +51,7 @@ def reductions(problem: LawProblem, clock: Clock) -> Iterator[NoiseEstimate | Re
     ----------
     problem : LawProblem
         The problem.
-    clock : Clock
+    budget : Budget
         The time for all reductions.
 
     Yields
@@ -69,10 +70,10 @@ def reductions(problem: LawProblem, clock: Clock) -> Iterator[NoiseEstimate | Re
     >>> x = np.random.default_rng(0).uniform(1, 2, (200, 3))
     >>> y = x[:, 0] * np.exp(x[:, 1] - x[:, 2])
     >>> problem = LawProblem(x[:150], y[:150], x[150:], y[150:], ("a", "b", "c"))
-    >>> next(reductions(problem, Clock())).sentence
+    >>> next(reductions(problem, Budget())).sentence
     'y/a depends on b - c'
     """
-    steps = _chain(problem, clock)
+    steps = _chain(problem, budget)
     if steps and steps[-1].noise:
         yield NoiseEstimate(steps[-1].noise)
     for count in range(len(steps) - 1, 0, -1):
@@ -81,15 +82,15 @@ def reductions(problem: LawProblem, clock: Clock) -> Iterator[NoiseEstimate | Re
         sentence = sentence_of(problem, step.changes)
         yield Reduction(step.problem, rebuild, sentence, step.error, is_final=True)
         if count == len(steps) - 1:
-            yield from _separations_of(step, problem, clock)
+            yield from _separations_of(step, problem, budget)
     if len(steps) == 1:
-        yield from _separations_of(steps[0], problem, clock)
+        yield from _separations_of(steps[0], problem, budget)
 
 
-def _separations_of(step: Step, problem: LawProblem, clock: Clock) -> Iterator[Separation]:
+def _separations_of(step: Step, problem: LawProblem, budget: Budget) -> Iterator[Separation]:
     """Separations of a reduced problem, rebuilt in the columns of the first one."""
     whole = rebuilding(step.changes)
-    for found in proposed_separations(step, clock):
+    for found in proposed_separations(step, budget):
         sentence = found.sentence
         if step.changes:
             sentence = f"{sentence_of(problem, step.changes)}; then {sentence}"
@@ -100,19 +101,19 @@ def _separations_of(step: Step, problem: LawProblem, clock: Clock) -> Iterator[S
         yield Separation(found.problems, rebuild, sentence, found.error)
 
 
-def _chain(problem: LawProblem, clock: Clock) -> list[Step]:
+def _chain(problem: LawProblem, budget: Budget) -> list[Step]:
     """The problem and ever smaller ones, each tested against the one before it."""
-    if clock.is_over:
+    if budget.is_over:
         return []
     steps = _dimensionless(problem)
     step = steps.pop() if steps else first_step(problem)
     while step is not None:
         steps.append(step)
-        if clock.is_over or not step.problem.names or step.error > HOPELESS_ERROR:
+        if budget.is_over or not step.problem.names or step.error > HOPELESS_ERROR:
             break
-        step = _reduced_once(step, clock)
+        step = _reduced_once(step, budget)
         if step is not None:
-            clock.announce(step.changes[-1].sentence)
+            budget.announce(step.changes[-1].sentence)
     return steps
 
 
@@ -129,7 +130,7 @@ def _dimensionless(problem: LawProblem) -> list[Step]:
     return []
 
 
-def _reduced_once(step: Step, clock: Clock) -> Step | None:
+def _reduced_once(step: Step, budget: Budget) -> Step | None:
     """A smaller problem that is modelled as well.
 
     Without noise a false reduction fails clearly, and the first that does not is taken. With noise all proposals are
@@ -141,7 +142,7 @@ def _reduced_once(step: Step, clock: Clock) -> Step | None:
         if change in tested:
             continue
         tested.add(change)
-        if clock.is_over:
+        if budget.is_over:
             break
         smaller = applied(step, change, fast=not step.is_clean)
         if smaller is not None and is_confirmed(step, smaller):

@@ -21,10 +21,11 @@ from itertools import combinations
 
 import numpy as np
 
-from edgewise.discovery.problem import Clock, LawProblem, Separation
+from edgewise.discovery.problem import LawProblem, Separation
 from edgewise.discovery.reduction.smooth_models import fit_smooth_model
 from edgewise.discovery.reduction.steps import Step, is_as_accurate, is_confirmed, substituted
 from edgewise.formulas.expression import Add, Expression, Multiply, Variable
+from edgewise.outcomes import Budget
 from edgewise.settings import ABOVE_ZERO
 
 # Interactions that a proposal neglects, as a share of the largest interaction; each is tested later.
@@ -40,7 +41,7 @@ LEAST_INTERACTION = 1e-6  # Interactions below this share of the slopes are zero
 Partition = tuple[tuple[int, ...], ...]
 
 
-def proposed_separations(step: Step, clock: Clock) -> Iterator[Separation]:
+def proposed_separations(step: Step, budget: Budget) -> Iterator[Separation]:
     """Yield the forms of a problem of two or more inputs as several smaller ones, in the columns of its step."""
     if len(step.problem.names) < 2 or not step.model.groups:
         return
@@ -58,14 +59,14 @@ def proposed_separations(step: Step, clock: Clock) -> Iterator[Separation]:
     for is_product, interaction in ((False, by_sum), (True, by_product)):
         size = np.sqrt(np.mean(interaction**2, axis=0))
         for partition in _partitions(size, float(np.sqrt(np.mean(first**2))) * LEAST_INTERACTION):
-            if clock.is_over:
+            if budget.is_over:
                 return
             found = _separated(step, partition, is_product)
             if found is not None:
                 yield found
                 return
     if len(step.problem.names) > 2:
-        yield from _inner_functions(step, first, second, clock)
+        yield from _inner_functions(step, first, second, budget)
 
 
 def _partitions(size: np.ndarray, least: float) -> list[Partition]:
@@ -203,7 +204,7 @@ def _part(
     )
 
 
-def _inner_functions(step: Step, first: np.ndarray, second: np.ndarray, clock: Clock) -> Iterator[Separation]:
+def _inner_functions(step: Step, first: np.ndarray, second: np.ndarray, budget: Budget) -> Iterator[Separation]:
     """Forms F(g(x_S), x_T), the most credible first, each with the values of g from the model at one x_T."""
     inputs = len(step.problem.names)
     proposals = []
@@ -217,7 +218,7 @@ def _inner_functions(step: Step, first: np.ndarray, second: np.ndarray, clock: C
             ]
             proposals.append((max(turns), inner))
     for turn, inner in sorted(proposals)[:MOST_INNER_TESTS]:
-        if turn > LARGEST_TURN or clock.is_over:
+        if turn > LARGEST_TURN or budget.is_over:
             return
         found = _with_inner_function(step, inner)
         if found is not None:

@@ -15,6 +15,8 @@ from itertools import product
 
 import numpy as np
 
+from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, spend
+
 # Rows of a first comparison of variants, rows of the fit of the lengths, and rows of the model itself: the cubes of the
 # first two numbers times about 100 evaluations are half a second of one core each.
 FIRST_ROWS = 120
@@ -100,6 +102,7 @@ class SmoothModel:
         if not self.groups:
             return np.full(len(x), self.scales.target_centre)
         z = self.scales.inputs(x)
+        spend(len(x) * len(self.rows) * (30 + 4 * x.shape[1]))
         return self.scales.original(sum(self._kernel(z, g) for g in range(len(self.groups))) @ self.coefficients)
 
     def part(self, x: np.ndarray, group: int) -> np.ndarray:
@@ -110,6 +113,7 @@ class SmoothModel:
         """Derivatives of the modelled target, the logarithm where `scales.log_target`, by the inputs, (N, inputs)."""
         z = self.scales.inputs(x)
         result = np.zeros(x.shape)
+        spend(len(x) * len(self.rows) * (30 + 8 * x.shape[1]))
         for g, (group, inverse) in enumerate(zip(self.groups, self._inverse_squares(), strict=True)):
             weighted = self._kernel(z, g) * self.coefficients
             total = weighted.sum(1)
@@ -121,6 +125,7 @@ class SmoothModel:
         """Second derivatives of the scaled target by the scaled inputs at the rows x, (N, inputs, inputs)."""
         z = self.scales.inputs(x)
         result = np.zeros((*x.shape, x.shape[1]))
+        spend(len(x) * len(self.rows) * (30 + 4 * x.shape[1] ** 2))
         for g, (group, inverse) in enumerate(zip(self.groups, self._inverse_squares(), strict=True)):
             weighted = self._kernel(z, g) * self.coefficients
             total = weighted.sum(1)
@@ -268,6 +273,7 @@ def _maximised(
                 np.split(inverse, ends[:-1]), np.split(squares, ends[:-1]), p[len(places) : -1], strict=True
             )
         ]
+        spend(100 * CALL_WORK + len(t) ** 2 * (70 * len(groups) + 10 * len(places)) + 4 * len(t) ** 3 / PRODUCT_SPEED)
         kernel = sum(parts) + np.diag(noise * row_noise + JITTER * np.exp(p[len(places) : -1]).sum())
         solved = _solved(kernel, t)
         if solved is None:
@@ -328,6 +334,7 @@ def _conditioned(
     solved = _solved(kernel + np.diag(np.exp(parameters[-1]) * row_noise + jitter), t)
     if solved is None:
         return None
+    spend(len(t) ** 2 * (60 + 8 * z.shape[1]) + 2 * len(t) ** 3 / PRODUCT_SPEED)
     inverse, a, _ = solved
     # Left-out residuals of a Gaussian process: Rasmussen and Williams, equations 5.10 to 5.12.
     left_out = y[rows] - scales.original(t - a / np.diag(inverse))

@@ -1,4 +1,4 @@
-"""Fits to tables in batches: the first pass, and the sums over all rows (`survey_of`, `all_rows`)."""
+"""Fits to tables in batches: the first pass, the fit to its sample, and the sums over all rows (`fit_in_batches`)."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch.utils.data import DataLoader
 
 from edgewise.errors import FileError, InputError
+from edgewise.estimator.base import CLIP, FARTHEST_INPUT
 from edgewise.estimator.columns.targets import numeric_targets
 from edgewise.files import Journal, Part
 from edgewise.files.journal import FOLDER
 from edgewise.model_selection.all_rows import AllRows, RowPart
 from edgewise.model_selection.search.policy import SearchSettings
-from edgewise.outcomes import OutOfTime
+from edgewise.outcomes import OutOfTime, StopReason
 from edgewise.processes.dask_team import DaskTeam
 from edgewise.processes.team import Team
 from edgewise.tables import AffineScaling, InputEncoder
@@ -28,8 +29,15 @@ from edgewise.tables.batches import Batch, Batches, Survey
 from edgewise.tables.batches.groups import row_keys
 from edgewise.tables.batches.partitions import Partitions
 from edgewise.tables.batches.survey import Sampler
+from edgewise.tables.table import InBatches
+
+if TYPE_CHECKING:
+    from edgewise.estimator.base import KANEstimator
 
 Sums = tuple[np.ndarray, ...]
+
+# Parameters that do not decide what passes over a table find.
+NO_RESULT = ("time_limit", "n_jobs", "on_interrupt", "warm_start", "verbose", "random_state")
 
 # Most of a time limit that the first pass counts for, however long it takes, so that as much is left for the search and
 # for the sums.
@@ -48,6 +56,26 @@ class SurveyedTable:
     survey: Survey
     batches: Batches
     journal: Journal | None = None
+
+    def all_rows(self, estimator: KANEstimator, settings: SearchSettings, total: float) -> AllRows | None:
+        """Return the sums over all rows, as an estimator reads them; None where the sample has them all."""
+        # All rows count as those of the sample do, whose weights have the sum `total`: as many as are independent.
+        given = self.survey.sample.weight
+        factor = total / (len(self.survey.sample) if given is None else given.sum())
+
+        def rows(function: Callable[..., Sums]) -> NetworkRows:
+            return NetworkRows(
+                function,
+                estimator.encoder_,
+                estimator.input_scaling_,
+                getattr(estimator, "target_scaling_", None),
+                CLIP if settings.is_fixed else FARTHEST_INPUT,
+                settings.loss,
+                getattr(estimator, "classes_", None),
+                factor,
+            )
+
+        return all_rows(self, rows, factor, settings.seed)
 
 
 def began_after(settings: SearchSettings, now: float) -> float | None:
@@ -146,13 +174,34 @@ class NetworkRows:
         return self.function(x, y, weight)
 
 
-def batches_of(X: Any) -> Batches | None:
-    """Return X as a table in batches if it is one, or a DataLoader; else None."""
-    if isinstance(X, Batches):
-        return X
-    if isinstance(X, DataLoader):
-        return Batches(X)
-    return None
+def fit_in_batches(
+    estimator: KANEstimator, X: InBatches | DataLoader[Any], settings: SearchSettings, given: dict[str, Any]
+) -> None:
+    """Fit an estimator to a table in batches; `given` are the arguments of fit that it must not have beside X."""
+    batches = X if isinstance(X, Batches) else Batches(X)
+    team = team_of(batches)
+    if team.number > 0:
+        for name, value in team.serve().items():
+            setattr(estimator, name, value)
+        return
+    with team.leading(lambda: {**vars(estimator), "_progress": None}):
+        others = {**given, "class_weight": getattr(estimator, "class_weight", None)}
+        run = {name: value for name, value in estimator.get_params().items() if name not in NO_RESULT}
+        run |= {"kind": type(estimator).__name__, "random_state": settings.seed}
+        with unfinished_fit(batches, run) as journal:
+            table = survey_of(batches, team, settings, others, journal, has_labels=settings.loss == "classes")
+            sample = table.survey.sample
+            names = sample.table.names
+            columns = [sample.table.columns[name] for name in names]
+            rows = sample.table if sample.is_named else np.stack(columns, 1)
+            settings = replace(settings, survey=table, began=began_after(settings, time.perf_counter()))
+            estimator._fit(settings, rows, sample.y, sample.weight, sample.groups)
+            is_whole = estimator.search_.stopped is not StopReason.INTERRUPTED
+            if journal is not None and journal is not batches.checkpoint and is_whole:
+                journal.remove()
+        estimator.training_rows_ = table.survey.rows
+        if sample.is_named and batches.targets:
+            estimator.target_names_ = batches.targets
 
 
 def team_of(batches: Batches) -> Team:

@@ -23,9 +23,9 @@ from edgewise.estimator.columns.targets import (
 )
 from edgewise.interpret.attribution.effects import PATHS
 from edgewise.tables import AffineScaling, InputEncoder, Table, frame_table, is_frame
-from edgewise.tables.batches import Batches
 from edgewise.tables.columns import CategoryInput
 from edgewise.tables.frames import array_table
+from edgewise.tables.table import InBatches
 
 # Made-up rows that stand for the training data, in two halves with the same distributions: predictions are averaged
 # over all, and explanations compare with the first half, as many as they use paths.
@@ -351,7 +351,7 @@ def _as_frame(X: Any) -> Table | None:
     if isinstance(X, str | os.PathLike):
         name = os.fspath(X)
         raise InputError(f"X must be a frame or an array of rows, got {name!r}; pandas.read_csv reads a file of rows")
-    if isinstance(X, Batches):
+    if isinstance(X, InBatches):
         raise InputError("X must be rows in memory here, got Batches; `for batch in batches:` gives each `batch.table`")
     if is_frame(X):
         table = frame_table(X)

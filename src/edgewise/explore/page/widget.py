@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from edgewise.errors import missing_extra
@@ -20,6 +21,11 @@ export default {{ render({{ model, el }}) {{
   globalThis.EdgewiseExplorer.widget(model, host);
 }} }};
 """
+
+
+def open_explorer(subject: Any, X: Any, y: Any, *, held_out: float | Sequence[int], seed: int) -> Any:
+    """Return the widget of a new session; the method `explore` of estimators calls this function by its name."""
+    return explorer_widget(Session(subject, X, y, held_out=held_out, seed=seed))
 
 
 def explorer_widget(session: Session) -> Any:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
+from edgewise.interpret import dependence
 from edgewise.interpret.attribution.effects import (
     SHARE_ROWS,
     Effect,
@@ -20,7 +21,6 @@ from edgewise.interpret.attribution.effects import (
     shapley_shares,
 )
 from edgewise.interpret.black_box import BlackBox, array_function
-from edgewise.interpret.dependence.separability import interactions
 from edgewise.presentation import (
     column_texts,
     html_table,
@@ -378,7 +378,7 @@ def explain_global(
             return predict(np.where(values == gap, np.nan, values))[:, output]
 
         known = torch.from_numpy(np.where(missing, gap, few))
-        pairs = interactions(one_output, known, inputs=strongest, seed=seed).numpy()
+        pairs = dependence.interactions(one_output, known, inputs=strongest, seed=seed).numpy()
     sentences = tuple(_sentences(local, importance, effects, pairs, output))
     return GlobalExplanation(local.names, local.outputs, local.base, importance, effects, pairs, local, sentences)
 

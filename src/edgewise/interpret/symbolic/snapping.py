@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,8 +14,8 @@ from torch import Tensor
 from edgewise.checks import check_count, check_names, check_number, is_integer
 from edgewise.discovery.arguments import LEAST_ROWS
 from edgewise.discovery.decide import decided_front
-from edgewise.discovery.finder import Search
-from edgewise.discovery.problem import Clock, FormulaOptions, LawProblem
+from edgewise.discovery.finder import USUAL_SECONDS, Search, planned_budget
+from edgewise.discovery.problem import FormulaOptions, LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas.constants import CHI_SQUARE_99, free_places
 from edgewise.formulas.curve_fits import EdgeFit, edge_fits, expression_of
@@ -32,8 +31,9 @@ from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.layers.symbolic import NO_FUNCTION
 from edgewise.nn.model import KAN, spline_part
 from edgewise.nn.prediction import predict_in_batches
-from edgewise.outcomes import StopReason
+from edgewise.outcomes import NO_LIMIT, Budget, Progress, StopReason, spend
 from edgewise.settings import ABOVE_ZERO
+from edgewise.train.cost import APPROXIMATION_COST, active_parameters
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.problems.classification import Classification
@@ -46,8 +46,9 @@ TRIED = 3  # functions that are tried on each edge: the time of the search is pr
 FEW = 4  # functions that are fitted to an edge when time has run out: each fit takes about a millisecond
 SLOW = {"J0"}  # functions left out then: Bessel's function takes as long as all others of the table together
 REFIT_STEPS = 4  # Levenberg-Marquardt steps after each snap: enough to rank the functions of an edge
+BEAM = 2  # networks that are kept side by side
 FINAL_STEPS = 60  # Levenberg-Marquardt steps, at most, of each final network
-# Shares of the time limit after which edges are no longer snapped, and no longer freed: the rest is for the constants,
+# Shares of the work after which edges are no longer snapped, and no longer freed: the rest is for the constants,
 # without which a network is of no use.
 SNAPPING = 0.6
 FREEING = 0.75
@@ -64,8 +65,8 @@ def symbolify(
     *,
     names: Sequence[str] | None = None,
     table: Mapping[str, Elementary] = ELEMENTARY,
-    beam: int = 2,
-    time_limit: float = 120.0,
+    beam: int = BEAM,
+    time_limit: float | None = None,
     output: int | None = None,
 ) -> Front | tuple[Front, ...]:
     """Turn a network into formulas: each edge becomes c f(a x + b) + d with an elementary f, or zero.
@@ -91,9 +92,10 @@ def symbolify(
         The elementary functions.
     beam : int
         Number of networks that are kept side by side.
-    time_limit : float
-        Seconds, which several outputs share equally. After 60 % of them the remaining edges get their best function by
-        shape at once, and a message of the front states this.
+    time_limit : float, optional
+        Seconds, which several outputs share equally; as much work is planned as a core does in them, without a limit
+        that of two minutes. After 60 % of either the remaining edges get their best function by shape at once, and a
+        message of the front states this.
     output : int, optional
         Number of the output of a network that has several; all of them if left out.
 
@@ -128,62 +130,77 @@ def symbolify(
         expression_of(row)  # raises before the search if a function cannot be written in formulas
     outputs = model.layers[-1].out_features
     if outputs == 1:
-        return _front(model, problem, names, table, beam, time_limit)
+        return symbolified(model, problem, planned_budget(time_limit, USUAL_SECONDS), names, table, beam)
     places = range(outputs) if output is None else [output]
-    fronts = tuple(
-        _front(with_output(model, k), _with_target(problem, k), names, table, beam, time_limit / len(places))
-        for k in places
-    )
-    return fronts if output is None else fronts[0]
+    fronts = []
+    for place in places:
+        budget = planned_budget(time_limit, USUAL_SECONDS, len(places))
+        fronts.append(symbolified(with_output(model, place), _with_target(problem, place), budget, names, table, beam))
+    return tuple(fronts) if output is None else fronts[0]
+
+
+def symbolified(
+    model: KAN,
+    problem: Regression,
+    budget: Budget,
+    names: Sequence[str] | None = None,
+    table: Mapping[str, Elementary] = ELEMENTARY,
+    beam: int = BEAM,
+) -> Front:
+    """Formulas of a network of one output within a budget, as `symbolify` describes."""
+    with budget.counts():
+        return _front(model, problem, budget, names, table, beam)
 
 
 def _front(
     model: KAN,
     problem: Regression,
+    budget: Budget,
     names: Sequence[str] | None,
     table: Mapping[str, Elementary],
     beam: int,
-    time_limit: float,
 ) -> Front:
-    """Formulas of a network of one output, as `symbolify` describes."""
-    began = time.monotonic()
+    """Formulas of a network of one output."""
     snapping = _Snapping(model, problem, table)
     messages: list[str] = []
     states = [snapping.state(snapping.start, {})]
     order = snapping.edges_by_strength()
-    deadline = began + SNAPPING * time_limit
-    past_deadline = False
+    snapping_budget = budget.share(SNAPPING)
+    freeing_budget = budget.share(FREEING)
+    ended_early = False
     for place in order:
-        past_deadline = time.monotonic() > deadline
-        tried = 1 if past_deadline else TRIED
-        grown = [new for state in states for new in snapping.with_snapped_edge(state, place, tried, deadline)]
-        states = sorted(grown, key=snapping.rank)[: 1 if past_deadline else beam]
-        if past_deadline and not messages:
-            messages.append(
-                f"The time limit of {time_limit:g} s was reached: the last edges were snapped by shape alone."
-            )
-    deadline = began + FREEING * time_limit
-    if time.monotonic() <= deadline:
-        states[0] = snapping.with_edges_freed(states[0], order, deadline)
-    past_deadline = past_deadline or time.monotonic() > deadline
-    networks = snapping.refitted([state.model for state in states], began + time_limit)
+        ended_early = snapping_budget.is_over
+        tried = 1 if ended_early else TRIED
+        grown = [new for state in states for new in snapping.with_snapped_edge(state, place, tried, snapping_budget)]
+        states = sorted(grown, key=snapping.rank)[: 1 if ended_early else beam]
+        if ended_early and not messages:
+            if snapping_budget.is_late:
+                limit = "The time limit was reached"
+            else:
+                limit = "The planned work was done"
+            messages.append(f"{limit}: the last edges were snapped by shape alone.")
+    if not freeing_budget.is_over:
+        states[0] = snapping.with_edges_freed(states[0], order, freeing_budget)
+    ended_early = ended_early or freeing_budget.is_over
+    networks = snapping.refitted([state.model for state in states], budget)
     rows = _deciding_rows(problem, check_names(names, model.layers[0].in_features))
     found = [formula(network).expression for network in networks]
     leaking = sum(bool(domain_violations(node, rows.x)) for node in found)
     if leaking:
         messages.append(f"{leaking} of {len(found)} formulas leave a domain on the range of the data.")
     with np.errstate(all="ignore"):
-        front = decided_front(found, rows, Clock(began + time_limit), messages)
+        front = decided_front(found, rows, budget, messages)
     dtype = next(model.parameters()).dtype
 
     def network_values(rows: np.ndarray) -> np.ndarray:
         return predict_in_batches(model, torch.from_numpy(rows).to(dtype)).double().numpy()[:, 0]
 
-    past_deadline = past_deadline or time.monotonic() > began + time_limit
-    if past_deadline:
-        stopped = StopReason.TIME_LIMIT
-    else:
-        stopped = StopReason.CONVERGED
+    stopped = StopReason.CONVERGED
+    if ended_early or budget.is_over:
+        if budget.is_late:
+            stopped = StopReason.TIME_LIMIT
+        else:
+            stopped = StopReason.BUDGET
     entries = [_with_network(entry, networks, rows.x) for entry in front]
     return replace(front, entries=tuple(with_fidelity(entries, network_values, rows.x)), stopped=stopped)
 
@@ -202,7 +219,7 @@ def _deciding_rows(problem: Regression, names: tuple[str, ...]) -> LawProblem:
     if problem.validation is not None:
         held_x, held_y, held_weight = arrays(problem.validation)
         return LawProblem(x, y, held_x, held_y, names, weights=weight, held_weights=held_weight)
-    return Search(x, y, names, FormulaOptions(weights=weight), time_limit=0.0).deciding_problem()
+    return Search(x, y, names, FormulaOptions(weights=weight), NO_LIMIT).deciding_problem()
 
 
 def _with_network(entry: FrontEntry, networks: Sequence[KAN], x: np.ndarray) -> FrontEntry:
@@ -217,7 +234,7 @@ def _with_network(entry: FrontEntry, networks: Sequence[KAN], x: np.ndarray) -> 
     return entry
 
 
-def _check_arguments(model: KAN, problem: Regression, output: int | None, beam: int, time_limit: float) -> None:
+def _check_arguments(model: KAN, problem: Regression, output: int | None, beam: int, time_limit: float | None) -> None:
     """Raise an InputError for the first argument of `symbolify` that is not as its docstring requires."""
     if not isinstance(model, KAN):
         raise InputError(f"model must be a KAN, got {type(model).__name__}")
@@ -240,7 +257,8 @@ def _check_arguments(model: KAN, problem: Regression, output: int | None, beam: 
     if len(problem.train.x) < LEAST_ROWS:
         raise InputError(f"problem must have at least {LEAST_ROWS} rows of training data, got {len(problem.train.x)}")
     check_count(beam, "beam")
-    check_number(time_limit, "time_limit", of=" of seconds")
+    if time_limit is not None:
+        check_number(time_limit, "time_limit", of=" of seconds")
 
 
 def _with_target(problem: Regression, output: int) -> Regression:
@@ -299,8 +317,8 @@ class _Snapping:
                 ranked += [(-float(scores[number][i, o]) / size, number, i, o) for i, o in edges]
         return [(number, i, o) for _, number, i, o in sorted(ranked)]
 
-    def with_snapped_edge(self, state: _State, place: Place, tried: int, deadline: float) -> Iterator[_State]:
-        """Snap one more edge in the ways worth trying, each refitted as long as there is time."""
+    def with_snapped_edge(self, state: _State, place: Place, tried: int, budget: Budget) -> Iterator[_State]:
+        """Snap one more edge in the ways worth trying, each refitted as long as the budget lasts."""
         number, i, o = place
         with torch.no_grad():
             trace = state.model.trace(self.x)
@@ -319,38 +337,44 @@ class _Snapping:
             fits += edge_fits(u, s, table=quick, most=FEW)[:tried]
         for fitted in fits[:tried]:
             grown = with_edge(state.model, place, fitted, self.table)
-            if time.monotonic() <= deadline:
-                self.refit(grown, REFIT_STEPS, deadline)
+            if not budget.is_over:
+                self.refit(grown, REFIT_STEPS, budget)
             yield self.state(grown, {**state.symbols, place: fitted.complexity})
 
-    def with_edges_freed(self, state: _State, places: Sequence[Place], deadline: float) -> _State:
+    def with_edges_freed(self, state: _State, places: Sequence[Place], budget: Budget) -> _State:
         """Make each edge a spline once more and snap it anew, if the network gets better by that.
 
         The first edges were snapped while the others could be anything; now the others hold the function.
         """
         for place in places:
-            if state.loss <= self.exact_loss or time.monotonic() > deadline:
+            if state.loss <= self.exact_loss or budget.is_over:
                 break
             if place not in state.symbols:
                 continue
             loose = with_spline(state.model, place, self.x, like=spline_part(self.start.layers[place[0]]))
-            self.refit(loose, REFIT_STEPS, deadline)
+            self.refit(loose, REFIT_STEPS, budget)
             free = self.state(loose, {other: size for other, size in state.symbols.items() if other != place})
-            grown = self.with_snapped_edge(free, place, TRIED, deadline)
+            grown = self.with_snapped_edge(free, place, TRIED, budget)
             state = min((state, *grown), key=lambda each: self.rank(each, self.exact_loss))
         return state
 
-    def refit(self, model: KAN, steps: int, deadline: float) -> None:
-        """Make Levenberg-Marquardt steps until the deadline."""
-        past_deadline = [lambda event: time.monotonic() > deadline]
-        fit(model, self.problem, LevenbergMarquardt(), steps=steps, adapt_domain=False, callbacks=past_deadline)
+    def refit(self, model: KAN, steps: int, budget: Budget) -> None:
+        """Make Levenberg-Marquardt steps until the budget is over."""
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        work = APPROXIMATION_COST.levenberg_marquardt(len(self.x), parameters, active_parameters(model) + parameters)
 
-    def refitted(self, models: Sequence[KAN], deadline: float) -> list[KAN]:
+        def counted(event: Progress) -> bool:
+            spend(work)
+            return budget.is_over
+
+        fit(model, self.problem, LevenbergMarquardt(), steps=steps, adapt_domain=False, callbacks=[counted])
+
+    def refitted(self, models: Sequence[KAN], budget: Budget) -> list[KAN]:
         """The networks with parameters fitted to rounding, at least the first."""
         for place, model in enumerate(models):
-            if place and time.monotonic() > deadline:
+            if place and budget.is_over:
                 return list(models[:place])
-            self.refit(model, FINAL_STEPS, deadline)
+            self.refit(model, FINAL_STEPS, budget)
         return list(models)
 
 

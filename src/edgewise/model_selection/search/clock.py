@@ -28,13 +28,19 @@ class Clock:
         now: Callable[[], float] = time.perf_counter,
         began: float | None = None,
     ) -> None:
+        # Seconds that the search may take; None for as long as it takes.
         self.limit = limit
         self.progress = progress
+        # Seconds at which `check` ends the present stage; infinite if it may take as long as it takes.
         self.end = math.inf
+        # What is done now, for people, and the share of the planned work that is done.
         self.stage = "search"
         self.share = 0.0
+        # Multiply-adds so far, about.
         self.work = 0.0
+        # Smallest held-out loss so far, NaN before there is any.
         self.best_loss = math.nan
+        # The clock, and the reading at which the time began to count.
         self._now = now
         self._began = now() if began is None else began
 

@@ -22,7 +22,7 @@ from edgewise.tables.batches.partitions import Partitions
 from edgewise.tables.cells import quoted
 from edgewise.tables.frames import frame_table, is_frame
 from edgewise.tables.reading import parquet_files
-from edgewise.tables.table import Table, check_column_names
+from edgewise.tables.table import InBatches, Table, check_column_names
 
 # 65,536 rows of 100 numbers take 52 MB, and reading so many at once hides the cost of each call.
 ROWS_AT_ONCE = 65_536
@@ -92,7 +92,7 @@ class _Unit(NamedTuple):
     read: Callable[[], Iterable[Any]]
 
 
-class Batches:
+class Batches(InBatches):
     """A table in batches, of which one is in memory at a time; it can be read as often as a fit needs.
 
     `KANRegressor.fit` and `KANClassifier.fit` take it in place of X and y. A first pass counts the rows and keeps a

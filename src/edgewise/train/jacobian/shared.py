@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from edgewise.errors import InputError
 from edgewise.nn.prediction import evaluation_mode
-from edgewise.processes.team import Team, process_and_count
 from edgewise.train.jacobian.normal_equations import NormalEquations, RowSource
 from edgewise.train.jacobian.products import EdgeBlocks, ImplicitMatrix
 from edgewise.train.jacobian.rows import ParameterSlots, edge_grams, is_chain
@@ -25,6 +24,9 @@ from edgewise.train.problems.base import Problem
 from edgewise.train.problems.batched import BatchedData
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.objective import Evaluation, Objective, flattened, gradient_of, state_tensors, write_
+
+if TYPE_CHECKING:
+    from edgewise.processes.team import Team
 
 Arrays = tuple[np.ndarray, ...]
 
@@ -88,6 +90,7 @@ class Shard:
         self._matrix: ImplicitMatrix | None = None
         self._share = 1.0
         self._place = (0, 0)
+        self.number = 0  # of the process
 
     def __call__(self, request: FirstRequest | CountRequest | PredictionRequest | StartRequest | SumRequest) -> Any:
         """Return what a request asks for."""
@@ -96,7 +99,7 @@ class Shard:
         if isinstance(request, CountRequest):
             total = sum(request.samples)
             self._share = len(self._objective.problem.train) / total
-            self._place = sum(request.samples[: process_and_count()[0]]), total
+            self._place = sum(request.samples[: self.number]), total
             return None
         if isinstance(request, StartRequest):
             with torch.no_grad():
@@ -365,7 +368,12 @@ def trained_together(
     network: nn.Module, problem: Problem, penalty: Penalty | None, train: Callable[[Problem, Team], Report]
 ) -> Report:
     """Train a network in all processes at once; each returns the same result, and its network has the same tensors."""
-    team = Team(Shard(network, problem, penalty))
+    # The door to several processes, for a fit that has them.
+    from edgewise.processes.team import Team
+
+    shard = Shard(network, problem, penalty)
+    team = Team(shard)
+    shard.number = team.number
     if team.number > 0:
         report, tensors = team.serve()
         with torch.no_grad():

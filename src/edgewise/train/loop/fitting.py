@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from functools import partial
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,6 @@ from edgewise.checks import check_count, check_options
 from edgewise.errors import InputError
 from edgewise.nn.prediction import evaluation_mode
 from edgewise.outcomes import OnInterrupt, StopReason, check_on_interrupt
-from edgewise.processes.team import Team, sentences_of_losses
 from edgewise.train.grids import adapt_domain_
 from edgewise.train.jacobian.shared import SharedObjective, begun, trained_together
 from edgewise.train.loop.batches import Batches, FullBatch, LoaderBatches, batches_of, of_whole_loader, peek
@@ -38,6 +38,9 @@ from edgewise.train.problems.base import Problem
 from edgewise.train.problems.batched import BatchedData
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.objective import Evaluation, Objective, mean_over_processes, state_tensors, unwrapped
+
+if TYPE_CHECKING:
+    from edgewise.processes.team import Team
 
 # A method has converged when this many steps together lowered the objective by less than `tolerance` of it: a single
 # step of a line search or of Levenberg-Marquardt may gain little in the middle of a fit, ten in a row do not.
@@ -238,10 +241,20 @@ def fit(
             team.was_interrupted = report.stopped is StopReason.INTERRUPTED
         return report
 
-    with torch.inference_mode(False), torch.enable_grad(), threads_for(model, problem), sentences_of_losses():
+    with torch.inference_mode(False), torch.enable_grad(), threads_for(model, problem), _processes_of(model):
         if is_shared:
             return trained_together(network, problem, penalty, partial(trained, network))
         return trained(model, problem)
+
+
+def _processes_of(model: nn.Module) -> AbstractContextManager[None]:
+    """Raise ProcessError inside where one of several processes that train a model is lost."""
+    if unwrapped(model) is model:
+        return nullcontext()
+    # The door to several processes, for a fit that has them.
+    from edgewise.processes.team import sentences_of_losses
+
+    return sentences_of_losses()
 
 
 class _Training:

@@ -7,7 +7,6 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
-from edgewise.checkpoint import load_solution, save_solution
 from edgewise.errors import SolutionWarning
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.pde import (
@@ -25,6 +24,7 @@ from edgewise.pde import (
     solve,
 )
 from edgewise.pde.solver.solution import errors_of
+from edgewise.pde.storage import load_solution, save_solution
 from edgewise.pde.structured.axis import TimeAxis
 from edgewise.pde.structured.evolution.slabs import SlabMarch, marches
 from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
@@ -566,3 +566,22 @@ def test_where_an_equation_ends_is_told(equation, start, end, words):
         solution = solve(PDE(equation, Time(0, 3), [Initial(start)]))
     assert solution.message.startswith(words)
     assert float(solution.problem.domain.bounds[0, 1]) == pytest.approx(end, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("equation", "end", "start", "exact"),
+    [
+        (lambda u: u.t + u**2, 4.0, Initial(1.0), lambda t: 1 / (1 + t)),
+        (lambda u, t: u.t + 1000 * (u - torch.cos(t)) + torch.sin(t), 4.0, Initial(1.0), np.cos),
+        (lambda u: u.tt + u, 20.0, Initial(1.0, rate=0.0), np.cos),
+        (lambda u: u.tt + 1 + 0 * u, 1.4, Initial(1.0, rate=0.0), lambda t: 1 - t**2 / 2),
+    ],
+)
+def test_slabs_do_not_shrink_to_nothing_for_the_sake_of_rounding(equation, end, start, exact):
+    problem = PDE(equation, Time(0, end), [start])
+    for finer in (1.0, 1.3, 1.69):
+        march = SlabMarch(recognised(problem.form), 1e-15, lambda *_: True, finer).run()
+        t = np.linspace(0, end, 200)
+        values = march.network(torch.from_numpy(t[:, None])).detach().numpy()[:, 0]
+        assert march.is_complete and len(march.network.windows) < 60
+        np.testing.assert_allclose(values, exact(t), atol=1e-11)

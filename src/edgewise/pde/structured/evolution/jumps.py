@@ -11,7 +11,7 @@ import torch
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
-from edgewise.pde.structured.axis import TimeAxis
+from edgewise.pde.structured.axis import SplineAxis
 from edgewise.pde.structured.statement import Statement, probes_of, random_jet, scattered_block
 from edgewise.settings import ABOVE_ZERO
 
@@ -57,7 +57,7 @@ def moments_of_jumps(statement: Statement) -> list[tuple[float, float]]:
     return sorted((each - margin, each + margin) for each in found if begin + margin < each < end - margin)
 
 
-def first_event(statement: Statement, line: TimeAxis, coef: np.ndarray, after: float, end: float) -> float:
+def first_event(statement: Statement, line: SplineAxis, coef: np.ndarray, after: float, end: float) -> float:
     """Moment of the first event, a jump of the equation along the fields of a slab; inf where there is none."""
     # The fields are continued to the moment `end`, up to where they leave the domain of the equation.
     begin = line.breakpoints[0]
@@ -82,7 +82,7 @@ def _rounding_of(moment: float) -> float:
     return BEFORE_JUMP * float(np.spacing(abs(moment)))
 
 
-def moved_by_rounding(statement: Statement, line: TimeAxis, coef: np.ndarray, event: float) -> float:
+def moved_by_rounding(statement: Statement, line: SplineAxis, coef: np.ndarray, event: float) -> float:
     """Distance from an event of `first_event` within which rounding of the fields makes the equation jump."""
     distance = _rounding_of(event)
     reach = EVENT_REACH * (event - line.breakpoints[0])
@@ -96,7 +96,7 @@ def moved_by_rounding(statement: Statement, line: TimeAxis, coef: np.ndarray, ev
 
 def _residuals_along(
     statement: Statement,
-    line: TimeAxis,
+    line: SplineAxis,
     coef: np.ndarray,
     moved: tuple[int, Index] | None = None,
     share: float = 0.0,

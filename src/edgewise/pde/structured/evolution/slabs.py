@@ -53,10 +53,10 @@ TOO_LONG = 2.0
 FAR = 1e3
 SHORTEST_SLAB = 1e-12  # of the whole time: shorter slabs mean that the solution blows up
 SHARE = 0.1  # of the tolerance, allowed as error of one slab, for the errors of many add up
-# Least error of a slab, relative to the field, that is aimed at, without and with coordinates of space: rounding, and
-# what grids of space make of it. Measured on a shock of Burgers' equation: 2e-15 cost a third more slabs and left five
-# times the error of 1e-14.
-LEAST_ALLOWED = {False: 2e-15, True: 1e-14}
+# Least error of a slab, relative to the field, that is aimed at, without and with coordinates of space: rounding, from
+# which shorter slabs do not help. Without, slabs below 2e-14 become shorter until the pass gives up, and 5e-14 leaves
+# errors of 1e-15 to 3e-12 in half as many slabs. With, of Burgers' shock 2e-15 left five times the error of 1e-14.
+LEAST_ALLOWED = {False: 5e-14, True: 1e-14}
 # Largest factors by which intervals of space are refined and coarsened at once, and the share of the present number of
 # intervals that a coarser grid must spare to be worth the interpolation.
 REFINE = 2.0

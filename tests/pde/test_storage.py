@@ -9,12 +9,12 @@ from tests.plot.solutions import heat, untrained
 
 from edgewise import KAN
 from edgewise.checkpoint import container, strict_json, write
-from edgewise.checkpoint.solution import load_solution, save_solution
 from edgewise.errors import CheckpointError, InputError
 from edgewise.pde.domains.domain import Interval, Time
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Initial, Observations, Periodic
 from edgewise.pde.solver.network import network_for, separable_network, tensor_network
+from edgewise.pde.storage import load_solution, save_solution
 from edgewise.pde.structured.networks import WindowNetwork
 
 

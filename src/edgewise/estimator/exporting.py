@@ -1,10 +1,25 @@
-"""The encoder of a table as Python and C source, for exported models that read text, dates and missing values."""
+"""Fitted models as files that need no Edgewise, with the encoder of their table as Python and C source."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgewise.errors import InputError
 from edgewise.escaping import c_comment, c_string
+from edgewise.export import Units, to_c, to_onnx, to_program, to_python
+from edgewise.export.c_code import c_source
+from edgewise.export.numpy_code import python_source
+from edgewise.files import write_bytes
 from edgewise.tables import InputEncoder
 from edgewise.tables.columns import CategoryInput, NumberInput
+
+if TYPE_CHECKING:
+    from edgewise.estimator.base import KANEstimator
+
+WRITERS: dict[str, Callable[..., None]] = {".py": to_python, ".c": to_c, ".onnx": to_onnx, ".pt2": to_program}
 
 _PYTHON = '''
 
@@ -49,6 +64,50 @@ def predict_rows(rows):
     """Outputs for rows of the table, each {{column: value}}."""
     return predict([inputs(row) for row in rows])
 '''
+
+
+def write_program(
+    estimator: KANEstimator,
+    path: str | os.PathLike[str],
+    *,
+    names: Sequence[str] | None = None,
+    outputs: Sequence[str] | None = None,
+) -> None:
+    """Write a fitted estimator in the form that the ending of the path names."""
+    ending = Path(path).suffix.lower()
+    if ending not in WRITERS:
+        raise InputError(f"path must end in {', '.join(WRITERS)}, got {os.fspath(path)!r}")
+    classes = getattr(estimator, "classes_", None)
+    target = getattr(estimator, "target_scaling_", None)
+    units = Units(
+        estimator.input_scaling_.shift,
+        estimator.input_scaling_.scale,
+        estimator.input_limits_,
+        None if target is None else target.shift,
+        None if target is None else target.scale,
+        probabilities=classes is not None,
+        exponent=getattr(estimator, "_exponent", None),
+        out_limits=estimator._output_limits,
+    )
+    labels: dict[str, Any] = {}
+    if ending in (".py", ".c"):
+        if outputs is None and classes is not None:
+            outputs = [f"probability of {label}" for label in classes]
+        labels = {"names": estimator._network_names(names), "outputs": outputs}
+    if estimator.encoder_.is_plain or ending not in (".py", ".c"):
+        WRITERS[ending](estimator.model_, path, units=units, **labels)
+        return
+    source, encoder = (python_source, python_encoder) if ending == ".py" else (c_source, c_encoder)
+    text = source(estimator.model_, units=units, **labels)
+    if ending == ".py":
+        columns = ", ".join(f"{name!a}: ..." for name in estimator.encoder_.columns)
+        text = (
+            f"# For rows of the table, as dictionaries (frame.to_dict('records') of pandas):\n"
+            f"#     predict_rows([{{{columns}}}])\n"
+            "# `predict` below takes the inputs of the network instead, which `inputs(row)` makes.\n"
+        ) + text
+    text += encoder(estimator.encoder_)
+    write_bytes(path, text.encode())
 
 
 def python_encoder(encoder: InputEncoder) -> str:

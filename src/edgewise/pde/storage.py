@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -22,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise import files
-from edgewise.checkpoint import container, strict_json
+from edgewise.checkpoint import codec, container, strict_json
 from edgewise.checkpoint.container import Container, TensorEntry
 from edgewise.checkpoint.network import describe, read_description
 from edgewise.errors import CheckpointError, InputError
@@ -63,39 +64,7 @@ _MOST_INPUTS = 1 << 16  # of a periodic layer, far above any equation, so that a
 
 
 def save_solution(solution: Solution, path: str | os.PathLike[str]) -> None:
-    """Write a solution, whole or not at all; equal solutions give equal bytes.
-
-    Parameters
-    ----------
-    solution : Solution
-        A solution that `edgewise.pde.solve` returned.
-    path : path-like
-        Name of the file. An existing file is replaced, and stays intact if writing fails.
-
-    Raises
-    ------
-    InputError
-        The solution's network is of a kind that cannot be stored.
-    FileError
-        The folder is missing or not writable, or the disk is full.
-
-    See Also
-    --------
-    edgewise.save : Does the same for models, estimators and solutions.
-
-    Examples
-    --------
-    >>> import os, tempfile
-    >>> from edgewise.pde import PDE, Initial, Time, solve
-    >>> decay = PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)])
-    >>> solution = solve(decay)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "solution.safetensors")
-    ...     save_solution(solution, path)
-    ...     again = load_solution(path, decay)
-    >>> again.parameters == solution.parameters
-    True
-    """
+    """Write a solution, whole or not at all; equal solutions give equal bytes. See `edgewise.save`."""
     problem = solution.problem
     facts = {name: getattr(solution, name) for name in _FACTS} | {"stopped": str(solution.stopped)}
     tree = {
@@ -110,48 +79,7 @@ def save_solution(solution: Solution, path: str | os.PathLike[str]) -> None:
 
 
 def load_solution(path: str | os.PathLike[str], problem: Collocation) -> Solution:
-    """Read a solution of a problem, equal bit for bit to what was saved.
-
-    Files from untrusted sources are safe to read: nothing in them is executed or unpickled.
-
-    Parameters
-    ----------
-    path : path-like
-        Name of the file.
-    problem : PDE
-        The same equation, domain and conditions, because the file does not contain them. The solution has a copy, in
-        which unknown coefficients have the values that were found.
-
-    Returns
-    -------
-    Solution
-        The solution.
-
-    Raises
-    ------
-    InputError
-        The file belongs to a problem with other fields, coordinates or unknown coefficients.
-    FileError
-        The file is missing, a folder, or not readable.
-    CheckpointError
-        The file is damaged, unsafe, or contains no solution.
-
-    See Also
-    --------
-    edgewise.load : Does the same for models, estimators and solutions.
-
-    Examples
-    --------
-    >>> import os, tempfile
-    >>> from edgewise.pde import PDE, Initial, Time, solve
-    >>> problem = PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)])
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "decay.safetensors")
-    ...     save_solution(solve(problem), path)
-    ...     solution = load_solution(path, problem)
-    >>> abs(float(solution(torch.tensor([[1.0]], dtype=torch.float64))) - 0.36787944) < 1e-6
-    True
-    """
+    """Read a solution of a problem, equal bit for bit to what was saved. See `edgewise.load`."""
     with container.errors_of_file("solution", path):
         return solution_of(container.unpack(files.read_bytes(path)), problem)
 
@@ -391,3 +319,27 @@ def _require(holds: bool, expected: str, given: str = "something else") -> None:
     """Raise a CheckpointError with the second half of a sentence about the file unless a condition holds."""
     if not holds:
         raise CheckpointError(f"must {expected}, got {given}")
+
+
+def _write(
+    solution: Solution,
+    path: str | os.PathLike[str],
+    *,
+    extra: Mapping[str, Any] | None = None,
+    state: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a solution for `edgewise.save`."""
+    if extra is not None or state is not None:
+        raise InputError("extra and state must be left out for a solution, got some")
+    save_solution(solution, path)
+
+
+def _read(file: Container, path: str | os.PathLike[str], *, problem: Collocation | None, **_: Any) -> Solution:
+    """Return the solution in an unpacked file, for `edgewise.load`."""
+    if problem is None:
+        raise InputError(f"problem must be the equation of the solution in {os.fspath(path)}, got None")
+    with container.errors_of_file("solution", path):
+        return solution_of(file, problem)
+
+
+codec.register("solution", codec.Codec((Solution,), _write, _read))
