@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 Row = dict[str, object]
 
-FACTOR = 2.0  # within which errors, estimates, losses and work agree
+FACTOR = 2.0  # within which errors, losses and work agree
+FACTOR_OF_ESTIMATES = 4.0  # an estimate is the largest of several
 ROUNDING = 1e-12  # errors below it are equal, unless a row names its own floor
 NEVER_COMPARED = {"seconds", "bits", "floor", "standard_error"}
 
@@ -29,8 +30,8 @@ def file_differences(stored: dict[str, Row], made: dict[str, Row], *, by_bits: b
 def row_differences(stored: Row, made: Row) -> Iterator[str]:
     """Clauses on the fields that differ.
 
-    A score may differ by its standard error; other numbers by a factor of two, or be below the floor of the row; words
-    and truth values must be the same.
+    A score may differ by its standard error; other numbers by a factor of two, estimates by four, or be below the floor
+    of the row; words and truth values must be the same.
     """
     for field in {**stored, **made}:
         if field in NEVER_COMPARED:
@@ -43,7 +44,7 @@ def row_differences(stored: Row, made: Row) -> Iterator[str]:
         else:
             floor = stored.get("floor", ROUNDING)
             low, high = sorted(max(abs(value), floor) for value in (before, after))
-            agree = high <= FACTOR * low
+            agree = high <= (FACTOR_OF_ESTIMATES if field == "estimate" else FACTOR) * low
         if not agree:
             yield f"{field} was {shown(before)} and is {shown(after)}"
 

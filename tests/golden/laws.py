@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from unittest.mock import patch
@@ -16,7 +17,7 @@ from tests.golden.comparison import Row
 from tests.golden.runner import bits
 
 SAMPLES, FRESH = 1000, 1000
-SECONDS = 20.0  # for which a core works on a law, about
+SECONDS = 20.0  # of a core, in which the work on a law is counted
 EXACT = 1e-9  # smaller relative errors are rounding
 NOISY = 5  # laws that are searched in samples with noise
 DIGITS = 4  # of the constants of a law whose text is compared
@@ -30,13 +31,19 @@ def searched(law: Law, noise: float) -> Row:
     x, y = clean
     y = y + noise * float(np.std(y)) * np.random.default_rng([0, 7]).normal(size=SAMPLES)
     options = FormulaOptions(operators=(*USUAL, "besselj0") if law.name in WITH_BESSEL else USUAL)
-    with patch("edgewise.discovery.finder.USUAL_SECONDS", SECONDS, create=True):  # counted work, which no load changes
-        front = find_formula(x, y, names=law.names, options=options)
+    # A limit in seconds plans so much work. By a slow clock it is this work that ends the search, on any machine.
+    with patch("time.monotonic", lambda: time.process_time() / 10):
+        front = find_formula(x, y, names=law.names, time_limit=SECONDS, options=options)
     best = front.best.formula
     found, wanted = best(fresh[0]), fresh[1]
-    row: Row = {"exact": is_exact(best.expression, law, noise, clean, fresh), "ended": str(front.stopped)}
-    error = float(np.linalg.norm(found - wanted) / np.linalg.norm(wanted - wanted.mean()))
-    return {**row, "law": best.text(DIGITS), "error": error, "floor": EXACT, "bits": bits(found)}
+    exact = is_exact(best.expression, law, noise, clean, fresh)
+    return {
+        "exact": exact,
+        "law": best.text(DIGITS) if exact else "another",
+        "error": float(np.linalg.norm(found - wanted) / np.linalg.norm(wanted - wanted.mean())),
+        "floor": EXACT,
+        "bits": bits(found),
+    }
 
 
 ROWS: dict[str, Callable[[], Row]] = {

@@ -10,7 +10,7 @@ from tests.golden.runner import KINDS, all_names, bits, read, write
 
 STORED = {
     "fit": {"score": 0.5, "standard_error": 0.02, "bits": "aa", "seconds": 1.0},
-    "equation": {"tier": "collocation", "error": 4e-6, "estimate": None, "floor": 1e-11, "bits": "bb", "seconds": 2.0},
+    "equation": {"tier": "collocation", "error": 4e-6, "estimate": 6e-6, "floor": 1e-11, "bits": "bb", "seconds": 2.0},
     "law": {"law": "2*x", "exact": True, "error": 3e-16, "bits": "cc", "seconds": 3.0},
 }
 
@@ -28,7 +28,8 @@ def differences(row, *, by_bits=False, **changes):
         ("equation", {"tier": "network"}, "equation: tier was collocation and is network"),
         ("equation", {"error": 9e-6}, "equation: error was 4e-06 and is 9e-06"),
         ("equation", {"error": 1e-6}, "equation: error was 4e-06 and is 1e-06"),
-        ("equation", {"estimate": 1e-5}, "equation: estimate was None and is 1e-05"),
+        ("equation", {"estimate": 3e-5}, "equation: estimate was 6e-06 and is 3e-05"),
+        ("equation", {"estimate": None}, "equation: estimate was 6e-06 and is None"),
         ("law", {"law": "2.1*x"}, "law: law was 2*x and is 2.1*x"),
         ("law", {"exact": False}, "law: exact was True and is False"),
         ("law", {"error": 1e-3}, "law: error was 3e-16 and is 0.001"),
@@ -43,7 +44,7 @@ def test_a_change_is_seen(row, changes, clause):
     ("row", "changes"),
     [
         ("fit", {"score": 0.519, "bits": "dd", "seconds": 9.0}),
-        ("equation", {"error": 7e-6}),
+        ("equation", {"error": 7e-6, "estimate": 2e-5}),
         ("law", {"error": 8e-13}),
     ],
 )

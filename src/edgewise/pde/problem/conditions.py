@@ -89,7 +89,7 @@ class Condition(_OnPieces):
 
     >>> from edgewise.pde import PDE, Dirichlet, Interval
     >>> radiation = Condition(lambda u: u.x + u**4, on="x=1")
-    >>> PDE(lambda u: u.xx, Interval(0, 1), [Dirichlet(1.0, on="x=0"), radiation]).is_linear
+    >>> PDE(lambda u: u.xx, Interval(0, 1), [Dirichlet(1.0, on="x=0"), radiation]).form.is_linear
     False
     """
 
@@ -268,7 +268,7 @@ class Initial:
     A pendulum that is released at the angle 2, and an equation with a delay.
 
     >>> from edgewise.pde import PDE, Time, solve
-    >>> PDE(lambda u: u.tt + torch.sin(u), Time(0, 10), [Initial(2.0, rate=0.0)]).order
+    >>> PDE(lambda u: u.tt + torch.sin(u), Time(0, 10), [Initial(2.0, rate=0.0)]).form.order
     2
     >>> late = solve(PDE(lambda u, t: u.t + u(t - 1), Time(0, 2), [Initial(1.0)]))
     >>> late([[2.0]]).round(9)  # 1 - t + (t - 1)^2 / 2
@@ -324,7 +324,7 @@ class Periodic:
     --------
     >>> from edgewise.pde import PDE, Initial, Interval, Time
     >>> conditions = [Periodic("x"), Initial(lambda x: torch.sin(torch.pi * x))]
-    >>> PDE(lambda u: u.t + u.x, Interval(-1, 1) * Time(0, 1), conditions).periodic
+    >>> PDE(lambda u: u.t + u.x, Interval(-1, 1) * Time(0, 1), conditions).form.periodic
     ('x',)
     """
 

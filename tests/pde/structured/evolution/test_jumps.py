@@ -9,7 +9,8 @@ from scipy.integrate import solve_ivp
 from scipy.special import erfc
 
 from edgewise.pde import PDE, Dirichlet, Initial, Interval, Time, solve
-from edgewise.pde.structured.evolution.jumps import moments_of_jumps
+from edgewise.pde.structured.axis import TimeAxis
+from edgewise.pde.structured.evolution.jumps import first_event, moments_of_jumps
 from edgewise.pde.structured.evolution.slabs import SlabMarch
 from edgewise.pde.structured.statement import recognised
 
@@ -201,3 +202,12 @@ def test_last_digits_do_not_matter_to_events(digits):
         march = SlabMarch(recognised(problem.form), tolerance, lambda *_: True, 1 + 0.1 * digits).run()
         gap = march.network(torch.from_numpy(t[:, None]))[:, 0].detach().numpy() - parabolas(t, start, force)
         assert march.is_complete and np.abs(gap).max() < 1e-11
+
+
+@pytest.mark.parametrize("start", [1.0, np.nextafter(1.0, 2.0), 2.0])
+def test_fields_outside_of_the_domain_of_an_equation_have_no_events(start):
+    """Rounding may carry a field that ends at 1 a little further."""
+    problem = PDE(lambda h: h.t - torch.sqrt(1 - h), Time(0, 3), [Initial(0.0)])
+    line = TimeAxis(2.0, 2.5, 10)
+    coef = start + 0.1 * np.arange(11)[:, None]
+    assert first_event(recognised(problem.form), line, coef, 2.0, 2.7) == math.inf

@@ -66,6 +66,8 @@ def first_event(statement: Statement, line: SplineAxis, coef: np.ndarray, after:
     is_finite = np.isfinite(along(moments)).all((1, 2))
     if not is_finite.all():
         moments = moments[: is_finite.argmin()]
+    if len(moments) < 2:
+        return math.inf
     for event in _jumps(along, moments, LEAST_EVENT):
         # Square roots near zero jump by rounding, to and fro: there is no jump across some distance.
         margin = _rounding_of(event)
