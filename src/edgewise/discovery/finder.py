@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -294,6 +295,9 @@ class Search:
         def announce(stage: str) -> None:
             if self.report is not None:
                 share = min(max(1 - budget.work_left / planned, 0.0), 1.0)
+                # A limit in seconds ends the search, too: the share that is nearer to its end counts.
+                if budget.seconds_left < math.inf:
+                    share = max(share, budget.seconds / max(budget.seconds + budget.seconds_left, budget.seconds))
                 best = min(archive, key=lambda judged: judged.held, default=None)
                 if best is not None:
                     so_far = f"; best so far {as_text(best.expression, self.names, 3)}"

@@ -404,7 +404,7 @@ def are_measured_again(x: np.ndarray, y: np.ndarray) -> bool:
         return False
     with_own_inputs = np.count_nonzero(np.r_[True, ~same_inputs] & np.r_[~same_inputs, True])
     with_own_target = np.count_nonzero(np.unique(y, axis=0, return_counts=True)[1] == 1)
-    return min(with_own_inputs, with_own_target) <= len(x) / 2
+    return bool(min(with_own_inputs, with_own_target) <= len(x) / 2)
 
 
 def block_codes(groups: ArrayLike | None, rows: int) -> np.ndarray | None:

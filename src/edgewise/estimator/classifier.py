@@ -168,7 +168,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         ----------
         X : array-like or frame of shape (N, d)
             Numbers, text, categories, booleans and dates, with missing values; a frame of pandas, polars or pyarrow,
-            or an array. A table larger than memory is given as `edgewise.tables.Batches`, or a torch DataLoader, alone.
+            or an array. A table larger than memory is given as `edgewise.tables.batches.Batches`, or a torch
+            DataLoader, alone.
         y : array-like of shape (N,)
             Labels of at least two classes.
         sample_weight : array-like of shape (N,), optional

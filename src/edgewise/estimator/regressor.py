@@ -223,7 +223,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         ----------
         X : array-like or frame of shape (N, d)
             Numbers, text, categories, booleans and dates, with missing values; a frame of pandas, polars or pyarrow,
-            or an array. A table larger than memory is given as `edgewise.tables.Batches`, or a torch DataLoader, alone.
+            or an array. A table larger than memory is given as `edgewise.tables.batches.Batches`, or a torch
+            DataLoader, alone.
         y : array-like of shape (N,) or (N, out)
             Finite targets.
         sample_weight : array-like of shape (N,), optional

@@ -110,5 +110,7 @@ def test_other_processes_give_the_same_bits():
 
     alone = KANClassifier(effort="low").fit(x, y)
     with joblib.parallel_config(backend="loky"):
-        other = KANClassifier(effort="low", n_jobs=2, time_limit=500.0, progress=progress).fit(x, y)
+        other = KANClassifier(effort="low", n_jobs=2, time_limit=500.0)
+        other._progress = progress
+        other.fit(x, y)
     assert np.array_equal(alone.predict_proba(x), other.predict_proba(x)) and seen

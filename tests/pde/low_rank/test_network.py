@@ -51,7 +51,7 @@ def test_many_points_are_evaluated_in_batches(monkeypatch):
 
 @pytest.mark.parametrize("ranks", [(1, 2, 2, 1), (1, 1, 1, 1)])
 def test_a_file_holds_the_network(tmp_path, ranks):
-    from edgewise.checkpoint import solution as files
+    from edgewise.pde import storage as files
 
     net = network(ranks)
     again = files._decoded(files._encoded(net))

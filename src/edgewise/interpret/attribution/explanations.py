@@ -160,7 +160,7 @@ class GlobalExplanation:
     effects : tuple of Effect
         Partial dependence on the strongest inputs, strongest first.
     interactions : ndarray
-        (d, d), see `edgewise.interactions`, among the strongest inputs, of the output that varies most.
+        (d, d), see `edgewise.interpret.interactions`, among the strongest inputs, of the output that varies most.
     local : LocalExplanation
         The shares behind the importance.
     sentences : tuple of str
