@@ -155,7 +155,10 @@ class Refinement:
         if shape in (TENSOR, ()) or self.plan.start is not None:
             return [(shape, 0)]
         additive: list[tuple[tuple | str, int]] = [((), 0)]
-        first = additive if shape == SEPARABLE and not self.problem.form.periodic else []
+        if shape == SEPARABLE and not self.problem.form.periodic:
+            first = additive
+        else:
+            first = []
         return first + [(shape, number) for number in range(self.plan.starts)]
 
     def _start(self, shape: tuple | str, number: int) -> TrainedNetwork:

@@ -161,7 +161,8 @@ class RiskSetMeans:
     """
 
     def __init__(self, sets: RiskSets, risk: np.ndarray) -> None:
-        self.sets, self.order = sets, sets.order
+        self.sets = sets
+        self.order = sets.order
         self._risk = (sets.weight * risk)[sets.order]
         self._event = sets.event[sets.order]
         self._total = sets.sums(sets.weight * risk)
