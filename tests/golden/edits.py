@@ -42,7 +42,7 @@ from edgewise.explore import Session
 from edgewise.export import to_c, to_onnx, to_program, to_python, to_scipy
 from edgewise.interpret import add_product_nodes, drop_edge, fix_edge, free_edge, interactions
 from tests.golden.comparison import Row
-from tests.golden.runner import bits
+from tests.golden.runner import bits, ordered
 
 ROUNDING = 1e-13  # of gaps between two ways to compute the same outputs
 COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
@@ -123,7 +123,7 @@ def symbolified() -> Row:
         best = symbolify(small, problem(), names=["x", "y"], time_limit=60).best.formula
     values = best(FRESH.numpy())
     error = float(np.linalg.norm(values - surface(FRESH).numpy()) / np.linalg.norm(surface(FRESH)))
-    return {"law": best.text(3), "error": error, "bits": bits(values)}
+    return {"law": ordered(best.text(3), ["x", "y"]), "error": error, "bits": bits(values)}
 
 
 def session() -> Row:
@@ -203,7 +203,7 @@ def in_scipy() -> Row:
 def as_formula() -> Row:
     """A formula as a network, and back."""
     model = from_formula("sin(3*x)*y + exp(x)", names=["x", "y"])
-    text = formula(model, names=["x", "y"]).text(6)
+    text = ordered(formula(model, names=["x", "y"]).text(6), ["x", "y"])
     x = FRESH.numpy()
     expected = np.sin(3 * x[:, 0]) * x[:, 1] + np.exp(x[:, 0])
     found = model(FRESH).detach().numpy()[:, 0]

@@ -14,7 +14,7 @@ from edgewise_experiments.data.laws import Law
 from edgewise_experiments.formulas.formula_stages import laws
 from edgewise_experiments.formulas.srbench_runs import is_exact
 from tests.golden.comparison import Row
-from tests.golden.runner import bits
+from tests.golden.runner import bits, ordered
 
 SAMPLES, FRESH = 1000, 1000
 SECONDS = 20.0  # of a core, in which the work on a law is counted
@@ -39,7 +39,7 @@ def searched(law: Law, noise: float) -> Row:
     exact = is_exact(best.expression, law, noise, clean, fresh)
     return {
         "exact": exact,
-        "law": best.text(DIGITS) if exact else "another",
+        "law": ordered(best.text(DIGITS), law.names) if exact else "another",
         "error": float(np.linalg.norm(found - wanted) / np.linalg.norm(wanted - wanted.mean())),
         "floor": EXACT,
         "bits": bits(found),

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from importlib import metadata
 from pathlib import Path
@@ -40,6 +41,13 @@ def bits(*arrays: object) -> str:
         values = array.detach().numpy() if hasattr(array, "detach") else array
         digest.update(np.ascontiguousarray(values, dtype=np.float64).tobytes())
     return digest.hexdigest()[:16]
+
+
+def ordered(formula: str, names: Sequence[str]) -> str:
+    """A formula with its terms and factors in an order that no processor changes."""
+    import sympy
+
+    return str(sympy.sympify(formula, {name: sympy.Symbol(name) for name in names}))
 
 
 def made_row(kind: str, name: str) -> Row:

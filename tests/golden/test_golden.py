@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from tests.golden.comparison import file_differences
-from tests.golden.runner import FOLDER, KINDS, all_names, bits, read, write
+from tests.golden.runner import FOLDER, KINDS, all_names, bits, ordered, read, write
 
 STORED = {
     "fit": {"score": 0.5, "standard_error": 0.02, "bits": "aa", "seconds": 1.0},
@@ -61,6 +61,10 @@ def test_rows_that_are_missing_or_new():
 def test_bits_on_one_machine():
     assert differences("fit", by_bits=True, bits="dd") == ["fit: the bits differ"]
     assert bits([0.1 + 0.2]) != bits([0.3]) and bits([0.5, 1]) == bits([0.5], 1)
+
+
+def test_the_order_of_a_sum_is_no_other_law():
+    assert ordered("exp(y**2 + sin(pi*E))/2", ["y", "E"]) == ordered("1/2*exp(sin(pi*E) + y**2)", ["y", "E"])
 
 
 def test_a_file_comes_back_with_its_commit_and_machine(tmp_path):
