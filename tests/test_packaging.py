@@ -55,7 +55,7 @@ def test_an_unknown_name_is_an_attribute_error():
     [
         ("sklearn", "edgewise.KANRegressor()", "sklearn"),
         ("sklearn", "edgewise.KANClassifier()", "sklearn"),
-        ("sklearn", "edgewise.compare", "sklearn"),
+        ("sklearn", "edgewise.compare.iterate_baselines", "sklearn"),
         ("matplotlib", "from edgewise.plot import network_diagram", "plot"),
         ("pyarrow", "from edgewise.tables import read_table; read_table(PARQUET)", "tables"),
         ("onnx", "from edgewise.export import to_onnx; to_onnx(edgewise.KAN([1, 1]), 'm.onnx')", "onnx"),
