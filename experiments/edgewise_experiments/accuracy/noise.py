@@ -162,11 +162,8 @@ def fit_kan(
     X: np.ndarray, y: np.ndarray, seed: int, quick: bool, report_progress: ProgressCallback
 ) -> tuple[KANRegressor, dict]:
     """Fit a KAN with its defaults."""
-    model = KANRegressor(
-        effort="low" if quick else "normal",
-        random_state=seed,
-        progress=report_progress,
-    ).fit(X, y)
+    report_progress(Progress("KAN", 0.0))
+    model = KANRegressor(effort="low" if quick else "normal", random_state=seed).fit(X, y)
     require_complete(model.report_, model.search_)
     return model, {"parameters": model.parameter_count_, "width": list(model.model_.config.width)}
 
