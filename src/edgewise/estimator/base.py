@@ -304,7 +304,18 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         return sum(p.numel() for p in self.model_.parameters() if p.requires_grad)
 
     def trace(self, X: Rows) -> Trace:
-        """Return the inputs and outputs of every edge. Shapes: X (N, d)."""
+        """Return the inputs and outputs of every edge.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (N, d)
+            Rows in the units of the training data; the edges receive scaled inputs, one for each of
+            `encoder_.feature_names`.
+
+        Returns
+        -------
+        Trace
+        """
         scaled = self._to_network(self._inputs(X))
         with torch.no_grad():
             return self.model_.trace(scaled)
@@ -331,16 +342,35 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
     def export(
         self, path: str | os.PathLike[str], *, names: Sequence[str] | None = None, outputs: Sequence[str] | None = None
     ) -> None:
-        """Write the model, scaling included, as a file that needs no Edgewise."""
-        # The ending of the path decides on the form. `.py` is a function `predict(x)` that needs NumPy only; `.c` is
-        # C99 with `void predict(const double *x, double *y)`; `.onnx` is for onnxruntime and others; `.pt2` is for
-        # `torch.export.load`. Each takes rows (d,) or (N, d) like `predict` and returns numbers, or the probabilities
-        # in the order of `classes_`, equal up to rounding, in float64.
-        # Where the table has categories, dates or missing values, these take the inputs of the network, in the order of
-        # `encoder_.feature_names`: 1 or 0 for `[city is Köln]`, the median for a missing number, days since the first
-        # for a date. `.py` and `.c` also have a function `inputs` that makes them from a row of the table, and `.py` a
-        # function `predict_rows` for rows as dictionaries. There a text that did not occur in training counts as the
-        # most frequent level.
+        """Write the model, scaling included, as a file that needs no Edgewise.
+
+        The ending of the path decides on the form. `.py` is a function `predict(x)` that needs NumPy only; `.c` is C99
+        with `void predict(const double *x, double *y)`; `.onnx` is for onnxruntime and others; `.pt2` is for
+        `torch.export.load`. Each takes rows (d,) or (N, d) like `predict` and returns numbers, or the probabilities in
+        the order of `classes_`, equal up to rounding, in float64.
+
+        Where the table has categories, dates or missing values, these take the inputs of the network, in the order of
+        `encoder_.feature_names`: 1 or 0 for `[city is Köln]`, the median for a missing number, days since the first for
+        a date. `.py` and `.c` also have a function `inputs` that makes them from a row of the table,
+        and `.py` a function `predict_rows` for rows as dictionaries. There a text that did not occur in training counts
+        as the most frequent level.
+
+        Parameters
+        ----------
+        path : path-like
+            Name of the file; an existing file is replaced as a whole.
+        names, outputs : sequence of str, optional
+            Names of inputs and outputs for a comment in .py and .c; if left out, those the estimator was fitted with.
+
+        Raises
+        ------
+        InputError
+            If the path has another ending.
+        FileError
+            If the file cannot be written.
+        MissingExtraError
+            If a package for .onnx is not installed.
+        """
         # The door to the formats, which a fit does not load.
         from edgewise.estimator.exporting import write_program
 

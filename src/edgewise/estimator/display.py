@@ -104,7 +104,41 @@ class EstimatorDisplay(RowExplainer):
         *,
         theme: Theme = "light",
     ) -> Figure:
-        """Draw the effects of the inputs, the strongest first, or that of one input or of a pair. Shapes: X (N, d)."""
+        """Draw the effects of the inputs on the prediction, the strongest first, or that of one input or of a pair.
+
+        Parameters
+        ----------
+        name : str or int, or a pair of them, optional
+            An input by its name or number, or two inputs `("age", "income")` together; all inputs if left out.
+        X : array-like or frame of shape (N, d), optional
+            Rows that decide ranges and averages; `background_`, which has the distribution of each training column, if
+            left out.
+        theme : {"light", "dark", "print"}
+            Colours of the figure in a notebook and in files.
+
+        Returns
+        -------
+        edgewise.plot.style.Figure
+            Appears in a notebook; `edgewise.plot.save(figure, "figure.svg")` writes it. The effect of a number is a
+            curve in the unit of the target, with a band and the data below it; that of a category has one bar for each
+            level; that of a pair is a map, with its part beyond the sum of two curves at the right, see
+            `edgewise.plot.pair_map`.
+
+        Raises
+        ------
+        InputError
+            If there is no such input.
+        MissingExtraError
+            If matplotlib is not installed.
+
+        Examples
+        --------
+        >>> from edgewise import KANRegressor
+        >>> X = np.linspace(0, 1, 41)[:, None]
+        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-6).fit(X, 2 * X[:, 0])
+        >>> bool(model.plot(0).axes[0].get_xlim()[0] < 0.1)
+        True
+        """
         from edgewise.plot import effect_curves, pair_map
 
         check_is_fitted(self)
@@ -117,10 +151,27 @@ class EstimatorDisplay(RowExplainer):
     def summary(self, X: ArrayLike | None = None) -> ModelSummary:
         """Summarise the model: shape, score, what each input does to the prediction, and tests of the terms.
 
-        Shapes: X (N, d).
+        Effective degrees of freedom, statistics and p-values of the terms are known for additive models, with or
+        without pairs; see `summarise` in `edgewise.model_selection.additive`.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (N, d), optional
+            As in `plot`.
+
+        Returns
+        -------
+        ModelSummary
+            `print` and a notebook show it as a table.
+
+        Examples
+        --------
+        >>> from edgewise import KANRegressor
+        >>> X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
+        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-6).fit(X, X[:, 0] + 3 * X[:, 1])
+        >>> [(name, effect) for name, _, _, effect in model.summary().terms]
+        [('x2', 'rises'), ('x1', 'rises')]
         """
-        # Effective degrees of freedom, statistics and p-values of the terms are known for additive models, with or
-        # without pairs; see `summarise` in `edgewise.model_selection.additive`.
         short = self._short_table(X)
         tests, note = self._shown_tests()
         return replace(short, tests=tests, notes=(*short.notes, *([note] if note else [])))
@@ -186,7 +237,38 @@ class EstimatorDisplay(RowExplainer):
         *,
         title: str | None = None,
     ) -> Report:
-        """Report about the model on one page: what was learned, how good it is, and what to distrust."""
+        """Report about the model on one page: what was learned, how good it is, and what to distrust.
+
+        Parameters
+        ----------
+        path : path-like, optional
+            HTML file to write; it needs no other file and no network.
+        X, y : array-like, optional
+            Rows with their targets that were not used in training. With them the report has their score and compares
+            predictions with observations.
+        title : str, optional
+            Heading of the page.
+
+        Returns
+        -------
+        edgewise.report.Report
+            Appears in a notebook; `report.save(path)` writes it.
+
+        Raises
+        ------
+        InputError
+            If only one of X and y is given, or `path` is no name of a file.
+        FileError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> from edgewise import KANRegressor
+        >>> X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
+        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-6).fit(X, X[:, 0] + 3 * X[:, 1])
+        >>> model.report()
+        <Report "KANRegressor of y from 2 inputs"; report.save("report.html") writes it to a file>
+        """
         from edgewise.estimator.reporting import model_report
 
         check_is_fitted(self)
@@ -201,7 +283,29 @@ class EstimatorDisplay(RowExplainer):
     # Views for `edgewise.plot`
 
     def explore(self, X: Any = None, y: Any = None, *, held_out: float | Sequence[int] = 0.2, seed: int = 0) -> Any:
-        """Show the model in a notebook, to be read, queried and edited by hand."""
+        """Show the model in a notebook, to be read, queried and edited by hand.
+
+        Parameters
+        ----------
+        X, y : optional
+            Rows and targets that judge the edits, as for `fit`; best rows that the fit has not seen.
+        held_out : float or sequence of int
+            Share of the rows that are held out, which refits never see, or their positions.
+        seed : int
+            Seed of that choice.
+
+        Returns
+        -------
+        anywidget.AnyWidget
+            Its attribute `session` is an `edgewise.explore.Session`, whose `model` is the edited model.
+
+        Raises
+        ------
+        InputError
+            An argument is not as above.
+        MissingExtraError
+            The extra `explore` is not installed.
+        """
         return import_module(EXPLORER).open_explorer(self, X, y, held_out=held_out, seed=seed)
 
     def _network_view(self, X: Any = None) -> NetworkView:

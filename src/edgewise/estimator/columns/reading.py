@@ -269,7 +269,26 @@ class RowReader(BaseEstimator):
         return self.encoder_.inputs_of(self._codes(X))
 
     def check_rows(self, X: Rows) -> RowCheck:
-        """Report for each row what is missing and what lies outside the training data. Shapes: X (N, d)."""
+        """Report for each row what is missing and what lies outside the training data.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (N, d)
+
+        Returns
+        -------
+        RowCheck
+            Flags for each cell, and sentences with counts; `check.flagged` marks the rows.
+
+        Examples
+        --------
+        >>> from edgewise import KANRegressor
+        >>> X = np.linspace(0, 1, 40)[:, None]
+        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-3).fit(X, X[:, 0])
+        >>> check = model.check_rows([[0.5], [7.0]])
+        >>> check.flagged.tolist(), check.to_dict(1)
+        ([False, True], {'x': 'outside'})
+        """
         return self._check_codes(self._codes(X))
 
     def _check_codes(self, codes: np.ndarray) -> RowCheck:
