@@ -148,7 +148,7 @@ def test_files_derivatives_and_fluxes(tmp_path):
     problem = PDE(lambda u: laplacian(u) - 3 * u, domain, [Dirichlet(1.0)])
     solution = solve(problem, tolerance=1e-6)
     edgewise.save(solution, tmp_path / "hole.safetensors")
-    again = edgewise.load(tmp_path / "hole.safetensors", problem)
+    again = edgewise.load(tmp_path / "hole.safetensors", problem=problem)
     x = domain.interior(100, "sobol", seed=2)
     assert torch.equal(again(x), solution(x)) and again.trust == solution.trust
     third = solution.derivative(x, "xxx") + solution.derivative(x, "xyy")
