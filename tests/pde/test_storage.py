@@ -14,8 +14,8 @@ from edgewise.pde.domains.domain import Interval, Time
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Initial, Observations, Periodic
 from edgewise.pde.solver.network import network_for, separable_network, tensor_network
+from edgewise.pde.spaces.networks import WindowNetwork
 from edgewise.pde.storage import load_solution, save_solution
-from edgewise.pde.structured.networks import WindowNetwork
 
 
 def ring() -> PDE:

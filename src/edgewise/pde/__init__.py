@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from edgewise.pde.domains.shapes import Annulus, Disk, LShape, Polygon
     from edgewise.pde.domains.solids import Ball, Cylinder
     from edgewise.pde.domains.triangulation import Triangulation
-    from edgewise.pde.others import other_solutions
     from edgewise.pde.problem.collocation import PDE, Collocation, SamplingOptions
     from edgewise.pde.problem.conditions import (
         Condition,
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from edgewise.pde.problem.fields import Field, curl, divergence, gradient, hessian, laplacian
     from edgewise.pde.problem.integrals import integral
     from edgewise.pde.problem.interfaces import Interface, diffusion
+    from edgewise.pde.solver.others import other_solutions
     from edgewise.pde.solver.solution import Errors, Extreme, Solution
     from edgewise.pde.solver.solving import SolveOptions, solve
     from edgewise.pde.spectrum import Eigenvalues, eigenvalues

@@ -36,13 +36,13 @@ from edgewise.nn.model import KAN
 from edgewise.ops.splines.bspline import MAX_DEGREE, MAX_PRODUCT_DEGREE
 from edgewise.ops.splines.knots import breakpoints_of
 from edgewise.outcomes import StopReason
-from edgewise.pde.low_rank.network import LowRankNetwork
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.singular import SINGULAR_KINDS, SingularFunctions
 from edgewise.pde.solver.network import PeriodicNetwork, SeparableNetwork
 from edgewise.pde.solver.solution import Solution, Stage
-from edgewise.pde.structured.inverse import UncertainNetwork
-from edgewise.pde.structured.networks import EnrichedNetwork, TensorNetwork, WindowNetwork
+from edgewise.pde.spaces.networks import EnrichedNetwork, TensorNetwork, WindowNetwork
+from edgewise.pde.tiers.tensor_train.network import LowRankNetwork
+from edgewise.pde.tiers.unknown_fields import UncertainNetwork
 
 # Fields of a `Solution` that are stored by their names.
 _FACTS = tuple(field.name for field in dataclasses.fields(Solution) if field.name not in ("model", "problem", "stages"))

@@ -24,7 +24,7 @@ from edgewise.pde import (
     solve,
 )
 from edgewise.pde.problem.enough import flow_through
-from edgewise.pde.structured.statement import recognised
+from edgewise.pde.spaces.statement import recognised
 
 SQUARE = Box(x=(0, 1), y=(0, 1))
 STRIP = Interval(0, 1) * Time(0, 1)

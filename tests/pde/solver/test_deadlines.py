@@ -27,20 +27,22 @@ from edgewise.pde import (
     laplacian,
     solve,
 )
+from edgewise.pde.algebra import newton
 from edgewise.pde.domains.cut_cells import CutRule
-from edgewise.pde.low_rank import stages
-from edgewise.pde.low_rank.sweeps import Pairs
 from edgewise.pde.solver import history, passes, solving
 from edgewise.pde.solver.history import TrainedNetwork
 from edgewise.pde.solver.judging import correction, evidence
 from edgewise.pde.solver.network import network_for
 from edgewise.pde.solver.refinement import Refinement
-from edgewise.pde.structured import enriched, nonlinear, stationary
-from edgewise.pde.structured.cut import CutGrid
-from edgewise.pde.structured.evolution import slabs, windows
-from edgewise.pde.structured.inverse import _Smoothing
-from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
-from edgewise.pde.structured.statement import recognised
+from edgewise.pde.spaces.networks import TensorNetwork, WindowNetwork
+from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.tiers import least_squares
+from edgewise.pde.tiers.collocation import stationary
+from edgewise.pde.tiers.evolution import slabs
+from edgewise.pde.tiers.galerkin import CutGrid, windows
+from edgewise.pde.tiers.tensor_train import stages
+from edgewise.pde.tiers.tensor_train.sweeps import Pairs
+from edgewise.pde.tiers.unknown_fields import _Smoothing
 
 PI = math.pi
 SQUARE = Box(x=(0, 1), y=(0, 1))
@@ -128,12 +130,12 @@ KINDS = {
 
 # Where parts of the work begin: of which each takes a good share of a second in large problems.
 BEGINNINGS = (
-    (nonlinear, "newton_step"),
+    (newton, "newton_step"),
     (slabs, "LinearSystem"),
     (slabs, "solver_for"),
     (windows, "CutGrid"),
     (windows, "WindowFactors"),
-    (enriched, "_rows"),
+    (least_squares, "_rows"),
     (Pairs, "_solve_pair"),
     (_Smoothing, "_step"),
     (history, "train_network"),

@@ -16,8 +16,8 @@ from edgewise.pde.solver.judging.uniqueness import squared_residuals
 from edgewise.pde.solver.network import network_for, tensor_network
 from edgewise.pde.solver.passes import MOST_LOOSE_MARCH, MOST_MARCH, PassWatch
 from edgewise.pde.solver.training import TrainingOutcome
-from edgewise.pde.structured.evolution.slabs import SlabMarch
-from edgewise.pde.structured.statement import recognised
+from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.tiers.evolution.slabs import SlabMarch
 from edgewise.settings import EQUATION_BUDGET_WORK
 from edgewise.train import LevenbergMarquardt
 

@@ -12,7 +12,7 @@ from edgewise.pde.solver.history import History
 from edgewise.pde.solver.network import SeparableNetwork, refined
 from edgewise.pde.solver.refinement import SEPARABLE, TENSOR, Plan, Refinement
 from edgewise.pde.solver.training import linear_method
-from edgewise.pde.structured.networks import TensorNetwork
+from edgewise.pde.spaces.networks import TensorNetwork
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
 PI = math.pi

@@ -20,7 +20,7 @@ from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neuma
 from edgewise.pde.problem.fields import laplacian
 from edgewise.pde.solver.judging.uniqueness import squared_residuals
 from edgewise.pde.solver.solving import solve
-from edgewise.pde.structured.networks import WindowNetwork
+from edgewise.pde.spaces.networks import WindowNetwork
 from edgewise_experiments.problems.named_equations import named_equation
 
 PI = math.pi

@@ -17,7 +17,6 @@ from edgewise.files import Journal, Part
 from edgewise.nn.layers.base import Chain
 from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.outcomes import Deadline, OutOfTime, Progress, ProgressCallback, StopReason
-from edgewise.pde.low_rank.network import LowRankNetwork
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.judging.correction import CORRECTION_OF_SLABS, CORRECTION_WORK
 from edgewise.pde.solver.judging.evidence import LARGEST_RESIDUAL, Evidence, judge
@@ -32,14 +31,15 @@ from edgewise.pde.solver.network import (
 from edgewise.pde.solver.restated import until
 from edgewise.pde.solver.solution import Solution, Stage, field_values
 from edgewise.pde.solver.training import STEPS, Patience, TrainingOutcome, train_network
-from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
+from edgewise.pde.spaces.networks import TensorNetwork, WindowNetwork
+from edgewise.pde.tiers.tensor_train.network import LowRankNetwork
 from edgewise.settings import ABOVE_ZERO, EQUATION_BUDGET_WORK
 from edgewise.train.cost import EQUATION_COST, WorkBudget, active_parameters
 from edgewise.train.methods.base import Method
 from edgewise.train.problems.blocks import BlockRole
 
 if TYPE_CHECKING:
-    from edgewise.pde.structured.evolution.slabs import March, SlabMarch
+    from edgewise.pde.tiers.evolution.slabs import March, SlabMarch
 
 NETWORK_STEPS = "steps of a network"  # the kind of work whose pace gives the time of a further stage
 UNKNOWN = "unknown "  # before the names of unknown coefficients beside those of parameters

@@ -17,9 +17,9 @@ from edgewise.nn.model import KAN
 from edgewise.ops.splines.bspline import spline_domain
 from edgewise.ops.splines.knots import blossom_coef, subdivide
 from edgewise.pde.domains.mesh import even_lines
-from edgewise.pde.low_rank.network import LowRankNetwork
 from edgewise.pde.problem.collocation import Collocation
-from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
+from edgewise.pde.spaces.networks import TensorNetwork, WindowNetwork
+from edgewise.pde.tiers.tensor_train.network import LowRankNetwork
 from edgewise.train.grids import adapt_domain_, refine
 
 # Least share of a hidden grid that activations should fill while grids still move: a grid that is moved is filled to 1

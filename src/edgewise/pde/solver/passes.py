@@ -36,10 +36,10 @@ from edgewise.settings import ABOVE_ZERO
 from edgewise.train.problems.blocks import BlockRole
 
 if TYPE_CHECKING:
-    from edgewise.pde.structured.evolution.rough import WeakMarch
-    from edgewise.pde.structured.evolution.slabs import Known, March, SlabMarch, Watch
-    from edgewise.pde.structured.evolution.smoothed import SmoothedMarch
-    from edgewise.pde.structured.statement import Statement
+    from edgewise.pde.spaces.statement import Statement
+    from edgewise.pde.tiers.evolution.slabs import Known, March, SlabMarch, Watch
+    from edgewise.pde.tiers.evolution.smoothed import SmoothedMarch
+    from edgewise.pde.tiers.galerkin.rough import WeakMarch
 
 FIRST_MARCH = 30.0  # slabs of time: the first pass has so many times the tolerance
 FINER_MARCH = 1.3  # factor of the first grids from pass to pass: two passes are never the same
@@ -115,7 +115,7 @@ def solve_in_passes(
 
     Where not even the first pass reaches the last moment, its slabs are the solution up to the moment that it reached.
     """
-    from edgewise.pde.structured.evolution.memory import MemoryMarch  # imported late: `import edgewise` stays light
+    from edgewise.pde.tiers.evolution.memory import MemoryMarch  # imported late: `import edgewise` stays light
 
     march_of = _march_of(problem)
     allowed = min(max(FIRST_MARCH * tolerance, march_of.tolerances[0]), MOST_MARCH)
@@ -185,9 +185,9 @@ def solve_in_passes(
 
 
 def _march_of(problem: Collocation) -> type[SlabMarch]:
-    from edgewise.pde.structured.evolution.memory import MemoryMarch
-    from edgewise.pde.structured.evolution.slabs import SlabMarch
-    from edgewise.pde.structured.evolution.windows import MOST_WINDOW_AXES, SolidMarch, WindowMarch
+    from edgewise.pde.tiers.evolution.memory import MemoryMarch
+    from edgewise.pde.tiers.evolution.slabs import SlabMarch
+    from edgewise.pde.tiers.galerkin.windows import MOST_WINDOW_AXES, SolidMarch, WindowMarch
 
     if isinstance(problem.domain, Box):
         return MemoryMarch if problem.form.has_integrals else SlabMarch
@@ -226,7 +226,7 @@ def _is_check_interrupted(problem: Collocation, statement: Statement, history: H
 
 def check_by_coarse_pass(problem: Collocation, statement: Statement, history: History) -> None:
     """Raise the error of `check_outflow` after a coarse pass in weak form: within a second."""
-    from edgewise.pde.structured.evolution.rough import WeakMarch  # imported late, as below
+    from edgewise.pde.tiers.galerkin.rough import WeakMarch  # imported late, as below
 
     march = WeakMarch(statement, EVEN_TOLERANCE, lambda *_: not history.past_deadline)
     result = march.run()
@@ -259,7 +259,7 @@ def solve_in_weak_form(
 
     Returns the reason of the end and a sentence, or None where not even the first slab has a solution.
     """
-    from edgewise.pde.structured.evolution.rough import WeakMarch  # imported late: `import edgewise` stays light
+    from edgewise.pde.tiers.galerkin.rough import WeakMarch  # imported late: `import edgewise` stays light
 
     why = f"the equation holds in its weak form, for its {rough} rough, so that residuals say nothing"
     stop = list[StopReason]()
@@ -286,7 +286,7 @@ def _solve_smoothed(
 
     Returns the stop reason and a sentence: `ended` where no integration reaches the last moment.
     """
-    from edgewise.pde.structured.evolution.smoothed import SmoothedMarch, smooths
+    from edgewise.pde.tiers.evolution.smoothed import SmoothedMarch, smooths
 
     if not smooths(statement):
         return ended

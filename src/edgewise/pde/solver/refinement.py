@@ -32,7 +32,7 @@ from edgewise.pde.solver.network import (
     tensor_network,
 )
 from edgewise.pde.solver.training import STEPS, Patience
-from edgewise.pde.structured.networks import TensorNetwork
+from edgewise.pde.spaces.networks import TensorNetwork
 from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.problems.blocks import copied_unknowns

@@ -17,7 +17,6 @@ from edgewise.interpret.transform.edges import with_scaled_output
 from edgewise.nn.layers.base import Chain, EdgeLayer
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.products import OverTime
-from edgewise.pde.low_rank.network import LowRankNetwork
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.conditions import Observations
 from edgewise.pde.problem.evaluation import (
@@ -33,7 +32,8 @@ from edgewise.pde.problem.evaluation import (
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm, probes, strong_form_of, with_integrals_by
 from edgewise.pde.solver.network import PeriodicNetwork, SeparableNetwork
 from edgewise.pde.solver.solution import Solution, field_values
-from edgewise.pde.structured.networks import EnrichedNetwork, TensorNetwork, WindowNetwork
+from edgewise.pde.spaces.networks import EnrichedNetwork, TensorNetwork, WindowNetwork
+from edgewise.pde.tiers.tensor_train.network import LowRankNetwork
 from edgewise.settings import ABOVE_ZERO
 
 # Sizes of all fields, as powers of two, up to which a problem is solved as it is stated: what is within a factor of 32

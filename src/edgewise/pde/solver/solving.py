@@ -33,14 +33,14 @@ from edgewise.pde.solver.refinement import NO_SOLUTION, SEPARABLE, TENSOR, Plan,
 from edgewise.pde.solver.restated import in_own_units, solution_in_units
 from edgewise.pde.solver.solution import Solution, field_values
 from edgewise.pde.solver.training import linear_method
-from edgewise.pde.structured.networks import EnrichedNetwork, TensorNetwork
+from edgewise.pde.spaces.networks import EnrichedNetwork, TensorNetwork
 from edgewise.settings import MOST_FACTORISED_IN_EQUATIONS, MOST_FACTORISED_WITH_INTEGRALS
 from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
 if TYPE_CHECKING:
-    from edgewise.pde.structured.evolution.slabs import Known
-    from edgewise.pde.structured.stationary import Stage
+    from edgewise.pde.tiers.collocation.stationary import Stage
+    from edgewise.pde.tiers.evolution.slabs import Known
 
 # Intervals of the coarsest grid: of each coordinate, and of the only one; coarse enough that the first stage takes less
 # than a second.
@@ -298,7 +298,7 @@ def _passed_through_solid(
     Networks come first: they have the last digits of what is a sum of few products within seconds, of which a grid of
     a solid takes ten.
     """
-    from edgewise.pde.structured.evolution.windows import evolution  # imported late: `import edgewise` stays light
+    from edgewise.pde.tiers.galerkin.windows import evolution  # imported late: `import edgewise` stays light
 
     if problem.domain.dimension > MOST_PLANE:
         statement = evolution(problem.form)
@@ -410,7 +410,7 @@ def _planned(problem: Collocation, seed: int, **options: Unpack[SolveOptions]) -
 
 def _check_high_order(problem: Collocation, options: SolveOptions) -> None:
     """Raise an InputError where only networks could solve an equation whose derivatives they do not have."""
-    from edgewise.pde.structured.statement import recognised  # imported late: `import edgewise` stays light
+    from edgewise.pde.spaces.statement import recognised  # imported late: `import edgewise` stays light
 
     if _is_unchosen(options):
         found = recognised(problem.form)
@@ -438,14 +438,17 @@ def _solve_on_structured_grids(
     Returns the reason of the end and a sentence, or None where networks come next: if the statement does not fit, no
     grid has a solution, or none resolves it.
     """
-    from edgewise.pde.structured.cut.stages import solid_stages
-    from edgewise.pde.structured.deflation import interpolated, others  # imported late: `import edgewise` stays light
-    from edgewise.pde.structured.enriched import enriched_stages
-    from edgewise.pde.structured.evolution.rough import of_first_order, rough_part
-    from edgewise.pde.structured.evolution.slabs import marches
-    from edgewise.pde.structured.evolution.windows import evolution
-    from edgewise.pde.structured.statement import recognised
-    from edgewise.pde.structured.stationary import first_axes, stationary_stages
+    from edgewise.pde.spaces.statement import recognised
+    from edgewise.pde.tiers.collocation.deflation import (  # imported late: `import edgewise` stays light
+        interpolated,
+        others,
+    )
+    from edgewise.pde.tiers.collocation.stationary import first_axes, stationary_stages
+    from edgewise.pde.tiers.evolution.slabs import marches
+    from edgewise.pde.tiers.galerkin.cut_stages import solid_stages
+    from edgewise.pde.tiers.galerkin.rough import of_first_order, rough_part
+    from edgewise.pde.tiers.galerkin.windows import evolution
+    from edgewise.pde.tiers.least_squares import enriched_stages
 
     known: Known = None if start is None else lambda x: field_values(start.model, start.problem, x)
     statement = recognised(problem.form)
@@ -518,8 +521,8 @@ def _solve_with_low_rank(
     Returns the reason of the end and a sentence, or `ended`, that of the earlier solution, if the statement does not
     fit or nothing better was found.
     """
-    from edgewise.pde.low_rank.stages import low_rank_stages  # imported late: `import edgewise` stays light
-    from edgewise.pde.structured.statement import recognised
+    from edgewise.pde.spaces.statement import recognised
+    from edgewise.pde.tiers.tensor_train.stages import low_rank_stages  # imported late: `import edgewise` stays light
 
     statement = recognised(problem.form, math.inf)
     if isinstance(statement, str) or statement.constant or len(problem.fields) > 1 or statement.form.has_integrals:
@@ -557,7 +560,7 @@ def _solve_with_low_rank(
 
 def _find_fields(problem: Collocation, history: History) -> tuple[StopReason, str]:
     """Find unknown fields from measured values on finer and finer grids, until two agree within their noise."""
-    from edgewise.pde.structured.inverse import inverse_fits  # imported late: `import edgewise` stays light
+    from edgewise.pde.tiers.unknown_fields import inverse_fits  # imported late: `import edgewise` stays light
 
     x = history.fresh_points
     names = problem.form.smoothed_fields

@@ -15,11 +15,11 @@ from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.domains.shapes import Polygon
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.singular import CornerFunctions
+from edgewise.pde.spaces.axis import SplineAxis
+from edgewise.pde.spaces.networks import EnrichedNetwork, TensorNetwork
 from edgewise.pde.spectrum.grids import CUT_SPLINE_DEGREE, FULFILLED, INTEGRATED_OCTAVES, degree_of, graded_to_corners
-from edgewise.pde.structured.axis import SplineAxis
-from edgewise.pde.structured.cut import CutGalerkin, CutGrid
-from edgewise.pde.structured.networks import EnrichedNetwork, TensorNetwork
-from edgewise.pde.structured.stationary import network_of
+from edgewise.pde.tiers.collocation.stationary import network_of
+from edgewise.pde.tiers.galerkin import CutGalerkin, CutGrid
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.jacobian import RowSource, trainable_slots
 from edgewise.train.problems.block_problem import BlockProblem

@@ -22,7 +22,7 @@ from edgewise.pde.solver.judging.uniqueness import (
 )
 from edgewise.pde.solver.solution import field_values
 from edgewise.pde.solver.training import linear_method, train_network
-from edgewise.pde.structured.networks import TensorNetwork, WindowNetwork
+from edgewise.pde.spaces.networks import TensorNetwork, WindowNetwork
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.cost import EQUATION_COST
 

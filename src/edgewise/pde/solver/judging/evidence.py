@@ -47,7 +47,7 @@ from edgewise.pde.solver.solution import Stage, field_values
 from edgewise.settings import ABOVE_ZERO
 
 if TYPE_CHECKING:
-    from edgewise.pde.structured.inverse import InverseFit
+    from edgewise.pde.tiers.unknown_fields import InverseFit
 
 SCATTER_POINTS = 500  # at which the scatter of the fields is measured: two digits of a mean
 # A residual, in units of the field, above which a solution does not count as one: at one per cent of the solution's own

@@ -23,7 +23,7 @@ from edgewise.pde.domains.mesh import Mesh, even_lines
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.evaluation import slopes_at
 from edgewise.pde.problem.strong_form import StrongForm
-from edgewise.pde.structured.networks import TensorNetwork
+from edgewise.pde.spaces.networks import TensorNetwork
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.jacobian import RowSource, trainable_slots
 from edgewise.train.problems.block_problem import BlockProblem

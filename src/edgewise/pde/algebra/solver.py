@@ -1,0 +1,139 @@
+"""Choice of a solver: sparse factors, or a preconditioner inside a Krylov method."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator, gmres
+
+from edgewise.outcomes import check_time
+from edgewise.pde.algebra.diagonal import FieldByField
+from edgewise.pde.algebra.flows import SlabOfFlow
+from edgewise.pde.algebra.system import LinearSystem, Preconditioner, Solver
+from edgewise.pde.algebra.waves import WaveByWave
+from edgewise.pde.spaces.statement import Statement
+
+# Unknowns up to which a system of several coordinates is factorised without trying fast diagonalisation first: the
+# factors take less than a tenth of a second.
+ALWAYS_FACTORISED = 700
+# Multiply-adds up to which a system of several fields is: about a second of one core, after which steps of a Krylov
+# method that leaves out what couples the fields are worth a try.
+CHEAP_FACTORS = 1e9
+# Multiply-adds up to which a system is factorised at all: about a minute of one core.
+MOST_WORK = 1e11
+# The reduction of the residual at which GMRES has done its work, its steps between restarts, and restarts; rounds of
+# iterative refinement around it: a preconditioner that does not reach it in these steps is of no use.
+LEAST_REDUCTION = 1e-9
+RESTART = 40
+RESTARTS = 2
+REFINEMENT_ROUNDS = 6  # at most; see above
+# Multiply-adds of one application of a system and its preconditioner: per unknown beside those with the eigenvectors of
+# each coordinate, for the sparse tables; and at least, for the time that some forty calls of numpy take.
+TABLES_WORK = 200.0
+LEAST_APPLICATION_WORK = 3e6
+UNSOLVED = 1e-8  # of the right-hand side: what may be left for Newton's method to take up in its next step
+# Where an error may be left, GMRES aims at this share of it, for residuals are not errors; share of the whole solution
+# that may be left in a step of Newton's method.
+WELL_BELOW = 0.1
+LEFT_IN_STEP = 0.03
+# A right-hand side that is reduced by this factor is solved to rounding; largest factor of a useful round, and of one
+# of a preconditioner that needs no Krylov method.
+ROUNDING = 1e-15
+USEFUL = 0.1
+CLOSE = 1e-3
+
+
+def solver_for(
+    statement: Statement, system: LinearSystem, enough: np.ndarray | None = None, kept: Preconditioner | None = None
+) -> Solver | None:
+    """A solver of a square system; None if there is none that is exact to rounding within the allowed work.
+
+    `enough`, (fields,), are errors of coefficients that it may leave; without them it is exact to rounding. Of a
+    preconditioner that is `kept`, the one for the last slab, factors are used again.
+    """
+    left = 0.0 if statement.form.is_linear else LEFT_IN_STEP
+    if statement.multipliers:
+        flow = SlabOfFlow.of(statement, system, kept)
+    else:
+        flow = None
+    if flow is not None:
+        return Krylov(system, flow, enough, left)
+    long = sum(axis.intervals > 1 for axis in system.blocks[0].axes)  # a slab of time is short
+    is_dear = system.unknowns > ALWAYS_FACTORISED and (system.shape[-1] == 1 or system.factor_work() > CHEAP_FACTORS)
+    if long > 1 and is_dear and system.rows == system.unknowns:
+        preconditioner: Preconditioner | None = WaveByWave.of(system) if system.shape[-1] > 1 else None
+        if preconditioner is None:
+            preconditioner = FieldByField.of(statement, system)
+        if preconditioner is not None:
+            return Krylov(system, preconditioner, enough, left)
+    return system.factorised() if system.factor_work() <= MOST_WORK else None
+
+
+class Krylov:
+    """GMRES with a preconditioner, within iterative refinement [1]_; sparse factors where it does not converge.
+
+    References
+    ----------
+    .. [1] Y. Saad, "Iterative Methods for Sparse Linear Systems", 2nd edition, 2003, sections 6.5 and 9.3.
+    """
+
+    def __init__(
+        self, system: LinearSystem, preconditioner: Preconditioner, enough: np.ndarray | None, left_in_step: float
+    ):
+        self.system = system
+        self.preconditioner = preconditioner
+        self.enough = enough
+        self.left_in_step = left_in_step
+        self._factors: Solver | None = None
+
+    def __call__(self, rhs: np.ndarray) -> np.ndarray:
+        """The solution; of factors, where there are some from an earlier call that did not converge."""
+        if self._factors is not None:
+            return self._factors(rhs)
+        rhs = self.preconditioner.solvable(rhs)
+        system, balanced, norm = self.system, self.preconditioner.balanced, float(np.linalg.norm(rhs))
+        work = max(system.unknowns * (4.0 * sum(system.shape[:-1]) + TABLES_WORK), LEAST_APPLICATION_WORK)
+
+        def applied(v: np.ndarray) -> np.ndarray:
+            check_time()
+            system.work += work
+            return balanced(system.product(self.preconditioner(v)))
+
+        solution = self.preconditioner(rhs)
+        left = balanced(rhs - system.product(solution))
+        size = float(np.linalg.norm(left))
+        operator = LinearOperator((len(rhs), len(rhs)), applied, dtype=float)
+        is_close = True  # the preconditioner alone may do
+        is_short = any(axis.intervals == 1 for axis in system.blocks[0].axes)  # a shorter slab is cheaper than factors
+        restarts = 1 if is_short and self.enough is not None else RESTARTS
+        for _ in range(REFINEMENT_ROUNDS):
+            if size <= ROUNDING * norm or not math.isfinite(size):
+                break
+            move = self.preconditioner(left)
+            reduction = LEAST_REDUCTION
+            if self.enough is not None:
+                sizes = [np.abs(each).reshape(-1, system.shape[-1]).max(0) for each in (move, solution)]
+                share = float((sizes[0] / np.maximum(self.enough, self.left_in_step * sizes[1])).max())
+                if share <= 1:
+                    return solution + move
+                reduction = max(WELL_BELOW / share, reduction)
+            if not is_close:
+                move = self.preconditioner(gmres(operator, left, rtol=reduction, restart=RESTART, maxiter=restarts)[0])
+            new = balanced(left - system.product(move))
+            system.work += work
+            reached = float(np.linalg.norm(new))
+            if reached < size:
+                solution = solution + move
+                left = new
+            if not reached < USEFUL * size and not is_close:
+                break
+            is_close = is_close and reached < CLOSE * size
+            size = min(reached, size)
+        if size <= UNSOLVED * norm:
+            return solution
+        if not is_short and system.factor_work() <= MOST_WORK:
+            self._factors = system.factorised()
+        if self._factors is None:
+            return np.full(system.unknowns, np.nan)
+        return self._factors(rhs)

@@ -1,0 +1,156 @@
+"""Linear systems of a structured grid: their product with a vector, their sparse matrix and its factors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import SuperLU, splu
+
+from edgewise.outcomes import NativeThread, foreseen
+from edgewise.pde.spaces.blocks import EquationBlock, RowBlock, Slopes
+
+LONG_FACTORS = 1e8  # multiply-adds from which on a factorisation has its own thread: a tenth of a second
+Solver = Callable[[np.ndarray], np.ndarray]
+"""Maps a right-hand side (rows,) to a solution (unknowns,)."""
+
+
+class Preconditioner:
+    """Solver of a system like a given one, whose solution is close enough to the other's for a Krylov method."""
+
+    def __call__(self, rhs: np.ndarray) -> np.ndarray:
+        """Coefficients, flat, for a right-hand side with the rows of the system."""
+        raise NotImplementedError
+
+    def solvable(self, rhs: np.ndarray) -> np.ndarray:
+        """The right-hand side without what no solution has: all of it, unless a class knows better."""
+        return rhs
+
+    def balanced(self, rows: np.ndarray) -> np.ndarray:
+        """Rows without constants up to which residuals hold, see `EquationBlock`."""
+        return rows
+
+
+class LinearSystem:
+    """The equations of all blocks, linearised: sum over derivatives of slope times derivative of the unknown fields.
+
+    Parameters
+    ----------
+    blocks : list of RowBlock
+        Rows of the system.
+    slopes : list of dict
+        Slopes of the residuals of each block.
+    shape : tuple of int
+        Shape of the coefficients, (n_1, ..., n_d, fields).
+    """
+
+    def __init__(self, blocks: Sequence[RowBlock], slopes: Sequence[Slopes], shape: tuple[int, ...]):
+        self.blocks = blocks
+        self.slopes = slopes
+        self.shape = shape
+        self.work = 0.0
+
+    @property
+    def unknowns(self) -> int:
+        """Number of unknown coefficients."""
+        return math.prod(self.shape)
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return sum(block.rows for block in self.blocks)
+
+    def product(self, unknown: np.ndarray) -> np.ndarray:
+        """The matrix times a vector, without the matrix."""
+        coef = unknown.reshape(self.shape)
+        parts = []
+        for block, slopes in zip(self.blocks, self.slopes, strict=True):
+            derivatives = block.derivatives(coef, {index for _, _, index in slopes})
+            values = np.zeros((len(block.numbers), *block.shape))
+            for (number, slot, index), slope in slopes.items():
+                values[number] += slope * derivatives[index][slot]
+            parts.append(values.ravel())
+        return np.concatenate(parts)
+
+    def matrix(self) -> sparse.csc_array:
+        """The sparse matrix, (rows, unknowns): diagonal matrices times Kronecker products of tables.
+
+        Rows are written at once from the few splines that differ from zero at each point. Constants up to which
+        residuals hold, see `EquationBlock`, are further unknowns after the others.
+        """
+        fields = self.shape[-1]
+        values = list[np.ndarray]()
+        columns = list[np.ndarray]()
+        lengths = list[np.ndarray]()
+        for block, slopes in zip(self.blocks, self.slopes, strict=True):
+            size = math.prod(block.shape)
+            places, products = block.local_products({index for _, _, index in slopes})
+            for number in range(len(block.numbers)):
+                totals: dict[int, np.ndarray] = {}
+                for (other, slot, index), slope in slopes.items():
+                    if other == number:
+                        part = slope.reshape(size, 1) * products[index]
+                        totals[slot] = totals[slot] + part if slot in totals else part
+                values += [np.stack(list(totals.values()), 1).ravel()] if totals else []
+                columns += [np.stack([fields * places + slot for slot in totals], 1).ravel()] if totals else []
+                lengths.append(np.full(size, len(totals) * places.shape[1]))
+        starts = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
+        whole = sparse.csr_array(
+            (np.concatenate(values), np.concatenate(columns), starts), shape=(self.rows, self.unknowns)
+        )
+        whole.sum_duplicates()  # splines of a short periodic coordinate overlap with themselves
+        whole.eliminate_zeros()
+        start = 0
+        for block in self.blocks:
+            if isinstance(block, EquationBlock) and block.balanced is not None:
+                moments = start + block.constants()
+                constant = np.broadcast_to(np.arange(len(moments))[:, None], moments.shape)
+                ones = np.ones(moments.size), (moments.ravel(), constant.ravel())
+                whole = sparse.hstack([whole, sparse.csr_array(ones, shape=(self.rows, len(moments)))])
+            start += block.rows
+        return whole.tocsc()
+
+    def factorised(self) -> Solver | None:
+        """Solver by sparse LU factors; None where the matrix is singular or its factors would take too long."""
+        work = self.factor_work()
+        kept: list[SuperLU] = []
+        in_thread = NativeThread() if work > LONG_FACTORS else lambda call: call(kept)  # makes, uses and frees them
+        with foreseen("sparse factors", work):
+            matrix = self.matrix()
+            # Rows are scaled to size one, for pivots to be comparable. The order of the columns is that of a narrow
+            # band: that of COLAMD has twice as many entries for splines of high degree, and nothing interrupts it.
+            scale = 1 / np.maximum(abs(matrix).max(1).toarray().ravel(), np.finfo(float).tiny)
+            order = np.arange(self.unknowns).reshape(self.shape).transpose(*self._slowest_first(), -1).ravel()
+            order = np.append(order, np.arange(self.unknowns, matrix.shape[1]))
+            scaled = (sparse.diags_array(scale) @ matrix).tocsc()[:, order]
+            try:
+                in_thread(lambda kept: kept.append(splu(scaled, permc_spec="NATURAL")))
+            except RuntimeError:  # "Factor is exactly singular"
+                return None
+        self.work += in_thread(lambda kept: kept[0].nnz) ** 2 / max(self.unknowns, 1) / 2
+        solution = np.empty(len(order))
+
+        def once(rhs: np.ndarray) -> np.ndarray:
+            solution[order] = in_thread(lambda kept: kept[0].solve(scale * rhs))
+            return solution
+
+        def solve(rhs: np.ndarray) -> np.ndarray:
+            first = once(rhs).copy()
+            return (first + once(rhs - matrix @ first))[: self.unknowns]  # one step of iterative refinement
+
+        return solve
+
+    def _slowest_first(self) -> list[int]:
+        """Order of the coordinates in which the matrix has the narrowest band, that of periodic ones being double."""
+        shares = [(axis.degree + 1) * (2 if axis.periodic else 1) / axis.count for axis in self.blocks[0].axes]
+        return sorted(range(len(shares)), key=shares.__getitem__)
+
+    def factor_work(self) -> float:
+        """Estimate of the multiply-adds of sparse factors: unknowns times the square of the half bandwidth."""
+        axes = self.blocks[0].axes
+        fields = self.shape[-1]
+        slowest = self._slowest_first()[0]
+        band = fields * (axes[slowest].degree + 1) * math.prod(a.count for i, a in enumerate(axes) if i != slowest)
+        return self.unknowns * float(min(band, self.unknowns)) ** 2

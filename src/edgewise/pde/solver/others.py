@@ -1,0 +1,102 @@
+"""`other_solutions`: further solutions of a nonlinear problem, by deflation of those that are known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from edgewise.checks import check_count, check_number
+from edgewise.errors import InputError
+from edgewise.outcomes import StopReason
+from edgewise.pde.solver.history import History
+from edgewise.pde.solver.restated import in_units, network_in_units, solution_in_units, units_of
+from edgewise.pde.solver.solution import Solution
+from edgewise.pde.solver.solving import solve_on_grids
+
+
+def other_solutions(
+    known: Solution | Sequence[Solution], *, most: int = 4, budget: float = 1.0, tolerance: float = 1e-10, seed: int = 0
+) -> list[Solution]:
+    """Find further solutions of a nonlinear problem on a box without time.
+
+    Parameters
+    ----------
+    known : Solution or sequence of Solution
+        One or several solutions of the problem, from `solve` or this function.
+    most : int
+        Largest number of solutions to look for.
+    budget, tolerance, seed
+        As in `solve`, for each solution.
+
+    Returns
+    -------
+    list of Solution
+        Solutions that differ from the known ones and from each other, in the order in which they were found; empty
+        where none was found, which does not prove that there is none.
+
+    Raises
+    ------
+    InputError
+        The problem is linear, depends on time, or has a domain or conditions that do not fit a grid of products.
+
+    Notes
+    -----
+    Newton's method starts again and again on a coarse grid, with a factor that keeps it away from all solutions that
+    are known [1]_. Each solution is then resolved on finer grids as in `solve`.
+
+    References
+    ----------
+    .. [1] P. Farrell, A. Birkisson, S. Funke, "Deflation techniques for finding distinct solutions of nonlinear partial
+       differential equations", SIAM J. Sci. Comput. 37 (2015) A2026.
+
+    Examples
+    --------
+    Bratu's equation has two solutions:
+
+    >>> import torch
+    >>> from edgewise.pde import PDE, Dirichlet, Interval, solve
+    >>> lower = solve(PDE(lambda u: u.xx + torch.exp(u), Interval(0, 1), [Dirichlet(0.0)]))
+    >>> (upper,) = other_solutions(lower)
+    >>> [round(float(each([[0.5]])[0, 0]), 4) for each in (lower, upper)]
+    [0.1405, 4.0915]
+    """
+    given: list = list(known) if isinstance(known, list | tuple) else [known]
+    solutions = [each for each in given if isinstance(each, Solution)]
+    if not given or len(solutions) < len(given):
+        raise InputError(f"known must hold solutions, from solve, got {known!r:.60}")
+    if any(each.problem.form is not solutions[0].problem.form for each in solutions):
+        raise InputError("known must hold solutions of one problem, got several problems")
+    check_count(most, "most")
+    for value, name in ((budget, "budget"), (tolerance, "tolerance")):
+        check_number(value, name, positive=True)
+    from edgewise.pde.spaces.statement import recognised
+    from edgewise.pde.tiers.collocation.deflation import others  # imported late: `import edgewise` stays light
+    from edgewise.pde.tiers.collocation.stationary import stationary_stages
+    from edgewise.pde.tiers.evolution.slabs import marches
+
+    stated = solutions[0].problem
+    models = [each.model for each in solutions]
+    units = units_of(stated.form)
+    problem = in_units(stated, units)
+    if units:
+        inverse = torch.tensor([1 / units[name] for name in stated.fields], dtype=torch.float64)
+        models = [network_in_units(model, inverse) for model in models]
+    statement = recognised(problem.form)
+    if isinstance(statement, str) or marches(statement) or problem.form.is_linear or statement.form.has_integrals:
+        if isinstance(statement, str):
+            reason = statement
+        elif problem.form.is_linear:
+            reason = "it is linear"
+        else:
+            reason = "it evolves in time"
+        raise InputError(f"known must solve a nonlinear problem on a box without time, but {reason}")
+    found = []
+    for axes, coef in others(statement, models):
+        history = History(problem, seed, budget)
+        ended = solve_on_grids(problem, stationary_stages(statement, (axes, coef)), history, tolerance)
+        if ended is not None and ended[0] is not StopReason.INTERRUPTED:
+            found.append(solution_in_units(history.solution(*ended), stated, units))
+        if len(found) == most:
+            break
+    return found

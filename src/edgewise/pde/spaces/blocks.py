@@ -1,0 +1,361 @@
+"""Rows of the system that determines the coefficients on a structured grid: residuals at the points of a grid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgewise.pde.problem.evaluation import EvaluationContext
+from edgewise.pde.problem.fields import Field, Index
+from edgewise.pde.problem.integrals import at_places, integrals_by
+from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
+from edgewise.pde.spaces.axis import SplineAxis, Table, along, product_numbers, product_values
+from edgewise.settings import ABOVE_ZERO
+
+Key = tuple[int, int, Index]
+"""Number of a residual, number of a field, and the derivative of that field by which the residual has a slope."""
+Slopes = dict[Key, np.ndarray]
+"""Slopes of residuals by derivatives of fields at the points of a block, in the shape of its grid."""
+
+# Order of a derivative from which on its sum over splines is taken in extended precision: second derivatives keep seven
+# digits, and smooth solutions of such equations all but four of them.
+HIGH_ORDER = 3
+
+PastValues = Callable[[int, Tensor], Tensor]
+"""Maps the number of a field and points (b, q, n) at earlier moments to its values there, (b, q)."""
+
+
+@dataclass(eq=False)
+class RowBlock:
+    """Residuals of a term on a grid of points: rows of the system that determines the coefficients."""
+
+    form: StrongForm  # the problem
+    term: ResidualTerm  # the equation or a condition
+    numbers: tuple[int, ...]  # numbers of those residuals of the term that are collocated here
+    axes: Sequence[SplineAxis]  # the coordinates
+    points: Sequence[np.ndarray]  # points of each coordinate; the grid has all their combinations
+    # for conditions: number of the coordinate that is constant, and 0 or 1 for its low or high end
+    face: tuple[int, int] | None = None
+    # values of the fields at earlier moments, for delays and integrals up to now; later ones are those of the block
+    past: PastValues | None = None
+    unknowns: Mapping[str, float] = field(default_factory=dict)  # values of unknown coefficients by name
+    _tables: dict[tuple[int, int, bool], Table] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of points of each coordinate."""
+        return tuple(map(len, self.points))
+
+    @property
+    def rows(self) -> int:
+        """Number of rows: residuals times points."""
+        return len(self.numbers) * math.prod(self.shape)
+
+    def table(self, axis: int, order: int, is_long: bool = False) -> Table:
+        """Values of the B-splines of a coordinate, or of a derivative, at its points; `is_long` as of `SplineAxis`."""
+        if (axis, order, is_long) not in self._tables:
+            self._tables[axis, order, is_long] = self.axes[axis].table(self.points[axis], order, is_long)
+        return self._tables[axis, order, is_long]
+
+    def local(self, axis: int, order: int) -> tuple[np.ndarray, np.ndarray]:
+        """The splines of a coordinate that can differ from zero at its points: see `SplineAxis.local`."""
+        return self.axes[axis].local(self.points[axis], order)
+
+    def local_products(self, indices: Iterable[Index]) -> tuple[np.ndarray, dict[Index, np.ndarray]]:
+        """Products of the splines that can differ from zero: numbers and derivatives at points, (N, products) each."""
+        places = np.indices(self.shape).reshape(len(self.shape), -1)
+        numbers = product_numbers(self.axes, [self.local(axis, 0)[0][at] for axis, at in enumerate(places)])
+        lines = range(len(places))
+        return numbers, {
+            index: product_values([self.local(axis, index[axis])[1][places[axis]] for axis in lines])
+            for index in indices
+        }
+
+    @cached_property
+    def x(self) -> Tensor:
+        """All points, (N, n), the last coordinate running fastest."""
+        lines = np.meshgrid(*self.points, indexing="ij")
+        return torch.from_numpy(np.stack([line.ravel() for line in lines], 1))
+
+    @cached_property
+    def normal(self) -> Tensor | None:
+        """Outward normals, (N, n), on a face."""
+        if self.face is None:
+            return None
+        normal = torch.zeros_like(self.x)
+        normal[:, self.face[0]] = 2.0 * self.face[1] - 1.0
+        return normal
+
+    def jet(self, coef: np.ndarray) -> dict[tuple[int, Index], np.ndarray]:
+        """All derivatives of the fields that the term uses, at the points; coef is (n_1, ..., n_d, fields)."""
+        needed = self._needed
+        values = self.derivatives(coef, {index for _, index in needed}, is_exact=True)
+        return {(number, index): values[index][number] for number, index in needed}
+
+    @property
+    def _needed(self) -> list[tuple[int, Index]]:
+        """Derivatives of fields that the term uses, and those by which integrals up to now depend on the slab.
+
+        These are all derivatives in time: with them a polynomial is known at all moments of the slab.
+        """
+        needed = self.term.requirements.keys
+        time = self.form.time
+        terms = self.term.requirements.integrals
+        if time is None or self.past is None:
+            return needed
+        names = {name for name, _, number in terms if number >= 0}
+        orders = range(self.axes[time].degree + 1)
+        series = [tuple(order * int(k == time) for k in range(len(self.axes))) for order in orders]
+        remembered = [number for number, name in enumerate(self.form.fields) if name in names]
+        return list(dict.fromkeys([*needed, *((number, index) for number in remembered for index in series)]))
+
+    def derivatives(
+        self, coef: np.ndarray, indices: Iterable[Index], is_exact: bool = False
+    ) -> dict[Index, np.ndarray]:
+        """Derivatives of all fields at the points, (fields, *shape) each.
+
+        Those of high order are summed in extended precision for `is_exact`, as their terms cancel each other: of 16
+        intervals and degree 11, fourth derivatives lose nine digits. Where the machine has none, they do so.
+        """
+        partial: dict[tuple[Index, bool], np.ndarray] = {((), False): coef}
+
+        def upto(index: Index, is_long: bool) -> np.ndarray:
+            """Derivatives by the first coordinates: the tables of these are applied, their axes are the last ones."""
+            if (index, is_long) not in partial:
+                if index:
+                    before = upto(index[:-1], is_long)
+                else:
+                    before = coef.astype(np.longdouble)
+                if index:
+                    table = self.table(len(index) - 1, index[-1], is_long)
+                    product = table @ before.reshape(before.shape[0], -1)
+                    before = product.reshape(-1, *before.shape[1:]).transpose(*range(1, before.ndim), 0)
+                partial[index, is_long] = before
+            return partial[index, is_long]
+
+        kinds = {index: is_exact and sum(index) >= HIGH_ORDER for index in indices}
+        return {index: upto(index, is_long).astype(np.float64, copy=False) for index, is_long in kinds.items()}
+
+    def residuals(self, coef: np.ndarray) -> np.ndarray:
+        """Residuals at the points, in units of the field: (residuals, *shape)."""
+        return self.evaluate(coef, with_slopes=False)[0]
+
+    def evaluate(self, coef: np.ndarray, with_slopes: bool = True) -> tuple[np.ndarray, Slopes]:
+        """Residuals (residuals, *shape), and their slopes by every derivative, exact by automatic differentiation."""
+        jet = self.jet(coef)
+        leaves = {key: torch.from_numpy(np.ascontiguousarray(value)).ravel() for key, value in jet.items()}
+        return self.evaluate_jet(leaves, with_slopes, coef)
+
+    def evaluate_jet(
+        self, jet: dict[tuple[int, Index], Tensor], with_slopes: bool, coef: np.ndarray | None = None
+    ) -> tuple[np.ndarray, Slopes]:
+        """Residuals and slopes, as `evaluate`, where derivatives of the fields (N,) are given."""
+        if with_slopes:
+            jet = {key: value.requires_grad_() for key, value in jet.items()}
+        names = self.form.domain.coordinates
+
+        def reader(number: int) -> Field:
+            return Field(lambda index: jet[number, index], names, partial(self._elsewhere, jet, coef, number))
+
+        fields = {name: reader(number) for number, name in enumerate(self.form.fields)}
+        sizes = self.term.requirements.sizes
+        slopes: Slopes = {}
+        with torch.set_grad_enabled(with_slopes), integrals_by(self.term.requirements.rule):
+            numbers = {name: torch.full_like(self.x[:, 0], value) for name, value in self.unknowns.items()}
+            context = EvaluationContext(names, self.x, fields, numbers, self.normal)
+            results = self.term.residuals(context)
+            results = [results[number] / sizes[number] for number in self.numbers]
+            values = torch.stack([result.detach().expand(len(self.x)) for result in results])
+            for number, result in enumerate(results if with_slopes else ()):
+                if not result.requires_grad:
+                    continue
+                parts = torch.autograd.grad(result.sum(), list(jet.values()), retain_graph=True, allow_unused=True)
+                for (slot, index), part in zip(jet, parts, strict=True):
+                    if part is not None and bool((part != 0).any()):
+                        slopes[number, slot, index] = part.numpy().reshape(self.shape)
+        return values.numpy().reshape(len(self.numbers), *self.shape), slopes
+
+    def _elsewhere(
+        self,
+        jet: Mapping[tuple[int, Index], Tensor],
+        coef: np.ndarray | None,
+        number: int,
+        axis: int,
+        places: Tensor,
+        is_delay: bool = False,
+    ) -> Tensor:
+        """Values of a field at other moments, (b, q): ones where there is no past, to find slopes."""
+        at = at_places(self.x, axis, places)
+        if self.past is None:
+            return torch.ones(at.shape[:2], dtype=at.dtype)
+        if is_delay or coef is None:
+            return self.past(number, at)
+        is_own = at[..., axis] > self.axes[axis].breakpoints[0]
+        values = at.new_zeros(at.shape[:2])
+        columns = is_own.any(0)
+        same = (at[..., axis] == at[:1, :, axis]).all(0)
+        # Moments before the slab are mostly the same for all of its points.
+        once = at.unflatten(0, self.shape).select(axis, 0)[..., same, :]
+        known = self.past(number, once.reshape(len(at) // self.shape[axis], once.shape[-2], len(self.axes)))
+        known = known.reshape(once.shape[:-1]).unsqueeze(axis)
+        values[:, same] = known.expand(*self.shape, -1).reshape(len(at), once.shape[-2])
+        others = ~same & ~is_own.all(0)
+        values[:, others] = self.past(number, at[:, others])
+        if not bool(columns.any()):
+            return values
+        own = self._within(coef, number, axis, at[:, columns, axis])
+        if torch.is_grad_enabled():
+            # Slopes by the derivatives at the point: Taylor's series of a polynomial. Its value would lose digits.
+            gap = at[:, columns, axis] - self.x[:, axis, None]
+            index = [0] * len(self.axes)
+            series = torch.zeros_like(gap)
+            power = torch.ones_like(gap)
+            for order in range(self.axes[axis].degree + 1):
+                index[axis] = order
+                series = series + power * jet[number, tuple(index)][:, None]
+                power = power * gap / (order + 1)
+            own = own + (series - series.detach())
+        return values.index_copy(1, columns.nonzero()[:, 0], torch.where(is_own[:, columns], own, values[:, columns]))
+
+    def _within(self, coef: np.ndarray, number: int, axis: int, moments: Tensor) -> Tensor:
+        """Values of a field at the points, at other moments (N, q) of the same slab: (N, q)."""
+        lines = coef[..., number]
+        for k in range(len(self.axes)):
+            if k != axis:
+                lines = along(self.table(k, 0), lines, k)
+        lines = np.expand_dims(np.moveaxis(lines, axis, -1), axis)
+        lines = np.broadcast_to(lines, (*self.shape, lines.shape[-1])).reshape(len(moments), -1)
+        basis = self.axes[axis].local(moments.numpy().ravel())[1].reshape(*moments.shape, -1)
+        return torch.from_numpy(np.einsum("nqk,nk->nq", basis, lines))
+
+
+@dataclass(eq=False)
+class EquationBlock(RowBlock):
+    """Residuals of the equation, one of which, `balanced`, may hold up to a constant at each moment.
+
+    What flows through the boundary of a domain must sum to zero, or no flow is free of divergence. With splines it does
+    so up to their error, and this error must have a place: it is spread evenly over the domain.
+    """
+
+    balanced: int | None = None
+
+    def evaluate(self, coef: np.ndarray, with_slopes: bool = True) -> tuple[np.ndarray, Slopes]:
+        """Residuals, without the constants, and their slopes, as of `RowBlock`."""
+        values, slopes = super().evaluate(coef, with_slopes)
+        if self.balanced is not None:
+            space = tuple(axis for axis in range(len(self.axes)) if axis != self.form.time)
+            values[self.balanced] -= values[self.balanced].mean(space, keepdims=True)
+        return values, slopes
+
+    def constants(self) -> np.ndarray:
+        """Rows with the same constant, (moments, rows of a moment)."""
+        assert self.balanced is not None
+        rows = np.arange(self.rows).reshape(len(self.numbers), *self.shape)[self.balanced]
+        if self.form.time is None:
+            return rows.reshape(1, -1)
+        return np.moveaxis(rows, self.form.time, 0).reshape(self.shape[self.form.time], -1)
+
+
+@dataclass(eq=False)
+class FunctionalBlock(RowBlock):
+    """Rows that are functionals of some fields, `numbers`, along each coordinate, minus a value."""
+
+    value: float = 0.0
+
+    def table(self, axis: int, order: int, is_long: bool = False) -> Table:
+        """Table of the functionals of a coordinate, (rows, count), in float64."""
+        columns, values = self.local(axis, order)
+        table = np.zeros((len(columns), self.axes[axis].count))
+        np.add.at(table, (np.arange(len(columns))[:, None], columns), values)
+        return table
+
+    def evaluate(self, coef: np.ndarray, with_slopes: bool = True) -> tuple[np.ndarray, Slopes]:
+        """Differences from the value, (fields, *shape), and their slopes."""
+        index = tuple([0] * len(self.axes))
+        values = self.derivatives(coef, [index])[index][list(self.numbers)] - self.value
+        return values, {(row, number, index): np.ones(self.shape) for row, number in enumerate(self.numbers)}
+
+
+@dataclass(eq=False)
+class ClosingBlock(FunctionalBlock):
+    """Rows that let some fields have a smaller space than others along a coordinate, `closed`.
+
+    The multiplier of a constraint, as the pressure of an incompressible flow, is a polynomial of time of one degree
+    less than the fields that it acts on [1]. Between walls it has two coefficients fewer than velocities that have two
+    conditions, as in the pair P_N, P_(N-2) of spectral methods [2]: at the outermost breakpoints inside, no derivative
+    of its splines jumps.
+
+    [1] E. Hairer, G. Wanner, "Solving Ordinary Differential Equations II", section VII.4, problems of index 2.
+
+    [2] C. Canuto, M. Hussaini, A. Quarteroni, T. Zang, "Spectral Methods: Evolution to Complex Geometries and
+    Applications to Fluid Dynamics", 2007, section 3.5.
+    """
+
+    closed: int = 0
+
+    def local(self, axis: int, order: int) -> tuple[np.ndarray, np.ndarray]:
+        """Values; along the closed coordinate jumps of the highest derivative, or that itself in a single interval.
+
+        These are in units of the coefficient of the highest Chebyshev polynomial.
+        """
+        if axis != self.closed:
+            return super().local(axis, order)
+        line = self.axes[axis]
+        middles = (line.breakpoints[1:] + line.breakpoints[:-1]) / 2
+        place = line.places(self.points[axis])
+        columns, values = line.local(middles[place], line.degree)
+        length = np.diff(line.breakpoints)[place]
+        if line.intervals > 1:
+            others, before = line.local(middles[place - 1], line.degree)
+            columns = np.concatenate([columns, others], 1)
+            values = np.concatenate([values, -before], 1)
+            length = np.minimum(length, np.diff(line.breakpoints)[place - 1])
+        factor = length**line.degree / (math.factorial(line.degree) * 2.0 ** (2 * line.degree - 1))
+        return columns, factor[:, None] * values
+
+
+@dataclass(eq=False)
+class ConstantBlock(FunctionalBlock):
+    """Rows for the constant of a field of which only derivatives occur: its value at a point, or its mean.
+
+    Coordinates without points are those over which the mean is taken.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of points of each coordinate, one where the mean is taken."""
+        return tuple(max(1, len(points)) for points in self.points)
+
+    def local(self, axis: int, order: int) -> tuple[np.ndarray, np.ndarray]:
+        """Values; all splines with their shares of the mean along coordinates without points."""
+        if len(self.points[axis]):
+            return super().local(axis, order)
+        return np.arange(self.axes[axis].count)[None], self.axes[axis].shares[None]
+
+
+def wave_slopes(block: RowBlock, shape: tuple[int, ...], slopes: Slopes, axis: int | None) -> np.ndarray:
+    """Residuals, in magnitude, of waves of amplitude 1 that are as long as two intervals along a coordinate.
+
+    Along the others, or along all of them for None, they are as long as the domain.
+    """
+    scale = np.zeros(shape)
+    bounds = block.form.domain.bounds.numpy()
+    for (number, _, index), slope in slopes.items():
+        wave = np.abs(slope)
+        for other, (order, line, at) in enumerate(zip(index, block.axes, block.points, strict=True)):
+            if other == axis:
+                place = np.clip(np.searchsorted(line.breakpoints, at) - 1, 0, line.intervals - 1)
+                length = np.diff(line.breakpoints)[place]
+            else:
+                length = np.ptp(bounds[other] if axis is None else line.breakpoints) / 2
+            wave = wave * ((np.pi / length) ** order * np.ones(len(at))).reshape(
+                [-1 if k == other else 1 for k in range(wave.ndim)]
+            )
+        scale[number] += wave
+    return np.maximum(scale, ABOVE_ZERO)

@@ -1,0 +1,579 @@
+"""Statements that a structured grid can hold, and which residual is collocated at which points of the grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgewise.errors import InputError
+from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
+from edgewise.pde.domains.domain import Box
+from edgewise.pde.problem.enough import flow_through, integrates_past, needs_no_condition
+from edgewise.pde.problem.evaluation import EvaluationContext, is_linear_in_fields
+from edgewise.pde.problem.fields import Field, Index
+from edgewise.pde.problem.integrals import PlaceRecorder
+from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES, ResidualTerm, StrongForm, probes
+from edgewise.pde.spaces.axis import SplineAxis
+from edgewise.pde.spaces.blocks import ClosingBlock, ConstantBlock, EquationBlock, PastValues, RowBlock, Slopes
+
+MEAN_AGREES = 1e-12  # of the sum of all weights: what a linear integral leaves, which is rounding
+# Gap between the initial state of a flow and its walls, or its divergence, relative to its speed, that is a jump:
+# smaller ones are errors of a user's initial values.
+LEAST_GAP = 1e-3
+MOST_AXES = 3  # as many inputs as a `TensorLayer` has
+
+
+@dataclass(frozen=True, eq=False)
+class Statement:
+    """A problem on a box whose equations and conditions determine the coefficients of a tensor grid one for one."""
+
+    form: StrongForm  # the problem
+    # order of each residual of the equation by each coordinate, (residuals, n): so many coefficients of a line along
+    # the coordinate are left to conditions
+    orders: np.ndarray
+    field_orders: np.ndarray  # order of each field by each coordinate, (fields, n)
+    priority: tuple[int, ...]  # the coordinates in the order in which their conditions hold where two faces meet
+    # orders by each coordinate of the field that each residual of a condition is about, (residuals, n), by the
+    # condition's number and the face
+    condition_orders: Mapping[tuple[int, int, int], np.ndarray] = field(default_factory=dict)
+    past: PastValues | None = None  # values of the fields at earlier moments, for delays
+    # numbers of the fields that uphold constraints and do not occur in them, as the pressure of an incompressible flow.
+    # In time they make differential-algebraic equations of index 2
+    multipliers: tuple[int, ...] = ()
+    # by how many coefficients the space of multipliers is smaller than that of other fields, for each coordinate
+    closings: tuple[int, ...] = ()
+    # for each residual of a condition whether it is about a multiplier alone, (residuals,), by the condition's number
+    # and the face
+    about_multipliers: Mapping[tuple[int, int, int], np.ndarray] = field(default_factory=dict)
+    constant: Constant | None = None  # what determines the constant of a field of which only derivatives occur
+    # conditions where a field is carried out of the domain, which those where it comes in already determine
+    surplus: tuple[ResidualTerm, ...] = ()
+
+    @property
+    def periodic(self) -> tuple[bool, ...]:
+        """For each coordinate whether the solution is periodic in it."""
+        return tuple(name in self.form.periodic for name in self.form.domain.coordinates)
+
+    def axes(self, breakpoints: Sequence[np.ndarray], degrees: Sequence[int]) -> list[SplineAxis]:
+        """Coordinates with these breakpoints, see `axis`."""
+        return [self.axis(*each) for each in zip(breakpoints, degrees, self.periodic, strict=True)]
+
+    def axis(self, breakpoints: np.ndarray, degree: int, periodic: bool) -> SplineAxis:
+        """A coordinate of space with these breakpoints.
+
+        A periodic one of a flow between walls has an odd number of intervals: with an even one a pressure that changes
+        its sign from interval to interval has no slope at any point, so that nothing determines it.
+        """
+        has_walls = any(count for axis, count in enumerate(self.closings) if axis != self.form.time)
+        count = len(breakpoints) - 1
+        if periodic and has_walls and count % 2 == 0:
+            shares = np.linspace(0, count, count + 2)
+            breakpoints = np.interp(shares, np.arange(count + 1), breakpoints)
+        return SplineAxis(breakpoints, degree, periodic)
+
+    def faces(self) -> Iterator[tuple[int, int, int]]:
+        """Numbers of conditions with coordinate and end (0 or 1) of every face on which they hold."""
+        names = [piece.name for piece in self.form.domain.pieces]
+        for number, term in enumerate(self.form.condition_terms):
+            for name in term.pieces:
+                yield number, *divmod(names.index(name), 2)
+
+    def is_free(self, field: int, slopes: Slopes) -> bool:
+        """True if only derivatives of a field occur, in the equation with these slopes and in all conditions."""
+        terms = self.form.condition_terms
+        of_faces = (_probed(self.form, terms[number], (axis, end)) for number, axis, end in self.faces())
+        return all(any(index) for each in (slopes, *of_faces) for _, slot, index in each if slot == field)
+
+    def blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
+        """Blocks of the equation and of all conditions, with as many rows as there are coefficients."""
+        return [*self.equation_blocks(axes), *self.condition_blocks(axes), *self.multiplier_blocks(axes)]
+
+    def equation_blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
+        """Blocks of the equation: one for all residuals that have the same orders, and so the same points."""
+        if self.constant is None:
+            constraint = None
+        else:
+            constraint = self.constant.constraint
+        return [
+            EquationBlock(
+                self.form,
+                self.form.equation_term,
+                numbers,
+                axes,
+                [axis.collocation_points(m) for axis, m in zip(axes, orders, strict=True)],
+                past=self.past,
+                balanced=numbers.index(constraint) if constraint in numbers else None,
+            )
+            for orders, numbers in alike(self.orders)
+        ]
+
+    def imbalance(self, axes: Sequence[SplineAxis], coef: np.ndarray) -> float:
+        """Mean residual, in magnitude, of the equation that holds up to a constant; 0 where there is none."""
+        for block in self.equation_blocks(axes):
+            if isinstance(block, EquationBlock) and block.balanced is not None:
+                return abs(float(replace(block, balanced=None).residuals(coef)[block.balanced].mean()))
+        return 0.0
+
+    def condition_blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
+        """Blocks of the conditions: on each face at those points that faces of higher priority leave to it."""
+        blocks = []
+        for condition, axis, end in self.faces():
+            above = self.priority[: self.priority.index(axis)]
+            term = self.form.condition_terms[condition]
+            key = (condition, axis, end)
+            orders = self.condition_orders[key]
+            about = self.about_multipliers.get(key, np.zeros(len(orders), dtype=bool))
+            for (*left, is_about), numbers in alike(np.column_stack([orders, about])):
+                points = [
+                    line.breakpoints[[-1 if end else 0]]
+                    if number == axis
+                    else line.collocation_points(self.closings[number])
+                    if is_about
+                    else line.collocation_points(left[number])
+                    if number in above
+                    else line.all_points()
+                    for number, line in enumerate(axes)
+                ]
+                blocks.append(RowBlock(self.form, term, numbers, axes, points, (axis, end)))
+        return blocks
+
+    def multiplier_blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
+        """Blocks that make the space of multipliers smaller, and that of the constant of one of them."""
+        blocks = list[RowBlock]()
+        form = self.form
+        closed = [axis for axis, count in enumerate(self.closings) if count]
+        given = {(axis, end) for (_, axis, end), about in self.about_multipliers.items() if about.any()}
+        for place, axis in enumerate(closed):
+            ends = [-2, 1] if (axis, 0) in given else [1, -2]  # first that end at which nothing is given
+            points = [
+                line.breakpoints[ends[: self.closings[axis]]]
+                if number == axis
+                else line.collocation_points(self.closings[number])
+                if number in closed[:place]
+                else line.all_points()
+                for number, line in enumerate(axes)
+            ]
+            blocks.append(ClosingBlock(form, form.equation_term, self.multipliers, axes, points, closed=axis))
+        if self.constant is not None:
+            points = [
+                line.collocation_points(self.closings[number])
+                if number == form.time
+                else np.zeros(0)
+                if self.constant.place is None
+                else self.constant.place[[number]]
+                for number, line in enumerate(axes)
+            ]
+            field = self.constant.field
+            value = self.constant.value
+            blocks.append(ConstantBlock(form, form.equation_term, (field,), axes, points, value=value))
+        return blocks
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """Value that fixes the constant of a field: at a place, or the mean at each moment."""
+
+    field: int  # number of the field
+    constraint: int  # number of the residual that it upholds: it holds up to a constant, see `EquationBlock`
+    place: np.ndarray | None = None  # the point, (n,); the mean if left out
+    value: float = 0.0  # value there, or mean
+
+
+def alike(orders: np.ndarray) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Different rows of orders, each with the numbers of the residuals that have it."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for number, row in enumerate(orders.tolist()):
+        groups.setdefault(tuple(row), []).append(number)
+    return [(row, tuple(numbers)) for row, numbers in groups.items()]
+
+
+def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | str:
+    """The statement, or the reason why products of splines of the coordinates do not hold it, as a clause."""
+    domain = form.domain
+    if type(domain) is not Box or domain.dimension > most_axes:
+        return f"the domain is no box of at most {most_axes} coordinates"
+    if form.parts is not None:
+        return "there are interfaces"
+    if form.coefficients:
+        return "there are unknown coefficients"
+    means = [mean_given(form, term) for term in form.condition_terms]
+    others = tuple(term for term, mean in zip(form.condition_terms, means, strict=True) if mean is None)
+    form = replace(form, condition_terms=others)
+    means = [each for each in means if each is not None]
+    stated = form.equation_term, form.fields, domain, form.coefficients, probes_of(form, None), form.time
+    is_past = not any(term.requirements.integrals for term in others) and integrates_past(*stated)
+    if (form.has_quadratures and not is_past) or form.hard.values or len(means) > 1:
+        return "there are integrals or hard conditions"
+    if form.order > MAX_PRODUCT_DEGREE - 2:
+        return f"the order is above {MAX_PRODUCT_DEGREE - 2}"
+    count = len(form.equation_term.requirements.sizes)
+    if count != len(form.fields):
+        return "there are not as many equations as fields"
+    form, surplus = _without_outflow(form)
+    slopes = _probed(form, form.equation_term)
+    residual_orders, field_orders = orders_of(form, slopes)
+    statement = Statement(form, residual_orders, field_orders, tuple(range(domain.dimension)), surplus=surplus)
+    given = np.zeros(domain.dimension, dtype=int)
+    normal = np.zeros(domain.dimension, dtype=int)
+    for number, axis, _ in statement.faces():
+        requirements = form.condition_terms[number].requirements
+        given[axis] += len(requirements.sizes)
+        normal[axis] = max(normal[axis], *(requirements.order(name, [axis]) for name in form.fields))
+    mean = means[0] if means else None
+    flow = with_pressure(statement, slopes, mean)
+    if isinstance(flow, str):
+        return flow
+    if flow.constant is None and form.time is None and len(form.fields) == 1 and statement.is_free(0, slopes):
+        constant = _constant(form, 0, 0, mean)  # as that of a Neumann problem
+        if not isinstance(constant, str):
+            flow = replace(flow, constant=constant)
+    if (form.observations or means) and flow.constant is None:
+        if form.observations:
+            return "there are measured values"
+        return "there are integrals or hard conditions"
+    _spare_conditions(statement)
+    expected = residual_orders.sum(0) - flow.closings
+    for axis, repeats in enumerate(statement.periodic):
+        if repeats:
+            if given[axis]:
+                return "there are conditions on the ends of a periodic coordinate"
+            residual_orders[:, axis] = field_orders[:, axis] = 0
+        elif given[axis] != expected[axis]:
+            return "there are not as many conditions as the order of the equations"
+    if not flow.multipliers and flow.constant is None:
+        flow = multipliers_in_time(statement, slopes)
+    priority = tuple(np.argsort(normal, kind="stable").tolist())
+    orders: dict[tuple[int, int, int], np.ndarray] = {}
+    for number, axis, end in statement.faces():
+        term = form.condition_terms[number]
+        orders[number, axis, end] = np.repeat(residual_orders[:1], len(term.requirements.sizes), 0)
+        if domain.dimension > 1 and not bool((residual_orders == residual_orders[0]).all()):
+            of_conditions = _orders_of_conditions(
+                _probed(form, term, (axis, end)), field_orders, orders[number, axis, end]
+            )
+            if of_conditions is None or sorted(residual_orders.tolist()) != sorted(field_orders.tolist()):
+                return "the equations of a system have different orders, and their fields do not have the same ones"
+            orders[number, axis, end] = of_conditions
+    if not _fit_fields(
+        orders, field_orders, [axis for axis in range(domain.dimension) if not any(flow.closings[axis : axis + 1])]
+    ):
+        return "some field has more conditions than its own order, and another one has fewer"
+    return replace(flow, priority=priority, condition_orders=orders)
+
+
+def _fit_fields(orders: Mapping[tuple[int, int, int], np.ndarray], field_orders: np.ndarray, axes: list[int]) -> bool:
+    """True if along these coordinates the fields of each orders have as many conditions as their own orders.
+
+    Else the rows are not as many as the coefficients, for conditions on faces meet along fewer or more edges.
+    """
+    for axis in axes:
+        rows = [tuple(row) for (_, along, _), each in orders.items() if along == axis for row in each.tolist()]
+        wanted = [tuple(row) for row in field_orders.tolist() for _ in range(row[axis])]
+        if sorted(rows) != sorted(wanted):
+            return False
+    return True
+
+
+def _without_outflow(form: StrongForm) -> tuple[StrongForm, tuple[ResidualTerm, ...]]:
+    """The problem without the conditions on outflow faces of a first-order equation, and those conditions.
+
+    Raises an InputError for a condition on an outflow face without one on the opposite face, the inflow.
+    """
+    domain = form.domain
+    time = form.time
+    surplus = list[ResidualTerm]()
+    if time is None or len(form.fields) > 1 or form.order > 1 or not form.is_linear:
+        return form, ()
+    for axis in (axis for axis, name in enumerate(domain.coordinates) if axis != time and name not in form.periodic):
+        faces = domain.pieces[2 * axis : 2 * axis + 2]
+        given = (form.equation_term.residuals, form.fields, domain, form.coefficients)
+        flows = [flow_through(*given, (axis, end), time) for end in (0, 1)]
+        if sorted(flows) != [-1, 1]:
+            continue
+        out = faces[flows.index(1)].name
+        into = faces[flows.index(-1)].name
+        on_outflow = [term for term in form.condition_terms if out in term.pieces]
+        if on_outflow and not any(into in term.pieces for term in form.condition_terms):
+            raise InputError(
+                f"conditions of an equation of first order must hold where it carries {form.fields[0]} into the "
+                f"domain, on {into!r}, got {on_outflow[0].label} on {out!r} alone, where it leaves"
+            )
+        surplus += [replace(term, pieces=(out,)) for term in on_outflow]
+        left = (replace(term, pieces=tuple(p for p in term.pieces if p != out)) for term in form.condition_terms)
+        form = replace(form, condition_terms=tuple(term for term in left if term.pieces))
+    return form, tuple(surplus)
+
+
+def _spare_conditions(statement: Statement) -> None:
+    """Lower the orders by coordinates of residuals that need no condition on a face on which none is given."""
+    form = statement.form
+    term = statement.form.equation_term
+    given = {(axis, end) for _, axis, end in statement.faces()}
+    axes = [axis for axis, repeats in enumerate(statement.periodic) if not repeats and axis != form.time]
+    for axis, end in ((axis, end) for axis in axes for end in (0, 1) if (axis, end) not in given):
+        free = needs_no_condition(term.residuals, form.fields, form.domain, form.coefficients, (axis, end))
+        for number in {number for number, _ in free}:
+            statement.orders[number, axis] -= all(free[key] for key in free if key[0] == number)
+        for slot, name in enumerate(form.fields):
+            own = [is_free for (_, each), is_free in free.items() if each == name]
+            statement.field_orders[slot, axis] -= bool(own) and all(own)
+
+
+def _orders_of_conditions(slopes: Slopes, field_orders: np.ndarray, like: np.ndarray) -> np.ndarray | None:
+    """Orders of the field of each residual of a condition; None where one joins fields of different orders."""
+    orders = np.full_like(like, -1)
+    for number, slot, _ in slopes:
+        if (orders[number] >= 0).all() and (orders[number] != field_orders[slot]).any():
+            return None
+        orders[number] = field_orders[slot]
+    return orders
+
+
+def start_terms(form: StrongForm) -> tuple[ResidualTerm, ...]:
+    """Conditions at the first moment; none if others are at the last one, or do not give one value or rate each."""
+    if form.time is None:
+        return ()
+    name = form.domain.coordinates[form.time]
+    first, *last = (piece.name for piece in form.domain.pieces if piece.coordinate == name)
+    terms = tuple(term for term in form.condition_terms if {first, *last}.intersection(term.pieces))
+    for term in terms:
+        face = form.time, 0
+        block = scattered_block(form, term, probes_of(form, face), face)
+        keys = sorted(_probed(form, term, face))
+        if (
+            set(last).intersection(term.pieces)
+            or [number for number, _, _ in keys] != list(block.numbers)
+            or any(sum(index) > min(index[form.time], 1) for _, _, index in keys)
+            or not is_linear_in_fields(term.residuals, form.fields, form.domain, block.x, {}, block.normal)
+        ):
+            return ()
+    return terms
+
+
+def scattered_block(form: StrongForm, term: ResidualTerm, x: Tensor, face: tuple[int, int] | None = None) -> RowBlock:
+    """All residuals of a term at any points (N, n), which lie on a face of the box for conditions."""
+    block = RowBlock(form, term, tuple(range(len(term.requirements.sizes))), [], [np.zeros(len(x))], face)
+    block.x = x
+    return block
+
+
+def probes_of(form: StrongForm, face: tuple[int, int] | None, count: int = PROBES) -> Tensor:
+    """Points (N, n) of a dry run, inside or on a face of the box."""
+    x = probes(form.domain, count=count)[0]
+    if face is not None:
+        x[:, face[0]] = form.domain.bounds[face]
+    return x
+
+
+def _probed(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | None = None) -> Slopes:
+    """Slopes of the residuals of a term by all derivatives, at random points and values of the fields."""
+    x = probes_of(form, face)
+    return scattered_block(form, term, x, face).evaluate_jet(random_jet(term, len(x)), with_slopes=True)[1]
+
+
+def random_jet(term: ResidualTerm, count: int) -> dict[tuple[int, Index], Tensor]:
+    """Random values (count,), far from zero, of all derivatives that a term uses."""
+    generator = torch.Generator().manual_seed(PROBE_SEEDS[1])
+    return {key: torch.rand(count, generator=generator, dtype=torch.float64) + 0.5 for key in term.requirements.keys}
+
+
+def multipliers_in_time(statement: Statement, slopes: Slopes) -> Statement:
+    """The statement with multipliers: fields without start and rate, where no constraint, without rates, has any.
+
+    Orders by time of constraints and multipliers become those of a first-order equation.
+    """
+    form = statement.form
+    time = statement.form.time
+    orders = statement.orders
+    constraints = np.flatnonzero(orders[:, time] == 0)
+    algebraic = np.flatnonzero(statement.field_orders[:, time] == 0)
+    is_index_1 = any(number in constraints and slot in algebraic for number, slot, _ in slopes)
+    is_first_order = int(orders[:, time].max()) == 1
+    if not start_terms(form) or is_index_1 or not is_first_order or len(constraints) != len(algebraic):
+        return statement
+    if not len(algebraic):
+        return statement
+    orders[constraints, time] = statement.field_orders[algebraic, time] = 1
+    closings = tuple(int(axis == time) for axis in range(form.domain.dimension))
+    return replace(statement, multipliers=tuple(algebraic.tolist()), closings=closings)
+
+
+def mean_given(form: StrongForm, term: ResidualTerm) -> tuple[int, float] | None:
+    """Number of the field whose mean over the box a condition gives, and the mean; None for any other condition.
+
+    Such a condition is a linear integral of the values of the field over all coordinates of space, with a constant
+    kernel.
+    """
+    domain = form.domain
+    integrals = term.requirements.integrals
+    space = [axis for axis in range(domain.dimension) if axis != form.time]
+    if any(term.requirements.derivatives.values()) or len(integrals) != 1 or len(term.requirements.sizes) != 1:
+        return None
+    ((name, along, _), count), *_ = integrals.items()
+    if (list(along) if isinstance(along, tuple) else [along]) != space:
+        return None
+    box = Box(**{domain.coordinates[axis]: domain.ends[domain.coordinates[axis]] for axis in space})
+    places, weights = box.quadrature(round(count ** (1 / len(space))))
+    x, normal = domain.boundary(PROBES, "sobol", PROBE_SEEDS[0], term.pieces)
+    recorder = PlaceRecorder(x)
+
+    def residual(values: Tensor) -> Tensor:
+        """Residual at points of the boundary for values of the field (q,) at the places of the integral."""
+
+        def elsewhere(axis: int | tuple[int, ...], at: Tensor, *_: bool) -> Tensor:
+            recorder((name, axis, 0), at)
+            return values.expand(len(x), -1)
+
+        reader = Field(lambda index: x.new_zeros(len(x)), domain.coordinates, elsewhere)
+        fields = dict.fromkeys(form.fields, reader)
+        return term.residuals(EvaluationContext(domain.coordinates, x, fields, {}, normal))[0]
+
+    generator = torch.Generator().manual_seed(PROBE_SEEDS[1])
+    values = torch.rand(count, generator=generator, dtype=torch.float64)
+    at_zero, at_values, at_weights = (residual(each) for each in (0 * values, values, weights / weights.mean()))
+    if recorder.places[name, along, 0].shape[1:] != (len(places), domain.dimension):
+        return None
+    slope = float((at_weights - at_zero).mean() / (weights.square().sum() / weights.mean()))
+    gap = at_values - at_zero[0] - slope * weights @ values
+    is_whole = bool(torch.isclose(recorder.places[name, along, 0][..., space], places).all())
+    if not is_whole or not float(gap.abs().max()) <= MEAN_AGREES * abs(slope) * float(weights.sum()):
+        return None
+    return form.fields.index(name), float(-at_zero[0] / slope / weights.sum())
+
+
+def _constant(form: StrongForm, field: int, constraint: int, mean: tuple[int, float] | None) -> Constant | str:
+    """Value or mean that fixes the constant of a field of which only derivatives occur; a clause without one."""
+    observed = form.observations
+    names = {each.field for each in observed}
+    points = sum(len(each.values) for each in observed)
+    if mean is not None and mean[0] == field and not observed:
+        return Constant(field, constraint, value=mean[1])
+    if mean is None and form.time is None and points == 1 and names <= {None, form.fields[field]}:
+        return Constant(field, constraint, observed[0].x[0].double().numpy(), float(observed[0].values[0]))
+    if mean is None and form.time is not None and not observed:
+        return Constant(field, constraint)
+    return f"the constant of {form.fields[field]} is not determined by one value"
+
+
+def with_pressure(statement: Statement, slopes: Slopes, mean: tuple[int, float] | None) -> Statement | str:
+    """The statement with a multiplier between walls, as the pressure of a flow; unchanged where there is none.
+
+    All equations but one, the constraint, are of the same order along each coordinate with walls, at least 2; one field
+    is of order 1 at most and does not occur in the constraint. Orders of both become those of the other ones.
+    """
+    form = statement.form
+    time = statement.form.time
+    dimension = statement.form.domain.dimension
+    unchanged = replace(statement, closings=(0,) * dimension)
+    orders = statement.orders
+    field_orders = statement.field_orders
+    walls = [axis for axis, repeats in enumerate(statement.periodic) if not repeats and axis != time]
+    if not walls:
+        return unchanged
+    space = [axis for axis in range(dimension) if axis != time]
+    others = np.flatnonzero((orders[:, walls] >= 2).all(1))
+    low = np.flatnonzero((field_orders[:, space] <= 1).all(1))
+    if len(others) != len(orders) - 1 or len(low) != 1 or (orders[others] != orders[others[:1]]).any():
+        return unchanged
+    (constraint,), (pressure,) = np.setdiff1d(np.arange(len(orders)), others).tolist(), low.tolist()
+    if any(number == constraint and slot == pressure for number, slot, _ in slopes):
+        return unchanged
+    if time is not None and (orders[constraint, time] or field_orders[pressure, time] or not start_terms(form)):
+        return unchanged
+    about: dict[tuple[int, int, int], np.ndarray] = {}
+    given = np.zeros(dimension, dtype=int)
+    for key in statement.faces():
+        number, axis, end = key
+        term = form.condition_terms[number]
+        keys = _probed(form, term, (axis, end)).keys()
+        slots = [{slot for row, slot, _ in keys if row == k} for k in range(len(term.requirements.sizes))]
+        about[key] = np.array([each == {pressure} for each in slots])
+        given[axis] += about[key].sum()
+    if time is not None and given[time]:
+        name = form.fields[pressure]
+        raise InputError(
+            f"Initial must leave out {name}, which has no rate of change: the equations give it at the first moment "
+            f"too, got an initial {name}"
+        )
+    closings = np.zeros(dimension, dtype=int)
+    closings[walls] = orders[others[0], walls]
+    closings -= given
+    if time is not None:
+        closings[time] = 1
+    if (given > 0).sum() > 1 or (closings < 0).any() or (closings[walls] > 2).any():
+        return f"the conditions for {form.fields[pressure]} are too many, or not on opposite faces"
+    constant = None
+    if statement.is_free(pressure, slopes):
+        found = _constant(form, pressure, constraint, mean)
+        if isinstance(found, str):
+            return found
+        constant = found
+    orders[constraint] = orders[others[0]]
+    field_orders[pressure] = orders[others[0]]
+    return replace(
+        unchanged,
+        multipliers=(pressure,),
+        closings=tuple(closings.tolist()),
+        about_multipliers=about,
+        constant=constant,
+    )
+
+
+def check_start(statement: Statement, axes: Sequence[SplineAxis], state: np.ndarray) -> None:
+    """Raise an InputError where the initial state of a flow, (*counts, fields), has a divergence or leaves its walls.
+
+    Such a flow jumps at the first moment, with a layer at walls of no thickness and a pressure without bound.
+    """
+    form = statement.form
+    time = statement.form.time
+    if time is None or not any(count for axis, count in enumerate(statement.closings) if axis != time):
+        return
+    coef = np.stack([state] * axes[time].count, time)
+    velocities = [slot for slot in range(len(form.fields)) if slot not in statement.multipliers]
+    size = float(np.abs(state[..., velocities]).max())
+    for block in [*statement.condition_blocks(axes), *statement.equation_blocks(axes)]:
+        if block.face is not None and block.face[0] == time:
+            continue
+        points = [axes[k].breakpoints[:1] if k == time else each for k, each in enumerate(block.points)]
+        first = RowBlock(form, block.term, block.numbers, axes, points, block.face)
+        values, slopes = first.evaluate(coef)
+        for number, row in enumerate(values):
+            own = {key: slope for key, slope in slopes.items() if key[0] == number}
+            if not own or any(slot in statement.multipliers or index[time] for _, slot, index in own):
+                continue
+            order = max(sum(index) for _, _, index in own)
+            if order != (block.face is None):
+                continue  # a slope at a wall that does not fit makes a weaker layer
+            if order:
+                length = float(form.domain.size[[k for k in range(len(axes)) if k != time]].min())
+            else:
+                length = 1.0
+            gap = float((np.abs(row) / max(abs(slope).max() for slope in own.values())).max()) * length
+            if gap > LEAST_GAP * max(size, 0.0 if order else gap):
+                if block.face is None:
+                    face = None
+                else:
+                    face = form.domain.pieces[2 * block.face[0] + block.face[1]].name
+                if face is None:
+                    where = "have no divergence"
+                else:
+                    where = f"fit the conditions on {face}"
+                names = ", ".join(form.fields[slot] for slot in velocities)
+                raise InputError(
+                    f"the initial values of {names} must {where}, got a gap of {gap:.2g}: let a speed that starts at "
+                    "once grow over a short time, as by 1 - exp(-(t / 0.1)**2)"
+                )
+
+
+def orders_of(form: StrongForm, slopes: Slopes | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Orders by each coordinate of every residual of the equation, and of every field in it."""
+    of_residuals = np.zeros((len(form.equation_term.requirements.sizes), form.domain.dimension), dtype=int)
+    of_fields = np.zeros((len(form.fields), form.domain.dimension), dtype=int)
+    for number, slot, index in slopes or _probed(form, form.equation_term):
+        of_residuals[number] = np.maximum(of_residuals[number], index)
+        of_fields[slot] = np.maximum(of_fields[slot], index)
+    return of_residuals, of_fields

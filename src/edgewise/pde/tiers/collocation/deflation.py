@@ -1,0 +1,155 @@
+"""Other solutions of a nonlinear problem: Newton's method that is kept away from the solutions that are known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edgewise.pde.algebra.newton import newton, newton_step, norm_of, shape_of
+from edgewise.pde.spaces.axis import SplineAxis, carried
+from edgewise.pde.spaces.blocks import EquationBlock
+from edgewise.pde.spaces.statement import Statement
+from edgewise.pde.tiers.collocation.stationary import first_axes, refined
+from edgewise.settings import ABOVE_ZERO
+
+# Steps of the deflated method from one start, and the longest step relative to the fields (it converges as Newton's
+# method does, once it is near a solution, and before it wanders).
+DEFLATED_STEPS = 20
+LONGEST_STEP = 10.0
+MULTIPLES = (2.0, -1.0, 10.0)  # of known solutions, with which it begins
+RESPONSES = (0.3, 2.0, 10.0)  # multiples of the response to a source
+ZERO_FIELD = 1e-9  # fields below this size are zero
+NEARLY = 1e-2  # relative length of a step below which Newton's method itself may go on
+# Relative distance of two solutions that are different, far above the error of the coarse grid; and the change on a
+# finer grid up to which a solution is one of the equation, and not of the grid alone.
+DISTINCT = 1e-3
+UNCHANGED = 1e-2
+
+
+def others(
+    statement: Statement, known: Sequence[nn.Module], most_starts: int | None = None
+) -> Iterator[tuple[list[SplineAxis], np.ndarray]]:
+    """Find solutions of a nonlinear problem that are not known yet, on a coarse grid."""
+    # The residual F(u) is multiplied by the product over known solutions v of 1 / r + 1, with r = |u - v|^2 / |v|^2,
+    # which is infinite at v. Newton's step d for F becomes d / (1 - q), with q the derivative of the logarithm of the
+    # factor along d [1], so that the factor costs nothing. Starts are known solutions plus multiples of their response
+    # to a constant source, which near a fold points to the next solution; zero; multiples of the known solutions; and
+    # constants of their size. |v| is 1 for v = 0.
+    # [1] P. Farrell, A. Birkisson, S. Funke, "Deflation techniques for finding distinct solutions of nonlinear partial
+    # differential equations", SIAM J. Sci. Comput. 37 (2015) A2026.
+    axes = first_axes(statement)
+    found = []
+    for network in known:
+        solved = newton(statement, axes, interpolated(network, axes))
+        if solved is None:
+            return  # the grid does not resolve it, so that the distance from it would mean nothing
+        found.append(solved[0])
+    for start in list(_starts(statement, axes, found))[:most_starts]:
+        while True:
+            near = _deflated(statement, axes, start, found)
+            if near is None:
+                solved = None
+            else:
+                solved = newton(statement, axes, near)
+            if solved is None or min(_distance(solved[0], each) for each in found) < DISTINCT:
+                break
+            found.append(solved[0])
+            if _is_kept(statement, axes, solved[0]):  # else it is one of the grid alone, which is not found again
+                yield axes, solved[0]
+
+
+def _starts(statement: Statement, axes: list[SplineAxis], found: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+    """Coefficients with which deflated Newton steps begin, those first that have found most."""
+    shape = shape_of(statement, axes)
+    size = max(_size(each) for each in found)
+    responses = [(each, _response(statement, axes, each)) for each in found]
+
+    def moved(factor: float) -> Iterator[np.ndarray]:
+        for each, response in responses:
+            if response is not None:
+                yield from (each + sign * factor * size * response for sign in (1.0, -1.0))
+
+    yield from moved(RESPONSES[0])
+    yield np.zeros(shape)
+    yield from (factor * each for each in found for factor in MULTIPLES)
+    yield from (np.full(shape, value) for value in (size, -size))
+    for factor in RESPONSES[1:]:
+        yield from moved(factor)
+
+
+def _response(statement: Statement, axes: list[SplineAxis], coef: np.ndarray) -> np.ndarray | None:
+    """Return the change of a solution by a constant source in all equations, of size 1; None where there is none."""
+    blocks = statement.blocks(axes)
+    source = []
+    for block in blocks:
+        values, slopes = block.evaluate(coef)
+        source.append((np.full_like(values, -1.0 if isinstance(block, EquationBlock) else 0.0), slopes))
+    solved = newton_step(statement, blocks, source, coef.shape)
+    if solved is None or not solved[0].any():
+        return None
+    return solved[0] / np.abs(solved[0]).max()
+
+
+def _deflated(
+    statement: Statement, axes: list[SplineAxis], coef: np.ndarray, found: Sequence[np.ndarray]
+) -> np.ndarray | None:
+    """Return coefficients near another solution, by deflated Newton steps from a start; None where they reach none."""
+    blocks = statement.blocks(axes)
+    scales = [_size(each) ** 2 for each in found]
+    for _ in range(DEFLATED_STEPS):
+        evaluated = [block.evaluate(coef) for block in blocks]
+        if not math.isfinite(norm_of(evaluated)):
+            return None
+        solved = newton_step(statement, blocks, evaluated, coef.shape)
+        if solved is None:
+            return None
+        step = solved[0]
+        slope = 0.0
+        for each, scale in zip(found, scales, strict=True):
+            gap = coef - each
+            r = max(float(np.mean(gap**2)) / scale, ABOVE_ZERO)
+            slope -= 2 * float(np.mean(gap * step)) / scale / (r * (1 + r))
+        step = step / (1 - slope if abs(1 - slope) > ABOVE_ZERO else 1.0)
+        size = max(float(np.abs(coef).max()), *(scale**0.5 for scale in scales))
+        length = float(np.abs(step).max())
+        if length > LONGEST_STEP * size:
+            step *= LONGEST_STEP * size / length
+        coef = coef + step
+        if length < NEARLY * size:
+            return coef
+    return None
+
+
+def _size(coef: np.ndarray) -> float:
+    """Root mean square of coefficients; 1 for u = 0, since coordinates and data are of size 1."""
+    size = float(np.sqrt(np.mean(coef**2)))
+    return size if size > ZERO_FIELD else 1.0
+
+
+def _is_kept(statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray) -> bool:
+    """Return whether a solution on one grid is one on a finer grid too."""
+    finer = statement.axes([refined(axis.breakpoints, 2.0) for axis in axes], [axis.degree for axis in axes])
+    start = carried(coef, axes, finer)
+    solved = newton(statement, finer, start)
+    return solved is not None and _distance(solved[0], start) < UNCHANGED
+
+
+def _distance(one: np.ndarray, other: np.ndarray) -> float:
+    """Distance of two functions by their coefficients, relative to the larger."""
+    size = max(float(np.abs(one).max()), float(np.abs(other).max()), ABOVE_ZERO)
+    return float(np.abs(one - other).max()) / size
+
+
+@torch.no_grad()
+def interpolated(network: Callable[[Tensor], Tensor], axes: Sequence[SplineAxis]) -> np.ndarray:
+    """Coefficients of the splines that have the values of a network at the Greville points."""
+    points = [axis.all_points() for axis in axes]
+    places = torch.from_numpy(np.stack([each.ravel() for each in np.meshgrid(*points, indexing="ij")], 1))
+    coef = network(places).numpy().reshape(*(len(each) for each in points), -1)
+    for number, axis in enumerate(axes):
+        coef = axis.interpolated(coef, number)
+    return coef

@@ -1,0 +1,429 @@
+"""Problems without time: Newton's method on one grid, and grids that follow the residual between the points."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.outcomes import check_time
+from edgewise.pde.algebra import LinearSystem, solver_for
+from edgewise.pde.algebra.newton import (
+    defined_start,
+    missing_diffusion,
+    newton,
+    shape_of,
+    smooth_start,
+    stabilised,
+)
+from edgewise.pde.spaces.axis import SplineAxis, carried
+from edgewise.pde.spaces.blocks import EquationBlock, RowBlock, Slopes, wave_slopes
+from edgewise.pde.spaces.networks import TensorNetwork
+from edgewise.pde.spaces.statement import Statement
+from edgewise.pde.tiers.collocation.paths import sought_along_path
+from edgewise.settings import ABOVE_ZERO
+
+HIGHEST_DEGREE = 11  # needs the fewest coefficients for smooth solutions; graded breakpoints serve the others
+# Intervals of the first grid, by the number of coordinates: it is solved in a tenth of a second.
+FIRST_INTERVALS = {1: 16, 2: 8, 3: 6}
+# Largest factor by which an interval is refined in one stage, by the number of coordinates.
+REFINEMENT = {1: 4.0, 2: 2.0, 3: 1.6}
+# Shortest interval, relative to the domain: a layer of width 1e-10 is resolved; rounding is at 1e-16.
+SHORTEST_INTERVAL = 1e-11
+# Reduction of the residual that one stage aims at, where the estimated error does not say how much is needed.
+REDUCE = 1e4
+# Change of the length of intervals per length: neighbours differ by a factor of 1.5 at most.
+NEIGHBOUR_CHANGE = 0.5
+# The same for flows: at a corner where a pressure has no bound, the error of smooth splines is that of the ratio of
+# neighbours, however short they are. Measured under a lid.
+NEIGHBOUR_CHANGE_IN_FLOWS = 0.25
+# A coordinate, and in a solution that is not resolved an interval, whose error is below this share of the largest one
+# stays as it is; an error relative to the solution above which it is not resolved.
+MARKED_SHARE = 0.05
+UNRESOLVED_ERROR = 1e-2
+# Points of each coordinate at which a residual is looked for at least, by the number of coordinates, and factor by
+# which it must be larger than what is known to count: narrower sources are missed.
+SEARCH = {1: 2000, 2: 100, 3: 20}
+MISSED = 10.0
+# Coefficients of the largest grid, by the number of coordinates: a minute of one core.
+LARGEST_GRID = {1: 20_000, 2: 500_000, 3: 500_000}
+# Least factor of the error from one stage to the next that an estimate believes.
+LEAST_GAIN = 1e-2
+# Error where a residual is no number, as beyond the domain of a root: as large as fields are, so that it is refined.
+UNDEFINED_ERROR = 1.0
+# Of the size with which it would balance the other fields of a flow: smaller pressures and velocities count as if they
+# had this size, for their rounding is that of the others; pressures are a tenth of all forces at least.
+BALANCED_SHARE = 0.1
+# Weight of an error that is summed up over the whole time beside that of one slab, of which there are many
+LASTING_WEIGHT = 0.1
+MEAN_ROUNDING = 1e-15  # of the slopes of the shortest waves: means of residuals below it are rounding
+# Relative difference of two grids, and least size in units of the field, of a mean residual that is no error of theirs:
+# rounding leaves 1e-13.
+SETTLED = 1e-2
+LEAST_IMBALANCE = 1e-9
+OUT_OF_BALANCE = (
+    "No solution was found, for sources and what flows through the boundary contradict each other: two grids leave the "
+    "same mean residual."
+)
+# Factor by which residuals grow into changes of the solution, both in units of the field, above which it is hardly
+# determined: errors of 1e-9, as far as a residual is seen on two grids, are then one per cent of the field. Measured: a
+# shock that is free to move has 3e8 to 7e13, all other problems that were tried at most 5e4.
+LARGEST_GROWTH = 1e7
+HARDLY_DETERMINED = (
+    "The equation and its conditions hardly determine the solution, as where a layer may be moved: a residual changes "
+    "it by {growth:.0e} times as much."
+)
+# Steps of defect correction at most, the factor by which each must be smaller than the one before, and that by which a
+# stage with them must lower the residual for the next to have them.
+DEFECT_STEPS = 30
+DEFECT_FALL = 0.7
+WORTH_CORRECTING = 0.1
+FINER_ON_PATH = 1.5  # the second grid on which a fold is sought, relative to the first
+STALLS = 3  # stages without a smaller residual after which refinement ends
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """A solution on one grid.
+
+    Parameters
+    ----------
+    network : Module
+        The fields.
+    loss : float
+        Square of the largest error that the residual between collocation points implies, relative to the solution.
+    points : int
+        Number of collocation points.
+    work : float
+        Multiply-adds spent.
+    doubt : str
+        A sentence where two grids agree that there is no solution; "" where they do not.
+    is_fold : bool
+        Whether the residual is the least one near a fold, on two grids alike.
+    """
+
+    network: nn.Module
+    loss: float
+    points: int
+    work: float
+    doubt: str = ""
+    is_fold: bool = False
+
+
+def first_axes(statement: Statement) -> list[SplineAxis]:
+    """Return the axes of the coarsest grid."""
+    bounds = statement.form.domain.bounds.numpy()
+    first = [
+        np.linspace(low, high, max(FIRST_INTERVALS[len(bounds)], HIGHEST_DEGREE + 1 if repeats else 0) + 1)
+        for (low, high), repeats in zip(bounds, statement.periodic, strict=True)
+    ]
+    return statement.axes(first, [HIGHEST_DEGREE] * len(bounds))
+
+
+def stationary_stages(
+    statement: Statement, begin: tuple[list[SplineAxis], np.ndarray] | None = None
+) -> Iterator[Stage]:
+    """Solve on ever finer grids; ends where Newton's method fails, the residual stalls or the grid gets too large.
+
+    Newton's method begins at zero, or where the equation is not defined there at the mean of the functions on which it
+    was tried, or at given coefficients on given axes; and where that fails on the first grid at the smoothest function
+    with the conditions.
+    """
+    axes, coef = (first_axes(statement), None) if begin is None else begin
+    dimension = len(axes)
+    degrees = [HIGHEST_DEGREE] * len(axes)
+    before = axes
+    best = math.inf
+    stalls = 0
+    failures = 0
+    loss = 0.0
+    constant = 0.0
+    is_stabilised = is_corrected = is_resolved = False
+    fold: Stage | None = None  # which is named where finer grids have no solution either
+    while True:
+        check_time()
+        if coef is None:
+            start = defined_start(statement, axes)
+        else:
+            start = carried(coef, before, axes)
+        found = newton(statement, axes, start, is_stabilised)
+        is_first = found is None and axes is before and not statement.form.is_linear
+        if is_first and (smooth := smooth_start(statement, axes, start)) is not None:
+            found = newton(statement, axes, smooth)
+        if is_first and found is None:
+            finer = statement.axes([refined(axis.breakpoints, FINER_ON_PATH) for axis in axes], degrees)
+            end = sought_along_path(statement, axes, finer, start)
+            if end is not None and not end.is_solution:
+                loss = sum(float(each.max()) ** 2 for each in relative_errors(statement, end.axes, end.coef))
+                points = sum(block.rows for block in statement.blocks(end.axes))
+                fold = Stage(network_of(end.axes, end.coef), loss, points, end.work, is_fold=True)
+            elif end is not None:
+                axes = list(end.axes)
+                found = end.solved
+        solved = None if found is None else found[:2]
+        if solved is not None and is_corrected:
+            solved = corrected(statement, axes, *solved)
+        if found is None or solved is None:
+            failures += 1
+            if failures > STALLS or (coef is not None and is_resolved):
+                break
+            # An oscillating solution of a grid that resolves nothing is a worse start than none on a finer one.
+            axes = statement.axes([refined(axis.breakpoints, 2.0) for axis in axes], degrees)
+            coef = None
+            if math.prod(shape_of(statement, axes)) > LARGEST_GRID[dimension]:
+                break
+            continue
+        (coef, work), fold = solved, None
+        errors = relative_errors(statement, axes, coef)
+        loss = max(sum(float(each.max()) ** 2 for each in errors), LEAST_GAIN**2 * loss)
+        points = sum(block.rows for block in statement.blocks(axes))
+        constant, constant_before = statement.imbalance(axes, coef), constant
+        is_in_balance = abs(constant - constant_before) > SETTLED * constant or constant < LEAST_IMBALANCE
+        is_in_balance = is_in_balance or math.sqrt(loss) > constant
+        is_resolved = max(float(each.max()) for each in errors) < UNRESOLVED_ERROR
+        growth = 1.0 if statement.multipliers or not is_resolved else found[2]()
+        if growth > LARGEST_GROWTH:
+            doubt = HARDLY_DETERMINED.format(growth=growth)
+        else:
+            doubt = ""
+        yield Stage(network_of(axes, coef), loss, points, work, doubt if is_in_balance else OUT_OF_BALANCE)
+        was = is_stabilised, is_corrected
+        if not is_resolved:
+            is_stabilised = is_stabilised or has_layers(statement, axes, coef)
+            is_corrected = False
+        elif is_stabilised:  # corrections first, as long as they help: they need few intervals outside of layers
+            is_stabilised = is_corrected = dimension == 1 and (not is_corrected or loss < WORTH_CORRECTING * best)
+        best = best if was == (is_stabilised, is_corrected) else math.inf
+        stalls = stalls + 1 if is_resolved and loss >= best / 2 else 0
+        best = min(best, loss)
+        if stalls >= STALLS:
+            return
+        before = axes
+        if statement.multipliers:
+            change = NEIGHBOUR_CHANGE_IN_FLOWS
+        else:
+            change = NEIGHBOUR_CHANGE
+        axes = statement.axes(next_breakpoints(axes, errors, REDUCE, change), degrees)
+        is_same = all(a.intervals == b.intervals for a, b in zip(axes, before, strict=True))
+        if is_same and is_resolved:
+            axes = statement.axes([refined(axis.breakpoints, 1.3) for axis in axes], degrees)
+        if (is_same and not is_resolved) or math.prod(shape_of(statement, axes)) > LARGEST_GRID[dimension]:
+            return
+    if fold is not None:
+        yield fold
+
+
+def corrected(
+    statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray, work: float
+) -> tuple[np.ndarray, float]:
+    """Coefficients that fulfil all rows without the added diffusion, if steps with it lead there, and the work."""
+    # Defect correction [1]: each step lowers errors of what the grid resolves, and leaves waves from point to point as
+    # they are, which the rows themselves hardly determine where intervals are longer than layers.
+    # [1] P. Hemker, "Mixed defect correction iteration for the accurate solution of the convection diffusion equation",
+    # Multigrid Methods, Lecture Notes in Mathematics 960, 1982, 485.
+    blocks = statement.blocks(axes)
+    before = math.inf
+    slopes = [(stabilised(block, coef) if block.face is None else block.evaluate(coef))[1] for block in blocks]
+    system = LinearSystem(blocks, slopes, coef.shape)
+    solver = solver_for(statement, system)
+    if solver is None:
+        return coef, work
+    for _ in range(DEFECT_STEPS):
+        check_time()
+        step = solver(-np.concatenate([block.residuals(coef).ravel() for block in blocks])).reshape(coef.shape)
+        size = float(np.abs(step).max())
+        if not size < DEFECT_FALL * before:
+            break
+        coef = coef + step
+        before = size
+    return coef, work + system.work
+
+
+def has_layers(statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray) -> bool:
+    """True if first derivatives outweigh second ones within intervals somewhere, so that layers may be unseen."""
+    if statement.multipliers:  # diffusion would be as large an error as a pressure without bound at a corner
+        return False
+    return any(missing_diffusion(block, block.evaluate(coef)[1]) for block in statement.equation_blocks(axes))
+
+
+def local_errors(
+    statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray, of: Sequence[int] | None = None
+) -> list[np.ndarray]:
+    """Error of the fields that the residual between the points implies, for each interval of each coordinate.
+
+    A residual r is divided by the sum over its derivatives of slope times (pi / h)^order, the residual of the fastest
+    wave of amplitude 1 that intervals of length h hold, which is what a residual between points stems from. Between
+    points of one coordinate the others are those of the collocation, where the residual comes from this one alone; on
+    a coarse grid it is also looked at everywhere, lest a narrow source is missed; not so where only some coordinates
+    are of interest, `of`.
+    """
+    dimension = len(axes)
+    chosen = range(len(axes)) if of is None else of
+    found, searched = ([np.zeros(line.intervals) for line in axes] for _ in range(2))
+    most = [max(2, -(-SEARCH[dimension] // line.intervals)) for line in axes]
+    for block in [*statement.equation_blocks(axes), *statement.condition_blocks(axes)]:
+        if block.face is not None and block.face[0] not in chosen:
+            continue
+        free = [axis for axis in chosen if block.face is None or block.face[0] != axis]
+        everywhere = {axis: most[axis] for axis in free}
+        alone = [{axis: 2} for axis in free]
+        is_coarse = dimension > 1 and of is None and max(most) > 2
+        for counts, errors in [*((each, found) for each in alone), *([(everywhere, searched)] if is_coarse else [])]:
+            counts = everywhere if dimension == 1 and of is None else counts
+            points = [axes[k].fresh_points(counts[k]) if k in counts else block.points[k] for k in range(dimension)]
+            fresh = RowBlock(block.form, block.term, block.numbers, axes, points, block.face, block.past)
+            evaluated = fresh.evaluate(coef)
+            for axis, count in counts.items():
+                short = wave_slopes(fresh, evaluated[0].shape, evaluated[1], axis)
+                values = implied_errors(evaluated[0], short)
+                of_multipliers = {key: s for key, s in evaluated[1].items() if key[1] in statement.multipliers}
+                if of_multipliers:  # what a short slab makes small in other fields need not be so in these
+                    wave = wave_slopes(fresh, evaluated[0].shape, of_multipliers, axis)
+                    own = implied_errors(evaluated[0], np.where(wave > ABOVE_ZERO, wave, math.inf))
+                    values = np.maximum(values, own * cell_roots(fresh))
+                if of is not None:
+                    values = np.maximum(values, lasting_errors(fresh, coef, *evaluated, short, axis, count))
+                largest = values.max(tuple(other for other in range(dimension) if other != axis))
+                errors[axis] = np.maximum(errors[axis], largest.reshape(-1, count).max(1))
+    known = MISSED * max(float(each.max()) for each in found)
+    # A residual that is large everywhere does not tell which coordinate is too coarse: all of them are refined alike.
+    if max(float(each.max()) for each in searched) > known:
+        found = [np.maximum(each, other) for each, other in zip(found, searched, strict=True)]
+    return found
+
+
+def relative_errors(statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray) -> list[np.ndarray]:
+    """Local errors relative to the fields, or to themselves where they are larger."""
+    errors = local_errors(statement, axes, coef)
+    size = float(np.abs(coef).max()) + max(float(each.max()) for each in errors)
+    return [each / max(size, ABOVE_ZERO) for each in errors]
+
+
+def cell_roots(block: RowBlock) -> np.ndarray:
+    """Root of the size of the cell in which each point of a block lies, relative to cells of an even grid.
+
+    With this factor errors are those in the mean square: a pressure may have no bound at a corner.
+    """
+    roots = np.ones(())
+    for line, at in zip(block.axes, block.points, strict=True):
+        lengths = np.diff(line.breakpoints)
+        roots = np.multiply.outer(roots, np.sqrt(lengths[line.places(at)] / lengths.mean()))
+    return roots
+
+
+def implied_errors(values: np.ndarray, wave: np.ndarray) -> np.ndarray:
+    """Errors that residuals imply by those of waves, see `local_errors`: the largest of all residuals at each point."""
+    errors = (np.abs(values) / wave).max(0)
+    return np.where(np.isfinite(errors), errors, UNDEFINED_ERROR)
+
+
+def lasting_errors(
+    block: RowBlock, coef: np.ndarray, values: np.ndarray, slopes: Slopes, short: np.ndarray, axis: int, count: int
+) -> np.ndarray:
+    """Errors in the whole domain that means of residuals over intervals of a coordinate, `count` points each, imply.
+
+    A wave as long as an interval is damped by the highest derivatives; what is left in the mean over intervals is a
+    source in every slab of time. Means within rounding do not count; `short` are the `wave_slopes` of the coordinate.
+    """
+    lines = np.moveaxis(values, axis + 1, -1)
+    means = np.abs(lines.reshape(*lines.shape[:-1], -1, count).mean(-1)).repeat(count, -1)
+    rounding = MEAN_ROUNDING * float(np.abs(coef).max()) * short
+    lasting = np.maximum(np.moveaxis(means, -1, axis + 1) - rounding, 0.0)
+    errors = LASTING_WEIGHT * (lasting / wave_slopes(block, values.shape, slopes, None)).max(0)
+    return np.where(np.isfinite(errors), errors, UNDEFINED_ERROR)
+
+
+def balanced_sizes(
+    statement: Statement, blocks: Sequence[RowBlock], evaluated: Sequence[tuple[np.ndarray, Slopes]], sizes: np.ndarray
+) -> np.ndarray:
+    """Least sizes of a pressure, and of velocities of a flow, beside other fields of sizes (fields,).
+
+    They are a share of what balances the others, as waves as long as the domain: of a pressure the forces in all
+    residuals in which it occurs, of a velocity the slopes of the others in the divergence. Other fields get 0.
+    """
+    balanced = np.zeros_like(sizes)
+    multipliers = set(statement.multipliers)
+    time = statement.form.time
+    assert time is not None
+    for block, (_, slopes) in zip(blocks, evaluated, strict=True):
+        waves = np.zeros((len(block.numbers), len(sizes)))
+        for slot in {slot for _, slot, _ in slopes if isinstance(block, EquationBlock)}:
+            own = {key: slope for key, slope in slopes.items() if key[1] == slot}
+            waves[:, slot] = wave_slopes(block, (len(waves), *block.shape), own, None).reshape(len(waves), -1).max(1)
+        waves[waves <= ABOVE_ZERO] = 0.0
+        keys = [{(slot, index) for row, slot, index in slopes if row == number} for number in range(len(waves))]
+        is_divergence = [
+            all(slot not in multipliers and sum(index) > index[time] == 0 for slot, index in each) for each in keys
+        ]
+        for slot in range(len(sizes)):
+            rows = (waves[:, slot] > 0) & (slot in multipliers or np.array(is_divergence))
+            others = waves[rows] @ sizes - waves[rows, slot] * sizes[slot]
+            balanced[slot] += BALANCED_SHARE * others.sum() / max(waves[rows, slot].sum(), ABOVE_ZERO)
+    return balanced
+
+
+def next_breakpoints(
+    axes: Sequence[SplineAxis], errors: Sequence[np.ndarray], needed: float, change: float
+) -> list[np.ndarray]:
+    """Breakpoints of the next grid, whose neighbours change by `change`, see `NEIGHBOUR_CHANGE`.
+
+    Where a solution is not resolved at all, intervals with about the largest error are cut into as many parts as a
+    stage may; else each by the power of its error that the degree of the splines gives, to reduce it by `needed`.
+    """
+    largest = max(float(each.max()) for each in errors)
+    most = REFINEMENT[len(axes)]
+    new = []
+    for axis, line in enumerate(axes):
+        if largest > UNRESOLVED_ERROR:
+            factor = np.where(errors[axis] > MARKED_SHARE * largest, most, 1.0)
+        else:
+            relative = errors[axis] * (needed / max(largest, ABOVE_ZERO))  # it is zero where the solution is
+            factor = np.clip(relative ** (1 / (line.degree + 1)), 1.0, most)
+        lengths = np.diff(line.breakpoints)
+        lengths = np.maximum(lengths / factor, np.minimum(lengths, SHORTEST_INTERVAL * np.ptp(line.breakpoints)))
+        new.append(graded(line.breakpoints, lengths, line.periodic, change))
+    return new
+
+
+def refined(breakpoints: np.ndarray, factor: float) -> np.ndarray:
+    """Breakpoints with every interval cut by a factor."""
+    return graded(breakpoints, np.diff(breakpoints) / factor, False)
+
+
+def graded(
+    breakpoints: np.ndarray, lengths: np.ndarray, periodic: bool, change: float = NEIGHBOUR_CHANGE
+) -> np.ndarray:
+    """New breakpoints whose intervals have about the wanted lengths, (intervals,), and change smoothly."""
+    middles = (breakpoints[1:] + breakpoints[:-1]) / 2
+    lengths = lengths.copy()
+    gaps = change * np.diff(middles)
+    for _ in range(2 if periodic else 1):
+        for i in range(1, len(lengths)):
+            lengths[i] = min(lengths[i], lengths[i - 1] + gaps[i - 1])
+        for i in range(len(lengths) - 2, -1, -1):
+            lengths[i] = min(lengths[i], lengths[i + 1] + gaps[i])
+        if periodic:
+            lengths[[0, -1]] = lengths[[0, -1]].min()
+    shares = np.concatenate([[0.0], np.cumsum(np.diff(breakpoints) / lengths)])
+    count = max(math.ceil(shares[-1] - 1e-6), 1)
+    new = np.interp(np.linspace(0, shares[-1], count + 1), shares, breakpoints)
+    new[[0, -1]] = breakpoints[[0, -1]]
+    return new
+
+
+def network_of(axes: Sequence[SplineAxis], coef: np.ndarray) -> TensorNetwork:
+    """The fields as a network of one layer."""
+    layer = TensorLayer(
+        [torch.from_numpy(axis.breakpoints) for axis in axes],
+        coef.shape[-1],
+        degree=[axis.degree for axis in axes],
+        periodic=[axis.periodic for axis in axes],
+        clamped=True,
+    )
+    layer.coef = nn.Parameter(torch.from_numpy(np.ascontiguousarray(coef)))
+    return TensorNetwork(layer)

@@ -1,0 +1,329 @@
+"""Splines of space that a boundary cuts: points and weights in cut cells, values at points, and least squares there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, reduce
+
+import numpy as np
+import torch
+from scipy import sparse
+
+from edgewise.outcomes import check_time
+from edgewise.pde.algebra.projection import CellSums, Projection
+from edgewise.pde.domains.domain import Domain
+from edgewise.pde.domains.mesh import Mesh
+from edgewise.pde.problem.fields import Index
+from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
+from edgewise.pde.spaces.axis import SplineAxis, product_numbers, product_values
+
+# Points for each spline of a coordinate, and in each interval: twice as many as splines in two dimensions.
+POINTS_PER_CUT_SPLINE = 1.5
+LEAST_CELL_POINTS = 2
+# Weight of jumps of the highest derivative between cells that the boundary cuts and their neighbours, in the sum of
+# squares: from a hundredth to a hundred times as much the errors of heat on a disk are the same.
+SEAM_WEIGHT = 0.01
+FIT_SEAM_WEIGHTS = {3: 1e-4}  # the same where values are fitted, else 1: it had ten times the error in a ball. Measured
+TABLE_ROWS = 4096  # points, other than those of parts, whose splines are evaluated at once: some 40 MB
+# Values of splines at the points of whole cells that are made at once: a megabyte, which stays in caches. Measured.
+MOST_LOCAL = 2**17
+MOST_KEPT = 5e7  # values of splines of a solid that are kept for later use: 0.4 GB, enough for 4^3 cells
+
+Combination = Mapping[Index, np.ndarray | None]
+"""Factors of derivatives at points, (m,) each, None for one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scattered:
+    """Points of space at which one term holds."""
+
+    term: ResidualTerm  # the equation or a condition
+    x: torch.Tensor  # points (m, d)
+    normal: torch.Tensor | None  # outward normals on a boundary, (m, d)
+    weights: np.ndarray  # square roots of the weights in the sum of squares, (m,)
+
+
+class CutGrid:
+    """Splines of space that reach into a domain, and points there for the equation and every condition.
+
+    Parameters
+    ----------
+    form : StrongForm
+        The problem.
+    space : Domain
+        The domain at one moment.
+    axes : list of SplineAxis
+        Coordinates of space.
+    points_of_interval : int, optional
+        Points of each coordinate in a cell; by `POINTS_PER_CUT_SPLINE` if left out.
+    """
+
+    def __init__(
+        self, form: StrongForm, space: Domain, axes: Sequence[SplineAxis], *, points_of_interval: int | None = None
+    ):
+        self.axes, self.fields = axes, len(form.fields)
+        lines = [torch.from_numpy(axis.breakpoints) for axis in axes]
+        each = points_of_interval or max(
+            LEAST_CELL_POINTS, *(math.ceil(POINTS_PER_CUT_SPLINE * axis.count / axis.intervals) for axis in axes)
+        )
+        # Points on lines through cut cells of solids: without one more than in whole cells heat in a ball of 2^3 cells
+        # has growing modes, and with two more, as in quadratures, errors are the same. Measured.
+        self._mesh = mesh = Mesh(space, lines, each, in_cut=None if points_of_interval else each + 1)
+        cut = mesh.cut()
+        self.boundary = cut.boundary
+        self.parts = [Scattered(form.equation_term, cut.x, None, np.sqrt(cut.weights.numpy()))]
+        for term in (each for each in form.condition_terms if not each.is_interface):
+            for name in term.pieces:
+                if name in cut.boundary:  # not the first moment
+                    x, normal, shares = cut.boundary[name]
+                    self.parts.append(Scattered(term, x, normal, np.sqrt(shares.numpy())))
+        self._lines: dict[tuple[int, int, int], np.ndarray] = {}  # of each part, coordinate and order
+        self._kept_count = 0
+        self._kept: dict[tuple[int, Index, int], np.ndarray] = {}  # values of splines by part, index and first point
+        self._groups: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+        self.count = math.prod(axis.count for axis in axes)
+        present = np.unique(mesh.cells(cut.x))
+        self._place = np.full(self.count, -1)
+        self._place[np.unique(self._numbers(present))] = 0  # others vanish on the boundary
+        self.active = np.flatnonzero(self._place == 0)
+        self._place[self.active] = np.arange(len(self.active))
+        self._faces = self._faces_of(present, cut.cells.numpy())
+        self._width = max(self._width_of(present[:, None]), *(self._width_of(pairs) for pairs in self._faces))
+
+    def _numbers(self, cells: np.ndarray) -> np.ndarray:
+        """Numbers of the splines that can differ from zero in cells (c,), (c, splines)."""
+        each = zip(self.axes, self._corners(cells).T, strict=True)
+        columns = [(corner[:, None] + np.arange(axis.degree + 1)) % axis.count for axis, corner in each]
+        return product_numbers(self.axes, columns)
+
+    def _corners(self, cells: np.ndarray) -> np.ndarray:
+        """Numbers of the intervals of cells (c,), (c, d)."""
+        return np.stack(np.unravel_index(cells, [axis.intervals for axis in self.axes]), 1)
+
+    def _width_of(self, groups: np.ndarray) -> int:
+        """Largest difference of places of splines in the same group of cells (groups, k)."""
+        if not len(groups):
+            return 0
+        places = self._place[self._numbers(groups.ravel())].reshape(len(groups), -1)
+        return int((places.max(1) - np.where(places < 0, len(self.active), places).min(1)).max())
+
+    def _faces_of(self, present: np.ndarray, cut: np.ndarray) -> list[np.ndarray]:
+        """Neighbouring cells of which the boundary cuts one, along each coordinate, (faces, 2) each."""
+        corners = self._corners(present)
+        counts = [axis.intervals for axis in self.axes]
+        faces = []
+        for number, axis in enumerate(self.axes):
+            after = corners.copy()
+            after[:, number] += 1
+            if axis.periodic:
+                after[:, number] %= axis.intervals
+            pairs = np.stack([present, np.ravel_multi_index(tuple(after.T), counts, mode="clip")], 1)
+            is_near = (after[:, number] < axis.intervals) & np.isin(pairs[:, 1], present) & np.isin(pairs, cut).any(1)
+            faces.append(pairs[is_near])
+        return faces
+
+    def sums_of_cells(self, fields: int = 1) -> CellSums:
+        """A matrix, zero still, of the active splines of so many fields."""
+        return CellSums(len(self.active), self._width, fields)
+
+    @cached_property
+    def ghost(self) -> CellSums:
+        """Sums of products of jumps of the highest derivatives between cells of which the boundary cuts one [1]_.
+
+        A jump is the difference of the polynomials of both cells an interval away; its square is weighted by the cell.
+
+        References
+        ----------
+        .. [1] E. Burman, "Ghost penalty", Comptes Rendus Mathematique 348, 2010, 1217.
+        """
+        total = self.sums_of_cells()
+        masses = [_masses(axis) for axis in self.axes]
+        for number, (axis, pairs) in enumerate(zip(self.axes, self._faces, strict=True)):
+            jumps = _jumps(axis)
+            for corner in self._corners(pairs[:, 0]):
+                check_time()
+                factors = [
+                    jumps[k] if n == number else each[k] for n, (k, each) in enumerate(zip(corner, masses, strict=True))
+                ]
+                (places,) = self._place[product_numbers(self.axes, [columns[None] for columns, _ in factors])]
+                total.add(places, places, reduce(np.kron, [block for _, block in factors]))
+        return total
+
+    def widths(self, x: torch.Tensor) -> np.ndarray:
+        """Lengths of the intervals in which points (m, d) lie, (m, d)."""
+        each = zip(self.axes, x.numpy().T, strict=True)
+        return np.stack([np.diff(axis.breakpoints)[axis.places(line)] for axis, line in each], 1)
+
+    def at(self, x: torch.Tensor, index: Index, coef: np.ndarray) -> np.ndarray:
+        """Values, or a derivative by space, at any points (m, d), from coefficients (active, k): (m, k)."""
+        return np.concatenate([self._table(part, index) @ coef for part in x.split(TABLE_ROWS)])
+
+    def _table(self, x: torch.Tensor, index: Index) -> sparse.csr_array:
+        each = zip(self.axes, x.numpy().T, index, strict=True)
+        numbers, local = zip(*(axis.local(line, order) for axis, line, order in each), strict=True)
+        columns = self._place[product_numbers(self.axes, numbers)]
+        values = np.where(columns >= 0, product_values(local), 0.0)
+        columns = np.maximum(columns, 0)
+        starts = columns.shape[1] * np.arange(len(x) + 1)
+        return sparse.csr_array((values.ravel(), columns.ravel(), starts), shape=(len(x), len(self.active)))
+
+    def values(self, part: int, index: Index, coef: np.ndarray) -> np.ndarray:
+        """Values, or a derivative by space, at the points of a part (m, k), from coefficients (active, k)."""
+        total = np.empty((len(self.parts[part].x), coef.shape[1]))
+        padded = np.append(coef, 0 * coef[:1], 0)
+        for rows, places in self._cell_rows(part):
+            check_time()
+            total[rows] = self._combined(part, rows, {index: None}) @ padded[places]
+        return total
+
+    def products(
+        self, part: int, left: Combination, right: Combination, beyond: tuple[CutGrid, int] | None = None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Sums over the points of each cell of one combination of derivatives of each spline times another of each.
+
+        The second may be that of another grid of the same coordinates, whose part has the same points. Yields places of
+        active splines (r,) and (c,), and their sums (r, c): all points of a cell have the same splines.
+        """
+        grid, number = (self, part) if beyond is None else beyond
+        for (rows, places), (_, others) in zip(self._cell_rows(part), grid._cell_rows(number), strict=True):
+            check_time()
+            first = self._combined(part, rows, left)
+            second = grid._combined(number, rows, right)
+            for own, other, block in zip(places, others, first.swapaxes(1, 2) @ second, strict=True):
+                kept = own >= 0
+                used = other >= 0
+                if not (kept.all() and used.all()):
+                    own = own[kept]
+                    other = other[used]
+                    block = block[np.ix_(kept, used)]
+                yield own, other, block
+
+    def with_points(self, x: torch.Tensor) -> int:
+        """Number of a further part, of points (m, d) alone."""
+        self.parts.append(Scattered(self.parts[0].term, x, None, np.ones(len(x))))
+        return len(self.parts) - 1
+
+    def sums(self, part: int, left: Combination, values: np.ndarray) -> np.ndarray:
+        """Sums over points of a combination of derivatives of each active spline times values (m, k): (active, k)."""
+        total = np.zeros((len(self.active) + 1, values.shape[1]))  # the last row gets what no active spline has
+        for rows, places in self._cell_rows(part):
+            check_time()
+            each = self._combined(part, rows, left).swapaxes(1, 2) @ values[rows]
+            for own, block in zip(places, each, strict=True):
+                total[own] += block
+        return total[:-1]
+
+    def _cell_rows(self, part: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Numbers of the points (c, m) in cells with as many of them, and places of their splines (c, r), or -1."""
+        if part not in self._groups:
+            cells = self._mesh.cells(self.parts[part].x).numpy()
+            order = np.argsort(cells, kind="stable")
+            present, starts, counts = np.unique(cells[order], return_index=True, return_counts=True)
+            places = self._place[self._numbers(present)]
+            groups = []
+            for count in np.unique(counts):
+                (own,) = np.nonzero(counts == count)
+                at_once = max(1, MOST_LOCAL // (count * places.shape[1]))
+                for some in np.split(own, np.arange(at_once, len(own), at_once)):
+                    groups.append((order[starts[some, None] + np.arange(count)], places[some]))
+            self._groups[part] = groups
+        return self._groups[part]
+
+    def _combined(self, part: int, rows: np.ndarray, factors: Combination) -> np.ndarray:
+        """The combination at points (c, m) of all splines that can differ from zero in their cells, (c, m, splines)."""
+        total = np.zeros(())
+        for index, factor in factors.items():
+            place = part, index, int(rows[0, 0])
+            values = self._kept.get(place)
+            if values is None:
+                keys = [(part, number, order) for number, order in enumerate(index)]
+                for key in (each for each in keys if each not in self._lines):
+                    line = self.parts[part].x[:, key[1]].numpy()
+                    self._lines[key] = self.axes[key[1]].local(line, key[2])[1]
+                values = product_values([self._lines[key][rows] for key in keys])
+                if len(self.axes) > 2 and self._kept_count + values.size <= MOST_KEPT:
+                    self._kept_count += values.size
+                    self._kept[place] = values
+            total = total + (values if factor is None else factor[rows][..., None] * values)
+        return total
+
+    def taken(self, coef: np.ndarray) -> np.ndarray:
+        """Coefficients (k, *counts, fields) of the active splines, (k, active, fields)."""
+        return coef.reshape(len(coef), self.count, -1)[:, self.active]
+
+    def spread(self, values: np.ndarray) -> np.ndarray:
+        """Coefficients of all splines from those of the active ones, the reverse of `taken`."""
+        coef = np.zeros((len(values), self.count, values.shape[-1]))
+        coef[:, self.active] = values
+        return coef.reshape(len(values), *(axis.count for axis in self.axes), -1)
+
+    @cached_property
+    def points(self) -> torch.Tensor:
+        """Points of all parts, inside and on the boundary, at which values are fitted."""
+        return torch.cat([part.x for part in self.parts])
+
+    def fitted(self, values: np.ndarray) -> np.ndarray:
+        """Coefficients (active, k) of the splines that fit values (N, k) at `points`."""
+        return self._fit(self._tested(values))
+
+    def through(self, values: np.ndarray) -> np.ndarray:
+        """Coefficients (k, *counts, fields) of the splines that fit values (N, k, fields) at `points`."""
+        solved = self.fitted(values.reshape(len(values), -1))
+        return self.spread(np.moveaxis(solved.reshape(-1, *values.shape[1:]), 1, 0))
+
+    @cached_property
+    def _weights(self) -> list[Combination]:
+        """Weights of the fit of each part: a boundary as if it were as wide as an interval."""
+        none = (0,) * len(self.axes)
+        first = self.parts[0]
+        walls = [{none: part.weights**2 * self.widths(part.x).mean(1)} for part in self.parts[1:]]
+        return [{none: first.weights**2}, *walls]
+
+    def _tested(self, values: np.ndarray) -> np.ndarray:
+        """Right-hand sides (active, k) of the fit of values (N, k) at `points`."""
+        ends = np.cumsum([len(part.x) for part in self.parts[:-1]])
+        each = enumerate(zip(self._weights, np.split(values, ends), strict=True))
+        return np.add.reduce([self.sums(part, weights, own) for part, (weights, own) in each])
+
+    @cached_property
+    def _fit(self) -> Projection:
+        none, matrix = (0,) * len(self.axes), self.sums_of_cells()
+        for part, weights in enumerate(self._weights):
+            for rows, columns, block in self.products(part, weights, {none: None}):
+                matrix.add(rows, columns, block)
+        seams = FIT_SEAM_WEIGHTS.get(len(self.axes), 1.0)
+        matrix.add_each(self.ghost, seams)
+
+        def product(coef: np.ndarray) -> np.ndarray:
+            values = [self.values(part, none, coef) for part in range(len(self.parts))]
+            return self._tested(np.concatenate(values)) + seams * (self.ghost @ coef)
+
+        return Projection(matrix, np.sqrt(matrix.diagonal()), product)
+
+
+def _masses(axis: SplineAxis) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Numbers of the splines in each interval of a coordinate, and integrals of their products there."""
+    nodes, weights = np.polynomial.legendre.leggauss(axis.degree + 1)
+    lengths = np.diff(axis.breakpoints)
+    columns, values = axis.local((axis.breakpoints[:-1, None] + lengths[:, None] * (nodes + 1) / 2).ravel())
+    columns, values = (each.reshape(axis.intervals, len(nodes), -1) for each in (columns, values))
+    shares = lengths[:, None, None] * weights[:, None] / 2
+    return list(zip(columns[:, 0], values.swapaxes(1, 2) @ (shares * values), strict=True))
+
+
+def _jumps(axis: SplineAxis) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Numbers of the splines in each interval and the next one, and products of jumps between them."""
+    lengths = np.diff(axis.breakpoints)
+    results = []
+    columns, highest = axis.local(axis.breakpoints[:-1] + lengths / 2, axis.degree)
+    for first in range(axis.intervals):
+        after = (first + 1) % axis.intervals
+        numbers, place = np.unique([columns[first], columns[after]], return_inverse=True)
+        jump = np.zeros(len(numbers))
+        length = (lengths[first] + lengths[after]) / 2
+        np.add.at(jump, place.ravel(), np.concatenate([-highest[first], highest[after]]))
+        jump *= length ** (axis.degree + 0.5) / math.factorial(axis.degree)
+        results.append((numbers, np.outer(jump, jump)))
+    return results

@@ -1,0 +1,217 @@
+"""Linear equations of second order on domains of space that are no box, also with an interface: grid after grid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from scipy import linalg
+from torch import Tensor
+
+from edgewise.errors import InputError
+from edgewise.outcomes import check_time, foreseen, interruptible
+from edgewise.pde.domains.combined import Difference, Intersection, Union
+from edgewise.pde.domains.domain import OFF_BOUNDARY_STEP, is_space
+from edgewise.pde.problem.collocation import Collocation
+from edgewise.pde.problem.conditions import by_field
+from edgewise.pde.problem.evaluation import Value, value_at
+from edgewise.pde.problem.fields import Index
+from edgewise.pde.problem.interfaces import Interface
+from edgewise.pde.spaces.axis import SplineAxis
+from edgewise.pde.tiers.collocation.stationary import Stage, network_of
+from edgewise.pde.tiers.galerkin.cut_galerkin import CutGalerkin, grid_penalty
+from edgewise.pde.tiers.galerkin.cut_grid import CutGrid
+from edgewise.settings import ABOVE_ZERO
+from edgewise.train.cost import EQUATION_COST
+
+# three digits of a smooth solution within three seconds
+SOLID_DEGREE = 5
+FIRST_SOLID_INTERVALS = 4
+# Factor of the splines from grid to grid, share of the most of them that the last grid may have, for more of them reach
+# into the domain than its share of the box, and the most: dense factors of 6,500 take 0.3 GB and about ten seconds.
+SOLID_GROWTH = 1.9
+LAST_GROWTH = 0.93
+MOST_SOLID_SPLINES = 6500
+LEAST_SOLID_WORK = 2e11  # multiply-adds allowed: of three grids around four balls; networks do with less
+ASSEMBLY = 6.0  # multiply-adds for each point and pair of splines there, in time. Measured
+SOLVED = 1e-7  # of the load: what a matrix leaves of it that is singular, as without any value, is more
+FRESH_PLACES = 2000  # at which a residual is looked at
+
+
+def solid_stages(problem: Collocation, limit: float = math.inf) -> Iterator[Stage]:
+    """Solve on finer and finer grids; without a stage for other problems, and where less work is allowed."""
+    form = problem.form
+    domain = problem.domain
+    is_other = problem.unknowns or form.observations or form.has_integrals or form.has_quadratures or form.hard.values
+    is_scalar = len(form.fields) == 1 and form.is_linear and form.order == 2
+    interfaces = [each for each in form.conditions if isinstance(each, Interface)]
+    # Sums of products have the last digits on a whole ball or cylinder within seconds, but not around holes.
+    is_solid = domain.dimension == 3 and all(map(is_space, domain.coordinates))
+    is_solid &= form.parts is not None or isinstance(domain, Union | Intersection | Difference)
+    if limit < LEAST_SOLID_WORK or is_other or not is_scalar or not is_solid or len(interfaces) > 1 or form.has_delays:
+        return
+    spaces = [domain]
+    if form.parts is not None:
+        inner = form.parts.inner[0]
+        spaces = [domain - inner, domain & inner]
+    if any(piece.distance is None for space in spaces for piece in space.pieces):
+        return
+    counts = [FIRST_SOLID_INTERVALS] * 3
+    periodic = [name in form.periodic for name in domain.coordinates]
+    counts = [
+        max(count, SOLID_DEGREE + 1) if repeats else count for count, repeats in zip(counts, periodic, strict=True)
+    ]
+    x = domain.interior(FRESH_PLACES, "sobol", seed=1)
+    if form.parts is None:
+        number = torch.zeros(len(x), dtype=torch.int64)
+    else:
+        number = form.parts.number(x)
+    while True:
+        check_time()
+        ends = domain.bounds.tolist()
+        axes = [
+            SplineAxis(np.linspace(low, high, count + 1), SOLID_DEGREE, repeats)
+            for (low, high), count, repeats in zip(ends, counts, periodic, strict=True)
+        ]
+        grids = [CutGrid(form, space, axes, points_of_interval=SOLID_DEGREE + 1) for space in spaces]
+        size = sum(len(grid.active) for grid in grids)
+        if size > MOST_SOLID_SPLINES:
+            return
+        solutions = _solved(problem, grids, interfaces)
+        if solutions is None:
+            return
+        coefs = [grid.spread(each[None, :, None])[0] for grid, each in zip(grids, solutions, strict=True)]
+        network = network_of(axes, np.concatenate(coefs, -1))
+        pairs = sum(len(part.x) for grid in grids for part in grid.parts) * (SOLID_DEGREE + 1.0) ** 6
+        work = ASSEMBLY * pairs + size**3 / 3 / EQUATION_COST.product_speed
+        points = sum(len(grid.parts[0].x) for grid in grids)
+        yield Stage(network, _loss(problem, x, number, grids, solutions), points, work)
+        counts = _finer(x, number, grids, solutions, counts)
+
+
+def _finer(
+    x: Tensor, number: Tensor, grids: Sequence[CutGrid], solutions: Sequence[np.ndarray], counts: Sequence[int]
+) -> list[int]:
+    """Numbers of intervals of a grid with more splines: the coordinate of the largest error has one more in turn.
+
+    Errors are the highest derivatives along each coordinate times powers of the length of an interval.
+    """
+    errors = []
+    size = sum(len(grid.active) for grid in grids)
+    for axis in range(3):
+        index = (*(SOLID_DEGREE * int(k == axis) for k in range(3)),)
+        total = 0.0
+        for part, (grid, solution) in enumerate(zip(grids, solutions, strict=True)):
+            own = x[number == part]
+            highest = grid.at(own, index, solution[:, None])[:, 0]
+            total += float(((highest * (grid.widths(own)[:, axis] / np.pi) ** SOLID_DEGREE) ** 2).sum())
+        errors.append(math.sqrt(total))
+    finer = list(counts)
+    splines = math.prod(count + SOLID_DEGREE for count in counts)
+    if SOLID_GROWTH * size <= MOST_SOLID_SPLINES:
+        least = SOLID_GROWTH
+    else:
+        least = LAST_GROWTH * MOST_SOLID_SPLINES / size
+    while True:
+        left = [e * (old / new) ** SOLID_DEGREE for e, old, new in zip(errors, counts, finer, strict=True)]
+        axis = int(np.argmax(left))
+        more = [count + int(k == axis) for k, count in enumerate(finer)]
+        if math.prod(count + SOLID_DEGREE for count in more) > least * splines and finer != list(counts):
+            return finer
+        finer = more
+
+
+def _solved(problem: Collocation, grids: Sequence[CutGrid], interfaces: Sequence[Interface]) -> list[np.ndarray] | None:
+    """Coefficients (active,) of the solution on each part; None where there is no single one."""
+    try:
+        systems = [CutGalerkin(problem.form, grid, {}) for grid in grids]
+    except InputError:
+        return None
+    ends = np.cumsum([0, *(len(grid.active) for grid in grids)])
+    matrix, load = np.zeros((ends[-1], ends[-1])), np.concatenate([system.load for system in systems])
+    for begin, end, system in zip(ends[:-1], ends[1:], systems, strict=True):
+        matrix[begin:end, begin:end] = system.matrix
+        system.matrix = np.zeros((0, 0))  # as large as the rest
+    for interface in interfaces:
+        _join(problem, interface, grids, systems, matrix, load)
+    scale = 1 / np.sqrt(np.maximum(np.abs(matrix.diagonal()), ABOVE_ZERO))
+    matrix *= scale[:, None] * scale
+    with foreseen("dense factors", len(matrix) ** 3 / 3 / EQUATION_COST.product_speed), np.errstate(all="ignore"):
+        factors = interruptible(lambda: linalg.lu_factor(matrix, check_finite=False))
+        solution = linalg.lu_solve(factors, scale * load, check_finite=False)
+        left = scale * load - matrix @ solution
+        solution += linalg.lu_solve(factors, left, check_finite=False)  # one step of iterative refinement
+    left = scale * load - matrix @ solution
+    if not float(np.linalg.norm(left)) <= SOLVED * max(float(np.linalg.norm(scale * load)), ABOVE_ZERO):
+        return None
+    return np.split(scale * solution, ends[1:-1])
+
+
+def _join(
+    problem: Collocation,
+    interface: Interface,
+    grids: Sequence[CutGrid],
+    systems: Sequence[CutGalerkin],
+    matrix: np.ndarray,
+    load: np.ndarray,
+) -> None:
+    """Add what joins both sides of an interface, by the symmetric interior penalty method [1]."""
+    # [1] D. Arnold, "An interior penalty finite element method with discontinuous elements", SIAM J. Numer. Anal. 19,
+    # 1982, 742.
+    form, (outer, inner) = problem.form, grids
+    given = 0.0 if interface.value is None else next(iter(by_field(interface.value, form.fields).values()))
+    flux: Value = interface.flux[0] if isinstance(interface.flux, Sequence) else interface.flux
+    names = form.domain.coordinates
+    step = OFF_BOUNDARY_STEP * float(form.domain.size.max())
+    places = [0, len(outer.active)]
+    none: Index = (0, 0, 0)
+    units: list[Index] = [tuple(row) for row in np.eye(3, dtype=int).tolist()]
+    for x, normal, weights in (part for name, part in inner.boundary.items() if name not in form.domain.boundary_names):
+        share = weights.numpy()
+        numbers = [grid.with_points(x) for grid in grids]
+        vectors = [systems[k].flux(x + sign * step * normal, normal.numpy()) for k, sign in ((0, 1.0), (1, -1.0))]
+        across = sum(np.abs(sum(each * normal.numpy()[:, k] for k, each in enumerate(own))) for own in vectors) / 2
+        penalty = grid_penalty(inner, x, normal.numpy()) * across * share
+        jump = value_at(given, names, x, "value").expand(len(x)).numpy()
+        gap = value_at(flux, names, x, "flux").expand(len(x)).numpy()
+        gap = -systems[0].sign * gap / float(form.equation_term.requirements.sizes[0])
+        # Jumps are outside less inside, and means those of both sides; the normal points from inside to outside.
+        for row, sign in enumerate((1.0, -1.0)):
+            rows = slice(places[row], places[row] + len(grids[row].active))
+            mean = {none: 0.5 * share}
+            tested = {
+                none: sign * penalty,
+                **{u: 0.5 * share * each for u, each in zip(units, vectors[row], strict=True)},
+            }
+            for combination, values in ((tested, jump), (mean, -gap)):
+                load[rows] += grids[row].sums(numbers[row], combination, values[:, None])[:, 0]
+            for column, turn in enumerate((1.0, -1.0)):
+                beyond = grids[column], numbers[column]
+                flow: dict[Index, np.ndarray] = {
+                    u: -turn * each for u, each in zip(units, vectors[column], strict=True)
+                }
+                for left, right in ((tested, {none: turn + 0 * share}), (mean, flow)):
+                    for own, other, block in grids[row].products(numbers[row], left, right, beyond):
+                        matrix[np.ix_(places[row] + own, places[column] + other)] += block
+
+
+def _loss(
+    problem: Collocation, x: Tensor, number: Tensor, grids: Sequence[CutGrid], solutions: Sequence[np.ndarray]
+) -> float:
+    """Square of the error that the residual at points on numbered parts implies, relative to the solution."""
+    form = problem.form
+    errors = list[np.ndarray]()
+    values = list[np.ndarray]()
+    for part, (grid, solution) in enumerate(zip(grids, solutions, strict=True)):
+        own = x[number == part]
+        residual, factors = CutGalerkin.linearised(form, form.equation_term, own, None, {})
+        waves = np.zeros(len(own))
+        lengths = grid.widths(own)
+        for index, factor in factors.items():
+            residual = residual + factor * (grid.at(own, index, solution[:, None])[:, 0])
+            waves += np.abs(factor) * np.prod((np.pi / lengths) ** index, 1)
+        errors.append(residual / np.maximum(waves, ABOVE_ZERO))
+        values.append(grid.at(own, (0, 0, 0), solution[:, None])[:, 0])
+    return float((np.concatenate(errors) ** 2).mean() / max((np.concatenate(values) ** 2).mean(), ABOVE_ZERO))

@@ -1,0 +1,211 @@
+"""Weak form of linear evolution of first order: transport, and systems of waves, with conditions by characteristics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import sparse
+
+from edgewise.errors import InputError
+from edgewise.pde.problem.strong_form import ResidualTerm
+from edgewise.pde.spaces.axis import SplineAxis
+from edgewise.pde.spaces.statement import Statement
+from edgewise.pde.tiers.galerkin.weak import Rule, WeakForm, assembled, integrated, row_of, slopes_of
+
+# Relative size below which a singular value, a speed or an eigenvalue is zero: well above rounding.
+VANISHES = 1e-9
+# Least size of the fluxes somewhere, by the largest one, with which equations are divided by it: below it a speed may
+# vanish in between.
+EVEN_FLUX = 1e-2
+
+
+class FirstOrderForm(WeakForm):
+    """A system M u_t + sum_k A_k u_k + C u = f, which a matrix S makes symmetric, tested by splines of space [1].
+
+    S is symmetric and positive definite, and all S M^-1 A_k are symmetric, so that where these are constant and C and f
+    are zero the energy u S u / 2 changes through the boundary alone. There the fields that run into the domain,
+    eigenvectors of negative eigenvalues of the flux along the normal, are drawn towards those that conditions B u = g
+    give, as fast as they run: energy never grows there unless conditions supply it, or reflect more than arrives. Where
+    coefficients jump but fields do not, S / |S M^-1 A| leaves no jump in fluxes.
+
+    [1] B. Gustafsson, H.-O. Kreiss, J. Oliger, "Time Dependent Problems and Difference Methods", 1995, chapters 9 and
+    11; M. Carpenter, D. Gottlieb, S. Abarbanel, "Time-stable boundary conditions for finite-difference schemes solving
+    hyperbolic systems", J. Comput. Phys. 111, 1994, 220.
+    """
+
+    def __init__(self, statement: Statement, axes: Sequence[SplineAxis]):
+        form = statement.form
+        self.statement = statement
+        self.axes = axes
+        self.work = 0.0
+        self.order = 1
+        assert form.time is not None
+        self.time, self.fields, low = form.time, len(form.fields), float(form.domain.bounds[form.time, 0])
+        self.space = [axis for axis in range(form.domain.dimension) if axis != form.time]
+        rules = [Rule(axis) for axis in axes]
+        inverse, fluxes, level = resolved(statement, [rule.points for rule in rules], low)
+        mass = symmetriser(fluxes)
+        sizes = flux_sizes(mass, fluxes)
+        is_even = float(sizes.min()) > EVEN_FLUX * float(sizes.max())
+        if is_even:
+            mass = mass / sizes[..., None, None]
+        self.sources = self._assembled(rules, mass @ inverse)
+        self.matrices = [self._assembled(rules, mass @ level), self._assembled(rules, mass)]
+        for unit, flux in zip(np.eye(len(axes), dtype=int).tolist(), fluxes, strict=True):
+            self.matrices[0] += self._assembled(rules, mass @ flux, unit)
+        self._places = [axis.all_points() for axis in axes]
+        self.walls = list[tuple[tuple[int, int], list[Rule], np.ndarray]]()  # face, quadrature, factors of residuals
+        for face in walls_of(statement):
+            number = self.space.index(face[0])
+            at = [Rule(each, face[1] if k == number else None) for k, each in enumerate(axes)]
+            given, factors = drawn(statement, face, [rule.points for rule in at], low, is_even)
+            self.matrices[0] += self._assembled(at, factors @ given)
+            if factors.any():
+                self.walls.append((face, at, factors))
+        self.given = np.zeros(self.matrices[0].shape[0], dtype=bool)
+        self._free = self.matrices
+        self._kept = None
+
+    def _assembled(self, rules: Sequence[Rule], values: np.ndarray, trials: Sequence[int] = (0, 0)) -> sparse.csr_array:
+        """Integrals of matrices (*points, fields, columns), with all splines for each field, the fields first."""
+        total = sparse.csr_array((0, 0))
+        for row, column in np.ndindex(values.shape[-2:]):
+            entry = values[..., row, column]
+            if entry.any() or not total.shape[0]:
+                unit = sparse.coo_array(([1.0], ([row], [column])), shape=values.shape[-2:])
+                each = sparse.kron(assembled(rules, entry, trials=trials), unit, "csr")
+                total = total + each if total.shape[0] else each
+        return total
+
+    def _data(self, moments: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        source = np.moveaxis(row_of(self.statement, self.statement.form.equation_term, self._places, moments)[0], 0, -1)
+        loads = np.zeros((len(moments), len(start)))
+        self._subtract_source(loads, source)
+        for face, rules, factors in self.walls:
+            at = [rule.points for rule in rules]
+            terms = terms_on(self.statement, face)
+            data = np.concatenate([row_of(self.statement, term, at, moments, face)[0] for term in terms])
+            data = (factors @ np.moveaxis(data, 0, -1)[..., None])[..., 0]
+            loads -= integrated(rules, data, 1).reshape(loads.shape)
+        return loads, np.zeros_like(loads)
+
+
+def terms_on(statement: Statement, face: tuple[int, int]) -> list[ResidualTerm]:
+    """Conditions on a face."""
+    return [statement.form.condition_terms[number] for number, *other in statement.faces() if tuple(other) == face]
+
+
+def walls_of(statement: Statement) -> list[tuple[int, int]]:
+    """Ends of coordinates of space that are not periodic: coordinate and end."""
+    time = statement.form.time
+    periodic = statement.periodic
+    return [(axis, end) for axis, repeats in enumerate(periodic) if axis != time and not repeats for end in (0, 1)]
+
+
+def _kinds(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Different ones of arrays (m, ...), and the number of that which each is, (m,)."""
+    if (values == values[:1]).all():
+        return values[:1], np.zeros(len(values), dtype=int)
+    kinds, places = np.unique(values.reshape(len(values), -1), axis=0, return_inverse=True)
+    return kinds.reshape(-1, *values.shape[1:]), places.ravel()
+
+
+def resolved(
+    statement: Statement, points: Sequence[np.ndarray], moment: float
+) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
+    """M^-1, all M^-1 A_k and M^-1 C on a grid of space, (*points, fields, fields) each."""
+    form = statement.form
+    shape = tuple(map(len, points))
+    assert form.time is not None
+    slopes, _ = slopes_of(statement, form.equation_term, points, moment)
+    units = [tuple(row) for row in np.eye(form.domain.dimension, dtype=int).tolist()]
+    found = {index: np.zeros((*shape, *[len(form.fields)] * 2)) for index in [*units, (0,) * len(units)]}
+    for (row, slot, index), slope in slopes.items():
+        found[index][..., row, slot] = slope
+    rates = found.pop(units[form.time])
+    kinds, places = _kinds(rates.reshape(-1, *rates.shape[-2:]))
+    is_finite = all(np.isfinite(slope).all() for slope in slopes.values())  # no pole, as at the axis of a disc
+    if is_finite:
+        values = np.linalg.svd(kinds, compute_uv=False)
+    else:
+        values = np.zeros(1)
+    if values.min() <= VANISHES * values.max():
+        raise ValueError("some rates of change are not determined")
+    inverse = np.linalg.inv(kinds)[places].reshape(rates.shape)
+    space = [unit for axis, unit in enumerate(units) if axis != form.time]
+    return inverse, [inverse @ found[unit] for unit in space], inverse @ found[(0,) * len(units)]
+
+
+def symmetriser(fluxes: Sequence[np.ndarray]) -> np.ndarray:
+    """S (*points, n, n), symmetric and positive definite, that makes all fluxes (*points, n, n) symmetric."""
+    # It is the projection of the unit matrix on all that do.
+    count = fluxes[0].shape[-1]
+    shape = fluxes[0].shape
+    stacked = np.stack([each.reshape(-1, count, count) for each in fluxes], 1)  # (points, k, n, n)
+    kinds, places = _kinds(stacked)
+    upper = np.triu_indices(count)
+    basis = np.zeros((len(upper[0]), count, count))
+    basis[np.arange(len(basis)), upper[0], upper[1]] = 1.0
+    basis = basis + basis.swapaxes(1, 2)
+    basis /= np.linalg.norm(basis, axis=(1, 2), keepdims=True)
+    products = basis[:, None] @ kinds[:, None]  # (kinds, basis, k, n, n)
+    gaps = (products - products.swapaxes(-1, -2)).reshape(len(kinds), len(basis), -1)
+    left, values, _ = np.linalg.svd(gaps, full_matrices=False)  # there are no more rows than columns
+    sizes = np.sqrt((kinds**2).sum((1, 2, 3)))
+    unit = np.einsum("bii->b", basis)
+    free = left * (values <= VANISHES * sizes[:, None])[:, None]
+    matrix = np.einsum("pb,bij->pij", np.einsum("pbs,pcs,c->pb", free, free, unit), basis)
+    if np.linalg.eigvalsh(matrix)[:, 0].min() <= VANISHES:
+        raise ValueError("no positive matrix makes the system symmetric")
+    return matrix[places].reshape(shape)
+
+
+def flux_sizes(matrix: np.ndarray, fluxes: Sequence[np.ndarray]) -> np.ndarray:
+    """Sizes (*points,) of what a matrix (*points, n, n) makes of all fluxes."""
+    return np.sqrt(sum(((matrix @ flux) ** 2).sum((-2, -1)) for flux in fluxes))
+
+
+def drawn(
+    statement: Statement, face: tuple[int, int], points: Sequence[np.ndarray], moment: float, is_even: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Factors B of conditions on a face, (*points, rows, fields), and those of their residuals in the weak form."""
+    # `is_even` is whether the equations are divided by the sizes of their fluxes, in the whole domain.
+    form = statement.form
+    shape = tuple(map(len, points))
+    _, fluxes, _ = resolved(statement, points, moment)
+    space = [axis for axis in range(form.domain.dimension) if axis != form.time]
+    matrix = symmetriser(fluxes)
+    flux = (1.0 if face[1] else -1.0) * matrix @ fluxes[space.index(face[0])]
+    if is_even:
+        flux = flux / flux_sizes(matrix, fluxes)[..., None, None]
+    rows = []
+    for term in terms_on(statement, face):
+        given = np.zeros((*shape, len(term.requirements.sizes), len(form.fields)))
+        for (row, slot, index), slope in slopes_of(statement, term, points, moment, face)[0].items():
+            if any(index):
+                raise ValueError("conditions have derivatives")
+            given[..., row, slot] = slope
+        rows.append(given)
+    if rows:
+        given = np.concatenate(rows, -2)
+    else:
+        given = np.zeros((*shape, 0, len(form.fields)))
+    speeds, vectors = np.linalg.eigh(flux)
+    running = speeds < -VANISHES * max(float(np.abs(speeds).max()), VANISHES)
+    count = given.shape[-2]
+    least = int(running.sum(-1).min())
+    if count < least:
+        at = f"{form.domain.coordinates[face[0]]}={float(form.domain.bounds[face]):g}"
+        raise InputError(
+            f"conditions on {at!r} must be {least} at least, as many as waves run into the domain there, got {count}"
+        )
+    if not (running.sum(-1) == count).all():
+        raise ValueError("conditions are not as many as fields that run into the domain")
+    if not count:
+        return given, np.zeros((*shape, len(form.fields), 0))
+    into = vectors[..., :count]
+    both = given @ into
+    if np.linalg.svd(both, compute_uv=False).min() <= VANISHES * max(float(np.abs(given).max()), VANISHES):
+        raise ValueError("conditions do not determine the fields that run into the domain")
+    return given, into * -speeds[..., None, :count] @ np.linalg.inv(both)

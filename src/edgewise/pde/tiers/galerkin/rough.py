@@ -1,0 +1,290 @@
+"""Linear evolution in weak form, for coefficients, and starts and boundary values of waves, that no grid resolves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from edgewise.errors import InputError
+from edgewise.pde.domains.domain import Box
+from edgewise.pde.problem.fields import Index
+from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
+from edgewise.pde.spaces.axis import SplineAxis, TimeAxis, along
+from edgewise.pde.spaces.statement import Statement, orders_of, start_terms
+from edgewise.pde.tiers.evolution.slabs import KeptGridMarch
+from edgewise.pde.tiers.evolution.starts import STENCIL, STENCIL_STEP, STENCIL_WEIGHTS
+from edgewise.pde.tiers.galerkin.first_order import (
+    FirstOrderForm,
+    drawn,
+    resolved,
+    symmetriser,
+    terms_on,
+    walls_of,
+)
+from edgewise.pde.tiers.galerkin.weak import WeakForm, row_of, slopes_of, weighted
+from edgewise.settings import ABOVE_ZERO
+
+# Change of coefficients from one moment to another that is rounding, and shares of the time at which they are compared.
+SAME_COEFFICIENTS = 1e-12
+COMPARED_MOMENTS = (0.37, 1.0)
+# Intervals of a coordinate, by the number of coordinates, and degree of splines on which a coefficient is rough if they
+# are off by more than this share of it: no slab of time has a finer grid; errors of solutions are as large.
+ROUGH_GRID = {1: 3000, 2: 100}
+ROUGH_GRID_DEGREE = 5
+ROUGH = 1e-2
+# Share of the largest value by which a rough start is off at least on these grids, and factor by which that is less
+# than on grids of half as many intervals, at most: about 1 for jumps, 2 for kinks, 64 for smooth functions; kinks of
+# size one are off by 1e-5, rounding to single precision by 1e-7.
+ROUGH_START = 1e-6
+SLOW_FALL = 8.0
+# Even intervals of the first and of the largest grid of a weak form, by the number of coordinates of space, and degree:
+# a second, and a minute; at a given number of splines degrees 4 to 8 are as good for waves through a speed that jumps
+# at random.
+FIRST_WEAK_INTERVALS = {1: 48, 2: 12}
+MOST_WEAK_INTERVALS = {1: 3000, 2: 100}
+WEAK_DEGREE = 4
+# Share of the largest value by which a start contradicts values at sides at least to be rough: smaller ones leave
+# errors that are far smaller.
+ROUGH_WALL = 1e-4
+RATE_STEP = 1e-6  # of the time, after which a side is looked at for its rate: the middle of float64's digits
+
+
+def has_weak_form(statement: Statement) -> bool:
+    """True if a problem has a `WeakForm` or a `FirstOrderForm`, whose coefficients do not change in time."""
+    form = statement.form
+    if form.time is None or not form.is_linear or form.order > min(2, 3 - len(form.fields[:2])) or form.has_integrals:
+        return False
+    space = [axis for axis in range(form.domain.dimension) if axis != form.time]
+    if len(space) not in ROUGH_GRID or statement.multipliers:
+        return False
+    bounds = form.domain.bounds.numpy()
+    begin = float(bounds[form.time, 0])
+    length = float(np.ptp(bounds[form.time]))
+    grid = [axis.all_points() for axis in even_axes(statement, ROUGH_GRID[len(space)], ROUGH_GRID_DEGREE)]
+
+    def on(face: tuple[int, int]) -> list[np.ndarray]:
+        return [bounds[axis, [face[1]]] if axis == face[0] else grid[k] for k, axis in enumerate(space)]
+
+    try:
+        if form.order == 1:
+            symmetriser(resolved(statement, grid, begin)[1])
+            # Walls with the fewest conditions come first: if there are too few, that is the mistake to name.
+            for wall in sorted(walls_of(statement), key=lambda wall: len(terms_on(statement, wall))):
+                drawn(statement, wall, on(wall), begin, is_even=False)
+        else:
+            weighted(statement, grid, begin)
+    except InputError:  # which is a ValueError too
+        raise
+    except ValueError:
+        return False
+    rows: list[tuple[ResidualTerm, list[np.ndarray], tuple[int, int] | None]] = [(form.equation_term, grid, None)]
+    for number, axis, end in statement.faces():
+        if axis != form.time:
+            rows.append((form.condition_terms[number], on((axis, end)), (axis, end)))
+    for term, points, face in rows:
+        before = slopes_of(statement, term, points, begin, face)[0]
+        if not all(np.isfinite(slope).all() for slope in before.values()):  # a pole, as at the axis of a disc
+            return False
+        if face is not None and form.order == 2:
+            indices = [index for _, _, index in before]
+            highest = before[0, 0, max(indices, key=sum)]
+            is_along = all(index[face[0]] == sum(index) <= 1 for index in indices)
+            if not is_along or not np.abs(highest).min() > 0:
+                return False
+        for share in COMPARED_MOMENTS:
+            later = slopes_of(statement, term, points, begin + share * length, face)[0]
+            if later.keys() != before.keys() or any(
+                np.abs(later[key] - slope).max() > SAME_COEFFICIENTS * np.abs(slope).max()
+                for key, slope in before.items()
+            ):
+                return False
+    return form.order == 1 or len({face for _, _, face in rows}) == len(rows)
+
+
+def of_first_order(form: StrongForm) -> Statement | None:
+    """The statement of an evolution of first order on a box, perhaps with conditions for which there are no points."""
+    has_more = form.parts is not None or form.coefficients or form.has_quadratures or form.hard.values
+    if type(form.domain) is not Box or form.order > 1 or has_more or form.observations or not start_terms(form):
+        return None
+    if len(form.equation_term.requirements.sizes) != len(form.fields):
+        return None
+    return Statement(form, *orders_of(form), tuple(range(form.domain.dimension)))
+
+
+def even_axes(statement: Statement, intervals: int, degree: int) -> list[SplineAxis]:
+    """Coordinates of space with so many even intervals each."""
+    bounds = statement.form.domain.bounds.numpy()
+    periodic = statement.periodic
+    return [
+        SplineAxis(np.linspace(low, high, intervals + 1), degree, periodic[axis])
+        for axis, (low, high) in enumerate(bounds)
+        if axis != statement.form.time
+    ]
+
+
+def has_rough_coefficient(statement: Statement) -> bool:
+    """True if no grid of splines resolves coefficients of the highest derivatives, of a problem with a weak form."""
+    form = statement.form
+    assert form.time is not None
+    begin = float(form.domain.bounds[form.time, 0])
+
+    def leading(points: Sequence[np.ndarray]) -> np.ndarray:
+        """Coefficients (*points, k) in the equation for the highest derivative by time."""
+        if form.order == 1:
+            return np.concatenate(
+                [flux.reshape(*flux.shape[:-2], -1) for flux in resolved(statement, points, begin)[1]], -1
+            )
+        weight, spread, _ = weighted(statement, points, begin)
+        return (spread / weight)[..., None]
+
+    axes = even_axes(statement, ROUGH_GRID[form.domain.dimension - 1], ROUGH_GRID_DEGREE)
+    fresh = [axis.fresh_points(1) for axis in axes]
+    values = leading([axis.all_points() for axis in axes])
+    size = float(np.abs(values).max())
+    if np.ptp(values.reshape(-1, values.shape[-1]), axis=0).max() <= SAME_COEFFICIENTS * size:
+        return False
+    for k, line in enumerate(axes):
+        values = along(line.table(fresh[k]), line.interpolated(values, k), k)
+    try:
+        return float(np.abs(values - leading(fresh)).max()) > ROUGH * size
+    except ValueError:
+        return False
+
+
+def rough_part(statement: Statement) -> str | None:
+    """Name what no grid of splines resolves: "coefficients are", "start or boundary values are" or "".
+
+    None where there is no weak form, see `has_weak_form`.
+    """
+    if not has_weak_form(statement):
+        return None
+    if has_rough_coefficient(statement):
+        return "coefficients are"
+    is_rough = WeakMarch(statement, 1.0, lambda *_: True).has_rough_start()
+    if is_rough:
+        return "start or boundary values are"
+    return ""
+
+
+def _fall_slowly(gaps: Sequence[float]) -> bool:
+    """True if errors of splines on a grid, after those on one of half as many intervals, are those of a kink."""
+    return gaps[1] > ROUGH_START and gaps[0] < SLOW_FALL * gaps[1]
+
+
+class WeakMarch(KeptGridMarch):
+    """A pass through time of a `WeakForm` or a `FirstOrderForm` on one even grid of space, see `SlabMarch`."""
+
+    tier = "weak form"
+    first_intervals = FIRST_WEAK_INTERVALS
+    most_intervals = MOST_WEAK_INTERVALS
+
+    def _initial(self) -> tuple[list[SplineAxis], np.ndarray]:
+        axes = even_axes(self.statement, round(self.finer * self.first_intervals[len(self.space)]), WEAK_DEGREE)
+        self.form = (FirstOrderForm if self.statement.form.order == 1 else WeakForm)(self.statement, axes)
+        return axes, self.form.started(self._interpolated(axes), self._at, self.ends[0])
+
+    def has_rough_start(self) -> bool:
+        """True if the equation keeps jumps and kinks, and the start or walls have some, or contradict each other."""
+        if self.order == 1 and self.statement.form.order == 2:
+            return False  # diffusion smooths them
+        units = np.array([1.0, float(self.domain.size[self.time])])[: self.order]
+        gaps = list[float]()
+        for intervals in (ROUGH_GRID[len(self.space)] // 2, ROUGH_GRID[len(self.space)]):
+            axes = even_axes(self.statement, intervals, ROUGH_GRID_DEGREE)
+            fresh = [axis.fresh_points(1) for axis in axes]
+            values = self._at(fresh)
+            both = values, self._between(axes, self._interpolated(axes), fresh) - values
+            size, gap = (float((np.abs(each.reshape(self.order, -1)).max(1) * units).max()) for each in both)
+            gaps.append(gap / max(size, ABOVE_ZERO))
+        walls = [face for face in self.statement.faces() if face[1] != self.time]
+        if _fall_slowly(gaps) or any(_fall_slowly(self._gaps_in_time(*face)) for face in walls):
+            return True
+        gap = max((self._gap_on(*face) for face in walls), default=0.0)
+        return gap > ROUGH_WALL * max(size, gap)
+
+    def _gaps_in_time(self, number: int, axis: int, end: int) -> list[float]:
+        """Errors of splines of time for the data of a condition on a face, by their size, on two even grids."""
+        gaps = list[float]()
+        term = self.statement.form.condition_terms[number]
+        first, last = self.domain.bounds[self.time].tolist()
+        points = [line.all_points() for line in even_axes(self.statement, FIRST_WEAK_INTERVALS[2], WEAK_DEGREE)]
+        points[self.space.index(axis)] = self.domain.bounds[axis, [end]].numpy()
+        for intervals in (ROUGH_GRID[1] // 2, ROUGH_GRID[1]):
+            line = SplineAxis(np.linspace(first, last, intervals + 1), ROUGH_GRID_DEGREE)
+            fresh = line.fresh_points(1)
+            at_points, values = (
+                row_of(self.statement, term, points, each, (axis, end))[0] for each in (line.all_points(), fresh)
+            )
+            gap = along(line.table(fresh), line.interpolated(at_points, 1), 1) - values
+            gaps.append(float(np.abs(gap).max()) / max(float(np.abs(values).max()), ABOVE_ZERO))
+        return gaps
+
+    def _gap_on(self, number: int, axis: int, end: int) -> float:
+        """Largest gap of a condition on a face at the start, and a moment later over the share of the time till then.
+
+        The latter makes a kink, which waves and flows carry along.
+        """
+        begin = self.ends[0]
+        step = RATE_STEP * float(self.domain.size[self.time])
+        sizes = self.domain.size.numpy()
+        axes = even_axes(self.statement, FIRST_WEAK_INTERVALS[len(self.space)], WEAK_DEGREE)
+        points = [line.all_points() for line in axes]
+        points[self.space.index(axis)] = self.domain.bounds[axis, [end]].numpy()
+        known = self._known_at(points)
+        term = self.statement.form.condition_terms[number]
+        gaps = list[np.ndarray]()
+        for later in (0.0, step):
+            _, block, jet = row_of(self.statement, term, points, np.array([begin + later]), (axis, end))
+            for slot, index in jet:
+                rate = (*index[: self.time], 1, *index[self.time + 1 :])
+                moved = known[index] + later * known.get(rate, np.zeros(1))
+                jet[slot, index] = torch.from_numpy(moved[..., slot].ravel())
+            values, slopes = block.evaluate_jet(jet, with_slopes=True)
+            units = np.zeros(len(values))
+            for (row, _, index), slope in slopes.items():
+                length = math.prod(size**order for size, order in zip(sizes, index, strict=True))
+                units[row] = max(units[row], float(np.abs(slope).max()) / length)
+            gaps.append(values / units.reshape(-1, *[1] * (values.ndim - 1)))
+        return max(float(np.abs(gaps[0]).max()), float(np.abs(gaps[1] - gaps[0]).max()) / RATE_STEP)
+
+    def _known_at(self, points: Sequence[np.ndarray]) -> dict[Index, np.ndarray]:
+        """Values of the start on a grid of space, their first derivatives, and rates, (*points, fields) each.
+
+        Rates are given, or follow from equations of first order.
+        """
+        known = dict[Index, np.ndarray]()
+        size = self.domain.dimension
+        units = [tuple(row) for row in np.eye(size, dtype=int).tolist()]
+        for order, values in enumerate(self._at(points)):
+            by_time = tuple(order * each for each in units[self.time])
+            known[by_time] = values
+            for k, axis in enumerate(self.space):
+                low, high = self.domain.bounds[axis].tolist()
+                steps = np.where(points[k] < (low + high) / 2, 1, -1) * STENCIL_STEP * (high - low)
+                turned = np.zeros(1)
+                for weight, place in zip(STENCIL_WEIGHTS, STENCIL, strict=True):
+                    moved = [*points]
+                    moved[k] = points[k] + place * steps
+                    turned = turned + np.moveaxis(np.moveaxis(self._at(moved)[order], k, -1) * (weight / steps), -1, k)
+                known[tuple(a + b for a, b in zip(by_time, units[axis], strict=True))] = turned
+        if self.order == 1:
+            term = self.statement.form.equation_term
+            _, block, jet = row_of(self.statement, term, points, np.array([self.ends[0]]))
+            for slot, index in jet:
+                if not index[self.time]:
+                    jet[slot, index] = torch.from_numpy(known[index][..., slot].ravel())
+            residuals = np.moveaxis(block.evaluate_jet(jet, with_slopes=False)[0].take(0, self.time + 1), 0, -1)
+            inverse, _, _ = resolved(self.statement, points, self.ends[0])
+            known[units[self.time]] = -(inverse @ residuals[..., None])[..., 0]
+        return known
+
+    def _slab(
+        self, space: list[SplineAxis], state: np.ndarray, begin: float, end: float
+    ) -> tuple[list[SplineAxis], np.ndarray, np.ndarray, float]:
+        line = TimeAxis(begin, end, self.degree)
+        coef = self._coef(line, self.form.solved(line, state), state)
+        self.work, self.form.work = self.work + self.form.work, 0.0
+        return space, state, coef, self._time_error(space, coef)

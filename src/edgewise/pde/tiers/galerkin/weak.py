@@ -1,0 +1,326 @@
+"""Weak forms of linear evolution: equations of second order in space, tested by splines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from scipy import sparse
+from scipy.sparse.linalg import SuperLU, splu
+from torch import Tensor
+
+from edgewise.outcomes import NativeThread, check_time, foreseen
+from edgewise.pde.problem.fields import Index
+from edgewise.pde.problem.interfaces import noted_diffusion
+from edgewise.pde.problem.strong_form import ResidualTerm
+from edgewise.pde.spaces.axis import SplineAxis, TimeAxis, along
+from edgewise.pde.spaces.blocks import RowBlock, Slopes
+from edgewise.pde.spaces.statement import Statement
+from edgewise.pde.tiers.evolution.starts import At
+
+# Points of a coordinate by which coefficients are integrated, and points of an interval, at least: PINNacle's rough
+# coefficients have 256 values of a coordinate.
+RULE_POINTS = 512
+LEAST_OF_CELL = 6
+# Multiply-adds of a slab, at least, for the time that evaluating the data takes. Measured.
+LEAST_SLAB_WORK = 1e7
+SAME_LENGTH = 1e-9  # relative: slabs whose lengths are closer share factors; far above rounding
+
+
+class Rule:
+    """A coordinate with a quadrature rule, or an end of it, and the splines at the points."""
+
+    def __init__(self, axis: SplineAxis, end: int | None = None):
+        cells, per_cell = (
+            (axis.intervals, max(LEAST_OF_CELL, -(-RULE_POINTS // axis.intervals))) if end is None else (1, 1)
+        )
+        nodes, weights = np.polynomial.legendre.leggauss(per_cell)
+        steps = np.diff(axis.breakpoints)[:, None]
+        self.points = (axis.breakpoints[:-1, None] + steps * (nodes + 1) / 2).ravel()
+        self.weights = steps * weights / 2
+        if end is not None:
+            self.points = axis.breakpoints[[-1 if end else 0]]
+            self.weights = np.ones((1, 1))
+        local = [axis.local(self.points, order) for order in (0, 1)]
+        self.columns, self.count = local[0][0].reshape(cells, per_cell, -1)[:, 0], axis.count
+        self.values = [each.reshape(cells, per_cell, -1) for _, each in local]
+        self.loads = sparse.csr_array(axis.table(self.points)).T @ sparse.diags_array(self.weights.ravel())
+
+
+@dataclass(eq=False)
+class Side:
+    """A condition on one side of a box."""
+
+    axis: int  # number of the coordinate of space that is constant, and 0 or 1 for its low or high end
+    end: int
+    term: ResidualTerm  # the condition
+    points: list[np.ndarray]  # points of each coordinate of space
+    # what multiplies the residual of u = 0 at the points: for values themselves, or in the weak form
+    factor: np.ndarray
+    rules: list[Rule]  # quadrature on the side; empty where values are given
+
+
+class WeakForm:
+    """An equation of one field, w (m u_tt + d u_t + b grad u + c u - f) = div(k grad u), tested by splines of space.
+
+    Here -k / w is the slope of the residual by second derivatives, and k is 1, or the coefficient of `diffusion`. After
+    integration by parts no derivative of k is left, and without b matrices are symmetric, so that energy is kept or
+    lost whatever the coefficients are; collocation has waves that grow where they jump [1].
+
+    [1] P. Joly, "Variational methods for time-dependent wave propagation problems", in "Topics in Computational Wave
+    Propagation", Lecture Notes in Computational Science and Engineering 31, 2003, 201.
+    """
+
+    def __init__(self, statement: Statement, axes: Sequence[SplineAxis]):
+        form = statement.form
+        self.statement = statement
+        self.axes = axes
+        self.work = 0.0
+        assert form.time is not None
+        self.time, self.order = form.time, int(statement.field_orders[:, form.time].max())
+        self.space = [axis for axis in range(form.domain.dimension) if axis != form.time]
+        rules = [Rule(axis) for axis in axes]
+        low = float(form.domain.bounds[form.time, 0])
+        weight, spread, lower = weighted(statement, [rule.points for rule in rules], low)
+        units = np.eye(len(axes), dtype=int).tolist()
+        self.matrices = [assembled(rules, spread, units[0], units[0])]
+        for unit in units[1:]:
+            self.matrices[0] += assembled(rules, spread, unit, unit)
+        self.matrices += [sparse.csr_array(self.matrices[0].shape) for _ in range(self.order)]
+        for index, slope in lower.items():
+            trials = [index[axis] for axis in self.space]
+            self.matrices[index[self.time]] += assembled(rules, slope, trials=trials)
+        self.sources = assembled(rules, weight)
+        self._places = [axis.all_points() for axis in axes]
+        self.sides, given = list[Side](), np.zeros([axis.count for axis in axes], dtype=bool)
+        for condition, axis, end in statement.faces():
+            if axis == self.time:
+                continue
+            number = self.space.index(axis)
+            term = form.condition_terms[condition]
+            at = [Rule(each, end if k == number else None) for k, each in enumerate(axes)]
+            points = [rule.points for rule in at]
+            slopes, _ = slopes_of_field(statement, term, points, low, (axis, end))
+            normal = slopes.get(tuple(int(k == axis) for k in range(form.domain.dimension)))
+            level = slopes.get((0,) * form.domain.dimension)
+            if normal is None:  # values are given, of which a side has those at the places of its splines
+                points = [self._places[k] if k != number else line for k, line in enumerate(points)]
+                level = slopes_of_field(statement, term, points, low, (axis, end))[0][(0,) * form.domain.dimension]
+                self.sides.append(Side(number, end, term, points, -1 / level, []))
+                given[self._place(self.sides[-1])] = True
+                continue
+            factor = weighted(statement, points, low)[1] / normal * (1 if end else -1)
+            if level is not None:
+                self.matrices[0] += assembled(at, factor * level)
+            self.sides.append(Side(number, end, term, points, factor, at))
+        self.given = given.ravel()
+        self._free = [each[~self.given][:, ~self.given] for each in self.matrices]
+        self._kept: tuple[float, NativeThread, list[tuple[int, float, int]]] | None = None
+
+    def _place(self, side: Side) -> tuple[slice, ...]:
+        """Coefficients of a side among all of them."""
+        place = slice(-1, None) if side.end else slice(0, 1)
+        return tuple(place if k == side.axis else slice(None) for k in range(len(self.axes)))
+
+    def solved(self, line: TimeAxis, state: np.ndarray) -> np.ndarray:
+        """Coefficients of space at the moments of a slab, (q, *counts), from the state at its beginning.
+
+        These are those of `TimeAxis`, the method of Radau, whose matrix is diagonalised.
+        """
+        check_time()
+        self.work += LEAST_SLAB_WORK
+        moments = line.collocation_points(self.order)
+        rates = line.rates(self.order)
+        start = state.reshape(self.order, -1)
+        loads, known = self._data(moments, start[0])
+        rhs = loads - self.matrices[0] @ start[0]
+        if self.order == 2:
+            rhs += np.outer(rates.sum(1), self.matrices[2] @ start[1])
+        change = known
+        for matrix in self.matrices if self.given.any() else ():
+            rhs -= (matrix @ change.T).T
+            change = rates @ change
+        values, vectors = np.linalg.eig(rates)
+        moved = np.linalg.inv(vectors) @ rhs[:, ~self.given]
+        thread, factorised = self._factorised(float(np.ptp(line.breakpoints)), values)
+        rows = [moved[number] if factor > 1 else moved[number].real for number, factor, _ in factorised]
+        solutions = thread(lambda kept: [factors.solve(each) for factors, each in zip(kept, rows, strict=True)])
+        for solution, (number, factor, entries) in zip(solutions, factorised, strict=True):
+            known[:, ~self.given] += factor * np.outer(vectors[:, number], solution).real
+            self.work += 2 * factor**2 * entries
+        return (start[0] + known).reshape(-1, *state.shape[1:])
+
+    def _factorised(self, length: float, values: np.ndarray) -> tuple[NativeThread, list[tuple[int, float, int]]]:
+        """Factors for each eigenvalue but those that are conjugates of others; kept for slabs of the same length.
+
+        They are in a thread of their own, which returns at once from Ctrl-C: with the number of each eigenvalue, the
+        weight of its part of the solution, and the entries of its factors.
+        """
+        if self._kept is None or abs(self._kept[0] / length - 1) > SAME_LENGTH:
+            thread = NativeThread()
+            factors = list[tuple[int, float, int]]()
+            size = self._free[0].shape[0]
+            band = size / self.axes[0].count * (self.axes[0].degree + 1)
+            for number, value in enumerate(values):
+                if value.imag < 0:
+                    continue
+                powers = [value**k if value.imag else value.real**k for k in range(self.order + 1)]
+                matrix = sum(
+                    (power * each for power, each in zip(powers[1:], self._free[1:], strict=True)), self._free[0]
+                )
+                with foreseen("sparse factors", size * float(band) ** 2):
+                    entries = thread(partial(_factorise, sparse.csc_array(matrix)))
+                factor = 2.0 if value.imag else 1.0  # for the conjugate
+                factors.append((number, factor, entries))
+                self.work += factor**2 * float(entries) ** 2 / size / 2
+            self._kept = length, thread, factors
+        return self._kept[1:]
+
+    def started(self, state: np.ndarray, at: At, moment: float) -> np.ndarray:
+        """The initial state, (order, *counts, fields), with least squared error among those with the given sides.
+
+        Interpolated, as `state` is, a jump would leave an error of its mass.
+        """
+        rules = [Rule(axis) for axis in self.axes]
+        free = ~self.given
+        flat = state.reshape(self.order, -1).copy()
+        values = np.moveaxis(at([rule.points for rule in rules]), -1, 0)  # (fields, order, *points)
+        flat[0] += self._data(np.array([moment]), flat[0])[1][0]
+        masses = sparse.kron(assembled(rules, np.ones(values.shape[2:])), sparse.eye_array(len(values)), "csr")
+        loads = np.moveaxis(integrated(rules, values, 2), 0, -1).reshape(flat.shape).T
+        loads -= masses[:, self.given] @ flat[:, self.given].T
+        flat[:, free] = splu(sparse.csc_array(masses[free][:, free])).solve(loads[free]).T
+        return flat.reshape(state.shape)
+
+    def _data(self, moments: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Integrals of data at moments with all splines, and changes of given coefficients, (q, splines) each."""
+        counts = [axis.count for axis in self.axes]
+        source = row_of(self.statement, self.statement.form.equation_term, self._places, moments)[0][0]
+        loads = np.zeros((len(moments), len(start)))
+        known = np.zeros((len(moments), *counts))
+        self._subtract_source(loads, source)
+        for side in self.sides:
+            face = self.space[side.axis], side.end
+            data = side.factor * row_of(self.statement, side.term, side.points, moments, face)[0][0]
+            if not side.rules:
+                for k, axis in enumerate(self.axes):
+                    if k != side.axis:
+                        data = axis.interpolated(data, k + 1)
+                known[:, *self._place(side)] = data
+            elif data.any():
+                loads -= integrated(side.rules, data, 1).reshape(loads.shape)
+        return loads, np.where(self.given, known.reshape(loads.shape) - start, 0.0)
+
+    def _subtract_source(self, loads: np.ndarray, source: np.ndarray) -> None:
+        """Subtract, in place, from loads (q, splines) the integrals of a source (q, *places of splines, ...)."""
+        if source.any():
+            for k, axis in enumerate(self.axes):
+                source = axis.interpolated(source, k + 1)
+            loads -= (self.sources @ source.reshape(len(loads), -1).T).T
+
+
+def _factorise(matrix: sparse.csc_array, kept: list[SuperLU]) -> int:
+    """Add factors of a matrix that is symmetric, or nearly so, to those that are kept; the number of their entries."""
+    kept.append(splu(matrix, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}))
+    return kept[-1].nnz
+
+
+def integrated(rules: Sequence[Rule], values: np.ndarray, first: int) -> np.ndarray:
+    """Integrals of functions with every spline: axes of points of values, from `first` on, become axes of splines."""
+    for k, rule in enumerate(rules):
+        values = along(rule.loads, values, first + k)
+    return values
+
+
+def assembled(
+    rules: Sequence[Rule], values: np.ndarray, tests: Sequence[int] = (0, 0), trials: Sequence[int] = (0, 0)
+) -> sparse.csr_array:
+    """Integrals of a function with derivatives of every two splines. Shapes: returns (splines, splines)."""
+    shape = [size for rule in rules for size in rule.weights.shape]
+    parts = values.reshape(shape)
+    rows = np.zeros((), dtype=int)
+    columns = np.zeros((), dtype=int)
+    count = 1
+    for rule, test, trial in zip(rules, tests, trials, strict=False):
+        table = (rule.values[test] * rule.weights[..., None])[..., None] * rule.values[trial][..., None, :]
+        # The coordinate is taken from the front, and its cells and products become the last ones.
+        parts = np.einsum("xa...,xam->...xm", parts, table.reshape(*table.shape[:2], -1))
+        size = rule.columns.shape[1]
+        rows = (rows * rule.count)[..., None, None] + np.repeat(rule.columns, size, 1)
+        columns = (columns * rule.count)[..., None, None] + np.tile(rule.columns, size)
+        count *= rule.count
+    entries = parts.ravel(), (rows.ravel(), columns.ravel())
+    return sparse.csr_array(sparse.coo_array(entries, shape=(count, count)))
+
+
+def row_of(
+    statement: Statement,
+    term: ResidualTerm,
+    points: Sequence[np.ndarray],
+    moments: np.ndarray,
+    face: tuple[int, int] | None = None,
+) -> tuple[np.ndarray, RowBlock, dict[tuple[int, Index], Tensor]]:
+    """Residuals of u = 0 at moments, (residuals, q, *points), on a grid of space, the rows, and what they take."""
+    form = statement.form
+    lines = list(points)
+    assert form.time is not None
+    lines.insert(form.time, moments)
+    block = RowBlock(form, term, tuple(range(len(term.requirements.sizes))), (), lines, face)
+    zero = torch.zeros(len(block.x), dtype=torch.float64)
+    jet = {key: zero.clone() for key in term.requirements.keys}
+    return np.moveaxis(block.evaluate_jet(jet, with_slopes=False)[0], form.time + 1, 1), block, jet
+
+
+def slopes_of(
+    statement: Statement,
+    term: ResidualTerm,
+    points: Sequence[np.ndarray],
+    moment: float,
+    face: tuple[int, int] | None = None,
+) -> tuple[Slopes, list[tuple[Tensor, Tensor]]]:
+    """Slopes of residuals on a grid of space, (*points), at a moment, and what `noted_diffusion` has of them."""
+    _, block, jet = row_of(statement, term, points, np.array([moment]), face)
+    with noted_diffusion() as noted:
+        slopes = block.evaluate_jet(jet, with_slopes=True)[1]
+    return {key: slope.reshape(tuple(map(len, points))) for key, slope in slopes.items()}, noted
+
+
+def slopes_of_field(
+    statement: Statement,
+    term: ResidualTerm,
+    points: Sequence[np.ndarray],
+    moment: float,
+    face: tuple[int, int] | None = None,
+) -> tuple[dict[Index, np.ndarray], list[tuple[Tensor, Tensor]]]:
+    """Jacobian of a single residual by the derivatives of a single field, as `slopes_of` has it for several."""
+    slopes, noted = slopes_of(statement, term, points, moment, face)
+    return {index: slope for (_, _, index), slope in slopes.items()}, noted
+
+
+def weighted(
+    statement: Statement, points: Sequence[np.ndarray], moment: float
+) -> tuple[np.ndarray, np.ndarray, dict[Index, np.ndarray]]:
+    """w, k and the slopes of lower order times w of a `WeakForm`, on a grid of space."""
+    form = statement.form
+    slopes, noted = slopes_of_field(statement, form.equation_term, points, moment)
+    space = [axis for axis in range(form.domain.dimension) if axis != form.time]
+    size = form.domain.dimension
+    leading = [slopes.pop(tuple(2 * int(k == axis) for k in range(size)), np.zeros(1)) for axis in space]
+    first = leading[0]
+    rest = [sum(index[axis] for axis in space) + bool(index[form.time or 0]) for index in slopes]
+    is_even = all(np.allclose(each, first, rtol=1e-12) for each in leading) and float(first.min() * first.max()) > 0
+    if not is_even or max(rest, default=0) > 1 or len(noted) > 1:
+        raise ValueError("second derivatives are no Laplacian times a coefficient that keeps its sign")
+    if noted:
+        spread = noted[0][0].numpy().reshape(first.shape)
+    else:
+        spread = np.ones_like(first)
+    weight = -spread / first
+    lower = {index: weight * slope for index, slope in slopes.items()}
+    for axis, slope in zip(space, noted[0][1].numpy().T[space] if noted else (), strict=False):
+        index = tuple(int(k == axis) for k in range(size))
+        lower[index] = lower.get(index, 0.0) + slope.reshape(first.shape)  # it is part of the divergence
+    return weight, spread, lower

@@ -1,0 +1,539 @@
+"""Evolution in time on domains that are no box: windows of time, in each of which space is fitted at scattered points.
+
+The fields of a window are splines of space on the box around the domain times one polynomial of time. At the moments of
+Radau's method the equation and the conditions on the boundary hold in the mean, by Galerkin's method with a penalty on
+the boundary, over more points of space than there are splines. Eigenvectors of the derivative in time part the window
+into systems of the size of space, with factors that all windows of one length share.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import torch
+
+from edgewise.outcomes import check_time
+from edgewise.pde.algebra import Projection, solved_nearby
+from edgewise.pde.algebra.newton import norm_of
+from edgewise.pde.domains.products import OverTime
+from edgewise.pde.problem.fields import Index
+from edgewise.pde.problem.strong_form import StrongForm
+from edgewise.pde.spaces.axis import SplineAxis, TimeAxis
+from edgewise.pde.spaces.blocks import Slopes
+from edgewise.pde.spaces.statement import Statement, orders_of, scattered_block, start_terms
+from edgewise.pde.tiers.evolution.slabs import (
+    ITERATIONS,
+    SPACE_MARGIN,
+    STEP,
+    Fields,
+    KeptGridMarch,
+    Known,
+    Watch,
+)
+from edgewise.pde.tiers.galerkin import CutGrid
+from edgewise.pde.tiers.galerkin.cut_grid import SEAM_WEIGHT, Combination
+from edgewise.settings import ABOVE_ZERO
+
+MOST_WINDOW_AXES = 4  # as many inputs as a `TensorLayer` has
+# Degree and first intervals of splines of space, by the number of coordinates of space: as on boxes, but that a higher
+# degree leaves more splines to rounding where the boundary cuts through cells.
+CUT_DEGREE = {1: 8, 2: 8, 3: 8}
+FIRST_CUT_INTERVALS = {1: 16, 2: 6, 3: 4}
+MOST_CUT_INTERVALS = {1: 1000, 2: 64, 3: 8}  # of a coordinate: factors of the largest grid take 0.2 GB
+# Intervals across the smallest hole, points by which its width is found, the numbers of intervals between which a first
+# grid has so many, and its degree: below, refinement gets there, and beyond, even grids are too large; splines of
+# degree 8 reach across holes and past them, and their factors take four times as long.
+ACROSS = 2.5
+HOLE_POINTS = 64
+HOLE_INTERVALS = (24, 128)
+HOLE_DEGREE = 4
+WALL_SEED = 5  # of the points by which the width of holes is found
+CLOSED = 0.2  # length of the mean normal below which a piece is a closed curve: that of half a circle is 0.64
+# Penalty on the boundary, in units of the slopes inside over an interval: at a tenth of it heat on a disk has unstable
+# modes for splines of degree 8, at ten times as much none either.
+WALL_PENALTY = 150.0
+# On solids, unknowns up to which each eigenvalue of a window has its own factors; beyond, GMRES serves all that are at
+# most so many times larger or smaller than one with factors: factors take a second or two with 2,000.
+MOST_DIRECT = 800
+NEAR_EIGENVALUES = 4.0
+# On solids: multiply-adds of a value of a spline of three coordinates at a point, and values of all for the points and
+# matrices of a grid. Measured in a ball: 2e-8 seconds each, and ten seconds for a grid of 4^3 cells.
+VALUE_WORK = 30.0
+TIMES_AT_POINTS = 50.0
+# Newton's method in a window: contraction below which factors are used again, and relative changes of slopes over a
+# window that are rounding.
+WINDOW_CONTRACTION = 0.3
+SAME_SLOPES = 1e-12
+# Errors that residuals imply are overestimates beside the boundary: this share of them counts. Measured on a disk.
+IMPLIED_SHARE = 0.3
+
+
+class WindowFactors:
+    """Factors of all systems of a window, with slopes that are means over its moments [1].
+
+    Shapes: slopes (m,), weights (residuals, m).
+
+    Inside, test functions are the derivatives of residuals by those in time, which is Galerkin's method; on the
+    boundary they are those of the conditions, with a penalty. They are the same for all eigenvalues of the method.
+
+    [1] E. Hairer, G. Wanner, "Solving Ordinary Differential Equations II", section IV.8.
+    """
+
+    def __init__(
+        self,
+        grid: CutGrid,
+        slopes: Sequence[Slopes],
+        weights: Sequence[np.ndarray],
+        jumps: Sequence[tuple[int, int, int, float]],
+        time: int,
+    ):
+        self.grid = grid
+        self.slopes = slopes
+        self.jumps = jumps
+        self.orders = sorted({key[2][time] for each in slopes for key in each} | {0})
+        self.products = [grid.sums_of_cells(grid.fields) for _ in self.orders]
+        self._tests: list[tuple[int, int, int, Combination]] = []  # part, residual, field, factors
+        for part, (each, weight) in enumerate(zip(slopes, weights, strict=True)):
+            for residual, scale in enumerate(weight):
+                of_orders: dict[int, dict[int, dict[Index, np.ndarray]]] = {}
+                for (number, slot, index), slope in each.items():
+                    if number == residual:
+                        own = of_orders.setdefault(index[time], {}).setdefault(slot, {})
+                        own[*index[:time], *index[time + 1 :]] = slope
+                for slot, left in of_orders.get(max(of_orders, default=0), {}).items():
+                    test = {index: scale**2 * slope for index, slope in left.items()}
+                    self._tests.append((part, residual, slot, test))
+                    for product, order in zip(self.products, self.orders, strict=True):
+                        for other, right in of_orders.get(order, {}).items():
+                            for rows, columns, block in grid.products(part, test, right):
+                                product.add(rows, columns, block, slot, other)
+        for slot, order, other, factor in jumps:
+            self.products[self.orders.index(order)].add_each(grid.ghost, factor, slot, other)
+        self._near: tuple[float, Projection] | None = None  # an eigenvalue, real, and factors for it
+        self._systems: list[tuple[np.ndarray, np.ndarray, list[complex], Projection | None]] = []
+        self.solve_work = 0.0  # of the last step
+
+    def factorise(self, rates: np.ndarray) -> float:
+        """Prepare systems for derivatives in time at the moments by the values there, (q, q); returns the work."""
+        values, vectors = np.linalg.eig(rates)
+        back = np.linalg.inv(vectors)
+        work = 0.0
+        self._systems = []
+        middle = float(np.exp(np.log(np.abs(values)).mean()))
+        is_dear = len(self.grid.axes) > 2 and self.products[0].size > MOST_DIRECT
+        if is_dear and (self._near is None or max(middle / self._near[0], self._near[0] / middle) > NEAR_EIGENVALUES):
+            self._near = middle, self._direct([middle**order for order in self.orders], middle)
+            work += self._near[1].work
+        for number, value in enumerate(values):
+            if value.imag < 0:
+                continue  # the conjugate of another one
+            powers = [value**order if value.imag else value.real**order for order in self.orders]
+            if is_dear:
+                direct = None
+            else:
+                direct = self._direct(powers, middle)
+            work += 0.0 if direct is None else direct.work
+            self._systems.append(((2.0 if value.imag else 1.0) * vectors[:, number], back[number], powers, direct))
+        return work
+
+    def _direct(self, powers: Sequence[complex], middle: float) -> Projection:
+        """Factors for powers of an eigenvalue; unknowns are scaled as for one of a given size."""
+        matrix = self.products[0].plus(self.products[1:], powers)
+        each = zip(self.orders, self.products, strict=True)
+        scale = np.sqrt(np.add.reduce([middle**order * np.abs(product.diagonal()) for order, product in each]))
+        return Projection(matrix, scale, partial(self._product, powers))
+
+    def _product(self, powers: Sequence[complex], x: np.ndarray) -> np.ndarray:
+        """The matrix for powers of an eigenvalue times vectors (size, k)."""
+        if not np.iscomplexobj(x):
+            return np.add.reduce([power * (each @ x) for power, each in zip(powers, self.products, strict=True)])
+        parts = np.concatenate([x.real, x.imag], 1)
+        both = (np.split(each @ parts, 2, 1) for each in self.products)
+        return np.add.reduce([power * (re + 1j * im) for power, (re, im) in zip(powers, both, strict=True)])
+
+    def __call__(self, residuals: Sequence[np.ndarray], changes: Sequence[np.ndarray]) -> np.ndarray:
+        """Step (q, active, fields) for residuals (residuals, m, q) of each part, and for derivatives in time."""
+        moments, active, fields = changes[0].shape
+        tested = np.zeros((active, fields, moments))
+        self.solve_work = 0.0
+        for part, residual, slot, test in self._tests:
+            tested[:, slot] += self.grid.sums(part, test, residuals[part][residual])
+        for slot, order, other, factor in self.jumps:
+            tested[:, slot] += factor * (self.grid.ghost @ changes[order][..., other].T)
+        rows = tested.reshape(-1, moments)
+        step = np.zeros((moments, active * fields))
+        for number, (vector, back, powers, direct) in enumerate(self._systems):
+            rhs = rows @ back
+            solution = None
+            if direct is None:
+                assert self._near is not None
+                solution, work = solved_nearby(self._near[1], partial(self._product, powers), rhs)
+                self.solve_work += work
+                if solution is None:
+                    direct = self._direct(powers, self._near[0])
+                    self.solve_work += direct.work
+                    self._systems[number] = vector, back, powers, direct
+            if direct is not None:
+                solution = direct((rhs if direct.is_complex else rhs.real)[:, None])[:, 0]
+                self.solve_work += direct.solve_work
+            assert solution is not None
+            step -= np.outer(vector, solution).real
+        return step.reshape(moments, active, fields)
+
+
+class WindowMarch(KeptGridMarch):
+    """A pass through time on any domain of space, see `SlabMarch`."""
+
+    tier = "cut cells in time"
+    tolerances = 1e-5, 1e-10  # seconds for a first pass; below the least one rounding is seen
+    most_intervals = MOST_CUT_INTERVALS
+
+    def __init__(self, statement: Statement, tolerance: float, watch: Watch, finer: float = 1.0, known: Known = None):
+        super().__init__(statement, tolerance, watch, finer, known)
+        assert isinstance(self.domain, OverTime)
+        self.place = self.domain.space
+        self._grids: list[CutGrid] = []
+        self._refined = (0, math.inf)
+        self._is_settled = False
+        self._kept: tuple[CutGrid, float, WindowFactors, bool] | None = None
+
+    def _grid(self, axes: Sequence[SplineAxis]) -> CutGrid:
+        for grid in self._grids:
+            if all(a is b for a, b in zip(grid.axes, axes, strict=True)):
+                return grid
+        self._grids = [*self._grids[-1:], CutGrid(self.statement.form, self.place, axes)]
+        self._count_values(self._grids[-1], TIMES_AT_POINTS)
+        return self._grids[-1]
+
+    def _count_values(self, grid: CutGrid, times: float) -> None:
+        """Count the work of the values of all splines at all points, so many times; in the plane factors exceed it."""
+        if len(grid.axes) > 2:
+            local = math.prod(axis.degree + 1 for axis in grid.axes)
+            self.work += times * VALUE_WORK * local * len(grid.points)
+
+    def _initial(self) -> tuple[list[SplineAxis], np.ndarray]:
+        bounds = self.place.bounds.numpy()
+        dimension = len(self.space)
+        degree = CUT_DEGREE[dimension]
+        first = FIRST_CUT_INTERVALS[dimension]
+        axes = list[SplineAxis]()
+        counts = np.full(dimension, first)
+        if dimension == 2:
+            asked = np.ceil(ACROSS * np.ptp(bounds, axis=1) / self._narrowest())
+            if HOLE_INTERVALS[0] < asked.max() <= HOLE_INTERVALS[1]:
+                degree = HOLE_DEGREE
+                counts = np.maximum(asked, first).astype(int)
+        for k, (axis, count) in enumerate(zip(self.space, np.round(self.finer * counts).astype(int), strict=True)):
+            repeats = self.statement.periodic[axis]
+            # a spline must not meet itself
+            if repeats:
+                intervals = max(count, degree + 1)
+            else:
+                intervals = count
+            axes.append(SplineAxis(np.linspace(bounds[k, 0], bounds[k, 1], intervals + 1), degree, repeats))
+        before = math.inf
+        while True:
+            check_time()
+            grid = self._grid(axes)
+            x = grid.points
+            given = self._given(x.numpy())  # (order, m, fields)
+            flat = np.moveaxis(given, 1, 0).reshape(len(x), -1)
+            solved = grid.fitted(flat)
+            count = len(grid.parts[0].x)
+            wrong = np.abs(grid.values(0, (0,) * dimension, solved) - flat[:count]).reshape(count, *given[:, 0].shape)
+            scale = np.maximum(np.abs(given).max(1), ABOVE_ZERO)
+            state = grid.spread(np.moveaxis(solved.reshape(-1, *scale.shape), 1, 0))
+            errors = self._by_interval(grid, (wrong / scale).max((1, 2)))
+            largest = max(float(each.max()) for each in errors)
+            if self.allowed < largest < before / 2:
+                finer = super()._finer(axes, errors)
+            else:
+                finer = None
+            if finer is None:
+                return axes, state
+            axes = finer
+            before = largest
+
+    def _narrowest(self) -> float:
+        """Smallest width, in any coordinate, of a closed curve of the boundary, whose normals cancel out."""
+        widths = [self.place.size.numpy()]
+        for name in self.place.boundary_names:
+            x, normals = self.place.boundary(HOLE_POINTS, "sobol", WALL_SEED, [name])
+            if float(normals.mean(0).norm()) < CLOSED:
+                widths.append(np.ptp(x.numpy(), 0))
+        return float(np.min(widths))
+
+    def _by_interval(self, grid: CutGrid, errors: np.ndarray) -> list[np.ndarray]:
+        """Errors (m,) at the points of the equation, for each interval of each coordinate in the mean square."""
+        means = []
+        shares = grid.parts[0].weights ** 2
+        for axis, line in zip(grid.axes, grid.parts[0].x.numpy().T, strict=True):
+            total = np.bincount(axis.places(line), shares * errors**2, axis.intervals) * axis.intervals / shares.sum()
+            means.append(np.sqrt(total))
+        return means
+
+    def _space_errors(self, axes: Sequence[SplineAxis], coef: np.ndarray) -> list[np.ndarray]:
+        grid = self._grid([axes[k] for k in self.space])
+        line = axes[self.time]
+        assert isinstance(line, TimeAxis)
+        values = self._nodal(line, coef)
+        lines = np.moveaxis(coef, self.time, 0)
+        begin = line.breakpoints[:1]
+        known = np.concatenate([np.tensordot(line.table(begin, order), lines, 1) for order in range(self.order)])
+        evaluated = self._evaluated(grid, line, values, known, True)
+        residual, slopes = evaluated[0]
+        waves = self._waves(grid, 0, residual.shape[0], slopes, float(np.ptp(line.breakpoints)), np.pi)
+        scale = self._sizes(self._at_points(grid.axes, coef)).max()
+        errors = IMPLIED_SHARE * np.sqrt((residual**2).mean(2)) / waves / scale
+        return self._by_interval(grid, errors.max(0))
+
+    def _finer(
+        self, space: Sequence[SplineAxis], errors: Sequence[np.ndarray], margin: float = SPACE_MARGIN
+    ) -> list[SplineAxis] | None:
+        largest = max(float(each.max()) for each in errors)
+        intervals = sum(line.intervals for line in space)
+        before = self._refined
+        if intervals > before[0] and largest > before[1] / 2:
+            self._is_settled = True  # rounding, or what no grid of this kind resolves
+        self._refined = intervals, largest
+        if self._is_settled:
+            return None
+        return super()._finer(space, errors, margin)
+
+    def _waves(self, grid: CutGrid, part: int, count: int, slopes: Slopes, length: float, number: float) -> np.ndarray:
+        """Residuals (residuals, m) of waves of amplitude 1 and a wave number of `number` over an interval."""
+        widths = grid.widths(grid.parts[part].x)
+        total = np.zeros((count, len(widths)))
+        for (residual, _, index), slope in slopes.items():
+            space = [index[k] for k in self.space]
+            size = np.prod((number / widths) ** space, 1) * (2 * number / length) ** index[self.time]
+            total[residual] += np.abs(slope).mean(-1) * size if slope.ndim > 1 else np.abs(slope) * size
+        return np.maximum(total, ABOVE_ZERO)
+
+    def _row_weights(self, grid: CutGrid, slopes: Sequence[Slopes], counts: Sequence[int]) -> list[np.ndarray]:
+        """Weights of residuals: Galerkin's method inside, and on the boundary a penalty as of Nitsche's method [1]."""
+        # [1] J. Nitsche, "Ueber ein Variationsprinzip zur Loesung von Dirichlet-Problemen", Abh. Math. Sem. Univ.
+        # Hamburg 36, 1971, 9.
+        inside = slopes[0]
+        weights = []
+        units = np.zeros((counts[0], 1))
+        for number in range(counts[0]):
+            highest = max(index[self.time] for residual, _, index in inside if residual == number)
+            own = {key: slope for key, slope in inside.items() if key[0] == number}
+            lead = sum(np.abs(slope).mean() for (_, _, index), slope in own.items() if index[self.time] == highest)
+            if not highest:  # an equation without derivatives in time is fitted by least squares
+                lead = float(self._waves(grid, 0, counts[0], own, 1.0, 1.0)[number].mean())
+            units[number] = 1 / max(lead, ABOVE_ZERO)
+        weights.append(units * grid.parts[0].weights)
+        for number, part in enumerate(grid.parts[1:], 1):
+            widths = grid.widths(part.x)
+            stiff = np.zeros(len(widths))
+            for (residual, _, index), slope in inside.items():
+                space = [index[k] for k in self.space]
+                if not index[self.time] and any(order > 0 for order in space):
+                    stiff += units[residual] * np.abs(slope).mean() * np.prod((1 / widths) ** space, 1)
+            penalty = np.sqrt(WALL_PENALTY * np.maximum(stiff, ABOVE_ZERO) * widths.mean(1))
+            waves = self._waves(grid, number, counts[number], slopes[number], 1.0, 1.0)
+            weights.append(part.weights * penalty / waves)
+        return weights
+
+    def _jumps(self, grid: CutGrid, inside: Slopes, count: int) -> list[tuple[int, int, int, float]]:
+        """Weights of jumps: neither the leading term in time nor the largest other one has any, see `WindowFactors`."""
+        jumps = []
+        for number in range(count):
+            own = {key: slope for key, slope in inside.items() if key[0] == number}
+            highest = max(index[self.time] for _, _, index in own)
+            rest = {key: slope for key, slope in own.items() if not key[2][self.time]}
+            stiff = float(self._waves(grid, 0, count, rest, 1.0, 1.0)[number].mean())
+            most = highest or max(sum(index) for _, _, index in own)
+            lead = {
+                slot: float(slope.mean()) if highest else stiff
+                for (_, slot, index), slope in own.items()
+                if index[self.time] == highest and sum(index) == most
+            }
+            total = max(sum(map(abs, lead.values())), ABOVE_ZERO)
+            for (slot, test), (other, slope) in itertools.product(lead.items(), repeat=2):
+                factor = SEAM_WEIGHT * test * slope / total**2
+                jumps.append((slot, highest, other, factor))
+                if highest:
+                    jumps.append((slot, 0, other, factor * stiff / total))
+        return jumps
+
+    def _nodal(self, line: TimeAxis, coef: np.ndarray) -> np.ndarray:
+        """Coefficients of space (q, *counts, fields) at the moments of a window."""
+        return np.tensordot(line.table(line.collocation_points(self.order)), coef, (1, self.time))
+
+    def _changes(self, grid: CutGrid, line: TimeAxis, nodal: np.ndarray, known: np.ndarray) -> list[np.ndarray]:
+        """Active coefficients at the moments of a window, and their derivatives in time, (q, active, fields) each."""
+        taken = grid.taken(nodal)
+        start = grid.taken(known)
+        rates = line.rates(self.order)
+        changes = [taken, np.tensordot(rates, taken - start[0], 1)]
+        if self.order == 2:
+            changes.append(np.tensordot(rates, changes[1] - start[1], 1))
+        return changes
+
+    def _evaluated(
+        self, grid: CutGrid, line: TimeAxis, nodal: np.ndarray, known: np.ndarray, with_slopes: bool
+    ) -> list[tuple[np.ndarray, Slopes]]:
+        """Residuals (residuals, m, q) and slopes (m, q) of all parts, from values at the moments and the first ones."""
+        moments = line.collocation_points(self.order)
+        form = self.statement.form
+        used = {tuple(index[k] for k in self.space) for _, index in form.equation_term.requirements.keys}
+        self._count_values(grid, len(used))
+        changes = self._changes(grid, line, nodal, known)
+        results = []
+        for number, part in enumerate(grid.parts):
+            count = len(part.x)
+            q = len(moments)
+            x = torch.empty(count, q, form.domain.dimension, dtype=torch.float64)
+            x[..., self.space], x[..., self.time] = part.x[:, None], torch.from_numpy(moments)
+            block = scattered_block(form, part.term, x.flatten(0, 1))
+            if part.normal is not None:
+                normal = torch.zeros_like(x)
+                normal[..., self.space] = part.normal[:, None]
+                block.normal = normal.flatten(0, 1)
+            jet = {}
+            keys = part.term.requirements.keys
+            for own in {tuple(index[k] for k in self.space) for _, index in keys}:
+                alike = [(slot, index) for slot, index in keys if tuple(index[k] for k in self.space) == own]
+                coef = np.concatenate([changes[index[self.time]][..., slot] for slot, index in alike]).T
+                for key, values in zip(alike, np.split(grid.values(number, own, coef), len(alike), 1), strict=True):
+                    jet[key] = torch.from_numpy(values.ravel())
+            values, slopes = block.evaluate_jet(jet, with_slopes)
+            shaped = {key: slope.reshape(count, q) for key, slope in slopes.items()}
+            results.append((values.reshape(-1, count, q), shaped))
+        return results
+
+    def _known_on(self, axes: list[SplineAxis]) -> np.ndarray:
+        grid = self._grid([axes[k] for k in self.space])
+        line = axes[self.time]
+        moments = torch.from_numpy(line.all_points())
+        x = torch.empty(len(grid.points), len(moments), self.domain.dimension, dtype=torch.float64)
+        x[..., self.space], x[..., self.time] = grid.points[:, None], moments
+        assert self.known is not None
+        lines = grid.through(self.known(x.flatten(0, 1)).numpy().reshape(*x.shape[:2], -1))
+        return np.moveaxis(line.interpolated(lines), 0, self.time)
+
+    def _misfit(self, axes: list[SplineAxis], state: np.ndarray, coef: np.ndarray) -> float:
+        grid = self._grid([axes[k] for k in self.space])
+        line = axes[self.time]
+        assert isinstance(line, TimeAxis)
+        return norm_of(self._evaluated(grid, line, self._nodal(line, coef), state, False))
+
+    def _solved(
+        self, axes: list[SplineAxis], state: np.ndarray, length: float, near: Fields | None
+    ) -> np.ndarray | None:
+        grid = self._grid([axes[k] for k in self.space])
+        line = axes[self.time]
+        assert isinstance(line, TimeAxis)
+        guess = self._guess(axes, state, length, near)
+        nodal = grid.taken(self._nodal(line, guess))
+        known = state
+        factors = None
+        is_exact = False
+        before = math.inf
+        if self._kept is not None and self._kept[0] is grid and abs(self._kept[1] / length - 1) < 1e-9:
+            _, _, factors, is_exact = self._kept
+        for _ in range(ITERATIONS):
+            check_time()
+            fresh = factors is None
+            evaluated = self._evaluated(grid, line, grid.spread(nodal), known, fresh)
+            if not all(np.isfinite(values).all() for values, _ in evaluated):
+                return None
+            if factors is None:
+                means = [{key: slope.mean(1) for key, slope in slopes.items()} for _, slopes in evaluated]
+                factors = self._factors_of(grid, means, [len(values) for values, _ in evaluated])
+                self.work += factors.factorise(line.rates(self.order))
+                is_exact = self.statement.form.is_linear and all(
+                    np.ptp(slope, 1).max() <= SAME_SLOPES * np.abs(slope).max()
+                    for _, slopes in evaluated
+                    for slope in slopes.values()
+                )
+                self._kept = grid, length, factors, is_exact
+            changes = self._changes(grid, line, grid.spread(nodal), known)
+            step = factors([values for values, _ in evaluated], changes)
+            self.work += factors.solve_work
+            nodal = nodal + step
+            at_points, values = (self._values(grid, each) for each in (step, nodal))
+            scale = self._sizes(values)
+            size = float((np.sqrt((at_points**2).mean((0, 1))) / scale).max())
+            if not math.isfinite(size) or size > 1e6:
+                return None
+            is_still = size > before / 2 and size <= self.allowed  # what is left is in splines that hardly reach inside
+            if size <= STEP * self.allowed or is_still or is_exact:
+                return self._coef(line, grid.spread(nodal), state)
+            if size > WINDOW_CONTRACTION * before:
+                if not fresh and size > 2 * before and before < 1:
+                    return None
+                factors = None
+            before = size
+        return None
+
+    def _sizes(self, values: np.ndarray) -> np.ndarray:
+        """Size of each field from values (..., fields)."""
+        sizes = np.sqrt((values.reshape(-1, values.shape[-1]) ** 2).mean(0))
+        return np.maximum(sizes, max(1e-6 * float(sizes.max()), ABOVE_ZERO))
+
+    def _tail(self, space: Sequence[SplineAxis], coef: np.ndarray) -> np.ndarray:
+        values = self._at_points(space, coef)
+        tail = np.tensordot(self.last, values, 1)
+        return np.sqrt((tail**2).mean(1)) / self._sizes(values)
+
+    def _at_points(self, space: Sequence[SplineAxis], coef: np.ndarray) -> np.ndarray:
+        """Values (k, m, fields) of coefficients over time at the points of the equation."""
+        grid = self._grid(space)
+        return self._values(grid, grid.taken(np.moveaxis(coef, self.time, 0)))
+
+    def _values(self, grid: CutGrid, taken: np.ndarray) -> np.ndarray:
+        """Values (k, m, fields) of active coefficients (k, active, fields) at the points of the equation."""
+        values = grid.values(0, (0,) * len(self.space), np.moveaxis(taken, 1, 0).reshape(taken.shape[1], -1))
+        return np.moveaxis(values.reshape(-1, len(taken), taken.shape[-1]), 1, 0)
+
+    def _factors_of(self, grid: CutGrid, means: Sequence[Slopes], counts: Sequence[int]) -> WindowFactors:
+        """Matrices for mean slopes; those of the last window where slopes are the same."""
+        if self._kept is not None and self._kept[0] is grid:
+            kept = self._kept[2]
+            if all(
+                old.keys() == new.keys() and all(np.array_equal(old[key], new[key]) for key in new)
+                for old, new in zip(kept.slopes, means, strict=True)
+            ):
+                return kept
+        weights = self._row_weights(grid, means, counts)
+        return WindowFactors(grid, means, weights, self._jumps(grid, means[0], counts[0]), self.time)
+
+    def _carried(self, state: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:
+        if all(a is b for a, b in zip(old, new, strict=True)):
+            return state
+        before = self._grid(old)
+        after = self._grid(new)
+        taken = np.moveaxis(before.taken(state), 1, 0)  # (active, k, fields)
+        values = before.at(after.points, (0,) * len(new), taken.reshape(len(taken), -1))
+        return after.through(values.reshape(len(values), *taken.shape[1:]))
+
+
+class SolidMarch(WindowMarch):
+    """A pass through time on a solid."""
+
+    dearer = 10.0  # unknowns of a grid that is half as fine again are three times as many
+    growing = 6  # windows from the first, a fiftieth, to one as long as the time
+    tolerances = 1e-4, 1e-10  # a sharper first pass has three times as many unknowns, and takes minutes
+
+
+def evolution(form: StrongForm) -> Statement | None:
+    """The statement of an evolution on a domain that is no box, or None where windows cannot solve it."""
+    domain = form.domain
+    if not isinstance(domain, OverTime) or form.time != domain.dimension - 1 or domain.dimension > MOST_WINDOW_AXES:
+        return None
+    if form.parts is not None or form.coefficients or form.observations or form.has_integrals or form.hard.values:
+        return None
+    if not start_terms(form) or (domain.dimension == MOST_WINDOW_AXES and len(form.fields) > 1):  # dense, on solids
+        return None
+    orders, field_orders = orders_of(form)
+    if int(field_orders[:, form.time].max()) not in (1, 2) or form.order > CUT_DEGREE[domain.dimension - 1] - 2:
+        return None
+    return Statement(form, orders, field_orders, ())

@@ -1,0 +1,430 @@
+"""Equations on domains of the plane that are no box: splines of high degree and singular functions, by least squares.
+
+The solution is a sum of products of splines, which are smooth on the box around the domain, and, for one field and the
+Laplacian, of the functions that are singular at its corners and in its holes. A few hundred of both have the digits for
+which splines alone need many thousands; on smooth domains splines are enough.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from edgewise.nn.layers.segments import dense_rows
+from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.nn.prediction import BATCH_ROWS
+from edgewise.ops.jet import seed_jet
+from edgewise.outcomes import check_time, foreseen, interruptible
+from edgewise.pde.algebra.newton import BENDING
+from edgewise.pde.domains.domain import TIME, Box, Domain, Piece
+from edgewise.pde.domains.mesh import FACE_POINTS, Mesh
+from edgewise.pde.domains.sampling import gauss_legendre
+from edgewise.pde.problem.collocation import Collocation, points_with
+from edgewise.pde.problem.singular import Corner, SingularFunctions, Terms, corners_of, holes_of
+from edgewise.pde.spaces.networks import EnrichedNetwork, TensorNetwork
+from edgewise.pde.tiers.collocation.stationary import Stage
+from edgewise.train.problems.blocks import BlockRole, ResidualBlock
+
+# Degree of the splines: without their singular parts solutions are smooth, and the highest degree needs the fewest
+# coefficients.
+ENRICHED_DEGREE = 11
+# Of each stage the intervals of each coordinate, the largest exponent at corners, and that around holes: the first
+# takes a fraction of a second, and each gains about a digit.
+ENRICHED_STAGES = (
+    (3, 6, 8),
+    (4, 7, 12),
+    (6, 8, 16),
+    (8, 9, 20),
+    (11, 10, 24),
+    (15, 10, 28),
+    (20, 10, 32),
+    (26, 10, 36),
+)
+MOST_ENRICHED = 2000  # functions of the last stage: their rows are factorised within ten seconds
+MOST_ON_BOX = 700  # the same on boxes: two seconds, for networks, which come next, follow the residual
+# Intervals from which on stages without singular functions end if the loss is above this: at smooth solutions it is
+# 1e-14, and at narrow peaks networks, which come next, do better, for their grids follow the residual.
+ENOUGH_INTERVALS = 6
+FAR_LOSS = 1e-8
+START_RIDGE = 1e-8  # of the fit of a start, whose error Newton's method removes
+# on the boundary, for the box of the splines, and its margin
+EXTENT_POINTS = 1024
+EXTENT_MARGIN = 0.01
+ENRICHED_OVERSAMPLING = 2.0  # points for each spline along a coordinate
+# Share of the largest norm of a spline's rows that is the least one: splines that hardly reach into the domain keep
+# small coefficients; results are the same from 0.001 to 1.
+LEAST_NORM = 0.1
+# Ridge beside columns of norm 1: far below what determines a solution, and so far above rounding that coefficients of
+# functions that nearly depend on each other do not lose all digits.
+QR_RIDGE = 1e-13
+# steps, and the factor of the loss that each has to gain
+QR_STEPS = 12
+LOSS_HALVED = 0.5
+# Points at which it is looked at which kind an equation is, and the largest asymmetry, in units of its coefficients,
+# that is rounding; an exponent that is closer to a whole number is one.
+KIND_PROBES = 64
+ROUNDED_KIND = 1e-9
+# Mirror images of holes behind straight pieces: how far from the box, in units of its shorter side, the smooth part
+# feels them, and their largest exponent relative to that of holes.
+IMAGE_REACH = 0.3
+IMAGE_SHARE = 0.5
+HOLE_POLYNOMIAL = 4  # polynomials of a smaller degree are factors of functions around holes
+BESIDE_CORNER = 1e-14  # where values on both pieces are compared, relative to the domain: as close as rounding allows
+OFF_CORNER = 1e-6  # points closer to a corner, relative to the domain, have no finite derivatives; far above rounding
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Kind of a linear equation whose leading part is a function times the Laplacian."""
+
+    # the number c if the equation is, but for this function, laplacian u + c u = f; None where it is another one
+    square: float | None
+
+    @property
+    def is_plain(self) -> bool:
+        """True if the equation has no lower terms."""
+        return self.square == 0
+
+
+def operator_of(problem: Collocation) -> Operator | None:
+    """The kind of a problem's equation, or None if its leading part is not the Laplacian."""
+    x = problem.domain.interior(KIND_PROBES, "sobol", 7)
+    block = problem.equation_block(points_with(x))
+    if block.directions is None or block.order != 2:
+        return None
+    model = block.local_model(x.new_zeros(1 + 2 * len(block.directions), len(x), 1), block.data, {})
+    if len(model.rows) != 1:
+        return None
+    row = model.rows[0, :, :, 0]
+    along = block.directions
+    second = torch.einsum("kb,ki,kj->bij", row[2::2], along, along)
+    size = second.diagonal(dim1=1, dim2=2).mean(1)
+    rest = second - size[:, None, None] * torch.eye(2, dtype=x.dtype)
+    if not float(size.abs().min()) > ROUNDED_KIND or not float((rest / size[:, None, None]).abs().max()) < ROUNDED_KIND:
+        return None
+    level = row[0] / size
+    slope = torch.einsum("kb,ki->bi", row[1::2], along) / size[:, None]
+    spread = float(level.max() - level.min())
+    if (
+        not problem.form.is_linear
+        or float(slope.abs().max()) > ROUNDED_KIND
+        or spread > ROUNDED_KIND * float(level.abs().max())
+    ):
+        return Operator(None)
+    return Operator(float(level.mean()) if float(level.abs().max()) > ROUNDED_KIND else 0.0)
+
+
+def singular_functions(problem: Collocation, operator: Operator, most: float, around: int) -> list[SingularFunctions]:
+    """Singular functions of a problem, with exponents up to `most` at corners and `around` around holes.
+
+    None where there are none of both, or where functions at a reentrant corner would jump in the domain.
+    """
+    domain = problem.domain
+    conditions = dict[str, ResidualBlock]()
+    terms = (term for term in problem.form.condition_terms if not term.is_hard)
+    for block, term in zip(problem.with_role(BlockRole.CONDITION), terms, strict=True):
+        conditions.update(dict.fromkeys(term.pieces, block))
+    found = []
+    for corner in corners_of(domain):
+        both = [conditions[piece] for piece in corner.pieces if piece in conditions]
+        if corner.cut is None and corner.opening > math.pi * (1 + ROUNDED_KIND):
+            return []
+        if corner.cut is not None and len(both) == 2:
+            found += _at_corner(corner, corner.cut, both, operator, most, float(domain.size.norm()))
+    for center, radius in holes_of(domain):
+        found += _around_hole(center, radius, operator, around)
+        if operator.square is not None:
+            for image in _images(domain, center):
+                found += _around_hole(image, radius, operator, math.ceil(IMAGE_SHARE * around))
+    return found
+
+
+def _at_corner(
+    corner: Corner, cut: float, conditions: list[ResidualBlock], operator: Operator, most: float, reach: float
+) -> list[SingularFunctions]:
+    """Powers at a corner, and powers times the logarithm where exponents are whole.
+
+    A Laplacian without lower terms needs those that fulfil homogeneous conditions on both pieces, one with a constant
+    times the field also their products with powers of the radius squared, and others those with all polynomials.
+    """
+    on_values = [block.order == 0 for block in conditions]
+    half = 0.0 if on_values[0] == on_values[1] else 0.5
+    count = math.ceil(most * corner.opening / math.pi + half)
+    exponents = [(k - half) * math.pi / corner.opening for k in range(1, count + 1)]
+    is_whole = [abs(each - round(each)) < ROUNDED_KIND for each in exponents]
+    found = []
+    for kind, wanted in (("1", False), ("log z", True)):
+        first = [a for a, whole in zip(exponents, is_whole, strict=True) if a < most and whole is wanted]
+        if operator.square is not None:
+            ends = ((a, math.ceil((most - a) / 2) if operator.square else 1) for a in first)
+            terms: Terms = tuple((a + q, q, on_values[0]) for a, end in ends for q in range(end))
+            if wanted and all(on_values):
+                values = []
+                for angle, block in zip((corner.start, corner.start + corner.opening), conditions, strict=True):
+                    along = torch.tensor([[math.cos(angle), math.sin(angle)]], dtype=torch.float64)
+                    x = corner.point + BESIDE_CORNER * reach * along
+                    model = block.local_model(x.new_zeros(1, 1, 1), points_with(x), {})
+                    assert model.residuals is not None
+                    values.append(float(-model.residuals[0] / model.rows[0].sum()))
+                if not abs(values[0] - values[1]) <= ROUNDED_KIND * max(map(abs, values)):
+                    terms = ((0.0, 0, True), *terms)  # the angle, where values jump
+        else:
+            every = sorted({(round(a + p, 9), q) for a in first for p in range(int(most)) for q in range(int(most))})
+            chosen = [(a, q) for a, q in every if a + q < most]
+            terms = tuple((a, q, imaginary) for a, q in chosen for imaginary in (True, False))
+        if terms:
+            found.append(SingularFunctions(corner.point, corner.start, cut, reach, kind, terms))
+    return found
+
+
+def _around_hole(center: Tensor, radius: float, operator: Operator, most: int) -> list[SingularFunctions]:
+    """Solutions of the homogeneous equation around a point; of Laplace's where the coefficients are not constant."""
+    place = (center, 0.0, -math.pi, radius)
+    both = [(float(k), imaginary) for k in range(1, most + 1) for imaginary in (False, True)]
+    if operator.square:
+        terms: Terms = ((0.0, 0, False), *((k, 0, imaginary) for k, imaginary in both))
+        kind = "K" if operator.square < 0 else "Y"
+        return [SingularFunctions(*place, kind, terms, True, math.sqrt(abs(operator.square)))]
+    if operator.is_plain:
+        powers: Terms = tuple((-k, 0, imaginary) for k, imaginary in both)
+        logs: Terms = ((0.0, 0, False),)
+    else:  # with polynomials of a low degree, as at corners
+        degrees = [(p, q) for p in range(HOLE_POLYNOMIAL) for q in range(HOLE_POLYNOMIAL - p)]
+        every = sorted({(p - k, q) for k, _ in both for p, q in degrees if p < k or q})
+        powers = tuple((a, q, imaginary) for a, q in every if a < 0 for imaginary in (False, True))
+        logs = tuple((float(p), q, i) for p, q in degrees for i in ((False,) if p == q == 0 else (False, True)))
+    return [
+        SingularFunctions(*place, "1", powers, is_hole=True),
+        SingularFunctions(*place, "log |z|", logs, is_hole=True),
+    ]
+
+
+def _images(domain: Domain, center: Tensor) -> list[Tensor]:
+    """Mirror images of the centre of a hole behind straight pieces of the boundary, and of these images, if near.
+
+    By the principle of reflection solutions go on beyond straight pieces with constant data, up to there.
+    """
+    lines = [piece.at(torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64)) for piece in domain.pieces if piece.at]
+    straight = [(x[0], normal[0]) for x, normal in lines if float((x[0] - 2 * x[1] + x[2]).norm()) < ROUNDED_KIND]
+    near = IMAGE_REACH * float(domain.size.min())
+    found = list[Tensor]()
+    last = [center]
+    for _ in range(2):
+        mirrored = list[Tensor]()
+        for each in last:
+            for start, normal in straight:
+                image = each - 2 * ((each - start) @ normal) * normal
+                beyond = float(torch.maximum(domain.bounds[:, 0] - image, image - domain.bounds[:, 1]).max())
+                is_new = all(float((image - other).norm()) > ROUNDED_KIND for other in (*found, *mirrored))
+                if 0 < beyond < near and is_new:
+                    mirrored.append(image)
+        found = found + mirrored
+        last = mirrored
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _FineMesh(Mesh):
+    """A mesh with so many equal stretches of each curve, with four points each, and no points at some places."""
+
+    stretches: int = 1
+    without: tuple[Tensor, ...] = ()
+
+    def interior(self) -> tuple[Tensor, Tensor]:
+        x, weights = super().interior()
+        away = torch.ones(len(x), dtype=torch.bool)
+        for place in self.without:
+            away &= (x - place).norm(dim=1) > OFF_CORNER * float(self.domain.size.norm())
+        return x[away], weights[away]
+
+    def _on_piece(self, piece: Piece, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+        if piece.at is None:
+            return super()._on_piece(piece, seed)
+        nodes, shares = gauss_legendre(FACE_POINTS, 0.0, 1.0, self.stretches)
+        x, normal = piece.at(nodes)
+        return x, normal, piece.measure * shares
+
+
+def enriched_stages(problem: Collocation, begin: Callable[[Tensor], Tensor] | None = None) -> Iterator[Stage]:
+    """Solve with ever more functions; without a stage if the problem is not of this kind.
+
+    Newton's method begins with the fields (N, fields) that `begin` gives at points (N, 2), and then with those of the
+    stage before; for equations of first order, whose slopes may vanish at zero, with the function that bends least.
+    """
+    form = problem.form
+    domain = problem.domain
+    is_other = (
+        problem.unknowns or form.observations or problem.form.has_integrals or form.has_delays or problem.form.periodic
+    )
+    has_more = form.parts is not None or any(term.is_hard for term in form.condition_terms)
+    if is_other or has_more or domain.dimension != 2 or TIME in domain.coordinates:
+        return
+    corners = corners_of(domain)
+    holes = holes_of(domain)
+    places = tuple(corner.point for corner in corners)
+    is_enriched = bool(corners or holes) and len(problem.fields) == 1 and problem.form.order == 2
+    operator = operator_of(problem) if is_enriched else None
+    is_reentrant = any(corner.opening > math.pi * (1 + ROUNDED_KIND) for corner in corners)
+    is_first_order = problem.form.order == 1 and not problem.form.is_linear
+    # What boxes have no grids for is left to networks, but for equations of first order with data all around.
+    needs_functions = is_reentrant or (isinstance(domain, Box) and not is_first_order)
+    most_functions = MOST_ON_BOX if isinstance(domain, Box) else MOST_ENRICHED
+    ends = _extent(domain)
+
+    def lines_of(intervals: int) -> list[Tensor]:
+        return [torch.linspace(low, high, intervals + 1, dtype=torch.float64) for low, high in ends]
+
+    for intervals, most, around in ENRICHED_STAGES:
+        check_time()
+        if operator is None:
+            functions = []
+        else:
+            functions = singular_functions(problem, operator, most, around)
+        count = sum(len(each.terms) for each in functions)
+        products = (intervals + ENRICHED_DEGREE) ** 2
+        if (needs_functions and not count) or count + products * problem.form.outputs > most_functions:
+            return
+        layer = TensorLayer(lines_of(intervals), problem.form.outputs, degree=ENRICHED_DEGREE, clamped=True)
+        network = TensorNetwork(layer)
+        if functions:
+            network = EnrichedNetwork(layer, functions, torch.zeros(count, dtype=torch.float64))
+        cells = math.ceil(ENRICHED_OVERSAMPLING * (intervals + ENRICHED_DEGREE) / 3)
+        mesh = _FineMesh(domain, lines_of(cells), stretches=2 * max(cells, around), without=places)
+        sampled = problem.resampled(1, mesh=mesh)
+        if begin is not None and not problem.form.is_linear:
+            _approach(network, mesh.interior()[0], begin)
+        elif is_first_order:
+            _bend_least(network, sampled, mesh.interior()[0])
+        loss, work = _solved(network, sampled)
+        begin = network
+        yield Stage(network, loss, sampled.point_count, work)
+        if not count and intervals >= ENOUGH_INTERVALS and loss > FAR_LOSS:
+            return
+
+
+@torch.no_grad()
+def _approach(network: TensorNetwork, x: Tensor, fields: Callable[[Tensor], Tensor]) -> None:
+    """Give splines the values of fields at points x (N, 2), about, by least squares."""
+    table = network.splines(x)
+    coef = network.tensor_layer.coef
+    matrix = table.T @ table
+    matrix.diagonal().add_(START_RIDGE * matrix.diagonal().amax())
+    coef.copy_(torch.linalg.solve(matrix, table.T @ fields(x)).reshape(coef.shape))
+
+
+def _bend_least(network: TensorNetwork, problem: Collocation, x: Tensor) -> None:
+    """Give splines the coefficients of the function that bends least at x (N, 2) among those with the conditions.
+
+    These are linearised at the coefficients that the splines have.
+    """
+    layer = network.tensor_layer
+    conditions = problem.with_role(BlockRole.CONDITION)
+    fields = problem.form.outputs
+    directions = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], dtype=x.dtype) * problem.domain.size
+    seed = seed_jet(x, directions, 2)
+    rows = [_rows(network, conditions)]
+    for slot in range(fields):
+        for component in (2, 4, 6):  # the second derivatives of the jet
+            row = x.new_zeros(len(seed), len(x), fields)
+            row[component, :, slot] = BENDING / math.sqrt(len(x))
+            (segments,) = layer.jacobian_segments(seed, row, 2)
+            rows.append(dense_rows(segments, layer.coef.numel()).detach())
+    matrix = torch.cat(rows)
+    sought = -_residuals(network, conditions)
+    sought = torch.cat([sought, sought.new_zeros(len(matrix) - len(sought))])
+    step = torch.linalg.lstsq(matrix, sought[:, None], driver="gelsd").solution
+    with torch.no_grad():
+        layer.coef.add_(step.reshape(layer.coef.shape))
+
+
+def _extent(domain: Domain) -> list[list[float]]:
+    """Ends of each coordinate of a box hardly wider than the domain, for splines outside of it lose digits."""
+    x, _ = domain.boundary(EXTENT_POINTS)
+    margin = EXTENT_MARGIN * domain.size
+    low = torch.maximum(x.amin(0) - margin, domain.bounds[:, 0])
+    high = torch.minimum(x.amax(0) + margin, domain.bounds[:, 1])
+    return torch.stack([low, high], 1).tolist()
+
+
+def _solved(network: TensorNetwork, problem: Collocation) -> tuple[float, float]:
+    """Newton's method in place, by QR of the rows of all functions: the least loss, and the work."""
+    parameters = [network.tensor_layer.coef]
+    least = math.inf
+    work = 0.0
+    if isinstance(network, EnrichedNetwork):
+        parameters.append(network.factors)
+    sizes = [each.numel() for each in parameters]
+    before = [each.detach().clone() for each in parameters]
+    factors: tuple[Tensor, Tensor, Tensor] | None = None
+    for _ in range(QR_STEPS):
+        check_time()
+        residuals = _residuals(network, problem.blocks())
+        loss = float(residuals.square().sum())
+        if not loss < least:
+            with torch.no_grad():
+                for parameter, value in zip(parameters, before, strict=True):
+                    parameter.copy_(value)
+            break
+        is_last = loss > LOSS_HALVED * least
+        least = loss
+        if is_last:
+            break
+        if factors is None or not problem.form.is_linear:  # rows of a linear problem are the same everywhere
+            count = sum(sizes)
+            product = 2.0 * (len(residuals) + count) * count**2
+            with foreseen("rows and their QR factors", product):
+                rows = _rows(network, problem.blocks())
+                norms = rows.norm(dim=0)
+                for part in norms.split(sizes):
+                    part.clamp_(min=LEAST_NORM * float(part.max()))
+                stacked = torch.cat([rows / norms, QR_RIDGE * torch.eye(count, dtype=rows.dtype)])
+                factors = (*interruptible(partial(torch.geqrf, stacked)), norms)
+            work += product
+        triangle, reflections, norms = factors
+        rhs = torch.cat([residuals, residuals.new_zeros(len(norms))])[:, None]
+        projected = torch.ormqr(triangle, reflections, rhs, transpose=True)[: len(norms)]
+        step = torch.linalg.solve_triangular(triangle[: len(norms)], projected, upper=True)[:, 0] / norms
+        before = [each.detach().clone() for each in parameters]
+        with torch.no_grad():
+            for parameter, part in zip(parameters, step.split(sizes), strict=True):
+                parameter.sub_(part.reshape(parameter.shape))
+    return least, work
+
+
+@torch.no_grad()
+def _residuals(network: TensorNetwork, blocks: Sequence[ResidualBlock]) -> Tensor:
+    """All residuals (N,), in the order of `_rows`."""
+    values = []
+    for block in blocks:
+        for part, _ in block.data.chunks(BATCH_ROWS):
+            check_time()
+            each = block.weighted_residuals(block.jet(network, part.x), part, {})
+            values.append(each.mT.flatten() / math.sqrt(len(block.data)))
+    return torch.cat(values)
+
+
+def _rows(network: TensorNetwork, blocks: Sequence[ResidualBlock]) -> Tensor:
+    """Rows (N, P) of all residuals by the splines' coefficients and the factors."""
+    layer = network.tensor_layer
+    rows = []
+    for block in blocks:
+        for part, _ in block.data.chunks(BATCH_ROWS):
+            check_time()
+            with torch.no_grad():
+                jet = block.jet(network, part.x)
+                seed = seed_jet(part.x, block.directions, block.order)
+                if isinstance(network, EnrichedNetwork):
+                    singular = network.singular_jet(part.x, block.directions, block.order)
+            share = 1 / math.sqrt(len(block.data))
+            for row in block.local_model(jet, part, {}).rows:
+                (segments,) = layer.jacobian_segments(seed, row, block.order)
+                parts = [dense_rows(segments, layer.coef.numel()).detach()]
+                if isinstance(network, EnrichedNetwork):
+                    parts.append(torch.einsum("cb,cbe->be", row[..., 0], singular))
+                rows.append(share * torch.cat(parts, 1))
+    return torch.cat(rows)

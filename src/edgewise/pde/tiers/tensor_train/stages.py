@@ -1,0 +1,149 @@
+"""Low-rank solutions on boxes of many coordinates: finer grids, sharper tolerances and higher ranks, stage by stage."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.linalg import LinAlgError
+
+from edgewise.outcomes import OutOfTime
+from edgewise.pde.spaces.axis import SplineAxis
+from edgewise.pde.spaces.statement import Statement
+from edgewise.pde.tiers.collocation.stationary import Stage
+from edgewise.pde.tiers.tensor_train.functions import Function
+from edgewise.pde.tiers.tensor_train.sweeps import Pairs
+from edgewise.pde.tiers.tensor_train.system import Spend, lift_of, lines_of, system_of
+from edgewise.pde.tiers.tensor_train.trains import along
+from edgewise.settings import ABOVE_ZERO
+
+TRAIN_DEGREE = 11  # the highest degree needs the fewest coefficients for smooth solutions
+# of each coordinate: the first stage takes a second
+FIRST_LINE = 2
+FIRST_PERIODIC = 16
+# Tolerance and largest rank of the first stage; factors of both from stage to stage, and the least tolerance.
+FIRST_TOLERANCE = 1e-4
+SHARPER = 100.0
+SHARPEST = 1e-13
+FIRST_TRAIN_RANK = 8
+HIGHER = 2
+# Largest rank of sources and of the data of conditions beside that of the solution, and the share of the tolerance that
+# their errors may have.
+DATA_RANK = 4
+DATA_SHARE = 0.1
+MOST_LONGER = 1.5  # of the number of splines of a coordinate from stage to stage
+LONGEST_LINE = 250  # of a coordinate: dense matrices of a line take a tenth of a second
+# steps, and times the tolerance: change after which they end
+MOST_NEWTON_STEPS = 20
+NEWTON_ENOUGH = 10.0
+DIVERGED = 1e3  # a step so many times as large as the first one
+UNRESOLVED_SHARE = 0.05  # relative error above which a finer grid need not be better yet
+STALLED_STAGES = 3  # stages without a smaller error after which the search ends
+
+
+def low_rank_stages(
+    statement: Statement, spend: Spend, seed: int = 0, begin: Sequence[int] | None = None
+) -> Iterator[tuple[Stage, float]]:
+    """Solve on finer and finer grids, with sharper tolerances and higher ranks, until the error stalls.
+
+    The statement is a problem of one field on a box, `spend` receives the work and raises `OutOfTime` to end the
+    search, `seed` is that of random places, and `begin` has the numbers of intervals of the first grid. Yield each
+    stage with the relative error of sources, coefficients and conditions in separated form.
+    """
+    bounds = statement.form.domain.bounds.numpy()
+    counts = [FIRST_PERIODIC if repeats else FIRST_LINE for repeats in statement.periodic]
+    if begin is not None:
+        counts = [max(each) for each in zip(counts, begin, strict=True)]
+    tolerance = FIRST_TOLERANCE
+    most = FIRST_TRAIN_RANK
+    best = math.inf
+    stalls = 0
+    function: Function | None = None
+    while True:
+        breakpoints = [np.linspace(low, high, count + 1) for (low, high), count in zip(bounds, counts, strict=True)]
+        axes = statement.axes(breakpoints, [TRAIN_DEGREE] * len(bounds))
+        try:
+            solved = _solved(statement, axes, function, tolerance, most, seed, spend)
+        except (NotImplementedError, OutOfTime, LinAlgError):  # a matrix without eigenvectors
+            return
+        if solved is None:
+            return
+        function, missed = solved
+        coarser = function.coarser_errors()
+        loss = max(*coarser, missed, tolerance) ** 2
+        yield Stage(function.network(), loss, sum(core.size for core in function.train), 0.0), missed
+        if loss >= best / 2 and max(coarser) < UNRESOLVED_SHARE:
+            stalls = stalls + 1
+        else:
+            stalls = 0
+        best = min(best, loss)
+        most = HIGHER * most
+        seed = seed + 1
+        tolerance = max(tolerance / SHARPER, SHARPEST)
+        grown = [_grown(*each, tolerance) for each in zip(axes, coarser, strict=True)]
+        counts = [count for count, _ in grown]
+        tolerance = max(tolerance, DATA_SHARE * max(left for _, left in grown))
+        if stalls >= STALLED_STAGES or max(counts) > LONGEST_LINE:
+            return
+
+
+def _grown(axis: SplineAxis, coarser: float, tolerance: float) -> tuple[int, float]:
+    """Number of intervals of the next grid, and the error that it leaves, from the error with half as many intervals.
+
+    Errors of smooth functions fall like a power of a number, the number of splines in the exponent, and in the end like
+    the power of the length of intervals that the degree gives; the slower of the two counts.
+    """
+    count = axis.count
+    fewer = axis.intervals // 2 + (0 if axis.periodic else TRAIN_DEGREE)
+    error = max(min(coarser, 1.0) ** (count / fewer), coarser / 2 ** (TRAIN_DEGREE + 1))
+    intervals = axis.intervals + 1
+
+    def left(intervals: int) -> float:
+        more = intervals + count - axis.intervals
+        return max(error ** (more / count), error * (axis.intervals / intervals) ** (TRAIN_DEGREE + 1))
+
+    while left(intervals) > tolerance and intervals + count - axis.intervals < MOST_LONGER * count:
+        intervals += 1
+    return intervals, left(intervals)
+
+
+def _solved(
+    statement: Statement,
+    axes: Sequence[SplineAxis],
+    before: Function | None,
+    tolerance: float,
+    most: int,
+    seed: int,
+    spend: Spend,
+) -> tuple[Function, float] | None:
+    """The solution on a grid from that of the stage before, and the error of data in separated form."""
+    lines, owners = lines_of(statement, axes, spend)
+    data = DATA_SHARE * tolerance
+    data_rank = DATA_RANK * most
+    lift, missed = lift_of(statement, lines, owners, data, data_rank, seed)
+    current = lift if before is None else before.on(lines)
+    is_linear = statement.form.is_linear
+    first = math.nan
+    for step in range(1 if is_linear else MOST_NEWTON_STEPS):
+        about = Function.zero(lines) if is_linear else current
+        system = system_of(statement, lines, about, lift, data, data_rank, seed, spend)
+        if step == 0 and before is None:
+            generator = np.random.default_rng(seed)
+            start = [generator.standard_normal((1, line.basis.shape[1], 1)) for line in lines]
+        else:
+            beyond = (current - lift).rounded(tolerance)
+            start = along(beyond.train, [line.tested @ line.splines(0) for line in lines])
+        pairs = Pairs(system, start)
+        if not pairs.run(tolerance, most, spend):
+            return None
+        new = (lift + Function(lines, along(pairs.cores, [line.basis for line in lines]))).rounded(data)
+        change = (new - current).norm / max(new.norm, ABOVE_ZERO)
+        missed = max(missed, system.missed)
+        current = new
+        first = change if step == 0 else first
+        if not change <= DIVERGED * first:
+            return None
+        if is_linear or change <= NEWTON_ENOUGH * tolerance:
+            return current, missed
+    return None

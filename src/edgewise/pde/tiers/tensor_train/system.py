@@ -1,0 +1,359 @@
+"""A linearised problem on a box as a matrix and a right-hand side in tensor trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgewise.pde.problem.fields import Index
+from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
+from edgewise.pde.spaces.axis import SplineAxis, dense
+from edgewise.pde.spaces.blocks import RowBlock
+from edgewise.pde.spaces.statement import Statement
+from edgewise.pde.tiers.tensor_train.functions import Function
+from edgewise.pde.tiers.tensor_train.lines import Line
+from edgewise.pde.tiers.tensor_train.trains import Entries, Train, added, along, crossed, rounded, scaled
+
+# Points at which a term is evaluated at once, and at which its structure is looked at.
+POINTS_AT_ONCE = 2**16
+SAMPLE_POINTS = 200
+POINT_WORK = 200.0  # multiply-adds for a coordinate of a point. Measured: 100 to 400, with the field there
+EQUAL = 1e-13  # relative difference of coefficients that count as equal: rounding of a few operations
+SUMMED = 10.0  # times as much for sums of functions of one coordinate each
+RHS_ROUNDING = 1e-15  # tolerance of right-hand sides beside that of their source
+EDGE_GAP = 0.05  # of data of conditions or of 1: gap that counts as one where faces meet
+COEFFICIENT_TOLERANCE = 1e-13  # of coefficients that are no sums of functions of one coordinate each
+LARGEST_MISS = 1e-3  # relative error of a coefficient, above which the problem would be another one
+MOST_COEFFICIENT_RANK = 24  # of such a coefficient: the work of a step is proportional to it
+
+
+Spend = Callable[[float], None]
+"""Receives multiply-adds that are done; raises `OutOfTime` where the budget or the time is over."""
+
+
+class Pointwise:
+    """Residual of one term, the equation or a condition, and its slopes at any points."""
+
+    def __init__(
+        self,
+        form: StrongForm,
+        term: ResidualTerm,
+        face: tuple[int, int] | None = None,
+        spend: Spend = lambda work: None,
+        number: int = 0,
+    ):
+        self.form = form
+        self.term = term
+        self.face = face
+        self.spend = spend
+        self.number = number
+        self.indices: list[Index] = sorted(term.requirements.derivatives[form.fields[0]])
+
+    def __call__(
+        self, x: np.ndarray, jet: Mapping[Index, np.ndarray] | None = None, with_slopes: bool = False
+    ) -> tuple[np.ndarray, dict[Index, np.ndarray]]:
+        """Residual (N,) at points x (N, d) where the field has the derivatives of a jet, zero if left out; slopes."""
+        parts = []
+        all_slopes = []
+        for start in range(0, len(x), POINTS_AT_ONCE):
+            rows = slice(start, start + POINTS_AT_ONCE)
+            points = torch.from_numpy(np.ascontiguousarray(x[rows]))
+            self.spend(POINT_WORK * points.numel())
+            block = RowBlock(self.form, self.term, (self.number,), [], [np.zeros(len(points))], self.face)
+            block.x = points
+            leaves: dict[tuple[int, Index], Tensor] = {
+                (0, index): torch.zeros(len(points), dtype=torch.float64)
+                if jet is None
+                else torch.from_numpy(np.ascontiguousarray(jet[index][rows]))
+                for index in self.indices
+            }
+            values, slopes = block.evaluate_jet(leaves, with_slopes)
+            parts.append(values[0])
+            all_slopes.append({index: slope for (_, _, index), slope in slopes.items()})
+        found = {index for each in all_slopes for index in each}
+        joined = {
+            index: np.concatenate([s.get(index, np.zeros_like(p)) for s, p in zip(all_slopes, parts, strict=True)])
+            for index in found
+        }
+        return np.concatenate(parts), joined
+
+
+@dataclass(eq=False)
+class Operator:
+    """A matrix as a sum: of matrices of one coordinate each, and of products of matrices of all coordinates."""
+
+    ones: list[np.ndarray]  # for each coordinate the matrix (k, n) where an equation does not differentiate or weigh
+    # matrices (k, n) of which each takes the place of one of `ones`: their sum is a part of the whole
+    single: list[np.ndarray]
+    products: list[list[np.ndarray]] = field(default_factory=list)  # further parts as trains of matrices, (r, k, n, s)
+
+    def restricted(self, bases: Sequence[np.ndarray]) -> Operator:
+        """The matrix for unknowns that are combinations (n, m) of those of each coordinate."""
+        products = [
+            [np.tensordot(c, b, (2, 0)).transpose(0, 1, 3, 2) for c, b in zip(p, bases, strict=True)]
+            for p in self.products
+        ]
+        ones, single = ([a @ b for a, b in zip(each, bases, strict=True)] for each in (self.ones, self.single))
+        return Operator(ones, single, products)
+
+    def cores(self) -> list[np.ndarray]:
+        """Cores (R, k, n, S) of the whole; the first two numbers of a bond belong to the single matrices."""
+        last = len(self.single) - 1
+        cores = []
+        for k, (one, matrix) in enumerate(zip(self.ones, self.single, strict=True)):
+            core = np.array([[one, np.zeros_like(one)], [matrix, one]])  # (done, open) to (done, open)
+            if k == 0:
+                core = core[1:]
+            elif k == last:
+                core = core[:, :1]
+            else:
+                core = core
+            core = core.transpose(0, 2, 3, 1)
+            for product in self.products:
+                other = product[k]
+                if k == 0:
+                    r = 1
+                else:
+                    r = core.shape[0] + other.shape[0]
+                if k == last:
+                    s = 1
+                else:
+                    s = core.shape[3] + other.shape[3]
+                both = np.zeros((r, *matrix.shape, s))
+                both[: core.shape[0], :, :, : core.shape[3]] += core
+                both[r - other.shape[0] :, :, :, s - other.shape[3] :] += other
+                core = both
+            cores.append(core)
+        return cores
+
+    def __call__(self, train: Train) -> Train:
+        """The matrix times a train; ranks are multiplied."""
+        return [
+            np.einsum("RijS,rjs->RriSs", a, b, optimize=True).reshape(a.shape[0] * b.shape[0], a.shape[1], -1)
+            for a, b in zip(self.cores(), train, strict=True)
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class System:
+    """A linear system."""
+
+    matrix: Operator  # square matrix, with identities for `ones`
+    rhs: Train  # right-hand side, a train (r, k, s)
+    missed: float  # relative error of the source and the coefficients at random points of the grid
+
+
+def lines_of(
+    statement: Statement, axes: Sequence[SplineAxis], spend: Spend
+) -> tuple[list[Line], list[list[Pointwise]]]:
+    """Lines with the homogeneous parts of all conditions, and for each coordinate the conditions at its ends."""
+    rows: list[list[np.ndarray]] = [[] for _ in axes]
+    owners: list[list[Pointwise]] = [[] for _ in axes]
+    form = statement.form
+    for number, axis, end in statement.faces():
+        condition = form.condition_terms[number]
+        x = form.domain.interior(SAMPLE_POINTS, "sobol", seed=SAMPLE_POINTS).numpy()
+        x[:, axis] = float(form.domain.bounds[axis, end])
+        for residual in range(len(condition.requirements.sizes)):
+            term = Pointwise(form, condition, (axis, end), spend, residual)
+            row = np.zeros(axes[axis].count)
+            jets = [{index: np.full(len(x), value) for index in term.indices} for value in (0.0, 0.7)]
+            slopes = [term(x, jet, with_slopes=True)[1] for jet in jets]
+            for index in set(slopes[0]) | set(slopes[1]):
+                both = np.concatenate([each.get(index, np.zeros(len(x))) for each in slopes])
+                if np.ptp(both) > EQUAL * np.abs(both).max() or sum(index) != index[axis]:
+                    raise NotImplementedError(
+                        "the coefficients of a condition vary, or it has derivatives along its face"
+                    )
+                table = axes[axis].table(axes[axis].breakpoints[[-1 if end else 0]], index[axis])
+                row += both[0] * dense(table)[0]
+            rows[axis].append(row)
+            owners[axis].append(term)
+    lines = []
+    for line, each in zip(axes, rows, strict=True):
+        ends = np.array(each).reshape(-1, line.count)
+        if len(ends) and np.linalg.matrix_rank(ends / np.abs(ends).max(1, keepdims=True)) < len(ends):
+            raise NotImplementedError("the conditions of a coordinate are dependent")
+        lines.append(Line(line, ends))
+    return lines, owners
+
+
+def lift_of(
+    statement: Statement,
+    lines: Sequence[Line],
+    owners: Sequence[Sequence[Pointwise]],
+    tolerance: float,
+    most: int,
+    seed: int,
+) -> tuple[Function, float]:
+    """A function that fulfils all conditions, and the error of their data at random points of faces.
+
+    One coordinate after the other, the last one in the order of priority first: what is missing on its faces is
+    continued into the box, by polynomials where that leaves the conditions of the others as they are, else, where
+    conditions contradict each other at edges, by functions that are zero but for the first intervals.
+    """
+    smooth = _lift(statement, lines, owners, [line.lifts for line in lines], tolerance, most, seed)
+    generator = np.random.default_rng(seed)
+    bounds = statement.form.domain.bounds.numpy()
+    for axis, terms in enumerate(owners):
+        for term in terms:
+            assert term.face is not None
+            x = bounds[:, 0] + (bounds[:, 1] - bounds[:, 0]) * generator.random((SAMPLE_POINTS, len(lines)))
+            x[:, axis] = bounds[term.face]
+            numbers = np.repeat(np.arange(SAMPLE_POINTS)[:, None], len(lines), 1)
+            left = term(x, smooth[0].jet(list(x.T), numbers, term.indices))[0]
+            if np.abs(left).max() > EDGE_GAP * max(float(np.abs(term(x)[0]).max()), 1.0):
+                return _lift(statement, lines, owners, [line.sharp_lifts for line in lines], tolerance, most, seed)
+    return smooth
+
+
+def _lift(
+    statement: Statement,
+    lines: Sequence[Line],
+    owners: Sequence[Sequence[Pointwise]],
+    lifts: Sequence[np.ndarray],
+    tolerance: float,
+    most: int,
+    seed: int,
+) -> tuple[Function, float]:
+    """The lift of all conditions by given functions of each coordinate, see `lift_of`."""
+    bounds = statement.form.domain.bounds.numpy()
+    total: Train | None = None
+    missed = 0.0
+    for axis in reversed(statement.priority):
+        others = [k for k in range(len(lines)) if k != axis]
+        parts: list[Train] = []
+        for row, term in enumerate(owners[axis]):
+
+            def data(numbers: np.ndarray, term: Pointwise = term, others: list[int] = others) -> np.ndarray:
+                assert term.face is not None
+                x = np.full((len(numbers), len(lines)), bounds[term.face])
+                x[:, others] = np.stack([lines[k].nodes[numbers[:, place]] for place, k in enumerate(others)], 1)
+                return -term(x)[0]
+
+            shape = [len(lines[k].nodes) for k in others]
+            given = crossed(data, shape, tolerance, most, seed)
+            if given is None:
+                raise NotImplementedError("the data of a condition are no numbers")
+            missed = max(missed, given[1])
+            gap = along(given[0], [lines[k].fitted for k in others])
+            if total is not None:
+                there = np.einsum("n,rns->rs", lines[axis].ends[row], total[axis])
+                known = [core for k, core in enumerate(total) if k != axis]
+                place = min(axis, len(known) - 1)
+                known[place] = (
+                    np.einsum("rs,snt->rnt", there, known[place])
+                    if axis < len(lines) - 1
+                    else np.einsum("rns,st->rnt", known[place], there)
+                )
+                gap = added(gap, scaled(known, -1.0))
+            inserted = list(gap)
+            if axis == 0:
+                rank = 1
+            else:
+                rank = gap[axis - 1].shape[2]
+            inserted.insert(axis, np.einsum("rs,n->rns", np.eye(rank), lifts[axis][:, row]))
+            parts.append(inserted)
+        for part in parts:
+            total = part if total is None else added(total, part)
+        if total is not None:
+            total = Function(lines, total).rounded(tolerance).train
+    return Function.zero(lines) if total is None else Function(lines, total), missed
+
+
+def system_of(
+    statement: Statement,
+    lines: Sequence[Line],
+    at: Function,
+    lift: Function,
+    tolerance: float,
+    most: int,
+    seed: int,
+    spend: Spend,
+) -> System:
+    """The equation linearised about a function, for the difference of a solution from the lift of the conditions."""
+    # The function is zero for linear problems, and the lift fulfils all conditions. The tolerance, the rank `most` and
+    # the seed are those of cross approximations, see `crossed`; `spend` receives the work.
+    grid, shape = [line.nodes for line in lines], [len(line.nodes) for line in lines]
+    term = Pointwise(statement.form, statement.form.equation_term, None, spend)
+
+    def evaluated(numbers: np.ndarray) -> tuple[np.ndarray, dict[Index, np.ndarray]]:
+        """Residual of the linearised equation for zero, and slopes."""
+        x = np.stack([nodes[numbers[:, k]] for k, nodes in enumerate(grid)], 1)
+        if at.is_zero:
+            return term(x, None, with_slopes=True)
+        jet = at.jet(grid, numbers, term.indices)
+        values, slopes = term(x, jet, with_slopes=True)
+        with np.errstate(over="ignore", invalid="ignore"):  # far from a solution; `crossed` finds it
+            return sum((-slope * jet[index] for index, slope in slopes.items()), start=values), slopes
+
+    found = crossed(lambda numbers: -evaluated(numbers)[0], shape, tolerance, most, seed)
+    if found is None:
+        raise NotImplementedError("the source is no number")
+    source, missed = found
+    operator = Operator(
+        [line.tested @ line.splines(0) for line in lines], [line.tested @ line.splines(0) * 0 for line in lines]
+    )
+    generator = np.random.default_rng(seed + 1)
+    sample = np.stack([generator.integers(0, n, SAMPLE_POINTS) for n in shape], 1)
+    slopes = evaluated(sample)[1]
+    if not slopes:
+        raise NotImplementedError("the equation does not depend on the field")
+    for index, values in slopes.items():
+
+        def coefficient(numbers: np.ndarray, index: Index = index) -> np.ndarray:
+            return evaluated(numbers)[1].get(index, np.zeros(len(numbers)))
+
+        missed = max(missed, _add_term(operator, lines, index, coefficient, (sample, values), seed))
+    rhs = along(source, [line.tested for line in lines])
+    if not lift.is_zero:
+        rhs = added(rhs, scaled(operator(lift.train), -1.0))
+    return System(operator.restricted([line.basis for line in lines]), rounded(rhs, RHS_ROUNDING), missed)
+
+
+def _add_term(
+    operator: Operator,
+    lines: Sequence[Line],
+    index: Index,
+    coefficient: Entries,
+    sample: tuple[np.ndarray, np.ndarray],
+    seed: int,
+) -> float:
+    """Add a coefficient times a derivative to a matrix, and return its relative error; a sample of it is given."""
+    shape, (numbers, values) = [len(line.nodes) for line in lines], sample
+    middle = np.array([n // 2 for n in shape])
+    size = float(np.abs(values).max())
+    centre = float(coefficient(middle[None])[0])
+    profiles = []
+    for k, n in enumerate(shape):
+        line = np.tile(middle, (n, 1))
+        line[:, k] = np.arange(n)
+        profile = coefficient(line) - centre
+        profiles.append(profile if np.abs(profile).max() > EQUAL * size else np.zeros(n))
+    total = centre + sum(profile[numbers[:, k]] for k, profile in enumerate(profiles))
+    differentiated = [k for k, order in enumerate(index) if order]
+    own = differentiated or list(range(len(shape)))
+    is_single = len(differentiated) <= 1
+    is_sum = bool(np.abs(total - values).max() <= SUMMED * EQUAL * size)
+    if is_single and is_sum and not any(profiles[k].any() for k in range(len(shape)) if k not in own):
+        for k in own:
+            weights = profiles[k] + centre / len(own)
+            operator.single[k] = operator.single[k] + (lines[k].tested * weights) @ lines[k].splines(index[k])
+        return 0.0
+    mean = float(values.mean()) if is_single else 0.0  # solved at once by eigenvectors, the rest by iteration
+    for k in own if is_single else ():
+        operator.single[k] = operator.single[k] + mean / len(own) * lines[k].tested @ lines[k].splines(index[k])
+    found = crossed(lambda each: coefficient(each) - mean, shape, COEFFICIENT_TOLERANCE, MOST_COEFFICIENT_RANK, seed)
+    if found is None or found[1] > LARGEST_MISS:
+        raise NotImplementedError("a coefficient has a rank that is too large, or is no number")
+    operator.products.append(
+        [
+            np.einsum("iq,rqs,qj->rijs", line.tested, core, line.splines(order), optimize=True)
+            for line, core, order in zip(lines, found[0], index, strict=True)
+        ]
+    )
+    return found[1]

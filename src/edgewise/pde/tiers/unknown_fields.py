@@ -1,0 +1,572 @@
+"""Unknown fields from noisy measurements: as smooth as the data allow, with standard errors."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from edgewise.errors import InputError
+from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.nn.prediction import BATCH_ROWS
+from edgewise.outcomes import OutOfTime, check_time, foreseen, interruptible
+from edgewise.pde.domains.mesh import Mesh, even_lines
+from edgewise.pde.problem.collocation import Collocation, points_with
+from edgewise.pde.problem.conditions import HardConditions, UnknownField
+from edgewise.pde.problem.evaluation import EvaluationContext, Requirements
+from edgewise.pde.problem.fields import stencil
+from edgewise.pde.problem.residuals import BlockResiduals
+from edgewise.pde.spaces.networks import TensorNetwork
+from edgewise.settings import ABOVE_ZERO
+from edgewise.train.jacobian import ParameterSlots, RowSource, trainable_slots
+from edgewise.train.problems.block_problem import BlockProblem
+from edgewise.train.problems.blocks import BlockRole, ResidualBlock
+from edgewise.train.strengths import EVERY, LOG_FACTORS, averaged_over_strengths
+
+DEGREE_OF_FIELDS = 5  # of the splines; an equation of high order gets a higher one
+# Intervals of each coordinate on the first grid, by dimension, and factor to the next one: curvature at half the period
+# of eight waves, and seconds of work.
+FIRST_INTERVALS_OF_FIELDS = {1: 24, 2: 8, 3: 4}
+FINER_FIELDS = 1.5
+POINTS_OF_INTERVAL = 4  # of each coordinate, for the residuals of the equation: more rows than splines
+MOST_DENSE_COEFFICIENTS = 1600  # of a dense normal matrix, which is factorised in seconds
+# The equation counts so many times as much as all measurements together: it is left to a hundredth of their noise.
+# Smaller factors come first, for Newton's steps are short where the equation is to hold all the way.
+EXACTNESSES = 1.0, 1e2, 1e4
+# of Newton steps, and relative change of all strengths at which they end
+NEWTON_ROUNDS = 60
+SETTLED = 1e-2
+LARGEST_STRENGTH_CHANGE = 30.0  # factor by which a strength changes in one round
+# Effective parameters of a field beyond those of straight fields; with fewer its strength rises no more, because only
+# the ridge would change, which acts on straight fields too.
+LEAST_CURVED = 1e-2
+CURVED_RIDGE = 1e-12  # of the scaled normal matrix: rounding
+# Orders of the derivatives whose mean square is the roughness: the curvature, and what splines of degree 5 have beyond.
+ORDERS = 2, 3, 4
+# By how much the logarithm of generalised cross-validation, times the number of values, must fall for a higher order: a
+# difference of 2 of Akaike's criterion, which it approaches, is the least that tells models apart (Burnham and
+# Anderson, "Model selection and multimodel inference", 2002, section 2.6).
+LEAST_FALL_OF_ORDER = 2.0
+# Of the spread of the measured values, or of their size where they are all equal: above what splines and rounding
+# leave.
+LEAST_NOISE = 1e-5
+FIRST_ROUGHNESS = 1e-3  # of the measurements' sum of squares, for the first smoothing, which rounds correct
+# Measured values beyond the parameters that they determine, above which there are standard errors: Student's t with so
+# many degrees of freedom, an error in units of an estimated standard error, has no variance.
+LEAST_SPARE = 2.0
+# Standard errors on both sides at which the likelihood is profiled, those of an interval of 95 %, and Newton steps
+# there.
+PROFILED = 2.0
+PROFILE_STEPS = 6
+LEAST_RISE = 0.2  # for the width of error bars: ten times wider ones mean that nothing is known
+SHORTEST_STEP = 1e-3  # a damped step, as a part of Newton's
+
+
+class UncertainNetwork(TensorNetwork):
+    """Network of one `TensorLayer` whose coefficients have a covariance."""
+
+    root: Tensor  # R, (coefficients, r): the covariance of the coefficients is R R'
+
+    def __init__(self, layer: TensorLayer, root: Tensor):
+        super().__init__(layer)
+        self.register_buffer("root", root)
+
+    @torch.no_grad()
+    def standard_errors(self, x: Tensor) -> Tensor:
+        """Standard errors of all fields at points x (b, n): (b, fields)."""
+        fields = self.tensor_layer.out_features
+        parts = []
+        for splines in map(self.splines, x.split(BATCH_ROWS)):
+            parts.append(torch.stack([(splines @ self.root[k::fields]).norm(dim=1) for k in range(fields)], 1))
+        return torch.cat(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class InverseFit:
+    """Fields and unknown coefficients on one grid."""
+
+    network: UncertainNetwork  # the fields
+    problem: Collocation  # the problem with the coefficients that were found
+    noise: float  # standard deviation of the measurements
+    values: int  # number of measurements
+    freedom: float  # effective number of parameters
+    order: int  # order of the derivatives whose mean square is the roughness
+    strengths: Mapping[str, float]  # strength of the smoothness of each unknown field
+    standard_errors: Mapping[str, float]  # standard errors of unknown coefficients
+    loss: float  # mean squared residual of the equation and the conditions
+    points: int  # number of collocation points
+    work: float  # multiply-adds
+    # for each unknown field, by how many standard errors of a linear problem the likelihood falls at `PROFILED` of them
+    # on both sides along the least known direction, with all else at its best; empty without standard errors
+    rises: Mapping[str, tuple[float, float]]
+    is_settled: bool = True  # whether fields, strengths and noise changed no more at the end
+    is_interrupted: bool = False  # whether Ctrl-C ended the fit
+
+    @property
+    def has_noise(self) -> bool:
+        """True if there are values enough to know their noise, and so standard errors, which are nan without."""
+        return self.values - self.freedom > LEAST_SPARE
+
+    @property
+    def cross_validation(self) -> float:
+        """Logarithm of generalised cross-validation, times the number of values."""
+        return self.values * (2 * math.log(self.noise) - math.log1p(-self.freedom / self.values))
+
+
+@dataclass(frozen=True)
+class _Derivatives:
+    """All derivatives of one order of a field, in units of the domain, whose mean square is its roughness."""
+
+    field: str
+    order: int
+
+    def __call__(self, context: EvaluationContext) -> list[Tensor]:
+        field = context.fields[self.field]
+        names = context.coordinates
+        return [
+            field.derivative(*each) * math.sqrt(repeats)
+            for each, repeats in Counter(map(tuple, map(sorted, product(names, repeat=self.order)))).items()
+        ]
+
+
+def _roughness_block(problem: Collocation, mesh: Mesh, name: str, order: int) -> ResidualBlock:
+    """Block whose loss is the roughness of a field."""
+    form = problem.form
+    sides = problem.domain.size
+    names = form.domain.coordinates
+    groups = list(dict.fromkeys(map(tuple, map(sorted, product(names, repeat=order)))))
+    indices = [tuple(group.count(each) for each in names) for group in groups]
+    sizes = torch.stack([sides.pow(torch.tensor(index)).prod().reciprocal() for index in indices])
+    derivatives = {each: frozenset(indices if each == name else ()) for each in form.fields}
+    plan = stencil(indices, len(sides))
+    hard = HardConditions(form.domain, form.fields)
+    needs = Requirements(derivatives, sizes)
+    residuals = BlockResiduals("roughness", _Derivatives(name, order), names, hard, plan, needs, {})
+    return ResidualBlock("roughness", points_with(*mesh.interior()), residuals, 1.0, plan.directions, plan.order)
+
+
+def inverse_fits(
+    problem: Collocation, names: Sequence[str], watch: Callable[[float, float], bool]
+) -> Iterator[InverseFit]:
+    """Fit fields to measurements on finer and finer grids."""
+    # The equation and the conditions hold but for a hundredth of the noise; among their solutions the sum of squared
+    # deviations from the measurements plus strength times roughness, the mean square of all second derivatives, of each
+    # unknown field is least. Strengths and noise are those of the largest restricted likelihood of the problem
+    # linearised about the solution, by the update of [1] after every Newton step; the order of the derivatives in the
+    # roughness is that of the least generalised cross-validation on the first grid [3]. Fields and covariance are means
+    # over a common factor of all strengths, see `averaged_over_strengths`, given the data; such intervals cover in the
+    # mean over the domain [2]. The covariance is of the linearised problem, and wider where the profile of the
+    # likelihood falls more slowly [4].
+    # [1] S. Wood, M. Fasiolo, "A generalized Fellner-Schall method for smoothing parameter optimization with
+    # application to Tweedie location, scale and shape models", Biometrics 73, 2017, 1071.
+    # [2] D. Nychka, "Bayesian confidence intervals for smoothing splines", J. American Statistical Association 83,
+    # 1988, 1134.
+    # [3] G. Wahba, J. Wendelberger, "Some new mathematical methods for variational objective analysis using splines and
+    # cross validation", Monthly Weather Review 108, 1980, 1122.
+    # [4] D. Bates, D. Watts, "Nonlinear regression analysis and its applications", Wiley, 1988, chapter 6.
+    domain = problem.domain
+    start = None
+    if domain.dimension not in FIRST_INTERVALS_OF_FIELDS:
+        raise InputError(f"unknown fields need a domain of at most three coordinates, got {domain.dimension}")
+    count = FIRST_INTERVALS_OF_FIELDS[domain.dimension]
+    degree = max(DEGREE_OF_FIELDS, problem.form.order + 1)
+    periodic = [name in problem.form.periodic for name in domain.coordinates]
+
+    def sizes() -> list[int]:  # a periodic coordinate has no fewer intervals
+        return [max(count, degree + 1) if repeats else count for repeats in periodic]
+
+    def coefficients() -> int:
+        splines = (size + (0 if repeats else degree) for size, repeats in zip(sizes(), periodic, strict=True))
+        return math.prod(splines) * len(problem.fields)
+
+    while coefficients() > MOST_DENSE_COEFFICIENTS:
+        count -= 1
+        if not count:
+            raise InputError(
+                f"problems with UnknownField must have at most {MOST_DENSE_COEFFICIENTS:,} coefficients, got "
+                f"{len(problem.fields)} fields of {domain.dimension} coordinates, which have more on the coarsest grid"
+            )
+    while coefficients() <= MOST_DENSE_COEFFICIENTS:
+        lines = even_lines(domain, sizes())
+        layer = TensorLayer(lines, len(problem.fields), degree=degree, periodic=periodic)
+        mesh = Mesh(domain, lines, POINTS_OF_INTERVAL)
+        fit = None
+        spent = 0.0
+        for order in ORDERS if start is None else (start.order,):
+            sampled = problem.resampled(1, seed=1, mesh=mesh, own_unknowns=True)
+            try:
+                smoothing = _Smoothing(sampled, mesh, copy.deepcopy(layer), names, watch, order, spent)
+                tried = smoothing.run(start)
+            except (InputError, KeyboardInterrupt, OutOfTime) as error:  # not finite, Ctrl-C, or no time is left
+                if fit is None and (start is None or isinstance(error, KeyboardInterrupt)):
+                    raise
+                if fit is None:
+                    return
+                fit = replace(fit, is_interrupted=isinstance(error, KeyboardInterrupt))
+                break
+            spent = tried.work
+            goes_on = tried.is_settled or watch(tried.work, tried.loss)
+            if start is not None and not goes_on:
+                return
+            is_better = fit is None or (
+                tried.has_noise
+                and tried.is_settled
+                and tried.cross_validation < fit.cross_validation - LEAST_FALL_OF_ORDER
+            )
+            fit = replace(tried if is_better or fit is None else fit, work=spent)
+            if not (is_better and goes_on and fit.has_noise) or fit.is_interrupted:
+                break
+        assert fit is not None
+        yield fit
+        start, problem, count = fit, fit.problem, math.ceil(FINER_FIELDS * count)
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """Parameters (P,) and their covariance (P, P) after a Newton step, and what the strengths and noise became."""
+
+    parameters: Tensor
+    strengths: tuple[float, ...]
+    noise: float
+    freedom: float
+    covariance: Tensor
+    is_settled: bool
+
+
+class _Smoothing:
+    """Newton's method for fields and coefficients, with strengths and noise that follow the restricted likelihood."""
+
+    def __init__(
+        self,
+        problem: Collocation,
+        mesh: Mesh,
+        layer: TensorLayer,
+        names: Sequence[str],
+        watch: Callable[[float, float], bool],
+        order: int,
+        work: float,
+    ):
+        self.order = order
+        self.work = work
+        self.watch = watch
+        self.rough = dict[str, Tensor]()
+        self.problem = problem
+        self.mesh = mesh
+        self.names = names
+        self.network = TensorNetwork(layer)
+        self.slots: ParameterSlots = trainable_slots(self.network, problem)
+        observed = problem.with_role(BlockRole.OBSERVATION)
+        self.count = sum(len(block.data) for block in observed)
+        self.data = [replace(block, weight=float(len(block.data))) for block in observed]
+        values = torch.cat([each.values.double() for each in problem.form.observations])
+        size = float(values.abs().max())
+        spread = float(values.std(unbiased=False))
+        # equal but for rounding
+        if spread > torch.finfo(values.dtype).eps * size:
+            self.spread = spread
+        else:
+            self.spread = size or 1.0
+        others = [block for block in problem.blocks() if block.role is not BlockRole.OBSERVATION]
+        self.exact = [replace(block, weight=1.0) for block in others]
+        self.origin, self.first = self._coefficients(), self._squares(self.data)  # linear in the parameters
+
+    def run(self, before: InverseFit | None) -> InverseFit:
+        """Fit from the result on a coarser grid, or from the data."""
+        if before is None:
+            strengths, noise = self._start()
+        else:
+            strengths = tuple(before.strengths[name] for name in self.names)
+            noise = before.noise
+            self._follow(before.network)
+        found: _Found | None = None
+        is_interrupted = is_cut = False
+        try:
+            for exactness in EXACTNESSES if before is None else EXACTNESSES[-1:]:
+                if exactness < EXACTNESSES[-1] and not self.watch(self.work, self._size(self.exact)):
+                    continue  # no time for the way there
+                for found in self._newton(self.names, strengths, noise, exactness):
+                    strengths = found.strengths
+                    noise = found.noise
+        except (KeyboardInterrupt, OutOfTime) as error:
+            if before is not None or found is None:
+                raise
+            is_cut, is_interrupted = True, isinstance(error, KeyboardInterrupt)
+        assert found is not None
+        self._set(found.parameters)
+        size = self.network.tensor_layer.coef.numel()
+        has_noise = self.count - found.freedom > LEAST_SPARE
+        rises = dict[str, tuple[float, float]]()
+        root = _Factor(found.covariance).root()
+        try:  # without time for more, bars are those of the likeliest strengths
+            rises = self._rises(found) if found.is_settled and has_noise else rises
+            if not is_cut:
+                root = self._averaged(found)
+        except (KeyboardInterrupt, OutOfTime) as error:
+            is_interrupted = is_interrupted or isinstance(error, KeyboardInterrupt)
+            self._set(found.parameters)
+        wider = max((PROFILED / max(min(ends), LEAST_RISE) for ends in rises.values()), default=1.0)
+        root = root * (max(wider, 1.0) if has_noise else math.nan)
+        return InverseFit(
+            network=UncertainNetwork(self.network.tensor_layer, root[:size].contiguous()),
+            problem=self.problem,
+            noise=noise,
+            values=self.count,
+            freedom=found.freedom,
+            order=self.order,
+            strengths=dict(zip(self.names, strengths, strict=True)),
+            standard_errors=dict(zip(self.problem.unknowns, root[size:].norm(dim=1).tolist(), strict=True)),
+            loss=self._size(self.exact),
+            points=self.problem.point_count,
+            work=self.work,
+            rises=rises,
+            is_settled=found.is_settled and not is_cut,
+            is_interrupted=is_interrupted,
+        )
+
+    def _averaged(self, found: _Found) -> Tensor:
+        """Last step: take the mean over strengths, on the equation, and return the root (P, r) of its covariance."""
+        smooth = self._smooth(found)
+        weight = EXACTNESSES[-1] * self.count / found.noise**2
+        exact = weight * self._squares(self.exact)[0]
+        half = _Factor(self.first[0] / found.noise**2 + exact + smooth).root()
+
+        def averaged() -> tuple[Tensor, Tensor]:
+            factors = LOG_FACTORS[::EVERY].exp()
+            held = [each * (_Factor(exact + each * smooth).inverse() * smooth).sum() for each in factors]
+            return averaged_over_strengths(found.parameters, half, smooth, torch.stack(held))
+
+        mean, root = interruptible(averaged)
+        self.work += 20 * len(mean) ** 3
+        self._set(mean)
+        self.first = self.first[0] + found.noise**2 * smooth, torch.zeros_like(mean), 0.0
+        self.origin = mean
+        for _ in range(PROFILE_STEPS):
+            if self._step(torch.zeros_like(smooth), found.noise, weight)[2] < SETTLED:
+                break
+        return root
+
+    def _smooth(self, found: _Found) -> Tensor:
+        """Strengths times roughness of all fields, (P, P)."""
+        parts = [s * self._roughness(name) for s, name in zip(found.strengths, self.names, strict=True)]
+        return torch.stack(parts).sum(0)
+
+    def _start(self) -> tuple[tuple[float, ...], float]:
+        """Smooth the measured fields alone, and take for the others what then fulfils the equation best."""
+        layer = self.network.tensor_layer
+        fields = self.problem.fields
+        measured = sorted({observed.field or fields[0] for observed in self.problem.form.observations})
+        unknown = [name for name in self.names if name not in measured]
+        slots = torch.arange(layer.coef.numel()) % len(fields)
+        with torch.no_grad():
+            layer.coef.zero_()
+            for name in unknown:
+                layer.coef[..., fields.index(name)] = 1.0
+        first = [self.count / self.spread**2 * FIRST_ROUGHNESS] * len(measured)
+        *_, smooth = self._newton(measured, first, self.spread / 10, 0.0)
+        strengths = dict(zip(measured, smooth.strengths, strict=True))
+        noise = smooth.noise
+        matrix, gradient, _ = self._squares(self.exact)
+        weight = EXACTNESSES[0] * self.count / noise**2
+        chosen = torch.zeros(len(gradient), dtype=torch.bool)
+        whole = weight * matrix
+        for name in unknown:
+            own = (slots == fields.index(name)).nonzero()[:, 0]
+            rough = self._roughness(name)
+            size = float(matrix.diagonal()[own].sum()) / max(float(rough.diagonal().sum()), ABOVE_ZERO)
+            strengths[name] = weight * size
+            whole = whole + strengths[name] * rough
+            chosen[own] = True
+        if unknown:
+            step = torch.zeros_like(gradient)
+            step[chosen] = -_Factor(whole[chosen][:, chosen]).solve(weight * gradient[chosen][:, None])[:, 0]
+            self._set(self._coefficients() + step)
+        return tuple(strengths[name] for name in self.names), noise
+
+    def _newton(
+        self, names: Sequence[str], strengths: Sequence[float], noise: float, exactness: float
+    ) -> Iterator[_Found]:
+        """Newton steps with their updates of strengths and noise, until nothing changes or the watch ends them.
+
+        Without exactness the equation and the conditions do not count.
+        """
+        rough = [self._roughness(name) for name in names]
+        strengths = list(strengths)
+        for _ in range(NEWTON_ROUNDS):
+            weight = exactness * self.count / noise**2
+            smooth = sum((s * p for s, p in zip(strengths, rough, strict=True)), torch.zeros_like(self.first[0]))
+            with foreseen("a step for unknown fields", len(self.first[0]) ** 3):
+                whole, exact, fall = self._step(smooth, noise, weight)
+                is_least = fall < SETTLED  # by how much it would fall, in units of the noise's variance
+                covariance = whole.inverse()
+                free = _Factor(weight * exact + smooth)
+                curved = [free.solve(matrix).diagonal().sum() for matrix in rough]
+            c = self._coefficients()
+            self.work += 4 * len(c) ** 3
+            freedom = float((covariance * self.first[0]).sum()) / noise**2
+            changes = []
+            for number, matrix in enumerate(rough):
+                given = float(curved[number] - (covariance * matrix).sum())
+                ratio = max(given, ABOVE_ZERO) / max(float(c @ matrix @ c), ABOVE_ZERO)
+                if strengths[number] * given > LEAST_CURVED:
+                    most = LARGEST_STRENGTH_CHANGE
+                else:
+                    most = 1.0
+                ratio = min(max(ratio, 1 / LARGEST_STRENGTH_CHANGE), most)
+                strengths[number] *= ratio
+                changes.append(abs(math.log(ratio)))
+            fresh = math.sqrt(self._deviations(c) / max(self.count - freedom, 1.0))
+            ratio = max(fresh, LEAST_NOISE * self.spread) / noise
+            ratio = min(max(ratio, 1 / LARGEST_STRENGTH_CHANGE), LARGEST_STRENGTH_CHANGE)
+            noise *= ratio
+            is_settled = is_least and max(*changes, abs(math.log(ratio))) < SETTLED
+            yield _Found(c, tuple(strengths), noise, freedom, covariance, is_settled)
+            if is_settled or not self.watch(self.work, self._size(self.exact)):
+                break
+
+    def _step(
+        self, smooth: Tensor, noise: float, weight: float, held: Tensor | None = None
+    ) -> tuple[_Factor, Tensor, float]:
+        """Take a Newton step, shorter where it would raise the sum of squares, that keeps g'c for held g (P,).
+
+        Returns the factor of the whole matrix, the matrix of the equation and the conditions, and by how much the
+        linearised sum would fall.
+        """
+        c, (exact, pull, _) = self._coefficients(), self._squares(self.exact)
+        whole = _Factor(self.first[0] / noise**2 + weight * exact + smooth)
+        slope = (self.first[1] + self.first[0] @ (c - self.origin)) / noise**2 + weight * pull + smooth @ c
+        step = -whole.solve(slope[:, None])[:, 0]
+        size = self._objective(smooth, noise, weight)
+        factor = 1.0
+        if held is not None:
+            aside = whole.solve(held[:, None])[:, 0]
+            step -= aside * (held @ step) / (held @ aside)
+        while factor > SHORTEST_STEP:
+            self._set(c + factor * step)
+            if self._objective(smooth, noise, weight) <= size:
+                break
+            factor /= 2
+        else:  # no step lowers it: strengths and noise may still change
+            self._set(c)
+        return whole, exact, -float(step @ slope)
+
+    def _deviations(self, c: Tensor) -> float:
+        """Sum of squared deviations from the measured values."""
+        moved = c - self.origin
+        return max(self.first[2] + float(2 * self.first[1] @ moved + moved @ self.first[0] @ moved), 0.0)
+
+    def _objective(self, smooth: Tensor, noise: float, weight: float) -> float:
+        """Minus twice the logarithm of the penalised likelihood, but for a constant."""
+        own = self._coefficients()
+        return self._deviations(own) / noise**2 + weight * self._size(self.exact) + float(own @ smooth @ own)
+
+    def _rises(self, found: _Found) -> dict[str, tuple[float, float]]:
+        """Profile of the likelihood of each unknown field, see `InverseFit.rises`."""
+        coef = self.network.tensor_layer.coef
+        fields = self.problem.fields
+        rises = {}
+        smooth = self._smooth(found)
+        weight = EXACTNESSES[-1] * self.count / found.noise**2
+        least = self._objective(smooth, found.noise, weight)
+        one = self.network.splines(self.mesh.interior()[0])
+        root = _Factor(one.mT @ one).root()
+        for name in (each.field for each in self.problem.form.conditions if isinstance(each, UnknownField)):
+            slots = slice(fields.index(name), coef.numel(), len(fields))
+            sizes, vectors = torch.linalg.eigh(root.mT @ found.covariance[slots, slots] @ root)
+            held = torch.zeros_like(found.parameters)
+            held[slots] = root @ vectors[:, -1]
+            move = found.covariance @ held / sizes[-1].sqrt()
+            ends = []
+            for side in (-PROFILED, PROFILED):
+                self._set(found.parameters + side * move)
+                for _ in range(PROFILE_STEPS):
+                    check_time()
+                    if self._step(smooth, found.noise, weight, held)[2] < SETTLED:
+                        break
+                ends.append(math.sqrt(max(self._objective(smooth, found.noise, weight) - least, 0.0)))
+            rises[name] = ends[0], ends[1]
+        self._set(found.parameters)
+        return rises
+
+    def _roughness(self, name: str) -> Tensor:
+        """Matrix of the roughness of a field, (P, P); the same for all parameters."""
+        if name not in self.rough:
+            self.rough[name] = self._squares([_roughness_block(self.problem, self.mesh, name, self.order)])[0]
+        return self.rough[name]
+
+    def _squares(self, blocks: Sequence[ResidualBlock]) -> tuple[Tensor, Tensor, float]:
+        """J'J, J'r and r'r of a sum of squares."""
+        problem = BlockProblem(list(blocks), self.problem.unknowns)
+        model = RowSource(self.network, problem, self.slots).normal_equations()
+        assert model.residuals is not None
+        matrix = model.matrix.triu()
+        return (matrix + matrix.triu(1).mT) / 2, model.gradient / 2, float(model.residuals.square().sum()) / 2
+
+    def _size(self, blocks: Sequence[ResidualBlock]) -> float:
+        """Sum of squares."""
+        with torch.no_grad():
+            return sum(float(block.loss(self.network, block.data, self.problem.unknowns)) for block in blocks)
+
+    def _coefficients(self) -> Tensor:
+        """All parameters, (P,)."""
+        parts = [self.network.tensor_layer.coef, *self.problem.unknowns.values()]
+        return torch.cat([part.detach().flatten() for part in parts])
+
+    @torch.no_grad()
+    def _set(self, c: Tensor) -> None:
+        """Take over all parameters, (P,)."""
+        coef = self.network.tensor_layer.coef
+        coef.copy_(c[: coef.numel()].view_as(coef))
+        for value, number in zip(self.problem.unknowns.values(), c[coef.numel() :], strict=True):
+            value.copy_(number)
+
+    @torch.no_grad()
+    def _follow(self, before: TensorNetwork) -> None:
+        """Take over the fields of a coarser grid, by least squares at the points of the mesh."""
+        x = self.mesh.interior()[0]
+        layer = self.network.tensor_layer
+        wanted = before(x)
+        one = self.network.splines(x)
+        factor = _Factor(one.mT @ one)
+        layer.coef.copy_(factor.solve(one.mT @ wanted).reshape(layer.coef.shape))
+
+
+class _Factor:
+    """Cholesky's factor of a matrix that is scaled to a diagonal of ones and has a small ridge.
+
+    An InputError where the matrix is not finite, which no ridge would end.
+    """
+
+    def __init__(self, matrix: Tensor):
+        if not bool(matrix.isfinite().all()):
+            raise InputError(
+                "the equation and its derivatives by the fields must be finite near the measured values, got some that "
+                "are not"
+            )
+        diagonal = matrix.diagonal()
+        self.scale = torch.where(diagonal > 0, diagonal, diagonal.amax().clamp(min=ABOVE_ZERO)).rsqrt()
+        scaled = matrix * self.scale[:, None] * self.scale
+        ridge = CURVED_RIDGE
+        while True:
+            scaled.diagonal().copy_(torch.full_like(self.scale, 1 + ridge))
+            self.factor, info = torch.linalg.cholesky_ex(scaled)
+            if not int(info):
+                break
+            ridge *= 10
+
+    def solve(self, columns: Tensor) -> Tensor:
+        """Solve for columns (P, k)."""
+        return torch.cholesky_solve(columns * self.scale[:, None], self.factor) * self.scale[:, None]
+
+    def root(self) -> Tensor:
+        """L, (P, P), whose product L L' is the matrix, ridge included."""
+        return self.factor / self.scale[:, None]
+
+    def inverse(self) -> Tensor:
+        """The inverse, (P, P)."""
+        return torch.cholesky_inverse(self.factor) * self.scale[:, None] * self.scale

@@ -1,0 +1,75 @@
+"""Slabs of incompressible flows between walls, against sparse factors of the whole system."""
+
+import numpy as np
+import pytest
+
+from edgewise.pde import PDE, Box, Dirichlet, Initial, Neumann, Periodic, Time, laplacian
+from edgewise.pde.algebra import Krylov, LinearSystem, solver_for
+from edgewise.pde.algebra.flows import SlabOfFlow
+from edgewise.pde.spaces.axis import TimeAxis
+from edgewise.pde.spaces.statement import recognised
+
+SPACE, REST = Box(x=(0, 1), y=(0, 2)), Initial({"u": 0.0, "v": 0.0})
+WALLS = Dirichlet({"u": 0.0, "v": 0.0}, on=["y=0", "y=2"])
+INLET = Dirichlet({"u": 1.0, "v": 0.0}, on="x=0")
+OUTLET = Dirichlet({"v": 0.0, "p": 0.0}, on="x=1"), Neumann({"u": 0.0}, on="x=1")
+OPEN = Dirichlet({"p": 0.0}, on="x=1"), Neumann({"u": 0.0, "v": 0.0}, on="x=1")
+
+
+def creeping(u, v, p, x):
+    return (u.t + p.x - (0.3 + 0.1 * x) * laplacian(u), v.t + p.y - 0.3 * laplacian(v), u.x + v.y)
+
+
+def slab(domain, conditions, begin=0.0, length=0.1, count=4):
+    """Statement and system of a slab, and the first with its time."""
+    statement = recognised(PDE(creeping, domain, conditions).form)
+    space = [
+        statement.axis(np.linspace(0, 1, count + 1), 5, "x" in statement.form.periodic),
+        statement.axis(2 * np.linspace(0, 1, count + 1) ** 1.3, 5, False),
+    ]
+    space.insert(statement.form.time, TimeAxis(begin, begin + length, 4))
+    blocks, shape = statement.blocks(space), (*(axis.count for axis in space), 3)
+    return statement, LinearSystem(blocks, [block.evaluate(np.zeros(shape))[1] for block in blocks], shape)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("domain", "conditions"),
+    [
+        (SPACE * Time(0, 1), [Dirichlet({"u": 0.0, "v": 0.0}, on=SPACE.boundary_names), REST]),
+        (SPACE * Time(0, 1), [WALLS, INLET, *OUTLET, REST]),
+        (SPACE * Time(0, 1), [WALLS, INLET, *OPEN, REST]),
+        (SPACE * Time(0, 1), [WALLS, Periodic("x"), REST]),
+        (
+            Box(t=(0, 1), x=(0, 1), y=(0, 2)),
+            [WALLS, INLET, *OUTLET, Dirichlet({"u": 0.0, "v": 0.0}, on="t=0")],
+        ),
+    ],
+    ids=["box", "outlet", "open", "periodic", "time first"],
+)
+def test_a_slab_of_a_flow_is_that_of_sparse_factors(domain, conditions):
+    """Rows at the first moment, of closings and of conditions are not zero either."""
+    statement, system = slab(domain, conditions)
+    solver = solver_for(statement, system)
+    assert isinstance(solver, Krylov) and isinstance(solver.preconditioner, SlabOfFlow)
+    rhs = np.random.default_rng(0).normal(size=system.rows)
+    found, expected = solver(rhs), system.factorised()(rhs)
+    np.testing.assert_allclose(found, expected, atol=1e-9 * np.abs(expected).max())
+
+
+@pytest.mark.slow
+def test_slabs_of_other_lengths_have_the_same_factors():
+    conditions = [WALLS, INLET, *OUTLET, REST]
+    statement, system = slab(SPACE * Time(0, 1), conditions)
+    first = SlabOfFlow.of(statement, system, None)
+    _, longer = slab(SPACE * Time(0, 1), conditions, length=0.2)
+    for kept in (first, None):
+        again = SlabOfFlow.of(statement, longer, kept)
+        assert (again.factors is first.factors) == (kept is first)
+        rhs = np.random.default_rng(0).normal(size=longer.rows)
+        expected = longer.factorised()(rhs)
+        np.testing.assert_allclose(Krylov(longer, again, None, 0.0)(rhs), expected, atol=1e-9 * np.abs(expected).max())
+    _, far = slab(SPACE * Time(0, 1), conditions, length=2.0)
+    assert SlabOfFlow.of(statement, far, first).factors is not first.factors
+    _, finer = slab(SPACE * Time(0, 1), conditions, count=5)
+    assert SlabOfFlow.of(statement, finer, first).factors is not first.factors

@@ -1,0 +1,110 @@
+"""Paths of falling residuals: the least share at a fold beside that of a quadrature, and folds of plates and gases."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.integrate import quad
+from scipy.optimize import brentq, minimize_scalar
+
+from edgewise.pde import PDE, Box, Dirichlet, Interval, laplacian, solve
+from edgewise.pde.algebra.newton import newton, shape_of
+from edgewise.pde.spaces.axis import carried
+from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.tiers.collocation.paths import ResidualPath, sought_along_path
+from edgewise.pde.tiers.collocation.stationary import first_axes, refined
+
+LINE, SQUARE = Interval(0, 1), Box(x=(0, 1), y=(0, 1))
+
+
+def gas(rate, domain=LINE):
+    return PDE(lambda u: laplacian(u) + rate * torch.exp(u), domain, [Dirichlet(0.0)])
+
+
+def plate(force):
+    return PDE(lambda u: u.xx + force / (1 - u) ** 2, LINE, [Dirichlet(0.0)])
+
+
+def grids(problem):
+    statement = recognised(problem.form)
+    axes = first_axes(statement)
+    finer = statement.axes([refined(axis.breakpoints, 1.5) for axis in axes], [axis.degree for axis in axes])
+    return statement, axes, finer
+
+
+def half_length(top, share, rate):
+    """Distance from the boundary to the place of the largest value, for u'' + rate (exp(u) - share) = 0: energy."""
+
+    def integrand(t):
+        u = top * (1 - t * t)
+        return 2 * top * t / math.sqrt(2 * rate * (math.exp(top) - math.exp(u) - share * (top - u)))
+
+    return quad(integrand, 0, 1)[0]
+
+
+def test_the_least_share_of_the_residual_is_that_of_a_quadrature():
+    rate = 4.0
+
+    def longest(share):
+        return -minimize_scalar(lambda top: -half_length(top, share, rate), bounds=(0.3, 4), method="bounded").fun
+
+    least = brentq(lambda share: longest(share) - 0.5, 0.01, 0.6, xtol=1e-12)
+    statement, axes, _ = grids(gas(rate))
+    end = ResidualPath(statement, axes, np.zeros(shape_of(statement, axes))).follow()
+    assert end.solution is None
+    assert end.fold.share == pytest.approx(least, abs=1e-8)
+
+
+@pytest.mark.parametrize(("problem", "rate"), [(gas, 3.513831), (gas, 3.52), (plate, 1.40005), (plate, 3.0)])
+def test_just_beyond_a_fold_no_solution_is_claimed(problem, rate):
+    """Folds are at 3.513830719 and, of the plate, at 1.4000164."""
+    solution = solve(problem(rate))
+    assert solution.message.startswith("No solution was found: two grids leave the same residual")
+    assert solution.error_estimate >= 1
+    assert solution.stopped == "no_progress"
+
+
+@pytest.mark.parametrize(("problem", "rate"), [(gas, 3.51383), (plate, 1.40001)])
+def test_just_before_a_fold_there_is_a_solution(problem, rate):
+    solution = solve(problem(rate))
+    assert solution.stopped == "converged"
+    assert "No solution" not in solution.message
+
+
+def test_folds_of_grids_that_resolve_nothing_are_not_named():
+    """A source that is narrower than the intervals leaves another fold on each grid."""
+
+    def equation(u, x):
+        return u.xx + 8 * torch.exp(u) * (1 + 20 * torch.exp(-(((x - 0.503) / 0.01) ** 2)))
+
+    statement, axes, finer = grids(PDE(equation, LINE, [Dirichlet(0.0)]))
+    zero = np.zeros(shape_of(statement, axes))
+    assert ResidualPath(statement, axes, zero).follow().fold is not None
+    assert sought_along_path(statement, axes, finer, zero) is None
+
+
+def test_a_path_leads_to_the_solution_that_newtons_method_finds():
+    statement, axes, finer = grids(gas(3.5))
+    zero = [np.zeros(shape_of(statement, each)) for each in (axes, finer)]
+    found, solved = sought_along_path(statement, axes, finer, zero[0]), newton(statement, finer, zero[1])
+    assert found is not None and found.is_solution and solved is not None
+    np.testing.assert_allclose(found.coef, solved[0], atol=1e-10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rate", "is_solvable"), [(6.808, True), (6.81, False), (6.85, False)])
+def test_the_fold_on_a_square(rate, is_solvable):
+    solution = solve(gas(rate, SQUARE))
+    assert ("No solution was found" in solution.message) != is_solvable
+    assert (solution.error_estimate < 1e-9) == is_solvable
+    assert len(solution.stages) == 1 or is_solvable
+
+
+def test_a_fold_is_the_same_function_on_both_grids():
+    statement, axes, finer = grids(gas(3.6))
+    zero = np.zeros(shape_of(statement, axes))
+    end = ResidualPath(statement, axes, zero).follow()
+    found = sought_along_path(statement, axes, finer, zero)
+    assert found is not None and not found.is_solution
+    np.testing.assert_allclose(carried(end.fold.coef, axes, finer), found.coef, atol=1e-5)

@@ -1,0 +1,371 @@
+"""Stationary problems on structured grids: known solutions to the last digits, layers, narrow sources, what fits."""
+
+import math
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.integrate import solve_bvp, solve_ivp
+
+from edgewise.errors import EdgewiseWarning, InputError
+from edgewise.outcomes import Deadline, OutOfTime
+from edgewise.pde import (
+    PDE,
+    Box,
+    Condition,
+    Dirichlet,
+    Disk,
+    Initial,
+    Interval,
+    Neumann,
+    Observations,
+    Periodic,
+    Robin,
+    Time,
+    integral,
+    solve,
+)
+from edgewise.pde.algebra import FastDiagonalisation, LinearSystem
+from edgewise.pde.algebra import system as system_module
+from edgewise.pde.spaces.networks import TensorNetwork
+from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.storage import load_solution, save_solution
+from edgewise_experiments.problems.named_equations import named_equation
+
+PI = math.pi
+LINE = Interval(0, 1)
+CLAMPED = [Dirichlet(0.0), Neumann(0.0)]
+
+
+def wave(x, y):
+    return torch.sin(2 * x) * torch.exp(y)
+
+
+def mixed_problem(mixed=0.0):
+    """All kinds of conditions on the four sides, coefficients that vary, perhaps a mixed derivative."""
+
+    def equation(u, x, y):
+        slope = 2 * torch.cos(2 * x) * torch.exp(y)
+        source = (1 - 4 * (1 + x**2)) * wave(x, y) + slope * (1 + mixed)
+        return (1 + x**2) * u.xx + u.yy + u.x + mixed * u.xy - source
+
+    ends = [
+        Dirichlet(wave, on="y=0"),
+        Neumann(lambda x, y: 2 * math.cos(2) * torch.exp(y), on="x=1"),
+        Robin(1.0, 2.0, lambda x, y: wave(x, y) - 4 * torch.cos(2 * x) * torch.exp(y), on="x=-1"),
+        Neumann(wave, on="y=1"),
+    ]
+    return PDE(equation, Box(x=(-1, 1), y=(0, 1)), ends, solution=wave)
+
+
+def system_of(mixed, intervals=(7, 5), degrees=(6, 5)):
+    statement = recognised(mixed_problem(mixed).form)
+    ends = ((-1, 1), (0, 1))
+    axes = statement.axes([np.linspace(*end, n + 1) for end, n in zip(ends, intervals, strict=True)], degrees)
+    blocks, shape = statement.blocks(axes), (*(axis.count for axis in axes), 1)
+    slopes = [block.evaluate(np.zeros(shape))[1] for block in blocks]
+    return statement, LinearSystem(blocks, slopes, shape)
+
+
+@pytest.mark.parametrize("long_factors", [1e8, 0.0], ids=["here", "in a thread"])
+@pytest.mark.parametrize("mixed", [0.0, 0.3])
+def test_the_matrix_its_product_and_both_solvers_agree(mixed, long_factors, monkeypatch):
+    monkeypatch.setattr(system_module, "LONG_FACTORS", long_factors)
+    statement, system = system_of(mixed)
+    vector = np.random.default_rng(0).normal(size=system.unknowns)
+    np.testing.assert_allclose(system.matrix() @ vector, system.product(vector), atol=1e-10)
+    np.testing.assert_allclose(system.factorised()(system.product(vector)), vector, atol=1e-9)
+    if not mixed:  # then the coefficients are of the kind that fast diagonalisation solves at once
+        solve_fast = FastDiagonalisation.of(statement, system)
+        np.testing.assert_allclose(solve_fast(system.product(vector)), vector, atol=1e-7)
+
+
+def test_the_order_of_the_columns_has_a_narrow_band():
+    def entries(intervals):
+        system = system_of(0.3, intervals)[1]
+        system.factorised()
+        return math.sqrt(2 * system.work * system.unknowns)  # work is the square of the entries
+
+    assert entries((5, 40)) == pytest.approx(entries((40, 5)), rel=0.2)
+
+
+def test_a_singular_matrix_has_no_factors_in_a_thread_either(monkeypatch):
+    system = system_of(0.0)[1]
+    system.slopes = [{key: 0 * slope for key, slope in each.items()} for each in system.slopes]
+    for long_factors in (1e8, 0.0):
+        monkeypatch.setattr(system_module, "LONG_FACTORS", long_factors)
+        assert system.factorised() is None
+
+
+def test_a_factorisation_is_left_at_the_deadline(monkeypatch):
+    left, ended, system = [1.0], threading.Event(), system_of(0.0)[1]
+
+    def endless(*args, **options):
+        left[0] = -1.0
+        ended.wait(10)
+
+    monkeypatch.setattr(system_module, "LONG_FACTORS", 0.0)
+    monkeypatch.setattr(system_module, "splu", endless)
+    with Deadline(lambda: left[0]).holds(), pytest.raises(OutOfTime):
+        system.factorised()
+    ended.set()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="Linux tells how much memory a process has")
+def test_factors_of_threads_leave_no_memory(monkeypatch):
+    monkeypatch.setattr(system_module, "LONG_FACTORS", 0.0)
+    system = system_of(0.3, (24, 24), (9, 9))[1]
+    rhs, held = np.ones(system.rows), []
+    for _ in range(40):  # scipy frees what one thread has made in no other: 3 MB each time
+        system.factorised()(rhs)
+        held.append(int(Path("/proc/self/statm").read_text().split()[1]))  # pages of 4 kB or more
+    assert held[-1] - held[9] < 7000
+
+
+@pytest.mark.slow
+def test_fast_diagonalisation_in_three_dimensions():
+    def inverse(x, y, z):
+        return 1 / torch.sqrt((x + 0.5) ** 2 + (y + 0.5) ** 2 + (z + 0.5) ** 2)
+
+    def outward(x, y, z):
+        return -(z + 0.5) * inverse(x, y, z) ** 3
+
+    ends = [Dirichlet(inverse, on=["x=0", "x=1", "y=0", "y=1", "z=0"]), Neumann(outward, on="z=1")]
+    problem = PDE(lambda u: u.xx + u.yy + u.zz, Box(x=(0, 1), y=(0, 1), z=(0, 1)), ends, solution=inverse)
+    assert solve(problem, tolerance=1e-8).errors().relative_l2 < 1e-8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mixed", [0.0, 0.3])
+def test_mixed_conditions_and_varying_coefficients(mixed):
+    solution = solve(mixed_problem(mixed))
+    assert isinstance(solution.model, TensorNetwork) and solution.stopped == "converged"
+    assert solution.errors().relative_l2 < 1e-11
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "error"), [("poisson", 1e-12), ("nonlinear-poisson", 1e-12), ("biharmonic", 1e-11)])
+def test_equations_of_the_library(name, error):
+    solution = solve(named_equation(name).make(), tolerance=1e-12)
+    assert solution.errors().relative_l2 < error
+    assert solution.errors().relative_l2 < 3 * solution.error_estimate
+
+
+@pytest.mark.slow
+def test_short_waves():
+    """Thirty periods along the diagonal, where the grid has to resolve the waves first."""
+
+    def plane(x, y):
+        return torch.cos(30 * (x * math.cos(0.4) + y * math.sin(0.4)))
+
+    problem = PDE(lambda u: u.xx + u.yy + 900 * u, Box(x=(-1, 1), y=(-1, 1)), [Dirichlet(plane)], solution=plane)
+    assert solve(problem).errors().relative_l2 < 1e-10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("thickness", [1e-4, 1e-6])
+def test_a_boundary_layer(thickness):
+    def layer(x):
+        return x - (1 - torch.exp(-x / thickness))
+
+    problem = PDE(lambda u: thickness * u.xx + u.x - 1, Interval(0, 1), [Dirichlet(0.0)], solution=layer)
+    assert solve(problem).errors().relative_l2 < 1e-9
+
+
+@pytest.mark.slow
+def test_a_narrow_source_is_not_missed():
+    def spike(x):
+        return torch.exp(-(((x - 0.3) / 1e-3) ** 2))
+
+    def equation(u, x):
+        return u.xx - u - ((4 * ((x - 0.3) / 1e-3) ** 2 - 2) / 1e-6 - 1) * spike(x)
+
+    problem = PDE(equation, Interval(0, 1), [Dirichlet(0.0)], solution=spike)
+    assert solve(problem).errors().relative_l2 < 1e-9
+
+
+@pytest.mark.slow
+def test_a_nonlinear_boundary_value_problem_is_that_of_scipy():
+    solution = solve(PDE(lambda u: u.xx + 3 * torch.exp(u), Interval(0, 1), [Dirichlet(0.0)]))
+    grid = np.linspace(0, 1, 11)
+    known = solve_bvp(
+        lambda x, y: np.stack([y[1], -3 * np.exp(y[0])]),
+        lambda a, b: np.array([a[0], b[0]]),
+        grid,
+        np.zeros((2, 11)),
+        tol=1e-10,
+    )
+    ours = solution(torch.from_numpy(grid)[:, None])[:, 0].numpy()
+    np.testing.assert_allclose(ours, known.sol(grid)[0], atol=1e-9)
+
+
+@pytest.mark.slow
+def test_a_layer_inside_the_domain_is_that_of_scipy():
+    """The first grid resolves nothing, and its oscillating solution is no start for the next one."""
+    thin = 0.01
+    ends = [Dirichlet(-1.0, on="x=0"), Dirichlet(1.5, on="x=1")]
+    solution = solve(PDE(lambda u: thin * u.xx + u * u.x - u, Interval(0, 1), ends))
+    x = np.linspace(0, 1, 50)
+    known = solve_bvp(
+        lambda x, y: np.vstack([y[1], (y[0] - y[0] * y[1]) / thin]),
+        lambda a, b: np.array([a[0] + 1, b[0] - 1.5]),
+        x,
+        np.vstack([2.5 * x - 1, np.full(50, 2.5)]),
+        tol=1e-9,
+        max_nodes=100_000,
+    )
+    assert np.abs(solution(x)[:, 0] - known.sol(x)[0]).max() < 1e-7
+    assert solution.error_estimate < 1e-9
+
+
+def test_a_system_whose_equations_have_different_orders():
+    """u'' = v and v' = -u' with three conditions: u = sin x."""
+    ends = [Dirichlet({"u": 0.0}, on="x=0"), Dirichlet({"u": math.sin(2), "v": -math.sin(2)}, on="x=2")]
+    known = {"u": lambda x: torch.sin(x), "v": lambda x: -torch.sin(x)}
+    problem = PDE(lambda u, v: (u.xx - v, v.x + u.x), Interval(0, 2), ends, solution=known)
+    assert solve(problem).errors().relative_l2 < 1e-11
+
+
+@pytest.mark.slow
+def test_a_periodic_coordinate():
+    def known(x, y):
+        return torch.exp(torch.sin(x)) * torch.sin(PI * y)
+
+    def equation(u, x, y):
+        return u.xx + u.yy - (torch.cos(x) ** 2 - torch.sin(x) - PI**2) * known(x, y)
+
+    problem = PDE(
+        equation, Box(x=(0, 2 * PI), y=(0, 1)), [Periodic("x"), Dirichlet(0.0, on=["y=0", "y=1"])], solution=known
+    )
+    assert solve(problem).errors().relative_l2 < 1e-10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("is_curved", "error", "intervals"), [(False, 1e-13, 400), (True, 1e-5, 5000)])
+def test_a_layer_of_width_1e_8_needs_few_intervals(is_curved, error, intervals):
+    """Where intervals are longer than the layer, collocation alone hardly determines waves from point to point."""
+    eps = 1e-8
+
+    def known(x):
+        return torch.exp(-x / eps) + (torch.cos(3 * x) if is_curved else 1 - x)
+
+    def source(x):
+        return -9 * eps * torch.cos(3 * x) - 3 * torch.sin(3 * x) if is_curved else -1.0
+
+    problem = PDE(lambda u, x: eps * u.xx + u.x - source(x), LINE, [Dirichlet(known)], solution=known)
+    solution = solve(problem)
+    near = torch.linspace(0, 30 * eps, 50, dtype=torch.float64)
+    assert solution.errors().relative_l2 < error
+    assert float((solution(near[:, None])[:, 0] - known(near)).abs().max()) < max(error, 1e-8)
+    assert solution.stages[-1].grid_size[0] < intervals
+
+
+@pytest.mark.parametrize("is_mean", [True, False])
+@pytest.mark.parametrize("source", [0.0, 1e-3])
+def test_a_neumann_problem_with_a_mean_or_one_value(is_mean, source):
+    """The source must have the mean zero; a small one is a contradiction, which no grid removes."""
+
+    def known(x, y):
+        return 3 + torch.cos(PI * x) * torch.cos(PI * y)
+
+    square = Box(x=(0, 1), y=(0, 1))
+    mean = Condition(lambda u: integral(u, over=square) - 3, on="x=0")
+    fixed = mean if is_mean else Observations([[0.5, 0.25]], [3.0])
+    problem = PDE(
+        lambda u, x, y: u.xx + u.yy + 2 * PI**2 * (known(x, y) - 3) + source,
+        square,
+        [Neumann(0.0), fixed],
+        solution=known,
+    )
+    assert recognised(problem.form).constant.value == pytest.approx(3, rel=1e-14)
+    solution = solve(problem, budget=0.01)
+    assert ("sources and what flows through the boundary contradict each other" in solution.trust) == (source > 0)
+    assert solution.stopped == ("no_progress" if source else "converged")
+    assert solution.errors().relative_l2 < 1e-13
+    assert len(solution.stages) == 2
+
+
+def test_what_does_not_fit():
+    laplace, box = (lambda u: u.xx + u.yy), Box(x=(0, 1), y=(0, 1))
+    point = Observations(torch.zeros(1, 2), torch.zeros(1))
+    with pytest.warns(EdgewiseWarning, match="Along x there are 3 conditions"):
+        surplus = PDE(laplace, box, [Dirichlet(0.0), Condition(lambda u: u.x - 1, on="x=0")])
+    for problem, reason in (
+        (PDE(laplace, Disk(), [Dirichlet(0.0)]), "the domain is no box of at most 3 coordinates"),
+        (PDE(laplace, box, [Dirichlet(0.0), point]), "there are measured values"),
+        (PDE(laplace, box, [Dirichlet(0.0, hard=True)]), "there are integrals or hard conditions"),
+        (surplus, "there are not as many conditions as the order of the equations"),
+    ):
+        assert recognised(problem.form) == reason
+
+
+@pytest.mark.slow
+def test_a_solution_comes_back_from_a_file(tmp_path):
+    problem = named_equation("helmholtz").make()
+    solution = solve(problem, tolerance=1e-6)
+    save_solution(solution, tmp_path / "wave")
+    again, x = load_solution(tmp_path / "wave", problem), problem.domain.interior(20)
+    assert torch.equal(again(x), solution(x))
+    laplacian = solution.fields(x, "xx", "yy")[0]
+    source = (1 - 17 * PI**2) * problem.exact(x)[:, 0]
+    torch.testing.assert_close(laplacian.xx + laplacian.yy + laplacian.value, source, rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="this machine has no extended precision")
+def test_a_cantilever_keeps_its_digits():
+    """Rounding of fourth derivatives grows like the fourth power of the intervals, and a free end hands it on."""
+    free = Condition(lambda u: [u.xx, u.xxx], on="x=1")
+    conditions = [Dirichlet(0.0, on="x=0"), Neumann(0.0, on="x=0"), free]
+    problem = PDE(lambda u: u.xxxx - 1, LINE, conditions, solution=lambda x: x**4 / 24 - x**3 / 6 + x**2 / 4)
+    solution = solve(problem)
+    assert solution.stopped == "converged"
+    assert solution.errors().relative_l2 < 2e-11 and solution.error_estimate > solution.errors().relative_l2 / 3
+
+
+def test_a_flux_as_fields_of_its_own():
+    # Both conditions along each coordinate are of u, which has order 1: rows and coefficients are not equally many.
+    def exact(x, y):
+        return torch.exp(x) * torch.sin(y) + x * y
+
+    problem = PDE(lambda u, p, q: [p - u.x, q - u.y, p.x + q.y], Box(x=(0, 1), y=(0, 1)), [Dirichlet({"u": exact})])
+    assert "more conditions than its own order" in recognised(problem.form)
+    solution = solve(problem, tolerance=1e-7)
+    points = problem.domain.interior(200, "sobol", seed=1)
+    gap = solution(points)[:, 0] - exact(*points.T)
+    assert float(gap.abs().max()) < 1e-6 and solution.error_estimate < 1e-5
+
+
+def test_a_response_with_the_period_of_its_force():
+    """Duffing's equation: what an integrator reaches after 58 periods, with a damping of 0.2."""
+    forced = PDE(lambda u, t: u.tt + 0.2 * u.t + u + u**3 - torch.cos(t), Time(0, 2 * PI), [Periodic("t")])
+    solution = solve(forced)
+    t = np.linspace(0, 2 * PI, 40)
+    long = solve_ivp(
+        lambda t, y: [y[1], -0.2 * y[1] - y[0] - y[0] ** 3 + np.cos(t)],
+        (0, 120 * PI),
+        [0, 0],
+        method="DOP853",
+        rtol=1e-11,
+        atol=1e-12,
+        dense_output=True,
+    ).sol(t + 116 * PI)[0]
+    assert np.allclose(solution(t[:, None])[:, 0], long, rtol=0, atol=1e-9)
+    assert solution.stopped == "converged"
+    with pytest.raises(InputError, match=r"^conditions must not have both Initial and Periodic"):
+        PDE(lambda u: u.t + u, Time(0, 1), [Periodic("t"), Initial(1.0)])
+
+
+def test_heat_that_comes_and_goes_with_the_seasons():
+    """Re(e^(it) sinh(k x) / sinh(k)) with k^2 = i."""
+    seasons = PDE(
+        lambda u: u.t - u.xx,
+        Interval(0, 1) * Time(0, 2 * PI),
+        [Periodic("t"), Dirichlet(0.0, on="x=0"), Dirichlet(lambda t: torch.cos(t), on="x=1")],
+    )
+    solution = solve(seasons)
+    t, k = np.linspace(0, 2 * PI, 40), np.sqrt(1j)
+    exact = (np.exp(1j * t) * np.sinh(k / 2) / np.sinh(k)).real
+    assert np.allclose(solution(np.stack([np.full(40, 0.5), t], 1))[:, 0], exact, rtol=0, atol=1e-12)

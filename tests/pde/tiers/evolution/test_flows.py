@@ -1,0 +1,323 @@
+"""Incompressible flows between walls: a pressure without rate and conditions has a smaller space than velocities."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise.errors import EdgewiseWarning, InputError
+from edgewise.pde import (
+    PDE,
+    Box,
+    Condition,
+    Dirichlet,
+    Neumann,
+    Observations,
+    Periodic,
+    Time,
+    integral,
+    laplacian,
+    solve,
+)
+from edgewise.pde.algebra.newton import newton, shape_of
+from edgewise.pde.problem.conditions import Initial
+from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.tiers.collocation.stationary import balanced_sizes, first_axes, network_of
+from edgewise.pde.tiers.evolution.slabs import SlabMarch
+
+PI = math.pi
+REYNOLDS = 40.0
+RATE = REYNOLDS / 2 - math.hypot(REYNOLDS / 2, 2 * PI)
+KOVASZNAY = {
+    "u": lambda x, y: 1 - torch.exp(RATE * x) * torch.cos(2 * PI * y),
+    "v": lambda x, y: RATE / (2 * PI) * torch.exp(RATE * x) * torch.sin(2 * PI * y),
+    "p": lambda x: (1 - torch.exp(2 * RATE * x)) / 2,
+}
+WAKE = Box(x=(-0.5, 1), y=(-0.5, 0.5))
+ORIGIN = Observations([[0.0, 0.0]], [0.0], "p")
+
+
+def navier_stokes(u, v, p):
+    return (
+        u * u.x + v * u.y + p.x - laplacian(u) / REYNOLDS,
+        u * v.x + v * v.y + p.y - laplacian(v) / REYNOLDS,
+        u.x + v.y,
+    )
+
+
+def kovasznay() -> PDE:
+    """Flow behind a grid (L. Kovasznay, 1948), with the speed at all four sides and the pressure at one point."""
+    speeds = {name: KOVASZNAY[name] for name in ("u", "v")}
+    return PDE(navier_stokes, WAKE, [Dirichlet(speeds), ORIGIN], solution=KOVASZNAY)
+
+
+def kovasznay_with_outlet(outlet: str = "x=1") -> PDE:
+    """The same with the pressure at one end; the slope of u there follows from the divergence."""
+    sides = [name for name in WAKE.boundary_names if name != outlet]
+    at, sign = (1.0, 1.0) if outlet == "x=1" else (-0.5, -1.0)
+
+    def slope(y):
+        return -sign * RATE * math.exp(RATE * at) * torch.cos(2 * PI * y)
+
+    return PDE(
+        navier_stokes,
+        WAKE,
+        [
+            Dirichlet({name: KOVASZNAY[name] for name in ("u", "v")}, on=sides),
+            Dirichlet({name: KOVASZNAY[name] for name in ("v", "p")}, on=outlet),
+            Neumann({"u": slope}, on=outlet),
+        ],
+        solution=KOVASZNAY,
+    )
+
+
+def stokes(pin: Observations | None = ORIGIN) -> PDE:
+    """A creeping flow with forces, on a rectangle that is not the unit square."""
+    exact = {
+        "u": lambda x, y: torch.exp(x) * torch.cos(2 * y),
+        "v": lambda x, y: -torch.exp(x) * torch.sin(2 * y) / 2,
+        "p": lambda x, y: torch.sin(2 * x) * torch.cos(3 * y),
+    }
+
+    def flow(u, v, p, x, y):
+        return (
+            p.x - laplacian(u) - 2 * torch.cos(2 * x) * torch.cos(3 * y) - 3 * exact["u"](x, y),
+            p.y - laplacian(v) + 3 * torch.sin(2 * x) * torch.sin(3 * y) - 3 * exact["v"](x, y),
+            u.x + v.y,
+        )
+
+    conditions = [Dirichlet({name: exact[name] for name in ("u", "v")})]
+    return PDE(flow, Box(x=(0, 1.5), y=(0, 1)), conditions + ([] if pin is None else [pin]), solution=exact)
+
+
+def test_a_creeping_flow_on_the_first_grid():
+    problem = stokes()
+    statement = recognised(problem.form)
+    axes = first_axes(statement)
+    assert sum(block.rows for block in statement.blocks(axes)) == math.prod(shape_of(statement, axes)) + 1
+    coef, _, _ = newton(statement, axes, np.zeros(shape_of(statement, axes)))
+    x = problem.domain.interior(500, seed=1)
+    gap = network_of(axes, coef)(x).detach() - problem.exact(x)
+    assert float(gap.abs().max()) < 1e-8  # pressure; velocities are some orders better
+    assert float(gap[:, :2].abs().max()) < 1e-10
+
+
+def test_the_value_of_the_pressure_is_that_at_the_point():
+    problem = stokes(Observations([[0.3, 0.6]], [5.0], "p"))
+    statement = recognised(problem.form)
+    axes = first_axes(statement)
+    coef, _, _ = newton(statement, axes, np.zeros(shape_of(statement, axes)))
+    found = network_of(axes, coef)(torch.tensor([[0.3, 0.6]], dtype=torch.float64)).detach()
+    assert abs(float(found[0, 2]) - 5) < 1e-12
+
+
+def test_the_pressure_may_have_a_mean():
+    """Kovasznay's pressure has the mean of a closed integral; a condition with a kernel gives no mean."""
+    integrated = (1.5 - (math.exp(2 * RATE) - math.exp(-RATE)) / (2 * RATE)) / 2
+    speeds = {name: KOVASZNAY[name] for name in ("u", "v")}
+
+    def with_condition(integrand=None):
+        given = Condition(lambda p: integral(p, over=WAKE, integrand=integrand) - integrated, on="x=1")
+        return PDE(navier_stokes, WAKE, [Dirichlet(speeds), given], solution=KOVASZNAY)
+
+    problem = with_condition()
+    statement = recognised(problem.form)
+    assert statement.constant.value == pytest.approx(integrated / 1.5, rel=1e-12)
+    axes = statement.axes([np.linspace(-0.5, 1, 9), np.linspace(-0.5, 0.5, 9)], [11, 11])
+    coef, _, _ = newton(statement, axes, np.zeros(shape_of(statement, axes)))
+    x = problem.domain.interior(500, seed=1)
+    assert float((network_of(axes, coef)(x).detach() - problem.exact(x)).abs().max()) < 1e-7
+    for kernel in (lambda p, x, y: p * x, lambda p, x, y: p**2):
+        assert recognised(with_condition(kernel).form) == "there are integrals or hard conditions"
+
+
+def channel(*, in_time: bool = False) -> PDE:
+    """A flow between two walls that repeats along them, with forces that its pressure balances."""
+
+    def flow(u, v, p, x, y):
+        rates = (u.t, v.t) if in_time else (0.0, 0.0)
+        return (
+            rates[0] + p.x - laplacian(u) + torch.sin(x) * torch.sin(2 * y) - 2,
+            rates[1] + p.y - laplacian(v) - 2 * torch.cos(x) * torch.cos(2 * y),
+            u.x + v.y,
+        )
+
+    exact = {"u": lambda y: 1 - y**2, "v": lambda x: 0 * x, "p": lambda x, y: torch.cos(x) * torch.sin(2 * y)}
+    walls = [Periodic("x"), Dirichlet({"u": 0.0, "v": 0.0}, on=["y=-1", "y=1"])]
+    strip = Box(x=(0, 2 * PI), y=(-1, 1))
+    if in_time:
+        start = Initial({"u": exact["u"], "v": 0.0})
+        return PDE(flow, strip * Time(0, 0.1), [*walls, start], solution=exact)
+    return PDE(flow, strip, [*walls, ORIGIN], solution=exact)
+
+
+@pytest.mark.parametrize("count", [14, 15])
+def test_the_pressure_of_a_periodic_channel_does_not_alternate(count):
+    """With an even number of intervals nothing determines a wave of one period for two of them."""
+    problem = channel()
+    statement = recognised(problem.form)
+    axes = statement.axes([np.linspace(0, 2 * PI, count + 1), np.linspace(-1, 1, 4)], [11, 11])
+    coef, _, _ = newton(statement, axes, np.zeros(shape_of(statement, axes)))
+    x = problem.domain.interior(500, seed=1)
+    assert float((network_of(axes, coef)(x).detach() - problem.exact(x)).abs().max()) < 1e-7
+
+
+def test_grids_of_a_periodic_channel_in_time_have_an_odd_number_of_intervals():
+    march = SlabMarch(recognised(channel(in_time=True).form), 1e-5, lambda share, slabs, work: True)
+    along, across = march._initial()[0]
+    assert along.intervals % 2 == 1 and across.intervals % 2 == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("outlet", ["x=1", "x=-0.5"])
+def test_a_pressure_that_is_given_at_an_end_needs_no_point(outlet):
+    problem = kovasznay_with_outlet(outlet)
+    statement = recognised(problem.form)
+    assert statement.constant is None and statement.closings == (1, 2)
+    axes = first_axes(statement)
+    assert sum(block.rows for block in statement.blocks(axes)) == math.prod(shape_of(statement, axes))
+    coef, _, _ = newton(statement, axes, np.zeros(shape_of(statement, axes)))
+    x = problem.domain.interior(500, seed=1)
+    gap = network_of(axes, coef)(x).detach() - problem.exact(x)
+    assert float(gap.abs().max()) < 1e-6
+
+
+@pytest.mark.slow
+def test_inflow_without_outflow_shows_in_the_divergence():
+    """The constraint then holds up to a constant, which fresh residuals show."""
+    problem = stokes()
+    inflow = Dirichlet({"u": lambda y: 4 * y * (1 - y), "v": 0.0}, on="x=0")
+    walls = Dirichlet({"u": 0.0, "v": 0.0}, on=["x=1.5", "y=0", "y=1"])
+    closed = PDE(navier_stokes, problem.domain, [inflow, walls, ORIGIN])
+    statement = recognised(closed.form)
+    axes = first_axes(statement)
+    coef, _, _ = newton(statement, axes, np.zeros(shape_of(statement, axes)))
+    (block,) = statement.equation_blocks(axes)
+    source = replace(block, balanced=None).evaluate(coef, with_slopes=False)[0][2]
+    assert abs(float(source.mean())) > 1e-2 and float(np.ptp(source)) < 1e-8
+
+
+def test_a_pressure_that_nothing_or_too_much_determines_is_refused():
+    for pin in (None, Observations([[0.0, 0.0], [1.0, 1.0]], [0.0, 1.0], "p"), Observations([[0.0, 0.0]], [0.0], "u")):
+        assert recognised(stokes(pin).form) == "the constant of p is not determined by one value"
+    outlet = kovasznay_with_outlet()
+    twice = PDE(navier_stokes, WAKE, [*outlet.form.conditions, ORIGIN])
+    assert recognised(twice.form) == "there are measured values"
+
+
+@pytest.mark.slow
+def test_kovasznays_flow():
+    solution = solve(kovasznay(), tolerance=1e-8)
+    assert solution.stopped == "converged"
+    assert solution.errors().relative_l2 < 1e-8
+
+
+def test_a_flow_in_time_has_a_pressure_of_mean_zero_between_walls():
+    walls = Dirichlet({"u": 0.0, "v": 0.0})
+    problem = PDE(
+        lambda u, v, p: (u.t + p.x - laplacian(u), v.t + p.y - laplacian(v), u.x + v.y),
+        Box(x=(0, 1), y=(0, 1)) * Time(0, 1),
+        [walls, Initial({"u": 0.0, "v": 0.0})],
+    )
+    statement = recognised(problem.form)
+    assert statement.closings == (2, 2, 1) and statement.constant.place is None
+
+
+def vortices(*, is_open: bool) -> PDE:
+    """Decaying vortices of Taylor and Green between walls that move with them, or with a pressure at one end."""
+
+    def flow(u, v, p):
+        return (
+            u.t + u * u.x + v * u.y + p.x - laplacian(u) / 20,
+            v.t + u * v.x + v * v.y + p.y - laplacian(v) / 20,
+            u.x + v.y,
+        )
+
+    box = Box(x=(0.3, 1.7), y=(0, 1.2))
+    mean = (math.sin(3.4) - math.sin(0.6)) / 2.8 + math.sin(2.4) / 2.4
+    exact = {
+        "u": lambda x, y, t: torch.cos(x) * torch.sin(y) * torch.exp(-t / 10),
+        "v": lambda x, y, t: -torch.sin(x) * torch.cos(y) * torch.exp(-t / 10),
+        "p": lambda x, y, t: -(torch.cos(2 * x) + torch.cos(2 * y) - (not is_open) * mean) / 4 * torch.exp(-t / 5),
+    }
+    start = Initial({"u": lambda x, y: torch.cos(x) * torch.sin(y), "v": lambda x, y: -torch.sin(x) * torch.cos(y)})
+    speeds = {name: exact[name] for name in ("u", "v")}
+    if not is_open:
+        return PDE(flow, box * Time(0, 0.1), [Dirichlet(speeds, on=box.boundary_names), start], solution=exact)
+    slope = Neumann({"u": lambda x, y, t: -torch.sin(x) * torch.sin(y) * torch.exp(-t / 10)}, on="x=1.7")
+    outlet = Dirichlet({name: exact[name] for name in ("v", "p")}, on="x=1.7"), slope
+    sides = [name for name in box.boundary_names if name != "x=1.7"]
+    return PDE(flow, box * Time(0, 0.1), [Dirichlet(speeds, on=sides), *outlet, start], solution=exact)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_open", [False, True])
+def test_a_flow_in_time_between_walls(is_open):
+    solution = solve(vortices(is_open=is_open), tolerance=1e-7)
+    assert solution.stopped == "converged"
+    assert solution.error_estimate < 1e-7 and solution.errors().relative_l2 < 1e-10  # it is near rounding
+
+
+@pytest.mark.slow
+def test_a_shear_that_decays_has_neither_pressure_nor_a_speed_across():
+    """Both are rounding, so that nothing can be relative to their size."""
+
+    def flow(u, v, p):
+        return (
+            u.t + u * u.x + v * u.y + p.x - laplacian(u) / 10,
+            v.t + u * v.x + v * v.y + p.y - laplacian(v) / 10,
+            u.x + v.y,
+        )
+
+    exact = {"u": lambda y, t: torch.sin(PI * y) * torch.exp(-(PI**2) / 10 * t), "v": 0.0, "p": 0.0}
+    walls = [Periodic("x"), Dirichlet({"u": 0.0, "v": 0.0}, on=["y=0", "y=1"])]
+    start = Initial({"u": lambda y: torch.sin(PI * y), "v": 0.0})
+    solution = solve(PDE(flow, Box(x=(0, 1), y=(0, 1)) * Time(0, 0.2), [*walls, start], solution=exact))
+    assert solution.stopped == "converged" and solution.errors().relative_l2 < 1e-10
+    assert "its mean over space is zero" in solution.trust
+
+
+def test_sizes_that_balance_the_other_fields_of_a_flow():
+    """A tenth of the speed across that balances u = 1 along twice the length, and of the pressure of the forces."""
+    walls = Dirichlet({"u": 0.0, "v": 0.0})
+    stokes = lambda u, v, p: (u.t + 2 * p.x - laplacian(u), v.t + 2 * p.y - laplacian(v), u.x + v.y)  # noqa: E731
+    problem = PDE(stokes, Box(x=(0, 2), y=(0, 1)) * Time(0, 5), [walls, Initial({"u": 0.0, "v": 0.0})])
+    statement = recognised(problem.form)
+    axes = statement.axes([np.linspace(0, 2, 2), np.linspace(0, 1, 2), np.linspace(0, 5, 2)], [5, 5, 5])
+    blocks = statement.blocks(axes)
+    evaluated = [block.evaluate(np.zeros(shape_of(statement, axes))) for block in blocks]
+    forces = 2 * PI / 5 + PI**2 + (2 * PI) ** 2
+    expected = [0.0, 0.05, 0.1 * forces / (2 * PI + 4 * PI)]
+    # Residuals are in units of the field, whose sizes for the two forces differ by some per cent.
+    found = balanced_sizes(statement, blocks, evaluated, np.array([1.0, 0.0, 0.0]))
+    assert found == pytest.approx(expected, rel=0.05)
+
+
+def test_an_initial_pressure_is_refused():
+    """That of PINNacle's NS2d-LT contradicts its inlet; in general the equations alone give it."""
+    problem = channel(in_time=True)
+    start = Initial({"u": lambda y: 1 - y**2, "v": 0.0, "p": 0.0})
+    with pytest.warns(EdgewiseWarning, match="only 2 of them can hold"):
+        twice = PDE(problem.form.equation, problem.domain, [*problem.form.conditions[:-1], start])
+    with pytest.raises(InputError, match=r"^Initial must leave out p, which has no rate .* got an initial p$"):
+        solve(twice)
+
+
+@pytest.mark.parametrize(
+    ("lid", "start", "message"),
+    [
+        (1.0, 0.0, "must fit the conditions on y=1, got a gap of 1: let a speed"),
+        (0.0, lambda x, y: torch.sin(PI * x) ** 2 * torch.sin(PI * y), "must have no divergence, got a gap of 3"),
+    ],
+)
+def test_a_flow_that_starts_with_a_jump_is_refused(lid, start, message):
+    walls = [Dirichlet({"u": 0.0, "v": 0.0}, on=["x=0", "x=1", "y=0"]), Dirichlet({"u": lid, "v": 0.0}, on="y=1")]
+    problem = PDE(
+        lambda u, v, p: (u.t + p.x - laplacian(u), v.t + p.y - laplacian(v), u.x + v.y),
+        Box(x=(0, 1), y=(0, 1)) * Time(0, 1),
+        [*walls, Initial({"u": start, "v": 0.0})],
+    )
+    with pytest.raises(InputError, match=f"^the initial values of u, v {message}"):
+        solve(problem)

@@ -1,0 +1,587 @@
+"""Evolution by slabs: exact solutions, scipy, Fourier series; grids that follow; marches that end early."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.integrate import solve_ivp
+
+from edgewise.errors import SolutionWarning
+from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.pde import (
+    PDE,
+    Box,
+    Condition,
+    Dirichlet,
+    Initial,
+    Interval,
+    Neumann,
+    Parameter,
+    Periodic,
+    Time,
+    laplacian,
+    solve,
+)
+from edgewise.pde.solver.solution import errors_of
+from edgewise.pde.spaces.axis import TimeAxis
+from edgewise.pde.spaces.networks import TensorNetwork, WindowNetwork
+from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.storage import load_solution, save_solution
+from edgewise.pde.tiers.evolution.slabs import SlabMarch, marches
+from edgewise_experiments.problems.named_equations import named_equation
+
+PI = math.pi
+
+
+def decay():
+    return PDE(lambda u: u.t + u**2, Time(0, 2), [Initial(1.0)], solution=lambda t: 1 / (1 + t))
+
+
+def ring():
+    """A nonlinear equation on a ring: u_t + u u_x = 0.1 u_xx."""
+    conditions = [Periodic("x"), Initial(lambda x: torch.sin(x))]
+    return PDE(lambda u: u.t + u * u.x - 0.1 * u.xx, Interval(0, 2 * PI) * Time(0, 1), conditions)
+
+
+def test_windows_on_one_grid_are_evaluated_at_once():
+    torch.manual_seed(0)
+
+    def window(begin, end, intervals):
+        lines = [torch.linspace(0, 1, intervals + 1).double(), torch.tensor([begin, end]).double()]
+        layer = TensorLayer(lines, 2, degree=(4, 3), clamped=True)
+        layer.coef.data.normal_()
+        return TensorNetwork(layer)
+
+    ends = torch.tensor([0.0, 0.3, 0.4, 1.0, 1.5]).double()
+    windows = [window(*ends[k : k + 2].tolist(), 5 if k == 1 else 3) for k in range(4)]
+    network, along = WindowNetwork(windows, ends, 1), torch.eye(2).double()
+    x = torch.rand(60, 2).double() * torch.tensor([1.0, 1.5])
+    whole = network.jet(x, along, 2)
+    for k, single in enumerate(windows):
+        inside = (ends[k] <= x[:, 1]) & (x[:, 1] < ends[k + 1])
+        torch.testing.assert_close(whole[:, inside], single.jet(x[inside], along, 2), rtol=1e-10, atol=1e-10)
+    assert torch.equal(network(x), whole[0])
+
+
+def test_the_last_moment_has_the_derivatives_of_the_last_window():
+    """Also where the places of moments in windows of other lengths are rounded upwards."""
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(30):
+        ends = torch.rand(4, dtype=torch.float64, generator=generator).cumsum(0)
+        windows = [TensorNetwork(TensorLayer([each], 1, degree=4, clamped=True)) for each in ends.unfold(0, 2, 1)]
+        for each in windows:
+            torch.nn.init.normal_(each.tensor_layer.coef, generator=generator)
+        x, along = torch.stack([ends[0], ends[-1]])[:, None], torch.ones(1, 1, dtype=torch.float64)
+        expected = windows[-1].jet(x[1:], along, 2)
+        torch.testing.assert_close(WindowNetwork(windows, ends, 0).jet(x, along, 2)[:, 1:], expected, rtol=1e-9, atol=0)
+
+
+def test_points_of_time_are_those_of_radau():
+    """The rule of three points is exact for polynomials up to degree four."""
+    points = TimeAxis(0.0, 1.0, 3).collocation_points(1)
+    weights = np.linalg.solve(np.vander(points, increasing=True).T, 1 / np.arange(1, 4))
+    assert points[-1] == 1.0
+    np.testing.assert_allclose([weights @ points**k for k in range(5)], 1 / np.arange(1, 6), rtol=1e-13)
+
+
+@pytest.mark.slow
+def test_fast_waves_do_not_grow():
+    """|u| + |u'| / w of u'' = -w^2 u from slab to slab, for all products of w and the length; Radau damps it."""
+    line = TimeAxis(0.0, 1.0, 9)
+    points, begin = line.collocation_points(2), np.zeros(1)
+    for frequency in np.linspace(0.5, 200, 100):
+        rows = [line.table(begin), line.table(begin, 1), line.table(points, 2) + frequency**2 * line.table(points)]
+        known = np.zeros((len(points) + 2, 2))
+        known[0, 0], known[1, 1] = 1.0, frequency
+        coef = np.linalg.solve(np.vstack(rows), known)
+        end = np.stack([coef[-1], line.pair_tables[0][-1] @ coef / frequency])
+        assert np.abs(np.linalg.eigvals(end)).max() < 1 + 1e-9
+
+
+@pytest.mark.slow
+def test_an_ordinary_equation():
+    solution = solve(decay(), tolerance=1e-12)
+    assert isinstance(solution.model, WindowNetwork) and solution.stopped == "converged"
+    assert solution.errors().relative_l2 < 1e-12
+
+
+@pytest.mark.slow
+def test_a_multiplier_of_a_constraint_is_found_with_the_fields():
+    """Equations of index 2: the constraint u + v = cos t does not contain the force l that upholds it."""
+    problem = PDE(
+        lambda u, v, l, t: (u.t + u**2 - l, v.t + v - 2 * l, u + v - torch.cos(t)),
+        Time(0, 2),
+        [Initial({"u": 0.3, "v": 0.7})],
+    )
+    solution = solve(problem, tolerance=1e-10)
+    assert isinstance(solution.model, WindowNetwork) and solution.stopped == "converged"
+
+    def force(t, u):
+        return (u**2 + np.cos(t) - u - np.sin(t)) / 3
+
+    t = np.linspace(0, 2, 21)
+    u = solve_ivp(lambda t, u: force(t, u) - u**2, (0, 2), [0.3], "DOP853", t, rtol=1e-13, atol=1e-13).y[0]
+    expected = np.stack([u, np.cos(t) - u, force(t, u)], 1)
+    np.testing.assert_allclose(solution(t[:, None]), expected, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_an_incompressible_flow_on_a_torus():
+    """Vortices of Taylor and Green; nothing determines the mean of the pressure, which is chosen as zero."""
+
+    def decay(t):
+        return torch.exp(-2 * t)
+
+    fields = {
+        "u": lambda x, y, t: torch.cos(x) * torch.sin(y) * decay(t),
+        "v": lambda x, y, t: -torch.sin(x) * torch.cos(y) * decay(t),
+        "p": lambda x, y, t: -(torch.cos(2 * x) + torch.cos(2 * y)) / 4 * decay(2 * t),
+    }
+    problem = PDE(
+        lambda u, v, p: (
+            u.t + u * u.x + v * u.y + p.x - laplacian(u),
+            v.t + u * v.x + v * v.y + p.y - laplacian(v),
+            u.x + v.y,
+        ),
+        Box(x=(0, 2 * PI), y=(0, 2 * PI)) * Time(0, 0.1),
+        [
+            Periodic("x"),
+            Periodic("y"),
+            Initial({"u": lambda x, y: torch.cos(x) * torch.sin(y), "v": lambda x, y: -torch.sin(x) * torch.cos(y)}),
+        ],
+        solution=fields,
+    )
+    solution = solve(problem, tolerance=1e-5)
+    assert solution.stopped == "converged"
+    assert solution.errors().relative_l2 < 3 * solution.error_estimate < 1e-4
+    assert "p is determined up to a function of time" in solution.trust
+
+
+@pytest.mark.slow
+def test_a_chaotic_system_is_that_of_scipy():
+    def lorenz(u, v, w):
+        return u.t - 10 * (v - u), v.t - u * (28 - w) + v, w.t - u * v + 8 / 3 * w
+
+    solution = solve(PDE(lorenz, Time(0, 2), [Initial({"u": 1.0, "v": 1.0, "w": 1.0})]), tolerance=1e-9)
+    known = solve_ivp(
+        lambda t, y: [10 * (y[1] - y[0]), y[0] * (28 - y[2]) - y[1], y[0] * y[1] - 8 / 3 * y[2]],
+        (0, 2),
+        [1.0, 1.0, 1.0],
+        method="DOP853",
+        rtol=1e-13,
+        atol=1e-13,
+    )
+    ours = solution(torch.tensor([[2.0]], dtype=torch.float64))[0].numpy()
+    np.testing.assert_allclose(ours, known.y[:, -1], rtol=1e-8)
+
+
+@pytest.mark.slow
+def test_a_wave_to_the_default_tolerance():
+    solution = solve(named_equation("wave").make())
+    assert solution.stopped == "converged"
+    assert solution.errors().relative_l2 < 1e-11
+
+
+@pytest.mark.slow
+def test_a_soliton():
+    """Korteweg and de Vries: u = 2 / cosh^2(x - 4 t), which is below 1e-7 at the ends."""
+
+    def soliton(x, t):
+        return 2 / torch.cosh(x - 4 * t) ** 2
+
+    start = Initial(lambda x: soliton(x, torch.zeros_like(x)))
+    ring = Interval(-10, 10) * Time(0, 0.05)
+    problem = PDE(lambda u: u.t + 6 * u * u.x + u.xxx, ring, [Periodic("x"), start], solution=soliton)
+    march = SlabMarch(recognised(problem.form), 1e-5, lambda share, count, work: True).run()
+    assert march.is_complete and errors_of(march.network, problem).relative_l2 < 1e-5
+
+
+@pytest.mark.slow
+def test_a_front_gets_a_grid_of_its_own():
+    statement = recognised(named_equation("burgers").make().form)
+    march = SlabMarch(statement, 1e-5, lambda share, count, work: True).run()
+    x = statement.form.domain.interior(2000, seed=1)
+    exact = statement.form.exact(x)
+    assert march.is_complete and float((march.network(x).detach() - exact).norm() / exact.norm()) < 1e-4
+    steps = march.network.window(-1).tensor_layer.breakpoints[0].diff()
+    assert float(steps.max() / steps.min()) > 10
+
+
+@pytest.mark.slow
+def test_a_ring_is_that_of_a_fourier_series():
+    solution = solve(ring(), tolerance=1e-9)
+    x = 2 * PI * np.arange(64) / 64
+    wave = np.fft.fftfreq(64, 1 / 64)
+
+    def rate(t, u):
+        slope, curvature = (np.fft.ifft(factor * np.fft.fft(u)).real for factor in (1j * wave, -(wave**2)))
+        return 0.1 * curvature - u * slope
+
+    known = solve_ivp(rate, (0, 1), np.sin(x), method="DOP853", rtol=1e-12, atol=1e-12).y[:, -1]
+    points = torch.from_numpy(np.stack([x, np.ones(64)], 1))
+    np.testing.assert_allclose(solution(points)[:, 0].numpy(), known, atol=1e-8)
+
+
+def test_a_march_that_is_stopped_keeps_its_slabs():
+    statement = recognised(ring().form)
+    march = SlabMarch(statement, 1e-8, lambda share, count, work: count < 2).run()
+    assert not march.is_complete and 0 < march.reached < 1
+    points = torch.tensor([[1.0, march.reached / 2], [1.0, 0.99]], dtype=torch.float64)
+    values = march.network(points)[:, 0]
+    assert bool(values[0].isfinite()) and bool(values[1].isnan())
+
+
+def test_a_time_limit_keeps_the_slabs_and_says_up_to_which_moment(counted_seconds):
+    solution = solve(ring(), time_limit=1e-9)
+    assert solution.stopped == "time_limit"
+    assert "before the last moment: the solution ends at t = 0.0" in solution.message
+
+
+@pytest.mark.slow
+def test_an_interrupted_march_keeps_the_slabs():
+    seen = []
+
+    def interrupt(progress):
+        seen.append(progress.stage)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    solution = solve(ring(), progress=interrupt, on_interrupt="keep")
+    assert solution.stopped == "interrupted" and "Interrupted before the last moment" in solution.message
+    with pytest.raises(KeyboardInterrupt):
+        seen.clear()
+        solve(ring(), progress=interrupt)
+
+
+def test_a_coarser_grid_keeps_the_state_of_an_equation_without_derivatives_in_space():
+    """No residual between points of space says how many intervals the state needs."""
+
+    def waves(x, t):
+        return torch.exp(-t) * torch.sin(20 * PI * x)
+
+    start = Initial(lambda x: torch.sin(20 * PI * x))
+    problem = PDE(lambda u: u.t + u, Interval(-1, 1) * Time(0, 1), [start], solution=waves)
+    march = SlabMarch(recognised(problem.form), 1e-6, lambda share, count, work: True).run()
+    assert errors_of(march.network, problem).relative_l2 < 1e-6
+
+
+@pytest.mark.slow
+def test_a_corner_of_the_initial_state_takes_few_attempts_at_a_first_slab():
+    """There errors fall as the root of the length of a slab, or so; x^2 cos(pi x) solves the equation beside it."""
+    diffusion, attempts, end = 1e-4, [], 1e-3
+    conditions = [Periodic("x"), Initial(lambda x: x**2 * torch.cos(PI * x))]
+    problem = PDE(lambda u: u.t - diffusion * u.xx, Interval(-1, 1) * Time(0, end), conditions)
+    march = SlabMarch(recognised(problem.form), 1e-8, lambda share, count, work: attempts.append(count) or True).run()
+    assert attempts.count(0) < 8  # twice as many where errors are taken to fall as for a smooth start
+    x = torch.linspace(-0.5, 0.5, 101, dtype=torch.float64)
+    d = diffusion * end
+    cosine, sine = torch.cos(PI * x), torch.sin(PI * x)
+    exact = math.exp(-(PI**2) * d) * ((x**2 - (2 * PI * d) ** 2 + 2 * d) * cosine - 4 * PI * d * x * sine)
+    found = march.network(torch.stack([x, torch.full_like(x, end)], 1))[:, 0]
+    assert (found - exact).abs().max() < 1e-8
+
+
+def test_what_marches():
+    two_ends = PDE(lambda u: u.tt + u, Time(0, 1), [Dirichlet(0.0, on="t=0"), Dirichlet(1.0, on="t=1")])
+    assert marches(recognised(decay().form)) and marches(recognised(ring().form))
+    assert not marches(recognised(two_ends.form))
+
+
+def rod(domain, *start):
+    """Heat in a rod, for domains whose second coordinate acts as time."""
+
+    def known(points):
+        return torch.sin(PI * points[:, 0]) * torch.exp(-0.1 * PI**2 * points[:, 1])
+
+    later = domain.coordinates[1]
+    return PDE(
+        lambda u: u.derivative(later) - 0.1 * u.xx, domain, [Dirichlet(0.0, on=["x=0", "x=1"]), *start], solution=known
+    )
+
+
+@pytest.mark.slow
+def test_a_coordinate_that_acts_as_time_marches_whatever_its_name():
+    domains = [Box(x=(0, 1), s=(0, 1)), Box(x=(0, 1), t=(0, 1)), Interval(0, 1) * Parameter("s", 0, 1)]
+    found = []
+    for domain in domains:
+        problem = rod(domain, Dirichlet(lambda x: torch.sin(PI * x), on=f"{domain.coordinates[1]}=0"))
+        statement = recognised(problem.form)
+        assert marches(statement) and problem.form.time == 1
+        march = SlabMarch(statement, 1e-7, lambda share, count, work: True).run()
+        assert march.is_complete and errors_of(march.network, problem).relative_l2 < 1e-7
+        found.append(march.network(problem.domain.interior(50)))
+    assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "rate",
+    [
+        Neumann(lambda x: -PI * torch.sin(PI * x), on="s=0"),
+        Condition(lambda u, x: u.s - PI * torch.sin(PI * x), on="s=0"),
+    ],
+)
+def test_rates_at_the_first_moment(rate):
+    """A normal derivative points out of the domain, into the past; any linear condition gives a rate."""
+    problem = PDE(
+        lambda u: u.ss - u.xx,
+        Box(x=(0, 1), s=(0, 1)),
+        [Dirichlet(0.0, on=["x=0", "x=1", "s=0"]), rate],
+        solution=lambda x, s: torch.sin(PI * x) * torch.sin(PI * s),
+    )
+    march = SlabMarch(recognised(problem.form), 1e-6, lambda share, count, work: True).run()
+    assert march.is_complete and errors_of(march.network, problem).relative_l2 < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("equation", "domain", "conditions"),
+    [
+        (lambda u: u.s + u.xx, Box(x=(0, 1), s=(0, 1)), [Dirichlet(0.0, on=["x=0", "x=1", "s=1"])]),
+        (lambda u: u.xx + u.ss, Box(x=(0, 1), s=(0, 1)), [Dirichlet(0.0)]),
+        (lambda u: u.x + u.s, Box(x=(0, 1), s=(0, 1)), [Dirichlet(0.0, on=["x=0", "s=0"])]),
+        (lambda u: u.x + u, Interval(0, 1), [Condition(lambda u: u**3 - 1, on="x=0")]),
+    ],
+    ids=["from the end", "elliptic", "two such coordinates", "a start that is not linear"],
+)
+def test_what_does_not_march(equation, domain, conditions):
+    assert not marches(recognised(PDE(equation, domain, conditions).form))
+
+
+@pytest.mark.slow
+def test_sentences_name_the_coordinate():
+    """1 / (1 - s) has a pole before s = 2."""
+    solution = solve(PDE(lambda u: u.s - u**2, Interval(0, 2, "s"), [Dirichlet(1.0, on="s=0")]), tolerance=1e-3)
+    (end,) = solution.problem.domain.bounds[:, 1].tolist()
+    assert f"it ends at s = {end:.6g}" in solution.message
+    assert 0.9 < end <= 1.001
+    np.testing.assert_allclose(solution([[0.5]]), [[2.0]], rtol=1e-3)
+
+
+@pytest.mark.slow
+def test_a_march_comes_back_from_a_file(tmp_path):
+    problem = decay()
+    solution = solve(problem, tolerance=1e-6)
+    save_solution(solution, tmp_path / "decay")
+    again, t = load_solution(tmp_path / "decay", problem), torch.linspace(0, 2, 9).double()[:, None]
+    assert torch.equal(again(t), solution(t))
+    slope = solution.fields(t, "t")[0].t
+    torch.testing.assert_close(slope, -1 / (1 + t[:, 0]) ** 2, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_two_dimensions_of_space_are_those_of_a_fourier_series():
+    def equation(u):
+        return u.t - 0.05 * (u.xx + u.yy) - 4 * (u - u**3)
+
+    start = Initial(lambda x, y: torch.sin(PI * x) * torch.cos(PI * y))
+    square = Box(x=(-1, 1), y=(-1, 1)) * Time(0, 0.05)
+    statement = recognised(PDE(equation, square, [Periodic("x", "y"), start]).form)
+    march = SlabMarch(statement, 1e-6, lambda share, count, work: True).run()
+    line, wave = np.linspace(-1, 1, 32, endpoint=False), PI * np.fft.fftfreq(32, 1 / 32)
+    x, y = np.meshgrid(line, line, indexing="ij")
+
+    def rate(t, values):
+        u = values.reshape(32, 32)
+        diffused = np.fft.ifft2(-(wave[:, None] ** 2 + wave**2) * np.fft.fft2(u)).real
+        return (0.05 * diffused + 4 * (u - u**3)).ravel()
+
+    first = (np.sin(PI * x) * np.cos(PI * y)).ravel()
+    known = solve_ivp(rate, (0, 0.05), first, method="DOP853", rtol=1e-10, atol=1e-10).y[:, -1]
+    points = torch.from_numpy(np.stack([x.ravel(), y.ravel(), np.full(32 * 32, 0.05)], 1))
+    np.testing.assert_allclose(march.network(points)[:, 0].detach().numpy(), known, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_two_fields_in_two_dimensions_of_space():
+    """The fields turn into each other while both diffuse: u = cos(t), v = sin(t) times the decaying mode."""
+    start = Initial({"u": lambda x, y: torch.sin(PI * x) * torch.sin(PI * y), "v": 0.0})
+
+    def mode(x, y, t):
+        return torch.exp(-0.2 * PI**2 * t) * torch.sin(PI * x) * torch.sin(PI * y)
+
+    def equation(u, v):
+        return u.t - 0.1 * (u.xx + u.yy) + v, v.t - 0.1 * (v.xx + v.yy) - u
+
+    solution = {
+        "u": lambda x, y, t: torch.cos(t) * mode(x, y, t),
+        "v": lambda x, y, t: torch.sin(t) * mode(x, y, t),
+    }
+    square = Box(x=(0, 1), y=(0, 1)) * Time(0, 0.05)
+    problem = PDE(equation, square, [Dirichlet({"u": 0.0, "v": 0.0}), start], solution=solution)
+    march = SlabMarch(recognised(problem.form), 1e-4, lambda share, count, work: True).run()
+    assert march.is_complete and errors_of(march.network, problem).relative_l2 < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "problem",
+    [
+        # The wave equation as a system: only u has conditions on the boundary.
+        PDE(
+            lambda u, v: (u.t - v, v.t - u.xx),
+            Interval(0, 1) * Time(0, 0.3),
+            [Dirichlet({"u": 0.0}), Initial({"u": lambda x: torch.sin(PI * x), "v": 0.0})],
+            solution={
+                "u": lambda x, t: torch.sin(PI * x) * torch.cos(PI * t),
+                "v": lambda x, t: -PI * torch.sin(PI * x) * torch.sin(PI * t),
+            },
+        ),
+        # A differential-algebraic equation: v has no derivative and no initial value.
+        PDE(
+            lambda u, v: (u.t - v, v + u**2),
+            Time(0, 1),
+            [Initial({"u": 1.0})],
+            solution={"u": lambda t: 1 / (1 + t), "v": lambda t: -1 / (1 + t) ** 2},
+        ),
+        # A field that is the solution of an elliptic equation at each moment: v'' = -pi^2 u.
+        PDE(
+            lambda u, v: (u.t - u.xx, v.xx + PI**2 * u),
+            Interval(0, 1) * Time(0, 0.3),
+            [Dirichlet({"u": 0.0, "v": 0.0}), Initial({"u": lambda x: torch.sin(PI * x)})],
+            solution=dict.fromkeys("uv", lambda x, t: torch.exp(-(PI**2) * t) * torch.sin(PI * x)),
+        ),
+    ],
+    ids=["first order in time, second in space", "algebraic", "elliptic"],
+)
+def test_fields_of_different_orders(problem):
+    march = SlabMarch(recognised(problem.form), 1e-8, lambda share, count, work: True).run()
+    assert march.is_complete and errors_of(march.network, problem).relative_l2 < 1e-8
+
+
+def blow_up(end):
+    """u' = u^2, u(0) = 1: the solution 1 / (1 - t) has a pole at t = 1."""
+    return PDE(lambda u: u.t - u**2, Time(0, end), [Initial(1.0)], solution=lambda t: 1 / (1 - t))
+
+
+@pytest.mark.slow
+def test_a_march_into_a_pole_says_where_it_ends(monkeypatch):
+    monkeypatch.setattr("edgewise.pde.tiers.evolution.slabs.SHORTEST_SLAB", 1e-4)
+    solution = solve(blow_up(2.0))
+    assert solution.stopped == "no_progress"
+    assert "as where a solution blows up or jumps: it ends at t = " in solution.message
+    assert solution.problem.domain.bounds.tolist()[0] == [0.0, pytest.approx(1.0, abs=1e-2)]
+    assert float(solution(torch.tensor([[0.5]]))) == pytest.approx(2, abs=1e-3)
+    with pytest.warns(UserWarning, match="1 of 1 points lie outside the domain, t in "):
+        solution(torch.tensor([[1.5]]))
+
+
+@pytest.mark.slow
+def test_a_march_that_hardly_begins_gives_way_to_least_squares():
+    """A shock from the first moment on, which moves half as fast as what is behind it."""
+
+    def shock(x, t):
+        return torch.where(x < 0.3 + t / 2, 1.0, 0.0).double()
+
+    start, domain = Initial(lambda x: shock(x, 0 * x)), Interval(0, 1) * Time(0, 0.5)
+    with pytest.warns(UserWarning, match="The equation does not hold.* Slabs of time reached no further than t = 0.00"):
+        solution = solve(PDE(lambda u: u.t + u * u.x, domain, [start, Dirichlet(1.0, on="x=0")]), budget=0.003)
+    assert torch.equal(solution.problem.domain.bounds, domain.bounds)
+    x = domain.interior(2000, "sobol", seed=3)
+    with torch.no_grad():
+        error = float((solution(x)[:, 0] - shock(*x.T)).norm() / shock(*x.T).norm())
+    assert error < 0.5 and solution.error_estimate > error / 3
+    assert "slabs of time reached no further" in solution.trust
+
+
+@pytest.mark.slow
+def test_an_early_pole_is_no_hardly_begun_march():
+    problem = PDE(lambda u: u.t - u**2, Time(0, 1), [Initial(1000.0)])
+    with pytest.warns(UserWarning, match="it ends at t = 0.001"):
+        solution = solve(problem, budget=0.01)
+    assert float(solution(torch.tensor([[0.0005]]))) == pytest.approx(2000, rel=1e-6)
+
+
+def test_a_single_pass_is_judged_by_a_coarser_one(monkeypatch):
+    monkeypatch.setattr(SlabMarch, "dearer", math.inf)  # no budget for a sharper one
+    growing = PDE(
+        lambda u, t: u.t - 4 * (u - torch.cos(t)) + torch.sin(t),
+        Time(0, 4),
+        [Initial(1.0)],
+        solution=lambda t: torch.cos(t),
+    )
+    solution = solve(growing)
+    assert solution.stopped == "budget" and len(solution.stages) == 2
+    assert solution.error_estimate >= solution.errors().relative_l2 / 3
+
+
+def test_a_budget_keeps_the_slabs():
+    solution = solve(blow_up(0.9), budget=1e-9)
+    assert solution.stopped == "budget" and "the solution ends at t = 0." in solution.message
+    assert 0 < float(solution.problem.domain.bounds[0, 1]) < 0.9
+    assert solution.errors().relative_l2 < 1e-2
+
+
+def test_a_polynomial_takes_a_rate_at_its_last_moment():
+    line, higher = TimeAxis(0.5, 2.0, 6), TimeAxis(0.5, 2.0, 7)
+    lines = np.random.default_rng(0).standard_normal((7, 3))
+    rate, begin, end = np.array([1.0, -2.0, 0.5]), np.array([0.5]), np.array([2.0])
+    raised = line.with_last_rate(lines, rate)
+    points = np.concatenate([begin, line.collocation_points(2)])
+    np.testing.assert_allclose(higher.table(points) @ raised, line.table(points) @ lines, atol=1e-12)
+    np.testing.assert_allclose(higher.table(begin, 1) @ raised, line.table(begin, 1) @ lines, atol=1e-11)
+    np.testing.assert_allclose(higher.table(end, 1) @ raised, rate[None], atol=1e-11)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["wave", "sine-gordon"])
+def test_rates_of_waves_do_not_jump_and_their_estimates_are_sharp(name):
+    solution = solve(named_equation(name).make(), budget=0.02)
+    network, x = solution.model, torch.linspace(0.1, 0.9, 9, dtype=torch.float64)
+    low, high = solution.problem.domain.bounds[0]
+    assert isinstance(network, WindowNetwork)
+    for number, moment in enumerate(network.ends[1:-1]):
+        places = torch.stack([low + (high - low) * x, torch.full_like(x, float(moment))], 1)
+        along = torch.tensor([[0.0, 1.0]], dtype=torch.float64)
+        before, after = (network.window(each).jet(places, along, 1)[1] for each in (number, number + 1))
+        assert float((before - after).detach().abs().max()) < 1e-11
+    error = solution.errors().relative_l2
+    assert error / 3 < solution.error_estimate < 100 * error
+
+
+def test_coarser_passes_in_a_periodic_plane_have_as_many_intervals_as_splines_need():
+    def moved(x, y, t):
+        return torch.sin(2 * math.pi * (x - t)) * torch.cos(2 * math.pi * y)
+
+    problem = PDE(
+        lambda u: u.t + u.x,
+        Box(x=(0, 1), y=(0, 1)) * Time(0, 0.1),
+        [Periodic("x", "y"), Initial(lambda x, y: moved(x, y, 0.0))],
+        solution=moved,
+    )
+    march = SlabMarch(recognised(problem.form), 1e-3, lambda share, count, work: True, 1 / 1.3).run()
+    assert errors_of(march.network, problem).relative_l2 < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("equation", "start", "end", "words"),
+    [
+        (lambda h: h.t + torch.sqrt(h), 1.0, 2.0, "h reaches 0, below which the equation is no finite number"),
+        (lambda h: h.t - torch.sqrt(1 - h), 0.0, 2.0, "h reaches 1, above which the equation is no finite number"),
+        (lambda h: h.t - h**2, 1.0, 1.0, "Windows in time became too short, as where a solution blows up or jumps"),
+    ],
+)
+def test_where_an_equation_ends_is_told(equation, start, end, words):
+    with pytest.warns(SolutionWarning):
+        solution = solve(PDE(equation, Time(0, 3), [Initial(start)]))
+    assert solution.message.startswith(words)
+    assert float(solution.problem.domain.bounds[0, 1]) == pytest.approx(end, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("equation", "end", "start", "exact"),
+    [
+        (lambda u: u.t + u**2, 4.0, Initial(1.0), lambda t: 1 / (1 + t)),
+        (lambda u, t: u.t + 1000 * (u - torch.cos(t)) + torch.sin(t), 4.0, Initial(1.0), np.cos),
+        (lambda u: u.tt + u, 20.0, Initial(1.0, rate=0.0), np.cos),
+        (lambda u: u.tt + 1 + 0 * u, 1.4, Initial(1.0, rate=0.0), lambda t: 1 - t**2 / 2),
+    ],
+)
+def test_slabs_do_not_shrink_to_nothing_for_the_sake_of_rounding(equation, end, start, exact):
+    problem = PDE(equation, Time(0, end), [start])
+    for finer in (1.0, 1.3, 1.69):
+        march = SlabMarch(recognised(problem.form), 1e-15, lambda *_: True, finer).run()
+        t = np.linspace(0, end, 200)
+        values = march.network(torch.from_numpy(t[:, None])).detach().numpy()[:, 0]
+        assert march.is_complete and len(march.network.windows) < 60
+        np.testing.assert_allclose(values, exact(t), atol=1e-11)

@@ -1,0 +1,59 @@
+"""Networks of low rank: values and derivatives against a sum written out, and files."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+
+from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.pde.tiers.tensor_train.network import LowRankNetwork
+
+
+def network(ranks=(1, 2, 3, 1), seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    layers = []
+    for a, b in pairwise(ranks):
+        layer = TensorLayer([torch.linspace(0, 1, 4, dtype=torch.float64)], a * b, degree=5, clamped=True)
+        layer.coef.data = torch.randn(layer.coef.shape, generator=generator, dtype=torch.float64)
+        layers.append(layer)
+    return LowRankNetwork(layers, ranks)
+
+
+def test_values_are_sums_of_products():
+    net = network()
+    x = torch.rand(20, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    first, second, third = (layer(x[:, k : k + 1]) for k, layer in enumerate(net.layers))
+    total = sum(first[:, r] * second[:, 3 * r + s] * third[:, s] for r in range(2) for s in range(3))
+    assert torch.allclose(net(x)[:, 0], total)
+    assert net(x.reshape(4, 5, 3)).shape == (4, 5, 1)
+
+
+def test_derivatives_along_directions_are_those_of_autograd():
+    net = network()
+    x = torch.rand(7, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    directions = torch.tensor([[1.0, 0, 0], [0, 1, 1], [1, -1, 2]], dtype=torch.float64)
+    jet = net.jet(x, directions, 3)
+    for number, direction in enumerate(directions):
+        step = torch.zeros(len(x), 1, dtype=torch.float64, requires_grad=True)
+        value = net(x + step * direction)
+        for order in range(3):
+            (value,) = torch.autograd.grad(value.sum(), step, create_graph=True)
+            assert torch.allclose(jet[1 + 3 * number + order], value, rtol=1e-8), (number, order)
+
+
+def test_many_points_are_evaluated_in_batches(monkeypatch):
+    net = network()
+    x = torch.rand(50, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    whole = net.jet(x, torch.eye(3, dtype=torch.float64), 2)
+    monkeypatch.setattr("edgewise.pde.tiers.tensor_train.network.BATCH_NUMBERS", 300)
+    assert torch.equal(net.jet(x, torch.eye(3, dtype=torch.float64), 2), whole)
+
+
+@pytest.mark.parametrize("ranks", [(1, 2, 2, 1), (1, 1, 1, 1)])
+def test_a_file_holds_the_network(tmp_path, ranks):
+    from edgewise.pde import storage as files
+
+    net = network(ranks)
+    again = files._decoded(files._encoded(net))
+    x = torch.rand(5, 3, dtype=torch.float64)
+    assert torch.equal(again(x), net(x))

@@ -1,0 +1,209 @@
+"""Boxes of many coordinates: known solutions, conditions of all kinds, nonlinear and time, what is refused, limits."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+from scipy.sparse.linalg import spsolve
+
+from edgewise.outcomes import StopReason
+from edgewise.pde import PDE, Box, Dirichlet, Initial, Neumann, Periodic, Robin, Time, laplacian, solve
+from edgewise.pde.spaces.axis import SplineAxis
+from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.storage import load_solution, save_solution
+from edgewise.pde.tiers.tensor_train.network import LowRankNetwork
+from edgewise.pde.tiers.tensor_train.stages import _grown, low_rank_stages
+
+PI = math.pi
+CUBE = Box(x=(0, 1), y=(0, 1), z=(0, 1), w=(0, 1))
+
+
+def inverse(x, y, z, w):
+    return 1 / (1 + x + y + z + w)
+
+
+def inverse_problem():
+    return PDE(
+        lambda u, x, y, z, w: laplacian(u) - 8 * inverse(x, y, z, w) ** 3, CUBE, [Dirichlet(inverse)], solution=inverse
+    )
+
+
+def gap(solution, known, count=4000):
+    """Relative error at random points, without what the library says about it."""
+    x = solution.problem.domain.interior(count, "uniform", 77)
+    true = known(*x.T)
+    return float((solution(x)[:, 0] - true).norm() / true.norm())
+
+
+def check(problem, known, least=1e-9, **options):
+    solution = solve(problem, **options)
+    error = gap(solution, known)
+    assert isinstance(solution.model, LowRankNetwork)
+    assert error < least
+    assert error < 3 * solution.error_estimate
+    return solution
+
+
+@pytest.mark.slow
+def test_a_solution_that_is_no_product_of_functions(tmp_path):
+    problem = inverse_problem()
+    solution = check(problem, inverse, 1e-10)
+    assert solution.stopped is StopReason.CONVERGED
+    assert solution.parameters < 5000
+    assert "sources and conditions, written as sums of products, are off by" in solution.trust
+    save_solution(solution, tmp_path / "it")
+    again = load_solution(tmp_path / "it", inverse_problem())
+    x = problem.domain.interior(10)
+    assert torch.equal(again(x), solution(x))
+    assert torch.allclose(solution.fields(x, "xy")[0].xy, 2 * inverse(*x.T) ** 3, rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_sum_of_functions_of_one_coordinate_has_rank_two():
+    def known(x, y, z, w):
+        return torch.sin(x) + torch.cos(y) + z**3 + torch.exp(w)
+
+    problem = PDE(
+        lambda u, x, y, z, w: laplacian(u) + torch.sin(x) + torch.cos(y) - 6 * z - torch.exp(w),
+        CUBE,
+        [Dirichlet(known)],
+    )
+    assert check(problem, known).model.ranks == (1, 2, 2, 2, 1)
+
+
+@pytest.mark.slow
+def test_conditions_of_all_kinds_coefficients_that_vary_and_a_mixed_derivative():
+    def known(x, y, z, w):
+        return torch.sin(x) * torch.exp(y * z) * (2 + w)
+
+    def equation(u, x, y, z, w):
+        u_ = known(x, y, z, w)
+        second = -u_ + (z**2 + y**2) * u_
+        return (1 + w**2) * laplacian(u) + x * y * u + u.yz - (1 + w**2) * second - (x * y + 1 + y * z) * u_
+
+    conditions = [
+        Dirichlet(0.0, on="x=0"),
+        Neumann(lambda y, z, w: math.cos(1) * torch.exp(y * z) * (2 + w), on="x=1"),
+        Robin(1.0, 2.0, lambda x, z, w: known(x, 0 * x, z, w) - 2 * z * known(x, 0 * x, z, w), on="y=0"),
+        Dirichlet(known, on=["y=1", "z=0", "z=1", "w=0"]),
+        Neumann(lambda x, y, z: torch.sin(x) * torch.exp(y * z), on="w=1"),
+    ]
+    check(PDE(equation, CUBE, conditions), known)
+
+
+@pytest.mark.slow
+def test_heat_in_three_dimensions_and_time():
+    def known(x, y, z, t):
+        return torch.exp(-(x**2 + y**2 + z**2) / (1 + 4 * t)) / (1 + 4 * t) ** 1.5
+
+    box = Box(x=(-1, 1), y=(-1, 1), z=(-1, 1)) * Time(0, 1)
+    start = Initial(lambda x, y, z: torch.exp(-(x**2) - y**2 - z**2))
+    check(PDE(lambda u: u.t - laplacian(u), box, [Dirichlet(known), start]), known, 1e-7, tolerance=1e-7)
+
+
+@pytest.mark.slow
+def test_waves_have_two_conditions_at_the_start():
+    def known(x, y, z, t):
+        return torch.sin(PI * x) * torch.sin(PI * y) * torch.sin(PI * z) * torch.cos(math.sqrt(3) * PI * t)
+
+    box = Box(x=(0, 1), y=(0, 1), z=(0, 1)) * Time(0, 1)
+    start = Initial(lambda x, y, z: known(x, y, z, 0 * x), rate=0.0)
+    check(PDE(lambda u: u.tt - laplacian(u), box, [Dirichlet(0.0), start]), known, 1e-7, tolerance=1e-7)
+
+
+@pytest.mark.slow
+def test_newtons_method_on_a_nonlinear_equation():
+    def equation(u, x, y, z, w):
+        return laplacian(u) - u**3 - 7 * inverse(x, y, z, w) ** 3
+
+    check(PDE(equation, CUBE, [Dirichlet(inverse)]), inverse, 1e-6, tolerance=1e-6)
+
+
+@pytest.mark.slow
+def test_periodic_coordinates():
+    def known(x, y, z, w):
+        return torch.exp(torch.sin(x) * torch.cos(y) / 2) + torch.sin(z + w)
+
+    def equation(u, x, y, z, w):
+        e, s, c = torch.exp(torch.sin(x) * torch.cos(y) / 2), torch.sin(x) * torch.cos(y), torch.cos(x) * torch.cos(y)
+        bent = e * (-s + (c**2 + (torch.sin(x) * torch.sin(y)) ** 2) / 4)
+        return u - laplacian(u) - e + bent - 3 * torch.sin(z + w)
+
+    box = Box(x=(0, 2 * PI), y=(0, 2 * PI), z=(0, 2 * PI), w=(0, 2 * PI))
+    problem = PDE(equation, box, [Periodic(name) for name in "xyzw"])
+    check(problem, known, 1e-7, tolerance=1e-7)
+
+
+@pytest.mark.slow
+def test_a_narrow_source_in_three_dimensions_that_no_tensor_grid_of_the_budget_resolves():
+    def known(x, y, z):
+        return torch.exp(-((x - 0.37) ** 2 + (y - 0.37) ** 2 + (z - 0.37) ** 2) / 2 / 0.02**2)
+
+    def equation(u, x, y, z):
+        r = (x - 0.37) ** 2 + (y - 0.37) ** 2 + (z - 0.37) ** 2
+        return laplacian(u) - (r / 0.02**4 - 3 / 0.02**2) * known(x, y, z)
+
+    box = Box(x=(0, 1), y=(0, 1), z=(0, 1))
+    check(PDE(equation, box, [Dirichlet(known)]), known, 1e-7)
+
+
+@pytest.mark.slow
+def test_conditions_that_contradict_each_other_at_edges_are_said():
+    box = Box(x=(0, 1), y=(0, 1), z=(0, 1)) * Time(0, 0.1)
+    problem = PDE(lambda u: u.t - laplacian(u), box, [Dirichlet(0.0), Initial(1.0)])
+
+    def line(x, t):
+        odd = [2 * k + 1 for k in range(100)]
+        return sum(4 / PI / k * torch.sin(k * PI * x) * torch.exp(-((k * PI) ** 2) * t) for k in odd)
+
+    solution = solve(problem, tolerance=1e-3, budget=0.01)
+    error = gap(solution, lambda x, y, z, t: line(x, t) * line(y, t) * line(z, t))
+    assert error < 0.1
+    assert error < solution.error_estimate
+    assert solution.trust.startswith("Not to be trusted")
+
+
+@pytest.mark.slow
+def test_a_constant_that_nothing_determines_is_said():
+    problem = PDE(lambda u, x: laplacian(u) + torch.cos(PI * x), CUBE, [Neumann(0.0)])
+    solution = solve(problem, budget=0.01)
+    assert "a constant may be added to it" in solution.trust
+    assert solution.error_estimate >= 0.9
+
+
+def test_a_time_limit_keeps_the_last_complete_stage(counted_seconds):
+    solution = solve(inverse_problem(), time_limit=0.3)
+    assert solution.stopped is StopReason.TIME_LIMIT
+
+
+def test_one_stage_agrees_with_finite_differences():
+    """Three coordinates, against seven-point differences with Richardson's extrapolation."""
+    box = Box(x=(0, 1), y=(0, 1), z=(0, 1))
+    problem = PDE(lambda u, x, y, z: -laplacian(u) + 5 * u - torch.exp(x * y * z), box, [Dirichlet(0.0)])
+    stages = low_rank_stages(recognised(problem.form), lambda work: None)
+    next(stages)
+    network = next(stages)[0].network
+
+    def differences(n):
+        s = np.arange(1, n) / n
+        second = sparse.diags([-1.0, 2.0, -1.0], [-1, 0, 1], shape=(n - 1, n - 1)) * n**2
+        one = sparse.eye(n - 1)
+        matrix = sparse.kronsum(sparse.kronsum(second, second), second) + 5 * sparse.kron(one, sparse.kron(one, one))
+        x, y, z = np.meshgrid(s, s, s, indexing="ij")
+        solved = spsolve(sparse.csc_matrix(matrix), np.exp(x * y * z).ravel()).reshape(x.shape)
+        return solved[n // 4 - 1 :: n // 4, n // 4 - 1 :: n // 4, n // 4 - 1 :: n // 4]
+
+    coarse, fine = differences(8), differences(16)
+    s = torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)
+    ours = network(torch.cartesian_prod(s, s, s)).detach().numpy().reshape(3, 3, 3)
+    assert np.abs(ours - (4 * fine - coarse) / 3).max() < 2e-3 * np.abs(fine).max()
+
+
+def test_grids_grow_by_what_half_as_many_intervals_miss():
+    axis = SplineAxis(np.linspace(0, 1, 5), 11)
+    assert _grown(axis, 1e-9, 1e-6)[0] == 5  # resolved: one more, for the next grid to be another one
+    count, left = _grown(axis, 1e-2, 1e-12)
+    assert count > 8
+    assert 1e-12 < left < 1e-2

@@ -1,0 +1,82 @@
+"""Tensor trains against full tables, and cross approximation of functions of known rank."""
+
+import numpy as np
+import pytest
+
+from edgewise.pde.tiers.tensor_train.trains import added, along, crossed, entries, ranks, rounded, size_of
+
+SHAPE = (4, 5, 3, 6)
+
+
+def full(train):
+    table = train[0]
+    for core in train[1:]:
+        table = np.tensordot(table, core, 1)
+    return table[0, ..., 0]
+
+
+def random_train(rank, seed=0):
+    generator, bonds = np.random.default_rng(seed), [1, rank, rank, rank, 1]
+    return [generator.standard_normal((bonds[k], n, bonds[k + 1])) for k, n in enumerate(SHAPE)]
+
+
+def everywhere(shape):
+    return np.stack([each.ravel() for each in np.meshgrid(*map(np.arange, shape), indexing="ij")], 1)
+
+
+def test_sums_products_with_matrices_and_norms_are_those_of_full_tables():
+    a, b = random_train(2), random_train(3, 1)
+    assert np.allclose(full(added(a, b)), full(a) + full(b))
+    tables = [np.random.default_rng(k).standard_normal((2, n)) for k, n in enumerate(SHAPE)]
+    assert np.allclose(full(along(a, tables)), np.einsum("ijkl,ai,bj,ck,dl->abcd", full(a), *tables))
+    assert size_of(a) == pytest.approx(np.linalg.norm(full(a)))
+
+
+def test_entries_are_those_of_the_full_table_in_any_order():
+    a, b = random_train(2), random_train(3, 1)
+    numbers = np.random.default_rng(3).permutation(everywhere(SHAPE))[:50]
+    both = entries([a, b], numbers)
+    assert np.allclose(both[0], full(a)[tuple(numbers.T)])
+    assert np.allclose(both[1], full(b)[tuple(numbers.T)])
+
+
+def test_rounding_finds_the_ranks_and_keeps_to_its_tolerance():
+    a = random_train(2)
+    twice = rounded(added(a, a), 1e-12)
+    assert ranks(twice) == [2, 2, 2]
+    assert np.allclose(full(twice), 2 * full(a))
+    coarse = rounded(random_train(5), 0.3)
+    assert np.linalg.norm(full(coarse) - full(random_train(5))) <= 0.3 * size_of(random_train(5))
+    assert max(ranks(rounded(random_train(5), 0.0, most=2))) == 2
+
+
+def test_cross_approximation_finds_a_function_of_known_rank():
+    lines = [np.linspace(0, 1, n) for n in (9, 8, 7, 10, 6)]
+
+    def table(numbers):
+        x = np.stack([line[numbers[:, k]] for k, line in enumerate(lines)], 1)
+        return np.sin(x.sum(1)) + 2 * x[:, 0] * x[:, 3]  # ranks 2 + 2 or fewer
+
+    train, error = crossed(table, [len(line) for line in lines], 1e-11, 20)
+    assert error < 1e-11
+    assert max(ranks(train)) <= 4
+    numbers = everywhere([len(line) for line in lines])
+    assert np.allclose(full(train).ravel(), table(numbers), atol=1e-10)
+
+
+def test_cross_approximation_with_too_small_a_rank_says_how_wrong_it_is():
+    def table(numbers):
+        return 1 / (1 + numbers.sum(1) / 4)
+
+    train, error = crossed(table, (8, 8, 8, 8), 1e-12, 2)
+    wanted = table(everywhere((8, 8, 8, 8)))
+    true = np.linalg.norm(full(train).ravel() - wanted) / np.linalg.norm(wanted)
+    assert true > 1e-6
+    assert error == pytest.approx(true, rel=0.5)
+
+
+def test_cross_approximation_gives_nothing_where_an_entry_is_no_number():
+    assert crossed(lambda numbers: np.full(len(numbers), np.nan), (8, 8, 8), 1e-6, 8) is None
+    zero, error = crossed(lambda numbers: np.zeros(len(numbers)), (8, 8, 8), 1e-6, 8)
+    assert error == 0
+    assert not full(zero).any()

@@ -1,0 +1,373 @@
+"""Unknown fields: exact ones are found from noisy values, with the noise and with error bars that cover."""
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise.errors import InputError
+from edgewise.outcomes import OutOfTime, StopReason
+from edgewise.pde import (
+    PDE,
+    Box,
+    Dirichlet,
+    Disk,
+    Initial,
+    Interface,
+    Interval,
+    Observations,
+    Time,
+    UnknownField,
+    eigenvalues,
+    laplacian,
+    solve,
+)
+from edgewise.pde.storage import load_solution, save_solution
+from edgewise.pde.tiers.unknown_fields import ORDERS, _Factor
+from edgewise.train.strengths import EVERY, LOG_FACTORS, averaged_over_strengths
+
+LINE = Interval(0, 1)
+X = np.linspace(0, 1, 150)
+
+
+def exact(x):
+    """u and a with (a u')' = -f and f of `source`: u = sin(pi x), a = 1 + x^2 / 2."""
+    return np.sin(np.pi * x), 1 + x**2 / 2
+
+
+def equation(u, a, x):
+    source = torch.pi**2 * torch.sin(torch.pi * x) * (1 + x**2 / 2) - torch.pi * x * torch.cos(torch.pi * x)
+    return a.x * u.x + a * u.xx + source
+
+
+def rod(seed, noise=0.01):
+    measured = exact(X)[0] + noise * np.random.default_rng(seed).standard_normal(len(X))
+    return PDE(
+        equation, LINE, [Dirichlet({"u": 0.0}), Observations(X[:, None], measured, field="u"), UnknownField("a")]
+    )
+
+
+def source(level, values, noise=0.005, seed=0):
+    """u'' + 2 - level + a = 0 with u = x (1 - x), so that a is the level everywhere, and the places of its values."""
+    x = np.linspace(0, 1, values + 2)[1:-1]
+    measured = x * (1 - x) + noise * np.random.default_rng(seed).standard_normal(values)
+    conditions = [Dirichlet({"u": 0.0}), Observations(x[:, None], measured, field="u"), UnknownField("a")]
+    return PDE(lambda u, a: u.xx + 2 - level + a, LINE, conditions), x
+
+
+@pytest.mark.slow
+def test_a_straight_field_has_the_error_of_a_straight_line():
+    """Least squares for a = p + q x, whose u is p x (1 - x) / 2 + q x (1 - x^2) / 6, is the witness."""
+    for seed in (0, 1):
+        problem, x = source(0.0, 60, seed=seed)
+        solution, points = solve(problem), np.linspace(0.1, 0.9, 9)
+        rows = np.stack([x * (1 - x) / 2, x * (1 - x**2) / 6], 1)
+        ahead = np.stack([np.ones(9), points], 1)
+        least = 0.005 * np.sqrt(np.einsum("ij,jk,ik->i", ahead, np.linalg.inv(rows.T @ rows), ahead))
+        errors = solution.standard_error(points, "a")
+        assert (errors > 0.7 * least).all()
+        assert (np.abs(solution(points)[:, 1]) < 4 * errors).all()
+    np.testing.assert_allclose(errors, solve(source(2.0, 60, seed=1)[0]).standard_error(points, "a"), rtol=0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("noise", "seed", "is_doubted"), [(0.6, 0, False), (1.2, 1, True)])
+def test_error_bars_of_a_nonlinear_problem_follow_the_likelihood(noise, seed, is_doubted):
+    """u = a^3 x (1 - x): least squares for the amplitude, a normal number, gives the likelihood of a exactly."""
+    x = np.linspace(0, 1, 62)[1:-1]
+    rows = x * (1 - x)
+    measured = rows + noise * np.random.default_rng(seed).standard_normal(60)
+    conditions = [Dirichlet({"u": 0.0}), Observations(x[:, None], measured, field="u"), UnknownField("a")]
+    solution = solve(PDE(lambda u, a: (u.xx + 2 * a**3, a.x), LINE, conditions))
+    amplitude = rows @ measured / (rows @ rows)
+    spread = np.sqrt(((measured - amplitude * rows) ** 2).sum() / 59 / (rows @ rows))
+    a = np.cbrt(amplitude)
+    linear = spread / (3 * a**2)
+    falls = [abs((a + side * linear) ** 3 - amplitude) / spread for side in (-2, 2)]
+    assert f"the likelihood falls as at {falls[0]:.2g} and {falls[1]:.2g} of them" in solution.trust
+    assert solution.trust.startswith("Not to be trusted") == is_doubted == (min(falls) < 1)
+    np.testing.assert_allclose(solution.standard_error([[0.5]], "a"), linear * 2 / min(falls), rtol=0.01)
+
+
+@pytest.mark.slow
+def test_smoother_fields_get_a_penalty_of_higher_order(monkeypatch):
+    """By cross-validation; the error falls with it."""
+    x = np.linspace(0, 1, 402)[1:-1]
+    measured = np.sin(np.pi * x) + 1e-3 * np.random.default_rng(0).standard_normal(400)
+    conditions = [Dirichlet({"u": 0.0}), Observations(x[:, None], measured, field="u"), UnknownField("a")]
+    errors = []
+    for orders in (ORDERS, ORDERS[:1]):
+        monkeypatch.setattr("edgewise.pde.tiers.unknown_fields.ORDERS", orders)
+        solution = solve(PDE(lambda u, a: u.xx + a, LINE, conditions))
+        assert ("derivatives of order 2" in solution.trust) == (orders == (2,))
+        errors.append(np.abs(solution(X)[:, 1] - np.pi**2 * np.sin(np.pi * X)).mean())
+    assert errors[0] < errors[1]
+
+
+def test_two_values_have_no_standard_errors():
+    solution = solve(source(0.0, 2)[0])
+    assert np.isnan(solution.standard_error([[0.5]], "a")).all()
+    assert np.isnan(solution.error_estimate)
+    assert solution.trust.startswith("Not to be trusted: The number of measured values, 2, is too small")
+    assert solution.stopped is StopReason.NO_PROGRESS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("value", [0.5, 0.0])
+def test_values_without_spread(value):
+    measured = Observations(X[:, None], np.full(len(X), value), field="u")
+    solution = solve(PDE(lambda u, a: u.xx + a, LINE, [measured, UnknownField("a")]))
+    np.testing.assert_allclose(solution([[0.3]]), [[value, 0.0]], atol=1e-9)
+
+
+def test_a_step_that_raises_the_sum_is_taken_back():
+    """Newton's steps for 1 / a^3 lead past a = 0: what is found says at least that it is not known."""
+    problem = PDE(lambda u, a: u.xx + 2 / a**3, LINE, source(2.0, 40)[0].form.conditions)
+    solution = solve(problem, budget=1e-3)
+    a, error = solution([[0.5]])[0, 1], solution.standard_error([[0.5]], "a")[0]
+    assert solution.trust.startswith("Not to be trusted") or abs(a - 1) < 3 * error
+
+
+def test_a_matrix_that_is_not_finite_ends():
+    with pytest.raises(InputError, match=r"^the equation and its derivatives by the fields must be finite"):
+        _Factor(torch.tensor([[1.0, torch.nan], [torch.nan, 1.0]], dtype=torch.float64))
+
+
+def test_the_time_limit_ends_the_first_grid(counted_seconds):
+    """With one step of each kind, which the progress counts."""
+    reports = []
+    solution = solve(source(0.0, 60)[0], time_limit=1e-6, progress=reports.append)
+    assert solution.stopped is StopReason.TIME_LIMIT
+    assert len(reports) <= 6
+    assert "had settled" in solution.trust
+    assert np.isfinite(solution([[0.3]])).all()
+
+
+def test_control_c_on_the_first_grid_keeps_its_last_step():
+    def interrupt(event):
+        count.append(event)
+        if len(count) == 8:
+            raise KeyboardInterrupt
+
+    count = []
+    solution = solve(source(0.0, 60)[0], progress=interrupt, on_interrupt="keep")
+    assert solution.stopped is StopReason.INTERRUPTED
+    assert solution.trust.startswith("Not to be trusted")
+    count.clear()
+    with pytest.raises(KeyboardInterrupt):
+        solve(source(0.0, 60)[0], progress=interrupt)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OutOfTime])
+def test_what_ends_the_mean_over_strengths_leaves_the_likeliest_ones(error, monkeypatch):
+    def ended(*_):
+        raise error
+
+    monkeypatch.setattr("edgewise.pde.tiers.unknown_fields.interruptible", ended)
+    solution = solve(source(0.0, 60)[0], on_interrupt="keep")
+    assert (solution.stopped is StopReason.INTERRUPTED) == (error is KeyboardInterrupt)
+    x = np.linspace(0, 1, 9)[:, None]
+    assert np.abs(solution(x)[:, 1]).max() < 0.3
+    assert (solution.standard_error(x, "a") > 0).all()
+
+
+def cube(others):
+    """Measured u of laplacian(u) = -a, and so many further fields."""
+    x = np.random.default_rng(5).random((100, 3))
+    measured = Observations(x, 0.05 * np.sin(np.pi * x).prod(1), field="u")
+    sides = [Dirichlet(dict.fromkeys(("u", *others), 0.0)), measured, UnknownField("a")]
+    space = {"laplacian": laplacian}
+    equations = ", ".join(["laplacian(u) + a", *(f"laplacian({name}) - u" for name in others)])
+    equation = eval(f"lambda {', '.join(['u', *others, 'a'])}: ({equations})", space)
+    return PDE(equation, Box(x=(0, 1), y=(0, 1), z=(0, 1)), sides)
+
+
+@pytest.mark.slow
+def test_many_fields_begin_on_a_coarser_grid(counted_seconds):
+    """Three fields on four intervals of three coordinates have 2,187 coefficients; the limit is 1,600."""
+    solution = solve(cube(["v"]), time_limit=1e-3)
+    assert solution.stages[0].grid_size == (3, 3, 3)
+    assert solution.stopped is StopReason.TIME_LIMIT
+
+
+def test_more_fields_than_any_grid_holds_are_refused():
+    with pytest.raises(InputError, match=r"^problems with UnknownField must have at most 1,600 coefficients, got 9 "):
+        solve(cube("bcdefgh"))
+
+
+@pytest.mark.slow
+def test_choices_that_do_not_count_are_refused():
+    start = solve(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]), tolerance=1e-3)
+    for options in ({"hidden": (3,)}, {"degree": 4}, {"grid_size": 9}, {"tolerance": 1e-3}, {"resample": False}):
+        with pytest.raises(InputError, match=f"^{next(iter(options))} must be left out for problems with UnknownField"):
+            solve(source(0.0, 60)[0], **options)
+    with pytest.raises(InputError, match=r"^start must"):
+        solve(source(0.0, 60)[0], start=start)
+
+
+def test_a_conductivity_is_found_with_its_error():
+    solution = solve(rod(0))
+    u, a = solution(X).T
+    assert solution.stopped is StopReason.CONVERGED
+    assert np.abs(u - exact(X)[0]).max() < 0.01
+    assert np.linalg.norm(a - exact(X)[1]) < 0.03 * np.linalg.norm(a)
+    errors = solution.standard_error(X, "a")
+    assert (errors > 0).all() and errors.shape == X.shape
+    assert "a noise of 0.0" in solution.trust
+    size = np.sqrt((u**2).sum() + (a**2).sum())
+    bars = np.sqrt((errors**2).sum() + (solution.standard_error(X, "u") ** 2).sum())
+    assert solution.error_estimate == pytest.approx(bars / size, rel=0.3)
+
+
+@pytest.mark.slow
+def test_error_bars_cover():
+    """95 % of the domain in the mean over sets of measured values; the standard error of the mean is about 2 %."""
+    shares = []
+    for seed in range(30):
+        solution = solve(rod(seed))
+        gap = np.abs(solution(X) - np.stack(exact(X), 1))
+        bars = np.stack([solution.standard_error(X, name) for name in ("u", "a")], 1)
+        shares.append((gap <= 1.96 * bars).mean(0))
+    assert np.abs(np.mean(shares, 0) - 0.95).max() < 0.05
+
+
+@pytest.mark.slow
+def test_error_bars_cover_fields_that_few_data_decide():
+    """The likeliest strength often takes this curved field to be straight, with bars that miss the curve."""
+    shares = []
+    for seed in range(8):
+        solution = solve(rod(seed, noise=0.1))
+        gap = np.abs(solution(X)[:, 1] - exact(X)[1])
+        shares.append((gap <= 1.96 * solution.standard_error(X, "a")).mean())
+    assert np.mean(shares) > 0.9
+
+
+def test_the_mean_over_strengths_is_that_of_all_smoothings():
+    """Each strength by itself is the witness: its solution, its covariance and its restricted likelihood."""
+    generator = np.random.default_rng(7)
+    rows, data = generator.standard_normal((30, 9)), 2 * generator.standard_normal(30)
+    differences = np.diff(np.eye(9), 2, axis=0)
+    smooth = 5.0 * differences.T @ differences
+    whole = rows.T @ rows + smooth
+    best = np.linalg.solve(whole, rows.T @ data)
+    held = torch.full((len(LOG_FACTORS[::EVERY]),), 7.0, dtype=torch.float64)
+    half = np.linalg.cholesky(whole)
+    mean, root = averaged_over_strengths(*map(torch.from_numpy, (best, half, smooth)), held)
+    solutions, covariances, logs = [], [], []
+    for factor in LOG_FACTORS.exp().tolist():
+        covariance = np.linalg.inv(rows.T @ rows + factor * smooth)
+        solution = covariance @ rows.T @ data
+        deviations = ((data - rows @ solution) ** 2).sum() + factor * solution @ smooth @ solution
+        likelihood = (7 * np.log(factor) + np.linalg.slogdet(covariance)[1] - deviations) / 2
+        logs.append(likelihood - np.log(factor) / 2)
+        solutions.append(solution)
+        covariances.append(covariance)
+    weights = np.exp(np.array(logs) - max(logs))
+    weights /= weights.sum()
+    wanted = weights @ np.array(solutions)
+    apart = np.array(solutions) - wanted
+    spread = np.einsum("k,kij->ij", weights, covariances) + apart.T @ np.diag(weights) @ apart
+    np.testing.assert_allclose(mean, wanted, rtol=1e-7, atol=1e-10)
+    np.testing.assert_allclose(root @ root.mT, spread, rtol=1e-7, atol=1e-10)
+    assert (weights > 0.05).sum() > 2
+
+
+@pytest.mark.slow
+def test_less_noise_gives_less_error_and_none_gives_next_to_none():
+    errors = []
+    for noise in (0.05, 0.005, 0.0):
+        a = solve(rod(1, noise))(X)[:, 1]
+        errors.append(np.linalg.norm(a - exact(X)[1]) / np.linalg.norm(a))
+    assert errors[0] > errors[1] > errors[2]
+    assert errors[2] < 1e-3
+
+
+@pytest.mark.slow
+def test_a_file_keeps_the_error_bars(tmp_path):
+    problem = rod(2)
+    solution = solve(problem)
+    save_solution(solution, tmp_path / "rod.safetensors")
+    again = load_solution(tmp_path / "rod.safetensors", problem)
+    np.testing.assert_array_equal(again.standard_error(X, "a"), solution.standard_error(X, "a"))
+
+
+@pytest.mark.slow
+def test_a_field_of_space_from_values_over_time():
+    """A reaction rate k(x) that does not depend on time, and an unknown start, u_t = -k u."""
+    generator = np.random.default_rng(3)
+    x = generator.random((400, 2))
+    rate = lambda x: 1 + 0.5 * np.cos(3 * x)  # noqa: E731
+    measured = np.exp(-rate(x[:, 0]) * x[:, 1]) + 0.01 * generator.standard_normal(400)
+    problem = PDE(
+        lambda u, k: (u.t + k * u, k.t),
+        LINE * Time(0, 1),
+        [Observations(x, measured, field="u"), UnknownField("k")],
+    )
+    assert problem.form.smoothed_fields == ("k", "u")
+    solution = solve(problem)
+    points = np.stack([np.linspace(0.05, 0.95, 50), np.full(50, 0.5)], 1)
+    gap = np.abs(solution(points)[:, 1] - rate(points[:, 0]))
+    assert gap.max() < 0.15
+    assert (gap < 3 * solution.standard_error(points, "k")).mean() > 0.9
+
+
+@pytest.mark.slow
+def test_a_source_on_a_disk():
+    generator = np.random.default_rng(4)
+    x = Disk().interior(400, "uniform", 1).numpy()
+    measured = (1 - (x**2).sum(1)) / 4 + 0.002 * generator.standard_normal(400)
+    problem = PDE(
+        lambda u, f: u.xx + u.yy + f, Disk(), [Dirichlet({"u": 0.0}), Observations(x, measured, "u"), UnknownField("f")]
+    )
+    values = solve(problem)(x[:50])[:, 1]
+    assert np.abs(values - 1).mean() < 0.1
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: PDE(equation, LINE, [Dirichlet({"u": 0.0}), UnknownField("a")]), "^UnknownField needs Observations"),
+        (
+            lambda: PDE(lambda u, x: u.x - x, LINE, [Observations(X[:, None], X), UnknownField("b")]),
+            "^UnknownField must name a field of u, got 'b'$",
+        ),
+        (
+            lambda: PDE(
+                equation,
+                LINE,
+                [Dirichlet({"u": 0.0}, hard=True), Observations(X[:, None], X, "u"), UnknownField("a")],
+            ),
+            "^UnknownField needs conditions that are not hard",
+        ),
+        (
+            lambda: PDE(
+                equation,
+                LINE,
+                [Dirichlet({"u": 0.0}), Observations(X[:, None], X, "u"), UnknownField("a"), Interface("x=0.5")],
+            ),
+            "^conditions must not have both UnknownField and Interface",
+        ),
+        (
+            lambda: eigenvalues(
+                PDE(lambda u, k: u.xx + k * u, LINE, [Dirichlet(0.0), Interface("x=0.5")], coefficients={"k": 1.0}),
+                count=1,
+            ),
+            "^problem must have no Interface for eigenvalues",
+        ),
+        (
+            lambda: solve(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]), tolerance=1e-3).standard_error([[0.5]]),
+            "^standard errors of",
+        ),
+    ],
+)
+def test_mistakes_get_one_sentence(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+def test_a_field_that_is_zero_is_named():
+    """k u' is the same everywhere, so that any multiple of k fits, and none of it too."""
+    values = np.sqrt(1 + 3 * X) - 1 + 0.001 * np.random.default_rng(1).normal(size=len(X))
+    ends = [Dirichlet({"u": 0.0}, on="x=0"), Dirichlet({"u": 1.0}, on="x=1")]
+    conditions = [*ends, Observations(X[:, None], values, "u"), UnknownField("k")]
+    solution = solve(PDE(lambda u, k: k * u.xx + k.x * u.x, LINE, conditions))
+    assert solution.trust.startswith("Not to be trusted: The field k is 0, with which the equation holds")
