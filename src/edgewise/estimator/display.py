@@ -23,7 +23,7 @@ from edgewise.metrics import METRICS, Score
 from edgewise.presentation import column_texts, html_table, number_text, percent_text, r2_text, text_table
 
 if TYPE_CHECKING:
-    from edgewise.model_selection.additive import AdditiveSummary
+    from edgewise.gam import AdditiveSummary
     from edgewise.plot.network.views import NetworkColumn, NetworkView, PredictionView
     from edgewise.plot.style import Figure
     from edgewise.plot.themes import Theme
@@ -153,7 +153,7 @@ class EstimatorDisplay(RowExplainer):
         """Summarise the model: shape, score, what each input does to the prediction, and tests of the terms.
 
         Effective degrees of freedom, statistics and p-values of the terms are known for additive models, with or
-        without pairs; see `summarise` in `edgewise.model_selection.additive`.
+        without pairs; see `summarise` in `edgewise.gam`.
 
         Parameters
         ----------

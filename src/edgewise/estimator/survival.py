@@ -17,9 +17,9 @@ from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows
 from edgewise.estimator.columns.constraints import column_constraints, given_knowledge
 from edgewise.estimator.columns.reading import NO_Y, Rows
 from edgewise.estimator.columns.stored import column_fields, knowledge_fields, read_columns, read_knowledge
+from edgewise.gam import AdditiveModel, AdditiveSummary, FamilySolver, fit_additive, summarise
+from edgewise.gam.families import Cox
 from edgewise.metrics import score
-from edgewise.model_selection.additive import AdditiveModel, AdditiveSummary, FamilySolver, fit_additive, summarise
-from edgewise.model_selection.additive.families import Cox
 from edgewise.model_selection.search.cross_validation import folds, mean_and_error
 from edgewise.nn.model import KAN
 from edgewise.tables.scaling import AffineScaling
