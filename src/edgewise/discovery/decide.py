@@ -43,7 +43,7 @@ from edgewise.formulas.constants import FittedExpression, fit_constants, free_pl
 from edgewise.formulas.domains import domain_report, domain_violations
 from edgewise.formulas.expression import Expression, Number, complexity, evaluate, walk
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import LEAST_DECREASE, SIGNIFICANT_Z, Front, FrontEntry, price, with_scores
+from edgewise.formulas.front import LEAST_DECREASE, SIGNIFICANT_Z, Front, FrontEntry, pareto, price, with_scores
 from edgewise.outcomes import NO_LIMIT, Budget
 from edgewise.settings import ABOVE_ZERO
 
@@ -147,8 +147,8 @@ def _fitted(node: Expression, problem: LawProblem, budget: Budget, steps: int) -
 
 
 def _front(candidates: Sequence[_Candidate], floor: float) -> list[_Candidate]:
-    """Candidates with a smaller held-out error than all shorter ones; of equals, the one with more closed forms."""
-    kept: list[_Candidate] = []
+    """Candidates on the front of length and held-out error; of equals, the one with the most closed forms."""
+    best_of_each_size: list[_Candidate] = []
     ordered = sorted(candidates, key=lambda each: (each.symbols, each.held))
     for _, group in groupby(ordered, key=lambda each: each.symbols):
         first, *others = group
@@ -156,9 +156,13 @@ def _front(candidates: Sequence[_Candidate], floor: float) -> list[_Candidate]:
         for other in others:
             if is_as_good(other.squares, first.squares, floor) and other.closed_forms > best.closed_forms:
                 best = other
-        if not kept or max(best.held, floor) < LEAST_DECREASE * max(kept[-1].held, floor):
-            kept.append(best)
-    return kept
+        best_of_each_size.append(best)
+    return pareto(
+        best_of_each_size,
+        size=lambda each: each.symbols,
+        loss=lambda each: max(each.held, floor),
+        least_decrease=LEAST_DECREASE,
+    )
 
 
 def _finished(candidate: _Candidate, problem: LawProblem, noise: NoiseTest, budget: Budget) -> _Candidate | None:

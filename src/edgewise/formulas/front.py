@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -32,6 +33,20 @@ ROUNDING_SHARE = 1e-16
 # constants.
 LEAST_DECREASE = 0.999
 SIGNIFICANT_Z = 1.96  # Standard errors of a significant difference: the two-sided 5 % quantile of the normal law.
+
+
+T = TypeVar("T")
+
+
+def pareto(
+    items: Iterable[T], size: Callable[[T], float], loss: Callable[[T], float], least_decrease: float = 1.0
+) -> list[T]:
+    """The items whose loss is below `least_decrease` times that of all shorter ones, the shortest first."""
+    front: list[T] = []
+    for item in sorted(items, key=lambda each: (size(each), loss(each))):
+        if not front or loss(item) < least_decrease * loss(front[-1]):
+            front.append(item)
+    return front
 
 
 def price(rows: int, loss: float, floor: float, symbols: int) -> float:

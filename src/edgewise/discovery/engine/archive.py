@@ -16,6 +16,7 @@ from edgewise.formulas.algebra import expanded, shortest_form, simplify
 from edgewise.formulas.constants import fit_constants, free_places, recognise
 from edgewise.formulas.domains import domain_violations
 from edgewise.formulas.expression import Expression, Number, complexity, evaluate, walk, with_constants
+from edgewise.formulas.front import pareto
 from edgewise.outcomes import NO_LIMIT, WORK_A_SECOND, Budget
 from edgewise.settings import ABOVE_ZERO
 
@@ -83,11 +84,7 @@ class Archive:
     @property
     def front(self) -> list[Judged]:
         """Those with a smaller held-out error than all shorter ones."""
-        kept: list[Judged] = []
-        for judged in self:
-            if not kept or judged.held < kept[-1].held:
-                kept.append(judged)
-        return kept
+        return pareto(self, size=lambda judged: judged.symbols, loss=lambda judged: judged.held)
 
     @property
     def candidates(self) -> list[Expression]:

@@ -18,7 +18,7 @@ References
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -46,7 +46,7 @@ from edgewise.formulas.expression import (
     with_constants,
 )
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import LEAST_DECREASE, SIGNIFICANT_Z, Front, FrontEntry, with_scores
+from edgewise.formulas.front import LEAST_DECREASE, SIGNIFICANT_Z, Front, FrontEntry, pareto, with_scores
 from edgewise.outcomes import CALL_WORK, NO_LIMIT, Budget, spend
 from edgewise.presentation import percent_text
 from edgewise.settings import ABOVE_ZERO
@@ -178,7 +178,7 @@ def class_front(problem: LawProblem, search: Working, budget: Budget, log_odds: 
         budget.announce("constants by the likelihood of the classes")
         for node in [Number(0.5), *proposals[:MOST_CLASS_LAWS]]:
             judge(node)
-        for inner in [inner for law in _front(known, held_losses) for inner in _inner_boundaries(law, x, y)]:
+        for inner in [inner for law in _front(held_losses) for inner in _inner_boundaries(law, x, y)]:
             if obeys(inner, problem.options, problem.names):
                 judge(inner)
         if not known:
@@ -188,13 +188,9 @@ def class_front(problem: LawProblem, search: Working, budget: Budget, log_odds: 
     return _decided(known, held_losses, problem, budget)
 
 
-def _front(known: Iterable[Expression], held: dict[Expression, np.ndarray]) -> list[Expression]:
-    """The formulas with a smaller held-out loss than all shorter ones, the shortest first."""
-    kept: list[Expression] = []
-    for node in sorted(known, key=lambda each: (complexity(each), float(held[each].mean()))):
-        if not kept or held[node].mean() < LEAST_DECREASE * held[kept[-1]].mean():
-            kept.append(node)
-    return kept
+def _front(held: Mapping[Expression, np.ndarray]) -> list[Expression]:
+    """The formulas on the front of length and mean held-out loss."""
+    return pareto(held, size=complexity, loss=lambda node: float(held[node].mean()), least_decrease=LEAST_DECREASE)
 
 
 def _inner_boundaries(node: Expression, x: np.ndarray, y: np.ndarray) -> Iterator[Expression]:
@@ -256,7 +252,7 @@ def _decided(
     known: dict[Expression, ClassFit], held: dict[Expression, np.ndarray], problem: LawProblem, budget: Budget
 ) -> Front:
     """The front by held-out losses, with constants fitted to all rows and closed forms where these decide them."""
-    kept = _front(known, held)
+    kept = _front(held)
     whole = problem.with_all_rows
     x = whole.x
     y = whole.y

@@ -51,7 +51,7 @@ from edgewise.formulas.expression import (
 )
 from edgewise.formulas.family import Family
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import LEAST_DECREASE, Front, FrontEntry, with_scores
+from edgewise.formulas.front import LEAST_DECREASE, Front, FrontEntry, pareto, with_scores
 from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
 from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, Budget, StopReason, spend
 from edgewise.presentation import percent_text
@@ -185,11 +185,12 @@ def family_front(
             break
     if not judged:
         raise InputError("y must be such that some formula is finite on all rows, none was")
-    judged.sort(key=lambda pair: (complexity(pair[0].node), float(pair[1].mean())))
-    front: list[tuple[FamilyFit, np.ndarray]] = []
-    for fitted, squares in judged:
-        if not front or max(squares.mean(), floor) < LEAST_DECREASE * max(front[-1][1].mean(), floor):
-            front.append((fitted, squares))
+    front = pareto(
+        sorted(judged, key=lambda pair: float(pair[1].mean())),
+        size=lambda pair: complexity(pair[0].node),
+        loss=lambda pair: max(float(pair[1].mean()), floor),
+        least_decrease=LEAST_DECREASE,
+    )
     entries = [_entry(fitted, squares, everything, problem.names, labels, budget) for fitted, squares in front]
     best = min(range(len(front)), key=lambda k: (max(float(front[k][1].mean()), floor), k))
     as_good = tuple(k for k in range(len(front)) if k == best or is_as_good(front[k][1], front[best][1], floor))
