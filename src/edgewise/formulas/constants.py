@@ -60,6 +60,30 @@ CONSTANT_DAMPING = DampingRule(first=1e-3, lowest=1e-14, highest=1e12)
 
 
 @dataclass(frozen=True)
+class Exactness:
+    """Errors that count as rounding, as shares of the standard deviation of the target."""
+
+    # of an exact law on held-out rows: rounding of a few operations in float64 is 1e-16 to 1e-12, and no measurement is
+    # as good
+    error: float = 1e-9
+    # of a formula of sums and powers of a few terms whose constants were fitted in float64
+    fitted_error: float = 1e-8
+    # of a few dozen operations in float64: no convincing law must be nearer
+    summation_error: float = 3e-14
+
+    def loss(self, variance: float) -> float:
+        """Mean squared error of an exact law of a target with this variance, at most."""
+        return self.error**2 * variance
+
+    def fitted_loss(self, variance: float) -> float:
+        """Mean squared error of an exact formula with fitted constants, at most."""
+        return self.fitted_error**2 * variance
+
+
+EXACT = Exactness()
+
+
+@dataclass(frozen=True)
 class FittedExpression:
     """A formula with fitted constants."""
 
@@ -224,7 +248,6 @@ def recognise(
     x: np.ndarray,
     y: np.ndarray,
     *,
-    floor: float,
     weight: np.ndarray | None = None,
     budget: Budget = NO_LIMIT,
 ) -> FittedExpression:
@@ -232,7 +255,7 @@ def recognise(
     # First every constant near a closed form is replaced at once; if the loss rises too much, one constant after
     # another. A closed form has to lie within `STANDARD_ERRORS` standard errors of the constant, or rounding errors,
     # and the Bayes factor of it against a free constant has to be strong evidence (`evidence_for`).
-    exact_loss = floor * float(np.var(y))
+    exact_loss = EXACT.loss(float(np.var(y)))
 
     def with_forms(forms: dict[int, Exact]) -> FittedExpression | None:
         """The fit with closed forms at some places; None if the loss rises too much."""

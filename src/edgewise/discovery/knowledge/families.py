@@ -18,12 +18,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgewise.discovery.decide import EXACT_FLOOR, is_as_good
+from edgewise.discovery.decide import is_as_good
 from edgewise.discovery.knowledge.smooth_parts import ROWS_A_TERM, Polynomials
 from edgewise.discovery.problem import LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.constants import (
+    EXACT,
     FittedExpression,
     fit_constants,
     free_places,
@@ -164,7 +165,7 @@ def family_front(
         np.concatenate([fit_rows.weights, held.weights]),
         np.concatenate([codes, held_codes]),
     )
-    floor = EXACT_FLOOR * problem.held_variance
+    floor = problem.exact_loss
     own: dict[int, Formula] = {}
     judged: list[tuple[FamilyFit, np.ndarray]] = []
     known: set[Expression] = set()
@@ -334,7 +335,7 @@ def _best_family(shape: Expression, rows: Groups, count: int, budget: Budget) ->
     new = map(Variable, range(inputs, inputs + len(free)))  # one in place of each free number
     law = exchanged(shape, lambda n: next(new) if isinstance(n, Number) and n.exact is None else None)
     fitted_family = _fitted(law, values, rows, budget)
-    floor = EXACT_FLOOR * float(np.var(rows.y))
+    floor = EXACT.loss(float(np.var(rows.y)))
 
     def criterion(fit: FamilyFit) -> float:
         return len(rows.y) * math.log(max(fit.loss, floor, ABOVE_ZERO)) + math.log(len(rows.y)) * fit.constants
@@ -444,7 +445,6 @@ def _entry(
         FittedExpression(final.node, final.loss, final.shared_errors),
         columns,
         rows.y,
-        floor=EXACT_FLOOR,
         weight=rows.weights,
         budget=budget,
     )
