@@ -16,7 +16,7 @@ import numpy as np
 from edgewise.discovery.curves.assembly import with_one_factor
 from edgewise.discovery.curves.features import has_two_values
 from edgewise.formulas.algebra import simplify, split_number
-from edgewise.formulas.constants import CHI_SQUARE_99, EXACT, FittedExpression, fit_constants, free_places
+from edgewise.formulas.constants import CHI_SQUARE_99, EXACT, FittedExpression, fit_constants, free_places, root_weights
 from edgewise.formulas.expression import (
     Add,
     Call,
@@ -205,10 +205,7 @@ def with_decided_digits(node: Expression, x: np.ndarray, y: np.ndarray, weight: 
     jacobian = derivatives[:, places]
     if not places or len(y) <= len(places) or not (np.isfinite(predicted).all() and np.isfinite(jacobian).all()):
         return node
-    if weight is None:
-        root = np.ones(len(y))
-    else:
-        root = np.sqrt(weight / weight.mean())
+    root = root_weights(weight, len(y))
     jacobian = jacobian * root[:, None]
     squares = float(np.sum(((predicted - y) * root) ** 2))
     variance = squares / (len(y) - len(places))

@@ -99,6 +99,48 @@ def free_places(node: Expression) -> list[int]:
     return [place for place, part in enumerate(numbers) if part.exact is None]
 
 
+@dataclass(frozen=True)
+class FreeConstants:
+    """The free constants of a formula as a vector."""
+
+    node: Expression  # the formula
+    values: np.ndarray  # all its numbers in the order of `constant_values`
+    exact: tuple[Exact | None, ...]  # their closed forms
+    places: list[int]  # places of the free ones among them
+
+    @classmethod
+    def of(cls, node: Expression) -> FreeConstants:
+        """Those of a formula."""
+        numbers = [part for part in walk(node) if isinstance(part, Number)]
+        exact = tuple(part.exact for part in numbers)
+        places = [place for place, form in enumerate(exact) if form is None]
+        return cls(node, np.array([part.value for part in numbers]), exact, places)
+
+    @property
+    def start(self) -> np.ndarray:
+        """Their values in the formula."""
+        return self.values[self.places]
+
+    def formula(self, free: np.ndarray) -> Expression:
+        """The formula with other values of them."""
+        values = self.values.copy()
+        values[self.places] = free
+        return with_constants(self.node, values, self.exact)
+
+    def spread(self, errors: np.ndarray) -> tuple[float, ...]:
+        """Numbers for the free constants, and 0 for the others, in the order of `constant_values`."""
+        every = np.zeros(len(self.values))
+        every[self.places] = errors
+        return tuple(every.tolist())
+
+
+def root_weights(weights: np.ndarray | None, rows: int) -> np.ndarray:
+    """Square roots of weights of mean 1, (N,), by which residuals are multiplied; 1 without weights."""
+    if weights is None:
+        return np.ones(rows)
+    return np.sqrt(weights / weights.mean())
+
+
 def fit_constants(
     node: Expression,
     x: np.ndarray,
@@ -109,41 +151,30 @@ def fit_constants(
     budget: Budget = NO_LIMIT,
 ) -> FittedExpression | None:
     """Fit the free constants of a formula to data by Levenberg-Marquardt."""
-    places = free_places(node)
-    numbers = [part for part in walk(node) if isinstance(part, Number)]
-    exact = [part.exact for part in numbers]
-    values = np.array([part.value for part in numbers])
-    if weight is None:
-        root = None
-    else:
-        root = np.sqrt(weight / weight.mean())
+    constants = FreeConstants.of(node)
+    root = root_weights(weight, len(y))
 
     def residuals_and_jacobian(free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        trial = values.copy()
-        trial[places] = free
-        predicted, derivatives = values_and_derivatives(with_constants(node, trial, exact), x)
-        residuals = predicted - y
-        jacobian = derivatives[:, places]
-        if root is None:
-            return (residuals, jacobian)
-        return (residuals * root, jacobian * root[:, None])
+        predicted, derivatives = values_and_derivatives(constants.formula(free), x)
+        return (predicted - y) * root, derivatives[:, constants.places] * root[:, None]
 
-    limits = LeastSquaresLimits(steps=steps if places else 0, is_over=lambda: budget.is_over)
-    fit = least_squares(residuals_and_jacobian, values[places], rule=CONSTANT_DAMPING, limits=limits)
+    count = len(constants.places)
+    limits = LeastSquaresLimits(steps=steps if count else 0, is_over=lambda: budget.is_over)
+    fit = least_squares(residuals_and_jacobian, constants.start, rule=CONSTANT_DAMPING, limits=limits)
     if fit is None:
         return None
-    values[places] = fit.x
-    errors = np.zeros(len(values))
     spend(50 * CALL_WORK)
-    if places:
-        variance = fit.loss / max(len(y) - len(places), 1)
-        with np.errstate(over="ignore", invalid="ignore"):
-            gram = fit.jacobian.T @ fit.jacobian
-            if np.isfinite(gram).all():
-                errors[places] = np.sqrt(np.abs(np.diag(np.linalg.pinv(gram, hermitian=True))) * variance)
-            else:
-                errors[places] = math.inf
-    return FittedExpression(with_constants(node, values, exact), fit.loss / len(y), tuple(errors.tolist()))
+    errors = standard_errors(fit.jacobian, fit.loss / max(len(y) - count, 1))
+    return FittedExpression(constants.formula(fit.x), fit.loss / len(y), constants.spread(errors))
+
+
+def standard_errors(jacobian: np.ndarray, variance: float) -> np.ndarray:
+    """Standard errors of fitted numbers from the derivatives (N, P) of residuals with a variance; (P,)."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        gram = jacobian.T @ jacobian
+        if not np.isfinite(gram).all():
+            return np.full(len(gram), math.inf)
+        return np.sqrt(np.abs(np.diag(np.linalg.pinv(gram, hermitian=True))) * variance)
 
 
 def without_redundant_constants(

@@ -26,6 +26,7 @@ from edgewise.formulas.algebra import simplify
 from edgewise.formulas.constants import (
     EXACT,
     FittedExpression,
+    FreeConstants,
     fit_constants,
     free_places,
     recognise,
@@ -369,26 +370,22 @@ def _without_variable(node: Expression, index: int, number: Number) -> Expressio
 def _fitted(node: Expression, values: np.ndarray, rows: Groups, budget: Budget) -> FamilyFit | None:
     """All shared numbers and all constants by group by Levenberg-Marquardt, with their standard errors."""
     inputs, (count, parameters) = rows.x.shape[1], values.shape
-    shifted, owners = _with_shifts(node, inputs)
-    numbers = [part for part in walk(shifted) if isinstance(part, Number)]
-    base = np.array([part.value for part in numbers])
-    exact = [part.exact for part in numbers]
-    shared = [k for k, part in enumerate(numbers) if part.exact is None and k not in owners]
+    shared = FreeConstants.of(node)
+    by_group = range(inputs, inputs + parameters)
+    first = len(shared.places)  # of the constants by group among all that are fitted
     root = np.sqrt(rows.weights)
     everyone = np.arange(len(rows.y))
 
     def residuals_and_jacobian(free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        trial = base.copy()
-        trial[shared] = free[: len(shared)]
-        own = free[len(shared) :].reshape(count, parameters)
-        predicted, derivatives = values_and_derivatives(with_constants(shifted, trial, exact), rows.with_values(own))
+        own = free[first:].reshape(count, parameters)
+        predicted, slopes = values_and_derivatives(shared.formula(free[:first]), rows.with_values(own), by_group)
         jacobian = np.zeros((len(rows.y), len(free)))
-        jacobian[:, : len(shared)] = derivatives[:, shared]
-        for place, parameter in owners.items():
-            jacobian[everyone, len(shared) + rows.codes * parameters + parameter] += derivatives[:, place]
+        jacobian[:, :first] = slopes[:, shared.places]
+        for parameter in range(parameters):
+            jacobian[everyone, first + rows.codes * parameters + parameter] = slopes[:, parameter - parameters]
         return (predicted - rows.y) * root, jacobian * root[:, None]
 
-    start = np.concatenate([base[shared], values.ravel()])
+    start = np.concatenate([shared.start, values.ravel()])
     limits = LeastSquaresLimits(steps=FAMILY_STEPS if len(start) else 0, is_over=lambda: budget.is_over)
     fit = least_squares(residuals_and_jacobian, start, rule=FAMILY_DAMPING, limits=limits)
     if fit is None:
@@ -399,35 +396,13 @@ def _fitted(node: Expression, values: np.ndarray, rows: Groups, budget: Budget) 
     if not np.isfinite(gram).all():
         return None
     errors = np.sqrt(np.abs(np.diag(np.linalg.pinv(gram, hermitian=True))) * variance) / scale
-    base[shared] = fit.x[: len(shared)]
-    kept = [k for k in range(len(numbers)) if k not in owners]
-    shared_errors = np.zeros(len(kept))
-    shared_errors[[kept.index(k) for k in shared]] = errors[: len(shared)]
     return FamilyFit(
-        with_constants(node, base[kept], [exact[k] for k in kept]),
-        fit.x[len(shared) :].reshape(count, parameters),
-        errors[len(shared) :].reshape(count, parameters),
-        tuple(shared_errors.tolist()),
+        shared.formula(fit.x[:first]),
+        fit.x[first:].reshape(count, parameters),
+        errors[first:].reshape(count, parameters),
+        shared.spread(errors[:first]),
         fit.loss / len(rows.y),
     )
-
-
-def _with_shifts(node: Expression, inputs: int) -> tuple[Expression, dict[int, int]]:
-    """The law with a number 0 added to each constant by group, and the constant of each of these numbers by place.
-
-    The derivative by a constant is the sum of the derivatives by its added numbers.
-    """
-    added: list[tuple[Number, int]] = []
-
-    def with_shift(part: Expression) -> Expression | None:
-        if not (isinstance(part, Variable) and part.index >= inputs):
-            return None
-        added.append((Number(0.0), part.index - inputs))
-        return Add((part, added[-1][0]))
-
-    shifted = exchanged(node, with_shift)
-    numbers = [part for part in walk(shifted) if isinstance(part, Number)]
-    return shifted, {next(k for k, n in enumerate(numbers) if n is number): owner for number, owner in added}
 
 
 def _entry(

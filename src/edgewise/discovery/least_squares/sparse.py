@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgewise.formulas.constants import root_weights
 from edgewise.formulas.expression import Add, Expression, Multiply, Number, exact_number
 from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, spend
 from edgewise.settings import ABOVE_ZERO
@@ -54,10 +55,7 @@ def eliminated(matrix: np.ndarray, target: np.ndarray, weight: np.ndarray | None
     """
     if not (np.isfinite(matrix).all() and np.isfinite(target).all()) or len(matrix) <= matrix.shape[1]:
         return []
-    if weight is None:
-        root = np.ones(len(target))
-    else:
-        root = np.sqrt(weight / weight.mean())
+    root = root_weights(weight, len(target))
     lengths = np.maximum(np.linalg.norm(matrix * root[:, None], axis=0), ABOVE_ZERO)
     rows = matrix * root[:, None] / lengths
     goal = target * root
