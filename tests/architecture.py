@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 # Imports point down, and rooms of one rank don't import each other.
 RANKS = (
     {"errors", "escaping", "lazy"},
-    {"files", "checks", "settings", "outcomes", "presentation"},
+    {"files", "checks", "settings", "outcomes", "presentation", "metrics"},
     {"processes"},
     {"ops"},
     {"nn"},
