@@ -20,7 +20,7 @@ from edgewise.pde.problem.evaluation import (
 from edgewise.pde.problem.fields import Field
 from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, Rule, integrals_by
 from edgewise.pde.problem.interfaces import two_sided
-from edgewise.pde.problem.linearise import linearise, smooth_jet
+from edgewise.pde.problem.linearisation import linearise, smooth_jet
 
 if TYPE_CHECKING:
     from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm

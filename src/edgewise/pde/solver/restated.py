@@ -25,7 +25,7 @@ from edgewise.pde.problem.evaluation import (
     wave_residuals,
     wave_scale,
 )
-from edgewise.pde.problem.linearise import Jet, linearise, smooth_jet
+from edgewise.pde.problem.linearisation import Jet, linearise, smooth_jet
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm, probes, strong_form_of, with_integrals_by
 from edgewise.pde.solver.solution import Solution, field_values
 from edgewise.pde.spaces.networks import scaled

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.integrals import at_places
-from edgewise.pde.problem.linearise import Jet, Key, linearise, residuals_at
+from edgewise.pde.problem.linearisation import Jet, Key, linearise, residuals_at
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis, Table, along, product_numbers, product_values
 from edgewise.settings import ABOVE_ZERO

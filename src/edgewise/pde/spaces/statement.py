@@ -16,7 +16,7 @@ from edgewise.pde.problem.enough import flow_through, integrates_past, needs_no_
 from edgewise.pde.problem.evaluation import EvaluationContext, is_linear_in_fields
 from edgewise.pde.problem.fields import Field, Index
 from edgewise.pde.problem.integrals import PlaceRecorder
-from edgewise.pde.problem.linearise import Key, linearise
+from edgewise.pde.problem.linearisation import Key, linearise
 from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES, ResidualTerm, StrongForm, probes
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.blocks import ClosingBlock, ConstantBlock, EquationBlock, PastValues, RowBlock, normal_of

@@ -25,7 +25,7 @@ from edgewise.pde.domains.domain import TIME, Box, Domain, Piece
 from edgewise.pde.domains.mesh import FACE_POINTS, Mesh
 from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.pde.problem.collocation import Collocation, points_with
-from edgewise.pde.problem.linearise import linearise, zero_jet
+from edgewise.pde.problem.linearisation import linearise, zero_jet
 from edgewise.pde.problem.singular import Corner, SingularFunctions, Terms, corners_of, holes_of
 from edgewise.pde.spaces.networks import EnrichedNetwork, TensorNetwork
 from edgewise.pde.tiers.collocation.stationary import Stage

@@ -21,7 +21,7 @@ from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.pde.domains.domain import Box, Domain
 from edgewise.pde.domains.mesh import Mesh, even_lines
 from edgewise.pde.problem.collocation import Collocation, points_with
-from edgewise.pde.problem.linearise import linearise, smooth_jet
+from edgewise.pde.problem.linearisation import linearise, smooth_jet
 from edgewise.pde.problem.strong_form import StrongForm
 from edgewise.pde.spaces.networks import TensorNetwork
 from edgewise.settings import ABOVE_ZERO

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.pde.problem.linearise import linearise, smooth_jet, zero_jet
+from edgewise.pde.problem.linearisation import linearise, smooth_jet, zero_jet
 from edgewise.pde.problem.strong_form import ResidualTerm, probes
 from edgewise.pde.spaces.axis import SplineAxis, dense
 from edgewise.pde.spaces.blocks import normal_of

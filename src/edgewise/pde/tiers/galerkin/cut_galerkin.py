@@ -9,7 +9,7 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.pde.problem.fields import Index
-from edgewise.pde.problem.linearise import linearise, zero_jet
+from edgewise.pde.problem.linearisation import linearise, zero_jet
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.tiers.galerkin.cut_grid import SEAM_WEIGHT, CutGrid
 from edgewise.settings import ABOVE_ZERO

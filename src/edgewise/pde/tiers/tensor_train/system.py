@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from edgewise.pde.problem.fields import Index
-from edgewise.pde.problem.linearise import linearise, residuals_at, zero_jet
+from edgewise.pde.problem.linearisation import linearise, residuals_at, zero_jet
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis, dense
 from edgewise.pde.spaces.blocks import normal_of

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from edgewise.pde import PDE, Box, Dirichlet, Initial, Interval, Neumann, Time, integral
-from edgewise.pde.problem.linearise import linearise, residuals_at, smooth_jet, zero_jet
+from edgewise.pde.problem.linearisation import linearise, residuals_at, smooth_jet, zero_jet
 
 SQUARE = Box(x=(0, 1), y=(0, 2))
 
