@@ -30,9 +30,9 @@ def kan(task, X, y, seed, groups=None):
 
 def core(task, X, y, seed):
     """The additive core alone: REML with the pairs that it chooses, with squares or logistic loss, no hidden nodes."""
-    from edgewise.model_selection.additive import fit_additive
-    from edgewise.model_selection.additive.families import Bernoulli, Multinomial
-    from edgewise.model_selection.additive.reweighting import FamilySolver
+    from edgewise.gam import fit_additive
+    from edgewise.gam.families import Bernoulli, Multinomial
+    from edgewise.gam.reweighting import FamilySolver
 
     if task == "regression":
         model = fit_additive(X, y)

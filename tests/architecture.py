@@ -8,12 +8,13 @@ from pathlib import PurePosixPath
 # Imports point down, and rooms of one rank don't import each other.
 RANKS = (
     {"errors", "escaping", "lazy"},
-    {"files", "checks", "settings", "outcomes", "presentation"},
+    {"files", "checks", "settings", "outcomes", "presentation", "metrics"},
     {"processes"},
     {"ops"},
     {"nn"},
     {"formulas"},
     {"train"},
+    {"gam"},
     {"model_selection", "checkpoint"},
     {"discovery"},
     {"interpret"},
@@ -65,6 +66,7 @@ HEAVY = {
         "export",
         "formulas",
         "discovery",
+        "gam",
         "interpret",
         "model_selection",
         "pde.spaces",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         explore,
         export,
         formulas,
+        gam,
         interpret,
         model_selection,
         nn,

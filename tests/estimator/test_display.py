@@ -9,7 +9,7 @@ import torch
 from edgewise import KAN, KANClassifier, KANRegressor
 from edgewise.errors import InputError
 from edgewise.estimator import KANSurvival, load_estimator, save_estimator
-from edgewise.estimator.reporting import alike_sentences, explained, r2_with_error
+from edgewise.estimator.reporting import alike_sentences, explained
 from edgewise.plot import edge_curves, effect_curves, network_diagram
 from edgewise.plot.themes import COLORS
 from edgewise.tables.columns import NumberInput
@@ -215,16 +215,6 @@ def test_a_report_explains_every_class_each_in_its_colour(classifier):
     assert lines and titles(drawn["oak"])[0] == "long"
     legend = drawn[""].legends[0]
     assert [text.get_text() for text in legend.get_texts()] == ["ash", "elm", "oak"]
-
-
-def test_the_standard_error_of_r2_is_that_of_resampling():
-    rng = np.random.default_rng(0)
-    y = rng.normal(size=400)
-    prediction = y + 0.5 * rng.normal(size=400)
-    score, error = r2_with_error(y, prediction)
-    draws = [r2_with_error(y[rows], prediction[rows])[0] for rows in rng.integers(400, size=(400, 400))]
-    assert score == pytest.approx(1 - ((y - prediction) ** 2).sum() / ((y - y.mean()) ** 2).sum())
-    assert error == pytest.approx(np.std(draws), rel=0.2)
 
 
 def test_columns_that_are_nearly_the_same_are_named():

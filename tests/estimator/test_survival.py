@@ -8,7 +8,7 @@ from sklearn.exceptions import NotFittedError
 import edgewise
 from edgewise import KANSurvival
 from edgewise.errors import CheckpointError, EdgewiseWarning, InputError
-from edgewise.estimator.concordance import concordance_index
+from edgewise.metrics import concordance_index
 
 
 def sampled(rows, seed=0, noise=2):

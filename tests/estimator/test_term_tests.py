@@ -6,8 +6,8 @@ import pytest
 import edgewise
 from edgewise import KANClassifier, KANRegressor
 from edgewise.estimator.display import SUMMARY_TERMS
-from edgewise.model_selection.additive import FamilySolver, fit_additive, summarise
-from edgewise.model_selection.additive.families import LogNormal
+from edgewise.gam import FamilySolver, fit_additive, summarise
+from edgewise.gam.families import LogNormal
 
 
 @pytest.fixture(scope="module")

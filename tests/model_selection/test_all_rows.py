@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.model_selection.additive.families import Bernoulli, Gaussian, Multinomial, Poisson
-from edgewise.model_selection.additive.normal import normal_matrix
-from edgewise.model_selection.additive.solving import estimate
+from edgewise.gam.families import Bernoulli, Gaussian, Multinomial, Poisson
+from edgewise.gam.normal import normal_matrix
+from edgewise.gam.solving import estimate
 from edgewise.model_selection.all_rows import AllRows
 from edgewise.model_selection.automatic import _fit_report, auto_fit
 from edgewise.model_selection.search.candidates import Candidate, FitCache, Samples, with_own_covariances

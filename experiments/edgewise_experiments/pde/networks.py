@@ -12,8 +12,9 @@ from torch import nn
 from edgewise import MLP, LevenbergMarquardt, fit
 from edgewise.outcomes import ProgressCallback
 from edgewise.pde import Collocation
-from edgewise.pde.solver.network import fit_hidden_grids_, network_for, refined
+from edgewise.pde.solver.network import fit_hidden_grids_, network_for
 from edgewise.pde.solver.solution import errors_of
+from edgewise.pde.spaces.networks import refined
 from edgewise.train import StepEvent
 from edgewise_experiments.problems.named_equations import named_equation
 from edgewise_experiments.runner.jobs import Job, working_seconds

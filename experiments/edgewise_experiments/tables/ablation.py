@@ -15,10 +15,10 @@ from functools import partial
 import numpy as np
 
 from edgewise import KANClassifier, KANRegressor
-from edgewise.compare import measures
 from edgewise.errors import EdgewiseWarning
 from edgewise.estimator.base import KANEstimator
-from edgewise.model_selection.additive import AdditivePolicy
+from edgewise.gam import AdditivePolicy
+from edgewise.metrics import measures
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.policy import SearchPolicy, SearchSettings
 from edgewise.outcomes import Progress, ProgressCallback

@@ -11,7 +11,7 @@ from io import StringIO
 
 import numpy as np
 
-from edgewise.compare import measures
+from edgewise.metrics import measures
 
 Prediction = tuple[np.ndarray, np.ndarray | None, np.ndarray | None, int]
 """Predicted values or classes, probabilities, class labels, and the number of parameters of the model."""

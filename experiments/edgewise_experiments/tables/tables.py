@@ -19,8 +19,9 @@ from operator import eq, gt
 import numpy as np
 
 from edgewise import EdgewiseWarning, KANClassifier, KANRegressor
-from edgewise.compare import iterate_baselines, measures
+from edgewise.compare import iterate_baselines
 from edgewise.datasets import load_knots
+from edgewise.metrics import measures
 from edgewise.outcomes import Progress, ProgressCallback
 from edgewise_experiments.knots.slope_rule import SLOPE_COLUMNS, SlopeRule
 from edgewise_experiments.runner.jobs import RowCallback, RowProgress, require_complete, working_seconds

@@ -1,8 +1,7 @@
 """The models a KAN is compared with, and advice on which kind of model suits a table.
 
 `advise` is the door for a table: it trains small models of several kinds on it and answers the guide of the KAN paper.
-`iterate_baselines` trains a linear model and gradient boosting on the same split as a KAN; `measures`,
-`standard_error` and `paired_error` score predictions.
+`iterate_baselines` trains a linear model and gradient boosting on the same split as a KAN.
 """
 
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
     from edgewise.compare.advice import Advice, Branch, advise
-    from edgewise.compare.baselines import BaselineResult, iterate_baselines, measures, paired_error, standard_error
+    from edgewise.compare.baselines import BaselineResult, iterate_baselines
 
 __all__ = [
     "Advice",
@@ -19,9 +18,6 @@ __all__ = [
     "Branch",
     "advise",
     "iterate_baselines",
-    "measures",
-    "paired_error",
-    "standard_error",
 ]
 
 import_on_demand(__name__)

@@ -13,9 +13,10 @@ import torch
 from numpy.typing import ArrayLike
 
 from edgewise.checks import check_number
-from edgewise.compare.baselines import iterate_baselines, measures, standard_error
+from edgewise.compare.baselines import iterate_baselines
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
+from edgewise.metrics import MEASURED, score
 from edgewise.nn.mlp import MLP
 from edgewise.outcomes import Progress, ProgressCallback, check_progress
 from edgewise.settings import ABOVE_ZERO
@@ -339,8 +340,8 @@ class Measurement:
         return self._scored(prediction, count, time.perf_counter() - start)
 
     def _scored(self, prediction: np.ndarray, parameters: int, seconds: float) -> ModelScore:
-        score = next(iter(measures(self.task, self.rows.y_test, prediction).values()))
-        return ModelScore(score, standard_error(self.task, self.rows.y_test, prediction), parameters, seconds)
+        reached = score(MEASURED[self.task][0], self.rows.y_test, prediction)
+        return ModelScore(reached.value, reached.error, parameters, seconds)
 
     def _left(self, end: float) -> float | None:
         """Seconds until this share of the time limit has passed, at least `LEAST`; None without a limit."""

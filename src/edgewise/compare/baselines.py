@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edgewise.errors import InputError, missing_extra
+from edgewise.metrics import MEASURED, METRICS, class_codes, measures, score
 from edgewise.outcomes import Progress, ProgressCallback, check_progress
 
 try:
@@ -47,7 +48,7 @@ class BaselineResult:
     score : float
         R² or accuracy; NaN where the fit failed.
     metrics : dict
-        All measures, see `measures`.
+        All measures: r2, rmse and mae, or accuracy, balanced_accuracy and log_loss.
     parameters : int
         Learned numbers: coefficients and intercepts; for trees two per split (column, threshold) and one per leaf.
     seconds : float
@@ -146,109 +147,16 @@ def iterate_baselines(
                 model, parameters, settings = learner(data, report)
                 prediction, probabilities = data.predict_test(model)
                 metrics = measures(task, data.y_test, prediction, probabilities, data.classes)
-                error = standard_error(task, data.y_test, prediction)
+                error = score(MEASURED[task][0], data.y_test, prediction).error
             except (ValueError, ArithmeticError, np.linalg.LinAlgError) as failure:
                 note = f"{name} could not be fitted: {' '.join(str(failure).split())[:200]}"
                 yield BaselineResult(name, math.nan, {}, 0, time.perf_counter() - start, {}, notes=(note,))
                 continue
         report(1.0)
         notes = sorted({f"{name}: {' '.join(str(one.message).split())[:200]}" for one in caught})
-        score = next(iter(metrics.values()))
+        value = metrics[MEASURED[task][0]]
         seconds = time.perf_counter() - start
-        yield BaselineResult(name, score, metrics, parameters, seconds, settings, error, tuple(notes), prediction)
-
-
-def measures(
-    task: str,
-    y: ArrayLike,
-    prediction: np.ndarray,
-    probabilities: ArrayLike | None = None,
-    classes: ArrayLike | None = None,
-) -> dict[str, float]:
-    """Measure predictions of test rows; the first entry is the score.
-
-    Parameters
-    ----------
-    task : str
-        "regression" or "classification".
-    y : array-like of shape (N,)
-        Numbers or labels.
-    prediction : ndarray of shape (N,)
-        Predicted numbers or labels.
-    probabilities : array-like of shape (N, C), optional
-        Probabilities of the classes.
-    classes : array-like of shape (C,), optional
-        Labels of the columns of `probabilities`.
-
-    Returns
-    -------
-    dict
-        Regression: r2 (NaN where y is constant), and rmse and mae in the unit of y. Classification: accuracy,
-        balanced_accuracy, the mean of the recalls of the classes, and with probabilities log_loss in nats, where a
-        probability counts as at least 1e-15.
-
-    Examples
-    --------
-    >>> measures("classification", ["a", "b"], np.array(["a", "a"]))
-    {'accuracy': 0.5, 'balanced_accuracy': 0.5}
-    """
-    y = np.asarray(y)
-    if task == "classification":
-        right = y == prediction
-        recalls = [float(right[y == label].mean()) for label in np.unique(y)]
-        result = {"accuracy": float(right.mean()), "balanced_accuracy": float(np.mean(recalls))}
-        if probabilities is not None:
-            result["log_loss"] = _log_loss(y, np.asarray(probabilities), np.asarray(classes))
-        return result
-    error = y - prediction
-    spread = float(np.mean((y - y.mean()) ** 2))
-    squared = float(np.mean(error**2))
-    r2 = 1 - squared / spread if spread > 0 else math.nan
-    return {"r2": r2, "rmse": math.sqrt(squared), "mae": float(np.mean(np.abs(error)))}
-
-
-def standard_error(task: str, y: ArrayLike, prediction: np.ndarray) -> float:
-    """Return the standard error of the score of `measures` from the choice of the test rows; NaN for one row.
-
-    This is the delta method: the standard error of the mean of the rows' influences on the score.
-
-    Examples
-    --------
-    >>> standard_error("classification", ["a", "b", "a", "b"], np.array(["a", "a", "a", "a"]))
-    0.25
-    """
-    influence = _influence(task, np.asarray(y), prediction)
-    if len(influence) > 1:
-        return float(influence.std() / math.sqrt(len(influence)))
-    return math.nan
-
-
-def paired_error(task: str, y: ArrayLike, one: np.ndarray, other: np.ndarray) -> float:
-    """Return the standard error of the difference of two models' scores on the same rows.
-
-    It is smaller than that of either score where the models err on the same rows.
-
-    Examples
-    --------
-    >>> truth, one, other = np.array([1, 0, 1, 0]), np.array([1, 0, 1, 1]), np.array([1, 0, 0, 1])
-    >>> round(paired_error("classification", truth, one, other), 3)
-    0.217
-    """
-    gap = _influence(task, np.asarray(y), one) - _influence(task, np.asarray(y), other)
-    if len(gap) > 1:
-        return float(gap.std() / math.sqrt(len(gap)))
-    return math.nan
-
-
-def _influence(task: str, y: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    """Influence of each row on the score, times the number of rows."""
-    if task == "classification":
-        return (y == prediction).astype(np.float64)
-    squares = (y - prediction) ** 2
-    spread = (y - y.mean()) ** 2
-    if not spread.any():
-        return np.full(len(y), math.nan)
-    return (squares.mean() / spread.mean() * spread - squares) / spread.mean()
+        yield BaselineResult(name, value, metrics, parameters, seconds, settings, error, tuple(notes), prediction)
 
 
 @dataclass(frozen=True)
@@ -331,7 +239,8 @@ class SplitTable:
         """Return the mean squared error of the standardised target, or the log loss, of a model on training rows."""
         if self.task == "regression":
             return float(np.mean((model.predict(self.X[rows]) - self.y[rows]) ** 2))
-        return _log_loss(self.y[rows], model.predict_proba(self.X[rows]), np.asarray(model.classes_))
+        codes = class_codes(self.y[rows], model.classes_)
+        return METRICS["log_loss"].evaluate(codes, model.predict_proba(self.X[rows]))[0]
 
     def predict_test(self, model: Any) -> tuple[np.ndarray, np.ndarray | None]:
         """Return predictions for the test rows in the user's labels or units, and probabilities of the classes."""
@@ -339,14 +248,6 @@ class SplitTable:
             return model.predict(self.X_test) * self.scale + self.shift, None
         probabilities = model.predict_proba(self.X_test)
         return self.classes[probabilities.argmax(1)], probabilities
-
-
-def _log_loss(y: np.ndarray, probabilities: np.ndarray, classes: np.ndarray) -> float:
-    """Log loss where labels may be missing among `classes`, which `sklearn.metrics.log_loss` refuses."""
-    position = {label: i for i, label in enumerate(classes.tolist())}
-    codes = np.array([position.get(label, -1) for label in y.tolist()])
-    chosen = np.where(codes < 0, 0.0, probabilities[np.arange(len(codes)), codes])
-    return float(-np.log(np.clip(chosen, 1e-15, 1.0)).mean())
 
 
 def fit_linear(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Settings]:

@@ -22,7 +22,7 @@ from edgewise.errors import InputError
 from edgewise.estimator.columns.constraints import Bounds, column_constraints, given_knowledge, knowledge_sentence
 from edgewise.estimator.columns.reading import Rows
 from edgewise.estimator.display import EstimatorDisplay
-from edgewise.model_selection.additive import AdditiveSummary
+from edgewise.gam import AdditiveSummary
 from edgewise.model_selection.automatic import AutoResult, auto_fit, network_error_bars, output_limits, problem_of
 from edgewise.model_selection.fixed_shape import InterruptedTraining, shape_of, train_shape
 from edgewise.model_selection.search.candidates import Fitted, Samples

@@ -19,10 +19,11 @@ from edgewise.errors import InputError
 from edgewise.estimator.explaining import RowExplainer
 from edgewise.interpret.attribution.effects import mean_contributions, partial_dependence
 from edgewise.interpret.attribution.explanations import constant_sentence
+from edgewise.metrics import METRICS, Score
 from edgewise.presentation import column_texts, html_table, number_text, percent_text, r2_text, text_table
 
 if TYPE_CHECKING:
-    from edgewise.model_selection.additive import AdditiveSummary
+    from edgewise.gam import AdditiveSummary
     from edgewise.plot.network.views import NetworkColumn, NetworkView, PredictionView
     from edgewise.plot.style import Figure
     from edgewise.plot.themes import Theme
@@ -152,7 +153,7 @@ class EstimatorDisplay(RowExplainer):
         """Summarise the model: shape, score, what each input does to the prediction, and tests of the terms.
 
         Effective degrees of freedom, statistics and p-values of the terms are known for additive models, with or
-        without pairs; see `summarise` in `edgewise.model_selection.additive`.
+        without pairs; see `summarise` in `edgewise.gam`.
 
         Parameters
         ----------
@@ -478,15 +479,14 @@ class EstimatorDisplay(RowExplainer):
         made = self._held_out()
         if made is None:
             return []
-        name, score, error = made
-        if name == "R²":
-            text = r2_text(score)
+        if made.name == METRICS["r2"].name:
+            text = r2_text(made.value)
         else:
-            text = number_text(score, 3)
-        return [(f"held-out {name}", f"{text} ± {number_text(error, 2)}")]
+            text = number_text(made.value, 3)
+        return [(f"held-out {made.name}", f"{text} ± {number_text(made.error, 2)}")]
 
-    def _held_out(self) -> tuple[str, float, float] | None:
-        """Return name, value and standard error of the held-out score of the model that the search chose."""
+    def _held_out(self) -> Score | None:
+        """Return the held-out score of the model that the search chose; None where no row was held out."""
         search: Any = getattr(self, "search_", None)
         chosen = None if search is None else search.chosen_trial
         if chosen is None or not np.isfinite(chosen.loss):
@@ -494,10 +494,10 @@ class EstimatorDisplay(RowExplainer):
         loss = chosen.loss
         error = chosen.error
         if hasattr(self, "classes_"):
-            return "log loss", loss, error
+            return Score("log loss", loss, error, higher_is_better=False)
         if getattr(self, "loss", "squared") != "squared":
-            return "loss", loss, error
-        return "R²", 1 - loss, error  # the loss of scaled targets is a share of their variance
+            return Score("loss", loss, error, higher_is_better=False)
+        return Score("R²", 1 - loss, error)  # the loss of scaled targets is a share of their variance
 
     def _repr_html_(self) -> str:
         if not hasattr(self, "model_"):

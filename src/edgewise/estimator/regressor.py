@@ -13,14 +13,15 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import NotFittedError
-from sklearn.metrics import r2_score
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from edgewise.checks import check_number, is_number
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows, standardisation
 from edgewise.estimator.columns.constraints import Bounds, checked_bounds
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
+from edgewise.estimator.columns.targets import check_finite
+from edgewise.metrics import mean_r_squared
 from edgewise.model_selection.automatic import STANDARDISED, family_of
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.policy import SearchSettings
@@ -340,7 +341,11 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         -------
         float
         """
-        return float(r2_score(y, self._like_y(self._predicted(self._codes(X))), sample_weight=sample_weight))
+        predicted = self._like_y(self._predicted(self._codes(X)))
+        observed = np.asarray(y, dtype=np.float64)
+        check_finite(observed, "y")
+        check_consistent_length(predicted, observed, sample_weight)
+        return mean_r_squared(observed, predicted, sample_weight)
 
     def predict_interval(self, X: Rows, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Predict intervals that contain a share `level` of new targets.

@@ -25,6 +25,7 @@ from edgewise.interpret.attribution.explanations import (
     are_two_classes,
     explain_global,
 )
+from edgewise.metrics import Score, score
 from edgewise.plot import (
     confusion,
     edge_curves,
@@ -109,7 +110,7 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
     split = {"training": me.training_rows_}
     if y is not None:
         split["test"] = len(codes)
-    score: dict[str, Any] = {
+    scored: dict[str, Any] = {
         "models": [] if y is None else [_scored(model, X, y)],
         "score_name": "accuracy" if classes else "R²" if hasattr(model, "target_scaling_") else "concordance",
         "score_percent": bool(classes),
@@ -119,12 +120,12 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
     else:
         cautions = alike_sentences(codes, me.encoder_.inputs)
     if y is None and (held_out := model._held_out()) is not None:
-        score = held_out_parts(model, *held_out)
+        scored = held_out_parts(model, held_out)
         cautions.append(HELD_OUT_TEXT)
     elif y is None:
         cautions.append("No test rows were given, so how well the model predicts is not known here.")
     compared: list[ReportFigure] = []
-    if y is not None and score["score_name"] != "concordance":  # of survival times predictions are risks
+    if y is not None and scored["score_name"] != "concordance":  # of survival times predictions are risks
         if len(getattr(me, "target_names_", ()) or ()) > 1:
             names = list(me.target_names_)
         else:
@@ -152,7 +153,7 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
         versions=package_versions(),
         seed=seed,
         cautions=cautions,
-        **score,
+        **scored,
         **explanation_parts(explanation),
         **inference_parts(model),
         **_formula_parts(model),
@@ -160,14 +161,14 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
     return Report(content)
 
 
-def held_out_parts(model: EstimatorDisplay, name: str, score: float, error: float) -> dict[str, Any]:
+def held_out_parts(model: EstimatorDisplay, held_out: Score) -> dict[str, Any]:
     """Return the parts of a report with the score on held-out rows of the search, in place of one on test rows."""
     me: Any = model
     return {
-        "models": [ModelResult(type(model).__name__, score, me.parameter_count_, error=error)],
-        "score_name": name,
+        "models": [ModelResult(type(model).__name__, held_out.value, me.parameter_count_, error=held_out.error)],
+        "score_name": held_out.name,
         "score_rows": "held-out rows",
-        "higher_is_better": name == "R²",
+        "higher_is_better": held_out.higher_is_better,
     }
 
 
@@ -375,13 +376,8 @@ def _scored(model: EstimatorDisplay, X: Any, y: Any) -> ModelResult:
     prediction = me.predict(X)
     if observed.shape != prediction.shape:
         raise InputError(f"y must have the shape of the predictions, {prediction.shape}, got {observed.shape}")
-    if hasattr(model, "classes_"):
-        right = (observed == prediction).mean()
-        score = float(right)
-        error = math.sqrt(right * (1 - right) / len(observed))
-    else:
-        score, error = r2_with_error(observed.astype(np.float64), prediction)
-    return ModelResult(type(model).__name__, score, me.parameter_count_, error=error)
+    reached = score("accuracy" if hasattr(model, "classes_") else "r2", observed, prediction)
+    return ModelResult(type(model).__name__, reached.value, me.parameter_count_, error=reached.error)
 
 
 def _error_sentences(model: EstimatorDisplay, X: Any, y: Any) -> list[str]:
@@ -410,21 +406,6 @@ def error_sentences(rmse: float, target: str, covered: float | None) -> list[str
     if covered is not None:
         sentences.append(f"The 90 % intervals contain {percent_text(covered)} of these rows.")
     return sentences
-
-
-def r2_with_error(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, float]:
-    """Return R² and its standard error by the delta method. Shapes: observed, predicted (n,)."""
-    # A. van der Vaart, Asymptotic Statistics, Cambridge 1998, chapter 3: the influence of a row on a ratio of means.
-    observed, predicted = (values.reshape(len(values), -1) for values in (observed, predicted))
-    squares = (observed - predicted) ** 2
-    spread = (observed - observed.mean(0)) ** 2
-    mean = squares.mean(0)
-    variance = spread.mean(0)
-    if not (variance > 0).all():
-        return math.nan, math.nan
-    ratio = mean / variance
-    influence = ((squares - ratio * spread) / variance).mean(1)
-    return float(1 - ratio.mean()), float(influence.std() / math.sqrt(len(observed)))
 
 
 def class_results(classes: Sequence[Any], observed: np.ndarray, predicted: np.ndarray) -> list[ClassResult]:

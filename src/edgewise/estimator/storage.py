@@ -26,7 +26,7 @@ from edgewise.estimator.columns.stored import (
 from edgewise.estimator.regressor import KANRegressor
 from edgewise.estimator.survival import KANSurvival
 from edgewise.formulas.serialisation import front_fields, front_from_fields
-from edgewise.model_selection.additive import AdditiveSummary
+from edgewise.gam import AdditiveSummary
 from edgewise.model_selection.automatic import family_of
 from edgewise.model_selection.search.records import SearchReport, Trial
 from edgewise.nn.elementary import Elementary

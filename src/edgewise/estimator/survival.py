@@ -17,9 +17,9 @@ from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows
 from edgewise.estimator.columns.constraints import column_constraints, given_knowledge
 from edgewise.estimator.columns.reading import NO_Y, Rows
 from edgewise.estimator.columns.stored import column_fields, knowledge_fields, read_columns, read_knowledge
-from edgewise.estimator.concordance import concordance_index
-from edgewise.model_selection.additive import AdditiveModel, AdditiveSummary, FamilySolver, fit_additive, summarise
-from edgewise.model_selection.additive.families import Cox
+from edgewise.gam import AdditiveModel, AdditiveSummary, FamilySolver, fit_additive, summarise
+from edgewise.gam.families import Cox
+from edgewise.metrics import score
 from edgewise.model_selection.search.cross_validation import folds, mean_and_error
 from edgewise.nn.model import KAN
 from edgewise.tables.scaling import AffineScaling
@@ -275,7 +275,7 @@ class KANSurvival(KANEstimator):
         return functions
 
     def score(self, X: Rows, y: Any) -> float:
-        """Return Harrell's concordance index of the risk scores, see `concordance_index`.
+        """Return Harrell's concordance index of the risk scores.
 
         Parameters
         ----------
@@ -293,8 +293,7 @@ class KANSurvival(KANEstimator):
             If y is invalid or no two rows are comparable.
         """
         risk = self.predict(X)
-        time, event = _time_and_event(y, len(risk)).T
-        return concordance_index(event > 0, time, risk)
+        return score("concordance", _time_and_event(y, len(risk)), risk).value
 
     # Files
 

@@ -13,6 +13,7 @@ from edgewise.formulas.domains import EXTRAPOLATED_SHARE
 from edgewise.formulas.expression import Number, walk
 from edgewise.formulas.family import Family
 from edgewise.formulas.formula import Formula
+from edgewise.metrics import r_squared
 from edgewise.nn.model import KAN
 from edgewise.outcomes import StopReason
 from edgewise.presentation import enumeration, html_table, number_text, percent_text, r2_text
@@ -249,9 +250,8 @@ class Front:
 
     def r_squared(self, place: int) -> float:
         """Share of the variance of the target that an entry explains, on held-out rows if there are any."""
-        error = _error(self.entries[place])
-        variance = self._judged_variance(self.entries[place])
-        return 1 - error / variance if variance > 0 else float(error == 0)
+        entry = self.entries[place]
+        return float(r_squared(_error(entry), self._judged_variance(entry)))
 
     def relative_error(self, place: int) -> float:
         """Root mean squared error of an entry over the standard deviation of the target, on held-out rows if any."""

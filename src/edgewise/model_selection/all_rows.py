@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset
 
-from edgewise.model_selection.additive.all_rows import held_out_losses, refined
-from edgewise.model_selection.additive.families import Family, LogNormal
-from edgewise.model_selection.additive.model import AdditiveModel
-from edgewise.model_selection.additive.reweighting.working import working_residual
-from edgewise.model_selection.additive.solving import Solution, with_strengths
+from edgewise.gam.all_rows import held_out_losses, refined
+from edgewise.gam.families import Family, LogNormal
+from edgewise.gam.model import AdditiveModel
+from edgewise.gam.reweighting.working import working_residual
+from edgewise.gam.solving import Solution, with_strengths
 from edgewise.model_selection.search.candidates import Estimate, Fitted, Samples, estimated, with_own_covariances
 from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.hidden_nodes import HiddenNodes

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.model_selection.additive.pairs import rank_pairs
+from edgewise.gam.pairs import rank_pairs
 from edgewise.nn.layers.initial import seed_of_start, seeded_generator
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN

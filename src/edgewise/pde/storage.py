@@ -38,9 +38,14 @@ from edgewise.ops.splines.knots import breakpoints_of
 from edgewise.outcomes import StopReason
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.singular import SINGULAR_KINDS, SingularFunctions
-from edgewise.pde.solver.network import PeriodicNetwork, SeparableNetwork
 from edgewise.pde.solver.solution import Solution, Stage
-from edgewise.pde.spaces.networks import EnrichedNetwork, TensorNetwork, WindowNetwork
+from edgewise.pde.spaces.networks import (
+    EnrichedNetwork,
+    PeriodicNetwork,
+    SeparableNetwork,
+    TensorNetwork,
+    WindowNetwork,
+)
 from edgewise.pde.tiers.tensor_train.network import LowRankNetwork
 from edgewise.pde.tiers.unknown_fields import UncertainNetwork
 

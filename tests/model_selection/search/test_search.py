@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.model_selection.additive.families import Bernoulli, Gaussian, Multinomial, Quantile
-from edgewise.model_selection.additive.policy import AdditivePolicy
+from edgewise.gam.families import Bernoulli, Gaussian, Multinomial, Quantile
+from edgewise.gam.policy import AdditivePolicy
 from edgewise.model_selection.search.candidates import (
     Candidate,
     FitCache,

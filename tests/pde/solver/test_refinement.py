@@ -9,10 +9,9 @@ from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet
 from edgewise.pde.solver.history import History
-from edgewise.pde.solver.network import SeparableNetwork, refined
 from edgewise.pde.solver.refinement import SEPARABLE, TENSOR, Plan, Refinement
 from edgewise.pde.solver.training import linear_method
-from edgewise.pde.spaces.networks import TensorNetwork
+from edgewise.pde.spaces.networks import SeparableNetwork, TensorNetwork, refined
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
 PI = math.pi

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise import KAN
 from edgewise.errors import SolutionWarning
-from edgewise.nn.layers.separable import SeparableLayer
 from edgewise.outcomes import StopReason
 from edgewise.pde import (
     PDE,
@@ -26,8 +24,7 @@ from edgewise.pde import (
     other_solutions,
     solve,
 )
-from edgewise.pde.solver.network import SeparableNetwork
-from edgewise.pde.solver.restated import network_in_units, units_of
+from edgewise.pde.solver.restated import units_of
 
 PI = math.pi
 
@@ -240,21 +237,6 @@ def test_a_start_in_the_units_of_the_statement():
     small = solve(problem(0.1), hidden=(), grid_size=8)
     assert np.allclose(small(x), alone(x), rtol=1e-4)
     assert small.problem.form.units == {}
-
-
-def test_every_kind_of_network_is_multiplied():
-    units = torch.tensor([4.0, 0.5], dtype=torch.float64)
-    x = torch.rand(20, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    layer = SeparableLayer(2, 6, grid_size=4, degree=3, domain=(0.0, 1.0), dtype=torch.float64)
-    networks = [
-        KAN([2, 3, 2], 4, 3, domain=(0, 1), dtype=torch.float64),
-        KAN([2, (0, 2), 2], 4, 3, domain=(0, 1), dtype=torch.float64),
-        SeparableNetwork(layer, 2),
-    ]
-    for network in networks:
-        before = network(x).detach()
-        assert torch.allclose(network_in_units(network, units)(x), before * units, rtol=1e-12)
-        assert torch.equal(network(x), before)
 
 
 def test_conditions_without_a_place_spare_the_ends_of_periodic_coordinates():

@@ -20,7 +20,7 @@ from edgewise.cli.shared.preparation import FitJob, PreparedTable, split_sentenc
 from edgewise.cli.shared.source import Source, columns_csv
 from edgewise.cli.table.training import FitFormulas, TrainedModel
 from edgewise.cli.terminal.console import Screen
-from edgewise.compare.baselines import BaselineResult, paired_error
+from edgewise.compare.baselines import BaselineResult
 from edgewise.errors import InputError
 from edgewise.estimator import KANRegressor, save_estimator
 from edgewise.estimator.reporting import (
@@ -38,6 +38,7 @@ from edgewise.estimator.reporting import (
 from edgewise.files import write_bytes
 from edgewise.interpret.attribution.effects import mean_contributions
 from edgewise.interpret.attribution.explanations import GlobalExplanation, constant_sentence
+from edgewise.metrics import MEASURED, METRICS, paired_error
 from edgewise.plot import formula_front
 from edgewise.presentation import counted
 from edgewise.report.content import ModelResult, ReportContent, ReportFigure, formula_rows
@@ -215,7 +216,8 @@ def compared_models(results: FitResults) -> list[ModelResult]:
     for one in results.baselines:
         gap = None
         if one.prediction is not None:
-            gap = _finite(paired_error(task, prepared.y[prepared.test], trained.prediction, one.prediction))
+            observed = prepared.y[prepared.test]
+            gap = _finite(paired_error(MEASURED[task][0], observed, trained.prediction, one.prediction))
         if math.isnan(one.score) and not one.metrics:
             remark = "could not be fitted"
         else:
@@ -241,6 +243,7 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
     trained = results.trained
     estimator = trained.estimator
     target = prepared.target
+    metric = METRICS[MEASURED[prepared.task][0]]
     config = estimator.model_.config
     count = len(prepared.encoder.columns)
     if figures:
@@ -283,8 +286,8 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
         # The background of a packaged table is about its own target.
         background=prepared.source.background if target == prepared.source.target else (),
         models=compared_models(results),
-        score_name="accuracy" if prepared.labels else "R²",
-        score_percent=bool(prepared.labels),
+        score_name=metric.name,
+        score_percent=metric.is_share,
         errors=errors,
         classes=class_results(prepared.labels, prepared.y[prepared.test], trained.prediction),
         **(explanation_parts(explanation) or {"inputs": results.ranked_inputs()[:SHOWN_INPUTS]}),

@@ -16,12 +16,13 @@ from edgewise.cli.shared.model import LEVEL, has_intervals, predict_rows
 from edgewise.cli.shared.preparation import FitJob, PreparedTable, collect_warnings
 from edgewise.cli.shared.resume import each_once
 from edgewise.cli.terminal.interrupts import finish
-from edgewise.compare.baselines import LEARNERS, BaselineResult, iterate_baselines, measures, standard_error
+from edgewise.compare.baselines import LEARNERS, BaselineResult, iterate_baselines
 from edgewise.discovery.finder import planned_budget
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.equations import FEWEST, table_front
 from edgewise.estimator.storage import load_estimator
 from edgewise.files import Journal, Part, read_bytes
+from edgewise.metrics import MEASURED, measures, score
 from edgewise.outcomes import ProgressCallback, StopReason
 from edgewise.report.wording import HEADLINE_SYMBOLS
 
@@ -117,7 +118,7 @@ def scored(
         prediction,
         probabilities,
         measures(prepared.task, truth, prediction, probabilities, np.array(prepared.labels)),
-        standard_error(prepared.task, truth, prediction),
+        score(MEASURED[prepared.task][0], truth, prediction).error,
         seconds,
         tuple(dict.fromkeys([*notes, *more])),
         coverage,
@@ -219,10 +220,10 @@ def find_formulas(
     seconds = time.perf_counter() - start
     formulas = FormulaList.from_front(front, prepared.target, X, y, ())
     prediction = formulas.best.formula(prepared.X[prepared.test])
-    score = math.nan
+    reached = math.nan
     if math.isfinite(prediction.sum()):
-        score = next(iter(measures(prepared.task, prepared.y[prepared.test], prediction).values()))
-    return FitFormulas(formulas, score, seconds)
+        reached = score("r2", prepared.y[prepared.test], prediction).value
+    return FitFormulas(formulas, reached, seconds)
 
 
 # The training in the journal of an unfinished run.

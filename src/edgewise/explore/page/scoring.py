@@ -10,6 +10,7 @@ import torch
 
 from edgewise.estimator import KANRegressor
 from edgewise.explore.subject import Subject
+from edgewise.metrics import score
 from edgewise.nn.model import KAN
 from edgewise.train.problems.classification import Classification
 
@@ -28,15 +29,14 @@ def scores(subject: Subject, network: KAN) -> dict[str, dict[str, float | None]]
         output = network(data.x).double()
         loss = float(problem.sample_losses(network, data).mean())
         if isinstance(problem, Classification):
-            found = {"accuracy": float((output.argmax(1) == data.y).double().mean()), "cross-entropy": loss}
+            accuracy = score("accuracy", data.y.numpy(), output.argmax(1).numpy()).value
+            values = {"accuracy": accuracy, "cross-entropy": loss}
         else:
-            y = data.y.double()
-            spread = float((y - y.mean(0)).square().mean())
             unit = 1.0
             if isinstance(subject.estimator, KANRegressor) and len(subject.outputs) == 1:
                 unit = float(subject.estimator.target_scaling_.scale[0])
-            found = {"R²": 1 - loss / spread if spread > 0 else math.nan, "RMSE": math.sqrt(loss) * unit}
-        results[name] = {key: value if math.isfinite(value) else None for key, value in found.items()}
+            values = {"R²": score("r2", data.y.numpy(), output.numpy()).value, "RMSE": math.sqrt(loss) * unit}
+        results[name] = {key: value if math.isfinite(value) else None for key, value in values.items()}
     return results
 
 

@@ -9,16 +9,16 @@ from functools import cached_property
 
 import numpy as np
 
-from edgewise.model_selection.additive.columns.constraints import Constraints
-from edgewise.model_selection.additive.columns.design import Design, Pair
-from edgewise.model_selection.additive.families import Family, Gaussian
-from edgewise.model_selection.additive.model import AdditiveModel
-from edgewise.model_selection.additive.pairs import choose_pairs
-from edgewise.model_selection.additive.policy import AdditivePolicy
-from edgewise.model_selection.additive.reweighting import IrlsFit, IrlsPolicy, irls, separate_fits
-from edgewise.model_selection.additive.reweighting.working import working_residual
-from edgewise.model_selection.additive.screening import screened
-from edgewise.model_selection.additive.solving import Solution, Solver, solve_gaussian
+from edgewise.gam.columns.constraints import Constraints
+from edgewise.gam.columns.design import Design, Pair
+from edgewise.gam.families import Family, Gaussian
+from edgewise.gam.model import AdditiveModel
+from edgewise.gam.pairs import choose_pairs
+from edgewise.gam.policy import AdditivePolicy
+from edgewise.gam.reweighting import IrlsFit, IrlsPolicy, irls, separate_fits
+from edgewise.gam.reweighting.working import working_residual
+from edgewise.gam.screening import screened
+from edgewise.gam.solving import Solution, Solver, solve_gaussian
 from edgewise.model_selection.polynomials import SmoothFit, fit_smooth
 from edgewise.model_selection.search.cross_validation import folds
 from edgewise.model_selection.search.hidden_nodes import HiddenNodes, find_nodes, with_nodes

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgewise.model_selection.additive.families import Family, Gaussian, LogNormal
+from edgewise.gam.families import Family, Gaussian, LogNormal
 from edgewise.model_selection.search.candidates import Candidate, Estimate, Fitted, Samples, are_classes
 from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.cross_validation import Evidence, clipped_squares, mean_and_error, paired_gain

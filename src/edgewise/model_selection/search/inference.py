@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.model_selection.additive.columns.design import Design
-from edgewise.model_selection.additive.inference import AdditiveSummary, TermTest, smooth_test, summarise
-from edgewise.model_selection.additive.model import AdditiveModel, symmetric_roots
+from edgewise.gam.columns.design import Design
+from edgewise.gam.inference import AdditiveSummary, TermTest, smooth_test, summarise
+from edgewise.gam.model import AdditiveModel, symmetric_roots
 from edgewise.model_selection.polynomials import SmoothFit
 from edgewise.model_selection.polynomials.network import factor_changes
 from edgewise.model_selection.search.candidates import Fitted, Samples, are_classes

@@ -8,7 +8,7 @@ from operator import methodcaller
 
 import numpy as np
 
-from edgewise.model_selection.additive.families import Family, LogNormal
+from edgewise.gam.families import Family, LogNormal
 from edgewise.model_selection.search.candidates import (
     Candidate,
     FitCache,

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from edgewise.model_selection.additive.columns.constraints import Constraints
-from edgewise.model_selection.additive.policy import AdditivePolicy
+from edgewise.gam.columns.constraints import Constraints
+from edgewise.gam.policy import AdditivePolicy
 
 EFFORTS = ("low", "normal", "high")
 
@@ -170,7 +170,7 @@ class SearchPolicy:
 class SearchSettings:
     """Settings that the caller of a search fixes; None leaves a choice to the search."""
 
-    # "squared", "absolute", the name of another family of `model_selection.additive`, or "classes"
+    # "squared", "absolute", the name of another family of `gam`, or "classes"
     loss: str = "squared"
     outputs: int = 1  # outputs of the model: the number of classes, or of columns of y
     hidden: tuple[int, ...] | None = None  # nodes of the hidden layers; () is an additive model

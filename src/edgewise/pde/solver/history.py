@@ -22,16 +22,11 @@ from edgewise.pde.solver.judging.correction import CORRECTION_OF_SLABS, CORRECTI
 from edgewise.pde.solver.judging.evidence import LARGEST_RESIDUAL, Evidence, judge
 from edgewise.pde.solver.judging.residuals import Sought, residual_size, sought_points
 from edgewise.pde.solver.judging.uniqueness import squared_residuals, undefined_beyond
-from edgewise.pde.solver.network import (
-    SolverNetwork,
-    count_parameters,
-    described,
-    grid_sizes,
-)
+from edgewise.pde.solver.network import count_parameters
 from edgewise.pde.solver.restated import until
 from edgewise.pde.solver.solution import Solution, Stage, field_values
 from edgewise.pde.solver.training import STEPS, Patience, TrainingOutcome, train_network
-from edgewise.pde.spaces.networks import TensorNetwork, WindowNetwork
+from edgewise.pde.spaces.networks import SolverNetwork, TensorNetwork, WindowNetwork, described, grid_sizes
 from edgewise.pde.tiers.tensor_train.network import LowRankNetwork
 from edgewise.settings import ABOVE_ZERO, EQUATION_BUDGET_WORK
 from edgewise.train.cost import EQUATION_COST, WorkBudget, active_parameters

@@ -10,9 +10,10 @@ from edgewise.checks import check_count, check_number
 from edgewise.errors import InputError
 from edgewise.outcomes import StopReason
 from edgewise.pde.solver.history import History
-from edgewise.pde.solver.restated import in_units, network_in_units, solution_in_units, units_of
+from edgewise.pde.solver.restated import in_units, solution_in_units, units_of
 from edgewise.pde.solver.solution import Solution
 from edgewise.pde.solver.solving import solve_on_grids
+from edgewise.pde.spaces.networks import scaled
 
 
 def other_solutions(
@@ -81,7 +82,7 @@ def other_solutions(
     problem = in_units(stated, units)
     if units:
         inverse = torch.tensor([1 / units[name] for name in stated.fields], dtype=torch.float64)
-        models = [network_in_units(model, inverse) for model in models]
+        models = [scaled(model, inverse) for model in models]
     statement = recognised(problem.form)
     if isinstance(statement, str) or marches(statement) or problem.form.is_linear or statement.form.has_integrals:
         if isinstance(statement, str):

@@ -21,18 +21,14 @@ from edgewise.pde.solver.history import History, TrainedNetwork, solve_step_work
 from edgewise.pde.solver.judging.evidence import LARGEST_RESIDUAL
 from edgewise.pde.solver.judging.residuals import INTEGRALS_AGREE, LARGEST_GAP, integrals_gap
 from edgewise.pde.solver.network import (
-    SeparableNetwork,
     count_parameters,
-    described,
     fit_hidden_grids_,
-    grid_sizes,
     network_for,
-    refined,
     separable_network,
     tensor_network,
 )
 from edgewise.pde.solver.training import STEPS, Patience
-from edgewise.pde.spaces.networks import TensorNetwork
+from edgewise.pde.spaces.networks import SeparableNetwork, TensorNetwork, described, grid_sizes, refined
 from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.problems.blocks import copied_unknowns

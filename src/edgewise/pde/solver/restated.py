@@ -1,20 +1,17 @@
 """Problems that are stated anew: in units in which all fields are near one, and up to an earlier moment.
 
 `units_of` finds the sizes of all fields from the equations, the conditions and the measured values; `in_units` states a
-problem for fields that are divided by them, and `network_in_units` multiplies the outputs of its network by them.
+problem for fields that are divided by them, and `solution_in_units` multiplies the outputs of its network by them.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from edgewise.interpret.transform.edges import with_scaled_output
-from edgewise.nn.layers.base import Chain, EdgeLayer
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.products import OverTime
 from edgewise.pde.problem.collocation import Collocation
@@ -30,10 +27,8 @@ from edgewise.pde.problem.evaluation import (
     wave_scale,
 )
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm, probes, strong_form_of, with_integrals_by
-from edgewise.pde.solver.network import PeriodicNetwork, SeparableNetwork
 from edgewise.pde.solver.solution import Solution, field_values
-from edgewise.pde.spaces.networks import EnrichedNetwork, TensorNetwork, WindowNetwork
-from edgewise.pde.tiers.tensor_train.network import LowRankNetwork
+from edgewise.pde.spaces.networks import scaled
 from edgewise.settings import ABOVE_ZERO
 
 # Sizes of all fields, as powers of two, up to which a problem is solved as it is stated: what is within a factor of 32
@@ -183,35 +178,6 @@ def in_units(problem: Collocation, units: Mapping[str, float]) -> Collocation:
     return Collocation(restated, problem.sampling, problem.unknowns)
 
 
-@torch.no_grad()
-def network_in_units(network: nn.Module, units: Tensor) -> nn.Module:
-    """A copy of a network that `solve` makes with its outputs multiplied by units, (outputs,)."""
-    if isinstance(network, WindowNetwork):
-        windows = [network_in_units(network.window(number), units) for number in range(len(network.windows))]
-        return WindowNetwork([each for each in windows if isinstance(each, TensorNetwork)], network.ends, network.axis)
-    if isinstance(network, PeriodicNetwork):
-        inner = network_in_units(network.inner, units)
-        assert isinstance(inner, Chain)
-        return PeriodicNetwork(copy.deepcopy(network.periodic), inner)
-    network = copy.deepcopy(network)
-    if isinstance(network, TensorNetwork):
-        network.tensor_layer.coef.mul_(units)
-        if isinstance(network, EnrichedNetwork):
-            network.factors.mul_(units)
-    elif isinstance(network, LowRankNetwork):
-        network.layers[-1].coef.mul_(units)
-    elif isinstance(network, SeparableNetwork):
-        network.separable.coef[0].mul_(units.repeat_interleave(network.rank))
-    else:
-        assert isinstance(network, Chain)
-        last = network.layers[-1]
-        assert isinstance(last, EdgeLayer)
-        for output, unit in enumerate(units.tolist()):
-            last = with_scaled_output(last, output, unit)
-        network.layers[-1] = last
-    return network
-
-
 def solution_in_units(solution: Solution, problem: Collocation, units: Mapping[str, float]) -> Solution:
     """A solution of `in_units(problem, units)` as one of the problem itself, or of its beginning in time.
 
@@ -233,7 +199,7 @@ def solution_in_units(solution: Solution, problem: Collocation, units: Mapping[s
     most = float(values.norm() * factors.max() / (values * factors).norm().clamp(min=ABOVE_ZERO))
     return replace(
         solution,
-        model=network_in_units(solution.model, factors),
+        model=scaled(solution.model, factors),
         problem=problem,
         error_estimate=solution.error_estimate * max(most, 1.0),
     )

@@ -27,13 +27,20 @@ from edgewise.pde.domains.domain import TIME, Box
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.history import UNLIKE, History, TrainedNetwork
 from edgewise.pde.solver.judging.evidence import LARGEST_RESIDUAL, evidence_of_fields
-from edgewise.pde.solver.network import SeparableNetwork, SolverNetwork, check_as_start, grid_sizes, kan_of
+from edgewise.pde.solver.network import check_as_start
 from edgewise.pde.solver.passes import check_by_coarse_pass, check_outflow, solve_in_passes, solve_in_weak_form
 from edgewise.pde.solver.refinement import NO_SOLUTION, SEPARABLE, TENSOR, Plan, Refinement
 from edgewise.pde.solver.restated import in_own_units, solution_in_units
 from edgewise.pde.solver.solution import Solution, field_values
 from edgewise.pde.solver.training import linear_method
-from edgewise.pde.spaces.networks import EnrichedNetwork, TensorNetwork
+from edgewise.pde.spaces.networks import (
+    EnrichedNetwork,
+    SeparableNetwork,
+    SolverNetwork,
+    TensorNetwork,
+    grid_sizes,
+    kan_of,
+)
 from edgewise.settings import MOST_FACTORISED_IN_EQUATIONS, MOST_FACTORISED_WITH_INTEGRALS
 from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt

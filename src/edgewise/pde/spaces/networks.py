@@ -1,17 +1,33 @@
-"""Networks of tensor-product splines: one grid for all, or one for each window of time."""
+"""Networks of fields on grids: tensor products, one for each window of time, separable ones, KANs, periodic ones.
 
+Each says its grid sizes, describes its shape and scales its outputs. A KAN is a network of its own room, so that
+`grid_sizes`, `described` and `scaled` answer for it.
+"""
+
+import copy
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
-from edgewise.nn.layers.base import Chain, Layer, LayerList
+from edgewise.interpret.transform.edges import with_scaled_output
+from edgewise.nn.layers.base import Chain, EdgeLayer, Layer, LayerList
+from edgewise.nn.layers.initial import seeded_generator
+from edgewise.nn.layers.periodic import PeriodicLayer
 from edgewise.nn.layers.segments import dense_rows
+from edgewise.nn.layers.separable import SeparableLayer
 from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.nn.mlp import DenseLayer
+from edgewise.nn.model import KAN
 from edgewise.ops.jet import seed_jet
+from edgewise.ops.splines.bspline import spline_domain
+from edgewise.ops.splines.knots import blossom_coef, subdivide
 from edgewise.pde.problem.singular import CornerFunctions, SingularFunctions
+from edgewise.train.grids import refine
 
 OUTSIDE = 1e-9  # of the time: a moment that is later by rounding is the last one
 # points that are evaluated at once, and coefficients that they meet: 0.1 GB
@@ -19,7 +35,24 @@ ROWS = 4096
 MOST_MET = 2**22
 
 
-class TensorNetwork(Chain):
+class FieldNetwork(ABC):
+    """A network of fields that knows its grid."""
+
+    @property
+    @abstractmethod
+    def grid_sizes(self) -> tuple[int, ...]:
+        """Numbers of intervals: of each coordinate, or of each layer; those of the last window in time."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Shape of the network in a few words, for progress reports."""
+
+    @abstractmethod
+    def scaled(self, units: Tensor) -> Self:
+        """A copy whose outputs are multiplied by units, (outputs,)."""
+
+
+class TensorNetwork(Chain, FieldNetwork):
     """Network of one `TensorLayer`: every field is a sum of all products of B-splines of the coordinates."""
 
     def __init__(self, layer: TensorLayer):
@@ -33,6 +66,22 @@ class TensorNetwork(Chain):
         assert isinstance(layer, TensorLayer)
         return layer
 
+    @property
+    def grid_sizes(self) -> tuple[int, ...]:
+        """Numbers of intervals of each coordinate."""
+        return self.tensor_layer.grid_sizes
+
+    def describe(self) -> str:
+        """Shape of the network in a few words."""
+        return f"grid {' x '.join(map(str, self.grid_sizes))}"
+
+    @torch.no_grad()
+    def scaled(self, units: Tensor) -> Self:
+        """A copy whose outputs are multiplied by units, (outputs,)."""
+        network = copy.deepcopy(self)
+        network.tensor_layer.coef.mul_(units)
+        return network
+
     @torch.no_grad()
     def splines(self, x: Tensor) -> Tensor:
         """Values of all products of B-splines, which all fields have in common, at points x (N, n): (N, products)."""
@@ -43,7 +92,7 @@ class TensorNetwork(Chain):
         return rows[:, :: layer.out_features]
 
 
-class WindowNetwork(nn.Module):
+class WindowNetwork(nn.Module, FieldNetwork):
     """A network for each of several windows of time that follow one another."""
 
     ends: Tensor  # first moment, moments at which a window ends and the next begins, and last moment, (windows + 1,)
@@ -59,6 +108,20 @@ class WindowNetwork(nn.Module):
         network = self.windows[number]
         assert isinstance(network, TensorNetwork)
         return network
+
+    @property
+    def grid_sizes(self) -> tuple[int, ...]:
+        """Numbers of intervals of each coordinate in the last window."""
+        return self.window(-1).grid_sizes
+
+    def describe(self) -> str:
+        """Shape of the network in a few words."""
+        return f"{len(self.windows)} windows"
+
+    def scaled(self, units: Tensor) -> "WindowNetwork":
+        """A copy whose outputs are multiplied by units, (outputs,)."""
+        windows = [self.window(number).scaled(units) for number in range(len(self.windows))]
+        return WindowNetwork(windows, self.ends, self.axis)
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (*batch, fields) at points (*batch, in)."""
@@ -124,6 +187,13 @@ class EnrichedNetwork(TensorNetwork):
         self.functions = tuple(functions)
         self.factors = nn.Parameter(factors)
 
+    @torch.no_grad()
+    def scaled(self, units: Tensor) -> Self:
+        """A copy whose output is multiplied by a unit, (1,)."""
+        network = super().scaled(units)
+        network.factors.mul_(units)
+        return network
+
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (*batch, 1) at points (*batch, 2)."""
         flat = x.reshape(-1, x.shape[-1])
@@ -136,3 +206,178 @@ class EnrichedNetwork(TensorNetwork):
     def singular_jet(self, x: Tensor, directions: Tensor | None, order: int) -> Tensor:
         """Jet (C, b, functions) of the singular functions at points (b, 2)."""
         return torch.cat([functions.jet(x, directions, order) for functions in self.functions], 2)
+
+
+class SeparableNetwork(Chain, FieldNetwork):
+    """Network in which every field is a sum of separable functions, products of one spline of each coordinate.
+
+    Its layers are a `SeparableLayer` and a `DenseLayer` with fixed weights of one, so that it trains like any network.
+    """
+
+    def __init__(self, separable: SeparableLayer, fields: int):
+        super().__init__()
+        generator = torch.Generator()  # the weights are replaced: torch's global generator stays as it is
+        total = DenseLayer(separable.out_features, fields, generator=generator, dtype=separable.coef.dtype)
+        rank = separable.out_features // fields
+        with torch.no_grad():
+            total.weight.copy_(torch.eye(fields, dtype=total.weight.dtype).repeat_interleave(rank, 0))
+        self.layers = LayerList([separable, total.requires_grad_(False)])
+
+    @property
+    def separable(self) -> SeparableLayer:
+        """The layer of all terms."""
+        layer = self.layers[0]
+        assert isinstance(layer, SeparableLayer)
+        return layer
+
+    @property
+    def fields(self) -> int:
+        """Number of fields."""
+        return self.layers[1].out_features
+
+    @property
+    def rank(self) -> int:
+        """Number of terms of each field."""
+        return self.separable.out_features // self.fields
+
+    @property
+    def grid_sizes(self) -> tuple[int, ...]:
+        """Number of intervals, the same for all coordinates."""
+        return (self.separable.grid_size,)
+
+    def describe(self) -> str:
+        """Shape of the network in a few words."""
+        return f"rank {self.rank}, grid {self.separable.grid_size}"
+
+    @torch.no_grad()
+    def scaled(self, units: Tensor) -> Self:
+        """A copy whose outputs are multiplied by units, (outputs,)."""
+        network = copy.deepcopy(self)
+        network.separable.coef[0].mul_(units.repeat_interleave(self.rank))
+        return network
+
+    def refined(self, factor: int) -> "SeparableNetwork":
+        """A new network with every interval cut into `factor` parts, and the same function."""
+        layer = copy.deepcopy(self.separable)
+        knots = subdivide(layer.knots, layer.degree, factor)
+        coef = blossom_coef(layer.coef.detach(), layer.knots, knots, layer.degree)
+        layer.coef = nn.Parameter(coef)
+        layer.knots = knots
+        return SeparableNetwork(layer, self.fields)
+
+    def with_rank(self, rank: int, seed: int) -> "SeparableNetwork":
+        """A new network with more terms and the same function: in each new term the first factor is zero."""
+        layer = copy.deepcopy(self.separable)
+        fields = self.fields
+        new = SeparableLayer(
+            layer.in_features,
+            (rank - self.rank) * fields,
+            grid_size=layer.grid_size,
+            degree=layer.degree,
+            domain=torch.stack(spline_domain(layer.knots, layer.degree), 1),
+            generator=seeded_generator(seed),
+            dtype=layer.coef.dtype,
+        )
+        new.coef.data[0] = 0
+        parts = [t.detach().unflatten(2, (fields, -1)) for t in (layer.coef, new.coef)]
+        layer.coef = nn.Parameter(torch.cat(parts, 3).flatten(2))
+        return SeparableNetwork(layer, fields)
+
+
+class PeriodicNetwork(Chain, FieldNetwork):
+    """A periodic layer followed by the layers of a KAN or an MLP."""
+
+    def __init__(self, first: PeriodicLayer, inner: Chain):
+        super().__init__()
+        self.layers = LayerList([first, *inner.layers])
+        self._inner = (inner,)  # in a tuple, or its parameters would be listed twice
+
+    @property
+    def periodic(self) -> PeriodicLayer:
+        """The periodic layer."""
+        layer = self.layers[0]
+        assert isinstance(layer, PeriodicLayer)
+        return layer
+
+    @property
+    def inner(self) -> Chain:
+        """The network behind the periodic layer."""
+        return self._inner[0]
+
+    @property
+    def grid_sizes(self) -> tuple[int, ...]:
+        """Number of intervals of each layer."""
+        return grid_sizes(self.inner)
+
+    def describe(self) -> str:
+        """Shape of the network in a few words."""
+        return described(self.inner)
+
+    def scaled(self, units: Tensor) -> "PeriodicNetwork":
+        """A copy whose outputs are multiplied by units, (outputs,)."""
+        inner = scaled(self.inner, units)
+        assert isinstance(inner, Chain)
+        return PeriodicNetwork(copy.deepcopy(self.periodic), inner)
+
+    def refined(self, factor: int) -> "PeriodicNetwork":
+        """A new network with every interval cut into `factor` parts, and the same function."""
+        return PeriodicNetwork(self.periodic, refined(self.inner, factor))
+
+
+SolverNetwork = Chain | FieldNetwork
+"""Networks that `solve` returns."""
+
+
+def kan_of(network: nn.Module) -> KAN:
+    """The KAN itself, without a periodic layer."""
+    kan = network.inner if isinstance(network, PeriodicNetwork) else network
+    assert isinstance(kan, KAN)
+    return kan
+
+
+def described(network: nn.Module) -> str:
+    """Shape of a network in a few words, for progress reports."""
+    if isinstance(network, FieldNetwork):
+        return network.describe()
+    config = kan_of(network).config
+    if any(config.products):
+        products = f", products {list(map(list, config.products))}"
+    else:
+        products = ""
+    return f"{list(config.width)}{products}, grid {grid_sizes(network)[0]}"
+
+
+def grid_sizes(network: nn.Module) -> tuple[int, ...]:
+    """Numbers of intervals of a network, see `FieldNetwork.grid_sizes`; those of each layer of a KAN."""
+    if isinstance(network, FieldNetwork):
+        return network.grid_sizes
+    assert isinstance(network, Chain)
+    sizes = (getattr(layer, "grid_size", None) for layer in network.layers)
+    return tuple(size for size in sizes if isinstance(size, int))
+
+
+@torch.no_grad()
+def scaled(network: nn.Module, units: Tensor) -> nn.Module:
+    """A copy of a network that `solve` makes with its outputs multiplied by units, (outputs,)."""
+    if isinstance(network, FieldNetwork):
+        return network.scaled(units)
+    network = copy.deepcopy(network)
+    assert isinstance(network, Chain)
+    last = network.layers[-1]
+    assert isinstance(last, EdgeLayer)
+    for output, unit in enumerate(units.tolist()):
+        last = with_scaled_output(last, output, unit)
+    network.layers[-1] = last
+    return network
+
+
+def refined(network: Chain, factor: int) -> Chain:
+    """A new network with every interval of its grids cut into `factor` parts, and the same function."""
+    if isinstance(network, SeparableNetwork | PeriodicNetwork):
+        return network.refined(factor)
+    kan = kan_of(network)
+    sizes = kan.config.grid_size
+    assert isinstance(sizes, tuple)
+    finer = refine(kan, tuple(factor * size for size in sizes))
+    assert isinstance(finer, KAN)
+    return finer

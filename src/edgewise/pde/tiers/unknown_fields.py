@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -76,6 +77,13 @@ class UncertainNetwork(TensorNetwork):
     def __init__(self, layer: TensorLayer, root: Tensor):
         super().__init__(layer)
         self.register_buffer("root", root)
+
+    @torch.no_grad()
+    def scaled(self, units: Tensor) -> Self:
+        """A copy whose outputs and their standard errors are multiplied by units, (outputs,)."""
+        network = super().scaled(units)
+        network.root.mul_(units.repeat(len(self.root) // len(units))[:, None])
+        return network
 
     @torch.no_grad()
     def standard_errors(self, x: Tensor) -> Tensor:

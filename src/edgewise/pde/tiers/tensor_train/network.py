@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from itertools import pairwise
 from math import comb
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.ops.jet import seed_jet
+from edgewise.pde.spaces.networks import FieldNetwork
 
 BATCH_NUMBERS = 2**22  # numbers of the largest tensor of a batch: 32 MB
 
 
-class LowRankNetwork(nn.Module):
+class LowRankNetwork(nn.Module, FieldNetwork):
     """Sum of products of splines of one input each, with partial sums in between: a tensor train of splines.
 
     The nodes behind input k are v_s = sum_r v_r f_rs(x_k), products of the nodes before with splines of x_k; there is
@@ -41,6 +44,17 @@ class LowRankNetwork(nn.Module):
     def grid_sizes(self) -> tuple[int, ...]:
         """Numbers of intervals of each input."""
         return tuple(layer.grid_sizes[0] for layer in self.layers)
+
+    def describe(self) -> str:
+        """Shape of the network in a few words."""
+        return f"ranks {', '.join(map(str, self.ranks[1:-1]))}, grid {' x '.join(map(str, self.grid_sizes))}"
+
+    @torch.no_grad()
+    def scaled(self, units: Tensor) -> Self:
+        """A copy whose output is multiplied by a unit, (1,)."""
+        network = copy.deepcopy(self)
+        network.layers[-1].coef.mul_(units)
+        return network
 
     def forward(self, x: Tensor) -> Tensor:
         """Output (*batch, 1) at points (*batch, in)."""

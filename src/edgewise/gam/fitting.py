@@ -1,0 +1,131 @@
+"""From rows to an additive model with the pairs that earn it (`fit_additive`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewise.errors import InputError
+from edgewise.gam.columns.constraints import Constraints
+from edgewise.gam.columns.design import Design, Pair
+from edgewise.gam.model import AdditiveModel
+from edgewise.gam.pairs import choose_pairs
+from edgewise.gam.policy import AdditivePolicy
+from edgewise.gam.reweighting import separate_fits
+from edgewise.gam.screening import screened
+from edgewise.gam.solving import Solver, solve_gaussian
+
+Array = NDArray[np.float64]
+
+
+def fit_additive(
+    x: Array,
+    y: Array,
+    weight: Array | None = None,
+    *,
+    family: Any = "gaussian",
+    pairs: Sequence[Pair] | None = None,
+    policy: AdditivePolicy | None = None,
+    groups: Sequence[Sequence[int]] = (),
+    constraints: Constraints | None = None,
+) -> AdditiveModel:
+    """Fit a sum of curves, one of each input, and of surfaces of pairs of inputs.
+
+    Parameters
+    ----------
+    x : ndarray
+        Finite rows, (N, inputs).
+    y : ndarray
+        Finite responses, (N,) or (N, m).
+    weight : ndarray, optional
+        Weights, (N,), not negative. Weights of at least 1 count as so many equal rows; if a positive weight is smaller,
+        all are scaled to mean 1.
+    family : "gaussian" or object
+        "gaussian" for squared errors; else an object with an attribute `solve`, see `Solver`.
+    pairs : sequence of (int, int), optional
+        Pairs of inputs that act together, () for none; chosen by `choose_pairs` by default.
+    policy : AdditivePolicy, optional
+        All other choices.
+    groups : sequence of sequences of int
+        Columns that are the indicators of one category each.
+    constraints : Constraints, optional
+        Knowledge that the model must obey exactly.
+
+    Returns
+    -------
+    AdditiveModel
+        The model.
+
+    Raises
+    ------
+    InputError
+        If an argument is not as above.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.random((400, 3))
+    >>> y = 4 * (x[:, 0] - 0.5) * (x[:, 1] - 0.5) + x[:, 2] + 0.1 * rng.standard_normal(400)
+    >>> fit_additive(x, y).pairs
+    ((0, 1),)
+    """
+    policy = AdditivePolicy() if policy is None else policy
+    x, y, weight = _checked(x, y, weight)
+    solve: Solver = solve_gaussian if family == "gaussian" else family.solve
+    if constraints is not None:
+        constraints.check(x.shape[1])
+    design = Design.from_rows(x, weight, policy, groups, constraints, is_bare=True)
+    design, before = screened(design, x, y, weight, solve)
+    if pairs is not None:
+        design = design.with_pairs(_checked_pairs(pairs, x.shape[1], constraints), x, weight)
+    solution = solve(design, x, y, weight, before)
+    if pairs is None:
+        design, solution = choose_pairs(design, x, y, weight, solve, solution)
+    if solution.family is not None:
+        one = solution.family.checked(y[:, 0] if y.shape[1] == 1 else y)
+        solution = separate_fits(design, x, one, weight, solution)
+    return AdditiveModel(design, solution.fits, family if solution.family is None else solution.family).of_low_rank()
+
+
+def _checked(x: Array, y: Array, weight: Array | None) -> tuple[Array, Array, Array]:
+    """Return rows (N, inputs), responses (N, m) and weights (N,) as float64. Raises InputError."""
+    x = np.asarray(x, float)
+    y = np.asarray(y, float)
+    y = y[:, None] if y.ndim == 1 else y
+    if x.ndim != 2 or not x.size or not np.isfinite(x).all():
+        raise InputError(f"x must be finite numbers (rows, inputs), got {_described(x)}")
+    if y.ndim != 2 or len(y) != len(x) or not y.shape[1] or not np.isfinite(y).all():
+        raise InputError(f"y must be finite numbers for each of the {len(x)} rows, got {_described(y)}")
+    if weight is None:
+        return x, y, np.ones(len(x))
+    weight = np.asarray(weight, float)
+    if weight.shape != (len(x),) or not np.isfinite(weight).all() or weight.min() < 0 or not weight.max() > 0:
+        raise InputError(f"weight must be {len(x)} numbers of at least 0, one positive, got {_described(weight)}")
+    counted = weight > 0
+    if weight[counted].min() < 1:  # no counts of rows
+        weight = weight / weight[counted].mean()
+    return x, y, weight
+
+
+def _described(array: Array) -> str:
+    """Return the shape of an array, or what is wrong with its numbers."""
+    if np.isfinite(array).all():
+        return f"shape {array.shape}"
+    return f"{int((~np.isfinite(array)).sum())} that are not"
+
+
+def _checked_pairs(pairs: Sequence[Pair], inputs: int, constraints: Constraints | None) -> list[Pair]:
+    """Return pairs of different inputs, each once, in the order given. Raises InputError."""
+    found: list[Pair] = []
+    for pair in pairs:
+        if len(pair) != 2 or pair[0] == pair[1] or not all(0 <= j < inputs for j in pair):
+            raise InputError(f"pairs must hold two different inputs from 0 to {inputs - 1}, got {tuple(pair)!r}")
+        if constraints is not None and not constraints.allows((pair[0], pair[1])):
+            raise InputError(f"pairs must hold only pairs that constraints allow, got {tuple(pair)!r}")
+        first, second = sorted(int(j) for j in pair)
+        if (first, second) not in found:
+            found.append((first, second))
+    return found

@@ -1,0 +1,371 @@
+"""The summary of an additive model that R's mgcv prints: all terms with their tests, and the fit (`summarise`).
+
+References
+----------
+.. [1] S. N. Wood, "On p-values for smooth components of an extended generalized additive model", Biometrika 100 (2013),
+   221-228.
+.. [2] S. N. Wood, Generalized Additive Models, 2nd ed., CRC Press, 2017: effective degrees of freedom 6.1.2, tests
+   6.12, REML 6.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from edgewise.checks import check_names
+from edgewise.gam.columns.design import Design
+from edgewise.gam.families import Family, Gaussian
+from edgewise.gam.inference.wald import SEEN, smooth_test
+from edgewise.gam.likelihood import RemlFit
+from edgewise.gam.model import AdditiveModel
+from edgewise.gam.normal import NormalMatrix
+from edgewise.gam.reweighting import null_deviance, working_normal
+from edgewise.presentation import html_table
+
+FREE_KINDS = ("straight", "levels", "straight x straight")  # parts of a term whose penalty a test takes away
+LINK_NAMES = {"cox": "log", "bernoulli": "logit", "multinomial": "softmax"}
+SMALLEST_P = 2e-16  # that is printed, as R does
+NUMERIC = ("squared", "log", "huber", "bernoulli", "poisson", "gamma", "tweedie", "negative_binomial")
+
+
+@dataclass(frozen=True)
+class TermTest:
+    """Test of the hypothesis that one term is zero.
+
+    Attributes
+    ----------
+    name : str
+        The term: the name of its input, or of all inputs of a product.
+    predictor : int
+        Number of the linear predictor, 0 if there is one.
+    kind : str
+        "constant", "line" (an input with two values), "levels" (a category), "curve", "pair", or "product" of three
+        inputs or more in a polynomial.
+    edf : float
+        Effective degrees of freedom of the term in the model.
+    reference : float
+        Degrees of freedom of the test.
+    statistic : float
+        Of a line or the constant, t (or z where the scale is known); of all others F (or chi-square).
+    p_value : float
+        Probability of so large a statistic if the term were zero.
+    estimate, std : float or None
+        Of a line, its slope and standard error in units of the predictor per unit of the input.
+    """
+
+    name: str
+    predictor: int
+    kind: str
+    edf: float
+    reference: float
+    statistic: float
+    p_value: float
+    estimate: float | None = None
+    std: float | None = None
+
+
+@dataclass(frozen=True)
+class AdditiveSummary:
+    """Summary of an additive model; `print(summary)` shows it as R's mgcv does.
+
+    Attributes
+    ----------
+    family, link : str
+        The loss, and the function of the mean that is the sum of the terms.
+    terms : tuple of TermTest
+        The constants, then the terms; of a polynomial only the terms.
+    r2_adjusted : float or None
+        Share of the variance explained, corrected for degrees of freedom; None where y is no number.
+    explained : float
+        Share of the deviance explained.
+    reml : float
+        Minus the log restricted likelihood, by Laplace's approximation where it is not exact; comparable between models
+        of the same rows and loss.
+    scale : float
+        Dispersion: the variance of the noise for squared errors.
+    scale_known : bool
+        Whether the loss gives the scale, so that tests are chi-square and not F tests.
+    rows : float
+        Sum of the weights.
+    """
+
+    family: str
+    link: str
+    terms: tuple[TermTest, ...]
+    r2_adjusted: float | None
+    explained: float
+    reml: float
+    scale: float
+    scale_known: bool
+    rows: float
+
+    def _fields(self) -> dict[str, Any]:
+        """Return everything as plain values."""
+        return {**asdict(self), "terms": [asdict(term) for term in self.terms]}
+
+    @classmethod
+    def _from_fields(cls, fields: dict[str, Any]) -> AdditiveSummary:
+        """Build a summary from what `_fields` returned."""
+        return cls(**{**fields, "terms": tuple(TermTest(**term) for term in fields["terms"])})
+
+    def __str__(self) -> str:
+        lines = [f"Family: {self.family}   Link: {self.link}"]
+        width = max([10, *(len(term.name) for term in self.terms)])
+        several = len({term.predictor for term in self.terms}) > 1
+        statistics = ("z", "chi-sq") if self.scale_known else ("t", "F")
+        for predictor in sorted({term.predictor for term in self.terms}):
+            own = [term for term in self.terms if term.predictor == predictor]
+            if several:
+                lines += ["", f"Linear predictor {predictor}"]
+            smooth = [term for term in own if term.estimate is None]
+            if len(smooth) < len(own):
+                lines += ["", f"{'':{width}}{'estimate':>12}{'std. error':>12}{statistics[0]:>10}{'p':>10}"]
+            for term in own:
+                if term.estimate is not None and term.std is not None:
+                    cells = f"{term.estimate:12.4g}{term.std:12.3g}{term.statistic:10.3f}{_printed(term.p_value):>10}"
+                    lines.append(f"{term.name:{width}}{cells}")
+            if smooth:
+                lines += ["", f"{'':{width}}{'edf':>12}{'ref. df':>12}{statistics[1]:>10}{'p':>10}"]
+            for term in smooth:
+                cells = f"{term.edf:12.3f}{term.reference:12.3f}{term.statistic:10.3f}{_printed(term.p_value):>10}"
+                lines.append(f"{term.name:{width}}{cells}")
+        if self.r2_adjusted is None:
+            adjusted = ""
+        else:
+            adjusted = f"R2 (adjusted) = {self.r2_adjusted:.3f}   "
+        lines += ["", f"{adjusted}Deviance explained = {100 * self.explained:.1f} %"]
+        lines.append(f"-REML = {self.reml:.2f}   Scale = {self.scale:.5g}   n = {self.rows:g}")
+        return "\n".join(lines)
+
+    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Return the titles and the rows of a short table of the tests, as texts."""
+        if self.scale_known:
+            statistic = "chi-square (z of a line)"
+        else:
+            statistic = "F (t of a line)"
+        several = len({term.predictor for term in self.terms}) > 1
+        names = [f"{t.name}, predictor {t.predictor}" if several else t.name for t in self.terms]
+        rows: list[tuple[str, ...]] = [
+            (name, f"{t.edf:.3g}", f"{t.statistic:.2f}", _printed(t.p_value))
+            for name, t in zip(names, self.terms, strict=True)
+        ]
+        return ("term", "degrees of freedom", statistic, "p"), rows
+
+    def _repr_html_(self) -> str:
+        head, rows = self.table()
+        return html_table(head, rows, caption="Tests of the terms")
+
+
+def summarise(
+    model: AdditiveModel,
+    x: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray | None = None,
+    names: Sequence[str] | None = None,
+    units: np.ndarray | None = None,
+) -> AdditiveSummary:
+    """Test every term of an additive model and measure the fit.
+
+    The test of a term is Wood's [1]_: f' V^- f with f the term at the rows, V its Bayesian covariance and V^- a
+    pseudo-inverse whose rank is the term's degrees of freedom. For the test the straight part of the term has no
+    penalty, as in the paper: a part that REML has shrunk is no evidence about the hypothesis. p-values of curves are
+    approximate, those of pairs too small, because the pairs were chosen by the same rows.
+
+    Parameters
+    ----------
+    model : AdditiveModel
+        A fitted model of one response.
+    x, y : ndarray
+        The rows (N, inputs) and responses that it was fitted to.
+    weight : ndarray of shape (N,), optional
+        Their weights.
+    names : sequence of str, optional
+        Names of the inputs; x_1, x_2, ... if left out.
+    units : ndarray of shape (inputs,), optional
+        Length of a unit of each column of x in the units in which slopes are to be stated.
+
+    Returns
+    -------
+    AdditiveSummary
+        The summary.
+
+    Examples
+    --------
+    >>> from edgewise.gam import fit_additive
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.random((300, 2))
+    >>> y = np.sin(6 * x[:, 0]) + 0.3 * rng.standard_normal(300)
+    >>> summary = summarise(fit_additive(x, y, pairs=()), x, y)
+    >>> [(term.name, term.p_value < 0.01) for term in summary.terms[1:]]
+    [('x_1', True), ('x_2', False)]
+    """
+    design = model.design
+    labels = check_names(names, len(design.inputs))
+    weight = np.ones(len(x)) if weight is None else weight
+    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    family = model.family if isinstance(model.family, Family) else Gaussian()
+    family = family.prepared(y, weight)
+    eta = model.predict_link(x)
+    shaped = eta if eta.shape[1] > 1 else eta[:, 0]
+    rows = float(weight.sum())
+    fits = model.fits
+    residual_df = max(rows - sum(fit.total_edf for fit in fits), 1.0)
+    terms: list[TermTest] = []
+    determinants = 0.0
+    for k, fit in enumerate(fits):
+        centre = float(np.average(eta[:, k], weights=weight))  # squares of centred numbers keep their digits
+        normal, *_ = working_normal(design, x, y, weight, family, eta, k)
+        constant = family.shared_information(y, shaped) is None
+        block = _Normal(design, fit, normal, centre, None if family.scale is not None else residual_df)
+        terms += block.tests(k, labels, np.ones(len(labels)) if units is None else units, constant)
+        determinants += block.log_determinant(constant)
+    deviance = float(weight @ family.deviance(y, shaped))
+    null = null_deviance(family, y, weight)
+    scale = fits[0].dispersion
+    likelihood = float(weight @ family.log_likelihood(y, shaped, scale))
+    penalty = 0.0
+    for fit in fits:
+        penalty += float(fit.ridge(design.groups) @ fit.coef**2) / fit.dispersion
+    reml = -likelihood + (penalty + determinants) / 2
+    adjusted = None
+    if family.name in NUMERIC:
+        mean = np.average(y, weights=weight)
+        errors = weight @ (y - family.mean(shaped)) ** 2 / residual_df
+        spread = weight @ (y - mean) ** 2 / max(rows - 1, 1)
+        if spread > 0:
+            adjusted = float(1 - errors / spread)
+        else:
+            adjusted = None
+    return AdditiveSummary(
+        family=family.name,
+        link=LINK_NAMES.get(family.name, "log" if family.log_link else "identity"),
+        terms=tuple(terms),
+        r2_adjusted=adjusted,
+        explained=1 - deviance / null if null > 0 else 0.0,
+        reml=float(reml),
+        scale=float(scale),
+        scale_known=family.scale is not None,
+        rows=rows,
+    )
+
+
+class _Normal:
+    """Normal matrix of one predictor, with the columns that its estimate needed."""
+
+    def __init__(
+        self, design: Design, fit: RemlFit, normal: NormalMatrix, centre: float, residual_df: float | None
+    ) -> None:
+        self.design = design
+        self.fit = fit
+        self.residual_df = residual_df
+        self.gram, self.moment = normal.gram, normal.moment[:, 0] - centre * normal.gram[:, 0]
+        self.kept = np.diag(fit.covariance) > 0
+        self.ridge = fit.ridge(design.groups)
+        self.inverse = fit.covariance / fit.dispersion
+
+    def tests(self, predictor: int, names: Sequence[str], units: np.ndarray, constant: bool) -> list[TermTest]:
+        """Test the constant, if there is one, and every term."""
+        found = []
+        if constant:
+            estimate = float(self.fit.coef[0])
+            std = float(np.sqrt(max(self.fit.covariance[0, 0], 0.0)))
+            found.append(self._line("(constant)", predictor, "constant", 1.0, (estimate, std)))
+        done = set()
+        for label, inputs in self.design.labels:
+            if inputs in done:
+                continue
+            done.add(inputs)
+            if label != "levels":
+                name = " x ".join(names[j] for j in inputs)
+            else:
+                name = _shared_name(names, inputs)
+            if label == "levels":
+                kind = "levels"
+            elif " x " in label:
+                kind = "pair"
+            else:
+                kind = "curve"
+            found.append(self._test(name, predictor, kind, inputs, units))
+        return found
+
+    def _test(self, name: str, predictor: int, kind: str, inputs: tuple[int, ...], units: np.ndarray) -> TermTest:
+        groups = [g for g, (_, members) in enumerate(self.design.labels) if members == inputs]
+        free = [g for g in groups if self.design.labels[g][0] in FREE_KINDS]
+        mine = np.isin(self.design.groups, groups)
+        own = np.flatnonzero(mine & (self.kept | np.isin(self.design.groups, free)))
+        others = np.flatnonzero(self.kept & ~mine)
+        projected, moment = self._without(own, others)
+        ridge = np.where(np.isin(self.design.groups[own], free), 0.0, self.ridge[own])
+        inverse = np.linalg.pinv(projected + np.diag(ridge), rcond=SEEN, hermitian=True)
+        coef = inverse @ moment
+        covariance = self.fit.dispersion * inverse
+        share = inverse @ projected
+        edf = float(self.fit.edf[groups].sum())
+        trace = float(np.trace(share))
+        if kind == "curve" and self.design.inputs[inputs[0]].distinct == 2:
+            slope = self._slope(int(inputs[0]), own[0]) / units[inputs[0]]
+            pair = float(coef[0] * slope), float(np.sqrt(max(covariance[0, 0], 0.0)) * abs(slope))
+            return self._line(name, predictor, "line", edf, pair)
+        rank = min(2 * trace - float(np.sum(share * share.T)), len(own))
+        if kind == "levels":
+            rank = float(np.linalg.matrix_rank(projected, tol=SEEN * np.abs(projected).max(), hermitian=True))
+        own_gram = self.gram[np.ix_(own, own)]
+        statistic, p_value = smooth_test(coef, covariance, own_gram, max(rank, 1e-8), self.residual_df)
+        return TermTest(name, predictor, kind, edf, rank, statistic, p_value)
+
+    def _line(self, name: str, predictor: int, kind: str, edf: float, pair: tuple[float, float]) -> TermTest:
+        from scipy.special import ndtr, stdtr  # imported late: `import edgewise` stays light
+
+        estimate, std = pair
+        ratio = estimate / std if std > 0 else 0.0
+        p_value = 2 * (ndtr(-abs(ratio)) if self.residual_df is None else stdtr(self.residual_df, -abs(ratio)))
+        return TermTest(name, predictor, kind, edf, 1.0, ratio, float(p_value), estimate, std)
+
+    def _slope(self, j: int, column: int) -> float:
+        """Slope of a straight column in its input."""
+        ends = np.tile(self.design.knots[:, 3], (2, 1))
+        ends[1, j] = self.design.knots[j, -4]
+        low, high = self.design.columns(ends)[:, column]
+        return float((high - low) / (ends[1, j] - ends[0, j]))
+
+    def _without(self, own: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Gram matrix and moments of the term's columns after the penalised fit of all others."""
+        present = own[self.kept[own]]
+        rest = self.inverse[np.ix_(others, others)]
+        if len(present):
+            cross = self.inverse[np.ix_(others, present)]
+            rest = rest - cross @ np.linalg.solve(self.inverse[np.ix_(present, present)], cross.T)
+        link = self.gram[np.ix_(own, others)]
+        solved = link @ rest
+        projected = self.gram[np.ix_(own, own)] - solved @ link.T
+        return (projected + projected.T) / 2, self.moment[own] - solved @ self.moment[others]
+
+    def log_determinant(self, constant: bool) -> float:
+        """Log |X'WX + S| - log |S|+ - (number of free columns) log(2 pi scale), of the columns that were needed."""
+        used = self.kept.copy()
+        used[0] &= constant
+        matrix = self.gram[np.ix_(used, used)] + np.diag(self.ridge[used])
+        penalised = self.ridge[used] > 0
+        free = int((~penalised).sum())
+        value = np.linalg.slogdet(matrix)[1] - np.log(self.ridge[used][penalised]).sum()
+        return float(value - free * np.log(2 * np.pi * self.fit.dispersion))
+
+
+def _shared_name(names: Sequence[str], inputs: tuple[int, ...]) -> str:
+    """Name of a category: what the names of its levels begin with, or the first and the last of them."""
+    own = [names[j] for j in inputs]
+    column, word, _ = own[0].partition(" is ")  # as the encoder of tables names levels
+    if word and all(name.startswith(column + word) for name in own):
+        return column
+    low = min(own)
+    high = max(own)
+    same = next((n for n, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
+    return low[:same].rstrip("=_: ") or f"{own[0]} to {own[-1]}"
+
+
+def _printed(p_value: float) -> str:
+    return f"<{SMALLEST_P:g}" if p_value < SMALLEST_P else f"{p_value:.3g}"

@@ -1,0 +1,249 @@
+"""An additive model with pairs, its curves with bands, and the KAN that it is (`AdditiveModel`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edgewise.errors import InputError
+from edgewise.gam.columns.design import Design, Pair
+from edgewise.gam.columns.splines import DEGREE
+from edgewise.gam.likelihood import RemlFit
+from edgewise.nn.layers.spline import KANLayer
+from edgewise.nn.model import KAN
+
+Array = NDArray[np.float64]
+
+EXACT = 1e-10  # share of a pair's size that may be cut from its product nodes in any case: rounding of sums
+
+
+@dataclass(frozen=True)
+class AdditiveModel:
+    """Additive model with pairs, m outputs on the scale of the link.
+
+    Parameters
+    ----------
+    design : Design
+        Columns of the model.
+    fits : tuple of RemlFit
+        Estimate of each output.
+    family : object
+        "gaussian", or what stands for another loss.
+
+    Examples
+    --------
+    >>> from edgewise.gam import fit_additive
+    >>> x = np.random.default_rng(0).random((300, 2))
+    >>> model = fit_additive(x, np.sin(6 * x[:, 0]) + x[:, 1])
+    >>> error = model.predict_link(x)[:, 0] - np.sin(6 * x[:, 0]) - x[:, 1]
+    >>> bool(abs(error).max() < 1e-3)
+    True
+    >>> model.to_kan().config.width
+    (2, 1)
+    """
+
+    design: Design
+    fits: tuple[RemlFit, ...]
+    family: Any = "gaussian"
+
+    @property
+    def coef(self) -> Array:
+        """Coefficients of the design's columns, (p, m)."""
+        return np.stack([fit.coef for fit in self.fits], 1)
+
+    @property
+    def covariance(self) -> Array:
+        """Bayesian covariance of the coefficients of each output, (m, p, p)."""
+        return np.stack([fit.covariance for fit in self.fits])
+
+    def band_covariance(self, output: int, *, of_sum: bool = True) -> Array:
+        """Covariance of one output's coefficients for bands, (p, p), with the uncertainty of the strengths.
+
+        Bands of the whole sum count the groups that REML removed too (`of_sum`), those of single curves do not. Under
+        inequality constraints it is the conditional one, which keeps to them.
+        """
+        fit = self.fits[output]
+        rules = self.design.constraints
+        if rules is not None and rules.has_inequalities:
+            return fit.covariance
+        if of_sum:
+            return fit.unconditional_covariance
+        return fit.corrected_covariance
+
+    @property
+    def edf(self) -> Array:
+        """Effective degrees of freedom of each group of `design.labels`, (groups, m)."""
+        return np.stack([fit.edf for fit in self.fits], 1)
+
+    @property
+    def dispersion(self) -> Array:
+        """Estimated variance of a row of weight 1, (m,)."""
+        return np.array([fit.dispersion for fit in self.fits])
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """The pairs of inputs that act together."""
+        return tuple(pair.inputs for pair in self.design.pairs)
+
+    @property
+    def limits(self) -> Array:
+        """Interval to which each input is clipped before the model sees it, (inputs, 2).
+
+        With `AdditivePolicy.extrapolation` "linear" curves go on as straight lines a little beyond the rows
+        (`AdditivePolicy.reach`), and are constant from there on; with "flat" they are constant beyond the rows.
+        """
+        design = self.design
+        if design.policy.extrapolation == "flat":
+            return np.stack([design.knots[:, DEGREE], design.knots[:, -DEGREE - 1]], 1)
+        return design.limits
+
+    def clipped(self, x: Array) -> Array:
+        """Return points (N, inputs) moved to the nearest ones within the limits."""
+        x = np.asarray(x, float)
+        if x.ndim != 2 or x.shape[1] != len(self.design.inputs):
+            raise InputError(f"x must have shape (rows, {len(self.design.inputs)}), got {x.shape}")
+        low, high = self.limits.T
+        return np.clip(x, low, high)
+
+    def predict_link(self, x: Array) -> Array:
+        """Compute the predictions on the scale of the link: points (N, inputs) -> (N, m)."""
+        return self.design.link(self.coef, self.clipped(x))
+
+    def effect(self, j: int, x: Array) -> tuple[Array, Array]:
+        """Compute the curve of an input, with mean zero over the rows.
+
+        Parameters
+        ----------
+        j : int
+            Number of the input.
+        x : ndarray
+            Values of it, (N,).
+
+        Returns
+        -------
+        values, std : ndarray
+            The curve and its standard error, (N, m) each, from the Bayesian covariance with the uncertainty of the
+            strengths, whose bands hold on average over the curve what they state [1]_.
+
+        References
+        ----------
+        .. [1] D. Nychka, J. Am. Statist. Assoc. 83 (1988) 1134; G. Marra and S. Wood, Scand. J. Statist. 39 (2012) 53.
+        """
+        return self._values(self._rows({j: x}), self.design.columns_of(j))
+
+    def pair_effect(self, pair: Pair, first: Array, second: Array) -> tuple[Array, Array]:
+        """Compute the surface of a pair at values (N,) of its two inputs: values and standard errors, (N, m) each."""
+        number = self.pairs.index(pair)
+        rows = self._rows({pair[0]: first, pair[1]: second})
+        return self._values(rows, self.design.columns_of_pair(number))
+
+    def _rows(self, values: dict[int, Array]) -> Array:
+        """Return rows with these values of some inputs, and any of the others."""
+        arrays = {j: np.asarray(each, float).ravel() for j, each in values.items()}
+        rows = np.tile(self.design.knots[:, DEGREE], (len(next(iter(arrays.values()))), 1))
+        for j, each in arrays.items():
+            rows[:, j] = each
+        return self.clipped(rows)
+
+    def _values(self, rows: Array, own: slice) -> tuple[Array, Array]:
+        columns = np.concatenate([self.design.columns(rows[part])[:, own] for part in self.design.chunks(len(rows))])
+        covariances = (self.band_covariance(output, of_sum=False)[own, own] for output in range(len(self.fits)))
+        deviations = [np.einsum("ni,ij,nj->n", columns, covariance, columns) for covariance in covariances]
+        return columns @ self.coef[own], np.sqrt(np.maximum(np.stack(deviations, 1), 0))
+
+    def of_low_rank(self) -> AdditiveModel:
+        """Return the model with the tensor of every pair cut to the rank that its standard error warrants.
+
+        The singular values are those of the surface over the rows, if the inputs were independent; what is cut has a
+        smaller share than `AdditivePolicy.rank_cut` of the mean variance of the surface's estimate.
+        """
+        coef = self.coef
+        constraints = self.design.constraints
+        if constraints is not None and constraints.bounds is not None:
+            return self  # a cut might break the bounds
+        for number in range(len(self.pairs)):
+            own = self.design.columns_of_pair(number)
+            for output, (left, right) in enumerate(self.factors(number, self.design.policy.rank_cut)):
+                roots = [symmetric_roots(self.design.margins[j].covariance)[1] for j in self.pairs[number]]
+                coef[own, output] = (roots[0] @ left @ right.T @ roots[1]).ravel()
+        return replace(self, fits=tuple(replace(fit, coef=coef[:, k]) for k, fit in enumerate(self.fits)))
+
+    def factors(self, number: int, share: float) -> list[tuple[Array, Array]]:
+        """Return for each output the factors (ra, R) and (rb, R) of a pair's tensor between orthonormal margins.
+
+        What is cut has at most this share of the mean variance of the surface's estimate.
+        """
+        design = self.design
+        own = self.design.columns_of_pair(number)
+        pair = self.pairs[number]
+        first, second = (symmetric_roots(design.margins[j].covariance)[0] for j in pair)
+        found = []
+        for fit in self.fits:
+            u, s, vt = np.linalg.svd(first @ fit.coef[own].reshape(len(first), len(second)) @ second)
+            u = u[:, : len(s)]
+            vt = vt[: len(s)]
+            variance = fit.dispersion * fit.edf[design.groups_of(pair)].sum() / design.rows
+            rest = np.append(np.cumsum((s**2)[::-1])[::-1], 0.0)  # what is cut after the first r terms
+            enough = rest <= max(EXACT**2 * rest[0], share * variance)
+            r = int(np.argmax(enough))
+            found.append((u[:, :r] * np.sqrt(s[:r]), vt[:r].T * np.sqrt(s[:r])))
+        return found
+
+    def to_kan(self) -> KAN:
+        """Return the KAN that computes `predict_link` of points within the limits, in float64.
+
+        Without pairs it has one layer of splines. Each term of a pair's low-rank tensor is a product node of two
+        splines; the last layer adds up by straight edges of slope 1. The curves on its edges hold the constant and what
+        `pair_effect` subtracts; `effect` gives the curves themselves.
+        """
+        design = self.design
+        outputs = len(self.fits)
+        curves, constant = design.spline_coef(self.coef)
+        terms: list[tuple[Pair, int, Array, Array]] = []
+        for number, pair in enumerate(self.pairs):
+            first, second = (design.margins[j].change @ symmetric_roots(design.margins[j].covariance)[1] for j in pair)
+            for output, (left, right) in enumerate(self.factors(number, 0.0)):
+                terms += [(pair, output, a, b) for a, b in zip((first @ left).T, (second @ right).T, strict=True)]
+        for output in range(outputs):  # B-splines sum to 1, so a constant is a constant coefficient
+            largest = int(np.abs(curves[:, :, output]).max(1).argmax())
+            curves[largest, :, output] += constant[output]
+        inputs, size = curves.shape[:2]
+        coef = np.zeros((inputs, size, outputs + 2 * len(terms)))
+        coef[:, :, :outputs] = curves
+        for number, (pair, _, a, b) in enumerate(terms):
+            coef[pair[0], :, outputs + 2 * number] = a
+            coef[pair[1], :, outputs + 2 * number + 1] = b
+        if terms:
+            width = [inputs, (outputs, len(terms)), outputs]
+        else:
+            width = [inputs, outputs]
+        base = "identity" if terms else "zero"
+        kan = KAN(width, size - DEGREE, DEGREE, base=base, domain=(0.0, 1.0), dtype=torch.float64)
+        with torch.no_grad():
+            splines = [layer for layer in kan.layers if isinstance(layer, KANLayer)]
+            splines[0].knots.copy_(torch.from_numpy(design.knots))
+            splines[0].coef.copy_(torch.from_numpy(coef))
+            splines[0].mask.copy_(torch.from_numpy((coef != 0).any(1).astype(float)))
+            if terms:
+                assert splines[0].base is not None and splines[1].base is not None
+                splines[0].base.zero_()
+                splines[1].coef.zero_()
+                splines[1].base.fill_(1.0)
+                mask = np.zeros((outputs + len(terms), outputs))
+                mask[:outputs] = np.eye(outputs)
+                for number, (_, output, _, _) in enumerate(terms):
+                    mask[outputs + number, output] = 1
+                splines[1].mask.copy_(torch.from_numpy(mask))
+                splines[1].domain_is_set.fill_(False)  # its splines are zero: the next fit may move its domain
+        return kan
+
+
+def symmetric_roots(covariance: Array) -> tuple[Array, Array]:
+    """Return the symmetric square root of a covariance matrix and its inverse."""
+    values, vectors = np.linalg.eigh(covariance)
+    values = np.sqrt(np.maximum(values, 1e-14 * values.max()))
+    return (vectors * values) @ vectors.T, (vectors / values) @ vectors.T

@@ -1,0 +1,104 @@
+"""The weighted normal matrix of a design, summed in chunks: the only step that sees all rows (`normal_matrix`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from edgewise.gam.columns.design import Design
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class NormalMatrix:
+    """Sums over the rows that least squares needs.
+
+    Parameters
+    ----------
+    gram : ndarray
+        X'WX, (p, p).
+    moment : ndarray
+        X'Wy of every response, (p, m).
+    square : ndarray
+        y'Wy of every response, (m,).
+    rows : float
+        Number of rows that count.
+    """
+
+    gram: Array
+    moment: Array
+    square: Array
+    rows: float
+
+    def output(self, number: int) -> NormalMatrix:
+        """Return the same sums of one response alone."""
+        one = slice(number, number + 1)
+        return NormalMatrix(self.gram, self.moment[:, one], self.square[one], self.rows)
+
+    def embedded(self, keep: NDArray[np.bool_]) -> NormalMatrix:
+        """Return these sums as those of all columns, with zeros for columns that are not kept; `keep` is (p,)."""
+        if keep.all():
+            return self
+        gram = np.zeros((len(keep), len(keep)))
+        moment = np.zeros((len(keep), self.moment.shape[1]))
+        gram[np.ix_(keep, keep)], moment[keep] = self.gram, self.moment
+        return NormalMatrix(gram, moment, self.square, self.rows)
+
+    def columns(self, keep: NDArray[np.bool_]) -> NormalMatrix:
+        """Return the same sums of some columns alone; `keep` is (p,)."""
+        return NormalMatrix(self.gram[np.ix_(keep, keep)], self.moment[keep], self.square, self.rows)
+
+
+def normal_matrix(design: Design, x: Array, weight: Array, response: Array, rows: float | None = None) -> NormalMatrix:
+    """Sum X'WX, X'Wy and y'Wy over the rows of a table.
+
+    Parameters
+    ----------
+    design : Design
+        Design whose columns are X.
+    x : ndarray
+        Rows, (N, inputs).
+    weight : ndarray
+        Weights, (N,), not negative. Rows of weight zero do not count.
+    response : ndarray
+        One response (N,), or several (N, m), which share the matrix.
+    rows : float, optional
+        Number of rows that count, for degrees of freedom; the number of positive weights by default.
+
+    Returns
+    -------
+    NormalMatrix
+        The sums.
+
+    Examples
+    --------
+    >>> from edgewise.gam import Design
+    >>> x = np.linspace(0, 1, 100)[:, None]
+    >>> design = Design.from_rows(x, np.ones(100))
+    >>> normal_matrix(design, x, np.ones(100), x[:, 0]).rows
+    100.0
+    """
+    response = response[:, None] if response.ndim == 1 else response
+    p = len(design.groups)
+    m = response.shape[1]
+    gram = np.zeros((p, p))
+    moment = np.zeros((p, m))
+    square = np.zeros(m)
+    for part in design.chunks(len(x)):
+        columns = design.columns(x[part])
+        w = weight[part, None]
+        y = response[part]
+        if (w != 1).any():
+            weighted = w * columns
+            root = np.sqrt(w) * columns
+        else:
+            weighted = root = columns
+        gram += root.T @ root  # a product with its own transpose is symmetric, and takes half the work
+        moment += weighted.T @ y
+        square += (w * y**2).sum(0)
+    return NormalMatrix(gram, moment, square, float((weight > 0).sum()) if rows is None else float(rows))

@@ -1,0 +1,175 @@
+"""Choice of the pairs of inputs that act together: ranked by binned residuals, kept by their restricted likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewise.gam.columns.design import Design, Pair
+from edgewise.gam.policy import AdditivePolicy
+from edgewise.gam.solving import Solution, Solver
+from edgewise.settings import ABOVE_ZERO
+
+Array = NDArray[np.float64]
+
+
+def rank_pairs(
+    x: Array, residual: Array, weight: Array, inputs: Sequence[int], policy: AdditivePolicy | None = None
+) -> list[tuple[float, Pair]]:
+    """Rank pairs of inputs by what the best pair of cuts explains of the residuals (N,) of an additive model."""
+    # Every input is cut into bins of about equal weight. Two cuts make four quadrants; the gain is the fall of the
+    # weighted sum of squares when the residuals may differ by quadrant instead of by a sum of two steps: (r11 - r10 -
+    # r01 + r00)^2 / (1/n11 + 1/n10 + 1/n01 + 1/n00), r means and n weights of the quadrants. The largest gain over all
+    # cuts is that of the pair. This is FAST [1], without what steps of one input would explain.
+    # Rows x are (N, all inputs), of which `inputs` are looked at. Gains are in squared units of the residuals, best
+    # first.
+    # [1] Y. Lou, R. Caruana, J. Gehrke and G. Hooker, "Accurate intelligible models with pairwise interactions", KDD
+    # 2013, section 4.
+    policy = AdditivePolicy() if policy is None else policy
+    bins = policy.pair_bins
+    least = max(policy.quadrant_rows * float(weight[weight > 0].mean()), policy.quadrant_share * float(weight.sum()))
+    codes = {j: bins_of(x[:, j], bins) for j in inputs}
+    weighted = weight * residual
+    ranked = []
+    for pair in combinations(inputs, 2):
+        cell = codes[pair[0]] * bins + codes[pair[1]]
+        count = _quadrants(np.bincount(cell, weight, bins * bins).reshape(bins, bins))
+        total = _quadrants(np.bincount(cell, weighted, bins * bins).reshape(bins, bins))
+        safe = np.maximum(count, 1e-9 * least)  # an empty quadrant is refused below
+        contrast = np.tensordot([1.0, -1.0, -1.0, 1.0], total / safe, 1) ** 2 / (1 / safe).sum(0)
+        ranked.append((float(np.where((count < least).any(0), 0.0, contrast).max()), pair))
+    return sorted(ranked, key=lambda each: (-each[0], each[1]))
+
+
+def bins_of(x: Array, bins: int) -> NDArray[np.intp]:
+    """Return the bin of each value: cuts at quantiles, or between neighbours where values are few."""
+    distinct = np.unique(x)
+    if len(distinct) <= bins:
+        return np.searchsorted(distinct, x)
+    cuts = np.unique(np.quantile(x, np.arange(1, bins) / bins, method="inverted_cdf"))
+    return np.searchsorted(cuts, x)
+
+
+def _quadrants(table: NDArray[Any]) -> Array:
+    """Return the sums of a table (bins, bins) in the four quadrants of every pair of cuts, (4, bins - 1, bins - 1)."""
+    sums = table.cumsum(0).cumsum(1)
+    both = sums[:-1, :-1]
+    first = sums[:-1, -1:]
+    second = sums[-1:, :-1]
+    return np.stack([both, first - both, second - both, sums[-1, -1] - first - second + both])
+
+
+def least_worth(tests: int, policy: AdditivePolicy) -> float:
+    """Return what a pair must win in twice the log restricted likelihood, to stay among so many pairs."""
+    # A pair has four variances. Without an effect the likelihood ratio is zero for each with probability one half, so
+    # it is distributed as a mixture of chi-square variables with 0 to 4 degrees of freedom and binomial weights [1].
+    # The level of `AdditivePolicy.pair_level` is divided by the number of tests (Bonferroni).
+    # [1] S. Self and K.-Y. Liang, J. Am. Statist. Assoc. 82 (1987) 605, case 9.
+    from scipy.special import gammaincc  # imported late: `import edgewise` stays light
+
+    level = policy.pair_level / tests
+    low = 0.0
+    high = 1000.0
+    for _ in range(60):  # halving: 1000 / 2^60 is none
+        middle = (low + high) / 2
+        tail = sum(weight * float(gammaincc(k / 2, middle / 2)) for k, weight in ((1, 4), (2, 6), (3, 4), (4, 1))) / 16
+        low, high = (middle, high) if tail > level else (low, middle)
+    return low
+
+
+def choose_pairs(
+    design: Design, x: Array, y: Array, weight: Array, solve: Solver, solution: Solution
+) -> tuple[Design, Solution]:
+    """Add the pairs that a likelihood-ratio test keeps to an additive model without any.
+
+    In each round the best ranked pairs join, all strengths are estimated again, and pairs that win less than
+    `least_worth` leave, the poorest first; strengths are estimated again after each, so curves that vanished beside a
+    pair come back. This is done with the fewest intervals in the margins; more come at the end, if they raise the
+    restricted likelihood. Rows x are (N, inputs), responses y (N, m), and `solve` estimates a design, see `Solver`.
+    """
+    policy = design.policy
+    inputs = _candidates(design, solution)
+    constraints = design.constraints
+    allowed = {p for p in combinations(inputs, 2) if constraints is None or constraints.allows(p)}
+    count = len(allowed)
+    if not count:
+        return design, solution
+    screen = policy.pair_screen * float(np.log(count * policy.pair_bins))
+    least = least_worth(count * len(solution.own_fits), policy)
+    tried: set[Pair] = set()
+    fewest = policy.margin(0.0)
+    for _ in range(policy.pair_rounds):
+        scores: dict[Pair, float] = {}
+        for output in range(solution.residual.shape[1]):
+            w = solution.weights[:, min(output, solution.weights.shape[1] - 1)]
+            residual = solution.residual[:, output]
+            noise = max(float(w @ residual**2) / design.rows, ABOVE_ZERO)
+            for gain, pair in rank_pairs(x, residual, w, inputs, policy):
+                scores[pair] = max(scores.get(pair, 0.0), gain / noise)
+        old = [part.inputs for part in design.pairs]
+        ranked = sorted(allowed & scores.keys(), key=lambda pair: (-scores[pair], pair))
+        new = [pair for pair in ranked if scores[pair] > screen and pair not in tried]
+        new = [pair for pair in new if pair not in old][: policy.most_pairs]
+        if not new:
+            break
+        tried |= set(new)
+        before = design, solution
+        design = design.with_pairs([*old, *new], x, weight, fewest)
+        solution = solve(design, x, y, weight, solution)
+        while design.pairs:
+            # By how much minus twice the log restricted likelihood of all outputs rises without a pair.
+            groups = [design.groups_of(part.inputs) for part in design.pairs]
+            worths = [max(fit.worth(own) for fit in solution.own_fits) for own in groups]
+            poor = [number for number, worth in enumerate(worths) if worth < least]
+            if not poor:
+                break
+            # Those that win little leave together; where a pair wins something others may take its place.
+            leaving = {n for n in poor if worths[n] < least / 2} or {min(poor, key=worths.__getitem__)}
+            kept = [part.inputs for number, part in enumerate(design.pairs) if number not in leaving]
+            if set(kept) == {part.inputs for part in before[0].pairs}:
+                design, solution = before
+                break
+            design = design.with_pairs(kept, x, weight, fewest)
+            solution = solve(design, x, y, weight, solution)
+        if not set(new) & {part.inputs for part in design.pairs}:
+            break
+    return _with_finer_margins(design, x, y, weight, solve, solution)
+
+
+def _with_finer_margins(
+    design: Design, x: Array, y: Array, weight: Array, solve: Solver, solution: Solution
+) -> tuple[Design, Solution]:
+    """Give the margins of pairs the number of intervals with the highest restricted likelihood."""
+    pairs = [part.inputs for part in design.pairs]
+    policy = design.policy
+    if not pairs:
+        return design, solution
+    sizes = {policy.margin(design.rows)}
+    if len(solution.own_fits) == 1:  # several predictors take too long for more than the usual size
+        sizes |= {size for size in policy.finer_margins if len(pairs) * (size + 2) ** 2 <= policy.margin_columns}
+    for size in sorted(size for size in sizes if size > policy.margin(0.0)):
+        fine = design.with_pairs(pairs, x, weight, size)
+        finer = solve(fine, x, y, weight, solution)
+        if sum(fit.criterion for fit in finer.own_fits) < sum(fit.criterion for fit in solution.own_fits):
+            design = fine
+            solution = finer
+    return design, solution
+
+
+def _candidates(design: Design, solution: Solution) -> list[int]:
+    """Return the inputs whose pairs are ranked: all, or those with the largest effects."""
+    inputs = [j for j, curves in enumerate(design.curves) if curves.kinds]
+    most = design.policy.pair_inputs
+    if len(inputs) <= most:
+        return inputs
+    size = np.zeros(len(design.inputs))
+    for fit in solution.fits:
+        for j in inputs:
+            own = design.columns_of(j)
+            gram = solution.normal.gram[own, own]
+            size[j] += float(fit.coef[own] @ gram @ fit.coef[own]) / fit.dispersion
+    return sorted(sorted(inputs, key=lambda j: -size[j])[:most])

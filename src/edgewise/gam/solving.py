@@ -1,0 +1,229 @@
+"""Estimation of a given design: the interface of solvers, and the one for squared errors (`solve_gaussian`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewise.gam.columns.constraints import constrained
+from edgewise.gam.columns.design import Design
+from edgewise.gam.likelihood import RemlFit, reml
+from edgewise.gam.normal import NormalMatrix, normal_matrix
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Result of a solver.
+
+    Parameters
+    ----------
+    design : Design
+        The design that was estimated.
+    fits : tuple of RemlFit
+        Coefficients of each output, on the scale of the link.
+    weights : ndarray
+        Working weights of the last step, (N, m), or (N, 1) where all outputs share them.
+    residual : ndarray
+        Working residuals, (N, m): working responses less the predictions.
+    normal : NormalMatrix
+        Normal matrix of the last step (of the first output, where outputs have their own weights).
+    family : object, optional
+        The loss with what it estimated itself, such as thresholds; None for squared errors.
+    """
+
+    design: Design
+    fits: tuple[RemlFit, ...]
+    weights: Array
+    residual: Array
+    normal: NormalMatrix
+    family: Any = None
+
+    @property
+    def coef(self) -> Array:
+        """Coefficients, (p, m)."""
+        return np.stack([fit.coef for fit in self.fits], 1)
+
+    @property
+    def own_fits(self) -> tuple[RemlFit, ...]:
+        """One fit for each set of strengths: the first one where all fits share theirs, else all of them."""
+        return self.fits[:1] if self.fits[0].is_shared else self.fits
+
+    def places(self, design: Design) -> NDArray[np.int64]:
+        """Return, for each group of another design, the number of the group of the same label here; -1 for none."""
+        place = {label: number for number, label in enumerate(self.design.labels)}
+        return np.array([place.get(label, -1) for label in design.labels], np.int64)
+
+    def starts(self, design: Design) -> tuple[Array, ...]:
+        """Return first strengths of each output for another design: those of groups of the same label, else NaN."""
+        return tuple(np.append(fit.strength, np.nan)[self.places(design)] for fit in self.fits)
+
+
+class Solver(Protocol):
+    """Estimates coefficients and strengths of a design; the seam for losses other than squared errors."""
+
+    def __call__(self, design: Design, x: Array, y: Array, weight: Array, before: Solution | None) -> Solution:
+        """Estimate a design of rows (N, inputs), responses (N, m) and weights (N,), from that of another one."""
+        ...
+
+
+def estimate(
+    normal: NormalMatrix, design: Design, start: Array | None = None, scale: float | None = None, offset: float = 0.0
+) -> RemlFit:
+    """Estimate a design by `reml`, with only as many wiggly columns of each input as its curve needs.
+
+    A parabola joins a curve that is wiggly without it if the restricted likelihood rises by
+    `AdditivePolicy.bent_evidence`. Where `start` (groups,), the first strengths, has that of its group, this has been
+    decided. Columns that are not needed are zero; constraints are those of the design, whose bounds count `offset`, a
+    constant that is added to the predictions later. `scale` is the variance of a row of weight 1, if it is known.
+    """
+    policy = design.policy
+    groups = design.groups
+    ranks = design.ranks
+    count = int(groups.max(initial=-1)) + 1
+    most = np.full(count + 1, policy.first_wiggly)  # columns of each group; the last is for columns without a group
+    waiting = np.zeros(count + 1, bool)  # parabolas that are not in the model
+    waiting[list(design.bent.values())] = True
+    known = np.full(count + 1, np.nan)
+    if start is not None:
+        known[: min(len(start), count)] = start[:count]
+    is_decided = not np.isnan(known[waiting]).any()
+    waiting &= ~np.isfinite(known)
+
+    def fitted(start: Array | None) -> tuple[RemlFit, NDArray[np.bool_]]:
+        while True:
+            keep = (ranks < most[groups]) & ~waiting[groups]
+            fit = reml(
+                normal if keep.all() else normal.columns(keep),
+                groups[keep],
+                start,
+                scale,
+                tolerance=policy.tolerance,
+                steps=policy.steps,
+                rivals=design.rivals,
+                watch=design.watch,
+            )
+            held = np.bincount(groups[ranks >= most[groups]] + 1, minlength=count + 1)[1:]
+            more = (fit.edf > most[:count] / 2) & (held > 0)
+            if not more.any():
+                return fit, keep
+            most[:count][more] *= 2
+            start = fit.strength
+
+    fit, keep = fitted(start)
+    if not is_decided:
+        wiggliest = sorted(design.bent, key=lambda group: -fit.edf[group])
+        for group in [group for group in wiggliest if fit.edf[group] > policy.bent_edf]:
+            parabola = design.bent[group]
+            waiting[parabola] = False
+            begin = fit.strength.copy()
+            begin[parabola] = np.nan
+            other, wider = fitted(begin)
+            if fit.criterion - other.criterion > policy.bent_evidence:
+                fit = other
+                keep = wider
+            else:
+                waiting[parabola] = True
+    return _obeying(expanded(fit, keep), normal, design, offset)
+
+
+def with_strengths(
+    normal: NormalMatrix, design: Design, fit: RemlFit, strength: Array, scale: float | None = None
+) -> RemlFit:
+    """Return the estimate with given strengths (groups,), of the columns that an estimate of the design needed."""
+    groups = design.groups
+    vanished = np.append(~np.isfinite(strength), False)[groups]
+    keep = (groups < 0) | (np.diag(fit.covariance) > 0) | vanished
+    part = normal if keep.all() else normal.columns(keep)
+    return _obeying(expanded(reml(part, groups[keep], strength, scale, steps=0), keep), normal, design, 0.0)
+
+
+def _obeying(fit: RemlFit, normal: NormalMatrix, design: Design, offset: float) -> RemlFit:
+    """Return the estimate that obeys the constraints of the design."""
+    if design.constraints is None or not design.constraints.has_inequalities:
+        return fit
+    return constrained(normal, design, fit, offset)
+
+
+def expanded(fit: RemlFit, keep: NDArray[np.bool_]) -> RemlFit:
+    """Return the estimate of some columns as one of all, with zeros for the others."""
+    if keep.all():
+        return fit
+    coef = np.zeros((len(keep), *fit.coef.shape[1:]))
+    covariance = np.zeros((len(keep), len(keep)))
+    coef[keep] = fit.coef
+    covariance[np.ix_(keep, keep)] = fit.covariance
+    columns = np.flatnonzero(keep)
+    columns = columns if fit.columns is None else columns[fit.columns]
+    return replace(fit, coef=coef, covariance=covariance, columns=columns)
+
+
+def solve_gaussian(design: Design, x: Array, y: Array, weight: Array, before: Solution | None) -> Solution:
+    """Minimise squared errors: one normal matrix, and REML for each output. See `Solver`."""
+    shift = (weight @ y) / weight.sum()  # squares of centred numbers keep their digits
+    centred = y - shift
+    normal = _extended(before, design, x, weight, centred)
+    if before is not None:
+        starts = before.starts(design)
+    else:
+        starts = (None,) * y.shape[1]
+    fits = []
+    for output, start in enumerate(starts):
+        fit = estimate(normal.output(output), design, start, offset=float(shift[output]))
+        coef = fit.coef.copy()
+        coef[0] += shift[output]
+        fits.append(replace(fit, coef=coef))
+    residual = y - design.link(np.stack([fit.coef for fit in fits], 1), x)
+    return Solution(design, tuple(fits), weight[:, None], residual, normal)
+
+
+def _extended(before: Solution | None, design: Design, x: Array, weight: Array, response: Array) -> NormalMatrix:
+    """Return the normal matrix of a design; of what an earlier one holds, nothing is summed again."""
+    if before is None or before.design.curves is not design.curves:
+        return normal_matrix(design, x, weight, response, design.rows)
+    old = [np.arange(design.mains)]
+    new = [np.arange(design.mains)]
+    for number, pair in enumerate(design.pairs):
+        same = next((at for at, each in enumerate(before.design.pairs) if each is pair), None)
+        if same is not None:
+            old.append(np.r_[before.design.columns_of_pair(same)])
+            new.append(np.r_[design.columns_of_pair(number)])
+    taken = np.concatenate(old)
+    place = np.concatenate(new)
+    p = len(design.groups)
+    gram = np.zeros((p, p))
+    moment = np.zeros((p, response.shape[1]))
+    gram[np.ix_(place, place)] = before.normal.gram[np.ix_(taken, taken)]
+    moment[place] = before.normal.moment[taken]
+    fresh = np.setdiff1d(np.arange(p), place)
+    if len(fresh):
+        for part in design.chunks(len(x)):
+            columns = design.columns(x[part])
+            weighted = (weight[part, None] * columns[:, fresh]).T
+            gram[fresh] += weighted @ columns
+            moment[fresh] += weighted @ response[part]
+        gram[:, fresh] = gram[fresh].T
+    return NormalMatrix(gram, moment, before.normal.square, before.normal.rows)
+
+
+def two_loops(slope: np.ndarray, memory: Iterable[tuple[np.ndarray, np.ndarray]], metric: np.ndarray) -> np.ndarray:
+    """Return the inverse Hessian of limited memory times a slope (K, p)."""
+    # Memory has changes of the point and of the slope, the oldest first; the metric (p, p) is the block of the inverse
+    # Hessian without memory, the same for all K.
+    # J. Nocedal and S. Wright, Numerical Optimization, 2nd ed., Springer, 2006: algorithm 7.4.
+    found = slope.copy()
+    shares = []
+    pairs = list(memory)
+    for change, bend in reversed(pairs):
+        share = (change * found).sum() / (change * bend).sum()
+        shares.append(share)
+        found -= share * bend
+    found = found @ metric
+    for (change, bend), share in zip(pairs, reversed(shares), strict=True):
+        found += (share - (bend * found).sum() / (change * bend).sum()) * change
+    return found

@@ -1,0 +1,234 @@
+"""Scores of predictions: `METRICS` has each by its name, `score` gives its value with a standard error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from edgewise.errors import InputError
+
+TIE = 1e-8  # risk scores that differ by no more are equal, as in scikit-survival
+LEAST_PROBABILITY = 1e-15  # what a probability counts as at least, so that a wrong certainty has a finite log loss
+
+
+@dataclass(frozen=True)
+class Score:
+    """The value of a metric on some rows, and its standard error from the choice of these rows."""
+
+    name: str  # as readers know it, "R²" or "log loss"
+    value: float  # NaN where it is not defined
+    error: float = math.nan  # NaN where it is not known
+    higher_is_better: bool = True
+
+
+class Metric(NamedTuple):
+    """A metric with its name, its direction, and a function of observed and predicted targets (N, ...)."""
+
+    name: str
+    higher_is_better: bool
+    # the value, and the influence of each row on it times the number of rows, (N,); None where that is not known
+    evaluate: Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray | None]]
+    is_share: bool = False  # shown in per cent
+
+
+def r_squared(squared_error: Any, variance: Any) -> Any:
+    """Return the share of the variance of a target that is explained; 1 or 0, met or not, of a constant target."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = 1 - np.divide(squared_error, variance)
+    return np.where(np.greater(variance, 0), share, np.equal(squared_error, 0).astype(np.float64))[()]
+
+
+def mean_r_squared(observed: np.ndarray, predicted: np.ndarray, weight: ArrayLike | None = None) -> float:
+    """Return the mean R² of targets (N,) or (N, out) with weights of the rows (N,), finite as in scikit-learn."""
+    observed, predicted = _columns(observed, predicted)
+    weight = None if weight is None else np.asarray(weight, dtype=np.float64)
+    error = np.average((observed - predicted) ** 2, axis=0, weights=weight)
+    spread = (observed - np.average(observed, axis=0, weights=weight)) ** 2
+    return float(np.mean(r_squared(error, np.average(spread, axis=0, weights=weight))))
+
+
+def _r2(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, np.ndarray]:
+    """R² of numbers, the mean over several targets; NaN where one is constant."""
+    # The influence of a row on a ratio of means (A. van der Vaart, Asymptotic Statistics, Cambridge 1998, chapter 3).
+    observed, predicted = _columns(observed, predicted)
+    squares = (observed - predicted) ** 2
+    spread = (observed - observed.mean(0)) ** 2
+    variance = spread.mean(0)
+    if not (variance > 0).all():
+        return math.nan, np.full(len(observed), math.nan)
+    error = squares.mean(0)
+    influence = (error / variance * spread - squares) / variance
+    return float(np.mean(1 - error / variance)), influence.mean(1)
+
+
+def _rmse(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, np.ndarray]:
+    """The root mean square error, in the unit of the target."""
+    observed, predicted = _columns(observed, predicted)
+    squares = ((observed - predicted) ** 2).mean(1)
+    value = math.sqrt(float(squares.mean()))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return value, squares / (2 * value)
+
+
+def _mae(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, np.ndarray]:
+    """The mean absolute error, in the unit of the target."""
+    observed, predicted = _columns(observed, predicted)
+    sizes = np.abs(observed - predicted).mean(1)
+    return float(sizes.mean()), sizes
+
+
+def _accuracy(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, np.ndarray]:
+    """The share of rows whose label is predicted."""
+    right = (observed == predicted).astype(np.float64)
+    return float(right.mean()), right
+
+
+def _balanced_accuracy(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, np.ndarray]:
+    """The mean of the recalls of the classes."""
+    labels, codes, counts = np.unique(observed, return_inverse=True, return_counts=True)
+    right = (observed == predicted).astype(np.float64)
+    recall = np.bincount(codes, right) / counts
+    return float(recall.mean()), (right - recall[codes]) * (len(observed) / (len(labels) * counts))[codes]
+
+
+def _log_loss(observed: np.ndarray, probabilities: np.ndarray) -> tuple[float, np.ndarray]:
+    """The mean of -log p of the observed class, in nats; observed are columns of `probabilities`, -1 for none."""
+    chosen = np.where(observed < 0, 0.0, probabilities[np.arange(len(observed)), observed])
+    losses = -np.log(np.clip(chosen, LEAST_PROBABILITY, 1.0))
+    return float(losses.mean()), losses
+
+
+def _concordance(observed: np.ndarray, risk: np.ndarray) -> tuple[float, None]:
+    """Harrell's index of risk scores (N,) with times and events (N, 2), see `concordance_index`."""
+    return concordance_index(observed[:, 1] > 0, observed[:, 0], risk), None
+
+
+METRICS: dict[str, Metric] = {
+    "r2": Metric("R²", True, _r2),
+    "rmse": Metric("root mean square error", False, _rmse),
+    "mae": Metric("mean absolute error", False, _mae),
+    "accuracy": Metric("accuracy", True, _accuracy, is_share=True),
+    "balanced_accuracy": Metric("balanced accuracy", True, _balanced_accuracy, is_share=True),
+    "log_loss": Metric("log loss", False, _log_loss),
+    "concordance": Metric("concordance", True, _concordance),
+}
+"""Metrics by the names that they have in metrics.json."""
+# Metrics of each kind of target, the score first; `log_loss` joins them where probabilities are known.
+MEASURED = {"regression": ("r2", "rmse", "mae"), "classification": ("accuracy", "balanced_accuracy")}
+
+
+def score(metric: str, observed: np.ndarray, predicted: np.ndarray) -> Score:
+    """Return a metric of rows with the standard error that their choice gives it, by the delta method."""
+    name, higher_is_better, evaluate, _ = METRICS[metric]
+    value, influence = evaluate(observed, predicted)
+    return Score(name, value, _standard_error(influence), higher_is_better)
+
+
+def paired_error(metric: str, observed: np.ndarray, one: np.ndarray, other: np.ndarray) -> float:
+    """Return the standard error of the difference of two models' scores on the same rows.
+
+    It is smaller than that of either score where the models err on the same rows.
+    """
+    evaluate = METRICS[metric].evaluate
+    first = evaluate(observed, one)[1]
+    second = evaluate(observed, other)[1]
+    if first is None or second is None:
+        return math.nan
+    return _standard_error(first - second)
+
+
+def measures(
+    task: str,
+    observed: ArrayLike,
+    predicted: np.ndarray,
+    probabilities: ArrayLike | None = None,
+    classes: ArrayLike | None = None,
+) -> dict[str, float]:
+    """Return the metrics of "regression" or "classification", the score first; the log loss of `probabilities` last.
+
+    Shapes: observed and predicted (N,), probabilities (N, C), classes (C,).
+    """
+    observed = np.asarray(observed)
+    values = {metric: METRICS[metric].evaluate(observed, predicted)[0] for metric in MEASURED[task]}
+    if probabilities is not None:
+        codes = class_codes(observed, np.asarray(classes))
+        values["log_loss"] = _log_loss(codes, np.asarray(probabilities))[0]
+    return values
+
+
+def class_codes(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return the place of each label among the classes, (N,); -1 for one that is no class of them."""
+    place = {label: number for number, label in enumerate(classes.tolist())}
+    return np.array([place.get(label, -1) for label in labels.tolist()], dtype=np.int64)
+
+
+def _standard_error(influence: np.ndarray | None) -> float:
+    """Return the standard error of a mean of influences (N,); NaN for one row, or where they are not known."""
+    if influence is None or len(influence) < 2:
+        return math.nan
+    return float(influence.std() / math.sqrt(len(influence)))
+
+
+def _columns(observed: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return numbers (N,) or (N, out) as (N, out)."""
+    observed, predicted = (np.asarray(values, dtype=np.float64) for values in (observed, predicted))
+    if len(observed) != len(predicted) or observed.size != predicted.size:
+        raise InputError(f"y must have the shape of the predictions, {predicted.shape}, got {observed.shape}")
+    return observed.reshape(len(observed), -1), predicted.reshape(len(predicted), -1)
+
+
+# Censored times
+
+
+def concordance_index(event: np.ndarray, time: np.ndarray, risk: np.ndarray) -> float:
+    """Share of the comparable pairs of rows in which the row with the earlier event has the higher risk score [1]."""
+    # Two rows are comparable if the earlier time is that of an event, or if the times are equal and one is an event and
+    # the other censored. Pairs with equal risk scores count half, so that 0.5 is the value of scores without
+    # information. All arrays are (N,); InputError where no two rows are comparable.
+    # [1] F. E. Harrell, K. L. Lee and D. B. Mark, "Multivariable prognostic models", Statistics in Medicine 15 (1996),
+    # 361-387.
+    levels = np.cumsum(np.r_[False, np.diff(np.sort(risk)) > TIE])
+    rank = np.empty(len(risk), dtype=np.int64)
+    rank[np.argsort(risk, kind="stable")] = levels
+    # Events come before censored rows of the same time, so that a row is comparable with all later ones, but for
+    # events of its own time. These have ascending ranks, so none of them looks concordant.
+    order = np.lexsort((rank, ~event, time))
+    event = event[order]
+    time = time[order]
+    rank = rank[order]
+    lower, equal = _later(rank, event)
+    comparable = float((event * np.arange(len(event))[::-1]).sum())
+    _, same_time = np.unique(time[event], return_counts=True)
+    _, same_both = np.unique(np.column_stack([time[event], rank[event]]), axis=0, return_counts=True)
+    comparable -= float((same_time * (same_time - 1) / 2).sum())
+    equal -= float((same_both * (same_both - 1) / 2).sum())
+    if comparable <= 0:
+        raise InputError("y must have an event before the time of another row, got no comparable pair")
+    return float((lower + equal / 2) / comparable)
+
+
+def _later(rank: np.ndarray, event: np.ndarray) -> tuple[float, float]:
+    """Count the pairs of an event and a later row with a lower, and with an equal, rank, by merging sorted runs."""
+    rows = len(rank)
+    place = np.arange(len(rank))
+    lower = 0.0
+    equal = 0.0
+    width = 1
+    while width < rows:
+        block = place // (2 * width)
+        right = (place // width) % 2 == 1
+        key = block * (rows + 1) + rank
+        keys = np.sort(key[right])
+        left = key[event & ~right]
+        start = np.searchsorted(keys, (left // (rows + 1)) * (rows + 1))
+        below = np.searchsorted(keys, left)
+        reached = np.searchsorted(keys, left, "right")
+        lower += float((below - start).sum())
+        equal += float((reached - below).sum())
+        width *= 2
+    return lower, equal

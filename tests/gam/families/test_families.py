@@ -1,0 +1,230 @@
+"""Families against finite differences, sums over all counts, and what R and statsmodels give."""
+
+import numpy as np
+import pytest
+
+from edgewise.errors import InputError
+from edgewise.gam.families import (
+    Bernoulli,
+    Cox,
+    Gamma,
+    Gaussian,
+    Huber,
+    LogNormal,
+    Multinomial,
+    NegativeBinomial,
+    Poisson,
+    Quantile,
+    Tweedie,
+)
+from edgewise.gam.families.base import weighted_quantile
+
+RNG = np.random.default_rng(0)
+ETA = np.linspace(-2, 2, 60)
+ONES = np.ones(60)
+POSITIVE = RNG.gamma(2.0, 1.0, 60)
+COUNTS = RNG.poisson(2.0, 60).astype(float)
+TIMES = np.column_stack([np.round(RNG.exponential(1.0, 60), 1), RNG.random(60) < 0.7]).astype(float)
+CASES = [
+    (Gaussian(), POSITIVE),
+    (Gaussian(log_link=True), POSITIVE),
+    (LogNormal(shift=0.3), POSITIVE),
+    (Bernoulli(), (COUNTS > 1).astype(float)),
+    (Poisson(), COUNTS),
+    (Gamma(), POSITIVE),
+    (Tweedie(1.4), np.where(COUNTS > 1, POSITIVE, 0.0)),
+    (NegativeBinomial(1.7), COUNTS),
+    (Huber(spread=0.7), POSITIVE),
+    (Quantile(0.3, bandwidth=0.4, rate=0.8), POSITIVE),
+    (Cox(), TIMES),
+    (Cox("efron"), TIMES),
+]
+NAMES = [f"{family.name}-{number}" for number, (family, _) in enumerate(CASES)]
+
+
+@pytest.mark.parametrize(("family", "y"), CASES, ids=NAMES)
+def test_score_and_information_are_derivatives_of_the_deviance(family, y):
+    """Central differences of the total deviance; the information where it is the observed one."""
+    y, h = family.checked(y), 1e-5
+    score, information = family.derivatives(y, ETA)
+    assert information.shape == score.shape == ETA.shape
+    assert (information >= 0).all()
+    for row in (0, 7, 31, 59):
+        step = np.zeros(60)
+        step[row] = h
+        up, down = (family.deviance(y, ETA + s).sum() for s in (step, -step))
+        assert score[row] == pytest.approx(-(up - down) / (4 * h), rel=1e-5, abs=1e-7)
+        if family.name in ("squared", "log", "bernoulli", "poisson") and not family.log_link:
+            slopes = [family.derivatives(y, ETA + s)[0][row] for s in (step, -step)]
+            assert information[row] == pytest.approx(-(slopes[0] - slopes[1]) / (2 * h), rel=1e-5)
+
+
+def test_information_of_a_quantile_is_the_mean_slope_of_its_score():
+    y, eta, h = RNG.standard_normal(2000), np.zeros(2000), 1e-5
+    family = Quantile(0.3).adapted(y, eta, np.ones(2000))
+    slopes = (family.derivatives(y, eta - h)[0] - family.derivatives(y, eta + h)[0]) / (2 * h)
+    assert family.derivatives(y, eta)[1] == pytest.approx(np.full(2000, slopes.mean()), rel=1e-6)
+
+
+@pytest.mark.parametrize(("family", "y"), CASES[:10], ids=NAMES[:10])
+def test_log_likelihood_differs_from_the_deviance_by_a_constant_of_each_row(family, y):
+    dispersion = 0.6 if family.scale is None else 1.0
+    sums = [
+        family.log_likelihood(y, eta, dispersion) + family.deviance(y, eta) / (2 * dispersion)
+        for eta in (ETA, 0.5 * ETA)
+    ]
+    np.testing.assert_allclose(*sums, rtol=1e-10, atol=1e-10)
+
+
+def test_multinomial_score_is_the_slope_of_its_deviance():
+    family, eta, h = Multinomial(3), RNG.standard_normal((60, 3)), 1e-5
+    y = RNG.integers(0, 3, 60)
+    score, information = family.derivatives(y, eta)
+    for k in range(3):
+        step = h * np.eye(3)[k]
+        ends = [family.deviance(y, eta + s) for s in (step, -step)]
+        np.testing.assert_allclose(score[:, k], -(ends[0] - ends[1]) / (4 * h), atol=1e-8)
+        slopes = [family.derivatives(y, eta + s)[0][:, k] for s in (step, -step)]
+        np.testing.assert_allclose(information[:, k], -(slopes[0] - slopes[1]) / (2 * h), atol=1e-8)
+
+
+def test_densities_sum_to_one():
+    eta, counts = np.full(3000, 0.7), np.arange(3000.0)
+    for family in (Poisson(), NegativeBinomial(0.8)):
+        assert np.exp(family.log_likelihood(counts, eta, 1.0)).sum() == pytest.approx(1, abs=1e-9)
+    grid = np.linspace(1e-9, 60, 20_001)
+    eta, width = np.full(len(grid), 0.7), grid[1] - grid[0]
+    for family, least in ((Gamma(), 1e-5), (LogNormal(), 1e-5), (Tweedie(1.5), 1e-4)):
+        density = np.exp(family.log_likelihood(grid, eta, 0.5))
+        zero = np.exp(family.log_likelihood(np.zeros(1), eta[:1], 0.5))[0] if family.name == "tweedie" else 0.0
+        assert density.sum() * width + zero == pytest.approx(1, abs=20 * least)
+    line = np.linspace(-60, 60, 20_001)
+    density = np.exp(Huber(spread=0.9).log_likelihood(line, np.zeros(len(line)), 0.7))
+    assert density.sum() * (line[1] - line[0]) == pytest.approx(1, abs=1e-4)
+
+
+def test_tweedie_density_agrees_with_a_sum_of_gammas_and_its_saddle_point():
+    """The compound Poisson-gamma density by its own sum over the number of gamma variables."""
+    from scipy.stats import gamma, poisson
+
+    power, dispersion, mean = 1.3, 0.9, 2.5
+    rate = mean ** (2 - power) / (dispersion * (2 - power))
+    shape, scale = (2 - power) / (power - 1), dispersion * (power - 1) * mean ** (power - 1)
+    y = np.array([0.01, 0.5, 3.0, 12.0])
+    number = np.arange(1, 200)
+    exact = (poisson.pmf(number, rate) * gamma.pdf(y[:, None], number * shape, scale=scale)).sum(axis=1)
+    family = Tweedie(power)
+    np.testing.assert_allclose(np.exp(family.log_likelihood(y, np.full(4, np.log(mean)), dispersion)), exact, rtol=1e-9)
+    series, saddle = (f(np.array([3.0]), 1e-3) for f in (family._log_series, family._saddle_series))
+    np.testing.assert_allclose(series, saddle, atol=1e-3)
+
+
+def test_parameters_of_families_are_recovered():
+    rng = np.random.default_rng(1)
+    eta = rng.normal(0.5, 0.7, 4000)
+    counts = rng.negative_binomial(2.0, 2.0 / (2.0 + np.exp(eta)))
+    assert NegativeBinomial().adapted(counts.astype(float), eta, np.ones(4000)).theta == pytest.approx(2, rel=0.2)
+    power, dispersion, mean = 1.6, 0.8, np.exp(eta)
+    number = rng.poisson(mean ** (2 - power) / (dispersion * (2 - power)))
+    scale = dispersion * (power - 1) * mean ** (power - 1)
+    y = rng.gamma(np.maximum(number, 1) * (2 - power) / (power - 1), scale) * (number > 0)
+    assert Tweedie().adapted(y, eta, np.ones(4000)).power == pytest.approx(power, abs=0.05)
+    noise = rng.standard_normal(4000)
+    assert Huber().adapted(eta + noise, eta, np.ones(4000)).spread == pytest.approx(1, rel=0.05)
+
+
+def test_log_normal_shift_makes_the_mean_right():
+    family = LogNormal()
+    shift, shifted = family.final_shift(POSITIVE, ETA, ONES)
+    assert shifted.mean(ETA + shift).mean() == pytest.approx(POSITIVE.mean())
+    np.testing.assert_allclose(shifted.deviance(POSITIVE, ETA + shift), family.deviance(POSITIVE, ETA))
+
+
+def test_predictions_through_an_exponential_stay_within_the_limits():
+    assert Poisson().predicted(np.array([-9.0, 0.0, 9.0]), (-1.0, 2.0)).tolist() == np.exp([-1.0, 0.0, 2.0]).tolist()
+    assert Gaussian().predicted(np.array([9.0]), (-1.0, 2.0)).tolist() == [9.0]
+
+
+@pytest.mark.parametrize("ties", ["breslow", "efron"])
+def test_cox_information_is_the_slope_of_its_score(ties):
+    """X'DX less the shared part equals minus the derivative of X' score along each column; parts in any sizes."""
+    weight = RNG.random(60) + 0.5
+    family = Cox(ties).prepared(TIMES, weight)
+    columns, h = np.column_stack([ETA**2, RNG.standard_normal(60)]), 1e-5
+    information = family.derivatives(TIMES, ETA)[1]
+    shared = family.shared_information(TIMES, ETA)
+    for part in (slice(0, 7), slice(7, 8), slice(8, 60)):
+        shared.add(columns[shared.order[part]])
+    matrix = columns.T @ (columns * (weight * information)[:, None]) - shared.matrix
+    for k in range(2):
+        ends = [columns.T @ (weight * family.derivatives(TIMES, ETA + s * columns[:, k])[0]) for s in (h, -h)]
+        np.testing.assert_allclose(matrix[:, k], -(ends[0] - ends[1]) / (2 * h), rtol=1e-5, atol=1e-6)
+
+
+def test_cox_baseline_is_nelson_and_aalen_without_effects():
+    y = np.array([[1, 1], [2, 0], [2, 1], [3, 1], [4, 0]], float)
+    times, hazard = Cox().baseline(y, np.zeros(5))
+    assert times.tolist() == [1, 2, 3]
+    np.testing.assert_allclose(hazard, np.cumsum([1 / 5, 1 / 4, 1 / 2]))
+
+
+def test_cox_weight_of_two_equals_the_row_twice():
+    weight = np.ones(60)
+    weight[::3] = 2
+    twice = np.repeat(np.arange(60), weight.astype(int))
+    one = Cox().prepared(TIMES, weight)
+    other = Cox().prepared(TIMES[twice], np.ones(len(twice)))
+    total = weight @ one.deviance(TIMES, ETA)
+    assert total == pytest.approx(other.deviance(TIMES[twice], ETA[twice]).sum(), rel=1e-12)
+    np.testing.assert_allclose(
+        one.derivatives(TIMES, ETA)[0][twice], other.derivatives(TIMES[twice], ETA[twice])[0], atol=1e-12
+    )
+
+
+def test_extreme_predictors_stay_finite():
+    eta = np.array([-1e4, -40.0, 0.0, 40.0, 1e4])
+    for family, y in ((Bernoulli(), [1, 1, 0, 0, 0]), (Poisson(), [1, 0, 2, 0, 3]), (Gamma(), [1, 1, 1, 1, 1.0])):
+        y = np.array(y, float)
+        assert np.isfinite(family.deviance(y, eta)).all()
+        assert all(np.isfinite(part).all() for part in family.derivatives(y, eta))
+
+
+@pytest.mark.parametrize(
+    ("family", "y", "message"),
+    [
+        (Bernoulli(), [1, 1], "y must hold both classes for the loss 'bernoulli', got only 1"),
+        (Bernoulli(), [0, 3], "y must be 0 or 1 for the loss 'bernoulli', got [0.0, 3.0]"),
+        (Poisson(), [0, 0], "y must have a positive value for the loss 'poisson', got only zeros"),
+        (Poisson(), [1, -2], "y must be at least 0 for the loss 'poisson', got -2"),
+        (Gamma(), [1, 0], "y must be positive for the loss 'gamma', got 0"),
+        (LogNormal(), [1, -1], "y must be positive for the loss 'log', got -1"),
+        (Gaussian(), [1, np.inf], "y must be finite, got 1 NaN or infinite values"),
+        (Gaussian(), ["a", "b"], "y must hold numbers for the loss 'squared', got <U1"),
+        (Multinomial(3), [0, 1, 1], "y must hold every class for the loss 'multinomial', got none of class [2]"),
+        (Cox(), [[1, 0], [2, 0]], "y must have at least one event, got only censored rows"),
+        (Cox(), [[-1, 1], [2, 0]], "the times in y must be finite and at least 0, got others"),
+    ],
+)
+def test_wrong_y_gets_one_sentence(family, y, message):
+    with pytest.raises(InputError) as caught:
+        family.checked(np.array(y))
+    assert str(caught.value) == message
+
+
+def test_wrong_parameters_get_one_sentence():
+    for make in (lambda: Tweedie(2.5), lambda: Quantile(1.0), lambda: Cox("exact"), lambda: NegativeBinomial(0)):
+        with pytest.raises(InputError):
+            make()
+
+
+def test_weighted_quantile_counts_weights_as_repeats():
+    values, weight = RNG.standard_normal(50), RNG.integers(0, 4, 50).astype(float)
+    repeated = np.sort(np.repeat(values, weight.astype(int)))
+    for share in (0.1, 0.5, 0.93):
+        assert weighted_quantile(values, share, weight) == repeated[int(np.ceil(share * len(repeated))) - 1]
+
+
+def test_a_class_without_a_row_in_a_part_of_a_table_starts_as_half_a_row():
+    start = Multinomial(3).start(np.array([0, 0, 1, 1, 1]), np.ones(5))
+    shares = np.exp(start) / np.exp(start).sum()
+    assert np.allclose(shares, np.array([2, 3, 0.5]) / 5.5)

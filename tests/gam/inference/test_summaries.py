@@ -1,0 +1,186 @@
+"""The summary of an additive model: tests of terms, restricted likelihood and text, against dense algebra and draws."""
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+from edgewise.gam import FamilySolver, fit_additive
+from edgewise.gam.families import Bernoulli, Cox, Multinomial, Poisson
+from edgewise.gam.inference import AdditiveSummary, summarise
+from edgewise.gam.inference.wald import _tail, smooth_test
+
+
+def sampled(rows, seed=0):
+    """Two curves that are there, one that is not, and a two-valued input: rows, curves, their sum."""
+    rng = np.random.default_rng(seed)
+    x = rng.random((rows, 4))
+    x[:, 3] = x[:, 3] > 0.5
+    curves = [2 * np.sin(np.pi * x[:, 0]), 4 * (x[:, 1] - 0.5) ** 2 + x[:, 1], np.zeros(rows), 0.5 * x[:, 3]]
+    return rng, x, curves, sum(curves)
+
+
+def named(summary, name):
+    return next(term for term in summary.terms if term.name == name)
+
+
+@pytest.mark.parametrize("residual_df", [None, 40.0])
+def test_a_test_of_whole_rank_is_that_of_wald(residual_df):
+    rng = np.random.default_rng(1)
+    x, coef = rng.standard_normal((60, 3)), rng.standard_normal(3)
+    gram = x.T @ x
+    covariance = 0.8 * np.linalg.inv(gram + np.diag([0.0, 3.0, 5.0]))
+    statistic, p_value = smooth_test(coef, covariance, gram, 3.0, residual_df)
+    wald = coef @ np.linalg.solve(covariance, coef)
+    if residual_df is None:
+        assert statistic == pytest.approx(wald)
+        assert p_value == pytest.approx(stats.chi2.sf(wald, 3))
+    else:
+        assert statistic == pytest.approx(wald / 3)
+        assert p_value == pytest.approx(stats.f.sf(wald / 3, 3, residual_df))
+
+
+def test_tails_of_mixtures_equal_integrals():
+    a, b, level = 1.3, 0.4, 3.7
+    inner = integrate.quad(lambda t: stats.chi2.sf((level - b * t) / a, 1) * stats.chi2.pdf(t, 1), 0, level / b)[0]
+    two = inner + stats.chi2.sf(level / b, 1)
+    assert _tail(level, np.array([a, b]), None) == pytest.approx(two, rel=1e-6)
+
+    def within(x):
+        """Distribution of the sum of the last two, whose weights are a and b."""
+        return 1 - _tail(x, np.array([a, b]), None)
+
+    four = 1 - integrate.quad(lambda t: within(level - t) * stats.chi2.pdf(t, 2), 0, level)[0]
+    assert _tail(level, np.array([1.0, 1.0, a, b]), None) == pytest.approx(four, rel=1e-6)
+    scaled = integrate.quad(lambda t: _tail(level * t / 12, np.array([a, b]), None) * stats.chi2.pdf(t, 12), 0, 80)[0]
+    assert _tail(level, np.array([a, b]), 12.0) == pytest.approx(scaled, rel=1e-6)
+    assert _tail(400.0, np.array([1.0, a, b]), None) > 0  # no cancellation far out
+
+
+def test_fractional_rank_lies_between_whole_ranks():
+    rng = np.random.default_rng(2)
+    x, coef = rng.standard_normal((80, 4)), 0.2 * rng.standard_normal(4)
+    gram = x.T @ x
+    covariance = np.linalg.inv(gram + np.diag([0.0, 5.0, 40.0, 90.0]))
+    p_values = [smooth_test(coef, covariance, gram, rank, None)[1] for rank in (2.0, 2.001, 2.5, 2.999, 3.0)]
+    assert p_values[1] == pytest.approx(p_values[0], rel=0.05)
+    assert p_values[3] == pytest.approx(p_values[4], rel=0.05)
+    assert min(p_values) > 0
+
+
+def test_restricted_likelihood_equals_that_of_the_dense_mixed_model():
+    rng, x, _, f = sampled(60)
+    y = f + rng.standard_normal(60)
+    model = fit_additive(x, y, pairs=())
+    summary = summarise(model, x, y)
+    fit, design = model.fits[0], model.design
+    used = np.flatnonzero(np.diag(fit.covariance) > 0)[1:]
+    columns = design.columns(x)[:, used]
+    strength = fit.strength[design.groups[used]]
+    covariance = fit.dispersion * (np.eye(60) + (columns / strength) @ columns.T)
+    inverse, ones = np.linalg.inv(covariance), np.ones(60)
+    information = ones @ inverse @ ones
+    rest = y - ones @ inverse @ y / information
+    value = 59 * np.log(2 * np.pi) + np.linalg.slogdet(covariance)[1] + np.log(information) + rest @ inverse @ rest
+    # mgcv's criterion has no log |1'1|, and neither has this one.
+    assert summary.reml == pytest.approx(value / 2, rel=1e-8)
+
+
+def test_terms_that_are_there_are_found():
+    rng, x, _, f = sampled(300, seed=1)
+    y = f + rng.standard_normal(300)
+    summary = summarise(fit_additive(x, y, pairs=()), x, y, names=["a", "b", "c", "d"])
+    assert [term.name for term in summary.terms] == ["(constant)", "a", "b", "c", "d"]
+    assert [term.kind for term in summary.terms] == ["constant", "curve", "curve", "curve", "line"]
+    assert named(summary, "a").p_value < 1e-6
+    assert named(summary, "b").p_value < 1e-3
+    assert named(summary, "c").p_value > 0.01
+    line = named(summary, "d")
+    assert abs(line.estimate - 0.5) < 3 * line.std
+    assert 0.2 < summary.r2_adjusted < summary.explained < 0.7
+    assert summary.scale == pytest.approx(1, abs=0.2)
+
+
+def test_a_line_alone_is_the_t_test_of_least_squares():
+    rng = np.random.default_rng(3)
+    x = (rng.random((80, 1)) > 0.4) * 3.0
+    y = 0.2 * x[:, 0] + rng.standard_normal(80)
+    line = named(summarise(fit_additive(x, y), x, y, units=np.array([2.0])), "x_1")
+    plain = stats.linregress(2 * x[:, 0], y)
+    assert line.estimate == pytest.approx(plain.slope, rel=1e-8)
+    assert line.std == pytest.approx(plain.stderr, rel=0.03)  # the scale is REML's, of the penalised fit
+    assert line.p_value == pytest.approx(plain.pvalue, rel=0.15)
+
+
+def test_the_text_has_the_tables_of_mgcv():
+    rng, x, _, f = sampled(200)
+    y = rng.poisson(np.exp(f / 2)).astype(float)
+    summary = summarise(fit_additive(x, y, family=FamilySolver(Poisson()), pairs=()), x, y)
+    text = str(summary)
+    for part in (
+        "Family: poisson   Link: log",
+        "chi-sq",
+        "ref. df",
+        "std. error",
+        "-REML",
+        "Deviance explained",
+        "n = 200",
+    ):
+        assert part in text
+    assert max(map(len, text.splitlines())) < 80
+    assert AdditiveSummary._from_fields(summary._fields()) == summary
+
+
+def test_other_losses_and_pairs_have_summaries():
+    rng, x, _, f = sampled(300)
+    times = np.column_stack([rng.exponential(np.exp(-f)), rng.random(300) < 0.7]).astype(float)
+    summary = summarise(fit_additive(x, times, family=FamilySolver(Cox()), pairs=()), x, times)
+    assert [term.name for term in summary.terms] == ["x_1", "x_2", "x_3", "x_4"]
+    assert summary.r2_adjusted is None
+    assert named(summary, "x_1").p_value < 1e-4
+    classes = np.digitize(f + rng.logistic(size=300), [1.5, 2.5])
+    model = fit_additive(x, classes.astype(float), family=FamilySolver(Multinomial(3)), pairs=())
+    summary = summarise(model, x, classes)
+    assert {term.predictor for term in summary.terms} == {0, 1, 2}
+    y = f + 8 * (x[:, 0] - 0.5) * (x[:, 2] - 0.5) + 0.5 * rng.standard_normal(300)
+    pair = named(summarise(fit_additive(x, y, pairs=[(0, 2)]), x, y), "x_1 x x_3")
+    assert (pair.kind, pair.p_value < 1e-8) == ("pair", True)
+
+
+def test_a_category_has_one_row():
+    rng = np.random.default_rng(5)
+    level = rng.integers(0, 4, 300)
+    x = np.column_stack([level == k for k in range(4)] + [rng.random(300)]).astype(float)
+    y = np.array([0.0, 0.6, -0.5, 0.2])[level] + rng.standard_normal(300)
+    names = ["town=A", "town=B", "town=C", "town=D", "age"]
+    summary = summarise(fit_additive(x, y, pairs=(), groups=[[0, 1, 2, 3]]), x, y, names=names)
+    town = named(summary, "town")
+    anova = stats.f_oneway(*(y[level == k] for k in range(4)))
+    assert (town.kind, town.reference) == ("levels", 3)
+    assert np.log(town.p_value) == pytest.approx(np.log(anova.pvalue), rel=0.15)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", [None, Poisson(), Bernoulli()], ids=["squared", "poisson", "bernoulli"])
+def test_p_values_are_uniform_without_an_effect_and_bands_hold_the_curves(family):
+    p_values, held = [], []
+    for seed in range(100):
+        rng, x, curves, f = sampled(400, seed)
+        f = f - f.mean()
+        if family is None:
+            y, options = f + rng.standard_normal(400), {}
+        else:
+            mean = family.mean(f)
+            y = (rng.poisson(mean) if family.name == "poisson" else rng.random(400) < mean).astype(float)
+            options = {"family": FamilySolver(family)}
+        model = fit_additive(x, y, pairs=(), **options)
+        p_values.append(named(summarise(model, x, y), "x_3").p_value)
+        for j in (0, 1, 2):
+            values, std = model.effect(j, x[:, j])
+            error = np.abs(values[:, 0] - curves[j] + curves[j].mean())
+            held.append(np.mean(error <= 1.96 * std[:, 0] + 1e-12))
+    p_values = np.array(p_values)
+    # Binomial standard errors: 0.022 at 5 %, 0.05 at 50 %. Curves have approximate p-values, so three of them and 1 %.
+    assert abs(np.mean(p_values < 0.05) - 0.05) < 0.075
+    assert abs(np.mean(p_values < 0.5) - 0.5) < 0.16
+    # The uncertainty of the strengths makes bands of nearly straight curves a little too wide.
+    assert -0.025 < np.mean(held) - 0.95 < 0.03

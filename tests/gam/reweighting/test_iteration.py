@@ -1,0 +1,261 @@
+"""Fits by IRLS: without penalties against statsmodels and scikit-learn, with them against dense optimisation."""
+
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+
+from edgewise.gam.families import (
+    Bernoulli,
+    Cox,
+    Gamma,
+    Gaussian,
+    Huber,
+    LogNormal,
+    Multinomial,
+    NegativeBinomial,
+    Poisson,
+    Quantile,
+    Tweedie,
+)
+from edgewise.gam.policy import AdditivePolicy
+from edgewise.gam.reweighting import IrlsPolicy, irls, separate_fits
+from edgewise.gam.reweighting import state as iteration_state
+from edgewise.gam.reweighting.working import shared_normal
+from edgewise.gam.solving import Solution, two_loops
+
+ROWS = 400
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A design whose columns are the rows themselves; no group has a penalty unless `groups` says so."""
+
+    groups: np.ndarray
+    policy = AdditivePolicy()
+    constraints = None
+    watch = None
+    bent = MappingProxyType({})
+    rivals = 0
+
+    @property
+    def ranks(self):
+        return np.zeros(len(self.groups), int)
+
+    def columns(self, x):
+        return x
+
+    def link(self, coef, x):
+        return x @ coef
+
+    def chunks(self, rows):
+        return [slice(at, min(at + 150, rows)) for at in range(0, rows, 150)]
+
+
+@pytest.fixture(scope="module")
+def table():
+    rng = np.random.default_rng(3)
+    x = np.column_stack([np.ones(ROWS), rng.standard_normal((ROWS, 3))])
+    return rng, x, x @ [0.3, 0.5, -0.4, 0.2]
+
+
+def fitted(family, x, y, weight=None, groups=None):
+    groups = np.full(x.shape[1], -1) if groups is None else np.array(groups)
+    weight = np.ones(len(x)) if weight is None else weight
+    fit = irls(Dense(groups), x, family.checked(y), weight, family, policy=IrlsPolicy(tolerance=1e-12))
+    assert fit.converged
+    return fit
+
+
+@pytest.mark.slow
+def test_generalised_linear_models_equal_those_of_statsmodels(table):
+    sm = pytest.importorskip("statsmodels.api")
+    rng, x, eta = table
+    weight = rng.integers(1, 4, ROWS).astype(float)
+    log = sm.families.links.Log()
+    mean, shape = np.exp(eta), 1.3
+    compound = np.where(rng.random(ROWS) < 0.3, 0.0, rng.gamma(shape, mean))
+    cases = [
+        (Bernoulli(), (rng.random(ROWS) < 1 / (1 + np.exp(-eta))).astype(float), sm.families.Binomial()),
+        (Poisson(), rng.poisson(mean).astype(float), sm.families.Poisson()),
+        (Gamma(), rng.gamma(shape, mean), sm.families.Gamma(log)),
+        (Gaussian(), eta + rng.standard_normal(ROWS), sm.families.Gaussian()),
+        (Gaussian(log_link=True), mean + rng.random(ROWS), sm.families.Gaussian(log)),
+        (Tweedie(1.6, estimated=False), compound, sm.families.Tweedie(log, var_power=1.6)),
+        (
+            NegativeBinomial(1.5, estimated=False),
+            rng.poisson(mean).astype(float),
+            sm.families.NegativeBinomial(log, 1 / 1.5),
+        ),
+    ]
+    for family, y, other in cases:
+        fit = fitted(family, x, y, weight)
+        result = sm.GLM(y, x, family=other, freq_weights=weight).fit(tol=1e-14, maxiter=300)
+        np.testing.assert_allclose(fit.fits[0].coef, result.params, atol=1e-6, err_msg=family.name)
+        assert fit.deviance == pytest.approx(result.deviance, rel=1e-9)
+        assert fit.null_deviance == pytest.approx(result.null_deviance, rel=1e-6)
+        bse = np.sqrt(np.diag(fit.fits[0].covariance))
+        np.testing.assert_allclose(bse, result.bse, rtol=1e-3, err_msg=family.name)
+
+
+def test_multinomial_equals_logistic_regression(table):
+    linear = pytest.importorskip("sklearn.linear_model")
+    rng, x, _ = table
+    odds = np.exp(x @ rng.standard_normal((4, 4)))
+    share = odds / odds.sum(axis=1, keepdims=True)
+    y = (share.cumsum(axis=1) < rng.random((ROWS, 1))).sum(axis=1)
+    fit = fitted(Multinomial(4), x, y)
+    other = linear.LogisticRegression(C=np.inf, tol=1e-12, max_iter=1000, fit_intercept=False, solver="newton-cg").fit(
+        x, y
+    )
+    np.testing.assert_allclose(fit.family.mean(fit.eta), other.predict_proba(x), atol=2e-6)
+
+
+def test_penalised_multinomial_is_stationary_in_all_classes_together(table):
+    """The steps end where the gradient of the joint penalised likelihood vanishes."""
+    rng, x, eta = table
+    y = np.digitize(eta + rng.logistic(size=ROWS), [-0.5, 1])
+    fit = fitted(Multinomial(3), x, y, groups=[-1, 0, 0, 0])
+    score = fit.family.derivatives(y, fit.eta)[0]
+    for k, one in enumerate(fit.fits):
+        if np.isinf(one.strength[0]):
+            assert not one.coef[1:].any()
+        else:
+            np.testing.assert_allclose(x.T @ score[:, k], np.r_[0, one.strength[0] * one.coef[1:]], atol=2e-4)
+    assert sum(np.isfinite(one.strength[0]) for one in fit.fits) >= 2
+
+
+def test_shared_information_is_exact_for_two_classes_and_has_the_trace_of_more(table):
+    x, rng = table[1], np.random.default_rng(0)
+    for classes in (2, 4):
+        family, eta, y = Multinomial(classes), rng.standard_normal((ROWS, classes)), rng.integers(0, classes, ROWS)
+        normal = shared_normal(Dense(np.full(4, -1)), x, y, np.ones(ROWS), family, eta)
+        centre = np.eye(classes) - 1 / classes
+        share = family.mean(eta)
+        exact = sum(np.kron(np.diag(p) - np.outer(p, p), np.outer(row, row)) for p, row in zip(share, x, strict=True))
+        found = np.kron(centre, normal.gram)
+        if classes == 2:
+            np.testing.assert_allclose(found, exact, rtol=1e-9, atol=1e-9)
+        assert np.trace(found) == pytest.approx(np.trace(exact), rel=1e-12)
+        ends = np.linalg.eigvalsh(found)[-1], np.linalg.eigvalsh(np.kron(centre / 2, x.T @ x))[-1]
+        assert ends[0] <= ends[1]  # the bound of Böhning
+
+
+def test_classes_have_covariances_of_their_own_in_the_end(table):
+    """The witness: the inverse of the dense information of each class."""
+    (_, x, eta), rng = table, np.random.default_rng(0)
+    y = np.digitize(eta + rng.logistic(size=ROWS), [-0.5, 1.5])
+    design, family = Dense(np.array([-1, 0, 0, 0])), Multinomial(3)
+    fit = irls(design, x, y, np.ones(ROWS), family)
+    shared = Solution(design, fit.fits, fit.weights, fit.residual, fit.normal, fit.family)
+    own = separate_fits(design, x, y, np.ones(ROWS), shared)
+    assert fit.fits[0].is_shared and not own.fits[0].is_shared
+    np.testing.assert_array_equal(own.coef, shared.coef)
+    information = family.derivatives(y, fit.eta)[1]
+    for k, one in enumerate(own.fits):
+        dense = (x.T * information[:, k]) @ x + np.diag([0.0, *3 * [one.strength[0]]])
+        np.testing.assert_allclose(one.covariance, np.linalg.inv(dense), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("ties", ["breslow", "efron"])
+def test_cox_equals_the_hazard_regression_of_statsmodels(table, ties):
+    hazard = pytest.importorskip("statsmodels.duration.hazard_regression")
+    rng, x, eta = table
+    times, censored = rng.exponential(np.exp(-eta)), rng.exponential(1.5, ROWS)
+    y = np.column_stack([np.round(np.minimum(times, censored), 1), times <= censored]).astype(float)
+    fit = fitted(Cox(ties), x, y)
+    result = hazard.PHReg(y[:, 0], x[:, 1:], status=y[:, 1], ties=ties).fit()
+    np.testing.assert_allclose(fit.fits[0].coef[1:], result.params, atol=1e-8)
+    np.testing.assert_allclose(np.sqrt(np.diag(fit.fits[0].covariance))[1:], result.bse, rtol=1e-6)
+    assert fit.deviance == pytest.approx(-2 * result.llf, abs=1e-7)
+
+
+def test_huber_and_quantile_are_near_those_of_statsmodels(table):
+    sm = pytest.importorskip("statsmodels.api")
+    rng, x, eta = table
+    y = eta + rng.standard_t(2, ROWS)
+    fit = fitted(Huber(), x, y)
+    result = sm.RLM(y, x, M=sm.robust.norms.HuberT()).fit(tol=1e-10, maxiter=300)
+    np.testing.assert_allclose(fit.fits[0].coef, result.params, atol=5e-3)  # its MAD stands still a little earlier
+    np.testing.assert_allclose(np.sqrt(np.diag(fit.fits[0].covariance)), result.bse, rtol=0.02)
+    fit = fitted(Quantile(0.7), x, y)
+    result = sm.QuantReg(y, x).fit(q=0.7)
+    assert (np.abs(fit.fits[0].coef - result.params) < 0.5 * result.bse).all()
+    np.testing.assert_allclose(np.sqrt(np.diag(fit.fits[0].covariance)), result.bse, rtol=0.25)
+    assert np.mean(y <= fit.eta) == pytest.approx(0.7, abs=1 / ROWS)
+
+
+def test_log_normal_predicts_the_mean(table):
+    rng, x, eta = table
+    y = np.exp(eta) * rng.lognormal(0, 0.8, ROWS)
+    fit = fitted(LogNormal(), x, y)
+    assert fit.family.mean(fit.eta).mean() == pytest.approx(y.mean(), rel=1e-12)
+    slopes = np.linalg.lstsq(x, np.log(y), rcond=None)[0][1:]
+    np.testing.assert_allclose(fit.fits[0].coef[1:], slopes, atol=1e-9)
+
+
+def test_a_weight_of_two_equals_the_row_twice(table):
+    rng, x, eta = table
+    y, weight = rng.poisson(np.exp(eta)).astype(float), rng.integers(0, 3, ROWS).astype(float)
+    twice = np.repeat(np.arange(ROWS), weight.astype(int))
+    groups = [-1, 0, 1, 1]
+    one, other = (fitted(Poisson(), x, y, weight, groups), fitted(Poisson(), x[twice], y[twice], None, groups))
+    np.testing.assert_allclose(one.fits[0].coef, other.fits[0].coef, atol=1e-6)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_separated_classes_end_with_finite_coefficients(classes):
+    x = np.column_stack([np.ones(60), np.linspace(-1, 1, 60)])
+    y = np.digitize(x[:, 1], [0.0, 0.5][: classes - 1])
+    family = Bernoulli() if classes == 2 else Multinomial(classes)
+    fit = irls(Dense(np.array([-1, 0])), x, family.checked(y), np.ones(60), family)
+    largest = max(np.abs(one.coef).max() for one in fit.fits)
+    assert largest < 100
+    assert fit.explained > 0.8
+    mean = fit.family.mean(fit.eta)
+    right = (mean > 0.5) == (y > 0) if classes == 2 else mean.argmax(axis=1) == y
+    assert right.mean() > 0.95
+
+
+def test_a_strength_that_grows_does_not_excuse_a_wild_step(monkeypatch):
+    """The deviance stays below the constant's, also where new strengths make the old coefficients expensive."""
+    z = np.linspace(-1, 1, 60)
+    x, y, weight = np.column_stack([np.ones(60), 1e-4 * z, z]), (np.arange(60) % 2).astype(float), np.ones(60)
+    state = iteration_state.State(Dense(np.array([-1, 0, 1])), x, y, weight, Bernoulli(), IrlsPolicy())
+    state.round(choose=True)
+    wild = replace(state.fit, coef=np.array([0.0, 0.0, 500.0]), strength=np.array([1e4, 1e-6]))
+    monkeypatch.setattr(iteration_state, "estimate", lambda *arguments: wild)
+    monkeypatch.setattr(iteration_state, "with_strengths", lambda *arguments: wild)
+    state.coefs[0] = [0.0, 1000.0, 0.0]
+    state.eta = x @ state.coefs.T
+    most = max(state.deviance(), state.null_deviance)
+    state.round(choose=True)
+    assert state.deviance() <= most * (1 + 1e-9)
+
+
+def test_noise_alone_loses_its_columns(table):
+    """With no relation the strengths grow and the fit is near the constant."""
+    rng, x, _ = table
+    y = rng.poisson(2.0, ROWS).astype(float)
+    fit = fitted(Poisson(), x, y, groups=[-1, 0, 0, 0])
+    assert fit.fits[0].total_edf < 2.5
+    assert fit.explained < 0.02
+
+
+def test_two_loops_are_the_matrix_of_bfgs():
+    """The witness: the updates of the dense inverse Hessian."""
+    rng = np.random.default_rng(0)
+    root = rng.standard_normal((4, 4))
+    hessian, block = root @ root.T + np.eye(4), np.array([[1.0, 0.3], [0.3, 2.0]])
+    dense = np.kron(np.eye(2), block)
+    memory = []
+    for _ in range(3):
+        change = rng.standard_normal(4)
+        bend = hessian @ change
+        memory.append((change.reshape(2, 2), bend.reshape(2, 2)))
+        left = np.eye(4) - np.outer(change, bend) / (change @ bend)
+        dense = left @ dense @ left.T + np.outer(change, change) / (change @ bend)
+    slope = rng.standard_normal((2, 2))
+    found = two_loops(slope, memory, block)
+    np.testing.assert_allclose(found.ravel(), dense @ slope.ravel(), atol=1e-10)

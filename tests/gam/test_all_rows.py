@@ -1,0 +1,140 @@
+"""Sums over batches give the estimate that all rows in memory give, with the design of a sample."""
+
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edgewise.gam import Constraints, FamilySolver, fit_additive, irls, refined, solve_gaussian
+from edgewise.gam.all_rows import NormalSums, SlopeSums
+from edgewise.gam.families import Bernoulli, Gamma, LogNormal, Multinomial, Poisson
+from edgewise.gam.normal import normal_matrix
+from edgewise.gam.reweighting.policy import IrlsPolicy
+from edgewise.gam.reweighting.working import shared_normal
+from edgewise.gam.solving import estimate
+
+N, SAMPLE = 3000, 800
+
+
+def table():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(N, 4))
+    x[:, 3] = rng.integers(0, 2, N)  # an input of two values
+    eta = np.sin(2 * x[:, 0]) + x[:, 1] * x[:, 2]
+    weight = rng.integers(0, 4, N).astype(float)  # weights of zero too
+    return rng, x, eta, weight
+
+
+def total_of(x, y, weight, parts=5):
+    """Sums over parts of uneven length; functions are pickled on the way, as for other processes."""
+
+    def total(function):
+        function = pickle.loads(pickle.dumps(function))
+        pieces = np.split(np.arange(len(x)), np.sort(np.random.default_rng(1).integers(0, len(x), parts - 1)))
+        found = [function(x[piece], y[piece], weight[piece]) for piece in pieces]
+        return tuple(sum(arrays) for arrays in zip(*found, strict=True))
+
+    return total
+
+
+@pytest.mark.parametrize("constraints", [None, Constraints(monotone={0: 1}, bounds=(-3.0, 3.0))])
+def test_squared_errors_of_two_targets_in_one_pass(constraints):
+    rng, x, eta, weight = table()
+    y = np.stack([eta, -eta], 1) + rng.normal(size=(N, 2))
+    y = y[:, :1] if constraints is not None else y
+    few = slice(0, SAMPLE)
+    pairs = [(1, 2)]
+    design = fit_additive(x[few], y[few], weight[few], pairs=pairs, constraints=constraints).design
+    before = solve_gaussian(design, x[few], y[few], weight[few], None)
+    solution, passes, _ = refined(before, total_of(x, y, weight))
+    design = replace(design, rows=float(weight.sum()))
+    normal = normal_matrix(design, x, weight, y, design.rows)  # the slow twin: dense columns
+    assert passes == 1
+    for one, other in zip(vars(solution.normal).values(), vars(normal).values(), strict=True):
+        assert np.allclose(one, other, rtol=1e-10, atol=1e-9 * np.abs(normal.gram).max())
+    for k, fit in enumerate(solution.fits):
+        whole = estimate(normal.output(k), design, before.fits[k].strength)
+        assert np.allclose(fit.coef, whole.coef, rtol=1e-7, atol=1e-8)
+        assert np.allclose(fit.covariance, whole.covariance, rtol=1e-6, atol=1e-10)
+    assert np.abs(solution.coef - before.coef).max() > 1e-3  # the other rows have been seen
+
+
+@pytest.mark.parametrize("kind", [Bernoulli, Poisson, LogNormal, Gamma])
+def test_other_losses_come_to_the_optimum_of_all_rows(kind):
+    rng, x, eta, weight = table()
+    draws = {
+        Bernoulli: (rng.random(N) < 1 / (1 + np.exp(-eta))).astype(float),
+        Poisson: rng.poisson(np.exp(eta / 2)).astype(float),
+        LogNormal: np.exp(eta + rng.normal(size=N)),
+        Gamma: rng.gamma(2.0, np.exp(eta / 2)),
+    }
+    y, few = draws[kind], slice(0, SAMPLE)
+    design = fit_additive(x[few], y[few], weight[few], pairs=[(1, 2)]).design
+    before = FamilySolver(kind()).solve(design, x[few], y[few, None], weight[few], None)
+    solution, passes, converged = refined(before, total_of(x, y, weight))
+    assert converged and passes < 10
+    whole = irls(solution.design, x, y, weight, before.family, solution, factor=1.0)  # with these strengths
+    eta = solution.design.link(solution.coef, x)[:, 0]
+    shift = whole.family.shift - before.family.shift if kind is LogNormal else 0.0
+    assert np.abs(whole.eta - shift - eta).max() < 1e-4 * np.ptp(eta)
+    assert np.abs(before.design.link(before.coef, x)[:, 0] - eta).max() > 0.02 * np.ptp(eta)
+
+
+def test_strengths_are_multiplied():
+    rng, x, eta, weight = table()
+    y = eta + rng.normal(size=N)
+    design = fit_additive(x[:SAMPLE], y[:SAMPLE], pairs=()).design
+    before = solve_gaussian(design, x[:SAMPLE], y[:SAMPLE, None], weight[:SAMPLE], None)
+    plain, strong = (refined(before, total_of(x, y[:, None], weight), factor=f)[0].fits[0] for f in (1.0, 16.0))
+    finite = np.isfinite(plain.strength)
+    assert np.allclose(strong.strength[finite], 16 * plain.strength[finite])
+    assert strong.total_edf < plain.total_edf
+
+
+def three_classes(rng, x):
+    eta = np.stack([np.sin(2 * x[:, 0]), x[:, 1] * x[:, 2], 0 * x[:, 0]], 1)
+    return eta, (eta + rng.gumbel(size=(len(x), 3))).argmax(1)
+
+
+def test_sums_of_several_classes_are_those_of_dense_columns():
+    rng, x, _, weight = table()
+    _, y = three_classes(rng, x)
+    family, few = Multinomial(3), slice(0, SAMPLE)
+    design = fit_additive(x[few], y[few].astype(float), weight[few], pairs=[(1, 2)]).design
+    coef = rng.normal(size=(len(design.groups), 3)) / 10
+    eta = design.columns(x) @ coef
+    slow = shared_normal(design, x, y, weight, family, eta)
+    total = total_of(x, y, weight)
+    sums = NormalSums(design, family, coef)
+    matrix, (deviance, _, _) = total(sums)
+    for one, other in zip(vars(sums.normal(matrix, slow.rows)).values(), vars(slow).values(), strict=True):
+        assert np.allclose(one, other, rtol=1e-10, atol=1e-9 * np.abs(slow.gram).max())
+    *found, (again,) = total(SlopeSums(design, family, coef))
+    slope = SlopeSums(design, family, coef).slope(*found)
+    score = family.derivatives(y, eta)[0]
+    assert np.allclose(slope, design.columns(x).T @ (weight[:, None] * score), rtol=1e-10, atol=1e-9)
+    assert deviance == pytest.approx(weight @ family.deviance(y, eta), rel=1e-12) == again
+
+
+@pytest.mark.slow
+def test_several_classes_come_to_the_optimum_of_all_rows():
+    rng, x, _, weight = table()
+    _, y = three_classes(rng, x)
+    few = slice(0, SAMPLE)
+    design = fit_additive(x[few], y[few].astype(float), weight[few], pairs=[(1, 2)]).design
+    before = FamilySolver(Multinomial(3)).solve(design, x[few], y[few, None], weight[few], None)
+    exact = replace(IrlsPolicy(), tolerance=1e-15, joint_steps=300)
+    plain, strong = (refined(before, total_of(x, y, weight), exact, factor)[0] for factor in (1.0, 4.0))
+    for solution in (plain, strong):  # the optimum with these strengths
+        whole = irls(solution.design, x, y, weight, before.family, solution, exact, factor=1.0)
+        assert np.abs(whole.eta - solution.design.link(solution.coef, x)).max() < 1e-8 * np.ptp(whole.eta)
+        assert np.abs(before.design.link(before.coef, x) - whole.eta).max() > 0.02 * np.ptp(whole.eta)
+    usual, passes, converged = refined(before, total_of(x, y, weight), factor=4.0)
+    assert converged and passes < 30
+    assert np.abs(usual.design.link(usual.coef, x) - whole.eta).max() < 1e-3 * np.ptp(whole.eta)
+    live = np.isfinite(plain.fits[0].strength)
+    assert np.allclose(strong.fits[0].strength[live], 4 * plain.fits[0].strength[live])
+    eta = plain.design.link(plain.coef, x)  # whose restricted likelihood has its maximum there, too
+    again = estimate(shared_normal(design, x, y, weight, before.family, eta), plain.design, plain.fits[0].strength, 1.0)
+    assert again.total_edf == pytest.approx(plain.fits[0].total_edf, rel=0.02)

@@ -1,0 +1,243 @@
+"""The additive model: its space, its KAN, its pairs, and tables that are hardly any."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.interpolate import BSpline
+
+from edgewise.errors import InputError
+from edgewise.gam import AdditivePolicy, fit_additive
+from edgewise.gam.columns.splines import active, dense
+
+
+def _friedman(rows, seed=0, inputs=5):
+    rng = np.random.default_rng(seed)
+    x = rng.random((rows, inputs))
+    clean = 10 * np.sin(np.pi * x[:, 0] * x[:, 1]) + 20 * (x[:, 2] - 0.5) ** 2 + 10 * x[:, 3] + 5 * x[:, 4]
+    return x, clean, clean + rng.standard_normal(rows)
+
+
+@pytest.fixture(scope="module")
+def model():
+    x, _, y = _friedman(300)
+    return fit_additive(x, y, pairs=[(0, 1)]), x
+
+
+def test_curves_lie_in_the_space_of_cubic_splines(model):
+    model, _ = model
+    design = model.design
+    knots = design.knots[2]
+    points = np.linspace(knots[3], knots[-4], 301)
+    rows = np.full((301, 5), 0.5)
+    rows[:, 2] = points
+    columns = design.columns(rows)[:, design.columns_of(2)]
+    spline = BSpline(knots, design.curves[2].change, 3)  # another implementation
+    np.testing.assert_allclose(columns, spline(points), atol=1e-10)
+    np.testing.assert_allclose(columns[:, 0], np.polyval(np.polyfit(points, columns[:, 0], 1), points), atol=1e-10)
+
+
+def test_columns_are_centred_and_wiggly_penalties_are_identities(model):
+    model, x = model
+    design = model.design
+    assert abs(design.columns(x)[:, 1:].mean(0)).max() < 1e-10
+    for curves in design.curves:
+        wiggly = curves.change[:, [kind == "wiggly" for kind in curves.kinds]]
+        second = np.diff(wiggly, 2, axis=0)
+        np.testing.assert_allclose(second.T @ second, np.eye(wiggly.shape[1]), atol=1e-8)
+
+
+def test_kan_is_the_model_inside_and_outside(model):
+    model, x = model
+    kan = model.to_kan()
+    assert kan.config.width[1] > 1 and kan.config.products[0]
+    points = np.concatenate([x, np.random.default_rng(1).uniform(*model.limits.T, (200, 5))])
+    np.testing.assert_allclose(kan(torch.from_numpy(points)).detach().numpy(), model.predict_link(points), atol=1e-12)
+    far = 100 * (points - 0.5)
+    np.testing.assert_array_equal(model.predict_link(far), model.predict_link(model.clipped(far)))
+    lone = fit_additive(x, x[:, 0], pairs=())
+    assert lone.to_kan().config.width == (5, 1)
+    np.testing.assert_allclose(lone.to_kan()(torch.from_numpy(x)).detach().numpy(), lone.predict_link(x), atol=1e-12)
+
+
+def test_flat_extrapolation_is_constant_beyond_the_rows():
+    x, _, y = _friedman(100)
+    model = fit_additive(x, y, pairs=(), policy=AdditivePolicy(extrapolation="flat"))
+    ends = np.stack([x.min(0), x.max(0)])
+    np.testing.assert_array_equal(model.predict_link(ends), model.predict_link(ends + np.array([[-1.0], [1.0]])))
+
+
+def test_one_row_far_out_does_not_make_a_long_continuation():
+    x = np.append(np.linspace(0, 1, 400), 50.0)[:, None]
+    low, high = fit_additive(x, x[:, 0], pairs=()).limits[0]
+    assert high < 50.2 and low > -0.2
+
+
+def test_effects_add_up_to_the_prediction(model):
+    model, x = model
+    total = model.coef[0] + sum(model.effect(j, x[:, j])[0] for j in range(5))
+    total = total + model.pair_effect((0, 1), x[:, 0], x[:, 1])[0]
+    np.testing.assert_allclose(total, model.predict_link(x), atol=1e-10)
+
+
+def test_pairs_hold_nothing_that_one_input_explains(model):
+    model, x = model
+    design = model.design
+    values, std = model.pair_effect((0, 1), x[:, 0], x[:, 1])
+    assert values.std() > 0.3 and (std > 0).all()
+    for j in (0, 1):
+        margin = design.margins[j].change
+        alone = BSpline(design.knots[j], margin, 3)(x[:, j])
+        assert abs(alone.T @ values / len(x)).max() < 1e-10
+        ends = design.knots[j, [3, -4]]
+        beyond = dense(
+            *active(np.concatenate([ends[0] - [0, 1, 9], ends[1] + np.array([0, 1, 9])])[:, None], design.knots[[j]]),
+            len(margin),
+        )
+        sides = (beyond[0] @ margin).reshape(2, 3, -1)
+        np.testing.assert_allclose(sides, sides[:, :1].repeat(3, 1), atol=1e-10)
+
+
+def test_weights_equal_repeats():
+    x, _, y = _friedman(80)
+    counts = np.random.default_rng(0).integers(1, 4, 80)
+    weighted = fit_additive(x, y, counts, pairs=())
+    repeated = fit_additive(np.repeat(x, counts, 0), np.repeat(y, counts), pairs=())
+    np.testing.assert_allclose(weighted.predict_link(x), repeated.predict_link(x), atol=1e-7)
+
+
+def test_the_true_pair_is_found():
+    x, clean, y = _friedman(300, seed=3)
+    model = fit_additive(x, y)
+    assert model.pairs == ((0, 1),)
+    assert np.var(model.predict_link(x)[:, 0] - clean) < 0.01 * np.var(clean)
+
+
+def test_levels_share_one_ridge():
+    rng = np.random.default_rng(0)
+    level = rng.integers(0, 8, 300)
+    y = 0.3 * rng.standard_normal(8)[level] + rng.standard_normal(300)
+    model = fit_additive(np.eye(8)[level], y, pairs=(), groups=[tuple(range(8))])
+    assert model.design.labels == (("levels", tuple(range(8))),)
+    means = np.array([y[level == k].mean() for k in range(8)])
+    effects = model.predict_link(np.eye(8))[:, 0]
+    assert np.ptp(effects) < np.ptp(means)  # shrunk towards each other
+
+
+_X = np.random.default_rng(2).random((40, 3))
+_TABLES = {
+    "constant column": np.column_stack([_X, np.ones(40)]),
+    "constant columns": np.ones((40, 2)),
+    "one row": _X[:1],
+    "two rows": _X[:2],
+    "collinear": np.column_stack([_X, _X, 2 * _X + 1]),
+    "more columns than rows": np.random.default_rng(3).random((15, 30)),
+    "two values": (_X > 0.5).astype(float),
+    "three values": np.floor(3 * _X),
+    "far from zero": 1e12 + _X,
+    "one far row": np.concatenate([_X, [[1e9, 0, 0]]]),
+    "mostly zeros": np.where(_X > 0.9, _X, 0),
+}
+
+
+@pytest.mark.parametrize("name", _TABLES)
+def test_tables_that_are_hardly_any(name):
+    x = _TABLES[name]
+    y = x[:, 0] + 0.1 * np.random.default_rng(4).standard_normal(len(x))
+    weight = np.r_[0.0, np.ones(len(x) - 1)] if len(x) > 1 else None
+    model = fit_additive(x, y, weight, pairs=[(0, 1)])
+    guess = model.predict_link(x)
+    assert np.isfinite(guess).all() and np.isfinite(model.covariance).all()
+    kan = model.to_kan()(torch.from_numpy(model.clipped(x))).detach().numpy()
+    np.testing.assert_allclose(kan, guess, atol=1e-9 * (1 + abs(guess).max()))
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e150])
+def test_the_unit_of_the_response_does_not_matter(scale):
+    x, _, y = _friedman(100)
+    small = fit_additive(x, y, pairs=()).predict_link(x)
+    np.testing.assert_allclose(fit_additive(x, scale * y, pairs=()).predict_link(x) / scale, small, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((_X, _X[:5, 0]), "y must be finite numbers for each of the 40 rows"),
+        ((np.full((3, 1), np.nan), np.ones(3)), "x must be finite numbers"),
+        ((_X, _X[:, 0], np.zeros(40)), "weight must be"),
+    ],
+)
+def test_bad_arguments_are_refused(arguments, sentence):
+    with pytest.raises(InputError, match=sentence):
+        fit_additive(*arguments)
+
+
+def test_outputs_are_fitted_as_if_alone():
+    x, _, y = _friedman(150)
+    other = np.cos(6 * x[:, 2]) + 0.1 * np.random.default_rng(1).standard_normal(150)
+    both = fit_additive(x, np.column_stack([y, other]), pairs=[(0, 1)])
+    for output, alone in enumerate((y, other)):
+        guess = fit_additive(x, alone, pairs=[(0, 1)]).predict_link(x)[:, 0]
+        np.testing.assert_allclose(both.predict_link(x)[:, output], guess, atol=1e-6)
+    kan = both.to_kan()
+    np.testing.assert_allclose(kan(torch.from_numpy(x)).detach().numpy(), both.predict_link(x), atol=1e-12)
+    last = kan.layers[-1].mask.numpy()
+    assert (last.sum(1) == 1).all()  # every product belongs to one output
+
+
+def test_low_rank_is_within_the_standard_error():
+    x, _, y = _friedman(300)
+    full = fit_additive(x, y, pairs=[(0, 1)], policy=AdditivePolicy(rank_cut=0.0))
+    few = fit_additive(x, y, pairs=[(0, 1)], policy=AdditivePolicy(rank_cut=0.01))
+    assert len(few.to_kan().config.products[0]) < len(full.to_kan().config.products[0])
+    _, std = full.pair_effect((0, 1), x[:, 0], x[:, 1])
+    difference = full.predict_link(x) - few.predict_link(x)
+    assert np.mean(difference**2) < 0.02 * np.mean(std**2)
+
+
+@pytest.mark.slow
+def test_bands_hold_what_they_state():
+    """95 % of the points of the true curves lie within 1.96 standard errors, on average over curves and tables."""
+    grid, held = np.linspace(0.02, 0.98, 49), []
+    curves = {2: lambda x: 20 * (x - 0.5) ** 2, 3: lambda x: 10 * x, 4: lambda x: 5 * x}
+    for seed in range(30):
+        x, _, y = _friedman(300, seed)
+        model = fit_additive(x, y)
+        for j, curve in curves.items():
+            values, std = (each[:, 0] for each in model.effect(j, grid))
+            held.append(np.mean(abs(values - curve(grid) + curve(x[:, j]).mean()) <= 1.96 * std))
+    assert 0.93 <= np.mean(held) <= 0.97
+
+
+@pytest.mark.slow
+def test_friedmans_function_is_learned():
+    """On 300 rows with ten inputs and noise 1, of a largest possible R2 of .960 on noisy rows."""
+    scores = []
+    for seed in range(10):
+        x, _, y = _friedman(300, seed, inputs=10)
+        new, clean, noisy = _friedman(5000, 1000 + seed, inputs=10)
+        guess = fit_additive(x, y).predict_link(new)[:, 0]
+        scores.append(1 - np.mean((guess - clean) ** 2) / np.var(noisy))
+    assert np.mean(scores) > 0.994
+
+
+def test_margins_are_as_fine_as_the_likelihood_wants():
+    rng = np.random.default_rng(0)
+    x, noise = rng.uniform(-1, 1, (500, 2)), rng.standard_normal(500)
+    sine = fit_additive(x, np.sin(8 * x[:, 0]) * x[:, 1] + 0.05 * noise)
+    product = fit_additive(x, x[:, 0] * x[:, 1] + 0.05 * noise)
+    assert sine.design.size == 9 and product.design.size < 6
+
+
+@pytest.mark.parametrize("outlier, reaches", [(1.0, True), (5.0, False)])
+def test_margins_reach_the_last_row_unless_it_lies_far_out(outlier, reaches):
+    x = np.random.default_rng(0).uniform(-1, 1, (500, 2))
+    x[0] = outlier
+    model = fit_additive(x, x[:, 0] * x[:, 1], pairs=[(0, 1)])
+    ends = x.copy()
+    ends[:, 0] = np.where(x[:, 0] > 0.985, 0.985, x[:, 0])
+    between = (x[:, 0] > 0.985) & (x[:, 0] < 1)
+    change = np.abs(model.predict_link(x) - model.predict_link(ends))[between].max()
+    assert between.sum() > 2 and change > 0
+    margin = model.design.margins[0].change[:, 0]
+    flat = np.isclose(margin, margin[-1]).sum()
+    assert (flat < 3) == reaches

@@ -1,0 +1,95 @@
+"""Metrics: their values against scikit-learn, their standard errors against resampling."""
+
+import math
+
+import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score, log_loss, r2_score
+
+from edgewise.errors import InputError
+from edgewise.metrics import MEASURED, METRICS, mean_r_squared, measures, paired_error, r_squared, score
+
+METRIC = {task: names[0] for task, names in MEASURED.items()}
+
+
+def test_measures_against_scikit_learn():
+    generator = np.random.default_rng(0)
+    y, said = generator.normal(size=(2, 30))
+    found = measures("regression", y, said)
+    assert next(iter(found)) == "r2" and found["r2"] == pytest.approx(r2_score(y, said))
+    labels = np.array(["a", "b", "c"], dtype=object)
+    y = labels[generator.integers(0, 3, 30)]
+    p = generator.dirichlet(np.ones(3), 30)
+    found = measures("classification", y, labels[p.argmax(1)], p, labels)
+    assert found["log_loss"] == pytest.approx(log_loss(y, p, labels=labels))
+    assert found["accuracy"] == np.mean(y == labels[p.argmax(1)])
+    y, prediction = np.array([0, 0, 0, 1, 2, 2]), np.array([0, 0, 1, 1, 0, 2])
+    expected = balanced_accuracy_score(y, prediction)
+    assert measures("classification", y, prediction)["balanced_accuracy"] == pytest.approx(expected)
+    assert math.isnan(measures("regression", np.ones(3), np.zeros(3))["r2"])
+
+
+def test_a_class_that_training_never_saw_costs_what_a_zero_costs():
+    found = measures("classification", np.array([9]), np.array([1]), np.array([[0.5, 0.5]]), np.array([1, 2]))
+    assert found["log_loss"] == pytest.approx(-math.log(1e-15))
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_standard_error_against_resampling(task):
+    generator = np.random.default_rng(0)
+    y = generator.normal(size=400)
+    said = y + 0.5 * generator.normal(size=400)
+    if task == "classification":
+        y, said = y > 0, said > 0
+    scores = []
+    for _ in range(400):
+        rows = generator.integers(0, 400, 400)
+        scores.append(next(iter(measures(task, y[rows], said[rows]).values())))
+    assert score(METRIC[task], y, said).error == pytest.approx(np.std(scores), rel=0.15)
+    assert math.isnan(score(METRIC[task], y[:1], said[:1]).error)
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_paired_error_against_resampling(task):
+    """Two models that err together: their difference is known better than either score."""
+    generator = np.random.default_rng(0)
+    y, shared = generator.normal(size=(2, 400))
+    one, other = (y + 0.5 * shared + 0.1 * generator.normal(size=400) for _ in range(2))
+    if task == "classification":
+        y, one, other = y > 0, one > 0, other > 0
+    gaps = []
+    for _ in range(400):
+        rows = generator.integers(0, 400, 400)
+        first, second = (next(iter(measures(task, y[rows], said[rows]).values())) for said in (one, other))
+        gaps.append(first - second)
+    found = paired_error(METRIC[task], y, one, other)
+    assert found == pytest.approx(np.std(gaps), rel=0.15)
+    assert found < score(METRIC[task], y, one).error
+    assert math.isnan(paired_error(METRIC[task], y[:1], one[:1], other[:1]))
+    assert paired_error(METRIC[task], y, one, one) == 0
+
+
+@pytest.mark.parametrize("metric", ["r2", "rmse", "mae", "balanced_accuracy", "log_loss"])
+def test_standard_errors_of_all_metrics_against_resampling(metric):
+    generator = np.random.default_rng(0)
+    y = generator.normal(size=400)
+    said = y + 0.5 * generator.normal(size=400)
+    if metric == "balanced_accuracy":
+        y, said = y > 0.8, said > 0.5
+    elif metric == "log_loss":
+        y, said = (y > 0).astype(int), generator.dirichlet([2, 2], 400)
+    draws = [score(metric, y[rows], said[rows]).value for rows in generator.integers(0, 400, (400, 400))]
+    found = score(metric, y, said)
+    assert found.error == pytest.approx(np.std(draws), rel=0.2)
+    assert found.name == METRICS[metric].name and found.higher_is_better == (metric in ("r2", "balanced_accuracy"))
+
+
+def test_r_squared_of_several_targets_and_weights():
+    generator = np.random.default_rng(0)
+    y, said = generator.normal(size=(2, 30, 2))
+    weight = generator.integers(0, 3, 30)
+    assert mean_r_squared(y, said, weight) == pytest.approx(r2_score(y, said, sample_weight=weight))
+    assert score("r2", y, said).value == pytest.approx(r2_score(y, said))
+    assert r_squared(0.0, 0.0) == 1 and r_squared(1.0, 0.0) == 0 and r_squared(1.0, 4.0) == 0.75
+    with pytest.raises(InputError, match="y must have the shape of the predictions"):
+        score("r2", y, said[:, :1])
