@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from edgewise.outcomes import check_time
-from edgewise.pde.algebra import Projection, solved_nearby
+from edgewise.pde.algebra import DiagonalRadau, Projection, solved_nearby
 from edgewise.pde.algebra.newton import norm_of
 from edgewise.pde.domains.products import OverTime
 from edgewise.pde.problem.fields import Index
@@ -110,30 +110,25 @@ class WindowFactors:
         for slot, order, other, factor in jumps:
             self.products[self.orders.index(order)].add_each(grid.ghost, factor, slot, other)
         self._near: tuple[float, Projection] | None = None  # an eigenvalue, real, and factors for it
-        self._systems: list[tuple[np.ndarray, np.ndarray, list[complex], Projection | None]] = []
+        self._systems: list[tuple[list[complex], Projection | None]] = []
         self.solve_work = 0.0  # of the last step
 
     def factorise(self, rates: np.ndarray) -> float:
         """Prepare systems for derivatives in time at the moments by the values there, (q, q); returns the work."""
-        values, vectors = np.linalg.eig(rates)
-        back = np.linalg.inv(vectors)
+        self.radau = DiagonalRadau.of(rates)
+        middle = self.radau.middle
         work = 0.0
-        self._systems = []
-        middle = float(np.exp(np.log(np.abs(values)).mean()))
         is_dear = len(self.grid.axes) > 2 and self.products[0].size > MOST_DIRECT
         if is_dear and (self._near is None or max(middle / self._near[0], self._near[0] / middle) > NEAR_EIGENVALUES):
             self._near = middle, self._direct([middle**order for order in self.orders], middle)
             work += self._near[1].work
-        for number, value in enumerate(values):
-            if value.imag < 0:
-                continue  # the conjugate of another one
-            powers = [value**order if value.imag else value.real**order for order in self.orders]
-            if is_dear:
-                direct = None
-            else:
+        self._systems = []
+        for powers in self.radau.powers(self.orders):
+            direct = None
+            if not is_dear:
                 direct = self._direct(powers, middle)
-            work += 0.0 if direct is None else direct.work
-            self._systems.append(((2.0 if value.imag else 1.0) * vectors[:, number], back[number], powers, direct))
+                work += direct.work
+            self._systems.append((powers, direct))
         return work
 
     def _direct(self, powers: Sequence[complex], middle: float) -> Projection:
@@ -160,25 +155,24 @@ class WindowFactors:
             tested[:, slot] += self.grid.sums(part, test, residuals[part][residual])
         for slot, order, other, factor in self.jumps:
             tested[:, slot] += factor * (self.grid.ghost @ changes[order][..., other].T)
-        rows = tested.reshape(-1, moments)
-        step = np.zeros((moments, active * fields))
-        for number, (vector, back, powers, direct) in enumerate(self._systems):
-            rhs = rows @ back
+        solutions = []
+        rows = tested.reshape(-1, moments).T
+        for number, (rhs, (powers, direct)) in enumerate(zip(self.radau.in_modes(rows), self._systems, strict=True)):
             solution = None
             if direct is None:
                 assert self._near is not None
-                solution, work = solved_nearby(self._near[1], partial(self._product, powers), rhs)
+                solution, work = solved_nearby(self._near[1], partial(self._product, powers), rhs + 0j)
                 self.solve_work += work
                 if solution is None:
                     direct = self._direct(powers, self._near[0])
                     self.solve_work += direct.work
-                    self._systems[number] = vector, back, powers, direct
+                    self._systems[number] = powers, direct
             if direct is not None:
-                solution = direct((rhs if direct.is_complex else rhs.real)[:, None])[:, 0]
+                solution = direct(rhs[:, None])[:, 0]
                 self.solve_work += direct.solve_work
             assert solution is not None
-            step -= np.outer(vector, solution).real
-        return step.reshape(moments, active, fields)
+            solutions.append(solution)
+        return -self.radau.at_moments(solutions).reshape(moments, active, fields)
 
 
 class CutCellSolver:
