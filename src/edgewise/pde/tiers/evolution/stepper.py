@@ -18,7 +18,8 @@ from edgewise.pde.spaces.axis import SplineAxis, TimeAxis
 from edgewise.pde.spaces.networks import WindowNetwork
 from edgewise.pde.spaces.statement import Statement, check_start
 from edgewise.pde.tiers.collocation.stationary import network_of
-from edgewise.pde.tiers.evolution.jumps import EVENT_REACH, first_event, moments_of_jumps, moved_by_rounding
+from edgewise.pde.tiers.evolution.jumps import SETTINGS as EVENTS
+from edgewise.pde.tiers.evolution.jumps import first_event, moments_of_jumps, moved_by_rounding
 from edgewise.pde.tiers.evolution.memory import Memory
 from edgewise.pde.tiers.evolution.problem import Evolution, Known, Slab, State
 from edgewise.settings import ABOVE_ZERO
@@ -182,8 +183,8 @@ class TimeStepper:
                 ahead = min(factor, settings.most_ahead)
             event = self._event(slab, moment, length, ahead)
             ratio = (event - moment) / length
-            aim = (1 - EVENT_REACH / 2) * ratio
-            is_at_event = not is_too_long and 1 <= ratio <= 1 + EVENT_REACH
+            aim = (1 - EVENTS.reach / 2) * ratio
+            is_at_event = not is_too_long and 1 <= ratio <= 1 + EVENTS.reach
             # Rejection of a slab that is too long, or goes beyond an event.
             if is_too_long or ratio < 1:
                 if self._goes_on(share):

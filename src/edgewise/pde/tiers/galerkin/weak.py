@@ -20,7 +20,7 @@ from edgewise.pde.problem.strong_form import ResidualTerm
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis, along
 from edgewise.pde.spaces.blocks import RowBlock, Slopes
 from edgewise.pde.spaces.statement import Statement
-from edgewise.pde.tiers.evolution.starts import At
+from edgewise.pde.tiers.evolution.problem import OnGrid
 
 # Points of a coordinate by which coefficients are integrated, and points of an interval, at least: PINNacle's rough
 # coefficients have 256 values of a coordinate.
@@ -172,7 +172,7 @@ class WeakForm:
             self._kept = length, thread, entries
         return self._kept[1:]
 
-    def started(self, state: np.ndarray, at: At, moment: float) -> np.ndarray:
+    def started(self, state: np.ndarray, at: OnGrid, moment: float) -> np.ndarray:
         """The initial state, (order, *counts, fields), with least squared error among those with the given sides.
 
         Interpolated, as `state` is, a jump would leave an error of its mass.
