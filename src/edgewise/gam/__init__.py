@@ -14,14 +14,14 @@ from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
     from edgewise.gam.all_rows import refined
-    from edgewise.gam.columns.constraints import Constraints
-    from edgewise.gam.columns.design import Design
+    from edgewise.gam.constraints import Constraints
+    from edgewise.gam.design import Design
     from edgewise.gam.fitting import fit_additive
     from edgewise.gam.inference import AdditiveSummary, summarise
-    from edgewise.gam.likelihood import reml
     from edgewise.gam.model import AdditiveModel
     from edgewise.gam.normal import NormalMatrix, normal_matrix
     from edgewise.gam.policy import AdditivePolicy
+    from edgewise.gam.reml import fit_reml
     from edgewise.gam.reweighting import FamilySolver, irls
     from edgewise.gam.solving import solve_gaussian
 
@@ -34,10 +34,10 @@ __all__ = [
     "FamilySolver",
     "NormalMatrix",
     "fit_additive",
+    "fit_reml",
     "irls",
     "normal_matrix",
     "refined",
-    "reml",
     "solve_gaussian",
     "summarise",
 ]

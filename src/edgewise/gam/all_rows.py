@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edgewise.gam.columns.design import Design
-from edgewise.gam.columns.splines import DEGREE, Curves, active
+from edgewise.gam.basis import DEGREE, Curves, active
+from edgewise.gam.design import Design
 from edgewise.gam.families import Family
-from edgewise.gam.likelihood import RemlFit
 from edgewise.gam.normal import NormalMatrix
+from edgewise.gam.reml import RemlFit
 from edgewise.gam.reweighting.policy import IrlsPolicy
 from edgewise.gam.reweighting.several import LEAST_FALL
 from edgewise.gam.reweighting.state import ROUNDING, least_strength

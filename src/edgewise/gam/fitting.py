@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.errors import InputError
-from edgewise.gam.columns.constraints import Constraints
-from edgewise.gam.columns.design import Design, Pair
+from edgewise.gam.constraints import Constraints
+from edgewise.gam.design import Design, Pair
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.pairs import choose_pairs
 from edgewise.gam.policy import AdditivePolicy

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from edgewise.errors import InputError
-from edgewise.gam.columns.design import Design, Pair
-from edgewise.gam.columns.splines import DEGREE
-from edgewise.gam.likelihood import RemlFit
+from edgewise.gam.basis import DEGREE
+from edgewise.gam.design import Design, Pair
+from edgewise.gam.reml import RemlFit
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise.gam.columns.design import Design, Pair
+from edgewise.gam.design import Design, Pair
 from edgewise.gam.policy import AdditivePolicy
 from edgewise.gam.solving import Solution, Solver
 from edgewise.settings import ABOVE_ZERO

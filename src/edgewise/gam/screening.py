@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise.gam.columns.design import Design
+from edgewise.gam.design import Design
 from edgewise.gam.pairs import bins_of
 from edgewise.gam.solving import Solution, Solver
 from edgewise.settings import ABOVE_ZERO

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise.gam.columns.constraints import constrained
-from edgewise.gam.columns.design import Design
-from edgewise.gam.likelihood import RemlFit, reml
+from edgewise.gam.constraints import constrained
+from edgewise.gam.design import Design
 from edgewise.gam.normal import NormalMatrix, normal_matrix
+from edgewise.gam.reml import RemlFit, fit_reml
 
 Array = NDArray[np.float64]
 
@@ -75,7 +75,7 @@ class Solver(Protocol):
 def estimate(
     normal: NormalMatrix, design: Design, start: Array | None = None, scale: float | None = None, offset: float = 0.0
 ) -> RemlFit:
-    """Estimate a design by `reml`, with only as many wiggly columns of each input as its curve needs.
+    """Estimate a design by `fit_reml`, with only as many wiggly columns of each input as its curve needs.
 
     A parabola joins a curve that is wiggly without it if the restricted likelihood rises by
     `AdditivePolicy.bent_evidence`. Where `start` (groups,), the first strengths, has that of its group, this has been
@@ -98,7 +98,7 @@ def estimate(
     def fitted(start: Array | None) -> tuple[RemlFit, NDArray[np.bool_]]:
         while True:
             keep = (ranks < most[groups]) & ~waiting[groups]
-            fit = reml(
+            fit = fit_reml(
                 normal if keep.all() else normal.columns(keep),
                 groups[keep],
                 start,
@@ -140,7 +140,7 @@ def with_strengths(
     vanished = np.append(~np.isfinite(strength), False)[groups]
     keep = (groups < 0) | (np.diag(fit.covariance) > 0) | vanished
     part = normal if keep.all() else normal.columns(keep)
-    return _obeying(expanded(reml(part, groups[keep], strength, scale, steps=0), keep), normal, design, 0.0)
+    return _obeying(expanded(fit_reml(part, groups[keep], strength, scale, steps=0), keep), normal, design, 0.0)
 
 
 def _obeying(fit: RemlFit, normal: NormalMatrix, design: Design, offset: float) -> RemlFit:

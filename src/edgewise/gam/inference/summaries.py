@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from edgewise.checks import check_names
-from edgewise.gam.columns.design import Design
+from edgewise.gam.design import Design
 from edgewise.gam.families import Family, Gaussian
 from edgewise.gam.inference.wald import SEEN, smooth_test
-from edgewise.gam.likelihood import RemlFit
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.normal import NormalMatrix
+from edgewise.gam.reml import RemlFit
 from edgewise.gam.reweighting import null_deviance, working_normal
 from edgewise.presentation import html_table
 

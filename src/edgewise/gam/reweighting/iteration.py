@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from edgewise.errors import InputError
-from edgewise.gam.columns.design import Design
+from edgewise.gam.design import Design
 from edgewise.gam.families.base import Family
 from edgewise.gam.reweighting.needed import NeededColumns
 from edgewise.gam.reweighting.policy import IrlsFit, IrlsPolicy

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgewise.gam.columns.design import Design
+from edgewise.gam.design import Design
 from edgewise.gam.solving import Solution
 
 # Numbers of columns that stay in memory during the iteration, 256 MB.

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgewise.gam.families.base import Family
-from edgewise.gam.likelihood import RemlFit
 from edgewise.gam.normal import NormalMatrix
+from edgewise.gam.reml import RemlFit
 
 LEAST_INFORMATION = 1e-10  # see `IrlsPolicy`
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from edgewise.gam.columns.design import Design
+from edgewise.gam.design import Design
 from edgewise.gam.families.base import Family
-from edgewise.gam.likelihood import RemlFit
 from edgewise.gam.normal import NormalMatrix
+from edgewise.gam.reml import RemlFit
 from edgewise.gam.reweighting.needed import NeededColumns
 from edgewise.gam.reweighting.policy import IrlsFit, IrlsPolicy
 from edgewise.gam.reweighting.working import working_normal

@@ -9,8 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
-from edgewise.gam.columns.constraints import Constraints
-from edgewise.gam.columns.design import Design, Pair
+from edgewise.gam.constraints import Constraints
+from edgewise.gam.design import Design, Pair
 from edgewise.gam.families import Family, Gaussian
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.pairs import choose_pairs

@@ -7,7 +7,7 @@ from scipy.optimize import LinearConstraint, minimize
 
 from edgewise.errors import InputError
 from edgewise.gam import Constraints, Design, FamilySolver, fit_additive
-from edgewise.gam.columns.constraints import inequalities, least_change
+from edgewise.gam.constraints import inequalities, least_change
 from edgewise.gam.families import Poisson
 
 SLACK = 1e-9
