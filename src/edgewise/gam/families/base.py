@@ -51,6 +51,11 @@ class Family:
     quadratic: bool = False
 
     @property
+    def is_least_squares(self) -> bool:
+        """Whether the loss is the squared error of eta itself."""
+        return self.quadratic and not self.log_link
+
+    @property
     def predictors(self) -> int:
         """Number of linear predictors of a row."""
         return 1
@@ -112,7 +117,7 @@ class Family:
         """Return the mean of y for new rows, with eta held within `limits` if the link is a logarithm.
 
         An exponential must not run away where a row lies beyond the data, so the limits are the range of the fitted
-        eta; see `IrlsFit.limits`.
+        eta; see `Solution.range`.
         """
         return self.mean(np.clip(eta, *limits) if self.log_link and limits is not None else eta)
 
