@@ -11,7 +11,7 @@ import numpy as np
 
 from edgewise.gam.constraints import Constraints
 from edgewise.gam.design import Design, Pair
-from edgewise.gam.families import Family, Gaussian
+from edgewise.gam.families import Family
 from edgewise.gam.irls import IrlsPolicy, fit_irls, separate_fits, solve
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.pairs import choose_pairs
@@ -94,7 +94,7 @@ class Candidate:
             words = "additive with pairs"
         else:
             words = "additive"
-        if self.family.log_link and self.family.name == "log":
+        if self.family.is_normal and self.family.log_link:
             words += " for the logarithm of y"
         if self.nodes:
             words += f" and {self.nodes} hidden nodes" if self.pairs else f" with {self.nodes} hidden nodes"
@@ -129,7 +129,7 @@ class Fitted:
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Return the mean of the targets, (N, m), in the form of `Samples.response`."""
         eta = self.link(x)
-        if is_linear(self.family):
+        if self.family.is_least_squares:
             return eta
         mean = self.family.predicted(eta if self.family.predictors > 1 else eta[:, 0], self.range)
         return mean if mean.ndim == 2 else mean[:, None]
@@ -235,7 +235,7 @@ class FitCache:
     def parts(self, count: int, family: Family) -> list[FitCache]:
         """Return the caches of so many parts of the rows, each without a fold of a division."""
         size = round(1 / (1 - self.policy.bag_share))
-        labels = self.samples.y if are_classes(family) else None
+        labels = self.samples.y if family.is_classes else None
         rows = len(self.samples)
         blocks = self.samples.blocks
         repeats = -(-count // size)
@@ -272,7 +272,7 @@ class FitCache:
         """The best constant: the design without any column but the first."""
         samples = self.samples
         family = candidate.family
-        if is_linear(family):
+        if family.is_least_squares:
             eta = (samples.weight @ samples.y / samples.total)[None]
         else:
             eta = np.atleast_2d(family.start(samples.response(family), samples.weight))
@@ -359,7 +359,7 @@ def promising_inputs(
 
 
 def estimated(design: Design, samples: Samples, family: Family, before: Solution | None = None) -> Solution:
-    """Solution the coefficients and strengths of a design for a family."""
+    """Estimate the coefficients and strengths of a design for a family."""
     y = samples.y if family.is_least_squares else samples.response(family)
     return solve(design, samples.x, y, samples.weight, family, before)
 
@@ -370,7 +370,7 @@ def _solver(samples: Samples, family: Family) -> Solver:
 
 
 def held(before: Solution, samples: Samples, factor: float, *, is_part: bool = False) -> Solution:
-    """Solution the coefficients of a design whose strengths are those of an estimate times a factor.
+    """Estimate the coefficients of a design whose strengths are those of an estimate times a factor.
 
     With `is_part` nothing but the coefficients is needed, as in a fold.
     """
@@ -409,11 +409,6 @@ def _of_constants(estimate: Solution, constants: np.ndarray) -> Solution:
     return replace(estimate, fits=tuple(fits))
 
 
-def is_linear(family: Family) -> bool:
-    """Return whether the loss is the squared error of the linear predictor itself."""
-    return isinstance(family, Gaussian) and not family.log_link
-
-
 def structure_residual(estimate: Solution, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
     """Return the residuals (N, K) in which structure is looked for, and their weights (N,)."""
     # They are the working residuals with the working weights. Several predictors have a weight each, and where one
@@ -425,11 +420,6 @@ def structure_residual(estimate: Solution, samples: Samples) -> tuple[np.ndarray
         return estimate.residual, estimate.weights.mean(1)
     eta = estimate.design.link(estimate.coef, samples.x)
     return family.derivatives(samples.response(family), eta)[0].reshape(len(eta), -1), samples.weight
-
-
-def are_classes(family: Family) -> bool:
-    """Return whether the targets of a family are classes."""
-    return family.name in ("bernoulli", "multinomial")
 
 
 def _fitted(candidate: Candidate, estimate: Solution, nodes: HiddenNodes | None) -> Fitted:
