@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from inspect import Parameter, signature
 from numbers import Number
 from typing import TYPE_CHECKING, Any, Self
@@ -20,7 +21,9 @@ from edgewise.checks import check_number, is_number
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows
 from edgewise.estimator.columns.constraints import INEQUALITIES, Bounds, checked_bounds
-from edgewise.estimator.columns.reading import Rows
+from edgewise.estimator.columns.reading import ArrayFunction, Rows
+from edgewise.estimator.task import Classes
+from edgewise.gam.families.named import family_of_classes
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.tables.target import MAX_NUMERIC_CLASSES, MIN_ROWS_PER_NUMERIC_CLASS
@@ -190,7 +193,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         ValueError
             If X or y is invalid; the message is that of scikit-learn.
         """
-        return self._fit_any(replace(self._checked_settings(), loss="classes"), X, y, sample_weight, groups)
+        settings = replace(self._checked_settings(), family=family_of_classes(2))
+        return self._fit_any(settings, X, y, sample_weight, groups)
 
     def _fit(self, settings: SearchSettings, X: Rows, y: ArrayLike, sample_weight: Any, groups: Any) -> None:
         rows, labels, given_weight = self._read_training(X, y, sample_weight, ensure_min_samples=2)
@@ -218,9 +222,17 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         warm = warm and np.array_equal(self.classes_, classes[kept])
         self.classes_ = classes[kept]
         samples = Samples(self._scale_inputs(rows, weight, warm), codes, weight, blocks=blocks)
-        self._train(samples, self._with_knowledge(replace(settings, outputs=len(kept)), self._network_bounds()), warm)
-        if hasattr(self, "equations_"):  # they belong to an earlier fit
-            del self.equations_
+        settings = replace(settings, outputs=len(kept), family=family_of_classes(len(kept)))
+        self._train(samples, self._with_knowledge(settings, self._network_bounds()), warm)
+        self.__dict__.pop("equations_", None)  # they belong to an earlier fit
+
+    @property
+    def _task(self) -> Classes:
+        """What is predicted: classes with probabilities."""
+        return Classes(self.target_names_, self.classes_)
+
+    def _network_targets(self) -> ArrayFunction:
+        return partial(class_places, self.classes_)
 
     def _network_bounds(self) -> Bounds | None:
         """Return the bounds as log odds of the second class. Raises InputError."""
@@ -426,6 +438,11 @@ class KANClassifier(ClassifierMixin, KANEstimator):
 
     def _outputs(self, X: np.ndarray) -> np.ndarray:
         return torch.softmax(torch.from_numpy(self._network_output(X)), 1).numpy()
+
+
+def class_places(classes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the place of each label among the classes in ascending order."""
+    return np.searchsorted(classes, labels)
 
 
 # scikit-learn and people read the parameters from the signature: those of the base class and one more.

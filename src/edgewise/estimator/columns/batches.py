@@ -15,10 +15,13 @@ import numpy as np
 from torch.utils.data import DataLoader
 
 from edgewise.errors import FileError, InputError
-from edgewise.estimator.base import CLIP, FARTHEST_INPUT
-from edgewise.estimator.columns.targets import numeric_targets
+from edgewise.estimator.base import CLIP
+from edgewise.estimator.columns.reading import ArrayFunction
+from edgewise.estimator.explaining import FARTHEST_INPUT
+from edgewise.estimator.task import numeric_targets
 from edgewise.files import Journal, Part
 from edgewise.files.journal import FOLDER
+from edgewise.gam.families import Family
 from edgewise.model_selection.all_rows import AllRows, RowPart
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.outcomes import OutOfTime, StopReason
@@ -68,10 +71,9 @@ class SurveyedTable:
                 function,
                 estimator.encoder_,
                 estimator.input_scaling_,
-                getattr(estimator, "target_scaling_", None),
+                estimator._network_targets(),
                 CLIP if settings.is_fixed else FARTHEST_INPUT,
-                settings.loss,
-                getattr(estimator, "classes_", None),
+                settings.family,
                 factor,
             )
 
@@ -87,18 +89,18 @@ def began_after(settings: SearchSettings, now: float) -> float | None:
 
 @dataclass(frozen=True)
 class FirstPass:
-    """The first pass over the batches of a process, see `Sampler`; `loss` decides which targets are allowed."""
+    """The first pass over the batches of a process, see `Sampler`; the family decides which targets are allowed."""
 
     size: int
     seed: int
     has_labels: bool
-    loss: str
+    family: Family
 
     def __call__(self, batches: Iterable[Batch]) -> Sampler:
         sampler = Sampler(self.size, self.seed, has_labels=self.has_labels)
         for batch in batches:
             if not self.has_labels:
-                _numbers(batch, self.loss)
+                _numbers(batch, self.family)
             sampler.add(batch)
         sampler.shorten()  # before it travels
         return sampler
@@ -140,11 +142,10 @@ class NetworkRows:
 
     function: Callable[..., Sums]  # function of inputs, targets and weights, see `RowSum`
     encoder: InputEncoder
-    inputs: AffineScaling  # scalings of both; None for the target of classes
-    target: AffineScaling | None
+    inputs: AffineScaling
+    target: ArrayFunction  # from targets to those of the network
     farthest: float  # scaled inputs are clipped here
-    loss: str  # for the check of the targets
-    classes: np.ndarray | None  # labels of the classes in order
+    family: Family  # for the check of the targets
     factor: float  # weights are multiplied by it
     part: RowPart | None = None  # the rows; all by default
 
@@ -154,11 +155,7 @@ class NetworkRows:
             x = self.encoder.inputs_of(self.encoder.codes(batch.table))
         except InputError as error:
             raise InputError(f"{batch.name}: {error}") from error
-        if self.classes is None:
-            assert self.target is not None
-            y = self.target.transform(_numbers(batch, self.loss))
-        else:
-            y = np.searchsorted(self.classes, batch.y)
+        y = self.target(batch.y if self.family.is_classes else _numbers(batch, self.family))
         with np.errstate(over="ignore"):  # values that overflow are clipped
             x = np.clip(self.inputs.transform(x), -self.farthest, self.farthest)
         if batch.weight is None:
@@ -189,7 +186,7 @@ def fit_in_batches(
         run = {name: value for name, value in estimator.get_params().items() if name not in NO_RESULT}
         run |= {"kind": type(estimator).__name__, "random_state": settings.seed}
         with unfinished_fit(batches, run) as journal:
-            table = survey_of(batches, team, settings, others, journal, has_labels=settings.loss == "classes")
+            table = survey_of(batches, team, settings, others, journal, has_labels=settings.family.is_classes)
             sample = table.survey.sample
             names = sample.table.names
             columns = [sample.table.columns[name] for name in names]
@@ -276,16 +273,16 @@ def survey_of(
             return SurveyedTable(team, Survey.of(known), batches, journal)
         except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
             raise FileError(f"{journal.folder} must hold a first pass over a table, got another; remove it") from error
-    survey = team.joined(FirstPass(batches.sample_rows, settings.seed, has_labels, settings.loss)).survey()
+    survey = team.joined(FirstPass(batches.sample_rows, settings.seed, has_labels, settings.family)).survey()
     if journal is not None:
         journal.keep("first pass", survey.part())
     return SurveyedTable(team, survey, batches, journal)
 
 
-def _numbers(batch: Batch, loss: str) -> np.ndarray:
-    """Return the targets of a batch, (n, m). Raises InputError, which names it, where the loss does not allow them."""
+def _numbers(batch: Batch, family: Family) -> np.ndarray:
+    """Return the targets of a batch, (n, m). Raises InputError, which names it, for a target outside the family."""
     try:
-        return np.asarray(numeric_targets(batch.y, loss), dtype=np.float64).reshape(len(batch), -1)
+        return np.asarray(numeric_targets(batch.y, family), dtype=np.float64).reshape(len(batch), -1)
     except InputError as error:
         raise InputError(f"{batch.name}: {error}") from error
 
