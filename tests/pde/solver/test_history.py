@@ -17,7 +17,7 @@ from edgewise.pde.solver.network import network_for, tensor_network
 from edgewise.pde.solver.passes import MOST_LOOSE_MARCH, MOST_MARCH, PassWatch
 from edgewise.pde.solver.training import TrainingOutcome
 from edgewise.pde.spaces.statement import recognised
-from edgewise.pde.tiers.evolution.slabs import SlabMarch
+from edgewise.pde.tiers.evolution.collocation import COLLOCATION
 from edgewise.settings import EQUATION_BUDGET_WORK
 from edgewise.train import LevenbergMarquardt
 
@@ -97,7 +97,7 @@ def test_a_later_pass_ends_where_the_budget_would_not_finish_it():
     def watched(*calls):
         history = History(problem, 0, 100 / EQUATION_BUDGET_WORK)
         history.best = TrainedNetwork(tensor_network(problem, 5, 5), problem)
-        watch = PassWatch(history, 1e-9, [], SlabMarch)
+        watch = PassWatch(history, 1e-9, [], COLLOCATION)
         return [watch(share, 1, work) for share, work in calls], watch.is_out_of_reach, watch.looser
 
     assert watched((0.1, 6.0), (0.2, 12.0)) == ([True, True], False, None)
@@ -117,7 +117,7 @@ def test_a_pass_that_the_budget_would_not_finish_begins_again_with_a_larger_tole
     problem = poisson()
 
     def watched(tolerance, *calls):
-        watch = PassWatch(History(problem, 0, 100 / EQUATION_BUDGET_WORK), tolerance, [], SlabMarch)
+        watch = PassWatch(History(problem, 0, 100 / EQUATION_BUDGET_WORK), tolerance, [], COLLOCATION)
         return [watch(share, 1, work) for share, work in calls], watch.looser, watch.stop
 
     assert watched(1e-9, (0.1, 6.0), (0.3, 12.0)) == ([True, True], None, [])  # fast enough
@@ -136,7 +136,7 @@ def test_a_pass_that_the_time_would_not_finish_begins_again_with_a_larger_tolera
 
     def watched(*calls):
         clock[0] = 0.0
-        watch, going = PassWatch(History(problem, 0, 1.0, 100.0), 1e-9, [], SlabMarch), []
+        watch, going = PassWatch(History(problem, 0, 1.0, 100.0), 1e-9, [], COLLOCATION), []
         for share, seconds in calls:
             clock[0] = seconds
             going.append(watch(share, 1, 1e6 * seconds))
@@ -156,8 +156,8 @@ def test_a_pass_is_believed_to_be_better_by_less_where_its_tolerance_is_less_sha
 def test_a_short_beginning_of_a_second_pass_is_no_evidence():
     problem = PDE(lambda u: u.t - u.xx, Interval(0, 1) * Time(0, 0.1), [Initial(1.0), Dirichlet(0.0)])
     statement = recognised(problem.form)
-    first = SlabMarch(statement, 1e-5, lambda *_: True).run()
-    second = SlabMarch(statement, 1e-6, lambda share, *_: share < 1e-6, 1.3).run()
+    first = COLLOCATION.stepper(statement, 1e-5, lambda *_: True).run()
+    second = COLLOCATION.stepper(statement, 1e-6, lambda share, *_: share < 1e-6, 1.3).run()
     history = History(problem, 0, 1.0, None, None, None)
     history.add_stage(TrainedNetwork(first.network, problem, 1e-5), first.points)
     history.compare_beginning(second.network, second.reached)
@@ -170,8 +170,8 @@ def test_a_short_beginning_of_a_second_pass_is_no_evidence():
 def test_a_sharper_pass_that_is_cut_early_leaves_the_estimate_of_the_first(share):
     problem = PDE(lambda u: u.tt + torch.sin(u), Time(0, 30), [Initial(2.0, rate=0.0)])
     statement = recognised(problem.form)
-    first = SlabMarch(statement, 1e-7, lambda *_: True).run()
-    second = SlabMarch(statement, 1e-9, lambda done, *_: done < share, 1.3).run()
+    first = COLLOCATION.stepper(statement, 1e-7, lambda *_: True).run()
+    second = COLLOCATION.stepper(statement, 1e-9, lambda done, *_: done < share, 1.3).run()
     history = History(problem, 0, 1.0, None, None, None)
     history.add_stage(TrainedNetwork(first.network, problem, 1e-7), first.points)
     alone = history.evidence().estimate
@@ -189,10 +189,10 @@ def test_a_sharper_pass_that_is_cut_early_leaves_the_estimate_of_the_first(share
 
 def test_a_short_beginning_that_differs_is_an_error():
     problem = PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)])
-    march = SlabMarch(recognised(problem.form), 1e-6, lambda *_: True).run()
+    march = COLLOCATION.stepper(recognised(problem.form), 1e-6, lambda *_: True).run()
     history = History(problem, 0, 1.0, None, None, None)
     history.add_stage(TrainedNetwork(march.network, problem, 1e-6), march.points)
-    other = SlabMarch(
+    other = COLLOCATION.stepper(
         recognised(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.1)]).form), 1e-6, lambda done, *_: done < 0.2
     ).run()
     history.compare_beginning(other.network, other.reached)

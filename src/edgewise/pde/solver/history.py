@@ -34,7 +34,7 @@ from edgewise.train.methods.base import Method
 from edgewise.train.problems.blocks import BlockRole
 
 if TYPE_CHECKING:
-    from edgewise.pde.tiers.evolution.slabs import March, SlabMarch
+    from edgewise.pde.tiers.evolution.stepper import TimeIntegration, TimeStepper
 
 NETWORK_STEPS = "steps of a network"  # the kind of work whose pace gives the time of a further stage
 UNKNOWN = "unknown "  # before the names of unknown coefficients beside those of parameters
@@ -284,16 +284,16 @@ class History(WorkBudget):
         self.add_stage(finer, only.points)
         self._sought = sought
 
-    def passed(self, problem: Collocation, march: SlabMarch, stop: list[StopReason]) -> March | None:
+    def passed(self, problem: Collocation, stepper: TimeStepper, stop: list[StopReason]) -> TimeIntegration | None:
         """Result of a pass through time, as far as it came; `stop` gets why a limit or Ctrl-C ended it.
 
         Where these leave nothing to return, an InputError about the time limit, or Ctrl-C itself, is raised; where
         another solution is set aside, it is what they raised themselves.
         """
         try:
-            return march.run()
+            return stepper.run()
         except (KeyboardInterrupt, OutOfTime) as error:
-            is_late, result = isinstance(error, OutOfTime), march.result()
+            is_late, result = isinstance(error, OutOfTime), stepper.result()
             stop.append(StopReason.TIME_LIMIT if is_late else StopReason.INTERRUPTED)
             if self.best is None and self.aside is not None:
                 raise
@@ -301,7 +301,7 @@ class History(WorkBudget):
                 raise (self.nothing_in_time(problem) if is_late else error) from None
             return result
 
-    def ended_early(self, problem: Collocation, march: March, loss: float, reason: StopReason) -> str:
+    def ended_early(self, problem: Collocation, march: TimeIntegration, loss: float, reason: StopReason) -> str:
         """Record the only pass through time, up to the moment that it reached, and return a clause about it."""
         axis = problem.form.time
         why = WHY_EARLY[reason]
@@ -318,7 +318,7 @@ class History(WorkBudget):
         return f"{why} at {problem.domain.coordinates[axis]} = {march.reached:.6g}"
 
     def begun(
-        self, problem: Collocation, march: March, loss: float, reason: StopReason, *, gives_way: bool
+        self, problem: Collocation, march: TimeIntegration, loss: float, reason: StopReason, *, gives_way: bool
     ) -> tuple[StopReason, str] | None:
         """Record the only integration in time; return the stop reason and a sentence, or None if it hardly began.
 

@@ -74,7 +74,7 @@ def other_solutions(
     from edgewise.pde.spaces.statement import recognised
     from edgewise.pde.tiers.collocation.deflation import others  # imported late: `import edgewise` stays light
     from edgewise.pde.tiers.collocation.stationary import stationary_stages
-    from edgewise.pde.tiers.evolution.slabs import marches
+    from edgewise.pde.tiers.evolution.collocation import marches
 
     stated = solutions[0].problem
     models = [each.model for each in solutions]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -37,9 +36,8 @@ from edgewise.train.problems.blocks import BlockRole
 
 if TYPE_CHECKING:
     from edgewise.pde.spaces.statement import Statement
-    from edgewise.pde.tiers.evolution.slabs import Known, March, SlabMarch, Watch
-    from edgewise.pde.tiers.evolution.smoothed import SmoothedMarch
-    from edgewise.pde.tiers.galerkin.rough import WeakMarch
+    from edgewise.pde.tiers.evolution.problem import Known
+    from edgewise.pde.tiers.evolution.stepper import Method, TimeIntegration
 
 FIRST_MARCH = 30.0  # slabs of time: the first pass has so many times the tolerance
 FINER_MARCH = 1.3  # factor of the first grids from pass to pass: two passes are never the same
@@ -74,12 +72,12 @@ STOPPED = {
 class PassWatch:
     """Reports the progress of a pass through time, and ends one that would not reach the last moment."""
 
-    def __init__(self, history: History, allowed: float, stop: list[StopReason], march_of: type[SlabMarch]):
+    def __init__(self, history: History, allowed: float, stop: list[StopReason], method: Method):
         self.history = history
         self.allowed = allowed
         self.stop = stop
         self.spent, self.began = history.work, history.seconds
-        self.march_of = march_of
+        self.method = method
         self.looser: float | None = None
         self.is_out_of_reach = False
         self._begin: tuple[float, float] | None = None
@@ -94,7 +92,7 @@ class PassWatch:
             self.stop.append(history.exhausted[0])
         elif history.best is None and share < LEAST_BEGINNING and history.work > FORECAST_TO * history.limit:
             self.is_out_of_reach = True
-        elif work > FORECAST_FROM / 2 * limit and slabs >= self.march_of.growing:
+        elif work > FORECAST_FROM / 2 * limit and slabs >= self.method.growing:
             self._begin = self._begin or (share, work)  # the pace of late, for first slabs are short
             if work > FORECAST_FROM * limit:
                 needed = (1 - share) * (work - self._begin[1]) / max(share - self._begin[0], ABOVE_ZERO)
@@ -102,7 +100,7 @@ class PassWatch:
                 if history.best is not None:
                     self.is_out_of_reach = excess > OUT_OF_REACH
                 elif excess > 1 and work < FORECAST_TO * limit and self.allowed < MOST_LOOSE_MARCH:
-                    steps = math.ceil(min(math.log(excess, self.march_of.dearer), 10))
+                    steps = math.ceil(min(math.log(excess, self.method.dearer), 10))
                     most = MOST_MARCH if self.allowed < MOST_MARCH else MOST_LOOSE_MARCH
                     self.looser = min(self.allowed * SHARPER_MARCH**steps, most)
         return not self.stop and self.looser is None and not self.is_out_of_reach
@@ -115,19 +113,18 @@ def solve_in_passes(
 
     Where not even the first pass reaches the last moment, its slabs are the solution up to the moment that it reached.
     """
-    from edgewise.pde.tiers.evolution.memory import MemoryMarch  # imported late: `import edgewise` stays light
-
-    march_of = _march_of(problem)
-    allowed = min(max(FIRST_MARCH * tolerance, march_of.tolerances[0]), MOST_MARCH)
+    method = _method_of(problem)
+    allowed = min(max(FIRST_MARCH * tolerance, method.tolerances[0]), MOST_MARCH)
     costs = list[float]()
     stop: list[StopReason] = []
     while True:
         spent = history.work
-        watch = PassWatch(history, allowed, stop, march_of)
-        march = march_of(statement, allowed, watch, FINER_MARCH ** len(costs), known)
-        result = history.passed(problem, march, stop)
-        if isinstance(march, MemoryMarch):
-            problem = Collocation(with_integrals_by(problem.form, march.rule(SLABS_OF_RULE)), problem.sampling)
+        watch = PassWatch(history, allowed, stop, method)
+        stepper = method.stepper(statement, allowed, watch, FINER_MARCH ** len(costs), known)
+        result = history.passed(problem, stepper, stop)
+        if stepper.memory is not None:
+            rule = stepper.memory.rule(SLABS_OF_RULE)
+            problem = Collocation(with_integrals_by(problem.form, rule), problem.sampling)
         if watch.looser is not None and not stop:
             allowed = watch.looser
             continue
@@ -152,14 +149,14 @@ def solve_in_passes(
             return _solve_smoothed(problem, statement, history, tolerance, ended)
         elif result is not None and not watch.is_out_of_reach:
             history.compare_beginning(result.network, result.reached)
-        is_last = result is None or not result.is_complete or allowed <= march_of.tolerances[1]
+        is_last = result is None or not result.is_complete or allowed <= method.tolerances[1]
         if is_last and not (stop or watch.is_out_of_reach):
             return StopReason.NO_PROGRESS, history.message_with_residual("A sharper pass through time is no better")
         if stop:
             return stop[0], f"The solution is that of the last complete pass; {STOPPED[stop[0]]}."
         costs.append(history.work - spent)
         within_reach = history.work_within_reach(spent, watch.began)
-        if watch.is_out_of_reach or history.work + march_of.dearer * costs[-1] > within_reach:
+        if watch.is_out_of_reach or history.work + method.dearer * costs[-1] > within_reach:
             if within_reach < history.limit:
                 reason = StopReason.TIME_LIMIT
             else:
@@ -176,24 +173,24 @@ def solve_in_passes(
             return ended
         # A pass that is a little sharper is enough where the estimate is near the tolerance; others may reach rounding.
         # The error beside a jump of the start falls with its grid, no faster than such passes do.
-        is_near = history.error_estimate <= fall_of_pass(SHARPER_LOOSE_MARCH) * tolerance or march.rough is not None
+        is_near = (
+            history.error_estimate <= fall_of_pass(SHARPER_LOOSE_MARCH) * tolerance or stepper.solver.has_rough_start
+        )
         if allowed <= MOST_MARCH and not is_near:
             sharper = SHARPER_MARCH
         else:
             sharper = SHARPER_LOOSE_MARCH
-        allowed = max(allowed / sharper, march_of.tolerances[1])
+        allowed = max(allowed / sharper, method.tolerances[1])
 
 
-def _march_of(problem: Collocation) -> type[SlabMarch]:
-    from edgewise.pde.tiers.evolution.memory import MemoryMarch
-    from edgewise.pde.tiers.evolution.slabs import SlabMarch
-    from edgewise.pde.tiers.galerkin.windows import MOST_WINDOW_AXES, SolidMarch, WindowMarch
+def _method_of(problem: Collocation) -> Method:
+    """The method of integration in time on the domain of a problem."""
+    from edgewise.pde.tiers.evolution.collocation import COLLOCATION  # imported late: `import edgewise` stays light
+    from edgewise.pde.tiers.galerkin.windows import CUT_CELLS, CUT_CELLS_OF_SOLIDS, MOST_WINDOW_AXES
 
     if isinstance(problem.domain, Box):
-        return MemoryMarch if problem.form.has_integrals else SlabMarch
-    if problem.domain.dimension == MOST_WINDOW_AXES:
-        return SolidMarch
-    return WindowMarch
+        return COLLOCATION
+    return CUT_CELLS_OF_SOLIDS if problem.domain.dimension == MOST_WINDOW_AXES else CUT_CELLS
 
 
 def _is_check_interrupted(problem: Collocation, statement: Statement, history: History) -> bool:
@@ -216,7 +213,7 @@ def _is_check_interrupted(problem: Collocation, statement: Statement, history: H
         return not history.past_deadline
 
     try:
-        result = _march_of(problem)(statement, allowed, watch, 1 / FINER_MARCH).run()
+        result = _method_of(problem).stepper(statement, allowed, watch, 1 / FINER_MARCH).run()
     except (KeyboardInterrupt, OutOfTime) as error:  # the solution itself is complete
         return isinstance(error, KeyboardInterrupt)
     if result is not None and result.is_complete:
@@ -226,11 +223,11 @@ def _is_check_interrupted(problem: Collocation, statement: Statement, history: H
 
 def check_by_coarse_pass(problem: Collocation, statement: Statement, history: History) -> None:
     """Raise the error of `check_outflow` after a coarse pass in weak form: within a second."""
-    from edgewise.pde.tiers.galerkin.rough import WeakMarch  # imported late, as below
+    from edgewise.pde.tiers.galerkin.rough import WEAK_FORM  # imported late, as below
 
-    march = WeakMarch(statement, EVEN_TOLERANCE, lambda *_: not history.past_deadline)
-    result = march.run()
-    history.spend(march.work)
+    stepper = WEAK_FORM.stepper(statement, EVEN_TOLERANCE, lambda *_: not history.past_deadline)
+    result = stepper.run()
+    history.spend(stepper.evolution.work)
     if result is not None and result.is_complete:
         check_outflow(result.network, problem, statement, COARSE_GAP)
 
@@ -259,11 +256,11 @@ def solve_in_weak_form(
 
     Returns the reason of the end and a sentence, or None where not even the first slab has a solution.
     """
-    from edgewise.pde.tiers.galerkin.rough import WeakMarch  # imported late: `import edgewise` stays light
+    from edgewise.pde.tiers.galerkin.rough import WEAK_FORM  # imported late: `import edgewise` stays light
 
     why = f"the equation holds in its weak form, for its {rough} rough, so that residuals say nothing"
     stop = list[StopReason]()
-    ended = _solve_on_even_grids(problem, history, tolerance, partial(WeakMarch, statement), why, stop)
+    ended = _solve_on_even_grids(problem, history, tolerance, statement, WEAK_FORM, why, stop)
     if ended is None or isinstance(ended, tuple):
         return ended
     if stop:
@@ -286,7 +283,8 @@ def _solve_smoothed(
 
     Returns the stop reason and a sentence: `ended` where no integration reaches the last moment.
     """
-    from edgewise.pde.tiers.evolution.smoothed import SmoothedMarch, smooths
+    from edgewise.pde.tiers.evolution.collocation import SMOOTHED
+    from edgewise.pde.tiers.evolution.hyperviscosity import smooths
 
     if not smooths(statement):
         return ended
@@ -295,7 +293,7 @@ def _solve_smoothed(
         "{length:.2g}, so that residuals say nothing"
     )
     stop = list[StopReason]()
-    smoothed = _solve_on_even_grids(problem, history, tolerance, partial(SmoothedMarch, statement), why, stop)
+    smoothed = _solve_on_even_grids(problem, history, tolerance, statement, SMOOTHED, why, stop)
     if isinstance(smoothed, tuple):
         history.remark = ""
         return smoothed
@@ -308,15 +306,15 @@ def _solve_on_even_grids(
     problem: Collocation,
     history: History,
     tolerance: float,
-    march_of: Callable[[float, Watch, float], WeakMarch | SmoothedMarch],
+    statement: Statement,
+    method: Method,
     why: str,
     stop: list[StopReason],
-) -> tuple[StopReason, str] | March | None:
+) -> tuple[StopReason, str] | TimeIntegration | None:
     """Pass through time on finer and finer even grids, until two of them agree or the budget is spent.
 
-    `march_of` has the tolerance, the watch and the factor of the first grid, `why` names the reason why residuals are
-    no evidence, and `stop` gets why a limit or Ctrl-C ended it. Returns the reason of the end and a sentence; where not
-    even the first pass reaches the last moment, that pass.
+    `why` names the reason why residuals are no evidence, and `stop` gets why a limit or Ctrl-C ended it. Returns the
+    reason of the end and a sentence; where not even the first pass reaches the last moment, that pass.
     """
     finer = 1.0
     changes = list[float]()
@@ -332,8 +330,8 @@ def _solve_on_even_grids(
 
     while not stop:
         spent = history.work
-        march = march_of(max(tolerance, EVEN_TOLERANCE / finer**2), watch, finer)
-        result = history.passed(problem, march, stop)
+        stepper = method.stepper(statement, max(tolerance, EVEN_TOLERANCE / finer**2), watch, finer)
+        result = history.passed(problem, stepper, stop)
         if result is not None and result.is_complete:
             history.add_stage(TrainedNetwork(result.network, problem, tolerance, result.tier), result.points)
             changes.extend([history.stages[-1].change] if is_complete else [])
@@ -346,7 +344,7 @@ def _solve_on_even_grids(
         if history.evidence().estimate <= tolerance:
             return StopReason.CONVERGED, f"Two grids agree to {history.stages[-1].change:.1g}, within the tolerance."
         finer *= EVEN_GROWTH
-        if round(finer * march.first_intervals[dimension]) > march.most_intervals[dimension]:
+        if round(finer * method.first_intervals[dimension]) > method.most_intervals[dimension]:
             return StopReason.NO_PROGRESS, "The largest grid is reached."
         if history.work + EVEN_DEARER * (history.work - spent) > history.limit:
             return StopReason.BUDGET, "A finer grid is out of reach of the budget."

@@ -47,7 +47,7 @@ from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
 if TYPE_CHECKING:
     from edgewise.pde.tiers.collocation.stationary import Stage
-    from edgewise.pde.tiers.evolution.slabs import Known
+    from edgewise.pde.tiers.evolution.problem import Known
 
 # Intervals of the coarsest grid: of each coordinate, and of the only one; coarse enough that the first stage takes less
 # than a second.
@@ -451,7 +451,7 @@ def _solve_on_structured_grids(
         others,
     )
     from edgewise.pde.tiers.collocation.stationary import first_axes, stationary_stages
-    from edgewise.pde.tiers.evolution.slabs import marches
+    from edgewise.pde.tiers.evolution.collocation import marches
     from edgewise.pde.tiers.galerkin.cut_stages import solid_stages
     from edgewise.pde.tiers.galerkin.rough import of_first_order, rough_part
     from edgewise.pde.tiers.galerkin.windows import evolution
