@@ -1,4 +1,8 @@
-"""Paths from a start to a solution, along which the residual falls, and folds, at which it falls no further."""
+"""Paths from a start to a solution, along which the residual falls, and folds, at which it falls no further.
+
+The error of no solution depends on them. The sentence "No solution was found" does, just beyond a fold: without paths
+the networks that come next leave a residual of 1e-8 there, and estimate an error of 1e-6 for what is no solution.
+"""
 
 from __future__ import annotations
 
