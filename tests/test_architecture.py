@@ -97,7 +97,7 @@ def test_no_module_shares_its_name_with_a_function():
 
 
 # Names of nn/ and train/ that no user needs and experiments about the insides do; the list only ever gets shorter.
-USED_BY_EXPERIMENTS = {"SobolevRegression", "StepCost", "TensorLayer", "enclose", "normal_form", "remember"}
+USED_BY_EXPERIMENTS = {"StepCost", "TensorLayer", "enclose", "remember"}
 
 
 def test_experiments_build_and_train_with_public_names():

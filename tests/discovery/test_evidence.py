@@ -72,7 +72,7 @@ def test_a_function_of_two_values_is_a_line_with_the_same_values():
 def test_terms_that_cancel_are_no_formula():
     X, y = houses()
     absurd = parse_expression("1e6*area**2 - 1e6*area*(area - 0.001) + 0.5", NAMES)
-    assert decided_form(absurd, X, y, floor=1e-16) is None
+    assert decided_form(absurd, X, y) is None
 
 
 def test_digits_are_those_that_the_data_decide():

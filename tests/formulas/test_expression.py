@@ -176,3 +176,16 @@ def test_a_gap_is_no_pole(text, leaking):
 def test_even_powers_come_down_to_zero_without_a_change_of_sign(text, leaking):
     x = np.random.default_rng(0).uniform(-1, 1, (200, 2))
     assert bool(domain_violations(parse_expression(text, ["x", "y"]), x)) == leaking
+
+
+def test_derivatives_by_inputs_stand_behind_those_by_constants():
+    node = parse_expression("2.5*x*sin(x*y) + x/(y + 0.5) - exp(x)", ("x", "y"))
+    x = np.random.default_rng(3).uniform(0.5, 2.0, (20, 2))
+    _, derivatives = values_and_derivatives(node, x, [1, 0])
+    constants = len(constant_values(node))
+    np.testing.assert_array_equal(derivatives[:, :constants], values_and_derivatives(node, x)[1])
+    for place, column in ((constants, 1), (constants + 1, 0)):
+        step = 1e-6 * np.eye(2)[column]
+        slope = (evaluate(node, x + step) - evaluate(node, x - step)) / 2e-6
+        np.testing.assert_allclose(derivatives[:, place], slope, rtol=1e-7, atol=1e-8)
+    assert not values_and_derivatives(parse_expression("x + 1.5", ("x", "y")), x, [1])[1][:, 1].any()

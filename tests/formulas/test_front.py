@@ -8,7 +8,7 @@ import pytest
 
 from edgewise.formulas.expression import parse_expression
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import Front, FrontEntry, with_scores
+from edgewise.formulas.front import Front, FrontEntry, pareto, with_scores
 
 NAMES = ("x",)
 
@@ -84,3 +84,12 @@ def test_the_print_marks_the_choice_and_says_why():
     assert held_out.reason == "the only formula" and held_out.r_squared(0) == pytest.approx(0.4)
     assert "those of the 50 held-out rows" in str(held_out)
     assert replace(held_out, held_out_variance=2.0).r_squared(0) == pytest.approx(0.7)
+
+
+def test_the_pareto_front_has_what_is_more_accurate_than_all_that_is_shorter():
+    items = [(5, 0.2), (3, 1.0), (3, 0.5), (7, 0.1999), (9, 0.1), (1, 2.0), (8, 0.2)]
+    front = pareto(items, size=lambda item: item[0], loss=lambda item: item[1])
+    assert front == [(1, 2.0), (3, 0.5), (5, 0.2), (7, 0.1999), (9, 0.1)]
+    coarse = pareto(items, size=lambda item: item[0], loss=lambda item: item[1], least_decrease=0.99)
+    assert coarse == [(1, 2.0), (3, 0.5), (5, 0.2), (9, 0.1)]
+    assert pareto([], size=len, loss=len) == []

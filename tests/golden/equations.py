@@ -236,6 +236,7 @@ ROWS: dict[str, Callable[[], Row]] = {
             "elasticity",
             "clamped plate",
             "minimal surface",
+            "Monge-Ampere",
             "charge",
             "wave (Wave1d-C)",
             "telegraph",

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.model_selection.automatic import auto_fit, family_of
+from edgewise.gam.families import Poisson
+from edgewise.gam.families.named import family_of, family_of_classes
+from edgewise.model_selection.automatic import auto_fit
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.policy import SearchSettings
 
@@ -81,12 +83,12 @@ def test_ctrl_c_raises_or_keeps_the_best_model(settings, when):
 
 def test_losses_by_name():
     assert family_of("quantile:0.9").name == "quantile" and family_of("absolute").name == "quantile"
-    assert family_of("classes", 2).predictors == 1 and family_of("classes", 4).predictors == 4
+    assert family_of_classes(2).predictors == 1 and family_of_classes(4).predictors == 4
     for wrong in ("cubed", "quantile:much", "poisson:3"):
         with pytest.raises(InputError, match=r"^loss must be"):
             family_of(wrong)
     with pytest.raises(InputError, match=r"^loss must be 'squared' where"):
-        auto_fit(samples(), SearchSettings(loss="poisson", hidden=(2,)))
+        auto_fit(samples(), SearchSettings(family=Poisson(), hidden=(2,)))
 
 
 @pytest.mark.parametrize(

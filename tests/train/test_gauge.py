@@ -1,4 +1,4 @@
-"""Hidden grids that follow the activations, and the normal form: what stays the same, and what is told."""
+"""Hidden grids that follow the activations: what stays the same, and the sentences for other models."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.ops.splines.bspline import basis
 from edgewise.ops.splines.knots import uniform
-from edgewise.train.grids import adapt_domain_, enclose, move_hidden_domains_, normal_form
+from edgewise.train.grids import adapt_domain_, enclose, move_hidden_domains_
 
 
 def points(count=300, features=2, seed=1):
@@ -31,31 +31,8 @@ def hidden_ranges(model, x):
     return [(h.amin(0), h.amax(0)) for h in trace.inputs[1:]]
 
 
-@pytest.mark.parametrize("degree", [2, 3, 5])
-@pytest.mark.parametrize("width", [(2, 3, 1), (2, 3, 2, 1), (2, 1, 1)])
-def test_the_normal_form_is_the_same_function_on_hidden_grids_from_minus_one_to_one(width, degree):
-    model, x = make_model(width, degree=degree, scale=0.7), 1.3 * points(seed=2)  # beyond the grids too
-    normal = normal_form(model)
-    assert torch.allclose(normal(x), model(x), rtol=0, atol=1e-12 * model(x).abs().max().item())
-    for layer in list(normal.layers)[1:]:
-        assert torch.allclose(layer.domain, torch.tensor([-1.0, 1.0], dtype=torch.float64), atol=1e-14)
-    assert not torch.allclose(model.layers[1].domain, normal.layers[1].domain)
-
-
-def test_the_normal_form_respects_masked_edges():
-    model, x = make_model(), points(seed=2)
-    model.layers[0].mask[:, 0] = 0  # an unreached node
-    model.layers[0].mask[0, 1] = 0
-    assert torch.allclose(normal_form(model)(x), model(x), rtol=0, atol=1e-13)
-
-
-def test_the_normal_form_refuses_a_base_function_that_does_not_scale():
-    with pytest.raises(InputError, match="base=\"zero\", got base='silu'"):
-        normal_form(KAN([2, 2, 1]))
-
-
 @pytest.mark.parametrize(
-    "verb", [normal_form, lambda m: enclose(m, points()), lambda m: move_hidden_domains_(m, points(), margin=0.1)]
+    "verb", [lambda m: enclose(m, points()), lambda m: move_hidden_domains_(m, points(), margin=0.1)]
 )
 def test_other_models_get_a_sentence(verb):
     with pytest.raises(InputError, match="model must be a KAN of spline layers, got MLP"):

@@ -8,10 +8,12 @@ the two best met in one minimum is compared with their final errors. The results
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,7 +21,6 @@ import torch
 from edgewise import KAN, FitReport, LevenbergMarquardt, Regression, fit
 from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.train import move_hidden_domains_
-from edgewise.train.grids import normal_form
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, require_complete, run_jobs
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, median, scientific
@@ -152,6 +153,27 @@ def measure(problem: str, variant: Variant, seed: int, quick: bool, report_progr
     errors = sorted(math.sqrt(report.validation_loss) for report in fits)
     met = None if len(errors) < 2 else errors[1] <= SAME * errors[0]
     return {"relative": errors[0], "met": met, "width": list(target.shape), "steps": sum(r.steps for r in fits)}
+
+
+def normal_form(model: KAN) -> KAN:
+    """Make a model with the same function, to rounding, whose hidden grids all lie on [-1, 1]."""
+    # Each hidden node h becomes (h - middle) / half of its grid: the splines before it are scaled, the shift goes into
+    # them (B-splines add up to one), and the knots behind it move along.
+    assert model.config.base == "zero", "a base function does not scale"
+    normal = copy.deepcopy(model)
+    with torch.no_grad():
+        for before, behind in pairwise(normal.layers):
+            low, high = behind.domain.unbind(1)
+            middle = (low + high) / 2
+            half = (high - low) / 2
+            live = before.mask.bool()
+            shift = torch.zeros_like(before.coef)
+            shift += torch.where(live, middle / live.sum(0).clamp(min=1), 0.0)[:, None, :]
+            before.coef.sub_(shift).div_(half)
+            # An unreached node is 0 whatever is taken off its edges: its grid keeps its place and is only scaled.
+            centre = torch.where(live.any(0), middle, torch.zeros_like(middle))
+            behind.knots.sub_(centre[:, None]).div_(half[:, None])
+    return normal
 
 
 def _fitted(model: KAN, data: Regression, steps: int) -> FitReport:

@@ -3,7 +3,7 @@
 Theorem 2.1 of Liu et al. (arXiv 2404.19756): the error in C^m falls as G^-(k + 1 - m), m = 0..k. The paper states it
 and never measures it. The best spline is the L2 projection of exp(sin(pi x)), with integrals by Gauss's rule. Training
 fits a KAN [2, 1, 1] to samples of exp(sin(pi x) + y^2) by Levenberg-Marquardt, with grids that are halved exactly:
-once to values, and once to values and derivatives (`SobolevRegression`).
+once to values, and once to values and derivatives.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ from edgewise.ops.splines.bspline import basis
 from edgewise.ops.splines.knots import breakpoints_of, uniform
 from edgewise.ops.splines.lstsq import quadrature
 from edgewise.outcomes import Progress, ProgressCallback
-from edgewise.train import Problem, move_hidden_domains_
+from edgewise.train import BlockProblem, Data, Problem, ResidualBlock, move_hidden_domains_
 from edgewise.train.grids import enclose
-from edgewise.train.problems.block_problem import SobolevRegression
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, require_complete, run_jobs
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures, median
@@ -50,7 +49,7 @@ NOTES = (
     "median of the seeds. The figure shows the errors.",
     "Values: least squares on samples of the function. Values and derivatives: least squares on a part of these "
     "samples with their derivatives up to the degree of the splines, in a Sobolev norm in which the errors of the "
-    "best spline have similar weights (`SobolevRegression`). Values leave derivatives between the samples "
+    "best spline have similar weights. Values leave derivatives between the samples "
     "undetermined, so that their errors begin larger and fall faster, or do not fall.",
     "Error over the best splines': the largest ratio, over the grids of the fit, of the error of training to that of "
     "the KAN whose three edges are the L2 projections of sin(pi x), y^2 and exp; median of the seeds.",
@@ -285,7 +284,7 @@ def train(kind: str, degree: int, seed: int, plan: Plan, report_progress: Progre
             model, _ = enclose(model, x, points)
         if kind == "sobolev":
             value, others = (jets[0, 0] - y.mean()) / y.std(), jets[:, 1:] / y.std()
-            sobolev = SobolevRegression(given, value, others, scale=1 / grid / math.pi)  # half the spacing over pi
+            sobolev = sobolev_problem(given, value, others, scale=1 / grid / math.pi)  # half the spacing over pi
             _fitted(model, sobolev, STEPS, PASSING)
             model, _ = enclose(model, x, BEYOND * points)  # a corner beyond a hidden grid has no second derivative
             rmse.append(math.sqrt(_fitted(model, sobolev, STEPS, PASSING)))
@@ -295,6 +294,24 @@ def train(kind: str, degree: int, seed: int, plan: Plan, report_progress: Progre
         errors.append(_errors(model, points, degree, float(y.mean()), float(y.std())))
     row = {"errors": errors, "train_rmse": rmse, "parameters": sum(p.numel() for p in model.parameters())}
     return row | ({"best": best} if best else {})
+
+
+def sobolev_problem(x: Tensor, y: Tensor, derivatives: Tensor, scale: float) -> BlockProblem:
+    """Least squares on values y (N, out) and derivatives (in, order, N, out) along the axes: a Sobolev norm's error."""
+    # The loss is the mean over samples and outputs of (f - y)^2 + sum_m scale^(2m) sum_d (d^m f / dd^m - target)^2,
+    # with orders m and directions d.
+    order = derivatives.shape[1]
+    jet = torch.cat([y[None], derivatives.flatten(0, 1)])  # in the order of the jets of networks
+    weight = [1.0, *(scale**m for _ in range(x.shape[1]) for m in range(1, order + 1))]
+
+    def residuals(own: Tensor, part: Data) -> Tensor:
+        given = part.y.unflatten(1, (len(weight), -1)).transpose(0, 1)
+        scaled = (own - given) * own.new_tensor(weight)[:, None, None] / given.shape[2] ** 0.5
+        return scaled.transpose(0, 1).flatten(1)
+
+    data = Data(x, jet.transpose(0, 1).flatten(1))
+    directions = torch.eye(x.shape[1], dtype=x.dtype)
+    return BlockProblem([ResidualBlock("values and derivatives", data, residuals, 1.0, directions, order)])
 
 
 def _errors(model: KAN, points: Tensor, degree: int, mean: float = 0.0, deviation: float = 1.0) -> list[float]:

@@ -36,14 +36,14 @@ from edgewise.discovery.curves.assembly import pruned
 from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.evidence import counted_from_origins, decided_form, origins, with_decided_digits
 from edgewise.discovery.obedience import obeys
-from edgewise.discovery.problem import EXACT_ERROR, LawProblem, weighted_variance
+from edgewise.discovery.problem import LawProblem, weighted_variance
 from edgewise.errors import InputError
 from edgewise.formulas.algebra import shortest_form, simplify, with_merged_roots
-from edgewise.formulas.constants import FittedExpression, fit_constants, free_places, recognise
+from edgewise.formulas.constants import EXACT, FittedExpression, fit_constants, free_places, recognise
 from edgewise.formulas.domains import domain_report, domain_violations
 from edgewise.formulas.expression import Expression, Number, complexity, evaluate, walk
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import LEAST_DECREASE, SIGNIFICANT_Z, Front, FrontEntry, price, with_scores
+from edgewise.formulas.front import LEAST_DECREASE, SIGNIFICANT_Z, Front, FrontEntry, pareto, price, with_scores
 from edgewise.outcomes import NO_LIMIT, Budget
 from edgewise.settings import ABOVE_ZERO
 
@@ -52,8 +52,6 @@ from edgewise.settings import ABOVE_ZERO
 MOST_FINISHED = 8
 NEAR_THE_BEST = 2.0
 FULL_STEPS = 60  # Levenberg-Marquardt steps of a fit, at most; one that has converged ends sooner.
-# Share of the variance below which a loss is exact: the square of `EXACT_ERROR`.
-EXACT_FLOOR = EXACT_ERROR**2
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ def decided_front(
         known = [each for each in known if each.expression != mean] or known
     if not known:
         raise InputError("y must be such that some formula is finite on all rows, none was")
-    floor = EXACT_FLOOR * problem.held_variance
+    floor = problem.exact_loss
     noise = NoiseTest(problem.x)
     # Those that may be chosen, the most accurate first: the exact ones, or those near the best.
     ordered = sorted(_front(known, floor), key=lambda each: (max(each.held, floor), each.symbols))
@@ -140,15 +138,15 @@ def _fitted(node: Expression, problem: LawProblem, budget: Budget, steps: int) -
     if fitted is None:
         return None
     squares = problem.held_squares(fitted.expression)
-    is_exact = squares.mean() <= EXACT_FLOOR * problem.held_variance
+    is_exact = squares.mean() <= problem.exact_loss
     if not np.isfinite(squares).all() or not (is_exact or not domain_violations(fitted.expression, x)):
         return None
     return _Candidate(fitted.expression, fitted.loss, squares)
 
 
 def _front(candidates: Sequence[_Candidate], floor: float) -> list[_Candidate]:
-    """Candidates with a smaller held-out error than all shorter ones; of equals, the one with more closed forms."""
-    kept: list[_Candidate] = []
+    """Candidates on the front of length and held-out error; of equals, the one with the most closed forms."""
+    best_of_each_size: list[_Candidate] = []
     ordered = sorted(candidates, key=lambda each: (each.symbols, each.held))
     for _, group in groupby(ordered, key=lambda each: each.symbols):
         first, *others = group
@@ -156,9 +154,13 @@ def _front(candidates: Sequence[_Candidate], floor: float) -> list[_Candidate]:
         for other in others:
             if is_as_good(other.squares, first.squares, floor) and other.closed_forms > best.closed_forms:
                 best = other
-        if not kept or max(best.held, floor) < LEAST_DECREASE * max(kept[-1].held, floor):
-            kept.append(best)
-    return kept
+        best_of_each_size.append(best)
+    return pareto(
+        best_of_each_size,
+        size=lambda each: each.symbols,
+        loss=lambda each: max(each.held, floor),
+        least_decrease=LEAST_DECREASE,
+    )
 
 
 def _finished(candidate: _Candidate, problem: LawProblem, noise: NoiseTest, budget: Budget) -> _Candidate | None:
@@ -172,10 +174,10 @@ def _finished(candidate: _Candidate, problem: LawProblem, noise: NoiseTest, budg
     y = problem.y
     weight = problem.weights
     fitted = FittedExpression(candidate.expression, candidate.loss, ())
-    fitted = pruned(fitted, x, y, floor=EXACT_FLOOR, weight=weight, budget=budget)
-    is_exact = fitted.loss <= EXACT_FLOOR * weighted_variance(y, weight)
+    fitted = pruned(fitted, x, y, weight=weight, budget=budget)
+    is_exact = fitted.loss <= EXACT.loss(weighted_variance(y, weight))
     if not is_exact:
-        form = decided_form(fitted.expression, x, y, floor=EXACT_FLOOR, weight=weight, budget=budget)
+        form = decided_form(fitted.expression, x, y, weight=weight, budget=budget)
         if form is None:
             return None
         fitted = fit_constants(form, x, y, steps=FULL_STEPS, weight=weight, budget=budget) or fitted
@@ -184,7 +186,7 @@ def _finished(candidate: _Candidate, problem: LawProblem, noise: NoiseTest, budg
         node = shortest_form(fitted.expression, x, budget)
         fitted = fit_constants(node, x, y, steps=FULL_STEPS, weight=weight, budget=budget) or fitted
         if is_complete:
-            fitted = recognise(fitted, x, y, floor=EXACT_FLOOR, weight=weight, budget=budget)
+            fitted = recognise(fitted, x, y, weight=weight, budget=budget)
     node = shortest_form(fitted.expression, x, budget)
     before, after = (obeys(each, problem.options, problem.names) for each in (candidate.expression, node))
     if before and not after:  # a required input, say, is a part that the rows do not need
@@ -200,7 +202,7 @@ def _with_all_data(node: Expression, whole: LawProblem, budget: Budget) -> tuple
     fitted = fit_constants(node, x, y, steps=FULL_STEPS, weight=weight, budget=budget)
     if fitted is None:
         return node, ()
-    if fitted.loss > EXACT_FLOOR * weighted_variance(y, weight):
+    if fitted.loss > EXACT.loss(weighted_variance(y, weight)):
         counted = counted_from_origins(fitted.expression, origins(x))  # years from 1990, say, instead of from 0
         rounded = fit_constants(with_decided_digits(counted, x, y, weight), x, y, steps=0, weight=weight)
         fitted = rounded or fitted

@@ -16,7 +16,7 @@ import numpy as np
 from edgewise.discovery.curves.assembly import with_one_factor
 from edgewise.discovery.curves.features import has_two_values
 from edgewise.formulas.algebra import simplify, split_number
-from edgewise.formulas.constants import CHI_SQUARE_99, FittedExpression, fit_constants, free_places
+from edgewise.formulas.constants import CHI_SQUARE_99, EXACT, FittedExpression, fit_constants, free_places, root_weights
 from edgewise.formulas.expression import (
     Add,
     Call,
@@ -205,10 +205,7 @@ def with_decided_digits(node: Expression, x: np.ndarray, y: np.ndarray, weight: 
     jacobian = derivatives[:, places]
     if not places or len(y) <= len(places) or not (np.isfinite(predicted).all() and np.isfinite(jacobian).all()):
         return node
-    if weight is None:
-        root = np.ones(len(y))
-    else:
-        root = np.sqrt(weight / weight.mean())
+    root = root_weights(weight, len(y))
     jacobian = jacobian * root[:, None]
     squares = float(np.sum(((predicted - y) * root) ** 2))
     variance = squares / (len(y) - len(places))
@@ -244,19 +241,18 @@ def decided_form(
     x: np.ndarray,
     y: np.ndarray,
     *,
-    floor: float,
     weight: np.ndarray | None = None,
     budget: Budget = NO_LIMIT,
 ) -> Expression | None:
     """A formula with no more functions than the data decide, or None if its terms cancel each other beyond reading.
 
     Its constants keep all digits; `with_decided_digits` rounds them. Inputs that are far from zero are counted from
-    their origins. A loss below the share `floor` of the variance of y is exact; an exact formula changes only where a
-    column has two values. Functions are kept once the budget is over.
+    their origins. An exact formula changes only where a column has two values. Functions are kept once the budget is
+    over.
     """
     node = with_lines_for_two_values(node, x)
     fitted = fit_constants(node, x, y, steps=0, weight=weight)
-    if fitted is None or fitted.loss <= floor * float(np.var(y)):
+    if fitted is None or fitted.loss <= EXACT.loss(float(np.var(y))):
         return node
     fitted = with_decided_functions(fitted, x, y, weight=weight, budget=budget)
     node = counted_from_origins(fitted.expression, origins(x))

@@ -30,7 +30,7 @@ from edgewise.discovery.knowledge.powers_of_ten import (
 from edgewise.discovery.knowledge.structured import StructuredEngine
 from edgewise.discovery.knowledge.templates import read_template
 from edgewise.discovery.least_squares.laws import least_squares_laws
-from edgewise.discovery.problem import EXACT_ERROR, FormulaOptions, LawProblem
+from edgewise.discovery.problem import FormulaOptions, LawProblem
 from edgewise.discovery.reduction.chain import reductions
 from edgewise.errors import InputError
 from edgewise.files import Journal
@@ -251,7 +251,7 @@ def _family(search: Search) -> Front:
 
     with search.budget.counts():
         front = family_front(problem, labels, codes[kept], codes[held], of_rows, search.budget)
-    is_exact = front.best.validation <= EXACT_ERROR**2 * problem.held_variance
+    is_exact = front.best.validation <= problem.exact_loss
     return _stopped(front, interrupted, NO_LIMIT if is_exact else search.budget)
 
 

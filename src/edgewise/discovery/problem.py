@@ -12,6 +12,7 @@ import numpy as np
 
 from edgewise.checks import check_count, check_number, is_integer, unknown_name
 from edgewise.errors import InputError
+from edgewise.formulas.constants import EXACT
 from edgewise.formulas.expression import FUNCTIONS, Expression, evaluate
 from edgewise.outcomes import Budget, OnInterrupt, check_on_interrupt
 
@@ -20,9 +21,6 @@ from edgewise.outcomes import Budget, OnInterrupt, check_on_interrupt
 USUAL_FUNCTIONS = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "asin", "acos", "atan", "sinh", "cosh", "abs")
 USUAL_OPERATORS = ("+", "-", "*", "/", "^", *USUAL_FUNCTIONS)
 ALL_OPERATORS = ("+", "-", "*", "/", "^", "sqrt", *FUNCTIONS)
-# Relative root mean square error on held-out rows below which an expression counts as exact: rounding of a few
-# operations in float64 is 1e-16 to 1e-12, and no measurement is as good.
-EXACT_ERROR = 1e-9
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ class FormulaOptions:
     guesses: Sequence[Expression] = ()
     structure: str = ""
     units: Mapping[str, str] = field(default_factory=dict)
-    target_error: float = EXACT_ERROR
+    target_error: float = EXACT.error
     n_jobs: int = 1
     engine: str = "own"
     weights: np.ndarray | None = field(default=None, compare=False, repr=False)
@@ -140,6 +138,16 @@ class LawProblem:
     def held_variance(self) -> float:
         """Variance of the target on the held-out rows, weighted."""
         return weighted_variance(self.held_y, self.held_weights)
+
+    @property
+    def accepted_error(self) -> float:
+        """Relative error at which a law is accurate enough: that of the options, or rounding."""
+        return max(self.options.target_error, EXACT.error)
+
+    @property
+    def exact_loss(self) -> float:
+        """Mean squared error on the held-out rows below which a law is exact, see `Exactness`."""
+        return EXACT.loss(self.held_variance)
 
     @property
     def with_all_rows(self) -> LawProblem:

@@ -250,10 +250,10 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
                 trained = interrupt.trained
             bars = None
             message = ""
-            if settings.loss != "classes":
+            if not settings.family.is_classes:
                 bars, message = network_error_bars(trained.model, samples, trained.penalty, None)
             ends = None
-            if settings.loss != "classes":
+            if not settings.family.is_classes:
                 ends = output_limits(trained.model, samples.x, clip, settings.policy.beyond)
             result = AutoResult(
                 trained.model, trained.report, self.search_, error_bars=bars, message=message, output_limits=ends

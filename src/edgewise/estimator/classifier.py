@@ -21,6 +21,7 @@ from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows
 from edgewise.estimator.columns.constraints import INEQUALITIES, Bounds, checked_bounds
 from edgewise.estimator.columns.reading import Rows
+from edgewise.gam.families.named import family_of_classes
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.tables.target import MAX_NUMERIC_CLASSES, MIN_ROWS_PER_NUMERIC_CLASS
@@ -190,7 +191,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         ValueError
             If X or y is invalid; the message is that of scikit-learn.
         """
-        return self._fit_any(replace(self._checked_settings(), loss="classes"), X, y, sample_weight, groups)
+        settings = replace(self._checked_settings(), family=family_of_classes(2))
+        return self._fit_any(settings, X, y, sample_weight, groups)
 
     def _fit(self, settings: SearchSettings, X: Rows, y: ArrayLike, sample_weight: Any, groups: Any) -> None:
         rows, labels, given_weight = self._read_training(X, y, sample_weight, ensure_min_samples=2)
@@ -218,7 +220,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         warm = warm and np.array_equal(self.classes_, classes[kept])
         self.classes_ = classes[kept]
         samples = Samples(self._scale_inputs(rows, weight, warm), codes, weight, blocks=blocks)
-        self._train(samples, self._with_knowledge(replace(settings, outputs=len(kept)), self._network_bounds()), warm)
+        settings = replace(settings, outputs=len(kept), family=family_of_classes(len(kept)))
+        self._train(samples, self._with_knowledge(settings, self._network_bounds()), warm)
         if hasattr(self, "equations_"):  # they belong to an earlier fit
             del self.equations_
 

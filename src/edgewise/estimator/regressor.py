@@ -21,8 +21,8 @@ from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows, s
 from edgewise.estimator.columns.constraints import Bounds, checked_bounds
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
 from edgewise.estimator.columns.targets import check_finite
+from edgewise.gam.families.named import family_of
 from edgewise.metrics import mean_r_squared
-from edgewise.model_selection.automatic import STANDARDISED, family_of
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.tables.scaling import AffineScaling
@@ -31,6 +31,7 @@ from edgewise.train.uncertainty import ErrorBars
 if TYPE_CHECKING:
     from edgewise.discovery.problem import FormulaOptions
     from edgewise.formulas.front import Front
+    from edgewise.gam.families import Family
     from edgewise.tables.batches import Batches
 
 
@@ -244,12 +245,12 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         InputError, ValueError
             If a parameter of the estimator or a weight is invalid, or X or y, with the message of scikit-learn.
         """
-        return self._fit_any(replace(self._checked_settings(), loss=self.loss), X, y, sample_weight, groups)
+        settings = replace(self._checked_settings(), family=family_of(self.loss))
+        return self._fit_any(settings, X, y, sample_weight, groups)
 
     def _fit(self, settings: SearchSettings, X: Rows, y: ArrayLike, sample_weight: Any, groups: Any) -> None:
-        family_of(self.loss)  # raises where there is no such loss
         checks = {"multi_output": True, "y_numeric": True, "ensure_min_samples": 2}
-        rows, targets, given_weight = self._read_training(X, y, sample_weight, loss=self.loss, **checks)
+        rows, targets, given_weight = self._read_training(X, y, sample_weight, family=settings.family, **checks)
         self._single = targets.ndim == 1
         targets = targets.astype(np.float64).reshape(len(rows), -1)
         outputs = targets.shape[1]
@@ -260,13 +261,13 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         x = self._scale_inputs(rows, weight, warm)
         if not warm:
             self.target_scaling_ = standardisation(targets, weight)
-            if self.loss.partition(":")[0] not in STANDARDISED:
+            if settings.family.log_link:  # an exponential has the unit of the target
                 self.target_scaling_ = AffineScaling(np.zeros(1), np.ones(1))
         shift = self.target_scaling_.shift
         scale = self.target_scaling_.scale
         y = self.target_scaling_.transform(targets)
         samples = Samples(x, y, weight, float(shift[0] / scale[0]), float(scale[0]), blocks=block)
-        settings = self._with_knowledge(replace(settings, outputs=outputs), self._network_bounds())
+        settings = self._with_knowledge(replace(settings, outputs=outputs), self._network_bounds(settings.family))
         result = self._train(samples, settings, warm)
         self.error_bars_, self.error_bars_message_ = result.error_bars, result.message
         self.link_ = "identity"
@@ -278,18 +279,17 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         if hasattr(self, "equations_"):  # they belong to an earlier fit
             del self.equations_
 
-    def _network_bounds(self) -> Bounds | None:
+    def _network_bounds(self, family: Family) -> Bounds | None:
         """Return the bounds on the scale of the network's output. Raises InputError."""
         if self.bounds is None:
             return None
         low, high = checked_bounds(self.bounds)
-        loss = self.loss.partition(":")[0]
-        if loss in ("log", "absolute", "quantile") or len(self.target_scaling_.shift) > 1:
+        if not family.holds_bounds or len(self.target_scaling_.shift) > 1:
             raise InputError(
                 "bounds need one target and a loss other than 'log', 'absolute' and 'quantile', "
                 f"got {len(self.target_scaling_.shift)} targets and {self.loss!r}"
             )
-        if loss not in STANDARDISED:  # the prediction is an exponential
+        if family.log_link:  # the prediction is an exponential
             if high is not None and high <= 0:
                 raise InputError(f"bounds must have a positive end for the loss {self.loss!r}, got {self.bounds!r}")
             return (math.log(low) if low is not None and low > 0 else None), (None if high is None else math.log(high))

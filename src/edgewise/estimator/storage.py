@@ -27,7 +27,7 @@ from edgewise.estimator.regressor import KANRegressor
 from edgewise.estimator.survival import KANSurvival
 from edgewise.formulas.serialisation import front_fields, front_from_fields
 from edgewise.gam import AdditiveSummary
-from edgewise.model_selection.automatic import family_of
+from edgewise.gam.families.named import family_of
 from edgewise.model_selection.search.records import SearchReport, Trial
 from edgewise.nn.elementary import Elementary
 from edgewise.nn.model import KAN

@@ -60,6 +60,30 @@ CONSTANT_DAMPING = DampingRule(first=1e-3, lowest=1e-14, highest=1e12)
 
 
 @dataclass(frozen=True)
+class Exactness:
+    """Errors that count as rounding, as shares of the standard deviation of the target."""
+
+    # of an exact law on held-out rows: rounding of a few operations in float64 is 1e-16 to 1e-12, and no measurement is
+    # as good
+    error: float = 1e-9
+    # of a formula of sums and powers of a few terms whose constants were fitted in float64
+    fitted_error: float = 1e-8
+    # of a few dozen operations in float64: no convincing law must be nearer
+    summation_error: float = 3e-14
+
+    def loss(self, variance: float) -> float:
+        """Mean squared error of an exact law of a target with this variance, at most."""
+        return self.error**2 * variance
+
+    def fitted_loss(self, variance: float) -> float:
+        """Mean squared error of an exact formula with fitted constants, at most."""
+        return self.fitted_error**2 * variance
+
+
+EXACT = Exactness()
+
+
+@dataclass(frozen=True)
 class FittedExpression:
     """A formula with fitted constants."""
 
@@ -75,6 +99,48 @@ def free_places(node: Expression) -> list[int]:
     return [place for place, part in enumerate(numbers) if part.exact is None]
 
 
+@dataclass(frozen=True)
+class FreeConstants:
+    """The free constants of a formula as a vector."""
+
+    node: Expression  # the formula
+    values: np.ndarray  # all its numbers in the order of `constant_values`
+    exact: tuple[Exact | None, ...]  # their closed forms
+    places: list[int]  # places of the free ones among them
+
+    @classmethod
+    def of(cls, node: Expression) -> FreeConstants:
+        """Those of a formula."""
+        numbers = [part for part in walk(node) if isinstance(part, Number)]
+        exact = tuple(part.exact for part in numbers)
+        places = [place for place, form in enumerate(exact) if form is None]
+        return cls(node, np.array([part.value for part in numbers]), exact, places)
+
+    @property
+    def start(self) -> np.ndarray:
+        """Their values in the formula."""
+        return self.values[self.places]
+
+    def formula(self, free: np.ndarray) -> Expression:
+        """The formula with other values of them."""
+        values = self.values.copy()
+        values[self.places] = free
+        return with_constants(self.node, values, self.exact)
+
+    def spread(self, errors: np.ndarray) -> tuple[float, ...]:
+        """Numbers for the free constants, and 0 for the others, in the order of `constant_values`."""
+        every = np.zeros(len(self.values))
+        every[self.places] = errors
+        return tuple(every.tolist())
+
+
+def root_weights(weights: np.ndarray | None, rows: int) -> np.ndarray:
+    """Square roots of weights of mean 1, (N,), by which residuals are multiplied; 1 without weights."""
+    if weights is None:
+        return np.ones(rows)
+    return np.sqrt(weights / weights.mean())
+
+
 def fit_constants(
     node: Expression,
     x: np.ndarray,
@@ -85,41 +151,30 @@ def fit_constants(
     budget: Budget = NO_LIMIT,
 ) -> FittedExpression | None:
     """Fit the free constants of a formula to data by Levenberg-Marquardt."""
-    places = free_places(node)
-    numbers = [part for part in walk(node) if isinstance(part, Number)]
-    exact = [part.exact for part in numbers]
-    values = np.array([part.value for part in numbers])
-    if weight is None:
-        root = None
-    else:
-        root = np.sqrt(weight / weight.mean())
+    constants = FreeConstants.of(node)
+    root = root_weights(weight, len(y))
 
     def residuals_and_jacobian(free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        trial = values.copy()
-        trial[places] = free
-        predicted, derivatives = values_and_derivatives(with_constants(node, trial, exact), x)
-        residuals = predicted - y
-        jacobian = derivatives[:, places]
-        if root is None:
-            return (residuals, jacobian)
-        return (residuals * root, jacobian * root[:, None])
+        predicted, derivatives = values_and_derivatives(constants.formula(free), x)
+        return (predicted - y) * root, derivatives[:, constants.places] * root[:, None]
 
-    limits = LeastSquaresLimits(steps=steps if places else 0, is_over=lambda: budget.is_over)
-    fit = least_squares(residuals_and_jacobian, values[places], rule=CONSTANT_DAMPING, limits=limits)
+    count = len(constants.places)
+    limits = LeastSquaresLimits(steps=steps if count else 0, is_over=lambda: budget.is_over)
+    fit = least_squares(residuals_and_jacobian, constants.start, rule=CONSTANT_DAMPING, limits=limits)
     if fit is None:
         return None
-    values[places] = fit.x
-    errors = np.zeros(len(values))
     spend(50 * CALL_WORK)
-    if places:
-        variance = fit.loss / max(len(y) - len(places), 1)
-        with np.errstate(over="ignore", invalid="ignore"):
-            gram = fit.jacobian.T @ fit.jacobian
-            if np.isfinite(gram).all():
-                errors[places] = np.sqrt(np.abs(np.diag(np.linalg.pinv(gram, hermitian=True))) * variance)
-            else:
-                errors[places] = math.inf
-    return FittedExpression(with_constants(node, values, exact), fit.loss / len(y), tuple(errors.tolist()))
+    errors = standard_errors(fit.jacobian, fit.loss / max(len(y) - count, 1))
+    return FittedExpression(constants.formula(fit.x), fit.loss / len(y), constants.spread(errors))
+
+
+def standard_errors(jacobian: np.ndarray, variance: float) -> np.ndarray:
+    """Standard errors of fitted numbers from the derivatives (N, P) of residuals with a variance; (P,)."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        gram = jacobian.T @ jacobian
+        if not np.isfinite(gram).all():
+            return np.full(len(gram), math.inf)
+        return np.sqrt(np.abs(np.diag(np.linalg.pinv(gram, hermitian=True))) * variance)
 
 
 def without_redundant_constants(
@@ -224,7 +279,6 @@ def recognise(
     x: np.ndarray,
     y: np.ndarray,
     *,
-    floor: float,
     weight: np.ndarray | None = None,
     budget: Budget = NO_LIMIT,
 ) -> FittedExpression:
@@ -232,7 +286,7 @@ def recognise(
     # First every constant near a closed form is replaced at once; if the loss rises too much, one constant after
     # another. A closed form has to lie within `STANDARD_ERRORS` standard errors of the constant, or rounding errors,
     # and the Bayes factor of it against a free constant has to be strong evidence (`evidence_for`).
-    exact_loss = floor * float(np.var(y))
+    exact_loss = EXACT.loss(float(np.var(y)))
 
     def with_forms(forms: dict[int, Exact]) -> FittedExpression | None:
         """The fit with closed forms at some places; None if the loss rises too much."""

@@ -345,13 +345,29 @@ def with_constants(
     return exchanged(node, with_next)
 
 
-def values_and_derivatives(node: Expression, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Evaluate a formula and its derivatives with respect to every constant, by forward differentiation.
+def values_and_derivatives(
+    node: Expression, x: np.ndarray, columns: Sequence[int] = ()
+) -> tuple[np.ndarray, np.ndarray]:
+    """Evaluate a formula and its derivatives by every constant, and by some inputs, by forward differentiation.
 
-    Returns the values (N,) at rows x (N, inputs), and the derivatives (N, P) in the order of `constant_values`.
+    Returns the values (N,) at rows x (N, inputs), and the derivatives (N, P) in the order of `constant_values`, with
+    those by the inputs `columns` behind.
     """
     places = iter(range(1 << 30))
+    inputs = {column: k - len(columns) for k, column in enumerate(columns)}  # places from the end
     nodes = 0
+
+    def added(summands: Iterable[dict[int, Values]]) -> dict[int, Values]:
+        """The sum of derivatives by place; an input may occur in several summands."""
+        total: dict[int, Values] = {}
+        for slopes in summands:
+            for place, slope in slopes.items():
+                total[place] = total[place] + slope if place in total else slope
+        return total
+
+    def times(outer: Values, slopes: dict[int, Values]) -> dict[int, Values]:
+        """The chain rule."""
+        return {place: outer * slope for place, slope in slopes.items()}
 
     def visit(node: Expression) -> tuple[Values, dict[int, Values]]:
         """Values of a node, and its derivatives by the place of each constant below it."""
@@ -360,35 +376,34 @@ def values_and_derivatives(node: Expression, x: np.ndarray) -> tuple[np.ndarray,
         if isinstance(node, Number):
             return np.float64(node.value), {next(places): np.float64(1.0)}
         if isinstance(node, Variable):
-            return x[:, node.index], {}
+            return x[:, node.index], {inputs[node.index]: np.float64(1.0)} if node.index in inputs else {}
         parts = [visit(part) for part in children(node)]
         if isinstance(node, Add):
             total = reduce(lambda a, b: a + b, (value for value, _ in parts))
-            return total, {place: slope for _, slopes in parts for place, slope in slopes.items()}
+            return total, added(slopes for _, slopes in parts)
         if isinstance(node, Multiply):
             values: list[Any] = [value for value, _ in parts]  # Typed loosely for `math.prod`.
-            derivatives: dict[int, Values] = {}
-            for k, (_, slopes) in enumerate(parts):
-                if slopes:
-                    others = math.prod([*values[:k], *values[k + 1 :]])
-                    derivatives |= {place: others * slope for place, slope in slopes.items()}
-            return math.prod(values), derivatives
+            return math.prod(values), added(
+                times(math.prod([*values[:k], *values[k + 1 :]]), slopes)
+                for k, (_, slopes) in enumerate(parts)
+                if slopes
+            )
         value, slopes = parts[0]
         if isinstance(node, Power):
             slope = node.exponent * power(value, node.exponent - 1)
-            return power(value, node.exponent), {place: slope * inner for place, inner in slopes.items()}
+            return power(value, node.exponent), times(slope, slopes)
         function = FUNCTIONS[node.name]
         argument = np.asarray(value, dtype=np.float64)
         slope = function.derivative(argument)
-        return function.value(argument), {place: slope * inner for place, inner in slopes.items()}
+        return function.value(argument), times(slope, slopes)
 
     with np.errstate(all="ignore"):
         value, slopes = visit(node)
-        columns = np.zeros((len(x), next(places)))
+        derivatives = np.zeros((len(x), next(places) + len(columns)))
         for place, slope in slopes.items():
-            columns[:, place] = slope
-        spend(30 * CALL_WORK + nodes * (6 * CALL_WORK + (6 + 2 * columns.shape[1]) * len(x)))
-        return np.broadcast_to(value, x.shape[:1]).astype(np.float64), columns
+            derivatives[:, place] = slope
+        spend(30 * CALL_WORK + nodes * (6 * CALL_WORK + (6 + 2 * derivatives.shape[1]) * len(x)))
+        return np.broadcast_to(value, x.shape[:1]).astype(np.float64), derivatives
 
 
 def complexity(node: Expression) -> int:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
-from edgewise.formulas.constants import mean_squared_error, relative_error
+from edgewise.formulas.constants import EXACT, mean_squared_error, relative_error
 from edgewise.formulas.domains import EXTRAPOLATED_SHARE
 from edgewise.formulas.expression import Number, walk
 from edgewise.formulas.family import Family
@@ -21,18 +22,27 @@ from edgewise.settings import ABOVE_ZERO
 
 # Random points of each kind: mean squares then have a standard error of a few per cent.
 FIDELITY_POINTS = 2000
-# Share of the variance of y below which a formula is exact in float64 arithmetic: relative errors of 1e-9, far above
-# the rounding errors of a few operations (1e-16) and far below any noise.
-EXACT_SHARE = 1e-18
 # Price of a symbol in units of twice the log likelihood. Akaike's criterion asks 2 for each parameter; a symbol that is
 # chosen among dozens of candidates costs more.
 SYMBOL_PRICE = 4.0
-# Share of the variance of y below which the choice is called exact: a relative error of 1e-8, rounding included.
-ROUNDING_SHARE = 1e-16
 # Ratio of losses from which on a longer formula counts as more accurate: smaller decreases are those of rounded
 # constants.
 LEAST_DECREASE = 0.999
 SIGNIFICANT_Z = 1.96  # Standard errors of a significant difference: the two-sided 5 % quantile of the normal law.
+
+
+T = TypeVar("T")
+
+
+def pareto(
+    items: Iterable[T], size: Callable[[T], float], loss: Callable[[T], float], least_decrease: float = 1.0
+) -> list[T]:
+    """The items whose loss is below `least_decrease` times that of all shorter ones, the shortest first."""
+    front: list[T] = []
+    for item in sorted(items, key=lambda each: (size(each), loss(each))):
+        if not front or loss(item) < least_decrease * loss(front[-1]):
+            front.append(item)
+    return front
 
 
 def price(rows: int, loss: float, floor: float, symbols: int) -> float:
@@ -214,7 +224,7 @@ class Front:
                 if self.held_out:  # Few held-out rows alone give a noisy estimate.
                     rows += self.held_out
                     loss = (self.samples * entry.loss + self.held_out * entry.validation) / rows
-            return price(rows, loss, EXACT_SHARE * self.variance, entry.complexity)
+            return price(rows, loss, EXACT.loss(self.variance), entry.complexity)
 
         return min(self.entries, key=price_of)
 
@@ -235,7 +245,7 @@ class Front:
         """Why `best` was chosen, as a sentence without its subject: "the shortest formula that ..."."""
         if len(self) == 1:
             return "the only formula"
-        if _error(self.best) <= ROUNDING_SHARE * self.variance:
+        if _error(self.best) <= EXACT.fitted_loss(self.variance):
             return "the shortest formula that is exact to rounding"
         if self.as_good:
             losses = "squared errors" if self._of_squares else "logarithmic losses"
@@ -329,7 +339,7 @@ class Front:
 
     def _certainty(self) -> Iterator[str]:
         """Sentences on the constants of the best formula and on its alternatives."""
-        if _error(self.best) > ROUNDING_SHARE * self.variance:
+        if _error(self.best) > EXACT.fitted_loss(self.variance):
             errors = [f"{number_text(value, 6)} ± {number_text(error, 2)}" for value, error in self.best.constants]
             if errors and "–" not in "".join(errors):
                 yield f"Constants of the choice with their standard errors: {', '.join(errors)}."
@@ -366,7 +376,7 @@ def _error(entry: FrontEntry) -> float:
 
 def with_scores(entries: Iterable[FrontEntry], y: np.ndarray) -> tuple[FrontEntry, ...]:
     """Entries, the shortest first, with the decrease of the log loss for each symbol; the first one has 0."""
-    floor = max(EXACT_SHARE * float(np.var(y)), ABOVE_ZERO)
+    floor = max(EXACT.loss(float(np.var(y))), ABOVE_ZERO)
     scored: list[FrontEntry] = []
     for entry in entries:
         score = 0.0

@@ -238,7 +238,7 @@ def refined(
     design = solution.design
     family = solution.family
     report = report or (lambda number: None)
-    if family is None or (family.name == "squared" and family.quadratic):
+    if family is None or family.is_least_squares:
         report(1)
         sums = NormalSums(design, None, solution.coef)
         matrix, (_, _, weight) = total(sums)

@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from edgewise.gam.all_rows import held_out_losses, refined
-from edgewise.gam.families import Family, LogNormal
+from edgewise.gam.families import Family
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.reweighting.working import working_residual
 from edgewise.gam.solving import Solution, with_strengths
@@ -97,7 +97,7 @@ class AllRows:
             start = chosen.estimate
         else:
             start = _with_finer_margins(chosen.estimate, samples)
-        plain = family.name == "squared" and family.quadratic
+        plain = family.is_least_squares
         start = replace(start, family=None if plain else family)
         try:
             solution, passes, converged, factor = self._refined(start, chosen, samples, clock, policy)
@@ -112,7 +112,7 @@ class AllRows:
             x = chosen.nodes.beside(np.clip(samples.x, *chosen.limits.T), chosen.limits)
         eta = model.design.link(solution.coef, x)
         y = samples.response(family)
-        if isinstance(family, LogNormal):
+        if family.is_normal and family.log_link:
             shift, family = family.final_shift(y, eta[:, 0], samples.weight)
             solution.fits[0].coef[0] += shift
             eta = eta + shift

@@ -10,24 +10,12 @@ import numpy as np
 import torch
 
 from edgewise.errors import InputError, is_out_of_memory
-from edgewise.gam.families import (
-    Bernoulli,
-    Family,
-    Gamma,
-    Gaussian,
-    Huber,
-    LogNormal,
-    Multinomial,
-    NegativeBinomial,
-    Poisson,
-    Quantile,
-    Tweedie,
-)
+from edgewise.gam.families import Family
 from edgewise.gam.inference import cross_fitted_noise, fit_noise_curves
 from edgewise.model_selection.fixed_shape import InterruptedTraining, ShapeSearch, trained_further
 from edgewise.model_selection.noise_free import approximated, without_noise
 from edgewise.model_selection.results import AutoResult, data_of, loss_of, network_error_bars, tensors_of
-from edgewise.model_selection.search.candidates import Fitted, Samples, are_classes, is_linear
+from edgewise.model_selection.search.candidates import Fitted, Samples
 from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.comparisons import sample_losses
 from edgewise.model_selection.search.inference import parameter_factor
@@ -50,44 +38,10 @@ from edgewise.train.uncertainty import ErrorBars, additive_error_bars
 if TYPE_CHECKING:
     from edgewise.model_selection.all_rows import AllRows
 
-FAMILIES: dict[str, type[Family]] = {
-    "squared": Gaussian,
-    "log": LogNormal,
-    "huber": Huber,
-    "poisson": Poisson,
-    "negative_binomial": NegativeBinomial,
-    "gamma": Gamma,
-    "tweedie": Tweedie,
-}
-"""Losses of a numeric target by name; "quantile:0.9" is that of a quantile, "absolute" that of the median."""
-
 # Most rows whose noise is cross-fitted before it calibrates intervals: with more, a curve of the noise follows no
 # single residual.
 CROSS_FITTED_ROWS = 2000
 FIRST_BARS = 100  # rows that calibrate error bars at first, if time is limited: 95 % intervals need 20
-
-STANDARDISED = ("squared", "huber", "absolute", "quantile")  # losses that take targets of mean 0 and variance 1
-
-
-def family_of(loss: str, classes: int = 2) -> Family:
-    """Return the family that a loss names; InputError if there is none.
-
-    A loss is a key of `FAMILIES`, "absolute", "quantile:SHARE", or "classes".
-    """
-    if loss == "classes":
-        return Bernoulli() if classes == 2 else Multinomial(classes)
-    if loss == "absolute":
-        return Quantile(0.5)
-    name, _, share = loss.partition(":")
-    if name == "quantile":
-        try:
-            return Quantile(float(share or "0.5"))
-        except ValueError:
-            pass
-    if loss not in FAMILIES:
-        known = ", ".join(sorted({*FAMILIES, "absolute"}))
-        raise InputError(f"loss must be one of {known} or 'quantile:SHARE' with a share in (0, 1), got {loss!r}")
-    return FAMILIES[loss]()
 
 
 def auto_fit(
@@ -101,7 +55,7 @@ def auto_fit(
     # of few inputs by a polynomial inside a link, or by `approximate`.
     clock = Clock(settings.time_limit, progress, began=settings.began)
     result = _chosen(samples, settings, clock, everything)
-    if settings.loss == "classes" or result.log_link:
+    if settings.family.is_classes or result.log_link:
         return result
     if result.has_noise:
         share = settings.policy.beyond
@@ -134,8 +88,8 @@ def _chosen(samples: Samples, settings: SearchSettings, clock: Clock, everything
     with one_blas_thread():
         if settings.is_fixed:
             return _fixed(samples, settings, clock, everything)
-        family = family_of(settings.loss, settings.outputs)
-        squared = isinstance(family, Gaussian) and settings.constraints is None and samples.blocks is None
+        family = settings.family
+        squared = family.is_least_squares and settings.constraints is None and samples.blocks is None
         if squared and settings.hidden is None:
             try:
                 exact = without_noise(samples, settings, clock)
@@ -162,7 +116,7 @@ def _searched(
     try:
         report = search.run()
         free = settings.hidden is None and settings.effort != "low" and settings.constraints is None
-        if isinstance(family, Gaussian) and free and samples.blocks is None:  # groups that differ are noise
+        if family.is_least_squares and free and samples.blocks is None:  # groups that differ are noise
             losses = search.held_out_losses(len(samples))
             exact = approximated(samples, losses, report, search.has_smooth_residual, settings, clock)
             if isinstance(exact, str):
@@ -193,7 +147,7 @@ def _searched(
         bounds = fitted.range
     else:
         bounds = (-math.inf, math.inf)
-    if isinstance(family, Bernoulli):
+    if family.is_classes and family.predictors == 1:
         model = _of_two_classes(model)
     bars, message = _error_bars(samples, search, fitted, model)
     clock.report("done", 1.0, loss_of(report))
@@ -207,24 +161,22 @@ def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, clock: Cl
     family = fitted.family
     fits = estimate.fits
     steps = estimate.steps
-    linear = is_linear(family)
-    if linear:
+    what = "Penalised likelihood"
+    method = "reweighted least squares"
+    if family.is_least_squares:
         what = "Restricted likelihood"
-    else:
-        what = "Penalised likelihood"
-    if linear:
         method = "Newton's method"
-    else:
-        method = "reweighted least squares"
     if fitted.smooth is not None:
         loss = float(np.average(sample_losses(fitted, fitted.link(samples.x), samples), weights=samples.weight))
-    elif linear:
+    elif family.is_least_squares:
         loss = float(np.average((estimate.residual**2).mean(1), weights=estimate.weights.mean(1)))
     else:
         losses = sample_losses(fitted, fitted.link(samples.x), samples)
         loss = float(np.average(losses, weights=samples.weight))
-    metric = ("log loss", loss) if are_classes(family) else None
-    if isinstance(family, Gaussian | LogNormal):
+    metric = None
+    if family.is_classes:
+        metric = ("log loss", loss)
+    elif family.is_normal:
         metric = ("rmse", math.sqrt(loss))
     counted = f"{steps} step{'' if steps == 1 else 's'}"
     message = f"{what} is at its maximum after {counted} of {method}."
@@ -275,7 +227,7 @@ def _of_two_classes(model: KAN) -> KAN:
 
 def _error_bars(samples: Samples, search: Search, fitted: Fitted, model: KAN) -> tuple[ErrorBars | None, str]:
     """Error bars of squared errors, calibrated on the residuals of models that did not see the row."""
-    if not isinstance(fitted.family, Gaussian | LogNormal):
+    if not fitted.family.is_normal:
         return None, f"There are no error bars for the loss {fitted.family.name!r}."
     known = search.held_out()
     try:
@@ -328,16 +280,17 @@ def _interrupt(progress: Progress) -> None:
 def problem_of(samples: Samples, settings: SearchSettings) -> Problem:
     """Return the samples as a problem of training."""
     x, y, weight = tensors_of(samples)
-    if settings.loss == "classes":
+    if settings.family.is_classes:
         return Classification(x, y, classes=settings.outputs, weight=weight)
     return Regression(x, y, weight=weight)
 
 
 def _fixed(samples: Samples, settings: SearchSettings, clock: Clock, everything: AllRows | None) -> AutoResult:
     """Train a network of the shape, grid or strength that the caller has fixed; of a sample, then of all rows."""
-    if settings.loss not in ("squared", "classes"):
+    if not (settings.family.is_classes or settings.family.is_least_squares):
+        name = settings.family.name
         raise InputError(
-            f"loss must be 'squared' where hidden, grid_size, degree or regularization is given, got {settings.loss!r}"
+            f"loss must be 'squared' where hidden, grid_size, degree or regularization is given, got {name!r}"
         )
     problem = problem_of(samples, settings)
     limit = clock.limit
@@ -356,7 +309,9 @@ def _fixed(samples: Samples, settings: SearchSettings, clock: Clock, everything:
                 share = 1.0
             loader = everything.loader()
             classes = settings.outputs
-            whole = Classification(loader, classes=classes) if settings.loss == "classes" else Regression(loader)
+            whole: Problem = Regression(loader)
+            if settings.family.is_classes:
+                whole = Classification(loader, classes=classes)
             trained = trained_further(whole, problem, result, share, clock)
             words = (
                 f"Chosen on a sample of {len(samples):,} rows; its parameters are those of all {everything.count:,} "

@@ -12,7 +12,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -399,29 +398,6 @@ def _extend_grid_(layer: KANLayer, samples: Tensor, required: Tensor) -> None:
     coef = knot_vectors.blossom_coef(layer.coef.detach().double(), knots, extended, degree, within=within)
     layer.coef = nn.Parameter(coef.to(layer.coef.dtype), requires_grad=layer.coef.requires_grad)
     layer.knots = extended.to(layer.knots.dtype)
-
-
-def normal_form(model: KAN) -> KAN:
-    """Make a model with the same function, to rounding, whose hidden grids all lie on [-1, 1]."""
-    # Each hidden node h becomes (h - middle) / half of its grid: the splines before it are scaled, the shift goes into
-    # them (B-splines add up to one), and the knots behind it move along.
-    _spline_layers(model)
-    if model.config.base != "zero":
-        raise InputError(f'normal_form needs a KAN with base="zero", got base={model.config.base!r}')
-    normal = copy.deepcopy(model)
-    with torch.no_grad():
-        for before, behind in pairwise(_spline_layers(normal)):
-            low, high = behind.domain.unbind(1)
-            middle = (low + high) / 2
-            half = (high - low) / 2
-            live = before.mask.bool()
-            shift = torch.zeros_like(before.coef)
-            shift += torch.where(live, middle / live.sum(0).clamp(min=1), 0.0)[:, None, :]
-            before.coef.sub_(shift).div_(half)
-            # An unreached node is 0 whatever is taken off its edges: its grid keeps its place and is only scaled.
-            centre = torch.where(live.any(0), middle, torch.zeros_like(middle))
-            behind.knots.sub_(centre[:, None]).div_(half[:, None])
-    return normal
 
 
 def _spline_layers(model: KAN, x: Tensor | None = None) -> list[KANLayer]:

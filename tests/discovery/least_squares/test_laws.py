@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from edgewise.discovery.engine.archive import Archive
-from edgewise.discovery.least_squares.laws import eliminated, least_squares_laws
+from edgewise.discovery.least_squares.laws import least_squares_laws
+from edgewise.discovery.least_squares.sparse import eliminated
 from edgewise.discovery.problem import LawProblem
 from edgewise.outcomes import Budget
 

@@ -1,8 +1,12 @@
 """The experiment on hidden nodes: its rows, its count of good starts, its figure."""
 
 import pytest
+import torch
 
+from edgewise import KAN
+from edgewise.train import adapt_domain_
 from edgewise_experiments.accuracy import hidden_nodes
+from edgewise_experiments.accuracy.hidden_nodes import normal_form
 from edgewise_experiments.runner.store import Store
 
 
@@ -51,3 +55,36 @@ def test_ctrl_c_stores_nothing(monkeypatch):
 
 def test_without_rows_there_is_nothing_to_show():
     assert hidden_nodes.summary([]).tables == ()
+
+
+def points(count=300, features=2, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    return 2 * torch.rand(count, features, generator=generator, dtype=torch.float64) - 1
+
+
+def make_model(width=(2, 3, 2, 1), grid_size=6, scale=1.0, **settings):
+    """A KAN whose hidden activations are spread by `scale` against their grids."""
+    model = KAN(width, grid_size, base="zero", init="paper", dtype=torch.float64, **settings)
+    adapt_domain_(model, points())
+    with torch.no_grad():
+        for layer in list(model.layers)[:-1]:
+            layer.coef.mul_(scale)
+    return model
+
+
+@pytest.mark.parametrize("degree", [2, 3, 5])
+@pytest.mark.parametrize("width", [(2, 3, 1), (2, 3, 2, 1), (2, 1, 1)])
+def test_the_normal_form_is_the_same_function_on_hidden_grids_from_minus_one_to_one(width, degree):
+    model, x = make_model(width, degree=degree, scale=0.7), 1.3 * points(seed=2)  # beyond the grids too
+    normal = normal_form(model)
+    assert torch.allclose(normal(x), model(x), rtol=0, atol=1e-12 * model(x).abs().max().item())
+    for layer in list(normal.layers)[1:]:
+        assert torch.allclose(layer.domain, torch.tensor([-1.0, 1.0], dtype=torch.float64), atol=1e-14)
+    assert not torch.allclose(model.layers[1].domain, normal.layers[1].domain)
+
+
+def test_the_normal_form_respects_masked_edges():
+    model, x = make_model(), points(seed=2)
+    model.layers[0].mask[:, 0] = 0  # an unreached node
+    model.layers[0].mask[0, 1] = 0
+    assert torch.allclose(normal_form(model)(x), model(x), rtol=0, atol=1e-13)

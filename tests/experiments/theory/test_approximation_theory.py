@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from edgewise import KAN, fit
 from edgewise_experiments import experiments
 from edgewise_experiments.runner.store import Store
 from edgewise_experiments.theory import approximation_theory
@@ -15,6 +16,7 @@ from edgewise_experiments.theory.approximation_theory import (
     derivatives,
     exponent,
     over_best,
+    sobolev_problem,
     summary,
 )
 
@@ -107,3 +109,36 @@ def test_what_rounding_made_is_left_out():
     row["grids"][-2] = 33  # or only one would be left
     assert exponent({**row, "grids": [16, 32, 64, 128]}, 0) is not None
     assert exponent({**row, "errors": [[None, None]] * 4}, 0) is None
+
+
+def test_a_sobolev_loss_is_the_mean_of_weighted_squares():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(40, 2, generator=generator, dtype=torch.float64)
+    y = torch.stack([x[:, 0] ** 2 * x[:, 1], torch.sin(x[:, 1])], 1)
+    p, q = x.unbind(1)
+    zero = torch.zeros_like(p)
+    first = torch.stack([torch.stack([2 * p * q, zero], 1), torch.stack([p**2, q.cos()], 1)])
+    second = torch.stack([torch.stack([2 * q, zero], 1), torch.stack([zero, -q.sin()], 1)])
+    problem = sobolev_problem(x, y, torch.stack([first, second], 1), scale=0.3)
+    model = KAN([2, 3, 2], 4, domain=(0, 1), dtype=torch.float64)
+    slopes, bends = (
+        torch.func.vmap(each(lambda p: model(p[None])[0]))(x) for each in (torch.func.jacrev, torch.func.hessian)
+    )
+    expected = (model(x) - y).square().mean()
+    for d in (0, 1):
+        expected = expected + 0.3**2 * (slopes[..., d] - first[d]).square().mean()
+        expected = expected + 0.3**4 * (bends[..., d, d] - second[d]).square().mean()
+    block = problem.blocks()[0]
+    assert torch.allclose(block.loss(model, block.data, {}), expected, rtol=1e-12)
+
+
+def test_derivatives_decide_where_values_say_nothing():
+    """Four values and slopes determine the seven coefficients of a spline of four intervals, four values do not."""
+    x = torch.tensor([[0.0], [0.3], [0.7], [1.0]], dtype=torch.float64)
+    model = KAN([1, 1], 4, base="zero", domain=(0, 1), dtype=torch.float64)
+    fit(model, sobolev_problem(x, x**3, (3 * x**2)[None, None], 1.0), steps=50)
+    between = torch.linspace(0, 1, 50, dtype=torch.float64)[:, None]
+    with torch.no_grad():
+        slope = model.jet(between, torch.ones(1, 1, dtype=torch.float64), 1)[1]
+        assert torch.allclose(model(x), x**3, atol=1e-8)
+        assert float((slope - 3 * between**2).abs().max()) < 0.2

@@ -12,7 +12,7 @@ from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.base import Adam
 from edgewise.train.methods.quasi_newton import LBFGS
 from edgewise.train.penalties import Sparsity
-from edgewise.train.problems.block_problem import BlockProblem, SobolevRegression
+from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.objective import Objective
@@ -144,53 +144,3 @@ def test_refused():
         oscillator().sample_losses(model(), oscillator().train)
     with pytest.raises(InputError, match="no subset of samples"):
         oscillator().subset(torch.tensor([0]))
-
-
-def test_a_sobolev_loss_is_the_mean_of_weighted_squares():
-    generator = torch.Generator().manual_seed(0)
-    x = torch.rand(40, 2, generator=generator, dtype=torch.float64)
-    y = torch.stack([x[:, 0] ** 2 * x[:, 1], torch.sin(x[:, 1])], 1)
-    p, q = x.unbind(1)
-    zero = torch.zeros_like(p)
-    first = torch.stack([torch.stack([2 * p * q, zero], 1), torch.stack([p**2, q.cos()], 1)])
-    second = torch.stack([torch.stack([2 * q, zero], 1), torch.stack([zero, -q.sin()], 1)])
-    problem = SobolevRegression(x, y, torch.stack([first, second], 1), scale=0.3)
-    model = KAN([2, 3, 2], 4, domain=(0, 1), dtype=torch.float64)
-    slopes, bends = (
-        torch.func.vmap(each(lambda p: model(p[None])[0]))(x) for each in (torch.func.jacrev, torch.func.hessian)
-    )
-    expected = (model(x) - y).square().mean()
-    for d in (0, 1):
-        expected = expected + 0.3**2 * (slopes[..., d] - first[d]).square().mean()
-        expected = expected + 0.3**4 * (bends[..., d, d] - second[d]).square().mean()
-    block = problem.blocks()[0]
-    assert torch.allclose(block.loss(model, block.data, {}), expected, rtol=1e-12)
-
-
-def test_derivatives_decide_where_values_say_nothing():
-    """Four values and slopes determine the seven coefficients of a spline of four intervals, four values do not."""
-    x = torch.tensor([[0.0], [0.3], [0.7], [1.0]], dtype=torch.float64)
-    model = KAN([1, 1], 4, base="zero", domain=(0, 1), dtype=torch.float64)
-    fit(model, SobolevRegression(x, x**3, (3 * x**2)[None, None]), steps=50)
-    between = torch.linspace(0, 1, 50, dtype=torch.float64)[:, None]
-    with torch.no_grad():
-        slope = model.jet(between, torch.ones(1, 1, dtype=torch.float64), 1)[1]
-        assert torch.allclose(model(x), x**3, atol=1e-8)
-        assert float((slope - 3 * between**2).abs().max()) < 0.2
-
-
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        ({"scale": 0.0}, "scale must be a positive number"),
-        ({"derivatives": torch.zeros(2, 1, 5, 1)}, "y must have shape"),
-        ({"directions": torch.zeros(1, 3)}, "directions must have shape"),
-        ({"y": torch.full((5, 1), torch.nan)}, "y must be finite"),
-        ({"x": torch.zeros(5)}, "x must have shape"),
-        ({"derivatives": torch.zeros(1, 1, 5, 1, dtype=torch.float64)}, "the dtype of x"),
-    ],
-)
-def test_sobolev_data_that_do_not_fit_are_refused(change, sentence):
-    given = {"x": torch.zeros(5, 1), "y": torch.zeros(5, 1), "derivatives": torch.zeros(1, 1, 5, 1), **change}
-    with pytest.raises(InputError, match=sentence):
-        SobolevRegression(given.pop("x"), given.pop("y"), given.pop("derivatives"), **given)

@@ -18,7 +18,7 @@ import numpy as np
 from edgewise.discovery.curves.curve_models import CurveModel
 from edgewise.discovery.curves.features import Feature
 from edgewise.formulas.algebra import MINUS_ONE, ONE, simplify, split_number
-from edgewise.formulas.constants import FittedExpression, fit_constants
+from edgewise.formulas.constants import EXACT, FittedExpression, fit_constants
 from edgewise.formulas.curve_fits import curve_shapes, ranking_criterion
 from edgewise.formulas.expression import (
     Add,
@@ -241,12 +241,12 @@ def pruned(
     x: np.ndarray,
     y: np.ndarray,
     *,
-    floor: float,
     weight: np.ndarray | None = None,
     budget: Budget = NO_LIMIT,
 ) -> FittedExpression:
     """Remove terms, factors and functions that the data do not require."""
-    exact_loss = floor * float(np.var(y))
+    variance = float(np.var(y))
+    exact_loss = EXACT.loss(variance)
     changed = True
     while changed:
         changed = False
@@ -259,7 +259,7 @@ def pruned(
             else:
                 allowed = exact_loss
             trial = fit_constants(smaller, x, y, steps=3, weight=weight, budget=budget)
-            if trial is None or trial.loss > HOPELESS_LOSS_FACTOR * max(allowed, floor**0.5 * exact_loss / floor):
+            if trial is None or trial.loss > HOPELESS_LOSS_FACTOR * max(allowed, EXACT.error * variance):
                 continue
             trial = fit_constants(trial.expression, x, y, steps=20, weight=weight, budget=budget)
             if trial is not None and trial.loss <= allowed:

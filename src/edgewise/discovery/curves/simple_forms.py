@@ -10,6 +10,7 @@ import numpy as np
 from edgewise.discovery.curves.features import Feature, has_two_values
 from edgewise.discovery.evidence import from_origin, origins
 from edgewise.discovery.least_squares.links import Link
+from edgewise.discovery.least_squares.sparse import selected
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.domains import domain_violations
 from edgewise.formulas.expression import (
@@ -24,14 +25,12 @@ from edgewise.formulas.expression import (
     evaluate,
     exact_number,
 )
-from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, spend
+from edgewise.outcomes import PRODUCT_SPEED, spend
 from edgewise.settings import ABOVE_ZERO
 
 MOST_SUM_TERMS = 8  # Terms of a sum, at most: longer formulas are hardly read.
 # Inputs, the best correlated ones, whose products and ratios are terms: 135 more terms.
 MOST_PAIRED_TERMS = 10
-# Share of a term that is not explained by the chosen ones, below which it is linearly dependent.
-DEPENDENT_SHARE = 1e-10
 # Functions up to which all pairs are compared; with more, the first factor is one of the best alone: 1500^2
 # correlations take half a second.
 MOST_FOR_ALL_PAIRS = 1500
@@ -44,10 +43,9 @@ LARGEST_EXPONENTIAL = 20.0
 
 def stepwise_sums(x: np.ndarray, y: np.ndarray, *, terms: int = MOST_SUM_TERMS) -> Iterator[Expression]:
     """Least-squares sums of 1, 2, ... terms: inputs, their powers, logarithms, products and ratios."""
-    # The terms are chosen by forward selection (orthogonal least squares [1]_): the next term is the one that lowers
-    # the squared error most. First only inputs are candidates, then, again from one term on, all terms. An input with
-    # two values has no powers and no logarithm, and stands in no denominator; one that is far from zero, such as a
-    # year, has powers of its distance from a round number in its middle.
+    # The terms are chosen by forward selection. First only inputs are candidates, then, again from one term on, all
+    # terms. An input with two values has no powers and no logarithm, and stands in no denominator; one that is far from
+    # zero, such as a year, has powers of its distance from a round number in its middle.
     singles = [Variable(k) for k in range(x.shape[1])]
     yield from _selected_sums(singles, x, y, terms)
     centred = x - x.mean(0)
@@ -69,32 +67,10 @@ def stepwise_sums(x: np.ndarray, y: np.ndarray, *, terms: int = MOST_SUM_TERMS) 
 
 
 def _selected_sums(candidates: Sequence[Expression], x: np.ndarray, y: np.ndarray, most: int) -> Iterator[Expression]:
-    """Sums of 1, 2, ... terms by forward selection; a candidate is orthogonalised against the chosen terms."""
+    """Sums of 1, 2, ... terms by forward selection."""
     columns = np.stack([evaluate(term, x) for term in candidates], 1)
-    usable = np.isfinite(columns).all(0) & (np.abs(columns).max(0) < 1e12)
-    size = np.where(usable, np.abs(columns).max(0), 1.0)
-    columns = np.where(usable, columns, 0.0)
-    orthogonal = columns / np.where(size > 0, size, 1.0)
-    orthogonal = orthogonal - orthogonal.mean(0)
-    full = np.square(orthogonal).sum(0)
-    residuals = y - y.mean()
-    chosen: list[int] = []
-    for _ in range(min(most, len(candidates), max(len(y) // 5, 1))):
-        spend(40 * CALL_WORK + 10 * orthogonal.size)
-        squares = np.square(orthogonal).sum(0)
-        independent = squares > DEPENDENT_SHARE * full
-        gain = np.where(independent, (orthogonal.T @ residuals) ** 2 / np.where(squares > 0, squares, 1.0), 0.0)
-        place = int(gain.argmax())
-        if not gain[place] > 0:
-            return
-        chosen.append(place)
-        direction = orthogonal[:, place] / np.sqrt(squares[place])
-        residuals = residuals - direction * (direction @ residuals)
-        orthogonal = orthogonal - np.outer(direction, direction @ orthogonal)
-        design = np.column_stack([columns[:, chosen], np.ones(len(y))])
-        scale = np.abs(design).max(0)
-        factors = np.linalg.lstsq(design / scale, y, rcond=None)[0] / scale
-        terms = [Multiply((Number(float(f)), candidates[k])) for f, k in zip(factors[:-1], chosen, strict=True)]
+    for places, factors in selected(columns, y, most):
+        terms = [Multiply((Number(float(f)), candidates[k])) for f, k in zip(factors[:-1], places, strict=True)]
         yield Add((*terms, Number(float(factors[-1]))))
 
 

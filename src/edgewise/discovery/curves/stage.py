@@ -15,9 +15,9 @@ from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.curves.simple_forms import simple_products, stepwise_sums
 from edgewise.discovery.least_squares.links import possible_links
 from edgewise.discovery.problem import LawProblem
-from edgewise.formulas.constants import FittedExpression, fit_constants
+from edgewise.formulas.constants import EXACT, FittedExpression, fit_constants
 from edgewise.formulas.expression import Expression, complexity, evaluate
-from edgewise.formulas.front import EXACT_SHARE, SYMBOL_PRICE, price
+from edgewise.formulas.front import SYMBOL_PRICE, price
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.outcomes import Budget
 
@@ -34,9 +34,6 @@ MOST_MODELS = 14
 MOST_BY_ERROR = 4
 # A formula ends the search if it leaves at most this share of the variance of y, with residuals that look like noise.
 NOISE_SHARE = 0.05
-# Share of the variance of y below which a loss is exact to rounding: a relative error of 1e-8, as sums and powers of a
-# few terms have after a fit in float64.
-ROUNDING_FLOOR = 1e-16
 
 
 def simple_sums(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
@@ -143,7 +140,7 @@ class _CurveSearch:
                     return [fitted]
             if self.budget.is_over:
                 break
-        best, rows, floor = [], len(self.y), EXACT_SHARE * float(np.var(self.y))
+        best, rows, floor = [], len(self.y), EXACT.loss(float(np.var(self.y)))
         quick.sort(key=lambda each: price(rows, each.loss, floor, complexity(each.expression)))
         for fitted in quick[:3]:
             longer = fit_constants(fitted.expression, self.x, self.y, steps=60, budget=self.budget)
@@ -155,4 +152,4 @@ class _CurveSearch:
 
 
 def _is_exact(fitted: FittedExpression, y: np.ndarray) -> bool:
-    return fitted.loss <= ROUNDING_FLOOR * float(np.var(y))
+    return fitted.loss <= EXACT.fitted_loss(float(np.var(y)))

@@ -11,11 +11,12 @@ import numpy as np
 
 from edgewise.discovery.engine.forms import in_usual_form, with_completed_squares, with_double_angles, with_joined_waves
 from edgewise.discovery.obedience import obeys
-from edgewise.discovery.problem import EXACT_ERROR, LawProblem
+from edgewise.discovery.problem import LawProblem
 from edgewise.formulas.algebra import expanded, shortest_form, simplify
-from edgewise.formulas.constants import fit_constants, free_places, recognise
+from edgewise.formulas.constants import EXACT, fit_constants, free_places, recognise
 from edgewise.formulas.domains import domain_violations
 from edgewise.formulas.expression import Expression, Number, complexity, evaluate, walk, with_constants
+from edgewise.formulas.front import pareto
 from edgewise.outcomes import NO_LIMIT, WORK_A_SECOND, Budget
 from edgewise.settings import ABOVE_ZERO
 
@@ -29,10 +30,9 @@ QUICK_ROWS = 400  # Rows of a first fit, at most: enough for as many constants a
 HOPELESS = 30.0
 WORTH_FINISHING = 2.0  # The same ratio after the quick fit, up to which constants are fitted to the end.
 # An exact expression with more free constants than this must be more accurate, by a factor of ten for each, down to
-# `SUMMATION_ERROR`: series of many terms approximate any smooth function to nine digits.
+# the rounding of sums: series of many terms approximate any smooth function to nine digits.
 CONVINCING_CONSTANTS = 3
 MOST_SHORTENING = WORK_A_SECOND  # Work of the shortest forms of one expression.
-SUMMATION_ERROR = 3e-14  # Relative error that rounding of a few dozen operations in float64 explains.
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Judged:
 
     @property
     def is_exact(self) -> bool:
-        """True if it reproduces the held-out rows to rounding, see `EXACT_ERROR`."""
-        return self.error < EXACT_ERROR
+        """True if it reproduces the held-out rows to rounding, see `Exactness`."""
+        return self.error < EXACT.error
 
     @property
     def is_convincing(self) -> bool:
@@ -57,7 +57,7 @@ class Judged:
         if not self.is_exact:
             return False
         extra = max(0, len(free_places(self.expression)) - CONVINCING_CONSTANTS)
-        return self.error < max(EXACT_ERROR * 10.0**-extra, SUMMATION_ERROR)
+        return self.error < max(EXACT.error * 10.0**-extra, EXACT.summation_error)
 
 
 @dataclass
@@ -83,11 +83,7 @@ class Archive:
     @property
     def front(self) -> list[Judged]:
         """Those with a smaller held-out error than all shorter ones."""
-        kept: list[Judged] = []
-        for judged in self:
-            if not kept or judged.held < kept[-1].held:
-                kept.append(judged)
-        return kept
+        return pareto(self, size=lambda judged: judged.symbols, loss=lambda judged: judged.held)
 
     @property
     def candidates(self) -> list[Expression]:
@@ -97,8 +93,8 @@ class Archive:
     @property
     def solved(self) -> Judged | None:
         """The shortest convincing expression, or None."""
-        goal = max(self.problem.options.target_error, EXACT_ERROR)
-        accurate = (j for j in self if j.is_convincing or (goal > EXACT_ERROR and j.error < goal))
+        goal = self.problem.accepted_error
+        accurate = (j for j in self if j.is_convincing or (goal > EXACT.error and j.error < goal))
         return next(accurate, None)
 
     def judge(self, expression: Expression, source: str) -> Judged | None:
@@ -119,7 +115,7 @@ class Archive:
         self._seen.add(key)
         error = self._error(expression)
         best = min((j.error for size, some in self.by_size.items() if size <= symbols for j in some), default=math.inf)
-        if error > EXACT_ERROR and free_places(expression):
+        if error > EXACT.error and free_places(expression):
             if error > HOPELESS * best:
                 return None
             fitted = self._fit(expression, best)
@@ -177,7 +173,7 @@ class Archive:
         fitted = fit_constants(expression, x, y, steps=FULL_STEPS, weight=weight, budget=self.budget)
         if fitted is None:
             return expression
-        fitted = recognise(fitted, x, y, floor=EXACT_ERROR**2, weight=weight, budget=self.budget)
+        fitted = recognise(fitted, x, y, weight=weight, budget=self.budget)
         forms = [shortest_form(fitted.expression, x, budget)]
         forms += [with_completed_squares(expanded(form)) for form in forms]
         forms += [shortest_form(forms[-1], x, budget)]
@@ -191,7 +187,7 @@ class Archive:
             return None
         error = math.sqrt(float(held)) / self._spread
         # A pole between the rows is no objection to a formula that reproduces held-out rows on both of its sides.
-        if error > EXACT_ERROR and domain_violations(expression, problem.x):
+        if error > EXACT.error and domain_violations(expression, problem.x):
             return None
         return Judged(expression, float(loss), float(held), error, complexity(expression), source)
 

@@ -32,6 +32,7 @@ from edgewise.formulas.expression import (
     product_of,
     sum_of,
 )
+from edgewise.formulas.front import pareto
 from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, Budget, spend
 from edgewise.settings import ABOVE_ZERO
 
@@ -149,18 +150,13 @@ def best_of_each_size(losses: dict[Expression, float]) -> list[Expression]:
     sizes = {expression: complexity(expression) for expression in losses}
     counts: dict[int, int] = {}
     kept = []
-    lowest = {}
     for expression in sorted(losses, key=lambda e: (losses[e], sizes[e])):
         size = sizes[expression]
         if counts.get(size, 0) < KEPT_OF_A_SIZE:
             counts[size] = counts.get(size, 0) + 1
             kept.append(expression)
-    best = np.inf
-    for expression in sorted(kept, key=lambda e: (sizes[e], losses[e])):
-        if losses[expression] < best:
-            best = losses[expression]
-            lowest[expression] = True
-    return [*reversed(lowest), *(expression for expression in kept if expression not in lowest)][:KEPT]
+    front = pareto(kept, size=sizes.__getitem__, loss=losses.__getitem__)
+    return list(dict.fromkeys([*reversed(front), *kept]))[:KEPT]
 
 
 def _slopes(target: Target) -> np.ndarray:

@@ -35,7 +35,7 @@ from edgewise.discovery.enumeration.ranking import ranked
 from edgewise.discovery.enumeration.targets import Target, link_targets, scaled_targets
 from edgewise.discovery.least_squares.laws import polynomial_columns
 from edgewise.discovery.obedience import obeys
-from edgewise.discovery.problem import EXACT_ERROR, LawProblem
+from edgewise.discovery.problem import LawProblem
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.constants import closed_forms, value_of
 from edgewise.formulas.expression import (
@@ -208,7 +208,7 @@ class _Fitter:
         self.x = x
         self.y = y
         self.pool = pool
-        self.allowed = max(problem.options.target_error, EXACT_ERROR) * float(np.std(y))
+        self.allowed = problem.accepted_error * float(np.std(y))
         self.known = known_functions(x.shape[1])
 
     def laws(self, groups: Iterator[Matches], budget: Budget) -> list[Expression]:

@@ -18,7 +18,7 @@ References
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,7 +27,7 @@ from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas.algebra import simplify, split_number
-from edgewise.formulas.constants import CHI_SQUARE_99, convincing_forms, free_places, value_of
+from edgewise.formulas.constants import CHI_SQUARE_99, FreeConstants, convincing_forms, free_places, value_of
 from edgewise.formulas.domains import domain_violations
 from edgewise.formulas.expression import (
     Add,
@@ -46,7 +46,7 @@ from edgewise.formulas.expression import (
     with_constants,
 )
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import LEAST_DECREASE, SIGNIFICANT_Z, Front, FrontEntry, with_scores
+from edgewise.formulas.front import LEAST_DECREASE, SIGNIFICANT_Z, Front, FrontEntry, pareto, with_scores
 from edgewise.outcomes import CALL_WORK, NO_LIMIT, Budget, spend
 from edgewise.presentation import percent_text
 from edgewise.settings import ABOVE_ZERO
@@ -87,15 +87,14 @@ def fit_class_constants(
     Classes y are 0 and 1; the constants of the formula are the start. No step begins once the budget is
     over. None if the formula is not finite at a row.
     """
-    places = free_places(node)
-    exact = [part.exact for part in walk(node) if isinstance(part, Number)]
-    values = np.array(constant_values(node))
+    constants = FreeConstants.of(node)
+    places = constants.places
     w = np.ones(len(y)) if weight is None else weight
 
     def state(trial: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, np.ndarray] | None:
         """Objective, losses, score and information."""
         with np.errstate(all="ignore"):
-            u, derivatives = values_and_derivatives(with_constants(node, trial, exact), x)
+            u, derivatives = values_and_derivatives(constants.formula(trial), x)
         jacobian = derivatives[:, places]
         spend(30 * CALL_WORK + len(y) * (20 + 3 * len(places) ** 2))
         if not (np.isfinite(u).all() and np.isfinite(jacobian).all()):
@@ -113,14 +112,14 @@ def fit_class_constants(
         score = jacobian.T @ (w * (y - p) + leverage * (0.5 - p))
         return -float(losses.sum()) + size / 2, losses, score, information
 
+    values = constants.start
     now = state(values)
     if now is None:
         return None
     for _ in range(FISHER_STEPS if places else 0):
         step = np.linalg.lstsq(now[3], now[2], rcond=None)[0]
         for _ in range(HALVINGS):
-            trial = values.copy()
-            trial[places] += step
+            trial = values + step
             then = state(trial)
             if then is not None and then[0] > now[0]:
                 break
@@ -132,10 +131,8 @@ def fit_class_constants(
         now = then
         if gain < 1e-9 * len(y) or budget.is_over:
             break
-    errors = np.zeros(len(values))
-    if places:
-        errors[places] = np.sqrt(np.abs(np.diag(np.linalg.pinv(now[3], hermitian=True))))
-    return ClassFit(with_constants(node, values, exact), now[1], now[0], tuple(errors.tolist()))
+    errors = np.sqrt(np.abs(np.diag(np.linalg.pinv(now[3], hermitian=True)))) if places else np.empty(0)
+    return ClassFit(constants.formula(values), now[1], now[0], constants.spread(errors))
 
 
 def class_front(problem: LawProblem, search: Working, budget: Budget, log_odds: np.ndarray | None = None) -> Front:
@@ -178,7 +175,7 @@ def class_front(problem: LawProblem, search: Working, budget: Budget, log_odds: 
         budget.announce("constants by the likelihood of the classes")
         for node in [Number(0.5), *proposals[:MOST_CLASS_LAWS]]:
             judge(node)
-        for inner in [inner for law in _front(known, held_losses) for inner in _inner_boundaries(law, x, y)]:
+        for inner in [inner for law in _front(held_losses) for inner in _inner_boundaries(law, x, y)]:
             if obeys(inner, problem.options, problem.names):
                 judge(inner)
         if not known:
@@ -188,13 +185,9 @@ def class_front(problem: LawProblem, search: Working, budget: Budget, log_odds: 
     return _decided(known, held_losses, problem, budget)
 
 
-def _front(known: Iterable[Expression], held: dict[Expression, np.ndarray]) -> list[Expression]:
-    """The formulas with a smaller held-out loss than all shorter ones, the shortest first."""
-    kept: list[Expression] = []
-    for node in sorted(known, key=lambda each: (complexity(each), float(held[each].mean()))):
-        if not kept or held[node].mean() < LEAST_DECREASE * held[kept[-1]].mean():
-            kept.append(node)
-    return kept
+def _front(held: Mapping[Expression, np.ndarray]) -> list[Expression]:
+    """The formulas on the front of length and mean held-out loss."""
+    return pareto(held, size=complexity, loss=lambda node: float(held[node].mean()), least_decrease=LEAST_DECREASE)
 
 
 def _inner_boundaries(node: Expression, x: np.ndarray, y: np.ndarray) -> Iterator[Expression]:
@@ -256,7 +249,7 @@ def _decided(
     known: dict[Expression, ClassFit], held: dict[Expression, np.ndarray], problem: LawProblem, budget: Budget
 ) -> Front:
     """The front by held-out losses, with constants fitted to all rows and closed forms where these decide them."""
-    kept = _front(known, held)
+    kept = _front(held)
     whole = problem.with_all_rows
     x = whole.x
     y = whole.y

@@ -18,13 +18,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgewise.discovery.decide import EXACT_FLOOR, is_as_good
+from edgewise.discovery.decide import is_as_good
 from edgewise.discovery.knowledge.smooth_parts import ROWS_A_TERM, Polynomials
 from edgewise.discovery.problem import LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.constants import (
+    EXACT,
     FittedExpression,
+    FreeConstants,
     fit_constants,
     free_places,
     recognise,
@@ -51,7 +53,7 @@ from edgewise.formulas.expression import (
 )
 from edgewise.formulas.family import Family
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import LEAST_DECREASE, Front, FrontEntry, with_scores
+from edgewise.formulas.front import LEAST_DECREASE, Front, FrontEntry, pareto, with_scores
 from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
 from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, Budget, StopReason, spend
 from edgewise.presentation import percent_text
@@ -164,7 +166,7 @@ def family_front(
         np.concatenate([fit_rows.weights, held.weights]),
         np.concatenate([codes, held_codes]),
     )
-    floor = EXACT_FLOOR * problem.held_variance
+    floor = problem.exact_loss
     own: dict[int, Formula] = {}
     judged: list[tuple[FamilyFit, np.ndarray]] = []
     known: set[Expression] = set()
@@ -185,11 +187,12 @@ def family_front(
             break
     if not judged:
         raise InputError("y must be such that some formula is finite on all rows, none was")
-    judged.sort(key=lambda pair: (complexity(pair[0].node), float(pair[1].mean())))
-    front: list[tuple[FamilyFit, np.ndarray]] = []
-    for fitted, squares in judged:
-        if not front or max(squares.mean(), floor) < LEAST_DECREASE * max(front[-1][1].mean(), floor):
-            front.append((fitted, squares))
+    front = pareto(
+        sorted(judged, key=lambda pair: float(pair[1].mean())),
+        size=lambda pair: complexity(pair[0].node),
+        loss=lambda pair: max(float(pair[1].mean()), floor),
+        least_decrease=LEAST_DECREASE,
+    )
     entries = [_entry(fitted, squares, everything, problem.names, labels, budget) for fitted, squares in front]
     best = min(range(len(front)), key=lambda k: (max(float(front[k][1].mean()), floor), k))
     as_good = tuple(k for k in range(len(front)) if k == best or is_as_good(front[k][1], front[best][1], floor))
@@ -333,7 +336,7 @@ def _best_family(shape: Expression, rows: Groups, count: int, budget: Budget) ->
     new = map(Variable, range(inputs, inputs + len(free)))  # one in place of each free number
     law = exchanged(shape, lambda n: next(new) if isinstance(n, Number) and n.exact is None else None)
     fitted_family = _fitted(law, values, rows, budget)
-    floor = EXACT_FLOOR * float(np.var(rows.y))
+    floor = EXACT.loss(float(np.var(rows.y)))
 
     def criterion(fit: FamilyFit) -> float:
         return len(rows.y) * math.log(max(fit.loss, floor, ABOVE_ZERO)) + math.log(len(rows.y)) * fit.constants
@@ -367,26 +370,22 @@ def _without_variable(node: Expression, index: int, number: Number) -> Expressio
 def _fitted(node: Expression, values: np.ndarray, rows: Groups, budget: Budget) -> FamilyFit | None:
     """All shared numbers and all constants by group by Levenberg-Marquardt, with their standard errors."""
     inputs, (count, parameters) = rows.x.shape[1], values.shape
-    shifted, owners = _with_shifts(node, inputs)
-    numbers = [part for part in walk(shifted) if isinstance(part, Number)]
-    base = np.array([part.value for part in numbers])
-    exact = [part.exact for part in numbers]
-    shared = [k for k, part in enumerate(numbers) if part.exact is None and k not in owners]
+    shared = FreeConstants.of(node)
+    by_group = range(inputs, inputs + parameters)
+    first = len(shared.places)  # of the constants by group among all that are fitted
     root = np.sqrt(rows.weights)
     everyone = np.arange(len(rows.y))
 
     def residuals_and_jacobian(free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        trial = base.copy()
-        trial[shared] = free[: len(shared)]
-        own = free[len(shared) :].reshape(count, parameters)
-        predicted, derivatives = values_and_derivatives(with_constants(shifted, trial, exact), rows.with_values(own))
+        own = free[first:].reshape(count, parameters)
+        predicted, slopes = values_and_derivatives(shared.formula(free[:first]), rows.with_values(own), by_group)
         jacobian = np.zeros((len(rows.y), len(free)))
-        jacobian[:, : len(shared)] = derivatives[:, shared]
-        for place, parameter in owners.items():
-            jacobian[everyone, len(shared) + rows.codes * parameters + parameter] += derivatives[:, place]
+        jacobian[:, :first] = slopes[:, shared.places]
+        for parameter in range(parameters):
+            jacobian[everyone, first + rows.codes * parameters + parameter] = slopes[:, parameter - parameters]
         return (predicted - rows.y) * root, jacobian * root[:, None]
 
-    start = np.concatenate([base[shared], values.ravel()])
+    start = np.concatenate([shared.start, values.ravel()])
     limits = LeastSquaresLimits(steps=FAMILY_STEPS if len(start) else 0, is_over=lambda: budget.is_over)
     fit = least_squares(residuals_and_jacobian, start, rule=FAMILY_DAMPING, limits=limits)
     if fit is None:
@@ -397,35 +396,13 @@ def _fitted(node: Expression, values: np.ndarray, rows: Groups, budget: Budget) 
     if not np.isfinite(gram).all():
         return None
     errors = np.sqrt(np.abs(np.diag(np.linalg.pinv(gram, hermitian=True))) * variance) / scale
-    base[shared] = fit.x[: len(shared)]
-    kept = [k for k in range(len(numbers)) if k not in owners]
-    shared_errors = np.zeros(len(kept))
-    shared_errors[[kept.index(k) for k in shared]] = errors[: len(shared)]
     return FamilyFit(
-        with_constants(node, base[kept], [exact[k] for k in kept]),
-        fit.x[len(shared) :].reshape(count, parameters),
-        errors[len(shared) :].reshape(count, parameters),
-        tuple(shared_errors.tolist()),
+        shared.formula(fit.x[:first]),
+        fit.x[first:].reshape(count, parameters),
+        errors[first:].reshape(count, parameters),
+        shared.spread(errors[:first]),
         fit.loss / len(rows.y),
     )
-
-
-def _with_shifts(node: Expression, inputs: int) -> tuple[Expression, dict[int, int]]:
-    """The law with a number 0 added to each constant by group, and the constant of each of these numbers by place.
-
-    The derivative by a constant is the sum of the derivatives by its added numbers.
-    """
-    added: list[tuple[Number, int]] = []
-
-    def with_shift(part: Expression) -> Expression | None:
-        if not (isinstance(part, Variable) and part.index >= inputs):
-            return None
-        added.append((Number(0.0), part.index - inputs))
-        return Add((part, added[-1][0]))
-
-    shifted = exchanged(node, with_shift)
-    numbers = [part for part in walk(shifted) if isinstance(part, Number)]
-    return shifted, {next(k for k, n in enumerate(numbers) if n is number): owner for number, owner in added}
 
 
 def _entry(
@@ -443,7 +420,6 @@ def _entry(
         FittedExpression(final.node, final.loss, final.shared_errors),
         columns,
         rows.y,
-        floor=EXACT_FLOOR,
         weight=rows.weights,
         budget=budget,
     )

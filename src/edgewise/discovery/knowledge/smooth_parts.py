@@ -19,15 +19,8 @@ from numpy.polynomial import legendre
 from edgewise.discovery.decide import is_as_good
 from edgewise.discovery.knowledge.templates import Template
 from edgewise.discovery.problem import LawProblem
-from edgewise.formulas.expression import (
-    Expression,
-    Number,
-    constant_values,
-    evaluate,
-    values_and_derivatives,
-    walk,
-    with_constants,
-)
+from edgewise.formulas.constants import FreeConstants, free_places, root_weights
+from edgewise.formulas.expression import Expression, evaluate, values_and_derivatives
 from edgewise.formulas.printing import as_text
 from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
 from edgewise.outcomes import Budget
@@ -172,7 +165,7 @@ def _best_start(
             np.concatenate([old, np.zeros(basis.terms - len(old))])
             for old, basis in zip(before.coefficients, bases, strict=True)
         ]
-        numbers = np.array(constant_values(before.template.shifted))[template.constants]
+        numbers = FreeConstants.of(before.template.outer).start
         starts.append((longer, numbers))
     is_early = all(isinstance(basis, KnownLaw) or basis.degree <= START_DEGREE for basis in bases)
     for number in range(PART_STARTS if is_early or before is None else 0):
@@ -183,7 +176,7 @@ def _best_start(
             else:
                 values[0] += 1.0
         spread = 1.0 if number == 0 else 1.5
-        starts.append((coefficients, spread ** random.normal(size=len(template.constants))))
+        starts.append((coefficients, spread ** random.normal(size=len(free_places(template.outer)))))
     fits: list[PartsFit] = []
     for coefficients, numbers in starts:
         if fits and budget.is_over:
@@ -207,26 +200,21 @@ def _fitted(
     y = problem.y
     columns = [bases[each.function].columns(template.arguments(k, x)) for k, each in enumerate(template.occurrences)]
     ends = np.cumsum([0, *(basis.terms for basis in bases)])
-    values = np.array(constant_values(template.shifted))
-    exact = [part.exact for part in walk(template.shifted) if isinstance(part, Number)]
-    if problem.weights is None:
-        root = np.ones(len(y))
-    else:
-        root = np.sqrt(problem.weights / problem.weights.mean())
+    constants = FreeConstants.of(template.outer)
+    by_occurrence = range(template.inputs, template.inputs + len(template.occurrences))
+    root = root_weights(problem.weights, len(y))
 
     def residuals_and_jacobian(free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        trial = values.copy()
-        trial[template.constants] = free[ends[-1] :]
         parts = [
             block @ free[ends[each.function] : ends[each.function + 1]]
             for block, each in zip(columns, template.occurrences, strict=True)
         ]
-        node = with_constants(template.shifted, trial, exact)
-        predicted, derivatives = values_and_derivatives(node, np.column_stack([x, *parts]))
+        node = constants.formula(free[ends[-1] :])
+        predicted, slopes = values_and_derivatives(node, np.column_stack([x, *parts]), by_occurrence)
         jacobian = np.zeros((len(y), len(free)))
-        for block, each, place in zip(columns, template.occurrences, template.shift_places, strict=True):
-            jacobian[:, ends[each.function] : ends[each.function + 1]] += derivatives[:, place, None] * block
-        jacobian[:, ends[-1] :] = derivatives[:, template.constants]
+        for block, each, slope in zip(columns, template.occurrences, slopes[:, -len(columns) :].T, strict=True):
+            jacobian[:, ends[each.function] : ends[each.function + 1]] += slope[:, None] * block
+        jacobian[:, ends[-1] :] = slopes[:, constants.places]
         return (predicted - y) * root, jacobian * root[:, None]
 
     start = np.concatenate([*coefficients, numbers])
@@ -286,8 +274,9 @@ def _part_rows(
     """Arguments, targets and weights of a function at its places, and the size of the derivative by it."""
     template = fit.template
     parts = fit.occurrences(x)
-    predicted, derivatives = values_and_derivatives(template.shifted, np.column_stack([x, parts]))
-    slopes = derivatives[:, [template.shift_places[place] for place in places]]
+    columns = [template.inputs + place for place in places]
+    predicted, derivatives = values_and_derivatives(template.outer, np.column_stack([x, parts]), columns)
+    slopes = derivatives[:, -len(columns) :]
     size = float(np.sqrt(np.mean(slopes**2)))
     targets = parts[:, places]
     if len(places) == 1:

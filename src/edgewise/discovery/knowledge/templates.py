@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
@@ -13,7 +12,6 @@ from edgewise.discovery.reduction.steps import substituted
 from edgewise.errors import InputError
 from edgewise.formulas.expression import (
     FUNCTIONS,
-    Add,
     Expression,
     Number,
     Variable,
@@ -21,7 +19,6 @@ from edgewise.formulas.expression import (
     exchanged,
     parse_expression,
     used_variables,
-    walk,
 )
 
 RESERVED = {*FUNCTIONS, "sqrt", "pi", "e"}  # names that formulas know already
@@ -48,7 +45,7 @@ class Template:
     outer: Expression
 
     def with_constants(self, values: Sequence[float]) -> Template:
-        """The structure with these values of its unknown constants, in the order of `constants`."""
+        """The structure with these values of its unknown constants, in the order in which they stand."""
         given = iter(values)
 
         def value_of(part: Expression) -> Expression | None:
@@ -70,37 +67,6 @@ class Template:
     def places(self, function: int) -> list[int]:
         """The places at which a function occurs."""
         return [place for place, each in enumerate(self.occurrences) if each.function == function]
-
-    @cached_property
-    def _shifts(self) -> list[Number]:
-        return [Number(0.0) for _ in self.occurrences]
-
-    @cached_property
-    def shifted(self) -> Expression:
-        """`outer` with a free number 0 added to each occurrence: its derivatives by these are those by the occurrences.
-
-        `shift_places` has their places in `constant_values`.
-        """
-
-        def with_shift(part: Expression) -> Expression | None:
-            if isinstance(part, Variable) and part.index >= self.inputs:
-                return Add((part, self._shifts[part.index - self.inputs]))
-            return None
-
-        return exchanged(self.outer, with_shift)
-
-    @cached_property
-    def shift_places(self) -> list[int]:
-        """For each occurrence the place of its added number among the numbers of `shifted`."""
-        numbers = [part for part in walk(self.shifted) if isinstance(part, Number)]
-        return [next(k for k, part in enumerate(numbers) if part is shift) for shift in self._shifts]
-
-    @cached_property
-    def constants(self) -> list[int]:
-        """The places of the unknown constants among the numbers of `shifted`."""
-        numbers = [part for part in walk(self.shifted) if isinstance(part, Number)]
-        shifts = set(self.shift_places)
-        return [place for place, part in enumerate(numbers) if part.exact is None and place not in shifts]
 
 
 def read_template(text: str, names: Sequence[str]) -> Template:

@@ -11,13 +11,11 @@ Five forms, the first four for every link y = h(u) that the target allows (`edge
 Short laws are found without this stage too, long ones seldom: of eighteen sums and ratios of many terms 16 are exact
 with it and 5 without it, see docs/formulas-found.md.
 
-Of the columns those stay that the data require: backward elimination removes the least significant one as long as the
-fit stays exact or, where the data hold noise, as long as Schwarz's criterion falls [1]_.
+Of the columns those stay that the data require, see `sparse`.
 
 References
 ----------
-.. [1] G. Schwarz, "Estimating the dimension of a model", Annals of Statistics 6 (1978).
-.. [2] C. Sanathanan, J. Koerner, "Transfer function synthesis as a ratio of two complex polynomials", IEEE Transactions
+.. [1] C. Sanathanan, J. Koerner, "Transfer function synthesis as a ratio of two complex polynomials", IEEE Transactions
    on Automatic Control 8 (1963).
 """
 
@@ -25,20 +23,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, combinations, combinations_with_replacement, product
 
 import numpy as np
 
 from edgewise.discovery.least_squares.links import Link, is_allowed, possible_links, rare_links
+from edgewise.discovery.least_squares.sparse import (
+    LinearFit,
+    eliminated,
+    linear,
+    scaled,
+    sparse_null_vector,
+    triangular_factor,
+)
 from edgewise.discovery.problem import LawProblem
 from edgewise.formulas.algebra import MINUS_ONE
 from edgewise.formulas.expression import (
-    Add,
     Call,
     Expression,
     Multiply,
-    Number,
     Power,
     Variable,
     evaluate,
@@ -46,12 +49,9 @@ from edgewise.formulas.expression import (
     monomial,
     product_of,
 )
-from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, Budget, spend
+from edgewise.outcomes import PRODUCT_SPEED, Budget, spend
 from edgewise.settings import ABOVE_ZERO
 
-# Relative error below which a linear fit is exact: a few hundred times the rounding of float64 with columns as nearly
-# dependent as powers of one input are.
-EXACT_FIT = 1e-10
 MOST_COLUMNS = 60  # Columns of a sum, at most, and half of those of a ratio: 0.1 s for an elimination.
 LEAST_ROWS_A_COLUMN = 4  # Rows for each column, at least, so that residuals are left.
 DEGREES = (1, 2, 3, 4, 6, 8, 10)  # Total degrees of sums: higher ones are rare and nearly dependent.
@@ -69,16 +69,6 @@ EXPONENT_PARTS = (1, 2, 3, 4, 5, 6)
 EXACT_EXPONENT = 1e-6
 STANDARD_ERRORS = 3.0
 LARGEST_FITTED_POWER = 12.0  # Larger ones stand in no law that was ever printed.
-
-
-@dataclass(frozen=True)
-class LinearFit:
-    """A sum of some columns fitted to a target."""
-
-    places: np.ndarray  # the columns
-    coefficients: np.ndarray  # their coefficients
-    error: float  # root mean square residual over the standard deviation of the target
-    criterion: float  # schwarz's criterion N log(error^2) + log(N) * columns
 
 
 def least_squares_laws(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
@@ -129,7 +119,7 @@ def products_of_powers(problem: LawProblem) -> Iterator[Expression]:
         values = evaluate(term, problem.x)
         size = float(np.sum(values * values))
         if np.isfinite(size) and size > 0:
-            yield _scaled(float(np.sum(values * problem.y)) / size, term)
+            yield scaled(float(np.sum(values * problem.y)) / size, term)
             return
 
 
@@ -206,70 +196,14 @@ def sums(problem: LawProblem, link: Link, columns: Sequence[Expression], found: 
     fits = eliminated(matrix, u, weight)
     if not fits:
         return
-    if fits[-1].error < EXACT_FIT:
+    if fits[-1].is_exact:
         found.add(link.name)
         fits = fits[-1:]
     else:
         best = min(fits, key=lambda fit: fit.criterion)
         fits = [fit for fit in reversed(fits) if fit is best or len(fit.places) <= SHORT_SUMS]
     for fit in fits:
-        yield link.build(_linear(fit.coefficients, [columns[k] for k in fit.places]))
-
-
-def eliminated(matrix: np.ndarray, target: np.ndarray, weight: np.ndarray | None) -> list[LinearFit]:
-    """Remove the least significant column of a least-squares fit again and again, and return the fits, from all to one.
-
-    Where the fit with all columns is exact, only the exact ones are returned. The matrix is (N, columns), target and
-    weights of squared errors are (N,).
-    """
-    if not (np.isfinite(matrix).all() and np.isfinite(target).all()) or len(matrix) <= matrix.shape[1]:
-        return []
-    if weight is None:
-        root = np.ones(len(target))
-    else:
-        root = np.sqrt(weight / weight.mean())
-    lengths = np.maximum(np.linalg.norm(matrix * root[:, None], axis=0), ABOVE_ZERO)
-    rows = matrix * root[:, None] / lengths
-    goal = target * root
-    mean = np.sum(root * goal) / np.sum(root * root)
-    spread = float(np.linalg.norm(goal - mean * root))
-    if spread == 0:
-        return []
-    # All fits are made in the small triangular factor of [rows, goal], which has the same least-squares solutions.
-    small = _triangle(np.column_stack([rows, goal]))
-    spend(8 * rows.size * (4 + rows.shape[1] / PRODUCT_SPEED))
-    places = np.arange(matrix.shape[1])
-    count = len(target)
-    fits: list[LinearFit] = []
-    while len(places):
-        triangle = _triangle(np.column_stack([small[:, places], small[:, -1]]))
-        k = len(places)
-        spend(60 * CALL_WORK + 6 * k**3 / PRODUCT_SPEED)
-        diagonal = np.abs(np.diag(triangle)[:k])
-        if diagonal.min() < 1e-14 * diagonal.max():  # dependent columns: the last of them goes
-            places = np.delete(places, int(np.argmin(diagonal)))
-            continue
-        try:
-            inverse = np.linalg.inv(triangle[:k, :k])
-        except np.linalg.LinAlgError:  # a column of zeros
-            return fits
-        coefficients = inverse @ triangle[:k, k]
-        if len(triangle) > k:
-            error = float(abs(triangle[k, k])) / spread
-        else:
-            error = 0.0
-        if fits and fits[-1].error < EXACT_FIT <= error:
-            break
-        criterion = count * math.log(max(error, EXACT_FIT) ** 2) + math.log(count) * k
-        fits.append(LinearFit(places, coefficients / lengths[places], error, criterion))
-        significance = np.abs(coefficients) / np.linalg.norm(inverse, axis=1)
-        places = np.delete(places, int(np.argmin(significance)))
-    return fits
-
-
-def _triangle(matrix: np.ndarray) -> np.ndarray:
-    """The triangular factor R of matrix = QR: it has the same singular values and least-squares solutions."""
-    return np.asarray(np.linalg.qr(matrix, mode="r"))
+        yield link.build(linear(fit.coefficients, [columns[k] for k in fit.places]))
 
 
 def ratios(problem: LawProblem, link: Link, budget: Budget) -> Iterator[Expression]:
@@ -291,20 +225,20 @@ def ratios(problem: LawProblem, link: Link, budget: Budget) -> Iterator[Expressi
     if not np.isfinite(matrix).all():
         return
     lengths = np.maximum(np.linalg.norm(matrix, axis=0), ABOVE_ZERO)
-    small = _triangle(matrix / lengths)
+    small = triangular_factor(matrix / lengths)
     spend(4 * matrix.size * (4 + matrix.shape[1] / PRODUCT_SPEED))
     count = len(columns)
     for above, below in sorted(product(tops, tops[1 : RATIO_DEGREES[1] + 1]), key=lambda pair: (sum(pair), pair)):
         if budget.is_over:
             return
         chosen = np.concatenate([np.flatnonzero(degrees <= above), count + np.flatnonzero(degrees <= below)])
-        places, vector = _sparse_null_vector(small, chosen)
+        places, vector = sparse_null_vector(small, chosen)
         if vector is None or not (places < count).any() or not (places >= count).any():
             continue
         vector = vector / lengths[places]
         vector = vector / vector[places >= count][0]
-        top = _linear(vector[places < count], [columns[k] for k in places[places < count]])
-        bottom = _linear(vector[places >= count], [columns[k - count] for k in places[places >= count]])
+        top = linear(vector[places < count], [columns[k] for k in places[places < count]])
+        bottom = linear(vector[places >= count], [columns[k - count] for k in places[places >= count]])
         yield link.build(Multiply((top, Power(bottom, -1.0))))
         return
 
@@ -313,7 +247,7 @@ def noisy_ratios(problem: LawProblem) -> Iterator[Expression]:
     """Yield ratios P/Q of sums of few monomials for data with noise, where no null vector is exact.
 
     With the constant of Q set to 1, P - y (Q - 1) = y is linear; the equation of each row is divided by the Q of the
-    step before, so that errors count as those of y (the iteration of Sanathanan and Koerner [2]_).
+    step before, so that errors count as those of y (the iteration of Sanathanan and Koerner [1]_).
     """
     inputs = problem.x.shape[1]
     y = problem.y
@@ -339,41 +273,6 @@ def noisy_ratios(problem: LawProblem) -> Iterator[Expression]:
         for fit in short:
             below = fit.places >= count
             if below.any() and not below.all():
-                top = _linear(fit.coefficients[~below], [columns[k] for k in fit.places[~below]])
+                top = linear(fit.coefficients[~below], [columns[k] for k in fit.places[~below]])
                 terms = [exact_number(1), *(columns[k - count + 1] for k in fit.places[below])]
-                yield Multiply((top, Power(_linear(np.r_[1.0, fit.coefficients[below]], terms), -1.0)))
-
-
-def _sparse_null_vector(small: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """The null vector of some columns with as few entries as backward elimination reaches, or None."""
-    kept = places
-    vector = None
-    while len(places) > 1:
-        _, singular, right = np.linalg.svd(small[:, places], full_matrices=False)
-        spend(20 * CALL_WORK + 20 * len(small) * len(places) ** 2 / PRODUCT_SPEED)
-        if singular[-1] > EXACT_FIT * singular[0]:
-            break
-        kept = places
-        vector = right[-1]
-        places = np.delete(places, int(np.argmin(np.abs(right[-1]))))
-    return kept, vector
-
-
-def _linear(coefficients: np.ndarray, terms: Sequence[Expression]) -> Expression:
-    """The sum of coefficients times terms."""
-    parts = [_scaled(float(c), term) for c, term in zip(coefficients, terms, strict=True)]
-    return parts[0] if len(parts) == 1 else Add(tuple(parts))
-
-
-def _scaled(factor: float, term: Expression) -> Expression:
-    """A number times a term; a number that is whole to rounding is exact."""
-    whole = round(factor) if math.isfinite(factor) else 0  # what is not finite is not kept by the engine
-    if whole and abs(factor - whole) <= 1e-9 * abs(whole):
-        number = exact_number(whole)
-    else:
-        number = Number(factor)
-    if isinstance(term, Number):
-        return number if term.value == 1 else number.times(term)
-    if number.exact == (1, 1, ""):
-        return term
-    return Multiply((number, term))
+                yield Multiply((top, Power(linear(np.r_[1.0, fit.coefficients[below]], terms), -1.0)))

@@ -19,6 +19,7 @@ from edgewise.estimator.base import CLIP, FARTHEST_INPUT
 from edgewise.estimator.columns.targets import numeric_targets
 from edgewise.files import Journal, Part
 from edgewise.files.journal import FOLDER
+from edgewise.gam.families import Family
 from edgewise.model_selection.all_rows import AllRows, RowPart
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.outcomes import OutOfTime, StopReason
@@ -70,7 +71,7 @@ class SurveyedTable:
                 estimator.input_scaling_,
                 getattr(estimator, "target_scaling_", None),
                 CLIP if settings.is_fixed else FARTHEST_INPUT,
-                settings.loss,
+                settings.family,
                 getattr(estimator, "classes_", None),
                 factor,
             )
@@ -87,18 +88,18 @@ def began_after(settings: SearchSettings, now: float) -> float | None:
 
 @dataclass(frozen=True)
 class FirstPass:
-    """The first pass over the batches of a process, see `Sampler`; `loss` decides which targets are allowed."""
+    """The first pass over the batches of a process, see `Sampler`; the family decides which targets are allowed."""
 
     size: int
     seed: int
     has_labels: bool
-    loss: str
+    family: Family
 
     def __call__(self, batches: Iterable[Batch]) -> Sampler:
         sampler = Sampler(self.size, self.seed, has_labels=self.has_labels)
         for batch in batches:
             if not self.has_labels:
-                _numbers(batch, self.loss)
+                _numbers(batch, self.family)
             sampler.add(batch)
         sampler.shorten()  # before it travels
         return sampler
@@ -143,7 +144,7 @@ class NetworkRows:
     inputs: AffineScaling  # scalings of both; None for the target of classes
     target: AffineScaling | None
     farthest: float  # scaled inputs are clipped here
-    loss: str  # for the check of the targets
+    family: Family  # for the check of the targets
     classes: np.ndarray | None  # labels of the classes in order
     factor: float  # weights are multiplied by it
     part: RowPart | None = None  # the rows; all by default
@@ -156,7 +157,7 @@ class NetworkRows:
             raise InputError(f"{batch.name}: {error}") from error
         if self.classes is None:
             assert self.target is not None
-            y = self.target.transform(_numbers(batch, self.loss))
+            y = self.target.transform(_numbers(batch, self.family))
         else:
             y = np.searchsorted(self.classes, batch.y)
         with np.errstate(over="ignore"):  # values that overflow are clipped
@@ -189,7 +190,7 @@ def fit_in_batches(
         run = {name: value for name, value in estimator.get_params().items() if name not in NO_RESULT}
         run |= {"kind": type(estimator).__name__, "random_state": settings.seed}
         with unfinished_fit(batches, run) as journal:
-            table = survey_of(batches, team, settings, others, journal, has_labels=settings.loss == "classes")
+            table = survey_of(batches, team, settings, others, journal, has_labels=settings.family.is_classes)
             sample = table.survey.sample
             names = sample.table.names
             columns = [sample.table.columns[name] for name in names]
@@ -276,16 +277,16 @@ def survey_of(
             return SurveyedTable(team, Survey.of(known), batches, journal)
         except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
             raise FileError(f"{journal.folder} must hold a first pass over a table, got another; remove it") from error
-    survey = team.joined(FirstPass(batches.sample_rows, settings.seed, has_labels, settings.loss)).survey()
+    survey = team.joined(FirstPass(batches.sample_rows, settings.seed, has_labels, settings.family)).survey()
     if journal is not None:
         journal.keep("first pass", survey.part())
     return SurveyedTable(team, survey, batches, journal)
 
 
-def _numbers(batch: Batch, loss: str) -> np.ndarray:
-    """Return the targets of a batch, (n, m). Raises InputError, which names it, where the loss does not allow them."""
+def _numbers(batch: Batch, family: Family) -> np.ndarray:
+    """Return the targets of a batch, (n, m). Raises InputError, which names it, for a target outside the family."""
     try:
-        return np.asarray(numeric_targets(batch.y, loss), dtype=np.float64).reshape(len(batch), -1)
+        return np.asarray(numeric_targets(batch.y, family), dtype=np.float64).reshape(len(batch), -1)
     except InputError as error:
         raise InputError(f"{batch.name}: {error}") from error
 

@@ -21,6 +21,7 @@ from edgewise.estimator.columns.targets import (
     warn_of_other_order,
     warn_of_target_among_inputs,
 )
+from edgewise.gam.families import Family
 from edgewise.interpret.attribution.effects import PATHS
 from edgewise.tables import AffineScaling, InputEncoder, Table, frame_table, is_frame
 from edgewise.tables.columns import CategoryInput
@@ -145,19 +146,19 @@ class RowReader(BaseEstimator):
     # Reading the training rows
 
     def _read_training(
-        self, X: Any, y: Any, sample_weight: ArrayLike | None, *, loss: str = "", **settings: Any
+        self, X: Any, y: Any, sample_weight: ArrayLike | None, *, family: Family | None = None, **settings: Any
     ) -> tuple[np.ndarray, Any, np.ndarray | None]:
         """Learn `encoder_` and `background_`; return the inputs of the network (N, p), and y and the weights checked.
 
-        Rows of weight 0 have no influence. A y that is NO_Y is left to the caller. With a `loss` y holds numbers.
+        Rows of weight 0 have no influence. A y that is NO_Y is left to the caller. With a `family` y holds numbers.
         """
         if isinstance(y, str) and y is not NO_Y:
             raise InputError(f"y must be the values of the target, got the text {y!r}; frame[{y!r}] is such a column")
         self.target_names_ = () if y is NO_Y else _target_names(y)
         if y is not NO_Y:
             named = y
-            if loss:
-                y = numeric_targets(y, loss)
+            if family is not None:
+                y = numeric_targets(y, family)
             else:
                 check_finite(np.asarray(y), "y")
             warn_of_other_order(X, named)
@@ -188,7 +189,7 @@ class RowReader(BaseEstimator):
             weight = _check_sample_weight(sample_weight, ones, dtype=np.float64, ensure_non_negative=True)
             if not (weight > 0).any():
                 raise InputError("sample_weight must have a positive entry, got only zeros")
-        if loss:
+        if family is not None:
             warn_of_constant(y)
         used = table
         used_weight = weight

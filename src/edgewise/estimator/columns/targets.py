@@ -8,18 +8,15 @@ from typing import Any
 import numpy as np
 
 from edgewise.errors import InputError, warn_caller
+from edgewise.gam.families import Family
 from edgewise.presentation import number_text
 from edgewise.tables import Table
 
-# Losses whose targets have a lower end at 0, and whether 0 itself belongs to them.
-POSITIVE = ("log", "gamma")
-NOT_NEGATIVE = ("poisson", "negative_binomial", "tweedie")
 
-
-def numeric_targets(y: Any, loss: str) -> Any:
+def numeric_targets(y: Any, family: Family) -> Any:
     """Return targets (N,) or (N, out) as numbers, those in text read; other objects are returned as they are.
 
-    InputError for a cell that is no number, is not finite, or lies outside the domain of the loss; the message names
+    InputError for a cell that is no number, is not finite, or lies outside the domain of the family; the message names
     the row.
     """
     cells = np.asarray(y)
@@ -31,17 +28,16 @@ def numeric_targets(y: Any, loss: str) -> Any:
     if read.dtype.kind not in "fiub":
         return y
     check_finite(read, "y")
-    name = loss.partition(":")[0]
     outside = np.zeros(read.shape, dtype=bool)
-    if name in POSITIVE:
+    if family.positive:
         outside = read <= 0
-    elif name in NOT_NEGATIVE:
+    elif family.nonnegative:
         outside = read < 0
     if outside.any():
         place = np.argwhere(outside)[0]
-        kind = "positive" if name in POSITIVE else "at least 0"
+        kind = "positive" if family.positive else "at least 0"
         raise InputError(
-            f"y must be {kind} for loss={loss!r}, got {read[tuple(place)]} in row {place[0] + 1}, counted from 1"
+            f"y must be {kind} for loss={family.name!r}, got {read[tuple(place)]} in row {place[0] + 1}, counted from 1"
         )
     return y if read is cells else read
 

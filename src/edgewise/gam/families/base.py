@@ -43,12 +43,36 @@ class Family:
         Whether the mean is the exponential of eta.
     quadratic : bool
         Whether the deviance is quadratic in eta, so that one step is the whole fit.
+    is_classes : bool
+        Whether y are classes.
+    is_normal : bool
+        Whether y or its logarithm is normal: fits are compared by squared errors of y, and have error bars.
+    is_likelihood : bool
+        Whether the loss is a likelihood, so that terms can be tested; else restricted likelihood is a device.
+    has_kink : bool
+        Whether the loss has a kink, so that residuals say nothing of curvature.
+    positive, nonnegative : bool
+        Whether y must be above 0, or at least 0.
+    holds_bounds : bool
+        Whether bounds on eta are bounds on the prediction: no constant is added after the fit.
     """
 
     name: ClassVar[str]
     scale: ClassVar[float | None] = 1.0
     log_link: bool = False
     quadratic: bool = False
+    is_classes: ClassVar[bool] = False
+    is_normal: ClassVar[bool] = False
+    is_likelihood: ClassVar[bool] = True
+    has_kink: ClassVar[bool] = False
+    positive: ClassVar[bool] = False
+    nonnegative: ClassVar[bool] = False
+    holds_bounds: ClassVar[bool] = True
+
+    @property
+    def is_least_squares(self) -> bool:
+        """Whether the loss is the squared error of eta itself."""
+        return self.is_normal and not self.log_link
 
     @property
     def predictors(self) -> int:

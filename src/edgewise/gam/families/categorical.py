@@ -31,6 +31,7 @@ class Multinomial(Family):
 
     classes: int
     name = "multinomial"
+    is_classes = True
 
     @property
     def predictors(self) -> int:

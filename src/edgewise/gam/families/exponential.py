@@ -52,6 +52,7 @@ class Gaussian(Family):
     log_link: bool = False
     name = "squared"
     scale = None
+    is_normal = True
 
     @property
     def quadratic(self) -> bool:  # type: ignore[override]
@@ -99,6 +100,9 @@ class LogNormal(Family):
     scale = None
     log_link = True
     quadratic = True
+    is_normal = True
+    positive = True
+    holds_bounds = False
 
     def checked(self, y: np.ndarray) -> np.ndarray:
         y = finite_numbers(y, self.name)
@@ -139,6 +143,7 @@ class Bernoulli(Family):
     """
 
     name = "bernoulli"
+    is_classes = True
 
     def checked(self, y: np.ndarray) -> np.ndarray:
         y = finite_numbers(y, self.name)
@@ -166,7 +171,7 @@ class LogLink(Family):
     """Families of nonnegative y with a log link and the variance dispersion * `variance(mean)`."""
 
     log_link = True
-    positive = False  # whether 0 is no value of y
+    nonnegative = True
 
     def variance(self, mean: np.ndarray) -> np.ndarray:
         """Variance of y at dispersion 1 as a function of its mean."""

@@ -52,6 +52,7 @@ class Huber(Family):
     curvature: float = 1.0
     name = "huber"
     scale = None
+    is_likelihood = False
 
     def __post_init__(self) -> None:
         require(self.tuning > 0, "have a positive tuning constant", repr(self.tuning), self.name)
@@ -114,6 +115,9 @@ class Quantile(Family):
     rate: float = 1.0
     curvature: float = 1.0
     name = "quantile"
+    is_likelihood = False
+    has_kink = True
+    holds_bounds = False
 
     def __post_init__(self) -> None:
         require(0 < self.share < 1, "have a quantile in (0, 1)", repr(self.share), self.name)

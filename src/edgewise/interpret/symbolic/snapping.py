@@ -17,10 +17,10 @@ from edgewise.discovery.decide import decided_front
 from edgewise.discovery.finder import USUAL_SECONDS, Search, planned_budget
 from edgewise.discovery.problem import FormulaOptions, LawProblem
 from edgewise.errors import InputError
-from edgewise.formulas.constants import CHI_SQUARE_99, free_places
+from edgewise.formulas.constants import CHI_SQUARE_99, EXACT, free_places
 from edgewise.formulas.curve_fits import EdgeFit, edge_fits, expression_of
 from edgewise.formulas.domains import domain_violations
-from edgewise.formulas.front import ROUNDING_SHARE, Front, FrontEntry, with_fidelity
+from edgewise.formulas.front import Front, FrontEntry, with_fidelity
 from edgewise.interpret.attribution.scores import edge_scores
 from edgewise.interpret.symbolic.extraction import formula
 from edgewise.interpret.transform import edges
@@ -53,7 +53,6 @@ FINAL_STEPS = 60  # Levenberg-Marquardt steps, at most, of each final network
 SNAPPING = 0.6
 FREEING = 0.75
 WEAK = 1e-3  # edges whose score is below this share of the strongest one of their layer may be removed
-EXACT_FIT_SHARE = 1e-16  # share of the variance of y below which a fit is exact to rounding
 SMALLEST_LOSS = 1e-22  # share of the variance of y below which losses count as equal
 # Rise of the logarithm of the loss that is accepted for one symbol less while edges are chosen.
 SYMBOL_PRICE_PER_LOG_LOSS = 0.05
@@ -226,7 +225,7 @@ def _with_network(entry: FrontEntry, networks: Sequence[KAN], x: np.ndarray) -> 
     """The entry with the first network that computes the same, up to what chance changes its constants by."""
     constants = max(len(free_places(entry.formula.expression)), 1)
     values = entry.formula(x)
-    allowed = CHI_SQUARE_99 * constants / len(x) * entry.loss + ROUNDING_SHARE * float(np.var(values))
+    allowed = CHI_SQUARE_99 * constants / len(x) * entry.loss + EXACT.fitted_loss(float(np.var(values)))
     for network in networks:
         own = predict_in_batches(network, torch.from_numpy(x)).numpy()[:, 0]
         if np.mean((own - values) ** 2) <= allowed:
@@ -291,7 +290,7 @@ class _Snapping:
         self.problem = Regression(self.x, self.y, weight=problem.train.weight)
         variance = float(self.y.var(correction=0))
         self.smallest_loss = SMALLEST_LOSS * variance + ABOVE_ZERO
-        self.exact_loss = max(self.smallest_loss, EXACT_FIT_SHARE * variance)
+        self.exact_loss = max(self.smallest_loss, EXACT.fitted_loss(variance))
 
     @torch.no_grad()
     def state(self, model: KAN, symbols: Mapping[Place, int]) -> _State:

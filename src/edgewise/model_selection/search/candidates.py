@@ -11,7 +11,7 @@ import numpy as np
 
 from edgewise.gam.columns.constraints import Constraints
 from edgewise.gam.columns.design import Design, Pair
-from edgewise.gam.families import Family, Gaussian
+from edgewise.gam.families import Family
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.pairs import choose_pairs
 from edgewise.gam.policy import AdditivePolicy
@@ -95,7 +95,7 @@ class Candidate:
             words = "additive with pairs"
         else:
             words = "additive"
-        if self.family.log_link and self.family.name == "log":
+        if self.family.is_normal and self.family.log_link:
             words += " for the logarithm of y"
         if self.nodes:
             words += f" and {self.nodes} hidden nodes" if self.pairs else f" with {self.nodes} hidden nodes"
@@ -139,7 +139,7 @@ class Fitted:
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Return the mean of the targets, (N, m), in the form of `Samples.response`."""
         eta = self.link(x)
-        if is_linear(self.family):
+        if self.family.is_least_squares:
             return eta
         mean = self.family.predicted(eta if self.family.predictors > 1 else eta[:, 0], self.range)
         return mean if mean.ndim == 2 else mean[:, None]
@@ -245,7 +245,7 @@ class FitCache:
     def parts(self, count: int, family: Family) -> list[FitCache]:
         """Return the caches of so many parts of the rows, each without a fold of a division."""
         size = round(1 / (1 - self.policy.bag_share))
-        labels = self.samples.y if are_classes(family) else None
+        labels = self.samples.y if family.is_classes else None
         rows = len(self.samples)
         blocks = self.samples.blocks
         repeats = -(-count // size)
@@ -286,7 +286,7 @@ class FitCache:
         """The best constant: the design without any column but the first."""
         samples = self.samples
         family = candidate.family
-        if is_linear(family):
+        if family.is_least_squares:
             eta = (samples.weight @ samples.y / samples.total)[None]
         else:
             eta = np.atleast_2d(family.start(samples.response(family), samples.weight))
@@ -377,7 +377,7 @@ def estimated(design: Design, samples: Samples, family: Family, before: Solution
     """Estimate the coefficients and strengths of a design for a family."""
     x = samples.x
     weight = samples.weight
-    if is_linear(family):
+    if family.is_least_squares:
         solution = solve_gaussian(design, x, samples.y, weight, before)
         fits = solution.fits
         steps = max((fit.iterations for fit in fits), default=0)
@@ -452,11 +452,6 @@ def _from_irls(design: Design, samples: Samples, fit: IrlsFit) -> Estimate:
     )
 
 
-def is_linear(family: Family) -> bool:
-    """Return whether the loss is the squared error of the linear predictor itself."""
-    return isinstance(family, Gaussian) and not family.log_link
-
-
 def structure_residual(estimate: Estimate, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
     """Return the residuals (N, K) in which structure is looked for, and their weights (N,)."""
     # They are the working residuals with the working weights. Several predictors have a weight each, and where one
@@ -470,14 +465,9 @@ def structure_residual(estimate: Estimate, samples: Samples) -> tuple[np.ndarray
     return family.derivatives(samples.response(family), eta)[0].reshape(len(eta), -1), samples.weight
 
 
-def are_classes(family: Family) -> bool:
-    """Return whether the targets of a family are classes."""
-    return family.name in ("bernoulli", "multinomial")
-
-
 def _columns(response: np.ndarray, samples: Samples, family: Family) -> np.ndarray:
     """Targets (N, K), one column for each linear predictor, for the ranking of pairs."""
-    if is_linear(family):
+    if family.is_least_squares:
         return samples.y
     return np.tile(np.asarray(response, float)[:, None], (1, family.predictors))
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgewise.gam.families import Family, Gaussian, LogNormal
-from edgewise.model_selection.search.candidates import Candidate, Estimate, Fitted, Samples, are_classes
+from edgewise.gam.families import Family
+from edgewise.model_selection.search.candidates import Candidate, Estimate, Fitted, Samples
 from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.cross_validation import Evidence, clipped_squares, mean_and_error, paired_gain
 from edgewise.model_selection.search.records import Trial, comparison_sentence
@@ -121,10 +121,10 @@ class Comparisons:
 
 def loss_text(loss: float, family: Family) -> str:
     """Write a loss as readers know it: R² of standardised targets, the log loss of classes, else the family's own."""
-    if isinstance(family, Gaussian | LogNormal):
+    if family.is_normal:
         text = f"R² {round(1 - loss, 3) + 0.0:.3f}"  # no negative zero
     else:
-        text = f"{'log loss' if are_classes(family) else 'loss'} {loss:.3f}"
+        text = f"{'log loss' if family.is_classes else 'loss'} {loss:.3f}"
     return text.replace("-", "\N{MINUS SIGN}")
 
 
@@ -152,7 +152,7 @@ def sample_losses(fitted: Fitted, eta: np.ndarray, held: Samples) -> np.ndarray:
     Squared errors are those of standardised targets, clipped, whatever the link; other families have their own loss.
     """
     family = fitted.family
-    if isinstance(family, Gaussian | LogNormal):
+    if family.is_normal:
         mean = eta
         if family.log_link:
             mean = family.predicted(eta[:, 0], fitted.range)[:, None] - held.offset

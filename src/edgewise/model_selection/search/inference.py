@@ -16,10 +16,9 @@ from edgewise.gam.inference import AdditiveSummary, TermTest, smooth_test, summa
 from edgewise.gam.model import AdditiveModel, symmetric_roots
 from edgewise.model_selection.polynomials import SmoothFit
 from edgewise.model_selection.polynomials.network import factor_changes
-from edgewise.model_selection.search.candidates import Fitted, Samples, are_classes
+from edgewise.model_selection.search.candidates import Fitted, Samples
 from edgewise.nn.model import KAN
 
-UNTESTED = ("huber", "quantile")  # losses that are not likelihoods, so that restricted likelihood is only a device
 MOST_NUMBERS = 4_000_000  # of the factor, 32 MB in a file
 CUT_SHARE = 1e-6  # of the variance, which may be cut from the factor: bars do not change visibly
 
@@ -46,14 +45,14 @@ def term_tests(
     model = fitted.model
     if fitted.smooth is not None:
         return _polynomial_tests(fitted.smooth, samples, names, target[1])
-    if not fitted.candidate.additive or fitted.nodes is not None or family.name in UNTESTED:
+    if not fitted.candidate.additive or fitted.nodes is not None or not family.is_likelihood:
         return None
     if not math.isclose(model.design.rows, samples.total) or (samples.y.ndim == 2 and samples.y.shape[1] > 1):
         return None
     if fitted.candidate.linear:
         model = _with_own_ridges(model)
     y = samples.response(family)
-    if not are_classes(family):
+    if not family.is_classes:
         shift, scale = target
         add, times = (math.log(scale), 1.0) if family.log_link else (shift, scale)
         if not (SMALLEST_UNIT <= scale <= LARGEST_UNIT and abs(shift) <= LARGEST_UNIT):

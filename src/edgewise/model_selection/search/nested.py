@@ -14,8 +14,6 @@ from edgewise.model_selection.search.candidates import (
     FitCache,
     Fitted,
     Samples,
-    are_classes,
-    is_linear,
     promising_inputs,
     structure_residual,
     with_own_covariances,
@@ -30,8 +28,6 @@ from edgewise.model_selection.search.records import SearchReport
 from edgewise.outcomes import OutOfTime, StopReason
 
 FEWEST_SEARCHED = 500  # rows of a search, however short the time
-# Families whose loss has a kink, so that leaving a row out has no first order, and residuals say nothing of curvature.
-KINKED = ("quantile",)
 FIRST_INPUTS = 30  # of a first additive model: with more, a constant must do until the search has a model
 FEWEST_FOR_MEANS = 10  # rows: with fewer, parts of the rows determine nothing
 
@@ -164,7 +160,7 @@ class Search:
         hidden_free = self.settings.hidden is None and self.settings.effort != "low"
         if hidden_free:
             self._try_pairs(self.family, 0.2)
-        if self.settings.effort != "low" and is_linear(self.family) and self._may_take_logarithms():
+        if self.settings.effort != "low" and self.family.is_least_squares and self._may_take_logarithms():
             self._try_logarithm(0.4)
         self._try_mean(0.6)
         if hidden_free and self.settings.constraints is None:  # a hidden node is a function of all inputs
@@ -219,7 +215,7 @@ class Search:
         It is for classes, and where the likelihood does not know the noise of the rows.
         """
         single = self.samples.y.ndim == 1 or self.samples.y.shape[1] == 1
-        is_doubtful = are_classes(self.family) or (not self._is_noise_known and single)
+        is_doubtful = self.family.is_classes or (not self._is_noise_known and single)
         if not is_doubtful or not self._divided():
             return candidate
         plain = replace(candidate, factor=1.0).describe()
@@ -259,7 +255,7 @@ class Search:
             self.sentences.append(f"{words} explains more of the residuals than the best of all pairs would by chance.")
             return simple
         noise = [float(np.mean(self.cache.estimate(c).fits[0].dispersion)) for c in (simple, rich)]
-        settled = self._is_noise_known and is_linear(family) and noise[1] < self.policy.settled_noise * noise[0]
+        settled = self._is_noise_known and family.is_least_squares and noise[1] < self.policy.settled_noise * noise[0]
         if settled:
             self._leave_one_out(rich, share)
         else:
@@ -319,7 +315,7 @@ class Search:
         if len(self.samples) > self.policy.bag_rows or self.settings.effort == "low":
             return
         little = self.policy.bag_loss * self.table.loss(Candidate(self.family, additive=False))
-        if self.table.loss(self.best) < little and not are_classes(self.family):  # classes differ near a border
+        if self.table.loss(self.best) < little and not self.family.is_classes:  # classes differ near a border
             return
         single = self.best
         if single not in self.table.by_folds:
@@ -343,7 +339,7 @@ class Search:
         """Try a smooth function of all inputs in place of the best model, where few inputs act together."""
         assert self.best is not None and self.cache is not None
         base, (rows, inputs) = self.best, self.samples.x.shape
-        fits = base.pairs and is_linear(base.family) and self.policy.may_be_smooth(rows, inputs)
+        fits = base.pairs and base.family.is_least_squares and self.policy.may_be_smooth(rows, inputs)
         if not fits or self.samples.y.shape[1] != 1 or self.table.loss(base) < self.policy.noise_free:
             return
         self.clock.report("smooth function of all inputs", share)
@@ -369,7 +365,7 @@ class Search:
         inputs = self.samples.x.shape[1]
         if not 2 <= inputs <= self.policy.hidden_inputs or len(self.samples) < self.policy.hidden_rows:
             return
-        if self.family.name in KINKED or self.table.loss(base) < self.policy.noise_free:
+        if self.family.has_kink or self.table.loss(base) < self.policy.noise_free:
             return
         self.clock.report("test of the residual", share)
         self._check_time(base, 1)
@@ -483,7 +479,7 @@ class Search:
         """Return the folds of the search with what has been fitted to them; empty where no row can be held out."""
         assert self.cache is not None
         if not self._fold_caches:
-            labels = self.samples.y if are_classes(self.family) else None
+            labels = self.samples.y if self.family.is_classes else None
             count = len(self.samples)
             policy = self.policy
             parts, repeats = policy.division(count * self.family.predictors)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edgewise.gam.columns.constraints import Constraints
+from edgewise.gam.families import Family, Gaussian
 from edgewise.gam.policy import AdditivePolicy
 
 EFFORTS = ("low", "normal", "high")
@@ -170,8 +171,7 @@ class SearchPolicy:
 class SearchSettings:
     """Settings that the caller of a search fixes; None leaves a choice to the search."""
 
-    # "squared", "absolute", the name of another family of `gam`, or "classes"
-    loss: str = "squared"
+    family: Family = field(default_factory=Gaussian)  # the distribution of the target, or the loss of its errors
     outputs: int = 1  # outputs of the model: the number of classes, or of columns of y
     hidden: tuple[int, ...] | None = None  # nodes of the hidden layers; () is an additive model
     grid_size: int | None = None  # knot intervals of every edge

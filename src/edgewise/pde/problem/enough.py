@@ -14,17 +14,16 @@ from edgewise.pde.domains.domain import TIME, Box, Domain, Piece, is_space
 from edgewise.pde.problem.evaluation import (
     LATEST,
     EvaluationContext,
-    Residuals,
     errors_named,
-    slopes_at,
     wave_residuals,
 )
 from edgewise.pde.problem.fields import Field
 from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, Rule, integrals_by
 from edgewise.pde.problem.interfaces import two_sided
+from edgewise.pde.problem.linearisation import linearise, smooth_jet
 
 if TYPE_CHECKING:
-    from edgewise.pde.problem.strong_form import ResidualTerm
+    from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 
 # Values that are tried for a coefficient beside its start: residuals may depend on it on one side of a bend alone, as
 # of relu(u - k).
@@ -77,27 +76,22 @@ class Conditions(NamedTuple):
     allowed: int
 
 
-def conditions_by_place(
-    domain: Domain,
-    fields: Sequence[str],
-    equation: ResidualTerm,
-    conditions: Sequence[ResidualTerm],
-    periodic: Sequence[str],
-) -> Iterator[Conditions]:
+def conditions_by_place(form: StrongForm) -> Iterator[Conditions]:
     """All places with conditions along which the equation has derivatives, for all fields together."""
+    domain = form.domain
     # An integral over the domain, as the mean of a pressure, belongs to no face.
-    conditions = [term for term in conditions if any(term.requirements.derivatives.values())]
+    conditions = [term for term in form.condition_terms if any(term.requirements.derivatives.values())]
     whole = [axis for axis, name in enumerate(domain.coordinates) if is_space(name)]
     places = [(f"on {piece.name}", whole, [piece.name]) for piece in domain.pieces if piece.coordinate is None]
     for axis, name in enumerate(domain.coordinates):
-        if name not in periodic:
+        if name not in form.periodic:
             places.append((f"along {name}", [axis], [each.name for each in domain.pieces if each.coordinate == name]))
     for where, axes, pieces in places:
-        order = sum(equation.requirements.order(name, axes) for name in fields)
+        order = sum(form.equation_term.requirements.order(name, axes) for name in form.fields)
         ends = 1 if axes is whole else max(2, len(pieces))  # more than two where parts are cut out
         needed = allowed = math.ceil(order * ends / 2)
-        if order == len(fields) and domain.dimension > 1 and where != f"along {TIME}":
-            allowed = len(fields) * len(pieces)
+        if order == len(form.fields) and domain.dimension > 1 and where != f"along {TIME}":
+            allowed = len(form.fields) * len(pieces)
         given = sum(len(term.requirements.sizes) * len({*pieces}.intersection(term.pieces)) for term in conditions)
         if pieces and order:  # of order 0, conditions everywhere are a habit
             names = ", ".join(f"{term.label} on {p}" for p in pieces for term in conditions if p in term.pieces)
@@ -105,35 +99,28 @@ def conditions_by_place(
             yield Conditions(words, given, needed, allowed)
 
 
-def check_enough_conditions(
-    field: str,
-    domain: Domain,
-    equation: ResidualTerm,
-    conditions: Sequence[ResidualTerm],
-    periodic: Sequence[str],
-    coefficients: Mapping[str, float],
-) -> None:
+def check_enough_conditions(form: StrongForm, field: str) -> None:
     """Raise an InputError unless a field has enough conditions on every piece of the boundary and in time.
 
     A coordinate by which the equation has no derivatives of the field needs none, nor does a face on which it is
     degenerate, see `needs_no_condition`. One that acts as time, whatever its name, has all of them on one face.
     """
+    domain = form.domain
     space = [axis for axis, name in enumerate(domain.coordinates) if is_space(name)]
-    requirements = equation.requirements
+    requirements = form.equation_term.requirements
 
     def given_on(pieces: Sequence[Piece]) -> int:
         names = [piece.name for piece in pieces]
         # An integral along the coordinate of a face, as the heat in a rod, may stand for a condition there.
         axes = [domain.coordinates.index(piece.coordinate) for piece in pieces if piece.coordinate is not None]
-        return sum(term.constrains(field, axes) for term in conditions if not set(term.pieces).isdisjoint(names))
+        terms = [term for term in form.condition_terms if not set(term.pieces).isdisjoint(names)]
+        return sum(term.constrains(field, axes) for term in terms)
 
     def is_degenerate(piece: Piece) -> bool:
-        fields = tuple(requirements.derivatives)
-        face = divmod(domain.pieces.index(piece), 2)
-        free = needs_no_condition(equation.residuals, fields, domain, coefficients, face)
-        return min((free[key] for key in free if key[1] == field), default=False)
+        free = needs_no_condition(form, divmod(domain.pieces.index(piece), 2))
+        return min((free[key] for key in free if form.fields[key[1]] == field), default=False)
 
-    times = [axis for axis, name in enumerate(domain.coordinates) if name == TIME and name not in periodic]
+    times = [axis for axis, name in enumerate(domain.coordinates) if name == TIME and name not in form.periodic]
     needed = requirements.order(field, times)
     given = given_on([piece for piece in domain.pieces if piece.is_time_end])
     if given < needed:
@@ -160,29 +147,24 @@ def check_enough_conditions(
             needed = min(max(order // 2, 1), order)
             if (order == 1 and sum(faces) >= 1) or (order == 2 and not given and is_degenerate(piece)):
                 continue
-        if given < needed and piece.coordinate not in periodic:
+        if given < needed and piece.coordinate not in form.periodic:
             raise InputError(
                 f"conditions on {piece.name!r} must be {needed} for {field}, for an equation of order {order} in "
                 f"space, got {given}: add Dirichlet(..., on={piece.name!r}){initial}"
             )
 
 
-def needs_no_condition(
-    residuals: Residuals,
-    fields: Sequence[str],
-    domain: Domain,
-    coefficients: Mapping[str, float],
-    face: tuple[int, int],
-) -> dict[tuple[int, str], bool]:
+def needs_no_condition(form: StrongForm, face: tuple[int, int]) -> dict[tuple[int, int], bool]:
     """Tell whether an equation of second order needs no condition on a face of a box, as x u'' + u' = f at x = 0."""
     # With a u_nn + b u_n along the distance d from the face, bounded solutions take no condition where a vanishes and b
     # - a' has the sign of a, or is zero (Fichera's function [1]), or where b d / a is one at least: u'' + u' / x = f is
     # the same equation.
-    # A face is the number of the coordinate that is constant, and 0 or 1 for its low or high end; the other arguments
-    # are those of `dry_run`. There is an answer for each residual, by number, and field on whose second derivative by
-    # this coordinate it depends; none on other domains than boxes.
+    # A face is the number of the coordinate that is constant, and 0 or 1 for its low or high end. There is an answer
+    # for each residual and field, by their numbers, on whose second derivative by this coordinate the residual depends;
+    # none on other domains than boxes.
     # [1] O. Oleinik, E. Radkevich, "Second Order Equations with Nonnegative Characteristic Form", 1973, section 1.1.
     axis, end = face
+    domain = form.domain
     if not isinstance(domain, Box):
         return {}
     near = NEAR_FACE * float(domain.size[axis])
@@ -190,42 +172,36 @@ def needs_no_condition(
     x[:, axis] = domain.bounds[axis, end] + (1 - 2 * end) * near * torch.tensor([1.0, 2.0]).repeat_interleave(
         FACE_PROBES
     ).to(x)
-    slopes = slopes_at(residuals, fields, domain, x, coefficients)
-    found = dict[tuple[int, str], bool]()
+    jacobian = linearise(form, form.equation_term, x, None, smooth_jet(form, form.equation_term, x))[1]
+    is_free = dict[tuple[int, int], bool]()
     first, second = (tuple(order * int(k == axis) for k in range(domain.dimension)) for order in (1, 2))
-    for (number, name, index), leading in slopes.items():
+    for (number, field, index), leading in jacobian.items():
         if index != second:
             continue
         a = leading[:FACE_PROBES]
         far = leading[FACE_PROBES:]
-        b = slopes.get((number, name, first), torch.zeros_like(leading)) * (1 - 2 * end)
+        b = jacobian.get((number, field, first), torch.zeros_like(leading)) * (1 - 2 * end)
         ratio = near * b[:FACE_PROBES] / a
         on_face = (2 * b[:FACE_PROBES] - b[FACE_PROBES:]) * a.sign()
         is_flat = (far / a > 3) & (on_face >= -SAME_RATIO * b.abs().max())  # a falls as the square of the distance
-        found[number, name] = bool(((ratio >= 1 - SAME_RATIO) | is_flat).all())
-    return found
+        is_free[number, field] = bool(((ratio >= 1 - SAME_RATIO) | is_flat).all())
+    return is_free
 
 
-def flow_through(
-    residuals: Residuals,
-    fields: Sequence[str],
-    domain: Domain,
-    coefficients: Mapping[str, float],
-    face: tuple[int, int],
-    time: int,
-) -> int:
+def flow_through(form: StrongForm, face: tuple[int, int]) -> int:
     """Return 1 where a linear equation of first order carries its only field out through a face of a box, -1 where in.
 
-    The speed is the slope by the derivative along the face's coordinate over that in time, the coordinate of that
-    number: 0 where its sign changes on the face, and for equations that do not have both. See also
-    `needs_no_condition`.
+    The speed is the factor of the derivative along the face's coordinate over that of the rate: 0 where its sign
+    changes on the face, and for equations that do not have both. See also `needs_no_condition`.
     """
     axis, end = face
+    assert form.time is not None
+    domain = form.domain
     x = domain.interior(FACE_PROBES, "sobol", 0)
     x[:, axis] = domain.bounds[axis, end]
-    slopes = slopes_at(residuals, fields, domain, x, coefficients)
+    jacobian = linearise(form, form.equation_term, x, None, smooth_jet(form, form.equation_term, x))[1]
     along, rate = (
-        slopes.get((0, fields[0], tuple(int(k == number) for k in range(domain.dimension)))) for number in (axis, time)
+        jacobian.get((0, 0, tuple(int(k == number) for k in range(domain.dimension)))) for number in (axis, form.time)
     )
     if along is None or rate is None:
         return 0
@@ -233,27 +209,24 @@ def flow_through(
     return int(signs[0]) if bool((signs == signs[0]).all()) else 0
 
 
-def integrates_past(
-    term: ResidualTerm,
-    fields: tuple[str, ...],
-    domain: Domain,
-    coefficients: Mapping[str, float],
-    x: Tensor,
-    time: int | None,
-) -> bool:
+def integrates_past(form: StrongForm, x: Tensor) -> bool:
     """Return whether all integrals of an equation are along the coordinate that is time, up to now at most.
 
     Shapes: x (b, n).
     """
+    term = form.equation_term
+    domain = form.domain
+    time = form.time
     # Their integrands must be smooth for smooth fields, which two rules show: splines do not resolve what a kernel
     # without bound makes of a solution.
     if time is None or any(axis != time for _, axis, number in term.requirements.integrals if number >= 0):
         return False
     recorder = PlaceRecorder(x)
-    found = list[Tensor]()
+    by_rule = list[Tensor]()
     calls = IntegralCalls(recorder)
-    readers = {name: Field(lambda _: torch.ones_like(x[:, 0]), domain.coordinates, calls.of(name)) for name in fields}
-    numbers = {name: torch.full_like(x[:, 0], value) for name, value in coefficients.items()}
+    names = form.fields
+    readers = {name: Field(lambda _: torch.ones_like(x[:, 0]), domain.coordinates, calls.of(name)) for name in names}
+    numbers = {name: torch.full_like(x[:, 0], value) for name, value in form.coefficients.items()}
     term.residuals(EvaluationContext(domain.coordinates, x, readers, numbers))
     latest = x[:, None, time] + LATEST * float(domain.size[time])
     if not all(bool((places[..., time] <= latest).all()) for places in recorder.places.values()):
@@ -264,5 +237,5 @@ def integrates_past(
     for factor in (1, 2):
         with integrals_by(Rule(factor, axis=time, cuts=cuts)):
             trial = term.requirements.trial
-            found.append(wave_residuals(term.residuals, fields, domain, x, coefficients, trial=trial))
-    return bool((found[0] - found[1]).abs().max() <= SMOOTH_KERNEL * found[0].abs().max())
+            by_rule.append(wave_residuals(term.residuals, names, domain, x, form.coefficients, trial=trial))
+    return bool((by_rule[0] - by_rule[1]).abs().max() <= SMOOTH_KERNEL * by_rule[0].abs().max())

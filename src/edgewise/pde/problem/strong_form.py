@@ -191,8 +191,7 @@ class StrongForm:
         """Words for conditions that are more than the equation needs along a coordinate; "" where there are none."""
         if self.observations or self.coefficients or self.parts is not None:
             return ""
-        given = self.domain, self.fields, self.equation_term, self.condition_terms, self.periodic
-        return next((each.words for each in conditions_by_place(*given) if each.given > each.needed), "")
+        return next((each.words for each in conditions_by_place(self) if each.given > each.needed), "")
 
     @property
     def weight(self) -> float:
@@ -211,8 +210,7 @@ class StrongForm:
         for observed in self.observations if unknown else ():
             name = observed.field or self.fields[0]
             try:
-                given = self.condition_terms, self.periodic, self.coefficients
-                check_enough_conditions(name, self.domain, self.equation_term, *given)
+                check_enough_conditions(self, name)
             except InputError:
                 unknown.append(name)
         return tuple(dict.fromkeys(unknown))
@@ -343,24 +341,6 @@ def strong_form_of(
             samples.append(_condition_term(condition, domain, fields, numbers, periodic))
     terms = [term for term, _, _ in samples[1:]]
     check_coefficients_matter(samples, fields, domain, numbers)
-    if not any(isinstance(condition, Observations | UnknownField) for condition in conditions) and not numbers:
-        # Only some of them can hold, mostly.
-        for each in conditions_by_place(domain, fields, equation_term, terms, periodic):
-            if each.given > each.allowed:
-                warn_caller(
-                    f"{each.words[0].upper()}{each.words[1:]}: only {each.allowed} of them can hold, unless the others "
-                    "follow from these."
-                )
-    if not any(isinstance(condition, Observations) for condition in conditions):
-        for name in fields:
-            check_enough_conditions(name, domain, equation_term, terms, periodic, numbers)
-    if is_linear is None:
-        is_linear = all(
-            is_linear_in_fields(
-                term.residuals, two_sided(fields) if term.is_interface else fields, domain, x, numbers, normal
-            )
-            for term, x, normal in samples
-        )
     axes = range(domain.dimension)
     form = StrongForm(
         equation=equation,
@@ -374,9 +354,28 @@ def strong_form_of(
         hard=hard,
         periodic=periodic,
         order=max(term.requirements.order(name, axes) for term, _, _ in samples for name in fields),
-        is_linear=is_linear,
+        is_linear=bool(is_linear),
         parts=parts,
     )
+    if not any(isinstance(condition, Observations | UnknownField) for condition in conditions) and not numbers:
+        # Only some of them can hold, mostly.
+        for each in conditions_by_place(form):
+            if each.given > each.allowed:
+                warn_caller(
+                    f"{each.words[0].upper()}{each.words[1:]}: only {each.allowed} of them can hold, unless the others "
+                    "follow from these."
+                )
+    if not any(isinstance(condition, Observations) for condition in conditions):
+        for name in fields:
+            check_enough_conditions(form, name)
+    if is_linear is None:
+        is_linear = all(
+            is_linear_in_fields(
+                term.residuals, two_sided(fields) if term.is_interface else fields, domain, x, numbers, normal
+            )
+            for term, x, normal in samples
+        )
+        form = replace(form, is_linear=is_linear)
     _check_together(form)
     return form
 

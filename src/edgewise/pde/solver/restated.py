@@ -6,7 +6,7 @@ problem for fields that are divided by them, and `solution_in_units` multiplies 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -22,10 +22,10 @@ from edgewise.pde.problem.evaluation import (
     Trial,
     dry_run,
     is_linear_in_fields,
-    slopes_at,
     wave_residuals,
     wave_scale,
 )
+from edgewise.pde.problem.linearisation import Jet, linearise, smooth_jet
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm, probes, strong_form_of, with_integrals_by
 from edgewise.pde.solver.solution import Solution, field_values
 from edgewise.pde.spaces.networks import scaled
@@ -89,11 +89,11 @@ def units_of(form: StrongForm) -> dict[str, float]:
     terms = [(term, *probes(form.domain, term.pieces or None)) for term in (form.equation_term, *form.condition_terms)]
     given = form.fields, form.domain
     sources = [wave_residuals(t.residuals, *given, x, form.coefficients, n, NOTHING) for t, x, n in terms]
-    known = torch.cat([each.square().mean(0).sqrt() for each in sources])
+    units = [term.requirements.sizes for term, _, _ in terms]
+    known = torch.cat([each.square().mean(0).sqrt() / unit for each, unit in zip(sources, units, strict=True)])
     exponents = torch.zeros(len(form.fields), dtype=torch.float64)
     for number in range(SIZE_ROUNDS):
-        at = dict(zip(form.fields, exponents.exp2().tolist(), strict=True))
-        rows = torch.cat([_slopes(form, *each, at) for each in terms])
+        rows = torch.cat([_wave_rows(form, *each, exponents.exp2().tolist()) for each in terms])
         sizes = known
         for observed in form.observations:
             of_field = torch.zeros_like(rows[:1])
@@ -114,15 +114,21 @@ def units_of(form: StrongForm) -> dict[str, float]:
     return {}
 
 
-def _slopes(
-    form: StrongForm, term: ResidualTerm, x: Tensor, normal: Tensor | None, sizes: Mapping[str, float]
+def _wave_rows(
+    form: StrongForm, term: ResidualTerm, x: Tensor, normal: Tensor | None, sizes: Sequence[float]
 ) -> Tensor:
     """Sizes (residuals, fields) of residuals for waves of amplitude 1, about fields of these sizes."""
-    found = x.new_zeros(len(term.requirements.sizes), len(form.fields))
-    slopes = slopes_at(term.residuals, form.fields, form.domain, x, form.coefficients, normal, sizes)
-    for (number, name, index), slope in slopes.items():
-        found[number, form.fields.index(name)] += wave_scale(form.domain, index) * slope.square().mean().sqrt()
-    return found
+    rows = x.new_zeros(len(term.requirements.sizes), len(form.fields))
+    waves = {key: wave_scale(form.domain, key[1]) for key in term.requirements.keys}
+    jet = {key: sizes[key[0]] * waves[key] * each for key, each in smooth_jet(form, term, x).items()}
+
+    def elsewhere(jet: Jet, field: int, axis: int | tuple[int, ...], places: Tensor, is_delay: bool = False) -> Tensor:
+        return x.new_full((len(x), places.shape[1]), sizes[field])
+
+    jacobian = linearise(form, term, x, normal, jet, elsewhere=elsewhere)[1]
+    for (number, field, index), part in jacobian.items():
+        rows[number, field] += waves[field, index] * part.square().mean().sqrt()
+    return rows
 
 
 def _balanced(rows: Tensor, sources: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
@@ -11,15 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.pde.problem.evaluation import EvaluationContext
-from edgewise.pde.problem.fields import Field, Index
-from edgewise.pde.problem.integrals import at_places, integrals_by
+from edgewise.pde.problem.fields import Index
+from edgewise.pde.problem.integrals import at_places
+from edgewise.pde.problem.linearisation import Jet, Key, linearise, residuals_at
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis, Table, along, product_numbers, product_values
 from edgewise.settings import ABOVE_ZERO
 
-Key = tuple[int, int, Index]
-"""Number of a residual, number of a field, and the derivative of that field by which the residual has a slope."""
 Slopes = dict[Key, np.ndarray]
 """Slopes of residuals by derivatives of fields at the points of a block, in the shape of its grid."""
 
@@ -29,6 +27,20 @@ HIGH_ORDER = 3
 
 PastValues = Callable[[int, Tensor], Tensor]
 """Maps the number of a field and points (b, q, n) at earlier moments to its values there, (b, q)."""
+
+
+def grid_points(lines: Sequence[np.ndarray]) -> Tensor:
+    """All points (N, n) with one coordinate of each line, the last coordinate running fastest."""
+    return torch.from_numpy(np.stack([line.ravel() for line in np.meshgrid(*lines, indexing="ij")], 1))
+
+
+def normal_of(face: tuple[int, int] | None, x: Tensor) -> Tensor | None:
+    """Outward normals (N, n) at points x (N, n) of a face of a box, by its coordinate and end; None for no face."""
+    if face is None:
+        return None
+    normal = torch.zeros_like(x)
+    normal[:, face[0]] = 2.0 * face[1] - 1.0
+    return normal
 
 
 @dataclass(eq=False)
@@ -44,7 +56,6 @@ class RowBlock:
     face: tuple[int, int] | None = None
     # values of the fields at earlier moments, for delays and integrals up to now; later ones are those of the block
     past: PastValues | None = None
-    unknowns: Mapping[str, float] = field(default_factory=dict)  # values of unknown coefficients by name
     _tables: dict[tuple[int, int, bool], Table] = field(default_factory=dict)
 
     @property
@@ -80,17 +91,12 @@ class RowBlock:
     @cached_property
     def x(self) -> Tensor:
         """All points, (N, n), the last coordinate running fastest."""
-        lines = np.meshgrid(*self.points, indexing="ij")
-        return torch.from_numpy(np.stack([line.ravel() for line in lines], 1))
+        return grid_points(self.points)
 
     @cached_property
     def normal(self) -> Tensor | None:
         """Outward normals, (N, n), on a face."""
-        if self.face is None:
-            return None
-        normal = torch.zeros_like(self.x)
-        normal[:, self.face[0]] = 2.0 * self.face[1] - 1.0
-        return normal
+        return normal_of(self.face, self.x)
 
     def jet(self, coef: np.ndarray) -> dict[tuple[int, Index], np.ndarray]:
         """All derivatives of the fields that the term uses, at the points; coef is (n_1, ..., n_d, fields)."""
@@ -152,48 +158,23 @@ class RowBlock:
         leaves = {key: torch.from_numpy(np.ascontiguousarray(value)).ravel() for key, value in jet.items()}
         return self.evaluate_jet(leaves, with_slopes, coef)
 
-    def evaluate_jet(
-        self, jet: dict[tuple[int, Index], Tensor], with_slopes: bool, coef: np.ndarray | None = None
-    ) -> tuple[np.ndarray, Slopes]:
+    def evaluate_jet(self, jet: Jet, with_slopes: bool, coef: np.ndarray | None = None) -> tuple[np.ndarray, Slopes]:
         """Residuals and slopes, as `evaluate`, where derivatives of the fields (N,) are given."""
+        elsewhere = None if self.past is None else partial(self._elsewhere, coef)
+        place = (self.form, self.term, self.x, self.normal, jet, self.numbers, elsewhere)
         if with_slopes:
-            jet = {key: value.requires_grad_() for key, value in jet.items()}
-        names = self.form.domain.coordinates
-
-        def reader(number: int) -> Field:
-            return Field(lambda index: jet[number, index], names, partial(self._elsewhere, jet, coef, number))
-
-        fields = {name: reader(number) for number, name in enumerate(self.form.fields)}
-        sizes = self.term.requirements.sizes
-        slopes: Slopes = {}
-        with torch.set_grad_enabled(with_slopes), integrals_by(self.term.requirements.rule):
-            numbers = {name: torch.full_like(self.x[:, 0], value) for name, value in self.unknowns.items()}
-            context = EvaluationContext(names, self.x, fields, numbers, self.normal)
-            results = self.term.residuals(context)
-            results = [results[number] / sizes[number] for number in self.numbers]
-            values = torch.stack([result.detach().expand(len(self.x)) for result in results])
-            for number, result in enumerate(results if with_slopes else ()):
-                if not result.requires_grad:
-                    continue
-                parts = torch.autograd.grad(result.sum(), list(jet.values()), retain_graph=True, allow_unused=True)
-                for (slot, index), part in zip(jet, parts, strict=True):
-                    if part is not None and bool((part != 0).any()):
-                        slopes[number, slot, index] = part.numpy().reshape(self.shape)
+            values, parts = linearise(*place)
+        else:
+            values, parts = residuals_at(*place), {}
+        slopes = {key: part.numpy().reshape(self.shape) for key, part in parts.items()}
         return values.numpy().reshape(len(self.numbers), *self.shape), slopes
 
     def _elsewhere(
-        self,
-        jet: Mapping[tuple[int, Index], Tensor],
-        coef: np.ndarray | None,
-        number: int,
-        axis: int,
-        places: Tensor,
-        is_delay: bool = False,
+        self, coef: np.ndarray | None, jet: Jet, number: int, axis: int, places: Tensor, is_delay: bool = False
     ) -> Tensor:
-        """Values of a field at other moments, (b, q): ones where there is no past, to find slopes."""
+        """Values of a field at other moments, (b, q)."""
+        assert self.past is not None
         at = at_places(self.x, axis, places)
-        if self.past is None:
-            return torch.ones(at.shape[:2], dtype=at.dtype)
         if is_delay or coef is None:
             return self.past(number, at)
         is_own = at[..., axis] > self.axes[axis].breakpoints[0]

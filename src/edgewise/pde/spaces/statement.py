@@ -16,9 +16,10 @@ from edgewise.pde.problem.enough import flow_through, integrates_past, needs_no_
 from edgewise.pde.problem.evaluation import EvaluationContext, is_linear_in_fields
 from edgewise.pde.problem.fields import Field, Index
 from edgewise.pde.problem.integrals import PlaceRecorder
+from edgewise.pde.problem.linearisation import Key, linearise
 from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES, ResidualTerm, StrongForm, probes
 from edgewise.pde.spaces.axis import SplineAxis
-from edgewise.pde.spaces.blocks import ClosingBlock, ConstantBlock, EquationBlock, PastValues, RowBlock, Slopes
+from edgewise.pde.spaces.blocks import ClosingBlock, ConstantBlock, EquationBlock, PastValues, RowBlock, normal_of
 
 MEAN_AGREES = 1e-12  # of the sum of all weights: what a linear integral leaves, which is rounding
 # Gap between the initial state of a flow and its walls, or its divergence, relative to its speed, that is a jump:
@@ -82,11 +83,11 @@ class Statement:
             for name in term.pieces:
                 yield number, *divmod(names.index(name), 2)
 
-    def is_free(self, field: int, slopes: Slopes) -> bool:
-        """True if only derivatives of a field occur, in the equation with these slopes and in all conditions."""
+    def is_free(self, field: int, keys: Sequence[Key]) -> bool:
+        """True if only derivatives of a field occur, in the equation with these `dependences` and in all conditions."""
         terms = self.form.condition_terms
-        of_faces = (_probed(self.form, terms[number], (axis, end)) for number, axis, end in self.faces())
-        return all(any(index) for each in (slopes, *of_faces) for _, slot, index in each if slot == field)
+        of_faces = (dependences(self.form, terms[number], (axis, end)) for number, axis, end in self.faces())
+        return all(any(index) for each in (keys, *of_faces) for _, slot, index in each if slot == field)
 
     def blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
         """Blocks of the equation and of all conditions, with as many rows as there are coefficients."""
@@ -204,8 +205,7 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
     others = tuple(term for term, mean in zip(form.condition_terms, means, strict=True) if mean is None)
     form = replace(form, condition_terms=others)
     means = [each for each in means if each is not None]
-    stated = form.equation_term, form.fields, domain, form.coefficients, probes_of(form, None), form.time
-    is_past = not any(term.requirements.integrals for term in others) and integrates_past(*stated)
+    is_past = not any(term.requirements.integrals for term in others) and integrates_past(form, probes_of(form, None))
     if (form.has_quadratures and not is_past) or form.hard.values or len(means) > 1:
         return "there are integrals or hard conditions"
     if form.order > MAX_PRODUCT_DEGREE - 2:
@@ -214,8 +214,8 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
     if count != len(form.fields):
         return "there are not as many equations as fields"
     form, surplus = _without_outflow(form)
-    slopes = _probed(form, form.equation_term)
-    residual_orders, field_orders = orders_of(form, slopes)
+    keys = dependences(form, form.equation_term)
+    residual_orders, field_orders = orders_of(form, keys)
     statement = Statement(form, residual_orders, field_orders, tuple(range(domain.dimension)), surplus=surplus)
     given = np.zeros(domain.dimension, dtype=int)
     normal = np.zeros(domain.dimension, dtype=int)
@@ -224,10 +224,10 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
         given[axis] += len(requirements.sizes)
         normal[axis] = max(normal[axis], *(requirements.order(name, [axis]) for name in form.fields))
     mean = means[0] if means else None
-    flow = with_pressure(statement, slopes, mean)
+    flow = with_pressure(statement, keys, mean)
     if isinstance(flow, str):
         return flow
-    if flow.constant is None and form.time is None and len(form.fields) == 1 and statement.is_free(0, slopes):
+    if flow.constant is None and form.time is None and len(form.fields) == 1 and statement.is_free(0, keys):
         constant = _constant(form, 0, 0, mean)  # as that of a Neumann problem
         if not isinstance(constant, str):
             flow = replace(flow, constant=constant)
@@ -245,7 +245,7 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
         elif given[axis] != expected[axis]:
             return "there are not as many conditions as the order of the equations"
     if not flow.multipliers and flow.constant is None:
-        flow = multipliers_in_time(statement, slopes)
+        flow = multipliers_in_time(statement, keys)
     priority = tuple(np.argsort(normal, kind="stable").tolist())
     orders: dict[tuple[int, int, int], np.ndarray] = {}
     for number, axis, end in statement.faces():
@@ -253,7 +253,7 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
         orders[number, axis, end] = np.repeat(residual_orders[:1], len(term.requirements.sizes), 0)
         if domain.dimension > 1 and not bool((residual_orders == residual_orders[0]).all()):
             of_conditions = _orders_of_conditions(
-                _probed(form, term, (axis, end)), field_orders, orders[number, axis, end]
+                dependences(form, term, (axis, end)), field_orders, orders[number, axis, end]
             )
             if of_conditions is None or sorted(residual_orders.tolist()) != sorted(field_orders.tolist()):
                 return "the equations of a system have different orders, and their fields do not have the same ones"
@@ -290,8 +290,7 @@ def _without_outflow(form: StrongForm) -> tuple[StrongForm, tuple[ResidualTerm, 
         return form, ()
     for axis in (axis for axis, name in enumerate(domain.coordinates) if axis != time and name not in form.periodic):
         faces = domain.pieces[2 * axis : 2 * axis + 2]
-        given = (form.equation_term.residuals, form.fields, domain, form.coefficients)
-        flows = [flow_through(*given, (axis, end), time) for end in (0, 1)]
+        flows = [flow_through(form, (axis, end)) for end in (0, 1)]
         if sorted(flows) != [-1, 1]:
             continue
         out = faces[flows.index(1)].name
@@ -311,22 +310,21 @@ def _without_outflow(form: StrongForm) -> tuple[StrongForm, tuple[ResidualTerm, 
 def _spare_conditions(statement: Statement) -> None:
     """Lower the orders by coordinates of residuals that need no condition on a face on which none is given."""
     form = statement.form
-    term = statement.form.equation_term
     given = {(axis, end) for _, axis, end in statement.faces()}
     axes = [axis for axis, repeats in enumerate(statement.periodic) if not repeats and axis != form.time]
     for axis, end in ((axis, end) for axis in axes for end in (0, 1) if (axis, end) not in given):
-        free = needs_no_condition(term.residuals, form.fields, form.domain, form.coefficients, (axis, end))
+        free = needs_no_condition(form, (axis, end))
         for number in {number for number, _ in free}:
             statement.orders[number, axis] -= all(free[key] for key in free if key[0] == number)
-        for slot, name in enumerate(form.fields):
-            own = [is_free for (_, each), is_free in free.items() if each == name]
+        for slot in range(len(form.fields)):
+            own = [is_free for (_, each), is_free in free.items() if each == slot]
             statement.field_orders[slot, axis] -= bool(own) and all(own)
 
 
-def _orders_of_conditions(slopes: Slopes, field_orders: np.ndarray, like: np.ndarray) -> np.ndarray | None:
+def _orders_of_conditions(keys: Sequence[Key], field_orders: np.ndarray, like: np.ndarray) -> np.ndarray | None:
     """Orders of the field of each residual of a condition; None where one joins fields of different orders."""
     orders = np.full_like(like, -1)
-    for number, slot, _ in slopes:
+    for number, slot, _ in keys:
         if (orders[number] >= 0).all() and (orders[number] != field_orders[slot]).any():
             return None
         orders[number] = field_orders[slot]
@@ -342,13 +340,13 @@ def start_terms(form: StrongForm) -> tuple[ResidualTerm, ...]:
     terms = tuple(term for term in form.condition_terms if {first, *last}.intersection(term.pieces))
     for term in terms:
         face = form.time, 0
-        block = scattered_block(form, term, probes_of(form, face), face)
-        keys = sorted(_probed(form, term, face))
+        x = probes_of(form, face)
+        keys = sorted(dependences(form, term, face))
         if (
             set(last).intersection(term.pieces)
-            or [number for number, _, _ in keys] != list(block.numbers)
+            or [number for number, _, _ in keys] != list(range(len(term.requirements.sizes)))
             or any(sum(index) > min(index[form.time], 1) for _, _, index in keys)
-            or not is_linear_in_fields(term.residuals, form.fields, form.domain, block.x, {}, block.normal)
+            or not is_linear_in_fields(term.residuals, form.fields, form.domain, x, {}, normal_of(face, x))
         ):
             return ()
     return terms
@@ -369,10 +367,10 @@ def probes_of(form: StrongForm, face: tuple[int, int] | None, count: int = PROBE
     return x
 
 
-def _probed(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | None = None) -> Slopes:
-    """Slopes of the residuals of a term by all derivatives, at random points and values of the fields."""
+def dependences(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | None = None) -> list[Key]:
+    """Derivatives of fields by which the residuals of a term change, at random points and values of the fields."""
     x = probes_of(form, face)
-    return scattered_block(form, term, x, face).evaluate_jet(random_jet(term, len(x)), with_slopes=True)[1]
+    return list(linearise(form, term, x, normal_of(face, x), random_jet(term, len(x)))[1])
 
 
 def random_jet(term: ResidualTerm, count: int) -> dict[tuple[int, Index], Tensor]:
@@ -381,7 +379,7 @@ def random_jet(term: ResidualTerm, count: int) -> dict[tuple[int, Index], Tensor
     return {key: torch.rand(count, generator=generator, dtype=torch.float64) + 0.5 for key in term.requirements.keys}
 
 
-def multipliers_in_time(statement: Statement, slopes: Slopes) -> Statement:
+def multipliers_in_time(statement: Statement, keys: Sequence[Key]) -> Statement:
     """The statement with multipliers: fields without start and rate, where no constraint, without rates, has any.
 
     Orders by time of constraints and multipliers become those of a first-order equation.
@@ -391,7 +389,7 @@ def multipliers_in_time(statement: Statement, slopes: Slopes) -> Statement:
     orders = statement.orders
     constraints = np.flatnonzero(orders[:, time] == 0)
     algebraic = np.flatnonzero(statement.field_orders[:, time] == 0)
-    is_index_1 = any(number in constraints and slot in algebraic for number, slot, _ in slopes)
+    is_index_1 = any(number in constraints and slot in algebraic for number, slot, _ in keys)
     is_first_order = int(orders[:, time].max()) == 1
     if not start_terms(form) or is_index_1 or not is_first_order or len(constraints) != len(algebraic):
         return statement
@@ -459,7 +457,7 @@ def _constant(form: StrongForm, field: int, constraint: int, mean: tuple[int, fl
     return f"the constant of {form.fields[field]} is not determined by one value"
 
 
-def with_pressure(statement: Statement, slopes: Slopes, mean: tuple[int, float] | None) -> Statement | str:
+def with_pressure(statement: Statement, keys: Sequence[Key], mean: tuple[int, float] | None) -> Statement | str:
     """The statement with a multiplier between walls, as the pressure of a flow; unchanged where there is none.
 
     All equations but one, the constraint, are of the same order along each coordinate with walls, at least 2; one field
@@ -480,7 +478,7 @@ def with_pressure(statement: Statement, slopes: Slopes, mean: tuple[int, float] 
     if len(others) != len(orders) - 1 or len(low) != 1 or (orders[others] != orders[others[:1]]).any():
         return unchanged
     (constraint,), (pressure,) = np.setdiff1d(np.arange(len(orders)), others).tolist(), low.tolist()
-    if any(number == constraint and slot == pressure for number, slot, _ in slopes):
+    if any(number == constraint and slot == pressure for number, slot, _ in keys):
         return unchanged
     if time is not None and (orders[constraint, time] or field_orders[pressure, time] or not start_terms(form)):
         return unchanged
@@ -489,8 +487,8 @@ def with_pressure(statement: Statement, slopes: Slopes, mean: tuple[int, float] 
     for key in statement.faces():
         number, axis, end = key
         term = form.condition_terms[number]
-        keys = _probed(form, term, (axis, end)).keys()
-        slots = [{slot for row, slot, _ in keys if row == k} for k in range(len(term.requirements.sizes))]
+        of_face = dependences(form, term, (axis, end))
+        slots = [{slot for row, slot, _ in of_face if row == k} for k in range(len(term.requirements.sizes))]
         about[key] = np.array([each == {pressure} for each in slots])
         given[axis] += about[key].sum()
     if time is not None and given[time]:
@@ -507,7 +505,7 @@ def with_pressure(statement: Statement, slopes: Slopes, mean: tuple[int, float] 
     if (given > 0).sum() > 1 or (closings < 0).any() or (closings[walls] > 2).any():
         return f"the conditions for {form.fields[pressure]} are too many, or not on opposite faces"
     constant = None
-    if statement.is_free(pressure, slopes):
+    if statement.is_free(pressure, keys):
         found = _constant(form, pressure, constraint, mean)
         if isinstance(found, str):
             return found
@@ -569,11 +567,11 @@ def check_start(statement: Statement, axes: Sequence[SplineAxis], state: np.ndar
                 )
 
 
-def orders_of(form: StrongForm, slopes: Slopes | None = None) -> tuple[np.ndarray, np.ndarray]:
+def orders_of(form: StrongForm, keys: Sequence[Key] | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Orders by each coordinate of every residual of the equation, and of every field in it."""
     of_residuals = np.zeros((len(form.equation_term.requirements.sizes), form.domain.dimension), dtype=int)
     of_fields = np.zeros((len(form.fields), form.domain.dimension), dtype=int)
-    for number, slot, index in slopes or _probed(form, form.equation_term):
+    for number, slot, index in keys or dependences(form, form.equation_term):
         of_residuals[number] = np.maximum(of_residuals[number], index)
         of_fields[slot] = np.maximum(of_fields[slot], index)
     return of_residuals, of_fields

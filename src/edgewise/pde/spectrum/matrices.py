@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -82,7 +83,8 @@ def on_cut_cells(problem: Collocation, lines: list[Tensor], values: list[float])
     periodic = [each in problem.form.periodic for each in domain.coordinates]
     axes = [SplineAxis(line.numpy(), degree, repeats) for line, repeats in zip(lines, periodic, strict=True)]
     grid = CutGrid(problem.form, domain, axes, points_of_interval=degree + 1)
-    matrices = [torch.from_numpy(CutGalerkin(problem.form, grid, {name: value}).matrix) for value in values]
+    forms = [replace(problem.form, coefficients={name: value}) for value in values]
+    matrices = [torch.from_numpy(CutGalerkin(form, grid).matrix) for form in forms]
     mass = matrices[1] - matrices[0]
     share = matrices[0].diagonal().abs().max() / mass.diagonal().abs().max().clamp(min=ABOVE_ZERO)
     energy = matrices[0] + share * mass * mass.diagonal().sum().sign()

@@ -25,6 +25,7 @@ from edgewise.pde.domains.domain import Box, Domain, Piece
 from edgewise.pde.domains.mesh import FACE_POINTS, Mesh
 from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.pde.problem.collocation import Collocation, points_with
+from edgewise.pde.problem.linearisation import linearise, zero_jet
 from edgewise.pde.problem.singular import Corner, SingularFunctions, Terms, corners_of, holes_of
 from edgewise.pde.spaces.networks import EnrichedNetwork, TensorNetwork
 from edgewise.pde.tiers.level import Level
@@ -93,22 +94,22 @@ class Operator:
 
 def operator_of(problem: Collocation) -> Operator | None:
     """The kind of a problem's equation, or None if its leading part is not the Laplacian."""
+    form = problem.form
+    term = form.equation_term
+    if term.requirements.order(form.fields[0], (0, 1)) != 2 or len(term.requirements.sizes) != 1:
+        return None
     x = problem.domain.interior(KIND_PROBES, "sobol", 7)
-    block = problem.equation_block(points_with(x))
-    if block.directions is None or block.order != 2:
+    jacobian = linearise(form, term, x, None, zero_jet(term, x))[1]
+
+    def by(*index: int) -> Tensor:
+        return jacobian.get((0, 0, index), torch.zeros_like(x[:, 0]))
+
+    size = (by(2, 0) + by(0, 2)) / 2
+    rest = torch.stack([by(2, 0) - size, by(0, 2) - size, by(1, 1) / 2])
+    if not float(size.abs().min()) > ROUNDED_KIND or not float((rest / size).abs().max()) < ROUNDED_KIND:
         return None
-    model = block.local_model(x.new_zeros(1 + 2 * len(block.directions), len(x), 1), block.data, {})
-    if len(model.rows) != 1:
-        return None
-    row = model.rows[0, :, :, 0]
-    along = block.directions
-    second = torch.einsum("kb,ki,kj->bij", row[2::2], along, along)
-    size = second.diagonal(dim1=1, dim2=2).mean(1)
-    rest = second - size[:, None, None] * torch.eye(2, dtype=x.dtype)
-    if not float(size.abs().min()) > ROUNDED_KIND or not float((rest / size[:, None, None]).abs().max()) < ROUNDED_KIND:
-        return None
-    level = row[0] / size
-    slope = torch.einsum("kb,ki->bi", row[1::2], along) / size[:, None]
+    level = by(0, 0) / size
+    slope = torch.stack([by(1, 0), by(0, 1)]) / size
     spread = float(level.max() - level.min())
     if (
         not problem.form.is_linear

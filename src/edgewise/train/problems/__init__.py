@@ -2,8 +2,8 @@
 
 Build a `Regression`, a `Classification` or an `OrdinalClassification` from tensors or a DataLoader and hand it to
 `edgewise.fit`; `CustomLoss` takes any function of predictions and targets as its loss. A `BlockProblem` is a
-least-squares problem over several `ResidualBlock`s, each with its own points, as a differential equation has;
-`SobolevRegression` fits values and derivatives. A problem holds its samples as `Data` and computes its loss; a
+least-squares problem over several `ResidualBlock`s, each with its own points, as a differential equation has.
+A problem holds its samples as `Data` and computes its loss; a
 second-order method gets the loss as `second_order_blocks()`, parts with their derivatives to second order.
 """
 

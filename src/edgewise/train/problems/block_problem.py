@@ -8,9 +8,8 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from edgewise.checks import check_number
 from edgewise.errors import InputError
-from edgewise.train.problems.base import Problem, check_finite
+from edgewise.train.problems.base import Problem
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock, Unknowns
 from edgewise.train.problems.data import Data
 
@@ -106,49 +105,3 @@ class BlockProblem(Problem):
         twin = super().to(dtype)
         twin._blocks = tuple(block.to(dtype) for block in self._blocks)
         return twin
-
-
-class SobolevRegression(BlockProblem):
-    """Least squares on values and derivatives of a function: the squared error in a Sobolev norm."""
-
-    # The loss is the mean over samples and outputs of (f - y)^2 + sum_m scale^(2m) sum_d (d^m f / dd^m - target)^2,
-    # with orders m and directions d. Values alone say little about the derivatives of a spline between the samples;
-    # with derivatives in the loss, the error of each falls at the rate of the best spline.
-
-    def __init__(
-        self, x: Tensor, y: Tensor, derivatives: Tensor, directions: Tensor | None = None, *, scale: float = 1.0
-    ) -> None:
-        check_number(scale, "scale", positive=True)
-        if x.ndim != 2:
-            raise InputError(f"x must have shape (N, in), got {tuple(x.shape)}")
-        if directions is None:
-            directions = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-        if directions.ndim != 2 or directions.shape[1] != x.shape[1]:
-            raise InputError(f"directions must have shape (D, {x.shape[1]}), got {tuple(directions.shape)}")
-        y = y[:, None] if y.ndim == 1 else y
-        if derivatives.ndim == 3:
-            derivatives = derivatives[..., None]
-        order = derivatives.shape[1] if derivatives.ndim == 4 else 0
-        expected = (len(directions), order, *y.shape)
-        if y.shape[:1] != x.shape[:1] or order == 0 or derivatives.shape != expected:
-            raise InputError(
-                f"y must have shape ({len(x)}, out) and derivatives ({len(directions)}, order, {len(x)}, out), got "
-                f"{tuple(y.shape)} and {tuple(derivatives.shape)}"
-            )
-        if {x.dtype, y.dtype, derivatives.dtype} != {directions.dtype}:
-            raise InputError(f"y, derivatives and directions must have the dtype of x, {x.dtype}")
-        for name, values in (("x", x), ("y", y), ("derivatives", derivatives)):
-            check_finite(values, name)
-        jet = torch.cat([y[None], derivatives.flatten(0, 1)])  # in the order of `ops.jet`
-        weight = [1.0, *(scale**m for _ in directions for m in range(1, order + 1))]
-
-        def residuals(own: Tensor, part: Data) -> Tensor:
-            given = part.y.unflatten(1, (len(weight), -1)).transpose(0, 1)
-            scaled = (own - given) * own.new_tensor(weight)[:, None, None] / given.shape[2] ** 0.5
-            return scaled.transpose(0, 1).flatten(1)
-
-        data = Data(x, jet.transpose(0, 1).flatten(1))
-        block = ResidualBlock(
-            "values and derivatives", data, residuals, 1.0, directions, order, role=BlockRole.OBSERVATION
-        )
-        super().__init__([block])

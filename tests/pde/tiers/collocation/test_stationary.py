@@ -1,5 +1,6 @@
 """Stationary problems on structured grids: known solutions to the last digits, layers, narrow sources, what fits."""
 
+import itertools
 import math
 import threading
 from pathlib import Path
@@ -32,6 +33,7 @@ from edgewise.pde.algebra import system as system_module
 from edgewise.pde.spaces.networks import TensorNetwork
 from edgewise.pde.spaces.statement import recognised
 from edgewise.pde.storage import load_solution, save_solution
+from edgewise.pde.tiers.collocation.stationary import stationary_stages
 from edgewise_experiments.problems.named_equations import named_equation
 
 PI = math.pi
@@ -200,6 +202,20 @@ def test_a_nonlinear_boundary_value_problem_is_that_of_scipy():
     )
     ours = solution(torch.from_numpy(grid)[:, None])[:, 0].numpy()
     np.testing.assert_allclose(ours, known.sol(grid)[0], atol=1e-9)
+
+
+def test_newtons_method_ends_on_no_other_branch_in_a_corner():
+    def bowl(x, y):
+        return torch.exp((x**2 + y**2) / 2)
+
+    def monge_ampere(u, x, y):
+        return u.xx * u.yy - u.xy**2 - (1 + x**2 + y**2) * torch.exp(x**2 + y**2)
+
+    problem = PDE(monge_ampere, Box(x=(0, 1), y=(0, 1)), [Dirichlet(bowl)], solution=bowl)
+    stages = list(itertools.islice(stationary_stages(recognised(problem.form)), 2))
+    x = problem.domain.interior(500, "sobol", seed=1)
+    for stage, allowed in zip(stages, (1e-11, 1e-13), strict=True):
+        torch.testing.assert_close(stage.network(x)[:, 0], bowl(*x.T), rtol=0, atol=allowed)
 
 
 @pytest.mark.slow

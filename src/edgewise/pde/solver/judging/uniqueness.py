@@ -21,7 +21,7 @@ from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.pde.domains.domain import Box, Domain
 from edgewise.pde.domains.mesh import Mesh, even_lines
 from edgewise.pde.problem.collocation import Collocation, points_with
-from edgewise.pde.problem.evaluation import slopes_at
+from edgewise.pde.problem.linearisation import linearise, smooth_jet
 from edgewise.pde.problem.strong_form import StrongForm
 from edgewise.pde.spaces.networks import TensorNetwork
 from edgewise.settings import ABOVE_ZERO
@@ -382,10 +382,14 @@ def coefficient_jump(form: StrongForm) -> tuple[int, float] | None:
 
 
 def leading_coefficients(form: StrongForm, x: Tensor, axis: int) -> Tensor:
-    """Slopes of the residuals by each field's highest derivatives by an axis, from the second order on: (N, k)."""
+    """Jacobian of the residuals by each field's highest derivatives by an axis, from the second order on: (N, k)."""
     term = form.equation_term
     axes = range(form.domain.dimension)
-    orders = {name: term.requirements.order(name, axes) for name in form.fields}
-    slopes = slopes_at(term.residuals, form.fields, form.domain, x, form.coefficients)
-    leading = [slope for (_, name, index), slope in slopes.items() if sum(index) == orders[name] >= 2 and index[axis]]
+    orders = [term.requirements.order(name, axes) for name in form.fields]
+    jacobian = linearise(form, term, x, None, smooth_jet(form, term, x))[1]
+    leading = [
+        term.requirements.sizes[number] * part
+        for (number, field, index), part in jacobian.items()
+        if sum(index) == orders[field] >= 2 and index[axis]
+    ]
     return torch.stack([x.new_zeros(len(x)), *leading], 1)

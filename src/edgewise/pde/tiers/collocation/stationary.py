@@ -84,6 +84,7 @@ DEFECT_STEPS = 30
 DEFECT_FALL = 0.7
 WORTH_CORRECTING = 0.1
 BEYOND_FOLD = Doubt(NO_SOLUTION, is_alone=True)
+COARSER_START = 0.5  # intervals of the grid on which the smoothest function is tried, relative to the first
 FINER_ON_PATH = 1.5  # the second grid on which a fold is sought, relative to the first
 STALLS = 3  # stages without a smaller residual after which refinement ends
 
@@ -105,7 +106,7 @@ def stationary_stages(
 
     Newton's method begins at zero, or where the equation is not defined there at the mean of the functions on which it
     was tried, or at given coefficients on given axes; and where that fails on the first grid at the smoothest function
-    with the conditions.
+    with the conditions, on a grid of half as many intervals and then on this one.
     """
     axes, coef = (first_axes(statement), None) if begin is None else begin
     dimension = len(axes)
@@ -126,8 +127,19 @@ def stationary_stages(
             start = carried(coef, before, axes)
         found = newton(statement, axes, start, is_stabilised)
         is_first = found is None and axes is before and not statement.form.is_linear
-        if is_first and (smooth := smooth_start(statement, axes, start)) is not None:
-            found = newton(statement, axes, smooth)
+        if is_first:
+            # Nested iteration: the equations of many splines have solutions that are none of the equation, as those of
+            # Monge and Ampere, which turn to another branch within the last interval, and those of few hardly any.
+            coarser = statement.axes(
+                [refined(axis.breakpoints, 1.0 if axis.periodic else COARSER_START) for axis in axes], degrees
+            )
+            for grid in (coarser, axes):
+                smooth = smooth_start(statement, grid, carried(start, axes, grid))
+                if smooth is not None:
+                    found = newton(statement, grid, smooth)
+                if found is not None:
+                    axes = list(grid)
+                    break
         if is_first and found is None:
             finer = statement.axes([refined(axis.breakpoints, FINER_ON_PATH) for axis in axes], degrees)
             end = sought_along_path(statement, axes, finer, start)

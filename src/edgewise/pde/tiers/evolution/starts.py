@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from edgewise.pde.problem.evaluation import slopes_at
-from edgewise.pde.problem.fields import Index
-from edgewise.pde.problem.strong_form import probes
+from edgewise.pde.problem.linearisation import linearise, smooth_jet, zero_jet
+from edgewise.pde.problem.strong_form import ResidualTerm, probes
 from edgewise.pde.spaces.axis import SplineAxis, dense
-from edgewise.pde.spaces.blocks import RowBlock
+from edgewise.pde.spaces.blocks import normal_of
 from edgewise.pde.spaces.statement import Statement
 from edgewise.settings import ABOVE_ZERO
 
@@ -98,27 +98,26 @@ class RoughStart:
             rough.shortest = min(rough.shortest, (rough.high - rough.low) * shortest)
         return rough if rough.places else None
 
-    def _conditions(self) -> Iterator[tuple[int, RowBlock, set[tuple[int, Index]]]]:
-        """Conditions at the moment at the walls: 0 or 1 for the end, rows, and derivatives that they take."""
+    def _conditions(self) -> Iterator[tuple[int, ResidualTerm, Tensor, Tensor | None]]:
+        """Conditions at the moment at the walls: 0 or 1 for the end, term, point and normal, (1, 2) each."""
         form = self.statement.form
         for number, axis, end in self.statement.faces():
             if axis != self.space:
                 continue
             term = form.condition_terms[number]
-            points = [form.domain.bounds[k, [end]].numpy() if k == axis else np.array([self.moment]) for k in range(2)]
-            block = RowBlock(form, term, tuple(range(len(term.requirements.sizes))), (), points, (axis, end))
-            yield end, block, set(term.requirements.keys)
+            x = torch.full((1, 2), self.moment, dtype=torch.float64)
+            x[:, axis] = form.domain.bounds[axis, end]
+            yield end, term, x, normal_of((axis, end), x)
 
     def walls(self) -> np.ndarray:
         """Given values of the fields at both ends at the moment, (2, fields); nan where there are none."""
         values = np.full((2, len(self.statement.form.fields)), np.nan)
-        for end, block, indices in self._conditions():
-            jet = {key: torch.zeros(1, dtype=torch.float64) for key in indices}
-            residuals, slopes = block.evaluate_jet(jet, with_slopes=True)
-            for row in block.numbers:
-                own = [(slot, index) for other, slot, index in slopes if other == row]
-                if len(own) == 1 and not any(own[0][1]):
-                    values[end, own[0][0]] = -residuals[row].item() / slopes[row, *own[0]].item()
+        for end, term, x, normal in self._conditions():
+            residuals, jacobian = linearise(self.statement.form, term, x, normal, zero_jet(term, x))
+            for row, residual in enumerate(residuals):
+                by = [(field, index) for number, field, index in jacobian if number == row]
+                if len(by) == 1 and not any(by[0][1]):
+                    values[end, by[0][0]] = -residual.item() / jacobian[row, *by[0]].item()
         return values
 
     def kinks(self) -> np.ndarray:
@@ -126,16 +125,16 @@ class RoughStart:
         found = np.zeros(2)
         length = self.high - self.low
         first = tuple(int(k == self.space) for k in range(2))
-        for end, block, indices in self._conditions():
+        for end, term, x, normal in self._conditions():
             place = (self.low, self.high)[end]
             step = (1 - 2 * end) * STENCIL_STEP * length
             near = self.at([place + step * STENCIL])[0]
             known = {(0, 0): near[0], first: STENCIL_WEIGHTS @ near / step}
-            if not all(index in known for _, index in indices):
+            if not all(index in known for _, index in term.requirements.keys):
                 continue
-            jet = {(slot, index): torch.tensor([known[index][slot]]) for slot, index in indices}
-            residuals, slopes = block.evaluate_jet(jet, with_slopes=True)
-            for (row, _, index), slope in slopes.items():
+            jet = {(field, index): torch.tensor([known[index][field]]) for field, index in term.requirements.keys}
+            residuals, jacobian = linearise(self.statement.form, term, x, normal, jet)
+            for (row, _, index), slope in jacobian.items():
                 if index == first and slope.item():
                     found[end] = max(found[end], abs(residuals[row].item() / slope.item()) * length)
         return found
@@ -211,11 +210,11 @@ def _smooths(statement: Statement) -> bool:
     if form.has_delays or (statement.field_orders != np.array([1 if k == time else 2 for k in range(2)])).any():
         return False
     x = probes(form.domain)[0]
-    slopes = slopes_at(form.equation_term.residuals, form.fields, form.domain, x, {})
+    jacobian = linearise(form, form.equation_term, x, None, smooth_jet(form, form.equation_term, x))[1]
     rate, second = (tuple(order * int((k == time) == (order == 1)) for k in range(2)) for order in (1, 2))
-    pairs = [(number, name) for number, name, index in slopes if index == rate]
+    pairs = [(number, field) for number, field, index in jacobian if index == rate]
     return len(pairs) == len(form.fields) and all(
-        (number, name, second) in slopes
-        and bool((slopes[number, name, rate] * slopes[number, name, second] <= 0).all())
-        for number, name in pairs
+        (number, field, second) in jacobian
+        and bool((jacobian[number, field, rate] * jacobian[number, field, second] <= 0).all())
+        for number, field in pairs
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import product
 
 import numpy as np
@@ -10,8 +9,8 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.pde.problem.fields import Index
+from edgewise.pde.problem.linearisation import linearise, zero_jet
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
-from edgewise.pde.spaces.blocks import RowBlock
 from edgewise.pde.tiers.galerkin.cut_grid import SEAM_WEIGHT, CutGrid
 from edgewise.settings import ABOVE_ZERO
 
@@ -41,8 +40,6 @@ class CutGalerkin:
         The problem: one field, an equation of second order.
     grid : CutGrid
         Splines and points.
-    unknowns : mapping
-        Values of unknown coefficients by name.
 
     Attributes
     ----------
@@ -62,9 +59,8 @@ class CutGalerkin:
        36, 1971, 9.
     """
 
-    def __init__(self, form: StrongForm, grid: CutGrid, unknowns: Mapping[str, float]):
+    def __init__(self, form: StrongForm, grid: CutGrid):
         self._form = form
-        self._unknowns = unknowns
         dimension = len(grid.axes)
         most = max((part.term for part in grid.parts), key=lambda term: len(term.requirements.sizes))
         if len(most.requirements.sizes) > 1:
@@ -72,7 +68,7 @@ class CutGalerkin:
         none = (0,) * dimension
         units = [tuple(int(k == axis) for k in range(dimension)) for axis in range(dimension)]
         inside = grid.parts[0]
-        known, factors = self.linearised(form, form.equation_term, inside.x, None, unknowns)
+        known, factors = linearised_at_zero(form, form.equation_term, inside.x, None)
         pure = sum(factors.get(tuple(2 * k for k in unit), np.zeros(len(inside.x))).sum() for unit in units)
         self.sign = sign = -float(np.sign(pure))
         weight = {none: sign * inside.weights**2}
@@ -90,7 +86,7 @@ class CutGalerkin:
             share = part.weights**2
             flux = self.flux(part.x, normal)
             across = sum(each * normal[:, k] for k, each in enumerate(flux))
-            known, own = self.linearised(form, part.term, part.x, part.normal, unknowns)
+            known, own = linearised_at_zero(form, part.term, part.x, part.normal)
             order = max((sum(index) for index in own), default=0)
             if order == 0:
                 value = own.get(none, np.zeros(len(share)))
@@ -124,24 +120,17 @@ class CutGalerkin:
         units = np.eye(dimension, dtype=int)
         term = self._form.equation_term
         flux = [np.zeros(len(x)) for _ in units]
-        leading = self.linearised(self._form, term, x, None, self._unknowns)[1]
+        leading = linearised_at_zero(self._form, term, x, None)[1]
         for first, second in product(range(dimension), repeat=2):
             slope = leading.get(tuple((units[first] + units[second]).tolist()))
             if slope is not None:
                 flux[second] = flux[second] - self.sign * normal[:, first] * slope * (1.0 if first == second else 0.5)
         return flux
 
-    @staticmethod
-    def linearised(
-        form: StrongForm,
-        term: ResidualTerm,
-        x: torch.Tensor,
-        normal: torch.Tensor | None,
-        unknowns: Mapping[str, float],
-    ) -> tuple[np.ndarray, dict[Index, np.ndarray]]:
-        """Residuals (m,) without fields at points (m, d), and slopes (m,) by derivatives of the field."""
-        block = RowBlock(form, term, (0,), [], [np.zeros(len(x))], unknowns=unknowns)
-        block.x = x
-        block.normal = normal
-        values, slopes = block.evaluate_jet({key: torch.zeros_like(x[:, 0]) for key in term.requirements.keys}, True)
-        return values[0], {index: slope for (_, _, index), slope in slopes.items()}
+
+def linearised_at_zero(
+    form: StrongForm, term: ResidualTerm, x: torch.Tensor, normal: torch.Tensor | None
+) -> tuple[np.ndarray, dict[Index, np.ndarray]]:
+    """The residual (m,) of one field that is zero at points x (m, d), and its Jacobian (m,) by each derivative."""
+    values, jacobian = linearise(form, term, x, normal, zero_jet(term, x), (0,))
+    return values[0].numpy(), {index: part.numpy() for (_, _, index), part in jacobian.items()}

@@ -20,7 +20,7 @@ from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.interfaces import Interface
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.tiers.collocation.stationary import network_of
-from edgewise.pde.tiers.galerkin.cut_galerkin import CutGalerkin, grid_penalty
+from edgewise.pde.tiers.galerkin.cut_galerkin import CutGalerkin, grid_penalty, linearised_at_zero
 from edgewise.pde.tiers.galerkin.cut_grid import CutGrid
 from edgewise.pde.tiers.level import Level
 from edgewise.settings import ABOVE_ZERO
@@ -118,7 +118,7 @@ def _finer(
 def _solved(problem: Collocation, grids: Sequence[CutGrid], interfaces: Sequence[Interface]) -> list[np.ndarray] | None:
     """Coefficients (active,) of the solution on each part; None where there is no single one."""
     try:
-        systems = [CutGalerkin(problem.form, grid, {}) for grid in grids]
+        systems = [CutGalerkin(problem.form, grid) for grid in grids]
     except InputError:
         return None
     ends = np.cumsum([0, *(len(grid.active) for grid in grids)])
@@ -198,7 +198,7 @@ def _loss(
     values = list[np.ndarray]()
     for part, (grid, solution) in enumerate(zip(grids, solutions, strict=True)):
         own = x[number == part]
-        residual, factors = CutGalerkin.linearised(form, form.equation_term, own, None, {})
+        residual, factors = linearised_at_zero(form, form.equation_term, own, None)
         waves = np.zeros(len(own))
         lengths = grid.widths(own)
         for index, factor in factors.items():

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from edgewise.pde.problem.fields import Index
+from edgewise.pde.problem.linearisation import linearise, residuals_at, zero_jet
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis, dense
-from edgewise.pde.spaces.blocks import RowBlock
+from edgewise.pde.spaces.blocks import normal_of
 from edgewise.pde.spaces.statement import Statement
 from edgewise.pde.tiers.tensor_train.functions import Function
 from edgewise.pde.tiers.tensor_train.lines import Line
@@ -63,17 +63,19 @@ class Pointwise:
             rows = slice(start, start + POINTS_AT_ONCE)
             points = torch.from_numpy(np.ascontiguousarray(x[rows]))
             self.spend(POINT_WORK * points.numel())
-            block = RowBlock(self.form, self.term, (self.number,), [], [np.zeros(len(points))], self.face)
-            block.x = points
-            leaves: dict[tuple[int, Index], Tensor] = {
-                (0, index): torch.zeros(len(points), dtype=torch.float64)
-                if jet is None
-                else torch.from_numpy(np.ascontiguousarray(jet[index][rows]))
-                for index in self.indices
-            }
-            values, slopes = block.evaluate_jet(leaves, with_slopes)
-            parts.append(values[0])
-            all_slopes.append({index: slope for (_, _, index), slope in slopes.items()})
+            if jet is None:
+                leaves = zero_jet(self.term, points)
+            else:
+                leaves = {
+                    (0, index): torch.from_numpy(np.ascontiguousarray(jet[index][rows])) for index in self.indices
+                }
+            place = (self.form, self.term, points, normal_of(self.face, points), leaves, (self.number,))
+            if with_slopes:
+                values, jacobian = linearise(*place)
+            else:
+                values, jacobian = residuals_at(*place), {}
+            parts.append(values[0].numpy())
+            all_slopes.append({index: slope.numpy() for (_, _, index), slope in jacobian.items()})
         found = {index for each in all_slopes for index in each}
         joined = {
             index: np.concatenate([s.get(index, np.zeros_like(p)) for s, p in zip(all_slopes, parts, strict=True)])

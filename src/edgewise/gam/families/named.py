@@ -1,0 +1,40 @@
+"""The families by the names of losses: the registry that estimators and searches read."""
+
+from __future__ import annotations
+
+from edgewise.errors import InputError
+from edgewise.gam.families.base import Family
+from edgewise.gam.families.categorical import Multinomial
+from edgewise.gam.families.exponential import Bernoulli, Gamma, Gaussian, LogNormal, NegativeBinomial, Poisson, Tweedie
+from edgewise.gam.families.robust import Huber, Quantile
+
+FAMILIES: dict[str, type[Family]] = {
+    family.name: family for family in (Gaussian, LogNormal, Huber, Poisson, NegativeBinomial, Gamma, Tweedie)
+}
+"""Losses of a numeric target by name; "quantile:0.9" is that of a quantile, "absolute" that of the median."""
+
+
+def family_of(loss: str) -> Family:
+    """Return the family of a numeric target that a loss names; InputError if there is none.
+
+    A loss is a key of `FAMILIES`, "absolute" or "quantile:SHARE".
+    """
+    if loss == "absolute":
+        return Quantile(0.5)
+    name, _, share = loss.partition(":")
+    if name == "quantile":
+        try:
+            return Quantile(float(share or "0.5"))
+        except ValueError:
+            pass
+    if loss not in FAMILIES:
+        names = ", ".join(sorted({*FAMILIES, "absolute"}))
+        raise InputError(f"loss must be one of {names} or 'quantile:SHARE' with a share in (0, 1), got {loss!r}")
+    return FAMILIES[loss]()
+
+
+def family_of_classes(count: int) -> Family:
+    """Return the family of so many classes."""
+    if count == 2:
+        return Bernoulli()
+    return Multinomial(count)
