@@ -35,6 +35,11 @@ class Metric(NamedTuple):
     evaluate: Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray | None]]
     is_share: bool = False  # shown in per cent
 
+    def score(self, observed: np.ndarray, predicted: np.ndarray) -> Score:
+        """Return the metric of rows with the standard error that their choice gives it, by the delta method."""
+        value, influence = self.evaluate(observed, predicted)
+        return Score(self.name, value, _standard_error(influence), self.higher_is_better)
+
 
 def r_squared(squared_error: Any, variance: Any) -> Any:
     """Return the share of the variance of a target that is explained; 1 or 0, met or not, of a constant target."""
@@ -124,9 +129,7 @@ MEASURED = {"regression": ("r2", "rmse", "mae"), "classification": ("accuracy", 
 
 def score(metric: str, observed: np.ndarray, predicted: np.ndarray) -> Score:
     """Return a metric of rows with the standard error that their choice gives it, by the delta method."""
-    name, higher_is_better, evaluate, _ = METRICS[metric]
-    value, influence = evaluate(observed, predicted)
-    return Score(name, value, _standard_error(influence), higher_is_better)
+    return METRICS[metric].score(observed, predicted)
 
 
 def paired_error(metric: str, observed: np.ndarray, one: np.ndarray, other: np.ndarray) -> float:

@@ -11,29 +11,24 @@ from numbers import Real
 from typing import Any, Self, TypeGuard
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor
 from torch.utils.data import DataLoader
 
 from edgewise.checks import KnownKeywords, is_integer
 from edgewise.errors import InputError
 from edgewise.estimator.columns.constraints import Bounds, column_constraints, given_knowledge, knowledge_sentence
-from edgewise.estimator.columns.reading import Rows
+from edgewise.estimator.columns.reading import ArrayFunction
 from edgewise.estimator.display import EstimatorDisplay
-from edgewise.gam import AdditiveSummary
+from edgewise.estimator.explaining import FARTHEST_INPUT
 from edgewise.model_selection.automatic import AutoResult, auto_fit, network_error_bars, output_limits, problem_of
 from edgewise.model_selection.fixed_shape import InterruptedTraining, shape_of, train_shape
-from edgewise.model_selection.search.candidates import Fitted, Samples
+from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.inference import term_tests
 from edgewise.model_selection.search.jobs import count_of_jobs
 from edgewise.model_selection.search.policy import EFFORTS, SearchSettings
 from edgewise.model_selection.search.records import SearchReport
-from edgewise.nn.model import KAN
-from edgewise.nn.prediction import predict_in_batches
-from edgewise.nn.trace import Trace
 from edgewise.outcomes import ProgressCallback, check_on_interrupt, reported
 from edgewise.tables.scaling import AffineScaling
 from edgewise.tables.table import InBatches
@@ -52,7 +47,6 @@ ONE_THREAD_NUMBERS = 10**7
 # Rows up to which copies of rows are told apart one by one, five times as many as a search takes; tables of counts may
 # have many more.
 MOST_TOLD_APART = 100_000
-FARTHEST_INPUT = 1e100  # of scaled inputs: squares stay finite
 
 
 @contextmanager
@@ -70,15 +64,11 @@ def unchanged_on_failure(estimator: object) -> Iterator[None]:
 class KANEstimator(EstimatorDisplay, KnownKeywords):
     """Base class of `KANRegressor` and `KANClassifier`, where the parameters and attributes are described."""
 
-    model_: KAN
     report_: FitReport
     search_: SearchReport
     input_scaling_: AffineScaling
-    input_limits_: np.ndarray
-    _output_limits: np.ndarray | None = None
     _progress: ProgressCallback | None = None  # of the command line, which draws a line of its own
     n_iter_: int
-    inference_: AdditiveSummary | None
 
     def __init__(
         self,
@@ -121,6 +111,15 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
     def __getstate__(self) -> dict[str, Any]:
         """Return the state to pickle, without the function that draws the line of the command line."""
         return {**super().__getstate__(), "_progress": None}
+
+    @property
+    def _record(self) -> tuple[SearchReport, FitReport] | None:
+        """The records of the search and of the last training."""
+        return self.search_, self.report_
+
+    def _network_targets(self) -> ArrayFunction:
+        """Return the function from targets to those of the network, for a table in batches."""
+        raise NotImplementedError
 
     # Training
 
@@ -202,7 +201,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
 
     def _can_continue(self, X: np.ndarray, outputs: int) -> bool:
         """Return whether a warm start has a network of the right shape to continue from."""
-        if not (self.warm_start and hasattr(self, "model_") and self._has_same_inputs):
+        if not (self.warm_start and self.__sklearn_is_fitted__() and self._has_same_inputs):
             return False
         width = self.model_.config.width
         return width[0] == X.shape[1] and width[-1] == outputs
@@ -280,62 +279,11 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         self.input_limits_ = clip if result.limits is None else result.limits
         self._output_limits = result.output_limits
         self.n_iter_ = max(result.report.steps, 1)
-        if result.fitted is None:
-            self.inference_ = None
-        else:
-            self.inference_ = self._term_tests(result.fitted, samples)
+        self.inference_ = None
+        if result.fitted is not None:
+            names = self.encoder_.feature_names
+            self.inference_ = term_tests(result.fitted, samples, names, self.input_scaling_.scale)
         return result
-
-    def _term_tests(self, fitted: Fitted, samples: Samples) -> AdditiveSummary | None:
-        """Return the tests of the terms of an additive model, in units."""
-        scaling = getattr(self, "target_scaling_", None)
-        if scaling is None:
-            target = (0.0, 1.0)
-        else:
-            target = (float(scaling.shift[0]), float(scaling.scale[0]))
-        return term_tests(fitted, samples, self.encoder_.feature_names, self.input_scaling_.scale, target)
-
-    # From rows to outputs of the network
-
-    @property
-    def parameter_count_(self) -> int:
-        """Number of trainable parameters of the network."""
-        check_is_fitted(self)
-        return sum(p.numel() for p in self.model_.parameters() if p.requires_grad)
-
-    def trace(self, X: Rows) -> Trace:
-        """Return the inputs and outputs of every edge.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (N, d)
-            Rows in the units of the training data; the edges receive scaled inputs, one for each of
-            `encoder_.feature_names`.
-
-        Returns
-        -------
-        Trace
-        """
-        scaled = self._to_network(self._inputs(X))
-        with torch.no_grad():
-            return self.model_.trace(scaled)
-
-    def _to_network(self, X: np.ndarray, clipped: bool = True) -> Tensor:
-        """Scale inputs that the encoder made, (N, p), to those of the network, which are clipped to its limits."""
-        limits = self.input_limits_.T if clipped else (-FARTHEST_INPUT, FARTHEST_INPUT)
-        with np.errstate(over="ignore"):  # values that overflow are clipped
-            return torch.from_numpy(np.clip(self.input_scaling_.transform(X), *limits))
-
-    def _network_output(self, X: np.ndarray) -> np.ndarray:
-        """Return the outputs of the network, (N, out), for inputs that the encoder made, (N, p)."""
-        outputs = predict_in_batches(self.model_, self._to_network(X)).numpy()
-        if self._output_limits is None:
-            return outputs
-        return np.clip(outputs, *self._output_limits.T)
-
-    def _outputs(self, X: np.ndarray) -> np.ndarray:
-        """Predict numbers or probabilities, (N, outputs), for inputs that the encoder made, (N, p)."""
-        raise NotImplementedError
 
     # Export
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from inspect import Parameter, signature
 from numbers import Number
 from typing import TYPE_CHECKING, Any, Self
@@ -20,7 +21,8 @@ from edgewise.checks import check_number, is_number
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows
 from edgewise.estimator.columns.constraints import INEQUALITIES, Bounds, checked_bounds
-from edgewise.estimator.columns.reading import Rows
+from edgewise.estimator.columns.reading import ArrayFunction, Rows
+from edgewise.estimator.task import Classes
 from edgewise.gam.families.named import family_of_classes
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.policy import SearchSettings
@@ -222,8 +224,15 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         samples = Samples(self._scale_inputs(rows, weight, warm), codes, weight, blocks=blocks)
         settings = replace(settings, outputs=len(kept), family=family_of_classes(len(kept)))
         self._train(samples, self._with_knowledge(settings, self._network_bounds()), warm)
-        if hasattr(self, "equations_"):  # they belong to an earlier fit
-            del self.equations_
+        self.__dict__.pop("equations_", None)  # they belong to an earlier fit
+
+    @property
+    def _task(self) -> Classes:
+        """What is predicted: classes with probabilities."""
+        return Classes(self.target_names_, self.classes_)
+
+    def _network_targets(self) -> ArrayFunction:
+        return partial(class_places, self.classes_)
 
     def _network_bounds(self) -> Bounds | None:
         """Return the bounds as log odds of the second class. Raises InputError."""
@@ -429,6 +438,11 @@ class KANClassifier(ClassifierMixin, KANEstimator):
 
     def _outputs(self, X: np.ndarray) -> np.ndarray:
         return torch.softmax(torch.from_numpy(self._network_output(X)), 1).numpy()
+
+
+def class_places(classes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the place of each label among the classes in ascending order."""
+    return np.searchsorted(classes, labels)
 
 
 # scikit-learn and people read the parameters from the signature: those of the base class and one more.

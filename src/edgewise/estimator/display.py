@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,22 +15,25 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from edgewise.errors import InputError
+from edgewise.estimator.columns.reading import Rows
 from edgewise.estimator.explaining import RowExplainer
 from edgewise.interpret.attribution.effects import mean_contributions, partial_dependence
 from edgewise.interpret.attribution.explanations import constant_sentence
 from edgewise.metrics import METRICS, Score
-from edgewise.presentation import column_texts, html_table, number_text, percent_text, r2_text, text_table
+from edgewise.presentation import column_texts, counted, html_table, number_text, percent_text, r2_text, text_table
 
 if TYPE_CHECKING:
+    from edgewise.formulas.front import Front
     from edgewise.gam import AdditiveSummary
+    from edgewise.model_selection.search.records import SearchReport
     from edgewise.plot.network.views import NetworkColumn, NetworkView, PredictionView
     from edgewise.plot.style import Figure
     from edgewise.plot.themes import Theme
     from edgewise.report import Report
+    from edgewise.train.loop.reports import FitReport
 
 SUMMARY_INPUTS = 30  # inputs in a summary, those that move the prediction most
 SUMMARY_TERMS = 40  # terms whose tests a summary shows, those with the smallest p-values
-CLASS_CURVES = 6  # classes up to which each has a curve; beyond, numeric classes are shown by their expected value
 BAND_WIDTH = 2.0  # half width of bands in standard deviations: about 95 % for normal errors
 TESTS_TEXT = "Tests of the terms; p-values are approximate, those of pairs too small, because the same rows chose them."
 BACKGROUND_TEXT = (
@@ -83,7 +85,34 @@ class ModelSummary:
 class EstimatorDisplay(RowExplainer):
     """Part of the estimators that draws, summarises and reports; rows are those of `background_` if none are given."""
 
+    inference_: AdditiveSummary | None
+    random_state: Any
     _absent: ClassVar[Mapping[str, str]] = {}  # methods of other estimators, with what to use instead
+
+    @property
+    def _record(self) -> tuple[SearchReport, FitReport] | None:
+        """The records of the search and of the last training; None for an estimator that keeps none."""
+        raise NotImplementedError
+
+    def predict(self, X: Rows) -> Any:
+        """Predict what the estimator is for."""
+        raise NotImplementedError
+
+    def _scored(self, X: Rows, y: Any) -> Score:
+        """Return the score of predictions of rows that were not used in training, with its standard error."""
+        observed = np.asarray(y)
+        predicted = self.predict(X)
+        if observed.shape != predicted.shape:
+            raise InputError(f"y must have the shape of the predictions, {predicted.shape}, got {observed.shape}")
+        return self._task.score(observed, predicted)
+
+    def _fronts(self) -> dict[str, Front]:
+        """Return the formulas of each target by its name; none where they are of something else, or were not asked."""
+        return {}
+
+    def _covered(self, X: Rows, y: np.ndarray, level: float) -> float | None:
+        """Return the share of rows within their intervals of a level; None for an estimator without such intervals."""
+        return None
 
     def __getattr__(self, name: str) -> Any:
         """Answer a misspelt name, or one that another kind of estimator has, with the name that was meant."""
@@ -179,7 +208,7 @@ class EstimatorDisplay(RowExplainer):
 
     def _shown_tests(self) -> tuple[AdditiveSummary | None, str]:
         """Return the tests of the terms with the smallest p-values, and a sentence about those left out."""
-        tests = getattr(self, "inference_", None)
+        tests = self.inference_
         if tests is None or len(tests.terms) <= SUMMARY_TERMS:
             return tests, ""
         order = np.argsort([term.p_value for term in tests.terms], kind="stable")[:SUMMARY_TERMS]
@@ -189,9 +218,10 @@ class EstimatorDisplay(RowExplainer):
     def _short_table(self, X: ArrayLike | None = None) -> ModelSummary:
         """Return the summary without tests, as a notebook shows it below a fit."""
         view = self._prediction_view(X)
+        task = self._task
         sizes = mean_contributions(view.function, view.X)
-        message = getattr(self, "error_bars_message_", "")
-        constant = constant_sentence(self._predicted(view.X), self._answer_names())
+        message = task.bars_message
+        constant = constant_sentence(self._predicted(view.X), task.answers)
         if constant:
             return ModelSummary(self._title(), tuple(self._facts()), (), (constant, *([message] if message else [])))
         texts = column_texts(sizes.tolist())
@@ -214,21 +244,8 @@ class EstimatorDisplay(RowExplainer):
             notes = []
         notes += [BACKGROUND_TEXT] if X is None else []
         notes += [message] if message else []
-        title = f"effect on {self._effect_target(view)}"
+        title = f"effect on {task.effect_on(view.target)}"
         return ModelSummary(self._title(), tuple(self._facts()), tuple(terms), tuple(notes), effect=title)
-
-    def _effect_target(self, view: PredictionView) -> str:
-        """Name the quantity that an effect changes: the target, or for two classes the probability of the second."""
-        if hasattr(self, "classes_"):
-            return f"the {view.target}"
-        return view.target if hasattr(self, "target_scaling_") else "the log hazard"
-
-    def _answer_names(self) -> Sequence[str]:
-        """Return a name for each column of `_predicted`: the classes, or the targets."""
-        names = self._output_names(None)
-        if names is None:
-            return [self._target_name()]
-        return list(names)
 
     def report(
         self,
@@ -313,55 +330,61 @@ class EstimatorDisplay(RowExplainer):
         """Return what figures of the network need: a trace of rows X, names, units and error bars. Shapes: X (N, d)."""
         from edgewise.plot.network.views import NetworkView
 
-        me: Any = self
         codes = self._rows(X)
+        task = self._task
         inputs = self.encoder_.inputs_of(codes)
-        if self.encoder_.is_plain:
-            columns = None
-        else:
-            columns = self._network_columns(codes)
         with torch.no_grad():
-            trace = me.model_.trace(me._to_network(inputs))
-        bars, target = getattr(self, "error_bars_", None), getattr(self, "target_scaling_", None)
-        std = group_std = None
-        if bars is not None:
+            trace = self.model_.trace(self._to_network(inputs))
+        # Uncertainty of the edges of the first layer, and of sums of those of one column.
+        std = None
+        group_std = None
+        if task.bars is not None:
+            bars = task.bars
             first = trace.inputs[0]
 
             def std(points: np.ndarray) -> np.ndarray:
-                return bars.edge_std(me.model_, 0, torch.as_tensor(points, dtype=first.dtype), first).numpy()
+                return bars.edge_std(self.model_, 0, torch.as_tensor(points, dtype=first.dtype), first).numpy()
 
             def group_std(points: np.ndarray, group: Sequence[int]) -> np.ndarray:
                 at = torch.as_tensor(points, dtype=first.dtype)
-                return bars.edge_std(me.model_, 0, at, first, [group])[:, 0].numpy()
+                return bars.edge_std(self.model_, 0, at, first, [group])[:, 0].numpy()
 
-        scaling = (me.input_scaling_.shift.tolist(), me.input_scaling_.scale.tolist())
+        # Columns that give several inputs are shown as one.
+        columns = None
+        column_importance = None
+        if not self.encoder_.is_plain:
+            columns = self._network_columns(codes)
+            if len(codes) > 1:
+                column_importance = mean_contributions(self._predicted, codes)
+        importance = None
+        if len(inputs) > 1:
+            importance = mean_contributions(self._outputs, inputs)
         return NetworkView(
-            me.model_,
+            self.model_,
             trace,
             self._network_names(None),
-            self._output_names(None),
-            scaling,
-            None if target is None else target.scale.tolist(),
-            output_kind="" if target is not None else "the logit of each class",
+            task.outputs,
+            (self.input_scaling_.shift.tolist(), self.input_scaling_.scale.tolist()),
+            None if task.scaling is None else task.scaling.scale.tolist(),
+            output_kind=task.output_kind,
             std=std,
             group_std=group_std,
-            importance=mean_contributions(self._outputs, inputs) if len(inputs) > 1 else None,
+            importance=importance,
             columns=columns,
-            column_importance=None if columns is None or len(codes) < 2 else mean_contributions(self._predicted, codes),
+            column_importance=column_importance,
         )
 
     def _network_columns(self, codes: np.ndarray) -> tuple[NetworkColumn, ...]:
         """Return the columns of the table with the inputs of the network that they give."""
         from edgewise.plot.network.views import NetworkColumn
 
-        me: Any = self
         encoder = self.encoder_
 
         def encoded(column: int, inputs: list[int]) -> Callable[[np.ndarray], np.ndarray]:
             def encode(values: np.ndarray) -> np.ndarray:
                 rows = np.repeat(codes[:1], len(values), 0)
                 rows[:, column] = values
-                network = me._to_network(encoder.inputs_of(rows))
+                network = self._to_network(encoder.inputs_of(rows))
                 return network[:, inputs].double().numpy()
 
             return encode
@@ -377,40 +400,20 @@ class EstimatorDisplay(RowExplainer):
 
         Shapes: X (N, d).
         """
-        # Shown is the prediction; for two classes the probability of the second one, for more the probability of each,
-        # and for more than six numeric classes their expected value.
         from edgewise.plot.network.views import PredictionView
 
-        limits = (0.0, 1.0) if hasattr(self, "classes_") else None
-        if getattr(self, "link_", "identity") == "log":
-            limits = (0.0, math.inf)
-        function = self._predicted
-        outputs = self._output_names(None)
-        target = self._target_name()
-        if hasattr(self, "classes_"):
-            classes = self.classes_
-            if len(classes) == 2:
-                target = f"probability of {classes[1]}"
-                outputs = [str(classes[1])]
-                function = lambda codes: self._predicted(codes)[:, 1:]  # noqa: E731
-            elif len(classes) > CLASS_CURVES and np.asarray(classes).dtype.kind in "iuf":
-                values = np.asarray(classes, dtype=np.float64)
-                target, outputs, limits = f"expected {target}", [target], None
-                function = lambda codes: (self._predicted(codes) @ values)[:, None]  # noqa: E731
-            else:
-                target = "probability"
-        elif outputs is not None and len(outputs) > 1:
-            target = "prediction"
+        codes = self._rows(X)
+        shown = self._task.shown(self._predicted)
         return PredictionView(
-            function,
-            self._rows(X),
+            shown.function,
+            codes,
             list(self._input_names(None)),
-            outputs,
-            target,
+            shown.outputs,
+            shown.target,
             self.encoder_.inputs,
             self._band if self._has_bands() else None,
             BAND_TEXT,
-            limits=limits,
+            limits=shown.limits,
             counts=self.level_counts_ if X is None else (),
         )
 
@@ -421,56 +424,42 @@ class EstimatorDisplay(RowExplainer):
 
     def _has_bands(self) -> bool:
         """Return whether the uncertainty of each input's own curve is known: in additive models with error bars."""
-        me: Any = self
-        known = getattr(self, "error_bars_", None) is not None and getattr(self, "link_", "identity") == "identity"
-        return known and len(me.model_.layers) == 1
+        task = self._task
+        return task.bars is not None and task.exponent is None and len(self.model_.layers) == 1
 
     def _band(self, column: int, points: np.ndarray) -> np.ndarray:
         """Return the half width of the band of a column, (p, outputs)."""
-        me: Any = self
+        task = self._task
+        assert task.bars is not None and task.scaling is not None
         codes = np.repeat(self.background_[:1], len(points), 0)
         codes[:, column] = points
-        to_network = lambda rows: me._to_network(self.encoder_.inputs_of(rows))  # noqa: E731
-        group = [self.encoder_.groups[column]]
-        std = me.error_bars_.edge_std(me.model_, 0, to_network(codes), to_network(self.background_), group)
-        return BAND_WIDTH * std[:, 0].numpy() * me.target_scaling_.scale
+        at = self._to_network(self.encoder_.inputs_of(codes))
+        background = self._to_network(self.encoder_.inputs_of(self.background_))
+        std = task.bars.edge_std(self.model_, 0, at, background, [self.encoder_.groups[column]])
+        return BAND_WIDTH * std[:, 0].numpy() * task.scaling.scale
 
     # What a notebook shows
 
-    def _target_name(self) -> str:
-        names: Sequence[str] = getattr(self, "target_names_", ()) or ()
-        return str(names[0]) if len(names) == 1 else "y"
-
     def _title(self) -> str:
         """Return the class, the target and the number of inputs in words."""
-        count = len(self.encoder_.columns)
-        what = self._target_name()
-        if hasattr(self, "classes_"):
-            what = f"{len(self.classes_)} classes" + (f" of {what}" if what != "y" else "")
-        return f"{type(self).__name__} of {what} from {count} input{'' if count == 1 else 's'}"
+        return f"{type(self).__name__} of {self._task.words} from {counted(len(self.encoder_.columns), 'input')}"
 
     def _shape_text(self) -> str:
         """Return the kind of model in words: linear, additive, or the network with its numbers of nodes."""
-        me: Any = self
-        width = list(me.model_.config.width)
-        chosen = getattr(getattr(self, "search_", None), "chosen", "")
-        shape = "additive" if len(width) == 2 else f"network {width}"
-        if chosen.startswith("linear"):
-            shape = chosen
-        elif chosen.startswith("additive"):
-            if len(width) == 2:
-                shape = chosen
-            else:
-                shape = f"{chosen}, as a network {width}"
-        return shape
+        width = list(self.model_.config.width)
+        is_additive = len(width) == 2
+        chosen = "" if self._record is None else self._record[0].chosen
+        if chosen.startswith("additive") and not is_additive:
+            return f"{chosen}, as a network {width}"
+        if chosen.startswith(("linear", "additive")):
+            return chosen
+        return "additive" if is_additive else f"network {width}"
 
     def _facts(self) -> list[tuple[str, str]]:
         """Return names and texts of the facts of a summary."""
-        me: Any = self
-        facts = [("shape", self._shape_text()), ("parameters", f"{me.parameter_count_:,}")]
-        tests = getattr(self, "inference_", None)
-        if tests is not None:
-            freedom = sum(term.edf for term in tests.terms)
+        facts = [("shape", self._shape_text()), ("parameters", f"{self.parameter_count_:,}")]
+        if self.inference_ is not None:
+            freedom = sum(term.edf for term in self.inference_.terms)
             facts.append(("effective degrees of freedom", number_text(freedom, 3)))
         return [*facts, *self._held_out_score()]
 
@@ -487,20 +476,13 @@ class EstimatorDisplay(RowExplainer):
 
     def _held_out(self) -> Score | None:
         """Return the held-out score of the model that the search chose; None where no row was held out."""
-        search: Any = getattr(self, "search_", None)
-        chosen = None if search is None else search.chosen_trial
-        if chosen is None or not np.isfinite(chosen.loss):
+        trial = None if self._record is None else self._record[0].chosen_trial
+        if trial is None or not np.isfinite(trial.loss):
             return None
-        loss = chosen.loss
-        error = chosen.error
-        if hasattr(self, "classes_"):
-            return Score("log loss", loss, error, higher_is_better=False)
-        if getattr(self, "loss", "squared") != "squared":
-            return Score("loss", loss, error, higher_is_better=False)
-        return Score("R²", 1 - loss, error)  # the loss of scaled targets is a share of their variance
+        return self._task.held_out(trial.loss, trial.error)
 
     def _repr_html_(self) -> str:
-        if not hasattr(self, "model_"):
+        if not self.__sklearn_is_fitted__():
             return html_table([type(self).__name__, ""], self._settings(), text_columns=(0, 1), notes=["Not fitted."])
         settings = html_table(["parameter", "value"], self._settings(), text_columns=(0, 1))
         fold = f"<details><summary>Parameters</summary>{settings}</details>"

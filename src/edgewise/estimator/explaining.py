@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.estimator.columns.reading import RowReader, Rows
+from edgewise.estimator.task import Task
 from edgewise.interpret.attribution.effects import PATHS
 from edgewise.interpret.attribution.explanations import (
     GlobalExplanation,
@@ -16,12 +19,62 @@ from edgewise.interpret.attribution.explanations import (
     explain_global,
     explain_local,
 )
+from edgewise.nn.model import KAN
+from edgewise.nn.prediction import predict_in_batches
+from edgewise.nn.trace import Trace
+
+FARTHEST_INPUT = 1e100  # of scaled inputs: squares stay finite
 
 
 class RowExplainer(RowReader):
-    """Part of the estimators that explains predictions by the columns of the table."""
+    """Part of the estimators that evaluates the network and explains predictions by the columns of the table."""
 
-    classes_: np.ndarray
+    model_: KAN
+    input_limits_: np.ndarray
+    _output_limits: np.ndarray | None = None
+
+    @property
+    def _task(self) -> Task:
+        """What a fitted estimator predicts."""
+        raise NotImplementedError
+
+    # From rows to outputs of the network
+
+    @property
+    def parameter_count_(self) -> int:
+        """Number of trainable parameters of the network."""
+        check_is_fitted(self)
+        return sum(p.numel() for p in self.model_.parameters() if p.requires_grad)
+
+    def trace(self, X: Rows) -> Trace:
+        """Return the inputs and outputs of every edge.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (N, d)
+            Rows in the units of the training data; the edges receive scaled inputs, one for each of
+            `encoder_.feature_names`.
+
+        Returns
+        -------
+        Trace
+        """
+        scaled = self._to_network(self._inputs(X))
+        with torch.no_grad():
+            return self.model_.trace(scaled)
+
+    def _to_network(self, X: np.ndarray, clipped: bool = True) -> Tensor:
+        """Scale inputs that the encoder made, (N, p), to those of the network, which are clipped to its limits."""
+        limits = self.input_limits_.T if clipped else (-FARTHEST_INPUT, FARTHEST_INPUT)
+        with np.errstate(over="ignore"):  # values that overflow are clipped
+            return torch.from_numpy(np.clip(self.input_scaling_.transform(X), *limits))
+
+    def _network_output(self, X: np.ndarray) -> np.ndarray:
+        """Return the outputs of the network, (N, out), for inputs that the encoder made, (N, p)."""
+        outputs = predict_in_batches(self.model_, self._to_network(X)).numpy()
+        if self._output_limits is None:
+            return outputs
+        return np.clip(outputs, *self._output_limits.T)
 
     def _outputs(self, X: np.ndarray) -> np.ndarray:
         """Predict numbers or probabilities, (N, outputs), for inputs that the encoder made, (N, p)."""
@@ -162,8 +215,7 @@ class RowExplainer(RowReader):
         return self.encoder_.formula_names
 
     def _output_names(self, outputs: Sequence[str] | None) -> Sequence[str] | None:
-        if outputs is None and hasattr(self, "classes_"):
-            return list(map(str, self.classes_))
-        if outputs is not None:
-            return outputs
-        return getattr(self, "target_names_", ()) or None
+        """Return the names of the predictions of a row: those given, or those of the fit."""
+        if outputs is None:
+            return self._task.outputs
+        return outputs

@@ -77,22 +77,21 @@ def write_program(
     ending = Path(path).suffix.lower()
     if ending not in WRITERS:
         raise InputError(f"path must end in {', '.join(WRITERS)}, got {os.fspath(path)!r}")
-    classes = getattr(estimator, "classes_", None)
-    target = getattr(estimator, "target_scaling_", None)
+    task = estimator._task
     units = Units(
         estimator.input_scaling_.shift,
         estimator.input_scaling_.scale,
         estimator.input_limits_,
-        None if target is None else target.shift,
-        None if target is None else target.scale,
-        probabilities=classes is not None,
-        exponent=getattr(estimator, "_exponent", None),
+        None if task.scaling is None else task.scaling.shift,
+        None if task.scaling is None else task.scaling.scale,
+        probabilities=len(task.classes) > 0,
+        exponent=task.exponent,
         out_limits=estimator._output_limits,
     )
     labels: dict[str, Any] = {}
     if ending in (".py", ".c"):
-        if outputs is None and classes is not None:
-            outputs = [f"probability of {label}" for label in classes]
+        if outputs is None and len(task.classes):
+            outputs = [f"probability of {label}" for label in task.classes]
         labels = {"names": estimator._network_names(names), "outputs": outputs}
     if estimator.encoder_.is_plain or ending not in (".py", ".c"):
         WRITERS[ending](estimator.model_, path, units=units, **labels)

@@ -20,7 +20,7 @@ from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows, standardisation
 from edgewise.estimator.columns.constraints import Bounds, checked_bounds
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
-from edgewise.estimator.columns.targets import check_finite
+from edgewise.estimator.task import Numbers, check_finite
 from edgewise.gam.families.named import family_of
 from edgewise.metrics import mean_r_squared
 from edgewise.model_selection.search.candidates import Samples
@@ -276,8 +276,19 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             unit = np.log(scale)
             self.link_, self.target_scaling_ = "log", AffineScaling(unit, np.ones(1))
             self._exponent = (result.range[0] + float(unit[0]), result.range[1] + float(unit[0]))
-        if hasattr(self, "equations_"):  # they belong to an earlier fit
-            del self.equations_
+        self.__dict__.pop("equations_", None)  # they belong to an earlier fit
+
+    @property
+    def _task(self) -> Numbers:
+        """What is predicted: numbers in their units."""
+        return Numbers(
+            self.target_names_,
+            scaling=self.target_scaling_,
+            exponent=self._exponent,
+            bars=self.error_bars_,
+            bars_message=self.error_bars_message_,
+            family=family_of(self.loss),
+        )
 
     def _network_bounds(self, family: Family) -> Bounds | None:
         """Return the bounds on the scale of the network's output. Raises InputError."""
@@ -322,7 +333,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         if not return_std:
             return self._like_y(y)
         with np.errstate(over="ignore"):
-            std = self._deviation(codes) * (y if self.link_ == "log" else self.target_scaling_.scale)
+            std = self._deviation(codes) * (self.target_scaling_.scale if self._exponent is None else y)
         return self._like_y(y), self._like_y(std)
 
     def score(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
@@ -490,6 +501,23 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         target = self._predicted(self._codes(X)) if y is None else y
         self.equations_ = fronts_of_outputs(self, rows, target, self._network_names(names), time_limit, options)
         return self
+
+    def _covered(self, X: Rows, y: np.ndarray, level: float) -> float | None:
+        bars = self.error_bars_
+        if y.ndim > 1 or bars is None or float(bars.levels[-1].min()) < level:
+            return None
+        low, high = self.predict_interval(X, level)
+        return float(((low <= y) & (y <= high)).mean())
+
+    def _network_targets(self) -> ArrayFunction:
+        return self.target_scaling_.transform
+
+    def _fronts(self) -> dict[str, Front]:
+        fronts = vars(self).get("equations_", {})
+        if isinstance(fronts, dict):
+            names = self._task.outputs or [f"y{k + 1}" for k in range(len(fronts))]
+            return {str(names[k]): front for k, front in fronts.items()}
+        return {self._task.target: fronts}
 
     def _outputs(self, X: np.ndarray) -> np.ndarray:
         return self._in_units(self._network_output(X))

@@ -7,7 +7,7 @@ import platform
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike
 
 from edgewise.errors import InputError
 from edgewise.estimator.display import TESTS_TEXT
-from edgewise.formulas.front import Front
 from edgewise.interpret.attribution.explanations import (
     MENTIONED_SHARE,
     NOTABLE_SHARE,
@@ -25,7 +24,7 @@ from edgewise.interpret.attribution.explanations import (
     are_two_classes,
     explain_global,
 )
-from edgewise.metrics import Score, score
+from edgewise.metrics import METRICS, Score
 from edgewise.plot import (
     confusion,
     edge_curves,
@@ -38,12 +37,13 @@ from edgewise.plot import (
     training_history,
 )
 from edgewise.plot.network.views import PredictionView
-from edgewise.presentation import number_text, number_texts, percent_text
+from edgewise.presentation import counted, number_text, number_texts, percent_text
 from edgewise.report import Report
 from edgewise.report.content import ClassResult, ModelResult, ReportContent, ReportFigure, TestTable, formula_rows
 
 if TYPE_CHECKING:
     from edgewise.estimator.display import EstimatorDisplay
+    from edgewise.estimator.task import Task
     from edgewise.tables.columns import CategoryInput, NumberInput
 
 SHOWN_INPUTS = 20  # inputs in the table of a report
@@ -74,6 +74,26 @@ WITHOUT_ROWS = {
 ALIKE = 0.9  # correlation from which on two inputs are called nearly the same
 
 
+@dataclass(frozen=True, eq=False)
+class JudgedRows:
+    """Rows that were not used in training: their targets, and how well the model predicts them."""
+
+    score: Score
+    observed: np.ndarray  # (N,) or (N, outputs), the targets
+    predicted: np.ndarray  # in the same form
+    classes: Sequence[Any] = ()  # labels of the classes that may occur, for such targets
+    covered: float | None = None  # share of the rows within their 90 % intervals; None for a model without intervals
+
+    @classmethod
+    def of(cls, model: EstimatorDisplay, X: Any, y: Any) -> JudgedRows:
+        """Judge rows; InputError where there are not as many targets as rows."""
+        score = model._scored(X, y)
+        observed = np.asarray(y)
+        predicted = np.asarray(model.predict(X))
+        covered = model._covered(X, observed, INTERVAL_LEVEL)
+        return cls(score, observed, predicted, list(model._task.classes), covered)
+
+
 def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | None, title: str | None) -> Report:
     """Make the report of a fitted estimator; X and y are rows that were not used in training, with their targets.
 
@@ -81,95 +101,102 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
     """
     if (X is None) != (y is None):
         raise InputError("X and y must be given together, got only one of them")
-    me: Any = model
     codes = model._rows(X)
-    if hasattr(model, "classes_"):
-        classes = [str(label) for label in me.classes_]
-    else:
-        classes = []
-    config = me.model_.config
-    target = model._target_name()
+    judged = None if y is None else JudgedRows.of(model, X, y)
     explanation = explained(model, codes)
-    if classes:
-        predicted = f"{len(classes)} classes" + (f" of {target}" if target != "y" else "")
-    else:
-        predicted = target
-    count = len(me.encoder_.columns)
-    training: dict[str, object] = {
-        "shape": str(list(config.width)),
-        "knot intervals per edge": ", ".join(map(str, sorted(set(config.grid_size)))),
-        "degree of the splines": config.degree,
-        "parameters": me.parameter_count_,
-    }
-    if hasattr(model, "search_"):
-        training["choice of the model"] = list(me.search_.sentences)
-    if hasattr(model, "report_"):
-        training["end of the training"] = me.report_.message
-    if message := getattr(model, "error_bars_message_", ""):
-        training["error bars"] = message
-    split = {"training": me.training_rows_}
-    if y is not None:
-        split["test"] = len(codes)
-    scored: dict[str, Any] = {
-        "models": [] if y is None else [_scored(model, X, y)],
-        "score_name": "accuracy" if classes else "R²" if hasattr(model, "target_scaling_") else "concordance",
-        "score_percent": bool(classes),
-    }
-    if X is None:
-        cautions = []
-    else:
-        cautions = alike_sentences(codes, me.encoder_.inputs)
-    if y is None and (held_out := model._held_out()) is not None:
-        scored = held_out_parts(model, held_out)
-        cautions.append(HELD_OUT_TEXT)
-    elif y is None:
-        cautions.append("No test rows were given, so how well the model predicts is not known here.")
-    compared: list[ReportFigure] = []
-    if y is not None and scored["score_name"] != "concordance":  # of survival times predictions are risks
-        if len(getattr(me, "target_names_", ()) or ()) > 1:
-            names = list(me.target_names_)
-        else:
-            names = None
-        compared = compared_figures(list(me.classes_) if classes else [], np.asarray(y), me.predict(X), names)
-    seed = me.random_state if isinstance(me.random_state, int) else None
-    content = ReportContent(
-        title or model._title(),
-        summary=[
-            f"A Kolmogorov-Arnold network ({model._shape_text()}) learned to predict {predicted} from {count} "
-            f"input{'' if count == 1 else 's'}."
-        ],
-        errors=[] if y is None or not hasattr(model, "target_scaling_") else _error_sentences(model, X, y),
-        classes=[] if y is None or not classes else class_results(me.classes_, np.asarray(y), me.predict(X)),
-        figures=[
-            *compared,
-            *explanation_figures(model, codes, explanation),
-            *(ReportFigure("formulas", formula_front(f, target=n, max_formulas=0)) for n, f in _fronts(model).items()),
-            *network_figures(model, X),
-        ],
-        data={"target": target, "inputs": count},
-        split=split,
-        notes=list(me.encoder_.notes),
-        training=training,
-        versions=package_versions(),
-        seed=seed,
-        cautions=cautions,
-        **scored,
+    fronts = model._fronts().items()
+    formulas = [ReportFigure("formulas", formula_front(front, target=name, max_formulas=0)) for name, front in fronts]
+    figures = with_formulas(model_figures(model, X, codes, judged, explanation), formulas)
+    return Report(page_content(model, codes, judged, explanation, figures=figures, title=title or model._title()))
+
+
+def page_content(
+    model: EstimatorDisplay,
+    codes: np.ndarray,
+    judged: JudgedRows | None,
+    explanation: GlobalExplanation | None,
+    **given: Any,
+) -> ReportContent:
+    """Return the content of the page about a fit, with rows as codes of the encoder.
+
+    Parts of `ReportContent` that are given, by name, take the place of those that the estimator knows.
+    """
+    task = model._task
+    metric = METRICS[task.metric]
+    parts: dict[str, Any] = {
+        "summary": [fit_sentence(model)],
+        "score_name": metric.name,
+        "score_percent": metric.is_share,
+        "data": {"target": task.target, "inputs": len(model.encoder_.columns)},
+        "split": {"training": model.training_rows_},
+        "notes": list(model.encoder_.notes),
+        "training": training_facts(model),
+        "versions": package_versions(),
+        "seed": model.random_state if isinstance(model.random_state, int) else None,
+        "cautions": [] if codes is model.background_ else alike_sentences(codes, model.encoder_.inputs),
         **explanation_parts(explanation),
         **inference_parts(model),
         **_formula_parts(model),
-    )
-    return Report(content)
-
-
-def held_out_parts(model: EstimatorDisplay, held_out: Score) -> dict[str, Any]:
-    """Return the parts of a report with the score on held-out rows of the search, in place of one on test rows."""
-    me: Any = model
-    return {
-        "models": [ModelResult(type(model).__name__, held_out.value, me.parameter_count_, error=held_out.error)],
-        "score_name": held_out.name,
-        "score_rows": "held-out rows",
-        "higher_is_better": held_out.higher_is_better,
     }
+    name = type(model).__name__
+    if judged is not None:
+        score = judged.score
+        parts["models"] = [ModelResult(name, score.value, model.parameter_count_, error=score.error)]
+        parts["errors"] = _error_sentences(task, judged)
+        parts["classes"] = class_results(judged.classes, judged.observed, judged.predicted)
+        parts["split"]["test"] = len(codes)
+    elif (held_out := model._held_out()) is not None:
+        parts["models"] = [ModelResult(name, held_out.value, model.parameter_count_, error=held_out.error)]
+        parts["score_name"] = held_out.name
+        parts["score_percent"] = False
+        parts["score_rows"] = "held-out rows"
+        parts["higher_is_better"] = held_out.higher_is_better
+        parts["cautions"].append(HELD_OUT_TEXT)
+    else:
+        parts["cautions"].append("No test rows were given, so how well the model predicts is not known here.")
+    return ReportContent(**(parts | given))
+
+
+def fit_sentence(model: EstimatorDisplay, rows: str = "") -> str:
+    """Return the sentence that opens the page: the kind of model, what it predicts, and on which rows it was fitted."""
+    network = f"A Kolmogorov-Arnold network ({model._shape_text()})"
+    inputs = counted(len(model.encoder_.columns), "input")
+    return f"{network} learned to predict {model._task.words} from {inputs}{rows}."
+
+
+def training_facts(model: EstimatorDisplay) -> dict[str, object]:
+    """Return the facts about the network, the search and the training."""
+    config = model.model_.config
+    facts: dict[str, object] = {
+        "shape": str(list(config.width)),
+        "knot intervals per edge": ", ".join(map(str, sorted(set(config.grid_size)))),
+        "degree of the splines": config.degree,
+        "parameters": model.parameter_count_,
+    }
+    if model._record is not None:
+        search, report = model._record
+        facts["choice of the model"] = list(search.sentences)
+        facts["candidates tried"] = len(search.trials)
+        facts["end of the training"] = report.message
+    if message := model._task.bars_message:
+        facts["error bars"] = message
+    return facts
+
+
+def model_figures(
+    model: EstimatorDisplay, X: Any, codes: np.ndarray, judged: JudgedRows | None, explanation: GlobalExplanation | None
+) -> list[ReportFigure]:
+    """Draw all figures of a page but those of formulas; `codes` are those of the rows X, or of the background."""
+    compared = []
+    if judged is not None and model._task.predicts_targets:
+        compared = compared_figures(judged, model._task)
+    return [*compared, *explanation_figures(model, codes, explanation), *network_figures(model, X)]
+
+
+def with_formulas(figures: Sequence[ReportFigure], formulas: Sequence[ReportFigure]) -> list[ReportFigure]:
+    """Return the figures with those of formulas before the network."""
+    place = next((number for number, figure in enumerate(figures) if figure.kind == "network"), len(figures))
+    return [*figures[:place], *formulas, *figures[place:]]
 
 
 def explained(model: EstimatorDisplay, codes: np.ndarray) -> GlobalExplanation | None:
@@ -177,10 +204,9 @@ def explained(model: EstimatorDisplay, codes: np.ndarray) -> GlobalExplanation |
     known = np.where(np.isnan(codes), 0.0, codes)
     if len(codes) < 2 or not np.ptp(known, axis=0).any():
         return None
-    me: Any = model
-    outputs = model._output_names(None)
-    if outputs is None and me.model_.config.width[-1] == 1:
-        outputs = [model._target_name()]
+    outputs = model._task.outputs
+    if outputs is None and model.model_.config.width[-1] == 1:
+        outputs = model._task.answers
     with np.errstate(invalid="ignore", over="ignore"):
         made = explain_global(
             model._predicted, codes, names=model._input_names(None), outputs=outputs, kinds=model.encoder_.inputs
@@ -315,46 +341,28 @@ class _Viewed:
 
 def network_figures(model: EstimatorDisplay, X: Any = None) -> list[ReportFigure]:
     """Draw the network, the functions of its first layer, and its training."""
-    me: Any = model
     figures = [ReportFigure("network", network_diagram(model, X)), ReportFigure("edges", edge_curves(model, X))]
-    history = me.report_.history if hasattr(model, "report_") else ()
-    if sum(math.isfinite(record.loss) for record in history) >= FEWEST_STEPS:
-        if hasattr(model, "classes_"):
-            loss = "cross-entropy"
-        else:
-            loss = "mean squared error (scaled)"
-        figures.append(ReportFigure("history", training_history(me.report_, loss_name=loss)))
+    if model._record is None:
+        return figures
+    report = model._record[1]
+    if sum(math.isfinite(record.loss) for record in report.history) >= FEWEST_STEPS:
+        figures.append(ReportFigure("history", training_history(report, loss_name=model._task.training_loss)))
     return figures
 
 
-def compared_figures(
-    classes: Sequence[Any], observed: np.ndarray, predicted: np.ndarray, names: list[str] | None = None
-) -> list[ReportFigure]:
+def compared_figures(judged: JudgedRows, task: Task) -> list[ReportFigure]:
     """Draw predictions against observations; nothing for very many classes."""
-    if not len(classes):
-        return [ReportFigure("parity", parity(observed.astype(np.float64), predicted, names=names))]
-    if len(classes) > TABLE_CLASSES:
+    if not len(judged.classes):
+        names = list(task.names) if len(task.names) > 1 else None
+        return [ReportFigure("parity", parity(judged.observed.astype(np.float64), judged.predicted, names=names))]
+    if len(judged.classes) > TABLE_CLASSES:
         return []
-    return [ReportFigure("confusion", confusion(observed, predicted, classes=classes))]
-
-
-def _fronts(model: EstimatorDisplay) -> dict[str, Front]:
-    """Return the formulas of each target by its name, if there are any; those of a classifier are of its log odds."""
-    if hasattr(model, "classes_"):
-        found = None
-    else:
-        found = getattr(model, "equations_", None)
-    if found is None:
-        return {}
-    if isinstance(found, Front):
-        return {model._target_name(): found}
-    names = model._output_names(None) or [f"y{k + 1}" for k in range(len(found))]
-    return {str(names[k]): front for k, front in found.items()}
+    return [ReportFigure("confusion", confusion(judged.observed, judged.predicted, classes=judged.classes))]
 
 
 def _formula_parts(model: EstimatorDisplay) -> dict[str, Any]:
     """Return the parts of a report about the formulas, if there are any."""
-    fronts = _fronts(model)
+    fronts = model._fronts()
     if not fronts:
         return {}
     several = len(fronts) > 1
@@ -367,31 +375,12 @@ def _formula_parts(model: EstimatorDisplay) -> dict[str, Any]:
     return {"formulas": sentences, "formula_rows": rows}
 
 
-def _scored(model: EstimatorDisplay, X: Any, y: Any) -> ModelResult:
-    """Return the score on rows that were not used in training, with its standard error."""
-    me: Any = model
-    if not hasattr(model, "classes_") and not hasattr(model, "target_scaling_"):
-        return ModelResult(type(model).__name__, float(me.score(X, y)), me.parameter_count_)
-    observed = np.asarray(y)
-    prediction = me.predict(X)
-    if observed.shape != prediction.shape:
-        raise InputError(f"y must have the shape of the predictions, {prediction.shape}, got {observed.shape}")
-    reached = score("accuracy" if hasattr(model, "classes_") else "r2", observed, prediction)
-    return ModelResult(type(model).__name__, reached.value, me.parameter_count_, error=reached.error)
-
-
-def _error_sentences(model: EstimatorDisplay, X: Any, y: Any) -> list[str]:
-    """Return sentences on the errors on rows that were not used in training."""
-    me: Any = model
-    observed = np.asarray(y, dtype=np.float64)
-    name = model._target_name()
-    rmse = math.sqrt(float(np.mean((observed - me.predict(X)) ** 2)))
-    bars = getattr(me, "error_bars_", None)
-    covered = None
-    if observed.ndim == 1 and bars is not None and float(bars.levels[-1].min()) >= INTERVAL_LEVEL:
-        low, high = me.predict_interval(X, INTERVAL_LEVEL)
-        covered = float(((low <= observed) & (observed <= high)).mean())
-    return error_sentences(rmse, name if observed.ndim == 1 else "", covered)
+def _error_sentences(task: Task, judged: JudgedRows) -> list[str]:
+    """Return sentences on the errors of numbers; none for other targets."""
+    if task.scaling is None:
+        return []
+    rmse = METRICS["rmse"].score(judged.observed, judged.predicted).value
+    return error_sentences(rmse, task.target if judged.observed.ndim == 1 else "", judged.covered)
 
 
 def error_sentences(rmse: float, target: str, covered: float | None) -> list[str]:

@@ -93,9 +93,9 @@ def save_estimator(
     >>> bool((again.predict(x) == estimator.predict(x)).all()), extra
     (True, {'unit': 'm'})
     """
-    if not isinstance(estimator, KANEstimator) or not hasattr(estimator, "model_"):
+    if not isinstance(estimator, KANEstimator) or not estimator.__sklearn_is_fitted__():
         raise InputError(f"estimator must be a fitted KANRegressor, KANClassifier or KANSurvival, got {estimator!r}")
-    bars = getattr(estimator, "error_bars_", None)
+    bars = estimator._task.bars
     checkpoint.write(
         estimator.model_,
         path,
@@ -144,7 +144,7 @@ def _fields(estimator: KANEstimator) -> dict[str, Any]:
         fields["exponent"] = estimator._exponent
         ends = estimator._output_limits
         fields["output_limits"] = None if ends is None else ends.tolist()
-        if hasattr(estimator, "equations_"):
+        if "equations_" in vars(estimator):
             found = estimator.equations_
             fields["equations"] = (
                 [front_fields(one) for one in found.values()] if isinstance(found, dict) else front_fields(found)

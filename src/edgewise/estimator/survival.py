@@ -17,9 +17,10 @@ from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows
 from edgewise.estimator.columns.constraints import column_constraints, given_knowledge
 from edgewise.estimator.columns.reading import NO_Y, Rows
 from edgewise.estimator.columns.stored import column_fields, knowledge_fields, read_columns, read_knowledge
+from edgewise.estimator.task import Risks
 from edgewise.gam import AdditiveModel, AdditiveSummary, FamilySolver, fit_additive, summarise
 from edgewise.gam.families import Cox
-from edgewise.metrics import score
+from edgewise.metrics import Score
 from edgewise.model_selection.search.cross_validation import folds, mean_and_error
 from edgewise.nn.model import KAN
 from edgewise.tables.scaling import AffineScaling
@@ -204,7 +205,7 @@ class KANSurvival(KANEstimator):
         rich = fit_additive(x, y, weight, **kinds)
         if not rich.pairs:
             return plain
-        gain, seed = np.zeros(len(y)), int(self.random_state)  # type: ignore[arg-type]  # checked in fit
+        gain, seed = np.zeros(len(y)), int(self.random_state)
         for fold in folds(len(y), seed, labels=y[:, 1], blocks=blocks, parts=FOLDS):  # events are spread
             out = fold.train
             held = fold.held
@@ -218,6 +219,16 @@ class KANSurvival(KANEstimator):
             gain[held] = weight[held] * (losses[0] - losses[1])
         mean, error = mean_and_error(gain, np.ones(len(y)), blocks)
         return rich if mean > error else plain
+
+    @property
+    def _task(self) -> Risks:
+        """What is predicted: risk scores."""
+        return Risks(self.target_names_)
+
+    @property
+    def _record(self) -> None:
+        """None: a single comparison decides, of which no record is kept."""
+        return None
 
     def _outputs(self, X: np.ndarray) -> np.ndarray:
         return self._network_output(X)
@@ -292,8 +303,12 @@ class KANSurvival(KANEstimator):
         InputError
             If y is invalid or no two rows are comparable.
         """
+        return self._scored(X, y).value
+
+    def _scored(self, X: Rows, y: Any) -> Score:
+        """Return the concordance, with censored times as they are given."""
         risk = self.predict(X)
-        return score("concordance", _time_and_event(y, len(risk)), risk).value
+        return self._task.score(_time_and_event(y, len(risk)), risk)
 
     # Files
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from edgewise.checks import check_options
 from edgewise.errors import InputError
 
 if TYPE_CHECKING:
@@ -152,35 +151,7 @@ class ReportFigure:
             raise InputError(f"kind must be one of {', '.join(FIGURE_TEXTS)}, got {self.kind!r}")
 
 
-class ReportParts(TypedDict, total=False):
-    """Parts of a `ReportContent` after the models; a part that is left out is empty."""
-
-    score_name: str  # for example "accuracy" or "R²"
-    score_rows: str  # the rows that the scores are from, if they are no test rows
-    score_percent: bool  # whether the score is a share, shown in per cent
-    higher_is_better: bool  # false for an error
-    errors: Sequence[str]  # sentences on the size of errors and on intervals, after those that compare the scores
-    classes: Sequence[ClassResult]  # one entry for each class
-    # names of the strongest inputs and their mean absolute contributions to the prediction, as from
-    # `GlobalExplanation.ranking`
-    inputs: Sequence[tuple[str, float]]
-    tests: TestTable | None  # tests of the terms, for a model that has them
-    findings: Sequence[str]  # sentences about the inputs; the first ones open the page as what was learned
-    class_findings: Mapping[str, Sequence[str]]  # the same for each class
-    cautions: Sequence[str]  # what a reader should distrust, besides what follows from the score and the comparison
-    formulas: Sequence[str]  # the chosen formula, or one line for each of several targets, then sentences about it
-    formula_rows: Sequence[FormulaRow]  # all formulas, for a table
-    figures: Sequence[ReportFigure]  # figures in any order
-    data: Mapping[str, object]  # facts about the data, for example {"rows": 8000}
-    split: Mapping[str, int]  # numbers of rows, for example {"training": 5120, "test": 1600}
-    notes: Sequence[str]  # sentences of the table encoder
-    training: Mapping[str, object]  # facts about the training, for example {"shape": "[17, 5, 14]"}
-    versions: Mapping[str, str]  # versions of the packages
-    command: str  # command that repeats the fit
-    seed: int | None  # its seed
-
-
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True)
 class ReportContent:
     """Everything that `write_report` lays out; texts are plain, never HTML, and empty parts are left out."""
 
@@ -188,41 +159,26 @@ class ReportContent:
     summary: Sequence[str] = ()  # sentences about the fit; the comparison with the baselines is added automatically
     background: Sequence[str] = ()  # paragraphs about the subject, after the summary
     models: Sequence[ModelResult] = ()  # the KAN first, then the baselines, all on the same test rows
-    score_name: str = "score"
-    score_rows: str = "test rows"
-    score_percent: bool = False
-    higher_is_better: bool = True
-    errors: Sequence[str] = ()
-    classes: Sequence[ClassResult] = ()
+    score_name: str = "score"  # for example "accuracy" or "R²"
+    score_rows: str = "test rows"  # the rows that the scores are from, if they are no test rows
+    score_percent: bool = False  # whether the score is a share, shown in per cent
+    higher_is_better: bool = True  # false for an error
+    errors: Sequence[str] = ()  # sentences on the size of errors and on intervals, after those that compare the scores
+    classes: Sequence[ClassResult] = ()  # one entry for each class
+    # names of the strongest inputs and their mean absolute contributions to the prediction, as from
+    # `GlobalExplanation.ranking`
     inputs: Sequence[tuple[str, float]] = ()
-    tests: TestTable | None = None
-    findings: Sequence[str] = ()
-    class_findings: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    cautions: Sequence[str] = ()
-    formulas: Sequence[str] = ()
-    formula_rows: Sequence[FormulaRow] = ()
-    figures: Sequence[ReportFigure] = ()
-    data: Mapping[str, object] = field(default_factory=dict)
-    split: Mapping[str, int] = field(default_factory=dict)
-    notes: Sequence[str] = ()
-    training: Mapping[str, object] = field(default_factory=dict)
-    versions: Mapping[str, str] = field(default_factory=dict)
-    command: str = ""
-    seed: int | None = None
-
-    def __init__(
-        self,
-        title: str,
-        summary: Sequence[str] = (),
-        background: Sequence[str] = (),
-        models: Sequence[ModelResult] = (),
-        **parts: Unpack[ReportParts],
-    ) -> None:
-        check_options(ReportContent, parts, ReportParts)
-        given = {"title": title, "summary": summary, "background": background, "models": models, **parts}
-        for part in fields(self):
-            if part.default_factory is MISSING:
-                default = part.default
-            else:
-                default = part.default_factory()
-            object.__setattr__(self, part.name, given.get(part.name, default))
+    tests: TestTable | None = None  # tests of the terms, for a model that has them
+    findings: Sequence[str] = ()  # sentences about the inputs; the first ones open the page as what was learned
+    class_findings: Mapping[str, Sequence[str]] = field(default_factory=dict)  # the same for each class
+    cautions: Sequence[str] = ()  # what to distrust, besides what follows from the score and the comparison
+    formulas: Sequence[str] = ()  # the chosen formula, or one line for each target, then sentences about it
+    formula_rows: Sequence[FormulaRow] = ()  # all formulas, for a table
+    figures: Sequence[ReportFigure] = ()  # figures in any order
+    data: Mapping[str, object] = field(default_factory=dict)  # facts about the data, for example {"rows": 8000}
+    split: Mapping[str, int] = field(default_factory=dict)  # numbers of rows, as {"training": 5120, "test": 1600}
+    notes: Sequence[str] = ()  # sentences of the table encoder
+    training: Mapping[str, object] = field(default_factory=dict)  # facts about the training, as {"degree": 3}
+    versions: Mapping[str, str] = field(default_factory=dict)  # versions of the packages
+    command: str = ""  # command that repeats the fit
+    seed: int | None = None  # its seed

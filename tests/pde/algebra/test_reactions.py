@@ -12,7 +12,7 @@ from edgewise.pde import PDE, Box, Dirichlet, Initial, Time, laplacian
 from edgewise.pde.algebra import LinearSystem
 from edgewise.pde.algebra.diagonal import FastDiagonalisation
 from edgewise.pde.spaces.statement import recognised
-from edgewise.pde.tiers.evolution.slabs import SlabMarch
+from edgewise.pde.tiers.evolution.collocation import COLLOCATION
 
 RATE, SPREAD = 15.0, 0.01
 
@@ -52,7 +52,7 @@ def test_strong_reactions_take_few_products(monkeypatch):
         return product(self, unknown)
 
     monkeypatch.setattr(LinearSystem, "product", counted)
-    result = SlabMarch(recognised(fronts(1.0).form), 1e-2, lambda *_: True).run()
+    result = COLLOCATION.stepper(recognised(fronts(1.0).form), 1e-2, lambda *_: True).run()
     monkeypatch.undo()
     points, values = sine_series(1.0)
     with torch.no_grad():
@@ -63,12 +63,12 @@ def test_strong_reactions_take_few_products(monkeypatch):
 
 def test_a_long_slab_has_no_false_solution():
     """The linearised reaction grows by exp(5), beyond which the sine of a square has zeros everywhere."""
-    march = SlabMarch(recognised(fronts(60.0).form), 1.0, lambda *_: True)
-    space, state = march._initial()
+    march = COLLOCATION.stepper(recognised(fronts(60.0).form), 1.0, lambda *_: True)
+    state = march.solver.initial()
     for length in (0.05, 0.1, 0.2):
-        coef = march._solved(march._with_time(space, 0.0, length), state, length, None)
-        assert coef is None or np.abs(coef).max() < 3
-    assert march._solved(march._with_time(space, 0.0, 0.02), state, 0.02, None) is not None
+        slab = march.solver.solve(state, 0.0, length, None, None)
+        assert slab is None or np.abs(slab.coef).max() < 3
+    assert march.solver.solve(state, 0.0, 0.02, None, None) is not None
 
 
 @pytest.mark.parametrize("time_first", [False, True])
@@ -81,14 +81,14 @@ def test_the_factor_of_reactions_is_exact_without_other_derivatives(time_first):
         domain,
         [Dirichlet(0.0, on=["x=0", "x=1", "y=0", "y=1"]), Initial(lambda x, y: x * y)],
     )
-    march = SlabMarch(recognised(problem.form), 1.0, lambda *_: True)
-    space_axes, _ = march._initial()
-    axes = march._with_time(space_axes, 0.0, 0.5)
-    blocks = march.statement.blocks(axes)
+    march = COLLOCATION.stepper(recognised(problem.form), 1.0, lambda *_: True)
+    evolution = march.evolution
+    axes = evolution.with_time(march.solver.initial().space, 0.0, 0.5)
+    blocks = evolution.statement.blocks(axes)
     coef = np.zeros((*(axis.count for axis in axes), 1))
     system = LinearSystem(blocks, [block.evaluate(coef)[1] for block in blocks], coef.shape)
     inside = np.concatenate([np.full(block.rows, 0.0 if number else 1.0) for number, block in enumerate(blocks)])
-    solver = FastDiagonalisation.of(march.statement, system)
+    solver = FastDiagonalisation.of(evolution.statement, system)
     assert solver.reactions is not None
     left = inside - system.product(solver(inside))
     assert np.abs(left).max() < 1e-3  # of 1

@@ -38,7 +38,7 @@ from edgewise.pde.spaces.networks import TensorNetwork, WindowNetwork
 from edgewise.pde.spaces.statement import recognised
 from edgewise.pde.tiers import least_squares
 from edgewise.pde.tiers.collocation import stationary
-from edgewise.pde.tiers.evolution import slabs
+from edgewise.pde.tiers.evolution import collocation
 from edgewise.pde.tiers.galerkin import CutGrid, windows
 from edgewise.pde.tiers.level import Level
 from edgewise.pde.tiers.tensor_train import stages
@@ -132,8 +132,8 @@ KINDS = {
 # Where parts of the work begin: of which each takes a good share of a second in large problems.
 BEGINNINGS = (
     (newton, "newton_step"),
-    (slabs, "LinearSystem"),
-    (slabs, "solver_for"),
+    (collocation, "LinearSystem"),
+    (collocation, "solver_for"),
     (windows, "CutGrid"),
     (windows, "WindowFactors"),
     (least_squares, "_rows"),

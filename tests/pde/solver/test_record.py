@@ -20,7 +20,7 @@ from edgewise.pde.solver.record import Record, fall_of_pass
 from edgewise.pde.solver.time_integration import MOST_LOOSE_MARCH, MOST_MARCH, Forecast, _level_of
 from edgewise.pde.solver.training import Patience, Trainer, TrainingOutcome, solve_step_work
 from edgewise.pde.spaces.statement import recognised
-from edgewise.pde.tiers.evolution.slabs import SlabMarch
+from edgewise.pde.tiers.evolution.collocation import COLLOCATION
 from edgewise.pde.tiers.level import Level
 from edgewise.settings import EQUATION_BUDGET_WORK
 from edgewise.train import LevenbergMarquardt
@@ -105,7 +105,7 @@ def test_a_later_pass_ends_where_the_budget_would_not_finish_it():
     def watched(*calls):
         record = Record(TimeElements(), problem, Limits(100 / EQUATION_BUDGET_WORK))
         record.add(level(problem, 1.0, 1.0))
-        forecast = Forecast(record, 1e-9, SlabMarch)
+        forecast = Forecast(record, 1e-9, COLLOCATION)
         return [forecast(share, 1, work) for share, work in calls], forecast.is_out_of_reach, forecast.looser
 
     assert watched((0.1, 6.0), (0.2, 12.0)) == ([True, True], False, None)
@@ -126,7 +126,7 @@ def test_a_pass_that_the_budget_would_not_finish_begins_again_with_a_larger_tole
 
     def watched(tolerance, *calls):
         record = Record(TimeElements(), problem, Limits(100 / EQUATION_BUDGET_WORK))
-        forecast = Forecast(record, tolerance, SlabMarch)
+        forecast = Forecast(record, tolerance, COLLOCATION)
         return [forecast(share, 1, work) for share, work in calls], forecast.looser, record.limits.over
 
     assert watched(1e-9, (0.1, 6.0), (0.3, 12.0)) == ([True, True], None, None)  # fast enough
@@ -146,7 +146,7 @@ def test_a_pass_that_the_time_would_not_finish_begins_again_with_a_larger_tolera
     def watched(*calls):
         clock[0] = 0.0
         record = Record(TimeElements(), problem, Limits(1.0, 100.0))
-        forecast, going = Forecast(record, 1e-9, SlabMarch), []
+        forecast, going = Forecast(record, 1e-9, COLLOCATION), []
         for share, seconds in calls:
             clock[0] = seconds
             going.append(forecast(share, 1, 1e6 * seconds))
@@ -166,8 +166,8 @@ def test_a_pass_is_believed_to_be_better_by_less_where_its_tolerance_is_less_sha
 def test_a_short_beginning_of_a_second_pass_is_no_evidence():
     problem = PDE(lambda u: u.t - u.xx, Interval(0, 1) * Time(0, 0.1), [Initial(1.0), Dirichlet(0.0)])
     statement = recognised(problem.form)
-    first = SlabMarch(statement, 1e-5, lambda *_: True).run()
-    second = SlabMarch(statement, 1e-6, lambda share, *_: share < 1e-6, 1.3).run()
+    first = COLLOCATION.stepper(statement, 1e-5, lambda *_: True).run()
+    second = COLLOCATION.stepper(statement, 1e-6, lambda share, *_: share < 1e-6, 1.3).run()
     record = Record(TimeElements(), problem, Limits())
     record.add(_level_of(first, problem, 1e-5))
     record.add(_level_of(second, problem, 1e-9))
@@ -180,8 +180,8 @@ def test_a_short_beginning_of_a_second_pass_is_no_evidence():
 def test_a_sharper_pass_that_is_cut_early_leaves_the_estimate_of_the_first(share):
     problem = PDE(lambda u: u.tt + torch.sin(u), Time(0, 30), [Initial(2.0, rate=0.0)])
     statement = recognised(problem.form)
-    first = SlabMarch(statement, 1e-7, lambda *_: True).run()
-    second = SlabMarch(statement, 1e-9, lambda done, *_: done < share, 1.3).run()
+    first = COLLOCATION.stepper(statement, 1e-7, lambda *_: True).run()
+    second = COLLOCATION.stepper(statement, 1e-9, lambda done, *_: done < share, 1.3).run()
     record = Record(TimeElements(), problem, Limits())
     record.add(_level_of(first, problem, 1e-7))
     alone = record.evidence().estimate
@@ -199,10 +199,10 @@ def test_a_sharper_pass_that_is_cut_early_leaves_the_estimate_of_the_first(share
 
 def test_a_short_beginning_that_differs_is_an_error():
     problem = PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)])
-    march = SlabMarch(recognised(problem.form), 1e-6, lambda *_: True).run()
+    march = COLLOCATION.stepper(recognised(problem.form), 1e-6, lambda *_: True).run()
     record = Record(TimeElements(), problem, Limits())
     record.add(_level_of(march, problem, 1e-6))
-    other = SlabMarch(
+    other = COLLOCATION.stepper(
         recognised(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.1)]).form), 1e-6, lambda done, *_: done < 0.2
     ).run()
     record.add(_level_of(other, problem, 1e-9))

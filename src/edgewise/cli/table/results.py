@@ -22,23 +22,22 @@ from edgewise.cli.table.training import FitFormulas, TrainedModel
 from edgewise.cli.terminal.console import Screen
 from edgewise.compare.baselines import BaselineResult
 from edgewise.errors import InputError
-from edgewise.estimator import KANRegressor, save_estimator
+from edgewise.estimator import save_estimator
 from edgewise.estimator.reporting import (
-    alike_sentences,
-    class_results,
-    compared_figures,
-    error_sentences,
+    SHOWN_INPUTS,
+    JudgedRows,
     explained,
-    explanation_figures,
-    explanation_parts,
-    inference_parts,
-    network_figures,
+    fit_sentence,
+    model_figures,
     package_versions,
+    page_content,
+    training_facts,
+    with_formulas,
 )
 from edgewise.files import write_bytes
 from edgewise.interpret.attribution.effects import mean_contributions
 from edgewise.interpret.attribution.explanations import GlobalExplanation, constant_sentence
-from edgewise.metrics import MEASURED, METRICS, paired_error
+from edgewise.metrics import MEASURED, METRICS, Score, paired_error
 from edgewise.plot import formula_front
 from edgewise.presentation import counted
 from edgewise.report.content import ModelResult, ReportContent, ReportFigure, formula_rows
@@ -50,7 +49,6 @@ TITLES = {
     "boosting": {"regression": "Gradient boosting, defaults", "classification": "Gradient boosting, defaults"},
 }
 INTERRUPTED = "The training was interrupted; the model is the best one up to then."
-SHOWN_INPUTS = 20  # in the report: metrics.json lists all inputs
 FIGURE_ROWS = 2_000  # training rows for figures and scores: more would not change them visibly
 
 
@@ -84,7 +82,7 @@ class FitResults:
         """Return a sentence about a model that gives all rows the same prediction, else ""."""
         estimator = self.trained.estimator
         with np.errstate(invalid="ignore", over="ignore"):
-            return constant_sentence(estimator._predicted(self.figure_codes()), estimator._answer_names())
+            return constant_sentence(estimator._predicted(self.figure_codes()), estimator._task.answers)
 
     def ranked_inputs(self) -> list[tuple[str, float]]:
         """Return the names of the inputs and by how much each moves a prediction on average, the strongest first."""
@@ -242,75 +240,60 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
     prepared = results.prepared
     trained = results.trained
     estimator = trained.estimator
-    target = prepared.target
-    metric = METRICS[MEASURED[prepared.task][0]]
-    config = estimator.model_.config
-    count = len(prepared.encoder.columns)
+    explanation = None
+    drawn: Sequence[ReportFigure] = ()
     if figures:
         explanation = results.kept("explanation", lambda: explain_rows(results))
-    else:
-        explanation = None
-    if results.formulas is None:
-        listed = None
-    else:
+        drawn = report_figures(results, explanation)
+    # What the command line knows beside the estimator: the table, the other models and the formulas.
+    source = prepared.source.table.source if prepared.large is None else job.data
+    rows = f", on {prepared.training_rows:,} rows of {source}"
+    given: dict[str, Any] = {}
+    if explanation is None:
+        given["inputs"] = results.ranked_inputs()[:SHOWN_INPUTS]
+    if results.formulas is not None:
         listed = results.formulas.formulas
-    if prepared.large is not None:
-        source = job.data
-    else:
-        source = prepared.source.table.source
-    if prepared.labels:
-        predicted = f"{len(prepared.labels)} classes of {target!r}"
-    else:
-        predicted = repr(target)
-    summary = [
-        f"A Kolmogorov-Arnold network ({estimator._shape_text()}) learned to predict {predicted} from {count} "
-        f"input{'s' if count > 1 else ''}, on {prepared.training_rows:,} rows of {source}."
-    ]
-    training: dict[str, object] = {
-        "shape": str(list(config.width)),
-        "knot intervals per edge": ", ".join(map(str, sorted(set(config.grid_size)))),
-        "degree of the splines": config.degree,
-        "parameters": estimator.parameter_count_,
-        "choice of the model": list(estimator.search_.sentences),
-        "candidates tried": len(estimator.search_.trials),
-        "end of the training": estimator.report_.message,
-        "seconds": round(trained.seconds, 1),
-    }
-    errors: list[str] = []
-    if isinstance(estimator, KANRegressor):
-        training["error bars"] = estimator.error_bars_message_
-        errors = error_sentences(trained.metrics["rmse"], target, trained.coverage)
-    return ReportContent(
-        title=f"{target}, predicted from {count} input{'s' if count > 1 else ''}",
-        summary=[*summary, *([INTERRUPTED] if trained.interrupted else [])],
-        # The background of a packaged table is about its own target.
-        background=prepared.source.background if target == prepared.source.target else (),
+        given["formula_rows"] = formula_rows(listed.front, listed.chosen)
+        given["formulas"] = results.formulas.sentences()
+    if prepared.target == prepared.source.target:  # the background of a packaged table is about its own target
+        given["background"] = prepared.source.background
+    count = counted(len(prepared.encoder.columns), "input")
+    return page_content(
+        estimator,
+        results.figure_codes(),
+        judged_rows(results),
+        explanation,
+        title=f"{prepared.target}, predicted from {count}",
+        summary=[fit_sentence(estimator, rows), *([INTERRUPTED] if trained.interrupted else [])],
         models=compared_models(results),
-        score_name=metric.name,
-        score_percent=metric.is_share,
-        errors=errors,
-        classes=class_results(prepared.labels, prepared.y[prepared.test], trained.prediction),
-        **(explanation_parts(explanation) or {"inputs": results.ranked_inputs()[:SHOWN_INPUTS]}),
-        **inference_parts(estimator),
-        formula_rows=() if listed is None else formula_rows(listed.front, listed.chosen),
-        formulas=() if results.formulas is None else results.formulas.sentences(),
-        figures=report_figures(results, explanation) if figures else (),
+        figures=drawn,
         data={
             "table": job.data,
             "rows in the table": prepared.table_rows,
             "columns in the table": len(prepared.source.table.names),
-            "target": target,
-            "inputs": count,
+            "target": prepared.target,
+            "inputs": len(prepared.encoder.columns),
             "split": split_sentence(job, prepared),
         },
         split={"training": prepared.training_rows, "test": len(prepared.test)},
         notes=results.notes,
-        training=training,
-        versions=package_versions(),
-        cautions=alike_sentences(results.figure_codes(), prepared.encoder.inputs),
+        training={**training_facts(estimator), "seconds": round(trained.seconds, 1)},
         command=job.command,
         seed=job.seed,
+        **given,
     )
+
+
+def judged_rows(results: FitResults) -> JudgedRows:
+    """Return the test rows with the predictions of the KAN; its classes are those of the whole table."""
+    prepared = results.prepared
+    trained = results.trained
+    name = METRICS[MEASURED[prepared.task][0]].name
+    classes: list[Any] = []
+    if prepared.labels:
+        classes = list(np.array(prepared.labels, dtype=prepared.y.dtype))
+    score = Score(name, trained.score, trained.error)
+    return JudgedRows(score, prepared.y[prepared.test], trained.prediction, classes, trained.coverage)
 
 
 def explain_rows(results: FitResults) -> GlobalExplanation | None:
@@ -320,28 +303,18 @@ def explain_rows(results: FitResults) -> GlobalExplanation | None:
 
 def report_figures(results: FitResults, explanation: GlobalExplanation | None) -> list[ReportFigure]:
     """Return all figures of the report; those that do not depend on formulas and other models are drawn once."""
-    figures: list[ReportFigure] = list(results.kept("figures", lambda: own_figures(results, explanation)))
-    if results.formulas is not None:
-        formulas = results.formulas.formulas
-        figure = formula_front(formulas.front, chosen=formulas.chosen, target=results.prepared.target, max_formulas=0)
-        place = next(i for i, one in enumerate(figures) if one.kind == "network")
-        figures.insert(place, ReportFigure("formulas", figure))
-    return figures
 
+    def of_model() -> list[ReportFigure]:
+        codes = results.figure_codes()
+        judged = judged_rows(results)
+        return model_figures(results.trained.estimator, results.figure_rows(), codes, judged, explanation)
 
-def own_figures(results: FitResults, explanation: GlobalExplanation | None) -> list[ReportFigure]:
-    """Draw the figures of the KAN alone."""
-    prepared = results.prepared
-    trained = results.trained
-    if prepared.labels:
-        classes = list(np.array(prepared.labels, dtype=prepared.y.dtype))
-    else:
-        classes = []
-    return [
-        *compared_figures(classes, prepared.y[prepared.test], trained.prediction),
-        *explanation_figures(trained.estimator, results.figure_codes(), explanation),
-        *network_figures(trained.estimator, results.figure_rows()),
-    ]
+    figures = results.kept("figures", of_model)
+    if results.formulas is None:
+        return list(figures)
+    listed = results.formulas.formulas
+    front = formula_front(listed.front, chosen=listed.chosen, target=results.prepared.target, max_formulas=0)
+    return with_formulas(figures, [ReportFigure("formulas", front)])
 
 
 # The report of a model that was fitted earlier

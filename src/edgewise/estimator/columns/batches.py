@@ -15,8 +15,10 @@ import numpy as np
 from torch.utils.data import DataLoader
 
 from edgewise.errors import FileError, InputError
-from edgewise.estimator.base import CLIP, FARTHEST_INPUT
-from edgewise.estimator.columns.targets import numeric_targets
+from edgewise.estimator.base import CLIP
+from edgewise.estimator.columns.reading import ArrayFunction
+from edgewise.estimator.explaining import FARTHEST_INPUT
+from edgewise.estimator.task import numeric_targets
 from edgewise.files import Journal, Part
 from edgewise.files.journal import FOLDER
 from edgewise.gam.families import Family
@@ -69,10 +71,9 @@ class SurveyedTable:
                 function,
                 estimator.encoder_,
                 estimator.input_scaling_,
-                getattr(estimator, "target_scaling_", None),
+                estimator._network_targets(),
                 CLIP if settings.is_fixed else FARTHEST_INPUT,
                 settings.family,
-                getattr(estimator, "classes_", None),
                 factor,
             )
 
@@ -141,11 +142,10 @@ class NetworkRows:
 
     function: Callable[..., Sums]  # function of inputs, targets and weights, see `RowSum`
     encoder: InputEncoder
-    inputs: AffineScaling  # scalings of both; None for the target of classes
-    target: AffineScaling | None
+    inputs: AffineScaling
+    target: ArrayFunction  # from targets to those of the network
     farthest: float  # scaled inputs are clipped here
     family: Family  # for the check of the targets
-    classes: np.ndarray | None  # labels of the classes in order
     factor: float  # weights are multiplied by it
     part: RowPart | None = None  # the rows; all by default
 
@@ -155,11 +155,7 @@ class NetworkRows:
             x = self.encoder.inputs_of(self.encoder.codes(batch.table))
         except InputError as error:
             raise InputError(f"{batch.name}: {error}") from error
-        if self.classes is None:
-            assert self.target is not None
-            y = self.target.transform(_numbers(batch, self.family))
-        else:
-            y = np.searchsorted(self.classes, batch.y)
+        y = self.target(batch.y if self.family.is_classes else _numbers(batch, self.family))
         with np.errstate(over="ignore"):  # values that overflow are clipped
             x = np.clip(self.inputs.transform(x), -self.farthest, self.farthest)
         if batch.weight is None:

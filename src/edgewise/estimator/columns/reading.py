@@ -14,7 +14,7 @@ from sklearn.utils import check_array, check_X_y
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from edgewise.errors import InputError, warn_caller
-from edgewise.estimator.columns.targets import (
+from edgewise.estimator.task import (
     check_finite,
     numeric_targets,
     warn_of_constant,
@@ -142,6 +142,10 @@ class RowReader(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Return whether there is a model."""
+        return "model_" in vars(self)
 
     # Reading the training rows
 

@@ -27,24 +27,22 @@ SMALLEST_UNIT = 1e-140
 LARGEST_UNIT = 1e140
 
 
-def term_tests(
-    fitted: Fitted, samples: Samples, names: Sequence[str], units: np.ndarray, target: tuple[float, float] = (0.0, 1.0)
-) -> AdditiveSummary | None:
+def term_tests(fitted: Fitted, samples: Samples, names: Sequence[str], units: np.ndarray) -> AdditiveSummary | None:
     """Test the terms of a fitted candidate: of an additive model, or of a polynomial of all inputs inside a link.
 
     For a mean of models the tests are those of one model of all rows that has the pairs of all of them; the constant
     and the explained shares are those of the mean. Constraints are not taken into account: the tests ask for evidence
     that the rows give without them.
 
-    Slopes are stated in `units` (n,) of each input of the samples, to which the candidate was fitted, and `samples.y`
-    is (target - shift) / scale with these two. None for a constant, hidden nodes, several targets, a loss that is no
+    Slopes are stated in `units` (n,) of each input of the samples, to which the candidate was fitted, in the
+    unit of the target. None for a constant, hidden nodes, several targets, a loss that is no
     likelihood, a fit to other rows, and a target whose scale is below 1e-140 or whose shift or scale is above 1e140,
     since squares of it are summed.
     """
     family = fitted.family
     model = fitted.model
     if fitted.smooth is not None:
-        return _polynomial_tests(fitted.smooth, samples, names, target[1])
+        return _polynomial_tests(fitted.smooth, samples, names, samples.unit)
     if not fitted.candidate.additive or fitted.nodes is not None or not family.is_likelihood:
         return None
     if not math.isclose(model.design.rows, samples.total) or (samples.y.ndim == 2 and samples.y.shape[1] > 1):
@@ -53,7 +51,8 @@ def term_tests(
         model = _with_own_ridges(model)
     y = samples.response(family)
     if not family.is_classes:
-        shift, scale = target
+        scale = samples.unit
+        shift = samples.offset * scale
         add, times = (math.log(scale), 1.0) if family.log_link else (shift, scale)
         if not (SMALLEST_UNIT <= scale <= LARGEST_UNIT and abs(shift) <= LARGEST_UNIT):
             return None

@@ -12,6 +12,7 @@ from scipy import linalg
 
 from edgewise.outcomes import foreseen, interruptible
 from edgewise.pde.algebra.diagonal import FastDiagonalisation
+from edgewise.pde.algebra.radau import DiagonalRadau
 from edgewise.pde.algebra.system import LinearSystem, Preconditioner, Solver
 from edgewise.pde.spaces.axis import TimeAxis, along, dense
 from edgewise.pde.spaces.blocks import ClosingBlock, ConstantBlock, EquationBlock, RowBlock, Slopes
@@ -109,15 +110,11 @@ class SlabOfFlow(Preconditioner):
         self.inverses = {key: np.linalg.inv(each) for key, each in self.begins.items()}
         rates = dense(line.table(moments, 1)) @ self.inverses[False]
         self.from_begin = rates[:, 0]
-        eigenvalues, vectors = np.linalg.eig(rates[:, 1:])
-        chosen = eigenvalues.imag >= 0  # the others are complex conjugates
-        self.eigenvalues = eigenvalues[chosen]
-        self.to_vectors = np.linalg.inv(vectors)[chosen]
-        self.vectors = vectors[:, chosen] * np.where(self.eigenvalues.imag > 0, 2.0, 1.0)
+        self.radau = DiagonalRadau.of(rates[:, 1:])
         self.levels = [self._level(*each) for each in enumerate(zip(system.blocks, system.slopes, strict=True))]
         self.equation = self.levels[0]
         self._split()
-        shift = float(np.exp(np.log(np.abs(eigenvalues)).mean()))
+        shift = self.radau.middle
         if kept is not None and kept.is_like(self, shift):
             for name in ("shift", "fast", "mass", "bases", "factors", "eigenvectors", "inviscid"):
                 setattr(self, name, getattr(kept, name))
@@ -299,7 +296,7 @@ class SlabOfFlow(Preconditioner):
         moved = moved * self.inviscid
         for axis, (vectors, _) in enumerate(self.eigenvectors):
             moved = along(vectors, moved, axis + 1)
-        values = values.reshape(moved.shape) + (self.eigenvalues - self.shift).reshape(-1, *[1] * len(points)) * moved
+        values = values.reshape(moved.shape) + (self.radau.values - self.shift).reshape(-1, *[1] * len(points)) * moved
         return values
 
     def _with_values(self, values: np.ndarray) -> np.ndarray:
@@ -374,10 +371,10 @@ class SlabOfFlow(Preconditioner):
             for slot, row in self.rows.items():
                 known = self.equation.applied(row, slot, first[..., slot], of_rates=True)
                 parts[0][:, row] -= np.multiply.outer(self.from_begin, known)
-        spectra = [np.tensordot(self.to_vectors, part, 1) if len(part) else part for part in parts]
-        each = [[s[k] if len(s) else s for s in spectra] for k in range(len(self.eigenvalues))]
+        spectra = [np.tensordot(self.radau.to_modes, part, 1) if len(part) else part for part in parts]
+        each = [[s[k] if len(s) else s for s in spectra] for k in range(len(self.radau.values))]
         found = np.stack(self._solved(each))
-        nodal = np.tensordot(self.vectors, found, 1).real  # (moments, *counts, fields)
+        nodal = np.tensordot(self.radau.vectors, found, 1).real  # (moments, *counts, fields)
         coef = np.empty((self.line.count, *counts, self.shape[-1]))
         for slot in range(self.shape[-1]):
             both = np.concatenate([first[None, ..., slot], nodal[..., slot]])
@@ -423,7 +420,7 @@ class SlabOfFlow(Preconditioner):
     def _velocity(self, slot: int, number: int, parts: Sequence[np.ndarray], pressure: np.ndarray) -> np.ndarray:
         """Coefficients of a velocity, (*counts), where those of the pressure are known."""
         fast = self.fast[slot]
-        shift = self.mass[slot] * self.eigenvalues[number]
+        shift = self.mass[slot] * self.radau.values[number]
         row = self.rows[slot]
         inside = parts[0][row] - self.equation.applied(row, self.pressure, pressure)
         walls = [parts[level.number][own].ravel() for level, own in self.walls[slot]]

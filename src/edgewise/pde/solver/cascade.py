@@ -134,14 +134,14 @@ class WeakForm(EvenGridTier):
         return "" if facts.rough else "splines resolve the coefficients and the data"
 
     def levels(self, task: Task, record: Record) -> Levels:
-        from edgewise.pde.tiers.galerkin.rough import WeakMarch
+        from edgewise.pde.tiers.galerkin.rough import WEAK_FORM
 
         statement = task.facts.weak
         assert statement is not None
         if statement.surplus:
             check_by_coarse_pass(task, statement)
         why = f"the equation holds in its weak form, for its {task.facts.rough} rough, so that residuals say nothing"
-        return (yield from even_grids(task, record, statement, WeakMarch, why))
+        return (yield from even_grids(task, record, statement, WEAK_FORM, why))
 
     def conclude(self, task: Task, record: Record, ending: Ending) -> Ending:
         statement = task.facts.statement
@@ -162,15 +162,13 @@ class TimeElements(PassTier):
         return "" if facts.marches else facts.no_grid or "it does not evolve from initial data"
 
     def levels(self, task: Task, record: Record) -> Levels:
-        from edgewise.pde.tiers.evolution.memory import MemoryMarch
-        from edgewise.pde.tiers.evolution.slabs import SlabMarch
+        from edgewise.pde.tiers.evolution.collocation import COLLOCATION
 
         statement = task.facts.statement
         assert statement is not None
         if statement.surplus and task.facts.rough is not None:
             check_by_coarse_pass(task, statement)
-        march_of = MemoryMarch if task.facts.form.has_integrals else SlabMarch
-        return (yield from passes(task, record, statement, march_of))
+        return (yield from passes(task, record, statement, COLLOCATION))
 
     def conclude(self, task: Task, record: Record, ending: Ending) -> Ending:
         statement = task.facts.statement
@@ -204,7 +202,7 @@ class Hyperviscosity(EvenGridTier):
         return is_only and is_out_of_reach and not best.record.is_resolved
 
     def levels(self, task: Task, record: Record) -> Levels:
-        from edgewise.pde.tiers.evolution.smoothed import SmoothedMarch
+        from edgewise.pde.tiers.evolution.collocation import SMOOTHED
 
         assert task.facts.statement is not None
         record.remark = ""
@@ -212,7 +210,7 @@ class Hyperviscosity(EvenGridTier):
             "fronts are thinner than any grid within reach, and a hyperviscosity smooths them over a few intervals of "
             "{length:.2g}, so that residuals say nothing"
         )
-        return (yield from even_grids(task, record, task.facts.statement, SmoothedMarch, why))
+        return (yield from even_grids(task, record, task.facts.statement, SMOOTHED, why))
 
     def is_better(self, record: Record, other: Record) -> bool:
         """Whether it reaches the last moment."""
@@ -230,10 +228,10 @@ class CutCellsInTime(PassTier):
         return "" if facts.dimension <= MOST_PLANE else "solids are left to networks first"
 
     def levels(self, task: Task, record: Record) -> Levels:
-        from edgewise.pde.tiers.galerkin.windows import WindowMarch
+        from edgewise.pde.tiers.galerkin.windows import CUT_CELLS
 
         assert task.facts.evolving is not None
-        return (yield from passes(task, record, task.facts.evolving, WindowMarch))
+        return (yield from passes(task, record, task.facts.evolving, CUT_CELLS))
 
 
 class GridTier(Tier):
@@ -435,10 +433,10 @@ class CutCellsOfSolids(PassTier):
         return best.record.evidence().estimate > max(tolerance, REACH_OF_NETWORKS)
 
     def levels(self, task: Task, record: Record) -> Levels:
-        from edgewise.pde.tiers.galerkin.windows import SolidMarch
+        from edgewise.pde.tiers.galerkin.windows import CUT_CELLS_OF_SOLIDS
 
         assert task.facts.evolving is not None
-        return (yield from passes(task, record, task.facts.evolving, SolidMarch))
+        return (yield from passes(task, record, task.facts.evolving, CUT_CELLS_OF_SOLIDS))
 
     def is_better(self, record: Record, other: Record) -> bool:
         return record.evidence().estimate < other.evidence().estimate

@@ -95,7 +95,7 @@ class Facts:
     @cached_property
     def marches(self) -> bool:
         """Whether slabs of time on a tensor grid can solve the problem."""
-        from edgewise.pde.tiers.evolution.slabs import marches
+        from edgewise.pde.tiers.evolution.collocation import marches
 
         return self.statement is not None and marches(self.statement)
 
@@ -128,6 +128,6 @@ class Facts:
     @cached_property
     def has_fronts(self) -> bool:
         """Whether a hyperviscosity would smooth fronts of the problem."""
-        from edgewise.pde.tiers.evolution.smoothed import smooths
+        from edgewise.pde.tiers.evolution.hyperviscosity import smooths
 
         return self.statement is not None and self.marches and smooths(self.statement)

@@ -76,7 +76,7 @@ def other_solutions(
         check_number(value, name, positive=True)
     from edgewise.pde.spaces.statement import recognised
     from edgewise.pde.tiers.collocation.deflation import others  # imported late: `import edgewise` stays light
-    from edgewise.pde.tiers.evolution.slabs import marches
+    from edgewise.pde.tiers.evolution.collocation import marches
 
     stated = solutions[0].problem
     models = [each.model for each in solutions]

@@ -28,9 +28,7 @@ from edgewise.train.problems.blocks import BlockRole
 
 if TYPE_CHECKING:
     from edgewise.pde.spaces.statement import Statement
-    from edgewise.pde.tiers.evolution.slabs import March, SlabMarch
-    from edgewise.pde.tiers.evolution.smoothed import SmoothedMarch
-    from edgewise.pde.tiers.galerkin.rough import WeakMarch
+    from edgewise.pde.tiers.evolution.stepper import Method, TimeIntegration, TimeStepper
 
 FIRST_MARCH = 30.0  # slabs of time: the first pass has so many times the tolerance
 FINER_MARCH = 1.3  # factor of the first grids from pass to pass: two passes are never the same
@@ -58,11 +56,11 @@ COARSE_GAP = 0.1  # of the field: a coarse pass leaves less at an outflow, also 
 class Forecast:
     """What a pass through time is about to cost; it ends one that would not reach the last moment."""
 
-    def __init__(self, record: Record, allowed: float, march_of: type[SlabMarch]):
+    def __init__(self, record: Record, allowed: float, method: Method):
         self.record = record
         self.limits = record.limits
         self.allowed = allowed
-        self.march_of = march_of
+        self.method = method
         self.spent, self.began = self.limits.work, self.limits.seconds
         self.looser: float | None = None  # a tolerance with which the pass may reach the last moment
         self.is_out_of_reach = False
@@ -80,7 +78,7 @@ class Forecast:
         is_first = not self.record.levels
         if is_first and share < LEAST_BEGUN and limits.work > FORECAST_TO * limits.limit:
             self.is_out_of_reach = True
-        elif work > FORECAST_FROM / 2 * limit and slabs >= self.march_of.growing:
+        elif work > FORECAST_FROM / 2 * limit and slabs >= self.method.growing:
             self._begin = self._begin or (share, work)  # the pace of late, for first slabs are short
             if work > FORECAST_FROM * limit:
                 needed = (1 - share) * (work - self._begin[1]) / max(share - self._begin[0], ABOVE_ZERO)
@@ -88,32 +86,31 @@ class Forecast:
                 if not is_first:
                     self.is_out_of_reach = excess > OUT_OF_REACH
                 elif excess > 1 and work < FORECAST_TO * limit and self.allowed < MOST_LOOSE_MARCH:
-                    steps = math.ceil(min(math.log(excess, self.march_of.dearer), 10))
+                    steps = math.ceil(min(math.log(excess, self.method.dearer), 10))
                     most = MOST_MARCH if self.allowed < MOST_MARCH else MOST_LOOSE_MARCH
                     self.looser = min(self.allowed * SHARPER_MARCH**steps, most)
         return self.looser is None and not self.is_out_of_reach
 
 
-def passes(task: Task, record: Record, statement: Statement, march_of: type[SlabMarch]) -> Levels:
+def passes(task: Task, record: Record, statement: Statement, method: Method) -> Levels:
     """Pass through time in slabs, again and again, each time with a sharper tolerance.
 
     Where not even the first pass reaches the last moment, its slabs are the solution up to the moment that it reached.
     """
-    from edgewise.pde.tiers.evolution.memory import MemoryMarch  # imported late: `import edgewise` stays light
-
     limits = task.limits
     problem = task.problem
-    first, least = march_of.tolerances
+    first, least = method.tolerances
     allowed = min(max(FIRST_MARCH * task.tolerance, first), MOST_MARCH)
     passed = 0
     while True:
         # One pass, as far as it comes: a limit or Ctrl-C inside of a slab leaves the slabs before it.
-        forecast = Forecast(record, allowed, march_of)
-        march = march_of(statement, allowed, forecast, FINER_MARCH**passed, task.start)
-        cut = _run(march)
-        result = march.result()
-        if isinstance(march, MemoryMarch):
-            problem = Collocation(with_integrals_by(problem.form, march.rule(SLABS_OF_RULE)), problem.sampling)
+        forecast = Forecast(record, allowed, method)
+        stepper = method.stepper(statement, allowed, forecast, FINER_MARCH**passed, task.start)
+        cut = _run(stepper)
+        result = stepper.result()
+        if stepper.memory is not None:
+            rule = stepper.memory.rule(SLABS_OF_RULE)
+            problem = Collocation(with_integrals_by(problem.form, rule), problem.sampling)
         if forecast.looser is not None and cut is None:
             allowed = forecast.looser
             continue
@@ -134,36 +131,36 @@ def passes(task: Task, record: Record, statement: Statement, march_of: type[Slab
         # A sharper pass, where the limits allow one; else one with a larger tolerance, which costs less.
         passed += 1
         within_reach = limits.work_within_reach(forecast.spent, forecast.began)
-        if forecast.is_out_of_reach or limits.work + march_of.dearer * (limits.work - forecast.spent) > within_reach:
+        if forecast.is_out_of_reach or limits.work + method.dearer * (limits.work - forecast.spent) > within_reach:
             reason = StopReason.TIME_LIMIT if within_reach < limits.limit else StopReason.BUDGET
             if len(record.levels) == 1 and (record.is_resolved or not task.facts.has_fronts):
-                yield from _coarser_pass(task, record, statement, march_of)
+                yield from _coarser_pass(task, record, statement, method)
             return Ending(reason, messages.PASS_OUT_OF_REACH[reason])
         # A pass that is a little sharper is enough where the estimate is near the tolerance; others may reach rounding.
         # The error beside a jump of the start falls with its grid, no faster than such passes do.
-        is_near = record.error <= fall_of_pass(SHARPER_LOOSE_MARCH) * task.tolerance or march.rough is not None
+        is_near = record.error <= fall_of_pass(SHARPER_LOOSE_MARCH) * task.tolerance or stepper.solver.has_rough_start
         sharper = SHARPER_MARCH if allowed <= MOST_MARCH and not is_near else SHARPER_LOOSE_MARCH
         allowed = max(allowed / sharper, least)
 
 
-def _run(march: SlabMarch) -> OutOfTime | KeyboardInterrupt | None:
+def _run(stepper: TimeStepper) -> OutOfTime | KeyboardInterrupt | None:
     """Run a pass through time; what has cut it inside of a slab, None where nothing has."""
     try:
-        march.run()
+        stepper.run()
     except (OutOfTime, KeyboardInterrupt) as error:
         return error
     return None
 
 
-def _level_of(march: March, problem: Collocation, allowed: float) -> Level:
+def _level_of(result: TimeIntegration, problem: Collocation, allowed: float) -> Level:
     """A pass as a level, whose problem ends where the pass does."""
-    if not march.is_complete:
+    if not result.is_complete:
         assert problem.form.time is not None
-        problem = until(problem, problem.form.time, march.reached)
-    return Level(network=march.network, loss=allowed, points=march.points, problem=problem, tolerance=allowed)
+        problem = until(problem, problem.form.time, result.reached)
+    return Level(network=result.network, loss=allowed, points=result.points, problem=problem, tolerance=allowed)
 
 
-def _coarser_pass(task: Task, record: Record, statement: Statement, march_of: type[SlabMarch]) -> Levels:
+def _coarser_pass(task: Task, record: Record, statement: Statement, method: Method) -> Levels:
     """Compare the only pass through time with one of a larger tolerance, which costs less than a sharper one.
 
     Without a second pass nothing knows by how much errors grow in time. Only the time limit ends it, or Ctrl-C.
@@ -178,11 +175,11 @@ def _coarser_pass(task: Task, record: Record, statement: Statement, march_of: ty
         record.report(f"check, slab {slabs}, {100 * share:.0f} % of the time", allowed**2)
         return not limits.past_deadline
 
-    march = march_of(statement, allowed, watch, 1 / FINER_MARCH)
-    cut = _run(march)
+    stepper = method.stepper(statement, allowed, watch, 1 / FINER_MARCH)
+    cut = _run(stepper)
     if isinstance(cut, KeyboardInterrupt):
         raise cut
-    result = march.result()
+    result = stepper.result()
     if result is not None and result.is_complete:
         yield _level_of(result, record.problem, allowed)
     return Ending(StopReason.NO_PROGRESS)
@@ -190,11 +187,11 @@ def _coarser_pass(task: Task, record: Record, statement: Statement, march_of: ty
 
 def check_by_coarse_pass(task: Task, statement: Statement) -> None:
     """Raise the error of `check_outflow` after a coarse pass in weak form: within a second."""
-    from edgewise.pde.tiers.galerkin.rough import WeakMarch  # imported late, as below
+    from edgewise.pde.tiers.galerkin.rough import WEAK_FORM  # imported late: `import edgewise` stays light
 
-    march = WeakMarch(statement, EVEN_TOLERANCE, lambda *_: not task.limits.past_deadline)
-    result = march.run()
-    task.limits.spend(march.work)
+    stepper = WEAK_FORM.stepper(statement, EVEN_TOLERANCE, lambda *_: not task.limits.past_deadline)
+    result = stepper.run()
+    task.limits.spend(stepper.evolution.work)
     if result is not None and result.is_complete:
         check_outflow(result.network, task.problem, statement, COARSE_GAP)
 
@@ -216,9 +213,7 @@ def check_outflow(network: nn.Module, problem: Collocation, statement: Statement
             )
 
 
-def even_grids(
-    task: Task, record: Record, statement: Statement, march_of: type[WeakMarch] | type[SmoothedMarch], why: str
-) -> Levels:
+def even_grids(task: Task, record: Record, statement: Statement, method: Method, why: str) -> Levels:
     """Pass through time on finer and finer even grids; `why` names the reason why residuals are no evidence."""
     limits = task.limits
     problem = task.problem
@@ -233,9 +228,9 @@ def even_grids(
 
     while True:
         spent = limits.work
-        march = march_of(statement, max(task.tolerance, EVEN_TOLERANCE / finer**2), watch, finer)
-        cut = _run(march)
-        result = march.result()
+        stepper = method.stepper(statement, max(task.tolerance, EVEN_TOLERANCE / finer**2), watch, finer)
+        cut = _run(stepper)
+        result = stepper.result()
         if result is not None and (result.is_complete or not record.levels):
             yield replace(_level_of(result, problem, task.tolerance), tolerance=None, no_residuals=why)
         if cut is not None:
@@ -244,7 +239,7 @@ def even_grids(
         if not record.levels or not record.is_complete:
             return Ending(StopReason.NO_PROGRESS)
         finer *= EVEN_GROWTH
-        if round(finer * march.first_intervals[dimension]) > march.most_intervals[dimension]:
+        if round(finer * method.first_intervals[dimension]) > method.most_intervals[dimension]:
             return Ending(StopReason.NO_PROGRESS, messages.LARGEST_GRID)
         if limits.work + EVEN_DEARER * (limits.work - spent) > limits.limit:
             return Ending(StopReason.BUDGET, messages.GRID_OUT_OF_REACH)

@@ -10,7 +10,7 @@ from edgewise.errors import InputError
 from edgewise.pde import PDE, Box, Condition, Dirichlet, Initial, Interval, Neumann, Time, solve
 from edgewise.pde.spaces.statement import recognised
 from edgewise.pde.tiers.galerkin.first_order import symmetriser
-from edgewise.pde.tiers.galerkin.rough import WeakMarch, of_first_order, rough_part
+from edgewise.pde.tiers.galerkin.rough import WEAK_FORM, of_first_order, rough_part
 
 LINE = Interval(0, 1) * Time(0, 1.6)
 REST = Initial({"u": 0.0, "p": 0.0})
@@ -98,7 +98,7 @@ def test_a_speed_that_falls_by_a_factor_of_400():
         Interval(0, 1) * Time(0, 1),
         [Initial(0.0), Dirichlet(lambda t: late(t), on="x=0")],
     )
-    result = WeakMarch(recognised(problem.form), 1e-3, lambda *_: True).run()
+    result = WEAK_FORM.stepper(recognised(problem.form), 1e-3, lambda *_: True).run()
     x = problem.domain.interior(2000, "sobol", seed=7)
     true = after(x[:, 1] - torch.expm1(6 * x[:, 0]) / 30, late)
     assert float((result.network(x).detach()[:, 0] - true).norm() / true.norm()) < 0.2
@@ -113,7 +113,7 @@ def test_a_wave_with_a_curvature_at_an_end_has_no_weak_form():
 def test_a_wave_leaves_through_a_wall_with_the_impedance_of_the_medium():
     walls = [Dirichlet({"u": lambda t: switched(t)}, on="x=0"), Condition(lambda u, p: 2 * u - p, on="x=1")]
     problem = PDE(lambda u, p: [u.t + p.x / 2, p.t + 2 * u.x], LINE, [REST, *walls])
-    result = WeakMarch(recognised(problem.form), 1e-3, lambda *_: True, finer=4.0).run()
+    result = WEAK_FORM.stepper(recognised(problem.form), 1e-3, lambda *_: True, finer=4.0).run()
     x = LINE.interior(2000, "sobol", seed=7)
     wave = after(x[:, 1] - x[:, 0], switched)
     found, true = result.network(x).detach(), torch.stack([wave, 2 * wave], 1)
@@ -137,7 +137,7 @@ def test_a_plane_wave_between_walls():
     assert isinstance(recognised(problem.form), str)
     statement = of_first_order(problem.form)
     assert rough_part(statement) == "start or boundary values are"
-    march = WeakMarch(statement, 1e-4, lambda *_: True)
+    march = WEAK_FORM.stepper(statement, 1e-4, lambda *_: True)
     result = march.run()
     assert result.is_complete
     x = problem.domain.interior(2000, "sobol", seed=7)
@@ -149,9 +149,9 @@ def test_a_plane_wave_between_walls():
 def test_energy_never_grows_between_walls_at_rest():
     """Acoustics with a random start, of which collocation has waves that grow."""
     problem = plane(lambda t: 0 * t)
-    march = WeakMarch(of_first_order(problem.form), 1e-2, lambda *_: True, finer=0.5)
-    march._initial()
-    stiff, mass = (each.toarray() for each in march.form.matrices)
+    march = WEAK_FORM.stepper(of_first_order(problem.form), 1e-2, lambda *_: True, finer=0.5)
+    march.solver.initial()
+    stiff, mass = (each.toarray() for each in march.solver.form.matrices)
     assert np.linalg.eigvalsh(stiff + stiff.T).min() > -1e-12
     assert np.linalg.eigvalsh(mass).min() > 0
 

@@ -25,7 +25,7 @@ from edgewise.pde.algebra.newton import newton, shape_of
 from edgewise.pde.problem.conditions import Initial
 from edgewise.pde.spaces.statement import recognised
 from edgewise.pde.tiers.collocation.stationary import balanced_sizes, first_axes, network_of
-from edgewise.pde.tiers.evolution.slabs import SlabMarch
+from edgewise.pde.tiers.evolution.collocation import COLLOCATION
 
 PI = math.pi
 REYNOLDS = 40.0
@@ -165,8 +165,8 @@ def test_the_pressure_of_a_periodic_channel_does_not_alternate(count):
 
 
 def test_grids_of_a_periodic_channel_in_time_have_an_odd_number_of_intervals():
-    march = SlabMarch(recognised(channel(in_time=True).form), 1e-5, lambda share, slabs, work: True)
-    along, across = march._initial()[0]
+    march = COLLOCATION.stepper(recognised(channel(in_time=True).form), 1e-5, lambda share, slabs, work: True)
+    along, across = march.solver.initial().space
     assert along.intervals % 2 == 1 and across.intervals % 2 == 0
 
 

@@ -11,8 +11,8 @@ from scipy.special import erfc
 from edgewise.pde import PDE, Dirichlet, Initial, Interval, Time, solve
 from edgewise.pde.spaces.axis import TimeAxis
 from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.tiers.evolution.collocation import COLLOCATION
 from edgewise.pde.tiers.evolution.jumps import first_event, moments_of_jumps
-from edgewise.pde.tiers.evolution.slabs import SlabMarch
 
 PI = math.pi
 
@@ -183,7 +183,7 @@ def test_slabs_end_at_events(event):
     equation, end, start, exact = EVENTS[event]
     problem = PDE(equation, Time(0, end), [start])
     for tolerance, finer in ((1e-2, 1.0), (1e-6, 1.1), (1e-9, 1.27), (1e-11, 1.6)):
-        march = SlabMarch(recognised(problem.form), tolerance, lambda *_: True, finer).run()
+        march = COLLOCATION.stepper(recognised(problem.form), tolerance, lambda *_: True, finer).run()
         t = np.linspace(0, end, 201)
         values = march.network(torch.from_numpy(t[:, None]))[:, 0].detach().numpy()
         error = np.linalg.norm(values - exact(t)) / np.linalg.norm(exact(t))
@@ -199,7 +199,7 @@ def test_last_digits_do_not_matter_to_events(digits):
     problem = PDE(lambda u: u.tt + force * torch.sign(u.value), Time(0, end), [Initial(start, rate=0.0)])
     t = np.linspace(0, end, 81)
     for tolerance in (3e-9, 3e-11, 3e-13):
-        march = SlabMarch(recognised(problem.form), tolerance, lambda *_: True, 1 + 0.1 * digits).run()
+        march = COLLOCATION.stepper(recognised(problem.form), tolerance, lambda *_: True, 1 + 0.1 * digits).run()
         gap = march.network(torch.from_numpy(t[:, None]))[:, 0].detach().numpy() - parabolas(t, start, force)
         assert march.is_complete and np.abs(gap).max() < 1e-11
 

@@ -12,7 +12,7 @@ from edgewise.outcomes import StopReason
 from edgewise.pde import PDE, Dirichlet, Disk, Initial, Interval, Time, integral, laplacian, solve
 from edgewise.pde.algebra import LinearSystem
 from edgewise.pde.spaces.statement import recognised
-from edgewise.pde.tiers.evolution.memory import MemoryMarch
+from edgewise.pde.tiers.evolution.collocation import COLLOCATION
 
 PI = math.pi
 
@@ -20,7 +20,7 @@ PI = math.pi
 def test_slabs_end_where_derivatives_jump():
     problem = PDE(lambda u, t: u.t + u(t - 1), Time(0, 2.5), [Initial(1.0)])
     assert problem.form.has_delays and not problem.form.has_quadratures
-    march = MemoryMarch(recognised(problem.form), 1e-10, lambda *_: True)
+    march = COLLOCATION.stepper(recognised(problem.form), 1e-10, lambda *_: True)
     result = march.run()
     assert result.is_complete and all(float((result.network.ends - end).abs().min()) < 1e-14 for end in (1.0, 2.0))
     t = torch.linspace(0, 2.5, 101, dtype=torch.float64)
@@ -174,12 +174,12 @@ def test_slopes_of_integrals_up_to_now_are_differences_of_residuals():
         Time(0, 1),
         [Initial(1.0)],
     )
-    march = MemoryMarch(recognised(problem.form), 1e-9, lambda share, *_: share < 0.2)
+    march = COLLOCATION.stepper(recognised(problem.form), 1e-9, lambda share, *_: share < 0.2)
     march.run()
     begin = march.ends[len(march.slabs)]
     march.bounded(begin, 0.1)
-    axes = march._with_time([], begin, begin + 0.1)
-    block = march.statement.equation_blocks(axes)[0]
+    axes = march.evolution.with_time([], begin, begin + 0.1)
+    block = march.evolution.statement.equation_blocks(axes)[0]
     coef = np.random.default_rng(0).standard_normal((axes[0].count, 1))
     _, slopes = block.evaluate(coef)
     matrix = LinearSystem([block], [slopes], coef.shape).matrix().toarray()
@@ -195,7 +195,7 @@ def test_slopes_of_integrals_up_to_now_are_differences_of_residuals():
 @pytest.mark.parametrize("kappa", [0.02, 0.5])
 def test_a_march_through_volterras_population_is_that_of_scipy(kappa):
     problem, t, exact = population(kappa, 3.0)
-    result = MemoryMarch(recognised(problem.form), 1e-10, lambda *_: True).run()
+    result = COLLOCATION.stepper(recognised(problem.form), 1e-10, lambda *_: True).run()
     assert result.is_complete and relative_error(result.network, t, exact) < 1e-9
 
 
@@ -216,7 +216,7 @@ def test_a_renewal_equation_starts_from_nothing():
         Time(0, 4),
         [],
     )
-    result = MemoryMarch(recognised(problem.form), 1e-11, lambda *_: True).run()
+    result = COLLOCATION.stepper(recognised(problem.form), 1e-11, lambda *_: True).run()
     t = np.linspace(0, 4, 101)
     assert relative_error(result.network, t, np.exp(-t) * np.cosh(np.sqrt(2) * t)) < 1e-12
 

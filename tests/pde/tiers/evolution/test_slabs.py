@@ -1,6 +1,7 @@
 """Evolution by slabs: exact solutions, scipy, Fourier series; grids that follow; marches that end early."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,7 +29,9 @@ from edgewise.pde.spaces.axis import TimeAxis
 from edgewise.pde.spaces.networks import TensorNetwork, WindowNetwork
 from edgewise.pde.spaces.statement import recognised
 from edgewise.pde.storage import load_solution, save_solution
-from edgewise.pde.tiers.evolution.slabs import SlabMarch, marches
+from edgewise.pde.tiers.evolution import collocation
+from edgewise.pde.tiers.evolution.collocation import COLLOCATION, marches
+from edgewise.pde.tiers.evolution.stepper import StepSettings, TimeStepper
 from edgewise_experiments.problems.named_equations import named_equation
 
 PI = math.pi
@@ -193,14 +196,14 @@ def test_a_soliton():
     start = Initial(lambda x: soliton(x, torch.zeros_like(x)))
     ring = Interval(-10, 10) * Time(0, 0.05)
     problem = PDE(lambda u: u.t + 6 * u * u.x + u.xxx, ring, [Periodic("x"), start], solution=soliton)
-    march = SlabMarch(recognised(problem.form), 1e-5, lambda share, count, work: True).run()
+    march = COLLOCATION.stepper(recognised(problem.form), 1e-5, lambda share, count, work: True).run()
     assert march.is_complete and errors_of(march.network, problem).relative_l2 < 1e-5
 
 
 @pytest.mark.slow
 def test_a_front_gets_a_grid_of_its_own():
     statement = recognised(named_equation("burgers").make().form)
-    march = SlabMarch(statement, 1e-5, lambda share, count, work: True).run()
+    march = COLLOCATION.stepper(statement, 1e-5, lambda share, count, work: True).run()
     x = statement.form.domain.interior(2000, seed=1)
     exact = statement.form.exact(x)
     assert march.is_complete and float((march.network(x).detach() - exact).norm() / exact.norm()) < 1e-4
@@ -225,7 +228,7 @@ def test_a_ring_is_that_of_a_fourier_series():
 
 def test_a_march_that_is_stopped_keeps_its_slabs():
     statement = recognised(ring().form)
-    march = SlabMarch(statement, 1e-8, lambda share, count, work: count < 2).run()
+    march = COLLOCATION.stepper(statement, 1e-8, lambda share, count, work: count < 2).run()
     assert not march.is_complete and 0 < march.reached < 1
     points = torch.tensor([[1.0, march.reached / 2], [1.0, 0.99]], dtype=torch.float64)
     values = march.network(points)[:, 0]
@@ -262,7 +265,7 @@ def test_a_coarser_grid_keeps_the_state_of_an_equation_without_derivatives_in_sp
 
     start = Initial(lambda x: torch.sin(20 * PI * x))
     problem = PDE(lambda u: u.t + u, Interval(-1, 1) * Time(0, 1), [start], solution=waves)
-    march = SlabMarch(recognised(problem.form), 1e-6, lambda share, count, work: True).run()
+    march = COLLOCATION.stepper(recognised(problem.form), 1e-6, lambda share, count, work: True).run()
     assert errors_of(march.network, problem).relative_l2 < 1e-6
 
 
@@ -272,7 +275,9 @@ def test_a_corner_of_the_initial_state_takes_few_attempts_at_a_first_slab():
     diffusion, attempts, end = 1e-4, [], 1e-3
     conditions = [Periodic("x"), Initial(lambda x: x**2 * torch.cos(PI * x))]
     problem = PDE(lambda u: u.t - diffusion * u.xx, Interval(-1, 1) * Time(0, end), conditions)
-    march = SlabMarch(recognised(problem.form), 1e-8, lambda share, count, work: attempts.append(count) or True).run()
+    march = COLLOCATION.stepper(
+        recognised(problem.form), 1e-8, lambda share, count, work: attempts.append(count) or True
+    ).run()
     assert attempts.count(0) < 8  # twice as many where errors are taken to fall as for a smooth start
     x = torch.linspace(-0.5, 0.5, 101, dtype=torch.float64)
     d = diffusion * end
@@ -308,7 +313,7 @@ def test_a_coordinate_that_acts_as_time_marches_whatever_its_name():
         problem = rod(domain, Dirichlet(lambda x: torch.sin(PI * x), on=f"{domain.coordinates[1]}=0"))
         statement = recognised(problem.form)
         assert marches(statement) and problem.form.time == 1
-        march = SlabMarch(statement, 1e-7, lambda share, count, work: True).run()
+        march = COLLOCATION.stepper(statement, 1e-7, lambda share, count, work: True).run()
         assert march.is_complete and errors_of(march.network, problem).relative_l2 < 1e-7
         found.append(march.network(problem.domain.interior(50)))
     assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
@@ -330,7 +335,7 @@ def test_rates_at_the_first_moment(rate):
         [Dirichlet(0.0, on=["x=0", "x=1", "s=0"]), rate],
         solution=lambda x, s: torch.sin(PI * x) * torch.sin(PI * s),
     )
-    march = SlabMarch(recognised(problem.form), 1e-6, lambda share, count, work: True).run()
+    march = COLLOCATION.stepper(recognised(problem.form), 1e-6, lambda share, count, work: True).run()
     assert march.is_complete and errors_of(march.network, problem).relative_l2 < 1e-6
 
 
@@ -377,7 +382,7 @@ def test_two_dimensions_of_space_are_those_of_a_fourier_series():
     start = Initial(lambda x, y: torch.sin(PI * x) * torch.cos(PI * y))
     square = Box(x=(-1, 1), y=(-1, 1)) * Time(0, 0.05)
     statement = recognised(PDE(equation, square, [Periodic("x", "y"), start]).form)
-    march = SlabMarch(statement, 1e-6, lambda share, count, work: True).run()
+    march = COLLOCATION.stepper(statement, 1e-6, lambda share, count, work: True).run()
     line, wave = np.linspace(-1, 1, 32, endpoint=False), PI * np.fft.fftfreq(32, 1 / 32)
     x, y = np.meshgrid(line, line, indexing="ij")
 
@@ -409,7 +414,7 @@ def test_two_fields_in_two_dimensions_of_space():
     }
     square = Box(x=(0, 1), y=(0, 1)) * Time(0, 0.05)
     problem = PDE(equation, square, [Dirichlet({"u": 0.0, "v": 0.0}), start], solution=solution)
-    march = SlabMarch(recognised(problem.form), 1e-4, lambda share, count, work: True).run()
+    march = COLLOCATION.stepper(recognised(problem.form), 1e-4, lambda share, count, work: True).run()
     assert march.is_complete and errors_of(march.network, problem).relative_l2 < 1e-4
 
 
@@ -445,7 +450,7 @@ def test_two_fields_in_two_dimensions_of_space():
     ids=["first order in time, second in space", "algebraic", "elliptic"],
 )
 def test_fields_of_different_orders(problem):
-    march = SlabMarch(recognised(problem.form), 1e-8, lambda share, count, work: True).run()
+    march = COLLOCATION.stepper(recognised(problem.form), 1e-8, lambda share, count, work: True).run()
     assert march.is_complete and errors_of(march.network, problem).relative_l2 < 1e-8
 
 
@@ -456,7 +461,7 @@ def blow_up(end):
 
 @pytest.mark.slow
 def test_a_march_into_a_pole_says_where_it_ends(monkeypatch):
-    monkeypatch.setattr("edgewise.pde.tiers.evolution.slabs.SHORTEST_SLAB", 1e-4)
+    monkeypatch.setattr(TimeStepper, "settings", StepSettings(shortest=1e-4))
     solution = solve(blow_up(2.0))
     assert solution.stopped == "no_progress"
     assert "as where a solution blows up or jumps: it ends at t = " in solution.message
@@ -493,7 +498,9 @@ def test_an_early_pole_is_no_hardly_begun_march():
 
 
 def test_a_single_pass_is_judged_by_a_coarser_one(monkeypatch):
-    monkeypatch.setattr(SlabMarch, "dearer", math.inf)  # no budget for a sharper one
+    monkeypatch.setattr(
+        collocation, "COLLOCATION", replace(COLLOCATION, dearer=math.inf)
+    )  # no budget for a sharper one
     growing = PDE(
         lambda u, t: u.t - 4 * (u - torch.cos(t)) + torch.sin(t),
         Time(0, 4),
@@ -549,7 +556,7 @@ def test_coarser_passes_in_a_periodic_plane_have_as_many_intervals_as_splines_ne
         [Periodic("x", "y"), Initial(lambda x, y: moved(x, y, 0.0))],
         solution=moved,
     )
-    march = SlabMarch(recognised(problem.form), 1e-3, lambda share, count, work: True, 1 / 1.3).run()
+    march = COLLOCATION.stepper(recognised(problem.form), 1e-3, lambda share, count, work: True, 1 / 1.3).run()
     assert errors_of(march.network, problem).relative_l2 < 1e-3
 
 
@@ -580,7 +587,7 @@ def test_where_an_equation_ends_is_told(equation, start, end, words):
 def test_slabs_do_not_shrink_to_nothing_for_the_sake_of_rounding(equation, end, start, exact):
     problem = PDE(equation, Time(0, end), [start])
     for finer in (1.0, 1.3, 1.69):
-        march = SlabMarch(recognised(problem.form), 1e-15, lambda *_: True, finer).run()
+        march = COLLOCATION.stepper(recognised(problem.form), 1e-15, lambda *_: True, finer).run()
         t = np.linspace(0, end, 200)
         values = march.network(torch.from_numpy(t[:, None])).detach().numpy()[:, 0]
         assert march.is_complete and len(march.network.windows) < 60

@@ -11,7 +11,8 @@ from edgewise.errors import SolutionWarning
 from edgewise.outcomes import StopReason
 from edgewise.pde import PDE, Box, Dirichlet, Initial, Interval, Periodic, Time, laplacian, solve
 from edgewise.pde.spaces.statement import recognised
-from edgewise.pde.tiers.evolution.smoothed import SmoothedMarch, smooths
+from edgewise.pde.tiers.evolution.collocation import SMOOTHED
+from edgewise.pde.tiers.evolution.hyperviscosity import smooths
 
 LINE, PLANE = Interval(0, 1), Box(x=(0, 1), y=(0, 1))
 MEAN = 0.5  # speed at which the front moves
@@ -84,14 +85,14 @@ def test_oblique_front_in_the_plane():
 
 
 def test_slopes_of_smoothed_residuals_are_differences():
-    march = SmoothedMarch(recognised(burgers(0.4).form), 1e-2, lambda *_: True, 0.5)
-    axes, state = march._initial()
-    axes = march._with_time(axes, 0.0, 0.01)
-    smoothing = march.smoothing(axes, state)
-    assert list(smoothing) == [(0, 0, (4, 0))]
+    march = SMOOTHED.stepper(recognised(burgers(0.4).form), 1e-2, lambda *_: True, 0.5)
+    state = march.solver.initial()
+    slab = march.solver.solve(state, 0.0, 0.01, None, None)
+    axes = slab.axes
+    damping = march.solver.damping
+    assert list(damping.factors) == [(0, 0, (4, 0))]
     speed, length = MEAN + 1, 1 / 24
-    march._slab(axes[:1], state, 0.0, 0.01)
-    (block,) = march.statement.equation_blocks(axes)
+    (block,) = damping.damped(march.evolution.statement.equation_blocks(axes))
     random = np.random.default_rng(3)
     coef, move = random.normal(size=(2, *(axis.count for axis in axes), 1))
     slopes = block.evaluate(coef)[1]
@@ -165,7 +166,7 @@ def test_diffusion_that_degenerates_spreads_between_walls(problem, begin, most):
     assert smooths(statement)
     x, errors = problem.domain.interior(2000, "sobol", seed=7), []
     for finer in (1.0, 2.0):
-        result = SmoothedMarch(statement, 1e-2 / finer**2, lambda *_: True, finer).run()
+        result = SMOOTHED.stepper(statement, 1e-2 / finer**2, lambda *_: True, finer).run()
         assert result.is_complete
         gap = result.network(x).detach()[:, 0] - true(*x.T)
         errors.append(float(gap.norm() / true(*x.T).norm()))
@@ -193,7 +194,7 @@ def test_a_shock_between_walls():
     sides = [Dirichlet(1.0, on="x=0"), Dirichlet(0.0, on="x=1")]
     start = Initial(lambda x: 0.5 - 0.5 * torch.tanh((x - 0.3) / 0.02))
     problem = PDE(lambda u: u.t + u * u.x - 1e-4 * u.xx, LINE * Time(0, 0.8), [start, *sides])
-    result = SmoothedMarch(recognised(problem.form), 1e-2, lambda *_: True).run()
+    result = SMOOTHED.stepper(recognised(problem.form), 1e-2, lambda *_: True).run()
     assert result.is_complete
     x = problem.domain.interior(2000, "sobol", seed=7)
     gap = result.network(x).detach()[:, 0] - true(*x.T)

@@ -8,7 +8,7 @@ from scipy.special import erf, erfc, expit, log_ndtr
 
 from edgewise.pde import PDE, Box, Dirichlet, Initial, Interval, Neumann, Periodic, Robin, Time, laplacian, solve
 from edgewise.pde.spaces.statement import recognised
-from edgewise.pde.tiers.evolution.slabs import SlabMarch
+from edgewise.pde.tiers.evolution.collocation import COLLOCATION
 from edgewise.pde.tiers.evolution.starts import RoughStart
 
 LINE = Interval(-8, 8) * Time(0, 1)
@@ -26,12 +26,12 @@ def relative_error(solution, exact, x, t):
 
 
 def start_of(problem):
-    return SlabMarch(recognised(problem.form), 1e-9, lambda *_: True)
+    return COLLOCATION.stepper(recognised(problem.form), 1e-9, lambda *_: True)
 
 
 def heat(start, conditions, domain=LINE, equation=lambda u: u.t - u.xx):
-    march = start_of(PDE(equation, domain, [Initial(start), *conditions]))
-    return RoughStart.of(march.statement, march._at, 1.0, march.allowed, march.ends[0])
+    evolution = start_of(PDE(equation, domain, [Initial(start), *conditions])).evolution
+    return RoughStart.of(evolution.statement, evolution.initial_on, 1.0, evolution.allowed, evolution.begin)
 
 
 @pytest.mark.parametrize(

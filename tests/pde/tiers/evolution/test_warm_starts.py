@@ -7,10 +7,10 @@ import torch
 from edgewise.errors import InputError
 from edgewise.pde import PDE, Dirichlet, Disk, Initial, Interval, Periodic, Time, laplacian, solve
 from edgewise.pde.spaces.statement import recognised
-from edgewise.pde.tiers.evolution import slabs
-from edgewise.pde.tiers.evolution.slabs import SlabMarch
+from edgewise.pde.tiers.evolution import collocation
+from edgewise.pde.tiers.evolution.collocation import COLLOCATION
 from edgewise.pde.tiers.galerkin import windows
-from edgewise.pde.tiers.galerkin.windows import WindowFactors, WindowMarch, evolution
+from edgewise.pde.tiers.galerkin.windows import CUT_CELLS, WindowFactors, evolution
 
 
 def decay(k, order=1):
@@ -33,7 +33,7 @@ def reaction(k):
 
 def steps_of(march, monkeypatch):
     """A complete pass, and its number of Newton steps."""
-    count, solver_for, window_step = [0], slabs.solver_for, WindowFactors.__call__
+    count, solver_for, window_step = [0], collocation.solver_for, WindowFactors.__call__
 
     def counted(solver):
         def step(*rows):
@@ -42,7 +42,7 @@ def steps_of(march, monkeypatch):
 
         return step
 
-    monkeypatch.setattr(slabs, "solver_for", lambda *parts: counted(solver_for(*parts)))
+    monkeypatch.setattr(collocation, "solver_for", lambda *parts: counted(solver_for(*parts)))
     monkeypatch.setattr(windows.WindowFactors, "__call__", lambda *parts: counted(window_step)(*parts))
     result = march.run()
     monkeypatch.undo()
@@ -55,7 +55,7 @@ def test_a_like_solution_saves_steps(order, monkeypatch):
     statement, t = recognised(decay(1.01, order).form), torch.linspace(0, 2, 21).double()[:, None]
     networks, counts = [], []
     for known in (None, lambda x: 1 / (1 + x), lambda x: 1 / (1 + 1.01 * x)):
-        march = SlabMarch(statement, 1e-9, lambda *_: True, known=known)
+        march = COLLOCATION.stepper(statement, 1e-9, lambda *_: True, known=known)
         network, count = steps_of(march, monkeypatch)
         torch.testing.assert_close(network(t), 1 / (1 + 1.01 * t), rtol=1e-8, atol=0)
         counts.append(count)
@@ -67,7 +67,7 @@ def test_a_like_solution_saves_steps(order, monkeypatch):
 @pytest.mark.parametrize("known", [lambda x: 1e6 * torch.sin(1e3 * x), lambda x: x * torch.nan])
 def test_a_start_that_is_far_off_changes_nothing(known, monkeypatch):
     statement, t = recognised(decay(1.0).form), torch.linspace(0, 2, 21).double()[:, None]
-    network, _ = steps_of(SlabMarch(statement, 1e-9, lambda *_: True, known=known), monkeypatch)
+    network, _ = steps_of(COLLOCATION.stepper(statement, 1e-9, lambda *_: True, known=known), monkeypatch)
     torch.testing.assert_close(network(t), 1 / (1 + t), rtol=1e-8, atol=0)
 
 
@@ -83,10 +83,12 @@ def test_a_solution_starts_another():
 
 @pytest.mark.slow
 def test_windows_take_a_start(monkeypatch):
-    start = WindowMarch(evolution(reaction(100.0).form), 1e-3, lambda *_: True).run().network.requires_grad_(False)
+    start = (
+        CUT_CELLS.stepper(evolution(reaction(100.0).form), 1e-3, lambda *_: True).run().network.requires_grad_(False)
+    )
     problem, counts, networks = reaction(101.0), [], []
     for known in (None, start):
-        march = WindowMarch(evolution(problem.form), 1e-3, lambda *_: True, known=known)
+        march = CUT_CELLS.stepper(evolution(problem.form), 1e-3, lambda *_: True, known=known)
         network, count = steps_of(march, monkeypatch)
         networks.append(network)
         counts.append(count)

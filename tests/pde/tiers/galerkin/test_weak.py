@@ -23,7 +23,7 @@ from edgewise.pde import (
     solve,
 )
 from edgewise.pde.spaces.statement import recognised
-from edgewise.pde.tiers.galerkin.rough import WeakMarch, rough_part
+from edgewise.pde.tiers.galerkin.rough import WEAK_FORM, rough_part
 
 PLACE, SLOW, FAST = 0.613, 1.0, 4.0  # of a jump of the square of a speed, which is on no line of a grid
 
@@ -74,7 +74,7 @@ def test_layers_in_the_plane_are_those_of_a_line():
     domain = Box(x=(0, 1.5), y=(0, 1)) * Time(0, 0.5)
     start = Initial(lambda x, y: layered(x, torch.zeros_like(x)), rate=lambda x, y: rate(x))
     problem = PDE(lambda u, x, y: square(x) * laplacian(u) - u.tt, domain, [Neumann(0.0), start])
-    result = WeakMarch(recognised(problem.form), 1e-3, lambda *_: True, finer=3.0).run()
+    result = WEAK_FORM.stepper(recognised(problem.form), 1e-3, lambda *_: True, finer=3.0).run()
     x = domain.interior(500, "sobol", seed=1)
     x[:, 2] = 0.5
     with torch.no_grad():
@@ -180,7 +180,7 @@ def test_all_terms_and_sides_of_a_manufactured_field(order):
     problem = PDE(forced, domain, [*sides, start])
     errors = []
     for finer in (0.5, 1.0):
-        result = WeakMarch(recognised(problem.form), 1e-7, lambda *_: True, finer=finer).run()
+        result = WEAK_FORM.stepper(recognised(problem.form), 1e-7, lambda *_: True, finer=finer).run()
         x = domain.interior(300, "sobol", seed=1)
         with torch.no_grad():
             errors.append(float((result.network(x)[:, 0] - true(*x.T)).norm() / true(*x.T).norm()))
@@ -203,7 +203,7 @@ def test_periodic_sides_and_a_flux_of_a_smooth_coefficient():
     problem = PDE(equation, domain, [Periodic("x"), Initial(lambda x: true(x, torch.zeros(())))])
     statement = recognised(problem.form)
     assert not is_rough(statement)
-    result = WeakMarch(statement, 1e-7, lambda *_: True).run()
+    result = WEAK_FORM.stepper(statement, 1e-7, lambda *_: True).run()
     x = domain.interior(200, "sobol", seed=1)
     with torch.no_grad():
         assert float((result.network(x)[:, 0] - true(*x.T)).abs().max()) < 1e-6
@@ -219,12 +219,12 @@ def test_waves_keep_their_energy_where_the_speed_jumps():
     start = Initial(lambda x, y: torch.exp(-12 * (x + 0.5) ** 2 - 12 * y**2), rate=0.0)
     domain = Box(x=(-1, 1), y=(-1, 1)) * Time(0, 4)
     problem = PDE(lambda u, x, y: u.tt - rough_in_the_plane(x, y) * laplacian(u), domain, [Neumann(0.0), start])
-    march = WeakMarch(recognised(problem.form), 1e-2, lambda *_: True)
+    march = WEAK_FORM.stepper(recognised(problem.form), 1e-2, lambda *_: True)
     assert march.run().is_complete
-    stiff, _, mass = march.form.matrices
+    stiff, _, mass = march.solver.form.matrices
     energies = []
-    for axes, coef in march.slabs:
-        value, speed = march._end_of(coef, float(np.ptp(axes[2].breakpoints))).reshape(2, -1)
+    for slab in march.slabs:
+        value, speed = march.evolution.last_state(slab, float(np.ptp(slab.axes[2].breakpoints))).values.reshape(2, -1)
         energies.append(value @ (stiff @ value) + speed @ (mass @ speed))
     assert abs(energies[-1] / energies[0] - 1) < 1e-2
 

@@ -23,7 +23,7 @@ from edgewise.pde import (
 )
 from edgewise.pde.solver.solution import errors_of
 from edgewise.pde.spaces.networks import WindowNetwork
-from edgewise.pde.tiers.galerkin.windows import SolidMarch, WindowMarch, evolution
+from edgewise.pde.tiers.galerkin.windows import CUT_CELLS, CUT_CELLS_OF_SOLIDS, evolution
 
 ZEROS = jn_zeros(0, 2)
 
@@ -69,7 +69,7 @@ def reaction():
 
 @pytest.mark.slow
 def test_heat_on_a_disk_is_the_series_of_bessel():
-    march = WindowMarch(evolution(heat().form), 1e-7, lambda share, count, work: True).run()
+    march = CUT_CELLS.stepper(evolution(heat().form), 1e-7, lambda share, count, work: True).run()
     assert march.is_complete and errors_of(march.network, heat()).relative_l2 < 1e-8
 
 
@@ -86,7 +86,7 @@ def cooling_ball(end):
 @pytest.mark.slow
 def test_heat_in_a_ball():
     problem = cooling_ball(0.1)
-    march = SolidMarch(evolution(problem.form), 1e-2, lambda *_: True).run()
+    march = CUT_CELLS_OF_SOLIDS.stepper(evolution(problem.form), 1e-2, lambda *_: True).run()
     assert march.is_complete and errors_of(march.network, problem).relative_l2 < 1e-5
 
 
@@ -108,7 +108,7 @@ def test_heat_from_small_holes_stays_below_what_they_give():
     sides, circles = list(domain.boundary_names[:4]), list(domain.boundary_names[4:])
     conditions = [Robin(1.0, 1.0, 5.0, on=circles), Robin(1.0, 1.0, 0.1, on=sides), Initial(0.0)]
     problem = PDE(lambda u: u.t - laplacian(u), domain * Time(0, 1), conditions)
-    march = WindowMarch(evolution(problem.form), 0.1, lambda *_: True).run()
+    march = CUT_CELLS.stepper(evolution(problem.form), 0.1, lambda *_: True).run()
     values = march.network(torch.cat([problem.domain.interior(4000), problem.domain.boundary(1000)[0]])).detach()
     assert march.is_complete and float(values.min()) > -0.1 and 1 < float(values.max()) < 5
 
@@ -116,7 +116,7 @@ def test_heat_from_small_holes_stays_below_what_they_give():
 @pytest.mark.slow
 def test_a_drum_swings():
     problem = drum(lambda u: u.tt - laplacian(u), lambda k, t: torch.cos(k * t), 1, rate=0.0)
-    march = WindowMarch(evolution(problem.form), 1e-5, lambda share, count, work: True).run()
+    march = CUT_CELLS.stepper(evolution(problem.form), 1e-5, lambda share, count, work: True).run()
     assert march.is_complete and errors_of(march.network, problem).relative_l2 < 1e-5
 
 
@@ -130,7 +130,7 @@ def test_a_bump_turns_in_a_disk_without_growth():
 
     start = Initial(lambda x, y: exact(x, y, 0 * x))
     problem = PDE(lambda u, x, y: u.t - 2 * y * u.x + 2 * x * u.y, Disk() * Time(0, 3), [start], solution=exact)
-    march = WindowMarch(evolution(problem.form), 1e-5, lambda share, count, work: True).run()
+    march = CUT_CELLS.stepper(evolution(problem.form), 1e-5, lambda share, count, work: True).run()
     assert march.is_complete and errors_of(march.network, problem).relative_l2 < 1e-5
 
 
@@ -152,7 +152,7 @@ def test_a_periodic_coordinate_beside_a_hole():
     domain = (Box(x=(-1, 1), y=(-1, 1)) - Disk(0.4)) * Time(0, 0.1)
     walls = Dirichlet(exact, on=["y=-1", "y=1", "circle"])
     problem = PDE(equation, domain, [Periodic("x"), walls, Initial(lambda x, y: exact(x, y, 0 * x))], solution=exact)
-    march = WindowMarch(evolution(problem.form), 1e-4, lambda *_: True).run()
+    march = CUT_CELLS.stepper(evolution(problem.form), 1e-4, lambda *_: True).run()
     assert errors_of(march.network, problem).relative_l2 < 1e-5
 
 
@@ -197,7 +197,7 @@ def test_another_coordinate_acts_as_time():
         problem = PDE(
             lambda u, name=name: u.derivative(name) - laplacian(u), Disk() * time, [Dirichlet(0.0, on="circle"), start]
         )
-        networks.append(WindowMarch(evolution(problem.form), 1e-2, lambda *_: True).run().network)
+        networks.append(CUT_CELLS.stepper(evolution(problem.form), 1e-2, lambda *_: True).run().network)
     x = problem.domain.interior(50)
     assert torch.equal(networks[0](x), networks[1](x))
 

@@ -13,12 +13,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.pde.domains.domain import Box, Domain
+from edgewise.pde.domains.jumps import jumps_on_line, points_of_line
 from edgewise.pde.domains.mesh import Mesh, even_lines
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.linearisation import linearise, smooth_jet
@@ -40,10 +42,7 @@ CONSTANT_ROUNDING = 1e-12  # change of a residual by a constant that is rounding
 CONSTANT_SHARE = 1e-3  # a function that varies by less than this share is a constant: far above rounding
 # Share of the sensitivity of a coefficient that must be left once all fields may follow it. Rounding leaves 1e-10.
 LEAST_SENSITIVITY = 1e-9
-# A jump: points 2^-40 of a step apart at which a coefficient differs by this share of its largest value.
-JUMP_HALVINGS = 40
-JUMP = 0.01
-OFF_MIDDLE = 0.4142  # place of a point in its interval of such a line: no simple fraction
+JUMP = 0.01  # difference of a coefficient across a jump, at least, relative to its largest value
 # along each coordinate, on which jumps are sought: jumps on surfaces cross them
 LINES = 4
 LINE_POINTS = 513
@@ -346,38 +345,39 @@ def coefficient_jump(form: StrongForm) -> tuple[int, float] | None:
     """Axis and place at which a leading coefficient of the equation jumps, or None.
 
     The coefficients, derivatives of the residuals by the highest derivatives of the fields, are evaluated on smooth
-    fields along lines through the domain; the largest step between neighbours is halved until it is a jump or nothing.
-    Along a line only those of derivatives by its own coordinate count: others, as k(t) in u_t = k u_xx, are in no flux
-    through the surface on which they jump.
+    fields along lines through the domain. Along a line only those of derivatives by its own coordinate count: others,
+    as k(t) in u_t = k u_xx, are in no flux through the surface on which they jump.
     """
-    domain = form.domain
-    starts = domain.interior(LINES, "sobol", 5)
-    for axis in range(domain.dimension):
-        for start in starts:
-            low, high = domain.bounds[axis].tolist()
-            line = start.repeat(LINE_POINTS, 1)
-            # The middle between two round numbers is one, and so an interface may lie there: points are off the middle.
-            places = (torch.arange(LINE_POINTS, dtype=torch.float64) + OFF_MIDDLE) / LINE_POINTS
-            line[:, axis] = low + (high - low) * places
-            line = line[domain.contains(line)]
-            if len(line) < 2:
-                continue
-            values = leading_coefficients(form, line, axis)
-            size = float(values.abs().max())
-            steps = values.diff(dim=0).abs().amax(1)
-            if form.parts is not None:
-                steps = torch.where(form.parts.number(line).diff() == 0, steps, 0.0)
-            number = int(steps.argmax())
-            if not math.isfinite(size) or float(steps[number]) < JUMP * size:
-                continue
-            pair = line[number : number + 2].clone()
-            for _ in range(JUMP_HALVINGS):
-                three = torch.stack([pair[0], pair.mean(0), pair[1]])
-                steps = leading_coefficients(form, three, axis).diff(dim=0).abs().amax(1)
-                first = int(steps.argmax())
-                pair = three[first : first + 2]
-            if float(leading_coefficients(form, pair, axis).diff(dim=0).abs().max()) > JUMP * size:
-                return axis, float(pair[0, axis])
+    for axis in range(form.domain.dimension):
+        for start in form.domain.interior(LINES, "sobol", 5):
+            place = _jump_along(form, axis, start)
+            if place is not None:
+                return axis, place
+    return None
+
+
+def _jump_along(form: StrongForm, axis: int, start: Tensor) -> float | None:
+    """Place at which a leading coefficient jumps on the line through a point along a coordinate, or None."""
+
+    def on_line(places: np.ndarray) -> Tensor:
+        """Points (m, n) at places of the coordinate."""
+        points = start.repeat(len(places), 1)
+        points[:, axis] = torch.from_numpy(places)
+        return points
+
+    low, high = form.domain.bounds[axis].tolist()
+    places = points_of_line(low, high, LINE_POINTS)
+    places = places[form.domain.contains(on_line(places)).numpy()]
+    if len(places) < 2:
+        return None
+    step = (high - low) / LINE_POINTS
+    for place in jumps_on_line(
+        lambda at: leading_coefficients(form, on_line(at), axis).numpy()[..., None], places, JUMP
+    ):
+        # Those between two parts of the domain have conditions of their own.
+        beside = on_line(np.array([place - step, place + step]))
+        if form.parts is None or not form.parts.number(beside).diff().any():
+            return place
     return None
 
 

@@ -2,46 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from edgewise.pde.domains.jumps import jumps_on_line, points_of_line
 from edgewise.pde.problem.linearisation import linearise, smooth_jet, zero_jet
 from edgewise.pde.problem.strong_form import ResidualTerm, probes
 from edgewise.pde.spaces.axis import SplineAxis, dense
 from edgewise.pde.spaces.blocks import normal_of
 from edgewise.pde.spaces.statement import Statement
+from edgewise.pde.tiers.evolution.problem import OnGrid
 from edgewise.settings import ABOVE_ZERO
 
-At = Callable[[Sequence[np.ndarray]], np.ndarray]
-"""Initial values on a grid of points of space, (order, *points, fields)."""
 
-# Points at which jumps of a start are sought, halvings after which its place is known to rounding, and share of the
-# largest value that a jump has at least: far above rounding, and above what tails are cut off by walls.
-LINE_POINTS = 513
-OFF_MIDDLE = 0.4142
-START_HALVINGS = 60
-JUMP_OF_START = 1e-6
-# Shortest interval beside a jump, relative to the domain, and even intervals on each side of it, beyond which they grow
-# by a factor: a jump is forgotten after a time of a hundred squares of the interval, and its projection has
-# oscillations that fall by about 0.7 from interval to interval; on uneven ones collocation loses what oscillates.
-SHORTEST_AT_JUMP = 5e-5
-EVEN_INTERVALS = 30
-GROWTH_OF_INTERVALS = 1.4
-MOST_EVEN = 800  # intervals, if all were as long as those away from the jumps
-# Error, by the 1.5th power of the shortest interval, that a slope leaves which the wall does not allow. Measured: 0.1,
-# with a factor of two.
-LEFT_BY_KINK = 0.2
-# Least size of fields by what a wall's slope times the length of the domain would make of them: what diffusion makes of
-# it within a millionth of the time in which it crosses the domain.
-SIZE_BY_KINK = 1e-3
+@dataclass(frozen=True)
+class RoughSettings:
+    """Search for jumps of initial values, and grids beside them."""
+
+    # Points that are compared, and the share of the largest value that a jump has at least: far above rounding, and
+    # above what tails are cut off by walls.
+    line_points: int = 513
+    least_jump: float = 1e-6
+    # Shortest interval beside a jump, relative to the domain, and even intervals on each side of it, beyond which they
+    # grow by a factor: a jump is forgotten after a time of a hundred squares of the interval, and its projection has
+    # oscillations that fall by about 0.7 from interval to interval; on uneven ones collocation loses what oscillates.
+    shortest: float = 5e-5
+    even: int = 30
+    growth: float = 1.4
+    most_even: int = 800  # intervals, if all were as long as those away from the jumps
+    faster: int = 4  # power of the factor of finer grids by which the shortest interval falls: a third each time
+    # Error, by the 1.5th power of the shortest interval, that a slope leaves which the wall does not allow. Measured:
+    # 0.1, with a factor of two.
+    left_by_kink: float = 0.2
+    # Least size of fields by what a wall's slope times the length of the domain would make of them: what diffusion
+    # makes of it within a millionth of the time in which it crosses the domain.
+    size_by_kink: float = 1e-3
+
+
+SETTINGS = RoughSettings()
 # points of a one-sided derivative, and their distance by the domain's
 STENCIL = np.arange(5.0)
 STENCIL_STEP = 1e-3
 STENCIL_WEIGHTS = np.linalg.solve(np.vander(STENCIL, increasing=True).T, np.eye(len(STENCIL))[1])  # of its values there
-FASTER = 4  # power of the factor of finer grids by which the shortest interval falls: a third each pass
 
 
 class RoughStart:
@@ -53,48 +59,40 @@ class RoughStart:
     [1] V. Thomee, "Galerkin Finite Element Methods for Parabolic Problems", 2nd edition, 2006, chapters 3 and 7.
     """
 
-    def __init__(self, statement: Statement, at: At, places: Sequence[float], finer: float, moment: float):
+    def __init__(self, statement: Statement, at: OnGrid, places: Sequence[float], finer: float, moment: float):
         self.statement = statement
         self.at = at
         self.places = places
         self.moment = moment
         (self.space,) = (axis for axis in range(statement.form.domain.dimension) if axis != statement.form.time)
         self.low, self.high = statement.form.domain.bounds[self.space].tolist()
-        self.shortest = (self.high - self.low) * SHORTEST_AT_JUMP / finer**FASTER
+        self.shortest = (self.high - self.low) * SETTINGS.shortest / finer**SETTINGS.faster
         self.least_size = 0.0
 
     @classmethod
-    def of(cls, statement: Statement, at: At, finer: float, allowed: float, moment: float) -> RoughStart | None:
+    def of(cls, statement: Statement, at: OnGrid, finer: float, allowed: float, moment: float) -> RoughStart | None:
         """The start, or None where it is smooth, where the equation does not smooth it, or in several coordinates."""
         form = statement.form
         if form.domain.dimension != 2 or any(statement.periodic) or not _smooths(statement):
             return None
         rough = cls(statement, at, [], finer, moment)
-        line = rough.low + (rough.high - rough.low) * (np.arange(LINE_POINTS) + OFF_MIDDLE) / LINE_POINTS
+        # Jumps inside.
+        line = points_of_line(rough.low, rough.high, SETTINGS.line_points)
         values = at([line])[0]
         if not np.isfinite(values).all():
             return None
-        least = JUMP_OF_START * np.abs(values).max()
-        steps = np.flatnonzero(np.abs(np.diff(values, axis=0)).max(1) > least)
-        left = line[steps]
-        right = line[steps + 1]
-        for _ in range(START_HALVINGS if len(steps) else 0):
-            middle = (left + right) / 2
-            first, mean, last = (at([each])[0] for each in (left, middle, right))
-            is_left = np.abs(mean - first).max(1) > np.abs(last - mean).max(1)
-            left = np.where(is_left, left, middle)
-            right = np.where(is_left, middle, right)
-        if len(steps):
-            rough.places = left[np.abs(at([left])[0] - at([right])[0]).max(1) > least].tolist()
+        rough.places = jumps_on_line(lambda places: at([places])[0][..., None], line, SETTINGS.least_jump)
+        # Walls that the initial values contradict.
         ends = np.array([rough.low, rough.high])
         gaps = np.abs(np.where(np.isfinite(rough.walls()), rough.walls() - at([ends])[0], 0.0)).max(1)
-        rough.places += ends[gaps > JUMP_OF_START * max(float(np.abs(values).max()), float(gaps.max()))].tolist()
+        rough.places += ends[gaps > SETTINGS.least_jump * max(float(np.abs(values).max()), float(gaps.max()))].tolist()
+        # Walls whose slopes they contradict, where the shortest interval follows from the error that this leaves.
         kinks = rough.kinks()
-        rough.least_size = SIZE_BY_KINK * float(kinks.max())
+        rough.least_size = SETTINGS.size_by_kink * float(kinks.max())
         kinks /= max(float(np.abs(values).max()), float(kinks.max()) if not gaps.any() else 0.0, ABOVE_ZERO)
-        if kinks.max() > JUMP_OF_START:
-            rough.places += ends[(kinks > JUMP_OF_START) & (gaps == 0)].tolist()
-            shortest = (allowed / (LEFT_BY_KINK * kinks.max())) ** (2 / 3)
+        if kinks.max() > SETTINGS.least_jump:
+            rough.places += ends[(kinks > SETTINGS.least_jump) & (gaps == 0)].tolist()
+            shortest = (allowed / (SETTINGS.left_by_kink * kinks.max())) ** (2 / 3)
             rough.shortest = min(rough.shortest, (rough.high - rough.low) * shortest)
         return rough if rough.places else None
 
@@ -152,7 +150,7 @@ class RoughStart:
                     continue
                 gap = float(np.abs(beyond - place).min())
                 room = gap / (2 if any(abs(beyond - place).min() == abs(each - place) for each in self.places) else 1)
-                steps = self.shortest * GROWTH_OF_INTERVALS ** np.maximum(np.arange(2000) - EVEN_INTERVALS, 0)
+                steps = self.shortest * SETTINGS.growth ** np.maximum(np.arange(2000) - SETTINGS.even, 0)
                 away = np.cumsum(np.minimum(steps, longest))
                 points.append(place + sign * away[away < room - np.minimum(steps, longest) / 2])
         breakpoints = np.unique(np.concatenate(points))
@@ -173,7 +171,7 @@ class RoughStart:
             misfit = np.abs(axis.table(points) @ state[0] - self.at([points])[0])[is_far].max(initial=0.0)
             error = float(misfit / max(np.abs(state).max(), ABOVE_ZERO))
             # What oscillates beyond the short intervals no finer grid makes smaller.
-            if error <= allowed or error > before / 2 or 2 * intervals > MOST_EVEN:
+            if error <= allowed or error > before / 2 or 2 * intervals > SETTINGS.most_even:
                 return [axis], state
             before = error
             intervals = 2 * intervals

@@ -14,8 +14,18 @@ from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis, along
 from edgewise.pde.spaces.statement import Statement, orders_of, start_terms
-from edgewise.pde.tiers.evolution.slabs import KeptGridMarch
+from edgewise.pde.tiers.evolution.problem import (
+    Evolution,
+    Slab,
+    State,
+    even_axes,
+    floored,
+    last_legendre,
+    on_points,
+    time_error,
+)
 from edgewise.pde.tiers.evolution.starts import STENCIL, STENCIL_STEP, STENCIL_WEIGHTS
+from edgewise.pde.tiers.evolution.stepper import Method
 from edgewise.pde.tiers.galerkin.first_order import (
     FirstOrderForm,
     drawn,
@@ -114,17 +124,6 @@ def of_first_order(form: StrongForm) -> Statement | None:
     return Statement(form, *orders_of(form), tuple(range(form.domain.dimension)))
 
 
-def even_axes(statement: Statement, intervals: int, degree: int) -> list[SplineAxis]:
-    """Coordinates of space with so many even intervals each."""
-    bounds = statement.form.domain.bounds.numpy()
-    periodic = statement.periodic
-    return [
-        SplineAxis(np.linspace(low, high, intervals + 1), degree, periodic[axis])
-        for axis, (low, high) in enumerate(bounds)
-        if axis != statement.form.time
-    ]
-
-
 def has_rough_coefficient(statement: Statement) -> bool:
     """True if no grid of splines resolves coefficients of the highest derivatives, of a problem with a weak form."""
     form = statement.form
@@ -163,8 +162,7 @@ def rough_part(statement: Statement) -> str | None:
         return None
     if has_rough_coefficient(statement):
         return "coefficients are"
-    is_rough = WeakMarch(statement, 1.0, lambda *_: True).has_rough_start()
-    if is_rough:
+    if has_rough_start(Evolution(statement, 1.0)):
         return "start or boundary values are"
     return ""
 
@@ -174,117 +172,153 @@ def _fall_slowly(gaps: Sequence[float]) -> bool:
     return gaps[1] > ROUGH_START and gaps[0] < SLOW_FALL * gaps[1]
 
 
-class WeakMarch(KeptGridMarch):
-    """A pass through time of a `WeakForm` or a `FirstOrderForm` on one even grid of space, see `SlabMarch`."""
+def has_rough_start(evolution: Evolution) -> bool:
+    """True if the equation keeps jumps and kinks, and the start or walls have some, or contradict each other."""
+    if evolution.order == 1 and evolution.statement.form.order == 2:
+        return False  # diffusion smooths them
+    units = np.array([1.0, float(evolution.domain.size[evolution.time])])[: evolution.order]
+    gaps = list[float]()
+    for intervals in (ROUGH_GRID[len(evolution.space)] // 2, ROUGH_GRID[len(evolution.space)]):
+        axes = even_axes(evolution.statement, intervals, ROUGH_GRID_DEGREE)
+        fresh = [axis.fresh_points(1) for axis in axes]
+        values = evolution.initial_on(fresh)
+        both = values, on_points(axes, evolution.interpolated_initial(axes), fresh) - values
+        size, gap = (float((np.abs(each.reshape(evolution.order, -1)).max(1) * units).max()) for each in both)
+        gaps.append(gap / max(size, ABOVE_ZERO))
+    walls = [face for face in evolution.statement.faces() if face[1] != evolution.time]
+    if _fall_slowly(gaps) or any(_fall_slowly(_gaps_in_time(evolution, *face)) for face in walls):
+        return True
+    gap = max((_gap_on(evolution, *face) for face in walls), default=0.0)
+    return gap > ROUGH_WALL * max(size, gap)
 
-    tier = "weak form"
-    first_intervals = FIRST_WEAK_INTERVALS
-    most_intervals = MOST_WEAK_INTERVALS
 
-    def _initial(self) -> tuple[list[SplineAxis], np.ndarray]:
-        axes = even_axes(self.statement, round(self.finer * self.first_intervals[len(self.space)]), WEAK_DEGREE)
-        self.form = (FirstOrderForm if self.statement.form.order == 1 else WeakForm)(self.statement, axes)
-        return axes, self.form.started(self._interpolated(axes), self._at, self.ends[0])
+def _gaps_in_time(evolution: Evolution, number: int, axis: int, end: int) -> list[float]:
+    """Errors of splines of time for the data of a condition on a face, by their size, on two even grids."""
+    gaps = list[float]()
+    term = evolution.statement.form.condition_terms[number]
+    first, last = evolution.domain.bounds[evolution.time].tolist()
+    points = [line.all_points() for line in even_axes(evolution.statement, FIRST_WEAK_INTERVALS[2], WEAK_DEGREE)]
+    points[evolution.space.index(axis)] = evolution.domain.bounds[axis, [end]].numpy()
+    for intervals in (ROUGH_GRID[1] // 2, ROUGH_GRID[1]):
+        line = SplineAxis(np.linspace(first, last, intervals + 1), ROUGH_GRID_DEGREE)
+        fresh = line.fresh_points(1)
+        at_points, values = (
+            row_of(evolution.statement, term, points, each, (axis, end))[0] for each in (line.all_points(), fresh)
+        )
+        gap = along(line.table(fresh), line.interpolated(at_points, 1), 1) - values
+        gaps.append(float(np.abs(gap).max()) / max(float(np.abs(values).max()), ABOVE_ZERO))
+    return gaps
 
-    def has_rough_start(self) -> bool:
-        """True if the equation keeps jumps and kinks, and the start or walls have some, or contradict each other."""
-        if self.order == 1 and self.statement.form.order == 2:
-            return False  # diffusion smooths them
-        units = np.array([1.0, float(self.domain.size[self.time])])[: self.order]
-        gaps = list[float]()
-        for intervals in (ROUGH_GRID[len(self.space)] // 2, ROUGH_GRID[len(self.space)]):
-            axes = even_axes(self.statement, intervals, ROUGH_GRID_DEGREE)
-            fresh = [axis.fresh_points(1) for axis in axes]
-            values = self._at(fresh)
-            both = values, self._between(axes, self._interpolated(axes), fresh) - values
-            size, gap = (float((np.abs(each.reshape(self.order, -1)).max(1) * units).max()) for each in both)
-            gaps.append(gap / max(size, ABOVE_ZERO))
-        walls = [face for face in self.statement.faces() if face[1] != self.time]
-        if _fall_slowly(gaps) or any(_fall_slowly(self._gaps_in_time(*face)) for face in walls):
-            return True
-        gap = max((self._gap_on(*face) for face in walls), default=0.0)
-        return gap > ROUGH_WALL * max(size, gap)
 
-    def _gaps_in_time(self, number: int, axis: int, end: int) -> list[float]:
-        """Errors of splines of time for the data of a condition on a face, by their size, on two even grids."""
-        gaps = list[float]()
-        term = self.statement.form.condition_terms[number]
-        first, last = self.domain.bounds[self.time].tolist()
-        points = [line.all_points() for line in even_axes(self.statement, FIRST_WEAK_INTERVALS[2], WEAK_DEGREE)]
-        points[self.space.index(axis)] = self.domain.bounds[axis, [end]].numpy()
-        for intervals in (ROUGH_GRID[1] // 2, ROUGH_GRID[1]):
-            line = SplineAxis(np.linspace(first, last, intervals + 1), ROUGH_GRID_DEGREE)
-            fresh = line.fresh_points(1)
-            at_points, values = (
-                row_of(self.statement, term, points, each, (axis, end))[0] for each in (line.all_points(), fresh)
-            )
-            gap = along(line.table(fresh), line.interpolated(at_points, 1), 1) - values
-            gaps.append(float(np.abs(gap).max()) / max(float(np.abs(values).max()), ABOVE_ZERO))
-        return gaps
+def _gap_on(evolution: Evolution, number: int, axis: int, end: int) -> float:
+    """Largest gap of a condition on a face at the start, and a moment later over the share of the time till then.
 
-    def _gap_on(self, number: int, axis: int, end: int) -> float:
-        """Largest gap of a condition on a face at the start, and a moment later over the share of the time till then.
+    The latter makes a kink, which waves and flows carry along.
+    """
+    begin = evolution.begin
+    step = RATE_STEP * float(evolution.domain.size[evolution.time])
+    sizes = evolution.domain.size.numpy()
+    axes = even_axes(evolution.statement, FIRST_WEAK_INTERVALS[len(evolution.space)], WEAK_DEGREE)
+    points = [line.all_points() for line in axes]
+    points[evolution.space.index(axis)] = evolution.domain.bounds[axis, [end]].numpy()
+    known = _initial_jet(evolution, points)
+    term = evolution.statement.form.condition_terms[number]
+    gaps = list[np.ndarray]()
+    for later in (0.0, step):
+        _, block, jet = row_of(evolution.statement, term, points, np.array([begin + later]), (axis, end))
+        for slot, index in jet:
+            rate = (*index[: evolution.time], 1, *index[evolution.time + 1 :])
+            moved = known[index] + later * known.get(rate, np.zeros(1))
+            jet[slot, index] = torch.from_numpy(moved[..., slot].ravel())
+        values, slopes = block.evaluate_jet(jet, with_slopes=True)
+        units = np.zeros(len(values))
+        for (row, _, index), slope in slopes.items():
+            length = math.prod(size**order for size, order in zip(sizes, index, strict=True))
+            units[row] = max(units[row], float(np.abs(slope).max()) / length)
+        gaps.append(values / units.reshape(-1, *[1] * (values.ndim - 1)))
+    return max(float(np.abs(gaps[0]).max()), float(np.abs(gaps[1] - gaps[0]).max()) / RATE_STEP)
 
-        The latter makes a kink, which waves and flows carry along.
-        """
-        begin = self.ends[0]
-        step = RATE_STEP * float(self.domain.size[self.time])
-        sizes = self.domain.size.numpy()
-        axes = even_axes(self.statement, FIRST_WEAK_INTERVALS[len(self.space)], WEAK_DEGREE)
-        points = [line.all_points() for line in axes]
-        points[self.space.index(axis)] = self.domain.bounds[axis, [end]].numpy()
-        known = self._known_at(points)
-        term = self.statement.form.condition_terms[number]
-        gaps = list[np.ndarray]()
-        for later in (0.0, step):
-            _, block, jet = row_of(self.statement, term, points, np.array([begin + later]), (axis, end))
-            for slot, index in jet:
-                rate = (*index[: self.time], 1, *index[self.time + 1 :])
-                moved = known[index] + later * known.get(rate, np.zeros(1))
-                jet[slot, index] = torch.from_numpy(moved[..., slot].ravel())
-            values, slopes = block.evaluate_jet(jet, with_slopes=True)
-            units = np.zeros(len(values))
-            for (row, _, index), slope in slopes.items():
-                length = math.prod(size**order for size, order in zip(sizes, index, strict=True))
-                units[row] = max(units[row], float(np.abs(slope).max()) / length)
-            gaps.append(values / units.reshape(-1, *[1] * (values.ndim - 1)))
-        return max(float(np.abs(gaps[0]).max()), float(np.abs(gaps[1] - gaps[0]).max()) / RATE_STEP)
 
-    def _known_at(self, points: Sequence[np.ndarray]) -> dict[Index, np.ndarray]:
-        """Values of the start on a grid of space, their first derivatives, and rates, (*points, fields) each.
+def _initial_jet(evolution: Evolution, points: Sequence[np.ndarray]) -> dict[Index, np.ndarray]:
+    """Values of the start on a grid of space, their first derivatives, and rates, (*points, fields) each.
 
-        Rates are given, or follow from equations of first order.
-        """
-        known = dict[Index, np.ndarray]()
-        size = self.domain.dimension
-        units = [tuple(row) for row in np.eye(size, dtype=int).tolist()]
-        for order, values in enumerate(self._at(points)):
-            by_time = tuple(order * each for each in units[self.time])
-            known[by_time] = values
-            for k, axis in enumerate(self.space):
-                low, high = self.domain.bounds[axis].tolist()
-                steps = np.where(points[k] < (low + high) / 2, 1, -1) * STENCIL_STEP * (high - low)
-                turned = np.zeros(1)
-                for weight, place in zip(STENCIL_WEIGHTS, STENCIL, strict=True):
-                    moved = [*points]
-                    moved[k] = points[k] + place * steps
-                    turned = turned + np.moveaxis(np.moveaxis(self._at(moved)[order], k, -1) * (weight / steps), -1, k)
-                known[tuple(a + b for a, b in zip(by_time, units[axis], strict=True))] = turned
-        if self.order == 1:
-            term = self.statement.form.equation_term
-            _, block, jet = row_of(self.statement, term, points, np.array([self.ends[0]]))
-            for slot, index in jet:
-                if not index[self.time]:
-                    jet[slot, index] = torch.from_numpy(known[index][..., slot].ravel())
-            residuals = np.moveaxis(block.evaluate_jet(jet, with_slopes=False)[0].take(0, self.time + 1), 0, -1)
-            inverse, _, _ = resolved(self.statement, points, self.ends[0])
-            known[units[self.time]] = -(inverse @ residuals[..., None])[..., 0]
-        return known
+    Rates are given, or follow from equations of first order.
+    """
+    known = dict[Index, np.ndarray]()
+    size = evolution.domain.dimension
+    units = [tuple(row) for row in np.eye(size, dtype=int).tolist()]
+    for order, values in enumerate(evolution.initial_on(points)):
+        by_time = tuple(order * each for each in units[evolution.time])
+        known[by_time] = values
+        for k, axis in enumerate(evolution.space):
+            low, high = evolution.domain.bounds[axis].tolist()
+            steps = np.where(points[k] < (low + high) / 2, 1, -1) * STENCIL_STEP * (high - low)
+            turned = np.zeros(1)
+            for weight, place in zip(STENCIL_WEIGHTS, STENCIL, strict=True):
+                moved = [*points]
+                moved[k] = points[k] + place * steps
+                turned = turned + np.moveaxis(
+                    np.moveaxis(evolution.initial_on(moved)[order], k, -1) * (weight / steps), -1, k
+                )
+            known[tuple(a + b for a, b in zip(by_time, units[axis], strict=True))] = turned
+    if evolution.order == 1:
+        term = evolution.statement.form.equation_term
+        _, block, jet = row_of(evolution.statement, term, points, np.array([evolution.begin]))
+        for slot, index in jet:
+            if not index[evolution.time]:
+                jet[slot, index] = torch.from_numpy(known[index][..., slot].ravel())
+        residuals = np.moveaxis(block.evaluate_jet(jet, with_slopes=False)[0].take(0, evolution.time + 1), 0, -1)
+        inverse, _, _ = resolved(evolution.statement, points, evolution.begin)
+        known[units[evolution.time]] = -(inverse @ residuals[..., None])[..., 0]
+    return known
 
-    def _slab(
-        self, space: list[SplineAxis], state: np.ndarray, begin: float, end: float
-    ) -> tuple[list[SplineAxis], np.ndarray, np.ndarray, float]:
-        line = TimeAxis(begin, end, self.degree)
-        coef = self._coef(line, self.form.solved(line, state), state)
-        self.work, self.form.work = self.work + self.form.work, 0.0
-        return space, state, coef, self._time_error(space, coef)
+
+class WeakSolver:
+    """Solver of slabs by a `WeakForm` or a `FirstOrderForm` on one even grid of space."""
+
+    shares_factors = True
+    has_rough_start = False
+
+    def __init__(self, evolution: Evolution):
+        self.evolution = evolution
+
+    def initial(self) -> State:
+        """State at the first moment, with least squared error."""
+        evolution = self.evolution
+        intervals = round(evolution.finer * FIRST_WEAK_INTERVALS[len(evolution.space)])
+        axes = even_axes(evolution.statement, intervals, WEAK_DEGREE)
+        form_of = FirstOrderForm if evolution.statement.form.order == 1 else WeakForm
+        self.form = form_of(evolution.statement, axes)
+        values = evolution.interpolated_initial(axes)
+        return State(axes, self.form.started(values, evolution.initial_on, evolution.begin))
+
+    def restart(self, state: State, moment: float) -> State:
+        """State after a jump of the equation: as it is."""
+        return state
+
+    def solve(self, state: State, begin: float, end: float, previous: Slab | None, near: Slab | None) -> Slab:
+        """The slab from a state on."""
+        evolution = self.evolution
+        axes = evolution.with_time(state.space, begin, end)
+        line = axes[evolution.time]
+        assert isinstance(line, TimeAxis)
+        coef = evolution.from_nodal(line, self.form.solved(line, state.values), state.values)
+        evolution.work += self.form.work
+        self.form.work = 0.0
+        scale = floored(np.abs(coef).reshape(-1, coef.shape[-1]).max(0))
+        return Slab(state, axes, coef, time_error(last_legendre(evolution, state.space, coef, scale)))
+
+    def indicators(self, slab: Slab) -> list[np.ndarray]:
+        """None, for the grid is fixed."""
+        return []
+
+    def refine(self, state: State, indicators: list[np.ndarray]) -> State | None:
+        """No grid, see `indicators`."""
+        return None
+
+    def coarsen(self, state: State, slab: Slab) -> State:
+        """The state as it is."""
+        return state
+
+
+WEAK_FORM = Method("weak form", WeakSolver, first_intervals=FIRST_WEAK_INTERVALS, most_intervals=MOST_WEAK_INTERVALS)

@@ -13,13 +13,14 @@ from scipy.sparse.linalg import SuperLU, splu
 from torch import Tensor
 
 from edgewise.outcomes import NativeThread, check_time, foreseen
+from edgewise.pde.algebra import DiagonalRadau
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.interfaces import noted_diffusion
 from edgewise.pde.problem.strong_form import ResidualTerm
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis, along
 from edgewise.pde.spaces.blocks import RowBlock, Slopes
 from edgewise.pde.spaces.statement import Statement
-from edgewise.pde.tiers.evolution.starts import At
+from edgewise.pde.tiers.evolution.problem import OnGrid
 
 # Points of a coordinate by which coefficients are integrated, and points of an interval, at least: PINNacle's rough
 # coefficients have 256 values of a coordinate.
@@ -118,7 +119,7 @@ class WeakForm:
             self.sides.append(Side(number, end, term, points, factor, at))
         self.given = given.ravel()
         self._free = [each[~self.given][:, ~self.given] for each in self.matrices]
-        self._kept: tuple[float, NativeThread, list[tuple[int, float, int]]] | None = None
+        self._kept: tuple[float, NativeThread, list[int]] | None = None
 
     def _place(self, side: Side) -> tuple[slice, ...]:
         """Coefficients of a side among all of them."""
@@ -143,43 +144,35 @@ class WeakForm:
         for matrix in self.matrices if self.given.any() else ():
             rhs -= (matrix @ change.T).T
             change = rates @ change
-        values, vectors = np.linalg.eig(rates)
-        moved = np.linalg.inv(vectors) @ rhs[:, ~self.given]
-        thread, factorised = self._factorised(float(np.ptp(line.breakpoints)), values)
-        rows = [moved[number] if factor > 1 else moved[number].real for number, factor, _ in factorised]
+        radau = DiagonalRadau.of(rates)
+        rows = radau.in_modes(rhs[:, ~self.given])
+        thread, entries = self._factorised(float(np.ptp(line.breakpoints)), radau)
         solutions = thread(lambda kept: [factors.solve(each) for factors, each in zip(kept, rows, strict=True)])
-        for solution, (number, factor, entries) in zip(solutions, factorised, strict=True):
-            known[:, ~self.given] += factor * np.outer(vectors[:, number], solution).real
-            self.work += 2 * factor**2 * entries
+        known[:, ~self.given] += radau.at_moments(solutions)
+        for value, count in zip(radau.values, entries, strict=True):
+            self.work += 2 * work_factor(value) * count
         return (start[0] + known).reshape(-1, *state.shape[1:])
 
-    def _factorised(self, length: float, values: np.ndarray) -> tuple[NativeThread, list[tuple[int, float, int]]]:
-        """Factors for each eigenvalue but those that are conjugates of others; kept for slabs of the same length.
+    def _factorised(self, length: float, radau: DiagonalRadau) -> tuple[NativeThread, list[int]]:
+        """Factors for each mode, and the numbers of their entries; kept for slabs of the same length.
 
-        They are in a thread of their own, which returns at once from Ctrl-C: with the number of each eigenvalue, the
-        weight of its part of the solution, and the entries of its factors.
+        They are in a thread of their own, which returns at once from Ctrl-C.
         """
         if self._kept is None or abs(self._kept[0] / length - 1) > SAME_LENGTH:
             thread = NativeThread()
-            factors = list[tuple[int, float, int]]()
+            entries = list[int]()
             size = self._free[0].shape[0]
             band = size / self.axes[0].count * (self.axes[0].degree + 1)
-            for number, value in enumerate(values):
-                if value.imag < 0:
-                    continue
-                powers = [value**k if value.imag else value.real**k for k in range(self.order + 1)]
-                matrix = sum(
-                    (power * each for power, each in zip(powers[1:], self._free[1:], strict=True)), self._free[0]
-                )
+            for value, powers in zip(radau.values, radau.powers(range(1, self.order + 1)), strict=True):
+                shifted = (power * each for power, each in zip(powers, self._free[1:], strict=True))
+                matrix = sum(shifted, self._free[0])
                 with foreseen("sparse factors", size * float(band) ** 2):
-                    entries = thread(partial(_factorise, sparse.csc_array(matrix)))
-                factor = 2.0 if value.imag else 1.0  # for the conjugate
-                factors.append((number, factor, entries))
-                self.work += factor**2 * float(entries) ** 2 / size / 2
-            self._kept = length, thread, factors
+                    entries.append(thread(partial(_factorise, sparse.csc_array(matrix))))
+                self.work += work_factor(value) * float(entries[-1]) ** 2 / size / 2
+            self._kept = length, thread, entries
         return self._kept[1:]
 
-    def started(self, state: np.ndarray, at: At, moment: float) -> np.ndarray:
+    def started(self, state: np.ndarray, at: OnGrid, moment: float) -> np.ndarray:
         """The initial state, (order, *counts, fields), with least squared error among those with the given sides.
 
         Interpolated, as `state` is, a jump would leave an error of its mass.
@@ -220,6 +213,11 @@ class WeakForm:
             for k, axis in enumerate(self.axes):
                 source = axis.interpolated(source, k + 1)
             loads -= (self.sources @ source.reshape(len(loads), -1).T).T
+
+
+def work_factor(eigenvalue: complex) -> float:
+    """Real multiply-adds by which one with factors for an eigenvalue counts."""
+    return 4.0 if eigenvalue.imag else 1.0
 
 
 def _factorise(matrix: sparse.csc_array, kept: list[SuperLU]) -> int:

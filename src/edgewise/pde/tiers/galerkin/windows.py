@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from edgewise.outcomes import check_time
-from edgewise.pde.algebra import Projection, solved_nearby
+from edgewise.pde.algebra import DiagonalRadau, Projection, solved_nearby
 from edgewise.pde.algebra.newton import norm_of
 from edgewise.pde.domains.products import OverTime
 from edgewise.pde.problem.fields import Index
@@ -25,15 +25,11 @@ from edgewise.pde.problem.strong_form import StrongForm
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis
 from edgewise.pde.spaces.blocks import Slopes
 from edgewise.pde.spaces.statement import Statement, orders_of, scattered_block, start_terms
-from edgewise.pde.tiers.evolution.slabs import (
-    ITERATIONS,
-    SPACE_MARGIN,
-    STEP,
-    Fields,
-    KeptGridMarch,
-    Known,
-    Watch,
-)
+from edgewise.pde.tiers.evolution.collocation import NEWTON
+from edgewise.pde.tiers.evolution.grids import refined
+from edgewise.pde.tiers.evolution.guesses import first_guess
+from edgewise.pde.tiers.evolution.problem import Evolution, Slab, State, floored, time_error
+from edgewise.pde.tiers.evolution.stepper import Method
 from edgewise.pde.tiers.galerkin import CutGrid
 from edgewise.pde.tiers.galerkin.cut_grid import SEAM_WEIGHT, Combination
 from edgewise.settings import ABOVE_ZERO
@@ -114,30 +110,25 @@ class WindowFactors:
         for slot, order, other, factor in jumps:
             self.products[self.orders.index(order)].add_each(grid.ghost, factor, slot, other)
         self._near: tuple[float, Projection] | None = None  # an eigenvalue, real, and factors for it
-        self._systems: list[tuple[np.ndarray, np.ndarray, list[complex], Projection | None]] = []
+        self._systems: list[tuple[list[complex], Projection | None]] = []
         self.solve_work = 0.0  # of the last step
 
     def factorise(self, rates: np.ndarray) -> float:
         """Prepare systems for derivatives in time at the moments by the values there, (q, q); returns the work."""
-        values, vectors = np.linalg.eig(rates)
-        back = np.linalg.inv(vectors)
+        self.radau = DiagonalRadau.of(rates)
+        middle = self.radau.middle
         work = 0.0
-        self._systems = []
-        middle = float(np.exp(np.log(np.abs(values)).mean()))
         is_dear = len(self.grid.axes) > 2 and self.products[0].size > MOST_DIRECT
         if is_dear and (self._near is None or max(middle / self._near[0], self._near[0] / middle) > NEAR_EIGENVALUES):
             self._near = middle, self._direct([middle**order for order in self.orders], middle)
             work += self._near[1].work
-        for number, value in enumerate(values):
-            if value.imag < 0:
-                continue  # the conjugate of another one
-            powers = [value**order if value.imag else value.real**order for order in self.orders]
-            if is_dear:
-                direct = None
-            else:
+        self._systems = []
+        for powers in self.radau.powers(self.orders):
+            direct = None
+            if not is_dear:
                 direct = self._direct(powers, middle)
-            work += 0.0 if direct is None else direct.work
-            self._systems.append(((2.0 if value.imag else 1.0) * vectors[:, number], back[number], powers, direct))
+                work += direct.work
+            self._systems.append((powers, direct))
         return work
 
     def _direct(self, powers: Sequence[complex], middle: float) -> Projection:
@@ -164,38 +155,36 @@ class WindowFactors:
             tested[:, slot] += self.grid.sums(part, test, residuals[part][residual])
         for slot, order, other, factor in self.jumps:
             tested[:, slot] += factor * (self.grid.ghost @ changes[order][..., other].T)
-        rows = tested.reshape(-1, moments)
-        step = np.zeros((moments, active * fields))
-        for number, (vector, back, powers, direct) in enumerate(self._systems):
-            rhs = rows @ back
+        solutions = []
+        rows = tested.reshape(-1, moments).T
+        for number, (rhs, (powers, direct)) in enumerate(zip(self.radau.in_modes(rows), self._systems, strict=True)):
             solution = None
             if direct is None:
                 assert self._near is not None
-                solution, work = solved_nearby(self._near[1], partial(self._product, powers), rhs)
+                solution, work = solved_nearby(self._near[1], partial(self._product, powers), rhs + 0j)
                 self.solve_work += work
                 if solution is None:
                     direct = self._direct(powers, self._near[0])
                     self.solve_work += direct.work
-                    self._systems[number] = vector, back, powers, direct
+                    self._systems[number] = powers, direct
             if direct is not None:
-                solution = direct((rhs if direct.is_complex else rhs.real)[:, None])[:, 0]
+                solution = direct(rhs[:, None])[:, 0]
                 self.solve_work += direct.solve_work
             assert solution is not None
-            step -= np.outer(vector, solution).real
-        return step.reshape(moments, active, fields)
+            solutions.append(solution)
+        return -self.radau.at_moments(solutions).reshape(moments, active, fields)
 
 
-class WindowMarch(KeptGridMarch):
-    """A pass through time on any domain of space, see `SlabMarch`."""
+class CutCellSolver:
+    """Solver of slabs on any domain of space, see the module."""
 
-    tier = "cut cells in time"
-    tolerances = 1e-5, 1e-10  # seconds for a first pass; below the least one rounding is seen
-    most_intervals = MOST_CUT_INTERVALS
+    shares_factors = True
+    has_rough_start = False
 
-    def __init__(self, statement: Statement, tolerance: float, watch: Watch, finer: float = 1.0, known: Known = None):
-        super().__init__(statement, tolerance, watch, finer, known)
-        assert isinstance(self.domain, OverTime)
-        self.place = self.domain.space
+    def __init__(self, evolution: Evolution):
+        self.evolution = evolution
+        assert isinstance(evolution.domain, OverTime)
+        self.place = evolution.domain.space
         self._grids: list[CutGrid] = []
         self._refined = (0, math.inf)
         self._is_settled = False
@@ -205,7 +194,7 @@ class WindowMarch(KeptGridMarch):
         for grid in self._grids:
             if all(a is b for a, b in zip(grid.axes, axes, strict=True)):
                 return grid
-        self._grids = [*self._grids[-1:], CutGrid(self.statement.form, self.place, axes)]
+        self._grids = [*self._grids[-1:], CutGrid(self.evolution.statement.form, self.place, axes)]
         self._count_values(self._grids[-1], TIMES_AT_POINTS)
         return self._grids[-1]
 
@@ -213,50 +202,66 @@ class WindowMarch(KeptGridMarch):
         """Count the work of the values of all splines at all points, so many times; in the plane factors exceed it."""
         if len(grid.axes) > 2:
             local = math.prod(axis.degree + 1 for axis in grid.axes)
-            self.work += times * VALUE_WORK * local * len(grid.points)
+            self.evolution.work += times * VALUE_WORK * local * len(grid.points)
 
-    def _initial(self) -> tuple[list[SplineAxis], np.ndarray]:
+    def initial(self) -> State:
+        """State at the first moment: its grid is refined until the state is resolved."""
+        evolution = self.evolution
+        axes = self._first_axes()
+        before = math.inf
+        while True:
+            check_time()
+            # Least squares of the initial values at the points of the grid.
+            grid = self._grid(axes)
+            x = grid.points
+            given = evolution.initial_at(x.numpy())  # (order, m, fields)
+            flat = np.moveaxis(given, 1, 0).reshape(len(x), -1)
+            solved = grid.fitted(flat)
+            # Errors of it at the points of the equation.
+            count = len(grid.parts[0].x)
+            values = grid.values(0, (0,) * len(axes), solved)
+            wrong = np.abs(values - flat[:count]).reshape(count, *given[:, 0].shape)
+            scale = np.maximum(np.abs(given).max(1), ABOVE_ZERO)
+            state = grid.spread(np.moveaxis(solved.reshape(-1, *scale.shape), 1, 0))
+            errors = self._by_interval(grid, (wrong / scale).max((1, 2)))
+            largest = max(float(each.max()) for each in errors)
+            finer = None
+            if evolution.allowed < largest < before / 2:
+                finer = refined(evolution, axes, errors, MOST_CUT_INTERVALS)
+            if finer is None:
+                return State(axes, state)
+            axes = finer
+            before = largest
+
+    def _first_axes(self) -> list[SplineAxis]:
+        """Coordinates of the first grid, in the plane with a few intervals across the smallest hole."""
+        evolution = self.evolution
         bounds = self.place.bounds.numpy()
-        dimension = len(self.space)
+        dimension = len(evolution.space)
         degree = CUT_DEGREE[dimension]
         first = FIRST_CUT_INTERVALS[dimension]
-        axes = list[SplineAxis]()
         counts = np.full(dimension, first)
         if dimension == 2:
             asked = np.ceil(ACROSS * np.ptp(bounds, axis=1) / self._narrowest())
             if HOLE_INTERVALS[0] < asked.max() <= HOLE_INTERVALS[1]:
                 degree = HOLE_DEGREE
                 counts = np.maximum(asked, first).astype(int)
-        for k, (axis, count) in enumerate(zip(self.space, np.round(self.finer * counts).astype(int), strict=True)):
-            repeats = self.statement.periodic[axis]
-            # a spline must not meet itself
-            if repeats:
-                intervals = max(count, degree + 1)
-            else:
-                intervals = count
+        axes = list[SplineAxis]()
+        for k, axis in enumerate(evolution.space):
+            repeats = evolution.statement.periodic[axis]
+            intervals = int(np.round(evolution.finer * counts[k]))
+            if repeats:  # a spline must not meet itself
+                intervals = max(intervals, degree + 1)
             axes.append(SplineAxis(np.linspace(bounds[k, 0], bounds[k, 1], intervals + 1), degree, repeats))
-        before = math.inf
-        while True:
-            check_time()
-            grid = self._grid(axes)
-            x = grid.points
-            given = self._given(x.numpy())  # (order, m, fields)
-            flat = np.moveaxis(given, 1, 0).reshape(len(x), -1)
-            solved = grid.fitted(flat)
-            count = len(grid.parts[0].x)
-            wrong = np.abs(grid.values(0, (0,) * dimension, solved) - flat[:count]).reshape(count, *given[:, 0].shape)
-            scale = np.maximum(np.abs(given).max(1), ABOVE_ZERO)
-            state = grid.spread(np.moveaxis(solved.reshape(-1, *scale.shape), 1, 0))
-            errors = self._by_interval(grid, (wrong / scale).max((1, 2)))
-            largest = max(float(each.max()) for each in errors)
-            if self.allowed < largest < before / 2:
-                finer = super()._finer(axes, errors)
-            else:
-                finer = None
-            if finer is None:
-                return axes, state
-            axes = finer
-            before = largest
+        return axes
+
+    def restart(self, state: State, moment: float) -> State:
+        """State after a jump of the equation: as it is."""
+        return state
+
+    def coarsen(self, state: State, slab: Slab) -> State:
+        """The state as it is: grids get no coarser, so that slabs share factors."""
+        return state
 
     def _narrowest(self) -> float:
         """Smallest width, in any coordinate, of a closed curve of the boundary, whose normals cancel out."""
@@ -276,41 +281,49 @@ class WindowMarch(KeptGridMarch):
             means.append(np.sqrt(total))
         return means
 
-    def _space_errors(self, axes: Sequence[SplineAxis], coef: np.ndarray) -> list[np.ndarray]:
-        grid = self._grid([axes[k] for k in self.space])
-        line = axes[self.time]
+    def indicators(self, slab: Slab) -> list[np.ndarray]:
+        """Errors of a slab that the residual implies, for each interval, in the mean."""
+        evolution = self.evolution
+        grid = self._grid(slab.state.space)
+        line = slab.axes[evolution.time]
         assert isinstance(line, TimeAxis)
-        values = self._nodal(line, coef)
-        lines = np.moveaxis(coef, self.time, 0)
+        values = self._nodal(line, slab.coef)
+        lines = np.moveaxis(slab.coef, evolution.time, 0)
         begin = line.breakpoints[:1]
-        known = np.concatenate([np.tensordot(line.table(begin, order), lines, 1) for order in range(self.order)])
+        known = np.concatenate([np.tensordot(line.table(begin, order), lines, 1) for order in range(evolution.order)])
         evaluated = self._evaluated(grid, line, values, known, True)
         residual, slopes = evaluated[0]
         waves = self._waves(grid, 0, residual.shape[0], slopes, float(np.ptp(line.breakpoints)), np.pi)
-        scale = self._sizes(self._at_points(grid.axes, coef)).max()
+        scale = self._sizes(self._at_points(grid.axes, slab.coef)).max()
         errors = IMPLIED_SHARE * np.sqrt((residual**2).mean(2)) / waves / scale
         return self._by_interval(grid, errors.max(0))
 
-    def _finer(
-        self, space: Sequence[SplineAxis], errors: Sequence[np.ndarray], margin: float = SPACE_MARGIN
-    ) -> list[SplineAxis] | None:
-        largest = max(float(each.max()) for each in errors)
-        intervals = sum(line.intervals for line in space)
+    def refine(self, state: State, indicators: list[np.ndarray]) -> State | None:
+        """The state on a grid with shorter intervals where errors are above the allowed one; None where none are.
+
+        None, too, once a finer grid has not made the largest error half as large: it is rounding, or what no grid of
+        this kind resolves.
+        """
+        largest = max(float(each.max()) for each in indicators)
+        intervals = sum(line.intervals for line in state.space)
         before = self._refined
         if intervals > before[0] and largest > before[1] / 2:
-            self._is_settled = True  # rounding, or what no grid of this kind resolves
+            self._is_settled = True
         self._refined = intervals, largest
         if self._is_settled:
             return None
-        return super()._finer(space, errors, margin)
+        space = refined(self.evolution, state.space, indicators, MOST_CUT_INTERVALS)
+        if space is None:
+            return None
+        return State(space, self.prolonged(state.values, state.space, space))
 
     def _waves(self, grid: CutGrid, part: int, count: int, slopes: Slopes, length: float, number: float) -> np.ndarray:
         """Residuals (residuals, m) of waves of amplitude 1 and a wave number of `number` over an interval."""
         widths = grid.widths(grid.parts[part].x)
         total = np.zeros((count, len(widths)))
         for (residual, _, index), slope in slopes.items():
-            space = [index[k] for k in self.space]
-            size = np.prod((number / widths) ** space, 1) * (2 * number / length) ** index[self.time]
+            space = [index[k] for k in self.evolution.space]
+            size = np.prod((number / widths) ** space, 1) * (2 * number / length) ** index[self.evolution.time]
             total[residual] += np.abs(slope).mean(-1) * size if slope.ndim > 1 else np.abs(slope) * size
         return np.maximum(total, ABOVE_ZERO)
 
@@ -322,9 +335,11 @@ class WindowMarch(KeptGridMarch):
         weights = []
         units = np.zeros((counts[0], 1))
         for number in range(counts[0]):
-            highest = max(index[self.time] for residual, _, index in inside if residual == number)
+            highest = max(index[self.evolution.time] for residual, _, index in inside if residual == number)
             own = {key: slope for key, slope in inside.items() if key[0] == number}
-            lead = sum(np.abs(slope).mean() for (_, _, index), slope in own.items() if index[self.time] == highest)
+            lead = sum(
+                np.abs(slope).mean() for (_, _, index), slope in own.items() if index[self.evolution.time] == highest
+            )
             if not highest:  # an equation without derivatives in time is fitted by least squares
                 lead = float(self._waves(grid, 0, counts[0], own, 1.0, 1.0)[number].mean())
             units[number] = 1 / max(lead, ABOVE_ZERO)
@@ -333,8 +348,8 @@ class WindowMarch(KeptGridMarch):
             widths = grid.widths(part.x)
             stiff = np.zeros(len(widths))
             for (residual, _, index), slope in inside.items():
-                space = [index[k] for k in self.space]
-                if not index[self.time] and any(order > 0 for order in space):
+                space = [index[k] for k in self.evolution.space]
+                if not index[self.evolution.time] and any(order > 0 for order in space):
                     stiff += units[residual] * np.abs(slope).mean() * np.prod((1 / widths) ** space, 1)
             penalty = np.sqrt(WALL_PENALTY * np.maximum(stiff, ABOVE_ZERO) * widths.mean(1))
             waves = self._waves(grid, number, counts[number], slopes[number], 1.0, 1.0)
@@ -346,14 +361,14 @@ class WindowMarch(KeptGridMarch):
         jumps = []
         for number in range(count):
             own = {key: slope for key, slope in inside.items() if key[0] == number}
-            highest = max(index[self.time] for _, _, index in own)
-            rest = {key: slope for key, slope in own.items() if not key[2][self.time]}
+            highest = max(index[self.evolution.time] for _, _, index in own)
+            rest = {key: slope for key, slope in own.items() if not key[2][self.evolution.time]}
             stiff = float(self._waves(grid, 0, count, rest, 1.0, 1.0)[number].mean())
             most = highest or max(sum(index) for _, _, index in own)
             lead = {
                 slot: float(slope.mean()) if highest else stiff
                 for (_, slot, index), slope in own.items()
-                if index[self.time] == highest and sum(index) == most
+                if index[self.evolution.time] == highest and sum(index) == most
             }
             total = max(sum(map(abs, lead.values())), ABOVE_ZERO)
             for (slot, test), (other, slope) in itertools.product(lead.items(), repeat=2):
@@ -365,15 +380,15 @@ class WindowMarch(KeptGridMarch):
 
     def _nodal(self, line: TimeAxis, coef: np.ndarray) -> np.ndarray:
         """Coefficients of space (q, *counts, fields) at the moments of a window."""
-        return np.tensordot(line.table(line.collocation_points(self.order)), coef, (1, self.time))
+        return np.tensordot(line.table(line.collocation_points(self.evolution.order)), coef, (1, self.evolution.time))
 
     def _changes(self, grid: CutGrid, line: TimeAxis, nodal: np.ndarray, known: np.ndarray) -> list[np.ndarray]:
         """Active coefficients at the moments of a window, and their derivatives in time, (q, active, fields) each."""
         taken = grid.taken(nodal)
         start = grid.taken(known)
-        rates = line.rates(self.order)
+        rates = line.rates(self.evolution.order)
         changes = [taken, np.tensordot(rates, taken - start[0], 1)]
-        if self.order == 2:
+        if self.evolution.order == 2:
             changes.append(np.tensordot(rates, changes[1] - start[1], 1))
         return changes
 
@@ -381,9 +396,9 @@ class WindowMarch(KeptGridMarch):
         self, grid: CutGrid, line: TimeAxis, nodal: np.ndarray, known: np.ndarray, with_slopes: bool
     ) -> list[tuple[np.ndarray, Slopes]]:
         """Residuals (residuals, m, q) and slopes (m, q) of all parts, from values at the moments and the first ones."""
-        moments = line.collocation_points(self.order)
-        form = self.statement.form
-        used = {tuple(index[k] for k in self.space) for _, index in form.equation_term.requirements.keys}
+        moments = line.collocation_points(self.evolution.order)
+        form = self.evolution.statement.form
+        used = {tuple(index[k] for k in self.evolution.space) for _, index in form.equation_term.requirements.keys}
         self._count_values(grid, len(used))
         changes = self._changes(grid, line, nodal, known)
         results = []
@@ -391,17 +406,17 @@ class WindowMarch(KeptGridMarch):
             count = len(part.x)
             q = len(moments)
             x = torch.empty(count, q, form.domain.dimension, dtype=torch.float64)
-            x[..., self.space], x[..., self.time] = part.x[:, None], torch.from_numpy(moments)
+            x[..., self.evolution.space], x[..., self.evolution.time] = part.x[:, None], torch.from_numpy(moments)
             block = scattered_block(form, part.term, x.flatten(0, 1))
             if part.normal is not None:
                 normal = torch.zeros_like(x)
-                normal[..., self.space] = part.normal[:, None]
+                normal[..., self.evolution.space] = part.normal[:, None]
                 block.normal = normal.flatten(0, 1)
             jet = {}
             keys = part.term.requirements.keys
-            for own in {tuple(index[k] for k in self.space) for _, index in keys}:
-                alike = [(slot, index) for slot, index in keys if tuple(index[k] for k in self.space) == own]
-                coef = np.concatenate([changes[index[self.time]][..., slot] for slot, index in alike]).T
+            for own in {tuple(index[k] for k in self.evolution.space) for _, index in keys}:
+                alike = [(slot, index) for slot, index in keys if tuple(index[k] for k in self.evolution.space) == own]
+                coef = np.concatenate([changes[index[self.evolution.time]][..., slot] for slot, index in alike]).T
                 for key, values in zip(alike, np.split(grid.values(number, own, coef), len(alike), 1), strict=True):
                     jet[key] = torch.from_numpy(values.ravel())
             values, slopes = block.evaluate_jet(jet, with_slopes)
@@ -409,89 +424,102 @@ class WindowMarch(KeptGridMarch):
             results.append((values.reshape(-1, count, q), shaped))
         return results
 
-    def _known_on(self, axes: list[SplineAxis]) -> np.ndarray:
-        grid = self._grid([axes[k] for k in self.space])
-        line = axes[self.time]
+    def known_on(self, axes: list[SplineAxis]) -> np.ndarray:
+        """Coefficients of a slab that has the values of known fields."""
+        evolution = self.evolution
+        grid = self._grid(evolution.spatial(axes))
+        line = axes[evolution.time]
         moments = torch.from_numpy(line.all_points())
-        x = torch.empty(len(grid.points), len(moments), self.domain.dimension, dtype=torch.float64)
-        x[..., self.space], x[..., self.time] = grid.points[:, None], moments
-        assert self.known is not None
-        lines = grid.through(self.known(x.flatten(0, 1)).numpy().reshape(*x.shape[:2], -1))
-        return np.moveaxis(line.interpolated(lines), 0, self.time)
+        x = torch.empty(len(grid.points), len(moments), evolution.domain.dimension, dtype=torch.float64)
+        x[..., evolution.space] = grid.points[:, None]
+        x[..., evolution.time] = moments
+        assert evolution.known is not None
+        lines = grid.through(evolution.known(x.flatten(0, 1)).numpy().reshape(*x.shape[:2], -1))
+        return np.moveaxis(line.interpolated(lines), 0, evolution.time)
 
-    def _misfit(self, axes: list[SplineAxis], state: np.ndarray, coef: np.ndarray) -> float:
-        grid = self._grid([axes[k] for k in self.space])
-        line = axes[self.time]
+    def residual_norm(self, axes: list[SplineAxis], state: State, coef: np.ndarray) -> float:
+        """Root of the sum of squared residuals of a slab that starts from the state."""
+        grid = self._grid(state.space)
+        line = axes[self.evolution.time]
         assert isinstance(line, TimeAxis)
-        return norm_of(self._evaluated(grid, line, self._nodal(line, coef), state, False))
+        return norm_of(self._evaluated(grid, line, self._nodal(line, coef), state.values, False))
 
-    def _solved(
-        self, axes: list[SplineAxis], state: np.ndarray, length: float, near: Fields | None
-    ) -> np.ndarray | None:
-        grid = self._grid([axes[k] for k in self.space])
-        line = axes[self.time]
+    def solve(self, state: State, begin: float, end: float, previous: Slab | None, near: Slab | None) -> Slab | None:
+        """The slab from a state on; None where simplified Newton iterations find none."""
+        evolution = self.evolution
+        axes = evolution.with_time(state.space, begin, end)
+        coef = self._newton(axes, state, end - begin, first_guess(self, axes, state, end - begin, previous, near))
+        if coef is None:
+            return None
+        # Its error in time, from the last Legendre coefficients at the points of the equation.
+        values = self._at_points(state.space, coef)
+        tail = np.tensordot(evolution.last_legendre, values, 1)
+        return Slab(state, axes, coef, time_error(np.sqrt((tail**2).mean(1)) / self._sizes(values)))
+
+    def _newton(self, axes: list[SplineAxis], state: State, length: float, guess: np.ndarray) -> np.ndarray | None:
+        """Coefficients of a slab by Newton's method, with factors that are kept from slab to slab; None if it fails."""
+        evolution = self.evolution
+        grid = self._grid(state.space)
+        line = axes[evolution.time]
         assert isinstance(line, TimeAxis)
-        guess = self._guess(axes, state, length, near)
         nodal = grid.taken(self._nodal(line, guess))
-        known = state
+        known = state.values
         factors = None
         is_exact = False
         before = math.inf
         if self._kept is not None and self._kept[0] is grid and abs(self._kept[1] / length - 1) < 1e-9:
             _, _, factors, is_exact = self._kept
-        for _ in range(ITERATIONS):
+        for _ in range(NEWTON.iterations):
             check_time()
-            fresh = factors is None
-            evaluated = self._evaluated(grid, line, grid.spread(nodal), known, fresh)
+            # Residuals, and where factors are due the Jacobian, in the mean over the moments.
+            is_fresh = factors is None
+            evaluated = self._evaluated(grid, line, grid.spread(nodal), known, is_fresh)
             if not all(np.isfinite(values).all() for values, _ in evaluated):
                 return None
             if factors is None:
                 means = [{key: slope.mean(1) for key, slope in slopes.items()} for _, slopes in evaluated]
                 factors = self._factors_of(grid, means, [len(values) for values, _ in evaluated])
-                self.work += factors.factorise(line.rates(self.order))
-                is_exact = self.statement.form.is_linear and all(
+                evolution.work += factors.factorise(line.rates(evolution.order))
+                is_exact = evolution.statement.form.is_linear and all(
                     np.ptp(slope, 1).max() <= SAME_SLOPES * np.abs(slope).max()
                     for _, slopes in evaluated
                     for slope in slopes.values()
                 )
                 self._kept = grid, length, factors, is_exact
+            # The step, and its size at the points of the equation.
             changes = self._changes(grid, line, grid.spread(nodal), known)
             step = factors([values for values, _ in evaluated], changes)
-            self.work += factors.solve_work
+            evolution.work += factors.solve_work
             nodal = nodal + step
             at_points, values = (self._values(grid, each) for each in (step, nodal))
             scale = self._sizes(values)
             size = float((np.sqrt((at_points**2).mean((0, 1))) / scale).max())
-            if not math.isfinite(size) or size > 1e6:
+            if not math.isfinite(size) or size > NEWTON.diverged:
                 return None
-            is_still = size > before / 2 and size <= self.allowed  # what is left is in splines that hardly reach inside
-            if size <= STEP * self.allowed or is_still or is_exact:
-                return self._coef(line, grid.spread(nodal), state)
+            # Convergence; what is left of small steps is in splines that hardly reach inside.
+            is_still = size > before / 2 and size <= evolution.allowed
+            if size <= NEWTON.step * evolution.allowed or is_still or is_exact:
+                return evolution.from_nodal(line, grid.spread(nodal), known)
+            # Slow contraction: new factors, but not for steps that grow with those of another slab.
             if size > WINDOW_CONTRACTION * before:
-                if not fresh and size > 2 * before and before < 1:
+                if not is_fresh and size > 2 * before and before < 1:
                     return None
                 factors = None
             before = size
         return None
 
     def _sizes(self, values: np.ndarray) -> np.ndarray:
-        """Size of each field from values (..., fields)."""
-        sizes = np.sqrt((values.reshape(-1, values.shape[-1]) ** 2).mean(0))
-        return np.maximum(sizes, max(1e-6 * float(sizes.max()), ABOVE_ZERO))
-
-    def _tail(self, space: Sequence[SplineAxis], coef: np.ndarray) -> np.ndarray:
-        values = self._at_points(space, coef)
-        tail = np.tensordot(self.last, values, 1)
-        return np.sqrt((tail**2).mean(1)) / self._sizes(values)
+        """Root mean square of each field from values (..., fields)."""
+        return floored(np.sqrt((values.reshape(-1, values.shape[-1]) ** 2).mean(0)))
 
     def _at_points(self, space: Sequence[SplineAxis], coef: np.ndarray) -> np.ndarray:
         """Values (k, m, fields) of coefficients over time at the points of the equation."""
         grid = self._grid(space)
-        return self._values(grid, grid.taken(np.moveaxis(coef, self.time, 0)))
+        return self._values(grid, grid.taken(np.moveaxis(coef, self.evolution.time, 0)))
 
     def _values(self, grid: CutGrid, taken: np.ndarray) -> np.ndarray:
         """Values (k, m, fields) of active coefficients (k, active, fields) at the points of the equation."""
-        values = grid.values(0, (0,) * len(self.space), np.moveaxis(taken, 1, 0).reshape(taken.shape[1], -1))
+        values = grid.values(0, (0,) * len(self.evolution.space), np.moveaxis(taken, 1, 0).reshape(taken.shape[1], -1))
         return np.moveaxis(values.reshape(-1, len(taken), taken.shape[-1]), 1, 0)
 
     def _factors_of(self, grid: CutGrid, means: Sequence[Slopes], counts: Sequence[int]) -> WindowFactors:
@@ -504,24 +532,24 @@ class WindowMarch(KeptGridMarch):
             ):
                 return kept
         weights = self._row_weights(grid, means, counts)
-        return WindowFactors(grid, means, weights, self._jumps(grid, means[0], counts[0]), self.time)
+        return WindowFactors(grid, means, weights, self._jumps(grid, means[0], counts[0]), self.evolution.time)
 
-    def _carried(self, state: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:
+    def prolonged(self, values: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:
+        """Coefficients of space (k, *counts, fields) on another grid."""
         if all(a is b for a, b in zip(old, new, strict=True)):
-            return state
+            return values
         before = self._grid(old)
         after = self._grid(new)
-        taken = np.moveaxis(before.taken(state), 1, 0)  # (active, k, fields)
-        values = before.at(after.points, (0,) * len(new), taken.reshape(len(taken), -1))
-        return after.through(values.reshape(len(values), *taken.shape[1:]))
+        taken = np.moveaxis(before.taken(values), 1, 0)  # (active, k, fields)
+        at_points = before.at(after.points, (0,) * len(new), taken.reshape(len(taken), -1))
+        return after.through(at_points.reshape(len(at_points), *taken.shape[1:]))
 
 
-class SolidMarch(WindowMarch):
-    """A pass through time on a solid."""
-
-    dearer = 10.0  # unknowns of a grid that is half as fine again are three times as many
-    growing = 6  # windows from the first, a fiftieth, to one as long as the time
-    tolerances = 1e-4, 1e-10  # a sharper first pass has three times as many unknowns, and takes minutes
+# Seconds for a first integration; below the least tolerance rounding is seen.
+CUT_CELLS = Method("cut cells in time", CutCellSolver, tolerances=(1e-5, 1e-10))
+# On a solid a grid that is half as fine again has three times as many unknowns, as a sharper first integration would,
+# which takes minutes. Its first slabs grow from a fiftieth of the time to one as long as the time.
+CUT_CELLS_OF_SOLIDS = Method("cut cells in time", CutCellSolver, dearer=10.0, growing=6, tolerances=(1e-4, 1e-10))
 
 
 def evolution(form: StrongForm) -> Statement | None:

@@ -1,0 +1,334 @@
+"""Slabs of time by collocation on a tensor grid: Newton's method, whose factors serve as long as they contract."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from edgewise.outcomes import check_time
+from edgewise.pde.algebra import Krylov, LinearSystem, Preconditioner, solver_for
+from edgewise.pde.algebra.newton import norm_of
+from edgewise.pde.spaces.axis import SplineAxis
+from edgewise.pde.spaces.blocks import RowBlock
+from edgewise.pde.spaces.statement import Statement, start_terms
+from edgewise.pde.tiers.collocation.deflation import interpolated
+from edgewise.pde.tiers.collocation.stationary import balanced_sizes, local_errors
+from edgewise.pde.tiers.evolution import grids, hyperviscosity
+from edgewise.pde.tiers.evolution.guesses import continued, first_guess
+from edgewise.pde.tiers.evolution.hyperviscosity import Hyperviscosity
+from edgewise.pde.tiers.evolution.problem import (
+    Evolution,
+    Slab,
+    State,
+    floored,
+    last_legendre,
+    on_points,
+    prolonged,
+    time_error,
+)
+from edgewise.pde.tiers.evolution.starts import RoughStart
+from edgewise.pde.tiers.evolution.stepper import Method
+from edgewise.settings import ABOVE_ZERO
+
+SPACE_DEGREE = {1: 10, 2: 10}  # by the number of space coordinates
+FIRST_SPACE_INTERVALS = {1: 24, 2: 12}  # of space: the initial state and the residual refine it
+MOST_INTERVALS = {1: 3000, 2: 100}  # of a coordinate of space: a slab takes a second
+
+
+@dataclass(frozen=True)
+class NewtonSettings:
+    """Newton's method in a slab."""
+
+    iterations: int = 12
+    contraction: float = 0.2  # of steps, below which the factors are used again
+    # Contraction up to which the steps to come are a geometric series (Hairer and Wanner, volume II, section IV.8), and
+    # their sum relative to the allowed error at which it ends.
+    series: float = 0.5
+    step: float = 0.02
+    # steps below these that contract no longer are rounding, without and with a pressure, which has more of it
+    stalled: tuple[float, float] = (1e-10, 1e-7)
+    diverged: float = 1e6  # step relative to the field
+    application_work: float = 400.0  # multiply-adds of a coefficient, to evaluate the residual and apply the factors
+
+
+NEWTON = NewtonSettings()
+
+
+class CollocationSolver:
+    """Solver of slabs on a tensor grid; `damping`, if given, is that of one even grid."""
+
+    shares_factors = False
+    most_initial_rounds = 36  # grids of the initial state
+    most_coarse_rounds = 12  # of a coarser state
+
+    def __init__(self, evolution: Evolution, damping: Hyperviscosity | None = None):
+        self.evolution = evolution
+        self.damping = damping
+        self.rough: RoughStart | None = None  # where the initial state jumps and the equation smooths it
+        self._preconditioner: Preconditioner | None = None  # of the last slab
+        # sizes of the fields so far, for flows, which may start from rest
+        self._largest = np.zeros(len(evolution.statement.form.fields)) if evolution.statement.multipliers else None
+
+    def initial(self) -> State:
+        """State at the first moment: its grid is refined until the state is resolved."""
+        evolution = self.evolution
+        dimension = len(evolution.space)
+        if not dimension:
+            return State([], evolution.initial_at(np.zeros((1, 0))).reshape(evolution.order, -1))
+        if self.damping is not None:
+            space = self.damping.axes()
+            return State(space, evolution.interpolated_initial(space))
+        degree = SPACE_DEGREE[dimension]
+        count = self._fewest(degree)
+        self.rough = RoughStart.of(
+            evolution.statement, evolution.initial_on, evolution.finer, evolution.allowed, evolution.begin
+        )
+        if self.rough is not None:
+            return State(*self.rough.begun(degree, count, evolution.allowed))
+        low, high = evolution.domain.bounds.numpy().T
+        periodic = evolution.statement.periodic
+        axes = [
+            evolution.statement.axis(np.linspace(low[k], high[k], count + 1), degree, periodic[k])
+            for k in evolution.space
+        ]
+        for _ in range(self.most_initial_rounds):
+            check_time()
+            state = State(axes, evolution.interpolated_initial(axes))
+            errors = self._misfits(state, evolution.initial_on)
+            finer = grids.refined(evolution, axes, errors, MOST_INTERVALS, grids.SETTINGS.initial_margin)
+            if finer is None:
+                break
+            axes = finer
+        return state
+
+    def restart(self, state: State, moment: float) -> State:
+        """State after a jump of the equation, which walls may contradict as they may initial values."""
+        evolution = self.evolution
+        if not evolution.space:
+            return state
+        at = partial(on_points, state.space, state.values)
+        rough = RoughStart.of(evolution.statement, at, evolution.finer, evolution.allowed, moment)
+        if rough is None:
+            return state
+        self.rough = rough
+        degree = state.space[0].degree
+        return State(*rough.begun(degree, self._fewest(degree), evolution.allowed))
+
+    def _fewest(self, degree: int) -> int:
+        """Intervals of the first grid, at least as many as splines on a periodic coordinate need."""
+        return max(round(self.evolution.finer * FIRST_SPACE_INTERVALS[len(self.evolution.space)]), degree + 1)
+
+    # One slab.
+
+    def solve(self, state: State, begin: float, end: float, previous: Slab | None, near: Slab | None) -> Slab | None:
+        """The slab on the grid of a state; None where Newton's method finds none."""
+        axes = self.evolution.with_time(state.space, begin, end)
+        if self.damping is not None:
+            self.damping.measure(axes, continued(self, axes, state.values, 1.0, None))
+        solved = self._newton(axes, state, end - begin, previous, near)
+        if solved is None:
+            return None
+        coef, steps = solved
+        if self._largest is not None:
+            self._largest = self._scale(coef)
+        error = time_error(last_legendre(self.evolution, state.space, coef, self._scale(coef)))
+        return Slab(state, axes, coef, error, steps)
+
+    def _newton(
+        self, axes: list[SplineAxis], state: State, length: float, previous: Slab | None, near: Slab | None
+    ) -> tuple[np.ndarray, int] | None:
+        """Coefficients and number of steps of Newton's method, with factors that are kept; None if it fails."""
+        evolution = self.evolution
+        statement = evolution.statement
+        enough = NEWTON.step * evolution.allowed
+        blocks = self._blocks(axes)
+        is_start = [block.face == (evolution.time, 0) for block in blocks]
+        coef = first_guess(self, axes, state, length, previous, near)
+        solver = None
+        before = math.inf
+        first = None  # sizes of the fields after the first step
+        for steps in range(1, NEWTON.iterations + 1):
+            check_time()
+            # Residuals, and with new factors their Jacobian.
+            is_fresh = solver is None
+            evaluated = [block.evaluate(coef, with_slopes=is_fresh) for block in blocks]
+            # The initial state is kept exactly, so that nothing is left of it in a step.
+            parts = [0.0 * v.ravel() if start else v.ravel() for (v, _), start in zip(evaluated, is_start, strict=True)]
+            rhs = -np.concatenate(parts)
+            if not np.isfinite(rhs).all():
+                return None
+            if self._largest is not None and steps == 1:
+                least = balanced_sizes(statement, blocks, evaluated, self._scale(coef))
+                self._largest = np.maximum(self._largest, least)
+            if is_fresh:
+                system = LinearSystem(blocks, [slopes for _, slopes in evaluated], coef.shape)
+                solver = solver_for(statement, system, enough * self._scale(coef), self._preconditioner)
+                if solver is None:
+                    return None
+                self._preconditioner = solver.preconditioner if isinstance(solver, Krylov) else None
+            # The step.
+            assert solver is not None
+            step = solver(rhs).reshape(coef.shape)
+            evolution.work += system.work + NEWTON.application_work * coef.size
+            system.work = 0.0
+            coef = coef + step
+            moved = np.abs(step).reshape(-1, coef.shape[-1]).max(0)
+            sizes = self._scale(coef)
+            size = float((moved / sizes).max())
+            first = sizes if first is None else first
+            if not math.isfinite(size) or size > NEWTON.diverged:
+                return None
+            # Contraction, in units that stay the same: where the linearised equation grows without bound, the fields do
+            # so too, and steps are small beside them.
+            change = float((moved / first).max())
+            rate = change / before if math.isfinite(before) else 1.0
+            # Convergence: the sum of all steps to come is small, or what is left is rounding.
+            to_come = size * rate / (1 - rate) if rate < NEWTON.series else size
+            if to_come <= enough or (statement.form.is_linear and is_fresh):
+                return coef, steps
+            if size < NEWTON.stalled[bool(statement.multipliers)] and rate > NEWTON.series:
+                return coef, steps
+            # Factors are kept while they contract; old ones with which steps grow are of a slab that is too long.
+            if rate > 1 and not is_fresh:
+                return None
+            if rate > NEWTON.contraction and math.isfinite(before):
+                solver = None
+            before = change
+        return None
+
+    def _blocks(self, axes: list[SplineAxis]) -> list[RowBlock]:
+        """Rows of the slab."""
+        blocks = self.evolution.statement.blocks(axes)
+        if self.damping is None:
+            return blocks
+        return self.damping.damped(blocks)
+
+    @property
+    def has_rough_start(self) -> bool:
+        """True if initial data jump, beside which the error falls with the grid alone."""
+        return self.rough is not None
+
+    def _scale(self, coef: np.ndarray) -> np.ndarray:
+        """Size of each field, (fields,); of flows, which may start from rest, the largest so far."""
+        sizes = np.abs(coef).reshape(-1, coef.shape[-1]).max(0)
+        if self._largest is not None:
+            sizes = np.maximum(sizes, self._largest)
+        if self.rough is None:
+            return floored(sizes)
+        return floored(sizes, max(self.rough.least_size, ABOVE_ZERO))
+
+    # What a guess needs.
+
+    def prolonged(self, values: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:
+        """Coefficients of space (k, *counts, fields) on another grid."""
+        return prolonged(values, old, new)
+
+    def known_on(self, axes: list[SplineAxis]) -> np.ndarray:
+        """Coefficients of a slab that has the values of known fields."""
+        assert self.evolution.known is not None
+        return interpolated(self.evolution.known, axes)
+
+    def residual_norm(self, axes: list[SplineAxis], state: State, coef: np.ndarray) -> float:
+        """Root of the sum of squared residuals of a slab; conditions hold the state."""
+        return norm_of([block.evaluate(coef, with_slopes=False) for block in self._blocks(axes)])
+
+    # The grid of space.
+
+    def indicators(self, slab: Slab) -> list[np.ndarray]:
+        """Errors of a slab that the residual between points of space implies, for each interval, in the mean."""
+        evolution = self.evolution
+        if not evolution.space or self.damping is not None:
+            return []
+        size = float(self._scale(slab.coef).max())
+        errors = local_errors(evolution.statement, slab.axes, slab.coef, evolution.space)
+        return [self._weighed(slab.axes[axis], errors[axis] / size) for axis in evolution.space]
+
+    def refine(self, state: State, indicators: list[np.ndarray]) -> State | None:
+        """The state on a grid with shorter intervals where errors are above the allowed one; None where none are."""
+        space = self._finer(state.space, indicators)
+        if space is None:
+            return None
+        return State(space, prolonged(state.values, state.space, space))
+
+    def _finer(self, space: list[SplineAxis], indicators: list[np.ndarray]) -> list[SplineAxis] | None:
+        """Finer coordinates of space, but beside jumps of the initial state; None where none are finer."""
+        if self.rough is not None:
+            indicators = [self.rough.spared(line, each) for line, each in zip(space, indicators, strict=True)]
+        return grids.refined(self.evolution, space, indicators, MOST_INTERVALS)
+
+    def coarsen(self, state: State, slab: Slab) -> State:
+        """The state on a coarser grid, where indicators of the last slab and the state itself allow it."""
+        if not self.evolution.space or self.damping is not None:
+            return state
+        errors = self.indicators(slab) if slab.indicators is None else slab.indicators
+        coarser = grids.coarsened(self.evolution, state.space, errors)
+        at = partial(on_points, state.space, state.values)
+        for _ in range(self.most_coarse_rounds):  # the residual of a short slab says nothing of the state after it
+            coarser = [self._worth(new, old) for new, old in zip(coarser, state.space, strict=True)]
+            moved = State(coarser, prolonged(state.values, state.space, coarser))
+            finer = self._finer(coarser, self._misfits(moved, at))
+            if finer is None:
+                return moved
+            coarser = finer
+        return state
+
+    def _worth(self, new: SplineAxis, old: SplineAxis) -> SplineAxis:
+        """The coarser line where it spares enough intervals, else the old one."""
+        if self._fewest(old.degree) <= new.intervals < (1 - grids.SETTINGS.spared) * old.intervals:
+            return new
+        return old
+
+    def _misfits(self, state: State, at: Callable[[Sequence[np.ndarray]], np.ndarray]) -> list[np.ndarray]:
+        """Largest errors of a state in the intervals of each coordinate; `at` gives it on a grid of points."""
+        order = self.evolution.order
+        axes = state.space
+        scale = np.maximum(np.abs(state.values).reshape(order, -1, state.values.shape[-1]).max(1), ABOVE_ZERO)
+        errors = []
+        for number, line in enumerate(axes):
+            points = [axis.all_points() for axis in axes]
+            points[number] = line.fresh_points()
+            gap = np.abs(on_points(axes, state.values, points) - at(points))
+            wrong = gap / scale.reshape(order, *[1] * len(axes), -1)
+            each = np.moveaxis(wrong, number + 1, 0).reshape(line.intervals, -1).max(1)
+            errors.append(self._weighed(line, each))
+        return errors
+
+    def _weighed(self, line: SplineAxis, errors: np.ndarray) -> np.ndarray:
+        """Errors in the intervals of a coordinate times the root of their length, that of even intervals being 1.
+
+        Where `WaveByWave` is faster than smaller grids, it is the largest one everywhere, so that grids stay even.
+        """
+        errors = errors * np.sqrt(np.diff(line.breakpoints) * line.intervals / np.ptp(line.breakpoints))
+        statement = self.evolution.statement
+        is_even = len(self.evolution.space) > 1 and all(statement.periodic[k] for k in self.evolution.space)
+        if is_even and len(statement.form.fields) > 1:
+            return np.full_like(errors, errors.max())
+        return errors
+
+
+COLLOCATION = Method("time elements", CollocationSolver)
+SMOOTHED = Method(
+    "hyperviscosity",
+    lambda evolution: CollocationSolver(evolution, Hyperviscosity(evolution)),
+    first_intervals=hyperviscosity.FIRST_INTERVALS,
+    most_intervals=hyperviscosity.MOST_INTERVALS,
+)
+
+
+def marches(statement: Statement) -> bool:
+    """True if slabs can solve a problem: its fields start from given values and have order 2 in time at most.
+
+    Fields of order 0 in time, as the algebraic ones of differential-algebraic equations, start from nothing, and so do
+    those of which there are integrals up to now alone.
+    """
+    form = statement.form
+    if form.time is None:
+        return False
+    order = int(statement.field_orders[:, form.time].max())
+    if not order:
+        return form.has_integrals
+    return bool(start_terms(form)) and order <= 2

@@ -1,0 +1,184 @@
+"""What a time stepper and its solver share: the problem of evolution, states at a moment, and slabs of time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgewise.pde.spaces.axis import SplineAxis, TimeAxis, along, carried
+from edgewise.pde.spaces.statement import Statement, scattered_block, start_terms
+from edgewise.settings import ABOVE_ZERO
+
+Known = Callable[[Tensor], Tensor] | None
+"""Maps points (N, n) to values of known fields there, (N, fields)."""
+OnGrid = Callable[[Sequence[np.ndarray]], np.ndarray]
+"""Values and rates on a grid of points of space, (order, *points, fields)."""
+
+TIME_DEGREE = {0: 10, 1: 9, 2: 7, 3: 6}  # by the number of space coordinates: long slabs where a slab is cheap
+SHARE_OF_SLAB = 0.1  # of the tolerance, allowed as error of one slab, for the errors of many add up
+# Least error of a slab, relative to the field, that is aimed at, without and with coordinates of space: rounding, from
+# which shorter slabs do not help. Without, slabs below 2e-14 become shorter until the integration gives up, and 5e-14
+# leaves errors of 1e-15 to 3e-12 in half as many slabs. With, of Burgers' shock 2e-15 left five times the error of
+# 1e-14.
+LEAST_ALLOWED = {False: 5e-14, True: 1e-14}
+LEAST_FIELD = 1e-6  # size of a field, relative to the largest one, to which its errors are relative at least
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """The fields at one moment, and their rates where the equation has second derivatives in time."""
+
+    space: list[SplineAxis]
+    values: np.ndarray  # coefficients, (order, *counts, fields)
+
+
+@dataclass(frozen=True, eq=False)
+class Slab:
+    """The solution in one slab of time: splines of space times one polynomial of time."""
+
+    state: State  # at its beginning
+    axes: list[SplineAxis]  # all coordinates
+    coef: np.ndarray  # (*counts, fields)
+    time_error: float  # relative to the field
+    steps: int = 1  # of Newton's method
+    indicators: list[np.ndarray] | None = None  # errors in the intervals of each coordinate of space, once estimated
+
+
+class Evolution:
+    """A problem of evolution, the error that a slab of it may have, and the work that was spent on it."""
+
+    def __init__(self, statement: Statement, tolerance: float, finer: float = 1.0, known: Known = None):
+        self.statement = statement
+        self.finer = finer  # factor of the first grids of space
+        self.known = None if statement.form.is_linear else known
+        self.work = 0.0  # multiply-adds
+        self.domain = statement.form.domain
+        assert statement.form.time is not None
+        self.time = statement.form.time
+        self.begin, self.end = self.domain.bounds[self.time].tolist()
+        self.space = [axis for axis in range(self.domain.dimension) if axis != self.time]
+        self.allowed = max(SHARE_OF_SLAB * tolerance, LEAST_ALLOWED[bool(self.space)])
+        self.degree = TIME_DEGREE[len(self.space)]
+        self.order = max(int(statement.field_orders[:, self.time].max()), 1)
+        self._initial_terms = start_terms(statement.form)
+        # Rows that give the last two Legendre coefficients of a polynomial in Bernstein's basis.
+        nodes, weights = np.polynomial.legendre.leggauss(self.degree + 1)
+        values = TimeAxis(0.0, 1.0, self.degree).table((nodes + 1) / 2)
+        legendre = np.polynomial.legendre.legvander(nodes, self.degree)[:, -2:] * weights[:, None]
+        self.last_legendre = (legendre * (np.arange(2 * self.degree - 1, 2 * self.degree + 2, 2) / 2)).T @ values
+
+    def with_time(self, space: Sequence[SplineAxis], begin: float, end: float) -> list[SplineAxis]:
+        """All coordinates of a slab."""
+        axes = list(space)
+        axes.insert(self.time, TimeAxis(begin, end, self.degree))
+        return axes
+
+    def spatial(self, axes: Sequence[SplineAxis]) -> list[SplineAxis]:
+        """Coordinates of space among all of them."""
+        return [axes[axis] for axis in self.space]
+
+    def last_state(self, slab: Slab, length: float) -> State:
+        """State at the end of a slab: values, and rates of change for equations of order 2."""
+        lines = np.moveaxis(slab.coef, self.time, 0)
+        if self.order == 1:
+            return State(slab.state.space, lines[-1:].copy())
+        return State(slab.state.space, np.stack([lines[-1], self.last_rate(lines, length)]))
+
+    def last_rate(self, lines: np.ndarray, length: float) -> np.ndarray:
+        """Rate of change at the end of a slab of order 2 by Radau's method, from coefficients (degree + 1, ...)."""
+        return np.tensordot(TimeAxis(0.0, length, self.degree).pair_tables[0][-1], lines, 1)
+
+    def from_nodal(self, line: TimeAxis, nodal: np.ndarray, state: np.ndarray) -> np.ndarray:
+        """Coefficients of a slab from those at its moments, (q, *counts, fields), and the state at its first one."""
+        moments = line.collocation_points(self.order)
+        begin = line.breakpoints[0]
+        points = line.all_points()
+        length = float(np.ptp(line.breakpoints))
+        fields = []
+        for slot in range(nodal.shape[-1]):
+            # Legendre coefficients from the values and rates at the first moment and the values at the others.
+            given = int(self.statement.field_orders[slot, self.time])
+            data = np.concatenate([state[:given, ..., slot], nodal[..., slot]])
+            powers = np.polynomial.legendre.legvander(2 * (moments - begin) / length - 1, len(data) - 1)
+            first = np.polynomial.legendre.legvander(np.array([-1.0]), len(data) - 1)
+            rows = [first] if given else []
+            if given > 1:
+                slope = [np.polynomial.legendre.Legendre(each).deriv()(-1.0) for each in np.eye(len(data))]
+                rows.append(np.array([slope]) * 2 / length)
+            to_legendre = np.linalg.inv(np.concatenate([*rows, powers]))
+            at = np.polynomial.legendre.legvander(2 * (points - begin) / length - 1, len(data) - 1)
+            fields.append(np.tensordot(line.interpolated(at @ to_legendre), data, 1))
+        return np.moveaxis(np.stack(fields, -1), 0, self.time)
+
+    def initial_on(self, points: Sequence[np.ndarray]) -> np.ndarray:
+        """Initial values and rates on a grid of points of space, (order, *points, fields)."""
+        lines = np.meshgrid(*points, indexing="ij")
+        places = np.stack([line.ravel() for line in lines], 1)
+        return self.initial_at(places).reshape(self.order, *map(len, points), -1)
+
+    def initial_at(self, places: np.ndarray) -> np.ndarray:
+        """Initial values and rates at places (b, dimension of space), (order, b, fields)."""
+        form = self.statement.form
+        x = torch.full((len(places), self.domain.dimension), self.begin, dtype=torch.float64)
+        x[:, self.space] = torch.from_numpy(places)
+        values = np.zeros((2, len(x), len(form.fields)))
+        for term in self._initial_terms:
+            zeros = {key: torch.zeros(len(x), dtype=torch.float64) for key in term.requirements.keys}
+            residuals, slopes = scattered_block(form, term, x, (self.time, 0)).evaluate_jet(zeros, with_slopes=True)
+            for (number, slot, index), slope in slopes.items():
+                values[index[self.time], :, slot] = -residuals[number] / slope
+        return values[: self.order]
+
+    def interpolated_initial(self, axes: Sequence[SplineAxis]) -> np.ndarray:
+        """Splines of the initial state, (order, *counts, fields)."""
+        state = self.initial_on([axis.all_points() for axis in axes])
+        for k, axis in enumerate(axes):
+            state = axis.interpolated(state, k + 1)
+        return state
+
+
+def even_axes(statement: Statement, intervals: int, degree: int) -> list[SplineAxis]:
+    """Coordinates of space with so many even intervals each."""
+    bounds = statement.form.domain.bounds.numpy()
+    periodic = statement.periodic
+    return [
+        SplineAxis(np.linspace(low, high, intervals + 1), degree, periodic[axis])
+        for axis, (low, high) in enumerate(bounds)
+        if axis != statement.form.time
+    ]
+
+
+def on_points(axes: Sequence[SplineAxis], state: np.ndarray, points: Sequence[np.ndarray]) -> np.ndarray:
+    """A state (order, *counts, fields) on a grid of points of space, (order, *points, fields)."""
+    for k, axis in enumerate(axes):
+        state = along(axis.table(points[k]), state, k + 1)
+    return state
+
+
+def prolonged(values: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:
+    """Coefficients of space (k, *counts, fields) on other breakpoints of space."""
+    if all(a is b for a, b in zip(old, new, strict=True)):
+        return values
+    return np.stack([carried(each, old, new) for each in values])
+
+
+def floored(sizes: np.ndarray, least: float = ABOVE_ZERO) -> np.ndarray:
+    """Sizes of fields, none of them far below the largest one."""
+    return np.maximum(sizes, max(LEAST_FIELD * float(sizes.max()), least))
+
+
+def last_legendre(evolution: Evolution, space: Sequence[SplineAxis], coef: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Last two Legendre coefficients in time of each field, root mean squares over space, relative to sizes, (2, n)."""
+    tail = np.abs(np.tensordot(evolution.last_legendre, coef, (1, evolution.time)) / scale)
+    for line in space:  # however short its intervals are somewhere
+        tail = np.sqrt(np.tensordot(line.shares, tail**2, (0, 1)))
+    return tail
+
+
+def time_error(tail: np.ndarray) -> float:
+    """Error in time of a slab from the last two Legendre coefficients, (2, fields): the last one, where they fall."""
+    return float(np.maximum(tail[1], 0.1 * tail[0]).max())
