@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from torch import Tensor
@@ -135,11 +135,12 @@ def first_good(task: Task, tiers: Sequence[Tier]) -> Attempt:
     """
     best: Attempt | None = None
     for tier in tiers:
-        before = best.record if best is not None and tier.is_compared else None
-        record = Record(tier, task.problem, task.limits, task.plan.seed, before)
+        record: Record | None = None
         try:
             if not tier.follows(best, task.tolerance) or tier.refusal(task.facts):
                 continue
+            before = best.record if best is not None and tier.is_compared else None
+            record = Record(tier, task.problem, task.limits, task.plan.seed, before)
             if best is not None and not best.record.is_complete:
                 record.remark = messages.hardly_begun(best.record)
             ending = refine(tier.levels(task, record), record, tier.own_tolerance or task.tolerance)
@@ -147,28 +148,28 @@ def first_good(task: Task, tiers: Sequence[Tier]) -> Attempt:
                 ending = tier.conclude(task, record, ending)
         except (OutOfTime, KeyboardInterrupt) as error:
             ending = Ending(reason_of(error))
-        if ending.reason is StopReason.INTERRUPTED:
+        is_interrupted = ending.reason is StopReason.INTERRUPTED
+        if is_interrupted:
             task.limits.hurry()
-        best = _better(best, Attempt(record, ending))
-        if best is None and ending.reason is StopReason.INTERRUPTED:
+        best = _better(best, record, ending)
+        if best is not None and (is_interrupted or task.limits.over is not None):
+            return best
+        if is_interrupted:
             raise KeyboardInterrupt
         if best is None and (task.limits.is_over or task.limits.past_deadline):
             raise messages.nothing_in_time(task.problem, task.limits)
-        if best is not None and (ending.reason is StopReason.INTERRUPTED or task.limits.over is not None):
-            return best
     if best is None:
         raise messages.too_high_order(task.problem.form)
     return best
 
 
-def _better(best: Attempt | None, new: Attempt) -> Attempt | None:
+def _better(best: Attempt | None, record: Record | None, ending: Ending) -> Attempt | None:
     """The better one of two attempts, which has ended as the last one did where a limit ended that."""
-    tier = new.record.tier
+    if record is not None and record.levels and (best is None or record.tier.is_better(record, best.record)):
+        return Attempt(record, ending)
     if best is None:
-        return new if new.record.levels else None
-    if new.record.levels and tier.is_better(new.record, best.record):
-        return new
-    is_over = new.ending.reason not in (StopReason.NO_PROGRESS, StopReason.CONVERGED)
-    reason = new.ending.reason if is_over else best.ending.reason
-    clause = "" if is_over else best.ending.clause
-    return Attempt(best.record, Ending(reason, tier.no_better or clause))
+        return None
+    if ending.reason not in (StopReason.NO_PROGRESS, StopReason.CONVERGED):
+        return Attempt(best.record, Ending(ending.reason))
+    no_better = "" if record is None else record.tier.no_better
+    return Attempt(best.record, replace(best.ending, clause=no_better or best.ending.clause))
