@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from edgewise.discovery.curves.residuals import NoiseTest
-from edgewise.discovery.decide import decided_front, is_as_good
+from edgewise.discovery.decide import decided_front
+from edgewise.discovery.losses import is_as_good
 from edgewise.discovery.problem import FormulaOptions, LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas import parse_expression

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -35,15 +35,15 @@ import numpy as np
 from edgewise.discovery.curves.assembly import pruned
 from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.evidence import counted_from_origins, decided_form, origins, with_decided_digits
+from edgewise.discovery.losses import Candidate, decided, front_of, is_as_good, some
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem, weighted_variance
-from edgewise.errors import InputError
 from edgewise.formulas.algebra import shortest_form, simplify, with_merged_roots
 from edgewise.formulas.constants import EXACT, FittedExpression, fit_constants, free_places, recognise
-from edgewise.formulas.domains import domain_report, domain_violations
-from edgewise.formulas.expression import Expression, Number, complexity, evaluate, walk
+from edgewise.formulas.domains import domain_report
+from edgewise.formulas.expression import Expression, Number, evaluate
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import LEAST_DECREASE, SIGNIFICANT_Z, Front, FrontEntry, pareto, price, with_scores
+from edgewise.formulas.front import SIGNIFICANT_Z, Front, FrontEntry, price
 from edgewise.outcomes import NO_LIMIT, Budget
 from edgewise.settings import ABOVE_ZERO
 
@@ -54,220 +54,170 @@ NEAR_THE_BEST = 2.0
 FULL_STEPS = 60  # Levenberg-Marquardt steps of a fit, at most; one that has converged ends sooner.
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    """A formula with the constants of the rows to fit, and its squared errors on the held-out rows."""
-
-    expression: Expression
-    loss: float
-    squares: np.ndarray
-
-    @property
-    def symbols(self) -> int:
-        return complexity(self.expression)
-
-    @property
-    def held(self) -> float:
-        """Mean squared error on the held-out rows."""
-        return float(np.mean(self.squares))
-
-    @property
-    def closed_forms(self) -> int:
-        return sum(part.exact is not None for part in walk(self.expression) if isinstance(part, Number))
-
-    def description(self, rows: int, floor: float) -> float:
-        """Twice the description length of all rows, up to a constant: the misfit and a price for the symbols.
-
-        Rows to fit count with their errors after the fit, held-out rows with those that no constant has seen.
-        """
-        held = len(self.squares)
-        return price(rows, ((rows - held) * self.loss + held * self.held) / rows, floor, self.symbols)
+Squared = Candidate[FittedExpression]
 
 
 def decided_front(
     candidates: Iterable[Expression], problem: LawProblem, budget: Budget = NO_LIMIT, messages: Sequence[str] = ()
 ) -> Front:
-    """Choose among the expressions that a search found for a problem."""
-    whole = problem.with_all_rows
+    """Choose among the expressions that a search found for a problem, by squared errors."""
+    loss = SquaredLoss(problem, budget)
     mean = Number(float(np.average(problem.y, weights=problem.weights)))
     nodes = dict.fromkeys((mean, *map(simplify, candidates)))
-    fitted = (_fitted(node, problem, budget, steps=FULL_STEPS) for node in nodes)
-    known = [each for each in fitted if each is not None]
+    known = some([each for each in map(loss.judged, nodes) if each is not None])
     if problem.options.required:  # a constant has no inputs
         known = [each for each in known if each.expression != mean] or known
-    if not known:
-        raise InputError("y must be such that some formula is finite on all rows, none was")
-    floor = problem.exact_loss
-    noise = NoiseTest(problem.x)
     # Those that may be chosen, the most accurate first: the exact ones, or those near the best.
-    ordered = sorted(_front(known, floor), key=lambda each: (max(each.held, floor), each.symbols))
-    if ordered[0].held <= floor:
-        most = floor
-    else:
-        most = NEAR_THE_BEST * ordered[0].held
+    front = front_of(_best_of_each_size(known, loss.exact), loss.exact)
+    ordered = sorted(front, key=lambda each: (max(each.held, loss.exact), each.symbols))
+    most = loss.exact if ordered[0].held <= loss.exact else NEAR_THE_BEST * ordered[0].held
     near = [each for each in ordered if each.held <= most][:MOST_FINISHED]
-    finished = [_finished(each, problem, noise, budget) for each in near]
-    front = _front([*known, *(each for each in finished if each is not None)], floor)
-    entries = []
-    for candidate in front:
-        node, errors = _with_all_data(candidate.expression, whole, budget)
-        entry = FrontEntry.from_data(Formula(node, problem.names), whole.x, whole.y, weights=whole.weights)
-        entries.append(replace(entry, validation=candidate.held, constant_errors=errors))
-    as_good = _as_good(front, entries, whole, floor)
-    return Front(
-        with_scores(entries, whole.y),
-        len(whole.y),
-        weighted_variance(whole.y, whole.weights),
-        (*messages, *_sentences(entries[as_good[0]], whole, floor)),
-        held_out=len(problem.held_y),
-        chosen=as_good[0],
-        held_out_variance=problem.held_variance,
-        as_good=as_good,
-    )
+    # These lose what the rows do not ask for; the longer forms stay beside them.
+    noise = NoiseTest(problem.x)
+    finished = [_finished(each, loss, noise) for each in near]
+    known += [each for each in finished if each is not None]
+    return decided(_best_of_each_size(known, loss.exact), loss, messages)
 
 
-def _fitted(node: Expression, problem: LawProblem, budget: Budget, steps: int) -> _Candidate | None:
-    """A formula with constants fitted to the rows to fit.
-
-    The result is None if it is not finite or, where it is not exact, if it has a pole between the rows or needs
-    arguments that they do not have. An exact formula with a pole is a law: it holds on both sides.
-    """
-    x = problem.x
-    y = problem.y
-    fitted = fit_constants(node, x, y, steps=steps, weight=problem.weights, budget=budget)
-    if fitted is None:
-        return None
-    squares = problem.held_squares(fitted.expression)
-    is_exact = squares.mean() <= problem.exact_loss
-    if not np.isfinite(squares).all() or not (is_exact or not domain_violations(fitted.expression, x)):
-        return None
-    return _Candidate(fitted.expression, fitted.loss, squares)
-
-
-def _front(candidates: Sequence[_Candidate], floor: float) -> list[_Candidate]:
-    """Candidates on the front of length and held-out error; of equals, the one with the most closed forms."""
-    best_of_each_size: list[_Candidate] = []
+def _best_of_each_size(candidates: Iterable[Squared], floor: float) -> list[Squared]:
+    """The most accurate candidate of each size or, of those that are as good, the one with the most closed forms."""
+    kept: list[Squared] = []
     ordered = sorted(candidates, key=lambda each: (each.symbols, each.held))
     for _, group in groupby(ordered, key=lambda each: each.symbols):
         first, *others = group
         best = first
         for other in others:
-            if is_as_good(other.squares, first.squares, floor) and other.closed_forms > best.closed_forms:
+            if is_as_good(other.losses, first.losses, floor) and other.closed_forms > best.closed_forms:
                 best = other
-        best_of_each_size.append(best)
-    return pareto(
-        best_of_each_size,
-        size=lambda each: each.symbols,
-        loss=lambda each: max(each.held, floor),
-        least_decrease=LEAST_DECREASE,
-    )
+        kept.append(best)
+    return kept
 
 
-def _finished(candidate: _Candidate, problem: LawProblem, noise: NoiseTest, budget: Budget) -> _Candidate | None:
+class SquaredLoss:
+    """Squared errors; a `Loss`."""
+
+    name = "squared error"
+
+    def __init__(self, problem: LawProblem, budget: Budget = NO_LIMIT):
+        self.problem = problem
+        self.budget = budget
+        self.exact = problem.exact_loss
+        self.whole = problem.with_all_rows
+
+    def judged(self, node: Expression) -> Squared | None:
+        """A formula with constants fitted to the rows to fit."""
+        problem = self.problem
+        fitted = self.fitted(node, problem)
+        if fitted is None:
+            return None
+        squares = problem.held_squares(fitted.expression)
+        return Candidate.of(fitted.expression, fitted, squares, problem.x, self.exact)
+
+    def fitted(self, node: Expression, problem: LawProblem) -> FittedExpression | None:
+        """A formula with constants fitted to the rows to fit of a problem."""
+        return fit_constants(node, problem.x, problem.y, steps=FULL_STEPS, weight=problem.weights, budget=self.budget)
+
+    def entry(self, candidate: Squared) -> FrontEntry:
+        """The formula with constants fitted to all rows, to the digits that these decide."""
+        whole = self.whole
+        x = whole.x
+        y = whole.y
+        weight = whole.weights
+        node = candidate.expression
+        errors: tuple[float, ...] = ()
+        fitted = self.fitted(node, whole)
+        if fitted is not None:
+            if fitted.loss > EXACT.loss(weighted_variance(y, weight)):
+                counted = counted_from_origins(fitted.expression, origins(x))  # years from 1990, say, instead of from 0
+                rounded = fit_constants(with_decided_digits(counted, x, y, weight), x, y, steps=0, weight=weight)
+                fitted = rounded or fitted
+            merged = with_merged_roots(fitted.expression)
+            if merged != fitted.expression:  # its constants, and so their errors, may stand in another order
+                fitted = fit_constants(merged, x, y, steps=0, weight=weight) or fitted
+            node = fitted.expression
+            errors = fitted.errors
+        entry = FrontEntry.from_data(Formula(node, whole.names), x, y, weights=weight)
+        return replace(entry, validation=candidate.held, constant_errors=errors)
+
+    def description(self, candidate: Squared) -> float:
+        """Twice the description length of all rows, up to a constant: the misfit and a price for the symbols.
+
+        Rows to fit count with their errors after the fit, held-out rows with those that no constant has seen.
+        """
+        rows = len(self.whole.y)
+        held = len(candidate.losses)
+        misfit = ((rows - held) * candidate.fit.loss + held * candidate.held) / rows
+        return price(rows, misfit, self.exact, candidate.symbols)
+
+    def as_good(self, front: Sequence[Squared], entries: Sequence[FrontEntry]) -> tuple[int, ...]:
+        """Places of the entry with the shortest description and of the others that are as good, the shortest first.
+
+        An entry must be as good on the held-out rows, and Vuong's statistic on all rows must not be significant at 5 %.
+        """
+        whole = self.whole
+        best = min(range(len(front)), key=lambda place: (self.description(front[place]), place))
+        share = 1.0 if whole.weights is None else whole.weights / whole.weights.mean()
+        squares = [share * (evaluate(entry.formula.expression, whole.x) - whole.y) ** 2 for entry in entries]
+        constants = [len(free_places(entry.formula.expression)) for entry in entries]
+        rows = len(whole.y)
+        price = max(float(squares[best].mean()), ABOVE_ZERO) * math.log(rows) / rows  # Schwarz's, of one constant
+        places = []
+        for place, candidate in enumerate(front):
+            difference = squares[place] - squares[best]
+            excess = float(difference.mean()) - price * (constants[best] - constants[place])
+            is_close = place == best or excess <= SIGNIFICANT_Z * float(difference.std()) / math.sqrt(rows)
+            is_exact = candidate.held <= self.exact
+            if is_as_good(candidate.losses, front[best].losses, self.exact) and (is_close or is_exact):
+                places.append(place)
+        return tuple(sorted(places, key=lambda place: (entries[place].complexity, place)))
+
+    def of_constant(self) -> tuple[float, float]:
+        """Variances of the target."""
+        return weighted_variance(self.whole.y, self.whole.weights), self.problem.held_variance
+
+    def sentences(self, entry: FrontEntry) -> Iterator[str]:
+        """Whether the choice is exact, or leaves only noise, and where it is undefined."""
+        whole = self.whole
+        residuals = whole.y - evaluate(entry.formula.expression, whole.x)
+        if entry.validation <= self.exact:
+            yield "The best formula is exact to rounding."
+        elif NoiseTest(whole.x).passes(residuals, whole.weights):
+            yield "The residuals of the best formula look like noise."
+        else:
+            yield "No exact formula was found; these are nearest."
+        yield from (
+            each for each in domain_report(entry.formula, whole.x) if ", but " in each or each.startswith("Up to")
+        )
+
+
+def _finished(candidate: Squared, loss: SquaredLoss, noise: NoiseTest) -> Squared | None:
     """A candidate without parts that the rows to fit do not ask for, with constants in closed form.
 
     The result is None if its terms cancel each other beyond reading, or if the shorter formula does not keep to the
     options of the problem. Constants are recognised only where the formula explains the data up to noise: otherwise
     they make up for what it leaves out, and a closed form would mean nothing.
     """
+    problem = loss.problem
+    budget = loss.budget
     x = problem.x
     y = problem.y
     weight = problem.weights
-    fitted = FittedExpression(candidate.expression, candidate.loss, ())
+    fitted = FittedExpression(candidate.expression, candidate.fit.loss, ())
     fitted = pruned(fitted, x, y, weight=weight, budget=budget)
     is_exact = fitted.loss <= EXACT.loss(weighted_variance(y, weight))
     if not is_exact:
         form = decided_form(fitted.expression, x, y, weight=weight, budget=budget)
         if form is None:
             return None
-        fitted = fit_constants(form, x, y, steps=FULL_STEPS, weight=weight, budget=budget) or fitted
+        fitted = loss.fitted(form, problem) or fitted
     is_complete = is_exact or noise.passes(y - evaluate(fitted.expression, x), weight)
     for _ in range(2):
         node = shortest_form(fitted.expression, x, budget)
-        fitted = fit_constants(node, x, y, steps=FULL_STEPS, weight=weight, budget=budget) or fitted
+        fitted = loss.fitted(node, problem) or fitted
         if is_complete:
             fitted = recognise(fitted, x, y, weight=weight, budget=budget)
     node = shortest_form(fitted.expression, x, budget)
     before, after = (obeys(each, problem.options, problem.names) for each in (candidate.expression, node))
     if before and not after:  # a required input, say, is a part that the rows do not need
         return None
-    return _fitted(node, problem, budget, steps=FULL_STEPS)
-
-
-def _with_all_data(node: Expression, whole: LawProblem, budget: Budget) -> tuple[Expression, tuple[float, ...]]:
-    """A formula with constants fitted to all rows, to the digits that these decide, and the constants' errors."""
-    x = whole.x
-    y = whole.y
-    weight = whole.weights
-    fitted = fit_constants(node, x, y, steps=FULL_STEPS, weight=weight, budget=budget)
-    if fitted is None:
-        return node, ()
-    if fitted.loss > EXACT.loss(weighted_variance(y, weight)):
-        counted = counted_from_origins(fitted.expression, origins(x))  # years from 1990, say, instead of from 0
-        rounded = fit_constants(with_decided_digits(counted, x, y, weight), x, y, steps=0, weight=weight)
-        fitted = rounded or fitted
-    merged = with_merged_roots(fitted.expression)
-    if merged != fitted.expression:  # its constants, and so their errors, may stand in another order
-        fitted = fit_constants(merged, x, y, steps=0, weight=weight) or fitted
-    return fitted.expression, fitted.errors
-
-
-def is_as_good(squares: np.ndarray, best: np.ndarray, floor: float = 0.0) -> bool:
-    """Compare a formula with the best one by the rule of one standard error, by squared errors (M,) on held-out rows.
-
-    True if the formula is exact, its mean squared error being at most `floor`, or the mean of the paired differences is
-    at most its standard error and a sign test does not show that more rows have a larger error: where a few rows make
-    most of the errors, means see these alone.
-    """
-    if squares.mean() <= floor:
-        return True
-    if best.mean() <= floor:
-        return False
-    difference = squares - best
-    larger = int((difference > 0).sum())
-    smaller = int((difference < 0).sum())
-    if larger - smaller > SIGNIFICANT_Z * math.sqrt(larger + smaller):
-        return False
-    if len(difference) > 1:
-        spread = float(difference.std(ddof=1))
-    else:
-        spread = 0.0
-    return bool(difference.mean() <= spread / math.sqrt(len(difference)))
-
-
-def _as_good(
-    front: Sequence[_Candidate], entries: Sequence[FrontEntry], whole: LawProblem, floor: float
-) -> tuple[int, ...]:
-    """Places of the entry with the shortest description and of the others that are as good, the shortest first.
-
-    An entry must be as good on the held-out rows, and Vuong's statistic on all rows must not be significant at 5 %.
-    """
-    best = min(range(len(front)), key=lambda place: (front[place].description(len(whole.y), floor), place))
-    if whole.weights is None:
-        share = 1.0
-    else:
-        share = whole.weights / whole.weights.mean()
-    squares = [share * (evaluate(entry.formula.expression, whole.x) - whole.y) ** 2 for entry in entries]
-    constants = [len(free_places(entry.formula.expression)) for entry in entries]
-    rows = len(whole.y)
-    price = max(float(squares[best].mean()), ABOVE_ZERO) * math.log(rows) / rows  # Schwarz's, of one constant
-    places = []
-    for place, candidate in enumerate(front):
-        difference = squares[place] - squares[best]
-        excess = float(difference.mean()) - price * (constants[best] - constants[place])
-        is_close = place == best or excess <= SIGNIFICANT_Z * float(difference.std()) / math.sqrt(rows)
-        if is_as_good(candidate.squares, front[best].squares, floor) and (is_close or candidate.held <= floor):
-            places.append(place)
-    return tuple(sorted(places, key=lambda place: (entries[place].complexity, place)))
-
-
-def _sentences(best: FrontEntry, whole: LawProblem, floor: float) -> Iterator[str]:
-    """Sentences on the choice: if it is exact, or leaves only noise, and where it is undefined."""
-    residuals = whole.y - evaluate(best.formula.expression, whole.x)
-    if best.validation <= floor:
-        yield "The best formula is exact to rounding."
-    elif NoiseTest(whole.x).passes(residuals, whole.weights):
-        yield "The residuals of the best formula look like noise."
-    else:
-        yield "No exact formula was found; these are nearest."
-    yield from (text for text in domain_report(best.formula, whole.x) if ", but " in text or text.startswith("Up to"))
+    return loss.judged(node)

@@ -190,34 +190,42 @@ def class_law(search: Search, log_odds: np.ndarray | None = None) -> Front:
     count = max(1, round(HELD_OUT * len(order)))
     held = np.sort(order[:count])
     kept = np.sort(order[count:])
-    interrupted: list[StopReason] = []
+    parts = _Parts(search)
 
     def of_response(target: np.ndarray, weights: np.ndarray, budget: Budget) -> list[Expression]:
-        if interrupted:  # the laws so far are kept
+        if parts.is_interrupted:  # the laws so far are kept
             return []
-        given = replace(options, weights=weights)
-        part = replace(search, x=search.x[kept], y=target, options=given, budget=budget)
-        front = part.front()
-        if front.stopped == StopReason.INTERRUPTED:
-            interrupted.append(front.stopped)
-        if part.archive is None:
-            more = []
-        else:
-            more = part.archive.candidates
+        part, front = parts.searched(search.x[kept], target, weights, budget)
+        more = [] if part.archive is None else part.archive.candidates
         return [*(entry.formula.expression for entry in front), *more]
 
     start = None if log_odds is None else log_odds[kept]
     with search.budget.counts():
         front = class_front(search.problem(kept, held), of_response, search.budget, start)
-    return _stopped(front, interrupted, search.budget)
+    return parts.stopped(front, search.budget)
 
 
-def _stopped(front: Front, interrupted: Sequence[StopReason], budget: Budget) -> Front:
-    """The front with the reason why its searches ended."""
-    if interrupted:
+@dataclass
+class _Parts:
+    """Searches of other targets or of some rows, of which a front of another loss is made."""
+
+    search: Search  # that of the whole
+    is_interrupted: bool = False  # whether Ctrl-C has ended one of them
+
+    def searched(self, x: np.ndarray, y: np.ndarray, weights: np.ndarray, budget: Budget) -> tuple[Search, Front]:
+        """A search of rows x (N, inputs) with a target and weights (N,), and its front."""
+        options = replace(self.search.options, weights=weights)
+        part = replace(self.search, x=x, y=y, options=options, budget=budget)
+        front = part.front()
+        self.is_interrupted = self.is_interrupted or front.stopped == StopReason.INTERRUPTED
+        return part, front
+
+    def stopped(self, front: Front, budget: Budget) -> Front:
+        """The front of the whole with the reason why its searches ended."""
+        if not self.is_interrupted:
+            return with_limit(front, budget)
         messages = (*front.messages, StopReason.INTERRUPTED.sentence)
         return replace(front, stopped=StopReason.INTERRUPTED, messages=messages)
-    return with_limit(front, budget)
 
 
 def with_limit(front: Front, budget: Budget) -> Front:
@@ -239,20 +247,15 @@ def _family(search: Search) -> Front:
     kept = np.sort(np.concatenate([rows[max(1, round(HELD_OUT * len(rows))) :] for rows in own]))
     search = replace(search, options=replace(search.options, groups=None))
     problem = search.problem(kept, held)
-
-    interrupted: list[StopReason] = []
+    parts = _Parts(search)
 
     def of_rows(rows: Groups, budget: Budget) -> Front:
-        options = replace(search.options, weights=rows.weights)
-        front = replace(search, x=rows.x, y=rows.y, options=options, budget=budget).front()
-        if front.stopped == StopReason.INTERRUPTED:
-            interrupted.append(front.stopped)
-        return front
+        return parts.searched(rows.x, rows.y, rows.weights, budget)[1]
 
     with search.budget.counts():
         front = family_front(problem, labels, codes[kept], codes[held], of_rows, search.budget)
     is_exact = front.best.validation <= problem.exact_loss
-    return _stopped(front, interrupted, NO_LIMIT if is_exact else search.budget)
+    return parts.stopped(front, NO_LIMIT if is_exact else search.budget)
 
 
 @dataclass

@@ -18,17 +18,16 @@ References
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from edgewise.discovery.losses import Candidate, Judgement
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem
-from edgewise.errors import InputError
 from edgewise.formulas.algebra import simplify, split_number
 from edgewise.formulas.constants import CHI_SQUARE_99, FreeConstants, convincing_forms, free_places, value_of
-from edgewise.formulas.domains import domain_violations
 from edgewise.formulas.expression import (
     Add,
     Call,
@@ -46,7 +45,7 @@ from edgewise.formulas.expression import (
     with_constants,
 )
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import LEAST_DECREASE, SIGNIFICANT_Z, Front, FrontEntry, pareto, with_scores
+from edgewise.formulas.front import SIGNIFICANT_Z, Front, FrontEntry
 from edgewise.outcomes import CALL_WORK, NO_LIMIT, Budget, spend
 from edgewise.presentation import percent_text
 from edgewise.settings import ABOVE_ZERO
@@ -142,52 +141,90 @@ def class_front(problem: LawProblem, search: Working, budget: Budget, log_odds: 
     # constant.
     x = problem.x
     y = problem.y
-    weight = problem.weights
-    known: dict[Expression, ClassFit] = {}
-    held_losses: dict[Expression, np.ndarray] = {}
-    tried: set[Expression] = set()
-
-    def judge(node: Expression) -> None:
-        if node in tried or (known and budget.is_over):
-            return
-        tried.add(node)
-        fitted = fit_class_constants(node, x, y, weight, budget)
-        if fitted is None or domain_violations(fitted.node, x):
-            return
-        with np.errstate(all="ignore"):
-            losses = log_losses(evaluate(fitted.node, problem.held_x), problem.held_y)
-        if problem.held_weights is not None:
-            losses = losses * (problem.held_weights / problem.held_weights.mean())
-        if np.isfinite(losses).all():
-            known[fitted.node], held_losses[fitted.node] = fitted, losses
-
+    judgement = Judgement(ClassLoss(problem, budget), budget)
     u = np.zeros(len(y)) if log_odds is None else _at_most(log_odds)
     for number in range(CLASS_ROUNDS):
         if number and budget.is_over:
             break
+        # Formulas of the working response of iteratively reweighted least squares
         p = 0.5 * (1 + np.tanh(u / 2))
         variance = p * (1 - p)
-        weights = variance if weight is None else variance * weight
+        weights = variance if problem.weights is None else variance * problem.weights
         share = budget.share(CLASS_SEARCH_SHARE / (CLASS_ROUNDS - number))
-        proposals = sorted(
-            {_with_scale(node, x) for node in search(u + (y - p) / variance, weights, share)}, key=complexity
-        )
+        proposals = {_with_scale(node, x) for node in search(u + (y - p) / variance, weights, share)}
+        # The likelihood judges them, and the arguments of their functions as boundaries
         budget.announce("constants by the likelihood of the classes")
-        for node in [Number(0.5), *proposals[:MOST_CLASS_LAWS]]:
-            judge(node)
-        for inner in [inner for law in _front(held_losses) for inner in _inner_boundaries(law, x, y)]:
-            if obeys(inner, problem.options, problem.names):
-                judge(inner)
-        if not known:
-            raise InputError("y must be such that some formula is finite on all rows, none was")
-        best = min(known, key=lambda node: float(held_losses[node].mean()))
-        u = _at_most(evaluate(best, x))
-    return _decided(known, held_losses, problem, budget)
+        judgement.judge([Number(0.5), *sorted(proposals, key=complexity)[:MOST_CLASS_LAWS]])
+        inner = [each for law in judgement.front() for each in _inner_boundaries(law.expression, x, y)]
+        judgement.judge(node for node in inner if obeys(node, problem.options, problem.names))
+        u = _at_most(evaluate(judgement.best.expression, x))
+    return judgement.decided()
 
 
-def _front(held: Mapping[Expression, np.ndarray]) -> list[Expression]:
-    """The formulas on the front of length and mean held-out loss."""
-    return pareto(held, size=complexity, loss=lambda node: float(held[node].mean()), least_decrease=LEAST_DECREASE)
+class ClassLoss:
+    """Logarithmic losses of two classes; a `Loss`."""
+
+    name = "log loss"
+    exact = 0.0
+
+    def __init__(self, problem: LawProblem, budget: Budget):
+        self.problem = problem
+        self.budget = budget
+        whole = problem.with_all_rows
+        self.x = whole.x
+        self.y = whole.y
+        self.weight = None if whole.weights is None else whole.weights / whole.weights.mean()
+
+    def judged(self, node: Expression) -> Candidate[ClassFit] | None:
+        """A formula with constants fitted to the rows to fit."""
+        problem = self.problem
+        fitted = fit_class_constants(node, problem.x, problem.y, problem.weights, self.budget)
+        if fitted is None:
+            return None
+        with np.errstate(all="ignore"):
+            losses = log_losses(evaluate(fitted.node, problem.held_x), problem.held_y)
+        if problem.held_weights is not None:
+            losses = losses * (problem.held_weights / problem.held_weights.mean())
+        return Candidate.of(fitted.node, fitted, losses, problem.x, self.exact)
+
+    def entry(self, candidate: Candidate[ClassFit]) -> FrontEntry:
+        """The formula fitted to all rows, with closed forms where these decide them."""
+        fitted = _with_closed_forms(candidate.fit, self.x, self.y, self.weight, self.budget)
+        entry = FrontEntry(Formula(fitted.node, self.problem.names), float(fitted.losses.mean()))
+        return replace(entry, validation=candidate.held, constant_errors=fitted.errors)
+
+    def as_good(self, front: Sequence[Candidate[ClassFit]], entries: Sequence[FrontEntry]) -> tuple[int, ...]:
+        """Places of the formulas as good as the best by one standard error, or by Schwarz's criterion on all rows.
+
+        The criterion sees what few held-out rows cannot; classes that a boundary separates decide nothing more.
+        """
+        rows = len(self.y)
+        best = min(range(len(front)), key=lambda k: (front[k].held, k))
+        prices = [rows * e.loss + math.log(rows) / 2 * len(free_places(e.formula.expression)) for e in entries]
+        places = []
+        for place, (candidate, entry) in enumerate(zip(front, entries, strict=True)):
+            excess = candidate.losses - front[best].losses
+            error = float(excess.std()) / math.sqrt(len(excess))
+            is_near = excess.mean() <= SIGNIFICANT_Z * error and prices[place] <= prices[best]
+            if excess.mean() <= error or is_near or _wrong_side(entry.formula.expression, self.x, self.y) == 0:
+                places.append(place)
+        return tuple(places)
+
+    def of_constant(self) -> tuple[float, float]:
+        """Entropies of the classes."""
+        problem = self.problem
+        share = float(np.average(self.y, weights=self.weight))
+        return _entropy(share), _entropy(float(np.average(problem.held_y, weights=problem.held_weights)))
+
+    def sentences(self, entry: FrontEntry) -> Iterator[str]:
+        """The meaning of the formula, and how often it is wrong."""
+        wrong = _wrong_side(entry.formula.expression, self.x, self.y)
+        yield (
+            "The formula is that of the log-odds; the boundary of the classes is where it is 0. It is on the wrong "
+            f"side in {percent_text(wrong)} of {len(self.y):,} rows."
+        )
+        if not wrong:
+            yield "The classes are separated, so the scale of the log-odds is a lower bound that Firth's penalty gives."
 
 
 def _inner_boundaries(node: Expression, x: np.ndarray, y: np.ndarray) -> Iterator[Expression]:
@@ -245,51 +282,6 @@ def _with_scale(node: Expression, x: np.ndarray) -> Expression:
     return Multiply((Number(scale), Add(tuple(terms))))
 
 
-def _decided(
-    known: dict[Expression, ClassFit], held: dict[Expression, np.ndarray], problem: LawProblem, budget: Budget
-) -> Front:
-    """The front by held-out losses, with constants fitted to all rows and closed forms where these decide them."""
-    kept = _front(held)
-    whole = problem.with_all_rows
-    x = whole.x
-    y = whole.y
-    if whole.weights is None:
-        weight = None
-    else:
-        weight = whole.weights / whole.weights.mean()
-    entries = []
-    for node in kept:
-        fitted = _with_closed_forms(known[node], x, y, weight, budget)
-        entry = FrontEntry(Formula(fitted.node, problem.names), float(fitted.losses.mean()))
-        entries.append(replace(entry, validation=float(held[node].mean()), constant_errors=fitted.errors))
-    best = min(range(len(kept)), key=lambda k: (float(held[kept[k]].mean()), k))
-    excess = [held[node] - held[kept[best]] for node in kept]
-    errors = [float(each.std()) / math.sqrt(len(each)) for each in excess]
-    # Schwarz's criterion on all rows, as in `decide`: what few held-out rows cannot see.
-    prices = [len(y) * e.loss + math.log(len(y)) / 2 * len(free_places(e.formula.expression)) for e in entries]
-    wrong = [_wrong_side(e.formula.expression, x, y) for e in entries]
-    as_good = tuple(
-        k
-        for k, each in enumerate(excess)
-        if each.mean() <= errors[k]
-        or (each.mean() <= SIGNIFICANT_Z * errors[k] and prices[k] <= prices[best])
-        or wrong[k] == 0  # classes that a boundary separates decide nothing more
-    )
-    share = float(np.average(y, weights=weight))
-    held_share = float(np.average(problem.held_y, weights=problem.held_weights))
-    return Front(
-        with_scores(entries, y),
-        len(y),
-        _entropy(share),
-        tuple(_class_sentences(entries[as_good[0]], x, y)),
-        held_out=len(problem.held_y),
-        chosen=as_good[0],
-        held_out_variance=_entropy(held_share),
-        as_good=as_good,
-        loss_name="log loss",
-    )
-
-
 def _entropy(share: float) -> float:
     """Logarithmic loss of the constant probability `share` of a class with that share."""
     return -sum(s * math.log(s) for s in (share, 1 - share) if s > 0)
@@ -322,18 +314,3 @@ def _wrong_side(node: Expression, x: np.ndarray, y: np.ndarray) -> float:
     """Share of rows whose class is that of the other side of the boundary."""
     with np.errstate(all="ignore"):
         return float(np.mean((evaluate(node, x) > 0) != (y > 0)))
-
-
-def _class_sentences(entry: FrontEntry, x: np.ndarray, y: np.ndarray) -> Sequence[str]:
-    """Sentences on the meaning of the formula, and on how often it is wrong."""
-    wrong = _wrong_side(entry.formula.expression, x, y)
-    said = (
-        "The formula is that of the log-odds; the boundary of the classes is where it is 0. It is on the wrong side in "
-        f"{percent_text(wrong)} of {len(y):,} rows."
-    )
-    if wrong:
-        return (said,)
-    return (
-        said,
-        "The classes are separated, so the scale of the log-odds is a lower bound that Firth's penalty gives.",
-    )

@@ -13,13 +13,13 @@ References
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from edgewise.discovery.decide import is_as_good
 from edgewise.discovery.knowledge.smooth_parts import ROWS_A_TERM, Polynomials
+from edgewise.discovery.losses import Candidate, Judgement, is_as_good
 from edgewise.discovery.problem import LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas.algebra import simplify
@@ -32,7 +32,6 @@ from edgewise.formulas.constants import (
     recognise,
     without_redundant_constants,
 )
-from edgewise.formulas.domains import domain_violations
 from edgewise.formulas.expression import (
     Add,
     Call,
@@ -41,7 +40,6 @@ from edgewise.formulas.expression import (
     Number,
     Variable,
     children,
-    complexity,
     constant_values,
     evaluate,
     exchanged,
@@ -53,7 +51,7 @@ from edgewise.formulas.expression import (
 )
 from edgewise.formulas.family import Family
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import LEAST_DECREASE, Front, FrontEntry, pareto, with_scores
+from edgewise.formulas.front import Front, FrontEntry
 from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
 from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, Budget, StopReason, spend
 from edgewise.presentation import percent_text
@@ -150,64 +148,128 @@ def family_front(
     """Find laws that all groups share up to constants: a front whose entries have a `family`."""
     # The problem has all rows, those to fit, whose groups have the numbers `codes` (N,), and those to judge by, with
     # `held_codes` (M,). `search` looks for formulas of some rows within a budget.
-    if problem.weights is None:
-        weights = np.ones(len(codes))
-    else:
-        weights = problem.weights / problem.weights.mean()
-    if problem.held_weights is None:
-        held_weights = np.ones(len(held_codes))
-    else:
-        held_weights = problem.held_weights
-    fit_rows = Groups(problem.x, problem.y, weights, codes)
-    held = Groups(problem.held_x, problem.held_y, held_weights / held_weights.mean(), held_codes)
-    everything = Groups(
-        np.concatenate([fit_rows.x, held.x]),
-        np.concatenate([fit_rows.y, held.y]),
-        np.concatenate([fit_rows.weights, held.weights]),
-        np.concatenate([codes, held_codes]),
-    )
-    floor = problem.exact_loss
-    own: dict[int, Formula] = {}
-    judged: list[tuple[FamilyFit, np.ndarray]] = []
-    known: set[Expression] = set()
-    for shapes in _shapes(fit_rows, len(labels), search, budget, own):
-        for shape in shapes:
-            if shape in known or (judged and budget.is_over):
-                continue
-            known.add(shape)
-            fitted = _best_family(shape, fit_rows, len(labels), budget)
-            if fitted is None:
-                continue
-            squares = held.squares(fitted.node, fitted.values)
-            is_exact = squares.mean() <= floor
-            columns = everything.with_values(fitted.values)
-            if np.isfinite(squares).all() and (is_exact or not domain_violations(fitted.node, columns)):
-                judged.append((fitted, squares))
-        if min((float(squares.mean()) for _, squares in judged), default=math.inf) <= floor:
+    loss = GroupLoss(problem, labels, codes, held_codes, budget)
+    judgement = Judgement(loss, budget)
+    for shapes in _shapes(loss.rows, len(labels), search, budget, loss.own):
+        judgement.judge(shapes)
+        if judgement.candidates and judgement.best.held <= loss.exact:
             break
-    if not judged:
-        raise InputError("y must be such that some formula is finite on all rows, none was")
-    front = pareto(
-        sorted(judged, key=lambda pair: float(pair[1].mean())),
-        size=lambda pair: complexity(pair[0].node),
-        loss=lambda pair: max(float(pair[1].mean()), floor),
-        least_decrease=LEAST_DECREASE,
-    )
-    entries = [_entry(fitted, squares, everything, problem.names, labels, budget) for fitted, squares in front]
-    best = min(range(len(front)), key=lambda k: (max(float(front[k][1].mean()), floor), k))
-    as_good = tuple(k for k in range(len(front)) if k == best or is_as_good(front[k][1], front[best][1], floor))
-    variance = float(np.average((everything.y - everything.y.mean()) ** 2, weights=everything.weights))
-    chosen = entries[as_good[0]]
-    return Front(
-        with_scores(entries, everything.y),
-        len(everything.y),
-        variance,
-        tuple(_sentences(chosen, own, everything, labels, floor)),
-        held_out=len(held.y),
-        chosen=as_good[0],
-        held_out_variance=problem.held_variance,
-        as_good=as_good,
-    )
+    return judgement.decided()
+
+
+class GroupLoss:
+    """Squared errors of a law with constants by group; a `Loss`."""
+
+    name = "squared error"
+
+    def __init__(
+        self,
+        problem: LawProblem,
+        labels: Sequence[Hashable],
+        codes: np.ndarray,
+        held_codes: np.ndarray,
+        budget: Budget,
+    ):
+        self.problem = problem
+        self.labels = labels
+        self.budget = budget
+        self.exact = problem.exact_loss
+        self.own: dict[int, Formula] = {}  # laws of groups that were searched alone
+        weights = np.ones(len(codes)) if problem.weights is None else problem.weights / problem.weights.mean()
+        held_weights = np.ones(len(held_codes)) if problem.held_weights is None else problem.held_weights
+        self.rows = Groups(problem.x, problem.y, weights, codes)
+        self.held = Groups(problem.held_x, problem.held_y, held_weights / held_weights.mean(), held_codes)
+        self.everything = Groups(
+            np.concatenate([self.rows.x, self.held.x]),
+            np.concatenate([self.rows.y, self.held.y]),
+            np.concatenate([self.rows.weights, self.held.weights]),
+            np.concatenate([codes, held_codes]),
+        )
+
+    def judged(self, node: Expression) -> Candidate[FamilyFit] | None:
+        """A shape with constants fitted to the rows to fit, as many of them shared as Schwarz's criterion prefers."""
+        fitted = _best_family(node, self.rows, len(self.labels), self.budget)
+        if fitted is None:
+            return None
+        squares = self.held.squares(fitted.node, fitted.values)
+        return Candidate.of(fitted.node, fitted, squares, self.everything.with_values(fitted.values), self.exact)
+
+    def as_good(self, front: Sequence[Candidate[FamilyFit]], entries: Sequence[FrontEntry]) -> tuple[int, ...]:
+        """Places of the laws within one standard error of the best."""
+        best = min(range(len(front)), key=lambda k: (max(front[k].held, self.exact), k))
+        squares = [each.losses for each in front]
+        return tuple(k for k in range(len(front)) if k == best or is_as_good(squares[k], squares[best], self.exact))
+
+    def of_constant(self) -> tuple[float, float]:
+        """Variances of the target."""
+        y = self.everything.y
+        variance = float(np.average((y - y.mean()) ** 2, weights=self.everything.weights))
+        return variance, self.problem.held_variance
+
+    def entry(self, candidate: Candidate[FamilyFit]) -> FrontEntry:
+        """The law fitted to all rows, with shared numbers in closed form where the rows decide them."""
+        rows = self.everything
+        budget = self.budget
+        names = self.problem.names
+        fitted = candidate.fit
+        final = _fitted(fitted.node, fitted.values, rows, budget) or fitted
+        columns = rows.with_values(final.values)
+        known = recognise(
+            FittedExpression(final.node, final.loss, final.shared_errors),
+            columns,
+            rows.y,
+            weight=rows.weights,
+            budget=budget,
+        )
+        if known.expression != final.node:
+            final = _fitted(known.expression, final.values, rows, budget) or final
+        node = simplify(final.node)
+        values = final.values
+        inputs = rows.x.shape[1]
+        for constant in reversed(range(values.shape[1])):  # one that a closed form made superfluous
+            if inputs + constant not in used_variables(node):
+                node = _without_variable(node, inputs + constant, Number(0.0))
+                values = np.delete(values, constant, axis=1)
+        again = _fitted(node, values, rows, budget)
+        final = again if again is not None else final
+        if not any(name.startswith("c_") for name in names):
+            prefix = "c"
+        else:
+            prefix = "constant"
+        parameters = tuple(f"{prefix}_{k + 1}" for k in range(final.values.shape[1]))
+        law = Formula(final.node, (*names, *parameters))
+        family = Family(law, parameters, tuple(self.labels), final.values, final.errors)
+        return FrontEntry(
+            law, final.loss, validation=candidate.held, constant_errors=final.shared_errors, family=family
+        )
+
+    def sentences(self, entry: FrontEntry) -> Iterator[str]:
+        """Which constants differ by group, and which groups do not keep to the law."""
+        labels = self.labels
+        family = entry.family
+        assert family is not None, "entries of a family have one"
+        verb = "differs" if len(family.parameters) == 1 else "differ"
+        if family.parameters:
+            names = ", ".join(family.parameters)
+            yield f"One law for {len(labels)} groups; {names} {verb} by group, see `best.family`."
+        else:
+            yield f"One law for {len(labels)} groups; no constant differs between them."
+        if entry.validation <= self.exact:
+            yield "The best formula is exact to rounding."
+            return
+        for group, formula in self.own.items():
+            part = self.everything.part(np.flatnonzero(self.everything.codes == group))
+            shared = part.squares(family.law.expression, family.values)
+            with np.errstate(all="ignore"):
+                alone = part.weights * (formula(part.x) - part.y) ** 2
+            deviation = max(float(np.std(part.y)), ABOVE_ZERO)
+            errors = [math.sqrt(float(squares.mean())) / deviation for squares in (shared, alone)]
+            if not is_as_good(shared, alone, self.exact) and errors[0] > DISAGREEMENT * errors[1]:
+                shown = [percent_text(error) for error in errors]
+                yield (
+                    f"Group {labels[group]!r} does not keep to the shared law: an error of {shown[0]} of its "
+                    f"deviation, with the law {formula} of its own {shown[1]}."
+                )
 
 
 def _shapes(
@@ -403,73 +465,3 @@ def _fitted(node: Expression, values: np.ndarray, rows: Groups, budget: Budget) 
         shared.spread(errors[:first]),
         fit.loss / len(rows.y),
     )
-
-
-def _entry(
-    fitted: FamilyFit,
-    squares: np.ndarray,
-    rows: Groups,
-    names: Sequence[str],
-    labels: Sequence[Hashable],
-    budget: Budget,
-) -> FrontEntry:
-    """The law fitted to all rows, with shared numbers in closed form where the rows decide them."""
-    final = _fitted(fitted.node, fitted.values, rows, budget) or fitted
-    columns = rows.with_values(final.values)
-    known = recognise(
-        FittedExpression(final.node, final.loss, final.shared_errors),
-        columns,
-        rows.y,
-        weight=rows.weights,
-        budget=budget,
-    )
-    if known.expression != final.node:
-        final = _fitted(known.expression, final.values, rows, budget) or final
-    node = simplify(final.node)
-    values = final.values
-    inputs = rows.x.shape[1]
-    for constant in reversed(range(values.shape[1])):  # one that a closed form made superfluous
-        if inputs + constant not in used_variables(node):
-            node = _without_variable(node, inputs + constant, Number(0.0))
-            values = np.delete(values, constant, axis=1)
-    again = _fitted(node, values, rows, budget)
-    final = again if again is not None else final
-    if not any(name.startswith("c_") for name in names):
-        prefix = "c"
-    else:
-        prefix = "constant"
-    parameters = tuple(f"{prefix}_{k + 1}" for k in range(final.values.shape[1]))
-    law = Formula(final.node, (*names, *parameters))
-    family = Family(law, parameters, tuple(labels), final.values, final.errors)
-    return FrontEntry(
-        law, final.loss, validation=float(squares.mean()), constant_errors=final.shared_errors, family=family
-    )
-
-
-def _sentences(
-    chosen: FrontEntry, own: dict[int, Formula], rows: Groups, labels: Sequence[Hashable], floor: float
-) -> Iterable[str]:
-    """Sentences on the constants that differ by group, and on groups that do not keep to the law."""
-    family = chosen.family
-    assert family is not None, "entries of a family have one"
-    verb = "differs" if len(family.parameters) == 1 else "differ"
-    if family.parameters:
-        yield f"One law for {len(labels)} groups; {', '.join(family.parameters)} {verb} by group, see `best.family`."
-    else:
-        yield f"One law for {len(labels)} groups; no constant differs between them."
-    if chosen.validation <= floor:
-        yield "The best formula is exact to rounding."
-        return
-    for group, formula in own.items():
-        part = rows.part(np.flatnonzero(rows.codes == group))
-        shared = part.squares(family.law.expression, family.values)
-        with np.errstate(all="ignore"):
-            alone = part.weights * (formula(part.x) - part.y) ** 2
-        deviation = max(float(np.std(part.y)), ABOVE_ZERO)
-        errors = [math.sqrt(float(squares.mean())) / deviation for squares in (shared, alone)]
-        if not is_as_good(shared, alone, floor) and errors[0] > DISAGREEMENT * errors[1]:
-            shown = [percent_text(error) for error in errors]
-            yield (
-                f"Group {labels[group]!r} does not keep to the shared law: an error of {shown[0]} of its deviation, "
-                f"with the law {formula} of its own {shown[1]}."
-            )

@@ -16,8 +16,8 @@ from itertools import pairwise, product
 import numpy as np
 from numpy.polynomial import legendre
 
-from edgewise.discovery.decide import is_as_good
 from edgewise.discovery.knowledge.templates import Template
+from edgewise.discovery.losses import is_as_good
 from edgewise.discovery.problem import LawProblem
 from edgewise.formulas.constants import FreeConstants, free_places, root_weights
 from edgewise.formulas.expression import Expression, evaluate, values_and_derivatives

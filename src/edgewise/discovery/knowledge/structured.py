@@ -10,11 +10,11 @@ from itertools import product
 import numpy as np
 
 from edgewise.discovery.curves.residuals import NoiseTest
-from edgewise.discovery.decide import is_as_good
 from edgewise.discovery.engine.archive import Archive, Judged
 from edgewise.discovery.engine.running import COMPLETE_SYMBOLS, LARGEST_NOISE, Engine, Stages, likely_laws
 from edgewise.discovery.knowledge.smooth_parts import PartsFit, fitted_parts, part_problem
 from edgewise.discovery.knowledge.templates import Template
+from edgewise.discovery.losses import is_as_good
 from edgewise.discovery.reduction.steps import first_step
 from edgewise.formulas.constants import free_places, without_redundant_constants
 from edgewise.formulas.expression import Expression, Number, constant_values, evaluate, walk, with_constants

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.gam.columns.design import Design
+from edgewise.gam.design import Design
 from edgewise.gam.inference import AdditiveSummary, TermTest, smooth_test, summarise
 from edgewise.gam.model import AdditiveModel, symmetric_roots
 from edgewise.model_selection.polynomials import SmoothFit

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from edgewise.gam.columns.constraints import Constraints
+from edgewise.gam.constraints import Constraints
 from edgewise.gam.families import Family, Gaussian
 from edgewise.gam.policy import AdditivePolicy
 

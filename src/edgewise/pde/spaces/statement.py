@@ -54,6 +54,10 @@ class Statement:
     # conditions where a field is carried out of the domain, which those where it comes in already determine
     surplus: tuple[ResidualTerm, ...] = ()
 
+    def __post_init__(self) -> None:
+        for array in (self.orders, self.field_orders):
+            array.flags.writeable = False
+
     @property
     def periodic(self) -> tuple[bool, ...]:
         """For each coordinate whether the solution is periodic in it."""
@@ -194,6 +198,7 @@ def alike(orders: np.ndarray) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
 
 def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | str:
     """The statement, or the reason why products of splines of the coordinates do not hold it, as a clause."""
+    # What no products of splines of the coordinates hold.
     domain = form.domain
     if type(domain) is not Box or domain.dimension > most_axes:
         return f"the domain is no box of at most {most_axes} coordinates"
@@ -201,6 +206,8 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
         return "there are interfaces"
     if form.coefficients:
         return "there are unknown coefficients"
+
+    # Conditions that give the mean of a field determine its constant; the others hold on faces.
     means = [mean_given(form, term) for term in form.condition_terms]
     others = tuple(term for term, mean in zip(form.condition_terms, means, strict=True) if mean is None)
     form = replace(form, condition_terms=others)
@@ -210,59 +217,68 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
         return "there are integrals or hard conditions"
     if form.order > MAX_PRODUCT_DEGREE - 2:
         return f"the order is above {MAX_PRODUCT_DEGREE - 2}"
-    count = len(form.equation_term.requirements.sizes)
-    if count != len(form.fields):
+    if len(form.equation_term.requirements.sizes) != len(form.fields):
         return "there are not as many equations as fields"
+
+    # Orders of residuals and fields by each coordinate, and residuals and normal derivatives on its faces.
     form, surplus = _without_outflow(form)
     keys = dependences(form, form.equation_term)
-    residual_orders, field_orders = orders_of(form, keys)
-    statement = Statement(form, residual_orders, field_orders, tuple(range(domain.dimension)), surplus=surplus)
-    given = np.zeros(domain.dimension, dtype=int)
-    normal = np.zeros(domain.dimension, dtype=int)
-    for number, axis, _ in statement.faces():
+    dimension = domain.dimension
+    orders, field_orders = orders_of(form, keys)
+    problem = Statement(form, orders, field_orders, tuple(range(dimension)), closings=(0,) * dimension, surplus=surplus)
+    given = np.zeros(dimension, dtype=int)
+    normal = np.zeros(dimension, dtype=int)
+    for number, axis, _ in problem.faces():
         requirements = form.condition_terms[number].requirements
         given[axis] += len(requirements.sizes)
         normal[axis] = max(normal[axis], *(requirements.order(name, [axis]) for name in form.fields))
+
+    # A multiplier between walls, as a pressure, and the constant of a field of which only derivatives occur.
     mean = means[0] if means else None
-    flow = with_pressure(statement, keys, mean)
-    if isinstance(flow, str):
-        return flow
-    if flow.constant is None and form.time is None and len(form.fields) == 1 and statement.is_free(0, keys):
+    with_walls = with_pressure(problem, keys, mean)
+    if isinstance(with_walls, str):
+        return with_walls
+    problem = with_walls
+    if problem.constant is None and form.time is None and len(form.fields) == 1 and problem.is_free(0, keys):
         constant = _constant(form, 0, 0, mean)  # as that of a Neumann problem
         if not isinstance(constant, str):
-            flow = replace(flow, constant=constant)
-    if (form.observations or means) and flow.constant is None:
+            problem = replace(problem, constant=constant)
+    if (form.observations or means) and problem.constant is None:
         if form.observations:
             return "there are measured values"
         return "there are integrals or hard conditions"
-    _spare_conditions(statement)
-    expected = residual_orders.sum(0) - flow.closings
-    for axis, repeats in enumerate(statement.periodic):
-        if repeats:
-            if given[axis]:
-                return "there are conditions on the ends of a periodic coordinate"
-            residual_orders[:, axis] = field_orders[:, axis] = 0
-        elif given[axis] != expected[axis]:
+
+    # As many conditions on the ends of each coordinate as the orders of the equations.
+    problem = _without_needless_conditions(problem)
+    expected = problem.orders.sum(0) - problem.closings
+    for axis, repeats in enumerate(problem.periodic):
+        if repeats and given[axis]:
+            return "there are conditions on the ends of a periodic coordinate"
+        if not repeats and given[axis] != expected[axis]:
             return "there are not as many conditions as the order of the equations"
-    if not flow.multipliers and flow.constant is None:
-        flow = multipliers_in_time(statement, keys)
-    priority = tuple(np.argsort(normal, kind="stable").tolist())
-    orders: dict[tuple[int, int, int], np.ndarray] = {}
-    for number, axis, end in statement.faces():
+    open_axes = np.logical_not(problem.periodic)
+    problem = replace(problem, orders=problem.orders * open_axes, field_orders=problem.field_orders * open_axes)
+    if not problem.multipliers and problem.constant is None:
+        problem = multipliers_in_time(problem, keys)
+
+    # The coefficients that conditions determine where faces meet: those of the orders of the fields they are about.
+    condition_orders: dict[tuple[int, int, int], np.ndarray] = {}
+    are_alike = bool((problem.orders == problem.orders[0]).all())
+    for number, axis, end in problem.faces():
         term = form.condition_terms[number]
-        orders[number, axis, end] = np.repeat(residual_orders[:1], len(term.requirements.sizes), 0)
-        if domain.dimension > 1 and not bool((residual_orders == residual_orders[0]).all()):
-            of_conditions = _orders_of_conditions(
-                dependences(form, term, (axis, end)), field_orders, orders[number, axis, end]
-            )
-            if of_conditions is None or sorted(residual_orders.tolist()) != sorted(field_orders.tolist()):
+        count = len(term.requirements.sizes)
+        of_condition: np.ndarray | None = np.repeat(problem.orders[:1], count, 0)
+        if dimension > 1 and not are_alike:
+            of_condition = _orders_of_condition(dependences(form, term, (axis, end)), problem.field_orders, count)
+            if of_condition is None or sorted(problem.orders.tolist()) != sorted(problem.field_orders.tolist()):
                 return "the equations of a system have different orders, and their fields do not have the same ones"
-            orders[number, axis, end] = of_conditions
-    if not _fit_fields(
-        orders, field_orders, [axis for axis in range(domain.dimension) if not any(flow.closings[axis : axis + 1])]
-    ):
+        assert of_condition is not None
+        condition_orders[number, axis, end] = of_condition
+    whole = [axis for axis in range(dimension) if not problem.closings[axis]]
+    if not _fit_fields(condition_orders, problem.field_orders, whole):
         return "some field has more conditions than its own order, and another one has fewer"
-    return replace(flow, priority=priority, condition_orders=orders)
+    priority = tuple(np.argsort(normal, kind="stable").tolist())
+    return replace(problem, priority=priority, condition_orders=condition_orders)
 
 
 def _fit_fields(orders: Mapping[tuple[int, int, int], np.ndarray], field_orders: np.ndarray, axes: list[int]) -> bool:
@@ -307,23 +323,26 @@ def _without_outflow(form: StrongForm) -> tuple[StrongForm, tuple[ResidualTerm, 
     return form, tuple(surplus)
 
 
-def _spare_conditions(statement: Statement) -> None:
-    """Lower the orders by coordinates of residuals that need no condition on a face on which none is given."""
-    form = statement.form
-    given = {(axis, end) for _, axis, end in statement.faces()}
-    axes = [axis for axis, repeats in enumerate(statement.periodic) if not repeats and axis != form.time]
+def _without_needless_conditions(problem: Statement) -> Statement:
+    """The problem with lower orders by coordinates of residuals that need no condition on a face without one."""
+    form = problem.form
+    orders = problem.orders.copy()
+    field_orders = problem.field_orders.copy()
+    given = {(axis, end) for _, axis, end in problem.faces()}
+    axes = [axis for axis, repeats in enumerate(problem.periodic) if not repeats and axis != form.time]
     for axis, end in ((axis, end) for axis in axes for end in (0, 1) if (axis, end) not in given):
         free = needs_no_condition(form, (axis, end))
         for number in {number for number, _ in free}:
-            statement.orders[number, axis] -= all(free[key] for key in free if key[0] == number)
+            orders[number, axis] -= all(free[key] for key in free if key[0] == number)
         for slot in range(len(form.fields)):
-            own = [is_free for (_, each), is_free in free.items() if each == slot]
-            statement.field_orders[slot, axis] -= bool(own) and all(own)
+            of_field = [is_free for (_, each), is_free in free.items() if each == slot]
+            field_orders[slot, axis] -= bool(of_field) and all(of_field)
+    return replace(problem, orders=orders, field_orders=field_orders)
 
 
-def _orders_of_conditions(keys: Sequence[Key], field_orders: np.ndarray, like: np.ndarray) -> np.ndarray | None:
-    """Orders of the field of each residual of a condition; None where one joins fields of different orders."""
-    orders = np.full_like(like, -1)
+def _orders_of_condition(keys: Sequence[Key], field_orders: np.ndarray, count: int) -> np.ndarray | None:
+    """Orders of the field of each residual of a condition, (count, n); None where one joins different orders."""
+    orders = np.full((count, field_orders.shape[1]), -1)
     for number, slot, _ in keys:
         if (orders[number] >= 0).all() and (orders[number] != field_orders[slot]).any():
             return None
@@ -386,18 +405,20 @@ def multipliers_in_time(statement: Statement, keys: Sequence[Key]) -> Statement:
     """
     form = statement.form
     time = statement.form.time
-    orders = statement.orders
+    orders = statement.orders.copy()
+    field_orders = statement.field_orders.copy()
     constraints = np.flatnonzero(orders[:, time] == 0)
-    algebraic = np.flatnonzero(statement.field_orders[:, time] == 0)
+    algebraic = np.flatnonzero(field_orders[:, time] == 0)
     is_index_1 = any(number in constraints and slot in algebraic for number, slot, _ in keys)
     is_first_order = int(orders[:, time].max()) == 1
     if not start_terms(form) or is_index_1 or not is_first_order or len(constraints) != len(algebraic):
         return statement
     if not len(algebraic):
         return statement
-    orders[constraints, time] = statement.field_orders[algebraic, time] = 1
+    orders[constraints, time] = field_orders[algebraic, time] = 1
     closings = tuple(int(axis == time) for axis in range(form.domain.dimension))
-    return replace(statement, multipliers=tuple(algebraic.tolist()), closings=closings)
+    multipliers = tuple(algebraic.tolist())
+    return replace(statement, orders=orders, field_orders=field_orders, multipliers=multipliers, closings=closings)
 
 
 def mean_given(form: StrongForm, term: ResidualTerm) -> tuple[int, float] | None:
@@ -466,22 +487,21 @@ def with_pressure(statement: Statement, keys: Sequence[Key], mean: tuple[int, fl
     form = statement.form
     time = statement.form.time
     dimension = statement.form.domain.dimension
-    unchanged = replace(statement, closings=(0,) * dimension)
-    orders = statement.orders
-    field_orders = statement.field_orders
+    orders = statement.orders.copy()
+    field_orders = statement.field_orders.copy()
     walls = [axis for axis, repeats in enumerate(statement.periodic) if not repeats and axis != time]
     if not walls:
-        return unchanged
+        return statement
     space = [axis for axis in range(dimension) if axis != time]
     others = np.flatnonzero((orders[:, walls] >= 2).all(1))
     low = np.flatnonzero((field_orders[:, space] <= 1).all(1))
     if len(others) != len(orders) - 1 or len(low) != 1 or (orders[others] != orders[others[:1]]).any():
-        return unchanged
+        return statement
     (constraint,), (pressure,) = np.setdiff1d(np.arange(len(orders)), others).tolist(), low.tolist()
     if any(number == constraint and slot == pressure for number, slot, _ in keys):
-        return unchanged
+        return statement
     if time is not None and (orders[constraint, time] or field_orders[pressure, time] or not start_terms(form)):
-        return unchanged
+        return statement
     about: dict[tuple[int, int, int], np.ndarray] = {}
     given = np.zeros(dimension, dtype=int)
     for key in statement.faces():
@@ -513,7 +533,9 @@ def with_pressure(statement: Statement, keys: Sequence[Key], mean: tuple[int, fl
     orders[constraint] = orders[others[0]]
     field_orders[pressure] = orders[others[0]]
     return replace(
-        unchanged,
+        statement,
+        orders=orders,
+        field_orders=field_orders,
         multipliers=(pressure,),
         closings=tuple(closings.tolist()),
         about_multipliers=about,

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from edgewise.checks import is_integer, is_number
 from edgewise.errors import InputError
-from edgewise.gam.columns.splines import active, dense
-from edgewise.gam.likelihood import RemlFit
+from edgewise.gam.basis import active, dense
 from edgewise.gam.normal import NormalMatrix
+from edgewise.gam.reml import RemlFit
 from edgewise.settings import ABOVE_ZERO
 
 if TYPE_CHECKING:
-    from edgewise.gam.columns.design import Design
+    from edgewise.gam.design import Design
 
 Array = NDArray[np.float64]
 Pair = tuple[int, int]

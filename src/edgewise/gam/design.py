@@ -11,20 +11,23 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edgewise.gam.columns.constraints import Constraints
-from edgewise.gam.columns.margins import Margin, PairPart, margin_of, purified
-from edgewise.gam.columns.splines import (
+from edgewise.gam.basis import (
     DEGREE,
     Column,
     Curves,
+    Margin,
+    PairPart,
     active,
     column_of,
     curves_of,
     dense,
     greville,
+    margin_of,
+    purified,
     spline_gram,
     standardised,
 )
+from edgewise.gam.constraints import Constraints
 from edgewise.gam.policy import AdditivePolicy
 from edgewise.ops.contract import spline_sum
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from edgewise.gam import NormalMatrix, reml
-from edgewise.gam.likelihood import PRIOR_VARIANCE, vanished_moment
+from edgewise.gam import NormalMatrix, fit_reml
+from edgewise.gam.reml import PRIOR_VARIANCE, vanished_moment
 
 
 def _problem(rows=60, seed=0, weight=None):
@@ -38,7 +38,7 @@ def test_strengths_minimise_the_dense_restricted_likelihood(scale):
     from scipy.optimize import minimize
 
     x, y, w, groups, normal = _problem(weight=np.random.default_rng(5).uniform(0.5, 2, 60))
-    fit = reml(normal, groups, scale=scale, tolerance=1e-10)
+    fit = fit_reml(normal, groups, scale=scale, tolerance=1e-10)
     assert fit.converged
     live = np.isfinite(fit.strength)
     logs = np.where(live, np.log(np.where(live, fit.strength, 1)), 40.0)
@@ -65,7 +65,7 @@ def test_shared_strengths_minimise_the_sum_over_contrasts_of_the_responses():
     three = np.stack([y, *(x @ rng.standard_normal(10) / 2 + 0.5 * rng.standard_normal((2, 60)))], 1)
     three -= three.mean(1, keepdims=True)
     contrasts = three @ np.linalg.svd(np.eye(3) - 1 / 3)[0][:, :2]
-    fit = reml(NormalMatrix(x.T @ x, x.T @ three, (three**2).sum(0), 60.0), groups, scale=scale, tolerance=1e-10)
+    fit = fit_reml(NormalMatrix(x.T @ x, x.T @ three, (three**2).sum(0), 60.0), groups, scale=scale, tolerance=1e-10)
     assert fit.is_shared and fit.coef.shape == (10, 3) and np.abs(fit.coef.sum(1)).max() < 1e-12
     live = np.flatnonzero(np.isfinite(fit.strength))
     logs = np.log(np.minimum(fit.strength, 1e17))
@@ -79,12 +79,12 @@ def test_shared_strengths_minimise_the_sum_over_contrasts_of_the_responses():
     without = np.where(np.arange(4) == 1, 40.0, logs)
     assert len(live) >= 3 and fit.worth([1]) == pytest.approx(dense(without) - dense(logs), abs=1e-6)
     with pytest.raises(ValueError, match="one response where scale is unknown"):
-        reml(NormalMatrix(x.T @ x, x.T @ three, (three**2).sum(0), 60.0), groups)
+        fit_reml(NormalMatrix(x.T @ x, x.T @ three, (three**2).sum(0), 60.0), groups)
 
 
 def test_coefficients_are_those_of_generalised_least_squares():
     x, y, _, groups, normal = _problem()
-    fit = reml(normal, groups, tolerance=1e-10)
+    fit = fit_reml(normal, groups, tolerance=1e-10)
     prior = np.where(groups < 0, 0.0, np.append(fit.strength, 0)[groups])
     on = np.isfinite(prior)
     inverse = np.linalg.inv(x[:, on].T @ x[:, on] + np.diag(prior[on]))
@@ -98,7 +98,7 @@ def test_coefficients_are_those_of_generalised_least_squares():
 
 def test_worth_is_the_difference_of_dense_likelihoods():
     x, y, w, groups, normal = _problem()
-    fit = reml(normal, groups)
+    fit = fit_reml(normal, groups)
     logs = np.log(np.minimum(fit.strength, 1e17))
     without = logs.copy()
     without[1] = 40.0
@@ -108,8 +108,8 @@ def test_worth_is_the_difference_of_dense_likelihoods():
 
 def test_a_vanished_group_comes_back_when_it_should():
     _, _, _, groups, normal = _problem()
-    fresh = reml(normal, groups, tolerance=1e-9)
-    back = reml(normal, groups, np.array([np.inf, np.inf, np.nan, 1.0]), tolerance=1e-9)
+    fresh = fit_reml(normal, groups, tolerance=1e-9)
+    back = fit_reml(normal, groups, np.array([np.inf, np.inf, np.nan, 1.0]), tolerance=1e-9)
     np.testing.assert_allclose(back.coef, fresh.coef, atol=1e-7)
     assert np.isinf(fresh.strength[3]) and fresh.edf[3] == 0
 
@@ -119,14 +119,14 @@ def test_singular_matrices_give_finite_estimates(rows):
     x, y, _, groups, normal = _problem(rows)
     doubled = np.concatenate([x, x[:, 1:]], 1)
     gram, moment = doubled.T @ doubled, doubled.T @ y
-    fit = reml(NormalMatrix(gram, moment[:, None], normal.square, float(rows)), np.append(groups, groups[1:] + 4))
+    fit = fit_reml(NormalMatrix(gram, moment[:, None], normal.square, float(rows)), np.append(groups, groups[1:] + 4))
     assert np.isfinite(fit.coef).all() and np.isfinite(fit.covariance).all() and fit.dispersion > 0
 
 
 def test_the_uncertainty_of_the_strengths_is_carried_to_the_coefficients():
     """J and the Hessian by finite differences of coefficients and criterion at given strengths."""
     groups, normal = _problem(seed=3)[3:]
-    fit = reml(normal, groups, tolerance=1e-10)
+    fit = fit_reml(normal, groups, tolerance=1e-10)
     live = np.flatnonzero(np.isfinite(fit.strength))
     gone = np.flatnonzero(~np.isfinite(fit.strength))
 
@@ -134,7 +134,7 @@ def test_the_uncertainty_of_the_strengths_is_carried_to_the_coefficients():
         strength = fit.strength.copy()
         for g, move in moves:
             strength[g] *= np.exp(move)
-        return reml(normal, groups, strength, steps=0)
+        return fit_reml(normal, groups, strength, steps=0)
 
     h = 1e-3
     slopes = np.stack([(at((g, h)).coef - at((g, -h)).coef) / (2 * h) for g in live], 1)

@@ -6,6 +6,8 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
+from edgewise.gam import irls
+from edgewise.gam.design import Design
 from edgewise.gam.families import (
     Bernoulli,
     Cox,
@@ -19,11 +21,9 @@ from edgewise.gam.families import (
     Quantile,
     Tweedie,
 )
+from edgewise.gam.irls import IrlsPolicy, Iteration, fit_irls, separate_fits, two_loops
 from edgewise.gam.policy import AdditivePolicy
-from edgewise.gam.reweighting import IrlsPolicy, irls, separate_fits
-from edgewise.gam.reweighting import state as iteration_state
-from edgewise.gam.reweighting.working import shared_normal
-from edgewise.gam.solving import Solution, two_loops
+from edgewise.gam.rows import NeededColumns, RowsInMemory, null_deviance, shared_normal
 
 ROWS = 400
 
@@ -63,9 +63,24 @@ def table():
 def fitted(family, x, y, weight=None, groups=None):
     groups = np.full(x.shape[1], -1) if groups is None else np.array(groups)
     weight = np.ones(len(x)) if weight is None else weight
-    fit = irls(Dense(groups), x, family.checked(y), weight, family, policy=IrlsPolicy(tolerance=1e-12))
+    fit = fit_irls(Dense(groups), x, family.checked(y), weight, family, policy=IrlsPolicy(tolerance=1e-12))
     assert fit.converged
     return fit
+
+
+def eta_of(fit, x):
+    """Linear predictors in the form that the family takes."""
+    eta = x @ fit.coef
+    return eta if eta.shape[1] > 1 else eta[:, 0]
+
+
+def deviance(fit, x, y, weight):
+    return weight @ fit.family.deviance(y, eta_of(fit, x))
+
+
+def explained(fit, x, y):
+    weight = np.ones(len(x))
+    return 1 - deviance(fit, x, y, weight) / null_deviance(fit.family, y, weight)
 
 
 @pytest.mark.slow
@@ -93,8 +108,8 @@ def test_generalised_linear_models_equal_those_of_statsmodels(table):
         fit = fitted(family, x, y, weight)
         result = sm.GLM(y, x, family=other, freq_weights=weight).fit(tol=1e-14, maxiter=300)
         np.testing.assert_allclose(fit.fits[0].coef, result.params, atol=1e-6, err_msg=family.name)
-        assert fit.deviance == pytest.approx(result.deviance, rel=1e-9)
-        assert fit.null_deviance == pytest.approx(result.null_deviance, rel=1e-6)
+        assert deviance(fit, x, y, weight) == pytest.approx(result.deviance, rel=1e-9)
+        assert null_deviance(fit.family, y, weight) == pytest.approx(result.null_deviance, rel=1e-6)
         bse = np.sqrt(np.diag(fit.fits[0].covariance))
         np.testing.assert_allclose(bse, result.bse, rtol=1e-3, err_msg=family.name)
 
@@ -109,7 +124,7 @@ def test_multinomial_equals_logistic_regression(table):
     other = linear.LogisticRegression(C=np.inf, tol=1e-12, max_iter=1000, fit_intercept=False, solver="newton-cg").fit(
         x, y
     )
-    np.testing.assert_allclose(fit.family.mean(fit.eta), other.predict_proba(x), atol=2e-6)
+    np.testing.assert_allclose(fit.family.mean(eta_of(fit, x)), other.predict_proba(x), atol=2e-6)
 
 
 def test_penalised_multinomial_is_stationary_in_all_classes_together(table):
@@ -117,7 +132,7 @@ def test_penalised_multinomial_is_stationary_in_all_classes_together(table):
     rng, x, eta = table
     y = np.digitize(eta + rng.logistic(size=ROWS), [-0.5, 1])
     fit = fitted(Multinomial(3), x, y, groups=[-1, 0, 0, 0])
-    score = fit.family.derivatives(y, fit.eta)[0]
+    score = fit.family.derivatives(y, eta_of(fit, x))[0]
     for k, one in enumerate(fit.fits):
         if np.isinf(one.strength[0]):
             assert not one.coef[1:].any()
@@ -147,12 +162,11 @@ def test_classes_have_covariances_of_their_own_in_the_end(table):
     (_, x, eta), rng = table, np.random.default_rng(0)
     y = np.digitize(eta + rng.logistic(size=ROWS), [-0.5, 1.5])
     design, family = Dense(np.array([-1, 0, 0, 0])), Multinomial(3)
-    fit = irls(design, x, y, np.ones(ROWS), family)
-    shared = Solution(design, fit.fits, fit.weights, fit.residual, fit.normal, fit.family)
-    own = separate_fits(design, x, y, np.ones(ROWS), shared)
+    fit = fit_irls(design, x, y, np.ones(ROWS), family)
+    own = separate_fits(design, x, y, np.ones(ROWS), fit)
     assert fit.fits[0].is_shared and not own.fits[0].is_shared
-    np.testing.assert_array_equal(own.coef, shared.coef)
-    information = family.derivatives(y, fit.eta)[1]
+    np.testing.assert_array_equal(own.coef, fit.coef)
+    information = family.derivatives(y, eta_of(fit, x))[1]
     for k, one in enumerate(own.fits):
         dense = (x.T * information[:, k]) @ x + np.diag([0.0, *3 * [one.strength[0]]])
         np.testing.assert_allclose(one.covariance, np.linalg.inv(dense), rtol=1e-6, atol=1e-9)
@@ -168,7 +182,7 @@ def test_cox_equals_the_hazard_regression_of_statsmodels(table, ties):
     result = hazard.PHReg(y[:, 0], x[:, 1:], status=y[:, 1], ties=ties).fit()
     np.testing.assert_allclose(fit.fits[0].coef[1:], result.params, atol=1e-8)
     np.testing.assert_allclose(np.sqrt(np.diag(fit.fits[0].covariance))[1:], result.bse, rtol=1e-6)
-    assert fit.deviance == pytest.approx(-2 * result.llf, abs=1e-7)
+    assert deviance(fit, x, y, np.ones(ROWS)) == pytest.approx(-2 * result.llf, abs=1e-7)
 
 
 def test_huber_and_quantile_are_near_those_of_statsmodels(table):
@@ -183,14 +197,14 @@ def test_huber_and_quantile_are_near_those_of_statsmodels(table):
     result = sm.QuantReg(y, x).fit(q=0.7)
     assert (np.abs(fit.fits[0].coef - result.params) < 0.5 * result.bse).all()
     np.testing.assert_allclose(np.sqrt(np.diag(fit.fits[0].covariance)), result.bse, rtol=0.25)
-    assert np.mean(y <= fit.eta) == pytest.approx(0.7, abs=1 / ROWS)
+    assert np.mean(y <= eta_of(fit, x)) == pytest.approx(0.7, abs=1 / ROWS)
 
 
 def test_log_normal_predicts_the_mean(table):
     rng, x, eta = table
     y = np.exp(eta) * rng.lognormal(0, 0.8, ROWS)
     fit = fitted(LogNormal(), x, y)
-    assert fit.family.mean(fit.eta).mean() == pytest.approx(y.mean(), rel=1e-12)
+    assert fit.family.mean(eta_of(fit, x)).mean() == pytest.approx(y.mean(), rel=1e-12)
     slopes = np.linalg.lstsq(x, np.log(y), rcond=None)[0][1:]
     np.testing.assert_allclose(fit.fits[0].coef[1:], slopes, atol=1e-9)
 
@@ -209,11 +223,11 @@ def test_separated_classes_end_with_finite_coefficients(classes):
     x = np.column_stack([np.ones(60), np.linspace(-1, 1, 60)])
     y = np.digitize(x[:, 1], [0.0, 0.5][: classes - 1])
     family = Bernoulli() if classes == 2 else Multinomial(classes)
-    fit = irls(Dense(np.array([-1, 0])), x, family.checked(y), np.ones(60), family)
+    fit = fit_irls(Dense(np.array([-1, 0])), x, family.checked(y), np.ones(60), family)
     largest = max(np.abs(one.coef).max() for one in fit.fits)
     assert largest < 100
-    assert fit.explained > 0.8
-    mean = fit.family.mean(fit.eta)
+    assert explained(fit, x, y) > 0.8
+    mean = fit.family.mean(eta_of(fit, x))
     right = (mean > 0.5) == (y > 0) if classes == 2 else mean.argmax(axis=1) == y
     assert right.mean() > 0.95
 
@@ -222,16 +236,18 @@ def test_a_strength_that_grows_does_not_excuse_a_wild_step(monkeypatch):
     """The deviance stays below the constant's, also where new strengths make the old coefficients expensive."""
     z = np.linspace(-1, 1, 60)
     x, y, weight = np.column_stack([np.ones(60), 1e-4 * z, z]), (np.arange(60) % 2).astype(float), np.ones(60)
-    state = iteration_state.State(Dense(np.array([-1, 0, 1])), x, y, weight, Bernoulli(), IrlsPolicy())
-    state.round(choose=True)
-    wild = replace(state.fit, coef=np.array([0.0, 0.0, 500.0]), strength=np.array([1e4, 1e-6]))
-    monkeypatch.setattr(iteration_state, "estimate", lambda *arguments: wild)
-    monkeypatch.setattr(iteration_state, "with_strengths", lambda *arguments: wild)
-    state.coefs[0] = [0.0, 1000.0, 0.0]
-    state.eta = x @ state.coefs.T
-    most = max(state.deviance(), state.null_deviance)
-    state.round(choose=True)
-    assert state.deviance() <= most * (1 + 1e-9)
+    design, policy = Dense(np.array([-1, 0, 1])), IrlsPolicy()
+    needed = NeededColumns(design, x, None, policy.reml_steps)
+    rows = RowsInMemory(needed, y, weight, Bernoulli(), policy.least_information)
+    iteration = Iteration(rows, rows.constants, None, policy)
+    iteration.choose_strengths(1)
+    wild = replace(iteration.fit, coef=np.array([0.0, 0.0, 500.0]), strength=np.array([1e4, 1e-6]))
+    monkeypatch.setattr(irls, "estimate", lambda *arguments: wild)
+    monkeypatch.setattr(irls, "with_strengths", lambda *arguments: wild)
+    iteration.coefs = np.array([[0.0, 1000.0, 0.0]])
+    most = max(rows.deviance(iteration.coefs), rows.null_deviance)
+    iteration.choose_strengths(2)
+    assert rows.deviance(iteration.coefs) <= most * (1 + 1e-9)
 
 
 def test_noise_alone_loses_its_columns(table):
@@ -240,7 +256,7 @@ def test_noise_alone_loses_its_columns(table):
     y = rng.poisson(2.0, ROWS).astype(float)
     fit = fitted(Poisson(), x, y, groups=[-1, 0, 0, 0])
     assert fit.fits[0].total_edf < 2.5
-    assert fit.explained < 0.02
+    assert explained(fit, x, y) < 0.02
 
 
 def test_two_loops_are_the_matrix_of_bfgs():
@@ -259,3 +275,21 @@ def test_two_loops_are_the_matrix_of_bfgs():
     slope = rng.standard_normal((2, 2))
     found = two_loops(slope, memory, block)
     np.testing.assert_allclose(found.ravel(), dense @ slope.ravel(), atol=1e-10)
+
+
+@pytest.mark.parametrize("family", [Gaussian(), LogNormal(), Poisson()])
+def test_held_strengths_are_those_of_the_estimate_times_the_factor(table, family):
+    """The witness: the coefficients at which the penalised score vanishes."""
+    rng, x, eta = table
+    y, weight = rng.poisson(np.exp(eta)) + 1.0, np.ones(ROWS)
+    design = Design.from_rows(x[:, 1:], weight)
+    before = fit_irls(design, x[:, 1:], y, weight, family)
+    strong = fit_irls(design, x[:, 1:], y, weight, family, before, factor=50.0)
+    np.testing.assert_allclose(strong.fits[0].strength, 50 * before.fits[0].strength)
+    columns, coef = design.columns(x[:, 1:]), strong.coef[:, 0]
+    unshifted = before.family.shift - strong.family.shift if isinstance(family, LogNormal) else 0.0
+    score = before.family.derivatives(y, columns @ coef + unshifted)[0]
+    penalty = strong.fits[0].ridge(design.groups) * coef
+    needed = np.diag(strong.fits[0].covariance) > 0
+    np.testing.assert_allclose((columns.T @ score)[needed], penalty[needed], atol=1e-4 * np.abs(penalty).max())
+    assert np.abs(coef - before.coef[:, 0])[1:].max() > 1e-3

@@ -5,7 +5,7 @@ import pytest
 from scipy.interpolate import BSpline
 
 from edgewise.gam import AdditivePolicy, Design, fit_additive, normal_matrix
-from edgewise.gam.columns.splines import column_of, greville
+from edgewise.gam.basis import column_of, greville
 
 
 def test_chunks_do_not_change_the_result():

@@ -1,4 +1,4 @@
-"""Strengths of ridge penalties by restricted maximum likelihood, from a normal matrix alone (`reml`)."""
+"""Strengths of ridge penalties by restricted maximum likelihood, from a normal matrix alone (`fit_reml`)."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class RemlFit:
         return self._state.at(without).value - self.criterion
 
 
-def reml(
+def fit_reml(
     normal: NormalMatrix,
     groups: NDArray[np.intp],
     start: Array | None = None,
@@ -194,7 +194,7 @@ def reml(
     >>> x = np.linspace(-1, 1, 50)
     >>> columns, y = np.column_stack([np.ones(50), x, x**2]), 3 * x + np.cos(50 * x)
     >>> normal = NormalMatrix(columns.T @ columns, (columns.T @ y)[:, None], np.array([y @ y]), 50.0)
-    >>> fit = reml(normal, np.array([-1, 0, 1]))
+    >>> fit = fit_reml(normal, np.array([-1, 0, 1]))
     >>> fit.edf.round(2)
     array([1., 0.])
     """
@@ -248,7 +248,7 @@ def vanished_moment(left: Array, score: Array, scale: float) -> Array:
     # r of the model without the group, and `scale` the variance of a row of weight 1. With variance ratio t the
     # coefficients have the posterior covariance scale (L + I / t)^-1. The ratio is integrated out with the prior under
     # which its shrinkage t m / (1 + t m), m being the mean eigenvalue of L, is uniform [1]: it is proper, and the
-    # likelihood of t is that of `reml`.
+    # likelihood of t is that of `fit_reml`.
     # [1] R. Natarajan and R. Kass, "Reference Bayesian methods for generalized linear mixed models", J. Am. Statist.
     # Assoc. 95 (2000) 227.
     values, vectors = np.linalg.eigh((left + left.T) / 2)

@@ -1,0 +1,176 @@
+"""What a search asks of a loss, and the choice among formulas that all losses share.
+
+A loss says how constants are fitted and what errors cost: squared errors (`decide`), the likelihood of two classes
+(`knowledge.boundaries`), squared errors with constants by group (`knowledge.families`). Formulas are fitted to the rows
+to fit and judged on held-out rows; those on the front of length and held-out loss are fitted to all rows, and the
+shortest of those that are as good as the best is the choice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+
+from edgewise.discovery.problem import LawProblem
+from edgewise.errors import InputError
+from edgewise.formulas.domains import domain_violations
+from edgewise.formulas.expression import Expression, Number, complexity, walk
+from edgewise.formulas.front import LEAST_DECREASE, SIGNIFICANT_Z, Front, FrontEntry, pareto, with_scores
+from edgewise.outcomes import Budget
+
+F = TypeVar("F")  # what the fit of a loss returns
+
+
+@dataclass(frozen=True)
+class Candidate(Generic[F]):
+    """A formula with the constants of the rows to fit, and its losses on the held-out rows."""
+
+    expression: Expression
+    fit: F  # the fit of these constants
+    losses: np.ndarray  # (M,), of each held-out row
+
+    @classmethod
+    def of(cls, expression: Expression, fit: F, losses: np.ndarray, x: np.ndarray, exact: float) -> Candidate[F] | None:
+        """The candidate; None if it is not finite or, where it is not exact, has a pole or needs other rows x (N, d).
+
+        An exact formula with a pole is a law: it holds on both sides.
+        """
+        if np.isfinite(losses).all() and (losses.mean() <= exact or not domain_violations(expression, x)):
+            return cls(expression, fit, losses)
+        return None
+
+    @property
+    def symbols(self) -> int:
+        return complexity(self.expression)
+
+    @property
+    def held(self) -> float:
+        """Mean loss on the held-out rows."""
+        return float(np.mean(self.losses))
+
+    @property
+    def closed_forms(self) -> int:
+        return sum(part.exact is not None for part in walk(self.expression) if isinstance(part, Number))
+
+
+class Loss(Protocol[F]):
+    """How formulas of a problem are fitted and judged."""
+
+    name: str  # as `Front.loss_name`
+    problem: LawProblem
+    exact: float  # mean loss on held-out rows up to which a formula is exact; 0 where none is
+
+    def judged(self, node: Expression) -> Candidate[F] | None:
+        """A formula with fitted constants; None if it cannot be used, see `Candidate.of`."""
+
+    def entry(self, candidate: Candidate[F]) -> FrontEntry:
+        """The formula with constants fitted to all rows, to the digits and closed forms that these decide."""
+
+    def as_good(self, front: Sequence[Candidate[F]], entries: Sequence[FrontEntry]) -> tuple[int, ...]:
+        """Places of the formulas that the data cannot tell from the best, the shortest first."""
+
+    def of_constant(self) -> tuple[float, float]:
+        """The loss of a constant on all rows and on the held-out rows."""
+
+    def sentences(self, entry: FrontEntry) -> Iterable[str]:
+        """Sentences on the choice."""
+
+
+def front_of(candidates: Iterable[Candidate[F]], exact: float) -> list[Candidate[F]]:
+    """Candidates on the front of length and held-out loss; exact ones are alike."""
+    return pareto(
+        sorted(candidates, key=lambda each: each.held),
+        size=lambda each: each.symbols,
+        loss=lambda each: max(each.held, exact),
+        least_decrease=LEAST_DECREASE,
+    )
+
+
+def decided(candidates: Sequence[Candidate[F]], loss: Loss[F], messages: Iterable[str] = ()) -> Front:
+    """The front of some candidates, with the choice among them."""
+    problem = loss.problem
+    whole = problem.with_all_rows
+    front = front_of(candidates, loss.exact)
+    entries = [loss.entry(candidate) for candidate in front]
+    as_good = loss.as_good(front, entries)
+    variance, held_variance = loss.of_constant()
+    return Front(
+        with_scores(entries, whole.y),
+        len(whole.y),
+        variance,
+        (*messages, *loss.sentences(entries[as_good[0]])),
+        held_out=len(problem.held_y),
+        chosen=as_good[0],
+        held_out_variance=held_variance,
+        as_good=as_good,
+        loss_name=loss.name,
+    )
+
+
+@dataclass
+class Judgement(Generic[F]):
+    """The formulas that were judged under a loss, each once."""
+
+    loss: Loss[F]
+    budget: Budget  # once it is over, no more than one formula is judged
+    candidates: list[Candidate[F]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._tried: set[Expression] = set()
+
+    def judge(self, nodes: Iterable[Expression]) -> None:
+        """Fit and judge formulas."""
+        for node in nodes:
+            if node in self._tried or (self.candidates and self.budget.is_over):
+                continue
+            self._tried.add(node)
+            candidate = self.loss.judged(node)
+            if candidate is not None:
+                self.candidates.append(candidate)
+
+    @property
+    def best(self) -> Candidate[F]:
+        """The candidate with the smallest held-out loss."""
+        return min(some(self.candidates), key=lambda each: each.held)
+
+    def front(self) -> Iterator[Candidate[F]]:
+        """The candidates on the front."""
+        return iter(front_of(self.candidates, self.loss.exact))
+
+    def decided(self) -> Front:
+        """The front with its choice."""
+        return decided(some(self.candidates), self.loss)
+
+
+def some(candidates: list[Candidate[F]]) -> list[Candidate[F]]:
+    """Candidates, at least one; InputError without any."""
+    if not candidates:
+        raise InputError("y must be such that some formula is finite on all rows, none was")
+    return candidates
+
+
+def is_as_good(losses: np.ndarray, best: np.ndarray, floor: float = 0.0) -> bool:
+    """Compare a formula with the best one by the rule of one standard error, by losses (M,) on held-out rows.
+
+    True if the formula is exact, its mean loss being at most `floor`, or the mean of the paired differences is at most
+    its standard error and a sign test does not show that more rows have a larger loss: where a few rows make most of
+    the errors, means see these alone.
+    """
+    if losses.mean() <= floor:
+        return True
+    if best.mean() <= floor:
+        return False
+    difference = losses - best
+    larger = int((difference > 0).sum())
+    smaller = int((difference < 0).sum())
+    if larger - smaller > SIGNIFICANT_Z * math.sqrt(larger + smaller):
+        return False
+    if len(difference) > 1:
+        spread = float(difference.std(ddof=1))
+    else:
+        spread = 0.0
+    return bool(difference.mean() <= spread / math.sqrt(len(difference)))
