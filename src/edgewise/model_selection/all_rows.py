@@ -19,6 +19,7 @@ from edgewise.model_selection.search.candidates import Fitted, Samples, estimate
 from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.hidden_nodes import HiddenNodes
 from edgewise.model_selection.search.policy import SearchPolicy
+from edgewise.model_selection.search.validation import RowPart
 from edgewise.outcomes import OutOfTime
 
 Sums = tuple[np.ndarray, ...]
@@ -46,15 +47,6 @@ class OfFamily:
 
     def __call__(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, ...]:
         return self.function(x, y[:, 0] + self.offset if self.is_column else y, weight)
-
-
-@dataclass(frozen=True)
-class RowPart:
-    """All rows but one of so many parts, to which random numbers of a seed assign them."""
-
-    number: int  # the part that is left out
-    parts: int  # number of parts
-    seed: int  # seed of the random numbers, which belong to the rows, or to their groups where there are any
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from edgewise.gam.policy import AdditivePolicy
 from edgewise.gam.screening import screened
 from edgewise.gam.solving import Solution, Solver
 from edgewise.model_selection.polynomials import SmoothFit, fit_smooth
-from edgewise.model_selection.search.cross_validation import folds
 from edgewise.model_selection.search.hidden_nodes import HiddenNodes, find_nodes, with_nodes
 from edgewise.model_selection.search.policy import SearchPolicy
+from edgewise.model_selection.search.validation import folds
 from edgewise.nn.model import KAN
 
 

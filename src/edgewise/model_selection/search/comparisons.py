@@ -10,8 +10,8 @@ from edgewise.gam.families import Family
 from edgewise.gam.solving import Solution
 from edgewise.model_selection.search.candidates import Candidate, Fitted, Samples
 from edgewise.model_selection.search.clock import Clock
-from edgewise.model_selection.search.cross_validation import Evidence, clipped_squares, mean_and_error, paired_gain
 from edgewise.model_selection.search.records import Trial, comparison_sentence
+from edgewise.model_selection.search.validation import Evidence, clipped_squares, mean_and_error, paired_gain
 
 MOST_LEVERAGE = 0.99  # of a row: one that decides its own prediction is left out with a hundredfold residual
 

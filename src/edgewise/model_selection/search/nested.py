@@ -20,11 +20,11 @@ from edgewise.model_selection.search.candidates import (
 )
 from edgewise.model_selection.search.clock import Clock, limit_of
 from edgewise.model_selection.search.comparisons import Comparisons, left_out, loss_text, sample_losses
-from edgewise.model_selection.search.cross_validation import Evidence, Fold, folds
 from edgewise.model_selection.search.hidden_nodes import residual_gain, smooth_residual, too_large
 from edgewise.model_selection.search.jobs import run_jobs
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.model_selection.search.records import SearchReport
+from edgewise.model_selection.search.validation import Evidence, Fold, folds
 from edgewise.outcomes import OutOfTime, StopReason
 
 FEWEST_SEARCHED = 500  # rows of a search, however short the time

@@ -138,14 +138,14 @@ class WeakForm(EvenGridTier):
 
         statement = task.facts.weak
         assert statement is not None
-        if statement.surplus:
+        if statement.outflow_conditions:
             check_by_coarse_pass(task, statement)
         why = f"the equation holds in its weak form, for its {task.facts.rough} rough, so that residuals say nothing"
         return (yield from even_grids(task, record, statement, WEAK_FORM, why))
 
     def conclude(self, task: Task, record: Record, ending: Ending) -> Ending:
         statement = task.facts.statement
-        if statement is not None and statement.surplus:
+        if statement is not None and statement.outflow_conditions:
             allowed = LARGEST_RESIDUAL + BESIDE_JUMPS * record.evidence().estimate
             check_outflow(record.level.network, record.problem, statement, allowed)
         return ending
@@ -159,20 +159,20 @@ class TimeElements(PassTier):
     def refusal(self, facts: Facts) -> str:
         if facts.rough:
             return f"the {facts.rough} rough"
-        return "" if facts.marches else facts.no_grid or "it does not evolve from initial data"
+        return "" if facts.is_initial_value_problem else facts.no_grid or "it does not evolve from initial data"
 
     def levels(self, task: Task, record: Record) -> Levels:
         from edgewise.pde.tiers.evolution.collocation import COLLOCATION
 
         statement = task.facts.statement
         assert statement is not None
-        if statement.surplus and task.facts.rough is not None:
+        if statement.outflow_conditions and task.facts.rough is not None:
             check_by_coarse_pass(task, statement)
         return (yield from passes(task, record, statement, COLLOCATION))
 
     def conclude(self, task: Task, record: Record, ending: Ending) -> Ending:
         statement = task.facts.statement
-        if statement is not None and statement.surplus:
+        if statement is not None and statement.outflow_conditions:
             check_outflow(record.level.network, record.problem, statement, LARGEST_RESIDUAL)
         return ending
 
@@ -228,7 +228,7 @@ class CutCellsInTime(PassTier):
         return "" if facts.dimension <= MOST_PLANE else "solids are left to networks first"
 
     def levels(self, task: Task, record: Record) -> Levels:
-        from edgewise.pde.tiers.galerkin.windows import CUT_CELLS
+        from edgewise.pde.tiers.galerkin.cut_slabs import CUT_CELLS
 
         assert task.facts.evolving is not None
         return (yield from passes(task, record, task.facts.evolving, CUT_CELLS))
@@ -259,7 +259,7 @@ class Collocation(GridTier):
             return facts.no_grid or f"the {facts.rough} rough"
         if statement.form.has_integrals:
             return "there are integrals or delays"
-        if facts.marches and (statement.multipliers or facts.is_in_time):
+        if facts.is_initial_value_problem and (statement.constraint_variables or facts.is_in_time):
             return "it evolves in time"
         return "it evolves in time" if facts.is_in_time and facts.dimension > 1 else ""
 
@@ -360,7 +360,7 @@ class TensorTrain(GridTier):
     def refusal(self, facts: Facts) -> str:
         if facts.dimension <= MOST_TENSOR:
             return "there are few coordinates"
-        if facts.rough or facts.marches or facts.evolving is not None:
+        if facts.rough or facts.is_initial_value_problem or facts.evolving is not None:
             return "it evolves in time"
         statement = facts.many_coordinates
         if isinstance(statement, str):
@@ -433,7 +433,7 @@ class CutCellsOfSolids(PassTier):
         return best.record.evidence().estimate > max(tolerance, REACH_OF_NETWORKS)
 
     def levels(self, task: Task, record: Record) -> Levels:
-        from edgewise.pde.tiers.galerkin.windows import CUT_CELLS_OF_SOLIDS
+        from edgewise.pde.tiers.galerkin.cut_slabs import CUT_CELLS_OF_SOLIDS
 
         assert task.facts.evolving is not None
         return (yield from passes(task, record, task.facts.evolving, CUT_CELLS_OF_SOLIDS))

@@ -93,20 +93,20 @@ class Facts:
         return recognised(self.form, math.inf)
 
     @cached_property
-    def marches(self) -> bool:
+    def is_initial_value_problem(self) -> bool:
         """Whether slabs of time on a tensor grid can solve the problem."""
-        from edgewise.pde.tiers.evolution.collocation import marches
+        from edgewise.pde.tiers.evolution.collocation import is_initial_value_problem
 
-        return self.statement is not None and marches(self.statement)
+        return self.statement is not None and is_initial_value_problem(self.statement)
 
     @cached_property
     def weak(self) -> Statement | None:
         """The problem as one that a weak form in time may hold: of first order it may have surplus conditions."""
-        from edgewise.pde.tiers.galerkin.rough import of_first_order
+        from edgewise.pde.tiers.galerkin.rough import first_order_statement
 
         if self.statement is None:
-            return of_first_order(self.form)
-        return self.statement if self.marches else None
+            return first_order_statement(self.form)
+        return self.statement if self.is_initial_value_problem else None
 
     @cached_property
     def rough(self) -> str | None:
@@ -121,13 +121,13 @@ class Facts:
     @cached_property
     def evolving(self) -> Statement | None:
         """The problem as an evolution on a domain that is no box; None where it is none."""
-        from edgewise.pde.tiers.galerkin.windows import evolution
+        from edgewise.pde.tiers.galerkin.cut_slabs import cut_cell_statement
 
-        return None if self.statement is not None else evolution(self.form)
+        return None if self.statement is not None else cut_cell_statement(self.form)
 
     @cached_property
     def has_fronts(self) -> bool:
         """Whether a hyperviscosity would smooth fronts of the problem."""
         from edgewise.pde.tiers.evolution.hyperviscosity import smooths
 
-        return self.statement is not None and self.marches and smooths(self.statement)
+        return self.statement is not None and self.is_initial_value_problem and smooths(self.statement)

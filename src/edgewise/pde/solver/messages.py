@@ -47,7 +47,7 @@ INTERRUPTED_OTHERS = "Interrupted while other solutions were sought."
 ANOTHER_SOLUTION = "another solution exists, which other_solutions gives"
 
 ENDED_EARLY = {
-    StopReason.NO_PROGRESS: "Windows in time became too short, as where a solution blows up or jumps: it ends",
+    StopReason.NO_PROGRESS: "Slabs of time became too short, as where a solution blows up or jumps: it ends",
     StopReason.BUDGET: "The budget was spent before the last moment, which needs a larger one: the solution ends",
     StopReason.TIME_LIMIT: "The time was over before the last moment: the solution ends",
     StopReason.INTERRUPTED: "Interrupted before the last moment: the solution ends",

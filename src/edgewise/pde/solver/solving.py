@@ -157,8 +157,8 @@ def solve(
       also as systems of first order, from starts or with data on walls that have kinks or jumps, or contradict each
       other, as a wave from rest that a wall drives: a weak form on even grids. Fronts too thin for slabs, and
       diffusion that degenerates: even grids with a hyperviscosity, which smooths them over a few intervals.
-    - Evolution on other domains of the plane: Galerkin's method in windows of time. On solids, for one field, networks
-      are the first, and such windows follow where the estimate is above the tolerance and 1e-9.
+    - Evolution on other domains of the plane: Galerkin's method in slabs of time. On solids, for one field, networks
+      are the first, and such slabs follow where the estimate is above the tolerance and 1e-9.
     - Linear equations of second order for one field on solids cut from others: Galerkin's method on cut cells.
     - One field of more coordinates, or where three are too many for a grid: a tensor train of splines.
     - Other domains of the plane without time: splines of degree 11 by least squares, with functions that are singular

@@ -138,7 +138,7 @@ def passes(task: Task, record: Record, statement: Statement, method: Method) -> 
             return Ending(reason, messages.PASS_OUT_OF_REACH[reason])
         # A pass that is a little sharper is enough where the estimate is near the tolerance; others may reach rounding.
         # The error beside a jump of the start falls with its grid, no faster than such passes do.
-        is_near = record.error <= fall_of_pass(SHARPER_LOOSE_MARCH) * task.tolerance or stepper.solver.has_rough_start
+        is_near = record.error <= fall_of_pass(SHARPER_LOOSE_MARCH) * task.tolerance or stepper.solver.has_rough_initial
         sharper = SHARPER_MARCH if allowed <= MOST_MARCH and not is_near else SHARPER_LOOSE_MARCH
         allowed = max(allowed / sharper, least)
 
@@ -202,8 +202,10 @@ def check_outflow(network: nn.Module, problem: Collocation, statement: Statement
     `allowed` is the largest mean gap, relative to the field.
     """
     size = float(field_values(network, problem, problem.domain.interior(FRESH_POINTS, "sobol")).square().mean().sqrt())
-    leaving = Collocation(replace(problem.form, condition_terms=statement.surplus)).resampled(1, CONDITION_POINTS)
-    for term, block in zip(statement.surplus, leaving.with_role(BlockRole.CONDITION), strict=True):
+    leaving = Collocation(replace(problem.form, condition_terms=statement.outflow_conditions)).resampled(
+        1, CONDITION_POINTS
+    )
+    for term, block in zip(statement.outflow_conditions, leaving.with_role(BlockRole.CONDITION), strict=True):
         gap = float(block_squares(replace(block, weight=1.0), network, problem).mean().sqrt())
         if gap > allowed * size:
             (name,), (piece,) = problem.fields, term.pieces

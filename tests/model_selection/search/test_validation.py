@@ -1,9 +1,9 @@
-"""Tests of edgewise.model_selection.search.cross_validation: folds, clipped losses and their comparison."""
+"""Tests of edgewise.model_selection.search.validation: folds, clipped losses and their comparison."""
 
 import numpy as np
 import pytest
 
-from edgewise.model_selection.search.cross_validation import (
+from edgewise.model_selection.search.validation import (
     LARGEST_ERROR,
     clipped_squares,
     folds,

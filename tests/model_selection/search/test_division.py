@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgewise.cli.shared.split import split_rows
 from edgewise.errors import InputError
+from edgewise.model_selection.search.validation import split_rows
 
 
 def test_rows_at_random():
