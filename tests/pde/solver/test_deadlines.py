@@ -34,12 +34,12 @@ from edgewise.pde.solver.history import TrainedNetwork
 from edgewise.pde.solver.judging import correction, evidence
 from edgewise.pde.solver.network import network_for
 from edgewise.pde.solver.refinement import Refinement
-from edgewise.pde.spaces.networks import TensorNetwork, WindowNetwork
+from edgewise.pde.spaces.networks import SlabNetwork, TensorNetwork
 from edgewise.pde.spaces.statement import recognised
 from edgewise.pde.tiers import least_squares
 from edgewise.pde.tiers.collocation import stationary
 from edgewise.pde.tiers.evolution import collocation
-from edgewise.pde.tiers.galerkin import CutGrid, windows
+from edgewise.pde.tiers.galerkin import CutGrid, cut_slabs
 from edgewise.pde.tiers.tensor_train import stages
 from edgewise.pde.tiers.tensor_train.sweeps import Pairs
 from edgewise.pde.tiers.unknown_fields import _Smoothing
@@ -133,8 +133,8 @@ BEGINNINGS = (
     (newton, "newton_step"),
     (collocation, "LinearSystem"),
     (collocation, "solver_for"),
-    (windows, "CutGrid"),
-    (windows, "WindowFactors"),
+    (cut_slabs, "CutGrid"),
+    (cut_slabs, "SlabFactors"),
     (least_squares, "_rows"),
     (Pairs, "_solve_pair"),
     (_Smoothing, "_step"),
@@ -296,7 +296,7 @@ def poor_networks(monkeypatch):
 
 
 @pytest.mark.parametrize("amid", ["_probed", "products"])
-def test_a_limit_inside_of_a_window_on_a_solid_leaves_the_networks(amid, poor_networks, monkeypatch):
+def test_a_limit_inside_of_a_slab_on_a_solid_leaves_the_networks(amid, poor_networks, monkeypatch):
     """Amid points of cut cells, and amid matrices."""
     owner = {"_probed": CutRule, "products": CutGrid}[amid]
     whole, judged, ended = getattr(owner, amid), solving.History, []
@@ -318,7 +318,7 @@ def test_a_limit_inside_of_a_window_on_a_solid_leaves_the_networks(amid, poor_ne
     solution = solve(cooling_ball(), time_limit=1000.0)
     assert time.process_time() - ended[0] < 2
     assert solution.stopped is StopReason.TIME_LIMIT and "The time is over" in solution.message
-    assert not isinstance(solution.model, WindowNetwork)
+    assert not isinstance(solution.model, SlabNetwork)
 
 
 @pytest.mark.usefixtures("_interrupts_reach_the_work")
@@ -326,12 +326,12 @@ def test_a_limit_inside_of_a_window_on_a_solid_leaves_the_networks(amid, poor_ne
     ("amid", "after"),
     [
         ("CutGrid", 0.5),
-        pytest.param("WindowFactors", 0.5, marks=pytest.mark.slow),
+        pytest.param("SlabFactors", 0.5, marks=pytest.mark.slow),
         pytest.param("coarser pass", 2.0, marks=pytest.mark.slow),
     ],
 )
-def test_ctrl_c_inside_of_a_window_on_a_solid_keeps_the_best(amid, after, poor_networks, monkeypatch):
-    """Networks before the first pass through time is complete, and windows afterwards."""
+def test_ctrl_c_inside_of_a_slab_on_a_solid_keeps_the_best(amid, after, poor_networks, monkeypatch):
+    """Networks before the first pass through time is complete, and slabs afterwards."""
     before, moments = signal.getsignal(signal.SIGPROF), []
 
     def interrupted(*_):
@@ -348,7 +348,7 @@ def test_ctrl_c_inside_of_a_window_on_a_solid_keeps_the_best(amid, after, poor_n
 
         monkeypatch.setattr(owner, name, call)
 
-    armed(*((passes, "_is_check_interrupted") if amid == "coarser pass" else (windows, amid)))
+    armed(*((passes, "_is_check_interrupted") if amid == "coarser pass" else (cut_slabs, amid)))
     signal.signal(signal.SIGPROF, interrupted)
     try:
         solution = solve(cooling_ball(), on_interrupt="keep")
@@ -357,4 +357,4 @@ def test_ctrl_c_inside_of_a_window_on_a_solid_keeps_the_best(amid, after, poor_n
         signal.signal(signal.SIGPROF, before)
     assert time.process_time() - moments[0] < 3
     assert solution.stopped is StopReason.INTERRUPTED and "Interrupted" in solution.message
-    assert isinstance(solution.model, WindowNetwork) == (amid == "coarser pass")
+    assert isinstance(solution.model, SlabNetwork) == (amid == "coarser pass")

@@ -189,9 +189,9 @@ def test_a_sharper_pass_that_is_cut_early_leaves_the_estimate_of_the_first(share
 
 def test_a_short_beginning_that_differs_is_an_error():
     problem = PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)])
-    march = COLLOCATION.stepper(recognised(problem.form), 1e-6, lambda *_: True).run()
+    integration = COLLOCATION.stepper(recognised(problem.form), 1e-6, lambda *_: True).run()
     history = History(problem, 0, 1.0, None, None, None)
-    history.add_stage(TrainedNetwork(march.network, problem, 1e-6), march.points)
+    history.add_stage(TrainedNetwork(integration.network, problem, 1e-6), integration.points)
     other = COLLOCATION.stepper(
         recognised(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.1)]).form), 1e-6, lambda done, *_: done < 0.2
     ).run()

@@ -26,7 +26,7 @@ from edgewise.pde.solver.network import count_parameters
 from edgewise.pde.solver.restated import until
 from edgewise.pde.solver.solution import Solution, Stage, field_values
 from edgewise.pde.solver.training import STEPS, Patience, TrainingOutcome, train_network
-from edgewise.pde.spaces.networks import SolverNetwork, TensorNetwork, WindowNetwork, described, grid_sizes
+from edgewise.pde.spaces.networks import SlabNetwork, SolverNetwork, TensorNetwork, described, grid_sizes
 from edgewise.pde.tiers.tensor_train.network import LowRankNetwork
 from edgewise.settings import ABOVE_ZERO, EQUATION_BUDGET_WORK
 from edgewise.train.cost import EQUATION_COST, WorkBudget, active_parameters
@@ -73,7 +73,7 @@ SEARCH_OF_FRESH = 3.0  # the search for large residuals has so many times the fr
 FRESH_SEED = 31  # added to the seed of the solve, so that these points are not among those of the training
 
 WHY_EARLY = {
-    StopReason.NO_PROGRESS: "Windows in time became too short, as where a solution blows up or jumps: it ends",
+    StopReason.NO_PROGRESS: "Slabs of time became too short, as where a solution blows up or jumps: it ends",
     StopReason.BUDGET: "The budget was spent before the last moment, which needs a larger one: the solution ends",
     StopReason.TIME_LIMIT: "The time was over before the last moment: the solution ends",
     StopReason.INTERRUPTED: "Interrupted before the last moment: the solution ends",
@@ -301,24 +301,24 @@ class History(WorkBudget):
                 raise (self.nothing_in_time(problem) if is_late else error) from None
             return result
 
-    def ended_early(self, problem: Collocation, march: TimeIntegration, loss: float, reason: StopReason) -> str:
+    def ended_early(self, problem: Collocation, integration: TimeIntegration, loss: float, reason: StopReason) -> str:
         """Record the only pass through time, up to the moment that it reached, and return a clause about it."""
         axis = problem.form.time
         why = WHY_EARLY[reason]
         assert axis is not None
-        shorter = until(problem, axis, march.reached)
+        shorter = until(problem, axis, integration.reached)
         self._draw_points(shorter)
-        self.add_stage(TrainedNetwork(march.network, shorter, loss, march.tier), march.points)
+        self.add_stage(TrainedNetwork(integration.network, shorter, loss, integration.tier), integration.points)
         if reason is StopReason.NO_PROGRESS:
             x = self.fresh_points.clone()
-            x[:, axis] = march.reached
-            beyond = undefined_beyond(march.network, shorter, x)
+            x[:, axis] = integration.reached
+            beyond = undefined_beyond(integration.network, shorter, x)
             if beyond:
                 why = f"{beyond}: the solution ends"
-        return f"{why} at {problem.domain.coordinates[axis]} = {march.reached:.6g}"
+        return f"{why} at {problem.domain.coordinates[axis]} = {integration.reached:.6g}"
 
     def begun(
-        self, problem: Collocation, march: TimeIntegration, loss: float, reason: StopReason, *, gives_way: bool
+        self, problem: Collocation, integration: TimeIntegration, loss: float, reason: StopReason, *, gives_way: bool
     ) -> tuple[StopReason, str] | None:
         """Record the only integration in time; return the stop reason and a sentence, or None if it hardly began.
 
@@ -327,11 +327,13 @@ class History(WorkBudget):
         """
         axis = problem.form.time
         domain = problem.domain
-        clause = self.ended_early(problem, march, loss, reason)
+        clause = self.ended_early(problem, integration, loss, reason)
         assert axis is not None
-        is_short = march.reached - float(domain.bounds[axis, 0]) < LEAST_BEGINNING * float(domain.size[axis])
+        is_short = integration.reached - float(domain.bounds[axis, 0]) < LEAST_BEGINNING * float(domain.size[axis])
         if gives_way and is_short and not self.past_deadline and self.evidence().estimate > LARGEST_RESIDUAL:
-            self.remark = f"slabs of time reached no further than {domain.coordinates[axis]} = {march.reached:.6g}"
+            self.remark = (
+                f"slabs of time reached no further than {domain.coordinates[axis]} = {integration.reached:.6g}"
+            )
             return None
         return reason, self.message_with_residual(clause)
 
@@ -448,7 +450,7 @@ class History(WorkBudget):
         if len(self.stages) < 2:
             return self._divergence
         assert self.best is not None
-        is_linear = isinstance(self.best.network, TensorNetwork | WindowNetwork | LowRankNetwork)
+        is_linear = isinstance(self.best.network, TensorNetwork | SlabNetwork | LowRankNetwork)
         pairs = list(pairwise(self.stages))[-REMEMBERED:]
         if is_linear:
             lowered = [pair for pair in pairs if pair[1].residual < LOWERED * pair[0].residual]
@@ -459,7 +461,7 @@ class History(WorkBudget):
         by_residual = max(after.change for _, after in pairs)
         if not self._has_stalled:
             by_residual = min(max(ratios, default=0.0) * last.residual, by_residual)
-        if isinstance(self.best.network, WindowNetwork):
+        if isinstance(self.best.network, SlabNetwork):
             is_even = self.fresh_residual <= UNEVEN * last.residual
             by_residual = max(by_residual, last.change / (fall_of_pass(before.loss / last.loss) if is_even else 1))
         if before.change > 0:
@@ -479,7 +481,7 @@ class History(WorkBudget):
         assert self.best is not None
         if self._evidence is None:
             points = self.sought
-            has_slabs = isinstance(self.best.network, WindowNetwork)
+            has_slabs = isinstance(self.best.network, SlabNetwork)
             work = max(CORRECTION_SHARE * min(self.work, self.limit), CORRECTION_WORK)
             if has_slabs:
                 work = max(work, CORRECTION_OF_SLABS)

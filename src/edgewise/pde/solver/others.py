@@ -74,7 +74,7 @@ def other_solutions(
     from edgewise.pde.spaces.statement import recognised
     from edgewise.pde.tiers.collocation.deflation import others  # imported late: `import edgewise` stays light
     from edgewise.pde.tiers.collocation.stationary import stationary_stages
-    from edgewise.pde.tiers.evolution.collocation import marches
+    from edgewise.pde.tiers.evolution.collocation import is_initial_value_problem
 
     stated = solutions[0].problem
     models = [each.model for each in solutions]
@@ -84,7 +84,12 @@ def other_solutions(
         inverse = torch.tensor([1 / units[name] for name in stated.fields], dtype=torch.float64)
         models = [scaled(model, inverse) for model in models]
     statement = recognised(problem.form)
-    if isinstance(statement, str) or marches(statement) or problem.form.is_linear or statement.form.has_integrals:
+    if (
+        isinstance(statement, str)
+        or is_initial_value_problem(statement)
+        or problem.form.is_linear
+        or statement.form.has_integrals
+    ):
         if isinstance(statement, str):
             reason = statement
         elif problem.form.is_linear:

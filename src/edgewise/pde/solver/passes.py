@@ -174,7 +174,7 @@ def solve_in_passes(
         # A pass that is a little sharper is enough where the estimate is near the tolerance; others may reach rounding.
         # The error beside a jump of the start falls with its grid, no faster than such passes do.
         is_near = (
-            history.error_estimate <= fall_of_pass(SHARPER_LOOSE_MARCH) * tolerance or stepper.solver.has_rough_start
+            history.error_estimate <= fall_of_pass(SHARPER_LOOSE_MARCH) * tolerance or stepper.solver.has_rough_initial
         )
         if allowed <= MOST_MARCH and not is_near:
             sharper = SHARPER_MARCH
@@ -186,11 +186,11 @@ def solve_in_passes(
 def _method_of(problem: Collocation) -> Method:
     """The method of integration in time on the domain of a problem."""
     from edgewise.pde.tiers.evolution.collocation import COLLOCATION  # imported late: `import edgewise` stays light
-    from edgewise.pde.tiers.galerkin.windows import CUT_CELLS, CUT_CELLS_OF_SOLIDS, MOST_WINDOW_AXES
+    from edgewise.pde.tiers.galerkin.cut_slabs import CUT_CELLS, CUT_CELLS_OF_SOLIDS, MOST_CUT_AXES
 
     if isinstance(problem.domain, Box):
         return COLLOCATION
-    return CUT_CELLS_OF_SOLIDS if problem.domain.dimension == MOST_WINDOW_AXES else CUT_CELLS
+    return CUT_CELLS_OF_SOLIDS if problem.domain.dimension == MOST_CUT_AXES else CUT_CELLS
 
 
 def _is_check_interrupted(problem: Collocation, statement: Statement, history: History) -> bool:
@@ -238,8 +238,10 @@ def check_outflow(network: nn.Module, problem: Collocation, statement: Statement
     `allowed` is the largest mean gap, relative to the field.
     """
     size = float(field_values(network, problem, problem.domain.interior(FRESH_POINTS, "sobol")).square().mean().sqrt())
-    leaving = Collocation(replace(problem.form, condition_terms=statement.surplus)).resampled(1, CONDITION_POINTS)
-    for term, block in zip(statement.surplus, leaving.with_role(BlockRole.CONDITION), strict=True):
+    leaving = Collocation(replace(problem.form, condition_terms=statement.outflow_conditions)).resampled(
+        1, CONDITION_POINTS
+    )
+    for term, block in zip(statement.outflow_conditions, leaving.with_role(BlockRole.CONDITION), strict=True):
         gap = float(block_squares(replace(block, weight=1.0), network, problem).mean().sqrt())
         if gap > allowed * size:
             (name,), (piece,) = problem.fields, term.pieces

@@ -195,8 +195,8 @@ def solve(
       also as systems of first order, from starts or with data on walls that have kinks or jumps, or contradict each
       other, as a wave from rest that a wall drives: a weak form on even grids. Fronts too thin for slabs, and
       diffusion that degenerates: even grids with a hyperviscosity, which smooths them over a few intervals.
-    - Evolution on other domains of the plane: Galerkin's method in windows of time. On solids, for one field, networks
-      are the first, and such windows follow where the estimate is above the tolerance and 1e-9.
+    - Evolution on other domains of the plane: Galerkin's method in slabs of time. On solids, for one field, networks
+      are the first, and such slabs follow where the estimate is above the tolerance and 1e-9.
     - Linear equations of second order for one field on solids cut from others: Galerkin's method on cut cells.
     - One field of more coordinates, or where three are too many for a grid: a tensor train of splines.
     - Other domains of the plane without time: splines of degree 11 by least squares, with functions that are singular
@@ -305,10 +305,10 @@ def _passed_through_solid(
     Networks come first: they have the last digits of what is a sum of few products within seconds, of which a grid of
     a solid takes ten.
     """
-    from edgewise.pde.tiers.galerkin.windows import evolution  # imported late: `import edgewise` stays light
+    from edgewise.pde.tiers.galerkin.cut_slabs import cut_cell_statement  # imported late: `import edgewise` stays light
 
     if problem.domain.dimension > MOST_PLANE:
-        statement = evolution(problem.form)
+        statement = cut_cell_statement(problem.form)
     else:
         statement = None
     if statement is None:
@@ -451,21 +451,21 @@ def _solve_on_structured_grids(
         others,
     )
     from edgewise.pde.tiers.collocation.stationary import first_axes, stationary_stages
-    from edgewise.pde.tiers.evolution.collocation import marches
+    from edgewise.pde.tiers.evolution.collocation import is_initial_value_problem
+    from edgewise.pde.tiers.galerkin.cut_slabs import cut_cell_statement
     from edgewise.pde.tiers.galerkin.cut_stages import solid_stages
-    from edgewise.pde.tiers.galerkin.rough import of_first_order, rough_part
-    from edgewise.pde.tiers.galerkin.windows import evolution
+    from edgewise.pde.tiers.galerkin.rough import first_order_statement, rough_part
     from edgewise.pde.tiers.least_squares import enriched_stages
 
     known: Known = None if start is None else lambda x: field_values(start.model, start.problem, x)
     statement = recognised(problem.form)
     is_large = problem.domain.dimension > MOST_TENSOR
     if isinstance(statement, str):
-        first = of_first_order(problem.form)
+        first = first_order_statement(problem.form)
         rough = None if first is None else rough_part(first)
         if first is not None and rough:
             return solve_in_weak_form(problem, first, history, tolerance, rough)
-        evolving = evolution(problem.form)
+        evolving = cut_cell_statement(problem.form)
         if evolving is not None and problem.domain.dimension <= MOST_PLANE:  # on solids networks are the first
             return solve_in_passes(problem, evolving, history, tolerance, known)
         if is_large:
@@ -481,18 +481,18 @@ def _solve_on_structured_grids(
                 return None  # or networks, whatever is better
         return ended
     is_in_time = TIME in problem.domain.coordinates and problem.form.time is not None
-    if marches(statement):
+    if is_initial_value_problem(statement):
         rough = rough_part(statement)
-        if statement.surplus and rough is not None:
+        if statement.outflow_conditions and rough is not None:
             check_by_coarse_pass(problem, statement, history)
         if rough:
             ended = solve_in_weak_form(problem, statement, history, tolerance, rough)
         else:
             ended = solve_in_passes(problem, statement, history, tolerance, known)
-        if history.best is not None and statement.surplus:
+        if history.best is not None and statement.outflow_conditions:
             allowed = LARGEST_RESIDUAL + (BESIDE_JUMPS * history.evidence().estimate if rough else 0.0)
             check_outflow(history.best.network, history.best.problem, statement, allowed)
-        if rough or ended is not None or statement.multipliers or is_in_time:
+        if rough or ended is not None or statement.constraint_variables or is_in_time:
             return ended
     if statement.form.has_integrals or (is_in_time and problem.domain.dimension > 1):
         if is_large:

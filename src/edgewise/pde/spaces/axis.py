@@ -248,7 +248,7 @@ class TimeAxis(SplineAxis):
         return first, rates @ (first - rate)
 
 
-def carried(coef: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:
+def prolonged(coef: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:
     """The same fields on other breakpoints, by interpolation along one coordinate after the other."""
     for axis, (before, after) in enumerate(zip(old, new, strict=True)):
         coef = after.interpolated(along(before.table(after.all_points()), coef, axis), axis)

@@ -264,10 +264,10 @@ class FunctionalBlock(RowBlock):
 
 
 @dataclass(eq=False)
-class ClosingBlock(FunctionalBlock):
-    """Rows that let some fields have a smaller space than others along a coordinate, `closed`.
+class ReducedSpaceBlock(FunctionalBlock):
+    """Rows that let some fields have a smaller space than others along a coordinate, `reduced`.
 
-    The multiplier of a constraint, as the pressure of an incompressible flow, is a polynomial of time of one degree
+    The variable of a constraint, as the pressure of an incompressible flow, is a polynomial of time of one degree
     less than the fields that it acts on [1]. Between walls it has two coefficients fewer than velocities that have two
     conditions, as in the pair P_N, P_(N-2) of spectral methods [2]: at the outermost breakpoints inside, no derivative
     of its splines jumps.
@@ -278,14 +278,14 @@ class ClosingBlock(FunctionalBlock):
     Applications to Fluid Dynamics", 2007, section 3.5.
     """
 
-    closed: int = 0
+    reduced: int = 0
 
     def local(self, axis: int, order: int) -> tuple[np.ndarray, np.ndarray]:
-        """Values; along the closed coordinate jumps of the highest derivative, or that itself in a single interval.
+        """Values; along the reduced coordinate jumps of the highest derivative, or that itself in a single interval.
 
         These are in units of the coefficient of the highest Chebyshev polynomial.
         """
-        if axis != self.closed:
+        if axis != self.reduced:
             return super().local(axis, order)
         line = self.axes[axis]
         middles = (line.breakpoints[1:] + line.breakpoints[:-1]) / 2

@@ -19,7 +19,7 @@ from edgewise.pde.problem.integrals import PlaceRecorder
 from edgewise.pde.problem.linearisation import Key, linearise
 from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES, ResidualTerm, StrongForm, probes
 from edgewise.pde.spaces.axis import SplineAxis
-from edgewise.pde.spaces.blocks import ClosingBlock, ConstantBlock, EquationBlock, PastValues, RowBlock, normal_of
+from edgewise.pde.spaces.blocks import ConstantBlock, EquationBlock, PastValues, ReducedSpaceBlock, RowBlock, normal_of
 
 MEAN_AGREES = 1e-12  # of the sum of all weights: what a linear integral leaves, which is rounding
 # Gap between the initial state of a flow and its walls, or its divergence, relative to its speed, that is a jump:
@@ -44,15 +44,16 @@ class Statement:
     past: PastValues | None = None  # values of the fields at earlier moments, for delays
     # numbers of the fields that uphold constraints and do not occur in them, as the pressure of an incompressible flow.
     # In time they make differential-algebraic equations of index 2
-    multipliers: tuple[int, ...] = ()
-    # by how many coefficients the space of multipliers is smaller than that of other fields, for each coordinate
-    closings: tuple[int, ...] = ()
-    # for each residual of a condition whether it is about a multiplier alone, (residuals,), by the condition's number
-    # and the face
-    about_multipliers: Mapping[tuple[int, int, int], np.ndarray] = field(default_factory=dict)
+    constraint_variables: tuple[int, ...] = ()
+    # by how many coefficients the space of constraint variables is smaller than that of other fields, for each
+    # coordinate
+    reductions: tuple[int, ...] = ()
+    # for each residual of a condition whether it is about a constraint variable alone, (residuals,), by the
+    # condition's number and the face
+    about_constraint_variables: Mapping[tuple[int, int, int], np.ndarray] = field(default_factory=dict)
     constant: Constant | None = None  # what determines the constant of a field of which only derivatives occur
     # conditions where a field is carried out of the domain, which those where it comes in already determine
-    surplus: tuple[ResidualTerm, ...] = ()
+    outflow_conditions: tuple[ResidualTerm, ...] = ()
 
     def __post_init__(self) -> None:
         for array in (self.orders, self.field_orders):
@@ -73,7 +74,7 @@ class Statement:
         A periodic one of a flow between walls has an odd number of intervals: with an even one a pressure that changes
         its sign from interval to interval has no slope at any point, so that nothing determines it.
         """
-        has_walls = any(count for axis, count in enumerate(self.closings) if axis != self.form.time)
+        has_walls = any(count for axis, count in enumerate(self.reductions) if axis != self.form.time)
         count = len(breakpoints) - 1
         if periodic and has_walls and count % 2 == 0:
             shares = np.linspace(0, count, count + 2)
@@ -95,7 +96,7 @@ class Statement:
 
     def blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
         """Blocks of the equation and of all conditions, with as many rows as there are coefficients."""
-        return [*self.equation_blocks(axes), *self.condition_blocks(axes), *self.multiplier_blocks(axes)]
+        return [*self.equation_blocks(axes), *self.condition_blocks(axes), *self.constraint_blocks(axes)]
 
     def equation_blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
         """Blocks of the equation: one for all residuals that have the same orders, and so the same points."""
@@ -131,12 +132,12 @@ class Statement:
             term = self.form.condition_terms[condition]
             key = (condition, axis, end)
             orders = self.condition_orders[key]
-            about = self.about_multipliers.get(key, np.zeros(len(orders), dtype=bool))
+            about = self.about_constraint_variables.get(key, np.zeros(len(orders), dtype=bool))
             for (*left, is_about), numbers in alike(np.column_stack([orders, about])):
                 points = [
                     line.breakpoints[[-1 if end else 0]]
                     if number == axis
-                    else line.collocation_points(self.closings[number])
+                    else line.collocation_points(self.reductions[number])
                     if is_about
                     else line.collocation_points(left[number])
                     if number in above
@@ -146,26 +147,28 @@ class Statement:
                 blocks.append(RowBlock(self.form, term, numbers, axes, points, (axis, end)))
         return blocks
 
-    def multiplier_blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
-        """Blocks that make the space of multipliers smaller, and that of the constant of one of them."""
+    def constraint_blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
+        """Blocks that make the space of constraint variables smaller, and that of the constant of one of them."""
         blocks = list[RowBlock]()
         form = self.form
-        closed = [axis for axis, count in enumerate(self.closings) if count]
-        given = {(axis, end) for (_, axis, end), about in self.about_multipliers.items() if about.any()}
-        for place, axis in enumerate(closed):
+        reduced = [axis for axis, count in enumerate(self.reductions) if count]
+        given = {(axis, end) for (_, axis, end), about in self.about_constraint_variables.items() if about.any()}
+        for place, axis in enumerate(reduced):
             ends = [-2, 1] if (axis, 0) in given else [1, -2]  # first that end at which nothing is given
             points = [
-                line.breakpoints[ends[: self.closings[axis]]]
+                line.breakpoints[ends[: self.reductions[axis]]]
                 if number == axis
-                else line.collocation_points(self.closings[number])
-                if number in closed[:place]
+                else line.collocation_points(self.reductions[number])
+                if number in reduced[:place]
                 else line.all_points()
                 for number, line in enumerate(axes)
             ]
-            blocks.append(ClosingBlock(form, form.equation_term, self.multipliers, axes, points, closed=axis))
+            blocks.append(
+                ReducedSpaceBlock(form, form.equation_term, self.constraint_variables, axes, points, reduced=axis)
+            )
         if self.constant is not None:
             points = [
-                line.collocation_points(self.closings[number])
+                line.collocation_points(self.reductions[number])
                 if number == form.time
                 else np.zeros(0)
                 if self.constant.place is None
@@ -221,11 +224,18 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
         return "there are not as many equations as fields"
 
     # Orders of residuals and fields by each coordinate, and residuals and normal derivatives on its faces.
-    form, surplus = _without_outflow(form)
+    form, outflow_conditions = _without_outflow(form)
     keys = dependences(form, form.equation_term)
     dimension = domain.dimension
     orders, field_orders = orders_of(form, keys)
-    problem = Statement(form, orders, field_orders, tuple(range(dimension)), closings=(0,) * dimension, surplus=surplus)
+    problem = Statement(
+        form,
+        orders,
+        field_orders,
+        tuple(range(dimension)),
+        reductions=(0,) * dimension,
+        outflow_conditions=outflow_conditions,
+    )
     given = np.zeros(dimension, dtype=int)
     normal = np.zeros(dimension, dtype=int)
     for number, axis, _ in problem.faces():
@@ -250,7 +260,7 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
 
     # As many conditions on the ends of each coordinate as the orders of the equations.
     problem = _without_needless_conditions(problem)
-    expected = problem.orders.sum(0) - problem.closings
+    expected = problem.orders.sum(0) - problem.reductions
     for axis, repeats in enumerate(problem.periodic):
         if repeats and given[axis]:
             return "there are conditions on the ends of a periodic coordinate"
@@ -258,8 +268,8 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
             return "there are not as many conditions as the order of the equations"
     open_axes = np.logical_not(problem.periodic)
     problem = replace(problem, orders=problem.orders * open_axes, field_orders=problem.field_orders * open_axes)
-    if not problem.multipliers and problem.constant is None:
-        problem = multipliers_in_time(problem, keys)
+    if not problem.constraint_variables and problem.constant is None:
+        problem = constraint_variables_in_time(problem, keys)
 
     # The coefficients that conditions determine where faces meet: those of the orders of the fields they are about.
     condition_orders: dict[tuple[int, int, int], np.ndarray] = {}
@@ -274,7 +284,7 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
                 return "the equations of a system have different orders, and their fields do not have the same ones"
         assert of_condition is not None
         condition_orders[number, axis, end] = of_condition
-    whole = [axis for axis in range(dimension) if not problem.closings[axis]]
+    whole = [axis for axis in range(dimension) if not problem.reductions[axis]]
     if not _fit_fields(condition_orders, problem.field_orders, whole):
         return "some field has more conditions than its own order, and another one has fewer"
     priority = tuple(np.argsort(normal, kind="stable").tolist())
@@ -301,7 +311,7 @@ def _without_outflow(form: StrongForm) -> tuple[StrongForm, tuple[ResidualTerm, 
     """
     domain = form.domain
     time = form.time
-    surplus = list[ResidualTerm]()
+    outflow_conditions = list[ResidualTerm]()
     if time is None or len(form.fields) > 1 or form.order > 1 or not form.is_linear:
         return form, ()
     for axis in (axis for axis, name in enumerate(domain.coordinates) if axis != time and name not in form.periodic):
@@ -317,10 +327,10 @@ def _without_outflow(form: StrongForm) -> tuple[StrongForm, tuple[ResidualTerm, 
                 f"conditions of an equation of first order must hold where it carries {form.fields[0]} into the "
                 f"domain, on {into!r}, got {on_outflow[0].label} on {out!r} alone, where it leaves"
             )
-        surplus += [replace(term, pieces=(out,)) for term in on_outflow]
+        outflow_conditions += [replace(term, pieces=(out,)) for term in on_outflow]
         left = (replace(term, pieces=tuple(p for p in term.pieces if p != out)) for term in form.condition_terms)
         form = replace(form, condition_terms=tuple(term for term in left if term.pieces))
-    return form, tuple(surplus)
+    return form, tuple(outflow_conditions)
 
 
 def _without_needless_conditions(problem: Statement) -> Statement:
@@ -350,7 +360,7 @@ def _orders_of_condition(keys: Sequence[Key], field_orders: np.ndarray, count: i
     return orders
 
 
-def start_terms(form: StrongForm) -> tuple[ResidualTerm, ...]:
+def initial_terms(form: StrongForm) -> tuple[ResidualTerm, ...]:
     """Conditions at the first moment; none if others are at the last one, or do not give one value or rate each."""
     if form.time is None:
         return ()
@@ -398,10 +408,11 @@ def random_jet(term: ResidualTerm, count: int) -> dict[tuple[int, Index], Tensor
     return {key: torch.rand(count, generator=generator, dtype=torch.float64) + 0.5 for key in term.requirements.keys}
 
 
-def multipliers_in_time(statement: Statement, keys: Sequence[Key]) -> Statement:
-    """The statement with multipliers: fields without start and rate, where no constraint, without rates, has any.
+def constraint_variables_in_time(statement: Statement, keys: Sequence[Key]) -> Statement:
+    """The statement with constraint variables: fields without start and rate, where no constraint has any.
 
-    Orders by time of constraints and multipliers become those of a first-order equation.
+    A constraint is an equation without rates. Orders by time of constraints and constraint variables become those of a
+    first-order equation.
     """
     form = statement.form
     time = statement.form.time
@@ -411,14 +422,20 @@ def multipliers_in_time(statement: Statement, keys: Sequence[Key]) -> Statement:
     algebraic = np.flatnonzero(field_orders[:, time] == 0)
     is_index_1 = any(number in constraints and slot in algebraic for number, slot, _ in keys)
     is_first_order = int(orders[:, time].max()) == 1
-    if not start_terms(form) or is_index_1 or not is_first_order or len(constraints) != len(algebraic):
+    if not initial_terms(form) or is_index_1 or not is_first_order or len(constraints) != len(algebraic):
         return statement
     if not len(algebraic):
         return statement
     orders[constraints, time] = field_orders[algebraic, time] = 1
-    closings = tuple(int(axis == time) for axis in range(form.domain.dimension))
-    multipliers = tuple(algebraic.tolist())
-    return replace(statement, orders=orders, field_orders=field_orders, multipliers=multipliers, closings=closings)
+    reductions = tuple(int(axis == time) for axis in range(form.domain.dimension))
+    constraint_variables = tuple(algebraic.tolist())
+    return replace(
+        statement,
+        orders=orders,
+        field_orders=field_orders,
+        constraint_variables=constraint_variables,
+        reductions=reductions,
+    )
 
 
 def mean_given(form: StrongForm, term: ResidualTerm) -> tuple[int, float] | None:
@@ -479,7 +496,7 @@ def _constant(form: StrongForm, field: int, constraint: int, mean: tuple[int, fl
 
 
 def with_pressure(statement: Statement, keys: Sequence[Key], mean: tuple[int, float] | None) -> Statement | str:
-    """The statement with a multiplier between walls, as the pressure of a flow; unchanged where there is none.
+    """The statement with a constraint variable between walls, as the pressure of a flow; unchanged where there is none.
 
     All equations but one, the constraint, are of the same order along each coordinate with walls, at least 2; one field
     is of order 1 at most and does not occur in the constraint. Orders of both become those of the other ones.
@@ -500,7 +517,7 @@ def with_pressure(statement: Statement, keys: Sequence[Key], mean: tuple[int, fl
     (constraint,), (pressure,) = np.setdiff1d(np.arange(len(orders)), others).tolist(), low.tolist()
     if any(number == constraint and slot == pressure for number, slot, _ in keys):
         return statement
-    if time is not None and (orders[constraint, time] or field_orders[pressure, time] or not start_terms(form)):
+    if time is not None and (orders[constraint, time] or field_orders[pressure, time] or not initial_terms(form)):
         return statement
     about: dict[tuple[int, int, int], np.ndarray] = {}
     given = np.zeros(dimension, dtype=int)
@@ -517,12 +534,12 @@ def with_pressure(statement: Statement, keys: Sequence[Key], mean: tuple[int, fl
             f"Initial must leave out {name}, which has no rate of change: the equations give it at the first moment "
             f"too, got an initial {name}"
         )
-    closings = np.zeros(dimension, dtype=int)
-    closings[walls] = orders[others[0], walls]
-    closings -= given
+    reductions = np.zeros(dimension, dtype=int)
+    reductions[walls] = orders[others[0], walls]
+    reductions -= given
     if time is not None:
-        closings[time] = 1
-    if (given > 0).sum() > 1 or (closings < 0).any() or (closings[walls] > 2).any():
+        reductions[time] = 1
+    if (given > 0).sum() > 1 or (reductions < 0).any() or (reductions[walls] > 2).any():
         return f"the conditions for {form.fields[pressure]} are too many, or not on opposite faces"
     constant = None
     if statement.is_free(pressure, keys):
@@ -536,24 +553,24 @@ def with_pressure(statement: Statement, keys: Sequence[Key], mean: tuple[int, fl
         statement,
         orders=orders,
         field_orders=field_orders,
-        multipliers=(pressure,),
-        closings=tuple(closings.tolist()),
-        about_multipliers=about,
+        constraint_variables=(pressure,),
+        reductions=tuple(reductions.tolist()),
+        about_constraint_variables=about,
         constant=constant,
     )
 
 
-def check_start(statement: Statement, axes: Sequence[SplineAxis], state: np.ndarray) -> None:
+def check_initial(statement: Statement, axes: Sequence[SplineAxis], state: np.ndarray) -> None:
     """Raise an InputError where the initial state of a flow, (*counts, fields), has a divergence or leaves its walls.
 
     Such a flow jumps at the first moment, with a layer at walls of no thickness and a pressure without bound.
     """
     form = statement.form
     time = statement.form.time
-    if time is None or not any(count for axis, count in enumerate(statement.closings) if axis != time):
+    if time is None or not any(count for axis, count in enumerate(statement.reductions) if axis != time):
         return
     coef = np.stack([state] * axes[time].count, time)
-    velocities = [slot for slot in range(len(form.fields)) if slot not in statement.multipliers]
+    velocities = [slot for slot in range(len(form.fields)) if slot not in statement.constraint_variables]
     size = float(np.abs(state[..., velocities]).max())
     for block in [*statement.condition_blocks(axes), *statement.equation_blocks(axes)]:
         if block.face is not None and block.face[0] == time:
@@ -563,7 +580,7 @@ def check_start(statement: Statement, axes: Sequence[SplineAxis], state: np.ndar
         values, slopes = first.evaluate(coef)
         for number, row in enumerate(values):
             own = {key: slope for key, slope in slopes.items() if key[0] == number}
-            if not own or any(slot in statement.multipliers or index[time] for _, slot, index in own):
+            if not own or any(slot in statement.constraint_variables or index[time] for _, slot, index in own):
                 continue
             order = max(sum(index) for _, _, index in own)
             if order != (block.face is None):

@@ -10,7 +10,7 @@ from scipy.optimize import brentq, minimize_scalar
 
 from edgewise.pde import PDE, Box, Dirichlet, Interval, laplacian, solve
 from edgewise.pde.algebra.newton import newton, shape_of
-from edgewise.pde.spaces.axis import carried
+from edgewise.pde.spaces.axis import prolonged
 from edgewise.pde.spaces.statement import recognised
 from edgewise.pde.tiers.collocation.paths import ResidualPath, sought_along_path
 from edgewise.pde.tiers.collocation.stationary import first_axes, refined
@@ -107,4 +107,4 @@ def test_a_fold_is_the_same_function_on_both_grids():
     end = ResidualPath(statement, axes, zero).follow()
     found = sought_along_path(statement, axes, finer, zero)
     assert found is not None and not found.is_solution
-    np.testing.assert_allclose(carried(end.fold.coef, axes, finer), found.coef, atol=1e-5)
+    np.testing.assert_allclose(prolonged(end.fold.coef, axes, finer), found.coef, atol=1e-5)

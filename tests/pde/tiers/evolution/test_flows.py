@@ -165,8 +165,8 @@ def test_the_pressure_of_a_periodic_channel_does_not_alternate(count):
 
 
 def test_grids_of_a_periodic_channel_in_time_have_an_odd_number_of_intervals():
-    march = COLLOCATION.stepper(recognised(channel(in_time=True).form), 1e-5, lambda share, slabs, work: True)
-    along, across = march.solver.initial().space
+    integration = COLLOCATION.stepper(recognised(channel(in_time=True).form), 1e-5, lambda share, slabs, work: True)
+    along, across = integration.solver.initial().space
     assert along.intervals % 2 == 1 and across.intervals % 2 == 0
 
 
@@ -175,7 +175,7 @@ def test_grids_of_a_periodic_channel_in_time_have_an_odd_number_of_intervals():
 def test_a_pressure_that_is_given_at_an_end_needs_no_point(outlet):
     problem = kovasznay_with_outlet(outlet)
     statement = recognised(problem.form)
-    assert statement.constant is None and statement.closings == (1, 2)
+    assert statement.constant is None and statement.reductions == (1, 2)
     axes = first_axes(statement)
     assert sum(block.rows for block in statement.blocks(axes)) == math.prod(shape_of(statement, axes))
     coef, _, _ = newton(statement, axes, np.zeros(shape_of(statement, axes)))
@@ -222,7 +222,7 @@ def test_a_flow_in_time_has_a_pressure_of_mean_zero_between_walls():
         [walls, Initial({"u": 0.0, "v": 0.0})],
     )
     statement = recognised(problem.form)
-    assert statement.closings == (2, 2, 1) and statement.constant.place is None
+    assert statement.reductions == (2, 2, 1) and statement.constant.place is None
 
 
 def vortices(*, is_open: bool) -> PDE:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.pde.algebra.newton import newton, newton_step, norm_of, shape_of
-from edgewise.pde.spaces.axis import SplineAxis, carried
+from edgewise.pde.spaces.axis import SplineAxis, prolonged
 from edgewise.pde.spaces.blocks import EquationBlock
 from edgewise.pde.spaces.statement import Statement
 from edgewise.pde.tiers.collocation.stationary import first_axes, refined
@@ -133,7 +133,7 @@ def _size(coef: np.ndarray) -> float:
 def _is_kept(statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray) -> bool:
     """Return whether a solution on one grid is one on a finer grid too."""
     finer = statement.axes([refined(axis.breakpoints, 2.0) for axis in axes], [axis.degree for axis in axes])
-    start = carried(coef, axes, finer)
+    start = prolonged(coef, axes, finer)
     solved = newton(statement, finer, start)
     return solved is not None and _distance(solved[0], start) < UNCHANGED
 

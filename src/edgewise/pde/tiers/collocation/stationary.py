@@ -21,7 +21,7 @@ from edgewise.pde.algebra.newton import (
     smooth_start,
     stabilised,
 )
-from edgewise.pde.spaces.axis import SplineAxis, carried
+from edgewise.pde.spaces.axis import SplineAxis, prolonged
 from edgewise.pde.spaces.blocks import EquationBlock, RowBlock, Slopes, wave_slopes
 from edgewise.pde.spaces.networks import TensorNetwork
 from edgewise.pde.spaces.statement import Statement
@@ -151,7 +151,7 @@ def stationary_stages(
         if coef is None:
             start = defined_start(statement, axes)
         else:
-            start = carried(coef, before, axes)
+            start = prolonged(coef, before, axes)
         found = newton(statement, axes, start, is_stabilised)
         is_first = found is None and axes is before and not statement.form.is_linear
         if is_first:
@@ -161,7 +161,7 @@ def stationary_stages(
                 [refined(axis.breakpoints, 1.0 if axis.periodic else COARSER_START) for axis in axes], degrees
             )
             for grid in (coarser, axes):
-                smooth = smooth_start(statement, grid, carried(start, axes, grid))
+                smooth = smooth_start(statement, grid, prolonged(start, axes, grid))
                 if smooth is not None:
                     found = newton(statement, grid, smooth)
                 if found is not None:
@@ -198,7 +198,7 @@ def stationary_stages(
         is_in_balance = abs(constant - constant_before) > SETTLED * constant or constant < LEAST_IMBALANCE
         is_in_balance = is_in_balance or math.sqrt(loss) > constant
         is_resolved = max(float(each.max()) for each in errors) < UNRESOLVED_ERROR
-        growth = 1.0 if statement.multipliers or not is_resolved else found[2]()
+        growth = 1.0 if statement.constraint_variables or not is_resolved else found[2]()
         if growth > LARGEST_GROWTH:
             doubt = HARDLY_DETERMINED.format(growth=growth)
         else:
@@ -216,7 +216,7 @@ def stationary_stages(
         if stalls >= STALLS:
             return
         before = axes
-        if statement.multipliers:
+        if statement.constraint_variables:
             change = NEIGHBOUR_CHANGE_IN_FLOWS
         else:
             change = NEIGHBOUR_CHANGE
@@ -258,7 +258,7 @@ def corrected(
 
 def has_layers(statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray) -> bool:
     """True if first derivatives outweigh second ones within intervals somewhere, so that layers may be unseen."""
-    if statement.multipliers:  # diffusion would be as large an error as a pressure without bound at a corner
+    if statement.constraint_variables:  # diffusion would be as large an error as a pressure without bound at a corner
         return False
     return any(missing_diffusion(block, block.evaluate(coef)[1]) for block in statement.equation_blocks(axes))
 
@@ -293,9 +293,9 @@ def local_errors(
             for axis, count in counts.items():
                 short = wave_slopes(fresh, evaluated[0].shape, evaluated[1], axis)
                 values = implied_errors(evaluated[0], short)
-                of_multipliers = {key: s for key, s in evaluated[1].items() if key[1] in statement.multipliers}
-                if of_multipliers:  # what a short slab makes small in other fields need not be so in these
-                    wave = wave_slopes(fresh, evaluated[0].shape, of_multipliers, axis)
+                of_variables = {key: s for key, s in evaluated[1].items() if key[1] in statement.constraint_variables}
+                if of_variables:  # what a short slab makes small in other fields need not be so in these
+                    wave = wave_slopes(fresh, evaluated[0].shape, of_variables, axis)
                     own = implied_errors(evaluated[0], np.where(wave > ABOVE_ZERO, wave, math.inf))
                     values = np.maximum(values, own * cell_roots(fresh))
                 if of is not None:
@@ -359,7 +359,7 @@ def balanced_sizes(
     residuals in which it occurs, of a velocity the slopes of the others in the divergence. Other fields get 0.
     """
     balanced = np.zeros_like(sizes)
-    multipliers = set(statement.multipliers)
+    constraint_variables = set(statement.constraint_variables)
     time = statement.form.time
     assert time is not None
     for block, (_, slopes) in zip(blocks, evaluated, strict=True):
@@ -370,10 +370,11 @@ def balanced_sizes(
         waves[waves <= ABOVE_ZERO] = 0.0
         keys = [{(slot, index) for row, slot, index in slopes if row == number} for number in range(len(waves))]
         is_divergence = [
-            all(slot not in multipliers and sum(index) > index[time] == 0 for slot, index in each) for each in keys
+            all(slot not in constraint_variables and sum(index) > index[time] == 0 for slot, index in each)
+            for each in keys
         ]
         for slot in range(len(sizes)):
-            rows = (waves[:, slot] > 0) & (slot in multipliers or np.array(is_divergence))
+            rows = (waves[:, slot] > 0) & (slot in constraint_variables or np.array(is_divergence))
             others = waves[rows] @ sizes - waves[rows, slot] * sizes[slot]
             balanced[slot] += BALANCED_SHARE * others.sum() / max(waves[rows, slot].sum(), ABOVE_ZERO)
     return balanced

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.pde.spaces.axis import SplineAxis, TimeAxis, along, carried
-from edgewise.pde.spaces.statement import Statement, scattered_block, start_terms
+from edgewise.pde.spaces.axis import SplineAxis, TimeAxis, along, prolonged
+from edgewise.pde.spaces.statement import Statement, initial_terms, scattered_block
 from edgewise.settings import ABOVE_ZERO
 
 Known = Callable[[Tensor], Tensor] | None
@@ -64,7 +64,7 @@ class Evolution:
         self.allowed = max(SHARE_OF_SLAB * tolerance, LEAST_ALLOWED[bool(self.space)])
         self.degree = TIME_DEGREE[len(self.space)]
         self.order = max(int(statement.field_orders[:, self.time].max()), 1)
-        self._initial_terms = start_terms(statement.form)
+        self._initial_terms = initial_terms(statement.form)
         # Rows that give the last two Legendre coefficients of a polynomial in Bernstein's basis.
         nodes, weights = np.polynomial.legendre.leggauss(self.degree + 1)
         values = TimeAxis(0.0, 1.0, self.degree).table((nodes + 1) / 2)
@@ -159,11 +159,11 @@ def on_points(axes: Sequence[SplineAxis], state: np.ndarray, points: Sequence[np
     return state
 
 
-def prolonged(values: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:
+def each_prolonged(values: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:
     """Coefficients of space (k, *counts, fields) on other breakpoints of space."""
     if all(a is b for a, b in zip(old, new, strict=True)):
         return values
-    return np.stack([carried(each, old, new) for each in values])
+    return np.stack([prolonged(each, old, new) for each in values])
 
 
 def floored(sizes: np.ndarray, least: float = ABOVE_ZERO) -> np.ndarray:

@@ -59,7 +59,7 @@ class FirstOrderForm(WeakForm):
         for face in walls_of(statement):
             number = self.space.index(face[0])
             at = [Rule(each, face[1] if k == number else None) for k, each in enumerate(axes)]
-            given, factors = drawn(statement, face, [rule.points for rule in at], low, is_even)
+            given, factors = sat_penalty(statement, face, [rule.points for rule in at], low, is_even)
             self.matrices[0] += self._assembled(at, factors @ given)
             if factors.any():
                 self.walls.append((face, at, factors))
@@ -166,7 +166,7 @@ def flux_sizes(matrix: np.ndarray, fluxes: Sequence[np.ndarray]) -> np.ndarray:
     return np.sqrt(sum(((matrix @ flux) ** 2).sum((-2, -1)) for flux in fluxes))
 
 
-def drawn(
+def sat_penalty(
     statement: Statement, face: tuple[int, int], points: Sequence[np.ndarray], moment: float, is_even: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Factors B of conditions on a face, (*points, rows, fields), and those of their residuals in the weak form."""

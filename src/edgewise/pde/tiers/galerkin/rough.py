@@ -13,7 +13,8 @@ from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis, along
-from edgewise.pde.spaces.statement import Statement, orders_of, start_terms
+from edgewise.pde.spaces.statement import Statement, initial_terms, orders_of
+from edgewise.pde.tiers.evolution.initial import STENCIL, STENCIL_STEP, STENCIL_WEIGHTS
 from edgewise.pde.tiers.evolution.problem import (
     Evolution,
     Slab,
@@ -24,12 +25,11 @@ from edgewise.pde.tiers.evolution.problem import (
     on_points,
     time_error,
 )
-from edgewise.pde.tiers.evolution.starts import STENCIL, STENCIL_STEP, STENCIL_WEIGHTS
 from edgewise.pde.tiers.evolution.stepper import Method
 from edgewise.pde.tiers.galerkin.first_order import (
     FirstOrderForm,
-    drawn,
     resolved,
+    sat_penalty,
     symmetriser,
     terms_on,
     walls_of,
@@ -68,7 +68,7 @@ def has_weak_form(statement: Statement) -> bool:
     if form.time is None or not form.is_linear or form.order > min(2, 3 - len(form.fields[:2])) or form.has_integrals:
         return False
     space = [axis for axis in range(form.domain.dimension) if axis != form.time]
-    if len(space) not in ROUGH_GRID or statement.multipliers:
+    if len(space) not in ROUGH_GRID or statement.constraint_variables:
         return False
     bounds = form.domain.bounds.numpy()
     begin = float(bounds[form.time, 0])
@@ -83,7 +83,7 @@ def has_weak_form(statement: Statement) -> bool:
             symmetriser(resolved(statement, grid, begin)[1])
             # Walls with the fewest conditions come first: if there are too few, that is the mistake to name.
             for wall in sorted(walls_of(statement), key=lambda wall: len(terms_on(statement, wall))):
-                drawn(statement, wall, on(wall), begin, is_even=False)
+                sat_penalty(statement, wall, on(wall), begin, is_even=False)
         else:
             weighted(statement, grid, begin)
     except InputError:  # which is a ValueError too
@@ -114,10 +114,10 @@ def has_weak_form(statement: Statement) -> bool:
     return form.order == 1 or len({face for _, _, face in rows}) == len(rows)
 
 
-def of_first_order(form: StrongForm) -> Statement | None:
+def first_order_statement(form: StrongForm) -> Statement | None:
     """The statement of an evolution of first order on a box, perhaps with conditions for which there are no points."""
     has_more = form.parts is not None or form.coefficients or form.has_quadratures or form.hard.values
-    if type(form.domain) is not Box or form.order > 1 or has_more or form.observations or not start_terms(form):
+    if type(form.domain) is not Box or form.order > 1 or has_more or form.observations or not initial_terms(form):
         return None
     if len(form.equation_term.requirements.sizes) != len(form.fields):
         return None
@@ -162,7 +162,7 @@ def rough_part(statement: Statement) -> str | None:
         return None
     if has_rough_coefficient(statement):
         return "coefficients are"
-    if has_rough_start(Evolution(statement, 1.0)):
+    if has_rough_initial(Evolution(statement, 1.0)):
         return "start or boundary values are"
     return ""
 
@@ -172,7 +172,7 @@ def _fall_slowly(gaps: Sequence[float]) -> bool:
     return gaps[1] > ROUGH_START and gaps[0] < SLOW_FALL * gaps[1]
 
 
-def has_rough_start(evolution: Evolution) -> bool:
+def has_rough_initial(evolution: Evolution) -> bool:
     """True if the equation keeps jumps and kinks, and the start or walls have some, or contradict each other."""
     if evolution.order == 1 and evolution.statement.form.order == 2:
         return False  # diffusion smooths them
@@ -277,7 +277,7 @@ class WeakSolver:
     """Solver of slabs by a `WeakForm` or a `FirstOrderForm` on one even grid of space."""
 
     shares_factors = True
-    has_rough_start = False
+    has_rough_initial = False
 
     def __init__(self, evolution: Evolution):
         self.evolution = evolution

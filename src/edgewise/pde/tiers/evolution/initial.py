@@ -1,4 +1,4 @@
-"""Starts of evolution that jump, or that contradict the walls: a grid graded towards these places, and projections."""
+"""Initial data that jump, or that contradict the walls: a grid graded towards these places, and projections."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from edgewise.settings import ABOVE_ZERO
 
 
 @dataclass(frozen=True)
-class RoughSettings:
+class InitialSettings:
     """Search for jumps of initial values, and grids beside them."""
 
     # Points that are compared, and the share of the largest value that a jump has at least: far above rounding, and
@@ -43,15 +43,15 @@ class RoughSettings:
     size_by_kink: float = 1e-3
 
 
-SETTINGS = RoughSettings()
+SETTINGS = InitialSettings()
 # points of a one-sided derivative, and their distance by the domain's
 STENCIL = np.arange(5.0)
 STENCIL_STEP = 1e-3
 STENCIL_WEIGHTS = np.linalg.solve(np.vander(STENCIL, increasing=True).T, np.eye(len(STENCIL))[1])  # of its values there
 
 
-class RoughStart:
-    """A start of a parabolic problem of one coordinate of space that jumps, projected on splines.
+class RoughInitial:
+    """Initial data of a parabolic problem of one coordinate of space that jump, projected on splines.
 
     The equation smooths a jump at once. Interpolated, it would leave an error of its mass; the error of the projection
     is orthogonal to all splines, so that it is gone as soon as the solution is smooth on the grid [1].
@@ -70,8 +70,8 @@ class RoughStart:
         self.least_size = 0.0
 
     @classmethod
-    def of(cls, statement: Statement, at: OnGrid, finer: float, allowed: float, moment: float) -> RoughStart | None:
-        """The start, or None where it is smooth, where the equation does not smooth it, or in several coordinates."""
+    def of(cls, statement: Statement, at: OnGrid, finer: float, allowed: float, moment: float) -> RoughInitial | None:
+        """The data, or None where they are smooth, the equation does not smooth them, or in several coordinates."""
         form = statement.form
         if form.domain.dimension != 2 or any(statement.periodic) or not _smooths(statement):
             return None
@@ -119,7 +119,7 @@ class RoughStart:
         return values
 
     def kinks(self) -> np.ndarray:
-        """By how much the slopes of the start miss conditions at both ends, times the length of the domain, (2,)."""
+        """By how much the slopes of the data miss conditions at both ends, times the length of the domain, (2,)."""
         found = np.zeros(2)
         length = self.high - self.low
         first = tuple(int(k == self.space) for k in range(2))
@@ -160,7 +160,7 @@ class RoughStart:
         return self.statement.axis(np.delete(breakpoints, near), degree, False)
 
     def begun(self, degree: int, intervals: int, allowed: float) -> tuple[list[SplineAxis], np.ndarray]:
-        """The coordinate and the start on it: away from the jumps with an allowed error, relative to the fields."""
+        """The coordinate and the data on it: away from the jumps with an allowed error, relative to the fields."""
         before = np.inf
         while True:
             axis = self.axis(degree, intervals)
@@ -181,7 +181,7 @@ class RoughStart:
         return np.where(np.diff(axis.breakpoints) < 2 * self.shortest, 0.0, errors)
 
     def state(self, axis: SplineAxis) -> np.ndarray:
-        """Coefficients of the start, (1, count, fields), with least squared error among splines with the given ends."""
+        """Coefficients of the data, (1, count, fields), with least squared error among splines with the given ends."""
         nodes, weights = np.polynomial.legendre.leggauss(axis.degree + 1)
         lengths = np.diff(axis.breakpoints)[:, None]
         points = (axis.breakpoints[:-1, None] + lengths * (nodes + 1) / 2).ravel()

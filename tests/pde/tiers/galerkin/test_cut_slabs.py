@@ -1,4 +1,4 @@
-"""Evolution on domains that are no box: series of Bessel functions, given solutions, marches that end early."""
+"""Evolution on domains that are no box: series of Bessel functions, given solutions, integrations that end early."""
 
 import math
 
@@ -22,8 +22,8 @@ from edgewise.pde import (
     solve,
 )
 from edgewise.pde.solver.solution import errors_of
-from edgewise.pde.spaces.networks import WindowNetwork
-from edgewise.pde.tiers.galerkin.windows import CUT_CELLS, CUT_CELLS_OF_SOLIDS, evolution
+from edgewise.pde.spaces.networks import SlabNetwork
+from edgewise.pde.tiers.galerkin.cut_slabs import CUT_CELLS, CUT_CELLS_OF_SOLIDS, cut_cell_statement
 
 ZEROS = jn_zeros(0, 2)
 
@@ -69,8 +69,8 @@ def reaction():
 
 @pytest.mark.slow
 def test_heat_on_a_disk_is_the_series_of_bessel():
-    march = CUT_CELLS.stepper(evolution(heat().form), 1e-7, lambda share, count, work: True).run()
-    assert march.is_complete and errors_of(march.network, heat()).relative_l2 < 1e-8
+    integration = CUT_CELLS.stepper(cut_cell_statement(heat().form), 1e-7, lambda share, count, work: True).run()
+    assert integration.is_complete and errors_of(integration.network, heat()).relative_l2 < 1e-8
 
 
 def cooling_ball(end):
@@ -86,16 +86,16 @@ def cooling_ball(end):
 @pytest.mark.slow
 def test_heat_in_a_ball():
     problem = cooling_ball(0.1)
-    march = CUT_CELLS_OF_SOLIDS.stepper(evolution(problem.form), 1e-2, lambda *_: True).run()
-    assert march.is_complete and errors_of(march.network, problem).relative_l2 < 1e-5
+    integration = CUT_CELLS_OF_SOLIDS.stepper(cut_cell_statement(problem.form), 1e-2, lambda *_: True).run()
+    assert integration.is_complete and errors_of(integration.network, problem).relative_l2 < 1e-5
 
 
 @pytest.mark.slow
-def test_windows_follow_networks_that_leave_an_error():
+def test_slabs_follow_networks_that_leave_an_error():
     """Networks end at 2e-3 in a ball, for they are sums of products of functions of x, y and z."""
     solution = solve(cooling_ball(1))
     error = solution.errors().relative_l2
-    assert isinstance(solution.model, WindowNetwork) and error < 1e-5
+    assert isinstance(solution.model, SlabNetwork) and error < 1e-5
     assert error / 3 < solution.error_estimate < 100 * error
 
 
@@ -108,16 +108,16 @@ def test_heat_from_small_holes_stays_below_what_they_give():
     sides, circles = list(domain.boundary_names[:4]), list(domain.boundary_names[4:])
     conditions = [Robin(1.0, 1.0, 5.0, on=circles), Robin(1.0, 1.0, 0.1, on=sides), Initial(0.0)]
     problem = PDE(lambda u: u.t - laplacian(u), domain * Time(0, 1), conditions)
-    march = CUT_CELLS.stepper(evolution(problem.form), 0.1, lambda *_: True).run()
-    values = march.network(torch.cat([problem.domain.interior(4000), problem.domain.boundary(1000)[0]])).detach()
-    assert march.is_complete and float(values.min()) > -0.1 and 1 < float(values.max()) < 5
+    integration = CUT_CELLS.stepper(cut_cell_statement(problem.form), 0.1, lambda *_: True).run()
+    values = integration.network(torch.cat([problem.domain.interior(4000), problem.domain.boundary(1000)[0]])).detach()
+    assert integration.is_complete and float(values.min()) > -0.1 and 1 < float(values.max()) < 5
 
 
 @pytest.mark.slow
 def test_a_drum_swings():
     problem = drum(lambda u: u.tt - laplacian(u), lambda k, t: torch.cos(k * t), 1, rate=0.0)
-    march = CUT_CELLS.stepper(evolution(problem.form), 1e-5, lambda share, count, work: True).run()
-    assert march.is_complete and errors_of(march.network, problem).relative_l2 < 1e-5
+    integration = CUT_CELLS.stepper(cut_cell_statement(problem.form), 1e-5, lambda share, count, work: True).run()
+    assert integration.is_complete and errors_of(integration.network, problem).relative_l2 < 1e-5
 
 
 @pytest.mark.slow
@@ -130,8 +130,8 @@ def test_a_bump_turns_in_a_disk_without_growth():
 
     start = Initial(lambda x, y: exact(x, y, 0 * x))
     problem = PDE(lambda u, x, y: u.t - 2 * y * u.x + 2 * x * u.y, Disk() * Time(0, 3), [start], solution=exact)
-    march = CUT_CELLS.stepper(evolution(problem.form), 1e-5, lambda share, count, work: True).run()
-    assert march.is_complete and errors_of(march.network, problem).relative_l2 < 1e-5
+    integration = CUT_CELLS.stepper(cut_cell_statement(problem.form), 1e-5, lambda share, count, work: True).run()
+    assert integration.is_complete and errors_of(integration.network, problem).relative_l2 < 1e-5
 
 
 @pytest.mark.slow
@@ -152,8 +152,8 @@ def test_a_periodic_coordinate_beside_a_hole():
     domain = (Box(x=(-1, 1), y=(-1, 1)) - Disk(0.4)) * Time(0, 0.1)
     walls = Dirichlet(exact, on=["y=-1", "y=1", "circle"])
     problem = PDE(equation, domain, [Periodic("x"), walls, Initial(lambda x, y: exact(x, y, 0 * x))], solution=exact)
-    march = CUT_CELLS.stepper(evolution(problem.form), 1e-4, lambda *_: True).run()
-    assert errors_of(march.network, problem).relative_l2 < 1e-5
+    integration = CUT_CELLS.stepper(cut_cell_statement(problem.form), 1e-4, lambda *_: True).run()
+    assert errors_of(integration.network, problem).relative_l2 < 1e-5
 
 
 @pytest.mark.slow
@@ -173,12 +173,12 @@ def test_heat_leaves_through_a_wall():
     )
     solution = solve(problem)
     error = solution.errors().relative_l2
-    assert isinstance(solution.model, WindowNetwork) and solution.stopped == "converged"
+    assert isinstance(solution.model, SlabNetwork) and solution.stopped == "converged"
     assert error < 1e-11 and error / 3 < solution.error_estimate < 100 * error
 
 
 @pytest.mark.slow
-def test_a_march_that_is_stopped_says_up_to_which_moment():
+def test_an_integration_that_is_stopped_says_up_to_which_moment():
     solution = solve(reaction(), budget=1e-5)
     end = float(solution.model.ends[-1])
     assert solution.stopped == "budget" and 0 < end < 1
@@ -190,23 +190,23 @@ def test_a_march_that_is_stopped_says_up_to_which_moment():
 
 @pytest.mark.slow
 def test_another_coordinate_acts_as_time():
-    """Windows along a parameter are those of the time t, to the last bit."""
+    """Slabs along a parameter are those of the time t, to the last bit."""
     networks = []
     for name, time in (("t", Time(0, 0.1)), ("s", Parameter("s", 0, 0.1))):
         start = Dirichlet(lambda x, y: 1 - x**2 - y**2, on=f"{name}=0")
         problem = PDE(
             lambda u, name=name: u.derivative(name) - laplacian(u), Disk() * time, [Dirichlet(0.0, on="circle"), start]
         )
-        networks.append(CUT_CELLS.stepper(evolution(problem.form), 1e-2, lambda *_: True).run().network)
+        networks.append(CUT_CELLS.stepper(cut_cell_statement(problem.form), 1e-2, lambda *_: True).run().network)
     x = problem.domain.interior(50)
     assert torch.equal(networks[0](x), networks[1](x))
 
 
 @pytest.mark.parametrize("domain", [Box(x=(-1, 1), y=(-1, 1)) * Time(0, 1), Disk()], ids=["a box has slabs", "no time"])
-def test_other_problems_have_no_windows(domain):
+def test_other_problems_have_no_slabs(domain):
     start = [Initial(0.0)] if "t" in domain.coordinates else []
     equation = (lambda u: u.t - laplacian(u)) if start else (lambda u: laplacian(u) + 1)
-    assert evolution(PDE(equation, domain, [Dirichlet(0.0), *start]).form) is None
+    assert cut_cell_statement(PDE(equation, domain, [Dirichlet(0.0), *start]).form) is None
 
 
 @pytest.mark.slow

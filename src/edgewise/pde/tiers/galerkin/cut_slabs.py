@@ -1,9 +1,9 @@
-"""Evolution in time on domains that are no box: windows of time, in each of which space is fitted at scattered points.
+"""Evolution in time on domains that are no box: slabs of time, in each of which space is fitted at scattered points.
 
-The fields of a window are splines of space on the box around the domain times one polynomial of time. At the moments of
+The fields of a slab are splines of space on the box around the domain times one polynomial of time. At the moments of
 Radau's method the equation and the conditions on the boundary hold in the mean, by Galerkin's method with a penalty on
-the boundary, over more points of space than there are splines. Eigenvectors of the derivative in time part the window
-into systems of the size of space, with factors that all windows of one length share.
+the boundary, over more points of space than there are splines. Eigenvectors of the derivative in time part the slab
+into systems of the size of space, with factors that all slabs of one length share.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from functools import partial
 
 import numpy as np
 import torch
+from scipy import sparse
 
 from edgewise.outcomes import check_time
-from edgewise.pde.algebra import DiagonalRadau, Projection, solved_nearby
+from edgewise.pde.algebra import DiagonalRadau, Factors, cell_factors, solved_nearby
 from edgewise.pde.algebra.newton import norm_of
 from edgewise.pde.domains.products import OverTime
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.strong_form import StrongForm
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis
 from edgewise.pde.spaces.blocks import Slopes
-from edgewise.pde.spaces.statement import Statement, orders_of, scattered_block, start_terms
+from edgewise.pde.spaces.statement import Statement, initial_terms, orders_of, scattered_block
 from edgewise.pde.tiers.evolution.collocation import NEWTON
 from edgewise.pde.tiers.evolution.grids import refined
 from edgewise.pde.tiers.evolution.guesses import first_guess
@@ -34,7 +35,7 @@ from edgewise.pde.tiers.galerkin import CutGrid
 from edgewise.pde.tiers.galerkin.cut_grid import SEAM_WEIGHT, Combination
 from edgewise.settings import ABOVE_ZERO
 
-MOST_WINDOW_AXES = 4  # as many inputs as a `TensorLayer` has
+MOST_CUT_AXES = 4  # as many inputs as a `TensorLayer` has
 # Degree and first intervals of splines of space, by the number of coordinates of space: as on boxes, but that a higher
 # degree leaves more splines to rounding where the boundary cuts through cells.
 CUT_DEGREE = {1: 8, 2: 8, 3: 8}
@@ -52,7 +53,7 @@ CLOSED = 0.2  # length of the mean normal below which a piece is a closed curve:
 # Penalty on the boundary, in units of the slopes inside over an interval: at a tenth of it heat on a disk has unstable
 # modes for splines of degree 8, at ten times as much none either.
 WALL_PENALTY = 150.0
-# On solids, unknowns up to which each eigenvalue of a window has its own factors; beyond, GMRES serves all that are at
+# On solids, unknowns up to which each eigenvalue of a slab has its own factors; beyond, GMRES serves all that are at
 # most so many times larger or smaller than one with factors: factors take a second or two with 2,000.
 MOST_DIRECT = 800
 NEAR_EIGENVALUES = 4.0
@@ -60,16 +61,16 @@ NEAR_EIGENVALUES = 4.0
 # matrices of a grid. Measured in a ball: 2e-8 seconds each, and ten seconds for a grid of 4^3 cells.
 VALUE_WORK = 30.0
 TIMES_AT_POINTS = 50.0
-# Newton's method in a window: contraction below which factors are used again, and relative changes of slopes over a
-# window that are rounding.
-WINDOW_CONTRACTION = 0.3
+# Newton's method in a slab: contraction below which factors are used again, and relative changes of slopes over a
+# slab that are rounding.
+CONTRACTION = 0.3
 SAME_SLOPES = 1e-12
 # Errors that residuals imply are overestimates beside the boundary: this share of them counts. Measured on a disk.
 IMPLIED_SHARE = 0.3
 
 
-class WindowFactors:
-    """Factors of all systems of a window, with slopes that are means over its moments [1].
+class SlabFactors:
+    """Factors of all systems of a slab, with slopes that are means over its moments [1].
 
     Shapes: slopes (m,), weights (residuals, m).
 
@@ -91,7 +92,8 @@ class WindowFactors:
         self.slopes = slopes
         self.jumps = jumps
         self.orders = sorted({key[2][time] for each in slopes for key in each} | {0})
-        self.products = [grid.sums_of_cells(grid.fields) for _ in self.orders]
+        size = len(grid.active) * grid.fields
+        self.products = [sparse.csr_array((size, size)) for _ in self.orders]
         self._tests: list[tuple[int, int, int, Combination]] = []  # part, residual, field, factors
         for part, (each, weight) in enumerate(zip(slopes, weights, strict=True)):
             for residual, scale in enumerate(weight):
@@ -103,22 +105,28 @@ class WindowFactors:
                 for slot, left in of_orders.get(max(of_orders, default=0), {}).items():
                     test = {index: scale**2 * slope for index, slope in left.items()}
                     self._tests.append((part, residual, slot, test))
-                    for product, order in zip(self.products, self.orders, strict=True):
+                    for order in self.orders:
                         for other, right in of_orders.get(order, {}).items():
-                            for rows, columns, block in grid.products(part, test, right):
-                                product.add(rows, columns, block, slot, other)
+                            self._add(order, grid.products(part, test, right), slot, other)
         for slot, order, other, factor in jumps:
-            self.products[self.orders.index(order)].add_each(grid.ghost, factor, slot, other)
-        self._near: tuple[float, Projection] | None = None  # an eigenvalue, real, and factors for it
-        self._systems: list[tuple[list[complex], Projection | None]] = []
+            self._add(order, factor * grid.ghost, slot, other)
+        self._near: tuple[float, Factors] | None = None  # an eigenvalue, real, and factors for it
+        self._systems: list[tuple[list[complex], Factors | None]] = []
         self.solve_work = 0.0  # of the last step
+
+    def _add(self, order: int, matrix: sparse.csr_array, slot: int, other: int) -> None:
+        """Add a matrix for a residual's field and another field; the fields of a spline are neighbours."""
+        fields = self.grid.fields
+        pair = sparse.coo_array(([1.0], ([slot], [other])), shape=(fields, fields))
+        place = self.orders.index(order)
+        self.products[place] = self.products[place] + sparse.kron(matrix, pair, format="csr")
 
     def factorise(self, rates: np.ndarray) -> float:
         """Prepare systems for derivatives in time at the moments by the values there, (q, q); returns the work."""
         self.radau = DiagonalRadau.of(rates)
         middle = self.radau.middle
         work = 0.0
-        is_dear = len(self.grid.axes) > 2 and self.products[0].size > MOST_DIRECT
+        is_dear = len(self.grid.axes) > 2 and self.products[0].shape[0] > MOST_DIRECT
         if is_dear and (self._near is None or max(middle / self._near[0], self._near[0] / middle) > NEAR_EIGENVALUES):
             self._near = middle, self._direct([middle**order for order in self.orders], middle)
             work += self._near[1].work
@@ -131,12 +139,14 @@ class WindowFactors:
             self._systems.append((powers, direct))
         return work
 
-    def _direct(self, powers: Sequence[complex], middle: float) -> Projection:
+    def _direct(self, powers: Sequence[complex], middle: float) -> Factors:
         """Factors for powers of an eigenvalue; unknowns are scaled as for one of a given size."""
-        matrix = self.products[0].plus(self.products[1:], powers)
+        matrix = powers[0] * self.products[0]
+        for power, product in zip(powers[1:], self.products[1:], strict=True):
+            matrix = matrix + power * product
         each = zip(self.orders, self.products, strict=True)
         scale = np.sqrt(np.add.reduce([middle**order * np.abs(product.diagonal()) for order, product in each]))
-        return Projection(matrix, scale, partial(self._product, powers))
+        return cell_factors(matrix, scale, partial(self._product, powers))
 
     def _product(self, powers: Sequence[complex], x: np.ndarray) -> np.ndarray:
         """The matrix for powers of an eigenvalue times vectors (size, k)."""
@@ -179,7 +189,7 @@ class CutCellSolver:
     """Solver of slabs on any domain of space, see the module."""
 
     shares_factors = True
-    has_rough_start = False
+    has_rough_initial = False
 
     def __init__(self, evolution: Evolution):
         self.evolution = evolution
@@ -188,7 +198,7 @@ class CutCellSolver:
         self._grids: list[CutGrid] = []
         self._refined = (0, math.inf)
         self._is_settled = False
-        self._kept: tuple[CutGrid, float, WindowFactors, bool] | None = None
+        self._kept: tuple[CutGrid, float, SlabFactors, bool] | None = None
 
     def _grid(self, axes: Sequence[SplineAxis]) -> CutGrid:
         for grid in self._grids:
@@ -357,7 +367,7 @@ class CutCellSolver:
         return weights
 
     def _jumps(self, grid: CutGrid, inside: Slopes, count: int) -> list[tuple[int, int, int, float]]:
-        """Weights of jumps: neither the leading term in time nor the largest other one has any, see `WindowFactors`."""
+        """Weights of jumps: neither the leading term in time nor the largest other one has any, see `SlabFactors`."""
         jumps = []
         for number in range(count):
             own = {key: slope for key, slope in inside.items() if key[0] == number}
@@ -379,11 +389,11 @@ class CutCellSolver:
         return jumps
 
     def _nodal(self, line: TimeAxis, coef: np.ndarray) -> np.ndarray:
-        """Coefficients of space (q, *counts, fields) at the moments of a window."""
+        """Coefficients of space (q, *counts, fields) at the moments of a slab."""
         return np.tensordot(line.table(line.collocation_points(self.evolution.order)), coef, (1, self.evolution.time))
 
     def _changes(self, grid: CutGrid, line: TimeAxis, nodal: np.ndarray, known: np.ndarray) -> list[np.ndarray]:
-        """Active coefficients at the moments of a window, and their derivatives in time, (q, active, fields) each."""
+        """Active coefficients at the moments of a slab, and their derivatives in time, (q, active, fields) each."""
         taken = grid.taken(nodal)
         start = grid.taken(known)
         rates = line.rates(self.evolution.order)
@@ -501,7 +511,7 @@ class CutCellSolver:
             if size <= NEWTON.step * evolution.allowed or is_still or is_exact:
                 return evolution.from_nodal(line, grid.spread(nodal), known)
             # Slow contraction: new factors, but not for steps that grow with those of another slab.
-            if size > WINDOW_CONTRACTION * before:
+            if size > CONTRACTION * before:
                 if not is_fresh and size > 2 * before and before < 1:
                     return None
                 factors = None
@@ -522,8 +532,8 @@ class CutCellSolver:
         values = grid.values(0, (0,) * len(self.evolution.space), np.moveaxis(taken, 1, 0).reshape(taken.shape[1], -1))
         return np.moveaxis(values.reshape(-1, len(taken), taken.shape[-1]), 1, 0)
 
-    def _factors_of(self, grid: CutGrid, means: Sequence[Slopes], counts: Sequence[int]) -> WindowFactors:
-        """Matrices for mean slopes; those of the last window where slopes are the same."""
+    def _factors_of(self, grid: CutGrid, means: Sequence[Slopes], counts: Sequence[int]) -> SlabFactors:
+        """Matrices for mean slopes; those of the last slab where slopes are the same."""
         if self._kept is not None and self._kept[0] is grid:
             kept = self._kept[2]
             if all(
@@ -532,7 +542,7 @@ class CutCellSolver:
             ):
                 return kept
         weights = self._row_weights(grid, means, counts)
-        return WindowFactors(grid, means, weights, self._jumps(grid, means[0], counts[0]), self.evolution.time)
+        return SlabFactors(grid, means, weights, self._jumps(grid, means[0], counts[0]), self.evolution.time)
 
     def prolonged(self, values: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:
         """Coefficients of space (k, *counts, fields) on another grid."""
@@ -552,14 +562,14 @@ CUT_CELLS = Method("cut cells in time", CutCellSolver, tolerances=(1e-5, 1e-10))
 CUT_CELLS_OF_SOLIDS = Method("cut cells in time", CutCellSolver, dearer=10.0, growing=6, tolerances=(1e-4, 1e-10))
 
 
-def evolution(form: StrongForm) -> Statement | None:
-    """The statement of an evolution on a domain that is no box, or None where windows cannot solve it."""
+def cut_cell_statement(form: StrongForm) -> Statement | None:
+    """The statement of an evolution on a domain that is no box, or None where slabs cannot solve it."""
     domain = form.domain
-    if not isinstance(domain, OverTime) or form.time != domain.dimension - 1 or domain.dimension > MOST_WINDOW_AXES:
+    if not isinstance(domain, OverTime) or form.time != domain.dimension - 1 or domain.dimension > MOST_CUT_AXES:
         return None
     if form.parts is not None or form.coefficients or form.observations or form.has_integrals or form.hard.values:
         return None
-    if not start_terms(form) or (domain.dimension == MOST_WINDOW_AXES and len(form.fields) > 1):  # dense, on solids
+    if not initial_terms(form) or (domain.dimension == MOST_CUT_AXES and len(form.fields) > 1):  # dense, on solids
         return None
     orders, field_orders = orders_of(form)
     if int(field_orders[:, form.time].max()) not in (1, 2) or form.order > CUT_DEGREE[domain.dimension - 1] - 2:
