@@ -140,7 +140,6 @@ def test_bad_options(options, message):
         ({"operators": ("+", "sine")}, "operators must hold operators and functions, got 'sine'; did you mean 'sin'"),
         ({"nested": {"sin": ("cosine",)}}, "nested must hold operators and functions, got 'cosine'"),
         ({"max_size": 0}, "max_size must be an integer of at least 1, got 0"),
-        ({"n_jobs": 0}, "n_jobs must be an integer other than 0, got 0"),
         ({"target_error": "small"}, "target_error must be a number of at least 0, got 'small'"),
     ],
 )

@@ -1,8 +1,8 @@
 """The engine of the formula search: stages on ever smaller problems, every yield judged on the data of the whole.
 
 The order is that of rising cost. Least squares comes first (`least_squares`), then reductions to problems of fewer
-inputs, each of which starts with least squares again; then expressions are enumerated on the smallest problems, and the
-rest of the work goes to a search that starts from everything that was kept. What a stage yields for a smaller problem
+inputs, each of which starts with least squares again; then expressions are enumerated on the smallest problems, and
+curves of the whole are recognised. What a stage yields for a smaller problem
 is rebuilt for the whole one and judged there with all constants fitted together, so nothing is trusted that the data do
 not confirm. A stage that fails by its arithmetic or its data loses its own results alone.
 """
@@ -49,7 +49,6 @@ LARGEST_NOISE = 0.25
 COMPLETE_PATIENCE = 0.5
 
 Reducer = Callable[[LawProblem, Budget], Iterable[NoiseEstimate | Reduction | Separation]]
-Seeded = Callable[[LawProblem, Budget, Sequence[Expression]], Iterator[Expression]]
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,7 @@ class Stages:
     reduce: Reducer | None = None  # yields reductions of a problem
     enumerate: Stage | None = None  # run on the smallest problems
     smooth: Stage | None = None  # run on the whole problem where the stages before find no exact law
-    # takes a problem, a budget and expressions to start from; runs until the budget is over
-    search: Seeded | None = None
+    search: Stage | None = None  # run with all the work that is left, on the smallest problem and on the whole one
 
 
 @dataclass(frozen=True)
@@ -292,24 +290,17 @@ class Engine:
             self._run(self.stages.enumerate, branch.with_noise(self.archive.problem.noise), share)
 
     def _search(self) -> None:
-        """Search with all the work that is left, from everything that was kept."""
+        """Search with all the work that is left, half of it on the smallest problem."""
         if self.stages.search is None or self.is_done:
             return
-        self.budget.announce("search from the best formulas")
+        self.budget.announce("search for other formulas")
+        whole = self.branches[0]
         reduced = [branch for branch in self.branches[1:] if branch.inputs]
-        best = min(reduced, key=lambda branch: (branch.inputs, branch.error), default=self.branches[0])
-        for branch, share in ((best, 0.5), (self.branches[0], 1.0)):
-            if branch is self.branches[0]:
-                seeds = [judged.expression for judged in self.archive]
-            else:
-                seeds = []
-            part = self.budget.share(share)
-            for expression in self._fenced("search", self.stages.search, branch.problem, part, seeds):
-                self._judge(expression, branch, "search")
-                if self.is_done:
-                    return
-            if best is self.branches[0]:
-                return
+        if reduced:
+            smallest = min(reduced, key=lambda branch: (branch.inputs, branch.error))
+            self._run(self.stages.search, smallest, self.budget.share(0.5))
+        if not self.is_done:
+            self._run(self.stages.search, whole, self.budget)
 
     def _run(self, stage: Stage, branch: Branch, budget: Budget) -> None:
         """Judge what a stage yields for a branch; of a branch without inputs that can only be a constant."""

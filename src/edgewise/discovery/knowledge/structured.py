@@ -22,7 +22,7 @@ from edgewise.outcomes import Budget
 from edgewise.presentation import percent_text
 
 SMOOTH_FUNCTIONS_SHARE = 0.15  # Share of the work for the smooth functions of a round: they take seconds.
-FIRST_ROUND_SHARE = 0.35  # Share of the work for the first round, without a genetic search.
+FIRST_ROUND_SHARE = 0.35  # Share of the work for the first round, without models of curves.
 STRUCTURE_ROUNDS = 3  # Rounds, at most: the second has exact targets where the first has one exact law.
 MOST_PART_COMBINATIONS = 64  # Combinations of laws that are judged in a round, at most.
 # A law is good enough for a part, and its search ends soon after, once its error is this multiple of that of the part's
@@ -117,7 +117,7 @@ class StructuredEngine:
         return len(self._best_parts) == len(functions)
 
     def _laws_of(self, fit: PartsFit, function: int, budget: Budget, whole: bool) -> list[Expression]:
-        """Likely laws of one function by the stages; those of a whole run have a genetic search as well."""
+        """Likely laws of one function by the stages; those of a whole run have models of curves as well."""
         problem = part_problem(fit, self.archive.problem, function)
         if problem is None:
             return [Number(1.0)]
