@@ -148,13 +148,17 @@ def _collected_product(factors: Sequence[Expression]) -> Expression:
     product = Multiply((number, *parts))
     if len(parts) == 1 and isinstance(parts[0], Add):  # Multiply out where that has fewer symbols.
         spread = Add(tuple(_collected_product((number, term)) for term in parts[0].terms))
-        if complexity(spread) < complexity(product):
+        is_double_minus = number.value == -1 and split_number(parts[0].terms[0])[0].value < 0
+        if complexity(spread) < complexity(product) or (is_double_minus and complexity(spread) == complexity(product)):
             return spread
     return product
 
 
 def _reduced_power(base: Expression, exponent: float) -> Expression:
     """The power of a simplified base: powers of powers, exponentials and products are resolved where that is valid."""
+    half = round(2 * exponent) / 2
+    if abs(exponent - half) <= 1e-14 * abs(half):  # a sum of exponents such as 1/3 and 2/3 has rounding errors
+        exponent = half
     if exponent == 1:
         return base
     if exponent == 0:

@@ -31,6 +31,7 @@ from edgewise.formulas.expression import (
     Variable,
     children,
     constant_value,
+    product_of,
     used_variables,
 )
 
@@ -228,14 +229,28 @@ def latex_name(name: str) -> str:
 def exponent_fraction(exponent: float) -> Fraction | None:
     """The fraction p/q with 2 < q <= 12 that an exponent is to rounding; None for others and for short decimals."""
     fraction = Fraction(exponent).limit_denominator(LARGEST_EXPONENT_DENOMINATOR)
-    is_equal = math.isclose(exponent, fraction, rel_tol=1e-14)
+    is_equal = fraction.denominator > 2 and math.isclose(exponent, fraction, rel_tol=1e-14)
     return fraction if is_equal and float(f"{exponent:.4g}") != exponent else None
+
+
+def base_and_exponent(node: Call) -> tuple[Expression, Expression] | None:
+    """The base u and the exponent v of exp(v log u), which is u**v; None for other functions.
+
+    A number as exponent stays in the exponential: it is a constant to fit, and an exponent of a power is none.
+    """
+    factors = node.argument.factors if isinstance(node.argument, Multiply) else ()
+    logarithms = [part for part in factors if isinstance(part, Call) and part.name == "log"]
+    others = [part for part in factors if part not in logarithms]
+    if node.name != "exp" or len(logarithms) != 1 or not any(map(used_variables, others)):
+        return None
+    return logarithms[0].argument, product_of(others)
 
 
 class _Text:
     """Printer of Python's notation, and base of the other printers: (text, precedence of its outermost sign)."""
 
     times = "*"
+    has_powers = True  # whether exp(v log u) is written as a power
 
     def __init__(self, names: tuple[str, ...], digits: int | None):
         self.names = names
@@ -258,6 +273,9 @@ class _Text:
             return self.product(node)
         if isinstance(node, Power):
             return self.power(node.base, node.exponent)
+        parts = base_and_exponent(node) if self.has_powers else None
+        if parts is not None:
+            return self.general_power(*parts), POWER
         return self.call(node.name, self.write(node.argument)[0]), ATOM
 
     def bracketed(self, node: Expression, level: int) -> str:
@@ -316,6 +334,9 @@ class _Text:
         else:
             shown = f"({fraction})"
         return f"{self.bracketed(base, ATOM)}**{shown}", POWER
+
+    def general_power(self, base: Expression, exponent: Expression) -> str:
+        return f"{self.bracketed(base, ATOM)}**{self.bracketed(exponent, ATOM)}"
 
     def call(self, name: str, argument: str) -> str:
         return f"{name}({argument})"
@@ -380,6 +401,9 @@ class _Latex(_Text):
                 shown = rf"{round(halves)}/2"
         return f"{self.bracketed(base, ATOM)}^{{{shown}}}", POWER
 
+    def general_power(self, base: Expression, exponent: Expression) -> str:
+        return f"{self.bracketed(base, ATOM)}^{{{self.write(exponent)[0]}}}"
+
     def call(self, name: str, argument: str) -> str:
         if name == "abs":
             return rf"\left|{argument}\right|"
@@ -389,6 +413,8 @@ class _Latex(_Text):
 
 class _Python(_Text):
     """Printer of Python source that performs the operations of `evaluate` in the same order."""
+
+    has_powers = False
 
     def number(self, node: Number) -> tuple[str, int]:
         if not math.isfinite(node.value):
