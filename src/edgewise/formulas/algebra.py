@@ -321,25 +321,6 @@ def expanded(node: Expression) -> Expression:
     return node
 
 
-def with_merged_roots(node: Expression) -> Expression:
-    """Write products of square roots as the root of a product: sqrt(a) / sqrt(b) as sqrt(a/b)."""
-    # Where a and b are positive the values are the same; where the factors are undefined, the root may not be. The
-    # formula must be simplified, for a product within a product hides its roots; the result is not.
-    node = rebuilt(node, [with_merged_roots(part) for part in children(node)])
-    if not isinstance(node, Multiply):
-        return node
-    roots = [part for part in node.factors if isinstance(part, Power) and abs(part.exponent) == 0.5]
-    if len(roots) < 2:
-        return node
-    others = [part for part in node.factors if not any(part is root for root in roots)]
-    below = all(root.exponent < 0 for root in roots)  # 1 / sqrt(a b) rather than sqrt(1 / (a b))
-    bases = [root.base if below or root.exponent > 0 else Power(root.base, -1.0) for root in roots]
-    merged = Power(Multiply(tuple(bases)), -0.5 if below else 0.5)
-    if others:
-        return Multiply((*others, merged))
-    return merged
-
-
 def factored(node: Expression) -> Expression:
     """Take common factors out of the terms of sums, inner sums first, as long as that saves symbols."""
     node = rebuilt(node, [factored(part) for part in children(node)])
