@@ -104,7 +104,8 @@ def test_bad_limits(limit):
 def test_progress_rises_to_at_most_one():
     x = np.random.default_rng(0).uniform(1, 2, (40, 1))
     seen = []
-    find_formula(x, 3 * x[:, 0], progress=seen.append, verbose=True)
+    find_formula(x, 3 * x[:, 0], progress=seen.append)
+    assert find_formula(x, 3 * x[:, 0], progress=True).best.complexity == 3
     assert seen[0].stage == "sums of simple terms" and 0 <= seen[-1].share <= 1
     assert seen[-1].stage.endswith("best so far 3*x_1") and seen[-1].best_loss < 1e-20
 

@@ -72,8 +72,7 @@ def find_formula(
     time_limit: float | None = None,
     options: FormulaOptions | None = None,
     seed: int = 0,
-    progress: ProgressCallback | None = None,
-    verbose: bool | int = False,
+    progress: ProgressCallback | bool = False,
 ) -> Front | tuple[Front, ...]:
     """Find formulas for y in terms of the columns of x.
 
@@ -97,10 +96,9 @@ def find_formula(
         What a law may be made of: operators, size, nesting, units, formulas to start from, weights of rows.
     seed : int
         Seed of the split into rows to fit and rows held out.
-    progress : callable, optional
-        Receives a `Progress` at every stage with the best formula so far; its share is that of the planned work.
-    verbose : bool or int
-        Whether to show a line with the stage and the time on terminals and in notebooks.
+    progress : bool or callable
+        True shows a line with the stage and the time on terminals and in notebooks. A function receives a `Progress` at
+        every stage with the best formula so far; its share is that of the planned work.
 
     Returns
     -------
@@ -140,8 +138,9 @@ def find_formula(
     check_count(seed, "seed", 0)
     names = check_names(names, x.shape[1])
     options = checked_options(options, names, len(y))
-    check_progress(progress)
-    with reported(progress, verbose, "find_formula") as report:
+    callback = None if isinstance(progress, bool) else progress
+    check_progress(callback)
+    with reported(callback, progress is True, "find_formula") as report:
         outputs = 1 if y.ndim == 1 else y.shape[1]
         find = class_law if of_classes else _front
         fronts = (
