@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from edgewise import KANClassifier, KANRegressor, KANSurvival
-from edgewise.estimator import base
-from edgewise.estimator.base import canonical_rows
+from edgewise.model_selection.search import validation
+from edgewise.model_selection.search.validation import canonical_rows
 from edgewise_experiments.tables.copies import COPIES, DISCRETE, copied, friedman
 
 ROWS, FRESH = 400, 20_000
@@ -109,7 +109,7 @@ def test_a_fold_has_its_share_of_equal_persons():
 
 
 def test_many_copies_are_told_apart_in_lots(monkeypatch):
-    monkeypatch.setattr(base, "MOST_TOLD_APART", 20)
+    monkeypatch.setattr(validation, "MOST_TOLD_APART", 20)
     x, y = np.array([[0.0], [0.0], [1.0]]), np.array([[0.0], [1.0], [1.0]])
     inputs, _, weight, _ = canonical_rows(x, y, np.array([150.0, 45.0, 5.0]))
     assert np.bincount(inputs[:, 0].astype(int)).tolist() == [20, 1]

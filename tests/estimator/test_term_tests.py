@@ -6,7 +6,7 @@ import pytest
 import edgewise
 from edgewise import KANClassifier, KANRegressor
 from edgewise.estimator.display import SUMMARY_TERMS
-from edgewise.gam import FamilySolver, fit_additive, summarise
+from edgewise.gam import fit_additive, summarise
 from edgewise.gam.families import LogNormal
 
 
@@ -45,7 +45,7 @@ def test_tests_of_logarithms_are_in_units_too(rows):
     X, y = rows
     y = np.exp(y / 50)
     model = KANRegressor(effort="low", loss="log").fit(X, y)
-    same(model.inference_, summarise(fit_additive(X, y, family=FamilySolver(LogNormal()), pairs=()), X, y))
+    same(model.inference_, summarise(fit_additive(X, y, family=LogNormal(), pairs=()), X, y))
 
 
 def test_the_summary_shows_them_and_files_keep_them(fitted, tmp_path):

@@ -7,7 +7,7 @@ from scipy.interpolate import BSpline
 
 from edgewise.errors import InputError
 from edgewise.gam import AdditivePolicy, fit_additive
-from edgewise.gam.columns.splines import active, dense
+from edgewise.gam.basis import active, dense
 
 
 def _friedman(rows, seed=0, inputs=5):

@@ -14,7 +14,7 @@ from edgewise.pde.domains.domain import Interval, Time
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Initial, Observations, Periodic
 from edgewise.pde.solver.network import network_for, separable_network, tensor_network
-from edgewise.pde.spaces.networks import WindowNetwork
+from edgewise.pde.spaces.networks import SlabNetwork
 from edgewise.pde.storage import load_solution, save_solution
 
 
@@ -34,9 +34,9 @@ def shaken(network):
     return network
 
 
-def windows(problem):
+def slabs(problem):
     parts = [shaken(tensor_network(problem, grid, 3)) for grid in (4, 6)]
-    return WindowNetwork(parts, torch.tensor([0.0, 1.2, 3.0], dtype=torch.float64), 1)
+    return SlabNetwork(parts, torch.tensor([0.0, 1.2, 3.0], dtype=torch.float64), 1)
 
 
 KINDS = {
@@ -47,7 +47,7 @@ KINDS = {
     "tensor": (heat, lambda problem: tensor_network(problem, 4, 5)),
     "periodic tensor": (ring, lambda problem: tensor_network(problem, 4, 5)),
     "periodic": (ring, lambda problem: network_for(problem, (3,), 4, 5, 0)),
-    "windows": (heat, windows),
+    "slabs": (heat, slabs),
 }
 
 
@@ -146,7 +146,7 @@ def put(*keys, value):
 @pytest.mark.parametrize(
     ("kind", "change", "message"),
     [
-        ("tensor", put("network", "kind", value="python"), "a network of kind windows, tensor"),
+        ("tensor", put("network", "kind", value="python"), "a network of kind slabs, tensor"),
         ("tensor", put("network", "more", value=1), "by the names of its kind"),
         ("tensor", put("network", "degree", value=(10**9, 10**9)), "a degree from 1 to 11"),
         ("tensor", put("network", "coef", value=torch.zeros(3, 3, 1, dtype=torch.float64)), "as many coefficients"),
@@ -156,8 +156,8 @@ def put(*keys, value):
         ("separable", put("network", "knots", value=torch.zeros(2, 15, dtype=torch.float64)), "increasing knots"),
         ("periodic", put("network", "periods", value=[(7, 0.0, 2.0)]), "a possible network"),
         ("periodic", put("network", "inputs", value=3), "as many inputs as its periods give"),
-        ("windows", put("network", "axis", value=5), "time among its inputs"),
-        ("windows", put("network", "windows", value=[]), "list its windows"),
+        ("slabs", put("network", "axis", value=5), "time among its inputs"),
+        ("slabs", put("network", "slabs", value=[]), "list its slabs"),
         ("kan", put("network", "tensors", value={}), "that its 0 tensors can hold"),
         ("kan", put("account", "stages", value=[]), "list its stages"),
         ("kan", put("account", value={}), "must describe how it was computed"),

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from edgewise.errors import InputError, missing_extra
 from edgewise.metrics import MEASURED, METRICS, class_codes, measures, score
+from edgewise.model_selection.search.validation import folds
 from edgewise.outcomes import Progress, ProgressCallback, check_progress
 
 try:
@@ -217,23 +218,12 @@ class SplitTable:
         """
         if len(self.X) < FEWEST_ROWS:
             return []
-        generator = np.random.default_rng(self.seed)
-        cheap = len(self.X) * self.outputs <= CHEAP
-        folds = FOLDS if cheap else HELD_BACK
-        fold = np.empty(len(self.y), dtype=np.int64)
-        if self.task == "classification":
-            strata = self.y
+        labels = self.y if self.task == "classification" else None
+        if len(self.X) * self.outputs <= CHEAP:
+            divided = folds(len(self.X), self.seed, labels=labels, parts=FOLDS)
         else:
-            strata = np.zeros(len(self.y))
-        start = 0
-        for value in np.unique(strata):
-            rows = generator.permutation(np.flatnonzero(strata == value))
-            # A class with one row is always among those to fit: no model can predict a class that it never saw. This
-            # is why StratifiedKFold of scikit-learn is not used.
-            fold[rows] = (start + np.arange(len(rows))) % folds if len(rows) > 1 else -1
-            start += len(rows)
-        used = range(folds) if cheap else range(1)
-        return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in used if (fold == k).any()]
+            divided = folds(len(self.X), self.seed, labels=labels, parts=HELD_BACK)[:1]
+        return [(fold.train, fold.held) for fold in divided]
 
     def loss(self, model: Any, rows: np.ndarray) -> float:
         """Return the mean squared error of the standardised target, or the log loss, of a model on training rows."""

@@ -11,7 +11,6 @@ from numbers import Real
 from typing import Any, Self, TypeGuard
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 from torch.utils.data import DataLoader
 
@@ -44,9 +43,6 @@ CLIP = 8.0
 # 442 rows of 10 columns two threads that wait actively took six times the CPU seconds of one, at 450,000 rows of 9
 # columns 1.7 times the CPU seconds and 1.5 times the wall time, since a search makes many short steps.
 ONE_THREAD_NUMBERS = 10**7
-# Rows up to which copies of rows are told apart one by one, five times as many as a search takes; tables of counts may
-# have many more.
-MOST_TOLD_APART = 100_000
 
 
 @contextmanager
@@ -324,81 +320,6 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
 
         check_is_fitted(self)
         write_program(self, path, names=names, outputs=outputs)
-
-
-def canonical_rows(
-    x: np.ndarray, y: np.ndarray, weight: np.ndarray | None, blocks: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
-    """Return the independent rows in lexicographic order: x (n, d), y (n, m), weights (n,) and blocks (n,).
-
-    A row of weight 2 and the same row twice become equal, bit for bit, and the order of the rows is lost. Results that
-    are computed from the returned rows therefore depend on neither. Weights are nonnegative, ones if left out; rows of
-    weight 0 are dropped. Copies, which are equal in x, y and block, are rows of their own where they are repeated
-    measurements, and elsewhere one row, whose weight says how much it counts and nothing of the noise: the weights
-    that are returned sum to the number of independent rows.
-    """
-    weight = np.ones(len(x)) if weight is None else weight
-    used = weight > 0
-    columns = [x, y] if blocks is None else [x, y, blocks]
-    # Adding 0.0 turns -0.0 into 0.0: the two are equal, so they must also sort alike.
-    rows = np.column_stack(columns)[used] + 0.0
-    weight = weight[used]
-    order = np.argsort(rows[:, 0], kind="stable")
-    first = rows[order, 0]
-    if (first[1:] == first[:-1]).any():  # by weight last, so that sums round alike in any order
-        order = np.lexsort((weight, *rows.T[::-1]))
-    rows = rows[order]
-    weight = weight[order]
-    starts = np.flatnonzero(np.r_[True, (rows[1:] != rows[:-1]).any(axis=1)])
-    distinct = rows[starts]
-    mass = np.add.reduceat(weight, starts)
-    inputs = distinct[:, : x.shape[1]]
-    targets = distinct[:, x.shape[1] : x.shape[1] + y.shape[1]]
-    # Whole weights count copies; other weights do not, so that each row given is one.
-    copies = np.diff(starts, append=len(rows))
-    if (weight % 1 == 0).all():
-        copies = mass
-    if not are_measured_again(inputs, targets):
-        copies = np.ones(len(distinct))
-    independent = copies.sum()
-    mass = mass * (independent / mass.sum())
-    # Copies are told apart one by one, or in lots where they are very many.
-    lots = np.ceil(copies * min(1.0, MOST_TOLD_APART / independent)).astype(np.int64)
-    place = np.repeat(np.arange(len(distinct)), lots)
-    told_apart = None if blocks is None else distinct[place, -1]
-    return inputs[place], targets[place], (mass / lots)[place], told_apart
-
-
-def are_measured_again(x: np.ndarray, y: np.ndarray) -> bool:
-    """Return whether equal rows, in lexicographic order, are repeated measurements: x (n, d), y (n, m).
-
-    They are where rows of equal inputs have different targets, the pure error of experiments. Where most rows have
-    inputs and a target that no other row has, two measurements hardly agree in all digits: equal rows are copies,
-    whatever a few other rows of equal inputs do.
-    """
-    same_inputs = (x[1:] == x[:-1]).all(axis=1)
-    same_targets = (y[1:] == y[:-1]).all(axis=1)
-    if not (same_inputs & ~same_targets).any():
-        return False
-    with_own_inputs = np.count_nonzero(np.r_[True, ~same_inputs] & np.r_[~same_inputs, True])
-    with_own_target = np.count_nonzero(np.unique(y, axis=0, return_counts=True)[1] == 1)
-    return bool(min(with_own_inputs, with_own_target) <= len(x) / 2)
-
-
-def block_codes(groups: ArrayLike | None, rows: int) -> np.ndarray | None:
-    """Return each row's place among the sorted labels of groups, (N,); None without. Raises InputError."""
-    if groups is None:
-        return None
-    labels = np.asarray(groups)
-    if labels.shape != (rows,):
-        raise InputError(f"groups must hold one label for each of the {rows} rows, got shape {labels.shape}")
-    missing = sum(label is None or label != label for label in labels.tolist())
-    if missing:
-        raise InputError(f"groups must hold a label for each row, got {missing} missing ones")
-    names, codes = np.unique(labels.astype(str) if labels.dtype == object else labels, return_inverse=True)
-    if len(names) < 2:
-        raise InputError(f"groups must hold at least two different labels, got {str(names[0])!r} alone")
-    return codes.astype(np.float64)
 
 
 def standardisation(y: np.ndarray, weight: np.ndarray) -> AffineScaling:

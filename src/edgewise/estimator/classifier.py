@@ -19,13 +19,14 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 
 from edgewise.checks import check_number, is_number
 from edgewise.errors import InputError
-from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows
+from edgewise.estimator.base import KANEstimator
 from edgewise.estimator.columns.constraints import INEQUALITIES, Bounds, checked_bounds
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
 from edgewise.estimator.task import Classes
 from edgewise.gam.families.named import family_of_classes
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.policy import SearchSettings
+from edgewise.model_selection.search.validation import block_codes, canonical_rows
 from edgewise.tables.target import MAX_NUMERIC_CLASSES, MIN_ROWS_PER_NUMERIC_CLASS
 
 if TYPE_CHECKING:

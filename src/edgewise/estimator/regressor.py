@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from edgewise.checks import check_number, is_number
 from edgewise.errors import InputError
-from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows, standardisation
+from edgewise.estimator.base import KANEstimator, standardisation
 from edgewise.estimator.columns.constraints import Bounds, checked_bounds
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
 from edgewise.estimator.task import Numbers, check_finite
@@ -25,6 +25,7 @@ from edgewise.gam.families.named import family_of
 from edgewise.metrics import mean_r_squared
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.policy import SearchSettings
+from edgewise.model_selection.search.validation import block_codes, canonical_rows
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.uncertainty import ErrorBars
 

@@ -13,15 +13,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from edgewise.checks import is_integer
 from edgewise.errors import InputError
-from edgewise.estimator.base import KANEstimator, block_codes, canonical_rows
+from edgewise.estimator.base import KANEstimator
 from edgewise.estimator.columns.constraints import column_constraints, given_knowledge
 from edgewise.estimator.columns.reading import NO_Y, Rows
 from edgewise.estimator.columns.stored import column_fields, knowledge_fields, read_columns, read_knowledge
 from edgewise.estimator.task import Risks
-from edgewise.gam import AdditiveModel, AdditiveSummary, FamilySolver, fit_additive, summarise
+from edgewise.gam import AdditiveModel, AdditiveSummary, fit_additive, summarise
 from edgewise.gam.families import Cox
 from edgewise.metrics import Score
-from edgewise.model_selection.search.cross_validation import folds, mean_and_error
+from edgewise.model_selection.search.validation import block_codes, canonical_rows, folds, mean_and_error
 from edgewise.nn.model import KAN
 from edgewise.tables.scaling import AffineScaling
 
@@ -193,9 +193,8 @@ class KANSurvival(KANEstimator):
         self, x: np.ndarray, y: np.ndarray, weight: np.ndarray, family: Cox, blocks: np.ndarray | None
     ) -> AdditiveModel:
         """Return the additive model, with pairs if they lower the held-out loss by more than its standard error."""
-        solver = FamilySolver(family)
         kinds: dict[str, Any] = {
-            "family": solver,
+            "family": family,
             "groups": self.encoder_.indicator_groups,
             "constraints": column_constraints(self.encoder_, given_knowledge(self)),
         }

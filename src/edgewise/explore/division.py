@@ -1,4 +1,4 @@
-"""Rows and targets as the tensors of a network, the names of its outputs, and which rows are held out."""
+"""Rows and targets as the tensors of a network, and the names of its outputs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.checks import is_number
 from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.interpret.transform.edges import edge_layers
@@ -77,16 +76,3 @@ def output_names(model: Any, count: int) -> tuple[str, ...]:
     if count > 1:
         return tuple(f"y{o + 1}" for o in range(count))
     return ("y",)
-
-
-def held_out_rows(held_out: float | Sequence[int], rows: int, seed: int) -> tuple[int, ...]:
-    """Return the positions of the held-out rows, ascending: those given, or a share at random; raise InputError."""
-    if is_number(held_out):
-        if not 0 < held_out < 1:
-            raise InputError(f"held_out must be a share in (0, 1) or positions of rows, got {held_out!r}")
-        count = int(np.clip(round(held_out * rows), 1, rows - 2))
-        return tuple(sorted(np.random.default_rng(seed).permutation(rows)[:count].tolist()))
-    positions = sorted({int(one) for one in np.asarray(held_out).ravel()})
-    if not positions or positions[0] < 0 or positions[-1] >= rows or len(positions) > rows - 2:
-        raise InputError(f"held_out must hold positions of some of the {rows} rows, got {len(positions)} positions")
-    return tuple(positions)

@@ -2,10 +2,11 @@
 
 y = b0 + sum_j f_j(x_j) + sum_(j,k) f_jk(x_j, x_k) on the scale of a link, each f_j a cubic B-spline and each f_jk a
 tensor product of low rank, so that the model is a KAN (`AdditiveModel.to_kan`). The journey: `fitting` takes columns
-whose penalties are ridges from `design`, `normal` sums over the rows, `likelihood` finds the strengths, `pairs` decides
-which pairs of inputs act together. Every choice stands in `policy`. Losses other than squared errors are `families`,
-fitted by iteratively reweighted least squares in `reweighting`; `inference` tests the terms; `all_rows` sums over
-tables larger than memory.
+whose penalties are ridges from `basis` and `design`, `normal` sums over the rows, `reml` finds the strengths, `pairs`
+decides which pairs of inputs act together. Every choice stands in `policy`. Losses other than squared errors are
+`families`, fitted by iteratively reweighted least squares in `irls` over `rows` in memory or, in `all_rows`, over sums
+of tables larger than memory; `inference` tests the terms. It reads beside S. N. Wood, Generalized Additive Models, 2nd
+ed., CRC Press, 2017, whose sections the modules name.
 """
 
 from typing import TYPE_CHECKING
@@ -14,15 +15,15 @@ from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
     from edgewise.gam.all_rows import refined
-    from edgewise.gam.columns.constraints import Constraints
-    from edgewise.gam.columns.design import Design
+    from edgewise.gam.constraints import Constraints
+    from edgewise.gam.design import Design
     from edgewise.gam.fitting import fit_additive
     from edgewise.gam.inference import AdditiveSummary, summarise
-    from edgewise.gam.likelihood import reml
+    from edgewise.gam.irls import fit_irls
     from edgewise.gam.model import AdditiveModel
     from edgewise.gam.normal import NormalMatrix, normal_matrix
     from edgewise.gam.policy import AdditivePolicy
-    from edgewise.gam.reweighting import FamilySolver, irls
+    from edgewise.gam.reml import fit_reml
     from edgewise.gam.solving import solve_gaussian
 
 __all__ = [
@@ -31,13 +32,12 @@ __all__ = [
     "AdditiveSummary",
     "Constraints",
     "Design",
-    "FamilySolver",
     "NormalMatrix",
     "fit_additive",
-    "irls",
+    "fit_irls",
+    "fit_reml",
     "normal_matrix",
     "refined",
-    "reml",
     "solve_gaussian",
     "summarise",
 ]

@@ -1,8 +1,10 @@
-"""An estimate of a sample, estimated again with all rows of a table that is larger than memory (`refined`)."""
+"""An estimate of a sample, estimated again with all rows of a table that is larger than memory (`refined`).
+
+Wood, Generalized Additive Models (2nd ed.), section 6.9, on bigger data: the rows are seen by sums alone.
+"""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -11,15 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edgewise.gam.columns.design import Design
-from edgewise.gam.columns.splines import DEGREE, Curves, active
+from edgewise.gam.basis import DEGREE, Curves, active
+from edgewise.gam.design import Design
 from edgewise.gam.families import Family
-from edgewise.gam.likelihood import RemlFit
+from edgewise.gam.irls import IrlsPolicy, Iteration
 from edgewise.gam.normal import NormalMatrix
-from edgewise.gam.reweighting.policy import IrlsPolicy
-from edgewise.gam.reweighting.several import LEAST_FALL
-from edgewise.gam.reweighting.state import ROUNDING, least_strength
-from edgewise.gam.solving import Solution, estimate, two_loops, with_strengths
+from edgewise.gam.solving import Solution, estimate, with_strengths
 from edgewise.ops.contract import to_coef
 from edgewise.ops.normal import Runs, gram_
 from edgewise.outcomes import OutOfTime
@@ -29,15 +28,11 @@ Array = NDArray[np.float64]
 # Rows whose entries are multiplied at a time. Measured with ten inputs and a pair, microseconds a row at 1,024, 2,048,
 # 4,096, 8,192 and 65,536 rows: 4.0, 3.8, 4.2, 5.8 and 10.4; more do not stay in the second-level cache.
 SUMMED_AT_ONCE = 2048
-# In place of those of `IrlsPolicy`, since a step is a pass over the table: from the estimate of a sample four to eight
-# passes are usual, and where classes are nearly separated the optimum is far off for any number of them.
-PASS_ROUNDS = 6
-PASS_STEPS = 6
-PASS_TOLERANCE = 1e-8
-# The same for several predictors, whose steps after each round take passes that sum no matrix: strengths of the sample
-# are nearly right, so that one round corrects them and another settles them; about ten steps are usual.
-JOINT_ROUNDS = 2
-JOINT_STEPS = 30
+# A step is a pass over the table. From the estimate of a sample four to eight passes are usual, and where classes are
+# nearly separated the optimum is far off for any number of them. Strengths of the sample are nearly right for several
+# predictors: one round corrects them and another settles them; about ten steps are usual, which sum no matrix. Sums in
+# the space of B-splines round the deviance by more than those in memory, and a pass is too much for that.
+PASSES = IrlsPolicy(rounds=6, steps=6, tolerance=1e-8, joint_rounds=2, joint_steps=30, rounding=1e-9)
 
 
 class RowSum(Protocol):
@@ -61,14 +56,14 @@ class NormalSums:
     """
 
     design: Design  # the columns
-    # the loss; None for squared errors, whose responses may have several columns. Several predictors of a family share
-    # one normal matrix, see `shared_normal`
-    family: Family | None
+    # the loss; responses of squared errors may have several columns. Several predictors of a family share one normal
+    # matrix, see `shared_normal`
+    family: Family
     coef: Array  # (p, m), coefficients of the m predictors at which the loss is approximated
     floor: float = 0.0  # least information of a row
 
     def __call__(self, x: Array, y: Array, weight: Array) -> tuple[Array, ...]:
-        """Return the normal matrix of [1, response, all B-splines, columns of pairs], and deviance and information."""
+        """Return the normal matrix of [1, response, all B-splines, columns of pairs], and the sums of `Totals`."""
         few = min(self.design.policy.rows_per_chunk, SUMMED_AT_ONCE)
         design = replace(self.design, policy=replace(self.design.policy, rows_per_chunk=few))
         m = self.coef.shape[1]
@@ -79,19 +74,23 @@ class NormalSums:
         width = len(design.groups) - design.mains
         matrix = torch.zeros((1 + m + len(used) * size + width,) * 2, dtype=torch.float64)
         deviance = 0.0
-        largest = 0.0
+        null_deviance = 0.0
+        total_information = 0.0
         for part in design.chunks(len(x)):
             rows = np.ascontiguousarray(x[part])
             w = weight[part]
             response = y[part]
-            if self.family is not None:
+            if not self.family.is_least_squares:
                 eta = design.link(self.coef, rows)
                 shaped = eta if m > 1 else eta[:, 0]
+                constant = np.broadcast_to(self.coef[0], eta.shape)
                 score, information = self.family.derivatives(response, shaped)
-                deviance += float(w @ self.family.deviance(response, shaped))
+                with np.errstate(over="ignore"):  # a step too far is refused because its deviance is infinite
+                    deviance += float(w @ self.family.deviance(response, shaped))
+                null_deviance += float(w @ self.family.deviance(response, constant if m > 1 else constant[:, 0]))
                 if m > 1:
                     information = information.sum(1) / (m - 1)
-                largest += float(w @ information)
+                total_information += float(w @ information)
                 information = np.maximum(information, self.floor)
                 response = eta + score.reshape(len(rows), m) / information[:, None]
                 w = w * information
@@ -105,7 +104,7 @@ class NormalSums:
             if width:
                 runs.append(_run(1 + m + len(used) * size, pairs.columns(rows)[:, 1:] * root[:, None]))
             gram_(matrix, runs)
-        return matrix.triu().numpy(), np.array([deviance, largest, float(weight.sum())])
+        return matrix.triu().numpy(), np.array([deviance, null_deviance, total_information, float(weight.sum())])
 
     def normal(self, sums: Array, rows: float) -> NormalMatrix:
         """Return the normal matrix of the design's columns from that of all B-splines, and the sum of the weights."""
@@ -179,19 +178,100 @@ def _of_pairs(design: Design) -> Design:
     return replace(design, curves=none, groups=np.append(-1, design.groups[design.mains :]))
 
 
+class RowsInPasses:
+    """Rows of a table that is summed in passes, for `Iteration`: a pass keeps what it has summed. See `irls.Rows`."""
+
+    def __init__(self, solution: Solution, total: RowSum, policy: IrlsPolicy, report: Callable[[int], None]) -> None:
+        self.design = solution.design
+        self.family = solution.family
+        self.groups = solution.design.groups
+        self.keep = np.ones(len(self.groups), bool)
+        self.passes = 0
+        if solution.family.predictors > 1:
+            self.most_passes = policy.joint_rounds * (1 + policy.joint_steps)
+        else:
+            self.most_passes = policy.rounds + policy.steps
+        self.null_deviance = 0.0  # that of a constant, known after the first pass
+        self._total = total
+        self._least_information = policy.least_information
+        self._report = report
+        # Least information of a row: at first that of the sample, then a share of the mean of the pass before.
+        self._floor = policy.least_information * float(solution.weights.max())
+        # What the last pass has summed, at which coefficients (K, p).
+        self._coefs: Array | None = None
+        self._deviance = 0.0
+        self._slope: Array | None = None
+        self._normal: NormalMatrix | None = None
+
+    def normal(self, coefs: Array) -> NormalMatrix:
+        """Return the normal matrix of the quadratic approximation, by a pass if the last one has not summed it."""
+        is_final = self.family.quadratic or self._is_last(coefs)
+        if self._normal is None or not is_final:
+            self._begin(coefs)
+            sums = NormalSums(self.design, self.family, coefs.T, self._floor)
+            matrix, (self._deviance, self.null_deviance, information, weight) = self._total(sums)
+            self._normal = sums.normal(matrix, weight)
+            self._slope = -(self._normal.moment - self._normal.gram @ coefs.T).T
+            self._end(coefs)
+            self._floor = self._least_information * information / weight
+        return self._normal
+
+    def deviance(self, coefs: Array) -> float:
+        """Return the weighted deviance; its pass sums the normal matrix too, of several predictors the slope alone."""
+        if not self._is_last(coefs):
+            if len(coefs) == 1:
+                self.normal(coefs)
+            else:
+                self._begin(coefs)
+                sums = SlopeSums(self.design, self.family, coefs.T)
+                *parts, (self._deviance,) = self._total(sums)
+                self._slope = -sums.slope(*parts).T
+                self._end(coefs)
+        return self._deviance
+
+    def slope(self, coefs: Array) -> Array:
+        """Return half the derivative of the deviance by the coefficients, (K, p)."""
+        self.deviance(coefs)
+        assert self._slope is not None
+        return self._slope
+
+    def adapt(self, coefs: Array) -> None:
+        """Keep the family: what it has estimated beside the predictors is that of the sample."""
+
+    def grow(self, edf: Array) -> bool:
+        """Return False: the normal matrix has all columns."""
+        return False
+
+    def _is_last(self, coefs: Array) -> bool:
+        return self._coefs is not None and np.array_equal(self._coefs, coefs)
+
+    def _begin(self, coefs: Array) -> None:
+        """Report a pass, and forget what the last one has summed; raise OutOfTime when there have been enough."""
+        if self.passes == self.most_passes:
+            raise OutOfTime
+        self._coefs = None
+        self._normal = None
+        self._report(self.passes + 1)
+
+    def _end(self, coefs: Array) -> None:
+        """Count a pass, whose sums are those at these coefficients."""
+        self._coefs = coefs
+        self.passes += 1
+
+
 def refined(
     solution: Solution,
     total: RowSum,
-    policy: IrlsPolicy | None = None,
+    policy: IrlsPolicy = PASSES,
     factor: float = 1.0,
-    report: Callable[[int], None] | None = None,
+    report: Callable[[int], None] = lambda number: None,
 ) -> tuple[Solution, int, bool]:
     """Estimate coefficients and strengths of a design with all rows of a table, from an estimate of a part of them.
 
     Knots and columns are those of the part. Squared errors take one pass over the table, so does the logarithm of y;
     other losses of one predictor take one for each step of Newton's method, which begins near the optimum. Several
-    predictors take one for each of two rounds and one for each quasi-Newton step, see `SeveralState`; these sum slopes
-    alone. What a family has estimated beside the predictor, such as a power, stays.
+    predictors take one for each of two rounds and one for each quasi-Newton step; these sum slopes alone. What a family
+    has estimated beside the predictor, such as a power, stays.
 
     Parameters
     ----------
@@ -199,12 +279,12 @@ def refined(
         Estimate of a part of the rows.
     total : callable
         Sums over the table, see `RowSum`.
-    policy : IrlsPolicy, optional
+    policy : IrlsPolicy
         Numbers of the iteration.
     factor : float
         Strengths are those of restricted likelihood times this.
     report : callable, optional
-        Called with the number of each pass before it begins.
+        Called with the number of each pass before it begins; nothing by default.
 
     Returns
     -------
@@ -213,7 +293,8 @@ def refined(
     passes : int
         Passes over the table.
     converged : bool
-        Whether they came to an end before the policy's limit, and before `total` raised OutOfTime in a later pass.
+        Whether they came to an end before the limits of the policy, and before `total` raised OutOfTime in a later
+        pass.
 
     Raises
     ------
@@ -234,27 +315,41 @@ def refined(
     >>> float(whole.design.rows), passes, bool(abs(whole.design.link(whole.coef, x) - y).max() < 1e-3)
     (900.0, 1, True)
     """
-    policy = policy or IrlsPolicy(rounds=PASS_ROUNDS, steps=PASS_STEPS, tolerance=PASS_TOLERANCE)
     design = solution.design
     family = solution.family
-    report = report or (lambda number: None)
-    if family is None or family.is_least_squares:
-        report(1)
-        sums = NormalSums(design, None, solution.coef)
-        matrix, (_, _, weight) = total(sums)
-        normal = sums.normal(matrix, weight)
-        design = replace(design, rows=weight)
-        solved = [estimate(normal.output(k), design, fit.strength) for k, fit in enumerate(solution.fits)]
+    passes = RowsInPasses(solution, total, policy, report)
+    if family.is_least_squares:
+        normal = passes.normal(solution.coef.T)
+        design = replace(design, rows=normal.rows)
+        fits = [estimate(normal.output(k), design, fit.strength) for k, fit in enumerate(solution.fits)]
         if factor != 1:
-            solved = [with_strengths(normal.output(k), design, f, factor * f.strength) for k, f in enumerate(solved)]
-        return replace(solution, design=design, fits=tuple(solved), normal=normal), 1, all(f.converged for f in solved)
-    if family.predictors > 1:
-        fits, normal, passes, converged = _together(design, family, solution, total, policy, factor, report)
-        return replace(solution, design=replace(design, rows=normal.rows), fits=fits, normal=normal), passes, converged
-    start = solution.fits[0], policy.least_information * float(solution.weights.max())
-    fit, normal, passes, converged = _iterated(design, family, start, total, policy, factor, report)
-    design = replace(design, rows=normal.rows)
-    return replace(solution, design=design, fits=(fit,), normal=normal), passes, converged
+            fits = [with_strengths(normal.output(k), design, f, factor * f.strength) for k, f in enumerate(fits)]
+        return replace(solution, design=design, fits=tuple(fits), normal=normal), 1, all(f.converged for f in fits)
+    iteration = Iteration(passes, solution.coef.T, solution.fits[0].strength, policy)
+    converged = False
+    try:
+        if family.predictors > 1:
+            iteration.choose_strengths(policy.joint_rounds)
+        else:
+            iteration.choose_strengths(policy.rounds)
+        if factor != 1:
+            assert iteration.fit is not None and iteration.normal is not None
+            iteration.hold(iteration.fit, factor, iteration.normal)
+        iteration.converge()
+        converged = iteration.converged
+    except OutOfTime:
+        if iteration.fit is None or (iteration.has_several and not iteration.has_moved):
+            raise
+    fit = iteration.fit
+    last = iteration.normal
+    assert fit is not None and last is not None
+    if iteration.has_moved:
+        coefs = iteration.coefs
+    else:  # the time was over before the first step could be judged
+        coefs = np.atleast_2d(fit.coef.T)
+    fits = [replace(fit, coef=coef.copy()) for coef in coefs]
+    design = replace(design, rows=last.rows)
+    return replace(solution, design=design, fits=tuple(fits), normal=last), passes.passes, converged
 
 
 def held_out_losses(solution: Solution, whole: NormalMatrix, factor: float) -> float:
@@ -269,159 +364,6 @@ def held_out_losses(solution: Solution, whole: NormalMatrix, factor: float) -> f
     gram = whole.gram - part.gram
     moment = whole.moment[:, 0] - part.moment[:, 0]
     return float(whole.square[0] - part.square[0] + fit.coef @ (gram @ fit.coef - 2 * moment))
-
-
-def _iterated(
-    design: Design,
-    family: Family,
-    start: tuple[RemlFit, float],
-    total: RowSum,
-    policy: IrlsPolicy,
-    factor: float,
-    report: Callable[[int], None],
-) -> tuple[RemlFit, NormalMatrix, int, bool]:
-    """Iterate reweighted least squares, each step one pass: the pass at its end also decides whether it is accepted."""
-    best, floor = start  # with the least information of a row, at first that of the sample
-    coef = best.coef
-    least = None
-    before: tuple[float, Array] | None = None  # deviance and coefficients of the last accepted point
-    settled = False
-    halvings = 0
-    normal = None
-    most = policy.rounds + policy.steps
-    for number in range(1, most + 1):
-        report(number)
-        sums = NormalSums(design, family, coef[:, None], floor)
-        try:
-            matrix, (deviance, information, weight) = total(sums)
-        except OutOfTime:
-            if normal is None:
-                raise
-            return best, normal, number - 1, False
-        floor = policy.least_information * information / weight
-        if before is not None:
-            ridge = best.ridge(design.groups)
-            old = before[0] + float(ridge @ before[1] ** 2)
-            new = deviance + float(ridge @ coef**2)
-            if not new <= old * (1 + ROUNDING) and halvings < policy.halvings and not np.isclose(new, old, rtol=1e-9):
-                halvings += 1
-                coef = (coef + before[1]) / 2
-                continue
-            change = abs(old - new) / max(abs(new), np.finfo(float).tiny)
-            if settled and change <= policy.tolerance:
-                return replace(best, coef=coef), sums.normal(matrix, weight), number, True
-            was_settled = settled
-            settled = settled or change <= policy.settled or number >= policy.rounds
-            if settled and not was_settled and factor != 1:
-                best = replace(best, strength=factor * best.strength)
-        before = (deviance, coef)
-        halvings = 0
-        normal = sums.normal(matrix, weight)
-        if settled:
-            best = with_strengths(normal, design, best, best.strength, family.scale)
-        else:
-            best = estimate(normal, design, best.strength, family.scale)
-            if family.scale is not None:
-                if least is None:
-                    least = least_strength(normal, design.groups, policy.prior_deviation)
-                bounded = np.maximum(best.strength, least)
-                if (bounded != best.strength).any():
-                    best = with_strengths(normal, design, best, bounded, family.scale)
-        coef = best.coef
-        if family.quadratic:
-            return best, normal, number, True
-    assert normal is not None
-    return best, normal, most, False
-
-
-def _together(
-    design: Design,
-    family: Family,
-    solution: Solution,
-    total: RowSum,
-    policy: IrlsPolicy,
-    factor: float,
-    report: Callable[[int], None],
-) -> tuple[tuple[RemlFit, ...], NormalMatrix, int, bool]:
-    """Iterate several predictors: strengths from one normal matrix, then steps to their common optimum.
-
-    These are quasi-Newton steps whose first metric is the normal matrix of the round, as in `SeveralState`; each is a
-    pass that sums slopes. If the time is over, the last accepted point counts.
-    """
-    fit = solution.fits[0]
-    coef = solution.coef
-    passes = 0
-    floor = policy.least_information * float(solution.weights.max())
-    best: tuple[RemlFit, NormalMatrix, Array] | None = None
-    arrived = False
-    try:
-        for last in [*[False] * (JOINT_ROUNDS - 1), True]:
-            report(passes + 1)
-            sums = NormalSums(design, family, coef, floor)
-            matrix, (deviance, information, weight) = total(sums)
-            passes += 1
-            floor, normal = policy.least_information * information / weight, sums.normal(matrix, weight)
-            fit = estimate(normal, design, fit.strength, family.scale)
-            least = least_strength(normal, design.groups, policy.prior_deviation)
-            strength = np.maximum(fit.strength, least) * (factor if last else 1.0)
-            if (strength != fit.strength).any():
-                fit = with_strengths(normal, design, fit, strength, family.scale)
-            keep = np.diag(fit.covariance) > 0
-            metric = fit.covariance[np.ix_(keep, keep)]
-            ridge = np.append(fit.strength, 0.0)[design.groups[keep]][:, None]
-            left = bool(coef[~keep].any())  # by columns that are no longer needed: the objective is another one
-            slope = ridge * coef[keep] - (normal.moment - normal.gram @ coef)[keep]
-            if left:
-                value = np.inf
-            else:
-                value = deviance + float((ridge * coef[keep] ** 2).sum())
-            coef, memory = np.where(keep[:, None], coef, 0.0), deque[tuple[Array, Array]](maxlen=policy.joint_memory)
-            target = fit.coef[keep]
-            share = 1.0
-            arrived = False
-            if last:
-                tolerance = policy.tolerance
-            else:
-                tolerance = policy.joint_tolerance
-            for _ in range(JOINT_STEPS):
-                new = coef.copy()
-                new[keep] = (1 - share) * coef[keep] + share * target
-                report(passes + 1)
-                slopes = SlopeSums(design, family, new)
-                *found, (deviance,) = total(slopes)
-                passes += 1
-                after = deviance + float((ridge * new[keep] ** 2).sum())
-                promised = 2 * LEAST_FALL * share * float((slope * (target - coef[keep])).sum())
-                if not left and after > value + promised:
-                    if share < 0.5**policy.halvings or np.isclose(after, value, rtol=ROUNDING):
-                        arrived = True
-                        break
-                    share /= 2
-                    continue
-                new_slope = ridge * new[keep] - slopes.slope(*found)[keep]
-                change = (new - coef)[keep].T
-                bend = (new_slope - slope).T
-                if not left and (change * bend).sum() > 0:
-                    memory.append((change, bend))
-                fall = value - after
-                coef = new
-                slope = new_slope
-                value = after
-                left = False
-                share = 1.0
-                best = fit, normal, coef
-                if fall <= tolerance * value:
-                    arrived = True
-                    break
-                target = coef[keep] - two_loops(slope.T, memory, metric).T
-            best = fit, normal, coef
-    except OutOfTime:
-        if best is None:
-            raise
-        arrived = False
-    assert best is not None
-    fit, normal, coef = best
-    return tuple(replace(fit, coef=one.copy()) for one in coef.T), normal, passes, arrived
 
 
 def _run(offset: int, values: Array) -> Runs:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.errors import InputError
-from edgewise.gam.columns.constraints import Constraints
-from edgewise.gam.columns.design import Design, Pair
+from edgewise.gam.constraints import Constraints
+from edgewise.gam.design import Design, Pair
+from edgewise.gam.families import Family, Gaussian
+from edgewise.gam.irls import separate_fits, solve
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.pairs import choose_pairs
 from edgewise.gam.policy import AdditivePolicy
-from edgewise.gam.reweighting import separate_fits
 from edgewise.gam.screening import screened
-from edgewise.gam.solving import Solver, solve_gaussian
+from edgewise.gam.solving import Solution
 
 Array = NDArray[np.float64]
 
@@ -26,7 +26,7 @@ def fit_additive(
     y: Array,
     weight: Array | None = None,
     *,
-    family: Any = "gaussian",
+    family: Family | None = None,
     pairs: Sequence[Pair] | None = None,
     policy: AdditivePolicy | None = None,
     groups: Sequence[Sequence[int]] = (),
@@ -43,8 +43,8 @@ def fit_additive(
     weight : ndarray, optional
         Weights, (N,), not negative. Weights of at least 1 count as so many equal rows; if a positive weight is smaller,
         all are scaled to mean 1.
-    family : "gaussian" or object
-        "gaussian" for squared errors; else an object with an attribute `solve`, see `Solver`.
+    family : Family, optional
+        The loss, squared errors by default.
     pairs : sequence of (int, int), optional
         Pairs of inputs that act together, () for none; chosen by `choose_pairs` by default.
     policy : AdditivePolicy, optional
@@ -74,20 +74,26 @@ def fit_additive(
     """
     policy = AdditivePolicy() if policy is None else policy
     x, y, weight = _checked(x, y, weight)
-    solve: Solver = solve_gaussian if family == "gaussian" else family.solve
+    loss = Gaussian() if family is None else family
+    if loss.is_least_squares:
+        response = y
+    else:
+        response = loss.checked(y[:, 0] if y.shape[1] == 1 else y)
+
+    def solver(design: Design, before: Solution | None) -> Solution:
+        return solve(design, x, response, weight, loss, before)
+
     if constraints is not None:
         constraints.check(x.shape[1])
     design = Design.from_rows(x, weight, policy, groups, constraints, is_bare=True)
-    design, before = screened(design, x, y, weight, solve)
+    design, before = screened(design, x, weight, solver)
     if pairs is not None:
         design = design.with_pairs(_checked_pairs(pairs, x.shape[1], constraints), x, weight)
-    solution = solve(design, x, y, weight, before)
+    solution = solver(design, before)
     if pairs is None:
-        design, solution = choose_pairs(design, x, y, weight, solve, solution)
-    if solution.family is not None:
-        one = solution.family.checked(y[:, 0] if y.shape[1] == 1 else y)
-        solution = separate_fits(design, x, one, weight, solution)
-    return AdditiveModel(design, solution.fits, family if solution.family is None else solution.family).of_low_rank()
+        solution = choose_pairs(solution, x, weight, solver)
+    solution = separate_fits(solution.design, x, response, weight, solution)
+    return AdditiveModel(solution.design, solution.fits, solution.family).of_low_rank()
 
 
 def _checked(x: Array, y: Array, weight: Array | None) -> tuple[Array, Array, Array]:

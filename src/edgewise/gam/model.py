@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from edgewise.errors import InputError
-from edgewise.gam.columns.design import Design, Pair
-from edgewise.gam.columns.splines import DEGREE
-from edgewise.gam.likelihood import RemlFit
+from edgewise.gam.basis import DEGREE
+from edgewise.gam.design import Design, Pair
+from edgewise.gam.families import Family, Gaussian
+from edgewise.gam.reml import RemlFit
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
 
@@ -31,8 +31,8 @@ class AdditiveModel:
         Columns of the model.
     fits : tuple of RemlFit
         Estimate of each output.
-    family : object
-        "gaussian", or what stands for another loss.
+    family : Family
+        The loss, squared errors by default.
 
     Examples
     --------
@@ -48,7 +48,7 @@ class AdditiveModel:
 
     design: Design
     fits: tuple[RemlFit, ...]
-    family: Any = "gaussian"
+    family: Family = field(default_factory=Gaussian)
 
     @property
     def coef(self) -> Array:

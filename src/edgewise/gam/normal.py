@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from edgewise.gam.columns.design import Design
+    from edgewise.gam.design import Design
 
 Array = NDArray[np.float64]
 

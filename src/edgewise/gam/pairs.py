@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise.gam.columns.design import Design, Pair
+from edgewise.gam.design import Design, Pair
 from edgewise.gam.policy import AdditivePolicy
 from edgewise.gam.solving import Solution, Solver
 from edgewise.settings import ABOVE_ZERO
@@ -81,23 +81,22 @@ def least_worth(tests: int, policy: AdditivePolicy) -> float:
     return low
 
 
-def choose_pairs(
-    design: Design, x: Array, y: Array, weight: Array, solve: Solver, solution: Solution
-) -> tuple[Design, Solution]:
+def choose_pairs(solution: Solution, x: Array, weight: Array, solve: Solver) -> Solution:
     """Add the pairs that a likelihood-ratio test keeps to an additive model without any.
 
     In each round the best ranked pairs join, all strengths are estimated again, and pairs that win less than
     `least_worth` leave, the poorest first; strengths are estimated again after each, so curves that vanished beside a
     pair come back. This is done with the fewest intervals in the margins; more come at the end, if they raise the
-    restricted likelihood. Rows x are (N, inputs), responses y (N, m), and `solve` estimates a design, see `Solver`.
+    restricted likelihood. Rows x are (N, inputs).
     """
+    design = solution.design
     policy = design.policy
     inputs = _candidates(design, solution)
     constraints = design.constraints
     allowed = {p for p in combinations(inputs, 2) if constraints is None or constraints.allows(p)}
     count = len(allowed)
     if not count:
-        return design, solution
+        return solution
     screen = policy.pair_screen * float(np.log(count * policy.pair_bins))
     least = least_worth(count * len(solution.own_fits), policy)
     tried: set[Pair] = set()
@@ -117,9 +116,9 @@ def choose_pairs(
         if not new:
             break
         tried |= set(new)
-        before = design, solution
+        before = solution
         design = design.with_pairs([*old, *new], x, weight, fewest)
-        solution = solve(design, x, y, weight, solution)
+        solution = solve(design, solution)
         while design.pairs:
             # By how much minus twice the log restricted likelihood of all outputs rises without a pair.
             groups = [design.groups_of(part.inputs) for part in design.pairs]
@@ -130,34 +129,32 @@ def choose_pairs(
             # Those that win little leave together; where a pair wins something others may take its place.
             leaving = {n for n in poor if worths[n] < least / 2} or {min(poor, key=worths.__getitem__)}
             kept = [part.inputs for number, part in enumerate(design.pairs) if number not in leaving]
-            if set(kept) == {part.inputs for part in before[0].pairs}:
-                design, solution = before
+            if set(kept) == {part.inputs for part in before.design.pairs}:
+                solution = before
+                design = before.design
                 break
             design = design.with_pairs(kept, x, weight, fewest)
-            solution = solve(design, x, y, weight, solution)
+            solution = solve(design, solution)
         if not set(new) & {part.inputs for part in design.pairs}:
             break
-    return _with_finer_margins(design, x, y, weight, solve, solution)
+    return _with_finer_margins(solution, x, weight, solve)
 
 
-def _with_finer_margins(
-    design: Design, x: Array, y: Array, weight: Array, solve: Solver, solution: Solution
-) -> tuple[Design, Solution]:
+def _with_finer_margins(solution: Solution, x: Array, weight: Array, solve: Solver) -> Solution:
     """Give the margins of pairs the number of intervals with the highest restricted likelihood."""
+    design = solution.design
     pairs = [part.inputs for part in design.pairs]
     policy = design.policy
     if not pairs:
-        return design, solution
+        return solution
     sizes = {policy.margin(design.rows)}
     if len(solution.own_fits) == 1:  # several predictors take too long for more than the usual size
         sizes |= {size for size in policy.finer_margins if len(pairs) * (size + 2) ** 2 <= policy.margin_columns}
     for size in sorted(size for size in sizes if size > policy.margin(0.0)):
-        fine = design.with_pairs(pairs, x, weight, size)
-        finer = solve(fine, x, y, weight, solution)
+        finer = solve(design.with_pairs(pairs, x, weight, size), solution)
         if sum(fit.criterion for fit in finer.own_fits) < sum(fit.criterion for fit in solution.own_fits):
-            design = fine
             solution = finer
-    return design, solution
+    return solution
 
 
 def _candidates(design: Design, solution: Solution) -> list[int]:

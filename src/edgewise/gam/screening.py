@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise.gam.columns.design import Design
+from edgewise.gam.design import Design
 from edgewise.gam.pairs import bins_of
 from edgewise.gam.solving import Solution, Solver
 from edgewise.settings import ABOVE_ZERO
@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 ROUNDS = 2  # the second finds inputs that others hide; Fan and Lv use a few
 
 
-def screened(design: Design, x: Array, y: Array, weight: Array, solve: Solver) -> tuple[Design, Solution | None]:
+def screened(design: Design, x: Array, weight: Array, solve: Solver) -> tuple[Design, Solution | None]:
     """Give curves to all inputs, or to the most promising ones if there are more than `AdditivePolicy.most_inputs`."""
     # The promise of an input is what the means of its bins explain of the residuals, in standard deviations of what
     # they would explain of noise. Half of the inputs are taken by the residuals of a constant, the rest by those of the
@@ -34,7 +34,7 @@ def screened(design: Design, x: Array, y: Array, weight: Array, solve: Solver) -
     solution: Solution | None = None
     for number in range(ROUNDS):
         design = design.with_curves(sorted(kept), x, weight)
-        solution = solve(design, x, y, weight, solution)
+        solution = solve(design, solution)
         if design.watch is not None:
             design.watch()
         promise = {j: _promise(codes[j], solution) for j in others if j not in kept}

@@ -1,48 +1,40 @@
-"""Estimation of a given design: the interface of solvers, and the one for squared errors (`solve_gaussian`)."""
+"""Estimation of a given design from its normal matrix (`estimate`), and all of it for squared errors.
+
+Wood, Generalized Additive Models (2nd ed.), section 6.5: the direct Gaussian case; section 5.9: how many columns a
+curve needs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise.gam.columns.constraints import constrained
-from edgewise.gam.columns.design import Design
-from edgewise.gam.likelihood import RemlFit, reml
+from edgewise.gam.constraints import constrained
+from edgewise.gam.design import Design
+from edgewise.gam.families.base import Family
+from edgewise.gam.families.exponential import Gaussian
 from edgewise.gam.normal import NormalMatrix, normal_matrix
+from edgewise.gam.reml import RemlFit, fit_reml
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Solution:
-    """Result of a solver.
+    """An estimated design."""
 
-    Parameters
-    ----------
-    design : Design
-        The design that was estimated.
-    fits : tuple of RemlFit
-        Coefficients of each output, on the scale of the link.
-    weights : ndarray
-        Working weights of the last step, (N, m), or (N, 1) where all outputs share them.
-    residual : ndarray
-        Working residuals, (N, m): working responses less the predictions.
-    normal : NormalMatrix
-        Normal matrix of the last step (of the first output, where outputs have their own weights).
-    family : object, optional
-        The loss with what it estimated itself, such as thresholds; None for squared errors.
-    """
-
-    design: Design
-    fits: tuple[RemlFit, ...]
-    weights: Array
-    residual: Array
-    normal: NormalMatrix
-    family: Any = None
+    design: Design  # the design that was estimated
+    fits: tuple[RemlFit, ...]  # coefficients of each output, on the scale of the link
+    weights: Array  # working weights at the end, (N, m), or (N, 1) where all outputs share them
+    residual: Array  # working residuals, (N, m): working responses less the predictions
+    normal: NormalMatrix  # of the last step (of the first output, where outputs have their own weights)
+    family: Family  # the loss with what it estimated itself, such as thresholds
+    range: tuple[float, float] = (-np.inf, np.inf)  # of the linear predictor at the rows; an exponential stays within
+    steps: int = 0  # of the iteration
+    converged: bool = True
 
     @property
     def coef(self) -> Array:
@@ -54,6 +46,16 @@ class Solution:
         """One fit for each set of strengths: the first one where all fits share theirs, else all of them."""
         return self.fits[:1] if self.fits[0].is_shared else self.fits
 
+    def coefs_of(self, design: Design, coefs: Array) -> Array:
+        """Return coefficients (K, p) of another design of the same curves, with those of the parts that both have."""
+        coefs = coefs.copy()
+        coefs[:, : design.mains] = self.coef[: design.mains].T
+        for number, part in enumerate(design.pairs):
+            for place, other in enumerate(self.design.pairs):
+                if part is other:
+                    coefs[:, design.columns_of_pair(number)] = self.coef[self.design.columns_of_pair(place)].T
+        return coefs
+
     def places(self, design: Design) -> NDArray[np.int64]:
         """Return, for each group of another design, the number of the group of the same label here; -1 for none."""
         place = {label: number for number, label in enumerate(self.design.labels)}
@@ -64,18 +66,14 @@ class Solution:
         return tuple(np.append(fit.strength, np.nan)[self.places(design)] for fit in self.fits)
 
 
-class Solver(Protocol):
-    """Estimates coefficients and strengths of a design; the seam for losses other than squared errors."""
-
-    def __call__(self, design: Design, x: Array, y: Array, weight: Array, before: Solution | None) -> Solution:
-        """Estimate a design of rows (N, inputs), responses (N, m) and weights (N,), from that of another one."""
-        ...
+# Estimates a design of the rows that it holds, from the estimate of another design.
+Solver = Callable[[Design, Solution | None], Solution]
 
 
 def estimate(
     normal: NormalMatrix, design: Design, start: Array | None = None, scale: float | None = None, offset: float = 0.0
 ) -> RemlFit:
-    """Estimate a design by `reml`, with only as many wiggly columns of each input as its curve needs.
+    """Estimate a design by `fit_reml`, with only as many wiggly columns of each input as its curve needs.
 
     A parabola joins a curve that is wiggly without it if the restricted likelihood rises by
     `AdditivePolicy.bent_evidence`. Where `start` (groups,), the first strengths, has that of its group, this has been
@@ -98,7 +96,7 @@ def estimate(
     def fitted(start: Array | None) -> tuple[RemlFit, NDArray[np.bool_]]:
         while True:
             keep = (ranks < most[groups]) & ~waiting[groups]
-            fit = reml(
+            fit = fit_reml(
                 normal if keep.all() else normal.columns(keep),
                 groups[keep],
                 start,
@@ -140,7 +138,7 @@ def with_strengths(
     vanished = np.append(~np.isfinite(strength), False)[groups]
     keep = (groups < 0) | (np.diag(fit.covariance) > 0) | vanished
     part = normal if keep.all() else normal.columns(keep)
-    return _obeying(expanded(reml(part, groups[keep], strength, scale, steps=0), keep), normal, design, 0.0)
+    return _obeying(expanded(fit_reml(part, groups[keep], strength, scale, steps=0), keep), normal, design, 0.0)
 
 
 def _obeying(fit: RemlFit, normal: NormalMatrix, design: Design, offset: float) -> RemlFit:
@@ -164,7 +162,7 @@ def expanded(fit: RemlFit, keep: NDArray[np.bool_]) -> RemlFit:
 
 
 def solve_gaussian(design: Design, x: Array, y: Array, weight: Array, before: Solution | None) -> Solution:
-    """Minimise squared errors: one normal matrix, and REML for each output. See `Solver`."""
+    """Minimise squared errors: one normal matrix, and REML for each output; y is (N, m)."""
     shift = (weight @ y) / weight.sum()  # squares of centred numbers keep their digits
     centred = y - shift
     normal = _extended(before, design, x, weight, centred)
@@ -179,7 +177,11 @@ def solve_gaussian(design: Design, x: Array, y: Array, weight: Array, before: So
         coef[0] += shift[output]
         fits.append(replace(fit, coef=coef))
     residual = y - design.link(np.stack([fit.coef for fit in fits], 1), x)
-    return Solution(design, tuple(fits), weight[:, None], residual, normal)
+    steps = max((fit.iterations for fit in fits), default=0)
+    converged = all(fit.converged for fit in fits)
+    return Solution(
+        design, tuple(fits), weight[:, None], residual, normal, Gaussian(), steps=steps, converged=converged
+    )
 
 
 def _extended(before: Solution | None, design: Design, x: Array, weight: Array, response: Array) -> NormalMatrix:
@@ -209,21 +211,3 @@ def _extended(before: Solution | None, design: Design, x: Array, weight: Array, 
             moment[fresh] += weighted @ response[part]
         gram[:, fresh] = gram[fresh].T
     return NormalMatrix(gram, moment, before.normal.square, before.normal.rows)
-
-
-def two_loops(slope: np.ndarray, memory: Iterable[tuple[np.ndarray, np.ndarray]], metric: np.ndarray) -> np.ndarray:
-    """Return the inverse Hessian of limited memory times a slope (K, p)."""
-    # Memory has changes of the point and of the slope, the oldest first; the metric (p, p) is the block of the inverse
-    # Hessian without memory, the same for all K.
-    # J. Nocedal and S. Wright, Numerical Optimization, 2nd ed., Springer, 2006: algorithm 7.4.
-    found = slope.copy()
-    shares = []
-    pairs = list(memory)
-    for change, bend in reversed(pairs):
-        share = (change * found).sum() / (change * bend).sum()
-        shares.append(share)
-        found -= share * bend
-    found = found @ metric
-    for (change, bend), share in zip(pairs, reversed(shares), strict=True):
-        found += (share - (bend * found).sum() / (change * bend).sum()) * change
-    return found

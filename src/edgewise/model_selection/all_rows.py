@@ -12,14 +12,14 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from edgewise.gam.all_rows import held_out_losses, refined
-from edgewise.gam.families import Family
 from edgewise.gam.model import AdditiveModel
-from edgewise.gam.reweighting.working import working_residual
+from edgewise.gam.rows import working
 from edgewise.gam.solving import Solution, with_strengths
-from edgewise.model_selection.search.candidates import Estimate, Fitted, Samples, estimated, with_own_covariances
+from edgewise.model_selection.search.candidates import Fitted, Samples, estimated, with_own_covariances
 from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.hidden_nodes import HiddenNodes
 from edgewise.model_selection.search.policy import SearchPolicy
+from edgewise.model_selection.search.validation import RowPart
 from edgewise.outcomes import OutOfTime
 
 Sums = tuple[np.ndarray, ...]
@@ -47,15 +47,6 @@ class OfFamily:
 
     def __call__(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, ...]:
         return self.function(x, y[:, 0] + self.offset if self.is_column else y, weight)
-
-
-@dataclass(frozen=True)
-class RowPart:
-    """All rows but one of so many parts, to which random numbers of a seed assign them."""
-
-    number: int  # the part that is left out
-    parts: int  # number of parts
-    seed: int  # seed of the random numbers, which belong to the rows, or to their groups where there are any
 
 
 @dataclass(frozen=True)
@@ -98,7 +89,7 @@ class AllRows:
         else:
             start = _with_finer_margins(chosen.estimate, samples)
         plain = family.is_least_squares
-        start = replace(start, family=None if plain else family)
+        start = replace(start, family=family)
         try:
             solution, passes, converged, factor = self._refined(start, chosen, samples, clock, policy)
         except OutOfTime:
@@ -119,7 +110,7 @@ class AllRows:
         if plain:
             residual = samples.y - eta
         else:
-            residual = working_residual(family, y, eta if family.predictors > 1 else eta[:, 0])
+            _, residual = working(family, y, samples.weight, eta)
         low = min(chosen.range[0], float(eta.min()))
         high = max(chosen.range[1], float(eta.max()))
         if not plain:
@@ -156,7 +147,7 @@ class AllRows:
         return fitted, sentence, is_ended
 
     def _refined(
-        self, start: Estimate, chosen: Fitted, samples: Samples, clock: Clock, policy: SearchPolicy
+        self, start: Solution, chosen: Fitted, samples: Samples, clock: Clock, policy: SearchPolicy
     ) -> tuple[Solution, int, bool, float]:
         """Estimate the design of the sample with all rows, and its coefficients as the mean of models of parts of them.
 
@@ -175,8 +166,8 @@ class AllRows:
             def total(function: Callable[..., Sums]) -> Sums:
                 if chosen.nodes is not None:
                     function = WithNodes(function, chosen.nodes, chosen.limits)
-                if start.family is not None:
-                    family: Family = start.family
+                family = start.family
+                if not family.is_least_squares:
                     function = OfFamily(function, samples.offset if family.log_link else 0.0, samples.y.ndim == 2)
                 return self.total(function, clock.left, part)
 
@@ -190,7 +181,7 @@ class AllRows:
 
         whole, converged = of_rows(start, None, factor)
         try:
-            if samples.blocks is not None and start.family is None and len(whole.fits) == 1:
+            if samples.blocks is not None and start.family.is_least_squares and len(whole.fits) == 1:
                 folds = [of_rows(whole, RowPart(number, parts, self.seed), 1.0)[0] for number in range(parts)]
                 loss = cache(lambda f: sum(held_out_losses(one, whole.normal, f) for one in folds))
                 factor = policy.best_factor(lambda one, other: loss(other) < loss(one))
@@ -223,7 +214,7 @@ class _Stream(IterableDataset[Any]):
             yield tuple(torch.from_numpy(np.ascontiguousarray(part)) for part in (x, y, weight / mean))
 
 
-def _with_finer_margins(estimate: Estimate, samples: Samples) -> Estimate:
+def _with_finer_margins(estimate: Solution, samples: Samples) -> Solution:
     """Return the estimate with the finest margins of pairs that `AdditivePolicy` tries, if they are not too many.
 
     A sample may not see what finer margins are for; all rows do, and their strengths keep what they do not need smooth.

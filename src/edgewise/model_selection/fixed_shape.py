@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from edgewise.model_selection.search.clock import Clock
-from edgewise.model_selection.search.cross_validation import Fold, clipped_squares, folds, mean_and_error, paired_gain
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.model_selection.search.records import SearchReport, Trial
+from edgewise.model_selection.search.validation import Fold, clipped_squares, folds, mean_and_error, paired_gain
 from edgewise.nn.layers.initial import seed_of_start
 from edgewise.nn.model import KAN
 from edgewise.outcomes import StopReason

@@ -16,10 +16,10 @@ from edgewise.model_selection.one_input import spline_ladder
 from edgewise.model_selection.results import AutoResult, data_of, loss_of, network_error_bars
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.clock import Clock
-from edgewise.model_selection.search.cross_validation import clipped_squares, mean_and_error, paired_gain
 from edgewise.model_selection.search.hidden_nodes import smooth_residual
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.model_selection.search.records import SearchReport, Trial
+from edgewise.model_selection.search.validation import clipped_squares, mean_and_error, paired_gain
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches

@@ -43,8 +43,8 @@ from edgewise.pde.spaces.networks import (
     EnrichedNetwork,
     PeriodicNetwork,
     SeparableNetwork,
+    SlabNetwork,
     TensorNetwork,
-    WindowNetwork,
 )
 from edgewise.pde.tiers.tensor_train.network import LowRankNetwork
 from edgewise.pde.tiers.unknown_fields import UncertainNetwork
@@ -53,7 +53,7 @@ from edgewise.pde.tiers.unknown_fields import UncertainNetwork
 _FACTS = tuple(field.name for field in dataclasses.fields(Solution) if field.name not in ("model", "problem", "stages"))
 # Names of the parts of each kind of network.
 _PARTS = {
-    "windows": {"axis", "ends", "windows"},
+    "slabs": {"axis", "ends", "slabs"},
     "tensor": {"degree", "periodic", "knots", "coef"},
     "low rank": {"ranks", "lines"},
     "uncertain": {"inner", "root"},
@@ -131,9 +131,9 @@ def solution_of(file: Container, problem: Collocation) -> Solution:
 
 def _encoded(network: nn.Module) -> dict[str, Any]:
     """Return a network as plain values and tensors."""
-    if isinstance(network, WindowNetwork):
-        windows = [_encoded(network.window(number)) for number in range(len(network.windows))]
-        return {"kind": "windows", "axis": network.axis, "ends": network.ends, "windows": windows}
+    if isinstance(network, SlabNetwork):
+        slabs = [_encoded(network.slab(number)) for number in range(len(network.slabs))]
+        return {"kind": "slabs", "axis": network.axis, "ends": network.ends, "slabs": slabs}
     if isinstance(network, LowRankNetwork):
         lines = [_encoded(TensorNetwork(layer)) for layer in network.layers]
         return {"kind": "low rank", "ranks": network.ranks, "lines": lines}
@@ -174,20 +174,20 @@ def _decoded(tree: Any) -> nn.Module:
     _require(set(parts) == _PARTS[tree["kind"]], "describe its network by the names of its kind", "others")
     try:
         match tree["kind"]:
-            case "windows":
+            case "slabs":
                 axis = parts["axis"]
                 ends = parts["ends"]
-                windows = parts["windows"]
-                _require(isinstance(windows, list) and len(windows) > 0, "list its windows")
+                slabs = parts["slabs"]
+                _require(isinstance(slabs, list) and len(slabs) > 0, "list its slabs")
                 _require_numbers(ends, 1)
-                in_order = len(ends) == len(windows) + 1 and bool((ends.diff() > 0).all())
-                _require(in_order, "have windows one after the other", "others")
-                networks = [each for each in map(_decoded, windows) if isinstance(each, TensorNetwork)]
-                _require(len(networks) == len(windows), "have windows of kind tensor", "others")
+                in_order = len(ends) == len(slabs) + 1 and bool((ends.diff() > 0).all())
+                _require(in_order, "have slabs one after the other", "others")
+                networks = [each for each in map(_decoded, slabs) if isinstance(each, TensorNetwork)]
+                _require(len(networks) == len(slabs), "have slabs of kind tensor", "others")
                 inputs = {each.layers[0].in_features for each in networks}
                 has_axis = len(inputs) == 1 and type(axis) is int and 0 <= axis < max(inputs)
                 _require(has_axis, "have time among its inputs", "others")
-                return WindowNetwork(networks, ends, axis)
+                return SlabNetwork(networks, ends, axis)
             case "low rank":
                 ranks = parts["ranks"]
                 lines = parts["lines"]

@@ -33,7 +33,7 @@ def test_info(edgewise, heat):
     for path in (heat, heat / "solution.safetensors"):
         done = edgewise("info", path)
         assert done.code == 0
-        for part in ("solution.safetensors (", "u_t = 0.1 u_xx", "heat.py --budget 0.01", "WindowNetwork"):
+        for part in ("solution.safetensors (", "u_t = 0.1 u_xx", "heat.py --budget 0.01", "SlabNetwork"):
             assert part in done.out
         assert "relative L2 error, all" in done.out
     assert json.loads(edgewise("info", heat, "--json").out)["fields"] == ["u"]

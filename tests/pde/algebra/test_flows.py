@@ -48,7 +48,7 @@ def slab(domain, conditions, begin=0.0, length=0.1, count=4):
     ids=["box", "outlet", "open", "periodic", "time first"],
 )
 def test_a_slab_of_a_flow_is_that_of_sparse_factors(domain, conditions):
-    """Rows at the first moment, of closings and of conditions are not zero either."""
+    """Rows at the first moment, of reductions and of conditions are not zero either."""
     statement, system = slab(domain, conditions)
     solver = solver_for(statement, system)
     assert isinstance(solver, Krylov) and isinstance(solver.preconditioner, SlabOfFlow)

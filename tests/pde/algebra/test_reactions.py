@@ -63,12 +63,12 @@ def test_strong_reactions_take_few_products(monkeypatch):
 
 def test_a_long_slab_has_no_false_solution():
     """The linearised reaction grows by exp(5), beyond which the sine of a square has zeros everywhere."""
-    march = COLLOCATION.stepper(recognised(fronts(60.0).form), 1.0, lambda *_: True)
-    state = march.solver.initial()
+    integration = COLLOCATION.stepper(recognised(fronts(60.0).form), 1.0, lambda *_: True)
+    state = integration.solver.initial()
     for length in (0.05, 0.1, 0.2):
-        slab = march.solver.solve(state, 0.0, length, None, None)
+        slab = integration.solver.solve(state, 0.0, length, None, None)
         assert slab is None or np.abs(slab.coef).max() < 3
-    assert march.solver.solve(state, 0.0, 0.02, None, None) is not None
+    assert integration.solver.solve(state, 0.0, 0.02, None, None) is not None
 
 
 @pytest.mark.parametrize("time_first", [False, True])
@@ -81,9 +81,9 @@ def test_the_factor_of_reactions_is_exact_without_other_derivatives(time_first):
         domain,
         [Dirichlet(0.0, on=["x=0", "x=1", "y=0", "y=1"]), Initial(lambda x, y: x * y)],
     )
-    march = COLLOCATION.stepper(recognised(problem.form), 1.0, lambda *_: True)
-    evolution = march.evolution
-    axes = evolution.with_time(march.solver.initial().space, 0.0, 0.5)
+    integration = COLLOCATION.stepper(recognised(problem.form), 1.0, lambda *_: True)
+    evolution = integration.evolution
+    axes = evolution.with_time(integration.solver.initial().space, 0.0, 0.5)
     blocks = evolution.statement.blocks(axes)
     coef = np.zeros((*(axis.count for axis in axes), 1))
     system = LinearSystem(blocks, [block.evaluate(coef)[1] for block in blocks], coef.shape)

@@ -96,7 +96,7 @@ def test_a_condition_at_an_outflow_that_follows_from_the_others_is_spared(sign):
     conditions = [Dirichlet(exact), Initial(lambda x: torch.sin(3 * x))]
     problem = PDE(lambda u: 2 * u.t + 2 * sign * u.x, STRIP, conditions, solution=exact)
     statement = recognised(problem.form)
-    assert [term.pieces for term in statement.surplus] == [("x=1",) if sign > 0 else ("x=0",)]
+    assert [term.pieces for term in statement.outflow_conditions] == [("x=1",) if sign > 0 else ("x=0",)]
     solution = solve(problem)
     assert solution.stopped == "converged" and solution.errors().relative_l2 < 1e-11
 

@@ -129,7 +129,7 @@ COOLING = PDE(
 
 
 @pytest.mark.slow
-def test_a_march_that_is_stopped_says_how_far_it_came(counted_seconds):
+def test_an_integration_that_is_stopped_says_how_far_it_came(counted_seconds):
     solution = stopped(BURGERS, 6, on_interrupt="keep")
     reached = float(solution.problem.domain.bounds[1, 1])
     assert solution.stopped is StopReason.INTERRUPTED
@@ -145,8 +145,8 @@ def test_a_march_that_is_stopped_says_how_far_it_came(counted_seconds):
 
 @pytest.mark.slow
 def test_a_solve_on_a_disk_that_is_stopped_keeps_its_best_network(counted_seconds):
-    solution = stopped(COOLING, 3, on_interrupt="keep", budget=0.05, grid_size=5)  # without windows of time
+    solution = stopped(COOLING, 3, on_interrupt="keep", budget=0.05, grid_size=5)  # without slabs of time
     assert solution.stopped is StopReason.INTERRUPTED
     assert "Interrupted before the first stage was complete, whose network this is." in solution.message
-    short = solve(COOLING, time_limit=5.0)  # of readings of the clock, of which a window takes thousands
+    short = solve(COOLING, time_limit=5.0)  # of readings of the clock, of which a slab takes thousands
     assert short.stopped is StopReason.TIME_LIMIT and "the solution ends at t = 0" in short.message

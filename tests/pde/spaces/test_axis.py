@@ -8,7 +8,7 @@ import pytest
 from scipy.interpolate import BSpline
 
 from edgewise.pde import PDE, Dirichlet, Interval, Neumann
-from edgewise.pde.spaces.axis import SplineAxis, carried
+from edgewise.pde.spaces.axis import SplineAxis, prolonged
 from edgewise.pde.spaces.blocks import RowBlock
 from edgewise.pde.tiers.collocation.stationary import graded
 
@@ -50,7 +50,7 @@ def test_fields_are_carried_to_other_breakpoints():
     old = [SplineAxis(np.linspace(0, 1, 6), 7), SplineAxis(np.linspace(0, 2, 13), 7, True)]
     new = [SplineAxis(np.linspace(0, 1, 11), 7), SplineAxis(np.linspace(0, 2, 25), 7, True)]
     coef = np.random.default_rng(0).normal(size=(old[0].count, old[1].count, 2))
-    finer, points = carried(coef, old, new), np.linspace(0, 1, 7)
+    finer, points = prolonged(coef, old, new), np.linspace(0, 1, 7)
 
     def values(axes, coef):
         return np.einsum("ai,bj,ijf->abf", axes[0].table(points), axes[1].table(points), coef)
@@ -91,3 +91,11 @@ def test_high_derivatives_of_given_coefficients_are_exact_to_rounding():
     (plain,) = block.derivatives(coef, [(4,)])[4,]
     assert np.abs(exact - truth).max() < 1e-9
     assert np.abs(plain - truth).max() > 1e-8
+
+
+def test_the_quadrature_of_an_axis_is_exact_for_polynomials():
+    axis = SplineAxis(np.array([0.0, 0.3, 1.0, 2.0]), 3)
+    points, weights = axis.quadrature(3)
+    assert points.shape == weights.shape == (3, 3)
+    assert (weights * points**5).sum() == pytest.approx(2**6 / 6, rel=1e-14)
+    assert weights.sum(1) == pytest.approx(np.diff(axis.breakpoints))

@@ -14,11 +14,11 @@ from edgewise.cli.shared.folder import ResultFolder
 from edgewise.cli.shared.large import LargeTable, large_table, open_sampled
 from edgewise.cli.shared.opening import FORMULA_ENDINGS, Written, check_ending, find_written
 from edgewise.cli.shared.source import Source, column_at, open_source, select_columns
-from edgewise.cli.shared.split import split_rows
 from edgewise.cli.terminal.console import Screen
 from edgewise.cli.terminal.options import command_line
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.files import Journal
+from edgewise.model_selection.search.validation import split_rows
 from edgewise.presentation import counted
 from edgewise.tables import Table, TableEncoder
 from edgewise.tables.batches import Batches

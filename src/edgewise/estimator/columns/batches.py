@@ -22,8 +22,9 @@ from edgewise.estimator.task import numeric_targets
 from edgewise.files import Journal, Part
 from edgewise.files.journal import FOLDER
 from edgewise.gam.families import Family
-from edgewise.model_selection.all_rows import AllRows, RowPart
+from edgewise.model_selection.all_rows import AllRows
 from edgewise.model_selection.search.policy import SearchSettings
+from edgewise.model_selection.search.validation import RowPart
 from edgewise.outcomes import OutOfTime, StopReason
 from edgewise.processes.dask_team import DaskTeam
 from edgewise.processes.team import Team
@@ -163,8 +164,7 @@ class NetworkRows:
         else:
             weight = batch.weight * self.factor
         if self.part is not None:
-            place = row_keys(batch.units, self.part.seed) / 2.0**64 * self.part.parts
-            chosen = np.floor(place) != self.part.number
+            chosen = self.part.chosen(row_keys(batch.units, self.part.seed))
             x = x[chosen]
             y = y[chosen]
             weight = weight[chosen]

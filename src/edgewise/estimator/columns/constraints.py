@@ -9,7 +9,7 @@ import numpy as np
 
 from edgewise.checks import is_integer
 from edgewise.errors import InputError
-from edgewise.gam.columns.constraints import SHAPES, Constraints, Pair
+from edgewise.gam.constraints import SHAPES, Constraints, Pair
 from edgewise.tables import InputEncoder
 from edgewise.tables.columns import CategoryInput
 from edgewise.tables.input_encoder import nearest_names

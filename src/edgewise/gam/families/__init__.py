@@ -1,7 +1,7 @@
 """Families of the additive core: what y is, given the linear predictor.
 
 `base.Family` is their interface; the others are generalised linear models (`exponential`), losses for outliers
-and quantiles (`robust`), classes (`categorical`) and censored times (`cox`). `irls` fits each of them.
+and quantiles (`robust`), classes (`categorical`) and censored times (`cox`). `fit_irls` fits each of them.
 """
 
 from typing import TYPE_CHECKING

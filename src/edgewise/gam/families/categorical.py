@@ -21,7 +21,7 @@ class Multinomial(Family):
 
     All classes have an eta of their own and none is the reference, so the fit does not depend on how they are
     numbered; penalties and a mean of zero over the classes make it unique. All predictors share their
-    strengths and move together to the optimum of the penalised likelihood, see `reweighting.several`.
+    strengths and move together to the optimum of the penalised likelihood, see `irls.Iteration`.
 
     Examples
     --------

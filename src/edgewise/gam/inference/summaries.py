@@ -17,13 +17,12 @@ from typing import Any
 import numpy as np
 
 from edgewise.checks import check_names
-from edgewise.gam.columns.design import Design
-from edgewise.gam.families import Family, Gaussian
+from edgewise.gam.design import Design
 from edgewise.gam.inference.wald import SEEN, smooth_test
-from edgewise.gam.likelihood import RemlFit
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.normal import NormalMatrix
-from edgewise.gam.reweighting import null_deviance, working_normal
+from edgewise.gam.reml import RemlFit
+from edgewise.gam.rows import null_deviance, working_normal
 from edgewise.presentation import html_table
 
 FREE_KINDS = ("straight", "levels", "straight x straight")  # parts of a term whose penalty a test takes away
@@ -207,8 +206,7 @@ def summarise(
     labels = check_names(names, len(design.inputs))
     weight = np.ones(len(x)) if weight is None else weight
     y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-    family = model.family if isinstance(model.family, Family) else Gaussian()
-    family = family.prepared(y, weight)
+    family = model.family.prepared(y, weight)
     eta = model.predict_link(x)
     shaped = eta if eta.shape[1] > 1 else eta[:, 0]
     rows = float(weight.sum())
@@ -218,7 +216,7 @@ def summarise(
     determinants = 0.0
     for k, fit in enumerate(fits):
         centre = float(np.average(eta[:, k], weights=weight))  # squares of centred numbers keep their digits
-        normal, *_ = working_normal(design, x, y, weight, family, eta, k)
+        normal = working_normal(design, x, y, weight, family, eta, k)
         constant = family.shared_information(y, shaped) is None
         block = _Normal(design, fit, normal, centre, None if family.scale is not None else residual_df)
         terms += block.tests(k, labels, np.ones(len(labels)) if units is None else units, constant)

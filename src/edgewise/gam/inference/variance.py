@@ -8,7 +8,6 @@ import torch
 from edgewise.gam.families import Gamma
 from edgewise.gam.fitting import fit_additive
 from edgewise.gam.policy import AdditivePolicy
-from edgewise.gam.reweighting import FamilySolver
 from edgewise.train.noise_curves import NoiseCurves
 
 FEWEST_RESIDUALS = 50  # with fewer, the standard error of a log variance is over 0.2 without any curve
@@ -73,9 +72,8 @@ def fit_noise_curves(
     models = []
     for output in range(residuals.shape[1]):
         rows = np.column_stack([x[:, inputs], prediction[:, output]])
-        solver = FamilySolver(Gamma())
         model = fit_additive(
-            rows, squares[:, output] / mean[output], weight, family=solver, pairs=(), policy=NOISE_POLICY
+            rows, squares[:, output] / mean[output], weight, family=Gamma(), pairs=(), policy=NOISE_POLICY
         )
         models.append((model, model.predict_link(rows)[:, 0]))
     if all(np.ptp(log) == 0 for _, log in models):

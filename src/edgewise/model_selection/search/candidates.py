@@ -9,20 +9,19 @@ from functools import cached_property
 
 import numpy as np
 
-from edgewise.gam.columns.constraints import Constraints
-from edgewise.gam.columns.design import Design, Pair
+from edgewise.gam.constraints import Constraints
+from edgewise.gam.design import Design, Pair
 from edgewise.gam.families import Family
+from edgewise.gam.irls import IrlsPolicy, fit_irls, separate_fits, solve
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.pairs import choose_pairs
 from edgewise.gam.policy import AdditivePolicy
-from edgewise.gam.reweighting import IrlsFit, IrlsPolicy, irls, separate_fits
-from edgewise.gam.reweighting.working import working_residual
 from edgewise.gam.screening import screened
-from edgewise.gam.solving import Solution, Solver, solve_gaussian
+from edgewise.gam.solving import Solution, Solver
 from edgewise.model_selection.polynomials import SmoothFit, fit_smooth
-from edgewise.model_selection.search.cross_validation import folds
 from edgewise.model_selection.search.hidden_nodes import HiddenNodes, find_nodes, with_nodes
 from edgewise.model_selection.search.policy import SearchPolicy
+from edgewise.model_selection.search.validation import folds
 from edgewise.nn.model import KAN
 
 
@@ -104,15 +103,6 @@ class Candidate:
         return words + (f", mean of {self.models} models" if self.models > 1 else "")
 
 
-@dataclass(frozen=True)
-class Estimate(Solution):
-    """A `Solution` with the range of the linear predictor at the rows, and how its iteration ended."""
-
-    range: tuple[float, float] = (-np.inf, np.inf)
-    steps: int = 0
-    converged: bool = True
-
-
 @dataclass(frozen=True, eq=False)
 class Fitted:
     """A fitted candidate."""
@@ -122,7 +112,7 @@ class Fitted:
     family: Family  # family as adapted to the data
     range: tuple[float, float]  # range of the linear predictor at the fitted rows; an exponential stays within it
     nodes: HiddenNodes | None
-    estimate: Estimate  # what the solver returned
+    estimate: Solution  # what the solver returned
     smooth: SmoothFit | None = None  # a polynomial in place of the additive model
 
     def link(self, x: np.ndarray) -> np.ndarray:
@@ -207,7 +197,7 @@ class FitCache:
         else:
             straight = whole.straight
         self.straight: Design = replace(straight, rows=samples.total, watch=self.design.watch)
-        self._solved: dict[Candidate, Estimate] = {}
+        self._solved: dict[Candidate, Solution] = {}
 
     def fit(self, candidate: Candidate) -> Fitted:
         """Fit a candidate; a mean of models is fitted to the parts of a division of the rows."""
@@ -234,7 +224,7 @@ class FitCache:
         unit = rows.unit
         return fit_smooth(*data, shift=rows.offset, unit=unit, like=like, watch=self.design.watch)
 
-    def estimate(self, candidate: Candidate) -> Estimate:
+    def estimate(self, candidate: Candidate) -> Solution:
         """Return what the solver gave for an additive candidate without hidden nodes."""
         if not candidate.additive:
             return self._constant(candidate)
@@ -257,7 +247,7 @@ class FitCache:
         part = self.samples.select(rows)
         return FitCache(part, policy=self.policy, design=self.design, seed=self.seed, inputs=self.inputs, whole=self)
 
-    def _estimated(self, candidate: Candidate) -> Estimate:
+    def _estimated(self, candidate: Candidate) -> Solution:
         """Fit the linear or additive model, or the one with pairs; or fit it again with stronger penalties."""
         family = candidate.family
         samples = self.samples
@@ -276,13 +266,9 @@ class FitCache:
         if not candidate.pairs:
             return estimated(self.straight if candidate.linear else self.design, samples, family)
         simple = self.estimate(replace(candidate, pairs=False))
-        solve = _solver(samples, family)
-        response = _columns(samples.response(family), samples, family)
-        _, solution = choose_pairs(self.design, samples.x, response, samples.weight, solve, simple)
-        assert isinstance(solution, Estimate)
-        return solution
+        return choose_pairs(simple, samples.x, samples.weight, _solver(samples, family))
 
-    def _constant(self, candidate: Candidate) -> Estimate:
+    def _constant(self, candidate: Candidate) -> Solution:
         """The best constant: the design without any column but the first."""
         samples = self.samples
         family = candidate.family
@@ -328,7 +314,7 @@ class FitCache:
         fits = tuple(replace(fit, coef=coef) for fit, coef in zip(whole.fits, mean, strict=True))
         return _fitted(replace(candidate, models=len(parts)), replace(whole, fits=fits), None)
 
-    def _nodes(self, estimate: Estimate, count: int) -> HiddenNodes | None:
+    def _nodes(self, estimate: Solution, count: int) -> HiddenNodes | None:
         """Directions of the working residuals of a model."""
         samples = self.samples
         knots = self.design.knots
@@ -344,7 +330,7 @@ class FitCache:
             watch=self.design.watch,
         )
 
-    def _with_nodes(self, estimate: Estimate, family: Family, nodes: HiddenNodes) -> Estimate:
+    def _with_nodes(self, estimate: Solution, family: Family, nodes: HiddenNodes) -> Solution:
         """Fit curves of the nodes' values together with the curves and pairs of the inputs."""
         samples = self.samples
         x = nodes.beside(samples.x, self.design.limits)
@@ -368,34 +354,22 @@ def promising_inputs(
     if samples.x.shape[1] <= policy.most_inputs:
         return None
     bare = replace(Design.from_rows(samples.x, samples.weight, policy, samples.groups, is_bare=True), watch=watch)
-    response = _columns(samples.response(family), samples, family)
-    design, _ = screened(bare, samples.x, response, samples.weight, _solver(samples, family))
+    design, _ = screened(bare, samples.x, samples.weight, _solver(samples, family))
     return [j for j, curves in enumerate(design.curves) if curves.change.shape[1]]
 
 
-def estimated(design: Design, samples: Samples, family: Family, before: Solution | None = None) -> Estimate:
+def estimated(design: Design, samples: Samples, family: Family, before: Solution | None = None) -> Solution:
     """Estimate the coefficients and strengths of a design for a family."""
-    x = samples.x
-    weight = samples.weight
-    if family.is_least_squares:
-        solution = solve_gaussian(design, x, samples.y, weight, before)
-        fits = solution.fits
-        steps = max((fit.iterations for fit in fits), default=0)
-        converged = all(fit.converged for fit in fits)
-        return Estimate(**{**vars(solution), "family": family}, steps=steps, converged=converged)
-    return _from_irls(design, samples, irls(design, x, samples.response(family), weight, family, before))
+    y = samples.y if family.is_least_squares else samples.response(family)
+    return solve(design, samples.x, y, samples.weight, family, before)
 
 
 def _solver(samples: Samples, family: Family) -> Solver:
     """Return `estimated` for these rows in the form that the choice of pairs and of inputs takes."""
-
-    def solve(design: Design, x: np.ndarray, y: np.ndarray, weight: np.ndarray, before: Solution | None) -> Solution:
-        return estimated(design, samples, family, before)
-
-    return solve
+    return lambda design, before: estimated(design, samples, family, before)
 
 
-def held(before: Estimate, samples: Samples, factor: float, *, is_part: bool = False) -> Estimate:
+def held(before: Solution, samples: Samples, factor: float, *, is_part: bool = False) -> Solution:
     """Estimate the coefficients of a design whose strengths are those of an estimate times a factor.
 
     With `is_part` nothing but the coefficients is needed, as in a fold.
@@ -407,8 +381,7 @@ def held(before: Estimate, samples: Samples, factor: float, *, is_part: bool = F
         policy = IrlsPolicy().of_part()
     else:
         policy = None
-    fit = irls(design, samples.x, y, samples.weight, family, before, policy, factor)
-    return _from_irls(design, samples, fit)
+    return fit_irls(design, samples.x, y, samples.weight, family, before, policy, factor)
 
 
 def with_own_covariances(fitted: Fitted, samples: Samples) -> Fitted:
@@ -426,7 +399,7 @@ def with_own_covariances(fitted: Fitted, samples: Samples) -> Fitted:
     return replace(fitted, model=replace(fitted.model, fits=fits), estimate=replace(estimate, fits=solution.fits))
 
 
-def _of_constants(estimate: Estimate, constants: np.ndarray) -> Estimate:
+def _of_constants(estimate: Solution, constants: np.ndarray) -> Solution:
     """Return an estimate whose predictors are constants (K,), and all other coefficients zero."""
     fits = []
     for fit, constant in zip(estimate.fits, constants, strict=True):
@@ -436,43 +409,20 @@ def _of_constants(estimate: Estimate, constants: np.ndarray) -> Estimate:
     return replace(estimate, fits=tuple(fits))
 
 
-def _from_irls(design: Design, samples: Samples, fit: IrlsFit) -> Estimate:
-    # Working residuals at the end; those of the fit belong to the step before, which for a quadratic loss is the start.
-    residual = working_residual(fit.family, samples.response(fit.family), fit.eta)
-    return Estimate(
-        design,
-        fit.fits,
-        fit.weights,
-        residual,
-        fit.normal,
-        fit.family,
-        range=fit.limits,
-        steps=fit.rounds + fit.steps,
-        converged=fit.converged,
-    )
-
-
-def structure_residual(estimate: Estimate, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
+def structure_residual(estimate: Solution, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
     """Return the residuals (N, K) in which structure is looked for, and their weights (N,)."""
     # They are the working residuals with the working weights. Several predictors have a weight each, and where one
     # class is certain the working residuals of another are huge; there it is the score, whose mean is zero under the
     # model whatever the direction [1], with the weights of the rows.
     # [1] D. Cox and D. Hinkley, "Theoretical Statistics" (1974), section 9.3, on score tests.
     family = estimate.family
-    if family is None or family.predictors < 2:
+    if family.predictors < 2:
         return estimate.residual, estimate.weights.mean(1)
     eta = estimate.design.link(estimate.coef, samples.x)
     return family.derivatives(samples.response(family), eta)[0].reshape(len(eta), -1), samples.weight
 
 
-def _columns(response: np.ndarray, samples: Samples, family: Family) -> np.ndarray:
-    """Targets (N, K), one column for each linear predictor, for the ranking of pairs."""
-    if family.is_least_squares:
-        return samples.y
-    return np.tile(np.asarray(response, float)[:, None], (1, family.predictors))
-
-
-def _fitted(candidate: Candidate, estimate: Estimate, nodes: HiddenNodes | None) -> Fitted:
+def _fitted(candidate: Candidate, estimate: Solution, nodes: HiddenNodes | None) -> Fitted:
     estimate = replace(estimate, design=replace(estimate.design, watch=None))  # the watch belongs to the search
     model = AdditiveModel(estimate.design, estimate.fits, estimate.family)
     if estimate.design.pairs:

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.model_selection.search.cross_validation import folds, paired_gain
 from edgewise.model_selection.search.policy import SearchPolicy
+from edgewise.model_selection.search.validation import folds, paired_gain
 from edgewise.nn.layers.initial import seed_of_start
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer

@@ -15,7 +15,7 @@ from edgewise.pde.algebra.diagonal import FastDiagonalisation
 from edgewise.pde.algebra.radau import DiagonalRadau
 from edgewise.pde.algebra.system import LinearSystem, Preconditioner, Solver
 from edgewise.pde.spaces.axis import TimeAxis, along, dense
-from edgewise.pde.spaces.blocks import ClosingBlock, ConstantBlock, EquationBlock, RowBlock, Slopes
+from edgewise.pde.spaces.blocks import ConstantBlock, EquationBlock, ReducedSpaceBlock, RowBlock, Slopes
 from edgewise.pde.spaces.statement import Statement
 
 MOST_PRESSURES = 4000  # values of a pressure at one moment: factors of an eighth of a gigabyte
@@ -76,10 +76,10 @@ class SlabOfFlow(Preconditioner):
         """
         form = statement.form
         axes = system.blocks[0].axes
-        if form.time is None or len(statement.multipliers) != 1 or not isinstance(axes[form.time], TimeAxis):
+        if form.time is None or len(statement.constraint_variables) != 1 or not isinstance(axes[form.time], TimeAxis):
             return None
-        has_walls = any(count for axis, count in enumerate(statement.closings) if axis != form.time)
-        if not has_walls or len(statement.equation_blocks(axes)) > 1 or not statement.closings[form.time]:
+        has_walls = any(count for axis, count in enumerate(statement.reductions) if axis != form.time)
+        if not has_walls or len(statement.equation_blocks(axes)) > 1 or not statement.reductions[form.time]:
             return None
         if np.prod([len(p) for k, p in enumerate(system.blocks[0].points) if k != form.time]) > MOST_PRESSURES:
             return None
@@ -98,15 +98,15 @@ class SlabOfFlow(Preconditioner):
         assert isinstance(line, TimeAxis)
         self.axes = [axes[axis] for axis in self.space]
         self.line = line
-        (self.pressure,) = statement.multipliers
+        (self.pressure,) = statement.constraint_variables
         self.velocities = [slot for slot in range(self.shape[-1]) if slot != self.pressure]
         moments = line.collocation_points(1)
         values = dense(line.table(moments))
-        closing = next(b for b in self.blocks if isinstance(b, ClosingBlock) and b.closed == self.time)
+        reduction = next(b for b in self.blocks if isinstance(b, ReducedSpaceBlock) and b.reduced == self.time)
         self.begins = {
             False: np.concatenate([dense(line.table(line.breakpoints[:1])), values]),
-            True: np.concatenate([closing.table(self.time, 0), values]),
-        }  # of velocities, and of the pressure: values at the first moment or the closing, and at all others
+            True: np.concatenate([reduction.table(self.time, 0), values]),
+        }  # of velocities, and of the pressure: values at the first moment or the reduction, and at all others
         self.inverses = {key: np.linalg.inv(each) for key, each in self.begins.items()}
         rates = dense(line.table(moments, 1)) @ self.inverses[False]
         self.from_begin = rates[:, 0]
@@ -136,8 +136,8 @@ class SlabOfFlow(Preconditioner):
         block, slopes = of_block
         face = None if block.face is None or block.face[0] == self.time else block.face
         points = [block.points[axis] for axis in self.space]
-        if isinstance(block, ClosingBlock) and block.closed != self.time:
-            moved: RowBlock = replace(block, axes=self.axes, points=points, closed=self.space.index(block.closed))
+        if isinstance(block, ReducedSpaceBlock) and block.reduced != self.time:
+            moved: RowBlock = replace(block, axes=self.axes, points=points, reduced=self.space.index(block.reduced))
         elif isinstance(block, ConstantBlock):
             moved = replace(block, axes=self.axes, points=points)
         else:
@@ -152,9 +152,9 @@ class SlabOfFlow(Preconditioner):
             part = parts[index[self.time]]
             part[key] = part[key] + mean if key in part else mean
         count = block.shape[self.time]
-        is_about = isinstance(block, ClosingBlock)
+        is_about = isinstance(block, ReducedSpaceBlock)
         if (block.face and block.face[0] == self.time) or (
-            isinstance(block, ClosingBlock) and block.closed == self.time
+            isinstance(block, ReducedSpaceBlock) and block.reduced == self.time
         ):
             return Level(number, moved, *parts, np.ones((1, 1)), True)
         if count == self.line.count:
@@ -190,8 +190,8 @@ class SlabOfFlow(Preconditioner):
                 if len(own) < len(orders):
                     raise np.linalg.LinAlgError("a condition joins a velocity and the pressure")
                 self.walls[max(own, key=orders.__getitem__)].append((level, row))
-        closings = [k for k in self.levels if isinstance(self.blocks[k.number], ClosingBlock) and not k.is_first]
-        self.closings = [*((level, 0) for level in closings), *self.walls[self.pressure]]
+        reductions = [k for k in self.levels if isinstance(self.blocks[k.number], ReducedSpaceBlock) and not k.is_first]
+        self.reductions = [*((level, 0) for level in reductions), *self.walls[self.pressure]]
         self.constant = next((level for level in self.levels if isinstance(level.block, ConstantBlock)), None)
 
     def _factorise(self) -> float:
@@ -214,10 +214,10 @@ class SlabOfFlow(Preconditioner):
             self.fast[slot] = FastDiagonalisation.shifted(of_space, system)
             self.mass[slot] = float(self.equation.rates[row, slot, (0,) * len(count)].mean())
         ends = [np.zeros((0, axis.count)) for axis in self.axes]
-        for level, number in self.closings:
+        for level, number in self.reductions:
             face = level.block.face
-            if isinstance(level.block, ClosingBlock):
-                axis = level.block.closed
+            if isinstance(level.block, ReducedSpaceBlock):
+                axis = level.block.reduced
             elif face:
                 axis = face[0]
             else:
@@ -231,7 +231,7 @@ class SlabOfFlow(Preconditioner):
                 if row == number
             )
             ends[axis] = np.concatenate([ends[axis], rows])
-        # Coefficients of the pressure with closings and conditions of zero, by its values at points of the equation.
+        # Coefficients of the pressure with reductions and conditions of zero, by its values at points of the equation.
         self.bases = []
         for axis, rows in enumerate(ends):
             whole = np.concatenate([rows, dense(self.equation.block.table(axis, 0))])
@@ -307,10 +307,10 @@ class SlabOfFlow(Preconditioner):
 
     @cached_property
     def _with_conditions(self) -> Solver:
-        """Solver of closings and conditions of the pressure, with values of zero at the points of the equation."""
+        """Solver of reductions and conditions of the pressure, with values of zero at the points of the equation."""
         blocks = list[RowBlock]()
         slopes = list[Slopes]()
-        for level, number in self.closings:
+        for level, number in self.reductions:
             blocks.append(replace(level.block, numbers=(level.block.numbers[number],)))
             slopes.append({(0, 0, index): s for (row, _, index), s in level.slopes.items() if row == number})
         blocks.append(replace(self.equation.block, numbers=(0,)))
@@ -322,12 +322,12 @@ class SlabOfFlow(Preconditioner):
 
     @cached_property
     def _first(self) -> Solver:
-        """Solver of what holds at the first moment alone: the state, conditions there, and the closing in time."""
+        """Solver of what holds at the first moment alone: the state, conditions there, and the reduction in time."""
         levels = [level for level in self.levels if level.has_begin]
         blocks = [level.block for level in levels]
         slopes = []
         for level in levels:
-            is_about = isinstance(self.blocks[level.number], ClosingBlock)
+            is_about = isinstance(self.blocks[level.number], ReducedSpaceBlock)
             slopes.append({k: s for k, s in level.slopes.items() if is_about or k[1] != self.pressure})
         solver = LinearSystem(blocks, slopes, (*(axis.count for axis in self.axes), self.shape[-1])).factorised()
         if solver is None:
@@ -389,7 +389,7 @@ class SlabOfFlow(Preconditioner):
         missing = list[np.ndarray]()
         for number, parts in enumerate(each):
             pressure = np.zeros(counts, dtype=complex)
-            closed = [parts[level.number][row].ravel() for level, row in self.closings]
+            closed = [parts[level.number][row].ravel() for level, row in self.reductions]
             if any(each.any() for each in closed):
                 rows = np.concatenate([*closed, np.zeros(inner)])
                 solver = self._with_conditions

@@ -53,7 +53,7 @@ def solver_for(
     preconditioner that is `kept`, the one for the last slab, factors are used again.
     """
     left = 0.0 if statement.form.is_linear else LEFT_IN_STEP
-    if statement.multipliers:
+    if statement.constraint_variables:
         flow = SlabOfFlow.of(statement, system, kept)
     else:
         flow = None

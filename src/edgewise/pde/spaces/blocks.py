@@ -153,13 +153,8 @@ class RowBlock:
         return self.evaluate(coef, with_slopes=False)[0]
 
     def evaluate(self, coef: np.ndarray, with_slopes: bool = True) -> tuple[np.ndarray, Slopes]:
-        """Residuals (residuals, *shape), and their slopes by every derivative, exact by automatic differentiation."""
-        jet = self.jet(coef)
-        leaves = {key: torch.from_numpy(np.ascontiguousarray(value)).ravel() for key, value in jet.items()}
-        return self.evaluate_jet(leaves, with_slopes, coef)
-
-    def evaluate_jet(self, jet: Jet, with_slopes: bool, coef: np.ndarray | None = None) -> tuple[np.ndarray, Slopes]:
-        """Residuals and slopes, as `evaluate`, where derivatives of the fields (N,) are given."""
+        """Residuals (residuals, *shape), and their Jacobian by every derivative, see `linearise`."""
+        jet = {key: torch.from_numpy(np.ascontiguousarray(value)).ravel() for key, value in self.jet(coef).items()}
         elsewhere = None if self.past is None else partial(self._elsewhere, coef)
         place = (self.form, self.term, self.x, self.normal, jet, self.numbers, elsewhere)
         if with_slopes:
@@ -170,12 +165,12 @@ class RowBlock:
         return values.numpy().reshape(len(self.numbers), *self.shape), slopes
 
     def _elsewhere(
-        self, coef: np.ndarray | None, jet: Jet, number: int, axis: int, places: Tensor, is_delay: bool = False
+        self, coef: np.ndarray, jet: Jet, number: int, axis: int, places: Tensor, is_delay: bool = False
     ) -> Tensor:
         """Values of a field at other moments, (b, q)."""
         assert self.past is not None
         at = at_places(self.x, axis, places)
-        if is_delay or coef is None:
+        if is_delay:
             return self.past(number, at)
         is_own = at[..., axis] > self.axes[axis].breakpoints[0]
         values = at.new_zeros(at.shape[:2])
@@ -264,10 +259,10 @@ class FunctionalBlock(RowBlock):
 
 
 @dataclass(eq=False)
-class ClosingBlock(FunctionalBlock):
-    """Rows that let some fields have a smaller space than others along a coordinate, `closed`.
+class ReducedSpaceBlock(FunctionalBlock):
+    """Rows that let some fields have a smaller space than others along a coordinate, `reduced`.
 
-    The multiplier of a constraint, as the pressure of an incompressible flow, is a polynomial of time of one degree
+    The variable of a constraint, as the pressure of an incompressible flow, is a polynomial of time of one degree
     less than the fields that it acts on [1]. Between walls it has two coefficients fewer than velocities that have two
     conditions, as in the pair P_N, P_(N-2) of spectral methods [2]: at the outermost breakpoints inside, no derivative
     of its splines jumps.
@@ -278,14 +273,14 @@ class ClosingBlock(FunctionalBlock):
     Applications to Fluid Dynamics", 2007, section 3.5.
     """
 
-    closed: int = 0
+    reduced: int = 0
 
     def local(self, axis: int, order: int) -> tuple[np.ndarray, np.ndarray]:
-        """Values; along the closed coordinate jumps of the highest derivative, or that itself in a single interval.
+        """Values; along the reduced coordinate jumps of the highest derivative, or that itself in a single interval.
 
         These are in units of the coefficient of the highest Chebyshev polynomial.
         """
-        if axis != self.closed:
+        if axis != self.reduced:
             return super().local(axis, order)
         line = self.axes[axis]
         middles = (line.breakpoints[1:] + line.breakpoints[:-1]) / 2

@@ -1,4 +1,4 @@
-"""Networks of fields on grids: tensor products, one for each window of time, separable ones, KANs, periodic ones.
+"""Networks of fields on grids: tensor products, one for each slab of time, separable ones, KANs, periodic ones.
 
 Each says its grid sizes, describes its shape and scales its outputs. A KAN is a network of its own room, so that
 `grid_sizes`, `described` and `scaled` answer for it.
@@ -41,7 +41,7 @@ class FieldNetwork(ABC):
     @property
     @abstractmethod
     def grid_sizes(self) -> tuple[int, ...]:
-        """Numbers of intervals: of each coordinate, or of each layer; those of the last window in time."""
+        """Numbers of intervals: of each coordinate, or of each layer; those of the last slab in time."""
 
     @abstractmethod
     def describe(self) -> str:
@@ -92,36 +92,36 @@ class TensorNetwork(Chain, FieldNetwork):
         return rows[:, :: layer.out_features]
 
 
-class WindowNetwork(nn.Module, FieldNetwork):
-    """A network for each of several windows of time that follow one another."""
+class SlabNetwork(nn.Module, FieldNetwork):
+    """A network for each of several slabs of time that follow one another."""
 
-    ends: Tensor  # first moment, moments at which a window ends and the next begins, and last moment, (windows + 1,)
+    ends: Tensor  # first moment, moments at which a slab ends and the next begins, and last moment, (slabs + 1,)
 
-    def __init__(self, windows: list[TensorNetwork], ends: Tensor, axis: int):
+    def __init__(self, slabs: list[TensorNetwork], ends: Tensor, axis: int):
         super().__init__()
-        self.windows = nn.ModuleList(windows)
+        self.slabs = nn.ModuleList(slabs)
         self.axis = axis
         self.register_buffer("ends", ends)
 
-    def window(self, number: int) -> TensorNetwork:
-        """The network of one window, by its number in the order of time."""
-        network = self.windows[number]
+    def slab(self, number: int) -> TensorNetwork:
+        """The network of one slab, by its number in the order of time."""
+        network = self.slabs[number]
         assert isinstance(network, TensorNetwork)
         return network
 
     @property
     def grid_sizes(self) -> tuple[int, ...]:
-        """Numbers of intervals of each coordinate in the last window."""
-        return self.window(-1).grid_sizes
+        """Numbers of intervals of each coordinate in the last slab."""
+        return self.slab(-1).grid_sizes
 
     def describe(self) -> str:
         """Shape of the network in a few words."""
-        return f"{len(self.windows)} windows"
+        return f"{len(self.slabs)} slabs"
 
-    def scaled(self, units: Tensor) -> "WindowNetwork":
+    def scaled(self, units: Tensor) -> "SlabNetwork":
         """A copy whose outputs are multiplied by units, (outputs,)."""
-        windows = [self.window(number).scaled(units) for number in range(len(self.windows))]
-        return WindowNetwork(windows, self.ends, self.axis)
+        slabs = [self.slab(number).scaled(units) for number in range(len(self.slabs))]
+        return SlabNetwork(slabs, self.ends, self.axis)
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (*batch, fields) at points (*batch, in)."""
@@ -137,7 +137,7 @@ class WindowNetwork(nn.Module, FieldNetwork):
         jet = seed_jet(x, directions, order)
         place = self._alike.to(number.device)[number]
         groups = [(place == first).nonzero()[:, 0] for first in place.unique().tolist()]
-        met = math.prod(degree + 1 for degree in self.window(0).tensor_layer.degrees)
+        met = math.prod(degree + 1 for degree in self.slab(0).tensor_layer.degrees)
         most = max(1, min(ROWS, MOST_MET // met))
         chosen = [rows for group in groups for rows in group.split(most)] or [number]  # also of no points
         parts = [self._jet_of_alike(number[rows], jet[:, rows], order) for rows in chosen]
@@ -145,22 +145,22 @@ class WindowNetwork(nn.Module, FieldNetwork):
 
     @cached_property
     def _alike(self) -> Tensor:
-        """For each window the number of the first one with the same grid but for the moments, (windows,)."""
+        """For each slab the number of the first one with the same grid but for the moments, (slabs,)."""
         firsts = list[int]()
         known = dict[tuple, int]()
-        for number in range(len(self.windows)):
-            layer = self.window(number).tensor_layer
+        for number in range(len(self.slabs)):
+            layer = self.slab(number).tensor_layer
             space = [each.cpu().numpy().tobytes() for axis, each in enumerate(layer.knots) if axis != self.axis]
             firsts.append(known.setdefault((*layer.coef.shape, *layer.degrees, *space), number))
         return torch.tensor(firsts)
 
     def _jet_of_alike(self, number: Tensor, jet: Tensor, order: int) -> Tensor:
-        """Carry a jet (C, b, in) through windows that are `_alike`, by their numbers (b,), at once.
+        """Carry a jet (C, b, in) through slabs that are `_alike`, by their numbers (b,), at once.
 
-        Moments are those of the first of them that lie at the same share of the window.
+        Moments are those of the first of them that lie at the same share of the slab.
         """
         present, place = number.unique(return_inverse=True)
-        layer = self.window(int(present[0]) if len(present) else 0).tensor_layer
+        layer = self.slab(int(present[0]) if len(present) else 0).tensor_layer
         if len(present) < 2:
             return layer.jet(jet, order)
         begin = self.ends[:-1]
@@ -170,10 +170,10 @@ class WindowNetwork(nn.Module, FieldNetwork):
         moments = jet[..., self.axis] * ratio
         moment = jet[0, :, self.axis]
         moved = begin[present[0]] + (moment - begin[number]) * ratio
-        # Rounding must not move the last moment of a window beyond the first one's, where splines go on as lines.
+        # Rounding must not move the last moment of a slab beyond the first one's, where splines go on as lines.
         moments[0] = torch.where(moment <= end[number], moved.minimum(end[present[0]]), moved)
         jet = torch.cat([jet[..., : self.axis], moments[..., None], jet[..., self.axis + 1 :]], -1)
-        coefs = [self.window(window).tensor_layer.coef for window in present.tolist()]
+        coefs = [self.slab(slab).tensor_layer.coef for slab in present.tolist()]
         return layer.jet_of(coefs, place, jet, order)
 
 

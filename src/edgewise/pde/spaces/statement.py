@@ -19,7 +19,7 @@ from edgewise.pde.problem.integrals import PlaceRecorder
 from edgewise.pde.problem.linearisation import Key, linearise
 from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES, ResidualTerm, StrongForm, probes
 from edgewise.pde.spaces.axis import SplineAxis
-from edgewise.pde.spaces.blocks import ClosingBlock, ConstantBlock, EquationBlock, PastValues, RowBlock, normal_of
+from edgewise.pde.spaces.blocks import ConstantBlock, EquationBlock, PastValues, ReducedSpaceBlock, RowBlock, normal_of
 
 MEAN_AGREES = 1e-12  # of the sum of all weights: what a linear integral leaves, which is rounding
 # Gap between the initial state of a flow and its walls, or its divergence, relative to its speed, that is a jump:
@@ -44,15 +44,20 @@ class Statement:
     past: PastValues | None = None  # values of the fields at earlier moments, for delays
     # numbers of the fields that uphold constraints and do not occur in them, as the pressure of an incompressible flow.
     # In time they make differential-algebraic equations of index 2
-    multipliers: tuple[int, ...] = ()
-    # by how many coefficients the space of multipliers is smaller than that of other fields, for each coordinate
-    closings: tuple[int, ...] = ()
-    # for each residual of a condition whether it is about a multiplier alone, (residuals,), by the condition's number
-    # and the face
-    about_multipliers: Mapping[tuple[int, int, int], np.ndarray] = field(default_factory=dict)
+    constraint_variables: tuple[int, ...] = ()
+    # by how many coefficients the space of constraint variables is smaller than that of other fields, for each
+    # coordinate
+    reductions: tuple[int, ...] = ()
+    # for each residual of a condition whether it is about a constraint variable alone, (residuals,), by the
+    # condition's number and the face
+    about_constraint_variables: Mapping[tuple[int, int, int], np.ndarray] = field(default_factory=dict)
     constant: Constant | None = None  # what determines the constant of a field of which only derivatives occur
     # conditions where a field is carried out of the domain, which those where it comes in already determine
-    surplus: tuple[ResidualTerm, ...] = ()
+    outflow_conditions: tuple[ResidualTerm, ...] = ()
+
+    def __post_init__(self) -> None:
+        for array in (self.orders, self.field_orders):
+            array.flags.writeable = False
 
     @property
     def periodic(self) -> tuple[bool, ...]:
@@ -69,7 +74,7 @@ class Statement:
         A periodic one of a flow between walls has an odd number of intervals: with an even one a pressure that changes
         its sign from interval to interval has no slope at any point, so that nothing determines it.
         """
-        has_walls = any(count for axis, count in enumerate(self.closings) if axis != self.form.time)
+        has_walls = any(count for axis, count in enumerate(self.reductions) if axis != self.form.time)
         count = len(breakpoints) - 1
         if periodic and has_walls and count % 2 == 0:
             shares = np.linspace(0, count, count + 2)
@@ -91,7 +96,7 @@ class Statement:
 
     def blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
         """Blocks of the equation and of all conditions, with as many rows as there are coefficients."""
-        return [*self.equation_blocks(axes), *self.condition_blocks(axes), *self.multiplier_blocks(axes)]
+        return [*self.equation_blocks(axes), *self.condition_blocks(axes), *self.constraint_blocks(axes)]
 
     def equation_blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
         """Blocks of the equation: one for all residuals that have the same orders, and so the same points."""
@@ -127,12 +132,12 @@ class Statement:
             term = self.form.condition_terms[condition]
             key = (condition, axis, end)
             orders = self.condition_orders[key]
-            about = self.about_multipliers.get(key, np.zeros(len(orders), dtype=bool))
+            about = self.about_constraint_variables.get(key, np.zeros(len(orders), dtype=bool))
             for (*left, is_about), numbers in alike(np.column_stack([orders, about])):
                 points = [
                     line.breakpoints[[-1 if end else 0]]
                     if number == axis
-                    else line.collocation_points(self.closings[number])
+                    else line.collocation_points(self.reductions[number])
                     if is_about
                     else line.collocation_points(left[number])
                     if number in above
@@ -142,26 +147,28 @@ class Statement:
                 blocks.append(RowBlock(self.form, term, numbers, axes, points, (axis, end)))
         return blocks
 
-    def multiplier_blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
-        """Blocks that make the space of multipliers smaller, and that of the constant of one of them."""
+    def constraint_blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
+        """Blocks that make the space of constraint variables smaller, and that of the constant of one of them."""
         blocks = list[RowBlock]()
         form = self.form
-        closed = [axis for axis, count in enumerate(self.closings) if count]
-        given = {(axis, end) for (_, axis, end), about in self.about_multipliers.items() if about.any()}
-        for place, axis in enumerate(closed):
+        reduced = [axis for axis, count in enumerate(self.reductions) if count]
+        given = {(axis, end) for (_, axis, end), about in self.about_constraint_variables.items() if about.any()}
+        for place, axis in enumerate(reduced):
             ends = [-2, 1] if (axis, 0) in given else [1, -2]  # first that end at which nothing is given
             points = [
-                line.breakpoints[ends[: self.closings[axis]]]
+                line.breakpoints[ends[: self.reductions[axis]]]
                 if number == axis
-                else line.collocation_points(self.closings[number])
-                if number in closed[:place]
+                else line.collocation_points(self.reductions[number])
+                if number in reduced[:place]
                 else line.all_points()
                 for number, line in enumerate(axes)
             ]
-            blocks.append(ClosingBlock(form, form.equation_term, self.multipliers, axes, points, closed=axis))
+            blocks.append(
+                ReducedSpaceBlock(form, form.equation_term, self.constraint_variables, axes, points, reduced=axis)
+            )
         if self.constant is not None:
             points = [
-                line.collocation_points(self.closings[number])
+                line.collocation_points(self.reductions[number])
                 if number == form.time
                 else np.zeros(0)
                 if self.constant.place is None
@@ -194,6 +201,7 @@ def alike(orders: np.ndarray) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
 
 def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | str:
     """The statement, or the reason why products of splines of the coordinates do not hold it, as a clause."""
+    # What no products of splines of the coordinates hold.
     domain = form.domain
     if type(domain) is not Box or domain.dimension > most_axes:
         return f"the domain is no box of at most {most_axes} coordinates"
@@ -201,6 +209,8 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
         return "there are interfaces"
     if form.coefficients:
         return "there are unknown coefficients"
+
+    # Conditions that give the mean of a field determine its constant; the others hold on faces.
     means = [mean_given(form, term) for term in form.condition_terms]
     others = tuple(term for term, mean in zip(form.condition_terms, means, strict=True) if mean is None)
     form = replace(form, condition_terms=others)
@@ -210,59 +220,75 @@ def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | st
         return "there are integrals or hard conditions"
     if form.order > MAX_PRODUCT_DEGREE - 2:
         return f"the order is above {MAX_PRODUCT_DEGREE - 2}"
-    count = len(form.equation_term.requirements.sizes)
-    if count != len(form.fields):
+    if len(form.equation_term.requirements.sizes) != len(form.fields):
         return "there are not as many equations as fields"
-    form, surplus = _without_outflow(form)
+
+    # Orders of residuals and fields by each coordinate, and residuals and normal derivatives on its faces.
+    form, outflow_conditions = _without_outflow(form)
     keys = dependences(form, form.equation_term)
-    residual_orders, field_orders = orders_of(form, keys)
-    statement = Statement(form, residual_orders, field_orders, tuple(range(domain.dimension)), surplus=surplus)
-    given = np.zeros(domain.dimension, dtype=int)
-    normal = np.zeros(domain.dimension, dtype=int)
-    for number, axis, _ in statement.faces():
+    dimension = domain.dimension
+    orders, field_orders = orders_of(form, keys)
+    problem = Statement(
+        form,
+        orders,
+        field_orders,
+        tuple(range(dimension)),
+        reductions=(0,) * dimension,
+        outflow_conditions=outflow_conditions,
+    )
+    given = np.zeros(dimension, dtype=int)
+    normal = np.zeros(dimension, dtype=int)
+    for number, axis, _ in problem.faces():
         requirements = form.condition_terms[number].requirements
         given[axis] += len(requirements.sizes)
         normal[axis] = max(normal[axis], *(requirements.order(name, [axis]) for name in form.fields))
+
+    # A multiplier between walls, as a pressure, and the constant of a field of which only derivatives occur.
     mean = means[0] if means else None
-    flow = with_pressure(statement, keys, mean)
-    if isinstance(flow, str):
-        return flow
-    if flow.constant is None and form.time is None and len(form.fields) == 1 and statement.is_free(0, keys):
+    with_walls = with_pressure(problem, keys, mean)
+    if isinstance(with_walls, str):
+        return with_walls
+    problem = with_walls
+    if problem.constant is None and form.time is None and len(form.fields) == 1 and problem.is_free(0, keys):
         constant = _constant(form, 0, 0, mean)  # as that of a Neumann problem
         if not isinstance(constant, str):
-            flow = replace(flow, constant=constant)
-    if (form.observations or means) and flow.constant is None:
+            problem = replace(problem, constant=constant)
+    if (form.observations or means) and problem.constant is None:
         if form.observations:
             return "there are measured values"
         return "there are integrals or hard conditions"
-    _spare_conditions(statement)
-    expected = residual_orders.sum(0) - flow.closings
-    for axis, repeats in enumerate(statement.periodic):
-        if repeats:
-            if given[axis]:
-                return "there are conditions on the ends of a periodic coordinate"
-            residual_orders[:, axis] = field_orders[:, axis] = 0
-        elif given[axis] != expected[axis]:
+
+    # As many conditions on the ends of each coordinate as the orders of the equations.
+    problem = _without_needless_conditions(problem)
+    expected = problem.orders.sum(0) - problem.reductions
+    for axis, repeats in enumerate(problem.periodic):
+        if repeats and given[axis]:
+            return "there are conditions on the ends of a periodic coordinate"
+        if not repeats and given[axis] != expected[axis]:
             return "there are not as many conditions as the order of the equations"
-    if not flow.multipliers and flow.constant is None:
-        flow = multipliers_in_time(statement, keys)
-    priority = tuple(np.argsort(normal, kind="stable").tolist())
-    orders: dict[tuple[int, int, int], np.ndarray] = {}
-    for number, axis, end in statement.faces():
+    open_axes = np.logical_not(problem.periodic)
+    problem = replace(problem, orders=problem.orders * open_axes, field_orders=problem.field_orders * open_axes)
+    if not problem.constraint_variables and problem.constant is None:
+        problem = constraint_variables_in_time(problem, keys)
+
+    # The coefficients that conditions determine where faces meet: those of the orders of the fields they are about.
+    condition_orders: dict[tuple[int, int, int], np.ndarray] = {}
+    are_alike = bool((problem.orders == problem.orders[0]).all())
+    for number, axis, end in problem.faces():
         term = form.condition_terms[number]
-        orders[number, axis, end] = np.repeat(residual_orders[:1], len(term.requirements.sizes), 0)
-        if domain.dimension > 1 and not bool((residual_orders == residual_orders[0]).all()):
-            of_conditions = _orders_of_conditions(
-                dependences(form, term, (axis, end)), field_orders, orders[number, axis, end]
-            )
-            if of_conditions is None or sorted(residual_orders.tolist()) != sorted(field_orders.tolist()):
+        count = len(term.requirements.sizes)
+        of_condition: np.ndarray | None = np.repeat(problem.orders[:1], count, 0)
+        if dimension > 1 and not are_alike:
+            of_condition = _orders_of_condition(dependences(form, term, (axis, end)), problem.field_orders, count)
+            if of_condition is None or sorted(problem.orders.tolist()) != sorted(problem.field_orders.tolist()):
                 return "the equations of a system have different orders, and their fields do not have the same ones"
-            orders[number, axis, end] = of_conditions
-    if not _fit_fields(
-        orders, field_orders, [axis for axis in range(domain.dimension) if not any(flow.closings[axis : axis + 1])]
-    ):
+        assert of_condition is not None
+        condition_orders[number, axis, end] = of_condition
+    whole = [axis for axis in range(dimension) if not problem.reductions[axis]]
+    if not _fit_fields(condition_orders, problem.field_orders, whole):
         return "some field has more conditions than its own order, and another one has fewer"
-    return replace(flow, priority=priority, condition_orders=orders)
+    priority = tuple(np.argsort(normal, kind="stable").tolist())
+    return replace(problem, priority=priority, condition_orders=condition_orders)
 
 
 def _fit_fields(orders: Mapping[tuple[int, int, int], np.ndarray], field_orders: np.ndarray, axes: list[int]) -> bool:
@@ -285,7 +311,7 @@ def _without_outflow(form: StrongForm) -> tuple[StrongForm, tuple[ResidualTerm, 
     """
     domain = form.domain
     time = form.time
-    surplus = list[ResidualTerm]()
+    outflow_conditions = list[ResidualTerm]()
     if time is None or len(form.fields) > 1 or form.order > 1 or not form.is_linear:
         return form, ()
     for axis in (axis for axis, name in enumerate(domain.coordinates) if axis != time and name not in form.periodic):
@@ -301,29 +327,32 @@ def _without_outflow(form: StrongForm) -> tuple[StrongForm, tuple[ResidualTerm, 
                 f"conditions of an equation of first order must hold where it carries {form.fields[0]} into the "
                 f"domain, on {into!r}, got {on_outflow[0].label} on {out!r} alone, where it leaves"
             )
-        surplus += [replace(term, pieces=(out,)) for term in on_outflow]
+        outflow_conditions += [replace(term, pieces=(out,)) for term in on_outflow]
         left = (replace(term, pieces=tuple(p for p in term.pieces if p != out)) for term in form.condition_terms)
         form = replace(form, condition_terms=tuple(term for term in left if term.pieces))
-    return form, tuple(surplus)
+    return form, tuple(outflow_conditions)
 
 
-def _spare_conditions(statement: Statement) -> None:
-    """Lower the orders by coordinates of residuals that need no condition on a face on which none is given."""
-    form = statement.form
-    given = {(axis, end) for _, axis, end in statement.faces()}
-    axes = [axis for axis, repeats in enumerate(statement.periodic) if not repeats and axis != form.time]
+def _without_needless_conditions(problem: Statement) -> Statement:
+    """The problem with lower orders by coordinates of residuals that need no condition on a face without one."""
+    form = problem.form
+    orders = problem.orders.copy()
+    field_orders = problem.field_orders.copy()
+    given = {(axis, end) for _, axis, end in problem.faces()}
+    axes = [axis for axis, repeats in enumerate(problem.periodic) if not repeats and axis != form.time]
     for axis, end in ((axis, end) for axis in axes for end in (0, 1) if (axis, end) not in given):
         free = needs_no_condition(form, (axis, end))
         for number in {number for number, _ in free}:
-            statement.orders[number, axis] -= all(free[key] for key in free if key[0] == number)
+            orders[number, axis] -= all(free[key] for key in free if key[0] == number)
         for slot in range(len(form.fields)):
-            own = [is_free for (_, each), is_free in free.items() if each == slot]
-            statement.field_orders[slot, axis] -= bool(own) and all(own)
+            of_field = [is_free for (_, each), is_free in free.items() if each == slot]
+            field_orders[slot, axis] -= bool(of_field) and all(of_field)
+    return replace(problem, orders=orders, field_orders=field_orders)
 
 
-def _orders_of_conditions(keys: Sequence[Key], field_orders: np.ndarray, like: np.ndarray) -> np.ndarray | None:
-    """Orders of the field of each residual of a condition; None where one joins fields of different orders."""
-    orders = np.full_like(like, -1)
+def _orders_of_condition(keys: Sequence[Key], field_orders: np.ndarray, count: int) -> np.ndarray | None:
+    """Orders of the field of each residual of a condition, (count, n); None where one joins different orders."""
+    orders = np.full((count, field_orders.shape[1]), -1)
     for number, slot, _ in keys:
         if (orders[number] >= 0).all() and (orders[number] != field_orders[slot]).any():
             return None
@@ -331,7 +360,7 @@ def _orders_of_conditions(keys: Sequence[Key], field_orders: np.ndarray, like: n
     return orders
 
 
-def start_terms(form: StrongForm) -> tuple[ResidualTerm, ...]:
+def initial_terms(form: StrongForm) -> tuple[ResidualTerm, ...]:
     """Conditions at the first moment; none if others are at the last one, or do not give one value or rate each."""
     if form.time is None:
         return ()
@@ -350,13 +379,6 @@ def start_terms(form: StrongForm) -> tuple[ResidualTerm, ...]:
         ):
             return ()
     return terms
-
-
-def scattered_block(form: StrongForm, term: ResidualTerm, x: Tensor, face: tuple[int, int] | None = None) -> RowBlock:
-    """All residuals of a term at any points (N, n), which lie on a face of the box for conditions."""
-    block = RowBlock(form, term, tuple(range(len(term.requirements.sizes))), [], [np.zeros(len(x))], face)
-    block.x = x
-    return block
 
 
 def probes_of(form: StrongForm, face: tuple[int, int] | None, count: int = PROBES) -> Tensor:
@@ -379,25 +401,34 @@ def random_jet(term: ResidualTerm, count: int) -> dict[tuple[int, Index], Tensor
     return {key: torch.rand(count, generator=generator, dtype=torch.float64) + 0.5 for key in term.requirements.keys}
 
 
-def multipliers_in_time(statement: Statement, keys: Sequence[Key]) -> Statement:
-    """The statement with multipliers: fields without start and rate, where no constraint, without rates, has any.
+def constraint_variables_in_time(statement: Statement, keys: Sequence[Key]) -> Statement:
+    """The statement with constraint variables: fields without start and rate, where no constraint has any.
 
-    Orders by time of constraints and multipliers become those of a first-order equation.
+    A constraint is an equation without rates. Orders by time of constraints and constraint variables become those of a
+    first-order equation.
     """
     form = statement.form
     time = statement.form.time
-    orders = statement.orders
+    orders = statement.orders.copy()
+    field_orders = statement.field_orders.copy()
     constraints = np.flatnonzero(orders[:, time] == 0)
-    algebraic = np.flatnonzero(statement.field_orders[:, time] == 0)
+    algebraic = np.flatnonzero(field_orders[:, time] == 0)
     is_index_1 = any(number in constraints and slot in algebraic for number, slot, _ in keys)
     is_first_order = int(orders[:, time].max()) == 1
-    if not start_terms(form) or is_index_1 or not is_first_order or len(constraints) != len(algebraic):
+    if not initial_terms(form) or is_index_1 or not is_first_order or len(constraints) != len(algebraic):
         return statement
     if not len(algebraic):
         return statement
-    orders[constraints, time] = statement.field_orders[algebraic, time] = 1
-    closings = tuple(int(axis == time) for axis in range(form.domain.dimension))
-    return replace(statement, multipliers=tuple(algebraic.tolist()), closings=closings)
+    orders[constraints, time] = field_orders[algebraic, time] = 1
+    reductions = tuple(int(axis == time) for axis in range(form.domain.dimension))
+    constraint_variables = tuple(algebraic.tolist())
+    return replace(
+        statement,
+        orders=orders,
+        field_orders=field_orders,
+        constraint_variables=constraint_variables,
+        reductions=reductions,
+    )
 
 
 def mean_given(form: StrongForm, term: ResidualTerm) -> tuple[int, float] | None:
@@ -458,7 +489,7 @@ def _constant(form: StrongForm, field: int, constraint: int, mean: tuple[int, fl
 
 
 def with_pressure(statement: Statement, keys: Sequence[Key], mean: tuple[int, float] | None) -> Statement | str:
-    """The statement with a multiplier between walls, as the pressure of a flow; unchanged where there is none.
+    """The statement with a constraint variable between walls, as the pressure of a flow; unchanged where there is none.
 
     All equations but one, the constraint, are of the same order along each coordinate with walls, at least 2; one field
     is of order 1 at most and does not occur in the constraint. Orders of both become those of the other ones.
@@ -466,22 +497,21 @@ def with_pressure(statement: Statement, keys: Sequence[Key], mean: tuple[int, fl
     form = statement.form
     time = statement.form.time
     dimension = statement.form.domain.dimension
-    unchanged = replace(statement, closings=(0,) * dimension)
-    orders = statement.orders
-    field_orders = statement.field_orders
+    orders = statement.orders.copy()
+    field_orders = statement.field_orders.copy()
     walls = [axis for axis, repeats in enumerate(statement.periodic) if not repeats and axis != time]
     if not walls:
-        return unchanged
+        return statement
     space = [axis for axis in range(dimension) if axis != time]
     others = np.flatnonzero((orders[:, walls] >= 2).all(1))
     low = np.flatnonzero((field_orders[:, space] <= 1).all(1))
     if len(others) != len(orders) - 1 or len(low) != 1 or (orders[others] != orders[others[:1]]).any():
-        return unchanged
+        return statement
     (constraint,), (pressure,) = np.setdiff1d(np.arange(len(orders)), others).tolist(), low.tolist()
     if any(number == constraint and slot == pressure for number, slot, _ in keys):
-        return unchanged
-    if time is not None and (orders[constraint, time] or field_orders[pressure, time] or not start_terms(form)):
-        return unchanged
+        return statement
+    if time is not None and (orders[constraint, time] or field_orders[pressure, time] or not initial_terms(form)):
+        return statement
     about: dict[tuple[int, int, int], np.ndarray] = {}
     given = np.zeros(dimension, dtype=int)
     for key in statement.faces():
@@ -497,12 +527,12 @@ def with_pressure(statement: Statement, keys: Sequence[Key], mean: tuple[int, fl
             f"Initial must leave out {name}, which has no rate of change: the equations give it at the first moment "
             f"too, got an initial {name}"
         )
-    closings = np.zeros(dimension, dtype=int)
-    closings[walls] = orders[others[0], walls]
-    closings -= given
+    reductions = np.zeros(dimension, dtype=int)
+    reductions[walls] = orders[others[0], walls]
+    reductions -= given
     if time is not None:
-        closings[time] = 1
-    if (given > 0).sum() > 1 or (closings < 0).any() or (closings[walls] > 2).any():
+        reductions[time] = 1
+    if (given > 0).sum() > 1 or (reductions < 0).any() or (reductions[walls] > 2).any():
         return f"the conditions for {form.fields[pressure]} are too many, or not on opposite faces"
     constant = None
     if statement.is_free(pressure, keys):
@@ -513,25 +543,27 @@ def with_pressure(statement: Statement, keys: Sequence[Key], mean: tuple[int, fl
     orders[constraint] = orders[others[0]]
     field_orders[pressure] = orders[others[0]]
     return replace(
-        unchanged,
-        multipliers=(pressure,),
-        closings=tuple(closings.tolist()),
-        about_multipliers=about,
+        statement,
+        orders=orders,
+        field_orders=field_orders,
+        constraint_variables=(pressure,),
+        reductions=tuple(reductions.tolist()),
+        about_constraint_variables=about,
         constant=constant,
     )
 
 
-def check_start(statement: Statement, axes: Sequence[SplineAxis], state: np.ndarray) -> None:
+def check_initial(statement: Statement, axes: Sequence[SplineAxis], state: np.ndarray) -> None:
     """Raise an InputError where the initial state of a flow, (*counts, fields), has a divergence or leaves its walls.
 
     Such a flow jumps at the first moment, with a layer at walls of no thickness and a pressure without bound.
     """
     form = statement.form
     time = statement.form.time
-    if time is None or not any(count for axis, count in enumerate(statement.closings) if axis != time):
+    if time is None or not any(count for axis, count in enumerate(statement.reductions) if axis != time):
         return
     coef = np.stack([state] * axes[time].count, time)
-    velocities = [slot for slot in range(len(form.fields)) if slot not in statement.multipliers]
+    velocities = [slot for slot in range(len(form.fields)) if slot not in statement.constraint_variables]
     size = float(np.abs(state[..., velocities]).max())
     for block in [*statement.condition_blocks(axes), *statement.equation_blocks(axes)]:
         if block.face is not None and block.face[0] == time:
@@ -541,7 +573,7 @@ def check_start(statement: Statement, axes: Sequence[SplineAxis], state: np.ndar
         values, slopes = first.evaluate(coef)
         for number, row in enumerate(values):
             own = {key: slope for key, slope in slopes.items() if key[0] == number}
-            if not own or any(slot in statement.multipliers or index[time] for _, slot, index in own):
+            if not own or any(slot in statement.constraint_variables or index[time] for _, slot, index in own):
                 continue
             order = max(sum(index) for _, _, index in own)
             if order != (block.face is None):

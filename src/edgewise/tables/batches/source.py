@@ -17,6 +17,7 @@ import numpy as np
 from edgewise.checks import check_count
 from edgewise.errors import FileError, InputError, missing_extra
 from edgewise.files import Journal
+from edgewise.model_selection.search.validation import in_share
 from edgewise.tables.batches.groups import group_numbers, row_keys
 from edgewise.tables.batches.partitions import Partitions
 from edgewise.tables.cells import quoted
@@ -211,7 +212,7 @@ class Batches(InBatches):
 
     def held(self, batch: Batch, share: float, seed: int) -> np.ndarray:
         """Return which rows of a batch belong to the second table of `divided`, (n,)."""
-        return row_keys(batch.units, seed) < np.uint64(share * 2.0**64)
+        return in_share(row_keys(batch.units, seed), share)
 
     def divided(self, share: float, seed: int) -> tuple[Batches, Batches]:
         """Return two tables in batches: the rows without a share of them chosen at random, and that share.

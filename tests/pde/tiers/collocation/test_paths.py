@@ -9,8 +9,8 @@ from scipy.integrate import quad
 from scipy.optimize import brentq, minimize_scalar
 
 from edgewise.pde import PDE, Box, Dirichlet, Interval, laplacian, solve
-from edgewise.pde.algebra.newton import newton, shape_of
-from edgewise.pde.spaces.axis import carried
+from edgewise.pde.algebra.newton import shape_of, solved_on_grid
+from edgewise.pde.spaces.axis import prolonged
 from edgewise.pde.spaces.statement import recognised
 from edgewise.pde.tiers.collocation.paths import ResidualPath, sought_along_path
 from edgewise.pde.tiers.collocation.stationary import first_axes, refined
@@ -87,7 +87,7 @@ def test_folds_of_grids_that_resolve_nothing_are_not_named():
 def test_a_path_leads_to_the_solution_that_newtons_method_finds():
     statement, axes, finer = grids(gas(3.5))
     zero = [np.zeros(shape_of(statement, each)) for each in (axes, finer)]
-    found, solved = sought_along_path(statement, axes, finer, zero[0]), newton(statement, finer, zero[1])
+    found, solved = sought_along_path(statement, axes, finer, zero[0]), solved_on_grid(statement, finer, zero[1])
     assert found is not None and found.is_solution and solved is not None
     np.testing.assert_allclose(found.coef, solved[0], atol=1e-10)
 
@@ -107,4 +107,4 @@ def test_a_fold_is_the_same_function_on_both_grids():
     end = ResidualPath(statement, axes, zero).follow()
     found = sought_along_path(statement, axes, finer, zero)
     assert found is not None and not found.is_solution
-    np.testing.assert_allclose(carried(end.fold.coef, axes, finer), found.coef, atol=1e-5)
+    np.testing.assert_allclose(prolonged(end.fold.coef, axes, finer), found.coef, atol=1e-5)

@@ -10,7 +10,7 @@ from edgewise.errors import InputError
 from edgewise.pde import PDE, Box, Condition, Dirichlet, Initial, Interval, Neumann, Time, solve
 from edgewise.pde.spaces.statement import recognised
 from edgewise.pde.tiers.galerkin.first_order import symmetriser
-from edgewise.pde.tiers.galerkin.rough import WEAK_FORM, of_first_order, rough_part
+from edgewise.pde.tiers.galerkin.rough import WEAK_FORM, first_order_statement, rough_part
 
 LINE = Interval(0, 1) * Time(0, 1.6)
 REST = Initial({"u": 0.0, "p": 0.0})
@@ -135,10 +135,10 @@ def test_a_plane_wave_between_walls():
     """No order of these fields gives each wall a field of its own, so that collocation has no statement."""
     problem = plane(smooth)
     assert isinstance(recognised(problem.form), str)
-    statement = of_first_order(problem.form)
+    statement = first_order_statement(problem.form)
     assert rough_part(statement) == "start or boundary values are"
-    march = WEAK_FORM.stepper(statement, 1e-4, lambda *_: True)
-    result = march.run()
+    integration = WEAK_FORM.stepper(statement, 1e-4, lambda *_: True)
+    result = integration.run()
     assert result.is_complete
     x = problem.domain.interior(2000, "sobol", seed=7)
     wave = after(x[:, 2] - x[:, 0], smooth)
@@ -149,9 +149,9 @@ def test_a_plane_wave_between_walls():
 def test_energy_never_grows_between_walls_at_rest():
     """Acoustics with a random start, of which collocation has waves that grow."""
     problem = plane(lambda t: 0 * t)
-    march = WEAK_FORM.stepper(of_first_order(problem.form), 1e-2, lambda *_: True, finer=0.5)
-    march.solver.initial()
-    stiff, mass = (each.toarray() for each in march.solver.form.matrices)
+    integration = WEAK_FORM.stepper(first_order_statement(problem.form), 1e-2, lambda *_: True, finer=0.5)
+    integration.solver.initial()
+    stiff, mass = (each.toarray() for each in integration.solver.form.matrices)
     assert np.linalg.eigvalsh(stiff + stiff.T).min() > -1e-12
     assert np.linalg.eigvalsh(mass).min() > 0
 

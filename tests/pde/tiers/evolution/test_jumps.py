@@ -183,12 +183,12 @@ def test_slabs_end_at_events(event):
     equation, end, start, exact = EVENTS[event]
     problem = PDE(equation, Time(0, end), [start])
     for tolerance, finer in ((1e-2, 1.0), (1e-6, 1.1), (1e-9, 1.27), (1e-11, 1.6)):
-        march = COLLOCATION.stepper(recognised(problem.form), tolerance, lambda *_: True, finer).run()
+        integration = COLLOCATION.stepper(recognised(problem.form), tolerance, lambda *_: True, finer).run()
         t = np.linspace(0, end, 201)
-        values = march.network(torch.from_numpy(t[:, None]))[:, 0].detach().numpy()
+        values = integration.network(torch.from_numpy(t[:, None]))[:, 0].detach().numpy()
         error = np.linalg.norm(values - exact(t)) / np.linalg.norm(exact(t))
-        assert march.is_complete and error < max(tolerance, 1e-11)
-        assert len(march.network.windows) < 60
+        assert integration.is_complete and error < max(tolerance, 1e-11)
+        assert len(integration.network.slabs) < 60
 
 
 @pytest.mark.parametrize("digits", range(8))
@@ -199,9 +199,9 @@ def test_last_digits_do_not_matter_to_events(digits):
     problem = PDE(lambda u: u.tt + force * torch.sign(u.value), Time(0, end), [Initial(start, rate=0.0)])
     t = np.linspace(0, end, 81)
     for tolerance in (3e-9, 3e-11, 3e-13):
-        march = COLLOCATION.stepper(recognised(problem.form), tolerance, lambda *_: True, 1 + 0.1 * digits).run()
-        gap = march.network(torch.from_numpy(t[:, None]))[:, 0].detach().numpy() - parabolas(t, start, force)
-        assert march.is_complete and np.abs(gap).max() < 1e-11
+        integration = COLLOCATION.stepper(recognised(problem.form), tolerance, lambda *_: True, 1 + 0.1 * digits).run()
+        gap = integration.network(torch.from_numpy(t[:, None]))[:, 0].detach().numpy() - parabolas(t, start, force)
+        assert integration.is_complete and np.abs(gap).max() < 1e-11
 
 
 @pytest.mark.parametrize("start", [1.0, np.nextafter(1.0, 2.0), 2.0])

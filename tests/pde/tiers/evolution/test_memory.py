@@ -20,8 +20,8 @@ PI = math.pi
 def test_slabs_end_where_derivatives_jump():
     problem = PDE(lambda u, t: u.t + u(t - 1), Time(0, 2.5), [Initial(1.0)])
     assert problem.form.has_delays and not problem.form.has_quadratures
-    march = COLLOCATION.stepper(recognised(problem.form), 1e-10, lambda *_: True)
-    result = march.run()
+    integration = COLLOCATION.stepper(recognised(problem.form), 1e-10, lambda *_: True)
+    result = integration.run()
     assert result.is_complete and all(float((result.network.ends - end).abs().min()) < 1e-14 for end in (1.0, 2.0))
     t = torch.linspace(0, 2.5, 101, dtype=torch.float64)
     exact = 1 - t + (t > 1) * (t - 1) ** 2 / 2 - (t > 2) * (t - 2) ** 3 / 6
@@ -174,12 +174,12 @@ def test_slopes_of_integrals_up_to_now_are_differences_of_residuals():
         Time(0, 1),
         [Initial(1.0)],
     )
-    march = COLLOCATION.stepper(recognised(problem.form), 1e-9, lambda share, *_: share < 0.2)
-    march.run()
-    begin = march.ends[len(march.slabs)]
-    march.bounded(begin, 0.1)
-    axes = march.evolution.with_time([], begin, begin + 0.1)
-    block = march.evolution.statement.equation_blocks(axes)[0]
+    integration = COLLOCATION.stepper(recognised(problem.form), 1e-9, lambda share, *_: share < 0.2)
+    integration.run()
+    begin = integration.ends[len(integration.slabs)]
+    integration.bounded(begin, 0.1)
+    axes = integration.evolution.with_time([], begin, begin + 0.1)
+    block = integration.evolution.statement.equation_blocks(axes)[0]
     coef = np.random.default_rng(0).standard_normal((axes[0].count, 1))
     _, slopes = block.evaluate(coef)
     matrix = LinearSystem([block], [slopes], coef.shape).matrix().toarray()
@@ -193,7 +193,7 @@ def test_slopes_of_integrals_up_to_now_are_differences_of_residuals():
 
 
 @pytest.mark.parametrize("kappa", [0.02, 0.5])
-def test_a_march_through_volterras_population_is_that_of_scipy(kappa):
+def test_an_integration_through_volterras_population_is_that_of_scipy(kappa):
     problem, t, exact = population(kappa, 3.0)
     result = COLLOCATION.stepper(recognised(problem.form), 1e-10, lambda *_: True).run()
     assert result.is_complete and relative_error(result.network, t, exact) < 1e-9

@@ -1,4 +1,4 @@
-"""Evolution by slabs: exact solutions, scipy, Fourier series; grids that follow; marches that end early."""
+"""Evolution by slabs: exact solutions, scipy, Fourier series; grids that follow; integrations that end early."""
 
 import math
 from dataclasses import replace
@@ -26,11 +26,11 @@ from edgewise.pde import (
 )
 from edgewise.pde.solver.solution import errors_of
 from edgewise.pde.spaces.axis import TimeAxis
-from edgewise.pde.spaces.networks import TensorNetwork, WindowNetwork
+from edgewise.pde.spaces.networks import SlabNetwork, TensorNetwork
 from edgewise.pde.spaces.statement import recognised
 from edgewise.pde.storage import load_solution, save_solution
 from edgewise.pde.tiers.evolution import collocation
-from edgewise.pde.tiers.evolution.collocation import COLLOCATION, marches
+from edgewise.pde.tiers.evolution.collocation import COLLOCATION, is_initial_value_problem
 from edgewise.pde.tiers.evolution.stepper import StepSettings, TimeStepper
 from edgewise_experiments.problems.named_equations import named_equation
 
@@ -47,37 +47,37 @@ def ring():
     return PDE(lambda u: u.t + u * u.x - 0.1 * u.xx, Interval(0, 2 * PI) * Time(0, 1), conditions)
 
 
-def test_windows_on_one_grid_are_evaluated_at_once():
+def test_slabs_on_one_grid_are_evaluated_at_once():
     torch.manual_seed(0)
 
-    def window(begin, end, intervals):
+    def slab(begin, end, intervals):
         lines = [torch.linspace(0, 1, intervals + 1).double(), torch.tensor([begin, end]).double()]
         layer = TensorLayer(lines, 2, degree=(4, 3), clamped=True)
         layer.coef.data.normal_()
         return TensorNetwork(layer)
 
     ends = torch.tensor([0.0, 0.3, 0.4, 1.0, 1.5]).double()
-    windows = [window(*ends[k : k + 2].tolist(), 5 if k == 1 else 3) for k in range(4)]
-    network, along = WindowNetwork(windows, ends, 1), torch.eye(2).double()
+    slabs = [slab(*ends[k : k + 2].tolist(), 5 if k == 1 else 3) for k in range(4)]
+    network, along = SlabNetwork(slabs, ends, 1), torch.eye(2).double()
     x = torch.rand(60, 2).double() * torch.tensor([1.0, 1.5])
     whole = network.jet(x, along, 2)
-    for k, single in enumerate(windows):
+    for k, single in enumerate(slabs):
         inside = (ends[k] <= x[:, 1]) & (x[:, 1] < ends[k + 1])
         torch.testing.assert_close(whole[:, inside], single.jet(x[inside], along, 2), rtol=1e-10, atol=1e-10)
     assert torch.equal(network(x), whole[0])
 
 
-def test_the_last_moment_has_the_derivatives_of_the_last_window():
-    """Also where the places of moments in windows of other lengths are rounded upwards."""
+def test_the_last_moment_has_the_derivatives_of_the_last_slab():
+    """Also where the places of moments in slabs of other lengths are rounded upwards."""
     generator = torch.Generator().manual_seed(0)
     for _ in range(30):
         ends = torch.rand(4, dtype=torch.float64, generator=generator).cumsum(0)
-        windows = [TensorNetwork(TensorLayer([each], 1, degree=4, clamped=True)) for each in ends.unfold(0, 2, 1)]
-        for each in windows:
+        slabs = [TensorNetwork(TensorLayer([each], 1, degree=4, clamped=True)) for each in ends.unfold(0, 2, 1)]
+        for each in slabs:
             torch.nn.init.normal_(each.tensor_layer.coef, generator=generator)
         x, along = torch.stack([ends[0], ends[-1]])[:, None], torch.ones(1, 1, dtype=torch.float64)
-        expected = windows[-1].jet(x[1:], along, 2)
-        torch.testing.assert_close(WindowNetwork(windows, ends, 0).jet(x, along, 2)[:, 1:], expected, rtol=1e-9, atol=0)
+        expected = slabs[-1].jet(x[1:], along, 2)
+        torch.testing.assert_close(SlabNetwork(slabs, ends, 0).jet(x, along, 2)[:, 1:], expected, rtol=1e-9, atol=0)
 
 
 def test_points_of_time_are_those_of_radau():
@@ -105,7 +105,7 @@ def test_fast_waves_do_not_grow():
 @pytest.mark.slow
 def test_an_ordinary_equation():
     solution = solve(decay(), tolerance=1e-12)
-    assert isinstance(solution.model, WindowNetwork) and solution.stopped == "converged"
+    assert isinstance(solution.model, SlabNetwork) and solution.stopped == "converged"
     assert solution.errors().relative_l2 < 1e-12
 
 
@@ -118,7 +118,7 @@ def test_a_multiplier_of_a_constraint_is_found_with_the_fields():
         [Initial({"u": 0.3, "v": 0.7})],
     )
     solution = solve(problem, tolerance=1e-10)
-    assert isinstance(solution.model, WindowNetwork) and solution.stopped == "converged"
+    assert isinstance(solution.model, SlabNetwork) and solution.stopped == "converged"
 
     def force(t, u):
         return (u**2 + np.cos(t) - u - np.sin(t)) / 3
@@ -196,18 +196,18 @@ def test_a_soliton():
     start = Initial(lambda x: soliton(x, torch.zeros_like(x)))
     ring = Interval(-10, 10) * Time(0, 0.05)
     problem = PDE(lambda u: u.t + 6 * u * u.x + u.xxx, ring, [Periodic("x"), start], solution=soliton)
-    march = COLLOCATION.stepper(recognised(problem.form), 1e-5, lambda share, count, work: True).run()
-    assert march.is_complete and errors_of(march.network, problem).relative_l2 < 1e-5
+    integration = COLLOCATION.stepper(recognised(problem.form), 1e-5, lambda share, count, work: True).run()
+    assert integration.is_complete and errors_of(integration.network, problem).relative_l2 < 1e-5
 
 
 @pytest.mark.slow
 def test_a_front_gets_a_grid_of_its_own():
     statement = recognised(named_equation("burgers").make().form)
-    march = COLLOCATION.stepper(statement, 1e-5, lambda share, count, work: True).run()
+    integration = COLLOCATION.stepper(statement, 1e-5, lambda share, count, work: True).run()
     x = statement.form.domain.interior(2000, seed=1)
     exact = statement.form.exact(x)
-    assert march.is_complete and float((march.network(x).detach() - exact).norm() / exact.norm()) < 1e-4
-    steps = march.network.window(-1).tensor_layer.breakpoints[0].diff()
+    assert integration.is_complete and float((integration.network(x).detach() - exact).norm() / exact.norm()) < 1e-4
+    steps = integration.network.slab(-1).tensor_layer.breakpoints[0].diff()
     assert float(steps.max() / steps.min()) > 10
 
 
@@ -226,12 +226,12 @@ def test_a_ring_is_that_of_a_fourier_series():
     np.testing.assert_allclose(solution(points)[:, 0].numpy(), known, atol=1e-8)
 
 
-def test_a_march_that_is_stopped_keeps_its_slabs():
+def test_an_integration_that_is_stopped_keeps_its_slabs():
     statement = recognised(ring().form)
-    march = COLLOCATION.stepper(statement, 1e-8, lambda share, count, work: count < 2).run()
-    assert not march.is_complete and 0 < march.reached < 1
-    points = torch.tensor([[1.0, march.reached / 2], [1.0, 0.99]], dtype=torch.float64)
-    values = march.network(points)[:, 0]
+    integration = COLLOCATION.stepper(statement, 1e-8, lambda share, count, work: count < 2).run()
+    assert not integration.is_complete and 0 < integration.reached < 1
+    points = torch.tensor([[1.0, integration.reached / 2], [1.0, 0.99]], dtype=torch.float64)
+    values = integration.network(points)[:, 0]
     assert bool(values[0].isfinite()) and bool(values[1].isnan())
 
 
@@ -242,7 +242,7 @@ def test_a_time_limit_keeps_the_slabs_and_says_up_to_which_moment(counted_second
 
 
 @pytest.mark.slow
-def test_an_interrupted_march_keeps_the_slabs():
+def test_an_interrupted_integration_keeps_the_slabs():
     seen = []
 
     def interrupt(progress):
@@ -265,8 +265,8 @@ def test_a_coarser_grid_keeps_the_state_of_an_equation_without_derivatives_in_sp
 
     start = Initial(lambda x: torch.sin(20 * PI * x))
     problem = PDE(lambda u: u.t + u, Interval(-1, 1) * Time(0, 1), [start], solution=waves)
-    march = COLLOCATION.stepper(recognised(problem.form), 1e-6, lambda share, count, work: True).run()
-    assert errors_of(march.network, problem).relative_l2 < 1e-6
+    integration = COLLOCATION.stepper(recognised(problem.form), 1e-6, lambda share, count, work: True).run()
+    assert errors_of(integration.network, problem).relative_l2 < 1e-6
 
 
 @pytest.mark.slow
@@ -275,7 +275,7 @@ def test_a_corner_of_the_initial_state_takes_few_attempts_at_a_first_slab():
     diffusion, attempts, end = 1e-4, [], 1e-3
     conditions = [Periodic("x"), Initial(lambda x: x**2 * torch.cos(PI * x))]
     problem = PDE(lambda u: u.t - diffusion * u.xx, Interval(-1, 1) * Time(0, end), conditions)
-    march = COLLOCATION.stepper(
+    integration = COLLOCATION.stepper(
         recognised(problem.form), 1e-8, lambda share, count, work: attempts.append(count) or True
     ).run()
     assert attempts.count(0) < 8  # twice as many where errors are taken to fall as for a smooth start
@@ -283,14 +283,14 @@ def test_a_corner_of_the_initial_state_takes_few_attempts_at_a_first_slab():
     d = diffusion * end
     cosine, sine = torch.cos(PI * x), torch.sin(PI * x)
     exact = math.exp(-(PI**2) * d) * ((x**2 - (2 * PI * d) ** 2 + 2 * d) * cosine - 4 * PI * d * x * sine)
-    found = march.network(torch.stack([x, torch.full_like(x, end)], 1))[:, 0]
+    found = integration.network(torch.stack([x, torch.full_like(x, end)], 1))[:, 0]
     assert (found - exact).abs().max() < 1e-8
 
 
 def test_what_marches():
     two_ends = PDE(lambda u: u.tt + u, Time(0, 1), [Dirichlet(0.0, on="t=0"), Dirichlet(1.0, on="t=1")])
-    assert marches(recognised(decay().form)) and marches(recognised(ring().form))
-    assert not marches(recognised(two_ends.form))
+    assert is_initial_value_problem(recognised(decay().form)) and is_initial_value_problem(recognised(ring().form))
+    assert not is_initial_value_problem(recognised(two_ends.form))
 
 
 def rod(domain, *start):
@@ -312,10 +312,10 @@ def test_a_coordinate_that_acts_as_time_marches_whatever_its_name():
     for domain in domains:
         problem = rod(domain, Dirichlet(lambda x: torch.sin(PI * x), on=f"{domain.coordinates[1]}=0"))
         statement = recognised(problem.form)
-        assert marches(statement) and problem.form.time == 1
-        march = COLLOCATION.stepper(statement, 1e-7, lambda share, count, work: True).run()
-        assert march.is_complete and errors_of(march.network, problem).relative_l2 < 1e-7
-        found.append(march.network(problem.domain.interior(50)))
+        assert is_initial_value_problem(statement) and problem.form.time == 1
+        integration = COLLOCATION.stepper(statement, 1e-7, lambda share, count, work: True).run()
+        assert integration.is_complete and errors_of(integration.network, problem).relative_l2 < 1e-7
+        found.append(integration.network(problem.domain.interior(50)))
     assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
 
 
@@ -335,8 +335,8 @@ def test_rates_at_the_first_moment(rate):
         [Dirichlet(0.0, on=["x=0", "x=1", "s=0"]), rate],
         solution=lambda x, s: torch.sin(PI * x) * torch.sin(PI * s),
     )
-    march = COLLOCATION.stepper(recognised(problem.form), 1e-6, lambda share, count, work: True).run()
-    assert march.is_complete and errors_of(march.network, problem).relative_l2 < 1e-6
+    integration = COLLOCATION.stepper(recognised(problem.form), 1e-6, lambda share, count, work: True).run()
+    assert integration.is_complete and errors_of(integration.network, problem).relative_l2 < 1e-6
 
 
 @pytest.mark.parametrize(
@@ -349,8 +349,8 @@ def test_rates_at_the_first_moment(rate):
     ],
     ids=["from the end", "elliptic", "two such coordinates", "a start that is not linear"],
 )
-def test_what_does_not_march(equation, domain, conditions):
-    assert not marches(recognised(PDE(equation, domain, conditions).form))
+def test_what_is_no_initial_value_problem(equation, domain, conditions):
+    assert not is_initial_value_problem(recognised(PDE(equation, domain, conditions).form))
 
 
 @pytest.mark.slow
@@ -364,7 +364,7 @@ def test_sentences_name_the_coordinate():
 
 
 @pytest.mark.slow
-def test_a_march_comes_back_from_a_file(tmp_path):
+def test_an_integration_comes_back_from_a_file(tmp_path):
     problem = decay()
     solution = solve(problem, tolerance=1e-6)
     save_solution(solution, tmp_path / "decay")
@@ -382,7 +382,7 @@ def test_two_dimensions_of_space_are_those_of_a_fourier_series():
     start = Initial(lambda x, y: torch.sin(PI * x) * torch.cos(PI * y))
     square = Box(x=(-1, 1), y=(-1, 1)) * Time(0, 0.05)
     statement = recognised(PDE(equation, square, [Periodic("x", "y"), start]).form)
-    march = COLLOCATION.stepper(statement, 1e-6, lambda share, count, work: True).run()
+    integration = COLLOCATION.stepper(statement, 1e-6, lambda share, count, work: True).run()
     line, wave = np.linspace(-1, 1, 32, endpoint=False), PI * np.fft.fftfreq(32, 1 / 32)
     x, y = np.meshgrid(line, line, indexing="ij")
 
@@ -394,7 +394,7 @@ def test_two_dimensions_of_space_are_those_of_a_fourier_series():
     first = (np.sin(PI * x) * np.cos(PI * y)).ravel()
     known = solve_ivp(rate, (0, 0.05), first, method="DOP853", rtol=1e-10, atol=1e-10).y[:, -1]
     points = torch.from_numpy(np.stack([x.ravel(), y.ravel(), np.full(32 * 32, 0.05)], 1))
-    np.testing.assert_allclose(march.network(points)[:, 0].detach().numpy(), known, atol=1e-5)
+    np.testing.assert_allclose(integration.network(points)[:, 0].detach().numpy(), known, atol=1e-5)
 
 
 @pytest.mark.slow
@@ -414,8 +414,8 @@ def test_two_fields_in_two_dimensions_of_space():
     }
     square = Box(x=(0, 1), y=(0, 1)) * Time(0, 0.05)
     problem = PDE(equation, square, [Dirichlet({"u": 0.0, "v": 0.0}), start], solution=solution)
-    march = COLLOCATION.stepper(recognised(problem.form), 1e-4, lambda share, count, work: True).run()
-    assert march.is_complete and errors_of(march.network, problem).relative_l2 < 1e-4
+    integration = COLLOCATION.stepper(recognised(problem.form), 1e-4, lambda share, count, work: True).run()
+    assert integration.is_complete and errors_of(integration.network, problem).relative_l2 < 1e-4
 
 
 @pytest.mark.slow
@@ -450,8 +450,8 @@ def test_two_fields_in_two_dimensions_of_space():
     ids=["first order in time, second in space", "algebraic", "elliptic"],
 )
 def test_fields_of_different_orders(problem):
-    march = COLLOCATION.stepper(recognised(problem.form), 1e-8, lambda share, count, work: True).run()
-    assert march.is_complete and errors_of(march.network, problem).relative_l2 < 1e-8
+    integration = COLLOCATION.stepper(recognised(problem.form), 1e-8, lambda share, count, work: True).run()
+    assert integration.is_complete and errors_of(integration.network, problem).relative_l2 < 1e-8
 
 
 def blow_up(end):
@@ -460,7 +460,7 @@ def blow_up(end):
 
 
 @pytest.mark.slow
-def test_a_march_into_a_pole_says_where_it_ends(monkeypatch):
+def test_an_integration_into_a_pole_says_where_it_ends(monkeypatch):
     monkeypatch.setattr(TimeStepper, "settings", StepSettings(shortest=1e-4))
     solution = solve(blow_up(2.0))
     assert solution.stopped == "no_progress"
@@ -472,7 +472,7 @@ def test_a_march_into_a_pole_says_where_it_ends(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_march_that_hardly_begins_gives_way_to_least_squares():
+def test_an_integration_that_hardly_begins_gives_way_to_least_squares():
     """A shock from the first moment on, which moves half as fast as what is behind it."""
 
     def shock(x, t):
@@ -490,7 +490,7 @@ def test_a_march_that_hardly_begins_gives_way_to_least_squares():
 
 
 @pytest.mark.slow
-def test_an_early_pole_is_no_hardly_begun_march():
+def test_an_early_pole_is_no_hardly_begun_integration():
     problem = PDE(lambda u: u.t - u**2, Time(0, 1), [Initial(1000.0)])
     with pytest.warns(UserWarning, match="it ends at t = 0.001"):
         solution = solve(problem, budget=0.01)
@@ -508,7 +508,7 @@ def test_a_single_pass_is_judged_by_a_coarser_one(monkeypatch):
         solution=lambda t: torch.cos(t),
     )
     solution = solve(growing)
-    assert solution.stopped == "budget" and len(solution.stages) == 2
+    assert solution.stopped == "converged" and len(solution.stages) == 2
     assert solution.error_estimate >= solution.errors().relative_l2 / 3
 
 
@@ -536,11 +536,11 @@ def test_rates_of_waves_do_not_jump_and_their_estimates_are_sharp(name):
     solution = solve(named_equation(name).make(), budget=0.02)
     network, x = solution.model, torch.linspace(0.1, 0.9, 9, dtype=torch.float64)
     low, high = solution.problem.domain.bounds[0]
-    assert isinstance(network, WindowNetwork)
+    assert isinstance(network, SlabNetwork)
     for number, moment in enumerate(network.ends[1:-1]):
         places = torch.stack([low + (high - low) * x, torch.full_like(x, float(moment))], 1)
         along = torch.tensor([[0.0, 1.0]], dtype=torch.float64)
-        before, after = (network.window(each).jet(places, along, 1)[1] for each in (number, number + 1))
+        before, after = (network.slab(each).jet(places, along, 1)[1] for each in (number, number + 1))
         assert float((before - after).detach().abs().max()) < 1e-11
     error = solution.errors().relative_l2
     assert error / 3 < solution.error_estimate < 100 * error
@@ -556,8 +556,8 @@ def test_coarser_passes_in_a_periodic_plane_have_as_many_intervals_as_splines_ne
         [Periodic("x", "y"), Initial(lambda x, y: moved(x, y, 0.0))],
         solution=moved,
     )
-    march = COLLOCATION.stepper(recognised(problem.form), 1e-3, lambda share, count, work: True, 1 / 1.3).run()
-    assert errors_of(march.network, problem).relative_l2 < 1e-3
+    integration = COLLOCATION.stepper(recognised(problem.form), 1e-3, lambda share, count, work: True, 1 / 1.3).run()
+    assert errors_of(integration.network, problem).relative_l2 < 1e-3
 
 
 @pytest.mark.parametrize(
@@ -565,7 +565,7 @@ def test_coarser_passes_in_a_periodic_plane_have_as_many_intervals_as_splines_ne
     [
         (lambda h: h.t + torch.sqrt(h), 1.0, 2.0, "h reaches 0, below which the equation is no finite number"),
         (lambda h: h.t - torch.sqrt(1 - h), 0.0, 2.0, "h reaches 1, above which the equation is no finite number"),
-        (lambda h: h.t - h**2, 1.0, 1.0, "Windows in time became too short, as where a solution blows up or jumps"),
+        (lambda h: h.t - h**2, 1.0, 1.0, "Slabs of time became too short, as where a solution blows up or jumps"),
     ],
 )
 def test_where_an_equation_ends_is_told(equation, start, end, words):
@@ -587,8 +587,8 @@ def test_where_an_equation_ends_is_told(equation, start, end, words):
 def test_slabs_do_not_shrink_to_nothing_for_the_sake_of_rounding(equation, end, start, exact):
     problem = PDE(equation, Time(0, end), [start])
     for finer in (1.0, 1.3, 1.69):
-        march = COLLOCATION.stepper(recognised(problem.form), 1e-15, lambda *_: True, finer).run()
+        integration = COLLOCATION.stepper(recognised(problem.form), 1e-15, lambda *_: True, finer).run()
         t = np.linspace(0, end, 200)
-        values = march.network(torch.from_numpy(t[:, None])).detach().numpy()[:, 0]
-        assert march.is_complete and len(march.network.windows) < 60
+        values = integration.network(torch.from_numpy(t[:, None])).detach().numpy()[:, 0]
+        assert integration.is_complete and len(integration.network.slabs) < 60
         np.testing.assert_allclose(values, exact(t), atol=1e-11)

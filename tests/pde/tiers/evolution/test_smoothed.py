@@ -85,14 +85,14 @@ def test_oblique_front_in_the_plane():
 
 
 def test_slopes_of_smoothed_residuals_are_differences():
-    march = SMOOTHED.stepper(recognised(burgers(0.4).form), 1e-2, lambda *_: True, 0.5)
-    state = march.solver.initial()
-    slab = march.solver.solve(state, 0.0, 0.01, None, None)
+    integration = SMOOTHED.stepper(recognised(burgers(0.4).form), 1e-2, lambda *_: True, 0.5)
+    state = integration.solver.initial()
+    slab = integration.solver.solve(state, 0.0, 0.01, None, None)
     axes = slab.axes
-    damping = march.solver.damping
+    damping = integration.solver.damping
     assert list(damping.factors) == [(0, 0, (4, 0))]
     speed, length = MEAN + 1, 1 / 24
-    (block,) = damping.damped(march.evolution.statement.equation_blocks(axes))
+    (block,) = damping.damped(integration.evolution.statement.equation_blocks(axes))
     random = np.random.default_rng(3)
     coef, move = random.normal(size=(2, *(axis.count for axis in axes), 1))
     slopes = block.evaluate(coef)[1]
@@ -175,7 +175,7 @@ def test_diffusion_that_degenerates_spreads_between_walls(problem, begin, most):
 
 @pytest.mark.slow
 def test_porous_medium_is_solved_to_the_last_moment():
-    """Windows had ended at t = 4e-7, where the splines' oscillations below zero grow."""
+    """Slabs had ended at t = 4e-7, where the splines' oscillations below zero grow."""
     problem, true = spreading(*barenblatt(2), 0.2)
     solution = solve(problem, budget=0.02)
     assert solution.problem.domain.ends["t"] == (0.0, 1.0)

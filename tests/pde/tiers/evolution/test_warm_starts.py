@@ -9,8 +9,8 @@ from edgewise.pde import PDE, Dirichlet, Disk, Initial, Interval, Periodic, Time
 from edgewise.pde.spaces.statement import recognised
 from edgewise.pde.tiers.evolution import collocation
 from edgewise.pde.tiers.evolution.collocation import COLLOCATION
-from edgewise.pde.tiers.galerkin import windows
-from edgewise.pde.tiers.galerkin.windows import CUT_CELLS, WindowFactors, evolution
+from edgewise.pde.tiers.galerkin import cut_slabs
+from edgewise.pde.tiers.galerkin.cut_slabs import CUT_CELLS, SlabFactors, cut_cell_statement
 
 
 def decay(k, order=1):
@@ -31,9 +31,9 @@ def reaction(k):
     return PDE(lambda u: u.t - laplacian(u) + k * u**3, Disk() * Time(0, 0.03), [Dirichlet(0.0), start])
 
 
-def steps_of(march, monkeypatch):
+def steps_of(integration, monkeypatch):
     """A complete pass, and its number of Newton steps."""
-    count, solver_for, window_step = [0], collocation.solver_for, WindowFactors.__call__
+    count, solver_for, slab_step = [0], collocation.solver_for, SlabFactors.__call__
 
     def counted(solver):
         def step(*rows):
@@ -43,8 +43,8 @@ def steps_of(march, monkeypatch):
         return step
 
     monkeypatch.setattr(collocation, "solver_for", lambda *parts: counted(solver_for(*parts)))
-    monkeypatch.setattr(windows.WindowFactors, "__call__", lambda *parts: counted(window_step)(*parts))
-    result = march.run()
+    monkeypatch.setattr(cut_slabs.SlabFactors, "__call__", lambda *parts: counted(slab_step)(*parts))
+    result = integration.run()
     monkeypatch.undo()
     assert result.is_complete
     return result.network, count[0]
@@ -55,8 +55,8 @@ def test_a_like_solution_saves_steps(order, monkeypatch):
     statement, t = recognised(decay(1.01, order).form), torch.linspace(0, 2, 21).double()[:, None]
     networks, counts = [], []
     for known in (None, lambda x: 1 / (1 + x), lambda x: 1 / (1 + 1.01 * x)):
-        march = COLLOCATION.stepper(statement, 1e-9, lambda *_: True, known=known)
-        network, count = steps_of(march, monkeypatch)
+        integration = COLLOCATION.stepper(statement, 1e-9, lambda *_: True, known=known)
+        network, count = steps_of(integration, monkeypatch)
         torch.testing.assert_close(network(t), 1 / (1 + 1.01 * t), rtol=1e-8, atol=0)
         counts.append(count)
         networks.append(network)
@@ -82,14 +82,16 @@ def test_a_solution_starts_another():
 
 
 @pytest.mark.slow
-def test_windows_take_a_start(monkeypatch):
+def test_slabs_take_a_start(monkeypatch):
     start = (
-        CUT_CELLS.stepper(evolution(reaction(100.0).form), 1e-3, lambda *_: True).run().network.requires_grad_(False)
+        CUT_CELLS.stepper(cut_cell_statement(reaction(100.0).form), 1e-3, lambda *_: True)
+        .run()
+        .network.requires_grad_(False)
     )
     problem, counts, networks = reaction(101.0), [], []
     for known in (None, start):
-        march = CUT_CELLS.stepper(evolution(problem.form), 1e-3, lambda *_: True, known=known)
-        network, count = steps_of(march, monkeypatch)
+        integration = CUT_CELLS.stepper(cut_cell_statement(problem.form), 1e-3, lambda *_: True, known=known)
+        network, count = steps_of(integration, monkeypatch)
         networks.append(network)
         counts.append(count)
     assert counts[1] < counts[0]

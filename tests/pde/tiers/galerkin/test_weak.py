@@ -219,12 +219,14 @@ def test_waves_keep_their_energy_where_the_speed_jumps():
     start = Initial(lambda x, y: torch.exp(-12 * (x + 0.5) ** 2 - 12 * y**2), rate=0.0)
     domain = Box(x=(-1, 1), y=(-1, 1)) * Time(0, 4)
     problem = PDE(lambda u, x, y: u.tt - rough_in_the_plane(x, y) * laplacian(u), domain, [Neumann(0.0), start])
-    march = WEAK_FORM.stepper(recognised(problem.form), 1e-2, lambda *_: True)
-    assert march.run().is_complete
-    stiff, _, mass = march.solver.form.matrices
+    integration = WEAK_FORM.stepper(recognised(problem.form), 1e-2, lambda *_: True)
+    assert integration.run().is_complete
+    stiff, _, mass = integration.solver.form.matrices
     energies = []
-    for slab in march.slabs:
-        value, speed = march.evolution.last_state(slab, float(np.ptp(slab.axes[2].breakpoints))).values.reshape(2, -1)
+    for slab in integration.slabs:
+        value, speed = integration.evolution.last_state(slab, float(np.ptp(slab.axes[2].breakpoints))).values.reshape(
+            2, -1
+        )
         energies.append(value @ (stiff @ value) + speed @ (mass @ speed))
     assert abs(energies[-1] / energies[0] - 1) < 1e-2
 

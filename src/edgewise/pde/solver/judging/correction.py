@@ -22,7 +22,7 @@ from edgewise.pde.solver.judging.uniqueness import (
 )
 from edgewise.pde.solver.solution import field_values
 from edgewise.pde.solver.training import linear_method, train_network
-from edgewise.pde.spaces.networks import TensorNetwork, WindowNetwork
+from edgewise.pde.spaces.networks import SlabNetwork, TensorNetwork
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.cost import EQUATION_COST
 
@@ -54,9 +54,9 @@ def correction_of(
     periodic = [name in problem.form.periodic for name in problem.domain.coordinates]
     error = TensorNetwork(TensorLayer(lines, problem.form.outputs, degree=degree, periodic=periodic))
     # The residual oscillates on the grid of the network: fewer points would take it for a smooth one.
-    are_windows = max(per_interval) > CORRECTION_POINTS
+    are_slabs = max(per_interval) > CORRECTION_POINTS
     both = [
-        b if are_windows and len(b) >= len(a) else torch.cat([a, b]).unique() for a, b in zip(lines, own, strict=True)
+        b if are_slabs and len(b) >= len(a) else torch.cat([a, b]).unique() for a, b in zip(lines, own, strict=True)
     ]
     sampled = problem.resampled(1, seed=1, mesh=Mesh(problem.domain, both, of_each=per_interval), own_unknowns=True)
     around = problem_around(network, sampled)
@@ -69,7 +69,7 @@ def correction_of(
     before = field_values(network, problem, x)
     after = field_values(total, corrected, x)
     shares = [weights[:, None]]
-    if isinstance(network, WindowNetwork):  # errors grow in time, and users ask for the last moment
+    if isinstance(network, SlabNetwork):  # errors grow in time, and users ask for the last moment
         begin = float(network.ends[0])
         end = float(network.ends[-1])
         shares.append(shares[0] * (x[:, network.axis, None] > end - LATE_SHARE * (end - begin)))
@@ -92,8 +92,8 @@ def _grids_of(
     """Breakpoints between which the residual of a network oscillates, and points for each interval; then fewer."""
     ends = [torch.stack([low, high]) for low, high in problem.domain.bounds]
     few = [CORRECTION_POINTS] * len(ends)
-    if isinstance(network, WindowNetwork):
-        layers = [network.window(number).tensor_layer for number in range(len(network.windows))]
+    if isinstance(network, SlabNetwork):
+        layers = [network.slab(number).tensor_layer for number in range(len(network.slabs))]
         axis = network.axis
         finest = max(layers, key=lambda layer: math.prod(layer.coef.shape))
         lines = list(finest.breakpoints)
@@ -124,14 +124,14 @@ def _other_grid(
     if dimension not in COARSE:
         return None
     sizes = [len(line) - 1 for line in own]
-    are_windows = max(per_interval) > CORRECTION_POINTS
-    counts = [3 * n // 2 + 1 if n > 1 and not are_windows else round(300 ** (1 / dimension)) for n in sizes]
+    are_slabs = max(per_interval) > CORRECTION_POINTS
+    counts = [3 * n // 2 + 1 if n > 1 and not are_slabs else round(300 ** (1 / dimension)) for n in sizes]
     rows = 1 + 2 * problem.form.order
     places = sum(problem.form.equation_term.requirements.integrals.values())
     while True:
         size = math.prod(n + degree for n in counts) * fields
         each = zip(counts, sizes, per_interval, strict=True)
-        joined = (per * (m if are_windows and m >= n else n + m) for n, m, per in each)
+        joined = (per * (m if are_slabs and m >= n else n + m) for n, m, per in each)
         count = math.prod(joined) * fields
         if problem.form.has_integrals:
             active = size

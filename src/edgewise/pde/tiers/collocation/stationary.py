@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,16 +15,17 @@ from edgewise.pde.algebra import LinearSystem, solver_for
 from edgewise.pde.algebra.newton import (
     defined_start,
     missing_diffusion,
-    newton,
     shape_of,
     smooth_start,
+    solved_on_grid,
     stabilised,
 )
-from edgewise.pde.spaces.axis import SplineAxis, carried
+from edgewise.pde.spaces.axis import SplineAxis, prolonged
 from edgewise.pde.spaces.blocks import EquationBlock, RowBlock, Slopes, wave_slopes
 from edgewise.pde.spaces.networks import TensorNetwork
 from edgewise.pde.spaces.statement import Statement
 from edgewise.pde.tiers.collocation.paths import sought_along_path
+from edgewise.pde.tiers.level import NO_SOLUTION, Doubt, Level
 from edgewise.settings import ABOVE_ZERO
 
 HIGHEST_DEGREE = 11  # needs the fewest coefficients for smooth solutions; graded breakpoints serve the others
@@ -83,37 +83,10 @@ HARDLY_DETERMINED = (
 DEFECT_STEPS = 30
 DEFECT_FALL = 0.7
 WORTH_CORRECTING = 0.1
+BEYOND_FOLD = Doubt(NO_SOLUTION, is_alone=True)
 COARSER_START = 0.5  # intervals of the grid on which the smoothest function is tried, relative to the first
 FINER_ON_PATH = 1.5  # the second grid on which a fold is sought, relative to the first
 STALLS = 3  # stages without a smaller residual after which refinement ends
-
-
-@dataclass(frozen=True, eq=False)
-class Stage:
-    """A solution on one grid.
-
-    Parameters
-    ----------
-    network : Module
-        The fields.
-    loss : float
-        Square of the largest error that the residual between collocation points implies, relative to the solution.
-    points : int
-        Number of collocation points.
-    work : float
-        Multiply-adds spent.
-    doubt : str
-        A sentence where two grids agree that there is no solution; "" where they do not.
-    is_fold : bool
-        Whether the residual is the least one near a fold, on two grids alike.
-    """
-
-    network: nn.Module
-    loss: float
-    points: int
-    work: float
-    doubt: str = ""
-    is_fold: bool = False
 
 
 def first_axes(statement: Statement) -> list[SplineAxis]:
@@ -128,7 +101,7 @@ def first_axes(statement: Statement) -> list[SplineAxis]:
 
 def stationary_stages(
     statement: Statement, begin: tuple[list[SplineAxis], np.ndarray] | None = None
-) -> Iterator[Stage]:
+) -> Iterator[Level]:
     """Solve on ever finer grids; ends where Newton's method fails, the residual stalls or the grid gets too large.
 
     Newton's method begins at zero, or where the equation is not defined there at the mean of the functions on which it
@@ -145,14 +118,14 @@ def stationary_stages(
     loss = 0.0
     constant = 0.0
     is_stabilised = is_corrected = is_resolved = False
-    fold: Stage | None = None  # which is named where finer grids have no solution either
+    fold: Level | None = None  # which is named where finer grids have no solution either
     while True:
         check_time()
         if coef is None:
             start = defined_start(statement, axes)
         else:
-            start = carried(coef, before, axes)
-        found = newton(statement, axes, start, is_stabilised)
+            start = prolonged(coef, before, axes)
+        found = solved_on_grid(statement, axes, start, is_stabilised)
         is_first = found is None and axes is before and not statement.form.is_linear
         if is_first:
             # Nested iteration: the equations of many splines have solutions that are none of the equation, as those of
@@ -161,9 +134,9 @@ def stationary_stages(
                 [refined(axis.breakpoints, 1.0 if axis.periodic else COARSER_START) for axis in axes], degrees
             )
             for grid in (coarser, axes):
-                smooth = smooth_start(statement, grid, carried(start, axes, grid))
+                smooth = smooth_start(statement, grid, prolonged(start, axes, grid))
                 if smooth is not None:
-                    found = newton(statement, grid, smooth)
+                    found = solved_on_grid(statement, grid, smooth)
                 if found is not None:
                     axes = list(grid)
                     break
@@ -173,7 +146,8 @@ def stationary_stages(
             if end is not None and not end.is_solution:
                 loss = sum(float(each.max()) ** 2 for each in relative_errors(statement, end.axes, end.coef))
                 points = sum(block.rows for block in statement.blocks(end.axes))
-                fold = Stage(network_of(end.axes, end.coef), loss, points, end.work, is_fold=True)
+                network = network_of(end.axes, end.coef)
+                fold = Level(network=network, loss=loss, points=points, work=end.work, doubt=BEYOND_FOLD)
             elif end is not None:
                 axes = list(end.axes)
                 found = end.solved
@@ -198,12 +172,13 @@ def stationary_stages(
         is_in_balance = abs(constant - constant_before) > SETTLED * constant or constant < LEAST_IMBALANCE
         is_in_balance = is_in_balance or math.sqrt(loss) > constant
         is_resolved = max(float(each.max()) for each in errors) < UNRESOLVED_ERROR
-        growth = 1.0 if statement.multipliers or not is_resolved else found[2]()
-        if growth > LARGEST_GROWTH:
-            doubt = HARDLY_DETERMINED.format(growth=growth)
-        else:
-            doubt = ""
-        yield Stage(network_of(axes, coef), loss, points, work, doubt if is_in_balance else OUT_OF_BALANCE)
+        growth = 1.0 if statement.constraint_variables or not is_resolved else found[2]()
+        doubt: Doubt | None = None
+        if not is_in_balance:
+            doubt = Doubt(OUT_OF_BALANCE)
+        elif growth > LARGEST_GROWTH:
+            doubt = Doubt(HARDLY_DETERMINED.format(growth=growth))
+        yield Level(network=network_of(axes, coef), loss=loss, points=points, work=work, doubt=doubt)
         was = is_stabilised, is_corrected
         if not is_resolved:
             is_stabilised = is_stabilised or has_layers(statement, axes, coef)
@@ -216,7 +191,7 @@ def stationary_stages(
         if stalls >= STALLS:
             return
         before = axes
-        if statement.multipliers:
+        if statement.constraint_variables:
             change = NEIGHBOUR_CHANGE_IN_FLOWS
         else:
             change = NEIGHBOUR_CHANGE
@@ -258,7 +233,7 @@ def corrected(
 
 def has_layers(statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray) -> bool:
     """True if first derivatives outweigh second ones within intervals somewhere, so that layers may be unseen."""
-    if statement.multipliers:  # diffusion would be as large an error as a pressure without bound at a corner
+    if statement.constraint_variables:  # diffusion would be as large an error as a pressure without bound at a corner
         return False
     return any(missing_diffusion(block, block.evaluate(coef)[1]) for block in statement.equation_blocks(axes))
 
@@ -293,9 +268,9 @@ def local_errors(
             for axis, count in counts.items():
                 short = wave_slopes(fresh, evaluated[0].shape, evaluated[1], axis)
                 values = implied_errors(evaluated[0], short)
-                of_multipliers = {key: s for key, s in evaluated[1].items() if key[1] in statement.multipliers}
-                if of_multipliers:  # what a short slab makes small in other fields need not be so in these
-                    wave = wave_slopes(fresh, evaluated[0].shape, of_multipliers, axis)
+                of_variables = {key: s for key, s in evaluated[1].items() if key[1] in statement.constraint_variables}
+                if of_variables:  # what a short slab makes small in other fields need not be so in these
+                    wave = wave_slopes(fresh, evaluated[0].shape, of_variables, axis)
                     own = implied_errors(evaluated[0], np.where(wave > ABOVE_ZERO, wave, math.inf))
                     values = np.maximum(values, own * cell_roots(fresh))
                 if of is not None:
@@ -359,7 +334,7 @@ def balanced_sizes(
     residuals in which it occurs, of a velocity the slopes of the others in the divergence. Other fields get 0.
     """
     balanced = np.zeros_like(sizes)
-    multipliers = set(statement.multipliers)
+    constraint_variables = set(statement.constraint_variables)
     time = statement.form.time
     assert time is not None
     for block, (_, slopes) in zip(blocks, evaluated, strict=True):
@@ -370,10 +345,11 @@ def balanced_sizes(
         waves[waves <= ABOVE_ZERO] = 0.0
         keys = [{(slot, index) for row, slot, index in slopes if row == number} for number in range(len(waves))]
         is_divergence = [
-            all(slot not in multipliers and sum(index) > index[time] == 0 for slot, index in each) for each in keys
+            all(slot not in constraint_variables and sum(index) > index[time] == 0 for slot, index in each)
+            for each in keys
         ]
         for slot in range(len(sizes)):
-            rows = (waves[:, slot] > 0) & (slot in multipliers or np.array(is_divergence))
+            rows = (waves[:, slot] > 0) & (slot in constraint_variables or np.array(is_divergence))
             others = waves[rows] @ sizes - waves[rows, slot] * sizes[slot]
             balanced[slot] += BALANCED_SHARE * others.sum() / max(waves[rows, slot].sum(), ABOVE_ZERO)
     return balanced

@@ -14,23 +14,23 @@ from edgewise.pde.algebra import Krylov, LinearSystem, Preconditioner, solver_fo
 from edgewise.pde.algebra.newton import norm_of
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.blocks import RowBlock
-from edgewise.pde.spaces.statement import Statement, start_terms
+from edgewise.pde.spaces.statement import Statement, initial_terms
 from edgewise.pde.tiers.collocation.deflation import interpolated
 from edgewise.pde.tiers.collocation.stationary import balanced_sizes, local_errors
 from edgewise.pde.tiers.evolution import grids, hyperviscosity
 from edgewise.pde.tiers.evolution.guesses import continued, first_guess
 from edgewise.pde.tiers.evolution.hyperviscosity import Hyperviscosity
+from edgewise.pde.tiers.evolution.initial import RoughInitial
 from edgewise.pde.tiers.evolution.problem import (
     Evolution,
     Slab,
     State,
+    each_prolonged,
     floored,
     last_legendre,
     on_points,
-    prolonged,
     time_error,
 )
-from edgewise.pde.tiers.evolution.starts import RoughStart
 from edgewise.pde.tiers.evolution.stepper import Method
 from edgewise.settings import ABOVE_ZERO
 
@@ -68,10 +68,12 @@ class CollocationSolver:
     def __init__(self, evolution: Evolution, damping: Hyperviscosity | None = None):
         self.evolution = evolution
         self.damping = damping
-        self.rough: RoughStart | None = None  # where the initial state jumps and the equation smooths it
+        self.rough: RoughInitial | None = None  # where the initial state jumps and the equation smooths it
         self._preconditioner: Preconditioner | None = None  # of the last slab
         # sizes of the fields so far, for flows, which may start from rest
-        self._largest = np.zeros(len(evolution.statement.form.fields)) if evolution.statement.multipliers else None
+        self._largest = (
+            np.zeros(len(evolution.statement.form.fields)) if evolution.statement.constraint_variables else None
+        )
 
     def initial(self) -> State:
         """State at the first moment: its grid is refined until the state is resolved."""
@@ -84,7 +86,7 @@ class CollocationSolver:
             return State(space, evolution.interpolated_initial(space))
         degree = SPACE_DEGREE[dimension]
         count = self._fewest(degree)
-        self.rough = RoughStart.of(
+        self.rough = RoughInitial.of(
             evolution.statement, evolution.initial_on, evolution.finer, evolution.allowed, evolution.begin
         )
         if self.rough is not None:
@@ -111,7 +113,7 @@ class CollocationSolver:
         if not evolution.space:
             return state
         at = partial(on_points, state.space, state.values)
-        rough = RoughStart.of(evolution.statement, at, evolution.finer, evolution.allowed, moment)
+        rough = RoughInitial.of(evolution.statement, at, evolution.finer, evolution.allowed, moment)
         if rough is None:
             return state
         self.rough = rough
@@ -190,7 +192,7 @@ class CollocationSolver:
             to_come = size * rate / (1 - rate) if rate < NEWTON.series else size
             if to_come <= enough or (statement.form.is_linear and is_fresh):
                 return coef, steps
-            if size < NEWTON.stalled[bool(statement.multipliers)] and rate > NEWTON.series:
+            if size < NEWTON.stalled[bool(statement.constraint_variables)] and rate > NEWTON.series:
                 return coef, steps
             # Factors are kept while they contract; old ones with which steps grow are of a slab that is too long.
             if rate > 1 and not is_fresh:
@@ -208,7 +210,7 @@ class CollocationSolver:
         return self.damping.damped(blocks)
 
     @property
-    def has_rough_start(self) -> bool:
+    def has_rough_initial(self) -> bool:
         """True if initial data jump, beside which the error falls with the grid alone."""
         return self.rough is not None
 
@@ -225,7 +227,7 @@ class CollocationSolver:
 
     def prolonged(self, values: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:
         """Coefficients of space (k, *counts, fields) on another grid."""
-        return prolonged(values, old, new)
+        return each_prolonged(values, old, new)
 
     def known_on(self, axes: list[SplineAxis]) -> np.ndarray:
         """Coefficients of a slab that has the values of known fields."""
@@ -252,7 +254,7 @@ class CollocationSolver:
         space = self._finer(state.space, indicators)
         if space is None:
             return None
-        return State(space, prolonged(state.values, state.space, space))
+        return State(space, each_prolonged(state.values, state.space, space))
 
     def _finer(self, space: list[SplineAxis], indicators: list[np.ndarray]) -> list[SplineAxis] | None:
         """Finer coordinates of space, but beside jumps of the initial state; None where none are finer."""
@@ -269,7 +271,7 @@ class CollocationSolver:
         at = partial(on_points, state.space, state.values)
         for _ in range(self.most_coarse_rounds):  # the residual of a short slab says nothing of the state after it
             coarser = [self._worth(new, old) for new, old in zip(coarser, state.space, strict=True)]
-            moved = State(coarser, prolonged(state.values, state.space, coarser))
+            moved = State(coarser, each_prolonged(state.values, state.space, coarser))
             finer = self._finer(coarser, self._misfits(moved, at))
             if finer is None:
                 return moved
@@ -319,7 +321,7 @@ SMOOTHED = Method(
 )
 
 
-def marches(statement: Statement) -> bool:
+def is_initial_value_problem(statement: Statement) -> bool:
     """True if slabs can solve a problem: its fields start from given values and have order 2 in time at most.
 
     Fields of order 0 in time, as the algebraic ones of differential-algebraic equations, start from nothing, and so do
@@ -331,4 +333,4 @@ def marches(statement: Statement) -> bool:
     order = int(statement.field_orders[:, form.time].max())
     if not order:
         return form.has_integrals
-    return bool(start_terms(form)) and order <= 2
+    return bool(initial_terms(form)) and order <= 2

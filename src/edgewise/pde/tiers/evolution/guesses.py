@@ -60,7 +60,7 @@ def first_guess(
     gap = state.values - np.stack([lines[0], rate])[: evolution.order]
     if previous is None:  # nothing is known of fields that start from nothing
         gap[..., evolution.statement.field_orders[:, evolution.time] == 0] = 0.0
-        gap[..., list(evolution.statement.multipliers)] = 0.0
+        gap[..., list(evolution.statement.constraint_variables)] = 0.0
     else:
         last = previous.axes, previous.coef - solver.known_on(previous.axes)
     known = known + continued(solver, axes, gap, length, last)
@@ -97,7 +97,7 @@ def continued(
     ahead = np.polynomial.legendre.legval(2 * (1 + moments * ratio) - 1, fitted).T
     ahead = line.interpolated(ahead).reshape(len(lines), *last_lines.shape[1:])
     lines[evolution.order :] = ahead[evolution.order :] + (lines[0] - ahead[0])
-    # Where nothing determines the mean of a multiplier, its continuation would grow from rounding.
-    free = list(evolution.statement.multipliers)
+    # Where nothing determines the mean of a constraint variable, its continuation would grow from rounding.
+    free = list(evolution.statement.constraint_variables)
     lines[..., free] = state[0][..., free]
     return coef

@@ -138,7 +138,7 @@ def smooths(statement: Statement) -> bool:
     if (
         not isinstance(form.domain, Box)
         or form.has_integrals
-        or statement.multipliers
+        or statement.constraint_variables
         or statement.constant is not None
     ):
         return False

@@ -11,7 +11,7 @@ from edgewise.pde.problem.evaluation import EquationResiduals, EvaluationContext
 from edgewise.pde.problem.fields import Field
 from edgewise.pde.problem.integrals import Rule
 from edgewise.pde.problem.strong_form import probes, with_integrals_by
-from edgewise.pde.spaces.networks import TensorNetwork, WindowNetwork
+from edgewise.pde.spaces.networks import SlabNetwork, TensorNetwork
 from edgewise.pde.tiers.collocation.stationary import network_of
 from edgewise.pde.tiers.evolution.problem import Evolution, Slab
 
@@ -67,7 +67,7 @@ class Memory:
         if not self._networks:
             return points.new_zeros(points.shape[:2])  # the history takes their place
         ends = torch.tensor(self.ends, dtype=torch.float64)
-        network = WindowNetwork(self._networks, ends, self.evolution.time)
+        network = SlabNetwork(self._networks, ends, self.evolution.time)
         flat = points.flatten(0, 1).clone()
         # Moments after the last one that is known belong to a slab that is too long, or to fresh points by rounding.
         flat[:, self.evolution.time].clamp_(max=float(ends[-1]))

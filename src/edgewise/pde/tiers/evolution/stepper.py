@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis
-from edgewise.pde.spaces.networks import WindowNetwork
-from edgewise.pde.spaces.statement import Statement, check_start
+from edgewise.pde.spaces.networks import SlabNetwork
+from edgewise.pde.spaces.statement import Statement, check_initial
 from edgewise.pde.tiers.collocation.stationary import network_of
 from edgewise.pde.tiers.evolution.jumps import SETTINGS as EVENTS
 from edgewise.pde.tiers.evolution.jumps import first_event, moments_of_jumps, moved_by_rounding
@@ -34,7 +34,7 @@ class SlabSolver(Protocol):
     shares_factors: bool  # whether slabs of the same length and grid share factors, so that lengths are a few
 
     @property
-    def has_rough_start(self) -> bool:
+    def has_rough_initial(self) -> bool:
         """True if initial data jump, beside which the error falls with the grid alone."""
 
     def initial(self) -> State:
@@ -90,7 +90,7 @@ class StepSettings:
 class TimeIntegration:
     """Result of an integration in time."""
 
-    network: WindowNetwork  # the fields, up to the moment that was reached
+    network: SlabNetwork  # the fields, up to the moment that was reached
     reached: float  # that moment
     is_complete: bool  # whether it is the last one
     points: int  # number of collocation points of all slabs
@@ -147,7 +147,7 @@ class TimeStepper:
         moment = evolution.begin
         length = self.whole / (settings.first_slabs * evolution.finer)
         state = self.solver.initial()
-        check_start(evolution.statement, evolution.with_time(state.space, moment, end), state.values[0])
+        check_initial(evolution.statement, evolution.with_time(state.space, moment, end), state.values[0])
         asked = length  # of the first attempt from this moment
         lengthened = 0  # attempts from this moment that were made longer
         is_halted = False  # whether the last attempt had no solution
@@ -329,7 +329,7 @@ class TimeStepper:
             return None
         networks = [network_of(*self._with_last_rate(slab.axes, slab.coef)) for slab in self.slabs]
         ends = self.ends[: len(self.slabs) + 1]
-        network = WindowNetwork(networks, torch.tensor(ends, dtype=torch.float64), self.evolution.time)
+        network = SlabNetwork(networks, torch.tensor(ends, dtype=torch.float64), self.evolution.time)
         return TimeIntegration(network, ends[-1], ends[-1] == self.evolution.end, self.points, self.tier)
 
     def _with_last_rate(self, axes: list[SplineAxis], coef: np.ndarray) -> tuple[list[SplineAxis], np.ndarray]:

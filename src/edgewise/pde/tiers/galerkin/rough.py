@@ -11,9 +11,12 @@ import torch
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.fields import Index
+from edgewise.pde.problem.linearisation import linearise, residuals_at, zero_jet
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis, along
-from edgewise.pde.spaces.statement import Statement, orders_of, start_terms
+from edgewise.pde.spaces.blocks import normal_of
+from edgewise.pde.spaces.statement import Statement, initial_terms, orders_of
+from edgewise.pde.tiers.evolution.initial import STENCIL, STENCIL_STEP, STENCIL_WEIGHTS
 from edgewise.pde.tiers.evolution.problem import (
     Evolution,
     Slab,
@@ -24,17 +27,16 @@ from edgewise.pde.tiers.evolution.problem import (
     on_points,
     time_error,
 )
-from edgewise.pde.tiers.evolution.starts import STENCIL, STENCIL_STEP, STENCIL_WEIGHTS
 from edgewise.pde.tiers.evolution.stepper import Method
 from edgewise.pde.tiers.galerkin.first_order import (
     FirstOrderForm,
-    drawn,
     resolved,
+    sat_penalty,
     symmetriser,
     terms_on,
     walls_of,
 )
-from edgewise.pde.tiers.galerkin.weak import WeakForm, row_of, slopes_of, weighted
+from edgewise.pde.tiers.galerkin.weak import WeakForm, data_of, jacobian_of, points_at, weighted
 from edgewise.settings import ABOVE_ZERO
 
 # Change of coefficients from one moment to another that is rounding, and shares of the time at which they are compared.
@@ -68,7 +70,7 @@ def has_weak_form(statement: Statement) -> bool:
     if form.time is None or not form.is_linear or form.order > min(2, 3 - len(form.fields[:2])) or form.has_integrals:
         return False
     space = [axis for axis in range(form.domain.dimension) if axis != form.time]
-    if len(space) not in ROUGH_GRID or statement.multipliers:
+    if len(space) not in ROUGH_GRID or statement.constraint_variables:
         return False
     bounds = form.domain.bounds.numpy()
     begin = float(bounds[form.time, 0])
@@ -83,7 +85,7 @@ def has_weak_form(statement: Statement) -> bool:
             symmetriser(resolved(statement, grid, begin)[1])
             # Walls with the fewest conditions come first: if there are too few, that is the mistake to name.
             for wall in sorted(walls_of(statement), key=lambda wall: len(terms_on(statement, wall))):
-                drawn(statement, wall, on(wall), begin, is_even=False)
+                sat_penalty(statement, wall, on(wall), begin, is_even=False)
         else:
             weighted(statement, grid, begin)
     except InputError:  # which is a ValueError too
@@ -95,7 +97,7 @@ def has_weak_form(statement: Statement) -> bool:
         if axis != form.time:
             rows.append((form.condition_terms[number], on((axis, end)), (axis, end)))
     for term, points, face in rows:
-        before = slopes_of(statement, term, points, begin, face)[0]
+        before = jacobian_of(statement, term, points, begin, face)[0]
         if not all(np.isfinite(slope).all() for slope in before.values()):  # a pole, as at the axis of a disc
             return False
         if face is not None and form.order == 2:
@@ -105,7 +107,7 @@ def has_weak_form(statement: Statement) -> bool:
             if not is_along or not np.abs(highest).min() > 0:
                 return False
         for share in COMPARED_MOMENTS:
-            later = slopes_of(statement, term, points, begin + share * length, face)[0]
+            later = jacobian_of(statement, term, points, begin + share * length, face)[0]
             if later.keys() != before.keys() or any(
                 np.abs(later[key] - slope).max() > SAME_COEFFICIENTS * np.abs(slope).max()
                 for key, slope in before.items()
@@ -114,10 +116,10 @@ def has_weak_form(statement: Statement) -> bool:
     return form.order == 1 or len({face for _, _, face in rows}) == len(rows)
 
 
-def of_first_order(form: StrongForm) -> Statement | None:
+def first_order_statement(form: StrongForm) -> Statement | None:
     """The statement of an evolution of first order on a box, perhaps with conditions for which there are no points."""
     has_more = form.parts is not None or form.coefficients or form.has_quadratures or form.hard.values
-    if type(form.domain) is not Box or form.order > 1 or has_more or form.observations or not start_terms(form):
+    if type(form.domain) is not Box or form.order > 1 or has_more or form.observations or not initial_terms(form):
         return None
     if len(form.equation_term.requirements.sizes) != len(form.fields):
         return None
@@ -162,7 +164,7 @@ def rough_part(statement: Statement) -> str | None:
         return None
     if has_rough_coefficient(statement):
         return "coefficients are"
-    if has_rough_start(Evolution(statement, 1.0)):
+    if has_rough_initial(Evolution(statement, 1.0)):
         return "start or boundary values are"
     return ""
 
@@ -172,7 +174,7 @@ def _fall_slowly(gaps: Sequence[float]) -> bool:
     return gaps[1] > ROUGH_START and gaps[0] < SLOW_FALL * gaps[1]
 
 
-def has_rough_start(evolution: Evolution) -> bool:
+def has_rough_initial(evolution: Evolution) -> bool:
     """True if the equation keeps jumps and kinks, and the start or walls have some, or contradict each other."""
     if evolution.order == 1 and evolution.statement.form.order == 2:
         return False  # diffusion smooths them
@@ -203,7 +205,7 @@ def _gaps_in_time(evolution: Evolution, number: int, axis: int, end: int) -> lis
         line = SplineAxis(np.linspace(first, last, intervals + 1), ROUGH_GRID_DEGREE)
         fresh = line.fresh_points(1)
         at_points, values = (
-            row_of(evolution.statement, term, points, each, (axis, end))[0] for each in (line.all_points(), fresh)
+            data_of(evolution.statement, term, points, each, (axis, end)) for each in (line.all_points(), fresh)
         )
         gap = along(line.table(fresh), line.interpolated(at_points, 1), 1) - values
         gaps.append(float(np.abs(gap).max()) / max(float(np.abs(values).max()), ABOVE_ZERO))
@@ -222,20 +224,22 @@ def _gap_on(evolution: Evolution, number: int, axis: int, end: int) -> float:
     points = [line.all_points() for line in axes]
     points[evolution.space.index(axis)] = evolution.domain.bounds[axis, [end]].numpy()
     known = _initial_jet(evolution, points)
-    term = evolution.statement.form.condition_terms[number]
+    form = evolution.statement.form
+    term = form.condition_terms[number]
     gaps = list[np.ndarray]()
     for later in (0.0, step):
-        _, block, jet = row_of(evolution.statement, term, points, np.array([begin + later]), (axis, end))
-        for slot, index in jet:
+        x, _ = points_at(form, points, np.array([begin + later]))
+        jet = {}
+        for slot, index in term.requirements.keys:
             rate = (*index[: evolution.time], 1, *index[evolution.time + 1 :])
             moved = known[index] + later * known.get(rate, np.zeros(1))
             jet[slot, index] = torch.from_numpy(moved[..., slot].ravel())
-        values, slopes = block.evaluate_jet(jet, with_slopes=True)
-        units = np.zeros(len(values))
-        for (row, _, index), slope in slopes.items():
+        residuals, jacobian = linearise(form, term, x, normal_of((axis, end), x), jet)
+        units = np.zeros(len(residuals))
+        for (row, _, index), slope in jacobian.items():
             length = math.prod(size**order for size, order in zip(sizes, index, strict=True))
-            units[row] = max(units[row], float(np.abs(slope).max()) / length)
-        gaps.append(values / units.reshape(-1, *[1] * (values.ndim - 1)))
+            units[row] = max(units[row], float(slope.abs().max()) / length)
+        gaps.append(residuals.numpy() / units[:, None])
     return max(float(np.abs(gaps[0]).max()), float(np.abs(gaps[1] - gaps[0]).max()) / RATE_STEP)
 
 
@@ -263,11 +267,13 @@ def _initial_jet(evolution: Evolution, points: Sequence[np.ndarray]) -> dict[Ind
             known[tuple(a + b for a, b in zip(by_time, units[axis], strict=True))] = turned
     if evolution.order == 1:
         term = evolution.statement.form.equation_term
-        _, block, jet = row_of(evolution.statement, term, points, np.array([evolution.begin]))
+        x, _ = points_at(evolution.statement.form, points, np.array([evolution.begin]))
+        jet = zero_jet(term, x)
         for slot, index in jet:
             if not index[evolution.time]:
                 jet[slot, index] = torch.from_numpy(known[index][..., slot].ravel())
-        residuals = np.moveaxis(block.evaluate_jet(jet, with_slopes=False)[0].take(0, evolution.time + 1), 0, -1)
+        values = residuals_at(evolution.statement.form, term, x, None, jet).numpy()
+        residuals = np.moveaxis(values.reshape(-1, *map(len, points)), 0, -1)
         inverse, _, _ = resolved(evolution.statement, points, evolution.begin)
         known[units[evolution.time]] = -(inverse @ residuals[..., None])[..., 0]
     return known
@@ -277,7 +283,7 @@ class WeakSolver:
     """Solver of slabs by a `WeakForm` or a `FirstOrderForm` on one even grid of space."""
 
     shares_factors = True
-    has_rough_start = False
+    has_rough_initial = False
 
     def __init__(self, evolution: Evolution):
         self.evolution = evolution

@@ -1,0 +1,262 @@
+"""Rows in memory as the iteration of least squares sees them (`RowsInMemory`), on the columns that curves need.
+
+Wood, Generalized Additive Models (2nd ed.), section 3.1.2 and equation (3.4): working weights and working responses of
+a likelihood; section 6.1.1 with penalties.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from edgewise.gam.design import Design
+from edgewise.gam.families.base import Family
+from edgewise.gam.normal import NormalMatrix, normal_matrix
+from edgewise.gam.solving import Solution
+from edgewise.settings import ABOVE_ZERO
+
+# Numbers of columns that stay in memory during the iteration, 256 MB.
+MOST_NUMBERS_KEPT = 1 << 25
+LEAST_INFORMATION = 1e-10  # see `IrlsPolicy`
+
+
+class NeededColumns:
+    """The columns of a design that its curves need so far, kept in memory if they are few numbers.
+
+    It takes positions of rows where a design takes rows, and has the attributes of a design that `normal_matrix` and
+    `estimate` use.
+    """
+
+    def __init__(
+        self, design: Design, x: np.ndarray, before: Solution | None, steps: int, keep: np.ndarray | None = None
+    ) -> None:
+        self.design = design
+        self.x = x
+        self.rivals = design.rivals
+        self.chunks = design.chunks
+        self.watch = design.watch
+        self.constraints = None
+        self.bent = design.bent
+        self.count = int(design.groups.max(initial=-1)) + 1
+        self.policy = replace(design.policy, first_wiggly=len(design.groups), steps=steps)  # all that are here
+        # Columns of each group; the last is for columns without a group.
+        self.most = np.full(self.count + 1, design.policy.first_wiggly)
+        constrained = design.constraints is not None and design.constraints.has_inequalities
+        if constrained:  # inequalities are those of all B-splines
+            self.most[:] = len(design.groups)
+        elif before is not None:
+            edf = np.max([np.append(fit.edf, 0.0)[before.places(design)] for fit in before.fits], axis=0)
+            while (small := edf > self.most[: self.count] / 2).any():
+                self.most[: self.count][small] *= 2
+        self._take(self._wanted() if keep is None else keep)
+
+    def _wanted(self) -> np.ndarray:
+        return self.design.ranks < self.most[self.design.groups]
+
+    def _take(self, keep: np.ndarray) -> None:
+        self.keep = keep
+        self.groups = self.design.groups[keep]
+        self.ranks = self.design.ranks[keep]
+        self.values: np.ndarray | None = None
+        if len(self.x) * int(keep.sum()) <= MOST_NUMBERS_KEPT:
+            values = np.empty((len(self.x), int(keep.sum())))
+            for part in self.chunks(len(self.x)):
+                values[part] = self.design.columns(self.x[part])[:, keep]
+            self.values = values
+
+    def columns(self, rows: np.ndarray) -> np.ndarray:
+        """Return the needed columns at the rows with these positions."""
+        if self.values is None:
+            return self.design.columns(self.x[rows])[:, self.keep]
+        return self.values[rows]
+
+    def predictors(self, coefs: np.ndarray) -> np.ndarray:
+        """Return the linear predictors (N, K) of coefficients (K, p) of all columns of the design."""
+        if self.values is not None and not coefs[:, ~self.keep].any():
+            return np.asarray(self.values @ coefs[:, self.keep].T)
+        return self.design.link(coefs.T, self.x)
+
+    def products(self, score: np.ndarray) -> np.ndarray:
+        """Return the sums over the rows of scores (N, K) times the needed columns, (K, needed columns)."""
+        if self.values is not None:
+            return np.asarray(score.T @ self.values)
+        rows = np.arange(len(self.x))
+        total = np.zeros((score.shape[1], int(self.keep.sum())))
+        for part in self.chunks(len(self.x)):
+            total += score[part].T @ self.columns(rows[part])
+        return total
+
+    def grow(self, edf: np.ndarray) -> bool:
+        """Take more columns for curves that use half of theirs, as `estimate` does; return whether any does."""
+        held = np.bincount(self.design.groups[~self.keep] + 1, minlength=self.count + 1)[1:]
+        more = (edf > self.most[: self.count] / 2) & (held > 0)
+        self.most[: self.count][more] *= 2
+        if more.any():
+            self._take(self._wanted())
+        return bool(more.any())
+
+
+class RowsInMemory:
+    """Rows in memory, for `Iteration`: the predictors of the last coefficients are kept. See `irls.Rows`."""
+
+    def __init__(
+        self, needed: NeededColumns, y: np.ndarray, weight: np.ndarray, family: Family, least_information: float
+    ) -> None:
+        self.needed = needed
+        self.y = y
+        self.weight = weight
+        self.family = family
+        self.least_information = least_information
+        self.groups = needed.design.groups
+        self.grow = needed.grow
+        # The coefficients of the last predictors (N, K), and their deviance.
+        self._coefs: np.ndarray | None = None
+        self._eta = np.zeros((0, 0))
+        self._deviance: float | None = None
+        # The best constant, at which the family's own parameters are estimated for the first time.
+        constants = np.atleast_1d(np.asarray(family.start(y, weight), float))
+        constraints = needed.design.constraints
+        if constraints is not None:  # every step leads from here towards what obeys them
+            constants = constraints.bounded(constants)
+        self.constants = np.zeros((len(constants), len(self.groups)))
+        self.constants[:, 0] = constants
+        self.adapt(self.constants)
+        self.null_deviance = self.deviance(self.constants)
+
+    @property
+    def keep(self) -> np.ndarray:
+        """Columns that the normal matrix has, (p,)."""
+        return self.needed.keep
+
+    @property
+    def design(self) -> Any:
+        """The columns of the normal matrix; inequalities are checked on the whole design, which then is needed."""
+        return self.needed.design if self.keep.all() else self.needed
+
+    def eta(self, coefs: np.ndarray) -> np.ndarray:
+        """Return the linear predictors (N, K) of coefficients (K, p)."""
+        if self._coefs is None or not np.array_equal(self._coefs, coefs):
+            self._eta = self.needed.predictors(coefs)
+            self._coefs = coefs
+            self._deviance = None
+        return self._eta
+
+    def _shaped(self, coefs: np.ndarray) -> np.ndarray:
+        """Return the predictors in the form that the family takes."""
+        eta = self.eta(coefs)
+        return eta if len(coefs) > 1 else eta[:, 0]
+
+    def deviance(self, coefs: np.ndarray) -> float:
+        """Return the weighted deviance."""
+        eta = self._shaped(coefs)
+        if self._deviance is None:
+            with np.errstate(over="ignore"):  # a step too far is refused because its deviance is infinite
+                self._deviance = float(self.weight @ self.family.deviance(self.y, eta))
+        return self._deviance
+
+    def slope(self, coefs: np.ndarray) -> np.ndarray:
+        """Return half the derivative of the deviance by the coefficients, (K, p)."""
+        score = self.family.derivatives(self.y, self._shaped(coefs))[0].reshape(len(self.y), -1)
+        slope = np.zeros_like(coefs)
+        slope[:, self.keep] = -self.needed.products(self.weight[:, None] * score)
+        return slope
+
+    def normal(self, coefs: np.ndarray) -> NormalMatrix:
+        """Return the normal matrix, of the needed columns, of the quadratic approximation."""
+        rows = np.arange(len(self.y))
+        eta = self.eta(coefs)
+        if len(coefs) > 1:
+            return shared_normal(self.needed, rows, self.y, self.weight, self.family, eta)
+        return working_normal(self.needed, rows, self.y, self.weight, self.family, eta, least=self.least_information)
+
+    def adapt(self, coefs: np.ndarray) -> None:
+        """Estimate the family's own parameters."""
+        self.family = self.family.adapted(self.y, self._shaped(coefs), self.weight)
+        self._deviance = None
+
+
+def working(
+    family: Family, y: np.ndarray, weight: np.ndarray, eta: np.ndarray, least: float = LEAST_INFORMATION
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return working weights and working residuals, score / information, of every row and predictor, (N, K) each."""
+    shaped = eta if eta.shape[1] > 1 else eta[:, 0]
+    score, information = (part.reshape(len(y), -1) for part in family.derivatives(y, shaped))
+    information = np.maximum(information, least * information.max(axis=0) + ABOVE_ZERO)
+    return weight[:, None] * information, score / information
+
+
+def working_normal(
+    design: Any,
+    x: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    family: Family,
+    eta: np.ndarray,
+    k: int = 0,
+    least: float = LEAST_INFORMATION,
+) -> NormalMatrix:
+    """Sum the normal matrix of the quadratic approximation of a log likelihood in predictor k.
+
+    Parameters
+    ----------
+    design : Design
+        The columns, or an object with `groups`, `columns` and `chunks`.
+    x, y, weight : ndarray
+        Rows, responses and weights.
+    family : Family
+        The loss, prepared for y and the weights.
+    eta : ndarray of shape (N, K)
+        Linear predictors.
+    k : int
+        The predictor.
+    least : float
+        The information of a row is at least this share of the largest one.
+
+    Returns
+    -------
+    NormalMatrix
+        Normal matrix of the working response eta + residual.
+    """
+    weights, residual = (part[:, k] for part in working(family, y, weight, eta, least))
+    rows = float(weight.sum())
+    normal = normal_matrix(design, x, weights, eta[:, k] + residual, rows)
+    shared = family.shared_information(y, eta if eta.shape[1] > 1 else eta[:, 0])
+    if shared is None:
+        return normal
+    # Rows that depend on each other have less information together than each of them alone.
+    for part in design.chunks(len(x)):
+        at = shared.order[part]
+        shared.add(np.column_stack([design.columns(x[at]), eta[at]]))
+    gram = normal.gram - shared.matrix[:-1, :-1]
+    moment = normal.moment - shared.matrix[:-1, -1:]
+    gram[0, 0] = rows  # the data say nothing about the constant, which then is zero
+    gram[0, 1:] = gram[1:, 0] = moment[0] = 0.0
+    return NormalMatrix(gram, moment, normal.square - shared.matrix[-1, -1], rows)
+
+
+def shared_normal(
+    design: Any, x: np.ndarray, y: np.ndarray, weight: np.ndarray, family: Family, eta: np.ndarray
+) -> NormalMatrix:
+    """Sum one normal matrix for all predictors of a multinomial likelihood."""
+    # The information of a row about its K predictors is diag(p) - pp', which Böhning [1] bounds by (I - 11'/K) / 2; the
+    # sum of the predictors does not count. Here it is replaced by w (I - 11'/K) with the w that has the same trace,
+    # sum_k p_k (1 - p_k) / (K - 1), so that rows of which the model is certain count little, as in Newton's method, and
+    # one factorisation serves all predictors. It is exact for two classes, and decides strengths and the metric of
+    # steps only: what the steps end at is the optimum of the likelihood itself.
+    # [1] D. Böhning, "Multinomial logistic regression algorithm", Ann. Inst. Statist. Math. 44 (1992) 197.
+    score, information = family.derivatives(y, eta)
+    shared = information.sum(1) / (eta.shape[1] - 1)
+    shared = np.maximum(shared, LEAST_INFORMATION * shared.max() + ABOVE_ZERO)
+    return normal_matrix(design, x, weight * shared, eta + score / shared[:, None], float(weight.sum()))
+
+
+def null_deviance(family: Family, y: np.ndarray, weight: np.ndarray) -> float:
+    """Return the weighted deviance of the best constant."""
+    start = np.atleast_1d(np.asarray(family.start(y, weight), float))
+    if len(start) > 1:
+        eta = np.tile(start, (len(y), 1))
+    else:
+        eta = np.full(len(y), start[0])
+    return float(weight @ family.deviance(y, eta))

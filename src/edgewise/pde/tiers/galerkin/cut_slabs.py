@@ -1,0 +1,582 @@
+"""Evolution in time on domains that are no box: slabs of time, in each of which space is fitted at scattered points.
+
+The fields of a slab are splines of space on the box around the domain times one polynomial of time. At the moments of
+Radau's method the equation and the conditions on the boundary hold in the mean, by Galerkin's method with a penalty on
+the boundary, over more points of space than there are splines. Eigenvectors of the derivative in time part the slab
+into systems of the size of space, with factors that all slabs of one length share.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from scipy import sparse
+
+from edgewise.outcomes import check_time
+from edgewise.pde.algebra import DiagonalRadau, Factors, cell_factors, solved_nearby
+from edgewise.pde.algebra.newton import norm_of
+from edgewise.pde.domains.products import OverTime
+from edgewise.pde.problem.fields import Index
+from edgewise.pde.problem.linearisation import linearise, residuals_at
+from edgewise.pde.problem.strong_form import StrongForm
+from edgewise.pde.spaces.axis import SplineAxis, TimeAxis
+from edgewise.pde.spaces.blocks import Slopes
+from edgewise.pde.spaces.statement import Statement, initial_terms, orders_of
+from edgewise.pde.tiers.evolution.collocation import NEWTON
+from edgewise.pde.tiers.evolution.grids import refined
+from edgewise.pde.tiers.evolution.guesses import first_guess
+from edgewise.pde.tiers.evolution.problem import Evolution, Slab, State, floored, time_error
+from edgewise.pde.tiers.evolution.stepper import Method
+from edgewise.pde.tiers.galerkin import CutGrid
+from edgewise.pde.tiers.galerkin.cut_grid import SEAM_WEIGHT, Combination
+from edgewise.settings import ABOVE_ZERO
+
+MOST_CUT_AXES = 4  # as many inputs as a `TensorLayer` has
+# Degree and first intervals of splines of space, by the number of coordinates of space: as on boxes, but that a higher
+# degree leaves more splines to rounding where the boundary cuts through cells.
+CUT_DEGREE = {1: 8, 2: 8, 3: 8}
+FIRST_CUT_INTERVALS = {1: 16, 2: 6, 3: 4}
+MOST_CUT_INTERVALS = {1: 1000, 2: 64, 3: 8}  # of a coordinate: factors of the largest grid take 0.2 GB
+# Intervals across the smallest hole, points by which its width is found, the numbers of intervals between which a first
+# grid has so many, and its degree: below, refinement gets there, and beyond, even grids are too large; splines of
+# degree 8 reach across holes and past them, and their factors take four times as long.
+ACROSS = 2.5
+HOLE_POINTS = 64
+HOLE_INTERVALS = (24, 128)
+HOLE_DEGREE = 4
+WALL_SEED = 5  # of the points by which the width of holes is found
+CLOSED = 0.2  # length of the mean normal below which a piece is a closed curve: that of half a circle is 0.64
+# Penalty on the boundary, in units of the slopes inside over an interval: at a tenth of it heat on a disk has unstable
+# modes for splines of degree 8, at ten times as much none either.
+WALL_PENALTY = 150.0
+# On solids, unknowns up to which each eigenvalue of a slab has its own factors; beyond, GMRES serves all that are at
+# most so many times larger or smaller than one with factors: factors take a second or two with 2,000.
+MOST_DIRECT = 800
+NEAR_EIGENVALUES = 4.0
+# On solids: multiply-adds of a value of a spline of three coordinates at a point, and values of all for the points and
+# matrices of a grid. Measured in a ball: 2e-8 seconds each, and ten seconds for a grid of 4^3 cells.
+VALUE_WORK = 30.0
+TIMES_AT_POINTS = 50.0
+# Newton's method in a slab: contraction below which factors are used again, and relative changes of slopes over a
+# slab that are rounding.
+CONTRACTION = 0.3
+SAME_SLOPES = 1e-12
+# Errors that residuals imply are overestimates beside the boundary: this share of them counts. Measured on a disk.
+IMPLIED_SHARE = 0.3
+
+
+class SlabFactors:
+    """Factors of all systems of a slab, with slopes that are means over its moments [1].
+
+    Shapes: slopes (m,), weights (residuals, m).
+
+    Inside, test functions are the derivatives of residuals by those in time, which is Galerkin's method; on the
+    boundary they are those of the conditions, with a penalty. They are the same for all eigenvalues of the method.
+
+    [1] E. Hairer, G. Wanner, "Solving Ordinary Differential Equations II", section IV.8.
+    """
+
+    def __init__(
+        self,
+        grid: CutGrid,
+        slopes: Sequence[Slopes],
+        weights: Sequence[np.ndarray],
+        jumps: Sequence[tuple[int, int, int, float]],
+        time: int,
+    ):
+        self.grid = grid
+        self.slopes = slopes
+        self.jumps = jumps
+        self.orders = sorted({key[2][time] for each in slopes for key in each} | {0})
+        size = len(grid.active) * grid.fields
+        self.products = [sparse.csr_array((size, size)) for _ in self.orders]
+        self._tests: list[tuple[int, int, int, Combination]] = []  # part, residual, field, factors
+        for part, (each, weight) in enumerate(zip(slopes, weights, strict=True)):
+            for residual, scale in enumerate(weight):
+                of_orders: dict[int, dict[int, dict[Index, np.ndarray]]] = {}
+                for (number, slot, index), slope in each.items():
+                    if number == residual:
+                        own = of_orders.setdefault(index[time], {}).setdefault(slot, {})
+                        own[*index[:time], *index[time + 1 :]] = slope
+                for slot, left in of_orders.get(max(of_orders, default=0), {}).items():
+                    test = {index: scale**2 * slope for index, slope in left.items()}
+                    self._tests.append((part, residual, slot, test))
+                    for order in self.orders:
+                        for other, right in of_orders.get(order, {}).items():
+                            self._add(order, grid.products(part, test, right), slot, other)
+        for slot, order, other, factor in jumps:
+            self._add(order, factor * grid.ghost, slot, other)
+        self._near: tuple[float, Factors] | None = None  # an eigenvalue, real, and factors for it
+        self._systems: list[tuple[list[complex], Factors | None]] = []
+        self.solve_work = 0.0  # of the last step
+
+    def _add(self, order: int, matrix: sparse.csr_array, slot: int, other: int) -> None:
+        """Add a matrix for a residual's field and another field; the fields of a spline are neighbours."""
+        fields = self.grid.fields
+        pair = sparse.coo_array(([1.0], ([slot], [other])), shape=(fields, fields))
+        place = self.orders.index(order)
+        self.products[place] = self.products[place] + sparse.kron(matrix, pair, format="csr")
+
+    def factorise(self, rates: np.ndarray) -> float:
+        """Prepare systems for derivatives in time at the moments by the values there, (q, q); returns the work."""
+        self.radau = DiagonalRadau.of(rates)
+        middle = self.radau.middle
+        work = 0.0
+        is_dear = len(self.grid.axes) > 2 and self.products[0].shape[0] > MOST_DIRECT
+        if is_dear and (self._near is None or max(middle / self._near[0], self._near[0] / middle) > NEAR_EIGENVALUES):
+            self._near = middle, self._direct([middle**order for order in self.orders], middle)
+            work += self._near[1].work
+        self._systems = []
+        for powers in self.radau.powers(self.orders):
+            direct = None
+            if not is_dear:
+                direct = self._direct(powers, middle)
+                work += direct.work
+            self._systems.append((powers, direct))
+        return work
+
+    def _direct(self, powers: Sequence[complex], middle: float) -> Factors:
+        """Factors for powers of an eigenvalue; unknowns are scaled as for one of a given size."""
+        matrix = powers[0] * self.products[0]
+        for power, product in zip(powers[1:], self.products[1:], strict=True):
+            matrix = matrix + power * product
+        each = zip(self.orders, self.products, strict=True)
+        scale = np.sqrt(np.add.reduce([middle**order * np.abs(product.diagonal()) for order, product in each]))
+        return cell_factors(matrix, scale, partial(self._product, powers))
+
+    def _product(self, powers: Sequence[complex], x: np.ndarray) -> np.ndarray:
+        """The matrix for powers of an eigenvalue times vectors (size, k)."""
+        if not np.iscomplexobj(x):
+            return np.add.reduce([power * (each @ x) for power, each in zip(powers, self.products, strict=True)])
+        parts = np.concatenate([x.real, x.imag], 1)
+        both = (np.split(each @ parts, 2, 1) for each in self.products)
+        return np.add.reduce([power * (re + 1j * im) for power, (re, im) in zip(powers, both, strict=True)])
+
+    def __call__(self, residuals: Sequence[np.ndarray], changes: Sequence[np.ndarray]) -> np.ndarray:
+        """Step (q, active, fields) for residuals (residuals, m, q) of each part, and for derivatives in time."""
+        moments, active, fields = changes[0].shape
+        tested = np.zeros((active, fields, moments))
+        self.solve_work = 0.0
+        for part, residual, slot, test in self._tests:
+            tested[:, slot] += self.grid.sums(part, test, residuals[part][residual])
+        for slot, order, other, factor in self.jumps:
+            tested[:, slot] += factor * (self.grid.ghost @ changes[order][..., other].T)
+        solutions = []
+        rows = tested.reshape(-1, moments).T
+        for number, (rhs, (powers, direct)) in enumerate(zip(self.radau.in_modes(rows), self._systems, strict=True)):
+            solution = None
+            if direct is None:
+                assert self._near is not None
+                solution, work = solved_nearby(self._near[1], partial(self._product, powers), rhs + 0j)
+                self.solve_work += work
+                if solution is None:
+                    direct = self._direct(powers, self._near[0])
+                    self.solve_work += direct.work
+                    self._systems[number] = powers, direct
+            if direct is not None:
+                solution = direct(rhs[:, None])[:, 0]
+                self.solve_work += direct.solve_work
+            assert solution is not None
+            solutions.append(solution)
+        return -self.radau.at_moments(solutions).reshape(moments, active, fields)
+
+
+class CutCellSolver:
+    """Solver of slabs on any domain of space, see the module."""
+
+    shares_factors = True
+    has_rough_initial = False
+
+    def __init__(self, evolution: Evolution):
+        self.evolution = evolution
+        assert isinstance(evolution.domain, OverTime)
+        self.place = evolution.domain.space
+        self._grids: list[CutGrid] = []
+        self._refined = (0, math.inf)
+        self._is_settled = False
+        self._kept: tuple[CutGrid, float, SlabFactors, bool] | None = None
+
+    def _grid(self, axes: Sequence[SplineAxis]) -> CutGrid:
+        for grid in self._grids:
+            if all(a is b for a, b in zip(grid.axes, axes, strict=True)):
+                return grid
+        self._grids = [*self._grids[-1:], CutGrid(self.evolution.statement.form, self.place, axes)]
+        self._count_values(self._grids[-1], TIMES_AT_POINTS)
+        return self._grids[-1]
+
+    def _count_values(self, grid: CutGrid, times: float) -> None:
+        """Count the work of the values of all splines at all points, so many times; in the plane factors exceed it."""
+        if len(grid.axes) > 2:
+            local = math.prod(axis.degree + 1 for axis in grid.axes)
+            self.evolution.work += times * VALUE_WORK * local * len(grid.points)
+
+    def initial(self) -> State:
+        """State at the first moment: its grid is refined until the state is resolved."""
+        evolution = self.evolution
+        axes = self._first_axes()
+        before = math.inf
+        while True:
+            check_time()
+            # Least squares of the initial values at the points of the grid.
+            grid = self._grid(axes)
+            x = grid.points
+            given = evolution.initial_at(x.numpy())  # (order, m, fields)
+            flat = np.moveaxis(given, 1, 0).reshape(len(x), -1)
+            solved = grid.fitted(flat)
+            # Errors of it at the points of the equation.
+            count = len(grid.parts[0].x)
+            values = grid.values(0, (0,) * len(axes), solved)
+            wrong = np.abs(values - flat[:count]).reshape(count, *given[:, 0].shape)
+            scale = np.maximum(np.abs(given).max(1), ABOVE_ZERO)
+            state = grid.spread(np.moveaxis(solved.reshape(-1, *scale.shape), 1, 0))
+            errors = self._by_interval(grid, (wrong / scale).max((1, 2)))
+            largest = max(float(each.max()) for each in errors)
+            finer = None
+            if evolution.allowed < largest < before / 2:
+                finer = refined(evolution, axes, errors, MOST_CUT_INTERVALS)
+            if finer is None:
+                return State(axes, state)
+            axes = finer
+            before = largest
+
+    def _first_axes(self) -> list[SplineAxis]:
+        """Coordinates of the first grid, in the plane with a few intervals across the smallest hole."""
+        evolution = self.evolution
+        bounds = self.place.bounds.numpy()
+        dimension = len(evolution.space)
+        degree = CUT_DEGREE[dimension]
+        first = FIRST_CUT_INTERVALS[dimension]
+        counts = np.full(dimension, first)
+        if dimension == 2:
+            asked = np.ceil(ACROSS * np.ptp(bounds, axis=1) / self._narrowest())
+            if HOLE_INTERVALS[0] < asked.max() <= HOLE_INTERVALS[1]:
+                degree = HOLE_DEGREE
+                counts = np.maximum(asked, first).astype(int)
+        axes = list[SplineAxis]()
+        for k, axis in enumerate(evolution.space):
+            repeats = evolution.statement.periodic[axis]
+            intervals = int(np.round(evolution.finer * counts[k]))
+            if repeats:  # a spline must not meet itself
+                intervals = max(intervals, degree + 1)
+            axes.append(SplineAxis(np.linspace(bounds[k, 0], bounds[k, 1], intervals + 1), degree, repeats))
+        return axes
+
+    def restart(self, state: State, moment: float) -> State:
+        """State after a jump of the equation: as it is."""
+        return state
+
+    def coarsen(self, state: State, slab: Slab) -> State:
+        """The state as it is: grids get no coarser, so that slabs share factors."""
+        return state
+
+    def _narrowest(self) -> float:
+        """Smallest width, in any coordinate, of a closed curve of the boundary, whose normals cancel out."""
+        widths = [self.place.size.numpy()]
+        for name in self.place.boundary_names:
+            x, normals = self.place.boundary(HOLE_POINTS, "sobol", WALL_SEED, [name])
+            if float(normals.mean(0).norm()) < CLOSED:
+                widths.append(np.ptp(x.numpy(), 0))
+        return float(np.min(widths))
+
+    def _by_interval(self, grid: CutGrid, errors: np.ndarray) -> list[np.ndarray]:
+        """Errors (m,) at the points of the equation, for each interval of each coordinate in the mean square."""
+        means = []
+        shares = grid.parts[0].weights ** 2
+        for axis, line in zip(grid.axes, grid.parts[0].x.numpy().T, strict=True):
+            total = np.bincount(axis.places(line), shares * errors**2, axis.intervals) * axis.intervals / shares.sum()
+            means.append(np.sqrt(total))
+        return means
+
+    def indicators(self, slab: Slab) -> list[np.ndarray]:
+        """Errors of a slab that the residual implies, for each interval, in the mean."""
+        evolution = self.evolution
+        grid = self._grid(slab.state.space)
+        line = slab.axes[evolution.time]
+        assert isinstance(line, TimeAxis)
+        values = self._nodal(line, slab.coef)
+        lines = np.moveaxis(slab.coef, evolution.time, 0)
+        begin = line.breakpoints[:1]
+        known = np.concatenate([np.tensordot(line.table(begin, order), lines, 1) for order in range(evolution.order)])
+        evaluated = self._evaluated(grid, line, values, known, True)
+        residual, slopes = evaluated[0]
+        waves = self._waves(grid, 0, residual.shape[0], slopes, float(np.ptp(line.breakpoints)), np.pi)
+        scale = self._sizes(self._at_points(grid.axes, slab.coef)).max()
+        errors = IMPLIED_SHARE * np.sqrt((residual**2).mean(2)) / waves / scale
+        return self._by_interval(grid, errors.max(0))
+
+    def refine(self, state: State, indicators: list[np.ndarray]) -> State | None:
+        """The state on a grid with shorter intervals where errors are above the allowed one; None where none are.
+
+        None, too, once a finer grid has not made the largest error half as large: it is rounding, or what no grid of
+        this kind resolves.
+        """
+        largest = max(float(each.max()) for each in indicators)
+        intervals = sum(line.intervals for line in state.space)
+        before = self._refined
+        if intervals > before[0] and largest > before[1] / 2:
+            self._is_settled = True
+        self._refined = intervals, largest
+        if self._is_settled:
+            return None
+        space = refined(self.evolution, state.space, indicators, MOST_CUT_INTERVALS)
+        if space is None:
+            return None
+        return State(space, self.prolonged(state.values, state.space, space))
+
+    def _waves(self, grid: CutGrid, part: int, count: int, slopes: Slopes, length: float, number: float) -> np.ndarray:
+        """Residuals (residuals, m) of waves of amplitude 1 and a wave number of `number` over an interval."""
+        widths = grid.widths(grid.parts[part].x)
+        total = np.zeros((count, len(widths)))
+        for (residual, _, index), slope in slopes.items():
+            space = [index[k] for k in self.evolution.space]
+            size = np.prod((number / widths) ** space, 1) * (2 * number / length) ** index[self.evolution.time]
+            total[residual] += np.abs(slope).mean(-1) * size if slope.ndim > 1 else np.abs(slope) * size
+        return np.maximum(total, ABOVE_ZERO)
+
+    def _row_weights(self, grid: CutGrid, slopes: Sequence[Slopes], counts: Sequence[int]) -> list[np.ndarray]:
+        """Weights of residuals: Galerkin's method inside, and on the boundary a penalty as of Nitsche's method [1]."""
+        # [1] J. Nitsche, "Ueber ein Variationsprinzip zur Loesung von Dirichlet-Problemen", Abh. Math. Sem. Univ.
+        # Hamburg 36, 1971, 9.
+        inside = slopes[0]
+        weights = []
+        units = np.zeros((counts[0], 1))
+        for number in range(counts[0]):
+            highest = max(index[self.evolution.time] for residual, _, index in inside if residual == number)
+            own = {key: slope for key, slope in inside.items() if key[0] == number}
+            lead = sum(
+                np.abs(slope).mean() for (_, _, index), slope in own.items() if index[self.evolution.time] == highest
+            )
+            if not highest:  # an equation without derivatives in time is fitted by least squares
+                lead = float(self._waves(grid, 0, counts[0], own, 1.0, 1.0)[number].mean())
+            units[number] = 1 / max(lead, ABOVE_ZERO)
+        weights.append(units * grid.parts[0].weights)
+        for number, part in enumerate(grid.parts[1:], 1):
+            widths = grid.widths(part.x)
+            stiff = np.zeros(len(widths))
+            for (residual, _, index), slope in inside.items():
+                space = [index[k] for k in self.evolution.space]
+                if not index[self.evolution.time] and any(order > 0 for order in space):
+                    stiff += units[residual] * np.abs(slope).mean() * np.prod((1 / widths) ** space, 1)
+            penalty = np.sqrt(WALL_PENALTY * np.maximum(stiff, ABOVE_ZERO) * widths.mean(1))
+            waves = self._waves(grid, number, counts[number], slopes[number], 1.0, 1.0)
+            weights.append(part.weights * penalty / waves)
+        return weights
+
+    def _jumps(self, grid: CutGrid, inside: Slopes, count: int) -> list[tuple[int, int, int, float]]:
+        """Weights of jumps: neither the leading term in time nor the largest other one has any, see `SlabFactors`."""
+        jumps = []
+        for number in range(count):
+            own = {key: slope for key, slope in inside.items() if key[0] == number}
+            highest = max(index[self.evolution.time] for _, _, index in own)
+            rest = {key: slope for key, slope in own.items() if not key[2][self.evolution.time]}
+            stiff = float(self._waves(grid, 0, count, rest, 1.0, 1.0)[number].mean())
+            most = highest or max(sum(index) for _, _, index in own)
+            lead = {
+                slot: float(slope.mean()) if highest else stiff
+                for (_, slot, index), slope in own.items()
+                if index[self.evolution.time] == highest and sum(index) == most
+            }
+            total = max(sum(map(abs, lead.values())), ABOVE_ZERO)
+            for (slot, test), (other, slope) in itertools.product(lead.items(), repeat=2):
+                factor = SEAM_WEIGHT * test * slope / total**2
+                jumps.append((slot, highest, other, factor))
+                if highest:
+                    jumps.append((slot, 0, other, factor * stiff / total))
+        return jumps
+
+    def _nodal(self, line: TimeAxis, coef: np.ndarray) -> np.ndarray:
+        """Coefficients of space (q, *counts, fields) at the moments of a slab."""
+        return np.tensordot(line.table(line.collocation_points(self.evolution.order)), coef, (1, self.evolution.time))
+
+    def _changes(self, grid: CutGrid, line: TimeAxis, nodal: np.ndarray, known: np.ndarray) -> list[np.ndarray]:
+        """Active coefficients at the moments of a slab, and their derivatives in time, (q, active, fields) each."""
+        taken = grid.taken(nodal)
+        start = grid.taken(known)
+        rates = line.rates(self.evolution.order)
+        changes = [taken, np.tensordot(rates, taken - start[0], 1)]
+        if self.evolution.order == 2:
+            changes.append(np.tensordot(rates, changes[1] - start[1], 1))
+        return changes
+
+    def _evaluated(
+        self, grid: CutGrid, line: TimeAxis, nodal: np.ndarray, known: np.ndarray, with_slopes: bool
+    ) -> list[tuple[np.ndarray, Slopes]]:
+        """Residuals (residuals, m, q) and slopes (m, q) of all parts, from values at the moments and the first ones."""
+        moments = line.collocation_points(self.evolution.order)
+        form = self.evolution.statement.form
+        used = {tuple(index[k] for k in self.evolution.space) for _, index in form.equation_term.requirements.keys}
+        self._count_values(grid, len(used))
+        changes = self._changes(grid, line, nodal, known)
+        results = []
+        for number, part in enumerate(grid.parts):
+            count = len(part.x)
+            q = len(moments)
+            x = torch.empty(count, q, form.domain.dimension, dtype=torch.float64)
+            x[..., self.evolution.space], x[..., self.evolution.time] = part.x[:, None], torch.from_numpy(moments)
+            normal = None
+            if part.normal is not None:
+                normal = torch.zeros_like(x)
+                normal[..., self.evolution.space] = part.normal[:, None]
+                normal = normal.flatten(0, 1)
+            jet = {}
+            keys = part.term.requirements.keys
+            for own in {tuple(index[k] for k in self.evolution.space) for _, index in keys}:
+                alike = [(slot, index) for slot, index in keys if tuple(index[k] for k in self.evolution.space) == own]
+                coef = np.concatenate([changes[index[self.evolution.time]][..., slot] for slot, index in alike]).T
+                for key, values in zip(alike, np.split(grid.values(number, own, coef), len(alike), 1), strict=True):
+                    jet[key] = torch.from_numpy(values.ravel())
+            place = (form, part.term, x.flatten(0, 1), normal, jet)
+            if with_slopes:
+                residuals, jacobian = linearise(*place)
+            else:
+                residuals, jacobian = residuals_at(*place), {}
+            shaped = {key: part.numpy().reshape(count, q) for key, part in jacobian.items()}
+            results.append((residuals.numpy().reshape(-1, count, q), shaped))
+        return results
+
+    def known_on(self, axes: list[SplineAxis]) -> np.ndarray:
+        """Coefficients of a slab that has the values of known fields."""
+        evolution = self.evolution
+        grid = self._grid(evolution.spatial(axes))
+        line = axes[evolution.time]
+        moments = torch.from_numpy(line.all_points())
+        x = torch.empty(len(grid.points), len(moments), evolution.domain.dimension, dtype=torch.float64)
+        x[..., evolution.space] = grid.points[:, None]
+        x[..., evolution.time] = moments
+        assert evolution.known is not None
+        lines = grid.through(evolution.known(x.flatten(0, 1)).numpy().reshape(*x.shape[:2], -1))
+        return np.moveaxis(line.interpolated(lines), 0, evolution.time)
+
+    def residual_norm(self, axes: list[SplineAxis], state: State, coef: np.ndarray) -> float:
+        """Root of the sum of squared residuals of a slab that starts from the state."""
+        grid = self._grid(state.space)
+        line = axes[self.evolution.time]
+        assert isinstance(line, TimeAxis)
+        return norm_of(self._evaluated(grid, line, self._nodal(line, coef), state.values, False))
+
+    def solve(self, state: State, begin: float, end: float, previous: Slab | None, near: Slab | None) -> Slab | None:
+        """The slab from a state on; None where simplified Newton iterations find none."""
+        evolution = self.evolution
+        axes = evolution.with_time(state.space, begin, end)
+        coef = self._newton(axes, state, end - begin, first_guess(self, axes, state, end - begin, previous, near))
+        if coef is None:
+            return None
+        # Its error in time, from the last Legendre coefficients at the points of the equation.
+        values = self._at_points(state.space, coef)
+        tail = np.tensordot(evolution.last_legendre, values, 1)
+        return Slab(state, axes, coef, time_error(np.sqrt((tail**2).mean(1)) / self._sizes(values)))
+
+    def _newton(self, axes: list[SplineAxis], state: State, length: float, guess: np.ndarray) -> np.ndarray | None:
+        """Coefficients of a slab by Newton's method, with factors that are kept from slab to slab; None if it fails."""
+        evolution = self.evolution
+        grid = self._grid(state.space)
+        line = axes[evolution.time]
+        assert isinstance(line, TimeAxis)
+        nodal = grid.taken(self._nodal(line, guess))
+        known = state.values
+        factors = None
+        is_exact = False
+        before = math.inf
+        if self._kept is not None and self._kept[0] is grid and abs(self._kept[1] / length - 1) < 1e-9:
+            _, _, factors, is_exact = self._kept
+        for _ in range(NEWTON.iterations):
+            check_time()
+            # Residuals, and where factors are due the Jacobian, in the mean over the moments.
+            is_fresh = factors is None
+            evaluated = self._evaluated(grid, line, grid.spread(nodal), known, is_fresh)
+            if not all(np.isfinite(values).all() for values, _ in evaluated):
+                return None
+            if factors is None:
+                means = [{key: slope.mean(1) for key, slope in slopes.items()} for _, slopes in evaluated]
+                factors = self._factors_of(grid, means, [len(values) for values, _ in evaluated])
+                evolution.work += factors.factorise(line.rates(evolution.order))
+                is_exact = evolution.statement.form.is_linear and all(
+                    np.ptp(slope, 1).max() <= SAME_SLOPES * np.abs(slope).max()
+                    for _, slopes in evaluated
+                    for slope in slopes.values()
+                )
+                self._kept = grid, length, factors, is_exact
+            # The step, and its size at the points of the equation.
+            changes = self._changes(grid, line, grid.spread(nodal), known)
+            step = factors([values for values, _ in evaluated], changes)
+            evolution.work += factors.solve_work
+            nodal = nodal + step
+            at_points, values = (self._values(grid, each) for each in (step, nodal))
+            scale = self._sizes(values)
+            size = float((np.sqrt((at_points**2).mean((0, 1))) / scale).max())
+            if not math.isfinite(size) or size > NEWTON.diverged:
+                return None
+            # Convergence; what is left of small steps is in splines that hardly reach inside.
+            is_still = size > before / 2 and size <= evolution.allowed
+            if size <= NEWTON.step * evolution.allowed or is_still or is_exact:
+                return evolution.from_nodal(line, grid.spread(nodal), known)
+            # Slow contraction: new factors, but not for steps that grow with those of another slab.
+            if size > CONTRACTION * before:
+                if not is_fresh and size > 2 * before and before < 1:
+                    return None
+                factors = None
+            before = size
+        return None
+
+    def _sizes(self, values: np.ndarray) -> np.ndarray:
+        """Root mean square of each field from values (..., fields)."""
+        return floored(np.sqrt((values.reshape(-1, values.shape[-1]) ** 2).mean(0)))
+
+    def _at_points(self, space: Sequence[SplineAxis], coef: np.ndarray) -> np.ndarray:
+        """Values (k, m, fields) of coefficients over time at the points of the equation."""
+        grid = self._grid(space)
+        return self._values(grid, grid.taken(np.moveaxis(coef, self.evolution.time, 0)))
+
+    def _values(self, grid: CutGrid, taken: np.ndarray) -> np.ndarray:
+        """Values (k, m, fields) of active coefficients (k, active, fields) at the points of the equation."""
+        values = grid.values(0, (0,) * len(self.evolution.space), np.moveaxis(taken, 1, 0).reshape(taken.shape[1], -1))
+        return np.moveaxis(values.reshape(-1, len(taken), taken.shape[-1]), 1, 0)
+
+    def _factors_of(self, grid: CutGrid, means: Sequence[Slopes], counts: Sequence[int]) -> SlabFactors:
+        """Matrices for mean slopes; those of the last slab where slopes are the same."""
+        if self._kept is not None and self._kept[0] is grid:
+            kept = self._kept[2]
+            if all(
+                old.keys() == new.keys() and all(np.array_equal(old[key], new[key]) for key in new)
+                for old, new in zip(kept.slopes, means, strict=True)
+            ):
+                return kept
+        weights = self._row_weights(grid, means, counts)
+        return SlabFactors(grid, means, weights, self._jumps(grid, means[0], counts[0]), self.evolution.time)
+
+    def prolonged(self, values: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:
+        """Coefficients of space (k, *counts, fields) on another grid."""
+        if all(a is b for a, b in zip(old, new, strict=True)):
+            return values
+        before = self._grid(old)
+        after = self._grid(new)
+        taken = np.moveaxis(before.taken(values), 1, 0)  # (active, k, fields)
+        at_points = before.at(after.points, (0,) * len(new), taken.reshape(len(taken), -1))
+        return after.through(at_points.reshape(len(at_points), *taken.shape[1:]))
+
+
+# Seconds for a first integration; below the least tolerance rounding is seen.
+CUT_CELLS = Method("cut cells in time", CutCellSolver, tolerances=(1e-5, 1e-10))
+# On a solid a grid that is half as fine again has three times as many unknowns, as a sharper first integration would,
+# which takes minutes. Its first slabs grow from a fiftieth of the time to one as long as the time.
+CUT_CELLS_OF_SOLIDS = Method("cut cells in time", CutCellSolver, dearer=10.0, growing=6, tolerances=(1e-4, 1e-10))
+
+
+def cut_cell_statement(form: StrongForm) -> Statement | None:
+    """The statement of an evolution on a domain that is no box, or None where slabs cannot solve it."""
+    domain = form.domain
+    if not isinstance(domain, OverTime) or form.time != domain.dimension - 1 or domain.dimension > MOST_CUT_AXES:
+        return None
+    if form.parts is not None or form.coefficients or form.observations or form.has_integrals or form.hard.values:
+        return None
+    if not initial_terms(form) or (domain.dimension == MOST_CUT_AXES and len(form.fields) > 1):  # dense, on solids
+        return None
+    orders, field_orders = orders_of(form)
+    if int(field_orders[:, form.time].max()) not in (1, 2) or form.order > CUT_DEGREE[domain.dimension - 1] - 2:
+        return None
+    return Statement(form, orders, field_orders, ())

@@ -1,0 +1,68 @@
+"""Columns of additive models: straight lines are lines, chunks do not matter."""
+
+import numpy as np
+import pytest
+from scipy.interpolate import BSpline
+
+from edgewise.gam import AdditivePolicy, Design, fit_additive, normal_matrix
+from edgewise.gam.basis import column_of, greville
+
+
+def test_chunks_do_not_change_the_result():
+    x = np.random.default_rng(0).random((100, 5))
+    y = np.column_stack([np.sin(x.sum(1)), x[:, 0]])
+    weight = np.linspace(0, 1, 100)
+    sums = []
+    for rows in (7, 1000):
+        design = Design.from_rows(x, weight, AdditivePolicy(rows_per_chunk=rows)).with_pairs([(0, 1)], x, weight)
+        sums.append(normal_matrix(design, x, weight, y))
+        columns = design.columns(x)
+        np.testing.assert_allclose(sums[-1].gram, columns.T @ (weight[:, None] * columns), atol=1e-9)
+    for name in ("gram", "moment", "square"):
+        np.testing.assert_allclose(getattr(sums[0], name), getattr(sums[1], name), rtol=1e-9, atol=1e-6)
+
+
+def test_a_parabola_takes_few_degrees_of_freedom_and_a_sine_none_of_it():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (300, 1))
+    truth = 3 * x[:, 0] ** 2
+    noise = 0.3 * rng.standard_normal(300)
+    fits = []
+    for evidence in (np.inf, AdditivePolicy().bent_evidence):
+        model = fit_additive(x, truth + noise, policy=AdditivePolicy(bent_evidence=evidence))
+        fits.append((model.fits[0].total_edf, np.mean((model.predict_link(x)[:, 0] - truth) ** 2)))
+    assert fits[1][0] < 5 < 7 < fits[0][0] and fits[1][1] < fits[0][1]
+    design = Design.from_rows(x, np.ones(300))
+    own = design.columns(x)[:, design.groups == design.labels.index(("bent", (0,)))][:, 0]
+    parabola = np.polynomial.Polynomial.fit(x[:, 0], own, 2)
+    np.testing.assert_allclose(parabola(x[:, 0]), own, atol=1e-9)
+    assert abs(own @ x[:, 0]) < 1e-8 and own.std() == pytest.approx(1)
+    wave = fit_additive(x, np.sin(4 * x[:, 0]) + noise).fits[0]
+    assert np.isinf(wave.strength[design.labels.index(("bent", (0,)))])
+
+
+def test_knot_averages_are_where_straight_lines_are():
+    knots = np.sort(np.random.default_rng(0).random(15))
+    points = np.linspace(knots[3], knots[-4], 20)
+    np.testing.assert_allclose(BSpline(knots, greville(knots), 3)(points), points, atol=1e-12)
+
+
+def test_rows_far_out_do_not_take_the_knots():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(400)
+    plain = column_of(x, np.ones(400), 22, AdditivePolicy()).knots[3:-3]
+    far = column_of(np.r_[x, 1e6 * np.arange(1, 6)], np.ones(405), 22, AdditivePolicy()).knots[3:-3]
+    assert (far < 5).sum() > 0.85 * (plain < 5).sum()
+    uniform = rng.random(400)  # its fences lie beyond its range
+    assert np.diff(column_of(uniform, np.ones(400), 22, AdditivePolicy()).knots[3:-3]).max() < 0.1
+
+
+@pytest.mark.slow
+def test_rows_far_out_in_an_input_leave_the_curve_of_the_others():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((400, 1))
+    y = np.sin(2 * x[:, 0]) + 0.1 * rng.standard_normal(400)
+    x[::80] = 1e6
+    model = fit_additive(x, y)
+    at = np.linspace(-1.5, 1.2, 50)  # the last interval reaches to the far rows
+    assert np.abs(model.predict_link(at[:, None])[:, 0] - np.sin(2 * at)).max() < 0.2

@@ -1,0 +1,295 @@
+"""Fits by IRLS: without penalties against statsmodels and scikit-learn, with them against dense optimisation."""
+
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+
+from edgewise.gam import irls
+from edgewise.gam.design import Design
+from edgewise.gam.families import (
+    Bernoulli,
+    Cox,
+    Gamma,
+    Gaussian,
+    Huber,
+    LogNormal,
+    Multinomial,
+    NegativeBinomial,
+    Poisson,
+    Quantile,
+    Tweedie,
+)
+from edgewise.gam.irls import IrlsPolicy, Iteration, fit_irls, separate_fits, two_loops
+from edgewise.gam.policy import AdditivePolicy
+from edgewise.gam.rows import NeededColumns, RowsInMemory, null_deviance, shared_normal
+
+ROWS = 400
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A design whose columns are the rows themselves; no group has a penalty unless `groups` says so."""
+
+    groups: np.ndarray
+    policy = AdditivePolicy()
+    constraints = None
+    watch = None
+    bent = MappingProxyType({})
+    rivals = 0
+
+    @property
+    def ranks(self):
+        return np.zeros(len(self.groups), int)
+
+    def columns(self, x):
+        return x
+
+    def link(self, coef, x):
+        return x @ coef
+
+    def chunks(self, rows):
+        return [slice(at, min(at + 150, rows)) for at in range(0, rows, 150)]
+
+
+@pytest.fixture(scope="module")
+def table():
+    rng = np.random.default_rng(3)
+    x = np.column_stack([np.ones(ROWS), rng.standard_normal((ROWS, 3))])
+    return rng, x, x @ [0.3, 0.5, -0.4, 0.2]
+
+
+def fitted(family, x, y, weight=None, groups=None):
+    groups = np.full(x.shape[1], -1) if groups is None else np.array(groups)
+    weight = np.ones(len(x)) if weight is None else weight
+    fit = fit_irls(Dense(groups), x, family.checked(y), weight, family, policy=IrlsPolicy(tolerance=1e-12))
+    assert fit.converged
+    return fit
+
+
+def eta_of(fit, x):
+    """Linear predictors in the form that the family takes."""
+    eta = x @ fit.coef
+    return eta if eta.shape[1] > 1 else eta[:, 0]
+
+
+def deviance(fit, x, y, weight):
+    return weight @ fit.family.deviance(y, eta_of(fit, x))
+
+
+def explained(fit, x, y):
+    weight = np.ones(len(x))
+    return 1 - deviance(fit, x, y, weight) / null_deviance(fit.family, y, weight)
+
+
+@pytest.mark.slow
+def test_generalised_linear_models_equal_those_of_statsmodels(table):
+    sm = pytest.importorskip("statsmodels.api")
+    rng, x, eta = table
+    weight = rng.integers(1, 4, ROWS).astype(float)
+    log = sm.families.links.Log()
+    mean, shape = np.exp(eta), 1.3
+    compound = np.where(rng.random(ROWS) < 0.3, 0.0, rng.gamma(shape, mean))
+    cases = [
+        (Bernoulli(), (rng.random(ROWS) < 1 / (1 + np.exp(-eta))).astype(float), sm.families.Binomial()),
+        (Poisson(), rng.poisson(mean).astype(float), sm.families.Poisson()),
+        (Gamma(), rng.gamma(shape, mean), sm.families.Gamma(log)),
+        (Gaussian(), eta + rng.standard_normal(ROWS), sm.families.Gaussian()),
+        (Gaussian(log_link=True), mean + rng.random(ROWS), sm.families.Gaussian(log)),
+        (Tweedie(1.6, estimated=False), compound, sm.families.Tweedie(log, var_power=1.6)),
+        (
+            NegativeBinomial(1.5, estimated=False),
+            rng.poisson(mean).astype(float),
+            sm.families.NegativeBinomial(log, 1 / 1.5),
+        ),
+    ]
+    for family, y, other in cases:
+        fit = fitted(family, x, y, weight)
+        result = sm.GLM(y, x, family=other, freq_weights=weight).fit(tol=1e-14, maxiter=300)
+        np.testing.assert_allclose(fit.fits[0].coef, result.params, atol=1e-6, err_msg=family.name)
+        assert deviance(fit, x, y, weight) == pytest.approx(result.deviance, rel=1e-9)
+        assert null_deviance(fit.family, y, weight) == pytest.approx(result.null_deviance, rel=1e-6)
+        bse = np.sqrt(np.diag(fit.fits[0].covariance))
+        np.testing.assert_allclose(bse, result.bse, rtol=1e-3, err_msg=family.name)
+
+
+def test_multinomial_equals_logistic_regression(table):
+    linear = pytest.importorskip("sklearn.linear_model")
+    rng, x, _ = table
+    odds = np.exp(x @ rng.standard_normal((4, 4)))
+    share = odds / odds.sum(axis=1, keepdims=True)
+    y = (share.cumsum(axis=1) < rng.random((ROWS, 1))).sum(axis=1)
+    fit = fitted(Multinomial(4), x, y)
+    other = linear.LogisticRegression(C=np.inf, tol=1e-12, max_iter=1000, fit_intercept=False, solver="newton-cg").fit(
+        x, y
+    )
+    np.testing.assert_allclose(fit.family.mean(eta_of(fit, x)), other.predict_proba(x), atol=2e-6)
+
+
+def test_penalised_multinomial_is_stationary_in_all_classes_together(table):
+    """The steps end where the gradient of the joint penalised likelihood vanishes."""
+    rng, x, eta = table
+    y = np.digitize(eta + rng.logistic(size=ROWS), [-0.5, 1])
+    fit = fitted(Multinomial(3), x, y, groups=[-1, 0, 0, 0])
+    score = fit.family.derivatives(y, eta_of(fit, x))[0]
+    for k, one in enumerate(fit.fits):
+        if np.isinf(one.strength[0]):
+            assert not one.coef[1:].any()
+        else:
+            np.testing.assert_allclose(x.T @ score[:, k], np.r_[0, one.strength[0] * one.coef[1:]], atol=2e-4)
+    assert sum(np.isfinite(one.strength[0]) for one in fit.fits) >= 2
+
+
+def test_shared_information_is_exact_for_two_classes_and_has_the_trace_of_more(table):
+    x, rng = table[1], np.random.default_rng(0)
+    for classes in (2, 4):
+        family, eta, y = Multinomial(classes), rng.standard_normal((ROWS, classes)), rng.integers(0, classes, ROWS)
+        normal = shared_normal(Dense(np.full(4, -1)), x, y, np.ones(ROWS), family, eta)
+        centre = np.eye(classes) - 1 / classes
+        share = family.mean(eta)
+        exact = sum(np.kron(np.diag(p) - np.outer(p, p), np.outer(row, row)) for p, row in zip(share, x, strict=True))
+        found = np.kron(centre, normal.gram)
+        if classes == 2:
+            np.testing.assert_allclose(found, exact, rtol=1e-9, atol=1e-9)
+        assert np.trace(found) == pytest.approx(np.trace(exact), rel=1e-12)
+        ends = np.linalg.eigvalsh(found)[-1], np.linalg.eigvalsh(np.kron(centre / 2, x.T @ x))[-1]
+        assert ends[0] <= ends[1]  # the bound of Böhning
+
+
+def test_classes_have_covariances_of_their_own_in_the_end(table):
+    """The witness: the inverse of the dense information of each class."""
+    (_, x, eta), rng = table, np.random.default_rng(0)
+    y = np.digitize(eta + rng.logistic(size=ROWS), [-0.5, 1.5])
+    design, family = Dense(np.array([-1, 0, 0, 0])), Multinomial(3)
+    fit = fit_irls(design, x, y, np.ones(ROWS), family)
+    own = separate_fits(design, x, y, np.ones(ROWS), fit)
+    assert fit.fits[0].is_shared and not own.fits[0].is_shared
+    np.testing.assert_array_equal(own.coef, fit.coef)
+    information = family.derivatives(y, eta_of(fit, x))[1]
+    for k, one in enumerate(own.fits):
+        dense = (x.T * information[:, k]) @ x + np.diag([0.0, *3 * [one.strength[0]]])
+        np.testing.assert_allclose(one.covariance, np.linalg.inv(dense), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("ties", ["breslow", "efron"])
+def test_cox_equals_the_hazard_regression_of_statsmodels(table, ties):
+    hazard = pytest.importorskip("statsmodels.duration.hazard_regression")
+    rng, x, eta = table
+    times, censored = rng.exponential(np.exp(-eta)), rng.exponential(1.5, ROWS)
+    y = np.column_stack([np.round(np.minimum(times, censored), 1), times <= censored]).astype(float)
+    fit = fitted(Cox(ties), x, y)
+    result = hazard.PHReg(y[:, 0], x[:, 1:], status=y[:, 1], ties=ties).fit()
+    np.testing.assert_allclose(fit.fits[0].coef[1:], result.params, atol=1e-8)
+    np.testing.assert_allclose(np.sqrt(np.diag(fit.fits[0].covariance))[1:], result.bse, rtol=1e-6)
+    assert deviance(fit, x, y, np.ones(ROWS)) == pytest.approx(-2 * result.llf, abs=1e-7)
+
+
+def test_huber_and_quantile_are_near_those_of_statsmodels(table):
+    sm = pytest.importorskip("statsmodels.api")
+    rng, x, eta = table
+    y = eta + rng.standard_t(2, ROWS)
+    fit = fitted(Huber(), x, y)
+    result = sm.RLM(y, x, M=sm.robust.norms.HuberT()).fit(tol=1e-10, maxiter=300)
+    np.testing.assert_allclose(fit.fits[0].coef, result.params, atol=5e-3)  # its MAD stands still a little earlier
+    np.testing.assert_allclose(np.sqrt(np.diag(fit.fits[0].covariance)), result.bse, rtol=0.02)
+    fit = fitted(Quantile(0.7), x, y)
+    result = sm.QuantReg(y, x).fit(q=0.7)
+    assert (np.abs(fit.fits[0].coef - result.params) < 0.5 * result.bse).all()
+    np.testing.assert_allclose(np.sqrt(np.diag(fit.fits[0].covariance)), result.bse, rtol=0.25)
+    assert np.mean(y <= eta_of(fit, x)) == pytest.approx(0.7, abs=1 / ROWS)
+
+
+def test_log_normal_predicts_the_mean(table):
+    rng, x, eta = table
+    y = np.exp(eta) * rng.lognormal(0, 0.8, ROWS)
+    fit = fitted(LogNormal(), x, y)
+    assert fit.family.mean(eta_of(fit, x)).mean() == pytest.approx(y.mean(), rel=1e-12)
+    slopes = np.linalg.lstsq(x, np.log(y), rcond=None)[0][1:]
+    np.testing.assert_allclose(fit.fits[0].coef[1:], slopes, atol=1e-9)
+
+
+def test_a_weight_of_two_equals_the_row_twice(table):
+    rng, x, eta = table
+    y, weight = rng.poisson(np.exp(eta)).astype(float), rng.integers(0, 3, ROWS).astype(float)
+    twice = np.repeat(np.arange(ROWS), weight.astype(int))
+    groups = [-1, 0, 1, 1]
+    one, other = (fitted(Poisson(), x, y, weight, groups), fitted(Poisson(), x[twice], y[twice], None, groups))
+    np.testing.assert_allclose(one.fits[0].coef, other.fits[0].coef, atol=1e-6)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_separated_classes_end_with_finite_coefficients(classes):
+    x = np.column_stack([np.ones(60), np.linspace(-1, 1, 60)])
+    y = np.digitize(x[:, 1], [0.0, 0.5][: classes - 1])
+    family = Bernoulli() if classes == 2 else Multinomial(classes)
+    fit = fit_irls(Dense(np.array([-1, 0])), x, family.checked(y), np.ones(60), family)
+    largest = max(np.abs(one.coef).max() for one in fit.fits)
+    assert largest < 100
+    assert explained(fit, x, y) > 0.8
+    mean = fit.family.mean(eta_of(fit, x))
+    right = (mean > 0.5) == (y > 0) if classes == 2 else mean.argmax(axis=1) == y
+    assert right.mean() > 0.95
+
+
+def test_a_strength_that_grows_does_not_excuse_a_wild_step(monkeypatch):
+    """The deviance stays below the constant's, also where new strengths make the old coefficients expensive."""
+    z = np.linspace(-1, 1, 60)
+    x, y, weight = np.column_stack([np.ones(60), 1e-4 * z, z]), (np.arange(60) % 2).astype(float), np.ones(60)
+    design, policy = Dense(np.array([-1, 0, 1])), IrlsPolicy()
+    needed = NeededColumns(design, x, None, policy.reml_steps)
+    rows = RowsInMemory(needed, y, weight, Bernoulli(), policy.least_information)
+    iteration = Iteration(rows, rows.constants, None, policy)
+    iteration.choose_strengths(1)
+    wild = replace(iteration.fit, coef=np.array([0.0, 0.0, 500.0]), strength=np.array([1e4, 1e-6]))
+    iteration.estimate = lambda *arguments: wild
+    monkeypatch.setattr(irls, "with_strengths", lambda *arguments: wild)
+    iteration.coefs = np.array([[0.0, 1000.0, 0.0]])
+    most = max(rows.deviance(iteration.coefs), rows.null_deviance)
+    iteration.choose_strengths(2)
+    assert rows.deviance(iteration.coefs) <= most * (1 + 1e-9)
+
+
+def test_noise_alone_loses_its_columns(table):
+    """With no relation the strengths grow and the fit is near the constant."""
+    rng, x, _ = table
+    y = rng.poisson(2.0, ROWS).astype(float)
+    fit = fitted(Poisson(), x, y, groups=[-1, 0, 0, 0])
+    assert fit.fits[0].total_edf < 2.5
+    assert explained(fit, x, y) < 0.02
+
+
+def test_two_loops_are_the_matrix_of_bfgs():
+    """The witness: the updates of the dense inverse Hessian."""
+    rng = np.random.default_rng(0)
+    root = rng.standard_normal((4, 4))
+    hessian, block = root @ root.T + np.eye(4), np.array([[1.0, 0.3], [0.3, 2.0]])
+    dense = np.kron(np.eye(2), block)
+    memory = []
+    for _ in range(3):
+        change = rng.standard_normal(4)
+        bend = hessian @ change
+        memory.append((change.reshape(2, 2), bend.reshape(2, 2)))
+        left = np.eye(4) - np.outer(change, bend) / (change @ bend)
+        dense = left @ dense @ left.T + np.outer(change, change) / (change @ bend)
+    slope = rng.standard_normal((2, 2))
+    found = two_loops(slope, memory, block)
+    np.testing.assert_allclose(found.ravel(), dense @ slope.ravel(), atol=1e-10)
+
+
+@pytest.mark.parametrize("family", [Gaussian(), LogNormal(), Poisson()])
+def test_held_strengths_are_those_of_the_estimate_times_the_factor(table, family):
+    """The witness: the coefficients at which the penalised score vanishes."""
+    rng, x, eta = table
+    y, weight = rng.poisson(np.exp(eta)) + 1.0, np.ones(ROWS)
+    design = Design.from_rows(x[:, 1:], weight)
+    before = fit_irls(design, x[:, 1:], y, weight, family)
+    strong = fit_irls(design, x[:, 1:], y, weight, family, before, factor=50.0)
+    np.testing.assert_allclose(strong.fits[0].strength, 50 * before.fits[0].strength)
+    columns, coef = design.columns(x[:, 1:]), strong.coef[:, 0]
+    unshifted = before.family.shift - strong.family.shift if isinstance(family, LogNormal) else 0.0
+    score = before.family.derivatives(y, columns @ coef + unshifted)[0]
+    penalty = strong.fits[0].ridge(design.groups) * coef
+    needed = np.diag(strong.fits[0].covariance) > 0
+    np.testing.assert_allclose((columns.T @ score)[needed], penalty[needed], atol=1e-4 * np.abs(penalty).max())
+    assert np.abs(coef - before.coef[:, 0])[1:].max() > 1e-3
