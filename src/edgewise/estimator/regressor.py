@@ -488,6 +488,41 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         self.equations_ = fronts_of_outputs(self, rows, target, self._network_names(names), time_limit, options)
         return self
 
+    def predict_equation(self, X: Rows) -> np.ndarray:
+        """Predict by the best formulas instead of the network.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (N, d)
+            Rows as `fit` took them.
+
+        Returns
+        -------
+        y : ndarray of shape (N,), or (N, outputs) for a model of several numbers
+            NaN or infinite where a formula is undefined.
+
+        Raises
+        ------
+        NotFittedError
+            There are no formulas yet: `fit_equations` finds them.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from edgewise import KANRegressor
+        >>> X = np.random.default_rng(0).uniform(1, 2, (200, 2))
+        >>> model = KANRegressor(effort="low").fit(X, X[:, 0] / X[:, 1])
+        >>> _ = model.fit_equations(X, X[:, 0] / X[:, 1], time_limit=2)
+        >>> np.round(model.predict_equation([[3.0, 2.0]]), 6)
+        array([1.5])
+        """
+        check_is_fitted(self)
+        fronts = self.equations_
+        rows = self._inputs(X)
+        if isinstance(fronts, dict):
+            return np.column_stack([front.best.formula(rows) for front in fronts.values()])
+        return fronts.best.formula(rows)
+
     def _covered(self, X: Rows, y: np.ndarray, level: float) -> float | None:
         bars = self.error_bars_
         if y.ndim > 1 or bars is None or float(bars.levels[-1].min()) < level:

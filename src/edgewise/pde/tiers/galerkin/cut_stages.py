@@ -13,17 +13,17 @@ from torch import Tensor
 from edgewise.errors import InputError
 from edgewise.outcomes import check_time
 from edgewise.pde.algebra import cell_factors
-from edgewise.pde.domains.combined import Difference, Intersection, Union
-from edgewise.pde.domains.domain import OFF_BOUNDARY_STEP, is_space
+from edgewise.pde.domains.domain import OFF_BOUNDARY_STEP
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.conditions import by_field
 from edgewise.pde.problem.evaluation import Value, value_at
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.interfaces import Interface
 from edgewise.pde.spaces.axis import SplineAxis
-from edgewise.pde.tiers.collocation.stationary import Stage, network_of
+from edgewise.pde.tiers.collocation.stationary import network_of
 from edgewise.pde.tiers.galerkin.cut_galerkin import CutGalerkin, grid_penalty, linearised_at_zero
 from edgewise.pde.tiers.galerkin.cut_grid import CutGrid
+from edgewise.pde.tiers.level import Level
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.cost import EQUATION_COST
 
@@ -35,24 +35,15 @@ FIRST_SOLID_INTERVALS = 4
 SOLID_GROWTH = 1.9
 LAST_GROWTH = 0.93
 MOST_SOLID_SPLINES = 6500
-LEAST_SOLID_WORK = 2e11  # multiply-adds allowed: of three grids around four balls; networks do with less
 ASSEMBLY = 6.0  # multiply-adds for each point and pair of splines there, in time. Measured
 SOLVED = 1e-7  # of the load: what a matrix leaves of it that is singular, as without any value, is more
 FRESH_PLACES = 2000  # at which a residual is looked at
 
 
-def solid_stages(problem: Collocation, limit: float = math.inf) -> Iterator[Stage]:
-    """Solve on finer and finer grids; without a stage for other problems, and where less work is allowed."""
+def solid_stages(problem: Collocation, interfaces: Sequence[Interface] = ()) -> Iterator[Level]:
+    """Solve on finer and finer grids; without a level where a piece of the boundary has no distance."""
     form = problem.form
     domain = problem.domain
-    is_other = problem.unknowns or form.observations or form.has_integrals or form.has_quadratures or form.hard.values
-    is_scalar = len(form.fields) == 1 and form.is_linear and form.order == 2
-    interfaces = [each for each in form.conditions if isinstance(each, Interface)]
-    # Sums of products have the last digits on a whole ball or cylinder within seconds, but not around holes.
-    is_solid = domain.dimension == 3 and all(map(is_space, domain.coordinates))
-    is_solid &= form.parts is not None or isinstance(domain, Union | Intersection | Difference)
-    if limit < LEAST_SOLID_WORK or is_other or not is_scalar or not is_solid or len(interfaces) > 1 or form.has_delays:
-        return
     spaces = [domain]
     if form.parts is not None:
         inner = form.parts.inner[0]
@@ -88,7 +79,8 @@ def solid_stages(problem: Collocation, limit: float = math.inf) -> Iterator[Stag
         pairs = sum(len(part.x) for grid in grids for part in grid.parts) * (SOLID_DEGREE + 1.0) ** 6
         work = ASSEMBLY * pairs + size**3 / 3 / EQUATION_COST.product_speed
         points = sum(len(grid.parts[0].x) for grid in grids)
-        yield Stage(network, _loss(problem, x, number, grids, solutions), points, work)
+        loss = _loss(problem, x, number, grids, solutions)
+        yield Level(network=network, loss=loss, points=points, work=work)
         counts = _finer(x, number, grids, solutions, counts)
 
 
