@@ -170,6 +170,7 @@ class TimeStepper:
                 length = settings.halted * length
                 is_halted = True
                 continue
+            state = slab.state  # on a grid that is kept, also where the slab is rejected
             # Step-size control. Errors fall as a power of the length: the degree, or less where the initial state is
             # not smooth.
             power = float(evolution.degree)
