@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 
 from edgewise.gam import NormalMatrix, fit_reml
-from edgewise.gam.reml import PRIOR_VARIANCE, vanished_moment
+from edgewise.gam.reml import PRIOR_VARIANCE, fit_mapped, vanished_moment
 
 
 def _problem(rows=60, seed=0, weight=None):
@@ -170,3 +171,35 @@ def test_a_vanished_group_has_the_variance_of_its_posterior():
     expected = np.average(moments, axis=0, weights=weights)
     np.testing.assert_allclose(vanished_moment(left, score, scale), expected, rtol=5e-3, atol=1e-4)
     assert not vanished_moment(np.zeros((2, 2)), np.zeros(2), 1.0).any()
+
+
+def test_few_numbers_that_give_all_strengths_are_where_the_criterion_is_lowest():
+    """The witness: a minimiser without derivatives, over the criterion of dense matrices."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, 200)
+    columns = np.polynomial.legendre.legvander(x, 9)
+    y = np.exp(x) + 0.1 * rng.standard_normal(200)
+    normal = NormalMatrix(columns.T @ columns, (columns.T @ y)[:, None], np.array([y @ y]), 200.0)
+    degrees = np.arange(1.0, 10)
+
+    class Falling:
+        """Strengths that grow by the exponential of a number with each degree."""
+
+        def logs(self, state):
+            return state[0] + np.exp(state[1]) * degrees
+
+        def derivatives(self, state, slope):
+            jacobian = np.stack([np.ones(9), np.exp(state[1]) * degrees], 1)
+            return jacobian, np.diag([0.0, slope @ jacobian[:, 1]])
+
+    def criterion(state):
+        penalty = np.diag(np.append(0.0, np.exp(Falling().logs(state))))
+        matrix = normal.gram + penalty
+        deviance = y @ y - normal.moment[:, 0] @ np.linalg.solve(matrix, normal.moment[:, 0])
+        return 199 * np.log(deviance / 199) + np.linalg.slogdet(matrix)[1] - Falling().logs(state).sum()
+
+    groups = np.arange(10) - 1
+    fit, state = fit_mapped(normal, groups, Falling(), np.zeros(2), tolerance=1e-10)
+    best = minimize(criterion, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-10})
+    assert fit.converged and fit.criterion == pytest.approx(best.fun, abs=1e-8)
+    np.testing.assert_allclose(state, best.x, atol=1e-3)

@@ -9,7 +9,7 @@ that are summed in passes, and several processes differ in the object `Rows` alo
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -129,11 +129,23 @@ class Rows(Protocol):
         """Take more columns for curves that use half of theirs; return whether any does."""
 
 
+# Finds strengths and coefficients from a normal matrix, its columns, the first strengths and the scale if it is known.
+Estimator = Callable[[NormalMatrix, Any, np.ndarray | None, float | None], RemlFit]
+
+
 class Iteration:
     """Coefficients (K, p) and strengths on their way to the maximum of the penalised likelihood."""
 
-    def __init__(self, rows: Rows, coefs: np.ndarray, strength: np.ndarray | None, policy: IrlsPolicy) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        coefs: np.ndarray,
+        strength: np.ndarray | None,
+        policy: IrlsPolicy,
+        estimate: Estimator = estimate,
+    ) -> None:
         self.rows = rows
+        self.estimate = estimate
         self.coefs = coefs
         self.strength = strength
         self.policy = policy
@@ -224,7 +236,7 @@ class Iteration:
             if self.fit is not None and not choose:
                 part = replace(self.fit, coef=self.fit.coef[keep], covariance=self.fit.covariance[np.ix_(keep, keep)])
                 return expanded(with_strengths(normal, rows.design, part, self.fit.strength, scale), keep)
-            fit = estimate(normal, rows.design, self.strength, scale)
+            fit = self.estimate(normal, rows.design, self.strength, scale)
             if not rows.grow(fit.edf):
                 break
             self.strength = fit.strength

@@ -1,11 +1,17 @@
-"""Strengths of ridge penalties by restricted maximum likelihood, from a normal matrix alone (`fit_reml`)."""
+"""Strengths of ridge penalties by restricted maximum likelihood, from a normal matrix alone.
+
+`fit_reml` finds the strength of each group of columns, and takes groups out that vanish; `fit_mapped` finds few numbers
+of which all strengths are functions. Wood, Generalized Additive Models (2nd ed.), section 6.2.6: the criterion with the
+scale profiled out; section 6.5.2: Newton's method in the logs of the strengths; section 6.11.1: the covariance with the
+uncertainty of the strengths.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -226,15 +232,67 @@ def fit_reml(
             converged = True
             break
         point = better
+    return _result(criterion, point, iterations, converged)
+
+
+class StrengthMap(Protocol):
+    """The logs of the strengths of all groups as functions of few numbers, the state (q,)."""
+
+    def logs(self, state: Array) -> Array:
+        """Return the logs of the strengths, (groups,)."""
+
+    def derivatives(self, state: Array, slope: Array) -> tuple[Array, Array]:
+        """Return their Jacobian (groups, q), and their second derivatives summed with the weights `slope`, (q, q)."""
+
+
+def fit_mapped(
+    normal: NormalMatrix,
+    groups: NDArray[np.intp],
+    strengths: StrengthMap,
+    state: Array,
+    *,
+    tolerance: float = REML_TOLERANCE,
+    steps: int = REML_STEPS,
+) -> tuple[RemlFit, Array]:
+    """Estimate the state of which the strengths are functions, as `fit_reml` estimates each strength; return it too."""
+    criterion = _Criterion(normal, np.asarray(groups), None)
+    point = criterion.at(np.exp(strengths.logs(state)))
+    converged = False
+    iterations = 0
+    while iterations < steps and not converged:
+        # The derivatives by the state, by the chain rule.
+        slope, curvature = criterion.derivatives(point)
+        jacobian, bend = strengths.derivatives(state, slope)
+        slope = jacobian.T @ slope
+        curvature = jacobian.T @ curvature @ jacobian + bend
+        if _expected_fall(slope, curvature) < tolerance:
+            converged = True
+            break
+        # A Newton step, halved until the criterion falls; if it never does, rounding hides any further gain.
+        iterations += 1
+        step = _direction(slope, curvature)
+        converged = True
+        for _ in range(HALVINGS):
+            new = criterion.at(np.exp(strengths.logs(state + step)))
+            if new.value < point.value:
+                state = state + step
+                point = new
+                converged = False
+                break
+            step = step / 2
+    return _result(criterion, point, iterations, converged), state
+
+
+def _result(criterion: _Criterion, point: _Point, iterations: int, converged: bool) -> RemlFit:
+    """Return the coefficients at a point, of all columns."""
     if not point.is_differentiated:
         criterion.derivatives(point)
-    inverse = point.inverse()
     p = len(criterion.groups)
     coef = np.zeros((p, point.coef.shape[1]))
     covariance = np.zeros((p, p))
     coef[point.on] = point.coef
     coef = coef if coef.shape[1] > 1 else coef[:, 0]
-    covariance[np.ix_(point.on, point.on)] = point.dispersion * inverse
+    covariance[np.ix_(point.on, point.on)] = point.dispersion * point.inverse()
     edf = np.where(np.isfinite(point.strength), criterion.sizes - point.trace, 0.0)
     criterion.forget()
     return RemlFit(
@@ -279,15 +337,19 @@ def _expected_fall(slope: Array, curvature: Array) -> float:
     return float((along**2 / np.maximum(values, small)).sum() / 2)
 
 
+def _direction(slope: Array, curvature: Array) -> Array:
+    """Return a Newton step; where the criterion is not convex its absolute curvature gives a descent all the same."""
+    values, vectors = np.linalg.eigh(curvature)
+    along = vectors.T @ slope
+    return np.asarray(-vectors @ np.clip(along / np.maximum(np.abs(values), 1e-10), -LARGEST_STEP, LARGEST_STEP))
+
+
 def _newton_step(
     criterion: _Criterion, point: _Point, slope: Array, curvature: Array, gone: NDArray[np.bool_]
 ) -> _Point | None:
     """Return the point after a step that lowers the criterion and takes groups out, or None if there is none."""
     live = np.flatnonzero(np.isfinite(point.strength) & ~gone)
-    values, vectors = np.linalg.eigh(curvature[np.ix_(live, live)])
-    # Where the criterion is not convex its absolute curvature gives a descent direction all the same.
-    along = vectors.T @ slope[live]
-    step = -vectors @ np.clip(along / np.maximum(np.abs(values), 1e-10), -LARGEST_STEP, LARGEST_STEP)
+    step = _direction(slope[live], curvature[np.ix_(live, live)])
     for _ in range(HALVINGS):
         strength = np.where(gone, np.inf, point.strength)
         strength[live] = np.clip(strength[live] * np.exp(step), criterion.faintest[live], 1e200)

@@ -128,7 +128,8 @@ def test_the_likelihood_of_a_link_does_not_depend_on_the_unit_of_the_target():
     basis = Basis(lower_set([1, 1], 0, 10, [79, 79])[0], np.array([[0.0, 1.0]] * 2))
     with_unit = [smooth._Rows(x, y / unit, np.ones(80), basis, 0.0, unit, int) for unit in (1.0, 10.0)]
     link = LINK_FUNCTIONS["logarithm"]
-    one, other = (rows.fit(link, np.exp(y), None) for rows in with_unit)
+    start = np.linalg.lstsq(basis.columns(x), np.exp(y))[0]
+    one, other = (rows.fit(link, start, rows.bounds(link, np.exp(y)), None) for rows in with_unit)
     np.testing.assert_allclose(one.polynomial(x), 10 * other.polynomial(x), rtol=1e-6)
     # Minus twice the log of a density of 80 numbers, which are divided by ten.
     assert one.criterion - 80 * np.log(100) == pytest.approx(other.criterion, abs=1e-3)

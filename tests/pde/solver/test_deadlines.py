@@ -29,9 +29,9 @@ from edgewise.pde import (
 )
 from edgewise.pde.algebra import newton
 from edgewise.pde.domains.cut_cells import CutRule
-from edgewise.pde.solver import history, passes, solving
-from edgewise.pde.solver.history import TrainedNetwork
+from edgewise.pde.solver import limits, record, solving, time_integration, training
 from edgewise.pde.solver.judging import correction, evidence
+from edgewise.pde.solver.messages import Ending
 from edgewise.pde.solver.network import network_for
 from edgewise.pde.solver.refinement import Refinement
 from edgewise.pde.spaces.networks import SlabNetwork, TensorNetwork
@@ -40,6 +40,7 @@ from edgewise.pde.tiers import least_squares
 from edgewise.pde.tiers.collocation import stationary
 from edgewise.pde.tiers.evolution import collocation
 from edgewise.pde.tiers.galerkin import CutGrid, cut_slabs
+from edgewise.pde.tiers.level import Level
 from edgewise.pde.tiers.tensor_train import stages
 from edgewise.pde.tiers.tensor_train.sweeps import Pairs
 from edgewise.pde.tiers.unknown_fields import _Smoothing
@@ -130,7 +131,7 @@ KINDS = {
 
 # Where parts of the work begin: of which each takes a good share of a second in large problems.
 BEGINNINGS = (
-    (newton, "newton_step"),
+    (newton.GridEquations, "factorised"),
     (collocation, "LinearSystem"),
     (collocation, "solver_for"),
     (cut_slabs, "CutGrid"),
@@ -138,8 +139,8 @@ BEGINNINGS = (
     (least_squares, "_rows"),
     (Pairs, "_solve_pair"),
     (_Smoothing, "_step"),
-    (history, "train_network"),
-    (history, "sought_points"),
+    (training, "train_network"),
+    (record, "sought_points"),
     (correction, "_other_grid"),
     (evidence, "weakest_direction"),
 )
@@ -168,7 +169,7 @@ def begun(monkeypatch, counted_seconds):
 @pytest.mark.parametrize("limit", [0.005, 0.06])
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_begins_after_the_deadline(kind, limit, begun, counted_seconds, monkeypatch):
-    monkeypatch.setattr(history, "FIRST_GRACE", GRACE)
+    monkeypatch.setattr(limits, "FIRST_GRACE", GRACE)
     problem, options = KINDS[kind](), {} if kind == "unknown field" else {"tolerance": 1e-14}
     before = counted_seconds.now
     try:
@@ -183,7 +184,7 @@ def test_nothing_begins_after_the_deadline(kind, limit, begun, counted_seconds, 
 
 
 def test_a_limit_too_short_for_a_slab_is_refused(counted_seconds, monkeypatch):
-    monkeypatch.setattr(history, "FIRST_GRACE", 0.0)
+    monkeypatch.setattr(limits, "FIRST_GRACE", 0.0)
     with pytest.raises(InputError, match=r"^time_limit must be long enough to go beyond the first moment, t = 0, got "):
         solve(burgers(), time_limit=1e-3)
     with pytest.raises(InputError, match=r"^time_limit must be long enough for a solution on the first grid, got 0.0"):
@@ -193,7 +194,7 @@ def test_a_limit_too_short_for_a_slab_is_refused(counted_seconds, monkeypatch):
 def test_a_judgement_without_time_says_so(counted_seconds, monkeypatch):
     solution = solve(burgers(), time_limit=0.1)
     assert solution.stopped is StopReason.TIME_LIMIT and "the solution ends at t = 0." in solution.message
-    monkeypatch.setattr(history, "RESERVED_SHARE", 0.0)
+    monkeypatch.setattr(limits, "RESERVED_SHARE", 0.0)
     hasty = solve(burgers(), time_limit=0.1)
     assert "there was no time for further checks" in hasty.trust
     assert "the only pass through time had a tolerance of" in hasty.trust
@@ -234,16 +235,16 @@ def _interrupts_reach_the_work():
 @pytest.mark.parametrize("kind", ["box", "line and time", "corner", "network"])
 def test_ctrl_c_keeps_what_there_is(kind, monkeypatch):
     """A signal amid native code, after a fifth of a second of processor time behind the first slab or stage."""
-    monkeypatch.setattr(history, "INTERRUPTED_SECONDS", 0.0)
+    monkeypatch.setattr(limits, "INTERRUPTED_SECONDS", 0.0)
     problem, before = KINDS[kind](), signal.signal(signal.SIGPROF, signal.default_int_handler)
-    report = history.History.report_progress
+    report = limits.Limits.report
 
     def armed(self, *args):
         report(self, *args)
-        if (self.has_result or self.best is not None) and signal.getitimer(signal.ITIMER_PROF)[0] == 0:
+        if self.has_result and signal.getitimer(signal.ITIMER_PROF)[0] == 0:
             signal.setitimer(signal.ITIMER_PROF, 0.2)
 
-    monkeypatch.setattr(history.History, "report_progress", armed)
+    monkeypatch.setattr(limits.Limits, "report", armed)
     try:
         solution = solve(problem, tolerance=1e-14, budget=100.0, on_interrupt="keep")
     finally:
@@ -287,33 +288,33 @@ def cooling_ball():
 def poor_networks(monkeypatch):
     """Networks end at once, so that passes through time begin."""
 
-    def run(self):
+    def levels(self):
         network = network_for(self.problem, (2,), 5, 3, 0)
-        self.history.add_stage(TrainedNetwork(network, self.problem, 1.0))
-        return StopReason.NO_PROGRESS, "Poor."
+        yield Level(network=network, loss=1.0, points=self.problem.point_count, is_linear=False)
+        return Ending(StopReason.NO_PROGRESS, "Poor.")
 
-    monkeypatch.setattr(Refinement, "run", run)
+    monkeypatch.setattr(Refinement, "levels", levels)
 
 
 @pytest.mark.parametrize("amid", ["_probed", "products"])
 def test_a_limit_inside_of_a_slab_on_a_solid_leaves_the_networks(amid, poor_networks, monkeypatch):
     """Amid points of cut cells, and amid matrices."""
     owner = {"_probed": CutRule, "products": CutGrid}[amid]
-    whole, judged, ended = getattr(owner, amid), solving.History, []
+    whole, made, ended = getattr(owner, amid), solving.Limits, []
 
     def late(*args, **options):
         if not ended:
             ended.append(time.process_time())
-            histories[0].time_limit = histories[0].seconds
+            kept[0].time_limit = kept[0].seconds
         return whole(*args, **options)
 
-    histories = []
+    kept = []
 
-    def kept(*args, **options):
-        histories.append(judged(*args, **options))
-        return histories[0]
+    def keep(*args, **options):
+        kept.append(made(*args, **options))
+        return kept[0]
 
-    monkeypatch.setattr(solving, "History", kept)
+    monkeypatch.setattr(solving, "Limits", keep)
     monkeypatch.setattr(owner, amid, late)
     solution = solve(cooling_ball(), time_limit=1000.0)
     assert time.process_time() - ended[0] < 2
@@ -348,7 +349,7 @@ def test_ctrl_c_inside_of_a_slab_on_a_solid_keeps_the_best(amid, after, poor_net
 
         monkeypatch.setattr(owner, name, call)
 
-    armed(*((passes, "_is_check_interrupted") if amid == "coarser pass" else (cut_slabs, amid)))
+    armed(*((time_integration, "_coarser_pass") if amid == "coarser pass" else (cut_slabs, amid)))
     signal.signal(signal.SIGPROF, interrupted)
     try:
         solution = solve(cooling_ball(), on_interrupt="keep")

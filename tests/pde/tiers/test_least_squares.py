@@ -203,7 +203,7 @@ def test_no_networks_follow_splines_that_are_better(monkeypatch):
     def trained(refinement):
         raise AssertionError("a network is trained")
 
-    monkeypatch.setattr("edgewise.pde.solver.solving.Refinement.run", trained)
+    monkeypatch.setattr("edgewise.pde.solver.cascade.Refinement.levels", trained)
     equation = lambda u, x, y: laplacian(u) - source(x, y)  # noqa: E731
     solution = solve(PDE(equation, Disk(), [Dirichlet(smooth)], solution=smooth), tolerance=1e-16)
     assert solution.stopped == "no_progress" and solution.errors().relative_l2 < 1e-12

@@ -115,3 +115,33 @@ def decay(indices: np.ndarray, by_pairs: bool = False) -> np.ndarray:
         first, second = np.triu_indices(indices.shape[1], 1)
         crossings = 1 * (used[:, first] & used[:, second])
     return np.column_stack([np.ones(len(indices)), -indices, -crossings])
+
+
+@dataclass(frozen=True, eq=False)
+class Decay:
+    """Strengths of the products but the constant, from the rates at which the logs of prior deviations fall.
+
+    The state holds the log prior variance of the constant over the noise, the log of each input's rate, and what each
+    further input of a product costs. See `edgewise.gam.reml.StrengthMap`.
+    """
+
+    features: np.ndarray  # of the products but the constant, (p - 1, q), see `decay`
+    largest_log: float = 60.0  # of a prior variance, either way: e^60 times the noise is no penalty
+    largest_rate: float = 4.0  # log of a rate: coefficients that fall by e^55 a degree leave none but the constant
+
+    def _values(self, state: np.ndarray) -> np.ndarray:
+        values = np.clip(state, -self.largest_log, self.largest_log)
+        values[1:-1] = np.exp(np.minimum(values[1:-1], self.largest_rate))
+        return values
+
+    def logs(self, state: np.ndarray) -> np.ndarray:
+        """Return the logs of the strengths, (p - 1,)."""
+        return -np.clip(self.features @ self._values(state), -self.largest_log, self.largest_log)
+
+    def derivatives(self, state: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return their Jacobian, and their second derivatives summed with the weights `slope`, (q, q)."""
+        jacobian = -self.features
+        jacobian[:, 1:-1] *= self._values(state)[1:-1]
+        bend = jacobian.T @ slope  # the exponential of a log rate is its own derivative
+        bend[[0, -1]] = 0.0
+        return jacobian, np.diag(bend)

@@ -8,7 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgewise.model_selection.polynomials.basis import Basis, decay, lower_set
+from edgewise.gam.families.base import Family
+from edgewise.gam.irls import IrlsPolicy, Iteration
+from edgewise.gam.normal import NormalMatrix
+from edgewise.gam.reml import RemlFit, fit_mapped
+from edgewise.model_selection.polynomials.basis import Basis, Decay, decay, lower_set
 from edgewise.model_selection.polynomials.links import LINK_FUNCTIONS, STRAIGHT, Link, scaling
 from edgewise.model_selection.polynomials.network import Polynomial
 from edgewise.nn.model import KAN
@@ -21,15 +25,11 @@ PRODUCT_SHARE = 1 / 2
 # Effective degrees of freedom, as a share of the products, above which there are to be more: the rule of mgcv's check
 # of basis dimensions (Wood, "Generalized Additive Models", 2nd ed., section 5.9).
 SATURATED = 0.5
-# of the quasi-Newton method, at first and after a reweighting
+# Newton steps of restricted likelihood, at first and after a reweighting.
 STRENGTH_STEPS = 40
-LATER_STEPS = 8
-# most of them, and relative change of the residuals that ends them
-REWEIGHTINGS = 12
-SETTLED_SHARE = 1e-4
-LINK_HALVINGS = 8  # of a step that raises the residuals
-LARGEST_LOG = 60.0  # of a prior variance, either way: e^60 times the noise is no penalty
-LARGEST_RATE = 4.0  # log of a rate: coefficients that fall by e^55 a degree leave none but the constant
+LATER_STEPS = 4
+# Rounds of reweighting with new strengths and steps with the last ones, and the relative changes that end them.
+LINK_POLICY = IrlsPolicy(rounds=12, settled=1e-4, steps=6, tolerance=1e-8, halvings=8)
 # A link's first arguments come from fitted values above this quantile, and no more than `MOST_BELOW` of these may lie
 # outside its interval: a good fit to positive values with little noise is positive nearly everywhere.
 LINK_FLOOR = 0.02
@@ -88,16 +88,80 @@ class SmoothFit:
         return self.polynomial.to_kan(KAN_ERROR * math.sqrt(self.dispersion))
 
 
-@dataclass(frozen=True, eq=False)
-class _Strengths:
-    """The penalised fit with the strengths of the highest marginal likelihood."""
+@dataclass(frozen=True)
+class LinkedNormal(Family):
+    """Normal distribution whose mean is a link of the linear predictor, which stays within the link's bounds."""
 
-    coef: np.ndarray
-    penalty: np.ndarray
-    dispersion: float
-    inverse: np.ndarray  # of the penalised normal matrix
-    criterion: float
-    state: np.ndarray
+    link: Link
+    bounds: tuple[float, float]
+    name = "squared"
+    scale = None
+    is_normal = True
+
+    @property
+    def quadratic(self) -> bool:  # type: ignore[override]
+        """Whether the link is the identity."""
+        return self.link.name == "identity"
+
+    def mean(self, eta: np.ndarray) -> np.ndarray:
+        """Return the mean of y."""
+        return self.link.value(np.clip(eta, *self.bounds))
+
+    def derivatives(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return score and expected information of every row."""
+        slope = self.link.slope(np.clip(eta, *self.bounds))
+        return slope * (y - self.mean(eta)), slope**2
+
+    def deviance(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """Return the squared error of every row."""
+        return (y - self.mean(eta)) ** 2
+
+
+class ProductRows:
+    """Rows with the products of a polynomial as columns, for `Iteration`. See `edgewise.gam.irls.Rows`."""
+
+    constraints = None
+
+    def __init__(self, columns: np.ndarray, y: np.ndarray, weight: np.ndarray, family: LinkedNormal) -> None:
+        self.columns = columns
+        self.y = y
+        self.weight = weight
+        self.family: Family = family
+        self.groups = np.arange(columns.shape[1]) - 1  # each product has a strength of its own, the constant none
+        self.keep = np.ones(len(self.groups), bool)
+        self.null_deviance = float(weight @ (y - np.average(y, weights=weight)) ** 2)
+
+    @property
+    def design(self) -> ProductRows:
+        """The columns of the normal matrix."""
+        return self
+
+    def deviance(self, coefs: np.ndarray) -> float:
+        """Return the weighted sum of squared errors."""
+        return float(self.weight @ self.family.deviance(self.y, self.columns @ coefs[0]))
+
+    def normal(self, coefs: np.ndarray) -> NormalMatrix:
+        """Return the normal matrix of the link's tangent."""
+        eta = self.columns @ coefs[0]
+        score, information = self.family.derivatives(self.y, eta)
+        weights = self.weight * information
+        response = eta + score / information
+        weighted = self.columns * weights[:, None]
+        moment = (weighted.T @ response)[:, None]
+        square = np.array([weights @ response**2])
+        return NormalMatrix(self.columns.T @ weighted, moment, square, float(self.weight.sum()))
+
+    def slope(self, coefs: np.ndarray) -> np.ndarray:
+        """Return half the derivative of the deviance by the coefficients."""
+        score, _ = self.family.derivatives(self.y, self.columns @ coefs[0])
+        return -(self.weight * score) @ self.columns[None]
+
+    def adapt(self, coefs: np.ndarray) -> None:
+        """Keep the family, which has nothing to estimate."""
+
+    def grow(self, edf: np.ndarray) -> bool:
+        """Return False: the normal matrix has all columns."""
+        return False
 
 
 def fit_smooth(
@@ -150,7 +214,8 @@ def fit_smooth(
     if like is not None:
         data = _Rows(x, y, weight, like.polynomial.basis, shift, unit, watch)
         known = like.polynomial
-        return data.fit(known.link, known.basis.columns(x) @ known.coef, like.state)
+        arguments = np.clip(data.columns @ known.coef, *known.bounds)
+        return data.fit(known.link, known.coef, data.bounds(known.link, arguments), like.state)
     limits = np.stack([x.min(0), x.max(0)], 1)
     most = min(MOST_SMOOTH_PRODUCTS, int(PRODUCT_SHARE * len(x)))
     if most < 10 or not (limits[:, 1] > limits[:, 0]).all():  # with fewer products there are no rates
@@ -204,21 +269,26 @@ class _Rows:
         self.shift = shift
         self.unit = unit
         self.columns = basis.columns(x)
-        self.features = decay(basis.indices)
+        self.strengths = Decay(decay(basis.indices)[1:])
 
     def fits(self, links: Sequence[Link]) -> list[SmoothFit]:
         """Fits without a link, and with each of the links that the values allow."""
-        plain = self.fit(LINK_FUNCTIONS["identity"], self.y, None)
+        plain = self.fit(LINK_FUNCTIONS["identity"], np.zeros(len(self.basis.indices)), (-math.inf, math.inf), None)
         if plain is None:
             return []
         fitted = plain.polynomial(self.x)
-        found = [plain]
+        fits = [plain]
         for link in links:
             self.watch()
-            start = self.first_arguments(link, fitted)
-            if start is not None and (fit := self.fit(link, start, None)) is not None:
-                found.append(fit)
-        return found
+            arguments = self.first_arguments(link, fitted)
+            if arguments is None:
+                continue
+            # The first coefficients: penalised least squares of the arguments with the strengths of the plain fit.
+            start = plain.covariance @ (self.columns.T @ (self.weight * arguments)) / plain.dispersion
+            fit = self.fit(link, start, self.bounds(link, arguments), None)
+            if fit is not None:
+                fits.append(fit)
+        return fits
 
     def first_arguments(self, link: Link, fitted: np.ndarray) -> np.ndarray | None:
         """Arguments of a link at fitted values; None where too many of these lie outside its interval."""
@@ -234,11 +304,11 @@ class _Rows:
         bends = np.isfinite(arguments).all() and np.ptp(arguments) > STRAIGHT * np.abs(arguments).max()
         return arguments if bends else None
 
-    def bounds(self, link: Link, start: np.ndarray) -> tuple[float, float]:
-        """Interval of a link's arguments: far beyond those of the first fit, and without a pole or an end of g."""
+    def bounds(self, link: Link, arguments: np.ndarray) -> tuple[float, float]:
+        """Interval of a link's arguments: far beyond the first ones, and without a pole or an end of g."""
         if link.name == "identity":
             return -math.inf, math.inf
-        values = link.value(start)
+        values = link.value(arguments)
         low = float(values.min())
         high = float(values.max())
         if link.interval[0] == 0:
@@ -251,128 +321,45 @@ class _Rows:
         u = link.inverse(ends)
         return float(u.min()), float(u.max())
 
-    def fit(self, link: Link, start: np.ndarray, state: np.ndarray | None) -> SmoothFit | None:
-        """Fit the coefficients inside a link, from arguments of it; None where that fails."""
+    def fit(
+        self, link: Link, start: np.ndarray, bounds: tuple[float, float], state: np.ndarray | None
+    ) -> SmoothFit | None:
+        """Fit coefficients inside a link with bounded arguments, from the first ones (p,); None where that fails."""
         shift, unit = scaling(link, self.shift, self.unit)
         y = (self.y + shift) * unit
-        bounds = self.bounds(link, start)
-        linear = link.name == "identity"
-        arguments = start
-        deviance = math.inf
-        strengths = None
-        curvature = np.ones(len(y))
-        if linear:
-            found = self._strengths(self.weight, self.y, state, STRENGTH_STEPS if state is None else LATER_STEPS)
-            if found is None:
-                return None
-            return self._result(found, link, bounds, found.criterion)
-        for number in range(REWEIGHTINGS):
-            self.watch()
-            slope = link.slope(np.clip(arguments, *bounds))
-            curvature = self.weight * slope**2
-            working = arguments + (y - link.value(np.clip(arguments, *bounds))) / slope
-            steps = STRENGTH_STEPS if number == 0 and state is None else LATER_STEPS
-            strengths = self._strengths(curvature, working, state, steps)
-            if strengths is None:
-                return None
-            state = strengths.state
-            wanted = self.columns @ strengths.coef
-            step = 1.0
-            for _ in range(LINK_HALVINGS):
-                moved = arguments + step * (wanted - arguments)
-                now = float(self.weight @ (y - link.value(np.clip(moved, *bounds))) ** 2)
-                if now <= deviance:
-                    break
-                step /= 2
-            settled = number > 0 and abs(deviance - now) <= SETTLED_SHARE * now
-            arguments = moved
-            deviance = min(now, deviance) if number else now
-            if settled:
-                break
-        assert strengths is not None
-        slope = link.slope(np.clip(arguments, *bounds))
-        curvature = self.weight * slope**2
-        return self._laplace(strengths, curvature, link, bounds, y, unit)
-
-    def _laplace(
-        self,
-        strengths: _Strengths,
-        curvature: np.ndarray,
-        link: Link,
-        bounds: tuple[float, float],
-        y: np.ndarray,
-        unit: float,
-    ) -> SmoothFit | None:
-        """The marginal likelihood of a link by Laplace's approximation at the coefficients, on the scale of y."""
-        coef = strengths.coef
-        penalty = strengths.penalty
+        rows = ProductRows(self.columns, y, self.weight, LinkedNormal(link, bounds))
         total = float(self.weight.sum())
-        values = link.value(np.clip(self.columns @ coef, *bounds))
-        loss = (float(self.weight @ (y - values) ** 2) + float(penalty @ coef**2)) / unit**2
-        normal = self.columns.T @ (self.columns * curvature[:, None]) + np.diag(penalty)
-        try:
-            root = np.linalg.cholesky(normal)
-        except np.linalg.LinAlgError:
-            return None
-        if not (math.isfinite(loss) and loss > 0):
-            return None
-        inverse = np.linalg.inv(normal)
-        criterion = (total - 1) * math.log(loss) + 2 * float(np.log(np.diag(root)).sum())
-        # The one column without a penalty leaves the unit of the values in the determinants.
-        criterion -= float(np.log(penalty[1:]).sum()) + 2 * math.log(unit)
-        found = _Strengths(coef, penalty, loss * unit**2 / (total - 1), inverse, criterion, strengths.state)
-        return self._result(found, link, bounds, criterion)
-
-    def _result(self, found: _Strengths, link: Link, bounds: tuple[float, float], criterion: float) -> SmoothFit:
-        shift, unit = scaling(link, self.shift, self.unit)
-        edf = len(found.coef) - float(found.penalty @ np.diag(found.inverse))
-        if link.name != "identity":
-            values = link.value(np.clip(self.columns @ found.coef, *bounds))
-            bounds = link.bounds(float(values.min()), float(values.max()))
-        polynomial = Polynomial(self.basis, found.coef, link, bounds, shift, unit)
-        residual = self.y - polynomial(self.x)
-        total = float(self.weight.sum())
-        dispersion = float(self.weight @ residual**2) / max(total - edf, 0.01 * total)
-        covariance = found.inverse * dispersion * unit**2
-        return SmoothFit(polynomial, covariance, dispersion, edf, criterion, found.state, total)
-
-    def _strengths(self, weight: np.ndarray, y: np.ndarray, state: np.ndarray | None, steps: int) -> _Strengths | None:
-        """Maximise the restricted likelihood of a weighted linear model over the rates of decay."""
-        from scipy.optimize import minimize
-
-        columns, features, total = self.columns, self.features, float(self.weight.sum())
-        weighted = columns * weight[:, None]
-        normal, right, square = columns.T @ weighted, weighted.T @ y, float(weight @ y**2)
-        inputs = self.x.shape[1]
-        last = None
-
-        def evaluate(state: np.ndarray) -> tuple[float, np.ndarray]:
-            nonlocal last
-            state = np.clip(state, -LARGEST_LOG, LARGEST_LOG)
-            rates = np.exp(np.minimum(state[1 : 1 + inputs], LARGEST_RATE))
-            values = np.concatenate([state[:1], rates, state[1 + inputs :]])
-            logs = np.clip(features @ values, -LARGEST_LOG, LARGEST_LOG)
-            penalty = np.exp(-logs)
-            penalty[0] = 0.0
-            root = np.linalg.cholesky(normal + np.diag(penalty))
-            half = np.linalg.inv(root)
-            inverse = half.T @ half
-            coef = inverse @ right
-            loss = max(square - float(right @ coef), np.finfo(float).eps * square)
-            criterion = (total - 1) * math.log(loss) + 2 * float(np.log(np.diag(root)).sum()) + float(logs[1:].sum())
-            slopes = 1 - penalty * (np.diag(inverse) + (total - 1) * coef**2 / loss)
-            slopes[0] = 0.0
-            gradient = features.T @ slopes
-            gradient[1 : 1 + inputs] *= rates
-            last = coef, penalty, loss / (total - 1), inverse, criterion
-            return criterion, gradient
-
+        steps = STRENGTH_STEPS
         if state is None:
-            state = np.concatenate([[math.log(total)], np.zeros(inputs + 1)])
-        try:
-            best = minimize(evaluate, state, jac=True, method="L-BFGS-B", options={"maxiter": steps, "ftol": 1e-6})
-            evaluate(best.x)
-        except (np.linalg.LinAlgError, ValueError, FloatingPointError):
+            state = np.concatenate([[math.log(total)], np.zeros(self.x.shape[1] + 1)])
+        else:
+            steps = LATER_STEPS
+
+        def estimate(normal: NormalMatrix, design: object, strength: object, scale: object) -> RemlFit:
+            nonlocal state, steps
+            self.watch()
+            assert state is not None
+            fit, state = fit_mapped(normal, rows.groups, self.strengths, state, steps=steps)
+            steps = LATER_STEPS
+            return fit
+
+        iteration = Iteration(rows, start[None], None, LINK_POLICY, estimate)
+        iteration.choose_strengths(LINK_POLICY.rounds)
+        iteration.converge()
+        fit = iteration.fit
+        assert fit is not None
+        if not (math.isfinite(fit.criterion) and fit.dispersion > 0):
             return None
-        assert last is not None
-        return _Strengths(*last, best.x)
+        # At the end the criterion of the link's tangent is Laplace's approximation of the link's marginal likelihood,
+        # for values in the link's units; the one column without a penalty leaves a unit in the determinant.
+        criterion = fit.criterion - 2 * total * math.log(unit)
+        coef = iteration.coefs[0]
+        if link.name != "identity":
+            values = link.value(np.clip(self.columns @ coef, *bounds))
+            bounds = link.bounds(float(values.min()), float(values.max()))
+        polynomial = Polynomial(self.basis, coef, link, bounds, shift, unit)
+        residual = self.y - polynomial(self.x)
+        edf = fit.total_edf
+        dispersion = float(self.weight @ residual**2) / max(total - edf, 0.01 * total)
+        covariance = fit.covariance * (dispersion * unit**2 / fit.dispersion)
+        return SmoothFit(polynomial, covariance, dispersion, edf, criterion, state, total)

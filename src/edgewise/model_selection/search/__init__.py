@@ -1,9 +1,9 @@
 """The search for the model of a table: nested candidates from a constant to hidden nodes, judged on held-out rows.
 
-`nested` holds the search, `candidates` what it chooses among, `hidden_nodes` the growth of nodes on what additive
-models leave over, `validation` all divisions of rows and the comparison of losses, `records` the table of candidates,
-`error_bars` the uncertainty of the chosen network. `clock` and `jobs` are time, progress and threads, and every
-threshold stands in `policy`.
+`nested` holds the search, `stages` the list of its steps, `candidates` what it chooses among, `hidden_nodes` the growth
+of nodes on what additive models leave over, `validation` all divisions of rows and the comparison of losses, `records`
+the table of candidates, `inference` the tests of its terms. `clock` and `jobs` are time, progress and threads, and
+every threshold stands in `policy`.
 """
 
 from typing import TYPE_CHECKING

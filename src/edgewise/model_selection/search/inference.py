@@ -112,7 +112,7 @@ def _polynomial_tests(
     spread = float(weight @ (y - np.average(y, weights=weight)) ** 2)
     degrees = rows - 1
     # Restricted likelihood with the dispersion that maximises it, on the scale of the target.
-    reml = (degrees * (math.log(2 * math.pi / degrees) + 1) + smooth.criterion) / 2 + degrees * math.log(scale)
+    reml = (degrees * (math.log(2 * math.pi) + 1) + smooth.criterion) / 2 + degrees * math.log(scale)
     return AdditiveSummary(
         family="squared",
         link=polynomial.link.of_mean,

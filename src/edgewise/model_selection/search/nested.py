@@ -8,7 +8,7 @@ from operator import methodcaller
 
 import numpy as np
 
-from edgewise.gam.families import Family, LogNormal
+from edgewise.gam.families import Family
 from edgewise.model_selection.search.candidates import (
     Candidate,
     FitCache,
@@ -19,21 +19,21 @@ from edgewise.model_selection.search.candidates import (
     with_own_covariances,
 )
 from edgewise.model_selection.search.clock import Clock, limit_of
-from edgewise.model_selection.search.comparisons import Comparisons, left_out, loss_text, sample_losses
-from edgewise.model_selection.search.hidden_nodes import residual_gain, smooth_residual, too_large
+from edgewise.model_selection.search.comparisons import Comparisons, left_out, sample_losses
+from edgewise.model_selection.search.hidden_nodes import smooth_residual
 from edgewise.model_selection.search.jobs import run_jobs
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.model_selection.search.records import SearchReport
+from edgewise.model_selection.search.stages import FEWEST_FOR_MEANS, STAGES
 from edgewise.model_selection.search.validation import Evidence, Fold, folds
 from edgewise.outcomes import OutOfTime, StopReason
 
 FEWEST_SEARCHED = 500  # rows of a search, however short the time
 FIRST_INPUTS = 30  # of a first additive model: with more, a constant must do until the search has a model
-FEWEST_FOR_MEANS = 10  # rows: with fewer, parts of the rows determine nothing
 
 
 class Search:
-    """A search over nested candidates: constant, linear, additive, pairs, mean, smooth function or hidden nodes."""
+    """A search over nested candidates, which the stages of its effort propose one after another."""
 
     # Candidates are fitted to all rows of the search. Where restricted likelihood has settled a question about squared
     # errors of independent rows, each row's loss is that of the model without the row, which costs no further fit
@@ -68,6 +68,7 @@ class Search:
         self.inputs: list[int] | None = None  # those with a curve, in a wide table
         self.best: Candidate | None = None
         self.fit_seconds: dict[Candidate, float] = {}
+        self.design_seconds = 0.0  # of knots and columns, which every fit needs
         self.fold_fits = 0
         self._fold_caches: list[tuple[Fold, FitCache]] = []
         self.cache: FitCache | None = None
@@ -128,9 +129,8 @@ class Search:
         clock = self.clock
         return SearchReport(words, trials, tuple(sentences), self.fold_fits, clock.work, stopped, clock.seconds)
 
-    # The candidates in order
-
     def _run(self) -> None:
+        # Knots and columns, of the inputs that promise most where there are many.
         self.clock.report("knots and columns", 0.02)
         self.inputs = promising_inputs(self.samples, self.family, self.policy.additive, self._watch)
         if self.inputs is not None:
@@ -140,52 +140,37 @@ class Search:
         self.clock.check()
         began = self.clock.seconds
         self.cache = self._cache_of(self.samples)
-        knots = self.clock.seconds - began
-        additive = Candidate(self.family)
-        constant = replace(additive, additive=False)
-        linear = replace(additive, linear=True)
-        self.best = constant
-        self._assess((constant,), 0.05)
-        for words, candidate in (("Linear model", linear), ("Additive model", additive)):
-            self._assess((candidate,), 0.1)
-            self.fit_seconds[candidate] += knots
-            candidate = self._shrunk(candidate, 0.12)
-            gain, error = self.table.gain(self.best, candidate)
-            self.table.decide(
-                candidate, self.table.sentence(words, (self.best, candidate), gain, error, gain > 0), gain > 0
-            )
-            self.best = candidate if gain > 0 else self.best
-        if not self.best.additive:
-            self.sentences.append("No input predicts held-out rows.")
-        hidden_free = self.settings.hidden is None and self.settings.effort != "low"
-        if hidden_free:
-            self._try_pairs(self.family, 0.2)
-        if self.settings.effort != "low" and self.family.is_least_squares and self._may_take_logarithms():
-            self._try_logarithm(0.4)
-        self._try_mean(0.6)
-        if hidden_free and self.settings.constraints is None:  # a hidden node is a function of all inputs
-            self._try_smooth(0.65)
-            if not self.best.smooth or self.has_smooth_residual():
-                self._try_hidden(0.7)
-        self._fall_back_if_worse(0.9)
+        self.design_seconds = self.clock.seconds - began
+        # The stages, from a constant on.
+        self.best = Candidate(self.family, additive=False)
+        self.assess((self.best,), 0.05)
+        for stage in STAGES[self.settings.effort]:
+            if stage.name not in self.policy.left_out and stage.applies(self):
+                self.best = stage.propose(self)
 
-    def _fall_back_if_worse(self, share: float) -> None:
-        """Take a constant or linear model after all where folds show the chosen one to be worse.
+    def validate(
+        self,
+        simple: Candidate,
+        rich: Candidate,
+        words: str,
+        margin: float = 0.0,
+        least: float = 0.0,
+        *,
+        is_quiet: bool = False,
+    ) -> bool:
+        """Compare two candidates on held-out rows and write it down; return whether the richer one is accepted.
 
-        The first candidates are compared by models without each row, later ones by folds, which may know better.
+        It is where it lowers the loss by more than `margin` standard errors of the difference and by more than `least`.
+        `words` say what it has beyond the other. A refusal is no sentence of the record where `is_quiet`.
         """
-        assert self.best is not None
-        if self.best not in self.table.by_folds or not (self.best.additive and not self.best.linear):
-            return
-        plain = Candidate(self.family)
-        self._cross_validate((replace(plain, additive=False), replace(plain, linear=True)), share)
-        for simple in [known for known in self.table.by_folds if not known.additive or known.linear]:
-            gain, error = self.table.gain(self.best, simple)
-            if gain > 0:
-                sentence = self.table.sentence(f"The {simple.describe()} model", (self.best, simple), gain, error, True)
-                self.table.dismiss(self.best)
-                self.table.decide(simple, sentence, True)
-                self.best = simple
+        gain, error = self.table.gain(simple, rich)
+        needed = least
+        if margin > 0:
+            needed = max(margin * error, least)
+        is_better = gain > needed
+        sentence = self.table.sentence(words, (simple, rich), gain, error, is_better)
+        self.table.decide(rich, sentence, is_better, quiet=is_quiet and not is_better)
+        return is_better
 
     def _cache_of(self, samples: Samples) -> FitCache:
         settings = self.settings
@@ -203,222 +188,24 @@ class Search:
         return None if self.clock.limit is None else self.clock.check
 
     @property
-    def _is_noise_known(self) -> bool:
+    def is_noise_known(self) -> bool:
         """Whether the noise of the rows is independent and of one size: no blocks, and weights that hardly differ."""
         weight = self.samples.weight
         worth = weight.sum() ** 2 / (weight @ weight)  # in rows of equal weight
         return self.samples.blocks is None and worth > self.policy.even_weights * len(weight)
 
-    def _shrunk(self, candidate: Candidate, share: float) -> Candidate:
-        """Change all strengths by a common factor while that lowers the held-out loss, where REML may be wrong.
-
-        It is for classes, and where the likelihood does not know the noise of the rows.
-        """
-        single = self.samples.y.ndim == 1 or self.samples.y.shape[1] == 1
-        is_doubtful = self.family.is_classes or (not self._is_noise_known and single)
-        if not is_doubtful or not self._divided():
-            return candidate
-        plain = replace(candidate, factor=1.0).describe()
-
-        def is_better(factor: float, other_factor: float) -> bool:
-            one = replace(candidate, factor=factor)
-            other = replace(candidate, factor=other_factor)
-            self._assess((other,), share)
-            gain, error = self.table.gain(one, other)
-            words = f"{other_factor:g} times the penalty of the {plain} model"
-            sentence = self.table.sentence(words, (one, other), gain, error, gain > 0)
-            self.table.decide(other, sentence, gain > 0, quiet=gain <= 0)
-            return gain > 0
-
-        return replace(candidate, factor=self.policy.best_factor(is_better, candidate.factor))
-
-    def _try_pairs(self, family: Family, share: float) -> Candidate:
-        """Let pairs of inputs act together; return the better of the two candidates of the family."""
-        assert self.cache is not None and self.best is not None
-        simple = Candidate(family)
-        rich = Candidate(family, pairs=True)
-        if family is self.family and not self.best.linear and self.best.additive:
-            simple = self.best
-        constraints = self.settings.constraints
-        if self.samples.x.shape[1] < 2 or (constraints is not None and not constraints.allows_pairs):
-            return simple
-        self.clock.report(rich.describe(), share)
-        self._check_time(simple, 2)
-        began = self.clock.seconds
-        fitted = self.cache.fit(rich)
-        self.fit_seconds[rich] = self.clock.seconds - began
-        if not fitted.model.pairs:
-            if family is self.family:
-                words = "No pair of inputs"
-            else:
-                words = "For the logarithm of y no pair of inputs"
-            self.sentences.append(f"{words} explains more of the residuals than the best of all pairs would by chance.")
-            return simple
-        noise = [float(np.mean(self.cache.estimate(c).fits[0].dispersion)) for c in (simple, rich)]
-        settled = self._is_noise_known and family.is_least_squares and noise[1] < self.policy.settled_noise * noise[0]
-        if settled:
-            self._leave_one_out(rich, share)
-        else:
-            self._cross_validate((simple, rich), share)
-            if family is self.family:
-                rich = self._shrunk(rich, share)
-        gain, error = self.table.gain(simple, rich)
-        better = gain > max(self.policy.nested_margin * error, 0.0)
-        if family is self.family:
-            words = "Pairs of inputs"
-        else:
-            words = "Pairs of inputs for the logarithm of y"
-        self.table.decide(rich, self.table.sentence(words, (simple, rich), gain, error, better), better)
-        if better and family is self.family:
-            if not self.table.have_common_evidence(self.best, rich):
-                self._cross_validate((self.best, rich), share)
-            if self.table.gain(self.best, rich)[0] > 0:
-                self.best = rich
-        return rich if better else simple
-
-    def _try_logarithm(self, share: float) -> None:
-        """Fit the logarithm of y, with and without pairs; compare on the scale of y."""
-        assert self.best is not None and self.settings is not None
-        log = Candidate(LogNormal())
-        self._assess((log,), share)
-        if not self.table.have_common_evidence(self.best, log):  # pairs were chosen by folds
-            self._cross_validate((self.best, log), share)
-        gain, error = self.table.gain(self.best, log)
-        best_log = log
-        if gain > -self.policy.race_margin * error and self.settings.hidden is None:
-            best_log = self._try_pairs(LogNormal(), share + 0.05)
-        if not self.table.have_common_evidence(self.best, best_log):
-            self._cross_validate((self.best, best_log), share + 0.1)
-        gain, error = self.table.gain(self.best, best_log)
-        better = gain > max(self.policy.link_gain * self.table.loss(self.best), self.policy.nested_margin * error)
-        sentence = self.table.sentence("The logarithm of y", (self.best, best_log), gain, error, better)
-        for candidate in {log, best_log}:
-            self.table.decide(candidate, sentence, better and candidate == best_log, quiet=candidate != best_log)
-        if better:
-            self.best = best_log
-
-    def _try_mean(self, share: float) -> None:
-        """Take the mean of models that are fitted to parts of the rows, where such models differ enough.
-
-        The parts of two divisions give every row two predictions by models that did not see it. The mean of the two
-        has a loss that is lower by half of what resampling adds to the loss of one, so the loss of a mean of many
-        follows without fitting means in folds.
-        """
-        assert self.best is not None and self.cache is not None
-        models = self.settings.models
-        if not self.best.additive or models == 1 or len(self.samples) < FEWEST_FOR_MEANS:
-            return
-        if models is not None:
-            self.best = replace(self.best, models=models)
-            self.sentences.append(f"The mean of {models} models was asked for.")
-            return
-        if len(self.samples) > self.policy.bag_rows or self.settings.effort == "low":
-            return
-        little = self.policy.bag_loss * self.table.loss(Candidate(self.family, additive=False))
-        if self.table.loss(self.best) < little and not self.family.is_classes:  # classes differ near a border
-            return
-        single = self.best
-        if single not in self.table.by_folds:
-            self._cross_validate((single,), share)
-        rich = replace(single, models=self.policy.bags)
-        losses, mean, gain, error = self.table.record_mean(rich, single)
-        loss = mean + gain
-        better = gain > max(self.policy.bag_gain * loss, self.policy.nested_margin * error)
-        words = f"The mean of {rich.models} models, each fitted to {self.policy.bag_share:.0%} of the rows"
-        if better:
-            end = "taken"
-        else:
-            end = "not taken, since they hardly differ"
-        texts = loss_text(mean, self.family), loss_text(loss, self.family)
-        self.table.decide(rich, f"{words}: {texts[0]} on held-out folds, {texts[1]} of one of them: {end}.", better)
-        if better:
-            self.table.by_folds[rich] = replace(self.table.by_folds[single], losses=losses)
-            self.best = rich
-
-    def _try_smooth(self, share: float) -> None:
-        """Try a smooth function of all inputs in place of the best model, where few inputs act together."""
-        assert self.best is not None and self.cache is not None
-        base, (rows, inputs) = self.best, self.samples.x.shape
-        fits = base.pairs and base.family.is_least_squares and self.policy.may_be_smooth(rows, inputs)
-        if not fits or self.samples.y.shape[1] != 1 or self.table.loss(base) < self.policy.noise_free:
-            return
-        self.clock.report("smooth function of all inputs", share)
-        self._check_time(base, 20)
-        found = self.cache.smooth
-        if found is None or not found.dispersion < self.table.loss(base):
-            return
-        rich = Candidate(self.family, pairs=True, smooth=True)
-        self._cross_validate((base, rich), share + 0.02, self.policy.hidden_folds)
-        gain, error = self.table.gain(base, rich)
-        # Of two inputs a pair is a surface as well; of more, a polynomial is harder to read.
-        better = gain > max((self.policy.margin if inputs > 2 else self.policy.nested_margin) * error, 0.0)
-        words = f"A polynomial of all inputs inside the {found.polynomial.link.name} function"
-        self.table.decide(rich, self.table.sentence(words, (base, rich), gain, error, better), better)
-        if better:
-            self.best = rich
-
-    def _try_hidden(self, share: float) -> None:
-        """Grow hidden nodes where the residual of the best model shows structure."""
-        assert self.best is not None and self.cache is not None
-        base = self.best
-        single = Candidate(self.best.family, pairs=self.best.pairs)
-        inputs = self.samples.x.shape[1]
-        if not 2 <= inputs <= self.policy.hidden_inputs or len(self.samples) < self.policy.hidden_rows:
-            return
-        if self.family.has_kink or self.table.loss(base) < self.policy.noise_free:
-            return
-        self.clock.report("test of the residual", share)
-        self._check_time(base, 1)
-        x = np.clip(self.samples.x, *self.cache.design.limits.T)
-        residual, weight = self._working_residual(single)
-        if reason := too_large(inputs, residual.shape[1], self.policy.hidden_sizes[0], self.policy):
-            self.sentences.append(reason)
-            return
-        policy = self.policy
-        blocks = self.samples.blocks
-        gain, error = residual_gain(x, residual, weight, policy=policy, seed=self.settings.seed, blocks=blocks)
-        if not gain > self.policy.margin * error:
-            self.sentences.append(
-                "Hidden nodes were not tried: no function of a weighted sum of the inputs predicts the residuals."
-            )
-            return
-        self.sentences.append(
-            f"Functions of weighted sums of the inputs explain {gain:.0%} of the residuals (standard error "
-            f"{error:.0%}), so hidden nodes were tried."
-        )
-        for number, size in enumerate(self.policy.hidden_sizes):
-            if reason := too_large(inputs, residual.shape[1], size, self.policy):
-                self.sentences.append(reason)
-                break
-            rich = replace(single, nodes=size)
-            self._check_time(base, 20)
-            most = self.policy.hidden_folds
-            self._cross_validate((replace(base, models=1), rich), share + 0.08 * number, most)
-            if self.best in self.table.by_folds:
-                rival = self.best
-            else:
-                rival = replace(base, models=1)
-            gain, error = self.table.gain(rival, rich)
-            better = gain > max(self.policy.margin * error, 0.0)
-            self.table.decide(
-                rich, self.table.sentence(f"{size} hidden nodes", (rival, rich), gain, error, better), better
-            )
-            if not better:
-                break
-            self.best = rich
-
     # Fits and evidence
 
-    def _assess(self, candidates: Sequence[Candidate], share: float) -> None:
+    def assess(self, candidates: Sequence[Candidate], share: float) -> None:
         """Get held-out evidence: without each row for squared errors, by folds for all other losses."""
-        if (self.family.quadratic and self._is_noise_known) or not self._divided():
+        if (self.family.quadratic and self.is_noise_known) or not self.divided():
             for candidate in candidates:
                 self.clock.check()
-                self._leave_one_out(candidate, share)
+                self.leave_one_out(candidate, share)
         else:
-            self._cross_validate(candidates, share)
+            self.cross_validate(candidates, share)
 
-    def _leave_one_out(self, candidate: Candidate, share: float) -> None:
+    def leave_one_out(self, candidate: Candidate, share: float) -> None:
         """Fit a candidate to the rows of the search, with the loss of every row by the model without it."""
         assert self.cache is not None
         self.clock.report(candidate.describe(), share)
@@ -434,14 +221,14 @@ class Search:
         self.table.without_row[candidate] = Evidence(losses, links, losses, 0)
         self.table.record(candidate, losses, fitted.parameters, 0, self.clock.seconds - began)
 
-    def _cross_validate(self, candidates: Sequence[Candidate], share: float, most: int | None = None) -> None:
+    def cross_validate(self, candidates: Sequence[Candidate], share: float, most: int | None = None) -> None:
         """Fit candidates to folds and score them on the held-out rows; a candidate that has been scored is left out.
 
         `most` is the largest number of folds; all by default.
         """
         candidates = [candidate for candidate in candidates if candidate not in self.table.by_folds]
         assert self.cache is not None
-        fold_caches = self._divided()[:most]
+        fold_caches = self.divided()[:most]
         count = len(self.samples)
         for candidate in candidates:
             self.clock.report(candidate.describe(), share)
@@ -450,7 +237,7 @@ class Search:
 
             whole = self.cache.fit(replace(candidate, nodes=0, smooth=False, factor=1.0))
             self.fit_seconds.setdefault(candidate, self.clock.seconds - began)
-            self._check_time(candidate, 1)
+            self.check_time(candidate, 1)
             losses = np.zeros(count)
             times = np.zeros(count)
             links = np.zeros((count, len(whole.estimate.fits)))
@@ -464,7 +251,7 @@ class Search:
                 times[fold.held] += 1
                 parameters = max(parameters, fitted.parameters)
                 self.clock.report()
-                self._check_time(candidate, 1, fitted=self.clock.seconds - began)
+                self.check_time(candidate, 1, fitted=self.clock.seconds - began)
             seen = times > 0
             with np.errstate(invalid="ignore"):
                 losses = losses / times
@@ -475,7 +262,7 @@ class Search:
             self.table.by_folds[candidate] = Evidence(together, links, losses, len(fold_caches))
             self.table.record(candidate, losses, parameters, len(fold_caches), self.clock.seconds - began)
 
-    def _divided(self) -> list[tuple[Fold, FitCache]]:
+    def divided(self) -> list[tuple[Fold, FitCache]]:
         """Return the folds of the search with what has been fitted to them; empty where no row can be held out."""
         assert self.cache is not None
         if not self._fold_caches:
@@ -490,16 +277,7 @@ class Search:
             self._fold_caches = [(fold, self.cache.part(fold.train)) for fold in kept]
         return self._fold_caches
 
-    def _may_take_logarithms(self) -> bool:
-        """Return whether the target is positive and so skewed that its logarithm may be the better scale."""
-        if self.samples.y.ndim != 2 or self.samples.y.shape[1] != 1:
-            return False
-        if self.settings.constraints is not None and not self.settings.constraints.survive_transformations:
-            return False
-        y = self.all_rows.y[:, 0] + self.all_rows.offset
-        return float(y.min()) > 0 and float(y.max()) > self.policy.link_skew * float(y.mean()) and len(np.unique(y)) > 3
-
-    def _working_residual(self, candidate: Candidate) -> tuple[np.ndarray, np.ndarray]:
+    def working_residual(self, candidate: Candidate) -> tuple[np.ndarray, np.ndarray]:
         """Residuals and weights of the rows, see `structure_residual`."""
         assert self.cache is not None
         return structure_residual(self.cache.estimate(candidate), self.samples)
@@ -510,10 +288,10 @@ class Search:
         if self.best.smooth and (known := self.held_out()) is not None:
             seen = self.all_rows.select(known[0])
             return smooth_residual(seen.x, seen.y - known[1], seen.weight, self.policy.smooth_errors)
-        residual, weight = self._working_residual(replace(self.best.base, additive=True))
+        residual, weight = self.working_residual(replace(self.best.base, additive=True))
         return smooth_residual(self.samples.x, residual, weight, self.policy.smooth_errors)
 
-    def _check_time(self, candidate: Candidate, times: float, fitted: float | None = None) -> None:
+    def check_time(self, candidate: Candidate, times: float, fitted: float | None = None) -> None:
         """End the search if so many further fits of a candidate do not fit into the time that it may take."""
         if self.clock.limit is None:
             return

@@ -130,6 +130,7 @@ class SearchPolicy:
     weakest: float = 1e-10
     final_starts: int = 3  # most starts of a fixed shape with hidden layers; the one with the lowest objective is kept
     additive: AdditivePolicy = field(default_factory=AdditivePolicy)  # choices of the additive core
+    left_out: tuple[str, ...] = ()  # names of stages that an ablation leaves out
 
     def division(self, rows: int) -> tuple[int, int]:
         """Return the parts and repeats of cross-validation for so many rows, each counted once a linear predictor."""

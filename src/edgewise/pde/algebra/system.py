@@ -7,12 +7,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.linalg import SuperLU, splu
 
-from edgewise.outcomes import NativeThread, foreseen
+from edgewise.pde.algebra.factors import Factors
 from edgewise.pde.spaces.blocks import EquationBlock, RowBlock, Slopes
 
-LONG_FACTORS = 1e8  # multiply-adds from which on a factorisation has its own thread: a tenth of a second
 Solver = Callable[[np.ndarray], np.ndarray]
 """Maps a right-hand side (rows,) to a solution (unknowns,)."""
 
@@ -114,33 +112,19 @@ class LinearSystem:
 
     def factorised(self) -> Solver | None:
         """Solver by sparse LU factors; None where the matrix is singular or its factors would take too long."""
-        work = self.factor_work()
-        kept: list[SuperLU] = []
-        in_thread = NativeThread() if work > LONG_FACTORS else lambda call: call(kept)  # makes, uses and frees them
-        with foreseen("sparse factors", work):
-            matrix = self.matrix()
-            # Rows are scaled to size one, for pivots to be comparable. The order of the columns is that of a narrow
-            # band: that of COLAMD has twice as many entries for splines of high degree, and nothing interrupts it.
-            scale = 1 / np.maximum(abs(matrix).max(1).toarray().ravel(), np.finfo(float).tiny)
-            order = np.arange(self.unknowns).reshape(self.shape).transpose(*self._slowest_first(), -1).ravel()
-            order = np.append(order, np.arange(self.unknowns, matrix.shape[1]))
-            scaled = (sparse.diags_array(scale) @ matrix).tocsc()[:, order]
-            try:
-                in_thread(lambda kept: kept.append(splu(scaled, permc_spec="NATURAL")))
-            except RuntimeError:  # "Factor is exactly singular"
-                return None
-        self.work += in_thread(lambda kept: kept[0].nnz) ** 2 / max(self.unknowns, 1) / 2
-        solution = np.empty(len(order))
-
-        def once(rhs: np.ndarray) -> np.ndarray:
-            solution[order] = in_thread(lambda kept: kept[0].solve(scale * rhs))
-            return solution
-
-        def solve(rhs: np.ndarray) -> np.ndarray:
-            first = once(rhs).copy()
-            return (first + once(rhs - matrix @ first))[: self.unknowns]  # one step of iterative refinement
-
-        return solve
+        matrix = self.matrix()
+        # Rows are scaled to size one. The order of the columns is that of a narrow band: that of COLAMD has twice as
+        # many entries for splines of high degree, and nothing interrupts it.
+        scale = 1 / np.maximum(abs(matrix).max(1).toarray().ravel(), np.finfo(float).tiny)
+        order = np.arange(self.unknowns).reshape(self.shape).transpose(*self._slowest_first(), -1).ravel()
+        order = np.append(order, np.arange(self.unknowns, matrix.shape[1]))
+        columns = np.ones(matrix.shape[1])
+        try:
+            factors = Factors(matrix, scale, columns, order=order, foreseen_work=self.factor_work())
+        except np.linalg.LinAlgError:
+            return None
+        self.work += factors.work
+        return lambda rhs: factors(rhs)[: self.unknowns]
 
     def _slowest_first(self) -> list[int]:
         """Order of the coordinates in which the matrix has the narrowest band, that of periodic ones being double."""

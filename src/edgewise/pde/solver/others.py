@@ -9,10 +9,13 @@ import torch
 from edgewise.checks import check_count, check_number
 from edgewise.errors import InputError
 from edgewise.outcomes import StopReason
-from edgewise.pde.solver.history import History
+from edgewise.pde.solver.cascade import Collocation
+from edgewise.pde.solver.driver import refine
+from edgewise.pde.solver.limits import Limits
+from edgewise.pde.solver.messages import solution_of
+from edgewise.pde.solver.record import Record
 from edgewise.pde.solver.restated import in_units, solution_in_units, units_of
 from edgewise.pde.solver.solution import Solution
-from edgewise.pde.solver.solving import solve_on_grids
 from edgewise.pde.spaces.networks import scaled
 
 
@@ -73,7 +76,6 @@ def other_solutions(
         check_number(value, name, positive=True)
     from edgewise.pde.spaces.statement import recognised
     from edgewise.pde.tiers.collocation.deflation import others  # imported late: `import edgewise` stays light
-    from edgewise.pde.tiers.collocation.stationary import stationary_stages
     from edgewise.pde.tiers.evolution.collocation import is_initial_value_problem
 
     stated = solutions[0].problem
@@ -99,10 +101,13 @@ def other_solutions(
         raise InputError(f"known must solve a nonlinear problem on a box without time, but {reason}")
     found = []
     for axes, coef in others(statement, models):
-        history = History(problem, seed, budget)
-        ended = solve_on_grids(problem, stationary_stages(statement, (axes, coef)), history, tolerance)
-        if ended is not None and ended[0] is not StopReason.INTERRUPTED:
-            found.append(solution_in_units(history.solution(*ended), stated, units))
+        tier = Collocation()
+        record = Record(tier, problem, Limits(budget), seed)
+        ending = refine(tier.levels_from(statement, (axes, coef)), record, tolerance)
+        if ending.reason is StopReason.INTERRUPTED:
+            raise KeyboardInterrupt
+        if record.levels and not (ending.reason is StopReason.NO_PROGRESS and tier.gives_way(record)):
+            found.append(solution_in_units(solution_of(record, ending), stated, units))
         if len(found) == most:
             break
     return found

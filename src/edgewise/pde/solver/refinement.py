@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
-from torch import nn
 
 from edgewise.nn.layers.base import Chain
 from edgewise.nn.layers.tensor_product import TensorLayer
@@ -17,9 +16,10 @@ from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.conditions import Observations
 from edgewise.pde.problem.integrals import GIVEN_RULE
 from edgewise.pde.problem.strong_form import with_integrals_by
-from edgewise.pde.solver.history import History, TrainedNetwork, solve_step_work
-from edgewise.pde.solver.judging.evidence import LARGEST_RESIDUAL
+from edgewise.pde.solver import messages
+from edgewise.pde.solver.driver import Levels
 from edgewise.pde.solver.judging.residuals import INTEGRALS_AGREE, LARGEST_GAP, integrals_gap
+from edgewise.pde.solver.messages import Ending
 from edgewise.pde.solver.network import (
     count_parameters,
     fit_hidden_grids_,
@@ -27,14 +27,14 @@ from edgewise.pde.solver.network import (
     separable_network,
     tensor_network,
 )
-from edgewise.pde.solver.training import STEPS, Patience
+from edgewise.pde.solver.plan import SEPARABLE, TENSOR, Plan
+from edgewise.pde.solver.record import Record
+from edgewise.pde.solver.training import STEPS, Patience, Trainer, solve_step_work
 from edgewise.pde.spaces.networks import SeparableNetwork, TensorNetwork, described, grid_sizes, refined
-from edgewise.train.methods.base import Method
+from edgewise.pde.tiers.level import NO_SOLUTION, Doubt, Level
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.problems.blocks import copied_unknowns
 
-TENSOR = "tensor"
-SEPARABLE = "separable"
 FIRST_RANK = 2  # terms of a separable network at the start: one term more than functions of one product need
 # Weight of measured values beside the equation, at least, in the first steps towards unknown coefficients: as much as
 # that of the equation; 1e-3, the usual one, leaves coefficients of predators and prey with noise at nonsense.
@@ -78,10 +78,6 @@ LESS_AT_ENDS = 0.1
 # disk to 6e-3.
 SETTLED = 1e-2
 LEAST_SETTLED = 1e-6
-NO_SOLUTION = (
-    "No solution was found: two grids leave the same residual, as where the problem has none; if it has one, a "
-    "solution of a like problem, as `start`, may lead to it."
-)
 GROWTH = 2.0  # factor of the coefficients of a tensor network from stage to stage
 LEAST_GROWTH = 1.2  # the same of the last stage, where the number of parameters is limited
 RANK_GROWTH = 2  # the rank of a separable network grows by one part in so many
@@ -90,30 +86,17 @@ START_SEED_STEP = 1000
 RANK_SEED_STEP = 17
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Choices of a solve, by the user or by default."""
-
-    shape: tuple | str  # hidden layers of a KAN, `TENSOR` or `SEPARABLE`
-    grid_size: int  # intervals of the coarsest grid, and degree of the splines
-    degree: int
-    method: Method  # optimisation method
-    starts: int  # number of starts of networks that are not linear in their parameters
-    seed: int  # seed of points and weights
-    most: int  # largest number of parameters
-    resample: bool = True  # whether points are chosen anew for each network; if not, those of the problem are kept
-    start: nn.Module | None = None  # network of another solution, from which the training begins
-
-
 class Refinement:
-    """Refinement of one network, stage by stage, recorded in a history."""
+    """Refinement of one network, level by level."""
 
-    def __init__(self, problem: Collocation, plan: Plan, history: History, tolerance: float):
+    def __init__(self, problem: Collocation, plan: Plan, record: Record, tolerance: float):
         self.problem = problem
         self.plan = plan
-        self.history = history
+        self.record = record
+        self.limits = record.limits
+        self.trainer = Trainer(record.limits, plan.method, plan.journal)
         self.tolerance = tolerance
-        self._coarser: TensorNetwork | None = None  # the network of the stage before the best
+        self._coarser: TensorNetwork | None = None  # the network of the level before the best
         self._all_linear = (
             plan.shape == TENSOR
             and isinstance(plan.method, LevenbergMarquardt)
@@ -121,29 +104,26 @@ class Refinement:
             and problem.form.is_linear
         )
 
-    def run(self) -> tuple[StopReason, str]:
-        """Refine until the result is good enough or nothing improves; return the reason of the end and a sentence."""
-        starts = list[TrainedNetwork]()
+    def levels(self) -> Levels:
+        """Levels of which each is better than the one before, at the same fresh points, and why there are no more."""
+        starts = list[Level]()
         try:
             for shape, number in self._starts():
-                if not starts or not self.history.past_deadline:
+                if not starts or not self.limits.past_deadline:
                     starts.append(self._start(shape, number))
-            first = self._first_stage(min(starts, key=lambda start: start.loss))
+            first = self._first_level(min(starts, key=lambda start: start.loss))
             if self.problem.form.has_integrals:
                 first = self._with_settled_integrals(first)
         except KeyboardInterrupt:
             if not starts:
                 raise
-            self.history.add_stage(min(starts, key=lambda start: start.loss))
-            return StopReason.INTERRUPTED, "Interrupted before the first stage was complete, whose network this is."
-        self.history.add_stage(first)
+            yield min(starts, key=lambda start: start.loss)
+            return Ending(StopReason.INTERRUPTED, messages.INTERRUPTED_FIRST)
+        yield first
         is_unsettled = self.problem.form.has_integrals and self._integrals_gap(first) > LARGEST_GAP
-        if is_unsettled and not self.history.past_deadline:  # the judgement names it
-            return StopReason.NO_PROGRESS, self.history.message_with_residual("More points of integrals do not help")
-        try:
-            return self._refine()
-        except KeyboardInterrupt:
-            return StopReason.INTERRUPTED, "Interrupted; the solution is that of the last complete stage."
+        if is_unsettled:  # the judgement names it
+            return Ending(StopReason.NO_PROGRESS, messages.INTEGRALS_NO_HELP)
+        return (yield from self._finer_levels(first))
 
     def _starts(self) -> list[tuple[tuple | str, int]]:
         """Shapes and numbers of the starts; separable functions compete with a sum of functions of one coordinate."""
@@ -157,19 +137,19 @@ class Refinement:
             first = []
         return first + [(shape, number) for number in range(self.plan.starts)]
 
-    def _start(self, shape: tuple | str, number: int) -> TrainedNetwork:
+    def _start(self, shape: tuple | str, number: int) -> Level:
         plan = self.plan
         problem = self.problem
         seed = plan.seed + START_SEED_STEP * number
         network: Chain
         if isinstance(plan.start, Chain):
             network = copy.deepcopy(plan.start)
-            return TrainedNetwork(network, self._sampled_for(network, problem))
+            return self._level(network, self._sampled_for(network, problem))
         if shape == TENSOR:
             network = tensor_network(problem, plan.grid_size, plan.degree)
             if problem.unknowns and problem.form.observations:
                 problem = self._near_measured_values(network)
-            return TrainedNetwork(network, self._sampled_for(network, problem))
+            return self._level(network, self._sampled_for(network, problem))
         if shape == SEPARABLE:
             # A product of many splines must start with factors near 1, or it is nearly zero.
             around = 1.0 if number == 0 else 0.0
@@ -177,13 +157,13 @@ class Refinement:
         else:
             assert isinstance(shape, tuple)
             network = network_for(problem, shape, plan.grid_size, plan.degree, seed)
-        start = TrainedNetwork(network, self._sampled_for(network, problem))
+        start = self._level(network, self._sampled_for(network, problem))
         for count in range(3 if shape else 1):
-            if count and self.history.past_deadline:
+            if count and self.limits.past_deadline:
                 break
-            fit_hidden_grids_(network, start.problem.train.x)
+            fit_hidden_grids_(network, self._problem_of(start).train.x)
             start = self._trained(start, RACE_STEPS)
-        self.history.report_progress(f"start {number + 1}: {described(network)}", start.loss)
+        self.record.report(f"start {number + 1}: {described(network)}", start.loss)
         return start
 
     def _near_measured_values(self, network: Chain) -> Collocation:
@@ -200,12 +180,12 @@ class Refinement:
         near = Collocation(
             replace(form, conditions=tuple(conditions)), self.problem.sampling, copied_unknowns(self.problem.unknowns)
         )
-        start = self._trained(TrainedNetwork(network, self._sampled_for(network, near)), RACE_STEPS)
-        return self.problem.with_unknowns(start.problem.unknowns)
+        start = self._trained(self._level(network, self._sampled_for(network, near)), RACE_STEPS)
+        return self.problem.with_unknowns(self._problem_of(start).unknowns)
 
     def _sampled_for(self, network: Chain, problem: Collocation) -> Collocation:
         """The problem at as many points as the network needs, with the coefficients of `problem`, but its own."""
-        seed = self.plan.seed + len(self.history.stages)
+        seed = self.plan.seed + len(self.record.stages)
         if not self.plan.resample:
             return self.problem.with_unknowns(problem.unknowns)
         if isinstance(network, TensorNetwork):
@@ -223,121 +203,125 @@ class Refinement:
             boundary = None
         return problem.resampled(points, boundary, seed=seed, own_unknowns=True)
 
-    def _first_stage(self, start: TrainedNetwork) -> TrainedNetwork:
+    def _first_level(self, start: Level) -> Level:
         """The coarse grid, trained to the end, with hidden grids moved while activations leave them."""
         assert isinstance(start.network, Chain)
         for _ in range(MOST_GRID_MOVES):
-            if self.history.past_deadline or not fit_hidden_grids_(start.network, start.problem.train.x):
+            if self.limits.past_deadline or not fit_hidden_grids_(start.network, self._problem_of(start).train.x):
                 break
             start = self._trained(start, RACE_STEPS)
-        is_over = self.history.past_deadline and math.isfinite(start.loss)
+        is_over = self.limits.past_deadline and math.isfinite(start.loss)
         if is_over:
             return start
         return self._trained(start, STEPS)
 
-    def _with_settled_integrals(self, first: TrainedNetwork) -> TrainedNetwork:
+    def _with_settled_integrals(self, first: Level) -> Level:
         """The first stage with integrals by a rule that agrees with one of twice as many points, up to a limit.
 
         Where the first rule does not, one with points that are denser towards the ends is tried at first.
         """
-        x = self.history.fresh_points
-        while not self.history.past_deadline:
+        x = self.record.fresh_points
+        while not self.limits.past_deadline:
             gap = self._integrals_gap(first)
             rule = self.problem.form.integral_rule
             if not INTEGRALS_AGREE < gap < math.inf or 2 * rule.factor > MOST_INTEGRAL_REFINEMENT:
                 return first
             graded = rule._replace(is_graded=True)
-            is_at_ends = (
-                rule == GIVEN_RULE and integrals_gap(first.network, first.problem, x, graded) < gap * LESS_AT_ENDS
-            )
-            if is_at_ends:
+            of_graded = math.inf
+            if rule == GIVEN_RULE:
+                of_graded = integrals_gap(first.network, self._problem_of(first), x, graded)
+            if of_graded < gap * LESS_AT_ENDS:
                 rule = graded
             else:
                 rule = rule._replace(factor=2 * rule.factor)
             form = with_integrals_by(self.problem.form, rule)
             if form.box_points > MOST_BOX_POINTS:
                 return first
-            self.problem = Collocation(form, self.problem.sampling, first.problem.unknowns)
+            self.problem = Collocation(form, self.problem.sampling, self._problem_of(first).unknowns)
             assert isinstance(first.network, Chain)
             first = self._trained(replace(first, problem=self._sampled_for(first.network, self.problem)), STEPS)
         return first
 
-    def _integrals_gap(self, result: TrainedNetwork) -> float:
-        return integrals_gap(result.network, result.problem, self.history.fresh_points)
+    def _integrals_gap(self, result: Level) -> float:
+        return integrals_gap(result.network, self._problem_of(result), self.record.fresh_points)
 
-    def _trained(self, candidate: TrainedNetwork, steps: int) -> TrainedNetwork:
+    def _trained(self, candidate: Level, steps: int) -> Level:
         patience = Patience.hasty() if self._all_linear else Patience.patient()
-        outcome = self.history.train(candidate.network, candidate.problem, self.plan.method, steps, patience)
+        outcome = self.trainer.train(candidate.network, self._problem_of(candidate), steps, patience)
         return replace(candidate, loss=outcome.loss)
 
-    def _refine(self) -> tuple[StopReason, str]:
+    def _finer_levels(self, last: Level) -> Levels:
         """Finer grids or more terms while they improve the result.
 
         Results are compared at fresh points, the same for both: a finer grid has points that see what others missed, so
         that its own loss may be higher. The next grid is finer than the last one even if that was no better.
         """
         stalls = 0
-        history = self.history
-        last = self.history.best
+        record = self.record
         while True:
-            best = history.best
-            assert best is not None and last is not None and isinstance(last.network, Chain)
-            if best.loss < ROUNDING_LOSS:
-                reached = "Only rounding is left of the residual"
-            else:
-                reached = ""
-            if history.error_estimate <= self.tolerance or reached:
-                evidence = history.evidence()
-                if evidence.is_sound and evidence.estimate <= max(
-                    self.tolerance, ERROR_AT_ROUNDING if reached else 0.0
-                ):
-                    reached = reached or f"Two stages agree to {history.error_estimate:.1g}, within the tolerance"
-                    return StopReason.CONVERGED, f"{reached}."
+            # Only rounding may be left, or a fault that is in the problem.
+            best = record.level
+            is_rounding = best.loss < ROUNDING_LOSS
+            if record.error <= self.tolerance or is_rounding:
+                evidence = record.evidence()
+                if is_rounding and evidence.is_sound and evidence.estimate <= max(self.tolerance, ERROR_AT_ROUNDING):
+                    return Ending(StopReason.CONVERGED, messages.ONLY_ROUNDING)
                 if evidence.is_final:
-                    return StopReason.NO_PROGRESS, history.message_with_residual("A finer network would not help")
+                    return Ending(StopReason.NO_PROGRESS, messages.NETWORK_NO_HELP)
             if not math.isfinite(best.loss):
-                return StopReason.NO_PROGRESS, "The loss is no number."
+                return Ending(StopReason.NO_PROGRESS, messages.NOT_A_NUMBER)
+            # Candidates for the next level, as far as the limits allow.
+            assert isinstance(last.network, Chain)
             larger = self._larger(last.network)
-            candidates = [TrainedNetwork(network, self._sampled_for(network, best.problem)) for network in larger]
+            candidates = [self._level(network, self._sampled_for(network, record.problem)) for network in larger]
             if not candidates:
-                reason = f"A finer network has more than {self.plan.most:,} parameters"
-                return StopReason.BUDGET, history.message_with_residual(reason)
+                return Ending(StopReason.BUDGET, messages.too_many_parameters(self.plan.most))
             steps = LINEAR_STEPS if self._all_linear else NONLINEAR_STEPS
             likely_steps = steps if self.plan.shape == TENSOR else STEPS * STEPS_SHARE
-            one_step = sum(solve_step_work(each.network, each.problem) for each in candidates)
-            if history.work + likely_steps * one_step > history.limit:
-                return StopReason.BUDGET, history.message_with_residual("The budget is spent")
-            if history.past_deadline or not history.ends_in_time(one_step):
-                if history.past_deadline:
-                    clause = "The time is over"
-                else:
-                    clause = "A further stage would not end in time"
-                return StopReason.TIME_LIMIT, history.message_with_residual(clause)
+            one_step = sum(solve_step_work(each.network, self._problem_of(each)) for each in candidates)
+            if self.limits.work + likely_steps * one_step > self.limits.limit:
+                return Ending(StopReason.BUDGET)
+            self.limits.check()
+            if not self.trainer.ends_in_time(one_step):
+                return Ending(StopReason.TIME_LIMIT, messages.STAGE_OUT_OF_REACH)
+            # A race, whose winner is trained to the end.
             candidates = [self._trained(each, STEPS if len(candidates) == 1 else 2 * RACE_STEPS) for each in candidates]
-            candidate = min(candidates, key=lambda each: each.loss if self._is_resolved else history.residual_of(each))
+            was_resolved = record.is_resolved
+            candidate = min(candidates, key=lambda each: each.loss if was_resolved else record.residual_of(each))
             if len(candidates) > 1:
                 candidate = self._trained(candidate, STEPS)
-            was_resolved = self._is_resolved
-            residual = history.residual_of(candidate)
-            is_better = residual < history.fresh_residual
-            stalls = stalls + 1 if residual * WORTHWHILE > history.fresh_residual else 0
+            # It is kept where it is better, and the refinement ends where the last ones gained little.
+            residual = record.residual_of(candidate)
+            is_better = residual < record.residual
+            stalls = stalls + 1 if residual * WORTHWHILE > record.residual else 0
             last = candidate
+            is_settled = self._has_settled(best, candidate)
+            is_last = was_resolved and not is_better and len(candidates) == 1 and self.problem.form.parts is None
             if is_better:
                 if isinstance(best.network, TensorNetwork):
                     self._coarser = best.network
                 else:
                     self._coarser = None
-                history.add_stage(candidate)
-            if history.past_deadline:  # which may have cut the last training short; above it ends the refinement
+                yield candidate
+            if self.limits.past_deadline:  # which may have cut the last training short; above it ends the refinement
                 continue
-            if self._has_settled(best, candidate):
-                return StopReason.NO_PROGRESS, history.doubt(NO_SOLUTION)
-            is_last = was_resolved and not is_better and len(candidates) == 1 and self.problem.form.parts is None
+            if is_settled:
+                record.doubt(Doubt(NO_SOLUTION, is_alone=True))
+                return Ending(StopReason.NO_PROGRESS, messages.NO_HELP)
             if is_last or stalls == (STALLS if was_resolved else MORE_STALLS):
-                reason = "Larger networks lowered the residual no further"
-                return StopReason.NO_PROGRESS, history.message_with_residual(reason)
+                return Ending(StopReason.NO_PROGRESS, messages.NOT_LOWERED)
 
-    def _has_settled(self, coarse: TrainedNetwork, fine: TrainedNetwork) -> bool:
+    def _level(self, network: Chain, problem: Collocation) -> Level:
+        """A network that is not trained yet."""
+        points = problem.point_count
+        is_linear = isinstance(network, TensorNetwork)
+        return Level(network=network, loss=math.inf, points=points, problem=problem, is_linear=is_linear)
+
+    def _problem_of(self, level: Level) -> Collocation:
+        """The problem at the points of a level."""
+        return self.problem if level.problem is None else level.problem
+
+    def _has_settled(self, coarse: Level, fine: Level) -> bool:
         """True if two grids leave the same residual of a nonlinear problem, or of one with surplus conditions.
 
         Least squares then rest where the problem has no solution, as beyond a fold. The residual of a layer or a jump
@@ -352,11 +336,6 @@ class Refinement:
         is_finer = all(new > old for old, new in sizes)
         return is_finer and fine.loss > LEAST_SETTLED**2 and abs(math.sqrt(fine.loss / coarse.loss) - 1) < SETTLED
 
-    @property
-    def _is_resolved(self) -> bool:
-        """True if the best network fulfils the equation at all, at fresh points."""
-        return self.history.fresh_residual <= LARGEST_RESIDUAL
-
     def _larger(self, network: Chain) -> list[Chain]:
         """Candidates for the next stage, each with the function of the best network so far.
 
@@ -369,7 +348,7 @@ class Refinement:
             most = self.plan.most
             has_parts = self.problem.form.parts is not None
             even = self._even(layer) if has_parts and self._all_linear else []
-            if not self._is_resolved:
+            if not self.record.is_resolved:
                 graded = self._graded(layer) + even
                 if graded:
                     return graded
@@ -389,7 +368,7 @@ class Refinement:
             larger = [refined(network, 2)]
         if isinstance(network, SeparableNetwork):
             rank = network.rank + max(1, network.rank // RANK_GROWTH)
-            larger.append(network.with_rank(rank, self.plan.seed + RANK_SEED_STEP * len(self.history.stages)))
+            larger.append(network.with_rank(rank, self.plan.seed + RANK_SEED_STEP * len(self.record.stages)))
         return [network for network in larger if count_parameters(network) <= self.plan.most]
 
     def _even(self, layer: TensorLayer) -> list[Chain]:
@@ -406,11 +385,10 @@ class Refinement:
 
         Least squares leave the residual of a boundary layer that no interval resolves everywhere but in the layer.
         """
-        history = self.history
         bounds = self.problem.domain.bounds
         growth = GROWTH ** (1 / layer.in_features)
         counts = [math.ceil(growth * size) for size in layer.grid_sizes]
-        sought = history.sought
+        sought = self.record.sought
         by_residual = equal_shares(sought.x, sought.weights, sought.squares.sqrt(), bounds, counts)
         octaves, each = GRADING.get(layer.in_features, (0, 1))
         towards_ends = [

@@ -1,17 +1,28 @@
 """One training of a network on a problem, by Levenberg-Marquardt or another method, until steps gain little."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
+from edgewise.files import Journal, Part
+from edgewise.nn.layers.base import Chain
+from edgewise.pde.problem.collocation import Collocation
+from edgewise.pde.solver.limits import Limits
+from edgewise.pde.solver.network import count_parameters
+from edgewise.train.cost import EQUATION_COST, active_parameters
 from edgewise.train.loop.fitting import fit
 from edgewise.train.loop.reports import StepEvent
 from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.problems.base import Problem
 
+NETWORK_STEPS = "steps of a network"  # the kind of work whose pace gives the time of a further stage
+UNKNOWN = "unknown "  # before the names of unknown coefficients beside those of parameters
 STEPS = 200  # largest number of steps: trainings end by tolerance or patience long before
 # A training ends when ten steps together lower the loss by less than this share: a finer network gains more.
 TOLERANCE = 1e-2
@@ -34,12 +45,12 @@ class Patience:
         self._slow = 0
 
     @classmethod
-    def patient(cls) -> "Patience":
+    def patient(cls) -> Patience:
         """Three steps that gain less than 5 % each end the training."""
         return cls(0.05, 3)
 
     @classmethod
-    def hasty(cls) -> "Patience":
+    def hasty(cls) -> Patience:
         """One step that does not halve the loss ends the training.
 
         For linear problems and networks: the first step solves them but for rounding, and a second one that does not
@@ -75,6 +86,58 @@ def train_network(
     patience = Patience.patient() if patience is None else patience
     report = fit(network, problem, method, steps=steps, tolerance=TOLERANCE, callbacks=[patience])
     return TrainingOutcome(report.loss if math.isfinite(report.loss) else math.inf, report.steps)
+
+
+class Trainer:
+    """Trains networks within limits, and keeps every training in a journal, if there is one."""
+
+    def __init__(self, limits: Limits, method: Method, journal: Journal | None = None):
+        self.limits = limits
+        self.method = method
+        self.journal = journal
+
+    def train(self, network: nn.Module, problem: Collocation, steps: int, patience: Patience) -> TrainingOutcome:
+        """Train a network in place, or take the result from the journal, and count the work.
+
+        The time limit ends a training, after at least one step.
+        """
+        limits = self.limits
+        began = limits.seconds
+        state = dict(network.state_dict()) | {f"{UNKNOWN}{name}": value for name, value in problem.unknowns.items()}
+        recalled = None if self.journal is None else self.journal.recall("training")
+        if recalled is None:
+            outcome = train_network(
+                network, problem, self.method, steps, lambda event: patience(event) or limits.past_deadline
+            )
+            if self.journal is not None:
+                arrays = {name: value.detach().numpy().copy() for name, value in state.items()}
+                self.journal.keep("training", Part({"loss": outcome.loss, "steps": outcome.steps}, arrays))
+        else:
+            outcome = TrainingOutcome(float(recalled.facts["loss"]), recalled.facts["steps"])
+            with torch.no_grad():
+                for name, value in state.items():
+                    value.copy_(torch.from_numpy(recalled.arrays[name]))
+        work = outcome.steps * solve_step_work(network, problem)
+        limits.spend(work)
+        limits.took(NETWORK_STEPS, work, limits.seconds - began)
+        return outcome
+
+    def ends_in_time(self, work: float) -> bool:
+        """Whether so many multiply-adds would end before the time limit, at the speed of the last training."""
+        return self.limits.allows(NETWORK_STEPS, work)
+
+
+def solve_step_work(network: nn.Module, problem: Collocation) -> float:
+    """Work of one Levenberg-Marquardt step of a chain of layers, see `edgewise.train.cost`."""
+    assert isinstance(network, Chain)
+    size = count_parameters(network)
+    # integrals make rows of all parameters
+    if problem.form.has_integrals:
+        active = size
+    else:
+        active = active_parameters(network)
+    rows = sum(len(block.data) * (1 + 2 * block.order) for block in problem.blocks())
+    return EQUATION_COST.levenberg_marquardt(rows, size, active)
 
 
 def linear_method(most_parameters: int, *, is_cut: bool = False) -> LevenbergMarquardt:

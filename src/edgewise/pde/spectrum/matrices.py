@@ -84,7 +84,7 @@ def on_cut_cells(problem: Collocation, lines: list[Tensor], values: list[float])
     axes = [SplineAxis(line.numpy(), degree, repeats) for line, repeats in zip(lines, periodic, strict=True)]
     grid = CutGrid(problem.form, domain, axes, points_of_interval=degree + 1)
     forms = [replace(problem.form, coefficients={name: value}) for value in values]
-    matrices = [torch.from_numpy(CutGalerkin(form, grid).matrix) for form in forms]
+    matrices = [torch.from_numpy(CutGalerkin(form, grid).matrix.toarray()) for form in forms]
     mass = matrices[1] - matrices[0]
     share = matrices[0].diagonal().abs().max() / mass.diagonal().abs().max().clamp(min=ABOVE_ZERO)
     energy = matrices[0] + share * mass * mass.diagonal().sum().sign()

@@ -21,14 +21,14 @@ from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.ops.jet import seed_jet
 from edgewise.outcomes import check_time, foreseen, interruptible
 from edgewise.pde.algebra.newton import BENDING
-from edgewise.pde.domains.domain import TIME, Box, Domain, Piece
+from edgewise.pde.domains.domain import Box, Domain, Piece
 from edgewise.pde.domains.mesh import FACE_POINTS, Mesh
 from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.linearisation import linearise, zero_jet
 from edgewise.pde.problem.singular import Corner, SingularFunctions, Terms, corners_of, holes_of
 from edgewise.pde.spaces.networks import EnrichedNetwork, TensorNetwork
-from edgewise.pde.tiers.collocation.stationary import Stage
+from edgewise.pde.tiers.level import Level
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock
 
 # Degree of the splines: without their singular parts solutions are smooth, and the highest degree needs the fewest
@@ -251,20 +251,13 @@ class _FineMesh(Mesh):
         return x, normal, piece.measure * shares
 
 
-def enriched_stages(problem: Collocation, begin: Callable[[Tensor], Tensor] | None = None) -> Iterator[Stage]:
-    """Solve with ever more functions; without a stage if the problem is not of this kind.
+def enriched_stages(problem: Collocation, begin: Callable[[Tensor], Tensor] | None = None) -> Iterator[Level]:
+    """Solve with ever more functions; without a level where a domain needs singular functions that are not known.
 
     Newton's method begins with the fields (N, fields) that `begin` gives at points (N, 2), and then with those of the
     stage before; for equations of first order, whose slopes may vanish at zero, with the function that bends least.
     """
-    form = problem.form
     domain = problem.domain
-    is_other = (
-        problem.unknowns or form.observations or problem.form.has_integrals or form.has_delays or problem.form.periodic
-    )
-    has_more = form.parts is not None or any(term.is_hard for term in form.condition_terms)
-    if is_other or has_more or domain.dimension != 2 or TIME in domain.coordinates:
-        return
     corners = corners_of(domain)
     holes = holes_of(domain)
     places = tuple(corner.point for corner in corners)
@@ -303,7 +296,7 @@ def enriched_stages(problem: Collocation, begin: Callable[[Tensor], Tensor] | No
             _bend_least(network, sampled, mesh.interior()[0])
         loss, work = _solved(network, sampled)
         begin = network
-        yield Stage(network, loss, sampled.point_count, work)
+        yield Level(network=network, loss=loss, points=sampled.point_count, work=work, is_enriched=bool(functions))
         if not count and intervals >= ENOUGH_INTERVALS and loss > FAR_LOSS:
             return
 

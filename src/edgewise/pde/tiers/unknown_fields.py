@@ -24,6 +24,7 @@ from edgewise.pde.problem.evaluation import EvaluationContext, Requirements
 from edgewise.pde.problem.fields import stencil
 from edgewise.pde.problem.residuals import BlockResiduals
 from edgewise.pde.spaces.networks import TensorNetwork
+from edgewise.pde.tiers.level import Level
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.jacobian import ParameterSlots, RowSource, trainable_slots
 from edgewise.train.problems.block_problem import BlockProblem
@@ -95,21 +96,18 @@ class UncertainNetwork(TensorNetwork):
         return torch.cat(parts)
 
 
-@dataclass(frozen=True, eq=False)
-class InverseFit:
-    """Fields and unknown coefficients on one grid."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class InverseFit(Level):
+    """Fields and unknown coefficients on one grid; the loss is the mean squared residual."""
 
-    network: UncertainNetwork  # the fields
-    problem: Collocation  # the problem with the coefficients that were found
+    network: UncertainNetwork
+    problem: Collocation
     noise: float  # standard deviation of the measurements
     values: int  # number of measurements
     freedom: float  # effective number of parameters
     order: int  # order of the derivatives whose mean square is the roughness
     strengths: Mapping[str, float]  # strength of the smoothness of each unknown field
     standard_errors: Mapping[str, float]  # standard errors of unknown coefficients
-    loss: float  # mean squared residual of the equation and the conditions
-    points: int  # number of collocation points
-    work: float  # multiply-adds
     # for each unknown field, by how many standard errors of a linear problem the likelihood falls at `PROFILED` of them
     # on both sides along the least known direction, with all else at its best; empty without standard errors
     rises: Mapping[str, tuple[float, float]]

@@ -29,7 +29,8 @@ from edgewise.pde import (
     solve,
 )
 from edgewise.pde.algebra import FastDiagonalisation, LinearSystem
-from edgewise.pde.algebra import system as system_module
+from edgewise.pde.algebra import factors as factors_module
+from edgewise.pde.algebra.factors import FactorSettings
 from edgewise.pde.spaces.networks import TensorNetwork
 from edgewise.pde.spaces.statement import recognised
 from edgewise.pde.storage import load_solution, save_solution
@@ -74,7 +75,7 @@ def system_of(mixed, intervals=(7, 5), degrees=(6, 5)):
 @pytest.mark.parametrize("long_factors", [1e8, 0.0], ids=["here", "in a thread"])
 @pytest.mark.parametrize("mixed", [0.0, 0.3])
 def test_the_matrix_its_product_and_both_solvers_agree(mixed, long_factors, monkeypatch):
-    monkeypatch.setattr(system_module, "LONG_FACTORS", long_factors)
+    monkeypatch.setattr(factors_module, "SETTINGS", FactorSettings(long_work=long_factors))
     statement, system = system_of(mixed)
     vector = np.random.default_rng(0).normal(size=system.unknowns)
     np.testing.assert_allclose(system.matrix() @ vector, system.product(vector), atol=1e-10)
@@ -97,7 +98,7 @@ def test_a_singular_matrix_has_no_factors_in_a_thread_either(monkeypatch):
     system = system_of(0.0)[1]
     system.slopes = [{key: 0 * slope for key, slope in each.items()} for each in system.slopes]
     for long_factors in (1e8, 0.0):
-        monkeypatch.setattr(system_module, "LONG_FACTORS", long_factors)
+        monkeypatch.setattr(factors_module, "SETTINGS", FactorSettings(long_work=long_factors))
         assert system.factorised() is None
 
 
@@ -107,9 +108,10 @@ def test_a_factorisation_is_left_at_the_deadline(monkeypatch):
     def endless(*args, **options):
         left[0] = -1.0
         ended.wait(10)
+        raise RuntimeError("nobody waits any more")
 
-    monkeypatch.setattr(system_module, "LONG_FACTORS", 0.0)
-    monkeypatch.setattr(system_module, "splu", endless)
+    monkeypatch.setattr(factors_module, "SETTINGS", FactorSettings(long_work=0.0))
+    monkeypatch.setattr(factors_module, "splu", endless)
     with Deadline(lambda: left[0]).holds(), pytest.raises(OutOfTime):
         system.factorised()
     ended.set()
@@ -118,7 +120,7 @@ def test_a_factorisation_is_left_at_the_deadline(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="Linux tells how much memory a process has")
 def test_factors_of_threads_leave_no_memory(monkeypatch):
-    monkeypatch.setattr(system_module, "LONG_FACTORS", 0.0)
+    monkeypatch.setattr(factors_module, "SETTINGS", FactorSettings(long_work=0.0))
     system = system_of(0.3, (24, 24), (9, 9))[1]
     rhs, held = np.ones(system.rows), []
     for _ in range(40):  # scipy frees what one thread has made in no other: 3 MB each time

@@ -508,7 +508,7 @@ def test_a_single_pass_is_judged_by_a_coarser_one(monkeypatch):
         solution=lambda t: torch.cos(t),
     )
     solution = solve(growing)
-    assert solution.stopped == "budget" and len(solution.stages) == 2
+    assert solution.stopped == "converged" and len(solution.stages) == 2
     assert solution.error_estimate >= solution.errors().relative_l2 / 3
 
 

@@ -184,7 +184,7 @@ def test_one_stage_agrees_with_finite_differences():
     problem = PDE(lambda u, x, y, z: -laplacian(u) + 5 * u - torch.exp(x * y * z), box, [Dirichlet(0.0)])
     stages = low_rank_stages(recognised(problem.form), lambda work: None)
     next(stages)
-    network = next(stages)[0].network
+    network = next(stages).network
 
     def differences(n):
         s = np.arange(1, n) / n

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,9 +15,9 @@ from edgewise.pde.algebra import LinearSystem, solver_for
 from edgewise.pde.algebra.newton import (
     defined_start,
     missing_diffusion,
-    newton,
     shape_of,
     smooth_start,
+    solved_on_grid,
     stabilised,
 )
 from edgewise.pde.spaces.axis import SplineAxis, prolonged
@@ -26,6 +25,7 @@ from edgewise.pde.spaces.blocks import EquationBlock, RowBlock, Slopes, wave_slo
 from edgewise.pde.spaces.networks import TensorNetwork
 from edgewise.pde.spaces.statement import Statement
 from edgewise.pde.tiers.collocation.paths import sought_along_path
+from edgewise.pde.tiers.level import NO_SOLUTION, Doubt, Level
 from edgewise.settings import ABOVE_ZERO
 
 HIGHEST_DEGREE = 11  # needs the fewest coefficients for smooth solutions; graded breakpoints serve the others
@@ -83,37 +83,10 @@ HARDLY_DETERMINED = (
 DEFECT_STEPS = 30
 DEFECT_FALL = 0.7
 WORTH_CORRECTING = 0.1
+BEYOND_FOLD = Doubt(NO_SOLUTION, is_alone=True)
 COARSER_START = 0.5  # intervals of the grid on which the smoothest function is tried, relative to the first
 FINER_ON_PATH = 1.5  # the second grid on which a fold is sought, relative to the first
 STALLS = 3  # stages without a smaller residual after which refinement ends
-
-
-@dataclass(frozen=True, eq=False)
-class Stage:
-    """A solution on one grid.
-
-    Parameters
-    ----------
-    network : Module
-        The fields.
-    loss : float
-        Square of the largest error that the residual between collocation points implies, relative to the solution.
-    points : int
-        Number of collocation points.
-    work : float
-        Multiply-adds spent.
-    doubt : str
-        A sentence where two grids agree that there is no solution; "" where they do not.
-    is_fold : bool
-        Whether the residual is the least one near a fold, on two grids alike.
-    """
-
-    network: nn.Module
-    loss: float
-    points: int
-    work: float
-    doubt: str = ""
-    is_fold: bool = False
 
 
 def first_axes(statement: Statement) -> list[SplineAxis]:
@@ -128,7 +101,7 @@ def first_axes(statement: Statement) -> list[SplineAxis]:
 
 def stationary_stages(
     statement: Statement, begin: tuple[list[SplineAxis], np.ndarray] | None = None
-) -> Iterator[Stage]:
+) -> Iterator[Level]:
     """Solve on ever finer grids; ends where Newton's method fails, the residual stalls or the grid gets too large.
 
     Newton's method begins at zero, or where the equation is not defined there at the mean of the functions on which it
@@ -145,14 +118,14 @@ def stationary_stages(
     loss = 0.0
     constant = 0.0
     is_stabilised = is_corrected = is_resolved = False
-    fold: Stage | None = None  # which is named where finer grids have no solution either
+    fold: Level | None = None  # which is named where finer grids have no solution either
     while True:
         check_time()
         if coef is None:
             start = defined_start(statement, axes)
         else:
             start = prolonged(coef, before, axes)
-        found = newton(statement, axes, start, is_stabilised)
+        found = solved_on_grid(statement, axes, start, is_stabilised)
         is_first = found is None and axes is before and not statement.form.is_linear
         if is_first:
             # Nested iteration: the equations of many splines have solutions that are none of the equation, as those of
@@ -163,7 +136,7 @@ def stationary_stages(
             for grid in (coarser, axes):
                 smooth = smooth_start(statement, grid, prolonged(start, axes, grid))
                 if smooth is not None:
-                    found = newton(statement, grid, smooth)
+                    found = solved_on_grid(statement, grid, smooth)
                 if found is not None:
                     axes = list(grid)
                     break
@@ -173,7 +146,8 @@ def stationary_stages(
             if end is not None and not end.is_solution:
                 loss = sum(float(each.max()) ** 2 for each in relative_errors(statement, end.axes, end.coef))
                 points = sum(block.rows for block in statement.blocks(end.axes))
-                fold = Stage(network_of(end.axes, end.coef), loss, points, end.work, is_fold=True)
+                network = network_of(end.axes, end.coef)
+                fold = Level(network=network, loss=loss, points=points, work=end.work, doubt=BEYOND_FOLD)
             elif end is not None:
                 axes = list(end.axes)
                 found = end.solved
@@ -199,11 +173,12 @@ def stationary_stages(
         is_in_balance = is_in_balance or math.sqrt(loss) > constant
         is_resolved = max(float(each.max()) for each in errors) < UNRESOLVED_ERROR
         growth = 1.0 if statement.constraint_variables or not is_resolved else found[2]()
-        if growth > LARGEST_GROWTH:
-            doubt = HARDLY_DETERMINED.format(growth=growth)
-        else:
-            doubt = ""
-        yield Stage(network_of(axes, coef), loss, points, work, doubt if is_in_balance else OUT_OF_BALANCE)
+        doubt: Doubt | None = None
+        if not is_in_balance:
+            doubt = Doubt(OUT_OF_BALANCE)
+        elif growth > LARGEST_GROWTH:
+            doubt = Doubt(HARDLY_DETERMINED.format(growth=growth))
+        yield Level(network=network_of(axes, coef), loss=loss, points=points, work=work, doubt=doubt)
         was = is_stabilised, is_corrected
         if not is_resolved:
             is_stabilised = is_stabilised or has_layers(statement, axes, coef)

@@ -43,7 +43,7 @@ class CutGalerkin:
 
     Attributes
     ----------
-    matrix : ndarray
+    matrix : sparse array
         (active, active).
     load : ndarray
         Right-hand side, (active,).
@@ -72,14 +72,11 @@ class CutGalerkin:
         pure = sum(factors.get(tuple(2 * k for k in unit), np.zeros(len(inside.x))).sum() for unit in units)
         self.sign = sign = -float(np.sign(pure))
         weight = {none: sign * inside.weights**2}
-        matrix = grid.sums_of_cells()
         self.load = -grid.sums(0, weight, known[:, None])[:, 0]
-        for rows, columns, block in grid.products(0, weight, factors):
-            matrix.add(rows, columns, block)
         lengths = grid.widths(inside.x)
         leading = {index: each for index, each in factors.items() if sum(index) == 2}
         stiff = float(sum((np.abs(each) / np.prod(lengths**index, 1)).mean() for index, each in leading.items()))
-        matrix.add_each(grid.ghost, SEAM_WEIGHT * stiff)
+        self.matrix = grid.products(0, weight, factors) + SEAM_WEIGHT * stiff * grid.ghost
         for number, part in enumerate(grid.parts[1:], 1):
             assert part.normal is not None
             normal = part.normal.numpy()
@@ -106,10 +103,8 @@ class CutGalerkin:
                     )
                 tested = {none: share * across / slope}
                 factors = own
-            for rows, columns, block in grid.products(number, tested, factors):
-                matrix.add(rows, columns, block)
+            self.matrix = self.matrix + grid.products(number, tested, factors)
             self.load -= grid.sums(number, tested, known[:, None])[:, 0]
-        self.matrix = matrix.dense()
 
     def flux(self, x: torch.Tensor, normal: np.ndarray) -> list[np.ndarray]:
         """The vector n A at points (m, d) with normals (m, d): factors of the derivatives in the flux n A grad u.

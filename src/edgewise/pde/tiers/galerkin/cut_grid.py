@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 
@@ -12,7 +12,7 @@ import torch
 from scipy import sparse
 
 from edgewise.outcomes import check_time
-from edgewise.pde.algebra.projection import CellSums, Projection
+from edgewise.pde.algebra.factors import Factors, cell_factors
 from edgewise.pde.domains.domain import Domain
 from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.problem.fields import Index
@@ -29,10 +29,13 @@ FIT_SEAM_WEIGHTS = {3: 1e-4}  # the same where values are fitted, else 1: it had
 TABLE_ROWS = 4096  # points, other than those of parts, whose splines are evaluated at once: some 40 MB
 # Values of splines at the points of whole cells that are made at once: a megabyte, which stays in caches. Measured.
 MOST_LOCAL = 2**17
+MOST_ENTRIES = 2**22  # of cells that are kept before they are summed up: 0.1 GB
 MOST_KEPT = 5e7  # values of splines of a solid that are kept for later use: 0.4 GB, enough for 4^3 cells
 
 Combination = Mapping[Index, np.ndarray | None]
 """Factors of derivatives at points, (m,) each, None for one."""
+Block = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Places of the active splines of some cells, (c, r) and (c, s), or -1, and the parts of a matrix there, (c, r, s)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +93,6 @@ class CutGrid:
         self.active = np.flatnonzero(self._place == 0)
         self._place[self.active] = np.arange(len(self.active))
         self._faces = self._faces_of(present, cut.cells.numpy())
-        self._width = max(self._width_of(present[:, None]), *(self._width_of(pairs) for pairs in self._faces))
 
     def _numbers(self, cells: np.ndarray) -> np.ndarray:
         """Numbers of the splines that can differ from zero in cells (c,), (c, splines)."""
@@ -101,13 +103,6 @@ class CutGrid:
     def _corners(self, cells: np.ndarray) -> np.ndarray:
         """Numbers of the intervals of cells (c,), (c, d)."""
         return np.stack(np.unravel_index(cells, [axis.intervals for axis in self.axes]), 1)
-
-    def _width_of(self, groups: np.ndarray) -> int:
-        """Largest difference of places of splines in the same group of cells (groups, k)."""
-        if not len(groups):
-            return 0
-        places = self._place[self._numbers(groups.ravel())].reshape(len(groups), -1)
-        return int((places.max(1) - np.where(places < 0, len(self.active), places).min(1)).max())
 
     def _faces_of(self, present: np.ndarray, cut: np.ndarray) -> list[np.ndarray]:
         """Neighbouring cells of which the boundary cuts one, along each coordinate, (faces, 2) each."""
@@ -124,12 +119,8 @@ class CutGrid:
             faces.append(pairs[is_near])
         return faces
 
-    def sums_of_cells(self, fields: int = 1) -> CellSums:
-        """A matrix, zero still, of the active splines of so many fields."""
-        return CellSums(len(self.active), self._width, fields)
-
     @cached_property
-    def ghost(self) -> CellSums:
+    def ghost(self) -> sparse.csr_array:
         """Sums of products of jumps of the highest derivatives between cells of which the boundary cuts one [1]_.
 
         A jump is the difference of the polynomials of both cells an interval away; its square is weighted by the cell.
@@ -138,18 +129,20 @@ class CutGrid:
         ----------
         .. [1] E. Burman, "Ghost penalty", Comptes Rendus Mathematique 348, 2010, 1217.
         """
-        total = self.sums_of_cells()
         masses = [_masses(axis) for axis in self.axes]
-        for number, (axis, pairs) in enumerate(zip(self.axes, self._faces, strict=True)):
-            jumps = _jumps(axis)
-            for corner in self._corners(pairs[:, 0]):
-                check_time()
-                factors = [
-                    jumps[k] if n == number else each[k] for n, (k, each) in enumerate(zip(corner, masses, strict=True))
-                ]
-                (places,) = self._place[product_numbers(self.axes, [columns[None] for columns, _ in factors])]
-                total.add(places, places, reduce(np.kron, [block for _, block in factors]))
-        return total
+
+        def blocks() -> Iterator[Block]:
+            for number, (axis, pairs) in enumerate(zip(self.axes, self._faces, strict=True)):
+                jumps = _jumps(axis)
+                for corner in self._corners(pairs[:, 0]):
+                    check_time()
+                    each = enumerate(zip(corner, masses, strict=True))
+                    factors = [jumps[k] if n == number else mass[k] for n, (k, mass) in each]
+                    places = self._place[product_numbers(self.axes, [columns[None] for columns, _ in factors])]
+                    yield places, places, reduce(np.kron, [block for _, block in factors])[None]
+
+        faces = sum(map(len, self._faces))
+        return summed(blocks(), (len(self.active),) * 2, faces * math.prod(axis.degree + 1 for axis in self.axes) ** 2)
 
     def widths(self, x: torch.Tensor) -> np.ndarray:
         """Lengths of the intervals in which points (m, d) lie, (m, d)."""
@@ -180,25 +173,22 @@ class CutGrid:
 
     def products(
         self, part: int, left: Combination, right: Combination, beyond: tuple[CutGrid, int] | None = None
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Sums over the points of each cell of one combination of derivatives of each spline times another of each.
+    ) -> sparse.csr_array:
+        """Sums over points of a combination of derivatives of each active spline times another of each.
 
-        The second may be that of another grid of the same coordinates, whose part has the same points. Yields places of
-        active splines (r,) and (c,), and their sums (r, c): all points of a cell have the same splines.
+        The second may be that of another grid of the same coordinates, whose part has the same points.
         """
         grid, number = (self, part) if beyond is None else beyond
-        for (rows, places), (_, others) in zip(self._cell_rows(part), grid._cell_rows(number), strict=True):
-            check_time()
-            first = self._combined(part, rows, left)
-            second = grid._combined(number, rows, right)
-            for own, other, block in zip(places, others, first.swapaxes(1, 2) @ second, strict=True):
-                kept = own >= 0
-                used = other >= 0
-                if not (kept.all() and used.all()):
-                    own = own[kept]
-                    other = other[used]
-                    block = block[np.ix_(kept, used)]
-                yield own, other, block
+
+        def blocks() -> Iterator[Block]:
+            for (rows, places), (_, others) in zip(self._cell_rows(part), grid._cell_rows(number), strict=True):
+                check_time()
+                first = self._combined(part, rows, left)
+                yield places, others, first.swapaxes(1, 2) @ grid._combined(number, rows, right)
+
+        pairs = zip(self._cell_rows(part), grid._cell_rows(number), strict=True)
+        entries = sum(places.size * others.shape[1] for (_, places), (_, others) in pairs)
+        return summed(blocks(), (len(self.active), len(grid.active)), entries)
 
     def with_points(self, x: torch.Tensor) -> int:
         """Number of a further part, of points (m, d) alone."""
@@ -288,29 +278,52 @@ class CutGrid:
         return np.add.reduce([self.sums(part, weights, own) for part, (weights, own) in each])
 
     @cached_property
-    def _fit(self) -> Projection:
-        none, matrix = (0,) * len(self.axes), self.sums_of_cells()
-        for part, weights in enumerate(self._weights):
-            for rows, columns, block in self.products(part, weights, {none: None}):
-                matrix.add(rows, columns, block)
+    def _fit(self) -> Factors:
+        none = (0,) * len(self.axes)
         seams = FIT_SEAM_WEIGHTS.get(len(self.axes), 1.0)
-        matrix.add_each(self.ghost, seams)
+        matrix = seams * self.ghost
+        for part, weights in enumerate(self._weights):
+            matrix = matrix + self.products(part, weights, {none: None})
 
         def product(coef: np.ndarray) -> np.ndarray:
             values = [self.values(part, none, coef) for part in range(len(self.parts))]
             return self._tested(np.concatenate(values)) + seams * (self.ghost @ coef)
 
-        return Projection(matrix, np.sqrt(matrix.diagonal()), product)
+        return cell_factors(matrix, np.sqrt(matrix.diagonal()), product)
+
+
+def summed(blocks: Iterable[Block], shape: tuple[int, int], entries: int) -> sparse.csr_array:
+    """The sum of the blocks of cells, which have so many entries, as a matrix."""
+    if entries > math.prod(shape) / 2:  # few zeros are left, as in solids
+        whole = np.zeros((shape[0] + 1, shape[1] + 1))  # the last row and column get what has no place
+        for rows, columns, values in blocks:
+            places = (rows % len(whole))[:, :, None] * whole.shape[1] + (columns % whole.shape[1])[:, None, :]
+            for place, block in zip(places, values, strict=True):
+                whole.reshape(-1)[place.ravel()] += block.ravel()  # in half the time of pairs of places
+        return sparse.csr_array(whole[:-1, :-1])
+    total = sparse.csr_array(shape)
+    parts = list[np.ndarray]()  # values, rows and columns, (3, n)
+    for rows, columns, values in blocks:
+        every = np.broadcast_arrays(values, rows[:, :, None], columns[:, None, :])
+        parts.append(np.stack([each.ravel() for each in every]))
+        if sum(each.shape[1] for each in parts) > MOST_ENTRIES:
+            total = total + _as_matrix(parts, shape)
+            parts = []
+    return total + _as_matrix(parts, shape)
+
+
+def _as_matrix(parts: Sequence[np.ndarray], shape: tuple[int, int]) -> sparse.csr_array:
+    """The matrix whose entries (3, n), each with its row and its column, are summed; places below zero are none."""
+    every = np.concatenate([np.zeros((3, 0)), *parts], 1)
+    values, rows, columns = every[:, (every[1:] >= 0).all(0)]
+    return sparse.csr_array(sparse.coo_array((values, (rows.astype(int), columns.astype(int))), shape=shape))
 
 
 def _masses(axis: SplineAxis) -> list[tuple[np.ndarray, np.ndarray]]:
     """Numbers of the splines in each interval of a coordinate, and integrals of their products there."""
-    nodes, weights = np.polynomial.legendre.leggauss(axis.degree + 1)
-    lengths = np.diff(axis.breakpoints)
-    columns, values = axis.local((axis.breakpoints[:-1, None] + lengths[:, None] * (nodes + 1) / 2).ravel())
-    columns, values = (each.reshape(axis.intervals, len(nodes), -1) for each in (columns, values))
-    shares = lengths[:, None, None] * weights[:, None] / 2
-    return list(zip(columns[:, 0], values.swapaxes(1, 2) @ (shares * values), strict=True))
+    points, weights = axis.quadrature(axis.degree + 1)
+    columns, values = (each.reshape(*points.shape, -1) for each in axis.local(points.ravel()))
+    return list(zip(columns[:, 0], values.swapaxes(1, 2) @ (weights[..., None] * values), strict=True))
 
 
 def _jumps(axis: SplineAxis) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -16,16 +16,18 @@ from functools import partial
 
 import numpy as np
 import torch
+from scipy import sparse
 
 from edgewise.outcomes import check_time
-from edgewise.pde.algebra import DiagonalRadau, Projection, solved_nearby
+from edgewise.pde.algebra import DiagonalRadau, Factors, cell_factors, solved_nearby
 from edgewise.pde.algebra.newton import norm_of
 from edgewise.pde.domains.products import OverTime
 from edgewise.pde.problem.fields import Index
+from edgewise.pde.problem.linearisation import linearise, residuals_at
 from edgewise.pde.problem.strong_form import StrongForm
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis
 from edgewise.pde.spaces.blocks import Slopes
-from edgewise.pde.spaces.statement import Statement, initial_terms, orders_of, scattered_block
+from edgewise.pde.spaces.statement import Statement, initial_terms, orders_of
 from edgewise.pde.tiers.evolution.collocation import NEWTON
 from edgewise.pde.tiers.evolution.grids import refined
 from edgewise.pde.tiers.evolution.guesses import first_guess
@@ -100,7 +102,8 @@ class SlabFactors:
         self.slopes = slopes
         self.jumps = jumps
         self.orders = sorted({key[2][time] for each in slopes for key in each} | {0})
-        self.products = [grid.sums_of_cells(grid.fields) for _ in self.orders]
+        size = len(grid.active) * grid.fields
+        self.products = [sparse.csr_array((size, size)) for _ in self.orders]
         self._tests: list[tuple[int, int, int, Combination]] = []  # part, residual, field, factors
         for part, (each, weight) in enumerate(zip(slopes, weights, strict=True)):
             for residual, scale in enumerate(weight):
@@ -112,22 +115,28 @@ class SlabFactors:
                 for slot, left in of_orders.get(max(of_orders, default=0), {}).items():
                     test = {index: scale**2 * slope for index, slope in left.items()}
                     self._tests.append((part, residual, slot, test))
-                    for product, order in zip(self.products, self.orders, strict=True):
+                    for order in self.orders:
                         for other, right in of_orders.get(order, {}).items():
-                            for rows, columns, block in grid.products(part, test, right):
-                                product.add(rows, columns, block, slot, other)
+                            self._add(order, grid.products(part, test, right), slot, other)
         for slot, order, other, factor in jumps:
-            self.products[self.orders.index(order)].add_each(grid.ghost, factor, slot, other)
-        self._near: tuple[float, Projection] | None = None  # an eigenvalue, real, and factors for it
-        self._systems: list[tuple[list[complex], Projection | None]] = []
+            self._add(order, factor * grid.ghost, slot, other)
+        self._near: tuple[float, Factors] | None = None  # an eigenvalue, real, and factors for it
+        self._systems: list[tuple[list[complex], Factors | None]] = []
         self.solve_work = 0.0  # of the last step
+
+    def _add(self, order: int, matrix: sparse.csr_array, slot: int, other: int) -> None:
+        """Add a matrix for a residual's field and another field; the fields of a spline are neighbours."""
+        fields = self.grid.fields
+        pair = sparse.coo_array(([1.0], ([slot], [other])), shape=(fields, fields))
+        place = self.orders.index(order)
+        self.products[place] = self.products[place] + sparse.kron(matrix, pair, format="csr")
 
     def factorise(self, rates: np.ndarray) -> float:
         """Prepare systems for derivatives in time at the moments by the values there, (q, q); returns the work."""
         self.radau = DiagonalRadau.of(rates)
         middle = self.radau.middle
         work = 0.0
-        is_dear = len(self.grid.axes) > 2 and self.products[0].size > SETTINGS.most_direct
+        is_dear = len(self.grid.axes) > 2 and self.products[0].shape[0] > SETTINGS.most_direct
         if is_dear and (
             self._near is None or max(middle / self._near[0], self._near[0] / middle) > SETTINGS.near_eigenvalues
         ):
@@ -142,12 +151,14 @@ class SlabFactors:
             self._systems.append((powers, direct))
         return work
 
-    def _direct(self, powers: Sequence[complex], middle: float) -> Projection:
+    def _direct(self, powers: Sequence[complex], middle: float) -> Factors:
         """Factors for powers of an eigenvalue; unknowns are scaled as for one of a given size."""
-        matrix = self.products[0].plus(self.products[1:], powers)
+        matrix = powers[0] * self.products[0]
+        for power, product in zip(powers[1:], self.products[1:], strict=True):
+            matrix = matrix + power * product
         each = zip(self.orders, self.products, strict=True)
         scale = np.sqrt(np.add.reduce([middle**order * np.abs(product.diagonal()) for order, product in each]))
-        return Projection(matrix, scale, partial(self._product, powers))
+        return cell_factors(matrix, scale, partial(self._product, powers))
 
     def _product(self, powers: Sequence[complex], x: np.ndarray) -> np.ndarray:
         """The matrix for powers of an eigenvalue times vectors (size, k)."""
@@ -418,11 +429,11 @@ class CutCellSolver:
             q = len(moments)
             x = torch.empty(count, q, form.domain.dimension, dtype=torch.float64)
             x[..., self.evolution.space], x[..., self.evolution.time] = part.x[:, None], torch.from_numpy(moments)
-            block = scattered_block(form, part.term, x.flatten(0, 1))
+            normal = None
             if part.normal is not None:
                 normal = torch.zeros_like(x)
                 normal[..., self.evolution.space] = part.normal[:, None]
-                block.normal = normal.flatten(0, 1)
+                normal = normal.flatten(0, 1)
             jet = {}
             keys = part.term.requirements.keys
             for own in {tuple(index[k] for k in self.evolution.space) for _, index in keys}:
@@ -430,9 +441,13 @@ class CutCellSolver:
                 coef = np.concatenate([changes[index[self.evolution.time]][..., slot] for slot, index in alike]).T
                 for key, values in zip(alike, np.split(grid.values(number, own, coef), len(alike), 1), strict=True):
                     jet[key] = torch.from_numpy(values.ravel())
-            values, slopes = block.evaluate_jet(jet, with_slopes)
-            shaped = {key: slope.reshape(count, q) for key, slope in slopes.items()}
-            results.append((values.reshape(-1, count, q), shaped))
+            place = (form, part.term, x.flatten(0, 1), normal, jet)
+            if with_slopes:
+                residuals, jacobian = linearise(*place)
+            else:
+                residuals, jacobian = residuals_at(*place), {}
+            shaped = {key: part.numpy().reshape(count, q) for key, part in jacobian.items()}
+            results.append((residuals.numpy().reshape(-1, count, q), shaped))
         return results
 
     def known_on(self, axes: list[SplineAxis]) -> np.ndarray:

@@ -7,22 +7,23 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from scipy import linalg
+from scipy import sparse
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.outcomes import check_time, foreseen, interruptible
-from edgewise.pde.domains.combined import Difference, Intersection, Union
-from edgewise.pde.domains.domain import OFF_BOUNDARY_STEP, is_space
+from edgewise.outcomes import check_time
+from edgewise.pde.algebra import cell_factors
+from edgewise.pde.domains.domain import OFF_BOUNDARY_STEP
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.conditions import by_field
 from edgewise.pde.problem.evaluation import Value, value_at
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.interfaces import Interface
 from edgewise.pde.spaces.axis import SplineAxis
-from edgewise.pde.tiers.collocation.stationary import Stage, network_of
+from edgewise.pde.tiers.collocation.stationary import network_of
 from edgewise.pde.tiers.galerkin.cut_galerkin import CutGalerkin, grid_penalty, linearised_at_zero
 from edgewise.pde.tiers.galerkin.cut_grid import CutGrid
+from edgewise.pde.tiers.level import Level
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.cost import EQUATION_COST
 
@@ -34,24 +35,15 @@ FIRST_SOLID_INTERVALS = 4
 SOLID_GROWTH = 1.9
 LAST_GROWTH = 0.93
 MOST_SOLID_SPLINES = 6500
-LEAST_SOLID_WORK = 2e11  # multiply-adds allowed: of three grids around four balls; networks do with less
 ASSEMBLY = 6.0  # multiply-adds for each point and pair of splines there, in time. Measured
 SOLVED = 1e-7  # of the load: what a matrix leaves of it that is singular, as without any value, is more
 FRESH_PLACES = 2000  # at which a residual is looked at
 
 
-def solid_stages(problem: Collocation, limit: float = math.inf) -> Iterator[Stage]:
-    """Solve on finer and finer grids; without a stage for other problems, and where less work is allowed."""
+def solid_stages(problem: Collocation, interfaces: Sequence[Interface] = ()) -> Iterator[Level]:
+    """Solve on finer and finer grids; without a level where a piece of the boundary has no distance."""
     form = problem.form
     domain = problem.domain
-    is_other = problem.unknowns or form.observations or form.has_integrals or form.has_quadratures or form.hard.values
-    is_scalar = len(form.fields) == 1 and form.is_linear and form.order == 2
-    interfaces = [each for each in form.conditions if isinstance(each, Interface)]
-    # Sums of products have the last digits on a whole ball or cylinder within seconds, but not around holes.
-    is_solid = domain.dimension == 3 and all(map(is_space, domain.coordinates))
-    is_solid &= form.parts is not None or isinstance(domain, Union | Intersection | Difference)
-    if limit < LEAST_SOLID_WORK or is_other or not is_scalar or not is_solid or len(interfaces) > 1 or form.has_delays:
-        return
     spaces = [domain]
     if form.parts is not None:
         inner = form.parts.inner[0]
@@ -87,7 +79,8 @@ def solid_stages(problem: Collocation, limit: float = math.inf) -> Iterator[Stag
         pairs = sum(len(part.x) for grid in grids for part in grid.parts) * (SOLID_DEGREE + 1.0) ** 6
         work = ASSEMBLY * pairs + size**3 / 3 / EQUATION_COST.product_speed
         points = sum(len(grid.parts[0].x) for grid in grids)
-        yield Stage(network, _loss(problem, x, number, grids, solutions), points, work)
+        loss = _loss(problem, x, number, grids, solutions)
+        yield Level(network=network, loss=loss, points=points, work=work)
         counts = _finer(x, number, grids, solutions, counts)
 
 
@@ -129,24 +122,22 @@ def _solved(problem: Collocation, grids: Sequence[CutGrid], interfaces: Sequence
         systems = [CutGalerkin(problem.form, grid) for grid in grids]
     except InputError:
         return None
-    ends = np.cumsum([0, *(len(grid.active) for grid in grids)])
-    matrix, load = np.zeros((ends[-1], ends[-1])), np.concatenate([system.load for system in systems])
-    for begin, end, system in zip(ends[:-1], ends[1:], systems, strict=True):
-        matrix[begin:end, begin:end] = system.matrix
-        system.matrix = np.zeros((0, 0))  # as large as the rest
+    blocks: list[list[sparse.sparray]] = [
+        [one.matrix if one is other else sparse.csr_array((len(one.load), len(other.load))) for other in systems]
+        for one in systems
+    ]
     for interface in interfaces:
-        _join(problem, interface, grids, systems, matrix, load)
-    scale = 1 / np.sqrt(np.maximum(np.abs(matrix.diagonal()), ABOVE_ZERO))
-    matrix *= scale[:, None] * scale
-    with foreseen("dense factors", len(matrix) ** 3 / 3 / EQUATION_COST.product_speed), np.errstate(all="ignore"):
-        factors = interruptible(lambda: linalg.lu_factor(matrix, check_finite=False))
-        solution = linalg.lu_solve(factors, scale * load, check_finite=False)
-        left = scale * load - matrix @ solution
-        solution += linalg.lu_solve(factors, left, check_finite=False)  # one step of iterative refinement
-    left = scale * load - matrix @ solution
-    if not float(np.linalg.norm(left)) <= SOLVED * max(float(np.linalg.norm(scale * load)), ABOVE_ZERO):
+        _join(problem, interface, grids, systems, blocks)
+    matrix = sparse.block_array(blocks, format="csr")
+    load = np.concatenate([system.load for system in systems])
+    with np.errstate(all="ignore"):
+        factors = cell_factors(matrix, np.sqrt(np.abs(matrix.diagonal())))
+        solution = factors(load)
+    # What is left of the load says whether there is a single solution.
+    left = factors.rows * (load - matrix @ solution)
+    if not float(np.linalg.norm(left)) <= SOLVED * max(float(np.linalg.norm(factors.rows * load)), ABOVE_ZERO):
         return None
-    return np.split(scale * solution, ends[1:-1])
+    return np.split(solution, np.cumsum([len(grid.active) for grid in grids])[:-1])
 
 
 def _join(
@@ -154,18 +145,17 @@ def _join(
     interface: Interface,
     grids: Sequence[CutGrid],
     systems: Sequence[CutGalerkin],
-    matrix: np.ndarray,
-    load: np.ndarray,
+    blocks: list[list[sparse.sparray]],
 ) -> None:
-    """Add what joins both sides of an interface, by the symmetric interior penalty method [1]."""
+    """Add to loads and the matrix what joins both sides of an interface: the symmetric interior penalty method [1]."""
     # [1] D. Arnold, "An interior penalty finite element method with discontinuous elements", SIAM J. Numer. Anal. 19,
     # 1982, 742.
-    form, (outer, inner) = problem.form, grids
+    form = problem.form
+    inner = grids[1]
     given = 0.0 if interface.value is None else next(iter(by_field(interface.value, form.fields).values()))
     flux: Value = interface.flux[0] if isinstance(interface.flux, Sequence) else interface.flux
     names = form.domain.coordinates
     step = OFF_BOUNDARY_STEP * float(form.domain.size.max())
-    places = [0, len(outer.active)]
     none: Index = (0, 0, 0)
     units: list[Index] = [tuple(row) for row in np.eye(3, dtype=int).tolist()]
     for x, normal, weights in (part for name, part in inner.boundary.items() if name not in form.domain.boundary_names):
@@ -179,22 +169,21 @@ def _join(
         gap = -systems[0].sign * gap / float(form.equation_term.requirements.sizes[0])
         # Jumps are outside less inside, and means those of both sides; the normal points from inside to outside.
         for row, sign in enumerate((1.0, -1.0)):
-            rows = slice(places[row], places[row] + len(grids[row].active))
             mean = {none: 0.5 * share}
             tested = {
                 none: sign * penalty,
                 **{u: 0.5 * share * each for u, each in zip(units, vectors[row], strict=True)},
             }
             for combination, values in ((tested, jump), (mean, -gap)):
-                load[rows] += grids[row].sums(numbers[row], combination, values[:, None])[:, 0]
+                systems[row].load += grids[row].sums(numbers[row], combination, values[:, None])[:, 0]
             for column, turn in enumerate((1.0, -1.0)):
                 beyond = grids[column], numbers[column]
                 flow: dict[Index, np.ndarray] = {
                     u: -turn * each for u, each in zip(units, vectors[column], strict=True)
                 }
                 for left, right in ((tested, {none: turn + 0 * share}), (mean, flow)):
-                    for own, other, block in grids[row].products(numbers[row], left, right, beyond):
-                        matrix[np.ix_(places[row] + own, places[column] + other)] += block
+                    joined = grids[row].products(numbers[row], left, right, beyond)
+                    blocks[row][column] = blocks[row][column] + joined
 
 
 def _loss(

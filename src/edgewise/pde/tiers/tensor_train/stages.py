@@ -11,7 +11,7 @@ from numpy.linalg import LinAlgError
 from edgewise.outcomes import OutOfTime
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.statement import Statement
-from edgewise.pde.tiers.collocation.stationary import Stage
+from edgewise.pde.tiers.level import Level
 from edgewise.pde.tiers.tensor_train.functions import Function
 from edgewise.pde.tiers.tensor_train.sweeps import Pairs
 from edgewise.pde.tiers.tensor_train.system import Spend, lift_of, lines_of, system_of
@@ -44,7 +44,7 @@ STALLED_STAGES = 3  # stages without a smaller error after which the search ends
 
 def low_rank_stages(
     statement: Statement, spend: Spend, seed: int = 0, begin: Sequence[int] | None = None
-) -> Iterator[tuple[Stage, float]]:
+) -> Iterator[Level]:
     """Solve on finer and finer grids, with sharper tolerances and higher ranks, until the error stalls.
 
     The statement is a problem of one field on a box, `spend` receives the work and raises `OutOfTime` to end the
@@ -72,7 +72,8 @@ def low_rank_stages(
         function, missed = solved
         coarser = function.coarser_errors()
         loss = max(*coarser, missed, tolerance) ** 2
-        yield Stage(function.network(), loss, sum(core.size for core in function.train), 0.0), missed
+        points = sum(core.size for core in function.train)
+        yield Level(network=function.network(), loss=loss, points=points, data_error=missed)
         if loss >= best / 2 and max(coarser) < UNRESOLVED_SHARE:
             stalls = stalls + 1
         else:

@@ -1,4 +1,4 @@
-"""The history of a solve: stages, changes, estimates, work that grows with size, residuals on fresh points."""
+"""The record of a tier: levels, changes, estimates, work that grows with size, residuals on fresh points."""
 
 import math
 
@@ -11,13 +11,17 @@ from edgewise.outcomes import StopReason
 from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial
-from edgewise.pde.solver.history import History, TrainedNetwork, fall_of_pass, solve_step_work
+from edgewise.pde.solver.cascade import Networks, TimeElements
 from edgewise.pde.solver.judging.uniqueness import squared_residuals
+from edgewise.pde.solver.limits import Limits
+from edgewise.pde.solver.messages import Ending, solution_of
 from edgewise.pde.solver.network import network_for, tensor_network
-from edgewise.pde.solver.passes import MOST_LOOSE_MARCH, MOST_MARCH, PassWatch
-from edgewise.pde.solver.training import TrainingOutcome
+from edgewise.pde.solver.record import Record, fall_of_pass
+from edgewise.pde.solver.time_integration import MOST_LOOSE_MARCH, MOST_MARCH, Forecast, _level_of
+from edgewise.pde.solver.training import Patience, Trainer, TrainingOutcome, solve_step_work
 from edgewise.pde.spaces.statement import recognised
 from edgewise.pde.tiers.evolution.collocation import COLLOCATION
+from edgewise.pde.tiers.level import Level
 from edgewise.settings import EQUATION_BUDGET_WORK
 from edgewise.train import LevenbergMarquardt
 
@@ -40,19 +44,23 @@ def constant(problem, value):
     return network
 
 
+def level(problem, value, loss, points=None):
+    network = constant(problem, value)
+    return Level(network=network, loss=loss, points=problem.point_count if points is None else points)
+
+
 def test_stages_changes_and_estimates():
     problem, events = poisson(), []
-    history = History(problem, progress=events.append)
-    assert history.best is None and math.isnan(history.error_estimate)
-    history.add_stage(TrainedNetwork(constant(problem, 1.0), problem, 4e-4))
-    assert math.isnan(history.stages[0].change) and math.isnan(history.error_estimate)
-    history.add_stage(TrainedNetwork(constant(problem, 2.0), problem, 1e-4), points=7)
-    assert history.stages[1].change == pytest.approx(0.5)
+    record = Record(Networks(), problem, Limits(progress=events.append))
+    record.add(level(problem, 1.0, 4e-4))
+    assert math.isnan(record.stages[0].change) and math.isnan(record.error)
+    record.add(level(problem, 2.0, 1e-4, points=7))
+    assert record.stages[1].change == pytest.approx(0.5)
     # The residual of a constant is the source, whatever the constant: the error has not become smaller.
-    assert history.error_estimate == pytest.approx(0.5)
-    assert [stage.points for stage in history.stages] == [len(problem.train), 7]
+    assert record.error == pytest.approx(0.5)
+    assert [stage.points for stage in record.stages] == [problem.point_count, 7]
     assert (events[-1].stage, events[-1].share, events[-1].loss) == ("grid 4 x 4", 0.0, 1e-4)
-    solution = history.solution(StopReason.BUDGET, history.message_with_residual("Done"))
+    solution = solution_of(record, Ending(StopReason.BUDGET, "Done"))
     assert solution.stopped is StopReason.BUDGET and solution.standard_errors == {}
     assert solution.message.startswith(
         "The equation does not hold: its mean residual is 2 in units of the field. It may be out"
@@ -78,27 +86,27 @@ def test_work_grows_with_parameters_and_points_and_is_limited():
     assert large > 10 * small
     assert solve_step_work(tensor_network(problem, 5, 5), problem.resampled(1000)) > 2 * small
     assert solve_step_work(network_for(problem, (5,), 5, 5, 0), problem) > 0
-    history = History(problem, 0, 0.5, 1e-9)
-    history.spend(3 * solve_step_work(tensor_network(problem, 5, 5), problem))
-    assert history.work == 3 * small and history.limit == 0.5 * EQUATION_BUDGET_WORK and history.past_deadline
+    limits = Limits(0.5, 1e-9)
+    limits.spend(3 * solve_step_work(tensor_network(problem, 5, 5), problem))
+    assert limits.work == 3 * small and limits.limit == 0.5 * EQUATION_BUDGET_WORK and limits.past_deadline
 
 
 def test_a_stage_that_would_not_end_in_time_is_foreseen():
     problem = poisson()
-    history, network = History(problem, 0, 0.5, 1000.0), tensor_network(problem, 5, 5)
-    assert history.ends_in_time(1e30)  # before anything is trained no speed is known
-    history.train(network, problem, LevenbergMarquardt(), 1)
-    assert history.ends_in_time(solve_step_work(network, problem)) and not history.ends_in_time(1e30)
+    trainer, network = Trainer(Limits(0.5, 1000.0), LevenbergMarquardt()), tensor_network(problem, 5, 5)
+    assert trainer.ends_in_time(1e30)  # before anything is trained no speed is known
+    trainer.train(network, problem, 1, Patience.patient())
+    assert trainer.ends_in_time(solve_step_work(network, problem)) and not trainer.ends_in_time(1e30)
 
 
 def test_a_later_pass_ends_where_the_budget_would_not_finish_it():
     problem = poisson()
 
     def watched(*calls):
-        history = History(problem, 0, 100 / EQUATION_BUDGET_WORK)
-        history.best = TrainedNetwork(tensor_network(problem, 5, 5), problem)
-        watch = PassWatch(history, 1e-9, [], COLLOCATION)
-        return [watch(share, 1, work) for share, work in calls], watch.is_out_of_reach, watch.looser
+        record = Record(TimeElements(), problem, Limits(100 / EQUATION_BUDGET_WORK))
+        record.add(level(problem, 1.0, 1.0))
+        forecast = Forecast(record, 1e-9, COLLOCATION)
+        return [forecast(share, 1, work) for share, work in calls], forecast.is_out_of_reach, forecast.looser
 
     assert watched((0.1, 6.0), (0.2, 12.0)) == ([True, True], False, None)
     assert watched((0.1, 6.0), (0.14, 12.0)) == ([True, True], False, None)  # a little too slow: paces vary
@@ -107,40 +115,42 @@ def test_a_later_pass_ends_where_the_budget_would_not_finish_it():
 
 def test_a_training_without_a_step_shows_no_speed(monkeypatch):
     problem = poisson()
-    history, network = History(problem, 0, 0.5, 1000.0), tensor_network(problem, 5, 5)
-    monkeypatch.setattr("edgewise.pde.solver.history.train_network", lambda *_: TrainingOutcome(0.0, 0))
-    history.train(network, problem, LevenbergMarquardt(), 1)
-    assert history.ends_in_time(1e12)
+    trainer, network = Trainer(Limits(0.5, 1000.0), LevenbergMarquardt()), tensor_network(problem, 5, 5)
+    monkeypatch.setattr("edgewise.pde.solver.training.train_network", lambda *_: TrainingOutcome(0.0, 0))
+    trainer.train(network, problem, 1, Patience.patient())
+    assert trainer.ends_in_time(1e12)
 
 
 def test_a_pass_that_the_budget_would_not_finish_begins_again_with_a_larger_tolerance():
     problem = poisson()
 
     def watched(tolerance, *calls):
-        watch = PassWatch(History(problem, 0, 100 / EQUATION_BUDGET_WORK), tolerance, [], COLLOCATION)
-        return [watch(share, 1, work) for share, work in calls], watch.looser, watch.stop
+        record = Record(TimeElements(), problem, Limits(100 / EQUATION_BUDGET_WORK))
+        forecast = Forecast(record, tolerance, COLLOCATION)
+        return [forecast(share, 1, work) for share, work in calls], forecast.looser, record.limits.over
 
-    assert watched(1e-9, (0.1, 6.0), (0.3, 12.0)) == ([True, True], None, [])  # fast enough
-    assert watched(1e-9, (0.001, 6.0), (0.002, 12.0)) == ([True, False], MOST_MARCH, [])
+    assert watched(1e-9, (0.1, 6.0), (0.3, 12.0)) == ([True, True], None, None)  # fast enough
+    assert watched(1e-9, (0.001, 6.0), (0.002, 12.0)) == ([True, False], MOST_MARCH, None)
     assert watched(1e-9, (0.06, 6.0), (0.115, 12.0))[1] == pytest.approx(1e-7)  # a little too slow
     assert watched(MOST_MARCH, (0.001, 6.0), (0.002, 12.0))[1] == MOST_LOOSE_MARCH
-    assert watched(MOST_LOOSE_MARCH, (0.001, 6.0), (0.002, 12.0)) == ([True, True], None, [])
+    assert watched(MOST_LOOSE_MARCH, (0.001, 6.0), (0.002, 12.0)) == ([True, True], None, None)
     slow = (0.001, 6.0), (0.002, 49.0), (0.009, 51.0)  # half of the budget for less than a hundredth of the time
-    assert watched(MOST_LOOSE_MARCH, *slow) == ([True, True, False], None, [])
-    assert watched(1e-9, (0.001, 4.0), (0.002, 101.0)) == ([True, False], None, [StopReason.BUDGET])
+    assert watched(MOST_LOOSE_MARCH, *slow) == ([True, True, False], None, None)
+    assert watched(1e-9, (0.001, 4.0), (0.002, 101.0)) == ([True, False], None, StopReason.BUDGET)
 
 
 def test_a_pass_that_the_time_would_not_finish_begins_again_with_a_larger_tolerance(monkeypatch):
     problem, clock = poisson(), [0.0]
-    monkeypatch.setattr(History, "seconds", property(lambda _: clock[0]))
+    monkeypatch.setattr(Limits, "seconds", property(lambda _: clock[0]))
 
     def watched(*calls):
         clock[0] = 0.0
-        watch, going = PassWatch(History(problem, 0, 1.0, 100.0), 1e-9, [], COLLOCATION), []
+        record = Record(TimeElements(), problem, Limits(1.0, 100.0))
+        forecast, going = Forecast(record, 1e-9, COLLOCATION), []
         for share, seconds in calls:
             clock[0] = seconds
-            going.append(watch(share, 1, 1e6 * seconds))
-        return going, watch.looser
+            going.append(forecast(share, 1, 1e6 * seconds))
+        return going, forecast.looser
 
     assert watched((0.1, 6.0), (0.3, 12.0)) == ([True, True], None)  # fast enough
     assert watched((0.001, 6.0), (0.002, 12.0)) == ([True, False], MOST_MARCH)
@@ -158,12 +168,12 @@ def test_a_short_beginning_of_a_second_pass_is_no_evidence():
     statement = recognised(problem.form)
     first = COLLOCATION.stepper(statement, 1e-5, lambda *_: True).run()
     second = COLLOCATION.stepper(statement, 1e-6, lambda share, *_: share < 1e-6, 1.3).run()
-    history = History(problem, 0, 1.0, None, None, None)
-    history.add_stage(TrainedNetwork(first.network, problem, 1e-5), first.points)
-    history.compare_beginning(second.network, second.reached)
+    record = Record(TimeElements(), problem, Limits())
+    record.add(_level_of(first, problem, 1e-5))
+    record.add(_level_of(second, problem, 1e-9))
     assert second.reached < 1e-3
-    assert math.isnan(history.error_estimate)  # it had been 1, by far too much for this pass
-    assert history.evidence().estimate < 1e-2
+    assert math.isnan(record.error)  # it had been 1, by far too much for this pass
+    assert record.evidence().estimate < 1e-2
 
 
 @pytest.mark.parametrize("share", [0.03, 0.1, 0.3])
@@ -172,28 +182,28 @@ def test_a_sharper_pass_that_is_cut_early_leaves_the_estimate_of_the_first(share
     statement = recognised(problem.form)
     first = COLLOCATION.stepper(statement, 1e-7, lambda *_: True).run()
     second = COLLOCATION.stepper(statement, 1e-9, lambda done, *_: done < share, 1.3).run()
-    history = History(problem, 0, 1.0, None, None, None)
-    history.add_stage(TrainedNetwork(first.network, problem, 1e-7), first.points)
-    alone = history.evidence().estimate
-    history.compare_beginning(second.network, second.reached)
+    record = Record(TimeElements(), problem, Limits())
+    record.add(_level_of(first, problem, 1e-7))
+    alone = record.evidence().estimate
+    record.add(_level_of(second, problem, 1e-9))
     assert second.reached < 0.5 * 30
-    assert alone <= history.evidence().estimate < 1e-5  # it had been 1: the difference was followed too far
+    assert alone <= record.evidence().estimate < 1e-5  # it had been 1: the difference was followed too far
     t = np.linspace(0, 30, 301)
     exact = solve_ivp(
         lambda _, y: [y[1], -np.sin(y[0])], (0, 30), [2.0, 0.0], method="DOP853", rtol=1e-12, atol=1e-13, t_eval=t
     ).y[0]
     with torch.no_grad():
         found = first.network(torch.from_numpy(t)[:, None])[:, 0].numpy()
-    assert np.linalg.norm(found - exact) / np.linalg.norm(exact) < 3 * history.evidence().estimate
+    assert np.linalg.norm(found - exact) / np.linalg.norm(exact) < 3 * record.evidence().estimate
 
 
 def test_a_short_beginning_that_differs_is_an_error():
     problem = PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)])
-    integration = COLLOCATION.stepper(recognised(problem.form), 1e-6, lambda *_: True).run()
-    history = History(problem, 0, 1.0, None, None, None)
-    history.add_stage(TrainedNetwork(integration.network, problem, 1e-6), integration.points)
+    march = COLLOCATION.stepper(recognised(problem.form), 1e-6, lambda *_: True).run()
+    record = Record(TimeElements(), problem, Limits())
+    record.add(_level_of(march, problem, 1e-6))
     other = COLLOCATION.stepper(
         recognised(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.1)]).form), 1e-6, lambda done, *_: done < 0.2
     ).run()
-    history.compare_beginning(other.network, other.reached)
-    assert other.reached < 0.5 and history.evidence().estimate > 0.09
+    record.add(_level_of(other, problem, 1e-9))
+    assert other.reached < 0.5 and record.evidence().estimate > 0.09

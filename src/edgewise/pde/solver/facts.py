@@ -1,0 +1,133 @@
+"""What a problem is, found once for each solve: the tiers refuse by these facts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+from edgewise.pde.domains.combined import Difference, Intersection, Union
+from edgewise.pde.domains.domain import TIME, is_space
+from edgewise.pde.problem.collocation import Collocation
+from edgewise.pde.problem.interfaces import Interface
+from edgewise.pde.problem.strong_form import StrongForm
+from edgewise.pde.spaces.statement import Statement
+
+# The tiers are imported late: `import edgewise` stays light.
+
+
+@dataclass(frozen=True, eq=False)
+class Facts:
+    """Facts about a problem. Those that take time are found when a tier asks for them, and kept."""
+
+    form: StrongForm
+
+    @classmethod
+    def of(cls, problem: Collocation) -> Facts:
+        """Facts about a problem."""
+        return cls(problem.form)
+
+    @property
+    def dimension(self) -> int:
+        """Number of coordinates, time among them."""
+        return self.form.domain.dimension
+
+    @property
+    def has_time(self) -> bool:
+        """Whether t is a coordinate."""
+        return TIME in self.form.domain.coordinates
+
+    @cached_property
+    def is_in_time(self) -> bool:
+        """Whether the problem evolves along the coordinate t."""
+        return self.has_time and self.form.time is not None
+
+    @cached_property
+    def has_more(self) -> str:
+        """What the problem holds beside an equation with conditions on the boundary, as a clause; "" for nothing."""
+        form = self.form
+        held = {
+            "there are unknown coefficients": form.coefficients,
+            "there are measured values": form.observations,
+            "there are integrals or delays": form.has_integrals or form.has_quadratures or form.has_delays,
+            "there are hard conditions": form.hard.values,
+        }
+        return next((clause for clause, is_held in held.items() if is_held), "")
+
+    @cached_property
+    def interfaces(self) -> tuple[Interface, ...]:
+        """Interfaces among the conditions."""
+        return tuple(each for each in self.form.conditions if isinstance(each, Interface))
+
+    @cached_property
+    def is_cut_solid(self) -> bool:
+        """Whether the domain is a solid that others or interfaces cut.
+
+        Sums of products have the last digits on a whole ball or cylinder within seconds, but not around holes.
+        """
+        domain = self.form.domain
+        is_solid = domain.dimension == 3 and all(map(is_space, domain.coordinates))
+        return is_solid and (self.form.parts is not None or isinstance(domain, Union | Intersection | Difference))
+
+    @cached_property
+    def _recognised(self) -> Statement | str:
+        from edgewise.pde.spaces.statement import recognised
+
+        return recognised(self.form)
+
+    @property
+    def statement(self) -> Statement | None:
+        """The problem on a tensor grid that has a coefficient for each row; None where `no_grid` says why not."""
+        return None if isinstance(self._recognised, str) else self._recognised
+
+    @property
+    def no_grid(self) -> str:
+        """Why products of splines of the coordinates do not hold the problem, as a clause; "" where they do."""
+        return self._recognised if isinstance(self._recognised, str) else ""
+
+    @cached_property
+    def many_coordinates(self) -> Statement | str:
+        """The same for any number of coordinates, or the clause."""
+        from edgewise.pde.spaces.statement import recognised
+
+        return recognised(self.form, math.inf)
+
+    @cached_property
+    def is_initial_value_problem(self) -> bool:
+        """Whether slabs of time on a tensor grid can solve the problem."""
+        from edgewise.pde.tiers.evolution.collocation import is_initial_value_problem
+
+        return self.statement is not None and is_initial_value_problem(self.statement)
+
+    @cached_property
+    def weak(self) -> Statement | None:
+        """The problem as one that a weak form in time may hold: of first order it may have surplus conditions."""
+        from edgewise.pde.tiers.galerkin.rough import first_order_statement
+
+        if self.statement is None:
+            return first_order_statement(self.form)
+        return self.statement if self.is_initial_value_problem else None
+
+    @cached_property
+    def rough(self) -> str | None:
+        """What no grid of splines resolves: "coefficients are", "start or boundary values are" or "".
+
+        None where there is no weak form.
+        """
+        from edgewise.pde.tiers.galerkin.rough import rough_part
+
+        return None if self.weak is None else rough_part(self.weak)
+
+    @cached_property
+    def evolving(self) -> Statement | None:
+        """The problem as an evolution on a domain that is no box; None where it is none."""
+        from edgewise.pde.tiers.galerkin.cut_slabs import cut_cell_statement
+
+        return None if self.statement is not None else cut_cell_statement(self.form)
+
+    @cached_property
+    def has_fronts(self) -> bool:
+        """Whether a hyperviscosity would smooth fronts of the problem."""
+        from edgewise.pde.tiers.evolution.hyperviscosity import smooths
+
+        return self.statement is not None and self.is_initial_value_problem and smooths(self.statement)

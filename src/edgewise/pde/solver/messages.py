@@ -1,0 +1,180 @@
+"""Sentences about a solve: why it ended, how far it came, and what is off."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+
+from edgewise.errors import InputError, SolutionWarning, warn_caller
+from edgewise.nn.prediction import BATCH_ROWS
+from edgewise.ops.splines.bspline import MAX_DEGREE
+from edgewise.outcomes import StopReason
+from edgewise.pde.problem.collocation import Collocation
+from edgewise.pde.problem.strong_form import StrongForm
+from edgewise.pde.solver.judging.uniqueness import undefined_beyond
+from edgewise.pde.solver.limits import Limits
+from edgewise.pde.solver.record import Record
+from edgewise.pde.solver.solution import Solution
+from edgewise.train.problems.blocks import BlockRole
+
+# Why a tier ended, as clauses; sentences that need no residual beside them end with a full stop.
+OVER = {
+    StopReason.BUDGET: "The budget is spent",
+    StopReason.TIME_LIMIT: "The time is over",
+    StopReason.INTERRUPTED: "Interrupted; the solution is that of the last complete grid or pass.",
+}
+NOT_FINER = "A finer grid does not lower the residual"
+NO_HELP = "A finer grid would not help"
+LARGEST_GRID = "The largest grid is reached."
+GRID_OUT_OF_REACH = "A finer grid is out of reach of the budget."
+PASS_OUT_OF_REACH = {
+    StopReason.BUDGET: "A sharper pass is out of reach of the budget",
+    StopReason.TIME_LIMIT: "A sharper pass is out of reach of the time limit",
+}
+NOT_SHARPER = "A sharper pass through time is no better"
+NETWORK_NO_HELP = "A finer network would not help"
+NETWORKS_NO_BETTER = "Trained networks are no better"
+NOT_LOWERED = "Larger networks lowered the residual no further"
+ONLY_ROUNDING = "Only rounding is left of the residual."
+NOT_A_NUMBER = "The loss is no number."
+STAGE_OUT_OF_REACH = "A further stage would not end in time"
+INTEGRALS_NO_HELP = "More points of integrals do not help"
+INTERRUPTED_FIRST = "Interrupted before the first stage was complete, whose network this is."
+PASSES_NO_BETTER = "Passes through time are no better than the networks"
+INTERRUPTED_OTHERS = "Interrupted while other solutions were sought."
+ANOTHER_SOLUTION = "another solution exists, which other_solutions gives"
+
+ENDED_EARLY = {
+    StopReason.NO_PROGRESS: "Slabs of time became too short, as where a solution blows up or jumps: it ends",
+    StopReason.BUDGET: "The budget was spent before the last moment, which needs a larger one: the solution ends",
+    StopReason.TIME_LIMIT: "The time was over before the last moment: the solution ends",
+    StopReason.INTERRUPTED: "Interrupted before the last moment: the solution ends",
+}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Why a tier ended, and a clause about it, or a sentence, which needs no residual beside it; "" for the usual."""
+
+    reason: StopReason
+    clause: str = ""
+
+
+def agreement(record: Record) -> str:
+    """Sentence on two levels that agree to the tolerance."""
+    tier = record.tier
+    return f"Two {tier.of_levels} agree to {record.error:.1g}{tier.unit}, within the tolerance."
+
+
+def other_evidence(record: Record) -> str:
+    """Clause on two levels that agree to the tolerance where other evidence contradicts them."""
+    estimate = record.evidence().estimate
+    return (
+        f"Two {record.tier.of_levels} agree to {record.error:.1g}, but other evidence puts the error at {estimate:.1g}."
+    )
+
+
+def too_many_parameters(most: int) -> str:
+    """Clause on a network that is larger than the method allows."""
+    return f"A finer network has more than {most:,} parameters"
+
+
+def hardly_begun(record: Record) -> str:
+    """Clause on an integration in time that went wrong soon."""
+    name, reached = _last_moment(record)
+    return f"slabs of time reached no further than {name} = {reached:.6g}"
+
+
+def _last_moment(record: Record) -> tuple[str, float]:
+    problem = record.problem
+    axis = problem.form.time
+    assert axis is not None
+    return problem.domain.coordinates[axis], float(problem.domain.bounds[axis, 1])
+
+
+def sentence(record: Record, ending: Ending) -> str:
+    """Why a tier ended: where the solution ends before the last moment, why it does; and the largest residual."""
+    usual = NO_HELP if record.evidence().is_final else NOT_FINER
+    clause = ending.clause or OVER.get(ending.reason, usual)
+    if not record.is_complete:
+        name, reached = _last_moment(record)
+        clause = ENDED_EARLY[ending.reason]
+        if ending.reason is StopReason.NO_PROGRESS:
+            x = record.fresh_points.clone()
+            assert record.problem.form.time is not None
+            x[:, record.problem.form.time] = reached
+            beyond = undefined_beyond(record.level.network, record.problem, x)
+            if beyond:
+                clause = f"{beyond}: the solution ends"
+        clause = f"{clause} at {name} = {reached:.6g}"
+    if record.tier.judges_itself and not clause.endswith("."):
+        return f"{clause}."
+    return clause if clause.endswith(".") else f"{clause}; {_largest_residual(record)}"
+
+
+def _largest_residual(record: Record) -> str:
+    """Clause on the largest residual of the best level."""
+    network = record.level.network
+    problem = record.problem
+    sizes = {}
+    with torch.no_grad():
+        for block in problem.blocks():
+            if block.role is BlockRole.EQUATION:
+                sizes[block.name] = float(record.at_fresh.squares.mean().sqrt())
+                continue
+            parts = block.data.chunks(BATCH_ROWS)
+            square = sum(share * float(block.loss(network, part, problem.unknowns)) for part, share in parts)
+            sizes[block.name] = math.sqrt(square)
+    worst = max(sizes, key=lambda name: sizes[name])
+    return f"the largest residual is that of {worst!r}, {sizes[worst]:.1g} in units of the field."
+
+
+def solution_of(record: Record, ending: Ending) -> Solution:
+    """The best level as a `Solution`; where there are doubts it has not converged.
+
+    A solution that is not to be trusted, or that ends before the last moment, is announced by a warning.
+    """
+    problem = record.problem
+    evidence = record.evidence()
+    message = sentence(record, ending)
+    stopped = ending.reason
+    if record.remark:
+        evidence = replace(evidence, checks=(*evidence.checks, record.remark))
+        message = f"{message} {record.remark[0].upper()}{record.remark[1:]}."
+    if evidence.doubts:
+        if stopped is StopReason.CONVERGED:
+            stopped = StopReason.NO_PROGRESS
+        message = " ".join([*evidence.doubts, message])
+    if evidence.doubts or not record.is_complete:
+        warn_caller(message, SolutionWarning)
+    return Solution(
+        model=record.level.network,
+        problem=problem,
+        stages=tuple(record.stages),
+        unknowns={name: float(value.detach()) for name, value in problem.unknowns.items()},
+        error_estimate=evidence.whole_estimate,
+        stopped=stopped,
+        message=message,
+        standard_errors=evidence.standard_errors,
+        trust=evidence.trust,
+        tier=record.tier.name,
+    )
+
+
+def nothing_in_time(problem: Collocation, limits: Limits) -> InputError:
+    """The error of a time limit that is over before there is anything to return."""
+    what = "for a solution on the first grid"
+    axis = problem.form.time
+    if axis is not None and not problem.form.smoothed_fields:
+        begin = float(problem.domain.bounds[axis, 0])
+        what = f"to go beyond the first moment, {problem.domain.coordinates[axis]} = {begin:g}"
+    return InputError(f"time_limit must be long enough {what}, got {limits.time_limit:g} s")
+
+
+def too_high_order(form: StrongForm, why: str = "") -> InputError:
+    """The error of an equation whose derivatives networks do not have, and why it is left to them."""
+    where = "where it is left to networks" if why else "where no grid of splines has a solution"
+    came = f"{form.order}, and {why}" if why else form.order
+    return InputError(f"the equation must be of order {MAX_DEGREE - 1} at most {where}, got {came}")

@@ -1,0 +1,140 @@
+"""Choices of a solve about networks and their training: those of the user, checked, and defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from edgewise.checks import check_count
+from edgewise.errors import InputError
+from edgewise.files import Journal
+from edgewise.nn.layers.base import Chain
+from edgewise.ops.splines.bspline import MAX_DEGREE
+from edgewise.pde.domains.domain import Box
+from edgewise.pde.problem.collocation import Collocation
+from edgewise.pde.solver.network import check_as_start
+from edgewise.pde.solver.solution import Solution
+from edgewise.pde.solver.training import linear_method
+from edgewise.pde.spaces.networks import SeparableNetwork, TensorNetwork, kan_of
+from edgewise.settings import MOST_FACTORISED_IN_EQUATIONS, MOST_FACTORISED_WITH_INTEGRALS
+from edgewise.train.methods.base import Method
+from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
+
+if TYPE_CHECKING:
+    from edgewise.pde.solver.solving import SolveOptions
+
+TENSOR = "tensor"
+SEPARABLE = "separable"
+# Intervals of the coarsest grid: of each coordinate, and of the only one; coarse enough that the first stage takes less
+# than a second.
+FIRST_GRID_OF_BOX = 5
+FIRST_GRID_OF_LINE = 20
+# Degree of splines on parts between interfaces: on each part the solution is smooth up to the interface and beyond, so
+# that a higher degree needs fewer coefficients; from 9 on the matrices lose digits.
+DEGREE_OF_PARTS = 7
+# Dimensions up to which products of B-splines of all coordinates are used: their number grows like that of the
+# intervals to the power of the dimension.
+MOST_TENSOR = 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Choices of a solve, by the user or by default."""
+
+    shape: tuple | str  # hidden layers of a KAN, `TENSOR` or `SEPARABLE`
+    grid_size: int  # intervals of the coarsest grid, and degree of the splines
+    degree: int
+    method: Method  # optimisation method
+    starts: int  # number of starts of networks that are not linear in their parameters
+    seed: int  # seed of points and weights
+    most: int  # largest number of parameters
+    resample: bool = True  # whether points are chosen anew for each network; if not, those of the problem are kept
+    start: nn.Module | None = None  # network of another solution, from which the training begins
+    journal: Journal | None = None  # keeps every training
+
+
+def is_unchosen(options: SolveOptions) -> bool:
+    """True if the user chooses nothing about networks and methods."""
+    chosen: dict[str, object] = {**options}
+    return all(chosen.get(name) is None for name in ("hidden", "grid_size", "degree", "method", "resample"))
+
+
+def check_start(problem: Collocation, start: Solution | None) -> None:
+    """Raise an InputError unless a start is a solution of a like problem."""
+    if start is None:
+        return
+    if not isinstance(start, Solution):
+        raise InputError(f"start must be a solution, from solve, got {type(start).__name__}")
+    ours, theirs = ((list(each.domain.ends.items()), each.fields) for each in (problem, start.problem))
+    if ours != theirs:
+        raise InputError(f"start must have the coordinates, ends and fields of the problem, {ours}, got {theirs}")
+    repeats = problem.form.periodic
+    has = start.problem.form.periodic
+    if set(repeats) != set(has):
+        raise InputError(f"start must have the periodic coordinates of the problem, {repeats}, got {has}")
+    if problem.form.outputs != start.problem.form.outputs:
+        raise InputError(
+            f"start must have as many fields on parts between interfaces as the problem, {problem.form.outputs}, "
+            f"got {start.problem.form.outputs}"
+        )
+
+
+def planned(problem: Collocation, seed: int, options: SolveOptions) -> Plan:
+    """The choices of a solve, checked, with defaults for those that are left out."""
+    degree = options.get("degree")
+    if degree is None:
+        if problem.form.parts is None:
+            degree = MAX_DEGREE
+        else:
+            degree = max(DEGREE_OF_PARTS, problem.form.order + 1)
+    starts = options.get("starts", 2)
+    check_count(degree, "degree")
+    check_count(starts, "starts")
+    check_count(seed, "seed", 0)
+    is_high = problem.form.order > MAX_DEGREE - 1  # only grids solve it, which choose a degree of their own
+    if degree > max(MAX_DEGREE, DEGREE_OF_PARTS) or (problem.form.order > degree - 1 and not is_high):
+        raise InputError(
+            f"degree must be {problem.form.order + 1} to {MAX_DEGREE} for an equation of order {problem.form.order}, "
+            f"got {degree}"
+        )
+    dimension = problem.domain.dimension
+    grid_size = options.get("grid_size")
+    if grid_size is None:
+        grid_size = FIRST_GRID_OF_BOX if dimension > 1 else FIRST_GRID_OF_LINE
+    check_count(grid_size, "grid_size")
+    shape: tuple | str = TENSOR if dimension <= MOST_TENSOR else SEPARABLE
+    if shape == SEPARABLE and problem.form.periodic:
+        shape = (5 + dimension,)  # separable networks are not periodic
+    hidden = options.get("hidden")
+    if hidden is not None:
+        if not isinstance(hidden, Sequence) or isinstance(hidden, str):
+            raise InputError(f"hidden must be the nodes of the hidden layers, as (5,), got {hidden!r:.60}")
+        shape = tuple(hidden)
+    start = options.get("start")
+    begin = None if start is None else start.model
+    if isinstance(begin, TensorNetwork):  # without the covariance of measured fields, which is of that problem
+        begin = TensorNetwork(begin.tensor_layer)
+    if isinstance(begin, Chain):
+        check_as_start(problem, begin, hidden, options.get("degree"), options.get("grid_size"))
+        if isinstance(begin, SeparableNetwork):
+            shape = SEPARABLE
+        elif isinstance(begin, TensorNetwork):
+            shape = TENSOR
+        else:
+            shape = kan_of(begin).config.width[1:-1]
+    if problem.form.has_integrals:
+        most = MOST_FACTORISED_WITH_INTEGRALS
+    else:
+        most = MOST_FACTORISED_IN_EQUATIONS
+    method = options.get("method")
+    if method is None:
+        is_cut = not isinstance(problem.domain, Box)
+        if shape == TENSOR:
+            method = linear_method(most, is_cut=is_cut)
+        else:
+            method = LevenbergMarquardt()
+    resample = options.get("resample", True)
+    return Plan(shape, grid_size, degree, method, starts, seed, most, resample, begin, options.get("journal"))

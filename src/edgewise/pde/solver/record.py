@@ -1,0 +1,374 @@
+"""Record of one tier: its levels, what was measured of them, the error that they imply, and the judgement of the best.
+
+Residuals and differences are measured at fresh points, which no level was made with.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import torch
+
+from edgewise.pde.problem.collocation import Collocation
+from edgewise.pde.solver.judging.correction import CORRECTION_OF_SLABS, CORRECTION_WORK
+from edgewise.pde.solver.judging.evidence import LARGEST_RESIDUAL, Evidence, judge
+from edgewise.pde.solver.judging.residuals import Sought, residual_size, sought_points
+from edgewise.pde.solver.judging.uniqueness import squared_residuals
+from edgewise.pde.solver.limits import Limits
+from edgewise.pde.solver.network import count_parameters
+from edgewise.pde.solver.solution import Stage, field_values
+from edgewise.pde.spaces.networks import described, grid_sizes
+from edgewise.pde.tiers.level import Doubt, Level
+from edgewise.settings import ABOVE_ZERO
+
+if TYPE_CHECKING:
+    from edgewise.pde.solver.driver import Tier
+
+FRESH_POINTS = 2000  # points at which residuals and changes are measured: two digits of a root mean square
+FRESH_SEED = 31  # added to the seed of the solve, so that these points are not among those of the training
+# Stages whose ratio of change and residual counts for networks that may rest at a poor minimum.
+REMEMBERED = 3
+# Largest factor from one change to the next that is taken for a rate of convergence: above it is noise.
+SLOWEST_FALL = 0.9
+# Largest residual that is found, relative to the mean, of a solution that is smooth in time: it is about 1.
+UNEVEN = 1e3
+# Largest factor by which a pass through time with a hundredth of the tolerance is believed to be better: 7 to 50 were
+# measured on equations with known solutions.
+FALL_OF_PASSES = 20.0
+EVEN_GROWTH = 1.5  # of the number of intervals of a coordinate from one even grid to the next
+SHARPER_MARCH = 100.0  # a pass through time has so much less of a tolerance than the one before
+# A difference of two passes through time is extrapolated to at most this multiple of the time in which it was seen.
+# Measured: to ten times that time it is no evidence.
+LONGEST_FOLLOWED = 2.0
+COMPARED_POINTS = 256  # at a moment, at which two passes through time are compared
+MOST_GROWTH = 700.0  # logarithm of the largest factor that float64 holds
+ROUNDING = 1e-16  # no estimate is below it: relative rounding of float64
+CORRECTION_SHARE = 0.1  # of the work so far, for the equation of the error: it costs a step of a stage
+CORRECTION_PACE = 1e9  # its multiply-adds in a second, a third of those of `StepCost`: it also evaluates residuals
+# Factor by which the estimate from all evidence may exceed the tolerance once two solutions agree to it: it holds parts
+# that are bounds, not errors.
+UNLIKE = 10.0
+LOWERED = 0.9  # share of the residual of a grid below which a finer one counts as having lowered it
+SEARCH_OF_FRESH = 3.0  # the search for large residuals has so many times the fresh points, in one to three dimensions
+
+
+class Record:
+    """Levels of a tier. Those of `before`, an earlier tier on the same domain, are compared with the first one."""
+
+    def __init__(self, tier: Tier, problem: Collocation, limits: Limits, seed: int = 0, before: Record | None = None):
+        self.tier = tier
+        self.stated = problem
+        self.limits = limits
+        self.seed = seed
+        self.before = before
+        self.remark: str = "" if before is None else before.remark
+        self.levels: list[Level] = []
+        self.stages: list[Stage] = []
+        self.divergence = math.nan  # of the only level from an integration that ended earlier
+        self.has_stalled = False  # whether finer levels were no better, so that errors fall no longer as residuals do
+        self.is_doubted = False
+        self._level: Level | None = None
+        self._of_beginning = 0.0  # as `divergence`, of an integration that ended in the first half of the time
+        self._evidence: Evidence | None = None
+        self._sought: tuple[Sought, float] | None = None
+        self._draw_points(problem)
+
+    @property
+    def level(self) -> Level:
+        """The best level."""
+        assert self._level is not None
+        return self._level
+
+    @property
+    def problem(self) -> Collocation:
+        """The problem that the best level solves."""
+        return self.stated if self.level.problem is None else self.level.problem
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the best level solves the problem on the whole domain, and not only up to an earlier moment."""
+        return torch.equal(self.problem.domain.bounds, self.stated.domain.bounds)
+
+    def add(self, level: Level) -> None:
+        """Measure a level, which becomes the best one, unless it only serves to judge the best one.
+
+        That is an integration in time that ends early, after one that does not, or one with a larger tolerance.
+        """
+        self.limits.spend(level.work)
+        self.limits.has_result = True
+        problem = self.stated if level.problem is None else level.problem
+        is_same = torch.equal(problem.domain.bounds, self._bounds)
+        if self.levels and not is_same:
+            self._compare_beginning(level, problem)
+            return
+        if not is_same:
+            self._draw_points(problem)
+        if len(self.levels) == 1 and level.tolerance is not None and level.tolerance > (self.level.tolerance or 0.0):
+            finer, sought = self.levels.pop(), self._sought
+            self.stages.pop()
+            self._level = None
+            self.add(level)
+            self.add(finer)
+            self._sought = sought
+            return
+        # The stages of an earlier tier count where they are of the same domain.
+        before: Level | None = self._level
+        origin = self
+        if not self.levels and self.before is not None and torch.equal(self.before.problem.domain.bounds, self._bounds):
+            before = self.before.level
+            origin = self.before
+            self.stages = list(self.before.stages)
+        change = math.nan
+        if before is not None:
+            new = field_values(level.network, problem, self.fresh_points)
+            old = field_values(before.network, before.problem or origin.stated, self.fresh_points)
+            change = float((new - old).norm() / new.norm().clamp(min=ABOVE_ZERO))
+        self.levels.append(level)
+        self._become(level)
+        self.stages.append(
+            Stage(
+                grid_size=grid_sizes(level.network),
+                parameters=count_parameters(level.network) + len(problem.unknowns),
+                points=level.points,
+                loss=level.loss,
+                residual=self._residual_at_fresh(),
+                change=change,
+                seconds=round(self.limits.seconds, 3),
+            )
+        )
+        self.report(described(level.network), level.loss)
+
+    def report(self, stage: str, loss: float) -> None:
+        """Pass on what is being done."""
+        self.limits.report(stage, loss, None if self._level is None else self._level.loss)
+
+    def return_to_least(self, *, has_stalled: bool) -> None:
+        """Take the level with the least loss for the best one, perhaps after finer ones that were no better."""
+        least = min(self.levels, key=lambda level: level.loss)
+        self.has_stalled = has_stalled
+        if has_stalled or least is not self._level:
+            self._become(least)
+            self._residual_at_fresh()
+
+    def _become(self, level: Level) -> None:
+        self._level = level
+        self._evidence = None
+        self._sought = None
+
+    def _draw_points(self, problem: Collocation) -> None:
+        """Fresh points in the domain of a problem, which may end earlier than the whole one."""
+        self._bounds = problem.domain.bounds
+        self.fresh_points = problem.domain.interior(FRESH_POINTS, "sobol", seed=self.seed + FRESH_SEED)
+
+    def _residual_at_fresh(self) -> float:
+        """Root mean square of the residual at the fresh points, which serve for the judgement if there is no time."""
+        began = self.limits.seconds
+        squares = squared_residuals(self.level.network, self.problem, self.fresh_points)
+        self.at_fresh = Sought(self.fresh_points, torch.full_like(squares, 1 / len(squares)), squares)
+        self._fresh_seconds = self.limits.seconds - began
+        return float(squares.mean().sqrt())
+
+    def _compare_beginning(self, level: Level, problem: Collocation) -> None:
+        """Estimate the error of the only level, an integration in time, from another that ends at an earlier moment.
+
+        Their difference is followed to the last moment: it grows on by the same factor in the same time where it more
+        than doubled in the second half of the common time, as in chaotic problems, and by the same power of time
+        elsewhere. It stays where it fell, as after a start that jumps. A beginning shorter than half of the time is
+        no evidence for what follows: the error is at least what it is there.
+        """
+        if len(self.stages) != 1:
+            return
+        axis = problem.form.time
+        assert axis is not None
+        begin, end = self.problem.domain.bounds[axis].tolist()
+        reached = float(problem.domain.bounds[axis, 1])
+        x = self.fresh_points[:COMPARED_POINTS].clone()
+        gaps = []
+        for share in (0.5, 1.0):
+            x[:, axis] = begin + share * (reached - begin)
+            new, old = (field_values(each, self.problem, x) for each in (level.network, self.level.network))
+            gaps.append(float((new - old).norm() / new.norm().clamp(min=ABOVE_ZERO)))
+        half, whole = gaps
+        times = (end - begin) / (reached - begin)
+        self._evidence = None
+        if times > LONGEST_FOLLOWED:
+            self._of_beginning = max(gaps)
+            return
+        growth = whole / max(half, ABOVE_ZERO)
+        if growth > 2:
+            exponent = 2 * (times - 1) * math.log(growth)
+        else:
+            exponent = math.log2(max(growth, 1.0)) * math.log(times)
+        self.divergence = max(min(whole * math.exp(min(exponent, MOST_GROWTH)), 1.0), ROUNDING)
+
+    @property
+    def sought(self) -> Sought:
+        """Fresh points for the best network, see `sought_points`; once for each level."""
+        return self._search()[0]
+
+    def _search(self) -> tuple[Sought, float]:
+        """Points of a worst-case search, and the size of the residual there."""
+        if self._sought is None:
+            with self.limits.judging():
+                is_long = self.limits.seconds_left() < SEARCH_OF_FRESH * self._fresh_seconds
+                if is_long:
+                    points = self.at_fresh
+                else:
+                    points = sought_points(self.level.network, self.problem, self.seed)
+            self._sought = points, residual_size(self.level.network, self.problem, points)
+        return self._sought
+
+    @property
+    def residual(self) -> float:
+        """Mean residual of the best level at the points that were sought for it."""
+        return self._search()[1]
+
+    @property
+    def is_resolved(self) -> bool:
+        """Whether the best level fulfils the equation at all."""
+        return self.residual <= LARGEST_RESIDUAL
+
+    def residual_of(self, level: Level) -> float:
+        """Mean residual of another level at those fresh points that were sought for the best one; see `judge`."""
+        problem = self.stated if level.problem is None else level.problem
+        points = self.sought._replace(squares=squared_residuals(level.network, problem, self.sought.x))
+        residual = residual_size(level.network, problem, points)
+        return residual if math.isfinite(residual) else math.inf
+
+    @property
+    def changes(self) -> list[float]:
+        """Relative differences of the levels, each from the one before."""
+        return [stage.change for stage in self.stages[len(self.stages) - len(self.levels) + 1 :]]
+
+    @property
+    def error(self) -> float:
+        """Estimate of the relative error of the last level from the levels; nan where there is nothing to compare."""
+        return self.tier.error(self)
+
+    def evidence(self) -> Evidence:
+        """Judgement of the best level; made once for each."""
+        if self._evidence is None:
+            self._evidence = self.tier.judge(self)
+        return self._evidence
+
+    def examined(self) -> Evidence:
+        """Judgement of the best level by evidence that is independent of how it was made, see `judge`."""
+        level = self.level
+        work = max(CORRECTION_SHARE * min(self.limits.work, self.limits.limit), CORRECTION_WORK)
+        if level.tolerance is not None:
+            work = max(work, CORRECTION_OF_SLABS)
+        points = self.sought
+        with self.limits.judging():
+            found = judge(
+                level.network,
+                self.problem,
+                change=self.error if len(self.stages) == 1 else self.stages[-1].change,
+                estimate=self.error,
+                work=min(work, CORRECTION_PACE * self.limits.seconds_left()),
+                points=points,
+            )
+        if len(self.stages) == 1 and level.tolerance is not None and math.isnan(self.divergence):
+            # Residuals are those of all moments in the mean, and say little of errors that grow towards the last.
+            check = f"the only pass through time had a tolerance of {level.tolerance:.1g}"
+            estimate = max(found.estimate, min(level.tolerance, found.bound), self._of_beginning)
+            found = replace(found, checks=(*found.checks, check), estimate=estimate)
+        if level.data_error:
+            check = f"sources and conditions, written as sums of products, are off by {level.data_error:.1g}"
+            found = replace(found, checks=(*found.checks, check))
+        return found
+
+    def agrees(self, tolerance: float) -> bool:
+        """Whether two levels agree to the tolerance, and no independent evidence contradicts them."""
+        if not self.error <= tolerance:
+            return False
+        found = self.evidence()
+        if self.tier.judges_itself:
+            return True
+        return found.residual <= LARGEST_RESIDUAL and found.estimate <= self.tier.unlike * tolerance
+
+    def doubt(self, doubt: Doubt) -> None:
+        """Doubt the best level, whose error is unknown then, if nothing else does or the doubt stands alone.
+
+        For at a fold no solution is unique; surplus conditions are named too.
+        """
+        found = self.evidence()
+        self.is_doubted = True
+        if found.is_sound or doubt.is_alone:
+            others = found.doubts if self.problem.form.surplus else ()
+            doubts = (*others, doubt.sentence)
+            self._evidence = replace(found, doubts=doubts, estimate=max(found.estimate, 1.0))
+
+
+def error_of_networks(record: Record) -> float:
+    """Error of a network that may rest at a poor minimum, so that its last change is too small.
+
+    The last change is about the error of the level before, and residuals at fresh points fall as the error does or more
+    slowly; the largest ratio of change and residual of the last levels counts.
+    """
+    if len(record.stages) < 2:
+        return record.divergence
+    return max(_by_residuals(record, list(pairwise(record.stages))[-REMEMBERED:]), ROUNDING)
+
+
+def error_of_grids(record: Record) -> float:
+    """Error of a finer grid.
+
+    A grid that leaves the residual was not finer where the error comes from, so that its change is little evidence: the
+    last one that lowered the residual counts as well. Where finer grids were no better the last change itself counts.
+    Beside a corner residuals fall faster than errors: changes that fall by a constant factor q from level to level
+    leave q / (1 - q) times the last one.
+    """
+    if len(record.stages) < 2:
+        return record.divergence
+    pairs = list(pairwise(record.stages))[-REMEMBERED:]
+    lowered = [pair for pair in pairs if pair[1].residual < LOWERED * pair[0].residual]
+    last, before = record.stages[-1], record.stages[-2]
+    fall = min(last.change / before.change, SLOWEST_FALL) if before.change > 0 else 0.0
+    by_residuals = _by_residuals(record, lowered[-1:] + pairs[-1:])
+    return max(by_residuals, last.change * fall / (1 - fall), record.level.data_error, ROUNDING)
+
+
+def error_of_passes(record: Record) -> float:
+    """Error of a sharper pass through time.
+
+    Its residual falls faster than its error, which grows from slab to slab; one that stays large at a place, as where
+    the start contradicts the boundary, leaves an error that need not fall.
+    """
+    if len(record.stages) < 2:
+        return record.divergence
+    last, before = record.stages[-1], record.stages[-2]
+    is_even = record.residual <= UNEVEN * last.residual
+    fall = fall_of_pass(before.loss / last.loss) if is_even else 1.0
+    return max(error_of_grids(record), last.change / fall)
+
+
+def error_of_even_grids(record: Record) -> float:
+    """Error of the finest of even grids, whose residuals at points are no evidence.
+
+    Errors are taken to fall from grid to grid as slowly as any two differences did, and at best with the length of the
+    intervals, so that what is left is the sum of a geometric series.
+    """
+    changes = record.changes
+    if not changes:
+        return math.nan
+    fall = max([1 / EVEN_GROWTH, *(after / before for before, after in pairwise(changes) if before > 0)])
+    fall = min(fall, SLOWEST_FALL)
+    return max(changes[-1] * fall / (1 - fall), ROUNDING)
+
+
+def _by_residuals(record: Record, pairs: Sequence[tuple[Stage, Stage]]) -> float:
+    """The last residual times the largest ratio of change and residual, at most the largest change."""
+    largest = max(after.change for _, after in pairs)
+    if record.has_stalled:
+        return largest
+    ratios = [after.change / before.residual for before, after in pairs if before.residual > 0]
+    return min(max(ratios, default=0.0) * record.stages[-1].residual, largest)
+
+
+def fall_of_pass(sharper: float) -> float:
+    """Largest factor by which a pass through time whose tolerance is so many times sharper is believed to be better."""
+    return FALL_OF_PASSES ** min(max(math.log(sharper) / math.log(SHARPER_MARCH), 0.0), 1.0)

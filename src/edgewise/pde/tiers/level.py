@@ -1,0 +1,40 @@
+"""What every tier yields: a `Level`, the solution on one grid or of one integration in time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from edgewise.pde.problem.collocation import Collocation
+
+NO_SOLUTION = (
+    "No solution was found: two grids leave the same residual, as where the problem has none; if it has one, a "
+    "solution of a like problem, as `start`, may lead to it."
+)
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A sentence on what speaks against a solution, and whether it takes the place of all other doubts."""
+
+    sentence: str
+    is_alone: bool = False
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Level:
+    """A solution on one grid, or of one integration in time."""
+
+    network: nn.Module  # the fields
+    loss: float  # square of the relative error that the tier itself implies; a tolerance in time; a training loss
+    points: int  # number of collocation points
+    work: float = 0.0  # multiply-adds that nobody has counted yet
+    # the problem with unknown coefficients of its own, or up to an earlier moment; None for that of the solve
+    problem: Collocation | None = None
+    tolerance: float | None = None  # of an integration in time whose slabs are collocated; None for all others
+    is_linear: bool = True  # whether the network is linear in its parameters, so that it rests at no poor minimum
+    is_enriched: bool = False  # whether functions beside the splines carry singular parts
+    no_residuals: str = ""  # why residuals at points are no evidence, as a clause; "" where they are
+    data_error: float = 0.0  # relative error with which sources and conditions are represented
+    doubt: Doubt | None = None
