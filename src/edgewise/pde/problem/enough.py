@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import TIME, Box, Domain, Piece, is_space
+from edgewise.pde.domains.domain import TIME, Box, Piece, is_space
+from edgewise.pde.problem.dry_run import DryRun
 from edgewise.pde.problem.evaluation import (
     LATEST,
     EvaluationContext,
     errors_named,
-    wave_residuals,
 )
 from edgewise.pde.problem.fields import Field
 from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, Rule, integrals_by
-from edgewise.pde.problem.interfaces import two_sided
 from edgewise.pde.problem.linearisation import linearise, smooth_jet
 
 if TYPE_CHECKING:
@@ -39,26 +39,16 @@ SMOOTH_KERNEL = 1e-9
 FACE_PROBES = 16  # points of a face at which they are
 
 
-def check_coefficients_matter(
-    samples: Sequence[tuple[ResidualTerm, Tensor, Tensor | None]],
-    fields: tuple[str, ...],
-    domain: Domain,
-    coefficients: Mapping[str, float],
-) -> None:
-    """Raise an InputError for a coefficient on which neither the equation nor any condition depends.
-
-    Samples are the terms of both, each with points (b, n) and normals (b, n) or None.
-    """
+def check_coefficients_matter(runs: Sequence[tuple[ResidualTerm, DryRun]], coefficients: Mapping[str, float]) -> None:
+    """Raise an InputError for a coefficient on which neither the equation nor any condition depends."""
     for name, start in coefficients.items():
 
-        def at(value: float, term: ResidualTerm, x: Tensor, normal: Tensor | None, name: str = name) -> Tensor:
-            names = two_sided(fields) if term.is_interface else fields
-            trial = term.requirements.trial
+        def at(value: float, term: ResidualTerm, run: DryRun, name: str = name) -> Tensor:
             with errors_named(term.label):
-                return wave_residuals(term.residuals, names, domain, x, {**coefficients, name: value}, normal, trial)
+                return replace(run, coefficients={**coefficients, name: value}).values(term.requirements.trial)
 
         tried = (1.5 * start + 0.1, *TRIED_COEFFICIENTS)
-        if all(torch.equal(at(start, *sample), at(value, *sample)) for sample in samples for value in tried):
+        if all(torch.equal(at(start, *each), at(value, *each)) for each in runs for value in tried):
             raise InputError(
                 f"coefficients must be used by the equation or by a condition, got {name}, which nothing uses"
             )
@@ -236,6 +226,6 @@ def integrates_past(form: StrongForm, x: Tensor) -> bool:
     cuts = tuple(first + size * number / PIECES_OF_KERNEL for number in range(1, PIECES_OF_KERNEL))
     for factor in (1, 2):
         with integrals_by(Rule(factor, axis=time, cuts=cuts)):
-            trial = term.requirements.trial
-            by_rule.append(wave_residuals(term.residuals, names, domain, x, form.coefficients, trial=trial))
+            run = DryRun(term.residuals, names, domain, form.coefficients, x)
+            by_rule.append(run.values(term.requirements.trial))
     return bool((by_rule[0] - by_rule[1]).abs().max() <= SMOOTH_KERNEL * by_rule[0].abs().max())

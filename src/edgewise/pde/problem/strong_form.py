@@ -28,22 +28,17 @@ from edgewise.pde.problem.conditions import (
     by_field,
     check_weight,
 )
+from edgewise.pde.problem.dry_run import DryRun, Requirements, not_finite_words
 from edgewise.pde.problem.enough import check_coefficients_matter, check_enough_conditions, conditions_by_place
 from edgewise.pde.problem.evaluation import (
     NORMAL,
     POINTS,
     EquationResiduals,
-    Requirements,
     Residuals,
     Value,
     argument_names,
-    check_pointwise,
-    dry_run,
     errors_named,
-    is_linear_in_fields,
-    not_finite_words,
     value_at,
-    wave_residuals,
 )
 from edgewise.pde.problem.integrals import IntegralKey, Rule
 from edgewise.pde.problem.interfaces import (
@@ -324,23 +319,23 @@ def strong_form_of(
     else:
         first = -math.inf
     residuals = EquationResiduals(equation, {name: value for each in starts for name, value in each.items()}, first)
-    inside, _ = probes(domain)
-    equation_term = _equation_term(residuals, fields, domain, inside, numbers, parts, float(weight))
+    run = DryRun(residuals, fields, domain, numbers, probes(domain)[0])
+    equation_term = _equation_term(run, parts, float(weight))
     inner_sides = iter(() if parts is None else parts.inner)
-    samples: list[tuple[ResidualTerm, Tensor, Tensor | None]] = [(equation_term, inside, None)]
+    runs: list[tuple[ResidualTerm, DryRun]] = [(equation_term, run)]
     for condition in conditions:
         if isinstance(condition, Observations):
             condition.check(domain, fields)
         elif isinstance(condition, Interface):
             surface = Surface(domain, next(inner_sides))
-            samples.append(_interface_term(condition, surface, equation_term, fields, numbers))
+            runs.append(_interface_term(condition, surface, equation_term, fields, numbers))
         elif isinstance(condition, UnknownField):
             if condition.field not in fields:
                 raise InputError(f"UnknownField must name a field of {', '.join(fields)}, got {condition.field!r:.40}")
         elif not isinstance(condition, Periodic):
-            samples.append(_condition_term(condition, domain, fields, numbers, periodic))
-    terms = [term for term, _, _ in samples[1:]]
-    check_coefficients_matter(samples, fields, domain, numbers)
+            runs.append(_condition_term(condition, domain, fields, numbers, periodic))
+    terms = [term for term, _ in runs[1:]]
+    check_coefficients_matter(runs, numbers)
     axes = range(domain.dimension)
     form = StrongForm(
         equation=equation,
@@ -353,7 +348,7 @@ def strong_form_of(
         condition_terms=tuple(terms),
         hard=hard,
         periodic=periodic,
-        order=max(term.requirements.order(name, axes) for term, _, _ in samples for name in fields),
+        order=max(term.requirements.order(name, axes) for term, _ in runs for name in fields),
         is_linear=bool(is_linear),
         parts=parts,
     )
@@ -369,13 +364,7 @@ def strong_form_of(
         for name in fields:
             check_enough_conditions(form, name)
     if is_linear is None:
-        is_linear = all(
-            is_linear_in_fields(
-                term.residuals, two_sided(fields) if term.is_interface else fields, domain, x, numbers, normal
-            )
-            for term, x, normal in samples
-        )
-        form = replace(form, is_linear=is_linear)
+        form = replace(form, is_linear=all(run.is_linear() for _, run in runs))
     _check_together(form)
     return form
 
@@ -425,40 +414,37 @@ def _check_together(form: StrongForm) -> None:
         raise InputError(f"conditions must not be hard where there are integrals, got {', '.join(form.hard.values)}")
 
 
-def _equation_term(
-    residuals: EquationResiduals,
-    fields: tuple[str, ...],
-    domain: Domain,
-    inside: Tensor,
-    numbers: Mapping[str, float],
-    parts: Parts | None,
-    weight: float,
-) -> ResidualTerm:
-    """The term of the equation, tried on waves at points inside; an InputError where it is not what `PDE` describes."""
+def _equation_term(run: DryRun, parts: Parts | None, weight: float) -> ResidualTerm:
+    """The term of the equation; an InputError where it is not what `PDE` describes."""
     with errors_named("the equation"):
-        requirements = dry_run(residuals, fields, domain, inside, numbers)
+        requirements = run.requirements()
     if parts is not None and requirements.integrals:
         raise InputError("equation must have neither integrals nor delays where there are interfaces")
-    for name in fields:
+    for name in run.fields:
         if not requirements.derivatives[name] and name not in requirements.integrated_fields:
             raise InputError(f"equation must use every field that it takes, got {name} unused")
-    if requirements.integrals:
-        more = inside
-    else:
-        more = probes(domain, count=FINITE_POINTS)[0]
-    with errors_named("the equation"):
-        values = wave_residuals(residuals, fields, domain, more, numbers, trial=requirements.trial)
-    if not bool(requirements.sizes.isfinite().all() & values.isfinite().all()):
-        raise InputError(f"equation must be finite for a smooth solution, got {not_finite_words(values, domain, more)}")
+    _check_values(run, requirements, None, "the equation", "equation")
     if not bool((requirements.sizes > 0).all()):
         raise InputError("equation must return residuals that all depend on the solution")
     with errors_named("the equation"):
-        check_pointwise(residuals, fields, domain, inside, numbers, trial=requirements.trial)
-    if parts is None:
-        sizes = None
-    else:
-        sizes = _part_sizes(parts, residuals, fields, numbers, requirements.sizes)
-    return ResidualTerm(BlockRole.EQUATION, "equation", residuals, requirements, weight, part_sizes=sizes)
+        run.check_pointwise(requirements.trial)
+    sizes = None if parts is None else _part_sizes(parts, run, requirements.sizes)
+    return ResidualTerm(BlockRole.EQUATION, "equation", run.residuals, requirements, weight, part_sizes=sizes)
+
+
+def _check_values(run: DryRun, requirements: Requirements, pieces: Sequence[str] | None, name: str, what: str) -> None:
+    """Raise an InputError where residuals are no finite numbers at many points inside, or on pieces of the boundary.
+
+    `name` stands in notes of the user's errors, and `what` begins the sentence of ours.
+    """
+    if not requirements.integrals:
+        x, normal = probes(run.domain, pieces, FINITE_POINTS)
+        run = replace(run, x=x, normal=normal)
+    with errors_named(name):
+        values = run.values(requirements.trial)
+    if not bool(requirements.sizes.isfinite().all() & values.isfinite().all()):
+        wrong = not_finite_words(values, run.domain, run.x)
+        raise InputError(f"{what} must be finite for a smooth solution, got {wrong}")
 
 
 def with_integrals_by(form: StrongForm, rule: Rule) -> StrongForm:
@@ -500,8 +486,8 @@ def _condition_term(
     fields: tuple[str, ...],
     coefficients: Mapping[str, float],
     periodic: tuple[str, ...],
-) -> tuple[ResidualTerm, Tensor, Tensor | None]:
-    """Residuals of a condition on the boundary, and the points and normals of its dry run.
+) -> tuple[ResidualTerm, DryRun]:
+    """Residuals of a condition on the boundary, and their dry run.
 
     A condition that names no piece holds on the boundary without the ends of periodic coordinates, where there is more.
     """
@@ -514,24 +500,16 @@ def _condition_term(
     pieces = condition.pieces(domain)
     if getattr(condition, "on", pieces) is None:
         pieces = tuple(each.name for each in domain.named(pieces) if each.coordinate not in periodic) or pieces
-    x, normal = probes(domain, pieces)
+    run = DryRun(condition.residuals, fields, domain, coefficients, *probes(domain, pieces))
     name = f"{type(condition).__name__} on {', '.join(pieces)}"
+    what = f"a condition on {', '.join(pieces)}"
     with errors_named(name):
-        requirements = dry_run(condition.residuals, fields, domain, x, coefficients, normal)
-    if requirements.integrals:
-        where = (x, normal)
-    else:
-        where = probes(domain, pieces, FINITE_POINTS)
-    with errors_named(name):
-        trial = requirements.trial
-        values = wave_residuals(condition.residuals, fields, domain, where[0], coefficients, where[1], trial)
-    if not bool(requirements.sizes.isfinite().all() & values.isfinite().all()):
-        wrong = not_finite_words(values, domain, where[0])
-        raise InputError(f"a condition on {', '.join(pieces)} must be finite for a smooth solution, got {wrong}")
+        requirements = run.requirements()
+    _check_values(run, requirements, pieces, name, what)
     if not bool((requirements.sizes > 0).all()):
-        raise InputError(f"a condition on {', '.join(pieces)} must depend on the solution")
+        raise InputError(f"{what} must depend on the solution")
     with errors_named(name):
-        check_pointwise(condition.residuals, fields, domain, x, coefficients, normal, requirements.trial)
+        run.check_pointwise(requirements.trial)
     term = ResidualTerm(
         role=BlockRole.CONDITION,
         label=type(condition).__name__,
@@ -541,7 +519,7 @@ def _condition_term(
         pieces=pieces,
         is_hard=getattr(condition, "hard", False),
     )
-    return term, x, normal
+    return term, run
 
 
 def _interface_term(
@@ -550,26 +528,25 @@ def _interface_term(
     equation: ResidualTerm,
     fields: tuple[str, ...],
     coefficients: Mapping[str, float],
-) -> tuple[ResidualTerm, Tensor, Tensor]:
-    """Residuals that join the two sides of an interface, and the points and normals of their dry run."""
+) -> tuple[ResidualTerm, DryRun]:
+    """Residuals that join the two sides of an interface, and their dry run."""
     domain = surface.first
     pieces = tuple(piece.name for piece in surface.pieces)
     x, normal = surface.boundary(PROBES, "sobol", PROBE_SEEDS[1], pieces)
     step = BESIDE * float(domain.size.max())
     residuals = InterfaceResiduals(interface, equation.residuals, equation.requirements, fields, step)
+    run = DryRun(residuals, two_sided(fields), domain, coefficients, x, normal)
     with errors_named(f"Interface on {', '.join(pieces)}"):
-        requirements = dry_run(residuals, two_sided(fields), domain, x, coefficients, normal)
+        requirements = run.requirements()
     if not bool((requirements.sizes > 0).all() & requirements.sizes.isfinite().all()):
         raise InputError(f"an Interface on {', '.join(pieces)} must be where the equation is finite")
     term = ResidualTerm(
         BlockRole.CONDITION, "Interface", residuals, requirements, interface.weight, pieces, surface=surface
     )
-    return term, x, normal
+    return term, run
 
 
-def _part_sizes(
-    parts: Parts, residuals: Residuals, fields: tuple[str, ...], coefficients: Mapping[str, float], sizes: Tensor
-) -> Tensor:
+def _part_sizes(parts: Parts, run: DryRun, sizes: Tensor) -> Tensor:
     """Sizes of the equation's residuals on each part, (parts, r); those of the whole where a part has too few points.
 
     Where a coefficient is a thousand times as large in one part, its residuals are so as well.
@@ -578,9 +555,9 @@ def _part_sizes(
     number = parts.number(x)
     rows = []
     for part in range(parts.count):
-        own = x[number == part][:PROBES]
-        if len(own):
-            of_part = dry_run(residuals, fields, parts.domain, own, coefficients).sizes
+        inside = x[number == part][:PROBES]
+        if len(inside):
+            of_part = replace(run, x=inside).requirements().sizes
         else:
             of_part = sizes
         rows.append(torch.where((of_part > 0) & of_part.isfinite(), of_part, sizes))
