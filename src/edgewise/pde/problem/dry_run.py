@@ -20,11 +20,22 @@ from edgewise.pde.problem.evaluation import EvaluationContext, Residuals
 from edgewise.pde.problem.fields import Field, Index, field_leaf
 from edgewise.pde.problem.integrals import GIVEN_RULE, IntegralCalls, IntegralKey, Rule, at_places, axes_of
 
+# Points of a dry run: enough for stable sizes of residuals (they change by a few per cent with the points), few enough
+# that stating a problem takes milliseconds.
+PROBES = 64
+PROBE_SEEDS = 11, 12  # of these points in the domain and on its boundary: fixed, so that sizes never change
 # Largest defect of linearity that rounding may leave, relative to the terms: far above the rounding of fourth
 # derivatives (1e-12) and far below the defect of any nonlinear term at fields of size one.
 LINEAR = 1e-9
 # Largest distance of quadrature points from the domain, relative to its size: far above rounding.
 OUTSIDE = 1e-9
+
+
+def probes(domain: Domain, pieces: Sequence[str] | None = None, count: int = PROBES) -> tuple[Tensor, Tensor | None]:
+    """Points of a dry run inside a domain, or on pieces of its boundary and normals there, about (count, n) each."""
+    if pieces is None:
+        return domain.interior(count, "sobol", seed=PROBE_SEEDS[0]), None
+    return domain.boundary(count, "sobol", PROBE_SEEDS[1], pieces)
 
 
 class Trial(NamedTuple):

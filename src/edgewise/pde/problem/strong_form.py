@@ -7,7 +7,7 @@ samples points for a strong form and makes it a problem that `fit` trains on.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -16,9 +16,16 @@ from torch import Tensor
 
 from edgewise.errors import InputError, warn_caller
 from edgewise.pde.domains.domain import TIME, Domain, finite_number
+from edgewise.pde.problem.checks import (
+    check_coefficients_matter,
+    check_enough_conditions,
+    check_no_contradiction,
+    check_statement,
+    check_together,
+    conditions_by_place,
+)
 from edgewise.pde.problem.conditions import (
     BoundaryCondition,
-    Dirichlet,
     FieldValues,
     HardConditions,
     Initial,
@@ -28,8 +35,7 @@ from edgewise.pde.problem.conditions import (
     by_field,
     check_weight,
 )
-from edgewise.pde.problem.dry_run import DryRun, Requirements, not_finite_words
-from edgewise.pde.problem.enough import check_coefficients_matter, check_enough_conditions, conditions_by_place
+from edgewise.pde.problem.dry_run import PROBE_SEEDS, PROBES, DryRun, Requirements, not_finite_words, probes
 from edgewise.pde.problem.evaluation import (
     NORMAL,
     POINTS,
@@ -52,12 +58,7 @@ from edgewise.pde.problem.interfaces import (
 )
 from edgewise.train.problems.blocks import BlockRole
 
-# Points of a dry run: enough for stable sizes of residuals (they change by a few per cent with the points), few enough
-# that stating a problem takes milliseconds.
-PROBES = 64
 PROBES_PER_PART = 16  # times as many points among which those of each part are found
-PROBE_SEEDS = 11, 12  # of these points in the domain and on its boundary: fixed, so that sizes never change
-MOST_SMOOTHED = 3  # coordinates of a problem with unknown fields, whose normal matrix is dense
 FINITE_POINTS = 4096  # at which residuals are looked at for values that are no numbers: milliseconds
 
 
@@ -290,7 +291,7 @@ def strong_form_of(
     >>> form.fields, form.order, form.is_linear
     (('u',), 2, False)
     """
-    _check_statement(domain, conditions, coefficients)
+    check_statement(domain, conditions, coefficients)
     check_weight(weight)
     conditions = tuple(conditions)
     numbers = {name: finite_number(value, f"coefficient {name}") for name, value in (coefficients or {}).items()}
@@ -311,7 +312,7 @@ def strong_form_of(
     parts = parts_of(conditions, domain)
     if parts is not None and hard.values:
         raise InputError(f"conditions must not be hard where there are interfaces, got {', '.join(hard.values)}")
-    _check_no_contradiction(conditions, domain, fields)
+    check_no_contradiction(conditions, domain, fields)
 
     starts = [by_field(each.value, fields) for each in conditions if isinstance(each, Initial)]
     if starts:
@@ -365,53 +366,8 @@ def strong_form_of(
             check_enough_conditions(form, name)
     if is_linear is None:
         form = replace(form, is_linear=all(run.is_linear() for _, run in runs))
-    _check_together(form)
+    check_together(form)
     return form
-
-
-def probes(domain: Domain, pieces: Sequence[str] | None = None, count: int = PROBES) -> tuple[Tensor, Tensor | None]:
-    """Points of a dry run inside a domain, or on pieces of its boundary and normals there, about (count, n) each."""
-    if pieces is None:
-        return domain.interior(count, "sobol", seed=PROBE_SEEDS[0]), None
-    return domain.boundary(count, "sobol", PROBE_SEEDS[1], pieces)
-
-
-def _check_statement(domain: object, conditions: object, coefficients: object) -> None:
-    """Check the kinds of arguments of a problem, the names of its coefficients, and those of the boundary's pieces."""
-    if not isinstance(domain, Domain):
-        raise InputError(f"domain must be a domain, as Box(x=(0, 1)), got {type(domain).__name__}")
-    if not isinstance(conditions, Iterable) or isinstance(conditions, str | Mapping):
-        raise InputError(
-            "conditions must be a sequence of Dirichlet, Neumann ..., as [Dirichlet(0.0)], "
-            f"got {type(conditions).__name__}"
-        )
-    names = [piece.name for piece in domain.pieces]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise InputError(f"domain must have pieces of different names, got two named {twice!r}")
-    if not isinstance(coefficients, Mapping | None):
-        raise InputError(f'coefficients must be numbers by name, as {{"k": 1.0}}, got {type(coefficients).__name__}')
-    wrong = [name for name in coefficients or {} if not (isinstance(name, str) and name.isidentifier())]
-    if wrong:
-        raise InputError(f"coefficients must be named like arguments of a function, got {wrong[0]!r}")
-
-
-def _check_together(form: StrongForm) -> None:
-    """Raise an InputError if the problem joins kinds of conditions and terms that do not go together."""
-    if form.has_integrals and form.parts is not None:
-        raise InputError("conditions must have no integrals where there are interfaces")
-    if form.smoothed_fields and form.parts is not None:
-        raise InputError("conditions must not have both UnknownField and Interface, got both")
-    if form.smoothed_fields and not (
-        form.observations and not form.hard.values and form.domain.dimension <= MOST_SMOOTHED
-    ):
-        if not form.observations:
-            what = "Observations"
-        else:
-            what = "conditions that are not hard, and at most 3 coordinates"
-        raise InputError(f"UnknownField needs {what}, got a problem without")
-    if form.has_integrals and form.hard.values:
-        raise InputError(f"conditions must not be hard where there are integrals, got {', '.join(form.hard.values)}")
 
 
 def _equation_term(run: DryRun, parts: Parts | None, weight: float) -> ResidualTerm:
@@ -562,26 +518,3 @@ def _part_sizes(parts: Parts, run: DryRun, sizes: Tensor) -> Tensor:
             of_part = sizes
         rows.append(torch.where((of_part > 0) & of_part.isfinite(), of_part, sizes))
     return torch.stack(rows)
-
-
-def _check_no_contradiction(conditions: Sequence, domain: Domain, fields: tuple[str, ...]) -> None:
-    """Raise an InputError where two conditions give a field different values on one piece or at the first moment."""
-    given: dict[tuple[str, str], Value] = {}
-    for condition in conditions:
-        if not isinstance(condition, Dirichlet | Initial):
-            continue
-        for name, value in by_field(condition.value, fields).items():
-            for piece in domain.named(condition.pieces(domain)):
-                before = given.setdefault((piece.name, name), value)
-                if before is value:
-                    continue
-                x, _ = piece.sample(PROBES, "sobol", PROBE_SEEDS[1])
-                with errors_named(f"{type(condition).__name__} on {piece.name}"):
-                    first, second = (value_at(each, domain.coordinates, x, "value") for each in (before, value))
-                if not torch.allclose(first, second):
-                    if isinstance(condition, Initial):
-                        rate = "; a rate is given as Initial(value, rate)"
-                    else:
-                        rate = ""
-                    where = f"{name} one value on {piece.name!r}"
-                    raise InputError(f"conditions must give {where}, got two different ones{rate}")

@@ -16,13 +16,13 @@ from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.products import OverTime
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.conditions import Observations
-from edgewise.pde.problem.dry_run import DryRun, Trial, wave_scale
+from edgewise.pde.problem.dry_run import DryRun, Trial, probes, wave_scale
 from edgewise.pde.problem.evaluation import (
     EvaluationContext,
     Residuals,
 )
 from edgewise.pde.problem.linearisation import Jet, linearise, smooth_jet
-from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm, probes, strong_form_of, with_integrals_by
+from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm, strong_form_of, with_integrals_by
 from edgewise.pde.solver.solution import Solution, field_values
 from edgewise.pde.spaces.networks import scaled
 from edgewise.settings import ABOVE_ZERO

@@ -12,13 +12,13 @@ from torch import Tensor
 from edgewise.errors import InputError
 from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
 from edgewise.pde.domains.domain import Box
-from edgewise.pde.problem.dry_run import DryRun
-from edgewise.pde.problem.enough import flow_through, integrates_past, needs_no_condition
+from edgewise.pde.problem.checks import flow_through, integrates_past, needs_no_condition
+from edgewise.pde.problem.dry_run import PROBE_SEEDS, PROBES, DryRun, probes
 from edgewise.pde.problem.evaluation import EvaluationContext
 from edgewise.pde.problem.fields import Field, Index
 from edgewise.pde.problem.integrals import PlaceRecorder
 from edgewise.pde.problem.linearisation import Key, linearise
-from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES, ResidualTerm, StrongForm, probes
+from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.blocks import ConstantBlock, EquationBlock, PastValues, ReducedSpaceBlock, RowBlock, normal_of
 
