@@ -137,7 +137,10 @@ def newton(
             solver = factorised(point)
         if solver is None:
             return None
-        step = solver(-residual(point)).reshape(point.shape)
+        values = residual(point)
+        if not np.isfinite(values).all():
+            return None
+        step = solver(-values).reshape(point.shape)
         if not np.isfinite(step).all():
             return None
         ahead = globalisation(point, step, solver)
