@@ -50,7 +50,7 @@ EVERYWHERE = {"torch", "numpy"}
 HEAVY = {
     "click": ("cli",),
     "dask": ("processes.dask_team",),
-    "joblib": ("model_selection.search.jobs", "discovery.evolution.stage"),
+    "joblib": ("model_selection.search.jobs",),
     "threadpoolctl": ("model_selection.search.jobs",),
     "matplotlib": ("plot", "report", "cli.table.plot"),  # the last one for a type
     "meshio": ("pde.domains.triangulation",),
@@ -59,7 +59,7 @@ HEAVY = {
     "pandas": ("tables",),
     "polars": ("tables",),
     "pyarrow": ("tables",),
-    "pyoperon": ("discovery.evolution.operon",),
+    "pyoperon": ("discovery.operon",),
     "rich": ("cli",),
     "safetensors": ("checkpoint", "files.journal"),
     "scipy": (

@@ -222,3 +222,19 @@ def test_the_boundary_of_classes_becomes_a_formula():
     three = (X[:, 0] > 0.5).astype(int) + (X[:, 1] > 0)
     fronts = KANClassifier(effort="low").fit(X, three).fit_equations(X, time_limit=3).equations_
     assert list(fronts) == [0, 1, 2] and all(len(front) for front in fronts.values())
+
+
+def test_formulas_predict_what_the_fit_took():
+    """A frame with its columns in any order, with a category among them, and arrays."""
+    pandas = pytest.importorskip("pandas")
+    X, y = law()
+    city = np.where(np.arange(200) % 2, "Bonn", "Köln")
+    frame = pandas.DataFrame({"mass": X[:, 0], "city": city, "volume": X[:, 1]})
+    target = y + 10.0 * (city == "Bonn")
+    model = KANRegressor(**SMALL).fit(frame, target)
+    with pytest.raises(NotFittedError, match="call fit_equations"):
+        model.predict_equation(frame)
+    model.fit_equations(frame, target, time_limit=3)
+    np.testing.assert_allclose(model.predict_equation(frame), target, rtol=1e-6)
+    formula = find_formula(X, y, names=["mass", "volume"], time_limit=3).best.formula
+    np.testing.assert_array_equal(formula(frame[["volume", "mass", "city"]]), formula(X))

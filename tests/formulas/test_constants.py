@@ -161,3 +161,16 @@ def test_constants_that_all_make_up_for_each_other_leave_none(text, shorter):
     """The search for a formula had ended with an IndexError where its last constant was left out."""
     x, node = np.linspace(0.1, 1.0, 20)[:, None], parse_expression(text)
     assert as_text(without_redundant_constants(node, x, evaluate(node, x)), ["x"]) == shorter
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e12])
+def test_standard_errors_keep_to_the_unit_of_an_input(unit):
+    rng = np.random.default_rng(0)
+    x = rng.uniform(1, 2, (200, 1))
+    y = 3.0 * x[:, 0] + 0.5 + 0.1 * rng.normal(size=200)
+    design = np.column_stack([x[:, 0], np.ones(200)])
+    inverse = np.linalg.inv(design.T @ design)
+    fitted = fit_constants(parse_expression("1.5*x + 0.1"), x * unit, y)
+    residuals = y - evaluate(fitted.expression, x * unit)
+    expected = np.sqrt(np.diag(inverse) * np.sum(residuals**2) / 198) / np.array([unit, 1.0])
+    np.testing.assert_allclose(fitted.errors, expected, rtol=1e-6)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from edgewise.errors import InputError
+from edgewise.formulas.algebra import simplify
 from edgewise.formulas.expression import evaluate, parse_expression
 from edgewise.formulas.printing import as_c, as_latex, as_python, as_text, latex_name
 
@@ -128,3 +129,22 @@ def test_exponents_are_printed_as_fractions_and_read_again():
     assert as_text(node, ["x"]) == "x**(1/3) + (x + 1)**(-5/3)"
     assert parse_expression(as_text(node, ["x"]), ["x"]) == node
     assert as_latex(node, ["x"]) == r"x^{1/3} + \frac{1}{\left(x + 1\right)^{5/3}}"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "latex"),
+    [
+        ("exp(y*log(x))", "x**y", "x^{y}"),
+        ("3*(x + 1)**(2*y)", "3*(x + 1)**(2*y)", r"3 \left(x + 1\right)^{2 y}"),
+        ("exp(-(y + 1)*log(x))", "x**(-(y + 1))", r"x^{-\left(y + 1\right)}"),
+        ("exp(-(-x + y))", "exp(x - y)", r"\exp\left(x - y\right)"),
+        ("x**(1/3)*x**(2/3)", "x", "x"),
+    ],
+)
+def test_powers_and_signs_are_written_as_people_write_them(text, shown, latex):
+    names = ("x", "y")
+    node = simplify(parse_expression(text, names))
+    assert as_text(node, names) == shown and as_latex(node, names) == latex
+    assert simplify(parse_expression(shown, names)) == node
+    x = np.random.default_rng(0).uniform(0.5, 2.0, (20, 2))
+    np.testing.assert_allclose(evaluate(parse_expression(text, names), x), evaluate(node, x), rtol=1e-14)

@@ -55,7 +55,6 @@ VARIANTS: Mapping[str, Stages] = {
     "without reduction": replace(ALL_STAGES, reduce=None),
     "without enumeration": replace(_without(short_laws), enumerate=None),
     "without curves": replace(ALL_STAGES, smooth=None),
-    "without the search": replace(ALL_STAGES, search=None),
 }
 
 

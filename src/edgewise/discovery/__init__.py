@@ -3,7 +3,7 @@
 `find_formula` is the function to use: it takes a table of inputs and a target, and returns a `Front` of formulas by
 complexity and error; `FormulaOptions` states what a law may be made of. The stages of the search are rooms:
 `least_squares` needs no search, `reduction` leads to laws of fewer inputs, `enumeration` has all short expressions,
-`curves` smooths data with noise, `evolution` goes on from what these have found, and `decide` chooses. `engine` runs
+`curves` smooths data with noise, and `decide` chooses. `engine` runs
 them on a `LawProblem` and judges every expression on held-out rows; any generator of expressions with the signature of
 `Stage` can join it.
 """

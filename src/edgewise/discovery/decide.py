@@ -38,10 +38,11 @@ from edgewise.discovery.evidence import counted_from_origins, decided_form, orig
 from edgewise.discovery.losses import Candidate, decided, front_of, is_as_good, some
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem, weighted_variance
-from edgewise.formulas.algebra import shortest_form, simplify, with_merged_roots
+from edgewise.formulas.algebra import shortest_form, simplify
 from edgewise.formulas.constants import EXACT, FittedExpression, fit_constants, free_places, recognise
 from edgewise.formulas.domains import domain_report
-from edgewise.formulas.expression import Expression, Number, evaluate
+from edgewise.formulas.expression import Expression, Number, evaluate, used_variables
+from edgewise.formulas.forms import with_merged_roots
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import SIGNIFICANT_Z, Front, FrontEntry, price
 from edgewise.outcomes import NO_LIMIT, Budget
@@ -181,6 +182,8 @@ class SquaredLoss:
         residuals = whole.y - evaluate(entry.formula.expression, whole.x)
         if entry.validation <= self.exact:
             yield "The best formula is exact to rounding."
+        elif not used_variables(entry.formula.expression):
+            yield "No formula of the inputs was found that is more accurate than a constant."
         elif NoiseTest(whole.x).passes(residuals, whole.weights):
             yield "The residuals of the best formula look like noise."
         else:

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from edgewise.discovery.curves.assembly import with_one_factor
 from edgewise.discovery.curves.features import has_two_values
 from edgewise.formulas.algebra import simplify, split_number
 from edgewise.formulas.constants import CHI_SQUARE_99, EXACT, FittedExpression, fit_constants, free_places, root_weights
@@ -36,6 +35,7 @@ from edgewise.formulas.expression import (
     walk,
     with_constants,
 )
+from edgewise.formulas.forms import with_one_factor
 from edgewise.outcomes import NO_LIMIT, Budget
 
 # A column is far from zero if its middle is at least this many times its range away: years of two centuries are (1920

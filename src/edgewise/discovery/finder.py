@@ -16,7 +16,6 @@ from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.engine.recording import Recording, data_name
 from edgewise.discovery.engine.running import Engine, Stages
 from edgewise.discovery.enumeration.stage import enumerated, short_laws
-from edgewise.discovery.evolution.stage import evolved
 from edgewise.discovery.knowledge.boundaries import class_front
 from edgewise.discovery.knowledge.families import Groups, checked_groups, family_front
 from edgewise.discovery.knowledge.powers_of_ten import (
@@ -30,6 +29,7 @@ from edgewise.discovery.knowledge.powers_of_ten import (
 from edgewise.discovery.knowledge.structured import StructuredEngine
 from edgewise.discovery.knowledge.templates import read_template
 from edgewise.discovery.least_squares.laws import least_squares_laws
+from edgewise.discovery.operon import evolved_by_operon
 from edgewise.discovery.problem import FormulaOptions, LawProblem
 from edgewise.discovery.reduction.chain import reductions
 from edgewise.errors import InputError
@@ -57,7 +57,6 @@ ALL_STAGES = Stages(
     reduce=reductions,
     enumerate=enumerated,
     smooth=curve_laws,
-    search=evolved,
 )
 
 
@@ -73,14 +72,13 @@ def find_formula(
     time_limit: float | None = None,
     options: FormulaOptions | None = None,
     seed: int = 0,
-    progress: ProgressCallback | None = None,
-    verbose: bool | int = False,
+    progress: ProgressCallback | bool = False,
 ) -> Front | tuple[Front, ...]:
     """Find formulas for y in terms of the columns of x.
 
-    Least squares comes first, then reductions to laws of fewer inputs, the enumeration of short expressions, models of
-    curves, and genetic programming from the best formulas for the rest of the work. Every formula is judged on rows
-    held out from the search. The search ends soon after an exact formula, or a short one whose residuals are noise.
+    Least squares comes first, then reductions to laws of fewer inputs, the enumeration of short expressions, and models
+    of curves. Every formula is judged on rows held out from the search. The search ends soon after an exact formula, or
+    a short one whose residuals are noise.
 
     Parameters
     ----------
@@ -98,10 +96,9 @@ def find_formula(
         What a law may be made of: operators, size, nesting, units, formulas to start from, weights of rows.
     seed : int
         Seed of the split into rows to fit and rows held out.
-    progress : callable, optional
-        Receives a `Progress` at every stage with the best formula so far; its share is that of the planned work.
-    verbose : bool or int
-        Whether to show a line with the stage and the time on terminals and in notebooks.
+    progress : bool or callable
+        True shows a line with the stage and the time on terminals and in notebooks. A function receives a `Progress` at
+        every stage with the best formula so far; its share is that of the planned work.
 
     Returns
     -------
@@ -141,8 +138,9 @@ def find_formula(
     check_count(seed, "seed", 0)
     names = check_names(names, x.shape[1])
     options = checked_options(options, names, len(y))
-    check_progress(progress)
-    with reported(progress, verbose, "find_formula") as report:
+    callback = None if isinstance(progress, bool) else progress
+    check_progress(callback)
+    with reported(callback, progress is True, "find_formula") as report:
         outputs = 1 if y.ndim == 1 else y.shape[1]
         find = class_law if of_classes else _front
         fronts = (
@@ -314,6 +312,8 @@ class Search:
         else:
             share = SEARCH_SHARE - MORE_SHARE
         first = budget.share(share).announcing(announce)
+        if self.options.engine == "operon":
+            stages = replace(stages, search=evolved_by_operon)
         engine: Engine | StructuredEngine = Engine(archive, first, stages, recording)
         if self.options.structure:
             template = read_template(self.options.structure, self.names)

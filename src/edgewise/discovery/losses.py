@@ -94,8 +94,11 @@ def decided(candidates: Sequence[Candidate[F]], loss: Loss[F], messages: Iterabl
     """The front of some candidates, with the choice among them."""
     problem = loss.problem
     whole = problem.with_all_rows
-    front = front_of(candidates, loss.exact)
-    entries = [loss.entry(candidate) for candidate in front]
+    pairs = [(candidate, loss.entry(candidate)) for candidate in front_of(candidates, loss.exact)]
+    # Digits and closed forms may have made formulas shorter or longer: those that others now dominate go.
+    pairs = pareto(pairs, size=lambda pair: pair[1].complexity, loss=lambda pair: max(pair[0].held, loss.exact))
+    front = [candidate for candidate, _ in pairs]
+    entries = [entry for _, entry in pairs]
     as_good = loss.as_good(front, entries)
     variance, held_variance = loss.of_constant()
     return Front(

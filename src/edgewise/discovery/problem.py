@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from edgewise.checks import check_count, check_number, is_integer, unknown_name
+from edgewise.checks import check_count, check_number, unknown_name
 from edgewise.errors import InputError
 from edgewise.formulas.constants import EXACT
 from edgewise.formulas.expression import FUNCTIONS, Expression, evaluate
@@ -49,11 +49,9 @@ class FormulaOptions:
         Units of inputs and, under the key "y", of the target, for example ``{"m": "kg", "y": "kg m/s^2"}``.
     target_error : float
         Relative root mean square error on held-out rows at which the search ends.
-    n_jobs : int
-        Processes of the genetic search; -1 for one on each core.
     engine : {"own", "operon"}
-        Program of the genetic search, the stage before the last: our own, or the package pyoperon, which must be
-        installed. It knows no `nested`, `required` and `units`; what breaks them is left out.
+        With "operon" the rest of the work goes to genetic programming by the package pyoperon, which must be installed.
+        It knows no `nested`, `required` and `units`; what breaks them is left out.
     weights : ndarray of shape (N,), optional
         Weights of the rows' squared errors, at least 0; equal if left out.
     on_interrupt : "raise" or "keep"
@@ -68,8 +66,8 @@ class FormulaOptions:
     --------
     >>> from edgewise import FormulaOptions
     >>> options = FormulaOptions(operators=("+", "*", "sin"), max_size=20, required=("angle",))
-    >>> options.max_size, options.n_jobs
-    (20, 1)
+    >>> options.max_size, options.required
+    (20, ('angle',))
     """
 
     operators: Sequence[str] = USUAL_OPERATORS
@@ -80,7 +78,6 @@ class FormulaOptions:
     structure: str = ""
     units: Mapping[str, str] = field(default_factory=dict)
     target_error: float = EXACT.error
-    n_jobs: int = 1
     engine: str = "own"
     weights: np.ndarray | None = field(default=None, compare=False, repr=False)
     groups: Sequence[Hashable] | None = field(default=None, compare=False, repr=False)
@@ -89,8 +86,6 @@ class FormulaOptions:
     def __post_init__(self) -> None:
         check_on_interrupt(self.on_interrupt)
         check_count(self.max_size, "max_size")
-        if not is_integer(self.n_jobs) or self.n_jobs == 0:
-            raise InputError(f"n_jobs must be an integer other than 0, got {self.n_jobs!r}")
         if self.engine not in ("own", "operon"):
             raise InputError(f'engine must be "own" or "operon", got {self.engine!r}')
         if self.engine == "operon" and find_spec("pyoperon") is None:

@@ -148,13 +148,17 @@ def _collected_product(factors: Sequence[Expression]) -> Expression:
     product = Multiply((number, *parts))
     if len(parts) == 1 and isinstance(parts[0], Add):  # Multiply out where that has fewer symbols.
         spread = Add(tuple(_collected_product((number, term)) for term in parts[0].terms))
-        if complexity(spread) < complexity(product):
+        is_double_minus = number.value == -1 and split_number(parts[0].terms[0])[0].value < 0
+        if complexity(spread) < complexity(product) or (is_double_minus and complexity(spread) == complexity(product)):
             return spread
     return product
 
 
 def _reduced_power(base: Expression, exponent: float) -> Expression:
     """The power of a simplified base: powers of powers, exponentials and products are resolved where that is valid."""
+    half = round(2 * exponent) / 2
+    if abs(exponent - half) <= 1e-14 * abs(half):  # a sum of exponents such as 1/3 and 2/3 has rounding errors
+        exponent = half
     if exponent == 1:
         return base
     if exponent == 0:
@@ -315,25 +319,6 @@ def expanded(node: Expression) -> Expression:
     if len(products) > 1:
         return Add(tuple(Multiply(product) for product in products))
     return node
-
-
-def with_merged_roots(node: Expression) -> Expression:
-    """Write products of square roots as the root of a product: sqrt(a) / sqrt(b) as sqrt(a/b)."""
-    # Where a and b are positive the values are the same; where the factors are undefined, the root may not be. The
-    # formula must be simplified, for a product within a product hides its roots; the result is not.
-    node = rebuilt(node, [with_merged_roots(part) for part in children(node)])
-    if not isinstance(node, Multiply):
-        return node
-    roots = [part for part in node.factors if isinstance(part, Power) and abs(part.exponent) == 0.5]
-    if len(roots) < 2:
-        return node
-    others = [part for part in node.factors if not any(part is root for root in roots)]
-    below = all(root.exponent < 0 for root in roots)  # 1 / sqrt(a b) rather than sqrt(1 / (a b))
-    bases = [root.base if below or root.exponent > 0 else Power(root.base, -1.0) for root in roots]
-    merged = Power(Multiply(tuple(bases)), -0.5 if below else 0.5)
-    if others:
-        return Multiply((*others, merged))
-    return merged
 
 
 def factored(node: Expression) -> Expression:

@@ -542,6 +542,9 @@ def _read(tree: ast.expr, names: Mapping[str, int], text: str) -> Expression:
                 value = constant_value(exponent)
                 if math.isfinite(value):
                     return Power(inner(left), value)
+            else:  # u**v is exp(v log u)
+                factors = exponent.factors if isinstance(exponent, Multiply) else (exponent,)
+                return Call("exp", Multiply((*factors, Call("log", inner(left)))))
         case ast.Call(func=ast.Name(id=name), args=[part], keywords=[]):
             if name == "sqrt":
                 return Power(inner(part), 0.5)

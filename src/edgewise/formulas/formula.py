@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Formula:
     """A formula of named inputs.
 
-    `str(formula)` is Python's notation with six digits; `formula(x)` evaluates it.
+    `str(formula)` is Python's notation with six digits; `formula(x)` evaluates it, at an array or at a frame that
+    has its inputs among its columns.
 
     Parameters
     ----------
@@ -50,11 +51,19 @@ class Formula:
             raise InputError(f"expression must have at most {MOST_NESTED} nested levels, got {levels}")
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Evaluate the formula. Shapes: x (N, inputs); returns (N,)."""
-        x = np.asarray(x, dtype=np.float64)
+        """Evaluate the formula. Shapes: x (N, inputs), or a frame with columns of the names; returns (N,)."""
+        x = np.asarray(self._columns(x), dtype=np.float64)
         if x.ndim != 2 or x.shape[1] != len(self.names):
             raise InputError(f"x must have shape (batch, {len(self.names)}), got {x.shape}")
         return evaluate(self.expression, x)
+
+    def _columns(self, x: Any) -> Any:
+        """The columns of a frame that are the inputs, in their order; anything else as it is."""
+        columns = getattr(x, "column_names", getattr(x, "columns", ()))
+        keys = {str(column): column for column in columns}
+        if not set(self.names) <= set(keys):
+            return x
+        return np.column_stack([np.asarray(x[keys[name]], dtype=np.float64) for name in self.names])
 
     def __str__(self) -> str:
         return as_text(self.expression, self.names)

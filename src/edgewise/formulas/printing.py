@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from keyword import iskeyword
 from typing import TYPE_CHECKING
@@ -31,6 +31,7 @@ from edgewise.formulas.expression import (
     Variable,
     children,
     constant_value,
+    product_of,
     used_variables,
 )
 
@@ -228,14 +229,31 @@ def latex_name(name: str) -> str:
 def exponent_fraction(exponent: float) -> Fraction | None:
     """The fraction p/q with 2 < q <= 12 that an exponent is to rounding; None for others and for short decimals."""
     fraction = Fraction(exponent).limit_denominator(LARGEST_EXPONENT_DENOMINATOR)
-    is_equal = math.isclose(exponent, fraction, rel_tol=1e-14)
+    is_equal = fraction.denominator > 2 and math.isclose(exponent, fraction, rel_tol=1e-14)
     return fraction if is_equal and float(f"{exponent:.4g}") != exponent else None
+
+
+def base_and_exponent(node: Call) -> tuple[Expression, Expression] | None:
+    """The base u and the exponent v of exp(v log u), which is u**v; None for other functions.
+
+    A number as exponent stays in the exponential: it is a constant to fit, and an exponent of a power is none.
+    """
+    factors = node.argument.factors if isinstance(node.argument, Multiply) else ()
+    logarithms = [part for part in factors if isinstance(part, Call) and part.name == "log"]
+    others = [part for part in factors if part not in logarithms]
+    if node.name != "exp" or len(logarithms) != 1 or not any(map(used_variables, others)):
+        return None
+    return logarithms[0].argument, product_of(others)
 
 
 class _Text:
     """Printer of Python's notation, and base of the other printers: (text, precedence of its outermost sign)."""
 
     times = "*"
+    power_sign = "**"
+    units: Mapping[str, str] = {}  # other names of the units of closed forms
+    has_bar = False  # whether a fraction bar acts as brackets
+    has_powers = True  # whether exp(v log u) is written as a power
 
     def __init__(self, names: tuple[str, ...], digits: int | None):
         self.names = names
@@ -258,6 +276,9 @@ class _Text:
             return self.product(node)
         if isinstance(node, Power):
             return self.power(node.base, node.exponent)
+        parts = base_and_exponent(node) if self.has_powers else None
+        if parts is not None:
+            return self.general_power(*parts), POWER
         return self.call(node.name, self.write(node.argument)[0]), ATOM
 
     def bracketed(self, node: Expression, level: int) -> str:
@@ -285,24 +306,32 @@ class _Text:
         decimal = _short_decimal(exact)
         if decimal is not None:
             return decimal, ATOM if exact[0] >= 0 else SUM
-        sign, above, below = _fraction_parts(exact)
+        sign, *parts = _fraction_parts(exact)
+        above, below = ([self.units.get(part, part) for part in side] for side in parts)
         top = self.times.join(above)
         if below:
-            bottom = self.times.join(below)
-            return f"{sign}{top}/{self.in_brackets(bottom) if len(below) > 1 else bottom}", SUM if sign else PRODUCT
-        return sign + top, SUM if sign else (PRODUCT if len(above) > 1 else POWER if "**" in top else ATOM)
+            return sign + self.fraction(top, below), SUM if sign else PRODUCT
+        return sign + top, SUM if sign else (PRODUCT if len(above) > 1 else POWER if self.power_sign in top else ATOM)
 
     def product(self, node: Multiply) -> tuple[str, int]:
         sign, size, above, below = _numerator_and_denominator(node)
-        if size.value == 1 and above:
-            shown_size = []
-        else:
-            shown_size = [self.bracketed(size, PRODUCT)]
-        top = self.times.join([*shown_size, *(self.bracketed(part, POWER) for part in above)])
+        parts = [] if size.value == 1 and above else [self.bracketed(size, PRODUCT)]
+        is_alone = bool(below) and not parts and len(above) == 1
+        parts += [self.bracketed(part, SUM if self.has_bar and is_alone else POWER) for part in above]
+        top = self.between(parts).join(parts)
         if not below:
             return sign + top, SUM if sign else PRODUCT
-        bottom = self.times.join(self.bracketed(part, POWER) for part in below)
-        return f"{sign}{top}/{self.in_brackets(bottom) if len(below) > 1 else bottom}", SUM if sign else PRODUCT
+        level = SUM if self.has_bar and len(below) == 1 else POWER
+        return sign + self.fraction(top, [self.bracketed(part, level) for part in below]), SUM if sign else PRODUCT
+
+    def between(self, factors: Sequence[str]) -> str:
+        """The sign of a product of some factors."""
+        return self.times
+
+    def fraction(self, top: str, below: Sequence[str]) -> str:
+        """A fraction with some factors below its bar."""
+        bottom = self.between(below).join(below)
+        return f"{top}/{self.in_brackets(bottom) if len(below) > 1 else bottom}"
 
     def power(self, base: Expression, exponent: float) -> tuple[str, int]:
         if exponent == 0.5:
@@ -317,15 +346,27 @@ class _Text:
             shown = f"({fraction})"
         return f"{self.bracketed(base, ATOM)}**{shown}", POWER
 
+    def general_power(self, base: Expression, exponent: Expression) -> str:
+        return f"{self.bracketed(base, ATOM)}**{self.bracketed(exponent, ATOM)}"
+
     def call(self, name: str, argument: str) -> str:
         return f"{name}({argument})"
 
 
 class _Latex(_Text):
     times = " "
+    power_sign = "^"
+    units = _LATEX_UNITS
+    has_bar = True
 
     def in_brackets(self, text: str) -> str:
         return rf"\left({text}\right)"
+
+    def between(self, factors: Sequence[str]) -> str:
+        return r" \, " if any("mathrm" in part for part in factors) else " "  # names of several letters need a space
+
+    def fraction(self, top: str, below: Sequence[str]) -> str:
+        return rf"\frac{{{top}}}{{{self.between([top, *below]).join(below)}}}"
 
     def number(self, node: Number) -> tuple[str, int]:
         text, precedence = super().number(node)
@@ -333,32 +374,6 @@ class _Latex(_Text):
             digits, exponent = text.split("e")
             return rf"{digits} \cdot 10^{{{int(exponent)}}}", PRODUCT if node.value > 0 else SUM
         return text, precedence
-
-    def closed_form(self, exact: Exact) -> tuple[str, int]:
-        decimal = _short_decimal(exact)
-        if decimal is not None:
-            return decimal, ATOM if exact[0] >= 0 else SUM
-        sign, above, below = _fraction_parts(exact)
-        top, bottom = (" ".join(_LATEX_UNITS.get(part, part) for part in parts) for parts in (above, below))
-        if bottom:
-            return rf"{sign}\frac{{{top}}}{{{bottom}}}", SUM if sign else PRODUCT
-        return sign + top, SUM if sign else (PRODUCT if " " in top else POWER if "^" in top else ATOM)
-
-    def product(self, node: Multiply) -> tuple[str, int]:
-        sign, size, above, below = _numerator_and_denominator(node)
-        if size.value == 1 and above:
-            parts = []
-        else:
-            parts = [self.bracketed(size, PRODUCT)]
-        # A fraction bar acts as brackets around a numerator or denominator that is one sum.
-        level = SUM if below and not parts and len(above) == 1 else POWER
-        parts += [self.bracketed(part, level) for part in above]
-        times = r" \, " if any("mathrm" in part for part in parts) else " "  # Names of several letters need a space.
-        top = times.join(parts)
-        if not below:
-            return sign + top, SUM if sign else PRODUCT
-        bottom = times.join(self.bracketed(part, SUM if len(below) == 1 else POWER) for part in below)
-        return rf"{sign}\frac{{{top}}}{{{bottom}}}", SUM if sign else PRODUCT
 
     def power(self, base: Expression, exponent: float) -> tuple[str, int]:
         if exponent == 0.5:
@@ -380,6 +395,9 @@ class _Latex(_Text):
                 shown = rf"{round(halves)}/2"
         return f"{self.bracketed(base, ATOM)}^{{{shown}}}", POWER
 
+    def general_power(self, base: Expression, exponent: Expression) -> str:
+        return f"{self.bracketed(base, ATOM)}^{{{self.write(exponent)[0]}}}"
+
     def call(self, name: str, argument: str) -> str:
         if name == "abs":
             return rf"\left|{argument}\right|"
@@ -389,6 +407,8 @@ class _Latex(_Text):
 
 class _Python(_Text):
     """Printer of Python source that performs the operations of `evaluate` in the same order."""
+
+    has_powers = False
 
     def number(self, node: Number) -> tuple[str, int]:
         if not math.isfinite(node.value):

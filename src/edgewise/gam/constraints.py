@@ -1,4 +1,8 @@
-"""Prior knowledge of a model, as linear inequalities of B-spline coefficients (`Constraints`)."""
+"""Prior knowledge of a model, as linear inequalities of B-spline coefficients (`Constraints`).
+
+Wood, Generalized Additive Models (2nd ed.), section 5.3.6: a B-spline whose coefficients rise is monotone. Here the
+inequalities are kept exactly, by least squares with nonnegative multipliers.
+"""
 
 from __future__ import annotations
 

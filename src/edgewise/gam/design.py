@@ -1,4 +1,8 @@
-"""The columns of an additive model with pairs, all made of one space of cubic B-splines per input (`Design`)."""
+"""The columns of an additive model with pairs, all made of one space of cubic B-splines per input (`Design`).
+
+Wood, Generalized Additive Models (2nd ed.), section 4.3: the additive model as a penalised linear one; section 5.4.1:
+curves of mean zero; section 5.8: a category as a random effect.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""An additive model with pairs, its curves with bands, and the KAN that it is (`AdditiveModel`)."""
+"""An additive model with pairs, its curves with bands, and the KAN that it is (`AdditiveModel`).
+
+Wood, Generalized Additive Models (2nd ed.), section 6.10: bands from the Bayesian covariance.
+"""
 
 from __future__ import annotations
 

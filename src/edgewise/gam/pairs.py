@@ -1,4 +1,7 @@
-"""Choice of the pairs of inputs that act together: ranked by binned residuals, kept by their restricted likelihood."""
+"""Choice of the pairs of inputs that act together: ranked by binned residuals, kept by their restricted likelihood.
+
+Wood, Generalized Additive Models (2nd ed.), section 5.6.3: pairs beside main effects, as in an analysis of variance.
+"""
 
 from __future__ import annotations
 

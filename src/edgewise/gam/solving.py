@@ -101,8 +101,7 @@ def estimate(
                 groups[keep],
                 start,
                 scale,
-                tolerance=policy.tolerance,
-                steps=policy.steps,
+                policy=policy.reml,
                 rivals=design.rivals,
                 watch=design.watch,
             )
@@ -138,7 +137,8 @@ def with_strengths(
     vanished = np.append(~np.isfinite(strength), False)[groups]
     keep = (groups < 0) | (np.diag(fit.covariance) > 0) | vanished
     part = normal if keep.all() else normal.columns(keep)
-    return _obeying(expanded(fit_reml(part, groups[keep], strength, scale, steps=0), keep), normal, design, 0.0)
+    held = fit_reml(part, groups[keep], strength, scale, policy=replace(design.policy.reml, steps=0))
+    return _obeying(expanded(held, keep), normal, design, 0.0)
 
 
 def _obeying(fit: RemlFit, normal: NormalMatrix, design: Design, offset: float) -> RemlFit:

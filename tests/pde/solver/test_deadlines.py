@@ -131,7 +131,7 @@ KINDS = {
 
 # Where parts of the work begin: of which each takes a good share of a second in large problems.
 BEGINNINGS = (
-    (newton, "newton_step"),
+    (newton.GridEquations, "factorised"),
     (collocation, "LinearSystem"),
     (collocation, "solver_for"),
     (cut_slabs, "CutGrid"),

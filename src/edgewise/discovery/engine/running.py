@@ -1,8 +1,8 @@
 """The engine of the formula search: stages on ever smaller problems, every yield judged on the data of the whole.
 
 The order is that of rising cost. Least squares comes first (`least_squares`), then reductions to problems of fewer
-inputs, each of which starts with least squares again; then expressions are enumerated on the smallest problems, and the
-rest of the work goes to a search that starts from everything that was kept. What a stage yields for a smaller problem
+inputs, each of which starts with least squares again; then expressions are enumerated on the smallest problems, and
+curves of the whole are recognised. What a stage yields for a smaller problem
 is rebuilt for the whole one and judged there with all constants fitted together, so nothing is trusted that the data do
 not confirm. A stage that fails by its arithmetic or its data loses its own results alone.
 """
@@ -26,30 +26,36 @@ from edgewise.outcomes import LOGGER, WORK_A_SECOND, Budget
 
 T = TypeVar("T")
 
-MOST_BRANCHES = 40  # Smaller problems, at most, so that false reductions cost little.
-MOST_DEPTH = 8  # Reductions one after another, at most: more than any law has inputs.
-SIMPLE_SUMS_SHARE = 0.2  # Share of the work for the stages that run once.
-SMOOTH_SHARE = 0.5  # Share of what is left after enumeration for curves if there is a search after them.
-PART_LAWS = 4  # Laws of each part of a separation whose combinations are judged: 16 for two parts.
-PART_ACCURACY = 3.0  # Error of such a law, at most, over that of the parts' targets.
-SEPARATING_SHARE = 0.3  # Share of what is left after reductions for separations.
-REDUCING_SHARE = 0.5  # Share of the work for least squares and reductions.
-ENUMERATING_SHARE = 0.6  # Share of what is then left for enumeration if other stages follow.
-# After a convincing law the search goes on for this share of the work that it took, to find a shorter one.
-LAW_PATIENCE = 0.3
-MOST_PATIENCE = 2 * WORK_A_SECOND
-
 # Errors of arithmetic and of data end a stage and not the search; programming errors are raised.
 FAILURES = (ArithmeticError, MemoryError, ValueError, np.linalg.LinAlgError)
 
-# A formula of at most so many symbols that leaves at most this share of the deviation of y, and residuals like noise,
-# is complete: the search then goes on for half as long as it took, for a shorter one with the same values.
-COMPLETE_SYMBOLS = 20
-LARGEST_NOISE = 0.25
-COMPLETE_PATIENCE = 0.5
-
 Reducer = Callable[[LawProblem, Budget], Iterable[NoiseEstimate | Reduction | Separation]]
-Seeded = Callable[[LawProblem, Budget, Sequence[Expression]], Iterator[Expression]]
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """Shares of the work for the stages, numbers of problems, and what ends a search."""
+
+    simple_sums_share: float = 0.2  # of the work, for the stages that run once
+    reducing_share: float = 0.5  # of the work, for least squares and reductions
+    separating_share: float = 0.3  # of what is left after reductions
+    enumerating_share: float = 0.6  # of what is then left, if other stages follow
+    smooth_share: float = 0.5  # of what is left after enumeration, for curves, if a search follows
+    most_branches: int = 40  # smaller problems, so that false reductions cost little
+    most_depth: int = 8  # reductions one after another: more than any law has inputs
+    part_laws: int = 4  # laws of each part of a separation whose combinations are judged: 16 for two parts
+    part_accuracy: float = 3.0  # error of such a law, at most, over that of the parts' targets
+    # After a convincing law the search goes on for this share of the work that it took, to find a shorter one.
+    law_patience: float = 0.3
+    most_patience: float = 2 * WORK_A_SECOND
+    # A formula of at most so many symbols that leaves at most this share of the deviation of y, and residuals like
+    # noise, is complete: the search then goes on for half as long as it took, for a shorter one with the same values.
+    complete_symbols: int = 20
+    largest_noise: float = 0.25
+    complete_patience: float = 0.5
+
+
+SETTINGS = EngineSettings()
 
 
 @dataclass(frozen=True)
@@ -61,8 +67,7 @@ class Stages:
     reduce: Reducer | None = None  # yields reductions of a problem
     enumerate: Stage | None = None  # run on the smallest problems
     smooth: Stage | None = None  # run on the whole problem where the stages before find no exact law
-    # takes a problem, a budget and expressions to start from; runs until the budget is over
-    search: Seeded | None = None
+    search: Stage | None = None  # run with all the work that is left, on the smallest problem and on the whole one
 
 
 @dataclass(frozen=True)
@@ -159,12 +164,12 @@ class Engine:
 
     @property
     def is_done(self) -> bool:
-        """True if the budget is over, or the work after a convincing law or a complete formula, see `LAW_PATIENCE`."""
+        """True if the budget is over, or the work after a convincing law or a complete formula."""
         if self.budget.is_over:
             return True
         if self._ends is None and self.archive.solved is not None:
             used = self.budget.spent - self._started
-            self._ends = self.budget.spent + min(LAW_PATIENCE * used, MOST_PATIENCE)
+            self._ends = self.budget.spent + min(SETTINGS.law_patience * used, SETTINGS.most_patience)
         return self._ends is not None and self.budget.spent > self._ends
 
     def run(self) -> None:
@@ -176,27 +181,22 @@ class Engine:
             self.archive.judge(guess, "guess")
         self.budget.announce("sums of simple terms")
         for stage in self.stages.first:
-            self._run(stage, whole, self.budget.share(SIMPLE_SUMS_SHARE))
-        self._reduce(whole, self.budget.share(REDUCING_SHARE))
+            self._run(stage, whole, self.budget.share(SETTINGS.simple_sums_share))
+        self._reduce(whole, self.budget.share(SETTINGS.reducing_share))
         self._end_soon_if_complete()
-        self._separate(self.budget.share(SEPARATING_SHARE))
+        self._separate(self.budget.share(SETTINGS.separating_share))
         self._enumerate()
         if self.stages.smooth is not None and not self.is_done:
-            share = 1.0 if self.stages.search is None else SMOOTH_SHARE
+            share = 1.0 if self.stages.search is None else SETTINGS.smooth_share
             self._run(self.stages.smooth, whole, self.budget.share(share))
             self._end_soon_if_complete()
         self._search()
 
     def _end_soon_if_complete(self) -> None:
         """Let the search go on for half as long as it took if a short formula leaves nothing but noise."""
-        problem = self.archive.problem
-        short = [judged for judged in self.archive if judged.symbols <= COMPLETE_SYMBOLS and not judged.is_exact]
-        best = min(short, key=lambda judged: judged.held, default=None)
-        if self._ends is None and best is not None and best.error < LARGEST_NOISE:
-            residuals = problem.y - evaluate(best.expression, problem.x)
-            if self._noise.passes(residuals, problem.weights):
-                used = self.budget.spent - self._started
-                self._ends = self.budget.spent + COMPLETE_PATIENCE * used
+        if self._ends is None and is_complete(self.archive, self._noise):
+            used = self.budget.spent - self._started
+            self._ends = self.budget.spent + SETTINGS.complete_patience * used
 
     @property
     def messages(self) -> list[str]:
@@ -213,7 +213,7 @@ class Engine:
         """Least squares on the problem and on its reductions, those of fewest inputs and smallest error first."""
         waiting = [whole]
         known = {_key(whole.problem)}
-        while waiting and not self.is_done and len(self.branches) < MOST_BRANCHES:
+        while waiting and not self.is_done and len(self.branches) < SETTINGS.most_branches:
             waiting.sort(key=lambda branch: (branch.inputs, branch.error))
             branch = waiting.pop(0)
             self.branches.append(branch)
@@ -225,7 +225,7 @@ class Engine:
                 self.stages.reduce is None
                 or branch.is_final
                 or not branch.inputs
-                or len(branch.sentences) >= MOST_DEPTH
+                or len(branch.sentences) >= SETTINGS.most_depth
             ):
                 continue
             self.budget.announce(f"smaller problems of {branch.inputs} inputs")
@@ -273,7 +273,7 @@ class Engine:
         if is_last:
             budget = self.budget
         else:
-            budget = self.budget.share(ENUMERATING_SHARE)
+            budget = self.budget.share(SETTINGS.enumerating_share)
         order = sorted(self.branches, key=lambda branch: (branch.inputs, branch.error))
         noisy = [branch for branch in order if branch.problem.noise]
         for place, branch in enumerate(noisy):
@@ -292,24 +292,17 @@ class Engine:
             self._run(self.stages.enumerate, branch.with_noise(self.archive.problem.noise), share)
 
     def _search(self) -> None:
-        """Search with all the work that is left, from everything that was kept."""
+        """Search with all the work that is left, half of it on the smallest problem."""
         if self.stages.search is None or self.is_done:
             return
-        self.budget.announce("search from the best formulas")
+        self.budget.announce("search for other formulas")
+        whole = self.branches[0]
         reduced = [branch for branch in self.branches[1:] if branch.inputs]
-        best = min(reduced, key=lambda branch: (branch.inputs, branch.error), default=self.branches[0])
-        for branch, share in ((best, 0.5), (self.branches[0], 1.0)):
-            if branch is self.branches[0]:
-                seeds = [judged.expression for judged in self.archive]
-            else:
-                seeds = []
-            part = self.budget.share(share)
-            for expression in self._fenced("search", self.stages.search, branch.problem, part, seeds):
-                self._judge(expression, branch, "search")
-                if self.is_done:
-                    return
-            if best is self.branches[0]:
-                return
+        if reduced:
+            smallest = min(reduced, key=lambda branch: (branch.inputs, branch.error))
+            self._run(self.stages.search, smallest, self.budget.share(0.5))
+        if not self.is_done:
+            self._run(self.stages.search, whole, self.budget)
 
     def _run(self, stage: Stage, branch: Branch, budget: Budget) -> None:
         """Judge what a stage yields for a branch; of a branch without inputs that can only be a constant."""
@@ -354,13 +347,23 @@ class Engine:
             self.failures.append(f"The stage {name!r} failed ({type(error).__name__}: {str(error)[:80]}).")
 
 
+def is_complete(archive: Archive, noise: NoiseTest) -> bool:
+    """True if a short formula that is not exact leaves nothing but noise."""
+    problem = archive.problem
+    short = [judged for judged in archive if judged.symbols <= SETTINGS.complete_symbols and not judged.is_exact]
+    best = min(short, key=lambda judged: judged.held, default=None)
+    if best is None or best.error >= SETTINGS.largest_noise:
+        return False
+    return noise.passes(problem.y - evaluate(best.expression, problem.x), problem.weights)
+
+
 def likely_laws(archive: Archive, error: float) -> list[Expression]:
     """The shortest laws that are as accurate as targets with this relative error allow, and the most accurate ones."""
     front = archive.front
-    good = max(PART_ACCURACY * error, min((judged.error for judged in front), default=0.0))
-    short = [judged.expression for judged in front if judged.error <= good][: PART_LAWS // 2]
+    good = max(SETTINGS.part_accuracy * error, min((judged.error for judged in front), default=0.0))
+    short = [judged.expression for judged in front if judged.error <= good][: SETTINGS.part_laws // 2]
     ranked = sorted(front, key=lambda judged: judged.held)
-    return list(dict.fromkeys([*short, *(judged.expression for judged in ranked)]))[:PART_LAWS]
+    return list(dict.fromkeys([*short, *(judged.expression for judged in ranked)]))[: SETTINGS.part_laws]
 
 
 def _key(problem: LawProblem) -> tuple[float, ...]:

@@ -30,6 +30,7 @@ from edgewise.formulas.constants import (
     fit_constants,
     free_places,
     recognise,
+    standard_errors,
     without_redundant_constants,
 )
 from edgewise.formulas.expression import (
@@ -452,12 +453,7 @@ def _fitted(node: Expression, values: np.ndarray, rows: Groups, budget: Budget) 
     fit = least_squares(residuals_and_jacobian, start, rule=FAMILY_DAMPING, limits=limits)
     if fit is None:
         return None
-    variance = fit.loss / max(len(rows.y) - len(start), 1)
-    scale = np.maximum(np.linalg.norm(fit.jacobian, axis=0), ABOVE_ZERO)
-    gram = (fit.jacobian / scale).T @ (fit.jacobian / scale)
-    if not np.isfinite(gram).all():
-        return None
-    errors = np.sqrt(np.abs(np.diag(np.linalg.pinv(gram, hermitian=True))) * variance) / scale
+    errors = standard_errors(fit.jacobian, fit.loss / max(len(rows.y) - len(start), 1))
     return FamilyFit(
         shared.formula(fit.x[:first]),
         fit.x[first:].reshape(count, parameters),

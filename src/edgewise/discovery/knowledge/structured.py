@@ -11,18 +11,18 @@ import numpy as np
 
 from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.engine.archive import Archive, Judged
-from edgewise.discovery.engine.running import COMPLETE_SYMBOLS, LARGEST_NOISE, Engine, Stages, likely_laws
+from edgewise.discovery.engine.running import Engine, Stages, is_complete, likely_laws
 from edgewise.discovery.knowledge.smooth_parts import PartsFit, fitted_parts, part_problem
 from edgewise.discovery.knowledge.templates import Template
 from edgewise.discovery.losses import is_as_good
 from edgewise.discovery.reduction.steps import first_step
 from edgewise.formulas.constants import free_places, without_redundant_constants
-from edgewise.formulas.expression import Expression, Number, constant_values, evaluate, walk, with_constants
+from edgewise.formulas.expression import Expression, Number, constant_values, walk, with_constants
 from edgewise.outcomes import Budget
 from edgewise.presentation import percent_text
 
 SMOOTH_FUNCTIONS_SHARE = 0.15  # Share of the work for the smooth functions of a round: they take seconds.
-FIRST_ROUND_SHARE = 0.35  # Share of the work for the first round, without a genetic search.
+FIRST_ROUND_SHARE = 0.35  # Share of the work for the first round, without models of curves.
 STRUCTURE_ROUNDS = 3  # Rounds, at most: the second has exact targets where the first has one exact law.
 MOST_PART_COMBINATIONS = 64  # Combinations of laws that are judged in a round, at most.
 # A law is good enough for a part, and its search ends soon after, once its error is this multiple of that of the part's
@@ -46,6 +46,7 @@ class StructuredEngine:
 
     def __post_init__(self) -> None:
         self.failures: list[str] = []
+        self._noise = NoiseTest(self.archive.problem.x)
         self._smooth: PartsFit | None = None
         self._best_parts: dict[int, Expression] = {}
 
@@ -59,20 +60,15 @@ class StructuredEngine:
                 budget = self.budget.share(FIRST_ROUND_SHARE)
             else:
                 budget = self.budget
-            if not self._round(number, budget) or self._is_done() or (number and self._is_complete()):
+            if (
+                not self._round(number, budget)
+                or self._is_done()
+                or (number and is_complete(self.archive, self._noise))
+            ):
                 return
 
     def _is_done(self) -> bool:
         return self.budget.is_over or self.archive.solved is not None
-
-    def _is_complete(self) -> bool:
-        """True if a short formula leaves nothing but noise."""
-        problem = self.archive.problem
-        short = [judged for judged in self.archive if judged.symbols <= COMPLETE_SYMBOLS]
-        best = min(short, key=lambda judged: judged.held, default=None)
-        if best is None or best.error > LARGEST_NOISE:
-            return False
-        return NoiseTest(problem.x).passes(problem.y - evaluate(best.expression, problem.x), problem.weights)
 
     def _fit_constants(self) -> None:
         """Judge the structure from several values of its constants: it has no unknown functions."""
@@ -117,7 +113,7 @@ class StructuredEngine:
         return len(self._best_parts) == len(functions)
 
     def _laws_of(self, fit: PartsFit, function: int, budget: Budget, whole: bool) -> list[Expression]:
-        """Likely laws of one function by the stages; those of a whole run have a genetic search as well."""
+        """Likely laws of one function by the stages; those of a whole run have models of curves as well."""
         problem = part_problem(fit, self.archive.problem, function)
         if problem is None:
             return [Number(1.0)]

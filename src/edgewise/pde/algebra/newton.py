@@ -1,10 +1,11 @@
-"""Newton's method for the equations of one grid."""
+"""Newton's method, its starts and its damping for the equations of one grid."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -21,23 +22,28 @@ from edgewise.settings import ABOVE_ZERO
 Solved = tuple[np.ndarray, float, Callable[[], float]]
 """Coefficients, the work, and a function that gives the growth of residuals, see `growth_of`."""
 
-BESIDE_ZERO = 1e-2  # from where on an equation is defined on both sides of zero, for fields of size 1
-# A smooth start: coefficients at most, whose rows are factorised in less than a second, the weight of second
-# derivatives beside conditions, for these to hold to a few digits, and singular values, relative to the largest one,
-# that are none.
-MOST_SMOOTH = 800
-BENDING = 1e-4
-ROUNDED_BENDING = 1e-13
-# Newton's method: steps, and the smallest damping factor; smaller ones never ended at a solution.
-NEWTON_STEPS = 40
-LEAST_DAMPING_FACTOR = 1e-4
-# Steps relative to the solution after which Newton's method is done, for the next one is at rounding; and below which
-# it is where no smaller residual is found.
-NEWTON_ROUNDING = 1e-9
-NEWTON_CLOSE = 1e-6
-# Steps of iterative refinement at most, and the factor by which each must be smaller than the one before.
-POLISHING_STEPS = 4
-POLISHED = 0.5
+
+@dataclass(frozen=True)
+class NewtonSettings:
+    """Newton's method on one grid, and its starts."""
+
+    steps: int = 40
+    least_factor: float = 1e-4  # of damping: smaller ones never ended at a solution
+    # Steps relative to the solution after which it is done, for the next one is at rounding; and below which it is
+    # where no smaller residual is found.
+    rounding: float = 1e-9
+    close: float = 1e-6
+    polishing_steps: int = 4  # of iterative refinement at most
+    polished: float = 0.5  # factor by which each of these must be smaller than the one before
+    beside_zero: float = 1e-2  # from where on an equation is defined on both sides of zero, for fields of size 1
+    # A smooth start: coefficients at most, whose rows are factorised in less than a second, and singular values,
+    # relative to the largest one, that are none.
+    most_smooth: int = 800
+    rounded_bending: float = 1e-13
+
+
+NEWTON = NewtonSettings()
+BENDING = 1e-4  # weight of second derivatives beside conditions, for these to hold to a few digits
 
 
 def defined_start(statement: Statement, axes: Sequence[SplineAxis]) -> np.ndarray:
@@ -49,7 +55,7 @@ def defined_start(statement: Statement, axes: Sequence[SplineAxis]) -> np.ndarra
 
     levels = dict.fromkeys((statement.form.level, *(trial.level for trial in WAVE_TRIALS)))
     with np.errstate(all="ignore"):
-        if all(map(is_defined, (0.0, -BESIDE_ZERO, BESIDE_ZERO))):
+        if all(map(is_defined, (0.0, -NEWTON.beside_zero, NEWTON.beside_zero))):
             return np.zeros(shape)
         for level in levels:
             if is_defined(level):
@@ -65,7 +71,7 @@ def smooth_start(statement: Statement, axes: Sequence[SplineAxis], start: np.nda
     dimension = len(axes)
     fields = start.shape[-1]
     blocks = statement.condition_blocks(axes)
-    if start.size > MOST_SMOOTH or not blocks:
+    if start.size > NEWTON.most_smooth or not blocks:
         return None
     evaluated = [block.evaluate(start) for block in blocks]
     if not is_finite(evaluated):
@@ -81,7 +87,7 @@ def smooth_start(statement: Statement, axes: Sequence[SplineAxis], start: np.nda
         blocks.append(everywhere)
     matrix = LinearSystem(blocks, slopes, start.shape).matrix().toarray()
     sought = residuals_of(evaluated) - matrix[: sum(values.size for values, _ in evaluated)] @ start.ravel()
-    solution = np.linalg.lstsq(matrix, np.pad(-sought, (0, len(matrix) - len(sought))), rcond=ROUNDED_BENDING)[0]
+    solution = np.linalg.lstsq(matrix, np.pad(-sought, (0, len(matrix) - len(sought))), rcond=NEWTON.rounded_bending)[0]
     return solution.reshape(start.shape)
 
 
@@ -95,73 +101,152 @@ def shape_of(statement: Statement, axes: Sequence[SplineAxis]) -> tuple[int, ...
     return (*(axis.count for axis in axes), len(statement.form.fields))
 
 
+@dataclass(frozen=True)
+class Advance:
+    """Where a step of Newton's method leads."""
+
+    point: np.ndarray
+    is_last: bool = False  # it is a solution, or as near to one as is asked for
+    keeps_factors: bool = False  # they serve the next step, too: the simplified method
+
+
+Globalisation = Callable[[np.ndarray, np.ndarray, Solver], Advance | None]
+"""Where a step from a point leads, with the solver that made it; None where the iteration fails."""
+
+
 def newton(
-    statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray, is_stabilised: bool = False
-) -> Solved | None:
-    """Coefficients that fulfil all rows, by damped Newton steps from a start; None if there are none."""
-    # A damped step must make the next simplified step shorter, by a quarter of its factor at least (the natural
-    # monotonicity test [1]). Residuals say less: those of a layer weigh as its second derivative.
-    # [1] P. Deuflhard, "Newton Methods for Nonlinear Problems", 2004, section 3.3.
-    blocks = statement.blocks(axes)
-    work = 0.0
-    is_linear = statement.form.is_linear
+    start: np.ndarray,
+    residual: Callable[[np.ndarray], np.ndarray],
+    factorised: Callable[[np.ndarray], Solver | None],
+    globalisation: Globalisation,
+    most_steps: int,
+) -> tuple[np.ndarray, Solver] | None:
+    """A zero of a residual by Newton's method [1], and the solver of its last step; None if it finds none.
 
-    def evaluate(coef: np.ndarray) -> list[tuple[np.ndarray, Slopes]]:
-        return [
-            stabilised(block, coef) if is_stabilised and block.face is None else block.evaluate(coef)
-            for block in blocks
-        ]
+    `factorised` gives the solver of the equations linearised at a point, None where they are singular, and the
+    globalisation says how far a step goes, when it was the last one, and whether its solver serves the next one: it
+    makes the method damped, simplified or deflated.
 
-    evaluated = evaluate(coef)
-    for _ in range(NEWTON_STEPS):
+    [1] P. Deuflhard, "Newton Methods for Nonlinear Problems", 2004.
+    """
+    point = start
+    solver = None
+    for _ in range(most_steps):
         check_time()
-        solved = newton_step(statement, blocks, evaluated, coef.shape)
-        if solved is None:
+        if solver is None:
+            solver = factorised(point)
+        if solver is None:
             return None
-        step, spent, solver = solved
-        work = work + spent
-        growth = partial(growth_of, solver, blocks, evaluated)
-        if is_linear:
-            return polished(statement, coef + step, solver, evaluate), work, growth
-        fields = tuple(range(coef.ndim - 1))
-        sizes = np.maximum(np.maximum(np.abs(coef).max(fields), np.abs(step).max(fields)), ABOVE_ZERO)
-        length = float(np.linalg.norm(step / sizes))
-        factor = 1.0
-        # Only rounding is left where a full step changes next to nothing.
-        is_tiny = float(np.abs(step).max()) < NEWTON_CLOSE * max(float(np.abs(coef).max()), ABOVE_ZERO)
-        while True:
-            check_time()
-            moved = coef + factor * step
-            after = evaluate(moved)
-            if math.isfinite(norm_of(after)):
-                simplified = solver(-residuals_of(after)).reshape(coef.shape)
-                if float(np.linalg.norm(simplified / sizes)) <= (1 - factor / 4) * length:
-                    break
-            if is_tiny:
-                return polished(statement, coef, solver, evaluate), work, growth
-            factor /= 2
-            if factor < LEAST_DAMPING_FACTOR:
-                return None
-        coef = moved
-        evaluated = after
-        if float(np.abs(step).max()) <= NEWTON_ROUNDING * float(np.abs(coef).max()):
-            return polished(statement, coef, solver, evaluate), work, growth
+        values = residual(point)
+        if not np.isfinite(values).all():
+            return None
+        step = solver(-values).reshape(point.shape)
+        if not np.isfinite(step).all():
+            return None
+        ahead = globalisation(point, step, solver)
+        if ahead is None:
+            return None
+        point = ahead.point
+        if ahead.is_last:
+            return point, solver
+        if not ahead.keeps_factors:
+            solver = None
     return None
 
 
-def polished(
-    statement: Statement,
-    coef: np.ndarray,
-    solver: Solver,
-    evaluate: Callable[[np.ndarray], Sequence[tuple[np.ndarray, Slopes]]],
-) -> np.ndarray:
+class GridEquations:
+    """Residuals of a problem on a grid, and their linearisation; `is_stabilised` as of `stabilised`."""
+
+    def __init__(self, statement: Statement, axes: Sequence[SplineAxis], is_stabilised: bool = False):
+        self.statement = statement
+        self.blocks = statement.blocks(axes)
+        self.is_stabilised = is_stabilised
+        self.linearised: list[tuple[np.ndarray, Slopes]] = []  # residuals and Jacobian of the last factors
+        self._system: LinearSystem | None = None
+        self._work = 0.0  # of the systems before the last one
+        self._kept: tuple[np.ndarray, list[tuple[np.ndarray, Slopes]]] | None = None  # the last evaluation
+
+    @property
+    def work(self) -> float:
+        """Multiply-adds of all factors and solutions so far."""
+        return self._work + (0.0 if self._system is None else self._system.work)
+
+    def evaluate(self, coef: np.ndarray) -> list[tuple[np.ndarray, Slopes]]:
+        """Residuals and Jacobian of each block."""
+        if self._kept is None or self._kept[0] is not coef:
+            evaluated = [
+                stabilised(block, coef) if self.is_stabilised and block.face is None else block.evaluate(coef)
+                for block in self.blocks
+            ]
+            self._kept = coef, evaluated
+        return self._kept[1]
+
+    def residual(self, coef: np.ndarray) -> np.ndarray:
+        """All residuals as one vector."""
+        return residuals_of(self.evaluate(coef))
+
+    def factorised(self, coef: np.ndarray) -> Solver | None:
+        """Solver of the equations linearised at coefficients; None where they are singular or not finite."""
+        evaluated = self.evaluate(coef)
+        if not is_finite(evaluated):
+            return None
+        self._work = self.work
+        self.linearised = evaluated
+        self._system = LinearSystem(self.blocks, [slopes for _, slopes in evaluated], coef.shape)
+        return solver_for(self.statement, self._system)
+
+
+def solved_on_grid(
+    statement: Statement, axes: Sequence[SplineAxis], start: np.ndarray, is_stabilised: bool = False
+) -> Solved | None:
+    """Coefficients that fulfil all rows, by damped Newton steps from a start; None if there are none."""
+    equations = GridEquations(statement, axes, is_stabilised)
+
+    def damped(coef: np.ndarray, step: np.ndarray, solver: Solver) -> Advance | None:
+        """The longest step of halves that passes the natural monotonicity test [1].
+
+        A damped step must make the next simplified step shorter, by a quarter of its factor at least. Residuals say
+        less: those of a layer weigh as its second derivative.
+
+        [1] P. Deuflhard, "Newton Methods for Nonlinear Problems", 2004, section 3.3.
+        """
+        if statement.form.is_linear:
+            return Advance(coef + step, is_last=True)
+        fields = tuple(range(coef.ndim - 1))
+        sizes = np.maximum(np.maximum(np.abs(coef).max(fields), np.abs(step).max(fields)), ABOVE_ZERO)
+        length = float(np.linalg.norm(step / sizes))
+        longest = float(np.abs(step).max())
+        factor = 1.0
+        while factor >= NEWTON.least_factor:
+            check_time()
+            moved = coef + factor * step
+            if math.isfinite(norm_of(equations.evaluate(moved))):
+                simplified = solver(-equations.residual(moved)).reshape(coef.shape)
+                if float(np.linalg.norm(simplified / sizes)) <= (1 - factor / 4) * length:
+                    return Advance(moved, is_last=longest <= NEWTON.rounding * float(np.abs(moved).max()))
+            # Only rounding is left where a full step changes next to nothing.
+            if longest < NEWTON.close * max(float(np.abs(coef).max()), ABOVE_ZERO):
+                return Advance(coef, is_last=True)
+            factor /= 2
+        return None
+
+    solved = newton(start, equations.residual, equations.factorised, damped, NEWTON.steps)
+    if solved is None:
+        return None
+    coef, solver = solved
+    growth = partial(growth_of, solver, equations.blocks, equations.linearised)
+    work = equations.work
+    return polished(equations, coef, solver), work, growth
+
+
+def polished(equations: GridEquations, coef: np.ndarray, solver: Solver) -> np.ndarray:
     """Coefficients after iterative refinement by residuals of extended precision, where the equation has these [1]."""
     # [1] N. Higham, "Accuracy and Stability of Numerical Algorithms", 2nd edition, 2002, section 12.1.
     before = math.inf
-    for _ in range(POLISHING_STEPS if statement.form.order >= HIGH_ORDER else 0):
-        step = solver(-residuals_of(evaluate(coef))).reshape(coef.shape)
+    for _ in range(NEWTON.polishing_steps if equations.statement.form.order >= HIGH_ORDER else 0):
+        step = solver(-equations.residual(coef)).reshape(coef.shape)
         size = float(np.abs(step).max())
-        if not size < POLISHED * before:
+        if not size < NEWTON.polished * before:
             break
         coef = coef + step
         before = size
@@ -185,25 +270,6 @@ def growth_of(solver: Solver, blocks: Sequence[RowBlock], evaluated: Sequence[tu
 def residuals_of(evaluated: Sequence[tuple[np.ndarray, Slopes]]) -> np.ndarray:
     """All residuals of the blocks as one vector."""
     return np.concatenate([values.ravel() for values, _ in evaluated])
-
-
-def newton_step(
-    statement: Statement,
-    blocks: Sequence[RowBlock],
-    evaluated: Sequence[tuple[np.ndarray, Slopes]],
-    shape: tuple[int, ...],
-) -> tuple[np.ndarray, float, Solver] | None:
-    """Solve the equations linearised at residuals and slopes: the step, the work and the solver; None if none."""
-    if not is_finite(evaluated):
-        return None
-    system = LinearSystem(blocks, [slopes for _, slopes in evaluated], shape)
-    solver = solver_for(statement, system)
-    if solver is None:
-        return None
-    step = solver(-residuals_of(evaluated)).reshape(shape)
-    if np.isfinite(step).all():
-        return (step, system.work, solver)
-    return None
 
 
 def stabilised(block: RowBlock, coef: np.ndarray) -> tuple[np.ndarray, Slopes]:

@@ -13,6 +13,7 @@ from scipy.sparse.linalg import SuperLU, splu
 from scipy.special import roots_jacobi
 
 from edgewise.ops.splines.knots import periodic_knots, repeated
+from edgewise.pde.domains.sampling import legendre_rule
 
 Table: TypeAlias = "sparse.csr_array | np.ndarray"
 """Values of all B-splines, or of one of their derivatives, at some points: (points, count)."""
@@ -68,6 +69,12 @@ class SplineAxis:
         """Points inside the intervals, evenly spaced, that are no collocation points."""
         share = (np.arange(per_interval) + 0.64) / per_interval
         return (self.breakpoints[:-1, None] + np.diff(self.breakpoints)[:, None] * share).ravel()
+
+    def quadrature(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Gauss and Legendre's rule of so many points in each interval: points and weights, (intervals, count) each."""
+        nodes, weights = legendre_rule(count)
+        lengths = np.diff(self.breakpoints)[:, None]
+        return self.breakpoints[:-1, None] + lengths * (nodes + 1) / 2, lengths * weights / 2
 
     @cached_property
     def shares(self) -> np.ndarray:

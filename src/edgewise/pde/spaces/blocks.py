@@ -153,13 +153,8 @@ class RowBlock:
         return self.evaluate(coef, with_slopes=False)[0]
 
     def evaluate(self, coef: np.ndarray, with_slopes: bool = True) -> tuple[np.ndarray, Slopes]:
-        """Residuals (residuals, *shape), and their slopes by every derivative, exact by automatic differentiation."""
-        jet = self.jet(coef)
-        leaves = {key: torch.from_numpy(np.ascontiguousarray(value)).ravel() for key, value in jet.items()}
-        return self.evaluate_jet(leaves, with_slopes, coef)
-
-    def evaluate_jet(self, jet: Jet, with_slopes: bool, coef: np.ndarray | None = None) -> tuple[np.ndarray, Slopes]:
-        """Residuals and slopes, as `evaluate`, where derivatives of the fields (N,) are given."""
+        """Residuals (residuals, *shape), and their Jacobian by every derivative, see `linearise`."""
+        jet = {key: torch.from_numpy(np.ascontiguousarray(value)).ravel() for key, value in self.jet(coef).items()}
         elsewhere = None if self.past is None else partial(self._elsewhere, coef)
         place = (self.form, self.term, self.x, self.normal, jet, self.numbers, elsewhere)
         if with_slopes:
@@ -170,12 +165,12 @@ class RowBlock:
         return values.numpy().reshape(len(self.numbers), *self.shape), slopes
 
     def _elsewhere(
-        self, coef: np.ndarray | None, jet: Jet, number: int, axis: int, places: Tensor, is_delay: bool = False
+        self, coef: np.ndarray, jet: Jet, number: int, axis: int, places: Tensor, is_delay: bool = False
     ) -> Tensor:
         """Values of a field at other moments, (b, q)."""
         assert self.past is not None
         at = at_places(self.x, axis, places)
-        if is_delay or coef is None:
+        if is_delay:
             return self.past(number, at)
         is_own = at[..., axis] > self.axes[axis].breakpoints[0]
         values = at.new_zeros(at.shape[:2])

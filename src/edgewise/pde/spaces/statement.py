@@ -381,13 +381,6 @@ def initial_terms(form: StrongForm) -> tuple[ResidualTerm, ...]:
     return terms
 
 
-def scattered_block(form: StrongForm, term: ResidualTerm, x: Tensor, face: tuple[int, int] | None = None) -> RowBlock:
-    """All residuals of a term at any points (N, n), which lie on a face of the box for conditions."""
-    block = RowBlock(form, term, tuple(range(len(term.requirements.sizes))), [], [np.zeros(len(x))], face)
-    block.x = x
-    return block
-
-
 def probes_of(form: StrongForm, face: tuple[int, int] | None, count: int = PROBES) -> Tensor:
     """Points (N, n) of a dry run, inside or on a face of the box."""
     x = probes(form.domain, count=count)[0]

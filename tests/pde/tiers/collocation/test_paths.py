@@ -9,7 +9,7 @@ from scipy.integrate import quad
 from scipy.optimize import brentq, minimize_scalar
 
 from edgewise.pde import PDE, Box, Dirichlet, Interval, laplacian, solve
-from edgewise.pde.algebra.newton import newton, shape_of
+from edgewise.pde.algebra.newton import shape_of, solved_on_grid
 from edgewise.pde.spaces.axis import prolonged
 from edgewise.pde.spaces.statement import recognised
 from edgewise.pde.tiers.collocation.paths import ResidualPath, sought_along_path
@@ -87,7 +87,7 @@ def test_folds_of_grids_that_resolve_nothing_are_not_named():
 def test_a_path_leads_to_the_solution_that_newtons_method_finds():
     statement, axes, finer = grids(gas(3.5))
     zero = [np.zeros(shape_of(statement, each)) for each in (axes, finer)]
-    found, solved = sought_along_path(statement, axes, finer, zero[0]), newton(statement, finer, zero[1])
+    found, solved = sought_along_path(statement, axes, finer, zero[0]), solved_on_grid(statement, finer, zero[1])
     assert found is not None and found.is_solution and solved is not None
     np.testing.assert_allclose(found.coef, solved[0], atol=1e-10)
 

@@ -21,7 +21,7 @@ from edgewise.pde import (
     laplacian,
     solve,
 )
-from edgewise.pde.algebra.newton import newton, shape_of
+from edgewise.pde.algebra.newton import shape_of, solved_on_grid
 from edgewise.pde.problem.conditions import Initial
 from edgewise.pde.spaces.statement import recognised
 from edgewise.pde.tiers.collocation.stationary import balanced_sizes, first_axes, network_of
@@ -97,7 +97,7 @@ def test_a_creeping_flow_on_the_first_grid():
     statement = recognised(problem.form)
     axes = first_axes(statement)
     assert sum(block.rows for block in statement.blocks(axes)) == math.prod(shape_of(statement, axes)) + 1
-    coef, _, _ = newton(statement, axes, np.zeros(shape_of(statement, axes)))
+    coef, _, _ = solved_on_grid(statement, axes, np.zeros(shape_of(statement, axes)))
     x = problem.domain.interior(500, seed=1)
     gap = network_of(axes, coef)(x).detach() - problem.exact(x)
     assert float(gap.abs().max()) < 1e-8  # pressure; velocities are some orders better
@@ -108,7 +108,7 @@ def test_the_value_of_the_pressure_is_that_at_the_point():
     problem = stokes(Observations([[0.3, 0.6]], [5.0], "p"))
     statement = recognised(problem.form)
     axes = first_axes(statement)
-    coef, _, _ = newton(statement, axes, np.zeros(shape_of(statement, axes)))
+    coef, _, _ = solved_on_grid(statement, axes, np.zeros(shape_of(statement, axes)))
     found = network_of(axes, coef)(torch.tensor([[0.3, 0.6]], dtype=torch.float64)).detach()
     assert abs(float(found[0, 2]) - 5) < 1e-12
 
@@ -126,7 +126,7 @@ def test_the_pressure_may_have_a_mean():
     statement = recognised(problem.form)
     assert statement.constant.value == pytest.approx(integrated / 1.5, rel=1e-12)
     axes = statement.axes([np.linspace(-0.5, 1, 9), np.linspace(-0.5, 0.5, 9)], [11, 11])
-    coef, _, _ = newton(statement, axes, np.zeros(shape_of(statement, axes)))
+    coef, _, _ = solved_on_grid(statement, axes, np.zeros(shape_of(statement, axes)))
     x = problem.domain.interior(500, seed=1)
     assert float((network_of(axes, coef)(x).detach() - problem.exact(x)).abs().max()) < 1e-7
     for kernel in (lambda p, x, y: p * x, lambda p, x, y: p**2):
@@ -159,7 +159,7 @@ def test_the_pressure_of_a_periodic_channel_does_not_alternate(count):
     problem = channel()
     statement = recognised(problem.form)
     axes = statement.axes([np.linspace(0, 2 * PI, count + 1), np.linspace(-1, 1, 4)], [11, 11])
-    coef, _, _ = newton(statement, axes, np.zeros(shape_of(statement, axes)))
+    coef, _, _ = solved_on_grid(statement, axes, np.zeros(shape_of(statement, axes)))
     x = problem.domain.interior(500, seed=1)
     assert float((network_of(axes, coef)(x).detach() - problem.exact(x)).abs().max()) < 1e-7
 
@@ -178,7 +178,7 @@ def test_a_pressure_that_is_given_at_an_end_needs_no_point(outlet):
     assert statement.constant is None and statement.reductions == (1, 2)
     axes = first_axes(statement)
     assert sum(block.rows for block in statement.blocks(axes)) == math.prod(shape_of(statement, axes))
-    coef, _, _ = newton(statement, axes, np.zeros(shape_of(statement, axes)))
+    coef, _, _ = solved_on_grid(statement, axes, np.zeros(shape_of(statement, axes)))
     x = problem.domain.interior(500, seed=1)
     gap = network_of(axes, coef)(x).detach() - problem.exact(x)
     assert float(gap.abs().max()) < 1e-6
@@ -193,7 +193,7 @@ def test_inflow_without_outflow_shows_in_the_divergence():
     closed = PDE(navier_stokes, problem.domain, [inflow, walls, ORIGIN])
     statement = recognised(closed.form)
     axes = first_axes(statement)
-    coef, _, _ = newton(statement, axes, np.zeros(shape_of(statement, axes)))
+    coef, _, _ = solved_on_grid(statement, axes, np.zeros(shape_of(statement, axes)))
     (block,) = statement.equation_blocks(axes)
     source = replace(block, balanced=None).evaluate(coef, with_slopes=False)[0][2]
     assert abs(float(source.mean())) > 1e-2 and float(np.ptp(source)) < 1e-8

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from edgewise.pde import PDE, Box, Dirichlet, Disk, Interval, solve
-from edgewise.pde.algebra.newton import defined_start, newton, smooth_start
+from edgewise.pde.algebra.newton import defined_start, smooth_start, solved_on_grid
 from edgewise.pde.spaces.networks import TensorNetwork
 from edgewise.pde.spaces.statement import recognised
 from edgewise.pde.tiers.collocation.stationary import first_axes, network_of
@@ -64,4 +64,4 @@ def test_a_smooth_start_on_a_line_is_straight_and_solves_what_a_constant_does_no
     start = smooth_start(statement, axes, defined_start(statement, axes))
     x = torch.linspace(0, 1, 21, dtype=torch.float64)[:, None]
     np.testing.assert_allclose(network_of(axes, start)(x).detach().numpy(), 2 + x.numpy(), atol=1e-7)
-    assert newton(statement, axes, start) is not None
+    assert solved_on_grid(statement, axes, start) is not None

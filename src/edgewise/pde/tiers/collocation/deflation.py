@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgewise.pde.algebra.newton import newton, newton_step, norm_of, shape_of
+from edgewise.pde.algebra.newton import Advance, GridEquations, newton, shape_of, solved_on_grid
+from edgewise.pde.algebra.system import Solver
 from edgewise.pde.spaces.axis import SplineAxis, prolonged
 from edgewise.pde.spaces.blocks import EquationBlock
 from edgewise.pde.spaces.statement import Statement
@@ -44,7 +44,7 @@ def others(
     axes = first_axes(statement)
     found = []
     for network in known:
-        solved = newton(statement, axes, interpolated(network, axes))
+        solved = solved_on_grid(statement, axes, interpolated(network, axes))
         if solved is None:
             return  # the grid does not resolve it, so that the distance from it would mean nothing
         found.append(solved[0])
@@ -54,7 +54,7 @@ def others(
             if near is None:
                 solved = None
             else:
-                solved = newton(statement, axes, near)
+                solved = solved_on_grid(statement, axes, near)
             if solved is None or min(_distance(solved[0], each) for each in found) < DISTINCT:
                 break
             found.append(solved[0])
@@ -83,31 +83,29 @@ def _starts(statement: Statement, axes: list[SplineAxis], found: Sequence[np.nda
 
 def _response(statement: Statement, axes: list[SplineAxis], coef: np.ndarray) -> np.ndarray | None:
     """Return the change of a solution by a constant source in all equations, of size 1; None where there is none."""
-    blocks = statement.blocks(axes)
-    source = []
-    for block in blocks:
-        values, slopes = block.evaluate(coef)
-        source.append((np.full_like(values, -1.0 if isinstance(block, EquationBlock) else 0.0), slopes))
-    solved = newton_step(statement, blocks, source, coef.shape)
-    if solved is None or not solved[0].any():
+    equations = GridEquations(statement, axes)
+    source = [
+        np.full(values.size, 1.0 if isinstance(block, EquationBlock) else 0.0)
+        for block, (values, _) in zip(equations.blocks, equations.evaluate(coef), strict=True)
+    ]
+    solver = equations.factorised(coef)
+    if solver is None:
         return None
-    return solved[0] / np.abs(solved[0]).max()
+    response = solver(np.concatenate(source)).reshape(coef.shape)
+    if not np.isfinite(response).all() or not response.any():
+        return None
+    return response / np.abs(response).max()
 
 
 def _deflated(
     statement: Statement, axes: list[SplineAxis], coef: np.ndarray, found: Sequence[np.ndarray]
 ) -> np.ndarray | None:
     """Return coefficients near another solution, by deflated Newton steps from a start; None where they reach none."""
-    blocks = statement.blocks(axes)
+    equations = GridEquations(statement, axes)
     scales = [_size(each) ** 2 for each in found]
-    for _ in range(DEFLATED_STEPS):
-        evaluated = [block.evaluate(coef) for block in blocks]
-        if not math.isfinite(norm_of(evaluated)):
-            return None
-        solved = newton_step(statement, blocks, evaluated, coef.shape)
-        if solved is None:
-            return None
-        step = solved[0]
+
+    def deflated(coef: np.ndarray, step: np.ndarray, solver: Solver) -> Advance:
+        """Newton's step times the factor of deflation, no longer than the fields allow."""
         slope = 0.0
         for each, scale in zip(found, scales, strict=True):
             gap = coef - each
@@ -117,11 +115,11 @@ def _deflated(
         size = max(float(np.abs(coef).max()), *(scale**0.5 for scale in scales))
         length = float(np.abs(step).max())
         if length > LONGEST_STEP * size:
-            step *= LONGEST_STEP * size / length
-        coef = coef + step
-        if length < NEARLY * size:
-            return coef
-    return None
+            step = step * (LONGEST_STEP * size / length)
+        return Advance(coef + step, is_last=length < NEARLY * size)
+
+    near = newton(coef, equations.residual, equations.factorised, deflated, DEFLATED_STEPS)
+    return None if near is None else near[0]
 
 
 def _size(coef: np.ndarray) -> float:
@@ -134,7 +132,7 @@ def _is_kept(statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray)
     """Return whether a solution on one grid is one on a finer grid too."""
     finer = statement.axes([refined(axis.breakpoints, 2.0) for axis in axes], [axis.degree for axis in axes])
     start = prolonged(coef, axes, finer)
-    solved = newton(statement, finer, start)
+    solved = solved_on_grid(statement, finer, start)
     return solved is not None and _distance(solved[0], start) < UNCHANGED
 
 

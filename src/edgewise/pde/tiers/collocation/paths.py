@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from edgewise.outcomes import check_time
-from edgewise.pde.algebra.newton import Solved, newton, newton_step, residuals_of
+from edgewise.pde.algebra.newton import Advance, GridEquations, Solved, newton, solved_on_grid
+from edgewise.pde.algebra.system import Solver
 from edgewise.pde.spaces.axis import SplineAxis, prolonged
 from edgewise.pde.spaces.statement import Statement
 from edgewise.settings import ABOVE_ZERO
@@ -69,11 +70,9 @@ class ResidualPath:
     """
 
     def __init__(self, statement: Statement, axes: Sequence[SplineAxis], start: np.ndarray):
-        self.statement = statement
-        self.blocks = statement.blocks(axes)
+        self.equations = GridEquations(statement, axes)
         self.start = start
-        self.work = 0.0
-        self.source = residuals_of([block.evaluate(start) for block in self.blocks])
+        self.source = self.equations.residual(start)
         self.size = math.nan
         self.tried = 0
 
@@ -88,7 +87,9 @@ class ResidualPath:
         fold = None
         before = None
         length = FIRST_LENGTH
-        while point is not None and point.share <= 1 and self.work < MOST_PATH_WORK and self.tried < MOST_TRIED:
+        while (
+            point is not None and point.share <= 1 and self.equations.work < MOST_PATH_WORK and self.tried < MOST_TRIED
+        ):
             check_time()
             ahead, steps = self._ahead(point, length)
             if ahead is None:
@@ -121,27 +122,31 @@ class ResidualPath:
 
     def _moves(self, coef: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray] | None:
         """Changes of coefficients that remove what the residual is off, and that add the residual of the start."""
-        evaluated = [block.evaluate(coef) for block in self.blocks]
-        solved = newton_step(self.statement, self.blocks, evaluated, coef.shape)
-        if solved is None:
+        solver = self.equations.factorised(coef)
+        if solver is None:
             return None
-        step, work, solver = solved
-        self.work += work
+        step = solver(-self.equations.residual(coef)).reshape(coef.shape)
         response = solver(self.source).reshape(coef.shape)
+        if not np.isfinite(step).all():
+            return None
         return step + share * response, response
 
     def _first(self, coef: np.ndarray, share: float) -> PathPoint | None:
         """The point of the path with this share, from coefficients near it, and the tangent along which s falls."""
-        for _ in range(CORRECTIONS):
-            moves = self._moves(coef, share)
-            if moves is None or not np.isfinite(moves).all():
-                return None
+        equations = self.equations
+
+        def full(coef: np.ndarray, step: np.ndarray, solver: Solver) -> Advance:
             if math.isnan(self.size):
-                self.size = max(float(np.sqrt(np.mean(moves[1] ** 2))), ABOVE_ZERO)
-            coef = coef + moves[0]
-            if self._product(moves[0], moves[0]) <= CORRECTED**2:
-                return self._at(coef, share, moves[1], -1.0)
-        return None
+                response = solver(self.source)
+                self.size = max(float(np.sqrt(np.mean(response**2))), ABOVE_ZERO)
+            return Advance(coef + step, is_last=self._product(step, step) <= CORRECTED**2)
+
+        near = newton(
+            coef, lambda at: equations.residual(at) - share * self.source, equations.factorised, full, CORRECTIONS
+        )
+        if near is None:
+            return None
+        return self._at(near[0], share, near[1](self.source).reshape(coef.shape), -1.0)
 
     def _at(self, coef: np.ndarray, share: float, response: np.ndarray, sign: float) -> PathPoint:
         length = sign * math.sqrt(self._product(response, response) + 1)
@@ -221,10 +226,10 @@ def sought_along_path(
     coarse = ResidualPath(statement, axes, start)
     end = coarse.follow()
     if end.solution is not None:
-        found = newton(statement, finer, prolonged(end.solution, axes, finer))
+        found = solved_on_grid(statement, finer, prolonged(end.solution, axes, finer))
         is_kept = found is not None and agree(end.solution, found[0])
         if found is not None and is_kept:
-            return PathResult(finer, found[0], found, coarse.work)
+            return PathResult(finer, found[0], found, coarse.equations.work)
         return None
     if end.fold is None or end.before is None:
         return None
@@ -233,7 +238,7 @@ def sought_along_path(
     again = fine.follow((prolonged(end.before.coef, axes, finer), end.before.share)).fold
     if again is None or not abs(end.fold.share - again.share) < SAME_SHARE * again.share:
         return None
-    work = coarse.work + fine.work
+    work = coarse.equations.work + fine.equations.work
     if agree(end.fold.coef, again.coef):
         return PathResult(finer, again.coef, None, work)
     return None

@@ -15,9 +15,9 @@ from edgewise.pde.algebra import LinearSystem, solver_for
 from edgewise.pde.algebra.newton import (
     defined_start,
     missing_diffusion,
-    newton,
     shape_of,
     smooth_start,
+    solved_on_grid,
     stabilised,
 )
 from edgewise.pde.spaces.axis import SplineAxis, prolonged
@@ -125,7 +125,7 @@ def stationary_stages(
             start = defined_start(statement, axes)
         else:
             start = prolonged(coef, before, axes)
-        found = newton(statement, axes, start, is_stabilised)
+        found = solved_on_grid(statement, axes, start, is_stabilised)
         is_first = found is None and axes is before and not statement.form.is_linear
         if is_first:
             # Nested iteration: the equations of many splines have solutions that are none of the equation, as those of
@@ -136,7 +136,7 @@ def stationary_stages(
             for grid in (coarser, axes):
                 smooth = smooth_start(statement, grid, prolonged(start, axes, grid))
                 if smooth is not None:
-                    found = newton(statement, grid, smooth)
+                    found = solved_on_grid(statement, grid, smooth)
                 if found is not None:
                     axes = list(grid)
                     break

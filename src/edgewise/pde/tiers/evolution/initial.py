@@ -182,13 +182,11 @@ class RoughInitial:
 
     def state(self, axis: SplineAxis) -> np.ndarray:
         """Coefficients of the data, (1, count, fields), with least squared error among splines with the given ends."""
-        nodes, weights = np.polynomial.legendre.leggauss(axis.degree + 1)
-        lengths = np.diff(axis.breakpoints)[:, None]
-        points = (axis.breakpoints[:-1, None] + lengths * (nodes + 1) / 2).ravel()
+        points, weights = (each.ravel() for each in axis.quadrature(axis.degree + 1))
         table = dense(axis.table(points))
         values = self.at([points])[0]
         walls = self.walls()
-        weighted = table.T * (lengths * weights / 2).ravel()
+        weighted = table.T * weights
         matrix = weighted @ table
         loads = weighted @ values
         coef = np.zeros_like(loads)

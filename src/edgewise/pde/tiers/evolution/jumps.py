@@ -11,9 +11,11 @@ import torch
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.jumps import OnLine, jumps_on_line, points_of_line
 from edgewise.pde.problem.fields import Index
+from edgewise.pde.problem.linearisation import residuals_at
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis
-from edgewise.pde.spaces.statement import Statement, probes_of, random_jet, scattered_block
+from edgewise.pde.spaces.blocks import normal_of
+from edgewise.pde.spaces.statement import Statement, probes_of, random_jet
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def _residuals_along(
                 values = line.local(moments, index[0])[1] @ coef[:, slot] + shifts.get((slot, index), 0.0)
             jet[slot, index] = torch.from_numpy(values)
         x = torch.from_numpy(moments)[:, None].clone()
-        residuals, _ = scattered_block(form, form.equation_term, x).evaluate_jet(jet, with_slopes=False)
+        residuals = residuals_at(form, form.equation_term, x, None, jet).numpy()
         return residuals.reshape(len(residuals), len(moments), -1).swapaxes(0, 1)
 
     return at
@@ -138,7 +140,7 @@ def _residuals_of(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | 
         x = places.repeat(len(moments), 1)
         x[:, form.time] = torch.from_numpy(moments).repeat_interleave(len(places))
         repeated = {key: each.repeat(len(moments)) for key, each in jet.items()}
-        values, _ = scattered_block(form, term, x, face).evaluate_jet(repeated, with_slopes=False)
+        values = residuals_at(form, term, x, normal_of(face, x), repeated).numpy()
         return values.reshape(len(values), len(moments), -1).swapaxes(0, 1)
 
     return at

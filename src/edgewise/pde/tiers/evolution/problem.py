@@ -9,8 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from edgewise.pde.domains.sampling import legendre_rule
+from edgewise.pde.problem.linearisation import linearise, zero_jet
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis, along, prolonged
-from edgewise.pde.spaces.statement import Statement, initial_terms, scattered_block
+from edgewise.pde.spaces.blocks import normal_of
+from edgewise.pde.spaces.statement import Statement, initial_terms
 from edgewise.settings import ABOVE_ZERO
 
 Known = Callable[[Tensor], Tensor] | None
@@ -66,7 +69,7 @@ class Evolution:
         self.order = max(int(statement.field_orders[:, self.time].max()), 1)
         self._initial_terms = initial_terms(statement.form)
         # Rows that give the last two Legendre coefficients of a polynomial in Bernstein's basis.
-        nodes, weights = np.polynomial.legendre.leggauss(self.degree + 1)
+        nodes, weights = legendre_rule(self.degree + 1)
         values = TimeAxis(0.0, 1.0, self.degree).table((nodes + 1) / 2)
         legendre = np.polynomial.legendre.legvander(nodes, self.degree)[:, -2:] * weights[:, None]
         self.last_legendre = (legendre * (np.arange(2 * self.degree - 1, 2 * self.degree + 2, 2) / 2)).T @ values
@@ -127,10 +130,10 @@ class Evolution:
         x[:, self.space] = torch.from_numpy(places)
         values = np.zeros((2, len(x), len(form.fields)))
         for term in self._initial_terms:
-            zeros = {key: torch.zeros(len(x), dtype=torch.float64) for key in term.requirements.keys}
-            residuals, slopes = scattered_block(form, term, x, (self.time, 0)).evaluate_jet(zeros, with_slopes=True)
-            for (number, slot, index), slope in slopes.items():
-                values[index[self.time], :, slot] = -residuals[number] / slope
+            normal = normal_of((self.time, 0), x)
+            residuals, jacobian = linearise(form, term, x, normal, zero_jet(term, x))
+            for (number, slot, index), slope in jacobian.items():
+                values[index[self.time], :, slot] = -residuals[number].numpy() / slope.numpy()
         return values[: self.order]
 
     def interpolated_initial(self, axes: Sequence[SplineAxis]) -> np.ndarray:

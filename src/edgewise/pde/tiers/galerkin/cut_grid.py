@@ -321,12 +321,9 @@ def _as_matrix(parts: Sequence[np.ndarray], shape: tuple[int, int]) -> sparse.cs
 
 def _masses(axis: SplineAxis) -> list[tuple[np.ndarray, np.ndarray]]:
     """Numbers of the splines in each interval of a coordinate, and integrals of their products there."""
-    nodes, weights = np.polynomial.legendre.leggauss(axis.degree + 1)
-    lengths = np.diff(axis.breakpoints)
-    columns, values = axis.local((axis.breakpoints[:-1, None] + lengths[:, None] * (nodes + 1) / 2).ravel())
-    columns, values = (each.reshape(axis.intervals, len(nodes), -1) for each in (columns, values))
-    shares = lengths[:, None, None] * weights[:, None] / 2
-    return list(zip(columns[:, 0], values.swapaxes(1, 2) @ (shares * values), strict=True))
+    points, weights = axis.quadrature(axis.degree + 1)
+    columns, values = (each.reshape(*points.shape, -1) for each in axis.local(points.ravel()))
+    return list(zip(columns[:, 0], values.swapaxes(1, 2) @ (weights[..., None] * values), strict=True))
 
 
 def _jumps(axis: SplineAxis) -> list[tuple[np.ndarray, np.ndarray]]:

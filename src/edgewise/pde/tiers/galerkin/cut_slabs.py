@@ -22,10 +22,11 @@ from edgewise.pde.algebra import DiagonalRadau, Factors, cell_factors, solved_ne
 from edgewise.pde.algebra.newton import norm_of
 from edgewise.pde.domains.products import OverTime
 from edgewise.pde.problem.fields import Index
+from edgewise.pde.problem.linearisation import linearise, residuals_at
 from edgewise.pde.problem.strong_form import StrongForm
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis
 from edgewise.pde.spaces.blocks import Slopes
-from edgewise.pde.spaces.statement import Statement, initial_terms, orders_of, scattered_block
+from edgewise.pde.spaces.statement import Statement, initial_terms, orders_of
 from edgewise.pde.tiers.evolution.collocation import NEWTON
 from edgewise.pde.tiers.evolution.grids import refined
 from edgewise.pde.tiers.evolution.guesses import first_guess
@@ -417,11 +418,11 @@ class CutCellSolver:
             q = len(moments)
             x = torch.empty(count, q, form.domain.dimension, dtype=torch.float64)
             x[..., self.evolution.space], x[..., self.evolution.time] = part.x[:, None], torch.from_numpy(moments)
-            block = scattered_block(form, part.term, x.flatten(0, 1))
+            normal = None
             if part.normal is not None:
                 normal = torch.zeros_like(x)
                 normal[..., self.evolution.space] = part.normal[:, None]
-                block.normal = normal.flatten(0, 1)
+                normal = normal.flatten(0, 1)
             jet = {}
             keys = part.term.requirements.keys
             for own in {tuple(index[k] for k in self.evolution.space) for _, index in keys}:
@@ -429,9 +430,13 @@ class CutCellSolver:
                 coef = np.concatenate([changes[index[self.evolution.time]][..., slot] for slot, index in alike]).T
                 for key, values in zip(alike, np.split(grid.values(number, own, coef), len(alike), 1), strict=True):
                     jet[key] = torch.from_numpy(values.ravel())
-            values, slopes = block.evaluate_jet(jet, with_slopes)
-            shaped = {key: slope.reshape(count, q) for key, slope in slopes.items()}
-            results.append((values.reshape(-1, count, q), shaped))
+            place = (form, part.term, x.flatten(0, 1), normal, jet)
+            if with_slopes:
+                residuals, jacobian = linearise(*place)
+            else:
+                residuals, jacobian = residuals_at(*place), {}
+            shaped = {key: part.numpy().reshape(count, q) for key, part in jacobian.items()}
+            results.append((residuals.numpy().reshape(-1, count, q), shaped))
         return results
 
     def known_on(self, axes: list[SplineAxis]) -> np.ndarray:

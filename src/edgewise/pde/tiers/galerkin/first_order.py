@@ -11,7 +11,7 @@ from edgewise.errors import InputError
 from edgewise.pde.problem.strong_form import ResidualTerm
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.statement import Statement
-from edgewise.pde.tiers.galerkin.weak import Rule, WeakForm, assembled, integrated, row_of, slopes_of
+from edgewise.pde.tiers.galerkin.weak import AxisQuadrature, WeakForm, assembled, data_of, integrated, jacobian_of
 
 # Relative size below which a singular value, a speed or an eigenvalue is zero: well above rounding.
 VANISHES = 1e-9
@@ -43,7 +43,7 @@ class FirstOrderForm(WeakForm):
         assert form.time is not None
         self.time, self.fields, low = form.time, len(form.fields), float(form.domain.bounds[form.time, 0])
         self.space = [axis for axis in range(form.domain.dimension) if axis != form.time]
-        rules = [Rule(axis) for axis in axes]
+        rules = [AxisQuadrature(axis) for axis in axes]
         inverse, fluxes, level = resolved(statement, [rule.points for rule in rules], low)
         mass = symmetriser(fluxes)
         sizes = flux_sizes(mass, fluxes)
@@ -55,10 +55,11 @@ class FirstOrderForm(WeakForm):
         for unit, flux in zip(np.eye(len(axes), dtype=int).tolist(), fluxes, strict=True):
             self.matrices[0] += self._assembled(rules, mass @ flux, unit)
         self._places = [axis.all_points() for axis in axes]
-        self.walls = list[tuple[tuple[int, int], list[Rule], np.ndarray]]()  # face, quadrature, factors of residuals
+        # face, quadrature, factors of residuals
+        self.walls = list[tuple[tuple[int, int], list[AxisQuadrature], np.ndarray]]()
         for face in walls_of(statement):
             number = self.space.index(face[0])
-            at = [Rule(each, face[1] if k == number else None) for k, each in enumerate(axes)]
+            at = [AxisQuadrature(each, face[1] if k == number else None) for k, each in enumerate(axes)]
             given, factors = sat_penalty(statement, face, [rule.points for rule in at], low, is_even)
             self.matrices[0] += self._assembled(at, factors @ given)
             if factors.any():
@@ -67,7 +68,9 @@ class FirstOrderForm(WeakForm):
         self._free = self.matrices
         self._kept = None
 
-    def _assembled(self, rules: Sequence[Rule], values: np.ndarray, trials: Sequence[int] = (0, 0)) -> sparse.csr_array:
+    def _assembled(
+        self, rules: Sequence[AxisQuadrature], values: np.ndarray, trials: Sequence[int] = (0, 0)
+    ) -> sparse.csr_array:
         """Integrals of matrices (*points, fields, columns), with all splines for each field, the fields first."""
         total = sparse.csr_array((0, 0))
         for row, column in np.ndindex(values.shape[-2:]):
@@ -79,13 +82,13 @@ class FirstOrderForm(WeakForm):
         return total
 
     def _data(self, moments: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        source = np.moveaxis(row_of(self.statement, self.statement.form.equation_term, self._places, moments)[0], 0, -1)
+        source = np.moveaxis(data_of(self.statement, self.statement.form.equation_term, self._places, moments), 0, -1)
         loads = np.zeros((len(moments), len(start)))
         self._subtract_source(loads, source)
         for face, rules, factors in self.walls:
             at = [rule.points for rule in rules]
             terms = terms_on(self.statement, face)
-            data = np.concatenate([row_of(self.statement, term, at, moments, face)[0] for term in terms])
+            data = np.concatenate([data_of(self.statement, term, at, moments, face) for term in terms])
             data = (factors @ np.moveaxis(data, 0, -1)[..., None])[..., 0]
             loads -= integrated(rules, data, 1).reshape(loads.shape)
         return loads, np.zeros_like(loads)
@@ -118,7 +121,7 @@ def resolved(
     form = statement.form
     shape = tuple(map(len, points))
     assert form.time is not None
-    slopes, _ = slopes_of(statement, form.equation_term, points, moment)
+    slopes, _ = jacobian_of(statement, form.equation_term, points, moment)
     units = [tuple(row) for row in np.eye(form.domain.dimension, dtype=int).tolist()]
     found = {index: np.zeros((*shape, *[len(form.fields)] * 2)) for index in [*units, (0,) * len(units)]}
     for (row, slot, index), slope in slopes.items():
@@ -182,7 +185,7 @@ def sat_penalty(
     rows = []
     for term in terms_on(statement, face):
         given = np.zeros((*shape, len(term.requirements.sizes), len(form.fields)))
-        for (row, slot, index), slope in slopes_of(statement, term, points, moment, face)[0].items():
+        for (row, slot, index), slope in jacobian_of(statement, term, points, moment, face)[0].items():
             if any(index):
                 raise ValueError("conditions have derivatives")
             given[..., row, slot] = slope

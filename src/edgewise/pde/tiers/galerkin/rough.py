@@ -11,8 +11,10 @@ import torch
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.fields import Index
+from edgewise.pde.problem.linearisation import linearise, residuals_at, zero_jet
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis, along
+from edgewise.pde.spaces.blocks import normal_of
 from edgewise.pde.spaces.statement import Statement, initial_terms, orders_of
 from edgewise.pde.tiers.evolution.initial import STENCIL, STENCIL_STEP, STENCIL_WEIGHTS
 from edgewise.pde.tiers.evolution.problem import (
@@ -34,7 +36,7 @@ from edgewise.pde.tiers.galerkin.first_order import (
     terms_on,
     walls_of,
 )
-from edgewise.pde.tiers.galerkin.weak import WeakForm, row_of, slopes_of, weighted
+from edgewise.pde.tiers.galerkin.weak import WeakForm, data_of, jacobian_of, points_at, weighted
 from edgewise.settings import ABOVE_ZERO
 
 # Change of coefficients from one moment to another that is rounding, and shares of the time at which they are compared.
@@ -95,7 +97,7 @@ def has_weak_form(statement: Statement) -> bool:
         if axis != form.time:
             rows.append((form.condition_terms[number], on((axis, end)), (axis, end)))
     for term, points, face in rows:
-        before = slopes_of(statement, term, points, begin, face)[0]
+        before = jacobian_of(statement, term, points, begin, face)[0]
         if not all(np.isfinite(slope).all() for slope in before.values()):  # a pole, as at the axis of a disc
             return False
         if face is not None and form.order == 2:
@@ -105,7 +107,7 @@ def has_weak_form(statement: Statement) -> bool:
             if not is_along or not np.abs(highest).min() > 0:
                 return False
         for share in COMPARED_MOMENTS:
-            later = slopes_of(statement, term, points, begin + share * length, face)[0]
+            later = jacobian_of(statement, term, points, begin + share * length, face)[0]
             if later.keys() != before.keys() or any(
                 np.abs(later[key] - slope).max() > SAME_COEFFICIENTS * np.abs(slope).max()
                 for key, slope in before.items()
@@ -203,7 +205,7 @@ def _gaps_in_time(evolution: Evolution, number: int, axis: int, end: int) -> lis
         line = SplineAxis(np.linspace(first, last, intervals + 1), ROUGH_GRID_DEGREE)
         fresh = line.fresh_points(1)
         at_points, values = (
-            row_of(evolution.statement, term, points, each, (axis, end))[0] for each in (line.all_points(), fresh)
+            data_of(evolution.statement, term, points, each, (axis, end)) for each in (line.all_points(), fresh)
         )
         gap = along(line.table(fresh), line.interpolated(at_points, 1), 1) - values
         gaps.append(float(np.abs(gap).max()) / max(float(np.abs(values).max()), ABOVE_ZERO))
@@ -222,20 +224,22 @@ def _gap_on(evolution: Evolution, number: int, axis: int, end: int) -> float:
     points = [line.all_points() for line in axes]
     points[evolution.space.index(axis)] = evolution.domain.bounds[axis, [end]].numpy()
     known = _initial_jet(evolution, points)
-    term = evolution.statement.form.condition_terms[number]
+    form = evolution.statement.form
+    term = form.condition_terms[number]
     gaps = list[np.ndarray]()
     for later in (0.0, step):
-        _, block, jet = row_of(evolution.statement, term, points, np.array([begin + later]), (axis, end))
-        for slot, index in jet:
+        x, _ = points_at(form, points, np.array([begin + later]))
+        jet = {}
+        for slot, index in term.requirements.keys:
             rate = (*index[: evolution.time], 1, *index[evolution.time + 1 :])
             moved = known[index] + later * known.get(rate, np.zeros(1))
             jet[slot, index] = torch.from_numpy(moved[..., slot].ravel())
-        values, slopes = block.evaluate_jet(jet, with_slopes=True)
-        units = np.zeros(len(values))
-        for (row, _, index), slope in slopes.items():
+        residuals, jacobian = linearise(form, term, x, normal_of((axis, end), x), jet)
+        units = np.zeros(len(residuals))
+        for (row, _, index), slope in jacobian.items():
             length = math.prod(size**order for size, order in zip(sizes, index, strict=True))
-            units[row] = max(units[row], float(np.abs(slope).max()) / length)
-        gaps.append(values / units.reshape(-1, *[1] * (values.ndim - 1)))
+            units[row] = max(units[row], float(slope.abs().max()) / length)
+        gaps.append(residuals.numpy() / units[:, None])
     return max(float(np.abs(gaps[0]).max()), float(np.abs(gaps[1] - gaps[0]).max()) / RATE_STEP)
 
 
@@ -263,11 +267,13 @@ def _initial_jet(evolution: Evolution, points: Sequence[np.ndarray]) -> dict[Ind
             known[tuple(a + b for a, b in zip(by_time, units[axis], strict=True))] = turned
     if evolution.order == 1:
         term = evolution.statement.form.equation_term
-        _, block, jet = row_of(evolution.statement, term, points, np.array([evolution.begin]))
+        x, _ = points_at(evolution.statement.form, points, np.array([evolution.begin]))
+        jet = zero_jet(term, x)
         for slot, index in jet:
             if not index[evolution.time]:
                 jet[slot, index] = torch.from_numpy(known[index][..., slot].ravel())
-        residuals = np.moveaxis(block.evaluate_jet(jet, with_slopes=False)[0].take(0, evolution.time + 1), 0, -1)
+        values = residuals_at(evolution.statement.form, term, x, None, jet).numpy()
+        residuals = np.moveaxis(values.reshape(-1, *map(len, points)), 0, -1)
         inverse, _, _ = resolved(evolution.statement, points, evolution.begin)
         known[units[evolution.time]] = -(inverse @ residuals[..., None])[..., 0]
     return known

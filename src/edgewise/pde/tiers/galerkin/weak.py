@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import torch
 from scipy import sparse
 from scipy.sparse.linalg import SuperLU, splu
 from torch import Tensor
@@ -16,9 +15,10 @@ from edgewise.outcomes import NativeThread, check_time, foreseen
 from edgewise.pde.algebra import DiagonalRadau
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.interfaces import noted_diffusion
-from edgewise.pde.problem.strong_form import ResidualTerm
+from edgewise.pde.problem.linearisation import Key, linearise, residuals_at, zero_jet
+from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis, along
-from edgewise.pde.spaces.blocks import RowBlock, Slopes
+from edgewise.pde.spaces.blocks import grid_points, normal_of
 from edgewise.pde.spaces.statement import Statement
 from edgewise.pde.tiers.evolution.problem import OnGrid
 
@@ -31,17 +31,15 @@ LEAST_SLAB_WORK = 1e7
 SAME_LENGTH = 1e-9  # relative: slabs whose lengths are closer share factors; far above rounding
 
 
-class Rule:
+class AxisQuadrature:
     """A coordinate with a quadrature rule, or an end of it, and the splines at the points."""
 
     def __init__(self, axis: SplineAxis, end: int | None = None):
         cells, per_cell = (
             (axis.intervals, max(LEAST_OF_CELL, -(-RULE_POINTS // axis.intervals))) if end is None else (1, 1)
         )
-        nodes, weights = np.polynomial.legendre.leggauss(per_cell)
-        steps = np.diff(axis.breakpoints)[:, None]
-        self.points = (axis.breakpoints[:-1, None] + steps * (nodes + 1) / 2).ravel()
-        self.weights = steps * weights / 2
+        points, self.weights = axis.quadrature(per_cell)
+        self.points = points.ravel()
         if end is not None:
             self.points = axis.breakpoints[[-1 if end else 0]]
             self.weights = np.ones((1, 1))
@@ -61,7 +59,7 @@ class Side:
     points: list[np.ndarray]  # points of each coordinate of space
     # what multiplies the residual of u = 0 at the points: for values themselves, or in the weak form
     factor: np.ndarray
-    rules: list[Rule]  # quadrature on the side; empty where values are given
+    rules: list[AxisQuadrature]  # quadrature on the side; empty where values are given
 
 
 class WeakForm:
@@ -83,7 +81,7 @@ class WeakForm:
         assert form.time is not None
         self.time, self.order = form.time, int(statement.field_orders[:, form.time].max())
         self.space = [axis for axis in range(form.domain.dimension) if axis != form.time]
-        rules = [Rule(axis) for axis in axes]
+        rules = [AxisQuadrature(axis) for axis in axes]
         low = float(form.domain.bounds[form.time, 0])
         weight, spread, lower = weighted(statement, [rule.points for rule in rules], low)
         units = np.eye(len(axes), dtype=int).tolist()
@@ -102,14 +100,14 @@ class WeakForm:
                 continue
             number = self.space.index(axis)
             term = form.condition_terms[condition]
-            at = [Rule(each, end if k == number else None) for k, each in enumerate(axes)]
+            at = [AxisQuadrature(each, end if k == number else None) for k, each in enumerate(axes)]
             points = [rule.points for rule in at]
-            slopes, _ = slopes_of_field(statement, term, points, low, (axis, end))
+            slopes, _ = jacobian_of_field(statement, term, points, low, (axis, end))
             normal = slopes.get(tuple(int(k == axis) for k in range(form.domain.dimension)))
             level = slopes.get((0,) * form.domain.dimension)
             if normal is None:  # values are given, of which a side has those at the places of its splines
                 points = [self._places[k] if k != number else line for k, line in enumerate(points)]
-                level = slopes_of_field(statement, term, points, low, (axis, end))[0][(0,) * form.domain.dimension]
+                level = jacobian_of_field(statement, term, points, low, (axis, end))[0][(0,) * form.domain.dimension]
                 self.sides.append(Side(number, end, term, points, -1 / level, []))
                 given[self._place(self.sides[-1])] = True
                 continue
@@ -177,7 +175,7 @@ class WeakForm:
 
         Interpolated, as `state` is, a jump would leave an error of its mass.
         """
-        rules = [Rule(axis) for axis in self.axes]
+        rules = [AxisQuadrature(axis) for axis in self.axes]
         free = ~self.given
         flat = state.reshape(self.order, -1).copy()
         values = np.moveaxis(at([rule.points for rule in rules]), -1, 0)  # (fields, order, *points)
@@ -191,13 +189,13 @@ class WeakForm:
     def _data(self, moments: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Integrals of data at moments with all splines, and changes of given coefficients, (q, splines) each."""
         counts = [axis.count for axis in self.axes]
-        source = row_of(self.statement, self.statement.form.equation_term, self._places, moments)[0][0]
+        source = data_of(self.statement, self.statement.form.equation_term, self._places, moments)[0]
         loads = np.zeros((len(moments), len(start)))
         known = np.zeros((len(moments), *counts))
         self._subtract_source(loads, source)
         for side in self.sides:
             face = self.space[side.axis], side.end
-            data = side.factor * row_of(self.statement, side.term, side.points, moments, face)[0][0]
+            data = side.factor * data_of(self.statement, side.term, side.points, moments, face)[0]
             if not side.rules:
                 for k, axis in enumerate(self.axes):
                     if k != side.axis:
@@ -226,7 +224,7 @@ def _factorise(matrix: sparse.csc_array, kept: list[SuperLU]) -> int:
     return kept[-1].nnz
 
 
-def integrated(rules: Sequence[Rule], values: np.ndarray, first: int) -> np.ndarray:
+def integrated(rules: Sequence[AxisQuadrature], values: np.ndarray, first: int) -> np.ndarray:
     """Integrals of functions with every spline: axes of points of values, from `first` on, become axes of splines."""
     for k, rule in enumerate(rules):
         values = along(rule.loads, values, first + k)
@@ -234,7 +232,7 @@ def integrated(rules: Sequence[Rule], values: np.ndarray, first: int) -> np.ndar
 
 
 def assembled(
-    rules: Sequence[Rule], values: np.ndarray, tests: Sequence[int] = (0, 0), trials: Sequence[int] = (0, 0)
+    rules: Sequence[AxisQuadrature], values: np.ndarray, tests: Sequence[int] = (0, 0), trials: Sequence[int] = (0, 0)
 ) -> sparse.csr_array:
     """Integrals of a function with derivatives of every two splines. Shapes: returns (splines, splines)."""
     shape = [size for rule in rules for size in rule.weights.shape]
@@ -254,48 +252,54 @@ def assembled(
     return sparse.csr_array(sparse.coo_array(entries, shape=(count, count)))
 
 
-def row_of(
+def points_at(form: StrongForm, points: Sequence[np.ndarray], moments: np.ndarray) -> tuple[Tensor, tuple[int, ...]]:
+    """Points (N, n) of a grid of space at moments, and the number of each coordinate's."""
+    lines = list(points)
+    assert form.time is not None
+    lines.insert(form.time, moments)
+    return grid_points(lines), tuple(map(len, lines))
+
+
+def data_of(
     statement: Statement,
     term: ResidualTerm,
     points: Sequence[np.ndarray],
     moments: np.ndarray,
     face: tuple[int, int] | None = None,
-) -> tuple[np.ndarray, RowBlock, dict[tuple[int, Index], Tensor]]:
-    """Residuals of u = 0 at moments, (residuals, q, *points), on a grid of space, the rows, and what they take."""
+) -> np.ndarray:
+    """Residuals of u = 0 at moments, (residuals, q, *points), on a grid of space."""
     form = statement.form
-    lines = list(points)
     assert form.time is not None
-    lines.insert(form.time, moments)
-    block = RowBlock(form, term, tuple(range(len(term.requirements.sizes))), (), lines, face)
-    zero = torch.zeros(len(block.x), dtype=torch.float64)
-    jet = {key: zero.clone() for key in term.requirements.keys}
-    return np.moveaxis(block.evaluate_jet(jet, with_slopes=False)[0], form.time + 1, 1), block, jet
+    x, shape = points_at(form, points, moments)
+    residuals = residuals_at(form, term, x, normal_of(face, x), zero_jet(term, x))
+    return np.moveaxis(residuals.numpy().reshape(-1, *shape), form.time + 1, 1)
 
 
-def slopes_of(
+def jacobian_of(
     statement: Statement,
     term: ResidualTerm,
     points: Sequence[np.ndarray],
     moment: float,
     face: tuple[int, int] | None = None,
-) -> tuple[Slopes, list[tuple[Tensor, Tensor]]]:
-    """Slopes of residuals on a grid of space, (*points), at a moment, and what `noted_diffusion` has of them."""
-    _, block, jet = row_of(statement, term, points, np.array([moment]), face)
+) -> tuple[dict[Key, np.ndarray], list[tuple[Tensor, Tensor]]]:
+    """Jacobian of residuals on a grid of space, (*points), at a moment, and what `noted_diffusion` has of them."""
+    x, _ = points_at(statement.form, points, np.array([moment]))
     with noted_diffusion() as noted:
-        slopes = block.evaluate_jet(jet, with_slopes=True)[1]
-    return {key: slope.reshape(tuple(map(len, points))) for key, slope in slopes.items()}, noted
+        jacobian = linearise(statement.form, term, x, normal_of(face, x), zero_jet(term, x))[1]
+    shape = tuple(map(len, points))
+    return {key: part.numpy().reshape(shape) for key, part in jacobian.items()}, noted
 
 
-def slopes_of_field(
+def jacobian_of_field(
     statement: Statement,
     term: ResidualTerm,
     points: Sequence[np.ndarray],
     moment: float,
     face: tuple[int, int] | None = None,
 ) -> tuple[dict[Index, np.ndarray], list[tuple[Tensor, Tensor]]]:
-    """Jacobian of a single residual by the derivatives of a single field, as `slopes_of` has it for several."""
-    slopes, noted = slopes_of(statement, term, points, moment, face)
-    return {index: slope for (_, _, index), slope in slopes.items()}, noted
+    """Jacobian of a single residual by the derivatives of a single field, as `jacobian_of` has it for several."""
+    jacobian, noted = jacobian_of(statement, term, points, moment, face)
+    return {index: part for (_, _, index), part in jacobian.items()}, noted
 
 
 def weighted(
@@ -303,7 +307,7 @@ def weighted(
 ) -> tuple[np.ndarray, np.ndarray, dict[Index, np.ndarray]]:
     """w, k and the slopes of lower order times w of a `WeakForm`, on a grid of space."""
     form = statement.form
-    slopes, noted = slopes_of_field(statement, form.equation_term, points, moment)
+    slopes, noted = jacobian_of_field(statement, form.equation_term, points, moment)
     space = [axis for axis in range(form.domain.dimension) if axis != form.time]
     size = form.domain.dimension
     leading = [slopes.pop(tuple(2 * int(k == axis) for k in range(size)), np.zeros(1)) for axis in space]

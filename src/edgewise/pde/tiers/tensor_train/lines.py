@@ -8,7 +8,6 @@ from functools import cached_property
 import numpy as np
 from scipy import linalg
 
-from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.pde.spaces.axis import SplineAxis, dense
 
 EXTRA_NODES = 2  # of each interval beyond half as many as there are splines again
@@ -25,9 +24,9 @@ class Line:
         self.ends = ends
         low, high = axis.breakpoints[[0, -1]]
         each = min(axis.degree + 1, math.ceil(1.5 * axis.count / axis.intervals) + EXTRA_NODES)
-        rules = [gauss_legendre(each, a, b) for a, b in zip(axis.breakpoints[:-1], axis.breakpoints[1:], strict=True)]
-        self.nodes = np.concatenate([nodes.numpy() for nodes, _ in rules])
-        self.weights = np.concatenate([weights.numpy() for _, weights in rules]) / (high - low)
+        nodes, weights = axis.quadrature(each)
+        self.nodes = nodes.ravel()
+        self.weights = weights.ravel() / (high - low)
         self._roots = np.sqrt(self.weights)
         if len(ends):
             free = linalg.null_space(ends / np.abs(ends).max(1, keepdims=True))

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from edgewise.discovery.engine.forms import (
+from edgewise.formulas import as_text, parse_expression, simplify
+from edgewise.formulas.expression import evaluate
+from edgewise.formulas.forms import (
     in_usual_form,
     with_completed_squares,
     with_double_angles,
     with_joined_waves,
 )
-from edgewise.formulas import as_text, parse_expression, simplify
-from edgewise.formulas.expression import evaluate
 
 X = np.random.default_rng(0).uniform(0.1, 0.9, (50, 4))
 NAMES = list("abcd")

@@ -1,7 +1,7 @@
-"""The package pyoperon as another engine of the genetic search, where it is installed.
+"""Genetic programming by the package pyoperon, where it is installed: a last stage for searches that ask for it.
 
-Operon is written in C++ and computes in single precision, so it looks at more expressions in a second, to seven digits.
-It starts from no seeds and knows no rules on nested functions; expressions that break a rule are left out.
+Operon is written in C++ and computes in single precision, so that it looks at many expressions in a second, to seven
+digits. It starts from no seeds and knows no rules on nested functions; expressions that break a rule are left out.
 
 References
 ----------
@@ -25,18 +25,15 @@ from edgewise.outcomes import Budget, spend
 # Names in Operon of the operators that it has.
 OPERON_SYMBOLS = {"+": "add", "-": "sub", "*": "mul", "/": "div", "^": "square", "sqrt": "sqrt", "abs": "abs"}
 OPERON_SYMBOLS |= {name: name for name in ("exp", "log", "sin", "cos", "tan", "tanh", "asin", "acos", "atan")}
-OPERON_STEPS = 3  # Levenberg-Marquardt steps of a program, as in our own search.
-OPERON_NODES = 40  # Nodes of a program, at most: as in our own search.
+OPERON_STEPS = 3  # Levenberg-Marquardt steps of a program.
+OPERON_NODES = 40  # Nodes of a program, at most: about as many as symbols.
 OPERON_DIGITS = 9  # Digits of constants: more than single precision has.
 EVALUATIONS = 300_000  # Programs of one run; then the best are yielded and a run with another seed follows.
 PROGRAM_WORK = 10.0  # Work of a node of a program for each row, with its steps: C++ in single precision.
 
 
 def evolved_by_operon(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
-    """Search expressions with pyoperon until the budget is over: yield the Pareto front of length and error of a run.
-
-    `options.n_jobs` of the problem is the number of its threads.
-    """
+    """Search expressions with pyoperon until the budget is over: the front of each run; a `Stage`."""
     regressor = import_module("pyoperon.sklearn").SymbolicRegressor
     symbols = [OPERON_SYMBOLS[name] for name in problem.options.operators if name in OPERON_SYMBOLS]
     seed = problem.seed
@@ -48,7 +45,7 @@ def evolved_by_operon(problem: LawProblem, budget: Budget) -> Iterator[Expressio
             max_length=min(problem.options.max_size, OPERON_NODES),
             max_evaluations=EVALUATIONS,
             generations=10**6,
-            n_threads=max(1, problem.options.n_jobs),
+            n_threads=1,
             max_time=None if budget.deadline == math.inf else max(1, math.floor(budget.seconds_left)),
             random_state=seed,
         )

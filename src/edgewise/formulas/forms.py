@@ -1,4 +1,4 @@
-"""Forms in which people write laws: squares of differences, single waves, factors before exponentials, roots."""
+"""Forms in which people write laws: squares of differences, single waves, factors in front, roots of products."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from edgewise.formulas.expression import (
     exact_number,
     product_of,
     rebuilt,
+    walk,
 )
 
 TWO_EQUAL = 1e-7  # Relative difference of numbers that count as equal; those here are fitted to rounding.
@@ -175,3 +176,68 @@ def with_double_angles(node: Expression) -> Expression:
             left = [term for k, term in enumerate(node.terms) if k not in (place, other)]
             return with_double_angles(simplify(Add((joined, *left)) if left else joined))
     return node
+
+
+def with_merged_roots(node: Expression) -> Expression:
+    """Write products of square roots as the root of a product: sqrt(a) / sqrt(b) as sqrt(a/b)."""
+    # Where a and b are positive the values are the same; where the factors are undefined, the root may not be. The
+    # formula must be simplified, for a product within a product hides its roots; the result is not.
+    node = rebuilt(node, [with_merged_roots(part) for part in children(node)])
+    if not isinstance(node, Multiply):
+        return node
+    roots = [part for part in node.factors if isinstance(part, Power) and abs(part.exponent) == 0.5]
+    if len(roots) < 2:
+        return node
+    others = [part for part in node.factors if not any(part is root for root in roots)]
+    below = all(root.exponent < 0 for root in roots)  # 1 / sqrt(a b) rather than sqrt(1 / (a b))
+    bases = [root.base if below or root.exponent > 0 else Power(root.base, -1.0) for root in roots]
+    merged = Power(Multiply(tuple(bases)), -0.5 if below else 0.5)
+    if others:
+        return Multiply((*others, merged))
+    return merged
+
+
+def with_one_factor(node: Expression) -> Expression:
+    """Simplify a formula and give each product of sums one free factor.
+
+    Each sum in the product then begins with a term without a number, so that no two constants have the same effect.
+    """
+    node = simplify(node)
+    for _ in range(3):
+        changed = simplify(_with_monic_sums(node))
+        if changed == node:
+            break
+        node = changed
+    return node
+
+
+def _with_monic_sums(node: Expression) -> Expression:
+    """c1 (a f + b) (d g + e) becomes (c1 a d) (f + b/a) (g + e/d); whole powers of sums alike."""
+    node = rebuilt(node, [_with_monic_sums(part) for part in children(node)])
+    if isinstance(node, Power) and isinstance(node.base, Add) and node.exponent % 1 == 0:
+        node = Multiply((ONE, node))
+    if not isinstance(node, Multiply):
+        return node
+    scale = 1.0
+    parts: list[Expression] = []
+    for part in node.factors:
+        base, exponent = (part.base, part.exponent) if isinstance(part, Power) else (part, 1.0)
+        if isinstance(base, Number) and exponent == 1.0:
+            scale *= base.value
+        elif isinstance(base, Add) and exponent % 1 == 0:
+            first, rest = split_number(base.terms[0])
+            numbers = [inner for term in base.terms for inner in walk(term) if isinstance(inner, Number)]
+            if first.value in (0.0, 1.0) or (first.exact and all(inner.exact is not None for inner in numbers)):
+                parts.append(part)
+                continue
+            terms = tuple(simplify(Multiply((Number(1 / first.value), term))) for term in base.terms[1:])
+            monic = Add((rest or ONE, *terms))
+            parts.append(monic if exponent == 1.0 else Power(monic, exponent))
+            scale *= first.value**exponent
+        else:
+            parts.append(part)
+    if not parts:
+        return Number(scale)
+    if scale == 1.0:
+        return product_of(parts)
+    return Multiply((MINUS_ONE if scale == -1.0 else Number(scale), *parts))
