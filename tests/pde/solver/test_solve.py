@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from edgewise_experiments.problems.named_equations import named_equation
 from scipy.integrate import solve_ivp
 
 from edgewise import LBFGS
@@ -22,6 +21,7 @@ from edgewise.pde.problem.fields import laplacian
 from edgewise.pde.solver.judging.uniqueness import squared_residuals
 from edgewise.pde.solver.solving import solve
 from edgewise.pde.spaces.networks import SlabNetwork
+from edgewise_experiments.problems.named_equations import named_equation
 
 PI = math.pi
 

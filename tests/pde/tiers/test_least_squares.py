@@ -6,7 +6,6 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from edgewise_experiments.problems.named_equations import named_equation
 from scipy.special import i0, i1, jv, k0, k1, yv
 
 import edgewise
@@ -28,6 +27,7 @@ from edgewise.pde import (
 from edgewise.pde.solver.judging.evidence import LARGEST_RESIDUAL
 from edgewise.pde.spaces.networks import EnrichedNetwork, TensorNetwork
 from edgewise.pde.tiers.least_squares import enriched_stages, operator_of
+from edgewise_experiments.problems.named_equations import named_equation
 
 pytestmark = pytest.mark.slow
 SQUARE = Box(x=(-1, 1), y=(-1, 1))

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from edgewise_experiments.problems.named_equations import named_equation
 
 from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.domains.shapes import LShape
@@ -23,6 +22,7 @@ from edgewise.pde.solver.judging.uniqueness import (
 )
 from edgewise.pde.solver.network import tensor_network
 from edgewise.pde.solver.solving import solve
+from edgewise_experiments.problems.named_equations import named_equation
 
 PI = math.pi
 LINE, SQUARE = Interval(0, 1), Box(x=(0, 1), y=(0, 1))

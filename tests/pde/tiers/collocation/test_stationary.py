@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from edgewise_experiments.problems.named_equations import named_equation
 from scipy.integrate import solve_bvp, solve_ivp
 
 from edgewise.errors import EdgewiseWarning, InputError
@@ -36,6 +35,7 @@ from edgewise.pde.spaces.networks import TensorNetwork
 from edgewise.pde.spaces.statement import recognised
 from edgewise.pde.storage import load_solution, save_solution
 from edgewise.pde.tiers.collocation.stationary import stationary_stages
+from edgewise_experiments.problems.named_equations import named_equation
 
 PI = math.pi
 LINE = Interval(0, 1)

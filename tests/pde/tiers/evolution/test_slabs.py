@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from edgewise_experiments.problems.named_equations import named_equation
 from scipy.integrate import solve_ivp
 
 from edgewise.errors import SolutionWarning
@@ -33,6 +32,7 @@ from edgewise.pde.storage import load_solution, save_solution
 from edgewise.pde.tiers.evolution import collocation
 from edgewise.pde.tiers.evolution.collocation import COLLOCATION, is_initial_value_problem
 from edgewise.pde.tiers.evolution.stepper import StepSettings, TimeStepper
+from edgewise_experiments.problems.named_equations import named_equation
 
 PI = math.pi
 
