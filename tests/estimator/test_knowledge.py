@@ -163,7 +163,6 @@ def test_knowledge_is_cloned_and_stored(fitted, tmp_path):
         ({"bounds": (3, 2)}, "low < high"),
         ({"bounds": 3}, "low, high"),
         ({"monotone": {"area": 1}, "hidden": 3}, "hidden must be 'auto'"),
-        ({"monotone": {"area": 1}, "degree": 2}, "degree"),
         ({"bounds": (0, 1), "loss": "absolute"}, "bounds need"),
     ],
 )

@@ -107,7 +107,7 @@ def test_labels_at_the_ends():
         KANClassifier().fit(X, np.where(Y > 0.3, 1e300, -1e300))
     for pair in ((2**62, 2**62 + 1), (np.uint64(2**64 - 1), np.uint64(2**64 - 2))):
         labels = np.where(Y > 0.3, *np.array(pair))
-        model = KANClassifier(hidden=(), grid_size=2, degree=1, regularization=1e-3).fit(X, labels)
+        model = KANClassifier(hidden=(), grid_size=2, regularization=1e-3).fit(X, labels)
         assert set(model.predict(X)) == set(labels)
 
 

@@ -97,8 +97,8 @@ class _WithPolicy(KANEstimator):
 
     variant = Variant()
 
-    def _train(self, samples: Samples, settings: SearchSettings, warm: bool):
-        return super()._train(samples, replace(settings, policy=self.variant.policy()), warm)
+    def _train(self, samples: Samples, settings: SearchSettings):
+        return super()._train(samples, replace(settings, policy=self.variant.policy()))
 
 
 class VariedRegressor(_WithPolicy, KANRegressor):

@@ -20,15 +20,13 @@ from edgewise.estimator.columns.constraints import Bounds, column_constraints, g
 from edgewise.estimator.columns.reading import ArrayFunction
 from edgewise.estimator.display import EstimatorDisplay
 from edgewise.estimator.explaining import FARTHEST_INPUT
-from edgewise.model_selection.automatic import AutoResult, auto_fit, network_error_bars, output_limits, problem_of
-from edgewise.model_selection.fixed_shape import InterruptedTraining, shape_of, train_shape
+from edgewise.model_selection.automatic import AutoResult, auto_fit
 from edgewise.model_selection.search.candidates import Samples
-from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.inference import term_tests
 from edgewise.model_selection.search.jobs import count_of_jobs
 from edgewise.model_selection.search.policy import EFFORTS, SearchSettings
 from edgewise.model_selection.search.records import SearchReport
-from edgewise.outcomes import ProgressCallback, check_on_interrupt, reported
+from edgewise.outcomes import ProgressCallback, reported
 from edgewise.tables.scaling import AffineScaling
 from edgewise.tables.table import InBatches
 from edgewise.train.loop.reports import FitReport
@@ -63,22 +61,21 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
     report_: FitReport
     search_: SearchReport
     input_scaling_: AffineScaling
-    _progress: ProgressCallback | None = None  # of the command line, which draws a line of its own
+    # The command line draws a line of progress of its own, and keeps the best model so far after Ctrl-C.
+    _progress: ProgressCallback | None = None
+    _keep_interrupted: bool = False
     n_iter_: int
 
     def __init__(
         self,
         hidden: str | int | Sequence[int] = "auto",
         grid_size: str | int = "auto",
-        degree: str | int = "auto",
         regularization: str | float = "auto",
         effort: str = "normal",
         time_limit: float | None = None,
         n_models: int | None = None,
         n_jobs: int | None = None,
-        on_interrupt: str = "raise",
         random_state: int | np.random.Generator | np.random.RandomState | None = 0,
-        warm_start: bool = False,
         verbose: bool | int = False,
         monotone: Mapping[str | int, int] | None = None,
         shape: Mapping[str | int, str] | None = None,
@@ -88,15 +85,12 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
     ):
         self.hidden = hidden
         self.grid_size = grid_size
-        self.degree = degree
         self.regularization = regularization
         self.effort = effort
         self.time_limit = time_limit
         self.n_models = n_models
         self.n_jobs = n_jobs
-        self.on_interrupt = on_interrupt
         self.random_state = random_state
-        self.warm_start = warm_start
         self.verbose = verbose
         self.monotone = monotone
         self.shape = shape
@@ -148,8 +142,6 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             hidden = tuple(int(count) for count in nodes)
         if not (_is_auto(self.grid_size) or (is_integer(self.grid_size) and self.grid_size > 0)):
             raise InputError(f"grid_size must be 'auto' or a positive integer, got {self.grid_size!r}")
-        if not (_is_auto(self.degree) or (is_integer(self.degree) and 0 <= self.degree <= 5)):
-            raise InputError(f"degree must be 'auto' or an integer from 0 to 5, got {self.degree!r}")
         strength = self.regularization
         if not (_is_auto(strength) or (_is_real(strength) and 0 <= strength < np.inf)):
             raise InputError(f"regularization must be 'auto' or a number of at least 0, got {strength!r}")
@@ -160,9 +152,6 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             raise InputError(f"effort must be one of {', '.join(EFFORTS)}, got {self.effort!r}")
         if self.n_models is not None and not (is_integer(self.n_models) and self.n_models > 0):
             raise InputError(f"n_models must be None or a positive integer, got {self.n_models!r}")
-        check_on_interrupt(self.on_interrupt)
-        if not isinstance(self.warm_start, bool | np.bool_):
-            raise InputError(f"warm_start must be True or False, got {self.warm_start!r}")
         if not isinstance(self.verbose, bool | np.bool_ | int | np.integer):
             raise InputError(f"verbose must be True, False or an integer, got {self.verbose!r}")
         settings = SearchSettings(
@@ -170,11 +159,10 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             hidden=hidden,
             grid_size=None if _is_auto(self.grid_size) else int(self.grid_size),
             strength=None if _is_auto(strength) else float(strength),
-            degree=None if _is_auto(self.degree) else int(self.degree),
             effort=self.effort,
             models=None if self.n_models is None else int(self.n_models),
             jobs=count_of_jobs(self.n_jobs),
-            keep_interrupted=self.on_interrupt == "keep",
+            keep_interrupted=self._keep_interrupted,
             time_limit=None if limit is None else float(limit),
             began=time.perf_counter(),
             seed=_seed(self.random_state),
@@ -182,9 +170,9 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         known = next(iter(given_knowledge(self)), None)
         if known is not None and settings.is_fixed:
             raise InputError(
-                f"{known} needs a model that is chosen: hidden must be 'auto' or (), and grid_size, degree and "
-                f"regularization 'auto', got hidden={self.hidden!r}, grid_size={self.grid_size!r}, "
-                f"degree={self.degree!r} and regularization={self.regularization!r}"
+                f"{known} needs a model that is chosen: hidden must be 'auto' or (), and grid_size and regularization "
+                f"'auto', got hidden={self.hidden!r}, grid_size={self.grid_size!r} and "
+                f"regularization={self.regularization!r}"
             )
         return settings
 
@@ -195,83 +183,41 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         """
         return replace(settings, constraints=column_constraints(self.encoder_, given_knowledge(self), bounds))
 
-    def _can_continue(self, X: np.ndarray, outputs: int) -> bool:
-        """Return whether a warm start has a network of the right shape to continue from."""
-        if not (self.warm_start and self.__sklearn_is_fitted__() and self._has_same_inputs):
-            return False
-        width = self.model_.config.width
-        return width[0] == X.shape[1] and width[-1] == outputs
-
-    def _scale_inputs(self, X: np.ndarray, weight: np.ndarray, warm: bool) -> np.ndarray:
-        """Fit the scaling of the inputs and apply it; a warm start keeps the scaling that the network was fitted to."""
-        if not warm:
-            self.input_scaling_ = AffineScaling.fit(X, weight)
+    def _scale_inputs(self, X: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Fit the scaling of the inputs and apply it."""
+        self.input_scaling_ = AffineScaling.fit(X, weight)
         with np.errstate(over="ignore"):  # values that overflow are clipped
             return np.clip(self.input_scaling_.transform(X), -FARTHEST_INPUT, FARTHEST_INPUT)
 
-    def _train(self, samples: Samples, settings: SearchSettings, warm: bool) -> AutoResult:
-        """Search and train, or continue from the present network if its shape was given.
-
-        Small tables take one thread of torch, see `edgewise.train.loop.threads`; the setting is then as before.
-        """
+    def _train(self, samples: Samples, settings: SearchSettings) -> AutoResult:
+        """Search and train; small tables take one thread of torch, see `edgewise.train.loop.threads`."""
         is_small = samples.x.size <= ONE_THREAD_NUMBERS
         with reported(self._progress, self.verbose, type(self).__name__) as report, one_thread(is_small):
-            return self._trained(samples, settings, warm, report)
+            return self._trained(samples, settings, report)
 
-    def _trained(
-        self, samples: Samples, settings: SearchSettings, warm: bool, report: ProgressCallback | None
-    ) -> AutoResult:
+    def _trained(self, samples: Samples, settings: SearchSettings, report: ProgressCallback | None) -> AutoResult:
         samples = replace(samples, groups=self.encoder_.indicator_groups)
-        inputs = samples.x.shape[1]
-        clip = np.tile([-CLIP, CLIP], (inputs, 1))
+        clip = np.tile([-CLIP, CLIP], (samples.x.shape[1], 1))
         if settings.is_fixed:
             samples = replace(samples, x=np.clip(samples.x, -CLIP, CLIP))
-        if warm and settings.is_fixed:
-            shape = shape_of(self.model_, self.report_)
-            clock = Clock(
-                progress=None if report is None else lambda at: report(replace(at, stage=f"warm start: {at.stage}"))
-            )
-            clock.stage = shape.describe()
-            problem = problem_of(samples, settings)
-            outputs = settings.outputs
-            seed = settings.seed
-            try:
-                trained = train_shape(
-                    problem, shape, outputs=outputs, seed=seed, warm=self.model_, final=True, clock=clock
-                )
-            except InterruptedTraining as interrupt:
-                if not settings.keep_interrupted:
-                    raise KeyboardInterrupt from None
-                trained = interrupt.trained
-            bars = None
-            message = ""
-            if not settings.family.is_classes:
-                bars, message = network_error_bars(trained.model, samples, trained.penalty, None)
-            ends = None
-            if not settings.family.is_classes:
-                ends = output_limits(trained.model, samples.x, clip, settings.policy.beyond)
-            result = AutoResult(
-                trained.model, trained.report, self.search_, error_bars=bars, message=message, output_limits=ends
-            )
-        else:
-            everything = None
-            if settings.survey is not None:
-                everything = settings.survey.all_rows(self, settings, samples.total)
-            result = auto_fit(samples, settings, report, everything)
-            if everything is not None and result.fitted is None and not settings.is_fixed:
-                words = f"The model is that of a sample of {len(samples):,} of {everything.count:,} rows."
-                sentences = (*result.search.sentences, words)
-                result = replace(result, search=replace(result.search, sentences=sentences))
-            elif everything is not None and result.fitted is not None:
-                # Each row of the sample stands for as many for the tests.
-                samples = replace(samples, weight=samples.weight * (everything.rows / samples.total))
-            sentence = knowledge_sentence(self.encoder_, given_knowledge(self))
-            if sentence:
-                search = replace(result.search, sentences=(sentence, *result.search.sentences))
-                result = replace(result, search=search)
+        # The search, on a sample where the table is in batches.
+        everything = None
+        if settings.survey is not None:
+            everything = settings.survey.all_rows(self, settings, samples.total)
+        result = auto_fit(samples, settings, report, everything)
+        # Sentences on what the model has seen, and on what was known.
+        sentences = list(result.search.sentences)
+        if everything is not None and result.fitted is None and not settings.is_fixed:
+            sentences.append(f"The model is that of a sample of {len(samples):,} of {everything.count:,} rows.")
+        elif everything is not None and result.fitted is not None:
+            # Each row of the sample stands for as many for the tests.
+            samples = replace(samples, weight=samples.weight * (everything.rows / samples.total))
+        sentence = knowledge_sentence(self.encoder_, given_knowledge(self))
+        if sentence:
+            sentences.insert(0, sentence)
+        self.search_ = replace(result.search, sentences=tuple(sentences))
         self.model_ = result.model
         self.report_ = result.report
-        self.search_ = result.search
         self.input_limits_ = clip if result.limits is None else result.limits
         self._output_limits = result.output_limits
         self.n_iter_ = max(result.report.steps, 1)

@@ -57,9 +57,6 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         "auto" chooses.
     grid_size : "auto" or int, default="auto"
         Knot intervals of every edge, for a network of a given shape. "auto" chooses.
-    degree : "auto" or int, default="auto"
-        Polynomial degree of the splines, from 0 to 5, for a network of a given shape. "auto" is 3, and up to 5 for
-        samples without noise.
     regularization : "auto" or float, default="auto"
         Strength of smoothness and shrinkage, for inputs of order 1. "auto" chooses.
     effort : {"low", "normal", "high"}, default="normal"
@@ -72,12 +69,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         small tables take ten where these differ.
     n_jobs : int, optional
         Threads for folds and models; -1 for all processors. The model does not depend on it.
-    on_interrupt : {"raise", "keep"}, default="raise"
-        Whether Ctrl-C raises KeyboardInterrupt, with the estimator as it was before, or keeps the best model so far.
     random_state : int, Generator, RandomState or None, default=0
         Source of the seed of folds and initial weights; None draws a new one for each fit.
-    warm_start : bool, default=False
-        Let `fit` continue from the present network, with its scaling, if its shape is given and suits the new data.
     class_weight : None, "balanced" or dict, default=None
         Factor of the weights of the rows of each class; "balanced" gives each class the same total. With weights the
         probabilities are those of a population in which the classes have these shares.
@@ -219,12 +212,10 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         # Classes that count more are seen no more often.
         weighted = weight * importance[kept][codes]
         weight = weighted * (weight.sum() / weighted.sum())
-        warm = self._can_continue(rows, len(kept)) and settings.is_fixed
-        warm = warm and np.array_equal(self.classes_, classes[kept])
         self.classes_ = classes[kept]
-        samples = Samples(self._scale_inputs(rows, weight, warm), codes, weight, blocks=blocks)
+        samples = Samples(self._scale_inputs(rows, weight), codes, weight, blocks=blocks)
         settings = replace(settings, outputs=len(kept), family=family_of_classes(len(kept)))
-        self._train(samples, self._with_knowledge(settings, self._network_bounds()), warm)
+        self._train(samples, self._with_knowledge(settings, self._network_bounds()))
         self.__dict__.pop("equations_", None)  # they belong to an earlier fit
 
     @property

@@ -51,9 +51,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         "auto" chooses.
     grid_size : "auto" or int, default="auto"
         Knot intervals of every edge, for a network of a given shape. "auto" chooses.
-    degree : "auto" or int, default="auto"
-        Polynomial degree of the splines, from 0 to 5, for a network of a given shape. "auto" is 3, and up to 5 for
-        samples without noise.
     regularization : "auto" or float, default="auto"
         Strength of smoothness and shrinkage, for inputs and targets of order 1. "auto" chooses.
     effort : {"low", "normal", "high"}, default="normal"
@@ -70,12 +67,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         small tables take ten where these differ.
     n_jobs : int, optional
         Threads for folds and models; -1 for all processors. The model does not depend on it.
-    on_interrupt : {"raise", "keep"}, default="raise"
-        Whether Ctrl-C raises KeyboardInterrupt, with the estimator as it was before, or keeps the best model so far.
     random_state : int, Generator, RandomState or None, default=0
         Source of the seed of folds and initial weights; None draws a new one for each fit.
-    warm_start : bool, default=False
-        Let `fit` continue from the present network, with its scaling, if its shape is given and suits the new data.
     verbose : bool or int, default=False
         Whether to show a line with the stage and the time on terminals and in notebooks. Stages are also logged under
         the name "edgewise".
@@ -174,16 +167,13 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         self,
         hidden: str | int | Sequence[int] = "auto",
         grid_size: str | int = "auto",
-        degree: str | int = "auto",
         regularization: str | float = "auto",
         effort: str = "normal",
         loss: str = "squared",
         time_limit: float | None = None,
         n_models: int | None = None,
         n_jobs: int | None = None,
-        on_interrupt: str = "raise",
         random_state: int | np.random.Generator | np.random.RandomState | None = 0,
-        warm_start: bool = False,
         verbose: bool | int = False,
         monotone: Mapping[str | int, int] | None = None,
         shape: Mapping[str | int, str] | None = None,
@@ -194,15 +184,12 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         super().__init__(
             hidden,
             grid_size,
-            degree,
             regularization,
             effort,
             time_limit,
             n_models,
             n_jobs,
-            on_interrupt,
             random_state,
-            warm_start,
             verbose,
             monotone,
             shape,
@@ -258,18 +245,16 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         rows, targets, weight, block = canonical_rows(rows, targets, given_weight, block_codes(groups, len(rows)))
         if outputs > 1 and self.loss != "squared":
             raise InputError(f"y must have one column for the loss {self.loss!r}, got {outputs}")
-        warm = self._can_continue(rows, outputs) and settings.is_fixed
-        x = self._scale_inputs(rows, weight, warm)
-        if not warm:
-            self.target_scaling_ = standardisation(targets, weight)
-            if settings.family.log_link:  # an exponential has the unit of the target
-                self.target_scaling_ = AffineScaling(np.zeros(1), np.ones(1))
+        x = self._scale_inputs(rows, weight)
+        self.target_scaling_ = standardisation(targets, weight)
+        if settings.family.log_link:  # an exponential has the unit of the target
+            self.target_scaling_ = AffineScaling(np.zeros(1), np.ones(1))
         shift = self.target_scaling_.shift
         scale = self.target_scaling_.scale
         y = self.target_scaling_.transform(targets)
         samples = Samples(x, y, weight, float(shift[0] / scale[0]), float(scale[0]), blocks=block)
         settings = self._with_knowledge(replace(settings, outputs=outputs), self._network_bounds(settings.family))
-        result = self._train(samples, settings, warm)
+        result = self._train(samples, settings)
         self.error_bars_, self.error_bars_message_ = result.error_bars, result.message
         self.link_ = "identity"
         self._exponent = None

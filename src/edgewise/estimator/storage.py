@@ -40,15 +40,12 @@ KINDS: dict[str, type[KANEstimator]] = {"KANRegressor": KANRegressor, "KANClassi
 PARAMETERS = (
     "hidden",
     "grid_size",
-    "degree",
     "regularization",
     "effort",
     "time_limit",
     "n_models",
     "n_jobs",
-    "on_interrupt",
     "random_state",
-    "warm_start",
 )
 CLASS_KINDS = "biufUO"  # kinds of numpy's dtypes that classes may have: numbers, text, and objects that are these
 SHOWN_FACTS = 400  # characters of the facts that are shown in full

@@ -20,7 +20,7 @@ from edgewise.gam.design import Design
 from edgewise.gam.families.base import Family
 from edgewise.gam.normal import NormalMatrix
 from edgewise.gam.reml import RemlFit
-from edgewise.gam.rows import NeededColumns, RowsInMemory, working, working_normal
+from edgewise.gam.rows import LEAST_INFORMATION, NeededColumns, RowsInMemory, working, working_normal
 from edgewise.gam.solving import Solution, estimate, expanded, solve_gaussian, with_strengths
 from edgewise.settings import ABOVE_ZERO
 
@@ -90,7 +90,7 @@ class IrlsPolicy:
     halvings: int = 25
     rounding: float = 1e-13
     small_deviance: float = 1e-8
-    least_information: float = 1e-10
+    least_information: float = LEAST_INFORMATION
     prior_deviation: float = 10.0
 
     def of_part(self) -> IrlsPolicy:
@@ -343,7 +343,7 @@ def fit_irls(
     several = family.predictors > 1
     if several and design.constraints is not None and design.constraints.has_inequalities:
         raise InputError(f"constraints must be none on curves for several classes, got {design.constraints!r}")
-    steps = design.policy.steps if family.quadratic else policy.reml_steps
+    steps = design.policy.reml.steps if family.quadratic else policy.reml_steps
     needed = NeededColumns(design, x, before, steps)
     rows = RowsInMemory(needed, y, weight, family.prepared(y, weight), policy.least_information)
     coefs = rows.constants
@@ -409,7 +409,7 @@ def separate_fits(design: Design, x: np.ndarray, y: np.ndarray, weight: np.ndarr
     if family.predictors < 2 or not before.fits[0].is_shared:
         return before
     keep = (design.groups < 0) | (np.diag(before.fits[0].covariance) > 0)
-    needed = NeededColumns(design, x, None, design.policy.steps, keep)
+    needed = NeededColumns(design, x, None, design.policy.reml.steps, keep)
     eta = needed.predictors(before.coef.T)
     rows = np.arange(len(x))
     fits = []

@@ -1,4 +1,7 @@
-"""The weighted normal matrix of a design, summed in chunks: the only step that sees all rows (`normal_matrix`)."""
+"""The weighted normal matrix of a design, summed in chunks: the only step that sees all rows (`normal_matrix`).
+
+Wood, Generalized Additive Models (2nd ed.), section 6.9, on bigger data.
+"""
 
 from __future__ import annotations
 

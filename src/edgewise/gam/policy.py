@@ -1,8 +1,35 @@
-"""Every number that the additive core chooses by itself, each with its source or reason (`AdditivePolicy`)."""
+"""Every number that the additive core chooses by itself, each with its source or reason.
+
+Sections are those of Wood, Generalized Additive Models (2nd ed.).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RemlPolicy:
+    """Choices of the maximisation of restricted likelihood."""
+
+    # It ends when a Newton step would raise twice the log of the restricted likelihood by less: a hundredth is far
+    # below anything that a decision rests on, and the last step goes well beyond it.
+    tolerance: float = 1e-2
+    steps: int = 100  # most Newton steps: ten are usual
+    halvings: int = 12  # of a step that raises the criterion: 2^-12 of a step is none
+    largest_step: float = 4.0  # of the log of a strength: the quadratic model holds no farther
+    # First prior variance of a group's sum over the rows, as a share of the residual's: small beside a curve and large
+    # beside its uncertainty, and of no consequence for the result.
+    first_share: float = 0.3
+    vanished: float = 0.05  # effective degrees of freedom below which a group that still shrinks is taken out
+    returned: float = 0.2  # effective degrees of freedom of a group that is brought back, above `vanished`
+    returns: int = 3  # largest number of times that a removed group may return, so that the iteration ends
+    crowded: float = 0.25  # groups per row above which groups must prove themselves: four rows for each strength
+    entries: int = 5  # groups that enter at once when groups are crowded
+    faintest: float = 1e-10  # strength, as a share of a group's mean diagonal: below it, rounding would be fitted
+    rounding: float = 1e-13  # share of the response's square below which a residual is rounding
+    prior_variance: float = 10.0  # of the log of a strength, where its likelihood is flat; that of mgcv
+    shrinkage_nodes: int = 24  # of Gauss and Legendre for the variance of vanished groups: the integrands are smooth
 
 
 @dataclass(frozen=True)
@@ -96,11 +123,8 @@ class AdditivePolicy:
         `tail`. The slope at an end is learned from about these rows. A measurement: from the outermost row itself, one
         row far out made a long continuation, which cost 1.5 points of R2 on a table with a heavy tail; on ten others
         nothing changed.
-    tolerance : float
-        REML ends when a Newton step would raise twice the log of the restricted likelihood by less: a hundredth is far
-        below anything that a decision rests on, and the last step goes well beyond it.
-    steps : int
-        Most Newton steps: ten are usual.
+    reml : RemlPolicy
+        Choices of the maximisation of restricted likelihood.
 
     Examples
     --------
@@ -140,8 +164,7 @@ class AdditivePolicy:
     rank_cut: float = 0.01
     extrapolation: str = "linear"
     reach: float = 0.1
-    tolerance: float = 1e-2
-    steps: int = 100
+    reml: RemlPolicy = RemlPolicy()
 
     def intervals(self, rows: float) -> int:
         """Return the number of knot intervals of every input for so many rows."""

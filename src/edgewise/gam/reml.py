@@ -17,25 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.gam.normal import NormalMatrix
+from edgewise.gam.policy import RemlPolicy
 from edgewise.settings import ABOVE_ZERO
 
 Array = NDArray[np.float64]
-
-# those of `AdditivePolicy`, where their reasons are
-REML_TOLERANCE = 1e-2
-REML_STEPS = 100
-FIRST_SHARE = 0.3  # see `_Criterion.start`; of no consequence for the result
-LARGEST_STEP = 4.0  # of the log of a strength: the quadratic model holds no farther
-VANISHED = 0.05  # effective degrees of freedom below which a group that still shrinks is taken out, and is verified
-RETURNED = 0.2  # effective degrees of freedom of a group that is brought back, above VANISHED
-CROWDED = 0.25  # groups per row above which groups must prove themselves: four rows for each strength
-ENTRIES = 5  # groups that enter at once when groups are crowded
-RETURNS = 3  # largest number of times that a removed group may return, so that the iteration ends
-FAINTEST = 1e-10  # strength, as a share of a group's mean diagonal: below it, rounding would be fitted
-PRIOR_VARIANCE = 10.0  # of the log of a strength, where its likelihood is flat; that of mgcv
-SHRINKAGE_NODES = 24  # of Gauss and Legendre: the integrands are smooth
-HALVINGS = 12  # of a step that raises the criterion: 2^-12 of a step is none
-ROUNDING = 1e-13  # share of the response's square below which a residual is rounding: 450 units of the last place
+DEFAULTS = RemlPolicy()
 
 
 @dataclass(frozen=True)
@@ -74,7 +60,7 @@ class RemlFit:
         live = np.flatnonzero(np.isfinite(self.strength))
         pulled = (group[:, None] == live) * (self.strength[live] * point.coef)
         values, vectors = np.linalg.eigh(curvature[np.ix_(live, live)] / 2)
-        moved = inverse @ (pulled @ (vectors / np.sqrt(np.maximum(values, 0) + 1 / PRIOR_VARIANCE)))
+        moved = inverse @ (pulled @ (vectors / np.sqrt(np.maximum(values, 0) + 1 / likelihood.policy.prior_variance)))
         columns = self._estimated[on]
         covariance = self.covariance.copy()
         covariance[np.ix_(columns, columns)] += moved @ moved.T * (self.dispersion / point.dispersion)
@@ -102,7 +88,7 @@ class RemlFit:
             score = (likelihood.moment[own] - cross.T @ point.coef)[:, 0]
             carry = np.zeros((len(extra), len(own)))
             carry[own], carry[on] = np.eye(len(own)), -inverse @ cross  # what the others do when this one moves
-            extra += carry @ vanished_moment(left, score, point.dispersion) @ carry.T
+            extra += carry @ vanished_moment(left, score, point.dispersion, likelihood.policy.shrinkage_nodes) @ carry.T
         columns = self._estimated
         covariance = self.corrected_covariance.copy()
         covariance[np.ix_(columns, columns)] += extra * (self.dispersion / point.dispersion)
@@ -143,8 +129,7 @@ def fit_reml(
     start: Array | None = None,
     scale: float | None = None,
     *,
-    tolerance: float = REML_TOLERANCE,
-    steps: int = REML_STEPS,
+    policy: RemlPolicy = DEFAULTS,
     rivals: int = 0,
     watch: Callable[[], None] | None = None,
 ) -> RemlFit:
@@ -174,10 +159,8 @@ def fit_reml(
         First strengths, (groups,) or fewer; infinite for groups that start out vanished, NaN for unknown.
     scale : float, optional
         Variance of a row of weight 1, if it is known.
-    tolerance : float
-        The end is reached when a Newton step would lower the criterion by less.
-    steps : int
-        Most Newton steps.
+    policy : RemlPolicy
+        Choices of the maximisation.
     rivals : int
         Number of groups from which these were chosen by the response, if more.
     watch : callable, optional
@@ -204,20 +187,22 @@ def fit_reml(
     >>> fit.edf.round(2)
     array([1., 0.])
     """
-    criterion = _Criterion(normal, np.asarray(groups), scale, rivals)
+    criterion = _Criterion(normal, np.asarray(groups), scale, policy, rivals)
     strength = criterion.start(start)
     returns = np.zeros(len(strength), int)
     point = criterion.at(strength)
     converged = False
     iterations = 0
-    while iterations < steps:
+    while iterations < policy.steps:
         if watch is not None:
             watch()
+        # Groups whose penalty takes all of them, and still grows, have vanished.
         slope, curvature = criterion.derivatives(point)
         live = np.isfinite(point.strength)
-        gone = live & (criterion.sizes - point.trace < VANISHED) & (slope < 0)
+        gone = live & (criterion.sizes - point.trace < policy.vanished) & (slope < 0)
         live &= ~gone
-        if not gone.any() and _expected_fall(slope[live], curvature[np.ix_(live, live)]) < tolerance:
+        # At a stationary point the vanished groups are tested by the derivative in their variance, at variance zero.
+        if not gone.any() and _expected_fall(slope[live], curvature[np.ix_(live, live)]) < policy.tolerance:
             back = criterion.returning(point, returns)
             converged = not back.any()
             if converged:
@@ -226,6 +211,7 @@ def fit_reml(
             point = criterion.at(np.where(back > 0, back, point.strength))
             iterations += 1
             continue
+        # Newton's step in the logs of the strengths.
         iterations += 1
         better = _newton_step(criterion, point, slope, curvature, gone)
         if better is None:  # rounding hides any further gain
@@ -251,28 +237,27 @@ def fit_mapped(
     strengths: StrengthMap,
     state: Array,
     *,
-    tolerance: float = REML_TOLERANCE,
-    steps: int = REML_STEPS,
+    policy: RemlPolicy = DEFAULTS,
 ) -> tuple[RemlFit, Array]:
     """Estimate the state of which the strengths are functions, as `fit_reml` estimates each strength; return it too."""
-    criterion = _Criterion(normal, np.asarray(groups), None)
+    criterion = _Criterion(normal, np.asarray(groups), None, policy)
     point = criterion.at(np.exp(strengths.logs(state)))
     converged = False
     iterations = 0
-    while iterations < steps and not converged:
+    while iterations < policy.steps and not converged:
         # The derivatives by the state, by the chain rule.
         slope, curvature = criterion.derivatives(point)
         jacobian, bend = strengths.derivatives(state, slope)
         slope = jacobian.T @ slope
         curvature = jacobian.T @ curvature @ jacobian + bend
-        if _expected_fall(slope, curvature) < tolerance:
+        if _expected_fall(slope, curvature) < policy.tolerance:
             converged = True
             break
         # A Newton step, halved until the criterion falls; if it never does, rounding hides any further gain.
         iterations += 1
-        step = _direction(slope, curvature)
+        step = _direction(slope, curvature, policy.largest_step)
         converged = True
-        for _ in range(HALVINGS):
+        for _ in range(policy.halvings):
             new = criterion.at(np.exp(strengths.logs(state + step)))
             if new.value < point.value:
                 state = state + step
@@ -300,7 +285,7 @@ def _result(criterion: _Criterion, point: _Point, iterations: int, converged: bo
     )
 
 
-def vanished_moment(left: Array, score: Array, scale: float) -> Array:
+def vanished_moment(left: Array, score: Array, scale: float, count: int) -> Array:
     """Return the posterior second moment about zero of the coefficients of a group that vanished, (q, q)."""
     # `left` is L = X_g' R X_g (q, q), what the other columns leave of the group's, `score` is X_g' r with the residuals
     # r of the model without the group, and `scale` the variance of a row of weight 1. With variance ratio t the
@@ -314,7 +299,7 @@ def vanished_moment(left: Array, score: Array, scale: float) -> Array:
     if not values.mean() > ABOVE_ZERO:
         return np.zeros_like(left)
     along = vectors.T @ score
-    nodes, weights = np.polynomial.legendre.leggauss(SHRINKAGE_NODES)
+    nodes, weights = np.polynomial.legendre.leggauss(count)
     shrinkage = (nodes + 1) / 2
     ratio = (shrinkage / (1 - shrinkage) / values.mean())[:, None]
     spread = ratio / (1 + ratio * values)  # eigenvalues of (L + I / t)^-1
@@ -337,11 +322,11 @@ def _expected_fall(slope: Array, curvature: Array) -> float:
     return float((along**2 / np.maximum(values, small)).sum() / 2)
 
 
-def _direction(slope: Array, curvature: Array) -> Array:
+def _direction(slope: Array, curvature: Array, largest: float) -> Array:
     """Return a Newton step; where the criterion is not convex its absolute curvature gives a descent all the same."""
     values, vectors = np.linalg.eigh(curvature)
     along = vectors.T @ slope
-    return np.asarray(-vectors @ np.clip(along / np.maximum(np.abs(values), 1e-10), -LARGEST_STEP, LARGEST_STEP))
+    return np.asarray(-vectors @ np.clip(along / np.maximum(np.abs(values), 1e-10), -largest, largest))
 
 
 def _newton_step(
@@ -349,8 +334,8 @@ def _newton_step(
 ) -> _Point | None:
     """Return the point after a step that lowers the criterion and takes groups out, or None if there is none."""
     live = np.flatnonzero(np.isfinite(point.strength) & ~gone)
-    step = _direction(slope[live], curvature[np.ix_(live, live)])
-    for _ in range(HALVINGS):
+    step = _direction(slope[live], curvature[np.ix_(live, live)], criterion.policy.largest_step)
+    for _ in range(criterion.policy.halvings):
         strength = np.where(gone, np.inf, point.strength)
         strength[live] = np.clip(strength[live] * np.exp(step), criterion.faintest[live], 1e200)
         new = criterion.at(strength)
@@ -393,10 +378,18 @@ class _Point:
 class _Criterion:
     """Minus twice the log restricted likelihood as a function of the strengths."""
 
-    def __init__(self, normal: NormalMatrix, groups: NDArray[np.intp], scale: float | None, rivals: int = 0) -> None:
+    def __init__(
+        self,
+        normal: NormalMatrix,
+        groups: NDArray[np.intp],
+        scale: float | None,
+        policy: RemlPolicy,
+        rivals: int = 0,
+    ) -> None:
         responses = normal.moment.shape[1]
         if responses > 1 and scale is None:
             raise ValueError(f"normal must hold one response where scale is unknown, got {responses}")
+        self.policy = policy
         self.gram = normal.gram
         self.moment = normal.moment
         self.square = float(normal.square.sum())
@@ -408,11 +401,11 @@ class _Criterion:
         self.free = int((groups < 0).sum())
         self.sizes = np.bincount(groups + 1, minlength=count + 1)[1:].astype(float)
         self.rivals = max(int((self.sizes > 0).sum()), rivals)
-        self.is_crowded = self.rivals > CROWDED * normal.rows
+        self.is_crowded = self.rivals > policy.crowded * normal.rows
         self.degrees = max(normal.rows - self.free, 1.0)
         power = _by_group(groups, np.diag(self.gram), count)
         self.first = power / np.maximum(self.sizes, 1)
-        self.faintest = np.maximum(FAINTEST * self.first, 1e-250)
+        self.faintest = np.maximum(policy.faintest * self.first, 1e-250)
 
     def forget(self) -> None:
         """Drop the cached factors, which only speed up neighbouring points."""
@@ -420,9 +413,8 @@ class _Criterion:
 
     def start(self, start: Array | None) -> Array:
         """Return the first strengths: those given, the mean diagonal of a group elsewhere."""
-        # A group of zeros has nothing to give. The others start with a prior variance of their sum over the rows of
-        # FIRST_SHARE of the residual's, which is small beside a curve and large beside its uncertainty.
-        start_at = self.first * self.sizes / (FIRST_SHARE * (self.degrees + 1))
+        # A group of zeros has nothing to give.
+        start_at = self.first * self.sizes / (self.policy.first_share * (self.degrees + 1))
         strength = np.where((self.first > 0) & (not self.is_crowded), start_at, np.inf)
         if start is not None:
             given = np.asarray(start, float)[: len(strength)]
@@ -436,6 +428,7 @@ class _Criterion:
         on = (self.groups < 0) | np.isfinite(np.append(strength, np.inf)[self.groups])
         group = self.groups[on]
         ridge = np.where(group < 0, 0.0, np.append(strength, 0.0)[group])
+        # The penalised normal matrix of the columns that have not vanished, scaled to a diagonal of ones.
         if self._last is None or not np.array_equal(self._last[0], on):
             self._last = on, self.gram if on.all() else self.gram[np.ix_(on, on)]
         matrix = self._last[1].copy()
@@ -445,6 +438,7 @@ class _Criterion:
         matrix *= shrink[:, None]
         matrix *= shrink
         matrix[np.diag_indices_from(matrix)] = 1.0
+        # Its Cholesky factor, and the coefficients.
         jitter = 1e-14
         factor, failed = lapack.dpotrf(matrix.T, lower=1, clean=1)  # transposed, for LAPACK stores by columns
         while failed and len(matrix):  # columns that depend on each other by rounding
@@ -456,7 +450,8 @@ class _Criterion:
             point.coef = lapack.dpotrs(factor, moment * shrink[:, None], lower=1)[0] * shrink[:, None]
         else:
             point.coef = np.zeros(moment.shape)
-        least = ROUNDING * self.square + ABOVE_ZERO
+        # Minus twice the log restricted likelihood (Wood, section 6.2.6), the scale profiled out where it is unknown.
+        least = self.policy.rounding * self.square + ABOVE_ZERO
         deviance = max(self.square - float((point.coef * moment).sum()), least)
         live = np.isfinite(strength)
         value = 2 * float(np.log(np.diag(factor) * root).sum()) - float(
@@ -505,7 +500,7 @@ class _Criterion:
         """
         count = len(self.sizes)
         back = np.zeros(count)
-        waiting = ~np.isfinite(point.strength) & (self.first > 0) & (returns < RETURNS)
+        waiting = ~np.isfinite(point.strength) & (self.first > 0) & (returns < self.policy.returns)
         columns = np.flatnonzero((self.groups >= 0) & np.append(waiting, False)[self.groups])
         if not len(columns):
             return back
@@ -519,8 +514,8 @@ class _Criterion:
         excess = np.where(trace > 1e-9 * self.first * self.sizes, power / np.maximum(trace, ABOVE_ZERO), 0.0)
         wanted = waiting & (excess > (2 * np.log(self.rivals + 1) if self.is_crowded else 1 + 1e-6))
         if self.is_crowded:
-            wanted &= excess >= np.sort(excess * wanted)[-ENTRIES:][0]
-        back[wanted] = trace[wanted] / RETURNED
+            wanted &= excess >= np.sort(excess * wanted)[-self.policy.entries :][0]
+        back[wanted] = trace[wanted] / self.policy.returned
         return back
 
 

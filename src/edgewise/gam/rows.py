@@ -40,7 +40,8 @@ class NeededColumns:
         self.constraints = None
         self.bent = design.bent
         self.count = int(design.groups.max(initial=-1)) + 1
-        self.policy = replace(design.policy, first_wiggly=len(design.groups), steps=steps)  # all that are here
+        reml = replace(design.policy.reml, steps=steps)
+        self.policy = replace(design.policy, first_wiggly=len(design.groups), reml=reml)  # all that are here
         # Columns of each group; the last is for columns without a group.
         self.most = np.full(self.count + 1, design.policy.first_wiggly)
         constrained = design.constraints is not None and design.constraints.has_inequalities

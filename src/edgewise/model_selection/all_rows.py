@@ -140,7 +140,7 @@ class AllRows:
         if factor != candidate.factor:
             candidate = replace(candidate, factor=factor)
             sentence += f" Folds of their groups chose {factor:g} times the penalty."
-        fitted = replace(chosen, candidate=candidate, model=model, family=family, range=(low, high), estimate=estimate)
+        fitted = replace(chosen, candidate=candidate, model=model, estimate=estimate)
         if family.predictors > 1:  # each row of the sample stands for as many
             weight = samples.weight * (self.rows / samples.total)
             fitted = with_own_covariances(fitted, replace(samples, weight=weight))

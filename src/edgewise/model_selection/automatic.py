@@ -289,9 +289,7 @@ def _fixed(samples: Samples, settings: SearchSettings, clock: Clock, everything:
     """Train a network of the shape, grid or strength that the caller has fixed; of a sample, then of all rows."""
     if not (settings.family.is_classes or settings.family.is_least_squares):
         name = settings.family.name
-        raise InputError(
-            f"loss must be 'squared' where hidden, grid_size, degree or regularization is given, got {name!r}"
-        )
+        raise InputError(f"loss must be 'squared' where hidden, grid_size or regularization is given, got {name!r}")
     problem = problem_of(samples, settings)
     limit = clock.limit
     search = ShapeSearch(problem, settings, clock, samples.blocks)

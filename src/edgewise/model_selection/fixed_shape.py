@@ -96,16 +96,6 @@ class FixedShape:
         return f"{shape}, grid {self.grid_size}, {strength}"
 
 
-def shape_of(model: KAN, report: FitReport) -> FixedShape:
-    """Return the shape of a trained network, with the strength of its last fit; 0 where that had no penalty."""
-    config = model.config
-    strength = 0.0
-    for part in (report.plan.get("penalty") or {}).get("parts", ()):
-        if part["name"] == Roughness.__name__:
-            strength = float(part["weight"]) / ROUGHNESS_SHARE
-    return FixedShape(config.width[1:-1], config.grid_size[0], strength, config.degree)
-
-
 class TrainedShape(NamedTuple):
     """A trained network, the report of its last fit, and its penalty."""
 
@@ -241,7 +231,6 @@ class ShapeSearch:
             settings.hidden or (),
             FIRST_GRID if settings.grid_size is None else settings.grid_size,
             FIRST_STRENGTH if settings.strength is None else settings.strength,
-            3 if settings.degree is None else settings.degree,
         )
         if isinstance(problem, Regression):
             labels = None

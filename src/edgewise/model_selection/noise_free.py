@@ -43,7 +43,7 @@ def _spline(samples: Samples, settings: SearchSettings, clock: Clock) -> AutoRes
     if len(samples) < policy.noise_free_rows:
         return None
     clock.report("splines without noise", 0.05)
-    found = spline_ladder(samples.x[:, 0], samples.y, samples.weight, degree=settings.degree, seed=settings.seed)
+    found = spline_ladder(samples.x[:, 0], samples.y, samples.weight, seed=settings.seed)
     if found is None or not found.loss < policy.noise_free:
         return None
     model = found.model
@@ -193,7 +193,6 @@ def approximated(
     )
     result = model_selection.approximate(
         problem,
-        degree=settings.degree,
         budget=policy.approximation_budget,
         time_limit=None if clock.limit is None else max(clock.left, 1e-3),
         seed=settings.seed,

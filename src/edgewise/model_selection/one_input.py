@@ -47,15 +47,13 @@ class LadderResult:
     sentence: str  # the choice and its reason
 
 
-def spline_ladder(
-    x: np.ndarray, y: np.ndarray, weight: np.ndarray, *, degree: int | None, seed: int
-) -> LadderResult | None:
+def spline_ladder(x: np.ndarray, y: np.ndarray, weight: np.ndarray, *, seed: int) -> LadderResult | None:
     """Fit splines of one input by least squares, halving the grid while the error of held-out samples falls.
 
     Each fit solves a banded least-squares problem by Givens rotations, O(N degree^2), and squares no condition number.
     For a function with degree + 1 derivatives the error falls with slope degree + 1 in the grid width (C. de Boor, "A
     Practical Guide to Splines", revised ed., 2001, chapter XII). x and the positive weights are (N,), targets y (N, m)
-    of order 1; without a degree the better of 5 and 3 is taken. None for fewer than 20 distinct inputs.
+    of order 1; the better of the degrees 5 and 3 is taken. None for fewer than 20 distinct inputs.
     """
     order = np.argsort(x, kind="stable")
     x = x[order]
@@ -71,7 +69,7 @@ def spline_ladder(
     held[places[(places > 0) & (places < len(x) - 1)]] = True
     best: tuple[float, int, int] | None = None
     tried = 0
-    for power in LADDER_DEGREES if degree is None else (degree,):
+    for power in LADDER_DEGREES:
         grid = FIRST_LADDER_GRID
         failures = 0
         lowest = np.inf

@@ -169,20 +169,6 @@ def test_missing_numbers_in_arrays():
     assert KANRegressor(**FIXED).fit(mixed, np.arange(30.0)).encoder_.columns == ("x1", "x2")
 
 
-def test_a_warm_start_goes_on_with_the_same_levels_only():
-    frame, price = flats()
-    frame = frame.drop(columns="name")
-    model = KANRegressor(**FIXED, warm_start=True).fit(frame, price)
-    encoder, network = model.encoder_, model.model_
-    later = frame["sold"] > "2020-03-01"  # days are still counted from the first date of the first fit
-    model.fit(frame[later], price[later])
-    assert model.encoder_ is encoder
-    assert model.score(frame[later], price[later]) > 0.999
-    model.fit(frame.replace({"city": {"Ulm": "Trier"}}), price)
-    assert model.encoder_ is not encoder and "city is Trier" in model.encoder_.feature_names
-    assert model.model_ is not network
-
-
 def test_ten_thousand_texts_are_one_sentence():
     rng = np.random.default_rng(0)
     words = [f"word {i}" for i in range(10_000)] + ["the", "a"] * 100

@@ -72,11 +72,11 @@ def train_model(
         hidden="auto" if job.hidden is None else job.hidden,
         grid_size="auto" if job.grid_size is None else job.grid_size,
         effort=job.effort,
-        on_interrupt="keep",
         time_limit=job.time_limit,
         random_state=job.seed,
     )
     estimator._progress = progress
+    estimator._keep_interrupted = True
     start = time.perf_counter()
     with collect_warnings() as notes:
         if prepared.groups is None:

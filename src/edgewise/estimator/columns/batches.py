@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 Sums = tuple[np.ndarray, ...]
 
 # Parameters that do not decide what passes over a table find.
-NO_RESULT = ("time_limit", "n_jobs", "on_interrupt", "warm_start", "verbose", "random_state")
+NO_RESULT = ("time_limit", "n_jobs", "verbose", "random_state")
 
 # Most of a time limit that the first pass counts for, however long it takes, so that as much is left for the search and
 # for the sums.

@@ -135,7 +135,6 @@ class RowReader(BaseEstimator):
     feature_names_in_: np.ndarray
     target_names_: tuple[str, ...]
     n_features_in_: int
-    _has_same_inputs: bool  # those of the fit before; for warm starts
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's description of the estimator: missing values and categories are welcome."""
@@ -201,16 +200,7 @@ class RowReader(BaseEstimator):
             used = table.take(weight > 0)
             used_weight = weight[weight > 0]
         encoder = InputEncoder.fit(used, keep_constant=frame is None, weight=used_weight)
-        if getattr(self, "warm_start", False):
-            before = getattr(self, "encoder_", None)
-        else:
-            before = None
-        # A network that goes on needs the inputs that it knows: the same levels, and days from the same first one.
-        self._has_same_inputs = before is not None and before.feature_names == encoder.feature_names
-        if before is not None and self._has_same_inputs:
-            self.encoder_ = before
-        else:
-            self.encoder_ = encoder
+        self.encoder_ = encoder
         known = self.encoder_.codes(used)
         self.training_rows_ = len(known)
         self.level_counts_ = tuple(

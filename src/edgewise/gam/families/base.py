@@ -1,4 +1,7 @@
-"""Interface of the losses of the additive core: a likelihood of y given the linear predictor, with two derivatives."""
+"""Interface of the losses of the additive core: a likelihood of y given the linear predictor, with two derivatives.
+
+Wood, Generalized Additive Models (2nd ed.), section 3.1: score, information and deviance of generalised linear models.
+"""
 
 from __future__ import annotations
 

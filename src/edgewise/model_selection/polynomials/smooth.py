@@ -11,6 +11,7 @@ import numpy as np
 from edgewise.gam.families.base import Family
 from edgewise.gam.irls import IrlsPolicy, Iteration
 from edgewise.gam.normal import NormalMatrix
+from edgewise.gam.policy import AdditivePolicy, RemlPolicy
 from edgewise.gam.reml import RemlFit, fit_mapped
 from edgewise.model_selection.polynomials.basis import Basis, Decay, decay, lower_set
 from edgewise.model_selection.polynomials.links import LINK_FUNCTIONS, STRAIGHT, Link, scaling
@@ -121,6 +122,7 @@ class ProductRows:
     """Rows with the products of a polynomial as columns, for `Iteration`. See `edgewise.gam.irls.Rows`."""
 
     constraints = None
+    policy = AdditivePolicy()
 
     def __init__(self, columns: np.ndarray, y: np.ndarray, weight: np.ndarray, family: LinkedNormal) -> None:
         self.columns = columns
@@ -339,7 +341,7 @@ class _Rows:
             nonlocal state, steps
             self.watch()
             assert state is not None
-            fit, state = fit_mapped(normal, rows.groups, self.strengths, state, steps=steps)
+            fit, state = fit_mapped(normal, rows.groups, self.strengths, state, policy=RemlPolicy(steps=steps))
             steps = LATER_STEPS
             return fit
 

@@ -109,11 +109,19 @@ class Fitted:
 
     candidate: Candidate
     model: AdditiveModel  # model of the inputs, followed by the values of the hidden nodes
-    family: Family  # family as adapted to the data
-    range: tuple[float, float]  # range of the linear predictor at the fitted rows; an exponential stays within it
     nodes: HiddenNodes | None
     estimate: Solution  # what the solver returned
     smooth: SmoothFit | None = None  # a polynomial in place of the additive model
+
+    @property
+    def family(self) -> Family:
+        """The family as adapted to the data."""
+        return self.estimate.family
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Range of the linear predictor at the fitted rows; an exponential stays within it."""
+        return self.estimate.range
 
     def link(self, x: np.ndarray) -> np.ndarray:
         """Return the linear predictors (N, K) at rows (N, n)."""
@@ -427,4 +435,4 @@ def _fitted(candidate: Candidate, estimate: Solution, nodes: HiddenNodes | None)
     model = AdditiveModel(estimate.design, estimate.fits, estimate.family)
     if estimate.design.pairs:
         model = model.of_low_rank()
-    return Fitted(candidate, model, estimate.family, estimate.range, nodes, estimate)
+    return Fitted(candidate, model, nodes, estimate)

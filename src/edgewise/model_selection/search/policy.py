@@ -177,7 +177,6 @@ class SearchSettings:
     hidden: tuple[int, ...] | None = None  # nodes of the hidden layers; () is an additive model
     grid_size: int | None = None  # knot intervals of every edge
     strength: float | None = None  # strength of the regularisation
-    degree: int | None = None  # polynomial degree of the splines
     # "low" fits the additive model alone; "normal" adds pairs, links, means of models, and hidden nodes where the
     # residual asks for them; "high" does so with more folds, nodes and starts
     effort: str = "normal"
@@ -195,6 +194,5 @@ class SearchSettings:
 
     @property
     def is_fixed(self) -> bool:
-        """True if a shape, a grid, a strength or a degree was given, so that a network of that kind is trained."""
-        given = (self.grid_size, self.strength, self.degree)
-        return bool(self.hidden) or any(value is not None for value in given)
+        """True if a shape, a grid or a strength was given, so that a network of that kind is trained."""
+        return bool(self.hidden) or self.grid_size is not None or self.strength is not None
