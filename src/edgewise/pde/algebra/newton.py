@@ -13,7 +13,7 @@ import numpy as np
 from edgewise.outcomes import check_time
 from edgewise.pde.algebra import LinearSystem, solver_for
 from edgewise.pde.algebra.system import Solver
-from edgewise.pde.problem.evaluation import WAVE_TRIALS
+from edgewise.pde.problem.dry_run import WAVE_TRIALS
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.blocks import HIGH_ORDER, FunctionalBlock, RowBlock, Slopes, wave_slopes
 from edgewise.pde.spaces.statement import Statement
@@ -137,7 +137,10 @@ def newton(
             solver = factorised(point)
         if solver is None:
             return None
-        step = solver(-residual(point)).reshape(point.shape)
+        values = residual(point)
+        if not np.isfinite(values).all():
+            return None
+        step = solver(-values).reshape(point.shape)
         if not np.isfinite(step).all():
             return None
         ahead = globalisation(point, step, solver)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,7 +21,8 @@ from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.ops.jet import seed_jet
 from edgewise.outcomes import check_time, foreseen, interruptible
-from edgewise.pde.algebra.newton import BENDING
+from edgewise.pde.algebra.newton import BENDING, Advance, newton
+from edgewise.pde.algebra.system import Solver
 from edgewise.pde.domains.domain import Box, Domain, Piece
 from edgewise.pde.domains.mesh import FACE_POINTS, Mesh
 from edgewise.pde.domains.sampling import gauss_legendre
@@ -346,47 +348,63 @@ def _extent(domain: Domain) -> list[list[float]]:
 
 
 def _solved(network: TensorNetwork, problem: Collocation) -> tuple[float, float]:
-    """Newton's method in place, by QR of the rows of all functions: the least loss, and the work."""
+    """Gauss-Newton steps in place while the loss falls, by QR of the rows of all functions: least loss, and work."""
     parameters = [network.tensor_layer.coef]
-    least = math.inf
-    work = 0.0
     if isinstance(network, EnrichedNetwork):
         parameters.append(network.factors)
     sizes = [each.numel() for each in parameters]
-    before = [each.detach().clone() for each in parameters]
-    factors: tuple[Tensor, Tensor, Tensor] | None = None
-    for _ in range(QR_STEPS):
-        check_time()
-        residuals = _residuals(network, problem.blocks())
-        loss = float(residuals.square().sum())
-        if not loss < least:
-            with torch.no_grad():
-                for parameter, value in zip(parameters, before, strict=True):
-                    parameter.copy_(value)
-            break
-        is_last = loss > LOSS_HALVED * least
-        least = loss
-        if is_last:
-            break
-        if factors is None or not problem.form.is_linear:  # rows of a linear problem are the same everywhere
-            count = sum(sizes)
-            product = 2.0 * (len(residuals) + count) * count**2
-            with foreseen("rows and their QR factors", product):
-                rows = _rows(network, problem.blocks())
-                norms = rows.norm(dim=0)
-                for part in norms.split(sizes):
-                    part.clamp_(min=LEAST_NORM * float(part.max()))
-                stacked = torch.cat([rows / norms, QR_RIDGE * torch.eye(count, dtype=rows.dtype)])
-                factors = (*interruptible(partial(torch.geqrf, stacked)), norms)
-            work += product
-        triangle, reflections, norms = factors
-        rhs = torch.cat([residuals, residuals.new_zeros(len(norms))])[:, None]
-        projected = torch.ormqr(triangle, reflections, rhs, transpose=True)[: len(norms)]
-        step = torch.linalg.solve_triangular(triangle[: len(norms)], projected, upper=True)[:, 0] / norms
-        before = [each.detach().clone() for each in parameters]
+    count = sum(sizes)
+    work = 0.0
+
+    def residual_at(point: np.ndarray) -> np.ndarray:
+        """Residuals of coefficients and factors (P,), which the network gets."""
         with torch.no_grad():
-            for parameter, part in zip(parameters, step.split(sizes), strict=True):
-                parameter.sub_(part.reshape(parameter.shape))
+            for parameter, part in zip(parameters, torch.from_numpy(point).split(sizes), strict=True):
+                parameter.copy_(part.reshape(parameter.shape))
+        return _residuals(network, problem.blocks()).numpy()
+
+    start = torch.cat([each.detach().flatten() for each in parameters]).numpy()
+    residual = residual_at(start)
+    least = float(np.sum(residual**2))
+    if not math.isfinite(least):
+        return math.inf, work
+
+    def factorised(point: np.ndarray) -> Solver:
+        """Least squares by QR of the rows, whose columns are scaled to norm one, above a ridge."""
+        nonlocal work
+        product = 2.0 * (len(residual) + count) * count**2
+        with foreseen("rows and their QR factors", product):
+            rows = _rows(network, problem.blocks())
+            norms = rows.norm(dim=0)
+            for part in norms.split(sizes):
+                part.clamp_(min=LEAST_NORM * float(part.max()))
+            stacked = torch.cat([rows / norms, QR_RIDGE * torch.eye(count, dtype=rows.dtype)])
+            triangle, reflections = interruptible(partial(torch.geqrf, stacked))
+        work += product
+
+        def solver(values: np.ndarray) -> np.ndarray:
+            rhs = torch.cat([torch.from_numpy(values), norms.new_zeros(count)])[:, None]
+            projected = torch.ormqr(triangle, reflections, rhs, transpose=True)[:count]
+            solution: Tensor = torch.linalg.solve_triangular(triangle[:count], projected, upper=True)[:, 0] / norms
+            return solution.numpy()
+
+        return solver
+
+    def descending(point: np.ndarray, step: np.ndarray, solver: Solver) -> Advance:
+        """Full steps, until one gains less than a factor; the rows of a linear problem are the same everywhere."""
+        nonlocal residual, least
+        moved = point + step
+        values = residual_at(moved)
+        loss = float(np.sum(values**2))
+        if not loss < least:
+            residual_at(point)
+            return Advance(point, is_last=True)
+        is_last = loss > LOSS_HALVED * least
+        residual = values
+        least = loss
+        return Advance(moved, is_last, keeps_factors=problem.form.is_linear)
+
+    newton(start, lambda point: residual, factorised, descending, QR_STEPS)
     return least, work
 
 
