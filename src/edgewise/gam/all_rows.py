@@ -94,6 +94,7 @@ class NormalSums:
                 information = np.maximum(information, self.floor)
                 response = eta + score.reshape(len(rows), m) / information[:, None]
                 w = w * information
+            # Rows scaled by the root of their weights, as runs of neighbouring entries that are not zero.
             root = np.sqrt(w)
             head = np.concatenate([np.ones((len(rows), 1)), response.reshape(len(rows), m)], 1) * root[:, None]
             runs = [_run(0, head)]

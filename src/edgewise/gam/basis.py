@@ -55,6 +55,7 @@ def column_of(x: Array, weight: Array, intervals: int, policy: AdditivePolicy) -
         place = np.searchsorted(total, share * total[-1] * (1 - 1e-12))  # less rounding, so that repeats change nothing
         return ranked[np.minimum(place, len(ranked) - 1)]
 
+    # Knots: a mix of quantiles of the rows, quantiles of the distinct values, and even spacing.
     share = np.linspace(0, 1, intervals + 1)
     rows, values, even = policy.knot_mix
     places = np.linspace(0, len(distinct) - 1, intervals + 1)
@@ -73,6 +74,7 @@ def column_of(x: Array, weight: Array, intervals: int, policy: AdditivePolicy) -
         half = max(1.0, abs(low))
         inner = np.linspace(low - half, low + half, intervals + 1)
         return Column(extended(inner), 1, (low, high), (low, high))
+    # Where the margins of pairs become constant, and where straight continuations end.
     tails = quantile(np.array([policy.tail, 1 - policy.tail]))
     outer = quantile(np.array([policy.reach, 1 - policy.reach]))
     # Not from the outermost row itself: where one lies far out, it determines the slope poorly, and nothing far beyond.

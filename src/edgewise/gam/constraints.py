@@ -205,6 +205,7 @@ def _shortest(hessian: Array, matrix: Array, least: Array) -> Array:
     used = length > 1e-12 * length.max()
     white = white[used] / length[used, None]
     distance = least[used] / length[used]
+    # Lawson and Hanson's problem of the least distance, as nonnegative least squares.
     unit = distance.max()  # the nearest point is at least so far away
     target = np.append(np.zeros(len(hessian)), 1.0)
     for _ in range(LENGTHS):

@@ -276,6 +276,7 @@ class Design:
         margins: dict[int, Array] = {}
         if used:
             first, values = active(x[:, used], self.knots[used])
+        # Curves of each input, and margins of those in pairs, from its B-splines.
         for number, j in enumerate(used):
             basis = dense(first[:, number : number + 1], values[:, number : number + 1], size)[0]
             change = self.curves[j].change
@@ -283,6 +284,7 @@ class Design:
             place += change.shape[1]
             if j in self.margins:
                 margins[j] = basis @ self.margins[j].change
+        # Products of margins less what the margins alone explain.
         for pair in self.pairs:
             a, b = (margins[j] for j in pair.inputs)
             width = len(pair.kinds)
@@ -373,6 +375,7 @@ class Design:
         if not counted.all():
             x = x[counted]
             weight = weight[counted]
+        # Margins of the inputs that have none of this size yet.
         pairs = [(a, b) for a, b in pairs if self.inputs[a].distinct > 1 and self.inputs[b].distinct > 1]
         if size is None:
             size = self.policy.margin(self.rows)
@@ -380,11 +383,13 @@ class Design:
         for j in sorted({j for pair in pairs for j in pair} - set(margins)):
             gram = spline_gram(x[:, j : j + 1], weight, self.inputs[j].knots[None], self.policy)[0]
             margins[j] = margin_of(self.inputs[j], gram, self.rows, size, self.policy)
-        known = {part.inputs: part for part in self.pairs if size == self.size}
+        # Products of the margins; pairs that the design has already stay the same objects.
+        pair_parts = {part.inputs: part for part in self.pairs if size == self.size}
         margins = {j: margin for j, margin in margins.items() if any(j in pair for pair in pairs)}
-        new = [pair for pair in pairs if pair not in known]
-        known |= dict(zip(new, self._purified(new, margins, x, weight), strict=True))
-        parts = tuple(known[pair] for pair in pairs)
+        new = [pair for pair in pairs if pair not in pair_parts]
+        pair_parts |= dict(zip(new, self._purified(new, margins, x, weight), strict=True))
+        parts = tuple(pair_parts[pair] for pair in pairs)
+        # Four groups of a pair: straight or wiggly in the first, straight or wiggly in the second input.
         numbers = self.groups[: self.mains]
         labels = [label for label in self.labels if " x " not in label[0]]
         for part in parts:

@@ -20,7 +20,7 @@ from edgewise.gam.design import Design
 from edgewise.gam.families.base import Family
 from edgewise.gam.normal import NormalMatrix
 from edgewise.gam.reml import RemlFit
-from edgewise.gam.rows import NeededColumns, RowsInMemory, working, working_normal
+from edgewise.gam.rows import LEAST_INFORMATION, NeededColumns, RowsInMemory, working, working_normal
 from edgewise.gam.solving import Solution, estimate, expanded, solve_gaussian, with_strengths
 from edgewise.settings import ABOVE_ZERO
 
@@ -90,7 +90,7 @@ class IrlsPolicy:
     halvings: int = 25
     rounding: float = 1e-13
     small_deviance: float = 1e-8
-    least_information: float = 1e-10
+    least_information: float = LEAST_INFORMATION
     prior_deviation: float = 10.0
 
     def of_part(self) -> IrlsPolicy:

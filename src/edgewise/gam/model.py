@@ -206,6 +206,7 @@ class AdditiveModel:
         design = self.design
         outputs = len(self.fits)
         curves, constant = design.spline_coef(self.coef)
+        # Each term of a pair's low-rank tensor is a product node of two splines.
         terms: list[tuple[Pair, int, Array, Array]] = []
         for number, pair in enumerate(self.pairs):
             first, second = (design.margins[j].change @ symmetric_roots(design.margins[j].covariance)[1] for j in pair)
@@ -214,6 +215,7 @@ class AdditiveModel:
         for output in range(outputs):  # B-splines sum to 1, so a constant is a constant coefficient
             largest = int(np.abs(curves[:, :, output]).max(1).argmax())
             curves[largest, :, output] += constant[output]
+        # B-spline coefficients of the first layer: curves first, then the factors of the products.
         inputs, size = curves.shape[:2]
         coef = np.zeros((inputs, size, outputs + 2 * len(terms)))
         coef[:, :, :outputs] = curves
@@ -225,6 +227,7 @@ class AdditiveModel:
         else:
             width = [inputs, outputs]
         base = "identity" if terms else "zero"
+        # The network: straight edges of slope 1 add the curves and the products up.
         kan = KAN(width, size - DEGREE, DEGREE, base=base, domain=(0.0, 1.0), dtype=torch.float64)
         with torch.no_grad():
             splines = [layer for layer in kan.layers if isinstance(layer, KANLayer)]

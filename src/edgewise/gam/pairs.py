@@ -105,6 +105,7 @@ def choose_pairs(solution: Solution, x: Array, weight: Array, solve: Solver) -> 
     tried: set[Pair] = set()
     fewest = policy.margin(0.0)
     for _ in range(policy.pair_rounds):
+        # Rank the pairs by the working residuals of every output, in variances of the noise.
         scores: dict[Pair, float] = {}
         for output in range(solution.residual.shape[1]):
             w = solution.weights[:, min(output, solution.weights.shape[1] - 1)]
@@ -112,6 +113,7 @@ def choose_pairs(solution: Solution, x: Array, weight: Array, solve: Solver) -> 
             noise = max(float(w @ residual**2) / design.rows, ABOVE_ZERO)
             for gain, pair in rank_pairs(x, residual, w, inputs, policy):
                 scores[pair] = max(scores.get(pair, 0.0), gain / noise)
+        # The best ranked pairs that are new join the model.
         old = [part.inputs for part in design.pairs]
         ranked = sorted(allowed & scores.keys(), key=lambda pair: (-scores[pair], pair))
         new = [pair for pair in ranked if scores[pair] > screen and pair not in tried]
@@ -122,6 +124,7 @@ def choose_pairs(solution: Solution, x: Array, weight: Array, solve: Solver) -> 
         before = solution
         design = design.with_pairs([*old, *new], x, weight, fewest)
         solution = solve(design, solution)
+        # Backward elimination by the likelihood-ratio test.
         while design.pairs:
             # By how much minus twice the log restricted likelihood of all outputs rises without a pair.
             groups = [design.groups_of(part.inputs) for part in design.pairs]

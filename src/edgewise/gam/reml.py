@@ -196,10 +196,12 @@ def fit_reml(
     while iterations < policy.steps:
         if watch is not None:
             watch()
+        # Groups whose penalty takes all of them, and still grows, have vanished.
         slope, curvature = criterion.derivatives(point)
         live = np.isfinite(point.strength)
         gone = live & (criterion.sizes - point.trace < policy.vanished) & (slope < 0)
         live &= ~gone
+        # At a stationary point the vanished groups are tested by the derivative in their variance, at variance zero.
         if not gone.any() and _expected_fall(slope[live], curvature[np.ix_(live, live)]) < policy.tolerance:
             back = criterion.returning(point, returns)
             converged = not back.any()
@@ -209,6 +211,7 @@ def fit_reml(
             point = criterion.at(np.where(back > 0, back, point.strength))
             iterations += 1
             continue
+        # Newton's step in the logs of the strengths.
         iterations += 1
         better = _newton_step(criterion, point, slope, curvature, gone)
         if better is None:  # rounding hides any further gain
@@ -425,6 +428,7 @@ class _Criterion:
         on = (self.groups < 0) | np.isfinite(np.append(strength, np.inf)[self.groups])
         group = self.groups[on]
         ridge = np.where(group < 0, 0.0, np.append(strength, 0.0)[group])
+        # The penalised normal matrix of the columns that have not vanished, scaled to a diagonal of ones.
         if self._last is None or not np.array_equal(self._last[0], on):
             self._last = on, self.gram if on.all() else self.gram[np.ix_(on, on)]
         matrix = self._last[1].copy()
@@ -434,6 +438,7 @@ class _Criterion:
         matrix *= shrink[:, None]
         matrix *= shrink
         matrix[np.diag_indices_from(matrix)] = 1.0
+        # Its Cholesky factor, and the coefficients.
         jitter = 1e-14
         factor, failed = lapack.dpotrf(matrix.T, lower=1, clean=1)  # transposed, for LAPACK stores by columns
         while failed and len(matrix):  # columns that depend on each other by rounding
@@ -445,6 +450,7 @@ class _Criterion:
             point.coef = lapack.dpotrs(factor, moment * shrink[:, None], lower=1)[0] * shrink[:, None]
         else:
             point.coef = np.zeros(moment.shape)
+        # Minus twice the log restricted likelihood (Wood, section 6.2.6), the scale profiled out where it is unknown.
         least = self.policy.rounding * self.square + ABOVE_ZERO
         deviance = max(self.square - float((point.coef * moment).sum()), least)
         live = np.isfinite(strength)

@@ -87,12 +87,13 @@ def estimate(
     most = np.full(count + 1, policy.first_wiggly)  # columns of each group; the last is for columns without a group
     waiting = np.zeros(count + 1, bool)  # parabolas that are not in the model
     waiting[list(design.bent.values())] = True
-    known = np.full(count + 1, np.nan)
+    first_strengths = np.full(count + 1, np.nan)
     if start is not None:
-        known[: min(len(start), count)] = start[:count]
-    is_decided = not np.isnan(known[waiting]).any()
-    waiting &= ~np.isfinite(known)
+        first_strengths[: min(len(start), count)] = start[:count]
+    is_decided = not np.isnan(first_strengths[waiting]).any()
+    waiting &= ~np.isfinite(first_strengths)
 
+    # Restricted likelihood, with twice the columns for curves that use half of theirs, until none does.
     def fitted(start: Array | None) -> tuple[RemlFit, NDArray[np.bool_]]:
         while True:
             keep = (ranks < most[groups]) & ~waiting[groups]
@@ -105,14 +106,15 @@ def estimate(
                 rivals=design.rivals,
                 watch=design.watch,
             )
-            held = np.bincount(groups[ranks >= most[groups]] + 1, minlength=count + 1)[1:]
-            more = (fit.edf > most[:count] / 2) & (held > 0)
+            unused = np.bincount(groups[ranks >= most[groups]] + 1, minlength=count + 1)[1:]
+            more = (fit.edf > most[:count] / 2) & (unused > 0)
             if not more.any():
                 return fit, keep
             most[:count][more] *= 2
             start = fit.strength
 
     fit, keep = fitted(start)
+    # Parabolas beside the wiggliest curves, one after another, each by the evidence for it.
     if not is_decided:
         wiggliest = sorted(design.bent, key=lambda group: -fit.edf[group])
         for group in [group for group in wiggliest if fit.edf[group] > policy.bent_edf]:

@@ -13,7 +13,7 @@ import numpy as np
 from edgewise.outcomes import check_time
 from edgewise.pde.algebra import LinearSystem, solver_for
 from edgewise.pde.algebra.system import Solver
-from edgewise.pde.problem.evaluation import WAVE_TRIALS
+from edgewise.pde.problem.dry_run import WAVE_TRIALS
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.blocks import HIGH_ORDER, FunctionalBlock, RowBlock, Slopes, wave_slopes
 from edgewise.pde.spaces.statement import Statement

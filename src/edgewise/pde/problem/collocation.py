@@ -15,7 +15,7 @@ from edgewise.pde.domains.domain import Box, Domain, finite_number
 from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.domains.sampling import HOW
 from edgewise.pde.problem.conditions import FieldValues, check_weight
-from edgewise.pde.problem.evaluation import Requirements
+from edgewise.pde.problem.dry_run import Requirements
 from edgewise.pde.problem.residuals import block_of, check_outputs
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm, known_solution, strong_form_of
 from edgewise.train.problems.block_problem import BlockProblem

@@ -23,7 +23,8 @@ from edgewise.pde.domains.domain import OFF_BOUNDARY_STEP, Box, Domain, finite_n
 from edgewise.pde.domains.implicit import LevelSet
 from edgewise.pde.domains.sampling import unit_points
 from edgewise.pde.problem.conditions import FieldValues, by_field, check_weight
-from edgewise.pde.problem.evaluation import EvaluationContext, Requirements, Residuals, coordinate_table
+from edgewise.pde.problem.dry_run import Requirements
+from edgewise.pde.problem.evaluation import EvaluationContext, Residuals, coordinate_table
 from edgewise.pde.problem.fields import Field, Index, depends_on_fields, gradient, laplacian
 
 PART_POINTS = 2**14  # at which the parts of a domain are found: parts of a thousandth of it are seen

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.pde.problem.conditions import HardConditions
-from edgewise.pde.problem.evaluation import NORMAL, EvaluationContext, Requirements, Residuals, errors_named
+from edgewise.pde.problem.dry_run import Requirements
+from edgewise.pde.problem.evaluation import NORMAL, EvaluationContext, Residuals, errors_named
 from edgewise.pde.problem.fields import Field, Stencil, stencil
 from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, ValueReader, axes_of, integrals_by
 from edgewise.pde.problem.interfaces import Parts, sides_of, two_sided

@@ -7,7 +7,7 @@ samples points for a strong form and makes it a problem that `fit` trains on.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -16,9 +16,16 @@ from torch import Tensor
 
 from edgewise.errors import InputError, warn_caller
 from edgewise.pde.domains.domain import TIME, Domain, finite_number
+from edgewise.pde.problem.checks import (
+    check_coefficients_matter,
+    check_enough_conditions,
+    check_no_contradiction,
+    check_statement,
+    check_together,
+    conditions_by_place,
+)
 from edgewise.pde.problem.conditions import (
     BoundaryCondition,
-    Dirichlet,
     FieldValues,
     HardConditions,
     Initial,
@@ -28,22 +35,16 @@ from edgewise.pde.problem.conditions import (
     by_field,
     check_weight,
 )
-from edgewise.pde.problem.enough import check_coefficients_matter, check_enough_conditions, conditions_by_place
+from edgewise.pde.problem.dry_run import PROBE_SEEDS, PROBES, DryRun, Requirements, not_finite_words, probes
 from edgewise.pde.problem.evaluation import (
     NORMAL,
     POINTS,
     EquationResiduals,
-    Requirements,
     Residuals,
     Value,
     argument_names,
-    check_pointwise,
-    dry_run,
     errors_named,
-    is_linear_in_fields,
-    not_finite_words,
     value_at,
-    wave_residuals,
 )
 from edgewise.pde.problem.integrals import IntegralKey, Rule
 from edgewise.pde.problem.interfaces import (
@@ -57,12 +58,7 @@ from edgewise.pde.problem.interfaces import (
 )
 from edgewise.train.problems.blocks import BlockRole
 
-# Points of a dry run: enough for stable sizes of residuals (they change by a few per cent with the points), few enough
-# that stating a problem takes milliseconds.
-PROBES = 64
 PROBES_PER_PART = 16  # times as many points among which those of each part are found
-PROBE_SEEDS = 11, 12  # of these points in the domain and on its boundary: fixed, so that sizes never change
-MOST_SMOOTHED = 3  # coordinates of a problem with unknown fields, whose normal matrix is dense
 FINITE_POINTS = 4096  # at which residuals are looked at for values that are no numbers: milliseconds
 
 
@@ -295,7 +291,7 @@ def strong_form_of(
     >>> form.fields, form.order, form.is_linear
     (('u',), 2, False)
     """
-    _check_statement(domain, conditions, coefficients)
+    check_statement(domain, conditions, coefficients)
     check_weight(weight)
     conditions = tuple(conditions)
     numbers = {name: finite_number(value, f"coefficient {name}") for name, value in (coefficients or {}).items()}
@@ -316,7 +312,7 @@ def strong_form_of(
     parts = parts_of(conditions, domain)
     if parts is not None and hard.values:
         raise InputError(f"conditions must not be hard where there are interfaces, got {', '.join(hard.values)}")
-    _check_no_contradiction(conditions, domain, fields)
+    check_no_contradiction(conditions, domain, fields)
 
     starts = [by_field(each.value, fields) for each in conditions if isinstance(each, Initial)]
     if starts:
@@ -324,23 +320,23 @@ def strong_form_of(
     else:
         first = -math.inf
     residuals = EquationResiduals(equation, {name: value for each in starts for name, value in each.items()}, first)
-    inside, _ = probes(domain)
-    equation_term = _equation_term(residuals, fields, domain, inside, numbers, parts, float(weight))
+    run = DryRun(residuals, fields, domain, numbers, probes(domain)[0])
+    equation_term = _equation_term(run, parts, float(weight))
     inner_sides = iter(() if parts is None else parts.inner)
-    samples: list[tuple[ResidualTerm, Tensor, Tensor | None]] = [(equation_term, inside, None)]
+    runs: list[tuple[ResidualTerm, DryRun]] = [(equation_term, run)]
     for condition in conditions:
         if isinstance(condition, Observations):
             condition.check(domain, fields)
         elif isinstance(condition, Interface):
             surface = Surface(domain, next(inner_sides))
-            samples.append(_interface_term(condition, surface, equation_term, fields, numbers))
+            runs.append(_interface_term(condition, surface, equation_term, fields, numbers))
         elif isinstance(condition, UnknownField):
             if condition.field not in fields:
                 raise InputError(f"UnknownField must name a field of {', '.join(fields)}, got {condition.field!r:.40}")
         elif not isinstance(condition, Periodic):
-            samples.append(_condition_term(condition, domain, fields, numbers, periodic))
-    terms = [term for term, _, _ in samples[1:]]
-    check_coefficients_matter(samples, fields, domain, numbers)
+            runs.append(_condition_term(condition, domain, fields, numbers, periodic))
+    terms = [term for term, _ in runs[1:]]
+    check_coefficients_matter(runs, numbers)
     axes = range(domain.dimension)
     form = StrongForm(
         equation=equation,
@@ -353,7 +349,7 @@ def strong_form_of(
         condition_terms=tuple(terms),
         hard=hard,
         periodic=periodic,
-        order=max(term.requirements.order(name, axes) for term, _, _ in samples for name in fields),
+        order=max(term.requirements.order(name, axes) for term, _ in runs for name in fields),
         is_linear=bool(is_linear),
         parts=parts,
     )
@@ -369,96 +365,42 @@ def strong_form_of(
         for name in fields:
             check_enough_conditions(form, name)
     if is_linear is None:
-        is_linear = all(
-            is_linear_in_fields(
-                term.residuals, two_sided(fields) if term.is_interface else fields, domain, x, numbers, normal
-            )
-            for term, x, normal in samples
-        )
-        form = replace(form, is_linear=is_linear)
-    _check_together(form)
+        form = replace(form, is_linear=all(run.is_linear() for _, run in runs))
+    check_together(form)
     return form
 
 
-def probes(domain: Domain, pieces: Sequence[str] | None = None, count: int = PROBES) -> tuple[Tensor, Tensor | None]:
-    """Points of a dry run inside a domain, or on pieces of its boundary and normals there, about (count, n) each."""
-    if pieces is None:
-        return domain.interior(count, "sobol", seed=PROBE_SEEDS[0]), None
-    return domain.boundary(count, "sobol", PROBE_SEEDS[1], pieces)
-
-
-def _check_statement(domain: object, conditions: object, coefficients: object) -> None:
-    """Check the kinds of arguments of a problem, the names of its coefficients, and those of the boundary's pieces."""
-    if not isinstance(domain, Domain):
-        raise InputError(f"domain must be a domain, as Box(x=(0, 1)), got {type(domain).__name__}")
-    if not isinstance(conditions, Iterable) or isinstance(conditions, str | Mapping):
-        raise InputError(
-            "conditions must be a sequence of Dirichlet, Neumann ..., as [Dirichlet(0.0)], "
-            f"got {type(conditions).__name__}"
-        )
-    names = [piece.name for piece in domain.pieces]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise InputError(f"domain must have pieces of different names, got two named {twice!r}")
-    if not isinstance(coefficients, Mapping | None):
-        raise InputError(f'coefficients must be numbers by name, as {{"k": 1.0}}, got {type(coefficients).__name__}')
-    wrong = [name for name in coefficients or {} if not (isinstance(name, str) and name.isidentifier())]
-    if wrong:
-        raise InputError(f"coefficients must be named like arguments of a function, got {wrong[0]!r}")
-
-
-def _check_together(form: StrongForm) -> None:
-    """Raise an InputError if the problem joins kinds of conditions and terms that do not go together."""
-    if form.has_integrals and form.parts is not None:
-        raise InputError("conditions must have no integrals where there are interfaces")
-    if form.smoothed_fields and form.parts is not None:
-        raise InputError("conditions must not have both UnknownField and Interface, got both")
-    if form.smoothed_fields and not (
-        form.observations and not form.hard.values and form.domain.dimension <= MOST_SMOOTHED
-    ):
-        if not form.observations:
-            what = "Observations"
-        else:
-            what = "conditions that are not hard, and at most 3 coordinates"
-        raise InputError(f"UnknownField needs {what}, got a problem without")
-    if form.has_integrals and form.hard.values:
-        raise InputError(f"conditions must not be hard where there are integrals, got {', '.join(form.hard.values)}")
-
-
-def _equation_term(
-    residuals: EquationResiduals,
-    fields: tuple[str, ...],
-    domain: Domain,
-    inside: Tensor,
-    numbers: Mapping[str, float],
-    parts: Parts | None,
-    weight: float,
-) -> ResidualTerm:
-    """The term of the equation, tried on waves at points inside; an InputError where it is not what `PDE` describes."""
+def _equation_term(run: DryRun, parts: Parts | None, weight: float) -> ResidualTerm:
+    """The term of the equation; an InputError where it is not what `PDE` describes."""
     with errors_named("the equation"):
-        requirements = dry_run(residuals, fields, domain, inside, numbers)
+        requirements = run.requirements()
     if parts is not None and requirements.integrals:
         raise InputError("equation must have neither integrals nor delays where there are interfaces")
-    for name in fields:
+    for name in run.fields:
         if not requirements.derivatives[name] and name not in requirements.integrated_fields:
             raise InputError(f"equation must use every field that it takes, got {name} unused")
-    if requirements.integrals:
-        more = inside
-    else:
-        more = probes(domain, count=FINITE_POINTS)[0]
-    with errors_named("the equation"):
-        values = wave_residuals(residuals, fields, domain, more, numbers, trial=requirements.trial)
-    if not bool(requirements.sizes.isfinite().all() & values.isfinite().all()):
-        raise InputError(f"equation must be finite for a smooth solution, got {not_finite_words(values, domain, more)}")
+    _check_values(run, requirements, None, "the equation", "equation")
     if not bool((requirements.sizes > 0).all()):
         raise InputError("equation must return residuals that all depend on the solution")
     with errors_named("the equation"):
-        check_pointwise(residuals, fields, domain, inside, numbers, trial=requirements.trial)
-    if parts is None:
-        sizes = None
-    else:
-        sizes = _part_sizes(parts, residuals, fields, numbers, requirements.sizes)
-    return ResidualTerm(BlockRole.EQUATION, "equation", residuals, requirements, weight, part_sizes=sizes)
+        run.check_pointwise(requirements.trial)
+    sizes = None if parts is None else _part_sizes(parts, run, requirements.sizes)
+    return ResidualTerm(BlockRole.EQUATION, "equation", run.residuals, requirements, weight, part_sizes=sizes)
+
+
+def _check_values(run: DryRun, requirements: Requirements, pieces: Sequence[str] | None, name: str, what: str) -> None:
+    """Raise an InputError where residuals are no finite numbers at many points inside, or on pieces of the boundary.
+
+    `name` stands in notes of the user's errors, and `what` begins the sentence of ours.
+    """
+    if not requirements.integrals:
+        x, normal = probes(run.domain, pieces, FINITE_POINTS)
+        run = replace(run, x=x, normal=normal)
+    with errors_named(name):
+        values = run.values(requirements.trial)
+    if not bool(requirements.sizes.isfinite().all() & values.isfinite().all()):
+        wrong = not_finite_words(values, run.domain, run.x)
+        raise InputError(f"{what} must be finite for a smooth solution, got {wrong}")
 
 
 def with_integrals_by(form: StrongForm, rule: Rule) -> StrongForm:
@@ -500,8 +442,8 @@ def _condition_term(
     fields: tuple[str, ...],
     coefficients: Mapping[str, float],
     periodic: tuple[str, ...],
-) -> tuple[ResidualTerm, Tensor, Tensor | None]:
-    """Residuals of a condition on the boundary, and the points and normals of its dry run.
+) -> tuple[ResidualTerm, DryRun]:
+    """Residuals of a condition on the boundary, and their dry run.
 
     A condition that names no piece holds on the boundary without the ends of periodic coordinates, where there is more.
     """
@@ -514,24 +456,16 @@ def _condition_term(
     pieces = condition.pieces(domain)
     if getattr(condition, "on", pieces) is None:
         pieces = tuple(each.name for each in domain.named(pieces) if each.coordinate not in periodic) or pieces
-    x, normal = probes(domain, pieces)
+    run = DryRun(condition.residuals, fields, domain, coefficients, *probes(domain, pieces))
     name = f"{type(condition).__name__} on {', '.join(pieces)}"
+    what = f"a condition on {', '.join(pieces)}"
     with errors_named(name):
-        requirements = dry_run(condition.residuals, fields, domain, x, coefficients, normal)
-    if requirements.integrals:
-        where = (x, normal)
-    else:
-        where = probes(domain, pieces, FINITE_POINTS)
-    with errors_named(name):
-        trial = requirements.trial
-        values = wave_residuals(condition.residuals, fields, domain, where[0], coefficients, where[1], trial)
-    if not bool(requirements.sizes.isfinite().all() & values.isfinite().all()):
-        wrong = not_finite_words(values, domain, where[0])
-        raise InputError(f"a condition on {', '.join(pieces)} must be finite for a smooth solution, got {wrong}")
+        requirements = run.requirements()
+    _check_values(run, requirements, pieces, name, what)
     if not bool((requirements.sizes > 0).all()):
-        raise InputError(f"a condition on {', '.join(pieces)} must depend on the solution")
+        raise InputError(f"{what} must depend on the solution")
     with errors_named(name):
-        check_pointwise(condition.residuals, fields, domain, x, coefficients, normal, requirements.trial)
+        run.check_pointwise(requirements.trial)
     term = ResidualTerm(
         role=BlockRole.CONDITION,
         label=type(condition).__name__,
@@ -541,7 +475,7 @@ def _condition_term(
         pieces=pieces,
         is_hard=getattr(condition, "hard", False),
     )
-    return term, x, normal
+    return term, run
 
 
 def _interface_term(
@@ -550,26 +484,25 @@ def _interface_term(
     equation: ResidualTerm,
     fields: tuple[str, ...],
     coefficients: Mapping[str, float],
-) -> tuple[ResidualTerm, Tensor, Tensor]:
-    """Residuals that join the two sides of an interface, and the points and normals of their dry run."""
+) -> tuple[ResidualTerm, DryRun]:
+    """Residuals that join the two sides of an interface, and their dry run."""
     domain = surface.first
     pieces = tuple(piece.name for piece in surface.pieces)
     x, normal = surface.boundary(PROBES, "sobol", PROBE_SEEDS[1], pieces)
     step = BESIDE * float(domain.size.max())
     residuals = InterfaceResiduals(interface, equation.residuals, equation.requirements, fields, step)
+    run = DryRun(residuals, two_sided(fields), domain, coefficients, x, normal)
     with errors_named(f"Interface on {', '.join(pieces)}"):
-        requirements = dry_run(residuals, two_sided(fields), domain, x, coefficients, normal)
+        requirements = run.requirements()
     if not bool((requirements.sizes > 0).all() & requirements.sizes.isfinite().all()):
         raise InputError(f"an Interface on {', '.join(pieces)} must be where the equation is finite")
     term = ResidualTerm(
         BlockRole.CONDITION, "Interface", residuals, requirements, interface.weight, pieces, surface=surface
     )
-    return term, x, normal
+    return term, run
 
 
-def _part_sizes(
-    parts: Parts, residuals: Residuals, fields: tuple[str, ...], coefficients: Mapping[str, float], sizes: Tensor
-) -> Tensor:
+def _part_sizes(parts: Parts, run: DryRun, sizes: Tensor) -> Tensor:
     """Sizes of the equation's residuals on each part, (parts, r); those of the whole where a part has too few points.
 
     Where a coefficient is a thousand times as large in one part, its residuals are so as well.
@@ -578,33 +511,10 @@ def _part_sizes(
     number = parts.number(x)
     rows = []
     for part in range(parts.count):
-        own = x[number == part][:PROBES]
-        if len(own):
-            of_part = dry_run(residuals, fields, parts.domain, own, coefficients).sizes
+        inside = x[number == part][:PROBES]
+        if len(inside):
+            of_part = replace(run, x=inside).requirements().sizes
         else:
             of_part = sizes
         rows.append(torch.where((of_part > 0) & of_part.isfinite(), of_part, sizes))
     return torch.stack(rows)
-
-
-def _check_no_contradiction(conditions: Sequence, domain: Domain, fields: tuple[str, ...]) -> None:
-    """Raise an InputError where two conditions give a field different values on one piece or at the first moment."""
-    given: dict[tuple[str, str], Value] = {}
-    for condition in conditions:
-        if not isinstance(condition, Dirichlet | Initial):
-            continue
-        for name, value in by_field(condition.value, fields).items():
-            for piece in domain.named(condition.pieces(domain)):
-                before = given.setdefault((piece.name, name), value)
-                if before is value:
-                    continue
-                x, _ = piece.sample(PROBES, "sobol", PROBE_SEEDS[1])
-                with errors_named(f"{type(condition).__name__} on {piece.name}"):
-                    first, second = (value_at(each, domain.coordinates, x, "value") for each in (before, value))
-                if not torch.allclose(first, second):
-                    if isinstance(condition, Initial):
-                        rate = "; a rate is given as Initial(value, rate)"
-                    else:
-                        rate = ""
-                    where = f"{name} one value on {piece.name!r}"
-                    raise InputError(f"conditions must give {where}, got two different ones{rate}")

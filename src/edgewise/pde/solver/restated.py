@@ -16,17 +16,13 @@ from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.products import OverTime
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.conditions import Observations
+from edgewise.pde.problem.dry_run import DryRun, Trial, probes, wave_scale
 from edgewise.pde.problem.evaluation import (
     EvaluationContext,
     Residuals,
-    Trial,
-    dry_run,
-    is_linear_in_fields,
-    wave_residuals,
-    wave_scale,
 )
 from edgewise.pde.problem.linearisation import Jet, linearise, smooth_jet
-from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm, probes, strong_form_of, with_integrals_by
+from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm, strong_form_of, with_integrals_by
 from edgewise.pde.solver.solution import Solution, field_values
 from edgewise.pde.spaces.networks import scaled
 from edgewise.settings import ABOVE_ZERO
@@ -87,8 +83,8 @@ def units_of(form: StrongForm) -> dict[str, float]:
     if form.smoothed_fields or form.parts is not None or form.has_delays or form.hard.values:
         return {}
     terms = [(term, *probes(form.domain, term.pieces or None)) for term in (form.equation_term, *form.condition_terms)]
-    given = form.fields, form.domain
-    sources = [wave_residuals(t.residuals, *given, x, form.coefficients, n, NOTHING) for t, x, n in terms]
+    given = form.fields, form.domain, form.coefficients
+    sources = [DryRun(term.residuals, *given, x, normal).values(NOTHING) for term, x, normal in terms]
     units = [term.requirements.sizes for term, _, _ in terms]
     known = torch.cat([each.square().mean(0).sqrt() / unit for each, unit in zip(sources, units, strict=True)])
     exponents = torch.zeros(len(form.fields), dtype=torch.float64)
@@ -162,10 +158,10 @@ def in_units(problem: Collocation, units: Mapping[str, float]) -> Collocation:
     is_linear = True
     for term in (form.equation_term, *form.condition_terms):
         residuals, (x, normal) = ResidualsInUnits(term.residuals, units), probes(form.domain, term.pieces or None)
-        given = residuals, form.fields, form.domain, x, form.coefficients, normal
-        requirements = dry_run(*given).with_rule(term.requirements.rule)
+        run = DryRun(residuals, form.fields, form.domain, form.coefficients, x, normal)
+        requirements = run.requirements().with_rule(term.requirements.rule)
         terms.append(replace(term, residuals=residuals, requirements=requirements))
-        is_linear = is_linear and is_linear_in_fields(*given)
+        is_linear = is_linear and run.is_linear()
 
     def divided(condition: object) -> object:
         if not isinstance(condition, Observations):

@@ -12,12 +12,13 @@ from torch import Tensor
 from edgewise.errors import InputError
 from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
 from edgewise.pde.domains.domain import Box
-from edgewise.pde.problem.enough import flow_through, integrates_past, needs_no_condition
-from edgewise.pde.problem.evaluation import EvaluationContext, is_linear_in_fields
+from edgewise.pde.problem.checks import flow_through, integrates_past, needs_no_condition
+from edgewise.pde.problem.dry_run import PROBE_SEEDS, PROBES, DryRun, probes
+from edgewise.pde.problem.evaluation import EvaluationContext
 from edgewise.pde.problem.fields import Field, Index
 from edgewise.pde.problem.integrals import PlaceRecorder
 from edgewise.pde.problem.linearisation import Key, linearise
-from edgewise.pde.problem.strong_form import PROBE_SEEDS, PROBES, ResidualTerm, StrongForm, probes
+from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.blocks import ConstantBlock, EquationBlock, PastValues, ReducedSpaceBlock, RowBlock, normal_of
 
@@ -375,7 +376,7 @@ def initial_terms(form: StrongForm) -> tuple[ResidualTerm, ...]:
             set(last).intersection(term.pieces)
             or [number for number, _, _ in keys] != list(range(len(term.requirements.sizes)))
             or any(sum(index) > min(index[form.time], 1) for _, _, index in keys)
-            or not is_linear_in_fields(term.residuals, form.fields, form.domain, x, {}, normal_of(face, x))
+            or not DryRun(term.residuals, form.fields, form.domain, {}, x, normal_of(face, x)).is_linear()
         ):
             return ()
     return terms

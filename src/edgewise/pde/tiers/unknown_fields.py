@@ -20,7 +20,8 @@ from edgewise.outcomes import OutOfTime, check_time, foreseen, interruptible
 from edgewise.pde.domains.mesh import Mesh, even_lines
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.conditions import HardConditions, UnknownField
-from edgewise.pde.problem.evaluation import EvaluationContext, Requirements
+from edgewise.pde.problem.dry_run import Requirements
+from edgewise.pde.problem.evaluation import EvaluationContext
 from edgewise.pde.problem.fields import stencil
 from edgewise.pde.problem.residuals import BlockResiduals
 from edgewise.pde.spaces.networks import TensorNetwork

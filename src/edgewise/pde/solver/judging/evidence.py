@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from edgewise.outcomes import OutOfTime, check_time
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.collocation import Collocation
-from edgewise.pde.problem.evaluation import place_words
+from edgewise.pde.problem.dry_run import place_words
 from edgewise.pde.solver.judging.correction import CORRECTION_WORK, correction_of
 from edgewise.pde.solver.judging.residuals import (
     CONDITION_POINTS,

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from edgewise.pde.domains.jumps import jumps_on_line, points_of_line
+from edgewise.pde.problem.dry_run import probes
 from edgewise.pde.problem.linearisation import linearise, smooth_jet, zero_jet
-from edgewise.pde.problem.strong_form import ResidualTerm, probes
+from edgewise.pde.problem.strong_form import ResidualTerm
 from edgewise.pde.spaces.axis import SplineAxis, dense
 from edgewise.pde.spaces.blocks import normal_of
 from edgewise.pde.spaces.statement import Statement

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from edgewise.pde.problem.dry_run import probes
 from edgewise.pde.problem.evaluation import EquationResiduals, EvaluationContext
 from edgewise.pde.problem.fields import Field
 from edgewise.pde.problem.integrals import Rule
-from edgewise.pde.problem.strong_form import probes, with_integrals_by
+from edgewise.pde.problem.strong_form import with_integrals_by
 from edgewise.pde.spaces.networks import SlabNetwork, TensorNetwork
 from edgewise.pde.tiers.collocation.stationary import network_of
 from edgewise.pde.tiers.evolution.problem import Evolution, Slab

@@ -1,9 +1,10 @@
-"""Checks before a problem is solved: enough conditions, not too many, and coefficients that something uses."""
+"""Checks of a problem as it is stated: kinds of arguments, and conditions: enough, not too many, no contradiction."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -11,15 +12,11 @@ from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import TIME, Box, Domain, Piece, is_space
-from edgewise.pde.problem.evaluation import (
-    LATEST,
-    EvaluationContext,
-    errors_named,
-    wave_residuals,
-)
+from edgewise.pde.problem.conditions import Dirichlet, Initial, by_field
+from edgewise.pde.problem.dry_run import PROBE_SEEDS, PROBES, DryRun
+from edgewise.pde.problem.evaluation import LATEST, EvaluationContext, Value, errors_named, value_at
 from edgewise.pde.problem.fields import Field
 from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, Rule, integrals_by
-from edgewise.pde.problem.interfaces import two_sided
 from edgewise.pde.problem.linearisation import linearise, smooth_jet
 
 if TYPE_CHECKING:
@@ -39,26 +36,77 @@ SMOOTH_KERNEL = 1e-9
 FACE_PROBES = 16  # points of a face at which they are
 
 
-def check_coefficients_matter(
-    samples: Sequence[tuple[ResidualTerm, Tensor, Tensor | None]],
-    fields: tuple[str, ...],
-    domain: Domain,
-    coefficients: Mapping[str, float],
-) -> None:
-    """Raise an InputError for a coefficient on which neither the equation nor any condition depends.
+def check_statement(domain: object, conditions: object, coefficients: object) -> None:
+    """Check the kinds of arguments of a problem, the names of its coefficients, and those of the boundary's pieces."""
+    if not isinstance(domain, Domain):
+        raise InputError(f"domain must be a domain, as Box(x=(0, 1)), got {type(domain).__name__}")
+    if not isinstance(conditions, Iterable) or isinstance(conditions, str | Mapping):
+        raise InputError(
+            "conditions must be a sequence of Dirichlet, Neumann ..., as [Dirichlet(0.0)], "
+            f"got {type(conditions).__name__}"
+        )
+    names = [piece.name for piece in domain.pieces]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"domain must have pieces of different names, got two named {twice!r}")
+    if not isinstance(coefficients, Mapping | None):
+        raise InputError(f'coefficients must be numbers by name, as {{"k": 1.0}}, got {type(coefficients).__name__}')
+    wrong = [name for name in coefficients or {} if not (isinstance(name, str) and name.isidentifier())]
+    if wrong:
+        raise InputError(f"coefficients must be named like arguments of a function, got {wrong[0]!r}")
 
-    Samples are the terms of both, each with points (b, n) and normals (b, n) or None.
-    """
+
+def check_together(form: StrongForm, most_smoothed: int = 3) -> None:
+    """Raise an InputError if the problem joins kinds of conditions and terms that do not go together."""
+    if form.has_integrals and form.parts is not None:
+        raise InputError("conditions must have no integrals where there are interfaces")
+    if form.smoothed_fields and form.parts is not None:
+        raise InputError("conditions must not have both UnknownField and Interface, got both")
+    if form.smoothed_fields and not (
+        form.observations and not form.hard.values and form.domain.dimension <= most_smoothed
+    ):
+        if not form.observations:
+            what = "Observations"
+        else:
+            what = "conditions that are not hard, and at most 3 coordinates"
+        raise InputError(f"UnknownField needs {what}, got a problem without")
+    if form.has_integrals and form.hard.values:
+        raise InputError(f"conditions must not be hard where there are integrals, got {', '.join(form.hard.values)}")
+
+
+def check_no_contradiction(conditions: Sequence, domain: Domain, fields: tuple[str, ...]) -> None:
+    """Raise an InputError where two conditions give a field different values on one piece or at the first moment."""
+    given: dict[tuple[str, str], Value] = {}
+    for condition in conditions:
+        if not isinstance(condition, Dirichlet | Initial):
+            continue
+        for name, value in by_field(condition.value, fields).items():
+            for piece in domain.named(condition.pieces(domain)):
+                before = given.setdefault((piece.name, name), value)
+                if before is value:
+                    continue
+                x, _ = piece.sample(PROBES, "sobol", PROBE_SEEDS[1])
+                with errors_named(f"{type(condition).__name__} on {piece.name}"):
+                    first, second = (value_at(each, domain.coordinates, x, "value") for each in (before, value))
+                if not torch.allclose(first, second):
+                    if isinstance(condition, Initial):
+                        rate = "; a rate is given as Initial(value, rate)"
+                    else:
+                        rate = ""
+                    where = f"{name} one value on {piece.name!r}"
+                    raise InputError(f"conditions must give {where}, got two different ones{rate}")
+
+
+def check_coefficients_matter(runs: Sequence[tuple[ResidualTerm, DryRun]], coefficients: Mapping[str, float]) -> None:
+    """Raise an InputError for a coefficient on which neither the equation nor any condition depends."""
     for name, start in coefficients.items():
 
-        def at(value: float, term: ResidualTerm, x: Tensor, normal: Tensor | None, name: str = name) -> Tensor:
-            names = two_sided(fields) if term.is_interface else fields
-            trial = term.requirements.trial
+        def at(value: float, term: ResidualTerm, run: DryRun, name: str = name) -> Tensor:
             with errors_named(term.label):
-                return wave_residuals(term.residuals, names, domain, x, {**coefficients, name: value}, normal, trial)
+                return replace(run, coefficients={**coefficients, name: value}).values(term.requirements.trial)
 
         tried = (1.5 * start + 0.1, *TRIED_COEFFICIENTS)
-        if all(torch.equal(at(start, *sample), at(value, *sample)) for sample in samples for value in tried):
+        if all(torch.equal(at(start, *each), at(value, *each)) for each in runs for value in tried):
             raise InputError(
                 f"coefficients must be used by the equation or by a condition, got {name}, which nothing uses"
             )
@@ -236,6 +284,6 @@ def integrates_past(form: StrongForm, x: Tensor) -> bool:
     cuts = tuple(first + size * number / PIECES_OF_KERNEL for number in range(1, PIECES_OF_KERNEL))
     for factor in (1, 2):
         with integrals_by(Rule(factor, axis=time, cuts=cuts)):
-            trial = term.requirements.trial
-            by_rule.append(wave_residuals(term.residuals, names, domain, x, form.coefficients, trial=trial))
+            run = DryRun(term.residuals, names, domain, form.coefficients, x)
+            by_rule.append(run.values(term.requirements.trial))
     return bool((by_rule[0] - by_rule[1]).abs().max() <= SMOOTH_KERNEL * by_rule[0].abs().max())

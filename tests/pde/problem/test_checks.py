@@ -23,7 +23,7 @@ from edgewise.pde import (
     laplacian,
     solve,
 )
-from edgewise.pde.problem.enough import flow_through
+from edgewise.pde.problem.checks import flow_through
 from edgewise.pde.spaces.statement import recognised
 
 SQUARE = Box(x=(0, 1), y=(0, 1))
