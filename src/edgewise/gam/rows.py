@@ -198,28 +198,10 @@ def working_normal(
     k: int = 0,
     least: float = LEAST_INFORMATION,
 ) -> NormalMatrix:
-    """Sum the normal matrix of the quadratic approximation of a log likelihood in predictor k.
-
-    Parameters
-    ----------
-    design : Design
-        The columns, or an object with `groups`, `columns` and `chunks`.
-    x, y, weight : ndarray
-        Rows, responses and weights.
-    family : Family
-        The loss, prepared for y and the weights.
-    eta : ndarray of shape (N, K)
-        Linear predictors.
-    k : int
-        The predictor.
-    least : float
-        The information of a row is at least this share of the largest one.
-
-    Returns
-    -------
-    NormalMatrix
-        Normal matrix of the working response eta + residual.
-    """
+    """Sum the normal matrix of the quadratic approximation of a log likelihood in predictor k."""
+    # It is that of the working response eta + residual (rows, K). `design` is a Design, or an object with `groups`,
+    # `columns` and `chunks`; `family` is prepared for y and the weights; the information of a row is at least the
+    # share `least` of the largest one.
     weights, residual = (part[:, k] for part in working(family, y, weight, eta, least))
     rows = float(weight.sum())
     normal = normal_matrix(design, x, weights, eta[:, k] + residual, rows)
