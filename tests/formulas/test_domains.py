@@ -17,13 +17,13 @@ def of(text):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("log(a)", "log(a) needs a > 0, and on these data it does: 1."),
+        ("log(a)", "log(a) needs a > 0, as on these data: 1."),
         ("sqrt(a - 2)", "sqrt(a - 2) needs a - 2 >= 0, but on these data it does NOT: -0.9"),
-        ("1/(a + b)", "1/(a + b) needs a + b not at 0, and on these data it does: 2."),
+        ("1/(a + b)", "1/(a + b) needs a + b not at 0, as on these data: 2."),
         ("1/(a - b)", "needs a - b not at 0, but on these data it does NOT"),
         ("1/(a - b)**2", "needs (a - b)**2 not at 0, but on these data it comes down to 0 between rows"),
         ("sin(a - b)**2/(a - b)**2", "and comes down to 0 on these data, where the whole formula stays bounded"),
-        ("asin(a/4)", "needs -1 <= a/4 <= 1, and on these data it does"),
+        ("asin(a/4)", "needs -1 <= a/4 <= 1, as on these data"),
         ("tan(a)", "tan(a) needs a not at 1.5708 + k * 3.14159, but on these data it does NOT"),
     ],
 )
@@ -37,8 +37,8 @@ def test_conditions(text, expected):
         ("1/(a**2 + b**2)", "not at 0, but between the rows it comes down to 0, near a = 0, b = 0: 0.0"),
         ("log((a - 0.3)**2 + (b + 0.2)**2)", "comes down to 0, near a = 0.3, b = -0.2: 0.00"),
         ("a**4/(a**2 + b**2)", "near a = 0, b = 0, where the whole formula stays bounded: 0.0"),
-        ("1/(a**2 + b**2 + 0.001)", "and on these data it does: 0.00"),
-        ("1/(1 - a*b)", "and on these data it does: 0.0"),
+        ("1/(a**2 + b**2 + 0.001)", "as on these data: 0.00"),
+        ("1/(1 - a*b)", "as on these data: 0.0"),
     ],
 )
 def test_zeros_between_rows_of_what_has_one_sign(text, expected):
@@ -51,3 +51,9 @@ def test_beyond_the_data():
     assert undefined_share(of("sqrt(a - 0.99)"), X) > 0.1
     assert domain_report(of("sqrt(a - 0.99)"), X)[-1].startswith("Up to 20% beyond the range")
     assert undefined_share(of("log(a)"), X) == 0
+
+
+def test_columns_without_negative_values_are_taken_for_quantities_that_have_none():
+    x = np.random.default_rng(0).uniform(0.1, 3, (100, 2))
+    assert undefined_share(of("log(a)/b"), x) == 0
+    assert undefined_share(of("log(a)/b"), x - 0.2) > 0.1

@@ -162,7 +162,7 @@ def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
         low = float(np.min(values))
         high = float(np.max(values))
         if row.allows(low, high):
-            verdict = "and on these data it does"
+            verdict = "as on these data"
         else:
             verdict = "but on these data it does NOT"
         if reaches_zero(part, x):
@@ -226,9 +226,13 @@ def zero_in_box(node: Expression, x: np.ndarray) -> np.ndarray | None:
 
 
 def undefined_share(formula: Formula, x: np.ndarray) -> float:
-    """Share of random points in the box of the rows, widened by `EXTRAPOLATED_SHARE`, where a formula is not finite."""
+    """Share of random points in the box of the rows, widened by `EXTRAPOLATED_SHARE`, where a formula is not finite.
+
+    A column without negative values is taken for one that cannot have any, such as a mass or a concentration.
+    """
     low = x.min(0)
     high = x.max(0)
     margin = EXTRAPOLATED_SHARE * (high - low)
-    points = np.random.default_rng(0).uniform(low - margin, high + margin, (CHECKED_POINTS, x.shape[1]))
+    lowest = np.where(low >= 0, np.maximum(low - margin, 0.0), low - margin)
+    points = np.random.default_rng(0).uniform(lowest, high + margin, (CHECKED_POINTS, x.shape[1]))
     return float(np.mean(~np.isfinite(formula(points))))

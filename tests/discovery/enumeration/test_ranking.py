@@ -8,7 +8,7 @@ import pytest
 
 from edgewise.discovery.enumeration import enumerated
 from edgewise.discovery.enumeration.families import family_members
-from edgewise.discovery.enumeration.ranking import KEPT_OF_A_SIZE, best_of_each_size, ranked
+from edgewise.discovery.enumeration.ranking import SETTINGS, best_of_each_size, ranked
 from edgewise.discovery.problem import FormulaOptions, LawProblem
 from edgewise.formulas import complexity, evaluate, parse_expression
 from edgewise.outcomes import Budget
@@ -46,7 +46,7 @@ def test_with_noise_the_law_is_among_the_nearest_of_its_size():
     found = list(enumerated(problem, Budget(deadline=time.monotonic() + 60)))
     first = found[:100]  # those of the target itself, the others are those of its links
     assert any({"sin", "exp"} == set(str(node).split("'")) & {"sin", "exp"} for node in first)
-    assert max(Counter(complexity(node) for node in first).values()) <= 2 * KEPT_OF_A_SIZE
+    assert max(Counter(complexity(node) for node in first).values()) <= 2 * SETTINGS.kept_of_a_size
     assert min(errors(problem, found)) < 0.06
 
 

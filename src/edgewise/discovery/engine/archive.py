@@ -20,19 +20,26 @@ from edgewise.formulas.front import pareto
 from edgewise.outcomes import NO_LIMIT, WORK_A_SECOND, Budget
 from edgewise.settings import ABOVE_ZERO
 
-KEPT_A_SIZE = 3  # Expressions of one size that are kept: seeds of the search need some variety.
-# Levenberg-Marquardt steps of a first fit, and of one that is worth finishing.
-QUICK_STEPS = 8
-FULL_STEPS = 60
-QUICK_ROWS = 400  # Rows of a first fit, at most: enough for as many constants as readable formulas have.
-# Error over that of the best expression that is no longer, beyond which no constants are fitted: the links of least
-# squares weigh errors differently, which costs less than this factor.
-HOPELESS = 30.0
-WORTH_FINISHING = 2.0  # The same ratio after the quick fit, up to which constants are fitted to the end.
-# An exact expression with more free constants than this must be more accurate, by a factor of ten for each, down to
-# the rounding of sums: series of many terms approximate any smooth function to nine digits.
-CONVINCING_CONSTANTS = 3
-MOST_SHORTENING = WORK_A_SECOND  # Work of the shortest forms of one expression.
+
+@dataclass(frozen=True)
+class ArchiveSettings:
+    """What is fitted and kept."""
+
+    kept_a_size: int = 3  # expressions of one size: the decision needs some variety
+    quick_rows: int = 400  # of a first fit, at most: enough for as many constants as readable formulas have
+    quick_steps: int = 8  # Levenberg-Marquardt steps of a first fit
+    full_steps: int = 60  # of one that is worth finishing
+    # Error over that of the best expression that is no longer, beyond which no constants are fitted: the links of least
+    # squares weigh errors differently, which costs less than this factor.
+    hopeless: float = 30.0
+    worth_finishing: float = 2.0  # the same ratio after the quick fit, up to which constants are fitted to the end
+    # An exact expression with more free constants than this must be more accurate, by a factor of ten for each, down to
+    # the rounding of sums: series of many terms approximate any smooth function to nine digits.
+    convincing_constants: int = 3
+    most_shortening: float = WORK_A_SECOND  # work of the shortest forms of one expression
+
+
+SETTINGS = ArchiveSettings()
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,7 @@ class Judged:
         """True if it is exact, and more accurate than a series of so many terms is for any smooth function."""
         if not self.is_exact:
             return False
-        extra = max(0, len(free_places(self.expression)) - CONVINCING_CONSTANTS)
+        extra = max(0, len(free_places(self.expression)) - SETTINGS.convincing_constants)
         return self.error < max(EXACT.error * 10.0**-extra, EXACT.summation_error)
 
 
@@ -72,7 +79,7 @@ class Archive:
     def __post_init__(self) -> None:
         self._seen: set[Expression] = set()
         rows = len(self.problem.y)
-        step = max(1, rows // QUICK_ROWS)
+        step = max(1, rows // SETTINGS.quick_rows)
         self._some = np.arange(0, rows, step) if step > 1 else None
         self._spread = max(math.sqrt(self.problem.held_variance), ABOVE_ZERO)
 
@@ -116,7 +123,7 @@ class Archive:
         error = self._error(expression)
         best = min((j.error for size, some in self.by_size.items() if size <= symbols for j in some), default=math.inf)
         if error > EXACT.error and free_places(expression):
-            if error > HOPELESS * best:
+            if error > SETTINGS.hopeless * best:
                 return None
             fitted = self._fit(expression, best)
             if fitted is None:
@@ -137,16 +144,18 @@ class Archive:
         if self._some is not None:
             part = None if weight is None else weight[self._some]
             quick = fit_constants(
-                expression, x[self._some], y[self._some], steps=QUICK_STEPS, weight=part, budget=self.budget
+                expression, x[self._some], y[self._some], steps=SETTINGS.quick_steps, weight=part, budget=self.budget
             )
             if quick is None:
                 return None
             expression = quick.expression
-        fitted = fit_constants(expression, x, y, steps=QUICK_STEPS, weight=weight, budget=self.budget)
+        fitted = fit_constants(expression, x, y, steps=SETTINGS.quick_steps, weight=weight, budget=self.budget)
         if fitted is None:
             return None
-        if self._error(fitted.expression) < WORTH_FINISHING * best:
-            longer = fit_constants(fitted.expression, x, y, steps=FULL_STEPS, weight=weight, budget=self.budget)
+        if self._error(fitted.expression) < SETTINGS.worth_finishing * best:
+            longer = fit_constants(
+                fitted.expression, x, y, steps=SETTINGS.full_steps, weight=weight, budget=self.budget
+            )
             fitted = longer or fitted
         return fitted.expression
 
@@ -160,7 +169,7 @@ class Archive:
         some = self.by_size.setdefault(judged.symbols, [])
         some.append(judged)
         some.sort(key=lambda each: each.held)
-        del some[KEPT_A_SIZE:]
+        del some[SETTINGS.kept_a_size :]
         return judged if judged in some else None
 
     def with_closed_constants(self, expression: Expression) -> Expression:
@@ -168,9 +177,9 @@ class Archive:
         x = self.problem.x
         y = self.problem.y
         weight = self.problem.weights
-        budget = self.budget.at_most(MOST_SHORTENING)
+        budget = self.budget.at_most(SETTINGS.most_shortening)
         expression = with_double_angles(with_joined_waves(shortest_form(expression, x, budget)))
-        fitted = fit_constants(expression, x, y, steps=FULL_STEPS, weight=weight, budget=self.budget)
+        fitted = fit_constants(expression, x, y, steps=SETTINGS.full_steps, weight=weight, budget=self.budget)
         if fitted is None:
             return expression
         fitted = recognise(fitted, x, y, weight=weight, budget=self.budget)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -36,38 +37,42 @@ from edgewise.formulas.front import pareto
 from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, Budget, spend
 from edgewise.settings import ABOVE_ZERO
 
-RANKED_ROWS = 200  # Rows at which correlations are computed: their standard error is 1/14 or less.
-RANKED = 20_000  # Expressions whose correlation is computed.
-# Expressions among which all pairs are looked at: the shortest, and those with the largest correlation; and those whose
-# products are; 6 million pairs take half a second.
-SHORTEST = 1500
-BEST = 1000
-MULTIPLIED = 1200
-# Expressions h of curves f(a h + b): the shortest, and products of inputs, as a phase is in most laws of waves.
-FAMILY_INPUTS = 40
-FAMILY_MONOMIALS = 40
-# Expressions g of a f(a h + b) + b g + c, and of a g f(a h + b) + c.
-FAMILY_PARTNERS = 400
-FAMILY_FACTORS = 60
-# Candidates without curves that are fitted: of each size, and of a form.
-OF_EACH_SIZE = 5
-OF_A_FORM = 60
-# Candidates of a form with curves that are fitted: of each size, and for the target and its links. Before the fit their
-# shares say little, so that more of each size are needed.
-CURVES_OF_EACH_SIZE = 8
-WITH_CURVES = (40, 10)
-# Expressions that are returned.
-KEPT_OF_A_SIZE = 5
-KEPT = 100
-FITTED_ROWS = 400  # Rows of these fits, at most: what is kept is fitted to all rows later.
-FIT_STEPS = 40  # Levenberg-Marquardt steps of a fit, at most; one that has converged ends sooner.
-LEAST_DIFFERENCE = 1e-8  # 1 - squared correlation of two expressions; less alike ones are equal up to rounding.
-SHARE_ROUNDING = 1e-6  # A share larger than 1 by more has lost its digits.
-# Pairs whose shares are computed at once, and of them those with the largest share that are looked at.
-PAIRS_AT_ONCE = 1_000_000
-LOOKED_AT = 4000
-LINKS = 6  # Links of the target, the usual ones.
-DIFFERENCE = 1e-6  # Share of a deviation by which the slope of a link is measured.
+
+@dataclass(frozen=True)
+class RankingSettings:
+    """How many expressions are compared, fitted and returned."""
+
+    ranked_rows: int = 200  # at which correlations are computed: their standard error is 1/14 or less
+    ranked: int = 20_000  # expressions whose correlation is computed
+    # Expressions among which all pairs are looked at: the shortest, and those with the largest correlation; and those
+    # whose products are; 6 million pairs take half a second.
+    shortest: int = 1500
+    best: int = 1000
+    multiplied: int = 1200
+    # Expressions h of curves f(a h + b): the shortest, and products of inputs, as a phase is in most laws of waves.
+    family_inputs: int = 40
+    family_monomials: int = 40
+    family_partners: int = 400  # expressions g of a f(a h + b) + b g + c
+    family_factors: int = 60  # expressions g of a g f(a h + b) + c
+    of_each_size: int = 5  # candidates without curves that are fitted
+    of_a_form: int = 60  # the same, of one form
+    # Candidates of a form with curves that are fitted: of each size, and for the target and its links. Before the fit
+    # their shares say little, so that more of each size are needed.
+    curves_of_each_size: int = 8
+    with_curves: tuple[int, int] = (40, 10)
+    kept_of_a_size: int = 5  # expressions that are returned
+    kept: int = 100
+    fitted_rows: int = 400  # of these fits, at most: what is kept is fitted to all rows later
+    fit_steps: int = 40  # Levenberg-Marquardt steps of a fit, at most; one that has converged ends sooner
+    least_difference: float = 1e-8  # 1 - squared correlation of two expressions; less alike ones are equal to rounding
+    share_rounding: float = 1e-6  # a share larger than 1 by more has lost its digits
+    pairs_at_once: int = 1_000_000  # whose shares are computed
+    looked_at: int = 4000  # pairs of these with the largest share
+    links: int = 6  # of the target, the usual ones
+    difference: float = 1e-6  # share of a deviation by which the slope of a link is measured
+
+
+SETTINGS = RankingSettings()
 
 
 class Candidate(NamedTuple):
@@ -83,8 +88,8 @@ class Columns:
 
     def __init__(self, pool: Pool, problem: LawProblem):
         self.pool = pool
-        shortest = np.arange(pool.constants, min(pool.count, pool.constants + FAMILY_INPUTS))
-        self.inputs = np.union1d(shortest, pool.monomials(FAMILY_MONOMIALS))
+        shortest = np.arange(pool.constants, min(pool.count, pool.constants + SETTINGS.family_inputs))
+        self.inputs = np.union1d(shortest, pool.monomials(SETTINGS.family_monomials))
         self.members, values = family_members(pool.values[self.inputs], problem.options.operators)
         self.values = np.concatenate([pool.values, values])
         added = [int(pool.sizes[self.inputs[m.place]]) + (3 if m.name == "exp" else 4) for m in self.members]
@@ -112,11 +117,11 @@ def ranked(
     Rows x (N, inputs), y (N,) and weights (N,) are in random order. When the budget is over, what has been found is
     yielded.
     """
-    pool = Pool(x[:RANKED_ROWS], problem.options, RANKED, problem.seed)
-    pool.grow(RANKED, budget)
+    pool = Pool(x[: SETTINGS.ranked_rows], problem.options, SETTINGS.ranked, problem.seed)
+    pool.grow(SETTINGS.ranked, budget)
     columns = Columns(pool, problem)
-    some = slice(0, FITTED_ROWS)
-    for target in link_targets(y, problem.options)[:LINKS]:
+    some = slice(0, SETTINGS.fitted_rows)
+    for target in link_targets(y, problem.options)[: SETTINGS.links]:
         losses: dict[Expression, float] = {}
         budget.announce("expressions nearest to the target")
         importance = weights * _slopes(target) ** 2
@@ -129,7 +134,7 @@ def ranked(
                 continue
             if free_places(expression) and any(k >= pool.count for term in candidate.terms for k in term):
                 fitted = fit_constants(
-                    expression, x[some], y[some], steps=FIT_STEPS, weight=weights[some], budget=budget
+                    expression, x[some], y[some], steps=SETTINGS.fit_steps, weight=weights[some], budget=budget
                 )
                 expression = expression if fitted is None else fitted.expression
             expression = simplify(expression)
@@ -145,23 +150,23 @@ def ranked(
 def best_of_each_size(losses: dict[Expression, float]) -> list[Expression]:
     """The best expressions of each size, those first that nothing shorter equals, the most accurate before others.
 
-    If there are more than `KEPT`, those with a smaller loss than all shorter ones are kept before the others.
+    If there are more than `kept`, those with a smaller loss than all shorter ones are kept before the others.
     """
     sizes = {expression: complexity(expression) for expression in losses}
     counts: dict[int, int] = {}
     kept = []
     for expression in sorted(losses, key=lambda e: (losses[e], sizes[e])):
         size = sizes[expression]
-        if counts.get(size, 0) < KEPT_OF_A_SIZE:
+        if counts.get(size, 0) < SETTINGS.kept_of_a_size:
             counts[size] = counts.get(size, 0) + 1
             kept.append(expression)
     front = pareto(kept, size=sizes.__getitem__, loss=losses.__getitem__)
-    return list(dict.fromkeys([*reversed(front), *kept]))[:KEPT]
+    return list(dict.fromkeys([*reversed(front), *kept]))[: SETTINGS.kept]
 
 
 def _slopes(target: Target) -> np.ndarray:
     """dy/dz at the rows, by which an error of z becomes one of y."""
-    step = DIFFERENCE * float(np.std(target.z))
+    step = SETTINGS.difference * float(np.std(target.z))
     law = target.build(Variable(0))
     rise = evaluate(law, (target.z + step)[:, None]) - evaluate(law, (target.z - step)[:, None])
     slopes = rise / (2 * step)
@@ -171,7 +176,7 @@ def _slopes(target: Target) -> np.ndarray:
 def _candidates(columns: Columns, target: Target, importance: np.ndarray, budget: Budget) -> list[Candidate]:
     """The best expressions, pairs and products for a target at the rows of the pool."""
     count = columns.pool.count
-    curves_fitted = WITH_CURVES[0 if target.size == 0 else 1]
+    curves_fitted = SETTINGS.with_curves[0 if target.size == 0 else 1]
     root = np.sqrt(importance / max(float(importance.max()), ABOVE_ZERO))
     if np.count_nonzero(root) < 3:
         return []
@@ -186,41 +191,46 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, budget
     along = np.where(usable, units @ goal, 0.0)
     in_pool = np.flatnonzero(usable[:count])
     curves = np.flatnonzero(usable[count:]) + count
-    best = in_pool[np.argsort(-(along[in_pool] ** 2), kind="stable")[:BEST]]
-    paired = np.unique(np.concatenate([in_pool[:SHORTEST], best]))
-    partners = np.unique(np.concatenate([in_pool[: FAMILY_PARTNERS // 2], best[: FAMILY_PARTNERS // 2]]))
+    best = in_pool[np.argsort(-(along[in_pool] ** 2), kind="stable")[: SETTINGS.best]]
+    paired = np.unique(np.concatenate([in_pool[: SETTINGS.shortest], best]))
+    partners = np.unique(
+        np.concatenate([in_pool[: SETTINGS.family_partners // 2], best[: SETTINGS.family_partners // 2]])
+    )
     of_inputs = columns.curves_of_inputs[usable[columns.curves_of_inputs]]
     lengths = np.linalg.norm(weighted, axis=1)
 
     def of_sums(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         both = units[first] @ units[second].T
         share = spanned_share(along[first][:, None], along[second][None], both)
-        return np.where(1 - both**2 > LEAST_DIFFERENCE, share, 0.0)
+        return np.where(1 - both**2 > SETTINGS.least_difference, share, 0.0)
 
     def of_products(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         f = columns.values[first] / lengths[first, None]
         g = weighted[second] / lengths[second, None]
         variation = (f * f) @ (g * g).T - ((f * basis[:, 0]) @ g.T) ** 2
-        return ((f * goal) @ g.T) ** 2 / np.where(variation > LEAST_DIFFERENCE * variation.max(), variation, np.inf)
+        return ((f * goal) @ g.T) ** 2 / np.where(
+            variation > SETTINGS.least_difference * variation.max(), variation, np.inf
+        )
 
     def best_pairs(
         shares: Callable[[np.ndarray, np.ndarray], np.ndarray], first: np.ndarray, second: np.ndarray, is_curve: bool
     ) -> list[Candidate]:
-        of_each_size, most = (CURVES_OF_EACH_SIZE, curves_fitted) if is_curve else (OF_EACH_SIZE, OF_A_FORM)
+        of_each_size = SETTINGS.curves_of_each_size if is_curve else SETTINGS.of_each_size
+        most = curves_fitted if is_curve else SETTINGS.of_a_form
         best = np.empty(0)
         i = np.empty(0, dtype=np.int64)
         j = np.empty(0, dtype=np.int64)
-        for part in np.array_split(first, max(1, math.ceil(len(first) * len(second) / PAIRS_AT_ONCE))):
+        for part in np.array_split(first, max(1, math.ceil(len(first) * len(second) / SETTINGS.pairs_at_once))):
             if budget.is_over or not len(part) or not len(second):
                 break
             matrix = shares(part, second)
             spend(matrix.size * (2 * columns.values.shape[1] / PRODUCT_SPEED + 30))
-            flat = np.where(matrix > 1 + SHARE_ROUNDING, 0.0, matrix).ravel()
-            is_short = len(flat) <= LOOKED_AT
+            flat = np.where(matrix > 1 + SETTINGS.share_rounding, 0.0, matrix).ravel()
+            is_short = len(flat) <= SETTINGS.looked_at
             if is_short:
                 places = np.arange(len(flat))
             else:
-                places = np.argpartition(-flat, LOOKED_AT)[:LOOKED_AT]
+                places = np.argpartition(-flat, SETTINGS.looked_at)[: SETTINGS.looked_at]
             f = part[places // len(second)]
             g = second[places % len(second)]
             places, f, g = places[f != g], f[f != g], g[f != g]
@@ -245,8 +255,8 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, budget
 
     found = []
     for single, of_each_size, most in (
-        (in_pool, OF_EACH_SIZE, OF_A_FORM),
-        (curves, CURVES_OF_EACH_SIZE, curves_fitted),
+        (in_pool, SETTINGS.of_each_size, SETTINGS.of_a_form),
+        (curves, SETTINGS.curves_of_each_size, curves_fitted),
     ):
         shares = along[single] ** 2
         groups = columns.groups[single]
@@ -256,8 +266,8 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, budget
         found += [Candidate(float(shares[k]), int(columns.sizes[single[k]]), ((single[k],),)) for k in places]
     found += best_pairs(of_sums, paired, paired, False)
     multiplied = [
-        *best_pairs(of_products, in_pool[:MULTIPLIED], in_pool[:MULTIPLIED], False),
-        *best_pairs(of_products, in_pool[:FAMILY_FACTORS], curves, True),
+        *best_pairs(of_products, in_pool[: SETTINGS.multiplied], in_pool[: SETTINGS.multiplied], False),
+        *best_pairs(of_products, in_pool[: SETTINGS.family_factors], curves, True),
         *best_pairs(of_products, of_inputs, of_inputs, True),
     ]
     found += [one._replace(terms=(one.terms[0] + one.terms[1],)) for one in multiplied]

@@ -50,14 +50,22 @@ from edgewise.outcomes import CALL_WORK, NO_LIMIT, Budget, spend
 from edgewise.presentation import percent_text
 from edgewise.settings import ABOVE_ZERO
 
-CLASS_ROUNDS = 3  # Searches one after another, each from the log-odds of the best law before.
-CLASS_SEARCH_SHARE = 0.85  # Share of the work for searches; the rest is for fits of likelihoods.
-# Log-odds of the working response, at most: probabilities of 0.7 %. Rows beyond have hardly any weight.
-LARGEST_LOG_ODDS = 5.0
-# Steps of a fit, at most, and halvings of each; most fits take ten steps.
-FISHER_STEPS = 60
-HALVINGS = 12
-MOST_CLASS_LAWS = 60  # Formulas of one search that are fitted to the classes, at most, short ones first.
+
+@dataclass(frozen=True)
+class ClassSettings:
+    """The work of a search for a boundary, and the limits of its fits."""
+
+    class_rounds: int = 3  # searches one after another, each from the log-odds of the best law before
+    class_search_share: float = 0.85  # of the work, for searches; the rest is for fits of likelihoods
+    # Log-odds of the working response, at most: probabilities of 0.7 %. Rows beyond have hardly any weight.
+    largest_log_odds: float = 5.0
+    fisher_steps: int = 60  # of a fit, at most; most fits take ten
+    halvings: int = 12  # of a step
+    most_class_laws: int = 60  # formulas of one search that are fitted to the classes, short ones first
+
+
+SETTINGS = ClassSettings()
+
 
 Working = Callable[[np.ndarray, np.ndarray, Budget], Iterable[Expression]]
 """Formulas for a target (N,) with weights (N,) at the rows to fit, within a budget."""
@@ -115,9 +123,9 @@ def fit_class_constants(
     now = state(values)
     if now is None:
         return None
-    for _ in range(FISHER_STEPS if places else 0):
+    for _ in range(SETTINGS.fisher_steps if places else 0):
         step = np.linalg.lstsq(now[3], now[2], rcond=None)[0]
-        for _ in range(HALVINGS):
+        for _ in range(SETTINGS.halvings):
             trial = values + step
             then = state(trial)
             if then is not None and then[0] > now[0]:
@@ -143,18 +151,18 @@ def class_front(problem: LawProblem, search: Working, budget: Budget, log_odds: 
     y = problem.y
     judgement = Judgement(ClassLoss(problem, budget), budget)
     u = np.zeros(len(y)) if log_odds is None else _at_most(log_odds)
-    for number in range(CLASS_ROUNDS):
+    for number in range(SETTINGS.class_rounds):
         if number and budget.is_over:
             break
         # Formulas of the working response of iteratively reweighted least squares
         p = 0.5 * (1 + np.tanh(u / 2))
         variance = p * (1 - p)
         weights = variance if problem.weights is None else variance * problem.weights
-        share = budget.share(CLASS_SEARCH_SHARE / (CLASS_ROUNDS - number))
+        share = budget.share(SETTINGS.class_search_share / (SETTINGS.class_rounds - number))
         proposals = {_with_scale(node, x) for node in search(u + (y - p) / variance, weights, share)}
         # The likelihood judges them, and the arguments of their functions as boundaries
         budget.announce("constants by the likelihood of the classes")
-        judgement.judge([Number(0.5), *sorted(proposals, key=complexity)[:MOST_CLASS_LAWS]])
+        judgement.judge([Number(0.5), *sorted(proposals, key=complexity)[: SETTINGS.most_class_laws]])
         inner = [each for law in judgement.front() for each in _inner_boundaries(law.expression, x, y)]
         judgement.judge(node for node in inner if obeys(node, problem.options, problem.names))
         u = _at_most(evaluate(judgement.best.expression, x))
@@ -251,12 +259,12 @@ def _inner_boundaries(node: Expression, x: np.ndarray, y: np.ndarray) -> Iterato
 
 
 def _at_most(log_odds: np.ndarray) -> np.ndarray:
-    """Log-odds whose median size is 1 if it was larger, and none of which exceeds `LARGEST_LOG_ODDS`.
+    """Log-odds whose median size is 1 if it was larger, and none of which exceeds `largest_log_odds`.
 
     Classes that are separated make log-odds of any size; all rows then still have a weight.
     """
     size = max(float(np.median(np.abs(log_odds))), 1.0)
-    return np.clip(log_odds / size, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS)
+    return np.clip(log_odds / size, -SETTINGS.largest_log_odds, SETTINGS.largest_log_odds)
 
 
 def _with_scale(node: Expression, x: np.ndarray) -> Expression:

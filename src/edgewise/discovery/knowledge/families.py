@@ -24,6 +24,7 @@ from edgewise.discovery.problem import LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.constants import (
+    CONSTANT_DAMPING,
     EXACT,
     FittedExpression,
     FreeConstants,
@@ -53,27 +54,31 @@ from edgewise.formulas.expression import (
 from edgewise.formulas.family import Family
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front, FrontEntry
-from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
+from edgewise.ops.gauss_newton import LeastSquaresLimits, least_squares
 from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, Budget, StopReason, spend
 from edgewise.presentation import percent_text
 from edgewise.settings import ABOVE_ZERO
 
-SEARCHED_GROUPS = 3  # Groups that are searched alone, at most, those of most rows.
-FAMILY_SEARCH_SHARE = 0.8  # Share of the work for these searches and that of all rows.
-# The normal equations have their product as size.
-MOST_GROUPS = 200
-MOST_PARAMETERS = 6
-LEAST_GROUP_ROWS = 4  # Rows of a group, at least: two constants and something to judge them by.
-LEAST_SEARCHED_ROWS = 20  # Rows of a group that is searched alone, at least, as of every search.
-# Degrees of the smooth function of groups on one scale, turns of its fit, and the smallest scale over the largest for
-# which a group shows anything of it.
-SCALE_DEGREES = (1, 2, 3, 4, 6, 8)
-SCALE_TURNS = 30
-LEAST_SCALE = 0.05
-MOST_SHAPES = 16  # Shapes of one search that are fitted to all groups, at most.
-FAMILY_STEPS = 40  # Levenberg-Marquardt steps of a fit, at most.
-DISAGREEMENT = 2.0  # Error of the shared law over that of a group's own law, from which on a sentence names the group.
-FAMILY_DAMPING = DampingRule(first=1e-3, lowest=1e-14, highest=1e12)
+
+@dataclass(frozen=True)
+class FamilySettings:
+    """Limits of groups and constants, and the work of a search for a family."""
+
+    searched_groups: int = 3  # groups that are searched alone, at most, those of most rows
+    family_search_share: float = 0.8  # of the work, for these searches and that of all rows
+    most_groups: int = 200  # the normal equations have the product of this and the next as size
+    most_parameters: int = 6
+    least_group_rows: int = 4  # rows of a group: two constants and something to judge them by
+    least_searched_rows: int = 20  # rows of a group that is searched alone, as of every search
+    scale_degrees: tuple[int, ...] = (1, 2, 3, 4, 6, 8)  # of the smooth function of groups on one scale
+    scale_turns: int = 30  # of its fit
+    least_scale: float = 0.05  # scale of a group over the largest for which it shows anything of the function
+    most_shapes: int = 16  # shapes of one search that are fitted to all groups
+    family_steps: int = 40  # Levenberg-Marquardt steps of a fit, at most
+    disagreement: float = 2.0  # error of the shared law over that of a group's own, from which on a sentence names it
+
+
+SETTINGS = FamilySettings()
 
 
 @dataclass(frozen=True)
@@ -127,13 +132,14 @@ def checked_groups(groups: object, rows: int) -> tuple[tuple[Hashable, ...], np.
     except TypeError as error:
         raise InputError(f"options.groups must hold labels, got {type(labels[0]).__name__}") from error
     codes = np.array([known[label] for label in labels])
-    if not 2 <= len(known) <= MOST_GROUPS:
-        raise InputError(f"options.groups must have from 2 to {MOST_GROUPS} groups, got {len(known)}")
+    if not 2 <= len(known) <= SETTINGS.most_groups:
+        raise InputError(f"options.groups must have from 2 to {SETTINGS.most_groups} groups, got {len(known)}")
     counts = np.bincount(codes)
-    if counts.min() < LEAST_GROUP_ROWS:
+    if counts.min() < SETTINGS.least_group_rows:
         label = list(known)[int(counts.argmin())]
+        least = SETTINGS.least_group_rows
         raise InputError(
-            f"options.groups must have at least {LEAST_GROUP_ROWS} rows in each group, got {counts.min()} of {label!r}"
+            f"options.groups must have at least {least} rows in each group, got {counts.min()} of {label!r}"
         )
     return tuple(known), codes
 
@@ -265,7 +271,7 @@ class GroupLoss:
                 alone = part.weights * (formula(part.x) - part.y) ** 2
             deviation = max(float(np.std(part.y)), ABOVE_ZERO)
             errors = [math.sqrt(float(squares.mean())) / deviation for squares in (shared, alone)]
-            if not is_as_good(shared, alone, self.exact) and errors[0] > DISAGREEMENT * errors[1]:
+            if not is_as_good(shared, alone, self.exact) and errors[0] > SETTINGS.disagreement * errors[1]:
                 shown = [percent_text(error) for error in errors]
                 yield (
                     f"Group {labels[group]!r} does not keep to the shared law: an error of {shown[0]} of its "
@@ -278,10 +284,10 @@ def _shapes(
 ) -> Iterator[list[Expression]]:
     """Shapes from searches of the largest groups, whose laws go into `own`, and of all rows, good ones first."""
     sizes = np.bincount(rows.codes, minlength=count)
-    largest = [int(k) for k in np.argsort(-sizes, kind="stable")[:SEARCHED_GROUPS]]
-    tasks: list[int | None] = [*(k for k in largest if sizes[k] >= LEAST_SEARCHED_ROWS), None]
+    largest = [int(k) for k in np.argsort(-sizes, kind="stable")[: SETTINGS.searched_groups]]
+    tasks: list[int | None] = [*(k for k in largest if sizes[k] >= SETTINGS.least_searched_rows), None]
     for place, group in enumerate(tasks):
-        share = budget.share(FAMILY_SEARCH_SHARE / (len(tasks) - place))
+        share = budget.share(SETTINGS.family_search_share / (len(tasks) - place))
         budget.announce("all groups on one scale" if group is None else f"group {place + 1} alone")
         if group is None:
             part = _on_one_scale(rows, count)
@@ -305,7 +311,7 @@ def _shapes(
                 shape = without_redundant_constants(shape, part.x, part.y, part.weights)
             found += [(rank, shape), (rank + 0.2, _with_coefficients(shape, part))]
         budget.announce("constants by group")
-        yield [*(shape for _, shape in sorted(found, key=lambda pair: pair[0])[:MOST_SHAPES]), Number(1.5)]
+        yield [*(shape for _, shape in sorted(found, key=lambda pair: pair[0])[: SETTINGS.most_shapes]), Number(1.5)]
         if front.stopped == StopReason.INTERRUPTED:
             return
 
@@ -325,14 +331,14 @@ def _on_one_scale(rows: Groups, count: int) -> Groups:
     high = rows.x.max(0)
     logs = np.zeros(inputs, dtype=bool)
     members = [np.flatnonzero(rows.codes == group) for group in range(count)]
-    for degree in SCALE_DEGREES:
+    for degree in SETTINGS.scale_degrees:
         basis = Polynomials(low, high, logs, degree)
         if basis.terms > n / ROWS_A_TERM:
             break
         columns = basis.columns(rows.x)[:, 1:]  # the constant belongs to b
         a = np.ones(count)
         b = np.array([rows.y[own].mean() for own in members])
-        for _ in range(SCALE_TURNS):
+        for _ in range(SETTINGS.scale_turns):
             design = columns * (a[rows.codes] * root)[:, None]
             spend(30 * CALL_WORK * count + 4 * design.size * design.shape[1] / PRODUCT_SPEED)
             h = columns @ np.linalg.lstsq(design, (rows.y - b[rows.codes]) * root, rcond=None)[0]
@@ -342,7 +348,7 @@ def _on_one_scale(rows: Groups, count: int) -> Groups:
                 a[group], b[group] = np.linalg.lstsq(line, rows.y[own] * root[own], rcond=None)[0]
         left = float(np.mean(rows.weights * (a[rows.codes] * h + b[rows.codes] - rows.y) ** 2))
         criterion = n * math.log(max(left, ABOVE_ZERO)) + math.log(n) * basis.terms
-        usable = np.abs(a) > LEAST_SCALE * np.abs(a).max()
+        usable = np.abs(a) > SETTINGS.least_scale * np.abs(a).max()
         if criterion < lowest and usable.any():
             lowest = criterion
             kept = usable[rows.codes]
@@ -375,7 +381,7 @@ def _best_family(shape: Expression, rows: Groups, count: int, budget: Budget) ->
     inputs = rows.x.shape[1]
     free = free_places(shape)
     least = np.bincount(rows.codes, minlength=count).min()
-    if len(free) > min(MOST_PARAMETERS, least - 1):
+    if len(free) > min(SETTINGS.most_parameters, least - 1):
         return None
     start = np.array(constant_values(shape))[free]
     values = np.tile(start, (count, 1))
@@ -388,7 +394,7 @@ def _best_family(shape: Expression, rows: Groups, count: int, budget: Budget) ->
             numbers[free] = each
             exact = [p.exact for p in walk(shape) if isinstance(p, Number)]
             fitted = fit_constants(
-                with_constants(shape, numbers, exact), part.x, part.y, steps=FAMILY_STEPS, weight=part.weights
+                with_constants(shape, numbers, exact), part.x, part.y, steps=SETTINGS.family_steps, weight=part.weights
             )
             if fitted is not None:
                 fits.append(fitted)
@@ -449,8 +455,8 @@ def _fitted(node: Expression, values: np.ndarray, rows: Groups, budget: Budget) 
         return (predicted - rows.y) * root, jacobian * root[:, None]
 
     start = np.concatenate([shared.start, values.ravel()])
-    limits = LeastSquaresLimits(steps=FAMILY_STEPS if len(start) else 0, is_over=lambda: budget.is_over)
-    fit = least_squares(residuals_and_jacobian, start, rule=FAMILY_DAMPING, limits=limits)
+    limits = LeastSquaresLimits(steps=SETTINGS.family_steps if len(start) else 0, is_over=lambda: budget.is_over)
+    fit = least_squares(residuals_and_jacobian, start, rule=CONSTANT_DAMPING, limits=limits)
     if fit is None:
         return None
     errors = standard_errors(fit.jacobian, fit.loss / max(len(rows.y) - len(start), 1))

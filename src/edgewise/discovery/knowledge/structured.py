@@ -21,18 +21,26 @@ from edgewise.formulas.expression import Expression, Number, constant_values, wa
 from edgewise.outcomes import Budget
 from edgewise.presentation import percent_text
 
-SMOOTH_FUNCTIONS_SHARE = 0.15  # Share of the work for the smooth functions of a round: they take seconds.
-FIRST_ROUND_SHARE = 0.35  # Share of the work for the first round, without models of curves.
-STRUCTURE_ROUNDS = 3  # Rounds, at most: the second has exact targets where the first has one exact law.
-MOST_PART_COMBINATIONS = 64  # Combinations of laws that are judged in a round, at most.
-# A law is good enough for a part, and its search ends soon after, once its error is this multiple of that of the part's
-# target: an exact law has exactly that error.
-ENOUGH_FOR_PART = 1.1
-CLEAN_NOISE = 1e-3  # Relative error of a target below which it is that of smooth functions, not of noise.
-# Ratio of the held-out error of the structure to that of a model without it, from which on the data contradict the
-# structure, if a paired test agrees: smooth models of different kinds differ by less on data with noise.
-CONTRADICTION = 2.0
-CONSTANT_STARTS = 30  # Random starts of a structure that has only constants; each takes a few milliseconds.
+
+@dataclass(frozen=True)
+class StructureSettings:
+    """Shares of the work, and what ends the search of a structure."""
+
+    smooth_functions_share: float = 0.15  # of the work, for the smooth functions of a round: they take seconds
+    first_round_share: float = 0.35  # of the work, for the first round, without models of curves
+    structure_rounds: int = 3  # at most: the second has exact targets where the first has one exact law
+    most_part_combinations: int = 64  # combinations of laws that are judged in a round
+    # A law is good enough for a part, and its search ends soon after, once its error is this multiple of that of the
+    # part's target: an exact law has exactly that error.
+    enough_for_part: float = 1.1
+    clean_noise: float = 1e-3  # relative error of a target below which it is that of smooth functions, not of noise
+    # Ratio of the held-out error of the structure to that of a model without it, from which on the data contradict the
+    # structure, if a paired test agrees: smooth models of different kinds differ by less on data with noise.
+    contradiction: float = 2.0
+    constant_starts: int = 30  # random starts of a structure that has only constants; each takes a few milliseconds
+
+
+SETTINGS = StructureSettings()
 
 
 @dataclass
@@ -55,9 +63,9 @@ class StructuredEngine:
         if not self.template.functions:
             self._fit_constants()
             return
-        for number in range(STRUCTURE_ROUNDS):
+        for number in range(SETTINGS.structure_rounds):
             if number == 0:
-                budget = self.budget.share(FIRST_ROUND_SHARE)
+                budget = self.budget.share(SETTINGS.first_round_share)
             else:
                 budget = self.budget
             if (
@@ -77,7 +85,7 @@ class StructuredEngine:
         exact = [part.exact for part in walk(node) if isinstance(part, Number)]
         values = np.array(constant_values(node))
         places = free_places(node)
-        for number in range(CONSTANT_STARTS):
+        for number in range(SETTINGS.constant_starts):
             if number and self._is_done():
                 return
             values[places] = 1.0 if number == 0 else np.exp(1.5 * random.normal(size=len(places)))
@@ -98,7 +106,9 @@ class StructuredEngine:
                 fit: PartsFit | None = self._smooth
             else:
                 self.budget.announce(f"smooth functions of {self.template.text}")
-                fit = fitted_parts(self.template, self.archive.problem, known, share.share(SMOOTH_FUNCTIONS_SHARE))
+                fit = fitted_parts(
+                    self.template, self.archive.problem, known, share.share(SETTINGS.smooth_functions_share)
+                )
             if fit is None:
                 self.failures.append("No smooth functions of the structure are finite at all rows.")
                 return False
@@ -118,8 +128,10 @@ class StructuredEngine:
         if problem is None:
             return [Number(1.0)]
         options = problem.options
-        if problem.noise < CLEAN_NOISE:  # with noise many formulas have that error, and the engine ends by its own rule
-            options = replace(options, target_error=max(options.target_error, ENOUGH_FOR_PART * problem.noise))
+        if (
+            problem.noise < SETTINGS.clean_noise
+        ):  # with noise many formulas have that error, and the engine ends by its own rule
+            options = replace(options, target_error=max(options.target_error, SETTINGS.enough_for_part * problem.noise))
         archive = Archive(replace(problem, options=options), budget)
         name = self.template.functions[function]
         named = budget.announcing(lambda sentence: self.budget.announce(f"{name}: {sentence}"))
@@ -134,7 +146,7 @@ class StructuredEngine:
 
     def _judge(self, laws: dict[int, list[Expression]], fit: PartsFit) -> None:
         """Judge combinations of laws with all constants fitted together, and keep the laws of the best one."""
-        most = max(1, int(MOST_PART_COMBINATIONS ** (1 / len(laws))))
+        most = max(1, int(SETTINGS.most_part_combinations ** (1 / len(laws))))
         known: list[Judged] = list(self.archive)
         lowest = min((judged.held for judged in known), default=math.inf)
         for parts in product(*(laws[k][:most] for k in range(len(laws)))):
@@ -180,7 +192,7 @@ class StructuredEngine:
         squares = squares[-shared:]
         without = without[-shared:]
         errors = [math.sqrt(float(np.mean(each)) / problem.held_variance) for each in (squares, without)]
-        if errors[0] < CONTRADICTION * errors[1] or is_as_good(squares, without):
+        if errors[0] < SETTINGS.contradiction * errors[1] or is_as_good(squares, without):
             return ()
         shown = [percent_text(error) for error in errors]
         return (

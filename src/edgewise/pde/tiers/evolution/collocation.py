@@ -17,7 +17,7 @@ from edgewise.pde.spaces.blocks import RowBlock
 from edgewise.pde.spaces.statement import Statement, initial_terms
 from edgewise.pde.tiers.collocation.deflation import interpolated
 from edgewise.pde.tiers.collocation.stationary import balanced_sizes, local_errors
-from edgewise.pde.tiers.evolution import grids, hyperviscosity
+from edgewise.pde.tiers.evolution import grids
 from edgewise.pde.tiers.evolution.guesses import continued, first_guess
 from edgewise.pde.tiers.evolution.hyperviscosity import Hyperviscosity
 from edgewise.pde.tiers.evolution.initial import RoughInitial
@@ -34,9 +34,16 @@ from edgewise.pde.tiers.evolution.problem import (
 from edgewise.pde.tiers.evolution.stepper import Method
 from edgewise.settings import ABOVE_ZERO
 
-SPACE_DEGREE = {1: 10, 2: 10}  # by the number of space coordinates
-FIRST_SPACE_INTERVALS = {1: 24, 2: 12}  # of space: the initial state and the residual refine it
-MOST_INTERVALS = {1: 3000, 2: 100}  # of a coordinate of space: a slab takes a second
+
+@dataclass(frozen=True)
+class CollocationSettings:
+    """Grids of space, by the number of its coordinates."""
+
+    degree: tuple[int, ...] = (0, 10, 10)
+    first_intervals: tuple[int, ...] = (0, 24, 12)  # the initial state and the residual refine it
+    most_intervals: tuple[int, ...] = (0, 3000, 100)  # of a coordinate: a slab takes a second
+    initial_rounds: int = 36  # grids of the initial state
+    coarse_rounds: int = 12  # of a coarser state
 
 
 @dataclass(frozen=True)
@@ -62,8 +69,7 @@ class CollocationSolver:
     """Solver of slabs on a tensor grid; `damping`, if given, is that of one even grid."""
 
     shares_factors = False
-    most_initial_rounds = 36  # grids of the initial state
-    most_coarse_rounds = 12  # of a coarser state
+    settings = CollocationSettings()
 
     def __init__(self, evolution: Evolution, damping: Hyperviscosity | None = None):
         self.evolution = evolution
@@ -84,7 +90,7 @@ class CollocationSolver:
         if self.damping is not None:
             space = self.damping.axes()
             return State(space, evolution.interpolated_initial(space))
-        degree = SPACE_DEGREE[dimension]
+        degree = self.settings.degree[dimension]
         count = self._fewest(degree)
         self.rough = RoughInitial.of(
             evolution.statement, evolution.initial_on, evolution.finer, evolution.allowed, evolution.begin
@@ -97,11 +103,11 @@ class CollocationSolver:
             evolution.statement.axis(np.linspace(low[k], high[k], count + 1), degree, periodic[k])
             for k in evolution.space
         ]
-        for _ in range(self.most_initial_rounds):
+        for _ in range(self.settings.initial_rounds):
             check_time()
             state = State(axes, evolution.interpolated_initial(axes))
             errors = self._misfits(state, evolution.initial_on)
-            finer = grids.refined(evolution, axes, errors, MOST_INTERVALS, grids.SETTINGS.initial_margin)
+            finer = grids.refined(evolution, axes, errors, self.settings.most_intervals, grids.SETTINGS.initial_margin)
             if finer is None:
                 break
             axes = finer
@@ -122,7 +128,7 @@ class CollocationSolver:
 
     def _fewest(self, degree: int) -> int:
         """Intervals of the first grid, at least as many as splines on a periodic coordinate need."""
-        return max(round(self.evolution.finer * FIRST_SPACE_INTERVALS[len(self.evolution.space)]), degree + 1)
+        return max(round(self.evolution.finer * self.settings.first_intervals[len(self.evolution.space)]), degree + 1)
 
     # One slab.
 
@@ -260,7 +266,7 @@ class CollocationSolver:
         """Finer coordinates of space, but beside jumps of the initial state; None where none are finer."""
         if self.rough is not None:
             indicators = [self.rough.spared(line, each) for line, each in zip(space, indicators, strict=True)]
-        return grids.refined(self.evolution, space, indicators, MOST_INTERVALS)
+        return grids.refined(self.evolution, space, indicators, self.settings.most_intervals)
 
     def coarsen(self, state: State, slab: Slab) -> State:
         """The state on a coarser grid, where indicators of the last slab and the state itself allow it."""
@@ -269,7 +275,7 @@ class CollocationSolver:
         errors = self.indicators(slab) if slab.indicators is None else slab.indicators
         coarser = grids.coarsened(self.evolution, state.space, errors)
         at = partial(on_points, state.space, state.values)
-        for _ in range(self.most_coarse_rounds):  # the residual of a short slab says nothing of the state after it
+        for _ in range(self.settings.coarse_rounds):  # the residual of a short slab says nothing of the state after it
             coarser = [self._worth(new, old) for new, old in zip(coarser, state.space, strict=True)]
             moved = State(coarser, each_prolonged(state.values, state.space, coarser))
             finer = self._finer(coarser, self._misfits(moved, at))
@@ -316,8 +322,8 @@ COLLOCATION = Method("time elements", CollocationSolver)
 SMOOTHED = Method(
     "hyperviscosity",
     lambda evolution: CollocationSolver(evolution, Hyperviscosity(evolution)),
-    first_intervals=hyperviscosity.FIRST_INTERVALS,
-    most_intervals=hyperviscosity.MOST_INTERVALS,
+    first_intervals=Hyperviscosity.settings.first_intervals,
+    most_intervals=Hyperviscosity.settings.most_intervals,
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +36,7 @@ def refined(
     evolution: Evolution,
     space: Sequence[SplineAxis],
     errors: Sequence[np.ndarray],
-    most_intervals: Mapping[int, int],
+    most_intervals: Sequence[int],
     margin: float = SETTINGS.margin,
 ) -> list[SplineAxis] | None:
     """Coordinates of space with shorter intervals where errors are above the allowed one; None where none are."""

@@ -13,11 +13,6 @@ from edgewise.pde.spaces.blocks import EquationBlock, Key, RowBlock, Slopes
 from edgewise.pde.spaces.statement import Statement
 from edgewise.pde.tiers.evolution.problem import Evolution, even_axes
 
-# Even intervals of the first and of the largest grid, by the number of coordinates of space: some seconds, and some
-# minutes.
-FIRST_INTERVALS = {1: 48, 2: 24}
-MOST_INTERVALS = {1: 3000, 2: 128}
-
 
 @dataclass(frozen=True)
 class HyperviscositySettings:
@@ -30,6 +25,10 @@ class HyperviscositySettings:
         2.0  # intervals from a wall, below which it fades with the fourth power: it needs no conditions there
     )
     degree: int = 10
+    # Even intervals of the first and of the largest grid, by the number of coordinates of space: some seconds, and some
+    # minutes.
+    first_intervals: tuple[int, ...] = (0, 48, 24)
+    most_intervals: tuple[int, ...] = (0, 3000, 128)
 
 
 @dataclass(eq=False)
@@ -87,7 +86,7 @@ class Hyperviscosity:
 
     def axes(self) -> list[SplineAxis]:
         """The even grid."""
-        intervals = round(self.evolution.finer * FIRST_INTERVALS[len(self.evolution.space)])
+        intervals = round(self.evolution.finer * self.settings.first_intervals[len(self.evolution.space)])
         return even_axes(self.evolution.statement, intervals, self.settings.degree)
 
     def measure(self, axes: list[SplineAxis], coef: np.ndarray) -> None:
@@ -143,7 +142,7 @@ def smooths(statement: Statement) -> bool:
     ):
         return False
     space = [axis for axis in range(form.domain.dimension) if axis != form.time]
-    if len(space) not in FIRST_INTERVALS:
+    if not 1 <= len(space) < len(Hyperviscosity.settings.first_intervals):
         return False
     if not (statement.field_orders[:, form.time] == 1).all() or (form.order == 1 and len(form.fields) > 1):
         return False

@@ -21,14 +21,24 @@ Known = Callable[[Tensor], Tensor] | None
 OnGrid = Callable[[Sequence[np.ndarray]], np.ndarray]
 """Values and rates on a grid of points of space, (order, *points, fields)."""
 
-TIME_DEGREE = {0: 10, 1: 9, 2: 7, 3: 6}  # by the number of space coordinates: long slabs where a slab is cheap
-SHARE_OF_SLAB = 0.1  # of the tolerance, allowed as error of one slab, for the errors of many add up
-# Least error of a slab, relative to the field, that is aimed at, without and with coordinates of space: rounding, from
-# which shorter slabs do not help. Without, slabs below 2e-14 become shorter until the integration gives up, and 5e-14
-# leaves errors of 1e-15 to 3e-12 in half as many slabs. With, of Burgers' shock 2e-15 left five times the error of
-# 1e-14.
-LEAST_ALLOWED = {False: 5e-14, True: 1e-14}
-LEAST_FIELD = 1e-6  # size of a field, relative to the largest one, to which its errors are relative at least
+
+@dataclass(frozen=True)
+class EvolutionSettings:
+    """Degree in time and allowed errors of slabs."""
+
+    degree: tuple[int, ...] = (10, 9, 7, 6)  # in time, by the number of space coordinates: long where a slab is cheap
+    share: float = 0.1  # of the tolerance, allowed as error of one slab, for the errors of many add up
+    # Least error of a slab, relative to the field, that is aimed at, without and with coordinates of space: rounding,
+    # from which shorter slabs do not help. Without, slabs below 2e-14 become shorter until the integration gives up,
+    # and 5e-14 leaves errors of 1e-15 to 3e-12 in half as many slabs. With, of Burgers' shock 2e-15 left five times the
+    # error of 1e-14.
+    least_allowed: tuple[float, float] = (5e-14, 1e-14)
+    least_field: float = 1e-6  # size of a field, relative to the largest one, to which its errors are relative at least
+    same_length: float = 1e-9  # relative: slabs whose lengths are closer share factors; far above rounding
+    same_slopes: float = 1e-12  # relative change of a slope or a coefficient from one moment to another: rounding
+
+
+SETTINGS = EvolutionSettings()
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +74,8 @@ class Evolution:
         self.time = statement.form.time
         self.begin, self.end = self.domain.bounds[self.time].tolist()
         self.space = [axis for axis in range(self.domain.dimension) if axis != self.time]
-        self.allowed = max(SHARE_OF_SLAB * tolerance, LEAST_ALLOWED[bool(self.space)])
-        self.degree = TIME_DEGREE[len(self.space)]
+        self.allowed = max(SETTINGS.share * tolerance, SETTINGS.least_allowed[bool(self.space)])
+        self.degree = SETTINGS.degree[len(self.space)]
         self.order = max(int(statement.field_orders[:, self.time].max()), 1)
         self._initial_terms = initial_terms(statement.form)
         # Rows that give the last two Legendre coefficients of a polynomial in Bernstein's basis.
@@ -171,7 +181,7 @@ def each_prolonged(values: np.ndarray, old: Sequence[SplineAxis], new: Sequence[
 
 def floored(sizes: np.ndarray, least: float = ABOVE_ZERO) -> np.ndarray:
     """Sizes of fields, none of them far below the largest one."""
-    return np.maximum(sizes, max(LEAST_FIELD * float(sizes.max()), least))
+    return np.maximum(sizes, max(SETTINGS.least_field * float(sizes.max()), least))
 
 
 def last_legendre(evolution: Evolution, space: Sequence[SplineAxis], coef: np.ndarray, scale: np.ndarray) -> np.ndarray:

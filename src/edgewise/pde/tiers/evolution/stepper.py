@@ -7,8 +7,8 @@ ends it where the equation jumps, and rejects it where its error is too large; a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -21,7 +21,7 @@ from edgewise.pde.tiers.collocation.stationary import network_of
 from edgewise.pde.tiers.evolution.jumps import SETTINGS as EVENTS
 from edgewise.pde.tiers.evolution.jumps import first_event, moments_of_jumps, moved_by_rounding
 from edgewise.pde.tiers.evolution.memory import Memory
-from edgewise.pde.tiers.evolution.problem import Evolution, Known, Slab, State
+from edgewise.pde.tiers.evolution.problem import SETTINGS, Evolution, Known, Slab, State
 from edgewise.settings import ABOVE_ZERO
 
 Watch = Callable[[float, int, float], bool]
@@ -107,8 +107,8 @@ class Method:
     growing: int = 0  # first slabs, each about twice as long as the one before, whose pace says nothing of later ones
     tolerances: tuple[float, float] = (1e-14, 1e-14)  # of a first integration, and of any: below them is rounding
     # even intervals of the first and of the largest grid, where it is fixed, by the number of coordinates of space
-    first_intervals: Mapping[int, int] = field(default_factory=dict)
-    most_intervals: Mapping[int, int] = field(default_factory=dict)
+    first_intervals: tuple[int, ...] = ()
+    most_intervals: tuple[int, ...] = ()
 
     def stepper(
         self, statement: Statement, tolerance: float, watch: Watch, finer: float = 1.0, known: Known = None
@@ -170,6 +170,7 @@ class TimeStepper:
                 length = settings.halted * length
                 is_halted = True
                 continue
+            state = slab.state  # on a grid that is kept, also where the slab is rejected
             # Step-size control. Errors fall as a power of the length: the degree, or less where the initial state is
             # not smooth.
             power = float(evolution.degree)
@@ -279,7 +280,7 @@ class TimeStepper:
         # Slabs that share factors have a few lengths; the last one is as long as time is left.
         if self.solver.shares_factors and length != self.evolution.end - moment:
             ratio = self.settings.length_ratio
-            steps = math.floor(1e-9 + math.log(length / self.whole, ratio))
+            steps = math.floor(SETTINGS.same_length + math.log(length / self.whole, ratio))
             length = self.whole * ratio**steps
         # No jump of the equation lies inside.
         after = moment + self.settings.shortest * self.whole

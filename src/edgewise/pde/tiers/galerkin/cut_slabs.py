@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -30,6 +31,7 @@ from edgewise.pde.spaces.statement import Statement, initial_terms, orders_of
 from edgewise.pde.tiers.evolution.collocation import NEWTON
 from edgewise.pde.tiers.evolution.grids import refined
 from edgewise.pde.tiers.evolution.guesses import first_guess
+from edgewise.pde.tiers.evolution.problem import SETTINGS as EVOLUTION
 from edgewise.pde.tiers.evolution.problem import Evolution, Slab, State, floored, time_error
 from edgewise.pde.tiers.evolution.stepper import Method
 from edgewise.pde.tiers.galerkin import CutGrid
@@ -37,37 +39,44 @@ from edgewise.pde.tiers.galerkin.cut_grid import SEAM_WEIGHT, Combination
 from edgewise.settings import ABOVE_ZERO
 
 MOST_CUT_AXES = 4  # as many inputs as a `TensorLayer` has
-# Degree and first intervals of splines of space, by the number of coordinates of space: as on boxes, but that a higher
-# degree leaves more splines to rounding where the boundary cuts through cells.
-CUT_DEGREE = {1: 8, 2: 8, 3: 8}
-FIRST_CUT_INTERVALS = {1: 16, 2: 6, 3: 4}
-MOST_CUT_INTERVALS = {1: 1000, 2: 64, 3: 8}  # of a coordinate: factors of the largest grid take 0.2 GB
-# Intervals across the smallest hole, points by which its width is found, the numbers of intervals between which a first
-# grid has so many, and its degree: below, refinement gets there, and beyond, even grids are too large; splines of
-# degree 8 reach across holes and past them, and their factors take four times as long.
-ACROSS = 2.5
-HOLE_POINTS = 64
-HOLE_INTERVALS = (24, 128)
-HOLE_DEGREE = 4
-WALL_SEED = 5  # of the points by which the width of holes is found
-CLOSED = 0.2  # length of the mean normal below which a piece is a closed curve: that of half a circle is 0.64
-# Penalty on the boundary, in units of the slopes inside over an interval: at a tenth of it heat on a disk has unstable
-# modes for splines of degree 8, at ten times as much none either.
-WALL_PENALTY = 150.0
-# On solids, unknowns up to which each eigenvalue of a slab has its own factors; beyond, GMRES serves all that are at
-# most so many times larger or smaller than one with factors: factors take a second or two with 2,000.
-MOST_DIRECT = 800
-NEAR_EIGENVALUES = 4.0
-# On solids: multiply-adds of a value of a spline of three coordinates at a point, and values of all for the points and
-# matrices of a grid. Measured in a ball: 2e-8 seconds each, and ten seconds for a grid of 4^3 cells.
-VALUE_WORK = 30.0
-TIMES_AT_POINTS = 50.0
-# Newton's method in a slab: contraction below which factors are used again, and relative changes of slopes over a
-# slab that are rounding.
-CONTRACTION = 0.3
-SAME_SLOPES = 1e-12
-# Errors that residuals imply are overestimates beside the boundary: this share of them counts. Measured on a disk.
-IMPLIED_SHARE = 0.3
+
+
+@dataclass(frozen=True)
+class CutSlabSettings:
+    """Grids of space, the penalty on the boundary, and the algebra of slabs on cut cells."""
+
+    # Degree, and intervals of a coordinate of the first and of the largest grid, by the number of coordinates of space:
+    # as on boxes, but that a higher degree leaves more splines to rounding where the boundary cuts through cells.
+    # Factors of the largest grid take 0.2 GB.
+    degree: tuple[int, ...] = (0, 8, 8, 8)
+    first_intervals: tuple[int, ...] = (0, 16, 6, 4)
+    most_intervals: tuple[int, ...] = (0, 1000, 64, 8)
+    # Intervals across the smallest hole, points by which its width is found and their seed, the numbers of intervals
+    # between which a first grid has so many, and its degree: below, refinement gets there, and beyond, even grids are
+    # too large; splines of degree 8 reach across holes and past them, and their factors take four times as long.
+    across: float = 2.5
+    hole_points: int = 64
+    hole_seed: int = 5
+    hole_intervals: tuple[int, int] = (24, 128)
+    hole_degree: int = 4
+    closed: float = 0.2  # length of the mean normal below which a piece is a closed curve: a half circle has 0.64
+    # In units of the slopes inside over an interval: at a tenth of it heat on a disk has unstable modes for splines of
+    # degree 8, at ten times as much none either.
+    penalty: float = 150.0
+    # On solids, unknowns up to which each eigenvalue of a slab has its own factors; beyond, GMRES serves all that are
+    # at most so many times larger or smaller than one with factors: factors take a second or two with 2,000.
+    most_direct: int = 800
+    near_eigenvalues: float = 4.0
+    # On solids: multiply-adds of a value of a spline of three coordinates at a point, and values of all for the points
+    # and matrices of a grid. Measured in a ball: 2e-8 seconds each, and ten seconds for a grid of 4^3 cells.
+    value_work: float = 30.0
+    times_at_points: float = 50.0
+    contraction: float = 0.3  # of Newton's steps, below which factors are used again
+    # Errors that residuals imply are overestimates beside the boundary: this share of them counts. Measured on a disk.
+    implied_share: float = 0.3
+
+
+SETTINGS = CutSlabSettings()
 
 
 class SlabFactors:
@@ -127,8 +136,10 @@ class SlabFactors:
         self.radau = DiagonalRadau.of(rates)
         middle = self.radau.middle
         work = 0.0
-        is_dear = len(self.grid.axes) > 2 and self.products[0].shape[0] > MOST_DIRECT
-        if is_dear and (self._near is None or max(middle / self._near[0], self._near[0] / middle) > NEAR_EIGENVALUES):
+        is_dear = len(self.grid.axes) > 2 and self.products[0].shape[0] > SETTINGS.most_direct
+        if is_dear and (
+            self._near is None or max(middle / self._near[0], self._near[0] / middle) > SETTINGS.near_eigenvalues
+        ):
             self._near = middle, self._direct([middle**order for order in self.orders], middle)
             work += self._near[1].work
         self._systems = []
@@ -206,14 +217,14 @@ class CutCellSolver:
             if all(a is b for a, b in zip(grid.axes, axes, strict=True)):
                 return grid
         self._grids = [*self._grids[-1:], CutGrid(self.evolution.statement.form, self.place, axes)]
-        self._count_values(self._grids[-1], TIMES_AT_POINTS)
+        self._count_values(self._grids[-1], SETTINGS.times_at_points)
         return self._grids[-1]
 
     def _count_values(self, grid: CutGrid, times: float) -> None:
         """Count the work of the values of all splines at all points, so many times; in the plane factors exceed it."""
         if len(grid.axes) > 2:
             local = math.prod(axis.degree + 1 for axis in grid.axes)
-            self.evolution.work += times * VALUE_WORK * local * len(grid.points)
+            self.evolution.work += times * SETTINGS.value_work * local * len(grid.points)
 
     def initial(self) -> State:
         """State at the first moment: its grid is refined until the state is resolved."""
@@ -238,7 +249,7 @@ class CutCellSolver:
             largest = max(float(each.max()) for each in errors)
             finer = None
             if evolution.allowed < largest < before / 2:
-                finer = refined(evolution, axes, errors, MOST_CUT_INTERVALS)
+                finer = refined(evolution, axes, errors, SETTINGS.most_intervals)
             if finer is None:
                 return State(axes, state)
             axes = finer
@@ -249,13 +260,13 @@ class CutCellSolver:
         evolution = self.evolution
         bounds = self.place.bounds.numpy()
         dimension = len(evolution.space)
-        degree = CUT_DEGREE[dimension]
-        first = FIRST_CUT_INTERVALS[dimension]
+        degree = SETTINGS.degree[dimension]
+        first = SETTINGS.first_intervals[dimension]
         counts = np.full(dimension, first)
         if dimension == 2:
-            asked = np.ceil(ACROSS * np.ptp(bounds, axis=1) / self._narrowest())
-            if HOLE_INTERVALS[0] < asked.max() <= HOLE_INTERVALS[1]:
-                degree = HOLE_DEGREE
+            asked = np.ceil(SETTINGS.across * np.ptp(bounds, axis=1) / self._narrowest())
+            if SETTINGS.hole_intervals[0] < asked.max() <= SETTINGS.hole_intervals[1]:
+                degree = SETTINGS.hole_degree
                 counts = np.maximum(asked, first).astype(int)
         axes = list[SplineAxis]()
         for k, axis in enumerate(evolution.space):
@@ -278,8 +289,8 @@ class CutCellSolver:
         """Smallest width, in any coordinate, of a closed curve of the boundary, whose normals cancel out."""
         widths = [self.place.size.numpy()]
         for name in self.place.boundary_names:
-            x, normals = self.place.boundary(HOLE_POINTS, "sobol", WALL_SEED, [name])
-            if float(normals.mean(0).norm()) < CLOSED:
+            x, normals = self.place.boundary(SETTINGS.hole_points, "sobol", SETTINGS.hole_seed, [name])
+            if float(normals.mean(0).norm()) < SETTINGS.closed:
                 widths.append(np.ptp(x.numpy(), 0))
         return float(np.min(widths))
 
@@ -306,7 +317,7 @@ class CutCellSolver:
         residual, slopes = evaluated[0]
         waves = self._waves(grid, 0, residual.shape[0], slopes, float(np.ptp(line.breakpoints)), np.pi)
         scale = self._sizes(self._at_points(grid.axes, slab.coef)).max()
-        errors = IMPLIED_SHARE * np.sqrt((residual**2).mean(2)) / waves / scale
+        errors = SETTINGS.implied_share * np.sqrt((residual**2).mean(2)) / waves / scale
         return self._by_interval(grid, errors.max(0))
 
     def refine(self, state: State, indicators: list[np.ndarray]) -> State | None:
@@ -323,7 +334,7 @@ class CutCellSolver:
         self._refined = intervals, largest
         if self._is_settled:
             return None
-        space = refined(self.evolution, state.space, indicators, MOST_CUT_INTERVALS)
+        space = refined(self.evolution, state.space, indicators, SETTINGS.most_intervals)
         if space is None:
             return None
         return State(space, self.prolonged(state.values, state.space, space))
@@ -362,7 +373,7 @@ class CutCellSolver:
                 space = [index[k] for k in self.evolution.space]
                 if not index[self.evolution.time] and any(order > 0 for order in space):
                     stiff += units[residual] * np.abs(slope).mean() * np.prod((1 / widths) ** space, 1)
-            penalty = np.sqrt(WALL_PENALTY * np.maximum(stiff, ABOVE_ZERO) * widths.mean(1))
+            penalty = np.sqrt(SETTINGS.penalty * np.maximum(stiff, ABOVE_ZERO) * widths.mean(1))
             waves = self._waves(grid, number, counts[number], slopes[number], 1.0, 1.0)
             weights.append(part.weights * penalty / waves)
         return weights
@@ -482,7 +493,7 @@ class CutCellSolver:
         factors = None
         is_exact = False
         before = math.inf
-        if self._kept is not None and self._kept[0] is grid and abs(self._kept[1] / length - 1) < 1e-9:
+        if self._kept is not None and self._kept[0] is grid and abs(self._kept[1] / length - 1) < EVOLUTION.same_length:
             _, _, factors, is_exact = self._kept
         for _ in range(NEWTON.iterations):
             check_time()
@@ -496,7 +507,7 @@ class CutCellSolver:
                 factors = self._factors_of(grid, means, [len(values) for values, _ in evaluated])
                 evolution.work += factors.factorise(line.rates(evolution.order))
                 is_exact = evolution.statement.form.is_linear and all(
-                    np.ptp(slope, 1).max() <= SAME_SLOPES * np.abs(slope).max()
+                    np.ptp(slope, 1).max() <= EVOLUTION.same_slopes * np.abs(slope).max()
                     for _, slopes in evaluated
                     for slope in slopes.values()
                 )
@@ -516,7 +527,7 @@ class CutCellSolver:
             if size <= NEWTON.step * evolution.allowed or is_still or is_exact:
                 return evolution.from_nodal(line, grid.spread(nodal), known)
             # Slow contraction: new factors, but not for steps that grow with those of another slab.
-            if size > CONTRACTION * before:
+            if size > SETTINGS.contraction * before:
                 if not is_fresh and size > 2 * before and before < 1:
                     return None
                 factors = None
@@ -577,6 +588,6 @@ def cut_cell_statement(form: StrongForm) -> Statement | None:
     if not initial_terms(form) or (domain.dimension == MOST_CUT_AXES and len(form.fields) > 1):  # dense, on solids
         return None
     orders, field_orders = orders_of(form)
-    if int(field_orders[:, form.time].max()) not in (1, 2) or form.order > CUT_DEGREE[domain.dimension - 1] - 2:
+    if int(field_orders[:, form.time].max()) not in (1, 2) or form.order > SETTINGS.degree[domain.dimension - 1] - 2:
         return None
     return Statement(form, orders, field_orders, ())

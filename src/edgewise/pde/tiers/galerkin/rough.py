@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from edgewise.pde.spaces.axis import SplineAxis, TimeAxis, along
 from edgewise.pde.spaces.blocks import normal_of
 from edgewise.pde.spaces.statement import Statement, initial_terms, orders_of
 from edgewise.pde.tiers.evolution.initial import STENCIL, STENCIL_STEP, STENCIL_WEIGHTS
+from edgewise.pde.tiers.evolution.problem import SETTINGS as EVOLUTION
 from edgewise.pde.tiers.evolution.problem import (
     Evolution,
     Slab,
@@ -39,29 +41,34 @@ from edgewise.pde.tiers.galerkin.first_order import (
 from edgewise.pde.tiers.galerkin.weak import WeakForm, data_of, jacobian_of, points_at, weighted
 from edgewise.settings import ABOVE_ZERO
 
-# Change of coefficients from one moment to another that is rounding, and shares of the time at which they are compared.
-SAME_COEFFICIENTS = 1e-12
-COMPARED_MOMENTS = (0.37, 1.0)
-# Intervals of a coordinate, by the number of coordinates, and degree of splines on which a coefficient is rough if they
-# are off by more than this share of it: no slab of time has a finer grid; errors of solutions are as large.
-ROUGH_GRID = {1: 3000, 2: 100}
-ROUGH_GRID_DEGREE = 5
-ROUGH = 1e-2
-# Share of the largest value by which a rough start is off at least on these grids, and factor by which that is less
-# than on grids of half as many intervals, at most: about 1 for jumps, 2 for kinks, 64 for smooth functions; kinks of
-# size one are off by 1e-5, rounding to single precision by 1e-7.
-ROUGH_START = 1e-6
-SLOW_FALL = 8.0
-# Even intervals of the first and of the largest grid of a weak form, by the number of coordinates of space, and degree:
-# a second, and a minute; at a given number of splines degrees 4 to 8 are as good for waves through a speed that jumps
-# at random.
-FIRST_WEAK_INTERVALS = {1: 48, 2: 12}
-MOST_WEAK_INTERVALS = {1: 3000, 2: 100}
-WEAK_DEGREE = 4
-# Share of the largest value by which a start contradicts values at sides at least to be rough: smaller ones leave
-# errors that are far smaller.
-ROUGH_WALL = 1e-4
-RATE_STEP = 1e-6  # of the time, after which a side is looked at for its rate: the middle of float64's digits
+
+@dataclass(frozen=True)
+class RoughSettings:
+    """What counts as rough, and the even grids of weak forms; tuples by the number of coordinates of space."""
+
+    compared_moments: tuple[float, ...] = (0.37, 1.0)  # shares of the time at which coefficients must be the same
+    # Intervals of a coordinate, and degree of splines, on which a coefficient is rough if they are off by more than
+    # this share of it: no slab of time has a finer grid; errors of solutions are as large.
+    grid: tuple[int, ...] = (0, 3000, 100)
+    grid_degree: int = 5
+    rough: float = 1e-2
+    # Share of the largest value by which rough initial data are off at least on these grids, and factor by which that
+    # is less than on grids of half as many intervals, at most: about 1 for jumps, 2 for kinks, 64 for smooth functions;
+    # kinks of size one are off by 1e-5, rounding to single precision by 1e-7.
+    rough_initial: float = 1e-6
+    slow_fall: float = 8.0
+    # Share of the largest value by which initial data contradict values at sides at least to be rough: smaller ones
+    # leave errors that are far smaller.
+    rough_wall: float = 1e-4
+    rate_step: float = 1e-6  # of the time, after which a side is looked at for its rate: the middle of float64's digits
+    # Even intervals of the first and of the largest grid of a weak form, and degree: a second, and a minute; at a given
+    # number of splines degrees 4 to 8 are as good for waves through a speed that jumps at random.
+    first_intervals: tuple[int, ...] = (0, 48, 12)
+    most_intervals: tuple[int, ...] = (0, 3000, 100)
+    degree: int = 4
+
+
+SETTINGS = RoughSettings()
 
 
 def has_weak_form(statement: Statement) -> bool:
@@ -70,12 +77,12 @@ def has_weak_form(statement: Statement) -> bool:
     if form.time is None or not form.is_linear or form.order > min(2, 3 - len(form.fields[:2])) or form.has_integrals:
         return False
     space = [axis for axis in range(form.domain.dimension) if axis != form.time]
-    if len(space) not in ROUGH_GRID or statement.constraint_variables:
+    if not 1 <= len(space) < len(SETTINGS.grid) or statement.constraint_variables:
         return False
     bounds = form.domain.bounds.numpy()
     begin = float(bounds[form.time, 0])
     length = float(np.ptp(bounds[form.time]))
-    grid = [axis.all_points() for axis in even_axes(statement, ROUGH_GRID[len(space)], ROUGH_GRID_DEGREE)]
+    grid = [axis.all_points() for axis in even_axes(statement, SETTINGS.grid[len(space)], SETTINGS.grid_degree)]
 
     def on(face: tuple[int, int]) -> list[np.ndarray]:
         return [bounds[axis, [face[1]]] if axis == face[0] else grid[k] for k, axis in enumerate(space)]
@@ -106,10 +113,10 @@ def has_weak_form(statement: Statement) -> bool:
             is_along = all(index[face[0]] == sum(index) <= 1 for index in indices)
             if not is_along or not np.abs(highest).min() > 0:
                 return False
-        for share in COMPARED_MOMENTS:
+        for share in SETTINGS.compared_moments:
             later = jacobian_of(statement, term, points, begin + share * length, face)[0]
             if later.keys() != before.keys() or any(
-                np.abs(later[key] - slope).max() > SAME_COEFFICIENTS * np.abs(slope).max()
+                np.abs(later[key] - slope).max() > EVOLUTION.same_slopes * np.abs(slope).max()
                 for key, slope in before.items()
             ):
                 return False
@@ -141,16 +148,16 @@ def has_rough_coefficient(statement: Statement) -> bool:
         weight, spread, _ = weighted(statement, points, begin)
         return (spread / weight)[..., None]
 
-    axes = even_axes(statement, ROUGH_GRID[form.domain.dimension - 1], ROUGH_GRID_DEGREE)
+    axes = even_axes(statement, SETTINGS.grid[form.domain.dimension - 1], SETTINGS.grid_degree)
     fresh = [axis.fresh_points(1) for axis in axes]
     values = leading([axis.all_points() for axis in axes])
     size = float(np.abs(values).max())
-    if np.ptp(values.reshape(-1, values.shape[-1]), axis=0).max() <= SAME_COEFFICIENTS * size:
+    if np.ptp(values.reshape(-1, values.shape[-1]), axis=0).max() <= EVOLUTION.same_slopes * size:
         return False
     for k, line in enumerate(axes):
         values = along(line.table(fresh[k]), line.interpolated(values, k), k)
     try:
-        return float(np.abs(values - leading(fresh)).max()) > ROUGH * size
+        return float(np.abs(values - leading(fresh)).max()) > SETTINGS.rough * size
     except ValueError:
         return False
 
@@ -171,7 +178,7 @@ def rough_part(statement: Statement) -> str | None:
 
 def _fall_slowly(gaps: Sequence[float]) -> bool:
     """True if errors of splines on a grid, after those on one of half as many intervals, are those of a kink."""
-    return gaps[1] > ROUGH_START and gaps[0] < SLOW_FALL * gaps[1]
+    return gaps[1] > SETTINGS.rough_initial and gaps[0] < SETTINGS.slow_fall * gaps[1]
 
 
 def has_rough_initial(evolution: Evolution) -> bool:
@@ -180,8 +187,8 @@ def has_rough_initial(evolution: Evolution) -> bool:
         return False  # diffusion smooths them
     units = np.array([1.0, float(evolution.domain.size[evolution.time])])[: evolution.order]
     gaps = list[float]()
-    for intervals in (ROUGH_GRID[len(evolution.space)] // 2, ROUGH_GRID[len(evolution.space)]):
-        axes = even_axes(evolution.statement, intervals, ROUGH_GRID_DEGREE)
+    for intervals in (SETTINGS.grid[len(evolution.space)] // 2, SETTINGS.grid[len(evolution.space)]):
+        axes = even_axes(evolution.statement, intervals, SETTINGS.grid_degree)
         fresh = [axis.fresh_points(1) for axis in axes]
         values = evolution.initial_on(fresh)
         both = values, on_points(axes, evolution.interpolated_initial(axes), fresh) - values
@@ -191,7 +198,7 @@ def has_rough_initial(evolution: Evolution) -> bool:
     if _fall_slowly(gaps) or any(_fall_slowly(_gaps_in_time(evolution, *face)) for face in walls):
         return True
     gap = max((_gap_on(evolution, *face) for face in walls), default=0.0)
-    return gap > ROUGH_WALL * max(size, gap)
+    return gap > SETTINGS.rough_wall * max(size, gap)
 
 
 def _gaps_in_time(evolution: Evolution, number: int, axis: int, end: int) -> list[float]:
@@ -199,10 +206,12 @@ def _gaps_in_time(evolution: Evolution, number: int, axis: int, end: int) -> lis
     gaps = list[float]()
     term = evolution.statement.form.condition_terms[number]
     first, last = evolution.domain.bounds[evolution.time].tolist()
-    points = [line.all_points() for line in even_axes(evolution.statement, FIRST_WEAK_INTERVALS[2], WEAK_DEGREE)]
+    points = [
+        line.all_points() for line in even_axes(evolution.statement, SETTINGS.first_intervals[2], SETTINGS.degree)
+    ]
     points[evolution.space.index(axis)] = evolution.domain.bounds[axis, [end]].numpy()
-    for intervals in (ROUGH_GRID[1] // 2, ROUGH_GRID[1]):
-        line = SplineAxis(np.linspace(first, last, intervals + 1), ROUGH_GRID_DEGREE)
+    for intervals in (SETTINGS.grid[1] // 2, SETTINGS.grid[1]):
+        line = SplineAxis(np.linspace(first, last, intervals + 1), SETTINGS.grid_degree)
         fresh = line.fresh_points(1)
         at_points, values = (
             data_of(evolution.statement, term, points, each, (axis, end)) for each in (line.all_points(), fresh)
@@ -218,9 +227,9 @@ def _gap_on(evolution: Evolution, number: int, axis: int, end: int) -> float:
     The latter makes a kink, which waves and flows carry along.
     """
     begin = evolution.begin
-    step = RATE_STEP * float(evolution.domain.size[evolution.time])
+    step = SETTINGS.rate_step * float(evolution.domain.size[evolution.time])
     sizes = evolution.domain.size.numpy()
-    axes = even_axes(evolution.statement, FIRST_WEAK_INTERVALS[len(evolution.space)], WEAK_DEGREE)
+    axes = even_axes(evolution.statement, SETTINGS.first_intervals[len(evolution.space)], SETTINGS.degree)
     points = [line.all_points() for line in axes]
     points[evolution.space.index(axis)] = evolution.domain.bounds[axis, [end]].numpy()
     known = _initial_jet(evolution, points)
@@ -240,7 +249,7 @@ def _gap_on(evolution: Evolution, number: int, axis: int, end: int) -> float:
             length = math.prod(size**order for size, order in zip(sizes, index, strict=True))
             units[row] = max(units[row], float(slope.abs().max()) / length)
         gaps.append(residuals.numpy() / units[:, None])
-    return max(float(np.abs(gaps[0]).max()), float(np.abs(gaps[1] - gaps[0]).max()) / RATE_STEP)
+    return max(float(np.abs(gaps[0]).max()), float(np.abs(gaps[1] - gaps[0]).max()) / SETTINGS.rate_step)
 
 
 def _initial_jet(evolution: Evolution, points: Sequence[np.ndarray]) -> dict[Index, np.ndarray]:
@@ -291,8 +300,8 @@ class WeakSolver:
     def initial(self) -> State:
         """State at the first moment, with least squared error."""
         evolution = self.evolution
-        intervals = round(evolution.finer * FIRST_WEAK_INTERVALS[len(evolution.space)])
-        axes = even_axes(evolution.statement, intervals, WEAK_DEGREE)
+        intervals = round(evolution.finer * SETTINGS.first_intervals[len(evolution.space)])
+        axes = even_axes(evolution.statement, intervals, SETTINGS.degree)
         form_of = FirstOrderForm if evolution.statement.form.order == 1 else WeakForm
         self.form = form_of(evolution.statement, axes)
         values = evolution.interpolated_initial(axes)
@@ -327,4 +336,6 @@ class WeakSolver:
         return state
 
 
-WEAK_FORM = Method("weak form", WeakSolver, first_intervals=FIRST_WEAK_INTERVALS, most_intervals=MOST_WEAK_INTERVALS)
+WEAK_FORM = Method(
+    "weak form", WeakSolver, first_intervals=SETTINGS.first_intervals, most_intervals=SETTINGS.most_intervals
+)

@@ -20,15 +20,22 @@ from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis, along
 from edgewise.pde.spaces.blocks import grid_points, normal_of
 from edgewise.pde.spaces.statement import Statement
+from edgewise.pde.tiers.evolution.problem import SETTINGS as EVOLUTION
 from edgewise.pde.tiers.evolution.problem import OnGrid
 
-# Points of a coordinate by which coefficients are integrated, and points of an interval, at least: PINNacle's rough
-# coefficients have 256 values of a coordinate.
-RULE_POINTS = 512
-LEAST_OF_CELL = 6
-# Multiply-adds of a slab, at least, for the time that evaluating the data takes. Measured.
-LEAST_SLAB_WORK = 1e7
-SAME_LENGTH = 1e-9  # relative: slabs whose lengths are closer share factors; far above rounding
+
+@dataclass(frozen=True)
+class WeakSettings:
+    """Quadrature of weak forms, and their cost."""
+
+    # Points of a coordinate, at least: PINNacle's rough coefficients have 256 values of a coordinate; and of an
+    # interval.
+    points: int = 512
+    points_of_interval: int = 6
+    slab_work: float = 1e7  # multiply-adds of a slab, at least, for the time of evaluating the data. Measured
+
+
+SETTINGS = WeakSettings()
 
 
 class AxisQuadrature:
@@ -36,7 +43,9 @@ class AxisQuadrature:
 
     def __init__(self, axis: SplineAxis, end: int | None = None):
         cells, per_cell = (
-            (axis.intervals, max(LEAST_OF_CELL, -(-RULE_POINTS // axis.intervals))) if end is None else (1, 1)
+            (axis.intervals, max(SETTINGS.points_of_interval, -(-SETTINGS.points // axis.intervals)))
+            if end is None
+            else (1, 1)
         )
         points, self.weights = axis.quadrature(per_cell)
         self.points = points.ravel()
@@ -130,7 +139,7 @@ class WeakForm:
         These are those of `TimeAxis`, the method of Radau, whose matrix is diagonalised.
         """
         check_time()
-        self.work += LEAST_SLAB_WORK
+        self.work += SETTINGS.slab_work
         moments = line.collocation_points(self.order)
         rates = line.rates(self.order)
         start = state.reshape(self.order, -1)
@@ -156,7 +165,7 @@ class WeakForm:
 
         They are in a thread of their own, which returns at once from Ctrl-C.
         """
-        if self._kept is None or abs(self._kept[0] / length - 1) > SAME_LENGTH:
+        if self._kept is None or abs(self._kept[0] / length - 1) > EVOLUTION.same_length:
             thread = NativeThread()
             entries = list[int]()
             size = self._free[0].shape[0]
