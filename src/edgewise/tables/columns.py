@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -38,11 +40,32 @@ TARGET_ADVICE = "choose another target, or convert it to a number such as the da
 _ROW_NAMES = frozenset(
     {"id", "ids", "index", "idx", "row", "rowid", "rownumber", "nr", "no", "number", "key", "unnamed:0"}
 )
+SHOWN_LEVELS = 8  # of a category in a sentence
 _FEWEST_NUMBERED = 10  # rows: fewer whole numbers may follow each other by chance
 _SPARSEST = 2  # numbers a row: a training part of at least half of the table still has its row numbers
 _CODES_OF_MISSING = frozenset(sign * (10**n - 1) for n in range(1, 6) for sign in (-1.0, 1.0))  # -9, 99, -999, ...
 _FEWEST_OTHERS = 3  # distinct values beside a code of a missing value, so that they have a range
 _FEWEST_BESIDE_REPEATED = 10  # the same for a repeated number that is no usual code: counts are shorter
+
+
+# Stored data are checked field by field; what is wrong raises one of the errors that `InputEncoder.from_json` expects.
+
+
+def check_field(condition: bool) -> None:
+    """Raise ValueError unless the condition holds."""
+    if not condition:
+        raise ValueError
+
+
+def all_strings(values: tuple[Any, ...]) -> bool:
+    """Return whether all values are text."""
+    return all(isinstance(value, str) for value in values)
+
+
+def is_plain_number(value: object) -> bool:
+    """Return whether it is a finite float, or an int that fits int64, and no bool."""
+    # Booleans are ints to Python; whole numbers beyond int64 would not fit the arrays of labels.
+    return (type(value) is int and abs(value) < 2**63) or (type(value) is float and bool(np.isfinite(value)))
 
 
 @dataclass(frozen=True)
@@ -60,6 +83,41 @@ class NumberInput:
     mark: str = ""  # decimal mark, "," or ".", of numbers that the training table has as text; "" for others
     # for dates such as 3/4/2024 in the training table: whether the day comes first; None for others
     day_first: bool | None = None
+    kind: ClassVar[str] = "number"
+    state_names: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> NumberInput:
+        """Return the column of stored fields; raise ValueError, TypeError or KeyError for anything else."""
+        one = cls(**fields)
+        check_field(isinstance(one.name, str))
+        check_field(is_plain_number(one.median) and is_plain_number(one.low) and is_plain_number(one.high))
+        check_field(type(one.flag) is bool and type(one.value) is bool and (one.flag or one.value))
+        check_field(one.mark in ("", ",", ".") and one.day_first in (True, False, None))
+        check_field(isinstance(one.first_day, str) and len(one.first_day) <= len("2024-05-31"))
+        check_field(not one.first_day or not np.isnat(np.datetime64(one.first_day, "D")))
+        return one
+
+    @property
+    def has_value(self) -> bool:
+        """Whether a number of the column is an input."""
+        return self.value
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the codes of the column are its inputs."""
+        return not self.flag and not self.first_day
+
+    @property
+    def range_text(self) -> str:
+        """The training range in words."""
+        return f"{self.text(self.low)} to {self.text(self.high)}"
+
+    @property
+    def sentence(self) -> str:
+        """What the column holds."""
+        kind = "a date" if self.first_day else "a number"
+        return f"{self.name}: {kind}{', or missing' if self.flag else ''}"
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -123,6 +181,28 @@ class CategoryInput:
     missing: bool  # whether a missing value counts as one more level
     usual: str | None  # the most frequent level (None: missing), which replaces levels that did not occur in training
     other: bool = False  # whether `levels` are the frequent ones only, and all further texts count as one more level
+    kind: ClassVar[str] = "category"
+    has_value: ClassVar[bool] = False
+    is_plain: ClassVar[bool] = False
+    range_text: ClassVar[str] = ""
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> CategoryInput:
+        """Return the column of stored fields; raise ValueError, TypeError or KeyError for anything else."""
+        one = cls(**{**fields, "levels": tuple(fields["levels"])})
+        check_field(isinstance(one.name, str))
+        check_field(all_strings(one.levels) and len(set(one.levels)) == len(one.levels) and type(one.missing) is bool)
+        check_field(type(one.other) is bool and len(one.state_names) >= 2)
+        check_field(one.usual in one.states)
+        return one
+
+    @property
+    def sentence(self) -> str:
+        """What the column holds."""
+        levels = ", ".join(self.levels[:SHOWN_LEVELS])
+        if len(self.levels) > SHOWN_LEVELS:
+            levels += f" and {len(self.levels) - SHOWN_LEVELS} more"
+        return f"{self.name}: one of {levels}{', or missing' if self.missing else ''}"
 
     @property
     def state_names(self) -> tuple[str, ...]:
@@ -217,6 +297,10 @@ class CategoryInput:
                 f"they count as {'missing' if self.usual is None else quoted(self.usual)}, the most frequent value"
             )
         return self.inputs_of(codes)
+
+
+KINDS: dict[str, type[NumberInput] | type[CategoryInput]] = {one.kind: one for one in (NumberInput, CategoryInput)}
+"""The kinds of columns by their names in files."""
 
 
 def present(table: Table, name: str) -> np.ndarray:

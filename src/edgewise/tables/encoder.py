@@ -9,11 +9,8 @@ import numpy as np
 
 from edgewise.errors import CheckpointError, InputError
 from edgewise.tables.cells import quoted
-from edgewise.tables.columns import CategoryInput, NumberInput
+from edgewise.tables.columns import CategoryInput, NumberInput, all_strings, check_field, is_plain_number
 from edgewise.tables.input_encoder import InputEncoder, inputs_from, nearest_names
-from edgewise.tables.input_encoder import all_strings as _strings
-from edgewise.tables.input_encoder import check_field as _check_field
-from edgewise.tables.input_encoder import is_plain_number as _is_number
 from edgewise.tables.table import Table
 from edgewise.tables.target import TASKS, Target, learn_target, rows_with_target
 
@@ -178,16 +175,16 @@ class TableEncoder:
         """Return the encoder of a dict made by `to_json`; raise CheckpointError for anything else."""
         try:
             target = Target(data["target"]["name"], data["target"]["task"], tuple(data["target"]["classes"]))
-            _check_field(data["target"]["mark"] in ("", ",", "."))
+            check_field(data["target"]["mark"] in ("", ",", "."))
             target = replace(target, mark=data["target"]["mark"])
             labels = target.classes
-            _check_field(isinstance(target.name, str) and target.task in TASKS)
-            _check_field((len(labels) >= 2) == (target.task == "classification") and len(labels) != 1)
-            _check_field(_strings(labels) or all(_is_number(label) for label in labels))
-            _check_field(len(set(labels)) == len(labels))
+            check_field(isinstance(target.name, str) and target.task in TASKS)
+            check_field((len(labels) >= 2) == (target.task == "classification") and len(labels) != 1)
+            check_field(all_strings(labels) or all(is_plain_number(label) for label in labels))
+            check_field(len(set(labels)) == len(labels))
             inputs = inputs_from(data["inputs"])
             notes = tuple(data["notes"])
-            _check_field(_strings(notes))
+            check_field(all_strings(notes))
         except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
             raise CheckpointError("a table encoder (target, inputs, notes) was expected, got other data") from error
         return cls(target, inputs, notes)

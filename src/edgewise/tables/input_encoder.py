@@ -12,7 +12,15 @@ import numpy as np
 from edgewise.errors import CheckpointError, InputError
 from edgewise.presentation import counted
 from edgewise.tables.cells import quoted
-from edgewise.tables.columns import CategoryInput, NumberInput, learn_input, numbers_rows
+from edgewise.tables.columns import (
+    KINDS,
+    CategoryInput,
+    NumberInput,
+    all_strings,
+    check_field,
+    learn_input,
+    numbers_rows,
+)
 from edgewise.tables.table import MAX_COLUMNS, Table
 
 # A row is mostly missing if more than half of its columns lack a value, and fewer than so many training rows lack as
@@ -141,7 +149,7 @@ class InputEncoder:
     @property
     def formula_names(self) -> tuple[str, ...]:
         """Names of the inputs in formulas: [colour is red] is 1 where that holds, else 0."""
-        numbers = {one.name for one in self.inputs if isinstance(one, NumberInput) and one.value}
+        numbers = {one.name for one in self.inputs if one.has_value}
         return tuple(name if name in numbers else f"[{name}]" for name in self.feature_names)
 
     @property
@@ -159,12 +167,12 @@ class InputEncoder:
     def indicator_groups(self) -> tuple[tuple[int, ...], ...]:
         """Positions of the inputs of each category with one input per level, whose effects share one ridge."""
         pairs = zip(self.inputs, self.groups, strict=True)
-        return tuple(group for one, group in pairs if isinstance(one, CategoryInput) and len(group) > 1)
+        return tuple(group for one, group in pairs if one.level_names and len(group) > 1)
 
     @property
     def is_plain(self) -> bool:
         """True if every used column is one number, so that codes and inputs are the same."""
-        return all(isinstance(one, NumberInput) and not one.flag and not one.first_day for one in self.inputs)
+        return all(one.is_plain for one in self.inputs)
 
     def check_columns(self, table: Table) -> None:
         """Raise InputError if the table lacks a column, with the nearest names."""
@@ -221,13 +229,9 @@ class InputEncoder:
 
     def to_json(self) -> dict[str, Any]:
         """Return a dict of plain JSON values; `from_json` gives back an equal encoder."""
-        kinds = {NumberInput: "number", CategoryInput: "category"}
         return {
             "inputs": [
-                {
-                    "kind": kinds[type(one)],
-                    **{k: list(v) if isinstance(v, tuple) else v for k, v in asdict(one).items()},
-                }
+                {"kind": one.kind, **{k: list(v) if isinstance(v, tuple) else v for k, v in asdict(one).items()}}
                 for one in self.inputs
             ],
             "notes": list(self.notes),
@@ -262,50 +266,9 @@ def nearest_names(name: str, names: tuple[str, ...]) -> str:
     return f"; its columns are {shown}"
 
 
-# Stored data are checked field by field; what is wrong raises one of the errors that `from_json` expects.
-
-
 def inputs_from(data: Any) -> tuple[NumberInput | CategoryInput, ...]:
     """Return the inputs in stored data; raise ValueError, TypeError or KeyError for anything else."""
-    inputs = tuple(_input_from(one) for one in data)
+    inputs = tuple(KINDS[one["kind"]].from_fields({k: v for k, v in one.items() if k != "kind"}) for one in data)
     check_field(0 < sum(len(one.feature_names) for one in inputs) <= MAX_COLUMNS)
     check_field(len({one.name for one in inputs}) == len(inputs))
     return inputs
-
-
-def check_field(condition: bool) -> None:
-    """Raise ValueError unless the condition holds."""
-    if not condition:
-        raise ValueError
-
-
-def all_strings(values: tuple[Any, ...]) -> bool:
-    """Return whether all values are text."""
-    return all(isinstance(value, str) for value in values)
-
-
-def is_plain_number(value: object) -> bool:
-    """Return whether it is a finite float, or an int that fits int64, and no bool."""
-    # Booleans are ints to Python; whole numbers beyond int64 would not fit the arrays of labels.
-    return (type(value) is int and abs(value) < 2**63) or (type(value) is float and bool(np.isfinite(value)))
-
-
-def _input_from(data: Mapping[str, Any]) -> NumberInput | CategoryInput:
-    fields = dict(data)
-    kind = fields.pop("kind")
-    check_field(isinstance(fields["name"], str))
-    if kind == "number":
-        one = NumberInput(**fields)
-        check_field(is_plain_number(one.median) and is_plain_number(one.low) and is_plain_number(one.high))
-        check_field(type(one.flag) is bool and type(one.value) is bool and (one.flag or one.value))
-        check_field(one.mark in ("", ",", ".") and one.day_first in (True, False, None))
-        check_field(isinstance(one.first_day, str) and len(one.first_day) <= len("2024-05-31"))
-        check_field(not one.first_day or not np.isnat(np.datetime64(one.first_day, "D")))
-        return one
-    check_field(kind == "category")
-    category = CategoryInput(**{**fields, "levels": tuple(fields["levels"])})
-    levels = category.levels
-    check_field(all_strings(levels) and len(set(levels)) == len(levels) and type(category.missing) is bool)
-    check_field(type(category.other) is bool and len(category.state_names) >= 2)
-    check_field(category.usual in category.states)
-    return category

@@ -12,7 +12,6 @@ from edgewise.cli.shared.model import Model, open_model
 from edgewise.cli.shared.opening import Kind, Written
 from edgewise.cli.terminal.console import Screen, input_table
 from edgewise.nn.model import KAN
-from edgewise.tables.columns import CategoryInput, NumberInput
 
 
 def show_info(written: Written, screen: Screen) -> None:
@@ -54,7 +53,7 @@ def show_info(written: Written, screen: Screen) -> None:
     if model.encoder is not None:
         screen.say()
         screen.say("Columns that a table for `edgewise predict` must have", style="bold")
-        screen.notes([_column_sentence(one) for one in model.encoder.inputs], most=40)
+        screen.notes([one.sentence for one in model.encoder.inputs], most=40)
     if model.encoder is None:
         columns = []
     else:
@@ -106,11 +105,3 @@ def _training_facts(model: Model) -> dict[str, object]:
     if "edgewise" in stored:
         facts["written by"] = f"edgewise {stored['edgewise']}"
     return facts
-
-
-def _column_sentence(column: NumberInput | CategoryInput) -> str:
-    if isinstance(column, NumberInput):
-        kind = "a date" if column.first_day else "a number"
-        return f"{column.name}: {kind}{', or missing' if column.flag else ''}"
-    levels = ", ".join(column.levels[:8]) + (f" and {len(column.levels) - 8} more" if len(column.levels) > 8 else "")
-    return f"{column.name}: one of {levels}{', or missing' if column.missing else ''}"

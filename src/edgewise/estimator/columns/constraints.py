@@ -11,7 +11,6 @@ from edgewise.checks import is_integer
 from edgewise.errors import InputError
 from edgewise.gam.constraints import SHAPES, Constraints, Pair
 from edgewise.tables import InputEncoder
-from edgewise.tables.columns import CategoryInput
 from edgewise.tables.input_encoder import nearest_names
 
 KNOWLEDGE = ("monotone", "shape", "linear", "interactions", "bounds")  # parameters of the estimators
@@ -135,7 +134,7 @@ def _numeric_column(encoder: InputEncoder, parameter: str, key: object) -> int:
     column = _column(encoder, parameter, key)
     name = encoder.names[column]
     for one in encoder.inputs:
-        if one.name == name and isinstance(one, CategoryInput):
+        if one.name == name and one.level_names:
             shown = ", ".join(one.level_names[:SHOWN_LEVELS]) + (", ..." if len(one.level_names) > SHOWN_LEVELS else "")
             raise InputError(f"{parameter} must name columns of numbers or dates, got {name!r} with the levels {shown}")
     return column
@@ -146,7 +145,7 @@ def _value_input(encoder: InputEncoder, column: int) -> int:
     name = encoder.names[column]
     for one, group in zip(encoder.inputs, encoder.groups, strict=True):
         if one.name == name:
-            return -1 if isinstance(one, CategoryInput) or not one.value else group[0]
+            return group[0] if one.has_value else -1
     return -1
 
 

@@ -24,7 +24,6 @@ from edgewise.estimator.task import (
 from edgewise.gam.families import Family
 from edgewise.interpret.attribution.effects import PATHS
 from edgewise.tables import AffineScaling, InputEncoder, Table, frame_table, is_frame
-from edgewise.tables.columns import CategoryInput
 from edgewise.tables.frames import array_table
 from edgewise.tables.table import InBatches
 
@@ -288,10 +287,7 @@ class RowReader(BaseEstimator):
 
     def _check_codes(self, codes: np.ndarray) -> RowCheck:
         encoder = self.encoder_
-        ranges = [
-            "" if isinstance(one, CategoryInput) else f"{one.text(one.low)} to {one.text(one.high)}"
-            for one in encoder.inputs
-        ]
+        ranges = [one.range_text for one in encoder.inputs]
         return RowCheck(
             encoder.columns,
             encoder.outside(codes),

@@ -21,7 +21,6 @@ from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
 from edgewise.nn.model import KAN, spline_part
-from edgewise.tables.columns import CategoryInput
 from edgewise.train.problems.classification import Classification
 
 ROWS_ON_THE_PAGE = 1000  # rows of the page, evenly picked: more points overlap, and all count in the scores
@@ -132,7 +131,7 @@ def _columns(subject: Subject) -> list[dict[str, Any]]:
         {
             "name": one.name,
             "inputs": list(inputs),
-            "levels": list(one.state_names) if isinstance(one, CategoryInput) else [],
+            "levels": list(one.state_names),
         }
         for one, inputs in zip(encoder.inputs, encoder.groups, strict=True)
     ]
