@@ -32,7 +32,8 @@ PRODUCT = 4 * (X[:, :1] - 0.5) * (X[:, 1:2] - 0.5)
 
 def searched(y, x=X, offset=0.0, family=None, **settings):
     y = (y - y.mean(0)) / y.std(0) if family is None else y
-    search = Search(Samples(x, y, np.ones(len(x)), offset), family or Gaussian(), SearchSettings(**settings))
+    family = family or Gaussian()
+    search = Search(Samples(x, y, np.ones(len(x)), offset), family, SearchSettings(family=family, **settings))
     return search, search.run()
 
 
@@ -225,7 +226,7 @@ def test_the_logarithm_is_tried_beside_pairs_that_only_folds_judged():
 def test_medians_and_means_that_were_asked_for():
     rng = np.random.default_rng(6)
     y = SUM + 0.1 * rng.standard_t(2, (300, 1))
-    search, _ = searched(y, family=Quantile(0.5), loss="absolute")
+    search, _ = searched(y, family=Quantile(0.5))
     assert search.best.additive and np.corrcoef(search.final().predict(X)[:, 0], SUM[:, 0])[0, 1] > 0.99
     search, report = searched(SUM + 0.3 * NOISE, models=3)
     assert search.best.models == 3 and "was asked for" in " ".join(report.sentences)
@@ -286,7 +287,7 @@ def test_the_claimed_loss_of_nearly_separated_classes_is_honest():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((1300, 10))
     y = (8 * x[:, :3].sum(1) + rng.logistic(size=1300) > 0).astype(int)
-    search, report = searched(y[:300], x[:300], family=Bernoulli(), loss="classes", outputs=2)
+    search, report = searched(y[:300], x[:300], family=Bernoulli(), outputs=2)
     trial = next(trial for trial in report.trials if trial.name == report.chosen)
     fitted = search.final()
     eta = fitted.link(x[300:])[:, 0]

@@ -31,7 +31,7 @@ from edgewise.pde.algebra import newton
 from edgewise.pde.domains.cut_cells import CutRule
 from edgewise.pde.solver import limits, record, solving, time_integration, training
 from edgewise.pde.solver.judging import correction, evidence
-from edgewise.pde.solver.messages import Ending
+from edgewise.pde.solver.limits import Ending
 from edgewise.pde.solver.network import network_for
 from edgewise.pde.solver.refinement import Refinement
 from edgewise.pde.spaces.networks import SlabNetwork, TensorNetwork

@@ -13,8 +13,8 @@ from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial
 from edgewise.pde.solver.cascade import Networks, TimeElements
 from edgewise.pde.solver.judging.uniqueness import squared_residuals
-from edgewise.pde.solver.limits import Limits
-from edgewise.pde.solver.messages import Ending, solution_of
+from edgewise.pde.solver.limits import Ending, Limits
+from edgewise.pde.solver.messages import solution_of
 from edgewise.pde.solver.network import network_for, tensor_network
 from edgewise.pde.solver.record import Record, fall_of_pass
 from edgewise.pde.solver.time_integration import MOST_LOOSE_MARCH, MOST_MARCH, Forecast, _level_of

@@ -1,4 +1,7 @@
-"""Slabs of time of an incompressible flow: eigenvectors in time, and for each a flow with separable velocities."""
+"""Slabs of time of an incompressible flow: eigenvectors in time, and for each a flow with separable velocities.
+
+One measured row needs it: the pulsating channel (NS2d-LT).
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from edgewise.pde.solver import messages
 from edgewise.pde.solver.driver import Attempt, Levels, Task, Tier
 from edgewise.pde.solver.facts import Facts
 from edgewise.pde.solver.judging.evidence import LARGEST_RESIDUAL, Evidence, evidence_of_fields
-from edgewise.pde.solver.messages import Ending
+from edgewise.pde.solver.limits import Ending
 from edgewise.pde.solver.plan import MOST_TENSOR
 from edgewise.pde.solver.record import Record, error_of_even_grids, error_of_grids, error_of_networks, error_of_passes
 from edgewise.pde.solver.refinement import Refinement

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Protocol, TypeVar
 
 from torch import Tensor
 
@@ -13,8 +13,7 @@ from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver import messages
 from edgewise.pde.solver.facts import Facts
 from edgewise.pde.solver.judging.evidence import Evidence
-from edgewise.pde.solver.limits import Limits, OutOfWork
-from edgewise.pde.solver.messages import Ending
+from edgewise.pde.solver.limits import Ending, Limits, OutOfWork
 from edgewise.pde.solver.plan import Plan
 from edgewise.pde.solver.record import UNLIKE, Record, error_of_grids
 from edgewise.pde.tiers.level import Level
@@ -98,17 +97,33 @@ class Attempt:
     ending: Ending
 
 
-def refine(levels: Levels, record: Record, tolerance: float) -> Ending:
+L = TypeVar("L")
+Received = TypeVar("Received", contravariant=True)
+
+
+class Measured(Protocol[Received]):
+    """Keeps levels and says when they are enough; a `Record`, or that of eigenvalues."""
+
+    limits: Limits
+
+    def add(self, level: Received, /) -> None:
+        """Measure a level."""
+
+    def verdict(self, tolerance: float, /) -> Ending | None:
+        """Why the last level is the last one that is needed; None where it is not."""
+
+    def settle(self, ending: Ending, /) -> None:
+        """Choose the best level once there are no more."""
+
+
+def refine(levels: Generator[L, None, Ending], record: Measured[L], tolerance: float) -> Ending:
     """Take levels until two agree, the limits end or the levels do."""
     try:
         while True:
-            level = next(levels)
-            record.add(level)
-            if level.doubt is not None:
-                record.doubt(level.doubt)
-                return Ending(StopReason.NO_PROGRESS, messages.NO_HELP)
-            if record.agrees(tolerance):
-                return Ending(StopReason.CONVERGED, messages.agreement(record))
+            record.add(next(levels))
+            verdict = record.verdict(tolerance)
+            if verdict is not None:
+                return verdict
             record.limits.check()
     except StopIteration as end:
         ending: Ending = end.value
@@ -116,8 +131,7 @@ def refine(levels: Levels, record: Record, tolerance: float) -> Ending:
         ending = Ending(reason_of(error))
     if ending.reason is StopReason.NO_PROGRESS and record.limits.over is not None:
         ending = Ending(record.limits.over)
-    if record.levels:
-        record.tier.settle(record, has_stalled=ending.reason is StopReason.NO_PROGRESS)
+    record.settle(ending)
     return ending
 
 

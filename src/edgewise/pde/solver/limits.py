@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from edgewise.outcomes import Deadline, OutOfTime, Progress, ProgressCallback, StopReason
 from edgewise.settings import EQUATION_BUDGET_WORK
@@ -17,6 +18,14 @@ RESERVED_SHARE = 0.15
 MOST_RESERVED = 5.0
 FIRST_GRACE = 0.25
 INTERRUPTED_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Why levels ended, and a clause about it, or a sentence, which needs no residual beside it; "" for the usual."""
+
+    reason: StopReason
+    clause: str = ""
 
 
 class OutOfWork(OutOfTime):
@@ -36,6 +45,7 @@ class Limits(Deadline):
         time_limit: float | None = None,
         progress: ProgressCallback | None = None,
         earlier_seconds: float = 0.0,
+        is_judged: bool = True,
     ):
         super().__init__(self._seconds_left)
         self.limit = budget * EQUATION_BUDGET_WORK
@@ -44,6 +54,9 @@ class Limits(Deadline):
         self.work = 0.0
         self.began = time.perf_counter() - earlier_seconds
         self.has_result = False  # before there is one, a short time limit has some grace
+        self.is_judged = (
+            is_judged  # whether some of the time is left for a judgement, and a first result has some grace
+        )
         self._is_judging = False
 
     @property
@@ -54,7 +67,7 @@ class Limits(Deadline):
     @property
     def reserved(self) -> float:
         """Seconds of the time limit that are left for the judgement."""
-        if self.time_limit is None:
+        if self.time_limit is None or not self.is_judged:
             return 0.0
         return min(RESERVED_SHARE * self.time_limit, MOST_RESERVED)
 
@@ -87,7 +100,7 @@ class Limits(Deadline):
         """Seconds until no further part of the work begins: more for a first result, and for the judgement."""
         if self.time_limit is None:
             return math.inf
-        if self._is_judging:
+        if self._is_judging or not self.is_judged:
             beyond = 0.0
         elif self.has_result:
             beyond = -self.reserved

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -14,10 +15,12 @@ from edgewise.outcomes import StopReason
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.strong_form import StrongForm
 from edgewise.pde.solver.judging.uniqueness import undefined_beyond
-from edgewise.pde.solver.limits import Limits
-from edgewise.pde.solver.record import Record
+from edgewise.pde.solver.limits import Ending, Limits
 from edgewise.pde.solver.solution import Solution
 from edgewise.train.problems.blocks import BlockRole
+
+if TYPE_CHECKING:
+    from edgewise.pde.solver.record import Record
 
 # Why a tier ended, as clauses; sentences that need no residual beside them end with a full stop.
 OVER = {
@@ -52,14 +55,6 @@ ENDED_EARLY = {
     StopReason.TIME_LIMIT: "The time was over before the last moment: the solution ends",
     StopReason.INTERRUPTED: "Interrupted before the last moment: the solution ends",
 }
-
-
-@dataclass(frozen=True)
-class Ending:
-    """Why a tier ended, and a clause about it, or a sentence, which needs no residual beside it; "" for the usual."""
-
-    reason: StopReason
-    clause: str = ""
 
 
 def agreement(record: Record) -> str:

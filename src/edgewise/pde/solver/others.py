@@ -11,6 +11,7 @@ from edgewise.errors import InputError
 from edgewise.outcomes import StopReason
 from edgewise.pde.solver.cascade import Collocation
 from edgewise.pde.solver.driver import refine
+from edgewise.pde.solver.facts import Facts
 from edgewise.pde.solver.limits import Limits
 from edgewise.pde.solver.messages import solution_of
 from edgewise.pde.solver.record import Record
@@ -74,9 +75,7 @@ def other_solutions(
     check_count(most, "most")
     for value, name in ((budget, "budget"), (tolerance, "tolerance")):
         check_number(value, name, positive=True)
-    from edgewise.pde.spaces.statement import recognised
     from edgewise.pde.tiers.collocation.deflation import others  # imported late: `import edgewise` stays light
-    from edgewise.pde.tiers.evolution.collocation import is_initial_value_problem
 
     stated = solutions[0].problem
     models = [each.model for each in solutions]
@@ -85,23 +84,18 @@ def other_solutions(
     if units:
         inverse = torch.tensor([1 / units[name] for name in stated.fields], dtype=torch.float64)
         models = [scaled(model, inverse) for model in models]
-    statement = recognised(problem.form)
-    if (
-        isinstance(statement, str)
-        or is_initial_value_problem(statement)
-        or problem.form.is_linear
-        or statement.form.has_integrals
-    ):
-        if isinstance(statement, str):
-            reason = statement
-        elif problem.form.is_linear:
-            reason = "it is linear"
-        else:
-            reason = "it evolves in time"
+    facts = Facts.of(problem)
+    tier = Collocation()
+    statement = facts.statement
+    reason = facts.no_grid
+    if not reason and facts.form.is_linear:
+        reason = "it is linear"
+    if not reason:
+        reason = "it evolves in time" if facts.is_initial_value_problem else tier.refusal(facts)
+    if statement is None or reason:
         raise InputError(f"known must solve a nonlinear problem on a box without time, but {reason}")
     found = []
     for axes, coef in others(statement, models):
-        tier = Collocation()
         record = Record(tier, problem, Limits(budget), seed)
         ending = refine(tier.levels_from(statement, (axes, coef)), record, tolerance)
         if ending.reason is StopReason.INTERRUPTED:

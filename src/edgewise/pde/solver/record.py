@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from edgewise.outcomes import StopReason
 from edgewise.pde.problem.collocation import Collocation
+from edgewise.pde.solver import messages
 from edgewise.pde.solver.judging.correction import CORRECTION_OF_SLABS, CORRECTION_WORK
 from edgewise.pde.solver.judging.evidence import LARGEST_RESIDUAL, Evidence, judge
 from edgewise.pde.solver.judging.residuals import Sought, residual_size, sought_points
 from edgewise.pde.solver.judging.uniqueness import squared_residuals
-from edgewise.pde.solver.limits import Limits
+from edgewise.pde.solver.limits import Ending, Limits
 from edgewise.pde.solver.network import count_parameters
 from edgewise.pde.solver.solution import Stage, field_values
 from edgewise.pde.spaces.networks import described, grid_sizes
@@ -289,6 +291,19 @@ class Record:
         if self.tier.judges_itself:
             return True
         return found.residual <= LARGEST_RESIDUAL and found.estimate <= self.tier.unlike * tolerance
+
+    def verdict(self, tolerance: float) -> Ending | None:
+        """Why the last level is the last one that is needed; None where it is not."""
+        doubt = self.level.doubt
+        if doubt is not None:
+            self.doubt(doubt)
+            return Ending(StopReason.NO_PROGRESS, messages.NO_HELP)
+        return Ending(StopReason.CONVERGED, messages.agreement(self)) if self.agrees(tolerance) else None
+
+    def settle(self, ending: Ending) -> None:
+        """Choose the best level once there are no more."""
+        if self.levels:
+            self.tier.settle(self, has_stalled=ending.reason is StopReason.NO_PROGRESS)
 
     def doubt(self, doubt: Doubt) -> None:
         """Doubt the best level, whose error is unknown then, if nothing else does or the doubt stands alone.

@@ -19,7 +19,7 @@ from edgewise.pde.problem.strong_form import with_integrals_by
 from edgewise.pde.solver import messages
 from edgewise.pde.solver.driver import Levels
 from edgewise.pde.solver.judging.residuals import INTEGRALS_AGREE, LARGEST_GAP, integrals_gap
-from edgewise.pde.solver.messages import Ending
+from edgewise.pde.solver.limits import Ending
 from edgewise.pde.solver.network import (
     count_parameters,
     fit_hidden_grids_,

@@ -18,7 +18,7 @@ from edgewise.pde.solver.driver import Levels, Task
 from edgewise.pde.solver.judging.evidence import Evidence
 from edgewise.pde.solver.judging.residuals import CONDITION_POINTS
 from edgewise.pde.solver.judging.uniqueness import block_squares
-from edgewise.pde.solver.messages import Ending
+from edgewise.pde.solver.limits import Ending
 from edgewise.pde.solver.record import EVEN_GROWTH, FRESH_POINTS, SHARPER_MARCH, Record, fall_of_pass
 from edgewise.pde.solver.restated import until
 from edgewise.pde.solver.solution import field_values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,17 +15,18 @@ from edgewise.checks import check_count, check_number
 from edgewise.errors import InputError
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
-from edgewise.outcomes import Deadline, OutOfTime, check_time, foreseen
+from edgewise.outcomes import StopReason, check_time, foreseen
 from edgewise.pde.domains.domain import Box, checked_points, is_space
 from edgewise.pde.domains.shapes import Polygon
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.singular import CornerFunctions
 from edgewise.pde.problem.strong_form import strong_form_of
+from edgewise.pde.solver.driver import refine
 from edgewise.pde.solver.judging.uniqueness import coefficient_jump, unsolved_by_zero
+from edgewise.pde.solver.limits import Ending, Limits
 from edgewise.pde.spectrum.grids import COARSEST_GRID, finer_grids, harmonic_corners
 from edgewise.pde.spectrum.matrices import on_cut_cells, on_fitted_cells
 from edgewise.settings import ABOVE_ZERO
-from edgewise.train.cost import WorkBudget
 
 ROUNDING = 1e-14  # share of the largest that rounding alone may leave of vectors and of inverse eigenvalues
 # vectors more than eigenvalues in a block of Krylov's space, and blocks
@@ -175,61 +176,92 @@ def eigenvalues(
     check_number(tolerance, "tolerance")
     if time_limit is not None:
         check_number(time_limit, "time_limit", positive=True)
-    clock = WorkBudget(math.inf, time_limit)
-    deadline = Deadline(lambda: math.inf if time_limit is None else time_limit - clock.seconds)
+    limits = Limits(math.inf, time_limit, is_judged=False)
     is_fitted = _check_problem(problem)
-    before: np.ndarray | None = None
-    values = np.zeros(0)
-    errors = np.zeros(0)
-    networks: tuple[nn.Module, ...] = ()
-    size = 0
-    splines = 0
-    grids = 0
-    least = math.inf
-    worse = 0
-    if is_fitted:
-        corners = harmonic_corners(problem)
-    else:
-        corners = []
-    for lines in finer_grids(problem, is_fitted, bool(corners)):
-        try:
-            with deadline.holds(), foreseen("grid", math.prod(map(len, lines)) ** 2):
-                new, functions, size = _on_grid(
-                    problem, lines, count, corners if is_fitted else None, is_first=not size
-                )
-        except OutOfTime:
-            break
-        if len(new) < count:
-            continue
-        grids += 1
-        if before is None:
-            values = new
-            networks = functions
-        else:
-            unit = min(1.0, float(np.abs(new).max()))  # for eigenvalues near zero; in SI units all may be small
-            change = float((np.abs(new - before) / np.maximum(np.abs(new), max(unit, ABOVE_ZERO))).max())
-            worse = worse + 1 if least < change < DIFFERENCE_OF_ROUNDING else 0
-            if not worse:
-                values = new
-                networks = functions
-                errors = np.abs(new - before)
-                least = change
-                splines = size
-            if change <= tolerance or worse == GRIDS_OF_ROUNDING:
-                break
-        before = new
-    if not len(values) and deadline.is_over:
+    grids = _Grids(limits)
+    with limits.holds():
+        ending = refine(_levels(problem, count, is_fitted, grids), grids, tolerance)
+    if ending.reason is StopReason.INTERRUPTED:
+        raise KeyboardInterrupt
+    is_over = ending.reason is StopReason.TIME_LIMIT
+    best = grids.best
+    if best is None and is_over:
         raise InputError(f"time_limit must be long enough for {count} eigenvalues, got {time_limit:g} s")
-    if not len(values):
-        raise InputError(f"count must be at most about {size}, as many as the finest grid has, got {count}")
-    if not len(errors):
+    if best is None:
+        raise InputError(f"count must be at most about {grids.size}, as many as the finest grid has, got {count}")
+    errors = grids.errors
+    if grids.count == 1:
         errors = np.full(count, math.nan)
-    trust = f"Checked: two of {grids} grids, up to {splines:,} splines, agree to {errors.max():.1g}."
-    if grids == 1:
-        trust = f"Not checked: there is only one grid, of {size:,} splines."
-    if deadline.is_over:
+        trust = f"Not checked: there is only one grid, of {grids.size:,} splines."
+    else:
+        trust = f"Checked: two of {grids.count} grids, up to {best.size:,} splines, agree to {errors.max():.1g}."
+    if is_over:
         trust = f"{trust[:-1]}; the time was over before the next one."
-    return Eigenvalues(values, errors, problem, networks, trust)
+    return Eigenvalues(best.values, errors, problem, best.networks, trust)
+
+
+@dataclass(frozen=True, eq=False)
+class _Level:
+    """Eigenvalues on one grid, their functions, and the number of splines."""
+
+    values: np.ndarray
+    networks: tuple[nn.Module, ...]
+    size: int
+
+
+class _Grids:
+    """Record of the grids, of which the two that differ least give the eigenvalues."""
+
+    def __init__(self, limits: Limits):
+        self.limits = limits
+        self.best: _Level | None = None
+        self.errors = np.zeros(0)
+        self.size = 0  # number of splines of the last grid, also where it has too few
+        self.count = 0
+        self._last: _Level | None = None
+        self._change = math.inf
+        self._least = math.inf
+        self._worse = 0
+
+    def add(self, level: _Level) -> None:
+        """Compare a grid with the one before."""
+        last = self._last
+        self._last = level
+        self.count += 1
+        if last is None:
+            self.best = level
+            return
+        size = np.abs(level.values)
+        unit = min(1.0, float(size.max()))  # for eigenvalues near zero; in SI units all may be small
+        gaps = np.abs(level.values - last.values)
+        self._change = float((gaps / np.maximum(size, max(unit, ABOVE_ZERO))).max())
+        self._worse = self._worse + 1 if self._least < self._change < DIFFERENCE_OF_ROUNDING else 0
+        if not self._worse:
+            self.best = level
+            self.errors = gaps
+            self._least = self._change
+
+    def verdict(self, tolerance: float) -> Ending | None:
+        """Converged where two grids agree; no progress where they differ by rounding."""
+        if self._change <= tolerance:
+            return Ending(StopReason.CONVERGED)
+        return Ending(StopReason.NO_PROGRESS) if self._worse == GRIDS_OF_ROUNDING else None
+
+    def settle(self, ending: Ending) -> None:
+        """The best grid is known."""
+
+
+def _levels(problem: Collocation, count: int, is_fitted: bool, grids: _Grids) -> Generator[_Level, None, Ending]:
+    """Grids with enough splines, from coarse to fine."""
+    corners = harmonic_corners(problem) if is_fitted else []
+    for lines in finer_grids(problem, is_fitted, bool(corners)):
+        with foreseen("grid", math.prod(map(len, lines)) ** 2):
+            values, networks, grids.size = _on_grid(
+                problem, lines, count, corners if is_fitted else None, is_first=not grids.size
+            )
+        if len(values) >= count:
+            yield _Level(values, networks, grids.size)
+    return Ending(StopReason.NO_PROGRESS)
 
 
 def _check_problem(problem: Collocation) -> bool:

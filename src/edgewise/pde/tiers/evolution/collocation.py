@@ -11,9 +11,10 @@ import numpy as np
 
 from edgewise.outcomes import check_time
 from edgewise.pde.algebra import Krylov, LinearSystem, Preconditioner, solver_for
-from edgewise.pde.algebra.newton import norm_of
+from edgewise.pde.algebra.newton import Advance, newton, norm_of
+from edgewise.pde.algebra.system import Solver
 from edgewise.pde.spaces.axis import SplineAxis
-from edgewise.pde.spaces.blocks import RowBlock
+from edgewise.pde.spaces.blocks import RowBlock, Slopes
 from edgewise.pde.spaces.statement import Statement, initial_terms
 from edgewise.pde.tiers.collocation.deflation import interpolated
 from edgewise.pde.tiers.collocation.stationary import balanced_sizes, local_errors
@@ -149,45 +150,56 @@ class CollocationSolver:
     def _newton(
         self, axes: list[SplineAxis], state: State, length: float, previous: Slab | None, near: Slab | None
     ) -> tuple[np.ndarray, int] | None:
-        """Coefficients and number of steps of Newton's method, with factors that are kept; None if it fails."""
+        """Coefficients and number of steps of the simplified Newton's method; None if it fails."""
         evolution = self.evolution
         statement = evolution.statement
         enough = NEWTON.step * evolution.allowed
         blocks = self._blocks(axes)
         is_start = [block.face == (evolution.time, 0) for block in blocks]
-        coef = first_guess(self, axes, state, length, previous, near)
-        solver = None
-        before = math.inf
-        first = None  # sizes of the fields after the first step
-        for steps in range(1, NEWTON.iterations + 1):
-            check_time()
-            # Residuals, and with new factors their Jacobian.
-            is_fresh = solver is None
-            evaluated = [block.evaluate(coef, with_slopes=is_fresh) for block in blocks]
-            # The initial state is kept exactly, so that nothing is left of it in a step.
+        system: LinearSystem | None = None
+        is_fresh = False  # the factors are those of the last step's beginning
+        fresh_residual = np.zeros(0)  # there
+        before = math.inf  # size of the step before
+        first = np.zeros(0)  # sizes of the fields after the first step
+        steps = 0
+
+        def flat(evaluated: Sequence[tuple[np.ndarray, Slopes]]) -> np.ndarray:
+            """Residuals; the initial state is kept exactly, so that nothing is left of it in a step."""
             parts = [0.0 * v.ravel() if start else v.ravel() for (v, _), start in zip(evaluated, is_start, strict=True)]
-            rhs = -np.concatenate(parts)
-            if not np.isfinite(rhs).all():
+            return np.concatenate(parts)
+
+        def factorised(coef: np.ndarray) -> Solver | None:
+            """Factors of the equations linearised at coefficients."""
+            nonlocal system, is_fresh, fresh_residual
+            evaluated = [block.evaluate(coef) for block in blocks]
+            is_fresh = True
+            fresh_residual = flat(evaluated)
+            if not np.isfinite(fresh_residual).all():
                 return None
-            if self._largest is not None and steps == 1:
+            if self._largest is not None and not steps:
                 least = balanced_sizes(statement, blocks, evaluated, self._scale(coef))
                 self._largest = np.maximum(self._largest, least)
-            if is_fresh:
-                system = LinearSystem(blocks, [slopes for _, slopes in evaluated], coef.shape)
-                solver = solver_for(statement, system, enough * self._scale(coef), self._preconditioner)
-                if solver is None:
-                    return None
+            system = LinearSystem(blocks, [slopes for _, slopes in evaluated], coef.shape)
+            solver = solver_for(statement, system, enough * self._scale(coef), self._preconditioner)
+            if solver is not None:
                 self._preconditioner = solver.preconditioner if isinstance(solver, Krylov) else None
-            # The step.
-            assert solver is not None
-            step = solver(rhs).reshape(coef.shape)
+            return solver
+
+        def residual(coef: np.ndarray) -> np.ndarray:
+            return fresh_residual if is_fresh else flat([block.evaluate(coef, with_slopes=False) for block in blocks])
+
+        def contracting(coef: np.ndarray, step: np.ndarray, solver: Solver) -> Advance | None:
+            """A full step, whose factors serve the next one while steps contract."""
+            nonlocal steps, first, before, is_fresh
+            steps += 1
+            assert system is not None
             evolution.work += system.work + NEWTON.application_work * coef.size
             system.work = 0.0
             coef = coef + step
             moved = np.abs(step).reshape(-1, coef.shape[-1]).max(0)
             sizes = self._scale(coef)
             size = float((moved / sizes).max())
-            first = sizes if first is None else first
+            first = sizes if steps == 1 else first
             if not math.isfinite(size) or size > NEWTON.diverged:
                 return None
             # Contraction, in units that stay the same: where the linearised equation grows without bound, the fields do
@@ -197,16 +209,20 @@ class CollocationSolver:
             # Convergence: the sum of all steps to come is small, or what is left is rounding.
             to_come = size * rate / (1 - rate) if rate < NEWTON.series else size
             if to_come <= enough or (statement.form.is_linear and is_fresh):
-                return coef, steps
+                return Advance(coef, is_last=True)
             if size < NEWTON.stalled[bool(statement.constraint_variables)] and rate > NEWTON.series:
-                return coef, steps
-            # Factors are kept while they contract; old ones with which steps grow are of a slab that is too long.
+                return Advance(coef, is_last=True)
+            # Old factors with which steps grow are those of a slab that is too long.
             if rate > 1 and not is_fresh:
                 return None
-            if rate > NEWTON.contraction and math.isfinite(before):
-                solver = None
+            keeps_factors = rate <= NEWTON.contraction or not math.isfinite(before)
             before = change
-        return None
+            is_fresh = False
+            return Advance(coef, keeps_factors=keeps_factors)
+
+        guess = first_guess(self, axes, state, length, previous, near)
+        solved = newton(guess, residual, factorised, contracting, NEWTON.iterations)
+        return None if solved is None else (solved[0], steps)
 
     def _blocks(self, axes: list[SplineAxis]) -> list[RowBlock]:
         """Rows of the slab."""

@@ -4,6 +4,9 @@ The fields of a slab are splines of space on the box around the domain times one
 Radau's method the equation and the conditions on the boundary hold in the mean, by Galerkin's method with a penalty on
 the boundary, over more points of space than there are splines. Eigenvectors of the derivative in time part the slab
 into systems of the size of space, with factors that all slabs of one length share.
+
+In the plane one measured row needs them: heat around holes (Heat2d-CG). On solids, where networks are the first, none
+does; the guide to materials promises them for heat in a ball.
 """
 
 from __future__ import annotations

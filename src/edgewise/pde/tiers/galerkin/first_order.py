@@ -45,11 +45,13 @@ class FirstOrderForm(WeakForm):
         self.space = [axis for axis in range(form.domain.dimension) if axis != form.time]
         rules = [AxisQuadrature(axis) for axis in axes]
         inverse, fluxes, level = resolved(statement, [rule.points for rule in rules], low)
+        # The symmetriser, by the size of fluxes where they vanish nowhere.
         mass = symmetriser(fluxes)
         sizes = flux_sizes(mass, fluxes)
         is_even = float(sizes.min()) > EVEN_FLUX * float(sizes.max())
         if is_even:
             mass = mass / sizes[..., None, None]
+        # Mass and stiffness, which the SAT penalties of the walls are a part of.
         self.sources = self._assembled(rules, mass @ inverse)
         self.matrices = [self._assembled(rules, mass @ level), self._assembled(rules, mass)]
         for unit, flux in zip(np.eye(len(axes), dtype=int).tolist(), fluxes, strict=True):
@@ -182,6 +184,7 @@ def sat_penalty(
     flux = (1.0 if face[1] else -1.0) * matrix @ fluxes[space.index(face[0])]
     if is_even:
         flux = flux / flux_sizes(matrix, fluxes)[..., None, None]
+    # The conditions B u = g.
     rows = []
     for term in terms_on(statement, face):
         given = np.zeros((*shape, len(term.requirements.sizes), len(form.fields)))
@@ -194,6 +197,7 @@ def sat_penalty(
         given = np.concatenate(rows, -2)
     else:
         given = np.zeros((*shape, 0, len(form.fields)))
+    # Fields that run into the domain, which the conditions must determine.
     speeds, vectors = np.linalg.eigh(flux)
     running = speeds < -VANISHES * max(float(np.abs(speeds).max()), VANISHES)
     count = given.shape[-2]

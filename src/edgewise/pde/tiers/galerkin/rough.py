@@ -79,6 +79,7 @@ def has_weak_form(statement: Statement) -> bool:
     space = [axis for axis in range(form.domain.dimension) if axis != form.time]
     if not 1 <= len(space) < len(SETTINGS.grid) or statement.constraint_variables:
         return False
+    # The form of the equation, and for systems that of the conditions, on the finest grid.
     bounds = form.domain.bounds.numpy()
     begin = float(bounds[form.time, 0])
     length = float(np.ptp(bounds[form.time]))

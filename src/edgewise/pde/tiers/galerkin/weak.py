@@ -93,6 +93,7 @@ class WeakForm:
         rules = [AxisQuadrature(axis) for axis in axes]
         low = float(form.domain.bounds[form.time, 0])
         weight, spread, lower = weighted(statement, [rule.points for rule in rules], low)
+        # Stiffness, and the matrices of lower order in space, by their order in time.
         units = np.eye(len(axes), dtype=int).tolist()
         self.matrices = [assembled(rules, spread, units[0], units[0])]
         for unit in units[1:]:
@@ -102,6 +103,7 @@ class WeakForm:
             trials = [index[axis] for axis in self.space]
             self.matrices[index[self.time]] += assembled(rules, slope, trials=trials)
         self.sources = assembled(rules, weight)
+        # Conditions on the sides: given values, or fluxes.
         self._places = [axis.all_points() for axis in axes]
         self.sides, given = list[Side](), np.zeros([axis.count for axis in axes], dtype=bool)
         for condition, axis, end in statement.faces():
