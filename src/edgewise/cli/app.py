@@ -442,10 +442,11 @@ def _export(
 ) -> None:
     """Write a model as one file that needs no Edgewise: Python, C, ONNX or torch.export, in your units."""
     with guard(context):
-        from edgewise.cli.shared.opening import PROGRAM_ENDINGS, check_ending, check_out, find_written
+        from edgewise.cli.shared.opening import check_ending, check_out, find_written
         from edgewise.cli.terminal.console import Screen
+        from edgewise.export.writers import WRITERS
 
-        check_ending(out, PROGRAM_ENDINGS)
+        check_ending(out, tuple(WRITERS))
         written = find_written(model)
         check_out(out, [str(written.file)], force=force)
         with importing():

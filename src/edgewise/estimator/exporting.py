@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgewise.errors import InputError
 from edgewise.escaping import c_comment, c_string
-from edgewise.export import Units, to_c, to_onnx, to_program, to_python
+from edgewise.export import Units
 from edgewise.export.c_code import c_source
 from edgewise.export.numpy_code import python_source
+from edgewise.export.writers import WRITERS, writer_of
 from edgewise.files import write_bytes
 from edgewise.tables import InputEncoder
 from edgewise.tables.columns import CategoryInput, NumberInput
 
 if TYPE_CHECKING:
     from edgewise.estimator.base import KANEstimator
-
-WRITERS: dict[str, Callable[..., None]] = {".py": to_python, ".c": to_c, ".onnx": to_onnx, ".pt2": to_program}
 
 _PYTHON = '''
 
@@ -94,7 +93,7 @@ def write_program(
             outputs = [f"probability of {label}" for label in task.classes]
         labels = {"names": estimator._network_names(names), "outputs": outputs}
     if estimator.encoder_.is_plain or ending not in (".py", ".c"):
-        WRITERS[ending](estimator.model_, path, units=units, **labels)
+        writer_of(ending)(estimator.model_, path, units=units, **labels)
         return
     source, encoder = (python_source, python_encoder) if ending == ".py" else (c_source, c_encoder)
     text = source(estimator.model_, units=units, **labels)

@@ -17,10 +17,8 @@ from edgewise.files import open_folder, read_bytes, reason
 from edgewise.presentation import enumeration
 from edgewise.tables import Table, TableEncoder
 
-# Endings of files, as in `edgewise.plot.save`, `KANRegressor.export`, which import torch;
-# tests compare them.
+# Endings of figures, as in `edgewise.plot.save`, which imports torch; a test compares them.
 FIGURE_ENDINGS = (".svg", ".pdf", ".png")
-PROGRAM_ENDINGS = (".py", ".c", ".onnx", ".pt2")
 FORMULA_ENDINGS = (".csv", ".json", ".tex", ".py", ".c", *FIGURE_ENDINGS)
 TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".gz", ".parquet")
 MODEL_FILE = "model.safetensors"

@@ -13,7 +13,7 @@ from torch import Tensor
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import TIME, Box, Domain, Piece, is_space
 from edgewise.pde.problem.conditions import Dirichlet, Initial, by_field
-from edgewise.pde.problem.dry_run import PROBE_SEEDS, PROBES, DryRun
+from edgewise.pde.problem.dry_run import PROBE_SEEDS, PROBES, ROUNDING, DryRun
 from edgewise.pde.problem.evaluation import LATEST, EvaluationContext, Value, errors_named, value_at
 from edgewise.pde.problem.fields import Field
 from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, Rule, integrals_by
@@ -22,17 +22,10 @@ from edgewise.pde.problem.linearisation import linearise, smooth_jet
 if TYPE_CHECKING:
     from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 
-# Values that are tried for a coefficient beside its start: residuals may depend on it on one side of a bend alone, as
-# of relu(u - k).
-TRIED_COEFFICIENTS = (-1e3, -1.0, 0.0, 1.0, 1e3)
 # Distance from a face, relative to the domain, at which coefficients are looked at, and what rounding and this distance
 # may change of a ratio of them: far above rounding, and far below the size of the domain.
 NEAR_FACE = 1e-4
 SAME_RATIO = 1e-2
-# Pieces of the time, and the relative difference of two rules on these that a smooth kernel leaves: layers of a
-# hundredth of the time are resolved, and roots are not.
-PIECES_OF_KERNEL = 32
-SMOOTH_KERNEL = 1e-9
 FACE_PROBES = 16  # points of a face at which they are
 
 
@@ -105,7 +98,8 @@ def check_coefficients_matter(runs: Sequence[tuple[ResidualTerm, DryRun]], coeff
             with errors_named(term.label):
                 return replace(run, coefficients={**coefficients, name: value}).values(term.requirements.trial)
 
-        tried = (1.5 * start + 0.1, *TRIED_COEFFICIENTS)
+        # Beside the start: residuals may depend on it on one side of a bend alone, as of relu(u - k).
+        tried = (1.5 * start + 0.1, -1e3, -1.0, 0.0, 1.0, 1e3)
         if all(torch.equal(at(start, *each), at(value, *each)) for each in runs for value in tried):
             raise InputError(
                 f"coefficients must be used by the equation or by a condition, got {name}, which nothing uses"
@@ -257,10 +251,11 @@ def flow_through(form: StrongForm, face: tuple[int, int]) -> int:
     return int(signs[0]) if bool((signs == signs[0]).all()) else 0
 
 
-def integrates_past(form: StrongForm, x: Tensor) -> bool:
+def integrates_past(form: StrongForm, x: Tensor, pieces: int = 32) -> bool:
     """Return whether all integrals of an equation are along the coordinate that is time, up to now at most.
 
-    Shapes: x (b, n).
+    Their kernels are smooth where two rules on so many pieces of the time agree to rounding: layers of a hundredth of
+    the time are resolved, and roots are not. Shapes: x (b, n).
     """
     term = form.equation_term
     domain = form.domain
@@ -281,9 +276,9 @@ def integrates_past(form: StrongForm, x: Tensor) -> bool:
         return False
     first = float(domain.bounds[time, 0])
     size = float(domain.size[time])
-    cuts = tuple(first + size * number / PIECES_OF_KERNEL for number in range(1, PIECES_OF_KERNEL))
+    cuts = tuple(first + size * number / pieces for number in range(1, pieces))
     for factor in (1, 2):
         with integrals_by(Rule(factor, axis=time, cuts=cuts)):
             run = DryRun(term.residuals, names, domain, form.coefficients, x)
             by_rule.append(run.values(term.requirements.trial))
-    return bool((by_rule[0] - by_rule[1]).abs().max() <= SMOOTH_KERNEL * by_rule[0].abs().max())
+    return bool((by_rule[0] - by_rule[1]).abs().max() <= ROUNDING * by_rule[0].abs().max())

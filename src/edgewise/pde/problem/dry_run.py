@@ -24,11 +24,7 @@ from edgewise.pde.problem.integrals import GIVEN_RULE, IntegralCalls, IntegralKe
 # that stating a problem takes milliseconds.
 PROBES = 64
 PROBE_SEEDS = 11, 12  # of these points in the domain and on its boundary: fixed, so that sizes never change
-# Largest defect of linearity that rounding may leave, relative to the terms: far above the rounding of fourth
-# derivatives (1e-12) and far below the defect of any nonlinear term at fields of size one.
-LINEAR = 1e-9
-# Largest distance of quadrature points from the domain, relative to its size: far above rounding.
-OUTSIDE = 1e-9
+ROUNDING = 1e-9  # relative: far above that of fourth derivatives (1e-12), far below the effect of a nonlinear term
 
 
 def probes(domain: Domain, pieces: Sequence[str] | None = None, count: int = PROBES) -> tuple[Tensor, Tensor | None]:
@@ -54,11 +50,9 @@ class Trial(NamedTuple):
 
 
 # Trials in their order: a wave of amplitude 1; one that is positive everywhere, for roots and logarithms, negative, or
-# smaller than 1 in magnitude. And how many times larger the residuals of the first one are than those of the second
-# where the equation is singular at zero, as 1 / u.
+# smaller than 1 in magnitude.
 WAVE = Trial(0.0, 1.0)
 WAVE_TRIALS = (WAVE, Trial(2.0, 1.0), Trial(-2.0, 1.0), Trial(0.5, 0.25), Trial(0.0, 0.5), Trial(-0.5, 0.25))
-SINGULAR_AT_ZERO = 100.0
 
 
 @dataclass(frozen=True)
@@ -131,8 +125,11 @@ class DryRun:
     x: Tensor  # points, (b, n)
     normal: Tensor | None = None  # outward normals, (b, n), on a boundary
 
-    def requirements(self) -> Requirements:
-        """Derivatives and integrals that the residuals use, and their sizes."""
+    def requirements(self, singular: float = 100.0) -> Requirements:
+        """Derivatives and integrals that the residuals use, and their sizes.
+
+        So many times larger residuals of the first trial than of the second show an equation that is singular at zero.
+        """
         # The waves are the first of `WAVE_TRIALS` on which the residuals are finite. The size of a residual is the root
         # of the sum of squares of its Jacobian by each derivative, times the size of that derivative for a wave of one
         # period along the domain.
@@ -140,7 +137,7 @@ class DryRun:
         is_finite = bool(plain.sizes.isfinite().all())
         others = (self._tried(trial) for trial in WAVE_TRIALS[1 : 3 if is_finite else None])
         other = next((each for each in others if bool(each.sizes.isfinite().all())), None)
-        if other is None or (is_finite and not bool((plain.sizes > SINGULAR_AT_ZERO * other.sizes).any())):
+        if other is None or (is_finite and not bool((plain.sizes > singular * other.sizes).any())):
             return plain
         return other
 
@@ -160,7 +157,7 @@ class DryRun:
                 raise InputError(f"{what} must not depend on fields or unknown coefficients")
             points = at_places(self.x, key[1], places)
             outside = domain.level(points.flatten(0, 1)).amax() / domain.size.max()
-            if outside > OUTSIDE:
+            if outside > ROUNDING:
                 raise InputError(
                     f"the limits of an integral of {key[0]} must lie in the domain, got points outside it along "
                     f"{', '.join(domain.coordinates[axis] for axis in axes_of(key))}"
@@ -249,7 +246,7 @@ class DryRun:
 
         parts = torch.stack([evaluate(1.0, 1.0), -evaluate(1.0, 0.0), -evaluate(0.0, 1.0), evaluate(0.0, 0.0)])
         sizes = parts.abs().sum(0).amax(1)  # of each residual: they may have different units
-        return bool(sizes.isfinite().all()) and bool((parts.sum(0).abs().amax(1) <= LINEAR * sizes).all())
+        return bool(sizes.isfinite().all()) and bool((parts.sum(0).abs().amax(1) <= ROUNDING * sizes).all())
 
     def _context(self, derivative: Callable[[str, Index], Tensor], calls: IntegralCalls) -> EvaluationContext:
         """Context of fields whose derivatives, by name and index, are those of a function."""

@@ -58,9 +58,6 @@ from edgewise.pde.problem.interfaces import (
 )
 from edgewise.train.problems.blocks import BlockRole
 
-PROBES_PER_PART = 16  # times as many points among which those of each part are found
-FINITE_POINTS = 4096  # at which residuals are looked at for values that are no numbers: milliseconds
-
 
 @dataclass(frozen=True, eq=False)
 class ResidualTerm:
@@ -388,13 +385,15 @@ def _equation_term(run: DryRun, parts: Parts | None, weight: float) -> ResidualT
     return ResidualTerm(BlockRole.EQUATION, "equation", run.residuals, requirements, weight, part_sizes=sizes)
 
 
-def _check_values(run: DryRun, requirements: Requirements, pieces: Sequence[str] | None, name: str, what: str) -> None:
-    """Raise an InputError where residuals are no finite numbers at many points inside, or on pieces of the boundary.
+def _check_values(
+    run: DryRun, requirements: Requirements, pieces: Sequence[str] | None, name: str, what: str, count: int = 4096
+) -> None:
+    """Raise an InputError where residuals are no finite numbers at `count` points inside, or on pieces of the boundary.
 
     `name` stands in notes of the user's errors, and `what` begins the sentence of ours.
     """
     if not requirements.integrals:
-        x, normal = probes(run.domain, pieces, FINITE_POINTS)
+        x, normal = probes(run.domain, pieces, count)
         run = replace(run, x=x, normal=normal)
     with errors_named(name):
         values = run.values(requirements.trial)
@@ -502,12 +501,12 @@ def _interface_term(
     return term, run
 
 
-def _part_sizes(parts: Parts, run: DryRun, sizes: Tensor) -> Tensor:
+def _part_sizes(parts: Parts, run: DryRun, sizes: Tensor, points_of_part: int = 16 * PROBES) -> Tensor:
     """Sizes of the equation's residuals on each part, (parts, r); those of the whole where a part has too few points.
 
     Where a coefficient is a thousand times as large in one part, its residuals are so as well.
     """
-    x = parts.domain.interior(PROBES * PROBES_PER_PART, "sobol", seed=PROBE_SEEDS[0])
+    x = parts.domain.interior(points_of_part, "sobol", seed=PROBE_SEEDS[0])
     number = parts.number(x)
     rows = []
     for part in range(parts.count):

@@ -22,12 +22,6 @@ from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.blocks import ConstantBlock, EquationBlock, PastValues, ReducedSpaceBlock, RowBlock, normal_of
 
-MEAN_AGREES = 1e-12  # of the sum of all weights: what a linear integral leaves, which is rounding
-# Gap between the initial state of a flow and its walls, or its divergence, relative to its speed, that is a jump:
-# smaller ones are errors of a user's initial values.
-LEAST_GAP = 1e-3
-MOST_AXES = 3  # as many inputs as a `TensorLayer` has
-
 
 @dataclass(frozen=True, eq=False)
 class Statement:
@@ -200,8 +194,11 @@ def alike(orders: np.ndarray) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     return [(row, tuple(numbers)) for row, numbers in groups.items()]
 
 
-def recognised(form: StrongForm, most_axes: float = MOST_AXES) -> Statement | str:
-    """The statement, or the reason why products of splines of the coordinates do not hold it, as a clause."""
+def recognised(form: StrongForm, most_axes: float = 3) -> Statement | str:
+    """The statement, or the reason why products of splines of the coordinates do not hold it, as a clause.
+
+    A `TensorLayer` has three inputs at most.
+    """
     # What no products of splines of the coordinates hold.
     domain = form.domain
     if type(domain) is not Box or domain.dimension > most_axes:
@@ -432,7 +429,7 @@ def constraint_variables_in_time(statement: Statement, keys: Sequence[Key]) -> S
     )
 
 
-def mean_given(form: StrongForm, term: ResidualTerm) -> tuple[int, float] | None:
+def mean_given(form: StrongForm, term: ResidualTerm, rounding: float = 1e-12) -> tuple[int, float] | None:
     """Number of the field whose mean over the box a condition gives, and the mean; None for any other condition.
 
     Such a condition is a linear integral of the values of the field over all coordinates of space, with a constant
@@ -470,7 +467,7 @@ def mean_given(form: StrongForm, term: ResidualTerm) -> tuple[int, float] | None
     slope = float((at_weights - at_zero).mean() / (weights.square().sum() / weights.mean()))
     gap = at_values - at_zero[0] - slope * weights @ values
     is_whole = bool(torch.isclose(recorder.places[name, along, 0][..., space], places).all())
-    if not is_whole or not float(gap.abs().max()) <= MEAN_AGREES * abs(slope) * float(weights.sum()):
+    if not is_whole or not float(gap.abs().max()) <= rounding * abs(slope) * float(weights.sum()):
         return None
     return form.fields.index(name), float(-at_zero[0] / slope / weights.sum())
 
@@ -554,10 +551,11 @@ def with_pressure(statement: Statement, keys: Sequence[Key], mean: tuple[int, fl
     )
 
 
-def check_initial(statement: Statement, axes: Sequence[SplineAxis], state: np.ndarray) -> None:
+def check_initial(statement: Statement, axes: Sequence[SplineAxis], state: np.ndarray, least_gap: float = 1e-3) -> None:
     """Raise an InputError where the initial state of a flow, (*counts, fields), has a divergence or leaves its walls.
 
-    Such a flow jumps at the first moment, with a layer at walls of no thickness and a pressure without bound.
+    Such a flow jumps at the first moment, with a layer at walls of no thickness and a pressure without bound. Smaller
+    gaps, relative to the speed, are errors of a user's initial values.
     """
     form = statement.form
     time = statement.form.time
@@ -584,7 +582,7 @@ def check_initial(statement: Statement, axes: Sequence[SplineAxis], state: np.nd
             else:
                 length = 1.0
             gap = float((np.abs(row) / max(abs(slope).max() for slope in own.values())).max()) * length
-            if gap > LEAST_GAP * max(size, 0.0 if order else gap):
+            if gap > least_gap * max(size, 0.0 if order else gap):
                 if block.face is None:
                     face = None
                 else:
