@@ -74,6 +74,10 @@ class IrlsPolicy:
     # Su, Annals of Applied Statistics 2 (2008) 1360, use 2.5 on the scale of two deviations; 10 is weaker).
     prior_deviation: float = 10.0
 
+    def of_part(self) -> IrlsPolicy:
+        """Return the policy for a part of the rows, of which only predictions with the strengths held are needed."""
+        return replace(self, steps=0, tolerance=self.joint_tolerance)
+
 
 class Rows(Protocol):
     """What the iteration asks of rows, wherever they lie. Shapes: coefs (K, p), of all columns of the design."""
