@@ -2,8 +2,11 @@
 
 import gc
 import math
+import re
 import signal
 import time
+from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -30,6 +33,7 @@ from edgewise.pde import (
 from edgewise.pde.algebra import newton
 from edgewise.pde.domains.cut_cells import CutRule
 from edgewise.pde.solver import limits, record, solving, time_integration, training
+from edgewise.pde.solver.driver import Attempt, _better
 from edgewise.pde.solver.judging import correction, evidence
 from edgewise.pde.solver.limits import Ending
 from edgewise.pde.solver.network import network_for
@@ -349,7 +353,7 @@ def test_ctrl_c_inside_of_a_slab_on_a_solid_keeps_the_best(amid, after, poor_net
 
         monkeypatch.setattr(owner, name, call)
 
-    armed(*((time_integration, "_coarser_pass") if amid == "coarser pass" else (cut_slabs, amid)))
+    armed(*((time_integration, "_compare_coarser_pass") if amid == "coarser pass" else (cut_slabs, amid)))
     signal.signal(signal.SIGPROF, interrupted)
     try:
         solution = solve(cooling_ball(), on_interrupt="keep")
@@ -359,3 +363,34 @@ def test_ctrl_c_inside_of_a_slab_on_a_solid_keeps_the_best(amid, after, poor_net
     assert time.process_time() - moments[0] < 3
     assert solution.stopped is StopReason.INTERRUPTED and "Interrupted" in solution.message
     assert isinstance(solution.model, SlabNetwork) == (amid == "coarser pass")
+
+
+def test_ctrl_c_inside_of_a_sharper_pass_is_no_agreement_of_two():
+    """The beginning of the second pass is close to the first one, which says nothing of what is left of the time."""
+    problem = PDE(lambda u: u.t + u, Time(0, 3), [Initial(1.0)])
+
+    def stopping():
+        shares = [0.0]
+
+        def progress(event):
+            found = re.match(r"slab \d+, (\d+) % of the time", event.stage)
+            if found:
+                shares.append(float(found[1]))
+            passes = sum(after < before for before, after in pairwise(shares))
+            if passes == 1 and shares[-1] > 60:
+                raise KeyboardInterrupt
+
+        return progress
+
+    with pytest.raises(KeyboardInterrupt):
+        solve(problem, tolerance=1e-10, progress=stopping())
+    kept = solve(problem, tolerance=1e-10, progress=stopping(), on_interrupt="keep")
+    assert kept.stopped is StopReason.INTERRUPTED and "Interrupted" in kept.message
+
+
+def test_the_best_attempt_takes_the_clause_of_the_limit_that_ended_a_later_tier():
+    later = SimpleNamespace(levels=[object()], tier=SimpleNamespace(is_better=lambda *_: False, no_better="no better"))
+    best = Attempt(SimpleNamespace(), Ending(StopReason.NO_PROGRESS, "slabs became too short"))
+    spent = Ending(StopReason.BUDGET, "A finer network has more than 1,000 parameters")
+    assert _better(best, later, spent).ending == spent
+    assert _better(best, later, Ending(StopReason.NO_PROGRESS)).ending == Ending(StopReason.NO_PROGRESS, "no better")

@@ -439,7 +439,7 @@ class CutCellsOfSolids(PassTier):
         return (yield from passes(task, record, task.facts.evolving, CUT_CELLS_OF_SOLIDS))
 
     def is_better(self, record: Record, other: Record) -> bool:
-        return record.evidence().estimate < other.evidence().estimate
+        return record.is_complete and record.evidence().estimate < other.evidence().estimate
 
 
 TIERS: tuple[Tier, ...] = (

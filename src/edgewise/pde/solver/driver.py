@@ -165,7 +165,13 @@ def first_good(task: Task, tiers: Sequence[Tier]) -> Attempt:
         is_interrupted = ending.reason is StopReason.INTERRUPTED
         if is_interrupted:
             task.limits.hurry()
-        best = _better(best, record, ending)
+        try:
+            best = _better(best, record, ending)
+        except (OutOfTime, KeyboardInterrupt) as error:
+            # The comparison of two tiers was cut: the earlier one is kept, whose levels were good enough to compare.
+            is_interrupted = is_interrupted or isinstance(error, KeyboardInterrupt)
+            assert best is not None
+            best = Attempt(best.record, Ending(reason_of(error)))
         if best is not None and (is_interrupted or task.limits.over is not None):
             return best
         if is_interrupted:
@@ -184,6 +190,6 @@ def _better(best: Attempt | None, record: Record | None, ending: Ending) -> Atte
     if best is None:
         return None
     if ending.reason not in (StopReason.NO_PROGRESS, StopReason.CONVERGED):
-        return Attempt(best.record, Ending(ending.reason))
+        return Attempt(best.record, ending)
     no_better = "" if record is None else record.tier.no_better
     return Attempt(best.record, replace(best.ending, clause=no_better or best.ending.clause))

@@ -95,8 +95,8 @@ def sentence(record: Record, ending: Ending) -> str:
     clause = ending.clause or OVER.get(ending.reason, usual)
     if not record.is_complete:
         name, reached = _last_moment(record)
-        clause = ENDED_EARLY[ending.reason]
-        if ending.reason is StopReason.NO_PROGRESS:
+        clause = ENDED_EARLY[record.ended]
+        if record.ended is StopReason.NO_PROGRESS:
             x = record.fresh_points.clone()
             assert record.problem.form.time is not None
             x[:, record.problem.form.time] = reached

@@ -73,6 +73,7 @@ class Record:
         self.divergence = math.nan  # of the only level from an integration that ended earlier
         self.has_stalled = False  # whether finer levels were no better, so that errors fall no longer as residuals do
         self.is_doubted = False
+        self.ended = StopReason.NO_PROGRESS  # why there are no more levels
         self._level: Level | None = None
         self._of_beginning = 0.0  # as `divergence`, of an integration that ended in the first half of the time
         self._evidence: Evidence | None = None
@@ -302,6 +303,7 @@ class Record:
 
     def settle(self, ending: Ending) -> None:
         """Choose the best level once there are no more."""
+        self.ended = ending.reason
         if self.levels:
             self.tier.settle(self, has_stalled=ending.reason is StopReason.NO_PROGRESS)
 

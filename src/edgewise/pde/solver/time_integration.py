@@ -114,11 +114,14 @@ def passes(task: Task, record: Record, statement: Statement, method: Method) -> 
         if forecast.looser is not None and cut is None:
             allowed = forecast.looser
             continue
-        # The only beginning is a solution; one after a whole pass only serves to judge that.
+        # The only beginning is a solution; one after a whole pass only serves to judge that. What has cut a pass ends
+        # them all, whatever the pass says of the one before.
         is_whole = result is not None and result.is_complete
         is_first = not record.levels
-        if result is not None and (is_whole or is_first or not forecast.is_out_of_reach):
+        if result is not None and cut is None and (is_whole or is_first):
             yield _level_of(result, problem, allowed)
+        elif result is not None and (is_whole or is_first or not forecast.is_out_of_reach):
+            record.add(_level_of(result, problem, allowed))
         if cut is not None:
             raise cut
         limits.check()
@@ -134,7 +137,9 @@ def passes(task: Task, record: Record, statement: Statement, method: Method) -> 
         if forecast.is_out_of_reach or limits.work + method.dearer * (limits.work - forecast.spent) > within_reach:
             reason = StopReason.TIME_LIMIT if within_reach < limits.limit else StopReason.BUDGET
             if len(record.levels) == 1 and (record.is_resolved or not task.facts.has_fronts):
-                yield from _coarser_pass(task, record, statement, method)
+                _compare_coarser_pass(task, record, statement, method)
+                if record.agrees(task.tolerance):
+                    return Ending(StopReason.CONVERGED, messages.agreement(record))
             return Ending(reason, messages.PASS_OUT_OF_REACH[reason])
         # A pass that is a little sharper is enough where the estimate is near the tolerance; others may reach rounding.
         # The error beside a jump of the start falls with its grid, no faster than such passes do.
@@ -160,7 +165,7 @@ def _level_of(result: TimeIntegration, problem: Collocation, allowed: float) -> 
     return Level(network=result.network, loss=allowed, points=result.points, problem=problem, tolerance=allowed)
 
 
-def _coarser_pass(task: Task, record: Record, statement: Statement, method: Method) -> Levels:
+def _compare_coarser_pass(task: Task, record: Record, statement: Statement, method: Method) -> None:
     """Compare the only pass through time with one of a larger tolerance, which costs less than a sharper one.
 
     Without a second pass nothing knows by how much errors grow in time. Only the time limit ends it, or Ctrl-C.
@@ -181,8 +186,7 @@ def _coarser_pass(task: Task, record: Record, statement: Statement, method: Meth
         raise cut
     result = stepper.result()
     if result is not None and result.is_complete:
-        yield _level_of(result, record.problem, allowed)
-    return Ending(StopReason.NO_PROGRESS)
+        record.add(_level_of(result, record.problem, allowed))
 
 
 def check_by_coarse_pass(task: Task, statement: Statement) -> None:
@@ -233,8 +237,13 @@ def even_grids(task: Task, record: Record, statement: Statement, method: Method,
         stepper = method.stepper(statement, max(task.tolerance, EVEN_TOLERANCE / finer**2), watch, finer)
         cut = _run(stepper)
         result = stepper.result()
+        level = None
         if result is not None and (result.is_complete or not record.levels):
-            yield replace(_level_of(result, problem, task.tolerance), tolerance=None, no_residuals=why)
+            level = replace(_level_of(result, problem, task.tolerance), tolerance=None, no_residuals=why)
+        if level is not None and cut is None:
+            yield level
+        elif level is not None:
+            record.add(level)
         if cut is not None:
             raise cut
         limits.check()

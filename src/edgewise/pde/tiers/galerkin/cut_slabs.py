@@ -477,7 +477,10 @@ class CutCellSolver:
         """The slab from a state on; None where simplified Newton iterations find none."""
         evolution = self.evolution
         axes = evolution.with_time(state.space, begin, end)
-        coef = self._newton(axes, state, end - begin, first_guess(self, axes, state, end - begin, previous, near))
+        try:
+            coef = self._newton(axes, state, end - begin, first_guess(self, axes, state, end - begin, previous, near))
+        except np.linalg.LinAlgError:  # a Jacobian that is singular or not finite
+            coef = None
         if coef is None:
             return None
         # Its error in time, from the last Legendre coefficients at the points of the equation.

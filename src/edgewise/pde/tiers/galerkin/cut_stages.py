@@ -130,9 +130,12 @@ def _solved(problem: Collocation, grids: Sequence[CutGrid], interfaces: Sequence
         _join(problem, interface, grids, systems, blocks)
     matrix = sparse.block_array(blocks, format="csr")
     load = np.concatenate([system.load for system in systems])
-    with np.errstate(all="ignore"):
-        factors = cell_factors(matrix, np.sqrt(np.abs(matrix.diagonal())))
-        solution = factors(load)
+    try:
+        with np.errstate(all="ignore"):
+            factors = cell_factors(matrix, np.sqrt(np.abs(matrix.diagonal())))
+            solution = factors(load)
+    except np.linalg.LinAlgError:
+        return None
     # What is left of the load says whether there is a single solution.
     left = factors.rows * (load - matrix @ solution)
     if not float(np.linalg.norm(left)) <= SOLVED * max(float(np.linalg.norm(factors.rows * load)), ABOVE_ZERO):
