@@ -24,7 +24,7 @@ import tables_summary
 from tables_process import cpu_seconds, import_like, isolated
 from tables_summary import RESULTS, add, read
 
-from edgewise.compare import measures
+from edgewise.metrics import measures
 from edgewise_experiments.runner.store import commit, machine
 from edgewise_experiments.tables.collection import entries
 

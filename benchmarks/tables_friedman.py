@@ -14,7 +14,7 @@ import tables_models
 from tables_process import cpu_seconds, import_like, isolated
 from tables_summary import add
 
-from edgewise.compare import measures
+from edgewise.metrics import measures
 from edgewise_experiments.runner.store import commit, machine
 from edgewise_experiments.tables.copies import COPIES, DISCRETE, copied, friedman
 

@@ -48,15 +48,6 @@ def r_squared(squared_error: Any, variance: Any) -> Any:
     return np.where(np.greater(variance, 0), share, np.equal(squared_error, 0).astype(np.float64))[()]
 
 
-def mean_r_squared(observed: np.ndarray, predicted: np.ndarray, weight: ArrayLike | None = None) -> float:
-    """Return the mean R² of targets (N,) or (N, out) with weights of the rows (N,), finite as in scikit-learn."""
-    observed, predicted = _columns(observed, predicted)
-    weight = None if weight is None else np.asarray(weight, dtype=np.float64)
-    error = np.average((observed - predicted) ** 2, axis=0, weights=weight)
-    spread = (observed - np.average(observed, axis=0, weights=weight)) ** 2
-    return float(np.mean(r_squared(error, np.average(spread, axis=0, weights=weight))))
-
-
 def _r2(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, np.ndarray]:
     """R² of numbers, the mean over several targets; NaN where one is constant."""
     # The influence of a row on a ratio of means (A. van der Vaart, Asymptotic Statistics, Cambridge 1998, chapter 3).

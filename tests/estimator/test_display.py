@@ -303,3 +303,12 @@ def test_a_category_is_one_panel_of_the_edges(regressor):
         zip([t.get_text() for t in panel.get_xticklabels()], [b.get_height() for b in panel.patches], strict=True)
     )
     assert heights["Köln"] - heights["Ulm"] == pytest.approx(90_000, rel=0.05)
+
+
+def test_a_report_reads_targets_in_text_as_the_fit_does():
+    x = np.random.default_rng(3).uniform(size=(40, 2))
+    numbers = np.linspace(1, 2, 40)
+    model = KANRegressor(effort="low").fit(x, numbers)
+    assert model.report(X=x, y=numbers.astype(str)).html == model.report(X=x, y=numbers).html
+    with pytest.raises(ValueError):
+        model.score(x, numbers, sample_weight=np.zeros(40))

@@ -190,3 +190,9 @@ def test_frames_go_in_as_they_are(tmp_path):
     assert model.feature_importances_.argmax() == 0
     edgewise.save(model, tmp_path / "model")
     assert edgewise.load(tmp_path / "model").predict(frame).tolist() == model.predict(frame).tolist()
+
+
+def test_an_error_that_is_not_known_is_left_out_of_the_report(fitted):
+    x, y = sampled(50, seed=4)[:2]
+    html = fitted[0].report(X=x, y=y).html
+    assert "The score rests on only 50 test rows." in html and "±" not in html

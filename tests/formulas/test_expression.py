@@ -21,6 +21,7 @@ from edgewise.formulas.expression import (
     values_and_derivatives,
     with_constants,
 )
+from edgewise.formulas.formula import Formula
 from edgewise.nn.elementary import ELEMENTARY
 
 NAMES = ("x", "y", "z")
@@ -188,3 +189,7 @@ def test_derivatives_by_inputs_stand_behind_those_by_constants():
         slope = (evaluate(node, x + step) - evaluate(node, x - step)) / 2e-6
         np.testing.assert_allclose(derivatives[:, place], slope, rtol=1e-7, atol=1e-8)
     assert not values_and_derivatives(parse_expression("x + 1.5", ("x", "y")), x, [1])[1][:, 1].any()
+
+
+def test_a_constant_formula_takes_rows_of_no_columns():
+    assert Formula(Number(2.0), ())(np.zeros((3, 0))).tolist() == [2.0, 2.0, 2.0]

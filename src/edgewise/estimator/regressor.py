@@ -13,16 +13,16 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import NotFittedError
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.metrics import r2_score
+from sklearn.utils.validation import check_is_fitted
 
 from edgewise.checks import check_number, is_number
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, standardisation
 from edgewise.estimator.columns.constraints import Bounds, checked_bounds
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
-from edgewise.estimator.task import Numbers, check_finite
+from edgewise.estimator.task import Numbers
 from edgewise.gam.families.named import family_of
-from edgewise.metrics import mean_r_squared
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.model_selection.search.validation import block_codes, canonical_rows
@@ -338,11 +338,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         -------
         float
         """
-        predicted = self._like_y(self._predicted(self._codes(X)))
-        observed = np.asarray(y, dtype=np.float64)
-        check_finite(observed, "y")
-        check_consistent_length(predicted, observed, sample_weight)
-        return mean_r_squared(observed, predicted, sample_weight)
+        return float(r2_score(y, self._like_y(self._predicted(self._codes(X))), sample_weight=sample_weight))
 
     def predict_interval(self, X: Rows, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Predict intervals that contain a share `level` of new targets.

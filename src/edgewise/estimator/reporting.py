@@ -88,7 +88,7 @@ class JudgedRows:
     def of(cls, model: EstimatorDisplay, X: Any, y: Any) -> JudgedRows:
         """Judge rows; InputError where there are not as many targets as rows."""
         score = model._scored(X, y)
-        observed = np.asarray(y)
+        observed = model._task.targets(y)
         predicted = np.asarray(model.predict(X))
         covered = model._covered(X, observed, INTERVAL_LEVEL)
         return cls(score, observed, predicted, list(model._task.classes), covered)
@@ -141,7 +141,8 @@ def page_content(
     name = type(model).__name__
     if judged is not None:
         score = judged.score
-        parts["models"] = [ModelResult(name, score.value, model.parameter_count_, error=score.error)]
+        error = score.error if math.isfinite(score.error) else None
+        parts["models"] = [ModelResult(name, score.value, model.parameter_count_, error=error)]
         parts["errors"] = _error_sentences(task, judged)
         parts["classes"] = class_results(judged.classes, judged.observed, judged.predicted)
         parts["split"]["test"] = len(codes)

@@ -90,10 +90,14 @@ class Task:
         """Return the score that a held-out loss of the search is, with its standard error."""
         return Score("loss", loss, error, higher_is_better=False)
 
+    def targets(self, y: Any) -> np.ndarray:
+        """Return observed targets of rows as predictions are; numbers may be given as text."""
+        return np.asarray(y)
+
     def score(self, observed: Any, predicted: np.ndarray) -> Score:
         """Return the score of predictions of rows, with its standard error."""
         metric = METRICS[self.metric]
-        return metric.score(np.asarray(observed), predicted)
+        return metric.score(self.targets(observed), predicted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +111,10 @@ class Numbers(Task):
         """Return the predictions; an exponential is not negative."""
         limits = None if self.exponent is None else (0.0, math.inf)
         return super().shown(predicted)._replace(limits=limits)
+
+    def targets(self, y: Any) -> np.ndarray:
+        """Return observed numbers, those in text read."""
+        return np.asarray(numeric_targets(y, self.family))
 
     def held_out(self, loss: float, error: float) -> Score:
         """Return R² for squared errors, since the loss of scaled targets is a share of their variance."""

@@ -61,7 +61,7 @@ class Formula:
         """The columns of a frame that are the inputs, in their order; anything else as it is."""
         columns = getattr(x, "column_names", getattr(x, "columns", ()))
         keys = {str(column): column for column in columns}
-        if not set(self.names) <= set(keys):
+        if not keys or not set(self.names) <= set(keys):
             return x
         return np.column_stack([np.asarray(x[keys[name]], dtype=np.float64) for name in self.names])
 

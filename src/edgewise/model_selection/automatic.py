@@ -180,6 +180,9 @@ def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, clock: Cl
         metric = ("rmse", math.sqrt(loss))
     counted = f"{steps} step{'' if steps == 1 else 's'}"
     message = f"{what} is at its maximum after {counted} of {method}."
+    if fitted.candidate.factor != 1:
+        factor = fitted.candidate.factor
+        message = f"Penalties are {factor:g} times those of the highest restricted likelihood, as folds chose."
     if stopped == StopReason.INTERRUPTED:
         message = "Interrupted; the model is the best so far."
     elif not estimate.converged:
@@ -228,7 +231,7 @@ def _of_two_classes(model: KAN) -> KAN:
 def _error_bars(samples: Samples, search: Search, fitted: Fitted, model: KAN) -> tuple[ErrorBars | None, str]:
     """Error bars of squared errors, calibrated on the residuals of models that did not see the row."""
     if not fitted.family.is_normal:
-        return None, f"There are no error bars for the loss {fitted.family.name!r}."
+        return None, f"There are no error bars for the loss {fitted.family.spelling!r}."
     known = search.held_out()
     try:
         if known is None or not fitted.candidate.additive:
@@ -288,7 +291,7 @@ def problem_of(samples: Samples, settings: SearchSettings) -> Problem:
 def _fixed(samples: Samples, settings: SearchSettings, clock: Clock, everything: AllRows | None) -> AutoResult:
     """Train a network of the shape, grid or strength that the caller has fixed; of a sample, then of all rows."""
     if not (settings.family.is_classes or settings.family.is_least_squares):
-        name = settings.family.name
+        name = settings.family.spelling
         raise InputError(f"loss must be 'squared' where hidden, grid_size or regularization is given, got {name!r}")
     problem = problem_of(samples, settings)
     limit = clock.limit

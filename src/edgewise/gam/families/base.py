@@ -73,6 +73,11 @@ class Family:
     holds_bounds: ClassVar[bool] = True
 
     @property
+    def spelling(self) -> str:
+        """The loss as messages write it, which the parameter `loss` takes."""
+        return self.name
+
+    @property
     def is_least_squares(self) -> bool:
         """Whether the loss is the squared error of eta itself."""
         return self.is_normal and not self.log_link

@@ -21,6 +21,8 @@ def family_of(loss: str) -> Family:
     """
     if loss == "absolute":
         return Quantile(0.5)
+    if not isinstance(loss, str):
+        raise InputError(f"loss must be text, the name of a loss or 'quantile:SHARE', got {loss!r}")
     name, _, share = loss.partition(":")
     if name == "quantile":
         try:

@@ -119,6 +119,11 @@ class Quantile(Family):
     has_kink = True
     holds_bounds = False
 
+    @property
+    def spelling(self) -> str:
+        """The loss with its share; the median has a name of its own."""
+        return "absolute" if self.share == 0.5 else f"quantile:{self.share:g}"
+
     def __post_init__(self) -> None:
         require(0 < self.share < 1, "have a quantile in (0, 1)", repr(self.share), self.name)
 
