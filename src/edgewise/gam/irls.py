@@ -246,6 +246,8 @@ class Iteration:
         value = rows.deviance(self.coefs) + float((ridge * self.coefs**2).sum())
         slope = (rows.slope(self.coefs) + ridge * self.coefs)[:, keep]
         for step in range(policy.joint_steps):
+            if rows.design.watch is not None:
+                rows.design.watch()
             direction = np.zeros_like(self.coefs)
             direction[:, keep] = -two_loops(slope, memory, metric)
             promised = 2 * policy.joint_fall * float((slope * direction[:, keep]).sum())
