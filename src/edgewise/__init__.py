@@ -23,7 +23,6 @@ if TYPE_CHECKING:
         explore,
         export,
         formulas,
-        gam,
         interpret,
         model_selection,
         nn,
