@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from edgewise.outcomes import StopReason
+from edgewise.outcomes import OutOfTime, StopReason
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver import messages
 from edgewise.pde.solver.judging.correction import CORRECTION_OF_SLABS, CORRECTION_WORK
@@ -111,11 +111,19 @@ class Record:
         if not is_same:
             self._draw_points(problem)
         if len(self.levels) == 1 and level.tolerance is not None and level.tolerance > (self.level.tolerance or 0.0):
-            finer, sought = self.levels.pop(), self._sought
+            sought = self._sought
+            stages = list(self.stages)
+            finer = self.levels.pop()
             self.stages.pop()
             self._level = None
-            self.add(level)
-            self.add(finer)
+            try:
+                self.add(level)
+                self.add(finer)
+            except (OutOfTime, KeyboardInterrupt):
+                self.levels = [finer]
+                self.stages = stages
+                self._level = finer
+                raise
             self._sought = sought
             return
         # The stages of an earlier tier count where they are of the same domain.
@@ -130,19 +138,24 @@ class Record:
             new = field_values(level.network, problem, self.fresh_points)
             old = field_values(before.network, before.problem or origin.stated, self.fresh_points)
             change = float((new - old).norm() / new.norm().clamp(min=ABOVE_ZERO))
-        self.levels.append(level)
+        best = self._level
         self._become(level)
-        self.stages.append(
-            Stage(
-                grid_size=grid_sizes(level.network),
-                parameters=count_parameters(level.network) + len(problem.unknowns),
-                points=level.points,
-                loss=level.loss,
-                residual=self._residual_at_fresh(),
-                change=change,
-                seconds=round(self.limits.seconds, 3),
-            )
+        try:
+            residual = self._residual_at_fresh()
+        except (OutOfTime, KeyboardInterrupt):
+            self._level = best  # a level without a residual is none
+            raise
+        stage = Stage(
+            grid_size=grid_sizes(level.network),
+            parameters=count_parameters(level.network) + len(problem.unknowns),
+            points=level.points,
+            loss=level.loss,
+            residual=residual,
+            change=change,
+            seconds=round(self.limits.seconds, 3),
         )
+        self.levels.append(level)
+        self.stages.append(stage)
         self.report(described(level.network), level.loss)
 
     def report(self, stage: str, loss: float) -> None:
