@@ -41,8 +41,8 @@ def test_no_fold_of_the_search_divides_a_group(monkeypatch):
     real = automatic.Search
 
     class Watched(real):
-        def _divided(self):
-            found = super()._divided()
+        def divided(self):
+            found = super().divided()
             seen.extend((self.samples.blocks, fold) for fold, _ in found)
             return found
 

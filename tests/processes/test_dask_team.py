@@ -12,6 +12,7 @@ import pytest
 from edgewise import KANClassifier, KANRegressor
 from edgewise.errors import InputError
 from edgewise.estimator.columns import batches as fits
+from edgewise.gam.families import Gaussian
 from edgewise.outcomes import OutOfTime
 from edgewise.processes.dask_team import DaskTeam
 from edgewise.tables.batches import Batches
@@ -102,7 +103,7 @@ def test_sums_of_many_partitions():
 def test_samples_are_joined_on_the_workers(monkeypatch):
     came = []
     monkeypatch.setattr(DaskTeam, "_computed", lambda team, wanted: came.extend(dask.compute(*wanted)) or came)
-    first = fits.FirstPass(100, 0, False, "squared")
+    first = fits.FirstPass(100, 0, False, Gaussian())
     with dask.config.set(scheduler="synchronous"):
         table = frames.from_map(frame, range(20), rows=300, meta=frame(0, 1))
         batches = Batches(table, "y", columns=["a", "b"])

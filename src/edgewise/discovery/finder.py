@@ -298,15 +298,18 @@ class Search:
             if self.report is not None:
                 share = min(max(1 - budget.work_left / planned, 0.0), 1.0)
                 # A limit in seconds ends the search, too: the share that is nearer to its end counts.
-                if budget.seconds_left < math.inf:
-                    share = max(share, budget.seconds / max(budget.seconds + budget.seconds_left, budget.seconds))
+                # The clock is read once, as a busy machine may stand still between two readings.
+                seconds = budget.seconds
+                seconds_left = budget.seconds_left
+                if seconds_left < math.inf:
+                    share = max(share, seconds / max(seconds + seconds_left, seconds))
                 best = min(archive, key=lambda judged: judged.held, default=None)
                 if best is not None:
                     so_far = f"; best so far {as_text(best.expression, self.names, 3)}"
                 else:
                     so_far = ""
                 loss = best.held if best is not None else None
-                self.report(Progress(stage + so_far, share, best_loss=loss, seconds=budget.seconds))
+                self.report(Progress(stage + so_far, share, best_loss=loss, seconds=seconds))
 
         if more is None:
             share = SEARCH_SHARE
