@@ -2,9 +2,8 @@
 
 import pytest
 import torch
+from tests.train.test_gauge import make_model, points
 
-from edgewise import KAN
-from edgewise.train import adapt_domain_
 from edgewise_experiments.accuracy import hidden_nodes
 from edgewise_experiments.accuracy.hidden_nodes import normal_form
 from edgewise_experiments.runner.store import Store
@@ -55,21 +54,6 @@ def test_ctrl_c_stores_nothing(monkeypatch):
 
 def test_without_rows_there_is_nothing_to_show():
     assert hidden_nodes.summary([]).tables == ()
-
-
-def points(count=300, features=2, seed=1):
-    generator = torch.Generator().manual_seed(seed)
-    return 2 * torch.rand(count, features, generator=generator, dtype=torch.float64) - 1
-
-
-def make_model(width=(2, 3, 2, 1), grid_size=6, scale=1.0, **settings):
-    """A KAN whose hidden activations are spread by `scale` against their grids."""
-    model = KAN(width, grid_size, base="zero", init="paper", dtype=torch.float64, **settings)
-    adapt_domain_(model, points())
-    with torch.no_grad():
-        for layer in list(model.layers)[:-1]:
-            layer.coef.mul_(scale)
-    return model
 
 
 @pytest.mark.parametrize("degree", [2, 3, 5])

@@ -145,8 +145,8 @@ class Search:
         self.best = Candidate(self.family, additive=False)
         self.assess((self.best,), 0.05)
         for stage in STAGES[self.settings.effort]:
-            if stage.name not in self.policy.left_out and stage.applies(self):
-                self.best = stage.propose(self)
+            if stage.name not in self.policy.left_out and stage.applies(self, self.best):
+                self.best = stage.propose(self, self.best)
 
     def validate(
         self,

@@ -28,11 +28,11 @@ class Stage:
     name: ClassVar[str]  # by which an ablation leaves it out
     share: ClassVar[float]  # of the planned work that is done where the stage begins
 
-    def applies(self, search: Search) -> bool:
+    def applies(self, search: Search, best: Candidate) -> bool:
         """Return whether the settings and the rows of a search allow the stage."""
         return True
 
-    def propose(self, search: Search) -> Candidate:
+    def propose(self, search: Search, best: Candidate) -> Candidate:
         """Return the best candidate after the stage: a richer one, or the one before."""
         raise NotImplementedError
 
@@ -43,9 +43,9 @@ class StraightLines(Stage):
     name = "linear"
     share = 0.1
 
-    def propose(self, search: Search) -> Candidate:
+    def propose(self, search: Search, best: Candidate) -> Candidate:
         """Compare lines with the constant."""
-        return _with_own_penalty(search, Candidate(search.family, linear=True), "Linear model")
+        return _with_own_penalty(search, best, Candidate(search.family, linear=True), "Linear model")
 
 
 class Curves(Stage):
@@ -54,9 +54,9 @@ class Curves(Stage):
     name = "additive"
     share = 0.1
 
-    def propose(self, search: Search) -> Candidate:
+    def propose(self, search: Search, best: Candidate) -> Candidate:
         """Compare curves with lines, or with the constant."""
-        best = _with_own_penalty(search, Candidate(search.family), "Additive model")
+        best = _with_own_penalty(search, best, Candidate(search.family), "Additive model")
         if not best.additive:
             search.sentences.append("No input predicts held-out rows.")
         return best
@@ -68,15 +68,13 @@ class Pairs(Stage):
     name = "pairs"
     share = 0.2
 
-    def applies(self, search: Search) -> bool:
+    def applies(self, search: Search, best: Candidate) -> bool:
         """Return whether nothing was said of hidden nodes, without which a model is a sum of curves."""
         return search.settings.hidden is None
 
-    def propose(self, search: Search) -> Candidate:
+    def propose(self, search: Search, best: Candidate) -> Candidate:
         """Compare pairs with curves, and with the best model if that is a simpler one."""
-        best = search.best
-        assert best is not None
-        rich = best_of_pairs(search, search.family, self.share)
+        rich = best_of_pairs(search, best, search.family, self.share)
         if not rich.pairs:
             return best
         if not search.table.have_common_evidence(best, rich):
@@ -92,7 +90,7 @@ class Logarithm(Stage):
     name = "logarithm"
     share = 0.4
 
-    def applies(self, search: Search) -> bool:
+    def applies(self, search: Search, best: Candidate) -> bool:
         """Return whether the target is positive and so skewed that its logarithm may be the better scale."""
         samples = search.samples
         if not search.family.is_least_squares or samples.y.ndim != 2 or samples.y.shape[1] != 1:
@@ -104,10 +102,8 @@ class Logarithm(Stage):
         skewed = float(y.max()) > search.policy.link_skew * float(y.mean())
         return float(y.min()) > 0 and skewed and len(np.unique(y)) > 3
 
-    def propose(self, search: Search) -> Candidate:
+    def propose(self, search: Search, best: Candidate) -> Candidate:
         """Compare on the scale of y."""
-        best = search.best
-        assert best is not None
         policy = search.policy
         log = Candidate(LogNormal())
         search.assess((log,), self.share)
@@ -117,7 +113,7 @@ class Logarithm(Stage):
         gain, error = search.table.gain(best, log)
         rich = log
         if gain > -policy.race_margin * error and search.settings.hidden is None:
-            rich = best_of_pairs(search, LogNormal(), self.share + 0.05)
+            rich = best_of_pairs(search, best, LogNormal(), self.share + 0.05)
         if not search.table.have_common_evidence(best, rich):
             search.cross_validate((best, rich), self.share + 0.1)
         least = policy.link_gain * search.table.loss(best)
@@ -133,12 +129,10 @@ class Mean(Stage):
     name = "mean"
     share = 0.6
 
-    def applies(self, search: Search) -> bool:
+    def applies(self, search: Search, best: Candidate) -> bool:
         """Return whether inputs are used, and a mean is requested or the table small and not easily predicted."""
-        best = search.best
         models = search.settings.models
         policy = search.policy
-        assert best is not None
         if not best.additive or models == 1 or len(search.samples) < FEWEST_FOR_MEANS:
             return False
         if models is not None:
@@ -149,15 +143,14 @@ class Mean(Stage):
         little = policy.bag_loss * search.table.loss(Candidate(search.family, additive=False))
         return search.family.is_classes or search.table.loss(best) >= little
 
-    def propose(self, search: Search) -> Candidate:
+    def propose(self, search: Search, best: Candidate) -> Candidate:
         """Compare the mean with one model of a part of the rows.
 
         The parts of two divisions give every row two predictions by models that did not see it. The mean of the two
         has a loss that is lower by half of what resampling adds to the loss of one, so the loss of a mean of many
         follows without fitting means in folds.
         """
-        single = search.best
-        assert single is not None
+        single = best
         policy = search.policy
         table = search.table
         models = search.settings.models
@@ -186,10 +179,8 @@ class Polynomial(Stage):
     name = "polynomial"
     share = 0.65
 
-    def applies(self, search: Search) -> bool:
+    def applies(self, search: Search, best: Candidate) -> bool:
         """Return whether pairs of few inputs were taken and something is left to explain."""
-        best = search.best
-        assert best is not None
         rows, inputs = search.samples.x.shape
         if search.settings.hidden is not None or search.settings.constraints is not None:
             return False
@@ -197,10 +188,10 @@ class Polynomial(Stage):
             return False
         return search.samples.y.shape[1] == 1 and search.table.loss(best) >= search.policy.noise_free
 
-    def propose(self, search: Search) -> Candidate:
+    def propose(self, search: Search, best: Candidate) -> Candidate:
         """Compare the polynomial with the best model by folds."""
-        base = search.best
-        assert base is not None and search.cache is not None
+        assert search.cache is not None
+        base = best
         policy = search.policy
         search.clock.report("smooth function of all inputs", self.share)
         search.check_time(base, 20)
@@ -221,10 +212,8 @@ class HiddenNodes(Stage):
     name = "hidden nodes"
     share = 0.7
 
-    def applies(self, search: Search) -> bool:
+    def applies(self, search: Search, best: Candidate) -> bool:
         """Return whether rows and inputs are enough, and the loss tells of curvature and is not small."""
-        best = search.best
-        assert best is not None
         rows, inputs = search.samples.x.shape
         if search.settings.hidden is not None or search.settings.constraints is not None:
             return False  # a hidden node is a function of all inputs
@@ -234,15 +223,13 @@ class HiddenNodes(Stage):
             return False
         return not search.family.has_kink and search.table.loss(best) >= search.policy.noise_free
 
-    def propose(self, search: Search) -> Candidate:
+    def propose(self, search: Search, best: Candidate) -> Candidate:
         """Add nodes while they lower the held-out loss, after a test of the residual."""
-        base = search.best
-        assert base is not None
+        base = best
         policy = search.policy
         single = Candidate(base.family, pairs=base.pairs)
         if not self._has_structure(search, base, single):
             return base
-        best = base
         plain = replace(base, models=1)
         inputs = search.samples.x.shape[1]
         predictors = search.family.predictors if search.samples.y.ndim == 1 else search.samples.y.shape[1]
@@ -291,16 +278,12 @@ class PlainAgain(Stage):
     name = "plain"
     share = 0.9
 
-    def applies(self, search: Search) -> bool:
+    def applies(self, search: Search, best: Candidate) -> bool:
         """Return whether folds judged the best model, and not the plain ones, which rows left out one by one did."""
-        best = search.best
-        assert best is not None
         return best in search.table.by_folds and best.additive and not best.linear
 
-    def propose(self, search: Search) -> Candidate:
+    def propose(self, search: Search, best: Candidate) -> Candidate:
         """Compare the plain models with the best by folds."""
-        best = search.best
-        assert best is not None
         table = search.table
         constant = Candidate(search.family, additive=False)
         search.cross_validate((constant, Candidate(search.family, linear=True)), self.share)
@@ -329,10 +312,8 @@ STAGES: dict[str, tuple[Stage, ...]] = {"low": PLAIN, "normal": FULL, "high": FU
 """The stages of each effort, in their order."""
 
 
-def _with_own_penalty(search: Search, candidate: Candidate, words: str) -> Candidate:
+def _with_own_penalty(search: Search, best: Candidate, candidate: Candidate, words: str) -> Candidate:
     """Return the better of the best model and a richer one, with the factor of its penalty that folds choose."""
-    best = search.best
-    assert best is not None
     search.assess((candidate,), 0.1)
     search.fit_seconds[candidate] += search.design_seconds
     candidate = with_best_factor(search, candidate, 0.12)
@@ -360,10 +341,9 @@ def with_best_factor(search: Search, candidate: Candidate, share: float) -> Cand
     return replace(candidate, factor=search.policy.best_factor(is_better, candidate.factor))
 
 
-def best_of_pairs(search: Search, family: Family, share: float) -> Candidate:
+def best_of_pairs(search: Search, best: Candidate, family: Family, share: float) -> Candidate:
     """Let pairs of inputs act together; return the better of the two candidates of the family."""
-    best = search.best
-    assert search.cache is not None and best is not None
+    assert search.cache is not None
     is_own = family is search.family
     simple = Candidate(family)
     rich = Candidate(family, pairs=True)

@@ -23,6 +23,7 @@ from edgewise.pde.solver.record import Record, error_of_even_grids, error_of_gri
 from edgewise.pde.solver.refinement import Refinement
 from edgewise.pde.solver.solution import field_values
 from edgewise.pde.solver.time_integration import (
+    LEAST_BEGUN,
     check_by_coarse_pass,
     check_outflow,
     even_grids,
@@ -46,7 +47,6 @@ MOST_PLANE = 3  # coordinates, time among them, of evolutions in the plane
 BESIDE_JUMPS = 3.0  # errors at an outflow relative to those of the whole domain, where a start jumps
 GAP_OF_ERRORS = 0.2  # standard errors to which two grids must agree: an interval is then 2 % too short
 STARTS_OF_OTHERS = 5  # from which another solution is sought: less than a second on a square
-LEAST_BEGINNING = 1e-2  # of the time: shorter beginnings of passes are no evidence, and give way
 # Multiply-adds allowed below which cut cells are left out: those of three grids around four balls; networks do with
 # less.
 LEAST_SOLID_WORK = 2e11
@@ -181,7 +181,7 @@ class TimeElements(PassTier):
         axis = record.problem.form.time
         assert axis is not None
         share = float(record.problem.domain.size[axis] / record.stated.domain.size[axis])
-        return share < LEAST_BEGINNING and record.evidence().estimate > LARGEST_RESIDUAL
+        return share < LEAST_BEGUN and record.evidence().estimate > LARGEST_RESIDUAL
 
 
 class Hyperviscosity(EvenGridTier):

@@ -42,7 +42,9 @@ SHARPER_LOOSE_MARCH = 10.0
 # other one.
 FORECAST_FROM = 0.1
 FORECAST_TO = 0.5
-LEAST_BEGUN = 1e-2  # of the time: a first pass that has not come so far with half of the budget is given up
+# Of the time: a first pass that has not come so far with half of the budget is given up; a solution that ends before
+# it is no evidence, and gives way to another tier.
+LEAST_BEGUN = 1e-2
 # A later pass ends where at its present pace it would need so many times what is left: paces vary.
 OUT_OF_REACH = 2.0
 # Even grids: growth of the work from pass to pass, and tolerance in time of the first pass, which falls as the square

@@ -324,10 +324,6 @@ class PeriodicNetwork(Chain, FieldNetwork):
         return PeriodicNetwork(self.periodic, refined(self.inner, factor))
 
 
-SolverNetwork = Chain | FieldNetwork
-"""Networks that `solve` returns."""
-
-
 def kan_of(network: nn.Module) -> KAN:
     """The KAN itself, without a periodic layer."""
     kan = network.inner if isinstance(network, PeriodicNetwork) else network
