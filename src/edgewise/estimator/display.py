@@ -98,10 +98,9 @@ class EstimatorDisplay(RowExplainer):
         """Predict what the estimator is for."""
         raise NotImplementedError
 
-    def _scored(self, X: Rows, y: Any) -> Score:
+    def _scored(self, y: Any, predicted: np.ndarray) -> Score:
         """Return the score of predictions of rows that were not used in training, with its standard error."""
         observed = np.asarray(y)
-        predicted = self.predict(X)
         if observed.shape != predicted.shape:
             raise InputError(f"y must have the shape of the predictions, {predicted.shape}, got {observed.shape}")
         return self._task.score(observed, predicted)

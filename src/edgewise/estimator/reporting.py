@@ -87,9 +87,9 @@ class JudgedRows:
     @classmethod
     def of(cls, model: EstimatorDisplay, X: Any, y: Any) -> JudgedRows:
         """Judge rows; InputError where there are not as many targets as rows."""
-        score = model._scored(X, y)
-        observed = model._task.targets(y)
         predicted = np.asarray(model.predict(X))
+        score = model._scored(y, predicted)
+        observed = model._task.targets(y)
         covered = model._covered(X, observed, INTERVAL_LEVEL)
         return cls(score, observed, predicted, list(model._task.classes), covered)
 

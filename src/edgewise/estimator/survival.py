@@ -302,12 +302,11 @@ class KANSurvival(KANEstimator):
         InputError
             If y is invalid or no two rows are comparable.
         """
-        return self._scored(X, y).value
+        return self._scored(y, self.predict(X)).value
 
-    def _scored(self, X: Rows, y: Any) -> Score:
+    def _scored(self, y: Any, predicted: np.ndarray) -> Score:
         """Return the concordance, with censored times as they are given."""
-        risk = self.predict(X)
-        return self._task.score(_time_and_event(y, len(risk)), risk)
+        return self._task.score(_time_and_event(y, len(predicted)), predicted)
 
     # Files
 

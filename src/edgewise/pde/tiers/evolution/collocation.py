@@ -334,9 +334,8 @@ class CollocationSolver:
         return errors
 
 
-COLLOCATION = Method("time elements", CollocationSolver)
+COLLOCATION = Method(CollocationSolver)
 SMOOTHED = Method(
-    "hyperviscosity",
     lambda evolution: CollocationSolver(evolution, Hyperviscosity(evolution)),
     first_intervals=Hyperviscosity.settings.first_intervals,
     most_intervals=Hyperviscosity.settings.most_intervals,

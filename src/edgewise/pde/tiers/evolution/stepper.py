@@ -94,14 +94,12 @@ class TimeIntegration:
     reached: float  # that moment
     is_complete: bool  # whether it is the last one
     points: int  # number of collocation points of all slabs
-    tier: str  # name of the method, see `Solution`
 
 
 @dataclass(frozen=True)
 class Method:
     """A way to solve slabs of time, and what its integrations cost."""
 
-    tier: str  # name, see `Solution`
     solver: Callable[[Evolution], SlabSolver]
     dearer: float = 1.5  # work of a sharper integration, at least, by that of the one before
     growing: int = 0  # first slabs, each about twice as long as the one before, whose pace says nothing of later ones
@@ -116,7 +114,7 @@ class Method:
         """A stepper with a tolerance, whose first grid is finer by a factor; `known` fields are guesses."""
         evolution = Evolution(statement, tolerance, finer, known)
         memory = Memory(evolution) if statement.form.has_integrals else None
-        return TimeStepper(self.tier, evolution, self.solver(evolution), watch, memory)
+        return TimeStepper(evolution, self.solver(evolution), watch, memory)
 
 
 class TimeStepper:
@@ -124,8 +122,7 @@ class TimeStepper:
 
     settings = StepSettings()
 
-    def __init__(self, tier: str, evolution: Evolution, solver: SlabSolver, watch: Watch, memory: Memory | None = None):
-        self.tier = tier
+    def __init__(self, evolution: Evolution, solver: SlabSolver, watch: Watch, memory: Memory | None = None):
         self.evolution = evolution
         self.solver = solver
         self.watch = watch
@@ -331,7 +328,7 @@ class TimeStepper:
         networks = [network_of(*self._with_last_rate(slab.axes, slab.coef)) for slab in self.slabs]
         ends = self.ends[: len(self.slabs) + 1]
         network = SlabNetwork(networks, torch.tensor(ends, dtype=torch.float64), self.evolution.time)
-        return TimeIntegration(network, ends[-1], ends[-1] == self.evolution.end, self.points, self.tier)
+        return TimeIntegration(network, ends[-1], ends[-1] == self.evolution.end, self.points)
 
     def _with_last_rate(self, axes: list[SplineAxis], coef: np.ndarray) -> tuple[list[SplineAxis], np.ndarray]:
         """A slab whose fields of order 2 end with the rate with which the next slab begins.

@@ -578,10 +578,10 @@ class CutCellSolver:
 
 
 # Seconds for a first integration; below the least tolerance rounding is seen.
-CUT_CELLS = Method("cut cells in time", CutCellSolver, tolerances=(1e-5, 1e-10))
+CUT_CELLS = Method(CutCellSolver, tolerances=(1e-5, 1e-10))
 # On a solid a grid that is half as fine again has three times as many unknowns, as a sharper first integration would,
 # which takes minutes. Its first slabs grow from a fiftieth of the time to one as long as the time.
-CUT_CELLS_OF_SOLIDS = Method("cut cells in time", CutCellSolver, dearer=10.0, growing=6, tolerances=(1e-4, 1e-10))
+CUT_CELLS_OF_SOLIDS = Method(CutCellSolver, dearer=10.0, growing=6, tolerances=(1e-4, 1e-10))
 
 
 def cut_cell_statement(form: StrongForm) -> Statement | None:

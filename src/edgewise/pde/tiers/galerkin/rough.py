@@ -337,6 +337,4 @@ class WeakSolver:
         return state
 
 
-WEAK_FORM = Method(
-    "weak form", WeakSolver, first_intervals=SETTINGS.first_intervals, most_intervals=SETTINGS.most_intervals
-)
+WEAK_FORM = Method(WeakSolver, first_intervals=SETTINGS.first_intervals, most_intervals=SETTINGS.most_intervals)
