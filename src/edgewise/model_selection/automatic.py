@@ -181,8 +181,8 @@ def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, clock: Cl
     counted = f"{steps} step{'' if steps == 1 else 's'}"
     message = f"{what} is at its maximum after {counted} of {method}."
     if fitted.candidate.factor != 1:
-        factor = fitted.candidate.factor
-        message = f"Penalties are {factor:g} times those of the highest restricted likelihood, as folds chose."
+        chosen = f"{fitted.candidate.factor:g} times those of the highest restricted likelihood, as folds chose"
+        message = f"Penalised likelihood is at its maximum after {counted} of {method}; penalties are {chosen}."
     if stopped == StopReason.INTERRUPTED:
         message = "Interrupted; the model is the best so far."
     elif not estimate.converged:

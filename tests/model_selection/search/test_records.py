@@ -29,7 +29,7 @@ def test_the_report_of_a_classifier_has_its_log_loss_and_how_the_fit_ended():
     assert report.metric[0] == "log loss"
     assert report.loss == pytest.approx(-np.log(np.where(y, p, 1 - p)).mean(), rel=1e-6)
     assert report.stopped == StopReason.CONVERGED
-    assert re.fullmatch(r"Penalised .* maximum after [1-9]\d* steps of reweighted least squares\.", report.message)
+    assert re.match(r"Penalised .* maximum after [1-9]\d* steps of reweighted least squares[.;]", report.message)
     figures = re.findall(r"log loss (\S+) on held-out folds, log loss (\S+) without", " ".join(model.search_.sentences))
     if len(figures) > 1:
         assert figures[-1][1] in {one for one, _ in figures[:-1]}
@@ -40,7 +40,7 @@ def test_the_report_of_a_regressor_has_its_error_and_steps():
     y = ROWS[:, 0] + 0.5 * np.random.default_rng(1).normal(size=80)
     report = KANRegressor(effort="low").fit(ROWS, y).report_
     assert report.metric[0] == "rmse"
-    assert re.fullmatch(r"Restricted .* maximum after \d+ steps? of Newton's method\.", report.message)
+    assert re.match(r"(Restricted|Penalised) .* maximum after \d+ steps? of Newton's method[.;]", report.message)
 
 
 def test_the_score_is_that_of_the_chosen_model_and_not_of_the_row_taken_last():
