@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from functools import cached_property
 
 import torch
@@ -85,6 +86,18 @@ class ResidualTerm:
         if self.requirements.derivatives[field] or has_integral:
             return len(self.requirements.sizes)
         return 0
+
+
+class Feature(StrEnum):
+    """What a problem may hold beside equations with conditions on its boundary; the value is a clause about it."""
+
+    INTERFACES = "there are interfaces"
+    COEFFICIENTS = "there are unknown coefficients"
+    OBSERVATIONS = "there are measured values"
+    UNKNOWN_FIELDS = "there are unknown fields"
+    INTEGRALS = "there are integrals"
+    DELAYS = "there are delays"
+    HARD_CONDITIONS = "there are hard conditions"
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,20 +221,24 @@ class StrongForm:
                 unknown.append(name)
         return tuple(dict.fromkeys(unknown))
 
+    @cached_property
+    def features(self) -> frozenset[Feature]:
+        """What the problem holds beside equations with conditions on its boundary."""
+        held = {
+            Feature.INTERFACES: self.parts is not None,
+            Feature.COEFFICIENTS: bool(self.coefficients),
+            Feature.OBSERVATIONS: bool(self.observations),
+            Feature.UNKNOWN_FIELDS: bool(self.smoothed_fields),
+            Feature.INTEGRALS: any(number >= 0 for (_, _, number), _ in self._integrals),
+            Feature.DELAYS: any(number < 0 for _, _, number in self.equation_term.requirements.integrals),
+            Feature.HARD_CONDITIONS: bool(self.hard.values),
+        }
+        return frozenset(feature for feature, is_held in held.items() if is_held)
+
     @property
     def has_integrals(self) -> bool:
         """True if the equation or a condition contains integrals of fields, or fields at other moments."""
         return bool(self._integrals)
-
-    @property
-    def has_delays(self) -> bool:
-        """True if the equation has fields at earlier moments."""
-        return any(number < 0 for _, _, number in self.equation_term.requirements.integrals)
-
-    @property
-    def has_quadratures(self) -> bool:
-        """True if the equation or a condition contains integrals, which a rule of quadrature approximates."""
-        return any(number >= 0 for (_, _, number), _ in self._integrals)
 
     @property
     def box_points(self) -> int:

@@ -1,6 +1,6 @@
 """The tiers of `solve` in the order in which they are tried. A new one is a class here, with its method in `tiers`.
 
-Each says which problems it refuses, yields its levels, and says when another tier may do better; the first that is good
+Each says which problems it solves, yields its levels, and says when another tier may do better; the first that is good
 enough ends the solve, see `driver.first_good`.
 """
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from edgewise.ops.splines.bspline import MAX_DEGREE
 from edgewise.outcomes import OutOfTime, StopReason, check_time
+from edgewise.pde.problem.strong_form import Feature
 from edgewise.pde.solver import messages
 from edgewise.pde.solver.driver import Attempt, Levels, Task, Tier
 from edgewise.pde.solver.facts import Facts
@@ -60,8 +61,8 @@ class FieldFits(Tier):
     own_tolerance: ClassVar[float | None] = GAP_OF_ERRORS
     judges_itself = True
 
-    def refusal(self, facts: Facts) -> str:
-        return "" if facts.form.smoothed_fields else "there is no UnknownField"
+    def solves(self, facts: Facts) -> bool:
+        return Feature.UNKNOWN_FIELDS in facts.form.features
 
     def levels(self, task: Task, record: Record) -> Levels:
         from edgewise.pde.tiers.unknown_fields import inverse_fits
@@ -130,8 +131,8 @@ class WeakForm(EvenGridTier):
 
     name = "weak form"
 
-    def refusal(self, facts: Facts) -> str:
-        return "" if facts.rough else "splines resolve the coefficients and the data"
+    def solves(self, facts: Facts) -> bool:
+        return bool(facts.rough)
 
     def levels(self, task: Task, record: Record) -> Levels:
         from edgewise.pde.tiers.galerkin.rough import WEAK_FORM
@@ -156,10 +157,8 @@ class TimeElements(PassTier):
 
     name = "time elements"
 
-    def refusal(self, facts: Facts) -> str:
-        if facts.rough:
-            return f"the {facts.rough} rough"
-        return "" if facts.is_initial_value_problem else facts.no_grid or "it does not evolve from initial data"
+    def solves(self, facts: Facts) -> bool:
+        return facts.is_initial_value_problem and not facts.rough
 
     def levels(self, task: Task, record: Record) -> Levels:
         from edgewise.pde.tiers.evolution.collocation import COLLOCATION
@@ -189,8 +188,8 @@ class Hyperviscosity(EvenGridTier):
 
     name = "hyperviscosity"
 
-    def refusal(self, facts: Facts) -> str:
-        return "" if facts.has_fronts and not facts.rough else "no fronts are carried along"
+    def solves(self, facts: Facts) -> bool:
+        return facts.has_fronts and not facts.rough
 
     def follows(self, best: Attempt | None, tolerance: float) -> bool:
         if best is None:
@@ -222,10 +221,8 @@ class CutCellsInTime(PassTier):
 
     name = "cut cells in time"
 
-    def refusal(self, facts: Facts) -> str:
-        if facts.rough or facts.evolving is None:
-            return "it does not evolve on a domain with cut cells"
-        return "" if facts.dimension <= MOST_PLANE else "solids are left to networks first"
+    def solves(self, facts: Facts) -> bool:
+        return facts.evolving is not None and facts.dimension <= MOST_PLANE and not facts.rough
 
     def levels(self, task: Task, record: Record) -> Levels:
         from edgewise.pde.tiers.galerkin.cut_slabs import CUT_CELLS
@@ -253,15 +250,12 @@ class Collocation(GridTier):
 
     name = "collocation"
 
-    def refusal(self, facts: Facts) -> str:
+    def solves(self, facts: Facts) -> bool:
         statement = facts.statement
-        if statement is None or facts.rough:
-            return facts.no_grid or f"the {facts.rough} rough"
-        if statement.form.has_integrals:
-            return "there are integrals or delays"
-        if facts.is_initial_value_problem and (statement.constraint_variables or facts.is_in_time):
-            return "it evolves in time"
-        return "it evolves in time" if facts.is_in_time and facts.dimension > 1 else ""
+        if statement is None or facts.rough or statement.form.has_integrals:
+            return False
+        is_evolution = facts.is_initial_value_problem and (statement.constraint_variables or facts.is_in_time)
+        return not is_evolution and not (facts.is_in_time and facts.dimension > 1)
 
     def levels(self, task: Task, record: Record) -> Levels:
         from edgewise.pde.tiers.collocation.deflation import interpolated
@@ -306,13 +300,10 @@ class CutCells(GridTier):
 
     name = "cut cells"
 
-    def refusal(self, facts: Facts) -> str:
+    def solves(self, facts: Facts) -> bool:
         form = facts.form
-        if facts.statement is not None or facts.rough or facts.has_more:
-            return facts.has_more or "a tensor grid holds the problem"
-        if len(form.fields) > 1 or not form.is_linear or form.order != 2:
-            return "it is not one linear equation of second order"
-        return "" if facts.is_cut_solid and len(facts.interfaces) <= 1 else "the domain is no cut solid"
+        is_of_second_order = len(form.fields) == 1 and form.is_linear and form.order == 2
+        return facts.is_off_grid and is_of_second_order and facts.is_cut_solid and len(facts.interfaces) <= 1
 
     def levels(self, task: Task, record: Record) -> Levels:
         from edgewise.pde.tiers.galerkin.cut_stages import solid_stages
@@ -330,13 +321,9 @@ class LeastSquares(GridTier):
 
     name = "least squares"
 
-    def refusal(self, facts: Facts) -> str:
-        form = facts.form
-        if facts.statement is not None or facts.rough or facts.has_more:
-            return facts.has_more or "a tensor grid holds the problem"
-        if form.parts is not None or form.periodic:
-            return "there are interfaces or periods"
-        return "" if facts.dimension == MOST_TENSOR and not facts.has_time else "the domain is none of the plane"
+    def solves(self, facts: Facts) -> bool:
+        is_joined = bool(facts.interfaces or facts.form.periodic)
+        return facts.is_off_grid and not is_joined and facts.dimension == MOST_TENSOR and not facts.has_time
 
     def levels(self, task: Task, record: Record) -> Levels:
         from edgewise.pde.tiers.least_squares import enriched_stages
@@ -357,17 +344,13 @@ class TensorTrain(GridTier):
 
     name = "tensor train"
 
-    def refusal(self, facts: Facts) -> str:
-        if facts.dimension <= MOST_TENSOR:
-            return "there are few coordinates"
-        if facts.rough or facts.is_initial_value_problem or facts.evolving is not None:
-            return "it evolves in time"
+    def solves(self, facts: Facts) -> bool:
+        if facts.dimension <= MOST_TENSOR or facts.rough or facts.is_initial_value_problem:
+            return False
         statement = facts.many_coordinates
-        if isinstance(statement, str):
-            return statement
-        if statement.constant or len(facts.form.fields) > 1 or statement.form.has_integrals:
-            return "there are several fields, integrals or a free constant"
-        return ""
+        if facts.evolving is not None or isinstance(statement, str):
+            return False
+        return not (statement.constant or len(facts.form.fields) > 1 or statement.form.has_integrals)
 
     def follows(self, best: Attempt | None, tolerance: float) -> bool:
         return best is None or best.ending.reason is StopReason.NO_PROGRESS
@@ -402,8 +385,8 @@ class Networks(Tier):
     unlike = 1.0
     no_better = messages.NETWORKS_NO_BETTER
 
-    def refusal(self, facts: Facts) -> str:
-        return "" if facts.form.order < MAX_DEGREE else "the order is too high"
+    def solves(self, facts: Facts) -> bool:
+        return facts.form.order < MAX_DEGREE
 
     def levels(self, task: Task, record: Record) -> Levels:
         return (yield from Refinement(task.problem, task.plan, record, task.tolerance).levels())
@@ -423,9 +406,8 @@ class CutCellsOfSolids(PassTier):
     is_compared = False
     no_better = messages.PASSES_NO_BETTER
 
-    def refusal(self, facts: Facts) -> str:
-        is_solid = facts.dimension > MOST_PLANE and facts.evolving is not None
-        return "" if is_solid else "it does not evolve on a solid"
+    def solves(self, facts: Facts) -> bool:
+        return facts.dimension > MOST_PLANE and facts.evolving is not None
 
     def follows(self, best: Attempt | None, tolerance: float) -> bool:
         if best is None or best.ending.reason is not StopReason.NO_PROGRESS:

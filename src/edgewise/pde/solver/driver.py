@@ -35,7 +35,7 @@ class Task:
 
 
 class Tier:
-    """A method of solution: the problems that it refuses, its levels, and the error of the last one."""
+    """A method of solution: the problems that it solves, its levels, and the error of the last one."""
 
     name: ClassVar[str]  # see `Solution`
     of_levels: ClassVar[str] = "grids"  # what its levels are
@@ -46,8 +46,8 @@ class Tier:
     is_compared: ClassVar[bool] = True  # whether its first level is compared with the last one of the tier before
     no_better: ClassVar[str] = ""  # clause where the tier before remains the best
 
-    def refusal(self, facts: Facts) -> str:
-        """Why the tier does not solve such problems, as a clause; "" if it does."""
+    def solves(self, facts: Facts) -> bool:
+        """Whether the method fits such problems."""
         raise NotImplementedError
 
     def levels(self, task: Task, record: Record) -> Levels:
@@ -151,7 +151,7 @@ def first_good(task: Task, tiers: Sequence[Tier]) -> Attempt:
     for tier in tiers:
         record: Record | None = None
         try:
-            if not tier.follows(best, task.tolerance) or tier.refusal(task.facts):
+            if not (tier.follows(best, task.tolerance) and tier.solves(task.facts)):
                 continue
             before = best.record if best is not None and tier.is_compared else None
             record = Record(tier, task.problem, task.limits, task.plan.seed, before)

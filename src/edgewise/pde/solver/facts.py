@@ -1,4 +1,4 @@
-"""What a problem is, found once for each solve: the tiers refuse by these facts."""
+"""What a problem is, found once for each solve: by these facts tiers are chosen."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edgewise.pde.domains.combined import Difference, Intersection, Union
 from edgewise.pde.domains.domain import TIME, is_space
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.interfaces import Interface
-from edgewise.pde.problem.strong_form import StrongForm
+from edgewise.pde.problem.strong_form import Feature, StrongForm
 from edgewise.pde.spaces.statement import Statement
 
 # The tiers are imported late: `import edgewise` stays light.
@@ -42,17 +42,15 @@ class Facts:
         """Whether the problem evolves along the coordinate t."""
         return self.has_time and self.form.time is not None
 
-    @cached_property
-    def has_more(self) -> str:
-        """What the problem holds beside an equation with conditions on the boundary, as a clause; "" for nothing."""
-        form = self.form
-        held = {
-            "there are unknown coefficients": form.coefficients,
-            "there are measured values": form.observations,
-            "there are integrals or delays": form.has_integrals or form.has_quadratures or form.has_delays,
-            "there are hard conditions": form.hard.values,
-        }
-        return next((clause for clause, is_held in held.items() if is_held), "")
+    @property
+    def is_differential(self) -> bool:
+        """Whether it is an equation with given coefficients and conditions on boundaries and interfaces alone."""
+        return self.form.features <= {Feature.INTERFACES}
+
+    @property
+    def is_off_grid(self) -> bool:
+        """Whether it is such an equation on a domain that no tensor grid holds."""
+        return self.statement is None and not self.rough and self.is_differential
 
     @cached_property
     def interfaces(self) -> tuple[Interface, ...]:
@@ -67,7 +65,9 @@ class Facts:
         """
         domain = self.form.domain
         is_solid = domain.dimension == 3 and all(map(is_space, domain.coordinates))
-        return is_solid and (self.form.parts is not None or isinstance(domain, Union | Intersection | Difference))
+        return is_solid and (
+            Feature.INTERFACES in self.form.features or isinstance(domain, Union | Intersection | Difference)
+        )
 
     @cached_property
     def _recognised(self) -> Statement | str:

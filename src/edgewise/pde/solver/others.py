@@ -90,8 +90,10 @@ def other_solutions(
     reason = facts.no_grid
     if not reason and facts.form.is_linear:
         reason = "it is linear"
-    if not reason:
-        reason = "it evolves in time" if facts.is_initial_value_problem else tier.refusal(facts)
+    if not reason and facts.form.has_integrals and not facts.is_initial_value_problem:
+        reason = "there are integrals or delays"
+    if not reason and (facts.is_initial_value_problem or not tier.solves(facts)):
+        reason = "it evolves in time"
     if statement is None or reason:
         raise InputError(f"known must solve a nonlinear problem on a box without time, but {reason}")
     found = []

@@ -356,10 +356,15 @@ def error_of_grids(record: Record) -> float:
         return record.divergence
     pairs = list(pairwise(record.stages))[-REMEMBERED:]
     lowered = [pair for pair in pairs if pair[1].residual < LOWERED * pair[0].residual]
-    last, before = record.stages[-1], record.stages[-2]
-    fall = min(last.change / before.change, SLOWEST_FALL) if before.change > 0 else 0.0
+    rest = rest_of_series(record.stages[-2].change, record.stages[-1].change)
     by_residuals = _by_residuals(record, lowered[-1:] + pairs[-1:])
-    return max(by_residuals, last.change * fall / (1 - fall), record.level.data_error, ROUNDING)
+    return max(by_residuals, rest, record.level.data_error, ROUNDING)
+
+
+def rest_of_series(before: float, last: float) -> float:
+    """What is left of a geometric series after its last two terms; 0 where the first of them is none."""
+    ratio = min(last / before, SLOWEST_FALL) if before > 0 else 0.0
+    return last * ratio / (1 - ratio)
 
 
 def error_of_passes(record: Record) -> float:

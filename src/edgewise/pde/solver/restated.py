@@ -22,7 +22,7 @@ from edgewise.pde.problem.evaluation import (
     Residuals,
 )
 from edgewise.pde.problem.linearisation import Jet, linearise, smooth_jet
-from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm, strong_form_of, with_integrals_by
+from edgewise.pde.problem.strong_form import Feature, ResidualTerm, StrongForm, strong_form_of, with_integrals_by
 from edgewise.pde.solver.solution import Solution, field_values
 from edgewise.pde.spaces.networks import scaled
 from edgewise.settings import ABOVE_ZERO
@@ -39,6 +39,8 @@ LEAST_SOURCE = 1e-6  # of the other entries of its row: smaller sources are roun
 DIRECTLY = 4.0  # weight of a row with one field, which determines its size alone
 LEAST_PULL = 1e-3  # of the size of a field towards one, where nothing else determines its size
 SIZE_POINTS = 500  # at which the sizes of fields are compared: two digits of a mean
+# with these a problem is solved as it is stated
+STATED_AS_GIVEN = {Feature.UNKNOWN_FIELDS, Feature.INTERFACES, Feature.DELAYS, Feature.HARD_CONDITIONS}
 NOTHING = Trial(0.0, 0.0)  # fields that are zero
 
 
@@ -77,10 +79,9 @@ def units_of(form: StrongForm) -> dict[str, float]:
     # they can, in the mean square of logarithms, where the column of the sources has no factor [1]: those of the
     # columns are the sizes. They change with the units of the statement as the fields do. In a nonlinear problem the
     # entries depend on the sizes, round after round.
-    # Problems with unknown fields, interfaces, delays or hard conditions are solved as they are stated.
     # [1] A. Curtis, J. Reid, "On the automatic scaling of matrices for Gaussian elimination", J. Inst. Maths Applics
     # 10, 1972, 118.
-    if form.smoothed_fields or form.parts is not None or form.has_delays or form.hard.values:
+    if form.features & STATED_AS_GIVEN:
         return {}
     terms = [(term, *probes(form.domain, term.pieces or None)) for term in (form.equation_term, *form.condition_terms)]
     given = form.fields, form.domain, form.coefficients

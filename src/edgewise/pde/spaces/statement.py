@@ -18,7 +18,7 @@ from edgewise.pde.problem.evaluation import EvaluationContext
 from edgewise.pde.problem.fields import Field, Index
 from edgewise.pde.problem.integrals import PlaceRecorder
 from edgewise.pde.problem.linearisation import Key, linearise
-from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
+from edgewise.pde.problem.strong_form import Feature, ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.blocks import ConstantBlock, EquationBlock, PastValues, ReducedSpaceBlock, RowBlock, normal_of
 
@@ -203,10 +203,9 @@ def recognised(form: StrongForm, most_axes: float = 3) -> Statement | str:
     domain = form.domain
     if type(domain) is not Box or domain.dimension > most_axes:
         return f"the domain is no box of at most {most_axes} coordinates"
-    if form.parts is not None:
-        return "there are interfaces"
-    if form.coefficients:
-        return "there are unknown coefficients"
+    for feature in (Feature.INTERFACES, Feature.COEFFICIENTS):
+        if feature in form.features:
+            return feature.value
 
     # Conditions that give the mean of a field determine its constant; the others hold on faces.
     means = [mean_given(form, term) for term in form.condition_terms]
@@ -214,7 +213,8 @@ def recognised(form: StrongForm, most_axes: float = 3) -> Statement | str:
     form = replace(form, condition_terms=others)
     means = [each for each in means if each is not None]
     is_past = not any(term.requirements.integrals for term in others) and integrates_past(form, probes_of(form, None))
-    if (form.has_quadratures and not is_past) or form.hard.values or len(means) > 1:
+    has_quadratures = Feature.INTEGRALS in form.features and not is_past
+    if has_quadratures or Feature.HARD_CONDITIONS in form.features or len(means) > 1:
         return "there are integrals or hard conditions"
     if form.order > MAX_PRODUCT_DEGREE - 2:
         return f"the order is above {MAX_PRODUCT_DEGREE - 2}"
@@ -253,7 +253,7 @@ def recognised(form: StrongForm, most_axes: float = 3) -> Statement | str:
             problem = replace(problem, constant=constant)
     if (form.observations or means) and problem.constant is None:
         if form.observations:
-            return "there are measured values"
+            return Feature.OBSERVATIONS.value
         return "there are integrals or hard conditions"
 
     # As many conditions on the ends of each coordinate as the orders of the equations.

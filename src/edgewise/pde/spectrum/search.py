@@ -20,7 +20,7 @@ from edgewise.pde.domains.domain import Box, checked_points, is_space
 from edgewise.pde.domains.shapes import Polygon
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.singular import CornerFunctions
-from edgewise.pde.problem.strong_form import strong_form_of
+from edgewise.pde.problem.strong_form import Feature, strong_form_of
 from edgewise.pde.solver.driver import refine
 from edgewise.pde.solver.judging.uniqueness import coefficient_jump, unsolved_by_zero
 from edgewise.pde.solver.limits import Ending, Limits
@@ -45,6 +45,11 @@ WANTED = 1e-10  # relative difference of two grids at which the search ends
 # that it is: what coarse grids do not see, as narrow wells, makes larger ones.
 DIFFERENCE_OF_ROUNDING = 1e-6
 GRIDS_OF_ROUNDING = 2
+WITHOUT_EIGENVALUES = {
+    Feature.HARD_CONDITIONS: "a hard condition",
+    Feature.DELAYS: "a delay",
+    Feature.INTEGRALS: "an integral",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,7 +280,7 @@ def _check_problem(problem: Collocation) -> bool:
     (name, start), *_ = problem.form.coefficients.items()
     form = problem.form
     beside = strong_form_of(form.equation, domain, form.conditions, coefficients={name: start + 1.0})
-    if form.observations:
+    if Feature.OBSERVATIONS in form.features:
         came = "measured values"
     else:
         came = unsolved_by_zero(problem)
@@ -283,21 +288,16 @@ def _check_problem(problem: Collocation) -> bool:
         fields = ", ".join(problem.fields)
         came = came or f"an equation or a condition that is not linear in {fields}"
         raise InputError(f"problem must be linear and homogeneous in {fields} for eigenvalues, got {came}")
-    if form.has_integrals or form.hard.values:
-        if form.hard.values:
-            came = "a hard condition"
-        elif form.has_delays:
-            came = "a delay"
-        else:
-            came = "an integral"
+    unfit = [words for feature, words in WITHOUT_EIGENVALUES.items() if feature in form.features]
+    if unfit:
         raise InputError(
-            f"problem must have no integrals, no delays and no hard conditions for eigenvalues, got {came}"
+            f"problem must have no integrals, no delays and no hard conditions for eigenvalues, got {unfit[0]}"
         )
     if problem.form.order > MAX_PRODUCT_DEGREE - 2:
         raise InputError(
             f"problem must be of order {MAX_PRODUCT_DEGREE - 2} at most for eigenvalues, got {problem.form.order}"
         )
-    if form.parts is not None:
+    if Feature.INTERFACES in form.features:
         raise InputError("problem must have no Interface for eigenvalues, got one")
     if not all(map(is_space, domain.coordinates)):
         raise InputError(

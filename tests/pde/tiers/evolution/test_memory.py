@@ -11,6 +11,7 @@ from edgewise.errors import InputError
 from edgewise.outcomes import StopReason
 from edgewise.pde import PDE, Dirichlet, Disk, Initial, Interval, Time, integral, laplacian, solve
 from edgewise.pde.algebra import LinearSystem
+from edgewise.pde.problem.strong_form import Feature
 from edgewise.pde.spaces.statement import recognised
 from edgewise.pde.tiers.evolution.collocation import COLLOCATION
 
@@ -19,7 +20,7 @@ PI = math.pi
 
 def test_slabs_end_where_derivatives_jump():
     problem = PDE(lambda u, t: u.t + u(t - 1), Time(0, 2.5), [Initial(1.0)])
-    assert problem.form.has_delays and not problem.form.has_quadratures
+    assert problem.form.features == {Feature.DELAYS}
     integration = COLLOCATION.stepper(recognised(problem.form), 1e-10, lambda *_: True)
     result = integration.run()
     assert result.is_complete and all(float((result.network.ends - end).abs().min()) < 1e-14 for end in (1.0, 2.0))

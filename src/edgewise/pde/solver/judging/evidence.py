@@ -24,6 +24,7 @@ from edgewise.outcomes import OutOfTime, check_time
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.dry_run import place_words
+from edgewise.pde.problem.strong_form import Feature
 from edgewise.pde.solver.judging.correction import CORRECTION_WORK, correction_of
 from edgewise.pde.solver.judging.residuals import (
     CONDITION_POINTS,
@@ -172,7 +173,7 @@ def judge(
             )
             estimates.append(misfit.share)
     try:
-        if problem.form.has_quadratures:
+        if Feature.INTEGRALS in problem.form.features:
             gap = integrals_gap(network, problem, x)
             checks.append(f"integrals by two rules agree to {gap:.1g}")
             estimates.append(gap / max(size, ABOVE_ZERO))

@@ -12,7 +12,7 @@ from torch import Tensor
 from edgewise.pde.domains.jumps import jumps_on_line, points_of_line
 from edgewise.pde.problem.dry_run import probes
 from edgewise.pde.problem.linearisation import linearise, smooth_jet, zero_jet
-from edgewise.pde.problem.strong_form import ResidualTerm
+from edgewise.pde.problem.strong_form import Feature, ResidualTerm
 from edgewise.pde.spaces.axis import SplineAxis, dense
 from edgewise.pde.spaces.blocks import normal_of
 from edgewise.pde.spaces.statement import Statement
@@ -204,7 +204,10 @@ def _smooths(statement: Statement) -> bool:
     """True if each equation has a rate and, with the opposite sign, second derivatives of one and the same field."""
     form = statement.form
     time = statement.form.time
-    if form.has_delays or (statement.field_orders != np.array([1 if k == time else 2 for k in range(2)])).any():
+    if (
+        Feature.DELAYS in form.features
+        or (statement.field_orders != np.array([1 if k == time else 2 for k in range(2)])).any()
+    ):
         return False
     x = probes(form.domain)[0]
     jacobian = linearise(form, form.equation_term, x, None, smooth_jet(form, form.equation_term, x))[1]

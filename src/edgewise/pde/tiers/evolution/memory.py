@@ -11,7 +11,7 @@ from edgewise.pde.problem.dry_run import probes
 from edgewise.pde.problem.evaluation import EquationResiduals, EvaluationContext
 from edgewise.pde.problem.fields import Field
 from edgewise.pde.problem.integrals import Rule
-from edgewise.pde.problem.strong_form import with_integrals_by
+from edgewise.pde.problem.strong_form import Feature, with_integrals_by
 from edgewise.pde.spaces.networks import SlabNetwork, TensorNetwork
 from edgewise.pde.tiers.collocation.stationary import network_of
 from edgewise.pde.tiers.evolution.problem import Evolution, Slab
@@ -72,7 +72,7 @@ class Memory:
         flat = points.flatten(0, 1).clone()
         # Moments after the last one that is known belong to a slab that is too long, or to fresh points by rounding.
         flat[:, self.evolution.time].clamp_(max=float(ends[-1]))
-        if self.evolution.statement.form.has_quadratures:
+        if Feature.INTEGRALS in self.evolution.statement.form.features:
             self.evolution.work += self.settings.past_work * len(flat)
         with torch.no_grad():
             return network(flat)[:, number].reshape(points.shape[:2])
@@ -115,7 +115,7 @@ class Memory:
     def _places(self, moment: float) -> list[tuple[float, float]]:
         """Earliest and latest moment that each delay asks for at a moment, over the places of space."""
         form = self.evolution.statement.form
-        if not form.has_delays:
+        if Feature.DELAYS not in form.features:
             return []
         x = self._probes.clone()
         asked = list[Tensor]()

@@ -589,7 +589,7 @@ def cut_cell_statement(form: StrongForm) -> Statement | None:
     domain = form.domain
     if not isinstance(domain, OverTime) or form.time != domain.dimension - 1 or domain.dimension > MOST_CUT_AXES:
         return None
-    if form.parts is not None or form.coefficients or form.observations or form.has_integrals or form.hard.values:
+    if form.features:
         return None
     if not initial_terms(form) or (domain.dimension == MOST_CUT_AXES and len(form.fields) > 1):  # dense, on solids
         return None

@@ -126,8 +126,7 @@ def has_weak_form(statement: Statement) -> bool:
 
 def first_order_statement(form: StrongForm) -> Statement | None:
     """The statement of an evolution of first order on a box, perhaps with conditions for which there are no points."""
-    has_more = form.parts is not None or form.coefficients or form.has_quadratures or form.hard.values
-    if type(form.domain) is not Box or form.order > 1 or has_more or form.observations or not initial_terms(form):
+    if type(form.domain) is not Box or form.order > 1 or form.features or not initial_terms(form):
         return None
     if len(form.equation_term.requirements.sizes) != len(form.fields):
         return None
