@@ -353,7 +353,7 @@ def test_ctrl_c_inside_of_a_slab_on_a_solid_keeps_the_best(amid, after, poor_net
 
         monkeypatch.setattr(owner, name, call)
 
-    armed(*((time_integration, "_compare_coarser_pass") if amid == "coarser pass" else (cut_slabs, amid)))
+    armed(*((time_integration, "_coarser_pass") if amid == "coarser pass" else (cut_slabs, amid)))
     signal.signal(signal.SIGPROF, interrupted)
     try:
         solution = solve(cooling_ball(), on_interrupt="keep")
@@ -389,7 +389,7 @@ def test_ctrl_c_inside_of_a_sharper_pass_is_no_agreement_of_two():
 
 
 def test_the_best_attempt_takes_the_clause_of_the_limit_that_ended_a_later_tier():
-    later = SimpleNamespace(levels=[object()], tier=SimpleNamespace(is_better=lambda *_: False, no_better="no better"))
+    later = SimpleNamespace(count=1, tier=SimpleNamespace(is_better=lambda *_: False, no_better="no better"))
     best = Attempt(SimpleNamespace(), Ending(StopReason.NO_PROGRESS, "slabs became too short"))
     spent = Ending(StopReason.BUDGET, "A finer network has more than 1,000 parameters")
     assert _better(best, later, spent).ending == spent

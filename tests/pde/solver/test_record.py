@@ -17,7 +17,7 @@ from edgewise.pde.solver.limits import Ending, Limits
 from edgewise.pde.solver.messages import solution_of
 from edgewise.pde.solver.network import network_for, tensor_network
 from edgewise.pde.solver.record import Record, fall_of_pass
-from edgewise.pde.solver.time_integration import MOST_LOOSE_MARCH, MOST_MARCH, Forecast, _level_of
+from edgewise.pde.solver.time_integration import MOST_LOOSE_MARCH, MOST_MARCH, Watch, _level_of
 from edgewise.pde.solver.training import Patience, Trainer, TrainingOutcome, solve_step_work
 from edgewise.pde.spaces.statement import recognised
 from edgewise.pde.tiers.evolution.collocation import COLLOCATION
@@ -105,8 +105,8 @@ def test_a_later_pass_ends_where_the_budget_would_not_finish_it():
     def watched(*calls):
         record = Record(TimeElements(), problem, Limits(100 / EQUATION_BUDGET_WORK))
         record.add(level(problem, 1.0, 1.0))
-        forecast = Forecast(record, 1e-9, COLLOCATION)
-        return [forecast(share, 1, work) for share, work in calls], forecast.is_out_of_reach, forecast.looser
+        watch = Watch(record, 1e-9, COLLOCATION)
+        return [watch(share, 1, work) for share, work in calls], watch.is_out_of_reach, watch.looser
 
     assert watched((0.1, 6.0), (0.2, 12.0)) == ([True, True], False, None)
     assert watched((0.1, 6.0), (0.14, 12.0)) == ([True, True], False, None)  # a little too slow: paces vary
@@ -126,8 +126,8 @@ def test_a_pass_that_the_budget_would_not_finish_begins_again_with_a_larger_tole
 
     def watched(tolerance, *calls):
         record = Record(TimeElements(), problem, Limits(100 / EQUATION_BUDGET_WORK))
-        forecast = Forecast(record, tolerance, COLLOCATION)
-        return [forecast(share, 1, work) for share, work in calls], forecast.looser, record.limits.over
+        watch = Watch(record, tolerance, COLLOCATION)
+        return [watch(share, 1, work) for share, work in calls], watch.looser, record.limits.over
 
     assert watched(1e-9, (0.1, 6.0), (0.3, 12.0)) == ([True, True], None, None)  # fast enough
     assert watched(1e-9, (0.001, 6.0), (0.002, 12.0)) == ([True, False], MOST_MARCH, None)
@@ -146,11 +146,11 @@ def test_a_pass_that_the_time_would_not_finish_begins_again_with_a_larger_tolera
     def watched(*calls):
         clock[0] = 0.0
         record = Record(TimeElements(), problem, Limits(1.0, 100.0))
-        forecast, going = Forecast(record, 1e-9, COLLOCATION), []
+        watch, going = Watch(record, 1e-9, COLLOCATION), []
         for share, seconds in calls:
             clock[0] = seconds
-            going.append(forecast(share, 1, 1e6 * seconds))
-        return going, forecast.looser
+            going.append(watch(share, 1, 1e6 * seconds))
+        return going, watch.looser
 
     assert watched((0.1, 6.0), (0.3, 12.0)) == ([True, True], None)  # fast enough
     assert watched((0.001, 6.0), (0.002, 12.0)) == ([True, False], MOST_MARCH)

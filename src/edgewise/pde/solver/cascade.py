@@ -6,7 +6,6 @@ enough ends the solve, see `driver.first_good`.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -88,11 +87,9 @@ class FieldFits(Tier):
 
     def error(self, record: Record) -> float:
         """Difference of the last two fits in units of standard errors."""
-        if len(record.levels) < 2:
-            return math.nan
         x = record.fresh_points
-        before, last = (field_values(each.network, each.problem or record.stated, x) for each in record.levels[-2:])
-        return float((last - before).norm() / record.level.network.standard_errors(x).norm())  # type: ignore[operator]
+        size = field_values(record.level.network, record.problem, x).norm()
+        return float(record.stages[-1].change * size / record.level.network.standard_errors(x).norm())  # type: ignore[operator]
 
     def judge(self, record: Record) -> Evidence:
         from edgewise.pde.tiers.unknown_fields import InverseFit
@@ -140,7 +137,7 @@ class WeakForm(EvenGridTier):
         statement = task.facts.weak
         assert statement is not None
         if statement.outflow_conditions:
-            check_by_coarse_pass(task, statement)
+            check_by_coarse_pass(task, record, statement)
         why = f"the equation holds in its weak form, for its {task.facts.rough} rough, so that residuals say nothing"
         return (yield from even_grids(task, record, statement, WEAK_FORM, why))
 
@@ -166,7 +163,7 @@ class TimeElements(PassTier):
         statement = task.facts.statement
         assert statement is not None
         if statement.outflow_conditions and task.facts.rough is not None:
-            check_by_coarse_pass(task, statement)
+            check_by_coarse_pass(task, record, statement)
         return (yield from passes(task, record, statement, COLLOCATION))
 
     def conclude(self, task: Task, record: Record, ending: Ending) -> Ending:
@@ -196,7 +193,7 @@ class Hyperviscosity(EvenGridTier):
             return False
         if not best.record.is_complete:
             return best.ending.reason is StopReason.NO_PROGRESS
-        is_only = len(best.record.levels) == 1
+        is_only = best.record.count == 1
         is_out_of_reach = best.ending.reason in (StopReason.BUDGET, StopReason.TIME_LIMIT)
         return is_only and is_out_of_reach and not best.record.is_resolved
 
@@ -374,7 +371,7 @@ class TensorTrain(GridTier):
 
     def gives_way(self, record: Record) -> bool:
         """Whether it did not come far: networks with fewer parameters for each term do not resolve more."""
-        return len(record.levels) == 1 and super().gives_way(record)
+        return record.count == 1 and super().gives_way(record)
 
 
 class Networks(Tier):

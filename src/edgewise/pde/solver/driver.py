@@ -110,7 +110,7 @@ class Measured(Protocol[Received]):
         """Measure a level."""
 
     def verdict(self, tolerance: float, /) -> Ending | None:
-        """Why the last level is the last one that is needed; None where it is not."""
+        """Why the last level is the last one that is needed, None where it is not; raise what has cut that level."""
 
     def settle(self, ending: Ending, /) -> None:
         """Choose the best level once there are no more."""
@@ -158,7 +158,7 @@ def first_good(task: Task, tiers: Sequence[Tier]) -> Attempt:
             if best is not None and not best.record.is_complete:
                 record.remark = messages.hardly_begun(best.record)
             ending = refine(tier.levels(task, record), record, tier.own_tolerance or task.tolerance)
-            if record.levels:
+            if record.count:
                 ending = tier.conclude(task, record, ending)
         except (OutOfTime, KeyboardInterrupt) as error:
             ending = Ending(reason_of(error))
@@ -185,7 +185,7 @@ def first_good(task: Task, tiers: Sequence[Tier]) -> Attempt:
 
 def _better(best: Attempt | None, record: Record | None, ending: Ending) -> Attempt | None:
     """The better one of two attempts, which has ended as the last one did where a limit ended that."""
-    if record is not None and record.levels and (best is None or record.tier.is_better(record, best.record)):
+    if record is not None and record.count and (best is None or record.tier.is_better(record, best.record)):
         return Attempt(record, ending)
     if best is None:
         return None

@@ -102,7 +102,7 @@ def other_solutions(
         ending = refine(tier.levels_from(statement, (axes, coef)), record, tolerance)
         if ending.reason is StopReason.INTERRUPTED:
             raise KeyboardInterrupt
-        if record.levels and not (ending.reason is StopReason.NO_PROGRESS and tier.gives_way(record)):
+        if record.count and not (ending.reason is StopReason.NO_PROGRESS and tier.gives_way(record)):
             found.append(solution_in_units(solution_of(record, ending), stated, units))
         if len(found) == most:
             break

@@ -59,7 +59,10 @@ SEARCH_OF_FRESH = 3.0  # the search for large residuals has so many times the fr
 
 
 class Record:
-    """Levels of a tier. Those of `before`, an earlier tier on the same domain, are compared with the first one."""
+    """Numbers of all levels of a tier, and its best level.
+
+    The best one of `before`, an earlier tier, is compared with the first one where the domain is the same.
+    """
 
     def __init__(self, tier: Tier, problem: Collocation, limits: Limits, seed: int = 0, before: Record | None = None):
         self.tier = tier
@@ -68,13 +71,16 @@ class Record:
         self.seed = seed
         self.before = before
         self.remark: str = "" if before is None else before.remark
-        self.levels: list[Level] = []
+        self.count = 0  # number of levels
         self.stages: list[Stage] = []
         self.divergence = math.nan  # of the only level from an integration that ended earlier
         self.has_stalled = False  # whether finer levels were no better, so that errors fall no longer as residuals do
         self.is_doubted = False
         self.ended = StopReason.NO_PROGRESS  # why there are no more levels
         self._level: Level | None = None
+        self._least: Level | None = None  # that with the least loss
+        self._cut: OutOfTime | KeyboardInterrupt | None = None  # what ended the last level within a slab
+        self._is_beginning = False  # whether the last one only served to judge the best
         self._of_beginning = 0.0  # as `divergence`, of an integration that ended in the first half of the time
         self._evidence: Evidence | None = None
         self._sought: tuple[Sought, float] | None = None
@@ -103,33 +109,38 @@ class Record:
         """
         self.limits.spend(level.work)
         self.limits.has_result = True
+        self._cut = level.cut
         problem = self.stated if level.problem is None else level.problem
         is_same = torch.equal(problem.domain.bounds, self._bounds)
-        if self.levels and not is_same:
+        self._is_beginning = self.count > 0 and not is_same
+        if self._is_beginning:
             self._compare_beginning(level, problem)
             return
         if not is_same:
             self._draw_points(problem)
-        if len(self.levels) == 1 and level.tolerance is not None and level.tolerance > (self.level.tolerance or 0.0):
+        if self.count == 1 and level.tolerance is not None and level.tolerance > (self.level.tolerance or 0.0):
             sought = self._sought
             stages = list(self.stages)
-            finer = self.levels.pop()
+            finer = self.level
+            self.count = 0
             self.stages.pop()
             self._level = None
+            self._least = None
             try:
                 self.add(level)
                 self.add(finer)
             except (OutOfTime, KeyboardInterrupt):
-                self.levels = [finer]
+                self.count = 1
                 self.stages = stages
                 self._level = finer
+                self._least = finer
                 raise
             self._sought = sought
             return
         # The stages of an earlier tier count where they are of the same domain.
         before: Level | None = self._level
         origin = self
-        if not self.levels and self.before is not None and torch.equal(self.before.problem.domain.bounds, self._bounds):
+        if not self.count and self.before is not None and torch.equal(self.before.problem.domain.bounds, self._bounds):
             before = self.before.level
             origin = self.before
             self.stages = list(self.before.stages)
@@ -154,7 +165,9 @@ class Record:
             change=change,
             seconds=round(self.limits.seconds, 3),
         )
-        self.levels.append(level)
+        self.count += 1
+        if self._least is None or level.loss < self._least.loss:
+            self._least = level
         self.stages.append(stage)
         self.report(described(level.network), level.loss)
 
@@ -164,10 +177,10 @@ class Record:
 
     def return_to_least(self, *, has_stalled: bool) -> None:
         """Take the level with the least loss for the best one, perhaps after finer ones that were no better."""
-        least = min(self.levels, key=lambda level: level.loss)
+        assert self._least is not None
         self.has_stalled = has_stalled
-        if has_stalled or least is not self._level:
-            self._become(least)
+        if has_stalled or self._least is not self._level:
+            self._become(self._least)
             self._residual_at_fresh()
 
     def _become(self, level: Level) -> None:
@@ -258,7 +271,7 @@ class Record:
     @property
     def changes(self) -> list[float]:
         """Relative differences of the levels, each from the one before."""
-        return [stage.change for stage in self.stages[len(self.stages) - len(self.levels) + 1 :]]
+        return [stage.change for stage in self.stages[len(self.stages) - self.count + 1 :]]
 
     @property
     def error(self) -> float:
@@ -307,7 +320,11 @@ class Record:
         return found.residual <= LARGEST_RESIDUAL and found.estimate <= self.tier.unlike * tolerance
 
     def verdict(self, tolerance: float) -> Ending | None:
-        """Why the last level is the last one that is needed; None where it is not."""
+        """Why the last level is the last one that is needed, None where it is not; raise what has cut that level."""
+        if self._cut is not None:
+            raise self._cut
+        if self._is_beginning:
+            return None
         doubt = self.level.doubt
         if doubt is not None:
             self.doubt(doubt)
@@ -317,7 +334,7 @@ class Record:
     def settle(self, ending: Ending) -> None:
         """Choose the best level once there are no more."""
         self.ended = ending.reason
-        if self.levels:
+        if self.count:
             self.tier.settle(self, has_stalled=ending.reason is StopReason.NO_PROGRESS)
 
     def doubt(self, doubt: Doubt) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -55,49 +56,65 @@ SLABS_OF_RULE = 3  # over which a judgement integrates by a rule of 24 points: i
 COARSE_GAP = 0.1  # of the field: a coarse pass leaves less at an outflow, also beside jumps
 
 
-class Forecast:
-    """What a pass through time is about to cost; it ends one that would not reach the last moment."""
+class Watch:
+    """Counts and reports the work of one integration in time, and ends it where a limit is over.
 
-    def __init__(self, record: Record, allowed: float, method: Method):
+    With a `method` the cost of the rest is forecast, and an integration ends that would not reach the last moment. A
+    check of another one has the rest of the time, whatever its work.
+    """
+
+    def __init__(self, record: Record, tolerance: float, method: Method | None = None, *, is_check: bool = False):
         self.record = record
         self.limits = record.limits
-        self.allowed = allowed
+        self.tolerance = tolerance
         self.method = method
-        self.spent, self.began = self.limits.work, self.limits.seconds
-        self.looser: float | None = None  # a tolerance with which the pass may reach the last moment
+        self.is_check = is_check
+        self.spent = self.limits.work
+        self.began = self.limits.seconds
+        self.looser: float | None = None  # a tolerance with which the last moment may be reached
         self.is_out_of_reach = False
         self._begin: tuple[float, float] | None = None
 
     def __call__(self, share: float, slabs: int, work: float) -> bool:
-        """Receive the share of the time, the number of slabs and the work of the pass; return whether to go on."""
+        """Receive the share of the time, the number of slabs and the work; return whether to go on."""
         limits = self.limits
         limits.work = self.spent + work
+        name = "check, slab" if self.is_check else "slab"
+        self.record.report(f"{name} {slabs}, {100 * share:.0f} % of the time", self.tolerance**2)
+        if self.is_check:
+            return not limits.past_deadline
         limits.has_result = limits.has_result or slabs > 0
-        self.record.report(f"slab {slabs}, {100 * share:.0f} % of the time", self.allowed**2)
         if limits.over is not None:
             return False
+        if self.method is not None:
+            self._forecast(self.method, share, slabs, work)
+        return self.looser is None and not self.is_out_of_reach
+
+    def _forecast(self, method: Method, share: float, slabs: int, work: float) -> None:
+        """Compare the work of the rest, at the pace of late, with what the limits leave."""
+        limits = self.limits
         limit = limits.work_within_reach(self.spent, self.began)
-        is_first = not self.record.levels
+        is_first = not self.record.count
         if is_first and share < LEAST_BEGUN and limits.work > FORECAST_TO * limits.limit:
             self.is_out_of_reach = True
-        elif work > FORECAST_FROM / 2 * limit and slabs >= self.method.growing:
-            self._begin = self._begin or (share, work)  # the pace of late, for first slabs are short
+        elif work > FORECAST_FROM / 2 * limit and slabs >= method.growing:
+            self._begin = self._begin or (share, work)  # the first slabs are short
             if work > FORECAST_FROM * limit:
                 needed = (1 - share) * (work - self._begin[1]) / max(share - self._begin[0], ABOVE_ZERO)
                 excess = needed / max(limit - limits.work, ABOVE_ZERO)
                 if not is_first:
                     self.is_out_of_reach = excess > OUT_OF_REACH
-                elif excess > 1 and work < FORECAST_TO * limit and self.allowed < MOST_LOOSE_MARCH:
-                    steps = math.ceil(min(math.log(excess, self.method.dearer), 10))
-                    most = MOST_MARCH if self.allowed < MOST_MARCH else MOST_LOOSE_MARCH
-                    self.looser = min(self.allowed * SHARPER_MARCH**steps, most)
-        return self.looser is None and not self.is_out_of_reach
+                elif excess > 1 and work < FORECAST_TO * limit and self.tolerance < MOST_LOOSE_MARCH:
+                    steps = math.ceil(min(math.log(excess, method.dearer), 10))
+                    most = MOST_MARCH if self.tolerance < MOST_MARCH else MOST_LOOSE_MARCH
+                    self.looser = min(self.tolerance * SHARPER_MARCH**steps, most)
 
 
 def passes(task: Task, record: Record, statement: Statement, method: Method) -> Levels:
-    """Pass through time in slabs, again and again, each time with a sharper tolerance.
+    """Integrate over the whole time in slabs, again and again, each time with a sharper tolerance.
 
-    Where not even the first pass reaches the last moment, its slabs are the solution up to the moment that it reached.
+    Where not even the first integration reaches the last moment, its slabs are the solution up to the moment that it
+    reached.
     """
     limits = task.limits
     problem = task.problem
@@ -105,53 +122,48 @@ def passes(task: Task, record: Record, statement: Statement, method: Method) -> 
     allowed = min(max(FIRST_MARCH * task.tolerance, first), MOST_MARCH)
     passed = 0
     while True:
-        # One pass, as far as it comes: a limit or Ctrl-C inside of a slab leaves the slabs before it.
-        forecast = Forecast(record, allowed, method)
-        stepper = method.stepper(statement, allowed, forecast, FINER_MARCH**passed, task.start)
+        # One integration, as far as it comes: a limit or Ctrl-C inside of a slab leaves the slabs before it.
+        watch = Watch(record, allowed, method)
+        stepper = method.stepper(statement, allowed, watch, FINER_MARCH**passed, task.start)
         cut = _run(stepper)
         result = stepper.result()
         if stepper.memory is not None:
             rule = stepper.memory.rule(SLABS_OF_RULE)
             problem = Collocation(with_integrals_by(problem.form, rule), problem.sampling)
-        if forecast.looser is not None and cut is None:
-            allowed = forecast.looser
+        if watch.looser is not None and cut is None:
+            allowed = watch.looser
             continue
-        # The only beginning is a solution; one after a whole pass only serves to judge that. What has cut a pass ends
-        # them all, whatever the pass says of the one before.
+        # The only beginning is a solution; one after a whole integration only serves to judge that.
         is_whole = result is not None and result.is_complete
-        is_first = not record.levels
-        if result is not None and cut is None and (is_whole or is_first):
-            yield _level_of(result, problem, allowed)
-        elif result is not None and (is_whole or is_first or not forecast.is_out_of_reach):
-            record.add(_level_of(result, problem, allowed))
-        if cut is not None:
+        is_first = not record.count
+        if result is not None and (is_whole or is_first or not watch.is_out_of_reach):
+            yield _level_of(result, problem, allowed, cut)
+        elif cut is not None:
             raise cut
         limits.check()
         if is_first and not is_whole:
-            return Ending(StopReason.BUDGET if forecast.is_out_of_reach else StopReason.NO_PROGRESS)
+            return Ending(StopReason.BUDGET if watch.is_out_of_reach else StopReason.NO_PROGRESS)
         if is_whole and record.error <= task.tolerance:
             return Ending(StopReason.NO_PROGRESS, messages.other_evidence(record))
-        if not forecast.is_out_of_reach and (not is_whole or allowed <= least):
+        if not watch.is_out_of_reach and (not is_whole or allowed <= least):
             return Ending(StopReason.NO_PROGRESS, messages.NOT_SHARPER)
-        # A sharper pass, where the limits allow one; else one with a larger tolerance, which costs less.
+        # A sharper tolerance, where the limits allow one; else a comparison with a larger one, which costs less.
         passed += 1
-        within_reach = limits.work_within_reach(forecast.spent, forecast.began)
-        if forecast.is_out_of_reach or limits.work + method.dearer * (limits.work - forecast.spent) > within_reach:
+        within_reach = limits.work_within_reach(watch.spent, watch.began)
+        if watch.is_out_of_reach or limits.work + method.dearer * (limits.work - watch.spent) > within_reach:
             reason = StopReason.TIME_LIMIT if within_reach < limits.limit else StopReason.BUDGET
-            if len(record.levels) == 1 and (record.is_resolved or not task.facts.has_fronts):
-                _compare_coarser_pass(task, record, statement, method)
-                if record.agrees(task.tolerance):
-                    return Ending(StopReason.CONVERGED, messages.agreement(record))
+            if record.count == 1 and (record.is_resolved or not task.facts.has_fronts):
+                yield from _coarser_pass(task, record, statement, method)
             return Ending(reason, messages.PASS_OUT_OF_REACH[reason])
-        # A pass that is a little sharper is enough where the estimate is near the tolerance; others may reach rounding.
-        # The error beside a jump of the start falls with its grid, no faster than such passes do.
+        # A tolerance that is a little sharper is enough where the estimate is near; others may reach rounding. The
+        # error beside a jump of the start falls with its grid, no faster than such tolerances do.
         is_near = record.error <= fall_of_pass(SHARPER_LOOSE_MARCH) * task.tolerance or stepper.solver.has_rough_initial
         sharper = SHARPER_MARCH if allowed <= MOST_MARCH and not is_near else SHARPER_LOOSE_MARCH
         allowed = max(allowed / sharper, least)
 
 
 def _run(stepper: TimeStepper) -> OutOfTime | KeyboardInterrupt | None:
-    """Run a pass through time; what has cut it inside of a slab, None where nothing has."""
+    """Integrate in time; what has ended it inside of a slab, None where nothing has."""
     try:
         stepper.run()
     except (OutOfTime, KeyboardInterrupt) as error:
@@ -159,45 +171,40 @@ def _run(stepper: TimeStepper) -> OutOfTime | KeyboardInterrupt | None:
     return None
 
 
-def _level_of(result: TimeIntegration, problem: Collocation, allowed: float) -> Level:
-    """A pass as a level, whose problem ends where the pass does."""
+def _level_of(
+    result: TimeIntegration, problem: Collocation, allowed: float, cut: OutOfTime | KeyboardInterrupt | None = None
+) -> Level:
+    """An integration in time as a level, whose problem ends where it does."""
     if not result.is_complete:
         assert problem.form.time is not None
         problem = until(problem, problem.form.time, result.reached)
-    return Level(network=result.network, loss=allowed, points=result.points, problem=problem, tolerance=allowed)
+    return Level(
+        network=result.network, loss=allowed, points=result.points, problem=problem, tolerance=allowed, cut=cut
+    )
 
 
-def _compare_coarser_pass(task: Task, record: Record, statement: Statement, method: Method) -> None:
-    """Compare the only pass through time with one of a larger tolerance, which costs less than a sharper one.
+def _coarser_pass(task: Task, record: Record, statement: Statement, method: Method) -> Iterator[Level]:
+    """A larger tolerance than that of the only integration, to compare: it costs less than a sharper one.
 
-    Without a second pass nothing knows by how much errors grow in time. Only the time limit ends it, or Ctrl-C.
+    Without a second one nothing knows by how much errors grow in time. Only the time limit ends it, or Ctrl-C.
     """
-    limits = task.limits
     tolerance = record.level.loss
     allowed = (SHARPER_MARCH if tolerance <= MOST_MARCH else SHARPER_LOOSE_MARCH) * tolerance
-    spent = limits.work
-
-    def watch(share: float, slabs: int, work: float) -> bool:
-        limits.work = spent + work
-        record.report(f"check, slab {slabs}, {100 * share:.0f} % of the time", allowed**2)
-        return not limits.past_deadline
-
-    stepper = method.stepper(statement, allowed, watch, 1 / FINER_MARCH)
+    stepper = method.stepper(statement, allowed, Watch(record, allowed, is_check=True), 1 / FINER_MARCH)
     cut = _run(stepper)
     if isinstance(cut, KeyboardInterrupt):
         raise cut
     result = stepper.result()
     if result is not None and result.is_complete:
-        record.add(_level_of(result, record.problem, allowed))
+        yield _level_of(result, record.problem, allowed)
 
 
-def check_by_coarse_pass(task: Task, statement: Statement) -> None:
-    """Raise the error of `check_outflow` after a coarse pass in weak form: within a second."""
+def check_by_coarse_pass(task: Task, record: Record, statement: Statement) -> None:
+    """Raise the error of `check_outflow` after a coarse integration in weak form: within a second."""
     from edgewise.pde.tiers.galerkin.rough import WEAK_FORM  # imported late: `import edgewise` stays light
 
-    stepper = WEAK_FORM.stepper(statement, EVEN_TOLERANCE, lambda *_: not task.limits.past_deadline)
-    result = stepper.run()
-    task.limits.spend(stepper.evolution.work)
+    watch = Watch(record, EVEN_TOLERANCE, is_check=True)
+    result = WEAK_FORM.stepper(statement, EVEN_TOLERANCE, watch).run()
     if result is not None and result.is_complete:
         check_outflow(result.network, task.problem, statement, COARSE_GAP)
 
@@ -222,39 +229,28 @@ def check_outflow(network: nn.Module, problem: Collocation, statement: Statement
 
 
 def even_grids(task: Task, record: Record, statement: Statement, method: Method, why: str) -> Levels:
-    """Pass through time on finer and finer even grids; `why` names the reason why residuals are no evidence."""
+    """Integrate in time on finer and finer even grids; `why` names the reason why residuals are no evidence."""
     limits = task.limits
     problem = task.problem
     finer = 1.0
     dimension = problem.domain.dimension - 1
-
-    def watch(share: float, slabs: int, work: float) -> bool:
-        limits.work = spent + work
-        limits.has_result = limits.has_result or slabs > 0
-        record.report(f"slab {slabs}, {100 * share:.0f} % of the time", task.tolerance**2)
-        return limits.over is None
-
     while True:
-        spent = limits.work
+        watch = Watch(record, task.tolerance)
         stepper = method.stepper(statement, max(task.tolerance, EVEN_TOLERANCE / finer**2), watch, finer)
         cut = _run(stepper)
         result = stepper.result()
-        level = None
-        if result is not None and (result.is_complete or not record.levels):
-            level = replace(_level_of(result, problem, task.tolerance), tolerance=None, no_residuals=why)
-        if level is not None and cut is None:
-            yield level
-        elif level is not None:
-            record.add(level)
-        if cut is not None:
+        if result is not None and (result.is_complete or not record.count):
+            level = _level_of(result, problem, task.tolerance, cut)
+            yield replace(level, tolerance=None, no_residuals=why)
+        elif cut is not None:
             raise cut
         limits.check()
-        if not record.levels or not record.is_complete:
+        if not record.count or not record.is_complete:
             return Ending(StopReason.NO_PROGRESS)
         finer *= EVEN_GROWTH
         if round(finer * method.first_intervals[dimension]) > method.most_intervals[dimension]:
             return Ending(StopReason.NO_PROGRESS, messages.LARGEST_GRID)
-        if limits.work + EVEN_DEARER * (limits.work - spent) > limits.limit:
+        if limits.work + EVEN_DEARER * (limits.work - watch.spent) > limits.limit:
             return Ending(StopReason.BUDGET, messages.GRID_OUT_OF_REACH)
 
 
