@@ -78,7 +78,7 @@ def test_a_line_on_terminals_and_nothing_in_a_pipe(monkeypatch, caplog):
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)  # another test may have run a notebook
     for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
         monkeypatch.setattr(sys, "stderr", stream)
-        with reported(None, True, "solve") as report:
+        with reported(True, "solve") as report:
             assert (report is not None) is shown
             if report is not None:
                 report(Progress("grid 10", 0.25))
@@ -88,7 +88,7 @@ def test_a_line_on_terminals_and_nothing_in_a_pipe(monkeypatch, caplog):
 
 def test_stages_are_logged_once_under_the_name_of_the_package(caplog):
     seen = []
-    with caplog.at_level(logging.INFO, logger="edgewise"), reported(seen.append, False, "fit") as report:
+    with caplog.at_level(logging.INFO, logger="edgewise"), reported(seen.append, "fit") as report:
         for share in (0.1, 0.2):
             report(Progress("grid 3", share))
     assert [record.name for record in caplog.records] == ["edgewise", "edgewise"] and len(seen) == 2

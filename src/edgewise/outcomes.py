@@ -27,7 +27,7 @@ LOGGER.addHandler(logging.NullHandler())  # as libraries do, so that nothing is 
 
 WAIT_SECONDS = 0.05  # between two looks at the clock while native code runs: short for people
 PACE_SECONDS = 2.0  # of work before an upper bound is shown: before, the pace is not known
-REFRESH_SECONDS = 0.2  # between two updates of the line of `verbose`: more often nobody can read
+REFRESH_SECONDS = 0.2  # between two updates of the line: more often nobody can read
 # characters of that line and of its bar
 LINE_WIDTH = 100
 LINE_BAR = 20
@@ -401,10 +401,12 @@ ProgressCallback = Callable[[Progress], object]
 """Function that receives a `Progress`; its return value is ignored unless the caller documents a use for it."""
 
 
-def check_progress(progress: object) -> None:
-    """Raise InputError unless the argument `progress` is a function or None."""
-    if progress is not None and not callable(progress):
-        raise InputError(f"progress must be a function of one Progress or None, got {progress!r}")
+def check_progress(progress: object, *, has_line: bool = False) -> None:
+    """Raise InputError unless the argument `progress` is a function or None, or, for work with a line, a bool."""
+    if progress is None or callable(progress) or (has_line and isinstance(progress, bool)):
+        return
+    kinds = "True, False or a function of one Progress" if has_line else "a function of one Progress or None"
+    raise InputError(f"progress must be {kinds}, got {progress!r}")
 
 
 def duration_text(seconds: float) -> str:
@@ -428,15 +430,20 @@ def clock_text(progress: Progress) -> str:
 
 
 @contextmanager
-def reported(progress: ProgressCallback | None, verbose: bool | int, work: str) -> Iterator[ProgressCallback | None]:
-    """Join the callbacks of long work: the user's, a line on terminals with `verbose`, the log; None without any.
+def reported(
+    progress: ProgressCallback | bool | None, work: str, *, verbose: bool | int = False
+) -> Iterator[ProgressCallback | None]:
+    """Join the callbacks of long work: the user's, a line on terminals, the log; None without any.
 
-    Every new stage is logged under the name "edgewise" with level INFO. The line, which names the work, goes to stderr,
-    where it is a terminal or a notebook; in a pipe there is none.
+    Every new stage is logged under the name "edgewise" with level INFO. The line, which names the work and is there
+    where `progress` or `verbose` is True, goes to stderr, where it is a terminal or a notebook; in a pipe there is
+    none.
     """
-    shows = bool(verbose) and (sys.stderr.isatty() or "ipykernel" in sys.modules)
+    is_asked = progress is True or bool(verbose)
+    callback = None if isinstance(progress, bool) else progress
+    shows = is_asked and (sys.stderr.isatty() or "ipykernel" in sys.modules)
     logs = LOGGER.isEnabledFor(logging.INFO)
-    if progress is None and not shows and not logs:
+    if callback is None and not shows and not logs:
         yield None
         return
     start = time.perf_counter()
@@ -456,7 +463,7 @@ def reported(progress: ProgressCallback | None, verbose: bool | int, work: str) 
             bar = "#" * filled + "." * (LINE_BAR - filled)
             sys.stderr.write(f"\r{f'{work} [{bar}] {clock_text(timed)}  {at.stage}':{LINE_WIDTH}.{LINE_WIDTH}}")
             sys.stderr.flush()
-        return None if progress is None else progress(at)
+        return None if callback is None else callback(at)
 
     try:
         yield report

@@ -38,7 +38,7 @@ from edgewise.formulas.expression import Expression, Number
 from edgewise.formulas.front import Front
 from edgewise.formulas.printing import as_text
 from edgewise.model_selection.search.jobs import one_blas_thread
-from edgewise.outcomes import NO_LIMIT, Budget, Progress, ProgressCallback, StopReason, reported
+from edgewise.outcomes import NO_LIMIT, Budget, Progress, ProgressCallback, StopReason, check_progress, reported
 
 # Rows in which laws are looked for, and those by which they are decided, with the held-out ones: the time of all stages
 # is proportional to the first, and constants are known well enough from the second.
@@ -138,10 +138,8 @@ def find_formula(
     check_count(seed, "seed", 0)
     names = check_names(names, x.shape[1])
     options = checked_options(options, names, len(y))
-    if not (progress is None or isinstance(progress, bool) or callable(progress)):
-        raise InputError(f"progress must be True, False or a function of one Progress, got {progress!r}")
-    callback = None if isinstance(progress, bool) else progress
-    with reported(callback, progress is True, "find_formula") as report:
+    check_progress(progress, has_line=True)
+    with reported(progress, "find_formula") as report:
         outputs = 1 if y.ndim == 1 else y.shape[1]
         find = class_law if of_classes else _front
         fronts = (

@@ -192,7 +192,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
     def _train(self, samples: Samples, settings: SearchSettings) -> AutoResult:
         """Search and train; small tables take one thread of torch, see `edgewise.train.loop.threads`."""
         is_small = samples.x.size <= ONE_THREAD_NUMBERS
-        with reported(self._progress, self.verbose, type(self).__name__) as report, one_thread(is_small):
+        with reported(self._progress, type(self).__name__, verbose=self.verbose) as report, one_thread(is_small):
             return self._trained(samples, settings, report)
 
     def _trained(self, samples: Samples, settings: SearchSettings, report: ProgressCallback | None) -> AutoResult:

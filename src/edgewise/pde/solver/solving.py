@@ -32,13 +32,13 @@ from edgewise.pde.solver.solution import Solution, field_values
 from edgewise.train.methods.base import Method
 
 DEFAULT_TOLERANCE = 1e-10  # What two grids reach on smooth problems
-ALWAYS = ("on_interrupt", "verbose", "journal")  # options that do not choose how a problem is solved
+ALWAYS = ("on_interrupt", "journal")  # options that do not choose how a problem is solved
 
 
 class SolveOptions(TypedDict, total=False):
-    """Keyword options of `solve` for the network, the method, Ctrl-C and a line of progress.
+    """Keyword options of `solve` for the network, the method and Ctrl-C.
 
-    Problems with `UnknownField` take `on_interrupt`, `verbose` and `journal` only.
+    Problems with `UnknownField` take `on_interrupt` and `journal` only.
 
     Parameters
     ----------
@@ -63,8 +63,6 @@ class SolveOptions(TypedDict, total=False):
     on_interrupt : {"raise", "keep"}
         What Ctrl-C does: "raise", the default, passes the KeyboardInterrupt on; "keep" returns the solution of the last
         complete stage, once there is one, or, in time, that up to the moment that was reached.
-    verbose : bool or int
-        Whether to show a line with the stage and the time on terminals and in notebooks.
     journal : edgewise.files.Journal
         Keeps every training, so that another call with the same arguments and a resumed journal goes on after the last
         one that is there, with the same result. Structured grids are not kept: they are solved again.
@@ -85,7 +83,6 @@ class SolveOptions(TypedDict, total=False):
     resample: bool
     start: Solution | None
     on_interrupt: OnInterrupt
-    verbose: bool | int
     journal: Journal | None
 
 
@@ -97,7 +94,7 @@ def solve(
     time_limit: float | None = None,
     tolerance: float = DEFAULT_TOLERANCE,
     seed: int = 0,
-    progress: ProgressCallback | None = None,
+    progress: ProgressCallback | bool = False,
     **options: Unpack[SolveOptions],
 ) -> Solution:
     """Solve a differential equation.
@@ -116,10 +113,11 @@ def solve(
         standard error.
     seed : int
         Seed of points and weights.
-    progress : callable, optional
-        Receives a `Progress` after every part of the work: the stage, the share of the budget, and the loss.
+    progress : bool or callable
+        True shows a line with the stage and the time on terminals and in notebooks. A function receives a `Progress`
+        after every part of the work: the stage, the share of the budget, and the loss.
     **options
-        Choice of the network and the method, what Ctrl-C does, and `verbose`, see `SolveOptions`.
+        Choice of the network and the method, and what Ctrl-C does, see `SolveOptions`.
 
     Returns
     -------
@@ -182,14 +180,14 @@ def solve(
     """
     _check_options(problem, budget, time_limit, tolerance, options)
     keep_interrupted = check_on_interrupt(options.get("on_interrupt", "raise")) == "keep"
-    check_progress(progress)
+    check_progress(progress, has_line=True)
     restated, start, units = in_own_units(problem, options.get("start"))
     facts = Facts.of(restated)
     _check_order(facts, options)
     plan = planned(restated, seed, {**options, "start": start})
     tiers = TIERS if is_unchosen(options) else (Networks(),)
     journal = options.get("journal")
-    with reported(progress, options.get("verbose", False), "solve") as report:
+    with reported(progress, "solve") as report:
         limits = Limits(budget, time_limit, report, 0.0 if journal is None else journal.earlier_seconds)
         guess = None if start is None else partial(field_values, start.model, start.problem)
         task = Task(restated, facts, plan, limits, tolerance, guess)
