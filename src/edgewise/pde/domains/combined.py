@@ -12,17 +12,10 @@ from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import LEAST_SHARE, OFF_BOUNDARY_STEP, QUADRATURE_POINTS, Domain, Piece
-from edgewise.pde.domains.sampling import gauss_legendre, unit_points
-from edgewise.pde.domains.shapes import Polygon
+from edgewise.pde.domains.sampling import accepted_points, unit_points
 
-# Points of each interval of a line, and lines between two places, of a rule of many points; lines, and places on each,
-# from which the ends of domains are sought; and halvings of their distances, to rounding: details above a hundredth of
-# the size are seen.
-CUT_POINTS = 24
-CUT_LINES = 200
-LINE_PLACES = 400
-LINE_HALVINGS = 48
 SPAN_PLACES = 2048  # along a curve, between which it enters or leaves another domain once
+SPAN_BISECTIONS = 48  # by which such places are found, to rounding
 # Steps off the boundary by which levels change at a point where two boundaries touch: one, times a gradient.
 TOUCHING = 100.0
 
@@ -74,18 +67,14 @@ class _Composite(Domain):
             return real
 
         def sample(count: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
-            drawn = count
-            while drawn * LEAST_SHARE <= count + 100:
-                x, normal = piece.sample(drawn, how, seed)
-                keep = kept(x, side * normal)
-                if int(keep.sum()) >= min(count, len(x)):
-                    x = x[keep]
-                    normal = side * normal[keep]
-                    if how == "grid":
-                        return (x, normal)
-                    return (x[:count], normal[:count])
-                drawn = math.ceil(1.05 * drawn * count / max(int(keep.sum()), count / 10)) + 1
-            raise InputError(f"piece {name!r} of the boundary must have a measure, got next to none")
+            def draw(number: int) -> tuple[Tensor, Tensor]:
+                x, normal = piece.sample(number, how, seed)
+                return torch.stack([x, side * normal], 1), kept(x, side * normal)
+
+            both = accepted_points(draw, count, how, LEAST_SHARE)
+            if both is None:
+                raise InputError(f"piece {name!r} of the boundary must have a measure, got next to none")
+            return both[:, 0], both[:, 1]
 
         x, normal = piece.sample(QUADRATURE_POINTS, "grid", 0)
         remaining = kept(x, side * normal)
@@ -134,7 +123,7 @@ def _kept_spans(
         levels = [other.level(curve(each)[0]) for each in (start, end)]
         # Where the other boundary is crossed, its level is zero there, to rounding.
         is_crossed = (levels[0] * levels[1] < 0) & (torch.minimum(*(each.abs() for each in levels)) > least)
-        for _ in range(LINE_HALVINGS):
+        for _ in range(SPAN_BISECTIONS):
             middle = (start + end) / 2
             x, normal = curve(middle)
             same = torch.where(is_crossed, other.level(x) * levels[0] > 0, kept(x, normal) == states[number])
@@ -157,79 +146,6 @@ def _free_name(name: str, taken: set[str]) -> str:
     if name not in taken:
         return name
     return next(each for each in (base, *numbered) if each not in taken)
-
-
-def _leaves(domain: Domain) -> list[Domain]:
-    """The domains that a domain is cut from."""
-    if isinstance(domain, _Composite):
-        return [*_leaves(domain.first), *_leaves(domain.second)]
-    return [domain]
-
-
-def _ends_along(domain: Domain, x: Tensor) -> tuple[list[tuple[int, ...]], list[Tensor]]:
-    """For each of the lines at x (m,): which domains bound it, in order, and the ends of its intervals, (2 k,)."""
-    low, high = domain.bounds[1].tolist()
-    step = (high - low) / LINE_PLACES
-    size = float(domain.size.max())
-    y = torch.linspace(low - step / 2, high + step / 2, LINE_PLACES + 2, dtype=torch.float64)
-
-    def inside(x: Tensor, y: Tensor) -> Tensor:
-        return domain.level(torch.stack([x, y], 1)) < 0
-
-    within = inside(x.repeat_interleave(len(y)), y.repeat(len(x))).reshape(len(x), -1)
-    line, place = (within[:, 1:] != within[:, :-1]).nonzero(as_tuple=True)
-    start = y[place]
-    end = y[place + 1]
-    before = within[line, place]
-    for _ in range(LINE_HALVINGS):
-        middle = (start + end) / 2
-        same = inside(x[line], middle) == before
-        start = torch.where(same, middle, start)
-        end = torch.where(same, end, middle)
-    at = torch.stack([x[line], end], 1)
-    off = torch.stack([each.level(at).abs() for each in _leaves(domain)], 1)
-    nearest = (off <= off.amin(1, keepdim=True) + OFF_BOUNDARY_STEP * size).int().argmax(1)  # the first where they tie
-    chosen = [line == number for number in range(len(x))]
-    return [tuple(nearest[each].tolist()) for each in chosen], [end[each] for each in chosen]
-
-
-def rule_along_lines(domain: Domain, points: int | None) -> tuple[Tensor, Tensor]:
-    """Points (q, 2) and weights (q,) of a quadrature of a domain of the plane.
-
-    Gauss-Legendre rules along lines between the ends of the domain on them. Lines stand between the places at which
-    other domains bound it, and are denser towards these, where the length of a line may start as a root: x =
-    (1 - cos a) / 2, with a rule for a.
-    """
-    points, (low, high) = points or CUT_POINTS, domain.bounds[0].tolist()
-    x = torch.linspace(low, high, CUT_LINES + 1, dtype=torch.float64)
-    x = torch.cat([x[:1], (x[1:] + x[:-1]) / 2, x[-1:]])
-    bounded, _ = _ends_along(domain, x)
-    changes = [n for n in range(len(x) - 1) if bounded[n] != bounded[n + 1]]
-    start = x[changes]
-    end = x[[n + 1 for n in changes]]
-    before = [bounded[n] for n in changes]
-    for _ in range(LINE_HALVINGS):
-        middle = (start + end) / 2
-        same = torch.tensor([a == b for a, b in zip(_ends_along(domain, middle)[0], before, strict=True)])
-        start = torch.where(same, middle, start)
-        end = torch.where(same, end, middle)
-    angles, shares = gauss_legendre(points, 0.0, math.pi)
-    parts = []
-    weights = []
-    corners = {low, high, *((start + end) / 2).tolist()}
-    for each in _leaves(domain):
-        if isinstance(each, Polygon):
-            corners |= {place for place in each.corners[:, 0].tolist() if low < place < high}
-    for left, right in pairwise(sorted(corners)):
-        at = left + (right - left) * (1 - angles.cos()) / 2
-        for place, share, ends in zip(
-            at, shares * angles.sin() * (right - left) / 2, _ends_along(domain, at)[1], strict=True
-        ):
-            for bottom, top in ends.reshape(-1, 2).tolist():
-                nodes, own = gauss_legendre(points, bottom, top)
-                parts.append(torch.stack([place.expand(points), nodes], 1))
-                weights.append(share * own)
-    return torch.cat(parts), torch.cat(weights)
 
 
 class Union(_Composite):

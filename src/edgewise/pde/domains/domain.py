@@ -18,7 +18,7 @@ from torch import Tensor
 
 from edgewise.checks import check_count
 from edgewise.errors import EdgewiseWarning, InputError
-from edgewise.pde.domains.sampling import gauss_legendre, unit_points
+from edgewise.pde.domains.sampling import accepted_points, gauss_legendre, unit_points
 
 TIME = "t"  # the coordinate of this name is time, all others are space, but for those that `Parameter` makes
 
@@ -28,6 +28,7 @@ QUADRATURE_POINTS = 2**14
 # few periods, and at most 2e4 points.
 GAUSS = 8
 PANELS = {1: 32, 2: 16, 3: 3}
+PLANE_CELLS = 8  # of each coordinate of a domain of the plane, for the same
 # Step off a boundary, relative to the size of the domain, by which the side is found on which a union or a difference
 # lies: far above rounding (1e-16) and far below the details of any domain.
 OFF_BOUNDARY_STEP = 1e-7
@@ -260,16 +261,15 @@ class Domain:
 
     def interior(self, count: int, how: str = "sobol", seed: int = 0) -> Tensor:
         """Points inside, (count, n); a grid may have more. See `unit_points` for `how` and `seed`."""
-        low = self.bounds[:, 0]
-        sides = self.size
-        drawn = count
-        while drawn * LEAST_SHARE <= count + 100:
-            x = low + sides * unit_points(drawn, self.dimension, how, seed)
-            x = x[self.contains(x)]
-            if len(x) >= count:
-                return x if how == "grid" else x[:count]
-            drawn = math.ceil(1.05 * drawn * count / max(len(x), count / 10)) + 1
-        raise InputError("the domain must have a volume, got next to none among points of its box")
+
+        def draw(number: int) -> tuple[Tensor, Tensor]:
+            x = self.bounds[:, 0] + self.size * unit_points(number, self.dimension, how, seed)
+            return x, self.contains(x)
+
+        x = accepted_points(draw, count, how, LEAST_SHARE)
+        if x is None:
+            raise InputError("the domain must have a volume, got next to none among points of its box")
+        return x
 
     def boundary(
         self, count: int, how: str = "sobol", seed: int = 0, names: Sequence[str] | None = None
@@ -300,9 +300,8 @@ class Domain:
     def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
         """Quadrature over the domain: points (q, n), and weights (q,) that sum to the volume.
 
-        Errors are at rounding for smooth functions on boxes of at most three dimensions, disks, annuli, polygons, balls
-        and triangulations, and about 1e-4 elsewhere; other domains of the plane reach some 1e-8 where their details are
-        wider than a hundredth of their size.
+        Errors are at rounding for smooth functions on boxes of at most three dimensions, domains of the plane, balls
+        and triangulations, and about 1e-4 elsewhere.
 
         Parameters
         ----------
@@ -315,7 +314,10 @@ class Domain:
             There is no rule of so few points.
         """
         if self.dimension == 2 and is_space(self.coordinates[-1]):
-            return _combined().rule_along_lines(self, points)
+            from edgewise.pde.domains.mesh import Mesh, even_lines  # imported late: it needs this module
+
+            cells, points_of_interval = (PLANE_CELLS, GAUSS) if points is None else (1, math.ceil(points / 2))
+            return Mesh(self, even_lines(self, [cells, cells]), points_of_interval).cut()[:2]
         if points is not None:
             raise InputError(
                 "integrals over an area in an equation must be over domains of the plane, boxes, balls, cylinders or "

@@ -1,6 +1,7 @@
 """Points in the unit cube, and Gauss-Legendre quadrature."""
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -30,6 +31,23 @@ def unit_points(count: int, dimension: int, how: str = "sobol", seed: int = 0) -
     side = math.ceil(round(count ** (1 / dimension), 9))
     axis = (torch.arange(side, dtype=torch.float64) + 0.5) / side
     return torch.cartesian_prod(*[axis] * dimension).reshape(-1, dimension)
+
+
+def accepted_points(
+    draw: Callable[[int], tuple[Tensor, Tensor]], count: int, how: str, least_share: float
+) -> Tensor | None:
+    """Rejection sampling: the first `count` rows that are kept, all of them on a grid; None below a share of the drawn.
+
+    `draw` maps a number to so many rows, or fewer where there are no more, and whether each is kept.
+    """
+    number = count
+    while number * least_share <= count + 100:
+        rows, keep = draw(number)
+        kept = rows[keep]
+        if len(kept) >= min(count, len(rows)):
+            return kept if how == "grid" else kept[:count]
+        number = math.ceil(1.05 * number * count / max(len(kept), count / 10)) + 1
+    return None
 
 
 @lru_cache(maxsize=KEPT_LINE_RULES)
