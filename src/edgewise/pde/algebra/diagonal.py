@@ -40,7 +40,7 @@ class FieldByField(Preconditioner):
         # A residual belongs to the field whose derivatives of its own order it has, if there is only one such field.
         highest = int(statement.orders[0].max())
         owners: dict[int, set[int]] = {}
-        for number, slot, index in system.slopes[0]:
+        for number, slot, index in system.jacobian[0]:
             if max(index) == highest:
                 owners.setdefault(number, set()).add(slot)
         pairs = {next(iter(slots)): number for number, slots in owners.items() if len(slots) == 1}
@@ -52,7 +52,7 @@ class FieldByField(Preconditioner):
             blocks = []
             slopes = []
             rows = []
-            for block, its_slopes, start in zip(system.blocks, system.slopes, starts, strict=False):
+            for block, its_slopes, start in zip(system.blocks, system.jacobian, starts, strict=False):
                 own = {number for number, slot, _ in its_slopes if slot == field}
                 numbers = [pairs[field]] if block.face is None else sorted(own)
                 if block.face is not None and any(n in own and slot != field for n, slot, _ in its_slopes):
@@ -120,7 +120,7 @@ class FastDiagonalisation(Preconditioner):
     def shifted(cls, statement: Statement, system: LinearSystem) -> FastDiagonalisation:
         """The solver, which may have an eigenvalue of zero and so need a shift, see `solved`."""
         block = system.blocks[0]
-        slopes = system.slopes[0]
+        slopes = system.jacobian[0]
         dimension = len(block.axes)
         operators = [np.zeros((len(p), a.count)) for p, a in zip(block.points, block.axes, strict=True)]
         for (_, _, index), slope in slopes.items():
@@ -135,7 +135,7 @@ class FastDiagonalisation(Preconditioner):
                 profile = np.full(block.shape[axis], slope.mean())
             operators[axis] += profile[:, None] * dense(block.table(axis, index[axis]))
         ends = [np.zeros((0, axis.count)) for axis in block.axes]
-        for other, its_slopes in zip(system.blocks[1:], system.slopes[1:], strict=True):
+        for other, its_slopes in zip(system.blocks[1:], system.jacobian[1:], strict=True):
             assert other.face is not None
             axis = other.face[0]
             rows = np.zeros((len(other.numbers), block.axes[axis].count))
@@ -219,7 +219,7 @@ class FastDiagonalisation(Preconditioner):
         """
         time = self.blocks[0].form.time
         index = tuple([0] * len(self.lines))
-        slope = self.system.slopes[0].get((0, 0, index))
+        slope = self.system.jacobian[0].get((0, 0, index))
         if time is None or slope is None or not slope.ndim:
             return None
         line = self.lines[time]

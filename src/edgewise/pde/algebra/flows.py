@@ -18,7 +18,7 @@ from edgewise.pde.algebra.diagonal import FastDiagonalisation
 from edgewise.pde.algebra.radau import DiagonalRadau
 from edgewise.pde.algebra.system import LinearSystem, Preconditioner, Solver
 from edgewise.pde.spaces.axis import TimeAxis, along, dense
-from edgewise.pde.spaces.blocks import ConstantBlock, EquationBlock, ReducedSpaceBlock, RowBlock, Slopes
+from edgewise.pde.spaces.blocks import ConstantBlock, EquationBlock, Jacobian, ReducedSpaceBlock, RowBlock
 from edgewise.pde.spaces.statement import Statement
 
 MOST_PRESSURES = 4000  # values of a pressure at one moment: factors of an eighth of a gigabyte
@@ -33,8 +33,8 @@ class Level:
 
     number: int  # number of the block in the system
     block: RowBlock  # the block on the coordinates of space alone
-    slopes: Slopes  # slopes by derivatives in space of what has no derivative in time, in the mean over time
-    rates: Slopes  # the same of what has one
+    slopes: Jacobian  # slopes by derivatives in space of what has no derivative in time, in the mean over time
+    rates: Jacobian  # the same of what has one
     # takes rows at the moments of the block to rows at the first moment and at those of the equation
     to_levels: np.ndarray
     has_begin: bool  # whether the first of these is at the first moment
@@ -114,7 +114,7 @@ class SlabOfFlow(Preconditioner):
         rates = dense(line.table(moments, 1)) @ self.inverses[False]
         self.from_begin = rates[:, 0]
         self.radau = DiagonalRadau.of(rates[:, 1:])
-        self.levels = [self._level(*each) for each in enumerate(zip(system.blocks, system.slopes, strict=True))]
+        self.levels = [self._level(*each) for each in enumerate(zip(system.blocks, system.jacobian, strict=True))]
         self.equation = self.levels[0]
         self._split()
         shift = self.radau.middle
@@ -134,7 +134,7 @@ class SlabOfFlow(Preconditioner):
         )
         return is_same and 1 / OTHER_LENGTHS < shift / self.shift < OTHER_LENGTHS
 
-    def _level(self, number: int, of_block: tuple[RowBlock, Slopes]) -> Level:
+    def _level(self, number: int, of_block: tuple[RowBlock, Jacobian]) -> Level:
         """A block without time; see `Level`."""
         block, slopes = of_block
         face = None if block.face is None or block.face[0] == self.time else block.face
@@ -148,7 +148,7 @@ class SlabOfFlow(Preconditioner):
         moved._tables = {}
         if face is not None:
             moved.face = self.space.index(face[0]), face[1]
-        parts: tuple[Slopes, Slopes] = {}, {}
+        parts: tuple[Jacobian, Jacobian] = {}, {}
         for (row, slot, index), slope in slopes.items():
             key = row, slot, tuple(index[axis] for axis in self.space)
             mean = slope.mean(self.time)
@@ -206,7 +206,7 @@ class SlabOfFlow(Preconditioner):
         self.mass: dict[int, float] = {}
         for slot, row in self.rows.items():
             blocks = list[RowBlock]()
-            slopes = list[Slopes]()
+            slopes = list[Jacobian]()
             for level, number in [(self.equation, row), *self.walls[slot]]:
                 blocks.append(replace(level.block, numbers=(level.block.numbers[number],)))
                 own = {(0, 0, i): s for (n, o, i), s in level.slopes.items() if (n, o) == (number, slot)}
@@ -312,7 +312,7 @@ class SlabOfFlow(Preconditioner):
     def _with_conditions(self) -> Solver:
         """Solver of reductions and conditions of the pressure, with values of zero at the points of the equation."""
         blocks = list[RowBlock]()
-        slopes = list[Slopes]()
+        slopes = list[Jacobian]()
         for level, number in self.reductions:
             blocks.append(replace(level.block, numbers=(level.block.numbers[number],)))
             slopes.append({(0, 0, index): s for (row, _, index), s in level.slopes.items() if row == number})

@@ -15,7 +15,7 @@ from edgewise.pde.algebra import LinearSystem, solver_for
 from edgewise.pde.algebra.system import Solver
 from edgewise.pde.problem.dry_run import WAVE_TRIALS
 from edgewise.pde.spaces.axis import SplineAxis
-from edgewise.pde.spaces.blocks import HIGH_ORDER, FunctionalBlock, RowBlock, Slopes, wave_slopes
+from edgewise.pde.spaces.blocks import HIGH_ORDER, FunctionalBlock, Jacobian, RowBlock, wave_symbol
 from edgewise.pde.spaces.statement import Statement
 from edgewise.settings import ABOVE_ZERO
 
@@ -76,24 +76,24 @@ def smooth_start(statement: Statement, axes: Sequence[SplineAxis], start: np.nda
     evaluated = [block.evaluate(start) for block in blocks]
     if not is_finite(evaluated):
         return None
-    slopes = [each for _, each in evaluated]
+    jacobian = [each for _, each in evaluated]
     points = [axis.all_points() for axis in axes]
     everywhere = RowBlock(statement.form, statement.form.equation_term, tuple(range(fields)), axes, points)
     lengths = [np.ptp(axis.breakpoints) for axis in axes]
     for pair in itertools.combinations_with_replacement(range(dimension), 2):
         index = tuple(pair.count(axis) for axis in range(dimension))
         weight = BENDING * math.prod(lengths[axis] for axis in pair)
-        slopes.append({(slot, slot, index): np.full(everywhere.shape, weight) for slot in range(fields)})
+        jacobian.append({(slot, slot, index): np.full(everywhere.shape, weight) for slot in range(fields)})
         blocks.append(everywhere)
-    matrix = LinearSystem(blocks, slopes, start.shape).matrix().toarray()
+    matrix = LinearSystem(blocks, jacobian, start.shape).matrix().toarray()
     sought = residuals_of(evaluated) - matrix[: sum(values.size for values, _ in evaluated)] @ start.ravel()
     solution = np.linalg.lstsq(matrix, np.pad(-sought, (0, len(matrix) - len(sought))), rcond=NEWTON.rounded_bending)[0]
     return solution.reshape(start.shape)
 
 
-def is_finite(evaluated: Sequence[tuple[np.ndarray, Slopes]]) -> bool:
+def is_finite(evaluated: Sequence[tuple[np.ndarray, Jacobian]]) -> bool:
     """True if residuals and slopes are."""
-    return all(np.isfinite(part).all() for values, slopes in evaluated for part in (values, *slopes.values()))
+    return all(np.isfinite(part).all() for values, jacobian in evaluated for part in (values, *jacobian.values()))
 
 
 def shape_of(statement: Statement, axes: Sequence[SplineAxis]) -> tuple[int, ...]:
@@ -161,17 +161,17 @@ class GridEquations:
         self.statement = statement
         self.blocks = statement.blocks(axes)
         self.is_stabilised = is_stabilised
-        self.linearised: list[tuple[np.ndarray, Slopes]] = []  # residuals and Jacobian of the last factors
+        self.linearised: list[tuple[np.ndarray, Jacobian]] = []  # residuals and Jacobian of the last factors
         self._system: LinearSystem | None = None
         self._work = 0.0  # of the systems before the last one
-        self._kept: tuple[np.ndarray, list[tuple[np.ndarray, Slopes]]] | None = None  # the last evaluation
+        self._kept: tuple[np.ndarray, list[tuple[np.ndarray, Jacobian]]] | None = None  # the last evaluation
 
     @property
     def work(self) -> float:
         """Multiply-adds of all factors and solutions so far."""
         return self._work + (0.0 if self._system is None else self._system.work)
 
-    def evaluate(self, coef: np.ndarray) -> list[tuple[np.ndarray, Slopes]]:
+    def evaluate(self, coef: np.ndarray) -> list[tuple[np.ndarray, Jacobian]]:
         """Residuals and Jacobian of each block."""
         if self._kept is None or self._kept[0] is not coef:
             evaluated = [
@@ -192,7 +192,7 @@ class GridEquations:
             return None
         self._work = self.work
         self.linearised = evaluated
-        self._system = LinearSystem(self.blocks, [slopes for _, slopes in evaluated], coef.shape)
+        self._system = LinearSystem(self.blocks, [jacobian for _, jacobian in evaluated], coef.shape)
         return solver_for(self.statement, self._system)
 
 
@@ -253,51 +253,51 @@ def polished(equations: GridEquations, coef: np.ndarray, solver: Solver) -> np.n
     return coef
 
 
-def growth_of(solver: Solver, blocks: Sequence[RowBlock], evaluated: Sequence[tuple[np.ndarray, Slopes]]) -> float:
+def growth_of(solver: Solver, blocks: Sequence[RowBlock], evaluated: Sequence[tuple[np.ndarray, Jacobian]]) -> float:
     """Size of the solution of the linearised equations for random residuals, in units of the field.
 
     At each point the residual is as large as that of a wave of amplitude 1, as long as the domain, would be there.
     """
     random = np.random.default_rng(0)
     parts = []
-    for block, (values, slopes) in zip(blocks, evaluated, strict=True):
+    for block, (values, jacobian) in zip(blocks, evaluated, strict=True):
         is_local = not isinstance(block, FunctionalBlock)
-        sizes = wave_slopes(block, values.shape, slopes, None) if is_local else 0.0
+        sizes = wave_symbol(block, values.shape, jacobian, None) if is_local else 0.0
         parts.append((random.standard_normal(values.shape) * sizes).ravel())
     return float(np.abs(solver(np.concatenate(parts))).max())
 
 
-def residuals_of(evaluated: Sequence[tuple[np.ndarray, Slopes]]) -> np.ndarray:
+def residuals_of(evaluated: Sequence[tuple[np.ndarray, Jacobian]]) -> np.ndarray:
     """All residuals of the blocks as one vector."""
     return np.concatenate([values.ravel() for values, _ in evaluated])
 
 
-def stabilised(block: RowBlock, coef: np.ndarray) -> tuple[np.ndarray, Slopes]:
+def stabilised(block: RowBlock, coef: np.ndarray) -> tuple[np.ndarray, Jacobian]:
     """Residuals and slopes with as much more diffusion as the grid needs to have no oscillations [1]."""
     # Where a layer is thinner than an interval the solution oscillates everywhere. With the second derivative's slope
     # at least h / 2 times that of the first one, as by upwind differences, only the layer itself is wrong, so that the
     # grid can be refined there.
     # [1] A. Brooks, T. Hughes, "Streamline upwind/Petrov-Galerkin formulations for convection dominated flows", Comput.
     # Methods Appl. Mech. Engrg. 32, 1982, 199.
-    values, slopes = block.evaluate(coef)
+    values, jacobian = block.evaluate(coef)
     jet = block.jet(coef)
-    for (number, slot, index), missing in missing_diffusion(block, slopes).items():
+    for (number, slot, index), missing in missing_diffusion(block, jacobian).items():
         values[number] += missing * jet[slot, index]
-        slopes[number, slot, index] = slopes[number, slot, index] + missing
-    return values, slopes
+        jacobian[number, slot, index] = jacobian[number, slot, index] + missing
+    return values, jacobian
 
 
-def missing_diffusion(block: RowBlock, slopes: Slopes) -> Slopes:
+def missing_diffusion(block: RowBlock, jacobian: Jacobian) -> Jacobian:
     """Return by how much slopes by second derivatives fall short of h / 2 times those by first ones, with signs."""
     missing = {}
-    for (number, slot, index), slope in slopes.items():
+    for (number, slot, index), slope in jacobian.items():
         axis = int(np.argmax(index))
         first = (number, slot, tuple(order // 2 for order in index))
-        if sum(index) == index[axis] == 2 and first in slopes:
+        if sum(index) == index[axis] == 2 and first in jacobian:
             line = block.axes[axis]
             place = np.clip(np.searchsorted(line.breakpoints, block.points[axis]) - 1, 0, line.intervals - 1)
             lengths = np.diff(line.breakpoints)[place].reshape([-1 if k == axis else 1 for k in range(slope.ndim)])
-            lack = np.maximum(np.abs(slopes[first]) * lengths / 2 - np.abs(slope), 0.0) * np.sign(slope)
+            lack = np.maximum(np.abs(jacobian[first]) * lengths / 2 - np.abs(slope), 0.0) * np.sign(slope)
             if lack.any():
                 missing[number, slot, index] = lack
     return missing

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from edgewise.pde.algebra.factors import Factors
-from edgewise.pde.spaces.blocks import EquationBlock, RowBlock, Slopes
+from edgewise.pde.spaces.blocks import EquationBlock, Jacobian, RowBlock
 
 Solver = Callable[[np.ndarray], np.ndarray]
 """Maps a right-hand side (rows,) to a solution (unknowns,)."""
@@ -38,15 +38,15 @@ class LinearSystem:
     ----------
     blocks : list of RowBlock
         Rows of the system.
-    slopes : list of dict
+    jacobian : list of dict
         Slopes of the residuals of each block.
     shape : tuple of int
         Shape of the coefficients, (n_1, ..., n_d, fields).
     """
 
-    def __init__(self, blocks: Sequence[RowBlock], slopes: Sequence[Slopes], shape: tuple[int, ...]):
+    def __init__(self, blocks: Sequence[RowBlock], jacobian: Sequence[Jacobian], shape: tuple[int, ...]):
         self.blocks = blocks
-        self.slopes = slopes
+        self.jacobian = jacobian
         self.shape = shape
         self.work = 0.0
 
@@ -64,10 +64,10 @@ class LinearSystem:
         """The matrix times a vector, without the matrix."""
         coef = unknown.reshape(self.shape)
         parts = []
-        for block, slopes in zip(self.blocks, self.slopes, strict=True):
-            derivatives = block.derivatives(coef, {index for _, _, index in slopes})
+        for block, jacobian in zip(self.blocks, self.jacobian, strict=True):
+            derivatives = block.derivatives(coef, {index for _, _, index in jacobian})
             values = np.zeros((len(block.numbers), *block.shape))
-            for (number, slot, index), slope in slopes.items():
+            for (number, slot, index), slope in jacobian.items():
                 values[number] += slope * derivatives[index][slot]
             parts.append(values.ravel())
         return np.concatenate(parts)
@@ -82,12 +82,12 @@ class LinearSystem:
         values = list[np.ndarray]()
         columns = list[np.ndarray]()
         lengths = list[np.ndarray]()
-        for block, slopes in zip(self.blocks, self.slopes, strict=True):
+        for block, jacobian in zip(self.blocks, self.jacobian, strict=True):
             size = math.prod(block.shape)
-            places, products = block.local_products({index for _, _, index in slopes})
+            places, products = block.local_products({index for _, _, index in jacobian})
             for number in range(len(block.numbers)):
                 totals: dict[int, np.ndarray] = {}
-                for (other, slot, index), slope in slopes.items():
+                for (other, slot, index), slope in jacobian.items():
                     if other == number:
                         part = slope.reshape(size, 1) * products[index]
                         totals[slot] = totals[slot] + part if slot in totals else part

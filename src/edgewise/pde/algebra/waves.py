@@ -70,7 +70,7 @@ class WaveByWave(Preconditioner):
         waves = (*self.counts[:-1], self.counts[-1] // 2 + 1)  # the others are complex conjugates
         matrices = np.zeros((*waves, size, size), dtype=complex)
         row = 0
-        for block, slopes in zip(system.blocks, system.slopes, strict=True):
+        for block, slopes in zip(system.blocks, system.jacobian, strict=True):
             if self.other is None:
                 moments = 1
             else:

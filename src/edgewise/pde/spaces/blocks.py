@@ -18,7 +18,7 @@ from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis, Table, along, product_numbers, product_values
 from edgewise.settings import ABOVE_ZERO
 
-Slopes = dict[Key, np.ndarray]
+Jacobian = dict[Key, np.ndarray]
 """Slopes of residuals by derivatives of fields at the points of a block, in the shape of its grid."""
 
 # Order of a derivative from which on its sum over splines is taken in extended precision: second derivatives keep seven
@@ -150,19 +150,19 @@ class RowBlock:
 
     def residuals(self, coef: np.ndarray) -> np.ndarray:
         """Residuals at the points, in units of the field: (residuals, *shape)."""
-        return self.evaluate(coef, with_slopes=False)[0]
+        return self.evaluate(coef, with_jacobian=False)[0]
 
-    def evaluate(self, coef: np.ndarray, with_slopes: bool = True) -> tuple[np.ndarray, Slopes]:
+    def evaluate(self, coef: np.ndarray, with_jacobian: bool = True) -> tuple[np.ndarray, Jacobian]:
         """Residuals (residuals, *shape), and their Jacobian by every derivative, see `linearise`."""
         jet = {key: torch.from_numpy(np.ascontiguousarray(value)).ravel() for key, value in self.jet(coef).items()}
         elsewhere = None if self.past is None else partial(self._elsewhere, coef)
         place = (self.form, self.term, self.x, self.normal, jet, self.numbers, elsewhere)
-        if with_slopes:
+        if with_jacobian:
             values, parts = linearise(*place)
         else:
             values, parts = residuals_at(*place), {}
-        slopes = {key: part.numpy().reshape(self.shape) for key, part in parts.items()}
-        return values.numpy().reshape(len(self.numbers), *self.shape), slopes
+        jacobian = {key: part.numpy().reshape(self.shape) for key, part in parts.items()}
+        return values.numpy().reshape(len(self.numbers), *self.shape), jacobian
 
     def _elsewhere(
         self, coef: np.ndarray, jet: Jet, number: int, axis: int, places: Tensor, is_delay: bool = False
@@ -221,13 +221,13 @@ class EquationBlock(RowBlock):
 
     balanced: int | None = None
 
-    def evaluate(self, coef: np.ndarray, with_slopes: bool = True) -> tuple[np.ndarray, Slopes]:
+    def evaluate(self, coef: np.ndarray, with_jacobian: bool = True) -> tuple[np.ndarray, Jacobian]:
         """Residuals, without the constants, and their slopes, as of `RowBlock`."""
-        values, slopes = super().evaluate(coef, with_slopes)
+        values, jacobian = super().evaluate(coef, with_jacobian)
         if self.balanced is not None:
             space = tuple(axis for axis in range(len(self.axes)) if axis != self.form.time)
             values[self.balanced] -= values[self.balanced].mean(space, keepdims=True)
-        return values, slopes
+        return values, jacobian
 
     def constants(self) -> np.ndarray:
         """Rows with the same constant, (moments, rows of a moment)."""
@@ -251,7 +251,7 @@ class FunctionalBlock(RowBlock):
         np.add.at(table, (np.arange(len(columns))[:, None], columns), values)
         return table
 
-    def evaluate(self, coef: np.ndarray, with_slopes: bool = True) -> tuple[np.ndarray, Slopes]:
+    def evaluate(self, coef: np.ndarray, with_jacobian: bool = True) -> tuple[np.ndarray, Jacobian]:
         """Differences from the value, (fields, *shape), and their slopes."""
         index = tuple([0] * len(self.axes))
         values = self.derivatives(coef, [index])[index][list(self.numbers)] - self.value
@@ -315,14 +315,14 @@ class ConstantBlock(FunctionalBlock):
         return np.arange(self.axes[axis].count)[None], self.axes[axis].shares[None]
 
 
-def wave_slopes(block: RowBlock, shape: tuple[int, ...], slopes: Slopes, axis: int | None) -> np.ndarray:
+def wave_symbol(block: RowBlock, shape: tuple[int, ...], jacobian: Jacobian, axis: int | None) -> np.ndarray:
     """Residuals, in magnitude, of waves of amplitude 1 that are as long as two intervals along a coordinate.
 
     Along the others, or along all of them for None, they are as long as the domain.
     """
     scale = np.zeros(shape)
     bounds = block.form.domain.bounds.numpy()
-    for (number, _, index), slope in slopes.items():
+    for (number, _, index), slope in jacobian.items():
         wave = np.abs(slope)
         for other, (order, line, at) in enumerate(zip(index, block.axes, block.points, strict=True)):
             if other == axis:

@@ -96,7 +96,7 @@ def test_the_order_of_the_columns_has_a_narrow_band():
 
 def test_a_singular_matrix_has_no_factors_in_a_thread_either(monkeypatch):
     system = system_of(0.0)[1]
-    system.slopes = [{key: 0 * slope for key, slope in each.items()} for each in system.slopes]
+    system.jacobian = [{key: 0 * slope for key, slope in each.items()} for each in system.jacobian]
     for long_factors in (1e8, 0.0):
         monkeypatch.setattr(factors_module, "SETTINGS", FactorSettings(long_work=long_factors))
         assert system.factorised() is None

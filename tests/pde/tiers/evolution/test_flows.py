@@ -195,7 +195,7 @@ def test_inflow_without_outflow_shows_in_the_divergence():
     axes = first_axes(statement)
     coef, _, _ = solved_on_grid(statement, axes, np.zeros(shape_of(statement, axes)))
     (block,) = statement.equation_blocks(axes)
-    source = replace(block, balanced=None).evaluate(coef, with_slopes=False)[0][2]
+    source = replace(block, balanced=None).evaluate(coef, with_jacobian=False)[0][2]
     assert abs(float(source.mean())) > 1e-2 and float(np.ptp(source)) < 1e-8
 
 

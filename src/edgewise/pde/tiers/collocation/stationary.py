@@ -21,7 +21,7 @@ from edgewise.pde.algebra.newton import (
     stabilised,
 )
 from edgewise.pde.spaces.axis import SplineAxis, prolonged
-from edgewise.pde.spaces.blocks import EquationBlock, RowBlock, Slopes, wave_slopes
+from edgewise.pde.spaces.blocks import EquationBlock, Jacobian, RowBlock, wave_symbol
 from edgewise.pde.spaces.networks import TensorNetwork
 from edgewise.pde.spaces.statement import Statement
 from edgewise.pde.tiers.collocation.paths import sought_along_path
@@ -215,8 +215,8 @@ def corrected(
     # Multigrid Methods, Lecture Notes in Mathematics 960, 1982, 485.
     blocks = statement.blocks(axes)
     before = math.inf
-    slopes = [(stabilised(block, coef) if block.face is None else block.evaluate(coef))[1] for block in blocks]
-    system = LinearSystem(blocks, slopes, coef.shape)
+    jacobian = [(stabilised(block, coef) if block.face is None else block.evaluate(coef))[1] for block in blocks]
+    system = LinearSystem(blocks, jacobian, coef.shape)
     solver = solver_for(statement, system)
     if solver is None:
         return coef, work
@@ -266,11 +266,11 @@ def local_errors(
             fresh = RowBlock(block.form, block.term, block.numbers, axes, points, block.face, block.past)
             evaluated = fresh.evaluate(coef)
             for axis, count in counts.items():
-                short = wave_slopes(fresh, evaluated[0].shape, evaluated[1], axis)
+                short = wave_symbol(fresh, evaluated[0].shape, evaluated[1], axis)
                 values = implied_errors(evaluated[0], short)
                 of_variables = {key: s for key, s in evaluated[1].items() if key[1] in statement.constraint_variables}
                 if of_variables:  # what a short slab makes small in other fields need not be so in these
-                    wave = wave_slopes(fresh, evaluated[0].shape, of_variables, axis)
+                    wave = wave_symbol(fresh, evaluated[0].shape, of_variables, axis)
                     own = implied_errors(evaluated[0], np.where(wave > ABOVE_ZERO, wave, math.inf))
                     values = np.maximum(values, own * cell_roots(fresh))
                 if of is not None:
@@ -310,23 +310,26 @@ def implied_errors(values: np.ndarray, wave: np.ndarray) -> np.ndarray:
 
 
 def lasting_errors(
-    block: RowBlock, coef: np.ndarray, values: np.ndarray, slopes: Slopes, short: np.ndarray, axis: int, count: int
+    block: RowBlock, coef: np.ndarray, values: np.ndarray, jacobian: Jacobian, short: np.ndarray, axis: int, count: int
 ) -> np.ndarray:
     """Errors in the whole domain that means of residuals over intervals of a coordinate, `count` points each, imply.
 
     A wave as long as an interval is damped by the highest derivatives; what is left in the mean over intervals is a
-    source in every slab of time. Means within rounding do not count; `short` are the `wave_slopes` of the coordinate.
+    source in every slab of time. Means within rounding do not count; `short` are the `wave_symbol` of the coordinate.
     """
     lines = np.moveaxis(values, axis + 1, -1)
     means = np.abs(lines.reshape(*lines.shape[:-1], -1, count).mean(-1)).repeat(count, -1)
     rounding = MEAN_ROUNDING * float(np.abs(coef).max()) * short
     lasting = np.maximum(np.moveaxis(means, -1, axis + 1) - rounding, 0.0)
-    errors = LASTING_WEIGHT * (lasting / wave_slopes(block, values.shape, slopes, None)).max(0)
+    errors = LASTING_WEIGHT * (lasting / wave_symbol(block, values.shape, jacobian, None)).max(0)
     return np.where(np.isfinite(errors), errors, UNDEFINED_ERROR)
 
 
 def balanced_sizes(
-    statement: Statement, blocks: Sequence[RowBlock], evaluated: Sequence[tuple[np.ndarray, Slopes]], sizes: np.ndarray
+    statement: Statement,
+    blocks: Sequence[RowBlock],
+    evaluated: Sequence[tuple[np.ndarray, Jacobian]],
+    sizes: np.ndarray,
 ) -> np.ndarray:
     """Least sizes of a pressure, and of velocities of a flow, beside other fields of sizes (fields,).
 
@@ -337,13 +340,13 @@ def balanced_sizes(
     constraint_variables = set(statement.constraint_variables)
     time = statement.form.time
     assert time is not None
-    for block, (_, slopes) in zip(blocks, evaluated, strict=True):
+    for block, (_, jacobian) in zip(blocks, evaluated, strict=True):
         waves = np.zeros((len(block.numbers), len(sizes)))
-        for slot in {slot for _, slot, _ in slopes if isinstance(block, EquationBlock)}:
-            own = {key: slope for key, slope in slopes.items() if key[1] == slot}
-            waves[:, slot] = wave_slopes(block, (len(waves), *block.shape), own, None).reshape(len(waves), -1).max(1)
+        for slot in {slot for _, slot, _ in jacobian if isinstance(block, EquationBlock)}:
+            own = {key: slope for key, slope in jacobian.items() if key[1] == slot}
+            waves[:, slot] = wave_symbol(block, (len(waves), *block.shape), own, None).reshape(len(waves), -1).max(1)
         waves[waves <= ABOVE_ZERO] = 0.0
-        keys = [{(slot, index) for row, slot, index in slopes if row == number} for number in range(len(waves))]
+        keys = [{(slot, index) for row, slot, index in jacobian if row == number} for number in range(len(waves))]
         is_divergence = [
             all(slot not in constraint_variables and sum(index) > index[time] == 0 for slot, index in each)
             for each in keys

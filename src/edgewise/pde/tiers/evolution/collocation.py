@@ -14,7 +14,7 @@ from edgewise.pde.algebra import Krylov, LinearSystem, Preconditioner, solver_fo
 from edgewise.pde.algebra.newton import Advance, newton, norm_of
 from edgewise.pde.algebra.system import Solver
 from edgewise.pde.spaces.axis import SplineAxis
-from edgewise.pde.spaces.blocks import RowBlock, Slopes
+from edgewise.pde.spaces.blocks import Jacobian, RowBlock
 from edgewise.pde.spaces.statement import Statement, initial_terms
 from edgewise.pde.tiers.collocation.deflation import interpolated
 from edgewise.pde.tiers.collocation.stationary import balanced_sizes, local_errors
@@ -163,7 +163,7 @@ class CollocationSolver:
         first = np.zeros(0)  # sizes of the fields after the first step
         steps = 0
 
-        def flat(evaluated: Sequence[tuple[np.ndarray, Slopes]]) -> np.ndarray:
+        def flat(evaluated: Sequence[tuple[np.ndarray, Jacobian]]) -> np.ndarray:
             """Residuals; the initial state is kept exactly, so that nothing is left of it in a step."""
             parts = [0.0 * v.ravel() if start else v.ravel() for (v, _), start in zip(evaluated, is_start, strict=True)]
             return np.concatenate(parts)
@@ -179,14 +179,14 @@ class CollocationSolver:
             if self._largest is not None and not steps:
                 least = balanced_sizes(statement, blocks, evaluated, self._scale(coef))
                 self._largest = np.maximum(self._largest, least)
-            system = LinearSystem(blocks, [slopes for _, slopes in evaluated], coef.shape)
+            system = LinearSystem(blocks, [jacobian for _, jacobian in evaluated], coef.shape)
             solver = solver_for(statement, system, enough * self._scale(coef), self._preconditioner)
             if solver is not None:
                 self._preconditioner = solver.preconditioner if isinstance(solver, Krylov) else None
             return solver
 
         def residual(coef: np.ndarray) -> np.ndarray:
-            return fresh_residual if is_fresh else flat([block.evaluate(coef, with_slopes=False) for block in blocks])
+            return fresh_residual if is_fresh else flat([block.evaluate(coef, with_jacobian=False) for block in blocks])
 
         def contracting(coef: np.ndarray, step: np.ndarray, solver: Solver) -> Advance | None:
             """A full step, whose factors serve the next one while steps contract."""
@@ -258,7 +258,7 @@ class CollocationSolver:
 
     def residual_norm(self, axes: list[SplineAxis], state: State, coef: np.ndarray) -> float:
         """Root of the sum of squared residuals of a slab; conditions hold the state."""
-        return norm_of([block.evaluate(coef, with_slopes=False) for block in self._blocks(axes)])
+        return norm_of([block.evaluate(coef, with_jacobian=False) for block in self._blocks(axes)])
 
     # The grid of space.
 

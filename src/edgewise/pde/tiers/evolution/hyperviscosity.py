@@ -13,7 +13,7 @@ import numpy as np
 
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.spaces.axis import SplineAxis
-from edgewise.pde.spaces.blocks import EquationBlock, Key, RowBlock, Slopes
+from edgewise.pde.spaces.blocks import EquationBlock, Jacobian, Key, RowBlock
 from edgewise.pde.spaces.statement import Statement
 from edgewise.pde.tiers.evolution.problem import Evolution, even_axes
 
@@ -42,9 +42,9 @@ class SmoothedBlock(EquationBlock):
     smoothing: Mapping[Key, float] = field(default_factory=dict)
     faded: float = HyperviscositySettings.faded
 
-    def evaluate(self, coef: np.ndarray, with_slopes: bool = True) -> tuple[np.ndarray, Slopes]:
+    def evaluate(self, coef: np.ndarray, with_jacobian: bool = True) -> tuple[np.ndarray, Jacobian]:
         """Residuals and their slopes, as of `RowBlock`."""
-        values, slopes = super().evaluate(coef, with_slopes)
+        values, jacobian = super().evaluate(coef, with_jacobian)
         derivatives = self.derivatives(coef, {index for _, _, index in self.smoothing})
         for key, factor in self.smoothing.items():
             number, slot, index = key
@@ -53,9 +53,9 @@ class SmoothedBlock(EquationBlock):
                 shares = self._shares(int(axis))
                 factors *= shares.reshape([-1 if k == axis else 1 for k in range(len(self.axes))])
             values[number] += factors * derivatives[index][slot]
-            if with_slopes:
-                slopes[key] = slopes.get(key, 0.0) + factors
-        return values, slopes
+            if with_jacobian:
+                jacobian[key] = jacobian.get(key, 0.0) + factors
+        return values, jacobian
 
     def _shares(self, axis: int) -> np.ndarray:
         """Shares of the hyperviscosity at the points of a coordinate, which vanish at walls."""
@@ -105,8 +105,8 @@ class Hyperviscosity:
         (block,) = self.evolution.statement.equation_blocks(axes)
         points = [axes[k].breakpoints[:1] if k == time else each for k, each in enumerate(block.points)]
         at_first = RowBlock(block.form, block.term, block.numbers, axes, points)
-        slopes = at_first.evaluate(coef)[1]
-        rates = [(number, slot, rate) for (number, slot, index), rate in slopes.items() if index[time]]
+        jacobian = at_first.evaluate(coef)[1]
+        rates = [(number, slot, rate) for (number, slot, index), rate in jacobian.items() if index[time]]
         has_one = sorted(number for number, _, _ in rates) == list(range(len(block.numbers)))
         if not has_one or any(float(rate.min() * rate.max()) <= 0 for _, _, rate in rates):
             return
@@ -114,7 +114,7 @@ class Hyperviscosity:
         for number, slot, rate in rates:
             for axis in self.evolution.space:
                 index = np.eye(len(axes), dtype=int)[axis]
-                along = [np.abs(each).max() for key, each in slopes.items() if key[::2] == (number, tuple(index))]
+                along = [np.abs(each).max() for key, each in jacobian.items() if key[::2] == (number, tuple(index))]
                 length = np.ptp(axes[axis].breakpoints) / axes[axis].intervals
                 if along:
                     factor = self.settings.strength * float(np.sign(rate.flat[0]) * max(along) * length**3)

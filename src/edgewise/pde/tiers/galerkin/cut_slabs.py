@@ -29,7 +29,7 @@ from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.linearisation import linearise, residuals_at
 from edgewise.pde.problem.strong_form import StrongForm
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis
-from edgewise.pde.spaces.blocks import Slopes
+from edgewise.pde.spaces.blocks import Jacobian
 from edgewise.pde.spaces.statement import Statement, initial_terms, orders_of
 from edgewise.pde.tiers.evolution.collocation import NEWTON
 from edgewise.pde.tiers.evolution.grids import refined
@@ -96,7 +96,7 @@ class SlabFactors:
     def __init__(
         self,
         grid: CutGrid,
-        slopes: Sequence[Slopes],
+        slopes: Sequence[Jacobian],
         weights: Sequence[np.ndarray],
         jumps: Sequence[tuple[int, int, int, float]],
         time: int,
@@ -342,7 +342,9 @@ class CutCellSolver:
             return None
         return State(space, self.prolonged(state.values, state.space, space))
 
-    def _waves(self, grid: CutGrid, part: int, count: int, slopes: Slopes, length: float, number: float) -> np.ndarray:
+    def _waves(
+        self, grid: CutGrid, part: int, count: int, slopes: Jacobian, length: float, number: float
+    ) -> np.ndarray:
         """Residuals (residuals, m) of waves of amplitude 1 and a wave number of `number` over an interval."""
         widths = grid.widths(grid.parts[part].x)
         total = np.zeros((count, len(widths)))
@@ -352,7 +354,7 @@ class CutCellSolver:
             total[residual] += np.abs(slope).mean(-1) * size if slope.ndim > 1 else np.abs(slope) * size
         return np.maximum(total, ABOVE_ZERO)
 
-    def _row_weights(self, grid: CutGrid, slopes: Sequence[Slopes], counts: Sequence[int]) -> list[np.ndarray]:
+    def _row_weights(self, grid: CutGrid, slopes: Sequence[Jacobian], counts: Sequence[int]) -> list[np.ndarray]:
         """Weights of residuals: Galerkin's method inside, and on the boundary a penalty as of Nitsche's method [1]."""
         # [1] J. Nitsche, "Ueber ein Variationsprinzip zur Loesung von Dirichlet-Problemen", Abh. Math. Sem. Univ.
         # Hamburg 36, 1971, 9.
@@ -381,7 +383,7 @@ class CutCellSolver:
             weights.append(part.weights * penalty / waves)
         return weights
 
-    def _jumps(self, grid: CutGrid, inside: Slopes, count: int) -> list[tuple[int, int, int, float]]:
+    def _jumps(self, grid: CutGrid, inside: Jacobian, count: int) -> list[tuple[int, int, int, float]]:
         """Weights of jumps: neither the leading term in time nor the largest other one has any, see `SlabFactors`."""
         jumps = []
         for number in range(count):
@@ -418,8 +420,8 @@ class CutCellSolver:
         return changes
 
     def _evaluated(
-        self, grid: CutGrid, line: TimeAxis, nodal: np.ndarray, known: np.ndarray, with_slopes: bool
-    ) -> list[tuple[np.ndarray, Slopes]]:
+        self, grid: CutGrid, line: TimeAxis, nodal: np.ndarray, known: np.ndarray, with_jacobian: bool
+    ) -> list[tuple[np.ndarray, Jacobian]]:
         """Residuals (residuals, m, q) and slopes (m, q) of all parts, from values at the moments and the first ones."""
         moments = line.collocation_points(self.evolution.order)
         form = self.evolution.statement.form
@@ -445,7 +447,7 @@ class CutCellSolver:
                 for key, values in zip(alike, np.split(grid.values(number, own, coef), len(alike), 1), strict=True):
                     jet[key] = torch.from_numpy(values.ravel())
             place = (form, part.term, x.flatten(0, 1), normal, jet)
-            if with_slopes:
+            if with_jacobian:
                 residuals, jacobian = linearise(*place)
             else:
                 residuals, jacobian = residuals_at(*place), {}
@@ -554,7 +556,7 @@ class CutCellSolver:
         values = grid.values(0, (0,) * len(self.evolution.space), np.moveaxis(taken, 1, 0).reshape(taken.shape[1], -1))
         return np.moveaxis(values.reshape(-1, len(taken), taken.shape[-1]), 1, 0)
 
-    def _factors_of(self, grid: CutGrid, means: Sequence[Slopes], counts: Sequence[int]) -> SlabFactors:
+    def _factors_of(self, grid: CutGrid, means: Sequence[Jacobian], counts: Sequence[int]) -> SlabFactors:
         """Matrices for mean slopes; those of the last slab where slopes are the same."""
         if self._kept is not None and self._kept[0] is grid:
             kept = self._kept[2]

@@ -54,7 +54,7 @@ class Pointwise:
         self.indices: list[Index] = sorted(term.requirements.derivatives[form.fields[0]])
 
     def __call__(
-        self, x: np.ndarray, jet: Mapping[Index, np.ndarray] | None = None, with_slopes: bool = False
+        self, x: np.ndarray, jet: Mapping[Index, np.ndarray] | None = None, with_jacobian: bool = False
     ) -> tuple[np.ndarray, dict[Index, np.ndarray]]:
         """Residual (N,) at points x (N, d) where the field has the derivatives of a jet, zero if left out; slopes."""
         parts = []
@@ -70,7 +70,7 @@ class Pointwise:
                     (0, index): torch.from_numpy(np.ascontiguousarray(jet[index][rows])) for index in self.indices
                 }
             place = (self.form, self.term, points, normal_of(self.face, points), leaves, (self.number,))
-            if with_slopes:
+            if with_jacobian:
                 values, jacobian = linearise(*place)
             else:
                 values, jacobian = residuals_at(*place), {}
@@ -164,7 +164,7 @@ def lines_of(
             term = Pointwise(form, condition, (axis, end), spend, residual)
             row = np.zeros(axes[axis].count)
             jets = [{index: np.full(len(x), value) for index in term.indices} for value in (0.0, 0.7)]
-            slopes = [term(x, jet, with_slopes=True)[1] for jet in jets]
+            slopes = [term(x, jet, with_jacobian=True)[1] for jet in jets]
             for index in set(slopes[0]) | set(slopes[1]):
                 both = np.concatenate([each.get(index, np.zeros(len(x))) for each in slopes])
                 if np.ptp(both) > EQUAL * np.abs(both).max() or sum(index) != index[axis]:
@@ -287,9 +287,9 @@ def system_of(
         """Residual of the linearised equation for zero, and slopes."""
         x = np.stack([nodes[numbers[:, k]] for k, nodes in enumerate(grid)], 1)
         if at.is_zero:
-            return term(x, None, with_slopes=True)
+            return term(x, None, with_jacobian=True)
         jet = at.jet(grid, numbers, term.indices)
-        values, slopes = term(x, jet, with_slopes=True)
+        values, slopes = term(x, jet, with_jacobian=True)
         with np.errstate(over="ignore", invalid="ignore"):  # far from a solution; `crossed` finds it
             return sum((-slope * jet[index] for index, slope in slopes.items()), start=values), slopes
 
