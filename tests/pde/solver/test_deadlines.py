@@ -5,6 +5,7 @@ import math
 import re
 import signal
 import time
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -118,7 +119,7 @@ def kernel():
     return PDE(equation, Interval(-1, 1), [])
 
 
-GRACE = 0.005  # in place of `FIRST_GRACE`
+GRACE = 0.005  # in place of `first_grace`
 ENDING = 0.03  # readings for reports, once nothing begins any more
 KINDS = {
     "box": stationary_box,
@@ -173,7 +174,7 @@ def begun(monkeypatch, counted_seconds):
 @pytest.mark.parametrize("limit", [0.005, 0.06])
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_begins_after_the_deadline(kind, limit, begun, counted_seconds, monkeypatch):
-    monkeypatch.setattr(limits, "FIRST_GRACE", GRACE)
+    monkeypatch.setattr(limits, "RESERVE", replace(limits.RESERVE, first_grace=GRACE))
     problem, options = KINDS[kind](), {} if kind == "unknown field" else {"tolerance": 1e-14}
     before = counted_seconds.now
     try:
@@ -188,7 +189,7 @@ def test_nothing_begins_after_the_deadline(kind, limit, begun, counted_seconds, 
 
 
 def test_a_limit_too_short_for_a_slab_is_refused(counted_seconds, monkeypatch):
-    monkeypatch.setattr(limits, "FIRST_GRACE", 0.0)
+    monkeypatch.setattr(limits, "RESERVE", replace(limits.RESERVE, first_grace=0.0))
     with pytest.raises(InputError, match=r"^time_limit must be long enough to go beyond the first moment, t = 0, got "):
         solve(burgers(), time_limit=1e-3)
     with pytest.raises(InputError, match=r"^time_limit must be long enough for a solution on the first grid, got 0.0"):
@@ -198,7 +199,7 @@ def test_a_limit_too_short_for_a_slab_is_refused(counted_seconds, monkeypatch):
 def test_a_judgement_without_time_says_so(counted_seconds, monkeypatch):
     solution = solve(burgers(), time_limit=0.1)
     assert solution.stopped is StopReason.TIME_LIMIT and "the solution ends at t = 0." in solution.message
-    monkeypatch.setattr(limits, "RESERVED_SHARE", 0.0)
+    monkeypatch.setattr(limits, "RESERVE", replace(limits.RESERVE, reserved_share=0.0))
     hasty = solve(burgers(), time_limit=0.1)
     assert "there was no time for further checks" in hasty.trust
     assert "the only pass through time had a tolerance of" in hasty.trust
@@ -239,7 +240,7 @@ def _interrupts_reach_the_work():
 @pytest.mark.parametrize("kind", ["box", "line and time", "corner", "network"])
 def test_ctrl_c_keeps_what_there_is(kind, monkeypatch):
     """A signal amid native code, after a fifth of a second of processor time behind the first slab or stage."""
-    monkeypatch.setattr(limits, "INTERRUPTED_SECONDS", 0.0)
+    monkeypatch.setattr(limits, "RESERVE", replace(limits.RESERVE, interrupted_seconds=0.0))
     problem, before = KINDS[kind](), signal.signal(signal.SIGPROF, signal.default_int_handler)
     report = limits.Limits.report
 

@@ -17,7 +17,7 @@ from edgewise.pde.solver.limits import Ending, Limits
 from edgewise.pde.solver.messages import solution_of
 from edgewise.pde.solver.network import network_for, tensor_network
 from edgewise.pde.solver.record import Record, fall_of_pass
-from edgewise.pde.solver.time_integration import MOST_LOOSE_MARCH, MOST_MARCH, Watch, _level_of
+from edgewise.pde.solver.time_integration import INTEGRATION, Watch, _level_of
 from edgewise.pde.solver.training import Patience, Trainer, TrainingOutcome, solve_step_work
 from edgewise.pde.spaces.statement import recognised
 from edgewise.pde.tiers.evolution.collocation import COLLOCATION
@@ -130,12 +130,12 @@ def test_a_pass_that_the_budget_would_not_finish_begins_again_with_a_larger_tole
         return [watch(share, 1, work) for share, work in calls], watch.looser, record.limits.over
 
     assert watched(1e-9, (0.1, 6.0), (0.3, 12.0)) == ([True, True], None, None)  # fast enough
-    assert watched(1e-9, (0.001, 6.0), (0.002, 12.0)) == ([True, False], MOST_MARCH, None)
+    assert watched(1e-9, (0.001, 6.0), (0.002, 12.0)) == ([True, False], INTEGRATION.most_tolerance, None)
     assert watched(1e-9, (0.06, 6.0), (0.115, 12.0))[1] == pytest.approx(1e-7)  # a little too slow
-    assert watched(MOST_MARCH, (0.001, 6.0), (0.002, 12.0))[1] == MOST_LOOSE_MARCH
-    assert watched(MOST_LOOSE_MARCH, (0.001, 6.0), (0.002, 12.0)) == ([True, True], None, None)
+    assert watched(INTEGRATION.most_tolerance, (0.001, 6.0), (0.002, 12.0))[1] == INTEGRATION.most_loose_tolerance
+    assert watched(INTEGRATION.most_loose_tolerance, (0.001, 6.0), (0.002, 12.0)) == ([True, True], None, None)
     slow = (0.001, 6.0), (0.002, 49.0), (0.009, 51.0)  # half of the budget for less than a hundredth of the time
-    assert watched(MOST_LOOSE_MARCH, *slow) == ([True, True, False], None, None)
+    assert watched(INTEGRATION.most_loose_tolerance, *slow) == ([True, True, False], None, None)
     assert watched(1e-9, (0.001, 4.0), (0.002, 101.0)) == ([True, False], None, StopReason.BUDGET)
 
 
@@ -153,7 +153,7 @@ def test_a_pass_that_the_time_would_not_finish_begins_again_with_a_larger_tolera
         return going, watch.looser
 
     assert watched((0.1, 6.0), (0.3, 12.0)) == ([True, True], None)  # fast enough
-    assert watched((0.001, 6.0), (0.002, 12.0)) == ([True, False], MOST_MARCH)
+    assert watched((0.001, 6.0), (0.002, 12.0)) == ([True, False], INTEGRATION.most_tolerance)
     assert watched((0.06, 6.0), (0.115, 12.0))[1] == pytest.approx(1e-7)  # a little too slow
 
 

@@ -24,7 +24,7 @@ from edgewise.pde import (
     laplacian,
     solve,
 )
-from edgewise.pde.solver.judging.evidence import LARGEST_RESIDUAL
+from edgewise.pde.solver.judging.evidence import EVIDENCE
 from edgewise.pde.spaces.networks import EnrichedNetwork, TensorNetwork
 from edgewise.pde.tiers.least_squares import enriched_stages, operator_of
 from edgewise_experiments.problems.named_equations import named_equation
@@ -261,7 +261,7 @@ def test_a_nonlinear_problem():
     problem = PDE(lambda u: laplacian(u) - u**3 + 1, LShape(), [Dirichlet(0.0)])
     solution = solve(problem, tolerance=1e-8)
     assert isinstance(solution.model, EnrichedNetwork)
-    assert solution.residual < 1e-6 < LARGEST_RESIDUAL and solution.error_estimate < 1e-7
+    assert solution.residual < 1e-6 < EVIDENCE.largest_residual and solution.error_estimate < 1e-7
 
 
 def test_slopes_at_corners_are_finite_where_data_do_not_jump():

@@ -6,6 +6,7 @@ enough ends the solve, see `driver.first_good`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -16,14 +17,14 @@ from edgewise.pde.problem.strong_form import Feature
 from edgewise.pde.solver import messages
 from edgewise.pde.solver.driver import Attempt, Levels, Task, Tier
 from edgewise.pde.solver.facts import Facts
-from edgewise.pde.solver.judging.evidence import LARGEST_RESIDUAL, Evidence, evidence_of_fields
+from edgewise.pde.solver.judging.evidence import EVIDENCE, Evidence, evidence_of_fields
 from edgewise.pde.solver.limits import Ending
 from edgewise.pde.solver.plan import MOST_TENSOR
 from edgewise.pde.solver.record import Record, error_of_even_grids, error_of_grids, error_of_networks, error_of_passes
 from edgewise.pde.solver.refinement import Refinement
 from edgewise.pde.solver.solution import field_values
 from edgewise.pde.solver.time_integration import (
-    LEAST_BEGUN,
+    INTEGRATION,
     check_by_coarse_pass,
     check_outflow,
     even_grids,
@@ -38,18 +39,26 @@ if TYPE_CHECKING:
 
 # Modules of `tiers` are imported late: `import edgewise` stays light.
 
-# Estimated relative error above which networks are trained after structured grids, as by sources that jump within
-# cells: one per cent, as of a residual.
-UNSOLVED_ESTIMATE = 1e-2
-# The same after splines alone on domains of the plane. Measured: networks on a disk reach 1e-9 after a minute.
-REACH_OF_NETWORKS = 1e-9
-MOST_PLANE = 3  # coordinates, time among them, of evolutions in the plane
-BESIDE_JUMPS = 3.0  # errors at an outflow relative to those of the whole domain, where a start jumps
-GAP_OF_ERRORS = 0.2  # standard errors to which two grids must agree: an interval is then 2 % too short
-STARTS_OF_OTHERS = 5  # from which another solution is sought: less than a second on a square
-# Multiply-adds allowed below which cut cells are left out: those of three grids around four balls; networks do with
-# less.
-LEAST_SOLID_WORK = 2e11
+
+@dataclass(frozen=True)
+class CascadeSettings:
+    """When a tier gives way to another one."""
+
+    # Estimated relative error above which networks are trained after structured grids, as by sources that jump within
+    # cells: one per cent, as of a residual.
+    unsolved_estimate: float = 1e-2
+    # The same after splines alone on domains of the plane. Measured: networks on a disk reach 1e-9 after a minute.
+    reach_of_networks: float = 1e-9
+    most_plane: int = 3  # coordinates, time among them, of evolutions in the plane
+    beside_jumps: float = 3.0  # errors at an outflow relative to those of the whole domain, where a start jumps
+    gap_of_errors: float = 0.2  # standard errors to which two grids must agree: an interval is then 2 % too short
+    starts_of_others: int = 5  # from which another solution is sought: less than a second on a square
+    # Multiply-adds allowed below which cut cells are left out: those of three grids around four balls; networks do with
+    # less.
+    least_solid_work: float = 2e11
+
+
+CASCADE = CascadeSettings()
 
 
 class FieldFits(Tier):
@@ -57,7 +66,7 @@ class FieldFits(Tier):
 
     name = "penalised least squares"
     unit = " of a standard error"
-    own_tolerance: ClassVar[float | None] = GAP_OF_ERRORS
+    own_tolerance: ClassVar[float | None] = CASCADE.gap_of_errors
     judges_itself = True
 
     def solves(self, facts: Facts) -> bool:
@@ -144,7 +153,7 @@ class WeakForm(EvenGridTier):
     def conclude(self, task: Task, record: Record, ending: Ending) -> Ending:
         statement = task.facts.statement
         if statement is not None and statement.outflow_conditions:
-            allowed = LARGEST_RESIDUAL + BESIDE_JUMPS * record.evidence().estimate
+            allowed = EVIDENCE.largest_residual + CASCADE.beside_jumps * record.evidence().estimate
             check_outflow(record.level.network, record.problem, statement, allowed)
         return ending
 
@@ -169,7 +178,7 @@ class TimeElements(PassTier):
     def conclude(self, task: Task, record: Record, ending: Ending) -> Ending:
         statement = task.facts.statement
         if statement is not None and statement.outflow_conditions:
-            check_outflow(record.level.network, record.problem, statement, LARGEST_RESIDUAL)
+            check_outflow(record.level.network, record.problem, statement, EVIDENCE.largest_residual)
         return ending
 
     def gives_way(self, record: Record) -> bool:
@@ -177,7 +186,7 @@ class TimeElements(PassTier):
         axis = record.problem.form.time
         assert axis is not None
         share = float(record.problem.domain.size[axis] / record.stated.domain.size[axis])
-        return share < LEAST_BEGUN and record.evidence().estimate > LARGEST_RESIDUAL
+        return share < INTEGRATION.least_begun and record.evidence().estimate > EVIDENCE.largest_residual
 
 
 class Hyperviscosity(EvenGridTier):
@@ -219,7 +228,7 @@ class CutCellsInTime(PassTier):
     name = "cut cells in time"
 
     def solves(self, facts: Facts) -> bool:
-        return facts.evolving is not None and facts.dimension <= MOST_PLANE and not facts.rough
+        return facts.evolving is not None and facts.dimension <= CASCADE.most_plane and not facts.rough
 
     def levels(self, task: Task, record: Record) -> Levels:
         from edgewise.pde.tiers.galerkin.cut_slabs import CUT_CELLS
@@ -239,7 +248,7 @@ class GridTier(Tier):
         """Whether grids that follow the residual may find what no structured grid resolves."""
         if record.is_doubted or (record.evidence().is_final and (record.problem.form.is_linear or record.is_resolved)):
             return False
-        return not record.is_resolved or record.evidence().estimate > UNSOLVED_ESTIMATE
+        return not record.is_resolved or record.evidence().estimate > CASCADE.unsolved_estimate
 
 
 class Collocation(GridTier):
@@ -282,7 +291,7 @@ class Collocation(GridTier):
             return ending
         assert task.facts.statement is not None
         try:
-            found = next(others(task.facts.statement, [record.level.network], STARTS_OF_OTHERS), None)
+            found = next(others(task.facts.statement, [record.level.network], CASCADE.starts_of_others), None)
         except OutOfTime:
             found = None
         except KeyboardInterrupt:  # the solution itself is complete
@@ -305,7 +314,7 @@ class CutCells(GridTier):
     def levels(self, task: Task, record: Record) -> Levels:
         from edgewise.pde.tiers.galerkin.cut_stages import solid_stages
 
-        if task.limits.limit >= LEAST_SOLID_WORK:
+        if task.limits.limit >= CASCADE.least_solid_work:
             yield from solid_stages(task.problem, task.facts.interfaces)
         return Ending(StopReason.NO_PROGRESS)
 
@@ -332,7 +341,7 @@ class LeastSquares(GridTier):
         """Whether networks may still gain digits; singular functions have more than they."""
         evidence = record.evidence()
         return super().gives_way(record) or (
-            not record.level.is_enriched and not evidence.is_final and evidence.estimate > REACH_OF_NETWORKS
+            not record.level.is_enriched and not evidence.is_final and evidence.estimate > CASCADE.reach_of_networks
         )
 
 
@@ -404,12 +413,12 @@ class CutCellsOfSolids(PassTier):
     no_better = messages.PASSES_NO_BETTER
 
     def solves(self, facts: Facts) -> bool:
-        return facts.dimension > MOST_PLANE and facts.evolving is not None
+        return facts.dimension > CASCADE.most_plane and facts.evolving is not None
 
     def follows(self, best: Attempt | None, tolerance: float) -> bool:
         if best is None or best.ending.reason is not StopReason.NO_PROGRESS:
             return False
-        return best.record.evidence().estimate > max(tolerance, REACH_OF_NETWORKS)
+        return best.record.evidence().estimate > max(tolerance, CASCADE.reach_of_networks)
 
     def levels(self, task: Task, record: Record) -> Levels:
         from edgewise.pde.tiers.galerkin.cut_slabs import CUT_CELLS_OF_SOLIDS

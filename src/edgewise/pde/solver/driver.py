@@ -15,7 +15,7 @@ from edgewise.pde.solver.facts import Facts
 from edgewise.pde.solver.judging.evidence import Evidence
 from edgewise.pde.solver.limits import Ending, Limits, OutOfWork
 from edgewise.pde.solver.plan import Plan
-from edgewise.pde.solver.record import UNLIKE, Record, error_of_grids
+from edgewise.pde.solver.record import ESTIMATES, Record, error_of_grids
 from edgewise.pde.tiers.level import Level
 
 Levels = Generator[Level, None, Ending]
@@ -41,7 +41,7 @@ class Tier:
     of_levels: ClassVar[str] = "grids"  # what its levels are
     unit: ClassVar[str] = ""  # of its errors, after a number
     own_tolerance: ClassVar[float | None] = None  # in place of the user's, where errors have another unit
-    unlike: ClassVar[float] = UNLIKE  # factor by which independent evidence may exceed the tolerance
+    unlike: ClassVar[float] = ESTIMATES.unlike  # factor by which independent evidence may exceed the tolerance
     judges_itself: ClassVar[bool] = False  # whether residuals at points are no evidence, so that it judges itself
     is_compared: ClassVar[bool] = True  # whether its first level is compared with the last one of the tier before
     no_better: ClassVar[str] = ""  # clause where the tier before remains the best

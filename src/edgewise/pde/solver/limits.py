@@ -11,13 +11,21 @@ from dataclasses import dataclass
 from edgewise.outcomes import Deadline, OutOfTime, Progress, ProgressCallback, StopReason
 from edgewise.settings import EQUATION_BUDGET_WORK
 
-# Share and most seconds of a time limit that are left for the judgement; seconds beyond it for a first result, so that
-# a short limit has one; and seconds for the judgement after Ctrl-C: a judgement takes a tenth of a second to some
-# seconds, and nobody waits for more than a few after Ctrl-C.
-RESERVED_SHARE = 0.15
-MOST_RESERVED = 5.0
-FIRST_GRACE = 0.25
-INTERRUPTED_SECONDS = 1.0
+
+@dataclass(frozen=True)
+class ReserveSettings:
+    """Seconds of a time limit for the judgement and for a first result."""
+
+    # Share and most seconds of a time limit that are left for the judgement; seconds beyond it for a first result, so
+    # that a short limit has one; and seconds for the judgement after Ctrl-C: a judgement takes a tenth of a second to
+    # some seconds, and nobody waits for more than a few after Ctrl-C.
+    reserved_share: float = 0.15
+    most_reserved: float = 5.0
+    first_grace: float = 0.25
+    interrupted_seconds: float = 1.0
+
+
+RESERVE = ReserveSettings()
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,7 @@ class Limits(Deadline):
         """Seconds of the time limit that are left for the judgement."""
         if self.time_limit is None or not self.is_judged:
             return 0.0
-        return min(RESERVED_SHARE * self.time_limit, MOST_RESERVED)
+        return min(RESERVE.reserved_share * self.time_limit, RESERVE.most_reserved)
 
     @property
     def past_deadline(self) -> bool:
@@ -105,7 +113,7 @@ class Limits(Deadline):
         elif self.has_result:
             beyond = -self.reserved
         else:
-            beyond = FIRST_GRACE
+            beyond = RESERVE.first_grace
         return self.time_limit + beyond - self.seconds
 
     def work_within_reach(self, work: float, seconds: float) -> float:
@@ -122,7 +130,7 @@ class Limits(Deadline):
 
     def hurry(self) -> None:
         """After Ctrl-C: leave the judgement a second."""
-        soon = self.seconds + INTERRUPTED_SECONDS
+        soon = self.seconds + RESERVE.interrupted_seconds
         self.time_limit = soon if self.time_limit is None else min(self.time_limit, soon)
 
     @contextmanager

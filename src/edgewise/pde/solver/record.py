@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,8 @@ import torch
 from edgewise.outcomes import OutOfTime, StopReason
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver import messages
-from edgewise.pde.solver.judging.correction import CORRECTION_OF_SLABS, CORRECTION_WORK
-from edgewise.pde.solver.judging.evidence import LARGEST_RESIDUAL, Evidence, judge
+from edgewise.pde.solver.judging.correction import CORRECTION
+from edgewise.pde.solver.judging.evidence import EVIDENCE, Evidence, judge
 from edgewise.pde.solver.judging.residuals import Sought, residual_size, sought_points
 from edgewise.pde.solver.judging.uniqueness import squared_residuals
 from edgewise.pde.solver.limits import Ending, Limits
@@ -30,32 +30,42 @@ from edgewise.settings import ABOVE_ZERO
 if TYPE_CHECKING:
     from edgewise.pde.solver.driver import Tier
 
-FRESH_POINTS = 2000  # points at which residuals and changes are measured: two digits of a root mean square
-FRESH_SEED = 31  # added to the seed of the solve, so that these points are not among those of the training
-# Stages whose ratio of change and residual counts for networks that may rest at a poor minimum.
-REMEMBERED = 3
-# Largest factor from one change to the next that is taken for a rate of convergence: above it is noise.
-SLOWEST_FALL = 0.9
-# Largest residual that is found, relative to the mean, of a solution that is smooth in time: it is about 1.
-UNEVEN = 1e3
-# Largest factor by which a pass through time with a hundredth of the tolerance is believed to be better: 7 to 50 were
-# measured on equations with known solutions.
-FALL_OF_PASSES = 20.0
-EVEN_GROWTH = 1.5  # of the number of intervals of a coordinate from one even grid to the next
-SHARPER_MARCH = 100.0  # a pass through time has so much less of a tolerance than the one before
-# A difference of two passes through time is extrapolated to at most this multiple of the time in which it was seen.
-# Measured: to ten times that time it is no evidence.
-LONGEST_FOLLOWED = 2.0
-COMPARED_POINTS = 256  # at a moment, at which two passes through time are compared
-MOST_GROWTH = 700.0  # logarithm of the largest factor that float64 holds
-ROUNDING = 1e-16  # no estimate is below it: relative rounding of float64
-CORRECTION_SHARE = 0.1  # of the work so far, for the equation of the error: it costs a step of a stage
-CORRECTION_PACE = 1e9  # its multiply-adds in a second, a third of those of `StepCost`: it also evaluates residuals
-# Factor by which the estimate from all evidence may exceed the tolerance once two solutions agree to it: it holds parts
-# that are bounds, not errors.
-UNLIKE = 10.0
-LOWERED = 0.9  # share of the residual of a grid below which a finer one counts as having lowered it
-SEARCH_OF_FRESH = 3.0  # the search for large residuals has so many times the fresh points, in one to three dimensions
+
+@dataclass(frozen=True)
+class EstimateSettings:
+    """Points at which levels are compared, and what their differences say of errors."""
+
+    fresh_points: int = 2000  # points at which residuals and changes are measured: two digits of a root mean square
+    fresh_seed: int = 31  # added to the seed of the solve, so that these points are not among those of the training
+    # Stages whose ratio of change and residual counts for networks that may rest at a poor minimum.
+    remembered: int = 3
+    # Largest factor from one change to the next that is taken for a rate of convergence: above it is noise.
+    slowest_fall: float = 0.9
+    # Largest residual that is found, relative to the mean, of a solution that is smooth in time: it is about 1.
+    uneven: float = 1e3
+    # Largest factor by which an integration in time with a hundredth of the tolerance is believed to be better: 7 to 50
+    # were measured on equations with known solutions.
+    fall_of_integrations: float = 20.0
+    even_growth: float = 1.5  # of the number of intervals of a coordinate from one even grid to the next
+    sharper: float = 100.0  # an integration in time has so much less of a tolerance than the one before
+    # A difference of two integrations in time is extrapolated to at most this multiple of the time in which it was
+    # seen. Measured: to ten times that time it is no evidence.
+    longest_followed: float = 2.0
+    compared_points: int = 256  # at a moment, at which two integrations in time are compared
+    most_growth: float = 700.0  # logarithm of the largest factor that float64 holds
+    rounding: float = 1e-16  # no estimate is below it: relative rounding of float64
+    correction_share: float = 0.1  # of the work so far, for the equation of the error: it costs a step of a stage
+    # its multiply-adds in a second, a third of those of `StepCost`: it also evaluates residuals
+    correction_pace: float = 1e9
+    # Factor by which the estimate from all evidence may exceed the tolerance once two solutions agree to it: it holds
+    # parts that are bounds, not errors.
+    unlike: float = 10.0
+    lowered: float = 0.9  # share of the residual of a grid below which a finer one counts as having lowered it
+    # the search for large residuals has so many times the fresh points, in one to three dimensions
+    search_of_fresh: float = 3.0
+
+
+ESTIMATES = EstimateSettings()
 
 
 class Record:
@@ -191,7 +201,9 @@ class Record:
     def _draw_points(self, problem: Collocation) -> None:
         """Fresh points in the domain of a problem, which may end earlier than the whole one."""
         self._bounds = problem.domain.bounds
-        self.fresh_points = problem.domain.interior(FRESH_POINTS, "sobol", seed=self.seed + FRESH_SEED)
+        self.fresh_points = problem.domain.interior(
+            ESTIMATES.fresh_points, "sobol", seed=self.seed + ESTIMATES.fresh_seed
+        )
 
     def _residual_at_fresh(self) -> float:
         """Root mean square of the residual at the fresh points, which serve for the judgement if there is no time."""
@@ -215,7 +227,7 @@ class Record:
         assert axis is not None
         begin, end = self.problem.domain.bounds[axis].tolist()
         reached = float(problem.domain.bounds[axis, 1])
-        x = self.fresh_points[:COMPARED_POINTS].clone()
+        x = self.fresh_points[: ESTIMATES.compared_points].clone()
         gaps = []
         for share in (0.5, 1.0):
             x[:, axis] = begin + share * (reached - begin)
@@ -224,7 +236,7 @@ class Record:
         half, whole = gaps
         times = (end - begin) / (reached - begin)
         self._evidence = None
-        if times > LONGEST_FOLLOWED:
+        if times > ESTIMATES.longest_followed:
             self._of_beginning = max(gaps)
             return
         growth = whole / max(half, ABOVE_ZERO)
@@ -232,7 +244,7 @@ class Record:
             exponent = 2 * (times - 1) * math.log(growth)
         else:
             exponent = math.log2(max(growth, 1.0)) * math.log(times)
-        self.divergence = max(min(whole * math.exp(min(exponent, MOST_GROWTH)), 1.0), ROUNDING)
+        self.divergence = max(min(whole * math.exp(min(exponent, ESTIMATES.most_growth)), 1.0), ESTIMATES.rounding)
 
     @property
     def sought(self) -> Sought:
@@ -243,7 +255,7 @@ class Record:
         """Points of a worst-case search, and the size of the residual there."""
         if self._sought is None:
             with self.limits.judging():
-                is_long = self.limits.seconds_left() < SEARCH_OF_FRESH * self._fresh_seconds
+                is_long = self.limits.seconds_left() < ESTIMATES.search_of_fresh * self._fresh_seconds
                 if is_long:
                     points = self.at_fresh
                 else:
@@ -259,7 +271,7 @@ class Record:
     @property
     def is_resolved(self) -> bool:
         """Whether the best level fulfils the equation at all."""
-        return self.residual <= LARGEST_RESIDUAL
+        return self.residual <= EVIDENCE.largest_residual
 
     def residual_of(self, level: Level) -> float:
         """Mean residual of another level at those fresh points that were sought for the best one; see `judge`."""
@@ -287,9 +299,9 @@ class Record:
     def examined(self) -> Evidence:
         """Judgement of the best level by evidence that is independent of how it was made, see `judge`."""
         level = self.level
-        work = max(CORRECTION_SHARE * min(self.limits.work, self.limits.limit), CORRECTION_WORK)
+        work = max(ESTIMATES.correction_share * min(self.limits.work, self.limits.limit), CORRECTION.correction_work)
         if level.tolerance is not None:
-            work = max(work, CORRECTION_OF_SLABS)
+            work = max(work, CORRECTION.correction_of_slabs)
         points = self.sought
         with self.limits.judging():
             found = judge(
@@ -297,7 +309,7 @@ class Record:
                 self.problem,
                 change=self.error if len(self.stages) == 1 else self.stages[-1].change,
                 estimate=self.error,
-                work=min(work, CORRECTION_PACE * self.limits.seconds_left()),
+                work=min(work, ESTIMATES.correction_pace * self.limits.seconds_left()),
                 points=points,
             )
         if len(self.stages) == 1 and level.tolerance is not None and math.isnan(self.divergence):
@@ -317,7 +329,7 @@ class Record:
         found = self.evidence()
         if self.tier.judges_itself:
             return True
-        return found.residual <= LARGEST_RESIDUAL and found.estimate <= self.tier.unlike * tolerance
+        return found.residual <= EVIDENCE.largest_residual and found.estimate <= self.tier.unlike * tolerance
 
     def verdict(self, tolerance: float) -> Ending | None:
         """Why the last level is the last one that is needed, None where it is not; raise what has cut that level."""
@@ -358,7 +370,7 @@ def error_of_networks(record: Record) -> float:
     """
     if len(record.stages) < 2:
         return record.divergence
-    return max(_by_residuals(record, list(pairwise(record.stages))[-REMEMBERED:]), ROUNDING)
+    return max(_by_residuals(record, list(pairwise(record.stages))[-ESTIMATES.remembered :]), ESTIMATES.rounding)
 
 
 def error_of_grids(record: Record) -> float:
@@ -371,21 +383,21 @@ def error_of_grids(record: Record) -> float:
     """
     if len(record.stages) < 2:
         return record.divergence
-    pairs = list(pairwise(record.stages))[-REMEMBERED:]
-    lowered = [pair for pair in pairs if pair[1].residual < LOWERED * pair[0].residual]
+    pairs = list(pairwise(record.stages))[-ESTIMATES.remembered :]
+    lowered = [pair for pair in pairs if pair[1].residual < ESTIMATES.lowered * pair[0].residual]
     rest = rest_of_series(record.stages[-2].change, record.stages[-1].change)
     by_residuals = _by_residuals(record, lowered[-1:] + pairs[-1:])
-    return max(by_residuals, rest, record.level.data_error, ROUNDING)
+    return max(by_residuals, rest, record.level.data_error, ESTIMATES.rounding)
 
 
 def rest_of_series(before: float, last: float) -> float:
     """What is left of a geometric series after its last two terms; 0 where the first of them is none."""
-    ratio = min(last / before, SLOWEST_FALL) if before > 0 else 0.0
+    ratio = min(last / before, ESTIMATES.slowest_fall) if before > 0 else 0.0
     return last * ratio / (1 - ratio)
 
 
 def error_of_passes(record: Record) -> float:
-    """Error of a sharper pass through time.
+    """Error of a sharper integration in time.
 
     Its residual falls faster than its error, which grows from slab to slab; one that stays large at a place, as where
     the start contradicts the boundary, leaves an error that need not fall.
@@ -393,7 +405,7 @@ def error_of_passes(record: Record) -> float:
     if len(record.stages) < 2:
         return record.divergence
     last, before = record.stages[-1], record.stages[-2]
-    is_even = record.residual <= UNEVEN * last.residual
+    is_even = record.residual <= ESTIMATES.uneven * last.residual
     fall = fall_of_pass(before.loss / last.loss) if is_even else 1.0
     return max(error_of_grids(record), last.change / fall)
 
@@ -407,9 +419,9 @@ def error_of_even_grids(record: Record) -> float:
     changes = record.changes
     if not changes:
         return math.nan
-    fall = max([1 / EVEN_GROWTH, *(after / before for before, after in pairwise(changes) if before > 0)])
-    fall = min(fall, SLOWEST_FALL)
-    return max(changes[-1] * fall / (1 - fall), ROUNDING)
+    fall = max([1 / ESTIMATES.even_growth, *(after / before for before, after in pairwise(changes) if before > 0)])
+    fall = min(fall, ESTIMATES.slowest_fall)
+    return max(changes[-1] * fall / (1 - fall), ESTIMATES.rounding)
 
 
 def _by_residuals(record: Record, pairs: Sequence[tuple[Stage, Stage]]) -> float:
@@ -422,5 +434,5 @@ def _by_residuals(record: Record, pairs: Sequence[tuple[Stage, Stage]]) -> float
 
 
 def fall_of_pass(sharper: float) -> float:
-    """Largest factor by which a pass through time whose tolerance is so many times sharper is believed to be better."""
-    return FALL_OF_PASSES ** min(max(math.log(sharper) / math.log(SHARPER_MARCH), 0.0), 1.0)
+    """Largest factor by which an integration is believed to be better whose tolerance is so many times sharper."""
+    return ESTIMATES.fall_of_integrations ** min(max(math.log(sharper) / math.log(ESTIMATES.sharper), 0.0), 1.0)

@@ -1,10 +1,10 @@
-"""Levels of an evolution: passes through time, each sharper than the one before, or each on a finer even grid."""
+"""Levels of an evolution: integrations in time, each sharper than the one before, or each on a finer even grid."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,10 +17,10 @@ from edgewise.pde.problem.strong_form import with_integrals_by
 from edgewise.pde.solver import messages
 from edgewise.pde.solver.driver import Levels, Task
 from edgewise.pde.solver.judging.evidence import Evidence
-from edgewise.pde.solver.judging.residuals import CONDITION_POINTS
+from edgewise.pde.solver.judging.residuals import SEARCH
 from edgewise.pde.solver.judging.uniqueness import block_squares
 from edgewise.pde.solver.limits import Ending
-from edgewise.pde.solver.record import EVEN_GROWTH, FRESH_POINTS, SHARPER_MARCH, Record, fall_of_pass
+from edgewise.pde.solver.record import ESTIMATES, Record, fall_of_pass
 from edgewise.pde.solver.restated import until
 from edgewise.pde.solver.solution import field_values
 from edgewise.pde.tiers.level import Level
@@ -31,29 +31,38 @@ if TYPE_CHECKING:
     from edgewise.pde.spaces.statement import Statement
     from edgewise.pde.tiers.evolution.stepper import Method, TimeIntegration, TimeStepper
 
-FIRST_MARCH = 30.0  # slabs of time: the first pass has so many times the tolerance
-FINER_MARCH = 1.3  # factor of the first grids from pass to pass: two passes are never the same
-# Largest tolerance of a first pass, and of one after another that would not have reached the last moment; how much
-# sharper passes get that are looser than usual: where a pass is dear, a hundredth of its tolerance is out of reach.
-MOST_MARCH = 1e-3
-MOST_LOOSE_MARCH = 1e-1
-SHARPER_LOOSE_MARCH = 10.0
-# Shares of the budget, or of the time limit, from which on, and up to which, a first pass is given up for one with a
-# larger tolerance if it would not reach the last moment at its present pace: a tenth is lost, and half is left for the
-# other one.
-FORECAST_FROM = 0.1
-FORECAST_TO = 0.5
-# Of the time: a first pass that has not come so far with half of the budget is given up; a solution that ends before
-# it is no evidence, and gives way to another tier.
-LEAST_BEGUN = 1e-2
-# A later pass ends where at its present pace it would need so many times what is left: paces vary.
-OUT_OF_REACH = 2.0
-# Even grids: growth of the work from pass to pass, and tolerance in time of the first pass, which falls as the square
-# of the intervals, as errors in space about do. For the work 3.5 to 4.6 times was measured.
-EVEN_DEARER = 4.0
-EVEN_TOLERANCE = 1e-2
-SLABS_OF_RULE = 3  # over which a judgement integrates by a rule of 24 points: its degree is 47
-COARSE_GAP = 0.1  # of the field: a coarse pass leaves less at an outflow, also beside jumps
+
+@dataclass(frozen=True)
+class IntegrationSettings:
+    """Tolerances, grids and forecasts of integrations in time, one after another."""
+
+    first_tolerance: float = 30.0  # slabs of time: the first integration has so many times the tolerance
+    finer: float = 1.3  # factor of the first grids from one to the next: two are never the same
+    # Largest tolerance of a first integration, and of one after another that would not have reached the last moment;
+    # how much sharper ones get that are looser than usual: where one is dear, a hundredth of its tolerance is out of
+    # reach.
+    most_tolerance: float = 1e-3
+    most_loose_tolerance: float = 1e-1
+    sharper_if_loose: float = 10.0
+    # Shares of the budget, or of the time limit, from which on, and up to which, a first integration is given up for
+    # one with a larger tolerance if it would not reach the last moment at its present pace: a tenth is lost, and half
+    # is left for the other one.
+    forecast_from: float = 0.1
+    forecast_to: float = 0.5
+    # Of the time: a first integration that has not come so far with half of the budget is given up; a solution that
+    # ends before it is no evidence, and gives way to another tier.
+    least_begun: float = 1e-2
+    # A later integration ends where at its present pace it would need so many times what is left: paces vary.
+    out_of_reach: float = 2.0
+    # Even grids: growth of the work from one to the next, and tolerance in time of the first integration, which falls
+    # as the square of the intervals, as errors in space about do. For the work 3.5 to 4.6 times was measured.
+    even_dearer: float = 4.0
+    even_tolerance: float = 1e-2
+    slabs_of_rule: int = 3  # over which a judgement integrates by a rule of 24 points: its degree is 47
+    coarse_gap: float = 0.1  # of the field: a coarse integration leaves less at an outflow, also beside jumps
+
+
+INTEGRATION = IntegrationSettings()
 
 
 class Watch:
@@ -95,19 +104,27 @@ class Watch:
         limits = self.limits
         limit = limits.work_within_reach(self.spent, self.began)
         is_first = not self.record.count
-        if is_first and share < LEAST_BEGUN and limits.work > FORECAST_TO * limits.limit:
+        if is_first and share < INTEGRATION.least_begun and limits.work > INTEGRATION.forecast_to * limits.limit:
             self.is_out_of_reach = True
-        elif work > FORECAST_FROM / 2 * limit and slabs >= method.growing:
+        elif work > INTEGRATION.forecast_from / 2 * limit and slabs >= method.growing:
             self._begin = self._begin or (share, work)  # the first slabs are short
-            if work > FORECAST_FROM * limit:
+            if work > INTEGRATION.forecast_from * limit:
                 needed = (1 - share) * (work - self._begin[1]) / max(share - self._begin[0], ABOVE_ZERO)
                 excess = needed / max(limit - limits.work, ABOVE_ZERO)
                 if not is_first:
-                    self.is_out_of_reach = excess > OUT_OF_REACH
-                elif excess > 1 and work < FORECAST_TO * limit and self.tolerance < MOST_LOOSE_MARCH:
+                    self.is_out_of_reach = excess > INTEGRATION.out_of_reach
+                elif (
+                    excess > 1
+                    and work < INTEGRATION.forecast_to * limit
+                    and self.tolerance < INTEGRATION.most_loose_tolerance
+                ):
                     steps = math.ceil(min(math.log(excess, method.dearer), 10))
-                    most = MOST_MARCH if self.tolerance < MOST_MARCH else MOST_LOOSE_MARCH
-                    self.looser = min(self.tolerance * SHARPER_MARCH**steps, most)
+                    most = (
+                        INTEGRATION.most_tolerance
+                        if self.tolerance < INTEGRATION.most_tolerance
+                        else INTEGRATION.most_loose_tolerance
+                    )
+                    self.looser = min(self.tolerance * ESTIMATES.sharper**steps, most)
 
 
 def passes(task: Task, record: Record, statement: Statement, method: Method) -> Levels:
@@ -119,16 +136,16 @@ def passes(task: Task, record: Record, statement: Statement, method: Method) -> 
     limits = task.limits
     problem = task.problem
     first, least = method.tolerances
-    allowed = min(max(FIRST_MARCH * task.tolerance, first), MOST_MARCH)
+    allowed = min(max(INTEGRATION.first_tolerance * task.tolerance, first), INTEGRATION.most_tolerance)
     passed = 0
     while True:
         # One integration, as far as it comes: a limit or Ctrl-C inside of a slab leaves the slabs before it.
         watch = Watch(record, allowed, method)
-        stepper = method.stepper(statement, allowed, watch, FINER_MARCH**passed, task.start)
+        stepper = method.stepper(statement, allowed, watch, INTEGRATION.finer**passed, task.start)
         cut = _run(stepper)
         result = stepper.result()
         if stepper.memory is not None:
-            rule = stepper.memory.rule(SLABS_OF_RULE)
+            rule = stepper.memory.rule(INTEGRATION.slabs_of_rule)
             problem = Collocation(with_integrals_by(problem.form, rule), problem.sampling)
         if watch.looser is not None and cut is None:
             allowed = watch.looser
@@ -157,8 +174,13 @@ def passes(task: Task, record: Record, statement: Statement, method: Method) -> 
             return Ending(reason, messages.PASS_OUT_OF_REACH[reason])
         # A tolerance that is a little sharper is enough where the estimate is near; others may reach rounding. The
         # error beside a jump of the start falls with its grid, no faster than such tolerances do.
-        is_near = record.error <= fall_of_pass(SHARPER_LOOSE_MARCH) * task.tolerance or stepper.solver.has_rough_initial
-        sharper = SHARPER_MARCH if allowed <= MOST_MARCH and not is_near else SHARPER_LOOSE_MARCH
+        is_near = (
+            record.error <= fall_of_pass(INTEGRATION.sharper_if_loose) * task.tolerance
+            or stepper.solver.has_rough_initial
+        )
+        sharper = (
+            ESTIMATES.sharper if allowed <= INTEGRATION.most_tolerance and not is_near else INTEGRATION.sharper_if_loose
+        )
         allowed = max(allowed / sharper, least)
 
 
@@ -189,8 +211,10 @@ def _coarser_pass(task: Task, record: Record, statement: Statement, method: Meth
     Without a second one nothing knows by how much errors grow in time. Only the time limit ends it, or Ctrl-C.
     """
     tolerance = record.level.loss
-    allowed = (SHARPER_MARCH if tolerance <= MOST_MARCH else SHARPER_LOOSE_MARCH) * tolerance
-    stepper = method.stepper(statement, allowed, Watch(record, allowed, is_check=True), 1 / FINER_MARCH)
+    allowed = (
+        ESTIMATES.sharper if tolerance <= INTEGRATION.most_tolerance else INTEGRATION.sharper_if_loose
+    ) * tolerance
+    stepper = method.stepper(statement, allowed, Watch(record, allowed, is_check=True), 1 / INTEGRATION.finer)
     cut = _run(stepper)
     if isinstance(cut, KeyboardInterrupt):
         raise cut
@@ -203,10 +227,10 @@ def check_by_coarse_pass(task: Task, record: Record, statement: Statement) -> No
     """Raise the error of `check_outflow` after a coarse integration in weak form: within a second."""
     from edgewise.pde.tiers.galerkin.rough import WEAK_FORM  # imported late: `import edgewise` stays light
 
-    watch = Watch(record, EVEN_TOLERANCE, is_check=True)
-    result = WEAK_FORM.stepper(statement, EVEN_TOLERANCE, watch).run()
+    watch = Watch(record, INTEGRATION.even_tolerance, is_check=True)
+    result = WEAK_FORM.stepper(statement, INTEGRATION.even_tolerance, watch).run()
     if result is not None and result.is_complete:
-        check_outflow(result.network, task.problem, statement, COARSE_GAP)
+        check_outflow(result.network, task.problem, statement, INTEGRATION.coarse_gap)
 
 
 def check_outflow(network: nn.Module, problem: Collocation, statement: Statement, allowed: float) -> None:
@@ -214,9 +238,11 @@ def check_outflow(network: nn.Module, problem: Collocation, statement: Statement
 
     `allowed` is the largest mean gap, relative to the field.
     """
-    size = float(field_values(network, problem, problem.domain.interior(FRESH_POINTS, "sobol")).square().mean().sqrt())
+    size = float(
+        field_values(network, problem, problem.domain.interior(ESTIMATES.fresh_points, "sobol")).square().mean().sqrt()
+    )
     leaving = Collocation(replace(problem.form, condition_terms=statement.outflow_conditions)).resampled(
-        1, CONDITION_POINTS
+        1, SEARCH.condition_points
     )
     for term, block in zip(statement.outflow_conditions, leaving.with_role(BlockRole.CONDITION), strict=True):
         gap = float(block_squares(replace(block, weight=1.0), network, problem).mean().sqrt())
@@ -236,7 +262,7 @@ def even_grids(task: Task, record: Record, statement: Statement, method: Method,
     dimension = problem.domain.dimension - 1
     while True:
         watch = Watch(record, task.tolerance)
-        stepper = method.stepper(statement, max(task.tolerance, EVEN_TOLERANCE / finer**2), watch, finer)
+        stepper = method.stepper(statement, max(task.tolerance, INTEGRATION.even_tolerance / finer**2), watch, finer)
         cut = _run(stepper)
         result = stepper.result()
         if result is not None and (result.is_complete or not record.count):
@@ -247,10 +273,10 @@ def even_grids(task: Task, record: Record, statement: Statement, method: Method,
         limits.check()
         if not record.count or not record.is_complete:
             return Ending(StopReason.NO_PROGRESS)
-        finer *= EVEN_GROWTH
+        finer *= ESTIMATES.even_growth
         if round(finer * method.first_intervals[dimension]) > method.most_intervals[dimension]:
             return Ending(StopReason.NO_PROGRESS, messages.LARGEST_GRID)
-        if limits.work + EVEN_DEARER * (limits.work - watch.spent) > limits.limit:
+        if limits.work + INTEGRATION.even_dearer * (limits.work - watch.spent) > limits.limit:
             return Ending(StopReason.BUDGET, messages.GRID_OUT_OF_REACH)
 
 

@@ -25,10 +25,9 @@ from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.dry_run import place_words
 from edgewise.pde.problem.strong_form import Feature
-from edgewise.pde.solver.judging.correction import CORRECTION_WORK, correction_of
+from edgewise.pde.solver.judging.correction import CORRECTION, correction_of
 from edgewise.pde.solver.judging.residuals import (
-    CONDITION_POINTS,
-    LARGEST_GAP,
+    SEARCH,
     Sought,
     integrals_gap,
     one_sided_residual,
@@ -50,35 +49,45 @@ from edgewise.settings import ABOVE_ZERO
 if TYPE_CHECKING:
     from edgewise.pde.tiers.unknown_fields import InverseFit
 
-SCATTER_POINTS = 500  # at which the scatter of the fields is measured: two digits of a mean
-# A residual, in units of the field, above which a solution does not count as one: at one per cent of the solution's own
-# size it could not be distinguished from another problem's.
-LARGEST_RESIDUAL = 1e-2
+
+@dataclass(frozen=True)
+class EvidenceSettings:
+    """Sizes of residuals, misfits and singular values that speak against a solution."""
+
+    scatter_points: int = 500  # at which the scatter of the fields is measured: two digits of a mean
+    # A residual, in units of the field, above which a solution does not count as one: at one per cent of the solution's
+    # own size it could not be distinguished from another problem's.
+    largest_residual: float = 1e-2
+    # The same for equations in time alone: initial values leave nothing free but what the equation does not contain,
+    # which rounding alone makes other than zero, while stiff equations let errors grow by more than a million.
+    undetermined_in_time: float = 1e-12
+    small_solution: float = 1e-9  # fields below this size are zero, for coordinates and data of size 1
+    # Distance of a coordinate from zero, relative to the domain, above which its rounding is looked at, and the step of
+    # the difference by which a field changes with it, relative to the domain: three digits fewer than float64 has.
+    many_sizes_away: float = 1e3
+    rounding_step: float = 1e-6
+    unmoved: float = 1e-9  # relative change of a coefficient that is rounding
+    # Misfits of measured values, relative to their spread, above which they are looked at, and standard deviations of
+    # the correlation of neighbours, of independent noise, above which they are no noise: a fit of less than 99 % of the
+    # variance is poor unless the values have noise, which exceeds four standard deviations once in 30,000 times.
+    largest_misfit: float = 0.1
+    unlikely: float = 4.0
+    # A residual up to this size, in units of the field of a solution of size 1, is rounding: ten times that of float64.
+    # The error that it leaves is as many times larger as the smallest singular value is below one.
+    rounded: float = 1e-15
+    # At two standard errors from its largest value the likelihood must fall as it does at one of a linear problem; else
+    # the bars of the linearised problem are half as wide as they ought to be.
+    fallen_least: float = 1.0
+    # estimate where the residual alone is known, relative to it: errors of 0.1 to 4 times were measured
+    unchecked: float = 10.0
+
+
+EVIDENCE = EvidenceSettings()
+
 # Smallest ratio of residual to function, both in units of the field, that counts as determined, by dimension: above
 # what splines of the coarse space leave of functions of a period or two that have no residual, and in time below what a
 # growth of errors by a factor of a million leaves.
 UNDETERMINED = {1: 1e-7, 2: 1e-5, 3: 1e-4}
-# The same for equations in time alone: initial values leave nothing free but what the equation does not contain, which
-# rounding alone makes other than zero, while stiff equations let errors grow by more than a million.
-UNDETERMINED_IN_TIME = 1e-12
-SMALL_SOLUTION = 1e-9  # fields below this size are zero, for coordinates and data of size 1
-# Distance of a coordinate from zero, relative to the domain, above which its rounding is looked at, and the step of the
-# difference by which a field changes with it, relative to the domain: three digits fewer than float64 has.
-MANY_SIZES_AWAY = 1e3
-ROUNDING_STEP = 1e-6
-UNMOVED = 1e-9  # relative change of a coefficient that is rounding
-# Misfits of measured values, relative to their spread, above which they are looked at, and standard deviations of the
-# correlation of neighbours, of independent noise, above which they are no noise: a fit of less than 99 % of the
-# variance is poor unless the values have noise, which exceeds four standard deviations once in 30,000 times.
-LARGEST_MISFIT = 0.1
-UNLIKELY = 4.0
-# A residual up to this size, in units of the field of a solution of size 1, is rounding: ten times that of float64. The
-# error that it leaves is as many times larger as the smallest singular value is below one.
-ROUNDED = 1e-15
-# At two standard errors from its largest value the likelihood must fall as it does at one of a linear problem; else
-# the bars of the linearised problem are half as wide as they ought to be.
-FALLEN_LEAST = 1.0
-UNCHECKED = 10.0  # estimate where the residual alone is known, relative to it: errors of 0.1 to 4 times were measured
 
 
 @dataclass(frozen=True)
@@ -127,7 +136,7 @@ def judge(
     *,
     change: float = math.nan,
     estimate: float = math.nan,
-    work: float = CORRECTION_WORK,
+    work: float = CORRECTION.correction_work,
     points: Sought | None = None,
 ) -> Evidence:
     """Judge a solution by evidence that is independent of how it was made."""
@@ -153,7 +162,7 @@ def judge(
     if not math.isfinite(residual):
         doubts.append(f"The residual is not a number: {_place_of_nan(network, problem, x)}.")
         return Evidence(math.nan, residual, tuple(checks), tuple(doubts))
-    if residual > LARGEST_RESIDUAL:
+    if residual > EVIDENCE.largest_residual:
         surplus = problem.form.surplus
         why = f"the problem may have no solution{', for ' if surplus else ''}{surplus}"
         doubts.append(
@@ -166,7 +175,7 @@ def judge(
     errors = dict[str, float]()
     most = math.inf
     for misfit in misfits_of(network, problem):
-        if misfit.share > LARGEST_MISFIT and misfit.deviations > UNLIKELY:
+        if misfit.share > EVIDENCE.largest_misfit and misfit.deviations > EVIDENCE.unlikely:
             doubts.append(
                 f"The solution misses the measured values of {misfit.field} by {misfit.share:.0%} of their spread, and "
                 "neighbouring ones alike: coefficients may begin elsewhere, or the values belong to another equation."
@@ -177,7 +186,7 @@ def judge(
             gap = integrals_gap(network, problem, x)
             checks.append(f"integrals by two rules agree to {gap:.1g}")
             estimates.append(gap / max(size, ABOVE_ZERO))
-            if gap > LARGEST_GAP:
+            if gap > SEARCH.largest_gap:
                 doubts.append(
                     f"Integrals by two rules differ by {gap:.1g}: give `integral` more points, or divide it where its "
                     "integrand has a peak or no bound."
@@ -187,9 +196,9 @@ def judge(
             checks.append(f"the equation of the error, solved on another grid, gives {corrected:.1g}")
             estimates.append(corrected)
         check_time()
-        scatter = scatter_of(network, problem, x[:: max(1, len(x) // SCATTER_POINTS)])
+        scatter = scatter_of(network, problem, x[:: max(1, len(x) // EVIDENCE.scatter_points)])
         noise, errors = scatter.fields / max(size, ABOVE_ZERO), dict(scatter.standard_errors)
-        if noise > ROUNDED:
+        if noise > EVIDENCE.rounded:
             checks.append(f"noise of the measured values leaves a relative standard error of {noise:.1g}")
         check_time()
         weakest = weakest_direction(network, problem)
@@ -199,9 +208,9 @@ def judge(
                 most = relative / weakest.size
             else:
                 most = math.inf
-            estimates.append(min(relative, ROUNDED) / weakest.size)
+            estimates.append(min(relative, EVIDENCE.rounded) / weakest.size)
             bound = one_sided_residual(network, problem) / max(size, ABOVE_ZERO) / weakest.size
-            if bound > ROUNDED:
+            if bound > EVIDENCE.rounded:
                 checks.append(
                     f"residuals do not cancel out between neighbouring points, and bound the error by {bound:.1g}"
                 )
@@ -212,8 +221,8 @@ def judge(
     except OutOfTime:
         checks.append("there was no time for further checks")
         if not any(estimates):
-            checks.append(f"the estimate is {UNCHECKED:.0f} times the residual at least")
-            estimates.append(UNCHECKED * residual / max(size, ABOVE_ZERO))
+            checks.append(f"the estimate is {EVIDENCE.unchecked:.0f} times the residual at least")
+            estimates.append(EVIDENCE.unchecked * residual / max(size, ABOVE_ZERO))
     if not any(estimates):  # a residual in units of the field exceeds the error of a smooth solution, but it is known
         estimates.append(residual / max(size, ABOVE_ZERO))
     estimate = max(*estimates, _rounding_of_coordinates(network, problem, x, values))
@@ -224,9 +233,9 @@ def _rounding_of_coordinates(network: nn.Module, problem: Collocation, x: Tensor
     """Relative change of the fields by the rounding of coordinates far from zero, as seconds since 1970; else 0."""
     low, high = problem.domain.bounds.mT
     largest = problem.domain.bounds.abs().amax(1)
-    step = ROUNDING_STEP * problem.domain.size
+    step = EVIDENCE.rounding_step * problem.domain.size
     change = 0.0
-    for axis in (largest > MANY_SIZES_AWAY * problem.domain.size).nonzero()[:, 0].tolist():
+    for axis in (largest > EVIDENCE.many_sizes_away * problem.domain.size).nonzero()[:, 0].tolist():
         moved = x.clone()
         moved[:, axis] = (x[:, axis] + step[axis]).clamp(low[axis], high[axis])
         rate = (field_values(network, problem, moved) - values).norm() / step[axis]
@@ -251,18 +260,18 @@ def _doubts_of_uniqueness(
     starts = problem.form.coefficients
     for name in undetermined_coefficients(network, problem):
         errors.pop(name, None)
-        moved = abs(float(problem.unknowns[name].detach()) - starts[name]) > UNMOVED * (1 + abs(starts[name]))
+        moved = abs(float(problem.unknowns[name].detach()) - starts[name]) > EVIDENCE.unmoved * (1 + abs(starts[name]))
         depends = "depends on the one at which it started, as that of a factor of a product that is known"
         is_start = "is the one at which it started"
         doubts.append(f"Nothing determines the coefficient {name}: its value {depends if moved else is_start}.")
     dimension = problem.domain.dimension
     in_time = problem.form.time is not None
     if dimension == 1 and in_time:
-        least = UNDETERMINED_IN_TIME
+        least = EVIDENCE.undetermined_in_time
     else:
         least = UNDETERMINED[min(dimension, 3)]
     is_unique = weakest is not None and weakest.size >= least
-    if size < SMALL_SOLUTION and not (is_unique and problem.form.is_linear) and not unsolved_by_zero(problem):
+    if size < EVIDENCE.small_solution and not (is_unique and problem.form.is_linear) and not unsolved_by_zero(problem):
         can_search = not problem.form.is_linear and problem.form.time is None and isinstance(problem.domain, Box)
         if can_search:
             more = "; other_solutions looks for more"
@@ -297,7 +306,7 @@ def _doubts_of_uniqueness(
 def _place_of_nan(network: nn.Module, problem: Collocation, x: Tensor) -> str:
     """Words for the first point at which the equation or a condition is not a number."""
     names = problem.domain.coordinates
-    fresh = problem.resampled(1, CONDITION_POINTS, how="sobol", interior=x)
+    fresh = problem.resampled(1, SEARCH.condition_points, how="sobol", interior=x)
     for block in fresh.blocks():
         wrong = ~block_squares(block, network, problem).isfinite()
         if bool(wrong.any()):
@@ -324,18 +333,18 @@ def evidence_of_fields(
         f"The field {name} is 0, with which the equation holds whatever the measured values are, as where it is known "
         "up to a factor alone: give it a value somewhere."
         for name, size in zip(fit.problem.fields, values.abs().amax(0).tolist(), strict=True)
-        if name in names and size < SMALL_SOLUTION
+        if name in names and size < EVIDENCE.small_solution
     ]
     for name, ends in fit.rises.items():
         fallen = (
             f"two standard errors off along the least known direction of {name}, the likelihood falls as at "
             f"{ends[0]:.2g} and {ends[1]:.2g} of them"
         )
-        if min(ends) < FALLEN_LEAST:
+        if min(ends) < EVIDENCE.fallen_least:
             doubts.append(f"Error bars are those of a linear problem, which this is not: {fallen}.")
         else:
             checks.append(fallen)
-    if not stage.residual <= LARGEST_RESIDUAL:
+    if not stage.residual <= EVIDENCE.largest_residual:
         doubts.append("The equation does not hold.")
     if not fit.has_noise:
         doubts.append(

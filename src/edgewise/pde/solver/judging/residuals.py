@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -29,18 +29,27 @@ from edgewise.train.problems.blocks import BlockRole
 # Cells of each coordinate with one point each from which the search for large residuals starts, by dimension, and
 # points of a Sobol sequence in more dimensions: about 4,000 to 8,000 points, a fraction of a second.
 FIRST_CELLS = {1: 8192, 2: 72, 3: 18}
-MANY_DIMENSIONS = 4096  # a power of 2, for which a Sobol sequence is balanced
-# Rounds of the search, and cells that are split in each, those of the largest share of the mean square: five rounds
-# find places 32 times narrower than a cell.
-SEARCH_ROUNDS = 5
-SPLIT = 128
-CONDITION_POINTS = 400  # on the boundary, for the residuals of conditions: two digits of a mean
-# Share of the residual's root mean square that must be left after averages over cells for it to count as one of one
-# sign: 0.6 behind a step, 0.1 to 0.2 for smooth solutions on coarse grids.
-ONE_SIDED = 0.5
-# Two rules of integration must agree to this size, in units of the field.
-INTEGRALS_AGREE = 1e-8
-LARGEST_GAP = 1e-4  # the same, above which they are doubted; a smaller one is part of the estimate
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """Points and rounds of the search for large residuals."""
+
+    many_dimensions: int = 4096  # a power of 2, for which a Sobol sequence is balanced
+    # Rounds of the search, and cells that are split in each, those of the largest share of the mean square: five rounds
+    # find places 32 times narrower than a cell.
+    search_rounds: int = 5
+    split: int = 128
+    condition_points: int = 400  # on the boundary, for the residuals of conditions: two digits of a mean
+    # Share of the residual's root mean square that must be left after averages over cells for it to count as one of one
+    # sign: 0.6 behind a step, 0.1 to 0.2 for smooth solutions on coarse grids.
+    one_sided: float = 0.5
+    # Two rules of integration must agree to this size, in units of the field.
+    integrals_agree: float = 1e-8
+    largest_gap: float = 1e-4  # the same, above which they are doubted; a smaller one is part of the estimate
+
+
+SEARCH = SearchSettings()
 
 
 class Sought(NamedTuple):
@@ -60,12 +69,12 @@ def sought_points(network: nn.Module, problem: Collocation, seed: int = 0) -> So
     domain = problem.domain
     dimension = problem.domain.dimension
     if dimension not in FIRST_CELLS:
-        x = domain.interior(MANY_DIMENSIONS, "sobol", seed)
+        x = domain.interior(SEARCH.many_dimensions, "sobol", seed)
         return Sought(x, torch.full((len(x),), 1 / len(x), dtype=torch.float64), squared_residuals(network, problem, x))
     # An integral needs the field at all its places for every point.
     fewer = 8 if problem.form.has_integrals else 1
     first = FIRST_CELLS[dimension] // fewer
-    most = SPLIT // fewer
+    most = SEARCH.split // fewer
     generator = torch.Generator().manual_seed(seed)
     centers = domain.bounds[:, 0] + domain.size * unit_points(first**dimension, dimension, "grid")
     sides = (domain.size / first).expand_as(centers)
@@ -82,7 +91,7 @@ def sought_points(network: nn.Module, problem: Collocation, seed: int = 0) -> So
         return x, centers, sides, squared_residuals(network, problem, x) if len(x) else x[:, 0]
 
     cells = drawn(centers, sides)
-    for _ in range(SEARCH_ROUNDS):
+    for _ in range(SEARCH.search_rounds):
         try:
             check_time()
         except OutOfTime:
@@ -105,7 +114,7 @@ def residual_size(network: nn.Module, problem: Collocation, points: Sought) -> f
     has no finite mean, and the solution depends continuously on the mean.
     """
     total = float((points.weights * points.squares.sqrt()).sum())
-    fresh = problem.resampled(1, CONDITION_POINTS, how="sobol", seed=problem.sampling.seed + 1)
+    fresh = problem.resampled(1, SEARCH.condition_points, how="sobol", seed=problem.sampling.seed + 1)
     for block in fresh.with_role(BlockRole.CONDITION):
         total += float(block_squares(replace(block, weight=1.0), network, problem).sqrt().mean())
     return total
@@ -133,7 +142,7 @@ def one_sided_residual(network: nn.Module, problem: Collocation) -> float:
     totals = residuals.new_zeros(len(sizes), residuals.shape[1]).index_add(0, cell, weights[:, None] * residuals)
     averaged = float((totals.square().sum(1) / sizes.clamp(min=ABOVE_ZERO)).sum())
     whole = float((weights[:, None] * residuals.square()).sum())
-    if averaged > ONE_SIDED**2 * whole:
+    if averaged > SEARCH.one_sided**2 * whole:
         return math.sqrt(averaged / len(x))
     return 0.0
 

@@ -19,15 +19,23 @@ from edgewise.train.jacobian import RowSource, trainable_slots
 from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import BlockRole
 
-# Ridge of the normal matrix, relative to its largest diagonal entry: the uncertainty that rounding leaves (1e-16 times
-# the numbers that are summed).
-ROUNDING_RIDGE = 1e-13
-# Draws of the noise for the scatter of the fields: a standard deviation to 12 % if one direction dominates.
-DRAWS = 32
-# Measured values whose neighbours are looked at: fewer show nothing, and more take long.
-LEAST_NEIGHBOURS = 12
-MOST_NEIGHBOURS = 2000
-DRAW_SEED = 47  # of the draws, so that a judgement can be repeated
+
+@dataclass(frozen=True)
+class ScatterSettings:
+    """Draws of the noise of measured values, and neighbours among them."""
+
+    # Ridge of the normal matrix, relative to its largest diagonal entry: the uncertainty that rounding leaves (1e-16
+    # times the numbers that are summed).
+    rounding_ridge: float = 1e-13
+    # Draws of the noise for the scatter of the fields: a standard deviation to 12 % if one direction dominates.
+    draws: int = 32
+    # Measured values whose neighbours are looked at: fewer show nothing, and more take long.
+    least_neighbours: int = 12
+    most_neighbours: int = 2000
+    draw_seed: int = 47  # of the draws, so that a judgement can be repeated
+
+
+SCATTER = ScatterSettings()
 
 
 class Misfit(NamedTuple):
@@ -43,10 +51,10 @@ def misfits_of(network: nn.Module, problem: Collocation) -> list[Misfit]:
     """Misfits of a solution and each of its measured fields; those of few values or without spread are left out."""
     found = []
     for observed in problem.form.observations:
-        x = observed.x.double()[:MOST_NEIGHBOURS]
-        values = observed.values.double()[:MOST_NEIGHBOURS]
+        x = observed.x.double()[: SCATTER.most_neighbours]
+        values = observed.values.double()[: SCATTER.most_neighbours]
         name = observed.field or problem.fields[0]
-        spread = float(values.std()) if len(values) >= LEAST_NEIGHBOURS else 0.0
+        spread = float(values.std()) if len(values) >= SCATTER.least_neighbours else 0.0
         if not spread:
             continue
         differences = field_values(network, problem, x)[:, problem.fields.index(name)] - values
@@ -89,13 +97,13 @@ def scatter_of(network: nn.Module, problem: Collocation, x: Tensor) -> Scatter:
     slots = trainable_slots(network, problem)
     matrix = RowSource(network, problem, slots).normal_equations().matrix.triu()
     matrix = matrix + matrix.triu(1).mT
-    matrix.diagonal().add_(ROUNDING_RIDGE * float(matrix.diagonal().max()))
+    matrix.diagonal().add_(SCATTER.rounding_ridge * float(matrix.diagonal().max()))
     factor, info = interruptible(lambda: torch.linalg.cholesky_ex(matrix))
     if int(info):
         return Scatter(dict.fromkeys(problem.unknowns, math.nan), math.nan)
     variances = dict.fromkeys(problem.unknowns, 0.0)
-    moves = matrix.new_zeros(len(matrix), DRAWS)
-    generator = torch.Generator().manual_seed(DRAW_SEED)
+    moves = matrix.new_zeros(len(matrix), SCATTER.draws)
+    generator = torch.Generator().manual_seed(SCATTER.draw_seed)
     for block in blocks:
         only = BlockProblem([replace(block, weight=1.0)], problem.unknowns)
         rows, residuals = RowSource(network, only, slots).in_full()
@@ -104,7 +112,7 @@ def scatter_of(network: nn.Module, problem: Collocation, x: Tensor) -> Scatter:
         residuals = residuals * (count / 2) ** 0.5
         noise = float(residuals.square().sum()) / max(count - len(problem.unknowns), 1)
         share = (2 * block.weight / count) * math.sqrt(noise)
-        draws = torch.randn(len(rows), DRAWS, generator=generator, dtype=torch.float64)
+        draws = torch.randn(len(rows), SCATTER.draws, generator=generator, dtype=torch.float64)
         moves += share * torch.cholesky_solve(rows.mT @ draws, factor)
         for name in variances:
             unit = matrix.new_zeros(len(matrix))

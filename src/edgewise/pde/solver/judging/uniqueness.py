@@ -36,26 +36,37 @@ BASE = "base_jet"  # auxiliary value: jets (N, C, fields) of the function about 
 # Intervals of each coordinate, by dimension, of the coarse spline space in which functions are sought that may be added
 # to the solution: constants, linear functions and a few periods are in it to 1e-5 or better.
 COARSE = {1: 32, 2: 8, 3: 3}
-COARSE_DEGREE = 5  # of its splines; an equation of high order gets a higher one
-DEPENDENT = 1e-8  # splines whose part apart from the others is below this share count as dependent: root of rounding
-CONSTANT_ROUNDING = 1e-12  # change of a residual by a constant that is rounding
-CONSTANT_SHARE = 1e-3  # a function that varies by less than this share is a constant: far above rounding
-# Share of the sensitivity of a coefficient that must be left once all fields may follow it. Rounding leaves 1e-10.
-LEAST_SENSITIVITY = 1e-9
-JUMP = 0.01  # difference of a coefficient across a jump, at least, relative to its largest value
-# along each coordinate, on which jumps are sought: jumps on surfaces cross them
-LINES = 4
-LINE_POINTS = 513
-# Singular values below which small rows are made larger, the size of such rows relative to the largest one, and their
-# least share of this size: boundaries have fewer rows, ten or a hundred times as large; rounding stays small
-SMALL_SINGULAR = 1e-4
-SMALL_ROW = 1e-3
-SMALLEST_ROW = 1e-9
-ZERO_MEAN = 1e-4  # of the largest value of a field: means below are zero, as far as points of a coarse mesh give them
-ROUNDED_MEAN = 1e-9  # of the largest value of all fields: so are those of a pressure that is rounding alone
-# Share of its largest value by which a field is moved to see whether the equation ends there.
-MOVED_SHARE = 1e-6
-ZERO_POINTS = 4000  # at which the residuals of u = 0 are looked at
+
+
+@dataclass(frozen=True)
+class UniquenessSettings:
+    """Coarse space of smooth functions, and what counts as zero or as a jump there."""
+
+    coarse_degree: int = 5  # of its splines; an equation of high order gets a higher one
+    # splines whose part apart from the others is below this share count as dependent: root of rounding
+    dependent: float = 1e-8
+    constant_rounding: float = 1e-12  # change of a residual by a constant that is rounding
+    constant_share: float = 1e-3  # a function that varies by less than this share is a constant: far above rounding
+    # Share of the sensitivity of a coefficient that must be left once all fields may follow it. Rounding leaves 1e-10.
+    least_sensitivity: float = 1e-9
+    jump: float = 0.01  # difference of a coefficient across a jump, at least, relative to its largest value
+    # along each coordinate, on which jumps are sought: jumps on surfaces cross them
+    lines: int = 4
+    line_points: int = 513
+    # Singular values below which small rows are made larger, the size of such rows relative to the largest one, and
+    # their least share of this size: boundaries have fewer rows, ten or a hundred times as large; rounding stays small
+    small_singular: float = 1e-4
+    small_row: float = 1e-3
+    smallest_row: float = 1e-9
+    # of the largest value of a field: means below are zero, as far as points of a coarse mesh give them
+    zero_mean: float = 1e-4
+    rounded_mean: float = 1e-9  # of the largest value of all fields: so are those of a pressure that is rounding alone
+    # Share of its largest value by which a field is moved to see whether the equation ends there.
+    moved_share: float = 1e-6
+    zero_points: int = 4000  # at which the residuals of u = 0 are looked at
+
+
+UNIQUENESS = UniquenessSettings()
 
 
 def squared_residuals(network: nn.Module, problem: Collocation, x: Tensor) -> Tensor:
@@ -140,7 +151,7 @@ class ZeroNetwork(nn.Module):
 def unsolved_by_zero(problem: Collocation) -> str:
     """Name, in words, what u = 0 does not fulfil of the equation, the conditions and the observations; "" for none."""
     zero = ZeroNetwork(problem.form.outputs)
-    for block in problem.resampled(ZERO_POINTS, how="sobol", seed=3).blocks():
+    for block in problem.resampled(UNIQUENESS.zero_points, how="sobol", seed=3).blocks():
         if bool(block_squares(block, zero, problem).any()):
             return f"{block.name}, which u = 0 does not fulfil"
     return ""
@@ -164,7 +175,7 @@ def undetermined_coefficients(network: nn.Module, problem: Collocation) -> list[
         scale = others.norm(dim=0).clamp(min=ABOVE_ZERO)
         solved = torch.linalg.lstsq(others / scale, column[:, None], driver="gelsd").solution
         left = float((column - (others / scale @ solved)[:, 0]).square().sum())
-        if left <= LEAST_SENSITIVITY * float(column.square().sum()):
+        if left <= UNIQUENESS.least_sensitivity * float(column.square().sum()):
             names.append(name)
     return names
 
@@ -176,9 +187,9 @@ def _coarse_space(problem: Collocation) -> TensorNetwork:
     periodic = [name in problem.form.periodic for name in problem.domain.coordinates]
     lines = even_lines(problem.domain, [count if is_box or repeats else 1 for repeats in periodic])
     if any(periodic):
-        degree = min(max(COARSE_DEGREE, problem.form.order + 1), count - 1)
+        degree = min(max(UNIQUENESS.coarse_degree, problem.form.order + 1), count - 1)
     else:
-        degree = COARSE_DEGREE
+        degree = UNIQUENESS.coarse_degree
     return TensorNetwork(TensorLayer(lines, problem.form.outputs, degree=degree, periodic=periodic))
 
 
@@ -238,7 +249,10 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
         shares = nn.functional.one_hot(moments).mT * weights
         shares = shares / shares.sum(1, keepdim=True)
         found = network(x).detach()
-        most = max(ZERO_MEAN * float(found[:, number].abs().max()), ROUNDED_MEAN * float(found.abs().max()))
+        most = max(
+            UNIQUENESS.zero_mean * float(found[:, number].abs().max()),
+            UNIQUENESS.rounded_mean * float(found.abs().max()),
+        )
         if float((shares @ found[:, number]).abs().max()) <= most:
             zero_means.append(problem.fields[number])
             rows = torch.cat([rows, shares @ values[:, number]])
@@ -248,21 +262,21 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
     mass = (values * roots).flatten(0, 1)
     basis, upper = torch.linalg.qr(mass)
     diagonal = upper.diagonal().abs()
-    if float(diagonal.min()) < DEPENDENT * float(diagonal.max()):
+    if float(diagonal.min()) < UNIQUENESS.dependent * float(diagonal.max()):
         return None
     scaled = torch.linalg.solve_triangular(upper, rows, upper=True, left=False)
     _, sizes, directions = torch.linalg.svd(scaled, full_matrices=False)
-    if float(sizes[-1]) < SMALL_SINGULAR:
+    if float(sizes[-1]) < UNIQUENESS.small_singular:
         of_each = torch.eye(problem.form.outputs, dtype=x.dtype)
         smooth = torch.einsum("nk,fg->nfgk", _smooth_values(x, problem), of_each).flatten(2)
         local = (scaled @ (basis.mT @ (smooth * roots).flatten(0, 1))).norm(dim=1)
-        evened = scaled / (local / (SMALL_ROW * local.max())).clamp(SMALLEST_ROW, 1)[:, None]
+        evened = scaled / (local / (UNIQUENESS.small_row * local.max())).clamp(UNIQUENESS.smallest_row, 1)[:, None]
         _, sizes, directions = torch.linalg.svd(evened, full_matrices=False)
     function = (mass @ torch.linalg.solve_triangular(upper, directions[-1][:, None], upper=True)).reshape(len(x), -1)
     function = function / roots[:, 0]
-    is_constant = bool((function - function.mean(0)).norm() < CONSTANT_SHARE * function.norm())
+    is_constant = bool((function - function.mean(0)).norm() < UNIQUENESS.constant_share * function.norm())
     shares = function.reshape(len(x), -1, len(problem.fields)).norm(dim=(0, 1)) / function.norm()
-    moved = tuple(name for name, share in zip(problem.fields, shares, strict=True) if share > CONSTANT_SHARE)
+    moved = tuple(name for name, share in zip(problem.fields, shares, strict=True) if share > UNIQUENESS.constant_share)
     # Rows are those of the loss's second derivative, 2 J'J.
     return Weakest(float(sizes[-1]) / math.sqrt(2), is_constant, moved, tuple(zero_means))
 
@@ -293,7 +307,7 @@ def _up_to_functions_of_time(form: StrongForm) -> list[int]:
 @torch.no_grad()
 def fields_with_free_constant(network: nn.Module, problem: Collocation) -> tuple[str, ...]:
     """Names of the fields to which a constant may be added without a change of any residual."""
-    blocks = problem.resampled(ZERO_POINTS, how="sobol", seed=3).blocks()
+    blocks = problem.resampled(UNIQUENESS.zero_points, how="sobol", seed=3).blocks()
     free = dict[str, None]()
     for number in range(problem.form.outputs):
         for block in blocks:
@@ -301,7 +315,7 @@ def fields_with_free_constant(network: nn.Module, problem: Collocation) -> tuple
             moved = jet.clone()
             moved[0, ..., number] += 1.0
             before, after = (block.weighted_residuals(each, block.data, {}) for each in (jet, moved))
-            if not bool(((after - before).abs() <= CONSTANT_ROUNDING * (1 + before.abs())).all()):
+            if not bool(((after - before).abs() <= UNIQUENESS.constant_rounding * (1 + before.abs())).all()):
                 break
         else:
             free[problem.fields[number % len(problem.fields)]] = None
@@ -317,11 +331,11 @@ def undefined_beyond(network: nn.Module, problem: Collocation, x: Tensor) -> str
     block = problem.equation_block(points_with(x))
     jet = block.jet(network, x)
     unknowns = {name: each.expand(len(x)) for name, each in problem.unknowns.items()}
-    sizes = network(problem.domain.interior(ZERO_POINTS, "sobol")).abs().amax(0)
+    sizes = network(problem.domain.interior(UNIQUENESS.zero_points, "sobol")).abs().amax(0)
     for number, name in enumerate(problem.fields):
         for side, sign in (("below", -1), ("above", 1)):
             moved = jet.clone()
-            step = MOVED_SHARE * float(sizes[number])
+            step = UNIQUENESS.moved_share * float(sizes[number])
             moved[0, ..., number] += sign * step
             wrong = ~block.weighted_residuals(moved, block.data, unknowns).isfinite().all(1)
             if step > 0 and bool(wrong.any()):
@@ -349,7 +363,7 @@ def coefficient_jump(form: StrongForm) -> tuple[int, float] | None:
     as k(t) in u_t = k u_xx, are in no flux through the surface on which they jump.
     """
     for axis in range(form.domain.dimension):
-        for start in form.domain.interior(LINES, "sobol", 5):
+        for start in form.domain.interior(UNIQUENESS.lines, "sobol", 5):
             place = _jump_along(form, axis, start)
             if place is not None:
                 return axis, place
@@ -366,13 +380,13 @@ def _jump_along(form: StrongForm, axis: int, start: Tensor) -> float | None:
         return points
 
     low, high = form.domain.bounds[axis].tolist()
-    places = points_of_line(low, high, LINE_POINTS)
+    places = points_of_line(low, high, UNIQUENESS.line_points)
     places = places[form.domain.contains(on_line(places)).numpy()]
     if len(places) < 2:
         return None
-    step = (high - low) / LINE_POINTS
+    step = (high - low) / UNIQUENESS.line_points
     for place in jumps_on_line(
-        lambda at: leading_coefficients(form, on_line(at), axis).numpy()[..., None], places, JUMP
+        lambda at: leading_coefficients(form, on_line(at), axis).numpy()[..., None], places, UNIQUENESS.jump
     ):
         # Those between two parts of the domain have conditions of their own.
         beside = on_line(np.array([place - step, place + step]))

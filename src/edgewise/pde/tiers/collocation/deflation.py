@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,18 +17,26 @@ from edgewise.pde.spaces.statement import Statement
 from edgewise.pde.tiers.collocation.stationary import first_axes, refined
 from edgewise.settings import ABOVE_ZERO
 
-# Steps of the deflated method from one start, and the longest step relative to the fields (it converges as Newton's
-# method does, once it is near a solution, and before it wanders).
-DEFLATED_STEPS = 20
-LONGEST_STEP = 10.0
-MULTIPLES = (2.0, -1.0, 10.0)  # of known solutions, with which it begins
-RESPONSES = (0.3, 2.0, 10.0)  # multiples of the response to a source
-ZERO_FIELD = 1e-9  # fields below this size are zero
-NEARLY = 1e-2  # relative length of a step below which Newton's method itself may go on
-# Relative distance of two solutions that are different, far above the error of the coarse grid; and the change on a
-# finer grid up to which a solution is one of the equation, and not of the grid alone.
-DISTINCT = 1e-3
-UNCHANGED = 1e-2
+
+@dataclass(frozen=True)
+class DeflationSettings:
+    """Beginnings and steps of a deflated Newton iteration."""
+
+    # Steps of the deflated method from one start, and the longest step relative to the fields (it converges as Newton's
+    # method does, once it is near a solution, and before it wanders).
+    deflated_steps: int = 20
+    longest_step: float = 10.0
+    multiples: tuple[float, ...] = (2.0, -1.0, 10.0)  # of known solutions, with which it begins
+    responses: tuple[float, ...] = (0.3, 2.0, 10.0)  # multiples of the response to a source
+    zero_field: float = 1e-9  # fields below this size are zero
+    nearly: float = 1e-2  # relative length of a step below which Newton's method itself may go on
+    # Relative distance of two solutions that are different, far above the error of the coarse grid; and the change on a
+    # finer grid up to which a solution is one of the equation, and not of the grid alone.
+    distinct: float = 1e-3
+    unchanged: float = 1e-2
+
+
+DEFLATION = DeflationSettings()
 
 
 def others(
@@ -55,7 +64,7 @@ def others(
                 solved = None
             else:
                 solved = solved_on_grid(statement, axes, near)
-            if solved is None or min(_distance(solved[0], each) for each in found) < DISTINCT:
+            if solved is None or min(_distance(solved[0], each) for each in found) < DEFLATION.distinct:
                 break
             found.append(solved[0])
             if _is_kept(statement, axes, solved[0]):  # else it is one of the grid alone, which is not found again
@@ -73,11 +82,11 @@ def _starts(statement: Statement, axes: list[SplineAxis], found: Sequence[np.nda
             if response is not None:
                 yield from (each + sign * factor * size * response for sign in (1.0, -1.0))
 
-    yield from moved(RESPONSES[0])
+    yield from moved(DEFLATION.responses[0])
     yield np.zeros(shape)
-    yield from (factor * each for each in found for factor in MULTIPLES)
+    yield from (factor * each for each in found for factor in DEFLATION.multiples)
     yield from (np.full(shape, value) for value in (size, -size))
-    for factor in RESPONSES[1:]:
+    for factor in DEFLATION.responses[1:]:
         yield from moved(factor)
 
 
@@ -114,18 +123,18 @@ def _deflated(
         step = step / (1 - slope if abs(1 - slope) > ABOVE_ZERO else 1.0)
         size = max(float(np.abs(coef).max()), *(scale**0.5 for scale in scales))
         length = float(np.abs(step).max())
-        if length > LONGEST_STEP * size:
-            step = step * (LONGEST_STEP * size / length)
-        return Advance(coef + step, is_last=length < NEARLY * size)
+        if length > DEFLATION.longest_step * size:
+            step = step * (DEFLATION.longest_step * size / length)
+        return Advance(coef + step, is_last=length < DEFLATION.nearly * size)
 
-    near = newton(coef, equations.residual, equations.factorised, deflated, DEFLATED_STEPS)
+    near = newton(coef, equations.residual, equations.factorised, deflated, DEFLATION.deflated_steps)
     return None if near is None else near[0]
 
 
 def _size(coef: np.ndarray) -> float:
     """Root mean square of coefficients; 1 for u = 0, since coordinates and data are of size 1."""
     size = float(np.sqrt(np.mean(coef**2)))
-    return size if size > ZERO_FIELD else 1.0
+    return size if size > DEFLATION.zero_field else 1.0
 
 
 def _is_kept(statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray) -> bool:
@@ -133,7 +142,7 @@ def _is_kept(statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray)
     finer = statement.axes([refined(axis.breakpoints, 2.0) for axis in axes], [axis.degree for axis in axes])
     start = prolonged(coef, axes, finer)
     solved = solved_on_grid(statement, finer, start)
-    return solved is not None and _distance(solved[0], start) < UNCHANGED
+    return solved is not None and _distance(solved[0], start) < DEFLATION.unchanged
 
 
 def _distance(one: np.ndarray, other: np.ndarray) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -19,28 +20,36 @@ from edgewise.pde.spaces.axis import SplineAxis, prolonged
 from edgewise.pde.spaces.statement import Statement
 from edgewise.settings import ABOVE_ZERO
 
-# Points that are tried on a path, and its multiply-adds (seconds of one core); a longer path has no result.
-MOST_TRIED = 50
-MOST_PATH_WORK = 1e10
-# Length of the first step, in units of Newton's step from the start, the shortest one, and the growth after one that
-# was corrected in few steps.
-FIRST_LENGTH = 0.2
-SHORTEST_LENGTH = 1e-3
-LENGTH_GROWTH = 1.6
-FEW_CORRECTIONS = 3
-# Newton steps that correct a point at most, their size when it is done, and the least cosine of the angle between two
-# tangents: curves that turn faster may be left for others.
-CORRECTIONS = 6
-CORRECTED = 1e-8
-LEAST_COSINE = 0.8
-# Evaluations by which a fold, or a solution, is found between two points, and the slope of the share that counts as
-# none: the share at the fold is then off by its square.
-BETWEEN = 12
-SLOPE_AT_FOLD = 1e-6
-# Relative difference of the shares on two grids at folds that are the same, far above zero then, and of the fields at
-# folds or solutions that are.
-SAME_SHARE = 3e-2
-SAME_FIELDS = 1e-2
+
+@dataclass(frozen=True)
+class PathSettings:
+    """Steps, corrections and the comparison of points of a path of solutions."""
+
+    # Points that are tried on a path, and its multiply-adds (seconds of one core); a longer path has no result.
+    most_tried: int = 50
+    most_path_work: float = 1e10
+    # Length of the first step, in units of Newton's step from the start, the shortest one, and the growth after one
+    # that was corrected in few steps.
+    first_length: float = 0.2
+    shortest_length: float = 1e-3
+    length_growth: float = 1.6
+    few_corrections: int = 3
+    # Newton steps that correct a point at most, their size when it is done, and the least cosine of the angle between
+    # two tangents: curves that turn faster may be left for others.
+    corrections: int = 6
+    corrected: float = 1e-8
+    least_cosine: float = 0.8
+    # Evaluations by which a fold, or a solution, is found between two points, and the slope of the share that counts as
+    # none: the share at the fold is then off by its square.
+    between: int = 12
+    slope_at_fold: float = 1e-6
+    # Relative difference of the shares on two grids at folds that are the same, far above zero then, and of the fields
+    # at folds or solutions that are.
+    same_share: float = 3e-2
+    same_fields: float = 1e-2
+
+
+PATHS = PathSettings()
 
 
 class PathPoint(NamedTuple):
@@ -86,9 +95,12 @@ class ResidualPath:
         point = self._first(coef, share)
         fold = None
         before = None
-        length = FIRST_LENGTH
+        length = PATHS.first_length
         while (
-            point is not None and point.share <= 1 and self.equations.work < MOST_PATH_WORK and self.tried < MOST_TRIED
+            point is not None
+            and point.share <= 1
+            and self.equations.work < PATHS.most_path_work
+            and self.tried < PATHS.most_tried
         ):
             check_time()
             ahead, steps = self._ahead(point, length)
@@ -96,23 +108,23 @@ class ResidualPath:
                 turned = 1.0
             else:
                 turned = self._product(ahead.tangent, point.tangent) + ahead.slope * point.slope
-            if ahead is None or turned < LEAST_COSINE:
+            if ahead is None or turned < PATHS.least_cosine:
                 length /= 2
-                if length < SHORTEST_LENGTH:
+                if length < PATHS.shortest_length:
                     return PathEnd()
                 continue
             lowest = ahead
             if point.slope < 0 < ahead.slope:
-                lowest = self._between(point, ahead, lambda each: each.slope, SLOPE_AT_FOLD)
+                lowest = self._between(point, ahead, lambda each: each.slope, PATHS.slope_at_fold)
                 if fold is None or lowest.share < fold.share:
                     fold = lowest
                     before = point
                 if begin is not None and lowest.share > 0:
                     return PathEnd(None, fold, before)
             if lowest.share <= 0:
-                return PathEnd(self._between(point, lowest, lambda each: each.share, CORRECTED).coef)
+                return PathEnd(self._between(point, lowest, lambda each: each.share, PATHS.corrected).coef)
             point = ahead
-            length = length * (LENGTH_GROWTH if steps <= FEW_CORRECTIONS else 1.0)
+            length = length * (PATHS.length_growth if steps <= PATHS.few_corrections else 1.0)
         if point is None or point.share <= 1:
             return PathEnd()
         return PathEnd(None, fold, before)
@@ -139,10 +151,10 @@ class ResidualPath:
             if math.isnan(self.size):
                 response = solver(self.source)
                 self.size = max(float(np.sqrt(np.mean(response**2))), ABOVE_ZERO)
-            return Advance(coef + step, is_last=self._product(step, step) <= CORRECTED**2)
+            return Advance(coef + step, is_last=self._product(step, step) <= PATHS.corrected**2)
 
         near = newton(
-            coef, lambda at: equations.residual(at) - share * self.source, equations.factorised, full, CORRECTIONS
+            coef, lambda at: equations.residual(at) - share * self.source, equations.factorised, full, PATHS.corrections
         )
         if near is None:
             return None
@@ -158,7 +170,7 @@ class ResidualPath:
         share = point.share + length * point.slope
         before = length
         self.tried += 1
-        for count in range(1, CORRECTIONS + 1):
+        for count in range(1, PATHS.corrections + 1):
             moves = self._moves(coef, share)
             if moves is None:
                 break
@@ -172,9 +184,9 @@ class ResidualPath:
             if not size < before:
                 break
             before = size
-            if size < CORRECTED:
+            if size < PATHS.corrected:
                 return self._at(coef, share, response, math.copysign(1.0, along)), count
-        return None, CORRECTIONS
+        return None, PATHS.corrections
 
     def _between(
         self, point: PathPoint, ahead: PathPoint, value: Callable[[PathPoint], float], least: float
@@ -185,7 +197,7 @@ class ResidualPath:
         values = [value(point), value(ahead)]
         best = ahead
         last = -1
-        for _ in range(BETWEEN):
+        for _ in range(PATHS.between):
             middle = (ends[0] * values[1] - ends[1] * values[0]) / (values[1] - values[0])
             found, _ = self._ahead(point, middle)
             if found is None:
@@ -221,7 +233,7 @@ def sought_along_path(
     """A solution that two grids have, or the fold at which both leave the same least residual; None for neither."""
 
     def agree(one: np.ndarray, other: np.ndarray) -> bool:
-        return bool(np.abs(prolonged(one, axes, finer) - other).max() < SAME_FIELDS * np.abs(other).max())
+        return bool(np.abs(prolonged(one, axes, finer) - other).max() < PATHS.same_fields * np.abs(other).max())
 
     coarse = ResidualPath(statement, axes, start)
     end = coarse.follow()
@@ -236,7 +248,7 @@ def sought_along_path(
     fine = ResidualPath(statement, finer, prolonged(start, axes, finer))
     fine.size = coarse.size
     again = fine.follow((prolonged(end.before.coef, axes, finer), end.before.share)).fold
-    if again is None or not abs(end.fold.share - again.share) < SAME_SHARE * again.share:
+    if again is None or not abs(end.fold.share - again.share) < PATHS.same_share * again.share:
         return None
     work = coarse.equations.work + fine.equations.work
     if agree(end.fold.coef, again.coef):

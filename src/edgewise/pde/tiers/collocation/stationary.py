@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -28,75 +29,85 @@ from edgewise.pde.tiers.collocation.paths import sought_along_path
 from edgewise.pde.tiers.level import NO_SOLUTION, Doubt, Level
 from edgewise.settings import ABOVE_ZERO
 
-HIGHEST_DEGREE = 11  # needs the fewest coefficients for smooth solutions; graded breakpoints serve the others
+
+@dataclass(frozen=True)
+class GridSettings:
+    """First grids, refinement and the ends of collocation without time."""
+
+    highest_degree: int = 11  # needs the fewest coefficients for smooth solutions; graded breakpoints serve the others
+    # Shortest interval, relative to the domain: a layer of width 1e-10 is resolved; rounding is at 1e-16.
+    shortest_interval: float = 1e-11
+    # Reduction of the residual that one stage aims at, where the estimated error does not say how much is needed.
+    reduce: float = 1e4
+    # Change of the length of intervals per length: neighbours differ by a factor of 1.5 at most.
+    neighbour_change: float = 0.5
+    # The same for flows: at a corner where a pressure has no bound, the error of smooth splines is that of the ratio of
+    # neighbours, however short they are. Measured under a lid.
+    neighbour_change_in_flows: float = 0.25
+    # A coordinate, and in a solution that is not resolved an interval, whose error is below this share of the largest
+    # one stays as it is; an error relative to the solution above which it is not resolved.
+    marked_share: float = 0.05
+    unresolved_error: float = 1e-2
+    missed: float = 10.0  # factor by which a residual elsewhere must be larger than what is known to count
+    # Least factor of the error from one stage to the next that an estimate believes.
+    least_gain: float = 1e-2
+    # Error where a residual is no number, as beyond the domain of a root: as large as fields are, so that it is
+    # refined.
+    undefined_error: float = 1.0
+    # Of the size with which it would balance the other fields of a flow: smaller pressures and velocities count as if
+    # they had this size, for their rounding is that of the others; pressures are a tenth of all forces at least.
+    balanced_share: float = 0.1
+    # Weight of an error that is summed up over the whole time beside that of one slab, of which there are many
+    lasting_weight: float = 0.1
+    mean_rounding: float = 1e-15  # of the slopes of the shortest waves: means of residuals below it are rounding
+    # Relative difference of two grids, and least size in units of the field, of a mean residual that is no error of
+    # theirs: rounding leaves 1e-13.
+    settled: float = 1e-2
+    least_imbalance: float = 1e-9
+    # Factor by which residuals grow into changes of the solution, both in units of the field, above which it is hardly
+    # determined: errors of 1e-9, as far as a residual is seen on two grids, are then one per cent of the field.
+    # Measured: a shock that is free to move has 3e8 to 7e13, all other problems that were tried at most 5e4.
+    largest_growth: float = 1e7
+    # Steps of defect correction at most, the factor by which each must be smaller than the one before, and that by
+    # which a stage with them must lower the residual for the next to have them.
+    defect_steps: int = 30
+    defect_fall: float = 0.7
+    worth_correcting: float = 0.1
+    coarser_start: float = 0.5  # intervals of the grid on which the smoothest function is tried, relative to the first
+    finer_on_path: float = 1.5  # the second grid on which a fold is sought, relative to the first
+    stalls: int = 3  # stages without a smaller residual after which refinement ends
+
+
+GRIDS = GridSettings()
+
 # Intervals of the first grid, by the number of coordinates: it is solved in a tenth of a second.
 FIRST_INTERVALS = {1: 16, 2: 8, 3: 6}
 # Largest factor by which an interval is refined in one stage, by the number of coordinates.
 REFINEMENT = {1: 4.0, 2: 2.0, 3: 1.6}
-# Shortest interval, relative to the domain: a layer of width 1e-10 is resolved; rounding is at 1e-16.
-SHORTEST_INTERVAL = 1e-11
-# Reduction of the residual that one stage aims at, where the estimated error does not say how much is needed.
-REDUCE = 1e4
-# Change of the length of intervals per length: neighbours differ by a factor of 1.5 at most.
-NEIGHBOUR_CHANGE = 0.5
-# The same for flows: at a corner where a pressure has no bound, the error of smooth splines is that of the ratio of
-# neighbours, however short they are. Measured under a lid.
-NEIGHBOUR_CHANGE_IN_FLOWS = 0.25
-# A coordinate, and in a solution that is not resolved an interval, whose error is below this share of the largest one
-# stays as it is; an error relative to the solution above which it is not resolved.
-MARKED_SHARE = 0.05
-UNRESOLVED_ERROR = 1e-2
-# Points of each coordinate at which a residual is looked for at least, by the number of coordinates, and factor by
-# which it must be larger than what is known to count: narrower sources are missed.
+# Points of each coordinate at which a residual is looked for at least, by the number of coordinates: narrower
+# sources are missed.
 SEARCH = {1: 2000, 2: 100, 3: 20}
-MISSED = 10.0
 # Coefficients of the largest grid, by the number of coordinates: a minute of one core.
 LARGEST_GRID = {1: 20_000, 2: 500_000, 3: 500_000}
-# Least factor of the error from one stage to the next that an estimate believes.
-LEAST_GAIN = 1e-2
-# Error where a residual is no number, as beyond the domain of a root: as large as fields are, so that it is refined.
-UNDEFINED_ERROR = 1.0
-# Of the size with which it would balance the other fields of a flow: smaller pressures and velocities count as if they
-# had this size, for their rounding is that of the others; pressures are a tenth of all forces at least.
-BALANCED_SHARE = 0.1
-# Weight of an error that is summed up over the whole time beside that of one slab, of which there are many
-LASTING_WEIGHT = 0.1
-MEAN_ROUNDING = 1e-15  # of the slopes of the shortest waves: means of residuals below it are rounding
-# Relative difference of two grids, and least size in units of the field, of a mean residual that is no error of theirs:
-# rounding leaves 1e-13.
-SETTLED = 1e-2
-LEAST_IMBALANCE = 1e-9
 OUT_OF_BALANCE = (
     "No solution was found, for sources and what flows through the boundary contradict each other: two grids leave the "
     "same mean residual."
 )
-# Factor by which residuals grow into changes of the solution, both in units of the field, above which it is hardly
-# determined: errors of 1e-9, as far as a residual is seen on two grids, are then one per cent of the field. Measured: a
-# shock that is free to move has 3e8 to 7e13, all other problems that were tried at most 5e4.
-LARGEST_GROWTH = 1e7
 HARDLY_DETERMINED = (
     "The equation and its conditions hardly determine the solution, as where a layer may be moved: a residual changes "
     "it by {growth:.0e} times as much."
 )
-# Steps of defect correction at most, the factor by which each must be smaller than the one before, and that by which a
-# stage with them must lower the residual for the next to have them.
-DEFECT_STEPS = 30
-DEFECT_FALL = 0.7
-WORTH_CORRECTING = 0.1
 BEYOND_FOLD = Doubt(NO_SOLUTION, is_alone=True)
-COARSER_START = 0.5  # intervals of the grid on which the smoothest function is tried, relative to the first
-FINER_ON_PATH = 1.5  # the second grid on which a fold is sought, relative to the first
-STALLS = 3  # stages without a smaller residual after which refinement ends
 
 
 def first_axes(statement: Statement) -> list[SplineAxis]:
     """Return the axes of the coarsest grid."""
     bounds = statement.form.domain.bounds.numpy()
     first = [
-        np.linspace(low, high, max(FIRST_INTERVALS[len(bounds)], HIGHEST_DEGREE + 1 if repeats else 0) + 1)
+        np.linspace(low, high, max(FIRST_INTERVALS[len(bounds)], GRIDS.highest_degree + 1 if repeats else 0) + 1)
         for (low, high), repeats in zip(bounds, statement.periodic, strict=True)
     ]
-    return statement.axes(first, [HIGHEST_DEGREE] * len(bounds))
+    return statement.axes(first, [GRIDS.highest_degree] * len(bounds))
 
 
 def stationary_stages(
@@ -110,7 +121,7 @@ def stationary_stages(
     """
     axes, coef = (first_axes(statement), None) if begin is None else begin
     dimension = len(axes)
-    degrees = [HIGHEST_DEGREE] * len(axes)
+    degrees = [GRIDS.highest_degree] * len(axes)
     before = axes
     best = math.inf
     stalls = 0
@@ -131,7 +142,7 @@ def stationary_stages(
             # Nested iteration: the equations of many splines have solutions that are none of the equation, as those of
             # Monge and Ampere, which turn to another branch within the last interval, and those of few hardly any.
             coarser = statement.axes(
-                [refined(axis.breakpoints, 1.0 if axis.periodic else COARSER_START) for axis in axes], degrees
+                [refined(axis.breakpoints, 1.0 if axis.periodic else GRIDS.coarser_start) for axis in axes], degrees
             )
             for grid in (coarser, axes):
                 smooth = smooth_start(statement, grid, prolonged(start, axes, grid))
@@ -141,7 +152,7 @@ def stationary_stages(
                     axes = list(grid)
                     break
         if is_first and found is None:
-            finer = statement.axes([refined(axis.breakpoints, FINER_ON_PATH) for axis in axes], degrees)
+            finer = statement.axes([refined(axis.breakpoints, GRIDS.finer_on_path) for axis in axes], degrees)
             end = sought_along_path(statement, axes, finer, start)
             if end is not None and not end.is_solution:
                 loss = sum(float(each.max()) ** 2 for each in relative_errors(statement, end.axes, end.coef))
@@ -156,7 +167,7 @@ def stationary_stages(
             solved = corrected(statement, axes, *solved)
         if found is None or solved is None:
             failures += 1
-            if failures > STALLS or (coef is not None and is_resolved):
+            if failures > GRIDS.stalls or (coef is not None and is_resolved):
                 break
             # An oscillating solution of a grid that resolves nothing is a worse start than none on a finer one.
             axes = statement.axes([refined(axis.breakpoints, 2.0) for axis in axes], degrees)
@@ -166,17 +177,17 @@ def stationary_stages(
             continue
         (coef, work), fold = solved, None
         errors = relative_errors(statement, axes, coef)
-        loss = max(sum(float(each.max()) ** 2 for each in errors), LEAST_GAIN**2 * loss)
+        loss = max(sum(float(each.max()) ** 2 for each in errors), GRIDS.least_gain**2 * loss)
         points = sum(block.rows for block in statement.blocks(axes))
         constant, constant_before = statement.imbalance(axes, coef), constant
-        is_in_balance = abs(constant - constant_before) > SETTLED * constant or constant < LEAST_IMBALANCE
+        is_in_balance = abs(constant - constant_before) > GRIDS.settled * constant or constant < GRIDS.least_imbalance
         is_in_balance = is_in_balance or math.sqrt(loss) > constant
-        is_resolved = max(float(each.max()) for each in errors) < UNRESOLVED_ERROR
+        is_resolved = max(float(each.max()) for each in errors) < GRIDS.unresolved_error
         growth = 1.0 if statement.constraint_variables or not is_resolved else found[2]()
         doubt: Doubt | None = None
         if not is_in_balance:
             doubt = Doubt(OUT_OF_BALANCE)
-        elif growth > LARGEST_GROWTH:
+        elif growth > GRIDS.largest_growth:
             doubt = Doubt(HARDLY_DETERMINED.format(growth=growth))
         yield Level(network=network_of(axes, coef), loss=loss, points=points, work=work, doubt=doubt)
         was = is_stabilised, is_corrected
@@ -184,18 +195,18 @@ def stationary_stages(
             is_stabilised = is_stabilised or has_layers(statement, axes, coef)
             is_corrected = False
         elif is_stabilised:  # corrections first, as long as they help: they need few intervals outside of layers
-            is_stabilised = is_corrected = dimension == 1 and (not is_corrected or loss < WORTH_CORRECTING * best)
+            is_stabilised = is_corrected = dimension == 1 and (not is_corrected or loss < GRIDS.worth_correcting * best)
         best = best if was == (is_stabilised, is_corrected) else math.inf
         stalls = stalls + 1 if is_resolved and loss >= best / 2 else 0
         best = min(best, loss)
-        if stalls >= STALLS:
+        if stalls >= GRIDS.stalls:
             return
         before = axes
         if statement.constraint_variables:
-            change = NEIGHBOUR_CHANGE_IN_FLOWS
+            change = GRIDS.neighbour_change_in_flows
         else:
-            change = NEIGHBOUR_CHANGE
-        axes = statement.axes(next_breakpoints(axes, errors, REDUCE, change), degrees)
+            change = GRIDS.neighbour_change
+        axes = statement.axes(next_breakpoints(axes, errors, GRIDS.reduce, change), degrees)
         is_same = all(a.intervals == b.intervals for a, b in zip(axes, before, strict=True))
         if is_same and is_resolved:
             axes = statement.axes([refined(axis.breakpoints, 1.3) for axis in axes], degrees)
@@ -220,11 +231,11 @@ def corrected(
     solver = solver_for(statement, system)
     if solver is None:
         return coef, work
-    for _ in range(DEFECT_STEPS):
+    for _ in range(GRIDS.defect_steps):
         check_time()
         step = solver(-np.concatenate([block.residuals(coef).ravel() for block in blocks])).reshape(coef.shape)
         size = float(np.abs(step).max())
-        if not size < DEFECT_FALL * before:
+        if not size < GRIDS.defect_fall * before:
             break
         coef = coef + step
         before = size
@@ -277,7 +288,7 @@ def local_errors(
                     values = np.maximum(values, lasting_errors(fresh, coef, *evaluated, short, axis, count))
                 largest = values.max(tuple(other for other in range(dimension) if other != axis))
                 errors[axis] = np.maximum(errors[axis], largest.reshape(-1, count).max(1))
-    known = MISSED * max(float(each.max()) for each in found)
+    known = GRIDS.missed * max(float(each.max()) for each in found)
     # A residual that is large everywhere does not tell which coordinate is too coarse: all of them are refined alike.
     if max(float(each.max()) for each in searched) > known:
         found = [np.maximum(each, other) for each, other in zip(found, searched, strict=True)]
@@ -306,7 +317,7 @@ def cell_roots(block: RowBlock) -> np.ndarray:
 def implied_errors(values: np.ndarray, wave: np.ndarray) -> np.ndarray:
     """Errors that residuals imply by those of waves, see `local_errors`: the largest of all residuals at each point."""
     errors = (np.abs(values) / wave).max(0)
-    return np.where(np.isfinite(errors), errors, UNDEFINED_ERROR)
+    return np.where(np.isfinite(errors), errors, GRIDS.undefined_error)
 
 
 def lasting_errors(
@@ -319,10 +330,10 @@ def lasting_errors(
     """
     lines = np.moveaxis(values, axis + 1, -1)
     means = np.abs(lines.reshape(*lines.shape[:-1], -1, count).mean(-1)).repeat(count, -1)
-    rounding = MEAN_ROUNDING * float(np.abs(coef).max()) * short
+    rounding = GRIDS.mean_rounding * float(np.abs(coef).max()) * short
     lasting = np.maximum(np.moveaxis(means, -1, axis + 1) - rounding, 0.0)
-    errors = LASTING_WEIGHT * (lasting / wave_symbol(block, values.shape, jacobian, None)).max(0)
-    return np.where(np.isfinite(errors), errors, UNDEFINED_ERROR)
+    errors = GRIDS.lasting_weight * (lasting / wave_symbol(block, values.shape, jacobian, None)).max(0)
+    return np.where(np.isfinite(errors), errors, GRIDS.undefined_error)
 
 
 def balanced_sizes(
@@ -354,14 +365,14 @@ def balanced_sizes(
         for slot in range(len(sizes)):
             rows = (waves[:, slot] > 0) & (slot in constraint_variables or np.array(is_divergence))
             others = waves[rows] @ sizes - waves[rows, slot] * sizes[slot]
-            balanced[slot] += BALANCED_SHARE * others.sum() / max(waves[rows, slot].sum(), ABOVE_ZERO)
+            balanced[slot] += GRIDS.balanced_share * others.sum() / max(waves[rows, slot].sum(), ABOVE_ZERO)
     return balanced
 
 
 def next_breakpoints(
     axes: Sequence[SplineAxis], errors: Sequence[np.ndarray], needed: float, change: float
 ) -> list[np.ndarray]:
-    """Breakpoints of the next grid, whose neighbours change by `change`, see `NEIGHBOUR_CHANGE`.
+    """Breakpoints of the next grid, whose neighbours change by `change`, see `GRIDS.neighbour_change`.
 
     Where a solution is not resolved at all, intervals with about the largest error are cut into as many parts as a
     stage may; else each by the power of its error that the degree of the splines gives, to reduce it by `needed`.
@@ -370,13 +381,13 @@ def next_breakpoints(
     most = REFINEMENT[len(axes)]
     new = []
     for axis, line in enumerate(axes):
-        if largest > UNRESOLVED_ERROR:
-            factor = np.where(errors[axis] > MARKED_SHARE * largest, most, 1.0)
+        if largest > GRIDS.unresolved_error:
+            factor = np.where(errors[axis] > GRIDS.marked_share * largest, most, 1.0)
         else:
             relative = errors[axis] * (needed / max(largest, ABOVE_ZERO))  # it is zero where the solution is
             factor = np.clip(relative ** (1 / (line.degree + 1)), 1.0, most)
         lengths = np.diff(line.breakpoints)
-        lengths = np.maximum(lengths / factor, np.minimum(lengths, SHORTEST_INTERVAL * np.ptp(line.breakpoints)))
+        lengths = np.maximum(lengths / factor, np.minimum(lengths, GRIDS.shortest_interval * np.ptp(line.breakpoints)))
         new.append(graded(line.breakpoints, lengths, line.periodic, change))
     return new
 
@@ -387,7 +398,7 @@ def refined(breakpoints: np.ndarray, factor: float) -> np.ndarray:
 
 
 def graded(
-    breakpoints: np.ndarray, lengths: np.ndarray, periodic: bool, change: float = NEIGHBOUR_CHANGE
+    breakpoints: np.ndarray, lengths: np.ndarray, periodic: bool, change: float = GRIDS.neighbour_change
 ) -> np.ndarray:
     """New breakpoints whose intervals have about the wanted lengths, (intervals,), and change smoothly."""
     middles = (breakpoints[1:] + breakpoints[:-1]) / 2
