@@ -76,6 +76,7 @@ class _Composite(Domain):
                 raise InputError(f"piece {name!r} of the boundary must have a measure, got next to none")
             return both[:, 0], both[:, 1]
 
+        # Share of the piece that remains.
         x, normal = piece.sample(QUADRATURE_POINTS, "grid", 0)
         remaining = kept(x, side * normal)
         share = float(remaining.double().mean())
@@ -83,6 +84,7 @@ class _Composite(Domain):
         off = other.level(x[remaining]).abs()
         if share < LEAST_SHARE and not (off > TOUCHING * step).any():
             return None  # nothing, or a point where the two boundaries touch
+        # Stretches of a curve that remain.
         at = None
         part_of = None
         spans = piece.spans

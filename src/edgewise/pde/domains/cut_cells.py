@@ -133,6 +133,7 @@ class CutRule:
         golden = (math.sqrt(5) - 1) / 2
         for rows in torch.arange(len(x)).split(max(1, MOST_PROBES // len(probes))):
             check_time()
+            # Level set at even places of each line.
             low = self._low[cell[rows], axis]
             width = self._width[cell[rows], axis]
             moved = x[rows][:, None].repeat(1, len(probes), 1)
@@ -140,6 +141,7 @@ class CutRule:
             levels = self._levels(moved.flatten(0, 1)).reshape(len(rows), len(probes))
             states = levels <= 0
             size = levels.abs()
+            # Intervals without a change of sign that come near the boundary.
             left = torch.where(states[:, 1:] == states[:, :-1], size[:, 1:] + size[:, :-1], math.inf)
             least, number = left.min(1)
             near = (least <= width / steps).nonzero()[:, 0]
@@ -157,6 +159,7 @@ class CutRule:
                 own[:, axis] = low + width * place
                 return sign * self._levels(own)
 
+            # Golden section search for the least distance there.
             inner = end - golden * (end - start)
             outer = start + golden * (end - start)
             below = height(inner)

@@ -99,6 +99,7 @@ class Mesh:
         dimension = self.domain.dimension
         has_formulas = dimension == 1 or all(piece.path is not None for piece in domain.pieces)
         places, normals, pieces, parted = self._crossed_places()
+        # Cells that the boundary cuts.
         counts = [len(points) - 1 for points in self.breakpoints]
         x, weights = self._product(range(dimension), self.per_interval)
         inside = domain.contains(x)
@@ -114,6 +115,7 @@ class Mesh:
             is_cut |= mixed(domain.contains, self._boxes(range(dimension)), torch.arange(len(share)))
         whole = inside & ~is_cut[cell]
         numbers = is_cut.nonzero()[:, 0]
+        # Height directions of cut cells: coordinates by the steepness of the boundary along them.
         boxes = self._boxes(range(dimension))[numbers]
         flat = (steep[numbers] == 0).all(1)  # cells that no sample of the boundary has met
         steep[numbers[flat]] = gradients(domain, boxes[flat].mean(2)).abs()
@@ -127,6 +129,7 @@ class Mesh:
         is_creased = (several.sum(1) > 1)[numbers] & (not has_formulas)
         owner = torch.full((len(share),), -1).index_put_((numbers,), torch.arange(len(numbers)))
         of_parted = owner[self.cells(parted)]
+        # Gauss-Legendre points of whole cells, and height-function rules of cut ones.
         parts = [(x[whole], weights[whole])]
         rules = []
         kinds = torch.cat([orders, is_creased[:, None]], 1)
@@ -144,6 +147,7 @@ class Mesh:
             parts.append((rule.x, rule.weights))
             rules.append((rule, own, least[numbers[chosen], order[-1]], nearest, int(order[-1])))
         x, weights = (torch.cat(each) for each in zip(*parts, strict=True))
+        # Rules on the boundary.
         if has_formulas:
             boundary = {}
         else:
@@ -166,6 +170,7 @@ class Mesh:
         normals = []
         weights = []
         turning: dict[Inside | None, list[Tensor]] = {}
+        # Points where lines along the height cross the boundary, if it is steep there.
         for rule, boxes, least, pieces, axis in rules:
             normal = gradients(domain, rule.ends)
             across = normal[:, axis].abs()
@@ -177,6 +182,7 @@ class Mesh:
             normals.append(normal[kept])
             weights.append(rule.end_weights[kept] / across[kept])
             turning.setdefault(pieces, []).append(boxes[~is_steep])
+        # Cells in which it turns: lines along all coordinates.
         for pieces, parts in turning.items():  # of all rules at once: many small ones take longer
             for last in range(dimension):
                 order = [*(other for other in range(dimension) if other != last), last]
@@ -184,6 +190,7 @@ class Mesh:
                 x.append(each.ends)
                 normals.append(gradients(domain, each.ends))
                 weights.append(each.end_weights * normals[-1][:, last].abs())
+        # Parts of the boundary within planes of the grid.
         for axis in range(dimension):
             others = [other for other in range(dimension) if other != axis]
             for value in self.breakpoints[axis].tolist():
@@ -198,6 +205,7 @@ class Mesh:
                     x.append(on_plane.placed(torch.cat([flat[full], rule.x])))
                     normals.append(torch.zeros_like(x[-1]).index_fill_(1, torch.tensor([axis]), side))
                     weights.append(torch.cat([shares[full], rule.weights]))
+        # Pieces of the boundary by the nearest one.
         every = torch.cat(x)
         normal = torch.cat(normals)
         weight = torch.cat(weights)

@@ -162,6 +162,7 @@ def check_enough_conditions(form: StrongForm, field: str) -> None:
         free = needs_no_condition(form, divmod(domain.pieces.index(piece), 2))
         return min((free[key] for key in free if form.fields[key[1]] == field), default=False)
 
+    # Initial values.
     times = [axis for axis, name in enumerate(domain.coordinates) if name == TIME and name not in form.periodic]
     needed = requirements.order(field, times)
     given = given_on([piece for piece in domain.pieces if piece.is_time_end])
@@ -170,6 +171,7 @@ def check_enough_conditions(form: StrongForm, field: str) -> None:
             f"conditions at the start must give {field} and its derivatives below order {needed}, got {given} "
             f"of {needed}: add Initial(value{', rate' if needed > 1 else ''})"
         )
+    # Boundary values: half of the order on each face, or all on the face at which a coordinate begins.
     whole = requirements.order(field, space)
     for piece in domain.named(domain.boundary_names) if whole > 1 else ():
         given = given_on([piece])

@@ -480,6 +480,7 @@ def _combination(index: Index, taken: list[Index]) -> list[tuple[Index, float]]:
     support = [i for i, count in enumerate(index) if count]
     if len(support) == 1:
         return [(tuple(int(i == support[0]) for i in range(len(index))), 1.0)]
+    # Candidates: directions that are taken, then small integer ones.
     candidates = [v for v in taken if all(v[i] == 0 for i in range(len(index)) if i not in support)]
     fresh = []
     for entries in product(range(-order + 1, order), repeat=len(support)):
@@ -488,6 +489,7 @@ def _combination(index: Index, taken: list[Index]) -> list[tuple[Index, float]]:
             fresh.append(tuple(placed.get(i, 0) for i in range(len(index))))
     fresh.sort(key=lambda v: (max(map(abs, v)), sum(map(abs, v)), [-entry for entry in v]))
     candidates += [v for v in fresh if v not in candidates]
+    # Coefficients of the multinomial theorem.
     monomials = [a for a in product(range(order + 1), repeat=len(support)) if sum(a) == order]
     target = torch.tensor([float(a == tuple(index[i] for i in support)) for a in monomials], dtype=torch.float64)
     columns = torch.tensor(
@@ -509,6 +511,7 @@ def _combination(index: Index, taken: list[Index]) -> list[tuple[Index, float]]:
             return solution
         return None
 
+    # As few directions as give the derivative.
     count = next(n for n in range(1, len(candidates) + 1) if factors_of(range(n)) is not None)
     chosen = list(range(count))
     for number in reversed(range(count)):  # drop directions that are not needed, the newest first

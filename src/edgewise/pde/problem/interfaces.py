@@ -276,6 +276,7 @@ class InterfaceResiduals:
 
             return Field(derivative, names)
 
+        # Coefficients of second derivatives, extrapolated from one and two steps beside the interface.
         with torch.enable_grad():
             near, far = (
                 self.equation(
@@ -296,6 +297,7 @@ class InterfaceResiduals:
                 factors = torch.autograd.grad(
                     residual.sum(), list(leaves.values()), create_graph=True, materialize_grads=True
                 )
+                # Conormal derivative n . A grad u.
                 total = torch.zeros_like(context.x[:, 0])
                 has_second = False
                 for (name, index), factor in zip(leaves, factors, strict=True):
@@ -386,6 +388,7 @@ def diffusion(u: Field, coefficient: float | Field | Callable[..., Tensor]) -> T
         return coefficient * laplacian(u)
     if u.points is None:
         raise InputError("diffusion must be of a field of an equation, got one without points")
+    # The coefficient and its gradient, by points and by the value of the field.
     names = tuple(inspect.signature(coefficient).parameters)
     with torch.enable_grad():
         points = u.points.detach().requires_grad_()
@@ -420,6 +423,7 @@ def diffusion(u: Field, coefficient: float | Field | Callable[..., Tensor]) -> T
             k = k.detach()
             slopes = tuple(slope.detach() for slope in slopes)
         by_point, *by_value = slopes
+    # Product rule: div(k grad u) = k div grad u + grad k . grad u.
     total = k * laplacian(u)
     for name in u.space:
         slope = u.derivative(name)

@@ -241,6 +241,7 @@ class CornerFunctions:
 
         Each function is the product of a polynomial in the squared radius and the real or imaginary part of z^a.
         """
+        # Polar coordinates around the corner.
         along = x.new_zeros(0, 2) if directions is None or not order else directions
         jet = x.new_zeros(1 + len(along) * order, len(x), len(self.terms))
         near = ((x - self.corner).square().sum(1) < self.radius**2).nonzero()[:, 0]
@@ -274,6 +275,7 @@ class CornerFunctions:
                 total = total + math.comb(derivative, k) * of_cut * torch.from_numpy(factor(share.numpy()))
             return total / self.radius ** (2 * derivative)
 
+        # Product rule for the radial and the angular factor.
         for column, (exponent, is_sine, more) in enumerate(self.terms):
             wave = power(exponent, is_sine, 0, 0.0)
             radial = polynomial(more, 0)

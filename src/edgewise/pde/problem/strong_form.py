@@ -322,12 +322,14 @@ def strong_form_of(
         raise InputError(
             "conditions must not have both Initial and Periodic('t'), under which nothing begins, got both"
         )
+    # Conditions that hold by construction, and parts between interfaces.
     hard = HardConditions.among(conditions, domain, fields)
     parts = parts_of(conditions, domain)
     if parts is not None and hard.values:
         raise InputError(f"conditions must not be hard where there are interfaces, got {', '.join(hard.values)}")
     check_no_contradiction(conditions, domain, fields)
 
+    # Dry runs of the equation and of all conditions.
     starts = [by_field(each.value, fields) for each in conditions if isinstance(each, Initial)]
     if starts:
         first = float(domain.bounds[domain.coordinates.index(TIME), 0])
@@ -349,6 +351,7 @@ def strong_form_of(
                 raise InputError(f"UnknownField must name a field of {', '.join(fields)}, got {condition.field!r:.40}")
         elif not isinstance(condition, Periodic):
             runs.append(_condition_term(condition, domain, fields, numbers, periodic))
+    # The form, and checks of what belongs together.
     terms = [term for term, _ in runs[1:]]
     check_coefficients_matter(runs, numbers)
     axes = range(domain.dimension)

@@ -77,6 +77,7 @@ def other_solutions(
         check_number(value, name, positive=True)
     from edgewise.pde.tiers.collocation.deflation import others  # imported late: `import edgewise` stays light
 
+    # The problem in units of its own, on a tensor grid.
     stated = solutions[0].problem
     models = [each.model for each in solutions]
     units = units_of(stated.form)
@@ -96,6 +97,7 @@ def other_solutions(
         reason = "it evolves in time"
     if statement is None or reason:
         raise InputError(f"known must solve a nonlinear problem on a box without time, but {reason}")
+    # Deflated Newton iterations on a coarse grid, each refined as in `solve`.
     found = []
     for axes, coef in others(statement, models):
         record = Record(tier, problem, Limits(budget), seed)

@@ -121,6 +121,7 @@ class Record:
         self.limits.has_result = True
         self._cut = level.cut
         problem = self.stated if level.problem is None else level.problem
+        # An integration that ends earlier only serves to judge.
         is_same = torch.equal(problem.domain.bounds, self._bounds)
         self._is_beginning = self.count > 0 and not is_same
         if self._is_beginning:
@@ -128,6 +129,7 @@ class Record:
             return
         if not is_same:
             self._draw_points(problem)
+        # One with a larger tolerance goes before the only level.
         if self.count == 1 and level.tolerance is not None and level.tolerance > (self.level.tolerance or 0.0):
             sought = self._sought
             stages = list(self.stages)
@@ -154,6 +156,7 @@ class Record:
             before = self.before.level
             origin = self.before
             self.stages = list(self.before.stages)
+        # Difference from the level before, and the residual at fresh points.
         change = math.nan
         if before is not None:
             new = field_values(level.network, problem, self.fresh_points)

@@ -144,6 +144,7 @@ def judge(
     # that ||e|| is the error but for the error of e itself, which the residual of u + e shows. A residual that is
     # rounding alone bounds the error only by the residual over the smallest singular value. Where the time of a solve
     # is over, the checks end, and the evidence says so.
+    # Residuals at the sought points, and the size of the fields there.
     if points is None:
         points = sought_points(network, problem)
     residual = residual_size(network, problem, points)
@@ -174,6 +175,7 @@ def judge(
     of_problem = list[str]()
     errors = dict[str, float]()
     most = math.inf
+    # Misfits of measured values that are no noise.
     for misfit in misfits_of(network, problem):
         if misfit.share > EVIDENCE.largest_misfit and misfit.deviations > EVIDENCE.unlikely:
             doubts.append(
@@ -182,6 +184,7 @@ def judge(
             )
             estimates.append(misfit.share)
     try:
+        # Quadrature error of integrals.
         if Feature.INTEGRALS in problem.form.features:
             gap = integrals_gap(network, problem, x)
             checks.append(f"integrals by two rules agree to {gap:.1g}")
@@ -191,6 +194,7 @@ def judge(
                     f"Integrals by two rules differ by {gap:.1g}: give `integral` more points, or divide it where its "
                     "integrand has a peak or no bound."
                 )
+        # The equation of the error, and the spread by the noise of measured values.
         corrected = correction_of(network, problem, points, residual, work, is_only=math.isnan(change))
         if corrected is not None:
             checks.append(f"the equation of the error, solved on another grid, gives {corrected:.1g}")
@@ -201,6 +205,7 @@ def judge(
         if noise > EVIDENCE.rounded:
             checks.append(f"noise of the measured values leaves a relative standard error of {noise:.1g}")
         check_time()
+        # Smallest singular value of the linearised problem: stability, and uniqueness.
         weakest = weakest_direction(network, problem)
         if weakest is not None and weakest.size > 0:
             relative = residual / max(size, ABOVE_ZERO)
@@ -264,6 +269,7 @@ def _doubts_of_uniqueness(
         depends = "depends on the one at which it started, as that of a factor of a product that is known"
         is_start = "is the one at which it started"
         doubts.append(f"Nothing determines the coefficient {name}: its value {depends if moved else is_start}.")
+    # Rank of the linearised problem, and the trivial solution.
     dimension = problem.domain.dimension
     in_time = problem.form.time is not None
     if dimension == 1 and in_time:
@@ -293,6 +299,7 @@ def _doubts_of_uniqueness(
         for name in weakest.zero_means:
             checks.append(f"{name} is determined up to a function of time, and its mean over space is zero")
         checks.append(f"no smooth function may be added to it (smallest singular value {weakest.size:.1g})")
+    # Leading coefficients that jump.
     jump = coefficient_jump(problem.form)
     if jump is not None:
         where = f"{problem.domain.coordinates[jump[0]]} = {jump[1]:.4g}"
@@ -322,6 +329,7 @@ def evidence_of_fields(
         checks = []
     else:
         checks = [f"two grids agree to {gap:.1g} of a standard error"]
+    # Differences of grids, residual, and noise.
     checks.append(f"the residual at fresh points is {stage.residual:.1g} in units of the field")
     checks.append(
         f"the measured values have a noise of {fit.noise:.3g} and determine {fit.freedom:.3g} parameters, with "
@@ -335,6 +343,7 @@ def evidence_of_fields(
         for name, size in zip(fit.problem.fields, values.abs().amax(0).tolist(), strict=True)
         if name in names and size < EVIDENCE.small_solution
     ]
+    # Profiles of the likelihood along the least known directions.
     for name, ends in fit.rises.items():
         fallen = (
             f"two standard errors off along the least known direction of {name}, the likelihood falls as at "
@@ -344,6 +353,7 @@ def evidence_of_fields(
             doubts.append(f"Error bars are those of a linear problem, which this is not: {fallen}.")
         else:
             checks.append(fallen)
+    # What speaks against the fit.
     if not stage.residual <= EVIDENCE.largest_residual:
         doubts.append("The equation does not hold.")
     if not fit.has_noise:

@@ -235,6 +235,7 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
         if free:
             return Weakest(0.0, True, free)
         return None
+    # Jacobian on a coarse spline space.
     space = _coarse_space(problem)
     rows, _ = _coarse_rows(space, network, problem)
     if not bool(rows.isfinite().all()):  # as those of the root of a field that touches zero
@@ -243,6 +244,7 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
     roots = (weights / weights.sum()).sqrt()[:, None, None]
     values = _values_by_coefficients(space, x)
     parts = problem.form.parts
+    # Fields that are determined up to a function of time: their means over space are zero.
     zero_means = []
     for number in _up_to_functions_of_time(problem.form):
         _, moments = x[:, problem.form.time].unique(return_inverse=True)
@@ -256,6 +258,7 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
         if float((shares @ found[:, number]).abs().max()) <= most:
             zero_means.append(problem.fields[number])
             rows = torch.cat([rows, shares @ values[:, number]])
+    # Mass matrix, by whose Cholesky factor functions have mean square 1.
     if parts is not None:  # an output is nothing outside of its part
         own = torch.arange(parts.count).repeat_interleave(len(problem.fields))
         values = values * (parts.number(x)[:, None] == own)[..., None]
@@ -264,6 +267,7 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
     diagonal = upper.diagonal().abs()
     if float(diagonal.min()) < UNIQUENESS.dependent * float(diagonal.max()):
         return None
+    # Smallest singular value, perhaps with small rows made larger.
     scaled = torch.linalg.solve_triangular(upper, rows, upper=True, left=False)
     _, sizes, directions = torch.linalg.svd(scaled, full_matrices=False)
     if float(sizes[-1]) < UNIQUENESS.small_singular:
@@ -272,6 +276,7 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
         local = (scaled @ (basis.mT @ (smooth * roots).flatten(0, 1))).norm(dim=1)
         evened = scaled / (local / (UNIQUENESS.small_row * local.max())).clamp(UNIQUENESS.smallest_row, 1)[:, None]
         _, sizes, directions = torch.linalg.svd(evened, full_matrices=False)
+    # The function that belongs to it.
     function = (mass @ torch.linalg.solve_triangular(upper, directions[-1][:, None], upper=True)).reshape(len(x), -1)
     function = function / roots[:, 0]
     is_constant = bool((function - function.mean(0)).norm() < UNIQUENESS.constant_share * function.norm())
