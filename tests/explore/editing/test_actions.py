@@ -81,13 +81,13 @@ def test_a_fixed_edge_is_trained_on_training_rows_alone_and_can_be_freed(model, 
     assert done.model.config.functions == ((("",), ("x^2",)),)
     assert done.costs["held-out"].after < 2 * done.costs["held-out"].before + 1e-3
     assert all(p.requires_grad for p in done.model.parameters())
-    spline = done.model.layers[0].spline
+    spline = done.model.layers[0]
     assert torch.equal(spline.coef[0], model.layers[0].coef[0])  # the refit trains the functions alone
     snapped = apply_edit(done.model, problem, {"kind": "snap", "edge": [0, 1, 0], "constant": "b", "value": 0})
-    assert snapped.model.layers[0].symbolic.affine[1, 1, 0].item() == 0
+    assert snapped.model.layers[0].affine[1, 1, 0].item() == 0
     beside = add_splines(done.model, problem, where=[(0, 1, 0)], refit=0).model
     with torch.no_grad():
-        beside.layers[0].spline.base[1, 0] = 0.5
+        beside.layers[0].base[1, 0] = 0.5
     alone = apply_edit(beside, problem, {"kind": "free", "edge": [0, 1, 0]})
     assert abs(alone.costs["training"].rise) < 1e-3  # the spline is the function with what was beside it
     freed = apply_edit(done.model, problem, {"kind": "free", "edge": [0, 1, 0]})

@@ -19,8 +19,7 @@ from edgewise.explore.editing.edits import Applied, Cost, checked_edit
 from edgewise.explore.editing.reshaping import merged, reshaped
 from edgewise.interpret.symbolic import steering
 from edgewise.interpret.transform.edges import edge_layers
-from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
-from edgewise.nn.model import KAN, spline_part
+from edgewise.nn.model import KAN
 from edgewise.train.loop.fitting import fit
 from edgewise.train.loop.reports import StepEvent
 from edgewise.train.loop.threads import one_thread
@@ -133,12 +132,11 @@ def _snapped(model: KAN, edge: steering.Edge, constant: str, value: Any) -> KAN:
     number, i, o = edge
     model = copy.deepcopy(model)
     layer = edge_layers(model)[number]
-    symbolic = layer.symbolic if isinstance(layer, MixedLayer) else layer
-    if not isinstance(symbolic, SymbolicLayer) or symbolic.elementary(i, o) is None:
+    if layer.elementary(i, o) is None:
         raise InputError(f"edge must be an elementary function, whose constants can be set, got {edge}, a spline")
     if constant not in CONSTANTS or not is_number(value):
         raise InputError(f"constant must be one of {', '.join(CONSTANTS)} with a number, got {constant!r}: {value!r}")
-    symbolic.affine[CONSTANTS.index(constant), i, o] = float(value)
+    layer.affine[CONSTANTS.index(constant), i, o] = float(value)
     return model
 
 
@@ -151,8 +149,8 @@ def _refitted(model: KAN, problem: Problem, steps: int, trained: str, progress: 
     frozen = []
     if trained == "functions":
         for layer in edge_layers(model):
-            part = spline_part(layer)
-            frozen += [p for p in part.parameters() if p.requires_grad] if part is not None else []
+            splines = [layer.coef, layer.base] if layer.has_splines else []
+            frozen += [p for p in splines if p is not None and p.requires_grad]
     own = copy.copy(problem)  # the held-out rows judge, so they must not choose the best step
     own.validation = None
     rows = len(problem.train)
@@ -170,7 +168,7 @@ def _refitted(model: KAN, problem: Problem, steps: int, trained: str, progress: 
             if progress is not None and progress(event.step / event.steps):
                 raise CancelledError
 
-        is_linear = trained == "all" and len(model.layers) == 1 and spline_part(model.layers[0]) is model.layers[0]
+        is_linear = trained == "all" and len(model.layers) == 1 and not edge_layers(model)[0].has_functions
         method, _ = method_for(own, count, is_linear=is_linear)
         fit(model, own, method, steps=steps, adapt_domain=False, callbacks=[watch])
     for parameter in frozen:

@@ -14,8 +14,7 @@ from edgewise.explore.editing import shapes
 from edgewise.interpret.symbolic import steering
 from edgewise.interpret.transform.edges import edge_layers
 from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.layers.symbolic import NO_FUNCTION, MixedLayer, SymbolicLayer
-from edgewise.nn.model import KAN, spline_part
+from edgewise.nn.model import KAN
 from edgewise.train.problems.base import Problem
 
 
@@ -56,16 +55,12 @@ def _with_spline_alone(model: KAN, problem: Problem, edge: steering.Edge, *, kee
     layer = edge_layers(model)[number]
     if not bool(layer.mask[i, o]):
         raise InputError(f"edge must be one that is there, got {edge}, which was removed")
-    if isinstance(layer, SymbolicLayer | MixedLayer):
-        functions = layer.functions
-    else:
-        functions = None
-    if functions is not None and functions[i][o] != NO_FUNCTION:
+    if layer.elementary(i, o) is not None:
         model = steering.free_edge(model, edge, problem, refit=0).model
     else:
         model = copy.deepcopy(model)
-    spline = spline_part(edge_layers(model)[number])
-    assert spline is not None, "the edge is a spline now"
+    spline = edge_layers(model)[number]
+    assert spline.has_splines, "the edge is a spline now"
     if not keep_base and spline.base is not None and float(spline.base[i, o]):
         points = shapes.spread_points(spline, i)
         values = _edge_values(spline, i, o, points)

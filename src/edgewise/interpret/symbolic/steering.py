@@ -22,12 +22,11 @@ from edgewise.interpret.transform import edges
 from edgewise.interpret.transform.edges import edge_layers
 from edgewise.interpret.transform.resize import widen
 from edgewise.interpret.transform.subnetworks import without_edges
+from edgewise.nn.config import NO_FUNCTION
 from edgewise.nn.elementary import ELEMENTARY, Elementary
-from edgewise.nn.layers.base import EdgeLayer
 from edgewise.nn.layers.product import ProductLayer
-from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.layers.symbolic import NO_FUNCTION
-from edgewise.nn.model import KAN, spline_part
+from edgewise.nn.layers.spline import KANLayer, spline_layers
+from edgewise.nn.model import KAN
 from edgewise.presentation import html_table, text_table
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.choice import method_for
@@ -419,8 +418,8 @@ def add_splines(model: KAN, problem: Problem, *, where: Sequence[Edge] | None = 
         places = [
             (number, i, o)
             for number, layer in enumerate(layers)
-            if (symbolic := edges.parts_of(layer)[1]) is not None
-            for i, o in symbolic.mask.nonzero().tolist()
+            if layer.has_functions
+            for i, o in layer.function_mask.nonzero().tolist()
         ]
     else:
         places = [checked_edge(model, edge) for edge in where]
@@ -547,10 +546,10 @@ def _curve(model: KAN, edge: Edge, problem: Problem) -> tuple[torch.Tensor, torc
 
 def _some_splines(model: KAN) -> KANLayer | None:
     """Splines of the network, whose degree and base function new ones must share; None if it has none."""
-    return next((part for layer in edge_layers(model) if (part := spline_part(layer)) is not None), None)
+    return next(iter(spline_layers(model).values()), None)
 
 
-def _with_layer(model: KAN, number: int, layer: EdgeLayer) -> KAN:
+def _with_layer(model: KAN, number: int, layer: KANLayer) -> KAN:
     """Copy a network with another layer of edges."""
     changed = copy.deepcopy(model)
     changed.layers[_places(model)[number]] = layer
@@ -584,7 +583,7 @@ def _edited(model: KAN, changed: KAN, action: str, problem: Problem, refit: int)
     check_count(refit, "refit", 0)
     if refit:
         parameters = sum(p.numel() for p in changed.parameters())
-        is_linear = len(changed.layers) == 1 and spline_part(changed.layers[0]) is changed.layers[0]
+        is_linear = len(changed.layers) == 1 and not edge_layers(changed)[0].has_functions
         method, _ = method_for(problem, parameters, is_linear=is_linear)
         fit(changed, problem, method, steps=refit, adapt_domain=False)
     before, after = (problem.sample_losses(one, judging_data(problem)).double() for one in (model, changed))
