@@ -9,7 +9,7 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
-from edgewise.explore.editing.edits import Applied
+from edgewise.explore.editing import Applied
 from edgewise.explore.page.evidence import band_fields, front_fields
 from edgewise.explore.page.scoring import interval, scores, worst_rows
 from edgewise.explore.session import Session

@@ -11,7 +11,7 @@ import torch
 from edgewise.estimator import KANRegressor
 from edgewise.estimator.display import BAND_WIDTH
 from edgewise.explore.subject import Subject
-from edgewise.interpret.symbolic.steering import layer_inputs
+from edgewise.interpret.edits import layer_inputs
 from edgewise.interpret.transform.edges import edge_layers
 
 BAND_POINTS = 41  # at which the band of a curve is drawn: two for each of 20 knot intervals
