@@ -57,7 +57,7 @@ def rows_of(model: Any, facts: dict[str, Any], data: str | os.PathLike[str] | Ta
         return _numbers(table, model)
     names: tuple[str, ...] = tuple(getattr(model, "target_names_", ()) or ())
     if "table" in facts:
-        encoder = codec.read(TableEncoder, facts["table"], "table")
+        encoder = codec.read(TableEncoder, facts["table"], "table encoder")
         if encoder.target.name in table.columns:
             table = table.take(encoder.rows_with_target(table))
             y = encoder.encode_target(table)

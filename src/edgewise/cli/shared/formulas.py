@@ -175,7 +175,7 @@ class FormulaFile:
             parts = {name: content.get(name) for name in ("stored", "target", "table")}
             stored = strict_json.decode(parts["stored"], "formulas", {})
             front = codec.read(Front, stored, "formulas")
-            encoder = codec.read(TableEncoder | None, parts["table"], "table")
+            encoder = codec.read(TableEncoder | None, parts["table"], "table encoder")
             return cls(front, codec.read(str, parts["target"], "target"), encoder, content)
         except (AttributeError, UnicodeDecodeError, CheckpointError) as error:
             raise CheckpointError(

@@ -96,7 +96,7 @@ def check_columns(written: Written, table: Table) -> None:
         return
     try:
         extra = json.loads(read_header(written.file)["__metadata__"]["extra"])
-        encoder = codec.read(TableEncoder, extra["extra"]["table"], "table")
+        encoder = codec.read(TableEncoder, extra["extra"]["table"], "table encoder")
     except (EdgewiseError, KeyError, TypeError, ValueError, RecursionError):
         return
     encoder.columns_only.check_columns(table)
