@@ -22,8 +22,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from speed import about, write_rows
 from torch.nn.functional import linear, silu
 
-from edgewise import KAN, KANLayer, LevenbergMarquardt, Regression, fit
+from edgewise import KAN, KANLayer, Regression, fit
 from edgewise.ops import use_kernel
+from edgewise.train import LevenbergMarquardt
 
 BATCHES, WIDTHS, GRIDS = (256, 1024, 4096, 16384, 65536), (64, 256, 768), (5, 64)
 DTYPES = (torch.float32, torch.bfloat16)

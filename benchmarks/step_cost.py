@@ -10,7 +10,8 @@ import time
 
 import torch
 
-from edgewise import KAN, LevenbergMarquardt, Regression, fit
+from edgewise import KAN, Regression, fit
+from edgewise.train import LevenbergMarquardt
 from edgewise.train.cost import APPROXIMATION_COST, active_parameters
 
 # Width, grid size, degree and samples: from small networks on few samples to the largest that a table gets.

@@ -11,8 +11,8 @@ import argparse
 
 import torch
 
-from edgewise import KAN, refine
-from edgewise.train import adapt_domain_
+from edgewise import KAN
+from edgewise.train import adapt_domain_, refine
 
 
 def target(x: torch.Tensor) -> torch.Tensor:

@@ -41,7 +41,7 @@ def test_a_table_becomes_a_model_a_figure_a_formula_and_a_file(tmp_path):
     assert "mass" not in text and "length" in text and "gravity" in text
 
     # The formula as a network that can be trained further.
-    network = edgewise.from_formula(text, names=names)
+    network = edgewise.interpret.from_formula(text, names=names)
     with torch.no_grad():
         values = network(torch.from_numpy(table[test]).to(next(network.parameters()).dtype))[:, 0].numpy()
     assert np.abs(values / period[test] - 1).max() < 1e-4
@@ -69,7 +69,7 @@ def test_an_equation_becomes_a_solution_a_figure_and_a_file(tmp_path):
 
     # A solution that estimates its own error, and the true error beside it.
     solution = solve(problem, tolerance=1e-6, budget=0.05)
-    assert solution.stopped == edgewise.StopReason.CONVERGED, solution.message
+    assert solution.stopped == edgewise.outcomes.StopReason.CONVERGED, solution.message
     assert solution.errors().relative_l2 < 1e-6
     points = torch.tensor([[0.5, 1.0], [0.25, 0.5]], dtype=torch.float64)
     assert torch.allclose(solution(points)[:, 0], exact(points[:, 0], points[:, 1]), atol=1e-6)

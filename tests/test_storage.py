@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import edgewise
-from edgewise import KAN, MLP, KANClassifier, KANRegressor, checkpoint, load, save
+from edgewise import KAN, KANClassifier, KANRegressor, checkpoint, load, save
 from edgewise.errors import CheckpointError, InputError
-from edgewise.nn import ELEMENTARY, Elementary
+from edgewise.nn import ELEMENTARY, MLP, Elementary
 from edgewise.nn.elementary import FunctionTable
 from edgewise.pde import Solution
 from tests.plot.solutions import heat, untrained

@@ -36,102 +36,33 @@ if TYPE_CHECKING:
         tables,
         train,
     )
-    from edgewise.discovery import FormulaOptions, find_formula
-    from edgewise.errors import EdgewiseError, EdgewiseWarning, InputError
+    from edgewise.discovery import find_formula
     from edgewise.estimator import KANClassifier, KANRegressor, KANSurvival
-    from edgewise.formulas import Formula
-    from edgewise.interpret import (
-        deepen,
-        distil,
-        explain_global,
-        explain_local,
-        formula,
-        from_formula,
-        prune,
-        relations,
-        removal_costs,
-        select_inputs,
-        structure,
-        symbolify,
-        widen,
-    )
-    from edgewise.model_selection import approximate
-    from edgewise.nn import KAN, MLP, KANLayer, ProductLayer, SymbolicLayer, Trace
-    from edgewise.outcomes import Progress, StopReason
-    from edgewise.processes import memory_limit
+    from edgewise.interpret import explain_global, explain_local, formula, prune, symbolify
+    from edgewise.nn import KAN, KANLayer
     from edgewise.pykan import from_pykan
     from edgewise.storage import load, save
-    from edgewise.train import (
-        LBFGS,
-        Adam,
-        BlockProblem,
-        Classification,
-        CustomLoss,
-        FitReport,
-        LevenbergMarquardt,
-        OrdinalClassification,
-        Regression,
-        Ridge,
-        Roughness,
-        Sparsity,
-        SSBroyden,
-        fit,
-        refine,
-    )
+    from edgewise.train import Regression, fit
 
 __version__ = "0.2.0"
 
 __all__ = [
     "KAN",
-    "LBFGS",
-    "MLP",
-    "Adam",
-    "BlockProblem",
-    "Classification",
-    "CustomLoss",
-    "EdgewiseError",
-    "EdgewiseWarning",
-    "FitReport",
-    "Formula",
-    "FormulaOptions",
-    "InputError",
     "KANClassifier",
     "KANLayer",
     "KANRegressor",
     "KANSurvival",
-    "LevenbergMarquardt",
-    "OrdinalClassification",
-    "ProductLayer",
-    "Progress",
     "Regression",
-    "Ridge",
-    "Roughness",
-    "SSBroyden",
-    "Sparsity",
-    "StopReason",
-    "SymbolicLayer",
-    "Trace",
-    "approximate",
-    "deepen",
-    "distil",
     "explain_global",
     "explain_local",
     "find_formula",
     "fit",
     "formula",
-    "from_formula",
     "from_pykan",
     "load",
-    "memory_limit",
     "prune",
-    "refine",
-    "relations",
-    "removal_costs",
     "save",
-    "select_inputs",
-    "structure",
     "symbolify",
-    "widen",
 ]
 
 import_on_demand(__name__)

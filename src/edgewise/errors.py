@@ -34,7 +34,7 @@ class EdgewiseError(Exception):
     >>> import edgewise
     >>> try:
     ...     edgewise.KAN([2])
-    ... except edgewise.EdgewiseError as error:
+    ... except edgewise.errors.EdgewiseError as error:
     ...     print(type(error).__name__)
     InputError
     """
@@ -135,7 +135,7 @@ class EdgewiseWarning(UserWarning):
     >>> import warnings
     >>> import edgewise
     >>> with warnings.catch_warnings():
-    ...     warnings.simplefilter("ignore", edgewise.EdgewiseWarning)
+    ...     warnings.simplefilter("ignore", edgewise.errors.EdgewiseWarning)
     """
 
 

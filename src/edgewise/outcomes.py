@@ -309,7 +309,7 @@ class StopReason(StrEnum):
 
     Examples
     --------
-    >>> from edgewise import StopReason
+    >>> from edgewise.outcomes import StopReason
     >>> StopReason("budget").sentence
     'The budget of work is spent.'
     >>> StopReason.CONVERGED == "converged"
@@ -369,7 +369,7 @@ class Progress:
 
     Examples
     --------
-    >>> from edgewise import Progress
+    >>> from edgewise.outcomes import Progress
     >>> Progress("grid of 10 intervals", share=0.25, seconds=30.0).seconds_left
     90.0
     """

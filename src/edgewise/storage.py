@@ -128,7 +128,7 @@ def load(
     >>> import edgewise
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = os.path.join(folder, "model.safetensors")
-    ...     edgewise.save(edgewise.MLP([2, 4, 1]), path)
+    ...     edgewise.save(edgewise.nn.MLP([2, 4, 1]), path)
     ...     edgewise.load(path).config.width
     (2, 4, 1)
     """

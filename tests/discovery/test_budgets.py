@@ -6,8 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from edgewise import FormulaOptions, find_formula
-from edgewise.discovery import finder
+from edgewise import find_formula
+from edgewise.discovery import FormulaOptions, finder
 from edgewise.outcomes import Budget, spend
 
 

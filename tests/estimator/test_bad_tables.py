@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from edgewise import InputError, KANClassifier, KANRegressor
+from edgewise import KANClassifier, KANRegressor
+from edgewise.errors import InputError
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(80, 3))

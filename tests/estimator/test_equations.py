@@ -9,7 +9,8 @@ import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from edgewise import FormulaOptions, find_formula, load, save
+from edgewise import find_formula, load, save
+from edgewise.discovery import FormulaOptions
 from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator import equations as module

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise import InputError, KANClassifier, KANRegressor
+from edgewise import KANClassifier, KANRegressor
+from edgewise.errors import InputError
 
 X = np.random.default_rng(0).uniform(-1, 1, (40, 2))
 Y = X[:, 0] ** 2

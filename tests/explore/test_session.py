@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import edgewise
-from edgewise import KAN, InputError, KANClassifier, KANRegressor
-from edgewise.errors import FileError
+from edgewise import KAN, KANClassifier, KANRegressor
+from edgewise.errors import FileError, InputError
 from edgewise.explore import Session
 
 FIX = {"kind": "fix", "edge": [0, 1, 0], "function": "x^2", "refit": 3}

@@ -17,30 +17,24 @@ import onnxruntime
 import torch
 from torch import Tensor
 
-from edgewise import (
-    KAN,
-    KANRegressor,
-    LevenbergMarquardt,
-    Regression,
-    deepen,
-    distil,
-    explain_global,
-    fit,
-    formula,
-    from_formula,
-    load,
-    prune,
-    refine,
-    relations,
-    removal_costs,
-    save,
-    structure,
-    symbolify,
-    widen,
-)
+from edgewise import KAN, KANRegressor, Regression, explain_global, fit, formula, load, prune, save, symbolify
 from edgewise.explore import Session
 from edgewise.export import to_c, to_onnx, to_program, to_python, to_scipy
-from edgewise.interpret import add_product_nodes, drop_edge, fix_edge, free_edge, interactions
+from edgewise.interpret import (
+    add_product_nodes,
+    deepen,
+    distil,
+    drop_edge,
+    fix_edge,
+    free_edge,
+    from_formula,
+    interactions,
+    relations,
+    removal_costs,
+    structure,
+    widen,
+)
+from edgewise.train import LevenbergMarquardt, refine
 from tests.golden.comparison import Row
 from tests.golden.runner import bits, ordered
 

@@ -9,7 +9,8 @@ from unittest.mock import patch
 
 import numpy as np
 
-from edgewise import FormulaOptions, find_formula
+from edgewise import find_formula
+from edgewise.discovery import FormulaOptions
 from edgewise_experiments.data.laws import Law
 from edgewise_experiments.formulas.formula_stages import laws
 from edgewise_experiments.formulas.srbench_runs import is_exact

@@ -8,19 +8,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from edgewise import (
-    KAN,
-    LBFGS,
-    MLP,
-    Adam,
-    Classification,
-    LevenbergMarquardt,
-    Regression,
-    Roughness,
-    SSBroyden,
-    fit,
-    refine,
-)
+from edgewise import KAN, Regression, fit
+from edgewise.nn import MLP
+from edgewise.train import LBFGS, Adam, Classification, LevenbergMarquardt, Roughness, SSBroyden, refine
 from tests.golden.comparison import Row
 from tests.golden.runner import bits
 

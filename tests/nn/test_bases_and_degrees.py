@@ -9,11 +9,12 @@ import torch
 from scipy.interpolate import BSpline
 
 import edgewise
-from edgewise import KAN, Regression, fit, refine
+from edgewise import KAN, Regression, fit
 from edgewise.errors import InputError
 from edgewise.export import to_python, to_scipy
 from edgewise.nn import KANLayer
 from edgewise.ops.activation import ACTIVATIONS, activation_derivatives
+from edgewise.train import refine
 
 X = 2 * torch.rand(200, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
 

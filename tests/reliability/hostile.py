@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from typer.testing import CliRunner
 
-from edgewise import EdgewiseError, KANRegressor, load, save
+from edgewise import KANRegressor, load, save
 from edgewise.cli.app import app
 from edgewise.cli.shared.formulas import FormulaFile
+from edgewise.errors import EdgewiseError
 from edgewise.formulas.expression import parse_expression
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front, FrontEntry

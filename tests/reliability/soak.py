@@ -28,7 +28,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewise import EdgewiseError, load
+from edgewise import load
+from edgewise.errors import EdgewiseError
 from edgewise.files import open_folder
 
 sys.path.insert(0, str(Path(__file__).parent))  # this file may run as a script, outside of a package

@@ -6,15 +6,15 @@ import sys
 
 import pytest
 
-from edgewise import memory_limit
 from edgewise.errors import InputError
+from edgewise.processes import memory_limit
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel of Linux enforces the limit")
 
 
 ALLOCATE = """
 import {library}
-from edgewise import memory_limit
+from edgewise.processes import memory_limit
 
 try:
     with memory_limit("50 MB"):
@@ -53,7 +53,8 @@ def test_bad_limits_are_refused(limit):
 
 FIT = """
 import numpy as np
-from edgewise import KANRegressor, memory_limit
+from edgewise import KANRegressor
+from edgewise.processes import memory_limit
 
 def growth():
     lines = open("/proc/self/status").read().splitlines()

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgewise import EdgewiseError, KANClassifier, KANRegressor, KANSurvival
+from edgewise import KANClassifier, KANRegressor, KANSurvival
+from edgewise.errors import EdgewiseError
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.uniform(-1, 1, (60, 2))

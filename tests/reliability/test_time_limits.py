@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise import KAN, KANClassifier, KANRegressor, LevenbergMarquardt, Regression, find_formula, fit, symbolify
+from edgewise import KAN, KANClassifier, KANRegressor, Regression, find_formula, fit, symbolify
 from edgewise.compare.advice import advise
 from edgewise.pde import solve
+from edgewise.train import LevenbergMarquardt
 from edgewise_experiments.problems.named_equations import named_equation
 
 LIMIT = 2.0  # seconds

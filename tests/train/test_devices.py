@@ -4,10 +4,13 @@ import pytest
 import torch
 from tests.pretend_device import PretendDevice, send
 
-from edgewise import KAN, Adam, Classification, LevenbergMarquardt, Regression, fit
+from edgewise import KAN, Regression, fit
 from edgewise.nn import MLP
 from edgewise.train import (
     LBFGS,
+    Adam,
+    Classification,
+    LevenbergMarquardt,
     OrdinalClassification,
     Ridge,
     Roughness,

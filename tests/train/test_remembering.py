@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise import KAN, LBFGS, MLP, Adam, Classification, LevenbergMarquardt, Regression, Ridge, fit
+from edgewise import KAN, Regression, fit
 from edgewise.errors import InputError
+from edgewise.nn import MLP
 from edgewise.nn.layers.tensor_product import TensorLayer
-from edgewise.train import CustomLoss
+from edgewise.train import LBFGS, Adam, Classification, CustomLoss, LevenbergMarquardt, Ridge
 from edgewise.train.remembering import remember
 
 

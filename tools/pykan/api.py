@@ -5,9 +5,9 @@ from pathlib import Path
 
 import torch
 
-from edgewise import KAN, LBFGS, Regression, Sparsity, fit, load, prune, refine, save
+from edgewise import KAN, Regression, fit, load, prune, save
 from edgewise.plot import edge_curves, network_diagram
-from edgewise.train import adapt_domain_
+from edgewise.train import LBFGS, Sparsity, adapt_domain_, refine
 from edgewise_experiments.plots.film import TrainingFilm
 
 from .common import Tutorial, fresh, peak, uniform

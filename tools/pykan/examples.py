@@ -5,9 +5,10 @@ import math
 import torch
 from torch import Tensor
 
-from edgewise import KAN, KANClassifier, Regression, Sparsity, find_formula, fit, prune, refine, relations, symbolify
+from edgewise import KAN, KANClassifier, Regression, find_formula, fit, prune, symbolify
+from edgewise.interpret import relations
 from edgewise.pde import PDE, Box, Dirichlet, solve
-from edgewise.train import move_hidden_domains_
+from edgewise.train import Sparsity, move_hidden_domains_, refine
 from edgewise.train.penalties import Bending
 
 from .common import Tutorial, fresh, peak, uniform

@@ -3,28 +3,20 @@
 import torch
 from torch import Tensor
 
-from edgewise import (
-    KAN,
-    LBFGS,
-    Regression,
-    Sparsity,
-    deepen,
-    find_formula,
-    fit,
-    from_formula,
-    prune,
-    select_inputs,
-    symbolify,
-    widen,
-)
+from edgewise import KAN, Regression, find_formula, fit, prune, symbolify
 from edgewise.interpret import (
     add_product_nodes,
     add_splines,
+    deepen,
     edge_magnitudes,
     edge_scores,
+    from_formula,
     input_scores,
+    select_inputs,
+    widen,
 )
 from edgewise.plot import network_diagram
+from edgewise.train import LBFGS, Sparsity
 from edgewise_experiments.formulas.structure_tests import depends_only_on
 from edgewise_experiments.formulas.structure_tree import StructureTree, structure_tree
 

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from edgewise import KAN, LBFGS, BlockProblem, KANClassifier, Regression, deepen, find_formula, fit, from_formula
-from edgewise.interpret import add_product_nodes, add_splines
-from edgewise.train import Data, ResidualBlock
+from edgewise import KAN, KANClassifier, Regression, find_formula, fit
+from edgewise.interpret import add_product_nodes, add_splines, deepen, from_formula
+from edgewise.train import LBFGS, BlockProblem, Data, ResidualBlock
 
 from .common import Tutorial, uniform
 

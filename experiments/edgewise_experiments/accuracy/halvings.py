@@ -7,9 +7,9 @@ from functools import partial
 
 import torch
 
-from edgewise import KAN, LevenbergMarquardt, Regression, fit, refine
+from edgewise import KAN, Regression, fit
 from edgewise.outcomes import Progress, ProgressCallback
-from edgewise.train import move_hidden_domains_
+from edgewise.train import LevenbergMarquardt, move_hidden_domains_, refine
 from edgewise_experiments.accuracy.known_functions import TEST, TEST_SEED, Scale
 from edgewise_experiments.data.target import TargetFunction
 from edgewise_experiments.runner.jobs import Job, require_complete

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from edgewise import KAN, FitReport, LevenbergMarquardt, Regression, fit
+from edgewise import KAN, Regression, fit
 from edgewise.outcomes import Progress, ProgressCallback
-from edgewise.train import move_hidden_domains_
+from edgewise.train import FitReport, LevenbergMarquardt, move_hidden_domains_
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, require_complete, run_jobs
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, median, scientific

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from edgewise import Regression, approximate
+from edgewise import Regression
+from edgewise.model_selection import approximate
 from edgewise.outcomes import ProgressCallback
 from edgewise_experiments.data.target import TargetFunction
 from edgewise_experiments.runner.jobs import Job, require_complete, working_seconds

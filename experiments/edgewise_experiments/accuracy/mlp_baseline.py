@@ -18,8 +18,10 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from edgewise import LBFGS, MLP, LevenbergMarquardt, Regression, SSBroyden, fit
+from edgewise import Regression, fit
+from edgewise.nn import MLP
 from edgewise.outcomes import Progress, ProgressCallback
+from edgewise.train import LBFGS, LevenbergMarquardt, SSBroyden
 from edgewise.train.cost import StepCost
 from edgewise_experiments.accuracy.known_functions import HELD_OUT_SEED, TEST, TEST_SEED, Effort, Scale
 from edgewise_experiments.data.target import TargetFunction

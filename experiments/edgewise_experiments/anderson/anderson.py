@@ -20,18 +20,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise import (
-    KAN,
-    MLP,
-    LevenbergMarquardt,
-    OrdinalClassification,
-    Regression,
-    Roughness,
-    Sparsity,
-    fit,
-    symbolify,
-)
+from edgewise import KAN, Regression, fit, symbolify
+from edgewise.nn import MLP
 from edgewise.outcomes import ProgressCallback
+from edgewise.train import LevenbergMarquardt, OrdinalClassification, Roughness, Sparsity
 from edgewise_experiments.anderson.mobility_edges import ReadEdge, read_edge
 from edgewise_experiments.data.anderson import CHAINS
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, repeats, run_jobs, working_seconds

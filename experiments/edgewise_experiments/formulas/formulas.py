@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from edgewise import FormulaOptions, find_formula
+from edgewise import find_formula
+from edgewise.discovery import FormulaOptions
 from edgewise.discovery.problem import USUAL_OPERATORS
 from edgewise.formulas import Expression, complexity, parse_expression, simplify
 from edgewise.formulas.constants import fit_constants, relative_error

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import torch
 
-from edgewise import KAN, LevenbergMarquardt, Regression, fit, symbolify
+from edgewise import KAN, Regression, fit, symbolify
 from edgewise.errors import EdgewiseError
 from edgewise.formulas.constants import relative_error
+from edgewise.train import LevenbergMarquardt
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 
 TARGET, SAMPLES, WIDTH = "toy 2", 1000, (2, 5, 1)

@@ -20,8 +20,8 @@ from itertools import product
 import torch
 from torch import nn
 
-from edgewise import Roughness
 from edgewise.outcomes import ProgressCallback
+from edgewise.train import Roughness
 from edgewise_experiments.images.networks import Schedule, build, parameters_of, train
 from edgewise_experiments.images.products import PRODUCT_KAN, fit_products
 from edgewise_experiments.images.reporting import best_row, line, summary

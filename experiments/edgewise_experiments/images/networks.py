@@ -17,9 +17,10 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from edgewise import KAN, LBFGS, MLP, Regression, Roughness, fit
+from edgewise import KAN, Regression, fit
+from edgewise.nn import MLP
 from edgewise.outcomes import Progress, ProgressCallback
-from edgewise.train import adapt_domain_
+from edgewise.train import LBFGS, Roughness, adapt_domain_
 
 LAYERS = 3  # hidden layers of all networks except the KAN
 INNER_OMEGA = 30.0  # of SIREN's layers after the first: the value of its paper

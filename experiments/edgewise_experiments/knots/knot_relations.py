@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgewise import find_formula, relations
+from edgewise import find_formula
 from edgewise.datasets import load_knots
 from edgewise.formulas.expression import used_variables
 from edgewise.formulas.front import SIGNIFICANT_Z
+from edgewise.interpret import relations
 from edgewise.interpret.dependence.additive_relations import bound_together
 from edgewise.outcomes import ProgressCallback
 from edgewise_experiments.knots.signature_rules import fit_line, rounded_to_even

@@ -16,21 +16,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from edgewise import (
-    KAN,
-    MLP,
-    Adam,
-    Classification,
-    FitReport,
-    LevenbergMarquardt,
-    OrdinalClassification,
-    ProductLayer,
-    fit,
-)
+from edgewise import KAN, fit
 from edgewise.datasets import KNOT_FEATURES
 from edgewise.errors import EdgewiseWarning
 from edgewise.interpret import input_scores
+from edgewise.nn import MLP, ProductLayer
 from edgewise.outcomes import ProgressCallback
+from edgewise.train import Adam, Classification, FitReport, LevenbergMarquardt, OrdinalClassification
 from edgewise_experiments.knots.slope_rule import SLOPE_COLUMNS
 from edgewise_experiments.knots.table import KnotSplit
 

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edgewise import KAN, MLP
+from edgewise import KAN
+from edgewise.nn import MLP
 from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.train import adapt_domain_
 from edgewise_experiments.images.networks import parameters_of, warm_up

@@ -18,9 +18,10 @@ from operator import eq, gt
 
 import numpy as np
 
-from edgewise import EdgewiseWarning, KANClassifier, KANRegressor
+from edgewise import KANClassifier, KANRegressor
 from edgewise.compare import iterate_baselines
 from edgewise.datasets import load_knots
+from edgewise.errors import EdgewiseWarning
 from edgewise.metrics import measures
 from edgewise.outcomes import Progress, ProgressCallback
 from edgewise_experiments.knots.slope_rule import SLOPE_COLUMNS, SlopeRule

@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise import KAN, LevenbergMarquardt, Regression, fit, refine
+from edgewise import KAN, Regression, fit
 from edgewise.ops.splines.bspline import basis
 from edgewise.ops.splines.knots import breakpoints_of, uniform
 from edgewise.ops.splines.lstsq import quadrature
 from edgewise.outcomes import Progress, ProgressCallback
-from edgewise.train import BlockProblem, Data, Problem, ResidualBlock, move_hidden_domains_
+from edgewise.train import BlockProblem, Data, LevenbergMarquardt, Problem, ResidualBlock, move_hidden_domains_, refine
 from edgewise.train.grids import enclose
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, require_complete, run_jobs

@@ -24,10 +24,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgewise import KAN, LBFGS, MLP, Adam, LevenbergMarquardt, Regression, fit
+from edgewise import KAN, Regression, fit
+from edgewise.nn import MLP
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.outcomes import Progress, ProgressCallback
-from edgewise.train import Penalty, adapt_domain_
+from edgewise.train import LBFGS, Adam, LevenbergMarquardt, Penalty, adapt_domain_
 from edgewise.train.remembering import remember
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, require_complete, run_jobs
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures, median, scientific, times, worst

@@ -18,8 +18,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from edgewise import MLP, LevenbergMarquardt, Regression, approximate, fit
+from edgewise import Regression, fit
+from edgewise.model_selection import approximate
+from edgewise.nn import MLP
 from edgewise.outcomes import Progress, ProgressCallback
+from edgewise.train import LevenbergMarquardt
 from edgewise_experiments.accuracy.known_functions import HELD_OUT_SEED, TEST, TEST_SEED, shape
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.data.target import TargetFunction, of_columns

@@ -194,7 +194,7 @@ def advise(
 
     A table that is too small is refused:
 
-    >>> from edgewise import InputError
+    >>> from edgewise.errors import InputError
     >>> try:
     ...     advise(np.ones((3, 2)), np.ones(3))
     ... except InputError as error:

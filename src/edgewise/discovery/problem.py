@@ -64,7 +64,7 @@ class FormulaOptions:
 
     Examples
     --------
-    >>> from edgewise import FormulaOptions
+    >>> from edgewise.discovery import FormulaOptions
     >>> options = FormulaOptions(operators=("+", "*", "sin"), max_size=20, required=("angle",))
     >>> options.max_size, options.required
     (20, ('angle',))

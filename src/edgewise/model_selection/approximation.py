@@ -192,7 +192,8 @@ def approximate(
     Examples
     --------
     >>> import torch
-    >>> from edgewise import Regression, approximate
+    >>> from edgewise import Regression
+    >>> from edgewise.model_selection import approximate
     >>> x = torch.linspace(-1, 1, 200, dtype=torch.float64)[:, None]
     >>> result = approximate(Regression(x, torch.sin(3 * x)), width=[1, 1], budget=0.01)
     >>> bool((result.model(x) - torch.sin(3 * x)).abs().max() < 1e-6)

@@ -73,7 +73,7 @@ class MLP(Chain):
     Examples
     --------
     >>> import torch
-    >>> from edgewise import MLP
+    >>> from edgewise.nn import MLP
     >>> MLP([2, 100, 1])(torch.zeros(4, 2)).shape
     torch.Size([4, 1])
     """

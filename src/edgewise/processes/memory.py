@@ -44,7 +44,7 @@ def memory_limit(limit: float | str | None) -> Iterator[None]:
     Examples
     --------
     >>> import numpy as np
-    >>> from edgewise import memory_limit
+    >>> from edgewise.processes import memory_limit
     >>> try:
     ...     with memory_limit("100 MB"):
     ...         table = np.ones((100_000, 100_000))

@@ -261,7 +261,8 @@ def refine(model: KAN, grid_size: int | Sequence[int]) -> KAN:
     Examples
     --------
     >>> import torch
-    >>> from edgewise import KAN, refine
+    >>> from edgewise import KAN
+    >>> from edgewise.train import refine
     >>> model = KAN([2, 1], grid_size=4, dtype=torch.float64)
     >>> finer = refine(model, 8)
     >>> x = torch.rand(10, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)

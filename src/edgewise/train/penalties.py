@@ -79,7 +79,8 @@ class Penalty:
 
     Examples
     --------
-    >>> from edgewise import KAN, Ridge, Sparsity
+    >>> from edgewise import KAN
+    >>> from edgewise.train import Ridge, Sparsity
     >>> penalty = Ridge(1e-3) + Sparsity(1e-2)
     >>> isinstance(penalty, Penalty), penalty.needs_trace, Ridge(1e-3).value(KAN([1, 1])).shape
     (True, True, torch.Size([]))
@@ -197,7 +198,7 @@ class Sparsity(Penalty):
 
     Examples
     --------
-    >>> from edgewise import Ridge, Sparsity
+    >>> from edgewise.train import Ridge, Sparsity
     >>> penalty = Sparsity(1e-3) + Ridge(1e-6)
     >>> penalty.needs_trace
     True
@@ -287,7 +288,8 @@ class Roughness(Penalty):
     Examples
     --------
     >>> import torch
-    >>> from edgewise import KAN, Roughness
+    >>> from edgewise import KAN
+    >>> from edgewise.train import Roughness
     >>> model = KAN([1, 1], base="zero", dtype=torch.float64)
     >>> _ = torch.nn.init.constant_(model.layers[0].coef, 1.0)  # the splines add up to 1: a constant function
     >>> round(abs(float(Roughness(0.1).value(model).detach())), 6)
@@ -413,7 +415,8 @@ class Ridge(Penalty):
     Examples
     --------
     >>> import torch
-    >>> from edgewise import KAN, Ridge
+    >>> from edgewise import KAN
+    >>> from edgewise.train import Ridge
     >>> model = KAN([1, 1], grid_size=5, degree=3, base="zero")
     >>> _ = torch.nn.init.constant_(model.layers[0].coef, 0.5)
     >>> round(float(Ridge(0.1).value(model).detach()), 4)  # 8 coefficients

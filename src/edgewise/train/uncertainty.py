@@ -326,7 +326,8 @@ def prediction_uncertainty(
 
     Examples
     --------
-    >>> from edgewise import KAN, LevenbergMarquardt, Regression, fit
+    >>> from edgewise import KAN, Regression, fit
+    >>> from edgewise.train import LevenbergMarquardt
     >>> x = torch.linspace(-1, 1, 200, dtype=torch.float64)[:, None]
     >>> noise = torch.randn(200, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     >>> problem = Regression(x, torch.sin(3 * x) + 0.1 * noise)

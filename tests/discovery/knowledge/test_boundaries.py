@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgewise import FormulaOptions, KANClassifier, find_formula
+from edgewise import KANClassifier, find_formula
+from edgewise.discovery import FormulaOptions
 from edgewise.discovery.knowledge.boundaries import class_front, fit_class_constants, log_losses
 from edgewise.discovery.problem import LawProblem
 from edgewise.errors import InputError

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from edgewise import FormulaOptions, find_formula
+from edgewise import find_formula
+from edgewise.discovery import FormulaOptions
 from edgewise.discovery.knowledge.families import checked_groups
 from edgewise.errors import InputError
 

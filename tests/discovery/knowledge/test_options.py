@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from edgewise import FormulaOptions, find_formula
-from edgewise.discovery import finder
+from edgewise import find_formula
+from edgewise.discovery import FormulaOptions, finder
 from edgewise.errors import InputError
 from edgewise.formulas.expression import Call, walk
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from edgewise import FormulaOptions, find_formula
+from edgewise import find_formula
+from edgewise.discovery import FormulaOptions
 from edgewise.discovery.knowledge.smooth_parts import fitted_parts, part_problem
 from edgewise.discovery.knowledge.templates import read_template
 from edgewise.discovery.problem import LawProblem

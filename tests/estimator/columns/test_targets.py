@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from edgewise import EdgewiseWarning, InputError, KANClassifier, KANRegressor
+from edgewise import KANClassifier, KANRegressor
+from edgewise.errors import EdgewiseWarning, InputError
 
 ROWS = np.random.default_rng(0).normal(size=(40, 2))
 TARGET = np.exp(ROWS[:, 0])

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from edgewise import KAN, MLP
+from edgewise import KAN
 from edgewise.datasets.knots import load_knots
+from edgewise.nn import MLP
 from edgewise.train import adapt_domain_
 from edgewise_experiments.knots.networks import (
     INPUTS,

@@ -5,8 +5,9 @@ import pytest
 import torch
 from matplotlib.collections import LineCollection, PolyCollection
 
-from edgewise import KAN, MLP
+from edgewise import KAN
 from edgewise.errors import InputError
+from edgewise.nn import MLP
 from edgewise_experiments.plots.four import Network, four_networks
 
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 from scipy.interpolate import BSpline
 
-from edgewise import KAN, InputError, Regression, explore
+from edgewise import KAN, Regression, explore
+from edgewise.errors import InputError
 from edgewise.explore import apply_edit
 from edgewise.interpret import add_splines
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgewise import KANClassifier, KANRegressor, StopReason
+from edgewise import KANClassifier, KANRegressor
 from edgewise.model_selection.search.records import FOLDS_DIFFER, SearchReport, Trial, comparison_sentence
+from edgewise.outcomes import StopReason
 
 ROWS = np.random.default_rng(0).normal(size=(80, 2))
 

@@ -6,13 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from edgewise import KAN, LBFGS, fit
+from edgewise import KAN, fit
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.domains.shapes import Annulus, Disk, LShape
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Observations, Periodic, Robin
 from edgewise.pde.problem.fields import curl, divergence, function_jet, gradient, hessian, laplacian
+from edgewise.train import LBFGS
 
 PI = math.pi
 SQUARE = Box(x=(-1, 1), y=(-1, 1))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.func import functional_call, jacrev
 
-from edgewise import KAN, LBFGS
+from edgewise import KAN
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.domains.shapes import Disk
@@ -25,6 +25,7 @@ from edgewise.pde.problem.integrals import (
 )
 from edgewise.pde.solver.network import tensor_network
 from edgewise.pde.solver.solving import solve
+from edgewise.train import LBFGS
 from edgewise.train.jacobian import RowSource, trainable_slots
 from edgewise.train.problems.blocks import BlockRole
 

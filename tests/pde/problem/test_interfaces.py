@@ -6,7 +6,8 @@ import re
 import pytest
 import torch
 
-from edgewise import KAN, InputError, LevenbergMarquardt, fit
+from edgewise import KAN, fit
+from edgewise.errors import InputError
 from edgewise.pde import (
     PDE,
     Ball,
@@ -26,6 +27,7 @@ from edgewise.pde import (
 from edgewise.pde.problem.interfaces import Parts
 from edgewise.pde.solver.gridded import quadrature_of
 from edgewise.pde.storage import load_solution, save_solution
+from edgewise.train import LevenbergMarquardt
 
 LINE, SQUARE = Interval(0, 1), Box(x=(-1, 1), y=(-1, 1))
 where = torch.where

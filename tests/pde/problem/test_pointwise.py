@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from edgewise import KAN, LevenbergMarquardt, fit
+from edgewise import KAN, fit
 from edgewise.errors import InputError
 from edgewise.pde import (
     PDE,
@@ -29,6 +29,7 @@ from edgewise.pde import (
     laplacian,
     solve,
 )
+from edgewise.train import LevenbergMarquardt
 
 LINE, ENDS = Interval(0, 1), [Dirichlet(0.0)]
 

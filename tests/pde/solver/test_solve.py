@@ -8,7 +8,6 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
-from edgewise import LBFGS
 from edgewise.errors import InputError
 from edgewise.files import Journal
 from edgewise.files import journal as journal_module
@@ -21,6 +20,7 @@ from edgewise.pde.problem.fields import laplacian
 from edgewise.pde.solver.judging.uniqueness import squared_residuals
 from edgewise.pde.solver.solving import solve
 from edgewise.pde.spaces.networks import SlabNetwork
+from edgewise.train import LBFGS
 from edgewise_experiments.problems.named_equations import named_equation
 
 PI = math.pi

@@ -7,13 +7,13 @@ import sys
 import pytest
 import torch
 
-from edgewise import LBFGS, LevenbergMarquardt
 from edgewise.pde.domains.domain import Interval, Time
 from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial
 from edgewise.pde.solver.network import count_parameters, tensor_network
 from edgewise.pde.solver.training import Patience, linear_method, train_network
+from edgewise.train import LBFGS, LevenbergMarquardt
 
 
 def decay(factor=1.0):
@@ -69,7 +69,8 @@ def test_memory_does_not_grow_with_the_points():
     """A step on a million points, in a process of its own, whose largest size counts."""
     script = (
         "import resource\n"
-        "from edgewise import LevenbergMarquardt, fit\n"
+        "from edgewise import fit\n"
+        "from edgewise.train import LevenbergMarquardt\n"
         "from edgewise.pde import PDE, Box, Dirichlet\n"
         "from edgewise.pde.solver.network import network_for\n"
         "square = Box(x=(-1, 1), y=(-1, 1))\n"

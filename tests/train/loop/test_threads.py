@@ -5,7 +5,9 @@ import math
 import pytest
 import torch
 
-from edgewise import KAN, LBFGS, MLP, Regression, fit
+from edgewise import KAN, Regression, fit
+from edgewise.nn import MLP
+from edgewise.train import LBFGS
 from edgewise.train.loop import threads
 from edgewise.train.loop.threads import step_work, threads_for
 

@@ -276,7 +276,8 @@ def test_refinement_brings_the_precision_that_cubic_splines_have():
 
 MILLION = """
 import json, resource, torch
-from edgewise import KAN, LevenbergMarquardt, Regression, fit
+from edgewise import KAN, Regression, fit
+from edgewise.train import LevenbergMarquardt
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

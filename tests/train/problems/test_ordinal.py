@@ -8,8 +8,10 @@ from torch.func import functional_call, hessian, jacrev
 from torch.nn.functional import softplus
 from torch.utils.data import DataLoader, TensorDataset
 
-from edgewise import KAN, LBFGS, MLP, Adam, LevenbergMarquardt, OrdinalClassification, SSBroyden, fit
+from edgewise import KAN, fit
 from edgewise.errors import InputError
+from edgewise.nn import MLP
+from edgewise.train import LBFGS, Adam, LevenbergMarquardt, OrdinalClassification, SSBroyden
 from edgewise.train.jacobian import RowSource, trainable_slots
 from edgewise.train.problems.data import Data
 from edgewise.train.problems.ordinal import THRESHOLD_STEPS, OrdinalBlock

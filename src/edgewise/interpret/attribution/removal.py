@@ -80,7 +80,8 @@ def removal_costs(model: nn.Module, problem: Problem) -> RemovalCosts:
     Examples
     --------
     >>> import torch
-    >>> from edgewise import KAN, Regression, removal_costs
+    >>> from edgewise import KAN, Regression
+    >>> from edgewise.interpret import removal_costs
     >>> x = torch.linspace(-1, 1, 20, dtype=torch.float64)[:, None].repeat(1, 2)
     >>> model = KAN([2, 1], seed=0, dtype=torch.float64)
     >>> with torch.no_grad():

@@ -209,7 +209,7 @@ def relations(
     Examples
     --------
     >>> import torch
-    >>> from edgewise import relations
+    >>> from edgewise.interpret import relations
     >>> x = torch.rand(200, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     >>> x[:, 2] = x[:, 0] ** 3
     >>> [relation.inputs for relation in relations(x, seeds=0).relations]

@@ -211,7 +211,7 @@ def structure(
     Examples
     --------
     >>> import torch
-    >>> from edgewise import structure
+    >>> from edgewise.interpret import structure
     >>> x = 1 + torch.rand(100, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     >>> structure(lambda x: x[:, 0] * x[:, 1] + x[:, 2], x).additive
     ((0, 1), (2,))

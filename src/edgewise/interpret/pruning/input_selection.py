@@ -109,7 +109,8 @@ def select_inputs(problem: Problem, *, most: int = 20, hidden: int = 5, seed: in
     Examples
     --------
     >>> import torch
-    >>> from edgewise import Regression, select_inputs
+    >>> from edgewise import Regression
+    >>> from edgewise.interpret import select_inputs
     >>> x = torch.rand(60, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     >>> select_inputs(Regression(x, x[:, 4] ** 2), hidden=1).kept
     (4,)

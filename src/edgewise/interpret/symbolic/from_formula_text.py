@@ -85,7 +85,7 @@ def from_formula(formula: Any, names: Sequence[str] | None = None) -> KAN:
     Examples
     --------
     >>> import torch
-    >>> from edgewise import from_formula
+    >>> from edgewise.interpret import from_formula
     >>> model = from_formula("exp(x) * y")
     >>> model(torch.tensor([[0.0, 3.0]], dtype=torch.float64)).item()
     3.0

@@ -124,7 +124,7 @@ def distil(
 
     Examples
     --------
-    >>> from edgewise import distil
+    >>> from edgewise.interpret import distil
     >>> small, report = distil(lambda x: x[:, 0].exp(), domain=[(0, 1)], hidden=(), grid_sizes=(8,))
     >>> report.relative_error < 1e-4
     True

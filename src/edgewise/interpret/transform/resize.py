@@ -58,7 +58,8 @@ def deepen(model: KAN, before: int | None = None, *, x: Tensor | None = None) ->
     Examples
     --------
     >>> import torch
-    >>> from edgewise import KAN, deepen
+    >>> from edgewise import KAN
+    >>> from edgewise.interpret import deepen
     >>> model = KAN([2, 3, 1], seed=0, dtype=torch.float64)
     >>> deeper = deepen(model)
     >>> deeper.config.width
@@ -137,7 +138,8 @@ def widen(
     Examples
     --------
     >>> import torch
-    >>> from edgewise import KAN, widen
+    >>> from edgewise import KAN
+    >>> from edgewise.interpret import widen
     >>> model = KAN([2, 3, 1], seed=0, dtype=torch.float64)
     >>> wider = widen(model, 2)
     >>> wider.config.width

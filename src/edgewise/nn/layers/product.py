@@ -42,7 +42,7 @@ class ProductLayer(Layer):
     Examples
     --------
     >>> import torch
-    >>> from edgewise import ProductLayer
+    >>> from edgewise.nn import ProductLayer
     >>> ProductLayer(3, [[0], [1, 2]])(torch.tensor([[2.0, 3.0, 4.0]])).tolist()
     [[2.0, 12.0]]
     """

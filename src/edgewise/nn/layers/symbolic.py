@@ -51,7 +51,7 @@ class SymbolicLayer(EdgeLayer):
     Examples
     --------
     >>> import torch
-    >>> from edgewise import SymbolicLayer
+    >>> from edgewise.nn import SymbolicLayer
     >>> layer = SymbolicLayer([["sin", "0"], ["x^2", "exp"]])
     >>> layer(torch.tensor([[0.0, 2.0]])).tolist()
     [[4.0, 7.389056205749512]]
@@ -132,7 +132,7 @@ class SymbolicLayer(EdgeLayer):
         Examples
         --------
         >>> import torch
-        >>> from edgewise import SymbolicLayer
+        >>> from edgewise.nn import SymbolicLayer
         >>> SymbolicLayer([["sin", "exp"]]).replaced([["exp"]], torch.ones(4, 1, 1)).functions
         (('exp',),)
         """

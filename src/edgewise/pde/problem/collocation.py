@@ -135,7 +135,8 @@ class Collocation(BlockProblem):
 
     Examples
     --------
-    >>> from edgewise import KAN, LevenbergMarquardt, fit
+    >>> from edgewise import KAN, fit
+    >>> from edgewise.train import LevenbergMarquardt
     >>> from edgewise.pde import PDE, Initial, Time
     >>> problem = PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]).resampled(50, seed=1)
     >>> isinstance(problem, Collocation), [block.role.value for block in problem.blocks()]

@@ -49,7 +49,8 @@ class RowSource:
     --------
     The normal equations of a linear model with a bias, whose gradient and matrix are J'r and J'J:
 
-    >>> from edgewise import MLP, Regression
+    >>> from edgewise import Regression
+    >>> from edgewise.nn import MLP
     >>> from edgewise.train.jacobian import trainable_slots
     >>> x = torch.linspace(0, 1, 10, dtype=torch.float64)[:, None]
     >>> model, problem = MLP([1, 1], dtype=torch.float64), Regression(x, 2 * x)

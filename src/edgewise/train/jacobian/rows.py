@@ -78,7 +78,8 @@ def trainable_slots(network: nn.Module, problem: Problem) -> ParameterSlots:
 
     Examples
     --------
-    >>> from edgewise import MLP, Regression
+    >>> from edgewise import Regression
+    >>> from edgewise.nn import MLP
     >>> x = torch.zeros(3, 2)
     >>> trainable_slots(MLP([2, 1]), Regression(x, x[:, :1])).slots
     {'layers.0.weight': slice(0, 2, None), 'layers.0.bias': slice(2, 3, None)}

@@ -88,7 +88,8 @@ class FitOptions(TypedDict, total=False):
 
     Examples
     --------
-    >>> from edgewise import KAN, LBFGS, Regression
+    >>> from edgewise import KAN, Regression
+    >>> from edgewise.train import LBFGS
     >>> options: FitOptions = {"tolerance": 1e-3, "adapt_domain": False}
     >>> x = torch.linspace(-1, 1, 50)[:, None]
     >>> fit(KAN([1, 1]), Regression(x, x**2), LBFGS(), steps=5, **options).steps

@@ -83,7 +83,7 @@ class FitReport:
 
     Examples
     --------
-    >>> from edgewise import FitReport
+    >>> from edgewise.train import FitReport
     >>> import torch, edgewise
     >>> x = torch.linspace(-1, 1, 50, dtype=torch.float64)[:, None]
     >>> model = edgewise.KAN([1, 1], dtype=torch.float64)

@@ -83,7 +83,8 @@ class Method:
     --------
     A method of one's own is a dataclass of settings and a `Run`:
 
-    >>> from edgewise import MLP, Regression, fit
+    >>> from edgewise import Regression, fit
+    >>> from edgewise.nn import MLP
     >>> @dataclass(frozen=True)
     ... class GradientDescent(Method):
     ...     rate: float = 0.1
@@ -173,7 +174,7 @@ class Adam(Method):
 
     Examples
     --------
-    >>> from edgewise import Adam
+    >>> from edgewise.train import Adam
     >>> Adam(lr=1e-3).settings()["schedule"]
     'cosine'
     """

@@ -95,7 +95,8 @@ class LevenbergMarquardt(Method):
     Examples
     --------
     >>> import torch
-    >>> from edgewise import KAN, LevenbergMarquardt, Regression, fit
+    >>> from edgewise import KAN, Regression, fit
+    >>> from edgewise.train import LevenbergMarquardt
     >>> x = torch.linspace(-1, 1, 100, dtype=torch.float64)[:, None]
     >>> model = KAN([1, 1], grid_size=10, degree=5, base="zero", dtype=torch.float64)
     >>> report = fit(model, Regression(x, torch.sin(3 * x)), LevenbergMarquardt(damping=1e-9), steps=3)

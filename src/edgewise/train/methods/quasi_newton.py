@@ -68,7 +68,9 @@ class LBFGS(Method):
     Examples
     --------
     >>> import torch
-    >>> from edgewise import LBFGS, MLP, Regression, fit
+    >>> from edgewise import Regression, fit
+    >>> from edgewise.nn import MLP
+    >>> from edgewise.train import LBFGS
     >>> x = torch.linspace(-1, 1, 100, dtype=torch.float64)[:, None]
     >>> report = fit(MLP([1, 10, 1], dtype=torch.float64), Regression(x, x.abs()), LBFGS(), steps=50)
     >>> report.loss < 0.01 * report.history[0].loss
@@ -132,7 +134,7 @@ class SSBroyden(Method):
 
     Examples
     --------
-    >>> from edgewise import SSBroyden
+    >>> from edgewise.train import SSBroyden
     >>> SSBroyden("ssbfgs").settings()["variant"]
     'ssbfgs'
     """

@@ -42,7 +42,7 @@ class BlockProblem(Problem):
     u' = u on [0, 1] with u(0) = 1:
 
     >>> import torch
-    >>> from edgewise import BlockProblem
+    >>> from edgewise.train import BlockProblem
     >>> from edgewise.train import Data, ResidualBlock
     >>> from edgewise.train.problems.blocks import BlockRole
     >>> x, start = torch.linspace(0, 1, 20)[:, None], torch.zeros(1, 1)

@@ -86,7 +86,7 @@ class Classification(LabelledProblem):
     Examples
     --------
     >>> import torch
-    >>> from edgewise import Classification
+    >>> from edgewise.train import Classification
     >>> x = torch.tensor([[-1.0], [0.5], [2.0]])
     >>> problem = Classification(x, torch.tensor([0, 1, 1]))
     >>> logits = torch.zeros(3, 2)

@@ -40,7 +40,8 @@ class CustomLoss(Problem):
     Examples
     --------
     >>> import torch
-    >>> from edgewise import KAN, CustomLoss, fit
+    >>> from edgewise import KAN, fit
+    >>> from edgewise.train import CustomLoss
     >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
     >>> problem = CustomLoss(x, x[:, 0] ** 2, loss=torch.nn.HuberLoss(reduction="none", delta=0.1))
     >>> fit(KAN([1, 1], dtype=torch.float64), problem, steps=100).loss < 1e-6

@@ -43,7 +43,7 @@ class OrdinalClassification(LabelledProblem):
     Examples
     --------
     >>> import torch
-    >>> from edgewise import OrdinalClassification
+    >>> from edgewise.train import OrdinalClassification
     >>> x = torch.arange(4.0)[:, None]
     >>> problem = OrdinalClassification(x, torch.tensor([0, 1, 1, 2]))
     >>> problem.classify(torch.tensor([[-3.0], [0.0], [3.0]]))
