@@ -1,11 +1,14 @@
 """The ablation of the checks: one that is left out gives nothing, and the summary compares verdicts."""
 
+import pytest
+
 from edgewise.pde import solve
 from edgewise.pde.solver.judging import evidence
 from edgewise_experiments.pde import estimate_checks
 from edgewise_experiments.pde.estimate_checks import ALL, CHECKS, ILL_POSED, KNOWN
 
 
+@pytest.mark.filterwarnings("ignore::edgewise.errors.SolutionWarning")
 def test_a_check_is_watched_and_left_out():
     problem = estimate_checks.ill_posed()["contradicting data"]
     gave = []
