@@ -354,7 +354,7 @@ def test_ctrl_c_inside_of_a_slab_on_a_solid_keeps_the_best(amid, after, poor_net
 
         monkeypatch.setattr(owner, name, call)
 
-    armed(*((time_integration, "_coarser_pass") if amid == "coarser pass" else (cut_slabs, amid)))
+    armed(*((time_integration, "_coarser_integration") if amid == "coarser pass" else (cut_slabs, amid)))
     signal.signal(signal.SIGPROF, interrupted)
     try:
         solution = solve(cooling_ball(), on_interrupt="keep")

@@ -16,7 +16,7 @@ from edgewise.pde.solver.judging.uniqueness import squared_residuals
 from edgewise.pde.solver.limits import Ending, Limits
 from edgewise.pde.solver.messages import solution_of
 from edgewise.pde.solver.network import network_for, tensor_network
-from edgewise.pde.solver.record import Record, fall_of_pass
+from edgewise.pde.solver.record import Record, fall_of_integration
 from edgewise.pde.solver.time_integration import INTEGRATION, Watch, _level_of
 from edgewise.pde.solver.training import Patience, Trainer, TrainingOutcome, solve_step_work
 from edgewise.pde.spaces.statement import recognised
@@ -158,8 +158,8 @@ def test_a_pass_that_the_time_would_not_finish_begins_again_with_a_larger_tolera
 
 
 def test_a_pass_is_believed_to_be_better_by_less_where_its_tolerance_is_less_sharp():
-    assert fall_of_pass(100.0) == fall_of_pass(1e4) == 20.0
-    assert fall_of_pass(10.0) == pytest.approx(math.sqrt(20.0)) and fall_of_pass(1.0) == 1.0
+    assert fall_of_integration(100.0) == fall_of_integration(1e4) == 20.0
+    assert fall_of_integration(10.0) == pytest.approx(math.sqrt(20.0)) and fall_of_integration(1.0) == 1.0
 
 
 @pytest.mark.slow

@@ -20,16 +20,22 @@ from edgewise.pde.solver.facts import Facts
 from edgewise.pde.solver.judging.evidence import EVIDENCE, Evidence, evidence_of_fields
 from edgewise.pde.solver.limits import Ending
 from edgewise.pde.solver.plan import MOST_TENSOR
-from edgewise.pde.solver.record import Record, error_of_even_grids, error_of_grids, error_of_networks, error_of_passes
+from edgewise.pde.solver.record import (
+    Record,
+    error_of_even_grids,
+    error_of_grids,
+    error_of_integrations,
+    error_of_networks,
+)
 from edgewise.pde.solver.refinement import Refinement
 from edgewise.pde.solver.solution import field_values
 from edgewise.pde.solver.time_integration import (
     INTEGRATION,
-    check_by_coarse_pass,
+    check_by_coarse_integration,
     check_outflow,
     even_grids,
     evidence_of_even_grids,
-    passes,
+    integrations,
 )
 from edgewise.pde.spaces.networks import grid_sizes
 
@@ -111,13 +117,13 @@ class FieldFits(Tier):
         return evidence_of_fields(fit, names, record.stages[-1], self.error(record), errors, values)
 
 
-class PassTier(Tier):
+class IntegrationTier(Tier):
     """Passes through time, each sharper than the one before."""
 
     of_levels = "passes through time"
 
     def error(self, record: Record) -> float:
-        return error_of_passes(record)
+        return error_of_integrations(record)
 
 
 class EvenGridTier(Tier):
@@ -146,7 +152,7 @@ class WeakForm(EvenGridTier):
         statement = task.facts.weak
         assert statement is not None
         if statement.outflow_conditions:
-            check_by_coarse_pass(task, record, statement)
+            check_by_coarse_integration(task, record, statement)
         why = f"the equation holds in its weak form, for its {task.facts.rough} rough, so that residuals say nothing"
         return (yield from even_grids(task, record, statement, WEAK_FORM, why))
 
@@ -158,7 +164,7 @@ class WeakForm(EvenGridTier):
         return ending
 
 
-class TimeElements(PassTier):
+class TimeElements(IntegrationTier):
     """Evolution on a box: collocation in slab after slab of time."""
 
     name = "time elements"
@@ -172,8 +178,8 @@ class TimeElements(PassTier):
         statement = task.facts.statement
         assert statement is not None
         if statement.outflow_conditions and task.facts.rough is not None:
-            check_by_coarse_pass(task, record, statement)
-        return (yield from passes(task, record, statement, COLLOCATION))
+            check_by_coarse_integration(task, record, statement)
+        return (yield from integrations(task, record, statement, COLLOCATION))
 
     def conclude(self, task: Task, record: Record, ending: Ending) -> Ending:
         statement = task.facts.statement
@@ -222,7 +228,7 @@ class Hyperviscosity(EvenGridTier):
         return record.is_complete
 
 
-class CutCellsInTime(PassTier):
+class CutCellsInTime(IntegrationTier):
     """Evolution on a domain of the plane that is no box: Galerkin's method on cut cells, in slabs of time."""
 
     name = "cut cells in time"
@@ -234,7 +240,7 @@ class CutCellsInTime(PassTier):
         from edgewise.pde.tiers.galerkin.cut_slabs import CUT_CELLS
 
         assert task.facts.evolving is not None
-        return (yield from passes(task, record, task.facts.evolving, CUT_CELLS))
+        return (yield from integrations(task, record, task.facts.evolving, CUT_CELLS))
 
 
 class GridTier(Tier):
@@ -401,7 +407,7 @@ class Networks(Tier):
         return error_of_grids(record) if record.level.is_linear else error_of_networks(record)
 
 
-class CutCellsOfSolids(PassTier):
+class CutCellsOfSolids(IntegrationTier):
     """Evolution on a solid, where networks left an error.
 
     Networks come first: they have the last digits of what is a sum of few products within seconds, of which a grid of
@@ -410,7 +416,7 @@ class CutCellsOfSolids(PassTier):
 
     name = "cut cells in time"
     is_compared = False
-    no_better = messages.PASSES_NO_BETTER
+    no_better = messages.INTEGRATIONS_NO_BETTER
 
     def solves(self, facts: Facts) -> bool:
         return facts.dimension > CASCADE.most_plane and facts.evolving is not None
@@ -424,7 +430,7 @@ class CutCellsOfSolids(PassTier):
         from edgewise.pde.tiers.galerkin.cut_slabs import CUT_CELLS_OF_SOLIDS
 
         assert task.facts.evolving is not None
-        return (yield from passes(task, record, task.facts.evolving, CUT_CELLS_OF_SOLIDS))
+        return (yield from integrations(task, record, task.facts.evolving, CUT_CELLS_OF_SOLIDS))
 
     def is_better(self, record: Record, other: Record) -> bool:
         return record.is_complete and record.evidence().estimate < other.evidence().estimate

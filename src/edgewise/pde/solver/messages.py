@@ -32,7 +32,7 @@ NOT_FINER = "A finer grid does not lower the residual"
 NO_HELP = "A finer grid would not help"
 LARGEST_GRID = "The largest grid is reached."
 GRID_OUT_OF_REACH = "A finer grid is out of reach of the budget."
-PASS_OUT_OF_REACH = {
+INTEGRATION_OUT_OF_REACH = {
     StopReason.BUDGET: "A sharper pass is out of reach of the budget",
     StopReason.TIME_LIMIT: "A sharper pass is out of reach of the time limit",
 }
@@ -45,7 +45,7 @@ NOT_A_NUMBER = "The loss is no number."
 STAGE_OUT_OF_REACH = "A further stage would not end in time"
 INTEGRALS_NO_HELP = "More points of integrals do not help"
 INTERRUPTED_FIRST = "Interrupted before the first stage was complete, whose network this is."
-PASSES_NO_BETTER = "Passes through time are no better than the networks"
+INTEGRATIONS_NO_BETTER = "Passes through time are no better than the networks"
 INTERRUPTED_OTHERS = "Interrupted while other solutions were sought."
 ANOTHER_SOLUTION = "another solution exists, which other_solutions gives"
 

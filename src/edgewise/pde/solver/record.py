@@ -399,7 +399,7 @@ def rest_of_series(before: float, last: float) -> float:
     return last * ratio / (1 - ratio)
 
 
-def error_of_passes(record: Record) -> float:
+def error_of_integrations(record: Record) -> float:
     """Error of a sharper integration in time.
 
     Its residual falls faster than its error, which grows from slab to slab; one that stays large at a place, as where
@@ -409,7 +409,7 @@ def error_of_passes(record: Record) -> float:
         return record.divergence
     last, before = record.stages[-1], record.stages[-2]
     is_even = record.residual <= ESTIMATES.uneven * last.residual
-    fall = fall_of_pass(before.loss / last.loss) if is_even else 1.0
+    fall = fall_of_integration(before.loss / last.loss) if is_even else 1.0
     return max(error_of_grids(record), last.change / fall)
 
 
@@ -436,6 +436,6 @@ def _by_residuals(record: Record, pairs: Sequence[tuple[Stage, Stage]]) -> float
     return min(max(ratios, default=0.0) * record.stages[-1].residual, largest)
 
 
-def fall_of_pass(sharper: float) -> float:
+def fall_of_integration(sharper: float) -> float:
     """Largest factor by which an integration is believed to be better whose tolerance is so many times sharper."""
     return ESTIMATES.fall_of_integrations ** min(max(math.log(sharper) / math.log(ESTIMATES.sharper), 0.0), 1.0)

@@ -20,7 +20,7 @@ from edgewise.pde.solver.judging.evidence import Evidence
 from edgewise.pde.solver.judging.residuals import SEARCH
 from edgewise.pde.solver.judging.uniqueness import block_squares
 from edgewise.pde.solver.limits import Ending
-from edgewise.pde.solver.record import ESTIMATES, Record, fall_of_pass
+from edgewise.pde.solver.record import ESTIMATES, Record, fall_of_integration
 from edgewise.pde.solver.restated import until
 from edgewise.pde.solver.solution import field_values
 from edgewise.pde.tiers.level import Level
@@ -127,7 +127,7 @@ class Watch:
                     self.looser = min(self.tolerance * ESTIMATES.sharper**steps, most)
 
 
-def passes(task: Task, record: Record, statement: Statement, method: Method) -> Levels:
+def integrations(task: Task, record: Record, statement: Statement, method: Method) -> Levels:
     """Integrate over the whole time in slabs, again and again, each time with a sharper tolerance.
 
     Where not even the first integration reaches the last moment, its slabs are the solution up to the moment that it
@@ -170,12 +170,12 @@ def passes(task: Task, record: Record, statement: Statement, method: Method) -> 
         if watch.is_out_of_reach or limits.work + method.dearer * (limits.work - watch.spent) > within_reach:
             reason = StopReason.TIME_LIMIT if within_reach < limits.limit else StopReason.BUDGET
             if record.count == 1 and (record.is_resolved or not task.facts.has_fronts):
-                yield from _coarser_pass(task, record, statement, method)
-            return Ending(reason, messages.PASS_OUT_OF_REACH[reason])
+                yield from _coarser_integration(task, record, statement, method)
+            return Ending(reason, messages.INTEGRATION_OUT_OF_REACH[reason])
         # A tolerance that is a little sharper is enough where the estimate is near; others may reach rounding. The
         # error beside a jump of the start falls with its grid, no faster than such tolerances do.
         is_near = (
-            record.error <= fall_of_pass(INTEGRATION.sharper_if_loose) * task.tolerance
+            record.error <= fall_of_integration(INTEGRATION.sharper_if_loose) * task.tolerance
             or stepper.solver.has_rough_initial
         )
         sharper = (
@@ -205,7 +205,7 @@ def _level_of(
     )
 
 
-def _coarser_pass(task: Task, record: Record, statement: Statement, method: Method) -> Iterator[Level]:
+def _coarser_integration(task: Task, record: Record, statement: Statement, method: Method) -> Iterator[Level]:
     """A larger tolerance than that of the only integration, to compare: it costs less than a sharper one.
 
     Without a second one nothing knows by how much errors grow in time. Only the time limit ends it, or Ctrl-C.
@@ -223,7 +223,7 @@ def _coarser_pass(task: Task, record: Record, statement: Statement, method: Meth
         yield _level_of(result, record.problem, allowed)
 
 
-def check_by_coarse_pass(task: Task, record: Record, statement: Statement) -> None:
+def check_by_coarse_integration(task: Task, record: Record, statement: Statement) -> None:
     """Raise the error of `check_outflow` after a coarse integration in weak form: within a second."""
     from edgewise.pde.tiers.galerkin.rough import WEAK_FORM  # imported late: `import edgewise` stays light
 
