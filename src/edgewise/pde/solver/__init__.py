@@ -1,6 +1,6 @@
 """Solver: `solve` finds the solution of a `PDE`, refines it until two stages agree, and estimates its error.
 
-`solving` plans and starts the work, on structured grids (`edgewise.pde.tiers`), by `time_integration`, or by
+`solving` plans and starts the work, on structured grids (`edgewise.pde.tiers`), in `passes` through time, or by
 `refinement`, which trains ever finer networks (`network`, `training`); `history` records stages and work, and
 `solution` is the result. `judging` estimates its error from evidence that it was not made from.
 """

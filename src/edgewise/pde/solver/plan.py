@@ -84,7 +84,6 @@ def check_start(problem: Collocation, start: Solution | None) -> None:
 
 def planned(problem: Collocation, seed: int, options: SolveOptions) -> Plan:
     """The choices of a solve, checked, with defaults for those that are left out."""
-    # Degree of the splines.
     degree = options.get("degree")
     if degree is None:
         if problem.form.parts is None:
@@ -101,7 +100,6 @@ def planned(problem: Collocation, seed: int, options: SolveOptions) -> Plan:
             f"degree must be {problem.form.order + 1} to {MAX_DEGREE} for an equation of order {problem.form.order}, "
             f"got {degree}"
         )
-    # First grid and shape of the network.
     dimension = problem.domain.dimension
     grid_size = options.get("grid_size")
     if grid_size is None:
@@ -115,7 +113,6 @@ def planned(problem: Collocation, seed: int, options: SolveOptions) -> Plan:
         if not isinstance(hidden, Sequence) or isinstance(hidden, str):
             raise InputError(f"hidden must be the nodes of the hidden layers, as (5,), got {hidden!r:.60}")
         shape = tuple(hidden)
-    # The network of an earlier solution.
     start = options.get("start")
     begin = None if start is None else start.model
     if isinstance(begin, TensorNetwork):  # without the covariance of measured fields, which is of that problem
@@ -128,7 +125,6 @@ def planned(problem: Collocation, seed: int, options: SolveOptions) -> Plan:
             shape = TENSOR
         else:
             shape = kan_of(begin).config.width[1:-1]
-    # Optimisation method, and the number of parameters that it can factorise.
     if problem.form.has_integrals:
         most = MOST_FACTORISED_WITH_INTEGRALS
     else:

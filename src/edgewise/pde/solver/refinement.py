@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 
@@ -18,7 +18,7 @@ from edgewise.pde.problem.integrals import GIVEN_RULE
 from edgewise.pde.problem.strong_form import with_integrals_by
 from edgewise.pde.solver import messages
 from edgewise.pde.solver.driver import Levels
-from edgewise.pde.solver.judging.residuals import SEARCH, integrals_gap
+from edgewise.pde.solver.judging.residuals import INTEGRALS_AGREE, LARGEST_GAP, integrals_gap
 from edgewise.pde.solver.limits import Ending
 from edgewise.pde.solver.network import (
     count_parameters,
@@ -29,70 +29,61 @@ from edgewise.pde.solver.network import (
 )
 from edgewise.pde.solver.plan import SEPARABLE, TENSOR, Plan
 from edgewise.pde.solver.record import Record
-from edgewise.pde.solver.training import TRAINING, Patience, Trainer, solve_step_work
+from edgewise.pde.solver.training import STEPS, Patience, Trainer, solve_step_work
 from edgewise.pde.spaces.networks import SeparableNetwork, TensorNetwork, described, grid_sizes, refined
 from edgewise.pde.tiers.level import NO_SOLUTION, Doubt, Level
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.problems.blocks import copied_unknowns
 
-
-@dataclass(frozen=True)
-class RefinementSettings:
-    """Points, grids, candidates and stalls of the refinement of networks."""
-
-    first_rank: int = 2  # terms of a separable network at the start: one term more than functions of one product need
-    # Weight of measured values beside the equation, at least, in the first steps towards unknown coefficients: as much
-    # as that of the equation; 1e-3, the usual one, leaves coefficients of predators and prey with noise at nonsense.
-    measured_first: float = 1.0
-    race_steps: int = 15  # steps after which candidates are compared: losses differ by factors of ten by then
-    # Largest number of times that hidden grids are moved: activations settle after two or three.
-    most_grid_moves: int = 8
-    rows_per_parameter: int = 4  # residuals for each parameter: fewer let the network oscillate between the points
-    points_per_cell_side: int = 3  # of each coordinate: nine for about one coefficient of a spline in two dimensions
-    least_points: int = 1000  # points inside the domain, at least
-    # Points on the boundary for each one inside, from three dimensions on: there most of the volume is near it.
-    boundary_per_interior_point: float = 0.5
-    # Loss at rounding, for residuals in units of the field of a solution of size 1: (1e-13)^2; and an estimated error
-    # that may come with it; rounding of second derivatives on fine grids makes it so large.
-    rounding_loss: float = 1e-26
-    error_at_rounding: float = 1e-9
-    # Refinement ends when three stages in a row lower the residual by less than this factor each: doubling the
-    # coefficients of a smooth solution in two dimensions lowers it by 2^2 or more at degree 5.
-    worthwhile: float = 1.15
-    stalls: int = 3
-    # The same while the residual at fresh points is above the largest of a solution: five stages have 32 times as many
-    # coefficients, and see what is 32 times narrower.
-    more_stalls: int = 5
-    # Steps that a tensor network takes, about, if the equation is linear and if it is not (measured on the library),
-    # and the share of `TRAINING.steps` that other networks take: they decide whether the budget suffices for a stage.
-    linear_steps: int = 3
-    nonlinear_steps: int = 6
-    steps_share: float = 1 / 8
-    # Largest refinement of the points of integrals, and most points of one over a box, of which every point of the
-    # equation has as many: 768 points on a line and 24^2 in a box where nothing is given.
-    most_integral_refinement: int = 32
-    most_box_points: int = 576
-    # Factor by which points that are denser towards the ends of integrals must lower their error to be taken: they
-    # lower it a thousand times at a root, and hardly where a peak lies inside.
-    less_at_ends: float = 0.1
-    # Relative difference of the residuals of two grids below which they have settled, and the least residual, in units
-    # of the field, which means that there is no solution: beyond folds two grids agree to 1e-3 to 1e-10, and coarse
-    # ones on a disk to 6e-3.
-    settled: float = 1e-2
-    least_settled: float = 1e-6
-    growth: float = 2.0  # factor of the coefficients of a tensor network from stage to stage
-    least_growth: float = 1.2  # the same of the last stage, where the number of parameters is limited
-    rank_growth: int = 2  # the rank of a separable network grows by one part in so many
-    # between the seeds of one start, or of one stage, and the next
-    start_seed_step: int = 1000
-    rank_seed_step: int = 17
-
-
-REFINEMENT = RefinementSettings()
-
+FIRST_RANK = 2  # terms of a separable network at the start: one term more than functions of one product need
+# Weight of measured values beside the equation, at least, in the first steps towards unknown coefficients: as much as
+# that of the equation; 1e-3, the usual one, leaves coefficients of predators and prey with noise at nonsense.
+MEASURED_FIRST = 1.0
+RACE_STEPS = 15  # steps after which candidates are compared: losses differ by factors of ten by then
+# Largest number of times that hidden grids are moved: activations settle after two or three.
+MOST_GRID_MOVES = 8
+ROWS_PER_PARAMETER = 4  # residuals for each parameter: fewer let the network oscillate between the points
+POINTS_PER_CELL_SIDE = 3  # of each coordinate: nine for about one coefficient of a spline in two dimensions
+LEAST_POINTS = 1000  # points inside the domain, at least
+# Points on the boundary for each one inside, from three dimensions on: there most of the volume is near it.
+BOUNDARY_PER_INTERIOR_POINT = 0.5
+# Loss at rounding, for residuals in units of the field of a solution of size 1: (1e-13)^2; and an estimated error that
+# may come with it; rounding of second derivatives on fine grids makes it so large.
+ROUNDING_LOSS = 1e-26
+ERROR_AT_ROUNDING = 1e-9
+# Refinement ends when three stages in a row lower the residual by less than this factor each: doubling the coefficients
+# of a smooth solution in two dimensions lowers it by 2^2 or more at degree 5.
+WORTHWHILE = 1.15
+STALLS = 3
+# The same while the residual at fresh points is above `LARGEST_RESIDUAL`: five stages have 32 times as many
+# coefficients, and see what is 32 times narrower.
+MORE_STALLS = 5
 # Octaves of grading towards the ends of each coordinate, and intervals in each, by dimension: layers of 1e-6 in one
 # dimension to three digits, and of 1e-2 in two, where they multiply the number of coefficients.
 GRADING = {1: (20, 3), 2: (6, 1)}
+# Steps that a tensor network takes, about, if the equation is linear and if it is not (measured on the library), and
+# the share of `STEPS` that other networks take: for the decision whether the budget suffices for a stage.
+LINEAR_STEPS = 3
+NONLINEAR_STEPS = 6
+STEPS_SHARE = 1 / 8
+# Largest refinement of the points of integrals, and most points of one over a box, of which every point of the equation
+# has as many: 768 points on a line and 24^2 in a box where nothing is given.
+MOST_INTEGRAL_REFINEMENT = 32
+MOST_BOX_POINTS = 576
+# Factor by which points that are denser towards the ends of integrals must lower their error to be taken: they lower it
+# a thousand times at a root, and hardly where a peak lies inside.
+LESS_AT_ENDS = 0.1
+# Relative difference of the residuals of two grids below which they have settled, and the least residual, in units of
+# the field, which means that there is no solution: beyond folds two grids agree to 1e-3 to 1e-10, and coarse ones on a
+# disk to 6e-3.
+SETTLED = 1e-2
+LEAST_SETTLED = 1e-6
+GROWTH = 2.0  # factor of the coefficients of a tensor network from stage to stage
+LEAST_GROWTH = 1.2  # the same of the last stage, where the number of parameters is limited
+RANK_GROWTH = 2  # the rank of a separable network grows by one part in so many
+# between the seeds of one start, or of one stage, and the next
+START_SEED_STEP = 1000
+RANK_SEED_STEP = 17
 
 
 class Refinement:
@@ -129,7 +120,7 @@ class Refinement:
             yield min(starts, key=lambda start: start.loss)
             return Ending(StopReason.INTERRUPTED, messages.INTERRUPTED_FIRST)
         yield first
-        is_unsettled = self.problem.form.has_integrals and self._integrals_gap(first) > SEARCH.largest_gap
+        is_unsettled = self.problem.form.has_integrals and self._integrals_gap(first) > LARGEST_GAP
         if is_unsettled:  # the judgement names it
             return Ending(StopReason.NO_PROGRESS, messages.INTEGRALS_NO_HELP)
         return (yield from self._finer_levels(first))
@@ -149,7 +140,7 @@ class Refinement:
     def _start(self, shape: tuple | str, number: int) -> Level:
         plan = self.plan
         problem = self.problem
-        seed = plan.seed + REFINEMENT.start_seed_step * number
+        seed = plan.seed + START_SEED_STEP * number
         network: Chain
         if isinstance(plan.start, Chain):
             network = copy.deepcopy(plan.start)
@@ -162,7 +153,7 @@ class Refinement:
         if shape == SEPARABLE:
             # A product of many splines must start with factors near 1, or it is nearly zero.
             around = 1.0 if number == 0 else 0.0
-            network = separable_network(problem, REFINEMENT.first_rank, plan.grid_size, plan.degree, seed, around)
+            network = separable_network(problem, FIRST_RANK, plan.grid_size, plan.degree, seed, around)
         else:
             assert isinstance(shape, tuple)
             network = network_for(problem, shape, plan.grid_size, plan.degree, seed)
@@ -171,7 +162,7 @@ class Refinement:
             if count and self.limits.past_deadline:
                 break
             fit_hidden_grids_(network, self._problem_of(start).train.x)
-            start = self._trained(start, REFINEMENT.race_steps)
+            start = self._trained(start, RACE_STEPS)
         self.record.report(f"start {number + 1}: {described(network)}", start.loss)
         return start
 
@@ -183,15 +174,13 @@ class Refinement:
         """
         form = self.problem.form
         conditions = [
-            replace(each, weight=max(each.weight, REFINEMENT.measured_first))
-            if isinstance(each, Observations)
-            else each
+            replace(each, weight=max(each.weight, MEASURED_FIRST)) if isinstance(each, Observations) else each
             for each in form.conditions
         ]
         near = Collocation(
             replace(form, conditions=tuple(conditions)), self.problem.sampling, copied_unknowns(self.problem.unknowns)
         )
-        start = self._trained(self._level(network, self._sampled_for(network, near)), REFINEMENT.race_steps)
+        start = self._trained(self._level(network, self._sampled_for(network, near)), RACE_STEPS)
         return self.problem.with_unknowns(self._problem_of(start).unknowns)
 
     def _sampled_for(self, network: Chain, problem: Collocation) -> Collocation:
@@ -201,15 +190,15 @@ class Refinement:
             return self.problem.with_unknowns(problem.unknowns)
         if isinstance(network, TensorNetwork):
             layer = network.tensor_layer
-            per_interval = REFINEMENT.points_per_cell_side
+            per_interval = POINTS_PER_CELL_SIDE
             if problem.form.parts is not None:  # a part has a share of the points only, but as many splines
                 counts = zip(layer.coef.shape, layer.grid_sizes, strict=False)
                 per_interval = max(per_interval, *(math.ceil(2 * splines / size) for splines, size in counts))
             mesh = Mesh(problem.domain, layer.breakpoints, per_interval)
             return problem.resampled(1, seed=seed, mesh=mesh, own_unknowns=True)
-        points = max(REFINEMENT.least_points, REFINEMENT.rows_per_parameter * count_parameters(network))
+        points = max(LEAST_POINTS, ROWS_PER_PARAMETER * count_parameters(network))
         if problem.domain.dimension > 2:
-            boundary = round(REFINEMENT.boundary_per_interior_point * points)
+            boundary = round(BOUNDARY_PER_INTERIOR_POINT * points)
         else:
             boundary = None
         return problem.resampled(points, boundary, seed=seed, own_unknowns=True)
@@ -217,14 +206,14 @@ class Refinement:
     def _first_level(self, start: Level) -> Level:
         """The coarse grid, trained to the end, with hidden grids moved while activations leave them."""
         assert isinstance(start.network, Chain)
-        for _ in range(REFINEMENT.most_grid_moves):
+        for _ in range(MOST_GRID_MOVES):
             if self.limits.past_deadline or not fit_hidden_grids_(start.network, self._problem_of(start).train.x):
                 break
-            start = self._trained(start, REFINEMENT.race_steps)
+            start = self._trained(start, RACE_STEPS)
         is_over = self.limits.past_deadline and math.isfinite(start.loss)
         if is_over:
             return start
-        return self._trained(start, TRAINING.steps)
+        return self._trained(start, STEPS)
 
     def _with_settled_integrals(self, first: Level) -> Level:
         """The first stage with integrals by a rule that agrees with one of twice as many points, up to a limit.
@@ -235,24 +224,22 @@ class Refinement:
         while not self.limits.past_deadline:
             gap = self._integrals_gap(first)
             rule = self.problem.form.integral_rule
-            if not SEARCH.integrals_agree < gap < math.inf or 2 * rule.factor > REFINEMENT.most_integral_refinement:
+            if not INTEGRALS_AGREE < gap < math.inf or 2 * rule.factor > MOST_INTEGRAL_REFINEMENT:
                 return first
             graded = rule._replace(is_graded=True)
             of_graded = math.inf
             if rule == GIVEN_RULE:
                 of_graded = integrals_gap(first.network, self._problem_of(first), x, graded)
-            if of_graded < gap * REFINEMENT.less_at_ends:
+            if of_graded < gap * LESS_AT_ENDS:
                 rule = graded
             else:
                 rule = rule._replace(factor=2 * rule.factor)
             form = with_integrals_by(self.problem.form, rule)
-            if form.box_points > REFINEMENT.most_box_points:
+            if form.box_points > MOST_BOX_POINTS:
                 return first
             self.problem = Collocation(form, self.problem.sampling, self._problem_of(first).unknowns)
             assert isinstance(first.network, Chain)
-            first = self._trained(
-                replace(first, problem=self._sampled_for(first.network, self.problem)), TRAINING.steps
-            )
+            first = self._trained(replace(first, problem=self._sampled_for(first.network, self.problem)), STEPS)
         return first
 
     def _integrals_gap(self, result: Level) -> float:
@@ -274,14 +261,10 @@ class Refinement:
         while True:
             # Only rounding may be left, or a fault that is in the problem.
             best = record.level
-            is_rounding = best.loss < REFINEMENT.rounding_loss
+            is_rounding = best.loss < ROUNDING_LOSS
             if record.error <= self.tolerance or is_rounding:
                 evidence = record.evidence()
-                if (
-                    is_rounding
-                    and evidence.is_sound
-                    and evidence.estimate <= max(self.tolerance, REFINEMENT.error_at_rounding)
-                ):
+                if is_rounding and evidence.is_sound and evidence.estimate <= max(self.tolerance, ERROR_AT_ROUNDING):
                     return Ending(StopReason.CONVERGED, messages.ONLY_ROUNDING)
                 if evidence.is_final:
                     return Ending(StopReason.NO_PROGRESS, messages.NETWORK_NO_HELP)
@@ -293,8 +276,8 @@ class Refinement:
             candidates = [self._level(network, self._sampled_for(network, record.problem)) for network in larger]
             if not candidates:
                 return Ending(StopReason.BUDGET, messages.too_many_parameters(self.plan.most))
-            steps = REFINEMENT.linear_steps if self._all_linear else REFINEMENT.nonlinear_steps
-            likely_steps = steps if self.plan.shape == TENSOR else TRAINING.steps * REFINEMENT.steps_share
+            steps = LINEAR_STEPS if self._all_linear else NONLINEAR_STEPS
+            likely_steps = steps if self.plan.shape == TENSOR else STEPS * STEPS_SHARE
             one_step = sum(solve_step_work(each.network, self._problem_of(each)) for each in candidates)
             if self.limits.work + likely_steps * one_step > self.limits.limit:
                 return Ending(StopReason.BUDGET)
@@ -302,18 +285,15 @@ class Refinement:
             if not self.trainer.ends_in_time(one_step):
                 return Ending(StopReason.TIME_LIMIT, messages.STAGE_OUT_OF_REACH)
             # A race, whose winner is trained to the end.
-            candidates = [
-                self._trained(each, TRAINING.steps if len(candidates) == 1 else 2 * REFINEMENT.race_steps)
-                for each in candidates
-            ]
+            candidates = [self._trained(each, STEPS if len(candidates) == 1 else 2 * RACE_STEPS) for each in candidates]
             was_resolved = record.is_resolved
             candidate = min(candidates, key=lambda each: each.loss if was_resolved else record.residual_of(each))
             if len(candidates) > 1:
-                candidate = self._trained(candidate, TRAINING.steps)
+                candidate = self._trained(candidate, STEPS)
             # It is kept where it is better, and the refinement ends where the last ones gained little.
             residual = record.residual_of(candidate)
             is_better = residual < record.residual
-            stalls = stalls + 1 if residual * REFINEMENT.worthwhile > record.residual else 0
+            stalls = stalls + 1 if residual * WORTHWHILE > record.residual else 0
             last = candidate
             is_settled = self._has_settled(best, candidate)
             is_last = was_resolved and not is_better and len(candidates) == 1 and self.problem.form.parts is None
@@ -328,7 +308,7 @@ class Refinement:
             if is_settled:
                 record.doubt(Doubt(NO_SOLUTION, is_alone=True))
                 return Ending(StopReason.NO_PROGRESS, messages.NO_HELP)
-            if is_last or stalls == (REFINEMENT.stalls if was_resolved else REFINEMENT.more_stalls):
+            if is_last or stalls == (STALLS if was_resolved else MORE_STALLS):
                 return Ending(StopReason.NO_PROGRESS, messages.NOT_LOWERED)
 
     def _level(self, network: Chain, problem: Collocation) -> Level:
@@ -354,11 +334,7 @@ class Refinement:
             return False
         sizes = zip(grid_sizes(coarse.network), grid_sizes(fine.network), strict=True)
         is_finer = all(new > old for old, new in sizes)
-        return (
-            is_finer
-            and fine.loss > REFINEMENT.least_settled**2
-            and abs(math.sqrt(fine.loss / coarse.loss) - 1) < REFINEMENT.settled
-        )
+        return is_finer and fine.loss > LEAST_SETTLED**2 and abs(math.sqrt(fine.loss / coarse.loss) - 1) < SETTLED
 
     def _larger(self, network: Chain) -> list[Chain]:
         """Candidates for the next stage, each with the function of the best network so far.
@@ -377,27 +353,27 @@ class Refinement:
                 if graded:
                     return graded
             if self._all_linear and not self.problem.is_cut:
-                points = respaced(layer, domain, REFINEMENT.growth, most=most)
+                points = respaced(layer, domain, GROWTH, most=most)
                 finer = TensorLayer(points, layer.out_features, degree=layer.degrees, periodic=layer.periodic)
             else:
                 if self._coarser is None:
                     coarser = None
                 else:
                     coarser = self._coarser.tensor_layer
-                finer = layer.with_breakpoints(grown(layer, domain, REFINEMENT.growth, coarser, most=most))
+                finer = layer.with_breakpoints(grown(layer, domain, GROWTH, coarser, most=most))
             larger = [*even, TensorNetwork(finer)]
-            if count_parameters(larger[0]) < REFINEMENT.least_growth * count_parameters(network):
+            if count_parameters(larger[0]) < LEAST_GROWTH * count_parameters(network):
                 return []
         else:
             larger = [refined(network, 2)]
         if isinstance(network, SeparableNetwork):
-            rank = network.rank + max(1, network.rank // REFINEMENT.rank_growth)
-            larger.append(network.with_rank(rank, self.plan.seed + REFINEMENT.rank_seed_step * len(self.record.stages)))
+            rank = network.rank + max(1, network.rank // RANK_GROWTH)
+            larger.append(network.with_rank(rank, self.plan.seed + RANK_SEED_STEP * len(self.record.stages)))
         return [network for network in larger if count_parameters(network) <= self.plan.most]
 
     def _even(self, layer: TensorLayer) -> list[Chain]:
         """A finer even grid: beside an interface the last derivatives, by which grids are refined, say little."""
-        counts = [math.ceil(REFINEMENT.growth ** (1 / layer.in_features) * size) for size in layer.grid_sizes]
+        counts = [math.ceil(GROWTH ** (1 / layer.in_features) * size) for size in layer.grid_sizes]
         lines = even_lines(self.problem.domain, counts)
         finer = TensorLayer(lines, layer.out_features, degree=layer.degrees, periodic=layer.periodic)
         if count_parameters(finer) <= self.plan.most:
@@ -410,7 +386,7 @@ class Refinement:
         Least squares leave the residual of a boundary layer that no interval resolves everywhere but in the layer.
         """
         bounds = self.problem.domain.bounds
-        growth = REFINEMENT.growth ** (1 / layer.in_features)
+        growth = GROWTH ** (1 / layer.in_features)
         counts = [math.ceil(growth * size) for size in layer.grid_sizes]
         sought = self.record.sought
         by_residual = equal_shares(sought.x, sought.weights, sought.squares.sqrt(), bounds, counts)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -14,33 +13,30 @@ from edgewise.outcomes import check_time
 from edgewise.pde.domains.mesh import Mesh, equal_shares
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.judging.residuals import Sought, residual_size
-from edgewise.pde.solver.judging.uniqueness import COARSE, UNIQUENESS, SumNetwork, problem_around, squared_residuals
+from edgewise.pde.solver.judging.uniqueness import (
+    COARSE,
+    COARSE_DEGREE,
+    SumNetwork,
+    problem_around,
+    squared_residuals,
+)
 from edgewise.pde.solver.solution import field_values
 from edgewise.pde.solver.training import linear_method, train_network
 from edgewise.pde.spaces.networks import SlabNetwork, TensorNetwork
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.cost import EQUATION_COST
 
-
-@dataclass(frozen=True)
-class CorrectionSettings:
-    """Grid and work of the equation of the error."""
-
-    # A correction that leaves a share of the residual leaves about that share of the error; above this share the rest
-    # of the residual is rounding or finer than the grid, and does not count.
-    explained: float = 0.9
-    # Points of the equation of the error between breakpoints; in a slab of time there are as many as its polynomial has
-    # coefficients, for its residual is orthogonal to polynomials of all lower degrees, and fewer points do not see
-    # that.
-    correction_points: int = 3
-    late_share: float = 0.1  # of the time: the last part, whose error counts where it is larger
-    # Multiply-adds that a correction may take at least, some 0.05 seconds, and where a solution consists of slabs of
-    # time, whose growth of errors nothing else knows, a second.
-    correction_work: float = 1e8
-    correction_of_slabs: float = 1e9
-
-
-CORRECTION = CorrectionSettings()
+# A correction that leaves a share of the residual leaves about that share of the error; above this share the rest of
+# the residual is rounding or finer than the grid, and does not count.
+EXPLAINED = 0.9
+# Points of the equation of the error between breakpoints; in a slab of time there are as many as its polynomial has
+# coefficients, for its residual is orthogonal to polynomials of all lower degrees, and fewer points do not see that.
+CORRECTION_POINTS = 3
+LATE_SHARE = 0.1  # of the time: the last part, whose error counts where it is larger
+# Multiply-adds that a correction may take at least, some 0.05 seconds, and where a solution consists of slabs of time,
+# whose growth of errors nothing else knows, a second.
+CORRECTION_WORK = 1e8
+CORRECTION_OF_SLABS = 1e9
 
 
 def correction_of(
@@ -48,7 +44,7 @@ def correction_of(
 ) -> float | None:
     """Size of the error's solution on another grid, relative to the fields; None without such a grid."""
     check_time()
-    degree, (x, weights, _) = max(UNIQUENESS.coarse_degree, problem.form.order + 1), points
+    degree, (x, weights, _) = max(COARSE_DEGREE, problem.form.order + 1), points
     for own, per_interval in _grids_of(network, problem, is_only):
         lines = _other_grid(own, per_interval, problem, points, degree, work)
         if lines is not None:
@@ -58,7 +54,7 @@ def correction_of(
     periodic = [name in problem.form.periodic for name in problem.domain.coordinates]
     error = TensorNetwork(TensorLayer(lines, problem.form.outputs, degree=degree, periodic=periodic))
     # The residual oscillates on the grid of the network: fewer points would take it for a smooth one.
-    are_slabs = max(per_interval) > CORRECTION.correction_points
+    are_slabs = max(per_interval) > CORRECTION_POINTS
     both = [
         b if are_slabs and len(b) >= len(a) else torch.cat([a, b]).unique() for a, b in zip(lines, own, strict=True)
     ]
@@ -76,7 +72,7 @@ def correction_of(
     if isinstance(network, SlabNetwork):  # errors grow in time, and users ask for the last moment
         begin = float(network.ends[0])
         end = float(network.ends[-1])
-        shares.append(shares[0] * (x[:, network.axis, None] > end - CORRECTION.late_share * (end - begin)))
+        shares.append(shares[0] * (x[:, network.axis, None] > end - LATE_SHARE * (end - begin)))
     gaps = [float((each * (after - before).square()).sum().sqrt()) for each in shares]
     sizes = [max(float((each * after.square()).sum().sqrt()), ABOVE_ZERO) for each in shares]
     gap = max(gap / size for gap, size in zip(gaps, sizes, strict=True))
@@ -87,7 +83,7 @@ def correction_of(
         return None
     if left > 1 and not is_only:  # it is longer than the multiple of it that leaves the least
         return gap / left
-    return gap / (1 - left if left < CORRECTION.explained else 1)
+    return gap / (1 - left if left < EXPLAINED else 1)
 
 
 def _grids_of(
@@ -95,7 +91,7 @@ def _grids_of(
 ) -> Iterator[tuple[Sequence[Tensor], Sequence[int]]]:
     """Breakpoints between which the residual of a network oscillates, and points for each interval; then fewer."""
     ends = [torch.stack([low, high]) for low, high in problem.domain.bounds]
-    few = [CORRECTION.correction_points] * len(ends)
+    few = [CORRECTION_POINTS] * len(ends)
     if isinstance(network, SlabNetwork):
         layers = [network.slab(number).tensor_layer for number in range(len(network.slabs))]
         axis = network.axis
@@ -128,7 +124,7 @@ def _other_grid(
     if dimension not in COARSE:
         return None
     sizes = [len(line) - 1 for line in own]
-    are_slabs = max(per_interval) > CORRECTION.correction_points
+    are_slabs = max(per_interval) > CORRECTION_POINTS
     counts = [3 * n // 2 + 1 if n > 1 and not are_slabs else round(300 ** (1 / dimension)) for n in sizes]
     rows = 1 + 2 * problem.form.order
     places = sum(problem.form.equation_term.requirements.integrals.values())
