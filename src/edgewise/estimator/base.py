@@ -164,7 +164,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             jobs=count_of_jobs(self.n_jobs),
             keep_interrupted=self._keep_interrupted,
             time_limit=None if limit is None else float(limit),
-            began=time.perf_counter(),
+            began=time.monotonic(),
             seed=_seed(self.random_state),
         )
         known = next(iter(given_knowledge(self)), None)
