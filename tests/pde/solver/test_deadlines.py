@@ -243,8 +243,8 @@ def test_ctrl_c_keeps_what_there_is(kind, monkeypatch):
     problem, before = KINDS[kind](), signal.signal(signal.SIGPROF, signal.default_int_handler)
     report = limits.Limits.report
 
-    def armed(self, *args):
-        report(self, *args)
+    def armed(self, *args, **options):
+        report(self, *args, **options)
         if self.has_result and signal.getitimer(signal.ITIMER_PROF)[0] == 0:
             signal.setitimer(signal.ITIMER_PROF, 0.2)
 
