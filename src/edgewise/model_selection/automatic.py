@@ -22,7 +22,6 @@ from edgewise.model_selection.search.inference import parameter_factor
 from edgewise.model_selection.search.jobs import one_blas_thread
 from edgewise.model_selection.search.nested import Search
 from edgewise.model_selection.search.policy import SearchSettings
-from edgewise.model_selection.search.records import SearchReport
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
@@ -298,51 +297,45 @@ def _fixed(samples: Samples, settings: SearchSettings, clock: Clock, everything:
     search = ShapeSearch(problem, settings, clock, samples.blocks)
     if everything is not None and limit is not None:
         clock.limit = clock.seconds + everything.searched_share * clock.left
+    held = None
     try:
-        result = search.run()
-        trained = result.trained
-        report = result.search
+        trained = search.run()
+        shape = trained.shape
+        report = search.report(shape, search.stopped)
         if everything is not None:
-            clock.limit, clock.stage = limit, f"{result.shape.describe()}, all {everything.count:,} rows"
+            clock.limit = limit
+            clock.stage = f"{shape.describe()}, all {everything.count:,} rows"
             if settings.strength is None:
                 share = samples.total / everything.rows
             else:
                 share = 1.0
             loader = everything.loader()
-            classes = settings.outputs
             whole: Problem = Regression(loader)
             if settings.family.is_classes:
-                whole = Classification(loader, classes=classes)
-            trained = trained_further(whole, problem, result, share, clock)
+                whole = Classification(loader, classes=settings.outputs)
+            trained = trained_further(whole, problem, trained, share, clock)
             words = (
                 f"Chosen on a sample of {len(samples):,} rows; its parameters are those of all {everything.count:,} "
                 f"rows, after {trained.report.steps} steps that read them."
             )
             report = replace(report, sentences=(*report.sentences, words))
-        held = None
-        if result.held_out is not None and isinstance(problem, Regression):
-            rows, outputs = result.held_out
+        if (held_out := search.held_out(shape)) is not None and not settings.family.is_classes:
+            rows, outputs = held_out
             seen = samples.select(rows)
             held = data_of(seen, seen.y - outputs)
     except InterruptedTraining as interrupt:
         if not settings.keep_interrupted:
             raise KeyboardInterrupt from None
         clock.progress = None
-        best = interrupt.trained
-        stopped = replace(
-            best.report, stopped=StopReason.INTERRUPTED, message="Interrupted; the model is the best so far."
-        )
-        trained = best._replace(report=stopped)
-        held = None
-        sentences = (*search.sentences, f"Interrupted at: {clock.stage}.")
-        trials = tuple(search.trials.values())
-        shape = search.start.describe()
-        report = SearchReport(
-            shape, trials, sentences, len(search.folds), clock.work, StopReason.INTERRUPTED, clock.seconds
-        )
+        stopped = StopReason.INTERRUPTED
+        trained = interrupt.trained
+        message = "Interrupted; the model is the best so far."
+        trained = trained._replace(report=replace(trained.report, stopped=stopped, message=message))
+        search.sentences.append(f"Interrupted at: {clock.stage}.")
+        report = search.report(trained.shape, stopped)
     clock.report("done", 1.0, trained.report.loss)
     bars = None
     message = ""
-    if isinstance(problem, Regression):
-        bars, message = network_error_bars(trained.model, samples, trained.penalty, held)
+    if not settings.family.is_classes:
+        bars, message = network_error_bars(trained.model, samples, trained.shape.penalty(), held)
     return AutoResult(trained.model, trained.report, report, error_bars=bars, message=message)
