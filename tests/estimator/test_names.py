@@ -21,8 +21,6 @@ def test_misspelt_names_are_answered_with_the_known_ones():
 
 def test_a_classifier_says_what_to_use_instead_of_methods_of_numbers():
     model = KANClassifier()
-    with pytest.raises(AttributeError, match="KANClassifier has no latex: a classifier may have several formulas"):
-        model.latex  # noqa: B018
     with pytest.raises(AttributeError, match="KANClassifier has no predict_interval: predict_proba says"):
         model.predict_interval(np.zeros((1, 1)))
     assert not hasattr(model, "equations_")
