@@ -421,7 +421,8 @@ class Design:
                 squares[number] += weight[part] @ products**2
         parts = []
         for pair, gram, cross, square in zip(pairs, grams, crosses, squares, strict=True):
-            parts.append(purified(pair, (margins[pair[0]], margins[pair[1]]), gram, cross, square))
+            of_pair = (margins[pair[0]], margins[pair[1]])
+            parts.append(purified(pair, of_pair, gram, cross, square, self.policy.least_left))
         return parts
 
 
