@@ -266,6 +266,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
 
     def _checked_settings(self) -> SearchSettings:
         """Check the parameters; return them as settings of the search, whose outputs the caller fills in."""
+        # What the user has fixed of the model.
         hidden: tuple[int, ...] | None = None
         if not _is_auto(self.hidden):
             if isinstance(self.hidden, list | tuple):
@@ -280,6 +281,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         strength = self.regularization
         if not (_is_auto(strength) or (_is_real(strength) and 0 <= strength < np.inf)):
             raise InputError(f"regularization must be 'auto' or a number of at least 0, got {strength!r}")
+        # Work, time and display.
         limit = self.time_limit
         if limit is not None and not (_is_real(limit) and 0 < limit < np.inf):
             raise InputError(f"time_limit must be a positive number, got {limit!r}")
@@ -302,6 +304,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             began=time.perf_counter(),
             seed=_seed(self.random_state),
         )
+        # Knowledge needs a model that is chosen.
         known = next(iter(given_knowledge(self)), None)
         if known is not None and settings.is_fixed:
             raise InputError(

@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 from edgewise.checks import check_number, is_number
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, with_shared_text
-from edgewise.estimator.columns.constraints import INEQUALITIES, Bounds, checked_bounds
+from edgewise.estimator.columns.constraints import INEQUALITIES, Bounds, checked_bounds, given_knowledge
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
 from edgewise.estimator.task import Classes
 from edgewise.gam.families.named import family_of_classes
@@ -126,7 +126,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
 
     def _network_bounds(self) -> Bounds | None:
         """Return the bounds as log odds of the second class. Raises InputError."""
-        given = [name for name in INEQUALITIES if getattr(self, name) is not None]
+        given = [name for name in given_knowledge(self) if name in INEQUALITIES]
         if given and len(self.classes_) > 2:
             raise InputError(f"{given[0]} needs two classes, got {len(self.classes_)}")
         if self.bounds is None:

@@ -191,8 +191,7 @@ class RowExplainer(RowReader):
         """Return the names of the inputs of the network; None for a plain array without names."""
         if names is not None:
             return names
-        plain = self.encoder_.is_plain and not hasattr(self, "feature_names_in_")
-        if plain:
+        if self.encoder_.is_plain and not self._is_named:
             return None
         return self.encoder_.formula_names
 

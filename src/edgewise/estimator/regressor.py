@@ -159,10 +159,11 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         self.error_bars_, self.error_bars_message_ = result.error_bars, result.message
         self.link_ = "identity"
         self._exponent = None
-        if result.log_link:
+        if result.exponent is not None:
             unit = np.log(scale)
+            low, high = result.exponent
             self.link_, self.target_scaling_ = "log", AffineScaling(unit, np.ones(1))
-            self._exponent = (result.range[0] + float(unit[0]), result.range[1] + float(unit[0]))
+            self._exponent = (low + float(unit[0]), high + float(unit[0]))
         self.__dict__.pop("equations_", None)  # they belong to an earlier fit
 
     @property

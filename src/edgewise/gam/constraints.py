@@ -233,6 +233,7 @@ def inequalities(design: Design, offset: float = 0.0) -> tuple[Array, Array, int
     digits = design.policy.inequalities.digits
     p = len(design.groups)
     assert constraints is not None
+    # Monotone inputs: differences of the coefficients; convex ones: those of the coefficients of the derivative.
     blocks: list[Array] = []
     for j, sign in sorted(constraints.monotone.items()):
         blocks.append(_placed(sign * _differences(design.curves[j].change, digits), design.columns_of(j), p))
@@ -247,6 +248,7 @@ def inequalities(design: Design, offset: float = 0.0) -> tuple[Array, Array, int
     least = np.zeros(len(rows))
     if constraints.bounds is None:
         return rows, least, 0
+    # Bounds: each curve and pair stays between two auxiliaries, and the constant plus these within the bounds.
     parts = [(_values(design, j), design.columns_of(j)) for j, own in enumerate(design.curves) if own.change.size]
     parts += [(_surface(design, n), design.columns_of_pair(n)) for n in range(len(design.pairs))]
     sides = [(sign, end) for sign, end in zip((1.0, -1.0), constraints.bounds, strict=True) if end is not None]

@@ -283,7 +283,7 @@ def fit_irls(
         strength = before.starts(design)[0]
         if design.curves is before.design.curves:
             coefs = before.coefs_of(design, coefs)
-            if isinstance(before.family, type(rows.family)):
+            if before.family.name == rows.family.name:
                 rows.family = before.family.prepared(y, weight)
     iteration = Iteration(rows, coefs, strength, policy)
     if factor is not None:

@@ -210,6 +210,7 @@ def summarise(
     rows = float(weight.sum())
     fits = model.fits
     residual_df = max(rows - sum(fit.total_edf for fit in fits), 1.0)
+    # Wald tests of the terms of each predictor, from its own normal matrix at the fit.
     terms: list[TermTest] = []
     determinants = 0.0
     for k, fit in enumerate(fits):
@@ -219,6 +220,7 @@ def summarise(
         block = _Normal(design, fit, normal, centre, None if family.scale is not None else residual_df)
         terms += block.tests(k, labels, np.ones(len(labels)) if units is None else units, constant)
         determinants += block.log_determinant(constant)
+    # Laplace's approximation of the restricted likelihood.
     deviance = float(weight @ family.deviance(y, shaped))
     null = null_deviance(family, y, weight)
     scale = fits[0].dispersion
@@ -227,6 +229,7 @@ def summarise(
     for fit in fits:
         penalty += float(fit.ridge(design.groups) @ fit.coef**2) / fit.dispersion
     reml = -likelihood + (penalty + determinants) / 2
+    # R2, corrected for degrees of freedom.
     adjusted = None
     if family.has_mean:
         mean = np.average(y, weights=weight)
