@@ -348,8 +348,8 @@ def grid_sizes(network: nn.Module) -> tuple[int, ...]:
     if isinstance(network, FieldNetwork):
         return network.grid_sizes
     assert isinstance(network, Chain)
-    sizes = (getattr(layer, "grid_size", None) for layer in network.layers)
-    return tuple(size for size in sizes if isinstance(size, int))
+    sizes = (getattr(layer, "grid_size", 0) for layer in network.layers)
+    return tuple(size for size in sizes if size)
 
 
 @torch.no_grad()
