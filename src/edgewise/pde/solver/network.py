@@ -8,12 +8,12 @@ from torch import Tensor, nn
 from edgewise.errors import InputError
 from edgewise.nn.layers.base import Chain
 from edgewise.nn.layers.initial import seeded_generator
-from edgewise.nn.layers.periodic import PeriodicLayer
-from edgewise.nn.layers.separable import SeparableLayer
 from edgewise.nn.layers.spline import spline_layers
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.model import KAN
 from edgewise.pde.domains.mesh import even_lines
+from edgewise.pde.layers.periodic import PeriodicLayer
+from edgewise.pde.layers.separable import SeparableLayer
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.spaces.networks import PeriodicNetwork, SeparableNetwork, TensorNetwork, grid_sizes, kan_of
 from edgewise.train.grids import adapt_domain_

@@ -17,15 +17,15 @@ from torch import Tensor, nn
 from edgewise.interpret.transform.edges import with_scaled_output
 from edgewise.nn.layers.base import Chain, EdgeLayer, Layer, LayerList
 from edgewise.nn.layers.initial import seeded_generator
-from edgewise.nn.layers.periodic import PeriodicLayer
 from edgewise.nn.layers.segments import dense_rows
-from edgewise.nn.layers.separable import SeparableLayer
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.mlp import DenseLayer
 from edgewise.nn.model import KAN
 from edgewise.ops.jet import seed_jet
 from edgewise.ops.splines.bspline import spline_domain
 from edgewise.ops.splines.knots import blossom_coef, subdivide
+from edgewise.pde.layers.periodic import PeriodicLayer
+from edgewise.pde.layers.separable import SeparableLayer
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.singular import CornerFunctions, SingularFunctions
 from edgewise.train.grids import refine
 
