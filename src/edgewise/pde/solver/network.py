@@ -8,11 +8,12 @@ from torch import Tensor, nn
 from edgewise.errors import InputError
 from edgewise.nn.layers.base import Chain
 from edgewise.nn.layers.initial import seeded_generator
-from edgewise.nn.layers.periodic import PeriodicLayer
-from edgewise.nn.layers.separable import SeparableLayer
-from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.nn.layers.spline import spline_layers
 from edgewise.nn.model import KAN
 from edgewise.pde.domains.mesh import even_lines
+from edgewise.pde.layers.periodic import PeriodicLayer
+from edgewise.pde.layers.separable import SeparableLayer
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.spaces.networks import PeriodicNetwork, SeparableNetwork, TensorNetwork, grid_sizes, kan_of
 from edgewise.train.grids import adapt_domain_
@@ -91,7 +92,7 @@ def fit_hidden_grids_(network: Chain, x: Tensor) -> bool:
         return False
     kan = kan_of(network)
     points = network.periodic(x) if isinstance(network, PeriodicNetwork) else x
-    unset = not all(bool(layer.domain_is_set) for layer in kan.layers if hasattr(layer, "domain_is_set"))
+    unset = not all(bool(layer.domain_is_set) for layer in spline_layers(kan).values())
     if not unset and _least_span(kan, points) >= LEAST_SPAN:
         return False
     adapt_domain_(kan, points, margin=MARGIN, unset_only=unset, hidden_only=True)
@@ -102,10 +103,10 @@ def fit_hidden_grids_(network: Chain, x: Tensor) -> bool:
 def _least_span(kan: KAN, x: Tensor) -> float:
     """Least share of a hidden grid that activations fill; 0 where they leave a grid."""
     least = 1.0
+    splines = spline_layers(kan)
     for number, layer in enumerate(kan.layers):
-        domain = getattr(layer, "domain", None)
-        if number and isinstance(domain, Tensor):
-            low, high = domain.unbind(1)
+        if number and number in splines:
+            low, high = splines[number].domain.unbind(1)
             bottom = x.amin(0)
             top = x.amax(0)
             if bool((bottom < low).any() | (top > high).any()):
@@ -121,7 +122,7 @@ def check_as_start(
     """Refuse a network of another shape than the start, since the start is the network that is trained."""
     is_kan = not isinstance(begin, TensorNetwork | SeparableNetwork)
     layers = kan_of(begin).layers if is_kan else begin.layers
-    degrees = {each for layer in layers for each in getattr(layer, "degrees", (getattr(layer, "degree", degree),))}
+    degrees = {each for layer in layers for each in layer.spline_degrees}
     unlike = {"degree": degrees != {degree}, "grid_size": set(grid_sizes(begin)) != {grid_size}, "hidden": True}
     if hidden is not None and is_kan:
         wanted = kan_of(network_for(problem, hidden, 1, 1, 0)).config

@@ -17,15 +17,15 @@ from torch import Tensor, nn
 from edgewise.interpret.transform.edges import with_scaled_output
 from edgewise.nn.layers.base import Chain, EdgeLayer, Layer, LayerList
 from edgewise.nn.layers.initial import seeded_generator
-from edgewise.nn.layers.periodic import PeriodicLayer
 from edgewise.nn.layers.segments import dense_rows
-from edgewise.nn.layers.separable import SeparableLayer
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.mlp import DenseLayer
 from edgewise.nn.model import KAN
 from edgewise.ops.jet import seed_jet
 from edgewise.ops.splines.bspline import spline_domain
 from edgewise.ops.splines.knots import blossom_coef, subdivide
+from edgewise.pde.layers.periodic import PeriodicLayer
+from edgewise.pde.layers.separable import SeparableLayer
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.singular import CornerFunctions, SingularFunctions
 from edgewise.train.grids import refine
 
@@ -348,8 +348,8 @@ def grid_sizes(network: nn.Module) -> tuple[int, ...]:
     if isinstance(network, FieldNetwork):
         return network.grid_sizes
     assert isinstance(network, Chain)
-    sizes = (getattr(layer, "grid_size", None) for layer in network.layers)
-    return tuple(size for size in sizes if isinstance(size, int))
+    sizes = (getattr(layer, "grid_size", 0) for layer in network.layers)
+    return tuple(size for size in sizes if size)
 
 
 @torch.no_grad()

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from edgewise.nn.layers.segments import dense_rows
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.ops.jet import seed_jet
 from edgewise.outcomes import check_time, foreseen, interruptible
@@ -26,6 +25,7 @@ from edgewise.pde.algebra.system import Solver
 from edgewise.pde.domains.domain import Box, Domain, Piece
 from edgewise.pde.domains.mesh import FACE_POINTS, Mesh
 from edgewise.pde.domains.sampling import gauss_legendre
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.linearisation import linearise, zero_jet
 from edgewise.pde.problem.singular import Corner, SingularFunctions, Terms, corners_of, holes_of

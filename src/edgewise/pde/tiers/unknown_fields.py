@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.outcomes import OutOfTime, check_time, foreseen, interruptible
 from edgewise.pde.domains.mesh import Mesh, even_lines
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.conditions import HardConditions, UnknownField
 from edgewise.pde.problem.dry_run import Requirements

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.outcomes import OutOfTime, check_time
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.domains.sampling import unit_points
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.integrals import Rule
 from edgewise.pde.problem.strong_form import with_integrals_by
