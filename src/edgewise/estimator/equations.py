@@ -28,7 +28,7 @@ from edgewise.formulas.serialisation import front_fields, front_from_fields
 from edgewise.interpret.pruning.pruning import prune
 from edgewise.interpret.symbolic.snapping import symbolified
 from edgewise.interpret.transform.subnetworks import live_edges, with_output
-from edgewise.outcomes import Budget, ProgressCallback
+from edgewise.outcomes import Budget, ProgressCallback, StopReason
 from edgewise.presentation import counted
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.problems.regression import Regression
@@ -96,7 +96,7 @@ def table_front(
             front = replace(front, entries=tuple(with_fidelity(front, lambda rows: estimator._outputs(rows)[:, 0], X)))
         judged = f"Judged on {front.held_out:,} rows that were held out."
         front = replace(front, messages=(*front.messages, *messages, judged))
-    if journal is not None:
+    if journal is not None and front.stopped != StopReason.INTERRUPTED:
         journal.keep(name, Part(front_fields(front)))
     return front
 

@@ -157,7 +157,7 @@ def _searched(
 
 def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, clock: Clock) -> FitReport:
     """The final fit in the form of the reports of all trainings."""
-    estimate = fitted.estimate
+    estimate = fitted.model
     family = fitted.family
     fits = estimate.fits
     steps = estimate.steps
@@ -244,7 +244,7 @@ def _error_bars(samples: Samples, search: Search, fitted: Fitted, model: KAN) ->
             y = seen.y
         smooth = fitted.smooth
         if smooth is None:
-            variances = [fit.dispersion for fit in fitted.estimate.fits]
+            variances = [fit.dispersion for fit in fitted.model.fits]
         else:
             variances = [smooth.dispersion]
         noise = torch.tensor(variances, dtype=torch.float64).sqrt()

@@ -2,10 +2,16 @@
 
 import csv
 import json
+from contextlib import contextmanager
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from edgewise.cli.table import formula
+from edgewise.cli.terminal.console import Screen
+from edgewise.outcomes import StopReason
 from edgewise.tables import read_table
 
 
@@ -132,3 +138,50 @@ def test_a_file_of_formulas_is_read_by_the_other_commands(edgewise, refused, num
     assert "--std needs a model of a table" in refused("predict", out, numbers, "--std")
     out.write_text("{}")
     assert "a file of `edgewise formula --out FILE.json` was expected" in refused("predict", out, numbers)
+
+
+def interrupt_when_there_is_a_formula(monkeypatch):
+    """Make Ctrl-C come as soon as the progress of a search names a formula of an input."""
+
+    @contextmanager
+    def progress(screen, what):
+        def update(at):
+            if "best so far" in at.stage and "length" in at.stage:
+                raise KeyboardInterrupt
+
+        yield SimpleNamespace(update=update)
+
+    monkeypatch.setattr(Screen, "progress", progress)
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_the_formulas_so_far_and_the_journal(edgewise, pendulum, tmp_path, monkeypatch):
+    monkeypatch.setattr("edgewise.files.journal.WRITE_AFTER", 0.0)
+    out = tmp_path / "period.json"
+    with monkeypatch.context() as patch:
+        interrupt_when_there_is_a_formula(patch)
+        done = run(edgewise, pendulum, "--target", "period", "-o", out)
+    assert "interrupted by the user" in done.out and f"Wrote {out}." in done.out
+    assert "the same command with --resume goes on there" in done.out
+    found = json.loads(out.read_text())
+    assert "length" in found["formula"] and found["stored"]["stopped"] == "interrupted"
+    assert (tmp_path / ".period.json.resume").is_dir()
+    run(edgewise, pendulum, "--target", "period", "-o", out, "--resume")
+    assert json.loads(out.read_text())["stored"]["stopped"] != "interrupted"
+    assert not (tmp_path / ".period.json.resume").exists()
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_searches_for_all_outputs(edgewise, models, tmp_path, monkeypatch):
+    searches = []
+
+    def table_front(X, y, names, budget, **options):
+        searches.append(y)
+        front = found(X, y, names, budget, **options)
+        return replace(front, stopped=StopReason.INTERRUPTED) if len(searches) == 2 else front
+
+    found = formula.table_front
+    monkeypatch.setattr(formula, "table_front", table_front)
+    words = ("--data", models / "kinds.csv", "--time-limit", "3", "-o", tmp_path / "kinds.json")
+    done = run(edgewise, models / "kinds", *words)
+    assert len(searches) == 2 == len(sorted(tmp_path.glob("kinds*.json"))) and "equals that of" not in done.out

@@ -23,7 +23,7 @@ from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.equations import TABLE_SECONDS, table_budget, table_front
 from edgewise.files import Journal
 from edgewise.formulas.front import with_fidelity
-from edgewise.outcomes import ProgressCallback
+from edgewise.outcomes import ProgressCallback, StopReason
 from edgewise.presentation import counted, r2_text
 from edgewise.tables import Table
 
@@ -50,8 +50,7 @@ def search_formulas(
             X = read.X
             y = read.y
             names = read.encoder.formula_names
-            options = FormulaOptions(structure=job.structure)
-            front = table_front(X, y, names, budget, progress=report, options=options, journal=journal)
+            front = table_front(X, y, names, budget, progress=report, options=_options(job), journal=journal)
             by_output = {"": replace(FormulaList.from_front(front, read.target, X, y, ()), encoder=read.encoder)}
         else:
             by_output = _search_for_model(job, *read, screen, report, journal)
@@ -92,7 +91,8 @@ def search_formulas(
         }
         for one in shown
     ]
-    if journal is not None:
+    # After Ctrl-C the journal stays, from which --resume goes on.
+    if journal is not None and not any(one.front.stopped == StopReason.INTERRUPTED for one in shown):
         journal.remove()
     screen.result({"results": results, "wrote": wrote})
     return shown
@@ -118,13 +118,14 @@ def _search_for_model(
     for output in outputs:
         y = output.function(X)
         budget = table_budget(job.time_limit, len(outputs))
-        options = FormulaOptions(structure=job.structure)
-        front = table_front(X, y, model.names, budget, progress=report, options=options, journal=journal)
+        front = table_front(X, y, model.names, budget, progress=report, options=_options(job), journal=journal)
         front = replace(front, entries=tuple(with_fidelity(front, output.function, X)))
         note = f"The formulas fit the model's {output.name}; the target column of the table is not used."
         label = output.label if len(outputs) > 1 else ""
         by_output[label] = replace(FormulaList.from_front(front, output.name, X, y, [note]), encoder=model.encoder)
-    if isinstance(model.estimator, KANClassifier):
+        if front.stopped == StopReason.INTERRUPTED:
+            break
+    if isinstance(model.estimator, KANClassifier) and len(by_output) == len(outputs):
         last = list(by_output)[-1]
         sentence = agreement(model.estimator, X, [one.best.formula(X) for one in by_output.values()])
         by_output[last] = replace(by_output[last], notes=(*by_output[last].notes, sentence))
@@ -157,12 +158,17 @@ def _search_for_number(
                 f" The root mean square error of the network on these rows is {_root_mean_square(y - prediction):.4g}."
             )
     with collect_warnings():
-        options = FormulaOptions(structure=job.structure)
-        front = table_front(X, y, model.names, table_budget(job.time_limit), estimator, report, options, journal)
+        budget = table_budget(job.time_limit)
+        front = table_front(X, y, model.names, budget, estimator, report, _options(job), journal)
     formulas = FormulaList.from_front(front, model.target, X, y, ())
     gap = _root_mean_square(formulas.best.formula(X) - prediction)
     gap_sentence = f" The root mean square difference between the chosen formula and the network is {gap:.4g}."
     return replace(formulas, encoder=model.encoder, notes=(note + error + gap_sentence, *formulas.notes))
+
+
+def _options(job: FormulaJob) -> FormulaOptions:
+    """Return the options of each search: Ctrl-C keeps the formulas so far."""
+    return FormulaOptions(structure=job.structure, on_interrupt="keep")
 
 
 def _root_mean_square(values: np.ndarray) -> float:
