@@ -1,7 +1,5 @@
 """`edgewise plot`: each kind of figure in each format."""
 
-import json
-
 import pytest
 
 from edgewise.estimator import load_estimator, save_estimator
@@ -36,8 +34,8 @@ def test_without_data(edgewise, models, tmp_path, monkeypatch):
     assert "weak edge" in text and "left out" in text  # the colour, which has no part in y
     again = edgewise("plot", models / "numbers")
     assert again.code == 1 and "network.svg, which exists" in again.err
-    again = edgewise("plot", models / "numbers", "--force", "--json")
-    assert json.loads(again.out)["wrote"] == "network.svg"
+    again = edgewise("plot", models / "numbers", "--force")
+    assert "Wrote network.svg" in again.out
 
 
 @pytest.mark.slow
