@@ -51,8 +51,8 @@ def auto_fit(
     everything: AllRows | None = None,
 ) -> AutoResult:
     """Choose what `settings` leaves open by held-out loss, then train on all samples."""
-    # Samples that seem free of noise are approximated to many digits instead: of one input by a least-squares spline,
-    # of few inputs by a polynomial inside a link, or by `approximate`.
+    # Samples of few inputs that seem free of noise are approximated to many digits instead: by a polynomial inside a
+    # link, or by `approximate`.
     clock = Clock(settings.time_limit, progress, began=settings.began)
     result = _chosen(samples, settings, clock, everything)
     if settings.family.is_classes or result.log_link:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgewise.estimator import load_estimator, save_estimator
+from edgewise.estimator.storage import load_estimator, save_estimator
 
 
 @pytest.mark.slow
