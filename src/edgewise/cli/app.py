@@ -127,6 +127,7 @@ def _predict(
     out: options.OutCsv = None,
     id: options.Id = None,
     delimiter: options.Delimiter = None,
+    quiet: options.QuietErrors = False,
     force: options.ReplaceFile = False,
     json: options.Json = False,
 ) -> None:
@@ -156,7 +157,7 @@ def _predict(
         with importing():
             from edgewise.cli.table.predict import write_predictions
 
-        screen = Screen(stderr=not json, json=json)
+        screen = Screen(quiet=quiet, stderr=not json, json=json)
         write_predictions(written, chain([table], parts), screen, is_whole=large is None, out=out, id=id)
 
 

@@ -225,10 +225,10 @@ def test_ctrl_c_in_training_keeps_the_best_model(edgewise, numbers, tmp_path, mo
     assert "The training was interrupted; the model is the best one up to then." in done.out
     assert json.loads((out / "metrics.json").read_text())["training"]["interrupted"] is True
     assert not (out / "report.html").exists()  # its figures take longer than Ctrl-C may
-    assert f"no report, which `edgewise report {out} --data {numbers}` makes." in done.out
+    assert f"no report, which `edgewise explain {out} --data {numbers} --out {out / 'report.html'}` makes." in done.out
     assert edgewise("predict", out, numbers).code == 0
     rows = json.loads((out / "metrics.json").read_text())["rows"]
-    done = edgewise("report", out, "--data", numbers)
+    done = edgewise("explain", out, "--data", numbers, "--out", out / "report.html")
     assert done.code == 0 and f"Wrote {out / 'report.html'}" in done.out
     assert f"the {rows['test']:,} test rows of numbers.csv" in done.out
     assert "interrupted" in (out / "report.html").read_text().lower()

@@ -31,7 +31,6 @@ def test_without_data(edgewise, models, tmp_path, monkeypatch):
     assert done.code == 0 and "points with the distribution of each column in training" in done.out
     text = (tmp_path / "network.svg").read_text()
     assert "<!-- a -->" in text and "<!-- y -->" in text  # letters are outlines, named in comments
-    assert "weak edge" in text and "left out" in text  # the colour, which has no part in y
     again = edgewise("plot", models / "numbers")
     assert again.code == 1 and "network.svg, which exists" in again.err
     again = edgewise("plot", models / "numbers", "--force")

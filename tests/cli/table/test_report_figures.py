@@ -6,7 +6,7 @@ from edgewise.cli.shared.preparation import FitJob, prepare_table
 from edgewise.cli.table.results import FIGURE_ROWS, FitResults, explain_rows, report_figures
 from edgewise.cli.table.training import train_model
 
-SETTINGS = {"hidden": (), "grid_size": 2, "formulas": 0}
+SETTINGS = {"effort": "low", "formulas": 0}
 
 
 def results(*words, **settings):

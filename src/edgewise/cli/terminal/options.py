@@ -287,6 +287,7 @@ FitId = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object, and nothing else.")]
+QuietErrors = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors on stderr.")]
 OptionalData = Annotated[
     str | None,
     _without_default(
