@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from torch import nn
-
 from edgewise.checks import check_count
 from edgewise.errors import InputError
 from edgewise.files import Journal
@@ -51,8 +49,9 @@ class Plan:
     starts: int  # number of starts of networks that are not linear in their parameters
     seed: int  # seed of points and weights
     most: int  # largest number of parameters
+    is_chosen: bool = False  # whether the user chooses anything about networks and methods
     resample: bool = True  # whether points are chosen anew for each network; if not, those of the problem are kept
-    start: nn.Module | None = None  # network of another solution, from which the training begins
+    start: Chain | None = None  # network of another solution, from which the training begins
     journal: Journal | None = None  # keeps every training
 
 
@@ -136,5 +135,16 @@ def planned(problem: Collocation, seed: int, options: SolveOptions) -> Plan:
             method = linear_method(most, is_cut=is_cut)
         else:
             method = LevenbergMarquardt()
-    resample = options.get("resample", True)
-    return Plan(shape, grid_size, degree, method, starts, seed, most, resample, begin, options.get("journal"))
+    return Plan(
+        shape,
+        grid_size,
+        degree,
+        method,
+        starts,
+        seed,
+        most,
+        is_chosen=not is_unchosen(options),
+        resample=options.get("resample", True),
+        start=begin if isinstance(begin, Chain) else None,
+        journal=options.get("journal"),
+    )

@@ -29,6 +29,9 @@ from edgewise.ops.splines.knots import blossom_coef, subdivide
 from edgewise.pde.problem.singular import CornerFunctions, SingularFunctions
 from edgewise.train.grids import refine
 
+# Of the largest entry, where splines come close to fields with which Newton's method begins.
+APPROACH_RIDGE = 1e-8
+RANK_GROWTH = 2  # the rank of a separable network grows by one part in so many
 OUTSIDE = 1e-9  # of the time: a moment that is later by rounding is the last one
 # points that are evaluated at once, and coefficients that they meet: 0.1 GB
 ROWS = 4096
@@ -90,6 +93,15 @@ class TensorNetwork(Chain, FieldNetwork):
         sensitivity[..., 0] = 1
         rows = dense_rows(layer.jacobian_segments(x[None], sensitivity)[0], layer.coef.numel())
         return rows[:, :: layer.out_features]
+
+    @torch.no_grad()
+    def approach_(self, x: Tensor, fields: Tensor) -> None:
+        """Take coefficients that come close to fields (N, fields) at points x (N, n), by least squares with a ridge."""
+        table = self.splines(x)
+        coef = self.tensor_layer.coef
+        matrix = table.T @ table
+        matrix.diagonal().add_(APPROACH_RIDGE * matrix.diagonal().amax())
+        coef.copy_(torch.linalg.solve(matrix, table.T @ fields).reshape(coef.shape))
 
 
 class SlabNetwork(nn.Module, FieldNetwork):
@@ -377,3 +389,11 @@ def refined(network: Chain, factor: int) -> Chain:
     finer = refine(kan, tuple(factor * size for size in sizes))
     assert isinstance(finer, KAN)
     return finer
+
+
+def larger(network: Chain, seed: int) -> list[Chain]:
+    """Networks with the same function: with every interval halved, and sums of products also with more terms."""
+    if not isinstance(network, SeparableNetwork):
+        return [refined(network, 2)]
+    rank = network.rank + max(1, network.rank // RANK_GROWTH)
+    return [refined(network, 2), network.with_rank(rank, seed)]
