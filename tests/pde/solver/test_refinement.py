@@ -12,11 +12,11 @@ from edgewise.pde.solver.cascade import LeastSquares, Networks
 from edgewise.pde.solver.driver import refine
 from edgewise.pde.solver.limits import Limits
 from edgewise.pde.solver.messages import solution_of
-from edgewise.pde.solver.plan import SEPARABLE, TENSOR, Plan
+from edgewise.pde.solver.plan import Plan
 from edgewise.pde.solver.record import Record
 from edgewise.pde.solver.refinement import GradedGrids, TrainedNetworks
 from edgewise.pde.solver.training import linear_method
-from edgewise.pde.spaces.networks import SeparableNetwork, TensorNetwork, refined
+from edgewise.pde.spaces.networks import SEPARABLE, TENSOR, SeparableNetwork, TensorNetwork, refined
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
 PI = math.pi

@@ -18,7 +18,7 @@ from edgewise.pde.solver.driver import Attempt, Levels, Task, Tier
 from edgewise.pde.solver.facts import Facts
 from edgewise.pde.solver.judging.evidence import LARGEST_RESIDUAL, Evidence, evidence_of_fields
 from edgewise.pde.solver.limits import Ending
-from edgewise.pde.solver.plan import MOST_TENSOR, TENSOR
+from edgewise.pde.solver.plan import MOST_TENSOR
 from edgewise.pde.solver.record import Record, error_of_even_grids, error_of_networks, error_of_passes
 from edgewise.pde.solver.refinement import GradedGrids, TrainedNetworks
 from edgewise.pde.solver.solution import field_values
@@ -30,7 +30,7 @@ from edgewise.pde.solver.time_integration import (
     evidence_of_even_grids,
     passes,
 )
-from edgewise.pde.spaces.networks import grid_sizes
+from edgewise.pde.spaces.networks import TENSOR, grid_sizes
 
 if TYPE_CHECKING:
     from edgewise.pde.spaces.axis import SplineAxis

@@ -16,7 +16,7 @@ from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.network import check_as_start
 from edgewise.pde.solver.solution import Solution
 from edgewise.pde.solver.training import linear_method
-from edgewise.pde.spaces.networks import SeparableNetwork, TensorNetwork, kan_of
+from edgewise.pde.spaces.networks import SEPARABLE, TENSOR, TensorNetwork, grid_of, shape_of
 from edgewise.settings import MOST_FACTORISED_IN_EQUATIONS, MOST_FACTORISED_WITH_INTEGRALS
 from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
@@ -24,8 +24,6 @@ from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 if TYPE_CHECKING:
     from edgewise.pde.solver.solving import SolveOptions
 
-TENSOR = "tensor"
-SEPARABLE = "separable"
 # Intervals of the coarsest grid: of each coordinate, and of the only one; coarse enough that the first stage takes less
 # than a second.
 FIRST_GRID_OF_BOX = 5
@@ -114,16 +112,12 @@ def planned(problem: Collocation, seed: int, options: SolveOptions) -> Plan:
         shape = tuple(hidden)
     start = options.get("start")
     begin = None if start is None else start.model
-    if isinstance(begin, TensorNetwork):  # without the covariance of measured fields, which is of that problem
-        begin = TensorNetwork(begin.tensor_layer)
     if isinstance(begin, Chain):
         check_as_start(problem, begin, hidden, options.get("degree"), options.get("grid_size"))
-        if isinstance(begin, SeparableNetwork):
-            shape = SEPARABLE
-        elif isinstance(begin, TensorNetwork):
-            shape = TENSOR
-        else:
-            shape = kan_of(begin).config.width[1:-1]
+        shape = shape_of(begin)
+        grid = grid_of(begin)
+        if grid is not None:  # without the covariance of measured fields, which is of that problem
+            begin = TensorNetwork(grid)
     if problem.form.has_integrals:
         most = MOST_FACTORISED_WITH_INTEGRALS
     else:

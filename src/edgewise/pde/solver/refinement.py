@@ -27,18 +27,20 @@ from edgewise.pde.solver import messages
 from edgewise.pde.solver.driver import Levels
 from edgewise.pde.solver.judging.residuals import INTEGRALS_AGREE, LARGEST_GAP, integrals_gap
 from edgewise.pde.solver.limits import Ending
-from edgewise.pde.solver.network import (
-    count_parameters,
-    fit_hidden_grids_,
-    network_for,
-    separable_network,
-    tensor_network,
-)
-from edgewise.pde.solver.plan import SEPARABLE, Plan
+from edgewise.pde.solver.network import count_parameters, network_for, separable_network, tensor_network
+from edgewise.pde.solver.plan import Plan
 from edgewise.pde.solver.record import Record
 from edgewise.pde.solver.solution import field_values
 from edgewise.pde.solver.training import STEPS, Patience, Trainer, solve_step_work
-from edgewise.pde.spaces.networks import TensorNetwork, described, grid_sizes, larger
+from edgewise.pde.spaces.networks import (
+    SEPARABLE,
+    TensorNetwork,
+    described,
+    fit_hidden_grids_,
+    grid_of,
+    grid_sizes,
+    larger,
+)
 from edgewise.pde.tiers.level import NO_SOLUTION, Doubt, Level
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.problems.blocks import copied_unknowns
@@ -414,8 +416,8 @@ class GradedGrids(Refinement):
 
 
 def _layer_of(network: nn.Module) -> TensorLayer:
-    layer = network.tensor_layer
-    assert isinstance(layer, TensorLayer)
+    layer = grid_of(network)
+    assert layer is not None
     return layer
 
 

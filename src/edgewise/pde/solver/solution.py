@@ -20,7 +20,7 @@ from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.evaluation import Value, call_by_name, coordinate_table, value_at
 from edgewise.pde.problem.fields import Field, Index, derivative_names, function_jet, stencil
 from edgewise.pde.solver.gridded import crossings, dataset_of, grid_of, lowest, quadrature_of, write_vtk
-from edgewise.pde.spaces.networks import SlabNetwork
+from edgewise.pde.spaces.networks import moments_of
 from edgewise.presentation import html_table, number_text
 from edgewise.settings import ABOVE_ZERO
 
@@ -220,10 +220,7 @@ class Solution:
 
     def _points(self, x: Tensor | ArrayLike) -> Tensor:
         """Points (b, n) as float64; a warning where some lie outside the box around the domain."""
-        if isinstance(self.model, SlabNetwork):
-            later = ", after the last moment nan"
-        else:
-            later = ""
+        later = "" if moments_of(self.model) is None else ", after the last moment nan"
         return checked_points(self.problem.domain, x, f"extrapolated{later}", stacklevel=4)
 
     def fields(self, x: Tensor | ArrayLike, *derivatives: str) -> list[Field]:
