@@ -7,7 +7,7 @@ its own room, so that functions of the same names answer for it.
 import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from functools import cached_property
 from typing import Any, Self
@@ -32,8 +32,8 @@ from edgewise.train.grids import adapt_domain_, refine
 
 TENSOR = "tensor"
 SEPARABLE = "separable"
-# Of the largest entry, where splines come close to fields with which Newton's method begins.
-APPROACH_RIDGE = 1e-8
+# Of the largest entry, where splines come close to fields with which Newton's method begins: rounding.
+APPROACH_RIDGE = 1e-12
 RANK_GROWTH = 2  # the rank of a separable network grows by one part in so many
 # Least share of a hidden grid that activations should fill while grids still move: a grid that is moved is filled to 1
 # / (1 + 2 MARGIN) = 0.62, and below 0.45 more than half of its intervals are of no use.
@@ -124,14 +124,28 @@ class TensorNetwork(Chain, FieldNetwork):
         network.tensor_layer.coef.mul_(units)
         return network
 
+    def unknowns(self) -> list[nn.Parameter]:
+        """Parameters, of which the fields are linear functions."""
+        return [self.tensor_layer.coef]
+
+    def jacobian(
+        self, x: Tensor, directions: Tensor | None, order: int, sensitivities: Sequence[Tensor]
+    ) -> Iterator[Tensor]:
+        """Rows (b, P) by all unknowns of residuals at points x (b, n), from sensitivities (C, b, fields) to the jet."""
+        layer = self.tensor_layer
+        seed = seed_jet(x, directions, order)
+        for sensitivity in sensitivities:
+            (segments,) = layer.jacobian_segments(seed, sensitivity, order)
+            yield dense_rows(segments, layer.coef.numel()).detach()
+
     @torch.no_grad()
     def splines(self, x: Tensor) -> Tensor:
         """Values of all products of B-splines, which all fields have in common, at points x (N, n): (N, products)."""
-        layer = self.tensor_layer
-        sensitivity = x.new_zeros(1, len(x), layer.out_features)
+        fields = self.tensor_layer.out_features
+        sensitivity = x.new_zeros(1, len(x), fields)
         sensitivity[..., 0] = 1
-        rows = dense_rows(layer.jacobian_segments(x[None], sensitivity)[0], layer.coef.numel())
-        return rows[:, :: layer.out_features]
+        (rows,) = TensorNetwork.jacobian(self, x, None, 0, [sensitivity])
+        return rows[:, ::fields]
 
     @torch.no_grad()
     def approach_(self, x: Tensor, fields: Tensor) -> None:
@@ -274,6 +288,20 @@ class EnrichedNetwork(TensorNetwork):
     def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
         """Jet (C, b, 1) at points (b, 2), see `Chain.jet`."""
         return super().jet(x, directions, order) + (self.singular_jet(x, directions, order) @ self.factors)[..., None]
+
+    def unknowns(self) -> list[nn.Parameter]:
+        """Coefficients of splines, and the factors."""
+        return [*super().unknowns(), self.factors]
+
+    def jacobian(
+        self, x: Tensor, directions: Tensor | None, order: int, sensitivities: Sequence[Tensor]
+    ) -> Iterator[Tensor]:
+        """Rows (b, P) by splines and factors, see `TensorNetwork.jacobian`."""
+        with torch.no_grad():
+            singular = self.singular_jet(x, directions, order)
+        of_splines = super().jacobian(x, directions, order, sensitivities)
+        for sensitivity, rows in zip(sensitivities, of_splines, strict=True):
+            yield torch.cat([rows, torch.einsum("cb,cbe->be", sensitivity[..., 0], singular)], 1)
 
     def singular_jet(self, x: Tensor, directions: Tensor | None, order: int) -> Tensor:
         """Jet (C, b, functions) of the singular functions at points (b, 2)."""

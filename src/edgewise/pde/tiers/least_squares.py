@@ -16,10 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.nn.layers.segments import dense_rows
 from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.prediction import BATCH_ROWS
-from edgewise.ops.jet import seed_jet
 from edgewise.outcomes import check_time, foreseen, interruptible
 from edgewise.pde.algebra.newton import BENDING, Advance, newton
 from edgewise.pde.algebra.system import Solver
@@ -322,15 +320,16 @@ def _bend_least(network: TensorNetwork, problem: Collocation, x: Tensor) -> None
     layer = network.tensor_layer
     conditions = problem.with_role(BlockRole.CONDITION)
     fields = problem.form.outputs
+    # Second derivatives at all points, of all fields, with a small weight.
     directions = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], dtype=x.dtype) * problem.domain.size
-    seed = seed_jet(x, directions, 2)
-    rows = [_rows(network, conditions)]
+    sensitivities = []
     for slot in range(fields):
-        for component in (2, 4, 6):  # the second derivatives of the jet
-            row = x.new_zeros(len(seed), len(x), fields)
-            row[component, :, slot] = BENDING / math.sqrt(len(x))
-            (segments,) = layer.jacobian_segments(seed, row, 2)
-            rows.append(dense_rows(segments, layer.coef.numel()).detach())
+        for component in (2, 4, 6):  # of the jet: value, and two derivatives along each direction
+            sensitivity = x.new_zeros(7, len(x), fields)
+            sensitivity[component, :, slot] = BENDING / math.sqrt(len(x))
+            sensitivities.append(sensitivity)
+    rows = [_rows(network, conditions), *network.jacobian(x, directions, 2, sensitivities)]
+    # The least squares of both, by singular values: conditions alone may not determine all coefficients.
     matrix = torch.cat(rows)
     sought = -_residuals(network, conditions)
     sought = torch.cat([sought, sought.new_zeros(len(matrix) - len(sought))])
@@ -350,9 +349,7 @@ def _extent(domain: Domain) -> list[list[float]]:
 
 def _solved(network: TensorNetwork, problem: Collocation) -> tuple[float, float]:
     """Gauss-Newton steps in place while the loss falls, by QR of the rows of all functions: least loss, and work."""
-    parameters = [network.tensor_layer.coef]
-    if isinstance(network, EnrichedNetwork):
-        parameters.append(network.factors)
+    parameters = network.unknowns()
     sizes = [each.numel() for each in parameters]
     count = sum(sizes)
     work = 0.0
@@ -423,21 +420,13 @@ def _residuals(network: TensorNetwork, blocks: Sequence[ResidualBlock]) -> Tenso
 
 def _rows(network: TensorNetwork, blocks: Sequence[ResidualBlock]) -> Tensor:
     """Rows (N, P) of all residuals by the splines' coefficients and the factors."""
-    layer = network.tensor_layer
     rows = []
     for block in blocks:
         for part, _ in block.data.chunks(BATCH_ROWS):
             check_time()
             with torch.no_grad():
                 jet = block.jet(network, part.x)
-                seed = seed_jet(part.x, block.directions, block.order)
-                if isinstance(network, EnrichedNetwork):
-                    singular = network.singular_jet(part.x, block.directions, block.order)
             share = 1 / math.sqrt(len(block.data))
-            for row in block.local_model(jet, part, {}).rows:
-                (segments,) = layer.jacobian_segments(seed, row, block.order)
-                parts = [dense_rows(segments, layer.coef.numel()).detach()]
-                if isinstance(network, EnrichedNetwork):
-                    parts.append(torch.einsum("cb,cbe->be", row[..., 0], singular))
-                rows.append(share * torch.cat(parts, 1))
+            sensitivities = block.local_model(jet, part, {}).rows.unbind()
+            rows += [share * each for each in network.jacobian(part.x, block.directions, block.order, sensitivities)]
     return torch.cat(rows)
