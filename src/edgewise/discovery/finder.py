@@ -26,7 +26,7 @@ from edgewise.discovery.knowledge.powers_of_ten import (
     power_of_ten,
     target_power,
 )
-from edgewise.discovery.knowledge.structured import StructuredEngine
+from edgewise.discovery.knowledge.structured import StructureSearch
 from edgewise.discovery.knowledge.templates import read_template
 from edgewise.discovery.least_squares.laws import least_squares_laws
 from edgewise.discovery.operon import evolved_by_operon
@@ -303,13 +303,11 @@ class Search:
                 seconds_left = budget.seconds_left
                 if seconds_left < math.inf:
                     share = max(share, seconds / max(seconds + seconds_left, seconds))
-                best = min(archive, key=lambda judged: judged.held, default=None)
+                best = archive.best
                 if best is not None:
-                    so_far = f"; best so far {as_text(best.expression, self.names, 3)}"
-                else:
-                    so_far = ""
-                loss = best.held if best is not None else None
-                self.report(Progress(stage + so_far, share, best_loss=loss, seconds=seconds))
+                    stage += f"; best so far {as_text(best.expression, self.names, 3)}"
+                loss = None if best is None else best.held
+                self.report(Progress(stage, share, best_loss=loss, seconds=seconds))
 
         if more is None:
             share = SEARCH_SHARE
@@ -318,24 +316,29 @@ class Search:
         first = budget.share(share).announcing(announce)
         if self.options.engine == "operon":
             stages = replace(stages, search=evolved_by_operon)
-        engine: Engine | StructuredEngine = Engine(archive, first, stages, recording)
+        structure = None
         if self.options.structure:
-            template = read_template(self.options.structure, self.names)
-            engine = StructuredEngine(archive, first, stages, template)
+            structure = StructureSearch(archive, stages, read_template(self.options.structure, self.names))
+            stages = Stages(quick=(), search=structure)
+        engine = Engine(archive, first, stages, recording)
+
+        def sentences() -> list[str]:
+            return [*messages, *(structure.messages if structure is not None else ()), *engine.messages]
+
         stopped = StopReason.CONVERGED
         with one_blas_thread(), np.errstate(all="ignore"), budget.counts():
             try:
                 engine.run()
-                if more is not None and archive.solved is None and isinstance(engine, Engine):
+                if more is not None and archive.solved is None and structure is None:
                     engine.judge_all(more(problem, searching.announcing(announce)))
                 announce("shorter formulas and constants")
-                front = decided_front(archive.candidates, deciding, budget, [*messages, *engine.messages])
+                front = decided_front(archive.candidates, deciding, budget, sentences())
             except KeyboardInterrupt:
                 if self.options.on_interrupt == "raise":
                     raise
                 stopped = StopReason.INTERRUPTED
-                messages += [*engine.messages, stopped.sentence]
-                front = decided_front(archive.candidates, deciding, budget.at_most(0.0), messages)
+                said = [*sentences(), stopped.sentence]
+                front = decided_front(archive.candidates, deciding, budget.at_most(0.0), said)
         if stopped == StopReason.CONVERGED and archive.solved is None:
             return with_limit(front, first)
         return replace(front, stopped=stopped)

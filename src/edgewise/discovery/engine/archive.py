@@ -93,6 +93,11 @@ class Archive:
         return pareto(self, size=lambda judged: judged.symbols, loss=lambda judged: judged.held)
 
     @property
+    def best(self) -> Judged | None:
+        """The most accurate one on the held-out rows; None without any."""
+        return min(self, key=lambda judged: judged.held, default=None)
+
+    @property
     def candidates(self) -> list[Expression]:
         """All kept expressions that are no less accurate on the held-out rows than their mean."""
         return [judged.expression for judged in self if judged.error <= 1.0]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 
 from edgewise.discovery.curves.residuals import NoiseTest
-from edgewise.discovery.engine.archive import Archive, Judged
+from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.engine.running import Engine, Stages, is_complete, likely_laws
 from edgewise.discovery.knowledge.smooth_parts import PartsFit, fitted_parts, part_problem
 from edgewise.discovery.knowledge.templates import Template
 from edgewise.discovery.losses import is_as_good
+from edgewise.discovery.problem import LawProblem
 from edgewise.discovery.reduction.steps import first_step
 from edgewise.formulas.constants import free_places, without_redundant_constants
 from edgewise.formulas.expression import Expression, Number, constant_values, walk, with_constants
@@ -44,12 +45,15 @@ SETTINGS = StructureSettings()
 
 
 @dataclass
-class StructuredEngine:
-    """One run of the search for laws of a known structure, with the interface of `Engine`."""
+class StructureSearch:
+    """The stage that searches for laws of a known structure.
 
-    archive: Archive  # of the whole problem
-    budget: Budget  # the work of the run
-    stages: Stages  # the stages, which search for each unknown function
+    It yields the structure with laws of its functions and reads from the archive of the search which combination of
+    them is the best so far.
+    """
+
+    archive: Archive  # of the whole problem; receives what the stage yields
+    stages: Stages  # those that search for a law of each unknown function
     template: Template  # the structure
 
     def __post_init__(self) -> None:
@@ -58,69 +62,64 @@ class StructuredEngine:
         self._smooth: PartsFit | None = None
         self._best_parts: dict[int, Expression] = {}
 
-    def run(self) -> None:
-        """Fit the functions, search a law of each, and judge all combinations, in rounds."""
+    def __call__(self, problem: LawProblem, budget: Budget) -> Iterator[Expression]:
+        """Fit the functions, search a law of each, and yield all combinations, in rounds."""
         if not self.template.functions:
-            self._fit_constants()
+            yield from self._constants()
             return
         for number in range(SETTINGS.structure_rounds):
-            if number == 0:
-                budget = self.budget.share(SETTINGS.first_round_share)
-            else:
-                budget = self.budget
-            if (
-                not self._round(number, budget)
-                or self._is_done()
-                or (number and is_complete(self.archive, self._noise))
-            ):
+            share = budget.share(SETTINGS.first_round_share) if number == 0 else budget
+            yield from self._round(number, share)
+            is_ended = budget.is_over or self.archive.solved is not None
+            if is_ended or len(self._best_parts) < len(self.template.functions):
+                return
+            if number and is_complete(self.archive, self._noise):
                 return
 
-    def _is_done(self) -> bool:
-        return self.budget.is_over or self.archive.solved is not None
-
-    def _fit_constants(self) -> None:
-        """Judge the structure from several values of its constants: it has no unknown functions."""
+    def _constants(self) -> Iterator[Expression]:
+        """The structure from several values of its constants: it has no unknown functions."""
         random = np.random.default_rng([6, self.archive.problem.seed])
         node = self.template.outer
         exact = [part.exact for part in walk(node) if isinstance(part, Number)]
         values = np.array(constant_values(node))
         places = free_places(node)
         for number in range(SETTINGS.constant_starts):
-            if number and self._is_done():
+            if number and self.archive.solved is not None:
                 return
             values[places] = 1.0 if number == 0 else np.exp(1.5 * random.normal(size=len(places)))
             if number % 2:
                 values[places] *= random.choice([-1.0, 1.0], size=len(places))
-            self.archive.judge(with_constants(node, values, exact), "structure")
+            yield with_constants(node, values, exact)
 
-    def _round(self, number: int, budget: Budget) -> bool:
-        """Search a law of each function, given the laws of the others from the round before; False if none can be."""
+    def _round(self, number: int, budget: Budget) -> Iterator[Expression]:
+        """Search a law of each function, given the laws of the others from the round before."""
         functions = range(len(self.template.functions))
         laws: dict[int, list[Expression]] = {}
         for place, function in enumerate(functions):
-            if number and self._is_done():
+            if number and (budget.is_over or self.archive.solved is not None):
                 break
             share = budget.share(1 / (len(functions) - place))
             known = {k: law for k, law in self._best_parts.items() if k != function}
+            # The smooth function, beside the known laws of the others
             if number == 0 and self._smooth is not None:
                 fit: PartsFit | None = self._smooth
             else:
-                self.budget.announce(f"smooth functions of {self.template.text}")
-                fit = fitted_parts(
-                    self.template, self.archive.problem, known, share.share(SETTINGS.smooth_functions_share)
-                )
+                budget.announce(f"smooth functions of {self.template.text}")
+                smoothing = share.share(SETTINGS.smooth_functions_share)
+                fit = fitted_parts(self.template, self.archive.problem, known, smoothing)
             if fit is None:
                 self.failures.append("No smooth functions of the structure are finite at all rows.")
-                return False
+                self._best_parts = {}
+                return
             if number == 0:
                 self._smooth = fit
-            found = self._laws_of(fit, function, share, whole=number > 0)
-            laws[function] = found or laws.get(function, [])
-            if number and found:
-                self._judge({**{k: [law] for k, law in known.items()}, function: found}, fit)
+            # Its laws, and after the first round the best of them in the whole
+            likely = self._laws_of(fit, function, share, whole=number > 0)
+            laws[function] = likely or laws.get(function, [])
+            if number and likely:
+                yield from self._combinations({**{k: [law] for k, law in known.items()}, function: likely}, fit)
         if number == 0 and self._smooth is not None and len(laws) == len(functions):
-            self._judge(laws, self._smooth)
-        return len(self._best_parts) == len(functions)
+            yield from self._combinations(laws, self._smooth)
 
     def _laws_of(self, fit: PartsFit, function: int, budget: Budget, whole: bool) -> list[Expression]:
         """Likely laws of one function by the stages; those of a whole run have models of curves as well."""
@@ -128,40 +127,35 @@ class StructuredEngine:
         if problem is None:
             return [Number(1.0)]
         options = problem.options
-        if (
-            problem.noise < SETTINGS.clean_noise
-        ):  # with noise many formulas have that error, and the engine ends by its own rule
+        # With noise many formulas have the error of the target, and the engine ends by its own rule.
+        if problem.noise < SETTINGS.clean_noise:
             options = replace(options, target_error=max(options.target_error, SETTINGS.enough_for_part * problem.noise))
-        archive = Archive(replace(problem, options=options), budget)
         name = self.template.functions[function]
-        named = budget.announcing(lambda sentence: self.budget.announce(f"{name}: {sentence}"))
-        if whole:
-            stages = self.stages
-        else:
-            stages = replace(self.stages, smooth=None, search=None)
-        engine = Engine(archive, named, stages)
+        named = budget.announcing(lambda sentence: budget.announce(f"{name}: {sentence}"))
+        stages = self.stages if whole else replace(self.stages, smooth=None, search=None)
+        engine = Engine(Archive(replace(problem, options=options), budget), named, stages)
         engine.run()
         self.failures += engine.failures
-        return likely_laws(archive, problem.noise)
+        return likely_laws(engine.archive, problem.noise)
 
-    def _judge(self, laws: dict[int, list[Expression]], fit: PartsFit) -> None:
-        """Judge combinations of laws with all constants fitted together, and keep the laws of the best one."""
+    def _combinations(self, laws: dict[int, list[Expression]], fit: PartsFit) -> Iterator[Expression]:
+        """Combinations of laws, whose constants the archive fits together; the laws of the best one are kept."""
         most = max(1, int(SETTINGS.most_part_combinations ** (1 / len(laws))))
-        known: list[Judged] = list(self.archive)
-        lowest = min((judged.held for judged in known), default=math.inf)
+        best = self.archive.best
         for parts in product(*(laws[k][:most] for k in range(len(laws)))):
-            judged = self.archive.judge(fit.template.rebuild(parts), "structure")
-            if judged is not None and judged.held < lowest:
+            yield fit.template.rebuild(parts)
+            judged = self.archive.best
+            if judged is not None and judged is not best:
                 problem = self.archive.problem
                 fixed = without_redundant_constants(judged.expression, problem.x, problem.y, problem.weights)
                 if fixed != judged.expression:
-                    self.archive.judge(fixed, "structure")
-                lowest = judged.held
+                    yield fixed
+                best = self.archive.best
                 self._best_parts = dict(enumerate(parts))
             if self.archive.solved is not None:
                 return
         if not self._best_parts:
-            self._best_parts = {k: found[0] for k, found in laws.items() if found}
+            self._best_parts = {k: likely[0] for k, likely in laws.items() if likely}
 
     @property
     def messages(self) -> list[str]:
@@ -175,14 +169,11 @@ class StructuredEngine:
     def _contradiction(self) -> Sequence[str]:
         """A sentence if a model without the structure predicts held-out rows clearly better."""
         problem = self.archive.problem
-        best = min(self.archive, key=lambda judged: judged.held, default=None)
+        best = self.archive.best
         if best is not None and best.is_exact:
             return ()
-        if best is not None:
-            known = [problem.held_squares(best.expression)]
-        else:
-            known = []
-        known += [self._smooth.squares] if self._smooth is not None else []
+        known = [] if best is None else [problem.held_squares(best.expression)]
+        known += [] if self._smooth is None else [self._smooth.squares]
         free = first_step(problem)
         if free is None or not known:
             return ()

@@ -41,6 +41,16 @@ class Layer(nn.Module):
         @property
         def out_features(self) -> int: ...
 
+    @property
+    def has_splines(self) -> bool:
+        """Whether edges of the layer may be splines, as in a `KANLayer`."""
+        return False
+
+    @property
+    def has_functions(self) -> bool:
+        """Whether edges of the layer may be elementary functions, as in a `KANLayer`."""
+        return False
+
     def forward(self, x: Tensor) -> Tensor:
         """Compute the outputs.
 
