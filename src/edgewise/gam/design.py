@@ -123,10 +123,7 @@ class Design:
             Whether to leave all curves out, see `with_curves`.
         """
         policy = AdditivePolicy() if policy is None else policy
-        counted = weight > 0
-        if not counted.all():
-            x = x[counted]
-            weight = weight[counted]
+        x, weight = _counted(x, weight)
         total = float(weight.sum())
         intervals = policy.intervals(total)
         columns = tuple(column_of(x[:, j], weight, intervals, policy) for j in range(x.shape[1]))
@@ -149,10 +146,7 @@ class Design:
         x, weight : ndarray
             The rows and weights of `from_rows`.
         """
-        counted = weight > 0
-        if not counted.all():
-            x = x[counted]
-            weight = weight[counted]
+        x, weight = _counted(x, weight)
         policy = self.policy
         constraints = self.constraints
         chosen = {j for j in inputs if self.inputs[j].distinct > 1}
@@ -197,10 +191,7 @@ class Design:
         >>> Design.from_rows(x, np.ones(200)).straight(x, np.ones(200)).labels
         (('straight', (0, 1)),)
         """
-        counted = weight > 0
-        if not counted.all():
-            x = x[counted]
-            weight = weight[counted]
+        x, weight = _counted(x, weight)
         has_all = sum(column.distinct > 1 for column in self.inputs) <= self.policy.most_straight
         curves = []
         rows = float(weight.sum())
@@ -371,10 +362,7 @@ class Design:
         .. [1] C. de Boor, "A Practical Guide to Splines" (1978), ch. XI, on Schoenberg's variation diminishing spline
            approximation.
         """
-        counted = weight > 0
-        if not counted.all():
-            x = x[counted]
-            weight = weight[counted]
+        x, weight = _counted(x, weight)
         # Margins of the inputs that have none of this size yet.
         pairs = [(a, b) for a, b in pairs if self.inputs[a].distinct > 1 and self.inputs[b].distinct > 1]
         if size is None:
@@ -421,8 +409,17 @@ class Design:
                 squares[number] += weight[part] @ products**2
         parts = []
         for pair, gram, cross, square in zip(pairs, grams, crosses, squares, strict=True):
-            parts.append(purified(pair, (margins[pair[0]], margins[pair[1]]), gram, cross, square))
+            of_pair = (margins[pair[0]], margins[pair[1]])
+            parts.append(purified(pair, of_pair, gram, cross, square, self.policy.least_left))
         return parts
+
+
+def _counted(x: Array, weight: Array) -> tuple[Array, Array]:
+    """Return the rows of positive weight, and their weights."""
+    counted = weight > 0
+    if counted.all():
+        return x, weight
+    return x[counted], weight[counted]
 
 
 def _main_groups(

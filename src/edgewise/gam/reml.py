@@ -2,8 +2,9 @@
 
 `fit_reml` finds the strength of each group of columns, and takes groups out that vanish; `fit_mapped` finds few numbers
 of which all strengths are functions. Wood, Generalized Additive Models (2nd ed.), section 6.2.6: the criterion with the
-scale profiled out; section 6.5.2: Newton's method in the logs of the strengths; section 6.11.1: the covariance with the
-uncertainty of the strengths.
+scale profiled out; section 6.5.2 and S. N. Wood, J. R. Statist. Soc. B 73 (2011) 3: Newton's method in the logs of the
+strengths; section 6.11.1 and S. N. Wood, N. Pya and B. Saefken, J. Am. Statist. Assoc. 111 (2016) 1548, section 4: the
+covariance with the uncertainty of the strengths.
 """
 
 from __future__ import annotations
@@ -47,9 +48,8 @@ class RemlFit:
     @cached_property
     def corrected_covariance(self) -> Array:
         """Covariance of the coefficients, (p, p), with the uncertainty of finite strengths, for bands of one curve."""
-        # It is V + J V_rho J' [1], with V_rho the inverse of the Hessian of minus the log restricted likelihood in the
-        # logs of the strengths (with a prior variance, as in mgcv) and J = -P S_j b the derivative of the coefficients.
-        # [1] S. Wood, N. Pya and B. Saefken, J. Am. Statist. Assoc. 111 (2016) 1548, section 4.
+        # It is V + J V_rho J', with V_rho the inverse of the Hessian of minus the log restricted likelihood in the logs
+        # of the strengths (with a prior variance, as in mgcv) and J = -P S_j b the derivative of the coefficients.
         likelihood = self._state
         point = self._optimum
         assert not self.is_shared

@@ -28,14 +28,14 @@ from edgewise.checkpoint.container import Container, TensorEntry
 from edgewise.checkpoint.network import describe, read_description
 from edgewise.errors import CheckpointError, InputError
 from edgewise.nn.elementary import ELEMENTARY
-from edgewise.nn.layers.periodic import PeriodicLayer
-from edgewise.nn.layers.separable import SeparableLayer
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.ops.splines.bspline import MAX_DEGREE, MAX_PRODUCT_DEGREE
 from edgewise.ops.splines.knots import breakpoints_of
 from edgewise.outcomes import StopReason
+from edgewise.pde.layers.periodic import PeriodicLayer
+from edgewise.pde.layers.separable import SeparableLayer
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.singular import SINGULAR_KINDS, SingularFunctions
 from edgewise.pde.solver.solution import Solution, Stage

@@ -7,21 +7,18 @@ import torch
 
 from edgewise.gam.families import Gamma
 from edgewise.gam.fitting import fit_additive
-from edgewise.gam.policy import AdditivePolicy
+from edgewise.gam.policy import AdditivePolicy, InferencePolicy
 from edgewise.train.noise_curves import NoiseCurves
 
-FEWEST_RESIDUALS = 50  # with fewer, the standard error of a log variance is over 0.2 without any curve
-NOISE_PARTS = 5  # of the residuals, each scored by curves of the others, as for the folds of a search
-MOST_NOISE_INPUTS = 20  # of which the noise may depend, beside the prediction
-MOST_RESIDUALS = 5000  # rows, evenly picked: the standard error of a log variance is then 0.02
-# A variance is known so roughly that its curve never needs more.
-NOISE_POLICY = AdditivePolicy(most_intervals=12, first_wiggly=6)
-RANKING_BINS = 8  # of an input, whose mean log squared residuals are compared
-SMALLEST_SQUARE = 1e-12  # share of the mean squared residual below which one counts as this share
+DEFAULTS = InferencePolicy()
 
 
 def fit_noise_curves(
-    x: np.ndarray, prediction: np.ndarray, residuals: np.ndarray, weight: np.ndarray
+    x: np.ndarray,
+    prediction: np.ndarray,
+    residuals: np.ndarray,
+    weight: np.ndarray,
+    policy: InferencePolicy = DEFAULTS,
 ) -> NoiseCurves | None:
     """Estimate the standard deviation of the noise as a function of the inputs and of the prediction.
 
@@ -37,6 +34,8 @@ def fit_noise_curves(
         Predictions of models that did not see the row, and the targets less these predictions.
     weight : ndarray of shape (N,)
         Weights, which count repeats.
+    policy : InferencePolicy
+        Choices.
 
     Returns
     -------
@@ -59,22 +58,21 @@ def fit_noise_curves(
     True
     """
     mean = np.average(residuals**2, axis=0, weights=weight)
-    if len(x) < FEWEST_RESIDUALS or not (mean > 0).all():
+    if len(x) < policy.fewest_residuals or not (mean > 0).all():
         return None
-    if len(x) > MOST_RESIDUALS:
-        pick = np.linspace(0, len(x) - 1, MOST_RESIDUALS).astype(int)
+    if len(x) > policy.most_residuals:
+        pick = np.linspace(0, len(x) - 1, policy.most_residuals).astype(int)
         x = x[pick]
         prediction = prediction[pick]
         residuals = residuals[pick]
         weight = weight[pick]
-    squares = np.maximum(residuals**2, SMALLEST_SQUARE * mean)
-    inputs = _ranked(x, np.log(squares / mean).mean(axis=1), weight)
+    squares = np.maximum(residuals**2, policy.smallest_square * mean)
+    inputs = _ranked(x, np.log(squares / mean).mean(axis=1), weight, policy)
+    of_noise = AdditivePolicy(most_intervals=policy.intervals, first_wiggly=policy.first_wiggly)
     models = []
     for output in range(residuals.shape[1]):
         rows = np.column_stack([x[:, inputs], prediction[:, output]])
-        model = fit_additive(
-            rows, squares[:, output] / mean[output], weight, family=Gamma(), pairs=(), policy=NOISE_POLICY
-        )
+        model = fit_additive(rows, squares[:, output] / mean[output], weight, family=Gamma(), pairs=(), policy=of_noise)
         models.append((model, model.predict_link(rows)[:, 0]))
     if all(np.ptp(log) == 0 for _, log in models):
         return None
@@ -95,12 +93,17 @@ def fit_noise_curves(
 
 
 def cross_fitted_noise(
-    x: np.ndarray, prediction: np.ndarray, residuals: np.ndarray, weight: np.ndarray, blocks: np.ndarray | None = None
+    x: np.ndarray,
+    prediction: np.ndarray,
+    residuals: np.ndarray,
+    weight: np.ndarray,
+    blocks: np.ndarray | None = None,
+    policy: InferencePolicy = DEFAULTS,
 ) -> np.ndarray:
     """Return the standard deviation of the noise of every row by curves that did not see its residual, (N, m).
 
     Curves that saw a residual follow it a little, so that its share of the deviation is too small to calibrate
-    intervals. The rows are divided into `NOISE_PARTS` parts by their place, as in cross-fitting [1]_.
+    intervals. The rows are divided into `policy.parts` parts by their place, as in cross-fitting [1]_.
 
     Parameters
     ----------
@@ -108,6 +111,8 @@ def cross_fitted_noise(
         As in `fit_noise_curves`.
     blocks : ndarray of shape (N,), optional
         Rows of one number are in one part.
+    policy : InferencePolicy
+        Choices.
 
     References
     ----------
@@ -121,12 +126,12 @@ def cross_fitted_noise(
     (200, 1)
     """
     names, block = np.unique(np.arange(len(x)) if blocks is None else blocks, return_inverse=True)
-    part = (np.random.default_rng(0).permutation(len(names)) % NOISE_PARTS)[block]
+    part = (np.random.default_rng(0).permutation(len(names)) % policy.parts)[block]
     deviation = np.empty_like(residuals)
-    for number in range(min(NOISE_PARTS, len(names))):
+    for number in range(min(policy.parts, len(names))):
         held = part == number
         rest = part != number
-        curves = fit_noise_curves(x[rest], prediction[rest], residuals[rest], weight[rest])
+        curves = fit_noise_curves(x[rest], prediction[rest], residuals[rest], weight[rest], policy)
         if curves is None:
             deviation[held] = np.sqrt(np.average(residuals[rest] ** 2, axis=0, weights=weight[rest]))
         else:
@@ -134,17 +139,17 @@ def cross_fitted_noise(
     return deviation
 
 
-def _ranked(x: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def _ranked(x: np.ndarray, target: np.ndarray, weight: np.ndarray, policy: InferencePolicy) -> np.ndarray:
     """Positions, ascending, of the inputs whose bins differ most in the mean of a target; all if they are few."""
-    if x.shape[1] <= MOST_NOISE_INPUTS:
+    if x.shape[1] <= policy.most_inputs:
         return np.arange(x.shape[1])
     spread = np.zeros(x.shape[1])
     centred = target - np.average(target, weights=weight)
     for j, column in enumerate(x.T):
-        cuts = np.unique(np.quantile(column, np.arange(1, RANKING_BINS) / RANKING_BINS))
+        cuts = np.unique(np.quantile(column, np.arange(1, policy.ranking_bins) / policy.ranking_bins))
         place = np.searchsorted(cuts, column)
         mass = np.bincount(place, weight, len(cuts) + 1)
         total = np.bincount(place, weight * centred, len(cuts) + 1)
         seen = mass > 0
         spread[j] = np.sum(total[seen] ** 2 / mass[seen]) / max(seen.sum() - 1, 1)
-    return np.sort(np.argsort(-spread, kind="stable")[:MOST_NOISE_INPUTS])
+    return np.sort(np.argsort(-spread, kind="stable")[: policy.most_inputs])

@@ -8,11 +8,11 @@ from torch import nn
 from edgewise.errors import InputError
 from edgewise.nn.layers.base import Chain
 from edgewise.nn.layers.initial import seeded_generator
-from edgewise.nn.layers.periodic import PeriodicLayer
-from edgewise.nn.layers.separable import SeparableLayer
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.model import KAN
 from edgewise.pde.domains.mesh import even_lines
+from edgewise.pde.layers.periodic import PeriodicLayer
+from edgewise.pde.layers.separable import SeparableLayer
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.spaces.networks import PeriodicNetwork, SeparableNetwork, TensorNetwork, grid_sizes, kan_of, shape_of
 
@@ -77,9 +77,7 @@ def check_as_start(
 ) -> None:
     """Refuse a network of another shape than the start, since the start is the network that is trained."""
     is_kan = isinstance(shape_of(begin), tuple)
-    degrees = {
-        each for layer in begin.layers for each in getattr(layer, "degrees", (getattr(layer, "degree", degree),))
-    }
+    degrees = {each for layer in begin.layers for each in layer.spline_degrees}
     unlike = {"degree": degrees != {degree}, "grid_size": set(grid_sizes(begin)) != {grid_size}, "hidden": True}
     if hidden is not None and is_kan:
         wanted = kan_of(network_for(problem, hidden, 1, 1, 0)).config

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.nn.layers.base import Chain
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.outcomes import StopReason
 from edgewise.pde.domains.mesh import Mesh, equal_shares, even_lines, graded_to_ends, grown, respaced, separated
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.conditions import Observations
 from edgewise.pde.problem.integrals import GIVEN_RULE

@@ -18,15 +18,16 @@ from torch import Tensor, nn
 from edgewise.interpret.transform.edges import with_scaled_output
 from edgewise.nn.layers.base import Chain, EdgeLayer, Layer, LayerList
 from edgewise.nn.layers.initial import seeded_generator
-from edgewise.nn.layers.periodic import PeriodicLayer
 from edgewise.nn.layers.segments import dense_rows
-from edgewise.nn.layers.separable import SeparableLayer
-from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.nn.layers.spline import spline_layers
 from edgewise.nn.mlp import DenseLayer
 from edgewise.nn.model import KAN
 from edgewise.ops.jet import seed_jet
 from edgewise.ops.splines.bspline import spline_domain
 from edgewise.ops.splines.knots import blossom_coef, subdivide
+from edgewise.pde.layers.periodic import PeriodicLayer
+from edgewise.pde.layers.separable import SeparableLayer
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.singular import CornerFunctions, SingularFunctions
 from edgewise.train.grids import adapt_domain_, refine
 
@@ -464,8 +465,8 @@ def grid_sizes(network: nn.Module) -> tuple[int, ...]:
     if isinstance(network, FieldNetwork):
         return network.grid_sizes
     assert isinstance(network, Chain)
-    sizes = (getattr(layer, "grid_size", None) for layer in network.layers)
-    return tuple(size for size in sizes if isinstance(size, int))
+    sizes = (getattr(layer, "grid_size", 0) for layer in network.layers)
+    return tuple(size for size in sizes if size)
 
 
 @torch.no_grad()
@@ -512,7 +513,7 @@ def fit_hidden_grids_(network: Chain, x: Tensor) -> bool:
     if isinstance(network, FieldNetwork):
         return network.fit_hidden_grids_(x)
     kan = kan_of(network)
-    unset = not all(bool(layer.domain_is_set) for layer in kan.layers if hasattr(layer, "domain_is_set"))
+    unset = not all(bool(layer.domain_is_set) for layer in spline_layers(kan).values())
     if not unset and _least_span(kan, x) >= LEAST_SPAN:
         return False
     adapt_domain_(kan, x, margin=MARGIN, unset_only=unset, hidden_only=True)
@@ -523,10 +524,10 @@ def fit_hidden_grids_(network: Chain, x: Tensor) -> bool:
 def _least_span(kan: KAN, x: Tensor) -> float:
     """Least share of a hidden grid that activations fill; 0 where they leave a grid."""
     least = 1.0
+    splines = spline_layers(kan)
     for number, layer in enumerate(kan.layers):
-        domain = getattr(layer, "domain", None)
-        if number and isinstance(domain, Tensor):
-            low, high = domain.unbind(1)
+        if number and number in splines:
+            low, high = splines[number].domain.unbind(1)
             bottom = x.amin(0)
             top = x.amax(0)
             if bool((bottom < low).any() | (top > high).any()):

@@ -9,11 +9,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import check_time
 from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.domains.shapes import Polygon
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.singular import CornerFunctions
 from edgewise.pde.spaces.axis import SplineAxis

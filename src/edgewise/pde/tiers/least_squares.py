@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.outcomes import check_time, foreseen, interruptible
 from edgewise.pde.algebra.newton import BENDING, Advance, newton
@@ -24,6 +23,7 @@ from edgewise.pde.algebra.system import Solver
 from edgewise.pde.domains.domain import Box, Domain, Piece
 from edgewise.pde.domains.mesh import FACE_POINTS, Mesh
 from edgewise.pde.domains.sampling import gauss_legendre
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.linearisation import linearise, zero_jet
 from edgewise.pde.problem.singular import Corner, SingularFunctions, Terms, corners_of, holes_of

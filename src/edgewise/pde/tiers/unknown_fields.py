@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.outcomes import OutOfTime, foreseen, interruptible
 from edgewise.pde.algebra.newton import Advance, newton
 from edgewise.pde.algebra.system import Solver
 from edgewise.pde.domains.mesh import Mesh, even_lines
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.conditions import HardConditions, UnknownField
 from edgewise.pde.problem.dry_run import Requirements

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.outcomes import check_time
 from edgewise.pde.domains.mesh import Mesh, equal_shares
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.judging.residuals import Sought, residual_size
 from edgewise.pde.solver.judging.uniqueness import (

@@ -11,8 +11,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.ops.jet import seed_jet
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.spaces.networks import FieldNetwork, TensorNetwork
 
 BATCH_NUMBERS = 2**22  # numbers of the largest tensor of a batch: 32 MB
