@@ -11,7 +11,7 @@ import torch
 
 from edgewise.errors import InputError, is_out_of_memory
 from edgewise.gam.families import Family
-from edgewise.gam.inference import cross_fitted_noise, fit_noise_curves
+from edgewise.gam.inference.variance import cross_fitted_noise, fit_noise_curves
 from edgewise.model_selection.fixed_shape import InterruptedTraining, ShapeSearch, trained_further
 from edgewise.model_selection.noise_free import approximated, without_noise
 from edgewise.model_selection.results import AutoResult, data_of, loss_of, network_error_bars, tensors_of
