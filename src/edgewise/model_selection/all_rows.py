@@ -75,6 +75,7 @@ class AllRows:
         If the time is over before the end of the first pass, the candidate stays as it is; else the last complete pass
         counts.
         """
+        # Candidates that are no sum of columns stay as they are.
         family = chosen.family
         candidate = chosen.candidate
         kept = f"the model is that of the sample of {len(samples):,} of {self.count:,} rows"
@@ -84,6 +85,7 @@ class AllRows:
                 f"Sums over all rows are for additive models and not for a {candidate.describe()}; {kept}.",
                 False,
             )
+        # The iteration over all rows, from the estimate of the sample, whose margins may become finer.
         if chosen.nodes is not None:
             start = chosen.model
         else:
@@ -94,6 +96,7 @@ class AllRows:
             solution, passes, converged, factor = self._refined(start, chosen, samples, clock, policy)
         except OutOfTime:
             return chosen, f"The time limit of {clock.limit:g} s ended the first pass over all rows; {kept}.", True
+        # Predictors and working residuals of the sample under the new coefficients, with Duan's smearing estimate.
         if chosen.nodes is None:
             x = samples.x
         else:
@@ -110,6 +113,7 @@ class AllRows:
             residual = samples.y - eta
         else:
             _, residual = working(family, y, samples.weight, eta)
+        # The estimate as those of all candidates, and how it ended in a sentence.
         low = min(chosen.range[0], float(eta.min()))
         high = max(chosen.range[1], float(eta.max()))
         if not plain:
@@ -137,6 +141,7 @@ class AllRows:
             candidate = replace(candidate, factor=factor)
             sentence += f" Folds of their groups chose {factor:g} times the penalty."
         fitted = replace(chosen, candidate=candidate, model=model.of_low_rank())
+        # Bands of each of several predictors by its own information.
         if family.predictors > 1:  # each row of the sample stands for as many
             weight = samples.weight * (self.rows / samples.total)
             fitted = with_own_covariances(fitted, replace(samples, weight=weight))
@@ -176,6 +181,7 @@ class AllRows:
             return solution, is_done
 
         whole, converged = of_rows(start, None, factor)
+        # Factor of the strengths for rows in groups: folds of the groups are parts of the sums.
         try:
             if samples.blocks is not None and start.family.is_least_squares and len(whole.fits) == 1:
                 folds = [of_rows(whole, RowPart(number, parts, self.seed), 1.0)[0] for number in range(parts)]
@@ -185,6 +191,7 @@ class AllRows:
                     strength = factor / candidate.factor * whole.fits[0].strength
                     fit = with_strengths(whole.normal, whole.design, whole.fits[0], strength)
                     whole = replace(whole, fits=(fit,))
+            # Models of parts of the rows, whose coefficients have a mean.
             for number in range(models):
                 part = RowPart(number % parts, parts, self.seed + number // parts)
                 one, is_done = of_rows(whole, part, factor)

@@ -10,7 +10,6 @@ import time
 from dataclasses import dataclass
 
 from edgewise.nn.layers.base import Chain
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.outcomes import Progress, ProgressCallback
 
 
@@ -61,13 +60,7 @@ EQUATION_COST = StepCost()
 
 def active_parameters(network: Chain) -> int:
     """Number of spline coefficients that the output of a network depends on at one point."""
-    active = 0
-    for layer in network.layers:
-        if isinstance(layer, TensorLayer):
-            active += layer.out_features * math.prod(degree + 1 for degree in layer.degrees)
-        elif (degree := getattr(layer, "degree", None)) is not None:
-            active += layer.in_features * layer.out_features * (degree + 1)
-    return active
+    return sum(layer.active_coefficients for layer in network.layers)
 
 
 class WorkBudget:

@@ -73,8 +73,6 @@ def train_model(
         time_limit=job.time_limit,
         random_state=job.seed,
     )
-    estimator._progress = progress
-    estimator._keep_interrupted = True
     start = time.perf_counter()
     with collect_warnings() as notes:
         if prepared.groups is None:
@@ -84,9 +82,11 @@ def train_model(
         if groups is not None and (groups == groups[0]).all():
             groups = None  # the other one is for the test
         if (batches := prepared.batches(journal)) is not None:
-            estimator.fit(batches)
+            estimator._fit_with(batches, progress=progress, keep_interrupted=True)
         else:
-            estimator.fit(prepared.frame[prepared.train], prepared.y[prepared.train], groups=groups)
+            X = prepared.frame[prepared.train]
+            y = prepared.y[prepared.train]
+            estimator._fit_with(X, y, groups=groups, progress=progress, keep_interrupted=True)
     estimator.target_names_ = (prepared.target,)
     return scored(prepared, estimator, time.perf_counter() - start, notes)
 
