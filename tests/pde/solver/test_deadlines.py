@@ -37,7 +37,7 @@ from edgewise.pde.solver.driver import Attempt, _better
 from edgewise.pde.solver.judging import correction, evidence
 from edgewise.pde.solver.limits import Ending
 from edgewise.pde.solver.network import network_for
-from edgewise.pde.solver.refinement import Refinement
+from edgewise.pde.solver.refinement import TrainedNetworks
 from edgewise.pde.spaces.networks import SlabNetwork, TensorNetwork
 from edgewise.pde.spaces.statement import recognised
 from edgewise.pde.tiers import least_squares
@@ -142,7 +142,7 @@ BEGINNINGS = (
     (cut_slabs, "SlabFactors"),
     (least_squares, "_rows"),
     (Pairs, "_solve_pair"),
-    (_Smoothing, "_step"),
+    (_Smoothing, "_squares"),
     (training, "train_network"),
     (record, "sought_points"),
     (correction, "_other_grid"),
@@ -294,10 +294,10 @@ def poor_networks(monkeypatch):
 
     def levels(self):
         network = network_for(self.problem, (2,), 5, 3, 0)
-        yield Level(network=network, loss=1.0, points=self.problem.point_count, is_linear=False)
+        yield Level(network=network, loss=1.0, points=self.problem.point_count)
         return Ending(StopReason.NO_PROGRESS, "Poor.")
 
-    monkeypatch.setattr(Refinement, "levels", levels)
+    monkeypatch.setattr(TrainedNetworks, "levels", levels)
 
 
 @pytest.mark.parametrize("amid", ["_probed", "products"])

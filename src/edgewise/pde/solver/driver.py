@@ -73,7 +73,7 @@ class Tier:
         """Whether another tier may do better than the levels of this one, which are the last it has."""
         return False
 
-    def follows(self, best: Attempt | None, tolerance: float) -> bool:
+    def follows(self, best: Attempt | None, task: Task) -> bool:
         """Whether the tier is worth trying after the best attempt so far."""
         return best is None or (
             best.ending.reason is not StopReason.CONVERGED and best.record.tier.gives_way(best.record)
@@ -151,7 +151,7 @@ def first_good(task: Task, tiers: Sequence[Tier]) -> Attempt:
     for tier in tiers:
         record: Record | None = None
         try:
-            if not tier.follows(best, task.tolerance) or tier.refusal(task.facts):
+            if not tier.follows(best, task) or tier.refusal(task.facts):
                 continue
             before = best.record if best is not None and tier.is_compared else None
             record = Record(tier, task.problem, task.limits, task.plan.seed, before)
