@@ -210,3 +210,10 @@ def test_a_network_of_all_kinds_of_edges():
     jet = model.jet(x, torch.eye(2, dtype=torch.float64), 1)
     jacobian = torch.func.vmap(torch.func.jacrev(lambda row: model(row[None])[0]))(x)
     assert torch.allclose(jet[1:].permute(1, 2, 0), jacobian, rtol=1e-10, atol=1e-12)
+
+
+def test_degrees_and_active_coefficients_are_those_of_splines():
+    functions, splines = symbolic_layer(), KANLayer(2, 3, degree=2, dtype=torch.float64)
+    assert (functions.spline_degrees, functions.active_coefficients) == ((), 0)
+    assert (splines.spline_degrees, splines.active_coefficients) == ((2,), 18)
+    assert mixed_layer().spline_degrees == (3,)

@@ -1,8 +1,7 @@
 """Layers: the parts that networks are chains of.
 
-`KANLayer` holds a spline and an elementary function for each edge; `ProductLayer` multiplies nodes. `PeriodicLayer`,
-`SeparableLayer` and `TensorLayer` serve the solution of equations. Each of them fulfils the contract of `Layer`, those
-with edges also the one of `EdgeLayer`; to add a layer, derive from one of the two.
+`KANLayer` holds a spline and an elementary function for each edge; `ProductLayer` multiplies nodes. Each fulfils the
+contract of `Layer`, those with edges also the one of `EdgeLayer`; to add a layer, derive from one of the two.
 """
 
 from typing import TYPE_CHECKING

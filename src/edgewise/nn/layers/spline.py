@@ -194,6 +194,18 @@ class KANLayer(EdgeLayer):
         return self._parameters["coef"] is not None
 
     @property
+    def spline_degrees(self) -> tuple[int, ...]:
+        """The degree of the splines, () without splines."""
+        return (self.degree,) if self.has_splines else ()
+
+    @property
+    def active_coefficients(self) -> int:
+        """Number of spline coefficients that the outputs depend on at one point; splines among functions are few."""
+        if self.has_functions:
+            return 0
+        return self.in_features * self.out_features * (self.degree + 1)
+
+    @property
     def has_functions(self) -> bool:
         """Whether the layer has elementary functions; else `affine` and `function_names` are None."""
         return self.function_names is not None

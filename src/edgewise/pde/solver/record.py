@@ -89,6 +89,8 @@ class Record:
         self.ended = StopReason.NO_PROGRESS  # why there are no more levels
         self._level: Level | None = None
         self._least: Level | None = None  # that with the least loss
+        self.last: Level | None = None
+        self.previous: Level | None = None  # that before the last
         self._cut: OutOfTime | KeyboardInterrupt | None = None  # what ended the last level within a slab
         self._is_beginning = False  # whether the last one only served to judge the best
         self._of_beginning = 0.0  # as `divergence`, of an integration that ended in the first half of the time
@@ -117,7 +119,7 @@ class Record:
 
         That is an integration in time that ends early, after one that does not, or one with a larger tolerance.
         """
-        self.limits.spend(level.work)
+        self.limits.work += level.work
         self.limits.has_result = True
         self._cut = level.cut
         problem = self.stated if level.problem is None else level.problem
@@ -135,6 +137,7 @@ class Record:
             stages = list(self.stages)
             finer = self.level
             self.count = 0
+            self.last = None
             self.stages.pop()
             self._level = None
             self._least = None
@@ -143,6 +146,8 @@ class Record:
                 self.add(finer)
             except (OutOfTime, KeyboardInterrupt):
                 self.count = 1
+                self.last = finer
+                self.previous = None
                 self.stages = stages
                 self._level = finer
                 self._least = finer
@@ -179,6 +184,8 @@ class Record:
             seconds=round(self.limits.seconds, 3),
         )
         self.count += 1
+        self.previous = self.last
+        self.last = level
         if self._least is None or level.loss < self._least.loss:
             self._least = level
         self.stages.append(stage)
@@ -186,7 +193,8 @@ class Record:
 
     def report(self, stage: str, loss: float) -> None:
         """Pass on what is being done."""
-        self.limits.report(stage, loss, None if self._level is None else self._level.loss)
+        self.limits.best_loss = None if self._level is None else self._level.loss
+        self.limits.report(stage, loss=loss)
 
     def return_to_least(self, *, has_stalled: bool) -> None:
         """Take the level with the least loss for the best one, perhaps after finer ones that were no better."""
@@ -258,7 +266,7 @@ class Record:
         """Points of a worst-case search, and the size of the residual there."""
         if self._sought is None:
             with self.limits.judging():
-                is_long = self.limits.seconds_left() < ESTIMATES.search_of_fresh * self._fresh_seconds
+                is_long = self.limits.seconds_left < ESTIMATES.search_of_fresh * self._fresh_seconds
                 if is_long:
                     points = self.at_fresh
                 else:
@@ -312,7 +320,7 @@ class Record:
                 self.problem,
                 change=self.error if len(self.stages) == 1 else self.stages[-1].change,
                 estimate=self.error,
-                work=min(work, ESTIMATES.correction_pace * self.limits.seconds_left()),
+                work=min(work, ESTIMATES.correction_pace * self.limits.seconds_left),
                 points=points,
             )
         if len(self.stages) == 1 and level.tolerance is not None and math.isnan(self.divergence):

@@ -4,39 +4,49 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.outcomes import check_time
 from edgewise.pde.domains.mesh import Mesh, equal_shares
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.judging.residuals import Sought, residual_size
 from edgewise.pde.solver.judging.uniqueness import (
     COARSE,
-    COARSE_DEGREE,
+    UNIQUENESS,
     SumNetwork,
     problem_around,
     squared_residuals,
 )
 from edgewise.pde.solver.solution import field_values
 from edgewise.pde.solver.training import linear_method, train_network
-from edgewise.pde.spaces.networks import SlabNetwork, TensorNetwork
+from edgewise.pde.spaces.networks import TensorNetwork, grid_of, moments_of
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.cost import EQUATION_COST
 
-# A correction that leaves a share of the residual leaves about that share of the error; above this share the rest of
-# the residual is rounding or finer than the grid, and does not count.
-EXPLAINED = 0.9
-# Points of the equation of the error between breakpoints; in a slab of time there are as many as its polynomial has
-# coefficients, for its residual is orthogonal to polynomials of all lower degrees, and fewer points do not see that.
-CORRECTION_POINTS = 3
-LATE_SHARE = 0.1  # of the time: the last part, whose error counts where it is larger
-# Multiply-adds that a correction may take at least, some 0.05 seconds, and where a solution consists of slabs of time,
-# whose growth of errors nothing else knows, a second.
-CORRECTION_WORK = 1e8
-CORRECTION_OF_SLABS = 1e9
+
+@dataclass(frozen=True)
+class CorrectionSettings:
+    """Grid and work of the equation of the error."""
+
+    # A correction that leaves a share of the residual leaves about that share of the error; above this share the rest
+    # of the residual is rounding or finer than the grid, and does not count.
+    explained: float = 0.9
+    # Points of the equation of the error between breakpoints; in a slab of time there are as many as its polynomial has
+    # coefficients, for its residual is orthogonal to polynomials of all lower degrees, and fewer points do not see
+    # that.
+    correction_points: int = 3
+    late_share: float = 0.1  # of the time: the last part, whose error counts where it is larger
+    # Multiply-adds that a correction may take at least, some 0.05 seconds, and where a solution consists of slabs of
+    # time, whose growth of errors nothing else knows, a second.
+    correction_work: float = 1e8
+    correction_of_slabs: float = 1e9
+
+
+CORRECTION = CorrectionSettings()
 
 
 def correction_of(
@@ -44,7 +54,7 @@ def correction_of(
 ) -> float | None:
     """Size of the error's solution on another grid, relative to the fields; None without such a grid."""
     check_time()
-    degree, (x, weights, _) = max(COARSE_DEGREE, problem.form.order + 1), points
+    degree, (x, weights, _) = max(UNIQUENESS.coarse_degree, problem.form.order + 1), points
     for own, per_interval in _grids_of(network, problem, is_only):
         lines = _other_grid(own, per_interval, problem, points, degree, work)
         if lines is not None:
@@ -54,7 +64,7 @@ def correction_of(
     periodic = [name in problem.form.periodic for name in problem.domain.coordinates]
     error = TensorNetwork(TensorLayer(lines, problem.form.outputs, degree=degree, periodic=periodic))
     # The residual oscillates on the grid of the network: fewer points would take it for a smooth one.
-    are_slabs = max(per_interval) > CORRECTION_POINTS
+    are_slabs = max(per_interval) > CORRECTION.correction_points
     both = [
         b if are_slabs and len(b) >= len(a) else torch.cat([a, b]).unique() for a, b in zip(lines, own, strict=True)
     ]
@@ -69,10 +79,12 @@ def correction_of(
     before = field_values(network, problem, x)
     after = field_values(total, corrected, x)
     shares = [weights[:, None]]
-    if isinstance(network, SlabNetwork):  # errors grow in time, and users ask for the last moment
-        begin = float(network.ends[0])
-        end = float(network.ends[-1])
-        shares.append(shares[0] * (x[:, network.axis, None] > end - LATE_SHARE * (end - begin)))
+    moments = moments_of(network)
+    if moments is not None:  # errors grow in time, and users ask for the last moment
+        axis, ends = moments
+        begin = float(ends[0])
+        end = float(ends[-1])
+        shares.append(shares[0] * (x[:, axis, None] > end - CORRECTION.late_share * (end - begin)))
     gaps = [float((each * (after - before).square()).sum().sqrt()) for each in shares]
     sizes = [max(float((each * after.square()).sum().sqrt()), ABOVE_ZERO) for each in shares]
     gap = max(gap / size for gap, size in zip(gaps, sizes, strict=True))
@@ -83,7 +95,7 @@ def correction_of(
         return None
     if left > 1 and not is_only:  # it is longer than the multiple of it that leaves the least
         return gap / left
-    return gap / (1 - left if left < EXPLAINED else 1)
+    return gap / (1 - left if left < CORRECTION.explained else 1)
 
 
 def _grids_of(
@@ -91,19 +103,22 @@ def _grids_of(
 ) -> Iterator[tuple[Sequence[Tensor], Sequence[int]]]:
     """Breakpoints between which the residual of a network oscillates, and points for each interval; then fewer."""
     ends = [torch.stack([low, high]) for low, high in problem.domain.bounds]
-    few = [CORRECTION_POINTS] * len(ends)
-    if isinstance(network, SlabNetwork):
-        layers = [network.slab(number).tensor_layer for number in range(len(network.slabs))]
-        axis = network.axis
-        finest = max(layers, key=lambda layer: math.prod(layer.coef.shape))
-        lines = list(finest.breakpoints)
+    few = [CORRECTION.correction_points] * len(ends)
+    grid = grid_of(network)
+    moments = moments_of(network)
+    if grid is None:
+        yield ends, few
+    elif moments is None:
+        yield grid.breakpoints, few
+    else:
+        axis, slab_ends = moments
+        lines = list(grid.breakpoints)
         counts = few.copy()
-        lines[axis], counts[axis] = network.ends, finest.degrees[axis] + 1
+        lines[axis] = slab_ends
+        counts[axis] = grid.degrees[axis] + 1
         yield lines, counts
-        if not is_only:
-            return
-    layer = getattr(network, "tensor_layer", None)
-    yield layer.breakpoints if isinstance(layer, TensorLayer) else ends, few
+        if is_only:
+            yield ends, few
 
 
 def _other_grid(
@@ -124,7 +139,7 @@ def _other_grid(
     if dimension not in COARSE:
         return None
     sizes = [len(line) - 1 for line in own]
-    are_slabs = max(per_interval) > CORRECTION_POINTS
+    are_slabs = max(per_interval) > CORRECTION.correction_points
     counts = [3 * n // 2 + 1 if n > 1 and not are_slabs else round(300 ** (1 / dimension)) for n in sizes]
     rows = 1 + 2 * problem.form.order
     places = sum(problem.form.equation_term.requirements.integrals.values())
