@@ -394,7 +394,7 @@ class TensorTrain(GridTier):
         from edgewise.pde.tiers.tensor_train.stages import low_rank_stages
 
         def spend(work: float) -> None:
-            task.limits.spend(work)
+            task.limits.work += work
             check_time()
             if task.limits.over is StopReason.BUDGET:
                 raise OutOfTime

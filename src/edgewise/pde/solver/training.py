@@ -128,7 +128,7 @@ class Trainer:
                 for name, value in state.items():
                     value.copy_(torch.from_numpy(recalled.arrays[name]))
         work = outcome.steps * solve_step_work(network, problem)
-        limits.spend(work)
+        limits.work += work
         limits.took(NETWORK_STEPS, work, limits.seconds - began)
         return outcome
 
