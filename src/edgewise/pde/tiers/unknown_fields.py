@@ -496,14 +496,8 @@ class _Smoothing:
 
         def factorised(point: np.ndarray) -> Solver:
             nonlocal whole, exact, gradient
-            c = torch.from_numpy(point)
-            with foreseen("a step for unknown fields", len(c) ** 3):
-                exact, pull, _ = self._squares(self.exact)
-                whole = _Factor(self.first[0] / penalty.noise**2 + penalty.weight * exact + penalty.smooth)
-                towards = (self.first[1] + self.first[0] @ (c - self.origin)) / penalty.noise**2
-                gradient = (towards + penalty.weight * pull + penalty.smooth @ c).numpy()
-            if not np.isfinite(gradient).all():
-                raise not_finite()
+            with foreseen("a step for unknown fields", len(point) ** 3):
+                whole, exact, gradient = self._linearised(torch.from_numpy(point), penalty)
 
             def solver(values: np.ndarray) -> np.ndarray:
                 step = whole.solve(torch.from_numpy(values)[:, None])[:, 0]
@@ -535,6 +529,16 @@ class _Smoothing:
             return Advance(moved, is_last=following is None)
 
         newton(self._coefficients().numpy(), lambda point: gradient, factorised, damped, steps)
+
+    def _linearised(self, c: Tensor, penalty: _Penalty) -> tuple[_Factor, Tensor, np.ndarray]:
+        """Factor of the whole matrix about c, the matrix of the equation and the conditions, and half the gradient."""
+        exact, pull, _ = self._squares(self.exact)
+        whole = _Factor(self.first[0] / penalty.noise**2 + penalty.weight * exact + penalty.smooth)
+        towards = (self.first[1] + self.first[0] @ (c - self.origin)) / penalty.noise**2
+        gradient = (towards + penalty.weight * pull + penalty.smooth @ c).numpy()
+        if not np.isfinite(gradient).all():
+            raise not_finite()
+        return whole, exact, gradient
 
     def _deviations(self, c: Tensor) -> float:
         """Sum of squared deviations from the measured values."""
