@@ -16,6 +16,7 @@ from fractions import Fraction
 from keyword import iskeyword
 from typing import TYPE_CHECKING
 
+from edgewise.checks import check_names
 from edgewise.errors import InputError
 from edgewise.escaping import c_comment, latex_text, python_comment
 from edgewise.formulas.algebra import split_number
@@ -205,6 +206,11 @@ def as_c(node: Expression, names: Sequence[str], function: str = "f") -> str:
         head = ""
     call = f"double {function}(const double *x)"
     return f"{head}#include <math.h>\n\n/* x: {listed} */\n{call}\n{{\n    return {body};\n}}\n"
+
+
+def as_stored(node: Expression, inputs: int) -> str:
+    """The text of a formula of inputs x_1, x_2, ... in a file, all numbers as decimals with every digit."""
+    return _Stored(check_names(None, inputs), None).write(node)[0]
 
 
 def check_identifier(name: str) -> None:
@@ -448,6 +454,20 @@ class _C(_Python):
         if name == "sign":
             return f"(double)((({argument}) > 0) - (({argument}) < 0))"
         return f"{_C_NAMES.get(name, name)}({argument})"
+
+
+class _Stored(_Python):
+    """Printer of the text that files keep: `parse_expression` reads the same tree from it, with the same numbers."""
+
+    def number(self, node: Number) -> tuple[str, int]:
+        text = repr(float(node.value)).replace("inf", "1e999")
+        return text, SUM if text.startswith("-") else ATOM
+
+    def power(self, base: Expression, exponent: float) -> tuple[str, int]:
+        return f"{self.bracketed(base, ATOM)}**{float(exponent)!r}", POWER
+
+    def call(self, name: str, argument: str) -> str:
+        return f"{name}({argument})"
 
 
 def _short_decimal(exact: Exact) -> str | None:

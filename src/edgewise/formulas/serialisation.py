@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from edgewise.checks import check_names
 from edgewise.errors import CheckpointError
 from edgewise.formulas.expression import (
-    FUNCTIONS,
     MOST_NESTED,
     UNITS,
-    Add,
-    Call,
     Expression,
-    Multiply,
     Number,
-    Power,
-    Variable,
-    children,
     constant_values,
+    depth,
+    parse_expression,
+    walk,
+    with_constants,
 )
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front, FrontEntry
+from edgewise.formulas.printing import as_stored
 from edgewise.outcomes import StopReason
 
 VERSION = 1  # Of the format; a reader refuses any other.
-# Tokens of a formula, at most: far more than a reader can use, and little enough to read without delay.
-MOST_TOKENS = 10_000
+# Characters of a formula, at most: far more than a reader can use, and little enough to read without delay.
+MOST_CHARACTERS = 200_000
 
 
 def front_fields(front: Front) -> dict[str, Any]:
@@ -47,8 +45,7 @@ def front_fields(front: Front) -> dict[str, Any]:
         "messages": list(front.messages),
         "entries": [
             {
-                "text": entry.formula.text(None),  # For readers of the file; only the tokens are read back.
-                "tokens": expression_tokens(entry.formula.expression),
+                **expression_fields(entry.formula.expression, len(front[0].formula.names)),
                 "loss": _plain_number(entry.loss),
                 "validation": _plain_number(entry.validation),
                 "fresh": _plain_number(entry.fresh),
@@ -71,7 +68,7 @@ def front_from_fields(fields: Mapping[str, Any], inputs: int) -> Front:
     names = check_names(fields["names"], inputs)
     entries = tuple(
         FrontEntry(
-            Formula(expression_from_tokens(entry["tokens"], inputs), names),
+            Formula(expression_from_fields(entry, inputs), names),
             loss=float(entry["loss"]),
             validation=float(entry["validation"]),
             fresh=float(entry["fresh"]),
@@ -113,65 +110,26 @@ def _plain_number(value: float) -> float | str:
     return value if math.isfinite(value) else str(value)
 
 
-def expression_tokens(node: Expression) -> list[list[Any]]:
-    """A formula in postfix order: each part after the parts it consists of, so a flat list holds any depth."""
-    below = [token for part in children(node) for token in expression_tokens(part)]
-    match node:
-        case Number(value, exact):
-            return [["number", _plain_number(value), *(exact or ())]]
-        case Variable(index):
-            return [["input", index]]
-        case Add() | Multiply():
-            return [*below, ["+" if isinstance(node, Add) else "*", len(children(node))]]
-        case Power(_, exponent):
-            return [*below, ["power", exponent]]
-        case Call(name, _):
-            return [*below, ["call", name]]
-    raise AssertionError(node)
+def expression_fields(node: Expression, inputs: int) -> dict[str, Any]:
+    """A formula as its text, see `as_stored`, and the closed forms of its numbers in the order of `constant_values`."""
+    forms = [part.exact for part in walk(node) if isinstance(part, Number)]
+    return {"text": as_stored(node, inputs), "closed_forms": [None if form is None else list(form) for form in forms]}
 
 
-def expression_from_tokens(tokens: Sequence[Sequence[Any]], inputs: int) -> Expression:
-    """The formula of a list of tokens; refuses everything that `expression_tokens` does not write."""
-    _check_stored(0 < len(tokens) <= MOST_TOKENS, f"{len(tokens)} tokens")
-    stack: list[Expression] = []
-    levels: list[int] = []  # of each expression on the stack, since the functions of formulas are recursive
-    for kind, *words in tokens:
-        if kind in ("number", "input"):
-            count = 0
-        elif kind in ("+", "*"):
-            count = words[0]
-        else:
-            count = 1
-        _check_stored(type(count) is int and count <= len(stack), "a part that is not there")
-        parts = tuple(stack[len(stack) - count :])
-        del stack[len(stack) - count :]
-        level = 1 + max(levels[len(levels) - count :], default=0)
-        _check_stored(level <= MOST_NESTED, f"more than {MOST_NESTED} nested levels")
-        levels[len(levels) - count :] = [level]
-        node: Expression
-        if kind == "number":
-            value, *exact = words
-            if exact:
-                p, q, unit = exact
-                _check_stored(type(p) is int and type(q) is int and q != 0 and unit in UNITS, "an unknown closed form")
-            node = Number(float(value), (p, q, unit) if exact else None)
-        elif kind == "input":
-            (index,) = words
-            _check_stored(type(index) is int and 0 <= index < inputs, "an input that is not there")
-            node = Variable(index)
-        elif kind in ("+", "*"):
-            _check_stored(len(parts) > 1, "a sum or product of one part")
-            node = Add(parts) if kind == "+" else Multiply(parts)
-        elif kind == "power":
-            (exponent,) = words
-            node = Power(parts[0], float(exponent))
-        else:
-            (name,) = words
-            _check_stored(kind == "call" and name in FUNCTIONS, f"an unknown function {name!r}"[:60])
-            node = Call(name, parts[0])
-        stack.append(node)
-    _check_stored(len(stack) == 1, "loose parts")
-    return stack[0]
+def expression_from_fields(fields: Mapping[str, Any], inputs: int) -> Expression:
+    """The formula of the values of `expression_fields`; the reader of users' formulas reads its text."""
+    text = fields["text"]
+    _check_stored(isinstance(text, str) and len(text) <= MOST_CHARACTERS, "no text, or a long one")
+    node = parse_expression(text, check_names(None, inputs))
+    _check_stored(depth(node) <= MOST_NESTED, f"more than {MOST_NESTED} nested levels")
+    forms = fields["closed_forms"]
+    values = constant_values(node)
+    _check_stored(len(forms) == len(values), "closed forms of other numbers")
+    for form in forms:
+        if form is not None:
+            p, q, unit = form
+            _check_stored(type(p) is int and type(q) is int and q != 0 and unit in UNITS, "an unknown closed form")
+    return with_constants(node, values, [None if form is None else tuple(form) for form in forms])
 
 
 def _check_stored(holds: bool, got: str) -> None:
