@@ -37,7 +37,8 @@ from edgewise.discovery.least_squares.sparse import (
     triangular_factor,
 )
 from edgewise.discovery.problem import LawProblem
-from edgewise.formulas.algebra import MINUS_ONE
+from edgewise.formulas.algebra import LARGEST_ROOT, MINUS_ONE
+from edgewise.formulas.constants import STANDARD_ERRORS, convincing_forms
 from edgewise.formulas.expression import (
     Call,
     Expression,
@@ -63,11 +64,9 @@ SMALLEST_BOTTOM = 1e-3  # Smallest denominator relative to the largest, so that 
 MOST_RATIO_COLUMNS = 30  # Columns of a ratio's numerator, at most, and of its denominator.
 PAIRED_FUNCTIONS = 6  # Functions of each of two inputs whose products are columns: 36 products.
 SHORT_SUMS = 6  # Terms, at most, of inexact sums that are yielded beside the best one: readable lengths.
-# Exponents of products of powers: fractions with these denominators; textbooks print halves and thirds.
-EXPONENT_PARTS = (1, 2, 3, 4, 5, 6)
-# distance of an exponent from its fraction: rounding, or 99.7 % of errors
-EXACT_EXPONENT = 1e-6
-STANDARD_ERRORS = 3.0
+LARGEST_USUAL_DENOMINATOR = 3  # Of exponents of products of powers: textbooks print halves and thirds.
+EXACT_EXPONENT = 1e-6  # Distance of an exponent from its fraction that is rounding.
+ROUNDING = 1e-15  # Error of an exponent, at least.
 LARGEST_FITTED_POWER = 12.0  # Larger ones stand in no law that was ever printed.
 
 
@@ -111,22 +110,30 @@ def products_of_powers(problem: LawProblem) -> Iterator[Expression]:
     residual = root[:, 0] * (np.log(y) - columns @ coefficients)
     inverse = np.linalg.pinv((columns * root).T @ (columns * root), hermitian=True)
     errors = np.sqrt(np.diag(inverse) * np.sum(residual**2) / (len(y) - len(coefficients)))
-    for parts in ((1,), (1, 2), EXPONENT_PARTS):
-        powers = [_fraction(p, STANDARD_ERRORS * e, parts) for p, e in zip(coefficients[1:], errors[1:], strict=True)]
-        if any(power is None or abs(power) > LARGEST_FITTED_POWER for power in powers):
-            continue
-        term = monomial((k, power or 0.0) for k, power in zip(used, powers, strict=True))
-        values = evaluate(term, problem.x)
-        size = float(np.sum(values * values))
-        if np.isfinite(size) and size > 0:
-            yield scaled(float(np.sum(values * problem.y)) / size, term)
-            return
+    # Small denominators first: what textbooks print needs no evidence but that it is possible
+    for largest in (1, 2, LARGEST_USUAL_DENOMINATOR):
+        powers = [_usual_fraction(p, e, largest) for p, e in zip(coefficients[1:], errors[1:], strict=True)]
+        if None not in powers:
+            break
+    # Other fractions where the rows exclude their neighbours; else the digits that the error of the exponent allows
+    for place, (fitted, error) in enumerate(zip(coefficients[1:], errors[1:], strict=True)):
+        if powers[place] is None:
+            forms = (form for form in convincing_forms(float(fitted), float(error)) if not form[2])
+            digits = -math.floor(math.log10(max(float(error), ROUNDING)))
+            powers[place] = next((p / q for p, q, _ in forms if q <= LARGEST_ROOT), round(float(fitted), digits))
+    if any(abs(power or 0.0) > LARGEST_FITTED_POWER for power in powers):
+        return
+    term = monomial((k, power or 0.0) for k, power in zip(used, powers, strict=True))
+    values = evaluate(term, problem.x)
+    size = float(np.sum(values * values))
+    if np.isfinite(size) and size > 0:
+        yield scaled(float(np.sum(values * problem.y)) / size, term)
 
 
-def _fraction(value: float, reach: float, parts: Sequence[int]) -> float | None:
-    """The fraction nearest to a number within reach that has the smallest denominator, or None."""
-    reach = max(min(reach, 0.2), EXACT_EXPONENT)
-    for q in parts:
+def _usual_fraction(value: float, error: float, largest: int) -> float | None:
+    """The fraction p/q nearest to an exponent within three errors with the smallest q up to the largest, or None."""
+    reach = max(min(STANDARD_ERRORS * error, 0.2), EXACT_EXPONENT)
+    for q in range(1, largest + 1):
         if abs(round(value * q) / q - value) <= reach:
             return round(value * q) / q
     return None
