@@ -8,8 +8,9 @@ import torch
 
 from edgewise import KAN, KANClassifier, KANRegressor
 from edgewise.errors import InputError
-from edgewise.estimator import KANSurvival, load_estimator, save_estimator
+from edgewise.estimator import KANSurvival
 from edgewise.estimator.reporting import alike_sentences, explained
+from edgewise.estimator.storage import load_estimator, save_estimator
 from edgewise.plot import edge_curves, effect_curves, network_diagram
 from edgewise.plot.themes import COLORS
 from edgewise.tables.columns import NumberInput

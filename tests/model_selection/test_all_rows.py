@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.gam.families import Bernoulli, Gaussian, Multinomial, Poisson
+from edgewise.gam.families import Bernoulli, Gaussian, LogNormal, Multinomial, Poisson
 from edgewise.gam.normal import normal_matrix
 from edgewise.gam.solving import estimate
 from edgewise.model_selection.all_rows import AllRows
@@ -60,12 +60,23 @@ def test_the_chosen_candidate_sees_all_rows(candidate):
     fresh, truth, _ = rows(1, 2000)
     errors = [np.sqrt(np.mean((fitted.link(fresh)[:, 0] - truth) ** 2)) for fitted in (few, many)]
     assert errors[1] < 0.75 * errors[0]
-    assert many.estimate.design.rows == N and many.estimate.converged
+    assert many.model.design.rows == N and many.model.converged
     if candidate.pairs:
-        assert few.estimate.design.size <= many.estimate.design.size == 9
+        assert few.model.design.size <= many.model.design.size == 9
     kan = many.to_kan()
     inside = np.clip(fresh, *many.limits.T)
     assert np.allclose(kan(torch.from_numpy(inside)).detach().numpy(), many.link(fresh), atol=1e-9)
+
+
+@pytest.mark.slow
+def test_predictions_through_a_logarithm_keep_the_mean_of_the_sample_beside_pairs():
+    x, f, rng = rows(0, N)
+    y = np.exp(0.4 * f + 0.5 * rng.normal(size=N))[:, None]
+    sample = Samples(x[:SAMPLE], y[:SAMPLE], np.ones(SAMPLE))
+    few = FitCache(sample, policy=SearchPolicy()).fit(Candidate(LogNormal(), pairs=True))
+    many, _, _ = everything(x, y).fitted(few, sample, Clock(), SearchPolicy())
+    assert many.model.pairs
+    assert many.predict(sample.x).mean() == pytest.approx(sample.y.mean(), rel=1e-3)
 
 
 def test_what_is_not_summed_over_all_rows_stays_and_says_so():
@@ -85,7 +96,7 @@ def test_several_classes_see_all_rows():
     sample = Samples(x[:SAMPLE], y[:SAMPLE], np.ones(SAMPLE))
     few = FitCache(sample, policy=SearchPolicy()).fit(Candidate(Multinomial(3), pairs=True, factor=2.0))
     many, sentence, _ = everything(x, y).fitted(few, sample, Clock(), SearchPolicy())
-    assert "are those of all 12,000 rows, in " in sentence and many.estimate.converged
+    assert "are those of all 12,000 rows, in " in sentence and many.model.converged
     fresh, truth, _ = rows(1, 2000)
     links = np.stack([truth, -truth, 0 * truth], 1)
     errors = [
@@ -113,12 +124,12 @@ def test_a_mean_of_models_is_that_of_models_of_parts_of_all_rows():
     few = FitCache(sample, policy=SearchPolicy()).fit(Candidate(Gaussian(), models=3))
     many, sentence, _ = everything(x, y).fitted(few, sample, Clock(), SearchPolicy())
     assert sentence.endswith("of all 12,000 rows, in 4 passes.")
-    design, coefs = many.estimate.design, []
+    design, coefs = many.model.design, []
     for number in range(3):
         part = np.arange(N) % 5 != number
         normal = normal_matrix(design, x[part], np.ones(part.sum()), y[part])
-        coefs.append(estimate(normal.output(0), design, many.estimate.fits[0].strength).coef)
-    assert np.allclose(many.estimate.coef[:, 0], np.mean(coefs, 0), rtol=1e-8, atol=1e-8)
+        coefs.append(estimate(normal.output(0), design, many.model.fits[0].strength).coef)
+    assert np.allclose(many.model.coef[:, 0], np.mean(coefs, 0), rtol=1e-8, atol=1e-8)
     assert abs(coefs[0] - coefs[1]).max() > 1e-3
 
 
@@ -139,7 +150,7 @@ def test_passes_end_with_the_time():
     whole, *_ = everything(x, y).fitted(few, sample, Clock(), SearchPolicy())
     many, sentence, is_ended = everything(x, y, passes=2).fitted(few, sample, clock, SearchPolicy())
     assert is_ended and sentence.endswith("of all 12,000 rows, in 2 passes, which the time limit ended.")
-    assert not many.estimate.converged
+    assert not many.model.converged
     report = _fit_report(many, sample, StopReason.TIME_LIMIT, clock)
     assert re.fullmatch(r"Penalised .* still rose after 2 steps of .*, when the time was over\.", report.message)
     fresh = rows(1, 500)[0]
@@ -167,7 +178,7 @@ def test_passes_that_end_before_the_optimum_are_in_a_sentence(family):
     sample = Samples(x[:SAMPLE], y[:SAMPLE], np.ones(SAMPLE))
     few = FitCache(sample, policy=SearchPolicy()).fit(Candidate(family))
     many, sentence, is_ended = everything(x, y).fitted(few, sample, Clock(), SearchPolicy())
-    assert not many.estimate.converged and not is_ended
+    assert not many.model.converged and not is_ended
     assert sentence.endswith(" passes. The penalised likelihood still rose in the last pass; no more are made.")
 
 

@@ -24,7 +24,7 @@ def samples(noise=0.1, rows=200):
     return Samples(X[:rows], (Y + noise * NOISE)[:rows], np.ones(rows))
 
 
-def test_airy_is_found_to_nine_digits_by_splines():
+def test_airy_is_found_to_nine_digits():
     from scipy.special import airy
 
     x = np.linspace(-6, 6, 3000)[:, None]
@@ -33,6 +33,17 @@ def test_airy_is_found_to_nine_digits_by_splines():
     error = result.model(torch.from_numpy(fresh)).detach().numpy() - airy(fresh)[0]
     assert np.abs(error).max() < 1e-9 and "free of noise" in result.search.sentences[0]
     assert result.error_bars is not None
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_grids_are_halved_where_a_polynomial_of_one_input_is_no_good(outputs):
+    x = np.random.default_rng(1).uniform(-1, 1, (300, 1))
+    y = np.concatenate([1 / (1 + 25 * x**2), np.sin(5 * x)], 1)[:, :outputs]
+    result = auto_fit(Samples(x, y - y.mean(), np.ones(300)), SearchSettings())
+    fresh = np.linspace(-0.95, 0.95, 500)[:, None]
+    wanted = np.concatenate([1 / (1 + 25 * fresh**2), np.sin(5 * fresh)], 1)[:, :outputs] - y.mean()
+    error = result.model(torch.from_numpy(fresh)).detach().numpy() - wanted
+    assert result.search.chosen.startswith(f"network [1, {outputs}]") and np.sqrt(np.mean(error**2)) < 1e-6
 
 
 def test_noisy_samples_of_one_input_are_smoothed():

@@ -478,7 +478,7 @@ class _Stored(_Python):
     """Printer of the text that files keep: `parse_expression` reads the same tree from it, with the same numbers."""
 
     def number(self, node: Number) -> tuple[str, int]:
-        return signed(repr(float(node.value)).replace("inf", "1e999"))
+        return signed(repr(float(node.value)).replace("inf", "1e999"))  # which Python reads as infinite
 
     def power(self, base: Expression, exponent: float) -> tuple[str, int]:
         return f"{self.bracketed(base, ATOM)}**{float(exponent)!r}", POWER

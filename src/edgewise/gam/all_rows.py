@@ -17,8 +17,9 @@ from edgewise.gam.basis import DEGREE, Curves, active
 from edgewise.gam.design import Design
 from edgewise.gam.families import Family
 from edgewise.gam.irls import IrlsPolicy, Iteration
+from edgewise.gam.model import AdditiveModel
 from edgewise.gam.normal import NormalMatrix
-from edgewise.gam.solving import Solution, estimate, with_strengths
+from edgewise.gam.solving import estimate, with_strengths
 from edgewise.ops.contract import to_coef
 from edgewise.ops.normal import Runs, gram_
 from edgewise.outcomes import OutOfTime
@@ -182,7 +183,9 @@ def _of_pairs(design: Design) -> Design:
 class RowsInPasses:
     """Rows of a table that is summed in passes, for `Iteration`: a pass keeps what it has summed. See `irls.Rows`."""
 
-    def __init__(self, solution: Solution, total: RowSum, policy: IrlsPolicy, report: Callable[[int], None]) -> None:
+    def __init__(
+        self, solution: AdditiveModel, total: RowSum, policy: IrlsPolicy, report: Callable[[int], None]
+    ) -> None:
         self.design = solution.design
         self.family = solution.family
         self.groups = solution.design.groups
@@ -261,12 +264,12 @@ class RowsInPasses:
 
 
 def refined(
-    solution: Solution,
+    solution: AdditiveModel,
     total: RowSum,
     policy: IrlsPolicy = PASSES,
     factor: float = 1.0,
     report: Callable[[int], None] = lambda number: None,
-) -> tuple[Solution, int, bool]:
+) -> tuple[AdditiveModel, int, bool]:
     """Estimate coefficients and strengths of a design with all rows of a table, from an estimate of a part of them.
 
     Knots and columns are those of the part. Squared errors take one pass over the table, so does the logarithm of y;
@@ -276,7 +279,7 @@ def refined(
 
     Parameters
     ----------
-    solution : Solution
+    solution : AdditiveModel
         Estimate of a part of the rows.
     total : callable
         Sums over the table, see `RowSum`.
@@ -289,7 +292,7 @@ def refined(
 
     Returns
     -------
-    solution : Solution
+    solution : AdditiveModel
         With the coefficients, strengths and normal matrix of all rows; weights and residuals are those of the part.
     passes : int
         Passes over the table.
@@ -353,7 +356,7 @@ def refined(
     return replace(solution, design=design, fits=tuple(fits), normal=last), passes.passes, converged
 
 
-def held_out_losses(solution: Solution, whole: NormalMatrix, factor: float) -> float:
+def held_out_losses(solution: AdditiveModel, whole: NormalMatrix, factor: float) -> float:
     """Return the squared errors of rows that an estimate of the others did not see, from sums alone.
 
     `whole` is the normal matrix of all rows, of the same design; strengths of the estimate are multiplied by a factor.

@@ -16,7 +16,6 @@ from edgewise.gam.model import AdditiveModel
 from edgewise.gam.pairs import choose_pairs
 from edgewise.gam.policy import AdditivePolicy
 from edgewise.gam.screening import screened
-from edgewise.gam.solving import Solution
 
 Array = NDArray[np.float64]
 
@@ -80,7 +79,7 @@ def fit_additive(
     else:
         response = loss.checked(y[:, 0] if y.shape[1] == 1 else y)
 
-    def solver(design: Design, before: Solution | None) -> Solution:
+    def solver(design: Design, before: AdditiveModel | None) -> AdditiveModel:
         return solve(design, x, response, weight, loss, before)
 
     if constraints is not None:
@@ -93,7 +92,7 @@ def fit_additive(
     if pairs is None:
         solution = choose_pairs(solution, x, weight, solver)
     solution = separate_fits(solution.design, x, response, weight, solution)
-    return AdditiveModel(solution.design, solution.fits, solution.family).of_low_rank()
+    return solution.of_low_rank()
 
 
 def _checked(x: Array, y: Array, weight: Array | None) -> tuple[Array, Array, Array]:

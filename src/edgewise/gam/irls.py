@@ -18,10 +18,11 @@ import numpy as np
 from edgewise.errors import InputError
 from edgewise.gam.design import Design
 from edgewise.gam.families.base import Family
+from edgewise.gam.model import AdditiveModel
 from edgewise.gam.normal import NormalMatrix
 from edgewise.gam.reml import RemlFit
 from edgewise.gam.rows import LEAST_INFORMATION, NeededColumns, RowsInMemory, working, working_normal
-from edgewise.gam.solving import Solution, estimate, expanded, solve_gaussian, with_strengths
+from edgewise.gam.solving import estimate, expanded, solve_gaussian, with_strengths
 from edgewise.settings import ABOVE_ZERO
 
 
@@ -281,10 +282,10 @@ def fit_irls(
     y: np.ndarray,
     weight: np.ndarray,
     family: Family,
-    before: Solution | None = None,
+    before: AdditiveModel | None = None,
     policy: IrlsPolicy | None = None,
     factor: float | None = None,
-) -> Solution:
+) -> AdditiveModel:
     """Fit the columns of a design to y by penalised likelihood, with strengths by REML.
 
     A round replaces the log likelihood by its quadratic approximation at the present eta, a weighted least-squares
@@ -305,7 +306,7 @@ def fit_irls(
         Nonnegative weights, which count repeats.
     family : Family
         The loss.
-    before : Solution, optional
+    before : AdditiveModel, optional
         Estimate of another design of the same rows by the same family, to start from.
     policy : IrlsPolicy, optional
         Numbers of the iteration.
@@ -314,7 +315,7 @@ def fit_irls(
 
     Returns
     -------
-    Solution
+    AdditiveModel
         The fit, with the working weights and residuals at its end.
 
     References
@@ -351,7 +352,7 @@ def fit_irls(
     return _solution(design, rows, iteration)
 
 
-def _solution(design: Design, rows: RowsInMemory, iteration: Iteration) -> Solution:
+def _solution(design: Design, rows: RowsInMemory, iteration: Iteration) -> AdditiveModel:
     """Return what the iteration has found, shifted as the family wants it."""
     assert iteration.fit is not None and iteration.normal is not None
     eta = rows.eta(iteration.coefs)
@@ -360,13 +361,13 @@ def _solution(design: Design, rows: RowsInMemory, iteration: Iteration) -> Solut
     coefs[:, 0] += shift
     eta = eta + shift
     weights, residual = working(family, rows.y, rows.weight, eta, iteration.policy.least_information)
-    return Solution(
+    return AdditiveModel(
         design,
         tuple(replace(iteration.fit, coef=coef.copy()) for coef in coefs),
+        family,
         weights,
         residual,
         iteration.normal,
-        family,
         range=(float(eta.min()), float(eta.max())),
         steps=iteration.rounds + iteration.steps,
         converged=iteration.converged,
@@ -374,15 +375,22 @@ def _solution(design: Design, rows: RowsInMemory, iteration: Iteration) -> Solut
 
 
 def solve(
-    design: Design, x: np.ndarray, y: np.ndarray, weight: np.ndarray, family: Family, before: Solution | None = None
-) -> Solution:
+    design: Design,
+    x: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    family: Family,
+    before: AdditiveModel | None = None,
+) -> AdditiveModel:
     """Estimate a design for any family: in one step for squared errors, whose y is (N, m), else by iteration."""
     if family.is_least_squares:
         return solve_gaussian(design, x, y, weight, before)
     return fit_irls(design, x, y, weight, family, before)
 
 
-def separate_fits(design: Design, x: np.ndarray, y: np.ndarray, weight: np.ndarray, before: Solution) -> Solution:
+def separate_fits(
+    design: Design, x: np.ndarray, y: np.ndarray, weight: np.ndarray, before: AdditiveModel
+) -> AdditiveModel:
     """Return a fit of several predictors with the covariance of each by its own information.
 
     While they are fitted they share one normal matrix; for tests and bands each predictor has the weights p (1 - p) of

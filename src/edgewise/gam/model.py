@@ -5,7 +5,7 @@ Wood, Generalized Additive Models (2nd ed.), section 6.10: bands from the Bayesi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from edgewise.errors import InputError
 from edgewise.gam.basis import DEGREE
 from edgewise.gam.design import Design, Pair
-from edgewise.gam.families import Family, Gaussian
+from edgewise.gam.families.base import Family
+from edgewise.gam.normal import NormalMatrix
 from edgewise.gam.reml import RemlFit
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
@@ -26,7 +27,7 @@ EXACT = 1e-10  # share of a pair's size that may be cut from its product nodes i
 
 @dataclass(frozen=True)
 class AdditiveModel:
-    """Additive model with pairs, m outputs on the scale of the link.
+    """An estimated additive model with pairs, m outputs on the scale of the link.
 
     Parameters
     ----------
@@ -35,7 +36,19 @@ class AdditiveModel:
     fits : tuple of RemlFit
         Estimate of each output.
     family : Family
-        The loss, squared errors by default.
+        The loss, with what it has estimated itself, such as a power.
+    weights : ndarray
+        Working weights of the rows at the end of the iteration, (N, m), or (N, 1) where all outputs share them.
+    residual : ndarray
+        Their working residuals, (N, m): working responses less the predictions.
+    normal : NormalMatrix
+        That of the last step (of the first output, where outputs have their own weights).
+    range : (float, float)
+        Range of the linear predictor at the rows, within which an exponential stays.
+    steps : int
+        Steps of the iteration.
+    converged : bool
+        Whether it has come to its end.
 
     Examples
     --------
@@ -51,12 +64,42 @@ class AdditiveModel:
 
     design: Design
     fits: tuple[RemlFit, ...]
-    family: Family = field(default_factory=Gaussian)
+    family: Family
+    weights: Array
+    residual: Array
+    normal: NormalMatrix
+    range: tuple[float, float] = (-np.inf, np.inf)
+    steps: int = 0
+    converged: bool = True
 
     @property
     def coef(self) -> Array:
         """Coefficients of the design's columns, (p, m)."""
         return np.stack([fit.coef for fit in self.fits], 1)
+
+    @property
+    def own_fits(self) -> tuple[RemlFit, ...]:
+        """One fit for each set of strengths: the first one where all fits share theirs, else all of them."""
+        return self.fits[:1] if self.fits[0].is_shared else self.fits
+
+    def coefs_of(self, design: Design, coefs: Array) -> Array:
+        """Return coefficients (K, p) of another design of the same curves, with those of the parts that both have."""
+        coefs = coefs.copy()
+        coefs[:, : design.mains] = self.coef[: design.mains].T
+        for number, part in enumerate(design.pairs):
+            for place, other in enumerate(self.design.pairs):
+                if part is other:
+                    coefs[:, design.columns_of_pair(number)] = self.coef[self.design.columns_of_pair(place)].T
+        return coefs
+
+    def places(self, design: Design) -> NDArray[np.int64]:
+        """Return, for each group of another design, the number of the group of the same label here; -1 for none."""
+        place = {label: number for number, label in enumerate(self.design.labels)}
+        return np.array([place.get(label, -1) for label in design.labels], np.int64)
+
+    def starts(self, design: Design) -> tuple[Array, ...]:
+        """Return first strengths of each output for another design: those of groups of the same label, else NaN."""
+        return tuple(np.append(fit.strength, np.nan)[self.places(design)] for fit in self.fits)
 
     @property
     def covariance(self) -> Array:

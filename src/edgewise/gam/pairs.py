@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.gam.design import Design, Pair
+from edgewise.gam.model import AdditiveModel
 from edgewise.gam.policy import AdditivePolicy
-from edgewise.gam.solving import Solution, Solver
+from edgewise.gam.solving import Solver
 from edgewise.settings import ABOVE_ZERO
 
 Array = NDArray[np.float64]
@@ -84,7 +85,7 @@ def least_worth(tests: int, policy: AdditivePolicy) -> float:
     return low
 
 
-def choose_pairs(solution: Solution, x: Array, weight: Array, solve: Solver) -> Solution:
+def choose_pairs(solution: AdditiveModel, x: Array, weight: Array, solve: Solver) -> AdditiveModel:
     """Add the pairs that a likelihood-ratio test keeps to an additive model without any.
 
     In each round the best ranked pairs join, all strengths are estimated again, and pairs that win less than
@@ -146,7 +147,7 @@ def choose_pairs(solution: Solution, x: Array, weight: Array, solve: Solver) -> 
     return _with_finer_margins(solution, x, weight, solve)
 
 
-def _with_finer_margins(solution: Solution, x: Array, weight: Array, solve: Solver) -> Solution:
+def _with_finer_margins(solution: AdditiveModel, x: Array, weight: Array, solve: Solver) -> AdditiveModel:
     """Give the margins of pairs the number of intervals with the highest restricted likelihood."""
     design = solution.design
     pairs = [part.inputs for part in design.pairs]
@@ -163,7 +164,7 @@ def _with_finer_margins(solution: Solution, x: Array, weight: Array, solve: Solv
     return solution
 
 
-def _candidates(design: Design, solution: Solution) -> list[int]:
+def _candidates(design: Design, solution: AdditiveModel) -> list[int]:
     """Return the inputs whose pairs are ranked: all, or those with the largest effects."""
     inputs = [j for j, curves in enumerate(design.curves) if curves.kinds]
     most = design.policy.pair_inputs

@@ -13,8 +13,8 @@ import numpy as np
 
 from edgewise.gam.design import Design
 from edgewise.gam.families.base import Family
+from edgewise.gam.model import AdditiveModel
 from edgewise.gam.normal import NormalMatrix, normal_matrix
-from edgewise.gam.solving import Solution
 from edgewise.settings import ABOVE_ZERO
 
 # Numbers of columns that stay in memory during the iteration, 256 MB.
@@ -30,7 +30,7 @@ class NeededColumns:
     """
 
     def __init__(
-        self, design: Design, x: np.ndarray, before: Solution | None, steps: int, keep: np.ndarray | None = None
+        self, design: Design, x: np.ndarray, before: AdditiveModel | None, steps: int, keep: np.ndarray | None = None
     ) -> None:
         self.design = design
         self.x = x

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.gam.design import Design
+from edgewise.gam.model import AdditiveModel
 from edgewise.gam.pairs import bins_of
-from edgewise.gam.solving import Solution, Solver
+from edgewise.gam.solving import Solver
 from edgewise.settings import ABOVE_ZERO
 
 Array = NDArray[np.float64]
@@ -15,7 +16,7 @@ Array = NDArray[np.float64]
 ROUNDS = 2  # the second finds inputs that others hide; Fan and Lv use a few
 
 
-def screened(design: Design, x: Array, weight: Array, solve: Solver) -> tuple[Design, Solution | None]:
+def screened(design: Design, x: Array, weight: Array, solve: Solver) -> tuple[Design, AdditiveModel | None]:
     """Give curves to all inputs, or to the most promising ones if there are more than `AdditivePolicy.most_inputs`."""
     # The promise of an input is what the means of its bins explain of the residuals, in standard deviations of what
     # they would explain of noise. Half of the inputs are taken by the residuals of a constant, the rest by those of the
@@ -31,7 +32,7 @@ def screened(design: Design, x: Array, weight: Array, solve: Solver) -> tuple[De
     kept = {j for members in design.levels for j in members}
     others = [j for j in varying if j not in kept]
     codes = {j: bins_of(x[:, j], design.policy.pair_bins) for j in others}
-    solution: Solution | None = None
+    solution: AdditiveModel | None = None
     for number in range(ROUNDS):
         design = design.with_curves(sorted(kept), x, weight)
         solution = solve(design, solution)
@@ -43,7 +44,7 @@ def screened(design: Design, x: Array, weight: Array, solve: Solver) -> tuple[De
     return design.with_curves(sorted(kept), x, weight), solution
 
 
-def _promise(code: NDArray[np.intp], solution: Solution) -> float:
+def _promise(code: NDArray[np.intp], solution: AdditiveModel) -> float:
     """Return what the means of bins explain of the residuals, in standard deviations of a chi-square variable."""
     largest = -np.inf
     for output in range(solution.residual.shape[1]):

@@ -7,67 +7,23 @@ curve needs.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.gam.constraints import constrained
 from edgewise.gam.design import Design
-from edgewise.gam.families.base import Family
 from edgewise.gam.families.exponential import Gaussian
+from edgewise.gam.model import AdditiveModel
 from edgewise.gam.normal import NormalMatrix, normal_matrix
 from edgewise.gam.reml import RemlFit, fit_reml
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Solution:
-    """An estimated design."""
-
-    design: Design  # the design that was estimated
-    fits: tuple[RemlFit, ...]  # coefficients of each output, on the scale of the link
-    weights: Array  # working weights at the end, (N, m), or (N, 1) where all outputs share them
-    residual: Array  # working residuals, (N, m): working responses less the predictions
-    normal: NormalMatrix  # of the last step (of the first output, where outputs have their own weights)
-    family: Family  # the loss with what it estimated itself, such as thresholds
-    range: tuple[float, float] = (-np.inf, np.inf)  # of the linear predictor at the rows; an exponential stays within
-    steps: int = 0  # of the iteration
-    converged: bool = True
-
-    @property
-    def coef(self) -> Array:
-        """Coefficients, (p, m)."""
-        return np.stack([fit.coef for fit in self.fits], 1)
-
-    @property
-    def own_fits(self) -> tuple[RemlFit, ...]:
-        """One fit for each set of strengths: the first one where all fits share theirs, else all of them."""
-        return self.fits[:1] if self.fits[0].is_shared else self.fits
-
-    def coefs_of(self, design: Design, coefs: Array) -> Array:
-        """Return coefficients (K, p) of another design of the same curves, with those of the parts that both have."""
-        coefs = coefs.copy()
-        coefs[:, : design.mains] = self.coef[: design.mains].T
-        for number, part in enumerate(design.pairs):
-            for place, other in enumerate(self.design.pairs):
-                if part is other:
-                    coefs[:, design.columns_of_pair(number)] = self.coef[self.design.columns_of_pair(place)].T
-        return coefs
-
-    def places(self, design: Design) -> NDArray[np.int64]:
-        """Return, for each group of another design, the number of the group of the same label here; -1 for none."""
-        place = {label: number for number, label in enumerate(self.design.labels)}
-        return np.array([place.get(label, -1) for label in design.labels], np.int64)
-
-    def starts(self, design: Design) -> tuple[Array, ...]:
-        """Return first strengths of each output for another design: those of groups of the same label, else NaN."""
-        return tuple(np.append(fit.strength, np.nan)[self.places(design)] for fit in self.fits)
-
-
 # Estimates a design of the rows that it holds, from the estimate of another design.
-Solver = Callable[[Design, Solution | None], Solution]
+Solver = Callable[[Design, AdditiveModel | None], AdditiveModel]
 
 
 def estimate(
@@ -163,7 +119,7 @@ def expanded(fit: RemlFit, keep: NDArray[np.bool_]) -> RemlFit:
     return replace(fit, coef=coef, covariance=covariance, columns=columns)
 
 
-def solve_gaussian(design: Design, x: Array, y: Array, weight: Array, before: Solution | None) -> Solution:
+def solve_gaussian(design: Design, x: Array, y: Array, weight: Array, before: AdditiveModel | None) -> AdditiveModel:
     """Minimise squared errors: one normal matrix, and REML for each output; y is (N, m)."""
     shift = (weight @ y) / weight.sum()  # squares of centred numbers keep their digits
     centred = y - shift
@@ -181,12 +137,12 @@ def solve_gaussian(design: Design, x: Array, y: Array, weight: Array, before: So
     residual = y - design.link(np.stack([fit.coef for fit in fits], 1), x)
     steps = max((fit.iterations for fit in fits), default=0)
     converged = all(fit.converged for fit in fits)
-    return Solution(
-        design, tuple(fits), weight[:, None], residual, normal, Gaussian(), steps=steps, converged=converged
+    return AdditiveModel(
+        design, tuple(fits), Gaussian(), weight[:, None], residual, normal, steps=steps, converged=converged
     )
 
 
-def _extended(before: Solution | None, design: Design, x: Array, weight: Array, response: Array) -> NormalMatrix:
+def _extended(before: AdditiveModel | None, design: Design, x: Array, weight: Array, response: Array) -> NormalMatrix:
     """Return the normal matrix of a design; of what an earlier one holds, nothing is summed again."""
     if before is None or before.design.curves is not design.curves:
         return normal_matrix(design, x, weight, response, design.rows)

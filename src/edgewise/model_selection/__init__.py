@@ -4,8 +4,8 @@
 the chosen one to all samples. `approximate` is the door for noise-free samples of a smooth function, which can be
 fitted to many digits. A reader follows a table from `automatic` to `search` to `candidates` to the statistical core in
 `edgewise.gam`, with hidden nodes in `hidden_nodes`, divisions of rows in `validation` and every threshold in `policy`;
-networks of a given shape from `fixed_shape`; samples without noise from `noise_free` to `polynomials`, to
-`one_input`, or to `approximation` and `starts`.
+networks of a given shape from `fixed_shape`; samples without noise from `noise_free` to `polynomials`, or
+to `approximation` and `starts`.
 """
 
 from typing import TYPE_CHECKING

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from edgewise.gam.all_rows import held_out_losses, refined
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.rows import working
-from edgewise.gam.solving import Solution, with_strengths
+from edgewise.gam.solving import with_strengths
 from edgewise.model_selection.search.candidates import Fitted, Samples, estimated, with_own_covariances
 from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.hidden_nodes import HiddenNodes
@@ -85,27 +85,26 @@ class AllRows:
                 False,
             )
         if chosen.nodes is not None:
-            start = chosen.estimate
+            start = chosen.model
         else:
-            start = _with_finer_margins(chosen.estimate, samples)
+            start = _with_finer_margins(chosen.model, samples)
         plain = family.is_least_squares
         start = replace(start, family=family)
         try:
             solution, passes, converged, factor = self._refined(start, chosen, samples, clock, policy)
         except OutOfTime:
             return chosen, f"The time limit of {clock.limit:g} s ended the first pass over all rows; {kept}.", True
-        model = AdditiveModel(solution.design, solution.fits, family)
-        if solution.design.pairs:
-            model = model.of_low_rank()
         if chosen.nodes is None:
             x = samples.x
         else:
             x = chosen.nodes.beside(np.clip(samples.x, *chosen.limits.T), chosen.limits)
-        eta = model.design.link(solution.coef, x)
+        eta = solution.design.link(solution.coef, x)
         y = samples.response(family)
         if family.is_normal and family.log_link:
             shift, family = family.final_shift(y, eta[:, 0], samples.weight)
-            solution.fits[0].coef[0] += shift
+            coef = solution.fits[0].coef.copy()
+            coef[0] += shift
+            solution = replace(solution, fits=(replace(solution.fits[0], coef=coef),))
             eta = eta + shift
         if plain:
             residual = samples.y - eta
@@ -117,11 +116,8 @@ class AllRows:
             steps = passes
         else:
             steps = max(fit.iterations for fit in solution.fits)
-        estimate = replace(
-            start,
-            design=solution.design,
-            fits=solution.fits,
-            normal=solution.normal,
+        model = replace(
+            solution,
             family=family,
             residual=residual,
             range=(low, high),
@@ -140,15 +136,15 @@ class AllRows:
         if factor != candidate.factor:
             candidate = replace(candidate, factor=factor)
             sentence += f" Folds of their groups chose {factor:g} times the penalty."
-        fitted = replace(chosen, candidate=candidate, model=model, estimate=estimate)
+        fitted = replace(chosen, candidate=candidate, model=model.of_low_rank())
         if family.predictors > 1:  # each row of the sample stands for as many
             weight = samples.weight * (self.rows / samples.total)
             fitted = with_own_covariances(fitted, replace(samples, weight=weight))
         return fitted, sentence, is_ended
 
     def _refined(
-        self, start: Solution, chosen: Fitted, samples: Samples, clock: Clock, policy: SearchPolicy
-    ) -> tuple[Solution, int, bool, float]:
+        self, start: AdditiveModel, chosen: Fitted, samples: Samples, clock: Clock, policy: SearchPolicy
+    ) -> tuple[AdditiveModel, int, bool, float]:
         """Estimate the design of the sample with all rows, and its coefficients as the mean of models of parts of them.
 
         Each model of a mean starts from the estimate of all rows, and finds strengths of its own. If the time is over,
@@ -162,7 +158,7 @@ class AllRows:
         parts = round(1 / (1 - policy.bag_share))
         found = list[np.ndarray]()
 
-        def of_rows(start: Solution, part: RowPart | None, factor: float) -> tuple[Solution, bool]:
+        def of_rows(start: AdditiveModel, part: RowPart | None, factor: float) -> tuple[AdditiveModel, bool]:
             def total(function: Callable[..., Sums]) -> Sums:
                 if chosen.nodes is not None:
                     function = WithNodes(function, chosen.nodes, chosen.limits)
@@ -214,7 +210,7 @@ class _Stream(IterableDataset[Any]):
             yield tuple(torch.from_numpy(np.ascontiguousarray(part)) for part in (x, y, weight / mean))
 
 
-def _with_finer_margins(estimate: Solution, samples: Samples) -> Solution:
+def _with_finer_margins(estimate: AdditiveModel, samples: Samples) -> AdditiveModel:
     """Return the estimate with the finest margins of pairs that `AdditivePolicy` tries, if they are not too many.
 
     A sample may not see what finer margins are for; all rows do, and their strengths keep what they do not need smooth.

@@ -51,8 +51,8 @@ def auto_fit(
     everything: AllRows | None = None,
 ) -> AutoResult:
     """Choose what `settings` leaves open by held-out loss, then train on all samples."""
-    # Samples that seem free of noise are approximated to many digits instead: of one input by a least-squares spline,
-    # of few inputs by a polynomial inside a link, or by `approximate`.
+    # Samples of few inputs that seem free of noise are approximated to many digits instead: by a polynomial inside a
+    # link, or by `approximate`.
     clock = Clock(settings.time_limit, progress, began=settings.began)
     result = _chosen(samples, settings, clock, everything)
     if settings.family.is_classes or result.log_link:
@@ -157,7 +157,7 @@ def _searched(
 
 def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, clock: Clock) -> FitReport:
     """The final fit in the form of the reports of all trainings."""
-    estimate = fitted.estimate
+    estimate = fitted.model
     family = fitted.family
     fits = estimate.fits
     steps = estimate.steps
@@ -244,7 +244,7 @@ def _error_bars(samples: Samples, search: Search, fitted: Fitted, model: KAN) ->
             y = seen.y
         smooth = fitted.smooth
         if smooth is None:
-            variances = [fit.dispersion for fit in fitted.estimate.fits]
+            variances = [fit.dispersion for fit in fitted.model.fits]
         else:
             variances = [smooth.dispersion]
         noise = torch.tensor(variances, dtype=torch.float64).sqrt()

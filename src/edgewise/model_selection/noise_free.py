@@ -1,4 +1,9 @@
-"""Samples without noise: a spline of one input, a polynomial of few inside a link, or a network, whichever is best."""
+"""Samples without noise: a polynomial inside a link, or a network on halved grids where that leaves structure.
+
+Both are for few inputs. The polynomial comes before the search, which it spares. The network is tried where residuals
+of the polynomial, or of the model of the search, are smooth functions of the inputs, and taken where it lowers the
+error of samples that it did not see.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,6 @@ import torch
 from edgewise import model_selection
 from edgewise.errors import InputError
 from edgewise.model_selection import polynomials
-from edgewise.model_selection.one_input import spline_ladder
 from edgewise.model_selection.results import AutoResult, data_of, loss_of, network_error_bars
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.clock import Clock
@@ -33,38 +37,51 @@ SPLINE_ERROR_SHARE = 0.1  # of a polynomial's error, by which its network may di
 
 
 def without_noise(samples: Samples, settings: SearchSettings, clock: Clock) -> AutoResult | None:
-    """Return an approximation of samples that are free of noise; None where there is noise or they are too few."""
-    return (_spline if samples.x.shape[1] == 1 else _polynomial)(samples, settings, clock)
+    """Return a polynomial of noise-free samples, or a network if that is better.
 
+    None where there is noise, or the samples are too few or have too many inputs for that conclusion.
+    """
+    found = _fit_polynomial(samples, settings, clock)
+    if found is None:
+        return None
+    # The polynomial as a network, whose splines have errors of their own.
+    polynomial = found.polynomial
+    model = polynomial.to_kan(SPLINE_ERROR_SHARE * math.sqrt(max(found.loss, ABOVE_ZERO)))
+    fitted = samples.select(found.rows)
+    outputs = predict_in_batches(model, torch.from_numpy(np.ascontiguousarray(fitted.x))).numpy()[:, 0]
+    residual = found.residual + polynomial(fitted.x) - outputs
+    result = _polynomial_result(found, model, samples, residual, clock)
+    # Halved grids, where the polynomial leaves structure.
+    losses = np.full(len(samples), np.nan)
+    losses[found.rows] = residual**2
 
-def _spline(samples: Samples, settings: SearchSettings, clock: Clock) -> AutoResult | None:
-    """Approximate noise-free samples of one input; None where there is noise or they are too few."""
-    policy = settings.policy
-    if len(samples) < policy.noise_free_rows:
-        return None
-    clock.report("splines without noise", 0.05)
-    found = spline_ladder(samples.x[:, 0], samples.y, samples.weight, seed=settings.seed)
-    if found is None or not found.loss < policy.noise_free:
-        return None
-    model = found.model
-    name = f"least-squares spline, grid {model.config.grid_size[0]}, degree {model.config.degree}"
-    held = samples.select(np.flatnonzero(found.held_out))
-    bars, message = network_error_bars(model, samples, None, data_of(held, found.residuals))
+    def is_smooth() -> bool:
+        return smooth_residual(fitted.x, residual[:, None], fitted.weight, settings.policy.smooth_errors)
+
+    try:
+        other = approximated(samples, losses, result.search, is_smooth, settings, clock)
+    except KeyboardInterrupt:
+        if not settings.keep_interrupted:
+            raise KeyboardInterrupt from None
+        message = "Interrupted; the model is the best so far."
+        return replace(result, report=replace(result.report, stopped=StopReason.INTERRUPTED, message=message))
+    if isinstance(other, AutoResult):
+        return other
     clock.report("done", 1.0, found.loss)
-    return _without_noise(model, name, found.loss, found.sentence, samples, clock, (bars, message))
+    sentences = result.search.sentences + (() if other is None else (other,))
+    return replace(result, search=replace(result.search, sentences=sentences, seconds=clock.seconds, work=clock.work))
 
 
-def _polynomial(samples: Samples, settings: SearchSettings, clock: Clock) -> AutoResult | None:
-    """Approximate noise-free samples of few inputs; None where there is noise or they are too few."""
+def _fit_polynomial(samples: Samples, settings: SearchSettings, clock: Clock) -> polynomials.ExactFit | None:
+    """Fit a polynomial inside a link; None where that does not predict samples that were left out."""
     policy, (rows, inputs) = settings.policy, samples.x.shape
-    if rows < policy.noise_free_rows or inputs > policy.polynomial_inputs or samples.y.shape[1] != 1:
+    if rows < policy.noise_free_rows or inputs > policy.noise_free_inputs or samples.y.shape[1] != 1:
         return None
 
     def goes_on(loss: float, which: np.ndarray, residual: np.ndarray) -> bool:
-        if loss > policy.noise_free:
-            seen = samples.x[which], residual[:, None], samples.weight[which]
-            return loss < policy.nearly_noise_free and smooth_residual(*seen, policy.smooth_errors)
-        return True
+        seen = samples.x[which], residual[:, None], samples.weight[which]
+        is_structure = loss < policy.nearly_noise_free and smooth_residual(*seen, policy.smooth_errors)
+        return loss <= policy.noise_free or is_structure
 
     clock.report("polynomials without noise", 0.02)
     watch = (lambda: None) if clock.limit is None else clock.check
@@ -82,81 +99,56 @@ def _polynomial(samples: Samples, settings: SearchSettings, clock: Clock) -> Aut
         )
     except OutOfTime:
         return None
-    if found is None or not found.loss < policy.noise_free:
-        return None
-    polynomial = found.polynomial
+    return found if found is not None and found.loss < policy.noise_free else None
+
+
+def _polynomial_result(
+    found: polynomials.ExactFit, model: KAN, samples: Samples, residual: np.ndarray, clock: Clock
+) -> AutoResult:
+    """The result of a polynomial whose network leaves these residuals at the rows of the fit, (k,)."""
+    # Names and sentences.
+    link = found.polynomial.link.name
+    inside = "" if link == "identity" else f" inside the {link} function"
+    name = f"polynomial of {len(found.polynomial.coef)} terms{inside}, without noise"
     error = math.sqrt(max(found.loss, ABOVE_ZERO))
-    model = polynomial.to_kan(SPLINE_ERROR_SHARE * error)
-    if polynomial.link.name == "identity":
-        link = ""
-    else:
-        link = f" inside the {polynomial.link.name} function"
-    name = f"polynomial of {len(polynomial.coef)} terms{link}, without noise"
     sentence = f"The {name} has the smallest error on samples that were left out, one at a time: {error:.1g}."
-    held = samples.select(found.rows)
-    outputs = predict_in_batches(model, torch.from_numpy(np.ascontiguousarray(held.x))).numpy()[:, 0]
-    residual = found.residual + polynomial(held.x) - outputs  # with the error of the network's splines
+    # Error bars. The residuals show what is wrong with the polynomial; its coefficients are as good as known.
     parameters = sum(parameter.numel() for parameter in model.parameters())
+    factor = torch.zeros(parameters, 1, dtype=torch.float64)
+    noise = torch.tensor([error], dtype=torch.float64)
+    bars: ErrorBars | None = None
     try:
-        noise = torch.tensor([error], dtype=torch.float64)
-        # The residuals show what is wrong with the polynomial; its coefficients are as good as known.
-        factor = torch.zeros(parameters, 1, dtype=torch.float64)
-        bars: ErrorBars | None = additive_error_bars(model, factor, noise, data_of(held, residual[:, None]))
+        bars = additive_error_bars(model, factor, noise, data_of(samples.select(found.rows), residual[:, None]))
         message = "" if bars is None else bars.message
     except InputError as reason:
-        bars = None
         message = f"There are no error bars: {reason}."
-    result = _without_noise(model, name, found.loss, sentence, samples, clock, (bars, message))
-    if settings.effort == "low" or error < policy.resolved:
-        clock.report("done", 1.0, found.loss)
-        return result
-    losses = np.full(rows, np.nan)
-    losses[found.rows] = residual**2
-
-    def is_smooth() -> bool:
-        return smooth_residual(held.x, residual[:, None], held.weight, policy.smooth_errors)
-
-    try:
-        if is_smooth():
-            other = approximated(samples, losses, result.search, is_smooth, settings, clock)
-        else:
-            other = None
-    except KeyboardInterrupt:
-        if not settings.keep_interrupted:
-            raise KeyboardInterrupt from None
-        message = "Interrupted; the model is the best so far."
-        return replace(result, report=replace(result.report, stopped=StopReason.INTERRUPTED, message=message))
-    if isinstance(other, AutoResult):
-        return other
-    clock.report("done", 1.0, found.loss)
-    sentences = result.search.sentences + (() if other is None else (other,))
-    return replace(result, search=replace(result.search, sentences=sentences, seconds=clock.seconds, work=clock.work))
-
-
-def _without_noise(
-    model: KAN,
-    name: str,
-    loss: float,
-    sentence: str,
-    samples: Samples,
-    clock: Clock,
-    bars: tuple[ErrorBars | None, str],
-) -> AutoResult:
-    """The result of a least-squares fit to samples without noise."""
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    clock.best_loss = loss
-    trial = Trial(name, loss, 0.0, parameters, 1, clock.seconds, 0.0, True, sentence)
+    # Reports.
+    clock.best_loss = found.loss
+    trial = Trial(name, found.loss, 0.0, parameters, 1, clock.seconds, 0.0, True, sentence)
     sentences = ("Samples that seem free of noise.", sentence)
-    report = SearchReport(name, (trial,), sentences, 1, clock.work, StopReason.CONVERGED, clock.seconds)
-    message = "Least squares is exact."
-    record = StepRecord(1, loss, None, 0.0, clock.seconds)
-    plan = {"method": {"name": "least squares"}}
-    metric = ("rmse", math.sqrt(loss))
-    done = FitReport(StopReason.CONVERGED, message, 1, 1, loss, None, metric, clock.seconds, (record,), plan)
+    search = SearchReport(name, (trial,), sentences, 1, clock.work, StopReason.CONVERGED, clock.seconds)
+    record = StepRecord(1, found.loss, None, 0.0, clock.seconds)
+    done = FitReport(
+        StopReason.CONVERGED,
+        "Least squares is exact.",
+        1,
+        1,
+        found.loss,
+        None,
+        ("rmse", math.sqrt(found.loss)),
+        clock.seconds,
+        (record,),
+        {"method": {"name": "least squares"}},
+    )
+    limits = _limits(samples)
+    return AutoResult(model, done, search, limits, error_bars=bars, message=message, has_noise=False)
+
+
+def _limits(samples: Samples) -> np.ndarray:
+    """Interval to which each input is clipped, (n, 2): straight lines end a range beyond the samples."""
     low = samples.x.min(0)
     high = samples.x.max(0)
-    limits = np.stack([low - (high - low), high + (high - low)], 1)  # straight lines end a range beyond the samples
-    return AutoResult(model, done, report, limits, error_bars=bars[0], message=bars[1], has_noise=False)
+    return np.stack([low - (high - low), high + (high - low)], 1)
 
 
 def approximated(
@@ -176,10 +168,13 @@ def approximated(
     policy = settings.policy.for_effort(settings.effort)
     loss = loss_of(report)
     rows, inputs = samples.x.shape
-    if rows < policy.noise_free_rows or inputs < 2 or not 1e-24 < loss < policy.nearly_noise_free or clock.is_over:
+    if rows < policy.noise_free_rows or inputs > policy.noise_free_inputs or settings.effort == "low" or clock.is_over:
         return None
-    if loss > policy.noise_free and (inputs > policy.approximation_inputs or not is_smooth()):
+    if not policy.resolved**2 < loss < policy.nearly_noise_free:
         return None
+    if (inputs > 1 or loss > policy.noise_free) and not is_smooth():  # a spline of one input costs nothing
+        return None
+    # A network that is fitted to nine tenths of the samples.
     order = torch.randperm(rows, generator=seeded_generator(settings.seed)).numpy()
     count = max(1, round(policy.unseen * rows))
     unseen = samples.select(np.sort(order[:count]))
@@ -193,6 +188,7 @@ def approximated(
     )
     result = model_selection.approximate(
         problem,
+        width=[1, samples.y.shape[1]] if inputs == 1 else None,
         budget=policy.approximation_budget,
         time_limit=None if clock.limit is None else max(clock.left, 1e-3),
         seed=settings.seed,
@@ -201,6 +197,7 @@ def approximated(
     if result.stopped == StopReason.INTERRUPTED:
         raise KeyboardInterrupt
     clock.work += result.work
+    # Its losses beside those of the other model, on samples that neither of them saw.
     model = result.model
     with torch.no_grad():
         outputs = model(torch.from_numpy(np.ascontiguousarray(unseen.x))).numpy()
@@ -229,7 +226,4 @@ def approximated(
     )
     clock.report("done", 1.0, mean)
     bars, message = network_error_bars(model, samples, None, residuals)
-    low = samples.x.min(0)
-    high = samples.x.max(0)
-    limits = np.stack([low - (high - low), high + (high - low)], 1)
-    return AutoResult(model, result.report, report, limits, error_bars=bars, message=message, has_noise=False)
+    return AutoResult(model, result.report, report, _limits(samples), error_bars=bars, message=message, has_noise=False)

@@ -4,19 +4,21 @@ All computations of a KAN layer are partial derivatives of one multilinear form,
 
     F_d(u, v, x, coef) = sum_{b,i,g,o} u[b,o] v[b,i] B_g^(d)(x[b,i]) coef[i,g,o],
 
-namely `to_output` = dF/du, `to_input` = dF/dv, `to_coef` = dF/dcoef, and dF_d/dx = v dF_{d+1}/dv. The three are
-closed under differentiation: every backward and every jvp below is made of the same three, one order higher in x.
-A kernel therefore consists of three plain functions without autograd (`kernels/reference.py`, `kernels/cpu.py`), and
-`backend` chooses the kernel for given tensors. vmap over points turns them into one longer batch; where coefficients or
-knots are mapped over too, or gradients of the coefficients are computed for each point, the reference runs.
+namely `to_output` = dF/du, `to_input` = dF/dv, `to_coef` = dF/dcoef, and dF_d/dx = v dF_{d+1}/dv. The three are one
+function with another slot of the form left open, and closed under differentiation: its backward fills that slot with
+the cotangent and opens the others in their turn, one order higher for x. A kernel therefore consists of three plain
+functions without autograd (`kernels/reference.py`, `kernels/cpu.py`), and `backend` chooses the kernel for given
+tensors. vmap over points turns them into one longer batch; where coefficients or knots are mapped over too, or
+gradients of the coefficients are computed for each point, the reference runs.
 
 Under autocast the contractions keep the dtype of their inputs: bfloat16 has 8 bits for a position among the knots.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -29,17 +31,101 @@ from edgewise.ops.backend import choose, requested_kernel, use_kernel
 from edgewise.ops.kernels import reference
 from edgewise.ops.splines.bspline import MAX_EDGE_DEGREE
 
-Contraction = Callable[..., Tensor]
-Dims = Sequence[int | None]
+U, V, COEF = range(3)  # the slots of the form: to_output leaves u open, to_input v, to_coef coef
 
 
-def _as_one_batch(
-    contraction: Contraction, size: int, dims: Dims, tensors: Sequence[Tensor | None], *rest: Any
-) -> tuple[Tensor, int]:
+class _Form(Function):
+    """The form F_d with one open slot: its derivative by that slot, in which the form is linear.
+
+    Inputs are the number of the open slot, the tensors u, v, x and coef (None in the open slot, and None for a v of
+    ones), the knots, the degree and the order d.
+    """
+
+    @staticmethod
+    def forward(*inputs: Any) -> Tensor:
+        _, *tensors, degree, _ = inputs
+        return _computed(choose(degree, *tensors), *inputs)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor | None) -> None:
+        ctx.open_slot, *tensors, ctx.degree, ctx.order = inputs
+        ctx.kernel = requested_kernel()
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *inputs: Any) -> tuple[Tensor, int]:
+        open_slot, *tensors, degree, order = inputs
+        *_, coef_dim, knots_dim, _, _ = in_dims
+        if open_slot != COEF and coef_dim is None and knots_dim is None:
+            return _as_one_batch(info.batch_size, in_dims, inputs)
+
+        def each(*mapped: Tensor) -> Tensor:
+            return _computed(reference, open_slot, *mapped, degree, order)
+
+        return torch.vmap(each, in_dims=tuple(in_dims[1:-2]))(*tensors), 0
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        # The cotangent fills the slot that was open, and each other slot is opened in its turn. The derivative by x is
+        # v times the derivative by v, one order higher.
+        u, v, x, coef, knots = ctx.saved_tensors
+        slots = [u, v, coef]
+        slots[ctx.open_slot] = grad_outputs[0]
+        u, v, coef = slots
+        _, want_u, want_v, want_x, want_coef, *_ = ctx.needs_input_grad
+        grad_u = grad_v = grad_x = grad_coef = None
+        with _kernel_of(ctx):
+            if want_u:
+                grad_u = _form(U, None, v, x, coef, knots, ctx.degree, ctx.order)
+            if want_v:
+                grad_v = _form(V, u, None, x, coef, knots, ctx.degree, ctx.order)
+            if want_x:
+                grad_x = _times(v, _form(V, u, None, x, coef, knots, ctx.degree, ctx.order + 1))
+            if want_coef:
+                grad_coef = _form(COEF, u, v, x, None, knots, ctx.degree, ctx.order)
+        return None, grad_u, grad_v, grad_x, grad_coef, None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        # The form is linear in u, v and coef, so that each tangent takes the place of its tensor.
+        _, du, dv, dx, dcoef, *_ = tangents
+        u, v, x, coef, knots = ctx.saved_tensors
+        if ctx.open_slot == U:
+            change = x.new_zeros(x.shape[0], coef.shape[2])
+        elif ctx.open_slot == V:
+            change = torch.zeros_like(x)
+        else:
+            change = x.new_zeros(x.shape[1], knots.shape[-1] - ctx.degree - 1, u.shape[1])
+        if du is not None:
+            change = change + _form(ctx.open_slot, du, v, x, coef, knots, ctx.degree, ctx.order)
+        if dv is not None:
+            change = change + _form(ctx.open_slot, u, dv, x, coef, knots, ctx.degree, ctx.order)
+        if dx is not None and ctx.open_slot == V:
+            change = change + dx * _form(V, u, None, x, coef, knots, ctx.degree, ctx.order + 1)
+        elif dx is not None:
+            change = change + _form(ctx.open_slot, u, _times(v, dx), x, coef, knots, ctx.degree, ctx.order + 1)
+        if dcoef is not None:
+            change = change + _form(ctx.open_slot, u, v, x, dcoef, knots, ctx.degree, ctx.order)
+        return change
+
+
+def _computed(kernel: ModuleType, open_slot: int, *inputs: Any) -> Tensor:
+    """Compute the derivative of the form by a slot on one kernel, without autograd."""
+    u, v, x, coef, knots, degree, order = inputs
+    if open_slot == U:
+        return kernel.to_output(v, x, coef, knots, degree, order)
+    if open_slot == V:
+        return kernel.to_input(u, x, coef, knots, degree, order)
+    return kernel.to_coef(u, v, x, knots, degree, order)
+
+
+def _as_one_batch(size: int, dims: Sequence[int | None], inputs: Sequence[Any]) -> tuple[Tensor, int]:
     """Do all `size` calls of vmap as one with size * batch rows; a tensor whose dim is None is the same in each."""
+    open_slot, u, v, x, *shared = inputs
     rows = 0
     flat: list[Tensor | None] = []
-    for tensor, dim in zip(tensors, dims, strict=True):
+    for tensor, dim in zip((u, v, x), dims[1:4], strict=True):
         if tensor is None:
             flat.append(None)
             continue
@@ -49,166 +135,8 @@ def _as_one_batch(
             stack = tensor.movedim(dim, 0)
         rows = stack.shape[1]
         flat.append(stack.reshape(size * rows, stack.shape[2]))
-    result = contraction(*flat, *rest)
+    result = _form(open_slot, *flat, *shared)
     return result.reshape(size, rows, result.shape[1]), 0
-
-
-def _mapped(
-    contraction: Contraction, in_dims: Dims, tensors: Sequence[Tensor | None], degree: int, order: int
-) -> tuple[Tensor, int]:
-    """Map a contraction of the reference, which is plain torch, by torch.vmap."""
-    return torch.vmap(lambda *each: contraction(*each, degree, order), in_dims=tuple(in_dims[:-2]))(*tensors), 0
-
-
-class _Contraction(Function):
-    """Base class of the three contractions: their inputs are tensors (or None), then degree and order."""
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor | None) -> None:
-        *tensors, ctx.degree, ctx.order = inputs
-        ctx.kernel = requested_kernel()
-        ctx.save_for_backward(*tensors)
-        ctx.save_for_forward(*tensors)
-
-
-class _ToOutput(_Contraction):
-    @staticmethod
-    def forward(*inputs: Any) -> Tensor:
-        v, x, coef, knots, degree, order = inputs
-        return choose(degree, v, x, coef, knots).to_output(v, x, coef, knots, degree, order)
-
-    @staticmethod
-    def vmap(info: Any, in_dims: Any, *inputs: Any) -> tuple[Tensor, int]:
-        v, x, coef, knots, degree, order = inputs
-        if in_dims[2] is not None or in_dims[3] is not None:
-            return _mapped(reference.to_output, in_dims, (v, x, coef, knots), degree, order)
-        return _as_one_batch(to_output, info.batch_size, in_dims[:2], (v, x), coef, knots, degree, order)
-
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        (u,) = grad_outputs
-        v, x, coef, knots = ctx.saved_tensors
-        want_v, want_x, want_coef = ctx.needs_input_grad[:3]
-        with _kernel_of(ctx):
-            if want_v:
-                grad_v = to_input(u, x, coef, knots, ctx.degree, ctx.order)
-            else:
-                grad_v = None
-            if want_x:
-                grad_x = _times(v, to_input(u, x, coef, knots, ctx.degree, ctx.order + 1))
-            else:
-                grad_x = None
-            if want_coef:
-                grad_coef = to_coef(u, v, x, knots, ctx.degree, ctx.order)
-            else:
-                grad_coef = None
-        return grad_v, grad_x, grad_coef, None, None, None
-
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Tensor:
-        dv, dx, dcoef, *_ = tangents
-        v, x, coef, knots = ctx.saved_tensors
-        change = x.new_zeros(x.shape[0], coef.shape[2])
-        if dv is not None:
-            change = change + to_output(dv, x, coef, knots, ctx.degree, ctx.order)
-        if dx is not None:
-            change = change + to_output(_times(v, dx), x, coef, knots, ctx.degree, ctx.order + 1)
-        if dcoef is not None:
-            change = change + to_output(v, x, dcoef, knots, ctx.degree, ctx.order)
-        return change
-
-
-class _ToInput(_Contraction):
-    @staticmethod
-    def forward(*inputs: Any) -> Tensor:
-        u, x, coef, knots, degree, order = inputs
-        return choose(degree, u, x, coef, knots).to_input(u, x, coef, knots, degree, order)
-
-    @staticmethod
-    def vmap(info: Any, in_dims: Any, *inputs: Any) -> tuple[Tensor, int]:
-        u, x, coef, knots, degree, order = inputs
-        if in_dims[2] is not None or in_dims[3] is not None:
-            return _mapped(reference.to_input, in_dims, (u, x, coef, knots), degree, order)
-        return _as_one_batch(to_input, info.batch_size, in_dims[:2], (u, x), coef, knots, degree, order)
-
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        (w,) = grad_outputs
-        u, x, coef, knots = ctx.saved_tensors
-        want_u, want_x, want_coef = ctx.needs_input_grad[:3]
-        with _kernel_of(ctx):
-            if want_u:
-                grad_u = to_output(w, x, coef, knots, ctx.degree, ctx.order)
-            else:
-                grad_u = None
-            if want_x:
-                grad_x = w * to_input(u, x, coef, knots, ctx.degree, ctx.order + 1)
-            else:
-                grad_x = None
-            if want_coef:
-                grad_coef = to_coef(u, w, x, knots, ctx.degree, ctx.order)
-            else:
-                grad_coef = None
-        return grad_u, grad_x, grad_coef, None, None, None
-
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Tensor:
-        du, dx, dcoef, *_ = tangents
-        u, x, coef, knots = ctx.saved_tensors
-        change = torch.zeros_like(x)
-        if du is not None:
-            change = change + to_input(du, x, coef, knots, ctx.degree, ctx.order)
-        if dx is not None:
-            change = change + dx * to_input(u, x, coef, knots, ctx.degree, ctx.order + 1)
-        if dcoef is not None:
-            change = change + to_input(u, x, dcoef, knots, ctx.degree, ctx.order)
-        return change
-
-
-class _ToCoef(_Contraction):
-    @staticmethod
-    def forward(*inputs: Any) -> Tensor:
-        u, v, x, knots, degree, order = inputs
-        return choose(degree, u, v, x, knots).to_coef(u, v, x, knots, degree, order)
-
-    @staticmethod
-    def vmap(info: Any, in_dims: Any, *inputs: Any) -> tuple[Tensor, int]:
-        u, v, x, knots, degree, order = inputs
-        return _mapped(reference.to_coef, in_dims, (u, v, x, knots), degree, order)
-
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        (c,) = grad_outputs
-        u, v, x, knots = ctx.saved_tensors
-        want_u, want_v, want_x = ctx.needs_input_grad[:3]
-        with _kernel_of(ctx):
-            if want_u:
-                grad_u = to_output(v, x, c, knots, ctx.degree, ctx.order)
-            else:
-                grad_u = None
-            if want_v:
-                grad_v = to_input(u, x, c, knots, ctx.degree, ctx.order)
-            else:
-                grad_v = None
-            if want_x:
-                grad_x = _times(v, to_input(u, x, c, knots, ctx.degree, ctx.order + 1))
-            else:
-                grad_x = None
-        return grad_u, grad_v, grad_x, None, None, None
-
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Tensor:
-        du, dv, dx, *_ = tangents
-        u, v, x, knots = ctx.saved_tensors
-        n = knots.shape[-1] - ctx.degree - 1
-        change = x.new_zeros(x.shape[1], n, u.shape[1])
-        if du is not None:
-            change = change + to_coef(du, v, x, knots, ctx.degree, ctx.order)
-        if dv is not None:
-            change = change + to_coef(u, dv, x, knots, ctx.degree, ctx.order)
-        if dx is not None:
-            change = change + to_coef(u, _times(v, dx), x, knots, ctx.degree, ctx.order + 1)
-        return change
 
 
 def without_transforms(kind: type[Function]) -> type[Function]:
@@ -227,7 +155,7 @@ def without_transforms(kind: type[Function]) -> type[Function]:
     return type(kind.__name__ + "Plain", (kind,), own)
 
 
-_ToOutputPlain, _ToInputPlain, _ToCoefPlain = map(without_transforms, (_ToOutput, _ToInput, _ToCoef))
+_PlainForm = without_transforms(_Form)
 
 
 def _kernel_of(ctx: Any) -> AbstractContextManager[None]:
@@ -263,28 +191,37 @@ def must_be_plain() -> bool:
     return torch.compiler.is_compiling() or forward_mode_is_nested()
 
 
-def to_output(v: Tensor | None, x: Tensor, coef: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
-    """Compute dF/du, (batch, out); differentiable in v (None: ones), x and coef."""
+def _form(
+    open_slot: int,
+    u: Tensor | None,
+    v: Tensor | None,
+    x: Tensor,
+    coef: Tensor | None,
+    knots: Tensor,
+    degree: int,
+    order: int,
+) -> Tensor:
+    """Compute the derivative of the form by a slot, see `_Form`; differentiable in the other tensors but the knots."""
     with without_autocast(x):
         if must_be_plain():
-            return reference.to_output(v, x, coef, knots, degree, order)
-        return (_ToOutput if transforms_active() else _ToOutputPlain).apply(v, x, coef, knots, degree, order)
+            return _computed(reference, open_slot, u, v, x, coef, knots, degree, order)
+        function = _Form if transforms_active() else _PlainForm
+        return function.apply(open_slot, u, v, x, coef, knots, degree, order)
+
+
+def to_output(v: Tensor | None, x: Tensor, coef: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
+    """Compute dF/du, (batch, out); differentiable in v (None: ones), x and coef."""
+    return _form(U, None, v, x, coef, knots, degree, order)
 
 
 def to_input(u: Tensor, x: Tensor, coef: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
     """Compute dF/dv, (batch, in); differentiable in u, x and coef."""
-    with without_autocast(x):
-        if must_be_plain():
-            return reference.to_input(u, x, coef, knots, degree, order)
-        return (_ToInput if transforms_active() else _ToInputPlain).apply(u, x, coef, knots, degree, order)
+    return _form(V, u, None, x, coef, knots, degree, order)
 
 
 def to_coef(u: Tensor, v: Tensor | None, x: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
     """Compute dF/dcoef, (in, n, out); differentiable in u, v (None: ones) and x."""
-    with without_autocast(x):
-        if must_be_plain():
-            return reference.to_coef(u, v, x, knots, degree, order)
-        return (_ToCoef if transforms_active() else _ToCoefPlain).apply(u, v, x, knots, degree, order)
+    return _form(COEF, u, v, x, None, knots, degree, order)
 
 
 def without_autocast(x: Tensor) -> AbstractContextManager:

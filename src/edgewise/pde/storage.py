@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise import files
-from edgewise.checkpoint import codec, container, strict_json
+from edgewise.checkpoint import container, kinds, strict_json
 from edgewise.checkpoint.container import Container, TensorEntry
 from edgewise.checkpoint.network import describe, read_description
 from edgewise.errors import CheckpointError, InputError
@@ -347,4 +347,4 @@ def _read(file: Container, path: str | os.PathLike[str], *, problem: Collocation
         return solution_of(file, problem)
 
 
-codec.register("solution", codec.Codec((Solution,), _write, _read))
+kinds.register("solution", kinds.FileKind((Solution,), _write, _read))

@@ -19,7 +19,7 @@ from edgewise import checkpoint
 from edgewise.cli.shared.folder import NAMES
 from edgewise.cli.table import fit as fit_module
 from edgewise.cli.terminal.console import Screen
-from edgewise.estimator import load_estimator
+from edgewise.estimator.storage import load_estimator
 from edgewise.files import whole as files
 from edgewise.outcomes import PACE_SECONDS, clock_text
 from edgewise.report.content import ModelResult, ReportContent

@@ -1,7 +1,7 @@
 """`edgewise info`: facts about a model; a hostile file can neither stop it nor move the cursor."""
 
 from edgewise import checkpoint
-from edgewise.estimator import load_estimator, save_estimator
+from edgewise.estimator.storage import load_estimator, save_estimator
 from edgewise.nn.mlp import MLP
 
 

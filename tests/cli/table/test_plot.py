@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from edgewise.estimator import load_estimator, save_estimator
+from edgewise.estimator.storage import load_estimator, save_estimator
 
 
 @pytest.mark.slow

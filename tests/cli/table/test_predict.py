@@ -12,7 +12,8 @@ from edgewise import checkpoint
 from edgewise import load as edgewise_load
 from edgewise.cli.table import predict as module
 from edgewise.errors import EdgewiseWarning
-from edgewise.estimator import KANRegressor, load_estimator, save_estimator
+from edgewise.estimator import KANRegressor
+from edgewise.estimator.storage import load_estimator, save_estimator
 from edgewise.files import whole as files
 from edgewise.nn.model import KAN
 from edgewise.tables import read_table

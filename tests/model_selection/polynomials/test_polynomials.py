@@ -113,6 +113,15 @@ def test_a_law_without_noise_is_reproduced_inside_its_link():
     assert np.abs(found.polynomial(fresh) - truth).max() < 1e-10
 
 
+def test_a_polynomial_that_interpolates_its_samples_is_not_chosen():
+    """Three hundred products pass through some samples of a kink, whose leave-one-out errors are rounding."""
+    x = np.random.default_rng(1).uniform(-1, 1, (1000, 2))
+    found = fit_exact(x, np.abs(x[:, 0]) + np.sin(3 * x[:, 1]), np.ones(1000))
+    fresh = np.random.default_rng(2).uniform(-0.97, 0.97, (2000, 2))
+    error = found.polynomial(fresh) - np.abs(fresh[:, 0]) - np.sin(3 * fresh[:, 1])
+    assert np.sqrt(np.mean(error**2)) < 2 * np.sqrt(found.loss) and np.abs(error).max() < 0.1
+
+
 def test_constant_inputs_and_few_rows_have_no_polynomial():
     x = np.random.default_rng(0).random((50, 2))
     flat = np.column_stack([x[:, 0], np.ones(50)])

@@ -135,7 +135,7 @@ def test_rows_left_out_are_those_of_fits_without_them():
 
 def test_a_mean_of_models_is_one_model():
     samples = Samples(X, SUM + PRODUCT + 0.3 * NOISE, np.ones(300))
-    cache = FitCache(samples, policy=SearchPolicy())
+    cache = FitCache(samples, policy=SearchPolicy(additive=AdditivePolicy(rank_cut=0.0)))
     candidate = Candidate(Gaussian(), pairs=True, models=3)
     mean = cache.fit(candidate)
     single = Candidate(Gaussian(), pairs=True)
@@ -146,7 +146,7 @@ def test_a_mean_of_models_is_one_model():
         design = cache.design.with_pairs(pairs, samples.x, samples.weight)
         own = estimated(replace(design, rows=part.samples.total), part.samples, Gaussian(), part.estimate(single))
         links.append(design.columns(X) @ own.coef)
-    columns = mean.estimate.design.columns(X) @ mean.estimate.coef
+    columns = mean.model.design.columns(X) @ mean.model.coef
     np.testing.assert_allclose(columns, np.mean(links, 0), atol=1e-9)
     assert mean.candidate.models == 3
 

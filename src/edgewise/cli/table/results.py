@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 import edgewise
+from edgewise.checkpoint import codec
 from edgewise.cli.shared.folder import ResultFolder
 from edgewise.cli.shared.model import open_model, prediction_columns, rows_of_test
 from edgewise.cli.shared.opening import Written
@@ -22,7 +23,6 @@ from edgewise.cli.table.training import FitFormulas, TrainedModel
 from edgewise.cli.terminal.console import Screen
 from edgewise.compare.baselines import BaselineResult
 from edgewise.errors import InputError
-from edgewise.estimator import save_estimator
 from edgewise.estimator.reporting import (
     SHOWN_INPUTS,
     JudgedRows,
@@ -34,6 +34,7 @@ from edgewise.estimator.reporting import (
     training_facts,
     with_formulas,
 )
+from edgewise.estimator.storage import save_estimator
 from edgewise.files import write_bytes
 from edgewise.interpret.attribution.effects import mean_contributions
 from edgewise.interpret.attribution.explanations import GlobalExplanation, constant_sentence
@@ -111,7 +112,7 @@ class FitResults:
         content, summary = report_content(self, figures=True) if report == "draw" else None, metrics(self)
         predictions = self.predictions_csv()
         stored = ("edgewise", "data", "command", "score", "metrics", "rows", "inputs", "formulas")
-        extra = {"table": prepared.encoder.to_json(), "fit": {key: summary[key] for key in stored}}
+        extra = {"table": codec.plain(prepared.encoder), "fit": {key: summary[key] for key in stored}}
         files: dict[str, Callable[[Path], object]] = {
             "model.safetensors": lambda path: save_estimator(trained.estimator, path, extra=extra),
             "predictions.csv": lambda path: write_bytes(path, predictions.encode()),

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from edgewise.checkpoint import codec
 from edgewise.discovery.engine.archive import Archive
 from edgewise.files import Journal, Part
 from edgewise.files.journal import WRITE_AFTER
 from edgewise.formulas.expression import Expression
-from edgewise.formulas.serialisation import expression_fields, expression_from_fields
+from edgewise.formulas.formula import Formula
 from edgewise.outcomes import Budget
 
 
@@ -48,9 +49,9 @@ class Recording:
 
     def restore(self, archive: Archive) -> None:
         """Put what the earlier parts of the search have found into the archive."""
-        inputs = archive.problem.x.shape[1]
         for kept in self._kept:
-            archive.restore(expression_from_fields(kept, inputs), kept["source"])
+            formula = codec.read(Formula, kept["formula"], "a formula of the search")
+            archive.restore(formula.expression, kept["source"])
         self._news(archive)
 
     def is_complete(self, stage: str, path: Sequence[str]) -> bool:
@@ -70,5 +71,5 @@ class Recording:
     def _news(self, archive: Archive) -> list[dict[str, Any]]:
         fresh = [judged for judged in archive if judged.expression not in self._recorded]
         self._recorded |= {judged.expression for judged in fresh}
-        inputs = archive.problem.x.shape[1]
-        return [{**expression_fields(judged.expression, inputs), "source": judged.source} for judged in fresh]
+        formulas = [codec.plain(Formula(judged.expression, archive.problem.names)) for judged in fresh]
+        return [{"formula": each, "source": judged.source} for each, judged in zip(formulas, fresh, strict=True)]

@@ -144,7 +144,7 @@ class Family:
         """Return the mean of y for new rows, with eta held within `limits` if the link is a logarithm.
 
         An exponential must not run away where a row lies beyond the data, so the limits are the range of the fitted
-        eta; see `Solution.range`.
+        eta; see `AdditiveModel.range`.
         """
         return self.mean(np.clip(eta, *limits) if self.log_link and limits is not None else eta)
 

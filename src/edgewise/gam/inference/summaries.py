@@ -11,8 +11,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -101,15 +100,6 @@ class AdditiveSummary:
     scale: float
     scale_known: bool
     rows: float
-
-    def _fields(self) -> dict[str, Any]:
-        """Return everything as plain values."""
-        return {**asdict(self), "terms": [asdict(term) for term in self.terms]}
-
-    @classmethod
-    def _from_fields(cls, fields: dict[str, Any]) -> AdditiveSummary:
-        """Build a summary from what `_fields` returned."""
-        return cls(**{**fields, "terms": tuple(TermTest(**term) for term in fields["terms"])})
 
     def __str__(self) -> str:
         lines = [f"Family: {self.family}   Link: {self.link}"]

@@ -11,11 +11,11 @@ from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
     from edgewise.model_selection.polynomials.basis import Basis, lower_set
-    from edgewise.model_selection.polynomials.exact import fit_exact
+    from edgewise.model_selection.polynomials.exact import ExactFit, fit_exact
     from edgewise.model_selection.polynomials.links import LINK_FUNCTIONS
     from edgewise.model_selection.polynomials.network import Polynomial
     from edgewise.model_selection.polynomials.smooth import SmoothFit, fit_smooth
 
-__all__ = ["LINK_FUNCTIONS", "Basis", "Polynomial", "SmoothFit", "fit_exact", "fit_smooth", "lower_set"]
+__all__ = ["LINK_FUNCTIONS", "Basis", "ExactFit", "Polynomial", "SmoothFit", "fit_exact", "fit_smooth", "lower_set"]
 
 import_on_demand(__name__)

@@ -27,7 +27,9 @@ LINK_FINALISTS = 2
 RIVAL_RATIO = 100.0
 ORDERINGS = 3  # orders of the products, each with the rates of decay of the fit before: they settle in two
 LARGEST_RATE_RATIO = 30.0  # of rates of decay: an input beyond has hardly any effect
-LEAST_REMAINDER = 1e-6  # 1 - leverage of a sample: one that is fitted whatever it is counts as an error
+# 1 - leverage of a sample below which rounding has taken half of its digits: the fit interpolates the sample, whose
+# leave-one-out error then says nothing
+LEAST_REMAINDER = 1.5e-8
 AT_ROUNDING = 1e-13  # leave-one-out error, relative to the deviation of the target, at which nothing is left to gain
 LEFT_OUT = 0.3  # of the error, that products which are left out may add: squares of errors add up
 TRIED_SIZES = 60  # numbers of products at which the error is computed: neighbours differ little
@@ -232,7 +234,9 @@ def _nested(data: _Data, link: Link, basis: Basis, weights: np.ndarray) -> _Nest
     projection = q.T @ (u * root)
     best: tuple[float, int, np.ndarray] | None = None
     for size, fitted, leverage in _sizes(q, projection, weights):
-        residual = (u * root - fitted) / np.maximum(1 - leverage, LEAST_REMAINDER) / root / slope
+        if leverage.max() > 1 - LEAST_REMAINDER:
+            break
+        residual = (u * root - fitted) / (1 - leverage) / root / slope
         loss = float(np.average(residual**2, weights=data.weight))
         if math.isfinite(loss) and (best is None or loss < best[0]):
             best = loss, size, residual

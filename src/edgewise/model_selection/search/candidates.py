@@ -17,7 +17,7 @@ from edgewise.gam.model import AdditiveModel
 from edgewise.gam.pairs import choose_pairs
 from edgewise.gam.policy import AdditivePolicy
 from edgewise.gam.screening import screened
-from edgewise.gam.solving import Solution, Solver
+from edgewise.gam.solving import Solver
 from edgewise.model_selection.polynomials import SmoothFit, fit_smooth
 from edgewise.model_selection.search.hidden_nodes import HiddenNodes, find_nodes, with_nodes
 from edgewise.model_selection.search.policy import SearchPolicy
@@ -108,27 +108,27 @@ class Fitted:
     """A fitted candidate."""
 
     candidate: Candidate
-    model: AdditiveModel  # model of the inputs, followed by the values of the hidden nodes
+    # model of the inputs, followed by the values of the hidden nodes; the tensors of its pairs have a low rank
+    model: AdditiveModel
     nodes: HiddenNodes | None
-    estimate: Solution  # what the solver returned
     smooth: SmoothFit | None = None  # a polynomial in place of the additive model
 
     @property
     def family(self) -> Family:
         """The family as adapted to the data."""
-        return self.estimate.family
+        return self.model.family
 
     @property
     def range(self) -> tuple[float, float]:
         """Range of the linear predictor at the fitted rows; an exponential stays within it."""
-        return self.estimate.range
+        return self.model.range
 
     def link(self, x: np.ndarray) -> np.ndarray:
         """Return the linear predictors (N, K) at rows (N, n)."""
         if self.smooth is not None:
             return self.smooth.polynomial(np.clip(x, *self.limits.T))[:, None]
         if not self.candidate.additive:
-            return np.tile(self.estimate.coef[:1], (len(x), 1))
+            return np.tile(self.model.coef[:1], (len(x), 1))
         if self.nodes is None:
             return self.model.predict_link(x)
         x = np.clip(x, *self.limits.T)  # the nodes' values go on as straight lines, as in the network
@@ -205,7 +205,7 @@ class FitCache:
         else:
             straight = whole.straight
         self.straight: Design = replace(straight, rows=samples.total, watch=self.design.watch)
-        self._solved: dict[Candidate, Solution] = {}
+        self._solved: dict[Candidate, AdditiveModel] = {}
 
     def fit(self, candidate: Candidate) -> Fitted:
         """Fit a candidate; a mean of models is fitted to the parts of a division of the rows."""
@@ -232,7 +232,7 @@ class FitCache:
         unit = rows.unit
         return fit_smooth(*data, shift=rows.offset, unit=unit, like=like, watch=self.design.watch)
 
-    def estimate(self, candidate: Candidate) -> Solution:
+    def estimate(self, candidate: Candidate) -> AdditiveModel:
         """Return what the solver gave for an additive candidate without hidden nodes."""
         if not candidate.additive:
             return self._constant(candidate)
@@ -255,7 +255,7 @@ class FitCache:
         part = self.samples.select(rows)
         return FitCache(part, policy=self.policy, design=self.design, seed=self.seed, inputs=self.inputs, whole=self)
 
-    def _estimated(self, candidate: Candidate) -> Solution:
+    def _estimated(self, candidate: Candidate) -> AdditiveModel:
         """Fit the linear or additive model, or the one with pairs; or fit it again with stronger penalties."""
         family = candidate.family
         samples = self.samples
@@ -276,7 +276,7 @@ class FitCache:
         simple = self.estimate(replace(candidate, pairs=False))
         return choose_pairs(simple, samples.x, samples.weight, _solver(samples, family))
 
-    def _constant(self, candidate: Candidate) -> Solution:
+    def _constant(self, candidate: Candidate) -> AdditiveModel:
         """The best constant: the design without any column but the first."""
         samples = self.samples
         family = candidate.family
@@ -322,7 +322,7 @@ class FitCache:
         fits = tuple(replace(fit, coef=coef) for fit, coef in zip(whole.fits, mean, strict=True))
         return _fitted(replace(candidate, models=len(parts)), replace(whole, fits=fits), None)
 
-    def _nodes(self, estimate: Solution, count: int) -> HiddenNodes | None:
+    def _nodes(self, estimate: AdditiveModel, count: int) -> HiddenNodes | None:
         """Directions of the working residuals of a model."""
         samples = self.samples
         knots = self.design.knots
@@ -338,7 +338,7 @@ class FitCache:
             watch=self.design.watch,
         )
 
-    def _with_nodes(self, estimate: Solution, family: Family, nodes: HiddenNodes) -> Solution:
+    def _with_nodes(self, estimate: AdditiveModel, family: Family, nodes: HiddenNodes) -> AdditiveModel:
         """Fit curves of the nodes' values together with the curves and pairs of the inputs."""
         samples = self.samples
         x = nodes.beside(samples.x, self.design.limits)
@@ -366,7 +366,7 @@ def promising_inputs(
     return [j for j, curves in enumerate(design.curves) if curves.change.shape[1]]
 
 
-def estimated(design: Design, samples: Samples, family: Family, before: Solution | None = None) -> Solution:
+def estimated(design: Design, samples: Samples, family: Family, before: AdditiveModel | None = None) -> AdditiveModel:
     """Estimate the coefficients and strengths of a design for a family."""
     y = samples.y if family.is_least_squares else samples.response(family)
     return solve(design, samples.x, y, samples.weight, family, before)
@@ -377,7 +377,7 @@ def _solver(samples: Samples, family: Family) -> Solver:
     return lambda design, before: estimated(design, samples, family, before)
 
 
-def held(before: Solution, samples: Samples, factor: float, *, is_part: bool = False) -> Solution:
+def held(before: AdditiveModel, samples: Samples, factor: float, *, is_part: bool = False) -> AdditiveModel:
     """Estimate the coefficients of a design whose strengths are those of an estimate times a factor.
 
     With `is_part` nothing but the coefficients is needed, as in a fold.
@@ -394,20 +394,17 @@ def held(before: Solution, samples: Samples, factor: float, *, is_part: bool = F
 
 def with_own_covariances(fitted: Fitted, samples: Samples) -> Fitted:
     """Return a fit to these rows in which each of several predictors has the covariance of its own information."""
-    estimate = fitted.estimate
+    model = fitted.model
     x = samples.x
-    if fitted.family.predictors < 2 or len(estimate.residual) != len(x):
+    if fitted.family.predictors < 2 or len(model.residual) != len(x):
         return fitted
     if fitted.nodes is not None:
         x = fitted.nodes.beside(x, fitted.limits)
-    solution = separate_fits(estimate.design, x, samples.response(fitted.family), samples.weight, estimate)
-    fits = tuple(
-        replace(own, coef=fit.coef) for own, fit in zip(solution.fits, fitted.model.fits, strict=True)
-    )  # those of the model, whose pairs have a low rank
-    return replace(fitted, model=replace(fitted.model, fits=fits), estimate=replace(estimate, fits=solution.fits))
+    y = samples.response(fitted.family)
+    return replace(fitted, model=separate_fits(model.design, x, y, samples.weight, model))
 
 
-def _of_constants(estimate: Solution, constants: np.ndarray) -> Solution:
+def _of_constants(estimate: AdditiveModel, constants: np.ndarray) -> AdditiveModel:
     """Return an estimate whose predictors are constants (K,), and all other coefficients zero."""
     fits = []
     for fit, constant in zip(estimate.fits, constants, strict=True):
@@ -417,7 +414,7 @@ def _of_constants(estimate: Solution, constants: np.ndarray) -> Solution:
     return replace(estimate, fits=tuple(fits))
 
 
-def structure_residual(estimate: Solution, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
+def structure_residual(estimate: AdditiveModel, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
     """Return the residuals (N, K) in which structure is looked for, and their weights (N,)."""
     # They are the working residuals with the working weights. Several predictors have a weight each, and where one
     # class is certain the working residuals of another are huge; there it is the score, whose mean is zero under the
@@ -430,9 +427,6 @@ def structure_residual(estimate: Solution, samples: Samples) -> tuple[np.ndarray
     return family.derivatives(samples.response(family), eta)[0].reshape(len(eta), -1), samples.weight
 
 
-def _fitted(candidate: Candidate, estimate: Solution, nodes: HiddenNodes | None) -> Fitted:
+def _fitted(candidate: Candidate, estimate: AdditiveModel, nodes: HiddenNodes | None) -> Fitted:
     estimate = replace(estimate, design=replace(estimate.design, watch=None))  # the watch belongs to the search
-    model = AdditiveModel(estimate.design, estimate.fits, estimate.family)
-    if estimate.design.pairs:
-        model = model.of_low_rank()
-    return Fitted(candidate, model, nodes, estimate)
+    return Fitted(candidate, estimate.of_low_rank(), nodes)

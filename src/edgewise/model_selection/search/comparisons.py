@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from edgewise.gam.families import Family
-from edgewise.gam.solving import Solution
+from edgewise.gam.model import AdditiveModel
 from edgewise.model_selection.search.candidates import Candidate, Fitted, Samples
 from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.records import Trial, comparison_sentence
@@ -129,7 +129,7 @@ def loss_text(loss: float, family: Family) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def left_out(estimate: Solution, x: np.ndarray) -> np.ndarray:
+def left_out(estimate: AdditiveModel, x: np.ndarray) -> np.ndarray:
     """Return the linear predictor of every row by the model without that row, (N, K)."""
     # With the strengths held, leaving a row of leverage h out moves its prediction by -h / (1 - h) times its working
     # residual: exactly for squared errors [1], and to first order for other losses [2].

@@ -214,7 +214,7 @@ class Search:
         seconds = self.clock.seconds - began
         self.fit_seconds[candidate] = max(self.fit_seconds.get(candidate, 0.0), seconds)
         if candidate.additive:
-            links = left_out(fitted.estimate, self.samples.x)
+            links = left_out(self.cache.estimate(candidate), self.samples.x)
         else:
             links = fitted.link(self.samples.x)
         losses = sample_losses(fitted, links, self.samples)
@@ -240,7 +240,7 @@ class Search:
             self.check_time(candidate, 1)
             losses = np.zeros(count)
             times = np.zeros(count)
-            links = np.zeros((count, len(whole.estimate.fits)))
+            links = np.zeros((count, len(whole.model.fits)))
             work = methodcaller("fit", candidate)
             fits = run_jobs(work, [cache for _, cache in fold_caches], self.settings.jobs)
             for (fold, _), fitted in zip(fold_caches, fits, strict=True):
@@ -343,7 +343,7 @@ class Search:
             self.clock.allow(None)  # strengths that the folds changed may need one short fit more
         if (best := self.fallback) is None:  # the clock is not checked before there is a model, memory may be over
             raise MemoryError
-        self.best, rows = best.candidate, best.estimate.residual.shape[0]
+        self.best, rows = best.candidate, best.model.residual.shape[0]
         words = str(self.ended_by).replace("_", " ")
         self.sentences.append(f"The {words} left no room for a final fit; the model saw {rows:,} rows.")
         return best

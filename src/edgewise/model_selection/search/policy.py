@@ -109,17 +109,16 @@ class SearchPolicy:
     # most parameters of the nodes in training: a step takes time proportional to their square
     growth_parameters: int = 250
     noise_free: float = 1e-5  # held-out loss below which samples are taken to be free of noise
-    # held-out loss below which an approximation without noise is tried on tables of few inputs whose residuals are
-    # smooth: beyond a tenth the model has found too little for its residuals to say anything
+    # held-out loss below which smooth residuals tell of samples without noise: beyond a tenth a model has found too
+    # little for its residuals to say anything
     nearly_noise_free: float = 0.1
     # standard errors by which the ratio of von Neumann must lie below 1, its value for noise, for residuals to be
     # smooth: noise does so once in a thousand tables
     smooth_errors: float = 3.0
-    approximation_inputs: int = 4  # most inputs of such a table: approximation needs samples that cover the domain
-    # most inputs of a table on which a polynomial without noise is tried: with more inputs 900 products are of degree 4
-    polynomial_inputs: int = 6
-    # root mean square error of a polynomial without noise at which no network is tried: it is beyond what networks
-    # reach in the same time
+    # most inputs of samples that are taken to be free of noise: with more, 900 products are of degree 4, and samples
+    # hardly cover the domain
+    noise_free_inputs: int = 6
+    # root mean square error without noise at which no network is tried: it is beyond what networks reach in that time
     resolved: float = 1e-6
     noise_free_rows: int = 100  # fewest rows for these conclusions
     # share of noise-free samples that take part in no choice; the error bars are calibrated on them
