@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -52,15 +52,23 @@ from edgewise.outcomes import NO_LIMIT, Budget
 from edgewise.presentation import enumeration, percent_text
 from edgewise.settings import ABOVE_ZERO
 
-# Candidates that are shortened, at most, and the ratio of their held-out error to the smallest: the standard error of
-# the mean of 300 squares is 8 %, and parts that are missing may be found by no shortening.
-MOST_FINISHED = 8
-NEAR_THE_BEST = 2.0
-# Mean squared difference of two formulas over their mean squared error, up to which they are one law in two forms.
-SAME_VALUES = 1e-3
-MOST_SHORT = 20  # Symbols of a formula that people read as a law, at most.
-MOST_RIVALS = 3  # Other forms that are compared with the choice, at most.
-FULL_STEPS = 60  # Levenberg-Marquardt steps of a fit, at most; one that has converged ends sooner.
+
+@dataclass(frozen=True)
+class DecisionSettings:
+    """How many candidates are shortened and compared."""
+
+    # Candidates that are shortened, at most, and the ratio of their held-out error to the smallest: the standard error
+    # of the mean of 300 squares is 8 %, and parts that are missing may be found by no shortening.
+    most_finished: int = 8
+    near_the_best: float = 2.0
+    # Mean squared difference of two formulas over their mean squared error, up to which they are one law in two forms.
+    same_values: float = 1e-3
+    most_short: int = 20  # Symbols of a formula that people read as a law, at most.
+    most_rivals: int = 3  # Other forms that are compared with the choice, at most.
+    full_steps: int = 60  # Levenberg-Marquardt steps of a fit, at most; one that has converged ends sooner.
+
+
+SETTINGS = DecisionSettings()
 
 
 Squared = Candidate[FittedExpression]
@@ -79,8 +87,8 @@ def decided_front(
     # Those that may be chosen, the most accurate first: the exact ones, or those near the best.
     front = front_of(_best_of_each_size(known, loss.exact), loss.exact)
     ordered = sorted(front, key=lambda each: (max(each.held, loss.exact), each.symbols))
-    most = loss.exact if ordered[0].held <= loss.exact else NEAR_THE_BEST * ordered[0].held
-    near = [each for each in ordered if each.held <= most][:MOST_FINISHED]
+    most = loss.exact if ordered[0].held <= loss.exact else SETTINGS.near_the_best * ordered[0].held
+    near = [each for each in ordered if each.held <= most][: SETTINGS.most_finished]
     # These lose what the rows do not ask for; the longer forms stay beside them.
     noise = NoiseTest(problem.x)
     finished = [_finished(each, loss, noise) for each in near]
@@ -99,9 +107,9 @@ def _level_forms(choice: FrontEntry, known: Sequence[Squared], loss: SquaredLoss
     rivals: list[Squared] = []
     for each in sorted(known, key=lambda candidate: candidate.held):
         difference = float(np.mean((evaluate(each.expression, x) - values) ** 2))
-        if each.symbols <= chosen.symbols and difference > SAME_VALUES * chosen.held:
+        if each.symbols <= chosen.symbols and difference > SETTINGS.same_values * chosen.held:
             rivals.append(each)
-    entries = [loss.entry(each) for each in rivals[:MOST_RIVALS]]
+    entries = [loss.entry(each) for each in rivals[: SETTINGS.most_rivals]]
     pairs = zip(rivals, entries, strict=False)
     level = [entry for each, entry in pairs if len(loss.as_good([chosen, each], [choice, entry])) == 2]
     if level:
@@ -146,7 +154,9 @@ class SquaredLoss:
 
     def fitted(self, node: Expression, problem: LawProblem) -> FittedExpression | None:
         """A formula with constants fitted to the rows to fit of a problem."""
-        return fit_constants(node, problem.x, problem.y, steps=FULL_STEPS, weight=problem.weights, budget=self.budget)
+        return fit_constants(
+            node, problem.x, problem.y, steps=SETTINGS.full_steps, weight=problem.weights, budget=self.budget
+        )
 
     def entry(self, candidate: Squared) -> FrontEntry:
         """The formula with constants fitted to all rows, to the digits that these decide."""
@@ -225,7 +235,7 @@ class SquaredLoss:
     def _shortfall(self, entries: Sequence[FrontEntry]) -> str:
         """A sentence if a smooth model of all inputs predicts held-out rows better than every short formula, or ""."""
         problem = self.problem
-        short = [entry for entry in entries if entry.complexity <= MOST_SHORT]
+        short = [entry for entry in entries if entry.complexity <= SETTINGS.most_short]
         if self.budget.is_over or not short:
             return ""
         with one_blas_thread():
