@@ -136,7 +136,7 @@ def test_figures_take_the_estimator_with_a_frame(regressor):
     X, _ = houses()
     assert titles(effect_curves(regressor, X, max_inputs=1)) == ["area"]
     network_diagram(regressor, X)
-    network_diagram(regressor.model_, regressor.trace(X))
+    network_diagram(regressor.model_, regressor._to_network(regressor._inputs(X)))
 
 
 def test_an_estimator_that_is_not_fitted_says_so():

@@ -120,10 +120,7 @@ def test_several_outputs_names_and_an_interrupted_search_come_back(tmp_path):
             raise KeyboardInterrupt
 
     frame = pandas.DataFrame(X, columns=["a", "b", "c"])
-    fitted = KANRegressor()
-    fitted._progress = stop
-    fitted._keep_interrupted = True
-    fitted.fit(frame, np.column_stack([Y, -Y]))
+    fitted = KANRegressor()._fit_with(frame, np.column_stack([Y, -Y]), progress=stop, keep_interrupted=True)
     loaded, _ = there_and_back(fitted, tmp_path)
     assert loaded.predict(frame).tobytes() == fitted.predict(frame).tobytes()
     assert loaded.feature_names_in_.tolist() == ["a", "b", "c"]

@@ -137,7 +137,13 @@ class KANSurvival(KANEstimator):
         self.interactions = interactions
 
     @torch.inference_mode(False)
-    def fit(self, X: Rows, y: Any, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None) -> Self:
+    def fit(  # type: ignore[override]  # of rows in memory alone
+        self,
+        X: Rows,
+        y: Any = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Fit the log hazard and the baseline.
 
         Parameters

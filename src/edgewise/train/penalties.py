@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from edgewise.checks import check_number
 from edgewise.errors import InputError
-from edgewise.nn.layers.spline import KANLayer
+from edgewise.nn.layers.spline import KANLayer, spline_layers
 from edgewise.nn.trace import Trace
 from edgewise.ops.splines import lstsq
 
@@ -321,17 +321,16 @@ class _RoughnessTerm(Term):
     def value(self, magnitudes: Sequence[Tensor]) -> Tensor:
         parts = []
         for number, gram in self._grams.items():
-            coef = self._layers[number].coef * self._layers[number].mask[:, None, :]
+            coef = self._layers[number].coef * self._layers[number].spline_mask[:, None, :]
             parts.append((coef * (gram @ coef)).sum())
         return self._weight * reduce(torch.add, parts)
 
     def curvature(self, magnitudes: Sequence[Tensor], grams: Sequence[Mapping[str, Tensor]]) -> list[Curvature]:
-        return [
-            Curvature(
-                f"layers.{number}.coef", 2 * self._weight * self._layers[number].mask[..., None, None] * gram[:, None]
-            )
-            for number, gram in self._grams.items()
-        ]
+        entries = []
+        for number, gram in self._grams.items():
+            mask = self._layers[number].spline_mask[..., None, None]
+            entries.append(Curvature(f"layers.{number}.coef", 2 * self._weight * mask * gram[:, None]))
+        return entries
 
 
 @dataclass(frozen=True)
@@ -381,14 +380,14 @@ class _BendingTerm(_RoughnessTerm):
         entries = []
         for (number, gram), bend in zip(self._grams.items(), self._bends(), strict=True):
             size = bend.detach()
-            scale = self._layers[number].mask / size.clamp(min=size.mean() * SMALLEST_MAGNITUDE + 1e-30)
+            scale = self._layers[number].spline_mask / size.clamp(min=size.mean() * SMALLEST_MAGNITUDE + 1e-30)
             entries.append(Curvature(f"layers.{number}.coef", self._weight * scale[..., None, None] * gram[:, None]))
         return entries
 
     def _bends(self) -> Iterator[Tensor]:
         """Root of the integral of the squared second derivative of each edge, (in, out) for each layer."""
         for number, gram in self._grams.items():
-            coef = self._layers[number].coef * self._layers[number].mask[:, None, :]
+            coef = self._layers[number].coef * self._layers[number].spline_mask[:, None, :]
             square = (coef * (gram @ coef)).sum(1)
             # 0 has no slope; rounding may leave a negative square.
             yield torch.where(square > 0, square, 1.0).sqrt() * (square > 0)
@@ -436,9 +435,12 @@ class Ridge(Penalty):
             for name, parameter in module.named_parameters(recurse=False):
                 if name == "bias" or (name == "base" and not self.base) or not parameter.requires_grad:
                     continue
-                mask = getattr(module, "mask", None)
-                if mask is not None and name == "coef":
-                    mask = mask[:, None, :]
+                mask = None
+                if isinstance(module, KANLayer):
+                    masks = {"coef": "spline_mask", "base": "spline_mask", "affine": "function_mask"}
+                    mask = getattr(module, masks[name])
+                    if name == "coef":
+                        mask = mask[:, None, :]
                 factors[f"{prefix}.{name}" if prefix else name] = (parameter, mask)
         return _RidgeTerm(self.weight, factors)
 
@@ -479,7 +481,7 @@ class EdgePenalty(Penalty):
     @classmethod
     def uniform(cls, model: nn.Module, roughness: float = 1e-5, ridge: float = 1e-4) -> EdgePenalty:
         """Same strengths for all edges of a KAN."""
-        masks = [layer.mask for layer in spline_layers(model).values()]
+        masks = [layer.spline_mask for layer in spline_layers(model).values()]
         return cls(*(tuple(torch.full_like(mask, value) for mask in masks) for value in (roughness, ridge)))
 
     def scaled(self, factor: float) -> EdgePenalty:
@@ -489,7 +491,9 @@ class EdgePenalty(Penalty):
     def bind(self, model: nn.Module) -> EdgeTerm:
         """Term that computes the penalty for one KAN with the layers that the strengths are for."""
         layers = spline_layers(model)
-        if [tuple(each.shape) for each in self.roughness] != [tuple(layer.mask.shape) for layer in layers.values()]:
+        if [tuple(each.shape) for each in self.roughness] != [
+            tuple(layer.spline_mask.shape) for layer in layers.values()
+        ]:
             raise InputError("model must have the spline layers that the strengths of EdgePenalty are for")
         return EdgeTerm(self, layers)
 
@@ -526,8 +530,8 @@ class EdgeTerm(Term):
         entries = []
         strengths = (self._penalty.roughness, self._penalty.ridge)
         for (number, layer), gram, rough, square in zip(self._layers.items(), self.grams, *strengths, strict=True):
-            roughness = rough.to(layer.mask) * layer.mask
-            ridge = square.to(layer.mask) * layer.mask
+            roughness = rough.to(layer.spline_mask) * layer.spline_mask
+            ridge = square.to(layer.spline_mask) * layer.spline_mask
             eye = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device) / gram.shape[-1]
             blocks = roughness[..., None, None] * gram[:, None] + ridge[..., None, None] * eye
             entries.append(Curvature(f"layers.{number}.coef", 2 * blocks))
@@ -538,14 +542,8 @@ class EdgeTerm(Term):
 
 def edge_measures(layer: KANLayer, gram: Tensor) -> tuple[Tensor, Tensor]:
     """Roughness c'Rc and mean square of each edge, (in, out) each, with R (in, n, n) of `EdgeTerm.grams`."""
-    coef = layer.coef * layer.mask[:, None, :]
+    coef = layer.coef * layer.spline_mask[:, None, :]
     squares = coef.square().mean(1)
     if layer.base is not None:
-        squares = squares + (layer.base * layer.mask).square()
+        squares = squares + (layer.base * layer.spline_mask).square()
     return (coef * (gram @ coef)).sum(1), squares
-
-
-def spline_layers(model: nn.Module) -> dict[int, KANLayer]:
-    """Spline layers of a network by their place among all layers; layers of products have nothing to smooth."""
-    layers = getattr(model, "layers", ())
-    return {number: layer for number, layer in enumerate(layers) if isinstance(layer, KANLayer)}

@@ -15,6 +15,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from edgewise.nn.layers.spline import spline_layers
 from edgewise.nn.model import KAN
 from edgewise.outcomes import StopReason
 from edgewise.settings import ABOVE_ZERO
@@ -23,7 +24,7 @@ from edgewise.train.jacobian.linearised import Linearised, linearise
 from edgewise.train.loop.fitting import fit
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.penalties import EdgePenalty, edge_measures, spline_layers
+from edgewise.train.penalties import EdgePenalty, edge_measures
 from edgewise.train.problems.base import Problem
 from edgewise.train.problems.data import Data
 

@@ -93,7 +93,7 @@ class _CurveSearch:
         """Formulas of products of simple functions, and then of curve models, until one is exact or leaves noise."""
         x = self.x
         y = self.y
-        self.budget.announce("products of simple functions")
+        self.budget.report("products of simple functions")
         self.inputs = relevant_inputs(x, y)
         if len(self.inputs) <= SETTINGS.few_inputs:
             features = candidate_features(x, self.inputs)
@@ -103,11 +103,11 @@ class _CurveSearch:
         if len(self.inputs) < x.shape[1] <= SETTINGS.few_columns and not self.budget.is_over:
             features = candidate_features(x, range(x.shape[1]), most_paired=SETTINGS.few_columns)
             yield from simple_products(features, next(possible_links(y)), y, SYMBOL_PRICE, SETTINGS.simple_products)
-        self.budget.announce("sums of curves")
+        self.budget.report("sums of curves")
         best = float(np.var(y))
         noise = NoiseTest(x[:, self.inputs])
         for number, model in enumerate(self.in_budget(self.models()), 1):
-            self.budget.announce(f"formulas of model {number}, at most {SETTINGS.most_models}")
+            self.budget.report(f"formulas of model {number}, at most {SETTINGS.most_models}")
             for fitted in self.best_formulas(model):
                 yield fitted.expression
                 if _is_exact(fitted, y):

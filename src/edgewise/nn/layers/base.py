@@ -41,6 +41,26 @@ class Layer(nn.Module):
         @property
         def out_features(self) -> int: ...
 
+    @property
+    def spline_degrees(self) -> tuple[int, ...]:
+        """Degrees of the layer's splines, () for a layer without splines."""
+        return ()
+
+    @property
+    def active_coefficients(self) -> int:
+        """Number of spline coefficients that the outputs depend on at one point."""
+        return 0
+
+    @property
+    def has_splines(self) -> bool:
+        """Whether edges of the layer may be splines, as in a `KANLayer`."""
+        return False
+
+    @property
+    def has_functions(self) -> bool:
+        """Whether edges of the layer may be elementary functions, as in a `KANLayer`."""
+        return False
+
     def forward(self, x: Tensor) -> Tensor:
         """Compute the outputs.
 
