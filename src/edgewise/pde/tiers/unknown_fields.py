@@ -26,11 +26,11 @@ from edgewise.pde.problem.fields import stencil
 from edgewise.pde.problem.residuals import BlockResiduals
 from edgewise.pde.spaces.networks import TensorNetwork
 from edgewise.pde.tiers.level import Level
+from edgewise.pde.tiers.strengths import EVERY, LOG_FACTORS, averaged_over_strengths
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.jacobian import ParameterSlots, RowSource, trainable_slots
 from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock
-from edgewise.train.strengths import EVERY, LOG_FACTORS, averaged_over_strengths
 
 DEGREE_OF_FIELDS = 5  # of the splines; an equation of high order gets a higher one
 # Intervals of each coordinate on the first grid, by dimension, and factor to the next one: curvature at half the period
