@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgewise.gam import Constraints, fit_additive, fit_irls, refined, solve_gaussian
-from edgewise.gam.all_rows import NormalSums, SlopeSums
+from edgewise.gam import Constraints, fit_additive
+from edgewise.gam.all_rows import NormalSums, SlopeSums, refined
 from edgewise.gam.families import Bernoulli, Gamma, LogNormal, Multinomial, Poisson
-from edgewise.gam.irls import solve
+from edgewise.gam.irls import fit_irls, solve
 from edgewise.gam.normal import normal_matrix
 from edgewise.gam.policy import IrlsPolicy
 from edgewise.gam.rows import shared_normal
-from edgewise.gam.solving import estimate
+from edgewise.gam.solving import estimate, solve_gaussian
 
 N, SAMPLE = 3000, 800
 

@@ -301,7 +301,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             models=None if self.n_models is None else int(self.n_models),
             jobs=count_of_jobs(self.n_jobs),
             time_limit=None if limit is None else float(limit),
-            began=time.perf_counter(),
+            began=time.monotonic(),
             seed=_seed(self.random_state),
         )
         # Knowledge needs a model that is chosen.

@@ -15,31 +15,18 @@ from typing import TYPE_CHECKING
 from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
-    from edgewise.gam.all_rows import refined
     from edgewise.gam.constraints import Constraints
-    from edgewise.gam.design import Design
     from edgewise.gam.fitting import fit_additive
     from edgewise.gam.inference import AdditiveSummary, summarise
-    from edgewise.gam.irls import fit_irls
     from edgewise.gam.model import AdditiveModel
-    from edgewise.gam.normal import NormalMatrix, normal_matrix
     from edgewise.gam.policy import AdditivePolicy
-    from edgewise.gam.reml import fit_reml
-    from edgewise.gam.solving import solve_gaussian
 
 __all__ = [
     "AdditiveModel",
     "AdditivePolicy",
     "AdditiveSummary",
     "Constraints",
-    "Design",
-    "NormalMatrix",
     "fit_additive",
-    "fit_irls",
-    "fit_reml",
-    "normal_matrix",
-    "refined",
-    "solve_gaussian",
     "summarise",
 ]
 

@@ -269,47 +269,10 @@ def refined(
     predictors take one for each of two rounds and one for each quasi-Newton step; these sum slopes alone. What a family
     has estimated beside the predictor, such as a power, stays.
 
-    Parameters
-    ----------
-    solution : AdditiveModel
-        Estimate of a part of the rows.
-    total : callable
-        Sums over the table, see `RowSum`.
-    policy : IrlsPolicy, optional
-        Numbers of the iteration, by default those of `IrlsPolicy.of_passes`.
-    factor : float
-        Strengths are those of restricted likelihood times this.
-    report : callable, optional
-        Called with the number of each pass before it begins; nothing by default.
-
-    Returns
-    -------
-    solution : AdditiveModel
-        With the coefficients, strengths and normal matrix of all rows; weights and residuals are those of the part.
-    passes : int
-        Passes over the table.
-    converged : bool
-        Whether they came to an end before the limits of the policy, and before `total` raised OutOfTime in a later
-        pass.
-
-    Raises
-    ------
-    OutOfTime
-        `total` raised it in the first pass.
-
-    Examples
-    --------
-    >>> from edgewise.gam import Design, solve_gaussian
-    >>> x = np.random.default_rng(0).random((900, 1))
-    >>> y, ones = np.sin(6 * x), np.ones(900)
-    >>> sample = solve_gaussian(Design.from_rows(x[:300], ones[:300]), x[:300], y[:300], ones[:300], None)
-    >>> parts = [slice(0, 500), slice(500, 900)]
-    >>> def total(function):
-    ...     found = [function(x[part], y[part], ones[part]) for part in parts]
-    ...     return tuple(sum(arrays) for arrays in zip(*found))
-    >>> whole, passes, _ = refined(sample, total)
-    >>> float(whole.design.rows), passes, bool(abs(whole.design.link(whole.coef, x) - y).max() < 1e-3)
-    (900.0, 1, True)
+    Strengths are those of restricted likelihood times `factor`; `report` is called with the number of each pass before
+    it begins. Return the estimate with the normal matrix of all rows, and weights and residuals of the part; the number
+    of passes; and whether they came to an end before the limits of the policy, and before `total` raised OutOfTime in a
+    later pass. OutOfTime where `total` raised it in the first pass.
     """
     policy = policy or IrlsPolicy.of_passes()
     design = solution.design

@@ -241,35 +241,12 @@ def fit_irls(
     method runs to convergence. Several predictors share strengths and normal matrix, and move to their common optimum
     after each round.
 
-    Parameters
-    ----------
-    design : Design
-        Columns of which the first is constant, and their groups.
-    x : ndarray
-        Rows, in the form that the design takes.
-    y : ndarray
-        Responses that `family.checked` has returned.
-    weight : ndarray of shape (N,)
-        Nonnegative weights, which count repeats.
-    family : Family
-        The loss.
-    before : AdditiveModel, optional
-        Estimate of another design of the same rows by the same family, to start from.
-    policy : IrlsPolicy, optional
-        Numbers of the iteration.
-    factor : float, optional
-        Hold the strengths at so many times those of `before`, which then is an estimate of this very design.
-
-    Returns
-    -------
-    AdditiveModel
-        The fit, with the working weights and residuals at its end.
-
-    References
-    ----------
-    .. [1] P. J. Green, "Iteratively reweighted least squares for maximum likelihood estimation, and some robust and
-       resistant alternatives", JRSS B 46 (1984), 149-192.
+    Rows x are in the form that the design takes, y that which `family.checked` has returned, weights (N,) count
+    repeats. `before` is an estimate of another design of the same rows by the same family, to start from; with a
+    `factor` the strengths are held at so many times those of `before`, which then is an estimate of this very design.
     """
+    # P. J. Green, "Iteratively reweighted least squares for maximum likelihood estimation, and some robust and
+    # resistant alternatives", JRSS B 46 (1984), 149-192.
     policy = policy or IrlsPolicy()
     several = family.predictors > 1
     if several and design.constraints is not None and design.constraints.has_inequalities:

@@ -16,11 +16,10 @@ from edgewise.gam.model import AdditiveModel
 from edgewise.gam.rows import working
 from edgewise.gam.solving import with_strengths
 from edgewise.model_selection.search.candidates import Fitted, Samples, estimated, with_own_covariances
-from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.hidden_nodes import HiddenNodes
 from edgewise.model_selection.search.policy import SearchPolicy
 from edgewise.model_selection.search.validation import RowPart
-from edgewise.outcomes import OutOfTime
+from edgewise.outcomes import Budget, OutOfTime
 
 Sums = tuple[np.ndarray, ...]
 
@@ -69,7 +68,7 @@ class AllRows:
         """Return a DataLoader of the rows, with weights of mean 1."""
         return DataLoader(_Stream(self), batch_size=None)
 
-    def fitted(self, chosen: Fitted, samples: Samples, clock: Clock, policy: SearchPolicy) -> tuple[Fitted, str, bool]:
+    def fitted(self, chosen: Fitted, samples: Samples, clock: Budget, policy: SearchPolicy) -> tuple[Fitted, str, bool]:
         """Fit the chosen candidate to all rows; return it with a sentence on that, and whether the time ended it.
 
         If the time is over before the end of the first pass, the candidate stays as it is; else the last complete pass
@@ -95,7 +94,7 @@ class AllRows:
         try:
             solution, passes, converged, factor = self._refined(start, chosen, samples, clock, policy)
         except OutOfTime:
-            return chosen, f"The time limit of {clock.limit:g} s ended the first pass over all rows; {kept}.", True
+            return chosen, f"The time limit of {clock.time_limit:g} s ended the first pass over all rows; {kept}.", True
         # Predictors and working residuals of the sample under the new coefficients, with Duan's smearing estimate.
         if chosen.nodes is None:
             x = samples.x
@@ -148,7 +147,7 @@ class AllRows:
         return fitted, sentence, is_ended
 
     def _refined(
-        self, start: AdditiveModel, chosen: Fitted, samples: Samples, clock: Clock, policy: SearchPolicy
+        self, start: AdditiveModel, chosen: Fitted, samples: Samples, clock: Budget, policy: SearchPolicy
     ) -> tuple[AdditiveModel, int, bool, float]:
         """Estimate the design of the sample with all rows, and its coefficients as the mean of models of parts of them.
 
@@ -170,7 +169,7 @@ class AllRows:
                 family = start.family
                 if not family.is_least_squares:
                     function = OfFamily(function, samples.offset if family.log_link else 0.0, samples.y.ndim == 2)
-                return self.total(function, clock.left, part)
+                return self.total(function, max(clock.seconds_left, 0.0), part)
 
             def report(number: int) -> None:
                 clock.report(f"pass {passes + number} over all {self.count:,} rows", 0.97)

@@ -11,12 +11,11 @@ import torch
 
 from edgewise.errors import InputError, is_out_of_memory
 from edgewise.gam.families import Family
-from edgewise.gam.inference import cross_fitted_noise, fit_noise_curves
+from edgewise.gam.inference.variance import cross_fitted_noise, fit_noise_curves
 from edgewise.model_selection.fixed_shape import InterruptedTraining, ShapeSearch, trained_further
 from edgewise.model_selection.noise_free import approximated, without_noise
 from edgewise.model_selection.results import AutoResult, data_of, loss_of, network_error_bars, tensors_of
 from edgewise.model_selection.search.candidates import Fitted, Samples
-from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.comparisons import sample_losses
 from edgewise.model_selection.search.inference import parameter_factor
 from edgewise.model_selection.search.jobs import one_blas_thread
@@ -25,7 +24,7 @@ from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
-from edgewise.outcomes import Progress, ProgressCallback, StopReason
+from edgewise.outcomes import Budget, Progress, ProgressCallback, StopReason
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.jacobian.linearised import evenly_spaced
 from edgewise.train.loop.reports import FitReport, StepRecord
@@ -52,7 +51,8 @@ def auto_fit(
     """Choose what `settings` leaves open by held-out loss, then train on all samples."""
     # Samples of few inputs that seem free of noise are approximated to many digits instead: by a polynomial inside a
     # link, or by `approximate`.
-    clock = Clock(settings.time_limit, progress, began=settings.began)
+    clock = Budget(time_limit=settings.time_limit, progress=progress, began=settings.began)
+    clock.stage = "search"
     result = _chosen(samples, settings, clock, everything)
     if settings.family.is_classes or result.exponent is not None:
         return result
@@ -82,7 +82,7 @@ def output_limits(model: KAN, x: np.ndarray, limits: np.ndarray | None, beyond: 
     return np.stack([low - reach, high + reach], 1)
 
 
-def _chosen(samples: Samples, settings: SearchSettings, clock: Clock, everything: AllRows | None) -> AutoResult:
+def _chosen(samples: Samples, settings: SearchSettings, clock: Budget, everything: AllRows | None) -> AutoResult:
     """Search, or train what the caller has fixed."""
     with one_blas_thread():
         if settings.is_fixed:
@@ -104,15 +104,15 @@ def _chosen(samples: Samples, settings: SearchSettings, clock: Clock, everything
 
 
 def _searched(
-    samples: Samples, family: Family, settings: SearchSettings, clock: Clock, everything: AllRows | None
+    samples: Samples, family: Family, settings: SearchSettings, clock: Budget, everything: AllRows | None
 ) -> AutoResult:
     """Search, approximate what seems free of noise, or fit the chosen candidate to all rows."""
     # Nested candidates on held-out rows, half of the time if passes over a table follow.
     search = Search(samples, family, settings, clock)
     stopped = StopReason.CONVERGED
-    limit = clock.limit
+    limit = clock.time_limit
     if everything is not None and limit is not None:
-        clock.limit = clock.seconds + everything.searched_share * clock.left
+        clock.time_limit = clock.share(everything.searched_share).time_limit
     try:
         report = search.run()
         # Residuals without noise: approximation to many digits instead.
@@ -128,7 +128,7 @@ def _searched(
         fitted = search.final()
         stopped = search.ended_by or report.stopped
         if everything is not None:
-            clock.limit = limit
+            clock.time_limit = limit
             fitted, sentence, is_ended = everything.fitted(fitted, samples, clock, search.policy)
             search.sentences.append(sentence)
             if is_ended:
@@ -154,7 +154,7 @@ def _searched(
     return AutoResult(model, done, report, fitted.limits, exponent, bars, message, fitted)
 
 
-def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, clock: Clock) -> FitReport:
+def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, clock: Budget) -> FitReport:
     """The final fit in the form of the reports of all trainings."""
     estimate = fitted.model
     family = fitted.family
@@ -257,15 +257,15 @@ def _error_bars(samples: Samples, search: Search, fitted: Fitted, model: KAN) ->
         held_out = data_of(seen, y - links)
         clock = search.clock
         began = search.clock.seconds
-        if clock.limit is not None and len(held_out) > FIRST_BARS:
+        if clock.time_limit is not None and len(held_out) > FIRST_BARS:
             part = evenly_spaced(held_out, FIRST_BARS)
             bars = additive_error_bars(model, factor, noise, part, folds=by_folds, curves=curves)
-            affordable = FIRST_BARS * clock.left / max(clock.seconds - began, ABOVE_ZERO)
+            affordable = FIRST_BARS * max(clock.seconds_left, 0.0) / max(clock.seconds - began, ABOVE_ZERO)
             if affordable < 2 * FIRST_BARS:
                 return bars, bars.message
             held_out = evenly_spaced(held_out, int(min(affordable / 2, len(held_out))))
         deviation = None
-        if curves is not None and clock.limit is None and len(held_out) <= CROSS_FITTED_ROWS:
+        if curves is not None and clock.time_limit is None and len(held_out) <= CROSS_FITTED_ROWS:
             deviation = torch.from_numpy(cross_fitted_noise(seen.x, links, y - links, seen.weight, seen.blocks))
         bars = additive_error_bars(
             model, factor, noise, held_out, folds=by_folds, curves=curves, held_out_noise=deviation
@@ -292,17 +292,17 @@ def problem_of(samples: Samples, settings: SearchSettings) -> Problem:
     return Regression(x, y, weight=weight)
 
 
-def _fixed(samples: Samples, settings: SearchSettings, clock: Clock, everything: AllRows | None) -> AutoResult:
+def _fixed(samples: Samples, settings: SearchSettings, clock: Budget, everything: AllRows | None) -> AutoResult:
     """Train a network of the shape, grid or strength that the caller has fixed; of a sample, then of all rows."""
     if not (settings.family.is_classes or settings.family.is_least_squares):
         name = settings.family.spelling
         raise InputError(f"loss must be 'squared' where hidden, grid_size or regularization is given, got {name!r}")
     # Choice of what was left open, half of the time if training on all rows follows.
     problem = problem_of(samples, settings)
-    limit = clock.limit
+    limit = clock.time_limit
     search = ShapeSearch(problem, settings, clock, samples.blocks)
     if everything is not None and limit is not None:
-        clock.limit = clock.seconds + everything.searched_share * clock.left
+        clock.time_limit = clock.share(everything.searched_share).time_limit
     held = None
     try:
         trained = search.run()
@@ -310,7 +310,7 @@ def _fixed(samples: Samples, settings: SearchSettings, clock: Clock, everything:
         report = search.report(shape, search.stopped)
         # Training on all rows, with a chosen strength as the share of them that the sample is.
         if everything is not None:
-            clock.limit = limit
+            clock.time_limit = limit
             clock.stage = f"{shape.describe()}, all {everything.count:,} rows"
             if settings.strength is None:
                 share = samples.total / everything.rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
@@ -11,13 +11,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.model_selection.search.records import SearchReport, Trial
 from edgewise.model_selection.search.validation import Fold, clipped_squares, folds, mean_and_error, paired_gain
 from edgewise.nn.layers.initial import seed_of_start
 from edgewise.nn.model import KAN
-from edgewise.outcomes import StopReason
+from edgewise.outcomes import Budget, Progress, StopReason
 from edgewise.settings import TABLE_BUDGET_WORK
 from edgewise.train.cost import TABLE_COST
 from edgewise.train.grids import adapt_domain_, refine
@@ -119,7 +118,7 @@ def train_shape(
     seed: int,
     warm: KAN | None = None,
     final: bool = False,
-    clock: Clock | None = None,
+    clock: Budget | None = None,
 ) -> TrainedShape:
     """Train a network of a given shape with so many outputs, on one grid after another."""
     # The training data of the problem are tensors. Training continues from a copy of `warm`, a model of the same shape
@@ -150,7 +149,7 @@ def train_shape(
             if trained is not None and clock is not None and clock.is_over:
                 trained = trained._replace(model=model, shape=stage)
                 break
-            callbacks = () if clock is None else [clock.follow(is_whole=warm is not None and final)]
+            callbacks = () if clock is None else [_listener(clock, is_whole=warm is not None and final)]
             trained = _trained(model, problem, stage, method, steps, tolerance, callbacks)
             if trained.report.stopped == StopReason.NONFINITE:
                 return trained
@@ -160,7 +159,7 @@ def train_shape(
     return trained
 
 
-def trained_further(problem: Problem, sample: Problem, best: TrainedShape, share: float, clock: Clock) -> TrainedShape:
+def trained_further(problem: Problem, sample: Problem, best: TrainedShape, share: float, clock: Budget) -> TrainedShape:
     """Train the network of a sample on all samples, which a DataLoader brings in every step.
 
     A strength that was chosen weighs a prior against the samples: its share of the mean loss falls with their number.
@@ -172,7 +171,17 @@ def trained_further(problem: Problem, sample: Problem, best: TrainedShape, share
     parameters = sum(p.numel() for p in model.parameters())
     method, _ = method_for(sample, parameters, is_linear=not shape.hidden, limits=SEARCH_LIMITS)
     steps = FINAL_PHASE[isinstance(method, LevenbergMarquardt)]
-    return _trained(model, problem, shape, method, steps, FINAL_TOLERANCE, [clock.follow(is_whole=True)])
+    return _trained(model, problem, shape, method, steps, FINAL_TOLERANCE, [_listener(clock, is_whole=True)])
+
+
+def _listener(clock: Budget, *, is_whole: bool) -> Callable[[Progress], bool]:
+    """A callback of a fit that reports its loss, and its share where the fit is all the work, and ends it in time."""
+
+    def report(event: Progress) -> bool:
+        clock.report(share=event.share if is_whole else None, loss=event.loss)
+        return clock.is_over
+
+    return report
 
 
 def _trained(
@@ -210,7 +219,7 @@ class ShapeSearch:
     """
 
     def __init__(
-        self, problem: Problem, settings: SearchSettings, clock: Clock, blocks: np.ndarray | None = None
+        self, problem: Problem, settings: SearchSettings, clock: Budget, blocks: np.ndarray | None = None
     ) -> None:
         self.problem = problem
         self.settings = settings
@@ -248,7 +257,7 @@ class ShapeSearch:
                 best = self._refine(best)
             if self.clock.is_over:
                 self.stopped = StopReason.TIME_LIMIT
-                self.sentences.append(f"The search stopped because of the time limit of {self.clock.limit:g} s.")
+                self.sentences.append(f"The search stopped because of the time limit of {self.clock.time_limit:g} s.")
             self.sentences.append(f"Chosen of {len(self.trials)} settings: {best.describe()}.")
         return self._final(best)
 

@@ -10,10 +10,10 @@ def test_a_fitted_model(edgewise, models):
     assert done.code == 0
     for text in (
         "KAN, nodes 2-4",
-        "degree 3, 2 knot intervals",
+        "degree 3, ",
         "'kind', 4 classes",
         "high, low, middle, odd",
-        "--hidden",
+        "--effort low",
     ):
         assert text in done.out
     assert "accuracy" in done.out and "on 12 test rows, trained on 49 rows" in done.out

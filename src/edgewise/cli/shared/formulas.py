@@ -104,7 +104,7 @@ class FormulaList:
             for place, entry in enumerate(self.front)
         ]
 
-    def write(self, path: str, digits: int) -> None:
+    def write(self, path: str) -> None:
         """Write all formulas (.csv, .json), the chosen one (.tex, .py, .c) or the figure of the front."""
         ending = Path(path).suffix.lower()
         if ending in FIGURE_ENDINGS:
@@ -126,7 +126,7 @@ class FormulaList:
                 "target": self.target,
                 "inputs": list(formula.names),
                 "formula": formula.text(None),
-                "latex": formula.latex(digits),
+                "latex": formula.latex(),
                 "fidelity": self.accuracy,
                 "domain": list(self.domain),
                 "notes": list(self.notes),
@@ -140,15 +140,15 @@ class FormulaList:
         elif ending == ".tex":
             left = latex_name(self.target)
             lines = [f"% {latex_comment(sentence)}" for sentence in facts]
-            lines += ["\\begin{equation}", f"  {left} = {formula.latex(digits)}", "\\end{equation}", ""]
+            lines += ["\\begin{equation}", f"  {left} = {formula.latex()}", "\\end{equation}", ""]
             lines.append("% All formulas, each with its complexity and root mean square error:")
             lines += [
-                f"% {entry.complexity}, {math.sqrt(entry.loss):.3g}: {left} = {entry.formula.latex(digits)}"
+                f"% {entry.complexity}, {math.sqrt(entry.loss):.3g}: {left} = {entry.formula.latex()}"
                 for entry in self.front
             ]
             text = "\n".join(lines) + "\n"
         elif ending == ".py":
-            lines = [f"{self.target} = {formula.text(digits)}", *facts]
+            lines = [f"{self.target} = {formula.text()}", *facts]
             text = "".join(f"# {python_comment(line)}\n" for line in lines) + formula.python("predict")
         else:
             comment = "\n".join(facts).replace("*/", "* /").replace("/*", "/ *")

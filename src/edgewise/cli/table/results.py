@@ -321,31 +321,26 @@ def report_figures(results: FitResults, explanation: GlobalExplanation | None) -
 # The report of a model that was fitted earlier
 
 
-def write_page(written: Written, source: Source | None, out: str, screen: Screen) -> None:
+def write_page(written: Written, source: Source, out: str, screen: Screen) -> None:
     """Write the report of a model, scored on the test rows of its own table, or on all rows of another one."""
     model = open_model(written)
-    X: Any = None
-    y: np.ndarray | None = None
-    about = "held-out rows of the training"
-    if source is not None:
-        if model.encoder is None or model.target not in source.table.columns:
-            raise InputError(f"--data must have the target {model.target!r}, got a table without it: {source.name}")
-        table = source.table.take(model.encoder.rows_with_target(source.table))
-        test = rows_of_test(model, source)
-        about = f"{counted(len(table), 'row')} of {os.path.basename(source.name)}"
-        if test is not None:
-            table = table.take(np.isin(table.rows, test))
-            about = f"the {len(table):,} test rows of {os.path.basename(source.name)}"
-        elif len(table):
-            screen.notes(["The score is too good if the model was trained on any of these rows."])
-        X, notes = model.inputs(table)
-        screen.notes(notes)
-        y = model.encoder.encode_target(table)
-        if model.labels:
-            y = np.asarray(model.encoder.target.decode(y)).astype(model.estimator.classes_.dtype)
+    if model.encoder is None or model.target not in source.table.columns:
+        raise InputError(f"--data must have the target {model.target!r}, got a table without it: {source.name}")
+    table = source.table.take(model.encoder.rows_with_target(source.table))
+    test = rows_of_test(model, source)
+    about = f"{counted(len(table), 'row')} of {os.path.basename(source.name)}"
+    if test is not None:
+        table = table.take(np.isin(table.rows, test))
+        about = f"the {len(table):,} test rows of {os.path.basename(source.name)}"
+    elif len(table):
+        screen.notes(["The score is too good if the model was trained on any of these rows."])
+    X, notes = model.inputs(table)
+    screen.notes(notes)
+    y = model.encoder.encode_target(table)
+    if model.labels:
+        y = np.asarray(model.encoder.target.decode(y)).astype(model.estimator.classes_.dtype)
     count = len(model.estimator.encoder_.columns)
     title = f"{model.target}, predicted from {counted(count, 'input')}"
     with screen.waiting("Drawing the figures of the report"):
-        model.estimator.report(X=X, y=y, title=title).save(out)
+        model.estimator.report(X=cast(Any, X), y=y, title=title).save(out)
     screen.say(f"Wrote {out}: what the model learned, with its score on {about}.")
-    screen.result({"wrote": out, "of": str(written.file)})

@@ -69,8 +69,6 @@ def train_model(
     """
     kind = KANClassifier if prepared.labels else KANRegressor
     estimator = kind(
-        hidden="auto" if job.hidden is None else job.hidden,
-        grid_size="auto" if job.grid_size is None else job.grid_size,
         effort=job.effort,
         time_limit=job.time_limit,
         random_state=job.seed,

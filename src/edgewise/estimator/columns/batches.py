@@ -191,7 +191,7 @@ def fit_in_batches(
             names = sample.table.names
             columns = [sample.table.columns[name] for name in names]
             rows = sample.table if sample.is_named else np.stack(columns, 1)
-            settings = replace(settings, survey=table, began=began_after(settings, time.perf_counter()))
+            settings = replace(settings, survey=table, began=began_after(settings, time.monotonic()))
             estimator._fit(settings, rows, sample.y, sample.weight, sample.groups)
             is_whole = estimator.search_.stopped is not StopReason.INTERRUPTED
             if journal is not None and journal is not batches.checkpoint and is_whole:

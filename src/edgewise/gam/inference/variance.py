@@ -22,41 +22,14 @@ def fit_noise_curves(
 ) -> NoiseCurves | None:
     """Estimate the standard deviation of the noise as a function of the inputs and of the prediction.
 
-    The squared residuals have a gamma likelihood with a logarithmic link: for normal noise they are its variance times
-    a chi-square variable with one degree of freedom, which is a gamma variable [1]_ [2]_. Curves that REML removes have
-    no influence, so noise of one size stays of one size.
-
-    Parameters
-    ----------
-    x : ndarray of shape (N, in)
-        Rows.
-    prediction, residuals : ndarray of shape (N, m)
-        Predictions of models that did not see the row, and the targets less these predictions.
-    weight : ndarray of shape (N,)
-        Weights, which count repeats.
-    policy : InferencePolicy
-        Choices.
-
-    Returns
-    -------
-    NoiseCurves or None
-        None where nothing is to be learned: few rows, no residuals, or the same noise everywhere.
-
-    References
-    ----------
-    .. [1] M. Davidian and R. J. Carroll, "Variance function estimation", JASA 82 (1987), 1079-1091.
-    .. [2] G. K. Smyth, "Generalized linear models with varying dispersion", JRSS B 51 (1989), 47-60.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> x = rng.random((500, 2))
-    >>> residuals = np.exp(x[:, :1]) * rng.standard_normal((500, 1))
-    >>> curves = fit_noise_curves(x, np.zeros((500, 1)), residuals, np.ones(500))
-    >>> low, high = curves.std(torch.tensor([[0.1, 0.5], [0.9, 0.5]], dtype=torch.float64), torch.zeros(2, 1)).ravel()
-    >>> bool(1.8 < high / low < 2.8)  # the truth is 2.2
-    True
+    Rows x are (N, in), predictions of models that did not see the row and the targets less these (N, m), weights (N,)
+    count repeats. None where nothing is to be learned: few rows, no residuals, or the same noise everywhere.
     """
+    # The squared residuals have a gamma likelihood with a logarithmic link: for normal noise they are its variance
+    # times a chi-square variable with one degree of freedom, which is a gamma variable [1, 2]. Curves that REML removes
+    # have no influence, so noise of one size stays of one size.
+    # [1] M. Davidian and R. J. Carroll, "Variance function estimation", JASA 82 (1987), 1079-1091.
+    # [2] G. K. Smyth, "Generalized linear models with varying dispersion", JRSS B 51 (1989), 47-60.
     mean = np.average(residuals**2, axis=0, weights=weight)
     if len(x) < policy.fewest_residuals or not (mean > 0).all():
         return None
@@ -102,29 +75,11 @@ def cross_fitted_noise(
 ) -> np.ndarray:
     """Return the standard deviation of the noise of every row by curves that did not see its residual, (N, m).
 
-    Curves that saw a residual follow it a little, so that its share of the deviation is too small to calibrate
-    intervals. The rows are divided into `policy.parts` parts by their place, as in cross-fitting [1]_.
-
-    Parameters
-    ----------
-    x, prediction, residuals, weight : ndarray
-        As in `fit_noise_curves`.
-    blocks : ndarray of shape (N,), optional
-        Rows of one number are in one part.
-    policy : InferencePolicy
-        Choices.
-
-    References
-    ----------
-    .. [1] V. Chernozhukov et al., "Double/debiased machine learning", Econometrics Journal 21 (2018) C1.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> x, residuals = rng.random((200, 1)), rng.standard_normal((200, 1))
-    >>> cross_fitted_noise(x, np.zeros((200, 1)), residuals, np.ones(200)).shape
-    (200, 1)
+    Rows of one number in `blocks` (N,) are in one part; the other arguments are those of `fit_noise_curves`.
     """
+    # Curves that saw a residual follow it a little, so that its share of the deviation is too small to calibrate
+    # intervals. The rows are divided into `policy.parts` parts by their place, as in cross-fitting: V. Chernozhukov et
+    # al., "Double/debiased machine learning", Econometrics Journal 21 (2018) C1.
     names, block = np.unique(np.arange(len(x)) if blocks is None else blocks, return_inverse=True)
     part = (np.random.default_rng(0).permutation(len(names)) % policy.parts)[block]
     deviation = np.empty_like(residuals)

@@ -26,29 +26,12 @@ def smooth_test(
     residual_df: float | None,
     policy: InferencePolicy = DEFAULTS,
 ) -> tuple[float, float]:
-    """Wood's test that a term is zero: a Wald test with a pseudo-inverse of fractional rank [1]_.
+    """Wood's test that a term is zero: a Wald test with a pseudo-inverse of fractional rank [1].
 
-    Parameters
-    ----------
-    coef : ndarray of shape (q,)
-        Coefficients of the term.
-    covariance : ndarray of shape (q, q)
-        Their Bayesian covariance.
-    gram : ndarray of shape (q, q)
-        X'WX of the term's columns: the term at the rows has the squared length coef' gram coef.
-    rank : float
-        Degrees of freedom of the test.
-    residual_df : float or None
-        Degrees of freedom of the estimated scale; None where the scale is known.
-    policy : InferencePolicy
-        Choices.
-
-    Returns
-    -------
-    statistic : float
-        Divided by the rank for an F test.
-    p_value : float
-        Mean of those of the two statistics between which the choice is arbitrary, as in mgcv.
+    Coefficients (q,) have the Bayesian covariance (q, q); the term at the rows has the squared length coef' gram coef,
+    with `gram` X'WX of its columns. `rank` are the degrees of freedom of the test, `residual_df` those of the estimated
+    scale, None where it is known. Return the statistic, divided by the rank for an F test, and the mean of the p-values
+    of the two statistics between which the choice is arbitrary, as in mgcv.
     """
     values, vectors = np.linalg.eigh(gram)
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T

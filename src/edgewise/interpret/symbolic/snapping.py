@@ -147,7 +147,7 @@ def symbolified(
     beam: int = BEAM,
 ) -> Front:
     """Formulas of a network of one output within a budget, as `symbolify` describes."""
-    with budget.counts():
+    with budget.holds():
         return _front(model, problem, budget, names, table, beam)
 
 
