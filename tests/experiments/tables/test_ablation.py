@@ -30,7 +30,7 @@ def test_a_variant_is_fitted_with_its_policy():
         for name in ("no hidden nodes", "no pairs")
     ]
     assert scores[0] > 0.9  # with its pair
-    plain = ablation.Variant({"hidden_rows": 10**9, "noise_free_rows": 10**9}, {"most_pairs": 0})
+    plain = ablation.Variant({"fewest_rows": 10**9}, {"most_pairs": 0})
     assert ablation.measure(lambda: table, plain, 2, 0, lambda at: None)["score"] < 0.3
 
 
