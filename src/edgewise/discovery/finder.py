@@ -40,13 +40,21 @@ from edgewise.formulas.printing import as_text
 from edgewise.model_selection.search.jobs import one_blas_thread
 from edgewise.outcomes import NO_LIMIT, Budget, Progress, ProgressCallback, StopReason, reported
 
-# Rows in which laws are looked for, and those by which they are decided, with the held-out ones: the time of all stages
-# is proportional to the first, and constants are known well enough from the second.
-MOST_SEARCHED_ROWS = 2000
-MOST_DECIDING_ROWS = 8000
-HELD_OUT = 0.3  # Share of the rows that no stage sees.
-SEARCH_SHARE = 0.85  # Share of the work for the stages; the rest is for constants and shorter forms.
-MORE_SHARE = 0.3  # Share of the work that is left for expressions from elsewhere.
+
+@dataclass(frozen=True)
+class FinderSettings:
+    """Rows of a search and of a decision, and shares of its work."""
+
+    # Rows in which laws are looked for, and those by which they are decided, with the held-out ones: the time of all
+    # stages is proportional to the first, and constants are known well enough from the second.
+    most_searched_rows: int = 2000
+    most_deciding_rows: int = 8000
+    held_out: float = 0.3  # Share of the rows that no stage sees.
+    search_share: float = 0.85  # Share of the work for the stages; the rest is for constants and shorter forms.
+    more_share: float = 0.3  # Share of the work that is left for expressions from elsewhere.
+
+
+SETTINGS = FinderSettings()
 TIME_LIMIT_MESSAGE = "The time limit ended the search."
 LATE_PART_MESSAGE = "The time limit ended a part of the search."
 WORK_MESSAGE = "The planned work is done; a longer time limit plans more."
@@ -183,10 +191,10 @@ def class_law(search: Search, log_odds: np.ndarray | None = None) -> Front:
     if len(np.unique(y)) < 2:
         raise InputError("y must have rows of both classes, got one class")
     check_sizes(search.x, y, search.names)
-    order = np.random.default_rng(search.seed).permutation(len(y))[:MOST_DECIDING_ROWS]
+    order = np.random.default_rng(search.seed).permutation(len(y))[: SETTINGS.most_deciding_rows]
     if options.weights is not None:
         order = order[options.weights[order] > 0]
-    count = max(1, round(HELD_OUT * len(order)))
+    count = max(1, round(SETTINGS.held_out * len(order)))
     held = np.sort(order[:count])
     kept = np.sort(order[count:])
     parts = _Parts(search)
@@ -199,7 +207,7 @@ def class_law(search: Search, log_odds: np.ndarray | None = None) -> Front:
         return [*(entry.formula.expression for entry in front), *more]
 
     start = None if log_odds is None else log_odds[kept]
-    with search.budget.counts():
+    with search.budget.holds():
         front = class_front(search.problem(kept, held), of_response, search.budget, start)
     return parts.stopped(front, search.budget)
 
@@ -240,10 +248,10 @@ def with_limit(front: Front, budget: Budget) -> Front:
 def _family(search: Search) -> Front:
     """The front of laws that groups of rows share up to constants, see `family_front`."""
     labels, codes = checked_groups(search.options.groups, len(search.y))
-    order = np.random.default_rng(search.seed).permutation(len(codes))[:MOST_DECIDING_ROWS]
+    order = np.random.default_rng(search.seed).permutation(len(codes))[: SETTINGS.most_deciding_rows]
     own = [order[codes[order] == group] for group in range(len(labels))]
-    held = np.sort(np.concatenate([rows[: max(1, round(HELD_OUT * len(rows)))] for rows in own]))
-    kept = np.sort(np.concatenate([rows[max(1, round(HELD_OUT * len(rows))) :] for rows in own]))
+    held = np.sort(np.concatenate([rows[: max(1, round(SETTINGS.held_out * len(rows)))] for rows in own]))
+    kept = np.sort(np.concatenate([rows[max(1, round(SETTINGS.held_out * len(rows))) :] for rows in own]))
     search = replace(search, options=replace(search.options, groups=None))
     problem = search.problem(kept, held)
     parts = _Parts(search)
@@ -251,7 +259,7 @@ def _family(search: Search) -> Front:
     def of_rows(rows: Groups, budget: Budget) -> Front:
         return parts.searched(rows.x, rows.y, rows.weights, budget)[1]
 
-    with search.budget.counts():
+    with search.budget.holds():
         front = family_front(problem, labels, codes[kept], codes[held], of_rows, search.budget)
     is_exact = front.best.validation <= problem.exact_loss
     return parts.stopped(front, NO_LIMIT if is_exact else search.budget)
@@ -278,11 +286,13 @@ class Search:
         """Run all stages and decide."""
         messages: list[str] = []
         rows = len(self.y)
-        decides = min(len(self.y), MOST_DECIDING_ROWS)
-        if rows > MOST_SEARCHED_ROWS:
-            messages.append(f"Searched on {MOST_SEARCHED_ROWS:,} of {rows:,} rows, constants fitted to {decides:,}.")
-        problem = self._problem(MOST_SEARCHED_ROWS)
-        deciding = self._problem(MOST_DECIDING_ROWS)
+        decides = min(len(self.y), SETTINGS.most_deciding_rows)
+        if rows > SETTINGS.most_searched_rows:
+            messages.append(
+                f"Searched on {SETTINGS.most_searched_rows:,} of {rows:,} rows, constants fitted to {decides:,}."
+            )
+        problem = self._problem(SETTINGS.most_searched_rows)
+        deciding = self._problem(SETTINGS.most_deciding_rows)
         if float(np.ptp(self.y)) == 0:
             return replace(decided_front([Number(float(self.y[0]))], problem), stopped=StopReason.CONVERGED)
         recording = None
@@ -290,11 +300,11 @@ class Search:
         if self.journal is not None:
             recording = Recording(self.journal, data_name(self.x, self.y), budget)
             budget = budget.after(recording.work, recording.seconds)
-        searching = budget.share(SEARCH_SHARE)
+        searching = budget.share(SETTINGS.search_share)
         self.archive = archive = Archive(problem, searching)
         planned = max(budget.work_left, 1.0)
 
-        def announce(stage: str) -> None:
+        def announce(at: Progress) -> None:
             if self.report is not None:
                 share = min(max(1 - budget.work_left / planned, 0.0), 1.0)
                 # A limit in seconds ends the search, too: the share that is nearer to its end counts.
@@ -303,17 +313,19 @@ class Search:
                 seconds_left = budget.seconds_left
                 if seconds_left < math.inf:
                     share = max(share, seconds / max(seconds + seconds_left, seconds))
+                stage = at.stage
                 best = archive.best
                 if best is not None:
                     stage += f"; best so far {as_text(best.expression, self.names, 3)}"
                 loss = None if best is None else best.held
                 self.report(Progress(stage, share, best_loss=loss, seconds=seconds))
 
+        heard = None if self.report is None else announce  # nobody asks the clock where nobody hears
         if more is None:
-            share = SEARCH_SHARE
+            share = SETTINGS.search_share
         else:
-            share = SEARCH_SHARE - MORE_SHARE
-        first = budget.share(share).announcing(announce)
+            share = SETTINGS.search_share - SETTINGS.more_share
+        first = budget.share(share).reporting(heard)
         if self.options.engine == "operon":
             stages = replace(stages, search=evolved_by_operon)
         structure = None
@@ -326,12 +338,12 @@ class Search:
             return [*messages, *(structure.messages if structure is not None else ()), *engine.messages]
 
         stopped = StopReason.CONVERGED
-        with one_blas_thread(), np.errstate(all="ignore"), budget.counts():
+        with one_blas_thread(), np.errstate(all="ignore"), budget.holds():
             try:
                 engine.run()
                 if more is not None and archive.solved is None and structure is None:
-                    engine.judge_all(more(problem, searching.announcing(announce)))
-                announce("shorter formulas and constants")
+                    engine.judge_all(more(problem, searching.reporting(heard)))
+                budget.reporting(heard).report("shorter formulas and constants")
                 front = decided_front(archive.candidates, deciding, budget, sentences())
             except KeyboardInterrupt:
                 if self.options.on_interrupt == "raise":
@@ -344,12 +356,12 @@ class Search:
         return replace(front, stopped=stopped)
 
     def deciding_problem(self) -> LawProblem:
-        """The problem by which formulas are decided, of `MOST_DECIDING_ROWS` rows, at most; a share is held out."""
-        return self._problem(MOST_DECIDING_ROWS)
+        """The problem by which formulas are decided, of `most_deciding_rows` rows, at most; a share is held out."""
+        return self._problem(SETTINGS.most_deciding_rows)
 
     def _problem(self, most: int) -> LawProblem:
         rows = np.random.default_rng(self.seed).permutation(len(self.y))[:most]
-        count = max(1, round(HELD_OUT * len(rows)))
+        count = max(1, round(SETTINGS.held_out * len(rows)))
         return self.problem(np.sort(rows[count:]), np.sort(rows[:count]))
 
     def problem(self, kept: np.ndarray, held: np.ndarray) -> LawProblem:

@@ -12,7 +12,7 @@ from edgewise.lazy import import_on_demand
 if TYPE_CHECKING:
     from edgewise.pde.algebra.diagonal import FastDiagonalisation
     from edgewise.pde.algebra.factors import Factors, cell_factors, solved_nearby
-    from edgewise.pde.algebra.radau import DiagonalRadau
+    from edgewise.pde.algebra.radau import DiagonalRadau, ShiftedSystems
     from edgewise.pde.algebra.solver import Krylov, solver_for
     from edgewise.pde.algebra.system import LinearSystem, Preconditioner
     from edgewise.pde.algebra.waves import WaveByWave
@@ -24,6 +24,7 @@ __all__ = [
     "Krylov",
     "LinearSystem",
     "Preconditioner",
+    "ShiftedSystems",
     "WaveByWave",
     "cell_factors",
     "solved_nearby",

@@ -160,9 +160,16 @@ def _dense_factors(matrix: sparse.csc_array) -> Callable[[list[Any]], int]:
     return factorise
 
 
-def cell_factors(matrix: sparse.sparray, sizes: np.ndarray, product: Product | None = None) -> Factors:
-    """Factors of a sum over cells whose unknowns have sizes (size,), by which rows and columns are divided."""
+def cell_factors(
+    matrix: sparse.sparray, sizes: np.ndarray, product: Product | None = None, *, is_cut: bool = True
+) -> Factors:
+    """Factors of a sum over cells whose unknowns have sizes (size,), by which rows and columns are divided.
+
+    Where a boundary cuts cells, some splines hardly reach inside: only there a ridge and refinement are of use.
+    """
     scale = 1 / np.maximum(sizes, SETTINGS.least_size * sizes.max())
+    if not is_cut:
+        return Factors(matrix, scale, scale, rounds=0, product=product)
     return Factors(matrix, scale, scale, ridge=SETTINGS.ridge, rounds=SETTINGS.rounds, product=product)
 
 

@@ -7,8 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+from scipy import sparse
+
+from edgewise.pde.algebra.factors import SETTINGS as FACTORS
+from edgewise.pde.algebra.factors import Factors, cell_factors, solved_nearby
+
+
+@dataclass(frozen=True)
+class ShiftSettings:
+    """Which shifted systems share factors."""
+
+    same_rates: float = 1e-9  # relative: slabs whose lengths are closer share factors; far above rounding
+    # Unknowns up to which each eigenvalue of a dense system has its own factors; beyond, GMRES serves all that are at
+    # most so many times larger or smaller than one with factors: these take a second or two with 2,000 unknowns.
+    most_direct: int = 800
+    near_eigenvalues: float = 4.0
+
+
+SETTINGS = ShiftSettings()
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,3 +67,87 @@ class DiagonalRadau:
         for vector, solution in zip(self.vectors.T, solutions, strict=True):
             total += np.outer(vector, solution).real
         return total
+
+
+class ShiftedSystems:
+    """A linear system in a slab of time: matrices times the derivatives in time, of order 0, 1, ..., of the unknowns.
+
+    Each eigenvalue has a system of the size of space, the sum of its powers times the matrices.
+
+    Parameters
+    ----------
+    matrices : sequence of sparse array
+        That of each order in time, (size, size).
+    is_cut : bool
+        Whether a boundary cuts cells, see `cell_factors`.
+    """
+
+    def __init__(self, matrices: Sequence[sparse.csr_array], *, is_cut: bool):
+        self.matrices = matrices
+        self._is_cut = is_cut
+        self.work = 0.0  # multiply-adds so far
+        size = matrices[0].shape[0]
+        entries = max(matrix.nnz for matrix in matrices)
+        self._is_dear = size > SETTINGS.most_direct and entries > FACTORS.dense_share * size**2
+        self._radau: DiagonalRadau | None = None
+        self._direct: list[Factors | None] = []  # of each eigenvalue; None where GMRES serves it
+        self._near: tuple[float, Factors] | None = None  # an eigenvalue, real, and the factors for it
+
+    def serves(self, rates: np.ndarray) -> bool:
+        """True if the systems are prepared for derivatives in time by the values at the moments, (q, q)."""
+        if self._radau is None:
+            return False
+        return abs(self._radau.middle / DiagonalRadau.of(rates).middle - 1) < SETTINGS.same_rates
+
+    def factorise(self, rates: np.ndarray) -> None:
+        """Prepare the systems for derivatives in time by the values at the moments, (q, q)."""
+        radau = DiagonalRadau.of(rates)
+        self._radau = radau
+        if not self._is_dear:
+            self._direct = [self._factors(powers) for powers in radau.powers(range(len(self.matrices)))]
+            return
+        self._direct = [None] * len(radau.values)
+        ratio = 1.0 if self._near is None else radau.middle / self._near[0]
+        if self._near is None or max(ratio, 1 / ratio) > SETTINGS.near_eigenvalues:
+            powers = [radau.middle**order for order in range(len(self.matrices))]
+            self._near = radau.middle, self._factors(powers)
+
+    def solved(self, rows: np.ndarray) -> np.ndarray:
+        """Unknowns at the moments, (q, size), for right-hand sides there, (q, size)."""
+        assert self._radau is not None
+        solutions = []
+        every = self._radau.powers(range(len(self.matrices)))
+        for number, (rhs, powers) in enumerate(zip(self._radau.in_modes(rows), every, strict=True)):
+            direct = self._direct[number]
+            # GMRES with the factors of an eigenvalue nearby.
+            if direct is None:
+                assert self._near is not None
+                solution, work = solved_nearby(self._near[1], partial(self._product, powers), rhs + 0j)
+                self.work += work
+                if solution is not None:
+                    solutions.append(solution)
+                    continue
+                direct = self._direct[number] = self._factors(powers)
+            solutions.append(direct(rhs[:, None])[:, 0])
+            self.work += direct.solve_work
+        return self._radau.at_moments(solutions)
+
+    def _factors(self, powers: Sequence[complex]) -> Factors:
+        """Factors for the powers of an eigenvalue, whose unknowns are scaled by the mean one."""
+        assert self._radau is not None
+        matrix = powers[0] * self.matrices[0]
+        sizes = np.abs(self.matrices[0].diagonal())
+        for order in range(1, len(powers)):
+            matrix = matrix + powers[order] * self.matrices[order]
+            sizes = sizes + self._radau.middle**order * np.abs(self.matrices[order].diagonal())
+        factors = cell_factors(matrix, np.sqrt(sizes), partial(self._product, powers), is_cut=self._is_cut)
+        self.work += factors.work
+        return factors
+
+    def _product(self, powers: Sequence[complex], x: np.ndarray) -> np.ndarray:
+        """The matrix for powers of an eigenvalue times vectors (size, k)."""
+        if not np.iscomplexobj(x):
+            return np.add.reduce([power * (each @ x) for power, each in zip(powers, self.matrices, strict=True)])
+        parts = np.concatenate([x.real, x.imag], 1)
+        both = (np.split(each @ parts, 2, 1) for each in self.matrices)
+        return np.add.reduce([power * (re + 1j * im) for power, (re, im) in zip(powers, both, strict=True)])

@@ -6,11 +6,11 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.pde import PDE, Dirichlet, Disk, Initial, Interval, Periodic, Time, laplacian, solve
+from edgewise.pde.algebra import ShiftedSystems
 from edgewise.pde.spaces.statement import recognised
 from edgewise.pde.tiers.evolution import collocation
 from edgewise.pde.tiers.evolution.collocation import COLLOCATION
-from edgewise.pde.tiers.galerkin import cut_slabs
-from edgewise.pde.tiers.galerkin.cut_slabs import CUT_CELLS, SlabFactors, cut_cell_statement
+from edgewise.pde.tiers.galerkin.cut_slabs import CUT_CELLS, cut_cell_statement
 
 
 def decay(k, order=1):
@@ -33,7 +33,7 @@ def reaction(k):
 
 def steps_of(integration, monkeypatch):
     """A complete pass, and its number of Newton steps."""
-    count, solver_for, slab_step = [0], collocation.solver_for, SlabFactors.__call__
+    count, solver_for, slab_step = [0], collocation.solver_for, ShiftedSystems.solved
 
     def counted(solver):
         def step(*rows):
@@ -43,7 +43,7 @@ def steps_of(integration, monkeypatch):
         return step
 
     monkeypatch.setattr(collocation, "solver_for", lambda *parts: counted(solver_for(*parts)))
-    monkeypatch.setattr(cut_slabs.SlabFactors, "__call__", lambda *parts: counted(slab_step)(*parts))
+    monkeypatch.setattr(ShiftedSystems, "solved", lambda *parts: counted(slab_step)(*parts))
     result = integration.run()
     monkeypatch.undo()
     assert result.is_complete

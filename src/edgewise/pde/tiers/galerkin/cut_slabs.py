@@ -15,15 +15,15 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
 from scipy import sparse
 
 from edgewise.outcomes import check_time
-from edgewise.pde.algebra import DiagonalRadau, Factors, cell_factors, solved_nearby
-from edgewise.pde.algebra.newton import norm_of
+from edgewise.pde.algebra import ShiftedSystems
+from edgewise.pde.algebra.newton import Advance, newton, norm_of
+from edgewise.pde.algebra.system import Solver
 from edgewise.pde.domains.products import OverTime
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.linearisation import linearise, residuals_at
@@ -66,10 +66,6 @@ class CutSlabSettings:
     # In units of the slopes inside over an interval: at a tenth of it heat on a disk has unstable modes for splines of
     # degree 8, at ten times as much none either.
     penalty: float = 150.0
-    # On solids, unknowns up to which each eigenvalue of a slab has its own factors; beyond, GMRES serves all that are
-    # at most so many times larger or smaller than one with factors: factors take a second or two with 2,000.
-    most_direct: int = 800
-    near_eigenvalues: float = 4.0
     # On solids: multiply-adds of a value of a spline of three coordinates at a point, and values of all for the points
     # and matrices of a grid. Measured in a ball: 2e-8 seconds each, and ten seconds for a grid of 4^3 cells.
     value_work: float = 30.0
@@ -104,9 +100,9 @@ class SlabFactors:
         self.grid = grid
         self.slopes = slopes
         self.jumps = jumps
-        self.orders = sorted({key[2][time] for each in slopes for key in each} | {0})
+        highest = max((key[2][time] for each in slopes for key in each), default=0)
         size = len(grid.active) * grid.fields
-        self.products = [sparse.csr_array((size, size)) for _ in self.orders]
+        self.products = [sparse.csr_array((size, size)) for _ in range(highest + 1)]
         self._tests: list[tuple[int, int, int, Combination]] = []  # part, residual, field, factors
         for part, (each, weight) in enumerate(zip(slopes, weights, strict=True)):
             for residual, scale in enumerate(weight):
@@ -118,86 +114,28 @@ class SlabFactors:
                 for slot, left in of_orders.get(max(of_orders, default=0), {}).items():
                     test = {index: scale**2 * slope for index, slope in left.items()}
                     self._tests.append((part, residual, slot, test))
-                    for order in self.orders:
+                    for order in range(highest + 1):
                         for other, right in of_orders.get(order, {}).items():
                             self._add(order, grid.products(part, test, right), slot, other)
         for slot, order, other, factor in jumps:
             self._add(order, factor * grid.ghost, slot, other)
-        self._near: tuple[float, Factors] | None = None  # an eigenvalue, real, and factors for it
-        self._systems: list[tuple[list[complex], Factors | None]] = []
-        self.solve_work = 0.0  # of the last step
+        self.systems = ShiftedSystems(self.products, is_cut=True)
 
     def _add(self, order: int, matrix: sparse.csr_array, slot: int, other: int) -> None:
         """Add a matrix for a residual's field and another field; the fields of a spline are neighbours."""
         fields = self.grid.fields
         pair = sparse.coo_array(([1.0], ([slot], [other])), shape=(fields, fields))
-        place = self.orders.index(order)
-        self.products[place] = self.products[place] + sparse.kron(matrix, pair, format="csr")
+        self.products[order] = self.products[order] + sparse.kron(matrix, pair, format="csr")
 
-    def factorise(self, rates: np.ndarray) -> float:
-        """Prepare systems for derivatives in time at the moments by the values there, (q, q); returns the work."""
-        self.radau = DiagonalRadau.of(rates)
-        middle = self.radau.middle
-        work = 0.0
-        is_dear = len(self.grid.axes) > 2 and self.products[0].shape[0] > SETTINGS.most_direct
-        if is_dear and (
-            self._near is None or max(middle / self._near[0], self._near[0] / middle) > SETTINGS.near_eigenvalues
-        ):
-            self._near = middle, self._direct([middle**order for order in self.orders], middle)
-            work += self._near[1].work
-        self._systems = []
-        for powers in self.radau.powers(self.orders):
-            direct = None
-            if not is_dear:
-                direct = self._direct(powers, middle)
-                work += direct.work
-            self._systems.append((powers, direct))
-        return work
-
-    def _direct(self, powers: Sequence[complex], middle: float) -> Factors:
-        """Factors for powers of an eigenvalue; unknowns are scaled as for one of a given size."""
-        matrix = powers[0] * self.products[0]
-        for power, product in zip(powers[1:], self.products[1:], strict=True):
-            matrix = matrix + power * product
-        each = zip(self.orders, self.products, strict=True)
-        scale = np.sqrt(np.add.reduce([middle**order * np.abs(product.diagonal()) for order, product in each]))
-        return cell_factors(matrix, scale, partial(self._product, powers))
-
-    def _product(self, powers: Sequence[complex], x: np.ndarray) -> np.ndarray:
-        """The matrix for powers of an eigenvalue times vectors (size, k)."""
-        if not np.iscomplexobj(x):
-            return np.add.reduce([power * (each @ x) for power, each in zip(powers, self.products, strict=True)])
-        parts = np.concatenate([x.real, x.imag], 1)
-        both = (np.split(each @ parts, 2, 1) for each in self.products)
-        return np.add.reduce([power * (re + 1j * im) for power, (re, im) in zip(powers, both, strict=True)])
-
-    def __call__(self, residuals: Sequence[np.ndarray], changes: Sequence[np.ndarray]) -> np.ndarray:
-        """Step (q, active, fields) for residuals (residuals, m, q) of each part, and for derivatives in time."""
+    def tested(self, residuals: Sequence[np.ndarray], changes: Sequence[np.ndarray]) -> np.ndarray:
+        """Sums (q, active, fields) of all tests, for residuals (residuals, m, q) and derivatives in time."""
         moments, active, fields = changes[0].shape
         tested = np.zeros((active, fields, moments))
-        self.solve_work = 0.0
         for part, residual, slot, test in self._tests:
             tested[:, slot] += self.grid.sums(part, test, residuals[part][residual])
         for slot, order, other, factor in self.jumps:
             tested[:, slot] += factor * (self.grid.ghost @ changes[order][..., other].T)
-        solutions = []
-        rows = tested.reshape(-1, moments).T
-        for number, (rhs, (powers, direct)) in enumerate(zip(self.radau.in_modes(rows), self._systems, strict=True)):
-            solution = None
-            if direct is None:
-                assert self._near is not None
-                solution, work = solved_nearby(self._near[1], partial(self._product, powers), rhs + 0j)
-                self.solve_work += work
-                if solution is None:
-                    direct = self._direct(powers, self._near[0])
-                    self.solve_work += direct.work
-                    self._systems[number] = powers, direct
-            if direct is not None:
-                solution = direct(rhs[:, None])[:, 0]
-                self.solve_work += direct.solve_work
-            assert solution is not None
-            solutions.append(solution)
-        return -self.radau.at_moments(solutions).reshape(moments, active, fields)
+        return np.moveaxis(tested, 2, 0)
 
 
 class CutCellSolver:
@@ -213,7 +151,7 @@ class CutCellSolver:
         self._grids: list[CutGrid] = []
         self._refined = (0, math.inf)
         self._is_settled = False
-        self._kept: tuple[CutGrid, float, SlabFactors, bool] | None = None
+        self._kept: tuple[SlabFactors, bool] | None = None  # of the last slab, and whether they are exact
 
     def _grid(self, axes: Sequence[SplineAxis]) -> CutGrid:
         for grid in self._grids:
@@ -478,7 +416,7 @@ class CutCellSolver:
         evolution = self.evolution
         axes = evolution.with_time(state.space, begin, end)
         try:
-            coef = self._newton(axes, state, end - begin, first_guess(self, axes, state, end - begin, previous, near))
+            coef = self._newton(axes, state, first_guess(self, axes, state, end - begin, previous, near))
         except np.linalg.LinAlgError:  # a Jacobian that is singular or not finite
             coef = None
         if coef is None:
@@ -488,57 +426,76 @@ class CutCellSolver:
         tail = np.tensordot(evolution.last_legendre, values, 1)
         return Slab(state, axes, coef, time_error(np.sqrt((tail**2).mean(1)) / self._sizes(values)))
 
-    def _newton(self, axes: list[SplineAxis], state: State, length: float, guess: np.ndarray) -> np.ndarray | None:
+    def _newton(self, axes: list[SplineAxis], state: State, guess: np.ndarray) -> np.ndarray | None:
         """Coefficients of a slab by Newton's method, with factors that are kept from slab to slab; None if it fails."""
         evolution = self.evolution
         grid = self._grid(state.space)
         line = axes[evolution.time]
         assert isinstance(line, TimeAxis)
-        nodal = grid.taken(self._nodal(line, guess))
-        known = state.values
-        factors = None
-        is_exact = False
-        before = math.inf
-        if self._kept is not None and self._kept[0] is grid and abs(self._kept[1] / length - 1) < EVOLUTION.same_length:
-            _, _, factors, is_exact = self._kept
-        for _ in range(NEWTON.iterations):
-            check_time()
-            # Residuals, and where factors are due the Jacobian, in the mean over the moments.
-            is_fresh = factors is None
-            evaluated = self._evaluated(grid, line, grid.spread(nodal), known, is_fresh)
-            if not all(np.isfinite(values).all() for values, _ in evaluated):
-                return None
-            if factors is None:
+        initial = state.values
+        rates = line.rates(evolution.order)
+        factors, is_exact = self._kept or (None, False)
+        is_usable = factors is not None and factors.grid is grid and factors.systems.serves(rates)
+        fresh: list[np.ndarray] | None = None  # residuals where the Jacobian was evaluated; None for older factors
+        before = math.inf  # size of the step before
+
+        def factorised(nodal: np.ndarray) -> Solver | None:
+            """Factors of the Jacobian, its mean over the moments; at first those of the last slab, if they serve."""
+            nonlocal factors, is_exact, is_usable, fresh
+            if not is_usable:
+                evaluated = self._evaluated(grid, line, grid.spread(nodal), initial, True)
+                fresh = [values for values, _ in evaluated]
+                if not all(np.isfinite(values).all() for values in fresh):
+                    return None
                 means = [{key: slope.mean(1) for key, slope in slopes.items()} for _, slopes in evaluated]
-                factors = self._factors_of(grid, means, [len(values) for values, _ in evaluated])
-                evolution.work += factors.factorise(line.rates(evolution.order))
+                factors = self._factors_of(grid, means, [len(values) for values in fresh])
+                factors.systems.factorise(rates)
                 is_exact = evolution.statement.form.is_linear and all(
                     np.ptp(slope, 1).max() <= EVOLUTION.same_slopes * np.abs(slope).max()
                     for _, slopes in evaluated
                     for slope in slopes.values()
                 )
-                self._kept = grid, length, factors, is_exact
-            # The step, and its size at the points of the equation.
-            changes = self._changes(grid, line, grid.spread(nodal), known)
-            step = factors([values for values, _ in evaluated], changes)
-            evolution.work += factors.solve_work
+                self._kept = factors, is_exact
+            is_usable = False
+            assert factors is not None
+            return factors.systems.solved
+
+        def residual(nodal: np.ndarray) -> np.ndarray:
+            """Residuals tested with all splines, (q, active * fields)."""
+            values = fresh
+            if values is None:
+                values = [each for each, _ in self._evaluated(grid, line, grid.spread(nodal), initial, False)]
+            assert factors is not None
+            return factors.tested(values, self._changes(grid, line, grid.spread(nodal), initial)).reshape(
+                len(nodal), -1
+            )
+
+        def contracting(nodal: np.ndarray, step: np.ndarray, solver: Solver) -> Advance | None:
+            """A full step, whose factors serve the next one while steps contract."""
+            nonlocal fresh, before
+            assert factors is not None
+            evolution.work += factors.systems.work
+            factors.systems.work = 0.0
+            # The size of the step at the points of the equation.
             nodal = nodal + step
             at_points, values = (self._values(grid, each) for each in (step, nodal))
-            scale = self._sizes(values)
-            size = float((np.sqrt((at_points**2).mean((0, 1))) / scale).max())
+            size = float((np.sqrt((at_points**2).mean((0, 1))) / self._sizes(values)).max())
             if not math.isfinite(size) or size > NEWTON.diverged:
                 return None
             # Convergence; what is left of small steps is in splines that hardly reach inside.
             is_still = size > before / 2 and size <= evolution.allowed
             if size <= NEWTON.step * evolution.allowed or is_still or is_exact:
-                return evolution.from_nodal(line, grid.spread(nodal), known)
+                return Advance(nodal, is_last=True)
             # Slow contraction: new factors, but not for steps that grow with those of another slab.
-            if size > SETTINGS.contraction * before:
-                if not is_fresh and size > 2 * before and before < 1:
-                    return None
-                factors = None
+            is_slow = size > SETTINGS.contraction * before
+            if is_slow and fresh is None and size > 2 * before and before < 1:
+                return None
+            fresh = None
             before = size
-        return None
+            return Advance(nodal, keeps_factors=not is_slow)
+
+        solved = newton(grid.taken(self._nodal(line, guess)), residual, factorised, contracting, NEWTON.iterations)
+        return None if solved is None else evolution.from_nodal(line, grid.spread(solved[0]), initial)
 
     def _sizes(self, values: np.ndarray) -> np.ndarray:
         """Root mean square of each field from values (..., fields)."""
@@ -556,8 +513,8 @@ class CutCellSolver:
 
     def _factors_of(self, grid: CutGrid, means: Sequence[Slopes], counts: Sequence[int]) -> SlabFactors:
         """Matrices for mean slopes; those of the last slab where slopes are the same."""
-        if self._kept is not None and self._kept[0] is grid:
-            kept = self._kept[2]
+        if self._kept is not None and self._kept[0].grid is grid:
+            kept = self._kept[0]
             if all(
                 old.keys() == new.keys() and all(np.array_equal(old[key], new[key]) for key in new)
                 for old, new in zip(kept.slopes, means, strict=True)

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from edgewise.errors import InputError
+from edgewise.pde.algebra import ShiftedSystems
 from edgewise.pde.problem.strong_form import ResidualTerm
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.statement import Statement
@@ -38,7 +39,6 @@ class FirstOrderForm(WeakForm):
         form = statement.form
         self.statement = statement
         self.axes = axes
-        self.work = 0.0
         self.order = 1
         assert form.time is not None
         self.time, self.fields, low = form.time, len(form.fields), float(form.domain.bounds[form.time, 0])
@@ -67,8 +67,7 @@ class FirstOrderForm(WeakForm):
             if factors.any():
                 self.walls.append((face, at, factors))
         self.given = np.zeros(self.matrices[0].shape[0], dtype=bool)
-        self._free = self.matrices
-        self._kept = None
+        self.systems = ShiftedSystems(self.matrices, is_cut=False)
 
     def _assembled(
         self, rules: Sequence[AxisQuadrature], values: np.ndarray, trials: Sequence[int] = (0, 0)

@@ -38,6 +38,7 @@ from edgewise.pde.tiers.galerkin.first_order import (
     terms_on,
     walls_of,
 )
+from edgewise.pde.tiers.galerkin.weak import SETTINGS as WEAK
 from edgewise.pde.tiers.galerkin.weak import WeakForm, data_of, jacobian_of, points_at, weighted
 from edgewise.settings import ABOVE_ZERO
 
@@ -319,8 +320,8 @@ class WeakSolver:
         line = axes[evolution.time]
         assert isinstance(line, TimeAxis)
         coef = evolution.from_nodal(line, self.form.solved(line, state.values), state.values)
-        evolution.work += self.form.work
-        self.form.work = 0.0
+        evolution.work += WEAK.slab_work + self.form.systems.work
+        self.form.systems.work = 0.0
         scale = floored(np.abs(coef).reshape(-1, coef.shape[-1]).max(0))
         return Slab(state, axes, coef, time_error(last_legendre(evolution, state.space, coef, scale)))
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.linalg import SuperLU, splu
 from torch import Tensor
 
-from edgewise.outcomes import NativeThread, check_time, foreseen
-from edgewise.pde.algebra import DiagonalRadau
+from edgewise.outcomes import check_time
+from edgewise.pde.algebra import ShiftedSystems, cell_factors
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.interfaces import noted_diffusion
 from edgewise.pde.problem.linearisation import Key, linearise, residuals_at, zero_jet
@@ -20,7 +18,6 @@ from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis, along
 from edgewise.pde.spaces.blocks import grid_points, normal_of
 from edgewise.pde.spaces.statement import Statement
-from edgewise.pde.tiers.evolution.problem import SETTINGS as EVOLUTION
 from edgewise.pde.tiers.evolution.problem import OnGrid
 
 
@@ -86,7 +83,6 @@ class WeakForm:
         form = statement.form
         self.statement = statement
         self.axes = axes
-        self.work = 0.0
         assert form.time is not None
         self.time, self.order = form.time, int(statement.field_orders[:, form.time].max())
         self.space = [axis for axis in range(form.domain.dimension) if axis != form.time]
@@ -127,8 +123,7 @@ class WeakForm:
                 self.matrices[0] += assembled(at, factor * level)
             self.sides.append(Side(number, end, term, points, factor, at))
         self.given = given.ravel()
-        self._free = [each[~self.given][:, ~self.given] for each in self.matrices]
-        self._kept: tuple[float, NativeThread, list[int]] | None = None
+        self.systems = ShiftedSystems([each[~self.given][:, ~self.given] for each in self.matrices], is_cut=False)
 
     def _place(self, side: Side) -> tuple[slice, ...]:
         """Coefficients of a side among all of them."""
@@ -141,7 +136,6 @@ class WeakForm:
         These are those of `TimeAxis`, the method of Radau, whose matrix is diagonalised.
         """
         check_time()
-        self.work += SETTINGS.slab_work
         moments = line.collocation_points(self.order)
         rates = line.rates(self.order)
         start = state.reshape(self.order, -1)
@@ -153,33 +147,10 @@ class WeakForm:
         for matrix in self.matrices if self.given.any() else ():
             rhs -= (matrix @ change.T).T
             change = rates @ change
-        radau = DiagonalRadau.of(rates)
-        rows = radau.in_modes(rhs[:, ~self.given])
-        thread, entries = self._factorised(float(np.ptp(line.breakpoints)), radau)
-        solutions = thread(lambda kept: [factors.solve(each) for factors, each in zip(kept, rows, strict=True)])
-        known[:, ~self.given] += radau.at_moments(solutions)
-        for value, count in zip(radau.values, entries, strict=True):
-            self.work += 2 * work_factor(value) * count
+        if not self.systems.serves(rates):
+            self.systems.factorise(rates)
+        known[:, ~self.given] += self.systems.solved(rhs[:, ~self.given])
         return (start[0] + known).reshape(-1, *state.shape[1:])
-
-    def _factorised(self, length: float, radau: DiagonalRadau) -> tuple[NativeThread, list[int]]:
-        """Factors for each mode, and the numbers of their entries; kept for slabs of the same length.
-
-        They are in a thread of their own, which returns at once from Ctrl-C.
-        """
-        if self._kept is None or abs(self._kept[0] / length - 1) > EVOLUTION.same_length:
-            thread = NativeThread()
-            entries = list[int]()
-            size = self._free[0].shape[0]
-            band = size / self.axes[0].count * (self.axes[0].degree + 1)
-            for value, powers in zip(radau.values, radau.powers(range(1, self.order + 1)), strict=True):
-                shifted = (power * each for power, each in zip(powers, self._free[1:], strict=True))
-                matrix = sum(shifted, self._free[0])
-                with foreseen("sparse factors", size * float(band) ** 2):
-                    entries.append(thread(partial(_factorise, sparse.csc_array(matrix))))
-                self.work += work_factor(value) * float(entries[-1]) ** 2 / size / 2
-            self._kept = length, thread, entries
-        return self._kept[1:]
 
     def started(self, state: np.ndarray, at: OnGrid, moment: float) -> np.ndarray:
         """The initial state, (order, *counts, fields), with least squared error among those with the given sides.
@@ -194,7 +165,8 @@ class WeakForm:
         masses = sparse.kron(assembled(rules, np.ones(values.shape[2:])), sparse.eye_array(len(values)), "csr")
         loads = np.moveaxis(integrated(rules, values, 2), 0, -1).reshape(flat.shape).T
         loads -= masses[:, self.given] @ flat[:, self.given].T
-        flat[:, free] = splu(sparse.csc_array(masses[free][:, free])).solve(loads[free]).T
+        within = masses[free][:, free]
+        flat[:, free] = cell_factors(within, np.sqrt(within.diagonal()), is_cut=False)(loads[free]).T
         return flat.reshape(state.shape)
 
     def _data(self, moments: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -222,17 +194,6 @@ class WeakForm:
             for k, axis in enumerate(self.axes):
                 source = axis.interpolated(source, k + 1)
             loads -= (self.sources @ source.reshape(len(loads), -1).T).T
-
-
-def work_factor(eigenvalue: complex) -> float:
-    """Real multiply-adds by which one with factors for an eigenvalue counts."""
-    return 4.0 if eigenvalue.imag else 1.0
-
-
-def _factorise(matrix: sparse.csc_array, kept: list[SuperLU]) -> int:
-    """Add factors of a matrix that is symmetric, or nearly so, to those that are kept; the number of their entries."""
-    kept.append(splu(matrix, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}))
-    return kept[-1].nnz
 
 
 def integrated(rules: Sequence[AxisQuadrature], values: np.ndarray, first: int) -> np.ndarray:
