@@ -22,10 +22,9 @@ from edgewise.pde.spaces.axis import SplineAxis, product_numbers, product_values
 # Points for each spline of a coordinate, and in each interval: twice as many as splines in two dimensions.
 POINTS_PER_CUT_SPLINE = 1.5
 LEAST_CELL_POINTS = 2
-# Weight of jumps of the highest derivative between cells that the boundary cuts and their neighbours, in the sum of
-# squares: from a hundredth to a hundred times as much the errors of heat on a disk are the same.
-SEAM_WEIGHT = 0.01
-FIT_SEAM_WEIGHTS = {3: 1e-4}  # the same where values are fitted, else 1: it had ten times the error in a ball. Measured
+# Weight of jumps of the highest derivative between cells that the boundary cuts and their neighbours, where values are
+# fitted, else 1: it had ten times the error in a ball. Measured
+FIT_SEAM_WEIGHTS = {3: 1e-4}
 TABLE_ROWS = 4096  # points, other than those of parts, whose splines are evaluated at once: some 40 MB
 # Values of splines at the points of whole cells that are made at once: a megabyte, which stays in caches. Measured.
 MOST_LOCAL = 2**17

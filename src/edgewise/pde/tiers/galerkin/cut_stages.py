@@ -21,7 +21,14 @@ from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.interfaces import Interface
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.tiers.collocation.stationary import network_of
-from edgewise.pde.tiers.galerkin.cut_galerkin import CutGalerkin, grid_penalty, linearised_at_zero
+from edgewise.pde.tiers.galerkin.assembly import (
+    Assembly,
+    flux_factors,
+    linearised_at_zero,
+    nitsche_penalty,
+    stationary,
+    wave_size,
+)
 from edgewise.pde.tiers.galerkin.cut_grid import CutGrid
 from edgewise.pde.tiers.level import Level
 from edgewise.settings import ABOVE_ZERO
@@ -119,17 +126,20 @@ def _finer(
 def _solved(problem: Collocation, grids: Sequence[CutGrid], interfaces: Sequence[Interface]) -> list[np.ndarray] | None:
     """Coefficients (active,) of the solution on each part; None where there is no single one."""
     try:
-        systems = [CutGalerkin(problem.form, grid) for grid in grids]
+        assemblies, loads = zip(*(stationary(problem.form, grid) for grid in grids), strict=True)
     except InputError:
         return None
     blocks: list[list[sparse.sparray]] = [
-        [one.matrix if one is other else sparse.csr_array((len(one.load), len(other.load))) for other in systems]
-        for one in systems
+        [
+            assembly.matrices[0] if assembly.grid is other else sparse.csr_array((len(load), len(other.active)))
+            for other in grids
+        ]
+        for assembly, load in zip(assemblies, loads, strict=True)
     ]
     for interface in interfaces:
-        _join(problem, interface, grids, systems, blocks)
+        _join(problem, interface, assemblies, loads, blocks)
     matrix = sparse.block_array(blocks, format="csr")
-    load = np.concatenate([system.load for system in systems])
+    load = np.concatenate(loads)
     try:
         with np.errstate(all="ignore"):
             factors = cell_factors(matrix, np.sqrt(np.abs(matrix.diagonal())))
@@ -146,14 +156,16 @@ def _solved(problem: Collocation, grids: Sequence[CutGrid], interfaces: Sequence
 def _join(
     problem: Collocation,
     interface: Interface,
-    grids: Sequence[CutGrid],
-    systems: Sequence[CutGalerkin],
+    assemblies: Sequence[Assembly],
+    loads: Sequence[np.ndarray],
     blocks: list[list[sparse.sparray]],
 ) -> None:
     """Add to loads and the matrix what joins both sides of an interface: the symmetric interior penalty method [1]."""
     # [1] D. Arnold, "An interior penalty finite element method with discontinuous elements", SIAM J. Numer. Anal. 19,
     # 1982, 742.
     form = problem.form
+    grids = [assembly.grid for assembly in assemblies]
+    sign = assemblies[0].sign
     inner = grids[1]
     given = 0.0 if interface.value is None else next(iter(by_field(interface.value, form.fields).values()))
     flux: Value = interface.flux[0] if isinstance(interface.flux, Sequence) else interface.flux
@@ -164,21 +176,24 @@ def _join(
     for x, normal, weights in (part for name, part in inner.boundary.items() if name not in form.domain.boundary_names):
         share = weights.numpy()
         numbers = [grid.with_points(x) for grid in grids]
-        vectors = [systems[k].flux(x + sign * step * normal, normal.numpy()) for k, sign in ((0, 1.0), (1, -1.0))]
-        across = sum(np.abs(sum(each * normal.numpy()[:, k] for k, each in enumerate(own))) for own in vectors) / 2
-        penalty = grid_penalty(inner, x, normal.numpy()) * across * share
+        # The equation on both sides, its fluxes, and the mean penalty.
+        sides = [x + step * normal, x - step * normal]
+        linearised = [linearised_at_zero(form, form.equation_term, side, None)[1] for side in sides]
+        factors = [{index: each for (_, _, index), each in jacobian.items()} for jacobian in linearised]
+        vectors = [[sign * each for each in flux_factors(side, normal.numpy())] for side in factors]
+        penalty = share * sum(nitsche_penalty(inner, x, normal.numpy(), side) for side in factors) / 2
         jump = value_at(given, names, x, "value").expand(len(x)).numpy()
         gap = value_at(flux, names, x, "flux").expand(len(x)).numpy()
-        gap = -systems[0].sign * gap / float(form.equation_term.requirements.sizes[0])
+        gap = -sign * gap / float(form.equation_term.requirements.sizes[0])
         # Jumps are outside less inside, and means those of both sides; the normal points from inside to outside.
-        for row, sign in enumerate((1.0, -1.0)):
+        for row, side in enumerate((1.0, -1.0)):
             mean = {none: 0.5 * share}
             tested = {
-                none: sign * penalty,
+                none: side * penalty,
                 **{u: 0.5 * share * each for u, each in zip(units, vectors[row], strict=True)},
             }
             for combination, values in ((tested, jump), (mean, -gap)):
-                systems[row].load += grids[row].sums(numbers[row], combination, values[:, None])[:, 0]
+                loads[row][:] += grids[row].sums(numbers[row], combination, values[:, None])[:, 0]
             for column, turn in enumerate((1.0, -1.0)):
                 beyond = grids[column], numbers[column]
                 flow: dict[Index, np.ndarray] = {
@@ -198,12 +213,12 @@ def _loss(
     values = list[np.ndarray]()
     for part, (grid, solution) in enumerate(zip(grids, solutions, strict=True)):
         own = x[number == part]
-        residual, factors = linearised_at_zero(form, form.equation_term, own, None)
-        waves = np.zeros(len(own))
-        lengths = grid.widths(own)
+        residuals, jacobian = linearised_at_zero(form, form.equation_term, own, None)
+        factors = {index: each for (_, _, index), each in jacobian.items()}
+        residual = residuals[0]
         for index, factor in factors.items():
             residual = residual + factor * (grid.at(own, index, solution[:, None])[:, 0])
-            waves += np.abs(factor) * np.prod((np.pi / lengths) ** index, 1)
+        waves = wave_size(grid.widths(own), factors, np.pi)
         errors.append(residual / np.maximum(waves, ABOVE_ZERO))
         values.append(grid.at(own, (0, 0, 0), solution[:, None])[:, 0])
     return float((np.concatenate(errors) ** 2).mean() / max((np.concatenate(values) ** 2).mean(), ABOVE_ZERO))
