@@ -37,9 +37,9 @@ class AssemblySettings:
     # Penalty on values at the boundary, in units of the least one of whole cells, (p + 1) (p + d) / (d h), for degree p
     # in d coordinates (T. Warburton, J. Hesthaven, Comput. Methods Appl. Mech. Engrg. 192, 2003, 2765).
     penalty: float = 4.0
-    # Weight of jumps of the highest derivative between cells that the boundary cuts and their neighbours: from a
-    # hundredth to a hundred times as much the errors of heat on a disk are the same.
-    seams: float = 0.01
+    # Weight of the ghost penalty, see `CutGrid.ghost`: from a hundredth to a hundred times as much the errors of heat
+    # on a disk are the same.
+    ghost: float = 0.01
     # Of the derivatives in a condition, least part across the boundary with which it is about the flux.
     least_flux: float = 1e-6
 
@@ -49,8 +49,6 @@ Jacobian = Mapping[Key, np.ndarray]
 """Jacobian of residuals at points, (m,) each, by residual, field and derivative."""
 ByOrder = dict[int, dict[int, dict[Index, np.ndarray]]]
 """The same of one residual: by the order in time, the field, and the derivative by space."""
-Fluxes = dict[tuple[int, int], list[np.ndarray]]
-"""Factors n A of the derivatives of a field in the flux that is tested with another field; keys (tested, field)."""
 
 
 def wave_size(widths: np.ndarray, factors: Mapping[Index, np.ndarray], number: float = 1.0) -> np.ndarray:
@@ -83,14 +81,14 @@ def nitsche_penalty(
     return SETTINGS.penalty * (degree + 1) * (degree + dimension) / dimension * flux
 
 
-def flux_factors(equation: Mapping[Index, np.ndarray], normal: np.ndarray) -> list[np.ndarray]:
-    """The vector -n A: factors (m,) of the first derivatives in the flux, from those of the second ones, A."""
+def flux_factors(equation: Mapping[Index, np.ndarray], normal: np.ndarray) -> np.ndarray:
+    """The vector -n A, (m, d): factors of the first derivatives in the flux, from those of the second ones, A."""
     units = np.eye(normal.shape[1], dtype=int)
-    flux = [np.zeros(len(normal)) for _ in units]
+    flux = np.zeros(normal.shape)
     for first, second in itertools.product(range(len(units)), repeat=2):
         factor = equation.get(tuple((units[first] + units[second]).tolist()))
         if factor is not None:
-            flux[second] = flux[second] - normal[:, first] * factor * (1.0 if first == second else 0.5)
+            flux[:, second] -= normal[:, first] * factor * (1.0 if first == second else 0.5)
     return flux
 
 
@@ -135,19 +133,19 @@ class Assembly:
         size = len(grid.active) * grid.fields
         self.matrices = [sparse.csr_array((size, size)) for _ in range(highest + 1)]
         self._tests: list[tuple[int, int, int, Combination]] = []  # part, residual, field, factors
-        self._seams: list[tuple[int, int, int, float]] = []  # field, order in time, other field, weight of the ghost
+        self._ghosts: list[tuple[int, int, int, float]] = []  # field, order in time, other field, weight of the ghost
         self.sign = 1.0
         if time is None:
             (equation,) = parts[0].values()
             self.sign = -float(np.sign(sum(v.sum() for k, v in equation[0][0].items() if sum(k) == max(k) == 2)))
-        # The equation: its leading terms and their sizes, tests and seams.
+        # The equation: its leading terms and their sizes, tests and ghost penalties.
         self._highest = {residual: max(by_order) for residual, by_order in parts[0].items()}
         self._sizes = {residual: self._lead_size(by_order) for residual, by_order in parts[0].items()}
         inside = grid.parts[0].weights ** 2
         for residual, by_order in parts[0].items():
             for slot, lead in self._lead(residual, by_order, len(inside)).items():
                 self._tests.append((0, residual, slot, {index: inside * each for index, each in lead.items()}))
-            self._add_seams(residual, by_order)
+            self._add_ghost(residual, by_order)
         # The conditions.
         for number, wall in enumerate(at_walls, 1):
             self._add_conditions(number, self._by_residual(wall), parts[number])
@@ -156,7 +154,7 @@ class Assembly:
             for order, fields in parts[number][residual].items():
                 for other, factors in fields.items():
                     self._add(order, grid.products(number, test, factors), slot, other)
-        for slot, order, other, weight in self._seams:
+        for slot, order, other, weight in self._ghosts:
             self._add(order, weight * grid.ghost, slot, other)
 
     @cached_property
@@ -174,7 +172,7 @@ class Assembly:
         tested = np.zeros((active, fields, moments))
         for part, residual, slot, test in self._tests:
             tested[:, slot] += self.grid.sums(part, test, residuals[part][residual])
-        for slot, order, other, weight in self._seams:
+        for slot, order, other, weight in self._ghosts:
             tested[:, slot] += weight * (self.grid.ghost @ changes[order][..., other].T)
         return np.moveaxis(tested, 2, 0)
 
@@ -216,11 +214,11 @@ class Assembly:
         square = self._sizes[residual] ** 2
         return {slot: {index: each / square for index, each in terms.items()} for slot, terms in leading.items()}
 
-    def _add_seams(self, residual: int, by_order: ByOrder) -> None:
-        """Weights of jumps: neither the leading term in time nor the largest other one has any."""
+    def _add_ghost(self, residual: int, by_order: ByOrder) -> None:
+        """Weights of the ghost penalty: jumps have neither the leading term in time nor the largest other one."""
         stiff = self._waves(by_order.get(0, {}), 1)
         if self.time is None:
-            self._seams.append((0, 0, 0, SETTINGS.seams * stiff))
+            self._ghosts.append((0, 0, 0, SETTINGS.ghost * stiff))
             return
         highest = max(by_order)
         most = 0
@@ -234,10 +232,10 @@ class Assembly:
         }
         total = max(sum(map(abs, lead.values())), ABOVE_ZERO)
         for (slot, test), (other, slope) in itertools.product(lead.items(), repeat=2):
-            weight = SETTINGS.seams * test * slope / total**2
-            self._seams.append((slot, highest, other, weight))
+            weight = SETTINGS.ghost * test * slope / total**2
+            self._ghosts.append((slot, highest, other, weight))
             if highest:
-                self._seams.append((slot, 0, other, weight * stiff / total))
+                self._ghosts.append((slot, 0, other, weight * stiff / total))
 
     def _add_conditions(self, number: int, equation: Mapping[int, ByOrder], conditions: Mapping[int, ByOrder]) -> None:
         """Add the tests of the conditions on a part of the boundary, from the Jacobian of the equation there."""
@@ -248,68 +246,56 @@ class Assembly:
         none: Index = (0,) * dimension
         units: list[Index] = [tuple(row) for row in np.eye(dimension, dtype=int).tolist()]
         share = part.weights**2
-        # Fluxes and the penalty, of all residuals of the equation in units of their leading terms.
-        fluxes: Fluxes = {}
+        widths = self.grid.widths(part.x)
+        # The penalty, of all residuals of the equation in units of their leading terms, and fluxes n A, (m, d), of each
+        # field in what is tested with another one, by these two.
         penalty = np.zeros(len(share))
+        fluxes: dict[tuple[int, int], np.ndarray] = {}
         for residual, by_order in equation.items():
             if residual not in self._sizes:  # it vanishes inside
                 continue
             leads = self._lead(residual, by_order, len(share))
+            is_tested = self.time is None or self._highest[residual] > 0
             for other, terms in by_order.get(0, {}).items():
                 penalty += nitsche_penalty(self.grid, part.x, normal, terms) / self._sizes[residual]
                 for slot, lead in leads.items():
-                    if set(lead) == {none} and (self.time is None or self._highest[residual]):
-                        flux = fluxes.setdefault((slot, other), [np.zeros(len(share)) for _ in units])
-                        fluxes[slot, other] = [
-                            a + lead[none] * b for a, b in zip(flux, flux_factors(terms, normal), strict=True)
-                        ]
+                    if is_tested and set(lead) == {none}:
+                        flux = lead[none][:, None] * flux_factors(terms, normal)
+                        fluxes[slot, other] = fluxes.get((slot, other), 0.0) + flux
         for residual, by_order in conditions.items():
             of_fields = by_order.get(0, {})
             differentiated = [slot for slot, terms in of_fields.items() if any(map(sum, terms))]
-            rates = [
-                index for order, fields in by_order.items() if order for terms in fields.values() for index in terms
-            ]
+            rates = [fields for order, fields in by_order.items() if order]
+            has_simple_rates = not any(any(map(sum, terms)) for fields in rates for terms in fields.values())
             tests: dict[int, dict[Index, np.ndarray]] = {}
             if not differentiated and not rates:
-                # Values: the term that makes a self-adjoint form symmetric, and the penalty.
-                values = {slot: terms[none] for slot, terms in of_fields.items()}
-                square = max(float(np.add.reduce([each**2 for each in values.values()]).max()), ABOVE_ZERO)
-                for other, value in values.items():
-                    own = tests.setdefault(other, {})
-                    own[none] = share * penalty * value / square
+                # Values: the penalty, and the term that makes a self-adjoint form symmetric.
+                square = float(np.add.reduce([terms[none] ** 2 for terms in of_fields.values()]).max())
+                for other, terms in of_fields.items():
+                    value = share * terms[none] / max(square, ABOVE_ZERO)
+                    tests.setdefault(other, {})[none] = penalty * value
                     for (slot, field), flux in fluxes.items():
                         if field == other:
-                            terms = tests.setdefault(slot, {})
-                            for unit, each in zip(units, flux, strict=True):
-                                terms[unit] = terms.get(unit, 0.0) - share * each * value / square
-            elif len(differentiated) == 1 and not any(map(sum, rates)):
+                            test = tests.setdefault(slot, {})
+                            for k, unit in enumerate(units):
+                                test[unit] = test.get(unit, 0.0) - flux[:, k] * value
+            elif len(differentiated) == 1 and has_simple_rates:
                 # A flux: its condition takes the place of what integration by parts leaves on the boundary.
-                terms = of_fields[differentiated[0]]
-                across = np.add.reduce([terms[unit] * normal[:, k] for k, unit in enumerate(units) if unit in terms])
-                largest = max(float(np.abs(each).max()) for index, each in terms.items() if sum(index))
-                is_across = max(map(sum, terms)) == 1 and (
-                    float((across * np.sign(across.max())).min()) >= SETTINGS.least_flux * largest
+                field = differentiated[0]
+                across = _across(of_fields[field], normal)
+                if across is not None:
+                    through = {slot: (flux * normal).sum(1) for (slot, other), flux in fluxes.items() if other == field}
+                    tests = {slot: {none: share * each / across} for slot, each in through.items()}
+            if not tests and self.time is None:
+                raise InputError(
+                    "conditions must be about values or about derivatives across the boundary, got " + part.term.label
                 )
-                for (slot, field), flux in fluxes.items() if is_across else ():
-                    if field == differentiated[0]:
-                        through = (np.stack(flux, 1) * normal).sum(1)
-                        tests[slot] = {none: share * through / across}
             if not tests:
                 # Other conditions: a penalty on their residuals alone.
-                if self.time is None:
-                    label = part.term.label
-                    raise InputError(
-                        f"conditions must be about values or about derivatives across the boundary, got {label}"
-                    )
-                leading = by_order[max(by_order)]
-                widths = self.grid.widths(part.x)
-                size = np.add.reduce(
-                    [wave_size(widths, terms) for fields in by_order.values() for terms in fields.values()]
-                )
-                weight = share * penalty / np.maximum(size, ABOVE_ZERO) ** 2
-                tests = {
-                    slot: {index: weight * each for index, each in terms.items()} for slot, terms in leading.items()
-                }
+                sizes = [wave_size(widths, terms) for fields in by_order.values() for terms in fields.values()]
+                weight = share * penalty / np.maximum(np.add.reduce(sizes), ABOVE_ZERO) ** 2
+                for slot, terms in by_order[max(by_order)].items():
+                    tests[slot] = {index: weight * each for index, each in terms.items()}
             self._tests += [(number, residual, slot, test) for slot, test in tests.items()]
 
     def _add(self, order: int, matrix: sparse.csr_array, slot: int, other: int) -> None:
@@ -317,6 +303,17 @@ class Assembly:
         fields = self.grid.fields
         pair = sparse.coo_array(([1.0], ([slot], [other])), shape=(fields, fields))
         self.matrices[order] = self.matrices[order] + sparse.kron(matrix, pair, format="csr")
+
+
+def _across(terms: Mapping[Index, np.ndarray], normal: np.ndarray) -> np.ndarray | None:
+    """Factor (m,) of the normal derivative in a condition; None where it vanishes or the condition has others."""
+    first = {index: factor for index, factor in terms.items() if sum(index)}
+    if max(map(sum, first)) > 1:
+        return None
+    across = np.add.reduce([factor * normal[:, index.index(1)] for index, factor in first.items()])
+    largest = max(float(np.abs(factor).max()) for factor in first.values())
+    least = float((across * np.sign(across.max())).min())  # below 0 if signs differ
+    return across if least >= SETTINGS.least_flux * largest else None
 
 
 def stationary(form: StrongForm, grid: CutGrid) -> tuple[Assembly, np.ndarray]:

@@ -1,9 +1,8 @@
 """Evolution in time on domains that are no box: slabs of time, in each of which space is fitted at scattered points.
 
 The fields of a slab are splines of space on the box around the domain times one polynomial of time. At the moments of
-Radau's method the equation and the conditions on the boundary hold in the mean, by Galerkin's method with a penalty on
-the boundary, over more points of space than there are splines. Eigenvectors of the derivative in time part the slab
-into systems of the size of space, with factors that all slabs of one length share.
+Radau's method the equation and the conditions on the boundary hold in the mean, see `assembly`. Eigenvectors of the
+derivative in time part the slab into systems of the size of space, with factors that all slabs of one length share.
 
 In the plane one measured row needs them: heat around holes (Heat2d-CG). On solids, where networks are the first, none
 does; the guide to materials promises them for heat in a ball.
@@ -37,13 +36,12 @@ from edgewise.pde.tiers.galerkin import CutGrid
 from edgewise.pde.tiers.galerkin.assembly import Assembly, wave_size
 from edgewise.settings import ABOVE_ZERO
 
-MOST_CUT_AXES = 4  # as many inputs as a `TensorLayer` has
-
 
 @dataclass(frozen=True)
 class CutSlabSettings:
-    """Grids of space, the penalty on the boundary, and the algebra of slabs on cut cells."""
+    """Grids of space and Newton's method of slabs on cut cells."""
 
+    most_axes: int = 4  # as many inputs as a `TensorLayer` has
     # Degree, and intervals of a coordinate of the first and of the largest grid, by the number of coordinates of space:
     # as on boxes, but that a higher degree leaves more splines to rounding where the boundary cuts through cells.
     # Factors of the largest grid take 0.2 GB.
@@ -448,11 +446,11 @@ CUT_CELLS_OF_SOLIDS = Method(CutCellSolver, dearer=10.0, growing=6, tolerances=(
 def cut_cell_statement(form: StrongForm) -> Statement | None:
     """The statement of an evolution on a domain that is no box, or None where slabs cannot solve it."""
     domain = form.domain
-    if not isinstance(domain, OverTime) or form.time != domain.dimension - 1 or domain.dimension > MOST_CUT_AXES:
+    if not isinstance(domain, OverTime) or form.time != domain.dimension - 1 or domain.dimension > SETTINGS.most_axes:
         return None
     if form.parts is not None or form.coefficients or form.observations or form.has_integrals or form.hard.values:
         return None
-    if not initial_terms(form) or (domain.dimension == MOST_CUT_AXES and len(form.fields) > 1):  # dense, on solids
+    if not initial_terms(form) or (domain.dimension == SETTINGS.most_axes and len(form.fields) > 1):  # dense, on solids
         return None
     orders, field_orders = orders_of(form)
     if int(field_orders[:, form.time].max()) not in (1, 2) or form.order > SETTINGS.degree[domain.dimension - 1] - 2:
