@@ -26,7 +26,7 @@ from edgewise.pde.algebra import ShiftedSystems
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.linearisation import Key, linearise, zero_jet
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
-from edgewise.pde.tiers.galerkin.cut_grid import Combination, CutGrid
+from edgewise.pde.tiers.galerkin.cut_grid import Combination, CutGrid, between_fields
 from edgewise.settings import ABOVE_ZERO
 
 
@@ -150,12 +150,13 @@ class Assembly:
         for number, wall in enumerate(at_walls, 1):
             self._add_conditions(number, self._by_residual(wall), parts[number])
         # The matrices.
+        shape = grid.fields, grid.fields
         for number, residual, slot, test in self._tests:
             for order, fields in parts[number][residual].items():
                 for other, factors in fields.items():
-                    self._add(order, grid.products(number, test, factors), slot, other)
+                    self.matrices[order] += between_fields(grid.products(number, test, factors), slot, other, shape)
         for slot, order, other, weight in self._ghosts:
-            self._add(order, weight * grid.ghost, slot, other)
+            self.matrices[order] += between_fields(weight * grid.ghost, slot, other, shape)
 
     @cached_property
     def systems(self) -> ShiftedSystems:
@@ -297,12 +298,6 @@ class Assembly:
                 for slot, terms in by_order[max(by_order)].items():
                     tests[slot] = {index: weight * each for index, each in terms.items()}
             self._tests += [(number, residual, slot, test) for slot, test in tests.items()]
-
-    def _add(self, order: int, matrix: sparse.csr_array, slot: int, other: int) -> None:
-        """Add a matrix for the tests of a field and another field."""
-        fields = self.grid.fields
-        pair = sparse.coo_array(([1.0], ([slot], [other])), shape=(fields, fields))
-        self.matrices[order] = self.matrices[order] + sparse.kron(matrix, pair, format="csr")
 
 
 def _across(terms: Mapping[Index, np.ndarray], normal: np.ndarray) -> np.ndarray | None:

@@ -302,6 +302,12 @@ class CutGrid:
         return cell_factors(matrix, np.sqrt(matrix.diagonal()), product)
 
 
+def between_fields(matrix: sparse.csr_array, row: int, column: int, shape: tuple[int, int]) -> sparse.csr_array:
+    """A matrix of splines as one of the tests of a field and another field; the fields of a spline are neighbours."""
+    pair = sparse.coo_array(([1.0], ([row], [column])), shape=shape)
+    return sparse.kron(matrix, pair, format="csr")
+
+
 def summed(blocks: Iterable[Block], shape: tuple[int, int], entries: int) -> sparse.csr_array:
     """The sum of the blocks of cells, which have so many entries, as a matrix."""
     if entries > math.prod(shape) / 2:  # few zeros are left, as in solids

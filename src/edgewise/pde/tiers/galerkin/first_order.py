@@ -13,6 +13,7 @@ from edgewise.pde.algebra import ShiftedSystems
 from edgewise.pde.problem.strong_form import ResidualTerm
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.statement import Statement
+from edgewise.pde.tiers.galerkin.cut_grid import between_fields
 from edgewise.pde.tiers.galerkin.weak import AxisQuadrature, WeakForm, assembled, data_of, integrated, jacobian_of
 
 
@@ -85,8 +86,7 @@ class FirstOrderForm(WeakForm):
         for row, column in np.ndindex(values.shape[-2:]):
             entry = values[..., row, column]
             if entry.any() or not total.shape[0]:
-                unit = sparse.coo_array(([1.0], ([row], [column])), shape=values.shape[-2:])
-                each = sparse.kron(assembled(rules, entry, trials=trials), unit, "csr")
+                each = between_fields(assembled(rules, entry, trials=trials), row, column, values.shape[-2:])
                 total = total + each if total.shape[0] else each
         return total
 
