@@ -172,7 +172,7 @@ def test_good_files_pass(path, source):
             "nn/layer.py",
             "def f():\n    from scipy import linalg",
             "line 3 imports scipy, allowed in export, formulas, discovery, gam, interpret, model_selection, "
-            "pde.spaces, pde.algebra, pde.tiers, processes.memory, explore.editing",
+            "pde.spaces, pde.algebra, pde.tiers, processes.memory",
         ),
         ("train/grids.py", "import sklearn", "line 2 imports sklearn, allowed in estimator, compare"),
         ("estimator/base.py", "import pandas", "line 2 imports pandas, allowed in tables"),

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from sklearn.metrics import balanced_accuracy_score, log_loss, r2_score
 
 from edgewise.errors import InputError
@@ -82,6 +83,14 @@ def test_standard_errors_of_all_metrics_against_resampling(metric):
     found = score(metric, y, said)
     assert found.error == pytest.approx(np.std(draws), rel=0.2)
     assert found.name == METRICS[metric].name and found.higher_is_better == (metric in ("r2", "balanced_accuracy"))
+
+
+def test_few_rows_that_are_all_right_do_not_make_a_share_certain():
+    right = np.ones(69)
+    found = score("accuracy", right, right)
+    low = binomtest(69, 69).proportion_ci(0.95, method="wilson").low  # an interval of its own: 94.7 % to 100 %
+    assert found.value == 1
+    assert 1 - 3 * found.error < low < 1 - 1.5 * found.error
 
 
 def test_r_squared_of_several_targets():

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from threading import Event
 
 import pytest
 
 from edgewise.errors import InputError
 from edgewise.outcomes import (
-    Deadline,
+    Budget,
     NativeThread,
     OutOfTime,
     Progress,
@@ -96,42 +97,42 @@ def test_stages_are_logged_once_under_the_name_of_the_package(caplog):
 
 
 def test_a_deadline_holds_for_all_that_is_called_and_ends_with_its_block():
-    left = [1.0]
-    deadline = Deadline(lambda: left[0])
-    with deadline.holds():
+    budget = Budget(time_limit=100.0)
+    with budget.holds():
         check_time()
-        left[0] = -1.0
+        budget.time_limit = -1.0
         with pytest.raises(OutOfTime):
             check_time()
-    assert deadline.is_over
+    assert budget.is_late
     check_time()
 
 
-def test_work_that_would_end_late_does_not_begin():
-    left, begun = [100.0], []
-    with Deadline(lambda: left[0]).holds():
+def test_work_that_would_end_late_does_not_begin(monkeypatch):
+    now, begun = [5.0], []
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    with Budget(time_limit=100.0).holds():
         for work in (1.0, 10.0, 80.0, 20.0):
             try:
                 with foreseen("factors", work):
                     begun.append(work)
-                    left[0] -= work
+                    now[0] += work
             except OutOfTime:
                 break
         with foreseen("others", 80.0):  # whose pace is not known
             begun.append("others")
     assert begun == [1.0, 10.0, 80.0, "others"]
-    assert left[0] == pytest.approx(9.0)
+    assert now[0] == pytest.approx(96.0)
 
 
 def test_native_code_is_left_when_the_time_is_over():
-    left, ended = [1.0], Event()
+    budget, ended = Budget(time_limit=100.0), Event()
 
     def long():
-        left[0] = -1.0
+        budget.time_limit = -1.0
         ended.wait(10)
         return 1
 
-    with Deadline(lambda: left[0]).holds(), pytest.raises(OutOfTime):
+    with budget.holds(), pytest.raises(OutOfTime):
         interruptible(long)
     ended.set()
     with pytest.raises(ZeroDivisionError):
@@ -171,11 +172,11 @@ def test_what_a_thread_keeps_is_made_used_and_freed_there():
 
 
 def test_what_ends_after_the_deadline_is_freed_in_its_thread_too():
-    left, ended, freed = [1.0], Event(), Event()
+    budget, ended, freed = Budget(time_limit=100.0), Event(), Event()
 
     def long(kept):
         kept.append(Kept())
-        left[0] = -1.0
+        budget.time_limit = -1.0
         ended.wait(10)
 
     class Kept:
@@ -183,7 +184,7 @@ def test_what_ends_after_the_deadline_is_freed_in_its_thread_too():
             freed.set()
 
     thread = NativeThread()
-    with Deadline(lambda: left[0]).holds(), pytest.raises(OutOfTime):
+    with budget.holds(), pytest.raises(OutOfTime):
         thread(long)
     assert native_call_goes_on()
     del thread
@@ -214,11 +215,11 @@ def test_a_process_ends_beside_a_thread_without_work_and_its_fork_does_too():
 def test_a_process_ends_well_while_native_code_goes_on():
     script = """
         import numpy as np
-        from edgewise.outcomes import Deadline, OutOfTime, interruptible, native_call_goes_on
+        from edgewise.outcomes import Budget, OutOfTime, interruptible, native_call_goes_on
 
         matrix = np.random.default_rng(0).random((2000, 2000))
         try:
-            with Deadline(lambda: -1.0).holds():
+            with Budget(time_limit=-1.0).holds():
                 interruptible(lambda: np.linalg.inv(matrix))
         except OutOfTime:
             print(native_call_goes_on())

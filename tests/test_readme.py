@@ -130,4 +130,4 @@ def test_measured_results_begin_with_contents_and_each_section_with_its_point():
 
 
 def test_the_readme_is_short():
-    assert len(README.splitlines()) <= 150
+    assert len(README.splitlines()) <= 100

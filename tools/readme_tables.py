@@ -48,11 +48,6 @@ SUMMARY = (
         "{coverage of the 90 % intervals}",
     ),
     (
-        "Formulas of known laws (with the earlier search)",
-        "formulas",
-        "found from exact data {exact without noise}, with 1 % noise {exact with 1 % noise}",
-    ),
-    (
         "Differential equations with the defaults of `solve`",
         "pde-table",
         "requested error reached on {problems that reach the requested error}",

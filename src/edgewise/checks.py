@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from difflib import get_close_matches
 from inspect import Parameter, signature
 from numbers import Integral
-from typing import Self, TypeGuard
+from typing import Any, Self, TypeGuard
 
 from edgewise.errors import InputError
 
@@ -70,6 +70,45 @@ def check_options(function: Callable[..., object], options: Mapping[str, object]
         raise InputError(
             f"{function.__name__} has no option {unknown!r}; {unknown_name(unknown, [*names, *known.__annotations__])}"
         )
+
+
+class Shape:
+    """Mark of an array or tensor in a file: its sizes, numbers or names of sizes within a record, and its dtype."""
+
+    def __init__(self, *sizes: int | str, dtype: str = "float64"):
+        self.sizes = sizes
+        self.dtype = dtype
+
+    def __str__(self) -> str:
+        return f"{self.dtype} of shape ({', '.join(map(str, self.sizes))})"
+
+    def fault(self, value: Any, sizes: MutableMapping[str, int]) -> str:
+        """Return what is wrong with an array; `sizes` are those known by name, to which those of this array come."""
+        shape = tuple(value.shape)
+        fits = len(shape) == len(self.sizes) and str(value.dtype).removeprefix("torch.") == self.dtype
+        for size, expected in zip(shape, self.sizes, strict=False):
+            if isinstance(expected, str):
+                expected = sizes.setdefault(expected, size)
+            fits = fits and size == expected
+        return "" if fits else f"{str(value.dtype).removeprefix('torch.')} of shape {shape}"
+
+
+class Within:
+    """Mark of a number, an array or a tensor in a file: finite numbers within bounds."""
+
+    def __init__(self, least: float = -math.inf, most: float = math.inf):
+        self.least = least
+        self.most = most
+
+    def __str__(self) -> str:
+        least = f" of at least {self.least:g}" if self.least > -math.inf else ""
+        most = f" of at most {self.most:g}" if self.most < math.inf else ""
+        return f"finite numbers{least}{most}"
+
+    def fault(self, value: Any, sizes: MutableMapping[str, int]) -> str:
+        """Return what is wrong with a number or an array."""
+        inside = (value >= self.least) & (value <= self.most) & (abs(value) < math.inf)
+        return "" if bool(inside if isinstance(inside, bool) else inside.all()) else "others"
 
 
 class KnownKeywords:

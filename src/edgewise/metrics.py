@@ -34,10 +34,15 @@ class Metric(NamedTuple):
     # the value, and the influence of each row on it times the number of rows, (N,); None where that is not known
     evaluate: Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray | None]]
     is_share: bool = False  # shown in per cent
+    is_proportion: bool = False  # a mean of rows that are right (1) or wrong (0)
 
     def score(self, observed: np.ndarray, predicted: np.ndarray) -> Score:
         """Return the metric of rows with the standard error that their choice gives it, by the delta method."""
         value, influence = self.evaluate(observed, predicted)
+        if self.is_proportion and influence is not None and len(influence) > 1:
+            # Two right and two wrong rows more: a few rows that are all right do not make a share certain (A. Agresti
+            # and B. Coull, "Approximate is better than exact", The American Statistician 52 (1998), 119-126).
+            influence = np.r_[influence, 1.0, 1.0, 0.0, 0.0]
         return Score(self.name, value, _standard_error(influence), self.higher_is_better)
 
 
@@ -108,7 +113,7 @@ METRICS: dict[str, Metric] = {
     "r2": Metric("R²", True, _r2),
     "rmse": Metric("root mean square error", False, _rmse),
     "mae": Metric("mean absolute error", False, _mae),
-    "accuracy": Metric("accuracy", True, _accuracy, is_share=True),
+    "accuracy": Metric("accuracy", True, _accuracy, is_share=True, is_proportion=True),
     "balanced_accuracy": Metric("balanced accuracy", True, _balanced_accuracy, is_share=True),
     "log_loss": Metric("log loss", False, _log_loss),
     "concordance": Metric("concordance", True, _concordance),

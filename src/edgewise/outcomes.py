@@ -33,190 +33,6 @@ LINE_WIDTH = 100
 LINE_BAR = 20
 
 
-class OutOfTime(Exception):
-    """Raised inside of long work where the time that a part of it may take is over, or does not suffice for the next.
-
-    Waiting in vain for a file or a network is a TimeoutError and not this.
-    """
-
-
-class Deadline:
-    """Time that long work has left, known to all functions that it calls, however deep: `check_time`, `foreseen`."""
-
-    def __init__(self, seconds_left: Callable[[], float]):
-        self.seconds_left = seconds_left
-        self.is_over = False
-        self._paces: dict[str, float] = {}  # seconds for a unit of work, of the last part of each kind
-
-    def seconds_for(self, kind: str, work: float) -> float:
-        """Seconds that so much work takes at the pace of the last part of its kind; 0 where there was none."""
-        return self._paces.get(kind, 0.0) * work
-
-    def took(self, kind: str, work: float, seconds: float) -> None:
-        """Keep the pace of a part that has ended; one without work shows none."""
-        if work > 0:
-            self._paces[kind] = seconds / work
-
-    def need(self, seconds: float) -> None:
-        """Raise OutOfTime unless so many seconds are left."""
-        if self.seconds_left() < seconds:
-            self.is_over = True
-            raise OutOfTime
-
-    @contextmanager
-    def holds(self) -> Iterator[None]:
-        """Let the deadline hold in a block."""
-        token = _deadline.set(self)
-        try:
-            yield
-        finally:
-            _deadline.reset(token)
-
-
-_deadline: ContextVar[Deadline | None] = ContextVar("edgewise_deadline", default=None)
-
-
-def check_time() -> None:
-    """Raise OutOfTime where the time of the work that calls this is over; see `Deadline`."""
-    deadline = _deadline.get()
-    if deadline is not None:
-        deadline.need(0.0)
-
-
-@contextmanager
-def foreseen(kind: str, work: float) -> Iterator[None]:
-    """Begin a part of long work that nothing interrupts, unless it would not end in time; OutOfTime if so.
-
-    Its work, in any unit, is done at the pace of the last part of the same kind; the first one only needs some time.
-    """
-    deadline = _deadline.get()
-    if deadline is None:
-        yield
-        return
-    deadline.need(deadline.seconds_for(kind, work))
-    before = deadline.seconds_left()
-    yield
-    if before < math.inf:
-        deadline.took(kind, work, max(before - deadline.seconds_left(), 0.0))
-
-
-WORK_A_SECOND = 3e9  # multiply-adds of elementwise code that a core does in about a second
-CALL_WORK = 5e3  # work that stands for the fixed time of a call of numpy
-PRODUCT_SPEED = 4.0  # how many times faster a multiply-add is within a product of matrices
-
-
-class Budget:
-    """Work of a search in multiply-adds, and the moment at which the time limit of its caller ends it.
-
-    Decisions inside of the search rest on counted work alone, so that it takes the same course on a busy machine. The
-    parts of a budget, see `share`, count into one account: `spend`.
-    """
-
-    def __init__(
-        self,
-        limit: float = math.inf,
-        deadline: float = math.inf,
-        announce: Callable[[str], None] = lambda sentence: None,
-        whole: Budget | None = None,
-    ):
-        # The work in the account at which this budget is spent, and a reading of `time.monotonic` after which it is
-        # over; both are infinite where there is no limit.
-        self.limit = limit
-        self.deadline = deadline
-        # Receives a short sentence on what is being done, for the progress line.
-        self.announce = announce
-        # The account, of the budget of which this is a part: its work, and whether the deadline has ended a part of it.
-        self.whole: Budget = whole or self
-        self._spent = 0.0
-        self._is_late = False
-        self._began: float = whole._began if whole else time.monotonic()
-
-    @classmethod
-    def planned(cls, time_limit: float | None, usual: float) -> Budget:
-        """Work that a core does in the seconds of a time limit, which ends it; without one that of `usual` seconds."""
-        if time_limit is None:
-            return cls(WORK_A_SECOND * usual)
-        return cls(WORK_A_SECOND * time_limit, time.monotonic() + time_limit)
-
-    @property
-    def spent(self) -> float:
-        """Work so far, of the whole."""
-        return self.whole._spent
-
-    @property
-    def work_left(self) -> float:
-        """Work until this budget is spent; negative after it."""
-        return self.limit - self.spent
-
-    @property
-    def is_over(self) -> bool:
-        """True once the work is spent or the deadline has passed."""
-        if self.deadline < math.inf and time.monotonic() >= self.deadline:
-            self.whole._is_late = True
-            return True
-        return self.work_left <= 0
-
-    @property
-    def is_late(self) -> bool:
-        """Whether the deadline has ended a part of the whole."""
-        return self.whole._is_late
-
-    @property
-    def seconds_left(self) -> float:
-        """Seconds until the deadline, negative after it; infinite without one."""
-        if self.deadline == math.inf:
-            return self.deadline
-        return self.deadline - time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        """Wall seconds since the whole began, for people to read."""
-        return time.monotonic() - self.whole._began
-
-    def share(self, part: float) -> Budget:
-        """A budget with this part of the work that is left, and of the seconds where there is a deadline."""
-        limit = self.spent + part * max(self.work_left, 0.0)
-        deadline = self.deadline
-        if deadline < math.inf:
-            now = time.monotonic()
-            deadline = now + part * max(deadline - now, 0.0)
-        return Budget(limit, deadline, self.announce, self.whole)
-
-    def at_most(self, work: float) -> Budget:
-        """A budget with at most so much of the work that is left."""
-        return Budget(min(self.limit, self.spent + work), self.deadline, self.announce, self.whole)
-
-    def after(self, work: float, seconds: float) -> Budget:
-        """What is left after the work and the seconds of an earlier part of the same search."""
-        return Budget(self.limit - work, self.deadline - seconds, self.announce, self.whole)
-
-    def announcing(self, announce: Callable[[str], None]) -> Budget:
-        """The same budget with another receiver of sentences."""
-        return Budget(self.limit, self.deadline, announce, self.whole)
-
-    @contextmanager
-    def counts(self) -> Iterator[None]:
-        """Let the work of a block count here, however deep inside it is spent."""
-        token = _budget.set(self.whole)
-        try:
-            yield
-        finally:
-            _budget.reset(token)
-
-
-_budget: ContextVar[Budget | None] = ContextVar("edgewise_budget", default=None)
-
-
-def spend(work: float) -> None:
-    """Count multiply-adds into the budget of the work that calls this, if it has one; see `Budget.counts`."""
-    budget = _budget.get()
-    if budget is not None:
-        budget._spent += work
-
-
-NO_LIMIT = Budget()
-
-
 T = TypeVar("T")
 
 
@@ -234,7 +50,7 @@ class NativeThread:
         weakref.finalize(self, self._server.calls.put, None)
 
     def __call__(self, call: Callable[[list[Any]], T]) -> T:
-        """Result of a call in the thread; OutOfTime where the time is over, see `Deadline`.
+        """Result of a call in the thread; OutOfTime where the time is over, see `Budget`.
 
         The function takes the list of what the thread keeps, and releases the interpreter's lock, as factorisations of
         numpy, scipy and torch do.
@@ -291,7 +107,7 @@ def _wait_for_native_code() -> None:
 def interruptible(call: Callable[[], T]) -> T:
     """Return the result of a long call of native code, from which Ctrl-C and a deadline return at once.
 
-    OutOfTime where the time is over, see `Deadline`; `call` is as for a `NativeThread`, without arguments.
+    OutOfTime where the time is over, see `Budget`; `call` is as for a `NativeThread`, without arguments.
     """
     return NativeThread()(lambda kept: call())
 
@@ -405,6 +221,220 @@ def check_progress(progress: object) -> None:
     """Raise InputError unless the argument `progress` is a function or None."""
     if progress is not None and not callable(progress):
         raise InputError(f"progress must be a function of one Progress or None, got {progress!r}")
+
+
+class OutOfTime(Exception):
+    """Raised inside of long work where the time that a part of it may take is over, or does not suffice for the next.
+
+    Waiting in vain for a file or a network is a TimeoutError and not this.
+    """
+
+
+class OutOfWork(OutOfTime):
+    """Raised where the budget of work is spent."""
+
+
+WORK_A_SECOND = 3e9  # multiply-adds of elementwise code that a core does in about a second
+CALL_WORK = 5e3  # work that stands for the fixed time of a call of numpy
+PRODUCT_SPEED = 4.0  # how many times faster a multiply-add is within a product of matrices
+
+
+class Budget:
+    """Work in multiply-adds and seconds that long work may take, what it has taken so far, and who hears of it.
+
+    Decisions that rest on counted work alone take the same course on a busy machine. The parts of a budget (`share`)
+    count into one account. While it holds, whatever is called, however deep, counts its work (`spend`) and asks for the
+    time (`check_time`, `foreseen`). What ends the work raises OutOfTime, and the loop that owns the best result catches
+    that once, as it does Ctrl-C.
+    """
+
+    def __init__(
+        self,
+        limit: float = math.inf,
+        time_limit: float | None = None,
+        progress: ProgressCallback | None = None,
+        *,
+        began: float | None = None,
+        whole: Budget | None = None,
+    ):
+        # The work in the account at which this budget is spent, and its seconds since the beginning; None for as long
+        # as it takes.
+        self.limit = limit
+        self.time_limit = time_limit
+        self.progress = progress
+        # What is done now, for people, the share of the planned work that is done, and the smallest held-out loss.
+        self.stage = ""
+        self.done = 0.0
+        self.best_loss: float | None = math.nan
+        # The account, of the budget of which this is a part: its work, and whether its time has ended a part of it.
+        self.whole: Budget = whole or self
+        self._work = 0.0
+        self._is_late = False
+        # A reading of `time.monotonic`, and seconds for a unit of work, of the last part of each kind.
+        if whole is not None:
+            began = whole._began
+        self._began: float = time.monotonic() if began is None else began
+        self._paces: dict[str, float] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state for another process: the seconds so far, and no callback."""
+        return {**vars(self), "progress": None, "_began": self.seconds}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._began = time.monotonic() - state["_began"]  # clocks of machines have nothing in common but their pace
+
+    @classmethod
+    def planned(cls, time_limit: float | None, usual: float) -> Budget:
+        """Work that a core does in the seconds of a time limit, which ends it; without one that of `usual` seconds."""
+        return cls(WORK_A_SECOND * (usual if time_limit is None else time_limit), time_limit)
+
+    @property
+    def work(self) -> float:
+        """Work so far, of the whole."""
+        return self.whole._work
+
+    @work.setter
+    def work(self, work: float) -> None:
+        self.whole._work = work
+
+    @property
+    def work_left(self) -> float:
+        """Work until this budget is spent; negative after it."""
+        return self.limit - self.work
+
+    @property
+    def seconds(self) -> float:
+        """Wall seconds since the beginning."""
+        return time.monotonic() - self._began
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until the time is over, negative after it; infinite without a limit."""
+        return math.inf if self.time_limit is None else self.time_limit - self.seconds
+
+    @property
+    def past_deadline(self) -> bool:
+        """True once the time is over."""
+        return self.time_limit is not None and self.seconds >= self.time_limit
+
+    @property
+    def over(self) -> StopReason | None:
+        """The limit that is over; None where there is some of both."""
+        if self.past_deadline:
+            self.whole._is_late = True
+            return StopReason.TIME_LIMIT
+        return StopReason.BUDGET if self.work >= self.limit else None
+
+    @property
+    def is_over(self) -> bool:
+        """True once the work is spent or the time is over."""
+        return self.over is not None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the time has ended a part of the whole."""
+        return self.whole._is_late
+
+    def check(self) -> None:
+        """Raise OutOfWork or OutOfTime where a limit is over."""
+        over = self.over
+        if over is not None:
+            raise OutOfWork if over is StopReason.BUDGET else OutOfTime
+
+    def need(self, seconds: float) -> None:
+        """Raise OutOfTime unless so many seconds are left."""
+        if self.seconds_left < seconds:
+            self.whole._is_late = True
+            raise OutOfTime
+
+    def seconds_for(self, kind: str, work: float) -> float:
+        """Seconds that so much work takes at the pace of the last part of its kind; 0 where there was none."""
+        return self._paces.get(kind, 0.0) * work
+
+    def took(self, kind: str, work: float, seconds: float) -> None:
+        """Keep the pace of a part that has ended; one without work shows none."""
+        if work > 0:
+            self._paces[kind] = seconds / work
+
+    def share(self, part: float) -> Budget:
+        """A budget with this part of the work that is left, and of the seconds where they are limited."""
+        time_limit = self.time_limit
+        if time_limit is not None:
+            seconds = self.seconds
+            time_limit = seconds + part * max(time_limit - seconds, 0.0)
+        return Budget(self.work + part * max(self.work_left, 0.0), time_limit, self.progress, whole=self.whole)
+
+    def at_most(self, work: float) -> Budget:
+        """A budget with at most so much of the work that is left."""
+        return Budget(min(self.limit, self.work + work), self.time_limit, self.progress, whole=self.whole)
+
+    def after(self, work: float, seconds: float) -> Budget:
+        """What is left after the work and the seconds of an earlier part of the same search."""
+        time_limit = None if self.time_limit is None else self.time_limit - seconds
+        return Budget(self.limit - work, time_limit, self.progress, whole=self.whole)
+
+    def reporting(self, progress: ProgressCallback | None) -> Budget:
+        """The same budget with another receiver of progress."""
+        return Budget(self.limit, self.time_limit, progress, whole=self.whole)
+
+    def keep_best(self, loss: float) -> None:
+        """Keep the smallest held-out loss."""
+        if self.best_loss is None or not self.best_loss <= loss:
+            self.best_loss = loss
+
+    def report(self, stage: str = "", share: float | None = None, loss: float | None = None) -> None:
+        """Tell the callback what is being done; the share, by default that of the work, never falls."""
+        self.stage = stage or self.stage
+        if self.progress is not None:
+            if share is None:
+                share = self.work / self.limit if 0 < self.limit < math.inf else 0.0
+            self.done = max(self.done, min(share, 1.0))
+            self.progress(Progress(self.stage, self.done, loss, self.best_loss, self.seconds))
+
+    @contextmanager
+    def holds(self) -> Iterator[None]:
+        """Let the budget hold for all that a block calls."""
+        token = _budget.set(self)
+        try:
+            yield
+        finally:
+            _budget.reset(token)
+
+
+_budget: ContextVar[Budget | None] = ContextVar("edgewise_budget", default=None)
+
+NO_LIMIT = Budget()
+
+
+def spend(work: float) -> None:
+    """Count multiply-adds into the budget of the work that calls this, if it has one; see `Budget.holds`."""
+    budget = _budget.get()
+    if budget is not None:
+        budget.whole._work += work
+
+
+def check_time() -> None:
+    """Raise OutOfTime where the time of the work that calls this is over; see `Budget.holds`."""
+    budget = _budget.get()
+    if budget is not None:
+        budget.need(0.0)
+
+
+@contextmanager
+def foreseen(kind: str, work: float) -> Iterator[None]:
+    """Begin a part of long work that nothing interrupts, unless it would not end in time; OutOfTime if so.
+
+    Its work, in any unit, is done at the pace of the last part of the same kind; the first one only needs some time.
+    """
+    budget = _budget.get()
+    if budget is None:
+        yield
+        return
+    budget.need(budget.seconds_for(kind, work))
+    began = budget.seconds
+    yield
+    budget.took(kind, work, budget.seconds - began)
 
 
 def duration_text(seconds: float) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgewise import files
 from edgewise.checkpoint import container
-from edgewise.checkpoint.codec import codec_for, codec_of, kind_of
+from edgewise.checkpoint.kinds import kind_for, kind_of, registered
 from edgewise.errors import InputError
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.mlp import MLP
@@ -78,14 +78,14 @@ def save(
             f"path must end in .safetensors, the format of the file, got {os.fsdecode(path)!r}; export() of an "
             "estimator writes .py, .c, .onnx and .pt2"
         )
-    codec = codec_for(obj)
-    if codec is None:
+    file_kind = kind_for(obj)
+    if file_kind is None:
         kind = type(obj)
         raise InputError(
             "obj must be a KAN, an MLP, a fitted KANRegressor, KANClassifier or KANSurvival, or a Solution, "
             f"got {kind.__module__}.{kind.__qualname__}"
         )
-    codec.write(obj, path, extra=extra, state=state)
+    file_kind.write(obj, path, extra=extra, state=state)
 
 
 def load(
@@ -140,4 +140,4 @@ def load(
     with container.errors_of_file("model", path):
         file = container.unpack(data)
         kind = kind_of(file)
-    return codec_of(kind).read(file, path, problem=problem, table=table)
+    return registered(kind).read(file, path, problem=problem, table=table)

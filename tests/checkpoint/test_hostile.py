@@ -227,7 +227,7 @@ def forge(good, *, model=None, extra=None, state=None, **metadata_changes):
         ({"config": {"functions": [None, ["sin"]]}}, "functions of lists"),
         ({"config": {"functions": [None, [["sin"], [1], ["x"]]]}}, "text in functions"),
         ({"config": {"functions": [None, [["sin"]]]}}, "valid config: functions"),
-        ({"config": {"functions": [None, [["sin"], ["x"], [""]]]}}, "network only, got 'layers.1.base'"),
+        ({"config": {"functions": [None, [["sin"], ["x"], [""]]]}}, "must contain a tensor layers.1.affine"),
         ({"config": {"functions": [None, [["sin"], ["x"], ["0"]]]}}, "layers.1.affine"),
         ({"config": {"functions": [None]}}, "valid config: functions"),
         ({"kind": "MLP"}, "must have a config of"),
@@ -295,12 +295,12 @@ def with_numbers(good, name, numbers):
 
 def test_numbers_that_no_network_has(good):
     model = KAN([2, 3, 1])
-    coef, knots, mask = (getattr(model.layers[0], name).detach().clone() for name in ("coef", "knots", "mask"))
+    coef, knots, mask = (getattr(model.layers[0], name).detach().clone() for name in ("coef", "knots", "spline_mask"))
     coef[0, 0, 0] = torch.nan
     refuse(with_numbers(good, "model.layers.0.coef", coef.numpy().tobytes()), "finite weights only")
     for bad in (torch.zeros_like(knots), knots.flip(1), knots * torch.inf, knots * torch.nan):
         refuse(with_numbers(good, "model.layers.0.knots", bad.numpy().tobytes()), "increasing knots")
-    refuse(with_numbers(good, "model.layers.0.mask", (2 * mask).numpy().tobytes()), "masks of 0 and 1")
+    refuse(with_numbers(good, "model.layers.0.spline_mask", (2 * mask).numpy().tobytes()), "masks of 0 and 1")
     refuse(with_numbers(good, "model.layers.0.domain_is_set", b"\x02"), "bytes 0 and 1")
     refuse(with_numbers(good, "state.1", b"\xff"), "bytes 0 and 1")
 
@@ -336,7 +336,7 @@ def test_functions_by_unknown_names_and_edges_of_two_kinds():
     good = to_bytes(model)
     refuse(forge(good, model={"config": {"functions": [[["os.system\n"], [""]]]}}), "must name known functions")
     table, metadata, _ = opened(good)
-    model.layers[0].spline.mask.fill_(1)
+    model.layers[0].spline_mask.fill_(1)
     refuse(container.assemble(table, metadata, opened(container_of(model))[2]), "must mask the splines")
 
 

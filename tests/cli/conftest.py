@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from edgewise.cli.app import app
 from edgewise.cli.table import results
 
-SMALL = ("--effort", "low", "--hidden", "none", "--grid-size", "2", "--formulas", "2")
+SMALL = ("--effort", "low", "--formulas", "2")
 
 
 @pytest.fixture(autouse=True)

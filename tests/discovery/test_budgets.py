@@ -89,13 +89,13 @@ def test_parts_of_a_budget_count_into_one_account():
     budget = Budget(limit=100.0)
     half = budget.share(0.5)
     few = budget.at_most(10.0)
-    with budget.counts():
+    with budget.holds():
         spend(10.0)
         assert few.is_over and not half.is_over
         spend(40.0)
         assert half.is_over and budget.work_left == 50.0 and budget.share(1.0).work_left == 50.0
     spend(60.0)  # no budget counts here
-    assert not budget.is_over and budget.spent == 50.0
+    assert not budget.is_over and budget.work == 50.0
 
 
 def test_a_deadline_that_ends_a_part_is_known_to_the_whole(monkeypatch):

@@ -6,13 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edgewise.checkpoint import codec
 from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.decide import decided_front
 from edgewise.discovery.losses import is_as_good
 from edgewise.discovery.problem import FormulaOptions, LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas import parse_expression
-from edgewise.formulas.serialisation import front_fields, front_from_fields
+from edgewise.formulas.front import Front
 
 
 def problem_of(function, noise=0.0, rows=600, inputs=2, seed=0):
@@ -108,7 +109,7 @@ def test_a_formula_that_is_undefined_is_never_chosen_and_the_mean_is_always_ther
 
 def test_choice_and_errors_survive_a_file():
     front = chosen(problem_of(lambda a, b: 2.7 * a + b**2, noise=0.1), "2.5*a + b**2", "a")
-    again = front_from_fields(front_fields(front), 2)
+    again = codec.read(Front, codec.plain(front), "front")
     assert str(again) == str(front) and again.best.constant_errors == front.best.constant_errors
 
 

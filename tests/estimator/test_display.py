@@ -8,8 +8,9 @@ import torch
 
 from edgewise import KAN, KANClassifier, KANRegressor
 from edgewise.errors import InputError
-from edgewise.estimator import KANSurvival, load_estimator, save_estimator
+from edgewise.estimator import KANSurvival
 from edgewise.estimator.reporting import alike_sentences, explained
+from edgewise.estimator.storage import load_estimator, save_estimator
 from edgewise.plot import edge_curves, effect_curves, network_diagram
 from edgewise.plot.themes import COLORS
 from edgewise.tables.columns import NumberInput
@@ -135,7 +136,7 @@ def test_figures_take_the_estimator_with_a_frame(regressor):
     X, _ = houses()
     assert titles(effect_curves(regressor, X, max_inputs=1)) == ["area"]
     network_diagram(regressor, X)
-    network_diagram(regressor.model_, regressor.trace(X))
+    network_diagram(regressor.model_, regressor._to_network(regressor._inputs(X)))
 
 
 def test_an_estimator_that_is_not_fitted_says_so():

@@ -35,7 +35,7 @@ def test_a_file_keeps_it(counts, tmp_path):
 def test_a_file_with_an_empty_range_is_refused(counts, tmp_path):
     edgewise.save(counts, tmp_path / "counts")
     file = storage.checkpoint.read(tmp_path / "counts")
-    file.extra["estimator"]["exponent"] = (1.0, 0.0)
+    file.extra["estimator"]["_exponent"] = [1.0, 0.0]
     storage.checkpoint.write(file.model, tmp_path / "counts", extra=file.extra, state=file.state)
     with pytest.raises(CheckpointError, match="an empty range"):
         edgewise.load(tmp_path / "counts")

@@ -130,14 +130,15 @@ def test_files_give_the_estimator_back(fitted, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("times", [2.0, 1.0]), ("hazard", []), ("input_limits", [[0.0, 1.0]]), ("parameters", {})]
+    ("field", "value"),
+    [("unique_times_", [2.0, 1.0]), ("baseline_hazard_", []), ("input_limits_", [[0.0, 1.0]]), ("parameters", {})],
 )
 def test_damaged_fields_are_refused(fitted, field, value):
     from edgewise import checkpoint
-    from edgewise.estimator.storage import estimator_of
+    from edgewise.estimator.storage import _fields, estimator_of
 
     model = fitted[0]
-    fields = {**model._fields(), field: value}
+    fields = {**_fields(model), field: value}
     file = checkpoint.Checkpoint(model.model_, {"estimator": fields, "extra": {}}, None)
     with pytest.raises(CheckpointError):
         estimator_of(file, "a file")

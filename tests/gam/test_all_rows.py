@@ -6,13 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgewise.gam import Constraints, fit_additive, fit_irls, refined, solve_gaussian
-from edgewise.gam.all_rows import PASSES, NormalSums, SlopeSums
+from edgewise.gam import Constraints, fit_additive
+from edgewise.gam.all_rows import NormalSums, SlopeSums, refined
 from edgewise.gam.families import Bernoulli, Gamma, LogNormal, Multinomial, Poisson
-from edgewise.gam.irls import solve
+from edgewise.gam.irls import fit_irls, solve
 from edgewise.gam.normal import normal_matrix
+from edgewise.gam.policy import IrlsPolicy
 from edgewise.gam.rows import shared_normal
-from edgewise.gam.solving import estimate
+from edgewise.gam.solving import estimate, solve_gaussian
 
 N, SAMPLE = 3000, 800
 
@@ -124,7 +125,7 @@ def test_several_classes_come_to_the_optimum_of_all_rows():
     few = slice(0, SAMPLE)
     design = fit_additive(x[few], y[few].astype(float), weight[few], pairs=[(1, 2)]).design
     before = solve(design, x[few], y[few], weight[few], Multinomial(3))
-    exact = replace(PASSES, tolerance=1e-15, joint_steps=300, rounding=1e-13)
+    exact = replace(IrlsPolicy.of_passes(), tolerance=1e-15, joint_steps=300, rounding=1e-13)
     plain, strong = (refined(before, total_of(x, y, weight), exact, factor)[0] for factor in (1.0, 4.0))
     for solution in (plain, strong):  # the optimum with these strengths
         whole = fit_irls(solution.design, x, y, weight, before.family, solution, exact, factor=1.0)

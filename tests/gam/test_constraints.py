@@ -6,8 +6,9 @@ import torch
 from scipy.optimize import LinearConstraint, minimize
 
 from edgewise.errors import InputError
-from edgewise.gam import Constraints, Design, fit_additive
+from edgewise.gam import Constraints, fit_additive
 from edgewise.gam.constraints import inequalities, least_change
+from edgewise.gam.design import Design
 from edgewise.gam.families import Poisson
 
 SLACK = 1e-9

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from scipy.interpolate import BSpline
 
-from edgewise.gam import AdditivePolicy, Design, fit_additive, normal_matrix
+from edgewise.gam import AdditivePolicy, fit_additive
 from edgewise.gam.basis import column_of, greville
+from edgewise.gam.design import Design
+from edgewise.gam.normal import normal_matrix
 
 
 def test_chunks_do_not_change_the_result():

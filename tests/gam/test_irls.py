@@ -21,8 +21,8 @@ from edgewise.gam.families import (
     Quantile,
     Tweedie,
 )
-from edgewise.gam.irls import IrlsPolicy, Iteration, fit_irls, separate_fits, two_loops
-from edgewise.gam.policy import AdditivePolicy
+from edgewise.gam.irls import Iteration, fit_irls, separate_fits, two_loops
+from edgewise.gam.policy import AdditivePolicy, IrlsPolicy
 from edgewise.gam.rows import NeededColumns, RowsInMemory, null_deviance, shared_normal
 
 ROWS = 400

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from edgewise.gam import NormalMatrix, fit_reml
+from edgewise.gam.normal import NormalMatrix
 from edgewise.gam.policy import RemlPolicy
-from edgewise.gam.reml import fit_mapped, vanished_moment
+from edgewise.gam.reml import fit_mapped, fit_reml, vanished_moment
 
 
 def _problem(rows=60, seed=0, weight=None):

@@ -13,9 +13,8 @@ from edgewise.gam.solving import estimate
 from edgewise.model_selection.all_rows import AllRows
 from edgewise.model_selection.automatic import _fit_report, auto_fit
 from edgewise.model_selection.search.candidates import Candidate, FitCache, Samples, with_own_covariances
-from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.policy import SearchPolicy, SearchSettings
-from edgewise.outcomes import OutOfTime, StopReason
+from edgewise.outcomes import Budget, OutOfTime, StopReason
 
 N, SAMPLE = 12_000, 600
 
@@ -53,7 +52,7 @@ def test_the_chosen_candidate_sees_all_rows(candidate):
     few = FitCache(sample, policy=SearchPolicy()).fit(candidate)
     said = []
     many, sentence, _ = everything(x, y).fitted(
-        few, sample, Clock(progress=lambda at: said.append(at.stage)), SearchPolicy()
+        few, sample, Budget(progress=lambda at: said.append(at.stage)), SearchPolicy()
     )
     assert f"are those of all 12,000 rows, in {'one pass' if len(said) == 1 else f'{len(said)} passes'}." in sentence
     assert said[0] == "pass 1 over all 12,000 rows"
@@ -74,7 +73,7 @@ def test_predictions_through_a_logarithm_keep_the_mean_of_the_sample_beside_pair
     y = np.exp(0.4 * f + 0.5 * rng.normal(size=N))[:, None]
     sample = Samples(x[:SAMPLE], y[:SAMPLE], np.ones(SAMPLE))
     few = FitCache(sample, policy=SearchPolicy()).fit(Candidate(LogNormal(), pairs=True))
-    many, _, _ = everything(x, y).fitted(few, sample, Clock(), SearchPolicy())
+    many, _, _ = everything(x, y).fitted(few, sample, Budget(), SearchPolicy())
     assert many.model.pairs
     assert many.predict(sample.x).mean() == pytest.approx(sample.y.mean(), rel=1e-3)
 
@@ -83,7 +82,7 @@ def test_what_is_not_summed_over_all_rows_stays_and_says_so():
     x, f, _ = rows(0, 300)
     samples = Samples(x, f[:, None], np.ones(300))
     few = FitCache(samples, policy=SearchPolicy()).fit(Candidate(Gaussian(), additive=False))
-    same, sentence, is_ended = AllRows(None, 1e6, 1_000_000).fitted(few, samples, Clock(), SearchPolicy())
+    same, sentence, is_ended = AllRows(None, 1e6, 1_000_000).fitted(few, samples, Budget(), SearchPolicy())
     assert same is few and not is_ended
     assert sentence.startswith("Sums over all rows are for additive models and not for a constant; the model is")
 
@@ -95,7 +94,7 @@ def test_several_classes_see_all_rows():
     y = (eta + rng.gumbel(size=(N, 3))).argmax(1)
     sample = Samples(x[:SAMPLE], y[:SAMPLE], np.ones(SAMPLE))
     few = FitCache(sample, policy=SearchPolicy()).fit(Candidate(Multinomial(3), pairs=True, factor=2.0))
-    many, sentence, _ = everything(x, y).fitted(few, sample, Clock(), SearchPolicy())
+    many, sentence, _ = everything(x, y).fitted(few, sample, Budget(), SearchPolicy())
     assert "are those of all 12,000 rows, in " in sentence and many.model.converged
     fresh, truth, _ = rows(1, 2000)
     links = np.stack([truth, -truth, 0 * truth], 1)
@@ -104,7 +103,7 @@ def test_several_classes_see_all_rows():
         for fitted in (few, many)
     ]
     assert errors[1] < 0.75 * errors[0]
-    clock = Clock(60.0, now=iter([0.0, *[61.0] * 999]).__next__)
+    clock = Budget(time_limit=60.0, began=time.monotonic() - 61)
     early, sentence, is_ended = everything(x, y, passes=4).fitted(few, sample, clock, SearchPolicy())
     assert is_ended and sentence.endswith("in 4 passes, which the time limit ended.")
     far, near = (np.abs(fitted.link(fresh) - many.link(fresh)).max() for fitted in (few, early))
@@ -122,7 +121,7 @@ def test_a_mean_of_models_is_that_of_models_of_parts_of_all_rows():
     y = (f + rng.normal(size=N))[:, None]
     sample = Samples(x[:SAMPLE], y[:SAMPLE], np.ones(SAMPLE))
     few = FitCache(sample, policy=SearchPolicy()).fit(Candidate(Gaussian(), models=3))
-    many, sentence, _ = everything(x, y).fitted(few, sample, Clock(), SearchPolicy())
+    many, sentence, _ = everything(x, y).fitted(few, sample, Budget(), SearchPolicy())
     assert sentence.endswith("of all 12,000 rows, in 4 passes.")
     design, coefs = many.model.design, []
     for number in range(3):
@@ -139,15 +138,15 @@ def test_passes_end_with_the_time():
     y = rng.poisson(np.exp(f))[:, None].astype(float)
     sample = Samples(x[:SAMPLE], y[:SAMPLE], np.ones(SAMPLE))
     few = FitCache(sample, policy=SearchPolicy()).fit(Candidate(Poisson(), pairs=True))
-    clock = Clock(60.0)
+    clock = Budget(time_limit=60.0)
     same, sentence, is_ended = everything(x, y, passes=0).fitted(few, sample, clock, SearchPolicy())
     assert (
         same is few
         and is_ended
         and sentence.startswith("The time limit of 60 s ended the first pass over all rows; the model is")
     )
-    clock = Clock(60.0, now=iter([0.0, *[61.0] * 99]).__next__)
-    whole, *_ = everything(x, y).fitted(few, sample, Clock(), SearchPolicy())
+    clock = Budget(time_limit=60.0, began=time.monotonic() - 61)
+    whole, *_ = everything(x, y).fitted(few, sample, Budget(), SearchPolicy())
     many, sentence, is_ended = everything(x, y, passes=2).fitted(few, sample, clock, SearchPolicy())
     assert is_ended and sentence.endswith("of all 12,000 rows, in 2 passes, which the time limit ended.")
     assert not many.model.converged
@@ -163,7 +162,7 @@ def test_a_pass_that_is_complete_was_not_ended_by_the_time():
     y = (f + rng.normal(size=N))[:, None]
     sample = Samples(x[:SAMPLE], y[:SAMPLE], np.ones(SAMPLE))
     few = FitCache(sample, policy=SearchPolicy()).fit(Candidate(Gaussian()))
-    clock = Clock(60.0, now=iter([0.0, *[61.0] * 99]).__next__)
+    clock = Budget(time_limit=60.0, began=time.monotonic() - 61)
     _, sentence, is_ended = everything(x, y).fitted(few, sample, clock, SearchPolicy())
     assert sentence.endswith("of all 12,000 rows, in one pass.") and not is_ended and clock.is_over
 
@@ -177,7 +176,7 @@ def test_passes_that_end_before_the_optimum_are_in_a_sentence(family):
     y = y if family.predictors > 1 else y[:, None].astype(float)
     sample = Samples(x[:SAMPLE], y[:SAMPLE], np.ones(SAMPLE))
     few = FitCache(sample, policy=SearchPolicy()).fit(Candidate(family))
-    many, sentence, is_ended = everything(x, y).fitted(few, sample, Clock(), SearchPolicy())
+    many, sentence, is_ended = everything(x, y).fitted(few, sample, Budget(), SearchPolicy())
     assert not many.model.converged and not is_ended
     assert sentence.endswith(" passes. The penalised likelihood still rose in the last pass; no more are made.")
 

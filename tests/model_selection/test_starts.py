@@ -17,13 +17,13 @@ from edgewise.model_selection.starts import (
     train_start,
 )
 from edgewise.nn.model import KAN
-from edgewise.train.cost import WorkBudget
+from edgewise.outcomes import Budget
 from edgewise.train.problems.regression import Regression
 
 
 def unlimited(stages=None):
     """A budget that no test exceeds; `stages` collects the reported stages."""
-    return WorkBudget(1e12, progress=None if stages is None else lambda at: stages.append(at.stage))
+    return Budget(1e12, progress=None if stages is None else lambda at: stages.append(at.stage))
 
 
 def problem(function, samples=500, features=2):

@@ -12,13 +12,13 @@ import numpy as np
 from typer.testing import CliRunner
 
 from edgewise import KANRegressor, load, save
+from edgewise.checkpoint import codec, strict_json
 from edgewise.cli.app import app
 from edgewise.cli.shared.formulas import FormulaFile
 from edgewise.errors import EdgewiseError
 from edgewise.formulas.expression import parse_expression
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front, FrontEntry
-from edgewise.formulas.serialisation import front_fields
 from edgewise.pde import PDE, Dirichlet, Interval, solve
 from edgewise.tables import read_table
 
@@ -52,7 +52,7 @@ def formula_file() -> bytes:
         "notes": [],
         "front": [],
         "edgewise": "0.2.0",
-        "stored": front_fields(front),
+        "stored": strict_json.encode(codec.plain(front), "formulas", None),
         "table": None,
     }
     return json.dumps(content).encode()

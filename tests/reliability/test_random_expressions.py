@@ -6,11 +6,11 @@ import warnings
 import numpy as np
 import pytest
 
+from edgewise.checkpoint import codec
 from edgewise.errors import EdgewiseError
 from edgewise.formulas.expression import complexity, evaluate, parse_expression
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front, FrontEntry
-from edgewise.formulas.serialisation import front_fields, front_from_fields
 from tests.discovery.test_random_expressions import random_expression
 
 NAMES = ("x", "y", "z")
@@ -45,7 +45,7 @@ def test_a_thousand_random_expressions_in_every_form():
             warnings.simplefilter("error")
             values = evaluate(node, x)
             front = Front((FrontEntry(formula, 0.1),), 20, 1.0)
-            again = front_from_fields(json.loads(json.dumps(front_fields(front), allow_nan=False)), 3)
+            again = codec.read(Front, json.loads(json.dumps(codec.plain(front))), "front", {"inputs": 3})
             assert again[0].formula == formula and complexity(again[0].formula.expression) == complexity(node)
             text = formula.text(digits=None)
             assert same(evaluate(parse_expression(text, NAMES), x), values), text

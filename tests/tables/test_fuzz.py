@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from edgewise.checkpoint import codec
 from edgewise.errors import EdgewiseError, EdgewiseWarning
 from edgewise.tables import TableEncoder, read_table
 
@@ -66,7 +67,7 @@ def outcome(path, rng: random.Random) -> str:
     assert np.isfinite(x).all()
     assert np.isfinite(y).all()
     assert x.shape == (len(y), len(names))
-    assert TableEncoder.from_json(encoder.to_json()) == encoder
+    assert codec.read(TableEncoder, codec.plain(encoder), "encoder") == encoder
     return "read"
 
 

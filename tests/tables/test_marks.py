@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from edgewise.checkpoint import codec
 from edgewise.errors import InputError
 from edgewise.tables import Table, TableEncoder, read_table
 from edgewise.tables.cells import marked_number, parse_dates
@@ -36,7 +37,7 @@ def test_a_column_of_one_convention_is_numbers(cells, values, words):
     assert any(f"Column 'a' is read as numbers with {words}" in note for note in encoder.notes)
     codes = encoder.inputs[0].codes(data)
     np.testing.assert_array_equal(codes[: len(values)], values)
-    again = TableEncoder.from_json(json.loads(json.dumps(encoder.to_json())))
+    again = codec.read(TableEncoder, json.loads(json.dumps(codec.plain(encoder))), "encoder")
     assert again == encoder  # a single row is read as the training rows were
     one = Table(("a",), {"a": np.array(["1,234"], dtype=object)})
     assert again.inputs[0].codes(one)[0] == (1.234 if again.inputs[0].mark == "," else 1234)
@@ -59,7 +60,7 @@ def test_a_target_with_decimal_commas():
     encoder = TableEncoder.fit(data, "y")
     assert encoder.task == "regression" and encoder.encode_target(data)[3] == 3.5
     assert "Target 'y' is read as numbers with decimal commas." in encoder.notes
-    again = TableEncoder.from_json(json.loads(json.dumps(encoder.to_json())))
+    again = codec.read(TableEncoder, json.loads(json.dumps(codec.plain(encoder))), "encoder")
     assert again.encode_target(data)[3] == 3.5
 
 

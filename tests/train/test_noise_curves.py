@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from edgewise.checkpoint import codec
+from edgewise.errors import CheckpointError
 from edgewise.train.noise_curves import NoiseCurves
 
 
@@ -24,10 +26,13 @@ def test_the_deviation_is_the_exponential_of_the_sum_and_ends_with_the_rows():
     assert straight(-9.0).std(x, prediction).log().min() == -1.0
 
 
+SIZES = {"inputs": 3, "outputs": 1}
+
+
 def test_fields_give_the_curves_back_and_damaged_ones_are_refused():
     curves = straight(0.5)
     x, prediction = torch.rand(6, 3, dtype=torch.float64), torch.rand(6, 1, dtype=torch.float64)
-    again = NoiseCurves.from_fields(curves.fields(), 3, 1)
+    again = codec.read(NoiseCurves, codec.plain(curves), "curves", SIZES)
     assert torch.equal(again.std(x, prediction), curves.std(x, prediction))
     damaged = {
         "inputs": torch.tensor([3]),
@@ -37,7 +42,7 @@ def test_fields_give_the_curves_back_and_damaged_ones_are_refused():
         "ends": curves.ends.expand(2, 2).contiguous(),
     }
     for name, value in damaged.items():
-        with pytest.raises(ValueError):
-            NoiseCurves.from_fields({**curves.fields(), name: value}, 3, 1)
-    with pytest.raises(ValueError):
-        NoiseCurves.from_fields({**curves.fields(), "coef": [1.0]}, 3, 1)
+        with pytest.raises(CheckpointError, match=r"^must have .* curves"):
+            codec.read(NoiseCurves, codec.plain(curves) | {name: value}, "curves", SIZES)
+    with pytest.raises(CheckpointError, match=r"must have a Tensor as curves.coef, got a list"):
+        codec.read(NoiseCurves, codec.plain(curves) | {"coef": [1.0]}, "curves", SIZES)

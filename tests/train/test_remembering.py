@@ -7,7 +7,7 @@ import torch
 from edgewise import KAN, Regression, fit
 from edgewise.errors import InputError
 from edgewise.nn import MLP
-from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.train import LBFGS, Adam, Classification, CustomLoss, LevenbergMarquardt, Ridge
 from edgewise.train.remembering import remember
 

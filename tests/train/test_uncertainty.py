@@ -1,10 +1,13 @@
 """Tests of edgewise.train.uncertainty: against the textbook's linear regression, and by what intervals cover."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
-from edgewise.errors import InputError
+from edgewise.checkpoint import codec
+from edgewise.errors import CheckpointError, InputError
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.train import uncertainty as module
@@ -156,9 +159,12 @@ def test_edges_of_hidden_layers_have_finite_bands():
         assert found.shape == shape and bool(found.isfinite().all()) and bool((found > 0).all())
 
 
-def test_fields_there_and_back(linear):
+SIZES = {"parameters": 6, "outputs": 2, "inputs": 2}
+
+
+def test_a_file_gives_them_back(linear):
     _, _, model, data, bars = linear
-    again = ErrorBars._from_fields(bars._fields(), 6, 2)
+    again = codec.read(ErrorBars, codec.plain(bars), "bars", SIZES)
     assert torch.equal(again.half_width(model, data.x, 0.9), bars.half_width(model, data.x, 0.9))
     assert torch.equal(again.factor, bars.factor) and (again.rows, again.folds) == (30, False)
 
@@ -167,17 +173,18 @@ def test_fields_there_and_back(linear):
     "changes",
     [
         {"factor": torch.zeros(5)},
-        {"factor": torch.zeros(21, dtype=torch.float64)},
+        {"factor": torch.full((6, 6), math.nan, dtype=torch.float64)},
         {"noise": torch.full((2,), float("nan"), dtype=torch.float64)},
         {"noise": -torch.ones(2, dtype=torch.float64)},
         {"scores": torch.zeros(3, 2, dtype=torch.float64)},
         {"levels": None},
         {"rows": 2.0},
+        {"more": 2.0},
     ],
 )
 def test_bad_fields_are_refused(linear, changes):
-    with pytest.raises((ValueError, TypeError)):
-        ErrorBars._from_fields({**linear[-1]._fields(), **changes}, 6, 2)
+    with pytest.raises(CheckpointError, match=r"^must have .* bars"):
+        codec.read(ErrorBars, {**codec.plain(linear[-1]), **changes}, "bars", SIZES)
 
 
 def test_many_scores_are_thinned_to_the_larger_ones(monkeypatch):

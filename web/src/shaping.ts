@@ -1,4 +1,4 @@
-// Edits that need no training, made in the browser as the library makes them (explore/editing/shapes.py, reshaping.py).
+// Edits that need no training, made in the browser as the library makes them (interpret/edits.py, transform/shapes.py).
 import type { EditFields, Subject } from "./backend";
 import { type Edge, type EdgeLayer, type Layer, edgeLayers, edgeValue, functionOf, hasSpline, trace } from "./network";
 import { type Spline, basisRow, domain, draggedCoef, solve } from "./spline";
@@ -6,7 +6,7 @@ import { type Spline, basisRow, domain, draggedCoef, solve } from "./spline";
 export const LATER =
   "This file makes edits without training alone: drag, straighten, flatten or shape a spline, set a constant, merge " +
   "levels, remove an edge or an input. `edgewise explore` makes all of them.";
-const POINTS_PER_INTERVAL = 10; // as in explore/editing/shapes.py, like the next one
+const POINTS_PER_INTERVAL = 10; // as in interpret/transform/shapes.py, like the next one
 const SPREAD_WEIGHT = 1e-3;
 
 const copy = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;

@@ -106,7 +106,7 @@ def measure(
     error = relative_error(best, *fresh)
     return {
         "cpu_seconds": round(cpu, 3),
-        "work": search.budget.spent,
+        "work": search.budget.work,
         "formula": front.best.formula.text(12),
         "relative": error,
         "exact": is_exact(best, law, noise, clean, fresh),

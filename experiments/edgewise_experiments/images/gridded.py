@@ -18,7 +18,7 @@ from scipy.interpolate import make_interp_spline
 
 from edgewise.checks import is_integer
 from edgewise.errors import InputError
-from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.pde.layers.tensor_product import TensorLayer
 
 # Splines that stand for the cosines in a layer, with this many intervals for each half wave of the highest frequency:
 # they differ from cosines by 3e-4 of their size there, and by 4e-7 at half that frequency (measured).

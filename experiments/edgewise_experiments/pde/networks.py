@@ -13,9 +13,9 @@ from edgewise import fit
 from edgewise.nn import MLP
 from edgewise.outcomes import ProgressCallback
 from edgewise.pde import Collocation
-from edgewise.pde.solver.network import fit_hidden_grids_, network_for
+from edgewise.pde.solver.network import network_for
 from edgewise.pde.solver.solution import errors_of
-from edgewise.pde.spaces.networks import refined
+from edgewise.pde.spaces.networks import fit_hidden_grids_, refined
 from edgewise.train import LevenbergMarquardt, StepEvent
 from edgewise_experiments.problems.named_equations import named_equation
 from edgewise_experiments.runner.jobs import Job, working_seconds

@@ -26,8 +26,8 @@ from torch import Tensor, nn
 
 from edgewise import KAN, Regression, fit
 from edgewise.nn import MLP
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.outcomes import Progress, ProgressCallback
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.train import LBFGS, Adam, LevenbergMarquardt, Penalty, adapt_domain_
 from edgewise.train.remembering import remember
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, require_complete, run_jobs

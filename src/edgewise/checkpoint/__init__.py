@@ -2,7 +2,8 @@
 
 `edgewise.save` and `edgewise.load` are the usual way to files. This room has the parts: `write` and `read` for a
 network with its extra facts and the state of its training (a `Checkpoint`), and `Checkpointer` to write one during a
-fit. Each room that owns another kind of objects registers it with `codec`.
+fit. Each room that owns another kind of objects registers it with `kinds`, and
+`codec` makes checked values of its dataclasses.
 """
 
 from typing import TYPE_CHECKING

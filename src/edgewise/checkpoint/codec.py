@@ -1,60 +1,221 @@
-"""Kinds of objects in files: the room that owns a kind registers how its objects are written and read (`register`)."""
+"""Objects in files: dataclasses become plain values and come back checked, as their annotations and marks say.
+
+A file is read as if an enemy had written it. `plain` turns a dataclass into dictionaries, lists and numbers, which
+`strict_json` writes; `read` gives the dataclass back, and every wrong type, shape, bound, unknown or missing field is a
+CheckpointError with one sentence. Marks are those of `checks`, as in Annotated[np.ndarray, Shape("rows", 2)]. What
+annotations cannot say, a method `fault(sizes)` of the dataclass does: it returns what is wrong, or "". A class whose
+form in files is another dataclass has that as `stored_form`, made by `to_stored` and turned back by `from_stored`. A
+field with metadata={"stored": False} stays out.
+
+The command line reads headers with it before torch is there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from importlib import import_module
-from typing import Any
+import types
+from collections import ChainMap
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import Field, fields, is_dataclass
+from enum import Enum
+from functools import cache
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from edgewise.checkpoint import strict_json
-from edgewise.checkpoint.container import Container
+import numpy as np
 
-# For each kind the room of its classes, and the module that registers the kind when it is imported. That is when a file
-# or an object of the kind is at hand, so that reading a network loads neither estimators nor equations.
-OWNERS = {
-    "network": ("edgewise.nn", "edgewise.checkpoint.model"),
-    "estimator": ("edgewise.estimator", "edgewise.estimator.storage"),
-    "solution": ("edgewise.pde", "edgewise.pde.storage"),
+from edgewise.errors import CheckpointError, InputError
+
+T = TypeVar("T")
+
+LARGEST_WHOLE = 1 << 63  # whole numbers of files fit numpy's and torch's
+SHOWN = 40  # characters of a wrong value in a message, and of a name: a file may have any
+
+WORDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    types.NoneType: "null",
+    list: "a list",
+    tuple: "a list",
+    dict: "an object",
+    np.ndarray: "a list of numbers",
 }
 
 
-@dataclass(frozen=True)
-class Codec:
-    """How objects of one kind become files, and files objects."""
+def plain(value: Any) -> Any:
+    """Return a value with each dataclass in it as a dictionary, arrays and tuples as lists, and enum members as values.
 
-    classes: tuple[type, ...]
-    write: Callable[..., None]  # arguments: object, path, extra=, state=
-    read: Callable[..., Any]  # arguments: unpacked file, path, problem=, table=
-
-
-_registered: dict[str, Codec] = {}
-
-
-def register(kind: str, codec: Codec) -> None:
-    """Let files have objects of a kind that `OWNERS` lists."""
-    _registered[kind] = codec
-
-
-def codec_of(kind: str) -> Codec:
-    """Return the codec of a kind, which its owner registers at the latest now."""
-    import_module(OWNERS[kind][1])
-    return _registered[kind]
+    Tensors and dictionaries stay what they are.
+    """
+    if hasattr(value, "stored_form"):
+        value = value.to_stored()
+    if is_dataclass(value):
+        tree = {field.name: plain(getattr(value, field.name)) for field in _stored(type(value))}
+        return _tag(type(value)) | tree
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, list | tuple):
+        return list(map(plain, value))
+    return value
 
 
-def codec_for(obj: object) -> Codec | None:
-    """Return the codec of the kind that an object is of, or None; rooms without a class of it are not loaded."""
-    modules = [f"{each.__module__}." for each in type(obj).__mro__]
-    for kind, (room, _) in OWNERS.items():
-        if any(module.startswith(f"{room}.") for module in modules) and isinstance(obj, codec_of(kind).classes):
-            return codec_of(kind)
-    return None
+def read(kind: type[T] | types.UnionType, value: Any, what: str, sizes: Mapping[str, int] | None = None) -> T:
+    """Return the object of a kind that `plain` wrote; CheckpointError, with the name `what`, for anything else.
+
+    `sizes` are those that shapes of arrays have by name, such as the inputs of a network.
+    """
+    result: T = _read(kind, value, what, ChainMap({}, dict(sizes or {})))
+    return result
 
 
-def kind_of(file: Container) -> str:
-    """Return the kind of the object in a file."""
-    if "solution" in file.metadata:
-        return "solution"
-    facts = strict_json.parse(file.metadata.get("extra", "{}"), "extra")
-    is_estimator = isinstance(facts, dict) and set(facts) == {"estimator", "extra"}
-    return "estimator" if is_estimator else "network"
+def _stored(kind: type) -> list[Field[Any]]:
+    return [field for field in fields(kind) if field.metadata.get("stored", True)]
+
+
+def _tag(kind: type) -> dict[str, str]:
+    """The entry that names a class among others that may stand in its place; such a class has a constant `kind`."""
+    name = vars(kind).get("kind")
+    return {"kind": name} if isinstance(name, str) and get_origin(hints(kind)["kind"]) is ClassVar else {}
+
+
+@cache
+def hints(kind: type) -> dict[str, Any]:
+    """Return the annotations of a dataclass with their marks, by the names of the fields."""
+    return get_type_hints(kind, include_extras=True)
+
+
+def _read(kind: Any, value: Any, place: str, sizes: ChainMap[str, int]) -> Any:
+    """Return a value of a kind, which is any annotation; `place` is its name in messages."""
+    origin = get_origin(kind) or kind
+    arguments = get_args(kind)
+    if origin is Annotated:
+        result = _read(arguments[0], value, place, sizes)
+        for mark in arguments[1:]:
+            if fault := mark.fault(result, sizes):
+                raise CheckpointError(f"must have {mark} in {place}, got {fault}")
+        return result
+    if origin in (Union, types.UnionType):
+        return _read_one_of(arguments, value, place, sizes)
+    if origin is Any:
+        return value
+    if origin is Literal:
+        if not any(type(value) is type(each) and value == each for each in arguments):
+            raise _unexpected(f"one of {', '.join(map(repr, arguments))}", place, value)
+        return value
+    if origin is tuple and arguments[-1] is not Ellipsis:
+        if not isinstance(value, list | tuple) or len(value) != len(arguments):
+            raise _unexpected(f"a list of {len(arguments)}", place, value)
+        return tuple(_read(each, item, place, sizes) for each, item in zip(arguments, value, strict=True))
+    if origin in (tuple, list):
+        if not isinstance(value, list | origin):
+            raise _unexpected(WORDS[origin], place, value)
+        return origin(_read(arguments[0], item, f"{place}[{k}]", sizes) for k, item in enumerate(value))
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise _unexpected(WORDS[origin], place, value)
+        return {
+            _read(arguments[0], key, f"the keys of {place}", sizes): _read(arguments[1], item, f"{place} values", sizes)
+            for key, item in value.items()
+        }
+    if origin is np.ndarray:
+        return _read_array(value, place)
+    if hasattr(origin, "stored_form"):
+        return _made(origin.from_stored, {"stored": _read(origin.stored_form, value, place, sizes)}, place)
+    if is_dataclass(origin):
+        return _read_record(origin, value, place, ChainMap({}, *sizes.maps[1:]))
+    if issubclass(origin, Enum):
+        if not isinstance(value, str) or value not in [each.value for each in origin]:
+            raise _unexpected(f"one of {', '.join(repr(each.value) for each in origin)}", place, value)
+        return origin(value)
+    if origin is float and type(value) is int and abs(value) < LARGEST_WHOLE:
+        return float(value)
+    # A bool is no number, while a parameter is a tensor.
+    is_right = type(value) is origin if origin in WORDS else isinstance(value, origin)
+    if not is_right or (origin is int and abs(value) >= LARGEST_WHOLE):
+        raise _unexpected(_words(origin), place, value)
+    return value
+
+
+def _read_one_of(kinds: Sequence[Any], value: Any, place: str, sizes: ChainMap[str, int]) -> Any:
+    """Return a value of the first kind that it can be; records are told apart by their tags."""
+    if value is None and types.NoneType in kinds:
+        return None
+    kinds = [kind for kind in kinds if kind is not types.NoneType]
+    tagged: dict[str, Any] = {_tag(kind)["kind"]: kind for kind in kinds if is_dataclass(kind) and _tag(kind)}  # type: ignore[arg-type]
+    if tagged:
+        name = value.get("kind") if isinstance(value, dict) else None
+        if not isinstance(name, str) or name not in tagged:
+            raise _unexpected(f"an object of kind {' or '.join(tagged)}", place, value)
+        return _read(tagged[name], value, place, sizes)
+    if len(kinds) == 1:
+        return _read(kinds[0], value, place, sizes)
+    for kind in kinds:
+        with suppress(CheckpointError):
+            return _read(kind, value, place, sizes)
+    raise _unexpected(" or ".join(map(_words, kinds)), place, value)
+
+
+def _read_array(value: Any, place: str) -> np.ndarray:
+    """Return lists of numbers, which may be nested, as an array of float64."""
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, list | tuple):
+            pending.extend(item)
+        elif type(item) is not float and not (type(item) is int and abs(item) < LARGEST_WHOLE):
+            raise _unexpected(WORDS[np.ndarray], place, item)
+    try:
+        return np.array(value, dtype=np.float64)
+    except ValueError as error:  # lists of different lengths
+        raise _unexpected(WORDS[np.ndarray], place, value) from error
+
+
+def _read_record(kind: Any, value: Any, place: str, sizes: ChainMap[str, int]) -> Any:
+    """Return a dataclass from the dictionary of its fields; sizes that its arrays give to names hold in it alone."""
+    names = [field.name for field in _stored(kind)]
+    if not isinstance(value, dict):
+        raise _unexpected(f"an object with {', '.join(names)}", place, value)
+    expected = [*_tag(kind), *names]
+    if missing := [name for name in expected if name not in value]:
+        raise CheckpointError(f"must have {missing[0]} in {place}, got none")
+    if any(value[name] != word for name, word in _tag(kind).items()):
+        raise _unexpected(f"an object of kind {_tag(kind)['kind']}", place, value)
+    if unknown := [name for name in value if name not in expected]:
+        raise CheckpointError(f"must have {', '.join(names)} in {place}, got also {_shown(unknown[0])}")
+    values = {name: _read(hints(kind)[name], value[name], f"{place}.{name}", sizes) for name in names}
+    result = _made(kind, values, place)
+    if hasattr(result, "fault") and (fault := result.fault(sizes)):
+        raise CheckpointError(f"must have {place} as it was written, got {fault}")
+    return result
+
+
+def _made(make: Callable[..., T], values: Mapping[str, Any], place: str) -> T:
+    """Return an object of checked values, whose own checks come last."""
+    try:
+        return make(**values)
+    except InputError as error:
+        raise CheckpointError(f"must have a possible {place}: {_shown(str(error), 200)[1:-1]}") from error
+
+
+def _words(kind: Any) -> str:
+    origin = get_origin(kind) or kind
+    if origin is Annotated:
+        return _words(get_args(kind)[0])
+    if origin is Literal:
+        return " or ".join(map(repr, get_args(kind)))
+    return WORDS.get(origin, f"a {origin.__name__}")
+
+
+def _unexpected(expected: str, place: str, value: Any) -> CheckpointError:
+    if value is None or isinstance(value, bool | int | float | str):
+        shown = _shown(value)
+    else:
+        shown = f"a {type(value).__name__}"
+    return CheckpointError(f"must have {expected} as {place}, got {shown}")
+
+
+def _shown(value: Any, most: int = SHOWN) -> str:
+    return ascii(value[:most]) if isinstance(value, str) else ascii(value)[:most]

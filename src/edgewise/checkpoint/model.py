@@ -32,7 +32,7 @@ import torch
 from torch import Tensor
 
 from edgewise import files
-from edgewise.checkpoint import codec, container, strict_json
+from edgewise.checkpoint import container, kinds, strict_json
 from edgewise.checkpoint.network import Network, describe, read_description
 from edgewise.errors import CheckpointError, InputError
 from edgewise.nn.elementary import ELEMENTARY, Elementary
@@ -301,4 +301,4 @@ def _read_network(
         return from_container(file, table=table).model
 
 
-codec.register("network", codec.Codec((KAN, MLP), write, _read_network))
+kinds.register("network", kinds.FileKind((KAN, MLP), write, _read_network))

@@ -79,16 +79,14 @@ def layout(config: KANConfig | MLPConfig, dtype: torch.dtype) -> Layout:
         else:
             rows = None
         if size:
-            spline = layer if rows is None else layer + "spline."
-            result[spline + "coef"] = dtype, (inputs, size + config.degree_of(number), outputs)
+            result[layer + "coef"] = dtype, (inputs, size + config.degree_of(number), outputs)
             if config.base != "zero":
-                result[spline + "base"] = dtype, (inputs, outputs)
-            result[spline + "knots"] = dtype, (inputs, size + 2 * config.degree_of(number) + 1)
-            result[spline + "mask"] = dtype, (inputs, outputs)
-            result[spline + "domain_is_set"] = torch.bool, ()
+                result[layer + "base"] = dtype, (inputs, outputs)
+            result[layer + "knots"] = dtype, (inputs, size + 2 * config.degree_of(number) + 1)
+            result[layer + "spline_mask"] = dtype, (inputs, outputs)
+            result[layer + "domain_is_set"] = torch.bool, ()
         if rows is not None:
-            name = layer + ("symbolic.affine" if size else "affine")
-            result[name] = dtype, (4, inputs, outputs)
+            result[layer + "affine"] = dtype, (4, inputs, outputs)
         place += 2 if config.products and config.products[number] else 1
     return result
 

@@ -1,7 +1,7 @@
 """The command line `edgewise`.
 
 `main` is the door. `app` declares the commands with their options; each command has a file of its own in `table`
-(fit, predict, info, plot, report, explain, formula, export, advise) or `pde` (solve). `terminal` is what the user
+(fit, predict, info, plot, explain, formula, export) or `pde` (solve). `terminal` is what the user
 meets, and `shared` holds what several commands use.
 """
 

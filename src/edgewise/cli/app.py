@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import chain
 
 import typer
@@ -58,13 +57,10 @@ def _fit(
     out: options.OutFolder = None,
     task: options.Task = None,
     drop: options.Drop = None,
-    features: options.Features = None,
     group: options.Group = None,
     id: options.FitId = None,
     test: options.Test = 0.2,
     delimiter: options.Delimiter = None,
-    hidden: options.Hidden = None,
-    grid_size: options.GridSize = None,
     effort: options.Effort = options.EffortName.normal,
     time_limit: options.TimeLimit = None,
     seed: options.Seed = 0,
@@ -87,14 +83,11 @@ def _fit(
             target=target,
             task=task,
             drop=drop or (),
-            features=features or (),
             group=group,
             id=id,
             test=test,
             delimiter=delimiter,
             seed=seed,
-            hidden=hidden,
-            grid_size=grid_size,
             effort=effort,
             time_limit=time_limit,
             compare=compare,
@@ -133,7 +126,6 @@ def _predict(
     data: options.Data,
     out: options.OutCsv = None,
     id: options.Id = None,
-    std: options.Std = False,
     delimiter: options.Delimiter = None,
     quiet: options.QuietErrors = False,
     force: options.ReplaceFile = False,
@@ -166,7 +158,7 @@ def _predict(
             from edgewise.cli.table.predict import write_predictions
 
         screen = Screen(quiet=quiet, stderr=not json, json=json)
-        write_predictions(written, chain([table], parts), screen, is_whole=large is None, out=out, id=id, std=std)
+        write_predictions(written, chain([table], parts), screen, is_whole=large is None, out=out, id=id)
 
 
 @app.command("info", cls=Command, epilog=_examples("edgewise info houses", "edgewise info houses --json"))
@@ -200,9 +192,7 @@ def _plot(
     out: options.OutFigure = None,
     kind: options.Figure = None,
     input: options.PlottedInputs = None,
-    delimiter: options.Delimiter = None,
     force: options.ReplaceFigure = False,
-    json: options.Json = False,
 ) -> None:
     """Draw the functions that a model has learned, a solution of an equation, or the errors of formulas."""
     with guard(context):
@@ -215,54 +205,13 @@ def _plot(
         if data is None:
             source = None
         else:
-            source = open_sampled(data, delimiter)
-        screen = Screen(json=json)
+            source = open_sampled(data)
+        screen = Screen()
         screen.notes([] if source is None else source.notes)
         with importing():
             from edgewise.cli.table.plot import draw
 
         draw(written, source, figure, screen)
-
-
-@app.command(
-    "report",
-    cls=Command,
-    epilog=_examples("edgewise report houses --data houses.csv", "edgewise report houses --out houses.html"),
-)
-def _report(
-    context: typer.Context,
-    model: options.Model,
-    data: options.ReportData = None,
-    out: options.OutReport = None,
-    delimiter: options.Delimiter = None,
-    quiet: options.Quiet = False,
-    force: options.ReplaceFile = False,
-    json: options.Json = False,
-) -> None:
-    """Write the page about a model once more: what it learned, how good it is, and what to distrust."""
-    with guard(context):
-        from edgewise.cli.shared.large import open_sampled
-        from edgewise.cli.shared.opening import check_columns, check_ending, check_out, find_written
-        from edgewise.cli.shared.source import predicted_rows
-        from edgewise.cli.terminal.console import Screen
-
-        check_ending(out, (".html",))
-        written = find_written(model)
-        if out is None:
-            page = str(written.file.parent / "report.html")
-        else:
-            page = out
-        check_out(page, [str(written.file), *([] if data is None else [data])], force=force)
-        source = None
-        screen = Screen(quiet=quiet, json=json)
-        if data is not None:
-            source = open_sampled(data, delimiter, predicted_rows(written.file))
-            check_columns(written, source.table)
-            screen.notes(source.notes)
-        with importing():
-            from edgewise.cli.table.results import write_page
-
-        write_page(written, source, page, screen)
 
 
 @app.command(
@@ -285,10 +234,6 @@ def _explore(
     edits: explorer_options.Edits = None,
     port: explorer_options.Port = 0,
     no_browser: explorer_options.NoBrowser = False,
-    delimiter: options.Delimiter = None,
-    quiet: options.Quiet = False,
-    force: options.ReplaceFile = False,
-    json: options.Json = False,
 ) -> None:
     """Open a model in the browser: read its curves, ask it, edit it by hand, and see what each edit costs.
 
@@ -309,8 +254,8 @@ def _explore(
         written = find_written(model)
         if static is not None:
             check_ending(static, (".html",))
-            check_out(static, [str(written.file), *([] if data is None else [data])], force=force)
-        screen = Screen(quiet=quiet, json=json)
+            check_out(static, [str(written.file), *([] if data is None else [data])], force=False)
+        screen = Screen()
         if written.kind is Kind.solution:
             check_left_out(written, {"--data": data, "--edits": edits, "--out": out})
             with importing():
@@ -320,7 +265,7 @@ def _explore(
         if data is None:
             source = None
         else:
-            source = open_sampled(data, delimiter)
+            source = open_sampled(data)
         if source is not None:
             check_columns(written, source.table)
             screen.notes(source.notes)
@@ -341,6 +286,7 @@ def _explore(
         "edgewise explain houses --data houses.csv",
         "edgewise explain houses --data houses.csv --out contributions.svg",
         "edgewise explain houses --data houses.csv --row 17 --out row17.png",
+        "edgewise explain houses --data houses.csv --out houses.html",
     ),
 )
 def _explain(
@@ -349,31 +295,44 @@ def _explain(
     data: options.ExplainedData,
     row: options.Row = None,
     out: options.OutShares = None,
-    delimiter: options.Delimiter = None,
-    quiet: options.Quiet = False,
     force: options.ReplaceFile = False,
-    json: options.Json = False,
 ) -> None:
     """Show which inputs the predictions depend on, and how much each contributes."""
     with guard(context):
         from edgewise.cli.shared.large import open_sampled
-        from edgewise.cli.shared.opening import FIGURE_ENDINGS, check_columns, check_ending, check_out, find_written
-        from edgewise.cli.shared.source import check_row
+        from edgewise.cli.shared.opening import (
+            FIGURE_ENDINGS,
+            Kind,
+            check_columns,
+            check_ending,
+            check_out,
+            find_written,
+        )
+        from edgewise.cli.shared.source import check_row, predicted_rows
         from edgewise.cli.terminal.console import Screen
 
-        check_ending(out, (*FIGURE_ENDINGS, ".csv"))
         written = find_written(model)
+        has_page = written.kind is Kind.model and row is None
+        check_ending(out, (*FIGURE_ENDINGS, ".csv", *((".html",) if has_page else ())))
         check_out(out, [str(written.file), data], force=force)
-        source = open_sampled(data, delimiter, () if row is None else (row,))
+        is_page = out is not None and out.lower().endswith(".html")
+        if is_page:
+            source = open_sampled(data, keep=predicted_rows(written.file))
+        else:
+            source = open_sampled(data, keep=() if row is None else (row,))
         table = source.table
-        screen = Screen(quiet=quiet, json=json)
+        screen = Screen()
         check_columns(written, table)
         check_row(source, row)
         screen.notes(source.notes)
         with importing():
             from edgewise.cli.table.explain import show_explanation
+            from edgewise.cli.table.results import write_page
 
-        show_explanation(written, table, row, out, screen)
+        if is_page:
+            write_page(written, source, str(out), screen)
+        else:
+            show_explanation(written, table, row, out, screen)
 
 
 @app.command(
@@ -390,16 +349,12 @@ def _formula(
     model: options.ModelOrTable,
     data: options.FormulaData = None,
     target: options.Target = None,
-    imitate: options.Imitate = False,
     structure: options.Structure = None,
     number: options.Number = None,
-    digits: options.Digits = 6,
     out: options.OutFormula = None,
     time_limit: options.FormulaTime = None,
     resume: options.Resume = False,
     drop: options.Drop = None,
-    features: options.Features = None,
-    delimiter: options.Delimiter = None,
     quiet: options.Quiet = False,
     force: options.ReplaceFile = False,
     json: options.Json = False,
@@ -410,10 +365,8 @@ def _formula(
         from edgewise.cli.shared.preparation import FormulaJob, TableJob, read_for_formulas
         from edgewise.cli.terminal.console import Screen
 
-        table = TableJob(
-            data=model, target=target, task="regression", drop=drop or (), features=features or (), delimiter=delimiter
-        )
-        job = FormulaJob(model, data, table, imitate, number, time_limit, digits, out, structure or "")
+        table = TableJob(data=model, target=target, task="regression", drop=drop or ())
+        job = FormulaJob(model, data, table, number, time_limit, out, structure or "")
         check_out(out, [model] if data is None else [model, data], force=force)
         read = read_for_formulas(job)
         with importing():
@@ -436,9 +389,7 @@ def _export(
     context: typer.Context,
     model: options.Model,
     out: options.OutExport,
-    quiet: options.Quiet = False,
     force: options.ReplaceFile = False,
-    json: options.Json = False,
 ) -> None:
     """Write a model as one file that needs no Edgewise: Python, C, ONNX or torch.export, in your units."""
     with guard(context):
@@ -452,53 +403,7 @@ def _export(
         with importing():
             from edgewise.cli.table.export import write_program
 
-        write_program(written, out, Screen(quiet=quiet, json=json))
-
-
-@app.command(
-    "advise",
-    cls=Command,
-    epilog=_examples(
-        "edgewise advise houses.csv --target price",
-        "edgewise advise patients.parquet --target outcome --need interpretability",
-    ),
-)
-def _advise(
-    context: typer.Context,
-    data: options.Data,
-    target: options.Target = None,
-    need: options.Need = None,
-    task: options.Task = None,
-    drop: options.Drop = None,
-    features: options.Features = None,
-    delimiter: options.Delimiter = None,
-    seed: options.Seed = 0,
-    time_limit: options.TimeLimit = None,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
-) -> None:
-    """Recommend a KAN or an MLP for a table: the guide of the KAN paper, answered by training small models."""
-    with guard(context):
-        from edgewise.cli.shared.preparation import TableJob, prepare_table
-        from edgewise.cli.terminal.console import Screen
-        from edgewise.errors import InputError
-
-        job = TableJob(
-            data=data,
-            target=target,
-            task=task,
-            drop=drop or (),
-            features=features or (),
-            delimiter=delimiter,
-            seed=seed,
-        )
-        if time_limit is not None and not 0 < time_limit < math.inf:
-            raise InputError(f"--time-limit must be a positive number, got {time_limit:g}")
-        prepared = prepare_table(job)
-        with importing():
-            from edgewise.cli.table.advise import show_advice
-
-        show_advice(job, prepared, need or (), Screen(quiet=quiet, json=json), time_limit=time_limit)
+        write_program(written, out, Screen())
 
 
 @app.command(
@@ -514,11 +419,8 @@ def _solve(
     context: typer.Context,
     equation: options.Equation,
     out: options.OutSolution = None,
-    hidden: options.SolveHidden = None,
-    budget: options.SolveBudget = 1.0,
     time_limit: options.TimeLimit = None,
     tolerance: options.Tolerance = 1e-10,
-    seed: options.SolveSeed = 0,
     vtk: options.SolveVtk = False,
     resume: options.Resume = False,
     quiet: options.Quiet = False,
@@ -546,7 +448,7 @@ def _solve(
             from edgewise.cli.pde.solve import run_solve
             from edgewise.cli.shared.resume import run_facts, unfinished_run
 
-        job = SolveJob(equation, hidden, budget, time_limit, tolerance, seed, vtk)
+        job = SolveJob(equation, time_limit, tolerance, vtk)
         screen = Screen(quiet=quiet, json=json)
         facts = run_facts("solve", job, equation=equation)
         with unfinished_run(out, facts, screen, resume=resume) as journal:

@@ -18,7 +18,7 @@ from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.metrics import MEASURED, score
 from edgewise.nn.mlp import MLP
-from edgewise.outcomes import Progress, ProgressCallback, check_progress
+from edgewise.outcomes import Budget, ProgressCallback, check_progress
 from edgewise.settings import ABOVE_ZERO
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.loop.fitting import fit
@@ -223,7 +223,7 @@ def advise(
     order = np.random.default_rng(seed).permutation(len(X))[:MOST_ADVICE_ROWS]
     held = max(5, round(TEST * len(order)))
     rows = Rows(X[order[held:]], y[order[held:]], X[order[:held]], y[order[:held]])
-    evidence = Measurement(rows, task, seed, progress, time_limit=time_limit).evidence()
+    evidence = Measurement(rows, task, seed, Budget(time_limit=time_limit, progress=progress)).evidence()
     branches = evidence.branches(needs)
     recommendation, why = evidence.verdict(branches)
     scores = {name: model.score for name, model in evidence.models.items()}
@@ -257,9 +257,7 @@ class Measurement:
     rows: Rows
     task: str
     seed: int = 0
-    progress: ProgressCallback | None = None
-    began: float = field(default_factory=time.perf_counter)
-    time_limit: float | None = None
+    budget: Budget = field(default_factory=Budget)
 
     def evidence(self) -> Evidence:
         """Train all models and collect their scores."""
@@ -268,20 +266,20 @@ class Measurement:
         X_test = self.rows.X_test
         y_test = self.rows.y_test
         half = max(10, len(X) // 2)
-        self._report("KAN", 0.0)
+        self.budget.report("KAN", 0.0)
         kan, model = self.kan(X, y, KAN_END)
-        self._report("additive KAN", 0.3)
+        self.budget.report("additive KAN", 0.3)
         additive, _ = self.kan(X, y, ADDITIVE_END, hidden=())
-        self._report("KAN on half the rows", 0.4)
+        self.budget.report("KAN on half the rows", 0.4)
         few, _ = self.kan(X[:half], y[:half], HALF_END)
-        self._report("small MLP", 0.5)
+        self.budget.report("small MLP", 0.5)
         outputs = 1 if self.task == "regression" else len(np.unique(y))
         nodes = max(1, round((kan.parameters - outputs) / (X.shape[1] + 1 + outputs)))
         small = self.mlp((nodes,), SMALL_END)
-        self._report("MLP", 0.65)
+        self.budget.report("MLP", 0.65)
         large = self.mlp(LARGE_MLP, LARGE_END)
         models = {"KAN": kan, "additive KAN": additive, "KAN on half the rows": few, "small MLP": small, "MLP": large}
-        self._report("linear and boosting", 0.95)
+        self.budget.report("linear and boosting", 0.95)
         for one in iterate_baselines(X, y, X_test, y_test, task=self.task, seed=self.seed):
             models[one.name] = ModelScore(one.score, one.error, one.parameters, one.seconds)
         explained = model.explain_global(X)
@@ -345,13 +343,9 @@ class Measurement:
 
     def _left(self, end: float) -> float | None:
         """Seconds until this share of the time limit has passed, at least `LEAST`; None without a limit."""
-        if self.time_limit is None:
+        if self.budget.time_limit is None:
             return None
-        return max(LEAST, end * self.time_limit - (time.perf_counter() - self.began))
-
-    def _report(self, stage: str, share: float) -> None:
-        if self.progress is not None:
-            self.progress(Progress(stage, share, seconds=time.perf_counter() - self.began))
+        return max(LEAST, end * self.budget.time_limit - self.budget.seconds)
 
 
 @dataclass(frozen=True)

@@ -199,7 +199,7 @@ def class_law(search: Search, log_odds: np.ndarray | None = None) -> Front:
         return [*(entry.formula.expression for entry in front), *more]
 
     start = None if log_odds is None else log_odds[kept]
-    with search.budget.counts():
+    with search.budget.holds():
         front = class_front(search.problem(kept, held), of_response, search.budget, start)
     return parts.stopped(front, search.budget)
 
@@ -251,7 +251,7 @@ def _family(search: Search) -> Front:
     def of_rows(rows: Groups, budget: Budget) -> Front:
         return parts.searched(rows.x, rows.y, rows.weights, budget)[1]
 
-    with search.budget.counts():
+    with search.budget.holds():
         front = family_front(problem, labels, codes[kept], codes[held], of_rows, search.budget)
     is_exact = front.best.validation <= problem.exact_loss
     return parts.stopped(front, NO_LIMIT if is_exact else search.budget)
@@ -294,7 +294,7 @@ class Search:
         self.archive = archive = Archive(problem, searching)
         planned = max(budget.work_left, 1.0)
 
-        def announce(stage: str) -> None:
+        def announce(at: Progress) -> None:
             if self.report is not None:
                 share = min(max(1 - budget.work_left / planned, 0.0), 1.0)
                 # A limit in seconds ends the search, too: the share that is nearer to its end counts.
@@ -303,17 +303,19 @@ class Search:
                 seconds_left = budget.seconds_left
                 if seconds_left < math.inf:
                     share = max(share, seconds / max(seconds + seconds_left, seconds))
+                stage = at.stage
                 best = archive.best
                 if best is not None:
                     stage += f"; best so far {as_text(best.expression, self.names, 3)}"
                 loss = None if best is None else best.held
                 self.report(Progress(stage, share, best_loss=loss, seconds=seconds))
 
+        heard = None if self.report is None else announce  # nobody asks the clock where nobody hears
         if more is None:
             share = SEARCH_SHARE
         else:
             share = SEARCH_SHARE - MORE_SHARE
-        first = budget.share(share).announcing(announce)
+        first = budget.share(share).reporting(heard)
         if self.options.engine == "operon":
             stages = replace(stages, search=evolved_by_operon)
         structure = None
@@ -326,12 +328,12 @@ class Search:
             return [*messages, *(structure.messages if structure is not None else ()), *engine.messages]
 
         stopped = StopReason.CONVERGED
-        with one_blas_thread(), np.errstate(all="ignore"), budget.counts():
+        with one_blas_thread(), np.errstate(all="ignore"), budget.holds():
             try:
                 engine.run()
                 if more is not None and archive.solved is None and structure is None:
-                    engine.judge_all(more(problem, searching.announcing(announce)))
-                announce("shorter formulas and constants")
+                    engine.judge_all(more(problem, searching.reporting(heard)))
+                budget.reporting(heard).report("shorter formulas and constants")
                 front = decided_front(archive.candidates, deciding, budget, sentences())
             except KeyboardInterrupt:
                 if self.options.on_interrupt == "raise":

@@ -46,7 +46,7 @@ def evolved_by_operon(problem: LawProblem, budget: Budget) -> Iterator[Expressio
             max_evaluations=EVALUATIONS,
             generations=10**6,
             n_threads=1,
-            max_time=None if budget.deadline == math.inf else max(1, math.floor(budget.seconds_left)),
+            max_time=None if budget.time_limit is None else max(1, math.floor(budget.seconds_left)),
             random_state=seed,
         )
         run.fit(problem.x, problem.y)

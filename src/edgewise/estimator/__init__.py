@@ -18,9 +18,8 @@ except ImportError as error:
 if TYPE_CHECKING:
     from edgewise.estimator.classifier import KANClassifier
     from edgewise.estimator.regressor import KANRegressor
-    from edgewise.estimator.storage import load_estimator, save_estimator
     from edgewise.estimator.survival import KANSurvival
 
-__all__ = ["KANClassifier", "KANRegressor", "KANSurvival", "load_estimator", "save_estimator"]
+__all__ = ["KANClassifier", "KANRegressor", "KANSurvival"]
 
 import_on_demand(__name__)

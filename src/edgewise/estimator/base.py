@@ -8,16 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Real
-from typing import Any, Self, TypeGuard
+from typing import TYPE_CHECKING, Any, Self, TypeGuard, TypeVar
 
 import numpy as np
+import torch
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 from torch.utils.data import DataLoader
 
 from edgewise.checks import KnownKeywords, is_integer
 from edgewise.errors import InputError
 from edgewise.estimator.columns.constraints import Bounds, column_constraints, given_knowledge, knowledge_sentence
-from edgewise.estimator.columns.reading import ArrayFunction
+from edgewise.estimator.columns.reading import ArrayFunction, Rows
 from edgewise.estimator.display import EstimatorDisplay
 from edgewise.estimator.explaining import FARTHEST_INPUT
 from edgewise.model_selection.automatic import AutoResult, auto_fit
@@ -32,6 +34,10 @@ from edgewise.tables.table import InBatches
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.loop.threads import one_thread
 
+if TYPE_CHECKING:
+    from edgewise.gam.families import Family
+    from edgewise.tables.batches import Batches
+
 # Scaled inputs of networks whose shape is given, which lie in [-1, 1] for typical rows, are clipped here: a row a
 # thousand widths away would outweigh all others, in training and in held-out losses. Nearer limits cut off real tails:
 # with y linear in log-normal inputs, 2 gave R2 0.87 where 8 and a linear model give 0.98; with one input of 1e3 among
@@ -41,6 +47,87 @@ CLIP = 8.0
 # 442 rows of 10 columns two threads that wait actively took six times the CPU seconds of one, at 450,000 rows of 9
 # columns 1.7 times the CPU seconds and 1.5 times the wall time, since a search makes many short steps.
 ONE_THREAD_NUMBERS = 10**7
+
+
+Kind = TypeVar("Kind", bound=type)
+# What the docstrings of the estimators share.
+PARAMETERS = """\
+    hidden : "auto", int or tuple of int, default="auto"
+        Nodes of the hidden layers, for example 5 or (5, 3), for a network of that shape; () for a sum of curves alone.
+        "auto" chooses.
+    grid_size : "auto" or int, default="auto"
+        Knot intervals of every edge, for a network of a given shape. "auto" chooses.
+    regularization : "auto" or float, default="auto"
+        Strength of smoothness and shrinkage, for inputs and targets of order 1. "auto" chooses.
+    effort : {"low", "normal", "high"}, default="normal"
+        "low" fits curves of the inputs alone; "normal" adds pairs of inputs, means of models and hidden nodes, each
+        where held-out rows ask for it; "high" does so with more folds, nodes and starts.
+    time_limit : float, optional
+        Seconds. The search ends so early that the final fit ends about there, with the best model so far.
+    n_models : int, optional
+        Number of models, each fitted to four fifths of the rows, whose mean is taken; it is one model again. By default
+        small tables take ten where these differ.
+    n_jobs : int, optional
+        Threads for folds and models; -1 for all processors. The model does not depend on it.
+    random_state : int, Generator, RandomState or None, default=0
+        Source of the seed of folds and initial weights; None draws a new one for each fit.
+    verbose : bool or int, default=False
+        Whether to show a line with the stage and the time on terminals and in notebooks. Stages are also logged under
+        the name "edgewise".
+    monotone : dict from column to 1 or -1, optional
+        Columns, by name or number, with which the prediction never falls (1) or never rises (-1); of two classes, the
+        probability of the second. This and the following hold exactly, in every candidate and fold. Hidden nodes are
+        then not tried, and columns of `monotone`, `shape` and `linear` take no part in pairs.
+    shape : dict from column to "convex" or "concave", optional
+        Columns in which the prediction is convex or concave, within `input_limits_`; its logarithm for losses that
+        predict through an exponential, and the log odds of the second of two classes.
+    linear : sequence of columns, optional
+        Columns in which it is a straight line, likewise; for classes their logits are.
+    interactions : sequence of pairs of columns, optional
+        The only pairs that may act together, where held-out rows ask for it; () for none.
+    bounds : (low, high), optional
+        Smallest and largest prediction, or probability of the second of two classes; None for an end that is free. They
+        hold for all combinations of values, met or not, and for targets that change a lot this costs accuracy."""
+ATTRIBUTES = """\
+    model_ : KAN
+        Network in float64, from scaled inputs to scaled targets, or to logits of classes.
+    input_scaling_ : AffineScaling
+        Map from the units of X to those of the network.
+    input_limits_ : ndarray of shape (d, 2)
+        Interval to which each scaled input is clipped, so that predictions stay sane beyond the data.
+    search_ : SearchReport
+        The candidates that were tried and the reasons for the choice.
+    inference_ : AdditiveSummary or None
+        Effective degrees of freedom and tests of the terms of an additive model, with or without pairs, or of a
+        polynomial of all inputs inside a link; None for models with hidden nodes, losses that are no likelihood and
+        several targets. `print` shows them as R's mgcv does.
+    report_ : FitReport
+        Report of the last fit of the network.
+    n_iter_ : int
+        Steps of that fit.
+    parameter_count_ : int
+        Number of trainable parameters.
+    encoder_ : InputEncoder
+        Rules from the columns of X to inputs of the network: a category gives one input per level, a date the days
+        since the first one, a missing number is marked. `encoder_.notes` has a sentence on each decision.
+    background_ : ndarray of shape (64, columns)
+        Made-up rows with the distribution of each training column, in the codes of `encoder_`. Predictions average over
+        them where a value is unknown, and explanations compare with them. No training row is among them: each column
+        has its quantiles in an order of its own.
+    target_names_ : tuple of str
+        Name of y if it is a Series or a frame.
+    feature_importances_ : ndarray of shape (n_features_in_,)
+        Share of each column in what moves the predictions.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        As in scikit-learn."""
+
+
+def with_shared_text(estimator: Kind) -> Kind:
+    """Write what the estimators share into the docstring of one, in place of the names of the texts."""
+    if estimator.__doc__:
+        text = estimator.__doc__.replace("    <parameters of all>", PARAMETERS)
+        estimator.__doc__ = text.replace("    <attributes of all>", ATTRIBUTES)
+    return estimator
 
 
 @contextmanager
@@ -61,9 +148,6 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
     report_: FitReport
     search_: SearchReport
     input_scaling_: AffineScaling
-    # The command line draws a line of progress of its own, and keeps the best model so far after Ctrl-C.
-    _progress: ProgressCallback | None = None
-    _keep_interrupted: bool = False
     n_iter_: int
 
     def __init__(
@@ -98,10 +182,6 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         self.interactions = interactions
         self.bounds = bounds
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Return the state to pickle, without the function that draws the line of the command line."""
-        return {**super().__getstate__(), "_progress": None}
-
     @property
     def _record(self) -> tuple[SearchReport, FitReport] | None:
         """The records of the search and of the last training."""
@@ -113,8 +193,58 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
 
     # Training
 
-    def _fit_any(self, settings: SearchSettings, X: Any, y: Any, sample_weight: Any, groups: Any) -> Self:
-        """Fit with checked settings to a table in memory or in batches; a failure leaves the estimator as it was."""
+    def fit(
+        self,
+        X: Rows | Batches,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
+        """Choose and train a network.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (N, d)
+            Numbers, text, categories, booleans and dates, with missing values; a frame of pandas, polars or pyarrow,
+            or an array. A table larger than memory is given as `edgewise.tables.batches.Batches`, or a torch
+            DataLoader, alone.
+        y : array-like of shape (N,) or (N, out)
+            Finite targets, or labels (N,) of at least two classes.
+        sample_weight : array-like of shape (N,), optional
+            Nonnegative weights. A whole number is the same as so many copies of the row; copies are further evidence on
+            the noise only where rows of equal inputs have different targets.
+        groups : array-like of shape (N,), optional
+            Labels of groups of rows that depend on each other, such as a person or a place: no group is divided where
+            candidates are compared and intervals calibrated.
+
+        Returns
+        -------
+        self : KANRegressor or KANClassifier
+
+        Raises
+        ------
+        InputError, ValueError
+            If a parameter of the estimator or a weight is invalid, or X or y, with the message of scikit-learn; or if
+            there is only one class with positive weight.
+        """
+        return self._fit_with(X, y, sample_weight, groups)
+
+    @torch.inference_mode(False)
+    def _fit_with(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        groups: Any = None,
+        *,
+        progress: ProgressCallback | None = None,
+        keep_interrupted: bool = False,
+    ) -> Self:
+        """Fit to a table in memory or in batches; a failure leaves the estimator as it was.
+
+        The command line is given the progress, and keeps the best model so far after Ctrl-C.
+        """
+        settings = replace(self._checked_settings(), progress=progress, keep_interrupted=keep_interrupted)
         with unchanged_on_failure(self):
             if isinstance(X, InBatches | DataLoader):
                 # The door to tables in batches, their files and several processes, for a fit that has them.
@@ -129,8 +259,14 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         """Fit to rows in memory; a failure may leave attributes of both fits."""
         raise NotImplementedError
 
+    @property
+    def _family(self) -> Family:
+        """The family of the loss; of classes, that of two."""
+        raise NotImplementedError
+
     def _checked_settings(self) -> SearchSettings:
         """Check the parameters; return them as settings of the search, whose outputs the caller fills in."""
+        # What the user has fixed of the model.
         hidden: tuple[int, ...] | None = None
         if not _is_auto(self.hidden):
             if isinstance(self.hidden, list | tuple):
@@ -145,6 +281,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         strength = self.regularization
         if not (_is_auto(strength) or (_is_real(strength) and 0 <= strength < np.inf)):
             raise InputError(f"regularization must be 'auto' or a number of at least 0, got {strength!r}")
+        # Work, time and display.
         limit = self.time_limit
         if limit is not None and not (_is_real(limit) and 0 < limit < np.inf):
             raise InputError(f"time_limit must be a positive number, got {limit!r}")
@@ -155,6 +292,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         if not isinstance(self.verbose, bool | np.bool_ | int | np.integer):
             raise InputError(f"verbose must be True, False or an integer, got {self.verbose!r}")
         settings = SearchSettings(
+            family=self._family,
             outputs=1,
             hidden=hidden,
             grid_size=None if _is_auto(self.grid_size) else int(self.grid_size),
@@ -162,11 +300,11 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             effort=self.effort,
             models=None if self.n_models is None else int(self.n_models),
             jobs=count_of_jobs(self.n_jobs),
-            keep_interrupted=self._keep_interrupted,
             time_limit=None if limit is None else float(limit),
-            began=time.perf_counter(),
+            began=time.monotonic(),
             seed=_seed(self.random_state),
         )
+        # Knowledge needs a model that is chosen.
         known = next(iter(given_knowledge(self)), None)
         if known is not None and settings.is_fixed:
             raise InputError(
@@ -192,7 +330,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
     def _train(self, samples: Samples, settings: SearchSettings) -> AutoResult:
         """Search and train; small tables take one thread of torch, see `edgewise.train.loop.threads`."""
         is_small = samples.x.size <= ONE_THREAD_NUMBERS
-        with reported(self._progress, self.verbose, type(self).__name__) as report, one_thread(is_small):
+        with reported(settings.progress, self.verbose, type(self).__name__) as report, one_thread(is_small):
             return self._trained(samples, settings, report)
 
     def _trained(self, samples: Samples, settings: SearchSettings, report: ProgressCallback | None) -> AutoResult:

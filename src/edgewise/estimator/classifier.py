@@ -19,8 +19,8 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 
 from edgewise.checks import check_number, is_number
 from edgewise.errors import InputError
-from edgewise.estimator.base import KANEstimator
-from edgewise.estimator.columns.constraints import INEQUALITIES, Bounds, checked_bounds
+from edgewise.estimator.base import KANEstimator, with_shared_text
+from edgewise.estimator.columns.constraints import INEQUALITIES, Bounds, checked_bounds, given_knowledge
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
 from edgewise.estimator.task import Classes
 from edgewise.gam.families.named import family_of_classes
@@ -32,17 +32,13 @@ from edgewise.tables.target import MAX_NUMERIC_CLASSES, MIN_ROWS_PER_NUMERIC_CLA
 if TYPE_CHECKING:
     from edgewise.discovery.problem import FormulaOptions
     from edgewise.formulas.front import Front
-    from edgewise.tables.batches import Batches
+    from edgewise.gam.families import Family
 
-_FORMULAS = "a classifier may have several formulas; fit_equations(X) looks for them and equations_ has them"
-_ERRORS = "predict_proba says how certain a class is"
 # What a classifier lacks beside `KANRegressor`, with what to use instead.
-OF_NUMBERS = {
-    **dict.fromkeys(("sympy", "latex"), _FORMULAS),
-    **dict.fromkeys(("predict_interval", "predict_band", "edge_std"), _ERRORS),
-}
+OF_NUMBERS = dict.fromkeys(("predict_interval", "predict_band"), "predict_proba says how certain a class is")
 
 
+@with_shared_text
 class KANClassifier(ClassifierMixin, KANEstimator):
     """Kolmogorov-Arnold network that predicts the probabilities of classes.
 
@@ -52,44 +48,10 @@ class KANClassifier(ClassifierMixin, KANEstimator):
 
     Parameters
     ----------
-    hidden : "auto", int or tuple of int, default="auto"
-        Nodes of the hidden layers, for example 5 or (5, 3), for a network of that shape; () for a sum of curves alone.
-        "auto" chooses.
-    grid_size : "auto" or int, default="auto"
-        Knot intervals of every edge, for a network of a given shape. "auto" chooses.
-    regularization : "auto" or float, default="auto"
-        Strength of smoothness and shrinkage, for inputs of order 1. "auto" chooses.
-    effort : {"low", "normal", "high"}, default="normal"
-        "low" fits curves of the inputs alone; "normal" adds pairs of inputs, means of models and hidden nodes, each
-        where held-out rows ask for it; "high" does so with more folds, nodes and starts.
-    time_limit : float, optional
-        Seconds. The search ends so early that the final fit ends about there, with the best model so far.
-    n_models : int, optional
-        Number of models, each fitted to four fifths of the rows, whose mean is taken; it is one model again. By default
-        small tables take ten where these differ.
-    n_jobs : int, optional
-        Threads for folds and models; -1 for all processors. The model does not depend on it.
-    random_state : int, Generator, RandomState or None, default=0
-        Source of the seed of folds and initial weights; None draws a new one for each fit.
+    <parameters of all>
     class_weight : None, "balanced" or dict, default=None
         Factor of the weights of the rows of each class; "balanced" gives each class the same total. With weights the
         probabilities are those of a population in which the classes have these shares.
-    verbose : bool or int, default=False
-        Whether to show a line with the stage and the time on terminals and in notebooks. Stages are also logged under
-        the name "edgewise".
-    monotone : dict from column to 1 or -1, optional
-        Columns, by name or number, with which the probability of the second of two classes never falls (1) or never
-        rises (-1). This and the following hold exactly, in every candidate and fold. Hidden nodes are then not tried,
-        and columns of `monotone`, `shape` and `linear` take no part in pairs.
-    shape : dict from column to "convex" or "concave", optional
-        Columns in which the log odds of the second of two classes are convex or concave, within `input_limits_`.
-    linear : sequence of columns, optional
-        Columns in which the logits are straight lines, likewise.
-    interactions : sequence of pairs of columns, optional
-        The only pairs that may act together, where held-out rows ask for it; () for none.
-    bounds : (low, high), optional
-        Smallest and largest probability of the second of two classes, for all combinations of values, met or not; None
-        for an end that is free.
 
     Attributes
     ----------
@@ -97,36 +59,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         Formulas, after `fit_equations`.
     classes_ : ndarray of shape (C,)
         The classes in ascending order, numbers or strings.
-    model_ : KAN
-        Network in float64, from scaled inputs to logits.
-    input_scaling_ : AffineScaling
-        Map from the units of X to those of the network.
-    input_limits_ : ndarray of shape (d, 2)
-        Interval to which each scaled input is clipped, so that predictions stay sane beyond the data.
-    search_ : SearchReport
-        The candidates that were tried and the reasons for the choice.
-    inference_ : AdditiveSummary or None
-        Effective degrees of freedom and tests of the terms of an additive model, with or without pairs; None for other
-        models. `print` shows them as R's mgcv does.
-    report_ : FitReport
-        Report of the last fit of the network.
-    n_iter_ : int
-        Steps of that fit.
-    parameter_count_ : int
-        Number of trainable parameters.
-    encoder_ : InputEncoder
-        Rules from the columns of X to inputs of the network: a category gives one input per level, a date the days
-        since the first one, a missing number is marked. `encoder_.notes` has a sentence on each decision.
-    background_ : ndarray of shape (64, columns)
-        Made-up rows with the distribution of each training column, in the codes of `encoder_`. Predictions average over
-        them where a value is unknown, and explanations compare with them. No training row is among them: each column
-        has its quantiles in an order of its own.
-    target_names_ : tuple of str
-        Name of y if it is a Series or a frame.
-    feature_importances_ : ndarray of shape (n_features_in_,)
-        Share of each column in what moves the predictions.
-    n_features_in_, feature_names_in_ : int, ndarray of str
-        As in scikit-learn.
+    <attributes of all>
 
     See Also
     --------
@@ -151,44 +84,9 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         super().__init__(*parameters, **named)
         self.class_weight = class_weight
 
-    @torch.inference_mode(False)
-    def fit(
-        self,
-        X: Rows | Batches,
-        y: ArrayLike | None = None,
-        sample_weight: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-    ) -> Self:
-        """Choose and train a network.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (N, d)
-            Numbers, text, categories, booleans and dates, with missing values; a frame of pandas, polars or pyarrow,
-            or an array. A table larger than memory is given as `edgewise.tables.batches.Batches`, or a torch
-            DataLoader, alone.
-        y : array-like of shape (N,)
-            Labels of at least two classes.
-        sample_weight : array-like of shape (N,), optional
-            Nonnegative weights. A whole number is the same as so many copies of the row; copies are further evidence on
-            the noise only where rows of equal inputs have different targets.
-        groups : array-like of shape (N,), optional
-            Labels of groups of rows that depend on each other, such as a person or a place: no group is divided where
-            candidates are compared and intervals calibrated.
-
-        Returns
-        -------
-        self : KANClassifier
-
-        Raises
-        ------
-        InputError
-            If a parameter of the estimator or a weight is invalid, or there is only one class with positive weight.
-        ValueError
-            If X or y is invalid; the message is that of scikit-learn.
-        """
-        settings = replace(self._checked_settings(), family=family_of_classes(2))
-        return self._fit_any(settings, X, y, sample_weight, groups)
+    @property
+    def _family(self) -> Family:
+        return family_of_classes(2)
 
     def _fit(self, settings: SearchSettings, X: Rows, y: ArrayLike, sample_weight: Any, groups: Any) -> None:
         rows, labels, given_weight = self._read_training(X, y, sample_weight, ensure_min_samples=2)
@@ -228,7 +126,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
 
     def _network_bounds(self) -> Bounds | None:
         """Return the bounds as log odds of the second class. Raises InputError."""
-        given = [name for name in INEQUALITIES if getattr(self, name) is not None]
+        given = [name for name in given_knowledge(self) if name in INEQUALITIES]
         if given and len(self.classes_) > 2:
             raise InputError(f"{given[0]} needs two classes, got {len(self.classes_)}")
         if self.bounds is None:

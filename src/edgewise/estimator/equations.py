@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
+from edgewise.checkpoint import codec
 from edgewise.checks import check_names
 from edgewise.discovery.arguments import checked_options, rows_with_weight
 from edgewise.discovery.curves.features import has_two_values
@@ -24,7 +25,6 @@ from edgewise.files import Journal, Part
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.expression import Add, Expression, Multiply, Number, Variable, exchanged
 from edgewise.formulas.front import Front, with_fidelity
-from edgewise.formulas.serialisation import front_fields, front_from_fields
 from edgewise.interpret.pruning.pruning import prune
 from edgewise.interpret.symbolic.snapping import symbolified
 from edgewise.interpret.transform.subnetworks import live_edges, with_output
@@ -73,7 +73,7 @@ def table_front(
     X, y, options = rows_with_weight(X, y, options)
     name = f"front {data_name(X, y)}"
     if journal is not None and (known := journal.recall(name)) is not None:
-        return front_from_fields(known.facts, X.shape[1])
+        return codec.read(Front, known.facts, "the formulas", {"inputs": X.shape[1]})
     messages: list[str] = []
 
     def of_network(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
@@ -97,7 +97,7 @@ def table_front(
         judged = f"Judged on {front.held_out:,} rows that were held out."
         front = replace(front, messages=(*front.messages, *messages, judged))
     if journal is not None and front.stopped != StopReason.INTERRUPTED:
-        journal.keep(name, Part(front_fields(front)))
+        journal.keep(name, Part(codec.plain(front)))
     return front
 
 

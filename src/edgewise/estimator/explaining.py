@@ -21,7 +21,6 @@ from edgewise.interpret.attribution.explanations import (
 )
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
-from edgewise.nn.trace import Trace
 
 FARTHEST_INPUT = 1e100  # of scaled inputs: squares stay finite
 
@@ -45,23 +44,6 @@ class RowExplainer(RowReader):
         """Number of trainable parameters of the network."""
         check_is_fitted(self)
         return sum(p.numel() for p in self.model_.parameters() if p.requires_grad)
-
-    def trace(self, X: Rows) -> Trace:
-        """Return the inputs and outputs of every edge.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (N, d)
-            Rows in the units of the training data; the edges receive scaled inputs, one for each of
-            `encoder_.feature_names`.
-
-        Returns
-        -------
-        Trace
-        """
-        scaled = self._to_network(self._inputs(X))
-        with torch.no_grad():
-            return self.model_.trace(scaled)
 
     def _to_network(self, X: np.ndarray, clipped: bool = True) -> Tensor:
         """Scale inputs that the encoder made, (N, p), to those of the network, which are clipped to its limits."""
@@ -209,8 +191,7 @@ class RowExplainer(RowReader):
         """Return the names of the inputs of the network; None for a plain array without names."""
         if names is not None:
             return names
-        plain = self.encoder_.is_plain and not hasattr(self, "feature_names_in_")
-        if plain:
+        if self.encoder_.is_plain and not self._is_named:
             return None
         return self.encoder_.formula_names
 

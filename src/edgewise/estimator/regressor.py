@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import NotFittedError
@@ -18,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from edgewise.checks import check_number, is_number
 from edgewise.errors import InputError
-from edgewise.estimator.base import KANEstimator, standardisation
+from edgewise.estimator.base import KANEstimator, standardisation, with_shared_text
 from edgewise.estimator.columns.constraints import Bounds, checked_bounds
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
 from edgewise.estimator.task import Numbers
@@ -33,9 +32,9 @@ if TYPE_CHECKING:
     from edgewise.discovery.problem import FormulaOptions
     from edgewise.formulas.front import Front
     from edgewise.gam.families import Family
-    from edgewise.tables.batches import Batches
 
 
+@with_shared_text
 class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     """Kolmogorov-Arnold network that fits one or several targets, by least squares or another loss.
 
@@ -46,90 +45,25 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
 
     Parameters
     ----------
-    hidden : "auto", int or tuple of int, default="auto"
-        Nodes of the hidden layers, for example 5 or (5, 3), for a network of that shape; () for a sum of curves alone.
-        "auto" chooses.
-    grid_size : "auto" or int, default="auto"
-        Knot intervals of every edge, for a network of a given shape. "auto" chooses.
-    regularization : "auto" or float, default="auto"
-        Strength of smoothness and shrinkage, for inputs and targets of order 1. "auto" chooses.
-    effort : {"low", "normal", "high"}, default="normal"
-        "low" fits curves of the inputs alone; "normal" adds pairs of inputs, means of models and hidden nodes, each
-        where held-out rows ask for it; "high" does so with more folds, nodes and starts.
+    <parameters of all>
     loss : str, default="squared"
         "squared" (with a logarithmic link for skewed positive targets, if held-out rows say so), "log", "absolute",
         "huber", "quantile:0.9", "poisson", "negative_binomial", "gamma" or "tweedie"; the latter four predict through
         an exponential.
-    time_limit : float, optional
-        Seconds. The search ends so early that the final fit ends about there, with the best model so far.
-    n_models : int, optional
-        Number of models, each fitted to four fifths of the rows, whose mean is taken; it is one model again. By default
-        small tables take ten where these differ.
-    n_jobs : int, optional
-        Threads for folds and models; -1 for all processors. The model does not depend on it.
-    random_state : int, Generator, RandomState or None, default=0
-        Source of the seed of folds and initial weights; None draws a new one for each fit.
-    verbose : bool or int, default=False
-        Whether to show a line with the stage and the time on terminals and in notebooks. Stages are also logged under
-        the name "edgewise".
-    monotone : dict from column to 1 or -1, optional
-        Columns, by name or number, with which the prediction never falls (1) or never rises (-1). This and the
-        following hold exactly, in every candidate and fold. Hidden nodes are then not tried, and columns of `monotone`,
-        `shape` and `linear` take no part in pairs.
-    shape : dict from column to "convex" or "concave", optional
-        Columns in which the prediction is convex or concave, within `input_limits_`; its logarithm for losses that
-        predict through an exponential.
-    linear : sequence of columns, optional
-        Columns in which it is a straight line, likewise.
-    interactions : sequence of pairs of columns, optional
-        The only pairs that may act together, where held-out rows ask for it; () for none.
-    bounds : (low, high), optional
-        Smallest and largest prediction, None for an end that is free. They hold for all combinations of values, met or
-        not, and for targets that change a lot this costs accuracy.
 
     Attributes
     ----------
-    model_ : KAN
-        Network in float64, from scaled inputs to scaled targets.
-    input_scaling_ : AffineScaling
-        Map from the units of X to those of the network.
-    input_limits_ : ndarray of shape (d, 2)
-        Interval to which each scaled input is clipped, so that predictions stay sane beyond the data.
+    <attributes of all>
     target_scaling_ : AffineScaling
         Scaling of the targets: the output of the network is (y - shift) / scale, or that of log y.
     link_ : str
         "identity", or "log" if predictions are exponentials.
-    search_ : SearchReport
-        The candidates that were tried and the reasons for the choice.
-    report_ : FitReport
-        Report of the last fit of the network.
-    n_iter_ : int
-        Steps of that fit.
-    parameter_count_ : int
-        Number of trainable parameters.
     error_bars_ : ErrorBars or None
         Uncertainty of the predictions in the units of the network; None where it is not available.
     error_bars_message_ : str
         A sentence on the calibration of the error bars, or the reason why there are none.
-    inference_ : AdditiveSummary or None
-        Effective degrees of freedom and tests of the terms of an additive model, with or without pairs, or of a
-        polynomial of all inputs inside a link; None for models with hidden nodes, other losses and several targets.
-        `print` shows them as R's mgcv does.
     equations_ : Front or dict of int to Front
         Formulas, after `fit_equations`; for several targets those of each by its place.
-    encoder_ : InputEncoder
-        Rules from the columns of X to inputs of the network: a category gives one input per level, a date the days
-        since the first one, a missing number is marked. `encoder_.notes` has a sentence on each decision.
-    background_ : ndarray of shape (64, columns)
-        Made-up rows with the distribution of each training column, in the codes of `encoder_`. Predictions average over
-        them where a value is unknown, and explanations compare with them. No training row is among them: each column
-        has its quantiles in an order of its own.
-    target_names_ : tuple of str
-        Name of y if it is a Series or a frame.
-    feature_importances_ : ndarray of shape (n_features_in_,)
-        Share of each column in what moves the predictions.
-    n_features_in_, feature_names_in_ : int, ndarray of str
-        As in scikit-learn.
 
     See Also
     --------
@@ -199,42 +133,9 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         )
         self.loss = loss
 
-    @torch.inference_mode(False)
-    def fit(
-        self,
-        X: Rows | Batches,
-        y: ArrayLike | None = None,
-        sample_weight: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-    ) -> Self:
-        """Choose and train a network.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (N, d)
-            Numbers, text, categories, booleans and dates, with missing values; a frame of pandas, polars or pyarrow,
-            or an array. A table larger than memory is given as `edgewise.tables.batches.Batches`, or a torch
-            DataLoader, alone.
-        y : array-like of shape (N,) or (N, out)
-            Finite targets.
-        sample_weight : array-like of shape (N,), optional
-            Nonnegative weights. A whole number is the same as so many copies of the row; copies are further evidence on
-            the noise only where rows of equal inputs have different targets.
-        groups : array-like of shape (N,), optional
-            Labels of groups of rows that depend on each other, such as a person or a place: no group is divided where
-            candidates are compared and intervals calibrated.
-
-        Returns
-        -------
-        self : KANRegressor
-
-        Raises
-        ------
-        InputError, ValueError
-            If a parameter of the estimator or a weight is invalid, or X or y, with the message of scikit-learn.
-        """
-        settings = replace(self._checked_settings(), family=family_of(self.loss))
-        return self._fit_any(settings, X, y, sample_weight, groups)
+    @property
+    def _family(self) -> Family:
+        return family_of(self.loss)
 
     def _fit(self, settings: SearchSettings, X: Rows, y: ArrayLike, sample_weight: Any, groups: Any) -> None:
         checks = {"multi_output": True, "y_numeric": True, "ensure_min_samples": 2}
@@ -258,10 +159,11 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         self.error_bars_, self.error_bars_message_ = result.error_bars, result.message
         self.link_ = "identity"
         self._exponent = None
-        if result.log_link:
+        if result.exponent is not None:
             unit = np.log(scale)
+            low, high = result.exponent
             self.link_, self.target_scaling_ = "log", AffineScaling(unit, np.ones(1))
-            self._exponent = (result.range[0] + float(unit[0]), result.range[1] + float(unit[0]))
+            self._exponent = (low + float(unit[0]), high + float(unit[0]))
         self.__dict__.pop("equations_", None)  # they belong to an earlier fit
 
     @property
@@ -402,31 +304,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             raise InputError(f"level must be a number in (0, 1), got {level!r}")
         codes = self._warned_codes(X)
         return self._interval(codes, NormalDist().inv_cdf((1 + level) / 2) * self._deviation(codes, noise=False))
-
-    def edge_std(self, X: Rows, layer: int = 0) -> Callable[[np.ndarray], np.ndarray]:
-        """Return the uncertainty of the edges of a layer as a function, for `edgewise.plot.edge_curves`.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (N, d)
-            Rows over which the mean of each edge is subtracted.
-        layer : int, default=0
-
-        Returns
-        -------
-        callable
-            From points (p, in) of the layer's inputs, in the units of the network, to the standard deviation
-            (p, in, out) of each edge.
-
-        Raises
-        ------
-        InputError
-            If the model has no error bars.
-        """
-        bars, inputs = self._error_bars(), self.trace(X).inputs[layer]
-        return lambda points: bars.edge_std(
-            self.model_, layer, torch.as_tensor(points, dtype=inputs.dtype), inputs
-        ).numpy()
 
     def __getattr__(self, name: str) -> Any:
         """Raise an error that explains how to search for formulas before they are read."""

@@ -9,20 +9,17 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.utils.validation import check_is_fitted
 
 from edgewise.checks import is_integer
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator
 from edgewise.estimator.columns.constraints import column_constraints, given_knowledge
 from edgewise.estimator.columns.reading import NO_Y, Rows
-from edgewise.estimator.columns.stored import column_fields, knowledge_fields, read_columns, read_knowledge
 from edgewise.estimator.task import Risks
-from edgewise.gam import AdditiveModel, AdditiveSummary, fit_additive, summarise
+from edgewise.gam import AdditiveModel, fit_additive, summarise
 from edgewise.gam.families import Cox
 from edgewise.metrics import Score
 from edgewise.model_selection.search.validation import block_codes, canonical_rows, folds, mean_and_error
-from edgewise.nn.model import KAN
 from edgewise.tables.scaling import AffineScaling
 
 PAIRS = ("auto", "none")
@@ -140,7 +137,13 @@ class KANSurvival(KANEstimator):
         self.interactions = interactions
 
     @torch.inference_mode(False)
-    def fit(self, X: Rows, y: Any, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None) -> Self:
+    def fit(  # type: ignore[override]  # of rows in memory alone
+        self,
+        X: Rows,
+        y: Any = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Fit the log hazard and the baseline.
 
         Parameters
@@ -307,52 +310,6 @@ class KANSurvival(KANEstimator):
     def _scored(self, y: Any, predicted: np.ndarray) -> Score:
         """Return the concordance, with censored times as they are given."""
         return self._task.score(_time_and_event(y, len(predicted)), predicted)
-
-    # Files
-
-    def _fields(self) -> dict[str, Any]:
-        """Return everything but the network as plain values, for model files."""
-        check_is_fitted(self)
-        assert self.inference_ is not None
-        return {
-            "kind": "KANSurvival",
-            "parameters": {"pairs": self.pairs, "ties": self.ties, "random_state": int(str(self.random_state))},
-            "knowledge": knowledge_fields(self),
-            "input_scaling": self.input_scaling_.to_json(),
-            "input_limits": self.input_limits_.tolist(),
-            "pairs": [list(pair) for pair in self.pairs_],
-            "times": self.unique_times_.tolist(),
-            "hazard": self.baseline_hazard_.tolist(),
-            "summary": self.inference_._fields(),
-            **column_fields(self),
-        }
-
-    @classmethod
-    def _from_fields(cls, fields: Mapping[str, Any], model: KAN) -> KANSurvival:
-        """Build a fitted estimator from what `_fields` returned; raise ValueError if the fields don't fit it."""
-        parameters = fields["parameters"]
-        estimator = cls(str(parameters["pairs"]), str(parameters["ties"]), int(parameters["random_state"]))
-        read_knowledge(estimator, fields)
-        inputs = model.config.width[0]
-        scaling = AffineScaling.from_json(fields["input_scaling"])
-        limits = np.array(fields["input_limits"], dtype=np.float64)
-        times, hazard = (np.array(fields[name], dtype=np.float64) for name in ("times", "hazard"))
-        fits = len(scaling.shift) == inputs and limits.shape == (inputs, 2) and model.config.width[-1] == 1
-        if not (fits and times.ndim == 1 and times.shape == hazard.shape and len(times)):
-            raise ValueError("fields of another width")
-        if not (np.isfinite(limits).all() and np.isfinite(times).all() and np.isfinite(hazard).all()):
-            raise ValueError("numbers that are not finite")
-        if (np.diff(times) <= 0).any() or (np.diff(hazard) < 0).any():
-            raise ValueError("times or hazards that do not ascend")
-        estimator.model_ = model
-        estimator.input_scaling_ = scaling
-        estimator.input_limits_ = limits
-        read_columns(estimator, fields, inputs)
-        estimator.pairs_ = tuple((int(first), int(second)) for first, second in fields["pairs"])
-        estimator.unique_times_ = times
-        estimator.baseline_hazard_ = hazard
-        estimator.inference_ = AdditiveSummary._from_fields(fields["summary"])
-        return estimator
 
 
 def _time_and_event(y: Any, rows: int) -> np.ndarray:

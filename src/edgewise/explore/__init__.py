@@ -10,9 +10,9 @@ from edgewise.errors import CancelledError
 from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
-    from edgewise.explore.editing.actions import apply_edit
-    from edgewise.explore.editing.edits import EDITS, Applied, Cost, checked_edit
+    from edgewise.explore.editing import Applied, apply_edit
     from edgewise.explore.session import Session
+    from edgewise.interpret.edits import EDITS, Cost, checked_edit
 
 __all__ = ["EDITS", "Applied", "CancelledError", "Cost", "Session", "apply_edit", "checked_edit"]
 

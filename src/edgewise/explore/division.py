@@ -12,7 +12,7 @@ from torch import Tensor
 from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.interpret.transform.edges import edge_layers
-from edgewise.nn.model import KAN, spline_part
+from edgewise.nn.model import KAN
 
 MADE_UP_ROWS = 500  # rows that stand for the data of a network without any: curves are drawn on fewer points
 
@@ -21,15 +21,12 @@ def made_up_rows(network: KAN) -> Tensor:
     """Draw points over the domains of the first layer, or over [-1, 1] where it has no splines."""
     first = edge_layers(network)[0]
     count = network.config.width[0]
-    spline = spline_part(first)
     generator = np.random.default_rng(0)
     points = generator.random((MADE_UP_ROWS, count))
     low = np.full(count, -1.0)
     high = np.ones(count)
-    if spline is not None:
-        knots = spline.knots.double().numpy()
-        low = knots[:, spline.degree]
-        high = knots[:, -spline.degree - 1]
+    if first.has_splines:
+        low, high = first.domain.double().numpy().T
     return torch.from_numpy(low + (high - low) * points).to(network.dtype)
 
 

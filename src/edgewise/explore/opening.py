@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from edgewise import checkpoint
+from edgewise.checkpoint import codec
 from edgewise.datasets import knots_path
 from edgewise.errors import FileError, InputError
-from edgewise.estimator import KANClassifier, KANRegressor, load_estimator
+from edgewise.estimator import KANClassifier, KANRegressor
+from edgewise.estimator.storage import load_estimator
 from edgewise.files import reason
 from edgewise.nn.model import KAN
 from edgewise.storage import FOLDER_MODEL
@@ -55,7 +57,7 @@ def rows_of(model: Any, facts: dict[str, Any], data: str | os.PathLike[str] | Ta
         return _numbers(table, model)
     names: tuple[str, ...] = tuple(getattr(model, "target_names_", ()) or ())
     if "table" in facts:
-        encoder = TableEncoder.from_json(facts["table"])
+        encoder = codec.read(TableEncoder, facts["table"], "table encoder")
         if encoder.target.name in table.columns:
             table = table.take(encoder.rows_with_target(table))
             y = encoder.encode_target(table)

@@ -7,12 +7,12 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from edgewise.explore.editing.actions import apply_edit
-from edgewise.explore.editing.edits import Applied, checked_edit
+from edgewise.explore.editing import Applied, apply_edit
 from edgewise.explore.history import History
 from edgewise.explore.opening import read_model, rows_of
 from edgewise.explore.record import checked_record, read_record, script_text
 from edgewise.explore.subject import Subject, subject_of
+from edgewise.interpret.edits import checked_edit
 from edgewise.nn.model import KAN
 from edgewise.storage import save
 

@@ -12,8 +12,7 @@ from edgewise.formulas.expression import Expression, evaluate
 from edgewise.interpret.symbolic.extraction import edge_expression
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
-from edgewise.nn.model import KAN, spline_part
+from edgewise.nn.model import KAN
 from edgewise.ops.activation import Function, activation_of
 
 if TYPE_CHECKING:
@@ -101,15 +100,12 @@ def to_scipy(model: KAN) -> tuple[dict[tuple[int, int], EdgeFunction], ...]:
     for layer in model.layers:
         if isinstance(layer, ProductLayer):
             continue
-        spline = spline_part(layer)
-        symbolic = layer.symbolic if isinstance(layer, MixedLayer) else layer
-        if spline is None:
-            edges = {}
-        else:
-            edges = _spline_edges(spline)
-        if isinstance(symbolic, SymbolicLayer):
-            for i, o in symbolic.mask.nonzero().tolist():
-                edges[i, o] = replace(edges.get((i, o), EdgeFunction(None)), expression=edge_expression(symbolic, i, o))
+        edges: dict[tuple[int, int], EdgeFunction] = {}
+        if layer.has_splines:
+            edges = _spline_edges(layer)
+        if layer.has_functions:
+            for i, o in layer.function_mask.nonzero().tolist():
+                edges[i, o] = replace(edges.get((i, o), EdgeFunction(None)), expression=edge_expression(layer, i, o))
         layers.append(dict(sorted(edges.items())))
     return tuple(layers)
 
@@ -120,7 +116,7 @@ def _spline_edges(layer: KANLayer) -> dict[tuple[int, int], EdgeFunction]:
 
     k = layer.degree
     edges: dict[tuple[int, int], EdgeFunction] = {}
-    coef, knots, mask = (part.detach().cpu().double().numpy() for part in (layer.coef, layer.knots, layer.mask))
+    coef, knots, mask = (part.detach().cpu().double().numpy() for part in (layer.coef, layer.knots, layer.spline_mask))
     if layer.base is None:
         base = None
     else:

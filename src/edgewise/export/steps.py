@@ -13,7 +13,6 @@ from edgewise.formulas.expression import Expression
 from edgewise.interpret.symbolic.extraction import node_expressions
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
 from edgewise.nn.mlp import MLP, DenseLayer
 from edgewise.nn.model import KAN
 from edgewise.ops.activation import Function
@@ -196,18 +195,19 @@ def check_labels(names: Sequence[str] | None, count: int, letter: str, argument:
 
 def _steps(layer: nn.Module) -> list[Step]:
     """Return the steps of one layer."""
-    if isinstance(layer, MixedLayer):
-        return [*_steps(layer.spline), *_steps(layer.symbolic)]
     if isinstance(layer, KANLayer):
-        mask = _numbers(layer.mask)
-        if layer.base is None:
-            base = None
-        else:
-            base = _numbers(layer.base) * mask
-        coef = _numbers(layer.coef) * mask[:, None, :]
-        return [Splines(_numbers(layer.knots), coef, layer.degree, base, layer.base_function)]
-    if isinstance(layer, SymbolicLayer):
-        return [Formulas(tuple(node_expressions(layer)), layer.in_features)]
+        steps: list[Step] = []
+        if layer.has_splines:
+            mask = _numbers(layer.spline_mask)
+            if layer.base is None:
+                base = None
+            else:
+                base = _numbers(layer.base) * mask
+            coef = _numbers(layer.coef) * mask[:, None, :]
+            steps.append(Splines(_numbers(layer.knots), coef, layer.degree, base, layer.base_function))
+        if layer.has_functions:
+            steps.append(Formulas(tuple(node_expressions(layer)), layer.in_features))
+        return steps
     if isinstance(layer, ProductLayer):
         return [Products(layer.groups)]
     assert isinstance(layer, DenseLayer)

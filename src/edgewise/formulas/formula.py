@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from edgewise.checks import check_names
 from edgewise.errors import InputError, missing_extra
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.domains import domain_violations
 from edgewise.formulas.expression import MOST_NESTED, Expression, complexity, depth, evaluate
 from edgewise.formulas.printing import as_c, as_latex, as_python, as_sympy, as_text
+from edgewise.formulas.serialisation import Token, expression_from_tokens, expression_tokens
 
 if TYPE_CHECKING:
     import sympy
+
+
+@dataclass(frozen=True)
+class StoredFormula:
+    """A formula in a file."""
+
+    names: tuple[str, ...]  # of the inputs
+    text: str  # for readers of the file; only the tokens are read back
+    tokens: tuple[Token, ...]  # see `expression_tokens`
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,18 @@ class Formula:
         levels = depth(self.expression)
         if levels > MOST_NESTED:
             raise InputError(f"expression must have at most {MOST_NESTED} nested levels, got {levels}")
+
+    stored_form: ClassVar[type] = StoredFormula
+
+    def to_stored(self) -> StoredFormula:
+        """Return the form in a file."""
+        return StoredFormula(self.names, self.text(None), tuple(expression_tokens(self.expression)))
+
+    @classmethod
+    def from_stored(cls, stored: StoredFormula) -> Formula:
+        """Return the formula of the form in a file."""
+        names = check_names(stored.names, len(stored.names))
+        return cls(expression_from_tokens(stored.tokens, len(names)), names)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Evaluate the formula. Shapes: x (N, inputs), or a frame with columns of the names; returns (N,)."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import numpy as np
 
+from edgewise.checks import Within
 from edgewise.formulas.constants import EXACT, mean_squared_error, relative_error
 from edgewise.formulas.domains import EXTRAPOLATED_SHARE
-from edgewise.formulas.expression import Number, walk
+from edgewise.formulas.expression import Number, constant_values, walk
 from edgewise.formulas.family import Family
 from edgewise.formulas.formula import Formula
 from edgewise.metrics import r_squared
@@ -96,9 +97,19 @@ class FrontEntry:
     fresh: float = math.nan
     outside: float = math.nan
     score: float = 0.0
-    model: KAN | None = field(default=None, repr=False, compare=False)
+    model: KAN | None = field(default=None, repr=False, compare=False, metadata={"stored": False})
     constant_errors: tuple[float, ...] = field(default=(), compare=False)
-    family: Family | None = field(default=None, compare=False)
+    family: Family | None = field(default=None, compare=False, metadata={"stored": False})
+
+    def fault(self, sizes: Mapping[str, int]) -> str:
+        """Return what is wrong with an entry from a file."""
+        names = self.formula.names
+        if len(names) != sizes.get("inputs", len(names)):
+            return "formulas of other inputs"
+        if len(self.constant_errors) not in (0, len(constant_values(self.formula.expression))):
+            return "errors of constants that are not there"
+        errors = (self.loss, self.validation, *self.constant_errors)
+        return "a negative squared error" if any(error < 0 for error in errors) else ""
 
     @classmethod
     def from_data(
@@ -187,15 +198,22 @@ class Front:
     """
 
     entries: tuple[FrontEntry, ...]
-    samples: int
+    samples: Annotated[int, Within(1)]
     variance: float
     messages: tuple[str, ...] = ()
-    held_out: int = 0
+    held_out: Annotated[int, Within(0)] = 0
     chosen: int | None = None
     stopped: StopReason | None = None
     held_out_variance: float | None = None
     as_good: tuple[int, ...] = ()
     loss_name: str = "squared error"
+
+    def fault(self, sizes: Mapping[str, int]) -> str:
+        """Return what is wrong with a front from a file."""
+        places = [*self.as_good, *([] if self.chosen is None else [self.chosen])]
+        if len({entry.formula.names for entry in self}) != 1 or not all(0 <= place < len(self) for place in places):
+            return "formulas that do not fit each other, or none"
+        return ""
 
     def __len__(self) -> int:
         return len(self.entries)

@@ -6,7 +6,8 @@ whose penalties are ridges from `basis` and `design`, `normal` sums over the row
 decides which pairs of inputs act together. Every choice stands in `policy`. Losses other than squared errors are
 `families`, fitted by iteratively reweighted least squares in `irls` over `rows` in memory or, in `all_rows`, over sums
 of tables larger than memory; `inference` tests the terms. It reads beside S. N. Wood, Generalized Additive Models, 2nd
-ed., CRC Press, 2017, whose sections the modules name.
+ed., CRC Press, 2017, whose sections the modules name, and beside its papers: S. N. Wood, J. R. Statist. Soc. B 73
+(2011) 3, and S. N. Wood, N. Pya and B. Saefken, J. Am. Statist. Assoc. 111 (2016) 1548.
 """
 
 from typing import TYPE_CHECKING
@@ -14,31 +15,18 @@ from typing import TYPE_CHECKING
 from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
-    from edgewise.gam.all_rows import refined
     from edgewise.gam.constraints import Constraints
-    from edgewise.gam.design import Design
     from edgewise.gam.fitting import fit_additive
     from edgewise.gam.inference import AdditiveSummary, summarise
-    from edgewise.gam.irls import fit_irls
     from edgewise.gam.model import AdditiveModel
-    from edgewise.gam.normal import NormalMatrix, normal_matrix
     from edgewise.gam.policy import AdditivePolicy
-    from edgewise.gam.reml import fit_reml
-    from edgewise.gam.solving import solve_gaussian
 
 __all__ = [
     "AdditiveModel",
     "AdditivePolicy",
     "AdditiveSummary",
     "Constraints",
-    "Design",
-    "NormalMatrix",
     "fit_additive",
-    "fit_irls",
-    "fit_reml",
-    "normal_matrix",
-    "refined",
-    "solve_gaussian",
     "summarise",
 ]
 

@@ -16,24 +16,16 @@ from numpy.typing import NDArray
 from edgewise.gam.basis import DEGREE, Curves, active
 from edgewise.gam.design import Design
 from edgewise.gam.families import Family
-from edgewise.gam.irls import IrlsPolicy, Iteration
+from edgewise.gam.irls import Iteration
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.normal import NormalMatrix
+from edgewise.gam.policy import IrlsPolicy
 from edgewise.gam.solving import estimate, with_strengths
 from edgewise.ops.contract import to_coef
 from edgewise.ops.normal import Runs, gram_
 from edgewise.outcomes import OutOfTime
 
 Array = NDArray[np.float64]
-
-# Rows whose entries are multiplied at a time. Measured with ten inputs and a pair, microseconds a row at 1,024, 2,048,
-# 4,096, 8,192 and 65,536 rows: 4.0, 3.8, 4.2, 5.8 and 10.4; more do not stay in the second-level cache.
-SUMMED_AT_ONCE = 2048
-# A step is a pass over the table. From the estimate of a sample four to eight passes are usual, and where classes are
-# nearly separated the optimum is far off for any number of them. Strengths of the sample are nearly right for several
-# predictors: one round corrects them and another settles them; about ten steps are usual, which sum no matrix. Sums in
-# the space of B-splines round the deviance by more than those in memory, and a pass is too much for that.
-PASSES = IrlsPolicy(rounds=6, steps=6, tolerance=1e-8, joint_rounds=2, joint_steps=30, rounding=1e-9)
 
 
 class RowSum(Protocol):
@@ -65,7 +57,7 @@ class NormalSums:
 
     def __call__(self, x: Array, y: Array, weight: Array) -> tuple[Array, ...]:
         """Return the normal matrix of [1, response, all B-splines, columns of pairs], and the sums of `Totals`."""
-        few = min(self.design.policy.rows_per_chunk, SUMMED_AT_ONCE)
+        few = min(self.design.policy.rows_per_chunk, self.design.policy.rows_summed)
         design = replace(self.design, policy=replace(self.design.policy, rows_per_chunk=few))
         m = self.coef.shape[1]
         used = _with_curve(design)
@@ -266,7 +258,7 @@ class RowsInPasses:
 def refined(
     solution: AdditiveModel,
     total: RowSum,
-    policy: IrlsPolicy = PASSES,
+    policy: IrlsPolicy | None = None,
     factor: float = 1.0,
     report: Callable[[int], None] = lambda number: None,
 ) -> tuple[AdditiveModel, int, bool]:
@@ -277,48 +269,12 @@ def refined(
     predictors take one for each of two rounds and one for each quasi-Newton step; these sum slopes alone. What a family
     has estimated beside the predictor, such as a power, stays.
 
-    Parameters
-    ----------
-    solution : AdditiveModel
-        Estimate of a part of the rows.
-    total : callable
-        Sums over the table, see `RowSum`.
-    policy : IrlsPolicy
-        Numbers of the iteration.
-    factor : float
-        Strengths are those of restricted likelihood times this.
-    report : callable, optional
-        Called with the number of each pass before it begins; nothing by default.
-
-    Returns
-    -------
-    solution : AdditiveModel
-        With the coefficients, strengths and normal matrix of all rows; weights and residuals are those of the part.
-    passes : int
-        Passes over the table.
-    converged : bool
-        Whether they came to an end before the limits of the policy, and before `total` raised OutOfTime in a later
-        pass.
-
-    Raises
-    ------
-    OutOfTime
-        `total` raised it in the first pass.
-
-    Examples
-    --------
-    >>> from edgewise.gam import Design, solve_gaussian
-    >>> x = np.random.default_rng(0).random((900, 1))
-    >>> y, ones = np.sin(6 * x), np.ones(900)
-    >>> sample = solve_gaussian(Design.from_rows(x[:300], ones[:300]), x[:300], y[:300], ones[:300], None)
-    >>> parts = [slice(0, 500), slice(500, 900)]
-    >>> def total(function):
-    ...     found = [function(x[part], y[part], ones[part]) for part in parts]
-    ...     return tuple(sum(arrays) for arrays in zip(*found))
-    >>> whole, passes, _ = refined(sample, total)
-    >>> float(whole.design.rows), passes, bool(abs(whole.design.link(whole.coef, x) - y).max() < 1e-3)
-    (900.0, 1, True)
+    Strengths are those of restricted likelihood times `factor`; `report` is called with the number of each pass before
+    it begins. Return the estimate with the normal matrix of all rows, and weights and residuals of the part; the number
+    of passes; and whether they came to an end before the limits of the policy, and before `total` raised OutOfTime in a
+    later pass. OutOfTime where `total` raised it in the first pass.
     """
+    policy = policy or IrlsPolicy.of_passes()
     design = solution.design
     family = solution.family
     passes = RowsInPasses(solution, total, policy, report)

@@ -21,12 +21,6 @@ Array = NDArray[np.float64]
 Pair = tuple[int, int]
 
 DEGREE = 3  # cubic, for a penalty on second derivatives: Wood (2017), Generalized Additive Models, section 5.1
-# Knots nearer to each other, as a share of the largest number, would coincide in rounding: 2^-52 times 45.
-NARROWEST = 1e-14
-# Share of a product's mean square below which what the margins leave of it is rounding: sums over the rows lose half of
-# the digits at most.
-LEFT_OVER = 1e-8
-TUKEY = 1.5  # his distance of the fences from the quartiles, in distances of the quartiles
 
 
 @dataclass(frozen=True)
@@ -63,14 +57,14 @@ def column_of(x: Array, weight: Array, intervals: int, policy: AdditivePolicy) -
     # Even knots end at the fences of Tukey, "Exploratory Data Analysis" (1977): a row far out would take them all.
     first, third = quantile(np.array([0.25, 0.75]))
     if third > first:
-        fence = TUKEY * (third - first)
+        fence = policy.fence * (third - first)
     else:
         fence = high - low
     start = max(low, first - fence)
     end = min(high, third + fence)
     inner = rows * quantile(share) + values * spread + even * (start * (1 - share) + end * share)
     inner[0], inner[-1] = low, high
-    if len(distinct) < 2 or not np.diff(inner).min() > NARROWEST * max(abs(low), abs(high)):
+    if len(distinct) < 2 or not np.diff(inner).min() > policy.narrowest * max(abs(low), abs(high)):
         half = max(1.0, abs(low))
         inner = np.linspace(low - half, low + half, intervals + 1)
         return Column(extended(inner), 1, (low, high), (low, high))
@@ -272,16 +266,18 @@ def _level_ends(coef: Array, knots: Array) -> Array:
     return coef
 
 
-def purified(pair: Pair, margins: tuple[Margin, Margin], gram: Array, cross: Array, square: Array) -> PairPart:
+def purified(
+    pair: Pair, margins: tuple[Margin, Margin], gram: Array, cross: Array, square: Array, least_left: float
+) -> PairPart:
     """Return the columns of a pair of inputs, with margins of ra and rb functions, from sums over the rows.
 
     `gram` has those of products of 1 and the margins, (1 + ra + rb, 1 + ra + rb), `cross` those of their products with
     the columns before what is subtracted, (1 + ra + rb, ra rb), and `square` those of squares of these columns, (ra
-    rb,).
+    rb,). A column of which no more than the share `least_left` is left is zero.
     """
     first, second = (np.arange(each.change.shape[1]) >= each.straight for each in margins)
     root = np.sqrt(np.maximum(np.diag(gram), ABOVE_ZERO))[:, None]
     inverse = np.linalg.pinv(gram / root / root.T, rcond=1e-10, hermitian=True)
     purifier = inverse @ (cross / root) / root  # least squares; the shortest coefficients where they are not unique
-    seen = square - (cross * purifier).sum(0) > LEFT_OVER * square
+    seen = square - (cross * purifier).sum(0) > least_left * square
     return PairPart(pair, purifier * seen, (2 * first[:, None] + second).ravel(), seen.astype(float))

@@ -17,6 +17,7 @@ from edgewise.checks import is_integer, is_number
 from edgewise.errors import InputError
 from edgewise.gam.basis import active, dense
 from edgewise.gam.normal import NormalMatrix
+from edgewise.gam.policy import InequalityPolicy
 from edgewise.gam.reml import RemlFit
 from edgewise.settings import ABOVE_ZERO
 
@@ -27,19 +28,7 @@ Array = NDArray[np.float64]
 Pair = tuple[int, int]
 
 SHAPES = {"convex": 1, "concave": -1}
-# Violations below this share of the largest coefficient are rounding: four digits above the solver's.
-VIOLATION = 1e-11
-DIGITS = 1e-14  # share of numbers below which their differences are rounding
-# Weight of the auxiliary numbers of bounds in the quadratic programme, in units of the noise over the square of the
-# response: their cost is a thousandth of what the likelihood can see.
-AUXILIARY = 1e-3
-# Times that what rounding left violated is corrected: two or three leave nothing.
-CORRECTIONS = 6
-# Least share of the target that the least-distance problem leaves over. Below it the unit of length grows, by what the
-# share asks for, or its smallest value where it is rounding, at most so many times: half of all digits stay.
-LEAST_LEFT = 1e-3
-SMALLEST_LEFT = 1e-9
-LENGTHS = 8
+DEFAULTS = InequalityPolicy()
 
 
 @dataclass(frozen=True)
@@ -156,6 +145,7 @@ def constrained(normal: NormalMatrix, design: Design, fit: RemlFit, offset: floa
     # freedom stay those without constraints. Bounds count `offset`, a constant that is added to the predictions.
     # [1] C. Lawson and R. Hanson, "Solving Least Squares Problems" (1974), ch. 23.4.
     # [2] N. Pya and S. Wood, Statistics and Computing 25 (2015) 543, section 2.
+    policy = design.policy.inequalities
     matrix, least, extra = inequalities(design, offset)
     p = len(fit.coef)
     on = np.flatnonzero(np.diag(fit.covariance) > 0)
@@ -163,37 +153,47 @@ def constrained(normal: NormalMatrix, design: Design, fit: RemlFit, offset: floa
     ridge = fit.ridge(design.groups)
     hessian = np.zeros((p + extra, p + extra))
     hessian[:p, :p] = normal.gram + np.diag(ridge)
-    scale = AUXILIARY * fit.dispersion / max(float(normal.square[0]) / normal.rows, ABOVE_ZERO)
+    scale = policy.auxiliary * fit.dispersion / max(float(normal.square[0]) / normal.rows, ABOVE_ZERO)
     hessian[range(p, p + extra), range(p, p + extra)] = max(scale, 1e-12) * normal.rows
     start = np.concatenate([fit.coef, _auxiliary_start(matrix, fit.coef, extra)])
     size = np.linalg.norm(matrix, axis=1)
-    used = np.linalg.norm(matrix[:, free], axis=1) > VIOLATION * size  # others are sums of columns that are not needed
-    rounding = VIOLATION * size * np.abs(start).max()
+    used = (
+        np.linalg.norm(matrix[:, free], axis=1) > policy.violation * size
+    )  # others are sums of columns that are not needed
+    rounding = policy.violation * size * np.abs(start).max()
     missing = least - matrix @ start
-    change = least_change(hessian[np.ix_(free, free)], matrix[np.ix_(used, free)], missing[used], rounding[used])
+    hessian = hessian[np.ix_(free, free)]
+    change = least_change(hessian, matrix[np.ix_(used, free)], missing[used], rounding[used], policy)
     coef = fit.coef.copy()
     coef[on] += change[: len(on)]
     return replace(fit, coef=coef)
 
 
-def least_change(hessian: Array, matrix: Array, least: Array, rounding: Array | float | None = None) -> Array:
+def least_change(
+    hessian: Array,
+    matrix: Array,
+    least: Array,
+    rounding: Array | float | None = None,
+    policy: InequalityPolicy = DEFAULTS,
+) -> Array:
     """Return the d with the smallest d'Hd for which M d >= least; H (k, k) positive definite, M (rows, k).
 
-    By no more than `rounding` an inequality may be violated, by default a share `VIOLATION` of the largest of `least`.
+    By no more than `rounding` an inequality may be violated, by default the share `policy.violation` of the
+    largest of `least`.
     """
     change = np.zeros(len(hessian))
     size = np.linalg.norm(matrix, axis=1)
     if rounding is None:
-        rounding = VIOLATION * np.abs(least).max(initial=0)
-    for _ in range(1 + CORRECTIONS):
+        rounding = policy.violation * np.abs(least).max(initial=0)
+    for _ in range(1 + policy.corrections):
         missing = least - matrix @ change
         if not ((missing > rounding) & (size > 0)).any():
             break
-        change += _shortest(hessian, matrix, missing)
+        change += _shortest(hessian, matrix, missing, policy)
     return change
 
 
-def _shortest(hessian: Array, matrix: Array, least: Array) -> Array:
+def _shortest(hessian: Array, matrix: Array, least: Array, policy: InequalityPolicy) -> Array:
     """Return `least_change`, with what errors rounding leaves, where some inequality is violated by zero."""
     from scipy.linalg import solve_triangular  # imported late: `import edgewise` stays light
     from scipy.optimize import nnls
@@ -208,14 +208,14 @@ def _shortest(hessian: Array, matrix: Array, least: Array) -> Array:
     # Lawson and Hanson's problem of the least distance, as nonnegative least squares.
     unit = distance.max()  # the nearest point is at least so far away
     target = np.append(np.zeros(len(hessian)), 1.0)
-    for _ in range(LENGTHS):
+    for _ in range(policy.lengths):
         system = np.concatenate([white, distance[:, None] / unit], 1).T
         multiplier, _ = nnls(system, target, maxiter=30 * system.shape[1])
         residual = system @ multiplier - target
         share = -float(residual[-1])  # 1 / (1 + |z|^2 / unit^2), whose digits are lost if the unit is too small
-        if share > LEAST_LEFT:
+        if share > policy.least_left:
             break
-        unit *= np.sqrt(1 / max(share, SMALLEST_LEFT) - 1)
+        unit *= np.sqrt(1 / max(share, policy.smallest_left) - 1)
     z = -residual[:-1] / residual[-1] * unit
     held = multiplier > 0
     exact = white[held].T @ np.linalg.lstsq(white[held] @ white[held].T, distance[held], rcond=1e-12)[0]
@@ -230,22 +230,25 @@ def inequalities(design: Design, offset: float = 0.0) -> tuple[Array, Array, int
     The auxiliaries are, for bounds, the lowest and the highest value of every curve and pair.
     """
     constraints = design.constraints
+    digits = design.policy.inequalities.digits
     p = len(design.groups)
     assert constraints is not None
+    # Monotone inputs: differences of the coefficients; convex ones: those of the coefficients of the derivative.
     blocks: list[Array] = []
     for j, sign in sorted(constraints.monotone.items()):
-        blocks.append(_placed(sign * _differences(design.curves[j].change), design.columns_of(j), p))
+        blocks.append(_placed(sign * _differences(design.curves[j].change, digits), design.columns_of(j), p))
     for j, shape in sorted(constraints.shape.items()):
         knots = design.inputs[j].knots
         length = (knots[4:-1] - knots[1:-4])[:, None]
         slopes = np.diff(design.curves[j].change, axis=0) / length
-        bend = SHAPES[shape] * _differences(slopes, np.abs(design.curves[j].change).max(initial=0) / length)
+        bend = SHAPES[shape] * _differences(slopes, digits, np.abs(design.curves[j].change).max(initial=0) / length)
         bend *= np.ptp(knots)
         blocks.append(_placed(bend, design.columns_of(j), p))
     rows = np.concatenate([np.zeros((0, p)), *blocks])
     least = np.zeros(len(rows))
     if constraints.bounds is None:
         return rows, least, 0
+    # Bounds: each curve and pair stays between two auxiliaries, and the constant plus these within the bounds.
     parts = [(_values(design, j), design.columns_of(j)) for j, own in enumerate(design.curves) if own.change.size]
     parts += [(_surface(design, n), design.columns_of_pair(n)) for n in range(len(design.pairs))]
     sides = [(sign, end) for sign, end in zip((1.0, -1.0), constraints.bounds, strict=True) if end is not None]
@@ -267,11 +270,11 @@ def inequalities(design: Design, offset: float = 0.0) -> tuple[Array, Array, int
     return np.concatenate(blocks), np.concatenate(limits), extra
 
 
-def _differences(values: Array, size: Array | float = 0.0) -> Array:
+def _differences(values: Array, digits: float, size: Array | float = 0.0) -> Array:
     """Return differences of successive rows, exactly zero where they are rounding of numbers of a size, (rows, 1)."""
     size = np.maximum(np.abs(values), size)
     change = np.diff(values, axis=0)
-    return np.where(np.abs(change) > DIGITS * np.maximum(size[1:], size[:-1]), change, 0.0)
+    return np.where(np.abs(change) > digits * np.maximum(size[1:], size[:-1]), change, 0.0)
 
 
 def _auxiliary_start(matrix: Array, coef: Array, extra: int) -> Array:

@@ -41,57 +41,23 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True)
 class Design:
-    """Columns of an additive model: the constant 1, the curves of every input, then the pairs.
-
-    Parameters
-    ----------
-    policy : AdditivePolicy
-        Choices.
-    inputs : tuple of Column
-        What is known of every input.
-    curves : tuple of Curves
-        The functions of every input.
-    groups : ndarray
-        Group of each column, (p,), numbered from 0; -1 for the constant, which has no penalty.
-    labels : tuple of (str, tuple of int)
-        Kind and inputs of each group: ("straight", (0,)), ("warped", (0,)), ("bent", (0,)), ("wiggly", (0,)),
-        ("levels", (2, 3, 4)) for the columns of a category, and for pairs ("straight x wiggly", (0, 1)) and so on.
-    rows : float
-        Sum of the weights of all rows.
-    margins : dict of int to Margin
-        Margins of the inputs that occur in pairs.
-    pairs : tuple of PairPart
-        The pairs.
-    size : int, optional
-        Intervals of the margins, None without pairs.
-    constraints : Constraints, optional
-        What the model must obey.
-    levels : tuple of tuple of int
-        Inputs that are the indicators of one category each.
-    watch : callable, optional
-        Called before every run of rows and every step of REML; it may raise to end the work.
-
-    Examples
-    --------
-    >>> x = np.random.default_rng(0).random((200, 2))
-    >>> design = Design.from_rows(x, np.ones(200))
-    >>> bool(abs(design.columns(x)[:, 1:].mean(0)).max() < 1e-12)
-    True
-    >>> design.labels[0]
-    ('straight', (0,))
-    """
+    """Columns of an additive model: the constant 1, the curves of every input, then the pairs."""
 
     policy: AdditivePolicy
-    inputs: tuple[Column, ...]
-    curves: tuple[Curves, ...]
+    inputs: tuple[Column, ...]  # what is known of every input
+    curves: tuple[Curves, ...]  # the functions of every input
+    # group of each column, (p,), numbered from 0; -1 for the constant, which has no penalty
     groups: NDArray[np.intp]
+    # kind and inputs of each group: ("straight", (0,)), ("warped", (0,)), ("bent", (0,)), ("wiggly", (0,)), ("levels",
+    # (2, 3, 4)) for the columns of a category, and for pairs ("straight x wiggly", (0, 1)) and so on
     labels: tuple[tuple[str, tuple[int, ...]], ...]
-    rows: float
-    margins: dict[int, Margin]
+    rows: float  # sum of the weights of all rows
+    margins: dict[int, Margin]  # margins of the inputs that occur in pairs
     pairs: tuple[PairPart, ...]
-    size: int | None = None
-    constraints: Constraints | None = None
-    levels: tuple[tuple[int, ...], ...] = ()
+    size: int | None = None  # intervals of the margins, None without pairs
+    constraints: Constraints | None = None  # what the model must obey
+    levels: tuple[tuple[int, ...], ...] = ()  # inputs that are the indicators of one category each
+    # called before every run of rows and every step of REML; it may raise to end the work
     watch: Callable[[], None] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
@@ -105,28 +71,14 @@ class Design:
         *,
         is_bare: bool = False,
     ) -> Design:
-        """Choose knots and functions from the rows; no responses are seen.
+        """Choose knots and functions from finite rows x (N, inputs) and weights (N,); no responses are seen.
 
-        Parameters
-        ----------
-        x : ndarray
-            Finite rows, (N, inputs).
-        weight : ndarray
-            Weights, (N,), at least one positive. A weight counts as so many equal rows.
-        policy : AdditivePolicy, optional
-            Choices.
-        groups : sequence of sequences of int
-            Columns that are the indicators of one category each; they share one ridge, as a random effect.
-        constraints : Constraints, optional
-            What the model must obey.
-        is_bare : bool
-            Whether to leave all curves out, see `with_curves`.
+        A weight counts as so many equal rows, and at least one is positive. `groups` are columns that are the
+        indicators of one category each, which share one ridge, as a random effect. With `is_bare` all curves are left
+        out, see `with_curves`.
         """
         policy = AdditivePolicy() if policy is None else policy
-        counted = weight > 0
-        if not counted.all():
-            x = x[counted]
-            weight = weight[counted]
+        x, weight = _counted(x, weight)
         total = float(weight.sum())
         intervals = policy.intervals(total)
         columns = tuple(column_of(x[:, j], weight, intervals, policy) for j in range(x.shape[1]))
@@ -142,17 +94,9 @@ class Design:
     def with_curves(self, inputs: Iterable[int], x: Array, weight: Array) -> Design:
         """Return the design with the curves of these inputs and no others, and without pairs.
 
-        Parameters
-        ----------
-        inputs : iterable of int
-            Inputs; constant ones have no curve.
-        x, weight : ndarray
-            The rows and weights of `from_rows`.
+        Constant inputs have none. The rows and weights are those of `from_rows`.
         """
-        counted = weight > 0
-        if not counted.all():
-            x = x[counted]
-            weight = weight[counted]
+        x, weight = _counted(x, weight)
         policy = self.policy
         constraints = self.constraints
         chosen = {j for j in inputs if self.inputs[j].distinct > 1}
@@ -176,31 +120,14 @@ class Design:
         return replace(self, curves=tuple(curves), groups=numbers, labels=labels, margins={}, pairs=())
 
     def straight(self, x: Array, weight: Array) -> Design:
-        """Return the design of a linear model: straight lines of variance 1 whose slopes share one ridge [1]_.
+        """Return the design of a linear model: straight lines of variance 1 whose slopes share one ridge [1].
 
         All inputs have one, unless there are more than `AdditivePolicy.most_straight`; then those that have a curve.
-        Indicators of a category keep the ridge that they share.
-
-        Parameters
-        ----------
-        x, weight : ndarray
-            The rows and weights of `from_rows`.
-
-        References
-        ----------
-        .. [1] A. Hoerl and R. Kennard, "Ridge regression: biased estimation for nonorthogonal problems", Technometrics
-           12 (1970) 55.
-
-        Examples
-        --------
-        >>> x = np.random.default_rng(0).random((200, 2))
-        >>> Design.from_rows(x, np.ones(200)).straight(x, np.ones(200)).labels
-        (('straight', (0, 1)),)
+        Indicators of a category keep the ridge that they share. The rows and weights are those of `from_rows`.
         """
-        counted = weight > 0
-        if not counted.all():
-            x = x[counted]
-            weight = weight[counted]
+        # [1] A. Hoerl and R. Kennard, "Ridge regression: biased estimation for nonorthogonal problems", Technometrics
+        # 12 (1970) 55.
+        x, weight = _counted(x, weight)
         has_all = sum(column.distinct > 1 for column in self.inputs) <= self.policy.most_straight
         curves = []
         rows = float(weight.sum())
@@ -316,14 +243,9 @@ class Design:
         return out + constant
 
     def spline_coef(self, coef: Array) -> tuple[Array, Array]:
-        """Return what coefficients (p, m) give on B-splines, without the products of pairs.
+        """Return the B-spline coefficients of every input (inputs, n, m) and the constants (m,) of coefficients (p, m).
 
-        Returns
-        -------
-        curves : ndarray
-            B-spline coefficients of every input, (inputs, n, m), with what is subtracted from the pairs.
-        constant : ndarray
-            (m,).
+        They hold what is subtracted from the products of pairs, and not the products.
         """
         curves = np.stack([own.change @ coef[self.columns_of(j)] for j, own in enumerate(self.curves)])
         constant = coef[0].copy()
@@ -349,32 +271,19 @@ class Design:
         return [number for number, (_, members) in enumerate(self.labels) if members == tuple(inputs)]
 
     def with_pairs(self, pairs: Sequence[Pair], x: Array, weight: Array, size: int | None = None) -> Design:
-        """Return the design with these pairs of inputs and no others.
+        """Return the design with these pairs of different inputs and no others; those with a constant are left out.
 
-        The margins of a pair are functions m of the position among the knots, constant beyond the outer quantiles, that
-        become splines by Schoenberg's operator [1]_: the coefficient of each B-spline is the value of m at its knot
-        average, so that they lie in the same space as the curves. From their products what the margins alone explain,
-        by least squares over the rows, is subtracted: a pair is orthogonal to every function of one input of that
-        resolution.
-
-        Parameters
-        ----------
-        pairs : sequence of (int, int)
-            Pairs of different inputs; those with a constant are left out.
-        x, weight : ndarray
-            The rows and weights of `from_rows`.
-        size : int, optional
-            Intervals of the margins; by default those of `AdditivePolicy.margin_intervals` for so many rows.
-
-        References
-        ----------
-        .. [1] C. de Boor, "A Practical Guide to Splines" (1978), ch. XI, on Schoenberg's variation diminishing spline
-           approximation.
+        The rows and weights are those of `from_rows`, `size` is the number of intervals of the margins, by default that
+        of `AdditivePolicy.margin` for so many rows.
         """
-        counted = weight > 0
-        if not counted.all():
-            x = x[counted]
-            weight = weight[counted]
+        # The margins of a pair are functions m of the position among the knots, constant beyond the outer quantiles,
+        # that become splines by Schoenberg's operator [1]: the coefficient of each B-spline is the value of m at its
+        # knot average, so that they lie in the same space as the curves. From their products what the margins alone
+        # explain, by least squares over the rows, is subtracted: a pair is orthogonal to every function of one input of
+        # that resolution.
+        # [1] C. de Boor, "A Practical Guide to Splines" (1978), ch. XI, on Schoenberg's variation diminishing spline
+        # approximation.
+        x, weight = _counted(x, weight)
         # Margins of the inputs that have none of this size yet.
         pairs = [(a, b) for a, b in pairs if self.inputs[a].distinct > 1 and self.inputs[b].distinct > 1]
         if size is None:
@@ -421,8 +330,17 @@ class Design:
                 squares[number] += weight[part] @ products**2
         parts = []
         for pair, gram, cross, square in zip(pairs, grams, crosses, squares, strict=True):
-            parts.append(purified(pair, (margins[pair[0]], margins[pair[1]]), gram, cross, square))
+            of_pair = (margins[pair[0]], margins[pair[1]])
+            parts.append(purified(pair, of_pair, gram, cross, square, self.policy.least_left))
         return parts
+
+
+def _counted(x: Array, weight: Array) -> tuple[Array, Array]:
+    """Return the rows of positive weight, and their weights."""
+    counted = weight > 0
+    if counted.all():
+        return x, weight
+    return x[counted], weight[counted]
 
 
 def _main_groups(

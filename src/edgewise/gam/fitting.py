@@ -1,4 +1,7 @@
-"""From rows to an additive model with the pairs that earn it (`fit_additive`)."""
+"""From rows to an additive model with the pairs that earn it (`fit_additive`).
+
+Wood, Generalized Additive Models (2nd ed.), sections 4.3 and 4.4, on additive models and generalised ones.
+"""
 
 from __future__ import annotations
 

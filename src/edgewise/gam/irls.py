@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,64 +20,11 @@ from edgewise.gam.design import Design
 from edgewise.gam.families.base import Family
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.normal import NormalMatrix
+from edgewise.gam.policy import IrlsPolicy
 from edgewise.gam.reml import RemlFit
-from edgewise.gam.rows import LEAST_INFORMATION, NeededColumns, RowsInMemory, working, working_normal
+from edgewise.gam.rows import NeededColumns, RowsInMemory, working, working_normal
 from edgewise.gam.solving import estimate, expanded, solve_gaussian, with_strengths
 from edgewise.settings import ABOVE_ZERO
-
-
-@dataclass(frozen=True)
-class IrlsPolicy:
-    """Choices of the iteration."""
-
-    # Most rounds in which REML chooses the strengths anew: five are usual; performance iteration may cycle, and then
-    # its last strengths are as good as any of the cycle (Wood, section 6.5). With seven classes 30 rounds took three
-    # times as long as 10 and predicted fresh rows no better.
-    rounds: int = 12
-    # Relative change of the penalised deviance, per row or in all, below which the strengths stay as they are: 1e-5
-    # of the deviance is far below its standard deviation.
-    settled: float = 1e-5
-    # As `rounds`, for several predictors, which move together after each round: strengths hardly change after three,
-    # and a round sums a normal matrix for all predictors.
-    joint_rounds: int = 4
-    # As `joint_rounds`, where the fit starts from an estimate of a part of the design: one step from there is what a
-    # score test takes.
-    later_rounds: int = 1
-    # Most quasi-Newton steps after each round, and pairs of steps that they remember: steps cost a thousandth of a
-    # round, and 20 are usual; a memory of 5 to 10 is the advice of Liu and Nocedal (Mathematical Programming 45
-    # (1989) 503).
-    joint_steps: int = 100
-    joint_memory: int = 10
-    # Relative fall of the penalised deviance in a step that ends them between rounds: strengths need no more.
-    joint_tolerance: float = 1e-6
-    # Share of the fall promised by the slope that a quasi-Newton step must reach (Nocedal and Wright, Numerical
-    # Optimization, section 3.1).
-    joint_fall: float = 1e-4
-    # Most Newton steps of REML in a round, unless the first round is the whole fit: the approximation moves more than
-    # the strengths after these.
-    reml_steps: int = 8
-    # Most Newton steps with constant strengths after the rounds: five are usual; classes that are nearly separated
-    # creep towards the optimum, where fresh rows gain nothing.
-    steps: int = 25
-    # Relative change of the penalised deviance that ends them: the error of the coefficients is its root.
-    tolerance: float = 1e-10
-    # Most halvings of a step that raises the penalised deviance; 2^-25 of a step is none.
-    halvings: int = 25
-    # Share of the penalised deviance by which a step may raise it: 450 units of the last place.
-    rounding: float = 1e-13
-    # Share of the null deviance below which a deviance is compared with this share.
-    small_deviance: float = 1e-8
-    # The information of a row is at least this share of the largest one, so that eta + score / information is finite:
-    # the fixed point does not depend on it.
-    least_information: float = LEAST_INFORMATION
-    # Standard deviation, on the scale of eta, that a column of variance one may have at most where the scale is
-    # known: a Bayesian prior that keeps coefficients finite where classes are separated (Gelman, Jakulin, Pittau and
-    # Su, Annals of Applied Statistics 2 (2008) 1360, use 2.5 on the scale of two deviations; 10 is weaker).
-    prior_deviation: float = 10.0
-
-    def of_part(self) -> IrlsPolicy:
-        """Return the policy for a part of the rows, of which only predictions with the strengths held are needed."""
-        return replace(self, steps=0, tolerance=self.joint_tolerance)
 
 
 class Rows(Protocol):
@@ -294,35 +241,12 @@ def fit_irls(
     method runs to convergence. Several predictors share strengths and normal matrix, and move to their common optimum
     after each round.
 
-    Parameters
-    ----------
-    design : Design
-        Columns of which the first is constant, and their groups.
-    x : ndarray
-        Rows, in the form that the design takes.
-    y : ndarray
-        Responses that `family.checked` has returned.
-    weight : ndarray of shape (N,)
-        Nonnegative weights, which count repeats.
-    family : Family
-        The loss.
-    before : AdditiveModel, optional
-        Estimate of another design of the same rows by the same family, to start from.
-    policy : IrlsPolicy, optional
-        Numbers of the iteration.
-    factor : float, optional
-        Hold the strengths at so many times those of `before`, which then is an estimate of this very design.
-
-    Returns
-    -------
-    AdditiveModel
-        The fit, with the working weights and residuals at its end.
-
-    References
-    ----------
-    .. [1] P. J. Green, "Iteratively reweighted least squares for maximum likelihood estimation, and some robust and
-       resistant alternatives", JRSS B 46 (1984), 149-192.
+    Rows x are in the form that the design takes, y that which `family.checked` has returned, weights (N,) count
+    repeats. `before` is an estimate of another design of the same rows by the same family, to start from; with a
+    `factor` the strengths are held at so many times those of `before`, which then is an estimate of this very design.
     """
+    # P. J. Green, "Iteratively reweighted least squares for maximum likelihood estimation, and some robust and
+    # resistant alternatives", JRSS B 46 (1984), 149-192.
     policy = policy or IrlsPolicy()
     several = family.predictors > 1
     if several and design.constraints is not None and design.constraints.has_inequalities:
@@ -336,7 +260,7 @@ def fit_irls(
         strength = before.starts(design)[0]
         if design.curves is before.design.curves:
             coefs = before.coefs_of(design, coefs)
-            if isinstance(before.family, type(rows.family)):
+            if before.family.name == rows.family.name:
                 rows.family = before.family.prepared(y, weight)
     iteration = Iteration(rows, coefs, strength, policy)
     if factor is not None:

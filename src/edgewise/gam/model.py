@@ -22,8 +22,6 @@ from edgewise.nn.model import KAN
 
 Array = NDArray[np.float64]
 
-EXACT = 1e-10  # share of a pair's size that may be cut from its product nodes in any case: rounding of sums
-
 
 @dataclass(frozen=True)
 class AdditiveModel:
@@ -234,7 +232,7 @@ class AdditiveModel:
             vt = vt[: len(s)]
             variance = fit.dispersion * fit.edf[design.groups_of(pair)].sum() / design.rows
             rest = np.append(np.cumsum((s**2)[::-1])[::-1], 0.0)  # what is cut after the first r terms
-            enough = rest <= max(EXACT**2 * rest[0], share * variance)
+            enough = rest <= max(design.policy.rank_rounding**2 * rest[0], share * variance)
             r = int(np.argmax(enough))
             found.append((u[:, :r] * np.sqrt(s[:r]), vt[:r].T * np.sqrt(s[:r])))
         return found

@@ -19,24 +19,12 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class NormalMatrix:
-    """Sums over the rows that least squares needs.
+    """Sums over the rows that least squares needs."""
 
-    Parameters
-    ----------
-    gram : ndarray
-        X'WX, (p, p).
-    moment : ndarray
-        X'Wy of every response, (p, m).
-    square : ndarray
-        y'Wy of every response, (m,).
-    rows : float
-        Number of rows that count.
-    """
-
-    gram: Array
-    moment: Array
-    square: Array
-    rows: float
+    gram: Array  # X'WX, (p, p)
+    moment: Array  # X'Wy of every response, (p, m)
+    square: Array  # y'Wy of every response, (m,)
+    rows: float  # number of rows that count
 
     def output(self, number: int) -> NormalMatrix:
         """Return the same sums of one response alone."""
@@ -58,33 +46,9 @@ class NormalMatrix:
 
 
 def normal_matrix(design: Design, x: Array, weight: Array, response: Array, rows: float | None = None) -> NormalMatrix:
-    """Sum X'WX, X'Wy and y'Wy over the rows of a table.
+    """Sum X'WX, X'Wy and y'Wy over rows x (N, inputs), with weights (N,) and responses (N,) or (N, m).
 
-    Parameters
-    ----------
-    design : Design
-        Design whose columns are X.
-    x : ndarray
-        Rows, (N, inputs).
-    weight : ndarray
-        Weights, (N,), not negative. Rows of weight zero do not count.
-    response : ndarray
-        One response (N,), or several (N, m), which share the matrix.
-    rows : float, optional
-        Number of rows that count, for degrees of freedom; the number of positive weights by default.
-
-    Returns
-    -------
-    NormalMatrix
-        The sums.
-
-    Examples
-    --------
-    >>> from edgewise.gam import Design
-    >>> x = np.linspace(0, 1, 100)[:, None]
-    >>> design = Design.from_rows(x, np.ones(100))
-    >>> normal_matrix(design, x, np.ones(100), x[:, 0]).rows
-    100.0
+    `rows` is the number of rows that count, for degrees of freedom; the number of positive weights by default.
     """
     response = response[:, None] if response.ndim == 1 else response
     p = len(design.groups)

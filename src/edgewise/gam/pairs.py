@@ -93,6 +93,7 @@ def choose_pairs(solution: AdditiveModel, x: Array, weight: Array, solve: Solver
     pair come back. This is done with the fewest intervals in the margins; more come at the end, if they raise the
     restricted likelihood. Rows x are (N, inputs).
     """
+    # Pairs that may act together, and the levels of the screen and of the test.
     design = solution.design
     policy = design.policy
     inputs = _candidates(design, solution)

@@ -2,8 +2,9 @@
 
 `fit_reml` finds the strength of each group of columns, and takes groups out that vanish; `fit_mapped` finds few numbers
 of which all strengths are functions. Wood, Generalized Additive Models (2nd ed.), section 6.2.6: the criterion with the
-scale profiled out; section 6.5.2: Newton's method in the logs of the strengths; section 6.11.1: the covariance with the
-uncertainty of the strengths.
+scale profiled out; section 6.5.2 and S. N. Wood, J. R. Statist. Soc. B 73 (2011) 3: Newton's method in the logs of the
+strengths; section 6.11.1 and S. N. Wood, N. Pya and B. Saefken, J. Am. Statist. Assoc. 111 (2016) 1548, section 4: the
+covariance with the uncertainty of the strengths.
 """
 
 from __future__ import annotations
@@ -47,9 +48,8 @@ class RemlFit:
     @cached_property
     def corrected_covariance(self) -> Array:
         """Covariance of the coefficients, (p, p), with the uncertainty of finite strengths, for bands of one curve."""
-        # It is V + J V_rho J' [1], with V_rho the inverse of the Hessian of minus the log restricted likelihood in the
-        # logs of the strengths (with a prior variance, as in mgcv) and J = -P S_j b the derivative of the coefficients.
-        # [1] S. Wood, N. Pya and B. Saefken, J. Am. Statist. Assoc. 111 (2016) 1548, section 4.
+        # It is V + J V_rho J', with V_rho the inverse of the Hessian of minus the log restricted likelihood in the logs
+        # of the strengths (with a prior variance, as in mgcv) and J = -P S_j b the derivative of the coefficients.
         likelihood = self._state
         point = self._optimum
         assert not self.is_shared
@@ -136,7 +136,7 @@ def fit_reml(
     """Estimate the strengths of ridge penalties on groups of columns by restricted maximum likelihood.
 
     The model is y = X b + e, with e of variance scale / weight and, for the columns of each group g, b normal with
-    variance scale / strength_g. Newton's method in the logs of the strengths, with exact derivatives [1]_, minimises
+    variance scale / strength_g. Newton's method in the logs of the strengths, with exact derivatives [1], minimises
     minus twice the log restricted likelihood::
 
         D / scale + (n - free) log scale + log |X'WX + S| - sum_g size_g log strength_g
@@ -149,44 +149,13 @@ def fit_reml(
     A group whose strength grows without limit is taken out; it comes back when the derivative by its variance, at
     variance zero, is negative beside the groups that are left. A step takes O(p^3).
 
-    Parameters
-    ----------
-    normal : NormalMatrix
-        Normal matrix of one response, or of several that share their strengths.
-    groups : ndarray
-        Group of each column, (p,), numbered from 0; -1 for columns without a penalty.
-    start : ndarray, optional
-        First strengths, (groups,) or fewer; infinite for groups that start out vanished, NaN for unknown.
-    scale : float, optional
-        Variance of a row of weight 1, if it is known.
-    policy : RemlPolicy
-        Choices of the maximisation.
-    rivals : int
-        Number of groups from which these were chosen by the response, if more.
-    watch : callable, optional
-        Called before every Newton step; it may raise to end the work.
-
-    Returns
-    -------
-    RemlFit
-        The estimate.
-
-    References
-    ----------
-    .. [1] S. Wood, "Fast stable restricted maximum likelihood and marginal likelihood estimation of semiparametric
-       generalized linear models", J. R. Statist. Soc. B 73 (2011) 3, sections 2 and 3.
-    .. [2] D. Foster and E. George, "The risk inflation criterion for multiple regression", Ann. Statist. 22 (1994)
-       1947.
-
-    Examples
-    --------
-    >>> x = np.linspace(-1, 1, 50)
-    >>> columns, y = np.column_stack([np.ones(50), x, x**2]), 3 * x + np.cos(50 * x)
-    >>> normal = NormalMatrix(columns.T @ columns, (columns.T @ y)[:, None], np.array([y @ y]), 50.0)
-    >>> fit = fit_reml(normal, np.array([-1, 0, 1]))
-    >>> fit.edf.round(2)
-    array([1., 0.])
+    `groups` has the group of each column, (p,), numbered from 0; -1 for columns without a penalty. `start` has first
+    strengths, (groups,) or fewer, infinite for groups that start out vanished and NaN for unknown ones. `rivals` is the
+    number of groups from which these were chosen by the response, if more [2]; `watch` is called before every step.
     """
+    # [1] S. Wood, "Fast stable restricted maximum likelihood and marginal likelihood estimation of semiparametric
+    # generalized linear models", J. R. Statist. Soc. B 73 (2011) 3, sections 2 and 3.
+    # [2] D. Foster and E. George, "The risk inflation criterion for multiple regression", Ann. Statist. 22 (1994) 1947.
     criterion = _Criterion(normal, np.asarray(groups), scale, policy, rivals)
     strength = criterion.start(start)
     returns = np.zeros(len(strength), int)

@@ -1,7 +1,7 @@
 """Rows in memory as the iteration of least squares sees them (`RowsInMemory`), on the columns that curves need.
 
-Wood, Generalized Additive Models (2nd ed.), section 3.1.2 and equation (3.4): working weights and working responses of
-a likelihood; section 6.1.1 with penalties.
+Wood, Generalized Additive Models (2nd ed.), section 3.1.2, on fitting generalised linear models: working weights and
+working responses of a likelihood; section 6.1.1 with penalties.
 """
 
 from __future__ import annotations
@@ -15,11 +15,8 @@ from edgewise.gam.design import Design
 from edgewise.gam.families.base import Family
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.normal import NormalMatrix, normal_matrix
+from edgewise.gam.policy import IrlsPolicy
 from edgewise.settings import ABOVE_ZERO
-
-# Numbers of columns that stay in memory during the iteration, 256 MB.
-MOST_NUMBERS_KEPT = 1 << 25
-LEAST_INFORMATION = 1e-10  # see `IrlsPolicy`
 
 
 class NeededColumns:
@@ -61,7 +58,7 @@ class NeededColumns:
         self.groups = self.design.groups[keep]
         self.ranks = self.design.ranks[keep]
         self.values: np.ndarray | None = None
-        if len(self.x) * int(keep.sum()) <= MOST_NUMBERS_KEPT:
+        if len(self.x) * int(keep.sum()) <= self.policy.numbers_kept:
             values = np.empty((len(self.x), int(keep.sum())))
             for part in self.chunks(len(self.x)):
                 values[part] = self.design.columns(self.x[part])[:, keep]
@@ -179,7 +176,7 @@ class RowsInMemory:
 
 
 def working(
-    family: Family, y: np.ndarray, weight: np.ndarray, eta: np.ndarray, least: float = LEAST_INFORMATION
+    family: Family, y: np.ndarray, weight: np.ndarray, eta: np.ndarray, least: float = IrlsPolicy.least_information
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return working weights and working residuals, score / information, of every row and predictor, (N, K) each."""
     shaped = eta if eta.shape[1] > 1 else eta[:, 0]
@@ -196,7 +193,7 @@ def working_normal(
     family: Family,
     eta: np.ndarray,
     k: int = 0,
-    least: float = LEAST_INFORMATION,
+    least: float = IrlsPolicy.least_information,
 ) -> NormalMatrix:
     """Sum the normal matrix of the quadratic approximation of a log likelihood in predictor k."""
     # It is that of the working response eta + residual (rows, K). `design` is a Design, or an object with `groups`,
@@ -231,7 +228,7 @@ def shared_normal(
     # [1] D. Böhning, "Multinomial logistic regression algorithm", Ann. Inst. Statist. Math. 44 (1992) 197.
     score, information = family.derivatives(y, eta)
     shared = information.sum(1) / (eta.shape[1] - 1)
-    shared = np.maximum(shared, LEAST_INFORMATION * shared.max() + ABOVE_ZERO)
+    shared = np.maximum(shared, IrlsPolicy.least_information * shared.max() + ABOVE_ZERO)
     return normal_matrix(design, x, weight * shared, eta + score / shared[:, None], float(weight.sum()))
 
 

@@ -1,4 +1,8 @@
-"""Choice of the inputs of a wide table that get a curve at all (`screened`)."""
+"""Choice of the inputs of a wide table that get a curve at all (`screened`).
+
+J. Fan and J. Lv, J. R. Statist. Soc. B 70 (2008) 849: sure independence screening, and its iteration; J. Fan, Y. Feng
+and R. Song, J. Am. Statist. Assoc. 106 (2011) 544: with curves.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +17,13 @@ from edgewise.settings import ABOVE_ZERO
 
 Array = NDArray[np.float64]
 
-ROUNDS = 2  # the second finds inputs that others hide; Fan and Lv use a few
-
 
 def screened(design: Design, x: Array, weight: Array, solve: Solver) -> tuple[Design, AdditiveModel | None]:
     """Give curves to all inputs, or to the most promising ones if there are more than `AdditivePolicy.most_inputs`."""
     # The promise of an input is what the means of its bins explain of the residuals, in standard deviations of what
     # they would explain of noise. Half of the inputs are taken by the residuals of a constant, the rest by those of the
-    # additive model of the first half: iterated sure independence screening [1], with curves as in [2]. The indicators
-    # of categories are always in. Return the design with curves, and the estimate of the first half to start from, or
-    # None.
-    # [1] J. Fan and J. Lv, J. R. Statist. Soc. B 70 (2008) 849.
-    # [2] J. Fan, Y. Feng and R. Song, J. Am. Statist. Assoc. 106 (2011) 544.
+    # additive model of the first half. The indicators of categories are always in. Return the design with curves, and
+    # the estimate of the first half to start from, or None.
     varying = [j for j, column in enumerate(design.inputs) if column.distinct > 1]
     most = design.policy.most_inputs
     if len(varying) <= most:
@@ -33,14 +32,19 @@ def screened(design: Design, x: Array, weight: Array, solve: Solver) -> tuple[De
     others = [j for j in varying if j not in kept]
     codes = {j: bins_of(x[:, j], design.policy.pair_bins) for j in others}
     solution: AdditiveModel | None = None
-    for number in range(ROUNDS):
+    rounds = design.policy.screening_rounds
+    for number in range(rounds):
         design = design.with_curves(sorted(kept), x, weight)
         solution = solve(design, solution)
         if design.watch is not None:
             design.watch()
         promise = {j: _promise(codes[j], solution) for j in others if j not in kept}
         best = sorted(promise, key=lambda j: (-promise[j], j))
-        kept |= set(best[: most // ROUNDS if number < ROUNDS - 1 else most - most // ROUNDS * (ROUNDS - 1)])
+        if number < rounds - 1:
+            count = most // rounds
+        else:
+            count = most - most // rounds * (rounds - 1)
+        kept |= set(best[:count])
     return design.with_curves(sorted(kept), x, weight), solution
 
 

@@ -36,6 +36,7 @@ def estimate(
     decided. Columns that are not needed are zero; constraints are those of the design, whose bounds count `offset`, a
     constant that is added to the predictions later. `scale` is the variance of a row of weight 1, if it is known.
     """
+    # Wiggly columns of each curve that are in the model, and parabolas that are not yet.
     policy = design.policy
     groups = design.groups
     ranks = design.ranks

@@ -16,11 +16,10 @@ from edgewise.gam.model import AdditiveModel
 from edgewise.gam.rows import working
 from edgewise.gam.solving import with_strengths
 from edgewise.model_selection.search.candidates import Fitted, Samples, estimated, with_own_covariances
-from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.hidden_nodes import HiddenNodes
 from edgewise.model_selection.search.policy import SearchPolicy
 from edgewise.model_selection.search.validation import RowPart
-from edgewise.outcomes import OutOfTime
+from edgewise.outcomes import Budget, OutOfTime
 
 Sums = tuple[np.ndarray, ...]
 
@@ -69,12 +68,13 @@ class AllRows:
         """Return a DataLoader of the rows, with weights of mean 1."""
         return DataLoader(_Stream(self), batch_size=None)
 
-    def fitted(self, chosen: Fitted, samples: Samples, clock: Clock, policy: SearchPolicy) -> tuple[Fitted, str, bool]:
+    def fitted(self, chosen: Fitted, samples: Samples, clock: Budget, policy: SearchPolicy) -> tuple[Fitted, str, bool]:
         """Fit the chosen candidate to all rows; return it with a sentence on that, and whether the time ended it.
 
         If the time is over before the end of the first pass, the candidate stays as it is; else the last complete pass
         counts.
         """
+        # Candidates that are no sum of columns stay as they are.
         family = chosen.family
         candidate = chosen.candidate
         kept = f"the model is that of the sample of {len(samples):,} of {self.count:,} rows"
@@ -84,6 +84,7 @@ class AllRows:
                 f"Sums over all rows are for additive models and not for a {candidate.describe()}; {kept}.",
                 False,
             )
+        # The iteration over all rows, from the estimate of the sample, whose margins may become finer.
         if chosen.nodes is not None:
             start = chosen.model
         else:
@@ -93,7 +94,8 @@ class AllRows:
         try:
             solution, passes, converged, factor = self._refined(start, chosen, samples, clock, policy)
         except OutOfTime:
-            return chosen, f"The time limit of {clock.limit:g} s ended the first pass over all rows; {kept}.", True
+            return chosen, f"The time limit of {clock.time_limit:g} s ended the first pass over all rows; {kept}.", True
+        # Predictors and working residuals of the sample under the new coefficients, with Duan's smearing estimate.
         if chosen.nodes is None:
             x = samples.x
         else:
@@ -110,6 +112,7 @@ class AllRows:
             residual = samples.y - eta
         else:
             _, residual = working(family, y, samples.weight, eta)
+        # The estimate as those of all candidates, and how it ended in a sentence.
         low = min(chosen.range[0], float(eta.min()))
         high = max(chosen.range[1], float(eta.max()))
         if not plain:
@@ -137,13 +140,14 @@ class AllRows:
             candidate = replace(candidate, factor=factor)
             sentence += f" Folds of their groups chose {factor:g} times the penalty."
         fitted = replace(chosen, candidate=candidate, model=model.of_low_rank())
+        # Bands of each of several predictors by its own information.
         if family.predictors > 1:  # each row of the sample stands for as many
             weight = samples.weight * (self.rows / samples.total)
             fitted = with_own_covariances(fitted, replace(samples, weight=weight))
         return fitted, sentence, is_ended
 
     def _refined(
-        self, start: AdditiveModel, chosen: Fitted, samples: Samples, clock: Clock, policy: SearchPolicy
+        self, start: AdditiveModel, chosen: Fitted, samples: Samples, clock: Budget, policy: SearchPolicy
     ) -> tuple[AdditiveModel, int, bool, float]:
         """Estimate the design of the sample with all rows, and its coefficients as the mean of models of parts of them.
 
@@ -165,7 +169,7 @@ class AllRows:
                 family = start.family
                 if not family.is_least_squares:
                     function = OfFamily(function, samples.offset if family.log_link else 0.0, samples.y.ndim == 2)
-                return self.total(function, clock.left, part)
+                return self.total(function, max(clock.seconds_left, 0.0), part)
 
             def report(number: int) -> None:
                 clock.report(f"pass {passes + number} over all {self.count:,} rows", 0.97)
@@ -176,6 +180,7 @@ class AllRows:
             return solution, is_done
 
         whole, converged = of_rows(start, None, factor)
+        # Factor of the strengths for rows in groups: folds of the groups are parts of the sums.
         try:
             if samples.blocks is not None and start.family.is_least_squares and len(whole.fits) == 1:
                 folds = [of_rows(whole, RowPart(number, parts, self.seed), 1.0)[0] for number in range(parts)]
@@ -185,6 +190,7 @@ class AllRows:
                     strength = factor / candidate.factor * whole.fits[0].strength
                     fit = with_strengths(whole.normal, whole.design, whole.fits[0], strength)
                     whole = replace(whole, fits=(fit,))
+            # Models of parts of the rows, whose coefficients have a mean.
             for number in range(models):
                 part = RowPart(number % parts, parts, self.seed + number // parts)
                 one, is_done = of_rows(whole, part, factor)

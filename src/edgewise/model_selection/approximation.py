@@ -24,9 +24,8 @@ from edgewise.model_selection.starts import (
 )
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.model import KAN
-from edgewise.outcomes import ProgressCallback, StopReason, check_progress
+from edgewise.outcomes import Budget, ProgressCallback, StopReason, check_progress
 from edgewise.settings import ABOVE_ZERO, APPROXIMATION_BUDGET_WORK
-from edgewise.train.cost import WorkBudget
 from edgewise.train.grids import adapt_domain_, enclose, refine
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.problems.regression import Regression
@@ -209,7 +208,7 @@ def approximate(
     with torch.inference_mode(False):  # the caller may want gradients of the model
         problem = _checked(problem, width, budget, time_limit, seed, starts)
         data = problem.train
-        work = WorkBudget(budget * APPROXIMATION_BUDGET_WORK, time_limit, progress)
+        work = Budget(budget * APPROXIMATION_BUDGET_WORK, time_limit, progress)
         if width is not None:
             shapes = [tuple(width)]
         else:
@@ -253,7 +252,7 @@ class _Refinement:
     """Halving of the grids of a chosen start while the held-out error falls; the methods stand in order of use."""
 
     def __init__(
-        self, problem: Regression, work: WorkBudget, domain: Sequence[float] | Tensor | None, seed: int, knots: str
+        self, problem: Regression, work: Budget, domain: Sequence[float] | Tensor | None, seed: int, knots: str
     ):
         self.problem = problem
         self.work = work
@@ -321,10 +320,11 @@ class _Refinement:
         trained = []
         for _ in range(GRADINGS if self.knots == "error" else 1):
             model = self._moved(finer)
-            self.work.report_progress(f"grid {model.config.grid_size[0]}", start.loss)
+            self.work.keep_best(start.loss)
+            self.work.report(f"grid {model.config.grid_size[0]}", loss=start.loss)
             finer = replace(finer, model=model)
             finer = train_start(finer, self.problem, steps=FINE_STEPS, tolerance=tolerance, near_minimum=True)
-            self.work.spend(finer.last_report.steps * step_work(self.problem, model))
+            self.work.work += finer.last_report.steps * step_work(self.problem, model)
             trained.append(finer)
         return min(trained, key=lambda each: each.loss)
 

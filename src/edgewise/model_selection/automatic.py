@@ -11,22 +11,20 @@ import torch
 
 from edgewise.errors import InputError, is_out_of_memory
 from edgewise.gam.families import Family
-from edgewise.gam.inference import cross_fitted_noise, fit_noise_curves
+from edgewise.gam.inference.variance import cross_fitted_noise, fit_noise_curves
 from edgewise.model_selection.fixed_shape import InterruptedTraining, ShapeSearch, trained_further
 from edgewise.model_selection.noise_free import approximated, without_noise
 from edgewise.model_selection.results import AutoResult, data_of, loss_of, network_error_bars, tensors_of
 from edgewise.model_selection.search.candidates import Fitted, Samples
-from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.comparisons import sample_losses
 from edgewise.model_selection.search.inference import parameter_factor
 from edgewise.model_selection.search.jobs import one_blas_thread
 from edgewise.model_selection.search.nested import Search
 from edgewise.model_selection.search.policy import SearchSettings
-from edgewise.model_selection.search.records import SearchReport
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
-from edgewise.outcomes import Progress, ProgressCallback, StopReason
+from edgewise.outcomes import Budget, Progress, ProgressCallback, StopReason
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.jacobian.linearised import evenly_spaced
 from edgewise.train.loop.reports import FitReport, StepRecord
@@ -53,9 +51,10 @@ def auto_fit(
     """Choose what `settings` leaves open by held-out loss, then train on all samples."""
     # Samples of few inputs that seem free of noise are approximated to many digits instead: by a polynomial inside a
     # link, or by `approximate`.
-    clock = Clock(settings.time_limit, progress, began=settings.began)
+    clock = Budget(time_limit=settings.time_limit, progress=progress, began=settings.began)
+    clock.stage = "search"
     result = _chosen(samples, settings, clock, everything)
-    if settings.family.is_classes or result.log_link:
+    if settings.family.is_classes or result.exponent is not None:
         return result
     if result.has_noise:
         share = settings.policy.beyond
@@ -83,7 +82,7 @@ def output_limits(model: KAN, x: np.ndarray, limits: np.ndarray | None, beyond: 
     return np.stack([low - reach, high + reach], 1)
 
 
-def _chosen(samples: Samples, settings: SearchSettings, clock: Clock, everything: AllRows | None) -> AutoResult:
+def _chosen(samples: Samples, settings: SearchSettings, clock: Budget, everything: AllRows | None) -> AutoResult:
     """Search, or train what the caller has fixed."""
     with one_blas_thread():
         if settings.is_fixed:
@@ -105,16 +104,18 @@ def _chosen(samples: Samples, settings: SearchSettings, clock: Clock, everything
 
 
 def _searched(
-    samples: Samples, family: Family, settings: SearchSettings, clock: Clock, everything: AllRows | None
+    samples: Samples, family: Family, settings: SearchSettings, clock: Budget, everything: AllRows | None
 ) -> AutoResult:
     """Search, approximate what seems free of noise, or fit the chosen candidate to all rows."""
+    # Nested candidates on held-out rows, half of the time if passes over a table follow.
     search = Search(samples, family, settings, clock)
     stopped = StopReason.CONVERGED
-    limit = clock.limit
+    limit = clock.time_limit
     if everything is not None and limit is not None:
-        clock.limit = clock.seconds + everything.searched_share * clock.left
+        clock.time_limit = clock.share(everything.searched_share).time_limit
     try:
         report = search.run()
+        # Residuals without noise: approximation to many digits instead.
         free = settings.hidden is None and settings.effort != "low" and settings.constraints is None
         if family.is_least_squares and free and samples.blocks is None:  # groups that differ are noise
             losses = search.held_out_losses(len(samples))
@@ -123,10 +124,11 @@ def _searched(
                 search.sentences.append(exact)
             elif exact is not None:
                 return exact
+        # The chosen candidate, of all samples or of all rows of a table.
         fitted = search.final()
         stopped = search.ended_by or report.stopped
         if everything is not None:
-            clock.limit = limit
+            clock.time_limit = limit
             fitted, sentence, is_ended = everything.fitted(fitted, samples, clock, search.policy)
             search.sentences.append(sentence)
             if is_ended:
@@ -140,22 +142,19 @@ def _searched(
         stopped = StopReason.INTERRUPTED
         search.best = fitted.candidate
         search.sentences.append(f"Interrupted at: {clock.stage}.")
+    # The network of the linear predictor, its error bars, and the report of the fit.
     report = search.report(stopped)
     model = fitted.to_kan()
-    log_link = fitted.family.log_link
-    if fitted.family.log_link:
-        bounds = fitted.range
-    else:
-        bounds = (-math.inf, math.inf)
+    exponent = fitted.range if fitted.family.log_link else None
     if family.is_classes and family.predictors == 1:
         model = _of_two_classes(model)
     bars, message = _error_bars(samples, search, fitted, model)
     clock.report("done", 1.0, loss_of(report))
     done = _fit_report(fitted, samples, stopped, clock)
-    return AutoResult(model, done, report, fitted.limits, log_link, bounds, bars, message, fitted)
+    return AutoResult(model, done, report, fitted.limits, exponent, bars, message, fitted)
 
 
-def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, clock: Clock) -> FitReport:
+def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, clock: Budget) -> FitReport:
     """The final fit in the form of the reports of all trainings."""
     estimate = fitted.model
     family = fitted.family
@@ -166,6 +165,7 @@ def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, clock: Cl
     if family.is_least_squares:
         what = "Restricted likelihood"
         method = "Newton's method"
+    # Mean loss of the samples.
     if fitted.smooth is not None:
         loss = float(np.average(sample_losses(fitted, fitted.link(samples.x), samples), weights=samples.weight))
     elif family.is_least_squares:
@@ -178,6 +178,7 @@ def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, clock: Cl
         metric = ("log loss", loss)
     elif family.is_normal:
         metric = ("rmse", math.sqrt(loss))
+    # How the maximisation ended, in a sentence.
     counted = f"{steps} step{'' if steps == 1 else 's'}"
     message = f"{what} is at its maximum after {counted} of {method}."
     if fitted.candidate.factor != 1:
@@ -236,12 +237,14 @@ def _error_bars(samples: Samples, search: Search, fitted: Fitted, model: KAN) ->
     try:
         if known is None or not fitted.candidate.additive:
             raise InputError("model must use its inputs and have held-out rows for error bars, it is a constant")
+        # Held-out residuals on the scale of the linear predictor.
         rows, links, by_folds = known
         seen = samples.select(rows)
         if fitted.family.log_link:
             y = np.log(seen.y + seen.offset)
         else:
             y = seen.y
+        # Variance of the noise, its curves over the inputs, and the covariance of the parameters.
         smooth = fitted.smooth
         if smooth is None:
             variances = [fit.dispersion for fit in fitted.model.fits]
@@ -250,18 +253,19 @@ def _error_bars(samples: Samples, search: Search, fitted: Fitted, model: KAN) ->
         noise = torch.tensor(variances, dtype=torch.float64).sqrt()
         curves = fit_noise_curves(seen.x, links, y - links, seen.weight)
         factor = parameter_factor(fitted, model)
+        # Calibration on the held-out residuals: on few of them first where time is limited.
         held_out = data_of(seen, y - links)
         clock = search.clock
         began = search.clock.seconds
-        if clock.limit is not None and len(held_out) > FIRST_BARS:
+        if clock.time_limit is not None and len(held_out) > FIRST_BARS:
             part = evenly_spaced(held_out, FIRST_BARS)
             bars = additive_error_bars(model, factor, noise, part, folds=by_folds, curves=curves)
-            affordable = FIRST_BARS * clock.left / max(clock.seconds - began, ABOVE_ZERO)
+            affordable = FIRST_BARS * max(clock.seconds_left, 0.0) / max(clock.seconds - began, ABOVE_ZERO)
             if affordable < 2 * FIRST_BARS:
                 return bars, bars.message
             held_out = evenly_spaced(held_out, int(min(affordable / 2, len(held_out))))
         deviation = None
-        if curves is not None and clock.limit is None and len(held_out) <= CROSS_FITTED_ROWS:
+        if curves is not None and clock.time_limit is None and len(held_out) <= CROSS_FITTED_ROWS:
             deviation = torch.from_numpy(cross_fitted_noise(seen.x, links, y - links, seen.weight, seen.blocks))
         bars = additive_error_bars(
             model, factor, noise, held_out, folds=by_folds, curves=curves, held_out_noise=deviation
@@ -288,61 +292,58 @@ def problem_of(samples: Samples, settings: SearchSettings) -> Problem:
     return Regression(x, y, weight=weight)
 
 
-def _fixed(samples: Samples, settings: SearchSettings, clock: Clock, everything: AllRows | None) -> AutoResult:
+def _fixed(samples: Samples, settings: SearchSettings, clock: Budget, everything: AllRows | None) -> AutoResult:
     """Train a network of the shape, grid or strength that the caller has fixed; of a sample, then of all rows."""
     if not (settings.family.is_classes or settings.family.is_least_squares):
         name = settings.family.spelling
         raise InputError(f"loss must be 'squared' where hidden, grid_size or regularization is given, got {name!r}")
+    # Choice of what was left open, half of the time if training on all rows follows.
     problem = problem_of(samples, settings)
-    limit = clock.limit
+    limit = clock.time_limit
     search = ShapeSearch(problem, settings, clock, samples.blocks)
     if everything is not None and limit is not None:
-        clock.limit = clock.seconds + everything.searched_share * clock.left
+        clock.time_limit = clock.share(everything.searched_share).time_limit
+    held = None
     try:
-        result = search.run()
-        trained = result.trained
-        report = result.search
+        trained = search.run()
+        shape = trained.shape
+        report = search.report(shape, search.stopped)
+        # Training on all rows, with a chosen strength as the share of them that the sample is.
         if everything is not None:
-            clock.limit, clock.stage = limit, f"{result.shape.describe()}, all {everything.count:,} rows"
+            clock.time_limit = limit
+            clock.stage = f"{shape.describe()}, all {everything.count:,} rows"
             if settings.strength is None:
                 share = samples.total / everything.rows
             else:
                 share = 1.0
             loader = everything.loader()
-            classes = settings.outputs
             whole: Problem = Regression(loader)
             if settings.family.is_classes:
-                whole = Classification(loader, classes=classes)
-            trained = trained_further(whole, problem, result, share, clock)
+                whole = Classification(loader, classes=settings.outputs)
+            trained = trained_further(whole, problem, trained, share, clock)
             words = (
                 f"Chosen on a sample of {len(samples):,} rows; its parameters are those of all {everything.count:,} "
                 f"rows, after {trained.report.steps} steps that read them."
             )
             report = replace(report, sentences=(*report.sentences, words))
-        held = None
-        if result.held_out is not None and isinstance(problem, Regression):
-            rows, outputs = result.held_out
+        # Held-out residuals, which calibrate the error bars.
+        if (held_out := search.held_out(shape)) is not None and not settings.family.is_classes:
+            rows, outputs = held_out
             seen = samples.select(rows)
             held = data_of(seen, seen.y - outputs)
     except InterruptedTraining as interrupt:
         if not settings.keep_interrupted:
             raise KeyboardInterrupt from None
         clock.progress = None
-        best = interrupt.trained
-        stopped = replace(
-            best.report, stopped=StopReason.INTERRUPTED, message="Interrupted; the model is the best so far."
-        )
-        trained = best._replace(report=stopped)
-        held = None
-        sentences = (*search.sentences, f"Interrupted at: {clock.stage}.")
-        trials = tuple(search.trials.values())
-        shape = search.start.describe()
-        report = SearchReport(
-            shape, trials, sentences, len(search.folds), clock.work, StopReason.INTERRUPTED, clock.seconds
-        )
+        stopped = StopReason.INTERRUPTED
+        trained = interrupt.trained
+        message = "Interrupted; the model is the best so far."
+        trained = trained._replace(report=replace(trained.report, stopped=stopped, message=message))
+        search.sentences.append(f"Interrupted at: {clock.stage}.")
+        report = search.report(trained.shape, stopped)
     clock.report("done", 1.0, trained.report.loss)
     bars = None
     message = ""
-    if isinstance(problem, Regression):
-        bars, message = network_error_bars(trained.model, samples, trained.penalty, held)
+    if not settings.family.is_classes:
+        bars, message = network_error_bars(trained.model, samples, trained.shape.penalty(), held)
     return AutoResult(trained.model, trained.report, report, error_bars=bars, message=message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
@@ -11,13 +11,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.model_selection.search.records import SearchReport, Trial
 from edgewise.model_selection.search.validation import Fold, clipped_squares, folds, mean_and_error, paired_gain
 from edgewise.nn.layers.initial import seed_of_start
 from edgewise.nn.model import KAN
-from edgewise.outcomes import StopReason
+from edgewise.outcomes import Budget, Progress, StopReason
 from edgewise.settings import TABLE_BUDGET_WORK
 from edgewise.train.cost import TABLE_COST
 from edgewise.train.grids import adapt_domain_, refine
@@ -28,7 +27,6 @@ from edgewise.train.methods.choice import SEARCH_LIMITS, method_for
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.penalties import Penalty, Ridge, Roughness
 from edgewise.train.problems.base import Problem
-from edgewise.train.problems.regression import Regression
 
 FIRST_GRID = 4  # knot intervals of the first grid of every edge: finer ones are reached by halving
 FIRST_STRENGTH = 1e-4  # the strength that is tried first: the middle of those that tables need
@@ -97,11 +95,11 @@ class FixedShape:
 
 
 class TrainedShape(NamedTuple):
-    """A trained network, the report of its last fit, and its penalty."""
+    """A trained network, the report of its last fit, and its shape."""
 
     model: KAN
     report: FitReport
-    penalty: Penalty
+    shape: FixedShape
 
 
 class InterruptedTraining(KeyboardInterrupt):
@@ -120,7 +118,7 @@ def train_shape(
     seed: int,
     warm: KAN | None = None,
     final: bool = False,
-    clock: Clock | None = None,
+    clock: Budget | None = None,
 ) -> TrainedShape:
     """Train a network of a given shape with so many outputs, on one grid after another."""
     # The training data of the problem are tensors. Training continues from a copy of `warm`, a model of the same shape
@@ -149,9 +147,9 @@ def train_shape(
         phases = [(first, FIRST_TOLERANCE)] * moves + [(then, FINAL_TOLERANCE if final else TRIAL_TOLERANCE)]
         for number, (steps, tolerance) in enumerate(phases):
             if trained is not None and clock is not None and clock.is_over:
-                trained = trained._replace(model=model)
+                trained = trained._replace(model=model, shape=stage)
                 break
-            callbacks = () if clock is None else [clock.follow(is_whole=warm is not None and final)]
+            callbacks = () if clock is None else [_listener(clock, is_whole=warm is not None and final)]
             trained = _trained(model, problem, stage, method, steps, tolerance, callbacks)
             if trained.report.stopped == StopReason.NONFINITE:
                 return trained
@@ -161,7 +159,7 @@ def train_shape(
     return trained
 
 
-def trained_further(problem: Problem, sample: Problem, best: FixedResult, share: float, clock: Clock) -> TrainedShape:
+def trained_further(problem: Problem, sample: Problem, best: TrainedShape, share: float, clock: Budget) -> TrainedShape:
     """Train the network of a sample on all samples, which a DataLoader brings in every step.
 
     A strength that was chosen weighs a prior against the samples: its share of the mean loss falls with their number.
@@ -169,11 +167,21 @@ def trained_further(problem: Problem, sample: Problem, best: FixedResult, share:
     InterruptedTraining, which holds the best network so far, if Ctrl-C comes.
     """
     shape = replace(best.shape, strength=best.shape.strength * share)
-    model = best.trained.model
+    model = best.model
     parameters = sum(p.numel() for p in model.parameters())
     method, _ = method_for(sample, parameters, is_linear=not shape.hidden, limits=SEARCH_LIMITS)
     steps = FINAL_PHASE[isinstance(method, LevenbergMarquardt)]
-    return _trained(model, problem, shape, method, steps, FINAL_TOLERANCE, [clock.follow(is_whole=True)])
+    return _trained(model, problem, shape, method, steps, FINAL_TOLERANCE, [_listener(clock, is_whole=True)])
+
+
+def _listener(clock: Budget, *, is_whole: bool) -> Callable[[Progress], bool]:
+    """A callback of a fit that reports its loss, and its share where the fit is all the work, and ends it in time."""
+
+    def report(event: Progress) -> bool:
+        clock.report(share=event.share if is_whole else None, loss=event.loss)
+        return clock.is_over
+
+    return report
 
 
 def _trained(
@@ -198,21 +206,10 @@ def _trained(
     )
     if report.stopped == StopReason.CALLBACK:
         report = replace(report, stopped=StopReason.TIME_LIMIT, message=StopReason.TIME_LIMIT.sentence)
-    trained = TrainedShape(model, report, shape.penalty())
+    trained = TrainedShape(model, report, shape)
     if report.stopped == StopReason.INTERRUPTED:
         raise InterruptedTraining(trained)
     return trained
-
-
-@dataclass(frozen=True)
-class FixedResult:
-    """A network of a shape that was given in part, with the record of the search for the rest."""
-
-    trained: TrainedShape  # the final network
-    shape: FixedShape
-    search: SearchReport
-    # (ndarray, ndarray), positions of held-out rows, and the outputs of networks that did not see them, (k, outputs)
-    held_out: tuple[np.ndarray, np.ndarray] | None
 
 
 class ShapeSearch:
@@ -222,7 +219,7 @@ class ShapeSearch:
     """
 
     def __init__(
-        self, problem: Problem, settings: SearchSettings, clock: Clock, blocks: np.ndarray | None = None
+        self, problem: Problem, settings: SearchSettings, clock: Budget, blocks: np.ndarray | None = None
     ) -> None:
         self.problem = problem
         self.settings = settings
@@ -232,10 +229,7 @@ class ShapeSearch:
             FIRST_GRID if settings.grid_size is None else settings.grid_size,
             FIRST_STRENGTH if settings.strength is None else settings.strength,
         )
-        if isinstance(problem, Regression):
-            labels = None
-        else:
-            labels = problem.train.y.numpy()
+        labels = problem.train.y.numpy() if settings.family.is_classes else None
         rows = len(problem.train)
         parts = folds(rows, settings.seed, labels=labels, blocks=blocks, parts=FEWER_PARTS)
         self.folds: list[Fold] = parts[:1] if rows > settings.policy.search_rows // 4 else parts
@@ -243,13 +237,13 @@ class ShapeSearch:
         self.losses: dict[FixedShape, np.ndarray] = {}
         self.models: dict[FixedShape, list[KAN]] = {}
         self.sentences: list[str] = []
+        self.stopped = StopReason.CONVERGED
         data = problem.train
         self.weight = np.ones(rows) if data.weight is None else data.weight.numpy()
 
-    def run(self) -> FixedResult:
+    def run(self) -> TrainedShape:
         """Search, then train on all rows."""
         settings = self.settings
-        stopped = StopReason.CONVERGED
         best = self.start
         if settings.grid_size is not None and settings.strength is not None and settings.hidden is not None:
             self.sentences.append("Shape, grid and regularisation were given.")
@@ -262,21 +256,17 @@ class ShapeSearch:
             if settings.grid_size is None:
                 best = self._refine(best)
             if self.clock.is_over:
-                stopped = StopReason.TIME_LIMIT
-                self.sentences.append(f"The search stopped because of the time limit of {self.clock.limit:g} s.")
+                self.stopped = StopReason.TIME_LIMIT
+                self.sentences.append(f"The search stopped because of the time limit of {self.clock.time_limit:g} s.")
             self.sentences.append(f"Chosen of {len(self.trials)} settings: {best.describe()}.")
-        trained = self._final(best)
-        trials = tuple(replace(trial, taken=shape == best) for shape, trial in self.trials.items())
-        report = SearchReport(
-            best.describe(),
-            trials,
-            tuple(self.sentences),
-            len(self.folds) if trials else 0,
-            self.clock.work,
-            stopped,
-            self.clock.seconds,
-        )
-        return FixedResult(trained, best, report, self._held_out(best))
+        return self._final(best)
+
+    def report(self, chosen: FixedShape, stopped: StopReason) -> SearchReport:
+        """Return the record of the search for a shape that it has chosen, or at which it was interrupted."""
+        trials = tuple(replace(trial, taken=shape == chosen) for shape, trial in self.trials.items())
+        sentences = tuple(self.sentences)
+        parts = len(self.folds) if trials else 0
+        return SearchReport(chosen.describe(), trials, sentences, parts, self.clock.work, stopped, self.clock.seconds)
 
     def _walk_strength(self, start: FixedShape) -> FixedShape:
         """Lower the strength, or else raise it, by factors of ten while the held-out loss falls."""
@@ -363,9 +353,9 @@ class ShapeSearch:
         data = self.problem.train.select(torch.from_numpy(rows))
         with torch.no_grad():
             output = model(data.x)
-            if isinstance(self.problem, Regression):
-                return clipped_squares(output.numpy(), data.y.numpy())
-            return self.problem.prediction_losses(output, data).numpy()
+            if self.settings.family.is_classes:
+                return self.problem.prediction_losses(output, data).numpy()
+            return clipped_squares(output.numpy(), data.y.numpy())
 
     def _final(self, shape: FixedShape) -> TrainedShape:
         """Train on all rows, from several starts if there are hidden layers and time."""
@@ -399,8 +389,8 @@ class ShapeSearch:
         assert best is not None
         return best
 
-    def _held_out(self, shape: FixedShape) -> tuple[np.ndarray, np.ndarray] | None:
-        """Outputs of the folds' networks for the rows that they did not see."""
+    def held_out(self, shape: FixedShape) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return positions of held-out rows, and the outputs (k, outputs) of the folds' networks for them."""
         if shape not in self.models:
             return None
         rows = []

@@ -19,7 +19,6 @@ from edgewise.errors import InputError
 from edgewise.model_selection import polynomials
 from edgewise.model_selection.results import AutoResult, data_of, loss_of, network_error_bars
 from edgewise.model_selection.search.candidates import Samples
-from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.hidden_nodes import smooth_residual
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.model_selection.search.records import SearchReport, Trial
@@ -27,7 +26,7 @@ from edgewise.model_selection.search.validation import clipped_squares, mean_and
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
-from edgewise.outcomes import OutOfTime, StopReason
+from edgewise.outcomes import Budget, OutOfTime, StopReason
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.loop.reports import FitReport, StepRecord
 from edgewise.train.problems.regression import Regression
@@ -36,7 +35,7 @@ from edgewise.train.uncertainty import ErrorBars, additive_error_bars
 SPLINE_ERROR_SHARE = 0.1  # of a polynomial's error, by which its network may differ
 
 
-def without_noise(samples: Samples, settings: SearchSettings, clock: Clock) -> AutoResult | None:
+def without_noise(samples: Samples, settings: SearchSettings, clock: Budget) -> AutoResult | None:
     """Return a polynomial of noise-free samples, or a network if that is better.
 
     None where there is noise, or the samples are too few or have too many inputs for that conclusion.
@@ -72,7 +71,7 @@ def without_noise(samples: Samples, settings: SearchSettings, clock: Clock) -> A
     return replace(result, search=replace(result.search, sentences=sentences, seconds=clock.seconds, work=clock.work))
 
 
-def _fit_polynomial(samples: Samples, settings: SearchSettings, clock: Clock) -> polynomials.ExactFit | None:
+def _fit_polynomial(samples: Samples, settings: SearchSettings, clock: Budget) -> polynomials.ExactFit | None:
     """Fit a polynomial inside a link; None where that does not predict samples that were left out."""
     policy, (rows, inputs) = settings.policy, samples.x.shape
     if rows < policy.noise_free_rows or inputs > policy.noise_free_inputs or samples.y.shape[1] != 1:
@@ -84,9 +83,8 @@ def _fit_polynomial(samples: Samples, settings: SearchSettings, clock: Clock) ->
         return loss <= policy.noise_free or is_structure
 
     clock.report("polynomials without noise", 0.02)
-    watch = (lambda: None) if clock.limit is None else clock.check
+    watch = (lambda: None) if clock.time_limit is None else clock.share(policy.first_share).check
     try:
-        clock.allow(policy.first_share)
         found = polynomials.fit_exact(
             samples.x,
             samples.y[:, 0],
@@ -103,7 +101,7 @@ def _fit_polynomial(samples: Samples, settings: SearchSettings, clock: Clock) ->
 
 
 def _polynomial_result(
-    found: polynomials.ExactFit, model: KAN, samples: Samples, residual: np.ndarray, clock: Clock
+    found: polynomials.ExactFit, model: KAN, samples: Samples, residual: np.ndarray, clock: Budget
 ) -> AutoResult:
     """The result of a polynomial whose network leaves these residuals at the rows of the fit, (k,)."""
     # Names and sentences.
@@ -157,7 +155,7 @@ def approximated(
     report: SearchReport,
     is_smooth: Callable[[], bool],
     settings: SearchSettings,
-    clock: Clock,
+    clock: Budget,
 ) -> AutoResult | str | None:
     """Return an approximation by a network of samples that seem free of noise.
 
@@ -190,7 +188,7 @@ def approximated(
         problem,
         width=[1, samples.y.shape[1]] if inputs == 1 else None,
         budget=policy.approximation_budget,
-        time_limit=None if clock.limit is None else max(clock.left, 1e-3),
+        time_limit=None if clock.time_limit is None else max(max(clock.seconds_left, 0.0), 1e-3),
         seed=settings.seed,
         progress=lambda at: clock.report(f"without noise: {at.stage}", 0.8 + 0.2 * at.share, at.loss),
     )

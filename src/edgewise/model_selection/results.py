@@ -28,13 +28,13 @@ class AutoResult:
     search: SearchReport  # the candidates that were tried and the reasons for the choice
     # interval to which each input is clipped before the model sees it; None for a network of a given shape
     limits: np.ndarray | None = None
-    log_link: bool = False  # whether predictions are the exponential of the model's output
-    range: tuple[float, float] = (-math.inf, math.inf)  # interval to which the output is clipped before that
+    # interval to which the output is clipped where predictions are its exponential; None where they are the output
+    exponent: tuple[float, float] | None = None
     error_bars: ErrorBars | None = None  # uncertainty of the output
     message: str = ""  # A sentence on the calibration of the error bars, or the reason why there are none
     fitted: Fitted | None = None  # the additive model, if the network is one
     # interval to which each output is clipped, see `SearchPolicy.beyond`; None for classes and for exponentials, which
-    # have `range`
+    # have `exponent`
     output_limits: np.ndarray | None = None
     has_noise: bool = True  # whether the samples have noise, as far as the search knows
 

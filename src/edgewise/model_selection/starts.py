@@ -17,9 +17,9 @@ from edgewise.nn.layers.initial import seed_of_start, seeded_generator
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
 from edgewise.ops.splines.knots import uniform
-from edgewise.outcomes import StopReason
+from edgewise.outcomes import Budget, StopReason
 from edgewise.settings import ABOVE_ZERO
-from edgewise.train.cost import APPROXIMATION_COST, WorkBudget, active_parameters
+from edgewise.train.cost import APPROXIMATION_COST, active_parameters
 from edgewise.train.grids import HIDDEN_MARGIN, move_hidden_domains_, refine
 from edgewise.train.loop.fitting import fit
 from edgewise.train.loop.reports import FitReport
@@ -137,7 +137,7 @@ def train_start(
 
 
 def best_start(
-    problem: Regression, shapes: Sequence[tuple[int, ...]], plan: StartPlan, budget: WorkBudget
+    problem: Regression, shapes: Sequence[tuple[int, ...]], plan: StartPlan, budget: Budget
 ) -> tuple[Start, list[str]]:
     """Choose the most promising start of all shapes, smaller ones first, trained on a coarse grid, with the reasons.
 
@@ -229,7 +229,7 @@ def input_groups(problem: Regression, count: int) -> Tensor:
 
 
 def _exact_start(
-    problem: Regression, few: Regression, shape: tuple[int, ...], plan: StartPlan, budget: WorkBudget
+    problem: Regression, few: Regression, shape: tuple[int, ...], plan: StartPlan, budget: Budget
 ) -> Start | None:
     """Return a start with quadratic splines that is exact, or None if none gets near after a few steps."""
     scale = float(problem.train.y.square().mean())
@@ -244,7 +244,7 @@ def _exact_start(
     return None
 
 
-def _races(problem: Regression, few: Regression, starts: list[Start], budget: WorkBudget) -> tuple[Start, str]:
+def _races(problem: Regression, few: Regression, starts: list[Start], budget: Budget) -> tuple[Start, str]:
     """Two races, of the even starts from the first grid and of the odd ones from half of it; the winners meet there."""
     winner, sentence = _race(few, starts[::2], budget)
     if len(starts) > 1:
@@ -256,9 +256,7 @@ def _races(problem: Regression, few: Regression, starts: list[Start], budget: Wo
     return winner, sentence
 
 
-def _grouped_start(
-    problem: Regression, few: Regression, best: Start, plan: StartPlan, budget: WorkBudget
-) -> Start | None:
+def _grouped_start(problem: Regression, few: Regression, best: Start, plan: StartPlan, budget: Budget) -> Start | None:
     """Return a start whose first nodes have the inputs of one group each, fitted one after the other.
 
     The target is a sum of functions of the groups, to begin with, each a KAN [n, 1, 1] fitted to what the others left;
@@ -318,7 +316,7 @@ def _grouped_start(
     return start
 
 
-def _race(few: Regression, starts: list[Start], budget: WorkBudget) -> tuple[Start, str]:
+def _race(few: Regression, starts: list[Start], budget: Budget) -> tuple[Start, str]:
     """Train all starts for a stage, drop the worse half, and so on; compare the last two at the end."""
     began = len(starts)
     width = starts[0].width
@@ -328,7 +326,8 @@ def _race(few: Regression, starts: list[Start], budget: WorkBudget) -> tuple[Sta
         starts.sort(key=lambda start: start.loss)
         if number:  # after the first steps the order means little
             starts = starts[: max(min(2, len(starts)), (len(starts) + 1) // 2)]
-        budget.report_progress(f"starts of {list(width)}", starts[0].loss)
+        budget.keep_best(starts[0].loss)
+        budget.report(f"starts of {list(width)}", loss=starts[0].loss)
     starts = [_train_stage(start, few, COARSE_STEPS, None, budget) for start in starts]
     starts.sort(key=lambda start: start.loss)
     best = starts[0]
@@ -343,10 +342,10 @@ def _race(few: Regression, starts: list[Start], budget: WorkBudget) -> tuple[Sta
     return best, message + "."
 
 
-def _train_stage(start: Start, problem: Regression, steps: int, margin: float | None, budget: WorkBudget) -> Start:
+def _train_stage(start: Start, problem: Regression, steps: int, margin: float | None, budget: Budget) -> Start:
     """Train for one stage; with a margin, the hidden grids then follow the activations."""
     start = train_start(start, problem, steps=steps, tolerance=1e-3 if margin is None else 1e-2)
-    budget.spend(start.last_report.steps * step_work(problem, start.model))
+    budget.work += start.last_report.steps * step_work(problem, start.model)
     if start.last_report.stopped == StopReason.INTERRUPTED:
         raise KeyboardInterrupt
     if margin is not None and len(start.width) > 2 and math.isfinite(start.loss):
@@ -354,7 +353,7 @@ def _train_stage(start: Start, problem: Regression, steps: int, margin: float | 
     return start
 
 
-def _refine_to_theory(problem: Regression, start: Start, budget: WorkBudget) -> tuple[Start, float | None]:
+def _refine_to_theory(problem: Regression, start: Start, budget: Budget) -> tuple[Start, float | None]:
     """Refine a start while its error falls as it does for the right shape, with slope degree + 1.
 
     Returns the refined start and the lower of two such slopes in a row, or the start as it was and None.
@@ -373,7 +372,7 @@ def _refine_to_theory(problem: Regression, start: Start, budget: WorkBudget) -> 
     return start, None
 
 
-def _choose_shape(problem: Regression, finalists: list[Start], budget: WorkBudget) -> tuple[Start, str]:
+def _choose_shape(problem: Regression, finalists: list[Start], budget: Budget) -> tuple[Start, str]:
     """Halve the grids of the best few shapes, of fewer again, and take the one with the lowest extrapolated error.
 
     On a coarse grid a wide model is ahead of the right one, whose error falls with slope degree + 1 once the grid
@@ -432,13 +431,14 @@ def _choose_shape(problem: Regression, finalists: list[Start], budget: WorkBudge
     )
 
 
-def _halve_grid(problem: Regression, start: Start, budget: WorkBudget) -> tuple[Start, float]:
+def _halve_grid(problem: Regression, start: Start, budget: Budget) -> tuple[Start, float]:
     """Train a start on grids of half the width; return it with the slope with which its error fell."""
     model = refine(start.model, tuple(2 * size for size in start.model.config.grid_size))
     few = _samples_of_race(problem, start.width, model.config.grid_size[0], model.config.degree, start.seed)
     finer = train_start(replace(start, model=model), few, steps=COARSE_STEPS, tolerance=1e-3, near_minimum=True)
-    budget.spend(finer.last_report.steps * step_work(few, model))
-    budget.report_progress(f"choice between shapes: {list(start.width)}", finer.loss)
+    budget.work += finer.last_report.steps * step_work(few, model)
+    budget.keep_best(finer.loss)
+    budget.report(f"choice between shapes: {list(start.width)}", loss=finer.loss)
     if finer.last_report.stopped == StopReason.INTERRUPTED:
         raise KeyboardInterrupt
     if not finer.loss < start.loss:

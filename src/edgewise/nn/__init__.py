@@ -13,7 +13,7 @@ from edgewise.lazy import import_on_demand
 if TYPE_CHECKING:
     from edgewise.nn.config import KANConfig, MLPConfig
     from edgewise.nn.elementary import ELEMENTARY, Elementary, FunctionTable
-    from edgewise.nn.layers import KANLayer, MixedLayer, ProductLayer, SymbolicLayer
+    from edgewise.nn.layers import KANLayer, ProductLayer
     from edgewise.nn.mlp import MLP
     from edgewise.nn.model import KAN, ModelOptions
     from edgewise.nn.trace import Trace
@@ -27,10 +27,8 @@ __all__ = [
     "KANConfig",
     "KANLayer",
     "MLPConfig",
-    "MixedLayer",
     "ModelOptions",
     "ProductLayer",
-    "SymbolicLayer",
     "Trace",
 ]
 

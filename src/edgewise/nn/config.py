@@ -18,6 +18,7 @@ from edgewise.ops.splines.bspline import MAX_EDGE_DEGREE
 BASE_NAMES = ("silu", "identity", "zero", "tanh", "relu", "gelu", "softplus", "sin")
 ACTIVATION_NAMES = ("silu", "tanh", "relu")
 BESIDE_SPLINE = "+"  # before the name of a function that is added to the spline of the same edge
+NO_FUNCTION = "0"  # name of the function of an edge that has none
 MAX_ARITY = (1 << 16) - 1  # far above any use, and it bounds the size of a network built from a hostile file
 
 Names = tuple[tuple[str, ...], ...]  # of the elementary functions of a layer's edges, one row for each input

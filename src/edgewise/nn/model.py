@@ -10,13 +10,12 @@ from torch import Tensor
 
 from edgewise.checks import check_options
 from edgewise.errors import InputError
-from edgewise.nn.config import BESIDE_SPLINE, KANConfig, Names, check_input, holds_spline
+from edgewise.nn.config import KANConfig, Names, check_input
 from edgewise.nn.elementary import ELEMENTARY, Elementary
-from edgewise.nn.layers.base import Chain, EdgeLayer, Layer, LayerList
+from edgewise.nn.layers.base import Chain, Layer, LayerList
 from edgewise.nn.layers.initial import checked_device, seeded_generator
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.layers.symbolic import NO_FUNCTION, MixedLayer, SymbolicLayer
 from edgewise.nn.trace import Trace, trace_layers
 from edgewise.presentation import html_table
 
@@ -54,9 +53,9 @@ class ModelOptions(TypedDict, total=False):
 class KAN(Chain):
     """Kolmogorov-Arnold network, f = Phi_L o ... o Phi_1, each Phi a layer of edges.
 
-    Every edge is a learnable function of one input: a spline (`KANLayer`) or an elementary function (`SymbolicLayer`);
-    a layer may have both, and an edge may be their sum (`MixedLayer`). A layer with product nodes is followed by a
-    `ProductLayer`. The initial weights depend on `seed` alone; torch's global generator is neither used nor changed.
+    Every edge is a learnable function of one input: a spline, an elementary function, or their sum (`KANLayer`). A
+    layer with product nodes is followed by a `ProductLayer`. The initial weights depend on `seed` alone; torch's global
+    generator is neither used nor changed.
 
     Parameters
     ----------
@@ -98,7 +97,7 @@ class KAN(Chain):
     torch.Size([4, 1])
     """
 
-    layers: LayerList[EdgeLayer | ProductLayer]
+    layers: LayerList[KANLayer | ProductLayer]
     regularizer = None  # DeepXDE reads this attribute of its networks
 
     def __init__(
@@ -120,34 +119,24 @@ class KAN(Chain):
         dtype = options.get("dtype")
         device = checked_device(options.get("device"))
         generator = seeded_generator(seed)
-        layers: list[EdgeLayer | ProductLayer] = []
+        layers: list[KANLayer | ProductLayer] = []
         for number, (inputs, size) in enumerate(zip(config.width, config.grid_size, strict=False)):
-            if config.functions:
-                rows = config.functions[number]
-            else:
-                rows = None
-            spline = symbolic = None
-            if size:
-                spline = KANLayer(
+            layers.append(
+                KANLayer(
                     inputs,
                     config.sums(number),
-                    grid_size=size,
+                    grid_size=size or 1,  # of no meaning without splines
                     degree=config.degree_of(number),
                     domain=None if number else domain,
                     base=config.base,
+                    functions=config.functions[number] if config.functions else None,
+                    table=table,
                     init=init,
                     generator=generator,
                     dtype=dtype,
                     device=device,
                 )
-                layer: EdgeLayer = spline
-            if rows is not None:
-                names = [[name.removeprefix(BESIDE_SPLINE) for name in row] for row in rows]
-                layer = symbolic = SymbolicLayer(names, table=table, dtype=dtype, device=device)
-            if spline is not None and symbolic is not None and rows is not None:
-                spline.mask.mul_(spline.mask.new_tensor([[float(holds_spline(name)) for name in row] for row in rows]))
-                layer = MixedLayer(spline, symbolic)
-            layers.append(layer)
+            )
             if config.products and config.products[number]:
                 layers.append(ProductLayer.after_sums(config.width[number + 1], config.products[number]))
         self.layers = LayerList(layers)
@@ -213,13 +202,6 @@ class KAN(Chain):
         return trace_layers(self.layers, x)
 
 
-def spline_part(layer: Layer) -> KANLayer | None:
-    """Return the splines of a layer of a KAN: the layer itself, its part, or None if it has none."""
-    if isinstance(layer, MixedLayer):
-        return layer.spline
-    return layer if isinstance(layer, KANLayer) else None
-
-
 def config_of(layers: Iterable[Layer], degree: int, base: str | Callable[[Tensor], Tensor]) -> KANConfig:
     """Return the config of a chain of layers; `degree` and `base` count only where no layer has splines."""
     width: list[int] = []
@@ -233,23 +215,17 @@ def config_of(layers: Iterable[Layer], degree: int, base: str | Callable[[Tensor
                 raise InputError(f"layers must have products after edges, with groups as `after_sums`, got {layer}")
             width[-1], products[-1] = layer.out_features, layer.arities
             continue
-        if not isinstance(layer, KANLayer | SymbolicLayer | MixedLayer):
+        if not isinstance(layer, KANLayer):
             raise InputError(f"layers must be those of a KAN, got {type(layer).__name__}")
-        spline = spline_part(layer)
         width += [layer.out_features] if width else [layer.in_features, layer.out_features]
-        sizes.append(0 if spline is None else spline.grid_size)
-        degrees.append(None if spline is None else spline.degree)
+        sizes.append(layer.grid_size)
         products.append(())
-        if isinstance(layer, KANLayer):
-            functions.append(None)
-        elif isinstance(layer, SymbolicLayer):
-            functions.append(layer.functions)
-        else:  # the edges of a mixed layer without a function are splines, masked or not
-            functions.append(
-                tuple(tuple("" if name == NO_FUNCTION else name for name in row) for row in layer.functions)
-            )
-        if spline is not None:
-            degree = spline.degree
-            base = spline.base_function
+        functions.append(layer.functions)
+        if layer.has_splines:
+            degrees.append(layer.degree)
+            degree = layer.degree
+            base = layer.base_function
+        else:
+            degrees.append(None)
     each = [degree if one is None else one for one in degrees]
     return KANConfig(width, sizes, each or degree, base, products, functions)

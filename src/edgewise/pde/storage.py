@@ -23,24 +23,25 @@ import torch
 from torch import Tensor, nn
 
 from edgewise import files
-from edgewise.checkpoint import codec, container, strict_json
+from edgewise.checkpoint import container, kinds, strict_json
 from edgewise.checkpoint.container import Container, TensorEntry
 from edgewise.checkpoint.network import describe, read_description
 from edgewise.errors import CheckpointError, InputError
 from edgewise.nn.elementary import ELEMENTARY
-from edgewise.nn.layers.periodic import PeriodicLayer
-from edgewise.nn.layers.separable import SeparableLayer
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.ops.splines.bspline import MAX_DEGREE, MAX_PRODUCT_DEGREE
 from edgewise.ops.splines.knots import breakpoints_of
 from edgewise.outcomes import StopReason
+from edgewise.pde.layers.periodic import PeriodicLayer
+from edgewise.pde.layers.separable import SeparableLayer
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.singular import SINGULAR_KINDS, SingularFunctions
 from edgewise.pde.solver.solution import Solution, Stage
 from edgewise.pde.spaces.networks import (
     EnrichedNetwork,
+    FieldNetwork,
     PeriodicNetwork,
     SeparableNetwork,
     SlabNetwork,
@@ -131,39 +132,19 @@ def solution_of(file: Container, problem: Collocation) -> Solution:
 
 def _encoded(network: nn.Module) -> dict[str, Any]:
     """Return a network as plain values and tensors."""
-    if isinstance(network, SlabNetwork):
-        slabs = [_encoded(network.slab(number)) for number in range(len(network.slabs))]
-        return {"kind": "slabs", "axis": network.axis, "ends": network.ends, "slabs": slabs}
-    if isinstance(network, LowRankNetwork):
-        lines = [_encoded(TensorNetwork(layer)) for layer in network.layers]
-        return {"kind": "low rank", "ranks": network.ranks, "lines": lines}
-    if isinstance(network, UncertainNetwork):
-        return {"kind": "uncertain", "inner": _encoded(TensorNetwork(network.tensor_layer)), "root": network.root}
-    if isinstance(network, EnrichedNetwork):
-        functions = [{field.name: getattr(each, field.name) for field in _OF_FUNCTIONS} for each in network.functions]
-        inner = _encoded(TensorNetwork(network.tensor_layer))
-        return {"kind": "enriched", "inner": inner, "functions": functions, "factors": network.factors.detach()}
-    if isinstance(network, TensorNetwork):
-        layer = network.tensor_layer
-        return {
-            "kind": "tensor",
-            "degree": layer.degrees,
-            "periodic": list(layer.periodic),
-            "knots": layer.knots,
-            "coef": layer.coef.detach(),
-        }
-    if isinstance(network, SeparableNetwork):
-        terms = network.separable
-        shape = {"degree": terms.degree, "fields": network.fields}
-        return {"kind": "separable", **shape, "knots": terms.knots, "coef": terms.coef.detach()}
-    if isinstance(network, PeriodicNetwork):
-        first = network.periodic
-        periods = [(number, start, period) for number, (start, period) in first.periods.items()]
-        return {"kind": "periodic", "inputs": first.in_features, "periods": periods, "inner": _encoded(network.inner)}
     if isinstance(network, KAN | MLP):
         description = strict_json.dump(describe(network))
         return {"kind": "kan", "description": description, "tensors": dict(network.state_dict())}
-    raise InputError(f"solution must have a network that `solve` makes, got a {type(network).__name__}")
+    if not isinstance(network, FieldNetwork):
+        raise InputError(f"solution must have a network that `solve` makes, got a {type(network).__name__}")
+    return {name: _encoded_part(part) for name, part in network.parts().items()}
+
+
+def _encoded_part(part: Any) -> Any:
+    """Return a part of a network with the networks in it as plain values and tensors."""
+    if isinstance(part, list):
+        return [_encoded_part(each) for each in part]
+    return _encoded(part) if isinstance(part, nn.Module) else part
 
 
 def _decoded(tree: Any) -> nn.Module:
@@ -347,4 +328,4 @@ def _read(file: Container, path: str | os.PathLike[str], *, problem: Collocation
         return solution_of(file, problem)
 
 
-codec.register("solution", codec.Codec((Solution,), _write, _read))
+kinds.register("solution", kinds.FileKind((Solution,), _write, _read))

@@ -21,9 +21,8 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
-from edgewise.nn.config import BESIDE_SPLINE
-from edgewise.nn.layers.symbolic import NO_FUNCTION, MixedLayer, SymbolicLayer
-from edgewise.nn.model import spline_part
+from edgewise.nn.config import BESIDE_SPLINE, NO_FUNCTION
+from edgewise.nn.layers.spline import KANLayer
 from edgewise.ops.splines.bspline import MAX_EDGE_DEGREE
 from edgewise.pykan.reading import PykanState
 
@@ -38,7 +37,7 @@ class LayerPlan:
     products: tuple[int, ...]  # numbers of factors of the product nodes
     degree: int  # of the splines; grid_size 0 for none
     grid_size: int
-    splines: dict[str, Tensor] = field(default_factory=dict)  # "coef", "base", "mask" and "knots"
+    splines: dict[str, Tensor] = field(default_factory=dict)  # "coef", "base", "spline_mask" and "knots"
     # what is added to the nodes behind the products, (nodes,)
     bias: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.float64))
 
@@ -49,16 +48,15 @@ class LayerPlan:
 
     def write_(self, layer: nn.Module) -> None:
         """Copy the numbers into a layer of this shape."""
-        spline = spline_part(layer)  # type: ignore[arg-type]
-        if spline is not None:
+        assert isinstance(layer, KANLayer)
+        if layer.has_splines:
             for name, values in self.splines.items():
-                own = getattr(spline, name)
-                if own is not None:
-                    own.copy_(values)
-            spline.domain_is_set.fill_(True)
-        symbolic = layer.symbolic if isinstance(layer, MixedLayer) else layer
-        if isinstance(symbolic, SymbolicLayer):
-            symbolic.affine.copy_(self.affine)
+                tensor = getattr(layer, name)
+                if tensor is not None:
+                    tensor.copy_(values)
+            layer.domain_is_set.fill_(True)
+        if layer.has_functions:
+            layer.affine.copy_(self.affine)
 
 
 def passing(bias: Tensor) -> LayerPlan:
@@ -90,7 +88,7 @@ def layer_plan(state: PykanState, number: int, beyond: str) -> LayerPlan:
     splines = {
         "coef": coef * (scale_sp * mask * scale)[:, None, :],
         "base": state.tensor(f"act_fun.{number}.scale_base", like=(inputs, sums)) * mask * scale,
-        "mask": has_spline.double(),
+        "spline_mask": has_spline.double(),
         "knots": knots,
     }
     functions = [
@@ -104,7 +102,7 @@ def layer_plan(state: PykanState, number: int, beyond: str) -> LayerPlan:
     ]
     for o in constant.nonzero().flatten().tolist():
         _add_constant_(float(constant[o]), o, functions, affine, splines)
-    if not bool(splines["mask"].any()) and any(name != NO_FUNCTION for row in functions for name in row):
+    if not bool(splines["spline_mask"].any()) and any(name != NO_FUNCTION for row in functions for name in row):
         return LayerPlan(functions, affine, arities, degree, 0, {}, bias)
     if not any(name not in ("", NO_FUNCTION) for row in functions for name in row):
         functions = [[""] * sums for _ in range(inputs)]  # masked where there is no edge

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.nn.config import BESIDE_SPLINE
+from edgewise.nn.config import BESIDE_SPLINE, NO_FUNCTION
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.layers.product import ProductLayer
-from edgewise.nn.layers.symbolic import NO_FUNCTION
 from edgewise.nn.model import KAN
 from edgewise.pykan.layers import LayerPlan, layer_plan, passing
 from edgewise.pykan.reading import read_checkpoint, state_of_model

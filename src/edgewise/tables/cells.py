@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Literal
 
 import numpy as np
 
 from edgewise.errors import InputError
 from edgewise.escaping import reads_as_number
+
+Mark = Literal["", ",", "."]
+"""The decimal mark of numbers that a table has as text; "" for others."""
 
 # Compared without surrounding spaces and in lower case. "none" is not among them: it is a common category.
 MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "null", "?", "-"})
@@ -202,14 +206,15 @@ def marked_number(text: str, mark: str) -> float | None:
     return float(plain.replace(mark, ".").replace(_MINUS, "-"))
 
 
-def decimal_mark(cells: Iterable[str | None]) -> str:
+def decimal_mark(cells: Iterable[str | None]) -> Mark:
     """Return the decimal mark of a text column in which every cell is a number under one convention, else ""."""
     # Where both fit, as for 1,234 in all cells, the marks stand between thousands. Columns of plain numbers, which
     # Python reads as they are, have no mark to find.
     known = {cell for cell in cells if cell is not None}
     if not known or all(map(reads_as_number, known)):
         return ""
-    fits = [mark for mark in _FORMS if all(marked_number(cell, mark) is not None for cell in known)]
+    marks: tuple[Mark, ...] = (",", ".")
+    fits = [mark for mark in marks if all(marked_number(cell, mark) is not None for cell in known)]
     if len(fits) < 2:
         return fits[0] if fits else ""
     commas, dots = (any(mark in cell for cell in known) for mark in ",.")

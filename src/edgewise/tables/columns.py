@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
+from edgewise.checks import Within
 from edgewise.errors import InputError, warn_caller
 from edgewise.presentation import counted, number_text
 from edgewise.tables.cells import (
+    Mark,
     are_codes,
     convention,
     days_come_first,
@@ -48,55 +50,36 @@ _FEWEST_OTHERS = 3  # distinct values beside a code of a missing value, so that 
 _FEWEST_BESIDE_REPEATED = 10  # the same for a repeated number that is no usual code: counts are shorter
 
 
-# Stored data are checked field by field; what is wrong raises one of the errors that `InputEncoder.from_json` expects.
-
-
-def check_field(condition: bool) -> None:
-    """Raise ValueError unless the condition holds."""
-    if not condition:
-        raise ValueError
-
-
-def all_strings(values: tuple[Any, ...]) -> bool:
-    """Return whether all values are text."""
-    return all(isinstance(value, str) for value in values)
-
-
-def is_plain_number(value: object) -> bool:
-    """Return whether it is a finite float, or an int that fits int64, and no bool."""
-    # Booleans are ints to Python; whole numbers beyond int64 would not fit the arrays of labels.
-    return (type(value) is int and abs(value) < 2**63) or (type(value) is float and bool(np.isfinite(value)))
-
-
 @dataclass(frozen=True)
 class NumberInput:
     """A numeric column, or one of dates, which count as days."""
 
     name: str  # the column
-    median: float  # median of the known training values, which replaces missing ones
-    low: float  # least and largest training value
-    high: float
+    median: Annotated[float, Within()]  # median of the known training values, which replaces missing ones
+    low: Annotated[float, Within()]  # least and largest training value
+    high: Annotated[float, Within()]
     flag: bool  # whether there is one more input, 1 where the value is missing and 0 elsewhere
     value: bool = True  # whether the number itself is an input; it is not where all known values are equal
     # for dates: the first day of the training column as "2024-05-31", from which the days are counted; "" for numbers
     first_day: str = ""
-    mark: str = ""  # decimal mark, "," or ".", of numbers that the training table has as text; "" for others
+    # decimal mark of numbers that the training table has as text; "" for others
+    mark: Mark = ""
     # for dates such as 3/4/2024 in the training table: whether the day comes first; None for others
     day_first: bool | None = None
     kind: ClassVar[str] = "number"
     state_names: ClassVar[tuple[str, ...]] = ()
 
-    @classmethod
-    def from_fields(cls, fields: Mapping[str, Any]) -> NumberInput:
-        """Return the column of stored fields; raise ValueError, TypeError or KeyError for anything else."""
-        one = cls(**fields)
-        check_field(isinstance(one.name, str))
-        check_field(is_plain_number(one.median) and is_plain_number(one.low) and is_plain_number(one.high))
-        check_field(type(one.flag) is bool and type(one.value) is bool and (one.flag or one.value))
-        check_field(one.mark in ("", ",", ".") and one.day_first in (True, False, None))
-        check_field(isinstance(one.first_day, str) and len(one.first_day) <= len("2024-05-31"))
-        check_field(not one.first_day or not np.isnat(np.datetime64(one.first_day, "D")))
-        return one
+    def fault(self, sizes: Mapping[str, int]) -> str:
+        """Return what is wrong with a column from a file."""
+        if not (self.flag or self.value):
+            return "a column without an input"
+        if not self.first_day:
+            return ""
+        try:
+            is_day = len(self.first_day) <= len("2024-05-31") and not np.isnat(np.datetime64(self.first_day, "D"))
+        except ValueError:
+            is_day = False
+        return "" if is_day else "a first day that is none"
 
     @property
     def has_value(self) -> bool:
@@ -186,15 +169,10 @@ class CategoryInput:
     is_plain: ClassVar[bool] = False
     range_text: ClassVar[str] = ""
 
-    @classmethod
-    def from_fields(cls, fields: Mapping[str, Any]) -> CategoryInput:
-        """Return the column of stored fields; raise ValueError, TypeError or KeyError for anything else."""
-        one = cls(**{**fields, "levels": tuple(fields["levels"])})
-        check_field(isinstance(one.name, str))
-        check_field(all_strings(one.levels) and len(set(one.levels)) == len(one.levels) and type(one.missing) is bool)
-        check_field(type(one.other) is bool and len(one.state_names) >= 2)
-        check_field(one.usual in one.states)
-        return one
+    def fault(self, sizes: Mapping[str, int]) -> str:
+        """Return what is wrong with a column from a file."""
+        are_levels = len(set(self.levels)) == len(self.levels) and len(self.state_names) >= 2
+        return "" if are_levels and self.usual in self.states else "levels that are none"
 
     @property
     def sentence(self) -> str:
@@ -297,10 +275,6 @@ class CategoryInput:
                 f"they count as {'missing' if self.usual is None else quoted(self.usual)}, the most frequent value"
             )
         return self.inputs_of(codes)
-
-
-KINDS: dict[str, type[NumberInput] | type[CategoryInput]] = {one.kind: one for one in (NumberInput, CategoryInput)}
-"""The kinds of columns by their names in files."""
 
 
 def present(table: Table, name: str) -> np.ndarray:

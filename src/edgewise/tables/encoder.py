@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from edgewise.errors import CheckpointError, InputError
+from edgewise.errors import InputError
 from edgewise.tables.cells import quoted
-from edgewise.tables.columns import CategoryInput, NumberInput, all_strings, check_field, is_plain_number
-from edgewise.tables.input_encoder import InputEncoder, inputs_from, nearest_names
+from edgewise.tables.columns import CategoryInput, NumberInput
+from edgewise.tables.input_encoder import InputEncoder, fault_of_inputs, nearest_names
 from edgewise.tables.table import Table
 from edgewise.tables.target import TASKS, Target, learn_target, rows_with_target
 
@@ -162,32 +162,9 @@ class TableEncoder:
         _check_column(table, self.target.name, "target")
         return self.target.encode(table)
 
-    def to_json(self) -> dict:
-        """Return a dict of plain JSON values; `from_json` gives back an equal encoder."""
-        return {
-            "target": {**asdict(self.target), "classes": list(self.classes)},
-            "inputs": self.columns_only.to_json()["inputs"],
-            "notes": list(self.notes),
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping) -> TableEncoder:
-        """Return the encoder of a dict made by `to_json`; raise CheckpointError for anything else."""
-        try:
-            target = Target(data["target"]["name"], data["target"]["task"], tuple(data["target"]["classes"]))
-            check_field(data["target"]["mark"] in ("", ",", "."))
-            target = replace(target, mark=data["target"]["mark"])
-            labels = target.classes
-            check_field(isinstance(target.name, str) and target.task in TASKS)
-            check_field((len(labels) >= 2) == (target.task == "classification") and len(labels) != 1)
-            check_field(all_strings(labels) or all(is_plain_number(label) for label in labels))
-            check_field(len(set(labels)) == len(labels))
-            inputs = inputs_from(data["inputs"])
-            notes = tuple(data["notes"])
-            check_field(all_strings(notes))
-        except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
-            raise CheckpointError("a table encoder (target, inputs, notes) was expected, got other data") from error
-        return cls(target, inputs, notes)
+    def fault(self, sizes: Mapping[str, int]) -> str:
+        """Return what is wrong with an encoder from a file."""
+        return fault_of_inputs(self.inputs)
 
 
 def _check_column(table: Table, name: str, argument: str) -> None:

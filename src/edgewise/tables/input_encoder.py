@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 
-from edgewise.errors import CheckpointError, InputError
+from edgewise.checks import Within
+from edgewise.errors import InputError
 from edgewise.presentation import counted
 from edgewise.tables.cells import quoted
 from edgewise.tables.columns import (
-    KINDS,
     CategoryInput,
     NumberInput,
-    all_strings,
-    check_field,
     learn_input,
     numbers_rows,
 )
@@ -63,7 +61,7 @@ class InputEncoder:
     inputs: tuple[NumberInput | CategoryInput, ...]
     notes: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
-    most_missing: int = 0
+    most_missing: Annotated[int, Within(0)] = 0
 
     @classmethod
     def fit(
@@ -227,30 +225,10 @@ class InputEncoder:
         count = lacking.sum(axis=1)
         return (count > len(self.inputs) / 2) & (count > self.most_missing)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return a dict of plain JSON values; `from_json` gives back an equal encoder."""
-        return {
-            "inputs": [
-                {"kind": one.kind, **{k: list(v) if isinstance(v, tuple) else v for k, v in asdict(one).items()}}
-                for one in self.inputs
-            ],
-            "notes": list(self.notes),
-            "names": list(self.names),
-            "most_missing": self.most_missing,
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> InputEncoder:
-        """Return the encoder of a dict made by `to_json`; raise CheckpointError for anything else."""
-        try:
-            inputs, notes, names = inputs_from(data["inputs"]), tuple(data["notes"]), tuple(data["names"])
-            check_field(all_strings(notes) and all_strings(names) and len(set(names)) == len(names))
-            check_field({one.name for one in inputs} <= set(names))
-            most_missing = data["most_missing"]
-            check_field(type(most_missing) is int and most_missing >= 0)
-        except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
-            raise CheckpointError("an encoder of columns was expected, got other data") from error
-        return cls(inputs, notes, names, most_missing)
+    def fault(self, sizes: Mapping[str, int]) -> str:
+        """Return what is wrong with an encoder from a file."""
+        is_sound = len(set(self.names)) == len(self.names) and set(self.columns) <= set(self.names)
+        return fault_of_inputs(self.inputs) or ("" if is_sound else "names that do not fit")
 
 
 def nearest_names(name: str, names: tuple[str, ...]) -> str:
@@ -266,9 +244,7 @@ def nearest_names(name: str, names: tuple[str, ...]) -> str:
     return f"; its columns are {shown}"
 
 
-def inputs_from(data: Any) -> tuple[NumberInput | CategoryInput, ...]:
-    """Return the inputs in stored data; raise ValueError, TypeError or KeyError for anything else."""
-    inputs = tuple(KINDS[one["kind"]].from_fields({k: v for k, v in one.items() if k != "kind"}) for one in data)
-    check_field(0 < sum(len(one.feature_names) for one in inputs) <= MAX_COLUMNS)
-    check_field(len({one.name for one in inputs}) == len(inputs))
-    return inputs
+def fault_of_inputs(inputs: Sequence[NumberInput | CategoryInput]) -> str:
+    """Return what is wrong with the columns of an encoder from a file."""
+    is_sound = 0 < sum(len(one.feature_names) for one in inputs) <= MAX_COLUMNS
+    return "" if is_sound and len({one.name for one in inputs}) == len(inputs) else "columns that do not fit"

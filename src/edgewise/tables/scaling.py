@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from edgewise.errors import CheckpointError, InputError
+from edgewise.checks import Shape, Within
+from edgewise.errors import InputError
 
 # The middle nine tenths of the data define the width of a column; up to one row in twenty may lie anywhere on each
 # side.
@@ -16,6 +18,7 @@ TAIL_SHARE = 0.05
 # The range then grows to the true end of the data, by no more than this share of its width. Uniform data end at exactly
 # -1 and 1 (they need 0.056), normal data reach -1 and 1 at 2.5 standard deviations.
 REACH = 0.25
+SMALLEST_SCALE = math.ulp(0.0)
 LARGEST_NUMBER = 1e300  # differences of larger numbers could overflow
 
 
@@ -36,8 +39,8 @@ class AffineScaling:
     [-1.0, 0.0, 1.0]
     """
 
-    shift: np.ndarray
-    scale: np.ndarray
+    shift: Annotated[np.ndarray, Shape("columns"), Within()]
+    scale: Annotated[np.ndarray, Shape("columns"), Within(SMALLEST_SCALE)]
 
     @classmethod
     def fit(cls, x: ArrayLike, sample_weight: ArrayLike | None = None) -> AffineScaling:
@@ -86,23 +89,6 @@ class AffineScaling:
     def inverse(self, z: ArrayLike) -> np.ndarray:
         """Return x, float64 of shape (N, d) in the user's units, for z of the same shape."""
         return self._check(z, "z") * self.scale + self.shift
-
-    def to_json(self) -> dict:
-        """Return a dict of plain JSON values; `from_json` gives back the same bits."""
-        return {"shift": self.shift.tolist(), "scale": self.scale.tolist()}
-
-    @classmethod
-    def from_json(cls, data: Mapping) -> AffineScaling:
-        """Return the scaling of a dict made by `to_json`; raise CheckpointError for anything else."""
-        try:
-            shift, scale = (np.array([float(v) for v in data[key]]) for key in ("shift", "scale"))
-        except (TypeError, ValueError, KeyError, OverflowError) as error:
-            raise CheckpointError("scaling must hold lists of numbers 'shift' and 'scale', got other data") from error
-        if shift.shape != scale.shape or not np.isfinite([shift, scale]).all() or not (scale > 0).all():
-            raise CheckpointError(
-                "scaling must hold finite 'shift' and positive 'scale' of one length, got other values"
-            )
-        return cls(shift, scale)
 
     def _check(self, x: ArrayLike, name: str) -> np.ndarray:
         x = np.asarray(x, dtype=np.float64)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from edgewise.errors import InputError
-from edgewise.tables.cells import convention, decimal_mark, quoted
+from edgewise.tables.cells import Mark, convention, decimal_mark, quoted
 from edgewise.tables.columns import TARGET_ADVICE, check_text, known_numbers, present
 from edgewise.tables.table import Table
 
@@ -24,10 +27,18 @@ class Target:
     """The target of a model."""
 
     name: str  # the column
-    task: str  # "regression" or "classification"
+    task: Literal["regression", "classification"]
     classes: tuple[int | float | str, ...] = ()  # labels in ascending order; empty for regression
     # decimal mark of numbers that the training table has as text, see `edgewise.tables.cells`; "" for others
-    mark: str = ""
+    mark: Mark = ""
+
+    def fault(self, sizes: Mapping[str, int]) -> str:
+        """Return what is wrong with a target from a file."""
+        labels = self.classes
+        of_one_type = len({isinstance(label, str) for label in labels}) <= 1 and len(set(labels)) == len(labels)
+        is_finite = all(isinstance(label, str) or math.isfinite(label) for label in labels)
+        fits = (len(labels) >= 2) == (self.task == "classification") and len(labels) != 1
+        return "" if of_one_type and is_finite and fits else "classes that do not fit"
 
     def encode(self, table: Table) -> np.ndarray:
         """Return the values, shape (n_rows,): float64 for regression, int64 positions in `classes` otherwise."""

@@ -5,13 +5,9 @@ Budgets are compared with counted work, so that the same data and budget lead to
 
 from __future__ import annotations
 
-import math
-import time
 from dataclasses import dataclass
 
 from edgewise.nn.layers.base import Chain
-from edgewise.nn.layers.tensor_product import TensorLayer
-from edgewise.outcomes import Progress, ProgressCallback
 
 
 @dataclass(frozen=True)
@@ -61,42 +57,4 @@ EQUATION_COST = StepCost()
 
 def active_parameters(network: Chain) -> int:
     """Number of spline coefficients that the output of a network depends on at one point."""
-    active = 0
-    for layer in network.layers:
-        if isinstance(layer, TensorLayer):
-            active += layer.out_features * math.prod(degree + 1 for degree in layer.degrees)
-        elif (degree := getattr(layer, "degree", None)) is not None:
-            active += layer.in_features * layer.out_features * (degree + 1)
-    return active
-
-
-class WorkBudget:
-    """Work and time spent by an approximation or a solve, and their limits."""
-
-    def __init__(self, limit: float, time_limit: float | None = None, progress: ProgressCallback | None = None):
-        self.limit = limit
-        self.time_limit = time_limit
-        self.progress = progress
-        self.work = 0.0
-        self.best_loss = math.inf
-        self.began = time.perf_counter()
-
-    @property
-    def seconds(self) -> float:
-        """Wall seconds since the start."""
-        return time.perf_counter() - self.began
-
-    @property
-    def past_deadline(self) -> bool:
-        """True once the time limit is reached."""
-        return self.time_limit is not None and self.seconds > self.time_limit
-
-    def spend(self, work: float) -> None:
-        """Add multiply-adds to the work spent."""
-        self.work += work
-
-    def report_progress(self, stage: str, loss: float) -> None:
-        """Report the stage and its held-out mean squared error to the progress callback."""
-        self.best_loss = min(self.best_loss, loss)
-        if self.progress is not None:
-            self.progress(Progress(stage, min(self.work / self.limit, 1.0), loss, self.best_loss, self.seconds))
+    return sum(layer.active_coefficients for layer in network.layers)

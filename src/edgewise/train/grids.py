@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from edgewise.errors import InputError
 from edgewise.nn.config import check_input
 from edgewise.nn.layers.product import ProductLayer
-from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.model import KAN, spline_part
+from edgewise.nn.layers.spline import KANLayer, spline_layers
+from edgewise.nn.model import KAN
 from edgewise.ops.splines import knots as knot_vectors
 from edgewise.ops.splines.bspline import basis
 from edgewise.ops.splines.lstsq import project
@@ -144,8 +144,9 @@ def adapt_domain_(
     if len(x) == 0 or not bool(x.isfinite().all()):
         raise InputError("x must hold at least one sample and only finite values to set a domain from")
     with torch.no_grad():
+        splines = spline_layers(model)
         for number, part in enumerate(model.layers):
-            layer = spline_part(part)
+            layer = splines.get(number)
             if layer is not None and not (number == 0 and hidden_only):
                 is_set = bool(layer.domain_is_set)
                 if not (is_set and unset_only):
@@ -196,7 +197,7 @@ def _knots_of_equal_error(layer: KANLayer, even: Tensor) -> Tensor:
     if size < 2:
         return even
     middle = (breakpoints[:, 1:] + breakpoints[:, :-1]) / 2
-    coef = layer.coef.detach().double() * layer.mask[:, None, :]
+    coef = layer.coef.detach().double() * layer.spline_mask[:, None, :]
     highest = basis(middle.mT, knots, degree, degree).transpose(0, 1) @ coef
     steps = (highest.diff(dim=1) / middle.diff(dim=1)[..., None]).square().sum(2)  # (in, size - 1)
     bend = torch.maximum(nn.functional.pad(steps, (1, 0)), nn.functional.pad(steps, (0, 1)))
@@ -271,9 +272,9 @@ def refine(model: KAN, grid_size: int | Sequence[int]) -> KAN:
     """
     sizes = replace(model.config, grid_size=grid_size).grid_size  # type: ignore[arg-type]  # one number is fine
     refined = copy.deepcopy(model)
-    edges = [spline_part(layer) for layer in refined.layers if not isinstance(layer, ProductLayer)]
+    edges = [layer for layer in refined.layers if not isinstance(layer, ProductLayer)]
     for layer, size in zip(edges, sizes, strict=True):
-        if layer is not None:
+        if layer.has_splines:
             _regrid_(layer, size)
     return refined
 
@@ -404,7 +405,7 @@ def _extend_grid_(layer: KANLayer, samples: Tensor, required: Tensor) -> None:
 def _spline_layers(model: KAN, x: Tensor | None = None) -> list[KANLayer]:
     """The layers of a KAN of spline layers; InputError for other models, or where x (batch, in) does not fit."""
     if isinstance(model, KAN):
-        layers = [layer for layer in model.layers if isinstance(layer, KANLayer)]
+        layers = [layer for layer in spline_layers(model).values() if not layer.has_functions]
     else:
         layers = []
     if not layers or len(layers) < len(model.layers):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from edgewise.checks import Shape, Within
 from edgewise.ops import spline_sum
 
 DEGREE = 3  # cubic, as the curves of the mean
@@ -22,11 +23,15 @@ class NoiseCurves:
     beyond the rows it was fitted to.
     """
 
-    inputs: Tensor  # (k,), the inputs that matter
-    knots: Tensor  # (m, k + 1, intervals + 7), knots of each input and, last, of the prediction
-    coef: Tensor  # (m, k + 1, intervals + 3), coefficients of the B-splines
-    limits: Tensor  # (m, k + 1, 2), interval to which each of them is clipped
-    ends: Tensor  # (m, 2), interval to which the logarithm is clipped, that of the fitted rows
+    inputs: Annotated[Tensor, Shape("k", dtype="int64"), Within(0)]  # (k,), the inputs that matter
+    # (m, k + 1, intervals + 7), knots of each input and, last, of the prediction
+    knots: Annotated[Tensor, Shape("outputs", "curves", "knots"), Within()]
+    # (m, k + 1, intervals + 3), coefficients of the B-splines
+    coef: Annotated[Tensor, Shape("outputs", "curves", "coefficients"), Within()]
+    # (m, k + 1, 2), interval to which each of them is clipped
+    limits: Annotated[Tensor, Shape("outputs", "curves", 2), Within()]
+    # (m, 2), interval to which the logarithm is clipped, that of the fitted rows
+    ends: Annotated[Tensor, Shape("outputs", 2), Within()]
 
     def std(self, x: Tensor, prediction: Tensor) -> Tensor:
         """Return the standard deviation of the noise, (N, m), at inputs x (N, in) with predictions (N, m)."""
@@ -40,27 +45,10 @@ class NoiseCurves:
             columns.append(log[:, 0].clamp(*self.ends[output]).exp())
         return torch.stack(columns, 1)
 
-    def fields(self) -> dict[str, Tensor]:
-        """Return the tensors, for a file."""
-        return {one.name: getattr(self, one.name).contiguous() for one in fields(self)}
-
-    @classmethod
-    def from_fields(cls, stored: Mapping[str, Any], inputs: int, outputs: int) -> NoiseCurves:
-        """Build the curves from what `fields` returned."""
-        names = [one.name for one in fields(cls)]
-        values = [stored[name] for name in names]
-        if not all(isinstance(value, Tensor) for value in values):
-            raise ValueError("curves of the noise must be tensors")
-        chosen, knots, coef, limits, ends = values
-        if chosen.dtype != torch.int64 or chosen.ndim != 1 or not bool(((chosen >= 0) & (chosen < inputs)).all()):
-            raise ValueError(f"curves of the noise must be of inputs from 0 to {inputs - 1}")
-        size = coef.shape[-1] if coef.ndim == 3 else 0
-        shape = outputs, len(chosen) + 1
-        shapes = (*shape, size + DEGREE + 1), (*shape, size), (*shape, 2), (outputs, 2)
-        for name, value, expected in zip(names[1:], (knots, coef, limits, ends), shapes, strict=True):
-            if value.dtype != torch.float64 or value.shape != expected or not bool(value.isfinite().all()):
-                raise ValueError(f"{name} of the noise must be finite, float64, of shape {expected}")
-        ascending = bool((knots.diff(dim=-1) > 0).all()) and size > DEGREE
-        if not (ascending and bool((limits.diff(dim=-1) >= 0).all()) and bool((ends.diff(dim=-1) >= 0).all())):
-            raise ValueError("knots and limits of the noise must ascend")
-        return cls(chosen, knots, coef, limits, ends)
+    def fault(self, sizes: Mapping[str, int]) -> str:
+        """Return what is wrong with curves from a file."""
+        known = len(self.inputs) == 0 or int(self.inputs.max()) < sizes["inputs"]
+        fits = self.coef.shape[1] == len(self.inputs) + 1 and self.knots.shape[2] == self.coef.shape[2] + DEGREE + 1
+        ascending = self.coef.shape[2] > DEGREE and bool((self.knots.diff(dim=-1) > 0).all())
+        in_order = all(bool((limits.diff(dim=-1) >= 0).all()) for limits in (self.limits, self.ends))
+        return "" if known and fits and ascending and in_order else "curves that do not fit"

@@ -6,11 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
+from edgewise.checks import Shape, Within
 from edgewise.errors import InputError
 from edgewise.nn.layers.base import Layer
 from edgewise.settings import MOST_FACTORISED_FOR_UNCERTAINTY, ROW_CHUNK_NUMBERS
@@ -81,12 +82,12 @@ class ErrorBars:
     (20, 0.1)
     """
 
-    factor: Tensor
-    noise: Tensor
-    spread: Tensor
-    stretch: Tensor
-    levels: Tensor
-    scores: Tensor
+    factor: Annotated[Tensor, Shape("parameters", "columns"), Within()]
+    noise: Annotated[Tensor, Shape("outputs"), Within(0)]
+    spread: Annotated[Tensor, Shape("outputs"), Within(0)]
+    stretch: Annotated[Tensor, Shape("outputs"), Within(0)]
+    levels: Annotated[Tensor, Shape("k", "outputs"), Within(0)]
+    scores: Annotated[Tensor, Shape("k", "outputs"), Within(0)]
     rows: int
     folds: bool
     curves: NoiseCurves | None = None
@@ -192,7 +193,7 @@ class ErrorBars:
         is_own = torch.tensor([name.startswith(f"layers.{layer}.") for name in names])
         in_layer = torch.repeat_interleave(is_own, torch.tensor(sizes)).to(self.factor.device)
         # Root R of the covariance R R' with all other parameters fixed, of which each function needs only some rows.
-        if self._is_triangular:  # that covariance is the inverse of the layer's block of the normal matrix
+        if self.is_triangular:  # that covariance is the inverse of the layer's block of the normal matrix
             lower = torch.linalg.cholesky(self._normal_matrix[in_layer][:, in_layer])
             root = inverse_triangular(lower, upper=False).mT
         else:
@@ -216,7 +217,7 @@ class ErrorBars:
         return std
 
     @property
-    def _is_triangular(self) -> bool:
+    def is_triangular(self) -> bool:
         """True if the factor is square and invertible; one of fewer directions than parameters is not."""
         square = self.factor.shape[0] == self.factor.shape[1]
         return square and not bool(self.factor.tril(-1).any()) and bool((self.factor.diagonal() > 0).all())
@@ -243,46 +244,10 @@ class ErrorBars:
             return spread
         return (spread.square() + _noise(model, x, self.noise, self.curves).square()).sqrt() + ROUNDING_DEVIATION
 
-    def _fields(self) -> dict[str, Any]:
-        """Tensors and numbers for a file; of a triangular factor only the numbers that aren't zero."""
-        kept: dict[str, Any] = {
-            name: getattr(self, name) for name in ("noise", "spread", "stretch", "levels", "scores")
-        }
-        if self.curves is not None:
-            kept["curves"] = self.curves.fields()
-        if not self._is_triangular:
-            return {"factor": self.factor.contiguous(), **kept, "rows": self.rows, "folds": self.folds}
-        upper = torch.triu_indices(*self.factor.shape)
-        return {"factor": self.factor[upper[0], upper[1]], **kept, "rows": self.rows, "folds": self.folds}
-
-    @classmethod
-    def _from_fields(cls, fields: Mapping[str, Any], parameters: int, outputs: int, inputs: int = 0) -> ErrorBars:
-        """Error bars from what `_fields` returned; `inputs` are those of the network, for noise that follows them."""
-        packed = fields["factor"]
-        is_packed = not (isinstance(packed, Tensor) and packed.ndim == 2)
-        shapes: dict[str, tuple[int, ...]] = {"factor": (parameters * (parameters + 1) // 2,)}
-        if not is_packed:
-            shapes["factor"] = (parameters, packed.shape[1])
-        shapes |= dict.fromkeys(("noise", "spread", "stretch"), (outputs,))
-        shapes |= {name: (len(fields["levels"]), outputs) for name in ("levels", "scores")}
-        for name, shape in shapes.items():
-            value = fields[name]
-            right = isinstance(value, Tensor) and value.dtype == torch.float64 and value.shape == shape
-            if not (right and bool(value.isfinite().all()) and (name == "factor" or bool((value >= 0).all()))):
-                raise ValueError(f"{name} of the error bars must be finite, float64, of shape {shape}")
-        if not (type(fields["rows"]) is int and type(fields["folds"]) is bool and len(fields["levels"])):
-            raise ValueError("error bars must hold the number of rows, an int, and folds, a bool, of their calibration")
-        factor = packed
-        if is_packed:
-            upper = torch.triu_indices(parameters, parameters)
-            factor = packed.new_zeros(parameters, parameters)
-            factor[upper[0], upper[1]] = packed
-        positive = not is_packed or bool((factor.diagonal() > 0).all())
-        if not (positive and bool((fields["scores"].diff(dim=0) >= 0).all())):
-            raise ValueError("error bars must have a positive diagonal and ascending scores")
-        rest = {name: fields[name] for name in ("noise", "spread", "stretch", "levels", "scores", "rows", "folds")}
-        curves = fields.get("curves")
-        return cls(factor, **rest, curves=None if curves is None else NoiseCurves.from_fields(curves, inputs, outputs))
+    def fault(self, sizes: Mapping[str, int]) -> str:
+        """Return what is wrong with error bars from a file."""
+        ascending = len(self.levels) > 0 and bool((self.scores.diff(dim=0) >= 0).all())
+        return "" if ascending else "scores that do not ascend"
 
 
 def prediction_uncertainty(

@@ -31,9 +31,7 @@ def results_of(problem, **settings):
     ("settings", "words"),
     [
         ({}, ""),
-        ({"hidden": (5, 3), "seed": 2}, " --hidden 5,3 --seed 2"),
-        ({"hidden": ()}, " --hidden none"),
-        ({"budget": 0.5, "time_limit": 60.0, "tolerance": 1e-6}, " --budget 0.5 --time-limit 60 --tolerance 1e-06"),
+        ({"time_limit": 60.0, "tolerance": 1e-6}, " --time-limit 60 --tolerance 1e-06"),
     ],
 )
 def test_the_command(settings, words):

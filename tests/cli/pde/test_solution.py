@@ -25,7 +25,7 @@ def heat(edgewise, tmp_path, monkeypatch):
     monkeypatch.setattr(results, "animate", partial(results.animate, frames=2))
     file = tmp_path / "heat.py"
     file.write_text(HEAT)
-    assert edgewise("solve", file, "--out", tmp_path / "heat", "--budget", "0.01", "--tolerance", "1e-6").code == 0
+    assert edgewise("solve", file, "--out", tmp_path / "heat", "--tolerance", "1e-6").code == 0
     return tmp_path / "heat"
 
 
@@ -33,7 +33,7 @@ def test_info(edgewise, heat):
     for path in (heat, heat / "solution.safetensors"):
         done = edgewise("info", path)
         assert done.code == 0
-        for part in ("solution.safetensors (", "u_t = 0.1 u_xx", "heat.py --budget 0.01", "SlabNetwork"):
+        for part in ("solution.safetensors (", "u_t = 0.1 u_xx", "heat.py --tolerance 1e-06", "SlabNetwork"):
             assert part in done.out
         assert "relative L2 error, all" in done.out
     assert json.loads(edgewise("info", heat, "--json").out)["fields"] == ["u"]
@@ -70,7 +70,6 @@ def test_refused(refused, edgewise, heat, tmp_path):
     points = tmp_path / "points.csv"
     points.write_text("x\n0.5\n0.7\n")
     assert "must have the 2 columns of the domain, got no 't'" in refused("predict", heat, points)
-    assert "--std needs a model of a table" in refused("predict", heat, points, "--std")
     own = tmp_path / "decay.py"
     own.write_text(DECAY)
     assert edgewise("solve", own, "--out", tmp_path / "decay").code == 0
@@ -109,8 +108,7 @@ def test_a_solution_of_ones_own_equation_is_read_like_others(edgewise, tmp_path,
     done = edgewise("explain", tmp_path / "pair", "-d", points, "-o", tmp_path / "shares.csv")
     assert "1 of 3 points lies outside the domain and is left out." in done.out
     assert len((tmp_path / "shares.csv").read_text().splitlines()) == 3
-    facts = json.loads(edgewise("explain", tmp_path / "pair", "-d", points, "--json").out)
-    assert facts["importance"][0]["name"] == "x" and facts["target"] == "u"
+    assert "to the prediction of u" in done.out
 
 
 def test_coefficients(edgewise, tmp_path):
@@ -122,7 +120,7 @@ def test_coefficients(edgewise, tmp_path):
         "observed = Observations(x, torch.exp(-0.7 * x[:, 0]))\n"
         "problem = PDE(lambda u, k: u.t + k * u, Time(0, 1), [Initial(1.0), observed], coefficients={'k': 1.0})\n"
     )
-    assert edgewise("solve", own, "--out", tmp_path / "rate", "--budget", "0.01").code == 0
+    assert edgewise("solve", own, "--out", tmp_path / "rate").code == 0
     assert "k     " in edgewise("info", tmp_path / "rate").out
     points = tmp_path / "points.csv"
     points.write_text("t\n0.5\n")

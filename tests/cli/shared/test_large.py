@@ -102,15 +102,6 @@ def test_a_group_of_one_value_is_refused(folder, little_memory):
         prepare_table(FitJob(str(folder), target="y", group="plaec"))
 
 
-@pytest.mark.slow
-def test_a_given_shape_is_trained_on_all_rows_of_a_large_table(folder, little_memory):
-    job = FitJob(str(folder), target="y", drop=("high", "number"), hidden=(2,), grid_size=4)
-    prepared = prepare_table(job)
-    trained = train_model(job, prepared)
-    assert trained.estimator.model_.config.width == (2, 2, 1) and trained.score > 0.8
-    assert f"of all {prepared.training_rows:,} rows, after" in trained.estimator.search_.sentences[-1]
-
-
 def without_targets(folder, rows):
     """Take away the targets of the first rows of the second file."""
     name = folder / "part-1.parquet"

@@ -70,11 +70,9 @@ def test_a_column_that_counts_the_rows_is_noticed_after_the_split(tmp_path):
     assert any("Column 'id' counts the rows" in note for note in prepare_table(FitJob(str(path), target="y")).notes)
 
 
-def test_features_and_drop(tmp_path):
+def test_columns_that_are_left_out(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text('a,b,"c,d",y\n' + "".join(f"{i % 5},{i % 7},{i % 3},{i + 0.5}\n" for i in range(30)))
-    prepared = prepare_table(FitJob(str(path), target="y", features=("c,d", "a")))
-    assert prepared.encoder.feature_names == ("c,d", "a")
     assert prepare_table(FitJob(str(path), target="y", drop=("a",))).encoder.feature_names == ("b", "c,d")
     path.write_text("a,t,y\n" + "".join(f"{i % 5},2024-01-0{i % 9 + 1},{i + 0.5}\n" for i in range(30)))
     prepared = prepare_table(FitJob(str(path), target="y"))
@@ -88,7 +86,7 @@ def test_features_and_drop(tmp_path):
 def test_classes_of_every_kind(tmp_path, labels):
     path = tmp_path / "t.csv"
     path.write_text("a,b,y\n" + "".join(f"{i % 3 + i / 100},{i % 7},{labels[i % 3]}\n" for i in range(60)))
-    job = FitJob(str(path), target="y", task="classification", hidden=(), grid_size=2)
+    job = FitJob(str(path), target="y", task="classification", effort="low")
     prepared = prepare_table(job)
     trained = train_model(job, prepared)
     assert trained.score == 1
@@ -114,9 +112,9 @@ def test_the_command_repeats_the_job(monkeypatch):
     monkeypatch.setattr("edgewise.cli.shared.preparation.prepare_for_fit", lambda *_: None)
     jobs = [
         FitJob("a b.csv", target="y"),
-        FitJob("t", target="it's", task="regression", drop=("a", "b, c"), features=("d",), group="g", test=0.3),
-        FitJob("t", target="y", delimiter=";", hidden=(5, 3), grid_size=7, effort="low", seed=3, compare="none"),
-        FitJob("t", target="y", hidden=(), time_limit=20, effort="high", id="name"),
+        FitJob("t", target="it's", task="regression", drop=("a", "b, c"), group="g", test=0.3),
+        FitJob("t", target="y", delimiter=";", effort="low", seed=3, compare="none"),
+        FitJob("t", target="y", time_limit=20, effort="high", id="name"),
     ]
     for job in jobs:
         assert CliRunner().invoke(app, shlex.split(job.command)[1:]).exit_code == 0

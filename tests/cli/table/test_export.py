@@ -33,7 +33,7 @@ def test_python_source_predicts_in_the_units_of_the_table(edgewise, models, tmp_
 @pytest.mark.parametrize("ending", [".c", ".pt2"])
 def test_other_endings(edgewise, models, tmp_path, ending):
     out = tmp_path / f"m{ending}"
-    assert edgewise("export", models / "numbers", "-o", out, "-q").out == ""
+    assert edgewise("export", models / "numbers", "-o", out).code == 0
     assert out.stat().st_size > 500
 
 

@@ -19,7 +19,7 @@ from edgewise import checkpoint
 from edgewise.cli.shared.folder import NAMES
 from edgewise.cli.table import fit as fit_module
 from edgewise.cli.terminal.console import Screen
-from edgewise.estimator import load_estimator
+from edgewise.estimator.storage import load_estimator
 from edgewise.files import whole as files
 from edgewise.outcomes import PACE_SECONDS, clock_text
 from edgewise.report.content import ModelResult, ReportContent
@@ -49,7 +49,7 @@ def test_regression_with_all_comparisons(edgewise, numbers, tmp_path):
         "Gradient boosting, defaults",
     ]
     assert found["rows"] == {"table": 60, "training": 48, "test": 12}
-    options = "--hidden none --grid-size 2 --effort low --formulas 2"
+    options = "--effort low --formulas 2"
     assert found["command"] == f"edgewise fit {numbers} --target y {options}"
     predictions = read_table(out / "predictions.csv")
     assert predictions.names == ("row", "y", "predicted y", "low 90 %", "high 90 %")
@@ -135,9 +135,7 @@ def test_bad_tables(refused, tmp_path, text, target, message):
         (["--target", "nope"], "target must name a column of"),
         (["--target", "y", "--drop", "y"], "--drop must not name the target"),
         (["--target", "y", "--drop", "nope"], "--drop must name a column"),
-        (["--target", "y", "--features", "a,a"], "--features must name each column once"),
-        (["--target", "y", "--features", "a,y"], "--features must not name the target"),
-        (["--target", "y", "--features", "a,group", "--group", "group"], "--features must not name the group column"),
+        (["--target", "y", "--drop", "a,a"], "--drop must name each column once"),
         (["--target", "y", "--group", "y"], "--group must name another column"),
         (["--target", "y", "--group", "nope"], "--group must name a column"),
         (["--target", "y", "--test", "0"], "--test must be a share above 0 and at most 0.9, got 0"),
@@ -227,10 +225,10 @@ def test_ctrl_c_in_training_keeps_the_best_model(edgewise, numbers, tmp_path, mo
     assert "The training was interrupted; the model is the best one up to then." in done.out
     assert json.loads((out / "metrics.json").read_text())["training"]["interrupted"] is True
     assert not (out / "report.html").exists()  # its figures take longer than Ctrl-C may
-    assert f"no report, which `edgewise report {out} --data {numbers}` makes." in done.out
+    assert f"no report, which `edgewise explain {out} --data {numbers} --out {out / 'report.html'}` makes." in done.out
     assert edgewise("predict", out, numbers).code == 0
     rows = json.loads((out / "metrics.json").read_text())["rows"]
-    done = edgewise("report", out, "--data", numbers)
+    done = edgewise("explain", out, "--data", numbers, "--out", out / "report.html")
     assert done.code == 0 and f"Wrote {out / 'report.html'}" in done.out
     assert f"the {rows['test']:,} test rows of numbers.csv" in done.out
     assert "interrupted" in (out / "report.html").read_text().lower()

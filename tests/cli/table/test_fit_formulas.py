@@ -8,7 +8,7 @@ import pytest
 from edgewise.cli.shared.preparation import FitJob, prepare_table
 from edgewise.cli.table.training import find_formulas, train_model
 
-SETTINGS = {"hidden": (), "grid_size": 2, "drop": ("group",)}
+SETTINGS = {"effort": "low", "drop": ("group",)}
 
 
 @pytest.mark.slow

@@ -90,8 +90,6 @@ def test_a_model_with_and_without_the_target(edgewise, models, tmp_path):
         "The formulas fit the column 'y' of" in done.out and "between the chosen formula and the network is" in done.out
     )
     assert "a" in done.out.split("y = ")[1].split("\n")[0]
-    done = run(edgewise, models / "numbers", "-d", models / "numbers.csv", "--time-limit", "2", "--imitate")
-    assert "fit the model's predictions" in done.out
 
 
 @pytest.mark.slow
@@ -131,11 +129,10 @@ def test_a_file_of_formulas_is_read_by_the_other_commands(edgewise, refused, num
     error = np.array([row["predicted y"] for row in rows]) - table.columns["y"]
     assert np.sqrt(np.mean(error**2)) < 0.1 and rows[2]["group"] == 1
     assert found["results"][0]["formula"] in json.loads(edgewise("info", out, "--json").out)["chosen"]
-    assert json.loads(edgewise("explain", out, "-d", numbers, "--json").out)["importance"][0]["name"] == "a"
+    assert "As a goes from" in edgewise("explain", out, "-d", numbers).out
     for kind in ("formulas", "effects"):
         figure = tmp_path / f"{kind}.svg"
         assert edgewise("plot", out, "-d", numbers, "--kind", kind, "--out", figure).code == 0 and figure.exists()
-    assert "--std needs a model of a table" in refused("predict", out, numbers, "--std")
     out.write_text("{}")
     assert "a file of `edgewise formula --out FILE.json` was expected" in refused("predict", out, numbers)
 

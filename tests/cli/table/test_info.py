@@ -1,7 +1,7 @@
 """`edgewise info`: facts about a model; a hostile file can neither stop it nor move the cursor."""
 
 from edgewise import checkpoint
-from edgewise.estimator import load_estimator, save_estimator
+from edgewise.estimator.storage import load_estimator, save_estimator
 from edgewise.nn.mlp import MLP
 
 
@@ -10,10 +10,10 @@ def test_a_fitted_model(edgewise, models):
     assert done.code == 0
     for text in (
         "KAN, nodes 2-4",
-        "degree 3, 2 knot intervals",
+        "degree 3, ",
         "'kind', 4 classes",
         "high, low, middle, odd",
-        "--hidden",
+        "--effort low",
     ):
         assert text in done.out
     assert "accuracy" in done.out and "on 12 test rows, trained on 49 rows" in done.out

@@ -84,8 +84,6 @@ def test_a_broken_part_leaves_no_file(edgewise, refused, models, folders, monkey
 
 
 def test_what_cannot_be_done_is_one_sentence(refused, models, folders):
-    message = refused("predict", models / "kinds", folders / "kinds", "--std", "--json")
-    assert message.startswith("--std needs a model that predicts a number, got classes")
     assert "got 61" in refused("explain", models / "numbers", "-d", folders / "numbers", "--row", 61)
 
 
@@ -95,14 +93,14 @@ def test_a_sample_holds_the_rows_that_are_asked_for(edgewise, models, folders, m
     assert source.n_rows == 60 and {7, 60} < set(source.table.rows.tolist()) and 5 < source.table.n_rows < 30
     whole = pa.csv.read_csv(models / "numbers.csv")["a"].to_numpy()
     assert np.array_equal(source.table.columns["a"], whole[source.table.rows - 1])
-    done = edgewise("report", models / "numbers", "--data", folders / "numbers", "--out", folders / "page.html")
+    done = edgewise("explain", models / "numbers", "--data", folders / "numbers", "--out", folders / "page.html")
     assert done.code == 0 and "of its 60 rows stand for all" in done.out
 
 
 def test_json_and_formulas_go_part_by_part_too(edgewise, models, folders, monkeypatch):
     formulas = folders / "f.json"
     front = Front((FrontEntry(Formula(parse_expression("log(a) + b**2", "ab"), ("a", "b")), 0.1),), 10, 1.0)
-    FormulaList(front, 0, "y", np.ones((2, 2)), np.ones(2), ()).write(str(formulas), 6)
+    FormulaList(front, 0, "y", np.ones((2, 2)), np.ones(2), ()).write(str(formulas))
     for model, options in ((models / "numbers", ("--id", "name")), (models / "kinds", ()), (formulas, ())):
         table = folders / ("kinds" if model.name == "kinds" else "numbers")
         streamed = edgewise("predict", model, table, "--json", *options)

@@ -1,10 +1,8 @@
 """`edgewise plot`: each kind of figure in each format."""
 
-import json
-
 import pytest
 
-from edgewise.estimator import load_estimator, save_estimator
+from edgewise.estimator.storage import load_estimator, save_estimator
 
 
 @pytest.mark.slow
@@ -33,11 +31,10 @@ def test_without_data(edgewise, models, tmp_path, monkeypatch):
     assert done.code == 0 and "points with the distribution of each column in training" in done.out
     text = (tmp_path / "network.svg").read_text()
     assert "<!-- a -->" in text and "<!-- y -->" in text  # letters are outlines, named in comments
-    assert "weak edge" in text and "left out" in text  # the colour, which has no part in y
     again = edgewise("plot", models / "numbers")
     assert again.code == 1 and "network.svg, which exists" in again.err
-    again = edgewise("plot", models / "numbers", "--force", "--json")
-    assert json.loads(again.out)["wrote"] == "network.svg"
+    again = edgewise("plot", models / "numbers", "--force")
+    assert "Wrote network.svg" in again.out
 
 
 @pytest.mark.slow

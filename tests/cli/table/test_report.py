@@ -1,4 +1,4 @@
-"""`edgewise report`: the page about a model that was fitted earlier."""
+"""`edgewise explain --out page.html`: the page about a model that was fitted earlier."""
 
 import json
 
@@ -9,7 +9,7 @@ import pytest
 @pytest.mark.parametrize("name", ["numbers", "kinds"])
 def test_the_score_is_that_of_the_test_rows(edgewise, models, tmp_path, name):
     page = tmp_path / "page.html"
-    done = edgewise("report", models / name, "--data", models / f"{name}.csv", "--out", page)
+    done = edgewise("explain", models / name, "--data", models / f"{name}.csv", "--out", page)
     assert done.code == 0 and f"test rows of {name}.csv" in done.out
     score = json.loads((models / name / "metrics.json").read_text())["score"]
     text = f"{100 * score['value']:.1f} %" if score["name"] == "accuracy" else f"{score['value']:.4g}"
@@ -20,10 +20,9 @@ def test_the_score_is_that_of_the_test_rows(edgewise, models, tmp_path, name):
 def test_other_rows_and_none(edgewise, refused, models, tmp_path):
     lines = (models / "numbers.csv").read_text().splitlines()
     (tmp_path / "other.csv").write_text("\n".join(lines[:60]) + "\n")
-    done = edgewise("report", models / "numbers", "--data", tmp_path / "other.csv", "--out", tmp_path / "a.html")
+    done = edgewise("explain", models / "numbers", "--data", tmp_path / "other.csv", "--out", tmp_path / "a.html")
     assert "score on 59 rows of other.csv" in done.out and "too good if the model was trained" in done.out
-    done = edgewise("report", models / "numbers", "--out", tmp_path / "b.html")
-    assert "score on held-out rows of the training" in done.out
-    assert "--out must end in .html" in refused("report", models / "numbers", "--out", tmp_path / "c.pdf")
     (tmp_path / "mine.html").write_text("my own page")
-    assert "--force replaces it" in refused("report", models / "numbers", "--out", tmp_path / "mine.html")
+    words = ("--data", tmp_path / "other.csv", "--out", tmp_path / "mine.html")
+    assert "--force replaces it" in refused("explain", models / "numbers", *words)
+    assert "--out must end in" in refused("explain", models / "numbers", *words, "--row", 1)

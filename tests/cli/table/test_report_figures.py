@@ -6,7 +6,7 @@ from edgewise.cli.shared.preparation import FitJob, prepare_table
 from edgewise.cli.table.results import FIGURE_ROWS, FitResults, explain_rows, report_figures
 from edgewise.cli.table.training import train_model
 
-SETTINGS = {"hidden": (), "grid_size": 2, "formulas": 0}
+SETTINGS = {"effort": "low", "formulas": 0}
 
 
 def results(*words, **settings):
@@ -20,7 +20,7 @@ def test_kinds_of_figures(numbers, kinds):
     fit = results(str(numbers), "y", drop=("group",))
     explanation = explain_rows(fit)
     figures = [one.kind for one in report_figures(fit, explanation)]
-    assert figures == ["parity", "effects", "shares", "network", "edges", "history"]
+    assert figures == ["parity", "effects", "shares", "network", "edges"]
     assert explanation.outputs == ("y",) and len(fit.figure_rows()) == min(FIGURE_ROWS, len(fit.prepared.train))
     figures = [one.kind for one in report_figures(results(str(kinds), "kind"), None)]
     assert figures[:2] == ["confusion", "effects"]

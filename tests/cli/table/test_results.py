@@ -57,7 +57,7 @@ def test_metrics_are_plain_json(models, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "figures"), [("numbers", 7), ("kinds", 14)])
+@pytest.mark.parametrize(("name", "figures"), [("numbers", 6), ("kinds", 12)])
 def test_the_report_shows_what_was_done(reported_models, name, figures):
     stored = json.loads((reported_models / name / "metrics.json").read_text())
     report = html.unescape((reported_models / name / "report.html").read_text())

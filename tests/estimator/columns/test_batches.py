@@ -13,7 +13,7 @@ from edgewise import KANClassifier, KANRegressor
 from edgewise.errors import FileError, InputError
 from edgewise.estimator import base
 from edgewise.estimator.columns import batches as fits
-from edgewise.model_selection.search.clock import Clock
+from edgewise.outcomes import Budget
 from edgewise.tables.batches import Batches
 
 
@@ -41,7 +41,9 @@ def test_a_small_table_is_fitted_as_in_memory():
 @pytest.mark.slow
 def test_a_time_limit_ends_the_passes(monkeypatch):
     x, _, y = table(16_000)
-    monkeypatch.setattr(Clock, "left", property(lambda self: 0.0 if self.stage.startswith("pass 1 over") else 250.0))
+    monkeypatch.setattr(
+        Budget, "seconds_left", property(lambda self: 0.0 if self.stage.startswith("pass 1 over") else 250.0)
+    )
     model = KANRegressor(effort="low", time_limit=500.0).fit(batches(x, y, sample_rows=1600))
     assert model.search_.stopped == "time_limit"
     words = "The time limit of 500 s ended the first pass over all rows; the model is that of the sample"
@@ -65,7 +67,7 @@ def test_a_first_pass_leaves_half_of_the_time(monkeypatch, limit, began):
         raise ZeroDivisionError
 
     for module in (base, fits):
-        monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr(base, "auto_fit", caught)
     with pytest.raises(ZeroDivisionError):
         KANRegressor(time_limit=limit).fit(Batches(Source()))

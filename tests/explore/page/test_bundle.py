@@ -10,9 +10,9 @@ import torch
 
 from edgewise import KAN
 from edgewise.explore import Session
-from edgewise.explore.editing.shapes import CURVE_SHAPES
 from edgewise.explore.page.description import network_fields, subject_fields
 from edgewise.explore.page.server import BUNDLE, bundled
+from edgewise.interpret.transform.shapes import CURVE_SHAPES
 from edgewise.nn.config import BASE_NAMES
 from edgewise.nn.elementary import ELEMENTARY
 

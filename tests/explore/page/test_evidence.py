@@ -30,7 +30,7 @@ def test_bands_are_those_of_the_library(fitted):
     points = np.zeros((len(half), 2))
     points[:, 1] = np.linspace(low, high, len(half))
     rows = x[np.setdiff1d(np.arange(120), session.subject.held_out)]  # over these the mean of a curve is subtracted
-    assert np.allclose(half, bands["width"] * model.edge_std(rows)(points)[:, 1, 0], rtol=1e-9)
+    assert np.allclose(half, bands["width"] * model._network_view(rows).std(points)[:, 1, 0], rtol=1e-9)
     trace = model.model_.trace(torch.from_numpy(points))
     assert np.allclose(values, trace.edges[0][:, 1, 0].detach())
     assert subject_fields(Session(KAN([1, 1], dtype=torch.float64)).subject)["bands"] is None

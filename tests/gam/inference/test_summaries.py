@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
+from edgewise.checkpoint import codec
 from edgewise.gam import fit_additive
 from edgewise.gam.families import Bernoulli, Cox, Multinomial, Poisson
 from edgewise.gam.inference import AdditiveSummary, summarise
@@ -127,7 +128,7 @@ def test_the_text_has_the_tables_of_mgcv():
     ):
         assert part in text
     assert max(map(len, text.splitlines())) < 80
-    assert AdditiveSummary._from_fields(summary._fields()) == summary
+    assert codec.read(AdditiveSummary, codec.plain(summary), "summary") == summary
 
 
 def test_other_losses_and_pairs_have_summaries():

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from edgewise.gam import fit_additive
-from edgewise.gam.inference import cross_fitted_noise, fit_noise_curves
+from edgewise.gam.inference.variance import cross_fitted_noise, fit_noise_curves
 
 
 def std(curves, x, prediction):

@@ -188,3 +188,13 @@ def test_tensors_are_rows_too():
     np.testing.assert_allclose(found.importance, same.importance, rtol=1e-5)
     local = explain_local(function, torch.from_numpy(X[:3]), torch.from_numpy(X))
     np.testing.assert_array_equal(local.shares, explain_local(function, X[:3], X).shares)
+
+
+def test_classes_that_add_up_in_the_log_odds_do_not_interact():
+    X = np.random.default_rng(0).normal(size=(200, 2))
+
+    def of(score):
+        return lambda rows: np.column_stack([1 / (1 + np.exp(score(rows))), 1 / (1 + np.exp(-score(rows)))])
+
+    assert explain_global(of(lambda rows: 2 * rows[:, 0] + rows[:, 1] ** 2), X).interactions.max() < 1e-9
+    assert explain_global(of(lambda rows: 2 * rows[:, 0] * rows[:, 1]), X).interactions.max() > 0.5

@@ -11,7 +11,7 @@ from edgewise.formulas.expression import Multiply, Number, Variable, evaluate, p
 from edgewise.formulas.formula import Formula
 from edgewise.interpret.symbolic.extraction import edge_expression, edge_formula, formula, node_expressions
 from edgewise.nn.elementary import ELEMENTARY, Elementary, FunctionTable
-from edgewise.nn.layers.symbolic import SymbolicLayer
+from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
 
 # Defined everywhere and tame, so that a network of any depth stays finite.
@@ -134,7 +134,8 @@ def test_nodes_and_edges():
     generator = torch.Generator().manual_seed(0)
     affine = torch.randn(4, 2, 3, dtype=torch.float64, generator=generator)
     names = [["sin", "softer", "0"], ["x^2", "0", "0"]]
-    layer = SymbolicLayer(names, affine, table={**ELEMENTARY, **FunctionTable([MINE])}, dtype=torch.float64)
+    table = {**ELEMENTARY, **FunctionTable([MINE])}
+    layer = KANLayer(2, 3, functions=names, affine=affine, table=table, dtype=torch.float64)
     x = torch.randn(20, 2, dtype=torch.float64, generator=generator)
     values = np.stack([evaluate(node, x.numpy()) for node in node_expressions(layer)], 1)
     np.testing.assert_allclose(values, layer(x).detach(), rtol=1e-13, atol=1e-13)
@@ -148,7 +149,7 @@ def test_one_edge_of_a_network():
     mine = {**ELEMENTARY, **FunctionTable([MINE])}
     model = KAN([2, 1, 1], 3, functions=[[["sin"], [""]], [["softer"]]], table=mine, dtype=torch.float64)
     with torch.no_grad():
-        model.layers[0].symbolic.affine[:, 0, 0] = torch.tensor([2.0, 0.5, 3.0, 0.0])
+        model.layers[0].affine[:, 0, 0] = torch.tensor([2.0, 0.5, 3.0, 0.0])
     assert str(edge_formula(model, 0, 0, 0, name="t")) == "3*sin(2*t + 0.5)"
     assert str(edge_formula(KAN([2, 1], 0, functions=[[["sin"], ["0"]]]), 0, 1, 0)) == "0"
     u = np.linspace(-1, 1, 5)[:, None]

@@ -110,7 +110,5 @@ def test_other_processes_give_the_same_bits():
 
     alone = KANClassifier(effort="low").fit(x, y)
     with joblib.parallel_config(backend="loky"):
-        other = KANClassifier(effort="low", n_jobs=2, time_limit=500.0)
-        other._progress = progress
-        other.fit(x, y)
+        other = KANClassifier(effort="low", n_jobs=2, time_limit=500.0)._fit_with(x, y, progress=progress)
     assert np.array_equal(alone.predict_proba(x), other.predict_proba(x)) and seen

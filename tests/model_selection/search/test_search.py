@@ -1,5 +1,6 @@
 """Tests of edgewise.model_selection.search and candidates: what is taken, and why."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -15,12 +16,12 @@ from edgewise.model_selection.search.candidates import (
     estimated,
     structure_residual,
 )
-from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.comparisons import left_out
 from edgewise.model_selection.search.hidden_nodes import residual_gain
 from edgewise.model_selection.search.inference import parameter_factor, term_tests
 from edgewise.model_selection.search.nested import Search
 from edgewise.model_selection.search.policy import SearchPolicy, SearchSettings
+from edgewise.outcomes import Budget
 from edgewise.train.uncertainty import _lengths
 
 RNG = np.random.default_rng(0)
@@ -193,7 +194,7 @@ def test_classes(classes):
 
 def test_a_time_limit_ends_the_search_with_a_model():
     samples = Samples(X, SUM + PRODUCT + 0.5 * NOISE, np.ones(300))
-    clock = Clock(1e-9)
+    clock = Budget(time_limit=1e-9)
     search = Search(samples, Gaussian(), SearchSettings(time_limit=1e-9), clock)
     report = search.run()
     assert report.stopped == "time_limit" and "time limit" in " ".join(report.sentences)
@@ -232,31 +233,27 @@ def test_medians_and_means_that_were_asked_for():
     assert search.best.models == 3 and "was asked for" in " ".join(report.sentences)
 
 
-class FakeClock(Clock):
-    """A clock that each check, and each look at the time, moves on by a fixed step."""
-
-    def __init__(self, limit, step):
-        self.time, self.step, self.looks = 0.0, step, 0
-        super().__init__(limit, now=self.tick)
-
-    def tick(self):
-        self.looks += 1
-        self.time += self.step
-        return self.time
-
-
 @pytest.mark.parametrize("looks", [3, 10, 25, 60])
-def test_the_clock_ends_every_stage(looks):
+def test_the_clock_ends_every_stage(looks, monkeypatch):
     """However slow the machine, the search and the final fit stop at their shares of the limit, with a model."""
     rows = np.tile(X, (4, 1)) + 0.01 * np.random.default_rng(1).random((1200, X.shape[1]))
     y = np.tile(SUM + PRODUCT + 0.5 * NOISE, (4, 1))
-    clock = FakeClock(1.0, 1 / looks)
+    now = [0.0]
+
+    def look():
+        now[0] += 1 / looks
+        return now[0]
+
+    monkeypatch.setattr(time, "monotonic", look)
+    clock = Budget(time_limit=1.0, began=0.0)
     policy = SearchPolicy(first_rows=100, search_rows=600)
     search = Search(Samples(rows, y, np.ones(1200)), Gaussian(), SearchSettings(time_limit=1.0, policy=policy), clock)
     report = search.run()
-    assert report.stopped == "time_limit" and clock.time <= clock.end + 6 / looks
+    assert report.stopped == "time_limit" and now[0] <= search.stage.time_limit + 6 / looks
     fitted = search.final()
-    assert clock.time <= min(1, clock.end) + 9 / looks  # each of the nine stages of the last fit looks once
+    assert (
+        now[0] <= min(1, search.stage.time_limit or 1) + 9 / looks
+    )  # each of the nine stages of the last fit looks once
     assert np.isfinite(fitted.link(X)).all() and fitted.model.design.watch is None
     assert search.fallback is not None
 

@@ -45,7 +45,7 @@ def test_parameters_and_buffers_by_name():
     }
     assert {name: tuple(value.shape) for name, value in layer.named_buffers()} == {
         "knots": (3, 9),
-        "mask": (3, 2),
+        "spline_mask": (3, 2),
         "domain_is_set": (),
     }
     assert (layer.grid_size, layer.degree, layer.base_function) == (4, 2, "silu")
@@ -54,7 +54,7 @@ def test_parameters_and_buffers_by_name():
 def test_without_base_function_there_is_no_base_weight():
     layer = make_layer(base="zero")
     assert layer.base is None
-    assert set(layer.state_dict()) == {"coef", "knots", "mask", "domain_is_set"}
+    assert set(layer.state_dict()) == {"coef", "knots", "spline_mask", "domain_is_set"}
 
 
 def test_a_masked_edge_is_zero_and_gets_no_gradient():

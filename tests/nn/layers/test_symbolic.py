@@ -1,4 +1,4 @@
-"""Symbolic and mixed layers: values by hand, jets and Jacobian rows by autograd, in networks like every other layer."""
+"""Layers with elementary functions, alone or with splines: values, jets and Jacobian rows, by hand and by autograd."""
 
 import copy
 import math
@@ -15,7 +15,6 @@ from edgewise.nn.elementary import ELEMENTARY, Elementary, FunctionTable
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.layers.segments import dense_rows
 from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
 from edgewise.nn.model import KAN
 
 ROWS = [["sin", "0", "exp"], ["x^2", "sin", "J0"]]
@@ -28,13 +27,19 @@ def points(*shape):
 def symbolic_layer(rows=ROWS):
     shape = 4, len(rows), len(rows[0])
     affine = 0.5 + torch.rand(shape, generator=seeded_generator(1), dtype=torch.float64)
-    return SymbolicLayer(rows, affine, dtype=torch.float64)
+    return KANLayer(len(rows), len(rows[0]), functions=rows, affine=affine, dtype=torch.float64)
 
 
 def mixed_layer():
-    spline = KANLayer(2, 3, domain=(-1.2, 0.9), dtype=torch.float64, generator=seeded_generator(3))
-    spline.mask.copy_(torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]))
-    return MixedLayer(spline, symbolic_layer([["sin", "", "exp"], ["0", "sin", "J0"]]))
+    return KANLayer(
+        2,
+        3,
+        domain=(-1.2, 0.9),
+        functions=[["sin", "", "exp"], ["", "sin", "J0"]],
+        affine=symbolic_layer().affine,
+        dtype=torch.float64,
+        generator=seeded_generator(3),
+    )
 
 
 MAKERS = {"symbolic": symbolic_layer, "mixed": mixed_layer}
@@ -134,12 +139,12 @@ def test_copies_state_and_memory(layer):
 
 def test_starts_as_the_plain_functions():
     x = points(3, 1)
-    assert torch.equal(SymbolicLayer([["sin"]], dtype=torch.float64)(x), x.sin())
+    assert torch.equal(KANLayer(1, 1, functions=[["sin"]], dtype=torch.float64)(x), x.sin())
 
 
 def test_own_functions():
     mine = {**ELEMENTARY, **FunctionTable([Elementary("softplus", torch.nn.functional.softplus, "log(1 + exp(x))")])}
-    layer = SymbolicLayer([["softplus"]], table=mine, dtype=torch.float64)
+    layer = KANLayer(1, 1, functions=[["softplus"]], table=mine, dtype=torch.float64)
     x = points(3, 1)
     assert torch.allclose(layer(x), (1 + x.exp()).log())
     slope = layer.jet(torch.stack([x, torch.ones_like(x)]), 1)[1]
@@ -147,7 +152,7 @@ def test_own_functions():
 
 
 def test_outside_of_a_domain_nothing_is_made_up():
-    layer = SymbolicLayer([["log", "1/x"]], dtype=torch.float64)
+    layer = KANLayer(1, 2, functions=[["log", "1/x"]], dtype=torch.float64)
     y = layer(torch.tensor([[-1.0], [0.0]], dtype=torch.float64)).detach()
     assert math.isnan(y[0, 0])
     assert math.isinf(y[1, 1])
@@ -157,21 +162,19 @@ def test_outside_of_a_domain_nothing_is_made_up():
     ("functions", "message"),
     [
         ([["sine"]], "functions must be named in the table, got 'sine'; it has 0, x,"),
-        ([["sin"], []], "functions must be rows of one length"),
-        ([], "functions must be rows of one length"),
-        ("sin", "functions must be rows of names"),
+        ([["sin"], []], "functions must be 1 rows of 1 names in layer 0, got"),
+        ([], "functions must be 1 rows of 1 names in layer 0, got"),
+        ("sin", "functions must be 1 rows of 1 names in layer 0, got"),
     ],
 )
 def test_bad_functions(functions, message):
     with pytest.raises(InputError, match=message):
-        SymbolicLayer(functions)
+        KANLayer(1, 1, functions=functions)
 
 
-def test_bad_parts():
+def test_bad_affine():
     with pytest.raises(InputError, match=r"^affine must have shape \(4, 1, 1\), got \(4, 1\)$"):
-        SymbolicLayer([["sin"]], torch.zeros(4, 1))
-    with pytest.raises(InputError, match=r"^symbolic must be as spline"):
-        MixedLayer(KANLayer(2, 1), SymbolicLayer([["sin"]]))
+        KANLayer(1, 1, functions=[["sin"]], affine=torch.zeros(4, 1))
 
 
 def test_an_edge_can_be_the_sum_of_a_spline_and_a_function(tmp_path):
@@ -179,14 +182,16 @@ def test_an_edge_can_be_the_sum_of_a_spline_and_a_function(tmp_path):
     model = KAN([2, 2], 4, functions=functions, seed=1, dtype=torch.float64)
     assert model.config.functions == ((("+sin", "exp"), ("", "")),)
     layer, x = model.layers[0], points(5, 2)
-    spline, sine = layer.spline.edges(x), torch.sin(x[:, 0])
+    alone = copy.deepcopy(layer)
+    alone.drop_functions_()
+    spline, sine = alone.edges(x), torch.sin(x[:, 0])
     assert torch.equal(layer.edges(x)[:, 0, 0], spline[:, 0, 0] + sine)
     assert torch.equal(layer.mask, torch.ones(2, 2).double() * torch.tensor([[1, 1], [1, 0]]))
     edgewise.save(model, tmp_path / "model.safetensors")
     again = edgewise.load(tmp_path / "model.safetensors")
     assert again.config == model.config and torch.equal(again(x), model(x))
     with torch.no_grad():
-        layer.spline.mask[0, 0] = 0
+        layer.spline_mask[0, 0] = 0
     assert model.config.functions[0][0] == ("sin", "exp")
 
 
@@ -198,9 +203,17 @@ def test_a_network_of_all_kinds_of_edges():
     twin = KAN.from_config(config, seed=1, dtype=torch.float64)
     x = points(4, 2)
     assert torch.equal(twin(x), model(x))
-    assert [type(part).__name__ for part in model.layers] == ["SymbolicLayer", "KANLayer", "MixedLayer"]
+    kinds = [(layer.has_splines, layer.has_functions) for layer in model.layers]
+    assert kinds == [(False, True), (True, False), (True, True)]
     trace = model.trace(x)
     assert torch.equal(trace.output, model(x))
     jet = model.jet(x, torch.eye(2, dtype=torch.float64), 1)
     jacobian = torch.func.vmap(torch.func.jacrev(lambda row: model(row[None])[0]))(x)
     assert torch.allclose(jet[1:].permute(1, 2, 0), jacobian, rtol=1e-10, atol=1e-12)
+
+
+def test_degrees_and_active_coefficients_are_those_of_splines():
+    functions, splines = symbolic_layer(), KANLayer(2, 3, degree=2, dtype=torch.float64)
+    assert (functions.spline_degrees, functions.active_coefficients) == ((), 0)
+    assert (splines.spline_degrees, splines.active_coefficients) == ((2,), 18)
+    assert mixed_layer().spline_degrees == (3,)

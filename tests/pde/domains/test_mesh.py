@@ -5,12 +5,12 @@ import math
 import pytest
 import torch
 
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.implicit import LevelSet
 from edgewise.pde.domains.mesh import Mesh, even_lines, grown, left_out, respaced
 from edgewise.pde.domains.shapes import Annulus, Disk, LShape, Polygon
 from edgewise.pde.domains.solids import Ball, Cylinder
+from edgewise.pde.layers.tensor_product import TensorLayer
 
 SQUARE = Box(x=(-1, 1), y=(0, 2))
 LINES = [torch.tensor([-1.0, -0.2, 0.0, 1.0]).double(), torch.tensor([0.0, 0.5, 2.0]).double()]

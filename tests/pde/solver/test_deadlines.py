@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.outcomes import Deadline, StopReason
+from edgewise.outcomes import Budget, StopReason
 from edgewise.pde import (
     PDE,
     Ball,
@@ -37,7 +37,7 @@ from edgewise.pde.solver.driver import Attempt, _better
 from edgewise.pde.solver.judging import correction, evidence
 from edgewise.pde.solver.limits import Ending
 from edgewise.pde.solver.network import network_for
-from edgewise.pde.solver.refinement import Refinement
+from edgewise.pde.solver.refinement import TrainedNetworks
 from edgewise.pde.spaces.networks import SlabNetwork, TensorNetwork
 from edgewise.pde.spaces.statement import recognised
 from edgewise.pde.tiers import least_squares
@@ -142,7 +142,7 @@ BEGINNINGS = (
     (cut_slabs, "Assembly"),
     (least_squares, "_rows"),
     (Pairs, "_solve_pair"),
-    (_Smoothing, "_step"),
+    (_Smoothing, "_squares"),
     (training, "train_network"),
     (record, "sought_points"),
     (correction, "_other_grid"),
@@ -219,7 +219,7 @@ def test_a_residual_that_nobody_could_compare_is_no_estimate(linear, cubic):
     first = next(stationary.stationary_stages(recognised(problem.form)))
     x = problem.domain.interior(1000, "sobol")
     error = first.network(x).detach() - problem.exact(x)
-    with Deadline(lambda: -1.0).holds():
+    with Budget(time_limit=-1.0).holds():
         found = evidence.judge(first.network, problem)
     assert "no time for further checks; the estimate is 10 times the residual at least" in found.trust
     assert 1 / 3 < found.estimate * float(problem.exact(x).norm() / error.norm()) < 100
@@ -243,8 +243,8 @@ def test_ctrl_c_keeps_what_there_is(kind, monkeypatch):
     problem, before = KINDS[kind](), signal.signal(signal.SIGPROF, signal.default_int_handler)
     report = limits.Limits.report
 
-    def armed(self, *args):
-        report(self, *args)
+    def armed(self, *args, **options):
+        report(self, *args, **options)
         if self.has_result and signal.getitimer(signal.ITIMER_PROF)[0] == 0:
             signal.setitimer(signal.ITIMER_PROF, 0.2)
 
@@ -294,10 +294,10 @@ def poor_networks(monkeypatch):
 
     def levels(self):
         network = network_for(self.problem, (2,), 5, 3, 0)
-        yield Level(network=network, loss=1.0, points=self.problem.point_count, is_linear=False)
+        yield Level(network=network, loss=1.0, points=self.problem.point_count)
         return Ending(StopReason.NO_PROGRESS, "Poor.")
 
-    monkeypatch.setattr(Refinement, "levels", levels)
+    monkeypatch.setattr(TrainedNetworks, "levels", levels)
 
 
 @pytest.mark.parametrize("amid", ["_probed", "products"])

@@ -9,8 +9,8 @@ from edgewise.pde.domains.domain import Interval, Time
 from edgewise.pde.domains.sampling import unit_points
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial, Periodic
-from edgewise.pde.solver.network import fit_hidden_grids_, network_for, separable_network
-from edgewise.pde.spaces.networks import PeriodicNetwork, described, kan_of, refined
+from edgewise.pde.solver.network import network_for, separable_network
+from edgewise.pde.spaces.networks import PeriodicNetwork, described, fit_hidden_grids_, kan_of, refined
 
 DOMAIN = Interval(-1, 3) * Time(0, 2)
 HEAT = PDE(lambda u: u.t - u.xx, DOMAIN, [Dirichlet(0.0), Initial(0.0)], points=100)

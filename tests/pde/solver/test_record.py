@@ -87,7 +87,7 @@ def test_work_grows_with_parameters_and_points_and_is_limited():
     assert solve_step_work(tensor_network(problem, 5, 5), problem.resampled(1000)) > 2 * small
     assert solve_step_work(network_for(problem, (5,), 5, 5, 0), problem) > 0
     limits = Limits(0.5, 1e-9)
-    limits.spend(3 * solve_step_work(tensor_network(problem, 5, 5), problem))
+    limits.work += 3 * solve_step_work(tensor_network(problem, 5, 5), problem)
     assert limits.work == 3 * small and limits.limit == 0.5 * EQUATION_BUDGET_WORK and limits.past_deadline
 
 

@@ -8,15 +8,15 @@ import torch
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet
-from edgewise.pde.solver.cascade import Networks
+from edgewise.pde.solver.cascade import LeastSquares, Networks
 from edgewise.pde.solver.driver import refine
 from edgewise.pde.solver.limits import Limits
 from edgewise.pde.solver.messages import solution_of
-from edgewise.pde.solver.plan import SEPARABLE, TENSOR, Plan
+from edgewise.pde.solver.plan import Plan
 from edgewise.pde.solver.record import Record
-from edgewise.pde.solver.refinement import Refinement
+from edgewise.pde.solver.refinement import GradedGrids, TrainedNetworks
 from edgewise.pde.solver.training import linear_method
-from edgewise.pde.spaces.networks import SeparableNetwork, TensorNetwork, refined
+from edgewise.pde.spaces.networks import SEPARABLE, TENSOR, SeparableNetwork, TensorNetwork, refined
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
 PI = math.pi
@@ -39,9 +39,13 @@ def plan(shape, **settings):
 
 
 def grown(problem, shape, tolerance=1e-5, budget=1.0, **settings):
-    record = Record(Networks(), problem, Limits(budget))
-    levels = Refinement(problem, plan(shape, **settings), record, tolerance).levels()
-    return solution_of(record, refine(levels, record, tolerance))
+    refinement = refinement_of(problem, shape, tolerance, budget, **settings)
+    return solution_of(refinement.record, refine(refinement.levels(), refinement.record, tolerance))
+
+
+def refinement_of(problem, shape, tolerance, budget, **settings):
+    tier, kind = (LeastSquares(), GradedGrids) if shape == TENSOR else (Networks(), TrainedNetworks)
+    return kind(problem, plan(shape, **settings), Record(tier, problem, Limits(budget)), tolerance)
 
 
 @pytest.mark.slow
@@ -99,12 +103,11 @@ def test_a_loss_that_is_no_number_ends_with_a_sentence():
 @pytest.mark.parametrize("shape", [TENSOR, SEPARABLE, (3,)])
 def test_larger_networks_hold_the_same_function(shape):
     problem = cube(2, lambda points: points.prod(1), lambda points: 0 * points[:, 0])
-    record = Record(Networks(), problem, Limits(1e-9))
-    refinement = Refinement(problem, plan(shape), record, 0.0)
-    refine(refinement.levels(), record, 0.0)
-    network, x = record.level.network, problem.domain.interior(50)
-    refinement._all_linear = False  # what is linear starts anew
-    for larger in refinement._larger(network):
+    refinement = refinement_of(problem, shape, 0.0, 1e-9)
+    refine(refinement.levels(), refinement.record, 0.0)
+    network, x = refinement.record.level.network, problem.domain.interior(50)
+    refinement.is_linear = False  # what is linear starts anew
+    for larger in refinement.larger(network):
         assert torch.allclose(larger(x), network(x), rtol=1e-9, atol=1e-10)
     if shape != TENSOR:
         assert torch.allclose(refined(network, 2)(x), network(x), rtol=1e-9, atol=1e-10)

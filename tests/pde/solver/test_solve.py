@@ -17,6 +17,7 @@ from edgewise.pde.domains.solids import Ball
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Observations, Periodic
 from edgewise.pde.problem.fields import laplacian
+from edgewise.pde.solver import refinement
 from edgewise.pde.solver.judging.uniqueness import squared_residuals
 from edgewise.pde.solver.solving import solve
 from edgewise.pde.spaces.networks import SlabNetwork
@@ -84,8 +85,8 @@ def test_a_system():
 
 @pytest.mark.slow
 def test_hidden_layers_and_periodic_coordinates(monkeypatch):
-    for name, value in (("STEPS", 30), ("MOST_GRID_MOVES", 1), ("RACE_STEPS", 8)):
-        monkeypatch.setattr(f"edgewise.pde.solver.refinement.{name}", value)
+    monkeypatch.setattr(refinement, "STEPS", 30)
+    monkeypatch.setattr(refinement, "SETTINGS", replace(refinement.SETTINGS, most_grid_moves=1, race_steps=8))
     problem = PDE(
         lambda u, x, y: u.xx + u.yy + 2 * PI**2 * torch.sin(PI * x) * torch.sin(PI * y),
         Box(x=(0, 1), y=(0, 1)),

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from edgewise import KAN
-from edgewise.nn.layers.periodic import PeriodicLayer
-from edgewise.nn.layers.separable import SeparableLayer
-from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.pde.layers.periodic import PeriodicLayer
+from edgewise.pde.layers.separable import SeparableLayer
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.singular import SingularFunctions
 from edgewise.pde.spaces.networks import (
     EnrichedNetwork,

@@ -1,6 +1,7 @@
 """Eigenvalues against exact ones, scipy's Mathieu functions and published digits."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -33,6 +34,7 @@ from edgewise.pde import (
     eigenvalues,
     laplacian,
 )
+from edgewise.pde.spectrum import grids
 
 PI = math.pi
 STRING = Interval(0, PI)
@@ -88,8 +90,8 @@ def test_eigenvalues_of_mathieu():
 @pytest.mark.slow
 def test_the_drum_with_a_reentrant_corner(monkeypatch):
     """9.6397238440219 by L. N. Trefethen and T. Betcke, "Computed eigenmodes of planar regions" (2006)."""
-    monkeypatch.setattr("edgewise.pde.spectrum.grids.COARSEST_WITH_CORNERS", 8)
-    monkeypatch.setattr("edgewise.pde.spectrum.grids.MOST_WITH_CORNERS", 750)
+    few = replace(grids.SETTINGS, coarsest_with_corners=8, most_with_corners=750)
+    monkeypatch.setattr(grids, "SETTINGS", few)
     drum = problem(lambda u, lam: laplacian(u) + lam * u, LShape(), [Dirichlet(0.0)], 9.0)
     found = eigenvalues(drum, count=3)
     assert found.values[0] == pytest.approx(9.6397238440219, abs=1e-6)

@@ -1,5 +1,7 @@
 """Unknown fields: exact ones are found from noisy values, with the noise and with error bars that cover."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -22,8 +24,8 @@ from edgewise.pde import (
     solve,
 )
 from edgewise.pde.storage import load_solution, save_solution
-from edgewise.pde.tiers.unknown_fields import ORDERS, _Factor
-from edgewise.train.strengths import EVERY, LOG_FACTORS, averaged_over_strengths
+from edgewise.pde.tiers.strengths import EVERY, LOG_FACTORS, averaged_over_strengths
+from edgewise.pde.tiers.unknown_fields import SETTINGS, _Factor
 
 LINE = Interval(0, 1)
 X = np.linspace(0, 1, 150)
@@ -95,8 +97,8 @@ def test_smoother_fields_get_a_penalty_of_higher_order(monkeypatch):
     measured = np.sin(np.pi * x) + 1e-3 * np.random.default_rng(0).standard_normal(400)
     conditions = [Dirichlet({"u": 0.0}), Observations(x[:, None], measured, field="u"), UnknownField("a")]
     errors = []
-    for orders in (ORDERS, ORDERS[:1]):
-        monkeypatch.setattr("edgewise.pde.tiers.unknown_fields.ORDERS", orders)
+    for orders in (SETTINGS.orders, SETTINGS.orders[:1]):
+        monkeypatch.setattr("edgewise.pde.tiers.unknown_fields.SETTINGS", replace(SETTINGS, orders=orders))
         solution = solve(PDE(lambda u, a: u.xx + a, LINE, conditions))
         assert ("derivatives of order 2" in solution.trust) == (orders == (2,))
         errors.append(np.abs(solution(X)[:, 1] - np.pi**2 * np.sin(np.pi * X)).mean())

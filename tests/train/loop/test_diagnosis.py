@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from edgewise.checkpoint import codec
 from edgewise.errors import InputError
 from edgewise.nn.model import KAN
 from edgewise.outcomes import StopReason
@@ -41,7 +42,7 @@ def test_metrics_are_recorded_and_come_back():
     assert [set(record.metrics) for record in report.history] == [{"max", "rows"}] * 4
     last = report.history[-1]
     assert last.metrics["rows"] == 60 and last.metrics["max"] ** 2 >= last.validation_loss
-    assert FitReport.from_json(report.to_json()) == report
+    assert codec.read(FitReport, codec.plain(report), "report") == report
 
 
 @pytest.mark.parametrize("metrics", [[max], {"max": 3}, {"all": lambda p, y: p}])

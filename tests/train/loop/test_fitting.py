@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
+from edgewise.checkpoint import codec
 from edgewise.errors import InputError
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
@@ -338,7 +339,7 @@ def test_a_report_can_be_resumed(name):
     whole = fit(other := kan(), problem, method, steps=10, **settings)
     assert more.steps == 10 and more.loss == whole.loss and same(model, other)
     assert report.state["step"] == 6 and whole.state is None
-    assert '"state":' not in report.to_json()
+    assert "state" not in codec.plain(report)
 
 
 def test_a_report_without_a_state_is_refused():
@@ -362,7 +363,7 @@ def test_unknown_options_get_a_sentence():
 def test_integers_of_numpy_are_as_good_as_those_of_python():
     problem = Regression(*samples())
     report = fit(kan(), problem, steps=np.int64(2), seed=np.int64(0), patience=np.int32(3), evaluate_every=np.int64(1))
-    assert report.to_json() and report.steps == 2
+    assert codec.plain(report) and report.steps == 2
     assert fit(kan(), problem, Adam(), steps=np.int64(2), batch_size=np.int64(20)).steps == 2
 
 

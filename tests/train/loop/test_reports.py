@@ -1,12 +1,12 @@
 """Reports as JSON, and the events of a fit."""
 
-import json
 import math
 
 import pytest
 import torch
 
-from edgewise.errors import InputError
+from edgewise.checkpoint import codec
+from edgewise.errors import CheckpointError
 from edgewise.nn.mlp import MLP
 from edgewise.outcomes import Progress, StopReason
 from edgewise.train.loop.fitting import fit
@@ -28,24 +28,18 @@ REPORT = FitReport(
 )
 
 
-def test_round_trip():
-    back = FitReport.from_json(REPORT.to_json())
+def test_a_file_keeps_a_report():
+    back = codec.read(FitReport, codec.plain(REPORT), "report")
     assert back == REPORT and isinstance(back.stopped, StopReason)
-    assert json.loads(REPORT.to_json())["metric"] == ["rmse", 0.1**0.5]
-
-
-def test_losses_that_are_not_finite_survive():
     broken = FitReport(**{**REPORT.__dict__, "loss": math.nan, "metric": None, "validation_loss": math.inf})
-    back = FitReport.from_json(broken.to_json())
-    assert math.isnan(back.loss)
-    assert back.validation_loss == math.inf
-    assert back.metric is None
+    back = codec.read(FitReport, codec.plain(broken), "report")
+    assert math.isnan(back.loss) and back.validation_loss == math.inf and back.metric is None
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"metric": 1}', REPORT.to_json()[:-1]])
-def test_other_text_gets_a_sentence(text):
-    with pytest.raises(InputError, match="text must be the JSON of a FitReport"):
-        FitReport.from_json(text)
+@pytest.mark.parametrize("change", [{"steps": -1}, {"stopped": "tired"}, {"metric": [1]}, {"loss": "nan"}, {"more": 1}])
+def test_other_reports_get_a_sentence(change):
+    with pytest.raises(CheckpointError, match=r"^must have .* report"):
+        codec.read(FitReport, codec.plain(REPORT) | change, "report")
 
 
 def event(step, seconds=6.0):

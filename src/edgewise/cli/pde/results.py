@@ -29,11 +29,8 @@ class SolveJob:
     """All options of `edgewise solve`, which its --help describes."""
 
     equation: str
-    hidden: tuple[int, ...] | None = None
-    budget: float = 1.0
     time_limit: float | None = None
     tolerance: float = 1e-10
-    seed: int = 0
     vtk: bool = False
 
     @property

@@ -54,11 +54,8 @@ def run_solve(
 
             solution = solve_problem(
                 equation.problem,
-                hidden=job.hidden,
-                budget=job.budget,
                 time_limit=job.time_limit,
                 tolerance=job.tolerance,
-                seed=job.seed,
                 progress=None if bar is None else show,
                 on_interrupt="keep",
                 journal=journal,

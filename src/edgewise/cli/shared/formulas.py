@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from edgewise import __version__
+from edgewise.checkpoint import codec, strict_json
 from edgewise.cli.shared.opening import FIGURE_ENDINGS
 from edgewise.cli.shared.preparation import collect_warnings
 from edgewise.cli.shared.source import finite_columns
@@ -24,7 +25,6 @@ from edgewise.formulas import Formula
 from edgewise.formulas.domains import EXTRAPOLATED_SHARE, domain_report
 from edgewise.formulas.front import Front, FrontEntry
 from edgewise.formulas.printing import latex_name
-from edgewise.formulas.serialisation import front_fields, front_from_fields
 from edgewise.presentation import number_text, r2_text
 from edgewise.tables import Table, TableEncoder
 
@@ -104,7 +104,7 @@ class FormulaList:
             for place, entry in enumerate(self.front)
         ]
 
-    def write(self, path: str, digits: int) -> None:
+    def write(self, path: str) -> None:
         """Write all formulas (.csv, .json), the chosen one (.tex, .py, .c) or the figure of the front."""
         ending = Path(path).suffix.lower()
         if ending in FIGURE_ENDINGS:
@@ -126,29 +126,29 @@ class FormulaList:
                 "target": self.target,
                 "inputs": list(formula.names),
                 "formula": formula.text(None),
-                "latex": formula.latex(digits),
+                "latex": formula.latex(),
                 "fidelity": self.accuracy,
                 "domain": list(self.domain),
                 "notes": list(self.notes),
                 "front": self.rows(),
                 # What `edgewise predict`, `info`, `plot` and `explain` read back.
                 "edgewise": __version__,
-                "stored": front_fields(replace(self.front, chosen=self.chosen)),
-                "table": None if self.encoder is None else self.encoder.to_json(),
+                "stored": strict_json.encode(codec.plain(replace(self.front, chosen=self.chosen)), "formulas", None),
+                "table": codec.plain(self.encoder),
             }
             text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         elif ending == ".tex":
             left = latex_name(self.target)
             lines = [f"% {latex_comment(sentence)}" for sentence in facts]
-            lines += ["\\begin{equation}", f"  {left} = {formula.latex(digits)}", "\\end{equation}", ""]
+            lines += ["\\begin{equation}", f"  {left} = {formula.latex()}", "\\end{equation}", ""]
             lines.append("% All formulas, each with its complexity and root mean square error:")
             lines += [
-                f"% {entry.complexity}, {math.sqrt(entry.loss):.3g}: {left} = {entry.formula.latex(digits)}"
+                f"% {entry.complexity}, {math.sqrt(entry.loss):.3g}: {left} = {entry.formula.latex()}"
                 for entry in self.front
             ]
             text = "\n".join(lines) + "\n"
         elif ending == ".py":
-            lines = [f"{self.target} = {formula.text(digits)}", *facts]
+            lines = [f"{self.target} = {formula.text()}", *facts]
             text = "".join(f"# {python_comment(line)}\n" for line in lines) + formula.python("predict")
         else:
             comment = "\n".join(facts).replace("*/", "* /").replace("/*", "/ *")
@@ -169,16 +169,15 @@ class FormulaFile:
     @classmethod
     def read(cls, path: Path) -> FormulaFile:
         """Read such a file."""
+        data = read_bytes(path)
         try:
-            content = json.loads(read_bytes(path))
-            front = front_from_fields(content["stored"], len(content["stored"]["names"]))
-            table = content["table"]
-            if table is None:
-                encoder = None
-            else:
-                encoder = TableEncoder.from_json(table)
-            return cls(front, str(content["target"]), encoder, content)
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            content = strict_json.parse(data.decode(), "file")
+            parts = {name: content.get(name) for name in ("stored", "target", "table")}
+            stored = strict_json.decode(parts["stored"], "formulas", {})
+            front = codec.read(Front, stored, "formulas")
+            encoder = codec.read(TableEncoder | None, parts["table"], "table encoder")
+            return cls(front, codec.read(str, parts["target"], "target"), encoder, content)
+        except (AttributeError, UnicodeDecodeError, CheckpointError) as error:
             raise CheckpointError(
                 f"{path} must be a file that `edgewise formula --out FILE.json` wrote, got something else"
             ) from error

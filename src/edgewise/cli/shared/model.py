@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from edgewise.checkpoint import codec, container
 from edgewise.cli.shared.opening import Kind, Written
 from edgewise.cli.shared.source import Source, decimals, predicted_rows
 from edgewise.errors import CheckpointError, InputError
-from edgewise.estimator import KANClassifier, KANRegressor, load_estimator
+from edgewise.estimator import KANClassifier, KANRegressor
+from edgewise.estimator.storage import load_estimator
 from edgewise.presentation import counted
 from edgewise.tables import Table, TableEncoder
 from edgewise.tables.target import Target
@@ -94,7 +96,8 @@ def open_model(path: Path | Written) -> Model:
     assert isinstance(estimator, KANRegressor | KANClassifier)
     encoder = None
     if "table" in extra:
-        encoder = TableEncoder.from_json(extra["table"])
+        with container.errors_of_file("model", path):
+            encoder = codec.read(TableEncoder, extra["table"], "table encoder")
         expected = estimator.model_.config.width[0]
         count = len(encoder.feature_names)
         if expected != count or isinstance(estimator, KANClassifier) != (encoder.task == "classification"):

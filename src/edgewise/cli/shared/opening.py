@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from edgewise.checkpoint import codec
 from edgewise.errors import EdgewiseError, FileError, InputError
 from edgewise.escaping import terminal_line
 from edgewise.files import open_folder, read_bytes, reason
@@ -95,7 +96,7 @@ def check_columns(written: Written, table: Table) -> None:
         return
     try:
         extra = json.loads(read_header(written.file)["__metadata__"]["extra"])
-        encoder = TableEncoder.from_json(extra["extra"]["table"])
+        encoder = codec.read(TableEncoder, extra["extra"]["table"], "table encoder")
     except (EdgewiseError, KeyError, TypeError, ValueError, RecursionError):
         return
     encoder.columns_only.check_columns(table)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -37,7 +37,6 @@ class TableJob:
     target: str | None = None
     task: str | None = None
     drop: tuple[str, ...] = ()
-    features: tuple[str, ...] = ()
     group: str | None = None
     test: float = 0.2
     delimiter: str | None = None
@@ -53,8 +52,6 @@ class TableJob:
 class FitJob(TableJob):
     """All options of `edgewise fit`."""
 
-    hidden: tuple[int, ...] | None = None
-    grid_size: int | None = None
     effort: str = "normal"
     time_limit: float | None = None
     compare: str = "quick"
@@ -83,10 +80,8 @@ class FormulaJob:
     model: str
     data: str | None
     table: TableJob
-    imitate: bool = False
     number: int | None = None
     time_limit: float | None = None
-    digits: int = 6
     out: str | None = None
     structure: str = ""
 
@@ -167,7 +162,7 @@ def prepare_table(job: TableJob) -> PreparedTable:
         table, group = _choose_columns(job, source, target)
     else:  # the rows of groups are read already, without their column
         (table, _), group = _choose_columns(replace(job, group=None), source, target), job.group
-    whole = TableEncoder.fit(table, target, task=job.task, keep=job.features)
+    whole = TableEncoder.fit(table, target, task=job.task)
     table = table.take(whole.rows_with_target(table))
     y = whole.encode_target(table)
     labels = y if whole.task == "classification" else None
@@ -181,13 +176,11 @@ def prepare_table(job: TableJob) -> PreparedTable:
         groups = large.groups
         train = np.arange(large.training)
         test = np.arange(large.training, len(y))
-    encoder = TableEncoder.fit(table.take(train), target, task=whole.task, keep=job.features)
+    encoder = TableEncoder.fit(table.take(train), target, task=whole.task)
     # The notes about the target count the rows and classes of the whole table.
     notes = [note for note in whole.notes if not note.startswith("Column")]
     notes += [note for note in encoder.notes if note.startswith("Column")]
     encoder = TableEncoder(whole.target, encoder.inputs, tuple(notes))
-    # The columns that number the rows of the whole table, which its training part does not show as well.
-    notes = [note.replace("it is used under another name", "--features keeps it") for note in notes]
     with collect_warnings() as messages:
         X, _ = encoder.transform(table)
     classes: tuple[int | str, ...] = tuple(str(c) if isinstance(c, float) else c for c in whole.classes)
@@ -272,13 +265,8 @@ def _choose_columns(job: TableJob, source: Source, target: str) -> tuple[Table, 
         select_columns(table, job.drop, "--drop")
     if target in job.drop:
         raise InputError(f"--drop must not name the target, got {quoted(target)}")
-    features: Sequence[str] = job.features or source.features
-    if features:
-        if target in job.features:
-            raise InputError(f"--features must not name the target, got {quoted(target)}")
-        if group is not None and group in job.features:
-            raise InputError(f"--features must not name the group column, got {quoted(group)}")
-        table = select_columns(table, [*(name for name in features if name != target), target], "--features")
+    if source.features:
+        table = select_columns(table, [*(name for name in source.features if name != target), target], "--target")
     for option, name in (("--group", group), ("--id", job.id)):
         if name == target:
             raise InputError(f"{option} must name another column than the target, got {quoted(name)}")

@@ -135,7 +135,8 @@ def _write_report(results: FitResults, folder: ResultFolder, screen: Screen) -> 
         except KeyboardInterrupt:
             screen.always("Interrupted while the report was drawn; the other files are written.", style="yellow")
     written, _ = finish(partial(results.write, folder, report="none"))
-    missing = shlex.join(["edgewise", "report", str(folder.path), "--data", results.job.data])
+    page = str(folder.path / "report.html")
+    missing = shlex.join(["edgewise", "explain", str(folder.path), "--data", results.job.data, "--out", page])
     screen.always(f"Wrote {folder.path}: {', '.join(written)}, and no report, which `{missing}` makes.")
     return replace(results, is_interrupted=True)
 

@@ -65,9 +65,9 @@ def search_formulas(
         shown.append(formulas)
         screen.say()
         screen.say(f"Formulas for {formulas.target}; the arrow marks the chosen one.", style="bold")
-        screen.table(formula_table(formulas, job.digits))
+        screen.table(formula_table(formulas))
         screen.say()
-        screen.always(f"{formulas.target} = {formulas.best.formula.text(job.digits)}", "bold")
+        screen.always(f"{formulas.target} = {formulas.best.formula.text()}", "bold")
         # The search and the table of domains may have the same sentence.
         screen.notes(list(dict.fromkeys([*formulas.accuracy, *formulas.domain, *formulas.notes])))
         if job.out is not None:
@@ -76,14 +76,14 @@ def search_formulas(
                 suffix = file_name(label, suffixes)  # another one for each output, also where file systems ignore case
                 suffixes.append(suffix)
                 path = path.with_stem(f"{path.stem}-{suffix}")
-            formulas.write(str(path), job.digits)
+            formulas.write(str(path))
             screen.say(f"Wrote {path}.")
             wrote.append(str(path))
     results = [
         {
             "target": one.target,
-            "formula": one.best.formula.text(job.digits),
-            "latex": one.best.formula.latex(job.digits),
+            "formula": one.best.formula.text(),
+            "latex": one.best.formula.latex(),
             "fidelity": one.accuracy,
             "domain": one.domain,
             "notes": one.notes,
@@ -141,12 +141,12 @@ def _search_for_number(
     report: ProgressCallback | None,
     journal: Journal | None,
 ) -> FormulaList:
-    """Search for formulas of the target column, or of the model's predictions where there is none or --imitate."""
+    """Search for formulas of the target column, or of the model's predictions where there is none."""
     prediction = estimator._outputs(X)[:, 0]
     y = prediction
     note = f"The formulas fit the model's predictions of {model.target!r}."
     error = ""
-    if not job.imitate and model.encoder is not None and model.target in table.columns:
+    if model.encoder is not None and model.target in table.columns:
         rows = model.encoder.rows_with_target(table)
         truth = model.encoder.encode_target(table.take(rows)).astype(np.float64)
         if rows.any():
@@ -175,7 +175,7 @@ def _root_mean_square(values: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(values))))
 
 
-def formula_table(formulas: FormulaList, digits: int) -> Grid:
+def formula_table(formulas: FormulaList) -> Grid:
     """Return a table with the number, length, error and text of every formula."""
     grid = Grid(box=None, padding=(0, 2), pad_edge=False)
     is_held_out = math.isfinite(formulas.best.validation)
@@ -189,7 +189,7 @@ def formula_table(formulas: FormulaList, digits: int) -> Grid:
             f"{entry.complexity}",
             f"{np.sqrt(loss):.3g}",
             r2_text(formulas.front.r_squared(place)),
-            terminal_line(entry.formula.text(min(digits, 4))),
+            terminal_line(entry.formula.text(4)),
         )
         grid.add_row(*(Text(cell, style="bold" if place == formulas.chosen else "") for cell in cells))
     return grid

@@ -15,7 +15,7 @@ from edgewise.cli.shared.preparation import collect_warnings
 from edgewise.cli.shared.source import column_at, columns_csv, decimals, write_csv
 from edgewise.cli.terminal.console import Screen
 from edgewise.errors import InputError
-from edgewise.estimator import KANClassifier, KANRegressor
+from edgewise.estimator import KANRegressor
 from edgewise.files import write_bytes
 from edgewise.presentation import counted, number_text
 from edgewise.tables import Table
@@ -31,11 +31,10 @@ def write_predictions(
     is_whole: bool,
     out: str | None = None,
     id: str | None = None,
-    std: bool = False,
 ) -> None:
     """Write the values for every row as CSV to the file `out`, or to stdout; sentences go to the screen.
 
-    A model with error bars gives the 90 % interval of each prediction, and with `std` the standard deviation too; rows
+    A model with error bars gives the 90 % interval of each prediction; rows
     outside the training data are marked in a column with the names of the columns concerned. A solution gives its
     fields at the points of the table, with a column that marks points outside the domain.
 
@@ -43,11 +42,9 @@ def write_predictions(
     first one decides about decimals, and the column of rows outside is there in any case. The file is written whole or
     not at all.
     """
-    if std and written.kind is not Kind.model:
-        raise InputError(f"--std needs a model of a table, got a {written.kind}")
     rows: _Rows
     if written.kind is Kind.model:
-        rows = _ModelRows(written, is_whole=is_whole, std=std)
+        rows = _ModelRows(written, is_whole=is_whole)
     else:
         rows = (_SolutionRows if written.kind is Kind.solution else _FormulaRows)(written, is_whole=is_whole)
 
@@ -174,38 +171,26 @@ class _FormulaRows(_Rows):
 class _ModelRows(_Rows):
     """Predictions of a model for one table after another."""
 
-    def __init__(self, written: Written, *, is_whole: bool, std: bool) -> None:
+    def __init__(self, written: Written, *, is_whole: bool) -> None:
         super().__init__(is_whole=is_whole)
         self.model = open_model(written.file)
-        self.std = std
         self.flagged = 0
         self.notes = list[str]()
         self.score = _RunningScore()
         self.digits: int | None = None
-        estimator = self.model.estimator
-        if std and isinstance(estimator, KANClassifier):
-            raise InputError(
-                "--std needs a model that predicts a number, got classes; see their columns p(...) instead"
-            )
-        if std and estimator.error_bars_ is None:
-            raise InputError(f"--std needs a model with error bars. {estimator.error_bars_message_}")
 
     def columns(self, table: Table) -> Columns:
         model = self.model
         estimator = self.model.estimator
         rows, notes = model.inputs(table)
-        interval = deviation = None
+        interval = None
         with collect_warnings():  # the notes say it
             prediction, probabilities = predict_rows(estimator, rows, model.labels)
             if isinstance(estimator, KANRegressor) and has_intervals(estimator):
                 interval = estimator.predict_interval(rows, LEVEL)
-            if self.std and isinstance(estimator, KANRegressor):
-                deviation = estimator.predict(rows, return_std=True)[1]
         if self.digits is None and not model.labels:
             self.digits = decimals(prediction, None if interval is None else interval[1] - interval[0])
         columns = prediction_columns(model.target, prediction, probabilities, model.labels, interval, self.digits)
-        if deviation is not None:
-            columns["std"] = [float(f"{value:.6g}") for value in deviation.tolist()]
         check = estimator.check_rows(rows)
         self.flagged += int(check.flagged.sum())
         if check.flagged.any() or not self.is_whole:

@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 import edgewise
+from edgewise.checkpoint import codec
 from edgewise.cli.shared.folder import ResultFolder
 from edgewise.cli.shared.model import open_model, prediction_columns, rows_of_test
 from edgewise.cli.shared.opening import Written
@@ -22,7 +23,6 @@ from edgewise.cli.table.training import FitFormulas, TrainedModel
 from edgewise.cli.terminal.console import Screen
 from edgewise.compare.baselines import BaselineResult
 from edgewise.errors import InputError
-from edgewise.estimator import save_estimator
 from edgewise.estimator.reporting import (
     SHOWN_INPUTS,
     JudgedRows,
@@ -34,6 +34,7 @@ from edgewise.estimator.reporting import (
     training_facts,
     with_formulas,
 )
+from edgewise.estimator.storage import save_estimator
 from edgewise.files import write_bytes
 from edgewise.interpret.attribution.effects import mean_contributions
 from edgewise.interpret.attribution.explanations import GlobalExplanation, constant_sentence
@@ -111,7 +112,7 @@ class FitResults:
         content, summary = report_content(self, figures=True) if report == "draw" else None, metrics(self)
         predictions = self.predictions_csv()
         stored = ("edgewise", "data", "command", "score", "metrics", "rows", "inputs", "formulas")
-        extra = {"table": prepared.encoder.to_json(), "fit": {key: summary[key] for key in stored}}
+        extra = {"table": codec.plain(prepared.encoder), "fit": {key: summary[key] for key in stored}}
         files: dict[str, Callable[[Path], object]] = {
             "model.safetensors": lambda path: save_estimator(trained.estimator, path, extra=extra),
             "predictions.csv": lambda path: write_bytes(path, predictions.encode()),
@@ -320,31 +321,26 @@ def report_figures(results: FitResults, explanation: GlobalExplanation | None) -
 # The report of a model that was fitted earlier
 
 
-def write_page(written: Written, source: Source | None, out: str, screen: Screen) -> None:
+def write_page(written: Written, source: Source, out: str, screen: Screen) -> None:
     """Write the report of a model, scored on the test rows of its own table, or on all rows of another one."""
     model = open_model(written)
-    X: Any = None
-    y: np.ndarray | None = None
-    about = "held-out rows of the training"
-    if source is not None:
-        if model.encoder is None or model.target not in source.table.columns:
-            raise InputError(f"--data must have the target {model.target!r}, got a table without it: {source.name}")
-        table = source.table.take(model.encoder.rows_with_target(source.table))
-        test = rows_of_test(model, source)
-        about = f"{counted(len(table), 'row')} of {os.path.basename(source.name)}"
-        if test is not None:
-            table = table.take(np.isin(table.rows, test))
-            about = f"the {len(table):,} test rows of {os.path.basename(source.name)}"
-        elif len(table):
-            screen.notes(["The score is too good if the model was trained on any of these rows."])
-        X, notes = model.inputs(table)
-        screen.notes(notes)
-        y = model.encoder.encode_target(table)
-        if model.labels:
-            y = np.asarray(model.encoder.target.decode(y)).astype(model.estimator.classes_.dtype)
+    if model.encoder is None or model.target not in source.table.columns:
+        raise InputError(f"--data must have the target {model.target!r}, got a table without it: {source.name}")
+    table = source.table.take(model.encoder.rows_with_target(source.table))
+    test = rows_of_test(model, source)
+    about = f"{counted(len(table), 'row')} of {os.path.basename(source.name)}"
+    if test is not None:
+        table = table.take(np.isin(table.rows, test))
+        about = f"the {len(table):,} test rows of {os.path.basename(source.name)}"
+    elif len(table):
+        screen.notes(["The score is too good if the model was trained on any of these rows."])
+    X, notes = model.inputs(table)
+    screen.notes(notes)
+    y = model.encoder.encode_target(table)
+    if model.labels:
+        y = np.asarray(model.encoder.target.decode(y)).astype(model.estimator.classes_.dtype)
     count = len(model.estimator.encoder_.columns)
     title = f"{model.target}, predicted from {counted(count, 'input')}"
     with screen.waiting("Drawing the figures of the report"):
-        model.estimator.report(X=X, y=y, title=title).save(out)
+        model.estimator.report(X=cast(Any, X), y=y, title=title).save(out)
     screen.say(f"Wrote {out}: what the model learned, with its score on {about}.")
-    screen.result({"wrote": out, "of": str(written.file)})

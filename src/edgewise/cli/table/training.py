@@ -69,14 +69,10 @@ def train_model(
     """
     kind = KANClassifier if prepared.labels else KANRegressor
     estimator = kind(
-        hidden="auto" if job.hidden is None else job.hidden,
-        grid_size="auto" if job.grid_size is None else job.grid_size,
         effort=job.effort,
         time_limit=job.time_limit,
         random_state=job.seed,
     )
-    estimator._progress = progress
-    estimator._keep_interrupted = True
     start = time.perf_counter()
     with collect_warnings() as notes:
         if prepared.groups is None:
@@ -86,9 +82,11 @@ def train_model(
         if groups is not None and (groups == groups[0]).all():
             groups = None  # the other one is for the test
         if (batches := prepared.batches(journal)) is not None:
-            estimator.fit(batches)
+            estimator._fit_with(batches, progress=progress, keep_interrupted=True)
         else:
-            estimator.fit(prepared.frame[prepared.train], prepared.y[prepared.train], groups=groups)
+            X = prepared.frame[prepared.train]
+            y = prepared.y[prepared.train]
+            estimator._fit_with(X, y, groups=groups, progress=progress, keep_interrupted=True)
     estimator.target_names_ = (prepared.target,)
     return scored(prepared, estimator, time.perf_counter() - start, notes)
 

@@ -14,7 +14,6 @@ import typer
 from edgewise import __version__
 
 MOST_DIGITS = 18  # of a whole number: such numbers fit into 64 bits
-MOST_NODES = 10_000  # of a hidden layer: wider layers do not fit in memory
 
 
 class TaskName(StrEnum):
@@ -55,10 +54,6 @@ class Names(tuple[str, ...]):
     """Names in an option such as --drop "a,b"."""
 
 
-class Widths(tuple[int, ...]):
-    """Numbers of nodes in the option --hidden "5,3"."""
-
-
 def parse_names(text: str) -> Names:
     """Return the names in a text like "a,b, c"; a name that contains a comma stands in double quotes."""
     try:
@@ -69,16 +64,6 @@ def parse_names(text: str) -> Names:
     if not names or "" in names:
         raise typer.BadParameter(f"expected names separated by commas, got {text!r:.60}")
     return Names(names)
-
-
-def parse_widths(text: str) -> Widths:
-    """Return the numbers in a text like "5,3"; "none" means no hidden layer."""
-    if text.strip().lower() == "none":
-        return Widths()
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdecimal() and 0 < int(part[:9]) <= MOST_NODES for part in parts):
-        raise typer.BadParameter(f'expected positive whole numbers as in "5,3", or "none", got {text!r:.60}')
-    return Widths(map(int, parts))
 
 
 def parse_number(text: str | float) -> float:
@@ -203,15 +188,6 @@ Drop = Annotated[
     Names | None,
     _without_default("--drop", metavar="A,B", parser=parse_names, help="Columns to leave out, separated by commas."),
 ]
-Features = Annotated[
-    Names | None,
-    _without_default(
-        "--features",
-        metavar="A,B",
-        parser=parse_names,
-        help="Columns to use as inputs, separated by commas. Default: all but the target.",
-    ),
-]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")]
 TimeLimit = Annotated[
     float | None,
@@ -247,24 +223,6 @@ Test = Annotated[
     float,
     typer.Option(
         "--test", metavar="SHARE", parser=parse_number, help="Share of the rows to hold out as test rows, at most 0.9."
-    ),
-]
-Hidden = Annotated[
-    Widths | None,
-    _without_default(
-        "--hidden",
-        metavar="5,3",
-        parser=parse_widths,
-        help='Numbers of nodes of the hidden layers, or "none". Default: chosen by cross-validation.',
-    ),
-]
-GridSize = Annotated[
-    int | None,
-    _without_default(
-        "--grid-size",
-        metavar="N",
-        parser=whole_number(1, 1000),
-        help="Number of knot intervals of each spline. Default: chosen by cross-validation.",
     ),
 ]
 Effort = Annotated[
@@ -311,12 +269,11 @@ Resume = Annotated[
     ),
 ]
 
-# predict, plot, explain, export, advise
+# predict, plot, explain, export
 
 OutCsv = Annotated[
     str | None, _without_default("--out", "-o", metavar="FILE", help="CSV file to write. Default: standard output.")
 ]
-Std = Annotated[bool, typer.Option("--std", help="Add a column with the standard deviation of each prediction.")]
 Id = Annotated[
     str | None,
     _without_default("--id", metavar="COL", help="Column to copy beside each prediction, as a name of its row."),
@@ -372,22 +329,6 @@ Figure = Annotated[
         "formulas (length against error, the default) or effects.",
     ),
 ]
-ReportData = Annotated[
-    str | None,
-    _without_default(
-        "--data",
-        "-d",
-        metavar="DATA",
-        help="Table with the target, for the score and the figures. Of the table that the model was fitted to, the "
-        "test rows are used. Default: the score on held-out rows of the training.",
-    ),
-]
-OutReport = Annotated[
-    str | None,
-    _without_default(
-        "--out", "-o", metavar="FILE", help="Page to write, .html. Default: report.html beside the model."
-    ),
-]
 ExplainedData = Annotated[
     str, _without_default("--data", "-d", metavar="DATA", help="Table whose predictions are explained.")
 ]
@@ -406,7 +347,8 @@ OutShares = Annotated[
         "--out",
         "-o",
         metavar="FILE",
-        help="Write the contributions of the inputs: a figure (.svg, .pdf, .png) or all numbers (.csv).",
+        help="Write the contributions of the inputs as a figure (.svg, .pdf, .png) or as numbers (.csv), or the report "
+        "of the model with its score on this table (.html).",
     ),
 ]
 OutExport = Annotated[
@@ -418,16 +360,6 @@ OutExport = Annotated[
         help="File to write; its ending decides: .py (needs NumPy only), .c (C99), .onnx or .pt2 (torch.export).",
     ),
 ]
-Need = Annotated[
-    Names | None,
-    _without_default(
-        "--need",
-        metavar="A,B",
-        parser=parse_names,
-        help="What matters, separated by commas: accuracy, interpretability, efficiency. Default: all three.",
-    ),
-]
-
 # formula
 
 FormulaData = Annotated[
@@ -438,10 +370,6 @@ FormulaData = Annotated[
         metavar="DATA",
         help="Table for a model. The formulas fit its target column, or the model's predictions if it has none.",
     ),
-]
-Imitate = Annotated[
-    bool,
-    typer.Option("--imitate", help="Fit formulas to the model's predictions even if the table has the target column."),
 ]
 Structure = Annotated[
     str | None,
@@ -468,12 +396,6 @@ FormulaTime = Annotated[
         metavar="SECONDS",
         parser=parse_number,
         help="End the search after this time, or at an exact formula. Default: work of about a minute.",
-    ),
-]
-Digits = Annotated[
-    int,
-    typer.Option(
-        "--digits", metavar="N", parser=whole_number(1, 17), help="Number of significant digits to show, at most 17."
     ),
 ]
 OutFormula = Annotated[
@@ -507,25 +429,6 @@ OutSolution = Annotated[
         "write nothing.",
     ),
 ]
-SolveHidden = Annotated[
-    Widths | None,
-    _without_default(
-        "--hidden",
-        metavar="5,3",
-        parser=parse_widths,
-        help='Solve with a KAN with these numbers of hidden nodes, or "none". Default: a network that suits the '
-        "equation.",
-    ),
-]
-SolveBudget = Annotated[
-    float,
-    typer.Option(
-        "--budget",
-        metavar="WORK",
-        parser=parse_number,
-        help="Computation to spend; 1 is at most a few minutes on one core.",
-    ),
-]
 Tolerance = Annotated[
     float,
     typer.Option("--tolerance", metavar="ERROR", parser=parse_number, help="Stop at this estimated relative error."),
@@ -533,11 +436,4 @@ Tolerance = Annotated[
 SolveVtk = Annotated[
     bool,
     typer.Option("--vtk", help="With --out: also write the first three coordinates, in the middle of others, as .vtk."),
-]
-
-SolveSeed = Annotated[
-    int,
-    typer.Option(
-        "--seed", metavar="N", parser=whole_number(0), help="Seed of the random points and of the initial weights."
-    ),
 ]

@@ -83,7 +83,7 @@ class _CurveSearch:
         """Formulas of products of simple functions, and then of curve models, until one is exact or leaves noise."""
         x = self.x
         y = self.y
-        self.budget.announce("products of simple functions")
+        self.budget.report("products of simple functions")
         self.inputs = relevant_inputs(x, y)
         if len(self.inputs) <= FEW_INPUTS:
             features = candidate_features(x, self.inputs)
@@ -93,11 +93,11 @@ class _CurveSearch:
         if len(self.inputs) < x.shape[1] <= FEW_COLUMNS and not self.budget.is_over:
             features = candidate_features(x, range(x.shape[1]), most_paired=FEW_COLUMNS)
             yield from simple_products(features, next(possible_links(y)), y, SYMBOL_PRICE, SIMPLE_PRODUCTS)
-        self.budget.announce("sums of curves")
+        self.budget.report("sums of curves")
         best = float(np.var(y))
         noise = NoiseTest(x[:, self.inputs])
         for number, model in enumerate(self.in_budget(self.models()), 1):
-            self.budget.announce(f"formulas of model {number}, at most {MOST_MODELS}")
+            self.budget.report(f"formulas of model {number}, at most {MOST_MODELS}")
             for fitted in self.best_formulas(model):
                 yield fitted.expression
                 if _is_exact(fitted, y):

@@ -33,7 +33,7 @@ class Recording:
         self.budget = budget
         self.work = 0.0
         self.seconds = 0.0
-        self._began = budget.spent
+        self._began = budget.work
         self._last = time.monotonic()
         self._done: set[tuple[str, tuple[str, ...]]] = set()
         self._kept: list[dict[str, Any]] = []
@@ -60,7 +60,7 @@ class Recording:
         """Record what is new in the archive: after a complete stage, or else if the last record is some time ago."""
         if stage is None and time.monotonic() - self._last < WRITE_AFTER:
             return
-        work = self.work + self.budget.spent - self._began
+        work = self.work + self.budget.work - self._began
         seconds = self.seconds + self.budget.seconds
         facts = {"work": work, "seconds": seconds, "kept": self._news(archive), "stage": stage, "path": list(path)}
         self.journal.keep(self.name, Part(facts))

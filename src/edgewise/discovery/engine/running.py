@@ -159,7 +159,7 @@ class Engine:
         self.separations: list[tuple[Branch, Separation]] = []
         self._noise = NoiseTest(self.archive.problem.x)
         self._path: tuple[str, ...] = ()  # the reductions of the branch with the shortest law
-        self._started = self.budget.spent
+        self._started = self.budget.work
         self._ends: float | None = None  # the work at which a convincing law ends the search
 
     @property
@@ -168,9 +168,9 @@ class Engine:
         if self.budget.is_over:
             return True
         if self._ends is None and self.archive.solved is not None:
-            used = self.budget.spent - self._started
-            self._ends = self.budget.spent + min(SETTINGS.law_patience * used, SETTINGS.most_patience)
-        return self._ends is not None and self.budget.spent > self._ends
+            used = self.budget.work - self._started
+            self._ends = self.budget.work + min(SETTINGS.law_patience * used, SETTINGS.most_patience)
+        return self._ends is not None and self.budget.work > self._ends
 
     def run(self) -> None:
         """Run all stages until the budget is over, a law is found or there is nothing more to try."""
@@ -179,7 +179,7 @@ class Engine:
             self.recording.restore(self.archive)
         for guess in self.archive.problem.options.guesses:
             self.archive.judge(guess, "guess")
-        self.budget.announce("sums of simple terms")
+        self.budget.report("sums of simple terms")
         for stage in self.stages.first:
             self._run(stage, whole, self.budget.share(SETTINGS.simple_sums_share))
         self._reduce(whole, self.budget.share(SETTINGS.reducing_share))
@@ -195,8 +195,8 @@ class Engine:
     def _end_soon_if_complete(self) -> None:
         """Let the search go on for half as long as it took if a short formula leaves nothing but noise."""
         if self._ends is None and is_complete(self.archive, self._noise):
-            used = self.budget.spent - self._started
-            self._ends = self.budget.spent + SETTINGS.complete_patience * used
+            used = self.budget.work - self._started
+            self._ends = self.budget.work + SETTINGS.complete_patience * used
 
     @property
     def messages(self) -> list[str]:
@@ -228,7 +228,7 @@ class Engine:
                 or len(branch.sentences) >= SETTINGS.most_depth
             ):
                 continue
-            self.budget.announce(f"smaller problems of {branch.inputs} inputs")
+            self.budget.report(f"smaller problems of {branch.inputs} inputs")
             for reduction in self._fenced("reduction", self.stages.reduce, branch.problem, budget):
                 if isinstance(reduction, NoiseEstimate):
                     branch = self.branches[-1] = branch.with_noise(reduction.relative)
@@ -246,7 +246,7 @@ class Engine:
         for place, (branch, separation) in enumerate(self.separations):
             if self.is_done or budget.is_over:
                 return
-            self.budget.announce(separation.sentence)
+            self.budget.report(separation.sentence)
             whole = budget.share(1 / (len(self.separations) - place))
             laws: list[list[Expression]] = []
             for number, problem in enumerate(separation.problems):
@@ -279,7 +279,7 @@ class Engine:
         for place, branch in enumerate(noisy):
             if self.is_done or budget.is_over:
                 return
-            self.budget.announce(f"expressions of {branch.inputs} inputs, with noise")
+            self.budget.report(f"expressions of {branch.inputs} inputs, with noise")
             self._run(self.stages.enumerate, branch, budget.share(1 / (len(noisy) - place)))
             self._end_soon_if_complete()
             if self._ends is not None:
@@ -287,7 +287,7 @@ class Engine:
         for place, branch in enumerate(order):
             if self.is_done or budget.is_over:
                 return
-            self.budget.announce(f"expressions of {branch.inputs} inputs")
+            self.budget.report(f"expressions of {branch.inputs} inputs")
             share = budget.share(max(1 / 3, 1 / (len(order) - place)))
             self._run(self.stages.enumerate, branch.with_noise(self.archive.problem.noise), share)
 
@@ -295,7 +295,7 @@ class Engine:
         """Search with all the work that is left, half of it on the smallest problem."""
         if self.stages.search is None or self.is_done:
             return
-        self.budget.announce("search for other formulas")
+        self.budget.report("search for other formulas")
         whole = self.branches[0]
         reduced = [branch for branch in self.branches[1:] if branch.inputs]
         if reduced:

@@ -123,7 +123,7 @@ def ranked(
     some = slice(0, SETTINGS.fitted_rows)
     for target in link_targets(y, problem.options)[: SETTINGS.links]:
         losses: dict[Expression, float] = {}
-        budget.announce("expressions nearest to the target")
+        budget.report("expressions nearest to the target")
         importance = weights * _slopes(target) ** 2
         candidates = _candidates(columns, target, importance[pool.rows], budget)
         for candidate in candidates:

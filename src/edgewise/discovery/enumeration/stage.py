@@ -122,7 +122,7 @@ def enumerated(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
                     return
             if problem.noise > 0:
                 return
-        budget.announce(f"{most:,} expressions")
+        budget.report(f"{most:,} expressions")
         pool.grow(most, budget)
         laws = fitter.laws(_groups_of_matches(problem, pool, x, y, budget), budget)
         yield from laws

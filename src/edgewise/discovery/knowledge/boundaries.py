@@ -161,7 +161,7 @@ def class_front(problem: LawProblem, search: Working, budget: Budget, log_odds: 
         share = budget.share(SETTINGS.class_search_share / (SETTINGS.class_rounds - number))
         proposals = {_with_scale(node, x) for node in search(u + (y - p) / variance, weights, share)}
         # The likelihood judges them, and the arguments of their functions as boundaries
-        budget.announce("constants by the likelihood of the classes")
+        budget.report("constants by the likelihood of the classes")
         judgement.judge([Number(0.5), *sorted(proposals, key=complexity)[: SETTINGS.most_class_laws]])
         inner = [each for law in judgement.front() for each in _inner_boundaries(law.expression, x, y)]
         judgement.judge(node for node in inner if obeys(node, problem.options, problem.names))

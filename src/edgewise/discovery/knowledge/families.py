@@ -288,7 +288,7 @@ def _shapes(
     tasks: list[int | None] = [*(k for k in largest if sizes[k] >= SETTINGS.least_searched_rows), None]
     for place, group in enumerate(tasks):
         share = budget.share(SETTINGS.family_search_share / (len(tasks) - place))
-        budget.announce("all groups on one scale" if group is None else f"group {place + 1} alone")
+        budget.report("all groups on one scale" if group is None else f"group {place + 1} alone")
         if group is None:
             part = _on_one_scale(rows, count)
         else:
@@ -310,7 +310,7 @@ def _shapes(
             if len(part.y) > 1:
                 shape = without_redundant_constants(shape, part.x, part.y, part.weights)
             found += [(rank, shape), (rank + 0.2, _with_coefficients(shape, part))]
-        budget.announce("constants by group")
+        budget.report("constants by group")
         yield [*(shape for _, shape in sorted(found, key=lambda pair: pair[0])[: SETTINGS.most_shapes]), Number(1.5)]
         if front.stopped == StopReason.INTERRUPTED:
             return

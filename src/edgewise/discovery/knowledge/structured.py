@@ -104,7 +104,7 @@ class StructureSearch:
             if number == 0 and self._smooth is not None:
                 fit: PartsFit | None = self._smooth
             else:
-                budget.announce(f"smooth functions of {self.template.text}")
+                budget.report(f"smooth functions of {self.template.text}")
                 smoothing = share.share(SETTINGS.smooth_functions_share)
                 fit = fitted_parts(self.template, self.archive.problem, known, smoothing)
             if fit is None:
@@ -131,7 +131,7 @@ class StructureSearch:
         if problem.noise < SETTINGS.clean_noise:
             options = replace(options, target_error=max(options.target_error, SETTINGS.enough_for_part * problem.noise))
         name = self.template.functions[function]
-        named = budget.announcing(lambda sentence: budget.announce(f"{name}: {sentence}"))
+        named = budget.reporting(lambda at: budget.report(f"{name}: {at.stage}"))
         stages = self.stages if whole else replace(self.stages, smooth=None, search=None)
         engine = Engine(Archive(replace(problem, options=options), budget), named, stages)
         engine.run()

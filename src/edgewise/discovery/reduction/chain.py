@@ -113,7 +113,7 @@ def _chain(problem: LawProblem, budget: Budget) -> list[Step]:
             break
         step = _reduced_once(step, budget)
         if step is not None:
-            budget.announce(step.changes[-1].sentence)
+            budget.report(step.changes[-1].sentence)
     return steps
 
 

@@ -181,8 +181,8 @@ def fit_in_batches(
         for name, value in team.serve().items():
             setattr(estimator, name, value)
         return
-    with team.leading(lambda: {**vars(estimator), "_progress": None}):
-        others = {**given, "class_weight": getattr(estimator, "class_weight", None)}
+    with team.leading(lambda: vars(estimator)):
+        others = {**given, "class_weight": estimator.get_params().get("class_weight")}
         run = {name: value for name, value in estimator.get_params().items() if name not in NO_RESULT}
         run |= {"kind": type(estimator).__name__, "random_state": settings.seed}
         with unfinished_fit(batches, run) as journal:
@@ -191,7 +191,7 @@ def fit_in_batches(
             names = sample.table.names
             columns = [sample.table.columns[name] for name in names]
             rows = sample.table if sample.is_named else np.stack(columns, 1)
-            settings = replace(settings, survey=table, began=began_after(settings, time.perf_counter()))
+            settings = replace(settings, survey=table, began=began_after(settings, time.monotonic()))
             estimator._fit(settings, rows, sample.y, sample.weight, sample.groups)
             is_whole = estimator.search_.stopped is not StopReason.INTERRUPTED
             if journal is not None and journal is not batches.checkpoint and is_whole:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 from edgewise.checks import is_integer
 from edgewise.errors import InputError
@@ -20,10 +21,10 @@ SHOWN_LEVELS = 3  # of a category in a message
 Bounds = tuple[float | None, float | None]
 
 
-def given_knowledge(estimator: object) -> dict[str, Any]:
+def given_knowledge(estimator: BaseEstimator) -> dict[str, Any]:
     """Return the parameters of an estimator that state knowledge, by name; without those that state none."""
-    values = {name: getattr(estimator, name, None) for name in KNOWLEDGE}
-    return {name: value for name, value in values.items() if value is not None}
+    values = estimator.get_params(deep=False)
+    return {name: values[name] for name in KNOWLEDGE if values.get(name) is not None}
 
 
 def column_constraints(

@@ -145,6 +145,11 @@ class RowReader(BaseEstimator):
         """Return whether there is a model."""
         return "model_" in vars(self)
 
+    @property
+    def _is_named(self) -> bool:
+        """Whether the columns of the training rows had names."""
+        return "feature_names_in_" in vars(self)
+
     # Reading the training rows
 
     def _read_training(
@@ -154,6 +159,7 @@ class RowReader(BaseEstimator):
 
         Rows of weight 0 have no influence. A y that is NO_Y is left to the caller. With a `family` y holds numbers.
         """
+        # Targets, with warnings of what looks like a mistake.
         if isinstance(y, str) and y is not NO_Y:
             raise InputError(f"y must be the values of the target, got the text {y!r}; frame[{y!r}] is such a column")
         self.target_names_ = () if y is NO_Y else _target_names(y)
@@ -164,6 +170,7 @@ class RowReader(BaseEstimator):
             else:
                 check_finite(np.asarray(y), "y")
             warn_of_other_order(X, named)
+        # The table: an array checked by scikit-learn, or a frame with its names.
         frame = _as_frame(X)
         if frame is None:
             checks = {"dtype": np.float64, "ensure_all_finite": "allow-nan", **settings}
@@ -183,8 +190,9 @@ class RowReader(BaseEstimator):
             self.n_features_in_ = len(frame.names)
             if _has_names(X):
                 self.feature_names_in_ = np.array(frame.names, dtype=object)
-            elif hasattr(self, "feature_names_in_"):
+            elif self._is_named:
                 del self.feature_names_in_
+        # Weights, and the rows of positive weight.
         weight = None
         if sample_weight is not None:
             ones = np.empty((table.n_rows, 1))
@@ -198,6 +206,7 @@ class RowReader(BaseEstimator):
         if weight is not None and not (weight > 0).all():
             used = table.take(weight > 0)
             used_weight = weight[weight > 0]
+        # Rules from columns to inputs, and what is kept of the rows.
         encoder = InputEncoder.fit(used, keep_constant=frame is None, weight=used_weight)
         self.encoder_ = encoder
         known = self.encoder_.codes(used)
@@ -224,7 +233,7 @@ class RowReader(BaseEstimator):
         check_is_fitted(self)
         frame = _as_frame(X)
         if frame is not None:
-            if not hasattr(self, "feature_names_in_") or not _has_names(X):  # there is no name to go by
+            if not self._is_named or not _has_names(X):  # there is no name to go by
                 self._check_width(len(frame.names))
                 new = dict(zip(frame.names, self.encoder_.names, strict=True))
                 frame = Table(

@@ -14,7 +14,7 @@ import torch
 
 from edgewise.checks import is_number
 from edgewise.errors import CancelledError, EdgewiseError, InputError
-from edgewise.explore.editing.edits import Applied
+from edgewise.explore.editing import Applied
 from edgewise.explore.opening import made_folder
 from edgewise.explore.page.description import applied_fields, session_fields, subject_fields
 from edgewise.explore.page.jobs import Jobs
@@ -22,7 +22,7 @@ from edgewise.explore.page.scoring import own_interval
 from edgewise.explore.session import Session
 from edgewise.files import write_bytes
 from edgewise.formulas.curve_fits import edge_fits
-from edgewise.interpret.symbolic.steering import checked_edge, layer_inputs
+from edgewise.interpret.edits import checked_edge, layer_inputs
 from edgewise.interpret.transform.edges import edge_layers
 from edgewise.nn.elementary import ELEMENTARY
 
@@ -104,7 +104,7 @@ class Requests:
         session = self.session
         number = self._begin()
         network = session.network
-        layer, i, o = checked_edge(network, edge if isinstance(edge, list) else ())  # type: ignore[arg-type]
+        layer, i, o = checked_edge(network, edge if isinstance(edge, list) else ())
         inputs = layer_inputs(network, layer, session.subject.problem)
         values = edge_layers(network)[layer].edges(inputs)[:, i, o].detach().double().numpy()
         fits = edge_fits(inputs[:, i].double().numpy(), values, table=ELEMENTARY)[:SUGGESTED]

@@ -9,7 +9,7 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
-from edgewise.explore.editing.edits import Applied
+from edgewise.explore.editing import Applied
 from edgewise.explore.page.evidence import band_fields, front_fields
 from edgewise.explore.page.scoring import interval, scores, worst_rows
 from edgewise.explore.session import Session
@@ -19,8 +19,7 @@ from edgewise.nn.config import BASE_NAMES
 from edgewise.nn.elementary import ELEMENTARY
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
-from edgewise.nn.model import KAN, spline_part
+from edgewise.nn.model import KAN
 from edgewise.train.problems.classification import Classification
 
 ROWS_ON_THE_PAGE = 1000  # rows of the page, evenly picked: more points overlap, and all count in the scores
@@ -35,36 +34,33 @@ def network_fields(network: KAN) -> list[dict[str, Any]]:
             fields.append({"kind": "products", "groups": [list(group) for group in layer.groups]})
             continue
         one: dict[str, Any] = {"kind": "edges", "inputs": layer.in_features, "outputs": layer.out_features}
-        spline = spline_part(layer)
-        if spline is not None:
-            if spline.base_function not in BASE_NAMES:
+        if layer.has_splines:
+            if layer.base_function not in BASE_NAMES:
                 known = ", ".join(BASE_NAMES)
-                raise InputError(f"model must have a base function of {known}, got {spline.base_function!r:.80}")
+                raise InputError(f"model must have a base function of {known}, got {layer.base_function!r:.80}")
             one["spline"] = {
-                "degree": spline.degree,
-                "baseFunction": spline.base_function,
-                "knots": spline.knots.double().tolist(),
-                "coef": spline.coef.detach().double().permute(0, 2, 1).tolist(),  # by input, output and number
-                "base": None if spline.base is None else spline.base.detach().double().tolist(),
-                "mask": spline.mask.double().tolist(),
+                "degree": layer.degree,
+                "baseFunction": layer.base_function,
+                "knots": layer.knots.double().tolist(),
+                "coef": layer.coef.detach().double().permute(0, 2, 1).tolist(),  # by input, output and number
+                "base": None if layer.base is None else layer.base.detach().double().tolist(),
+                "mask": layer.spline_mask.double().tolist(),
             }
-        symbolic = layer.symbolic if isinstance(layer, MixedLayer) else layer
-        if isinstance(symbolic, SymbolicLayer):
+        if layer.function_names is not None:
             one["symbolic"] = {
-                "functions": [list(row) for row in symbolic.functions],
-                "constants": symbolic.affine.detach().double().permute(1, 2, 0).tolist(),
-                "latex": _edge_latex(network, place, symbolic, spline),
+                "functions": [list(row) for row in layer.function_names],
+                "constants": layer.affine.detach().double().permute(1, 2, 0).tolist(),
+                "latex": _edge_latex(network, place, layer),
             }
         fields.append(one)
     return fields
 
 
-def _edge_latex(network: KAN, place: int, layer: SymbolicLayer, spline: KANLayer | None) -> list[list[str]]:
+def _edge_latex(network: KAN, place: int, layer: KANLayer) -> list[list[str]]:
     """Return the formula of each edge that is a function alone, "" for the others."""
 
     def latex(i: int, o: int) -> str:
-        alone = layer.elementary(i, o) is not None and (spline is None or not bool(spline.mask[i, o]))
-        if alone:
+        if layer.function_alone(i, o) is not None:
             return edge_formula(network, place, i, o, name="u").latex()
         return ""
 
@@ -167,7 +163,7 @@ def applied_fields(done: Applied, subject: Subject) -> dict[str, Any]:
 
 def _whole_formula(network: KAN, subject: Subject) -> list[str] | None:
     """Return the formula of each output in LaTeX, once every edge is an elementary function."""
-    if any(spline_part(layer) is not None for layer in network.layers if not isinstance(layer, ProductLayer)):
+    if any(layer.has_splines for layer in network.layers):
         return None
     names = list(subject.names)
     if isinstance(subject.estimator, KANRegressor | KANClassifier):

@@ -11,9 +11,8 @@ import torch
 from edgewise.estimator import KANRegressor
 from edgewise.estimator.display import BAND_WIDTH
 from edgewise.explore.subject import Subject
-from edgewise.interpret.symbolic.steering import layer_inputs
+from edgewise.interpret.edits import layer_inputs
 from edgewise.interpret.transform.edges import edge_layers
-from edgewise.nn.model import spline_part
 
 BAND_POINTS = 41  # at which the band of a curve is drawn: two for each of 20 knot intervals
 ALONG_POINTS = 61  # at which a formula is drawn along an input
@@ -38,7 +37,7 @@ def band_fields(subject: Subject) -> dict[str, Any] | None:
         return None
     edges: dict[str, Any] = {}
     for number, layer in enumerate(layers):
-        if spline_part(layer) is not layer:
+        if layer.has_functions:
             continue
         inputs = layer_inputs(network, number, subject.problem)
         place = next(n for n, one in enumerate(network.layers) if one is layer)

@@ -56,6 +56,8 @@ class Family:
         Whether the loss has a kink, so that residuals say nothing of curvature.
     positive, nonnegative : bool
         Whether y must be above 0, or at least 0.
+    has_mean : bool
+        Whether `mean` is the expectation of a numeric y, or its centre, so that a share of the variance is explained.
     holds_bounds : bool
         Whether bounds on eta are bounds on the prediction: no constant is added after the fit.
     """
@@ -70,12 +72,18 @@ class Family:
     has_kink: ClassVar[bool] = False
     positive: ClassVar[bool] = False
     nonnegative: ClassVar[bool] = False
+    has_mean: ClassVar[bool] = True
     holds_bounds: ClassVar[bool] = True
 
     @property
     def spelling(self) -> str:
         """The loss as messages write it, which the parameter `loss` takes."""
         return self.name
+
+    @property
+    def link_name(self) -> str:
+        """Name of the function of the mean that is eta."""
+        return "log" if self.log_link else "identity"
 
     @property
     def is_least_squares(self) -> bool:

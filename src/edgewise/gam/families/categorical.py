@@ -31,6 +31,8 @@ class Multinomial(Family):
 
     classes: int
     name = "multinomial"
+    link_name = "softmax"
+    has_mean = False
     is_classes = True
 
     @property

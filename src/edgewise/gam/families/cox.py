@@ -1,5 +1,7 @@
 """Proportional hazards with censoring: Cox's partial likelihood, its baseline hazard and its information.
 
+Wood, Generalized Additive Models (2nd ed.), section 3.1.10, on the model for survival data.
+
 References
 ----------
 .. [1] D. R. Cox, "Regression models and life-tables", JRSS B 34 (1972), 187-220.
@@ -93,6 +95,8 @@ class Cox(Family):
     ties: str = "breslow"
     sets: RiskSets | None = None
     name = "cox"
+    link_name = "log"
+    has_mean = False
 
     def __post_init__(self) -> None:
         if self.ties not in TIES:

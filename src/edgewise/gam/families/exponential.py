@@ -1,5 +1,8 @@
 """Families of generalised linear models: normal, log-normal, Bernoulli, Poisson, gamma, Tweedie, negative binomial.
 
+Wood, Generalized Additive Models (2nd ed.), section 3.1.1, on the exponential family; section 3.1.9, on Tweedie and
+negative binomial distributions.
+
 References
 ----------
 .. [1] P. McCullagh and J. A. Nelder, Generalized Linear Models, 2nd ed., Chapman & Hall, 1989: deviances, chapter 2.
@@ -11,7 +14,7 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -26,17 +29,6 @@ from edgewise.gam.families.base import (
     require,
 )
 from edgewise.settings import ABOVE_ZERO
-
-# Powers that a Tweedie family chooses from: at 1 it is a Poisson and at 2 a gamma distribution, where the series of the
-# density has no end; the bounds are those of R's package tweedie for a profile.
-LOWEST_POWER = 1.01
-HIGHEST_POWER = 1.99
-POWER_TOLERANCE = 1e-3  # the standard error of the power is about 0.02 for 1,000 rows
-# Rows that the power is estimated from, evenly picked, and most terms of the series for each.
-POWER_ROWS = 2000
-MOST_TERMS = 5000
-# Logarithms of theta of the negative binomial: from a variance far above the squared mean to a Poisson distribution.
-LOG_THETA = (-7.0, 14.0)
 
 
 @dataclass(frozen=True)
@@ -143,6 +135,7 @@ class Bernoulli(Family):
     """
 
     name = "bernoulli"
+    link_name = "logit"
     is_classes = True
 
     def checked(self, y: np.ndarray) -> np.ndarray:
@@ -254,6 +247,12 @@ class Tweedie(LogLink):
     estimated: bool = True
     name = "tweedie"
     scale = None
+    # Powers of which one is chosen: at 1 it is a Poisson and at 2 a gamma distribution, where the series of the density
+    # has no end; the bounds are those of R's package tweedie for a profile.
+    powers: ClassVar[tuple[float, float]] = (1.01, 1.99)
+    tolerance: ClassVar[float] = 1e-3  # of the power, whose standard error is about 0.02 for 1,000 rows
+    rows: ClassVar[int] = 2000  # of which the power is estimated, evenly picked
+    most_terms: ClassVar[int] = 5000  # of the series of each row
 
     def __post_init__(self) -> None:
         require(1 < self.power < 2, "have a power in (1, 2)", f"power {self.power!r}", self.name)
@@ -285,7 +284,7 @@ class Tweedie(LogLink):
         # Beside its peak a term falls like a normal density of this variance: eight deviations hold all digits.
         spread = 8 * np.sqrt(np.maximum(peak, 1) / (1 - alpha)) + 8
         most = int(min(np.max(peak + spread), 1e9))
-        if most > MOST_TERMS:  # nearly normal or lognormal: the saddle-point approximation, section 4 of [2]
+        if most > self.most_terms:  # nearly normal or lognormal: the saddle-point approximation, section 4 of [2]
             return self._saddle_series(y, dispersion)
         j = np.arange(1, most + 1, dtype=np.float64)
         constant = -log_gamma(j + 1) - log_gamma(-alpha * j)
@@ -306,7 +305,7 @@ class Tweedie(LogLink):
     def adapted(self, y: np.ndarray, eta: np.ndarray, weight: np.ndarray) -> Self:
         if not self.estimated:
             return self
-        pick = np.unique(np.linspace(0, len(y) - 1, min(len(y), POWER_ROWS)).astype(int))
+        pick = np.unique(np.linspace(0, len(y) - 1, min(len(y), self.rows)).astype(int))
         y = y[pick]
         eta = eta[pick]
         weight = weight[pick]
@@ -317,7 +316,7 @@ class Tweedie(LogLink):
             family = replace(self, power=power)
             return float(weight @ family.log_likelihood(y, eta, max(dispersion, 1e-12)))
 
-        return replace(self, power=maximum(profile, LOWEST_POWER, HIGHEST_POWER, POWER_TOLERANCE))
+        return replace(self, power=maximum(profile, *self.powers, self.tolerance))
 
 
 @dataclass(frozen=True)
@@ -335,6 +334,8 @@ class NegativeBinomial(LogLink):
     theta: float = 1.0
     estimated: bool = True
     name = "negative_binomial"
+    # Logarithms of theta of which one is chosen: from a variance far above the squared mean to a Poisson distribution.
+    log_thetas: ClassVar[tuple[float, float]] = (-7.0, 14.0)
 
     def __post_init__(self) -> None:
         require(self.theta > 0, "have a positive theta", f"theta {self.theta!r}", self.name)
@@ -362,4 +363,4 @@ class NegativeBinomial(LogLink):
             family = replace(self, theta=float(np.exp(log_theta)))
             return float(weight @ family.log_likelihood(y, eta, 1.0))
 
-        return replace(self, theta=float(np.exp(maximum(profile, *LOG_THETA, 1e-3))))
+        return replace(self, theta=float(np.exp(maximum(profile, *self.log_thetas, 1e-3))))

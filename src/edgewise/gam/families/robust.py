@@ -115,6 +115,7 @@ class Quantile(Family):
     rate: float = 1.0
     curvature: float = 1.0
     name = "quantile"
+    has_mean = False
     is_likelihood = False
     has_kink = True
     holds_bounds = False

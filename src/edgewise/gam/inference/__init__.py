@@ -10,9 +10,7 @@ from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
     from edgewise.gam.inference.summaries import AdditiveSummary, TermTest, summarise
-    from edgewise.gam.inference.variance import cross_fitted_noise, fit_noise_curves
-    from edgewise.gam.inference.wald import smooth_test
 
-__all__ = ["AdditiveSummary", "TermTest", "cross_fitted_noise", "fit_noise_curves", "smooth_test", "summarise"]
+__all__ = ["AdditiveSummary", "TermTest", "summarise"]
 
 import_on_demand(__name__)

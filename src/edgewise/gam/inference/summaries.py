@@ -11,14 +11,13 @@ References
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from edgewise.checks import check_names
 from edgewise.gam.design import Design
-from edgewise.gam.inference.wald import SEEN, smooth_test
+from edgewise.gam.inference.wald import smooth_test
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.normal import NormalMatrix
 from edgewise.gam.reml import RemlFit
@@ -26,9 +25,7 @@ from edgewise.gam.rows import null_deviance, working_normal
 from edgewise.presentation import html_table
 
 FREE_KINDS = ("straight", "levels", "straight x straight")  # parts of a term whose penalty a test takes away
-LINK_NAMES = {"cox": "log", "bernoulli": "logit", "multinomial": "softmax"}
 SMALLEST_P = 2e-16  # that is printed, as R does
-NUMERIC = ("squared", "log", "huber", "bernoulli", "poisson", "gamma", "tweedie", "negative_binomial")
 
 
 @dataclass(frozen=True)
@@ -101,15 +98,6 @@ class AdditiveSummary:
     scale: float
     scale_known: bool
     rows: float
-
-    def _fields(self) -> dict[str, Any]:
-        """Return everything as plain values."""
-        return {**asdict(self), "terms": [asdict(term) for term in self.terms]}
-
-    @classmethod
-    def _from_fields(cls, fields: dict[str, Any]) -> AdditiveSummary:
-        """Build a summary from what `_fields` returned."""
-        return cls(**{**fields, "terms": tuple(TermTest(**term) for term in fields["terms"])})
 
     def __str__(self) -> str:
         lines = [f"Family: {self.family}   Link: {self.link}"]
@@ -212,6 +200,7 @@ def summarise(
     rows = float(weight.sum())
     fits = model.fits
     residual_df = max(rows - sum(fit.total_edf for fit in fits), 1.0)
+    # Wald tests of the terms of each predictor, from its own normal matrix at the fit.
     terms: list[TermTest] = []
     determinants = 0.0
     for k, fit in enumerate(fits):
@@ -221,6 +210,7 @@ def summarise(
         block = _Normal(design, fit, normal, centre, None if family.scale is not None else residual_df)
         terms += block.tests(k, labels, np.ones(len(labels)) if units is None else units, constant)
         determinants += block.log_determinant(constant)
+    # Laplace's approximation of the restricted likelihood.
     deviance = float(weight @ family.deviance(y, shaped))
     null = null_deviance(family, y, weight)
     scale = fits[0].dispersion
@@ -229,8 +219,9 @@ def summarise(
     for fit in fits:
         penalty += float(fit.ridge(design.groups) @ fit.coef**2) / fit.dispersion
     reml = -likelihood + (penalty + determinants) / 2
+    # R2, corrected for degrees of freedom.
     adjusted = None
-    if family.name in NUMERIC:
+    if family.has_mean:
         mean = np.average(y, weights=weight)
         errors = weight @ (y - family.mean(shaped)) ** 2 / residual_df
         spread = weight @ (y - mean) ** 2 / max(rows - 1, 1)
@@ -240,7 +231,7 @@ def summarise(
             adjusted = None
     return AdditiveSummary(
         family=family.name,
-        link=LINK_NAMES.get(family.name, "log" if family.log_link else "identity"),
+        link=family.link_name,
         terms=tuple(terms),
         r2_adjusted=adjusted,
         explained=1 - deviance / null if null > 0 else 0.0,
@@ -291,6 +282,7 @@ class _Normal:
         return found
 
     def _test(self, name: str, predictor: int, kind: str, inputs: tuple[int, ...], units: np.ndarray) -> TermTest:
+        policy = self.design.policy.inference
         groups = [g for g, (_, members) in enumerate(self.design.labels) if members == inputs]
         free = [g for g in groups if self.design.labels[g][0] in FREE_KINDS]
         mine = np.isin(self.design.groups, groups)
@@ -298,7 +290,7 @@ class _Normal:
         others = np.flatnonzero(self.kept & ~mine)
         projected, moment = self._without(own, others)
         ridge = np.where(np.isin(self.design.groups[own], free), 0.0, self.ridge[own])
-        inverse = np.linalg.pinv(projected + np.diag(ridge), rcond=SEEN, hermitian=True)
+        inverse = np.linalg.pinv(projected + np.diag(ridge), rcond=policy.seen, hermitian=True)
         coef = inverse @ moment
         covariance = self.fit.dispersion * inverse
         share = inverse @ projected
@@ -310,9 +302,9 @@ class _Normal:
             return self._line(name, predictor, "line", edf, pair)
         rank = min(2 * trace - float(np.sum(share * share.T)), len(own))
         if kind == "levels":
-            rank = float(np.linalg.matrix_rank(projected, tol=SEEN * np.abs(projected).max(), hermitian=True))
+            rank = float(np.linalg.matrix_rank(projected, tol=policy.seen * np.abs(projected).max(), hermitian=True))
         own_gram = self.gram[np.ix_(own, own)]
-        statistic, p_value = smooth_test(coef, covariance, own_gram, max(rank, 1e-8), self.residual_df)
+        statistic, p_value = smooth_test(coef, covariance, own_gram, max(rank, 1e-8), self.residual_df, policy)
         return TermTest(name, predictor, kind, edf, rank, statistic, p_value)
 
     def _line(self, name: str, predictor: int, kind: str, edf: float, pair: tuple[float, float]) -> TermTest:

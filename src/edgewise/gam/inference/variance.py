@@ -7,74 +7,45 @@ import torch
 
 from edgewise.gam.families import Gamma
 from edgewise.gam.fitting import fit_additive
-from edgewise.gam.policy import AdditivePolicy
+from edgewise.gam.policy import AdditivePolicy, InferencePolicy
 from edgewise.train.noise_curves import NoiseCurves
 
-FEWEST_RESIDUALS = 50  # with fewer, the standard error of a log variance is over 0.2 without any curve
-NOISE_PARTS = 5  # of the residuals, each scored by curves of the others, as for the folds of a search
-MOST_NOISE_INPUTS = 20  # of which the noise may depend, beside the prediction
-MOST_RESIDUALS = 5000  # rows, evenly picked: the standard error of a log variance is then 0.02
-# A variance is known so roughly that its curve never needs more.
-NOISE_POLICY = AdditivePolicy(most_intervals=12, first_wiggly=6)
-RANKING_BINS = 8  # of an input, whose mean log squared residuals are compared
-SMALLEST_SQUARE = 1e-12  # share of the mean squared residual below which one counts as this share
+DEFAULTS = InferencePolicy()
 
 
 def fit_noise_curves(
-    x: np.ndarray, prediction: np.ndarray, residuals: np.ndarray, weight: np.ndarray
+    x: np.ndarray,
+    prediction: np.ndarray,
+    residuals: np.ndarray,
+    weight: np.ndarray,
+    policy: InferencePolicy = DEFAULTS,
 ) -> NoiseCurves | None:
     """Estimate the standard deviation of the noise as a function of the inputs and of the prediction.
 
-    The squared residuals have a gamma likelihood with a logarithmic link: for normal noise they are its variance times
-    a chi-square variable with one degree of freedom, which is a gamma variable [1]_ [2]_. Curves that REML removes have
-    no influence, so noise of one size stays of one size.
-
-    Parameters
-    ----------
-    x : ndarray of shape (N, in)
-        Rows.
-    prediction, residuals : ndarray of shape (N, m)
-        Predictions of models that did not see the row, and the targets less these predictions.
-    weight : ndarray of shape (N,)
-        Weights, which count repeats.
-
-    Returns
-    -------
-    NoiseCurves or None
-        None where nothing is to be learned: few rows, no residuals, or the same noise everywhere.
-
-    References
-    ----------
-    .. [1] M. Davidian and R. J. Carroll, "Variance function estimation", JASA 82 (1987), 1079-1091.
-    .. [2] G. K. Smyth, "Generalized linear models with varying dispersion", JRSS B 51 (1989), 47-60.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> x = rng.random((500, 2))
-    >>> residuals = np.exp(x[:, :1]) * rng.standard_normal((500, 1))
-    >>> curves = fit_noise_curves(x, np.zeros((500, 1)), residuals, np.ones(500))
-    >>> low, high = curves.std(torch.tensor([[0.1, 0.5], [0.9, 0.5]], dtype=torch.float64), torch.zeros(2, 1)).ravel()
-    >>> bool(1.8 < high / low < 2.8)  # the truth is 2.2
-    True
+    Rows x are (N, in), predictions of models that did not see the row and the targets less these (N, m), weights (N,)
+    count repeats. None where nothing is to be learned: few rows, no residuals, or the same noise everywhere.
     """
+    # The squared residuals have a gamma likelihood with a logarithmic link: for normal noise they are its variance
+    # times a chi-square variable with one degree of freedom, which is a gamma variable [1, 2]. Curves that REML removes
+    # have no influence, so noise of one size stays of one size.
+    # [1] M. Davidian and R. J. Carroll, "Variance function estimation", JASA 82 (1987), 1079-1091.
+    # [2] G. K. Smyth, "Generalized linear models with varying dispersion", JRSS B 51 (1989), 47-60.
     mean = np.average(residuals**2, axis=0, weights=weight)
-    if len(x) < FEWEST_RESIDUALS or not (mean > 0).all():
+    if len(x) < policy.fewest_residuals or not (mean > 0).all():
         return None
-    if len(x) > MOST_RESIDUALS:
-        pick = np.linspace(0, len(x) - 1, MOST_RESIDUALS).astype(int)
+    if len(x) > policy.most_residuals:
+        pick = np.linspace(0, len(x) - 1, policy.most_residuals).astype(int)
         x = x[pick]
         prediction = prediction[pick]
         residuals = residuals[pick]
         weight = weight[pick]
-    squares = np.maximum(residuals**2, SMALLEST_SQUARE * mean)
-    inputs = _ranked(x, np.log(squares / mean).mean(axis=1), weight)
+    squares = np.maximum(residuals**2, policy.smallest_square * mean)
+    inputs = _ranked(x, np.log(squares / mean).mean(axis=1), weight, policy)
+    of_noise = AdditivePolicy(most_intervals=policy.intervals, first_wiggly=policy.first_wiggly)
     models = []
     for output in range(residuals.shape[1]):
         rows = np.column_stack([x[:, inputs], prediction[:, output]])
-        model = fit_additive(
-            rows, squares[:, output] / mean[output], weight, family=Gamma(), pairs=(), policy=NOISE_POLICY
-        )
+        model = fit_additive(rows, squares[:, output] / mean[output], weight, family=Gamma(), pairs=(), policy=of_noise)
         models.append((model, model.predict_link(rows)[:, 0]))
     if all(np.ptp(log) == 0 for _, log in models):
         return None
@@ -95,38 +66,27 @@ def fit_noise_curves(
 
 
 def cross_fitted_noise(
-    x: np.ndarray, prediction: np.ndarray, residuals: np.ndarray, weight: np.ndarray, blocks: np.ndarray | None = None
+    x: np.ndarray,
+    prediction: np.ndarray,
+    residuals: np.ndarray,
+    weight: np.ndarray,
+    blocks: np.ndarray | None = None,
+    policy: InferencePolicy = DEFAULTS,
 ) -> np.ndarray:
     """Return the standard deviation of the noise of every row by curves that did not see its residual, (N, m).
 
-    Curves that saw a residual follow it a little, so that its share of the deviation is too small to calibrate
-    intervals. The rows are divided into `NOISE_PARTS` parts by their place, as in cross-fitting [1]_.
-
-    Parameters
-    ----------
-    x, prediction, residuals, weight : ndarray
-        As in `fit_noise_curves`.
-    blocks : ndarray of shape (N,), optional
-        Rows of one number are in one part.
-
-    References
-    ----------
-    .. [1] V. Chernozhukov et al., "Double/debiased machine learning", Econometrics Journal 21 (2018) C1.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> x, residuals = rng.random((200, 1)), rng.standard_normal((200, 1))
-    >>> cross_fitted_noise(x, np.zeros((200, 1)), residuals, np.ones(200)).shape
-    (200, 1)
+    Rows of one number in `blocks` (N,) are in one part; the other arguments are those of `fit_noise_curves`.
     """
+    # Curves that saw a residual follow it a little, so that its share of the deviation is too small to calibrate
+    # intervals. The rows are divided into `policy.parts` parts by their place, as in cross-fitting: V. Chernozhukov et
+    # al., "Double/debiased machine learning", Econometrics Journal 21 (2018) C1.
     names, block = np.unique(np.arange(len(x)) if blocks is None else blocks, return_inverse=True)
-    part = (np.random.default_rng(0).permutation(len(names)) % NOISE_PARTS)[block]
+    part = (np.random.default_rng(0).permutation(len(names)) % policy.parts)[block]
     deviation = np.empty_like(residuals)
-    for number in range(min(NOISE_PARTS, len(names))):
+    for number in range(min(policy.parts, len(names))):
         held = part == number
         rest = part != number
-        curves = fit_noise_curves(x[rest], prediction[rest], residuals[rest], weight[rest])
+        curves = fit_noise_curves(x[rest], prediction[rest], residuals[rest], weight[rest], policy)
         if curves is None:
             deviation[held] = np.sqrt(np.average(residuals[rest] ** 2, axis=0, weights=weight[rest]))
         else:
@@ -134,17 +94,17 @@ def cross_fitted_noise(
     return deviation
 
 
-def _ranked(x: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def _ranked(x: np.ndarray, target: np.ndarray, weight: np.ndarray, policy: InferencePolicy) -> np.ndarray:
     """Positions, ascending, of the inputs whose bins differ most in the mean of a target; all if they are few."""
-    if x.shape[1] <= MOST_NOISE_INPUTS:
+    if x.shape[1] <= policy.most_inputs:
         return np.arange(x.shape[1])
     spread = np.zeros(x.shape[1])
     centred = target - np.average(target, weights=weight)
     for j, column in enumerate(x.T):
-        cuts = np.unique(np.quantile(column, np.arange(1, RANKING_BINS) / RANKING_BINS))
+        cuts = np.unique(np.quantile(column, np.arange(1, policy.ranking_bins) / policy.ranking_bins))
         place = np.searchsorted(cuts, column)
         mass = np.bincount(place, weight, len(cuts) + 1)
         total = np.bincount(place, weight * centred, len(cuts) + 1)
         seen = mass > 0
         spread[j] = np.sum(total[seen] ** 2 / mass[seen]) / max(seen.sum() - 1, 1)
-    return np.sort(np.argsort(-spread, kind="stable")[:MOST_NOISE_INPUTS])
+    return np.sort(np.argsort(-spread, kind="stable")[: policy.most_inputs])

@@ -1,5 +1,7 @@
 """Wald tests of terms with fewer degrees of freedom than coefficients (`smooth_test`).
 
+Wood, Generalized Additive Models (2nd ed.), section 6.12.1, on approximate p-values for smooth terms.
+
 References
 ----------
 .. [1] S. N. Wood, "On p-values for smooth components of an extended generalized additive model", Biometrika 100 (2013),
@@ -10,36 +12,26 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgewise.gam.policy import InferencePolicy
 from edgewise.settings import ABOVE_ZERO
 
-SEEN = 1e-9  # share of the largest eigenvalue below which a direction is not in the data
-NODES = 48  # of Gauss and Legendre, along each of two axes, for the tail of a mixture; ten digits
+DEFAULTS = InferencePolicy()
 
 
 def smooth_test(
-    coef: np.ndarray, covariance: np.ndarray, gram: np.ndarray, rank: float, residual_df: float | None
+    coef: np.ndarray,
+    covariance: np.ndarray,
+    gram: np.ndarray,
+    rank: float,
+    residual_df: float | None,
+    policy: InferencePolicy = DEFAULTS,
 ) -> tuple[float, float]:
-    """Wood's test that a term is zero: a Wald test with a pseudo-inverse of fractional rank [1]_.
+    """Wood's test that a term is zero: a Wald test with a pseudo-inverse of fractional rank [1].
 
-    Parameters
-    ----------
-    coef : ndarray of shape (q,)
-        Coefficients of the term.
-    covariance : ndarray of shape (q, q)
-        Their Bayesian covariance.
-    gram : ndarray of shape (q, q)
-        X'WX of the term's columns: the term at the rows has the squared length coef' gram coef.
-    rank : float
-        Degrees of freedom of the test.
-    residual_df : float or None
-        Degrees of freedom of the estimated scale; None where the scale is known.
-
-    Returns
-    -------
-    statistic : float
-        Divided by the rank for an F test.
-    p_value : float
-        Mean of those of the two statistics between which the choice is arbitrary, as in mgcv.
+    Coefficients (q,) have the Bayesian covariance (q, q); the term at the rows has the squared length coef' gram coef,
+    with `gram` X'WX of its columns. `rank` are the degrees of freedom of the test, `residual_df` those of the estimated
+    scale, None where it is known. Return the statistic, divided by the rank for an F test, and the mean of the p-values
+    of the two statistics between which the choice is arbitrary, as in mgcv.
     """
     values, vectors = np.linalg.eigh(gram)
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
@@ -47,7 +39,7 @@ def smooth_test(
     values, vectors = np.linalg.eigh((spread + spread.T) / 2)
     values = values[::-1]
     vectors = vectors[:, ::-1]
-    seen = int((values > SEEN * max(values[0], ABOVE_ZERO)).sum())
+    seen = int((values > policy.seen * max(values[0], ABOVE_ZERO)).sum())
     if not seen:
         return 0.0, 1.0
     along = vectors[:, :seen].T @ (root @ coef) / np.sqrt(values[:seen])
@@ -58,10 +50,10 @@ def smooth_test(
         part = 0.0
     if whole == 0:
         statistic = float(along[0] ** 2)
-        return statistic, _tail(statistic, np.ones(1), residual_df)
+        return statistic, _tail(statistic, np.ones(1), residual_df, policy.nodes)
     if part < 1e-8:
         statistic = float(along[:whole] @ along[:whole])
-        return _per_rank(statistic, whole, residual_df), _tail(statistic, np.ones(whole), residual_df)
+        return _per_rank(statistic, whole, residual_df), _tail(statistic, np.ones(whole), residual_df, policy.nodes)
     # The last full and the fractional direction share a 2 x 2 matrix with trace 1 + part and determinant part^2 ...
     cross = np.sqrt(part * (1 - part) / 2)
     last = along[whole - 1 : whole + 1]
@@ -71,7 +63,7 @@ def smooth_test(
     total = 1 + part
     high = (total + np.sqrt(total * (2 - total))) / 2
     weights = np.r_[np.ones(whole - 1), high, total - high]
-    p_value = float(np.mean([_tail(each, weights, residual_df) for each in statistics]))
+    p_value = float(np.mean([_tail(each, weights, residual_df, policy.nodes) for each in statistics]))
     return _per_rank(statistics[0], rank, residual_df), p_value
 
 
@@ -79,7 +71,7 @@ def _per_rank(statistic: float, rank: float, residual_df: float | None) -> float
     return statistic if residual_df is None else statistic / rank
 
 
-def _tail(statistic: float, weights: np.ndarray, residual_df: float | None) -> float:
+def _tail(statistic: float, weights: np.ndarray, residual_df: float | None, count: int = DEFAULTS.nodes) -> float:
     """Probability that a sum of weighted squares of normal variables, the first weights being 1, is larger.
 
     With an estimated scale the sum is divided by an independent chi-square variable over its degrees of freedom. The
@@ -95,11 +87,11 @@ def _tail(statistic: float, weights: np.ndarray, residual_df: float | None) -> f
     mean = np.ones((1, 1))
     mass = np.ones((1, 1))
     if k >= 2 and not (weights == 1).all():
-        nodes, shares = np.polynomial.legendre.leggauss(NODES)
+        nodes, shares = np.polynomial.legendre.leggauss(count)
         nodes = (nodes + 1) / 2
         shares = shares / 2
         if k == 2:
-            two = np.ones(NODES)
+            two = np.ones(count)
         else:
             two = 1 - (1 - nodes) ** (2 / (k - 2))
         angle = np.cos(np.pi * nodes / 2) ** 2

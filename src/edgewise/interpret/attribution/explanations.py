@@ -365,6 +365,7 @@ def explain_global(
     )
     output = most_varying(local.prediction)
     pairs = np.zeros((X.shape[1], X.shape[1]))
+    of_classes = are_probabilities(local.prediction)
     # Targets near the largest float64 number can have infinite predictions, which have no interactions.
     if bool(np.isfinite(local.prediction).all() and np.isfinite(local.shares).all()):
         strongest = [int(i) for i in order[:MOST_INTERACTING] if importance[i] > 0]
@@ -375,7 +376,11 @@ def explain_global(
 
         def one_output(rows: torch.Tensor) -> np.ndarray:
             values = rows.detach().numpy()
-            return predict(np.where(values == gap, np.nan, values))[:, output]
+            predicted = predict(np.where(values == gap, np.nan, values))
+            if of_classes:  # what adds up in a model without pairs is the logarithm of a probability and no probability
+                predicted = np.log(np.maximum(predicted, np.finfo(float).tiny))
+                predicted = predicted - predicted.mean(1, keepdims=True)
+            return predicted[:, output]
 
         known = torch.from_numpy(np.where(missing, gap, few))
         pairs = dependence.interactions(one_output, known, inputs=strongest, seed=seed).numpy()

@@ -15,7 +15,7 @@ from edgewise.formulas.expression import Add, Expression, Multiply, Variable, ex
 from edgewise.formulas.formula import Formula
 from edgewise.nn.config import check_input
 from edgewise.nn.layers.product import ProductLayer
-from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
+from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
 
 EDGE_INPUT = Variable(0)  # the input of a single edge in its expression
@@ -77,12 +77,12 @@ def formula(
     for place, layer in enumerate(layers):
         if isinstance(layer, ProductLayer):
             nodes = [nodes[g[0]] if len(g) == 1 else Multiply(tuple(nodes[i] for i in g)) for g in layer.groups]
-        elif isinstance(layer, SymbolicLayer):
-            nodes = node_expressions(layer, nodes)
-        else:
+        elif layer.has_splines or not layer.has_functions:
             raise InputError(
                 f"model must have elementary functions on all edges, layer {place} has splines: use symbolify"
             )
+        else:
+            nodes = node_expressions(layer, nodes)
     if x is None:
         return Formula(nodes[output], names)
     check_input(x, inputs, x.dtype)
@@ -131,13 +131,12 @@ def edge_formula(model: KAN, layer: int, i: int, o: int, *, name: str = "x") -> 
             raise InputError(f"{label} must be a number from 0 to {count - 1}, got {value!r}")
     if isinstance(chosen, ProductLayer):
         raise InputError(f"layer must have edges, layer {layer} multiplies nodes")
-    symbolic = chosen.symbolic if isinstance(chosen, MixedLayer) else chosen
-    if not isinstance(symbolic, SymbolicLayer) or (isinstance(chosen, MixedLayer) and bool(chosen.spline.mask[i, o])):
+    if not chosen.has_functions or (chosen.has_splines and bool(chosen.spline_mask[i, o])):
         raise InputError(f"edge ({layer}, {i}, {o}) must be an elementary function, it is a spline: use symbolify")
-    return Formula(edge_expression(symbolic, i, o), check_names([name], 1))
+    return Formula(edge_expression(chosen, i, o), check_names([name], 1))
 
 
-def node_expressions(layer: SymbolicLayer, inputs: Sequence[Expression] | None = None) -> list[Expression]:
+def node_expressions(layer: KANLayer, inputs: Sequence[Expression] | None = None) -> list[Expression]:
     """Write each output of a layer in terms of expressions of its inputs, which are variables if left out."""
     if inputs is None:
         inputs = [Variable(i) for i in range(layer.in_features)]
@@ -149,7 +148,7 @@ def node_expressions(layer: SymbolicLayer, inputs: Sequence[Expression] | None =
     return nodes
 
 
-def edge_expression(layer: SymbolicLayer, i: int, o: int, argument: Expression = EDGE_INPUT) -> Expression:
+def edge_expression(layer: KANLayer, i: int, o: int, argument: Expression = EDGE_INPUT) -> Expression:
     """Write one edge, c f(a u + b) + d, in terms of an expression of its input u; 0 for an absent edge."""
     function = layer.elementary(i, o)
     if function is None:

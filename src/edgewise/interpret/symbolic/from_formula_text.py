@@ -31,7 +31,7 @@ from edgewise.formulas.expression import (
 )
 from edgewise.formulas.expression import walk as parts_of
 from edgewise.formulas.printing import as_text
-from edgewise.nn.layers.symbolic import SymbolicLayer
+from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
 
 # Names of the elementary functions that are powers, by exponent.
@@ -211,7 +211,7 @@ class _Plan:
             width.append(len(chosen))
             order = chosen
         model = KAN(width, functions=functions, products=products, dtype=torch.float64)
-        layers = [layer for layer in model.layers if isinstance(layer, SymbolicLayer)]
+        layers = [layer for layer in model.layers if isinstance(layer, KANLayer)]
         with torch.no_grad():
             for layer, affine in zip(layers, numbers, strict=True):
                 layer.affine.copy_(affine)

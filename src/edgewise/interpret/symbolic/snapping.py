@@ -25,11 +25,11 @@ from edgewise.interpret.attribution.scores import edge_scores
 from edgewise.interpret.symbolic.extraction import formula
 from edgewise.interpret.transform import edges
 from edgewise.interpret.transform.subnetworks import with_output
+from edgewise.nn.config import NO_FUNCTION
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.layers.product import ProductLayer
-from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.layers.symbolic import NO_FUNCTION
-from edgewise.nn.model import KAN, spline_part
+from edgewise.nn.layers.spline import KANLayer, spline_layers
+from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import NO_LIMIT, Budget, Progress, StopReason, spend
 from edgewise.settings import ABOVE_ZERO
@@ -147,7 +147,7 @@ def symbolified(
     beam: int = BEAM,
 ) -> Front:
     """Formulas of a network of one output within a budget, as `symbolify` describes."""
-    with budget.counts():
+    with budget.holds():
         return _front(model, problem, budget, names, table, beam)
 
 
@@ -308,12 +308,10 @@ class _Snapping:
         with torch.no_grad():
             scores = edge_scores(self.start.trace(self.x))
         ranked = []
-        for number, layer in enumerate(self.start.layers):
-            spline = spline_part(layer)
-            if spline is not None:
-                size = max(float(scores[number].max()), ABOVE_ZERO)
-                edges = spline.mask.nonzero().tolist()
-                ranked += [(-float(scores[number][i, o]) / size, number, i, o) for i, o in edges]
+        for number, layer in spline_layers(self.start).items():
+            size = max(float(scores[number].max()), ABOVE_ZERO)
+            edges = layer.spline_mask.nonzero().tolist()
+            ranked += [(-float(scores[number][i, o]) / size, number, i, o) for i, o in edges]
         return [(number, i, o) for _, number, i, o in sorted(ranked)]
 
     def with_snapped_edge(self, state: _State, place: Place, tried: int, budget: Budget) -> Iterator[_State]:
@@ -350,7 +348,7 @@ class _Snapping:
                 break
             if place not in state.symbols:
                 continue
-            loose = with_spline(state.model, place, self.x, like=spline_part(self.start.layers[place[0]]))
+            loose = with_spline(state.model, place, self.x, like=spline_layers(self.start).get(place[0]))
             self.refit(loose, REFIT_STEPS, budget)
             free = self.state(loose, {other: size for other, size in state.symbols.items() if other != place})
             grown = self.with_snapped_edge(free, place, TRIED, budget)

@@ -1,7 +1,6 @@
-"""Steering a network by hand: each edit of an edge or a node makes a new network, with the loss before and after.
+"""Steering a network by hand: calls of `interpret.edits` with the training afterwards, the loss before and after.
 
-An edge is named by (layer, input, output), a node by (layer, node); layers of edges are counted from 0 without the
-products between them, and layer 0 of nodes holds the inputs. The cost is measured on the validation data of the
+The cost is measured on the validation data of the
 problem, or on its training data if it has none.
 """
 
@@ -11,30 +10,21 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
-
 from edgewise.checks import check_count, is_integer
 from edgewise.errors import InputError
-from edgewise.formulas.curve_fits import EdgeFit, edge_fits
+from edgewise.formulas.curve_fits import edge_fits
+from edgewise.interpret import edits
 from edgewise.interpret.attribution.removal import judging_data
+from edgewise.interpret.edits import Edge, Node, checked_edge
 from edgewise.interpret.symbolic.extraction import edge_formula
-from edgewise.interpret.transform import edges
 from edgewise.interpret.transform.edges import edge_layers
-from edgewise.interpret.transform.resize import widen
-from edgewise.interpret.transform.subnetworks import without_edges
+from edgewise.nn.config import NO_FUNCTION
 from edgewise.nn.elementary import ELEMENTARY, Elementary
-from edgewise.nn.layers.base import EdgeLayer
-from edgewise.nn.layers.product import ProductLayer
-from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.layers.symbolic import NO_FUNCTION
-from edgewise.nn.model import KAN, spline_part
+from edgewise.nn.model import KAN
 from edgewise.presentation import html_table, text_table
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.choice import method_for
 from edgewise.train.problems.base import Problem
-
-Edge = tuple[int, int, int]  # layer, in, out
-Node = tuple[int, int]  # layer, node
 
 REFIT = 20  # training steps after an edit (as after each removal of `prune`)
 
@@ -58,6 +48,7 @@ class Edit:
 
     Examples
     --------
+    >>> import torch
     >>> from edgewise import Regression
     >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
     >>> model, problem = KAN([1, 1], dtype=torch.float64), Regression(x, torch.sin(2 * x[:, 0]))
@@ -98,6 +89,7 @@ class Suggestion:
 
     Examples
     --------
+    >>> import torch
     >>> from edgewise import KAN, Regression
     >>> x = torch.linspace(0.5, 2, 60, dtype=torch.float64)[:, None]
     >>> model = KAN([1, 1], 0, functions=[[["log"]]], dtype=torch.float64)
@@ -174,6 +166,7 @@ def suggest_functions(
 
     Examples
     --------
+    >>> import torch
     >>> from edgewise import Regression
     >>> x = torch.linspace(0.5, 2, 60, dtype=torch.float64)[:, None]
     >>> problem = Regression(x, torch.log(x[:, 0]))
@@ -182,18 +175,18 @@ def suggest_functions(
     >>> suggest_functions(model, (0, 0, 0), problem)[0].name
     'log'
     """
-    number, i, o = checked_edge(model, edge)
+    place = checked_edge(model, edge)
+    number, i, o = place
     check_count(top, "top")
-    u, s = _curve(model, (number, i, o), problem)
+    u, s = edits.curve(model, place, problem)
     variance = float(s.var())
-    place = _places(model)[number]
     suggestions = []
     for fitted in edge_fits(u.numpy(), s.numpy(), table=table)[:top]:
-        edit = _replaced(model, (number, i, o), fitted, problem, table, refit)
+        edit = _measured(model, edits.replaced(model, place, fitted, table), problem, refit)
         if fitted.name == NO_FUNCTION:
             written = "0"
         else:
-            written = str(edge_formula(edit.model, place, i, o, name="u"))
+            written = str(edge_formula(edit.model, edits.edge_places(model)[number], i, o, name="u"))
         # The error of a fit is a share of the curve's standard deviation.
         if variance > 0:
             r2 = 1 - fitted.error**2
@@ -245,32 +238,14 @@ def fix_edge(
 
     Examples
     --------
+    >>> import torch
     >>> from edgewise import Regression
     >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
     >>> problem = Regression(x, x[:, 0] ** 2)
     >>> fix_edge(KAN([1, 1], dtype=torch.float64), (0, 0, 0), "x^2", problem).model.config.functions
     ((('x^2',),),)
     """
-    place = checked_edge(model, edge)
-    if function != NO_FUNCTION and function not in tuple(table):
-        raise InputError(f"function must be one of {', '.join(table)}, got {function!r:.80}")
-    u, s = _curve(model, place, problem)
-    if function == NO_FUNCTION:
-        fitted = EdgeFit(NO_FUNCTION, 0.0, 0.0, 0.0, float(s.mean()), 1.0, 0)
-    elif constants is not None:
-        try:
-            a, b, c, d = (float(value) for value in constants)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise InputError(f"constants must be four numbers, got {constants!r:.80}") from error
-        if not table[function].allows(*sorted((a * float(u.min()) + b, a * float(u.max()) + b))):
-            raise InputError(f"function {function!r} must be defined on the values of the edge's input, it isn't")
-        fitted = EdgeFit(function, a, b, c, d, 0.0, 0)
-    else:
-        fits = edge_fits(u.numpy(), s.numpy(), table={function: table[function]})
-        if not fits:
-            raise InputError(f"function {function!r} must be defined on the values of the edge's input, it isn't")
-        fitted = fits[0]
-    return _replaced(model, place, fitted, problem, table, refit)
+    return _measured(model, edits.fixed(model, problem, edge, function, constants, table), problem, refit)
 
 
 def free_edge(model: KAN, edge: Edge, problem: Problem, *, refit: int = REFIT) -> Edit:
@@ -293,16 +268,14 @@ def free_edge(model: KAN, edge: Edge, problem: Problem, *, refit: int = REFIT) -
 
     Examples
     --------
+    >>> import torch
     >>> from edgewise import Regression
     >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
     >>> model = KAN([1, 1], 0, functions=[[["sin"]]], dtype=torch.float64)
     >>> free_edge(model, (0, 0, 0), Regression(x, x[:, 0] ** 2)).loss < 1e-6
     True
     """
-    number, i, o = checked_edge(model, edge)
-    inputs = layer_inputs(model, number, problem)
-    layer = edges.with_spline(edge_layers(model)[number], i, o, inputs, like=_some_splines(model))
-    return _edited(model, _with_layer(model, number, layer), f"Edge {edge} is a spline.", problem, refit)
+    return _measured(model, edits.freed(model, problem, edge), problem, refit)
 
 
 def drop_edge(model: KAN, edge: Edge, problem: Problem, *, refit: int = REFIT) -> Edit:
@@ -325,16 +298,14 @@ def drop_edge(model: KAN, edge: Edge, problem: Problem, *, refit: int = REFIT) -
 
     Examples
     --------
+    >>> import torch
     >>> from edgewise import Regression
     >>> x = torch.rand(60, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     >>> problem = Regression(x, x[:, 0])
     >>> drop_edge(KAN([2, 1], dtype=torch.float64), (0, 1, 0), problem).model.layers[0].mask.tolist()
     [[1.0], [0.0]]
     """
-    number, i, o = checked_edge(model, edge)
-    keep = [layer.mask != 0 for layer in edge_layers(model)]
-    keep[number][i, o] = False
-    return _edited(model, _reduced(model, keep, problem), f"Edge {edge} is removed.", problem, refit)
+    return _measured(model, edits.without_edge(model, problem, edge), problem, refit)
 
 
 def drop_node(model: KAN, node: Node, problem: Problem, *, refit: int = REFIT) -> Edit:
@@ -361,24 +332,14 @@ def drop_node(model: KAN, node: Node, problem: Problem, *, refit: int = REFIT) -
 
     Examples
     --------
+    >>> import torch
     >>> from edgewise import Regression
     >>> x = torch.rand(60, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     >>> edit = drop_node(KAN([2, 3, 1], dtype=torch.float64), (1, 2), Regression(x, x[:, 0]))
     >>> edit.model.layers[1].mask[:, 0].tolist()
     [1.0, 1.0, 0.0]
     """
-    layers = edge_layers(model)
-    widths = [layer.in_features for layer in layers]
-    if not isinstance(node, Sequence) or len(node) != 2 or not all(is_integer(value) for value in node):
-        raise InputError(f"node must be a layer and a number, as (1, 0), got {node!r}")
-    number, n = node
-    if number not in range(len(widths)) or n not in range(widths[number]):
-        raise InputError(
-            f"node must be an input or a hidden node of a network {list(model.config.width)}, got {node!r}"
-        )
-    keep = [layer.mask != 0 for layer in layers]
-    keep[number][n] = False
-    return _edited(model, _reduced(model, keep, problem), f"Node {tuple(node)} is removed.", problem, refit)
+    return _measured(model, edits.without_node(model, problem, node), problem, refit)
 
 
 def add_splines(model: KAN, problem: Problem, *, where: Sequence[Edge] | None = None, refit: int = REFIT) -> Edit:
@@ -407,6 +368,7 @@ def add_splines(model: KAN, problem: Problem, *, where: Sequence[Edge] | None = 
 
     Examples
     --------
+    >>> import torch
     >>> from edgewise import Regression
     >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
     >>> model = KAN([1, 1], 0, functions=[[["sin"]]], dtype=torch.float64)
@@ -414,24 +376,7 @@ def add_splines(model: KAN, problem: Problem, *, where: Sequence[Edge] | None = 
     >>> edit.model.config.functions, edit.loss < 1e-8
     (((('+sin',),),), True)
     """
-    layers = edge_layers(model)
-    if where is None:
-        places = [
-            (number, i, o)
-            for number, layer in enumerate(layers)
-            if (symbolic := edges.parts_of(layer)[1]) is not None
-            for i, o in symbolic.mask.nonzero().tolist()
-        ]
-    else:
-        places = [checked_edge(model, edge) for edge in where]
-    changed = model
-    for number, i, o in places:
-        inputs = layer_inputs(model, number, problem)
-        like = _some_splines(changed)
-        layer = edges.with_spline(edge_layers(changed)[number], i, o, inputs, keep_function=True, like=like)
-        changed = _with_layer(changed, number, layer)
-    counted = f"{len(places)} edge{'s' if len(places) != 1 else ''}"
-    return _edited(model, changed, f"Splines stand beside the functions of {counted}.", problem, refit)
+    return _measured(model, edits.with_splines_beside(model, problem, where), problem, refit)
 
 
 def add_product_nodes(
@@ -466,15 +411,14 @@ def add_product_nodes(
 
     Examples
     --------
+    >>> import torch
     >>> from edgewise import Regression
     >>> x = torch.rand(60, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     >>> edit = add_product_nodes(KAN([2, 1, 1], dtype=torch.float64), [2], Regression(x, x.prod(1)), refit=60)
     >>> edit.model.config.products, edit.loss < 1e-6
     (((2,), ()), True)
     """
-    grown = widen(model, 0, layer=layer, x=judging_data(problem).x, seed=seed, products=arities)
-    counted = f"{len(arities)} product node{'s' if len(arities) != 1 else ''}"
-    return _edited(model, grown, f"{counted} added to layer {layer}.", problem, refit)
+    return _measured(model, edits.with_products(model, problem, arities, layer, seed), problem, refit)
 
 
 def freeze(model: KAN, layers: Sequence[int]) -> KAN:
@@ -513,86 +457,21 @@ def freeze(model: KAN, layers: Sequence[int]) -> KAN:
     return copied
 
 
-def checked_edge(model: KAN, edge: Edge) -> Edge:
-    """Return the place of an edge as three integers; raise InputError if the network has no such edge."""
-    layers = edge_layers(model)
-    if not isinstance(edge, Sequence) or len(edge) != 3 or not all(is_integer(value) for value in edge):
-        raise InputError(f"edge must be (layer, input, output), as (0, 1, 0), got {edge!r}")
-    number, i, o = (int(value) for value in edge)
-    if number not in range(len(layers)):
-        raise InputError(f"edge must be in a layer from 0 to {len(layers) - 1}, got {edge!r}")
-    layer = layers[number]
-    if i not in range(layer.in_features) or o not in range(layer.out_features):
-        shape = f"{layer.in_features} inputs and {layer.out_features} outputs"
-        raise InputError(f"edge must be one of layer {number}, which has {shape}, got {edge!r}")
-    return number, i, o
-
-
-@torch.no_grad()
-def layer_inputs(model: KAN, number: int, problem: Problem) -> torch.Tensor:
-    """Values that enter a layer of edges for the training data, (batch, in)."""
-    if not isinstance(problem, Problem) or problem.train_loader is not None:
-        raise InputError(f"problem must hold its data in tensors, as Regression(x, y), got {type(problem).__name__}")
-    return edges.inputs_of(edge_layers(model)[number], model, problem.train.x)
-
-
-@torch.no_grad()
-def _curve(model: KAN, edge: Edge, problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
-    """Inputs and values of an edge over the training data, in float64."""
-    number, i, o = edge
-    inputs = layer_inputs(model, number, problem)
-    values = edge_layers(model)[number].edges(inputs)[:, i, o]
-    return inputs[:, i].double(), values.double()
-
-
-def _some_splines(model: KAN) -> KANLayer | None:
-    """Splines of the network, whose degree and base function new ones must share; None if it has none."""
-    return next((part for layer in edge_layers(model) if (part := spline_part(layer)) is not None), None)
-
-
-def _with_layer(model: KAN, number: int, layer: EdgeLayer) -> KAN:
-    """Copy a network with another layer of edges."""
-    changed = copy.deepcopy(model)
-    changed.layers[_places(model)[number]] = layer
-    return changed
-
-
-def _places(model: KAN) -> list[int]:
-    """Places of the layers of edges in the chain of layers."""
-    return [place for place, layer in enumerate(model.layers) if not isinstance(layer, ProductLayer)]
-
-
-def _reduced(model: KAN, keep: list[torch.Tensor], problem: Problem) -> KAN:
-    layer_inputs(model, 0, problem)
-    reduced = without_edges(model, keep, problem.train.x)
-    if not all(bool(layer.mask.any()) for layer in edge_layers(reduced)):
-        raise InputError("model must keep a path from an input to an output, without this part it has none")
-    return reduced
-
-
-def _replaced(
-    model: KAN, edge: Edge, fitted: EdgeFit, problem: Problem, table: Mapping[str, Elementary], refit: int
-) -> Edit:
-    number, i, o = edge
-    layer = edges.with_function(edge_layers(model)[number], i, o, fitted, table)
-    action = f"Edge {edge} is {'removed' if fitted.name == NO_FUNCTION else fitted.name}."
-    return _edited(model, _with_layer(model, number, layer), action, problem, refit)
-
-
-def _edited(model: KAN, changed: KAN, action: str, problem: Problem, refit: int) -> Edit:
-    """Refit the changed network and compare the losses of both."""
+def _measured(model: KAN, edited: edits.Edited, problem: Problem, refit: int) -> Edit:
+    """Refit an edited network and compare the losses of both."""
+    changed, action = edited
     check_count(refit, "refit", 0)
     if refit:
         parameters = sum(p.numel() for p in changed.parameters())
-        is_linear = len(changed.layers) == 1 and spline_part(changed.layers[0]) is changed.layers[0]
+        is_linear = len(changed.layers) == 1 and not edge_layers(changed)[0].has_functions
         method, _ = method_for(problem, parameters, is_linear=is_linear)
         fit(changed, problem, method, steps=refit, adapt_domain=False)
-    before, after = (problem.sample_losses(one, judging_data(problem)).double() for one in (model, changed))
+    cost = edits.cost_of(model, changed, problem, judging_data(problem))
     return Edit(
         model=changed,
         action=action,
-        loss_before=float(before.mean()),
-        loss=float(after.mean()),
-        standard_error=float((after - before).std() / len(after) ** 0.5) if len(after) > 1 else 0.0,
+        loss_before=cost.before,
+        loss=cost.after,
+        standard_error=cost.standard_error,
         judged_on="training" if problem.validation is None else "validation",
     )

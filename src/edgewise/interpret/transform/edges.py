@@ -1,42 +1,37 @@
-"""Single edges of a network, whatever kind of layer they are in: kept, replaced, moved by a constant, scaled.
+"""Single edges of a layer, splines or functions: kept, replaced, moved by a constant, scaled.
 
-The functions leave their arguments unchanged and return new layers. A layer consists of splines, of elementary
-functions, or of both (`parts_of`, `joined`).
+The functions leave their arguments unchanged and return new layers, but for those whose names end in an underscore.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
 from edgewise.formulas.curve_fits import EdgeFit
+from edgewise.nn.config import NO_FUNCTION
 from edgewise.nn.elementary import ELEMENTARY, Elementary
-from edgewise.nn.layers.base import EdgeLayer
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.layers.product import ProductLayer
-from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.layers.symbolic import NO_FUNCTION, MixedLayer, SymbolicLayer
+from edgewise.nn.layers.spline import KANLayer, plain_affine
 from edgewise.nn.model import KAN
 from edgewise.ops.splines.bspline import basis
 from edgewise.train.grids import data_domain
 
-# of new splines in a network that has none (the defaults of `KAN`)
-NEW_GRID_SIZE = 5
-NEW_DEGREE = 3
 
-
-def edge_layers(model: KAN) -> list[EdgeLayer]:
+def edge_layers(model: KAN) -> list[KANLayer]:
     """List the layers of edges of a network in order, without its products."""
     if not isinstance(model, KAN):
         raise InputError(f"model must be a KAN, got {type(model).__name__}")
     return [layer for layer in model.layers if not isinstance(layer, ProductLayer)]
 
 
-def inputs_of(stop: EdgeLayer, model: KAN, x: Tensor) -> Tensor:
+def inputs_of(stop: KANLayer, model: KAN, x: Tensor) -> Tensor:
     """Return the values that enter a layer of the model for data x, (batch, in)."""
     for layer in model.layers:
         if layer is stop:
@@ -45,212 +40,191 @@ def inputs_of(stop: EdgeLayer, model: KAN, x: Tensor) -> Tensor:
     return x
 
 
-def parts_of(layer: EdgeLayer) -> tuple[KANLayer | None, SymbolicLayer | None]:
-    """Copy the splines and the elementary functions of a layer; None for a part that it does not have."""
-    layer = copy.deepcopy(layer)
-    if isinstance(layer, MixedLayer):
-        return layer.spline, layer.symbolic
-    if isinstance(layer, SymbolicLayer):
-        return None, layer
-    if isinstance(layer, KANLayer):
-        return layer, None
-    raise InputError(f"model must have edges that are splines or functions, got a {type(layer).__name__}")
-
-
-def joined(spline: KANLayer | None, symbolic: SymbolicLayer | None) -> EdgeLayer:
-    """Make one layer of two parts, without a part that has no edges."""
-    if symbolic is None or (spline is not None and not bool(symbolic.mask.any())):
-        assert spline is not None, "a layer has splines or functions"
-        return spline
-    if spline is None or not bool(spline.mask.any()):
-        return symbolic
-    return MixedLayer(spline, symbolic)
-
-
 @torch.no_grad()
-def with_edges(layer: EdgeLayer, keep: Tensor) -> EdgeLayer:
+def with_edges(layer: KANLayer, keep: Tensor) -> KANLayer:
     """Copy a layer without the edges outside `keep`, bool (in, out)."""
-    spline, symbolic = parts_of(layer)
-    if spline is not None:
-        spline.mask.mul_(keep)
-    if symbolic is not None:
-        kept = keep.tolist()
-        rows = [
+    layer = copy.deepcopy(layer)
+    if layer.has_splines:
+        layer.spline_mask.mul_(keep)
+    if layer.function_names is not None:
+        names = [
             [name if stays else NO_FUNCTION for name, stays in zip(row, stay, strict=True)]
-            for row, stay in zip(symbolic.functions, kept, strict=True)
+            for row, stay in zip(layer.function_names, keep.tolist(), strict=True)
         ]
-        symbolic = symbolic.replaced(rows, symbolic.affine)
-    return joined(spline, symbolic)
+        layer.set_functions_(names, layer.affine)
+    layer.drop_unused_()
+    return layer
 
 
 @torch.no_grad()
-def with_constant(layer: EdgeLayer, i: int, o: int, value: Tensor | float) -> EdgeLayer:
+def with_constant(layer: KANLayer, i: int, o: int, value: Tensor | float) -> KANLayer:
     """Copy a layer and add a constant to an edge; an absent edge becomes that constant.
 
     B-splines sum to one, so a constant is the same addition to all coefficients.
     """
-    spline, symbolic = parts_of(layer)
-    if symbolic is not None and symbolic.functions[i][o] != NO_FUNCTION:
-        symbolic.affine[3, i, o] += value
-    elif spline is not None:
-        _present_(spline, i, o)
-        spline.coef[i, :, o] += value
+    layer = copy.deepcopy(layer)
+    if layer.elementary(i, o) is not None:
+        layer.affine[3, i, o] += value
+    elif layer.has_splines:
+        _add_spline_(layer, i, o)
+        layer.coef[i, :, o] += value
     else:
-        assert symbolic is not None
-        rows = [list(row) for row in symbolic.functions]
-        rows[i][o] = "x"  # with the factor 0
-        symbolic = symbolic.replaced(rows, symbolic.affine, table={"x": ELEMENTARY["x"]})
-        symbolic.affine[:, i, o] = symbolic.affine.new_tensor([1.0, 0.0, 0.0, float(value)])
-    return joined(spline, symbolic)
-
-
-def _present_(spline: KANLayer, i: int, o: int) -> None:
-    """Make an absent edge a spline that is zero; an edge that is there stays as it is."""
-    if not bool(spline.mask[i, o]):
-        spline.mask[i, o] = 1
-        spline.coef[i, :, o] = 0
-        if spline.base is not None:
-            spline.base[i, o] = 0
+        set_function_(layer, i, o, "x", (1.0, 0.0, 0.0, float(value)), ELEMENTARY)  # with the factor 0
+    layer.drop_unused_()
+    return layer
 
 
 @torch.no_grad()
-def with_scaled_output(layer: EdgeLayer, o: int, factor: float) -> EdgeLayer:
+def set_function_(
+    layer: KANLayer, i: int, o: int, name: str, numbers: Sequence[float], table: Mapping[str, Elementary]
+) -> None:
+    """Give edge (i, o) the function of a table with numbers a, b, c, d, beside its spline if it has one."""
+    if layer.function_names is None:
+        names = [[NO_FUNCTION] * layer.out_features for _ in range(layer.in_features)]
+        affine = plain_affine(layer.in_features, layer.out_features).to(layer.coef)
+    else:
+        names = [list(row) for row in layer.function_names]
+        affine = layer.affine
+    names[i][o] = name
+    layer.set_functions_(names, affine, {} if name == NO_FUNCTION else {name: table[name]})
+    layer.affine[:, i, o] = layer.affine.new_tensor(numbers)
+
+
+def _add_spline_(layer: KANLayer, i: int, o: int) -> None:
+    """Give edge (i, o) a spline that is zero; a spline that is there stays as it is."""
+    if not bool(layer.spline_mask[i, o]):
+        layer.spline_mask[i, o] = 1
+        layer.coef[i, :, o] = 0
+        if layer.base is not None:
+            layer.base[i, o] = 0
+
+
+@torch.no_grad()
+def with_scaled_output(layer: KANLayer, o: int, factor: float) -> KANLayer:
     """Copy a layer and multiply all edges into one sum by a factor."""
-    spline, symbolic = parts_of(layer)
-    if spline is not None:
-        spline.coef[:, :, o] *= factor
-        if spline.base is not None:
-            spline.base[:, o] *= factor
-    if symbolic is not None:
-        symbolic.affine[2:, :, o] *= factor
-    return joined(spline, symbolic)
+    layer = copy.deepcopy(layer)
+    if layer.has_splines:
+        layer.coef[:, :, o] *= factor
+        if layer.base is not None:
+            layer.base[:, o] *= factor
+    if layer.has_functions:
+        layer.affine[2:, :, o] *= factor
+    return layer
 
 
 @torch.no_grad()
-def selected(layer: EdgeLayer, inputs: Tensor, outputs: Tensor) -> EdgeLayer:
+def selected(layer: KANLayer, inputs: Tensor, outputs: Tensor) -> KANLayer:
     """Copy the edges from some inputs to some outputs, in the given order."""
-    spline, symbolic = parts_of(layer)
-    if spline is not None:
-        spline.coef = replaced_parameter(spline.coef, spline.coef[inputs][:, :, outputs])
-        if spline.base is not None:
-            spline.base = replaced_parameter(spline.base, spline.base[inputs][:, outputs])
-        spline.knots = spline.knots[inputs].clone()
-        spline.mask = spline.mask[inputs][:, outputs].clone()
-    if symbolic is not None:
-        rows = [[symbolic.functions[i][o] for o in outputs.tolist()] for i in inputs.tolist()]
-        symbolic = symbolic.replaced(rows, symbolic.affine[:, inputs][:, :, outputs])
-    return joined(spline, symbolic)
+    layer = copy.deepcopy(layer)
+    if layer.has_splines:
+        layer.coef = replaced_parameter(layer.coef, layer.coef[inputs][:, :, outputs])
+        if layer.base is not None:
+            layer.base = replaced_parameter(layer.base, layer.base[inputs][:, outputs])
+        layer.knots = layer.knots[inputs].clone()
+        layer.spline_mask = layer.spline_mask[inputs][:, outputs].clone()
+    if layer.function_names is not None:
+        names = [[layer.function_names[i][o] for o in outputs.tolist()] for i in inputs.tolist()]
+        layer.set_functions_(names, layer.affine[:, inputs][:, :, outputs])
+    layer.drop_unused_()
+    return layer
 
 
 @torch.no_grad()
-def spread_inputs(layer: EdgeLayer, columns: Tensor, like: EdgeLayer) -> EdgeLayer:
+def spread_inputs(layer: KANLayer, columns: Tensor, like: KANLayer) -> KANLayer:
     """Copy a layer so that it takes all inputs of the layer `like`, of which it uses `columns`; the rest is absent."""
-    spline, symbolic = parts_of(layer)
-    like_spline, _ = parts_of(like)
+    layer = copy.deepcopy(layer)
     count = like.in_features
+    outputs = layer.out_features
 
     def spread(values: Tensor, filler: Tensor) -> Tensor:
         filler[columns] = values
         return filler
 
-    if spline is not None:
-        spline.coef = replaced_parameter(
-            spline.coef, spread(spline.coef, spline.coef.new_zeros(count, *spline.coef.shape[1:]))
-        )
-        if spline.base is not None:
-            spline.base = replaced_parameter(
-                spline.base, spread(spline.base, spline.base.new_zeros(count, spline.out_features))
-            )
-        spline.mask = spread(spline.mask, spline.mask.new_zeros(count, spline.out_features))
-        assert like_spline is not None, "a part of a network has no more splines than the network"
-        spline.knots = spread(spline.knots, like_spline.knots.clone())
-    if symbolic is not None:
-        rows = [[NO_FUNCTION] * symbolic.out_features for _ in range(count)]
-        for place, row in zip(columns.tolist(), symbolic.functions, strict=True):
-            rows[place] = list(row)
-        affine = symbolic.affine.new_zeros(4, count, symbolic.out_features)
-        affine[:, columns] = symbolic.affine
-        symbolic = symbolic.replaced(rows, affine)
-    return joined(spline, symbolic)
+    if layer.has_splines:
+        assert like.has_splines, "a part of a network has no more splines than the network"
+        coef = spread(layer.coef, layer.coef.new_zeros(count, *layer.coef.shape[1:]))
+        layer.coef = replaced_parameter(layer.coef, coef)
+        if layer.base is not None:
+            layer.base = replaced_parameter(layer.base, spread(layer.base, layer.base.new_zeros(count, outputs)))
+        layer.spline_mask = spread(layer.spline_mask, layer.spline_mask.new_zeros(count, outputs))
+        layer.knots = spread(layer.knots, like.knots.clone())
+    if layer.function_names is not None:
+        names = [[NO_FUNCTION] * outputs for _ in range(count)]
+        for place, row in zip(columns.tolist(), layer.function_names, strict=True):
+            names[place] = list(row)
+        affine = layer.affine.new_zeros(4, count, outputs)
+        affine[:, columns] = layer.affine
+        layer.set_functions_(names, affine)
+    layer.drop_unused_()
+    return layer
 
 
 @torch.no_grad()
 def with_function(
-    layer: EdgeLayer, i: int, o: int, fitted: EdgeFit, table: Mapping[str, Elementary] = ELEMENTARY
-) -> EdgeLayer:
+    layer: KANLayer, i: int, o: int, fitted: EdgeFit, table: Mapping[str, Elementary] = ELEMENTARY
+) -> KANLayer:
     """Copy a layer and make edge (i, o) an elementary function of a table.
 
     The function "0" removes the edge and adds its mean `fitted.d` to another edge into the same sum, if there is one.
     """
-    spline, symbolic = parts_of(layer)
-    if spline is not None:
-        spline.mask[i, o] = 0
-    weight = next(layer.parameters())
-    if symbolic is None:
-        blank = [[NO_FUNCTION] * layer.out_features for _ in range(layer.in_features)]
-        symbolic = SymbolicLayer(blank, table=table, dtype=weight.dtype, device=weight.device)
-    rows = [list(row) for row in symbolic.functions]
-    rows[i][o] = fitted.name
-    affine = symbolic.affine.detach().clone()
-    affine[:, i, o] = affine.new_tensor([fitted.a, fitted.b, fitted.c, fitted.d])
-    if fitted.name != NO_FUNCTION:
-        found = {fitted.name: table[fitted.name]}
-    else:
-        found = {}
-    changed = joined(spline, symbolic.replaced(rows, affine, table=found))
+    layer = copy.deepcopy(layer)
+    if layer.has_splines:
+        layer.spline_mask[i, o] = 0
+    set_function_(layer, i, o, fitted.name, (fitted.a, fitted.b, fitted.c, fitted.d), table)
+    functions = layer.function_mask[:, o]
+    layer.drop_unused_()
     if fitted.name == NO_FUNCTION:
-        functions = symbolic.replaced(rows, affine).mask[:, o]  # a constant is a number of a function, if there is one
-        others = functions if bool(functions.any()) else changed.mask[:, o]
+        others = functions if bool(functions.any()) else layer.mask[:, o]  # of a function if there is one
         if bool(others.any()):
-            changed = with_constant(changed, int(others.argmax()), o, fitted.d)
-    return changed
+            return with_constant(layer, int(others.argmax()), o, fitted.d)
+    return layer
 
 
 @torch.no_grad()
 def with_spline(
-    layer: EdgeLayer, i: int, o: int, inputs: Tensor, *, keep_function: bool = False, like: KANLayer | None = None
-) -> EdgeLayer:
+    layer: KANLayer, i: int, o: int, inputs: Tensor, *, keep_function: bool = False, like: KANLayer | None = None
+) -> KANLayer:
     """Copy a layer and make edge (i, o) a spline: the one nearest to it, or zero beside its function, which is kept.
 
     The values (batch, in) that enter the layer are the points of the fit, and determine the domain of splines in a
     layer that has none; their grid size and degree are those of `like`.
     """
-    spline, symbolic = parts_of(layer)
-    if spline is None:
-        spline = blank_splines(layer, layer.out_features, data_domain(inputs), like)
     values = layer.edges(inputs)[:, i, o]
-    _present_(spline, i, o)
-    if keep_function or symbolic is None:
-        return joined(spline, symbolic)
-    if spline.base is not None:
-        spline.base[i, o] = 0  # the spline takes over all of the edge
-    columns = basis(inputs, spline.knots, spline.degree)[:, i]
-    spline.coef[i, :, o] = torch.linalg.lstsq(columns, values[:, None], driver="gelsd").solution[:, 0]
-    rows = [list(row) for row in symbolic.functions]
-    rows[i][o] = NO_FUNCTION
-    return joined(spline, symbolic.replaced(rows, symbolic.affine))
+    layer = copy.deepcopy(layer)
+    if not layer.has_splines:
+        layer.set_splines_(blank_splines(layer, layer.out_features, data_domain(inputs), like))
+    _add_spline_(layer, i, o)
+    if layer.has_functions and not keep_function:
+        if layer.base is not None:
+            layer.base[i, o] = 0  # the spline takes over all of the edge
+        columns = basis(inputs, layer.knots, layer.degree)[:, i]
+        layer.coef[i, :, o] = torch.linalg.lstsq(columns, values[:, None], driver="gelsd").solution[:, 0]
+        set_function_(layer, i, o, NO_FUNCTION, layer.affine[:, i, o].tolist(), {})
+    layer.drop_unused_()
+    return layer
 
 
-def blank_splines(layer: EdgeLayer, outputs: int, domain: Tensor | None, like: KANLayer | None = None) -> KANLayer:
+def blank_splines(layer: KANLayer, outputs: int, domain: Tensor | None, like: KANLayer | None = None) -> KANLayer:
     """Make splines from the inputs of a layer to so many outputs, all of them zero and masked, on a domain (in, 2).
 
-    They have the grid size, degree and base function of `like`, or 5 intervals of degree 3 and no base.
+    They have the grid size, degree and base function of `like`, or those of a new `KAN` and no base.
     """
     weight = next(layer.parameters())
+    shape: dict[str, Any] = {"base": "zero"}
+    if like is not None and like.has_splines:
+        shape = {"grid_size": like.grid_size, "degree": like.degree, "base": like.base_function}
     blank = KANLayer(
         layer.in_features,
         outputs,
-        grid_size=NEW_GRID_SIZE if like is None else like.grid_size,
-        degree=NEW_DEGREE if like is None else like.degree,
         domain=domain,
-        base="zero" if like is None else like.base_function,
         generator=seeded_generator(0),  # drawn and then set to zero
         dtype=weight.dtype,
         device=weight.device,
+        **shape,
     )
     blank.domain_is_set.fill_(True)
     with torch.no_grad():
-        for part in (blank.coef, blank.base, blank.mask):
+        for part in (blank.coef, blank.base, blank.spline_mask):
             if part is not None:
                 part.zero_()
     return blank

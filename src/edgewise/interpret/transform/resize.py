@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 from edgewise.checks import check_count, is_integer
 from edgewise.errors import InputError
-from edgewise.interpret.transform.edges import blank_splines, edge_layers, inputs_of, parts_of
+from edgewise.interpret.transform.edges import blank_splines, edge_layers, inputs_of
 from edgewise.interpret.transform.subnetworks import product_groups
-from edgewise.nn.layers.base import EdgeLayer, LayerList
+from edgewise.nn.config import NO_FUNCTION
+from edgewise.nn.layers.base import LayerList
 from edgewise.nn.layers.initial import initial_weights, seeded_generator
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.layers.symbolic import NO_FUNCTION, MixedLayer, SymbolicLayer
-from edgewise.nn.model import KAN, spline_part
+from edgewise.nn.model import KAN
 from edgewise.train.grids import HIDDEN_MARGIN
 
 SomeTensor = TypeVar("SomeTensor", Tensor, nn.Parameter)
@@ -73,18 +73,20 @@ def deepen(model: KAN, before: int | None = None, *, x: Tensor | None = None) ->
     if not is_integer(before) or before not in range(len(layers)):
         raise InputError(f"before must be a layer of edges from 0 to {len(layers) - 1}, got {before!r}")
     follower = layers[before]
-    like = spline_part(follower)
-    if like is not None and like.degree == 0:
+    if follower.has_splines and follower.degree == 0:
         raise InputError("model must have splines of degree 1 or more to hold the identity, got degree 0")
     if x is None:
         domain = None
     else:
         domain = _domain_around(inputs_of(follower, model, x))
-    if domain is not None or like is None:
-        like = blank_splines(follower, follower.in_features, domain, like)
+    if domain is not None or not follower.has_splines:
+        like = blank_splines(follower, follower.in_features, domain, follower)
+    else:
+        like = follower
     nodes = follower.in_features
     n = like.coef.shape[1]
     layer = copy.deepcopy(like)
+    layer.drop_functions_()
     windows = like.knots.unfold(1, like.degree, 1)[:, 1 : n + 1]  # (in, n, degree)
     coef = torch.zeros(nodes, n, nodes, dtype=like.coef.dtype, device=like.coef.device)
     coef[torch.arange(nodes), :, torch.arange(nodes)] = windows.mean(2)
@@ -93,7 +95,7 @@ def deepen(model: KAN, before: int | None = None, *, x: Tensor | None = None) ->
         layer.base = None
     else:
         layer.base = nn.Parameter(like.base.new_zeros(nodes, nodes))
-    layer.mask = like.mask.new_ones(nodes, nodes)
+    layer.spline_mask = like.spline_mask.new_ones(nodes, nodes)
     grown = copy.deepcopy(model)
     chain = list(grown.layers)
     chain.insert(next(place for place, one in enumerate(model.layers) if one is follower), layer)
@@ -181,7 +183,7 @@ def widen(
             own = domain[place : place + count]
         if count:
             out = _with_more_inputs(out, count, place, own)
-    chain: list[EdgeLayer | ProductLayer] = []
+    chain: list[KANLayer | ProductLayer] = []
     for one in model.layers:
         if one is first:
             chain += [into] if multiply is None else [into, multiply]
@@ -204,54 +206,51 @@ def _domain_around(values: Tensor) -> Tensor | None:
     return torch.stack([low - margin, high + margin], 1)
 
 
-def _split(layer: EdgeLayer, domain: Tensor | None) -> tuple[KANLayer, SymbolicLayer | None]:
-    """Copies of the splines and the elementary edges of a layer; masked splines are made where it has none."""
-    spline, symbolic = parts_of(layer)
-    return spline or blank_splines(layer, layer.out_features, domain), symbolic
+def _with_splines(layer: KANLayer, domain: Tensor | None) -> KANLayer:
+    """Copy a layer; masked splines are made where it has none."""
+    layer = copy.deepcopy(layer)
+    if not layer.has_splines:
+        layer.set_splines_(blank_splines(layer, layer.out_features, domain))
+    return layer
 
 
-def _with_more_outputs(layer: EdgeLayer, nodes: int, place: int, domain: Tensor | None, seed: int) -> EdgeLayer:
+def _with_more_outputs(layer: KANLayer, nodes: int, place: int, domain: Tensor | None, seed: int) -> KANLayer:
     """A copy of a layer with `nodes` more outputs at `place`, whose edges are fresh splines."""
-    spline, symbolic = _split(layer, domain)
-    in_features, n = spline.coef.shape[:2]
+    layer = _with_splines(layer, domain)
+    in_features, n = layer.coef.shape[:2]
     coef, base = initial_weights(in_features, n, nodes, init="power", generator=seeded_generator(seed))
-    spline.coef = _inserted(spline.coef, coef.to(spline.coef), 2, place)
-    spline.mask = _inserted(spline.mask, spline.mask.new_ones(in_features, nodes), 1, place)
-    if spline.base is not None:
-        spline.base = _inserted(spline.base, base.to(spline.base), 1, place)
-    if symbolic is None:
-        return spline
-    rows = [[*row[:place], *[NO_FUNCTION] * nodes, *row[place:]] for row in symbolic.functions]
-    return MixedLayer(spline, _with_absent_edges(symbolic, rows, nodes, 2, place))
+    layer.coef = _inserted(layer.coef, coef.to(layer.coef), 2, place)
+    layer.spline_mask = _inserted(layer.spline_mask, layer.spline_mask.new_ones(in_features, nodes), 1, place)
+    if layer.base is not None:
+        layer.base = _inserted(layer.base, base.to(layer.base), 1, place)
+    if layer.function_names is not None:
+        names = [[*row[:place], *[NO_FUNCTION] * nodes, *row[place:]] for row in layer.function_names]
+        absent = layer.affine.new_zeros(4, in_features, nodes)
+        layer.set_functions_(names, _inserted(layer.affine, absent, 2, place))
+    return layer
 
 
-def _with_more_inputs(layer: EdgeLayer, nodes: int, place: int, domain: Tensor | None) -> EdgeLayer:
+def _with_more_inputs(layer: KANLayer, nodes: int, place: int, domain: Tensor | None) -> KANLayer:
     """A copy of a layer with `nodes` more inputs at `place`, whose edges are splines that are zero."""
-    spline, symbolic = _split(layer, None)
-    spline.coef = _inserted(spline.coef, spline.coef.new_zeros(nodes, *spline.coef.shape[1:]), 0, place)
-    spline.mask = _inserted(spline.mask, spline.mask.new_ones(nodes, spline.out_features), 0, place)
-    if spline.base is not None:
-        spline.base = _inserted(spline.base, spline.base.new_zeros(nodes, spline.out_features), 0, place)
+    layer = _with_splines(layer, None)
+    outputs = layer.out_features
+    layer.coef = _inserted(layer.coef, layer.coef.new_zeros(nodes, *layer.coef.shape[1:]), 0, place)
+    layer.spline_mask = _inserted(layer.spline_mask, layer.spline_mask.new_ones(nodes, outputs), 0, place)
+    if layer.base is not None:
+        layer.base = _inserted(layer.base, layer.base.new_zeros(nodes, outputs), 0, place)
     if domain is None:
         ends = torch.tensor([[-1.0, 1.0]]).double().expand(nodes, 2)
     else:
         ends = domain
-    low, high = ends.to(spline.knots).T
+    low, high = ends.to(layer.knots).T
     # The same spacing as a uniform grid on [-1, 1], stretched.
-    steps = torch.arange(-spline.degree, spline.grid_size + spline.degree + 1).to(spline.knots) / spline.grid_size
-    spline.knots = _inserted(spline.knots, low[:, None] + (high - low)[:, None] * steps, 0, place)
-    if symbolic is None:
-        return spline
-    absent = [NO_FUNCTION] * spline.out_features
-    rows = [*map(list, symbolic.functions[:place]), *[absent] * nodes, *map(list, symbolic.functions[place:])]
-    return MixedLayer(spline, _with_absent_edges(symbolic, rows, nodes, 1, place))
-
-
-def _with_absent_edges(old: SymbolicLayer, rows: list[list[str]], nodes: int, axis: int, place: int) -> SymbolicLayer:
-    """Elementary edges named by `rows`, with absent ones inserted at `place` along an axis of (4, in, out)."""
-    shape = list(old.affine.shape)
-    shape[axis] = nodes
-    return old.replaced(rows, _inserted(old.affine, old.affine.new_zeros(shape), axis, place))
+    steps = torch.arange(-layer.degree, layer.grid_size + layer.degree + 1).to(layer.knots) / layer.grid_size
+    layer.knots = _inserted(layer.knots, low[:, None] + (high - low)[:, None] * steps, 0, place)
+    if layer.function_names is not None:
+        absent = [[NO_FUNCTION] * outputs] * nodes
+        names = [*layer.function_names[:place], *absent, *layer.function_names[place:]]
+        layer.set_functions_(names, _inserted(layer.affine, layer.affine.new_zeros(4, nodes, outputs), 1, place))
+    return layer
 
 
 def _inserted(old: SomeTensor, new: Tensor, axis: int, place: int) -> SomeTensor:

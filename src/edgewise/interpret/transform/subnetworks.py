@@ -19,8 +19,9 @@ from edgewise.interpret.transform.edges import (
     with_edges,
     with_scaled_output,
 )
-from edgewise.nn.layers.base import EdgeLayer, LayerList
+from edgewise.nn.layers.base import LayerList
 from edgewise.nn.layers.product import Groups, ProductLayer
+from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
 
 Masks = Sequence[Tensor]  # bool (in, out), one per layer of edges
@@ -101,7 +102,7 @@ def without_edges(model: KAN, keep: Masks, x: Tensor) -> KAN:
     return _with_layers(model, layers, groups)
 
 
-def _with_offsets(layer: EdgeLayer, offset: Tensor, strength: Tensor, *, keep_constants: bool) -> EdgeLayer:
+def _with_offsets(layer: KANLayer, offset: Tensor, strength: Tensor, *, keep_constants: bool) -> KANLayer:
     """Add each sum's offset to its strongest edge.
 
     strength is (in, out), -1 for removed edges. A sum without edges gets one that is the constant if `keep_constants`.
@@ -117,7 +118,7 @@ def _with_offsets(layer: EdgeLayer, offset: Tensor, strength: Tensor, *, keep_co
     return layer
 
 
-def _without_constant_factors(layer: EdgeLayer, nodes: Groups, offset: Tensor) -> tuple[EdgeLayer, Groups, Tensor]:
+def _without_constant_factors(layer: KANLayer, nodes: Groups, offset: Tensor) -> tuple[KANLayer, Groups, Tensor]:
     """Remove the sums that have become constants from the products; the last result marks the nodes that vary."""
     varies = layer.mask.bool().any(0).tolist()
     groups = []
@@ -188,9 +189,9 @@ def with_output(model: KAN, output: int) -> KAN:
     return _with_layers(alone, kept, product_groups(alone))
 
 
-def _with_layers(model: KAN, layers: Sequence[EdgeLayer], groups: Sequence[Groups]) -> KAN:
+def _with_layers(model: KAN, layers: Sequence[KANLayer], groups: Sequence[Groups]) -> KAN:
     """Copy a network with other layers, and with products where nodes are not simply the sums."""
-    chain: list[EdgeLayer | ProductLayer] = []
+    chain: list[KANLayer | ProductLayer] = []
     for layer, nodes in zip(layers, groups, strict=True):
         chain.append(layer)
         if nodes != tuple((o,) for o in range(layer.out_features)):
@@ -201,7 +202,7 @@ def _with_layers(model: KAN, layers: Sequence[EdgeLayer], groups: Sequence[Group
 
 
 @torch.no_grad()
-def with_inputs(model: KAN, columns: Tensor, like: EdgeLayer) -> KAN:
+def with_inputs(model: KAN, columns: Tensor, like: KANLayer) -> KAN:
     """Copy a network so that it takes all inputs of the layer `like`, of which it uses `columns`; others are masked."""
     first, *others = edge_layers(model)
     return _with_layers(model, [spread_inputs(first, columns, like), *copy.deepcopy(others)], product_groups(model))

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgewise.gam.families.base import Family
-from edgewise.gam.irls import IrlsPolicy, Iteration
+from edgewise.gam.irls import Iteration
 from edgewise.gam.normal import NormalMatrix
-from edgewise.gam.policy import AdditivePolicy, RemlPolicy
+from edgewise.gam.policy import AdditivePolicy, IrlsPolicy, RemlPolicy
 from edgewise.gam.reml import RemlFit, fit_mapped
 from edgewise.model_selection.polynomials.basis import Basis, Decay, decay, lower_set
 from edgewise.model_selection.polynomials.links import LINK_FUNCTIONS, STRAIGHT, Link, scaling

@@ -12,10 +12,10 @@ import numpy as np
 from edgewise.gam.constraints import Constraints
 from edgewise.gam.design import Design, Pair
 from edgewise.gam.families import Family
-from edgewise.gam.irls import IrlsPolicy, fit_irls, separate_fits, solve
+from edgewise.gam.irls import fit_irls, separate_fits, solve
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.pairs import choose_pairs
-from edgewise.gam.policy import AdditivePolicy
+from edgewise.gam.policy import AdditivePolicy, IrlsPolicy
 from edgewise.gam.screening import screened
 from edgewise.gam.solving import Solver
 from edgewise.model_selection.polynomials import SmoothFit, fit_smooth

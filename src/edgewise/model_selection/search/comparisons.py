@@ -9,9 +9,9 @@ import numpy as np
 from edgewise.gam.families import Family
 from edgewise.gam.model import AdditiveModel
 from edgewise.model_selection.search.candidates import Candidate, Fitted, Samples
-from edgewise.model_selection.search.clock import Clock
 from edgewise.model_selection.search.records import Trial, comparison_sentence
 from edgewise.model_selection.search.validation import Evidence, clipped_squares, mean_and_error, paired_gain
+from edgewise.outcomes import Budget
 
 MOST_LEVERAGE = 0.99  # of a row: one that decides its own prediction is left out with a hundredfold residual
 
@@ -19,7 +19,7 @@ MOST_LEVERAGE = 0.99  # of a row: one that decides its own prediction is left ou
 class Comparisons:
     """Held-out evidence on the candidates of a search, and what was decided by it. Shapes: weight (N,), blocks (N,)."""
 
-    def __init__(self, family: Family, weight: np.ndarray, clock: Clock, blocks: np.ndarray | None = None) -> None:
+    def __init__(self, family: Family, weight: np.ndarray, clock: Budget, blocks: np.ndarray | None = None) -> None:
         self.family = family
         self.weight = weight
         self.clock = clock
@@ -41,8 +41,7 @@ class Comparisons:
             self.trials[old[0]] = replace(trial, taken=before.taken, reason=before.reason)
         else:
             self.trials.append(trial)
-        if not self.clock.best_loss <= mean:
-            self.clock.best_loss = mean
+        self.clock.keep_best(mean)
 
     def record_mean(self, rich: Candidate, single: Candidate) -> tuple[np.ndarray, float, float, float]:
         """Add a row for the mean of several models that see parts of the rows, from the folds of one such model.

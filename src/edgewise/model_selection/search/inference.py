@@ -12,7 +12,8 @@ from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.gam.design import Design
-from edgewise.gam.inference import AdditiveSummary, TermTest, smooth_test, summarise
+from edgewise.gam.inference import AdditiveSummary, TermTest, summarise
+from edgewise.gam.inference.wald import smooth_test
 from edgewise.gam.model import AdditiveModel, symmetric_roots
 from edgewise.model_selection.polynomials import SmoothFit
 from edgewise.model_selection.polynomials.network import factor_changes

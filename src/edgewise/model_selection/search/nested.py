@@ -18,7 +18,6 @@ from edgewise.model_selection.search.candidates import (
     structure_residual,
     with_own_covariances,
 )
-from edgewise.model_selection.search.clock import Clock, limit_of
 from edgewise.model_selection.search.comparisons import Comparisons, left_out, sample_losses
 from edgewise.model_selection.search.hidden_nodes import smooth_residual
 from edgewise.model_selection.search.jobs import run_jobs
@@ -26,7 +25,7 @@ from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.model_selection.search.records import SearchReport
 from edgewise.model_selection.search.stages import FEWEST_FOR_MEANS, STAGES
 from edgewise.model_selection.search.validation import Evidence, Fold, folds
-from edgewise.outcomes import OutOfTime, StopReason
+from edgewise.outcomes import Budget, OutOfTime, StopReason
 
 FEWEST_SEARCHED = 500  # rows of a search, however short the time
 FIRST_INPUTS = 30  # of a first additive model: with more, a constant must do until the search has a model
@@ -45,19 +44,21 @@ class Search:
     # takes the place of the one before only if its held-out loss is lower; polynomials and hidden nodes must lower it
     # by a standard error, and hidden nodes are tried only where two ridge functions explain residuals.
 
-    def __init__(self, samples: Samples, family: Family, settings: SearchSettings, clock: Clock | None = None) -> None:
+    def __init__(self, samples: Samples, family: Family, settings: SearchSettings, clock: Budget | None = None) -> None:
         self.settings = settings
         self.policy = settings.policy.for_effort(settings.effort)
         self.family = family
         if clock is None:
-            self.clock = Clock(settings.time_limit)
+            self.clock = Budget(time_limit=settings.time_limit)
         else:
             self.clock = clock
+        self.stage = self.clock.share(1.0)  # the budget of the present stage, without a limit at first
+        self.stage.time_limit = None
         self.all_rows = samples
         self.samples = samples
         most = self.policy.search_rows
         if settings.time_limit is not None:
-            affordable = self.clock.left * self.policy.rows_per_second / samples.x.shape[1]
+            affordable = max(self.clock.seconds_left, 0.0) * self.policy.rows_per_second / samples.x.shape[1]
             most = min(most, max(int(affordable), FEWEST_SEARCHED))
         self.rows = np.arange(len(samples))  # positions of the rows of the search among all
         if len(samples) > most:
@@ -86,17 +87,21 @@ class Search:
                 )
             else:
                 self._fit_first()
-                self.clock.allow(self.policy.search_share)
+                self._begin_stage(self.policy.search_share)
                 self._run()
         except (OutOfTime, MemoryError) as error:
-            stopped = self.ended_by = limit_of(error)
+            stopped = self.ended_by = StopReason.TIME_LIMIT if isinstance(error, OutOfTime) else StopReason.MEMORY_LIMIT
             is_late = stopped is StopReason.TIME_LIMIT
             if is_late:
-                words = f"time limit of {self.settings.time_limit or self.clock.limit:g} s"
+                words = f"time limit of {self.settings.time_limit or self.clock.time_limit:g} s"
             else:
                 words = "memory limit"
             self.sentences.append(f"The search stopped because of the {words}, before: {self.clock.stage}.")
         return self.report(stopped)
+
+    def _begin_stage(self, share: float) -> None:
+        """Let the next stage take a share of the time that is left."""
+        self.stage.time_limit = self.clock.share(share).time_limit
 
     def _fit_first(self) -> None:
         """Fit a constant and an additive model to few rows, for a search that is ended before it has a model."""
@@ -112,7 +117,7 @@ class Search:
         cache = FitCache(rows, policy=self.policy, seed=seed, inputs=[], constraints=rules)
         self._first = cache.fit(Candidate(self.family, additive=False))
         if rows.x.shape[1] <= FIRST_INPUTS and len(rows) >= FEWEST_FOR_MEANS:
-            self.clock.allow(self.policy.first_share)
+            self._begin_stage(self.policy.first_share)
             try:
                 cache = FitCache(rows, policy=self.policy, seed=seed, constraints=rules, watch=self._watch)
                 self._first = cache.fit(Candidate(self.family))
@@ -137,7 +142,7 @@ class Search:
             self.sentences.append(
                 f"Of {self.samples.x.shape[1]:,} inputs the {len(self.inputs)} that promise most get a curve."
             )
-        self.clock.check()
+        self.stage.check()
         began = self.clock.seconds
         self.cache = self._cache_of(self.samples)
         self.design_seconds = self.clock.seconds - began
@@ -185,7 +190,7 @@ class Search:
 
     @property
     def _watch(self) -> Callable[[], None] | None:
-        return None if self.clock.limit is None else self.clock.check
+        return None if self.clock.time_limit is None else self.stage.check
 
     @property
     def is_noise_known(self) -> bool:
@@ -200,7 +205,7 @@ class Search:
         """Get held-out evidence: without each row for squared errors, by folds for all other losses."""
         if (self.family.quadratic and self.is_noise_known) or not self.divided():
             for candidate in candidates:
-                self.clock.check()
+                self.stage.check()
                 self.leave_one_out(candidate, share)
         else:
             self.cross_validate(candidates, share)
@@ -293,10 +298,10 @@ class Search:
 
     def check_time(self, candidate: Candidate, times: float, fitted: float | None = None) -> None:
         """End the search if so many further fits of a candidate do not fit into the time that it may take."""
-        if self.clock.limit is None:
+        if self.clock.time_limit is None:
             return
         seconds = self.fit_seconds.get(candidate, self.fit_seconds.get(candidate.base, 0.0))
-        if self.clock.seconds + times * seconds * (fitted is None) >= self.clock.end:
+        if self.stage.seconds_left <= times * seconds * (fitted is None):
             raise OutOfTime
 
     # The end
@@ -334,13 +339,13 @@ class Search:
 
         If time or memory are over before its end, the best model of the search is returned, and `ended_by` is set.
         """
-        self.clock.allow(self.policy.final_share)
+        self._begin_stage(self.policy.final_share)
         try:
             if self.best is not None:
                 return self._fit_best()
         except (OutOfTime, MemoryError) as error:
-            self.ended_by = limit_of(error)
-            self.clock.allow(None)  # strengths that the folds changed may need one short fit more
+            self.ended_by = StopReason.TIME_LIMIT if isinstance(error, OutOfTime) else StopReason.MEMORY_LIMIT
+            self.stage.time_limit = None  # strengths that the folds changed may need one short fit more
         if (best := self.fallback) is None:  # the clock is not checked before there is a model, memory may be over
             raise MemoryError
         self.best, rows = best.candidate, best.model.residual.shape[0]
@@ -359,9 +364,8 @@ class Search:
             samples = self.all_rows
             seconds = self.fit_seconds.get(self.best.base, 0.0)
             affordable = len(samples)
-            if self.clock.limit is not None and seconds > 0:
-                left = self.clock.end - self.clock.seconds
-                affordable = int(len(self.samples) * max(left / seconds / self.policy.busy, 1))
+            if self.clock.time_limit is not None and seconds > 0:
+                affordable = int(len(self.samples) * max(self.stage.seconds_left / seconds / self.policy.busy, 1))
             if affordable < len(samples):
                 self.sentences.append(
                     f"The time limit left room for {affordable:,} of {len(samples):,} rows in the final fit."

@@ -9,6 +9,7 @@ from typing import Any
 from edgewise.gam.constraints import Constraints
 from edgewise.gam.families import Family, Gaussian
 from edgewise.gam.policy import AdditivePolicy
+from edgewise.outcomes import ProgressCallback
 
 EFFORTS = ("low", "normal", "high")
 
@@ -182,8 +183,9 @@ class SearchSettings:
     models: int | None = None  # models whose mean is taken; 1 for a single one
     jobs: int = 1  # threads for folds and models
     time_limit: float | None = None  # seconds
-    began: float | None = None  # when they began to count, by `time.perf_counter`; when the search begins by default
+    began: float | None = None  # when they began to count, by `time.monotonic`; when the search begins by default
     keep_interrupted: bool = False  # whether Ctrl-C returns the best model so far instead of raising KeyboardInterrupt
+    progress: ProgressCallback | None = None  # called with the stages of the fit
     seed: int = 0  # seed of folds, models and initial weights
     policy: SearchPolicy = field(default_factory=SearchPolicy)  # thresholds of the search
     # what every candidate obeys; hidden nodes and approximations without noise are then not tried

@@ -1,7 +1,6 @@
 """Layers: the parts that networks are chains of.
 
-`KANLayer` holds learnable splines, `SymbolicLayer` elementary functions, `MixedLayer` both; `ProductLayer` multiplies
-nodes. `PeriodicLayer`, `SeparableLayer` and `TensorLayer` serve the solution of equations. Each of them fulfils the
+`KANLayer` holds a spline and an elementary function for each edge; `ProductLayer` multiplies nodes. Each fulfils the
 contract of `Layer`, those with edges also the one of `EdgeLayer`; to add a layer, derive from one of the two.
 """
 
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from edgewise.nn.layers.product import ProductLayer
     from edgewise.nn.layers.segments import Segments
     from edgewise.nn.layers.spline import KANLayer, LayerOptions
-    from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
 
 __all__ = [
     "Chain",
@@ -23,10 +21,8 @@ __all__ = [
     "Layer",
     "LayerList",
     "LayerOptions",
-    "MixedLayer",
     "ProductLayer",
     "Segments",
-    "SymbolicLayer",
 ]
 
 import_on_demand(__name__)

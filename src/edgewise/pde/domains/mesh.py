@@ -9,10 +9,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.pde.domains.cut_cells import APART, BISECTIONS, CutRule, Inside, OnPlane, gradients, mixed
 from edgewise.pde.domains.domain import Box, Domain, Piece
 from edgewise.pde.domains.sampling import gauss_legendre
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.settings import ABOVE_ZERO
 
 # A field that is smaller than the largest one by this factor is not resolved for its own sake.

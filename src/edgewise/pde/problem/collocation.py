@@ -298,8 +298,7 @@ class Collocation(BlockProblem):
     def check_model(self, network: nn.Module) -> None:
         """Raise an InputError where the splines of a model are not smooth enough for the equation."""
         layers = getattr(network, "layers", ())
-        degrees = [layer.degree for layer in layers if hasattr(layer, "degree")]
-        degrees += [degree for layer in layers for degree in getattr(layer, "degrees", ())]
+        degrees = [degree for layer in layers for degree in getattr(layer, "spline_degrees", ())]
         if degrees and self.form.order > min(degrees) - 1:
             raise InputError(
                 f"the model's splines must have degree {self.form.order + 1} or more for an equation of order "

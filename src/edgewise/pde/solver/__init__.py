@@ -1,8 +1,9 @@
 """Solver: `solve` finds the solution of a `PDE`, refines it until two stages agree, and estimates its error.
 
-`solving` plans and starts the work, on structured grids (`edgewise.pde.tiers`), in `passes` through time, or by
-`refinement`, which trains ever finer networks (`network`, `training`); `history` records stages and work, and
-`solution` is the result. `judging` estimates its error from evidence that it was not made from.
+`solving` starts the work; `cascade` lists the tiers, whose methods are in `edgewise.pde.tiers`, `time_integration` and
+`refinement`, which makes ever finer graded grids and networks (`network`, `training`). `driver` goes from level to
+level and from tier to tier, `record` measures levels, and `solution` is the result. `judging` estimates its error from
+evidence that it was not made from.
 """
 
 from typing import TYPE_CHECKING

@@ -19,8 +19,8 @@ from edgewise.pde.solver.facts import Facts
 from edgewise.pde.solver.judging.evidence import LARGEST_RESIDUAL, Evidence, evidence_of_fields
 from edgewise.pde.solver.limits import Ending
 from edgewise.pde.solver.plan import MOST_TENSOR
-from edgewise.pde.solver.record import Record, error_of_even_grids, error_of_grids, error_of_networks, error_of_passes
-from edgewise.pde.solver.refinement import Refinement
+from edgewise.pde.solver.record import Record, error_of_even_grids, error_of_networks, error_of_passes
+from edgewise.pde.solver.refinement import GradedGrids, TrainedNetworks
 from edgewise.pde.solver.solution import field_values
 from edgewise.pde.solver.time_integration import (
     LEAST_BEGUN,
@@ -30,7 +30,7 @@ from edgewise.pde.solver.time_integration import (
     evidence_of_even_grids,
     passes,
 )
-from edgewise.pde.spaces.networks import grid_sizes
+from edgewise.pde.spaces.networks import TENSOR, grid_sizes
 
 if TYPE_CHECKING:
     from edgewise.pde.spaces.axis import SplineAxis
@@ -38,11 +38,10 @@ if TYPE_CHECKING:
 
 # Modules of `tiers` are imported late: `import edgewise` stays light.
 
-# Estimated relative error above which networks are trained after structured grids, as by sources that jump within
+# Estimated relative error above which graded grids or networks follow structured grids, as by sources that jump within
 # cells: one per cent, as of a residual.
 UNSOLVED_ESTIMATE = 1e-2
-# The same after splines alone on domains of the plane. Measured: networks on a disk reach 1e-9 after a minute.
-REACH_OF_NETWORKS = 1e-9
+REACH_OF_NETWORKS = 1e-9  # estimated relative error on a solid up to which slabs in time do no better
 MOST_PLANE = 3  # coordinates, time among them, of evolutions in the plane
 BESIDE_JUMPS = 3.0  # errors at an outflow relative to those of the whole domain, where a start jumps
 GAP_OF_ERRORS = 0.2  # standard errors to which two grids must agree: an interval is then 2 % too short
@@ -192,7 +191,7 @@ class Hyperviscosity(EvenGridTier):
     def refusal(self, facts: Facts) -> str:
         return "" if facts.has_fronts and not facts.rough else "no fronts are carried along"
 
-    def follows(self, best: Attempt | None, tolerance: float) -> bool:
+    def follows(self, best: Attempt | None, task: Task) -> bool:
         if best is None:
             return False
         if not best.record.is_complete:
@@ -326,30 +325,49 @@ class CutCells(GridTier):
 
 
 class LeastSquares(GridTier):
-    """Domains of the plane: splines of high degree, and functions that are singular at corners and around holes."""
+    """Splines whose coefficients minimise the residual, on one or two coordinates.
+
+    On domains of the plane even grids of high degree come first, with functions that are singular at corners and around
+    holes; where these stay far from the solution, and in all other problems, grids follow the residual.
+    """
 
     name = "least squares"
+    no_better = messages.GRADED_NO_BETTER
 
     def refusal(self, facts: Facts) -> str:
-        form = facts.form
-        if facts.statement is not None or facts.rough or facts.has_more:
-            return facts.has_more or "a tensor grid holds the problem"
-        if form.parts is not None or form.periodic:
-            return "there are interfaces or periods"
-        return "" if facts.dimension == MOST_TENSOR and not facts.has_time else "the domain is none of the plane"
+        return ""
+
+    def follows(self, best: Attempt | None, task: Task) -> bool:
+        return super().follows(best, task) and (task.plan.shape == TENSOR or _has_even_grids(task))
 
     def levels(self, task: Task, record: Record) -> Levels:
-        from edgewise.pde.tiers.least_squares import enriched_stages
+        from edgewise.pde.tiers.least_squares import even_levels
 
-        yield from enriched_stages(task.problem, task.start)
-        return Ending(StopReason.NO_PROGRESS)
+        if _has_even_grids(task):
+            is_far = yield from even_levels(task.problem, task.start)
+            if record.levels:
+                record.return_to_least(has_stalled=False)
+                if not is_far or record.evidence().is_final:
+                    return Ending(StopReason.NO_PROGRESS)
+        if task.plan.shape != TENSOR or task.facts.form.order >= MAX_DEGREE:
+            return Ending(StopReason.NO_PROGRESS)
+        return (yield from GradedGrids(task.problem, task.plan, record, task.tolerance).levels())
+
+    def settle(self, record: Record, *, has_stalled: bool) -> None:
+        if not record.level.is_graded:
+            super().settle(record, has_stalled=has_stalled)
 
     def gives_way(self, record: Record) -> bool:
-        """Whether networks may still gain digits; singular functions have more than they."""
-        evidence = record.evidence()
-        return super().gives_way(record) or (
-            not record.level.is_enriched and not evidence.is_final and evidence.estimate > REACH_OF_NETWORKS
-        )
+        return False
+
+
+def _has_even_grids(task: Task) -> bool:
+    """Whether even grids in the plane fit: nothing is chosen, and there are an equation and conditions alone."""
+    facts = task.facts
+    form = facts.form
+    is_plain = not facts.has_more and not facts.rough and form.parts is None and not form.periodic
+    is_plane = facts.dimension == MOST_TENSOR and not facts.has_time and facts.statement is None
+    return is_plane and is_plain and not task.plan.is_chosen
 
 
 class TensorTrain(GridTier):
@@ -369,14 +387,14 @@ class TensorTrain(GridTier):
             return "there are several fields, integrals or a free constant"
         return ""
 
-    def follows(self, best: Attempt | None, tolerance: float) -> bool:
+    def follows(self, best: Attempt | None, task: Task) -> bool:
         return best is None or best.ending.reason is StopReason.NO_PROGRESS
 
     def levels(self, task: Task, record: Record) -> Levels:
         from edgewise.pde.tiers.tensor_train.stages import low_rank_stages
 
         def spend(work: float) -> None:
-            task.limits.spend(work)
+            task.limits.work += work
             check_time()
             if task.limits.over is StopReason.BUDGET:
                 raise OutOfTime
@@ -395,7 +413,7 @@ class TensorTrain(GridTier):
 
 
 class Networks(Tier):
-    """All others: networks that are trained, with more knots where they are needed."""
+    """All others: networks that are trained, with more knots or terms."""
 
     name = "network"
     of_levels = "stages"
@@ -405,11 +423,14 @@ class Networks(Tier):
     def refusal(self, facts: Facts) -> str:
         return "" if facts.form.order < MAX_DEGREE else "the order is too high"
 
+    def follows(self, best: Attempt | None, task: Task) -> bool:
+        return task.plan.shape != TENSOR and super().follows(best, task)
+
     def levels(self, task: Task, record: Record) -> Levels:
-        return (yield from Refinement(task.problem, task.plan, record, task.tolerance).levels())
+        return (yield from TrainedNetworks(task.problem, task.plan, record, task.tolerance).levels())
 
     def error(self, record: Record) -> float:
-        return error_of_grids(record) if record.level.is_linear else error_of_networks(record)
+        return error_of_networks(record)
 
 
 class CutCellsOfSolids(PassTier):
@@ -427,10 +448,10 @@ class CutCellsOfSolids(PassTier):
         is_solid = facts.dimension > MOST_PLANE and facts.evolving is not None
         return "" if is_solid else "it does not evolve on a solid"
 
-    def follows(self, best: Attempt | None, tolerance: float) -> bool:
+    def follows(self, best: Attempt | None, task: Task) -> bool:
         if best is None or best.ending.reason is not StopReason.NO_PROGRESS:
             return False
-        return best.record.evidence().estimate > max(tolerance, REACH_OF_NETWORKS)
+        return best.record.evidence().estimate > max(task.tolerance, REACH_OF_NETWORKS)
 
     def levels(self, task: Task, record: Record) -> Levels:
         from edgewise.pde.tiers.galerkin.cut_slabs import CUT_CELLS_OF_SOLIDS

@@ -8,12 +8,12 @@ from typing import ClassVar, Protocol, TypeVar
 
 from torch import Tensor
 
-from edgewise.outcomes import OutOfTime, StopReason
+from edgewise.outcomes import OutOfTime, OutOfWork, StopReason
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver import messages
 from edgewise.pde.solver.facts import Facts
 from edgewise.pde.solver.judging.evidence import Evidence
-from edgewise.pde.solver.limits import Ending, Limits, OutOfWork
+from edgewise.pde.solver.limits import Ending, Limits
 from edgewise.pde.solver.plan import Plan
 from edgewise.pde.solver.record import UNLIKE, Record, error_of_grids
 from edgewise.pde.tiers.level import Level
@@ -73,7 +73,7 @@ class Tier:
         """Whether another tier may do better than the levels of this one, which are the last it has."""
         return False
 
-    def follows(self, best: Attempt | None, tolerance: float) -> bool:
+    def follows(self, best: Attempt | None, task: Task) -> bool:
         """Whether the tier is worth trying after the best attempt so far."""
         return best is None or (
             best.ending.reason is not StopReason.CONVERGED and best.record.tier.gives_way(best.record)
@@ -151,7 +151,7 @@ def first_good(task: Task, tiers: Sequence[Tier]) -> Attempt:
     for tier in tiers:
         record: Record | None = None
         try:
-            if not tier.follows(best, task.tolerance) or tier.refusal(task.facts):
+            if not tier.follows(best, task) or tier.refusal(task.facts):
                 continue
             before = best.record if best is not None and tier.is_compared else None
             record = Record(tier, task.problem, task.limits, task.plan.seed, before)
@@ -176,7 +176,7 @@ def first_good(task: Task, tiers: Sequence[Tier]) -> Attempt:
             return best
         if is_interrupted:
             raise KeyboardInterrupt
-        if best is None and (task.limits.is_over or task.limits.past_deadline):
+        if best is None and (task.limits.is_late or task.limits.past_deadline):
             raise messages.nothing_in_time(task.problem, task.limits)
     if best is None:
         raise messages.too_high_order(task.problem.form)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any
@@ -24,23 +25,31 @@ from edgewise.settings import ABOVE_ZERO
 if TYPE_CHECKING:
     from edgewise.pde.solver.solution import Solution
 
-# Values of each coordinate that a grid has, by the number of coordinates: a megabyte or so
-GRID_VALUES = {1: 1001, 2: 201, 3: 61}
-# values of a grid in more dimensions, and of any grid: 2 MB, 1 GB
-USUAL_GRID = 200_000
-MOST_GRID = 10**8
-# Places between which a change of sign is seen, by the number of coordinates: some thousand periods of one of them, and
-# a hundred of two; and halvings of their distances, to rounding
-ROOT_PLACES = {1: 20_000, 2: 400, 3: 60}
-ROOT_HALVINGS = 50
-# Points inside, and on the boundary, from which extremes are sought, and the last step of the search: the value at an
-# extreme changes by the square of the step.
-SEARCH_POINTS = 2000
-SEARCHED = 1e-9
-# Newton steps from outside to the boundary, and the step of the differences, as a share of the sides
-ONTO_STEPS = 6
-ONTO_DIFFERENCE = 1e-7
-ROOT_JUMP = 1e-4  # of the largest value: a smaller jump at an interface is an error of the solution
+
+@dataclass(frozen=True)
+class GridSettings:
+    """Grids of values, and places between which roots and extremes are sought."""
+
+    # Values of each coordinate that a grid has, by the number of coordinates: a megabyte or so.
+    grid_values: tuple[int, ...] = (1001, 201, 61)
+    # Values of a grid in more dimensions, and of any grid: 2 MB, 1 GB.
+    usual_values: int = 200_000
+    most_values: int = 10**8
+    # Places between which a change of sign is seen, by the number of coordinates: some thousand periods of one of
+    # them, and a hundred of two; and halvings of their distances, to rounding.
+    root_places: tuple[int, ...] = (20_000, 400, 60)
+    root_halvings: int = 50
+    # Points inside, and on the boundary, from which extremes are sought, and the last step of the search: the value
+    # at an extreme changes by the square of the step.
+    search_points: int = 2000
+    searched: float = 1e-9
+    # Newton steps from outside to the boundary, and the step of the differences, as a share of the sides.
+    onto_steps: int = 6
+    onto_difference: float = 1e-7
+    root_jump: float = 1e-4  # of the largest value: a smaller jump at an interface is an error of the solution
+
+
+SETTINGS = GridSettings()
 
 
 def grid_of(
@@ -56,7 +65,8 @@ def grid_of(
     if not free:
         raise InputError("at must leave a coordinate free, got a value for each")
     if counts is None:
-        counts = GRID_VALUES.get(len(free), max(2, math.floor(USUAL_GRID ** (1 / len(free)))))
+        known = SETTINGS.grid_values[len(free) - 1 : len(free)]
+        counts = known[0] if known else max(2, math.floor(SETTINGS.usual_values ** (1 / len(free))))
     if isinstance(counts, Sequence | np.ndarray):
         each = list(counts)
     else:
@@ -64,10 +74,11 @@ def grid_of(
     if len(each) != len(free):
         raise InputError(f"counts must be a number, or one for each of {', '.join(free)}, got {len(each)} of them")
     sizes = [check_count(size, "counts", 2) for size in each]
-    if math.prod(sizes) > MOST_GRID:
+    if math.prod(sizes) > SETTINGS.most_values:
+        middle = float(domain.bounds[domain.coordinates.index(free[-1])].mean())
         raise InputError(
-            f"counts must make a grid of {MOST_GRID:,} values at most, got {math.prod(sizes):,}: give values of some "
-            f"coordinates, as at={{{free[-1]!r}: {float(domain.bounds[domain.coordinates.index(free[-1])].mean()):g}}}"
+            f"counts must make a grid of {SETTINGS.most_values:,} values at most, got {math.prod(sizes):,}: give "
+            f"values of some coordinates, as at={{{free[-1]!r}: {middle:g}}}"
         )
     lines = {name: np.linspace(*domain.ends[name], size) for name, size in zip(free, sizes, strict=True)}
     for name, value in fixed.items():
@@ -167,9 +178,9 @@ def crossings(gap: Callable[[Tensor], Tensor], domain: Domain, parts: Parts | No
 
     Changes of sign where the function jumps between two of the parts are left out.
     """
-    if domain.dimension not in ROOT_PLACES:
+    if domain.dimension > len(SETTINGS.root_places):
         raise InputError(f"roots need a domain of at most three coordinates, got {', '.join(domain.coordinates)}")
-    lines = even_lines(domain, [ROOT_PLACES[domain.dimension] - 1] * domain.dimension)
+    lines = even_lines(domain, [SETTINGS.root_places[domain.dimension - 1] - 1] * domain.dimension)
     points = torch.stack(torch.meshgrid(*lines, indexing="ij"), -1)
     values = gap(points.flatten(0, -2)).reshape(points.shape[:-1])
     inside = covers(domain, points.flatten(0, -2)).reshape(values.shape)
@@ -180,13 +191,13 @@ def crossings(gap: Callable[[Tensor], Tensor], domain: Domain, parts: Parts | No
         both = inside.narrow(axis, 0, count) & inside.narrow(axis, 1, count) & (before * after < 0)
         left, right = (points.narrow(axis, start, count)[both] for start in (0, 1))
         rises = after[both] > 0
-        for _ in range(ROOT_HALVINGS if len(left) else 0):
+        for _ in range(SETTINGS.root_halvings if len(left) else 0):
             middle = (left + right) / 2
             is_beyond = ((gap(middle) > 0) == rises)[:, None]
             left = torch.where(is_beyond, left, middle)
             right = torch.where(is_beyond, middle, right)
         if parts is not None and len(left):
-            is_jump = (gap(right) - gap(left)).abs() > ROOT_JUMP * values[inside].abs().amax()
+            is_jump = (gap(right) - gap(left)).abs() > SETTINGS.root_jump * values[inside].abs().amax()
             stays = ~(is_jump & (parts.number(left) != parts.number(right)))
             left = left[stays]
             right = right[stays]
@@ -199,12 +210,12 @@ def lowest(function: Callable[[Tensor], Tensor], domain: Domain, sign: int = 1) 
 
     Points of the pattern that lie outside are moved onto the boundary, so that the search follows curved ones.
     """
-    walls, _ = domain.boundary(SEARCH_POINTS, names=[piece.name for piece in domain.pieces])
-    points = torch.cat([domain.interior(SEARCH_POINTS, "sobol", 1), walls])
+    walls, _ = domain.boundary(SETTINGS.search_points, names=[piece.name for piece in domain.pieces])
+    points = torch.cat([domain.interior(SETTINGS.search_points, "sobol", 1), walls])
     best = points[(sign * function(points)).argmin()][None]
-    step = domain.size / SEARCH_POINTS ** (1 / domain.dimension)
+    step = domain.size / SETTINGS.search_points ** (1 / domain.dimension)
     axes = torch.cat([torch.eye(domain.dimension), -torch.eye(domain.dimension)]).double()
-    while float((step / domain.size).max()) > SEARCHED:
+    while float((step / domain.size).max()) > SETTINGS.searched:
         around = (best + axes * step).clamp(domain.bounds[:, 0], domain.bounds[:, 1])
         around = _onto_boundary(domain, around)
         around = torch.cat([best, around[covers(domain, around)]])
@@ -216,8 +227,8 @@ def lowest(function: Callable[[Tensor], Tensor], domain: Domain, sign: int = 1) 
 
 def _onto_boundary(domain: Domain, x: Tensor) -> Tensor:
     """Points (b, n), those outside moved to the boundary by Newton's method along the gradient of the level."""
-    shifts = ONTO_DIFFERENCE * torch.diag(domain.size)
-    for _ in range(ONTO_STEPS):
+    shifts = SETTINGS.onto_difference * torch.diag(domain.size)
+    for _ in range(SETTINGS.onto_steps):
         level = domain.level(x).clamp(min=0)
         if not bool(level.any()):
             break

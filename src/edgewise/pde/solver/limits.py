@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from edgewise.outcomes import Deadline, OutOfTime, Progress, ProgressCallback, StopReason
+from edgewise.outcomes import Budget, ProgressCallback, StopReason
 from edgewise.settings import EQUATION_BUDGET_WORK
 
 # Share and most seconds of a time limit that are left for the judgement; seconds beyond it for a first result, so that
@@ -28,16 +28,8 @@ class Ending:
     clause: str = ""
 
 
-class OutOfWork(OutOfTime):
-    """Raised where the budget of work is spent."""
-
-
-class Limits(Deadline):
-    """Work and seconds that a solve may take.
-
-    `spend` counts work and `check` raises where a limit is over; inside of tiers `check_time` and `foreseen` of
-    `edgewise.outcomes` do so for the time.
-    """
+class Limits(Budget):
+    """Work and seconds that a solve may take; some of the time is left for its judgement."""
 
     def __init__(
         self,
@@ -47,22 +39,12 @@ class Limits(Deadline):
         earlier_seconds: float = 0.0,
         is_judged: bool = True,
     ):
-        super().__init__(self._seconds_left)
-        self.limit = budget * EQUATION_BUDGET_WORK
-        self.time_limit = time_limit
-        self.progress = progress
-        self.work = 0.0
-        self.began = time.perf_counter() - earlier_seconds
+        super().__init__(budget * EQUATION_BUDGET_WORK, time_limit, progress, began=time.monotonic() - earlier_seconds)
+        self.best_loss = None
         self.has_result = False  # before there is one, a short time limit has some grace
-        self.is_judged = (
-            is_judged  # whether some of the time is left for a judgement, and a first result has some grace
-        )
+        # Whether some of the time is left for a judgement, and a first result has some grace.
+        self.is_judged = is_judged
         self._is_judging = False
-
-    @property
-    def seconds(self) -> float:
-        """Wall seconds since the start."""
-        return time.perf_counter() - self.began
 
     @property
     def reserved(self) -> float:
@@ -77,26 +59,7 @@ class Limits(Deadline):
         return self.time_limit is not None and self.seconds > self.time_limit - self.reserved
 
     @property
-    def over(self) -> StopReason | None:
-        """The limit that is over; None where there is some of both."""
-        if self.work > self.limit:
-            return StopReason.BUDGET
-        if self.past_deadline:
-            return StopReason.TIME_LIMIT
-        return None
-
-    def spend(self, work: float) -> None:
-        """Count multiply-adds."""
-        self.work += work
-
-    def check(self) -> None:
-        """Raise OutOfWork or OutOfTime where a limit is over."""
-        if self.over is StopReason.BUDGET:
-            raise OutOfWork
-        if self.over is StopReason.TIME_LIMIT:
-            raise OutOfTime
-
-    def _seconds_left(self) -> float:
+    def seconds_left(self) -> float:
         """Seconds until no further part of the work begins: more for a first result, and for the judgement."""
         if self.time_limit is None:
             return math.inf
@@ -107,6 +70,11 @@ class Limits(Deadline):
         else:
             beyond = FIRST_GRACE
         return self.time_limit + beyond - self.seconds
+
+    @property
+    def over(self) -> StopReason | None:
+        """The limit that is over, the work before the time; None where there is some of both."""
+        return StopReason.BUDGET if self.work > self.limit else super().over
 
     def work_within_reach(self, work: float, seconds: float) -> float:
         """Most work of the solve that the budget and the time allow, at the pace since so much work and seconds."""
@@ -134,8 +102,3 @@ class Limits(Deadline):
                 yield
         finally:
             self._is_judging = False
-
-    def report(self, stage: str, loss: float, best_loss: float | None = None) -> None:
-        """Pass a `Progress` to the callback, if there is one."""
-        if self.progress is not None:
-            self.progress(Progress(stage, min(self.work / self.limit, 1.0), loss, best_loss, self.seconds))

@@ -38,6 +38,7 @@ PASS_OUT_OF_REACH = {
 }
 NOT_SHARPER = "A sharper pass through time is no better"
 NETWORK_NO_HELP = "A finer network would not help"
+GRADED_NO_BETTER = "Grids that follow the residual are no better"
 NETWORKS_NO_BETTER = "Trained networks are no better"
 NOT_LOWERED = "Larger networks lowered the residual no further"
 ONLY_ROUNDING = "Only rounding is left of the residual."

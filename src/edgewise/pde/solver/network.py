@@ -1,29 +1,20 @@
-"""New networks for equations, their hidden grids, and whether one fits as a start."""
+"""New networks for equations, and whether one fits as a start."""
 
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from edgewise.errors import InputError
 from edgewise.nn.layers.base import Chain
 from edgewise.nn.layers.initial import seeded_generator
-from edgewise.nn.layers.periodic import PeriodicLayer
-from edgewise.nn.layers.separable import SeparableLayer
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.model import KAN
 from edgewise.pde.domains.mesh import even_lines
+from edgewise.pde.layers.periodic import PeriodicLayer
+from edgewise.pde.layers.separable import SeparableLayer
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation
-from edgewise.pde.spaces.networks import PeriodicNetwork, SeparableNetwork, TensorNetwork, grid_sizes, kan_of
-from edgewise.train.grids import adapt_domain_
-
-# Least share of a hidden grid that activations should fill while grids still move: a grid that is moved is filled to 1
-# / (1 + 2 MARGIN) = 0.62, and below 0.45 more than half of its intervals are of no use.
-LEAST_SPAN = 0.45
-# Margin of a hidden grid around the activations, relative to their range. Without it the straight continuation of
-# splines spoils convergence: at 0.3 second derivatives converge, at 0 they stay wrong at every grid (measured on
-# Poisson).
-MARGIN = 0.3
+from edgewise.pde.spaces.networks import PeriodicNetwork, SeparableNetwork, TensorNetwork, grid_sizes, kan_of, shape_of
 
 
 def separable_network(
@@ -81,47 +72,12 @@ def count_parameters(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
 
 
-def fit_hidden_grids_(network: Chain, x: Tensor) -> bool:
-    """Move hidden grids, in place, to where the activations of points x (b, n) lie; return whether any was moved.
-
-    They are moved if activations leave one of them or fill less than `LEAST_SPAN` of it. The function is kept as well
-    as the new knots allow, so this is for coarse grids at the start.
-    """
-    if isinstance(network, SeparableNetwork | TensorNetwork):
-        return False
-    kan = kan_of(network)
-    points = network.periodic(x) if isinstance(network, PeriodicNetwork) else x
-    unset = not all(bool(layer.domain_is_set) for layer in kan.layers if hasattr(layer, "domain_is_set"))
-    if not unset and _least_span(kan, points) >= LEAST_SPAN:
-        return False
-    adapt_domain_(kan, points, margin=MARGIN, unset_only=unset, hidden_only=True)
-    return True
-
-
-@torch.no_grad()
-def _least_span(kan: KAN, x: Tensor) -> float:
-    """Least share of a hidden grid that activations fill; 0 where they leave a grid."""
-    least = 1.0
-    for number, layer in enumerate(kan.layers):
-        domain = getattr(layer, "domain", None)
-        if number and isinstance(domain, Tensor):
-            low, high = domain.unbind(1)
-            bottom = x.amin(0)
-            top = x.amax(0)
-            if bool((bottom < low).any() | (top > high).any()):
-                return 0.0
-            least = min(least, float(((top - bottom) / (high - low)).min()))
-        x = layer(x)
-    return least
-
-
 def check_as_start(
     problem: Collocation, begin: Chain, hidden: Sequence | None, degree: int | None, grid_size: int | None
 ) -> None:
     """Refuse a network of another shape than the start, since the start is the network that is trained."""
-    is_kan = not isinstance(begin, TensorNetwork | SeparableNetwork)
-    layers = kan_of(begin).layers if is_kan else begin.layers
-    degrees = {each for layer in layers for each in getattr(layer, "degrees", (getattr(layer, "degree", degree),))}
+    is_kan = isinstance(shape_of(begin), tuple)
+    degrees = {each for layer in begin.layers for each in layer.spline_degrees}
     unlike = {"degree": degrees != {degree}, "grid_size": set(grid_sizes(begin)) != {grid_size}, "hidden": True}
     if hidden is not None and is_kan:
         wanted = kan_of(network_for(problem, hidden, 1, 1, 0)).config

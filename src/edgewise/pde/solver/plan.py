@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from torch import nn
-
 from edgewise.checks import check_count
 from edgewise.errors import InputError
 from edgewise.files import Journal
@@ -18,7 +16,7 @@ from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.network import check_as_start
 from edgewise.pde.solver.solution import Solution
 from edgewise.pde.solver.training import linear_method
-from edgewise.pde.spaces.networks import SeparableNetwork, TensorNetwork, kan_of
+from edgewise.pde.spaces.networks import SEPARABLE, TENSOR, TensorNetwork, grid_of, shape_of
 from edgewise.settings import MOST_FACTORISED_IN_EQUATIONS, MOST_FACTORISED_WITH_INTEGRALS
 from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
@@ -26,8 +24,6 @@ from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 if TYPE_CHECKING:
     from edgewise.pde.solver.solving import SolveOptions
 
-TENSOR = "tensor"
-SEPARABLE = "separable"
 # Intervals of the coarsest grid: of each coordinate, and of the only one; coarse enough that the first stage takes less
 # than a second.
 FIRST_GRID_OF_BOX = 5
@@ -51,8 +47,9 @@ class Plan:
     starts: int  # number of starts of networks that are not linear in their parameters
     seed: int  # seed of points and weights
     most: int  # largest number of parameters
+    is_chosen: bool = False  # whether the user chooses anything about networks and methods
     resample: bool = True  # whether points are chosen anew for each network; if not, those of the problem are kept
-    start: nn.Module | None = None  # network of another solution, from which the training begins
+    start: Chain | None = None  # network of another solution, from which the training begins
     journal: Journal | None = None  # keeps every training
 
 
@@ -115,16 +112,12 @@ def planned(problem: Collocation, seed: int, options: SolveOptions) -> Plan:
         shape = tuple(hidden)
     start = options.get("start")
     begin = None if start is None else start.model
-    if isinstance(begin, TensorNetwork):  # without the covariance of measured fields, which is of that problem
-        begin = TensorNetwork(begin.tensor_layer)
     if isinstance(begin, Chain):
         check_as_start(problem, begin, hidden, options.get("degree"), options.get("grid_size"))
-        if isinstance(begin, SeparableNetwork):
-            shape = SEPARABLE
-        elif isinstance(begin, TensorNetwork):
-            shape = TENSOR
-        else:
-            shape = kan_of(begin).config.width[1:-1]
+        shape = shape_of(begin)
+        grid = grid_of(begin)
+        if grid is not None:  # without the covariance of measured fields, which is of that problem
+            begin = TensorNetwork(grid)
     if problem.form.has_integrals:
         most = MOST_FACTORISED_WITH_INTEGRALS
     else:
@@ -136,5 +129,16 @@ def planned(problem: Collocation, seed: int, options: SolveOptions) -> Plan:
             method = linear_method(most, is_cut=is_cut)
         else:
             method = LevenbergMarquardt()
-    resample = options.get("resample", True)
-    return Plan(shape, grid_size, degree, method, starts, seed, most, resample, begin, options.get("journal"))
+    return Plan(
+        shape,
+        grid_size,
+        degree,
+        method,
+        starts,
+        seed,
+        most,
+        is_chosen=not is_unchosen(options),
+        resample=options.get("resample", True),
+        start=begin if isinstance(begin, Chain) else None,
+        journal=options.get("journal"),
+    )

@@ -101,7 +101,7 @@ class Record:
 
         That is an integration in time that ends early, after one that does not, or one with a larger tolerance.
         """
-        self.limits.spend(level.work)
+        self.limits.work += level.work
         self.limits.has_result = True
         problem = self.stated if level.problem is None else level.problem
         is_same = torch.equal(problem.domain.bounds, self._bounds)
@@ -160,7 +160,8 @@ class Record:
 
     def report(self, stage: str, loss: float) -> None:
         """Pass on what is being done."""
-        self.limits.report(stage, loss, None if self._level is None else self._level.loss)
+        self.limits.best_loss = None if self._level is None else self._level.loss
+        self.limits.report(stage, loss=loss)
 
     def return_to_least(self, *, has_stalled: bool) -> None:
         """Take the level with the least loss for the best one, perhaps after finer ones that were no better."""
@@ -230,7 +231,7 @@ class Record:
         """Points of a worst-case search, and the size of the residual there."""
         if self._sought is None:
             with self.limits.judging():
-                is_long = self.limits.seconds_left() < SEARCH_OF_FRESH * self._fresh_seconds
+                is_long = self.limits.seconds_left < SEARCH_OF_FRESH * self._fresh_seconds
                 if is_long:
                     points = self.at_fresh
                 else:
@@ -284,7 +285,7 @@ class Record:
                 self.problem,
                 change=self.error if len(self.stages) == 1 else self.stages[-1].change,
                 estimate=self.error,
-                work=min(work, CORRECTION_PACE * self.limits.seconds_left()),
+                work=min(work, CORRECTION_PACE * self.limits.seconds_left),
                 points=points,
             )
         if len(self.stages) == 1 and level.tolerance is not None and math.isnan(self.divergence):

@@ -27,18 +27,26 @@ from edgewise.pde.solver.solution import Solution, field_values
 from edgewise.pde.spaces.networks import scaled
 from edgewise.settings import ABOVE_ZERO
 
-# Sizes of all fields, as powers of two, up to which a problem is solved as it is stated: what is within a factor of 32
-# costs a digit at most.
-NEAR_ONE = 5
-# Rounds in which the sizes of fields in a nonlinear problem are found, the share of a change that a round takes over,
-# and the change, as a power of two, below which they are found: 5 to 10 rounds were seen.
-SIZE_ROUNDS = 40
-TAKEN_OVER = 0.7
-FOUND = 0.3
-LEAST_SOURCE = 1e-6  # of the other entries of its row: smaller sources are rounding, as of a sine at pi
-DIRECTLY = 4.0  # weight of a row with one field, which determines its size alone
-LEAST_PULL = 1e-3  # of the size of a field towards one, where nothing else determines its size
-SIZE_POINTS = 500  # at which the sizes of fields are compared: two digits of a mean
+
+@dataclass(frozen=True)
+class UnitSettings:
+    """How the sizes of fields are found."""
+
+    # Sizes of all fields, as powers of two, up to which a problem is solved as it is stated: what is within a factor
+    # of 32 costs a digit at most.
+    near_one: int = 5
+    # Rounds in which the sizes of fields in a nonlinear problem are found, the share of a change that a round takes
+    # over, and the change, as a power of two, below which they are found: 5 to 10 rounds were seen.
+    rounds: int = 40
+    taken_over: float = 0.7
+    settled: float = 0.3
+    least_source: float = 1e-6  # of the other entries of its row: smaller sources are rounding, as of a sine at pi
+    directly: float = 4.0  # weight of a row with one field, which determines its size alone
+    least_pull: float = 1e-3  # of the size of a field towards one, where nothing else determines its size
+    points: int = 500  # at which the sizes of fields are compared: two digits of a mean
+
+
+SETTINGS = UnitSettings()
 NOTHING = Trial(0.0, 0.0)  # fields that are zero
 
 
@@ -88,7 +96,7 @@ def units_of(form: StrongForm) -> dict[str, float]:
     units = [term.requirements.sizes for term, _, _ in terms]
     known = torch.cat([each.square().mean(0).sqrt() / unit for each, unit in zip(sources, units, strict=True)])
     exponents = torch.zeros(len(form.fields), dtype=torch.float64)
-    for number in range(SIZE_ROUNDS):
+    for number in range(SETTINGS.rounds):
         rows = torch.cat([_wave_rows(form, *each, exponents.exp2().tolist()) for each in terms])
         sizes = known
         for observed in form.observations:
@@ -100,10 +108,10 @@ def units_of(form: StrongForm) -> dict[str, float]:
         if not bool(new.isfinite().all()):
             return {}
         change = float((new - exponents).abs().max())
-        exponents = exponents + (TAKEN_OVER if number else 1.0) * (new - exponents)
-        if change < FOUND:
+        exponents = exponents + (SETTINGS.taken_over if number else 1.0) * (new - exponents)
+        if change < SETTINGS.settled:
             exponents = exponents.round()
-            is_near = float(exponents.abs().max()) < NEAR_ONE
+            is_near = float(exponents.abs().max()) < SETTINGS.near_one
             if is_near:
                 return {}
             return dict(zip(form.fields, exponents.exp2().tolist(), strict=True))
@@ -130,12 +138,12 @@ def _wave_rows(
 def _balanced(rows: Tensor, sources: Tensor) -> Tensor:
     """Logarithms to base 2 of the sizes of fields, (fields,), from entries (rows, fields) and sources (rows,)."""
     found = _fitted(torch.cat([rows, sources[:, None]], 1), 1.0)
-    sources = torch.where(sources > LEAST_SOURCE * (rows * found.exp2()).amax(1), sources, 0.0)
-    return _fitted(torch.cat([rows, sources[:, None]], 1), DIRECTLY)
+    sources = torch.where(sources > SETTINGS.least_source * (rows * found.exp2()).amax(1), sources, 0.0)
+    return _fitted(torch.cat([rows, sources[:, None]], 1), SETTINGS.directly)
 
 
 def _fitted(entries: Tensor, directly: float) -> Tensor:
-    """Logarithms of the factors of all columns but the last one, whose factor is one; `directly` see `DIRECTLY`."""
+    """Logarithms of the factors of all columns but the last one, whose factor is one; `directly` as in the settings."""
     row, column = (entries > 0).nonzero(as_tuple=True)
     count = len(entries)
     fields = entries.shape[1] - 1
@@ -144,7 +152,7 @@ def _fitted(entries: Tensor, directly: float) -> Tensor:
     weight = (1.0 + (directly - 1.0) * says_directly.double())[row]
     places = torch.arange(len(row))
     system[places, row] = system[places, count + column] = weight
-    system[len(row) :, count : count + fields] = LEAST_PULL * torch.eye(fields, dtype=entries.dtype)
+    system[len(row) :, count : count + fields] = SETTINGS.least_pull * torch.eye(fields, dtype=entries.dtype)
     wanted = torch.cat([-weight * entries[row, column].log2(), entries.new_zeros(fields)])
     return torch.linalg.lstsq(system[:, :-1], wanted[:, None], driver="gelsd").solution[count:, 0]
 
@@ -197,7 +205,7 @@ def solution_in_units(solution: Solution, problem: Collocation, units: Mapping[s
     if problem.unknowns and set(problem.unknowns) == set(solution.unknowns):
         problem = problem.with_unknowns(solution.unknowns)
     factors = torch.tensor([units[name] for name in problem.fields], dtype=torch.float64)
-    values = field_values(solution.model, solution.problem, problem.domain.interior(SIZE_POINTS, "sobol"))
+    values = field_values(solution.model, solution.problem, problem.domain.interior(SETTINGS.points, "sobol"))
     most = float(values.norm() * factors.max() / (values * factors).norm().clamp(min=ABOVE_ZERO))
     return replace(
         solution,

@@ -20,7 +20,7 @@ from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.evaluation import Value, call_by_name, coordinate_table, value_at
 from edgewise.pde.problem.fields import Field, Index, derivative_names, function_jet, stencil
 from edgewise.pde.solver.gridded import crossings, dataset_of, grid_of, lowest, quadrature_of, write_vtk
-from edgewise.pde.spaces.networks import SlabNetwork
+from edgewise.pde.spaces.networks import moments_of
 from edgewise.presentation import html_table, number_text
 from edgewise.settings import ABOVE_ZERO
 
@@ -146,8 +146,8 @@ class Solution:
         Name of the method that found it: "collocation" (products of splines on grids), "time elements" (the same in
         slabs of time), "weak form" (Galerkin's method on even grids in time), "hyperviscosity" (slabs whose fronts are
         smoothed), "cut cells" and "cut cells in time" (Galerkin's method on other domains), "tensor train", "least
-        squares" (splines, with singular functions where there are some), "penalised least squares" (unknown fields) or
-        "network" (trained by a method of optimisation); see `solve`.
+        squares" (splines that minimise the residual, with singular functions where there are some), "penalised least
+        squares" (unknown fields) or "network" (sums of products, and KANs, that are trained); see `solve`.
 
     Examples
     --------
@@ -220,10 +220,7 @@ class Solution:
 
     def _points(self, x: Tensor | ArrayLike) -> Tensor:
         """Points (b, n) as float64; a warning where some lie outside the box around the domain."""
-        if isinstance(self.model, SlabNetwork):
-            later = ", after the last moment nan"
-        else:
-            later = ""
+        later = "" if moments_of(self.model) is None else ", after the last moment nan"
         return checked_points(self.problem.domain, x, f"extrapolated{later}", stacklevel=4)
 
     def fields(self, x: Tensor | ArrayLike, *derivatives: str) -> list[Field]:

@@ -22,7 +22,7 @@ from edgewise.outcomes import (
 )
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver import messages
-from edgewise.pde.solver.cascade import TIERS, Networks
+from edgewise.pde.solver.cascade import TIERS, LeastSquares, Networks
 from edgewise.pde.solver.driver import Task, first_good
 from edgewise.pde.solver.facts import Facts
 from edgewise.pde.solver.limits import Limits
@@ -163,13 +163,14 @@ def solve(
     - One field of more coordinates, or where three are too many for a grid: a tensor train of splines.
     - Other domains of the plane without time: splines of degree 11 by least squares, with functions that are singular
       at corners and around round holes where the leading part is one field's Laplacian; else there must be no reentrant
-      corner, and networks come next where splines do not resolve the solution.
+      corner. Where such splines do not resolve the solution, and in other problems on one or two coordinates, as with
+      unknown coefficients: least squares of splines of degree 5 on grids with more intervals where the residual or the
+      estimated error is largest.
     - Fields that `UnknownField` names: penalised least squares on tensor grids.
 
-    All others are solved by networks: sums of all products of B-splines (`TensorLayer`) on one or two coordinates, sums
-    of products of one function of each coordinate on more, or a KAN if `hidden` asks for one. Levenberg-Marquardt
-    minimises the residuals on a coarse grid; then intervals are added where the estimated error is largest, or half as
-    many terms, whichever lowers the loss more.
+    All others are solved by networks: sums of products of one function of each coordinate, or a KAN if `hidden` asks
+    for one. Levenberg-Marquardt minimises the residuals on a coarse grid; then all intervals are halved, or half as
+    many terms are added, whichever lowers the loss more.
 
     Examples
     --------
@@ -187,7 +188,7 @@ def solve(
     facts = Facts.of(restated)
     _check_order(facts, options)
     plan = planned(restated, seed, {**options, "start": start})
-    tiers = TIERS if is_unchosen(options) else (Networks(),)
+    tiers = (LeastSquares(), Networks()) if plan.is_chosen else TIERS
     journal = options.get("journal")
     with reported(progress, options.get("verbose", False), "solve") as report:
         limits = Limits(budget, time_limit, report, 0.0 if journal is None else journal.earlier_seconds)

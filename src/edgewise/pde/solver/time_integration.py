@@ -197,7 +197,7 @@ def check_by_coarse_pass(task: Task, statement: Statement) -> None:
 
     stepper = WEAK_FORM.stepper(statement, EVEN_TOLERANCE, lambda *_: not task.limits.past_deadline)
     result = stepper.run()
-    task.limits.spend(stepper.evolution.work)
+    task.limits.work += stepper.evolution.work
     if result is not None and result.is_complete:
         check_outflow(result.network, task.problem, statement, COARSE_GAP)
 

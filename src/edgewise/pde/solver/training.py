@@ -24,15 +24,25 @@ from edgewise.train.problems.base import Problem
 NETWORK_STEPS = "steps of a network"  # the kind of work whose pace gives the time of a further stage
 UNKNOWN = "unknown "  # before the names of unknown coefficients beside those of parameters
 STEPS = 200  # largest number of steps: trainings end by tolerance or patience long before
-# A training ends when ten steps together lower the loss by less than this share: a finer network gains more.
-TOLERANCE = 1e-2
-# Damping for networks that are linear in their parameters. Smooth parts of the error weigh as little as the grid size
-# to the power of four beside rough ones in J'J: damping must be far below that, or they stay, and with them wrong last
-# derivatives, by which grids are refined.
-LEAST_DAMPING = 1e-12
-# The same where a domain cuts through cells of the grid. B-splines that barely reach into a disk or polygon are
-# determined by next to nothing but the damping: with less of it they run away, and the grid is refined where they are.
-CUT_DAMPING = 1e-9
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """When a training ends, and damping of networks that are linear in their parameters."""
+
+    # A training ends when ten steps together lower the loss by less than this share: a finer network gains more.
+    tolerance: float = 1e-2
+    # Damping for networks that are linear in their parameters. Smooth parts of the error weigh as little as the grid
+    # size to the power of four beside rough ones in J'J: damping must be far below that, or they stay, and with them
+    # wrong last derivatives, by which grids are refined.
+    least_damping: float = 1e-12
+    # The same where a domain cuts through cells of the grid. B-splines that barely reach into a disk or polygon are
+    # determined by next to nothing but the damping: with less of it they run away, and the grid is refined where they
+    # are.
+    cut_damping: float = 1e-9
+
+
+SETTINGS = TrainingSettings()
 
 
 class Patience:
@@ -84,7 +94,7 @@ def train_network(
 ) -> TrainingOutcome:
     """Train a network in place. Ctrl-C raises KeyboardInterrupt, so that the solver can end with an earlier stage."""
     patience = Patience.patient() if patience is None else patience
-    report = fit(network, problem, method, steps=steps, tolerance=TOLERANCE, callbacks=[patience])
+    report = fit(network, problem, method, steps=steps, tolerance=SETTINGS.tolerance, callbacks=[patience])
     return TrainingOutcome(report.loss if math.isfinite(report.loss) else math.inf, report.steps)
 
 
@@ -118,7 +128,7 @@ class Trainer:
                 for name, value in state.items():
                     value.copy_(torch.from_numpy(recalled.arrays[name]))
         work = outcome.steps * solve_step_work(network, problem)
-        limits.spend(work)
+        limits.work += work
         limits.took(NETWORK_STEPS, work, limits.seconds - began)
         return outcome
 
@@ -145,5 +155,5 @@ def linear_method(most_parameters: int, *, is_cut: bool = False) -> LevenbergMar
 
     Matrices are factorised up to `most_parameters`; `is_cut` is whether the boundary cuts through cells of the grid.
     """
-    damping = CUT_DAMPING if is_cut else LEAST_DAMPING
+    damping = SETTINGS.cut_damping if is_cut else SETTINGS.least_damping
     return LevenbergMarquardt(damping=damping, acceleration=False, factorised=most_parameters)

@@ -1,15 +1,16 @@
 """Networks of fields on grids: tensor products, one for each slab of time, separable ones, KANs, periodic ones.
 
-Each says its grid sizes, describes its shape and scales its outputs. A KAN is a network of its own room, so that
-`grid_sizes`, `described` and `scaled` answer for it.
+Each says its grid sizes, describes its shape, scales its outputs and lists its parts for files. A KAN is a network of
+its own room, so that functions of the same names answer for it.
 """
 
 import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -17,18 +18,31 @@ from torch import Tensor, nn
 from edgewise.interpret.transform.edges import with_scaled_output
 from edgewise.nn.layers.base import Chain, EdgeLayer, Layer, LayerList
 from edgewise.nn.layers.initial import seeded_generator
-from edgewise.nn.layers.periodic import PeriodicLayer
 from edgewise.nn.layers.segments import dense_rows
-from edgewise.nn.layers.separable import SeparableLayer
-from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.nn.layers.spline import spline_layers
 from edgewise.nn.mlp import DenseLayer
 from edgewise.nn.model import KAN
 from edgewise.ops.jet import seed_jet
 from edgewise.ops.splines.bspline import spline_domain
 from edgewise.ops.splines.knots import blossom_coef, subdivide
+from edgewise.pde.layers.periodic import PeriodicLayer
+from edgewise.pde.layers.separable import SeparableLayer
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.singular import CornerFunctions, SingularFunctions
-from edgewise.train.grids import refine
+from edgewise.train.grids import adapt_domain_, refine
 
+TENSOR = "tensor"
+SEPARABLE = "separable"
+# Of the largest entry, where splines come close to fields with which Newton's method begins: rounding.
+APPROACH_RIDGE = 1e-12
+RANK_GROWTH = 2  # the rank of a separable network grows by one part in so many
+# Least share of a hidden grid that activations should fill while grids still move: a grid that is moved is filled to 1
+# / (1 + 2 MARGIN) = 0.62, and below 0.45 more than half of its intervals are of no use.
+LEAST_SPAN = 0.45
+# Margin of a hidden grid around the activations, relative to their range. Without it the straight continuation of
+# splines spoils convergence: at 0.3 second derivatives converge, at 0 they stay wrong at every grid (measured on
+# Poisson).
+MARGIN = 0.3
 OUTSIDE = 1e-9  # of the time: a moment that is later by rounding is the last one
 # points that are evaluated at once, and coefficients that they meet: 0.1 GB
 ROWS = 4096
@@ -51,6 +65,24 @@ class FieldNetwork(ABC):
     def scaled(self, units: Tensor) -> Self:
         """A copy whose outputs are multiplied by units, (outputs,)."""
 
+    @abstractmethod
+    def parts(self) -> dict[str, Any]:
+        """Its kind and what it is made of, for files: plain values, tensors and networks."""
+
+    @property
+    def grid(self) -> TensorLayer | None:
+        """Its finest products of splines; None where there are none."""
+        return None
+
+    @property
+    def moments(self) -> tuple[int, Tensor] | None:
+        """Number of the coordinate that is time, and the moments between slabs; None where all of time is one."""
+        return None
+
+    def fit_hidden_grids_(self, x: Tensor) -> bool:
+        """Move hidden grids to the activations of points x (b, n), see the function; return whether any was moved."""
+        return False
+
 
 class TensorNetwork(Chain, FieldNetwork):
     """Network of one `TensorLayer`: every field is a sum of all products of B-splines of the coordinates."""
@@ -67,9 +99,20 @@ class TensorNetwork(Chain, FieldNetwork):
         return layer
 
     @property
+    def grid(self) -> TensorLayer:
+        """The only layer."""
+        return self.tensor_layer
+
+    @property
     def grid_sizes(self) -> tuple[int, ...]:
         """Numbers of intervals of each coordinate."""
         return self.tensor_layer.grid_sizes
+
+    def parts(self) -> dict[str, Any]:
+        """Its degrees, periods, knots and coefficients."""
+        layer = self.tensor_layer
+        shape = {"degree": layer.degrees, "periodic": list(layer.periodic)}
+        return {"kind": "tensor", **shape, "knots": layer.knots, "coef": layer.coef.detach()}
 
     def describe(self) -> str:
         """Shape of the network in a few words."""
@@ -82,14 +125,37 @@ class TensorNetwork(Chain, FieldNetwork):
         network.tensor_layer.coef.mul_(units)
         return network
 
+    def unknowns(self) -> list[nn.Parameter]:
+        """Parameters, of which the fields are linear functions."""
+        return [self.tensor_layer.coef]
+
+    def jacobian(
+        self, x: Tensor, directions: Tensor | None, order: int, sensitivities: Sequence[Tensor]
+    ) -> Iterator[Tensor]:
+        """Rows (b, P) by all unknowns of residuals at points x (b, n), from sensitivities (C, b, fields) to the jet."""
+        layer = self.tensor_layer
+        seed = seed_jet(x, directions, order)
+        for sensitivity in sensitivities:
+            (segments,) = layer.jacobian_segments(seed, sensitivity, order)
+            yield dense_rows(segments, layer.coef.numel()).detach()
+
     @torch.no_grad()
     def splines(self, x: Tensor) -> Tensor:
         """Values of all products of B-splines, which all fields have in common, at points x (N, n): (N, products)."""
-        layer = self.tensor_layer
-        sensitivity = x.new_zeros(1, len(x), layer.out_features)
+        fields = self.tensor_layer.out_features
+        sensitivity = x.new_zeros(1, len(x), fields)
         sensitivity[..., 0] = 1
-        rows = dense_rows(layer.jacobian_segments(x[None], sensitivity)[0], layer.coef.numel())
-        return rows[:, :: layer.out_features]
+        (rows,) = TensorNetwork.jacobian(self, x, None, 0, [sensitivity])
+        return rows[:, ::fields]
+
+    @torch.no_grad()
+    def approach_(self, x: Tensor, fields: Tensor) -> None:
+        """Take coefficients that come close to fields (N, fields) at points x (N, n), by least squares with a ridge."""
+        table = self.splines(x)
+        coef = self.tensor_layer.coef
+        matrix = table.T @ table
+        matrix.diagonal().add_(APPROACH_RIDGE * matrix.diagonal().amax())
+        coef.copy_(torch.linalg.solve(matrix, table.T @ fields).reshape(coef.shape))
 
 
 class SlabNetwork(nn.Module, FieldNetwork):
@@ -113,6 +179,21 @@ class SlabNetwork(nn.Module, FieldNetwork):
     def grid_sizes(self) -> tuple[int, ...]:
         """Numbers of intervals of each coordinate in the last slab."""
         return self.slab(-1).grid_sizes
+
+    @property
+    def grid(self) -> TensorLayer:
+        """The layer of the slab with the most coefficients."""
+        layers = [self.slab(number).tensor_layer for number in range(len(self.slabs))]
+        return max(layers, key=lambda layer: math.prod(layer.coef.shape))
+
+    @property
+    def moments(self) -> tuple[int, Tensor]:
+        """Number of the coordinate that is time, and the moments between slabs, (slabs + 1,)."""
+        return self.axis, self.ends
+
+    def parts(self) -> dict[str, Any]:
+        """Its slabs and their ends."""
+        return {"kind": "slabs", "axis": self.axis, "ends": self.ends, "slabs": list(self.slabs)}
 
     def describe(self) -> str:
         """Shape of the network in a few words."""
@@ -194,6 +275,12 @@ class EnrichedNetwork(TensorNetwork):
         network.factors.mul_(units)
         return network
 
+    def parts(self) -> dict[str, Any]:
+        """Its splines, its singular functions and their factors."""
+        functions = [{each.name: getattr(one, each.name) for each in fields(one)} for one in self.functions]
+        inner = TensorNetwork(self.tensor_layer)
+        return {"kind": "enriched", "inner": inner, "functions": functions, "factors": self.factors.detach()}
+
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (*batch, 1) at points (*batch, 2)."""
         flat = x.reshape(-1, x.shape[-1])
@@ -202,6 +289,20 @@ class EnrichedNetwork(TensorNetwork):
     def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
         """Jet (C, b, 1) at points (b, 2), see `Chain.jet`."""
         return super().jet(x, directions, order) + (self.singular_jet(x, directions, order) @ self.factors)[..., None]
+
+    def unknowns(self) -> list[nn.Parameter]:
+        """Coefficients of splines, and the factors."""
+        return [*super().unknowns(), self.factors]
+
+    def jacobian(
+        self, x: Tensor, directions: Tensor | None, order: int, sensitivities: Sequence[Tensor]
+    ) -> Iterator[Tensor]:
+        """Rows (b, P) by splines and factors, see `TensorNetwork.jacobian`."""
+        with torch.no_grad():
+            singular = self.singular_jet(x, directions, order)
+        of_splines = super().jacobian(x, directions, order, sensitivities)
+        for sensitivity, rows in zip(sensitivities, of_splines, strict=True):
+            yield torch.cat([rows, torch.einsum("cb,cbe->be", sensitivity[..., 0], singular)], 1)
 
     def singular_jet(self, x: Tensor, directions: Tensor | None, order: int) -> Tensor:
         """Jet (C, b, functions) of the singular functions at points (b, 2)."""
@@ -255,6 +356,12 @@ class SeparableNetwork(Chain, FieldNetwork):
         network = copy.deepcopy(self)
         network.separable.coef[0].mul_(units.repeat_interleave(self.rank))
         return network
+
+    def parts(self) -> dict[str, Any]:
+        """Its degree, fields, knots and coefficients."""
+        terms = self.separable
+        shape = {"degree": terms.degree, "fields": self.fields}
+        return {"kind": "separable", **shape, "knots": terms.knots, "coef": terms.coef.detach()}
 
     def refined(self, factor: int) -> "SeparableNetwork":
         """A new network with every interval cut into `factor` parts, and the same function."""
@@ -319,6 +426,16 @@ class PeriodicNetwork(Chain, FieldNetwork):
         assert isinstance(inner, Chain)
         return PeriodicNetwork(copy.deepcopy(self.periodic), inner)
 
+    def parts(self) -> dict[str, Any]:
+        """Its periods and the network behind them."""
+        first = self.periodic
+        periods = [(number, start, period) for number, (start, period) in first.periods.items()]
+        return {"kind": "periodic", "inputs": first.in_features, "periods": periods, "inner": self.inner}
+
+    def fit_hidden_grids_(self, x: Tensor) -> bool:
+        """Move those of the network behind the periodic layer."""
+        return fit_hidden_grids_(self.inner, self.periodic(x))
+
     def refined(self, factor: int) -> "PeriodicNetwork":
         """A new network with every interval cut into `factor` parts, and the same function."""
         return PeriodicNetwork(self.periodic, refined(self.inner, factor))
@@ -348,8 +465,8 @@ def grid_sizes(network: nn.Module) -> tuple[int, ...]:
     if isinstance(network, FieldNetwork):
         return network.grid_sizes
     assert isinstance(network, Chain)
-    sizes = (getattr(layer, "grid_size", None) for layer in network.layers)
-    return tuple(size for size in sizes if isinstance(size, int))
+    sizes = (getattr(layer, "grid_size", 0) for layer in network.layers)
+    return tuple(size for size in sizes if size)
 
 
 @torch.no_grad()
@@ -377,3 +494,61 @@ def refined(network: Chain, factor: int) -> Chain:
     finer = refine(kan, tuple(factor * size for size in sizes))
     assert isinstance(finer, KAN)
     return finer
+
+
+def larger(network: Chain, seed: int) -> list[Chain]:
+    """Networks with the same function: with every interval halved, and sums of products also with more terms."""
+    if not isinstance(network, SeparableNetwork):
+        return [refined(network, 2)]
+    rank = network.rank + max(1, network.rank // RANK_GROWTH)
+    return [refined(network, 2), network.with_rank(rank, seed)]
+
+
+def fit_hidden_grids_(network: Chain, x: Tensor) -> bool:
+    """Move hidden grids, in place, to where the activations of points x (b, n) lie; return whether any was moved.
+
+    They are moved if activations leave one of them or fill less than `LEAST_SPAN` of it. The function is kept as well
+    as the new knots allow, so this is for coarse grids at the start.
+    """
+    if isinstance(network, FieldNetwork):
+        return network.fit_hidden_grids_(x)
+    kan = kan_of(network)
+    unset = not all(bool(layer.domain_is_set) for layer in spline_layers(kan).values())
+    if not unset and _least_span(kan, x) >= LEAST_SPAN:
+        return False
+    adapt_domain_(kan, x, margin=MARGIN, unset_only=unset, hidden_only=True)
+    return True
+
+
+@torch.no_grad()
+def _least_span(kan: KAN, x: Tensor) -> float:
+    """Least share of a hidden grid that activations fill; 0 where they leave a grid."""
+    least = 1.0
+    splines = spline_layers(kan)
+    for number, layer in enumerate(kan.layers):
+        if number and number in splines:
+            low, high = splines[number].domain.unbind(1)
+            bottom = x.amin(0)
+            top = x.amax(0)
+            if bool((bottom < low).any() | (top > high).any()):
+                return 0.0
+            least = min(least, float(((top - bottom) / (high - low)).min()))
+        x = layer(x)
+    return least
+
+
+def shape_of(network: Chain) -> tuple | str:
+    """The hidden nodes of a KAN, `TENSOR` or `SEPARABLE`."""
+    if isinstance(network, TensorNetwork):
+        return TENSOR
+    return SEPARABLE if isinstance(network, SeparableNetwork) else kan_of(network).config.width[1:-1]
+
+
+def grid_of(network: nn.Module) -> TensorLayer | None:
+    """The finest products of splines of a network, see `FieldNetwork.grid`."""
+    return network.grid if isinstance(network, FieldNetwork) else None
+
+
+def moments_of(network: nn.Module) -> tuple[int, Tensor] | None:
+    """Time and the moments between slabs of a network, see `FieldNetwork.moments`."""
+    return network.moments if isinstance(network, FieldNetwork) else None

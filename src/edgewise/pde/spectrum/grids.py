@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -15,36 +16,45 @@ from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.singular import CornerFunctions, corner_functions
 from edgewise.train.problems.blocks import BlockRole
 
-# Intervals of each coordinate on the first grid, by dimension, and factor from grid to grid: the first takes
-# milliseconds, and splines of degree 5 have eigenvalues that converge with the tenth power of the grid size.
-COARSEST_GRID = {1: 16, 2: 7, 3: 3}
-FINER = 1.5
-MOST_SPLINES = 3600  # of all fields: their dense matrices are factorised within about ten seconds
-# Degree of the splines for equations up to order 4, and by how much it is above higher orders: higher ones couple more
-# splines and lose digits on graded grids.
-SPLINE_DEGREE = 5
-ABOVE_ORDER = 3
-# The same where the boundary cuts cells, by dimension: splines of degree 8 have ten digits on a disk after three
-# seconds, and in three dimensions products of higher ones are dear.
-COARSEST_CUT_GRID = {1: 8, 2: 6, 3: 4}
-CUT_SPLINE_DEGREE = {1: 8, 2: 8, 3: 5}
-MOST_CUT_SPLINES = 1500
-# Octaves towards a reentrant corner on the first grid, and more of them from grid to grid. An eigenvalue's error there
-# falls with the size of the smallest cell to the power of 4/3 for an angle of 270 degrees.
-CORNER_OCTAVES = 10
-MORE_OCTAVES = 6
-# Where the singular functions of the corners are known: intervals of the first grid, octaves, and the most splines;
-# octaves of the quadrature, whose integrands are bounded; and the residual of such a function, relative to its largest
-# derivative, up to which the equation's leading part is the Laplacian; half a minute to nine digits.
-COARSEST_WITH_CORNERS = 17
-OCTAVES_WITH_CORNERS = 4
-MORE_WITH_CORNERS = 1
-MOST_WITH_CORNERS = 1800
-INTEGRATED_OCTAVES = 8
-HARMONIC = 1e-6
-# Share of the largest singular value below which a combination of splines fulfils the conditions: far above rounding
-# and far below any combination that does not.
-FULFILLED = 1e-10
+
+@dataclass(frozen=True)
+class GridSettings:
+    """Grids of splines for eigenvalues."""
+
+    # Intervals of each coordinate on the first grid, by dimension, and factor from grid to grid: the first takes
+    # milliseconds, and splines of degree 5 have eigenvalues that converge with the tenth power of the grid size.
+    coarsest: tuple[int, ...] = (16, 7, 3)
+    finer: float = 1.5
+    most_splines: int = 3600  # of all fields: their dense matrices are factorised within about ten seconds
+    # Degree of the splines for equations up to order 4, and by how much it is above higher orders: higher ones couple
+    # more splines and lose digits on graded grids.
+    degree: int = 5
+    above_order: int = 3
+    # The same where the boundary cuts cells, by dimension: splines of degree 8 have ten digits on a disk after three
+    # seconds, and in three dimensions products of higher ones are dear.
+    coarsest_cut: tuple[int, ...] = (8, 6, 4)
+    cut_degree: tuple[int, ...] = (8, 8, 5)
+    most_cut_splines: int = 1500
+    # Octaves towards a reentrant corner on the first grid, and more of them from grid to grid. An eigenvalue's error
+    # there falls with the size of the smallest cell to the power of 4/3 for an angle of 270 degrees.
+    corner_octaves: int = 10
+    more_octaves: int = 6
+    # Where the singular functions of the corners are known: intervals of the first grid, octaves, and the most
+    # splines; octaves of the quadrature, whose integrands are bounded; and the residual of such a function, relative
+    # to its largest derivative, up to which the equation's leading part is the Laplacian; half a minute to nine
+    # digits.
+    coarsest_with_corners: int = 17
+    octaves_with_corners: int = 4
+    more_with_corners: int = 1
+    most_with_corners: int = 1800
+    integrated_octaves: int = 8
+    harmonic: float = 1e-6
+    # Share of the largest singular value below which a combination of splines fulfils the conditions: far above
+    # rounding and far below any combination that does not.
+    fulfilled: float = 1e-10
+
+
+SETTINGS = GridSettings()
 
 
 def harmonic_corners(problem: Collocation) -> list[CornerFunctions]:
@@ -71,7 +81,7 @@ def harmonic_corners(problem: Collocation) -> list[CornerFunctions]:
         copies = {name: value.expand(len(x)) for name, value in numbers.items()}
         for number, size in enumerate(largest.tolist()):
             residual = block.residuals(jet[..., number : number + 1], block.data, copies) * problem.sizes
-            if float(residual.abs().max()) > HARMONIC * size:
+            if float(residual.abs().max()) > SETTINGS.harmonic * size:
                 return []
         fulfilled = torch.ones(len(functions.terms), dtype=torch.bool)
         for condition in conditions:
@@ -80,7 +90,7 @@ def harmonic_corners(problem: Collocation) -> list[CornerFunctions]:
             copies = {name: value.expand(len(near)) for name, value in numbers.items()}
             for number in range(len(functions.terms)):
                 residual = condition.residuals(jet[..., number : number + 1], near, copies)
-                fulfilled[number] &= float(residual.abs().max()) < FULFILLED
+                fulfilled[number] &= float(residual.abs().max()) < SETTINGS.fulfilled
         if bool(fulfilled.any()):
             found.append(functions.chosen(fulfilled.nonzero()[:, 0].tolist()))
     return found
@@ -88,28 +98,28 @@ def harmonic_corners(problem: Collocation) -> list[CornerFunctions]:
 
 def degree_of(problem: Collocation) -> int:
     """Degree of the splines on grids whose cells the boundary does not cut."""
-    if problem.form.order < SPLINE_DEGREE:
-        return SPLINE_DEGREE
-    return min(problem.form.order + ABOVE_ORDER, MAX_PRODUCT_DEGREE)
+    if problem.form.order < SETTINGS.degree:
+        return SETTINGS.degree
+    return min(problem.form.order + SETTINGS.above_order, MAX_PRODUCT_DEGREE)
 
 
 def finer_grids(problem: Collocation, is_fitted: bool, corners_are_known: bool) -> Iterator[list[Tensor]]:
     """Breakpoints of ever finer grids; those of polygons hold the corners and are graded towards reentrant ones."""
     domain = problem.domain
-    count = COARSEST_GRID[problem.domain.dimension]
-    octaves = CORNER_OCTAVES
-    more = MORE_OCTAVES
-    most = MOST_SPLINES
+    count = SETTINGS.coarsest[problem.domain.dimension - 1]
+    octaves = SETTINGS.corner_octaves
+    more = SETTINGS.more_octaves
+    most = SETTINGS.most_splines
     degree = degree_of(problem)
     if not is_fitted:
-        count = COARSEST_CUT_GRID[domain.dimension]
-        most = MOST_CUT_SPLINES
-        degree = CUT_SPLINE_DEGREE[domain.dimension]
+        count = SETTINGS.coarsest_cut[domain.dimension - 1]
+        most = SETTINGS.most_cut_splines
+        degree = SETTINGS.cut_degree[domain.dimension - 1]
     if corners_are_known:
-        count = COARSEST_WITH_CORNERS
-        octaves = OCTAVES_WITH_CORNERS
-        more = MORE_WITH_CORNERS
-        most = MOST_WITH_CORNERS
+        count = SETTINGS.coarsest_with_corners
+        octaves = SETTINGS.octaves_with_corners
+        more = SETTINGS.more_with_corners
+        most = SETTINGS.most_with_corners
     periodic = [name in problem.form.periodic for name in domain.coordinates]
     while True:
         lines = []
@@ -127,7 +137,7 @@ def finer_grids(problem: Collocation, is_fitted: bool, corners_are_known: bool) 
         if splines * len(problem.fields) * (1.0 if is_fitted else domain.volume / float(domain.size.prod())) > most:
             return
         yield lines
-        count = math.ceil(FINER * count)
+        count = math.ceil(SETTINGS.finer * count)
         octaves = octaves + more
 
 

@@ -9,16 +9,16 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import check_time
 from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.domains.shapes import Polygon
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.singular import CornerFunctions
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.networks import EnrichedNetwork, TensorNetwork
-from edgewise.pde.spectrum.grids import CUT_SPLINE_DEGREE, FULFILLED, INTEGRATED_OCTAVES, degree_of, graded_to_corners
+from edgewise.pde.spectrum.grids import SETTINGS, degree_of, graded_to_corners
 from edgewise.pde.tiers.collocation.stationary import network_of
 from edgewise.pde.tiers.galerkin import CutGrid
 from edgewise.pde.tiers.galerkin.assembly import stationary
@@ -50,7 +50,7 @@ def on_fitted_cells(
     domain = problem.domain
     if corners and isinstance(domain, Polygon):
         halved = [torch.cat([line, (line[1:] + line[:-1]) / 2]) for line in lines]
-        finer = [graded_to_corners(domain, axis, line, INTEGRATED_OCTAVES) for axis, line in enumerate(halved)]
+        finer = [graded_to_corners(domain, axis, line, SETTINGS.integrated_octaves) for axis, line in enumerate(halved)]
     mesh = Mesh(domain, finer, degree + 1)  # points of each interval: exact for products of two splines
     problems = [
         problem.with_unknowns(
@@ -80,7 +80,7 @@ def on_fitted_cells(
 def on_cut_cells(problem: Collocation, lines: list[Tensor], values: list[float]) -> Matrices:
     """Galerkin's method with all splines that reach into the domain, whose boundary cuts cells."""
     domain, (name,) = problem.domain, problem.form.coefficients
-    degree = CUT_SPLINE_DEGREE[domain.dimension]
+    degree = SETTINGS.cut_degree[domain.dimension - 1]
     periodic = [each in problem.form.periodic for each in domain.coordinates]
     axes = [SplineAxis(line.numpy(), degree, repeats) for line, repeats in zip(lines, periodic, strict=True)]
     grid = CutGrid(problem.form, domain, axes, points_of_interval=degree + 1)
@@ -185,7 +185,7 @@ def _fulfilling(network: TensorNetwork, problems: list[Collocation], norms: Tens
         if blocks:
             alone = BlockProblem(list(blocks), problem.unknowns)
             rows.append(RowSource(network, alone, trainable_slots(network, alone)).in_full()[0])
-    seen = norms > FULFILLED * norms.max()  # other splines have no point inside the domain
+    seen = norms > SETTINGS.fulfilled * norms.max()  # other splines have no point inside the domain
     unit = torch.where(seen, 1 / norms, 0.0)
     free = seen.nonzero()[:, 0]
     identity = torch.zeros(len(norms), len(free), dtype=torch.float64)
@@ -196,8 +196,8 @@ def _fulfilling(network: TensorNetwork, problems: list[Collocation], norms: Tens
     every = torch.cat([every, every.new_zeros(len(every), len(norms) - every.shape[1])], 1)
     scaled = every[:, free] * unit[free]
     size = scaled.norm(dim=0)
-    bound = size > FULFILLED * size.max()
+    bound = size > SETTINGS.fulfilled * size.max()
     _, sizes, directions = torch.linalg.svd(scaled[:, bound] / size[bound], full_matrices=True)
-    rank = int((sizes > FULFILLED * sizes[0]).sum())
+    rank = int((sizes > SETTINGS.fulfilled * sizes[0]).sum())
     kept = directions[rank:].mT / size[bound][:, None]
     return torch.cat([identity[:, ~bound], identity[:, bound] @ torch.linalg.qr(kept)[0]], 1)

@@ -24,27 +24,36 @@ from edgewise.pde.problem.strong_form import strong_form_of
 from edgewise.pde.solver.driver import refine
 from edgewise.pde.solver.judging.uniqueness import coefficient_jump, unsolved_by_zero
 from edgewise.pde.solver.limits import Ending, Limits
-from edgewise.pde.spectrum.grids import COARSEST_GRID, finer_grids, harmonic_corners
+from edgewise.pde.spectrum.grids import finer_grids, harmonic_corners
 from edgewise.pde.spectrum.matrices import on_cut_cells, on_fitted_cells
 from edgewise.settings import ABOVE_ZERO
 
-ROUNDING = 1e-14  # share of the largest that rounding alone may leave of vectors and of inverse eigenvalues
-# vectors more than eigenvalues in a block of Krylov's space, and blocks
-EXTRA_VECTORS = 4
-KRYLOV_BLOCKS = 16
-# Where the start value is so near an eigenvalue, relative to the farthest one that is wanted, the matrix is factorised
-# beside it: by a share of the distance of the nearest other one, or where it is singular by a small number at first; so
-# often at most; half of the digits are lost beside an eigenvalue.
-TOO_NEAR = 1e-4
-BESIDE_NEAREST = 0.1
-SMALL_SHIFT = 1e-9
-MOST_SHIFTS = 4
-SYMMETRIC = 1e-8  # asymmetry, relative to the largest entry, up to which a matrix is symmetric: far above rounding
-WANTED = 1e-10  # relative difference of two grids at which the search ends
-# Relative difference of two grids below which a larger one than before may be rounding, and so many of them in a row
-# that it is: what coarse grids do not see, as narrow wells, makes larger ones.
-DIFFERENCE_OF_ROUNDING = 1e-6
-GRIDS_OF_ROUNDING = 2
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """Krylov's spaces for eigenvalues, and when grids agree."""
+
+    rounding: float = 1e-14  # share of the largest that rounding alone may leave of vectors and of inverse eigenvalues
+    # Vectors more than eigenvalues in a block of Krylov's space, and blocks.
+    extra_vectors: int = 4
+    krylov_blocks: int = 16
+    # Where the start value is so near an eigenvalue, relative to the farthest one that is wanted, the matrix is
+    # factorised beside it: by a share of the distance of the nearest other one, or where it is singular by a small
+    # number at first; so often at most; half of the digits are lost beside an eigenvalue.
+    too_near: float = 1e-4
+    beside_nearest: float = 0.1
+    small_shift: float = 1e-9
+    most_shifts: int = 4
+    # Asymmetry, relative to the largest entry, up to which a matrix is symmetric: far above rounding.
+    symmetric: float = 1e-8
+    tolerance: float = 1e-10  # relative difference of two grids at which the search ends
+    # Relative difference of two grids below which a larger one than before may be rounding, and so many of them in a
+    # row that it is: what coarse grids do not see, as narrow wells, makes larger ones.
+    difference_of_rounding: float = 1e-6
+    grids_of_rounding: int = 2
+
+
+SETTINGS = SearchSettings()
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +120,7 @@ class Eigenvalues:
 
 
 def eigenvalues(
-    problem: Collocation, count: int = 6, *, tolerance: float = WANTED, time_limit: float | None = None
+    problem: Collocation, count: int = 6, *, tolerance: float = SETTINGS.tolerance, time_limit: float | None = None
 ) -> Eigenvalues:
     """Eigenvalues of a linear homogeneous problem with one unknown coefficient, those nearest to its start value.
 
@@ -235,7 +244,7 @@ class _Grids:
         unit = min(1.0, float(size.max()))  # for eigenvalues near zero; in SI units all may be small
         gaps = np.abs(level.values - last.values)
         self._change = float((gaps / np.maximum(size, max(unit, ABOVE_ZERO))).max())
-        self._worse = self._worse + 1 if self._least < self._change < DIFFERENCE_OF_ROUNDING else 0
+        self._worse = self._worse + 1 if self._least < self._change < SETTINGS.difference_of_rounding else 0
         if not self._worse:
             self.best = level
             self.errors = gaps
@@ -245,7 +254,7 @@ class _Grids:
         """Converged where two grids agree; no progress where they differ by rounding."""
         if self._change <= tolerance:
             return Ending(StopReason.CONVERGED)
-        return Ending(StopReason.NO_PROGRESS) if self._worse == GRIDS_OF_ROUNDING else None
+        return Ending(StopReason.NO_PROGRESS) if self._worse == SETTINGS.grids_of_rounding else None
 
     def settle(self, ending: Ending) -> None:
         """The best grid is known."""
@@ -311,7 +320,7 @@ def _check_problem(problem: Collocation) -> bool:
             f"{domain.coordinates[jump[0]]} = {jump[1]:.4g}: where slopes are continuous, divide the equation by the "
             "coefficient; where fluxes are, smooth the jump over a short distance"
         )
-    if domain.dimension not in COARSEST_GRID or (domain.dimension == 1 and not isinstance(domain, Box)):
+    if domain.dimension > 3 or (domain.dimension == 1 and not isinstance(domain, Box)):
         raise InputError(
             f"domain must be of up to three coordinates, and an interval where it has one, for eigenvalues, "
             f"got {type(domain).__name__} of {domain.dimension}"
@@ -357,36 +366,36 @@ def _on_grid(
         (stiff, second, *beyond), function = on_fitted_cells(problem, lines, corners, moved)
     mass = second - stiff
     for third in beyond:
-        if float((third - second - mass).abs().max()) > SYMMETRIC * float(second.abs().max()):
+        if float((third - second - mass).abs().max()) > SETTINGS.symmetric * float(second.abs().max()):
             (name,) = problem.form.coefficients
             raise InputError(f"problem must depend linearly on the coefficient {name} for eigenvalues")
-    width = EXTRA_VECTORS + count
+    width = SETTINGS.extra_vectors + count
     if len(stiff) < width:
         return np.zeros(0), (), len(stiff)
     for matrix in (stiff, mass):
-        if float((matrix - matrix.mT).abs().max()) < SYMMETRIC * float(matrix.abs().max()):
+        if float((matrix - matrix.mT).abs().max()) < SETTINGS.symmetric * float(matrix.abs().max()):
             matrix.copy_((matrix + matrix.mT) / 2)
     shift = 0.0
-    for _ in range(MOST_SHIFTS):
+    for _ in range(SETTINGS.most_shifts):
         ritz = _ritz_values(stiff + shift * mass, mass, width)
         if ritz is None or len(ritz[0]) < count:  # the start value may be an eigenvalue to the last digit
-            shift += SMALL_SHIFT * (1 + abs(start))
+            shift += SETTINGS.small_shift * (1 + abs(start))
             continue
         inverse, vectors, basis = ritz
         candidates = start + shift - 1 / inverse
         order = (candidates - start).abs().argsort()[:count]
         near = (candidates[order] - start).abs()
-        if count == 1 or float(near[0]) >= TOO_NEAR * float(near[-1]):
+        if count == 1 or float(near[0]) >= SETTINGS.too_near * float(near[-1]):
             break
         # Beside an eigenvalue the others are lost in rounding: the factors are made a little beside it.
-        shift = -BESIDE_NEAREST * float(near[near >= TOO_NEAR * near[-1]][0])
+        shift = -SETTINGS.beside_nearest * float(near[near >= SETTINGS.too_near * near[-1]][0])
     if ritz is None:
         raise InputError(f"coefficients must start at a value that is no eigenvalue, got {start:g}")
     if len(ritz[0]) < count:
         return np.zeros(0), (), len(ritz[0])
     order = order[candidates[order].real.argsort(stable=True)]
     found = candidates[order].numpy()
-    if float(np.abs(found.imag).max()) > SYMMETRIC * float(np.abs(found).max() + 1):
+    if float(np.abs(found.imag).max()) > SETTINGS.symmetric * float(np.abs(found).max() + 1):
         return found, (), len(stiff)
     vectors = vectors[:, order]
     vectors = vectors / vectors.gather(0, vectors.abs().argmax(0, keepdim=True))  # real but for a common factor
@@ -402,16 +411,16 @@ def _ritz_values(stiff: Tensor, mass: Tensor, width: int) -> tuple[Tensor, Tenso
 
     block = torch.randn(len(stiff), width, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     basis = block[:, :0]
-    while block.shape[1] and basis.shape[1] + width <= min(len(stiff), KRYLOV_BLOCKS * width):
+    while block.shape[1] and basis.shape[1] + width <= min(len(stiff), SETTINGS.krylov_blocks * width):
         check_time()
         block = applied(block)
         if not bool(block.isfinite().all()):
             return None
         left, sizes, _ = torch.linalg.svd(block - basis @ (basis.mT @ block), full_matrices=False)
-        block = left[:, sizes > ROUNDING * block.norm()]  # of a mass of low rank nothing else is left
+        block = left[:, sizes > SETTINGS.rounding * block.norm()]  # of a mass of low rank nothing else is left
         # Twice is enough (W. Kahan, in B. Parlett, "The Symmetric Eigenvalue Problem", section 6.9).
         block = torch.linalg.qr(block - basis @ (basis.mT @ block))[0]
         basis = torch.cat([basis, block], 1)
     inverse, vectors = torch.linalg.eig(basis.mT @ applied(basis))
-    is_finite = inverse.abs() > ROUNDING * inverse.abs().max()
+    is_finite = inverse.abs() > SETTINGS.rounding * inverse.abs().max()
     return inverse[is_finite], vectors[:, is_finite], basis

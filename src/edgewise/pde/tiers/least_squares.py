@@ -1,4 +1,4 @@
-"""Equations on domains of the plane that are no box: splines of high degree and singular functions, by least squares.
+"""Least squares in the plane without a grid for collocation: even splines of high degree and singular functions.
 
 The solution is a sum of products of splines, which are smooth on the box around the domain, and, for one field and the
 Laplacian, of the functions that are singular at its corners and in its holes. A few hundred of both have the digits for
@@ -8,7 +8,7 @@ which splines alone need many thousands; on smooth domains splines are enough.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,16 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.nn.layers.segments import dense_rows
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.prediction import BATCH_ROWS
-from edgewise.ops.jet import seed_jet
 from edgewise.outcomes import check_time, foreseen, interruptible
 from edgewise.pde.algebra.newton import BENDING, Advance, newton
 from edgewise.pde.algebra.system import Solver
 from edgewise.pde.domains.domain import Box, Domain, Piece
 from edgewise.pde.domains.mesh import FACE_POINTS, Mesh
 from edgewise.pde.domains.sampling import gauss_legendre
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.linearisation import linearise, zero_jet
 from edgewise.pde.problem.singular import Corner, SingularFunctions, Terms, corners_of, holes_of
@@ -33,52 +31,59 @@ from edgewise.pde.spaces.networks import EnrichedNetwork, TensorNetwork
 from edgewise.pde.tiers.level import Level
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock
 
-# Degree of the splines: without their singular parts solutions are smooth, and the highest degree needs the fewest
-# coefficients.
-ENRICHED_DEGREE = 11
-# Of each stage the intervals of each coordinate, the largest exponent at corners, and that around holes: the first
-# takes a fraction of a second, and each gains about a digit.
-ENRICHED_STAGES = (
-    (3, 6, 8),
-    (4, 7, 12),
-    (6, 8, 16),
-    (8, 9, 20),
-    (11, 10, 24),
-    (15, 10, 28),
-    (20, 10, 32),
-    (26, 10, 36),
-)
-MOST_ENRICHED = 2000  # functions of the last stage: their rows are factorised within ten seconds
-MOST_ON_BOX = 700  # the same on boxes: two seconds, for networks, which come next, follow the residual
-# Intervals from which on stages without singular functions end if the loss is above this: at smooth solutions it is
-# 1e-14, and at narrow peaks networks, which come next, do better, for their grids follow the residual.
-ENOUGH_INTERVALS = 6
-FAR_LOSS = 1e-8
-START_RIDGE = 1e-8  # of the fit of a start, whose error Newton's method removes
-# on the boundary, for the box of the splines, and its margin
-EXTENT_POINTS = 1024
-EXTENT_MARGIN = 0.01
-ENRICHED_OVERSAMPLING = 2.0  # points for each spline along a coordinate
-# Share of the largest norm of a spline's rows that is the least one: splines that hardly reach into the domain keep
-# small coefficients; results are the same from 0.001 to 1.
-LEAST_NORM = 0.1
-# Ridge beside columns of norm 1: far below what determines a solution, and so far above rounding that coefficients of
-# functions that nearly depend on each other do not lose all digits.
-QR_RIDGE = 1e-13
-# steps, and the factor of the loss that each has to gain
-QR_STEPS = 12
-LOSS_HALVED = 0.5
-# Points at which it is looked at which kind an equation is, and the largest asymmetry, in units of its coefficients,
-# that is rounding; an exponent that is closer to a whole number is one.
-KIND_PROBES = 64
-ROUNDED_KIND = 1e-9
-# Mirror images of holes behind straight pieces: how far from the box, in units of its shorter side, the smooth part
-# feels them, and their largest exponent relative to that of holes.
-IMAGE_REACH = 0.3
-IMAGE_SHARE = 0.5
-HOLE_POLYNOMIAL = 4  # polynomials of a smaller degree are factors of functions around holes
-BESIDE_CORNER = 1e-14  # where values on both pieces are compared, relative to the domain: as close as rounding allows
-OFF_CORNER = 1e-6  # points closer to a corner, relative to the domain, have no finite derivatives; far above rounding
+
+@dataclass(frozen=True)
+class EvenSettings:
+    """Even grids of splines, and singular functions beside them."""
+
+    # Degree of the splines: without their singular parts solutions are smooth, and the highest degree needs the fewest
+    # coefficients.
+    degree: int = 11
+    # Of each level the intervals of each coordinate, the largest exponent at corners, and that around holes: the first
+    # takes a fraction of a second, and each gains about a digit.
+    levels: tuple[tuple[int, int, int], ...] = (
+        (3, 6, 8),
+        (4, 7, 12),
+        (6, 8, 16),
+        (8, 9, 20),
+        (11, 10, 24),
+        (15, 10, 28),
+        (20, 10, 32),
+        (26, 10, 36),
+    )
+    most_functions: int = 2000  # of the last level: their rows are factorised within ten seconds
+    # Loss above which a level is far from the solution, and intervals from which on even grids without singular
+    # functions end there: at smooth solutions it is 1e-14, and at narrow peaks graded grids do better, which follow.
+    far_loss: float = 1e-8
+    enough_intervals: int = 6
+    # Points on the boundary, for the box of the splines, and its margin relative to the domain.
+    extent_points: int = 1024
+    extent_margin: float = 0.01
+    oversampling: float = 2.0  # points for each spline along a coordinate
+    # Share of the largest norm of a spline's rows that is the least one: splines that hardly reach into the domain keep
+    # small coefficients; results are the same from 0.001 to 1.
+    least_norm: float = 0.1
+    # Ridge beside columns of norm 1: far below what determines a solution, and so far above rounding that coefficients
+    # of functions that nearly depend on each other do not lose all digits.
+    ridge: float = 1e-13
+    steps: int = 12  # of Newton's method
+    worthwhile: float = 0.5  # factor of the loss below which a step is followed by another
+    # Points at which it is looked at which kind an equation is, and the largest asymmetry, in units of its
+    # coefficients, that is rounding; an exponent that is closer to a whole number is one.
+    kind_probes: int = 64
+    rounded: float = 1e-9
+    # Mirror images of holes behind straight pieces: how far from the box, in units of its shorter side, the smooth part
+    # feels them, and their largest exponent relative to that of holes.
+    image_reach: float = 0.3
+    image_share: float = 0.5
+    hole_polynomial: int = 4  # polynomials of a smaller degree are factors of functions around holes
+    # Distances from a corner relative to the domain: where values on both pieces are compared, as close as rounding
+    # allows; and up to where points have no finite derivatives, far above rounding.
+    beside_corner: float = 1e-14
+    off_corner: float = 1e-6
+
+
+SETTINGS = EvenSettings()
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,7 @@ def operator_of(problem: Collocation) -> Operator | None:
     term = form.equation_term
     if term.requirements.order(form.fields[0], (0, 1)) != 2 or len(term.requirements.sizes) != 1:
         return None
-    x = problem.domain.interior(KIND_PROBES, "sobol", 7)
+    x = problem.domain.interior(SETTINGS.kind_probes, "sobol", 7)
     jacobian = linearise(form, term, x, None, zero_jet(term, x))[1]
 
     def by(*index: int) -> Tensor:
@@ -108,18 +113,18 @@ def operator_of(problem: Collocation) -> Operator | None:
 
     size = (by(2, 0) + by(0, 2)) / 2
     rest = torch.stack([by(2, 0) - size, by(0, 2) - size, by(1, 1) / 2])
-    if not float(size.abs().min()) > ROUNDED_KIND or not float((rest / size).abs().max()) < ROUNDED_KIND:
+    if not float(size.abs().min()) > SETTINGS.rounded or not float((rest / size).abs().max()) < SETTINGS.rounded:
         return None
     level = by(0, 0) / size
     slope = torch.stack([by(1, 0), by(0, 1)]) / size
     spread = float(level.max() - level.min())
     if (
         not problem.form.is_linear
-        or float(slope.abs().max()) > ROUNDED_KIND
-        or spread > ROUNDED_KIND * float(level.abs().max())
+        or float(slope.abs().max()) > SETTINGS.rounded
+        or spread > SETTINGS.rounded * float(level.abs().max())
     ):
         return Operator(None)
-    return Operator(float(level.mean()) if float(level.abs().max()) > ROUNDED_KIND else 0.0)
+    return Operator(float(level.mean()) if float(level.abs().max()) > SETTINGS.rounded else 0.0)
 
 
 def singular_functions(problem: Collocation, operator: Operator, most: float, around: int) -> list[SingularFunctions]:
@@ -135,7 +140,7 @@ def singular_functions(problem: Collocation, operator: Operator, most: float, ar
     found = []
     for corner in corners_of(domain):
         both = [conditions[piece] for piece in corner.pieces if piece in conditions]
-        if corner.cut is None and corner.opening > math.pi * (1 + ROUNDED_KIND):
+        if corner.cut is None and corner.opening > math.pi * (1 + SETTINGS.rounded):
             return []
         if corner.cut is not None and len(both) == 2:
             found += _at_corner(corner, corner.cut, both, operator, most, float(domain.size.norm()))
@@ -143,7 +148,7 @@ def singular_functions(problem: Collocation, operator: Operator, most: float, ar
         found += _around_hole(center, radius, operator, around)
         if operator.square is not None:
             for image in _images(domain, center):
-                found += _around_hole(image, radius, operator, math.ceil(IMAGE_SHARE * around))
+                found += _around_hole(image, radius, operator, math.ceil(SETTINGS.image_share * around))
     return found
 
 
@@ -159,7 +164,7 @@ def _at_corner(
     half = 0.0 if on_values[0] == on_values[1] else 0.5
     count = math.ceil(most * corner.opening / math.pi + half)
     exponents = [(k - half) * math.pi / corner.opening for k in range(1, count + 1)]
-    is_whole = [abs(each - round(each)) < ROUNDED_KIND for each in exponents]
+    is_whole = [abs(each - round(each)) < SETTINGS.rounded for each in exponents]
     found = []
     for kind, wanted in (("1", False), ("log z", True)):
         first = [a for a, whole in zip(exponents, is_whole, strict=True) if a < most and whole is wanted]
@@ -170,11 +175,11 @@ def _at_corner(
                 values = []
                 for angle, block in zip((corner.start, corner.start + corner.opening), conditions, strict=True):
                     along = torch.tensor([[math.cos(angle), math.sin(angle)]], dtype=torch.float64)
-                    x = corner.point + BESIDE_CORNER * reach * along
+                    x = corner.point + SETTINGS.beside_corner * reach * along
                     model = block.local_model(x.new_zeros(1, 1, 1), points_with(x), {})
                     assert model.residuals is not None
                     values.append(float(-model.residuals[0] / model.rows[0].sum()))
-                if not abs(values[0] - values[1]) <= ROUNDED_KIND * max(map(abs, values)):
+                if not abs(values[0] - values[1]) <= SETTINGS.rounded * max(map(abs, values)):
                     terms = ((0.0, 0, True), *terms)  # the angle, where values jump
         else:
             every = sorted({(round(a + p, 9), q) for a in first for p in range(int(most)) for q in range(int(most))})
@@ -197,7 +202,7 @@ def _around_hole(center: Tensor, radius: float, operator: Operator, most: int) -
         powers: Terms = tuple((-k, 0, imaginary) for k, imaginary in both)
         logs: Terms = ((0.0, 0, False),)
     else:  # with polynomials of a low degree, as at corners
-        degrees = [(p, q) for p in range(HOLE_POLYNOMIAL) for q in range(HOLE_POLYNOMIAL - p)]
+        degrees = [(p, q) for p in range(SETTINGS.hole_polynomial) for q in range(SETTINGS.hole_polynomial - p)]
         every = sorted({(p - k, q) for k, _ in both for p, q in degrees if p < k or q})
         powers = tuple((a, q, imaginary) for a, q in every if a < 0 for imaginary in (False, True))
         logs = tuple((float(p), q, i) for p, q in degrees for i in ((False,) if p == q == 0 else (False, True)))
@@ -213,8 +218,8 @@ def _images(domain: Domain, center: Tensor) -> list[Tensor]:
     By the principle of reflection solutions go on beyond straight pieces with constant data, up to there.
     """
     lines = [piece.at(torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64)) for piece in domain.pieces if piece.at]
-    straight = [(x[0], normal[0]) for x, normal in lines if float((x[0] - 2 * x[1] + x[2]).norm()) < ROUNDED_KIND]
-    near = IMAGE_REACH * float(domain.size.min())
+    straight = [(x[0], normal[0]) for x, normal in lines if float((x[0] - 2 * x[1] + x[2]).norm()) < SETTINGS.rounded]
+    near = SETTINGS.image_reach * float(domain.size.min())
     found = list[Tensor]()
     last = [center]
     for _ in range(2):
@@ -223,7 +228,7 @@ def _images(domain: Domain, center: Tensor) -> list[Tensor]:
             for start, normal in straight:
                 image = each - 2 * ((each - start) @ normal) * normal
                 beyond = float(torch.maximum(domain.bounds[:, 0] - image, image - domain.bounds[:, 1]).max())
-                is_new = all(float((image - other).norm()) > ROUNDED_KIND for other in (*found, *mirrored))
+                is_new = all(float((image - other).norm()) > SETTINGS.rounded for other in (*found, *mirrored))
                 if 0 < beyond < near and is_new:
                     mirrored.append(image)
         found = found + mirrored
@@ -242,7 +247,7 @@ class _FineMesh(Mesh):
         x, weights = super().interior()
         away = torch.ones(len(x), dtype=torch.bool)
         for place in self.without:
-            away &= (x - place).norm(dim=1) > OFF_CORNER * float(self.domain.size.norm())
+            away &= (x - place).norm(dim=1) > SETTINGS.off_corner * float(self.domain.size.norm())
         return x[away], weights[away]
 
     def _on_piece(self, piece: Piece, seed: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -253,8 +258,10 @@ class _FineMesh(Mesh):
         return x, normal, piece.measure * shares
 
 
-def enriched_stages(problem: Collocation, begin: Callable[[Tensor], Tensor] | None = None) -> Iterator[Level]:
-    """Solve with ever more functions; without a level where a domain needs singular functions that are not known.
+def even_levels(problem: Collocation, begin: Callable[[Tensor], Tensor] | None = None) -> Generator[Level, None, bool]:
+    """Solve with ever more functions, and return whether they remain far from the solution.
+
+    There is no level where a domain needs singular functions that are not known.
 
     Newton's method begins with the fields (N, fields) that `begin` gives at points (N, 2), and then with those of the
     stage before; for equations of first order, whose slopes may vanish at zero, with the function that bends least.
@@ -265,52 +272,44 @@ def enriched_stages(problem: Collocation, begin: Callable[[Tensor], Tensor] | No
     places = tuple(corner.point for corner in corners)
     is_enriched = bool(corners or holes) and len(problem.fields) == 1 and problem.form.order == 2
     operator = operator_of(problem) if is_enriched else None
-    is_reentrant = any(corner.opening > math.pi * (1 + ROUNDED_KIND) for corner in corners)
+    is_reentrant = any(corner.opening > math.pi * (1 + SETTINGS.rounded) for corner in corners)
     is_first_order = problem.form.order == 1 and not problem.form.is_linear
-    # What boxes have no grids for is left to networks, but for equations of first order with data all around.
+    # What boxes have no grids for is left to graded ones, but for equations of first order with data all around.
     needs_functions = is_reentrant or (isinstance(domain, Box) and not is_first_order)
-    most_functions = MOST_ON_BOX if isinstance(domain, Box) else MOST_ENRICHED
+    loss = 0.0
     ends = _extent(domain)
 
     def lines_of(intervals: int) -> list[Tensor]:
         return [torch.linspace(low, high, intervals + 1, dtype=torch.float64) for low, high in ends]
 
-    for intervals, most, around in ENRICHED_STAGES:
+    for intervals, most, around in SETTINGS.levels:
         check_time()
         if operator is None:
             functions = []
         else:
             functions = singular_functions(problem, operator, most, around)
         count = sum(len(each.terms) for each in functions)
-        products = (intervals + ENRICHED_DEGREE) ** 2
-        if (needs_functions and not count) or count + products * problem.form.outputs > most_functions:
-            return
-        layer = TensorLayer(lines_of(intervals), problem.form.outputs, degree=ENRICHED_DEGREE, clamped=True)
+        products = (intervals + SETTINGS.degree) ** 2
+        if (needs_functions and not count) or count + products * problem.form.outputs > SETTINGS.most_functions:
+            break
+        layer = TensorLayer(lines_of(intervals), problem.form.outputs, degree=SETTINGS.degree, clamped=True)
         network = TensorNetwork(layer)
         if functions:
             network = EnrichedNetwork(layer, functions, torch.zeros(count, dtype=torch.float64))
-        cells = math.ceil(ENRICHED_OVERSAMPLING * (intervals + ENRICHED_DEGREE) / 3)
+        cells = math.ceil(SETTINGS.oversampling * (intervals + SETTINGS.degree) / 3)
         mesh = _FineMesh(domain, lines_of(cells), stretches=2 * max(cells, around), without=places)
         sampled = problem.resampled(1, mesh=mesh)
         if begin is not None and not problem.form.is_linear:
-            _approach(network, mesh.interior()[0], begin)
+            x = mesh.interior()[0]
+            network.approach_(x, begin(x))
         elif is_first_order:
             _bend_least(network, sampled, mesh.interior()[0])
         loss, work = _solved(network, sampled)
         begin = network
-        yield Level(network=network, loss=loss, points=sampled.point_count, work=work, is_enriched=bool(functions))
-        if not count and intervals >= ENOUGH_INTERVALS and loss > FAR_LOSS:
-            return
-
-
-@torch.no_grad()
-def _approach(network: TensorNetwork, x: Tensor, fields: Callable[[Tensor], Tensor]) -> None:
-    """Give splines the values of fields at points x (N, 2), about, by least squares."""
-    table = network.splines(x)
-    coef = network.tensor_layer.coef
-    matrix = table.T @ table
-    matrix.diagonal().add_(START_RIDGE * matrix.diagonal().amax())
-    coef.copy_(torch.linalg.solve(matrix, table.T @ fields(x)).reshape(coef.shape))
+        yield Level(network=network, loss=loss, points=sampled.point_count, work=work)
+        if loss > SETTINGS.far_loss and not count and intervals >= SETTINGS.enough_intervals:
+            break
+    return loss > SETTINGS.far_loss
 
 
 def _bend_least(network: TensorNetwork, problem: Collocation, x: Tensor) -> None:
@@ -321,15 +320,16 @@ def _bend_least(network: TensorNetwork, problem: Collocation, x: Tensor) -> None
     layer = network.tensor_layer
     conditions = problem.with_role(BlockRole.CONDITION)
     fields = problem.form.outputs
+    # Second derivatives at all points, of all fields, with a small weight.
     directions = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], dtype=x.dtype) * problem.domain.size
-    seed = seed_jet(x, directions, 2)
-    rows = [_rows(network, conditions)]
+    sensitivities = []
     for slot in range(fields):
-        for component in (2, 4, 6):  # the second derivatives of the jet
-            row = x.new_zeros(len(seed), len(x), fields)
-            row[component, :, slot] = BENDING / math.sqrt(len(x))
-            (segments,) = layer.jacobian_segments(seed, row, 2)
-            rows.append(dense_rows(segments, layer.coef.numel()).detach())
+        for component in (2, 4, 6):  # of the jet: value, and two derivatives along each direction
+            sensitivity = x.new_zeros(7, len(x), fields)
+            sensitivity[component, :, slot] = BENDING / math.sqrt(len(x))
+            sensitivities.append(sensitivity)
+    rows = [_rows(network, conditions), *network.jacobian(x, directions, 2, sensitivities)]
+    # The least squares of both, by singular values: conditions alone may not determine all coefficients.
     matrix = torch.cat(rows)
     sought = -_residuals(network, conditions)
     sought = torch.cat([sought, sought.new_zeros(len(matrix) - len(sought))])
@@ -340,8 +340,8 @@ def _bend_least(network: TensorNetwork, problem: Collocation, x: Tensor) -> None
 
 def _extent(domain: Domain) -> list[list[float]]:
     """Ends of each coordinate of a box hardly wider than the domain, for splines outside of it lose digits."""
-    x, _ = domain.boundary(EXTENT_POINTS)
-    margin = EXTENT_MARGIN * domain.size
+    x, _ = domain.boundary(SETTINGS.extent_points)
+    margin = SETTINGS.extent_margin * domain.size
     low = torch.maximum(x.amin(0) - margin, domain.bounds[:, 0])
     high = torch.minimum(x.amax(0) + margin, domain.bounds[:, 1])
     return torch.stack([low, high], 1).tolist()
@@ -349,9 +349,7 @@ def _extent(domain: Domain) -> list[list[float]]:
 
 def _solved(network: TensorNetwork, problem: Collocation) -> tuple[float, float]:
     """Gauss-Newton steps in place while the loss falls, by QR of the rows of all functions: least loss, and work."""
-    parameters = [network.tensor_layer.coef]
-    if isinstance(network, EnrichedNetwork):
-        parameters.append(network.factors)
+    parameters = network.unknowns()
     sizes = [each.numel() for each in parameters]
     count = sum(sizes)
     work = 0.0
@@ -377,8 +375,8 @@ def _solved(network: TensorNetwork, problem: Collocation) -> tuple[float, float]
             rows = _rows(network, problem.blocks())
             norms = rows.norm(dim=0)
             for part in norms.split(sizes):
-                part.clamp_(min=LEAST_NORM * float(part.max()))
-            stacked = torch.cat([rows / norms, QR_RIDGE * torch.eye(count, dtype=rows.dtype)])
+                part.clamp_(min=SETTINGS.least_norm * float(part.max()))
+            stacked = torch.cat([rows / norms, SETTINGS.ridge * torch.eye(count, dtype=rows.dtype)])
             triangle, reflections = interruptible(partial(torch.geqrf, stacked))
         work += product
 
@@ -399,12 +397,12 @@ def _solved(network: TensorNetwork, problem: Collocation) -> tuple[float, float]
         if not loss < least:
             residual_at(point)
             return Advance(point, is_last=True)
-        is_last = loss > LOSS_HALVED * least
+        is_last = loss > SETTINGS.worthwhile * least
         residual = values
         least = loss
         return Advance(moved, is_last, keeps_factors=problem.form.is_linear)
 
-    newton(start, lambda point: residual, factorised, descending, QR_STEPS)
+    newton(start, lambda point: residual, factorised, descending, SETTINGS.steps)
     return least, work
 
 
@@ -422,21 +420,13 @@ def _residuals(network: TensorNetwork, blocks: Sequence[ResidualBlock]) -> Tenso
 
 def _rows(network: TensorNetwork, blocks: Sequence[ResidualBlock]) -> Tensor:
     """Rows (N, P) of all residuals by the splines' coefficients and the factors."""
-    layer = network.tensor_layer
     rows = []
     for block in blocks:
         for part, _ in block.data.chunks(BATCH_ROWS):
             check_time()
             with torch.no_grad():
                 jet = block.jet(network, part.x)
-                seed = seed_jet(part.x, block.directions, block.order)
-                if isinstance(network, EnrichedNetwork):
-                    singular = network.singular_jet(part.x, block.directions, block.order)
             share = 1 / math.sqrt(len(block.data))
-            for row in block.local_model(jet, part, {}).rows:
-                (segments,) = layer.jacobian_segments(seed, row, block.order)
-                parts = [dense_rows(segments, layer.coef.numel()).detach()]
-                if isinstance(network, EnrichedNetwork):
-                    parts.append(torch.einsum("cb,cbe->be", row[..., 0], singular))
-                rows.append(share * torch.cat(parts, 1))
+            sensitivities = block.local_model(jet, part, {}).rows.unbind()
+            rows += [share * each for each in network.jacobian(part.x, block.directions, block.order, sensitivities)]
     return torch.cat(rows)

@@ -33,8 +33,7 @@ class Level:
     # the problem with unknown coefficients of its own, or up to an earlier moment; None for that of the solve
     problem: Collocation | None = None
     tolerance: float | None = None  # of an integration in time whose slabs are collocated; None for all others
-    is_linear: bool = True  # whether the network is linear in its parameters, so that it rests at no poor minimum
-    is_enriched: bool = False  # whether functions beside the splines carry singular parts
+    is_graded: bool = False  # whether it follows the residual of the one before, and so was compared with it
     no_residuals: str = ""  # why residuals at points are no evidence, as a clause; "" where they are
     data_error: float = 0.0  # relative error with which sources and conditions are represented
     doubt: Doubt | None = None

@@ -8,16 +8,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Self
+from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.prediction import BATCH_ROWS
-from edgewise.outcomes import OutOfTime, check_time, foreseen, interruptible
+from edgewise.outcomes import OutOfTime, foreseen, interruptible
+from edgewise.pde.algebra.newton import Advance, newton
+from edgewise.pde.algebra.system import Solver
 from edgewise.pde.domains.mesh import Mesh, even_lines
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.conditions import HardConditions, UnknownField
 from edgewise.pde.problem.dry_run import Requirements
@@ -26,49 +29,59 @@ from edgewise.pde.problem.fields import stencil
 from edgewise.pde.problem.residuals import BlockResiduals
 from edgewise.pde.spaces.networks import TensorNetwork
 from edgewise.pde.tiers.level import Level
+from edgewise.pde.tiers.strengths import EVERY, LOG_FACTORS, averaged_over_strengths
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.jacobian import ParameterSlots, RowSource, trainable_slots
 from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock
-from edgewise.train.strengths import EVERY, LOG_FACTORS, averaged_over_strengths
 
-DEGREE_OF_FIELDS = 5  # of the splines; an equation of high order gets a higher one
-# Intervals of each coordinate on the first grid, by dimension, and factor to the next one: curvature at half the period
-# of eight waves, and seconds of work.
-FIRST_INTERVALS_OF_FIELDS = {1: 24, 2: 8, 3: 4}
-FINER_FIELDS = 1.5
-POINTS_OF_INTERVAL = 4  # of each coordinate, for the residuals of the equation: more rows than splines
-MOST_DENSE_COEFFICIENTS = 1600  # of a dense normal matrix, which is factorised in seconds
-# The equation counts so many times as much as all measurements together: it is left to a hundredth of their noise.
-# Smaller factors come first, for Newton's steps are short where the equation is to hold all the way.
-EXACTNESSES = 1.0, 1e2, 1e4
-# of Newton steps, and relative change of all strengths at which they end
-NEWTON_ROUNDS = 60
-SETTLED = 1e-2
-LARGEST_STRENGTH_CHANGE = 30.0  # factor by which a strength changes in one round
-# Effective parameters of a field beyond those of straight fields; with fewer its strength rises no more, because only
-# the ridge would change, which acts on straight fields too.
-LEAST_CURVED = 1e-2
-CURVED_RIDGE = 1e-12  # of the scaled normal matrix: rounding
-# Orders of the derivatives whose mean square is the roughness: the curvature, and what splines of degree 5 have beyond.
-ORDERS = 2, 3, 4
-# By how much the logarithm of generalised cross-validation, times the number of values, must fall for a higher order: a
-# difference of 2 of Akaike's criterion, which it approaches, is the least that tells models apart (Burnham and
-# Anderson, "Model selection and multimodel inference", 2002, section 2.6).
-LEAST_FALL_OF_ORDER = 2.0
-# Of the spread of the measured values, or of their size where they are all equal: above what splines and rounding
-# leave.
-LEAST_NOISE = 1e-5
-FIRST_ROUGHNESS = 1e-3  # of the measurements' sum of squares, for the first smoothing, which rounds correct
-# Measured values beyond the parameters that they determine, above which there are standard errors: Student's t with so
-# many degrees of freedom, an error in units of an estimated standard error, has no variance.
-LEAST_SPARE = 2.0
-# Standard errors on both sides at which the likelihood is profiled, those of an interval of 95 %, and Newton steps
-# there.
-PROFILED = 2.0
-PROFILE_STEPS = 6
-LEAST_RISE = 0.2  # for the width of error bars: ten times wider ones mean that nothing is known
-SHORTEST_STEP = 1e-3  # a damped step, as a part of Newton's
+
+@dataclass(frozen=True)
+class FieldSettings:
+    """Grids, strengths and error bars of unknown fields."""
+
+    degree: int = 5  # of the splines; an equation of high order gets a higher one
+    # Intervals of each coordinate on the first grid, by dimension, and factor to the next one: curvature at half the
+    # period of eight waves, and seconds of work.
+    first_intervals: tuple[int, ...] = (24, 8, 4)
+    finer: float = 1.5
+    points_per_interval: int = 4  # of each coordinate, for the residuals of the equation: more rows than splines
+    most_coefficients: int = 1600  # of a dense normal matrix, which is factorised in seconds
+    # The equation counts so many times as much as all measurements together: it is left to a hundredth of their noise.
+    # Smaller factors come first, for Newton's steps are short where the equation is to hold all the way.
+    exactnesses: tuple[float, ...] = (1.0, 1e2, 1e4)
+    # Steps of Newton's method, also on the likelihood's profile; relative change of all strengths, and fall of the sum
+    # of squares in units of the noise's variance, at which it ends; and a damped step, as a part of the whole one.
+    steps: int = 60
+    profile_steps: int = 6
+    settled: float = 1e-2
+    shortest_step: float = 1e-3
+    strength_change: float = 30.0  # largest factor by which a strength changes in one step
+    # Effective parameters of a field beyond those of straight fields; with fewer its strength rises no more, because
+    # only the ridge would change, which acts on straight fields too.
+    least_curved: float = 1e-2
+    ridge: float = 1e-12  # of the scaled normal matrix: rounding
+    # Orders of the derivatives whose mean square is the roughness: the curvature, and what splines of degree 5 have
+    # beyond.
+    orders: tuple[int, ...] = (2, 3, 4)
+    # By how much the logarithm of generalised cross-validation, times the number of values, must fall for a higher
+    # order: a difference of 2 of Akaike's criterion, which it approaches, is the least that tells models apart (Burnham
+    # and Anderson, "Model selection and multimodel inference", 2002, section 2.6).
+    least_fall_of_order: float = 2.0
+    # Of the spread of the measured values, or of their size where they are all equal: above what splines and rounding
+    # leave.
+    least_noise: float = 1e-5
+    first_roughness: float = 1e-3  # of the measurements' sum of squares, for the first smoothing, which steps correct
+    # Measured values beyond the parameters that they determine, above which there are standard errors: Student's t with
+    # so many degrees of freedom, an error in units of an estimated standard error, has no variance.
+    least_spare: float = 2.0
+    # Standard errors on both sides at which the likelihood is profiled, those of an interval of 95 %, and the least
+    # rise for the width of error bars: ten times wider ones mean that nothing is known.
+    profiled: float = 2.0
+    least_rise: float = 0.2
+
+
+SETTINGS = FieldSettings()
 
 
 class UncertainNetwork(TensorNetwork):
@@ -86,6 +99,10 @@ class UncertainNetwork(TensorNetwork):
         network = super().scaled(units)
         network.root.mul_(units.repeat(len(self.root) // len(units))[:, None])
         return network
+
+    def parts(self) -> dict[str, Any]:
+        """Its splines and the root of the covariance of their coefficients."""
+        return {"kind": "uncertain", "inner": TensorNetwork(self.tensor_layer), "root": self.root}
 
     @torch.no_grad()
     def standard_errors(self, x: Tensor) -> Tensor:
@@ -109,7 +126,7 @@ class InverseFit(Level):
     order: int  # order of the derivatives whose mean square is the roughness
     strengths: Mapping[str, float]  # strength of the smoothness of each unknown field
     standard_errors: Mapping[str, float]  # standard errors of unknown coefficients
-    # for each unknown field, by how many standard errors of a linear problem the likelihood falls at `PROFILED` of them
+    # for each unknown field, by how many standard errors of a linear problem the likelihood falls at `profiled` of them
     # on both sides along the least known direction, with all else at its best; empty without standard errors
     rises: Mapping[str, tuple[float, float]]
     is_settled: bool = True  # whether fields, strengths and noise changed no more at the end
@@ -118,7 +135,7 @@ class InverseFit(Level):
     @property
     def has_noise(self) -> bool:
         """True if there are values enough to know their noise, and so standard errors, which are nan without."""
-        return self.values - self.freedom > LEAST_SPARE
+        return self.values - self.freedom > SETTINGS.least_spare
 
     @property
     def cross_validation(self) -> float:
@@ -179,10 +196,10 @@ def inverse_fits(
     # [4] D. Bates, D. Watts, "Nonlinear regression analysis and its applications", Wiley, 1988, chapter 6.
     domain = problem.domain
     start = None
-    if domain.dimension not in FIRST_INTERVALS_OF_FIELDS:
+    if domain.dimension > len(SETTINGS.first_intervals):
         raise InputError(f"unknown fields need a domain of at most three coordinates, got {domain.dimension}")
-    count = FIRST_INTERVALS_OF_FIELDS[domain.dimension]
-    degree = max(DEGREE_OF_FIELDS, problem.form.order + 1)
+    count = SETTINGS.first_intervals[domain.dimension - 1]
+    degree = max(SETTINGS.degree, problem.form.order + 1)
     periodic = [name in problem.form.periodic for name in domain.coordinates]
 
     def sizes() -> list[int]:  # a periodic coordinate has no fewer intervals
@@ -192,20 +209,20 @@ def inverse_fits(
         splines = (size + (0 if repeats else degree) for size, repeats in zip(sizes(), periodic, strict=True))
         return math.prod(splines) * len(problem.fields)
 
-    while coefficients() > MOST_DENSE_COEFFICIENTS:
+    while coefficients() > SETTINGS.most_coefficients:
         count -= 1
         if not count:
             raise InputError(
-                f"problems with UnknownField must have at most {MOST_DENSE_COEFFICIENTS:,} coefficients, got "
+                f"problems with UnknownField must have at most {SETTINGS.most_coefficients:,} coefficients, got "
                 f"{len(problem.fields)} fields of {domain.dimension} coordinates, which have more on the coarsest grid"
             )
-    while coefficients() <= MOST_DENSE_COEFFICIENTS:
+    while coefficients() <= SETTINGS.most_coefficients:
         lines = even_lines(domain, sizes())
         layer = TensorLayer(lines, len(problem.fields), degree=degree, periodic=periodic)
-        mesh = Mesh(domain, lines, POINTS_OF_INTERVAL)
+        mesh = Mesh(domain, lines, SETTINGS.points_per_interval)
         fit = None
         spent = 0.0
-        for order in ORDERS if start is None else (start.order,):
+        for order in SETTINGS.orders if start is None else (start.order,):
             sampled = problem.resampled(1, seed=1, mesh=mesh, own_unknowns=True)
             try:
                 smoothing = _Smoothing(sampled, mesh, copy.deepcopy(layer), names, watch, order, spent)
@@ -224,14 +241,23 @@ def inverse_fits(
             is_better = fit is None or (
                 tried.has_noise
                 and tried.is_settled
-                and tried.cross_validation < fit.cross_validation - LEAST_FALL_OF_ORDER
+                and tried.cross_validation < fit.cross_validation - SETTINGS.least_fall_of_order
             )
             fit = replace(tried if is_better or fit is None else fit, work=spent)
             if not (is_better and goes_on and fit.has_noise) or fit.is_interrupted:
                 break
         assert fit is not None
         yield fit
-        start, problem, count = fit, fit.problem, math.ceil(FINER_FIELDS * count)
+        start, problem, count = fit, fit.problem, math.ceil(SETTINGS.finer * count)
+
+
+@dataclass(frozen=True, eq=False)
+class _Penalty:
+    """Weights of the parts of the sum of squares: minus twice the logarithm of the penalised likelihood."""
+
+    smooth: Tensor  # strengths times roughness of all fields, (P, P)
+    noise: float  # standard deviation of the measurements
+    weight: float  # of the equation and the conditions
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,6 +289,7 @@ class _Smoothing:
         self.work = work
         self.watch = watch
         self.rough = dict[str, Tensor]()
+        self.found: _Found | None = None  # after the last Newton step
         self.problem = problem
         self.mesh = mesh
         self.names = names
@@ -290,24 +317,29 @@ class _Smoothing:
         else:
             strengths = tuple(before.strengths[name] for name in self.names)
             noise = before.noise
-            self._follow(before.network)
-        found: _Found | None = None
+            x = self.mesh.interior()[0]
+            self.network.approach_(x, before.network(x).detach())
+        self.found = None
         is_interrupted = is_cut = False
         try:
-            for exactness in EXACTNESSES if before is None else EXACTNESSES[-1:]:
-                if exactness < EXACTNESSES[-1] and not self.watch(self.work, self._size(self.exact)):
+            for exactness in SETTINGS.exactnesses if before is None else SETTINGS.exactnesses[-1:]:
+                if exactness < SETTINGS.exactnesses[-1] and not self.watch(self.work, self._size(self.exact)):
                     continue  # no time for the way there
-                for found in self._newton(self.names, strengths, noise, exactness):
-                    strengths = found.strengths
-                    noise = found.noise
+                self._likeliest(self.names, strengths, noise, exactness)
+                assert self.found is not None
+                strengths = self.found.strengths
+                noise = self.found.noise
         except (KeyboardInterrupt, OutOfTime) as error:
-            if before is not None or found is None:
+            if before is not None or self.found is None:
                 raise
             is_cut, is_interrupted = True, isinstance(error, KeyboardInterrupt)
+            strengths = self.found.strengths
+            noise = self.found.noise
+        found = self.found
         assert found is not None
         self._set(found.parameters)
         size = self.network.tensor_layer.coef.numel()
-        has_noise = self.count - found.freedom > LEAST_SPARE
+        has_noise = self.count - found.freedom > SETTINGS.least_spare
         rises = dict[str, tuple[float, float]]()
         root = _Factor(found.covariance).root()
         try:  # without time for more, bars are those of the likeliest strengths
@@ -317,7 +349,7 @@ class _Smoothing:
         except (KeyboardInterrupt, OutOfTime) as error:
             is_interrupted = is_interrupted or isinstance(error, KeyboardInterrupt)
             self._set(found.parameters)
-        wider = max((PROFILED / max(min(ends), LEAST_RISE) for ends in rises.values()), default=1.0)
+        wider = max((SETTINGS.profiled / max(min(ends), SETTINGS.least_rise) for ends in rises.values()), default=1.0)
         root = root * (max(wider, 1.0) if has_noise else math.nan)
         return InverseFit(
             network=UncertainNetwork(self.network.tensor_layer, root[:size].contiguous()),
@@ -339,7 +371,7 @@ class _Smoothing:
     def _averaged(self, found: _Found) -> Tensor:
         """Last step: take the mean over strengths, on the equation, and return the root (P, r) of its covariance."""
         smooth = self._smooth(found)
-        weight = EXACTNESSES[-1] * self.count / found.noise**2
+        weight = SETTINGS.exactnesses[-1] * self.count / found.noise**2
         exact = weight * self._squares(self.exact)[0]
         half = _Factor(self.first[0] / found.noise**2 + exact + smooth).root()
 
@@ -353,9 +385,7 @@ class _Smoothing:
         self._set(mean)
         self.first = self.first[0] + found.noise**2 * smooth, torch.zeros_like(mean), 0.0
         self.origin = mean
-        for _ in range(PROFILE_STEPS):
-            if self._step(torch.zeros_like(smooth), found.noise, weight)[2] < SETTLED:
-                break
+        self._minimise(_Penalty(torch.zeros_like(smooth), found.noise, weight), SETTINGS.profile_steps)
         return root
 
     def _smooth(self, found: _Found) -> Tensor:
@@ -374,12 +404,13 @@ class _Smoothing:
             layer.coef.zero_()
             for name in unknown:
                 layer.coef[..., fields.index(name)] = 1.0
-        first = [self.count / self.spread**2 * FIRST_ROUGHNESS] * len(measured)
-        *_, smooth = self._newton(measured, first, self.spread / 10, 0.0)
-        strengths = dict(zip(measured, smooth.strengths, strict=True))
-        noise = smooth.noise
+        first = [self.count / self.spread**2 * SETTINGS.first_roughness] * len(measured)
+        self._likeliest(measured, first, self.spread / 10, 0.0)
+        assert self.found is not None
+        strengths = dict(zip(measured, self.found.strengths, strict=True))
+        noise = self.found.noise
         matrix, gradient, _ = self._squares(self.exact)
-        weight = EXACTNESSES[0] * self.count / noise**2
+        weight = SETTINGS.exactnesses[0] * self.count / noise**2
         chosen = torch.zeros(len(gradient), dtype=torch.bool)
         whole = weight * matrix
         for name in unknown:
@@ -395,91 +426,130 @@ class _Smoothing:
             self._set(self._coefficients() + step)
         return tuple(strengths[name] for name in self.names), noise
 
-    def _newton(
-        self, names: Sequence[str], strengths: Sequence[float], noise: float, exactness: float
-    ) -> Iterator[_Found]:
-        """Newton steps with their updates of strengths and noise, until nothing changes or the watch ends them.
+    def _likeliest(self, names: Sequence[str], strengths: Sequence[float], noise: float, exactness: float) -> None:
+        """Newton steps, after each of which strengths and noise follow the restricted likelihood.
 
-        Without exactness the equation and the conditions do not count.
+        They end where nothing changes, or the watch ends them. Without exactness the equation and the conditions do not
+        count.
         """
         rough = [self._roughness(name) for name in names]
-        strengths = list(strengths)
-        for _ in range(NEWTON_ROUNDS):
-            weight = exactness * self.count / noise**2
-            smooth = sum((s * p for s, p in zip(strengths, rough, strict=True)), torch.zeros_like(self.first[0]))
-            with foreseen("a step for unknown fields", len(self.first[0]) ** 3):
-                whole, exact, fall = self._step(smooth, noise, weight)
-                is_least = fall < SETTLED  # by how much it would fall, in units of the noise's variance
+        nothing = torch.zeros_like(self.first[0])
+
+        def penalty_of(strengths: Sequence[float], noise: float) -> _Penalty:
+            smooth = sum((s * p for s, p in zip(strengths, rough, strict=True)), nothing)
+            return _Penalty(smooth, noise, exactness * self.count / noise**2)
+
+        def updated(before: _Penalty, whole: _Factor, exact: Tensor, fall: float) -> _Penalty | None:
+            nonlocal strengths
+            # Effective parameters of the measurements, and of each field beyond what the equation leaves of it.
+            with foreseen("strengths of unknown fields", len(nothing) ** 3):
                 covariance = whole.inverse()
-                free = _Factor(weight * exact + smooth)
-                curved = [free.solve(matrix).diagonal().sum() for matrix in rough]
+                free = _Factor(before.weight * exact + before.smooth)
+                curved = [float(free.solve(matrix).diagonal().sum()) for matrix in rough]
             c = self._coefficients()
             self.work += 4 * len(c) ** 3
-            freedom = float((covariance * self.first[0]).sum()) / noise**2
+            freedom = float((covariance * self.first[0]).sum()) / before.noise**2
+            # The update of strengths by Fellner and Schall, and the noise of the deviations.
             changes = []
-            for number, matrix in enumerate(rough):
-                given = float(curved[number] - (covariance * matrix).sum())
+            fresh = []
+            for strength, matrix, of_field in zip(strengths, rough, curved, strict=True):
+                given = of_field - float((covariance * matrix).sum())
                 ratio = max(given, ABOVE_ZERO) / max(float(c @ matrix @ c), ABOVE_ZERO)
-                if strengths[number] * given > LEAST_CURVED:
-                    most = LARGEST_STRENGTH_CHANGE
-                else:
-                    most = 1.0
-                ratio = min(max(ratio, 1 / LARGEST_STRENGTH_CHANGE), most)
-                strengths[number] *= ratio
+                most = SETTINGS.strength_change if strength * given > SETTINGS.least_curved else 1.0
+                ratio = min(max(ratio, 1 / SETTINGS.strength_change), most)
+                fresh.append(strength * ratio)
                 changes.append(abs(math.log(ratio)))
-            fresh = math.sqrt(self._deviations(c) / max(self.count - freedom, 1.0))
-            ratio = max(fresh, LEAST_NOISE * self.spread) / noise
-            ratio = min(max(ratio, 1 / LARGEST_STRENGTH_CHANGE), LARGEST_STRENGTH_CHANGE)
-            noise *= ratio
-            is_settled = is_least and max(*changes, abs(math.log(ratio))) < SETTLED
-            yield _Found(c, tuple(strengths), noise, freedom, covariance, is_settled)
+            deviation = math.sqrt(self._deviations(c) / max(self.count - freedom, 1.0))
+            ratio = max(deviation, SETTINGS.least_noise * self.spread) / before.noise
+            ratio = min(max(ratio, 1 / SETTINGS.strength_change), SETTINGS.strength_change)
+            changes.append(abs(math.log(ratio)))
+            is_settled = max(fall, *changes) < SETTINGS.settled
+            strengths = fresh
+            self.found = _Found(c, tuple(fresh), before.noise * ratio, freedom, covariance, is_settled)
             if is_settled or not self.watch(self.work, self._size(self.exact)):
-                break
+                return None
+            return penalty_of(fresh, before.noise * ratio)
 
-    def _step(
-        self, smooth: Tensor, noise: float, weight: float, held: Tensor | None = None
-    ) -> tuple[_Factor, Tensor, float]:
-        """Take a Newton step, shorter where it would raise the sum of squares, that keeps g'c for held g (P,).
+        self._minimise(penalty_of(strengths, noise), SETTINGS.steps, updated)
 
-        Returns the factor of the whole matrix, the matrix of the equation and the conditions, and by how much the
-        linearised sum would fall.
+    def _minimise(
+        self,
+        penalty: _Penalty,
+        steps: int,
+        updated: Callable[[_Penalty, _Factor, Tensor, float], _Penalty | None] | None = None,
+        held: Tensor | None = None,
+    ) -> None:
+        """Newton's method for the least sum of squares, with steps that keep g'c for held g (P,).
+
+        `updated` gives the penalty of the next step, None after the last one, from the one before, the factor of the
+        whole matrix, that of the equation and the conditions, and by how much the step would lower the linearised sum;
+        without it the method ends where that is next to nothing.
         """
-        c, (exact, pull, _) = self._coefficients(), self._squares(self.exact)
-        whole = _Factor(self.first[0] / noise**2 + weight * exact + smooth)
-        slope = (self.first[1] + self.first[0] @ (c - self.origin)) / noise**2 + weight * pull + smooth @ c
-        step = -whole.solve(slope[:, None])[:, 0]
-        size = self._objective(smooth, noise, weight)
-        factor = 1.0
-        if held is not None:
-            aside = whole.solve(held[:, None])[:, 0]
-            step -= aside * (held @ step) / (held @ aside)
-        while factor > SHORTEST_STEP:
-            self._set(c + factor * step)
-            if self._objective(smooth, noise, weight) <= size:
-                break
-            factor /= 2
-        else:  # no step lowers it: strengths and noise may still change
-            self._set(c)
-        return whole, exact, -float(step @ slope)
+        whole: _Factor
+        exact: Tensor
+        gradient: np.ndarray  # half of it
+
+        def factorised(point: np.ndarray) -> Solver:
+            nonlocal whole, exact, gradient
+            c = torch.from_numpy(point)
+            with foreseen("a step for unknown fields", len(c) ** 3):
+                exact, pull, _ = self._squares(self.exact)
+                whole = _Factor(self.first[0] / penalty.noise**2 + penalty.weight * exact + penalty.smooth)
+                towards = (self.first[1] + self.first[0] @ (c - self.origin)) / penalty.noise**2
+                gradient = (towards + penalty.weight * pull + penalty.smooth @ c).numpy()
+            if not np.isfinite(gradient).all():
+                raise not_finite()
+
+            def solver(values: np.ndarray) -> np.ndarray:
+                step = whole.solve(torch.from_numpy(values)[:, None])[:, 0]
+                if held is not None:
+                    aside = whole.solve(held[:, None])[:, 0]
+                    step -= aside * (held @ step) / (held @ aside)
+                return step.numpy()
+
+            return solver
+
+        def damped(point: np.ndarray, step: np.ndarray, solver: Solver) -> Advance:
+            """The longest step of halves that does not raise the sum, or none: strengths may still change."""
+            nonlocal penalty
+            size = self._objective(penalty)
+            factor = 1.0
+            while factor > SETTINGS.shortest_step:
+                self._set(torch.from_numpy(point + factor * step))
+                if self._objective(penalty) <= size:
+                    break
+                factor /= 2
+            else:
+                self._set(torch.from_numpy(point))
+            moved = self._coefficients().numpy()
+            fall = -float(step @ gradient)
+            if updated is None:
+                return Advance(moved, is_last=fall < SETTINGS.settled)
+            following = updated(penalty, whole, exact, fall)
+            penalty = following or penalty
+            return Advance(moved, is_last=following is None)
+
+        newton(self._coefficients().numpy(), lambda point: gradient, factorised, damped, steps)
 
     def _deviations(self, c: Tensor) -> float:
         """Sum of squared deviations from the measured values."""
         moved = c - self.origin
         return max(self.first[2] + float(2 * self.first[1] @ moved + moved @ self.first[0] @ moved), 0.0)
 
-    def _objective(self, smooth: Tensor, noise: float, weight: float) -> float:
+    def _objective(self, penalty: _Penalty) -> float:
         """Minus twice the logarithm of the penalised likelihood, but for a constant."""
-        own = self._coefficients()
-        return self._deviations(own) / noise**2 + weight * self._size(self.exact) + float(own @ smooth @ own)
+        c = self._coefficients()
+        exact = penalty.weight * self._size(self.exact)
+        return self._deviations(c) / penalty.noise**2 + exact + float(c @ penalty.smooth @ c)
 
     def _rises(self, found: _Found) -> dict[str, tuple[float, float]]:
         """Profile of the likelihood of each unknown field, see `InverseFit.rises`."""
         coef = self.network.tensor_layer.coef
         fields = self.problem.fields
         rises = {}
-        smooth = self._smooth(found)
-        weight = EXACTNESSES[-1] * self.count / found.noise**2
-        least = self._objective(smooth, found.noise, weight)
+        weight = SETTINGS.exactnesses[-1] * self.count / found.noise**2
+        penalty = _Penalty(self._smooth(found), found.noise, weight)
+        least = self._objective(penalty)
         one = self.network.splines(self.mesh.interior()[0])
         root = _Factor(one.mT @ one).root()
         for name in (each.field for each in self.problem.form.conditions if isinstance(each, UnknownField)):
@@ -489,13 +559,10 @@ class _Smoothing:
             held[slots] = root @ vectors[:, -1]
             move = found.covariance @ held / sizes[-1].sqrt()
             ends = []
-            for side in (-PROFILED, PROFILED):
+            for side in (-SETTINGS.profiled, SETTINGS.profiled):
                 self._set(found.parameters + side * move)
-                for _ in range(PROFILE_STEPS):
-                    check_time()
-                    if self._step(smooth, found.noise, weight, held)[2] < SETTLED:
-                        break
-                ends.append(math.sqrt(max(self._objective(smooth, found.noise, weight) - least, 0.0)))
+                self._minimise(penalty, SETTINGS.profile_steps, held=held)
+                ends.append(math.sqrt(max(self._objective(penalty) - least, 0.0)))
             rises[name] = ends[0], ends[1]
         self._set(found.parameters)
         return rises
@@ -532,15 +599,12 @@ class _Smoothing:
         for value, number in zip(self.problem.unknowns.values(), c[coef.numel() :], strict=True):
             value.copy_(number)
 
-    @torch.no_grad()
-    def _follow(self, before: TensorNetwork) -> None:
-        """Take over the fields of a coarser grid, by least squares at the points of the mesh."""
-        x = self.mesh.interior()[0]
-        layer = self.network.tensor_layer
-        wanted = before(x)
-        one = self.network.splines(x)
-        factor = _Factor(one.mT @ one)
-        layer.coef.copy_(factor.solve(one.mT @ wanted).reshape(layer.coef.shape))
+
+def not_finite() -> InputError:
+    """The error of an equation that no ridge makes finite."""
+    return InputError(
+        "the equation and its derivatives by the fields must be finite near the measured values, got some that are not"
+    )
 
 
 class _Factor:
@@ -551,14 +615,11 @@ class _Factor:
 
     def __init__(self, matrix: Tensor):
         if not bool(matrix.isfinite().all()):
-            raise InputError(
-                "the equation and its derivatives by the fields must be finite near the measured values, got some that "
-                "are not"
-            )
+            raise not_finite()
         diagonal = matrix.diagonal()
         self.scale = torch.where(diagonal > 0, diagonal, diagonal.amax().clamp(min=ABOVE_ZERO)).rsqrt()
         scaled = matrix * self.scale[:, None] * self.scale
-        ridge = CURVED_RIDGE
+        ridge = SETTINGS.ridge
         while True:
             scaled.diagonal().copy_(torch.full_like(self.scale, 1 + ridge))
             self.factor, info = torch.linalg.cholesky_ex(scaled)

@@ -10,7 +10,7 @@ from edgewise.formulas.expression import Expression, Number, children, rebuilt
 from edgewise.formulas.printing import as_latex
 from edgewise.interpret.symbolic.extraction import edge_expression
 from edgewise.nn.layers.base import Chain
-from edgewise.nn.layers.symbolic import MixedLayer, SymbolicLayer
+from edgewise.nn.layers.spline import KANLayer
 from edgewise.plot.network.layout import FRAME_SHARE, Edge, Layout
 from edgewise.plot.style import text_width
 
@@ -26,11 +26,10 @@ def formula_texts(model: Chain, layout: Layout, names: Sequence[str] | None) -> 
     texts = {}
     for number, i, o in layout.cells:
         layer = model.layers[number]
-        if isinstance(layer, MixedLayer):
-            if bool(layer.spline.mask[i, o]):  # a spline, alone or beside a function, is drawn and not written
-                continue
-            layer = layer.symbolic
-        if not isinstance(layer, SymbolicLayer) or layer.elementary(i, o) is None:
+        if not isinstance(layer, KANLayer):
+            continue
+        function = layer.function_alone(i, o)
+        if function is None:  # a spline, alone or beside a function, is drawn and not written
             continue
         width = layout.cell[number][0] / FRAME_SHARE * _FILL
         # From the most to the least informative: the formula with shorter names and numbers, the name of the function.
@@ -42,7 +41,7 @@ def formula_texts(model: Chain, layout: Layout, names: Sequence[str] | None) -> 
         usable = [name for name in (*own_name, "u") if "$" not in name]
         for text in (
             *(f"${as_latex(node, [name], digits)}$" for name in usable for digits in (3, 2)),
-            layer.functions[i][o].replace("$", r"\$"),
+            function.name.replace("$", r"\$"),
         ):
             size = min(LARGEST, LARGEST * width / max(text_width(text, LARGEST), 1e-9))
             if size >= SMALLEST:

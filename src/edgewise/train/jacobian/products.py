@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from edgewise.nn.layers.spline import KANLayer
+from edgewise.nn.layers.spline import KANLayer, spline_layers
 from edgewise.nn.mlp import DenseLayer
 from edgewise.ops import normal
 from edgewise.ops.normal import Runs
@@ -26,8 +26,11 @@ MOST_BLOCK_NUMBERS = 2**26
 MOST_KEPT_NUMBERS = 2**26
 # Samples of each block from which D and the preconditioner are computed, since both need no high accuracy.
 PRECONDITIONER_SAMPLES = 4096
-# Layers whose output is linear in their parameters.
-LINEAR_LAYERS = (KANLayer, DenseLayer)
+
+
+def is_linear(layer: nn.Module) -> bool:
+    """Return whether the output of a layer is linear in its parameters."""
+    return isinstance(layer, KANLayer | DenseLayer) and not layer.has_functions
 
 
 class ImplicitMatrix:
@@ -67,7 +70,7 @@ class ImplicitMatrix:
         with torch.enable_grad():
             along = v.new_zeros(columns, derivatives.inputs[0].shape[1])  # J v, column by column of the residuals
             for number, layer in enumerate(layers_of(self._copy)):
-                if isinstance(layer, LINEAR_LAYERS) and any(p.requires_grad for p in layer.parameters()):
+                if is_linear(layer) and any(p.requires_grad for p in layer.parameters()):
                     x = derivatives.inputs[number]
                     if derivatives.order == 0:
                         y = layer(x[0])[None]
@@ -91,7 +94,7 @@ class ImplicitMatrix:
             columns = len(derivatives.local.rows)
             others = rows.unknown_runs(derivatives.local, columns)
             for number, layer in enumerate(layers_of(self._copy)):
-                if not isinstance(layer, LINEAR_LAYERS):
+                if not is_linear(layer):
                     count = columns * derivatives.inputs[0].shape[1]
                     runs = rows.layer_runs(derivatives, number)
                     others += [Runs(run.offset, run.starts[:count], run.values[:count]) for run in runs]
@@ -119,8 +122,8 @@ class EdgeBlocks:
         self._diagonal = next(network.parameters()).new_zeros(slots.size, dtype=torch.float64)
         self._edges: list[_LayerBlocks] = []
         remaining_numbers = MOST_BLOCK_NUMBERS
-        for number, layer in enumerate(layers_of(network)):
-            if isinstance(layer, KANLayer) and f"layers.{number}.coef" in slots.slots:
+        for number, layer in spline_layers(network).items():
+            if f"layers.{number}.coef" in slots.slots:
                 inputs, count, outputs = layer.coef.shape
                 numbers = inputs * outputs * (count + 1) ** 2
                 if numbers <= remaining_numbers:

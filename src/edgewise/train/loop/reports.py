@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
 from torch import nn
 
-from edgewise.errors import InputError
+from edgewise.checks import Within
 from edgewise.outcomes import Progress, StopReason
 from edgewise.presentation import html_table, number_text
 
@@ -78,8 +76,8 @@ class FitReport:
     plan : dict
         All settings, to repeat the fit.
     state : dict, optional
-        What `fit(..., resume=report)` continues from, if the fit was called with `keep_state=True`. It is not part of
-        the JSON text and takes no part in comparisons.
+        What `fit(..., resume=report)` continues from, if the fit was called with `keep_state=True`. It takes no part in
+        comparisons, and files of estimators do not keep it.
 
     Examples
     --------
@@ -90,13 +88,11 @@ class FitReport:
     >>> report = edgewise.fit(model, edgewise.Regression(x, x**2), steps=5)
     >>> report.stopped.value, report.metric[0]
     ('max_steps', 'rmse')
-    >>> FitReport.from_json(report.to_json()) == report
-    True
     """
 
     stopped: StopReason
     message: str
-    steps: int
+    steps: Annotated[int, Within(0)]
     best_step: int
     loss: float
     validation_loss: float | None
@@ -104,7 +100,7 @@ class FitReport:
     seconds: float
     history: tuple[StepRecord, ...]
     plan: dict[str, Any]
-    state: TrainingState | None = field(default=None, repr=False, compare=False)
+    state: TrainingState | None = field(default=None, repr=False, compare=False, metadata={"stored": False})
 
     def __repr__(self) -> str:
         facts = ", ".join(f"{name} {text}" for name, text in self._facts())
@@ -121,73 +117,6 @@ class FitReport:
         if self.metric is not None:
             facts.append((self.metric[0], number_text(self.metric[1])))
         return [*facts, ("seconds", number_text(self.seconds, 2)), ("stopped", self.stopped.value)]
-
-    def to_json(self) -> str:
-        """Write the report as JSON text.
-
-        A loss that is not a finite number becomes a string, "nan" or "inf".
-        """
-        fields = {name: value for name, value in vars(self).items() if name != "state"}
-        fields["history"] = [asdict(record) for record in self.history]
-        return json.dumps(_with_finite_numbers(fields), allow_nan=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> FitReport:
-        """Read the report that `to_json` wrote.
-
-        Parameters
-        ----------
-        text : str
-            The JSON text.
-
-        Raises
-        ------
-        InputError
-            The text is not the JSON of a report.
-        """
-
-        def optional(value: float | str | None) -> float | None:
-            return None if value is None else float(value)
-
-        try:
-            fields = json.loads(text)
-            metric = fields["metric"]
-            history = [
-                StepRecord(
-                    entry["step"],
-                    float(entry["loss"]),
-                    optional(entry["validation_loss"]),
-                    float(entry["penalty"]),
-                    float(entry["seconds"]),
-                    {name: float(value) for name, value in entry["metrics"].items()},
-                )
-                for entry in fields["history"]
-            ]
-            return cls(
-                stopped=StopReason(fields["stopped"]),
-                message=fields["message"],
-                steps=fields["steps"],
-                best_step=fields["best_step"],
-                loss=float(fields["loss"]),
-                validation_loss=optional(fields["validation_loss"]),
-                metric=None if metric is None else (metric[0], float(metric[1])),
-                seconds=float(fields["seconds"]),
-                history=tuple(history),
-                plan=fields["plan"],
-            )
-        except (ValueError, KeyError, TypeError, IndexError) as error:
-            raise InputError(f"text must be the JSON of a FitReport, but {type(error).__name__}: {error}") from error
-
-
-def _with_finite_numbers(value: object) -> object:
-    """The same value with NaN and infinities as strings, since JSON has no such numbers."""
-    if isinstance(value, Mapping):
-        return {key: _with_finite_numbers(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_with_finite_numbers(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value
 
 
 @dataclass(frozen=True, kw_only=True)

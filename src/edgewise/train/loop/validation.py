@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from edgewise.checks import check_count, check_number
 from edgewise.errors import InputError, warn_caller
-from edgewise.nn.model import KAN, spline_part
+from edgewise.nn.layers.spline import spline_layers
+from edgewise.nn.model import KAN
 from edgewise.nn.prediction import evaluation_mode
 from edgewise.train.grids import adapt_domain_, data_domain
 from edgewise.train.loop.batches import peek
@@ -110,10 +111,10 @@ def prepare(model: nn.Module, problem: Problem, adapt_domain: bool) -> None:
     if problem.validation is not None:
         _check_match(network, problem.validation.x, "validation x")
     if isinstance(network, KAN):
-        first, *others = (spline_part(layer) for layer in network.layers)
-        if first is not None and bool(first.domain_is_set):
-            _warn_outside(sample.x, first.domain)
-        if adapt_domain and not all(bool(part.domain_is_set) for part in (first, *others) if part is not None):
+        splines = spline_layers(network)
+        if 0 in splines and bool(splines[0].domain_is_set):
+            _warn_outside(sample.x, splines[0].domain)
+        if adapt_domain and not all(bool(layer.domain_is_set) for layer in splines.values()):
             adapt_domain_(network, sample.x, unset_only=True)
     problem.check_model(network)
     # Check the shape of the network's output by two rows of the sample.

@@ -11,7 +11,7 @@ import torch
 from scipy.integrate import solve_bvp, solve_ivp
 
 from edgewise.errors import EdgewiseWarning, InputError
-from edgewise.outcomes import Deadline, OutOfTime
+from edgewise.outcomes import Budget, OutOfTime
 from edgewise.pde import (
     PDE,
     Box,
@@ -103,16 +103,16 @@ def test_a_singular_matrix_has_no_factors_in_a_thread_either(monkeypatch):
 
 
 def test_a_factorisation_is_left_at_the_deadline(monkeypatch):
-    left, ended, system = [1.0], threading.Event(), system_of(0.0)[1]
+    budget, ended, system = Budget(time_limit=100.0), threading.Event(), system_of(0.0)[1]
 
     def endless(*args, **options):
-        left[0] = -1.0
+        budget.time_limit = -1.0
         ended.wait(10)
         raise RuntimeError("nobody waits any more")
 
     monkeypatch.setattr(factors_module, "SETTINGS", FactorSettings(long_work=0.0))
     monkeypatch.setattr(factors_module, "splu", endless)
-    with Deadline(lambda: left[0]).holds(), pytest.raises(OutOfTime):
+    with budget.holds(), pytest.raises(OutOfTime):
         system.factorised()
     ended.set()
 

@@ -9,7 +9,6 @@ import torch
 from scipy.integrate import solve_ivp
 
 from edgewise.errors import SolutionWarning
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.pde import (
     PDE,
     Box,
@@ -24,6 +23,7 @@ from edgewise.pde import (
     laplacian,
     solve,
 )
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.solver.solution import errors_of
 from edgewise.pde.spaces.axis import TimeAxis
 from edgewise.pde.spaces.networks import SlabNetwork, TensorNetwork

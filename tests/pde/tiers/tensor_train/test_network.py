@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.tiers.tensor_train.network import LowRankNetwork
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.outcomes import check_time
 from edgewise.pde.domains.mesh import Mesh, equal_shares
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.judging.residuals import Sought, residual_size
 from edgewise.pde.solver.judging.uniqueness import (
@@ -22,7 +22,7 @@ from edgewise.pde.solver.judging.uniqueness import (
 )
 from edgewise.pde.solver.solution import field_values
 from edgewise.pde.solver.training import linear_method, train_network
-from edgewise.pde.spaces.networks import SlabNetwork, TensorNetwork
+from edgewise.pde.spaces.networks import TensorNetwork, grid_of, moments_of
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.cost import EQUATION_COST
 
@@ -69,10 +69,12 @@ def correction_of(
     before = field_values(network, problem, x)
     after = field_values(total, corrected, x)
     shares = [weights[:, None]]
-    if isinstance(network, SlabNetwork):  # errors grow in time, and users ask for the last moment
-        begin = float(network.ends[0])
-        end = float(network.ends[-1])
-        shares.append(shares[0] * (x[:, network.axis, None] > end - LATE_SHARE * (end - begin)))
+    moments = moments_of(network)
+    if moments is not None:  # errors grow in time, and users ask for the last moment
+        axis, ends = moments
+        begin = float(ends[0])
+        end = float(ends[-1])
+        shares.append(shares[0] * (x[:, axis, None] > end - LATE_SHARE * (end - begin)))
     gaps = [float((each * (after - before).square()).sum().sqrt()) for each in shares]
     sizes = [max(float((each * after.square()).sum().sqrt()), ABOVE_ZERO) for each in shares]
     gap = max(gap / size for gap, size in zip(gaps, sizes, strict=True))
@@ -92,18 +94,21 @@ def _grids_of(
     """Breakpoints between which the residual of a network oscillates, and points for each interval; then fewer."""
     ends = [torch.stack([low, high]) for low, high in problem.domain.bounds]
     few = [CORRECTION_POINTS] * len(ends)
-    if isinstance(network, SlabNetwork):
-        layers = [network.slab(number).tensor_layer for number in range(len(network.slabs))]
-        axis = network.axis
-        finest = max(layers, key=lambda layer: math.prod(layer.coef.shape))
-        lines = list(finest.breakpoints)
+    grid = grid_of(network)
+    moments = moments_of(network)
+    if grid is None:
+        yield ends, few
+    elif moments is None:
+        yield grid.breakpoints, few
+    else:
+        axis, slab_ends = moments
+        lines = list(grid.breakpoints)
         counts = few.copy()
-        lines[axis], counts[axis] = network.ends, finest.degrees[axis] + 1
+        lines[axis] = slab_ends
+        counts[axis] = grid.degrees[axis] + 1
         yield lines, counts
-        if not is_only:
-            return
-    layer = getattr(network, "tensor_layer", None)
-    yield layer.breakpoints if isinstance(layer, TensorLayer) else ends, few
+        if is_only:
+            yield ends, few
 
 
 def _other_grid(

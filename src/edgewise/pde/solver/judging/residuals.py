@@ -9,7 +9,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.outcomes import OutOfTime, check_time
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.mesh import Mesh
@@ -23,6 +22,7 @@ from edgewise.pde.solver.judging.uniqueness import (
     block_squares,
     squared_residuals,
 )
+from edgewise.pde.spaces.networks import grid_of, moments_of
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.problems.blocks import BlockRole
 
@@ -120,10 +120,10 @@ def one_sided_residual(network: nn.Module, problem: Collocation) -> float:
     # [1] E. Lee, T. Manteuffel, C. Westphal, "Weighted-norm first-order system least squares (FOSLS) for problems with
     # corner singularities", SIAM J. Numer. Anal. 44, 2006, 1974.
     domain = problem.domain
-    layer = getattr(network, "tensor_layer", None)
-    if isinstance(domain, Box) or problem.form.parts is not None or not isinstance(layer, TensorLayer):
+    grid = grid_of(network)
+    if isinstance(domain, Box) or problem.form.parts is not None or grid is None or moments_of(network) is not None:
         return 0.0
-    x, weights = Mesh(domain, layer.breakpoints).interior()
+    x, weights = Mesh(domain, grid.breakpoints).interior()
     block = replace(problem.equation_block(points_with(x)), weight=1.0)
     count = COARSE[domain.dimension]
     residuals = block_residuals(block, network, problem)

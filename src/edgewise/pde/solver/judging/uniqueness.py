@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.pde.domains.domain import Box, Domain
 from edgewise.pde.domains.jumps import jumps_on_line, points_of_line
 from edgewise.pde.domains.mesh import Mesh, even_lines
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.linearisation import linearise, smooth_jet
 from edgewise.pde.problem.strong_form import StrongForm

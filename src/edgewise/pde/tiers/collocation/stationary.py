@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.outcomes import check_time
 from edgewise.pde.algebra import LinearSystem, solver_for
 from edgewise.pde.algebra.newton import (
@@ -20,6 +19,7 @@ from edgewise.pde.algebra.newton import (
     solved_on_grid,
     stabilised,
 )
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.spaces.axis import SplineAxis, prolonged
 from edgewise.pde.spaces.blocks import EquationBlock, RowBlock, Slopes, wave_slopes
 from edgewise.pde.spaces.networks import TensorNetwork

@@ -9,7 +9,7 @@ import torch
 from scipy import linalg
 from torch import nn
 
-from edgewise.nn.layers.tensor_product import TensorLayer
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.tiers.tensor_train.lines import Line
 from edgewise.pde.tiers.tensor_train.network import LowRankNetwork

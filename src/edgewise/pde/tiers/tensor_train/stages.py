@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.linalg import LinAlgError
@@ -18,28 +19,36 @@ from edgewise.pde.tiers.tensor_train.system import Spend, lift_of, lines_of, sys
 from edgewise.pde.tiers.tensor_train.trains import along
 from edgewise.settings import ABOVE_ZERO
 
-TRAIN_DEGREE = 11  # the highest degree needs the fewest coefficients for smooth solutions
-# of each coordinate: the first stage takes a second
-FIRST_LINE = 2
-FIRST_PERIODIC = 16
-# Tolerance and largest rank of the first stage; factors of both from stage to stage, and the least tolerance.
-FIRST_TOLERANCE = 1e-4
-SHARPER = 100.0
-SHARPEST = 1e-13
-FIRST_TRAIN_RANK = 8
-HIGHER = 2
-# Largest rank of sources and of the data of conditions beside that of the solution, and the share of the tolerance that
-# their errors may have.
-DATA_RANK = 4
-DATA_SHARE = 0.1
-MOST_LONGER = 1.5  # of the number of splines of a coordinate from stage to stage
-LONGEST_LINE = 250  # of a coordinate: dense matrices of a line take a tenth of a second
-# steps, and times the tolerance: change after which they end
-MOST_NEWTON_STEPS = 20
-NEWTON_ENOUGH = 10.0
-DIVERGED = 1e3  # a step so many times as large as the first one
-UNRESOLVED_SHARE = 0.05  # relative error above which a finer grid need not be better yet
-STALLED_STAGES = 3  # stages without a smaller error after which the search ends
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Grids, ranks and tolerances of tensor trains, from level to level."""
+
+    degree: int = 11  # the highest degree needs the fewest coefficients for smooth solutions
+    # Intervals of each coordinate on the first grid: it takes a second.
+    first_intervals: int = 2
+    first_periodic: int = 16
+    # Tolerance and largest rank of the first level; factors of both from level to level, and the least tolerance.
+    first_tolerance: float = 1e-4
+    sharper: float = 100.0
+    sharpest: float = 1e-13
+    first_rank: int = 8
+    rank_growth: int = 2
+    # Largest rank of sources and of the data of conditions beside that of the solution, and the share of the
+    # tolerance that their errors may have.
+    data_rank: int = 4
+    data_share: float = 0.1
+    most_growth: float = 1.5  # of the number of splines of a coordinate from level to level
+    most_intervals: int = 250  # of a coordinate: dense matrices of a line take a tenth of a second
+    # Steps of Newton's method, and times the tolerance: change after which they end.
+    steps: int = 20
+    close: float = 10.0
+    diverged: float = 1e3  # a step so many times as large as the first one
+    unresolved: float = 0.05  # relative error above which a finer grid need not be better yet
+    stalls: int = 3  # levels without a smaller error after which the search ends
+
+
+SETTINGS = TrainSettings()
 
 
 def low_rank_stages(
@@ -52,17 +61,17 @@ def low_rank_stages(
     stage with the relative error of sources, coefficients and conditions in separated form.
     """
     bounds = statement.form.domain.bounds.numpy()
-    counts = [FIRST_PERIODIC if repeats else FIRST_LINE for repeats in statement.periodic]
+    counts = [SETTINGS.first_periodic if repeats else SETTINGS.first_intervals for repeats in statement.periodic]
     if begin is not None:
         counts = [max(each) for each in zip(counts, begin, strict=True)]
-    tolerance = FIRST_TOLERANCE
-    most = FIRST_TRAIN_RANK
+    tolerance = SETTINGS.first_tolerance
+    most = SETTINGS.first_rank
     best = math.inf
     stalls = 0
     function: Function | None = None
     while True:
         breakpoints = [np.linspace(low, high, count + 1) for (low, high), count in zip(bounds, counts, strict=True)]
-        axes = statement.axes(breakpoints, [TRAIN_DEGREE] * len(bounds))
+        axes = statement.axes(breakpoints, [SETTINGS.degree] * len(bounds))
         try:
             solved = _solved(statement, axes, function, tolerance, most, seed, spend)
         except (NotImplementedError, OutOfTime, LinAlgError):  # a matrix without eigenvectors
@@ -74,18 +83,18 @@ def low_rank_stages(
         loss = max(*coarser, missed, tolerance) ** 2
         points = sum(core.size for core in function.train)
         yield Level(network=function.network(), loss=loss, points=points, data_error=missed)
-        if loss >= best / 2 and max(coarser) < UNRESOLVED_SHARE:
+        if loss >= best / 2 and max(coarser) < SETTINGS.unresolved:
             stalls = stalls + 1
         else:
             stalls = 0
         best = min(best, loss)
-        most = HIGHER * most
+        most = SETTINGS.rank_growth * most
         seed = seed + 1
-        tolerance = max(tolerance / SHARPER, SHARPEST)
+        tolerance = max(tolerance / SETTINGS.sharper, SETTINGS.sharpest)
         grown = [_grown(*each, tolerance) for each in zip(axes, coarser, strict=True)]
         counts = [count for count, _ in grown]
-        tolerance = max(tolerance, DATA_SHARE * max(left for _, left in grown))
-        if stalls >= STALLED_STAGES or max(counts) > LONGEST_LINE:
+        tolerance = max(tolerance, SETTINGS.data_share * max(left for _, left in grown))
+        if stalls >= SETTINGS.stalls or max(counts) > SETTINGS.most_intervals:
             return
 
 
@@ -96,15 +105,15 @@ def _grown(axis: SplineAxis, coarser: float, tolerance: float) -> tuple[int, flo
     the power of the length of intervals that the degree gives; the slower of the two counts.
     """
     count = axis.count
-    fewer = axis.intervals // 2 + (0 if axis.periodic else TRAIN_DEGREE)
-    error = max(min(coarser, 1.0) ** (count / fewer), coarser / 2 ** (TRAIN_DEGREE + 1))
+    fewer = axis.intervals // 2 + (0 if axis.periodic else SETTINGS.degree)
+    error = max(min(coarser, 1.0) ** (count / fewer), coarser / 2 ** (SETTINGS.degree + 1))
     intervals = axis.intervals + 1
 
     def left(intervals: int) -> float:
         more = intervals + count - axis.intervals
-        return max(error ** (more / count), error * (axis.intervals / intervals) ** (TRAIN_DEGREE + 1))
+        return max(error ** (more / count), error * (axis.intervals / intervals) ** (SETTINGS.degree + 1))
 
-    while left(intervals) > tolerance and intervals + count - axis.intervals < MOST_LONGER * count:
+    while left(intervals) > tolerance and intervals + count - axis.intervals < SETTINGS.most_growth * count:
         intervals += 1
     return intervals, left(intervals)
 
@@ -120,13 +129,13 @@ def _solved(
 ) -> tuple[Function, float] | None:
     """The solution on a grid from that of the stage before, and the error of data in separated form."""
     lines, owners = lines_of(statement, axes, spend)
-    data = DATA_SHARE * tolerance
-    data_rank = DATA_RANK * most
+    data = SETTINGS.data_share * tolerance
+    data_rank = SETTINGS.data_rank * most
     lift, missed = lift_of(statement, lines, owners, data, data_rank, seed)
     current = lift if before is None else before.on(lines)
     is_linear = statement.form.is_linear
     first = math.nan
-    for step in range(1 if is_linear else MOST_NEWTON_STEPS):
+    for step in range(1 if is_linear else SETTINGS.steps):
         about = Function.zero(lines) if is_linear else current
         system = system_of(statement, lines, about, lift, data, data_rank, seed, spend)
         if step == 0 and before is None:
@@ -143,8 +152,8 @@ def _solved(
         missed = max(missed, system.missed)
         current = new
         first = change if step == 0 else first
-        if not change <= DIVERGED * first:
+        if not change <= SETTINGS.diverged * first:
             return None
-        if is_linear or change <= NEWTON_ENOUGH * tolerance:
+        if is_linear or change <= SETTINGS.close * tolerance:
             return current, missed
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
@@ -16,23 +17,34 @@ from edgewise.pde.tiers.tensor_train.system import Spend, System
 from edgewise.pde.tiers.tensor_train.trains import Train, orthogonal, split
 from edgewise.settings import ABOVE_ZERO
 
-MOST_SWEEPS = 12  # passes from one end to the other: two to six were needed
-SETTLED_PAIRS = 3.0  # times the tolerance: change of all pairs in a pass after which it is done
-PAIR_GMRES = {"restart": 30, "maxiter": 3}  # of a pair of cores
-# Residual of a pair relative to its right-hand side, as a share of the tolerance and at rounding; relative size of an
-# eigenvalue that is zero.
-PAIR_SHARE = 1e-2
-PAIR_ROUNDING = 1e-12
-ZERO_EIGENVALUE = 1e-14
-SVD_WORK = 10.0  # multiply-adds of a singular value decomposition, times rows, columns and the smaller of both
-ANTISYMMETRIC = 1e-10  # relative size of an antisymmetric part that is rounding
+
+@dataclass(frozen=True)
+class SweepSettings:
+    """Sweeps over pairs of cores."""
+
+    most_sweeps: int = 12  # passes from one end to the other: two to six were needed
+    settled: float = 3.0  # times the tolerance: change of all pairs in a pass after which it is done
+    # GMRES for a pair: iterations before it restarts, and restarts.
+    restart: int = 30
+    restarts: int = 3
+    # Residual of a pair relative to its right-hand side, as a share of the tolerance and at rounding; relative size
+    # of an eigenvalue that is zero.
+    gmres_share: float = 1e-2
+    gmres_rounding: float = 1e-12
+    zero_eigenvalue: float = 1e-14
+    # Multiply-adds of a singular value decomposition, times rows, columns and the smaller of both.
+    svd_work: float = 10.0
+    antisymmetric: float = 1e-10  # relative size of an antisymmetric part that is rounding
+
+
+SETTINGS = SweepSettings()
 
 
 class Eigenvectors:
     """A matrix by its eigenvectors; orthonormal ones where it is symmetric."""
 
     def __init__(self, matrix: np.ndarray):
-        if np.abs(matrix - matrix.T).max() <= ANTISYMMETRIC * np.abs(matrix).max():
+        if np.abs(matrix - matrix.T).max() <= SETTINGS.antisymmetric * np.abs(matrix).max():
             self.values, self.vectors = linalg.eigh((matrix + matrix.T) / 2)
             self.inverse = self.vectors.T
         else:
@@ -75,7 +87,7 @@ class Pairs:
     def run(self, tolerance: float, most: int, spend: Spend) -> bool:
         """Sweep until nothing changes; False where a pair has no solution."""
         self.most, self.tolerance = most, tolerance / math.sqrt(len(self.cores) - 1)
-        for sweep in range(MOST_SWEEPS):
+        for sweep in range(SETTINGS.most_sweeps):
             bonds = range(len(self.cores) - 1)
             largest = 0.0
             for k in bonds if sweep % 2 == 0 else reversed(bonds):
@@ -84,7 +96,7 @@ class Pairs:
                     return False
                 spend(self.work)
                 self.work, largest = 0.0, max(largest, change)
-            if largest <= SETTLED_PAIRS * tolerance:
+            if largest <= SETTINGS.settled * tolerance:
                 break
         self.cores = orthogonal(self.cores)
         return True
@@ -117,7 +129,7 @@ class Pairs:
         ]
         values = [np.zeros(1) if each is None else each.values for each in factors]
         total = reduce(np.add.outer, values)
-        if not np.abs(total).min() > ZERO_EIGENVALUE * np.abs(total).max():
+        if not np.abs(total).min() > SETTINGS.zero_eigenvalue * np.abs(total).max():
             return None
 
         def solved(x: np.ndarray) -> np.ndarray:
@@ -130,16 +142,17 @@ class Pairs:
         error = flat - product(x)
         one_step = x.size * sum(shape) * (4.0 + 2.0 * left.shape[1])
         self.work += one_step
-        if np.linalg.norm(error) > PAIR_ROUNDING * norm:
+        if np.linalg.norm(error) > SETTINGS.gmres_rounding * norm:
             x = x + solved(error)
             error = flat - product(x)
-        target = max(PAIR_SHARE * self.tolerance, PAIR_ROUNDING)
+        target = max(SETTINGS.gmres_share * self.tolerance, SETTINGS.gmres_rounding)
         left_over = float(np.linalg.norm(error))
         if left_over > target * norm:
             operator = LinearOperator((x.size, x.size), lambda v: product(solved(v)), dtype=float)
             steps = list[float]()
-            tolerance = float(max(target * norm / left_over, PAIR_ROUNDING))
-            options = {**PAIR_GMRES, "callback": steps.append, "callback_type": "pr_norm"}
+            tolerance = float(max(target * norm / left_over, SETTINGS.gmres_rounding))
+            lengths = {"restart": SETTINGS.restart, "maxiter": SETTINGS.restarts}
+            options = {**lengths, "callback": steps.append, "callback_type": "pr_norm"}
             x = x + solved(gmres(operator, error, rtol=tolerance, **options)[0])
             self.work += len(steps) * one_step
         if not np.isfinite(x).all():
@@ -147,7 +160,7 @@ class Pairs:
         new = x.reshape(shape)
         change = float(np.linalg.norm(new - old)) / max(float(np.linalg.norm(new)), ABOVE_ZERO)
         rows = shape[0] * shape[1]
-        self.work += SVD_WORK * x.size * min(rows, x.size // rows)
+        self.work += SETTINGS.svd_work * x.size * min(rows, x.size // rows)
         if to_right:
             columns, rest = split(new.reshape(rows, -1), self.tolerance, self.most)
             self.cores[k], self.cores[k + 1] = columns.reshape(*shape[:2], -1), rest.reshape(-1, *shape[2:])

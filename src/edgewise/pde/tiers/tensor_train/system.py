@@ -18,17 +18,25 @@ from edgewise.pde.tiers.tensor_train.functions import Function
 from edgewise.pde.tiers.tensor_train.lines import Line
 from edgewise.pde.tiers.tensor_train.trains import Entries, Train, added, along, crossed, rounded, scaled
 
-# Points at which a term is evaluated at once, and at which its structure is looked at.
-POINTS_AT_ONCE = 2**16
-SAMPLE_POINTS = 200
-POINT_WORK = 200.0  # multiply-adds for a coordinate of a point. Measured: 100 to 400, with the field there
-EQUAL = 1e-13  # relative difference of coefficients that count as equal: rounding of a few operations
-SUMMED = 10.0  # times as much for sums of functions of one coordinate each
-RHS_ROUNDING = 1e-15  # tolerance of right-hand sides beside that of their source
-EDGE_GAP = 0.05  # of data of conditions or of 1: gap that counts as one where faces meet
-COEFFICIENT_TOLERANCE = 1e-13  # of coefficients that are no sums of functions of one coordinate each
-LARGEST_MISS = 1e-3  # relative error of a coefficient, above which the problem would be another one
-MOST_COEFFICIENT_RANK = 24  # of such a coefficient: the work of a step is proportional to it
+
+@dataclass(frozen=True)
+class SystemSettings:
+    """The equation and its conditions in separated form."""
+
+    # Points at which a term is evaluated at once, and at which its structure is looked at.
+    points_at_once: int = 2**16
+    sample_points: int = 200
+    point_work: float = 200.0  # multiply-adds for a coordinate of a point. Measured: 100 to 400, with the field there
+    equal: float = 1e-13  # relative difference of coefficients that count as equal: rounding of a few operations
+    summed: float = 10.0  # times as much for sums of functions of one coordinate each
+    rhs_rounding: float = 1e-15  # tolerance of right-hand sides beside that of their source
+    edge_gap: float = 0.05  # of data of conditions or of 1: gap that counts as one where faces meet
+    largest_miss: float = 1e-3  # relative error of a coefficient, above which the problem would be another one
+    # Of a coefficient that is no sum of functions of one coordinate each: the work of a step is proportional to it.
+    most_coefficient_rank: int = 24
+
+
+SETTINGS = SystemSettings()
 
 
 Spend = Callable[[float], None]
@@ -59,10 +67,10 @@ class Pointwise:
         """Residual (N,) at points x (N, d) where the field has the derivatives of a jet, zero if left out; slopes."""
         parts = []
         all_slopes = []
-        for start in range(0, len(x), POINTS_AT_ONCE):
-            rows = slice(start, start + POINTS_AT_ONCE)
+        for start in range(0, len(x), SETTINGS.points_at_once):
+            rows = slice(start, start + SETTINGS.points_at_once)
             points = torch.from_numpy(np.ascontiguousarray(x[rows]))
-            self.spend(POINT_WORK * points.numel())
+            self.spend(SETTINGS.point_work * points.numel())
             if jet is None:
                 leaves = zero_jet(self.term, points)
             else:
@@ -158,7 +166,7 @@ def lines_of(
     form = statement.form
     for number, axis, end in statement.faces():
         condition = form.condition_terms[number]
-        x = form.domain.interior(SAMPLE_POINTS, "sobol", seed=SAMPLE_POINTS).numpy()
+        x = form.domain.interior(SETTINGS.sample_points, "sobol", seed=SETTINGS.sample_points).numpy()
         x[:, axis] = float(form.domain.bounds[axis, end])
         for residual in range(len(condition.requirements.sizes)):
             term = Pointwise(form, condition, (axis, end), spend, residual)
@@ -167,7 +175,7 @@ def lines_of(
             slopes = [term(x, jet, with_slopes=True)[1] for jet in jets]
             for index in set(slopes[0]) | set(slopes[1]):
                 both = np.concatenate([each.get(index, np.zeros(len(x))) for each in slopes])
-                if np.ptp(both) > EQUAL * np.abs(both).max() or sum(index) != index[axis]:
+                if np.ptp(both) > SETTINGS.equal * np.abs(both).max() or sum(index) != index[axis]:
                     raise NotImplementedError(
                         "the coefficients of a condition vary, or it has derivatives along its face"
                     )
@@ -204,11 +212,11 @@ def lift_of(
     for axis, terms in enumerate(owners):
         for term in terms:
             assert term.face is not None
-            x = bounds[:, 0] + (bounds[:, 1] - bounds[:, 0]) * generator.random((SAMPLE_POINTS, len(lines)))
+            x = bounds[:, 0] + (bounds[:, 1] - bounds[:, 0]) * generator.random((SETTINGS.sample_points, len(lines)))
             x[:, axis] = bounds[term.face]
-            numbers = np.repeat(np.arange(SAMPLE_POINTS)[:, None], len(lines), 1)
+            numbers = np.repeat(np.arange(SETTINGS.sample_points)[:, None], len(lines), 1)
             left = term(x, smooth[0].jet(list(x.T), numbers, term.indices))[0]
-            if np.abs(left).max() > EDGE_GAP * max(float(np.abs(term(x)[0]).max()), 1.0):
+            if np.abs(left).max() > SETTINGS.edge_gap * max(float(np.abs(term(x)[0]).max()), 1.0):
                 return _lift(statement, lines, owners, [line.sharp_lifts for line in lines], tolerance, most, seed)
     return smooth
 
@@ -301,7 +309,7 @@ def system_of(
         [line.tested @ line.splines(0) for line in lines], [line.tested @ line.splines(0) * 0 for line in lines]
     )
     generator = np.random.default_rng(seed + 1)
-    sample = np.stack([generator.integers(0, n, SAMPLE_POINTS) for n in shape], 1)
+    sample = np.stack([generator.integers(0, n, SETTINGS.sample_points) for n in shape], 1)
     slopes = evaluated(sample)[1]
     if not slopes:
         raise NotImplementedError("the equation does not depend on the field")
@@ -314,7 +322,7 @@ def system_of(
     rhs = along(source, [line.tested for line in lines])
     if not lift.is_zero:
         rhs = added(rhs, scaled(operator(lift.train), -1.0))
-    return System(operator.restricted([line.basis for line in lines]), rounded(rhs, RHS_ROUNDING), missed)
+    return System(operator.restricted([line.basis for line in lines]), rounded(rhs, SETTINGS.rhs_rounding), missed)
 
 
 def _add_term(
@@ -335,12 +343,12 @@ def _add_term(
         line = np.tile(middle, (n, 1))
         line[:, k] = np.arange(n)
         profile = coefficient(line) - centre
-        profiles.append(profile if np.abs(profile).max() > EQUAL * size else np.zeros(n))
+        profiles.append(profile if np.abs(profile).max() > SETTINGS.equal * size else np.zeros(n))
     total = centre + sum(profile[numbers[:, k]] for k, profile in enumerate(profiles))
     differentiated = [k for k, order in enumerate(index) if order]
     own = differentiated or list(range(len(shape)))
     is_single = len(differentiated) <= 1
-    is_sum = bool(np.abs(total - values).max() <= SUMMED * EQUAL * size)
+    is_sum = bool(np.abs(total - values).max() <= SETTINGS.summed * SETTINGS.equal * size)
     if is_single and is_sum and not any(profiles[k].any() for k in range(len(shape)) if k not in own):
         for k in own:
             weights = profiles[k] + centre / len(own)
@@ -349,8 +357,14 @@ def _add_term(
     mean = float(values.mean()) if is_single else 0.0  # solved at once by eigenvectors, the rest by iteration
     for k in own if is_single else ():
         operator.single[k] = operator.single[k] + mean / len(own) * lines[k].tested @ lines[k].splines(index[k])
-    found = crossed(lambda each: coefficient(each) - mean, shape, COEFFICIENT_TOLERANCE, MOST_COEFFICIENT_RANK, seed)
-    if found is None or found[1] > LARGEST_MISS:
+    found = crossed(
+        lambda each: coefficient(each) - mean,
+        shape,
+        SETTINGS.equal,
+        SETTINGS.most_coefficient_rank,
+        seed,
+    )
+    if found is None or found[1] > SETTINGS.largest_miss:
         raise NotImplementedError("a coefficient has a rank that is too large, or is no number")
     operator.products.append(
         [

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import linalg
@@ -23,14 +24,22 @@ Train = list[np.ndarray]
 Entries = Callable[[np.ndarray], np.ndarray]
 """Maps numbers of entries, (N, d), to the entries, (N,)."""
 
-# Cross approximation: places that are tried beside those of the present rank, entries at which the error is measured,
-# and passes through all inputs at most; the rank grows by at most so many in a pass.
-TRIED_PLACES = 4
-COMPARED_ENTRIES = 2000
-PASSES = 40
-# passes that do not halve the error, at the largest rank and below it
-STALLED_PASSES = 2
-MOST_STALLED_PASSES = 6
+
+@dataclass(frozen=True)
+class CrossSettings:
+    """Cross approximation of a function by a train."""
+
+    # Places that are tried beside those of the present rank, entries at which the error is
+    # measured, and passes through all inputs at most; the rank grows by at most so many in a pass.
+    tried_places: int = 4
+    compared_entries: int = 2000
+    passes: int = 40
+    # Passes that do not halve the error, at the largest rank and below it.
+    stalled_passes: int = 2
+    most_stalled_passes: int = 6
+
+
+SETTINGS = CrossSettings()
 
 
 def ranks(train: Train) -> list[int]:
@@ -153,7 +162,7 @@ def crossed(
     # 38, 2016, A631), and places of the largest errors join them.
     generator = np.random.default_rng(seed)
     dimension = len(shape)
-    sample = np.stack([generator.integers(0, n, COMPARED_ENTRIES) for n in shape], 1)
+    sample = np.stack([generator.integers(0, n, SETTINGS.compared_entries) for n in shape], 1)
     wanted = function(sample)
     with np.errstate(over="ignore"):
         size = float(np.sqrt(np.mean(wanted**2)))
@@ -162,12 +171,12 @@ def crossed(
     if size == 0:
         return [np.zeros((1, n, 1)) for n in shape], 0.0
     # `after[k]` are numbers of the inputs behind the k-th one, at which the k-th core is looked at; `before` in front.
-    worst = sample[np.argsort(-np.abs(wanted))[:TRIED_PLACES]]
+    worst = sample[np.argsort(-np.abs(wanted))[: SETTINGS.tried_places]]
     after = [worst[:1, k + 1 :] for k in range(dimension)]
     before: list[np.ndarray] = [np.zeros((1, 0), dtype=int)] * dimension
     best: tuple[Train, float] = [np.zeros((1, n, 1)) for n in shape], 1.0
     stalls = 0
-    for _ in range(PASSES):
+    for _ in range(SETTINGS.passes):
         train: Train = []
         for k in range(dimension):
             if k < dimension - 1:
@@ -191,11 +200,11 @@ def crossed(
         best = (train, relative) if relative < best[1] else best
         if (
             best[1] <= tolerance
-            or (stalls >= STALLED_PASSES and max(ranks(train)) >= most)
-            or stalls >= MOST_STALLED_PASSES
+            or (stalls >= SETTINGS.stalled_passes and max(ranks(train)) >= most)
+            or stalls >= SETTINGS.most_stalled_passes
         ):
             break
-        worst = sample[np.argsort(-error)[:TRIED_PLACES]]
+        worst = sample[np.argsort(-error)[: SETTINGS.tried_places]]
         for k in range(dimension - 1, 0, -1):
             front = unique(np.concatenate([before[k], worst[:, :k]]))
             values = function(joined(front, np.arange(shape[k]), after[k])).reshape(len(front), -1)
@@ -203,7 +212,7 @@ def crossed(
             columns = linalg.qr(rows_of.T, pivoting=True, mode="r")[1][: rows_of.shape[1]]
             place, number = np.divmod(columns, len(after[k]))
             after[k - 1] = np.concatenate([place[:, None], after[k][number]], 1)
-        worst = sample[np.argsort(-error)[:TRIED_PLACES]]
+        worst = sample[np.argsort(-error)[: SETTINGS.tried_places]]
     return best
 
 

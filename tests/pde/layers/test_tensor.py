@@ -9,8 +9,8 @@ from torch.func import functional_call, jacrev
 
 from edgewise.errors import InputError
 from edgewise.nn.layers.segments import dense_rows
-from edgewise.nn.layers.tensor_product import TensorLayer
 from edgewise.ops.jet import along, seed_jet
+from edgewise.pde.layers.tensor_product import TensorLayer
 
 POINTS = [torch.tensor([-1.5, -1.0, -0.9, 0.2, 1.0, 1.2, 1.5]), torch.tensor([-1.2, -0.3, 0.0, 0.1, 0.6, 1.0, 1.2])]
 POINTS = [points.double() for points in POINTS]

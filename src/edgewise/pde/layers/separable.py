@@ -71,6 +71,16 @@ class SeparableLayer(Layer):
         """Number of knot intervals in the domain of every spline."""
         return self.coef.shape[1] - self.degree
 
+    @property
+    def spline_degrees(self) -> tuple[int, ...]:
+        """The degree of the splines."""
+        return (self.degree,)
+
+    @property
+    def active_coefficients(self) -> int:
+        """Number of spline coefficients that the outputs depend on at one point."""
+        return self.in_features * self.out_features * (self.degree + 1)
+
     def forward(self, x: Tensor) -> Tensor:
         """Compute the outputs (*batch, out) from points (*batch, in)."""
         check_input(x, self.in_features, self.coef.dtype)

@@ -7,9 +7,9 @@ from torch.func import functional_call, jacrev
 
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.layers.segments import dense_rows
-from edgewise.nn.layers.separable import SeparableLayer
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.ops.jet import along, seed_jet
+from edgewise.pde.layers.separable import SeparableLayer
 
 
 def made(inputs=3, outputs=2, **settings):

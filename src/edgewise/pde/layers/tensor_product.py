@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import comb
+from math import comb, prod
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +70,16 @@ class TensorLayer(Layer):
     def out_features(self) -> int:
         """Number of outputs."""
         return self.coef.shape[-1]
+
+    @property
+    def spline_degrees(self) -> tuple[int, ...]:
+        """Degree of the splines of each input."""
+        return self.degrees
+
+    @property
+    def active_coefficients(self) -> int:
+        """Number of coefficients that the outputs depend on at one point."""
+        return self.out_features * prod(degree + 1 for degree in self.degrees)
 
     @property
     def grid_sizes(self) -> tuple[int, ...]:

@@ -1,5 +1,8 @@
 """Edits as pure functions: what they do to the curve, what they cost, and what they refuse."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +10,7 @@ from scipy.interpolate import BSpline
 
 from edgewise import KAN, Regression, explore
 from edgewise.errors import InputError
-from edgewise.explore import apply_edit
+from edgewise.explore import EDITS, apply_edit
 from edgewise.interpret import add_splines
 
 EDGE = [0, 0, 0]
@@ -33,7 +36,6 @@ def model(problem):
 def curve(model, points, i=0):
     """Edge (0, i, 0) by scipy's B-splines, with the base function."""
     layer = model.layers[0]
-    layer = getattr(layer, "spline", layer)
     spline = BSpline(layer.knots[i].numpy(), layer.coef[i, :, 0].detach().numpy(), layer.degree)
     silu = points / (1 + np.exp(-points))
     return spline(points) + float(layer.base[i, 0].detach()) * silu
@@ -81,13 +83,13 @@ def test_a_fixed_edge_is_trained_on_training_rows_alone_and_can_be_freed(model, 
     assert done.model.config.functions == ((("",), ("x^2",)),)
     assert done.costs["held-out"].after < 2 * done.costs["held-out"].before + 1e-3
     assert all(p.requires_grad for p in done.model.parameters())
-    spline = done.model.layers[0].spline
+    spline = done.model.layers[0]
     assert torch.equal(spline.coef[0], model.layers[0].coef[0])  # the refit trains the functions alone
     snapped = apply_edit(done.model, problem, {"kind": "snap", "edge": [0, 1, 0], "constant": "b", "value": 0})
-    assert snapped.model.layers[0].symbolic.affine[1, 1, 0].item() == 0
+    assert snapped.model.layers[0].affine[1, 1, 0].item() == 0
     beside = add_splines(done.model, problem, where=[(0, 1, 0)], refit=0).model
     with torch.no_grad():
-        beside.layers[0].spline.base[1, 0] = 0.5
+        beside.layers[0].base[1, 0] = 0.5
     alone = apply_edit(beside, problem, {"kind": "free", "edge": [0, 1, 0]})
     assert abs(alone.costs["training"].rise) < 1e-3  # the spline is the function with what was beside it
     freed = apply_edit(done.model, problem, {"kind": "free", "edge": [0, 1, 0]})
@@ -168,3 +170,20 @@ def test_training_everything_ends_before_it_follows_the_noise():
     done = apply_edit(model, problem, {"kind": "refit", "refit": 20, "train": "all"})
     held_out = done.costs["held-out"]
     assert held_out.after < 1.5 * held_out.before  # 69 numbers on 60 rows pass through the noise otherwise
+
+
+def test_the_page_has_the_edits_of_the_table():
+    sources = Path(__file__).parents[2] / "web" / "src"
+    buttons = re.findall(r'(?:kind: |make\()"(\w+)"', (sources / "edits.ts").read_text(encoding="utf-8"))
+    alone = re.findall(r'edit\.kind === "(\w+)"', (sources / "shaping.ts").read_text(encoding="utf-8"))
+    assert set(alone) <= set(EDITS)
+    assert set(buttons) == set(EDITS) - {"add_splines", "add_products"}  # these are calls of Python alone
+
+
+def test_edits_that_are_calls_of_python_are_also_repeated_by_name(model, problem):
+    fixed = apply_edit(model, problem, {"kind": "fix", "edge": [0, 1, 0], "function": "x^2"}).model
+    beside = apply_edit(fixed, problem, {"kind": "add_splines", "where": [[0, 1, 0]]})
+    assert beside.model.config.functions == ((("",), ("+x^2",)),) and beside.costs["training"].rise == 0
+    deep = KAN([2, 2, 1], 5, dtype=torch.float64, domain=(-1, 1))
+    grown = apply_edit(deep, problem, {"kind": "add_products", "arities": [2]})
+    assert grown.model.config.products == ((2,), ()) and grown.text == "1 product node added to layer 1."

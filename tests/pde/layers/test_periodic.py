@@ -5,8 +5,8 @@ import torch
 from tests.ops.test_jet import line_derivatives, numbers
 
 from edgewise.errors import InputError
-from edgewise.nn.layers.periodic import PeriodicLayer
 from edgewise.ops.jet import along, seed_jet
+from edgewise.pde.layers.periodic import PeriodicLayer
 
 
 def test_values():
