@@ -142,7 +142,7 @@ BEGINNINGS = (
     (cut_slabs, "Assembly"),
     (least_squares, "_rows"),
     (Pairs, "_solve_pair"),
-    (_Smoothing, "_squares"),
+    (_Smoothing, "_linearised"),
     (training, "train_network"),
     (record, "sought_points"),
     (correction, "_other_grid"),

@@ -69,9 +69,8 @@ def on_fitted_cells(
         one.coef = nn.Parameter(coef.reshape(one.coef.shape))
         made = EnrichedNetwork(one, corners, factors) if corners else TensorNetwork(one)
         norm = (weights[:, None] * predict_in_batches(made, x).square()).sum(1).mean().sqrt()
-        one.coef.data /= norm
-        if isinstance(made, EnrichedNetwork):
-            made.factors.data /= norm
+        for each in made.unknowns():
+            each.data /= norm
         return made
 
     return [space.mT @ matrix @ space for matrix, _ in projected], function
