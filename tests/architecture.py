@@ -35,7 +35,7 @@ INNER_RANKS = {
         {"jacobian"},
         {"methods", "grids", "cost", "noise_curves"},
         {"loop"},
-        {"smoothing", "strengths", "uncertainty", "remembering"},
+        {"smoothing", "uncertainty", "remembering"},
     ),
     "interpret": (
         {"black_box"},

@@ -140,3 +140,37 @@ def test_the_noise_test_of_many_inputs_has_at_most_a_third_as_many_terms_as_rows
     assert basis.shape == (90, 30)
     np.testing.assert_allclose(basis.T @ basis, np.eye(30), atol=1e-12)
     assert test.passes(random.normal(size=90)) and not test.passes(x[:, 0] + 0.1 * random.normal(size=90))
+
+
+def test_a_formula_with_a_pole_between_the_rows_is_not_chosen():
+    random = np.random.default_rng(2)
+    x = random.uniform(-1, 1, (900, 2))
+    x = x[np.hypot(*x.T) > 0.5]  # the pole lies in a hole of the rows
+    y = 1 / (x[:, 0] ** 2 + x[:, 1] ** 2 - 0.05) + 0.2 * random.normal(size=len(x))
+    problem = LawProblem(x[:400], y[:400], x[400:], y[400:], ("a", "b"))
+    front = chosen(problem, "1.1/(a**2 + b**2 - 0.04)", "1 + a**2", "3.1*exp(-a**2 - b**2)")
+    assert not front.best.formula.domain_violations(random.uniform(-1, 1, (20_000, 2)))
+    assert all("/" not in str(entry.formula) for entry in front)
+
+
+def test_two_forms_that_are_level_are_both_named():
+    random = np.random.default_rng(3)
+    x = random.uniform(4000, 6000, (600, 1))
+    y = 2.7 * x[:, 0] ** 1.5 * np.exp(-12_000 / x[:, 0])
+    y = y + 0.1 * np.std(y) * random.normal(size=600)
+    problem = LawProblem(x[:400], y[:400], x[400:], y[400:], ("T",))
+    texts = ("2.8*T**1.5*exp(-12000.5/T)", "0.02*T**2*exp(-9500.5/T)", "0.02*T**5*exp(-9500.5/T)", "2.5*T")
+    front = chosen(problem, *texts)
+    (level,) = [message for message in front.messages if message.startswith("As short")]
+    assert "exp(" in str(front.best.formula) and "exp(" in level and str(front.best.formula) not in level
+    exact = chosen(problem_of(lambda a, b: np.pi * a / b), "3.1*a/b", "3*a/b", "2*a*b")
+    assert not [message for message in exact.messages if message.startswith("As short")]
+
+
+def test_a_table_without_a_law_is_called_so():
+    random = np.random.default_rng(4)
+    x = random.uniform(-1, 1, (400, 2))
+    y = np.tanh(4 * x[:, 0] * x[:, 1]) + np.cos(3 * x[:, 0] + x[:, 1] ** 3)
+    problem = LawProblem(x[:280], y[:280], x[280:], y[280:], ("a", "b"))
+    (said,) = [message for message in chosen(problem, "a*b", "a + 0.1").messages if message.startswith("No short law")]
+    assert "the best of 3 symbols explains" in said or "the best of 5 symbols explains" in said

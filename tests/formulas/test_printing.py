@@ -83,7 +83,7 @@ def test_a_text_is_read_back_whatever_the_names():
     names = ["lambda", "mass of car", "x"]
     node = parse_expression("`lambda`*sin(`mass of car`)/x", names)
     text = as_text(node, names, None)
-    assert text == "(`lambda`*sin(`mass of car`))/x" and parse_expression(text, names) == node
+    assert text == "`lambda`*sin(`mass of car`)/x" and parse_expression(text, names) == node
 
 
 def test_names_that_are_no_identifiers_stand_in_backticks():

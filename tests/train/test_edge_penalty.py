@@ -69,7 +69,7 @@ def test_strengths_settle_where_the_marginal_likelihood_is_flat():
         penalty, there = fellner_schall(model, problem.train, penalty)
     noise = float(there.losses) / (1 - there.effective / 60)
     rows = basis(problem.train.x, model.layers[0].knots, 3)[:, 0].numpy()
-    gram = penalty.bind(model).grams[0][0].numpy()
+    gram = penalty.gram(model.layers[0])[0].numpy()
 
     def likelihood(bend: float, size: float) -> float:
         precision = (bend * gram + size * np.eye(9) / 9) * 60 / noise

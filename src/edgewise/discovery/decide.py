@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -38,21 +38,37 @@ from edgewise.discovery.evidence import counted_from_origins, decided_form, orig
 from edgewise.discovery.losses import Candidate, decided, front_of, is_as_good, some
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem, weighted_variance
+from edgewise.discovery.reduction.steps import first_step
 from edgewise.formulas.algebra import shortest_form, simplify
 from edgewise.formulas.constants import EXACT, FittedExpression, fit_constants, free_places, recognise
 from edgewise.formulas.domains import domain_report
 from edgewise.formulas.expression import Expression, Number, evaluate, used_variables
 from edgewise.formulas.forms import with_merged_roots
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import SIGNIFICANT_Z, Front, FrontEntry, price
+from edgewise.formulas.front import SIGNIFICANT_Z, Front, FrontEntry, fresh_inputs, price
+from edgewise.metrics import r_squared
+from edgewise.model_selection.search.jobs import one_blas_thread
 from edgewise.outcomes import NO_LIMIT, Budget
+from edgewise.presentation import enumeration, percent_text
 from edgewise.settings import ABOVE_ZERO
 
-# Candidates that are shortened, at most, and the ratio of their held-out error to the smallest: the standard error of
-# the mean of 300 squares is 8 %, and parts that are missing may be found by no shortening.
-MOST_FINISHED = 8
-NEAR_THE_BEST = 2.0
-FULL_STEPS = 60  # Levenberg-Marquardt steps of a fit, at most; one that has converged ends sooner.
+
+@dataclass(frozen=True)
+class DecisionSettings:
+    """How many candidates are shortened and compared."""
+
+    # Candidates that are shortened, at most, and the ratio of their held-out error to the smallest: the standard error
+    # of the mean of 300 squares is 8 %, and parts that are missing may be found by no shortening.
+    most_finished: int = 8
+    near_the_best: float = 2.0
+    # Mean squared difference of two formulas over their mean squared error, up to which they are one law in two forms.
+    same_values: float = 1e-3
+    most_short: int = 20  # Symbols of a formula that people read as a law, at most.
+    most_rivals: int = 3  # Other forms that are compared with the choice, at most.
+    full_steps: int = 60  # Levenberg-Marquardt steps of a fit, at most; one that has converged ends sooner.
+
+
+SETTINGS = DecisionSettings()
 
 
 Squared = Candidate[FittedExpression]
@@ -71,13 +87,33 @@ def decided_front(
     # Those that may be chosen, the most accurate first: the exact ones, or those near the best.
     front = front_of(_best_of_each_size(known, loss.exact), loss.exact)
     ordered = sorted(front, key=lambda each: (max(each.held, loss.exact), each.symbols))
-    most = loss.exact if ordered[0].held <= loss.exact else NEAR_THE_BEST * ordered[0].held
-    near = [each for each in ordered if each.held <= most][:MOST_FINISHED]
+    most = loss.exact if ordered[0].held <= loss.exact else SETTINGS.near_the_best * ordered[0].held
+    near = [each for each in ordered if each.held <= most][: SETTINGS.most_finished]
     # These lose what the rows do not ask for; the longer forms stay beside them.
     noise = NoiseTest(problem.x)
     finished = [_finished(each, loss, noise) for each in near]
     known += [each for each in finished if each is not None]
-    return decided(_best_of_each_size(known, loss.exact), loss, messages)
+    decision = decided(_best_of_each_size(known, loss.exact), loss, messages)
+    return replace(decision, messages=(*decision.messages, *_level_forms(decision.best, known, loss)))
+
+
+def _level_forms(choice: FrontEntry, known: Sequence[Squared], loss: SquaredLoss) -> Iterator[str]:
+    """A sentence on forms of other values, as short as the choice, that the rows cannot tell from it."""
+    chosen = loss.judged(choice.formula.expression)
+    if chosen is None or chosen.held <= loss.exact:
+        return
+    x = loss.problem.held_x
+    values = evaluate(chosen.expression, x)
+    rivals: list[Squared] = []
+    for each in sorted(known, key=lambda candidate: candidate.held):
+        difference = float(np.mean((evaluate(each.expression, x) - values) ** 2))
+        if each.symbols <= chosen.symbols and difference > SETTINGS.same_values * chosen.held:
+            rivals.append(each)
+    entries = [loss.entry(each) for each in rivals[: SETTINGS.most_rivals]]
+    pairs = zip(rivals, entries, strict=False)
+    level = [entry for each, entry in pairs if len(loss.as_good([chosen, each], [choice, entry])) == 2]
+    if level:
+        yield f"As short and, on these rows, as good as the choice: {enumeration([str(e.formula) for e in level])}."
 
 
 def _best_of_each_size(candidates: Iterable[Squared], floor: float) -> list[Squared]:
@@ -104,6 +140,8 @@ class SquaredLoss:
         self.budget = budget
         self.exact = problem.exact_loss
         self.whole = problem.with_all_rows
+        # Rows at which a formula has to be defined: those to fit, and points on the lines between them.
+        self.places = np.concatenate([problem.x, fresh_inputs(problem.x)])
 
     def judged(self, node: Expression) -> Squared | None:
         """A formula with constants fitted to the rows to fit."""
@@ -112,11 +150,13 @@ class SquaredLoss:
         if fitted is None:
             return None
         squares = problem.held_squares(fitted.expression)
-        return Candidate.of(fitted.expression, fitted, squares, problem.x, self.exact)
+        return Candidate.of(fitted.expression, fitted, squares, self.places, self.exact)
 
     def fitted(self, node: Expression, problem: LawProblem) -> FittedExpression | None:
         """A formula with constants fitted to the rows to fit of a problem."""
-        return fit_constants(node, problem.x, problem.y, steps=FULL_STEPS, weight=problem.weights, budget=self.budget)
+        return fit_constants(
+            node, problem.x, problem.y, steps=SETTINGS.full_steps, weight=problem.weights, budget=self.budget
+        )
 
     def entry(self, candidate: Squared) -> FrontEntry:
         """The formula with constants fitted to all rows, to the digits that these decide."""
@@ -176,20 +216,44 @@ class SquaredLoss:
         """Variances of the target."""
         return weighted_variance(self.whole.y, self.whole.weights), self.problem.held_variance
 
-    def sentences(self, entry: FrontEntry) -> Iterator[str]:
-        """Whether the choice is exact, or leaves only noise, and where it is undefined."""
+    def sentences(self, entries: Sequence[FrontEntry], choice: FrontEntry) -> Iterator[str]:
+        """Whether the choice is exact, or leaves only noise or much of what can be explained; where it is undefined."""
         whole = self.whole
-        residuals = whole.y - evaluate(entry.formula.expression, whole.x)
-        if entry.validation <= self.exact:
+        residuals = whole.y - evaluate(choice.formula.expression, whole.x)
+        if choice.validation <= self.exact:
             yield "The best formula is exact to rounding."
-        elif not used_variables(entry.formula.expression):
+        elif not used_variables(choice.formula.expression):
             yield "No formula of the inputs was found that is more accurate than a constant."
         elif NoiseTest(whole.x).passes(residuals, whole.weights):
             yield "The residuals of the best formula look like noise."
         else:
-            yield "No exact formula was found; these are nearest."
+            yield self._shortfall(entries) or "No exact formula was found; these are nearest."
         yield from (
-            each for each in domain_report(entry.formula, whole.x) if ", but " in each or each.startswith("Up to")
+            each for each in domain_report(choice.formula, whole.x) if ", but " in each or each.startswith("Up to")
+        )
+
+    def _shortfall(self, entries: Sequence[FrontEntry]) -> str:
+        """A sentence if a smooth model of all inputs predicts held-out rows better than every short formula, or ""."""
+        problem = self.problem
+        short = [entry for entry in entries if entry.complexity <= SETTINGS.most_short]
+        if self.budget.is_over or not short:
+            return ""
+        with one_blas_thread():
+            smooth = first_step(problem)
+        if smooth is None:
+            return ""
+        best = min(short, key=lambda entry: entry.validation)
+        squares = problem.held_squares(best.formula.expression)
+        of_smooth = smooth.squares[-len(squares) :]
+        if problem.held_weights is not None:
+            of_smooth = of_smooth * (problem.held_weights / problem.held_weights.mean())
+        explained = [float(r_squared(float(each.mean()), problem.held_variance)) for each in (squares, of_smooth)]
+        if explained[1] <= 0 or is_as_good(squares, of_smooth):
+            return ""
+        share = percent_text(max(explained[0], 0.0) / explained[1])
+        return (
+            f"No short law was found: the best of {best.complexity} symbols explains {share} of what a smooth model of "
+            "all inputs explains on held-out rows."
         )
 
 

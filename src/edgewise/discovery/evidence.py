@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -38,15 +39,24 @@ from edgewise.formulas.expression import (
 from edgewise.formulas.forms import with_one_factor
 from edgewise.outcomes import NO_LIMIT, Budget
 
-# A column is far from zero if its middle is at least this many times its range away: years of two centuries are (1920
-# over 200), temperatures in kelvin over less than 60 degrees as well; there the largest value exceeds the smallest by
-# at most a fifth, so that logarithms and powers are nearly straight lines.
-FAR_FROM_ZERO = 5.0
-# Share of the variance of a function that a straight line of its argument leaves, at most, for the line to be tried:
-# such a curve is hardly seen in a plot.
-NEARLY_STRAIGHT = 0.01
-# Size of a term of a sum over the standard deviation of the sum, at most: with six printed digits the sum keeps three.
-LARGEST_CANCELLATION = 1e3
+
+@dataclass(frozen=True)
+class EvidenceSettings:
+    """What counts as far, straight and cancelled."""
+
+    # A column is far from zero if its middle is at least this many times its range away: years of two centuries are
+    # (1920 over 200), temperatures in kelvin over less than 60 degrees as well; there the largest value exceeds the
+    # smallest by at most a fifth, so that logarithms and powers are nearly straight lines.
+    far_from_zero: float = 5.0
+    # Share of the variance of a function that a straight line of its argument leaves, at most, for the line to be
+    # tried: such a curve is hardly seen in a plot.
+    nearly_straight: float = 0.01
+    # Size of a term of a sum over the standard deviation of the sum, at most: with six printed digits the sum keeps
+    # three.
+    largest_cancellation: float = 1e3
+
+
+SETTINGS = EvidenceSettings()
 
 
 def origins(x: np.ndarray) -> dict[int, Number]:
@@ -60,7 +70,7 @@ def origins(x: np.ndarray) -> dict[int, Number]:
         high = float(x[:, column].max())
         middle = (low + high) / 2
         spread = high - low
-        if spread > 0 and abs(middle) > FAR_FROM_ZERO * spread:
+        if spread > 0 and abs(middle) > SETTINGS.far_from_zero * spread:
             unit = 10.0 ** math.floor(math.log10(spread))
             found[column] = exact_number(float(f"{round(middle / unit) * unit:.12g}"))
     return found
@@ -138,7 +148,7 @@ def with_decided_functions(
 ) -> FittedExpression:
     """Replace functions by straight lines of their arguments where the rows cannot distinguish the two.
 
-    A function is replaced if a straight line leaves at most `NEARLY_STRAIGHT` of its variance over the rows and the
+    A function is replaced if a straight line leaves at most `nearly_straight` of its variance over the rows and the
     formula with the line, fitted again, has a sum of squares that is higher by no more than chance explains for one
     parameter. log(year) becomes the year, and exp(u) with u near 0 becomes u + 1. No further form is tried once
     the budget is over.
@@ -163,7 +173,7 @@ def _with_one_line(node: Expression, x: np.ndarray) -> Iterator[Expression]:
         if np.isfinite(values).all() and np.isfinite(inner).all() and spread > 0 and np.std(values) > 0:
             slope = float(np.mean((inner - inner.mean()) * (values - values.mean()))) / spread**2
             rest = values - values.mean() - slope * (inner - inner.mean())
-            if np.var(rest) <= NEARLY_STRAIGHT * np.var(values):
+            if np.var(rest) <= SETTINGS.nearly_straight * np.var(values):
                 offset = float(values.mean() - slope * inner.mean())
                 yield Add((Multiply((Number(slope), argument)), Number(offset)))
     parts = children(node)
@@ -256,4 +266,4 @@ def decided_form(
         return node
     fitted = with_decided_functions(fitted, x, y, weight=weight, budget=budget)
     node = counted_from_origins(fitted.expression, origins(x))
-    return None if largest_cancellation(node, x) > LARGEST_CANCELLATION else node
+    return None if largest_cancellation(node, x) > SETTINGS.largest_cancellation else node

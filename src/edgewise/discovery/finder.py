@@ -40,13 +40,21 @@ from edgewise.formulas.printing import as_text
 from edgewise.model_selection.search.jobs import one_blas_thread
 from edgewise.outcomes import NO_LIMIT, Budget, Progress, ProgressCallback, StopReason, reported
 
-# Rows in which laws are looked for, and those by which they are decided, with the held-out ones: the time of all stages
-# is proportional to the first, and constants are known well enough from the second.
-MOST_SEARCHED_ROWS = 2000
-MOST_DECIDING_ROWS = 8000
-HELD_OUT = 0.3  # Share of the rows that no stage sees.
-SEARCH_SHARE = 0.85  # Share of the work for the stages; the rest is for constants and shorter forms.
-MORE_SHARE = 0.3  # Share of the work that is left for expressions from elsewhere.
+
+@dataclass(frozen=True)
+class FinderSettings:
+    """Rows of a search and of a decision, and shares of its work."""
+
+    # Rows in which laws are looked for, and those by which they are decided, with the held-out ones: the time of all
+    # stages is proportional to the first, and constants are known well enough from the second.
+    most_searched_rows: int = 2000
+    most_deciding_rows: int = 8000
+    held_out: float = 0.3  # Share of the rows that no stage sees.
+    search_share: float = 0.85  # Share of the work for the stages; the rest is for constants and shorter forms.
+    more_share: float = 0.3  # Share of the work that is left for expressions from elsewhere.
+
+
+SETTINGS = FinderSettings()
 TIME_LIMIT_MESSAGE = "The time limit ended the search."
 LATE_PART_MESSAGE = "The time limit ended a part of the search."
 WORK_MESSAGE = "The planned work is done; a longer time limit plans more."
@@ -183,10 +191,10 @@ def class_law(search: Search, log_odds: np.ndarray | None = None) -> Front:
     if len(np.unique(y)) < 2:
         raise InputError("y must have rows of both classes, got one class")
     check_sizes(search.x, y, search.names)
-    order = np.random.default_rng(search.seed).permutation(len(y))[:MOST_DECIDING_ROWS]
+    order = np.random.default_rng(search.seed).permutation(len(y))[: SETTINGS.most_deciding_rows]
     if options.weights is not None:
         order = order[options.weights[order] > 0]
-    count = max(1, round(HELD_OUT * len(order)))
+    count = max(1, round(SETTINGS.held_out * len(order)))
     held = np.sort(order[:count])
     kept = np.sort(order[count:])
     parts = _Parts(search)
@@ -240,10 +248,10 @@ def with_limit(front: Front, budget: Budget) -> Front:
 def _family(search: Search) -> Front:
     """The front of laws that groups of rows share up to constants, see `family_front`."""
     labels, codes = checked_groups(search.options.groups, len(search.y))
-    order = np.random.default_rng(search.seed).permutation(len(codes))[:MOST_DECIDING_ROWS]
+    order = np.random.default_rng(search.seed).permutation(len(codes))[: SETTINGS.most_deciding_rows]
     own = [order[codes[order] == group] for group in range(len(labels))]
-    held = np.sort(np.concatenate([rows[: max(1, round(HELD_OUT * len(rows)))] for rows in own]))
-    kept = np.sort(np.concatenate([rows[max(1, round(HELD_OUT * len(rows))) :] for rows in own]))
+    held = np.sort(np.concatenate([rows[: max(1, round(SETTINGS.held_out * len(rows)))] for rows in own]))
+    kept = np.sort(np.concatenate([rows[max(1, round(SETTINGS.held_out * len(rows))) :] for rows in own]))
     search = replace(search, options=replace(search.options, groups=None))
     problem = search.problem(kept, held)
     parts = _Parts(search)
@@ -278,11 +286,13 @@ class Search:
         """Run all stages and decide."""
         messages: list[str] = []
         rows = len(self.y)
-        decides = min(len(self.y), MOST_DECIDING_ROWS)
-        if rows > MOST_SEARCHED_ROWS:
-            messages.append(f"Searched on {MOST_SEARCHED_ROWS:,} of {rows:,} rows, constants fitted to {decides:,}.")
-        problem = self._problem(MOST_SEARCHED_ROWS)
-        deciding = self._problem(MOST_DECIDING_ROWS)
+        decides = min(len(self.y), SETTINGS.most_deciding_rows)
+        if rows > SETTINGS.most_searched_rows:
+            messages.append(
+                f"Searched on {SETTINGS.most_searched_rows:,} of {rows:,} rows, constants fitted to {decides:,}."
+            )
+        problem = self._problem(SETTINGS.most_searched_rows)
+        deciding = self._problem(SETTINGS.most_deciding_rows)
         if float(np.ptp(self.y)) == 0:
             return replace(decided_front([Number(float(self.y[0]))], problem), stopped=StopReason.CONVERGED)
         recording = None
@@ -290,7 +300,7 @@ class Search:
         if self.journal is not None:
             recording = Recording(self.journal, data_name(self.x, self.y), budget)
             budget = budget.after(recording.work, recording.seconds)
-        searching = budget.share(SEARCH_SHARE)
+        searching = budget.share(SETTINGS.search_share)
         self.archive = archive = Archive(problem, searching)
         planned = max(budget.work_left, 1.0)
 
@@ -312,9 +322,9 @@ class Search:
 
         heard = None if self.report is None else announce  # nobody asks the clock where nobody hears
         if more is None:
-            share = SEARCH_SHARE
+            share = SETTINGS.search_share
         else:
-            share = SEARCH_SHARE - MORE_SHARE
+            share = SETTINGS.search_share - SETTINGS.more_share
         first = budget.share(share).reporting(heard)
         if self.options.engine == "operon":
             stages = replace(stages, search=evolved_by_operon)
@@ -346,12 +356,12 @@ class Search:
         return replace(front, stopped=stopped)
 
     def deciding_problem(self) -> LawProblem:
-        """The problem by which formulas are decided, of `MOST_DECIDING_ROWS` rows, at most; a share is held out."""
-        return self._problem(MOST_DECIDING_ROWS)
+        """The problem by which formulas are decided, of `most_deciding_rows` rows, at most; a share is held out."""
+        return self._problem(SETTINGS.most_deciding_rows)
 
     def _problem(self, most: int) -> LawProblem:
         rows = np.random.default_rng(self.seed).permutation(len(self.y))[:most]
-        count = max(1, round(HELD_OUT * len(rows)))
+        count = max(1, round(SETTINGS.held_out * len(rows)))
         return self.problem(np.sort(rows[count:]), np.sort(rows[:count]))
 
     def problem(self, kept: np.ndarray, held: np.ndarray) -> LawProblem:

@@ -76,8 +76,8 @@ class Loss(Protocol[F]):
     def of_constant(self) -> tuple[float, float]:
         """The loss of a constant on all rows and on the held-out rows."""
 
-    def sentences(self, entry: FrontEntry) -> Iterable[str]:
-        """Sentences on the choice."""
+    def sentences(self, entries: Sequence[FrontEntry], choice: FrontEntry) -> Iterable[str]:
+        """Sentences on the choice among the entries of a front."""
 
 
 def front_of(candidates: Iterable[Candidate[F]], exact: float) -> list[Candidate[F]]:
@@ -105,7 +105,7 @@ def decided(candidates: Sequence[Candidate[F]], loss: Loss[F], messages: Iterabl
         with_scores(entries, whole.y),
         len(whole.y),
         variance,
-        (*messages, *loss.sentences(entries[as_good[0]])),
+        (*messages, *loss.sentences(entries, entries[as_good[0]])),
         held_out=len(problem.held_y),
         chosen=as_good[0],
         held_out_variance=held_variance,

@@ -447,11 +447,9 @@ class EstimatorDisplay(RowExplainer):
         """Return the kind of model in words: linear, additive, or the network with its numbers of nodes."""
         width = list(self.model_.config.width)
         is_additive = len(width) == 2
-        chosen = "" if self._record is None else self._record[0].chosen
-        if chosen.startswith("additive") and not is_additive:
-            return f"{chosen}, as a network {width}"
-        if chosen.startswith(("linear", "additive")):
-            return chosen
+        trial = None if self._record is None else self._record[0].chosen_trial
+        if trial is not None and trial.kind.startswith(("linear", "additive")):
+            return trial.kind
         return "additive" if is_additive else f"network {width}"
 
     def _facts(self) -> list[tuple[str, str]]:

@@ -26,10 +26,24 @@ from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squ
 from edgewise.outcomes import CALL_WORK, NO_LIMIT, Budget, spend
 from edgewise.settings import ABOVE_ZERO
 
-# Fractions p / q that count as closed forms: p and q up to this, and whole numbers up to `LARGEST_WHOLE`; 3/(20 pi) and
-# 8/15 are in textbooks; longer fractions are decimals.
-LARGEST_PART = 100
-LARGEST_WHOLE = 2000
+
+@dataclass(frozen=True)
+class ConstantSettings:
+    """Closed forms, and the evidence that they need."""
+
+    # Fractions p / q that count as closed forms: p and q up to this, and whole numbers up to `largest_whole`; 3/(20 pi)
+    # and 8/15 are in textbooks; longer fractions are decimals.
+    largest_part: int = 100
+    largest_whole: int = 2000
+    other_unit: float = 4.0  # Length of all other units: one constant of fifty.
+    # Relative change of a constant that rounding errors explain after a fit to noise-free data: the fit ends when
+    # rounding errors stop it, at 1e-9 or better for constants that the data determine.
+    rounding_change: float = 1e-7
+    # Closed forms that are tried one by one, at most: more than any formula of a search has constants.
+    most_trials: int = 40
+
+
+SETTINGS = ConstantSettings()
 # Lengths of the units of closed forms in nats, beside log p + log q: pi occurs in one constant of five in physics
 # books, the others in one of twenty to fifty.
 UNIT_LENGTHS = {
@@ -42,10 +56,6 @@ UNIT_LENGTHS = {
     "sqrt(pi)": 3.0,
     "pi**2": 3.0,
 }
-OTHER_UNIT = 4.0  # Length of all other units: one constant of fifty.
-# Relative change of a constant that rounding errors explain after a fit to noise-free data: the fit ends when rounding
-# errors stop it, at 1e-9 or better for constants that the data determine.
-ROUNDING_CHANGE = 1e-7
 # Distance of a constant to a closed form, at most, in its standard errors: 99.7 % for normal errors.
 STANDARD_ERRORS = 3.0
 # Bayes factor from which on a closed form is preferred to a free constant: "strong evidence" begins at 20 in Kass and
@@ -53,8 +63,6 @@ STANDARD_ERRORS = 3.0
 STRONG_EVIDENCE = 20.0
 # Rise of N log(loss) that one parameter less explains: 99 % quantile of chi-square with one degree of freedom.
 CHI_SQUARE_99 = 6.6
-# Closed forms that are tried one by one, at most: more than any formula of a search has constants.
-MOST_TRIALS = 40
 # Nielsen's rule with bounds for constants of any size.
 CONSTANT_DAMPING = DampingRule(first=1e-3, lowest=1e-14, highest=1e12)
 
@@ -68,6 +76,8 @@ class Exactness:
     error: float = 1e-9
     # of a formula of sums and powers of a few terms whose constants were fitted in float64
     fitted_error: float = 1e-8
+    # of a sum of columns: a few hundred roundings of float64, as powers of one input are nearly dependent columns
+    linear_error: float = 1e-10
     # of a few dozen operations in float64: no convincing law must be nearer
     summation_error: float = 3e-14
 
@@ -190,7 +200,7 @@ def without_redundant_constants(
     if fitted is None:
         return node
     node = fitted.expression
-    limit = fitted.loss * (1 + ROUNDING_CHANGE) + ROUNDING_CHANGE**2 * float(np.var(y))
+    limit = fitted.loss * (1 + SETTINGS.rounding_change) + SETTINGS.rounding_change**2 * float(np.var(y))
     for _ in free_places(node):
         places = free_places(node)
         if len(places) < 2:
@@ -201,7 +211,7 @@ def without_redundant_constants(
             return node
         sizes = np.maximum(np.linalg.norm(jacobian, axis=0), ABOVE_ZERO)
         *_, strengths, directions = np.linalg.svd(jacobian / sizes, full_matrices=False)
-        if strengths[-1] > ROUNDING_CHANGE * strengths[0]:
+        if strengths[-1] > SETTINGS.rounding_change * strengths[0]:
             return node
         exact = [part.exact for part in walk(node) if isinstance(part, Number)]
         for k in np.argsort(-np.abs(directions[-1] / sizes)):
@@ -239,10 +249,10 @@ def closed_forms(value: float, reach: float) -> Iterator[Exact]:
 @cache
 def _all_closed_forms() -> tuple[np.ndarray, np.ndarray, list[Exact]]:
     """Values and lengths of all positive closed forms, in the order of their values; of equal ones the shortest."""
-    parts = range(1, LARGEST_PART + 1)
+    parts = range(1, SETTINGS.largest_part + 1)
     fractions = [(p, q) for p in parts for q in parts if math.gcd(p, q) == 1]
     forms = [(p, q, unit) for unit in UNITS for p, q in fractions]
-    forms += [(p, 1, "") for p in range(LARGEST_PART + 1, LARGEST_WHOLE + 1)]
+    forms += [(p, 1, "") for p in range(SETTINGS.largest_part + 1, SETTINGS.largest_whole + 1)]
     values = np.array([value_of(form) for form in forms])
     lengths = np.array([form_length(form) for form in forms])
     order = np.lexsort((lengths, values))
@@ -252,7 +262,7 @@ def _all_closed_forms() -> tuple[np.ndarray, np.ndarray, list[Exact]]:
 def form_length(form: Exact) -> float:
     """Length of a closed form in nats: log |p| + log q and the length of its unit."""
     p, q, unit = form
-    return math.log(max(abs(p), 1)) + math.log(q) + UNIT_LENGTHS.get(unit, OTHER_UNIT)
+    return math.log(max(abs(p), 1)) + math.log(q) + UNIT_LENGTHS.get(unit, SETTINGS.other_unit)
 
 
 def evidence_for(form: Exact, value: float, error: float) -> float:
@@ -310,7 +320,7 @@ def recognise(
     }
     fitted = with_forms({place: form for place, form in nearest.items() if form is not None}) or fitted
     refused: set[tuple[float, Exact]] = set()
-    for _ in range(MOST_TRIALS):
+    for _ in range(SETTINGS.most_trials):
         best = _nearest_closed_form(fitted, refused)
         if best is None or budget.is_over:
             break
@@ -326,7 +336,7 @@ def recognise(
 def convincing_forms(value: float, error: float) -> Iterator[Exact]:
     """Closed forms of a constant with an error for which there is strong evidence, the strongest first; 0 always."""
     reach = min(_uncertainty(value, error), 0.2 * abs(value) + 1e-3)
-    shortest = list(islice(closed_forms(value, reach), MOST_TRIALS))
+    shortest = list(islice(closed_forms(value, reach), SETTINGS.most_trials))
     spend(100 * CALL_WORK)
     if shortest and shortest[0][0] == 0:
         yield shortest[0]
@@ -337,7 +347,7 @@ def convincing_forms(value: float, error: float) -> Iterator[Exact]:
 
 
 def _uncertainty(value: float, error: float) -> float:
-    return max(STANDARD_ERRORS * error, ROUNDING_CHANGE * abs(value), 1e-9)
+    return max(STANDARD_ERRORS * error, SETTINGS.rounding_change * abs(value), 1e-9)
 
 
 def _nearest_closed_form(fitted: FittedExpression, refused: set[tuple[float, Exact]]) -> tuple[int, Exact] | None:

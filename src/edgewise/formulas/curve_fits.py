@@ -38,22 +38,30 @@ from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squ
 from edgewise.outcomes import spend
 from edgewise.settings import ABOVE_ZERO
 
-START_WORK = 3e5  # Work for a point of a curve of comparing the starts of one function.
-# Points of a curve that are used, at most: enough to see 40 periods, and few enough that a fit takes 1 ms.
-MOST_POINTS = 160
-REFINED = 8  # Functions whose starts are refined, those with the best starts.
-REFINED_WRAPPED = 2  # The same within a composition such as 1/f: there are up to seven compositions.
+
+@dataclass(frozen=True)
+class CurveFitSettings:
+    """Points, steps and prices of fits of one curve."""
+
+    start_work: float = 3e5  # Work for a point of a curve of comparing the starts of one function.
+    # Points of a curve that are used, at most: enough to see 40 periods, and few enough that a fit takes 1 ms.
+    most_points: int = 160
+    refined: int = 8  # Functions whose starts are refined, those with the best starts.
+    refined_wrapped: int = 2  # The same within a composition such as 1/f: there are up to seven compositions.
+    # Price of a symbol in units of the logarithm of the relative error: one symbol more has to lower the error by 30 %.
+    symbol_price_per_log_error: float = 0.35
+    smallest_fit_error: float = 1e-13  # Relative errors below it count as equal: the rounding errors of a fit.
+    largest_logarithm: float = 700.0  # exp of it is still a number of float64
+    # Steps of Levenberg-Marquardt, at most: most fits need about ten.
+    shape_steps: int = 25
+    edge_steps: int = 30
+
+
+SETTINGS = CurveFitSettings()
 # Functions that are always refined: any smooth curve resembles a line or a parabola where it changes slowly.
 ALWAYS_REFINED = ("x", "x^2")
 # Functions within compositions: with these, compositions give the common cases (Gaussians, Lorentzians, ...).
 WRAPPED_FUNCTIONS = ("x", "x^2", "exp", "sin", "sqrt", "log", "cosh")
-# Price of a symbol in units of the logarithm of the relative error: one symbol more has to lower the error by 30 %.
-SYMBOL_PRICE_PER_LOG_ERROR = 0.35
-SMALLEST_FIT_ERROR = 1e-13  # Relative errors below it count as equal: the rounding errors of a fit.
-LARGEST_LOGARITHM = 700.0  # exp of it is still a number of float64
-# Steps of Levenberg-Marquardt, at most: most fits need about ten.
-SHAPE_STEPS = 25
-EDGE_STEPS = 30
 # Marquardt's constant factors instead of Nielsen's: with at most 30 trials for each of many functions, an accepted step
 # should lower the damping at once.
 CURVE_DAMPING = DampingRule(first=1e-3, lowest=0.0, highest=1e9, growth=6.0, growth_factor=1.0, shrink=1 / 5)
@@ -64,7 +72,7 @@ def ranking_criterion(error: float, symbols: int, floor: float) -> float:
 
     Errors below `floor` count as equal to it: the curve is not known more accurately.
     """
-    return math.log(max(error, floor)) + SYMBOL_PRICE_PER_LOG_ERROR * symbols
+    return math.log(max(error, floor)) + SETTINGS.symbol_price_per_log_error * symbols
 
 
 @dataclass(frozen=True)
@@ -138,11 +146,11 @@ class _Curve:
 
     @classmethod
     def from_points(cls, u: np.ndarray, s: np.ndarray, weight: np.ndarray | None) -> _Curve:
-        """The curve through at most `MOST_POINTS` of the points."""
+        """The curve through at most `most_points` of the points."""
         weight = np.ones_like(s) if weight is None else weight
         order = np.argsort(u)
-        if len(u) > MOST_POINTS:
-            order = order[np.round(np.linspace(0, len(u) - 1, MOST_POINTS)).astype(int)]
+        if len(u) > SETTINGS.most_points:
+            order = order[np.round(np.linspace(0, len(u) - 1, SETTINGS.most_points)).astype(int)]
         return cls(u[order], s[order], weight[order])
 
     @cached_property
@@ -243,7 +251,7 @@ class _Curve:
         target = self.s - self.s @ self.share
         total = float(target**2 @ self.share)
         starts = self.candidate_starts(row)
-        spend(START_WORK * len(self.u))
+        spend(SETTINGS.start_work * len(self.u))
         if row.name == "sin":
             explained = self.explained_by_waves(np.array([a for a, _ in starts])) - float(self.s @ self.share) ** 2
             return [(float(value / total), a, 0.0) for value, (a, _) in zip(explained, starts, strict=True)][:2]
@@ -271,7 +279,7 @@ class _Curve:
 
     def fitted(self, node: Expression) -> CurveShape | None:
         """The formula with its constants fitted to the curve; None if it is undefined at a point."""
-        fit = fit_constants(node, self.u[:, None], self.s, steps=SHAPE_STEPS, weight=self.weight)
+        fit = fit_constants(node, self.u[:, None], self.s, steps=SETTINGS.shape_steps, weight=self.weight)
         if fit is None:
             return None
         return CurveShape(fit.expression, math.sqrt(fit.loss) / max(self.deviation, ABOVE_ZERO))
@@ -309,7 +317,7 @@ def edge_fits(
             fit = _fit_edge(row, a, curve.best_phase(a) if row.name == "sin" else b, own)
             if fit is not None and own is not curve:
                 back = -fit.a * middle
-                if abs(back) < LARGEST_LOGARITHM:
+                if abs(back) < SETTINGS.largest_logarithm:
                     fit = replace(fit, c=fit.c * math.exp(back))
                 else:
                     fit = None
@@ -336,7 +344,9 @@ def _fit_edge(row: Elementary, a: float, b: float, curve: _Curve) -> EdgeFit | N
         columns = np.stack([c * slope * curve.u, c * slope, value, np.ones_like(value)], 1)
         return (c * value + d - curve.s) * root, columns[:, free] * root[:, None]
 
-    limits = LeastSquaresLimits(steps=EDGE_STEPS, trials=EDGE_STEPS, evaluations=EDGE_STEPS, tolerance=1e-9)
+    limits = LeastSquaresLimits(
+        steps=SETTINGS.edge_steps, trials=SETTINGS.edge_steps, evaluations=SETTINGS.edge_steps, tolerance=1e-9
+    )
     fit = least_squares(residuals_and_jacobian, start[free], rule=CURVE_DAMPING, limits=limits, minimum_norm=True)
     if fit is None:
         return None
@@ -360,7 +370,7 @@ def curve_shapes(
 ) -> list[CurveShape]:
     """Find formulas for a curve."""
     curve = _Curve.from_points(u, s, weight)
-    shapes = list(_elementary_shapes(curve, table, tolerance, REFINED))
+    shapes = list(_elementary_shapes(curve, table, tolerance, SETTINGS.refined))
     best_error = min((shape.error for shape in shapes if shape.complexity < 8), default=1.0)
     if wrapped and best_error > max(tolerance, 1e-9):
         shapes += _wrapped_shapes(curve, table, tolerance)
@@ -368,7 +378,7 @@ def curve_shapes(
     for shape in shapes:
         if math.isfinite(shape.error):
             unique.setdefault(shape.expression, shape)
-    floor = max(tolerance, SMALLEST_FIT_ERROR)
+    floor = max(tolerance, SETTINGS.smallest_fit_error)
     return sorted(unique.values(), key=lambda shape: ranking_criterion(shape.error, shape.complexity, floor))
 
 
@@ -414,7 +424,7 @@ def _wrapped_shapes(curve: _Curve, table: Mapping[str, Elementary], tolerance: f
 
     def add(values: np.ndarray, slope: np.ndarray, inverse: Callable[[Expression], Expression]) -> None:
         """Fits the transformed values and adds the best two shapes, transformed back and fitted to the curve."""
-        candidates = _elementary_shapes(curve.transformed(values, slope), few, tolerance, REFINED_WRAPPED)
+        candidates = _elementary_shapes(curve.transformed(values, slope), few, tolerance, SETTINGS.refined_wrapped)
         for candidate in sorted(candidates, key=lambda shape: shape.error)[:2]:
             if not isinstance(candidate.expression, Number):
                 shape = curve.fitted(simplify(inverse(candidate.expression)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,20 +26,29 @@ if TYPE_CHECKING:
     from edgewise.formulas.formula import Formula
 
 EXTRAPOLATED_SHARE = 0.2  # Share of the range of each input, at both ends, that counts as near the data.
-# Random points of each check: a share of 0.1 % of the box is then seen in 86 % of the cases.
-CHECKED_POINTS = 2000
-# Random search for a zero of an argument: rounds, points kept in each, and factor on the step. 0.75^60 of a first
-# step of a tenth of the box is 3e-9 of the box.
-ZERO_SEARCH_ROUNDS = 60
-KEPT_POINTS = 20
-STEP_FACTOR = 0.75
-# Share of the median absolute value below which a value counts as zero: what the last steps above resolve.
-ZERO_SHARE = 1e-7
-# Halvings of the distance to a pole. 20 resolve a pole of first order without reaching the level of rounding errors; a
-# pole of second order is visible from further away, a logarithm only from very near.
-HALVINGS_FIRST_ORDER = 20
-HALVINGS_SECOND_ORDER = 10
-HALVINGS_LOGARITHM = 40
+
+
+@dataclass(frozen=True)
+class DomainSettings:
+    """Points and steps of the search for poles."""
+
+    # Random points of each check: a share of 0.1 % of the box is then seen in 86 % of the cases.
+    checked_points: int = 2000
+    # Random search for a zero of an argument: rounds, points kept in each, and factor on the step. 0.75^60 of a first
+    # step of a tenth of the box is 3e-9 of the box.
+    zero_search_rounds: int = 60
+    kept_points: int = 20
+    step_factor: float = 0.75
+    # Share of the median absolute value below which a value counts as zero: what the last steps above resolve.
+    zero_share: float = 1e-7
+    # Halvings of the distance to a pole. 20 resolve a pole of first order without reaching the level of rounding
+    # errors; a pole of second order is visible from further away, a logarithm only from very near.
+    halvings_first_order: int = 20
+    halvings_second_order: int = 10
+    halvings_logarithm: int = 40
+
+
+SETTINGS = DomainSettings()
 
 
 def domain_violations(node: Expression, x: np.ndarray) -> list[str]:
@@ -75,13 +85,13 @@ def domain_violations(node: Expression, x: np.ndarray) -> list[str]:
         low = float(np.min(values))
         high = float(np.max(values))
         if not row.allows(low, high):
-            if not (row.pole == 0.0 and _is_bounded_at_zero(node, argument, x, HALVINGS_FIRST_ORDER)):
+            if not (row.pole == 0.0 and _is_bounded_at_zero(node, argument, x, SETTINGS.halvings_first_order)):
                 messages.append(f"{row.text} needs {row.domain}, its argument goes from {low:.6g} to {high:.6g}")
         elif reaches_zero(part, x):
             if row.pole is None:
-                halvings = HALVINGS_LOGARITHM
+                halvings = SETTINGS.halvings_logarithm
             else:
-                halvings = HALVINGS_SECOND_ORDER
+                halvings = SETTINGS.halvings_second_order
             if not _is_bounded_at_zero(node, _without_even_power(argument), x, halvings):
                 messages.append(f"{row.text} needs {row.domain}, its argument comes down to 0 between rows")
     return messages
@@ -178,8 +188,8 @@ def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
                 place = ", ".join(f"{formula.names[k]} = {shown[k]:.3g}" for k in used_variables(argument))
                 verdict = f"but between the rows it comes down to 0, near {place}"
                 # Points in the box of the rows at smaller and smaller distances from the zero.
-                distance = np.geomspace(1e-1, 1e-10, CHECKED_POINTS)[:, None] * np.ptp(x, axis=0)
-                normal = np.random.default_rng(1).normal(size=(CHECKED_POINTS, x.shape[1]))
+                distance = np.geomspace(1e-1, 1e-10, SETTINGS.checked_points)[:, None] * np.ptp(x, axis=0)
+                normal = np.random.default_rng(1).normal(size=(SETTINGS.checked_points, x.shape[1]))
                 around = np.clip(zero + distance * normal, x.min(0), x.max(0))
                 with np.errstate(all="ignore"):
                     if np.ptp(formula(around)) <= 3 * np.ptp(formula(x)):
@@ -215,14 +225,14 @@ def zero_in_box(node: Expression, x: np.ndarray) -> np.ndarray | None:
     step = (high - low) / 10
     points = x
     typical = float(np.median(np.abs(evaluate(node, x))))
-    for _ in range(ZERO_SEARCH_ROUNDS):
+    for _ in range(SETTINGS.zero_search_rounds):
         size = np.abs(evaluate(node, points))
-        points = points[np.argsort(np.where(np.isfinite(size), size, np.inf), kind="stable")[:KEPT_POINTS]]
-        trials = points[:, None] + step * random.normal(size=(len(points), KEPT_POINTS, x.shape[1]))
+        points = points[np.argsort(np.where(np.isfinite(size), size, np.inf), kind="stable")[: SETTINGS.kept_points]]
+        trials = points[:, None] + step * random.normal(size=(len(points), SETTINGS.kept_points, x.shape[1]))
         points = np.concatenate([points, np.clip(trials, low, high).reshape(-1, x.shape[1])])
-        step = step * STEP_FACTOR
+        step = step * SETTINGS.step_factor
     size = np.abs(evaluate(node, points[:1]))[0]
-    return points[0] if size <= ZERO_SHARE * typical else None
+    return points[0] if size <= SETTINGS.zero_share * typical else None
 
 
 def undefined_share(formula: Formula, x: np.ndarray) -> float:
@@ -234,5 +244,5 @@ def undefined_share(formula: Formula, x: np.ndarray) -> float:
     high = x.max(0)
     margin = EXTRAPOLATED_SHARE * (high - low)
     lowest = np.where(low >= 0, np.maximum(low - margin, 0.0), low - margin)
-    points = np.random.default_rng(0).uniform(lowest, high + margin, (CHECKED_POINTS, x.shape[1]))
+    points = np.random.default_rng(0).uniform(lowest, high + margin, (SETTINGS.checked_points, x.shape[1]))
     return float(np.mean(~np.isfinite(formula(points))))

@@ -518,24 +518,24 @@ def _read(tree: ast.expr, names: Mapping[str, int], text: str) -> Expression:
         case ast.Name(id=name) if name in _UNIT_NAMES:
             return _UNIT_NAMES[name]
         case ast.UnaryOp(op=ast.USub(), operand=part):
-            below = inner(part)
-            if isinstance(below, Number) and below.exact in (None, exact_number(below.value).exact):
-                return exact_number(-below.value)
-            return Multiply((exact_number(-1), below))
+            return _negative(inner(part))
         case ast.UnaryOp(op=ast.UAdd(), operand=part):
             return inner(part)
-        case ast.BinOp(left=left, op=ast.Add(), right=right):
-            first = inner(left)  # a chain of sums is one sum
-            return Add((*(first.terms if isinstance(first, Add) else (first,)), inner(right)))
-        case ast.BinOp(left=left, op=ast.Sub(), right=right):
-            first = inner(left)
-            terms = first.terms if isinstance(first, Add) else (first,)
-            return Add((*terms, Multiply((exact_number(-1), inner(right)))))
-        case ast.BinOp(left=left, op=ast.Mult(), right=right):
-            first = inner(left)
-            return Multiply((*(first.factors if isinstance(first, Multiply) else (first,)), inner(right)))
-        case ast.BinOp(left=left, op=ast.Div(), right=right):
-            return Multiply((inner(left), Power(inner(right), -1.0)))
+        case ast.BinOp(op=ast.Add() | ast.Sub()):
+            terms: list[Expression] = []
+            for operator, part in _chain(tree, (ast.Add, ast.Sub)):
+                term = inner(part)
+                terms.append(_negative(term) if isinstance(operator, ast.Sub) else term)
+            return Add(tuple(terms))
+        case ast.BinOp(op=ast.Mult() | ast.Div()):
+            factors: list[Expression] = []
+            for operator, part in _chain(tree, (ast.Mult, ast.Div)):
+                factor = inner(part)
+                if operator is None and isinstance(part, ast.UnaryOp) and isinstance(factor, Multiply):
+                    factors += factor.factors  # Python gives the minus of -a*b to a alone
+                else:
+                    factors.append(Power(factor, -1.0) if isinstance(operator, ast.Div) else factor)
+            return Multiply(tuple(factors))
         case ast.BinOp(left=left, op=ast.Pow(), right=right):
             exponent = inner(right)
             if not used_variables(exponent):  # a number, or a fraction such as (3/2)
@@ -543,8 +543,8 @@ def _read(tree: ast.expr, names: Mapping[str, int], text: str) -> Expression:
                 if math.isfinite(value):
                     return Power(inner(left), value)
             else:  # u**v is exp(v log u)
-                factors = exponent.factors if isinstance(exponent, Multiply) else (exponent,)
-                return Call("exp", Multiply((*factors, Call("log", inner(left)))))
+                outer = exponent.factors if isinstance(exponent, Multiply) else (exponent,)
+                return Call("exp", Multiply((*outer, Call("log", inner(left)))))
         case ast.Call(func=ast.Name(id=name), args=[part], keywords=[]):
             if name == "sqrt":
                 return Power(inner(part), 0.5)
@@ -554,3 +554,29 @@ def _read(tree: ast.expr, names: Mapping[str, int], text: str) -> Expression:
                 f"text must be a formula of the functions sqrt, {', '.join(FUNCTIONS)}, got the function {name!r}"
             )
     raise InputError(f"text must be a formula of {', '.join(names)} and known functions, got {text[:80]!r}")
+
+
+def _negative(node: Expression) -> Expression:
+    """A term with the other sign: that of its number, or of a factor -1."""
+    first, *others = node.factors if isinstance(node, Multiply) else (node,)
+    if not isinstance(first, Number):
+        return Multiply((exact_number(-1), first, *others))
+    if first.exact is None:
+        number = Number(-first.value)
+    else:
+        p, q, unit = first.exact
+        number = Number(-first.value, (-p, q, unit))
+    return product_of([number, *others])
+
+
+def _chain(tree: ast.expr, kinds: tuple[type[ast.operator], ...]) -> list[tuple[ast.operator | None, ast.expr]]:
+    """The operands of a chain such as a + b - c, each with the operator before it; what stands in brackets is one."""
+    operands: list[tuple[ast.operator | None, ast.expr]] = []
+    is_bracketed = False
+    while isinstance(tree, ast.BinOp) and isinstance(tree.op, kinds) and not is_bracketed:
+        operands.append((tree.op, tree.right))
+        # A bracket belongs to the whole and not to the operand in it, which so begins later.
+        is_bracketed = (tree.left.lineno, tree.left.col_offset) > (tree.lineno, tree.col_offset)
+        tree = tree.left
+    operands.append((None, tree))
+    return operands[::-1]

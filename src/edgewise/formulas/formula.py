@@ -8,24 +8,40 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from edgewise.checks import check_names
-from edgewise.errors import InputError, missing_extra
+from edgewise.errors import CheckpointError, InputError, missing_extra
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.domains import domain_violations
-from edgewise.formulas.expression import MOST_NESTED, Expression, complexity, depth, evaluate
-from edgewise.formulas.printing import as_c, as_latex, as_python, as_sympy, as_text
-from edgewise.formulas.serialisation import Token, expression_from_tokens, expression_tokens
+from edgewise.formulas.expression import (
+    MOST_NESTED,
+    UNITS,
+    Exact,
+    Expression,
+    Number,
+    complexity,
+    constant_values,
+    depth,
+    evaluate,
+    parse_expression,
+    walk,
+    with_constants,
+)
+from edgewise.formulas.printing import as_c, as_latex, as_python, as_stored, as_sympy, as_text
 
 if TYPE_CHECKING:
     import sympy
 
 
+# Characters of a formula in a file, at most: more than a person can use, and few enough to read without delay.
+MOST_CHARACTERS = 200_000
+
+
 @dataclass(frozen=True)
 class StoredFormula:
-    """A formula in a file."""
+    """A formula in a file: its text, which the reader of users' formulas reads back to the same tree and numbers."""
 
     names: tuple[str, ...]  # of the inputs
-    text: str  # for readers of the file; only the tokens are read back
-    tokens: tuple[Token, ...]  # see `expression_tokens`
+    text: str  # of inputs x_1, x_2, ..., see `as_stored`
+    closed_forms: tuple[Exact | None, ...]  # of the numbers in the order of `constant_values`
 
 
 @dataclass(frozen=True)
@@ -65,13 +81,21 @@ class Formula:
 
     def to_stored(self) -> StoredFormula:
         """Return the form in a file."""
-        return StoredFormula(self.names, self.text(None), tuple(expression_tokens(self.expression)))
+        forms = tuple(part.exact for part in walk(self.expression) if isinstance(part, Number))
+        return StoredFormula(self.names, as_stored(self.expression, len(self.names)), forms)
 
     @classmethod
     def from_stored(cls, stored: StoredFormula) -> Formula:
         """Return the formula of the form in a file."""
         names = check_names(stored.names, len(stored.names))
-        return cls(expression_from_tokens(stored.tokens, len(names)), names)
+        forms = stored.closed_forms
+        if len(stored.text) > MOST_CHARACTERS:
+            raise CheckpointError(f"must have formulas of at most {MOST_CHARACTERS:,} characters")
+        node = parse_expression(stored.text, check_names(None, len(names)))
+        values = constant_values(node)
+        if len(forms) != len(values) or not all(form is None or (form[1] and form[2] in UNITS) for form in forms):
+            raise CheckpointError("must have formulas as they were written, got other closed forms")
+        return cls(with_constants(node, values, forms), names)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Evaluate the formula. Shapes: x (N, inputs), or a frame with columns of the names; returns (N,)."""

@@ -16,6 +16,7 @@ from fractions import Fraction
 from keyword import iskeyword
 from typing import TYPE_CHECKING
 
+from edgewise.checks import check_names
 from edgewise.errors import InputError
 from edgewise.escaping import c_comment, latex_text, python_comment
 from edgewise.formulas.algebra import split_number
@@ -31,6 +32,7 @@ from edgewise.formulas.expression import (
     Variable,
     children,
     constant_value,
+    parse_expression,
     product_of,
     used_variables,
 )
@@ -52,9 +54,6 @@ _LATEX_NAMES = {
     **{"asin": r"\arcsin", "acos": r"\arccos", "atan": r"\arctan"},
     **{"atanh": r"\operatorname{artanh}", "sign": r"\operatorname{sgn}", "besselj0": "J_0"},
 }
-_LATEX_UNITS = {"pi": r"\pi", "sqrt(pi)": r"\sqrt{\pi}", "sqrt(2*pi)": r"\sqrt{2 \pi}"}
-_LATEX_UNITS |= {"sqrt(2)": r"\sqrt{2}", "sqrt(3)": r"\sqrt{3}", "sqrt(5)": r"\sqrt{5}", "pi**2": r"\pi^{2}"}
-_LATEX_UNITS |= {"log(2)": r"\log\left(2\right)"}
 _GREEK = {"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "kappa", "lambda", "mu", "nu", "xi"}
 _GREEK |= {"pi", "rho", "sigma", "tau", "phi", "chi", "psi", "omega"}
 
@@ -207,6 +206,11 @@ def as_c(node: Expression, names: Sequence[str], function: str = "f") -> str:
     return f"{head}#include <math.h>\n\n/* x: {listed} */\n{call}\n{{\n    return {body};\n}}\n"
 
 
+def as_stored(node: Expression, inputs: int) -> str:
+    """The text of a formula of inputs x_1, x_2, ... in a file, all numbers as decimals with every digit."""
+    return _Stored(check_names(None, inputs), None).write(node)[0]
+
+
 def check_identifier(name: str) -> None:
     """Raise InputError unless `name` can name a function in Python and in C."""
     if not isinstance(name, str) or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
@@ -246,12 +250,17 @@ def base_and_exponent(node: Call) -> tuple[Expression, Expression] | None:
     return logarithms[0].argument, product_of(others)
 
 
+def signed(text: str, precedence: int = ATOM) -> tuple[str, int]:
+    """A text with its precedence, which is that of a sum where it begins with a minus."""
+    return text, SUM if text.startswith("-") else precedence
+
+
 class _Text:
     """Printer of Python's notation, and base of the other printers: (text, precedence of its outermost sign)."""
 
     times = "*"
     power_sign = "**"
-    units: Mapping[str, str] = {}  # other names of the units of closed forms
+    constants: Mapping[str, str] = {"pi": "pi", "e": "e"}
     has_bar = False  # whether a fraction bar acts as brackets
     has_powers = True  # whether exp(v log u) is written as a power
 
@@ -265,13 +274,7 @@ class _Text:
         if isinstance(node, Number):
             return self.number(node)
         if isinstance(node, Add):
-            text = ""
-            for term in node.terms:
-                part = self.write(term)[0]
-                if isinstance(term, Add):
-                    part = f"({part})"
-                text += part if not text else f" - {part[1:].lstrip()}" if part.startswith("-") else f" + {part}"
-            return text, SUM
+            return self.sum(node.terms), SUM
         if isinstance(node, Multiply):
             return self.product(node)
         if isinstance(node, Power):
@@ -280,6 +283,21 @@ class _Text:
         if parts is not None:
             return self.general_power(*parts), POWER
         return self.call(node.name, self.write(node.argument)[0]), ATOM
+
+    def sum(self, terms: Sequence[Expression]) -> str:
+        """Terms with the signs between them; a sum within a sum stands in brackets."""
+        text = ""
+        for term in terms:
+            part = self.write(term)[0]
+            if isinstance(term, Add):
+                part = f"({part})"
+            if not text:
+                text = part
+            elif part.startswith("-"):
+                text += f" - {part[1:].lstrip()}"
+            else:
+                text += f" + {part}"
+        return text
 
     def bracketed(self, node: Expression, level: int) -> str:
         """The text of a node, in brackets if its outermost sign has a lower precedence than `level`."""
@@ -295,34 +313,41 @@ class _Text:
         if node.exact is not None:
             return self.closed_form(node.exact)
         if self.digits is None:
-            text = repr(node.value)
-        else:
-            text = f"{node.value:.{self.digits}g}"
-        if self.digits is not None and "e+" in text and abs(node.value) < PLAIN:
+            return signed(repr(node.value))
+        text = f"{node.value:.{self.digits}g}"
+        if "e+" in text and abs(node.value) < PLAIN:
             text = f"{float(text):.0f}"
-        return text, ATOM if node.value >= 0 else SUM
+        return signed(text)
 
     def closed_form(self, exact: Exact) -> tuple[str, int]:
         decimal = _short_decimal(exact)
         if decimal is not None:
-            return decimal, ATOM if exact[0] >= 0 else SUM
+            return signed(decimal)
         sign, *parts = _fraction_parts(exact)
-        above, below = ([self.units.get(part, part) for part in side] for side in parts)
+        above, below = ([self.unit(part) for part in side] for side in parts)
         top = self.times.join(above)
         if below:
-            return sign + self.fraction(top, below), SUM if sign else PRODUCT
-        return sign + top, SUM if sign else (PRODUCT if len(above) > 1 else POWER if self.power_sign in top else ATOM)
+            return signed(sign + self.fraction(top, below), PRODUCT)
+        if len(above) > 1:
+            return signed(sign + top, PRODUCT)
+        return signed(sign + top, POWER if self.power_sign in top else ATOM)
+
+    def unit(self, name: str) -> str:
+        """A whole number, a constant with a name, or another unit of closed forms, which is a formula of these."""
+        if name.isdigit():
+            return name
+        return self.constants.get(name) or self.write(parse_expression(name))[0]
 
     def product(self, node: Multiply) -> tuple[str, int]:
         sign, size, above, below = _numerator_and_denominator(node)
         parts = [] if size.value == 1 and above else [self.bracketed(size, PRODUCT)]
         is_alone = bool(below) and not parts and len(above) == 1
         parts += [self.bracketed(part, SUM if self.has_bar and is_alone else POWER) for part in above]
-        top = self.between(parts).join(parts)
-        if not below:
-            return sign + top, SUM if sign else PRODUCT
-        level = SUM if self.has_bar and len(below) == 1 else POWER
-        return sign + self.fraction(top, [self.bracketed(part, level) for part in below]), SUM if sign else PRODUCT
+        text = self.between(parts).join(parts)
+        if below:
+            level = SUM if self.has_bar and len(below) == 1 else POWER
+            text = self.fraction(text, [self.bracketed(part, level) for part in below])
+        return signed(sign + text, PRODUCT)
 
     def between(self, factors: Sequence[str]) -> str:
         """The sign of a product of some factors."""
@@ -331,7 +356,9 @@ class _Text:
     def fraction(self, top: str, below: Sequence[str]) -> str:
         """A fraction with some factors below its bar."""
         bottom = self.between(below).join(below)
-        return f"{top}/{self.in_brackets(bottom) if len(below) > 1 else bottom}"
+        if len(below) > 1:
+            bottom = self.in_brackets(bottom)
+        return f"{top}/{bottom}"
 
     def power(self, base: Expression, exponent: float) -> tuple[str, int]:
         if exponent == 0.5:
@@ -339,11 +366,12 @@ class _Text:
         if exponent == -1:
             return f"1/{self.bracketed(base, POWER)}", PRODUCT
         fraction = exponent_fraction(exponent)
-        # For people six digits, as in LaTeX: a fitted exponent is not known better. None stands for all digits.
-        if fraction is None:
-            shown = f"{exponent:.{15 if self.digits is None else 6}g}"
-        else:
+        if fraction is not None:
             shown = f"({fraction})"
+        elif self.digits is None:
+            shown = f"{exponent:.15g}"
+        else:  # for people six digits, as in LaTeX: a fitted exponent is not known better
+            shown = f"{exponent:.6g}"
         return f"{self.bracketed(base, ATOM)}**{shown}", POWER
 
     def general_power(self, base: Expression, exponent: Expression) -> str:
@@ -356,7 +384,7 @@ class _Text:
 class _Latex(_Text):
     times = " "
     power_sign = "^"
-    units = _LATEX_UNITS
+    constants: Mapping[str, str] = {"pi": r"\pi", "e": "e"}
     has_bar = True
 
     def in_brackets(self, text: str) -> str:
@@ -378,21 +406,14 @@ class _Latex(_Text):
     def power(self, base: Expression, exponent: float) -> tuple[str, int]:
         if exponent == 0.5:
             return rf"\sqrt{{{self.write(base)[0]}}}", ATOM
+        if exponent == -1:
+            return rf"\frac{{1}}{{{self.write(base)[0]}}}", PRODUCT
         if exponent < 0:
-            if exponent == -1:
-                below = self.write(base)[0]
-            else:
-                below = self.power(base, -exponent)[0]
-            return rf"\frac{{1}}{{{below}}}", PRODUCT
-        halves = 2 * exponent
+            return rf"\frac{{1}}{{{self.power(base, -exponent)[0]}}}", PRODUCT
         fraction = exponent_fraction(exponent)
-        if fraction is not None:
-            shown = str(fraction)
-        else:
-            if exponent % 1 == 0 or halves % 1:
-                shown = f"{exponent:g}"
-            else:
-                shown = rf"{round(halves)}/2"
+        if fraction is None and exponent % 1 == 0.5:
+            fraction = Fraction(exponent)
+        shown = f"{exponent:g}" if fraction is None else str(fraction)
         return f"{self.bracketed(base, ATOM)}^{{{shown}}}", POWER
 
     def general_power(self, base: Expression, exponent: Expression) -> str:
@@ -413,7 +434,7 @@ class _Python(_Text):
     def number(self, node: Number) -> tuple[str, int]:
         if not math.isfinite(node.value):
             raise InputError(f"a formula must hold finite numbers to be written as a program, got {node.value}")
-        return repr(float(node.value)), ATOM if node.value >= 0 else SUM
+        return signed(repr(float(node.value)))
 
     def product(self, node: Multiply) -> tuple[str, int]:
         return "*".join(self.bracketed(part, POWER) for part in node.factors), PRODUCT
@@ -424,7 +445,9 @@ class _Python(_Text):
             raise InputError(f"a formula must hold finite constants to be written as a program, got {value}")
         if exponent < 0:
             text, precedence = self.power(base, -exponent)
-            return f"1.0/{text if precedence >= POWER else self.in_brackets(text)}", PRODUCT
+            if precedence < POWER:
+                text = self.in_brackets(text)
+            return f"1.0/{text}", PRODUCT
         if exponent == 1:
             return self.write(base)
         if exponent == 0.5:
@@ -432,7 +455,8 @@ class _Python(_Text):
         return self.other_power(base, exponent)
 
     def other_power(self, base: Expression, exponent: float) -> tuple[str, int]:
-        return f"{self.bracketed(base, ATOM)}**{int(exponent) if exponent % 1 == 0 else exponent!r}", POWER
+        shown = repr(exponent if exponent % 1 else int(exponent))
+        return f"{self.bracketed(base, ATOM)}**{shown}", POWER
 
     def call(self, name: str, argument: str) -> str:
         if name == "besselj0":
@@ -450,10 +474,25 @@ class _C(_Python):
         return f"{_C_NAMES.get(name, name)}({argument})"
 
 
+class _Stored(_Python):
+    """Printer of the text that files keep: `parse_expression` reads the same tree from it, with the same numbers."""
+
+    def number(self, node: Number) -> tuple[str, int]:
+        return signed(repr(float(node.value)).replace("inf", "1e999"))  # which Python reads as infinite
+
+    def power(self, base: Expression, exponent: float) -> tuple[str, int]:
+        return f"{self.bracketed(base, ATOM)}**{float(exponent)!r}", POWER
+
+    def call(self, name: str, argument: str) -> str:
+        return f"{name}({argument})"
+
+
 def _short_decimal(exact: Exact) -> str | None:
     """The decimal that people write for tenths or hundredths such as 51/10; None for 1/2, 3/4 and others."""
     p, q, unit = exact
-    return f"{p / q:.15g}" if q in DECIMAL_DENOMINATORS and not unit else None
+    if unit or q not in DECIMAL_DENOMINATORS:
+        return None
+    return f"{p / q:.15g}"
 
 
 def _fraction_parts(exact: Exact) -> tuple[str, list[str], list[str]]:
@@ -461,9 +500,10 @@ def _fraction_parts(exact: Exact) -> tuple[str, list[str], list[str]]:
     p, q, unit = exact
     is_below = unit.startswith("1/")
     unit = unit.removeprefix("1/")
-    above = [str(abs(p))] if abs(p) != 1 or not unit or is_below else []
-    above += [unit] if unit and not is_below else []
-    return "-" if p < 0 else "", above, [*([str(q)] if q != 1 else []), *([unit] if is_below else [])]
+    factors = [str(abs(p)), *([unit] if unit and not is_below else [])]
+    above = factors[1:] if abs(p) == 1 and len(factors) > 1 else factors
+    below = [*([str(q)] if q != 1 else []), *([unit] if is_below else [])]
+    return "-" if p < 0 else "", above, below
 
 
 def _numerator_and_denominator(node: Multiply) -> tuple[str, Number, list[Expression], list[Expression]]:
@@ -509,12 +549,6 @@ def as_sympy(node: Expression, names: Sequence[str]) -> sympy.Expr:
     """
     import sympy
 
-    pi = sympy.pi
-    root = sympy.sqrt
-    units = {"": 1, "pi": pi, "sqrt(2)": root(2), "sqrt(3)": root(3), "e": sympy.E, "1/pi": 1 / pi}
-    units |= {"sqrt(pi)": root(pi), "1/sqrt(2*pi)": 1 / root(2 * pi), "pi**2": pi**2, "1/pi**2": 1 / pi**2}
-    units |= {"sqrt(2*pi)": root(2 * pi), "1/sqrt(pi)": 1 / root(pi), "1/e": 1 / sympy.E}
-    units |= {"sqrt(5)": root(5), "log(2)": sympy.log(2)}
     functions = {name: getattr(sympy, name) for name in FUNCTIONS if name not in ("abs", "besselj0")}
     functions |= {"abs": sympy.Abs, "besselj0": lambda u: sympy.besselj(0, u)}
 
@@ -523,7 +557,8 @@ def as_sympy(node: Expression, names: Sequence[str]) -> sympy.Expr:
             return sympy.Symbol(names[node.index], real=True)
         if isinstance(node, Number):
             if node.exact is not None:
-                return sympy.Rational(*node.exact[:2]) * units[node.exact[2]]
+                p, q, unit = node.exact
+                return sympy.Rational(p, q) * sympy.sympify(unit or "1", locals={"e": sympy.E})
             # A fitted factor that is exactly 1 or -1 is better left out than printed as 1.0.
             if abs(node.value) == 1.0:
                 return sympy.Integer(node.value)
@@ -534,11 +569,10 @@ def as_sympy(node: Expression, names: Sequence[str]) -> sympy.Expr:
         if isinstance(node, Multiply):
             return sympy.Mul(*parts)
         if isinstance(node, Power):
-            halves = 2 * node.exponent
-            fraction = exponent_fraction(node.exponent)
+            fraction = Fraction(node.exponent) if (2 * node.exponent) % 1 == 0 else exponent_fraction(node.exponent)
             if fraction is not None:
                 return parts[0] ** sympy.Rational(fraction.numerator, fraction.denominator)
-            return parts[0] ** (sympy.Rational(round(halves), 2) if halves % 1 == 0 else sympy.Float(node.exponent, 17))
+            return parts[0] ** sympy.Float(node.exponent, 17)
         assert isinstance(node, Call)
         return functions[node.name](parts[0])
 

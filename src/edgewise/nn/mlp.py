@@ -7,16 +7,18 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from edgewise.nn.config import MLPConfig, check_input
-from edgewise.nn.layers.base import Chain, LayerList, WeightedLayer
+from edgewise.nn.layers.base import Chain, EdgeLayer, LayerList
 from edgewise.nn.layers.initial import float_dtype, seeded_generator
+from edgewise.nn.layers.segments import Segments, contracted, one_run
 from edgewise.nn.trace import Trace, trace_layers
 from edgewise.ops.activation import activation_derivatives
+from edgewise.ops.jet import check_jet, compose
 
 
-class DenseLayer(WeightedLayer):
+class DenseLayer(EdgeLayer):
     """Layer y_o = bias_o + sum_i weight_io a(x_i): its edges are multiples of one fixed function a.
 
     Shapes: weight (in, out), bias (out,).
@@ -32,15 +34,53 @@ class DenseLayer(WeightedLayer):
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ) -> None:
+        super().__init__()
         dtype = float_dtype(dtype)
         # Glorot and Bengio, AISTATS 2010, eq. (16); drawn in float64 so that a seed means the same in every dtype.
         bound = math.sqrt(6 / (in_features + out_features))
         weight = torch.rand(in_features, out_features, generator=generator, dtype=torch.float64)
-        super().__init__(bound * (2 * weight - 1), dtype, device)
+        self.weight = nn.Parameter((bound * (2 * weight - 1)).to(dtype=dtype, device=device))
+        self.bias = nn.Parameter(torch.zeros(out_features, dtype=dtype, device=device))
         self.activation = activation
 
-    def _derivatives(self, x: Tensor, order: int) -> list[Tensor]:
-        return activation_derivatives(x, self.activation, order)
+    @property
+    def in_features(self) -> int:
+        """Number of inputs."""
+        return self.weight.shape[0]
+
+    @property
+    def out_features(self) -> int:
+        """Number of outputs."""
+        return self.weight.shape[1]
+
+    @property
+    def mask(self) -> Tensor:
+        """Ones, (in, out): every edge exists."""
+        return torch.ones_like(self.weight, requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute the outputs (*batch, out) from points (*batch, in)."""
+        check_input(x, self.in_features, self.weight.dtype)
+        return self._values(x) @ self.weight + self.bias
+
+    def edges(self, x: Tensor) -> Tensor:
+        """Compute weight_io a(x_i) of every edge, (batch, in, out), from points (batch, in)."""
+        return self._values(x)[..., None] * self.weight
+
+    def jet(self, x: Tensor, order: int) -> Tensor:
+        """Carry a jet (C, batch, in) through the layer, see `Layer.jet`."""
+        check_jet(x, self.in_features, self.weight.dtype, order)
+        y = compose(x, activation_derivatives(x[0], self.activation, order), order) @ self.weight
+        return torch.cat([y[:1] + self.bias, y[1:]])
+
+    def jacobian_segments(self, x: Tensor, sensitivity: Tensor, order: int = 0) -> tuple[Segments, ...]:
+        """Compute the Jacobian rows, see `Layer.jacobian_segments`: "weight" and "bias", one full run each."""
+        jet = compose(x, activation_derivatives(x[0], self.activation, order), order)
+        weight = contracted(jet[..., None], sensitivity[:, :, None, :])
+        return one_run("weight", weight.flatten(1)), one_run("bias", sensitivity[0])
+
+    def _values(self, x: Tensor) -> Tensor:
+        return activation_derivatives(x, self.activation, 0)[0]
 
     def extra_repr(self) -> str:
         return f"{self.in_features} -> {self.out_features}, activation={self.activation}"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, NamedTuple
 
 import torch
@@ -29,6 +29,10 @@ ROUGHNESS_UNIT = 0.01
 # vanishing edges from dominating the normal equations.
 SMALLEST_MAGNITUDE = 1e-3
 
+Magnitudes = Sequence[Tensor]  # |phi|_1 of the edges, (in, out) for each layer; none for penalties without a trace
+Grams = Sequence[Mapping[str, Tensor]]
+Curves = Mapping[int, tuple[KANLayer, Tensor]]  # layers by number, with a matrix (in, n, n) for their coefficients
+Factors = dict[str, tuple[nn.Parameter, Tensor | None]]  # parameters by name, with what masks them
 ALL_PARAMETERS = ""  # name in a `Curvature`: all trainable ones together, in the order of `named_parameters`
 
 
@@ -127,19 +131,15 @@ class Penalty:
         return Sum((self, other))
 
 
+@dataclass(frozen=True)
 class Term:
-    """Base of penalties that are bound to a model."""
+    """A penalty that is bound to a model: two functions of the edges' magnitudes, (in, out) for each layer."""
 
-    def value(self, magnitudes: Sequence[Tensor]) -> Tensor:
-        """Penalty, a differentiable scalar."""
-        raise NotImplementedError
-
-    def curvature(self, magnitudes: Sequence[Tensor], grams: Sequence[Mapping[str, Tensor]]) -> list[Curvature]:
-        """Second derivatives: exact for quadratic penalties, otherwise a positive substitute.
-
-        Shapes: grams (in, out, n, n).
-        """
-        raise NotImplementedError
+    # the penalty, a differentiable scalar
+    value: Callable[[Magnitudes], Tensor]
+    # second derivatives, exact for quadratic penalties, otherwise a positive substitute; the second argument are the
+    # grams of the edges by the names of parameters, (in, out, n, n) or (in, out), for each layer
+    curvature: Callable[[Magnitudes, Grams], list[Curvature]]
 
 
 @dataclass(frozen=True)
@@ -155,22 +155,19 @@ class Sum(Penalty):
 
     def bind(self, model: nn.Module) -> Term:
         """Term that computes the sum for one model."""
-        return _SumTerm([part.bind(model) for part in self.parts])
+        terms = [part.bind(model) for part in self.parts]
+
+        def value(magnitudes: Magnitudes) -> Tensor:
+            return reduce(torch.add, [term.value(magnitudes) for term in terms])
+
+        def curvature(magnitudes: Magnitudes, grams: Grams) -> list[Curvature]:
+            return [entry for term in terms for entry in term.curvature(magnitudes, grams)]
+
+        return Term(value, curvature)
 
     def settings(self) -> dict[str, Any]:
         """Settings of all parts."""
         return {"name": "Sum", "parts": [part.settings() for part in self.parts]}
-
-
-class _SumTerm(Term):
-    def __init__(self, terms: list[Term]) -> None:
-        self._terms = terms
-
-    def value(self, magnitudes: Sequence[Tensor]) -> Tensor:
-        return reduce(torch.add, [term.value(magnitudes) for term in self._terms])
-
-    def curvature(self, magnitudes: Sequence[Tensor], grams: Sequence[Mapping[str, Tensor]]) -> list[Curvature]:
-        return [entry for term in self._terms for entry in term.curvature(magnitudes, grams)]
 
 
 @dataclass(frozen=True)
@@ -221,26 +218,20 @@ class Sparsity(Penalty):
         """Term that computes the penalty for one model with a trace, as KAN and MLP have."""
         if not callable(getattr(model, "trace", None)):
             raise InputError(f"Sparsity needs a model with a trace, as KAN and MLP have, got {type(model).__name__}")
-        return _SparsityTerm(self)
+        return Term(self._value, self._curvature)
 
-
-class _SparsityTerm(Term):
-    def __init__(self, settings: Sparsity) -> None:
-        self._settings = settings
-
-    def value(self, magnitudes: Sequence[Tensor]) -> Tensor:
-        settings = self._settings
+    def _value(self, magnitudes: Magnitudes) -> Tensor:
         layers = []
         for magnitude in magnitudes:
-            l1 = settings.l1 * magnitude.sum()
+            l1 = self.l1 * magnitude.sum()
             total = magnitude.sum()
             share = magnitude / torch.where(total > 0, total, torch.ones_like(total))
             # 0 log 0 = 0, with derivative 0 where the magnitude is 0
             entropy = -(share * torch.where(share > 0, share, torch.ones_like(share)).log()).sum()
-            layers.append(l1 + settings.entropy * entropy)
-        return settings.weight * reduce(torch.add, layers)
+            layers.append(l1 + self.entropy * entropy)
+        return self.weight * reduce(torch.add, layers)
 
-    def curvature(self, magnitudes: Sequence[Tensor], grams: Sequence[Mapping[str, Tensor]]) -> list[Curvature]:
+    def _curvature(self, magnitudes: Magnitudes, grams: Grams) -> list[Curvature]:
         """Second derivatives c / s times the gram of each edge, with c = d penalty / d |phi|_1, and s = |phi|_1.
 
         c counts where it is positive. The entropy is concave in the magnitudes, so its tangent lies above it; that
@@ -252,7 +243,7 @@ class _SparsityTerm(Term):
         for number, (magnitude, gram) in enumerate(zip(magnitudes, grams, strict=True)):
             magnitude = magnitude.detach().requires_grad_()
             with torch.enable_grad():
-                slope = torch.autograd.grad(self.value([magnitude]), magnitude)[0]
+                slope = torch.autograd.grad(self._value([magnitude]), magnitude)[0]
             size = magnitude.detach()
             scale = slope.clamp(min=0) / size.clamp(min=size.mean() * SMALLEST_MAGNITUDE + 1e-30)
             for name, values in gram.items():
@@ -306,31 +297,28 @@ class Roughness(Penalty):
         layers = spline_layers(model)
         if not layers:
             raise InputError(f"Roughness needs a model with spline layers, as KAN has, got {type(model).__name__}")
-        return _RoughnessTerm(self.weight, layers)
+        curves = {}
+        for number, layer in layers.items():
+            gram = lstsq.roughness(layer.knots.double(), layer.degree).to(layer.coef.dtype)
+            curves[number] = layer, gram
+        return Term(partial(self._value, curves), partial(self._curvature, curves))
 
+    def _value(self, curves: Curves, magnitudes: Magnitudes) -> Tensor:
+        return self.weight * reduce(torch.add, [squares.sum() for squares in _squared_bends(curves)])
 
-class _RoughnessTerm(Term):
-    def __init__(self, weight: float, layers: dict[int, KANLayer]) -> None:
-        self._weight = weight
-        self._layers = layers
-        self._grams = {
-            number: lstsq.roughness(layer.knots.double(), layer.degree).to(layer.coef.dtype)
-            for number, layer in layers.items()
-        }
-
-    def value(self, magnitudes: Sequence[Tensor]) -> Tensor:
-        parts = []
-        for number, gram in self._grams.items():
-            coef = self._layers[number].coef * self._layers[number].spline_mask[:, None, :]
-            parts.append((coef * (gram @ coef)).sum())
-        return self._weight * reduce(torch.add, parts)
-
-    def curvature(self, magnitudes: Sequence[Tensor], grams: Sequence[Mapping[str, Tensor]]) -> list[Curvature]:
+    def _curvature(self, curves: Curves, magnitudes: Magnitudes, grams: Grams) -> list[Curvature]:
         entries = []
-        for number, gram in self._grams.items():
-            mask = self._layers[number].spline_mask[..., None, None]
-            entries.append(Curvature(f"layers.{number}.coef", 2 * self._weight * mask * gram[:, None]))
+        for number, (layer, gram) in curves.items():
+            mask = layer.spline_mask[..., None, None]
+            entries.append(Curvature(f"layers.{number}.coef", 2 * self.weight * mask * gram[:, None]))
         return entries
+
+
+def _squared_bends(curves: Curves) -> Iterator[Tensor]:
+    """Yield for each layer the products c Rc of the coefficients of its edges, (in, n, out), whose sum is a square."""
+    for layer, gram in curves.values():
+        coef = layer.coef * layer.spline_mask[:, None, :]
+        yield coef * (gram @ coef)
 
 
 @dataclass(frozen=True)
@@ -364,33 +352,25 @@ class Bending(Roughness):
     True
     """
 
-    def bind(self, model: nn.Module) -> Term:
-        """Term that computes the penalty for one model with spline layers."""
-        term = super().bind(model)
-        assert isinstance(term, _RoughnessTerm)
-        return _BendingTerm(term._weight, term._layers)
+    def _value(self, curves: Curves, magnitudes: Magnitudes) -> Tensor:
+        return self.weight * reduce(torch.add, [bend.sum() for bend in bends(curves)])
 
-
-class _BendingTerm(_RoughnessTerm):
-    def value(self, magnitudes: Sequence[Tensor]) -> Tensor:
-        return self._weight * reduce(torch.add, [bend.sum() for bend in self._bends()])
-
-    def curvature(self, magnitudes: Sequence[Tensor], grams: Sequence[Mapping[str, Tensor]]) -> list[Curvature]:
-        """R / s of each edge with the bend s, as of |z| <= z^2 / (2 s) + s / 2; see `_SparsityTerm.curvature`."""
+    def _curvature(self, curves: Curves, magnitudes: Magnitudes, grams: Grams) -> list[Curvature]:
+        """R / s of each edge with the bend s, as of |z| <= z^2 / (2 s) + s / 2; see `Sparsity`."""
         entries = []
-        for (number, gram), bend in zip(self._grams.items(), self._bends(), strict=True):
+        for (number, (layer, gram)), bend in zip(curves.items(), bends(curves), strict=True):
             size = bend.detach()
-            scale = self._layers[number].spline_mask / size.clamp(min=size.mean() * SMALLEST_MAGNITUDE + 1e-30)
-            entries.append(Curvature(f"layers.{number}.coef", self._weight * scale[..., None, None] * gram[:, None]))
+            scale = layer.spline_mask / size.clamp(min=size.mean() * SMALLEST_MAGNITUDE + 1e-30)
+            entries.append(Curvature(f"layers.{number}.coef", self.weight * scale[..., None, None] * gram[:, None]))
         return entries
 
-    def _bends(self) -> Iterator[Tensor]:
-        """Root of the integral of the squared second derivative of each edge, (in, out) for each layer."""
-        for number, gram in self._grams.items():
-            coef = self._layers[number].coef * self._layers[number].spline_mask[:, None, :]
-            square = (coef * (gram @ coef)).sum(1)
-            # 0 has no slope; rounding may leave a negative square.
-            yield torch.where(square > 0, square, 1.0).sqrt() * (square > 0)
+
+def bends(curves: Curves) -> Iterator[Tensor]:
+    """Yield for each layer the root of the integral of the squared second derivative of each edge, (in, out)."""
+    for squares in _squared_bends(curves):
+        square = squares.sum(1)
+        # 0 has no slope; rounding may leave a negative square.
+        yield torch.where(square > 0, square, 1.0).sqrt() * (square > 0)
 
 
 @dataclass(frozen=True)
@@ -430,7 +410,7 @@ class Ridge(Penalty):
 
     def bind(self, model: nn.Module) -> Term:
         """Term that computes the penalty for one model."""
-        factors: dict[str, tuple[nn.Parameter, Tensor | None]] = {}
+        factors: Factors = {}
         for prefix, module in model.named_modules():
             for name, parameter in module.named_parameters(recurse=False):
                 if name == "bias" or (name == "base" and not self.base) or not parameter.requires_grad:
@@ -442,28 +422,21 @@ class Ridge(Penalty):
                     if name == "coef":
                         mask = mask[:, None, :]
                 factors[f"{prefix}.{name}" if prefix else name] = (parameter, mask)
-        return _RidgeTerm(self.weight, factors)
+        return Term(partial(self._value, factors), partial(self._curvature, factors))
 
-
-class _RidgeTerm(Term):
-    def __init__(self, weight: float, factors: dict[str, tuple[nn.Parameter, Tensor | None]]) -> None:
-        self._weight = weight
-        self._factors = factors
-
-    def value(self, magnitudes: Sequence[Tensor]) -> Tensor:
+    def _value(self, factors: Factors, magnitudes: Magnitudes) -> Tensor:
         squares = [
             (parameter.square() if mask is None else parameter.square() * mask).sum()
-            for parameter, mask in self._factors.values()
+            for parameter, mask in factors.values()
         ]
-        return self._weight * reduce(torch.add, squares, torch.zeros(()))
+        return self.weight * reduce(torch.add, squares, torch.zeros(()))
 
-    def curvature(self, magnitudes: Sequence[Tensor], grams: Sequence[Mapping[str, Tensor]]) -> list[Curvature]:
-        return [
-            Curvature(
-                name, 2 * self._weight * (torch.ones_like(parameter) if mask is None else mask.expand_as(parameter))
-            )
-            for name, (parameter, mask) in self._factors.items()
-        ]
+    def _curvature(self, factors: Factors, magnitudes: Magnitudes, grams: Grams) -> list[Curvature]:
+        entries = []
+        for name, (parameter, mask) in factors.items():
+            counts = torch.ones_like(parameter) if mask is None else mask.expand_as(parameter)
+            entries.append(Curvature(name, 2 * self.weight * counts))
+        return entries
 
 
 @dataclass(frozen=True, eq=False)
@@ -488,48 +461,40 @@ class EdgePenalty(Penalty):
         """All strengths times a factor."""
         return EdgePenalty(*(tuple(each * factor for each in part) for part in (self.roughness, self.ridge)))
 
-    def bind(self, model: nn.Module) -> EdgeTerm:
+    def bind(self, model: nn.Module) -> Term:
         """Term that computes the penalty for one KAN with the layers that the strengths are for."""
         layers = spline_layers(model)
         if [tuple(each.shape) for each in self.roughness] != [
             tuple(layer.spline_mask.shape) for layer in layers.values()
         ]:
             raise InputError("model must have the spline layers that the strengths of EdgePenalty are for")
-        return EdgeTerm(self, layers)
+        curves = {number: (layer, self.gram(layer)) for number, layer in layers.items()}
+        return Term(partial(self._value, curves), partial(self._curvature, curves))
+
+    @staticmethod
+    def gram(layer: KANLayer) -> Tensor:
+        """Integrals of products of the derivatives of a layer's B-splines, (in, n, n)."""
+        order = min(DERIVATIVE_ORDER, layer.degree)
+        length = (layer.domain[:, 1] - layer.domain[:, 0]).double()[:, None, None]
+        gram = ROUGHNESS_UNIT * lstsq.gram(layer.knots.double(), layer.degree, order) * length ** (2 * order - 1)
+        return gram.to(layer.coef.dtype)
 
     def settings(self) -> dict[str, Any]:
         """Name and strengths, as the plan of a fit stores them."""
         parts = {"roughness": self.roughness, "ridge": self.ridge}
         return {"name": "EdgePenalty", **{name: [each.tolist() for each in part] for name, part in parts.items()}}
 
-
-class EdgeTerm(Term):
-    """An `EdgePenalty` bound to a KAN. Shapes: grams (in, n, n)."""
-
-    def __init__(self, penalty: EdgePenalty, layers: dict[int, KANLayer]) -> None:
-        self._penalty = penalty
-        self._layers = layers
-        self.grams: list[Tensor] = []
-        for layer in layers.values():
-            order = min(DERIVATIVE_ORDER, layer.degree)
-            length = (layer.domain[:, 1] - layer.domain[:, 0]).double()[:, None, None]
-            gram = ROUGHNESS_UNIT * lstsq.gram(layer.knots.double(), layer.degree, order) * length ** (2 * order - 1)
-            self.grams.append(gram.to(layer.coef.dtype))
-
-    def value(self, magnitudes: Sequence[Tensor]) -> Tensor:
-        """Penalty, a differentiable scalar."""
+    def _value(self, curves: Curves, magnitudes: Magnitudes) -> Tensor:
         parts = []
-        strengths = (self._penalty.roughness, self._penalty.ridge)
-        for layer, gram, roughness, ridge in zip(self._layers.values(), self.grams, *strengths, strict=True):
+        for (layer, gram), roughness, ridge in zip(curves.values(), self.roughness, self.ridge, strict=True):
             rough, square = edge_measures(layer, gram)
             parts.append((rough * roughness.to(rough) + square * ridge.to(rough)).sum())
         return reduce(torch.add, parts)
 
-    def curvature(self, magnitudes: Sequence[Tensor], grams: Sequence[Mapping[str, Tensor]]) -> list[Curvature]:
+    def _curvature(self, curves: Curves, magnitudes: Magnitudes, grams: Grams) -> list[Curvature]:
         """Second derivatives by the coefficients, (in, out, n, n), and by the base weights, (in, out); exact."""
         entries = []
-        strengths = (self._penalty.roughness, self._penalty.ridge)
-        for (number, layer), gram, rough, square in zip(self._layers.items(), self.grams, *strengths, strict=True):
+        for (number, (layer, gram)), rough, square in zip(curves.items(), self.roughness, self.ridge, strict=True):
             roughness = rough.to(layer.spline_mask) * layer.spline_mask
             ridge = square.to(layer.spline_mask) * layer.spline_mask
             eye = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device) / gram.shape[-1]
@@ -541,7 +506,7 @@ class EdgeTerm(Term):
 
 
 def edge_measures(layer: KANLayer, gram: Tensor) -> tuple[Tensor, Tensor]:
-    """Roughness c'Rc and mean square of each edge, (in, out) each, with R (in, n, n) of `EdgeTerm.grams`."""
+    """Roughness c'Rc and mean square of each edge, (in, out) each, with R (in, n, n) of `EdgePenalty.gram`."""
     coef = layer.coef * layer.spline_mask[:, None, :]
     squares = coef.square().mean(1)
     if layer.base is not None:

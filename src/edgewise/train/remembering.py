@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from edgewise.errors import InputError
 from edgewise.settings import MOST_FACTORISED
 from edgewise.train.jacobian.normal_equations import RowSource
 from edgewise.train.jacobian.rows import ParameterSlots
-from edgewise.train.penalties import ALL_PARAMETERS, Curvature, Penalty, Term
+from edgewise.train.penalties import ALL_PARAMETERS, Curvature, Grams, Magnitudes, Penalty, Term
 from edgewise.train.problems.base import Problem
 
 
@@ -53,36 +53,27 @@ class Remembered(Penalty):
                 f"{', '.join(self.centre)} of {len(self.factor):,} numbers, got {', '.join(parameters)} of "
                 f"{sum(p.numel() for p in parameters.values()):,}"
             )
-        return _RememberedTerm(self, list(parameters.values()))
+        present = list(parameters.values())
+        like = present[0]
+        factor = self.factor.to(like)
+        residuals = self.residuals.to(like)
+        centre = torch.cat([p.reshape(-1) for p in self.centre.values()]).to(like)
+        weight = (1.0 / self.new_samples) ** 0.5
 
-    def moved(self, model: nn.Module) -> tuple[Tensor, Tensor]:
-        """Return C and C (p - p0) + r at the present parameters p of a model."""
-        term = self.bind(model)
-        assert isinstance(term, _RememberedTerm)
-        return self.factor, term.residuals().detach()
+        def value(magnitudes: Magnitudes) -> Tensor:
+            moved = factor @ (torch.cat([p.reshape(-1) for p in present]) - centre) + residuals
+            return (weight * moved).square().sum() / 2
 
+        def curvature(magnitudes: Magnitudes, grams: Grams) -> list[Curvature]:
+            rows = weight * factor
+            return [Curvature(ALL_PARAMETERS, rows.mT @ rows)]
 
-class _RememberedTerm(Term):
-    def __init__(self, remembered: Remembered, parameters: list[nn.Parameter]) -> None:
-        self._parameters = parameters
-        like = parameters[0]
-        weight = (1.0 / remembered.new_samples) ** 0.5
-        self._rows = remembered.factor.to(like)
-        self._offset = remembered.residuals.to(like)
-        self._centre = torch.cat([p.reshape(-1) for p in remembered.centre.values()]).to(like)
-        self._weight = weight
+        return Term(value, curvature)
 
-    def residuals(self) -> Tensor:
-        """C (p - p0) + r, (P,)."""
-        present = torch.cat([p.reshape(-1) for p in self._parameters])
-        return self._rows @ (present - self._centre) + self._offset
-
-    def value(self, magnitudes: Sequence[Tensor]) -> Tensor:
-        return (self._weight * self.residuals()).square().sum() / 2
-
-    def curvature(self, magnitudes: Sequence[Tensor], grams: Sequence[Mapping[str, Tensor]]) -> list[Curvature]:
-        rows = self._weight * self._rows
-        return [Curvature(ALL_PARAMETERS, rows.mT @ rows)]
+    def moved(self, parameters: Mapping[str, Tensor]) -> Tensor:
+        """Return C (p - p0) + r at the parameters p of a model in double precision."""
+        steps = [(p.detach() - self.centre[name]).reshape(-1) for name, p in parameters.items()]
+        return self.factor @ torch.cat(steps) + self.residuals
 
 
 def remember(model: nn.Module, problem: Problem, earlier: Remembered | None = None) -> Remembered:
@@ -110,8 +101,9 @@ def remember(model: nn.Module, problem: Problem, earlier: Remembered | None = No
         rows, residuals = source.in_full()
     stacked = torch.cat([rows, residuals[:, None]], 1) * count**0.5  # from the mean over the samples to their sum
     if earlier is not None:
-        before, offset = earlier.moved(twin)
-        stacked = torch.cat([torch.cat([before, offset[:, None]], 1).double(), stacked])
+        earlier.bind(twin)  # refuses a model with other parameters
+        before = torch.cat([earlier.factor, earlier.moved(parameters)[:, None]], 1)
+        stacked = torch.cat([before.double(), stacked])
     if len(stacked) < size + 1:
         stacked = torch.cat([stacked, stacked.new_zeros(size + 1 - len(stacked), size + 1)])
     triangle = torch.linalg.qr(stacked, mode="r").R

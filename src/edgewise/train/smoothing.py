@@ -132,8 +132,8 @@ def fellner_schall(model: nn.Module, data: Data, penalty: EdgePenalty) -> tuple[
     updated: tuple[list[Tensor], list[Tensor]] = ([], [])
     start = 0
     strengths = penalty.roughness, penalty.ridge
-    for layer, gram, *old in zip(spline_layers(model).values(), penalty.bind(model).grams, *strengths, strict=True):
-        roughness, ridge = old
+    for layer, roughness, ridge in zip(spline_layers(model).values(), *strengths, strict=True):
+        gram = penalty.gram(layer)
         inputs, count, outputs = layer.coef.shape
         place = torch.arange(start, start + layer.coef.numel(), device=gram.device)
         place = place.view(inputs, count, outputs).transpose(1, 2)
@@ -147,7 +147,9 @@ def fellner_schall(model: nn.Module, data: Data, penalty: EdgePenalty) -> tuple[
             own = torch.arange(start, start + layer.base.numel(), device=gram.device).view(inputs, outputs)
             start += layer.base.numel()
             degrees[1] = degrees[1] + 1 - 2 * ridge * inverse[own, own]
-        for new, strength, degree, measure in zip(updated, old, degrees, edge_measures(layer, gram), strict=True):
+        for new, strength, degree, measure in zip(
+            updated, (roughness, ridge), degrees, edge_measures(layer, gram), strict=True
+        ):
             change = noise / numbers * degree.clamp(min=1e-12) / (strength * measure + ABOVE_ZERO)
             new.append((strength * change.clamp(1 / LARGEST_CHANGE, LARGEST_CHANGE)).clamp(WEAKEST, STRONGEST))
     return EdgePenalty(tuple(updated[0]), tuple(updated[1])), linearised

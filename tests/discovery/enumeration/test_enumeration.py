@@ -1,6 +1,7 @@
 """Enumeration of short expressions: each form of match, options, the pool, and data without a law."""
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -231,8 +232,7 @@ def test_same_seed_same_laws():
 
 @pytest.mark.slow
 def test_memory_stays_below_the_stated_bound(monkeypatch):
-    monkeypatch.setattr(stage, "TIERS", (30_000,))
-    monkeypatch.setattr(stage, "MOST_FOR_JOINS", 0)
+    monkeypatch.setattr(stage, "SETTINGS", replace(stage.SETTINGS, tiers=(30_000,), most_for_joins=0))
     rng = np.random.default_rng(0)
     x, y = rng.uniform(0.5, 2.0, (60, 2)), rng.normal(size=60)
     tracemalloc.start()
@@ -241,7 +241,7 @@ def test_memory_stays_below_the_stated_bound(monkeypatch):
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 30_000 * (2 * 8 * stage.POOL_ROWS + 400) + 80e6
+    assert peak < 30_000 * (2 * 8 * stage.SETTINGS.pool_rows + 400) + 80e6
 
 
 def test_the_phase_of_a_wave_is_a_product_of_inputs():

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from edgewise.discovery.engine.archive import Archive
-from edgewise.discovery.least_squares.laws import least_squares_laws
+from edgewise.discovery.least_squares.laws import least_squares_laws, products_of_powers
 from edgewise.discovery.least_squares.sparse import eliminated
 from edgewise.discovery.problem import LawProblem
+from edgewise.formulas.printing import as_text
 from edgewise.outcomes import Budget
 
 
@@ -82,3 +83,17 @@ def test_elimination_agrees_with_dense_least_squares():
 def test_a_problem_without_inputs_has_no_law_of_inputs():
     y = np.array([1.0, 2.0, 6.0])
     assert not list(least_squares_laws(LawProblem(np.empty((3, 0)), y, np.empty((2, 0)), y[:2], ()), Budget()))
+
+
+@pytest.mark.parametrize(
+    ("exponent", "noise", "printed"),
+    [(1.852, 0.0, "1.852"), (1.852, 0.005, "1.85"), (2.0, 0.02, "2"), (1 / 3, 0.0, "(1/3)"), (11 / 6, 0.0, "(11/6)")],
+)
+def test_an_exponent_is_a_fraction_only_where_rows_exclude_its_neighbours(exponent, noise, printed):
+    random = np.random.default_rng(0)
+    x = random.uniform(1, 5, (300, 1))
+    y = 3.1 * x[:, 0] ** exponent
+    y = y + noise * np.std(y) * random.normal(size=300)
+    (law,) = products_of_powers(LawProblem(x[:200], y[:200], x[200:], y[200:], ("a",)))
+    assert f"a**{printed}" in as_text(law, "a")
+    assert (exponent == 11 / 6) == ("(11/6)" in as_text(law, "a"))

@@ -24,8 +24,8 @@ from edgewise.pde import (
     solve,
 )
 from edgewise.pde.storage import load_solution, save_solution
+from edgewise.pde.tiers.strengths import EVERY, LOG_FACTORS, averaged_over_strengths
 from edgewise.pde.tiers.unknown_fields import SETTINGS, _Factor
-from edgewise.train.strengths import EVERY, LOG_FACTORS, averaged_over_strengths
 
 LINE = Interval(0, 1)
 X = np.linspace(0, 1, 150)

@@ -213,7 +213,9 @@ def _show_training(results: FitResults, screen: Screen) -> None:
         f"{'-'.join(map(str, config.width))}, {grids} knot intervals.",
         style="bold",
     )
-    screen.notes([*trained.estimator.search_.sentences, *trained.notes])
+    search = trained.estimator.search_
+    # One line: the report has all candidates, each with the reason for which it was taken or not.
+    screen.notes([*(search.sentences[-1:] if not search.line else [search.line]), *trained.notes])
     if trained.interrupted:
         screen.always(INTERRUPTED, style="yellow")
     screen.say()

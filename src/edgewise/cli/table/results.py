@@ -342,5 +342,5 @@ def write_page(written: Written, source: Source, out: str, screen: Screen) -> No
     count = len(model.estimator.encoder_.columns)
     title = f"{model.target}, predicted from {counted(count, 'input')}"
     with screen.waiting("Drawing the figures of the report"):
-        model.estimator.report(X=X, y=y, title=title).save(out)
+        model.estimator.report(X=cast(Any, X), y=y, title=title).save(out)
     screen.say(f"Wrote {out}: what the model learned, with its score on {about}.")

@@ -44,15 +44,23 @@ from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.outcomes import NO_LIMIT, Budget
 from edgewise.settings import ABOVE_ZERO
 
-KEPT_SHAPES = 7  # Functions of each curve.
-MOST_COMBINATIONS = 36  # Combinations of functions that are fitted, for each model: each takes about 20 ms.
-MOST_CURVES_COMBINED = 6  # With more curves, one function is varied at a time: 7^6 combinations are ranked.
-# Relative errors of curves count as equal below the first number, and are never taken larger than the second.
-SMALLEST_TOLERANCE = 1e-7
-LARGEST_TOLERANCE = 0.3
-# A form is given up if its loss after three steps is this many times the allowed loss: three steps come that close to
-# the optimum where the form is right.
-HOPELESS_LOSS_FACTOR = 1e3
+
+@dataclass(frozen=True)
+class AssemblySettings:
+    """How many functions and combinations are tried, and when a form is given up."""
+
+    kept_shapes: int = 7  # Functions of each curve.
+    most_combinations: int = 36  # Combinations of functions that are fitted, for each model: each takes about 20 ms.
+    most_curves_combined: int = 6  # With more curves, one function is varied at a time: 7^6 combinations are ranked.
+    # Relative errors of curves count as equal below the first number, and are never taken larger than the second.
+    smallest_tolerance: float = 1e-7
+    largest_tolerance: float = 0.3
+    # A form is given up if its loss after three steps is this many times the allowed loss: three steps come that close
+    # to the optimum where the form is right.
+    hopeless_loss_factor: float = 1e3
+
+
+SETTINGS = AssemblySettings()
 
 
 class TaylorPolynomial(NamedTuple):
@@ -118,7 +126,7 @@ class _Assembly:
             curves[0] = curves[0] + model.offset
         pairs = zip(model.features, curves, strict=True)
         options = [self.curve_formulas(feature, curve, wrapped=is_alone) for feature, curve in pairs]
-        for chosen in islice(_combinations(options), MOST_COMBINATIONS):
+        for chosen in islice(_combinations(options), SETTINGS.most_combinations):
             inside = [part.expression for part in chosen if not part.outside]
             outside = [part.expression for part in chosen if part.outside]
             node = model.link.build(_with_offset(inside, 0.0 if is_alone else model.offset))
@@ -142,12 +150,14 @@ class _Assembly:
         """Functions of a curve; with the link exp also functions of its exponential, as a factor of exp(...)."""
         model = self.model
         spread = max(float(np.std(curve)), ABOVE_ZERO)
-        tolerance = min(LARGEST_TOLERANCE, max(SMALLEST_TOLERANCE, model.curve_error * self.deviation / spread))
+        tolerance = min(
+            SETTINGS.largest_tolerance, max(SETTINGS.smallest_tolerance, model.curve_error * self.deviation / spread)
+        )
         formulas = self.ranked(feature, curve, model.weight, tolerance, wrapped=wrapped)
         if model.link.name == "exp" and float(np.ptp(curve)) < 50 and not model.shared_factors:
             factor = np.exp(curve - np.median(curve))
             formulas += self.ranked(feature, factor, model.weight / factor**2, tolerance, outside=True)
-        return sorted(formulas, key=lambda part: part.criterion)[: KEPT_SHAPES + 1]
+        return sorted(formulas, key=lambda part: part.criterion)[: SETTINGS.kept_shapes + 1]
 
     def ranked(
         self,
@@ -167,7 +177,7 @@ class _Assembly:
                 ranking_criterion(shape.error, shape.complexity, tolerance),
                 outside,
             )
-            for shape in shapes[:KEPT_SHAPES]
+            for shape in shapes[: SETTINGS.kept_shapes]
         ]
 
 
@@ -179,7 +189,7 @@ def _with_offset(parts: Sequence[Expression], offset: float) -> Expression:
 
 def _combinations(options: list[list[_CurveFormula]]) -> Iterator[tuple[_CurveFormula, ...]]:
     """One function of each curve, in the order of the sum of their criteria."""
-    if len(options) > MOST_CURVES_COMBINED:
+    if len(options) > SETTINGS.most_curves_combined:
         first = tuple(parts[0] for parts in options)
         yield first
         for place, parts in enumerate(options):
@@ -187,7 +197,7 @@ def _combinations(options: list[list[_CurveFormula]]) -> Iterator[tuple[_CurveFo
                 yield (*first[:place], part, *first[place + 1 :])
         return
     yield from heapq.nsmallest(
-        MOST_COMBINATIONS, product(*options), key=lambda parts: sum(part.criterion for part in parts)
+        SETTINGS.most_combinations, product(*options), key=lambda parts: sum(part.criterion for part in parts)
     )
 
 
@@ -214,7 +224,7 @@ def pruned(
             else:
                 allowed = exact_loss
             trial = fit_constants(smaller, x, y, steps=3, weight=weight, budget=budget)
-            if trial is None or trial.loss > HOPELESS_LOSS_FACTOR * max(allowed, EXACT.error * variance):
+            if trial is None or trial.loss > SETTINGS.hopeless_loss_factor * max(allowed, EXACT.error * variance):
                 continue
             trial = fit_constants(trial.expression, x, y, steps=20, weight=weight, budget=budget)
             if trial is not None and trial.loss <= allowed:

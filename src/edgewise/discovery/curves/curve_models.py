@@ -22,21 +22,30 @@ from edgewise.discovery.least_squares.links import Link
 from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, spend
 from edgewise.settings import ABOVE_ZERO
 
-# Share of the mean diagonal entry that is added to the diagonal of normal equations, so that columns without samples
-# get a finite coefficient: far below any effect on the curves.
-NORMAL_MATRIX_RIDGE = 1e-9
-HELD_OUT_SHARE = 0.25  # Share of the rows on which models are compared: the usual quarter.
-# Relative error that splines make without noise, and coefficients of a curve, over which noise averages: 1 % is the
-# error of a coarse spline of a smooth curve; the curves have about 20 coefficients.
-SPLINE_ERROR = 0.01
-CURVE_COEFFICIENTS = 20
-SIZE_PRICE = 0.15  # Price of a unit of size in units of the log error: 16 % of the error.
-SMALLEST_SPLINE_ERROR = 1e-4  # Relative errors below it count as equal, as splines make such errors.
-BEAM = 3  # Models that are extended side by side.
-MOST_PARTITIONED = 6  # Inputs, at most, for which all partitions into features are tried: there are a few hundred.
-MANY_INPUTS = 12  # From so many inputs on, one sum of all inputs is fitted instead of a search.
-SHARED_INTERVALS = 20  # Knot intervals of a curve that all inputs share: all rows of all inputs determine it.
-REFINING_STEPS = 4  # Gauss-Newton steps, at most: later ones change the third digit.
+
+@dataclass(frozen=True)
+class CurveModelSettings:
+    """Sizes of curve models, and how many of them are compared."""
+
+    # Share of the mean diagonal entry that is added to the diagonal of normal equations, so that columns without
+    # samples get a finite coefficient: far below any effect on the curves.
+    normal_matrix_ridge: float = 1e-9
+    held_out_share: float = 0.25  # Share of the rows on which models are compared: the usual quarter.
+    # Relative error that splines make without noise, and coefficients of a curve, over which noise averages: 1 % is the
+    # error of a coarse spline of a smooth curve; the curves have about 20 coefficients.
+    spline_error: float = 0.01
+    curve_coefficients: int = 20
+    size_price: float = 0.15  # Price of a unit of size in units of the log error: 16 % of the error.
+    smallest_spline_error: float = 1e-4  # Relative errors below it count as equal, as splines make such errors.
+    beam: int = 3  # Models that are extended side by side.
+    # Inputs, at most, for which all partitions into features are tried: there are a few hundred.
+    most_partitioned: int = 6
+    many_inputs: int = 12  # From so many inputs on, one sum of all inputs is fitted instead of a search.
+    shared_intervals: int = 20  # Knot intervals of a curve that all inputs share: all rows of all inputs determine it.
+    refining_steps: int = 4  # Gauss-Newton steps, at most: later ones change the third digit.
+
+
+SETTINGS = CurveModelSettings()
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +68,14 @@ class CurveModel:
     @property
     def curve_error(self) -> float:
         """Error of a curve relative to the standard deviation of y: noise averages over rows, spline errors do not."""
-        return min(self.error, SPLINE_ERROR + self.error * math.sqrt(CURVE_COEFFICIENTS / len(self.weight)))
+        return min(
+            self.error, SETTINGS.spline_error + self.error * math.sqrt(SETTINGS.curve_coefficients / len(self.weight))
+        )
 
     @property
     def criterion(self) -> float:
         """Log error plus a price for size; models with the lowest value are tried first."""
-        return math.log(max(self.error, SMALLEST_SPLINE_ERROR)) + SIZE_PRICE * self.size
+        return math.log(max(self.error, SETTINGS.smallest_spline_error)) + SETTINGS.size_price * self.size
 
     def values(self) -> np.ndarray:
         """Predictions (N,) of y."""
@@ -82,7 +93,7 @@ class CurveModelFitter:
         self.inputs = list(inputs)
         self.deviation = max(float(np.std(y)), ABOVE_ZERO)
         order = np.random.default_rng(seed).permutation(len(y))
-        held_out = round(HELD_OUT_SHARE * len(y))
+        held_out = round(SETTINGS.held_out_share * len(y))
         self.test = order[:held_out]
         self.train = order[held_out:]
         if single_inputs:
@@ -114,7 +125,7 @@ class CurveModelFitter:
         # several features are right only together. Many inputs are taken all at once.
         u, weight = self.target(link)
         system = _NormalEquations([np.ones((len(u), 1)), *self.columns], u, weight, self.train)
-        if len(self.inputs) >= MANY_INPUTS:
+        if len(self.inputs) >= SETTINGS.many_inputs:
             everything = self._sum(link, system, weight, tuple(range(len(self.features))))
             return [everything, self._with_shared_curve(everything)]
 
@@ -134,14 +145,14 @@ class CurveModelFitter:
                         grown.setdefault(frozenset((*chosen, k)), (error, (*chosen, k)))
             if not grown:
                 break
-            beam = sorted(grown.values(), key=cost)[:BEAM]
+            beam = sorted(grown.values(), key=cost)[: SETTINGS.beam]
             models += [self._sum(link, system, weight, chosen) for _, chosen in beam]
             if beam[0][0] < 1e-7:
                 return models
-        if 3 <= len(self.inputs) <= MOST_PARTITIONED:
+        if 3 <= len(self.inputs) <= SETTINGS.most_partitioned:
             partitions = [tuple(sorted(c)) for c in _partitions(self.features, frozenset(self.inputs)) if len(c) > 1]
             scored = sorted(((self._sum_error(link, system, chosen), chosen) for chosen in partitions), key=cost)
-            best = [chosen for error, chosen in scored[:BEAM] if math.isfinite(error)]
+            best = [chosen for error, chosen in scored[: SETTINGS.beam] if math.isfinite(error)]
             models += [self._sum(link, system, weight, chosen) for chosen in best]
         return models
 
@@ -167,12 +178,14 @@ class CurveModelFitter:
         Curve and factors are fitted in turn.
         """
         values = np.stack([feature.values for feature in everything.features], 1)
-        own = spline_columns(values.ravel(), SHARED_INTERVALS).reshape(*values.shape, -1)  # (N, inputs, columns)
+        own = spline_columns(values.ravel(), SETTINGS.shared_intervals).reshape(
+            *values.shape, -1
+        )  # (N, inputs, columns)
         link, (u, weight) = everything.link, self.target(everything.link)
         factors = np.ones(values.shape[1])
         best = everything
         ones = np.ones((len(u), 1))
-        for _ in range(2 * REFINING_STEPS):
+        for _ in range(2 * SETTINGS.refining_steps):
             shared = np.einsum("bin,i->bn", own, factors)
             curve = own @ _NormalEquations([ones, shared], u, weight, self.train).solve((0, 1))[1][1:]
             coefficients = _NormalEquations([ones, curve], u, weight, self.train).solve((0, 1))[1]
@@ -202,7 +215,7 @@ class CurveModelFitter:
 
         columns = [self.columns[self.features.index(feature)] for feature in model.features]
         best = model
-        for _ in range(REFINING_STEPS):
+        for _ in range(SETTINGS.refining_steps):
             step = self._gauss_newton_step(best, columns)
             if step is None or training_error(step) >= 0.999 * training_error(best):
                 break
@@ -253,7 +266,7 @@ class _NormalEquations:
         places = np.concatenate([self._places[k] for k in blocks])
         gram = self._gram[np.ix_(places, places)]
         spend(30 * CALL_WORK + 2 * len(gram) ** 3 / PRODUCT_SPEED + 2 * len(self.matrix) * len(gram))
-        gram[np.diag_indices_from(gram)] += NORMAL_MATRIX_RIDGE * np.trace(gram) / len(gram)
+        gram[np.diag_indices_from(gram)] += SETTINGS.normal_matrix_ridge * np.trace(gram) / len(gram)
         return places, np.linalg.solve(gram, self._right[places])
 
 

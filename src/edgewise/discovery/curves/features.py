@@ -21,19 +21,26 @@ from edgewise.ops.splines.knots import extend
 from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, spend
 from edgewise.settings import ABOVE_ZERO
 
-FEATURE_DEGREE = 3  # Degree of the splines: cubic splines are the usual choice for smooth curves.
-# Inputs, at most, whose pairs are features: beyond, the pairs are too many to fit together.
-MOST_PAIRED_FEATURES = 7
-# Smallest absolute value, relative to the largest, that a denominator has: below, a ratio is almost singular.
-SMALLEST_DENOMINATOR = 1e-2
 
-ALWAYS_RELEVANT = 4  # Up to so many inputs are all kept: a search with four is fast.
-# Columns of a linear model, at most, as a share of the rows, so that residuals are left.
-LINEAR_COLUMN_SHARE = 0.35
-# F statistic from which an input is relevant. An irrelevant input has F near 1; the largest of a hundred, with as few
-# degrees of freedom as here, stays below 3.
-RELEVANT_F = 4.0
-RELEVANCE_INTERVALS = 10  # Knot intervals of the curves that test relevance.
+@dataclass(frozen=True)
+class FeatureSettings:
+    """Which features a curve model has."""
+
+    feature_degree: int = 3  # Degree of the splines: cubic splines are the usual choice for smooth curves.
+    # Inputs, at most, whose pairs are features: beyond, the pairs are too many to fit together.
+    most_paired_features: int = 7
+    # Smallest absolute value, relative to the largest, that a denominator has: below, a ratio is almost singular.
+    smallest_denominator: float = 1e-2
+    always_relevant: int = 4  # Up to so many inputs are all kept: a search with four is fast.
+    # Columns of a linear model, at most, as a share of the rows, so that residuals are left.
+    linear_column_share: float = 0.35
+    # F statistic from which an input is relevant. An irrelevant input has F near 1; the largest of a hundred, with as
+    # few degrees of freedom as here, stays below 3.
+    relevant_f: float = 4.0
+    relevance_intervals: int = 10  # Knot intervals of the curves that test relevance.
+
+
+SETTINGS = FeatureSettings()
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +72,9 @@ def has_two_values(values: np.ndarray) -> bool:
     return bool(((values == values.min()) | (values == values.max())).all())
 
 
-def candidate_features(x: np.ndarray, inputs: Sequence[int], most_paired: int = MOST_PAIRED_FEATURES) -> list[Feature]:
+def candidate_features(
+    x: np.ndarray, inputs: Sequence[int], most_paired: int = SETTINGS.most_paired_features
+) -> list[Feature]:
     """List the features of some inputs."""
     features = [Feature(Variable(i), frozenset((i,)), x[:, i]) for i in inputs]
     if len(inputs) > most_paired:
@@ -75,7 +84,7 @@ def candidate_features(x: np.ndarray, inputs: Sequence[int], most_paired: int = 
 
     def may_divide(k: int) -> bool:
         size = np.abs(x[:, k])
-        return bool(size.min() > SMALLEST_DENOMINATOR * size.max())
+        return bool(size.min() > SETTINGS.smallest_denominator * size.max())
 
     for i, j in combinations(inputs, 2):
         a = Variable(i)
@@ -119,32 +128,32 @@ def spline_columns(values: np.ndarray, size: int) -> np.ndarray:
         else:
             ends = values.min() + np.linspace(-1, 1, size + 1)
     spend(300 * CALL_WORK + 250 * len(values) * (size + 2))
-    knots = extend(torch.as_tensor(ends)[None], FEATURE_DEGREE)
-    columns = basis(torch.as_tensor(values)[:, None], knots, FEATURE_DEGREE)[:, 0].numpy()[:, :-1]
+    knots = extend(torch.as_tensor(ends)[None], SETTINGS.feature_degree)
+    columns = basis(torch.as_tensor(values)[:, None], knots, SETTINGS.feature_degree)[:, 0].numpy()[:, :-1]
     return columns - columns.mean(0)
 
 
 def relevant_inputs(x: np.ndarray, y: np.ndarray) -> list[int]:
     """Select the inputs that the target depends on, alone or in products of two."""
     # Curves of all inputs and products of two, as far as the number of rows allows, are fitted together. An input stays
-    # if leaving out its terms raises the sum of squares significantly (F above `RELEVANT_F`). Of inputs that replace
+    # if leaving out its terms raises the sum of squares significantly (F above `relevant_f`). Of inputs that replace
     # each other none may stay then, so the most significant input given those that stayed is added as long as there is
     # one, and in the end insignificant inputs are removed one by one.
     count = x.shape[1]
-    if count <= ALWAYS_RELEVANT:
+    if count <= SETTINGS.always_relevant:
         return list(range(count))
     scaled = scaled_columns(x)
-    kept = [i for i, f in _f_without_each(scaled, y, range(count)).items() if f > RELEVANT_F]
+    kept = [i for i, f in _f_without_each(scaled, y, range(count)).items() if f > SETTINGS.relevant_f]
     while len(kept) < count:
         added = {i: _f_without_each(scaled, y, [*kept, i])[i] for i in range(count) if i not in kept}
         best = max(added, key=lambda i: added[i])
-        if added[best] <= RELEVANT_F:
+        if added[best] <= SETTINGS.relevant_f:
             break
         kept.append(best)
     while 1 < len(kept) < count:
         scores = _f_without_each(scaled, y, kept)
         weakest = min(scores, key=lambda i: scores[i])
-        if scores[weakest] > RELEVANT_F:
+        if scores[weakest] > SETTINGS.relevant_f:
             break
         kept.remove(weakest)
     return sorted(kept) or list(range(count))
@@ -157,7 +166,7 @@ def scaled_columns(x: np.ndarray) -> np.ndarray:
 
 def _f_without_each(scaled: np.ndarray, y: np.ndarray, inputs: Sequence[int]) -> dict[int, float]:
     """F statistic of the terms of each input, given the terms of the others."""
-    model = _LinearModel(scaled, y, inputs, RELEVANCE_INTERVALS)
+    model = _LinearModel(scaled, y, inputs, SETTINGS.relevance_intervals)
     total = float(y @ y)
 
     def sum_of_squares(columns: np.ndarray) -> float:
@@ -183,7 +192,7 @@ class _LinearModel:
     """
 
     def __init__(self, scaled: np.ndarray, y: np.ndarray, inputs: Sequence[int], most_intervals: int):
-        most = LINEAR_COLUMN_SHARE * len(y)
+        most = SETTINGS.linear_column_share * len(y)
         inputs = list(inputs)
         size = int(np.clip(most / (2 * len(inputs)) - 2, 1, most_intervals))
         blocks: list[tuple[frozenset[int], np.ndarray]] = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, product
 
@@ -12,12 +13,20 @@ from edgewise.discovery.curves.features import scaled_columns, spline_columns
 from edgewise.outcomes import PRODUCT_SPEED, spend
 from edgewise.settings import ABOVE_ZERO
 
-# Level of the test for structure in residuals; knot intervals of its curves, for slow trends and for oscillations; and
-# columns, at most, as a share of the rows.
-NOISE_LEVEL = 0.01
-TREND_INTERVALS = 5
-WAVE_INTERVALS = 40
-MOST_BASIS_SHARE = 1 / 3
+
+@dataclass(frozen=True)
+class NoiseTestSettings:
+    """The level of the test and the waves that it looks for."""
+
+    # Level of the test for structure in residuals; knot intervals of its curves, for slow trends and for oscillations;
+    # and columns, at most, as a share of the rows.
+    noise_level: float = 0.01
+    trend_intervals: int = 5
+    wave_intervals: int = 40
+    most_basis_share: float = 1 / 3
+
+
+SETTINGS = NoiseTestSettings()
 
 
 class NoiseTest:
@@ -39,12 +48,12 @@ class NoiseTest:
         The first has curves of few intervals and products of two inputs, the second has curves of many intervals.
         """
         scaled = scaled_columns(self.x)
-        most = int(MOST_BASIS_SHARE * len(self.x))
+        most = int(SETTINGS.most_basis_share * len(self.x))
         products = ((scaled[:, i] * scaled[:, j])[:, None] for i in range(scaled.shape[1]) for j in range(i))
-        trends = (spline_columns(column, TREND_INTERVALS) for column in scaled.T)
+        trends = (spline_columns(column, SETTINGS.trend_intervals) for column in scaled.T)
         bases = [_orthonormal(chain(trends, products), len(scaled), most)]
-        fine = min(WAVE_INTERVALS, most // max(scaled.shape[1], 1) - 3)
-        if fine > TREND_INTERVALS:
+        fine = min(SETTINGS.wave_intervals, most // max(scaled.shape[1], 1) - 3)
+        if fine > SETTINGS.trend_intervals:
             waves = (spline_columns(column, fine) for column in scaled.T)
             bases.append(_orthonormal(waves, len(scaled), most))
         return bases
@@ -52,7 +61,7 @@ class NoiseTest:
     def passes(self, residuals: np.ndarray, weights: np.ndarray | None = None) -> bool:
         """True for residuals (N,) that look like noise, after division by the deviations that their weights state.
 
-        Then no F test of a model is significant at `NOISE_LEVEL`, neither for the residuals nor for their ranks, in
+        Then no F test of a model is significant at `noise_level`, neither for the residuals nor for their ranks, in
         which single large residuals hide nothing [1]_.
         """
         from scipy.stats import f
@@ -60,7 +69,7 @@ class NoiseTest:
         if weights is not None:
             residuals = residuals * np.sqrt(weights / weights.mean())
         ranks = np.argsort(np.argsort(residuals)).astype(np.float64)
-        level = NOISE_LEVEL / (2 * len(self.bases))  # Bonferroni's correction for so many tests
+        level = SETTINGS.noise_level / (2 * len(self.bases))  # Bonferroni's correction for so many tests
         for basis, values in product(self.bases, (residuals, ranks)):
             terms = basis.shape[1] - 1
             left_over = len(self.x) - basis.shape[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -28,20 +29,28 @@ from edgewise.formulas.expression import (
 from edgewise.outcomes import PRODUCT_SPEED, spend
 from edgewise.settings import ABOVE_ZERO
 
-MOST_SUM_TERMS = 8  # Terms of a sum, at most: longer formulas are hardly read.
-# Inputs, the best correlated ones, whose products and ratios are terms: 135 more terms.
-MOST_PAIRED_TERMS = 10
-# Functions up to which all pairs are compared; with more, the first factor is one of the best alone: 1500^2
-# correlations take half a second.
-MOST_FOR_ALL_PAIRS = 1500
-BEST_ALONE = 60
-# Smallest absolute value of a denominator relative to its largest, and largest exponent. They avoid terms which one row
-# decides.
-SMALLEST_DENOMINATOR = 1e-2
-LARGEST_EXPONENTIAL = 20.0
+
+@dataclass(frozen=True)
+class SimpleFormSettings:
+    """How many terms and pairs are compared, and which values a term may have."""
+
+    most_sum_terms: int = 8  # Terms of a sum, at most: longer formulas are hardly read.
+    # Inputs, the best correlated ones, whose products and ratios are terms: 135 more terms.
+    most_paired_terms: int = 10
+    # Functions up to which all pairs are compared; with more, the first factor is one of the best alone: 1500^2
+    # correlations take half a second.
+    most_for_all_pairs: int = 1500
+    best_alone: int = 60
+    # Smallest absolute value of a denominator relative to its largest, and largest exponent. They avoid terms which one
+    # row decides.
+    smallest_denominator: float = 1e-2
+    largest_exponential: float = 20.0
 
 
-def stepwise_sums(x: np.ndarray, y: np.ndarray, *, terms: int = MOST_SUM_TERMS) -> Iterator[Expression]:
+SETTINGS = SimpleFormSettings()
+
+
+def stepwise_sums(x: np.ndarray, y: np.ndarray, *, terms: int = SETTINGS.most_sum_terms) -> Iterator[Expression]:
     """Least-squares sums of 1, 2, ... terms: inputs, their powers, logarithms, products and ratios."""
     # The terms are chosen by forward selection. First only inputs are candidates, then, again from one term on, all
     # terms. An input with two values has no powers and no logarithm, and stands in no denominator; one that is far from
@@ -51,7 +60,9 @@ def stepwise_sums(x: np.ndarray, y: np.ndarray, *, terms: int = MOST_SUM_TERMS) 
     centred = x - x.mean(0)
     size = np.sqrt(np.square(centred).sum(0))
     correlations = centred.T @ (y - y.mean()) / np.where(size > 0, size, np.inf)
-    strongest = [Variable(int(k)) for k in np.argsort(-np.abs(correlations), kind="stable")[:MOST_PAIRED_TERMS]]
+    strongest = [
+        Variable(int(k)) for k in np.argsort(-np.abs(correlations), kind="stable")[: SETTINGS.most_paired_terms]
+    ]
     candidates: list[Expression] = [*singles]
     origin = origins(x)
     candidates += [Power(from_origin(k, origin), exponent) for k in origin for exponent in (2.0, 3.0)]
@@ -99,8 +110,8 @@ def simple_products(
         return len(y) * np.log(np.maximum(1 - explained, 1e-16)) + price * (symbols[heads, None] + symbols[None, :])
 
     heads = np.arange(len(parts))
-    if len(parts) > MOST_FOR_ALL_PAIRS:
-        heads = np.argsort(criterion(heads[:1])[0], kind="stable")[:BEST_ALONE]
+    if len(parts) > SETTINGS.most_for_all_pairs:
+        heads = np.argsort(criterion(heads[:1])[0], kind="stable")[: SETTINGS.best_alone]
     order = np.argsort(criterion(heads), axis=None, kind="stable")
     pairs = dict.fromkeys(tuple(sorted((int(heads[k // len(parts)]), int(k % len(parts))))) for k in order[: 2 * most])
     formulas = []
@@ -126,13 +137,13 @@ def _simple_functions(features: Sequence[Feature]) -> Iterator[tuple[Expression,
         if feature.has_two_values:
             continue
         yield Power(node, 2.0), values**2
-        if size.min() > SMALLEST_DENOMINATOR * size.max():
+        if size.min() > SETTINGS.smallest_denominator * size.max():
             yield Power(node, -1.0), 1 / values
             yield Power(node, -2.0), values**-2.0
         if values.min() > 0:
             yield Power(node, 0.5), np.sqrt(values)
             yield Call("log", node), np.log(values)
-        if size.max() < LARGEST_EXPONENTIAL:
+        if size.max() < SETTINGS.largest_exponential:
             yield Call("exp", node), np.exp(values)
         yield Call("sin", node), np.sin(values)
         yield Call("cos", node), np.cos(values)

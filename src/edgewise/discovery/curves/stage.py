@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import takewhile
 
 import numpy as np
@@ -21,19 +22,28 @@ from edgewise.formulas.front import SYMBOL_PRICE, price
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.outcomes import Budget
 
-# The numbers of this search were compared on the functions of the experiment `formulas`, unless a comment gives a
-# source.
-COARSE_INTERVALS = 8  # Knot intervals of the curves by which models are compared.
-FINE_INTERVALS = 40  # Knot intervals of a second look at sums of single inputs, whose curves may oscillate.
-SECOND_LOOK_ERROR = 1e-3  # Smallest error of all coarse models from which on there is a second look.
-FEW_INPUTS = 7  # Relevant inputs, at most, for which products of simple functions are tried.
-FEW_COLUMNS = 20  # Columns, at most, of which products of simple functions are tried, relevant or not.
-SIMPLE_PRODUCTS = 6  # Products of simple functions that are tried under each link.
-# Models that are turned into formulas: in total, and of these by error alone instead of error and size.
-MOST_MODELS = 14
-MOST_BY_ERROR = 4
-# A formula ends the search if it leaves at most this share of the variance of y, with residuals that look like noise.
-NOISE_SHARE = 0.05
+
+@dataclass(frozen=True)
+class CurveStageSettings:
+    """Sizes of the models of curves and how many of them become formulas."""
+
+    # The numbers of this search were compared on the functions of the experiment `formulas`, unless a comment gives a
+    # source.
+    coarse_intervals: int = 8  # Knot intervals of the curves by which models are compared.
+    fine_intervals: int = 40  # Knot intervals of a second look at sums of single inputs, whose curves may oscillate.
+    second_look_error: float = 1e-3  # Smallest error of all coarse models from which on there is a second look.
+    few_inputs: int = 7  # Relevant inputs, at most, for which products of simple functions are tried.
+    few_columns: int = 20  # Columns, at most, of which products of simple functions are tried, relevant or not.
+    simple_products: int = 6  # Products of simple functions that are tried under each link.
+    # Models that are turned into formulas: in total, and of these by error alone instead of error and size.
+    most_models: int = 14
+    most_by_error: int = 4
+    # A formula ends the search if it leaves at most this share of the variance of y, with residuals that look like
+    # noise.
+    noise_share: float = 0.05
+
+
+SETTINGS = CurveStageSettings()
 
 
 def simple_sums(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
@@ -85,24 +95,24 @@ class _CurveSearch:
         y = self.y
         self.budget.report("products of simple functions")
         self.inputs = relevant_inputs(x, y)
-        if len(self.inputs) <= FEW_INPUTS:
+        if len(self.inputs) <= SETTINGS.few_inputs:
             features = candidate_features(x, self.inputs)
             for link in self.in_budget(possible_links(y)):
-                yield from simple_products(features, link, y, SYMBOL_PRICE, SIMPLE_PRODUCTS)
+                yield from simple_products(features, link, y, SYMBOL_PRICE, SETTINGS.simple_products)
         # Of columns that replace each other the simpler one may have been called irrelevant.
-        if len(self.inputs) < x.shape[1] <= FEW_COLUMNS and not self.budget.is_over:
-            features = candidate_features(x, range(x.shape[1]), most_paired=FEW_COLUMNS)
-            yield from simple_products(features, next(possible_links(y)), y, SYMBOL_PRICE, SIMPLE_PRODUCTS)
+        if len(self.inputs) < x.shape[1] <= SETTINGS.few_columns and not self.budget.is_over:
+            features = candidate_features(x, range(x.shape[1]), most_paired=SETTINGS.few_columns)
+            yield from simple_products(features, next(possible_links(y)), y, SYMBOL_PRICE, SETTINGS.simple_products)
         self.budget.report("sums of curves")
         best = float(np.var(y))
         noise = NoiseTest(x[:, self.inputs])
         for number, model in enumerate(self.in_budget(self.models()), 1):
-            self.budget.report(f"formulas of model {number}, at most {MOST_MODELS}")
+            self.budget.report(f"formulas of model {number}, at most {SETTINGS.most_models}")
             for fitted in self.best_formulas(model):
                 yield fitted.expression
                 if _is_exact(fitted, y):
                     return
-                if fitted.loss < min(best, NOISE_SHARE * float(np.var(y))):
+                if fitted.loss < min(best, SETTINGS.noise_share * float(np.var(y))):
                     best = fitted.loss
                     residuals = y - evaluate(fitted.expression, x)
                     if noise.passes(residuals):
@@ -113,21 +123,21 @@ class _CurveSearch:
         x = self.x
         y = self.y
         inputs = self.inputs
-        size = min(COARSE_INTERVALS, max(1, int(0.4 * len(y) / len(inputs)) - 2))
+        size = min(SETTINGS.coarse_intervals, max(1, int(0.4 * len(y) / len(inputs)) - 2))
         coarse = CurveModelFitter(x, y, inputs, size, self.seed)
         models: list[CurveModel] = []
         for link in possible_links(y):
             if models and self.budget.is_over:
                 break
             models += [coarse.refined(each) for each in coarse.sums(link, min(len(inputs), 6))]
-        if len(inputs) <= 3 and min((each.error for each in models), default=1.0) > SECOND_LOOK_ERROR:
-            size = min(FINE_INTERVALS, len(y) // (6 * len(inputs)))
+        if len(inputs) <= 3 and min((each.error for each in models), default=1.0) > SETTINGS.second_look_error:
+            size = min(SETTINGS.fine_intervals, len(y) // (6 * len(inputs)))
             fine = CurveModelFitter(x, y, inputs, size, self.seed, single_inputs=True)
             models += [fine.refined(each) for link in possible_links(y) for each in fine.sums(link, len(inputs))]
         best = sorted(models, key=lambda each: each.criterion)
-        yield from best[: MOST_MODELS - MOST_BY_ERROR]
-        most_accurate = sorted(models, key=lambda each: each.error)[:MOST_BY_ERROR]
-        yield from (each for each in most_accurate if each not in best[: MOST_MODELS - MOST_BY_ERROR])
+        yield from best[: SETTINGS.most_models - SETTINGS.most_by_error]
+        most_accurate = sorted(models, key=lambda each: each.error)[: SETTINGS.most_by_error]
+        yield from (each for each in most_accurate if each not in best[: SETTINGS.most_models - SETTINGS.most_by_error])
 
     def best_formulas(self, model: CurveModel) -> list[FittedExpression]:
         """The best formulas of a model: all candidates after a few steps, the three best after a full fit."""

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from edgewise.checkpoint import codec
 from edgewise.discovery.engine.archive import Archive
 from edgewise.files import Journal, Part
 from edgewise.files.journal import WRITE_AFTER
-from edgewise.formulas.serialisation import expression_from_tokens, expression_tokens
+from edgewise.formulas.expression import Expression
+from edgewise.formulas.formula import Formula
 from edgewise.outcomes import Budget
 
 
@@ -43,13 +45,13 @@ class Recording:
             self._kept += part.facts["kept"]
             if part.facts["stage"] is not None:
                 self._done.add((part.facts["stage"], tuple(part.facts["path"])))
-        self._recorded: set[str] = set()
+        self._recorded: set[Expression] = set()
 
     def restore(self, archive: Archive) -> None:
         """Put what the earlier parts of the search have found into the archive."""
-        inputs = archive.problem.x.shape[1]
         for kept in self._kept:
-            archive.restore(expression_from_tokens(kept["tokens"], inputs), kept["source"])
+            formula = codec.read(Formula, kept["formula"], "a formula of the search")
+            archive.restore(formula.expression, kept["source"])
         self._news(archive)
 
     def is_complete(self, stage: str, path: Sequence[str]) -> bool:
@@ -67,10 +69,7 @@ class Recording:
         self._last = time.monotonic()
 
     def _news(self, archive: Archive) -> list[dict[str, Any]]:
-        news = []
-        for judged in archive:
-            tokens = expression_tokens(judged.expression)
-            if (key := repr(tokens)) not in self._recorded:
-                self._recorded.add(key)
-                news.append({"tokens": tokens, "source": judged.source})
-        return news
+        fresh = [judged for judged in archive if judged.expression not in self._recorded]
+        self._recorded |= {judged.expression for judged in fresh}
+        formulas = [codec.plain(Formula(judged.expression, archive.problem.names)) for judged in fresh]
+        return [{"formula": each, "source": judged.source} for each, judged in zip(formulas, fresh, strict=True)]

@@ -18,6 +18,7 @@ All tests are made at a few rows; a match is a proposal, which all rows have to 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -25,22 +26,30 @@ import numpy as np
 from edgewise.discovery.enumeration.pool import Pool
 from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, Budget, spend
 
-# Sine of the angle up to which two vectors count as parallel, squared: values of a few operations in float64 have
-# errors of 1e-15 to 1e-12, and two unrelated vectors of 30 components never are as close.
-PARALLEL = 1e-11
-# Difference of projections up to which two unit vectors are compared: the square root of `PARALLEL` would compare too
-# many; projections of unit vectors have errors of 1e-15 over the share of length that is left.
-PROJECTION_REACH = 1e-9
-# Share of the squared length of the target that two expressions may leave unexplained: the angle of `PARALLEL`
-# divided by that of two expressions of which 0.1 % is different.
-LEAST_UNSPANNED = 1e-6
-# Share of its length that a vector must keep outside the known functions; below it rounding decides the direction.
-LEAST_LENGTH = 1e-5
-NEIGHBOURS = 4  # Vectors with nearly equal projections that are compared with each.
-MOST_OF_A_FORM = 40  # Matches of one form and target that are kept; the shortest ones.
-PRODUCTS = 3000  # Expressions all of whose products are looked at: 4.5 million, a second.
-SORTING = 500.0  # Work of sorting a number among a hundred thousand others, and of comparing it.
-CHUNK = 20_000  # Rows of vectors that are made at once, 5 MB.
+
+@dataclass(frozen=True)
+class MatchSettings:
+    """When two vectors are parallel, and how many pairs are compared."""
+
+    # Sine of the angle up to which two vectors count as parallel, squared: values of a few operations in float64 have
+    # errors of 1e-15 to 1e-12, and two unrelated vectors of 30 components never are as close.
+    parallel: float = 1e-11
+    # Difference of projections up to which two unit vectors are compared: the square root of `parallel` would compare
+    # too many; projections of unit vectors have errors of 1e-15 over the share of length that is left.
+    projection_reach: float = 1e-9
+    # Share of the squared length of the target that two expressions may leave unexplained: the angle of `parallel`
+    # divided by that of two expressions of which 0.1 % is different.
+    least_unspanned: float = 1e-6
+    # Share of its length that a vector must keep outside the known functions; below it rounding decides the direction.
+    least_length: float = 1e-5
+    neighbours: int = 4  # Vectors with nearly equal projections that are compared with each.
+    most_of_a_form: int = 40  # Matches of one form and target that are kept; the shortest ones.
+    products: int = 3000  # Expressions all of whose products are looked at: 4.5 million, a second.
+    sorting: float = 500.0  # Work of sorting a number among a hundred thousand others, and of comparing it.
+    chunk: int = 20_000  # Rows of vectors that are made at once, 5 MB.
+
+
+SETTINGS = MatchSettings()
 
 
 class Match(NamedTuple):
@@ -62,13 +71,13 @@ class Directions:
     def __init__(self, pool: Pool, known: np.ndarray, budget: Budget | None = None):
         self.basis = np.linalg.qr(known)[0]
         projections = np.random.default_rng(2).normal(size=(len(known), 2))
-        spend(pool.count * SORTING)
+        spend(pool.count * SETTINGS.sorting)
         places = []
         keys = []
-        for start in range(0, pool.count, CHUNK):
+        for start in range(0, pool.count, SETTINGS.chunk):
             if start and budget is not None and budget.is_over:
                 break
-            unit = self.outside(pool.values[start : start + CHUNK])
+            unit = self.outside(pool.values[start : start + SETTINGS.chunk])
             good = np.flatnonzero(np.isfinite(unit[:, 0]))
             first = unit[good] @ projections[:, 0]
             second = unit[good] @ projections[:, 1]
@@ -78,8 +87,10 @@ class Directions:
         # The vectors are made a second time, only those that are kept, so that there is never a copy of all.
         self.places = np.concatenate(places)[np.sort(np.unique(np.concatenate(keys), return_index=True)[1])]
         self.unit = np.empty((len(self.places), len(known)))
-        for start in range(0, len(self.places), CHUNK):
-            self.unit[start : start + CHUNK] = self.outside(pool.values[self.places[start : start + CHUNK]])
+        for start in range(0, len(self.places), SETTINGS.chunk):
+            self.unit[start : start + SETTINGS.chunk] = self.outside(
+                pool.values[self.places[start : start + SETTINGS.chunk]]
+            )
         self.sizes = pool.sizes[self.places]
         self.projection = projections[:, 0]
         self.projected = self.unit @ self.projection
@@ -90,31 +101,31 @@ class Directions:
 
     def parallel_to(self, goal: np.ndarray) -> np.ndarray:
         """Indices of the directions that a unit vector outside the known functions has, up to sign."""
-        return np.flatnonzero((self.unit @ goal) ** 2 > 1 - PARALLEL)
+        return np.flatnonzero((self.unit @ goal) ** 2 > 1 - SETTINGS.parallel)
 
     def pairs_that_span(self, goal: np.ndarray) -> Iterator[tuple[int, int]]:
         """Pairs of indices of directions that span a unit vector outside the known functions."""
         along = self.unit @ goal
         left = 1 - along**2
-        spend(20 * CALL_WORK + len(along) * (SORTING + len(goal)))
-        usable = np.flatnonzero(left > LEAST_LENGTH**2)
+        spend(20 * CALL_WORK + len(along) * (SETTINGS.sorting + len(goal)))
+        usable = np.flatnonzero(left > SETTINGS.least_length**2)
         along = along[usable]
         left = np.sqrt(left[usable])
         projected = np.abs(self.projected[usable] - along * (goal @ self.projection)) / left
         order = np.argsort(projected)
         ordered = projected[order]
-        for step in range(1, NEIGHBOURS + 1):
-            near = np.flatnonzero(ordered[step:] - ordered[:-step] < PROJECTION_REACH)
+        for step in range(1, SETTINGS.neighbours + 1):
+            near = np.flatnonzero(ordered[step:] - ordered[:-step] < SETTINGS.projection_reach)
             if not len(near):
                 return
             i = order[near]
             j = order[near + step]
             first = self.unit[usable[i]] - along[i, None] * goal
             second = self.unit[usable[j]] - along[j, None] * goal
-            good = np.sum(first * second, axis=1) ** 2 > (1 - PARALLEL) * (left[i] * left[j]) ** 2
+            good = np.sum(first * second, axis=1) ** 2 > (1 - SETTINGS.parallel) * (left[i] * left[j]) ** 2
             # Nearly equal f and g are as parallel whatever z is, so the share of z that they span is computed as well.
             both = np.sum(self.unit[usable[i]] * self.unit[usable[j]], axis=1)
-            good &= spanned_share(along[i], along[j], both) > 1 - LEAST_UNSPANNED
+            good &= spanned_share(along[i], along[j], both) > 1 - SETTINGS.least_unspanned
             yield from zip(usable[i[good]].tolist(), usable[j[good]].tolist(), strict=True)
 
 
@@ -134,7 +145,7 @@ def unit_outside(rows: np.ndarray, basis: np.ndarray) -> np.ndarray:
     rest = rows - (rows @ basis) @ basis.T
     rest -= (rest @ basis) @ basis.T  # A second time, since rounding leaves a part of long projections.
     left = np.sqrt(np.einsum("ij,ij->i", rest, rest))
-    is_some = left > LEAST_LENGTH * length
+    is_some = left > SETTINGS.least_length * length
     return np.asarray(rest / np.where(is_some, left, np.nan)[:, None])
 
 
@@ -145,20 +156,20 @@ def rounded_to_reach(numbers: np.ndarray) -> np.ndarray:
 
 def equal_rows(rows: np.ndarray, directions: Directions) -> Iterator[tuple[int, int]]:
     """Pairs (row, index of a direction) such that a unit row has that direction up to sign; nan rows have none."""
-    spend((len(rows) + len(directions.projected)) * SORTING)
+    spend((len(rows) + len(directions.projected)) * SETTINGS.sorting)
     order = np.argsort(np.abs(directions.projected))
     ordered = np.abs(directions.projected)[order]
     projected = np.abs(rows @ directions.projection)
     usable = np.flatnonzero(np.isfinite(projected))
-    start = np.searchsorted(ordered, projected[usable] - PROJECTION_REACH)
-    for step in range(NEIGHBOURS):
+    start = np.searchsorted(ordered, projected[usable] - SETTINGS.projection_reach)
+    for step in range(SETTINGS.neighbours):
         within = np.flatnonzero(start + step < len(ordered))
-        within = within[ordered[start[within] + step] < projected[usable[within]] + PROJECTION_REACH]
+        within = within[ordered[start[within] + step] < projected[usable[within]] + SETTINGS.projection_reach]
         if not len(within):
             return
         row = usable[within]
         other = order[start[within] + step]
-        good = np.sum(rows[row] * directions.unit[other], axis=1) ** 2 > 1 - PARALLEL
+        good = np.sum(rows[row] * directions.unit[other], axis=1) ** 2 > 1 - SETTINGS.parallel
         yield from zip(row[good].tolist(), other[good].tolist(), strict=True)
 
 
@@ -166,7 +177,7 @@ def singles(directions: Directions, z: np.ndarray, with_known: bool) -> Iterator
     """Matches z = a f + known functions."""
     goal = directions.outside(z[None])[0]
     if np.isfinite(goal[0]):
-        for k in directions.parallel_to(goal)[:MOST_OF_A_FORM]:
+        for k in directions.parallel_to(goal)[: SETTINGS.most_of_a_form]:
             yield Match(int(directions.sizes[k]), ((int(directions.places[k]),),), with_known=with_known)
 
 
@@ -178,7 +189,7 @@ def sums(directions: Directions, z: np.ndarray, with_known: bool) -> Iterator[Ma
             (int(directions.sizes[i] + directions.sizes[j]), (int(directions.places[i]), int(directions.places[j])))
             for i, j in directions.pairs_that_span(goal)
         ]
-        for size, (i, j) in sorted(found)[:MOST_OF_A_FORM]:
+        for size, (i, j) in sorted(found)[: SETTINGS.most_of_a_form]:
             yield Match(size, ((i,), (j,)), with_known=with_known)
 
 
@@ -206,26 +217,26 @@ def _joined(
 ) -> Iterator[Match]:
     """Matches of vectors made from each expression's values with the directions of all expressions, shortest first."""
     found = []
-    for start in range(0, pool.count, CHUNK):
+    for start in range(0, pool.count, SETTINGS.chunk):
         if budget.is_over:
             break
-        rows = made(pool.values[start : start + CHUNK])
+        rows = made(pool.values[start : start + SETTINGS.chunk])
         rows[~np.isfinite(rows).all(axis=1)] = np.nan
         for row, k in equal_rows(directions.outside(rows), directions):
             first = row + start
             second = int(directions.places[k])
             found.append(match(first, second, int(pool.sizes[first] + pool.sizes[second])))
-    yield from sorted(found, key=lambda one: one.size)[:MOST_OF_A_FORM]
+    yield from sorted(found, key=lambda one: one.size)[: SETTINGS.most_of_a_form]
 
 
 def products(pool: Pool, z: np.ndarray, budget: Budget) -> Iterator[Match]:
-    """Matches z = a f g + b among all products of the `PRODUCTS` shortest expressions."""
+    """Matches z = a f g + b among all products of the `products` shortest expressions."""
     goal = z - z.mean()
     length = np.linalg.norm(goal)
     if length == 0:
         return
     goal = goal / length
-    rows = pool.values[pool.constants : PRODUCTS]
+    rows = pool.values[pool.constants : SETTINGS.products]
     rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     found = []
     for start in range(0, len(rows), 500):
@@ -235,10 +246,10 @@ def products(pool: Pool, z: np.ndarray, budget: Budget) -> Iterator[Match]:
         g = rows[start:]
         spend(len(f) * len(g) * (3 * len(z) / PRODUCT_SPEED + 12))
         variation = (f * f) @ (g * g).T - (f @ g.T) ** 2 / len(z)
-        hits = np.argwhere((((f * goal) @ g.T) ** 2 > (1 - PARALLEL) * variation) & (variation > 1e-9))
+        hits = np.argwhere((((f * goal) @ g.T) ** 2 > (1 - SETTINGS.parallel) * variation) & (variation > 1e-9))
         hits = hits + start + pool.constants
         found += [(int(pool.sizes[i] + pool.sizes[j]), int(i), int(j)) for i, j in hits[:2000]]
-    for size, i, j in sorted(found)[:MOST_OF_A_FORM]:
+    for size, i, j in sorted(found)[: SETTINGS.most_of_a_form]:
         yield Match(size, ((i, j),))
 
 
@@ -261,8 +272,8 @@ def bilinear(pool: Pool, centred: Directions, z: np.ndarray, outer: int, budget:
         t = np.sum(first * second, axis=1)
         spend(6 * g.size)
         left = 1 - t * t
-        for k in np.flatnonzero((spanned_share(r, s, t) > 1 - PARALLEL) & (left > LEAST_LENGTH**2)):
+        for k in np.flatnonzero((spanned_share(r, s, t) > 1 - SETTINGS.parallel) & (left > SETTINGS.least_length**2)):
             j = int(centred.places[k])
             found.append((int(2 * pool.sizes[i] + 2 * pool.sizes[j]), int(i), j))
-    for size, i, j in sorted(found)[:MOST_OF_A_FORM]:
+    for size, i, j in sorted(found)[: SETTINGS.most_of_a_form]:
         yield Match(size, ((i, j), (i,), (j,)))

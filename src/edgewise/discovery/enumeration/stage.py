@@ -17,6 +17,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -51,28 +52,36 @@ from edgewise.formulas.expression import (
 )
 from edgewise.outcomes import CALL_WORK, Budget, spend
 
-# Rows at which expressions are compared: more than the constants and known functions of any match by 25.
-POOL_ROWS = 40
-# Expressions of the pools, one after the other: the first takes 0.1 s, the last some 5 s and 450 MB.
-TIERS = (2_000, 20_000, 150_000, 400_000)
-QUICK_POOL = 20_000  # Expressions of `short_laws`: pool and matches take 0.2 s together.
-# Pools that are looked through before the nearest expressions are ranked and curves with inner constants fitted, which
-# takes some 5 s. With noise there is none: no law is exact.
-TIERS_BEFORE_RANKING = 2
-MOST_FOR_JOINS = 200_000  # Expressions up to which all forms are looked at; beyond it only sums.
-# Factors h of targets y / h and y h, and expressions f of the form a f g + b f + c g + d: at most, and their number
-# times that of all expressions; some seconds each.
-LAW_FACTORS = 60
-LAW_FACTORS_TIMES_ALL = 1_200_000
-OUTER = 300
-OUTER_TIMES_ALL = 6_000_000
-# Known functions: all monomials to this degree, as long as there are so few.
-KNOWN_DEGREE = 3
-MOST_KNOWN = 10
-MOST_YIELDED = 50  # Laws of a group, the shortest ones: longer ones are the same law written in other ways.
-MOST_ROWS = 2000  # Rows that confirm a match: a wrong match fails at a few.
-NEGLIGIBLE = 1e-9  # Share of the target below which a term is rounding error.
-SHORT_DIGITS = 4  # A decimal number with so few digits counts as one that people write.
+
+@dataclass(frozen=True)
+class EnumerationSettings:
+    """Sizes of the pools of expressions, and how many of them are paired."""
+
+    # Rows at which expressions are compared: more than the constants and known functions of any match by 25.
+    pool_rows: int = 40
+    # Expressions of the pools, one after the other: the first takes 0.1 s, the last some 5 s and 450 MB.
+    tiers: tuple[int, ...] = (2_000, 20_000, 150_000, 400_000)
+    quick_pool: int = 20_000  # Expressions of `short_laws`: pool and matches take 0.2 s together.
+    # Pools that are looked through before the nearest expressions are ranked and curves with inner constants fitted,
+    # which takes some 5 s. With noise there is none: no law is exact.
+    tiers_before_ranking: int = 2
+    most_for_joins: int = 200_000  # Expressions up to which all forms are looked at; beyond it only sums.
+    # Factors h of targets y / h and y h, and expressions f of the form a f g + b f + c g + d: at most, and their number
+    # times that of all expressions; some seconds each.
+    law_factors: int = 60
+    law_factors_times_all: int = 1_200_000
+    outer: int = 300
+    outer_times_all: int = 6_000_000
+    # Known functions: all monomials to this degree, as long as there are so few.
+    known_degree: int = 3
+    most_known: int = 10
+    most_yielded: int = 50  # Laws of a group, the shortest ones: longer ones are the same law written in other ways.
+    most_rows: int = 2000  # Rows that confirm a match: a wrong match fails at a few.
+    negligible: float = 1e-9  # Share of the target below which a term is rounding error.
+    short_digits: int = 4  # A decimal number with so few digits counts as one that people write.
+
+
+SETTINGS = EnumerationSettings()
 
 
 def enumerated(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
@@ -108,13 +117,13 @@ def enumerated(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
     >>> as_text(next(enumerated(problem, Budget())), problem.names)
     '3*sin(a) + b**2'
     """
-    x, y, weights = problem.random_rows(MOST_ROWS, stream=0)
+    x, y, weights = problem.random_rows(SETTINGS.most_rows, stream=0)
     if len(y) < 3 or not x.shape[1] or np.ptp(y) == 0:
         return
-    pool = Pool(x[:POOL_ROWS], problem.options, TIERS[-1], problem.seed)
+    pool = Pool(x[: SETTINGS.pool_rows], problem.options, SETTINGS.tiers[-1], problem.seed)
     fitter = _Fitter(problem, x, y, pool)
-    before = 0 if problem.noise > 0 else TIERS_BEFORE_RANKING
-    for number, most in enumerate(TIERS):
+    before = 0 if problem.noise > 0 else SETTINGS.tiers_before_ranking
+    for number, most in enumerate(SETTINGS.tiers):
         if number == before:
             for best in ranked(problem, x, y, weights / weights.mean(), budget):
                 yield from best
@@ -136,11 +145,11 @@ def short_laws(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
     It is the part of `enumerated` that takes the least time: sorted lists compare all pairs of 20,000 expressions with
     all links of the target in a tenth of a second. The shortest laws come first.
     """
-    x, y, _ = problem.random_rows(MOST_ROWS, stream=0)
+    x, y, _ = problem.random_rows(SETTINGS.most_rows, stream=0)
     if len(y) < 3 or not x.shape[1] or np.ptp(y) == 0 or problem.noise > 0:  # noise hides exact laws
         return
-    pool = Pool(x[:POOL_ROWS], problem.options, QUICK_POOL, problem.seed)
-    pool.grow(QUICK_POOL, budget)
+    pool = Pool(x[: SETTINGS.pool_rows], problem.options, SETTINGS.quick_pool, problem.seed)
+    pool.grow(SETTINGS.quick_pool, budget)
     yield from _Fitter(problem, x, y, pool).laws(_sums_of_two(problem, pool, y, budget), budget)
 
 
@@ -177,7 +186,7 @@ def _groups_of_matches(
 ) -> Iterator[Matches]:
     """All matches in a pool, in groups: a law of a group ends the search, so the groups with short laws are first."""
     yield from _sums_of_two(problem, pool, y, budget)
-    if pool.count > MOST_FOR_JOINS:
+    if pool.count > SETTINGS.most_for_joins:
         return
     targets = link_targets(y, problem.options)
     constant = Directions(pool, np.ones((len(pool.x), 1)), budget)
@@ -187,17 +196,17 @@ def _groups_of_matches(
         lambda z: products(pool, z, budget),
     )
     yield _matched(pool, targets, joined, budget)
-    count = min(LAW_FACTORS, LAW_FACTORS_TIMES_ALL // pool.count)
+    count = min(SETTINGS.law_factors, SETTINGS.law_factors_times_all // pool.count)
     factors = [pool.expression(int(k)) for k in constant.places[:count]]
     yield _matched(pool, scaled_targets(y, x, factors, problem.options), _linear(constant, False), budget)
-    outer = min(OUTER, OUTER_TIMES_ALL // pool.count)
+    outer = min(SETTINGS.outer, SETTINGS.outer_times_all // pool.count)
     yield _matched(pool, targets[:2], [lambda z: bilinear(pool, constant, z, outer, budget)], budget)
 
 
 def known_functions(inputs: int) -> list[Expression]:
-    """All monomials of a low degree, the constant first, as long as there are at most `MOST_KNOWN` of them."""
-    degrees = range(KNOWN_DEGREE + 1)
-    return polynomial_columns(inputs, max(d for d in degrees if math.comb(inputs + d, d) <= MOST_KNOWN))
+    """All monomials of a low degree, the constant first, as long as there are at most `most_known` of them."""
+    degrees = range(SETTINGS.known_degree + 1)
+    return polynomial_columns(inputs, max(d for d in degrees if math.comb(inputs + d, d) <= SETTINGS.most_known))
 
 
 class _Fitter:
@@ -220,7 +229,7 @@ class _Fitter:
                 if expression is not None and obeys(expression, self.problem.options, self.problem.names):
                     found[expression] = complexity(expression)
             if found:
-                return sorted(found, key=found.__getitem__)[:MOST_YIELDED]
+                return sorted(found, key=found.__getitem__)[: SETTINGS.most_yielded]
             if budget.is_over:
                 break
         return []
@@ -291,7 +300,7 @@ def _least_squares(columns: np.ndarray, goal: np.ndarray) -> list[Number] | None
     if not (np.isfinite(lengths).all() and np.isfinite(goal).all() and lengths.all()):
         return None
     shares = np.linalg.lstsq(columns / lengths, goal, rcond=1e-14)[0]
-    kept = np.abs(shares) > NEGLIGIBLE * np.linalg.norm(goal)
+    kept = np.abs(shares) > SETTINGS.negligible * np.linalg.norm(goal)
     if not kept.all() and kept.any():
         shares = np.zeros(len(shares))
         shares[kept] = np.linalg.lstsq((columns / lengths)[:, kept], goal, rcond=1e-14)[0]
@@ -307,7 +316,7 @@ def _as_written(numbers: Sequence[Number]) -> list[Number] | None:
             form = next(closed_forms(number.value, reach), None)
         else:
             form = (0, 1, "")
-        short = float(f"{number.value:.{SHORT_DIGITS}g}")
+        short = float(f"{number.value:.{SETTINGS.short_digits}g}")
         if form is not None:
             written.append(Number(value_of(form), form))
         elif abs(short - number.value) <= reach:

@@ -224,9 +224,9 @@ class ClassLoss:
         share = float(np.average(self.y, weights=self.weight))
         return _entropy(share), _entropy(float(np.average(problem.held_y, weights=problem.held_weights)))
 
-    def sentences(self, entry: FrontEntry) -> Iterator[str]:
+    def sentences(self, entries: Sequence[FrontEntry], choice: FrontEntry) -> Iterator[str]:
         """The meaning of the formula, and how often it is wrong."""
-        wrong = _wrong_side(entry.formula.expression, self.x, self.y)
+        wrong = _wrong_side(choice.formula.expression, self.x, self.y)
         yield (
             "The formula is that of the log-odds; the boundary of the classes is where it is 0. It is on the wrong "
             f"side in {percent_text(wrong)} of {len(self.y):,} rows."

@@ -250,10 +250,10 @@ class GroupLoss:
             law, final.loss, validation=candidate.held, constant_errors=final.shared_errors, family=family
         )
 
-    def sentences(self, entry: FrontEntry) -> Iterator[str]:
+    def sentences(self, entries: Sequence[FrontEntry], choice: FrontEntry) -> Iterator[str]:
         """Which constants differ by group, and which groups do not keep to the law."""
         labels = self.labels
-        family = entry.family
+        family = choice.family
         assert family is not None, "entries of a family have one"
         verb = "differs" if len(family.parameters) == 1 else "differ"
         if family.parameters:
@@ -261,7 +261,7 @@ class GroupLoss:
             yield f"One law for {len(labels)} groups; {names} {verb} by group, see `best.family`."
         else:
             yield f"One law for {len(labels)} groups; no constant differs between them."
-        if entry.validation <= self.exact:
+        if choice.validation <= self.exact:
             yield "The best formula is exact to rounding."
             return
         for group, formula in self.own.items():

@@ -26,17 +26,26 @@ from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squ
 from edgewise.outcomes import Budget
 from edgewise.settings import ABOVE_ZERO
 
-POLYNOMIAL_DEGREES = (1, 2, 3, 4, 6, 8, 10, 12, 15, 18, 22, 26, 30)
-# Coefficients of all functions, at most: a step then takes a few hundredths of a second.
-MOST_COEFFICIENTS = 300
+
+@dataclass(frozen=True)
+class SmoothPartSettings:
+    """Degrees, sizes and starts of smooth functions."""
+
+    polynomial_degrees: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 10, 12, 15, 18, 22, 26, 30)
+    # Coefficients of all functions, at most: a step then takes a few hundredths of a second.
+    most_coefficients: int = 300
+    # Starts at the lowest degrees, since products and constants inside functions have local minima.
+    part_starts: int = 6
+    start_degree: int = 3  # The degree at which starts are compared: lower ones show too little of a curve.
+    wide_range: float = 4.0  # Ratio of the ends of a positive argument from which on its logarithm is tried too.
+    part_steps: int = 25  # Steps of a fit, at most; a structure that is linear in its functions needs two or three.
+    degree_patience: int = 2  # Degrees without improvement after which no higher one is tried.
+    # Sizes of derivatives, as shares of their root mean square, below which a residual does not depend on a function.
+    least_part_slope: float = 1e-3
+
+
+SETTINGS = SmoothPartSettings()
 ROWS_A_TERM = 3  # Rows for each coefficient, at least: fewer leave nothing to judge the fit by.
-PART_STARTS = 6  # Starts at the lowest degrees, since products and constants inside functions have local minima.
-START_DEGREE = 3  # The degree at which starts are compared: lower ones show too little of a curve.
-WIDE_RANGE = 4.0  # Ratio of the ends of a positive argument from which on its logarithm is tried too.
-PART_STEPS = 25  # Steps of a fit, at most; a structure that is linear in its functions needs two or three.
-DEGREE_PATIENCE = 2  # Degrees without improvement after which no higher one is tried.
-# Sizes of derivatives, as shares of their root mean square, below which a residual does not depend on a function.
-LEAST_PART_SLOPE = 1e-3
 # Small damping at the start: most structures are nearly linear in their functions.
 PART_DAMPING = DampingRule(first=1e-6, lowest=1e-14, highest=1e12)
 
@@ -120,7 +129,7 @@ def fitted_parts(
             if fits and budget.is_over:
                 break
             smallest = min(range(len(fits)), key=lambda k: float(fits[k].squares.mean()), default=0)
-            if len(fits) - smallest > DEGREE_PATIENCE:
+            if len(fits) - smallest > SETTINGS.degree_patience:
                 break
             fitted = _best_start(template, problem, bases, fits[-1] if fits else None, budget)
             if fitted is not None:
@@ -142,14 +151,14 @@ def _growing_bases(
         z = np.concatenate([template.arguments(place, x) for place in template.places(function)])
         low = z.min(0)
         high = z.max(0)
-        logs = (low > 0) & (high > WIDE_RANGE * low) & with_logs
+        logs = (low > 0) & (high > SETTINGS.wide_range * low) & with_logs
         with np.errstate(all="ignore"):
             ranges.append((np.where(logs, np.log(low), low), np.where(logs, np.log(high), high), logs))
     if with_logs and not any(logs.any() for _, _, logs in ranges):
         return
-    for degree in POLYNOMIAL_DEGREES if len(known) < len(ranges) else POLYNOMIAL_DEGREES[:1]:
+    for degree in SETTINGS.polynomial_degrees if len(known) < len(ranges) else SETTINGS.polynomial_degrees[:1]:
         bases = tuple(KnownLaw(known[k]) if k in known else Polynomials(*each, degree) for k, each in enumerate(ranges))
-        if degree > 1 and sum(basis.terms for basis in bases) > min(MOST_COEFFICIENTS, rows / ROWS_A_TERM):
+        if degree > 1 and sum(basis.terms for basis in bases) > min(SETTINGS.most_coefficients, rows / ROWS_A_TERM):
             return
         yield bases
 
@@ -167,8 +176,8 @@ def _best_start(
         ]
         numbers = FreeConstants.of(before.template.outer).start
         starts.append((longer, numbers))
-    is_early = all(isinstance(basis, KnownLaw) or basis.degree <= START_DEGREE for basis in bases)
-    for number in range(PART_STARTS if is_early or before is None else 0):
+    is_early = all(isinstance(basis, KnownLaw) or basis.degree <= SETTINGS.start_degree for basis in bases)
+    for number in range(SETTINGS.part_starts if is_early or before is None else 0):
         coefficients = [random.normal(size=basis.terms) * (number > 0) for basis in bases]
         for values, basis in zip(coefficients, bases, strict=True):
             if isinstance(basis, KnownLaw):
@@ -218,7 +227,7 @@ def _fitted(
         return (predicted - y) * root, jacobian * root[:, None]
 
     start = np.concatenate([*coefficients, numbers])
-    limits = LeastSquaresLimits(steps=PART_STEPS, is_over=lambda: budget.is_over)
+    limits = LeastSquaresLimits(steps=SETTINGS.part_steps, is_over=lambda: budget.is_over)
     fit = least_squares(residuals_and_jacobian, start, rule=PART_DAMPING, limits=limits, minimum_norm=True)
     if fit is None:
         return None
@@ -280,7 +289,7 @@ def _part_rows(
     size = float(np.sqrt(np.mean(slopes**2)))
     targets = parts[:, places]
     if len(places) == 1:
-        usable = np.abs(slopes) > LEAST_PART_SLOPE * size
+        usable = np.abs(slopes) > SETTINGS.least_part_slope * size
         targets = targets + np.where(usable, (y - predicted)[:, None] / np.where(usable, slopes, 1.0), 0.0)
     weights = slopes**2 / max(size**2, ABOVE_ZERO) * (1.0 if given is None else given[:, None])
     z = np.concatenate([template.arguments(place, x) for place in places])

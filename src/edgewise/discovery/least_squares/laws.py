@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, combinations, combinations_with_replacement, product
 
 import numpy as np
@@ -37,7 +38,8 @@ from edgewise.discovery.least_squares.sparse import (
     triangular_factor,
 )
 from edgewise.discovery.problem import LawProblem
-from edgewise.formulas.algebra import MINUS_ONE
+from edgewise.formulas.algebra import LARGEST_ROOT, MINUS_ONE
+from edgewise.formulas.constants import STANDARD_ERRORS, convincing_forms
 from edgewise.formulas.expression import (
     Call,
     Expression,
@@ -52,23 +54,30 @@ from edgewise.formulas.expression import (
 from edgewise.outcomes import PRODUCT_SPEED, Budget, spend
 from edgewise.settings import ABOVE_ZERO
 
-MOST_COLUMNS = 60  # Columns of a sum, at most, and half of those of a ratio: 0.1 s for an elimination.
-LEAST_ROWS_A_COLUMN = 4  # Rows for each column, at least, so that residuals are left.
-DEGREES = (1, 2, 3, 4, 6, 8, 10)  # Total degrees of sums: higher ones are rare and nearly dependent.
-RATIO_DEGREES = (6, 6)  # Largest total degrees of a ratio's two parts.
-# Total degrees under noise, and steps of the iteration.
-NOISY_RATIO_DEGREES = (1, 2)
-RATIO_STEPS = 3
-SMALLEST_BOTTOM = 1e-3  # Smallest denominator relative to the largest, so that no row has all the weight.
-MOST_RATIO_COLUMNS = 30  # Columns of a ratio's numerator, at most, and of its denominator.
-PAIRED_FUNCTIONS = 6  # Functions of each of two inputs whose products are columns: 36 products.
-SHORT_SUMS = 6  # Terms, at most, of inexact sums that are yielded beside the best one: readable lengths.
-# Exponents of products of powers: fractions with these denominators; textbooks print halves and thirds.
-EXPONENT_PARTS = (1, 2, 3, 4, 5, 6)
-# distance of an exponent from its fraction: rounding, or 99.7 % of errors
-EXACT_EXPONENT = 1e-6
-STANDARD_ERRORS = 3.0
-LARGEST_FITTED_POWER = 12.0  # Larger ones stand in no law that was ever printed.
+
+@dataclass(frozen=True)
+class LeastSquaresSettings:
+    """Sizes of sums, ratios and products of powers."""
+
+    most_columns: int = 60  # Columns of a sum, at most, and half of those of a ratio: 0.1 s for an elimination.
+    least_rows_a_column: int = 4  # Rows for each column, at least, so that residuals are left.
+    # Total degrees of sums: higher ones are rare and nearly dependent.
+    degrees: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 10)
+    ratio_degrees: tuple[int, ...] = (6, 6)  # Largest total degrees of a ratio's two parts.
+    # Total degrees under noise, and steps of the iteration.
+    noisy_ratio_degrees: tuple[int, ...] = (1, 2)
+    ratio_steps: int = 3
+    smallest_bottom: float = 1e-3  # Smallest denominator relative to the largest, so that no row has all the weight.
+    most_ratio_columns: int = 30  # Columns of a ratio's numerator, at most, and of its denominator.
+    paired_functions: int = 6  # Functions of each of two inputs whose products are columns: 36 products.
+    short_sums: int = 6  # Terms, at most, of inexact sums that are yielded beside the best one: readable lengths.
+    largest_usual_denominator: int = 3  # Of exponents of products of powers: textbooks print halves and thirds.
+    exact_exponent: float = 1e-6  # Distance of an exponent from its fraction that is rounding.
+    rounding: float = 1e-15  # Error of an exponent, at least.
+    largest_fitted_power: float = 12.0  # Larger ones stand in no law that was ever printed.
+
+
+SETTINGS = LeastSquaresSettings()
 
 
 def least_squares_laws(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
@@ -80,9 +89,9 @@ def least_squares_laws(problem: LawProblem, budget: Budget) -> Iterator[Expressi
     links = [
         link for link in chain(possible_links(problem.y), rare_links(problem.y)) if is_allowed(link, problem.options)
     ]
-    most = min(MOST_COLUMNS, rows // LEAST_ROWS_A_COLUMN)
+    most = min(SETTINGS.most_columns, rows // SETTINGS.least_rows_a_column)
     found: set[str] = set()  # links under which a sum is exact: longer ones add nothing
-    degrees = [degree for degree in DEGREES if math.comb(inputs + degree, degree) <= most]
+    degrees = [degree for degree in SETTINGS.degrees if math.comb(inputs + degree, degree) <= most]
     dictionaries = [polynomial_columns(inputs, degree) for degree in degrees]
     dictionaries += [columns for columns in _dictionaries(problem) if 1 < len(columns) <= most]
     steps = [products_of_powers(problem)]
@@ -111,22 +120,30 @@ def products_of_powers(problem: LawProblem) -> Iterator[Expression]:
     residual = root[:, 0] * (np.log(y) - columns @ coefficients)
     inverse = np.linalg.pinv((columns * root).T @ (columns * root), hermitian=True)
     errors = np.sqrt(np.diag(inverse) * np.sum(residual**2) / (len(y) - len(coefficients)))
-    for parts in ((1,), (1, 2), EXPONENT_PARTS):
-        powers = [_fraction(p, STANDARD_ERRORS * e, parts) for p, e in zip(coefficients[1:], errors[1:], strict=True)]
-        if any(power is None or abs(power) > LARGEST_FITTED_POWER for power in powers):
-            continue
-        term = monomial((k, power or 0.0) for k, power in zip(used, powers, strict=True))
-        values = evaluate(term, problem.x)
-        size = float(np.sum(values * values))
-        if np.isfinite(size) and size > 0:
-            yield scaled(float(np.sum(values * problem.y)) / size, term)
-            return
+    # Small denominators first: what textbooks print needs no evidence but that it is possible
+    for largest in (1, 2, SETTINGS.largest_usual_denominator):
+        powers = [_usual_fraction(p, e, largest) for p, e in zip(coefficients[1:], errors[1:], strict=True)]
+        if None not in powers:
+            break
+    # Other fractions where the rows exclude their neighbours; else the digits that the error of the exponent allows
+    for place, (fitted, error) in enumerate(zip(coefficients[1:], errors[1:], strict=True)):
+        if powers[place] is None:
+            forms = (form for form in convincing_forms(float(fitted), float(error)) if not form[2])
+            digits = -math.floor(math.log10(max(float(error), SETTINGS.rounding)))
+            powers[place] = next((p / q for p, q, _ in forms if q <= LARGEST_ROOT), round(float(fitted), digits))
+    if any(abs(power or 0.0) > SETTINGS.largest_fitted_power for power in powers):
+        return
+    term = monomial((k, power or 0.0) for k, power in zip(used, powers, strict=True))
+    values = evaluate(term, problem.x)
+    size = float(np.sum(values * values))
+    if np.isfinite(size) and size > 0:
+        yield scaled(float(np.sum(values * problem.y)) / size, term)
 
 
-def _fraction(value: float, reach: float, parts: Sequence[int]) -> float | None:
-    """The fraction nearest to a number within reach that has the smallest denominator, or None."""
-    reach = max(min(reach, 0.2), EXACT_EXPONENT)
-    for q in parts:
+def _usual_fraction(value: float, error: float, largest: int) -> float | None:
+    """The fraction p/q nearest to an exponent within three errors with the smallest q up to the largest, or None."""
+    reach = max(min(STANDARD_ERRORS * error, 0.2), SETTINGS.exact_exponent)
+    for q in range(1, largest + 1):
         if abs(round(value * q) / q - value) <= reach:
             return round(value * q) / q
     return None
@@ -150,7 +167,7 @@ def _dictionaries(problem: LawProblem) -> Iterator[list[Expression]]:
     if inputs <= 4:
         curves = [common_functions(problem, k) for k in range(inputs)]
         yield [exact_number(1), *chain(*curves)]
-        short = [each[:PAIRED_FUNCTIONS] for each in curves]
+        short = [each[: SETTINGS.paired_functions] for each in curves]
         pairs = [product_of([f, g]) for a, b in combinations(short, 2) for f, g in product(a, b)]
         yield [exact_number(1), *chain(*short), *pairs] if pairs else []
         if inputs == 1:
@@ -201,7 +218,7 @@ def sums(problem: LawProblem, link: Link, columns: Sequence[Expression], found: 
         fits = fits[-1:]
     else:
         best = min(fits, key=lambda fit: fit.criterion)
-        fits = [fit for fit in reversed(fits) if fit is best or len(fit.places) <= SHORT_SUMS]
+        fits = [fit for fit in reversed(fits) if fit is best or len(fit.places) <= SETTINGS.short_sums]
     for fit in fits:
         yield link.build(linear(fit.coefficients, [columns[k] for k in fit.places]))
 
@@ -213,8 +230,8 @@ def ratios(problem: LawProblem, link: Link, budget: Budget) -> Iterator[Expressi
     """
     inputs = problem.x.shape[1]
     rows = len(problem.y)
-    most = min(MOST_RATIO_COLUMNS, rows // (2 * LEAST_ROWS_A_COLUMN))
-    tops = [d for d in range(RATIO_DEGREES[0] + 1) if math.comb(inputs + d, d) <= most]
+    most = min(SETTINGS.most_ratio_columns, rows // (2 * SETTINGS.least_rows_a_column))
+    tops = [d for d in range(SETTINGS.ratio_degrees[0] + 1) if math.comb(inputs + d, d) <= most]
     if not tops or inputs > 8:
         return
     u, weight = link.target(problem.y)
@@ -228,7 +245,9 @@ def ratios(problem: LawProblem, link: Link, budget: Budget) -> Iterator[Expressi
     small = triangular_factor(matrix / lengths)
     spend(4 * matrix.size * (4 + matrix.shape[1] / PRODUCT_SPEED))
     count = len(columns)
-    for above, below in sorted(product(tops, tops[1 : RATIO_DEGREES[1] + 1]), key=lambda pair: (sum(pair), pair)):
+    for above, below in sorted(
+        product(tops, tops[1 : SETTINGS.ratio_degrees[1] + 1]), key=lambda pair: (sum(pair), pair)
+    ):
         if budget.is_over:
             return
         chosen = np.concatenate([np.flatnonzero(degrees <= above), count + np.flatnonzero(degrees <= below)])
@@ -251,8 +270,10 @@ def noisy_ratios(problem: LawProblem) -> Iterator[Expression]:
     """
     inputs = problem.x.shape[1]
     y = problem.y
-    for degree in NOISY_RATIO_DEGREES:
-        if 2 * math.comb(inputs + degree, degree) > min(MOST_RATIO_COLUMNS, len(y) // LEAST_ROWS_A_COLUMN):
+    for degree in SETTINGS.noisy_ratio_degrees:
+        if 2 * math.comb(inputs + degree, degree) > min(
+            SETTINGS.most_ratio_columns, len(y) // SETTINGS.least_rows_a_column
+        ):
             return
         columns = polynomial_columns(inputs, degree)
         count = len(columns)
@@ -261,15 +282,15 @@ def noisy_ratios(problem: LawProblem) -> Iterator[Expression]:
         given = np.ones(len(y)) if problem.weights is None else problem.weights
         bottom = np.ones(len(y))
         fits: list[LinearFit] = []
-        for _ in range(RATIO_STEPS):
-            size = np.maximum(np.abs(bottom), SMALLEST_BOTTOM * np.abs(bottom).max())
+        for _ in range(SETTINGS.ratio_steps):
+            size = np.maximum(np.abs(bottom), SETTINGS.smallest_bottom * np.abs(bottom).max())
             fits = eliminated(matrix, y, given / size**2)
             if not fits:
                 return
             best = min(fits, key=lambda fit: fit.criterion)
             below = best.places >= count
             bottom = 1 + values[:, best.places[below] - count + 1] @ best.coefficients[below]
-        short = [fit for fit in reversed(fits) if len(fit.places) <= SHORT_SUMS or fit is best]
+        short = [fit for fit in reversed(fits) if len(fit.places) <= SETTINGS.short_sums or fit is best]
         for fit in short:
             below = fit.places >= count
             if below.any() and not below.all():

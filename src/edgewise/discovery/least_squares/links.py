@@ -13,13 +13,21 @@ from edgewise.formulas.algebra import MINUS_ONE
 from edgewise.formulas.expression import Call, Expression, Multiply, Power
 from edgewise.settings import ABOVE_ZERO
 
-# Rows that noise has moved out of the range of a link, at most: their share, and their distance from the range in
-# standard deviations of y; generous enough for noise of 10 % of the standard deviation.
-MOST_OUTSIDE = 0.45
-MOST_OVERSHOOT = 0.1
-LARGEST_WEIGHT = 1e4  # Weight of a row, at most, relative to the median weight, which limits single rows.
-# Size of targets, at most, whose exponential is a target: beyond, single rows have all the weight.
-LARGEST_EXPONENTIATED = 30.0
+
+@dataclass(frozen=True)
+class LinkSettings:
+    """Rows outside the range of a link, and their weights."""
+
+    # Rows that noise has moved out of the range of a link, at most: their share, and their distance from the range in
+    # standard deviations of y; generous enough for noise of 10 % of the standard deviation.
+    most_outside: float = 0.45
+    most_overshoot: float = 0.1
+    largest_weight: float = 1e4  # Weight of a row, at most, relative to the median weight, which limits single rows.
+    # Size of targets, at most, whose exponential is a target: beyond, single rows have all the weight.
+    largest_exponentiated: float = 30.0
+
+
+SETTINGS = LinkSettings()
 
 ArrayFunction = Callable[[np.ndarray], np.ndarray]
 
@@ -40,7 +48,9 @@ class Link:
         """Return u and weights of mean 1, 0 outside, that make squared errors of u those of y to first order."""
         safe = np.where(self.inside, y, y[np.argmax(self.inside)])
         weight = 1 / np.maximum(np.abs(self.slope(safe)), 1e-12) ** 2
-        weight = np.where(self.inside, np.minimum(weight, LARGEST_WEIGHT * np.median(weight[self.inside])), 0.0)
+        weight = np.where(
+            self.inside, np.minimum(weight, SETTINGS.largest_weight * np.median(weight[self.inside])), 0.0
+        )
         return self.inverse(safe), weight / weight.mean()
 
     def linearised(self, u: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -50,7 +60,7 @@ class Link:
             slope = self.slope(now)
             weight = 1 / np.maximum(np.abs(slope), 1e-12) ** 2
         weight = np.where(np.isfinite(slope) & np.isfinite(now), weight, 0.0)
-        weight = np.minimum(weight, LARGEST_WEIGHT * max(float(np.median(weight)), ABOVE_ZERO))
+        weight = np.minimum(weight, SETTINGS.largest_weight * max(float(np.median(weight)), ABOVE_ZERO))
         with np.errstate(all="ignore"):
             target = np.where(weight > 0, u + (y - now) * slope, u)
         return target, weight / max(float(weight.mean()), ABOVE_ZERO)
@@ -63,7 +73,9 @@ def possible_links(y: np.ndarray) -> Iterator[Link]:
 
     def nearly(inside: np.ndarray, beyond: np.ndarray) -> bool:
         """True if few rows are outside, and none of them far beyond the range."""
-        return bool((~inside).mean() <= MOST_OUTSIDE and (beyond[~inside] <= MOST_OVERSHOOT * np.std(y)).all())
+        return bool(
+            (~inside).mean() <= SETTINGS.most_outside and (beyond[~inside] <= SETTINGS.most_overshoot * np.std(y)).all()
+        )
 
     yield Link("", lambda y: y, np.ones_like, lambda u: u, lambda node: node, everywhere)
     if y.min() > 0 or y.max() < 0 or nearly(y > 0, -y) or nearly(y < 0, y):
@@ -95,7 +107,7 @@ def rare_links(y: np.ndarray) -> Iterator[Link]:
     """More links whose inverse is defined at y (N,): those of which textbooks have few examples."""
     everywhere = np.ones(len(y), dtype=bool)
     size = np.abs(y)
-    if size.max() <= LARGEST_EXPONENTIATED:
+    if size.max() <= SETTINGS.largest_exponentiated:
         yield Link(
             name="log",
             inverse=np.exp,

@@ -19,14 +19,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgewise.formulas.constants import root_weights
+from edgewise.formulas.constants import EXACT, root_weights
 from edgewise.formulas.expression import Add, Expression, Multiply, Number, exact_number
 from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, spend
 from edgewise.settings import ABOVE_ZERO
 
-# Relative error below which a linear fit is exact: a few hundred times the rounding of float64 with columns as nearly
-# dependent as powers of one input are.
-EXACT_FIT = 1e-10
 DEPENDENT_SHARE = 1e-10  # Share of a column's square outside the chosen ones, below which it is linearly dependent.
 LARGEST_COLUMN = 1e12  # Values of a column that is selected, at most.
 ROWS_A_TERM = 5  # Rows for each selected column, at least.
@@ -44,7 +41,7 @@ class LinearFit:
     @property
     def is_exact(self) -> bool:
         """True if the residuals are rounding."""
-        return self.error < EXACT_FIT
+        return self.error < EXACT.linear_error
 
 
 def eliminated(matrix: np.ndarray, target: np.ndarray, weight: np.ndarray | None) -> list[LinearFit]:
@@ -86,9 +83,9 @@ def eliminated(matrix: np.ndarray, target: np.ndarray, weight: np.ndarray | None
             error = float(abs(triangle[k, k])) / spread
         else:
             error = 0.0
-        if fits and fits[-1].is_exact and error >= EXACT_FIT:
+        if fits and fits[-1].is_exact and error >= EXACT.linear_error:
             break
-        criterion = count * math.log(max(error, EXACT_FIT) ** 2) + math.log(count) * k
+        criterion = count * math.log(max(error, EXACT.linear_error) ** 2) + math.log(count) * k
         fits.append(LinearFit(places, coefficients / lengths[places], error, criterion))
         significance = np.abs(coefficients) / np.linalg.norm(inverse, axis=1)
         places = np.delete(places, int(np.argmin(significance)))
@@ -135,7 +132,7 @@ def sparse_null_vector(small: np.ndarray, places: np.ndarray) -> tuple[np.ndarra
     while len(places) > 1:
         _, singular, right = np.linalg.svd(small[:, places], full_matrices=False)
         spend(20 * CALL_WORK + 20 * len(small) * len(places) ** 2 / PRODUCT_SPEED)
-        if singular[-1] > EXACT_FIT * singular[0]:
+        if singular[-1] > EXACT.linear_error * singular[0]:
             break
         kept = places
         vector = right[-1]

@@ -9,7 +9,7 @@ left.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,12 +33,20 @@ from edgewise.formulas.expression import Expression, Multiply, Power, Variable, 
 from edgewise.formulas.printing import as_text
 from edgewise.outcomes import Budget
 
-# Relative error above which gradients say nothing: half of the deviation of y is unexplained.
-HOPELESS_ERROR = 0.5
-# Proposals of symmetries and of sums of curves that are tested at each step, each a tenth to a third of a second.
-MOST_TESTS = 8
-MOST_CURVE_TESTS = 4
-GRADIENT_ROWS = 400  # Rows at which gradients are compared.
+
+@dataclass(frozen=True)
+class ChainSettings:
+    """How many reductions are tested."""
+
+    # Relative error above which gradients say nothing: half of the deviation of y is unexplained.
+    hopeless_error: float = 0.5
+    # Proposals of symmetries and of sums of curves that are tested at each step, each a tenth to a third of a second.
+    most_tests: int = 8
+    most_curve_tests: int = 4
+    gradient_rows: int = 400  # Rows at which gradients are compared.
+
+
+SETTINGS = ChainSettings()
 
 
 def reductions(problem: LawProblem, budget: Budget) -> Iterator[NoiseEstimate | Reduction | Separation]:
@@ -109,7 +117,7 @@ def _chain(problem: LawProblem, budget: Budget) -> list[Step]:
     step = steps.pop() if steps else first_step(problem)
     while step is not None:
         steps.append(step)
-        if budget.is_over or not step.problem.names or step.error > HOPELESS_ERROR:
+        if budget.is_over or not step.problem.names or step.error > SETTINGS.hopeless_error:
             break
         step = _reduced_once(step, budget)
         if step is not None:
@@ -168,7 +176,7 @@ def _simplicity(step: Step) -> tuple[int, int, int]:
 def _proposals(step: Step) -> Iterator[Change]:
     """Changes that symmetries of the model suggest."""
     problem = step.problem
-    x = step.problem.x[:GRADIENT_ROWS]
+    x = step.problem.x[: SETTINGS.gradient_rows]
     if not step.model.groups:
         yield Change((), ONE, "y is constant")
         return
@@ -179,9 +187,9 @@ def _proposals(step: Step) -> Iterator[Change]:
     found = symmetries_of_gradients(step.model.gradient(x), value, x)
     if not step.is_clean:
         found = sorted([*found, *simple_symmetries(step.model, x)], key=lambda symmetry: symmetry.doubt)
-    for symmetry in found[:MOST_TESTS]:
+    for symmetry in found[: SETTINGS.most_tests]:
         yield change_of(symmetry, problem.names)
-    for proposal in proposed_curve_sums(step.model, x, algebraic=not step.is_clean)[:MOST_CURVE_TESTS]:
+    for proposal in proposed_curve_sums(step.model, x, algebraic=not step.is_clean)[: SETTINGS.most_curve_tests]:
         others = [k for k in range(len(problem.names)) if k not in proposal.inputs]
         inputs = (proposal.combination, *map(Variable, others))
         yield Change(inputs, ONE, f"y depends on {' and '.join(as_text(part, problem.names) for part in inputs)}")

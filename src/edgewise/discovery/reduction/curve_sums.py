@@ -29,13 +29,21 @@ from edgewise.formulas.expression import (
     walk,
 )
 
-# The share of the products that their proportion may leave; each is tested later.
-LARGEST_REMAINDER = 0.25
-DOUBT_OF_A_SYMBOL = 2e-4  # What a longer curve must leave less: derivatives are as accurate as that.
-# Coefficients are rounded to multiples of 1/6, or left out if they are not as near to one.
-COEFFICIENT_PARTS = (1, 2, 3)
-COEFFICIENT_ROUNDING = 0.08
-LARGEST_COEFFICIENT = 6.0
+
+@dataclass(frozen=True)
+class CurveSumSettings:
+    """Which sums of curves are recognised."""
+
+    # The share of the products that their proportion may leave; each is tested later.
+    largest_remainder: float = 0.25
+    doubt_of_a_symbol: float = 2e-4  # What a longer curve must leave less: derivatives are as accurate as that.
+    # Coefficients are rounded to multiples of 1/6, or left out if they are not as near to one.
+    coefficient_parts: tuple[int, ...] = (1, 2, 3)
+    coefficient_rounding: float = 0.08
+    largest_coefficient: float = 6.0
+
+
+SETTINGS = CurveSumSettings()
 
 
 @dataclass(frozen=True)
@@ -117,21 +125,21 @@ def _pairs(
     with np.errstate(all="ignore"):
         remainder = np.sqrt(np.maximum(1 - mixed**2 / np.outer(squares_b, squares_a), 0.0))
         coefficient = mixed / squares_a
-    for k, m in np.argwhere((remainder < LARGEST_REMAINDER) & np.outer(usable_b, usable_a)):
+    for k, m in np.argwhere((remainder < SETTINGS.largest_remainder) & np.outer(usable_b, usable_a)):
         rounded = _rounded(float(coefficient[k, m]))
         if rounded:
             combination = _combination(CURVES[k], CURVES[m], i, j, rounded)
             symbols = len(CURVES[k].text) + len(CURVES[m].text) + 2 * (abs(rounded) != 1)
-            yield CurveSum((i, j), combination, float(remainder[k, m]) + DOUBT_OF_A_SYMBOL * symbols)
+            yield CurveSum((i, j), combination, float(remainder[k, m]) + SETTINGS.doubt_of_a_symbol * symbols)
 
 
 def _rounded(value: float) -> float:
     """The nearest small fraction; 0 if none is near."""
-    for parts in COEFFICIENT_PARTS:
+    for parts in SETTINGS.coefficient_parts:
         rounded = round(value * parts) / parts
         if (
-            abs(value - rounded) < COEFFICIENT_ROUNDING * min(1.0, abs(value))
-            and 0 < abs(rounded) <= LARGEST_COEFFICIENT
+            abs(value - rounded) < SETTINGS.coefficient_rounding * min(1.0, abs(value))
+            and 0 < abs(rounded) <= SETTINGS.largest_coefficient
         ):
             return rounded
     return 0.0

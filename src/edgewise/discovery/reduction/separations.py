@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -28,15 +28,23 @@ from edgewise.formulas.expression import Add, Expression, Multiply, Variable
 from edgewise.outcomes import Budget
 from edgewise.settings import ABOVE_ZERO
 
-# Interactions that a proposal neglects, as a share of the largest interaction; each is tested later.
-LARGEST_NEGLECTED = 0.3
-# Share of the products of derivatives by which a direction may turn; each is tested later.
-LARGEST_TURN = 0.1
-PRODUCT_ROWS = 50  # Rows and columns of the table of a product, of rank one.
-INTERACTION_ROWS = 200  # Rows at which second derivatives are compared.
-SLICES = 12  # Rows of the outer inputs among which that of the inner function is chosen.
-MOST_INNER_TESTS = 3  # Inner functions that are tested, at most, each half a second.
-LEAST_INTERACTION = 1e-6  # Interactions below this share of the slopes are zero (the accuracy of a model).
+
+@dataclass(frozen=True)
+class SeparationSettings:
+    """Which separations are recognised, and by how many rows."""
+
+    # Interactions that a proposal neglects, as a share of the largest interaction; each is tested later.
+    largest_neglected: float = 0.3
+    # Share of the products of derivatives by which a direction may turn; each is tested later.
+    largest_turn: float = 0.1
+    product_rows: int = 50  # Rows and columns of the table of a product, of rank one.
+    interaction_rows: int = 200  # Rows at which second derivatives are compared.
+    slices: int = 12  # Rows of the outer inputs among which that of the inner function is chosen.
+    most_inner_tests: int = 3  # Inner functions that are tested, at most, each half a second.
+    least_interaction: float = 1e-6  # Interactions below this share of the slopes are zero (the accuracy of a model).
+
+
+SETTINGS = SeparationSettings()
 
 Partition = tuple[tuple[int, ...], ...]
 
@@ -45,7 +53,7 @@ def proposed_separations(step: Step, budget: Budget) -> Iterator[Separation]:
     """Yield the forms of a problem of two or more inputs as several smaller ones, in the columns of its step."""
     if len(step.problem.names) < 2 or not step.model.groups:
         return
-    x = step.problem.x[:INTERACTION_ROWS]
+    x = step.problem.x[: SETTINGS.interaction_rows]
     scales = step.model.scales
     # Derivatives by the scaled inputs, of y; divided by y where the model is of log|y|.
     first = step.model.gradient(x) / scales.slopes(x)
@@ -58,7 +66,7 @@ def proposed_separations(step: Step, budget: Budget) -> Iterator[Separation]:
     by_product = second * factor - products
     for is_product, interaction in ((False, by_sum), (True, by_product)):
         size = np.sqrt(np.mean(interaction**2, axis=0))
-        for partition in _partitions(size, float(np.sqrt(np.mean(first**2))) * LEAST_INTERACTION):
+        for partition in _partitions(size, float(np.sqrt(np.mean(first**2))) * SETTINGS.least_interaction):
             if budget.is_over:
                 return
             found = _separated(step, partition, is_product)
@@ -78,7 +86,7 @@ def _partitions(size: np.ndarray, least: float) -> list[Partition]:
     largest = max(size[i, j] for i, j in pairs)
     found: list[Partition] = []
     for limit in sorted({float(size[i, j]) for i, j in pairs}, reverse=True):
-        if limit > max(LARGEST_NEGLECTED * largest, least) and inputs > 2:
+        if limit > max(SETTINGS.largest_neglected * largest, least) and inputs > 2:
             continue
         count, group = connected_components(np.triu(size, 1) > limit, directed=False)
         partition = tuple(tuple(np.flatnonzero(group == k).tolist()) for k in range(count))
@@ -141,7 +149,7 @@ def _signed_product(step: Step, group: tuple[int, ...]) -> Separation | None:
     model = step.model
     rest = tuple(k for k in range(len(problem.names)) if k not in group)
     groups = (group, rest)
-    some = problem.x[:PRODUCT_ROWS]
+    some = problem.x[: SETTINGS.product_rows]
 
     def table(x: np.ndarray, columns: tuple[int, ...]) -> np.ndarray:
         """The model at every row x in these columns, with the others from each of some rows, (N, some)."""
@@ -217,8 +225,8 @@ def _inner_functions(step: Step, first: np.ndarray, second: np.ndarray, budget: 
                 if k not in inner
             ]
             proposals.append((max(turns), inner))
-    for turn, inner in sorted(proposals)[:MOST_INNER_TESTS]:
-        if turn > LARGEST_TURN or budget.is_over:
+    for turn, inner in sorted(proposals)[: SETTINGS.most_inner_tests]:
+        if turn > SETTINGS.largest_turn or budget.is_over:
             return
         found = _with_inner_function(step, inner)
         if found is not None:
@@ -245,8 +253,8 @@ def _with_inner_function(step: Step, inner: tuple[int, ...]) -> Separation | Non
         return model.predict(moved)
 
     # The row of x_T at which the inner function shows most.
-    rows = problem.x[:SLICES][:, outer]
-    at = max(rows, key=lambda row: float(np.std(values(problem.x[:INTERACTION_ROWS], row))))
+    rows = problem.x[: SETTINGS.slices][:, outer]
+    at = max(rows, key=lambda row: float(np.std(values(problem.x[: SETTINGS.interaction_rows], row))))
     g = values(problem.x, at)
     held_g = values(problem.held_x, at)
     x, held_x = np.column_stack([g, problem.x[:, outer]]), np.column_stack([held_g, problem.held_x[:, outer]])

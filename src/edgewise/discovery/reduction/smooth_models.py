@@ -17,20 +17,33 @@ import numpy as np
 
 from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, spend
 
-# Rows of a first comparison of variants, rows of the fit of the lengths, and rows of the model itself: the cubes of the
-# first two numbers times about 100 evaluations are half a second of one core each.
-FIRST_ROWS = 120
-LENGTH_ROWS = 240
-MODEL_ROWS = 400
+
+@dataclass(frozen=True)
+class SmoothModelSettings:
+    """Rows, starts and work of a smooth model."""
+
+    # Rows of a first comparison of variants, rows of the fit of the lengths, and rows of the model itself: the cubes of
+    # the first two numbers times about 100 evaluations are half a second of one core each.
+    first_rows: int = 120
+    length_rows: int = 240
+    model_rows: int = 400
+    # Starts of the fit: logarithms of length and of noise; smooth data, wavier data, and noisy data.
+    parameter_starts: tuple[tuple[float, float], ...] = (
+        (1.5, math.log(1e-6)),
+        (0.5, math.log(1e-6)),
+        (1.0, math.log(1e-2)),
+    )
+    constant: float = 1e-10  # Relative deviation of a target that rounding of a few operations explains.
+    # Share of the kernel's diagonal that is added to it, so that rounding keeps it positive definite.
+    jitter: float = 1e-11
+    # Evaluations of the evidence of a first fit and of its continuation on more rows.
+    first_evaluations: int = 50
+    last_evaluations: int = 25
+
+
+SETTINGS = SmoothModelSettings()
 # Bounds of the logarithms of lengths, in deviations of an input, and of variances of noise and groups, in those of y.
 LENGTH_BOUNDS, NOISE_BOUNDS, AMPLITUDE_BOUNDS = (-3.0, 7.0), (math.log(1e-12), 0.0), (-12.0, 12.0)
-# Starts of the fit: logarithms of length and of noise; smooth data, wavier data, and noisy data.
-PARAMETER_STARTS = ((1.5, math.log(1e-6)), (0.5, math.log(1e-6)), (1.0, math.log(1e-2)))
-CONSTANT = 1e-10  # Relative deviation of a target that rounding of a few operations explains.
-JITTER = 1e-11  # Share of the kernel's diagonal that is added to it, so that rounding keeps it positive definite.
-# Evaluations of the evidence of a first fit and of its continuation on more rows.
-FIRST_EVALUATIONS = 50
-LAST_EVALUATIONS = 25
 
 Groups = tuple[tuple[int, ...], ...]
 
@@ -168,8 +181,8 @@ def fit_smooth_model(
     """
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         return None
-    order = np.random.default_rng(seed).permutation(len(y))[:MODEL_ROWS]
-    if not x.shape[1] or y.std() <= CONSTANT * np.abs(y).max():
+    order = np.random.default_rng(seed).permutation(len(y))[: SETTINGS.model_rows]
+    if not x.shape[1] or y.std() <= SETTINGS.constant * np.abs(y).max():
         return _constant(x, y, np.ones(len(y)) if weights is None else weights, order)
     groups = groups or (tuple(range(x.shape[1])),)
     if like is not None:
@@ -178,7 +191,7 @@ def fit_smooth_model(
         lengths = like.parameters[: -1 - len(like.groups)]
         start = (float(np.clip(np.median(lengths), 0.5, 2.0)), float(like.parameters[-1]))
         return _continued(x, y, weights, scales, groups, start, order)
-    first = order[:FIRST_ROWS]
+    first = order[: SETTINGS.first_rows]
     best = None
     # Coordinates that these rows allow: inputs or logarithms of those that are positive, the same for the target.
     positive = np.asarray((x > 0).all(axis=0))
@@ -188,7 +201,7 @@ def fit_smooth_model(
             continue
         scales = Scales.of(x, y, logs, sign)
         noise = _row_noise(y, weights, scales, first)
-        fits = [_maximised(x[first], y[first], noise, scales, groups, start) for start in PARAMETER_STARTS]
+        fits = [_maximised(x[first], y[first], noise, scales, groups, start) for start in SETTINGS.parameter_starts]
         usable = [fit for fit in fits if fit is not None]
         if usable:
             parameters = min(usable, key=lambda fit: fit[0])[1]
@@ -208,9 +221,9 @@ def _continued(
     order: np.ndarray,
 ) -> SmoothModel | None:
     """The model of the ordered rows, its parameters continued from a start on the first of them."""
-    rows = order[:LENGTH_ROWS]
+    rows = order[: SETTINGS.length_rows]
     noise = _row_noise(y, weights, scales, rows)
-    found = _maximised(x[rows], y[rows], noise, scales, groups, start, LAST_EVALUATIONS)
+    found = _maximised(x[rows], y[rows], noise, scales, groups, start, SETTINGS.last_evaluations)
     if found is None:
         return None
     return _conditioned(x, y, _row_noise(y, weights, scales, order), scales, groups, found[1], order)
@@ -249,7 +262,7 @@ def _maximised(
     scales: Scales,
     groups: Groups,
     start: tuple[float, float] | np.ndarray,
-    steps: int = FIRST_EVALUATIONS,
+    steps: int = SETTINGS.first_evaluations,
 ) -> tuple[float, np.ndarray] | None:
     """Parameters that maximise the evidence of these rows from a start, with the negative logarithm of it."""
     from scipy.optimize import minimize
@@ -274,7 +287,7 @@ def _maximised(
             )
         ]
         spend(100 * CALL_WORK + len(t) ** 2 * (70 * len(groups) + 10 * len(places)) + 4 * len(t) ** 3 / PRODUCT_SPEED)
-        kernel = sum(parts) + np.diag(noise * row_noise + JITTER * np.exp(p[len(places) : -1]).sum())
+        kernel = sum(parts) + np.diag(noise * row_noise + SETTINGS.jitter * np.exp(p[len(places) : -1]).sum())
         solved = _solved(kernel, t)
         if solved is None:
             return 1e10, np.zeros_like(p)
@@ -330,7 +343,7 @@ def _conditioned(
     t = scales.target(y[rows])
     empty = SmoothModel(scales, groups, parameters, z, np.empty(0), np.empty(0), rows, 0.0)
     kernel = sum(empty._kernel(z, g) for g in range(len(groups)))
-    jitter = JITTER * np.exp(parameters[-1 - len(groups) : -1]).sum()
+    jitter = SETTINGS.jitter * np.exp(parameters[-1 - len(groups) : -1]).sum()
     solved = _solved(kernel + np.diag(np.exp(parameters[-1]) * row_noise + jitter), t)
     if solved is None:
         return None

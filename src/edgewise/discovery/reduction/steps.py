@@ -16,14 +16,22 @@ from edgewise.formulas.expression import Expression, Multiply, Variable, evaluat
 from edgewise.formulas.printing import as_text
 from edgewise.settings import ABOVE_ZERO
 
-# Data count as free of noise if the left-out error of their model is below this share of the deviation of y and exceeds
-# the estimated noise by this factor: then the error is that of the model, and another coordinate system may double it;
-# measurements are seldom that accurate, and noise of the size of the error would be most of it.
-CLEAN_ERROR = 0.01
-CLEAN_RATIO = 2.0
-CLEAN_GROWTH = 2.0
-CLEAN_FLOOR = 1e-5  # Relative error of a model that is always accurate enough (gradients to 1e-3).
-EDGE_SHARE = 0.02  # Rows of the largest errors that do not count: those at the edge of the data.
+
+@dataclass(frozen=True)
+class StepSettings:
+    """Errors of smooth models that count as those of clean data."""
+
+    # Data count as free of noise if the left-out error of their model is below this share of the deviation of y and
+    # exceeds the estimated noise by this factor: then the error is that of the model, and another coordinate system may
+    # double it; measurements are seldom that accurate, and noise of the size of the error would be most of it.
+    clean_error: float = 0.01
+    clean_ratio: float = 2.0
+    clean_growth: float = 2.0
+    clean_floor: float = 1e-5  # Relative error of a model that is always accurate enough (gradients to 1e-3).
+    edge_share: float = 0.02  # Rows of the largest errors that do not count: those at the edge of the data.
+
+
+SETTINGS = StepSettings()
 
 
 @dataclass(frozen=True)
@@ -60,21 +68,21 @@ class Step:
     @property
     def error(self) -> float:
         """Relative root mean square error, without the rows at the edge of the data."""
-        usual = np.sort(self.squares)[: math.ceil((1 - EDGE_SHARE) * len(self.squares))]
+        usual = np.sort(self.squares)[: math.ceil((1 - SETTINGS.edge_share) * len(self.squares))]
         return math.sqrt(float(np.mean(usual)) / max(self.variance, ABOVE_ZERO))
 
     @property
     def noise(self) -> float:
         """Relative noise of the data as the model estimates it; 0 if that is not most of the model's error."""
-        is_small = self.error < CLEAN_FLOOR or self.model.error > CLEAN_RATIO * self.model.noise
+        is_small = self.error < SETTINGS.clean_floor or self.model.error > SETTINGS.clean_ratio * self.model.noise
         if is_small:
             return 0.0
         return self.error * self.model.noise / self.model.error
 
     @property
     def is_clean(self) -> bool:
-        """True if the errors are those of the model, and not noise of the data, see `CLEAN_ERROR`."""
-        return self.error < CLEAN_ERROR and not self.noise
+        """True if the errors are those of the model, and not noise of the data, see `clean_error`."""
+        return self.error < SETTINGS.clean_error and not self.noise
 
 
 def first_step(problem: LawProblem) -> Step | None:
@@ -135,13 +143,13 @@ def is_as_accurate(larger: Step, squares: np.ndarray) -> bool:
     shared = min(len(larger.squares), len(squares))
     before = larger.squares[-shared:]
     after = squares[-shared:]
-    usual = np.argsort(before + after)[: math.ceil((1 - EDGE_SHARE) * len(before))]
+    usual = np.argsort(before + after)[: math.ceil((1 - SETTINGS.edge_share) * len(before))]
     before = before[usual]
     after = after[usual]
     difference = after - before
-    allowed = max(float(np.std(difference)) / math.sqrt(len(difference)), CLEAN_FLOOR**2 * larger.variance)
+    allowed = max(float(np.std(difference)) / math.sqrt(len(difference)), SETTINGS.clean_floor**2 * larger.variance)
     if larger.is_clean:
-        allowed = max(allowed, (CLEAN_GROWTH**2 - 1) * float(np.mean(before)))
+        allowed = max(allowed, (SETTINGS.clean_growth**2 - 1) * float(np.mean(before)))
     return bool(np.mean(difference) <= allowed)
 
 

@@ -22,16 +22,24 @@ import numpy as np
 
 from edgewise.discovery.reduction.smooth_models import SmoothModel
 
-# A singular value may belong to a null space if it is below this share of the largest one; every proposal is tested on
-# data later.
-LARGEST_SHARE = 0.3
-# Entries of a null space are rounded to multiples of 1, 1/2 or 1/3, the first that is as near as this: exponents of
-# physical laws, and half of half a unit.
-FRACTIONS = (1, 2, 3)
-CLOSE_ROUNDING = 0.06
-LOOSE_ROUNDING = 0.22
-LARGEST_ENTRY = 6.0  # Stefan and Boltzmann's law has 4, Lennard-Jones' potential 12 by two squares.
-LARGEST_TRANSLATION = 4.0  # Sums of the absolute coefficients of a difference such as x1 - 2 x2.
+
+@dataclass(frozen=True)
+class SymmetrySettings:
+    """Which directions are symmetries, and the fractions that their entries become."""
+
+    # A singular value may belong to a null space if it is below this share of the largest one; every proposal is tested
+    # on data later.
+    largest_share: float = 0.3
+    # Entries of a null space are rounded to multiples of 1, 1/2 or 1/3, the first that is as near as this: exponents of
+    # physical laws, and half of half a unit.
+    fractions: tuple[int, ...] = (1, 2, 3)
+    close_rounding: float = 0.06
+    loose_rounding: float = 0.22
+    largest_entry: float = 6.0  # Stefan and Boltzmann's law has 4, Lennard-Jones' potential 12 by two squares.
+    largest_translation: float = 4.0  # Sums of the absolute coefficients of a difference such as x1 - 2 x2.
+
+
+SETTINGS = SymmetrySettings()
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,7 @@ def symmetries_of_gradients(gradient: np.ndarray, value: np.ndarray | None, x: n
     """
     found = []
     for basis, pivots, doubt in _null_spaces(gradient * x.std(0), x.std(0)):
-        if np.abs(basis).sum(1).max() <= LARGEST_TRANSLATION:
+        if np.abs(basis).sum(1).max() <= SETTINGS.largest_translation:
             found.append(Symmetry("translation", basis, pivots, np.zeros(len(basis)), doubt))
     slopes = gradient * x
     if value is None:
@@ -111,7 +119,7 @@ def simple_symmetries(model: SmoothModel, x: np.ndarray) -> Iterator[Symmetry]:
 def _rounded_least_squares(target: np.ndarray, columns: np.ndarray, slopes: np.ndarray) -> tuple[np.ndarray, float]:
     """Coefficients rounded to halves, and the root mean square of what they leave over that of all slopes."""
     solution = np.linalg.lstsq(columns, target, rcond=None)[0]
-    rounded = np.clip(np.round(2 * solution) / 2, -LARGEST_ENTRY, LARGEST_ENTRY)
+    rounded = np.clip(np.round(2 * solution) / 2, -SETTINGS.largest_entry, SETTINGS.largest_entry)
     left = np.sqrt(np.mean((target - columns @ rounded) ** 2))
     return rounded, float(left / max(np.sqrt(np.mean(slopes**2)), 1e-300))
 
@@ -130,7 +138,7 @@ def _null_spaces(
     singular = np.r_[singular, np.zeros(len(right) + 1 - len(singular))]
     for rank in range(0 if level else 1, len(right)):
         before = singular[rank] if rank or level else singular[1]
-        if singular[rank + 1] < LARGEST_SHARE * singular[0 if not rank else 1]:
+        if singular[rank + 1] < SETTINGS.largest_share * singular[0 if not rank else 1]:
             rounded = _echelon(right[rank:] * scale, inputs)
             if rounded is not None:
                 basis, pivots, change = rounded
@@ -155,10 +163,13 @@ def _echelon(basis: np.ndarray, inputs: int) -> tuple[np.ndarray, tuple[int, ...
         others = np.arange(len(reduced)) != r
         reduced[others] -= np.outer(reduced[others, column], reduced[r])
         pivots.append(column)
-    for limit in (CLOSE_ROUNDING, LOOSE_ROUNDING):
-        for parts in FRACTIONS if limit == CLOSE_ROUNDING else FRACTIONS[:2]:
+    for limit in (SETTINGS.close_rounding, SETTINGS.loose_rounding):
+        for parts in SETTINGS.fractions if limit == SETTINGS.close_rounding else SETTINGS.fractions[:2]:
             rounded = np.round(reduced * parts) / parts
             change = float(np.abs(reduced - rounded).max())
-            if change < limit / (parts if limit > CLOSE_ROUNDING else 1) and np.abs(rounded).max() <= LARGEST_ENTRY:
+            if (
+                change < limit / (parts if limit > SETTINGS.close_rounding else 1)
+                and np.abs(rounded).max() <= SETTINGS.largest_entry
+            ):
                 return rounded + 0.0, tuple(pivots), change
     return None

@@ -52,6 +52,11 @@ class Trial:
     taken: bool = False
     reason: str = ""
 
+    @property
+    def kind(self) -> str:
+        """What the candidate is without its penalties, such as "additive with pairs"."""
+        return self.name.partition(",")[0]
+
 
 @dataclass(frozen=True)
 class SearchReport:
@@ -84,6 +89,8 @@ class SearchReport:
     candidate  held-out loss  standard error  parameters  seconds  taken
     constant               1             0.1           1      0.0  no
     additive             0.2            0.02          40      0.0  yes
+    >>> report.line
+    'Explained on held-out rows, as a share of the loss of a constant: additive 0.800.'
     """
 
     chosen: str
@@ -105,6 +112,26 @@ class SearchReport:
         taken = [trial for trial in self.trials if trial.taken]
         own = [trial for trial in taken if trial.name == self.chosen] or taken
         return own[-1] if own else None
+
+    @property
+    def line(self) -> str:
+        """The search in one line: what the best model of each kind explains of held-out rows; "" without candidates.
+
+        It is the share of the held-out loss of a constant, for squared errors R². A kind whose loss was measured on
+        other folds than that of the chosen model is left out, for it cannot be compared.
+        """
+        chosen = self.chosen_trial
+        if chosen is None:
+            return ""
+        comparable = [trial for trial in self.trials if trial.folds == chosen.folds and trial.name != "constant"]
+        constants = [trial.loss for trial in self.trials if trial.name == "constant"]
+        if not constants or not constants[0] > 0:
+            return ""
+        best: dict[str, float] = {}
+        for trial in comparable:
+            best[trial.kind] = min(trial.loss, best.get(trial.kind, trial.loss))
+        shares = ", ".join(f"{kind} {1 - loss / constants[0]:.3f}" for kind, loss in best.items())
+        return f"Explained on held-out rows, as a share of the loss of a constant: {shares}."
 
     def __repr__(self) -> str:
         if len(self.trials) == 1:

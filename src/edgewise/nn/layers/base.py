@@ -1,16 +1,14 @@
-"""The contract of a layer (`Layer`, `EdgeLayer`, `WeightedLayer`), and networks of layers (`Chain`, `LayerList`)."""
+"""The contract of a layer (`Layer`, `EdgeLayer`), and networks of layers (`Chain`, `LayerList`)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-import torch
 from torch import Tensor, nn
 
-from edgewise.nn.config import check_input
-from edgewise.nn.layers.segments import Segments, contracted, one_run
-from edgewise.ops.jet import check_jet, compose, seed_jet
+from edgewise.nn.layers.segments import Segments
+from edgewise.ops.jet import seed_jet
 
 LayerType = TypeVar("LayerType", bound="Layer", covariant=True)
 
@@ -148,64 +146,6 @@ class EdgeLayer(Layer):
             (batch, in, out). This needs `in` times the memory of `forward`.
         """
         raise NotImplementedError
-
-
-class WeightedLayer(EdgeLayer):
-    """Base class of layers y_o = bias_o + sum_i weight_io f_i(x_i), with one function f_i for all edges of an input.
-
-    Shapes: weight (in, out), weight (in, out), bias (out,).
-
-    Derived classes give the functions by `_derivatives`.
-    """
-
-    def __init__(self, weight: Tensor, dtype: torch.dtype, device: torch.device | str | None) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(weight.to(dtype=dtype, device=device))
-        self.bias = nn.Parameter(torch.zeros(weight.shape[1], dtype=dtype, device=device))
-
-    @property
-    def in_features(self) -> int:
-        """Number of inputs."""
-        return self.weight.shape[0]
-
-    @property
-    def out_features(self) -> int:
-        """Number of outputs."""
-        return self.weight.shape[1]
-
-    @property
-    def mask(self) -> Tensor:
-        """Ones, (in, out): every edge exists."""
-        return torch.ones_like(self.weight, requires_grad=False)
-
-    def _derivatives(self, x: Tensor, order: int) -> list[Tensor]:
-        """Compute f_i(x_i) and its derivatives up to an order at points (*batch, in), each in the shape of x."""
-        raise NotImplementedError
-
-    def functions(self, x: Tensor) -> Tensor:
-        """Compute f_i(x_i), (*batch, in), from points (*batch, in)."""
-        return self._derivatives(x, 0)[0]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Compute the outputs (*batch, out) from points (*batch, in)."""
-        check_input(x, self.in_features, self.weight.dtype)
-        return self.functions(x) @ self.weight + self.bias
-
-    def edges(self, x: Tensor) -> Tensor:
-        """Compute weight_io f_i(x_i) of every edge, (batch, in, out), from points (batch, in)."""
-        return self.functions(x)[..., None] * self.weight
-
-    def jet(self, x: Tensor, order: int) -> Tensor:
-        """Carry a jet (C, batch, in) through the layer, see `Layer.jet`."""
-        check_jet(x, self.in_features, self.weight.dtype, order)
-        y = compose(x, self._derivatives(x[0], order), order) @ self.weight
-        return torch.cat([y[:1] + self.bias, y[1:]])
-
-    def jacobian_segments(self, x: Tensor, sensitivity: Tensor, order: int = 0) -> tuple[Segments, ...]:
-        """Compute the Jacobian rows, see `Layer.jacobian_segments`: "weight" and "bias", one full run each."""
-        jet = compose(x, self._derivatives(x[0], order), order)
-        weight = contracted(jet[..., None], sensitivity[:, :, None, :])
-        return one_run("weight", weight.flatten(1)), one_run("bias", sensitivity[0])
 
 
 class LayerList(nn.ModuleList, Generic[LayerType]):

@@ -57,6 +57,7 @@ def grid_of(
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Coordinates and fields on a grid, see `Solution.on_grid`."""
     domain = solution.problem.domain
+    # Coordinates that are free, and how many values each has.
     fixed = dict(at or {})
     unknown = [name for name in fixed if name not in domain.coordinates]
     if unknown:
@@ -80,6 +81,7 @@ def grid_of(
             f"counts must make a grid of {SETTINGS.most_values:,} values at most, got {math.prod(sizes):,}: give "
             f"values of some coordinates, as at={{{free[-1]!r}: {middle:g}}}"
         )
+    # Values at the points that lie in the domain, nan elsewhere.
     lines = {name: np.linspace(*domain.ends[name], size) for name, size in zip(free, sizes, strict=True)}
     for name, value in fixed.items():
         low, high = domain.ends[name]

@@ -111,8 +111,8 @@ def planned(problem: Collocation, seed: int, options: SolveOptions) -> Plan:
             raise InputError(f"hidden must be the nodes of the hidden layers, as (5,), got {hidden!r:.60}")
         shape = tuple(hidden)
     start = options.get("start")
-    begin = None if start is None else start.model
-    if isinstance(begin, Chain):
+    begin = start.model if start is not None and isinstance(start.model, Chain) else None
+    if begin is not None:
         check_as_start(problem, begin, hidden, options.get("degree"), options.get("grid_size"))
         shape = shape_of(begin)
         grid = grid_of(begin)
@@ -139,6 +139,6 @@ def planned(problem: Collocation, seed: int, options: SolveOptions) -> Plan:
         most,
         is_chosen=not is_unchosen(options),
         resample=options.get("resample", True),
-        start=begin if isinstance(begin, Chain) else None,
+        start=begin,
         journal=options.get("journal"),
     )

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.interpret.transform.edges import with_scaled_output
-from edgewise.nn.layers.base import Chain, EdgeLayer, Layer, LayerList
+from edgewise.nn.layers.base import Chain, Layer, LayerList
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.layers.segments import dense_rows
-from edgewise.nn.layers.spline import spline_layers
+from edgewise.nn.layers.spline import KANLayer, spline_layers
 from edgewise.nn.mlp import DenseLayer
 from edgewise.nn.model import KAN
 from edgewise.ops.jet import seed_jet
@@ -477,7 +477,7 @@ def scaled(network: nn.Module, units: Tensor) -> nn.Module:
     network = copy.deepcopy(network)
     assert isinstance(network, Chain)
     last = network.layers[-1]
-    assert isinstance(last, EdgeLayer)
+    assert isinstance(last, KANLayer)
     for output, unit in enumerate(units.tolist()):
         last = with_scaled_output(last, output, unit)
     network.layers[-1] = last

@@ -435,6 +435,7 @@ def mean_given(form: StrongForm, term: ResidualTerm, rounding: float = 1e-12) ->
     Such a condition is a linear integral of the values of the field over all coordinates of space, with a constant
     kernel.
     """
+    # It holds one integral over all of space, and no derivatives.
     domain = form.domain
     integrals = term.requirements.integrals
     space = [axis for axis in range(domain.dimension) if axis != form.time]
@@ -443,6 +444,7 @@ def mean_given(form: StrongForm, term: ResidualTerm, rounding: float = 1e-12) ->
     ((name, along, _), count), *_ = integrals.items()
     if (list(along) if isinstance(along, tuple) else [along]) != space:
         return None
+    # Residuals at points of the boundary for given values at the places of the integral.
     box = Box(**{domain.coordinates[axis]: domain.ends[domain.coordinates[axis]] for axis in space})
     places, weights = box.quadrature(round(count ** (1 / len(space))))
     x, normal = domain.boundary(PROBES, "sobol", PROBE_SEEDS[0], term.pieces)
@@ -459,6 +461,7 @@ def mean_given(form: StrongForm, term: ResidualTerm, rounding: float = 1e-12) ->
         fields = dict.fromkeys(form.fields, reader)
         return term.residuals(EvaluationContext(domain.coordinates, x, fields, {}, normal))[0]
 
+    # The kernel is constant where residuals for random values are a constant plus the weighted sum of these.
     generator = torch.Generator().manual_seed(PROBE_SEEDS[1])
     values = torch.rand(count, generator=generator, dtype=torch.float64)
     at_zero, at_values, at_weights = (residual(each) for each in (0 * values, values, weights / weights.mean()))
@@ -495,6 +498,7 @@ def with_pressure(statement: Statement, keys: Sequence[Key], mean: tuple[int, fl
     form = statement.form
     time = statement.form.time
     dimension = statement.form.domain.dimension
+    # The constraint is the only equation of lower order, and the pressure the only field of order 1 at most.
     orders = statement.orders.copy()
     field_orders = statement.field_orders.copy()
     walls = [axis for axis, repeats in enumerate(statement.periodic) if not repeats and axis != time]
@@ -510,6 +514,7 @@ def with_pressure(statement: Statement, keys: Sequence[Key], mean: tuple[int, fl
         return statement
     if time is not None and (orders[constraint, time] or field_orders[pressure, time] or not initial_terms(form)):
         return statement
+    # Conditions for the pressure alone, of which there may be some on opposite faces.
     about: dict[tuple[int, int, int], np.ndarray] = {}
     given = np.zeros(dimension, dtype=int)
     for key in statement.faces():
@@ -525,6 +530,7 @@ def with_pressure(statement: Statement, keys: Sequence[Key], mean: tuple[int, fl
             f"Initial must leave out {name}, which has no rate of change: the equations give it at the first moment "
             f"too, got an initial {name}"
         )
+    # Its space has fewer splines along each coordinate: as many as the orders of the others, less the conditions.
     reductions = np.zeros(dimension, dtype=int)
     reductions[walls] = orders[others[0], walls]
     reductions -= given
@@ -532,6 +538,7 @@ def with_pressure(statement: Statement, keys: Sequence[Key], mean: tuple[int, fl
         reductions[time] = 1
     if (given > 0).sum() > 1 or (reductions < 0).any() or (reductions[walls] > 2).any():
         return f"the conditions for {form.fields[pressure]} are too many, or not on opposite faces"
+    # Its constant, where only derivatives occur; constraint and pressure count as of the order of the others.
     constant = None
     if statement.is_free(pressure, keys):
         found = _constant(form, pressure, constraint, mean)
@@ -567,6 +574,7 @@ def check_initial(statement: Statement, axes: Sequence[SplineAxis], state: np.nd
     for block in [*statement.condition_blocks(axes), *statement.equation_blocks(axes)]:
         if block.face is not None and block.face[0] == time:
             continue
+        # Residuals of the constraint and of the walls' conditions at the first moment, without those that hold rates.
         points = [axes[k].breakpoints[:1] if k == time else each for k, each in enumerate(block.points)]
         first = RowBlock(form, block.term, block.numbers, axes, points, block.face)
         values, slopes = first.evaluate(coef)
@@ -581,6 +589,7 @@ def check_initial(statement: Statement, axes: Sequence[SplineAxis], state: np.nd
                 length = float(form.domain.size[[k for k in range(len(axes)) if k != time]].min())
             else:
                 length = 1.0
+            # The gap in units of the speed, and what it is a gap of.
             gap = float((np.abs(row) / max(abs(slope).max() for slope in own.values())).max()) * length
             if gap > least_gap * max(size, 0.0 if order else gap):
                 if block.face is None:

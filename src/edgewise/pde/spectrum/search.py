@@ -185,6 +185,7 @@ def eigenvalues(
     check_number(tolerance, "tolerance")
     if time_limit is not None:
         check_number(time_limit, "time_limit", positive=True)
+    # Finer and finer grids, until two agree.
     limits = Limits(math.inf, time_limit, is_judged=False)
     is_fitted = _check_problem(problem)
     grids = _Grids(limits)
@@ -198,6 +199,7 @@ def eigenvalues(
         raise InputError(f"time_limit must be long enough for {count} eigenvalues, got {time_limit:g} s")
     if best is None:
         raise InputError(f"count must be at most about {grids.size}, as many as the finest grid has, got {count}")
+    # What their differences say.
     errors = grids.errors
     if grids.count == 1:
         errors = np.full(count, math.nan)
@@ -277,6 +279,7 @@ def _check_problem(problem: Collocation) -> bool:
     """Raise an InputError unless there are eigenvalues; True if splines fit the domain and all conditions lack them."""
     if not isinstance(problem, Collocation):
         raise InputError(f"problem must be a PDE, got {type(problem).__name__}")
+    # Linear and homogeneous in the fields, with one coefficient.
     domain = problem.domain
     if len(problem.form.coefficients) != 1:
         named = ", ".join(problem.form.coefficients) or "none"
@@ -292,6 +295,7 @@ def _check_problem(problem: Collocation) -> bool:
         fields = ", ".join(problem.fields)
         came = came or f"an equation or a condition that is not linear in {fields}"
         raise InputError(f"problem must be linear and homogeneous in {fields} for eigenvalues, got {came}")
+    # Nothing that Galerkin's method of splines does not hold.
     if form.has_integrals or form.hard.values:
         if form.hard.values:
             came = "a hard condition"
@@ -320,6 +324,7 @@ def _check_problem(problem: Collocation) -> bool:
             f"{domain.coordinates[jump[0]]} = {jump[1]:.4g}: where slopes are continuous, divide the equation by the "
             "coefficient; where fluxes are, smooth the jump over a short distance"
         )
+    # Domains, and as many residuals as fields.
     if domain.dimension > 3 or (domain.dimension == 1 and not isinstance(domain, Box)):
         raise InputError(
             f"domain must be of up to three coordinates, and an interval where it has one, for eigenvalues, "
@@ -330,6 +335,7 @@ def _check_problem(problem: Collocation) -> bool:
             f"equation must return as many residuals as there are fields for eigenvalues, got {residuals} for "
             f"{len(problem.fields)}"
         )
+    # Splines fulfil conditions without the coefficient on boxes and their like; cut cells hold one equation of order 2.
     pairs = zip(form.condition_terms, beside.condition_terms, strict=True)
     is_fixed = all(own.requirements.slopes == other.requirements.slopes for own, other in pairs)
     if isinstance(domain, Polygon):
@@ -358,6 +364,7 @@ def _on_grid(
     Without a list of functions of corners splines cannot fulfil the conditions. On the first grid it is also checked
     that the coefficient enters linearly.
     """
+    # Matrices A and B of A u = (s - c) B u, as differences at values of the coefficient; symmetric but for rounding.
     (start,) = problem.form.coefficients.values()
     moved = [start, start + 1.0, *([start + 2.0] if is_first else [])]
     if corners is None:
@@ -375,6 +382,7 @@ def _on_grid(
     for matrix in (stiff, mass):
         if float((matrix - matrix.mT).abs().max()) < SETTINGS.symmetric * float(matrix.abs().max()):
             matrix.copy_((matrix + matrix.mT) / 2)
+    # Ritz values nearest to the start, with the factors beside it where it is an eigenvalue itself.
     shift = 0.0
     for _ in range(SETTINGS.most_shifts):
         ritz = _ritz_values(stiff + shift * mass, mass, width)
@@ -393,6 +401,7 @@ def _on_grid(
         raise InputError(f"coefficients must start at a value that is no eigenvalue, got {start:g}")
     if len(ritz[0]) < count:
         return np.zeros(0), (), len(ritz[0])
+    # Real eigenvalues in order, and their functions.
     order = order[candidates[order].real.argsort(stable=True)]
     found = candidates[order].numpy()
     if float(np.abs(found.imag).max()) > SETTINGS.symmetric * float(np.abs(found).max() + 1):

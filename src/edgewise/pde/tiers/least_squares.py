@@ -264,8 +264,9 @@ def even_levels(problem: Collocation, begin: Callable[[Tensor], Tensor] | None =
     There is no level where a domain needs singular functions that are not known.
 
     Newton's method begins with the fields (N, fields) that `begin` gives at points (N, 2), and then with those of the
-    stage before; for equations of first order, whose slopes may vanish at zero, with the function that bends least.
+    level before; for equations of first order, whose slopes may vanish at zero, with the function that bends least.
     """
+    # Which singular functions the corners and holes of the domain need, and whether they are known.
     domain = problem.domain
     corners = corners_of(domain)
     holes = holes_of(domain)
@@ -284,6 +285,7 @@ def even_levels(problem: Collocation, begin: Callable[[Tensor], Tensor] | None =
 
     for intervals, most, around in SETTINGS.levels:
         check_time()
+        # Functions of this level, as far as the work allows.
         if operator is None:
             functions = []
         else:
@@ -292,6 +294,7 @@ def even_levels(problem: Collocation, begin: Callable[[Tensor], Tensor] | None =
         products = (intervals + SETTINGS.degree) ** 2
         if (needs_functions and not count) or count + products * problem.form.outputs > SETTINGS.most_functions:
             break
+        # Splines and singular functions, and more points than both.
         layer = TensorLayer(lines_of(intervals), problem.form.outputs, degree=SETTINGS.degree, clamped=True)
         network = TensorNetwork(layer)
         if functions:
@@ -299,12 +302,13 @@ def even_levels(problem: Collocation, begin: Callable[[Tensor], Tensor] | None =
         cells = math.ceil(SETTINGS.oversampling * (intervals + SETTINGS.degree) / 3)
         mesh = _FineMesh(domain, lines_of(cells), stretches=2 * max(cells, around), without=places)
         sampled = problem.resampled(1, mesh=mesh)
+        # Newton's method from the level before.
         if begin is not None and not problem.form.is_linear:
             x = mesh.interior()[0]
             network.approach_(x, begin(x))
         elif is_first_order:
             _bend_least(network, sampled, mesh.interior()[0])
-        loss, work = _solved(network, sampled)
+        loss, work = _minimised(network, sampled)
         begin = network
         yield Level(network=network, loss=loss, points=sampled.point_count, work=work)
         if loss > SETTINGS.far_loss and not count and intervals >= SETTINGS.enough_intervals:
@@ -347,7 +351,7 @@ def _extent(domain: Domain) -> list[list[float]]:
     return torch.stack([low, high], 1).tolist()
 
 
-def _solved(network: TensorNetwork, problem: Collocation) -> tuple[float, float]:
+def _minimised(network: TensorNetwork, problem: Collocation) -> tuple[float, float]:
     """Gauss-Newton steps in place while the loss falls, by QR of the rows of all functions: least loss, and work."""
     parameters = network.unknowns()
     sizes = [each.numel() for each in parameters]
@@ -402,7 +406,7 @@ def _solved(network: TensorNetwork, problem: Collocation) -> tuple[float, float]
         least = loss
         return Advance(moved, is_last, keeps_factors=problem.form.is_linear)
 
-    newton(start, lambda point: residual, factorised, descending, SETTINGS.steps)
+    newton(start, lambda point: residual, factorised, descending, SETTINGS.steps)  # Gauss-Newton: of the rows' squares
     return least, work
 
 

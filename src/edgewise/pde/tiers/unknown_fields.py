@@ -29,11 +29,11 @@ from edgewise.pde.problem.fields import stencil
 from edgewise.pde.problem.residuals import BlockResiduals
 from edgewise.pde.spaces.networks import TensorNetwork
 from edgewise.pde.tiers.level import Level
+from edgewise.pde.tiers.strengths import EVERY, LOG_FACTORS, averaged_over_strengths
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.jacobian import ParameterSlots, RowSource, trainable_slots
 from edgewise.train.problems.block_problem import BlockProblem
 from edgewise.train.problems.blocks import BlockRole, ResidualBlock
-from edgewise.train.strengths import EVERY, LOG_FACTORS, averaged_over_strengths
 
 
 @dataclass(frozen=True)
@@ -194,6 +194,7 @@ def inverse_fits(
     # [3] G. Wahba, J. Wendelberger, "Some new mathematical methods for variational objective analysis using splines and
     # cross validation", Monthly Weather Review 108, 1980, 1122.
     # [4] D. Bates, D. Watts, "Nonlinear regression analysis and its applications", Wiley, 1988, chapter 6.
+    # The first grid has as many intervals as dense matrices allow.
     domain = problem.domain
     start = None
     if domain.dimension > len(SETTINGS.first_intervals):
@@ -216,6 +217,7 @@ def inverse_fits(
                 f"problems with UnknownField must have at most {SETTINGS.most_coefficients:,} coefficients, got "
                 f"{len(problem.fields)} fields of {domain.dimension} coordinates, which have more on the coarsest grid"
             )
+    # Finer grids; on the first one the order of the roughness is chosen.
     while coefficients() <= SETTINGS.most_coefficients:
         lines = even_lines(domain, sizes())
         layer = TensorLayer(lines, len(problem.fields), degree=degree, periodic=periodic)
@@ -312,6 +314,7 @@ class _Smoothing:
 
     def run(self, before: InverseFit | None) -> InverseFit:
         """Fit from the result on a coarser grid, or from the data."""
+        # A start: a smoothing of the measured values, or the fields of the coarser grid.
         if before is None:
             strengths, noise = self._start()
         else:
@@ -319,6 +322,7 @@ class _Smoothing:
             noise = before.noise
             x = self.mesh.interior()[0]
             self.network.approach_(x, before.network(x).detach())
+        # Strengths and noise of the largest likelihood, with the equation holding more and more.
         self.found = None
         is_interrupted = is_cut = False
         try:
@@ -338,6 +342,7 @@ class _Smoothing:
         found = self.found
         assert found is not None
         self._set(found.parameters)
+        # Error bars: means over strengths, and wider where the likelihood falls slowly.
         size = self.network.tensor_layer.coef.numel()
         has_noise = self.count - found.freedom > SETTINGS.least_spare
         rises = dict[str, tuple[float, float]]()
@@ -491,14 +496,8 @@ class _Smoothing:
 
         def factorised(point: np.ndarray) -> Solver:
             nonlocal whole, exact, gradient
-            c = torch.from_numpy(point)
-            with foreseen("a step for unknown fields", len(c) ** 3):
-                exact, pull, _ = self._squares(self.exact)
-                whole = _Factor(self.first[0] / penalty.noise**2 + penalty.weight * exact + penalty.smooth)
-                towards = (self.first[1] + self.first[0] @ (c - self.origin)) / penalty.noise**2
-                gradient = (towards + penalty.weight * pull + penalty.smooth @ c).numpy()
-            if not np.isfinite(gradient).all():
-                raise not_finite()
+            with foreseen("a step for unknown fields", len(point) ** 3):
+                whole, exact, gradient = self._linearised(torch.from_numpy(point), penalty)
 
             def solver(values: np.ndarray) -> np.ndarray:
                 step = whole.solve(torch.from_numpy(values)[:, None])[:, 0]
@@ -530,6 +529,16 @@ class _Smoothing:
             return Advance(moved, is_last=following is None)
 
         newton(self._coefficients().numpy(), lambda point: gradient, factorised, damped, steps)
+
+    def _linearised(self, c: Tensor, penalty: _Penalty) -> tuple[_Factor, Tensor, np.ndarray]:
+        """Factor of the whole matrix about c, the matrix of the equation and the conditions, and half the gradient."""
+        exact, pull, _ = self._squares(self.exact)
+        whole = _Factor(self.first[0] / penalty.noise**2 + penalty.weight * exact + penalty.smooth)
+        towards = (self.first[1] + self.first[0] @ (c - self.origin)) / penalty.noise**2
+        gradient = (towards + penalty.weight * pull + penalty.smooth @ c).numpy()
+        if not np.isfinite(gradient).all():
+            raise not_finite()
+        return whole, exact, gradient
 
     def _deviations(self, c: Tensor) -> float:
         """Sum of squared deviations from the measured values."""

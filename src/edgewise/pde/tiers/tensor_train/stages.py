@@ -70,10 +70,11 @@ def low_rank_stages(
     stalls = 0
     function: Function | None = None
     while True:
+        # The solution on even grids, and its error by a grid of half as many intervals.
         breakpoints = [np.linspace(low, high, count + 1) for (low, high), count in zip(bounds, counts, strict=True)]
         axes = statement.axes(breakpoints, [SETTINGS.degree] * len(bounds))
         try:
-            solved = _solved(statement, axes, function, tolerance, most, seed, spend)
+            solved = _newton(statement, axes, function, tolerance, most, seed, spend)
         except (NotImplementedError, OutOfTime, LinAlgError):  # a matrix without eigenvectors
             return
         if solved is None:
@@ -83,6 +84,7 @@ def low_rank_stages(
         loss = max(*coarser, missed, tolerance) ** 2
         points = sum(core.size for core in function.train)
         yield Level(network=function.network(), loss=loss, points=points, data_error=missed)
+        # Resolved levels that are no better end the search; the next one is finer, sharper and of higher rank.
         if loss >= best / 2 and max(coarser) < SETTINGS.unresolved:
             stalls = stalls + 1
         else:
@@ -118,7 +120,7 @@ def _grown(axis: SplineAxis, coarser: float, tolerance: float) -> tuple[int, flo
     return intervals, left(intervals)
 
 
-def _solved(
+def _newton(
     statement: Statement,
     axes: Sequence[SplineAxis],
     before: Function | None,
@@ -127,7 +129,10 @@ def _solved(
     seed: int,
     spend: Spend,
 ) -> tuple[Function, float] | None:
-    """The solution on a grid from that of the stage before, and the error of data in separated form."""
+    """The solution on a grid from that of the level before, and the error of data in separated form; None without one.
+
+    Each step solves the equation linearised about the last function, whose ranks change from step to step.
+    """
     lines, owners = lines_of(statement, axes, spend)
     data = SETTINGS.data_share * tolerance
     data_rank = SETTINGS.data_rank * most
@@ -137,6 +142,7 @@ def _solved(
     first = math.nan
     for step in range(1 if is_linear else SETTINGS.steps):
         about = Function.zero(lines) if is_linear else current
+        # The linearised equation for what is beyond the lift of the conditions, from a start in its space.
         system = system_of(statement, lines, about, lift, data, data_rank, seed, spend)
         if step == 0 and before is None:
             generator = np.random.default_rng(seed)
@@ -147,6 +153,7 @@ def _solved(
         pairs = Pairs(system, start)
         if not pairs.run(tolerance, most, spend):
             return None
+        # Newton's step is the change; it diverges where it grows without bound.
         new = (lift + Function(lines, along(pairs.cores, [line.basis for line in lines]))).rounded(data)
         change = (new - current).norm / max(new.norm, ABOVE_ZERO)
         missed = max(missed, system.missed)

@@ -103,6 +103,7 @@ class Pairs:
 
     def _solve_pair(self, k: int, to_right: bool) -> float | None:
         """Solve for cores k and k + 1; the relative change of their product, None without a solution."""
+        # The equations of both cores, projected on all other ones: right-hand side and product.
         left = self.left[k]
         right = self.right[k + 2]
         first = self.matrix[k]
@@ -121,6 +122,7 @@ class Pairs:
             y = np.tensordot(y, right, ((4, 1), (1, 2)))  # r i j t
             return y.ravel()
 
+        # Eigenvectors of the Kronecker sum are the preconditioner.
         factors = [
             Eigenvectors(left[:, 0]) if k else None,
             self.lines[k],
@@ -136,6 +138,7 @@ class Pairs:
             y = _applied([None if each is None else each.inverse for each in factors], x.reshape(shape))
             return _applied([None if each is None else each.vectors for each in factors], y / total).real.ravel()
 
+        # One step of refinement, and GMRES where the preconditioner is not the whole matrix.
         flat = rhs.ravel()
         norm = max(float(np.linalg.norm(flat)), ABOVE_ZERO)
         x = solved(flat)
@@ -157,6 +160,7 @@ class Pairs:
             self.work += len(steps) * one_step
         if not np.isfinite(x).all():
             return None
+        # A singular value decomposition gives both cores and the rank between them.
         new = x.reshape(shape)
         change = float(np.linalg.norm(new - old)) / max(float(np.linalg.norm(new)), ABOVE_ZERO)
         rows = shape[0] * shape[1]

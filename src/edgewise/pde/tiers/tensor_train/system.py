@@ -245,6 +245,7 @@ def _lift(
                 x[:, others] = np.stack([lines[k].nodes[numbers[:, place]] for place, k in enumerate(others)], 1)
                 return -term(x)[0]
 
+            # The data of a condition as a train of the other coordinates, less what the lifts so far give there.
             shape = [len(lines[k].nodes) for k in others]
             given = crossed(data, shape, tolerance, most, seed)
             if given is None:
@@ -261,6 +262,7 @@ def _lift(
                     else np.einsum("rns,st->rnt", known[place], there)
                 )
                 gap = added(gap, scaled(known, -1.0))
+            # The train with the function of this coordinate that lifts them.
             inserted = list(gap)
             if axis == 0:
                 rank = 1
@@ -301,6 +303,7 @@ def system_of(
         with np.errstate(over="ignore", invalid="ignore"):  # far from a solution; `crossed` finds it
             return sum((-slope * jet[index] for index, slope in slopes.items()), start=values), slopes
 
+    # The source, by cross approximation.
     found = crossed(lambda numbers: -evaluated(numbers)[0], shape, tolerance, most, seed)
     if found is None:
         raise NotImplementedError("the source is no number")
@@ -308,6 +311,7 @@ def system_of(
     operator = Operator(
         [line.tested @ line.splines(0) for line in lines], [line.tested @ line.splines(0) * 0 for line in lines]
     )
+    # The matrix: each derivative times its coefficient.
     generator = np.random.default_rng(seed + 1)
     sample = np.stack([generator.integers(0, n, SETTINGS.sample_points) for n in shape], 1)
     slopes = evaluated(sample)[1]
@@ -319,6 +323,7 @@ def system_of(
             return evaluated(numbers)[1].get(index, np.zeros(len(numbers)))
 
         missed = max(missed, _add_term(operator, lines, index, coefficient, (sample, values), seed))
+    # The right-hand side, less the matrix times the lift.
     rhs = along(source, [line.tested for line in lines])
     if not lift.is_zero:
         rhs = added(rhs, scaled(operator(lift.train), -1.0))
@@ -334,6 +339,7 @@ def _add_term(
     seed: int,
 ) -> float:
     """Add a coefficient times a derivative to a matrix, and return its relative error; a sample of it is given."""
+    # Profiles of the coefficient along each coordinate through the middle: is it their sum?
     shape, (numbers, values) = [len(line.nodes) for line in lines], sample
     middle = np.array([n // 2 for n in shape])
     size = float(np.abs(values).max())
@@ -345,6 +351,7 @@ def _add_term(
         profile = coefficient(line) - centre
         profiles.append(profile if np.abs(profile).max() > SETTINGS.equal * size else np.zeros(n))
     total = centre + sum(profile[numbers[:, k]] for k, profile in enumerate(profiles))
+    # Derivatives and coefficients of one coordinate alone are part of the Kronecker sum.
     differentiated = [k for k, order in enumerate(index) if order]
     own = differentiated or list(range(len(shape)))
     is_single = len(differentiated) <= 1
@@ -357,6 +364,7 @@ def _add_term(
     mean = float(values.mean()) if is_single else 0.0  # solved at once by eigenvectors, the rest by iteration
     for k in own if is_single else ():
         operator.single[k] = operator.single[k] + mean / len(own) * lines[k].tested @ lines[k].splines(index[k])
+    # All others are products of matrices, by cross approximation of the coefficient.
     found = crossed(
         lambda each: coefficient(each) - mean,
         shape,

@@ -9,7 +9,7 @@ import pytest
 from edgewise.checkpoint import codec, strict_json
 from edgewise.discovery.finder import find_formula
 from edgewise.errors import CheckpointError
-from edgewise.formulas.expression import parse_expression
+from edgewise.formulas.expression import Add, Number, parse_expression
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front, FrontEntry
 from edgewise.outcomes import StopReason
@@ -39,29 +39,55 @@ def test_every_kind_of_part_and_numbers_that_are_none():
     assert (again.samples, again.variance, again.messages, again.held_out, again.chosen) == (10, 1.0, ("said",), 3, 0)
 
 
+def formula_there_and_back(formula):
+    return codec.read(Formula, json.loads(json.dumps(codec.plain(formula))), "formula")
+
+
 @pytest.mark.parametrize(
-    "tokens",
+    "text",
+    ["a/3*c - (a + c) - 2.5", "(a + c) + 1/a", "-a*c", "(-2)**2*a", "(a**2)**3", "a**c", "(2*a)*(c*3)", "a - -2*c/7"],
+)
+def test_a_text_holds_the_tree_as_it_is(text):
+    formula = Formula(parse_expression(text, ["a", "c"]), ("a", "c"))
+    assert formula_there_and_back(formula) == formula
+
+
+def test_closed_forms_and_the_bits_of_constants_come_back():
+    formula = Formula(Add((Number(3 / (20 * math.pi), (3, 20, "1/pi")), Number(0.1 + 0.2), Number(2.0))), ())
+    assert formula_there_and_back(formula) == formula
+    assert codec.plain(formula)["text"] == "0.047746482927568605 + 0.30000000000000004 + 2.0"
+
+
+@pytest.mark.parametrize(
+    "fields",
     [
-        [],
-        [["input", 2]],
-        [["input", -1]],
-        [["input", 0], ["call", "system"]],
-        [["input", 0], ["+", 2]],
-        [["input", 0], ["+", 1]],
-        [["input", 0], ["+", -1]],
-        [["input", 0], ["input", 0]],
-        [["number", 1.0, 1, 0, ""]],
-        [["number", "text"]],
-        [["number", 1.0, 1, 2]],
-        [["input", 0]] * 20_000,
+        {"text": ""},
+        {"text": None},
+        {"text": "x_3"},
+        {"text": "a"},
+        {"text": "system(x_1)"},
+        {"text": "x_1.real"},
+        {"text": "x_1 x_2"},
+        {"text": "9" * 5000},
+        {"text": "9**9**9**9**9*x_1"},
+        {"text": "exp(" * 180 + "x_1" + ")" * 180},
+        {"text": "-" * 100_000 + "x_1"},
+        {"text": "x_1" + " + x_1" * 30_000},
+        {"text": "x_1" + " " * 300_000},
+        {"text": "2.0*x_1"},
+        {"text": "2.0*x_1", "closed_forms": [[2, 0, ""]]},
+        {"text": "2.0*x_1", "closed_forms": [[2, 1]]},
+        {"text": "2.0*x_1", "closed_forms": [[2, 1, "system"]]},
+        {"text": "2.0*x_1", "closed_forms": [[True, 1, ""]]},
+        {"names": ["a", "a"]},
     ],
 )
-def test_other_tokens_are_refused(tokens):
+def test_other_texts_are_refused(fields):
     front = Front((FrontEntry(Formula(parse_expression("a", ["a", "c"]), ("a", "c")), 0.1),), 10, 1.0)
-    fields = codec.plain(front)
-    fields["entries"][0]["formula"]["tokens"] = tokens
+    stored = codec.plain(front)
+    stored["entries"][0]["formula"] |= fields
     with pytest.raises(CheckpointError, match=r"^must have "):
-        codec.read(Front, fields, "front", {"inputs": 2})
+        codec.read(Front, stored, "front", {"inputs": 2})
 
 
 def test_other_fields_are_refused():
