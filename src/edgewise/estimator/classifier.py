@@ -114,7 +114,6 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         samples = Samples(self._scale_inputs(rows, weight), codes, weight, blocks=blocks)
         settings = replace(settings, outputs=len(kept), family=family_of_classes(len(kept)))
         self._train(samples, self._with_knowledge(settings, self._network_bounds()))
-        self.__dict__.pop("equations_", None)  # they belong to an earlier fit
 
     @property
     def _task(self) -> Classes:

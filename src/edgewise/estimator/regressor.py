@@ -156,15 +156,16 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         samples = Samples(x, y, weight, float(shift[0] / scale[0]), float(scale[0]), blocks=block)
         settings = self._with_knowledge(replace(settings, outputs=outputs), self._network_bounds(settings.family))
         result = self._train(samples, settings)
-        self.error_bars_, self.error_bars_message_ = result.error_bars, result.message
+        self.error_bars_ = result.error_bars
+        self.error_bars_message_ = result.message
         self.link_ = "identity"
         self._exponent = None
         if result.exponent is not None:
             unit = np.log(scale)
             low, high = result.exponent
-            self.link_, self.target_scaling_ = "log", AffineScaling(unit, np.ones(1))
+            self.link_ = "log"
+            self.target_scaling_ = AffineScaling(unit, np.ones(1))
             self._exponent = (low + float(unit[0]), high + float(unit[0]))
-        self.__dict__.pop("equations_", None)  # they belong to an earlier fit
 
     @property
     def _task(self) -> Numbers:

@@ -186,7 +186,10 @@ class KANSurvival(KANEstimator):
         model = additive.to_kan()
         limits = additive.limits
         risk = additive.predict_link(scaled)[:, 0]
-        self.model_, self.input_scaling_, self.input_limits_, self.pairs_ = model, scaling, limits, additive.pairs
+        self.model_ = model
+        self.input_scaling_ = scaling
+        self.input_limits_ = limits
+        self.pairs_ = additive.pairs
         self.unique_times_, self.baseline_hazard_ = family.prepared(times, weight).baseline(times, risk)
         names = self.encoder_.feature_names
         self.inference_ = summarise(additive, scaled, times, weight, names, scaling.scale)
@@ -207,7 +210,8 @@ class KANSurvival(KANEstimator):
         rich = fit_additive(x, y, weight, **kinds)
         if not rich.pairs:
             return plain
-        gain, seed = np.zeros(len(y)), int(self.random_state)
+        gain = np.zeros(len(y))
+        seed = int(self.random_state)
         for fold in folds(len(y), seed, labels=y[:, 1], blocks=blocks, parts=FOLDS):  # events are spread
             out = fold.train
             held = fold.held

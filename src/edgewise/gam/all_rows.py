@@ -57,6 +57,7 @@ class NormalSums:
 
     def __call__(self, x: Array, y: Array, weight: Array) -> tuple[Array, ...]:
         """Return the normal matrix of [1, response, all B-splines, columns of pairs], and the sums of `Totals`."""
+        # B-splines of inputs with a curve, and columns of pairs, of as many rows as stay in the cache.
         few = min(self.design.policy.rows_per_chunk, self.design.policy.rows_summed)
         design = replace(self.design, policy=replace(self.design.policy, rows_per_chunk=few))
         m = self.coef.shape[1]
@@ -73,6 +74,7 @@ class NormalSums:
             rows = np.ascontiguousarray(x[part])
             w = weight[part]
             response = y[part]
+            # Working responses and weights of the quadratic approximation at the present predictors.
             if not self.family.is_least_squares:
                 eta = design.link(self.coef, rows)
                 shaped = eta if m > 1 else eta[:, 0]

@@ -63,7 +63,8 @@ def column_of(x: Array, weight: Array, intervals: int, policy: AdditivePolicy) -
     start = max(low, first - fence)
     end = min(high, third + fence)
     inner = rows * quantile(share) + values * spread + even * (start * (1 - share) + end * share)
-    inner[0], inner[-1] = low, high
+    inner[0] = low
+    inner[-1] = high
     if len(distinct) < 2 or not np.diff(inner).min() > policy.narrowest * max(abs(low), abs(high)):
         half = max(1.0, abs(low))
         inner = np.linspace(low - half, low + half, intervals + 1)

@@ -37,7 +37,8 @@ class NormalMatrix:
             return self
         gram = np.zeros((len(keep), len(keep)))
         moment = np.zeros((len(keep), self.moment.shape[1]))
-        gram[np.ix_(keep, keep)], moment[keep] = self.gram, self.moment
+        gram[np.ix_(keep, keep)] = self.gram
+        moment[keep] = self.moment
         return NormalMatrix(gram, moment, self.square, self.rows)
 
     def columns(self, keep: NDArray[np.bool_]) -> NormalMatrix:

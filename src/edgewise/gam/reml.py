@@ -87,7 +87,8 @@ class RemlFit:
             left = likelihood.gram[np.ix_(own, own)] - cross.T @ inverse @ cross
             score = (likelihood.moment[own] - cross.T @ point.coef)[:, 0]
             carry = np.zeros((len(extra), len(own)))
-            carry[own], carry[on] = np.eye(len(own)), -inverse @ cross  # what the others do when this one moves
+            carry[own] = np.eye(len(own))
+            carry[on] = -inverse @ cross  # what the others do when this one moves
             extra += carry @ vanished_moment(left, score, point.dispersion, likelihood.policy.shrinkage_nodes) @ carry.T
         columns = self._estimated
         covariance = self.corrected_covariance.copy()

@@ -74,7 +74,7 @@ def without_noise(samples: Samples, settings: SearchSettings, clock: Budget) -> 
 def _fit_polynomial(samples: Samples, settings: SearchSettings, clock: Budget) -> polynomials.ExactFit | None:
     """Fit a polynomial inside a link; None where that does not predict samples that were left out."""
     policy, (rows, inputs) = settings.policy, samples.x.shape
-    if rows < policy.noise_free_rows or inputs > policy.noise_free_inputs or samples.y.shape[1] != 1:
+    if rows < policy.fewest_rows or inputs > policy.noise_free_inputs or samples.y.shape[1] != 1:
         return None
 
     def goes_on(loss: float, which: np.ndarray, residual: np.ndarray) -> bool:
@@ -166,7 +166,7 @@ def approximated(
     policy = settings.policy.for_effort(settings.effort)
     loss = loss_of(report)
     rows, inputs = samples.x.shape
-    if rows < policy.noise_free_rows or inputs > policy.noise_free_inputs or settings.effort == "low" or clock.is_over:
+    if rows < policy.fewest_rows or inputs > policy.noise_free_inputs or settings.effort == "low" or clock.is_over:
         return None
     if not policy.resolved**2 < loss < policy.nearly_noise_free:
         return None

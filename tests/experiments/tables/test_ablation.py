@@ -1,18 +1,24 @@
-"""The ablation: every variant changes the policies, none sees the unopened half, and the summary adds up."""
+"""The ablation: every stage has a variant, none sees the unopened half, and the summary adds up."""
 
 import numpy as np
 import pytest
 
 from edgewise.model_selection.search.policy import SearchPolicy
+from edgewise.model_selection.search.stages import STAGES
 from edgewise_experiments.tables import ablation, collection
 from edgewise_experiments.tables.real_tables import Table
 
 
-def test_every_variant_but_the_default_changes_the_policy():
+def test_every_variant_changes_the_policy():
     policies = {name: variant.policy() for name, variant in ablation.VARIANTS.items()}
-    assert policies.pop(ablation.DEFAULTS) == SearchPolicy()
     assert all(policy != SearchPolicy() for policy in policies.values())
     assert len({repr(policy) for policy in policies.values()}) == len(policies)
+
+
+def test_every_stage_but_lines_and_curves_has_a_variant():
+    names = {stage.name for stage in STAGES["normal"]} - {"linear", "additive"}
+    left_out = [variant.search.get("left_out", ()) for variant in ablation.VARIANTS.values()]
+    assert names == {name for each in left_out for name in each}
 
 
 def test_only_tables_of_the_open_half_take_part():
@@ -21,26 +27,26 @@ def test_only_tables_of_the_open_half_take_part():
 
 
 @pytest.mark.slow
-def test_a_variant_is_fitted_with_its_policy():
+def test_a_variant_is_fitted_where_its_stage_was_taken():
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, (120, 2))
-    table = Table(x, x[:, 0] * x[:, 1], "regression")
-    scores = [
-        ablation.measure(lambda: table, ablation.VARIANTS[name], 2, 0, lambda at: None)["score"]
-        for name in ("no hidden nodes", "no pairs")
-    ]
-    assert scores[0] > 0.9  # with its pair
-    plain = ablation.Variant({"hidden_rows": 10**9, "noise_free_rows": 10**9}, {"most_pairs": 0})
-    assert ablation.measure(lambda: table, plain, 2, 0, lambda at: None)["score"] < 0.3
+    table = Table(x, x[:, 0] * x[:, 1] + 0.1 * rng.standard_normal(120), "regression")
+    row = ablation.measure(lambda: table, 2, 0, lambda at: None)
+    assert row["score"] > 0.8
+    found = row["variants"]
+    assert "no logarithm" not in found and "no parabola" in found
+    assert found["no pairs"]["gain"] > 2 * found["no pairs"]["error"] > 0
 
 
 def test_the_summary_compares_with_the_default():
-    def row(table, variant, score, loss, seconds):
-        key = {"table": table, "variant": variant, "folds": 3, "seed": 0}
-        return {**key, "score": score, "log_loss": loss, "cpu_seconds": seconds}
+    def row(table, seconds, **variants):
+        found = {
+            name.replace("_", " "): {"gain": gain, "error": 0.005, "gain_in_log_loss": loss, "cpu_seconds": seconds / 2}
+            for name, (gain, loss) in variants.items()
+        }
+        return {"table": table, "plain_seconds": seconds, "variants": found}
 
-    rows = [row("a", ablation.DEFAULTS, 0.9, None, 2.0), row("b", ablation.DEFAULTS, 0.8, 0.30, 2.0)]
-    rows += [row("a", "no pairs", 0.88, None, 1.0), row("b", "no pairs", 0.81, 0.32, 2.0)]
-    (line,) = ablation.summary(rows).tables[0].rows
-    assert line[0] == "no pairs" and line[1:3] == ("2", "+0.50") and line[4:] == ("1", "1", "+2.00", "0.75")
-    assert float(line[3]) == pytest.approx(1.5)
+    rows = [row("a", 2.0, no_pairs=(0.02, None)), row("b", 2.0, no_pairs=(-0.006, 0.03)), row("c", 9.0)]
+    line = next(cells for cells in ablation.summary(rows).tables[0].rows if cells[0] == "no pairs")
+    assert line[1:3] == ("2 of 3", "+0.47") and line[4:] == ("1", "0", "+3.00", "0.50")
+    assert float(line[3]) == pytest.approx(0.79)

@@ -22,6 +22,15 @@ def test_the_first_sentence_about_folds_explains_why_figures_differ():
     assert FOLDS_DIFFER not in comparison_sentence("Pairs", texts, 0.01, True, True, ())
 
 
+def test_only_squared_errors_of_scaled_targets_are_a_share_of_variance():
+    y = np.exp(ROWS[:, 0] + 0.1 * np.random.default_rng(1).normal(size=80))
+    sentences = {
+        loss: KANRegressor(effort="low", loss=loss).fit(ROWS, y).search_.sentences for loss in ("squared", "log")
+    }
+    assert "R²" in sentences["squared"][0]
+    assert "R²" not in " ".join(sentences["log"]) and "loss 0." in " ".join(sentences["log"])
+
+
 @pytest.mark.slow
 def test_the_report_of_a_classifier_has_its_log_loss_and_how_the_fit_ended():
     y = ROWS[:, 0] + 0.5 * np.random.default_rng(1).normal(size=80) > 0

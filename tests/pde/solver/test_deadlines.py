@@ -139,7 +139,7 @@ BEGINNINGS = (
     (collocation, "LinearSystem"),
     (collocation, "solver_for"),
     (cut_slabs, "CutGrid"),
-    (cut_slabs, "SlabFactors"),
+    (cut_slabs, "Assembly"),
     (least_squares, "_rows"),
     (Pairs, "_solve_pair"),
     (_Smoothing, "_linearised"),
@@ -331,7 +331,7 @@ def test_a_limit_inside_of_a_slab_on_a_solid_leaves_the_networks(amid, poor_netw
     ("amid", "after"),
     [
         ("CutGrid", 0.5),
-        pytest.param("SlabFactors", 0.5, marks=pytest.mark.slow),
+        pytest.param("Assembly", 0.5, marks=pytest.mark.slow),
         pytest.param("coarser pass", 2.0, marks=pytest.mark.slow),
     ],
 )

@@ -251,7 +251,8 @@ class _Normal:
         self.design = design
         self.fit = fit
         self.residual_df = residual_df
-        self.gram, self.moment = normal.gram, normal.moment[:, 0] - centre * normal.gram[:, 0]
+        self.gram = normal.gram
+        self.moment = normal.moment[:, 0] - centre * normal.gram[:, 0]
         self.kept = np.diag(fit.covariance) > 0
         self.ridge = fit.ridge(design.groups)
         self.inverse = fit.covariance / fit.dispersion

@@ -27,9 +27,9 @@ LINK_FINALISTS = 2
 RIVAL_RATIO = 100.0
 ORDERINGS = 3  # orders of the products, each with the rates of decay of the fit before: they settle in two
 LARGEST_RATE_RATIO = 30.0  # of rates of decay: an input beyond has hardly any effect
-# 1 - leverage of a sample below which rounding has taken half of its digits: the fit interpolates the sample, whose
+# 1 - leverage of a sample below which rounding has taken most of its digits: the fit interpolates the sample, whose
 # leave-one-out error then says nothing
-LEAST_REMAINDER = 1.5e-8
+LEAST_REMAINDER = 1e-10
 AT_ROUNDING = 1e-13  # leave-one-out error, relative to the deviation of the target, at which nothing is left to gain
 LEFT_OUT = 0.3  # of the error, that products which are left out may add: squares of errors add up
 TRIED_SIZES = 60  # numbers of products at which the error is computed: neighbours differ little

@@ -121,7 +121,7 @@ class Comparisons:
 
 def loss_text(loss: float, family: Family) -> str:
     """Write a loss as readers know it: R² of standardised targets, the log loss of classes, else the family's own."""
-    if family.is_normal:
+    if family.is_least_squares:
         text = f"R² {round(1 - loss, 3) + 0.0:.3f}"  # no negative zero
     else:
         text = f"{'log loss' if family.is_classes else 'loss'} {loss:.3f}"

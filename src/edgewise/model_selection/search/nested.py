@@ -23,12 +23,9 @@ from edgewise.model_selection.search.hidden_nodes import smooth_residual
 from edgewise.model_selection.search.jobs import run_jobs
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.model_selection.search.records import SearchReport
-from edgewise.model_selection.search.stages import FEWEST_FOR_MEANS, STAGES
+from edgewise.model_selection.search.stages import STAGES
 from edgewise.model_selection.search.validation import Evidence, Fold, folds
 from edgewise.outcomes import Budget, OutOfTime, StopReason
-
-FEWEST_SEARCHED = 500  # rows of a search, however short the time
-FIRST_INPUTS = 30  # of a first additive model: with more, a constant must do until the search has a model
 
 
 class Search:
@@ -59,7 +56,7 @@ class Search:
         most = self.policy.search_rows
         if settings.time_limit is not None:
             affordable = max(self.clock.seconds_left, 0.0) * self.policy.rows_per_second / samples.x.shape[1]
-            most = min(most, max(int(affordable), FEWEST_SEARCHED))
+            most = min(most, max(int(affordable), self.policy.first_rows))
         self.rows = np.arange(len(samples))  # positions of the rows of the search among all
         if len(samples) > most:
             self.rows = np.sort(np.random.default_rng(settings.seed).permutation(len(samples))[:most])
@@ -116,7 +113,7 @@ class Search:
         seed = self.settings.seed
         cache = FitCache(rows, policy=self.policy, seed=seed, inputs=[], constraints=rules)
         self._first = cache.fit(Candidate(self.family, additive=False))
-        if rows.x.shape[1] <= FIRST_INPUTS and len(rows) >= FEWEST_FOR_MEANS:
+        if rows.x.shape[1] <= self.policy.few_inputs and len(rows) >= self.policy.fewest_for_means:
             self._begin_stage(self.policy.first_share)
             try:
                 cache = FitCache(rows, policy=self.policy, seed=seed, constraints=rules, watch=self._watch)

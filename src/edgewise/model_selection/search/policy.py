@@ -45,8 +45,8 @@ class SearchPolicy:
     # the final fit takes so many rows that it should take its share of the time divided by this number: on a busy
     # machine the same work takes half as long again
     busy: float = 1.5
-    # rows of the first model, which is there if the time limit or Ctrl-C ends a search early: an additive model of them
-    # takes some hundredths of a second
+    # rows of the first model, which is there if the time limit or Ctrl-C ends a search early, and least rows of a
+    # search, however short the time: an additive model of them takes some hundredths of a second
     first_rows: int = 500
     # predictions stay within the range of the fitted values at the rows, widened on either side by this share of it:
     # one input beyond the rows moves its straight continuation by less than a fifth of its curve's range if it is
@@ -80,25 +80,29 @@ class SearchPolicy:
     # A logarithmic link is tried where the largest target is over so many times the mean: less skewed targets gained
     # nothing where it was tried
     link_skew: float = 3.0
-    # share by which a logarithmic link must lower the loss: equal losses are no reason to leave the scale of y
-    link_gain: float = 0.005
+    # share by which a logarithmic link, or a mean, must lower the loss: less is worth neither leaving the scale of y
+    # nor further models
+    least_gain: float = 0.005
     # most rows for which a mean of models is tried. Measured with an earlier version: on three tables of under 700 rows
     # the mean of ten models, each fitted to 80 % of the rows, raised R² by 2, 4 and 10 points; larger tables hardly
     # gained
     bag_rows: int = 1500
+    fewest_for_means: int = 10  # rows: parts of fewer determine nothing
     # models of such a mean in the final fit: the mean of ten has a tenth of the variance that resampling brings
     bags: int = 10
     # least loss, as a share of that of a constant, for which a mean is tried: where little is left, models of parts of
     # the rows hardly differ
     bag_loss: float = 0.1
-    bag_gain: float = 0.005  # share of the loss by which a mean must lower it: less is not worth further models
     # share of the rows that each model of a mean sees (subsample bagging, Bühlmann and Yu, Annals of Statistics 30
     # (2002) 927)
     bag_share: float = 0.8
     # hidden nodes, tried in this order while they lower the held-out loss: about doublings
     hidden_sizes: tuple[int, ...] = (2, 4, 8)
-    hidden_inputs: int = 30  # most inputs of such a table: nodes have functions of all inputs
-    hidden_rows: int = 100  # fewest rows for hidden nodes: with fewer, directions are chance
+    # most inputs of a table with hidden nodes, which have functions of all inputs, and of the first additive model
+    few_inputs: int = 30
+    # fewest rows for hidden nodes, polynomials and conclusions about noise: with fewer, directions and smoothness are
+    # chance
+    fewest_rows: int = 100
     hidden_folds: int = 3  # most folds on which hidden nodes are compared: each takes some seconds
     # most inputs, and rows, of tables for which a polynomial of all inputs is tried in place of pairs: with four inputs
     # 500 products reach degree 8, and with more rows pairs have margins that are fine enough
@@ -121,7 +125,6 @@ class SearchPolicy:
     noise_free_inputs: int = 6
     # root mean square error without noise at which no network is tried: it is beyond what networks reach in that time
     resolved: float = 1e-6
-    noise_free_rows: int = 100  # fewest rows for these conclusions
     # share of noise-free samples that take part in no choice; the error bars are calibrated on them
     unseen: float = 0.1
     approximation_budget: float = 0.1  # budget of `approximate`: a tenth of its unit is some seconds
@@ -138,7 +141,7 @@ class SearchPolicy:
 
     def may_be_smooth(self, rows: int, inputs: int) -> bool:
         """Return whether a table has few inputs, and rows neither too few nor too many, for a polynomial of all."""
-        return 2 <= inputs <= self.smooth_inputs and self.hidden_rows <= rows <= self.smooth_rows
+        return 2 <= inputs <= self.smooth_inputs and self.fewest_rows <= rows <= self.smooth_rows
 
     def best_factor(self, is_better: Callable[[float, float], bool], first: float = 1.0) -> float:
         """Return the factor of the strengths at which steps by `shrinkage`, up or else down, no longer help."""

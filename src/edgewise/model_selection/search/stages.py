@@ -19,8 +19,6 @@ from edgewise.model_selection.search.hidden_nodes import residual_gain, too_larg
 if TYPE_CHECKING:
     from edgewise.model_selection.search.nested import Search
 
-FEWEST_FOR_MEANS = 10  # rows: with fewer, parts of the rows determine nothing
-
 
 class Stage:
     """One step of a search, which proposes richer candidates than the best so far."""
@@ -116,7 +114,7 @@ class Logarithm(Stage):
             rich = best_of_pairs(search, best, LogNormal(), self.share + 0.05)
         if not search.table.have_common_evidence(best, rich):
             search.cross_validate((best, rich), self.share + 0.1)
-        least = policy.link_gain * search.table.loss(best)
+        least = policy.least_gain * search.table.loss(best)
         is_better = search.validate(best, rich, "The logarithm of y", policy.nested_margin, least)
         if rich != log:  # the sentence stands for both candidates
             search.table.decide(log, search.table.trial(rich).reason, False, quiet=True)
@@ -133,7 +131,7 @@ class Mean(Stage):
         """Return whether inputs are used, and a mean is requested or the table small and not easily predicted."""
         models = search.settings.models
         policy = search.policy
-        if not best.additive or models == 1 or len(search.samples) < FEWEST_FOR_MEANS:
+        if not best.additive or models == 1 or len(search.samples) < policy.fewest_for_means:
             return False
         if models is not None:
             return True
@@ -162,7 +160,7 @@ class Mean(Stage):
         rich = replace(single, models=policy.bags)
         losses, mean, gain, error = table.record_mean(rich, single)
         loss = mean + gain
-        is_better = gain > max(policy.bag_gain * loss, policy.nested_margin * error)
+        is_better = gain > max(policy.least_gain * loss, policy.nested_margin * error)
         words = f"The mean of {rich.models} models, each fitted to {policy.bag_share:.0%} of the rows"
         end = "taken" if is_better else "not taken, since they hardly differ"
         texts = loss_text(mean, search.family), loss_text(loss, search.family)
@@ -219,7 +217,7 @@ class HiddenNodes(Stage):
             return False  # a hidden node is a function of all inputs
         if best.smooth and not search.has_smooth_residual():
             return False
-        if not 2 <= inputs <= search.policy.hidden_inputs or rows < search.policy.hidden_rows:
+        if not 2 <= inputs <= search.policy.few_inputs or rows < search.policy.fewest_rows:
             return False
         return not search.family.has_kink and search.table.loss(best) >= search.policy.noise_free
 

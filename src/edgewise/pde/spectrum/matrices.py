@@ -20,7 +20,8 @@ from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.networks import EnrichedNetwork, TensorNetwork
 from edgewise.pde.spectrum.grids import SETTINGS, degree_of, graded_to_corners
 from edgewise.pde.tiers.collocation.stationary import network_of
-from edgewise.pde.tiers.galerkin import CutGalerkin, CutGrid
+from edgewise.pde.tiers.galerkin import CutGrid
+from edgewise.pde.tiers.galerkin.assembly import stationary
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.jacobian import RowSource, trainable_slots
 from edgewise.train.problems.block_problem import BlockProblem
@@ -83,7 +84,7 @@ def on_cut_cells(problem: Collocation, lines: list[Tensor], values: list[float])
     axes = [SplineAxis(line.numpy(), degree, repeats) for line, repeats in zip(lines, periodic, strict=True)]
     grid = CutGrid(problem.form, domain, axes, points_of_interval=degree + 1)
     forms = [replace(problem.form, coefficients={name: value}) for value in values]
-    matrices = [torch.from_numpy(CutGalerkin(form, grid).matrix.toarray()) for form in forms]
+    matrices = [torch.from_numpy(stationary(form, grid)[0].matrices[0].toarray()) for form in forms]
     mass = matrices[1] - matrices[0]
     share = matrices[0].diagonal().abs().max() / mass.diagonal().abs().max().clamp(min=ABOVE_ZERO)
     energy = matrices[0] + share * mass * mass.diagonal().sum().sign()

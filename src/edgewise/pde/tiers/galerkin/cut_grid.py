@@ -19,19 +19,25 @@ from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis, product_numbers, product_values
 
-# Points for each spline of a coordinate, and in each interval: twice as many as splines in two dimensions.
-POINTS_PER_CUT_SPLINE = 1.5
-LEAST_CELL_POINTS = 2
-# Weight of jumps of the highest derivative between cells that the boundary cuts and their neighbours, in the sum of
-# squares: from a hundredth to a hundred times as much the errors of heat on a disk are the same.
-SEAM_WEIGHT = 0.01
-FIT_SEAM_WEIGHTS = {3: 1e-4}  # the same where values are fitted, else 1: it had ten times the error in a ball. Measured
-TABLE_ROWS = 4096  # points, other than those of parts, whose splines are evaluated at once: some 40 MB
-# Values of splines at the points of whole cells that are made at once: a megabyte, which stays in caches. Measured.
-MOST_LOCAL = 2**17
-MOST_ENTRIES = 2**22  # of cells that are kept before they are summed up: 0.1 GB
-MOST_KEPT = 5e7  # values of splines of a solid that are kept for later use: 0.4 GB, enough for 4^3 cells
 
+@dataclass(frozen=True)
+class CutGridSettings:
+    """Quadrature, fits and memory of cut cells."""
+
+    # Points for each spline of a coordinate, and in each interval: twice as many as splines in two dimensions.
+    points_per_spline: float = 1.5
+    least_points: int = 2
+    # Weight of the ghost penalty where values are fitted, by the number of coordinates: with 1 there was ten times the
+    # error in a ball. Measured
+    fit_ghost: tuple[float, ...] = (1.0, 1.0, 1.0, 1e-4)
+    table_rows: int = 4096  # points, other than those of parts, whose splines are evaluated at once: some 40 MB
+    # Values of splines at the points of whole cells that are made at once: a megabyte, which stays in caches. Measured.
+    most_local: int = 2**17
+    most_entries: int = 2**22  # of cells that are kept before they are summed up: 0.1 GB
+    most_kept: float = 5e7  # values of splines of a solid that are kept for later use: 0.4 GB, enough for 4^3 cells
+
+
+SETTINGS = CutGridSettings()
 Combination = Mapping[Index, np.ndarray | None]
 """Factors of derivatives at points, (m,) each, None for one."""
 Block = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -60,16 +66,18 @@ class CutGrid:
     axes : list of SplineAxis
         Coordinates of space.
     points_of_interval : int, optional
-        Points of each coordinate in a cell; by `POINTS_PER_CUT_SPLINE` if left out.
+        Points of each coordinate in a cell; by `CutGridSettings` if left out.
     """
 
     def __init__(
         self, form: StrongForm, space: Domain, axes: Sequence[SplineAxis], *, points_of_interval: int | None = None
     ):
         self.axes, self.fields = axes, len(form.fields)
+        # Quadrature of cells and of the boundary.
         lines = [torch.from_numpy(axis.breakpoints) for axis in axes]
         each = points_of_interval or max(
-            LEAST_CELL_POINTS, *(math.ceil(POINTS_PER_CUT_SPLINE * axis.count / axis.intervals) for axis in axes)
+            SETTINGS.least_points,
+            *(math.ceil(SETTINGS.points_per_spline * axis.count / axis.intervals) for axis in axes),
         )
         # Points on lines through cut cells of solids: without one more than in whole cells heat in a ball of 2^3 cells
         # has growing modes, and with two more, as in quadratures, errors are the same. Measured.
@@ -82,10 +90,12 @@ class CutGrid:
                 if name in cut.boundary:  # not the first moment
                     x, normal, shares = cut.boundary[name]
                     self.parts.append(Scattered(term, x, normal, np.sqrt(shares.numpy())))
+        # Values of splines that are kept.
         self._lines: dict[tuple[int, int, int], np.ndarray] = {}  # of each part, coordinate and order
         self._kept_count = 0
         self._kept: dict[tuple[int, Index, int], np.ndarray] = {}  # values of splines by part, index and first point
         self._groups: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+        # The active splines, which reach into the domain, and faces of cut cells.
         self.count = math.prod(axis.count for axis in axes)
         present = np.unique(mesh.cells(cut.x))
         self._place = np.full(self.count, -1)
@@ -151,7 +161,7 @@ class CutGrid:
 
     def at(self, x: torch.Tensor, index: Index, coef: np.ndarray) -> np.ndarray:
         """Values, or a derivative by space, at any points (m, d), from coefficients (active, k): (m, k)."""
-        return np.concatenate([self._table(part, index) @ coef for part in x.split(TABLE_ROWS)])
+        return np.concatenate([self._table(part, index) @ coef for part in x.split(SETTINGS.table_rows)])
 
     def _table(self, x: torch.Tensor, index: Index) -> sparse.csr_array:
         each = zip(self.axes, x.numpy().T, index, strict=True)
@@ -215,7 +225,7 @@ class CutGrid:
             groups = []
             for count in np.unique(counts):
                 (own,) = np.nonzero(counts == count)
-                at_once = max(1, MOST_LOCAL // (count * places.shape[1]))
+                at_once = max(1, SETTINGS.most_local // (count * places.shape[1]))
                 for some in np.split(own, np.arange(at_once, len(own), at_once)):
                     groups.append((order[starts[some, None] + np.arange(count)], places[some]))
             self._groups[part] = groups
@@ -233,7 +243,7 @@ class CutGrid:
                     line = self.parts[part].x[:, key[1]].numpy()
                     self._lines[key] = self.axes[key[1]].local(line, key[2])[1]
                 values = product_values([self._lines[key][rows] for key in keys])
-                if len(self.axes) > 2 and self._kept_count + values.size <= MOST_KEPT:
+                if len(self.axes) > 2 and self._kept_count + values.size <= SETTINGS.most_kept:
                     self._kept_count += values.size
                     self._kept[place] = values
             total = total + (values if factor is None else factor[rows][..., None] * values)
@@ -280,16 +290,22 @@ class CutGrid:
     @cached_property
     def _fit(self) -> Factors:
         none = (0,) * len(self.axes)
-        seams = FIT_SEAM_WEIGHTS.get(len(self.axes), 1.0)
-        matrix = seams * self.ghost
+        ghost = SETTINGS.fit_ghost[len(self.axes)]
+        matrix = ghost * self.ghost
         for part, weights in enumerate(self._weights):
             matrix = matrix + self.products(part, weights, {none: None})
 
         def product(coef: np.ndarray) -> np.ndarray:
             values = [self.values(part, none, coef) for part in range(len(self.parts))]
-            return self._tested(np.concatenate(values)) + seams * (self.ghost @ coef)
+            return self._tested(np.concatenate(values)) + ghost * (self.ghost @ coef)
 
         return cell_factors(matrix, np.sqrt(matrix.diagonal()), product)
+
+
+def between_fields(matrix: sparse.csr_array, row: int, column: int, shape: tuple[int, int]) -> sparse.csr_array:
+    """A matrix of splines as one of the tests of a field and another field; the fields of a spline are neighbours."""
+    pair = sparse.coo_array(([1.0], ([row], [column])), shape=shape)
+    return sparse.kron(matrix, pair, format="csr")
 
 
 def summed(blocks: Iterable[Block], shape: tuple[int, int], entries: int) -> sparse.csr_array:
@@ -306,7 +322,7 @@ def summed(blocks: Iterable[Block], shape: tuple[int, int], entries: int) -> spa
     for rows, columns, values in blocks:
         every = np.broadcast_arrays(values, rows[:, :, None], columns[:, None, :])
         parts.append(np.stack([each.ravel() for each in every]))
-        if sum(each.shape[1] for each in parts) > MOST_ENTRIES:
+        if sum(each.shape[1] for each in parts) > SETTINGS.most_entries:
             total = total + _as_matrix(parts, shape)
             parts = []
     return total + _as_matrix(parts, shape)

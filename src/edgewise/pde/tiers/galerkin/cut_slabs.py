@@ -1,9 +1,8 @@
 """Evolution in time on domains that are no box: slabs of time, in each of which space is fitted at scattered points.
 
 The fields of a slab are splines of space on the box around the domain times one polynomial of time. At the moments of
-Radau's method the equation and the conditions on the boundary hold in the mean, by Galerkin's method with a penalty on
-the boundary, over more points of space than there are splines. Eigenvectors of the derivative in time part the slab
-into systems of the size of space, with factors that all slabs of one length share.
+Radau's method the equation and the conditions on the boundary hold in the mean, see `assembly`. Eigenvectors of the
+derivative in time part the slab into systems of the size of space, with factors that all slabs of one length share.
 
 In the plane one measured row needs them: heat around holes (Heat2d-CG). On solids, where networks are the first, none
 does; the guide to materials promises them for heat in a ball.
@@ -11,23 +10,19 @@ does; the guide to materials promises them for heat in a ball.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy import sparse
 
 from edgewise.outcomes import check_time
-from edgewise.pde.algebra import ShiftedSystems
 from edgewise.pde.algebra.newton import Advance, newton, norm_of
 from edgewise.pde.algebra.system import Solver
 from edgewise.pde.domains.products import OverTime
-from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.linearisation import linearise, residuals_at
-from edgewise.pde.problem.strong_form import StrongForm
+from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis
 from edgewise.pde.spaces.blocks import Slopes
 from edgewise.pde.spaces.statement import Statement, initial_terms, orders_of
@@ -38,16 +33,15 @@ from edgewise.pde.tiers.evolution.problem import SETTINGS as EVOLUTION
 from edgewise.pde.tiers.evolution.problem import Evolution, Slab, State, floored, time_error
 from edgewise.pde.tiers.evolution.stepper import Method
 from edgewise.pde.tiers.galerkin import CutGrid
-from edgewise.pde.tiers.galerkin.cut_grid import SEAM_WEIGHT, Combination
+from edgewise.pde.tiers.galerkin.assembly import Assembly, wave_size
 from edgewise.settings import ABOVE_ZERO
-
-MOST_CUT_AXES = 4  # as many inputs as a `TensorLayer` has
 
 
 @dataclass(frozen=True)
 class CutSlabSettings:
-    """Grids of space, the penalty on the boundary, and the algebra of slabs on cut cells."""
+    """Grids of space and Newton's method of slabs on cut cells."""
 
+    most_axes: int = 4  # as many inputs as a `TensorLayer` has
     # Degree, and intervals of a coordinate of the first and of the largest grid, by the number of coordinates of space:
     # as on boxes, but that a higher degree leaves more splines to rounding where the boundary cuts through cells.
     # Factors of the largest grid take 0.2 GB.
@@ -63,9 +57,6 @@ class CutSlabSettings:
     hole_intervals: tuple[int, int] = (24, 128)
     hole_degree: int = 4
     closed: float = 0.2  # length of the mean normal below which a piece is a closed curve: a half circle has 0.64
-    # In units of the slopes inside over an interval: at a tenth of it heat on a disk has unstable modes for splines of
-    # degree 8, at ten times as much none either.
-    penalty: float = 150.0
     # On solids: multiply-adds of a value of a spline of three coordinates at a point, and values of all for the points
     # and matrices of a grid. Measured in a ball: 2e-8 seconds each, and ten seconds for a grid of 4^3 cells.
     value_work: float = 30.0
@@ -76,66 +67,6 @@ class CutSlabSettings:
 
 
 SETTINGS = CutSlabSettings()
-
-
-class SlabFactors:
-    """Factors of all systems of a slab, with slopes that are means over its moments [1].
-
-    Shapes: slopes (m,), weights (residuals, m).
-
-    Inside, test functions are the derivatives of residuals by those in time, which is Galerkin's method; on the
-    boundary they are those of the conditions, with a penalty. They are the same for all eigenvalues of the method.
-
-    [1] E. Hairer, G. Wanner, "Solving Ordinary Differential Equations II", section IV.8.
-    """
-
-    def __init__(
-        self,
-        grid: CutGrid,
-        slopes: Sequence[Slopes],
-        weights: Sequence[np.ndarray],
-        jumps: Sequence[tuple[int, int, int, float]],
-        time: int,
-    ):
-        self.grid = grid
-        self.slopes = slopes
-        self.jumps = jumps
-        highest = max((key[2][time] for each in slopes for key in each), default=0)
-        size = len(grid.active) * grid.fields
-        self.products = [sparse.csr_array((size, size)) for _ in range(highest + 1)]
-        self._tests: list[tuple[int, int, int, Combination]] = []  # part, residual, field, factors
-        for part, (each, weight) in enumerate(zip(slopes, weights, strict=True)):
-            for residual, scale in enumerate(weight):
-                of_orders: dict[int, dict[int, dict[Index, np.ndarray]]] = {}
-                for (number, slot, index), slope in each.items():
-                    if number == residual:
-                        own = of_orders.setdefault(index[time], {}).setdefault(slot, {})
-                        own[*index[:time], *index[time + 1 :]] = slope
-                for slot, left in of_orders.get(max(of_orders, default=0), {}).items():
-                    test = {index: scale**2 * slope for index, slope in left.items()}
-                    self._tests.append((part, residual, slot, test))
-                    for order in range(highest + 1):
-                        for other, right in of_orders.get(order, {}).items():
-                            self._add(order, grid.products(part, test, right), slot, other)
-        for slot, order, other, factor in jumps:
-            self._add(order, factor * grid.ghost, slot, other)
-        self.systems = ShiftedSystems(self.products, is_cut=True)
-
-    def _add(self, order: int, matrix: sparse.csr_array, slot: int, other: int) -> None:
-        """Add a matrix for a residual's field and another field; the fields of a spline are neighbours."""
-        fields = self.grid.fields
-        pair = sparse.coo_array(([1.0], ([slot], [other])), shape=(fields, fields))
-        self.products[order] = self.products[order] + sparse.kron(matrix, pair, format="csr")
-
-    def tested(self, residuals: Sequence[np.ndarray], changes: Sequence[np.ndarray]) -> np.ndarray:
-        """Sums (q, active, fields) of all tests, for residuals (residuals, m, q) and derivatives in time."""
-        moments, active, fields = changes[0].shape
-        tested = np.zeros((active, fields, moments))
-        for part, residual, slot, test in self._tests:
-            tested[:, slot] += self.grid.sums(part, test, residuals[part][residual])
-        for slot, order, other, factor in self.jumps:
-            tested[:, slot] += factor * (self.grid.ghost @ changes[order][..., other].T)
-        return np.moveaxis(tested, 2, 0)
 
 
 class CutCellSolver:
@@ -151,7 +82,7 @@ class CutCellSolver:
         self._grids: list[CutGrid] = []
         self._refined = (0, math.inf)
         self._is_settled = False
-        self._kept: tuple[SlabFactors, bool] | None = None  # of the last slab, and whether they are exact
+        self._kept: tuple[Assembly, list[Slopes], bool] | None = None  # of the last slab, and whether they are exact
 
     def _grid(self, axes: Sequence[SplineAxis]) -> CutGrid:
         for grid in self._grids:
@@ -256,7 +187,15 @@ class CutCellSolver:
         known = np.concatenate([np.tensordot(line.table(begin, order), lines, 1) for order in range(evolution.order)])
         evaluated = self._evaluated(grid, line, values, known, True)
         residual, slopes = evaluated[0]
-        waves = self._waves(grid, 0, residual.shape[0], slopes, float(np.ptp(line.breakpoints)), np.pi)
+        # Residuals of waves of half a length in an interval of space, and of two in the slab.
+        waves = np.zeros(residual.shape[:2])
+        widths = grid.widths(grid.parts[0].x)
+        rate = 2 * np.pi / float(np.ptp(line.breakpoints))
+        for (number, _, index), slope in slopes.items():
+            of_space = tuple(index[k] for k in evolution.space)
+            size = wave_size(widths, {of_space: np.abs(slope).mean(1)}, np.pi)
+            waves[number] += size * rate ** index[evolution.time]
+        waves = np.maximum(waves, ABOVE_ZERO)
         scale = self._sizes(self._at_points(grid.axes, slab.coef)).max()
         errors = SETTINGS.implied_share * np.sqrt((residual**2).mean(2)) / waves / scale
         return self._by_interval(grid, errors.max(0))
@@ -280,67 +219,6 @@ class CutCellSolver:
             return None
         return State(space, self.prolonged(state.values, state.space, space))
 
-    def _waves(self, grid: CutGrid, part: int, count: int, slopes: Slopes, length: float, number: float) -> np.ndarray:
-        """Residuals (residuals, m) of waves of amplitude 1 and a wave number of `number` over an interval."""
-        widths = grid.widths(grid.parts[part].x)
-        total = np.zeros((count, len(widths)))
-        for (residual, _, index), slope in slopes.items():
-            space = [index[k] for k in self.evolution.space]
-            size = np.prod((number / widths) ** space, 1) * (2 * number / length) ** index[self.evolution.time]
-            total[residual] += np.abs(slope).mean(-1) * size if slope.ndim > 1 else np.abs(slope) * size
-        return np.maximum(total, ABOVE_ZERO)
-
-    def _row_weights(self, grid: CutGrid, slopes: Sequence[Slopes], counts: Sequence[int]) -> list[np.ndarray]:
-        """Weights of residuals: Galerkin's method inside, and on the boundary a penalty as of Nitsche's method [1]."""
-        # [1] J. Nitsche, "Ueber ein Variationsprinzip zur Loesung von Dirichlet-Problemen", Abh. Math. Sem. Univ.
-        # Hamburg 36, 1971, 9.
-        inside = slopes[0]
-        weights = []
-        units = np.zeros((counts[0], 1))
-        for number in range(counts[0]):
-            highest = max(index[self.evolution.time] for residual, _, index in inside if residual == number)
-            own = {key: slope for key, slope in inside.items() if key[0] == number}
-            lead = sum(
-                np.abs(slope).mean() for (_, _, index), slope in own.items() if index[self.evolution.time] == highest
-            )
-            if not highest:  # an equation without derivatives in time is fitted by least squares
-                lead = float(self._waves(grid, 0, counts[0], own, 1.0, 1.0)[number].mean())
-            units[number] = 1 / max(lead, ABOVE_ZERO)
-        weights.append(units * grid.parts[0].weights)
-        for number, part in enumerate(grid.parts[1:], 1):
-            widths = grid.widths(part.x)
-            stiff = np.zeros(len(widths))
-            for (residual, _, index), slope in inside.items():
-                space = [index[k] for k in self.evolution.space]
-                if not index[self.evolution.time] and any(order > 0 for order in space):
-                    stiff += units[residual] * np.abs(slope).mean() * np.prod((1 / widths) ** space, 1)
-            penalty = np.sqrt(SETTINGS.penalty * np.maximum(stiff, ABOVE_ZERO) * widths.mean(1))
-            waves = self._waves(grid, number, counts[number], slopes[number], 1.0, 1.0)
-            weights.append(part.weights * penalty / waves)
-        return weights
-
-    def _jumps(self, grid: CutGrid, inside: Slopes, count: int) -> list[tuple[int, int, int, float]]:
-        """Weights of jumps: neither the leading term in time nor the largest other one has any, see `SlabFactors`."""
-        jumps = []
-        for number in range(count):
-            own = {key: slope for key, slope in inside.items() if key[0] == number}
-            highest = max(index[self.evolution.time] for _, _, index in own)
-            rest = {key: slope for key, slope in own.items() if not key[2][self.evolution.time]}
-            stiff = float(self._waves(grid, 0, count, rest, 1.0, 1.0)[number].mean())
-            most = highest or max(sum(index) for _, _, index in own)
-            lead = {
-                slot: float(slope.mean()) if highest else stiff
-                for (_, slot, index), slope in own.items()
-                if index[self.evolution.time] == highest and sum(index) == most
-            }
-            total = max(sum(map(abs, lead.values())), ABOVE_ZERO)
-            for (slot, test), (other, slope) in itertools.product(lead.items(), repeat=2):
-                factor = SEAM_WEIGHT * test * slope / total**2
-                jumps.append((slot, highest, other, factor))
-                if highest:
-                    jumps.append((slot, 0, other, factor * stiff / total))
-        return jumps
-
     def _nodal(self, line: TimeAxis, coef: np.ndarray) -> np.ndarray:
         """Coefficients of space (q, *counts, fields) at the moments of a slab."""
         return np.tensordot(line.table(line.collocation_points(self.evolution.order)), coef, (1, self.evolution.time))
@@ -359,37 +237,52 @@ class CutCellSolver:
         self, grid: CutGrid, line: TimeAxis, nodal: np.ndarray, known: np.ndarray, with_slopes: bool
     ) -> list[tuple[np.ndarray, Slopes]]:
         """Residuals (residuals, m, q) and slopes (m, q) of all parts, from values at the moments and the first ones."""
-        moments = line.collocation_points(self.evolution.order)
         form = self.evolution.statement.form
         used = {tuple(index[k] for k in self.evolution.space) for _, index in form.equation_term.requirements.keys}
         self._count_values(grid, len(used))
         changes = self._changes(grid, line, nodal, known)
-        results = []
-        for number, part in enumerate(grid.parts):
-            count = len(part.x)
-            q = len(moments)
-            x = torch.empty(count, q, form.domain.dimension, dtype=torch.float64)
-            x[..., self.evolution.space], x[..., self.evolution.time] = part.x[:, None], torch.from_numpy(moments)
-            normal = None
-            if part.normal is not None:
-                normal = torch.zeros_like(x)
-                normal[..., self.evolution.space] = part.normal[:, None]
-                normal = normal.flatten(0, 1)
-            jet = {}
-            keys = part.term.requirements.keys
-            for own in {tuple(index[k] for k in self.evolution.space) for _, index in keys}:
-                alike = [(slot, index) for slot, index in keys if tuple(index[k] for k in self.evolution.space) == own]
-                coef = np.concatenate([changes[index[self.evolution.time]][..., slot] for slot, index in alike]).T
-                for key, values in zip(alike, np.split(grid.values(number, own, coef), len(alike), 1), strict=True):
-                    jet[key] = torch.from_numpy(values.ravel())
-            place = (form, part.term, x.flatten(0, 1), normal, jet)
-            if with_slopes:
-                residuals, jacobian = linearise(*place)
-            else:
-                residuals, jacobian = residuals_at(*place), {}
-            shaped = {key: part.numpy().reshape(count, q) for key, part in jacobian.items()}
-            results.append((residuals.numpy().reshape(-1, count, q), shaped))
-        return results
+        return [
+            self._linearised(grid, line, changes, number, part.term, with_slopes)
+            for number, part in enumerate(grid.parts)
+        ]
+
+    def _linearised(
+        self,
+        grid: CutGrid,
+        line: TimeAxis,
+        changes: Sequence[np.ndarray],
+        number: int,
+        term: ResidualTerm,
+        with_slopes: bool,
+    ) -> tuple[np.ndarray, Slopes]:
+        """Residuals (residuals, m, q) and slopes (m, q) of a term at the points of a part at all moments."""
+        form = self.evolution.statement.form
+        part = grid.parts[number]
+        moments = line.collocation_points(self.evolution.order)
+        count = len(part.x)
+        q = len(moments)
+        x = torch.empty(count, q, form.domain.dimension, dtype=torch.float64)
+        x[..., self.evolution.space], x[..., self.evolution.time] = part.x[:, None], torch.from_numpy(moments)
+        normal = None
+        if part.normal is not None and term is part.term:
+            normal = torch.zeros_like(x)
+            normal[..., self.evolution.space] = part.normal[:, None]
+            normal = normal.flatten(0, 1)
+        # The jet: all derivatives by space that are alike in one product.
+        jet = {}
+        keys = term.requirements.keys
+        for own in {tuple(index[k] for k in self.evolution.space) for _, index in keys}:
+            alike = [(slot, index) for slot, index in keys if tuple(index[k] for k in self.evolution.space) == own]
+            coef = np.concatenate([changes[index[self.evolution.time]][..., slot] for slot, index in alike]).T
+            for key, values in zip(alike, np.split(grid.values(number, own, coef), len(alike), 1), strict=True):
+                jet[key] = torch.from_numpy(values.ravel())
+        place = (form, term, x.flatten(0, 1), normal, jet)
+        if with_slopes:
+            residuals, jacobian = linearise(*place)
+        else:
+            residuals, jacobian = residuals_at(*place), {}
+        shaped = {key: part.numpy().reshape(count, q) for key, part in jacobian.items()}
+        return residuals.numpy().reshape(-1, count, q), shaped
 
     def known_on(self, axes: list[SplineAxis]) -> np.ndarray:
         """Coefficients of a slab that has the values of known fields."""
@@ -434,48 +327,57 @@ class CutCellSolver:
         assert isinstance(line, TimeAxis)
         initial = state.values
         rates = line.rates(evolution.order)
-        factors, is_exact = self._kept or (None, False)
-        is_usable = factors is not None and factors.grid is grid and factors.systems.serves(rates)
+        assembly, _, is_exact = self._kept or (None, [], False)
+        is_usable = assembly is not None and assembly.grid is grid and assembly.systems.serves(rates)
         fresh: list[np.ndarray] | None = None  # residuals where the Jacobian was evaluated; None for older factors
         before = math.inf  # size of the step before
 
         def factorised(nodal: np.ndarray) -> Solver | None:
             """Factors of the Jacobian, its mean over the moments; at first those of the last slab, if they serve."""
-            nonlocal factors, is_exact, is_usable, fresh
+            nonlocal assembly, is_exact, is_usable, fresh
             if not is_usable:
                 evaluated = self._evaluated(grid, line, grid.spread(nodal), initial, True)
                 fresh = [values for values, _ in evaluated]
                 if not all(np.isfinite(values).all() for values in fresh):
                     return None
-                means = [{key: slope.mean(1) for key, slope in slopes.items()} for _, slopes in evaluated]
-                factors = self._factors_of(grid, means, [len(values) for values in fresh])
-                factors.systems.factorise(rates)
+                changes = self._changes(grid, line, grid.spread(nodal), initial)
+                equation = evolution.statement.form.equation_term
+                at_walls = [
+                    self._linearised(grid, line, changes, number, equation, True)[1]
+                    for number in range(1, len(grid.parts))
+                ]
+                means = [
+                    {key: slope.mean(1) for key, slope in slopes.items()}
+                    for slopes in (*(slopes for _, slopes in evaluated), *at_walls)
+                ]
+                assembly = self._assembled(grid, means)
+                assembly.systems.factorise(rates)
                 is_exact = evolution.statement.form.is_linear and all(
                     np.ptp(slope, 1).max() <= EVOLUTION.same_slopes * np.abs(slope).max()
                     for _, slopes in evaluated
                     for slope in slopes.values()
                 )
-                self._kept = factors, is_exact
+                self._kept = assembly, means, is_exact
             is_usable = False
-            assert factors is not None
-            return factors.systems.solved
+            assert assembly is not None
+            return assembly.systems.solved
 
         def residual(nodal: np.ndarray) -> np.ndarray:
             """Residuals tested with all splines, (q, active * fields)."""
             values = fresh
             if values is None:
                 values = [each for each, _ in self._evaluated(grid, line, grid.spread(nodal), initial, False)]
-            assert factors is not None
-            return factors.tested(values, self._changes(grid, line, grid.spread(nodal), initial)).reshape(
+            assert assembly is not None
+            return assembly.tested(values, self._changes(grid, line, grid.spread(nodal), initial)).reshape(
                 len(nodal), -1
             )
 
         def contracting(nodal: np.ndarray, step: np.ndarray, solver: Solver) -> Advance | None:
             """A full step, whose factors serve the next one while steps contract."""
             nonlocal fresh, before
-            assert factors is not None
-            evolution.work += factors.systems.work
-            factors.systems.work = 0.0
+            assert assembly is not None
+            evolution.work += assembly.systems.work
+            assembly.systems.work = 0.0
             # The size of the step at the points of the equation.
             nodal = nodal + step
             at_points, values = (self._values(grid, each) for each in (step, nodal))
@@ -511,17 +413,17 @@ class CutCellSolver:
         values = grid.values(0, (0,) * len(self.evolution.space), np.moveaxis(taken, 1, 0).reshape(taken.shape[1], -1))
         return np.moveaxis(values.reshape(-1, len(taken), taken.shape[-1]), 1, 0)
 
-    def _factors_of(self, grid: CutGrid, means: Sequence[Slopes], counts: Sequence[int]) -> SlabFactors:
-        """Matrices for mean slopes; those of the last slab where slopes are the same."""
+    def _assembled(self, grid: CutGrid, jacobians: Sequence[Slopes]) -> Assembly:
+        """Matrices for mean Jacobians of all parts, and of the equation on the boundary; the last ones for the same."""
         if self._kept is not None and self._kept[0].grid is grid:
-            kept = self._kept[0]
+            assembly, before, _ = self._kept
             if all(
                 old.keys() == new.keys() and all(np.array_equal(old[key], new[key]) for key in new)
-                for old, new in zip(kept.slopes, means, strict=True)
+                for old, new in zip(before, jacobians, strict=True)
             ):
-                return kept
-        weights = self._row_weights(grid, means, counts)
-        return SlabFactors(grid, means, weights, self._jumps(grid, means[0], counts[0]), self.evolution.time)
+                return assembly
+        count = len(grid.parts)
+        return Assembly(grid, jacobians[:count], jacobians[count:], self.evolution.time)
 
     def prolonged(self, values: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:
         """Coefficients of space (k, *counts, fields) on another grid."""
@@ -544,11 +446,11 @@ CUT_CELLS_OF_SOLIDS = Method(CutCellSolver, dearer=10.0, growing=6, tolerances=(
 def cut_cell_statement(form: StrongForm) -> Statement | None:
     """The statement of an evolution on a domain that is no box, or None where slabs cannot solve it."""
     domain = form.domain
-    if not isinstance(domain, OverTime) or form.time != domain.dimension - 1 or domain.dimension > MOST_CUT_AXES:
+    if not isinstance(domain, OverTime) or form.time != domain.dimension - 1 or domain.dimension > SETTINGS.most_axes:
         return None
     if form.parts is not None or form.coefficients or form.observations or form.has_integrals or form.hard.values:
         return None
-    if not initial_terms(form) or (domain.dimension == MOST_CUT_AXES and len(form.fields) > 1):  # dense, on solids
+    if not initial_terms(form) or (domain.dimension == SETTINGS.most_axes and len(form.fields) > 1):  # dense, on solids
         return None
     orders, field_orders = orders_of(form)
     if int(field_orders[:, form.time].max()) not in (1, 2) or form.order > SETTINGS.degree[domain.dimension - 1] - 2:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,23 +22,38 @@ from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.interfaces import Interface
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.tiers.collocation.stationary import network_of
-from edgewise.pde.tiers.galerkin.cut_galerkin import CutGalerkin, grid_penalty, linearised_at_zero
+from edgewise.pde.tiers.galerkin.assembly import (
+    Assembly,
+    flux_factors,
+    linearised_at_zero,
+    nitsche_penalty,
+    stationary,
+    wave_size,
+)
 from edgewise.pde.tiers.galerkin.cut_grid import CutGrid
 from edgewise.pde.tiers.level import Level
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.cost import EQUATION_COST
 
-# three digits of a smooth solution within three seconds
-SOLID_DEGREE = 5
-FIRST_SOLID_INTERVALS = 4
-# Factor of the splines from grid to grid, share of the most of them that the last grid may have, for more of them reach
-# into the domain than its share of the box, and the most: dense factors of 6,500 take 0.3 GB and about ten seconds.
-SOLID_GROWTH = 1.9
-LAST_GROWTH = 0.93
-MOST_SOLID_SPLINES = 6500
-ASSEMBLY = 6.0  # multiply-adds for each point and pair of splines there, in time. Measured
-SOLVED = 1e-7  # of the load: what a matrix leaves of it that is singular, as without any value, is more
-FRESH_PLACES = 2000  # at which a residual is looked at
+
+@dataclass(frozen=True)
+class CutStageSettings:
+    """Grids of solids without time."""
+
+    degree: int = 5  # with the first grid, three digits of a smooth solution within three seconds
+    first_intervals: int = 4
+    # Factor of the splines from grid to grid, share of the most of them that the last grid may have, for more of them
+    # reach into the domain than its share of the box, and the most: dense factors of 6,500 take 0.3 GB and about ten
+    # seconds.
+    growth: float = 1.9
+    last_growth: float = 0.93
+    most_splines: int = 6500
+    pair_work: float = 6.0  # multiply-adds for each point and pair of splines there, in time. Measured
+    unsolved: float = 1e-7  # of the load: what a singular matrix leaves of it, as without any value, is more
+    fresh_points: int = 2000  # at which a residual is looked at
+
+
+SETTINGS = CutStageSettings()
 
 
 def solid_stages(problem: Collocation, interfaces: Sequence[Interface] = ()) -> Iterator[Level]:
@@ -50,34 +66,36 @@ def solid_stages(problem: Collocation, interfaces: Sequence[Interface] = ()) -> 
         spaces = [domain - inner, domain & inner]
     if any(piece.distance is None for space in spaces for piece in space.pieces):
         return
-    counts = [FIRST_SOLID_INTERVALS] * 3
+    # The first grid, and points at which residuals are looked at, with the numbers of their parts.
+    counts = [SETTINGS.first_intervals] * 3
     periodic = [name in form.periodic for name in domain.coordinates]
     counts = [
-        max(count, SOLID_DEGREE + 1) if repeats else count for count, repeats in zip(counts, periodic, strict=True)
+        max(count, SETTINGS.degree + 1) if repeats else count for count, repeats in zip(counts, periodic, strict=True)
     ]
-    x = domain.interior(FRESH_PLACES, "sobol", seed=1)
+    x = domain.interior(SETTINGS.fresh_points, "sobol", seed=1)
     if form.parts is None:
         number = torch.zeros(len(x), dtype=torch.int64)
     else:
         number = form.parts.number(x)
     while True:
+        # One grid: its splines, the solution, its work and the error that it implies.
         check_time()
         ends = domain.bounds.tolist()
         axes = [
-            SplineAxis(np.linspace(low, high, count + 1), SOLID_DEGREE, repeats)
+            SplineAxis(np.linspace(low, high, count + 1), SETTINGS.degree, repeats)
             for (low, high), count, repeats in zip(ends, counts, periodic, strict=True)
         ]
-        grids = [CutGrid(form, space, axes, points_of_interval=SOLID_DEGREE + 1) for space in spaces]
+        grids = [CutGrid(form, space, axes, points_of_interval=SETTINGS.degree + 1) for space in spaces]
         size = sum(len(grid.active) for grid in grids)
-        if size > MOST_SOLID_SPLINES:
+        if size > SETTINGS.most_splines:
             return
         solutions = _solved(problem, grids, interfaces)
         if solutions is None:
             return
         coefs = [grid.spread(each[None, :, None])[0] for grid, each in zip(grids, solutions, strict=True)]
         network = network_of(axes, np.concatenate(coefs, -1))
-        pairs = sum(len(part.x) for grid in grids for part in grid.parts) * (SOLID_DEGREE + 1.0) ** 6
-        work = ASSEMBLY * pairs + size**3 / 3 / EQUATION_COST.product_speed
+        pairs = sum(len(part.x) for grid in grids for part in grid.parts) * (SETTINGS.degree + 1.0) ** 6
+        work = SETTINGS.pair_work * pairs + size**3 / 3 / EQUATION_COST.product_speed
         points = sum(len(grid.parts[0].x) for grid in grids)
         loss = _loss(problem, x, number, grids, solutions)
         yield Level(network=network, loss=loss, points=points, work=work)
@@ -94,24 +112,24 @@ def _finer(
     errors = []
     size = sum(len(grid.active) for grid in grids)
     for axis in range(3):
-        index = (*(SOLID_DEGREE * int(k == axis) for k in range(3)),)
+        index = (*(SETTINGS.degree * int(k == axis) for k in range(3)),)
         total = 0.0
         for part, (grid, solution) in enumerate(zip(grids, solutions, strict=True)):
             own = x[number == part]
             highest = grid.at(own, index, solution[:, None])[:, 0]
-            total += float(((highest * (grid.widths(own)[:, axis] / np.pi) ** SOLID_DEGREE) ** 2).sum())
+            total += float(((highest * (grid.widths(own)[:, axis] / np.pi) ** SETTINGS.degree) ** 2).sum())
         errors.append(math.sqrt(total))
     finer = list(counts)
-    splines = math.prod(count + SOLID_DEGREE for count in counts)
-    if SOLID_GROWTH * size <= MOST_SOLID_SPLINES:
-        least = SOLID_GROWTH
+    splines = math.prod(count + SETTINGS.degree for count in counts)
+    if SETTINGS.growth * size <= SETTINGS.most_splines:
+        least = SETTINGS.growth
     else:
-        least = LAST_GROWTH * MOST_SOLID_SPLINES / size
+        least = SETTINGS.last_growth * SETTINGS.most_splines / size
     while True:
-        left = [e * (old / new) ** SOLID_DEGREE for e, old, new in zip(errors, counts, finer, strict=True)]
-        axis = int(np.argmax(left))
+        remaining = [e * (old / new) ** SETTINGS.degree for e, old, new in zip(errors, counts, finer, strict=True)]
+        axis = int(np.argmax(remaining))
         more = [count + int(k == axis) for k, count in enumerate(finer)]
-        if math.prod(count + SOLID_DEGREE for count in more) > least * splines and finer != list(counts):
+        if math.prod(count + SETTINGS.degree for count in more) > least * splines and finer != list(counts):
             return finer
         finer = more
 
@@ -119,26 +137,31 @@ def _finer(
 def _solved(problem: Collocation, grids: Sequence[CutGrid], interfaces: Sequence[Interface]) -> list[np.ndarray] | None:
     """Coefficients (active,) of the solution on each part; None where there is no single one."""
     try:
-        systems = [CutGalerkin(problem.form, grid) for grid in grids]
+        assemblies, loads = zip(*(stationary(problem.form, grid) for grid in grids), strict=True)
     except InputError:
         return None
     blocks: list[list[sparse.sparray]] = [
-        [one.matrix if one is other else sparse.csr_array((len(one.load), len(other.load))) for other in systems]
-        for one in systems
+        [
+            assembly.matrices[0] if assembly.grid is other else sparse.csr_array((len(load), len(other.active)))
+            for other in grids
+        ]
+        for assembly, load in zip(assemblies, loads, strict=True)
     ]
     for interface in interfaces:
-        _join(problem, interface, grids, systems, blocks)
+        _join(problem, interface, assemblies, loads, blocks)
     matrix = sparse.block_array(blocks, format="csr")
-    load = np.concatenate([system.load for system in systems])
+    load = np.concatenate(loads)
     try:
         with np.errstate(all="ignore"):
             factors = cell_factors(matrix, np.sqrt(np.abs(matrix.diagonal())))
             solution = factors(load)
     except np.linalg.LinAlgError:
         return None
-    # What is left of the load says whether there is a single solution.
-    left = factors.rows * (load - matrix @ solution)
-    if not float(np.linalg.norm(left)) <= SOLVED * max(float(np.linalg.norm(factors.rows * load)), ABOVE_ZERO):
+    # What the solution leaves of the load says whether it is the only one.
+    residual = factors.rows * (load - matrix @ solution)
+    if not float(np.linalg.norm(residual)) <= SETTINGS.unsolved * max(
+        float(np.linalg.norm(factors.rows * load)), ABOVE_ZERO
+    ):
         return None
     return np.split(solution, np.cumsum([len(grid.active) for grid in grids])[:-1])
 
@@ -146,14 +169,16 @@ def _solved(problem: Collocation, grids: Sequence[CutGrid], interfaces: Sequence
 def _join(
     problem: Collocation,
     interface: Interface,
-    grids: Sequence[CutGrid],
-    systems: Sequence[CutGalerkin],
+    assemblies: Sequence[Assembly],
+    loads: Sequence[np.ndarray],
     blocks: list[list[sparse.sparray]],
 ) -> None:
     """Add to loads and the matrix what joins both sides of an interface: the symmetric interior penalty method [1]."""
     # [1] D. Arnold, "An interior penalty finite element method with discontinuous elements", SIAM J. Numer. Anal. 19,
     # 1982, 742.
     form = problem.form
+    grids = [assembly.grid for assembly in assemblies]
+    sign = assemblies[0].sign
     inner = grids[1]
     given = 0.0 if interface.value is None else next(iter(by_field(interface.value, form.fields).values()))
     flux: Value = interface.flux[0] if isinstance(interface.flux, Sequence) else interface.flux
@@ -164,26 +189,27 @@ def _join(
     for x, normal, weights in (part for name, part in inner.boundary.items() if name not in form.domain.boundary_names):
         share = weights.numpy()
         numbers = [grid.with_points(x) for grid in grids]
-        vectors = [systems[k].flux(x + sign * step * normal, normal.numpy()) for k, sign in ((0, 1.0), (1, -1.0))]
-        across = sum(np.abs(sum(each * normal.numpy()[:, k] for k, each in enumerate(own))) for own in vectors) / 2
-        penalty = grid_penalty(inner, x, normal.numpy()) * across * share
+        # The equation on both sides, its fluxes, and the mean penalty.
+        sides = [x + step * normal, x - step * normal]
+        linearised = [linearised_at_zero(form, form.equation_term, side, None)[1] for side in sides]
+        factors = [{index: each for (_, _, index), each in jacobian.items()} for jacobian in linearised]
+        fluxes = [sign * flux_factors(side, normal.numpy()) for side in factors]
+        penalty = share * sum(nitsche_penalty(inner, x, normal.numpy(), side) for side in factors) / 2
         jump = value_at(given, names, x, "value").expand(len(x)).numpy()
         gap = value_at(flux, names, x, "flux").expand(len(x)).numpy()
-        gap = -systems[0].sign * gap / float(form.equation_term.requirements.sizes[0])
+        gap = -sign * gap / float(form.equation_term.requirements.sizes[0])
         # Jumps are outside less inside, and means those of both sides; the normal points from inside to outside.
-        for row, sign in enumerate((1.0, -1.0)):
+        for row, side in enumerate((1.0, -1.0)):
             mean = {none: 0.5 * share}
             tested = {
-                none: sign * penalty,
-                **{u: 0.5 * share * each for u, each in zip(units, vectors[row], strict=True)},
+                none: side * penalty,
+                **{unit: 0.5 * share * fluxes[row][:, k] for k, unit in enumerate(units)},
             }
             for combination, values in ((tested, jump), (mean, -gap)):
-                systems[row].load += grids[row].sums(numbers[row], combination, values[:, None])[:, 0]
+                loads[row][:] += grids[row].sums(numbers[row], combination, values[:, None])[:, 0]
             for column, turn in enumerate((1.0, -1.0)):
                 beyond = grids[column], numbers[column]
-                flow: dict[Index, np.ndarray] = {
-                    u: -turn * each for u, each in zip(units, vectors[column], strict=True)
-                }
+                flow: dict[Index, np.ndarray] = {unit: -turn * fluxes[column][:, k] for k, unit in enumerate(units)}
                 for left, right in ((tested, {none: turn + 0 * share}), (mean, flow)):
                     joined = grids[row].products(numbers[row], left, right, beyond)
                     blocks[row][column] = blocks[row][column] + joined
@@ -198,12 +224,12 @@ def _loss(
     values = list[np.ndarray]()
     for part, (grid, solution) in enumerate(zip(grids, solutions, strict=True)):
         own = x[number == part]
-        residual, factors = linearised_at_zero(form, form.equation_term, own, None)
-        waves = np.zeros(len(own))
-        lengths = grid.widths(own)
+        residuals, jacobian = linearised_at_zero(form, form.equation_term, own, None)
+        factors = {index: each for (_, _, index), each in jacobian.items()}
+        residual = residuals[0]
         for index, factor in factors.items():
             residual = residual + factor * (grid.at(own, index, solution[:, None])[:, 0])
-            waves += np.abs(factor) * np.prod((np.pi / lengths) ** index, 1)
+        waves = wave_size(grid.widths(own), factors, np.pi)
         errors.append(residual / np.maximum(waves, ABOVE_ZERO))
         values.append(grid.at(own, (0, 0, 0), solution[:, None])[:, 0])
     return float((np.concatenate(errors) ** 2).mean() / max((np.concatenate(values) ** 2).mean(), ABOVE_ZERO))

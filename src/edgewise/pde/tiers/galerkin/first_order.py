@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
@@ -12,13 +13,21 @@ from edgewise.pde.algebra import ShiftedSystems
 from edgewise.pde.problem.strong_form import ResidualTerm
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.statement import Statement
+from edgewise.pde.tiers.galerkin.cut_grid import between_fields
 from edgewise.pde.tiers.galerkin.weak import AxisQuadrature, WeakForm, assembled, data_of, integrated, jacobian_of
 
-# Relative size below which a singular value, a speed or an eigenvalue is zero: well above rounding.
-VANISHES = 1e-9
-# Least size of the fluxes somewhere, by the largest one, with which equations are divided by it: below it a speed may
-# vanish in between.
-EVEN_FLUX = 1e-2
+
+@dataclass(frozen=True)
+class FirstOrderSettings:
+    """What is zero in systems of first order."""
+
+    vanishes: float = 1e-9  # relative size below which a singular value, a speed or an eigenvalue is zero
+    # Least size of the fluxes somewhere, by the largest one, with which equations are divided by it: below it a speed
+    # may vanish in between.
+    even_flux: float = 1e-2
+
+
+SETTINGS = FirstOrderSettings()
 
 
 class FirstOrderForm(WeakForm):
@@ -48,7 +57,7 @@ class FirstOrderForm(WeakForm):
         # The symmetriser, by the size of fluxes where they vanish nowhere.
         mass = symmetriser(fluxes)
         sizes = flux_sizes(mass, fluxes)
-        is_even = float(sizes.min()) > EVEN_FLUX * float(sizes.max())
+        is_even = float(sizes.min()) > SETTINGS.even_flux * float(sizes.max())
         if is_even:
             mass = mass / sizes[..., None, None]
         # Mass and stiffness, which the SAT penalties of the walls are a part of.
@@ -77,8 +86,7 @@ class FirstOrderForm(WeakForm):
         for row, column in np.ndindex(values.shape[-2:]):
             entry = values[..., row, column]
             if entry.any() or not total.shape[0]:
-                unit = sparse.coo_array(([1.0], ([row], [column])), shape=values.shape[-2:])
-                each = sparse.kron(assembled(rules, entry, trials=trials), unit, "csr")
+                each = between_fields(assembled(rules, entry, trials=trials), row, column, values.shape[-2:])
                 total = total + each if total.shape[0] else each
         return total
 
@@ -134,7 +142,7 @@ def resolved(
         values = np.linalg.svd(kinds, compute_uv=False)
     else:
         values = np.zeros(1)
-    if values.min() <= VANISHES * values.max():
+    if values.min() <= SETTINGS.vanishes * values.max():
         raise ValueError("some rates of change are not determined")
     inverse = np.linalg.inv(kinds)[places].reshape(rates.shape)
     space = [unit for axis, unit in enumerate(units) if axis != form.time]
@@ -158,9 +166,9 @@ def symmetriser(fluxes: Sequence[np.ndarray]) -> np.ndarray:
     left, values, _ = np.linalg.svd(gaps, full_matrices=False)  # there are no more rows than columns
     sizes = np.sqrt((kinds**2).sum((1, 2, 3)))
     unit = np.einsum("bii->b", basis)
-    free = left * (values <= VANISHES * sizes[:, None])[:, None]
+    free = left * (values <= SETTINGS.vanishes * sizes[:, None])[:, None]
     matrix = np.einsum("pb,bij->pij", np.einsum("pbs,pcs,c->pb", free, free, unit), basis)
-    if np.linalg.eigvalsh(matrix)[:, 0].min() <= VANISHES:
+    if np.linalg.eigvalsh(matrix)[:, 0].min() <= SETTINGS.vanishes:
         raise ValueError("no positive matrix makes the system symmetric")
     return matrix[places].reshape(shape)
 
@@ -198,7 +206,7 @@ def sat_penalty(
         given = np.zeros((*shape, 0, len(form.fields)))
     # Fields that run into the domain, which the conditions must determine.
     speeds, vectors = np.linalg.eigh(flux)
-    running = speeds < -VANISHES * max(float(np.abs(speeds).max()), VANISHES)
+    running = speeds < -SETTINGS.vanishes * max(float(np.abs(speeds).max()), SETTINGS.vanishes)
     count = given.shape[-2]
     least = int(running.sum(-1).min())
     if count < least:
@@ -212,6 +220,8 @@ def sat_penalty(
         return given, np.zeros((*shape, len(form.fields), 0))
     into = vectors[..., :count]
     both = given @ into
-    if np.linalg.svd(both, compute_uv=False).min() <= VANISHES * max(float(np.abs(given).max()), VANISHES):
+    if np.linalg.svd(both, compute_uv=False).min() <= SETTINGS.vanishes * max(
+        float(np.abs(given).max()), SETTINGS.vanishes
+    ):
         raise ValueError("conditions do not determine the fields that run into the domain")
     return given, into * -speeds[..., None, :count] @ np.linalg.inv(both)

@@ -207,6 +207,8 @@ def assembled(
     rules: Sequence[AxisQuadrature], values: np.ndarray, tests: Sequence[int] = (0, 0), trials: Sequence[int] = (0, 0)
 ) -> sparse.csr_array:
     """Integrals of a function with derivatives of every two splines. Shapes: returns (splines, splines)."""
+    # One coordinate after the other, which products of lines allow: sums over all points of each cell, as of `CutGrid`,
+    # took three times the time and half as much memory again for rough coefficients.
     shape = [size for rule in rules for size in rule.weights.shape]
     parts = values.reshape(shape)
     rows = np.zeros((), dtype=int)
