@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from edgewise.checkpoint import codec
+from edgewise.checkpoint import codec, container
 from edgewise.checks import check_names
 from edgewise.discovery.arguments import checked_options, rows_with_weight
 from edgewise.discovery.curves.features import has_two_values
@@ -73,7 +73,8 @@ def table_front(
     X, y, options = rows_with_weight(X, y, options)
     name = f"front {data_name(X, y)}"
     if journal is not None and (known := journal.recall(name)) is not None:
-        return codec.read(Front, known.facts, "the formulas", {"inputs": X.shape[1]})
+        with container.errors_of_file("resume", journal.folder):
+            return codec.read(Front, known.facts, "formulas", {"inputs": X.shape[1]})
     messages: list[str] = []
 
     def of_network(problem: LawProblem, budget: Budget) -> Iterator[Expression]:

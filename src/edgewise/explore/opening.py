@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgewise import checkpoint
-from edgewise.checkpoint import codec
+from edgewise.checkpoint import codec, container
 from edgewise.datasets import knots_path
 from edgewise.errors import FileError, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
@@ -57,7 +57,8 @@ def rows_of(model: Any, facts: dict[str, Any], data: str | os.PathLike[str] | Ta
         return _numbers(table, model)
     names: tuple[str, ...] = tuple(getattr(model, "target_names_", ()) or ())
     if "table" in facts:
-        encoder = codec.read(TableEncoder, facts["table"], "table encoder")
+        with container.errors_of_file("model", "of the explorer"):
+            encoder = codec.read(TableEncoder, facts["table"], "table encoder")
         if encoder.target.name in table.columns:
             table = table.take(encoder.rows_with_target(table))
             y = encoder.encode_target(table)
