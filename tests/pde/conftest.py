@@ -22,7 +22,7 @@ READING = 1e-3  # seconds for which a reading stands: about as many pass between
 
 
 class CountedSeconds:
-    """Stands in for `time.perf_counter`: each reading is a thousandth of a second after the one before."""
+    """Stands in for `time.monotonic`, the clock of limits: a reading is a thousandth of a second after the last one."""
 
     def __init__(self):
         self.readings = 0
@@ -40,5 +40,5 @@ class CountedSeconds:
 @pytest.fixture
 def counted_seconds(monkeypatch):
     clock = CountedSeconds()
-    monkeypatch.setattr(time, "perf_counter", clock)
+    monkeypatch.setattr(time, "monotonic", clock)
     return clock

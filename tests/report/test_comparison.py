@@ -46,7 +46,7 @@ def test_a_difference_within_two_standard_errors_may_be_chance():
         return say(*models, score_percent=True)
 
     assert "difference of up to 10.0 percentage points may be chance" in both(0.09)
-    assert "chance" not in both(0.11)
+    assert "may be chance" not in both(0.11)
 
 
 def test_worse_than_the_mean_is_said():
@@ -59,3 +59,18 @@ def test_missing_scores():
     assert say() == ""
     assert say(ModelResult("KAN", None)) == ""
     assert say(ModelResult("KAN", 0.5), ModelResult("MLP", None), ModelResult("x", float("nan"))).endswith("is 0.5.")
+
+
+@pytest.mark.parametrize(
+    ("linear", "boosting", "verdict"),
+    [
+        (0.70, 0.75, "use the KAN, which is better than linear and boosting beyond chance."),
+        (0.70, 0.79, "use the KAN, which is better than linear beyond chance and as good as boosting within chance."),
+        (0.79, 0.90, "boosting predicts better than the KAN, beyond chance."),
+        (0.79, 0.70, "use linear, which is simpler and as good within chance."),
+    ],
+)
+def test_one_sentence_says_which_model_to_use(linear, boosting, verdict):
+    others = ModelResult("linear", linear, 5, gap_error=0.01), ModelResult("boosting", boosting, 900, gap_error=0.01)
+    assert say(ModelResult("KAN", 0.8, 60), *others).endswith(f"Verdict: {verdict}")
+    assert "Verdict" not in say(ModelResult("KAN", 0.8), ModelResult("linear", 0.7))

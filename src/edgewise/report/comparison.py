@@ -2,6 +2,7 @@
 
 import math
 
+from edgewise.presentation import enumeration
 from edgewise.report.content import ModelResult, ReportContent
 
 
@@ -42,7 +43,8 @@ def comparison_sentences(content: ReportContent) -> list[str]:
     else:
         which = "the other model"
     if score_text(content, own) == score_text(content, score):
-        return [first, f"{best.name[:1].upper() + best.name[1:]}, {which}, does equally well."]
+        equal = f"{best.name[:1].upper() + best.name[1:]}, {which}, does equally well."
+        return [first, equal, *verdict_sentences(content)]
     word = "ahead of" if gain > 0 else "behind"
     second = f"It is {gap} {word} {which}, {best.name} ({score_text(content, score)})."
     messages = [first, second]
@@ -51,7 +53,43 @@ def comparison_sentences(content: ReportContent) -> list[str]:
         messages.append(
             f"On that many rows a difference of up to {chance} may be chance (two standard errors of the difference)."
         )
-    return messages
+    return [*messages, *verdict_sentences(content)]
+
+
+def verdict_sentences(content: ReportContent) -> list[str]:
+    """Return one sentence on which model to use; none where differences of scores have no standard errors."""
+    own = content.models[0]
+    sign = 1 if content.higher_is_better else -1
+    ahead: list[ModelResult] = []  # of which the KAN is ahead beyond chance, by two standard errors of the difference
+    level: list[ModelResult] = []
+    behind: list[ModelResult] = []
+    for model in content.models[1:]:
+        score = _score(model)
+        if score is None or own.score is None:
+            continue
+        if model.gap_error is None or not math.isfinite(model.gap_error):
+            return []
+        gain = sign * (own.score - score)
+        if abs(gain) <= 2 * model.gap_error:
+            level.append(model)
+        elif gain > 0:
+            ahead.append(model)
+        else:
+            behind.append(model)
+    if not ahead + level + behind:
+        return []
+    simpler = [one.name for one in level if (one.parameters or math.inf) < (own.parameters or 0)]
+    if behind:
+        names = enumeration([one.name for one in behind])
+        return [f"Verdict: {names} {'predict' if len(behind) > 1 else 'predicts'} better than the KAN, beyond chance."]
+    if simpler:
+        return [f"Verdict: use {simpler[0]}, which is simpler and as good within chance."]
+    parts = []
+    if ahead:
+        parts.append(f"better than {enumeration([one.name for one in ahead])} beyond chance")
+    if level:
+        parts.append(f"as good as {enumeration([one.name for one in level])} within chance")
+    return [f"Verdict: use the KAN, which is {' and '.join(parts)}."]
 
 
 def score_text(content: ReportContent, score: float | None) -> str:
