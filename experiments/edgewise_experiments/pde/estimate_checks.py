@@ -239,7 +239,10 @@ def summary(rows: list[dict]) -> Outcome:
         tables.append(
             ResultTable(("without", "equation", "with all", "without it"), tuple(differences), "Verdicts that change")
         )
-    needless = [name for name in CHECKS if all(name != variant for variant, *_ in differences)]
+    active = {name: sum(name in row["gave"] for row in whole.values()) for name in CHECKS}
+    measured = {name: sum(row["variant"] == name for row in rows) for name in CHECKS}
+    complete = [name for name in CHECKS if 0 < active[name] <= measured[name]]
+    needless = [name for name in complete if all(name != variant for variant, *_ in differences)]
     figures = key_figures(
         {"equations": f"{len(whole)}", "checks that change no verdict": ", ".join(needless) or "none"}
     )
