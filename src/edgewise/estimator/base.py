@@ -354,7 +354,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         if sentence:
             sentences.insert(0, sentence)
         self.search_ = replace(result.search, sentences=tuple(sentences))
-        vars(self).pop("equations_", None)  # they belong to an earlier fit
+        self.__dict__.pop("equations_", None)  # they belong to an earlier fit
         self.model_ = result.model
         self.report_ = result.report
         self.input_limits_ = clip if result.limits is None else result.limits

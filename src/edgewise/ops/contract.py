@@ -124,7 +124,7 @@ def _as_one_batch(size: int, dims: Sequence[int | None], inputs: Sequence[Any]) 
     """Do all `size` calls of vmap as one with size * batch rows; a tensor whose dim is None is the same in each."""
     open_slot, u, v, x, *shared = inputs
     rows = 0
-    flat: list[Tensor | None] = []
+    flat: list[Any] = []  # tensors, None for the open slot
     for tensor, dim in zip((u, v, x), dims[1:4], strict=True):
         if tensor is None:
             flat.append(None)

@@ -44,7 +44,7 @@ def run_solve(
         with screen.progress("Solving") as bar, collect_warnings():  # they are part of the message
 
             def show(progress: Progress) -> None:
-                """Show the share of the time limit if it is larger than that of the budget."""
+                """Show the share of the time limit if it is larger than that of the budget; nothing in a pipe."""
                 if job.time_limit is None:
                     share = 0.0
                 else:
@@ -56,7 +56,7 @@ def run_solve(
                 equation.problem,
                 time_limit=job.time_limit,
                 tolerance=job.tolerance,
-                progress=None if bar is None else show,
+                progress=show,
                 on_interrupt="keep",
                 journal=journal,
             )
