@@ -22,6 +22,8 @@ from typing import Any, Literal, TypeVar, get_args
 
 from edgewise.errors import InputError
 
+__all__ = ["Progress", "StopReason"]
+
 LOGGER = logging.getLogger("edgewise")
 LOGGER.addHandler(logging.NullHandler())  # as libraries do, so that nothing is printed unless the user asks for it
 

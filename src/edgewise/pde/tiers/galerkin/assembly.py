@@ -93,35 +93,13 @@ def flux_factors(equation: Mapping[Index, np.ndarray], normal: np.ndarray) -> np
 
 
 class Assembly:
-    """Matrices of a linearised equation with its conditions, in terms of the active splines, and tested residuals.
+    """Matrices of a linearised equation with its conditions, in terms of the active splines, and tested residuals."""
 
-    The test functions of a residual are its derivatives by those of the highest order in time, so that the matrix of
-    this order is a mass matrix; without time they are the splines. A residual without derivatives in time beside others
-    is fitted by least squares.
-
-    Parameters
-    ----------
-    grid : CutGrid
-        Splines and points.
-    jacobians : sequence of dict
-        Jacobian of the residuals of each part of the grid.
-    at_walls : sequence of dict
-        Jacobian of the equation at the points of each part on the boundary.
-    time : int, optional
-        Number of the coordinate in multi-indices that is time.
-
-    Attributes
-    ----------
-    matrices : list of sparse array
-        That of each order in time, (active * fields, active * fields); the fields of a spline are neighbours.
-    sign : float
-        What a residual without time is multiplied with, for its form to be positive.
-
-    Raises
-    ------
-    InputError
-        A condition of a problem without time is about derivatives along the boundary.
-    """
+    # The test functions of a residual are its derivatives by those of the highest order in time, so that the matrix of
+    # this order is a mass matrix; without time they are the splines. A residual without derivatives in time beside
+    # others is fitted by least squares.
+    matrices: list[sparse.csr_array]  # of each order in time, (active * fields,) * 2, the fields of a spline neighbours
+    sign: float  # with which a residual without time is multiplied, for its form to be positive
 
     def __init__(
         self, grid: CutGrid, jacobians: Sequence[Jacobian], at_walls: Sequence[Jacobian], time: int | None = None
@@ -312,13 +290,7 @@ def _across(terms: Mapping[Index, np.ndarray], normal: np.ndarray) -> np.ndarray
 
 
 def stationary(form: StrongForm, grid: CutGrid) -> tuple[Assembly, np.ndarray]:
-    """The matrix of a linear equation of one field without time, and its right-hand side, (active,).
-
-    Raises
-    ------
-    InputError
-        The equation or a condition has several residuals, or a condition is about derivatives along the boundary.
-    """
+    """Return the matrix of a linear equation of one field without time, and its right-hand side, (active,)."""
     most = max((part.term for part in grid.parts), key=lambda term: len(term.requirements.sizes))
     if len(most.requirements.sizes) > 1:
         raise InputError(f"{most.label} must return one residual, got {len(most.requirements.sizes)}")
