@@ -163,6 +163,8 @@ def test_two_forms_that_are_level_are_both_named():
     front = chosen(problem, *texts)
     (level,) = [message for message in front.messages if message.startswith("As short")]
     assert "exp(" in str(front.best.formula) and "exp(" in level and str(front.best.formula) not in level
+    again = chosen(problem, *texts, "exp(-12010.5/T)*T**1.5*2.79", "2.79*T**1.5*exp(-12010.5/T) + 0.01")
+    assert not any("1.5" in message for message in again.messages if message.startswith("As short"))
     exact = chosen(problem_of(lambda a, b: np.pi * a / b), "3.1*a/b", "3*a/b", "2*a*b")
     assert not [message for message in exact.messages if message.startswith("As short")]
 

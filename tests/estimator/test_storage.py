@@ -25,6 +25,7 @@ LABELS = {
     "integers": np.digitize(Y, [-1, 1]) * 10 - 7,
     "unsigned": (Y > 0).astype(np.uint8),
     "floats": np.where(Y > 0, 1.0, -2.0),
+    "whole numbers of 64 bits without a sign": np.where(X[:, 0] > 0, 1 << 63, 2).astype(np.uint64),
 }
 QUICK = {"effort": "low"}
 

@@ -79,6 +79,11 @@ def test_closed_forms_and_the_bits_of_constants_come_back():
         {"text": "2.0*x_1", "closed_forms": [[2, 1]]},
         {"text": "2.0*x_1", "closed_forms": [[2, 1, "system"]]},
         {"text": "2.0*x_1", "closed_forms": [[True, 1, ""]]},
+        {"text": "2.0*x_1", "closed_forms": [[3, 1, ""]]},
+        {"text": "2.0*x_1", "closed_forms": [[-2, -1, ""]]},
+        {"text": "x_1  # hi"},
+        {"text": "0x10*x_1", "closed_forms": [None]},
+        {"text": "ｘ_1"},
         {"names": ["a", "a"]},
     ],
 )

@@ -9,6 +9,7 @@ import torch
 from edgewise.errors import InputError
 from edgewise.gam.families import Poisson
 from edgewise.gam.families.named import family_of, family_of_classes
+from edgewise.model_selection import automatic
 from edgewise.model_selection.automatic import auto_fit
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.policy import SearchSettings
@@ -136,3 +137,14 @@ def test_ctrl_c_at_the_first_report_keeps_a_first_model():
     result = auto_fit(samples(), SearchSettings(keep_interrupted=True), stop)
     assert result.report.stopped == "interrupted" and result.search.chosen == "additive"
     assert torch.isfinite(result.model(torch.from_numpy(X))).all()
+
+
+def test_ctrl_c_in_the_error_bars_keeps_the_model(monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(automatic, "_error_bars", interrupted)
+    result = auto_fit(samples(), SearchSettings(keep_interrupted=True, effort="low"))
+    assert result.report.stopped == "interrupted" and result.error_bars is None
+    with pytest.raises(KeyboardInterrupt):
+        auto_fit(samples(), SearchSettings(effort="low"))

@@ -134,7 +134,7 @@ def _read(kind: Any, value: Any, place: str, sizes: ChainMap[str, int]) -> Any:
         return float(value)
     # A bool is no number, while a parameter is a tensor.
     is_right = type(value) is origin if origin in WORDS else isinstance(value, origin)
-    if not is_right or (origin is int and abs(value) >= LARGEST_WHOLE):
+    if not is_right or (origin is int and not -LARGEST_WHOLE <= value < 2 * LARGEST_WHOLE):
         raise _unexpected(_words(origin), place, value)
     return value
 

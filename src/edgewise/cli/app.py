@@ -254,7 +254,9 @@ def _explore(
         written = find_written(model)
         if static is not None:
             check_ending(static, (".html",))
-            check_out(static, [str(written.file), *([] if data is None else [data])], force=False)
+            check_out(
+                static, [str(written.file), *([] if data is None else [data])], force=False, remedy="name another file"
+            )
         screen = Screen()
         if written.kind is Kind.solution:
             check_left_out(written, {"--data": data, "--edits": edits, "--out": out})

@@ -42,7 +42,16 @@ from edgewise.discovery.reduction.steps import first_step
 from edgewise.formulas.algebra import shortest_form, simplify
 from edgewise.formulas.constants import EXACT, FittedExpression, fit_constants, free_places, recognise
 from edgewise.formulas.domains import domain_report
-from edgewise.formulas.expression import Expression, Number, evaluate, used_variables
+from edgewise.formulas.expression import (
+    Add,
+    Expression,
+    Multiply,
+    Number,
+    Power,
+    children,
+    evaluate,
+    used_variables,
+)
 from edgewise.formulas.forms import with_merged_roots
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import SIGNIFICANT_Z, Front, FrontEntry, fresh_inputs, price
@@ -105,15 +114,29 @@ def _level_forms(choice: FrontEntry, known: Sequence[Squared], loss: SquaredLoss
     x = loss.problem.held_x
     values = evaluate(chosen.expression, x)
     rivals: list[Squared] = []
+    forms = {_form(chosen.expression)}
     for each in sorted(known, key=lambda candidate: candidate.held):
         difference = float(np.mean((evaluate(each.expression, x) - values) ** 2))
-        if each.symbols <= chosen.symbols and difference > SETTINGS.same_values * chosen.held:
+        is_rival = each.symbols <= chosen.symbols and difference > SETTINGS.same_values * chosen.held
+        if is_rival and _form(each.expression) not in forms:
+            forms.add(_form(each.expression))
             rivals.append(each)
     entries = [loss.entry(each) for each in rivals[: SETTINGS.most_rivals]]
     pairs = zip(rivals, entries, strict=False)
     level = [entry for each, entry in pairs if len(loss.as_good([chosen, each], [choice, entry])) == 2]
     if level:
         yield f"As short and, on these rows, as good as the choice: {enumeration([str(e.formula) for e in level])}."
+
+
+def _form(node: Expression) -> str:
+    """What formulas have in common that differ in their constants, in the order of their terms and factors alone."""
+    parts = sorted(_form(part) for part in children(node) if not isinstance(part, Number))
+    detail = getattr(node, "name", getattr(node, "index", ""))
+    if isinstance(node, Power):
+        detail = f"{node.exponent:.1f}"
+    if isinstance(node, Add | Multiply) and len(parts) == 1:  # a constant more is no other form
+        return parts[0]
+    return f"{type(node).__name__}{detail}({', '.join(parts)})"
 
 
 def _best_of_each_size(candidates: Iterable[Squared], floor: float) -> list[Squared]:

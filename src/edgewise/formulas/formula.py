@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 # Characters of a formula in a file, at most: more than a person can use, and few enough to read without delay.
 MOST_CHARACTERS = 200_000
+MOST_NAMES = 10_000  # inputs of a formula in a file, as many as a table has columns at most
 
 
 @dataclass(frozen=True)
@@ -89,12 +91,16 @@ class Formula:
         """Return the formula of the form in a file."""
         names = check_names(stored.names, len(stored.names))
         forms = stored.closed_forms
+        if len(names) > MOST_NAMES:
+            raise CheckpointError(f"must have formulas of at most {MOST_NAMES:,} inputs, got {len(names):,}")
         if len(stored.text) > MOST_CHARACTERS:
             raise CheckpointError(f"must have formulas of at most {MOST_CHARACTERS:,} characters")
         node = parse_expression(stored.text, check_names(None, len(names)))
         values = constant_values(node)
-        if len(forms) != len(values) or not all(form is None or (form[1] and form[2] in UNITS) for form in forms):
-            raise CheckpointError("must have formulas as they were written, got other closed forms")
+        # A closed form is that of its number, and the text is what would be written: nothing shows 3 that is 2.
+        are_exact = len(forms) == len(values) and all(map(_is_closed_form, forms, values))
+        if not are_exact or as_stored(node, len(names)) != stored.text:
+            raise CheckpointError("must have formulas as they were written, got another text or other closed forms")
         return cls(with_constants(node, values, forms), names)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
@@ -187,6 +193,14 @@ class Formula:
             return as_sympy(self.expression, self.names)
         except ImportError as error:
             raise missing_extra("sympy", "symbolic", "A formula in sympy") from error
+
+
+def _is_closed_form(form: Exact | None, value: float) -> bool:
+    """Whether a closed form of a number in a file is that of its value."""
+    if form is None:
+        return True
+    p, q, unit = form
+    return q > 0 and unit in UNITS and math.isclose(value, p / q * UNITS[unit], rel_tol=1e-9, abs_tol=1e-300)
 
 
 def _check_digits(digits: int | None) -> None:

@@ -116,7 +116,8 @@ def _searched(
     try:
         report = search.run()
         # Residuals without noise: approximation to many digits instead.
-        free = settings.hidden is None and settings.effort != "low" and settings.constraints is None
+        is_cheap = settings.effort != "low" or samples.x.shape[1] == 1
+        free = settings.hidden is None and is_cheap and settings.constraints is None
         if family.is_least_squares and free and samples.blocks is None:  # groups that differ are noise
             losses = search.held_out_losses(len(samples))
             exact = approximated(samples, losses, report, search.has_smooth_residual, settings, clock)
@@ -143,12 +144,18 @@ def _searched(
         search.best = fitted.candidate
         search.sentences.append(f"Interrupted at: {clock.stage}.")
     # The network of the linear predictor, its error bars, and the report of the fit.
-    report = search.report(stopped)
     model = fitted.to_kan()
     exponent = fitted.range if fitted.family.log_link else None
     if family.is_classes and family.predictors == 1:
         model = _of_two_classes(model)
-    bars, message = _error_bars(samples, search, fitted, model)
+    try:
+        bars, message = _error_bars(samples, search, fitted, model)
+    except KeyboardInterrupt:
+        if not settings.keep_interrupted:
+            raise
+        bars, message = None, "Interrupted: there are no error bars."
+        stopped = StopReason.INTERRUPTED
+    report = search.report(stopped)
     clock.report("done", 1.0, loss_of(report))
     done = _fit_report(fitted, samples, stopped, clock)
     return AutoResult(model, done, report, fitted.limits, exponent, bars, message, fitted)

@@ -166,11 +166,13 @@ def approximated(
     policy = settings.policy.for_effort(settings.effort)
     loss = loss_of(report)
     rows, inputs = samples.x.shape
-    if rows < policy.fewest_rows or inputs > policy.noise_free_inputs or settings.effort == "low" or clock.is_over:
+    if rows < policy.fewest_rows or inputs > policy.noise_free_inputs or clock.is_over:
+        return None
+    if settings.effort == "low" and inputs > 1:  # a spline of one input costs nothing
         return None
     if not policy.resolved**2 < loss < policy.nearly_noise_free:
         return None
-    if (inputs > 1 or loss > policy.noise_free) and not is_smooth():  # a spline of one input costs nothing
+    if (inputs > 1 or loss > policy.noise_free) and not is_smooth():
         return None
     # A network that is fitted to nine tenths of the samples.
     order = torch.randperm(rows, generator=seeded_generator(settings.seed)).numpy()

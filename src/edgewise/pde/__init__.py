@@ -2,7 +2,7 @@
 
 A `PDE` is an equation on a domain (`Box`, `Interval`, `Time`, `Parameter`, `Disk`, `Annulus`, `Polygon`, `LShape`,
 `Ball`, `Cylinder`, `LevelSet`, `Triangulation`, and their combinations) with conditions (`Dirichlet`, `Neumann`,
-`Robin`, `Initial`, `Periodic`, `Interface`, `Condition`, `Observations`, `UnknownField`). `solve` chooses network, grid
+`Robin`, `Initial`, `Periodic`, `Interface`, `Condition`, `Observations`, `UnknownField`). `solve` chooses grid
 and method and returns a `Solution` with an estimate of its error; `edgewise.fit` trains a network of one's own on a
 `PDE` as on any other problem. `eigenvalues` gives those of a linear homogeneous problem, `other_solutions` further
 solutions of a nonlinear one.

@@ -78,12 +78,13 @@ def verdict_sentences(content: ReportContent) -> list[str]:
             behind.append(model)
     if not ahead + level + behind:
         return []
-    simpler = [one.name for one in level if (one.parameters or math.inf) < (own.parameters or 0)]
+    simpler = [one for one in level if (one.parameters or math.inf) < (own.parameters or 0)]
     if behind:
         names = enumeration([one.name for one in behind])
         return [f"Verdict: {names} {'predict' if len(behind) > 1 else 'predicts'} better than the KAN, beyond chance."]
     if simpler:
-        return [f"Verdict: use {simpler[0]}, which is simpler and as good within chance."]
+        simplest = min(simpler, key=lambda one: one.parameters or math.inf)
+        return [f"Verdict: use {simplest.name}, which is simpler and as good within chance."]
     parts = []
     if ahead:
         parts.append(f"better than {enumeration([one.name for one in ahead])} beyond chance")

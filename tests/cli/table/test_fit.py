@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from rich.console import Console
 from tests.cli.conftest import SMALL
@@ -38,7 +39,7 @@ def test_regression_with_all_comparisons(edgewise, numbers, tmp_path):
     assert done.err == ""
     assert "60 rows, 5 columns" in done.out
     assert "48 training rows and 12 test rows" in done.out
-    for model in ("KAN ", "Ridge regression ", "Gradient boosting, defaults "):
+    for model in ("KAN ", "Ridge regression ", "Gradient boosting (defaults) "):
         assert f"\n{model}" in done.out
     assert "On the 12 test rows the R² of the KAN is" in done.out
     assert sorted(path.name for path in out.iterdir()) == sorted(NAMES)
@@ -46,7 +47,7 @@ def test_regression_with_all_comparisons(edgewise, numbers, tmp_path):
     assert [row["model"] for row in found["comparison"]] == [
         "KAN",
         "Ridge regression",
-        "Gradient boosting, defaults",
+        "Gradient boosting (defaults)",
     ]
     assert found["rows"] == {"table": 60, "training": 48, "test": 12}
     options = "--effort low --formulas 2"
@@ -367,3 +368,13 @@ def test_ctrl_c_while_the_report_is_drawn_keeps_the_other_files(edgewise, number
     assert done.code == 0 and "Interrupted while the report was drawn; the other files are written." in done.out
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(set(NAMES) - {"report.html"})
     assert "Gradient boosting" not in done.out  # nothing else is begun
+
+
+def test_a_time_limit_that_ends_the_search_is_said(edgewise, tmp_path):
+    generator = np.random.default_rng(0)
+    a, b, c = generator.normal(size=(3, 3000))
+    y = a * b + np.sin(3 * c) + 0.1 * generator.normal(size=3000)
+    rows = "".join(f"{p:.4f},{q:.4f},{r:.4f},{z:.4f}\n" for p, q, r, z in zip(a, b, c, y, strict=True))
+    (tmp_path / "t.csv").write_text("a,b,c,y\n" + rows)
+    words = ("--target", "y", "--time-limit", "0.1", "--compare", "none", "--formulas", "0")
+    assert "time limit" in edgewise("fit", tmp_path / "t.csv", *words).out

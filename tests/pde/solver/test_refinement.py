@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from edgewise.pde import Disk, laplacian, solve
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet
@@ -73,7 +74,7 @@ def test_a_tensor_network_grows_to_its_limit():
     solution = grown(problem, TENSOR, tolerance=0.0, most=300)
     assert isinstance(solution.model, TensorNetwork)
     assert solution.stopped == "budget"
-    assert solution.message.startswith("A finer network has more than 300 parameters; the largest residual")
+    assert solution.message.startswith("A finer grid has more than 300 parameters; the largest residual")
     sizes = [stage.parameters for stage in solution.stages]
     assert sizes[0] == 81 and 240 < sizes[-1] <= 300 and len(sizes) == 3
     assert solution.errors().relative_l2 < 1e-7
@@ -111,3 +112,10 @@ def test_larger_networks_hold_the_same_function(shape):
         assert torch.allclose(larger(x), network(x), rtol=1e-9, atol=1e-10)
     if shape != TENSOR:
         assert torch.allclose(refined(network, 2)(x), network(x), rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.slow
+def test_grids_that_leave_the_same_residual_end_soon_where_there_is_no_solution():
+    problem = PDE(lambda u: laplacian(u) + 2.5 * torch.exp(u), Disk(), [Dirichlet(0.0)])
+    solution = solve(problem, tolerance=1e-6)
+    assert solution.message.startswith("No solution was found: two grids leave the same residual")

@@ -189,11 +189,13 @@ def check_ending(out: str | None, endings: Collection[str]) -> None:
         raise InputError(f"--out must end in {enumeration(list(endings), 'or')}, got {out!r}")
 
 
-def check_out(out: str | None, inputs: Sequence[str] = (), *, force: bool = True) -> None:
+def check_out(
+    out: str | None, inputs: Sequence[str] = (), *, force: bool = True, remedy: str = "--force replaces it"
+) -> None:
     """Raise FileError if the file --out cannot or must not be written; None stands for standard output.
 
     It must be no folder and none of the `inputs`, which the command reads; its folder must be there and open; a file
-    that another program wrote is replaced only with `force`.
+    that another program wrote is replaced only with `force`, and `remedy` says what to do.
     """
     if out is None or "\0" in out:  # a null character: the writer gives the reason
         return
@@ -208,7 +210,7 @@ def check_out(out: str | None, inputs: Sequence[str] = (), *, force: bool = True
         if path.exists() and os.path.exists(one) and os.path.samefile(path, one):
             raise FileError(f"cannot write {out}: this command reads that file; name another one with --out")
     if path.is_file() and not force and not _is_written_by_edgewise(path):
-        raise FileError(f"cannot write {out}: the file exists and is not one that edgewise wrote; --force replaces it")
+        raise FileError(f"cannot write {out}: the file exists and is not one that edgewise wrote; {remedy}")
 
 
 def _is_written_by_edgewise(path: Path) -> bool:

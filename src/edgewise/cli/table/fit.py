@@ -214,8 +214,10 @@ def _show_training(results: FitResults, screen: Screen) -> None:
         style="bold",
     )
     search = trained.estimator.search_
-    # One line: the report has all candidates, each with the reason for which it was taken or not.
-    screen.notes([*(search.sentences[-1:] if not search.line else [search.line]), *trained.notes])
+    # One line on all candidates: the report has the reason for which each was taken or not.
+    reasons = {trial.reason for trial in search.trials}
+    others = [one for one in search.sentences if one not in reasons and not one.startswith("Chosen of ")]
+    screen.notes([*filter(None, [search.line]), *others, *trained.notes])
     if trained.interrupted:
         screen.always(INTERRUPTED, style="yellow")
     screen.say()

@@ -47,7 +47,7 @@ from edgewise.tables import Table
 
 TITLES = {
     "linear": {"regression": "Ridge regression", "classification": "Logistic regression"},
-    "boosting": {"regression": "Gradient boosting, defaults", "classification": "Gradient boosting, defaults"},
+    "boosting": {"regression": "Gradient boosting (defaults)", "classification": "Gradient boosting (defaults)"},
 }
 INTERRUPTED = "The training was interrupted; the model is the best one up to then."
 FIGURE_ROWS = 2_000  # training rows for figures and scores: more would not change them visibly

@@ -2,7 +2,7 @@
 
 `nested` holds the search, `stages` the list of its steps, `candidates` what it chooses among, `hidden_nodes` the growth
 of nodes on what additive models leave over, `validation` all divisions of rows and the comparison of losses, `records`
-the table of candidates, `inference` the tests of its terms. `clock` and `jobs` are time, progress and threads, and
+the table of candidates, `inference` the tests of its terms. `jobs` are threads, and
 every threshold stands in `policy`.
 """
 

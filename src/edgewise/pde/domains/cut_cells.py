@@ -18,7 +18,7 @@ Inside = Callable[[Tensor], Tensor]
 Level = Callable[[Tensor], Tensor]
 """Maps points (b, n) to numbers (b,), not above 0 inside, whose size is at most about the distance to the boundary."""
 
-APART = 1e-9  # places closer than this share of a length are one: far above rounding
+APART = 1e-13  # places closer than this share of a length are one: far above rounding
 BISECTIONS = 50  # by which a crossing is found: 2^-50 of the distance of two places is rounding
 # Parts of a line through a cell in each of which the boundary is crossed once at most, and parts of a cell in each of
 # which lines cross it in one way: what is missed is a sliver of a hundred-thousandth of a cell.

@@ -300,8 +300,9 @@ class Domain:
     def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
         """Quadrature over the domain: points (q, n), and weights (q,) that sum to the volume.
 
-        Errors are at rounding for smooth functions on boxes of at most three dimensions, domains of the plane, balls
-        and triangulations, and about 1e-4 elsewhere.
+        Errors are at rounding for smooth functions on boxes of at most three dimensions, balls, triangulations, and
+        domains of the plane whose details are wider than an eighth of their size (1e-6 for finer details), and about
+        1e-4 elsewhere.
 
         Parameters
         ----------

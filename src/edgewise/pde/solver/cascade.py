@@ -344,7 +344,11 @@ class LeastSquares(GridTier):
             is_far = yield from even_levels(task.problem, task.start)
             if record.count:
                 record.return_to_least(has_stalled=False)
-                if not is_far or record.evidence().is_final:
+                evidence = record.evidence()
+                is_enough = record.level.is_enriched or evidence.estimate <= max(
+                    task.tolerance, CASCADE.reach_of_networks
+                )
+                if evidence.is_final or (not is_far and is_enough):
                     return Ending(StopReason.NO_PROGRESS)
         if task.plan.shape != TENSOR or task.facts.form.order >= MAX_DEGREE:
             return Ending(StopReason.NO_PROGRESS)

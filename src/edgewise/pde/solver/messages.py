@@ -37,10 +37,8 @@ INTEGRATION_OUT_OF_REACH = {
     StopReason.TIME_LIMIT: "A sharper pass is out of reach of the time limit",
 }
 NOT_SHARPER = "A sharper pass through time is no better"
-NETWORK_NO_HELP = "A finer network would not help"
 GRADED_NO_BETTER = "Grids that follow the residual are no better"
 NETWORKS_NO_BETTER = "Trained networks are no better"
-NOT_LOWERED = "Larger networks lowered the residual no further"
 ONLY_ROUNDING = "Only rounding is left of the residual."
 NOT_A_NUMBER = "The loss is no number."
 STAGE_OUT_OF_REACH = "A further stage would not end in time"
@@ -72,9 +70,19 @@ def other_evidence(record: Record) -> str:
     )
 
 
-def too_many_parameters(most: int) -> str:
-    """Clause on a network that is larger than the method allows."""
-    return f"A finer network has more than {most:,} parameters"
+def no_help(noun: str) -> str:
+    """Clause on a grid or network after which a finer one cannot be better."""
+    return f"A finer {noun} would not help"
+
+
+def not_lowered(noun: str) -> str:
+    """Clause on grids or networks that were refined in vain."""
+    return f"Finer {noun}s lowered the residual no further"
+
+
+def too_many_parameters(noun: str, most: int) -> str:
+    """Clause on a grid or network that is larger than the method allows."""
+    return f"A finer {noun} has more than {most:,} parameters"
 
 
 def hardly_begun(record: Record) -> str:

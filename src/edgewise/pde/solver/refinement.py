@@ -109,6 +109,7 @@ SETTINGS = RefinementSettings()
 class Refinement(ABC):
     """Refinement of one network, level by level."""
 
+    noun: str  # what is refined, in sentences
     likely_steps: float  # that a training takes, about, for the decision whether the budget suffices for a level
     patience: Callable[[], Patience]
 
@@ -237,7 +238,7 @@ class Refinement(ABC):
                 if is_rounding and evidence.is_sound and evidence.estimate <= allowed:
                     return Ending(StopReason.CONVERGED, messages.ONLY_ROUNDING)
                 if evidence.is_final:
-                    return Ending(StopReason.NO_PROGRESS, messages.NETWORK_NO_HELP)
+                    return Ending(StopReason.NO_PROGRESS, messages.no_help(self.noun))
             if not math.isfinite(best.loss):
                 return Ending(StopReason.NO_PROGRESS, messages.NOT_A_NUMBER)
             # Candidates for the next level, as far as the limits allow.
@@ -245,7 +246,7 @@ class Refinement(ABC):
             larger = self.larger(last.network)
             candidates = [self.untrained(network, record.problem) for network in larger]
             if not candidates:
-                return Ending(StopReason.BUDGET, messages.too_many_parameters(self.plan.most))
+                return Ending(StopReason.BUDGET, messages.too_many_parameters(self.noun, self.plan.most))
             one_step = sum(solve_step_work(each.network, self.problem_of(each)) for each in candidates)
             if self.limits.work + self.likely_steps * one_step > self.limits.limit:
                 return Ending(StopReason.BUDGET)
@@ -263,8 +264,8 @@ class Refinement(ABC):
             residual = record.residual_of(candidate)
             is_better = residual < record.residual
             stalls = stalls + 1 if residual * SETTINGS.worthwhile > record.residual else 0
+            is_settled = self.has_settled(best if best.is_graded else last, candidate)
             last = candidate
-            is_settled = self.has_settled(best, candidate)
             is_ordinary = best.is_graded and self.problem.form.parts is None
             is_last = is_ordinary and was_resolved and not is_better and len(candidates) == 1
             if is_better:
@@ -275,11 +276,13 @@ class Refinement(ABC):
                 record.doubt(Doubt(NO_SOLUTION, is_alone=True))
                 return Ending(StopReason.NO_PROGRESS, messages.NO_HELP)
             if is_last or stalls == (SETTINGS.stalls if was_resolved else SETTINGS.unresolved_stalls):
-                return Ending(StopReason.NO_PROGRESS, messages.NOT_LOWERED)
+                return Ending(StopReason.NO_PROGRESS, messages.not_lowered(self.noun))
 
 
 class GradedGrids(Refinement):
     """Products of splines on ever finer grids, with more intervals where the residual or the last derivatives are."""
+
+    noun = "grid"
 
     def __init__(self, problem: Collocation, plan: Plan, record: Record, tolerance: float):
         super().__init__(problem, plan, record, tolerance)
@@ -424,6 +427,7 @@ def _layer_of(network: nn.Module) -> TensorLayer:
 class TrainedNetworks(Refinement):
     """Sums of products of one function of each coordinate, and KANs, from several starts, with more knots or terms."""
 
+    noun = "network"
     likely_steps = STEPS / 8
     patience = staticmethod(Patience.patient)
 

@@ -310,7 +310,7 @@ def even_levels(problem: Collocation, begin: Callable[[Tensor], Tensor] | None =
             _bend_least(network, sampled, mesh.interior()[0])
         loss, work = _minimised(network, sampled)
         begin = network
-        yield Level(network=network, loss=loss, points=sampled.point_count, work=work)
+        yield Level(network=network, loss=loss, points=sampled.point_count, work=work, is_enriched=bool(functions))
         if loss > SETTINGS.far_loss and not count and intervals >= SETTINGS.enough_intervals:
             break
     return loss > SETTINGS.far_loss

@@ -10,6 +10,7 @@ from edgewise.pde import (
     PDE,
     Ball,
     Box,
+    Condition,
     Dirichlet,
     Disk,
     Initial,
@@ -220,3 +221,19 @@ def test_a_triangulation_that_fills_its_box_marches():
     start = Initial(lambda x, y: fading(x, y, 0 * x))
     problem = PDE(lambda u: u.t - 0.1 * laplacian(u), square * Time(0, 0.1), [Dirichlet(0.0), start], solution=fading)
     assert solve(problem, tolerance=1e-4).errors().relative_l2 < 1e-4
+
+
+@pytest.mark.slow
+def test_a_condition_on_values_holds_as_well_where_its_factor_is_small():
+    def exact(x, y, t):
+        return torch.exp(-t) * torch.sin(x + 2 * y)
+
+    conditions = [
+        Condition(lambda u, x, y, t: torch.exp(3 * x) * (u - exact(x, y, t))),
+        Initial(lambda x, y: torch.sin(x + 2 * y)),
+    ]
+    problem = PDE(lambda u, x, y, t: u.t - laplacian(u) - 4 * exact(x, y, t), Disk() * Time(0, 0.2), conditions)
+    solution = solve(problem, tolerance=1e-6, budget=0.25)
+    points = torch.tensor([[-0.7, 0.5, 0.1], [0.3, 0.2, 0.2], [0.9, -0.3, 0.15]], dtype=torch.float64)
+    assert solution.tier == "cut cells in time"
+    assert (solution(points)[:, 0] - exact(*points.T)).abs().max() < 1e-6

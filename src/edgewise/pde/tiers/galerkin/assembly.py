@@ -249,9 +249,10 @@ class Assembly:
             tests: dict[int, dict[Index, np.ndarray]] = {}
             if not differentiated and not rates:
                 # Values: the penalty, and the term that makes a self-adjoint form symmetric.
-                square = float(np.add.reduce([terms[none] ** 2 for terms in of_fields.values()]).max())
+                square = np.add.reduce([terms[none] ** 2 for terms in of_fields.values()])
+                square = np.maximum(square, max(SETTINGS.least_flux**2 * float(square.max()), ABOVE_ZERO))
                 for other, terms in of_fields.items():
-                    value = share * terms[none] / max(square, ABOVE_ZERO)
+                    value = share * terms[none] / square
                     tests.setdefault(other, {})[none] = penalty * value
                     for (slot, field), flux in fluxes.items():
                         if field == other:
