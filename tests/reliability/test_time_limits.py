@@ -12,6 +12,7 @@ import torch
 
 from edgewise import KAN, KANClassifier, KANRegressor, Regression, find_formula, fit, symbolify
 from edgewise.compare.advice import advise
+from edgewise.errors import InputError
 from edgewise.pde import solve
 from edgewise.train import LevenbergMarquardt
 from edgewise_experiments.problems.named_equations import named_equation
@@ -79,5 +80,8 @@ DOORS = {
 def test_a_time_limit_is_kept(door):
     run = network_to_formula() if door == "symbolify" else DOORS[door]
     began = time.process_time()
-    run()
+    try:
+        run()
+    except InputError as error:  # a busy machine may do too little in the time; it says so, and as soon
+        assert str(error).startswith("time_limit must be long enough")
     assert time.process_time() - began < ALLOWED
