@@ -319,9 +319,9 @@ def _explain(
         check_out(out, [str(written.file), data], force=force)
         is_page = out is not None and out.lower().endswith(".html")
         if is_page:
-            source = open_sampled(data, keep=predicted_rows(written.file))
+            source = open_sampled(data, predicted_rows(written.file))
         else:
-            source = open_sampled(data, keep=() if row is None else (row,))
+            source = open_sampled(data, () if row is None else (row,))
         table = source.table
         screen = Screen()
         check_columns(written, table)

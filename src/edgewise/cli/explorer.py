@@ -54,11 +54,9 @@ def show_solution(written: Written, page: str | None, port: int, screen: Screen,
     shown = SolutionRequests(solution, facts)
     if page is None:
         _answer(Server(shown, port), screen, "Ctrl-C ends the page.", browser=browser)
-        screen.result({"of": str(written.file)})
     else:
         write_static(shown, page)
         screen.say(f"Wrote {page}: the solution for {', '.join(solution.problem.fields)}, in one file.")
-        screen.result({"wrote": page, "of": str(written.file)})
 
 
 def default_folder(written: Written) -> str:
@@ -77,7 +75,6 @@ def write_page(session: Session, written: Written, page: str, screen: Screen) ->
     screen.say(
         f"Wrote {page}: the model with {counted(session.subject.problem.train.x.shape[1], 'input')}, in one file."
     )
-    screen.result({"wrote": page, "of": str(written.file)})
 
 
 def serve(session: Session, folder: str, port: int, screen: Screen, *, browser: bool) -> None:
@@ -89,7 +86,6 @@ def serve(session: Session, folder: str, port: int, screen: Screen, *, browser: 
     if known:
         screen.say(f"Repeated {counted(len(session.edits), 'edit')} from {edits}.")
     _answer(server, screen, f"Kept edits are written to {edits} at once. Ctrl-C ends the page.", browser=browser)
-    screen.result({"edits": len(session.edits), "folder": folder})
 
 
 def _answer(server: Server, screen: Screen, note: str, *, browser: bool) -> None:

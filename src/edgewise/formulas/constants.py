@@ -18,6 +18,7 @@ from edgewise.formulas.expression import (
     Number,
     constant_values,
     evaluate,
+    value_of,
     values_and_derivatives,
     walk,
     with_constants,
@@ -242,7 +243,7 @@ def closed_forms(value: float, reach: float) -> Iterator[Exact]:
     sign = 1 if value > 0 else -1
     for place in low + np.argsort(lengths[low:high], kind="stable"):
         p, q, unit = forms[place]
-        if abs(p / q * UNITS[unit] - abs(value)) <= reach:
+        if abs(value_of((p, q, unit)) - abs(value)) <= reach:
             yield sign * p, q, unit
 
 
@@ -279,11 +280,6 @@ def evidence_for(form: Exact, value: float, error: float) -> float:
     count = max(int((lengths[low:high] <= form_length(form) + 1e-12).sum()), 1)
     misfit = min(abs(value - value_of(form)) / max(error, ABOVE_ZERO), 40.0)  # beyond, the likelihood is 0
     return math.exp(-(misfit**2) / 2) * 1.5 * size / (count * max(error, ABOVE_ZERO) * math.sqrt(2 * math.pi))
-
-
-def value_of(form: Exact) -> float:
-    """The value of a closed form: p / q times the unit."""
-    return form[0] / form[1] * UNITS[form[2]]
 
 
 def recognise(

@@ -117,6 +117,11 @@ def _fraction(value: float, p: int, q: int, unit: str = "") -> Number:
     return Number(value, (p, q, unit) if max(abs(p), q) < LARGEST_EXACT else None)
 
 
+def value_of(form: Exact) -> float:
+    """The value of a closed form: p / q times the unit."""
+    return form[0] / form[1] * UNITS[form[2]]
+
+
 @dataclass(frozen=True)
 class Variable:
     """An input of a formula, given by its column."""

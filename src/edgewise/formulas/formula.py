@@ -23,6 +23,7 @@ from edgewise.formulas.expression import (
     depth,
     evaluate,
     parse_expression,
+    value_of,
     walk,
     with_constants,
 )
@@ -199,8 +200,8 @@ def _is_closed_form(form: Exact | None, value: float) -> bool:
     """Whether a closed form of a number in a file is that of its value."""
     if form is None:
         return True
-    p, q, unit = form
-    return q > 0 and unit in UNITS and math.isclose(value, p / q * UNITS[unit], rel_tol=1e-9, abs_tol=1e-300)
+    _, q, unit = form
+    return q > 0 and unit in UNITS and math.isclose(value, value_of(form), rel_tol=1e-9, abs_tol=1e-300)
 
 
 def _check_digits(digits: int | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -116,11 +117,10 @@ def _searched(
     try:
         report = search.run()
         # Residuals without noise: approximation to many digits instead.
-        is_cheap = settings.effort != "low" or samples.x.shape[1] == 1
-        free = settings.hidden is None and is_cheap and settings.constraints is None
+        free = settings.hidden is None and settings.constraints is None
         if family.is_least_squares and free and samples.blocks is None:  # groups that differ are noise
-            losses = search.held_out_losses(len(samples))
-            exact = approximated(samples, losses, report, search.has_smooth_residual, settings, clock)
+            held_out = partial(search.held_out_losses, len(samples))
+            exact = approximated(samples, held_out, report, search.has_smooth_residual, settings, clock)
             if isinstance(exact, str):
                 search.sentences.append(exact)
             elif exact is not None:

@@ -58,7 +58,7 @@ def without_noise(samples: Samples, settings: SearchSettings, clock: Budget) -> 
         return smooth_residual(fitted.x, residual[:, None], fitted.weight, settings.policy.smooth_errors)
 
     try:
-        other = approximated(samples, losses, result.search, is_smooth, settings, clock)
+        other = approximated(samples, lambda: losses, result.search, is_smooth, settings, clock)
     except KeyboardInterrupt:
         if not settings.keep_interrupted:
             raise KeyboardInterrupt from None
@@ -151,7 +151,7 @@ def _limits(samples: Samples) -> np.ndarray:
 
 def approximated(
     samples: Samples,
-    others: np.ndarray,
+    held_out: Callable[[], np.ndarray],
     report: SearchReport,
     is_smooth: Callable[[], bool],
     settings: SearchSettings,
@@ -159,7 +159,7 @@ def approximated(
 ) -> AutoResult | str | None:
     """Return an approximation by a network of samples that seem free of noise.
 
-    The result is taken if it lowers the loss on rows that it did not see, `others` being those of the model in
+    The result is taken if it lowers the loss on rows that it did not see, `held_out` giving those of the model in
     `report`, by `SearchPolicy.margin` standard errors of the difference; otherwise a sentence is returned. None where
     nothing was tried.
     """
@@ -190,7 +190,7 @@ def approximated(
         problem,
         width=[1, samples.y.shape[1]] if inputs == 1 else None,
         budget=policy.approximation_budget,
-        time_limit=None if clock.time_limit is None else max(max(clock.seconds_left, 0.0), 1e-3),
+        time_limit=None if clock.time_limit is None else max(clock.seconds_left, 1e-3),
         seed=settings.seed,
         progress=lambda at: clock.report(f"without noise: {at.stage}", 0.8 + 0.2 * at.share, at.loss),
     )
@@ -204,7 +204,7 @@ def approximated(
     residuals = data_of(unseen, unseen.y - outputs)
     losses = clipped_squares(outputs, unseen.y)
     mean, error = mean_and_error(losses, unseen.weight)
-    gain, spread = paired_gain(others[np.sort(order[:count])], losses, unseen.weight)
+    gain, spread = paired_gain(held_out()[np.sort(order[:count])], losses, unseen.weight)
     figures = (
         f"loss {mean:.2g} on rows that it did not see, {mean + gain:.2g} without (standard error of the difference "
         f"{spread:.1g})"

@@ -71,11 +71,11 @@ def large_file(data: str) -> LargeFile | None:
     return LargeFile(data, paths, rows, names)
 
 
-def open_sampled(data: str, delimiter: str | None = None, keep: ArrayLike = ()) -> Source:
+def open_sampled(data: str, keep: ArrayLike = ()) -> Source:
     """Return the table DATA, or a sample of one that is too large for memory, with the rows of some numbers."""
     large = large_file(data)
     if large is None:
-        return open_source(data, delimiter)
+        return open_source(data)
     return large.sample(keep)
 
 

@@ -232,7 +232,7 @@ def assist_fit(job: FitJob) -> None:
 def read_for_formulas(job: FormulaJob) -> PreparedTable | tuple[Written, Table]:
     """Return the table of `edgewise formula`, prepared; or the model and its table, if there is one."""
     if job.data is not None:
-        return find_written(job.model), open_sampled(job.data, job.table.delimiter).table
+        return find_written(job.model), open_sampled(job.data).table
     prepared = prepare_table(job.table)
     if prepared.labels:
         raise InputError(f"--target must be a column of numbers, got {prepared.target!r} with classes")

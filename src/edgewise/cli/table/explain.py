@@ -78,19 +78,12 @@ def show_explanation(
     ranked = [(whole.names[i], float(whole.importance[i])) for i in order]
     screen.table(input_table(ranked))
     screen.notes(whole.sentences)
-    facts: dict[str, object] = {
-        "target": explained.target,
-        "rows": len(rows),
-        "importance": [{"name": name, "mean_absolute_contribution": score} for name, score in ranked],
-        "sentences": list(whole.sentences),
-    }
     local = whole.local
     if row is not None:
         place = int(np.flatnonzero(rows == row)[0])
         rows = rows[[place]]
         local = explained.rows(explained.X[np.array([place])])
         screen.always(f"Row {row}: {local.sentence(0)}")
-        facts["row"] = {"row": row, "sentence": local.sentence(0), "contributions": local.shares[0]}
     if out is not None:
         if Path(out).suffix.lower() != ".csv":
             save(share_dots(local) if row is None else share_bars(local), out)
@@ -99,8 +92,6 @@ def show_explanation(
                 local = explained.rows(explained.X)
             write_bytes(out, contributions_csv(local, rows).encode())
         screen.say(f"Wrote {out}.")
-        facts["wrote"] = out
-    screen.result(facts)
     return local
 
 

@@ -35,4 +35,3 @@ def write_program(written: Written, out: str, screen: Screen) -> None:
         outputs = [f"y[{number}]: probability of {label}" for number, label in enumerate(estimator.classes_)]
         screen.say("Outputs, in this order:", style="bold")
         screen.notes(outputs, most=len(outputs))
-    screen.result({"wrote": out, "inputs": names})

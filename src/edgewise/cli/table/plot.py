@@ -88,7 +88,6 @@ def draw(written: Written, source: Source | None, planned: PlannedFigure, screen
         about = f"{what} on {place}"
     save(figure, planned.file)
     screen.say(f"Wrote {planned.file}: {about}.")
-    screen.result({"wrote": planned.file, "kind": planned.kind, "of": str(written.file)})
 
 
 def _model_figure(model: Model, rows: Table | None, kind: str, inputs: Sequence[str]) -> Figure:

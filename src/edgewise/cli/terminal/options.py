@@ -105,7 +105,7 @@ def command_line(command: str, job: Any) -> str:
         elif value != field.default:
             words.append(f"--{field.name.replace('_', '-')}")
             if isinstance(value, tuple):
-                words.append(",".join(f'"{one}"' if "," in str(one) else str(one) for one in value) or "none")
+                words.append(",".join(f'"{one}"' if "," in str(one) else str(one) for one in value))
             elif not isinstance(value, bool):
                 words.append(f"{value:g}" if isinstance(value, float) else str(value))
     return shlex.join(words)

@@ -38,7 +38,7 @@ from edgewise.discovery.least_squares.laws import polynomial_columns
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem
 from edgewise.formulas.algebra import simplify
-from edgewise.formulas.constants import closed_forms, value_of
+from edgewise.formulas.constants import closed_forms
 from edgewise.formulas.expression import (
     Expression,
     Multiply,
@@ -49,6 +49,7 @@ from edgewise.formulas.expression import (
     exact_number,
     product_of,
     sum_of,
+    value_of,
 )
 from edgewise.outcomes import CALL_WORK, Budget, spend
 

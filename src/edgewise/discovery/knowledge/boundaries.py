@@ -27,7 +27,7 @@ from edgewise.discovery.losses import Candidate, Judgement
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem
 from edgewise.formulas.algebra import simplify, split_number
-from edgewise.formulas.constants import CHI_SQUARE_99, FreeConstants, convincing_forms, free_places, value_of
+from edgewise.formulas.constants import CHI_SQUARE_99, FreeConstants, convincing_forms, free_places
 from edgewise.formulas.expression import (
     Add,
     Call,
@@ -40,6 +40,7 @@ from edgewise.formulas.expression import (
     constant_values,
     evaluate,
     used_variables,
+    value_of,
     values_and_derivatives,
     walk,
     with_constants,

@@ -178,10 +178,15 @@ def integrations(task: Task, record: Record, statement: Statement, method: Metho
             record.error <= fall_of_integration(INTEGRATION.sharper_if_loose) * task.tolerance
             or stepper.solver.has_rough_initial
         )
-        sharper = (
-            ESTIMATES.sharper if allowed <= INTEGRATION.most_tolerance and not is_near else INTEGRATION.sharper_if_loose
-        )
+        sharper = INTEGRATION.sharper_if_loose if is_near else _ratio_of_tolerances(allowed)
         allowed = max(allowed / sharper, least)
+
+
+def _ratio_of_tolerances(tolerance: float) -> float:
+    """Ratio of the tolerances of two integrations that are compared: less where a tolerance is loose, and so dear."""
+    if tolerance <= INTEGRATION.most_tolerance:
+        return ESTIMATES.sharper
+    return INTEGRATION.sharper_if_loose
 
 
 def _run(stepper: TimeStepper) -> OutOfTime | KeyboardInterrupt | None:
@@ -210,10 +215,7 @@ def _coarser_integration(task: Task, record: Record, statement: Statement, metho
 
     Without a second one nothing knows by how much errors grow in time. Only the time limit ends it, or Ctrl-C.
     """
-    tolerance = record.level.loss
-    allowed = (
-        ESTIMATES.sharper if tolerance <= INTEGRATION.most_tolerance else INTEGRATION.sharper_if_loose
-    ) * tolerance
+    allowed = _ratio_of_tolerances(record.level.loss) * record.level.loss
     stepper = method.stepper(statement, allowed, Watch(record, allowed, is_check=True), 1 / INTEGRATION.finer)
     cut = _run(stepper)
     if isinstance(cut, KeyboardInterrupt):
