@@ -18,7 +18,6 @@ from edgewise.formulas.expression import (
     exact_number,
     product_of,
     rebuilt,
-    walk,
 )
 
 TWO_EQUAL = 1e-7  # Relative difference of numbers that count as equal; those here are fitted to rounding.
@@ -195,49 +194,3 @@ def with_merged_roots(node: Expression) -> Expression:
     if others:
         return Multiply((*others, merged))
     return merged
-
-
-def with_one_factor(node: Expression) -> Expression:
-    """Simplify a formula and give each product of sums one free factor.
-
-    Each sum in the product then begins with a term without a number, so that no two constants have the same effect.
-    """
-    node = simplify(node)
-    for _ in range(3):
-        changed = simplify(_with_monic_sums(node))
-        if changed == node:
-            break
-        node = changed
-    return node
-
-
-def _with_monic_sums(node: Expression) -> Expression:
-    """c1 (a f + b) (d g + e) becomes (c1 a d) (f + b/a) (g + e/d); whole powers of sums alike."""
-    node = rebuilt(node, [_with_monic_sums(part) for part in children(node)])
-    if isinstance(node, Power) and isinstance(node.base, Add) and node.exponent % 1 == 0:
-        node = Multiply((ONE, node))
-    if not isinstance(node, Multiply):
-        return node
-    scale = 1.0
-    parts: list[Expression] = []
-    for part in node.factors:
-        base, exponent = (part.base, part.exponent) if isinstance(part, Power) else (part, 1.0)
-        if isinstance(base, Number) and exponent == 1.0:
-            scale *= base.value
-        elif isinstance(base, Add) and exponent % 1 == 0:
-            first, rest = split_number(base.terms[0])
-            numbers = [inner for term in base.terms for inner in walk(term) if isinstance(inner, Number)]
-            if first.value in (0.0, 1.0) or (first.exact and all(inner.exact is not None for inner in numbers)):
-                parts.append(part)
-                continue
-            terms = tuple(simplify(Multiply((Number(1 / first.value), term))) for term in base.terms[1:])
-            monic = Add((rest or ONE, *terms))
-            parts.append(monic if exponent == 1.0 else Power(monic, exponent))
-            scale *= first.value**exponent
-        else:
-            parts.append(part)
-    if not parts:
-        return Number(scale)
-    if scale == 1.0:
-        return product_of(parts)
-    return Multiply((MINUS_ONE if scale == -1.0 else Number(scale), *parts))
