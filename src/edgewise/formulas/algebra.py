@@ -441,7 +441,7 @@ def with_whole_parts(node: Expression) -> Expression:
     for top, bottom in product(sums, bottoms):
         if not isinstance(bottom.base, Add):
             continue
-        above = dict(reversed(split_number(term)) for term in top.terms)
+        above = {rest: number for number, rest in map(split_number, top.terms)}
         for below, leading in map(split_number, bottom.base.terms):
             if leading is None or leading not in above:
                 continue

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 
-from edgewise.formulas.algebra import MINUS_ONE, ONE, simplify, split_number
+import numpy as np
+
+from edgewise.formulas.algebra import LARGEST_ROOT, MINUS_ONE, ONE, simplify, split_number
 from edgewise.formulas.expression import (
     Add,
     Call,
@@ -15,7 +18,9 @@ from edgewise.formulas.expression import (
     Power,
     children,
     complexity,
+    evaluate,
     exact_number,
+    exchanged,
     product_of,
     rebuilt,
 )
@@ -80,6 +85,36 @@ def _flat(node: Expression) -> list[Expression]:
     if isinstance(node, Add):
         return [term for part in node.terms for term in _flat(part)]
     return [node]
+
+
+def with_free_exponents(node: Expression, x: np.ndarray, largest_denominator: int = LARGEST_ROOT) -> Expression:
+    """Write powers u**p as exp(p log u), p a free number, where u is positive at rows x and p no fraction as short."""
+
+    def exponential(part: Expression) -> Expression | None:
+        if not isinstance(part, Power) or is_fraction(part.exponent, largest_denominator):
+            return None
+        base = exchanged(part.base, exponential)
+        if evaluate(base, x).min() > 0:
+            return Call("exp", Multiply((Number(part.exponent), Call("log", base))))
+        return Power(base, part.exponent)
+
+    return exchanged(node, exponential)
+
+
+def is_fraction(exponent: float, largest_denominator: int) -> bool:
+    """True if an exponent is a fraction with a denominator of at most so much, to rounding."""
+    fraction = Fraction(exponent).limit_denominator(largest_denominator)
+    return math.isclose(exponent, fraction, rel_tol=1e-14)
+
+
+def with_leading_plus(node: Expression) -> Expression:
+    """Begin sums with a term that has no minus, if there is one: b - a instead of -a + b."""
+    node = rebuilt(node, [with_leading_plus(part) for part in children(node)])
+    if not isinstance(node, Add) or split_number(node.terms[0])[0].value >= 0:
+        return node
+    positive = [place for place, term in enumerate(node.terms) if split_number(term)[0].value > 0]
+    first = positive[0] if positive else 0
+    return Add((node.terms[first], *node.terms[:first], *node.terms[first + 1 :]))
 
 
 def with_completed_squares(node: Expression) -> Expression:
