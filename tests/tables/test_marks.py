@@ -82,6 +82,13 @@ def test_a_code_of_missing_values_is_pointed_out():
         assert not any("code for" in note for note in encoded(cells)[0].notes)
 
 
+def test_a_number_far_from_all_others_is_pointed_out():
+    sentence = "Column 'a': 1e+300 in row 3 is more than 1,000,000 times as far from all other values as these"
+    assert any(sentence in note for note in encoded([0.0, 1.0, 1e300, *range(2, 11)])[0].notes)
+    for cells in ([*range(11), 1e6], [0.0, 1.0, 1e300], [5.0] * 11 + [1e300], [1e300, 1e299, *range(10)]):
+        assert not any("times as far" in note for note in encoded(cells)[0].notes)
+
+
 def test_the_order_of_day_and_month_is_kept():
     encoder, _ = encoded(["25/03/2020", "01/02/2020", "03/03/2020"])
     assert encoder.inputs[0].day_first is True

@@ -15,7 +15,7 @@ from edgewise.datasets import knots_path
 from edgewise.errors import FileError, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.storage import load_estimator
-from edgewise.files import reason
+from edgewise.files import current_file, reason
 from edgewise.nn.model import KAN
 from edgewise.storage import FOLDER_MODEL
 from edgewise.tables import Table, Target, read_table
@@ -26,10 +26,9 @@ OF_THE_FIT = ("score", "metrics", "formulas")
 
 def read_model(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Any]]:
     """Return the network or estimator in a file or folder, and the facts stored with it that outlast edits."""
-    if Path(path).is_dir():
-        file = Path(path) / FOLDER_MODEL
-    else:
-        file = Path(path)
+    file = Path(path)
+    if file.is_dir():
+        file = current_file(file, FOLDER_MODEL)
     stored = checkpoint.read(file)
     if "estimator" not in stored.extra:
         if not isinstance(stored.model, KAN):

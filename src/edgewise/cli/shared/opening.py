@@ -14,7 +14,7 @@ from typing import Any
 from edgewise.checkpoint import codec
 from edgewise.errors import EdgewiseError, FileError, InputError
 from edgewise.escaping import terminal_line
-from edgewise.files import open_folder, read_bytes, reason
+from edgewise.files import current_file, read_bytes, reason
 from edgewise.presentation import enumeration
 from edgewise.tables import InputEncoder, Table
 
@@ -55,10 +55,10 @@ def find_written(text: str) -> Written:
     # A file whose header is readable and of another kind counts as a model: its loader gives the reason.
     path = Path(text)
     if path.is_dir():
-        open_folder(path)
         for kind, name in ((Kind.model, MODEL_FILE), (Kind.solution, SOLUTION_FILE)):
-            if (path / name).exists():
-                return Written(kind, path / name)
+            file = current_file(path, name)
+            if file.exists():
+                return Written(kind, file)
         raise FileError(
             f"cannot read {path}: expected a folder that `edgewise fit` or `edgewise solve` wrote, got a folder "
             f"without {MODEL_FILE} or {SOLUTION_FILE}"

@@ -38,17 +38,14 @@ from edgewise.estimator.storage import save_estimator
 from edgewise.files import write_bytes
 from edgewise.interpret.attribution.effects import mean_contributions
 from edgewise.interpret.attribution.explanations import GlobalExplanation, constant_sentence
-from edgewise.metrics import MEASURED, METRICS, Score, paired_error
+from edgewise.metrics import MEASURED, METRICS, Score
 from edgewise.plot import formula_front
 from edgewise.presentation import counted
-from edgewise.report.content import ModelResult, ReportContent, ReportFigure, formula_rows
+from edgewise.report.comparison import Comparison, ModelResult
+from edgewise.report.content import ReportContent, ReportFigure, formula_rows
 from edgewise.report.page import write_report
 from edgewise.tables import Table
 
-TITLES = {
-    "linear": {"regression": "Ridge regression", "classification": "Logistic regression"},
-    "boosting": {"regression": "Gradient boosting (defaults)", "classification": "Gradient boosting (defaults)"},
-}
 INTERRUPTED = "The training was interrupted; the model is the best one up to then."
 FIGURE_ROWS = 2_000  # training rows for figures and scores: more would not change them visibly
 
@@ -168,14 +165,14 @@ def metrics(results: FitResults) -> dict[str, object]:
         "comparison": [
             {
                 "model": row.name,
-                "score": row.score,
-                "standard_error": row.error,
+                "score": _finite(row.score),
+                "standard_error": _finite(row.error),
                 "parameters": row.parameters,
                 "seconds": round(one.seconds, 3),
                 "metrics": {name: _finite(value) for name, value in one.metrics.items()},
                 "settings": dict(one.settings) if isinstance(one, BaselineResult) else {},
             }
-            for row, one in zip(compared_models(results), compared, strict=True)
+            for row, one in zip(compared_models(results).models, compared, strict=True)
         ],
         "model": {
             "width": list(config.width),
@@ -197,35 +194,23 @@ def metrics(results: FitResults) -> dict[str, object]:
     }
 
 
-def compared_models(results: FitResults) -> list[ModelResult]:
+def compared_models(results: FitResults) -> Comparison:
     """Return the comparison on the test rows, the KAN first."""
     prepared = results.prepared
     trained = results.trained
-    task = results.prepared.task
-    rows = [
-        ModelResult(
-            "KAN",
-            _finite(trained.score),
-            trained.estimator.parameter_count_,
-            trained.seconds,
-            _finite(trained.error),
-            "interrupted" if trained.interrupted else "",
-        )
-    ]
-    for one in results.baselines:
-        gap = None
-        if one.prediction is not None:
-            observed = prepared.y[prepared.test]
-            gap = _finite(paired_error(MEASURED[task][0], observed, trained.prediction, one.prediction))
-        if math.isnan(one.score) and not one.metrics:
-            remark = "could not be fitted"
-        else:
-            remark = ""
-        name = TITLES[one.name][task]
-        score = _finite(one.score)
-        error = _finite(one.error)
-        rows.append(ModelResult(name, score, one.parameters, one.seconds, error, remark, gap))
-    return rows
+    own = ModelResult(
+        "KAN",
+        trained.score,
+        trained.estimator.parameter_count_,
+        trained.seconds,
+        trained.error,
+        "interrupted" if trained.interrupted else "",
+    )
+    observed = prepared.y[prepared.test]
+    others = [one.beside(observed, trained.prediction, prepared.task) for one in results.baselines]
+    metric = METRICS[MEASURED[prepared.task][0]]
+    rows = f"the {counted(len(prepared.test), 'test row')}"
+    return Comparison([own, *others], metric.name, metric.is_share, metric.higher_is_better, rows)
 
 
 def _finite(value: float | None) -> float | None:
@@ -267,7 +252,7 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
         explanation,
         title=f"{prepared.target}, predicted from {count}",
         summary=[fit_sentence(estimator, rows), *([INTERRUPTED] if trained.interrupted else [])],
-        models=compared_models(results),
+        comparison=compared_models(results),
         figures=drawn,
         data={
             "table": job.data,

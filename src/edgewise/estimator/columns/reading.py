@@ -23,6 +23,7 @@ from edgewise.estimator.task import (
 from edgewise.gam.families import Family
 from edgewise.interpret.attribution.effects import PATHS
 from edgewise.tables import AffineScaling, InputEncoder, Table, frame_table, is_frame
+from edgewise.tables.columns import FAR
 from edgewise.tables.frames import array_table
 from edgewise.tables.input_encoder import NAMED_COLUMNS, RowCheck
 from edgewise.tables.table import InBatches
@@ -142,6 +143,9 @@ class RowReader(BaseEstimator):
             else:
                 more = ""
             warn_caller(" ".join(left_out[:NAMED_COLUMNS]) + more)
+        far = [note for note in self.encoder_.notes if FAR in note]
+        if far:
+            warn_caller(" ".join(far[:NAMED_COLUMNS]))
         return self.encoder_.inputs_of(self.encoder_.codes(table)), y, weight
 
     # Reading other rows
@@ -322,6 +326,8 @@ def _with_sentences(check: Callable[[], Any], X: Any) -> Any:
         # scikit-learn adds all numbers before it looks at each; a sum of large ones may overflow, which means nothing.
         with np.errstate(over="ignore", invalid="ignore"):
             return check()
+    except OverflowError as error:
+        raise InputError(f"X must hold numbers of at most 1.8e308 in size, got others ({error})") from error
     except ValueError as error:
         if "infinity" not in str(error):
             raise
