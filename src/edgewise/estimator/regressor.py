@@ -22,6 +22,7 @@ from edgewise.estimator.columns.constraints import Bounds, checked_bounds
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
 from edgewise.estimator.task import Numbers
 from edgewise.gam.families.named import family_of
+from edgewise.metrics import in_unit
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.model_selection.search.validation import block_codes, canonical_rows
@@ -105,7 +106,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         effort: str = "normal",
         loss: str = "squared",
         time_limit: float | None = None,
-        n_models: int | None = None,
         n_jobs: int | None = None,
         random_state: int | np.random.Generator | np.random.RandomState | None = 0,
         verbose: bool | int = False,
@@ -121,7 +121,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             regularization,
             effort,
             time_limit,
-            n_models,
             n_jobs,
             random_state,
             verbose,
@@ -241,7 +240,11 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         -------
         float
         """
-        return float(r2_score(y, self._like_y(self._predicted(self._codes(X))), sample_weight=sample_weight))
+        observed = np.asarray(y)
+        predicted = self._like_y(self._predicted(self._codes(X)))
+        if observed.dtype.kind in "fiu":
+            observed, predicted, _ = in_unit(observed, predicted)
+        return float(r2_score(observed, predicted, sample_weight=sample_weight))
 
     def predict_interval(self, X: Rows, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Predict intervals that contain a share `level` of new targets.

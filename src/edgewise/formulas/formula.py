@@ -18,6 +18,7 @@ from edgewise.formulas.expression import (
     Exact,
     Expression,
     Number,
+    Power,
     children,
     complexity,
     constant_values,
@@ -82,6 +83,9 @@ class Formula:
         levels = depth(self.expression)
         if levels > MOST_NESTED:
             raise InputError(f"expression must have at most {MOST_NESTED} nested levels, got {levels}")
+        for part in walk(self.expression):
+            if isinstance(part, Power) and not math.isfinite(part.exponent):
+                raise InputError(f"expression must have finite exponents, got {part.exponent}")
 
     stored_form: ClassVar[type] = StoredFormula
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -117,7 +118,7 @@ def object_cells(cells: Sequence[Any] | np.ndarray) -> np.ndarray | str:
     known = [None if _is_missing(cell) else cell for cell in cells]
     kinds = {type(cell) for cell in known if cell is not None}
     if all(issubclass(kind, Real | Decimal | np.number) and kind is not bool for kind in kinds):
-        return np.array([np.nan if cell is None else float(cell) for cell in known])
+        return np.array([np.nan if cell is None else _as_float(cell) for cell in known])
     if all(issubclass(kind, date | np.datetime64) for kind in kinds):
         # Times of a zone become those of UTC.
         plain = [
@@ -130,6 +131,14 @@ def object_cells(cells: Sequence[Any] | np.ndarray) -> np.ndarray | str:
     if any(issubclass(kind, list | dict | set | tuple | bytes | np.ndarray) for kind in kinds):
         return f"values of type {sorted(kind.__name__ for kind in kinds)[0]}"
     return _text_or_numbers([None if cell is None else str(cell) for cell in known])
+
+
+def _as_float(cell: Any) -> float:
+    """Return a number as float64; an integer beyond it is infinite, which is refused with its row."""
+    try:
+        return float(cell)
+    except OverflowError:
+        return math.inf if cell > 0 else -math.inf
 
 
 def _text_or_numbers(cells: Sequence[str | None]) -> np.ndarray:

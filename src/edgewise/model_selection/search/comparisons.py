@@ -77,21 +77,22 @@ class Comparisons:
 
     def evidence(self, candidate: Candidate) -> Evidence:
         """Return the strongest evidence on a candidate."""
-        known = self.judged(candidate)
-        assert known is not None
-        return self.by_folds.get(known) or self.without_row[known]
-
-    def judged(self, candidate: Candidate) -> Candidate | None:
-        """Return the candidate whose evidence stands for this one; None where there is none.
-
-        A mean that the caller requested has no evidence of its own, and has that of the single model.
-        """
-        both = (candidate, replace(candidate, models=1))
-        return next((one for one in both if one in self.by_folds or one in self.without_row), None)
+        return self.by_folds.get(candidate) or self.without_row[candidate]
 
     def loss(self, candidate: Candidate) -> float:
         """Return the mean held-out loss of a candidate."""
         return mean_and_error(self.evidence(candidate).losses, self.weight)[0]
+
+    def linear_gain(self, best: Candidate) -> tuple[float, float] | None:
+        """Return by how much the loss of a candidate is below that of the best linear one, and its standard error.
+
+        None without evidence of one kind on both.
+        """
+        known = [*self.by_folds, *self.without_row]
+        lines = [one for one in known if one.linear and self.have_common_evidence(one, best)]
+        if not best.additive or not lines:
+            return None
+        return self.gain(min(lines, key=self.loss), best)
 
     def trial(self, candidate: Candidate) -> Trial:
         """Return the row of a candidate in the table."""
@@ -99,8 +100,9 @@ class Comparisons:
 
     def decide(self, candidate: Candidate, sentence: str, taken: bool, *, quiet: bool = False) -> None:
         """Write a decision into the table and, unless `quiet`, among the sentences."""
-        place = self.trials.index(self.trial(candidate))
-        self.trials[place] = replace(self.trials[place], taken=taken, reason=sentence)
+        before = self.trial(candidate)
+        reasons = " ".join(filter(None, [before.reason, sentence]))
+        self.trials[self.trials.index(before)] = replace(before, taken=taken, reason=reasons)
         if not quiet:
             self.sentences.append(sentence)
 
