@@ -57,7 +57,14 @@ INNER_RANKS = {
     ),
     "plot": ({"themes"}, {"style"}, {"network", "results", "pde"}),
     "cli": ({"terminal"}, {"shared"}, {"pde"}, {"table"}, {"explorer"}, {"app"}),
-    "explore": ({"editing"}, {"division"}, {"subject", "opening", "record"}, {"history"}, {"session"}, {"page"}),
+    "explore": (
+        {"editing"},
+        {"canonical", "division"},
+        {"subject", "opening", "record"},
+        {"history"},
+        {"session"},
+        {"page"},
+    ),
 }
 GUESTS = {"cli"}  # it may use the public names of `edgewise` itself
 
