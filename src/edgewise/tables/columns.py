@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from edgewise.checks import Within
-from edgewise.errors import InputError, warn_caller
+from edgewise.errors import InputError
 from edgewise.presentation import counted, number_text
 from edgewise.tables.cells import (
     Mark,
@@ -145,17 +145,6 @@ class NumberInput:
             return str(np.datetime64(self.first_day, "D") + np.timedelta64(int(np.floor(code)), "D"))
         return number_text(code)
 
-    def encode(self, table: Table) -> np.ndarray:
-        """Return the inputs, float64 of shape (n_rows, number of inputs)."""
-        codes = self.codes(table)
-        unknown = self.unknown(codes)
-        if unknown.any():
-            warn_caller(
-                f"column {quoted(self.name)} had no missing value in training and has {unknown.sum()} here; "
-                f"its median {self.text(self.median)} is used"
-            )
-        return self.inputs_of(codes)
-
 
 @dataclass(frozen=True)
 class CategoryInput:
@@ -259,24 +248,6 @@ class CategoryInput:
         if 0 <= code < len(self.level_names):
             return self.level_names[int(code)]
         return "an unseen level"
-
-    def encode(self, table: Table) -> np.ndarray:
-        """Return the inputs, float64 of 0 and 1 of shape (n_rows, number of inputs)."""
-        codes = self.codes(table)
-        unknown = self.unknown(codes)
-        if unknown.any():
-            column = present(table, self.name)
-            example = column[int(unknown.argmax())]
-            is_missing = bool(np.isnan(codes[unknown.argmax()]))
-            if is_missing:
-                examples = "missing values"
-            else:
-                examples = f"values such as {quoted(example)}"
-            warn_caller(
-                f"column {quoted(self.name)} has {examples} in {unknown.sum()} rows that training did not have; "
-                f"they count as {'missing' if self.usual is None else quoted(self.usual)}, the most frequent value"
-            )
-        return self.inputs_of(codes)
 
 
 def present(table: Table, name: str) -> np.ndarray:

@@ -39,7 +39,7 @@ def read_table(path: str | os.PathLike[str], *, delimiter: str | None = None) ->
 
     The first line of a CSV file names the columns; text is UTF-8. Numbers may have a decimal comma where the delimiter
     is ";". Empty cells, NA, N/A, NaN, null, ? and - are missing values. A column is numeric if every cell that is not
-    missing is a number; otherwise it is text, and `TableEncoder` decides whether that makes sense.
+    missing is a number; otherwise it is text, and `InputEncoder` decides whether that makes sense.
 
     Parameters
     ----------

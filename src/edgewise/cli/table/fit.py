@@ -193,7 +193,7 @@ def _compare(results: FitResults, stages: Stages, journal: Journal | None) -> Fi
                 if report is not None:
                     report(replace(progress, stage=stage, share=share, seconds=seconds))
 
-            for one in compare_models(job, prepared, None if report is None else show, journal):
+            for one in compare_models(job, prepared, results.trained, None if report is None else show, journal):
                 baselines.append(one)
     except KeyboardInterrupt:
         is_interrupted = True

@@ -109,7 +109,7 @@ class FitResults:
         content, summary = report_content(self, figures=True) if report == "draw" else None, metrics(self)
         predictions = self.predictions_csv()
         stored = ("edgewise", "data", "command", "score", "metrics", "rows", "inputs", "formulas")
-        extra = {"table": codec.plain(prepared.encoder), "fit": {key: summary[key] for key in stored}}
+        extra = {"target": codec.plain(prepared.response), "fit": {key: summary[key] for key in stored}}
         files: dict[str, Callable[[Path], object]] = {
             "model.safetensors": lambda path: save_estimator(trained.estimator, path, extra=extra),
             "predictions.csv": lambda path: write_bytes(path, predictions.encode()),
@@ -153,7 +153,7 @@ def metrics(results: FitResults) -> dict[str, object]:
         "command": job.command,
         "target": prepared.target,
         "task": prepared.task,
-        "classes": list(prepared.encoder.classes),
+        "classes": list(prepared.response.classes),
         "rows": {"table": prepared.table_rows, "training": prepared.training_rows, "test": len(prepared.test)},
         "split": {"seed": job.seed, "test": job.test, "group": prepared.group},
         "score": {
@@ -243,7 +243,8 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
         given["formulas"] = results.formulas.sentences()
     if prepared.target == prepared.source.target:  # the background of a packaged table is about its own target
         given["background"] = prepared.source.background
-    count = counted(len(prepared.encoder.columns), "input")
+    columns = estimator.encoder_.columns
+    count = counted(len(columns), "input")
     return page_content(
         estimator,
         results.figure_codes(),
@@ -258,7 +259,7 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
             "rows in the table": prepared.table_rows,
             "columns in the table": len(prepared.source.table.names),
             "target": prepared.target,
-            "inputs": len(prepared.encoder.columns),
+            "inputs": len(columns),
             "split": split_sentence(job, prepared),
         },
         split={"training": prepared.training_rows, "test": len(prepared.test)},
@@ -309,9 +310,9 @@ def report_figures(results: FitResults, explanation: GlobalExplanation | None) -
 def write_page(written: Written, source: Source, out: str, screen: Screen) -> None:
     """Write the report of a model, scored on the test rows of its own table, or on all rows of another one."""
     model = open_model(written)
-    if model.encoder is None or model.target not in source.table.columns:
+    if model.response is None or model.target not in source.table.columns:
         raise InputError(f"--data must have the target {model.target!r}, got a table without it: {source.name}")
-    table = source.table.take(model.encoder.rows_with_target(source.table))
+    table = source.table.take(model.response.known(source.table))
     test = rows_of_test(model, source)
     about = f"{counted(len(table), 'row')} of {os.path.basename(source.name)}"
     if test is not None:
@@ -321,9 +322,9 @@ def write_page(written: Written, source: Source, out: str, screen: Screen) -> No
         screen.notes(["The score is too good if the model was trained on any of these rows."])
     X, notes = model.inputs(table)
     screen.notes(notes)
-    y = model.encoder.encode_target(table)
+    y = model.response.encode(table)
     if model.labels:
-        y = np.asarray(model.encoder.target.decode(y)).astype(model.estimator.classes_.dtype)
+        y = np.asarray(model.response.decode(y)).astype(model.estimator.classes_.dtype)
     count = len(model.estimator.encoder_.columns)
     title = f"{model.target}, predicted from {counted(count, 'input')}"
     with screen.waiting("Drawing the figures of the report"):

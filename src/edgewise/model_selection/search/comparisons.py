@@ -88,12 +88,11 @@ class Comparisons:
 
         None without evidence of one kind on both.
         """
-        judged = self.judged(best)
         known = [*self.by_folds, *self.without_row]
-        lines = [one for one in known if one.linear and judged is not None and self.have_common_evidence(one, judged)]
-        if judged is None or not judged.additive or not lines:
+        lines = [one for one in known if one.linear and self.have_common_evidence(one, best)]
+        if not best.additive or not lines:
             return None
-        return self.gain(min(lines, key=self.loss), judged)
+        return self.gain(min(lines, key=self.loss), best)
 
     def trial(self, candidate: Candidate) -> Trial:
         """Return the row of a candidate in the table."""
