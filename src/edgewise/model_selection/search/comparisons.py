@@ -88,8 +88,8 @@ class Comparisons:
 
         None without evidence of one kind on both.
         """
-        candidates = [*self.by_folds, *self.without_row]
-        lines = [one for one in candidates if one.linear and self.have_common_evidence(one, best)]
+        known = [*self.by_folds, *self.without_row]
+        lines = [one for one in known if one.linear and self.have_common_evidence(one, best)]
         if not best.additive or not lines:
             return None
         return self.gain(min(lines, key=self.loss), best)
