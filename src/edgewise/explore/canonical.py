@@ -13,7 +13,7 @@ from edgewise.nn.model import KAN
 
 
 @torch.no_grad()
-def canonical(network: KAN, x: Tensor, *, two_classes: bool) -> KAN:
+def canonical_form(network: KAN, x: Tensor, *, two_classes: bool) -> KAN:
     """Copy a network in its canonical form: its outputs, or for two classes their shares, stay the same on rows x."""
     network = copy.deepcopy(network)
     if two_classes:

@@ -13,7 +13,7 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
-from edgewise.explore.canonical import canonical
+from edgewise.explore.canonical import canonical_form
 from edgewise.explore.division import made_up_rows, output_names, target_of, tensor_of
 from edgewise.model_selection.search.validation import held_out_rows
 from edgewise.nn.model import KAN
@@ -112,7 +112,7 @@ def subject_of(
         )
     if len(x) < FEWEST_DIVIDED:
         raise InputError(f"X must have at least {FEWEST_DIVIDED} rows, got {len(x)}")
-    network = canonical(network, x, two_classes=isinstance(model, KANClassifier) and len(model.classes_) == 2)
+    network = canonical_form(network, x, two_classes=isinstance(model, KANClassifier) and len(model.classes_) == 2)
     with torch.no_grad():
         own = network(x)
     if target is not None and len(target) != len(x):
