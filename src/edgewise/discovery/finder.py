@@ -139,8 +139,8 @@ def find_formula(
     """
     own = column_names(x)
     names = own if names is None else names
-    of_classes = np.asarray(y).dtype == bool
     x, targets = checked_data(x, y)
+    of_classes = np.asarray(y).dtype == bool
     if time_limit is not None:
         check_number(time_limit, "time_limit", of=" of seconds")
     check_count(seed, "seed", 0)
