@@ -92,6 +92,12 @@ def column_names(x: object) -> list[str] | None:
     return names
 
 
+def target_name(y: object) -> str:
+    """The name of a column; y for arrays."""
+    name = getattr(y, "name", None)
+    return "y" if name is None else str(name)
+
+
 def _numbers(values: object, name: str) -> np.ndarray:
     try:
         return np.asarray(values, dtype=np.float64)

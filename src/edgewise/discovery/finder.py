@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edgewise.checks import check_count, check_names, check_number
-from edgewise.discovery.arguments import checked_data, checked_options, column_names, rows_with_weight
+from edgewise.discovery.arguments import (
+    checked_data,
+    checked_options,
+    column_names,
+    rows_with_weight,
+    target_name,
+)
 from edgewise.discovery.curves.stage import curve_laws, simple_sums
 from edgewise.discovery.decide import decided_front
 from edgewise.discovery.engine.archive import Archive
@@ -149,7 +155,8 @@ def find_formula(
     check_progress(progress, has_line=True)
     with reported(progress, "find_formula") as report:
         search = Search(x, targets, names, options, planned_budget(time_limit, USUAL_SECONDS), seed, report)
-        return class_law(search) if of_classes else _front(search)
+        front = class_law(search) if of_classes else _front(search)
+        return replace(front, target=target_name(y))
 
 
 def planned_budget(time_limit: float | None, usual: float, outputs: int = 1) -> Budget:

@@ -359,7 +359,12 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             check_number(time_limit, "time_limit", positive=True, of=" of seconds")
         rows = self._inputs(X)
         target = self._predicted(self._codes(X)) if y is None else y
-        self.equations_ = fronts_of_outputs(self, rows, target, self._network_names(names), time_limit, options)
+        fronts = fronts_of_outputs(self, rows, target, self._network_names(names), time_limit, options)
+        if isinstance(fronts, dict):
+            targets = self._task.outputs or [f"y{k + 1}" for k in range(len(fronts))]
+            self.equations_ = {k: replace(front, target=str(targets[k])) for k, front in fronts.items()}
+        else:
+            self.equations_ = replace(fronts, target=self._task.target)
         return self
 
     def predict_equation(self, X: Rows) -> np.ndarray:
@@ -410,9 +415,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     def _fronts(self) -> dict[str, Front]:
         fronts = vars(self).get("equations_", {})
         if isinstance(fronts, dict):
-            names = self._task.outputs or [f"y{k + 1}" for k in range(len(fronts))]
-            return {str(names[k]): front for k, front in fronts.items()}
-        return {self._task.target: fronts}
+            return {front.target: front for front in fronts.values()}
+        return {fronts.target: fronts}
 
     def _outputs(self, X: np.ndarray) -> np.ndarray:
         return self._in_units(self._network_output(X))

@@ -220,9 +220,9 @@ def find_formulas(
         names = estimator.encoder_.formula_names
         budget = planned_budget(job.formulas, FORMULA_SECONDS)
         front = table_front(X, y, names, budget, estimator, progress, journal=journal)
-    estimator.equations_ = front  # stored in the model file
     seconds = time.perf_counter() - start
     formulas = FormulaList.from_front(front, prepared.target, X, y, ())
+    estimator.equations_ = formulas.front  # stored in the model file
     prediction = formulas.best.formula(estimator._inputs(prepared.frame[prepared.test]))
     reached = math.nan
     if math.isfinite(prediction.sum()):
