@@ -136,6 +136,7 @@ MANY_ARGUMENTS = (
     "cli.app",
     # scikit-learn reads the parameters of an estimator from an explicit signature.
     "estimator.base",
+    "estimator.classifier",
     "estimator.regressor",
     "estimator.survival",
     "ops.kernels.triton",  # the device code gets every pointer, size and stride as an argument of its own
