@@ -130,7 +130,7 @@ export function edgePanel(store: Store): HTMLElement {
         h("td", {}, button("Try", () => fix(one.function), { "aria-label": `Try ${one.function}` })),
       ),
     );
-    const head = ["function", "fit to the curve (R²)", "change of the held-out loss", ""];
+    const head = ["function", "fit to the curve (R²)", "change of the held-out loss", "choice"];
     host.replaceChildren(
       h("table", {}, h("thead", {}, h("tr", {}, ...head.map((one) => h("th", { scope: "col" }, one)))), h("tbody", {}, ...rows)),
     );
@@ -287,7 +287,7 @@ function costTable(store: Store, preview: Preview): HTMLElement {
       h("td", { class: verdict(cost).split(" ")[0]! }, verdict(cost)),
     );
   });
-  const head = ["rows", "before → after", "change of the loss", ""];
+  const head = ["rows", "before → after", "change of the loss", "verdict"];
   return h(
     "table",
     {},

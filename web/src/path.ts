@@ -99,7 +99,7 @@ export function pathPanel(store: Store): HTMLElement {
   const show = (): void => {
     const row = store.shownRow;
     if (row < 0) {
-      body.replaceChildren(h("p", { class: "hint" }, "Point at a dot or choose a row: here stands what each edge adds."));
+      body.replaceChildren(h("p", { class: "hint" }, "Point at a dot or choose a row: here stands what each part adds."));
       return;
     }
     const { rows, task, target } = store.subject;
