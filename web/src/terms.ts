@@ -111,7 +111,8 @@ export function termValue(network: Layer[], term: Term, entering: number[][]): n
 export function pairFunction(network: Layer[], subject: Subject, term: Term): (u: number, v: number) => number {
   const last = network.at(-1) as EdgeLayer;
   const mask = last.spline!.mask.map((row, i) => row.map((value, o) => (term.edges.some((edge) => edge[1] === i && edge[2] === o) ? value : 0)));
-  const alone = [...network.slice(0, -1), { ...last, spline: { ...last.spline!, mask } }];
+  const coef = last.spline!.coef.map((row) => row.map((one) => one.map(() => 0))); // constants are no part of it
+  const alone = [...network.slice(0, -1), { ...last, spline: { ...last.spline!, mask, coef } }];
   const [a, b] = term.from.map((column) => subject.columns[column]!) as [Column, Column];
   return (u, v) => {
     const x = new Array<number>(subject.inputs.length).fill(0);
@@ -138,7 +139,8 @@ function waysOf(network: Layer[]): (Way | null)[] | null {
   for (const [node, group] of groupsOf(network).entries()) {
     const outputs = spline.mask[node]!.flatMap((one, o) => (one ? [o] : []));
     const o = outputs[0];
-    if (outputs.length > 1 || (o !== undefined && spline.coef[node]![o]!.some((one) => one !== 0))) return null;
+    // Equal coefficients are a constant: the means of parts that were removed.
+    if (outputs.length > 1 || (o !== undefined && spline.coef[node]![o]!.some((one, _, all) => one !== all[0]))) return null;
     if (o !== undefined && group.length === 1 && curves.size === curves.add(o).size) return null;
     found.push(o === undefined ? null : { output: o, slope: spline.base[node]![o]! * spline.mask[node]![o]! });
   }
