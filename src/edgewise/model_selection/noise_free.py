@@ -22,8 +22,7 @@ from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.hidden_nodes import smooth_residual
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.model_selection.search.records import SearchReport, Trial
-from edgewise.model_selection.search.validation import clipped_squares, mean_and_error, paired_gain
-from edgewise.nn.layers.initial import seeded_generator
+from edgewise.model_selection.search.validation import clipped_squares, held_out_rows, mean_and_error, paired_gain
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import Budget, OutOfTime, StopReason
@@ -175,10 +174,9 @@ def approximated(
     if (inputs > 1 or loss > policy.noise_free) and not is_smooth():
         return None
     # A network that is fitted to nine tenths of the samples.
-    order = torch.randperm(rows, generator=seeded_generator(settings.seed)).numpy()
-    count = max(1, round(policy.unseen * rows))
-    unseen = samples.select(np.sort(order[:count]))
-    seen = samples.select(np.sort(order[count:]))
+    unseen_rows = np.array(held_out_rows(policy.unseen, rows, settings.seed))
+    unseen = samples.select(unseen_rows)
+    seen = samples.select(np.setdiff1d(np.arange(rows), unseen_rows))
     clock.report("without noise", 0.8)
     problem = Regression(
         *(torch.from_numpy(np.ascontiguousarray(part)) for part in (seen.x, seen.y)),
@@ -204,7 +202,7 @@ def approximated(
     residuals = data_of(unseen, unseen.y - outputs)
     losses = clipped_squares(outputs, unseen.y)
     mean, error = mean_and_error(losses, unseen.weight)
-    gain, spread = paired_gain(held_out()[np.sort(order[:count])], losses, unseen.weight)
+    gain, spread = paired_gain(held_out()[unseen_rows], losses, unseen.weight)
     figures = (
         f"loss {mean:.2g} on rows that it did not see, {mean + gain:.2g} without (standard error of the difference "
         f"{spread:.1g})"

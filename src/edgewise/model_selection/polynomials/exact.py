@@ -11,6 +11,7 @@ import numpy as np
 from edgewise.model_selection.polynomials.basis import Basis, decay, lower_set
 from edgewise.model_selection.polynomials.links import LINK_FUNCTIONS, STRAIGHT, Link, scaling
 from edgewise.model_selection.polynomials.network import Polynomial
+from edgewise.model_selection.search.validation import sampled
 
 # of a first look: it takes a hundredth of a second
 LOOK_COLUMNS = 100
@@ -126,7 +127,7 @@ def fit_exact(
     """
     rows = np.arange(len(x))
     if len(x) > EXACT_ROWS:
-        rows = np.sort(np.random.default_rng(seed).permutation(len(x))[:EXACT_ROWS])
+        rows = sampled(len(x), EXACT_ROWS, seed)
     limits = np.stack([x.min(0), x.max(0)], 1)
     most = int(SHARE_OF_ROWS * len(rows))
     if most < 2 or not (limits[:, 1] > limits[:, 0]).all():

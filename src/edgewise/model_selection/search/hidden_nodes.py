@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from edgewise.model_selection.search.policy import SearchPolicy
-from edgewise.model_selection.search.validation import folds, paired_gain
+from edgewise.model_selection.search.validation import folds, paired_gain, sampled
 from edgewise.nn.layers.initial import seed_of_start
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
@@ -218,7 +218,7 @@ def _network(
     if not sizes:
         return None
     if len(x) > policy.growth_rows:
-        few = np.sort(np.random.default_rng(seed).permutation(len(x))[: policy.growth_rows])
+        few = sampled(len(x), policy.growth_rows, seed)
         x = x[few]
         residual = residual[few]
         weight = weight[few]

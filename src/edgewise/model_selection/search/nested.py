@@ -24,7 +24,7 @@ from edgewise.model_selection.search.jobs import run_jobs
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.model_selection.search.records import SearchReport
 from edgewise.model_selection.search.stages import STAGES
-from edgewise.model_selection.search.validation import Evidence, Fold, folds
+from edgewise.model_selection.search.validation import Evidence, Fold, folds, sampled
 from edgewise.outcomes import Budget, OutOfTime, StopReason
 
 
@@ -59,7 +59,7 @@ class Search:
             most = min(most, max(int(affordable), self.policy.first_rows))
         self.rows = np.arange(len(samples))  # positions of the rows of the search among all
         if len(samples) > most:
-            self.rows = np.sort(np.random.default_rng(settings.seed).permutation(len(samples))[:most])
+            self.rows = sampled(len(samples), most, settings.seed)
             self.samples = samples.select(self.rows)
         self.table = Comparisons(family, self.samples.weight, self.clock, self.samples.blocks)
         self.sentences = self.table.sentences
@@ -366,8 +366,7 @@ class Search:
                 self.sentences.append(
                     f"The time limit left room for {affordable:,} of {len(samples):,} rows in the final fit."
                 )
-                order = np.random.default_rng(self.settings.seed).permutation(len(samples))[:affordable]
-                samples = samples.select(np.sort(order))
+                samples = samples.select(sampled(len(samples), affordable, self.settings.seed))
             cache = self._cache_of(samples)
         if self.best.models == self.policy.bags and len(self._fold_caches) == self.policy.bags:
             return with_own_covariances(cache.mean(self.best, [part for _, part in self._fold_caches]), cache.samples)

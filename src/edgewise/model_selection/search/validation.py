@@ -324,6 +324,11 @@ def held_out_rows(held_out: float | Sequence[int], rows: int, seed: int) -> tupl
     return tuple(positions)
 
 
+def sampled(rows: int, most: int, seed: int) -> np.ndarray:
+    """Return ascending positions of so many rows at random; of all if they are no more."""
+    return np.sort(np.random.default_rng(seed).permutation(rows)[:most])
+
+
 # Rows of a stream, each with a random number of its own, or of its group
 
 
