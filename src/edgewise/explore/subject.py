@@ -14,8 +14,8 @@ import torch
 from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.explore.division import made_up_rows, output_names, target_of, tensor_of
-from edgewise.model_selection.search.validation import held_out_rows
 from edgewise.nn.model import KAN
+from edgewise.search.validation import held_out_rows
 from edgewise.train.problems.classification import Classification
 from edgewise.train.problems.regression import Regression
 
