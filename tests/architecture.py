@@ -15,7 +15,7 @@ RANKS = (
     {"formulas"},
     {"train"},
     {"gam"},
-    {"model_selection", "checkpoint"},
+    {"search", "checkpoint"},
     {"discovery"},
     {"interpret"},
     {"pde", "datasets"},
@@ -57,7 +57,14 @@ INNER_RANKS = {
     ),
     "plot": ({"themes"}, {"style"}, {"network", "results", "pde"}),
     "cli": ({"terminal"}, {"shared"}, {"pde"}, {"table"}, {"explorer"}, {"app"}),
-    "explore": ({"editing"}, {"division"}, {"subject", "opening", "record"}, {"history"}, {"session"}, {"page"}),
+    "explore": (
+        {"editing"},
+        {"canonical", "division"},
+        {"subject", "opening", "record"},
+        {"history"},
+        {"session"},
+        {"page"},
+    ),
 }
 GUESTS = {"cli"}  # it may use the public names of `edgewise` itself
 
@@ -66,8 +73,8 @@ EVERYWHERE = {"torch", "numpy"}
 HEAVY = {
     "click": ("cli",),
     "dask": ("processes.dask_team",),
-    "joblib": ("model_selection.search.jobs",),
-    "threadpoolctl": ("model_selection.search.jobs",),
+    "joblib": ("search.jobs",),
+    "threadpoolctl": ("search.jobs",),
     "matplotlib": ("plot", "report", "cli.table.plot"),  # the last one for a type
     "meshio": ("pde.domains.triangulation",),
     "onnx": ("export",),
@@ -84,7 +91,7 @@ HEAVY = {
         "discovery",
         "gam",
         "interpret",
-        "model_selection",
+        "search",
         "pde.spaces",
         "pde.algebra",
         "pde.tiers",

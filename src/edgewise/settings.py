@@ -45,7 +45,7 @@ MOST_FACTORISED_FOR_UNCERTAINTY = 1500
 # Each kind of task has a unit of its own: the times below are what a user waits for a task of usual size.
 #
 # Choosing and training a model of a table (`KANRegressor`, `KANClassifier`, `select_model`): up to about a minute on
-# two cores. Small tables get less, see `model_selection`.
+# two cores. Small tables get less, see `search`.
 TABLE_BUDGET_WORK = 2.5e11
 # Approximating a function from samples without noise (`approximate`): up to about 35 seconds of one core.
 APPROXIMATION_BUDGET_WORK = 1e11

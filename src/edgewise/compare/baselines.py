@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike
 
 from edgewise.errors import InputError, missing_extra
 from edgewise.metrics import MEASURED, METRICS, class_codes, measures, paired_error, score
-from edgewise.model_selection.search.validation import folds
 from edgewise.outcomes import Progress, ProgressCallback, check_progress
 from edgewise.report.comparison import ModelResult
+from edgewise.search.validation import folds
 
 try:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor

@@ -64,9 +64,9 @@ from edgewise.formulas.forms import in_usual_form, with_free_exponents, with_lea
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import SIGNIFICANT_Z, Front, FrontEntry, fresh_inputs, price
 from edgewise.metrics import r_squared
-from edgewise.model_selection.search.jobs import one_blas_thread
 from edgewise.outcomes import NO_LIMIT, Budget
 from edgewise.presentation import enumeration, percent_text
+from edgewise.search.jobs import one_blas_thread
 from edgewise.settings import ABOVE_ZERO
 
 

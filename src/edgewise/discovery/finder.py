@@ -44,8 +44,8 @@ from edgewise.files import Journal
 from edgewise.formulas.expression import Expression, Number
 from edgewise.formulas.front import Front
 from edgewise.formulas.printing import as_text
-from edgewise.model_selection.search.jobs import one_blas_thread
 from edgewise.outcomes import NO_LIMIT, Budget, Progress, ProgressCallback, StopReason, check_progress, reported
+from edgewise.search.jobs import one_blas_thread
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,11 @@ from edgewise.presentation import column_texts, counted, html_table, number_text
 if TYPE_CHECKING:
     from edgewise.formulas.front import Front
     from edgewise.gam import AdditiveSummary
-    from edgewise.model_selection.search.records import SearchReport
     from edgewise.plot.network.views import NetworkColumn, NetworkView, PredictionView
     from edgewise.plot.style import Figure
     from edgewise.plot.themes import Theme
     from edgewise.report import Comparison, Report
+    from edgewise.search.records import SearchReport
     from edgewise.train.loop.reports import FitReport
 
 SUMMARY_INPUTS = 30  # inputs in a summary, those that move the prediction most
