@@ -341,6 +341,37 @@ class EstimatorDisplay(RowExplainer):
             made.save(path)
         return made
 
+    def show(self, X: ArrayLike | None = None, y: ArrayLike | None = None) -> Report:
+        """Show the model in tabs: curves, a table of the inputs, interactions, formula and comparison.
+
+        Parameters
+        ----------
+        X, y : array-like, optional
+            As in `report`.
+
+        Returns
+        -------
+        edgewise.report.Report
+            Appears in a notebook; its `save("model.html")` writes it.
+
+        Raises
+        ------
+        InputError
+            If only one of X and y is given.
+
+        Examples
+        --------
+        >>> from edgewise import KANRegressor
+        >>> X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
+        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-6).fit(X, X[:, 0] + 3 * X[:, 1])
+        >>> "Interactions" in model.show().html
+        True
+        """
+        from edgewise.estimator.reporting import model_tabs
+
+        check_is_fitted(self)
+        return model_tabs(self, X, y)
+
     # Views for `edgewise.plot`
 
     def explore(self, X: Any = None, y: Any = None, *, held_out: float | Sequence[int] = 0.2, seed: int = 0) -> Any:
