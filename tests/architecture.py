@@ -8,7 +8,10 @@ from pathlib import PurePosixPath
 # Imports point down, and rooms of one rank don't import each other.
 RANKS = (
     {"errors", "escaping", "lazy"},
-    {"files", "checks", "settings", "outcomes", "native", "listeners", "presentation", "metrics"},
+    {"files", "checks", "settings", "metrics"},
+    {"outcomes"},
+    {"presentation", "native"},
+    {"listeners"},
     {"processes"},
     {"ops"},
     {"nn"},
