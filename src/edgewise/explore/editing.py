@@ -13,8 +13,7 @@ from edgewise.checks import check_count
 from edgewise.errors import CancelledError, InputError
 from edgewise.interpret.edits import Cost, checked_edit, cost_of, made
 from edgewise.interpret.symbolic.steering import REFIT
-from edgewise.interpret.transform.edges import edge_layers
-from edgewise.nn.model import KAN
+from edgewise.nn.model import KAN, edge_layers
 from edgewise.train.loop.fitting import fit
 from edgewise.train.loop.reports import StepEvent
 from edgewise.train.loop.threads import one_thread

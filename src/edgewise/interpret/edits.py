@@ -26,14 +26,12 @@ from edgewise.errors import InputError
 from edgewise.formulas.curve_fits import EdgeFit, edge_fits
 from edgewise.interpret.attribution.removal import judging_data
 from edgewise.interpret.transform import edges, shapes
-from edgewise.interpret.transform.edges import edge_layers
 from edgewise.interpret.transform.resize import widen
 from edgewise.interpret.transform.subnetworks import without_edges
 from edgewise.nn.config import NO_FUNCTION
 from edgewise.nn.elementary import ELEMENTARY, Elementary
-from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer, spline_layers
-from edgewise.nn.model import KAN
+from edgewise.nn.model import KAN, edge_layers, edge_places
 from edgewise.train.problems.base import Problem
 from edgewise.train.problems.data import Data
 
@@ -436,11 +434,4 @@ def curve(model: KAN, edge: Edge, problem: Problem) -> tuple[Tensor, Tensor]:
 
 def with_layer(model: KAN, number: int, layer: KANLayer) -> KAN:
     """Copy a network with another layer of edges."""
-    changed = copy.deepcopy(model)
-    changed.layers[edge_places(model)[number]] = layer
-    return changed
-
-
-def edge_places(model: KAN) -> list[int]:
-    """Places of the layers of edges in the chain of layers."""
-    return [place for place, layer in enumerate(model.layers) if not isinstance(layer, ProductLayer)]
+    return edges.with_layer(model, edge_places(model)[number], layer)

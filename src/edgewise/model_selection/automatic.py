@@ -22,8 +22,7 @@ from edgewise.model_selection.search.inference import parameter_factor
 from edgewise.model_selection.search.jobs import one_blas_thread
 from edgewise.model_selection.search.nested import Search
 from edgewise.model_selection.search.policy import SearchSettings
-from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.model import KAN
+from edgewise.nn.model import KAN, edge_layers
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import Budget, Progress, ProgressCallback, StopReason
 from edgewise.settings import ABOVE_ZERO
@@ -224,9 +223,8 @@ def _of_two_classes(model: KAN) -> KAN:
     with torch.no_grad():
         for number in range(len(model.layers) - 1):
             both.layers[number].load_state_dict(model.layers[number].state_dict())
-        new = both.layers[-1]
-        old = model.layers[-1]
-        assert isinstance(new, KANLayer) and isinstance(old, KANLayer)
+        new = edge_layers(both)[-1]
+        old = edge_layers(model)[-1]
         new.knots.copy_(old.knots)
         new.coef.copy_(old.coef * sign)
         if new.base is not None and old.base is not None:

@@ -12,7 +12,7 @@ from edgewise.estimator import KANRegressor
 from edgewise.estimator.display import BAND_WIDTH
 from edgewise.explore.subject import Subject
 from edgewise.interpret.edits import layer_inputs
-from edgewise.interpret.transform.edges import edge_layers
+from edgewise.nn.model import edge_layers
 
 BAND_POINTS = 41  # at which the band of a curve is drawn: two for each of 20 knot intervals
 ALONG_POINTS = 61  # at which a formula is drawn along an input

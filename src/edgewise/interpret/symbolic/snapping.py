@@ -27,7 +27,6 @@ from edgewise.interpret.transform import edges
 from edgewise.interpret.transform.subnetworks import with_output
 from edgewise.nn.config import NO_FUNCTION
 from edgewise.nn.elementary import ELEMENTARY, Elementary
-from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer, spline_layers
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
@@ -382,11 +381,9 @@ def with_edge(model: KAN, place: Place, fitted: EdgeFit, table: Mapping[str, Ele
     The function "0" removes the edge and adds its mean `fitted.d` to another edge.
     """
     number, i, o = place
-    changed = copy.deepcopy(model)
-    layer = changed.layers[number]
-    assert not isinstance(layer, ProductLayer), "a place is one of a layer of edges"
-    changed.layers[number] = edges.with_function(layer, i, o, fitted, table)
-    return changed
+    layer = model.layers[number]
+    assert layer.groups is None, "a place is one of a layer of edges"
+    return edges.with_layer(model, number, edges.with_function(layer, i, o, fitted, table))
 
 
 @torch.no_grad()
@@ -396,8 +393,6 @@ def with_spline(model: KAN, place: Place, x: Tensor, *, like: KANLayer | None = 
     In a layer that has no splines it gets the grid size and the degree of `like`.
     """
     number, i, o = place
-    changed = copy.deepcopy(model)
-    layer = changed.layers[number]
-    assert not isinstance(layer, ProductLayer), "a place is one of a layer of edges"
-    changed.layers[number] = edges.with_spline(layer, i, o, model.trace(x).inputs[number], like=like)
-    return changed
+    layer = model.layers[number]
+    assert layer.groups is None, "a place is one of a layer of edges"
+    return edges.with_layer(model, number, edges.with_spline(layer, i, o, model.trace(x).inputs[number], like=like))

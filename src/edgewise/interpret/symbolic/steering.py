@@ -17,10 +17,9 @@ from edgewise.interpret import edits
 from edgewise.interpret.attribution.removal import judging_data
 from edgewise.interpret.edits import Edge, Node, checked_edge
 from edgewise.interpret.symbolic.extraction import edge_formula
-from edgewise.interpret.transform.edges import edge_layers
 from edgewise.nn.config import NO_FUNCTION
 from edgewise.nn.elementary import ELEMENTARY, Elementary
-from edgewise.nn.model import KAN
+from edgewise.nn.model import KAN, edge_layers, edge_places
 from edgewise.presentation import html_table, text_table
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.choice import method_for
@@ -186,7 +185,7 @@ def suggest_functions(
         if fitted.name == NO_FUNCTION:
             written = "0"
         else:
-            written = str(edge_formula(edit.model, edits.edge_places(model)[number], i, o, name="u"))
+            written = str(edge_formula(edit.model, edge_places(model)[number], i, o, name="u"))
         # The error of a fit is a share of the curve's standard deviation.
         if variance > 0:
             r2 = 1 - fitted.error**2

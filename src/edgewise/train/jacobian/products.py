@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.nn.layers.spline import KANLayer, spline_layers
-from edgewise.nn.mlp import DenseLayer
 from edgewise.ops import normal
 from edgewise.ops.normal import Runs
 from edgewise.settings import ROW_CHUNK_NUMBERS
@@ -26,11 +25,6 @@ MOST_BLOCK_NUMBERS = 2**26
 MOST_KEPT_NUMBERS = 2**26
 # Samples of each block from which D and the preconditioner are computed, since both need no high accuracy.
 PRECONDITIONER_SAMPLES = 4096
-
-
-def is_linear(layer: nn.Module) -> bool:
-    """Return whether the output of a layer is linear in its parameters."""
-    return isinstance(layer, KANLayer | DenseLayer) and not layer.has_functions
 
 
 class ImplicitMatrix:
@@ -70,7 +64,7 @@ class ImplicitMatrix:
         with torch.enable_grad():
             along = v.new_zeros(columns, derivatives.inputs[0].shape[1])  # J v, column by column of the residuals
             for number, layer in enumerate(layers_of(self._copy)):
-                if is_linear(layer) and any(p.requires_grad for p in layer.parameters()):
+                if layer.is_linear and any(p.requires_grad for p in layer.parameters()):
                     x = derivatives.inputs[number]
                     if derivatives.order == 0:
                         y = layer(x[0])[None]
@@ -94,7 +88,7 @@ class ImplicitMatrix:
             columns = len(derivatives.local.rows)
             others = rows.unknown_runs(derivatives.local, columns)
             for number, layer in enumerate(layers_of(self._copy)):
-                if not is_linear(layer):
+                if not layer.is_linear:
                     count = columns * derivatives.inputs[0].shape[1]
                     runs = rows.layer_runs(derivatives, number)
                     others += [Runs(run.offset, run.starts[:count], run.values[:count]) for run in runs]
