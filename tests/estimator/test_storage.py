@@ -135,7 +135,6 @@ def test_parameters_of_numpy_types_are_stored(tmp_path):
         hidden=(np.int64(2),),
         grid_size=np.int32(3),
         regularization=np.float32(1e-3),
-        n_models=np.int64(1),
         time_limit=np.float32(9),
         random_state=np.int64(3),
     ).fit(X, Y)

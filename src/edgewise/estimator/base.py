@@ -64,9 +64,6 @@ PARAMETERS = """\
         where held-out rows ask for it; "high" does so with more folds, nodes and starts.
     time_limit : float, optional
         Seconds. The search ends so early that the final fit ends about there, with the best model so far.
-    n_models : int, optional
-        Number of models, each fitted to four fifths of the rows, whose mean is taken; it is one model again. By default
-        small tables take ten where these differ.
     n_jobs : int, optional
         Threads for folds and models; -1 for all processors. The model does not depend on it.
     random_state : int, Generator, RandomState or None, default=0
@@ -157,7 +154,6 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         regularization: str | float = "auto",
         effort: str = "normal",
         time_limit: float | None = None,
-        n_models: int | None = None,
         n_jobs: int | None = None,
         random_state: int | np.random.Generator | np.random.RandomState | None = 0,
         verbose: bool | int = False,
@@ -172,7 +168,6 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         self.regularization = regularization
         self.effort = effort
         self.time_limit = time_limit
-        self.n_models = n_models
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
@@ -287,8 +282,6 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             raise InputError(f"time_limit must be a positive number, got {limit!r}")
         if self.effort not in EFFORTS:
             raise InputError(f"effort must be one of {', '.join(EFFORTS)}, got {self.effort!r}")
-        if self.n_models is not None and not (is_integer(self.n_models) and self.n_models > 0):
-            raise InputError(f"n_models must be None or a positive integer, got {self.n_models!r}")
         if not isinstance(self.verbose, bool | np.bool_ | int | np.integer):
             raise InputError(f"verbose must be True, False or an integer, got {self.verbose!r}")
         settings = SearchSettings(
@@ -298,7 +291,6 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             grid_size=None if _is_auto(self.grid_size) else int(self.grid_size),
             strength=None if _is_auto(strength) else float(strength),
             effort=self.effort,
-            models=None if self.n_models is None else int(self.n_models),
             jobs=count_of_jobs(self.n_jobs),
             time_limit=None if limit is None else float(limit),
             began=time.monotonic(),

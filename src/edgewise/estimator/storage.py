@@ -71,7 +71,6 @@ class NetworkParameters(Parameters):
     regularization: str | int | float
     effort: str
     time_limit: int | float | None
-    n_models: int | None
     n_jobs: int | None
     bounds: tuple[float | None, float | None] | None
 

@@ -224,13 +224,11 @@ def test_the_logarithm_is_tried_beside_pairs_that_only_folds_judged():
 
 
 @pytest.mark.slow
-def test_medians_and_means_that_were_asked_for():
+def test_medians_of_a_target_with_wide_tails():
     rng = np.random.default_rng(6)
     y = SUM + 0.1 * rng.standard_t(2, (300, 1))
     search, _ = searched(y, family=Quantile(0.5))
     assert search.best.additive and np.corrcoef(search.final().predict(X)[:, 0], SUM[:, 0])[0, 1] > 0.99
-    search, report = searched(SUM + 0.3 * NOISE, models=3)
-    assert search.best.models == 3 and "was asked for" in " ".join(report.sentences)
 
 
 @pytest.mark.parametrize("looks", [3, 10, 25, 60])

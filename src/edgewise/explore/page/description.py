@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from edgewise.errors import InputError
+from edgewise.escaping import printable_line
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.explore.editing import Applied
 from edgewise.explore.page.evidence import band_fields, front_fields
@@ -92,9 +93,9 @@ def subject_fields(subject: Subject) -> dict[str, Any]:
         scaling = estimator.target_scaling_
         target = {"shift": scaling.shift.tolist(), "scale": scaling.scale.tolist(), "log": estimator.link_ == "log"}
     return {
-        "name": str(names[0]) if len(names) == 1 else "",
-        "inputs": list(subject.names),
-        "outputs": list(subject.outputs),
+        "name": printable_line(names[0]) if len(names) == 1 else "",
+        "inputs": [printable_line(name) for name in subject.names],
+        "outputs": [printable_line(name) for name in subject.outputs],
         "task": "classes" if isinstance(problem, Classification) else "numbers",
         "target": target,
         "shift": np.asarray(subject.shift, dtype=np.float64).tolist(),
@@ -120,13 +121,13 @@ def subject_fields(subject: Subject) -> dict[str, Any]:
 def _columns(subject: Subject) -> list[dict[str, Any]]:
     """Describe the columns of the table, each with its inputs of the network; the inputs are columns of a bare one."""
     if subject.estimator is None:
-        return [{"name": name, "inputs": [i], "levels": []} for i, name in enumerate(subject.names)]
+        return [{"name": printable_line(name), "inputs": [i], "levels": []} for i, name in enumerate(subject.names)]
     encoder = subject.estimator.encoder_
     return [
         {
-            "name": one.name,
+            "name": printable_line(one.name),
             "inputs": list(inputs),
-            "levels": list(one.state_names),
+            "levels": [printable_line(level) for level in one.state_names],
         }
         for one, inputs in zip(encoder.inputs, encoder.groups, strict=True)
     ]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from edgewise.escaping import printable_line
 from edgewise.estimator import KANRegressor
 from edgewise.estimator.display import BAND_WIDTH
 from edgewise.explore.subject import Subject
@@ -85,7 +86,7 @@ def front_fields(subject: Subject, x: np.ndarray) -> list[dict[str, Any]]:
                 along[str(i)] = [float(points[0, i]), float(points[-1, i]), short_numbers(one.formula(points))]
             fields.append(
                 {
-                    "output": str(output),
+                    "output": printable_line(output),
                     "latex": one.formula.latex(),
                     "size": one.complexity,
                     "error": one.loss**0.5,

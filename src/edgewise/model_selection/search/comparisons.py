@@ -77,17 +77,7 @@ class Comparisons:
 
     def evidence(self, candidate: Candidate) -> Evidence:
         """Return the strongest evidence on a candidate."""
-        known = self.judged(candidate)
-        assert known is not None
-        return self.by_folds.get(known) or self.without_row[known]
-
-    def judged(self, candidate: Candidate) -> Candidate | None:
-        """Return the candidate whose evidence stands for this one; None where there is none.
-
-        A mean that the caller requested has no evidence of its own, and has that of the single model.
-        """
-        both = (candidate, replace(candidate, models=1))
-        return next((one for one in both if one in self.by_folds or one in self.without_row), None)
+        return self.by_folds.get(candidate) or self.without_row[candidate]
 
     def loss(self, candidate: Candidate) -> float:
         """Return the mean held-out loss of a candidate."""

@@ -314,14 +314,12 @@ class Search:
 
     def held_out(self) -> tuple[np.ndarray, np.ndarray, bool] | None:
         """Return linear predictors of the rows of the search by models that did not see them."""
-        if self.best is None or len(self.samples) < 2:
+        table = self.table
+        if self.best is None or not (self.best in table.by_folds or self.best in table.without_row):
             return None
-        known = self.table.judged(self.best)
-        if known is None:
-            return None
-        links = self.table.evidence(known).links
+        links = table.evidence(self.best).links
         seen = np.isfinite(links).all(1)
-        return self.rows[seen], links[seen], known in self.table.by_folds
+        return self.rows[seen], links[seen], self.best in table.by_folds
 
     def held_out_losses(self, count: int) -> np.ndarray:
         """Return the losses of the chosen model on rows that it did not see, (count,) for all rows; NaN where none."""

@@ -183,7 +183,6 @@ class SearchSettings:
     # "low" fits the additive model alone; "normal" adds pairs, links, means of models, and hidden nodes where the
     # residual asks for them; "high" does so with more folds, nodes and starts
     effort: str = "normal"
-    models: int | None = None  # models whose mean is taken; 1 for a single one
     jobs: int = 1  # threads for folds and models
     time_limit: float | None = None  # seconds
     began: float | None = None  # when they began to count, by `time.monotonic`; when the search begins by default

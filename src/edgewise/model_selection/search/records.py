@@ -106,8 +106,7 @@ class SearchReport:
         """The row of the chosen model; None for the constant with which a search begins.
 
         It is not always the last row that was taken: a richer model may have been taken instead of a variant of itself
-        and lost against the chosen one after that. A mean of models that the caller requested has no row of its own,
-        and the last row taken stands for it.
+        and lost against the chosen one after that.
         """
         taken = [trial for trial in self.trials if trial.taken]
         own = [trial for trial in taken if trial.name == self.chosen] or taken

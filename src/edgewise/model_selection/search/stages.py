@@ -128,14 +128,9 @@ class Mean(Stage):
     share = 0.6
 
     def applies(self, search: Search, best: Candidate) -> bool:
-        """Return whether inputs are used, and a mean is requested or the table small and not easily predicted."""
-        models = search.settings.models
+        """Return whether inputs are used, and the table is small and not easily predicted."""
         policy = search.policy
-        if not best.additive or models == 1 or len(search.samples) < policy.fewest_for_means:
-            return False
-        if models is not None:
-            return True
-        if len(search.samples) > policy.bag_rows or search.settings.effort == "low":
+        if not best.additive or not policy.fewest_for_means <= len(search.samples) <= policy.bag_rows:
             return False
         # Where little is left, models of parts of the rows hardly differ; classes differ near a border.
         little = policy.bag_loss * search.table.loss(Candidate(search.family, additive=False))
@@ -151,10 +146,6 @@ class Mean(Stage):
         single = best
         policy = search.policy
         table = search.table
-        models = search.settings.models
-        if models is not None:
-            search.sentences.append(f"The mean of {models} models was asked for.")
-            return replace(single, models=models)
         if single not in table.by_folds:
             search.cross_validate((single,), self.share)
         rich = replace(single, models=policy.bags)
@@ -295,7 +286,7 @@ class PlainAgain(Stage):
         return best
 
 
-PLAIN: tuple[Stage, ...] = (StraightLines(), Curves(), Mean(), PlainAgain())
+PLAIN: tuple[Stage, ...] = (StraightLines(), Curves(), PlainAgain())
 FULL: tuple[Stage, ...] = (
     StraightLines(),
     Curves(),

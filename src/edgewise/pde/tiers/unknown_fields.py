@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -99,10 +99,6 @@ class UncertainNetwork(TensorNetwork):
         network = super().scaled(units)
         network.root.mul_(units.repeat(len(self.root) // len(units))[:, None])
         return network
-
-    def parts(self) -> dict[str, Any]:
-        """Its splines and the root of the covariance of their coefficients."""
-        return {"kind": "uncertain", "inner": TensorNetwork(self.tensor_layer), "root": self.root}
 
     @torch.no_grad()
     def standard_errors(self, x: Tensor) -> Tensor:
