@@ -11,8 +11,7 @@ from edgewise.model_selection import approximation
 from edgewise.model_selection.approximation import approximate
 from edgewise.model_selection.starts import train_start
 from edgewise.outcomes import StopReason
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Classification, Regression
 
 
 def samples(function, count=1000, features=2, seed=0):

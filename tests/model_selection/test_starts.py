@@ -18,7 +18,7 @@ from edgewise.model_selection.starts import (
 )
 from edgewise.nn.model import KAN
 from edgewise.outcomes import Budget
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 
 
 def unlimited(stages=None):

@@ -21,19 +21,15 @@ from edgewise.nn.model import KAN
 from edgewise.outcomes import OutOfTime
 from edgewise.processes import joined_processes
 from edgewise.processes.team import Team
+from edgewise.train.blocks import Data, ResidualBlock
 from edgewise.train.jacobian import products
-from edgewise.train.jacobian.shared import Shard
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.base import Adam
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.methods.quasi_newton import LBFGS, SSBroyden
 from edgewise.train.penalties import Ridge, Roughness, Sparsity
-from edgewise.train.problems.block_problem import BlockProblem
-from edgewise.train.problems.blocks import ResidualBlock
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.ordinal import OrdinalClassification
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import BlockProblem, Classification, OrdinalClassification, Regression
+from edgewise.train.shared import Shard
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from edgewise.train.loop.fitting import fit
 from edgewise.train.loop.reports import StepEvent
 from edgewise.train.loop.threads import one_thread
 from edgewise.train.methods.choice import method_for
-from edgewise.train.problems.base import Problem
+from edgewise.train.problems import Problem
 
 TRAINED = ("functions", "all")  # what a refit trains: the constants of the elementary functions, or everything
 # Share of the training rows that chooses the step at which the training of everything ends, and the fewest rows of

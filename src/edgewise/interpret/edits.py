@@ -32,8 +32,8 @@ from edgewise.nn.config import NO_FUNCTION
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.layers.spline import KANLayer, spline_layers
 from edgewise.nn.model import KAN, edge_layers, edge_places
-from edgewise.train.problems.base import Problem
-from edgewise.train.problems.data import Data
+from edgewise.train.blocks import Data
+from edgewise.train.problems import Problem
 
 Edge = tuple[int, int, int]  # layer, in, out
 Node = tuple[int, int]  # layer, node

@@ -28,9 +28,7 @@ from edgewise.outcomes import Budget, Progress, ProgressCallback, StopReason
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.jacobian.linearised import evenly_spaced
 from edgewise.train.loop.reports import FitReport, StepRecord
-from edgewise.train.problems.base import Problem
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Classification, Problem, Regression
 from edgewise.train.uncertainty import ErrorBars, additive_error_bars
 
 if TYPE_CHECKING:

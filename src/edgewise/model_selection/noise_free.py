@@ -29,7 +29,7 @@ from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import Budget, OutOfTime, StopReason
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.loop.reports import FitReport, StepRecord
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 from edgewise.train.uncertainty import ErrorBars, additive_error_bars
 
 SPLINE_ERROR_SHARE = 0.1  # of a polynomial's error, by which its network may differ

@@ -6,15 +6,14 @@ from tests.train.jacobian.test_rows import WEIGHT, X, Y, equation
 
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
-from edgewise.train.jacobian import RowSource, products, trainable_slots
+from edgewise.train.jacobian import RowSource, products
 from edgewise.train.jacobian.products import EdgeBlocks, ImplicitMatrix
-from edgewise.train.jacobian.rows import add_curvature_
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt, penalty_curvature
 from edgewise.train.methods.linear_systems import MatrixFreeSystem, ParameterSystem, forcing_term
+from edgewise.train.objective import Objective
+from edgewise.train.parameters import add_curvature_, trainable_slots
 from edgewise.train.penalties import Ridge, Roughness
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.objective import Objective
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Classification, Regression
 
 PROBLEMS = {
     "regression": lambda: Regression(X, Y, weight=WEIGHT),

@@ -20,7 +20,7 @@ from edgewise.nn.config import BASE_NAMES
 from edgewise.nn.elementary import ELEMENTARY
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
-from edgewise.train.problems.classification import Classification
+from edgewise.train.problems import Classification
 
 ROWS_ON_THE_PAGE = 1000  # rows of the page, evenly picked: more points overlap, and all count in the scores
 LONGEST_FORMULA = 4000  # characters of the formula of a whole network that are shown

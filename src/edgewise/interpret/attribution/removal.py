@@ -12,11 +12,8 @@ from torch import Tensor, nn
 from edgewise.errors import InputError
 from edgewise.nn.layers.base import Chain, Layer
 from edgewise.settings import ATTRIBUTION_BATCH_ROWS
-from edgewise.train.problems.base import Problem
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.ordinal import OrdinalClassification
-from edgewise.train.problems.regression import Regression
+from edgewise.train.blocks import Data
+from edgewise.train.problems import Classification, OrdinalClassification, Problem, Regression
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,7 @@ from edgewise.nn.trace import Trace
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.choice import SEARCH_LIMITS, method_for
 from edgewise.train.penalties import Penalty
-from edgewise.train.problems.base import Problem
-from edgewise.train.problems.ordinal import OrdinalClassification
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import OrdinalClassification, Problem, Regression
 
 # Passes over inputs, nodes and edges; the passes end earlier when one removes nothing. The limit is hardly reached.
 MOST_PRUNING_PASSES = 20

@@ -32,12 +32,11 @@ from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import NO_LIMIT, Budget, Progress, StopReason, spend
 from edgewise.settings import ABOVE_ZERO
+from edgewise.train.blocks import Data
 from edgewise.train.cost import APPROXIMATION_COST, active_parameters
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Classification, Regression
 
 Place = tuple[int, int, int]  # layer, in, out
 

@@ -23,7 +23,7 @@ from edgewise.nn.model import KAN, edge_layers, edge_places
 from edgewise.presentation import html_table, text_table
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.choice import method_for
-from edgewise.train.problems.base import Problem
+from edgewise.train.problems import Problem
 
 REFIT = 20  # training steps after an edit (as after each removal of `prune`)
 

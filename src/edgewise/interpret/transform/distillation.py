@@ -19,7 +19,7 @@ from edgewise.settings import ABOVE_ZERO
 from edgewise.train.grids import adapt_domain_, refine
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.choice import SEARCH_LIMITS, method_for
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 
 # Training steps at each grid size, before and after the hidden domains are moved.
 FIRST_STEPS = 25

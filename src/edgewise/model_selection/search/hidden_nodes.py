@@ -17,7 +17,7 @@ from edgewise.nn.model import KAN, edge_layers
 from edgewise.ops.splines import knots as knot_vectors
 from edgewise.ops.splines.bspline import basis
 from edgewise.settings import ABOVE_ZERO
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 from edgewise.train.smoothing import short_fit, smooth_fit
 
 DEGREE = 3  # of all splines here, that of the additive core

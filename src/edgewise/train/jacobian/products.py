@@ -14,9 +14,9 @@ from edgewise.ops import normal
 from edgewise.ops.normal import Runs
 from edgewise.settings import ROW_CHUNK_NUMBERS
 from edgewise.train.jacobian.normal_equations import RowSource
-from edgewise.train.jacobian.rows import LayerDerivatives, ParameterSlots, layers_of
+from edgewise.train.jacobian.rows import LayerDerivatives, layers_of
+from edgewise.train.parameters import ParameterSlots, write_
 from edgewise.train.penalties import Curvature
-from edgewise.train.problems.objective import write_
 
 # Numbers in all blocks of the preconditioner: 512 MiB. Layers beyond are preconditioned by their diagonal.
 MOST_BLOCK_NUMBERS = 2**26

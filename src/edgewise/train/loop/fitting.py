@@ -17,8 +17,8 @@ from edgewise.checks import check_count, check_options
 from edgewise.errors import InputError
 from edgewise.nn.prediction import evaluation_mode
 from edgewise.outcomes import OnInterrupt, StopReason, check_on_interrupt
+from edgewise.train.blocks import BatchedData, Data
 from edgewise.train.grids import adapt_domain_
-from edgewise.train.jacobian.shared import SharedObjective, begun, trained_together
 from edgewise.train.loop.batches import Batches, FullBatch, LoaderBatches, batches_of, of_whole_loader, peek
 from edgewise.train.loop.diagnosis import advice_if_stuck
 from edgewise.train.loop.reports import Callback, FitReport, StepEvent, StepRecord, TrainingState
@@ -33,11 +33,11 @@ from edgewise.train.loop.validation import (
 )
 from edgewise.train.methods.base import Adam, Method
 from edgewise.train.methods.choice import default_method
+from edgewise.train.objective import Evaluation, Objective, mean_over_processes, unwrapped
+from edgewise.train.parameters import state_tensors
 from edgewise.train.penalties import Penalty
-from edgewise.train.problems.base import Problem
-from edgewise.train.problems.batched import BatchedData
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.objective import Evaluation, Objective, mean_over_processes, state_tensors, unwrapped
+from edgewise.train.problems import Problem
+from edgewise.train.shared import SharedObjective, begun, trained_together
 
 if TYPE_CHECKING:
     from edgewise.processes.team import Team

@@ -20,9 +20,9 @@ from edgewise.errors import InputError
 from edgewise.ops.gauss_newton import DampedStep, Damping, DampingRule
 from edgewise.outcomes import StopReason
 from edgewise.settings import MOST_FACTORISED, ROW_CHUNK_NUMBERS
+from edgewise.train.blocks import Data
 from edgewise.train.jacobian.normal_equations import RowSource
-from edgewise.train.jacobian.rows import ParameterSlots, add_curvature_, edge_grams, has_segments
-from edgewise.train.jacobian.shared import SharedObjective, implicit_matrix, row_source
+from edgewise.train.jacobian.rows import edge_grams, has_segments
 from edgewise.train.methods.base import Method, StepResult
 from edgewise.train.methods.linear_systems import (
     MatrixFreeSystem,
@@ -31,9 +31,10 @@ from edgewise.train.methods.linear_systems import (
     damping_scale,
     forcing_term,
 )
+from edgewise.train.objective import Evaluation, Objective
+from edgewise.train.parameters import ParameterSlots, add_curvature_, flattened, gradient_of, write_
 from edgewise.train.penalties import ALL_PARAMETERS, Curvature
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.objective import Evaluation, Objective, flattened, gradient_of, write_
+from edgewise.train.shared import SharedObjective, implicit_matrix, row_source
 
 # A smaller relative gain of a step cannot be seen in the loss.
 LEAST_VISIBLE_GAIN = torch.finfo(torch.float64).eps

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from edgewise.ops.gauss_newton import DampedStep
 from edgewise.train.jacobian.products import ImplicitMatrix
-from edgewise.train.jacobian.rows import ParameterSlots
-from edgewise.train.jacobian.shared import SharedMatrix
+from edgewise.train.parameters import ParameterSlots
 from edgewise.train.penalties import Curvature
+from edgewise.train.shared import SharedMatrix
 
 # Share of the mean of the diagonal that damps a parameter besides its own entry. With the plain diagonal (Marquardt)
 # coefficients that no sample reaches run away; 0.05 held them in prototypes.

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from edgewise.errors import InputError
 from edgewise.nn.prediction import predict_in_batches, rows_in_memory
 from edgewise.nn.trace import Trace
+from edgewise.train.blocks import BatchedData, Data
+from edgewise.train.parameters import trainable_parameters
 from edgewise.train.penalties import Penalty, edge_magnitudes
-from edgewise.train.problems.base import Problem
-from edgewise.train.problems.batched import BatchedData
-from edgewise.train.problems.data import Data
+from edgewise.train.problems import Problem
 
 
 @dataclass(frozen=True)
@@ -54,40 +54,6 @@ def mean_over_processes(model: nn.Module, value: float) -> float:
     total = torch.tensor(value, dtype=torch.float64, device=next(model.parameters()).device)
     torch.distributed.all_reduce(total, group=model.process_group)
     return float(total) / torch.distributed.get_world_size(model.process_group)
-
-
-def named_unknowns(problem: Problem) -> dict[str, nn.Parameter]:
-    """Unknowns of a problem by the names they have among all parameters, "unknowns.name"."""
-    return {f"unknowns.{name}": value for name, value in problem.unknowns.items()}
-
-
-def state_tensors(network: nn.Module, problem: Problem) -> dict[str, Tensor]:
-    """Tensors that training may change, by name: those of the network and the problem's unknowns; no copies."""
-    return {**network.state_dict(), **{name: value.detach() for name, value in named_unknowns(problem).items()}}
-
-
-def trainable_parameters(network: nn.Module, problem: Problem) -> dict[str, nn.Parameter]:
-    """Trainable parameters by name, those of the network in its order, then the problem's unknowns."""
-    everything = {**dict(network.named_parameters()), **named_unknowns(problem)}
-    return {name: parameter for name, parameter in everything.items() if parameter.requires_grad}
-
-
-def flattened(tensors: Iterable[Tensor]) -> Tensor:
-    """All numbers of some tensors as one vector (P,), a copy."""
-    return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
-
-
-def gradient_of(parameters: Iterable[Tensor]) -> Tensor:
-    """The `.grad` of some parameters as one vector (P,), zero where there is none."""
-    return flattened(torch.zeros_like(p) if p.grad is None else p.grad for p in parameters)
-
-
-def write_(parameters: Iterable[Tensor], vector: Tensor) -> None:
-    """Write the numbers of a vector (P,) into parameters, in order."""
-    parameters = list(parameters)
-    with torch.no_grad():
-        for parameter, part in zip(parameters, vector.split([p.numel() for p in parameters]), strict=True):
-            parameter.copy_(part.view_as(parameter))
 
 
 class Objective:

@@ -18,14 +18,14 @@ from torch import Tensor, nn
 
 from edgewise.errors import InputError
 from edgewise.nn.prediction import evaluation_mode
+from edgewise.train.blocks import BatchedData, Data
 from edgewise.train.jacobian.normal_equations import NormalEquations, RowSource
 from edgewise.train.jacobian.products import EdgeBlocks, ImplicitMatrix
-from edgewise.train.jacobian.rows import ParameterSlots, edge_grams, is_chain
+from edgewise.train.jacobian.rows import edge_grams, is_chain
+from edgewise.train.objective import Evaluation, Objective
+from edgewise.train.parameters import ParameterSlots, flattened, gradient_of, state_tensors, write_
 from edgewise.train.penalties import Penalty
-from edgewise.train.problems.base import Problem
-from edgewise.train.problems.batched import BatchedData
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.objective import Evaluation, Objective, flattened, gradient_of, state_tensors, write_
+from edgewise.train.problems import Problem
 
 if TYPE_CHECKING:
     from edgewise.processes.team import Team
