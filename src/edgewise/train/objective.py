@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,10 @@ from edgewise.errors import InputError
 from edgewise.nn.prediction import predict_in_batches, rows_in_memory
 from edgewise.nn.trace import Trace
 from edgewise.train.blocks import BatchedData, Data
-from edgewise.train.parameters import trainable_parameters
+from edgewise.train.jacobian.matrix_free import ImplicitMatrix
+from edgewise.train.jacobian.normal_equations import RowSource
+from edgewise.train.jacobian.rows import edge_grams
+from edgewise.train.parameters import ParameterSlots, trainable_parameters
 from edgewise.train.penalties import Penalty, edge_magnitudes
 from edgewise.train.problems import Problem
 
@@ -63,6 +67,8 @@ class Objective:
     `data`.
     """
 
+    is_shared: ClassVar[bool] = False  # whether other processes hold more samples
+
     def __init__(
         self, model: nn.Module, problem: Problem, penalty: Penalty | None = None, *, rows: int | None = None
     ) -> None:
@@ -83,6 +89,18 @@ class Objective:
     def twin(self, network: nn.Module, dtype: torch.dtype) -> Objective:
         """Same objective for a copy of the network in another dtype, with its data in that dtype."""
         return Objective(network, self.problem.to(dtype), self.penalty, rows=self.rows)
+
+    def row_source(self, slots: ParameterSlots) -> RowSource:
+        """Return the rows of the Jacobian of the loss."""
+        return RowSource(self.network, self.problem, slots)
+
+    def implicit_matrix(self, source: RowSource) -> ImplicitMatrix:
+        """Return Gauss-Newton's matrix at the present parameters, by products."""
+        return ImplicitMatrix(source)
+
+    def edge_grams(self, data: Data, rows: int) -> list[dict[str, Tensor]]:
+        """Return the grams of all edges, see `jacobian.rows.edge_grams`, from so many rows at a time."""
+        return edge_grams(self.network, data, rows)
 
     def predict(self, x: Tensor) -> Tensor:
         """Outputs of the model, (N, out), without gradients."""

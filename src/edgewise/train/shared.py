@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from edgewise.errors import InputError
 from edgewise.nn.prediction import evaluation_mode
 from edgewise.train.blocks import BatchedData, Data
+from edgewise.train.jacobian.matrix_free import EdgeBlocks, ImplicitMatrix
 from edgewise.train.jacobian.normal_equations import NormalEquations, RowSource
-from edgewise.train.jacobian.products import EdgeBlocks, ImplicitMatrix
 from edgewise.train.jacobian.rows import edge_grams, is_chain
 from edgewise.train.objective import Evaluation, Objective
 from edgewise.train.parameters import ParameterSlots, flattened, gradient_of, state_tensors, write_
@@ -208,6 +208,8 @@ class Shard:
 class SharedObjective(Objective):
     """The objective of the leading process: its sums are over the samples of all processes."""
 
+    is_shared = True
+
     def __init__(
         self, network: nn.Module, problem: Problem, penalty: Penalty | None, team: Team, *, is_exact: bool = False
     ) -> None:
@@ -285,7 +287,15 @@ class SharedObjective(Objective):
                 parameter.grad = parameter.grad + part
         return float(loss)
 
-    def edge_grams(self, rows: int) -> list[dict[str, Tensor]]:
+    def row_source(self, slots: ParameterSlots) -> SharedRows:
+        """Return the rows of the Jacobian, which stay where the samples are."""
+        return SharedRows(self, slots)
+
+    def implicit_matrix(self, source: RowSource) -> SharedMatrix:
+        """Return Gauss-Newton's matrix at the present parameters, by products in all processes."""
+        return SharedMatrix(self, source)
+
+    def edge_grams(self, data: Data, rows: int) -> list[dict[str, Tensor]]:
         """Return the sums of `jacobian.rows.edge_grams`."""
         with torch.no_grad():
             named = edge_grams(self.network, self.problem.train.select(slice(0, 1)), 1)
@@ -324,31 +334,18 @@ class SharedRows(RowSource):
         return self.objective.summed(Shard.sum_pulled, ahead)[0]
 
 
-class SharedMatrix:
+class SharedMatrix(ImplicitMatrix):
     """The `ImplicitMatrix` of all processes: a product takes two vectors of P numbers to each and one from it."""
 
-    def __init__(self, source: SharedRows) -> None:
-        self._objective, self.blocks = source.objective, EdgeBlocks(source.network, source.slots)
+    def __init__(self, objective: SharedObjective, source: RowSource) -> None:
+        self._objective = objective
+        self.blocks = EdgeBlocks(source.network, source.slots)
         for mine, total in zip(self.blocks.parts(), self._objective.summed(Shard.sum_edge_blocks), strict=True):
             mine += total
 
     def times(self, v: Tensor) -> Tensor:
         """2 J'J v for v (P,)."""
         return self._objective.summed(Shard.sum_times, v)[0]
-
-
-def row_source(objective: Objective, slots: ParameterSlots) -> RowSource:
-    """Return the rows of an objective."""
-    if isinstance(objective, SharedObjective):
-        return SharedRows(objective, slots)
-    return RowSource(objective.network, objective.problem, slots)
-
-
-def implicit_matrix(source: RowSource) -> ImplicitMatrix | SharedMatrix:
-    """Return Gauss-Newton's matrix at the present parameters, by products."""
-    if isinstance(source, SharedRows):
-        return SharedMatrix(source)
-    return ImplicitMatrix(source)
 
 
 Report = TypeVar("Report")

@@ -20,8 +20,7 @@ from edgewise.ops.splines.bspline import basis
 from edgewise.settings import ROW_CHUNK_NUMBERS
 from edgewise.train.grids import adapt_domain_, refine
 from edgewise.train.loop.fitting import fit
-from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.methods.linear_systems import ParameterSystem, SampleSystem
+from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt, ParameterSystem, SampleSystem
 from edgewise.train.methods.quasi_newton import LBFGS
 from edgewise.train.objective import Objective
 from edgewise.train.parameters import flattened, write_

@@ -37,7 +37,7 @@ from edgewise.train.objective import Evaluation, Objective, mean_over_processes,
 from edgewise.train.parameters import state_tensors
 from edgewise.train.penalties import Penalty
 from edgewise.train.problems import Problem
-from edgewise.train.shared import SharedObjective, begun, trained_together
+from edgewise.train.shared import begun, trained_together
 
 if TYPE_CHECKING:
     from edgewise.processes.team import Team
@@ -469,7 +469,7 @@ class _Training:
             assert loader is not None
             batches = LoaderBatches(self.problem, loader, seed=0)
             return None if batches.per_epoch is None else batches.epoch()
-        if isinstance(self.objective, SharedObjective):
+        if self.objective.is_shared:
             return [train.select(slice(0, 1))]
         if isinstance(train, BatchedData):
             return (part for part, _ in train.chunks(self.objective.rows))
@@ -539,7 +539,7 @@ class _Training:
             message += advice_if_stuck(self.network, self.problem, loss)
         metric = None
         parts = self._judging_parts()
-        if isinstance(parts, list) and not isinstance(self.objective, SharedObjective):
+        if isinstance(parts, list) and not self.objective.is_shared:
             with evaluation_mode(self.model):
                 metric = self.problem.metric(self.objective.predict(parts[0].x), parts[0])
         elif parts is not None:
