@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgewise import files
@@ -133,8 +134,8 @@ def load(
     (2, 4, 1)
     """
     if isinstance(path, str | os.PathLike) and os.path.isdir(path):
-        files.open_folder(path)
-        if os.path.isfile(inside := os.path.join(os.fspath(path), FOLDER_MODEL)):
+        inside = files.current_file(Path(os.fsdecode(path)), FOLDER_MODEL)
+        if inside.is_file():
             path = inside
     data = files.read_bytes(path)
     with container.errors_of_file("model", path):

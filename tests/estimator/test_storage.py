@@ -6,6 +6,7 @@ import random
 from dataclasses import asdict, is_dataclass
 
 import numpy as np
+import pandas
 import pytest
 
 from edgewise import checkpoint
@@ -101,6 +102,16 @@ def test_error_bars_of_another_network_are_refused(regressor, tmp_path):
         match=r"must have float64 of shape \(outputs\) in error bars.noise, got",
     ):
         load_estimator(path)
+
+
+@pytest.mark.parametrize("code", [3.0, -2.0, 0.5, -1.0])
+def test_levels_of_the_background_are_those_of_the_encoder(tmp_path, code):
+    frame = pandas.DataFrame({"a": X[:, 0], "level": np.array(["u", "v", "w"])[np.arange(40) % 3]})
+    model = KANRegressor(**QUICK, hidden=(), regularization=1e-2).fit(frame, Y)
+    assert list(model.background_[:3, 1]) != [code] * 3
+    model.background_[5, 1] = code
+    with pytest.raises(CheckpointError, match="unknown levels in the background"):
+        there_and_back(model, tmp_path)
 
 
 @pytest.mark.slow

@@ -91,6 +91,14 @@ def column_names(x: object) -> list[str] | None:
     return names
 
 
+def target_names(y: object, outputs: int) -> list[str]:
+    """The name of a column, or those of the columns of a frame; y, or y_1, y_2, ... for arrays."""
+    name = getattr(y, "name", None)
+    if outputs > 1:
+        return column_names(y) or [f"y_{k + 1}" for k in range(outputs)]
+    return ["y" if name is None else str(name)]
+
+
 def _numbers(values: object, name: str) -> np.ndarray:
     try:
         return np.asarray(values, dtype=np.float64)

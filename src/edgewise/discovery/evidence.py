@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewise.discovery.curves.features import has_two_values
-from edgewise.formulas.algebra import simplify, split_number
+from edgewise.formulas.algebra import simplify, split_number, with_one_factor
 from edgewise.formulas.constants import CHI_SQUARE_99, EXACT, FittedExpression, fit_constants, free_places, root_weights
 from edgewise.formulas.expression import (
     Add,
@@ -36,7 +36,6 @@ from edgewise.formulas.expression import (
     walk,
     with_constants,
 )
-from edgewise.formulas.forms import with_one_factor
 from edgewise.outcomes import NO_LIMIT, Budget
 
 

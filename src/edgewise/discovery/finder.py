@@ -9,7 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgewise.checks import check_count, check_names, check_number
-from edgewise.discovery.arguments import checked_data, checked_options, column_names, rows_with_weight
+from edgewise.discovery.arguments import (
+    checked_data,
+    checked_options,
+    column_names,
+    rows_with_weight,
+    target_names,
+)
 from edgewise.discovery.curves.stage import curve_laws, simple_sums
 from edgewise.discovery.decide import decided_front
 from edgewise.discovery.engine.archive import Archive
@@ -154,7 +160,9 @@ def find_formula(
             find(Search(x, column, names, options, planned_budget(time_limit, USUAL_SECONDS, outputs), seed, report))
             for column in np.atleast_2d(y.T)
         )
-        return next(fronts) if y.ndim == 1 else tuple(fronts)
+        targets = target_names(given, outputs)
+        named = [replace(front, target=target) for front, target in zip(fronts, targets, strict=True)]
+        return named[0] if y.ndim == 1 else tuple(named)
 
 
 def planned_budget(time_limit: float | None, usual: float, outputs: int = 1) -> Budget:

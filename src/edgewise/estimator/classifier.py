@@ -234,10 +234,10 @@ class KANClassifier(ClassifierMixin, KANEstimator):
                 class_front_of_table(rows, labels == label, names, table_budget(time_limit, len(of)), column, options)
                 for label, column in zip(of, odds, strict=True)
             ]
-        if logits.ndim == 1:
-            self.equations_ = fronts[0]
-        else:
-            self.equations_ = dict(zip(self.classes_.tolist(), fronts, strict=True))
+        classes = self.classes_[1:].tolist() if logits.ndim == 1 else self.classes_.tolist()
+        kind = "log-odds of " if y is None else ""  # the predictions of the model are log-odds themselves
+        named = [replace(front, target=f"{kind}{label}") for front, label in zip(fronts, classes, strict=True)]
+        self.equations_ = named[0] if logits.ndim == 1 else dict(zip(classes, named, strict=True))
         return self
 
     def predict_proba(self, X: Rows) -> np.ndarray:

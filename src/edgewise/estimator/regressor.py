@@ -22,6 +22,7 @@ from edgewise.estimator.columns.constraints import Bounds, checked_bounds
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
 from edgewise.estimator.task import Numbers
 from edgewise.gam.families.named import family_of
+from edgewise.metrics import in_unit
 from edgewise.model_selection.search.candidates import Samples
 from edgewise.model_selection.search.policy import SearchSettings
 from edgewise.model_selection.search.validation import block_codes, canonical_rows
@@ -239,7 +240,11 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         -------
         float
         """
-        return float(r2_score(y, self._like_y(self._predicted(self._codes(X))), sample_weight=sample_weight))
+        observed = np.asarray(y)
+        predicted = self._like_y(self._predicted(self._codes(X)))
+        if observed.dtype.kind in "fiu":
+            observed, predicted, _ = in_unit(observed, predicted)
+        return float(r2_score(observed, predicted, sample_weight=sample_weight))
 
     def predict_interval(self, X: Rows, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Predict intervals that contain a share `level` of new targets.
@@ -357,7 +362,12 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             check_number(time_limit, "time_limit", positive=True, of=" of seconds")
         rows = self._inputs(X)
         target = self._predicted(self._codes(X)) if y is None else y
-        self.equations_ = fronts_of_outputs(self, rows, target, self._network_names(names), time_limit, options)
+        fronts = fronts_of_outputs(self, rows, target, self._network_names(names), time_limit, options)
+        if isinstance(fronts, dict):
+            targets = self._task.outputs or [f"y{k + 1}" for k in range(len(fronts))]
+            self.equations_ = {k: replace(front, target=str(targets[k])) for k, front in fronts.items()}
+        else:
+            self.equations_ = replace(fronts, target=self._task.target)
         return self
 
     def predict_equation(self, X: Rows) -> np.ndarray:
@@ -408,9 +418,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     def _fronts(self) -> dict[str, Front]:
         fronts = vars(self).get("equations_", {})
         if isinstance(fronts, dict):
-            names = self._task.outputs or [f"y{k + 1}" for k in range(len(fronts))]
-            return {str(names[k]): front for k, front in fronts.items()}
-        return {self._task.target: fronts}
+            return {front.target: front for front in fronts.values()}
+        return {fronts.target: fronts}
 
     def _outputs(self, X: np.ndarray) -> np.ndarray:
         return self._in_units(self._network_output(X))

@@ -39,7 +39,8 @@ from edgewise.plot import (
 from edgewise.plot.network.views import PredictionView
 from edgewise.presentation import counted, number_text, number_texts, percent_text
 from edgewise.report import Report
-from edgewise.report.content import ClassResult, ModelResult, ReportContent, ReportFigure, TestTable, formula_rows
+from edgewise.report.comparison import Comparison, ModelResult
+from edgewise.report.content import ClassResult, ReportContent, ReportFigure, TestTable, formula_rows
 
 if TYPE_CHECKING:
     from edgewise.estimator.display import EstimatorDisplay
@@ -125,8 +126,6 @@ def page_content(
     metric = METRICS[task.metric]
     parts: dict[str, Any] = {
         "summary": [fit_sentence(model)],
-        "score_name": metric.name,
-        "score_percent": metric.is_share,
         "data": {"target": task.target, "inputs": len(model.encoder_.columns)},
         "split": {"training": model.training_rows_},
         "notes": list(model.encoder_.notes),
@@ -138,20 +137,16 @@ def page_content(
         **inference_parts(model),
         **_formula_parts(model),
     }
-    name = type(model).__name__
     if judged is not None:
         score = judged.score
-        error = score.error if math.isfinite(score.error) else None
-        parts["models"] = [ModelResult(name, score.value, model.parameter_count_, error=error)]
+        own = ModelResult("KAN", score.value, model.parameter_count_, error=score.error)
+        rows = f"the {counted(len(codes), 'test row')}"
+        parts["comparison"] = Comparison([own], metric.name, metric.is_share, metric.higher_is_better, rows)
         parts["errors"] = _error_sentences(task, judged)
         parts["classes"] = class_results(judged.classes, judged.observed, judged.predicted)
         parts["split"]["test"] = len(codes)
-    elif (held_out := model._held_out()) is not None:
-        parts["models"] = [ModelResult(name, held_out.value, model.parameter_count_, error=held_out.error)]
-        parts["score_name"] = held_out.name
-        parts["score_percent"] = False
-        parts["score_rows"] = "held-out rows"
-        parts["higher_is_better"] = held_out.higher_is_better
+    elif (held_out := model._beside_linear()) is not None:
+        parts["comparison"] = held_out
         parts["cautions"].append(HELD_OUT_TEXT)
     else:
         parts["cautions"].append("No test rows were given, so how well the model predicts is not known here.")

@@ -119,7 +119,13 @@ class StoredEstimator:
         if sizes["columns"] != len(columns) or sizes["rows"] == 0 or np.isinf(self.background_).any():
             return "a background without finite rows"
         # Levels are positions in the encoder, and what is unknown is averaged over known values only.
-        if self.encoder_.unknown(self.background_).any():
+        levels = [np.arange(len(one.level_names)) for one in columns]
+        are_levels = all(
+            np.isin(codes[~np.isnan(codes)], places).all()
+            for places, codes in zip(levels, self.background_.T, strict=True)
+            if len(places)
+        )
+        if not are_levels or self.encoder_.unknown(self.background_).any():
             return "unknown levels in the background"
         counts = [len(one.level_names) + 1 if one.level_names else 0 for one in columns]
         if [len(column) for column in self.level_counts_] != counts:

@@ -18,7 +18,6 @@ from string import Template
 from edgewise.escaping import html_text
 from edgewise.files import write_bytes
 from edgewise.presentation import column_texts, enumeration, number_text, percent_text, r2_text
-from edgewise.report.comparison import comparison_sentences, score_text
 from edgewise.report.content import FIGURE_TEXTS, ReportContent, ReportFigure
 from edgewise.report.vector import inline_svg
 from edgewise.report.wording import HEADLINE_SYMBOLS, cautions, method_sentence
@@ -86,7 +85,7 @@ def page(content: ReportContent) -> str:
     """Return the report as HTML."""
     drawn = _Figures(content)
     comparison = _comparison(content)
-    few = len(content.models) <= OPENING_MODELS
+    few = len(content.comparison.models) <= OPENING_MODELS
     chosen = _headline(content)
     # The first findings and the joint effects of inputs stand on the first page, the others below.
     joint = [text for text in content.findings[OPENING_FINDINGS:] if " interact: " in text][:OPENING_PAIRS]
@@ -99,13 +98,16 @@ def page(content: ReportContent) -> str:
         quoted = ""
     opening = [
         ("What was learned", [_list(shown), chosen]),
-        ("How good it is", [_paragraph([*comparison_sentences(content), *content.errors]), comparison if few else ""]),
+        ("How good it is", [_paragraph([*content.comparison.sentences, *content.errors]), comparison if few else ""]),
         ("What to distrust", [_list(cautions(content))]),
         ("What each input does", drawn.of("learned")),
     ]
     folded = [
         ("The result in detail", ["" if few else comparison, *drawn.of("result"), _classes(content)]),
-        ("Every target" if content.score_name in ("R²", "loss") else "Every class", _each_class(content, drawn)),
+        (
+            "Every target" if content.comparison.score_name in ("R²", "loss") else "Every class",
+            _each_class(content, drawn),
+        ),
         ("The inputs", [_inputs(content), _list(later), *drawn.of("inputs"), _tests(content)]),
         ("The formulas", [_formulas(content), _list(content.formulas[1:]), *drawn.of("formulas")]),
         ("The network", drawn.of("network")),
@@ -202,39 +204,18 @@ def _table(caption: str, head: list[str], rows: list[list[str]], marked: Collect
 
 
 def _comparison(content: ReportContent) -> str:
-    if len(content.models) < 2:
+    comparison = content.comparison
+    if len(comparison.models) < 2:
         return ""  # the score stands in the sentence
-    sign = -1 if content.higher_is_better else 1
-    ours = content.models[0]
-    order = sorted(content.models, key=lambda m: (m.score is None, sign * (m.score or 0.0)))
     rows = []
-    for model in order:
-        score = score_text(content, model.score)
-        if model.error is not None and model.score is not None:
-            score += _error(content, model.error)
-        if model.parameters is None:
-            parameters = "–"
-        else:
-            parameters = f"{model.parameters:,}"
-        seconds = "–"
-        if model.seconds is not None:
-            if model.seconds < 1:
-                digits = 2
-            elif model.seconds < 100:
-                digits = 1
-            else:
-                digits = 0
-            seconds = f"{model.seconds:,.{digits}f}"
-        if model.remark:
-            remark = f"<br><small>{html_text(model.remark)}</small>"
-        else:
-            remark = ""
-        rows.append([html_text(model.name) + remark, score, parameters, seconds])
-    better = "higher" if content.higher_is_better else "lower"
+    for model, cells in zip(comparison.order, comparison.table(), strict=True):
+        remark = f"<br><small>{html_text(model.remark)}</small>" if model.remark else ""
+        rows.append([html_text(cells[0]) + remark, *cells[1:]])
+    better = "higher" if comparison.higher_is_better else "lower"
     caption = f"Every model had the same training and test rows. Best first: {better} is better"
-    caption += ", ± is one standard error." if any(model.error is not None for model in order) else "."
-    head = ["model", html_text(content.score_name), "parameters", "seconds to fit"]
-    return _table(caption, head, rows, marked=[order.index(ours)])
+    caption += ", ± is one standard error." if any(one.error is not None for one in comparison.models) else "."
+    head = [html_text(title) for title in comparison.head]
+    return _table(caption, head, rows, marked=[comparison.order.index(comparison.models[0])])
 
 
 def _classes(content: ReportContent) -> str:
@@ -316,28 +297,19 @@ def _each_class(content: ReportContent, drawn: _Figures) -> list[str]:
 def _strip(content: ReportContent) -> str:
     """Return the few numbers that a reader wants first."""
     shown = []
-    own = content.models[0] if content.models else None
-    if own is not None and own.score is not None:
-        if own.error is not None:
-            error = _error(content, own.error)
-        else:
-            error = ""
-        shown.append((f"{content.score_name} on {content.score_rows}", score_text(content, own.score) + error))
-    for name in ("training", "test"):
-        if name in content.split:
-            shown.append((f"{name} rows", f"{content.split[name]:,}"))
+    own = content.comparison.own
+    if own is not None:
+        comparison = content.comparison
+        name = f"{comparison.score_name} on {comparison.rows.removeprefix('the ')}"
+        shown.append((name, comparison.score_with_error(own)))
+    if "training" in content.split:
+        shown.append(("training rows", f"{content.split['training']:,}"))
     if "inputs" in content.data:
         shown.append(("inputs", str(content.data["inputs"])))
     items = "".join(f"<div><dd>{html_text(text)}</dd><dt>{html_text(name)}</dt></div>" for name, text in shown)
     if shown:
         return f'<dl class="strip">{items}</dl>'
     return ""
-
-
-def _error(content: ReportContent, error: float) -> str:
-    if content.score_percent:
-        return f" ± {100 * error:.1f}"
-    return f" ± {number_text(error, 2)}"
 
 
 def _split(content: ReportContent) -> str:

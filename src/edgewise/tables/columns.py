@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from edgewise.checks import Within
-from edgewise.errors import InputError, warn_caller
+from edgewise.errors import InputError
 from edgewise.presentation import counted, number_text
 from edgewise.tables.cells import (
     Mark,
@@ -47,6 +47,8 @@ _FEWEST_NUMBERED = 10  # rows: fewer whole numbers may follow each other by chan
 _SPARSEST = 2  # numbers a row: a training part of at least half of the table still has its row numbers
 _CODES_OF_MISSING = frozenset(sign * (10**n - 1) for n in range(1, 6) for sign in (-1.0, 1.0))  # -9, 99, -999, ...
 _FEWEST_OTHERS = 3  # distinct values beside a code of a missing value, so that they have a range
+_FARTHEST = 1e6  # times the range of all other values
+FAR = f"is more than {_FARTHEST:,.0f} times as far from"
 _FEWEST_BESIDE_REPEATED = 10  # the same for a repeated number that is no usual code: counts are shorter
 
 
@@ -142,17 +144,6 @@ class NumberInput:
         if self.first_day:
             return str(np.datetime64(self.first_day, "D") + np.timedelta64(int(np.floor(code)), "D"))
         return number_text(code)
-
-    def encode(self, table: Table) -> np.ndarray:
-        """Return the inputs, float64 of shape (n_rows, number of inputs)."""
-        codes = self.codes(table)
-        unknown = self.unknown(codes)
-        if unknown.any():
-            warn_caller(
-                f"column {quoted(self.name)} had no missing value in training and has {unknown.sum()} here; "
-                f"its median {self.text(self.median)} is used"
-            )
-        return self.inputs_of(codes)
 
 
 @dataclass(frozen=True)
@@ -257,24 +248,6 @@ class CategoryInput:
         if 0 <= code < len(self.level_names):
             return self.level_names[int(code)]
         return "an unseen level"
-
-    def encode(self, table: Table) -> np.ndarray:
-        """Return the inputs, float64 of 0 and 1 of shape (n_rows, number of inputs)."""
-        codes = self.codes(table)
-        unknown = self.unknown(codes)
-        if unknown.any():
-            column = present(table, self.name)
-            example = column[int(unknown.argmax())]
-            is_missing = bool(np.isnan(codes[unknown.argmax()]))
-            if is_missing:
-                examples = "missing values"
-            else:
-                examples = f"values such as {quoted(example)}"
-            warn_caller(
-                f"column {quoted(self.name)} has {examples} in {unknown.sum()} rows that training did not have; "
-                f"they count as {'missing' if self.usual is None else quoted(self.usual)}, the most frequent value"
-            )
-        return self.inputs_of(codes)
 
 
 def present(table: Table, name: str) -> np.ndarray:
@@ -473,7 +446,7 @@ def _learn_number(
 ) -> tuple[NumberInput | None, str]:
     known = column[~np.isnan(column)]
     missing = len(column) - len(known)
-    code = _code_of_missing(name, known)
+    code = _code_of_missing(name, known) or _far_value(name, known, table.rows[~np.isnan(column)])
     if len(known) == 0:
         return None, f"Column {quoted(name)} was left out: it has no value in any row."
     constant = bool((known == known[0]).all())
@@ -522,6 +495,24 @@ def _code_of_missing(name: str, known: np.ndarray) -> str:
             return (
                 f"Column {quoted(name)}: {value:.6g} in {counted(count, 'row')} lies far from all other values and "
                 "looks like a code for a missing value; if it is one, empty these cells."
+            )
+    return ""
+
+
+def _far_value(name: str, known: np.ndarray, rows: np.ndarray) -> str:
+    """Return a sentence if one number alone lies so far off that a curve cannot tell the others from each other."""
+    order = np.argsort(known, kind="stable")
+    if len(known) <= _FEWEST_BESIDE_REPEATED:
+        return ""
+    for end, rest in ((order[0], known[order[1:]]), (order[-1], known[order[:-1]])):
+        with np.errstate(over="ignore"):  # of numbers near the largest float64
+            distance = np.abs(rest - known[end]).min()
+            spread = np.ptp(rest)
+            is_far = spread > 0 and distance > _FARTHEST * spread
+        if is_far:
+            return (
+                f"Column {quoted(name)}: {known[end]:.6g} in row {rows[end]} {FAR} all other values as these are from "
+                "each other; if it is a mistake, empty the cell."
             )
     return ""
 

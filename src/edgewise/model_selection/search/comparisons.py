@@ -83,14 +83,26 @@ class Comparisons:
         """Return the mean held-out loss of a candidate."""
         return mean_and_error(self.evidence(candidate).losses, self.weight)[0]
 
+    def linear_gain(self, best: Candidate) -> tuple[float, float] | None:
+        """Return by how much the loss of a candidate is below that of the best linear one, and its standard error.
+
+        None without evidence of one kind on both.
+        """
+        known = [*self.by_folds, *self.without_row]
+        lines = [one for one in known if one.linear and self.have_common_evidence(one, best)]
+        if not best.additive or not lines:
+            return None
+        return self.gain(min(lines, key=self.loss), best)
+
     def trial(self, candidate: Candidate) -> Trial:
         """Return the row of a candidate in the table."""
         return next(trial for trial in self.trials if trial.name == candidate.describe())
 
     def decide(self, candidate: Candidate, sentence: str, taken: bool, *, quiet: bool = False) -> None:
         """Write a decision into the table and, unless `quiet`, among the sentences."""
-        place = self.trials.index(self.trial(candidate))
-        self.trials[place] = replace(self.trials[place], taken=taken, reason=sentence)
+        before = self.trial(candidate)
+        reasons = " ".join(filter(None, [before.reason, sentence]))
+        self.trials[self.trials.index(before)] = replace(before, taken=taken, reason=reasons)
         if not quiet:
             self.sentences.append(sentence)
 

@@ -129,7 +129,8 @@ class Search:
             sentences.append(f"Chosen of {len(self.table.trials)} candidates: {words}.")
         trials = tuple(self.table.trials)
         clock = self.clock
-        return SearchReport(words, trials, tuple(sentences), self.fold_fits, clock.work, stopped, clock.seconds)
+        gain = None if self.best is None else self.table.linear_gain(self.best)
+        return SearchReport(words, trials, tuple(sentences), self.fold_fits, clock.work, stopped, clock.seconds, gain)
 
     def _run(self) -> None:
         # Knots and columns, of the inputs that promise most where there are many.

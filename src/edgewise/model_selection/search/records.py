@@ -34,7 +34,7 @@ class Trial:
     taken : bool
         Whether the candidate replaced the one before.
     reason : str
-        Why, in a sentence.
+        Why, in sentences.
 
     Examples
     --------
@@ -80,6 +80,9 @@ class SearchReport:
         CONVERGED, TIME_LIMIT or INTERRUPTED.
     seconds : float
         Wall seconds.
+    linear_gain : (float, float), optional
+        By how much the held-out loss of the chosen model is below that of a linear one, and the standard error of this;
+        None where the two were not judged by the same rows, or no curve was chosen.
 
     Examples
     --------
@@ -100,6 +103,7 @@ class SearchReport:
     work: float
     stopped: StopReason
     seconds: float = field(default=0.0, compare=False)
+    linear_gain: tuple[float, float] | None = None
 
     @property
     def chosen_trial(self) -> Trial | None:
