@@ -2,8 +2,8 @@
 
 An edit is a dictionary of plain values, so that it can be stored, sent and repeated: `{"kind": "fix", "edge": (0, 1,
 0), "function": "sin"}`. `EDITS` lists the kinds with their fields; each function takes a network, the problem with its
-data in tensors, and the fields by name, leaves the network unchanged, and returns a new one with a sentence. `steering`
-gives them as calls of Python, the explorer as buttons.
+data in tensors, and the fields by name, leaves the network unchanged, and returns a new one with a sentence.
+`steering.edit` makes them from Python, the explorer by buttons.
 
 An edge is named by (layer, input, output), a node by (layer, node); layers of edges are counted from 0 without the
 products between them, and layer 0 of nodes holds the inputs. Points, ranges and values are those of the network: an
@@ -101,12 +101,11 @@ def fixed(
     edge: Edge,
     function: str,
     constants: Sequence[float] | None = None,
-    table: Mapping[str, Elementary] = ELEMENTARY,
 ) -> Edited:
-    """Make an edge a function of the table, with given constants or those that fit the curve of the edge best."""
+    """Make an edge an elementary function, with given constants or those that fit the curve of the edge best."""
     place = checked_edge(model, edge)
-    if function != NO_FUNCTION and function not in tuple(table):
-        raise InputError(f"function must be one of {', '.join(table)}, got {function!r:.80}")
+    if function != NO_FUNCTION and function not in tuple(ELEMENTARY):
+        raise InputError(f"function must be one of {', '.join(ELEMENTARY)}, got {function!r:.80}")
     u, s = curve(model, place, problem)
     if function == NO_FUNCTION:
         fitted = EdgeFit(NO_FUNCTION, 0.0, 0.0, 0.0, float(s.mean()), 1.0, 0)
@@ -115,15 +114,15 @@ def fixed(
             a, b, c, d = (float(value) for value in constants)
         except (TypeError, ValueError, OverflowError) as error:
             raise InputError(f"constants must be four numbers, got {constants!r:.80}") from error
-        if not table[function].allows(*sorted((a * float(u.min()) + b, a * float(u.max()) + b))):
+        if not ELEMENTARY[function].allows(*sorted((a * float(u.min()) + b, a * float(u.max()) + b))):
             raise InputError(f"function {function!r} must be defined on the values of the edge's input, it isn't")
         fitted = EdgeFit(function, a, b, c, d, 0.0, 0)
     else:
-        fits = edge_fits(u.numpy(), s.numpy(), table={function: table[function]})
+        fits = edge_fits(u.numpy(), s.numpy(), table={function: ELEMENTARY[function]})
         if not fits:
             raise InputError(f"function {function!r} must be defined on the values of the edge's input, it isn't")
         fitted = fits[0]
-    return replaced(model, place, fitted, table)
+    return replaced(model, place, fitted, ELEMENTARY)
 
 
 def replaced(model: KAN, edge: Edge, fitted: EdgeFit, table: Mapping[str, Elementary]) -> Edited:
