@@ -60,7 +60,14 @@ INNER_RANKS = {
     ),
     "plot": ({"themes"}, {"style"}, {"network", "results", "pde"}),
     "cli": ({"terminal"}, {"shared"}, {"pde"}, {"table"}, {"explorer"}, {"app"}),
-    "explore": ({"editing"}, {"division"}, {"subject", "opening", "record"}, {"history"}, {"session"}, {"page"}),
+    "explore": (
+        {"editing"},
+        {"canonical", "division"},
+        {"subject", "opening", "record"},
+        {"history"},
+        {"session"},
+        {"page"},
+    ),
 }
 GUESTS = {"cli"}  # it may use the public names of `edgewise` itself
 
@@ -132,6 +139,7 @@ MANY_ARGUMENTS = (
     "cli.app",
     # scikit-learn reads the parameters of an estimator from an explicit signature.
     "estimator.base",
+    "estimator.classifier",
     "estimator.regressor",
     "estimator.survival",
     "ops.kernels.triton",  # the device code gets every pointer, size and stride as an argument of its own

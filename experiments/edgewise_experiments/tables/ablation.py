@@ -157,7 +157,8 @@ def fitted(table: Table, variant: Variant, folds: int, seed: int) -> Score:
         model.variant = variant
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", EdgewiseWarning)  # some test rows lie outside the training range
-            model.fit(table.X[train], table.y[train])
+            groups = None if table.group is None else table.group[train]
+            model.fit(table.X[train], table.y[train], groups=groups)
             require_complete(model.report_, model.search_)
             prediction = model.predict(table.X[test])
             if not is_regression:

@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import torch
@@ -287,7 +288,7 @@ class Measurement:
         return Evidence(models, explained.importance, strongest_pair, len(X), metric)
 
     def kan(
-        self, X: np.ndarray, y: np.ndarray, end: float, hidden: str | tuple[int, ...] = "auto"
+        self, X: np.ndarray, y: np.ndarray, end: float, hidden: Literal["auto"] | tuple[int, ...] = "auto"
     ) -> tuple[ModelScore, KANRegressor | KANClassifier]:
         """Train and score a KAN, until this share of the time limit has passed."""
         kind = KANRegressor if self.task == "regression" else KANClassifier

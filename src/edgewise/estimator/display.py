@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from edgewise.errors import InputError
@@ -115,18 +116,21 @@ class EstimatorDisplay(RowExplainer):
         """Return the share of rows within their intervals of a level; None for an estimator without such intervals."""
         return None
 
-    def __getattr__(self, name: str) -> Any:
-        """Answer a misspelt name, or one that another kind of estimator has, with the name that was meant."""
-        if name in self._absent:
-            message = f"{type(self).__name__} has no {name}: {self._absent[name]}"
-        else:
+    if not TYPE_CHECKING:  # a type checker would take any name for one that exists
+
+        def __getattr__(self, name: str) -> Any:
+            """Answer a misspelt name, or one that another kind of estimator has, with the name that was meant."""
+            if name == "equations_":  # an AttributeError too, so that hasattr is False
+                raise NotFittedError("there are no equations yet: call fit_equations(X, y) first")
+            if name in self._absent:
+                raise AttributeError(f"{type(self).__name__} has no {name}: {self._absent[name]}")
             message = f"{type(self).__name__!r} object has no attribute {name!r}"
             if not name.startswith("_") and not name.endswith("_in_"):  # scikit-learn looks for those many times
                 # Not `dir`: that of scikit-learn computes every property.
                 known = [one for one in object.__dir__(self) if not one.startswith("_")]
                 similar = get_close_matches(name, known, n=1)
                 message += f"; did you mean {similar[0]!r}?" if similar else ""
-        raise AttributeError(message)
+            raise AttributeError(message)
 
     def plot(
         self,

@@ -45,7 +45,7 @@ from edgewise.report.content import ClassResult, ReportContent, ReportFigure, Te
 if TYPE_CHECKING:
     from edgewise.estimator.display import EstimatorDisplay
     from edgewise.estimator.task import Task
-    from edgewise.tables.columns import CategoryInput, NumberInput
+    from edgewise.tables.columns import Input
 
 SHOWN_INPUTS = 20  # inputs in the table of a report
 EFFECTS = 9  # panels of the figure of effects (three rows)
@@ -412,7 +412,7 @@ def class_results(classes: Sequence[Any], observed: np.ndarray, predicted: np.nd
     return rows
 
 
-def alike_sentences(codes: np.ndarray, columns: Sequence[NumberInput | CategoryInput]) -> list[str]:
+def alike_sentences(codes: np.ndarray, columns: Sequence[Input]) -> list[str]:
     """Return a sentence for each pair of numbers so strongly correlated that their effects cannot be separated."""
     known = codes[~np.isnan(codes).any(axis=1)]
     moving = [i for i, one in enumerate(columns) if not one.level_names and len(known) > 2 and np.ptp(known[:, i]) > 0]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 from edgewise.gam.constraints import Constraints
 from edgewise.gam.families import Family, Gaussian
 from edgewise.gam.policy import AdditivePolicy
 from edgewise.outcomes import ProgressCallback
 
-EFFORTS = ("low", "normal", "high")
+Effort = Literal["low", "normal", "high"]
+EFFORTS = get_args(Effort)
 
 
 @dataclass(frozen=True)
