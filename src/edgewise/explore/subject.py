@@ -15,8 +15,8 @@ from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.explore.canonical import canonical_form
 from edgewise.explore.division import made_up_rows, output_names, target_of, tensor_of
-from edgewise.model_selection.search.validation import held_out_rows
 from edgewise.nn.model import KAN
+from edgewise.search.validation import held_out_rows
 from edgewise.train.problems import Classification, Regression
 
 FEWEST_DIVIDED = 4  # rows that can be divided: two on each side
