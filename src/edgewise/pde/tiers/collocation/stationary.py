@@ -154,7 +154,7 @@ def stationary_stages(
         if is_first and found is None:
             finer = statement.axes([refined(axis.breakpoints, GRIDS.finer_on_path) for axis in axes], degrees)
             end = sought_along_path(statement, axes, finer, start)
-            if end is not None and not end.is_solution:
+            if end is not None and end.solved is None:
                 loss = sum(float(each.max()) ** 2 for each in relative_errors(statement, end.axes, end.coef))
                 points = sum(block.rows for block in statement.blocks(end.axes))
                 network = network_of(end.axes, end.coef)
