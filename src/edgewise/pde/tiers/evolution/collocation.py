@@ -92,7 +92,7 @@ class CollocationSolver:
             return State(space, evolution.interpolated_initial(space))
         degree = self.settings.degree[dimension]
         count = self._fewest(degree)
-        self.rough = RoughInitial.of(
+        self.rough = RoughInitial.of_data(
             evolution.statement, evolution.initial_on, evolution.finer, evolution.allowed, evolution.begin
         )
         if self.rough is not None:
@@ -119,7 +119,7 @@ class CollocationSolver:
         if not evolution.space:
             return state
         at = partial(on_points, state.space, state.values)
-        rough = RoughInitial.of(evolution.statement, at, evolution.finer, evolution.allowed, moment)
+        rough = RoughInitial.of_data(evolution.statement, at, evolution.finer, evolution.allowed, moment)
         if rough is None:
             return state
         self.rough = rough
