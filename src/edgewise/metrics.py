@@ -56,7 +56,7 @@ def r_squared(squared_error: Any, variance: Any) -> Any:
 def _r2(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, np.ndarray]:
     """R² of numbers, the mean over several targets; NaN where one is constant."""
     # The influence of a row on a ratio of means (A. van der Vaart, Asymptotic Statistics, Cambridge 1998, chapter 3).
-    observed, predicted = _columns(observed, predicted)
+    observed, predicted, _ = in_unit(*_columns(observed, predicted))
     squares = (observed - predicted) ** 2
     spread = (observed - observed.mean(0)) ** 2
     variance = spread.mean(0)
@@ -69,11 +69,11 @@ def _r2(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, np.ndarray]
 
 def _rmse(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, np.ndarray]:
     """The root mean square error, in the unit of the target."""
-    observed, predicted = _columns(observed, predicted)
+    observed, predicted, exponent = in_unit(*_columns(observed, predicted))
     squares = ((observed - predicted) ** 2).mean(1)
     value = math.sqrt(float(squares.mean()))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return value, squares / (2 * value)
+        return math.ldexp(value, exponent), np.ldexp(squares / (2 * value), exponent)
 
 
 def _mae(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, np.ndarray]:
@@ -179,6 +179,12 @@ def _columns(observed: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, n
     if len(observed) != len(predicted) or observed.size != predicted.size:
         raise InputError(f"y must have the shape of the predictions, {predicted.shape}, got {observed.shape}")
     return observed.reshape(len(observed), -1), predicted.reshape(len(predicted), -1)
+
+
+def in_unit(observed: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return numbers of any shape in a unit in which no square overflows or vanishes, and the power of two it is."""
+    exponent = int(np.frexp(np.abs(observed).max(initial=0.0))[1])
+    return np.ldexp(observed, -exponent), np.ldexp(predicted, -exponent), exponent
 
 
 # Censored times

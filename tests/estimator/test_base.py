@@ -35,7 +35,6 @@ BAD = {
     "grid_size": ["fine", 0, 2.5, True, None, (4,)],
     "regularization": ["none", -1e-9, np.nan, np.inf, None, True],
     "effort": ["most", 1, None],
-    "n_models": [0, 2.5, True, "ten"],
     "n_jobs": [0, 1.5, True],
     "time_limit": [0, -1, np.nan, "1", True],
     "random_state": [-1, 2**32, "seed", 1.5, True],

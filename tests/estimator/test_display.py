@@ -166,12 +166,12 @@ def test_a_notebook_shows_a_short_table(regressor):
 def test_a_report_without_rows_has_the_held_out_score(regressor):
     X, y = houses()
     content = regressor.report().content
-    assert content.split == {"training": len(X)} and not content.models
+    assert content.split == {"training": len(X)} and not content.comparison.models
     assert content.cautions[-1].startswith("No test rows were given, so how well")
     model = KANRegressor(effort="low").fit(X[["area"]], y)
     text = model.report().html
-    assert "On the held-out rows the R² of the KANRegressor is 0.8" in text and "R² on held-out rows" in text
-    assert "On the held-out rows by which the model was chosen, R² was 0.8" in text
+    assert "On the held-out rows the R² of the KAN is 0.8" in text and "R² on held-out rows" in text
+    assert "On the held-out rows by which the model was chosen, the R² was 0.8" in text
     assert "No rows were given, and a model keeps none of its training rows" in text
     assert "its number of training rows" in text and "up to 300 combinations of values" in text
     assert "No test rows were given. The score is that" in text
@@ -189,7 +189,7 @@ def test_a_report_of_a_regressor(regressor, tmp_path):
     text = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert text == report.html
     assert "Of the 3 levels of city, price is highest for Köln" in text
-    assert "R² on test rows" in text and "The score rests on only 60 test rows" in text
+    assert "R² on 60 test rows" in text and "The score rests on only 60 test rows" in text
     with pytest.raises(InputError, match="X and y must be given together"):
         regressor.report(X=X)
 

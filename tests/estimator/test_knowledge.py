@@ -53,7 +53,7 @@ KNOWN = {
 @pytest.fixture(scope="module")
 def fitted():
     frame, y = table()
-    return KANRegressor(**KNOWN, n_models=3).fit(frame, y), frame, y
+    return KANRegressor(**KNOWN).fit(frame, y), frame, y
 
 
 @pytest.mark.slow
@@ -103,7 +103,7 @@ def test_only_the_pairs_that_may_act_together_do():
 def test_a_classifier_obeys(tmp_path):
     frame, y = table()
     labels = np.where(y > y.median(), "dear", "cheap")
-    model = KANClassifier(monotone={"area": -1}, bounds=(0.1, 0.8), n_models=2).fit(frame, labels)
+    model = KANClassifier(monotone={"area": -1}, bounds=(0.1, 0.8)).fit(frame, labels)
     second = lambda rows: model.predict_proba(rows)[:, 1]  # noqa: E731
     assert np.diff(along(second, frame, "area", -50, 300)).max() < 1e-12  # against what the rows say
     free = frame.assign(distance=0.0)

@@ -6,6 +6,7 @@ import random
 from dataclasses import asdict, is_dataclass
 
 import numpy as np
+import pandas
 import pytest
 
 from edgewise import checkpoint
@@ -103,6 +104,16 @@ def test_error_bars_of_another_network_are_refused(regressor, tmp_path):
         load_estimator(path)
 
 
+@pytest.mark.parametrize("code", [3.0, -2.0, 0.5, -1.0])
+def test_levels_of_the_background_are_those_of_the_encoder(tmp_path, code):
+    frame = pandas.DataFrame({"a": X[:, 0], "level": np.array(["u", "v", "w"])[np.arange(40) % 3]})
+    model = KANRegressor(**QUICK, hidden=(), regularization=1e-2).fit(frame, Y)
+    assert list(model.background_[:3, 1]) != [code] * 3
+    model.background_[5, 1] = code
+    with pytest.raises(CheckpointError, match="unknown levels in the background"):
+        there_and_back(model, tmp_path)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", LABELS)
 def test_a_classifier_comes_back_with_its_labels(kind, tmp_path):
@@ -135,7 +146,6 @@ def test_parameters_of_numpy_types_are_stored(tmp_path):
         hidden=(np.int64(2),),
         grid_size=np.int32(3),
         regularization=np.float32(1e-3),
-        n_models=np.int64(1),
         time_limit=np.float32(9),
         random_state=np.int64(3),
     ).fit(X, Y)

@@ -34,3 +34,9 @@ def test_a_network_with_other_numbers_is_refused(write, tmp_path):
 def test_constants_that_are_not_finite_once_they_are_computed(node, write):
     with pytest.raises(InputError, match="must hold finite constants to be written as a program"):
         write(Formula(Add((Variable(0), node)), ("x",)))
+
+
+@pytest.mark.parametrize("exponent", [math.nan, math.inf, -math.inf])
+def test_exponents_are_finite(exponent):
+    with pytest.raises(InputError, match="expression must have finite exponents"):
+        Formula(Power(Variable(0), exponent), ("x",))

@@ -68,7 +68,7 @@ def test_other_runs_are_refused_by_the_name_of_what_differs(unfinished, tmp_path
         Journal(tmp_path / "elsewhere", RUN).resume()
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"\x08" + b"\0" * 7 + b"{}      "])
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"[" * 100_000, b"\x08" + b"\0" * 7 + b"{}      "])
 @pytest.mark.parametrize("name", ["run.json", "000000.part", "000001.part"])
 def test_damaged_files_are_refused_in_a_sentence(unfinished, name, damage):
     (unfinished.folder / name).write_bytes(damage)

@@ -8,7 +8,7 @@ import pytest
 
 from edgewise.checkpoint import codec, strict_json
 from edgewise.discovery.finder import find_formula
-from edgewise.errors import CheckpointError
+from edgewise.errors import CheckpointError, InputError
 from edgewise.formulas.expression import Add, Number, parse_expression
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front, FrontEntry
@@ -50,6 +50,12 @@ def formula_there_and_back(formula):
 def test_a_text_holds_the_tree_as_it_is(text):
     formula = Formula(parse_expression(text, ["a", "c"]), ("a", "c"))
     assert formula_there_and_back(formula) == formula
+
+
+def test_a_sum_that_could_not_be_read_back_is_not_written():
+    formula = Formula(Add(tuple(Number(float(k)) for k in range(3000))), ())
+    with pytest.raises(InputError, match="formulas must have at most 2,000 terms in a sum to be stored, got 3,000"):
+        formula.to_stored()
 
 
 def test_closed_forms_and_the_bits_of_constants_come_back():

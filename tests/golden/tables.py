@@ -235,7 +235,7 @@ ROWS: dict[str, Callable[[], Row]] = {
     "Friedman": lambda: regression(partial(friedman, 300)),
     "Friedman among others": lambda: regression(partial(friedman, 300, 10)),
     "curves alone": lambda: regression(partial(friedman, 300), effort="low"),
-    "mean of models": lambda: regression(partial(friedman, 150), n_models=3),
+    "mean of models": lambda: regression(partial(friedman, 150)),
     "a pair": lambda: regression(partial(product, 300, 0.3)),
     "rows twice": lambda: regression(with_copies),
     "weights": lambda: regression(partial(friedman, 200), weighted=True),

@@ -11,11 +11,15 @@ from edgewise import KAN
 from edgewise.checkpoint import container, strict_json, write
 from edgewise.errors import CheckpointError, InputError
 from edgewise.pde.domains.domain import Interval, Time
+from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Initial, Observations, Periodic
+from edgewise.pde.problem.singular import SingularFunctions
 from edgewise.pde.solver.network import network_for, separable_network, tensor_network
-from edgewise.pde.spaces.networks import SlabNetwork
+from edgewise.pde.spaces.networks import EnrichedNetwork, SlabNetwork
 from edgewise.pde.storage import load_solution, save_solution
+from edgewise.pde.tiers.tensor_train.network import LowRankNetwork
+from edgewise.pde.tiers.unknown_fields import UncertainNetwork
 
 
 def ring() -> PDE:
@@ -25,6 +29,10 @@ def ring() -> PDE:
         [Periodic("x"), Initial(lambda x: torch.sin(math.pi * x))],
         points=50,
     )
+
+
+def zeros(*shape):
+    return torch.zeros(shape, dtype=torch.float64)
 
 
 def shaken(network):
@@ -39,6 +47,23 @@ def slabs(problem):
     return SlabNetwork(parts, torch.tensor([0.0, 1.2, 3.0], dtype=torch.float64), 1)
 
 
+def train(problem):
+    line = torch.linspace(0, 1, 5, dtype=torch.float64)
+    return LowRankNetwork([TensorLayer([line], 2), TensorLayer([line], 2)], (1, 2, 1))
+
+
+def uncertain(problem):
+    layer = tensor_network(problem, 4, 5).tensor_layer
+    root = torch.arange(2.0 * layer.coef.numel(), dtype=torch.float64).reshape(-1, 2)
+    return UncertainNetwork(layer, root)
+
+
+def enriched(problem):
+    place = torch.tensor([-1.0, -1.0], dtype=torch.float64)
+    functions = SingularFunctions(place, 0.0, 0.0, 0.1, "K", ((0.0, 0, False), (1.0, 0, True)), True, 2.0)
+    return EnrichedNetwork(tensor_network(problem, 4, 5).tensor_layer, [functions], zeros(2))
+
+
 KINDS = {
     "kan": (heat, lambda problem: network_for(problem, (3,), 4, 5, 0)),
     "products": (heat, lambda problem: network_for(problem, ((1, 2),), 4, 5, 0)),
@@ -48,6 +73,9 @@ KINDS = {
     "periodic tensor": (ring, lambda problem: tensor_network(problem, 4, 5)),
     "periodic": (ring, lambda problem: network_for(problem, (3,), 4, 5, 0)),
     "slabs": (heat, slabs),
+    "train": (heat, train),
+    "uncertain": (heat, uncertain),
+    "enriched": (heat, enriched),
 }
 
 
@@ -146,22 +174,43 @@ def put(*keys, value):
 @pytest.mark.parametrize(
     ("kind", "change", "message"),
     [
-        ("tensor", put("network", "kind", value="python"), "a network of kind slabs, tensor"),
-        ("tensor", put("network", "more", value=1), "by the names of its kind"),
-        ("tensor", put("network", "degree", value=(10**9, 10**9)), "a degree from 1 to 11"),
-        ("tensor", put("network", "coef", value=torch.zeros(3, 3, 1, dtype=torch.float64)), "as many coefficients"),
-        ("tensor", put("network", "coef", value=torch.full((9, 9, 1), math.nan, dtype=torch.float64)), "finite"),
-        ("tensor", put("network", "knots", value=[]), "knots for each input"),
-        ("separable", put("network", "fields", value=2), "terms for each field"),
-        ("separable", put("network", "knots", value=torch.zeros(2, 15, dtype=torch.float64)), "increasing knots"),
+        ("tensor", put("network", "kind", value="python"), "an object of kind tensor or slabs"),
+        ("tensor", put("network", value=None), "an object of kind tensor or slabs"),
+        ("tensor", put("network", "more", value=1), "got also 'more'"),
+        ("tensor", put("network", "axes", 0, "degree", value=10**9), "numbers of at least 1 of at most 11"),
+        ("tensor", put("network", "axes", 1, "knots", value=zeros(1, 3)), "got too few knots"),
+        ("tensor", put("network", "axes", 1, "knots", value=zeros(1, 15)), "got knots that do not ascend"),
+        ("tensor", put("network", "coef", value=zeros(9, 1)), "coefficients than its knots give"),
+        ("tensor", put("network", "coef", value=torch.full((81, 1), math.nan, dtype=torch.float64)), "finite"),
+        ("tensor", put("network", "coef", value=torch.ones(81, 1, dtype=torch.bool)), "float64 of shape"),
+        ("tensor", put("network", "axes", value=[]), "another number of inputs"),
+        ("separable", put("network", "fields", value=2), "do not divide into fields"),
+        ("separable", put("network", "fields", value=0), "numbers of at least 1"),
+        ("separable", put("network", "knots", value=zeros(2, 15)), "knots that do not ascend"),
         ("periodic", put("network", "periods", value=[(7, 0.0, 2.0)]), "a possible network"),
         ("periodic", put("network", "inputs", value=3), "as many inputs as its periods give"),
-        ("slabs", put("network", "axis", value=5), "time among its inputs"),
-        ("slabs", put("network", "slabs", value=[]), "list its slabs"),
+        ("periodic", put("network", "inner", "kind", value="tensor"), "an object of kind kan"),
+        ("slabs", put("network", "axis", value=5), "other inputs or outputs"),
+        ("slabs", put("network", "slabs", value=[]), "do not follow one another"),
+        ("slabs", put("network", "ends", value=zeros(3)), "do not follow one another"),
+        ("train", put("network", "ranks", value=[1, 3, 1]), "other ranks"),
+        ("train", put("network", "ranks", value=[]), "other ranks at its ends"),
+        ("train", put("network", "lines", 0, "kind", value="kan"), "an object of kind tensor"),
+        ("uncertain", put("network", "root", value=zeros(3, 2)), "a covariance of other coefficients"),
+        ("enriched", put("network", "functions", 0, "kind", value="J"), "an unknown kind"),
+        ("enriched", put("network", "functions", 0, "scale", value=0.0), "another wave number or scale"),
+        ("enriched", put("network", "functions", 0, "wave", value=0.0), "another wave number or scale"),
+        ("enriched", put("network", "functions", 0, "terms", value=[(0.5, 0, False)]), "other exponents"),
+        ("enriched", put("network", "functions", 0, "terms", value=[(1e9, 0, False)]), "finite numbers"),
+        ("enriched", put("network", "functions", 0, "point", value=zeros(3)), r"float64 of shape \(2\)"),
+        ("enriched", put("network", "factors", value=zeros(3)), "another number of factors"),
         ("kan", put("network", "tensors", value={}), "that its 0 tensors can hold"),
-        ("kan", put("account", "stages", value=[]), "list its stages"),
-        ("kan", put("account", value={}), "must describe how it was computed"),
-        ("kan", put("fields", value="u"), "list its fields"),
+        ("kan", put("stages", value=[]), "got no stages"),
+        ("kan", put("stages", 0, "loss", value="0"), "a number as solution.stages"),
+        ("kan", put("stopped", value="python"), "one of 'converged'"),
+        ("kan", put("unknowns", value={"k": None}), "a number as solution.unknowns values"),
+        ("kan", put("trust", value=1), "text as solution.trust"),
+        ("kan", put("fields", value="u"), "a list as solution.fields"),
     ],
 )
 def test_trees_that_say_something_else(kind, change, message, tmp_path):

@@ -30,7 +30,7 @@ import numpy as np
 
 from edgewise import load
 from edgewise.errors import EdgewiseError
-from edgewise.files import open_folder
+from edgewise.files import COMMIT, LOCK, current_file
 
 sys.path.insert(0, str(Path(__file__).parent))  # this file may run as a script, outside of a package
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
@@ -75,10 +75,12 @@ def write_table(folder: Path) -> None:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return the bytes of every file that is not a temporary one."""
-    return {
-        path.name: path.read_bytes() for path in folder.iterdir() if path.is_file() and ".edgewise-" not in path.name
+    """Return the bytes of every file that is not a temporary one, as readers find them."""
+    names = {path.name for place in (folder, folder / COMMIT) if place.is_dir() for path in place.iterdir()}
+    files = {
+        name: current_file(folder, name) for name in names if not name.startswith((".edgewise-", ".removed", LOCK))
     }
+    return {name: path.read_bytes() for name, path in files.items() if path.is_file()}
 
 
 def start(folder: Path, seed: int, **options: object) -> subprocess.Popen[str]:
@@ -138,7 +140,6 @@ class Kills:
             time.sleep(0.002)
         process.send_signal(number)
         _, errors = process.communicate()
-        open_folder(self.folder / "out")
         after = contents(self.folder / "out")
         changed = {name for name in before | after if before.get(name) != after.get(name)}
         if changed and set(after) - changed:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import r2_score
 
 from edgewise import KANClassifier, KANRegressor, KANSurvival
 from edgewise.errors import EdgewiseError
@@ -34,6 +35,7 @@ def usual():
 def test_predictions_scale_with_the_target(usual, scale):
     model = KANRegressor().fit(X, Y * scale)
     np.testing.assert_allclose(model.predict(X) / scale, usual, rtol=1e-9)
+    assert model.score(X, Y * scale) == pytest.approx(r2_score(Y, usual), rel=1e-9)
     _, std = model.predict(X, return_std=True)
     assert np.isfinite(std).all() and (std > 0).all()
 
@@ -123,7 +125,7 @@ def test_survival_does_not_depend_on_units(scale):
 number = st.floats(-1e300, 1e300, allow_subnormal=True)
 
 
-@pytest.mark.filterwarnings("ignore:y is .* nothing to learn")
+@pytest.mark.filterwarnings("ignore:y is .* nothing to learn", "ignore:.* times as far from all other values")
 @pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(
@@ -134,3 +136,30 @@ def test_any_finite_numbers_give_finite_predictions(rows, data):
     y = data.draw(st.lists(number, min_size=len(rows), max_size=len(rows)))
     found = KANRegressor().fit(np.array(rows), y).predict(np.array(rows))
     assert all(math.isfinite(value) for value in found)
+
+
+@pytest.mark.parametrize("first", [None, 10**400], ids=["None", "integer"])
+def test_targets_that_are_no_numbers_have_a_sentence(first):
+    with pytest.raises(EdgewiseError, match=r"y must hold numbers, got (None|10*) in row 1, counted from 1"):
+        KANRegressor().fit(X, np.array([first, *Y[1:]], dtype=object))
+
+
+def test_integers_beyond_float64_have_a_sentence():
+    cells = np.array([[10**400, 0.0], *X[1:]], dtype=object)
+    with pytest.raises(EdgewiseError, match=r"X must hold numbers of at most 1\.8e308 in size"):
+        KANRegressor().fit(cells, Y)
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(EdgewiseError, match="column 'a' must hold finite numbers, got inf in row 1"):
+        KANRegressor().fit(pandas.DataFrame(cells, columns=["a", "b"]), Y)
+
+
+@pytest.mark.parametrize("weight", [1e155, 1e300, 1e-308])
+def test_the_unit_of_the_weights_does_not_matter(usual, weight):
+    np.testing.assert_allclose(KANRegressor().fit(X, Y, np.full(60, weight)).predict(X), usual, rtol=1e-6)
+
+
+def test_one_cell_far_from_all_others_is_named():
+    far = X.copy()
+    far[5, 0] = 1e300
+    with pytest.warns(UserWarning, match=r"'x1': 1e\+300 in row 6 is more than 1,000,000 times as far"):
+        KANRegressor().fit(far, Y)

@@ -1,52 +1,70 @@
-"""Tests of the sentences that set the KAN beside the other models."""
+"""Tests of models set beside a KAN, and of the sentence that says which to use."""
 
 import pytest
 
-from edgewise.report.comparison import comparison_sentences
-from edgewise.report.content import ModelResult, ReportContent
+from edgewise.report.comparison import Comparison, ModelResult
 
 
 def say(*models, **settings):
-    return " ".join(comparison_sentences(ReportContent("t", models=models, **settings)))
+    return " ".join(Comparison(models, **settings).sentences)
 
 
-def test_ahead_and_behind_are_said_in_the_same_words():
-    ahead = say(ModelResult("KAN", 0.9), ModelResult("MLP", 0.88), score_name="accuracy", score_percent=True)
-    behind = say(ModelResult("KAN", 0.86), ModelResult("MLP", 0.88), score_name="accuracy", score_percent=True)
-    assert ahead == (
-        "On the test rows the accuracy of the KAN is 90.0 %. "
-        "It is 2.0 percentage points ahead of the other model, MLP (88.0 %)."
+def beside(own, others, **settings):
+    """Return the verdict on a KAN of 60 parameters beside others: name, score, parameters, error of the difference."""
+    rows = [ModelResult(name, score, parameters, gap_error=error) for name, score, parameters, error in others]
+    return Comparison([ModelResult("KAN", own, 60), *rows], **settings).verdict
+
+
+def test_the_rows_and_the_standard_error_are_said():
+    text = say(ModelResult("KAN", 0.5, error=0.01), score_name="R²", rows="the 1,600 test rows")
+    assert text == "On the 1,600 test rows the R² of the KAN is 0.5 (standard error 0.01)."
+
+
+@pytest.mark.parametrize(
+    ("linear", "boosting", "verdict"),
+    [
+        (0.70, 0.75, "use the KAN, whose R² of 0.8 is 0.1 ahead of linear and 0.05 ahead of boosting, beyond chance."),
+        (
+            0.70,
+            0.79,
+            "use the KAN, whose R² of 0.8 is 0.1 ahead of linear, beyond chance, and is as good as that of boosting "
+            "within chance.",
+        ),
+        (0.79, 0.90, "use boosting, whose R² of 0.9 is 0.1 ahead of the KAN, beyond chance."),
+        (
+            0.79,
+            0.70,
+            "use linear, which is simpler and as good within chance: it is 0.01 behind the KAN, and up to 0.02 may be "
+            "chance.",
+        ),
+        (
+            0.80,
+            0.70,
+            "use linear, which is simpler and as good within chance: it is 0 ahead of the KAN, and up to 0.02",
+        ),
+    ],
+)
+def test_one_sentence_says_which_model_to_use_and_by_how_much(linear, boosting, verdict):
+    others = [("linear", linear, 5, 0.01), ("boosting", boosting, 900, 0.01)]
+    assert beside(0.8, others, score_name="R²").startswith(f"Verdict: {verdict}")
+
+
+def test_a_kan_that_is_linear_is_said_to_be():
+    assert beside(0.8, [("a linear model", 0.8, 5, 0.0)]) == "Verdict: use a linear model: the KAN is one."
+
+
+def test_of_an_error_the_lower_is_better_and_shares_are_in_points():
+    assert "1 ahead of MLP" in beside(1.0, [("MLP", 2.0, 5, 0.1)], higher_is_better=False)
+    text = beside(0.9, [("MLP", 0.85, 5, 0.01)], score_name="accuracy", is_share=True)
+    assert (
+        text == "Verdict: use the KAN, whose accuracy of 90.0 % is 5.0 percentage points ahead of MLP, beyond chance."
     )
-    assert behind == (
-        "On the test rows the accuracy of the KAN is 86.0 %. "
-        "It is 2.0 percentage points behind the other model, MLP (88.0 %)."
-    )
 
 
-def test_the_best_of_the_others_is_named():
-    text = say(ModelResult("KAN", 0.5), ModelResult("MLP", 0.4), ModelResult("trees", 0.6), split={"test": 1600})
-    assert text.startswith("On the 1,600 test rows")
-    assert "0.1 behind the best of the other models, trees (0.6)" in text
-
-
-@pytest.mark.parametrize(("ours", "word"), [(1.0, "1 ahead of"), (3.0, "1 behind")])
-def test_an_error_is_better_when_lower(ours, word):
-    text = say(ModelResult("KAN", ours), ModelResult("MLP", 2.0), ModelResult("linear", 9.0), higher_is_better=False)
-    assert f"It is {word} the best of the other models, MLP (2)" in text
-
-
-def test_equal_to_the_digits_shown_is_equal():
-    text = say(ModelResult("KAN", 0.91234), ModelResult("gradient boosting", 0.91231), score_percent=True)
-    assert text.endswith("Gradient boosting, the other model, does equally well.")
-
-
-def test_a_difference_within_two_standard_errors_may_be_chance():
-    def both(gap):
-        models = ModelResult("KAN", 0.8, error=0.3), ModelResult("MLP", 0.8 + gap, error=0.4, gap_error=0.05)
-        return say(*models, score_percent=True)
-
-    assert "difference of up to 10.0 percentage points may be chance" in both(0.09)
-    assert "may be chance" not in both(0.11)
+def test_without_standard_errors_of_differences_there_is_no_verdict():
+    unknown = Comparison([ModelResult("KAN", 0.8), ModelResult("linear", 0.9)])
+    assert unknown.verdict == "" and unknown.better == ""
+    assert Comparison([ModelResult("KAN", 0.8), ModelResult("linear", 0.9, gap_error=0.01)]).better == "linear"
 
 
 def test_worse_than_the_mean_is_said():
@@ -61,16 +79,14 @@ def test_missing_scores():
     assert say(ModelResult("KAN", 0.5), ModelResult("MLP", None), ModelResult("x", float("nan"))).endswith("is 0.5.")
 
 
-@pytest.mark.parametrize(
-    ("linear", "boosting", "verdict"),
-    [
-        (0.70, 0.75, "use the KAN, which is better than linear and boosting beyond chance."),
-        (0.70, 0.79, "use the KAN, which is better than linear beyond chance and as good as boosting within chance."),
-        (0.79, 0.90, "boosting predicts better than the KAN, beyond chance."),
-        (0.79, 0.70, "use linear, which is simpler and as good within chance."),
-    ],
-)
-def test_one_sentence_says_which_model_to_use(linear, boosting, verdict):
-    others = ModelResult("linear", linear, 5, gap_error=0.01), ModelResult("boosting", boosting, 900, gap_error=0.01)
-    assert say(ModelResult("KAN", 0.8, 60), *others).endswith(f"Verdict: {verdict}")
-    assert "Verdict" not in say(ModelResult("KAN", 0.8), ModelResult("linear", 0.7))
+def test_the_table_has_the_best_first_and_names_failures():
+    rows = [
+        ModelResult("KAN", 0.9, 120, 3.21, 0.01),
+        ModelResult("linear", 0.95, 12, 0.1, gap_error=0.001),
+        ModelResult("MLP", None, remark="could not be fitted"),
+    ]
+    comparison = Comparison(rows, "accuracy", is_share=True)
+    assert [row[0] for row in comparison.table()] == ["linear", "KAN", "MLP"]
+    assert comparison.table()[1] == ("KAN", "90.0 % ± 1.0", "120", "3.2")
+    assert "MLP: could not be fitted.\nVerdict: use linear" in str(comparison)
+    assert "<table" in comparison._repr_html_() and "Verdict" in comparison._repr_html_()

@@ -13,11 +13,12 @@ from edgewise.errors import FileError, InputError
 from edgewise.nn.model import KAN
 from edgewise.plot import confusion, effect_curves, network_diagram, training_history
 from edgewise.report import Report
-from edgewise.report.content import ClassResult, FormulaRow, ModelResult, ReportContent, ReportFigure, TestTable
+from edgewise.report.comparison import Comparison, ModelResult
+from edgewise.report.content import ClassResult, FormulaRow, ReportContent, ReportFigure, TestTable
 from edgewise.report.page import page, write_report
 
 EVIL = "<script>alert('x')</script>"
-VOID = {"meta", "br", "link", "img"}
+VOID = {"meta", "br", "link", "img", "wbr", "input"}
 
 
 class Reader(HTMLParser):
@@ -59,12 +60,15 @@ def full_report():
     return ReportContent(
         title=f"Fit of {EVIL}",
         summary=[f"The column {EVIL} & others."],
-        models=[
-            ModelResult("KAN", 0.81, 120, 3.25, 0.01),
-            ModelResult(EVIL, 0.85, None, 0.123, remark=f"needs {EVIL}"),
-            ModelResult("MLP", None, 33, 250.0),
-        ],
-        score_name="R²",
+        comparison=Comparison(
+            [
+                ModelResult("KAN", 0.81, 120, 3.25, 0.01),
+                ModelResult(EVIL, 0.85, None, 0.123, remark=f"needs {EVIL}", gap_error=0.01),
+                ModelResult("MLP", None, 33, 250.0),
+            ],
+            "R²",
+            rows="the 1,600 test rows",
+        ),
         classes=[ClassResult(EVIL, 3, 0.5, None)],
         inputs=[(EVIL, 0.5), ("b", 0.25)],
         tests=TestTable(("term", "p"), [(EVIL, "0.01")], f"Tests of {EVIL}."),
@@ -130,7 +134,7 @@ def test_one_page_first_and_the_details_behind_folds(report):
     ]
     reader = read(report)
     assert [f"Figure {n}." in reader.text for n in (1, 2, 3, 4, 5)] == [True, True, True, True, False]
-    assert "the R² of the KAN is 0.81 (standard error 0.01). It is 0.04 behind the other model," in reader.text
+    assert "the R² of the KAN is 0.81 (standard error 0.01). Verdict: use " in reader.text
     assert "The 8,000 rows were split into 6,400 training (80 %) and 1,600 test (20 %)." in reader.text
     assert "Seed 7" in reader.text
 
@@ -153,7 +157,8 @@ def test_what_to_distrust_follows_from_the_numbers(report):
     assert f"{EVIL} predicts better than this model" in reader.text
     assert "Few test rows of a class" in reader.text and f"{EVIL} is odd." in reader.text
     assert "not causes" in reader.text
-    weak = page(ReportContent("t", models=[ModelResult("KAN", 0.1, error=0.05)], score_name="R²", split={"test": 40}))
+    poor = Comparison([ModelResult("KAN", 0.1, error=0.05)], "R²")
+    weak = page(ReportContent("t", comparison=poor, split={"test": 40}))
     assert "explains little: most of the variation of the target (90 %)" in weak
     assert "The score rests on only 40 test rows, its standard error is 0.05." in weak
 
@@ -164,7 +169,7 @@ def test_the_method_sentence_has_seed_and_versions(report):
         "A Kolmogorov-Arnold network of shape [2, 2, 1] was fitted on 6,400 rows with Edgewise 0.1.0 (random seed 7)."
         in text
     )
-    assert "On 1,600 test rows that were not used in fitting, R² was 0.81 (standard error 0.01)." in text
+    assert "On the 1,600 test rows, which were not used in fitting, the R² was 0.81 (standard error 0.01)." in text
 
 
 def test_a_report_appears_in_a_notebook_and_saves_the_same_page(tmp_path):
@@ -244,7 +249,7 @@ def test_the_first_page_has_joint_effects_errors_and_doubts_before_the_figures()
     note = "Column 'id' counts the rows; if it only numbers them, leave it out."
     content = ReportContent(
         "Fit",
-        models=[ModelResult("KAN", 0.81)],
+        comparison=Comparison([ModelResult("KAN", 0.81)]),
         findings=[*(f"x{i} rises." for i in range(7)), "a and b interact: 9 % of the variation."],
         errors=["The root mean square error is 3.2."],
         notes=[note],
@@ -255,3 +260,30 @@ def test_the_first_page_has_joint_effects_errors_and_doubts_before_the_figures()
     places = [text.index(part) for part in ("x4 rises", "a and b interact", "error is 3.2", "counts the rows", "<svg")]
     assert places == sorted(places) and text.index("<details>") < text.index("x5 rises")
     assert text.count("a and b interact") == 1
+
+
+def test_tabs_have_what_one_asks_of_a_model_first():
+    rows = [FormulaRow("2*longitudinal_translation*meridional_translation + 1", 5, 0.9, 0.3, chosen=True)]
+    content = ReportContent(
+        "Fit",
+        comparison=Comparison([ModelResult("KAN", 0.81), ModelResult("linear", 0.7, 3, gap_error=0.01)]),
+        findings=["x rises.", "a and b interact: 9 % of the variation."],
+        formulas=["y = x"],
+        formula_rows=rows,
+        figures=[ReportFigure("effects", Figure()), ReportFigure("network", Figure())],
+        inputs=[("x", 1.0)],
+    )
+    text = Report(content, layout="tabs").html
+    reader = read(text)
+    names = [value for tag, name, value in reader.attributes if tag == "section" and name == "aria-label"]
+    assert names == ["Curves", "Table", "Interactions", "Formula", "Comparison"]
+    assert reader.tags["input"] == reader.tags["label"] == 5 and text.count(" checked>") == 1
+    assert reader.tags["figure"] == 1 and "Verdict: use the KAN" in reader.text
+    # Lines of formulas break after operators, not inside names.
+    assert "2*<wbr>longitudinal_translation*<wbr>meridional_translation + 1" in text
+    assert "model.fit_equations" in Report(ReportContent("Empty"), layout="tabs").html
+
+
+def test_powers_stay_in_one_line():
+    rows = [FormulaRow("x**2 + y", 5, 0.9, 0.3)]
+    assert "<code>x*<wbr>*2" not in page(ReportContent("t", formula_rows=rows))

@@ -3,7 +3,6 @@
 import gzip
 import io
 import random
-import warnings
 from collections import Counter
 
 import numpy as np
@@ -12,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from edgewise.checkpoint import codec
-from edgewise.errors import EdgewiseError, EdgewiseWarning
-from edgewise.tables import TableEncoder, read_table
+from edgewise.errors import EdgewiseError
+from edgewise.tables import InputEncoder, Target, read_table
+from edgewise.tables.target import learn_target
 
 CSV_FILES = 5_000
 PARQUET_FILES = 1_000
@@ -55,10 +55,11 @@ def outcome(path, rng: random.Random) -> str:
     try:
         table = read_table(path)
         target = "y" if "y" in table.names else rng.choice(table.names)
-        encoder = TableEncoder.fit(table, target, task=rng.choice((None, None, "regression", "classification")))
-        known = table.take(encoder.rows_with_target(table))
-        x, names = encoder.transform(known)
-        y = encoder.encode_target(known)
+        response, _ = learn_target(table, target, rng.choice((None, None, "regression", "classification")))
+        known = table.take(response.known(table))
+        encoder = InputEncoder.fit(known.drop([target]))
+        x = encoder.inputs_of(encoder.codes(known))
+        y = response.encode(known)
     except EdgewiseError as error:
         message = str(error)
         assert "\n" not in message
@@ -66,8 +67,9 @@ def outcome(path, rng: random.Random) -> str:
         return type(error).__name__
     assert np.isfinite(x).all()
     assert np.isfinite(y).all()
-    assert x.shape == (len(y), len(names))
-    assert codec.read(TableEncoder, codec.plain(encoder), "encoder") == encoder
+    assert x.shape == (len(y), len(encoder.feature_names))
+    assert codec.read(InputEncoder, codec.plain(encoder), "encoder") == encoder
+    assert codec.read(Target, codec.plain(response), "target") == response
     return "read"
 
 
@@ -93,13 +95,11 @@ def test_fitted_on_one_damaged_table_applied_to_another(tmp_path):
     counts = Counter()
     path = tmp_path / "t.csv"
     path.write_bytes(CSV_SEEDS[0])
-    encoder = TableEncoder.fit(read_table(path), "y")
+    encoder = InputEncoder.fit(read_table(path).drop(["y"]))
     for _ in range(1_000):
         path.write_bytes(damaged(rng, CSV_SEEDS[0], PIECES))
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", EdgewiseWarning)
-                x, _ = encoder.transform(read_table(path))
+            x = encoder.inputs_of(encoder.codes(read_table(path)))
         except EdgewiseError as error:
             assert "\n" not in str(error)
             counts["refused"] += 1

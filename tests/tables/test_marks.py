@@ -7,9 +7,10 @@ import pytest
 
 from edgewise.checkpoint import codec
 from edgewise.errors import InputError
-from edgewise.tables import Table, TableEncoder, read_table
+from edgewise.tables import InputEncoder, Table, Target, read_table
 from edgewise.tables.cells import marked_number, parse_dates
 from edgewise.tables.frames import array_table
+from edgewise.tables.target import learn_target
 
 Y = np.sqrt(np.arange(12.0))
 
@@ -17,8 +18,7 @@ Y = np.sqrt(np.arange(12.0))
 def encoded(cells):
     kind = object if any(isinstance(cell, str) for cell in cells) else np.float64
     data = Table(("a", "y"), {"a": np.array(cells, dtype=kind), "y": Y[: len(cells)]})
-    encoder = TableEncoder.fit(data, "y")
-    return encoder, data
+    return InputEncoder.fit(data.drop(["y"])), data
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_a_column_of_one_convention_is_numbers(cells, values, words):
     assert any(f"Column 'a' is read as numbers with {words}" in note for note in encoder.notes)
     codes = encoder.inputs[0].codes(data)
     np.testing.assert_array_equal(codes[: len(values)], values)
-    again = codec.read(TableEncoder, json.loads(json.dumps(codec.plain(encoder))), "encoder")
+    again = codec.read(InputEncoder, json.loads(json.dumps(codec.plain(encoder))), "encoder")
     assert again == encoder  # a single row is read as the training rows were
     one = Table(("a",), {"a": np.array(["1,234"], dtype=object)})
     assert again.inputs[0].codes(one)[0] == (1.234 if again.inputs[0].mark == "," else 1234)
@@ -57,18 +57,18 @@ def test_mixed_conventions_are_refused_in_words():
 def test_a_target_with_decimal_commas():
     cells = np.array([f"{k},5" for k in range(12)], dtype=object)
     data = Table(("a", "y"), {"a": Y, "y": cells})
-    encoder = TableEncoder.fit(data, "y")
-    assert encoder.task == "regression" and encoder.encode_target(data)[3] == 3.5
-    assert "Target 'y' is read as numbers with decimal commas." in encoder.notes
-    again = codec.read(TableEncoder, json.loads(json.dumps(codec.plain(encoder))), "encoder")
-    assert again.encode_target(data)[3] == 3.5
+    target, notes = learn_target(data, "y")
+    assert target.task == "regression" and target.encode(data)[3] == 3.5
+    assert "Target 'y' is read as numbers with decimal commas." in notes
+    again = codec.read(Target, json.loads(json.dumps(codec.plain(target))), "target")
+    assert again.encode(data)[3] == 3.5
 
 
 def test_codes_with_zeros_in_front_are_categories(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("plz,month,y\n" + "".join(f"{['01003', '10001'][i % 2]},0{1 + i % 3},{i}.5\n" for i in range(12)))
     data = read_table(path)
-    encoder = TableEncoder.fit(data, "y")
+    encoder = InputEncoder.fit(data.drop(["y"]))
     assert encoder.inputs[0].levels == ("01003", "10001") and data.columns["month"][2] == 3.0
     assert any("Column 'plz' is a category" in note and "zeros in front" in note for note in encoder.notes)
     numbers = Table(("plz",), {"plz": np.array([1003.0, 10001.0])})  # as pandas reads them
@@ -80,6 +80,13 @@ def test_a_code_of_missing_values_is_pointed_out():
     assert any(sentence in note for note in encoded([-999.0, *range(50, 61)])[0].notes)
     for cells in ([0.0, 1.0] * 6, [*range(11), 40.0], [-9.0, *range(11)], [-1000.5, *range(11)]):
         assert not any("code for" in note for note in encoded(cells)[0].notes)
+
+
+def test_a_number_far_from_all_others_is_pointed_out():
+    sentence = "Column 'a': 1e+300 in row 3 is more than 1,000,000 times as far from all other values as these"
+    assert any(sentence in note for note in encoded([0.0, 1.0, 1e300, *range(2, 11)])[0].notes)
+    for cells in ([*range(11), 1e6], [0.0, 1.0, 1e300], [5.0] * 11 + [1e300], [1e300, 1e299, *range(10)]):
+        assert not any("times as far" in note for note in encoded(cells)[0].notes)
 
 
 def test_the_order_of_day_and_month_is_kept():
@@ -102,4 +109,4 @@ def test_other_texts_are_no_numbers():
 def test_advice_for_a_target_of_dates_fits_a_target():
     data = Table(("a", "y"), {"a": Y, "y": np.array([f"2020-01-{k + 1:02}" for k in range(12)], dtype=object)})
     with pytest.raises(InputError, match="choose another target, or convert it to a number"):
-        TableEncoder.fit(data, "y")
+        learn_target(data, "y")

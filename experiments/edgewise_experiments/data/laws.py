@@ -1,4 +1,4 @@
-"""Laws to be found from samples: AI Feynman's hundred and its bonus twenty with units, Nguyen's twelve, random ones.
+"""Laws to be found from samples: AI Feynman's with units, Nguyen's twelve, sixty of textbooks, random ones.
 
 **The grammar of the random expressions**, fixed before any of them was searched for. Expression number s has
 n = 1 + (s // 2) mod 4 inputs, drawn from a generator with the seed (20261126, s):
@@ -83,7 +83,18 @@ class Law:
 @cache
 def ai_feynman() -> Mapping[str, Law]:
     """The hundred laws of AI Feynman and, with names B1 to B20, its bonus laws."""
-    text = resources.files("edgewise_experiments.data").joinpath("laws.txt").read_text(encoding="utf-8")
+    return _read_laws("laws.txt")
+
+
+@cache
+def textbook(half: int) -> Mapping[str, Law]:
+    """Sixty laws in the units of textbooks: those with odd numbers (half 0, open) or even ones (half 1, closed)."""
+    laws = _read_laws("textbook.txt")
+    return {name: law for name, law in laws.items() if int(name[1:]) % 2 != half}
+
+
+def _read_laws(file: str) -> dict[str, Law]:
+    text = resources.files("edgewise_experiments.data").joinpath(file).read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     return {law.name: law for law in map(_read_law, lines)}
 
@@ -98,7 +109,7 @@ def _read_law(line: str) -> Law:
         units[symbol], ranges[symbol] = _unit(text), (float(low), float(high))
     names = tuple(ranges)
     low, high = zip(*ranges.values(), strict=True)
-    suite = "bonus" if name.startswith("B") else "feynman"
+    suite = {"B": "bonus", "T": "textbook"}.get(name[0], "feynman")
     return Law(suite, name, parse_expression(formula, names), names, low, high, units)
 
 

@@ -1,4 +1,5 @@
-"""Laws found from samples: AI Feynman's 120 with and without units and noise, Nguyen's 12, 200 random expressions.
+"""Laws found from samples: AI Feynman's 120 with and without units and noise, Nguyen's 12, 60 in the units of
+textbooks, 200 random expressions.
 
 1,000 rows and 60 CPU seconds for each law; a search that is sure ends sooner. Without noise a formula is exact if its
 error at fresh points is below 1e-9 of the standard deviation and it has at most twice the symbols of the law (of the
@@ -91,6 +92,7 @@ def summary(rows: list[dict]) -> Outcome:
 def _title(row: dict) -> str:
     names = {"feynman": "AI Feynman", "bonus": "AI Feynman, bonus laws", "nguyen": "Nguyen"}
     names |= {"random": "Random, open half", "random, closed half": "Random, closed half"}
+    names |= {"textbook": "Textbook units, open half", "textbook, closed half": "Textbook units, closed half"}
     noise = f", {row['noise']:.0%} noise".replace("%", " %") if row["noise"] else ""
     return names[row["suite"]] + noise + (", units" if row["units"] else "")
 

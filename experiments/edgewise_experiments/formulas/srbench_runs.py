@@ -18,7 +18,7 @@ from edgewise.formulas import Expression, complexity
 from edgewise.formulas.constants import fit_constants, relative_error
 from edgewise.formulas.printing import as_sympy
 from edgewise.outcomes import ProgressCallback
-from edgewise_experiments.data.laws import Law, ai_feynman, nguyen, random_laws
+from edgewise_experiments.data.laws import Law, ai_feynman, nguyen, random_laws, textbook
 from edgewise_experiments.runner.jobs import Job
 from edgewise_experiments.runner.store import Store
 
@@ -29,15 +29,16 @@ SYMPY_SECONDS = 10.0
 
 
 def suites(*, closed: bool = False) -> dict[str, Mapping[str, Law]]:
-    """Return the laws by suite; the closed half of the random expressions only on request."""
+    """Return the laws by suite; closed halves only on request."""
     laws = ai_feynman()
     chosen: dict[str, Mapping[str, Law]] = {
         "feynman": {name: law for name, law in laws.items() if law.suite == "feynman"},
         "bonus": {name: law for name, law in laws.items() if law.suite == "bonus"},
         "nguyen": nguyen(),
         "random": random_laws(0),
+        "textbook": textbook(0),
     }
-    return chosen | ({"random, closed half": random_laws(1)} if closed else {})
+    return chosen | ({"random, closed half": random_laws(1), "textbook, closed half": textbook(1)} if closed else {})
 
 
 def measure(suite: str, name: str, noise: float, units: bool, seed: int, limit: float) -> dict:

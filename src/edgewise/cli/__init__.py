@@ -25,7 +25,7 @@ def main() -> None:
 
     with importing():
         from edgewise.cli.app import app
-        from edgewise.outcomes import native_call_goes_on
+        from edgewise.native import native_call_goes_on
     watch = InterruptWatch()
     watch.start()
     try:
@@ -34,7 +34,8 @@ def main() -> None:
         gc.freeze()  # the last collection would visit every object of torch: 0.2 instead of 1.0 CPU seconds to end
         code, _ = finish(partial(watch.end, ending.code))
         if isinstance(code, int) and native_call_goes_on():  # Python would wait for it, though all is written
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in (sys.stdout, sys.stderr):
+                if stream is not None:  # closed when the process began
+                    stream.flush()
             os._exit(code)
         sys.exit(code)

@@ -35,7 +35,7 @@ def open_session(written: Written, source: Source | None, edits: str | None, scr
     else:
         model, facts = read_model(written.file)
         held_out: Any = 0.2
-        if "table" in facts:
+        if "target" in facts:
             X, _ = rows_of(model, facts, source.table)
             test = rows_of_test(open_model(written.file), source)
             if test is not None:

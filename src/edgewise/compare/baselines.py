@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edgewise.errors import InputError, missing_extra
-from edgewise.metrics import MEASURED, METRICS, class_codes, measures, score
-from edgewise.model_selection.search.validation import folds
-from edgewise.outcomes import Progress, ProgressCallback, check_progress
+from edgewise.listeners import check_progress
+from edgewise.metrics import MEASURED, METRICS, class_codes, measures, paired_error, score
+from edgewise.outcomes import Progress, ProgressCallback
+from edgewise.report.comparison import ModelResult
+from edgewise.search.validation import folds
 
 try:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -35,6 +37,13 @@ LOGISTIC = (0.01, 0.1, 1.0, 10.0, 100.0)  # inverse strengths of logistic regres
 ReportShare = Callable[[float], None]
 """Receives the share of one model's work that is done, from 0 to 1."""
 
+# Names of the models, by their key and the task.
+TITLES = {
+    ("linear", "regression"): "linear regression",
+    ("linear", "classification"): "logistic regression",
+    ("boosting", "regression"): "gradient boosting",
+    ("boosting", "classification"): "gradient boosting",
+}
 Settings = dict[str, float]
 
 
@@ -79,6 +88,27 @@ class BaselineResult:
     error: float = math.nan
     notes: tuple[str, ...] = ()
     prediction: np.ndarray | None = field(default=None, compare=False, repr=False)
+
+    def beside(self, observed: np.ndarray, prediction: np.ndarray, task: str) -> ModelResult:
+        """Return the row of a comparison with a KAN, whose predictions of the same rows are given.
+
+        Parameters
+        ----------
+        observed, prediction : ndarray of shape (N_test,)
+            Targets of the test rows, and predictions of the KAN.
+        task : str
+            "regression" or "classification".
+
+        Returns
+        -------
+        ModelResult
+            With the standard error of the difference between both scores.
+        """
+        name = TITLES[self.name, task]
+        if self.prediction is None:
+            return ModelResult(name, None, remark="could not be fitted")
+        gap = paired_error(MEASURED[task][0], observed, prediction, self.prediction)
+        return ModelResult(name, self.score, self.parameters, self.seconds, self.error, gap_error=gap)
 
 
 def iterate_baselines(

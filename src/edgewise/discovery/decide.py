@@ -28,6 +28,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import groupby
 
 import numpy as np
@@ -38,9 +39,16 @@ from edgewise.discovery.evidence import counted_from_origins, decided_form, orig
 from edgewise.discovery.losses import Candidate, decided, front_of, is_as_good, some
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem, weighted_variance
-from edgewise.discovery.reduction.steps import first_step
+from edgewise.discovery.reduction.steps import Step, first_step
 from edgewise.formulas.algebra import shortest_form, simplify
-from edgewise.formulas.constants import EXACT, FittedExpression, fit_constants, free_places, recognise
+from edgewise.formulas.constants import (
+    EXACT,
+    FittedExpression,
+    errors_of,
+    fit_constants,
+    free_places,
+    recognise,
+)
 from edgewise.formulas.domains import domain_report
 from edgewise.formulas.expression import (
     Add,
@@ -52,13 +60,13 @@ from edgewise.formulas.expression import (
     evaluate,
     used_variables,
 )
-from edgewise.formulas.forms import with_merged_roots
+from edgewise.formulas.forms import in_usual_form, with_free_exponents, with_leading_plus, with_merged_roots
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import SIGNIFICANT_Z, Front, FrontEntry, fresh_inputs, price
 from edgewise.metrics import r_squared
-from edgewise.model_selection.search.jobs import one_blas_thread
-from edgewise.outcomes import NO_LIMIT, Budget
+from edgewise.outcomes import Budget
 from edgewise.presentation import enumeration, percent_text
+from edgewise.search.jobs import one_blas_thread
 from edgewise.settings import ABOVE_ZERO
 
 
@@ -84,9 +92,10 @@ Squared = Candidate[FittedExpression]
 
 
 def decided_front(
-    candidates: Iterable[Expression], problem: LawProblem, budget: Budget = NO_LIMIT, messages: Sequence[str] = ()
+    candidates: Iterable[Expression], problem: LawProblem, budget: Budget | None = None, messages: Sequence[str] = ()
 ) -> Front:
     """Choose among the expressions that a search found for a problem, by squared errors."""
+    budget = budget or Budget()
     loss = SquaredLoss(problem, budget)
     mean = Number(float(np.average(problem.y, weights=problem.weights)))
     nodes = dict.fromkeys((mean, *map(simplify, candidates)))
@@ -158,7 +167,8 @@ class SquaredLoss:
 
     name = "squared error"
 
-    def __init__(self, problem: LawProblem, budget: Budget = NO_LIMIT):
+    def __init__(self, problem: LawProblem, budget: Budget | None = None):
+        budget = budget or Budget()
         self.problem = problem
         self.budget = budget
         self.exact = problem.exact_loss
@@ -187,21 +197,20 @@ class SquaredLoss:
         x = whole.x
         y = whole.y
         weight = whole.weights
-        node = candidate.expression
-        errors: tuple[float, ...] = ()
-        fitted = self.fitted(node, whole)
-        if fitted is not None:
-            if fitted.loss > EXACT.loss(weighted_variance(y, weight)):
-                counted = counted_from_origins(fitted.expression, origins(x))  # years from 1990, say, instead of from 0
-                rounded = fit_constants(with_decided_digits(counted, x, y, weight), x, y, steps=0, weight=weight)
-                fitted = rounded or fitted
-            merged = with_merged_roots(fitted.expression)
-            if merged != fitted.expression:  # its constants, and so their errors, may stand in another order
-                fitted = fit_constants(merged, x, y, steps=0, weight=weight) or fitted
-            node = fitted.expression
-            errors = fitted.errors
+        fitted = self.fitted(candidate.expression, whole)
+        node = candidate.expression if fitted is None else fitted.expression
+        if fitted is not None and fitted.loss > EXACT.loss(weighted_variance(y, weight)):
+            node = counted_from_origins(node, origins(x))  # years from 1990, say, instead of from 0
+            free = with_free_exponents(node, x)
+            if free != node:
+                fitted = self.fitted(free, whole)
+                free = node if fitted is None else fitted.expression
+            rounded = simplify(in_usual_form(with_decided_digits(free, x, y, weight)))
+            node = rounded if np.isfinite(evaluate(rounded, x)).all() else node
+        node = with_leading_plus(with_merged_roots(node))
+        errors, exponent_errors = errors_of(node, x, y, weight)
         entry = FrontEntry.from_data(Formula(node, whole.names), x, y, weights=weight)
-        return replace(entry, validation=candidate.held, constant_errors=errors)
+        return replace(entry, validation=candidate.held, constant_errors=errors, exponent_errors=exponent_errors)
 
     def description(self, candidate: Squared) -> float:
         """Twice the description length of all rows, up to a constant: the misfit and a price for the symbols.
@@ -216,8 +225,18 @@ class SquaredLoss:
     def as_good(self, front: Sequence[Squared], entries: Sequence[FrontEntry]) -> tuple[int, ...]:
         """Places of the entry with the shortest description and of the others that are as good, the shortest first.
 
-        An entry must be as good on the held-out rows, and Vuong's statistic on all rows must not be significant at 5 %.
+        Where a long one is the choice and still explains less than a smooth model, the choice is among the short ones.
         """
+        places = self._as_good(front, entries)
+        choice = entries[places[0]]
+        short = [place for place, entry in enumerate(entries) if entry.complexity <= SETTINGS.most_short]
+        if choice.complexity <= SETTINGS.most_short or not short or not self._falls_short(entries, choice):
+            return places
+        among = self._as_good([front[place] for place in short], [entries[place] for place in short])
+        return tuple(short[place] for place in among)
+
+    def _as_good(self, front: Sequence[Squared], entries: Sequence[FrontEntry]) -> tuple[int, ...]:
+        """An entry is as good on the held-out rows, and Vuong's statistic on all rows is not significant at 5 %."""
         whole = self.whole
         best = min(range(len(front)), key=lambda place: (self.description(front[place]), place))
         share = 1.0 if whole.weights is None else whole.weights / whole.weights.mean()
@@ -242,12 +261,11 @@ class SquaredLoss:
     def sentences(self, entries: Sequence[FrontEntry], choice: FrontEntry) -> Iterator[str]:
         """Whether the choice is exact, or leaves only noise or much of what can be explained; where it is undefined."""
         whole = self.whole
-        residuals = whole.y - evaluate(choice.formula.expression, whole.x)
         if choice.validation <= self.exact:
             yield "The best formula is exact to rounding."
         elif not used_variables(choice.formula.expression):
             yield "No formula of the inputs was found that is more accurate than a constant."
-        elif NoiseTest(whole.x).passes(residuals, whole.weights):
+        elif self._leaves_noise(choice):
             yield "The residuals of the best formula look like noise."
         else:
             yield self._shortfall(entries) or "No exact formula was found; these are nearest."
@@ -255,15 +273,30 @@ class SquaredLoss:
             each for each in domain_report(choice.formula, whole.x) if ", but " in each or each.startswith("Up to")
         )
 
+    def _leaves_noise(self, choice: FrontEntry) -> bool:
+        """True if nothing but noise is left of the target."""
+        residuals = self.whole.y - evaluate(choice.formula.expression, self.whole.x)
+        return NoiseTest(self.whole.x).passes(residuals, self.whole.weights)
+
+    def _falls_short(self, entries: Sequence[FrontEntry], choice: FrontEntry) -> bool:
+        """True if a formula is no law and a smooth model of all inputs predicts better than every short one."""
+        is_law = choice.validation <= self.exact or self._leaves_noise(choice)
+        return not is_law and self._shortfall(entries) != ""
+
+    @cached_property
+    def _smooth(self) -> Step | None:
+        """The problem with a smooth model of all inputs; None where it cannot be modelled or no time is left."""
+        if self.budget.past_deadline:
+            return None
+        with one_blas_thread():
+            return first_step(self.problem)
+
     def _shortfall(self, entries: Sequence[FrontEntry]) -> str:
         """A sentence if a smooth model of all inputs predicts held-out rows better than every short formula, or ""."""
         problem = self.problem
         short = [entry for entry in entries if entry.complexity <= SETTINGS.most_short]
-        if self.budget.is_over or not short:
-            return ""
-        with one_blas_thread():
-            smooth = first_step(problem)
-        if smooth is None:
+        smooth = self._smooth
+        if smooth is None or not short:
             return ""
         best = min(short, key=lambda entry: entry.validation)
         squares = problem.held_squares(best.formula.expression)

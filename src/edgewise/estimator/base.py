@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Self, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeGuard, TypeVar
 
 import numpy as np
 import torch
@@ -22,13 +22,14 @@ from edgewise.estimator.columns.constraints import Bounds, column_constraints, g
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
 from edgewise.estimator.display import EstimatorDisplay
 from edgewise.estimator.explaining import FARTHEST_INPUT
-from edgewise.model_selection.automatic import AutoResult, auto_fit
-from edgewise.model_selection.search.candidates import Samples
-from edgewise.model_selection.search.inference import term_tests
-from edgewise.model_selection.search.jobs import count_of_jobs
-from edgewise.model_selection.search.policy import EFFORTS, SearchSettings
-from edgewise.model_selection.search.records import SearchReport
-from edgewise.outcomes import ProgressCallback, reported
+from edgewise.listeners import reported
+from edgewise.outcomes import ProgressCallback
+from edgewise.search.automatic import AutoResult, auto_fit
+from edgewise.search.candidates import Samples
+from edgewise.search.inference import term_tests
+from edgewise.search.jobs import count_of_jobs
+from edgewise.search.policy import EFFORTS, Effort, SearchSettings
+from edgewise.search.records import SearchReport
 from edgewise.tables.scaling import AffineScaling
 from edgewise.tables.table import InBatches
 from edgewise.train.loop.reports import FitReport
@@ -64,9 +65,6 @@ PARAMETERS = """\
         where held-out rows ask for it; "high" does so with more folds, nodes and starts.
     time_limit : float, optional
         Seconds. The search ends so early that the final fit ends about there, with the best model so far.
-    n_models : int, optional
-        Number of models, each fitted to four fifths of the rows, whose mean is taken; it is one model again. By default
-        small tables take ten where these differ.
     n_jobs : int, optional
         Threads for folds and models; -1 for all processors. The model does not depend on it.
     random_state : int, Generator, RandomState or None, default=0
@@ -152,17 +150,16 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
 
     def __init__(
         self,
-        hidden: str | int | Sequence[int] = "auto",
-        grid_size: str | int = "auto",
-        regularization: str | float = "auto",
-        effort: str = "normal",
+        hidden: Literal["auto"] | int | Sequence[int] = "auto",
+        grid_size: Literal["auto"] | int = "auto",
+        regularization: Literal["auto"] | float = "auto",
+        effort: Effort = "normal",
         time_limit: float | None = None,
-        n_models: int | None = None,
         n_jobs: int | None = None,
         random_state: int | np.random.Generator | np.random.RandomState | None = 0,
         verbose: bool | int = False,
-        monotone: Mapping[str | int, int] | None = None,
-        shape: Mapping[str | int, str] | None = None,
+        monotone: Mapping[str | int, Literal[1, -1]] | None = None,
+        shape: Mapping[str | int, Literal["convex", "concave"]] | None = None,
         linear: Sequence[str | int] | None = None,
         interactions: Sequence[tuple[str | int, str | int]] | None = None,
         bounds: tuple[float | None, float | None] | None = None,
@@ -172,7 +169,6 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         self.regularization = regularization
         self.effort = effort
         self.time_limit = time_limit
-        self.n_models = n_models
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
@@ -287,8 +283,6 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             raise InputError(f"time_limit must be a positive number, got {limit!r}")
         if self.effort not in EFFORTS:
             raise InputError(f"effort must be one of {', '.join(EFFORTS)}, got {self.effort!r}")
-        if self.n_models is not None and not (is_integer(self.n_models) and self.n_models > 0):
-            raise InputError(f"n_models must be None or a positive integer, got {self.n_models!r}")
         if not isinstance(self.verbose, bool | np.bool_ | int | np.integer):
             raise InputError(f"verbose must be True, False or an integer, got {self.verbose!r}")
         settings = SearchSettings(
@@ -298,7 +292,6 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             grid_size=None if _is_auto(self.grid_size) else int(self.grid_size),
             strength=None if _is_auto(strength) else float(strength),
             effort=self.effort,
-            models=None if self.n_models is None else int(self.n_models),
             jobs=count_of_jobs(self.n_jobs),
             time_limit=None if limit is None else float(limit),
             began=time.monotonic(),

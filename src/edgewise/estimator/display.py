@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from edgewise.errors import InputError
@@ -25,11 +27,11 @@ from edgewise.presentation import column_texts, counted, html_table, number_text
 if TYPE_CHECKING:
     from edgewise.formulas.front import Front
     from edgewise.gam import AdditiveSummary
-    from edgewise.model_selection.search.records import SearchReport
     from edgewise.plot.network.views import NetworkColumn, NetworkView, PredictionView
     from edgewise.plot.style import Figure
     from edgewise.plot.themes import Theme
-    from edgewise.report import Report
+    from edgewise.report import Comparison, Report
+    from edgewise.search.records import SearchReport
     from edgewise.train.loop.reports import FitReport
 
 SUMMARY_INPUTS = 30  # inputs in a summary, those that move the prediction most
@@ -42,6 +44,7 @@ BACKGROUND_TEXT = (
 )
 # The explorer stands on the estimators, which know of it no more than the name of its door.
 EXPLORER = "edgewise.explore.page.widget"
+COMPARISON = "edgewise.compare.held_out"  # likewise
 BAND_TEXT = "band: two standard errors of the curve, about 95 %"
 
 
@@ -113,18 +116,21 @@ class EstimatorDisplay(RowExplainer):
         """Return the share of rows within their intervals of a level; None for an estimator without such intervals."""
         return None
 
-    def __getattr__(self, name: str) -> Any:
-        """Answer a misspelt name, or one that another kind of estimator has, with the name that was meant."""
-        if name in self._absent:
-            message = f"{type(self).__name__} has no {name}: {self._absent[name]}"
-        else:
+    if not TYPE_CHECKING:  # a type checker would take any name for one that exists
+
+        def __getattr__(self, name: str) -> Any:
+            """Answer a misspelt name, or one that another kind of estimator has, with the name that was meant."""
+            if name == "equations_":  # an AttributeError too, so that hasattr is False
+                raise NotFittedError("there are no equations yet: call fit_equations(X, y) first")
+            if name in self._absent:
+                raise AttributeError(f"{type(self).__name__} has no {name}: {self._absent[name]}")
             message = f"{type(self).__name__!r} object has no attribute {name!r}"
             if not name.startswith("_") and not name.endswith("_in_"):  # scikit-learn looks for those many times
                 # Not `dir`: that of scikit-learn computes every property.
                 known = [one for one in object.__dir__(self) if not one.startswith("_")]
                 similar = get_close_matches(name, known, n=1)
                 message += f"; did you mean {similar[0]!r}?" if similar else ""
-        raise AttributeError(message)
+            raise AttributeError(message)
 
     def plot(
         self,
@@ -203,7 +209,9 @@ class EstimatorDisplay(RowExplainer):
         """
         short = self._short_table(X)
         tests, note = self._shown_tests()
-        return replace(short, tests=tests, notes=(*short.notes, *([note] if note else [])))
+        compared = self._beside_linear()
+        verdict = "" if compared is None else compared.verdict
+        return replace(short, tests=tests, notes=tuple(filter(None, [verdict, *short.notes, note])))
 
     def _shown_tests(self) -> tuple[AdditiveSummary | None, str]:
         """Return the tests of the terms with the smallest p-values, and a sentence about those left out."""
@@ -245,6 +253,42 @@ class EstimatorDisplay(RowExplainer):
         notes += [message] if message else []
         title = f"effect on {task.effect_on(view.target)}"
         return ModelSummary(self._title(), tuple(self._facts()), tuple(terms), tuple(notes), effect=title)
+
+    def compare(self, X: Any, y: Any, groups: ArrayLike | None = None) -> Comparison:
+        """Compare with a linear model and gradient boosting on held-out rows; its verdict says which of them to use.
+
+        A copy of this model and the two others are fitted to four fifths of the rows and score the fifth that is left,
+        five times, so that every row is predicted once by models that have not seen it. It takes five times as long as
+        `fit`. A difference is beyond chance where it is larger than two standard errors, which the errors of both
+        models on the same rows give.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (N, d)
+            The rows, those of the fit for example; the estimator needn't be fitted.
+        y : array-like of shape (N,)
+            Their targets.
+        groups : array-like of shape (N,), optional
+            Labels of groups of rows that depend on each other, which no fold divides.
+
+        Returns
+        -------
+        edgewise.report.Comparison
+            A table in a notebook and as text, with `verdict`, the one sentence.
+
+        Raises
+        ------
+        InputError
+            If there are fewer than ten rows, or y is not one target for each.
+
+        Examples
+        --------
+        >>> from edgewise import KANRegressor
+        >>> X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
+        >>> KANRegressor(effort="low").compare(X, X[:, 0] + 3 * X[:, 1]).models[1].name
+        'linear regression'
+        """
+        return import_module(COMPARISON).held_out_comparison(self, X, y, groups)
 
     def report(
         self,
@@ -296,6 +340,37 @@ class EstimatorDisplay(RowExplainer):
         if path is not None:
             made.save(path)
         return made
+
+    def show(self, X: ArrayLike | None = None, y: ArrayLike | None = None) -> Report:
+        """Show the model in tabs: curves, a table of the inputs, interactions, formula and comparison.
+
+        Parameters
+        ----------
+        X, y : array-like, optional
+            As in `report`.
+
+        Returns
+        -------
+        edgewise.report.Report
+            Appears in a notebook; its `save("model.html")` writes it.
+
+        Raises
+        ------
+        InputError
+            If only one of X and y is given.
+
+        Examples
+        --------
+        >>> from edgewise import KANRegressor
+        >>> X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
+        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-6).fit(X, X[:, 0] + 3 * X[:, 1])
+        >>> "Interactions" in model.show().html
+        True
+        """
+        from edgewise.estimator.reporting import model_tabs
+
+        check_is_fitted(self)
+        return model_tabs(self, X, y)
 
     # Views for `edgewise.plot`
 
@@ -470,6 +545,22 @@ class EstimatorDisplay(RowExplainer):
         else:
             text = number_text(made.value, 3)
         return [(f"held-out {made.name}", f"{text} ± {number_text(made.error, 2)}")]
+
+    def _beside_linear(self) -> Comparison | None:
+        """Return the held-out scores of the chosen model and of a linear one; None where no row was held out."""
+        from edgewise.report.comparison import Comparison, ModelResult
+
+        own = self._held_out()
+        if own is None or self._record is None:
+            return None
+        search = self._record[0]
+        models = [ModelResult("KAN", own.value, self.parameter_count_, error=own.error)]
+        if search.linear_gain is not None and search.chosen_trial is not None:
+            gain, error = search.linear_gain
+            linear = self._task.held_out(search.chosen_trial.loss + gain, math.nan)
+            parameters = min(trial.parameters for trial in search.trials if trial.kind == "linear")
+            models.append(ModelResult("a linear model", linear.value, parameters, gap_error=error))
+        return Comparison(models, own.name, higher_is_better=own.higher_is_better, rows="the held-out rows")
 
     def _held_out(self) -> Score | None:
         """Return the held-out score of the model that the search chose; None where no row was held out."""

@@ -6,12 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import MultiOutputMixin, RegressorMixin
-from sklearn.exceptions import NotFittedError
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,11 +18,13 @@ from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, standardisation, with_shared_text
 from edgewise.estimator.columns.constraints import Bounds, checked_bounds
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
+from edgewise.estimator.scikit import MultiOutputMixin, RegressorMixin
 from edgewise.estimator.task import Numbers
-from edgewise.gam.families.named import family_of
-from edgewise.model_selection.search.candidates import Samples
-from edgewise.model_selection.search.policy import SearchSettings
-from edgewise.model_selection.search.validation import block_codes, canonical_rows
+from edgewise.gam.families.named import Loss, family_of
+from edgewise.metrics import in_unit
+from edgewise.search.candidates import Samples
+from edgewise.search.policy import Effort, SearchSettings
+from edgewise.search.validation import block_codes, canonical_rows
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.uncertainty import ErrorBars
 
@@ -99,18 +99,17 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
 
     def __init__(
         self,
-        hidden: str | int | Sequence[int] = "auto",
-        grid_size: str | int = "auto",
-        regularization: str | float = "auto",
-        effort: str = "normal",
-        loss: str = "squared",
+        hidden: Literal["auto"] | int | Sequence[int] = "auto",
+        grid_size: Literal["auto"] | int = "auto",
+        regularization: Literal["auto"] | float = "auto",
+        effort: Effort = "normal",
+        loss: Loss = "squared",
         time_limit: float | None = None,
-        n_models: int | None = None,
         n_jobs: int | None = None,
         random_state: int | np.random.Generator | np.random.RandomState | None = 0,
         verbose: bool | int = False,
-        monotone: Mapping[str | int, int] | None = None,
-        shape: Mapping[str | int, str] | None = None,
+        monotone: Mapping[str | int, Literal[1, -1]] | None = None,
+        shape: Mapping[str | int, Literal["convex", "concave"]] | None = None,
         linear: Sequence[str | int] | None = None,
         interactions: Sequence[tuple[str | int, str | int]] | None = None,
         bounds: tuple[float | None, float | None] | None = None,
@@ -121,7 +120,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             regularization,
             effort,
             time_limit,
-            n_models,
             n_jobs,
             random_state,
             verbose,
@@ -197,6 +195,10 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         scale = float(self.target_scaling_.scale[0])
         return None if low is None else (low - shift) / scale, None if high is None else (high - shift) / scale
 
+    @overload
+    def predict(self, X: Rows, return_std: Literal[False] = False) -> np.ndarray: ...
+    @overload
+    def predict(self, X: Rows, return_std: Literal[True]) -> tuple[np.ndarray, np.ndarray]: ...
     def predict(self, X: Rows, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Predict the targets.
 
@@ -241,7 +243,11 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         -------
         float
         """
-        return float(r2_score(y, self._like_y(self._predicted(self._codes(X))), sample_weight=sample_weight))
+        observed = np.asarray(y)
+        predicted = self._like_y(self._predicted(self._codes(X)))
+        if observed.dtype.kind in "fiu":
+            observed, predicted, _ = in_unit(observed, predicted)
+        return float(r2_score(observed, predicted, sample_weight=sample_weight))
 
     def predict_interval(self, X: Rows, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Predict intervals that contain a share `level` of new targets.
@@ -306,12 +312,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         codes = self._warned_codes(X)
         return self._interval(codes, NormalDist().inv_cdf((1 + level) / 2) * self._deviation(codes, noise=False))
 
-    def __getattr__(self, name: str) -> Any:
-        """Raise an error that explains how to search for formulas before they are read."""
-        if name == "equations_":  # an AttributeError too, so that hasattr is False
-            raise NotFittedError("there are no equations yet: call fit_equations(X, y) first")
-        return super().__getattr__(name)
-
     def fit_equations(
         self,
         X: Rows,
@@ -359,7 +359,12 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             check_number(time_limit, "time_limit", positive=True, of=" of seconds")
         rows = self._inputs(X)
         target = self._predicted(self._codes(X)) if y is None else y
-        self.equations_ = fronts_of_outputs(self, rows, target, self._network_names(names), time_limit, options)
+        fronts = fronts_of_outputs(self, rows, target, self._network_names(names), time_limit, options)
+        if isinstance(fronts, dict):
+            targets = self._task.outputs or [f"y{k + 1}" for k in range(len(fronts))]
+            self.equations_ = {k: replace(front, target=str(targets[k])) for k, front in fronts.items()}
+        else:
+            self.equations_ = replace(fronts, target=self._task.target)
         return self
 
     def predict_equation(self, X: Rows) -> np.ndarray:
@@ -410,9 +415,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     def _fronts(self) -> dict[str, Front]:
         fronts = vars(self).get("equations_", {})
         if isinstance(fronts, dict):
-            names = self._task.outputs or [f"y{k + 1}" for k in range(len(fronts))]
-            return {str(names[k]): front for k, front in fronts.items()}
-        return {self._task.target: fronts}
+            return {front.target: front for front in fronts.values()}
+        return {fronts.target: fronts}
 
     def _outputs(self, X: np.ndarray) -> np.ndarray:
         return self._in_units(self._network_output(X))

@@ -39,12 +39,13 @@ from edgewise.plot import (
 from edgewise.plot.network.views import PredictionView
 from edgewise.presentation import counted, number_text, number_texts, percent_text
 from edgewise.report import Report
-from edgewise.report.content import ClassResult, ModelResult, ReportContent, ReportFigure, TestTable, formula_rows
+from edgewise.report.comparison import Comparison, ModelResult
+from edgewise.report.content import ClassResult, ReportContent, ReportFigure, TestTable, formula_rows
 
 if TYPE_CHECKING:
     from edgewise.estimator.display import EstimatorDisplay
     from edgewise.estimator.task import Task
-    from edgewise.tables.columns import CategoryInput, NumberInput
+    from edgewise.tables.columns import Input
 
 SHOWN_INPUTS = 20  # inputs in the table of a report
 EFFECTS = 9  # panels of the figure of effects (three rows)
@@ -99,15 +100,30 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
 
     InputError where only one of X and y is given, or there are not as many targets as rows.
     """
-    if (X is None) != (y is None):
-        raise InputError("X and y must be given together, got only one of them")
-    codes = model._rows(X)
-    judged = None if y is None else JudgedRows.of(model, X, y)
-    explanation = explained(model, codes)
+    codes, judged, explanation = _read(model, X, y)
     fronts = model._fronts().items()
     formulas = [ReportFigure("formulas", formula_front(front, target=name, max_formulas=0)) for name, front in fronts]
     figures = with_formulas(model_figures(model, X, codes, judged, explanation), formulas)
     return Report(page_content(model, codes, judged, explanation, figures=figures, title=title or model._title()))
+
+
+def model_tabs(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | None) -> Report:
+    """Make the tabs of `show`, see `model_report`."""
+    codes, judged, explanation = _read(model, X, y)
+    figures = explanation_figures(model, codes, explanation)
+    content = page_content(model, codes, judged, explanation, figures=figures, title=model._title())
+    return Report(content, layout="tabs")
+
+
+def _read(
+    model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | None
+) -> tuple[np.ndarray, JudgedRows | None, GlobalExplanation | None]:
+    """Return the codes of the rows, how well they are predicted if y is given, and the explanation."""
+    if (X is None) != (y is None):
+        raise InputError("X and y must be given together, got only one of them")
+    codes = model._rows(X)
+    judged = None if y is None else JudgedRows.of(model, X, y)
+    return codes, judged, explained(model, codes)
 
 
 def page_content(
@@ -125,8 +141,6 @@ def page_content(
     metric = METRICS[task.metric]
     parts: dict[str, Any] = {
         "summary": [fit_sentence(model)],
-        "score_name": metric.name,
-        "score_percent": metric.is_share,
         "data": {"target": task.target, "inputs": len(model.encoder_.columns)},
         "split": {"training": model.training_rows_},
         "notes": list(model.encoder_.notes),
@@ -138,20 +152,16 @@ def page_content(
         **inference_parts(model),
         **_formula_parts(model),
     }
-    name = type(model).__name__
     if judged is not None:
         score = judged.score
-        error = score.error if math.isfinite(score.error) else None
-        parts["models"] = [ModelResult(name, score.value, model.parameter_count_, error=error)]
+        own = ModelResult("KAN", score.value, model.parameter_count_, error=score.error)
+        rows = f"the {counted(len(codes), 'test row')}"
+        parts["comparison"] = Comparison([own], metric.name, metric.is_share, metric.higher_is_better, rows)
         parts["errors"] = _error_sentences(task, judged)
         parts["classes"] = class_results(judged.classes, judged.observed, judged.predicted)
         parts["split"]["test"] = len(codes)
-    elif (held_out := model._held_out()) is not None:
-        parts["models"] = [ModelResult(name, held_out.value, model.parameter_count_, error=held_out.error)]
-        parts["score_name"] = held_out.name
-        parts["score_percent"] = False
-        parts["score_rows"] = "held-out rows"
-        parts["higher_is_better"] = held_out.higher_is_better
+    elif (held_out := model._beside_linear()) is not None:
+        parts["comparison"] = held_out
         parts["cautions"].append(HELD_OUT_TEXT)
     else:
         parts["cautions"].append("No test rows were given, so how well the model predicts is not known here.")
@@ -417,7 +427,7 @@ def class_results(classes: Sequence[Any], observed: np.ndarray, predicted: np.nd
     return rows
 
 
-def alike_sentences(codes: np.ndarray, columns: Sequence[NumberInput | CategoryInput]) -> list[str]:
+def alike_sentences(codes: np.ndarray, columns: Sequence[Input]) -> list[str]:
     """Return a sentence for each pair of numbers so strongly correlated that their effects cannot be separated."""
     known = codes[~np.isnan(codes).any(axis=1)]
     moving = [i for i, one in enumerate(columns) if not one.level_names and len(known) > 2 and np.ptp(known[:, i]) > 0]

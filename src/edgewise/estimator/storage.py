@@ -25,9 +25,9 @@ from edgewise.estimator.survival import KANSurvival
 from edgewise.formulas.front import Front
 from edgewise.gam import AdditiveSummary
 from edgewise.gam.families.named import family_of
-from edgewise.model_selection.search.records import SearchReport
 from edgewise.nn.elementary import Elementary
 from edgewise.nn.model import KAN
+from edgewise.search.records import SearchReport
 from edgewise.tables import AffineScaling, InputEncoder
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.uncertainty import ErrorBars
@@ -71,7 +71,6 @@ class NetworkParameters(Parameters):
     regularization: str | int | float
     effort: str
     time_limit: int | float | None
-    n_models: int | None
     n_jobs: int | None
     bounds: tuple[float | None, float | None] | None
 
@@ -120,7 +119,13 @@ class StoredEstimator:
         if sizes["columns"] != len(columns) or sizes["rows"] == 0 or np.isinf(self.background_).any():
             return "a background without finite rows"
         # Levels are positions in the encoder, and what is unknown is averaged over known values only.
-        if self.encoder_.unknown(self.background_).any():
+        levels = [np.arange(len(one.level_names)) for one in columns]
+        are_levels = all(
+            np.isin(codes[~np.isnan(codes)], places).all()
+            for places, codes in zip(levels, self.background_.T, strict=True)
+            if len(places)
+        )
+        if not are_levels or self.encoder_.unknown(self.background_).any():
             return "unknown levels in the background"
         counts = [len(one.level_names) + 1 if one.level_names else 0 for one in columns]
         if [len(column) for column in self.level_counts_] != counts:
@@ -342,7 +347,7 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
         family_of(parameters.get("loss", "squared"))
     except InputError as error:
         raise CheckpointError(f"must have possible parameters: {ascii(str(error)[:200])[1:-1]}") from error
-    estimator = kind(**parameters)
+    estimator: Any = kind(**parameters)
     estimator.model_ = model
     for name, value in vars(record).items():
         if name != "parameters":
@@ -363,7 +368,8 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
             del estimator.equations_
         else:
             estimator.equations_ = fronts[0] if len(fronts) == 1 else dict(enumerate(fronts))
-    return estimator
+    rebuilt: KANEstimator = estimator
+    return rebuilt
 
 
 def _read(

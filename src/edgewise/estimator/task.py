@@ -264,8 +264,8 @@ def _numbers(cells: np.ndarray) -> np.ndarray:
         cell = cells[place]
         try:
             values[place] = float(cell)
-        except (TypeError, ValueError):
-            if not has_text:  # other objects, None among them, are refused by scikit-learn in its own words
+        except (OverflowError, TypeError, ValueError):
+            if not has_text and cell is not None and not isinstance(cell, int):  # scikit-learn has words of its own
                 return cells
             shown = repr(cell.item() if isinstance(cell, np.generic) else cell)[:80]
             raise InputError(

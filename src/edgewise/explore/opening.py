@@ -15,10 +15,10 @@ from edgewise.datasets import knots_path
 from edgewise.errors import FileError, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.storage import load_estimator
-from edgewise.files import reason
+from edgewise.files import current_file, reason
 from edgewise.nn.model import KAN
 from edgewise.storage import FOLDER_MODEL
-from edgewise.tables import Table, TableEncoder, read_table
+from edgewise.tables import Table, Target, read_table
 
 # Facts of `edgewise fit` about the unedited model, which are not true of an edited one.
 OF_THE_FIT = ("score", "metrics", "formulas")
@@ -26,10 +26,9 @@ OF_THE_FIT = ("score", "metrics", "formulas")
 
 def read_model(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Any]]:
     """Return the network or estimator in a file or folder, and the facts stored with it that outlast edits."""
-    if Path(path).is_dir():
-        file = Path(path) / FOLDER_MODEL
-    else:
-        file = Path(path)
+    file = Path(path)
+    if file.is_dir():
+        file = current_file(file, FOLDER_MODEL)
     stored = checkpoint.read(file)
     if "estimator" not in stored.extra:
         if not isinstance(stored.model, KAN):
@@ -56,14 +55,14 @@ def rows_of(model: Any, facts: dict[str, Any], data: str | os.PathLike[str] | Ta
     if isinstance(model, KAN):
         return _numbers(table, model)
     names: tuple[str, ...] = tuple(getattr(model, "target_names_", ()) or ())
-    if "table" in facts:
+    if "target" in facts:
         with container.errors_of_file("model", "of the explorer"):
-            encoder = codec.read(TableEncoder, facts["table"], "table encoder")
-        if encoder.target.name in table.columns:
-            table = table.take(encoder.rows_with_target(table))
-            y = encoder.encode_target(table)
+            target = codec.read(Target, facts["target"], "target")
+        if target.name in table.columns:
+            table = table.take(target.known(table))
+            y = target.encode(table)
             if isinstance(model, KANClassifier):
-                y = np.asarray(encoder.target.decode(y)).astype(model.classes_.dtype)
+                y = np.asarray(target.decode(y)).astype(model.classes_.dtype)
             return table.select(model.encoder_.columns), y
     elif len(names) == 1 and names[0] in table.columns:
         y = table.columns[names[0]]

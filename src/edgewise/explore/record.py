@@ -17,7 +17,7 @@ def read_record(path: str | os.PathLike[str]) -> Any:
     """Return the JSON of a file of edits; raise FileError, or InputError if it is something else."""
     try:
         return json.loads(read_bytes(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{os.fspath(path)} must hold edits as JSON, got {error}") from error
 
 

@@ -1,8 +1,9 @@
 """Whole files, folders of results, and journals of unfinished runs, none of which a crash leaves half written.
 
 A process may be killed at any moment. One file is replaced by a rename, so that it is the old or the new one. Several
-files are replaced by a renamed folder, from which they are moved one by one: whoever opens the folder next moves the
-rest. Temporary files are locked while their process lives, and removed by the next write into the same folder if not.
+files are replaced by a renamed folder, from which they are moved one by one: readers look there first, and the next
+write moves the rest. Temporary files are locked while their process lives, and removed by the next write into the same
+folder if not.
 A journal keeps the finished parts of a run, so that a later run can go on from there.
 """
 
@@ -11,7 +12,15 @@ from typing import TYPE_CHECKING
 from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
-    from edgewise.files.folders import COMMIT, commit_folder, complete_commit, open_folder, reserve, staging_folder
+    from edgewise.files.folders import (
+        COMMIT,
+        beside,
+        commit_folder,
+        complete_commit,
+        current_file,
+        reserve,
+        staging_folder,
+    )
     from edgewise.files.journal import Journal, Part
     from edgewise.files.whole import LOCK, read_bytes, reason, sweep, temporary_name, write_bytes
 
@@ -20,9 +29,10 @@ __all__ = [
     "LOCK",
     "Journal",
     "Part",
+    "beside",
     "commit_folder",
     "complete_commit",
-    "open_folder",
+    "current_file",
     "read_bytes",
     "reason",
     "reserve",

@@ -4,13 +4,15 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from edgewise.errors import FileError
-from edgewise.files.whole import LOCK, fcntl, lock, reason, sweep, sync_folder, temporary_name, write_bytes
+from edgewise.files.whole import LOCK, fcntl, lock, read_bytes, sweep, sync_folder, temporary_name, write_bytes
 
 COMMIT = ".edgewise-commit"  # the folder of complete files that are moved into the folder around it
 REMOVED = ".removed.json"  # in a temporary folder: names of files without a successor
@@ -30,10 +32,10 @@ def staging_folder(parent: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def commit_folder(staging: Path, folder: Path, removed: Collection[str]) -> None:
+def commit_folder(staging: Path, folder: Path, names: Collection[str], removed: Collection[str]) -> None:
     """Move all files of a temporary folder inside another into that one, and remove files without a successor.
 
-    From the moment of one rename on, all of it happens, now or when the folder is opened next.
+    From the moment of one rename on, all of it happens, now or before the next write.
 
     Parameters
     ----------
@@ -41,16 +43,18 @@ def commit_folder(staging: Path, folder: Path, removed: Collection[str]) -> None
         Folder below `folder` with the complete files, which `write_bytes` has synced.
     folder : Path
         The folder that receives them.
+    names : collection of str
+        Names of files that may be moved.
     removed : collection of str
         Names of files in `folder` to remove.
     """
-    complete_commit(folder)
+    complete_commit(folder, names)
     write_bytes(staging / REMOVED, json.dumps(sorted(removed)).encode())
     os.rename(staging, folder / COMMIT)
     try:
-        complete_commit(folder)
+        complete_commit(folder, names)
     except KeyboardInterrupt:  # between two files: the rest takes a moment
-        complete_commit(folder)
+        complete_commit(folder, names)
         raise
 
 
@@ -66,7 +70,7 @@ def reserve(folder: Path) -> bool:
     path = os.path.join(tempfile.gettempdir(), f"edgewise-{os.getuid()}-{name}.lock")
     try:
         # The descriptor stays open on purpose: closing it would give the lock up.
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         return False
@@ -75,45 +79,65 @@ def reserve(folder: Path) -> bool:
     return True
 
 
-def complete_commit(folder: Path) -> None:
+def complete_commit(folder: Path, names: Collection[str]) -> None:
     """Finish the replacement of files in a folder that a killed process began, if there is one.
 
-    Raises
-    ------
-    OSError
-        The files cannot be moved.
-    """
-    waiting = folder / COMMIT
-    if not waiting.is_dir():
-        return
-    try:
-        removed = json.loads((waiting / REMOVED).read_bytes())
-    except FileNotFoundError:  # already done before the end of the other process
-        removed = []
-    for name in removed if isinstance(removed, list) else []:
-        if isinstance(name, str) and Path(name).name == name:
-            (folder / name).unlink(missing_ok=True)
-    with suppress(FileNotFoundError):  # another process may complete the same moves and be ahead
-        for path in sorted(waiting.iterdir()):
-            if path.name not in (REMOVED, LOCK):
-                with suppress(FileNotFoundError):
-                    os.replace(path, folder / path.name)
-        shutil.rmtree(waiting)
-    sync_folder(folder)
-
-
-def open_folder(folder: str | os.PathLike[str]) -> None:
-    """Make sure that the files of a folder belong together before they are read, see `complete_commit`.
+    Only plain files of these names are moved or removed, as archives can hold links and other files.
 
     Raises
     ------
     FileError
-        A write into the folder was cut short, and it cannot be completed.
+        The replacement holds something that no command writes.
+    OSError
+        The files cannot be moved.
     """
+    waiting = folder / COMMIT
+    if not os.path.lexists(waiting):
+        return
+    if not _is_plain(waiting, stat.S_ISDIR):
+        raise FileError(f"{waiting} must be a folder that edgewise made, got a link or another file; remove it")
+    with suppress(FileNotFoundError):  # another process may complete the same moves and be ahead
+        entries = sorted(path for path in waiting.iterdir() if path.name != LOCK)
+        for path in entries:
+            if path.name not in {REMOVED, *names} or not stat.S_ISREG(os.lstat(path).st_mode):
+                raise FileError(f"{waiting} must hold plain files that edgewise writes, got {path.name!r}; remove it")
+        moved = [path for path in entries if path.name != REMOVED]
+        removed: Any = []
+        if len(moved) < len(entries):  # else it has been done
+            try:
+                removed = json.loads(read_bytes(waiting / REMOVED))
+            except (ValueError, RecursionError) as error:
+                raise FileError(f"{waiting / REMOVED} must hold names of files, got damaged JSON; remove it") from error
+        for name in removed if isinstance(removed, list) else []:
+            if isinstance(name, str) and name in names:
+                (folder / name).unlink(missing_ok=True)
+        for path in moved:
+            with suppress(FileNotFoundError):
+                os.replace(path, folder / path.name)
+        shutil.rmtree(waiting)
+    sync_folder(folder)
+
+
+def current_file(folder: Path, name: str) -> Path:
+    """Return where a file of results is: among those that a killed process has not moved, else in their folder.
+
+    Readers move nothing, so that they can change nothing.
+    """
+    waiting = folder / COMMIT
+    if _is_plain(waiting, stat.S_ISDIR) and _is_plain(waiting / name, stat.S_ISREG):
+        return waiting / name
+    return folder / name
+
+
+def beside(file: Path, name: str) -> Path:
+    """Return where another file of the same results is, see `current_file`."""
+    folder = file.parent
+    return current_file(folder.parent if folder.name == COMMIT else folder, name)
+
+
+def _is_plain(path: Path, kind: Callable[[int], bool]) -> bool:
+    """Return whether there is a file of a kind, and no link to one."""
     try:
-        complete_commit(Path(folder))
-    except OSError as error:
-        raise FileError(
-            f"cannot read {os.fspath(folder)}: results were not completely written, and the rest cannot be moved from "
-            f"its folder {COMMIT}: {reason(error)}"
-        ) from error
+        return kind(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return False

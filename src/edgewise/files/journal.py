@@ -59,6 +59,8 @@ class Journal:
         The folder; it is made when the first parts are written.
     run : mapping of str to JSON values
         What determines the results: the command, its options, and digests of the files that it reads.
+    place : str, optional
+        The place of the results in messages; the folder around `folder` by default.
 
     Examples
     --------
@@ -75,8 +77,9 @@ class Journal:
     >>> later.remove()
     """
 
-    def __init__(self, folder: Path, run: Mapping[str, Any]):
+    def __init__(self, folder: Path, run: Mapping[str, Any], place: str = ""):
         self.folder = folder
+        self.place = place or str(folder.parent)
         self.run = json.loads(json.dumps(run))
         self.earlier_seconds = 0.0
         self._known: dict[str, Part] = {}
@@ -104,20 +107,20 @@ class Journal:
             There is no unfinished run, or it had other options or files.
         """
         if not self.exists:
-            raise FileError(f"there is no unfinished run in {self.folder.parent} to go on with")
+            raise FileError(f"there is no unfinished run in {self.place} to go on with")
         try:
             earlier = json.loads(read_bytes(self.folder / RUN))
             differing = [name for name in self.run if earlier.get(name) != self.run[name]]
             if differing or set(earlier) != set(self.run):
                 name = differing[0] if differing else "kind"
                 raise FileError(
-                    f"the unfinished run in {self.folder.parent} must have the same {name} to go on, it had "
+                    f"the unfinished run in {self.place} must have the same {name} to go on, it had "
                     f"{earlier.get(name)!r:.80}, got {self.run.get(name)!r:.80}"
                 )
             for path in sorted(self.folder.glob(f"*{ENDING}")):
                 self._read(unpacked(read_bytes(path)))
                 self._written += 1
-        except (ValueError, LookupError, TypeError, AttributeError, SafetensorError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
             raise FileError(f"{self.folder} must hold an unfinished run, got damaged files; remove it") from error
         return len(self._known)
 

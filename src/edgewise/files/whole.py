@@ -147,7 +147,9 @@ def lock(descriptor: int) -> bool:
 
 
 def _is_abandoned(path: Path) -> bool:
-    """Return whether the process that made this temporary file has ended."""
+    """Return whether the process that made this temporary file has ended; nobody opens links, pipes and devices."""
+    if not stat.S_ISREG(os.lstat(path).st_mode):
+        return False
     if fcntl is None:
         return True
     try:
@@ -174,7 +176,7 @@ def sweep(folder: Path) -> None:
                     lock_file = Path(entry.path, LOCK)
                     # A process that was killed before it made the lock leaves none.
                     age = time.time() - entry.stat(follow_symlinks=False).st_mtime
-                    if _is_abandoned(lock_file) if lock_file.exists() else age > LOCKED_AFTER:
+                    if _is_abandoned(lock_file) if os.path.lexists(lock_file) else age > LOCKED_AFTER:
                         shutil.rmtree(entry.path, ignore_errors=True)
                 elif entry.is_file(follow_symlinks=False) and _is_abandoned(Path(entry.path)):
                     os.unlink(entry.path)

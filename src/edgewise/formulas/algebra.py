@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
+from itertools import product
 
 import numpy as np
 
@@ -28,9 +29,10 @@ from edgewise.formulas.expression import (
     exact_number,
     product_of,
     rebuilt,
+    walk,
 )
-from edgewise.outcomes import CALL_WORK, NO_LIMIT, Budget, spend
-from edgewise.settings import ABOVE_ZERO
+from edgewise.outcomes import Budget, spend
+from edgewise.settings import ABOVE_ZERO, CALL_WORK
 
 EVEN_FUNCTIONS = {"cos", "cosh", "abs", "besselj0"}
 ODD_FUNCTIONS = {"sin", "tan", "tanh", "sinh", "asin", "atan", "atanh", "sign"}
@@ -38,10 +40,12 @@ ODD_FUNCTIONS = {"sin", "tan", "tanh", "sinh", "asin", "atan", "atanh", "sign"}
 INVERSE_PAIRS = {("tanh", "atanh"), ("atanh", "tanh"), ("sin", "asin"), ("cos", "acos"), ("tan", "atan")}
 INVERSE_PAIRS |= {("log", "exp")}
 ZERO, ONE, MINUS_ONE = exact_number(0), exact_number(1), exact_number(-1)
+UNIT_EXPONENTS = {(1, 1, "e"): ONE, (1, 1, "1/e"): MINUS_ONE}  # closed forms that are exponentials
 LARGEST_ROOT = 12  # Largest denominator of an exponent in closed form: cube roots and seventh roots occur.
 # Largest constant in an exponent that becomes a factor: larger ones may only balance another large term, and exp(50) =
 # 5e21 is far from overflow.
 LARGEST_EXPONENT = 50.0
+LARGEST_HALF = 2.0**52  # Larger numbers have no halves in float64.
 MOST_EXPANDED_TERMS = 60  # Terms of an expanded product, at most; they bound the time of `expanded`.
 VALUE_TOLERANCE = 1e-9  # Two forms are equal if their values differ by no more, relative to the largest.
 # Passes of `shortest_form` and of `_fully_expanded`, at most: most formulas settle after two.
@@ -132,8 +136,13 @@ def _collected_product(factors: Sequence[Expression]) -> Expression:
         base, exponent = (part.base, part.exponent) if isinstance(part, Power) else (part, 1.0)
         # x**0.5 * x**0.5 equals x only for x >= 0, but the product is defined only there.
         powers[base] = powers.get(base, 0.0) + exponent
+    if not all(map(math.isfinite, powers.values())):  # x**1e308 * x**1e308
+        return product_of(flat)
     parts = [_reduced_power(base, exponent) for base, exponent in powers.items() if exponent != 0]
     if exponents:
+        if number.exact in UNIT_EXPONENTS:  # exp(x)/e is exp(x - 1)
+            exponents.append(UNIT_EXPONENTS[number.exact])
+            number = ONE
         parts.append(_reduced_call("exp", exponents[0] if len(exponents) == 1 else _collected_sum(exponents)))
     for place, part in enumerate(parts):  # The rules for powers and exponentials may have taken out numbers.
         factor, rest = split_number(part)
@@ -148,15 +157,15 @@ def _collected_product(factors: Sequence[Expression]) -> Expression:
     product = Multiply((number, *parts))
     if len(parts) == 1 and isinstance(parts[0], Add):  # Multiply out where that has fewer symbols.
         spread = Add(tuple(_collected_product((number, term)) for term in parts[0].terms))
-        is_double_minus = number.value == -1 and split_number(parts[0].terms[0])[0].value < 0
-        if complexity(spread) < complexity(product) or (is_double_minus and complexity(spread) == complexity(product)):
+        # A minus in front of a sum becomes one of its terms: b - a instead of -(a - b).
+        if complexity(spread) < complexity(product) + (number.value == -1):
             return spread
     return product
 
 
 def _reduced_power(base: Expression, exponent: float) -> Expression:
     """The power of a simplified base: powers of powers, exponentials and products are resolved where that is valid."""
-    half = round(2 * exponent) / 2
+    half = round(exponent * 2) / 2 if abs(exponent) < LARGEST_HALF else exponent
     if abs(exponent - half) <= 1e-14 * abs(half):  # a sum of exponents such as 1/3 and 2/3 has rounding errors
         exponent = half
     if exponent == 1:
@@ -165,7 +174,8 @@ def _reduced_power(base: Expression, exponent: float) -> Expression:
         return ONE
     if isinstance(base, Number):
         return base.to_power(exponent) or Power(base, exponent)
-    if isinstance(base, Power) and (exponent % 1 == 0 or base.exponent % 2):
+    is_product = isinstance(base, Power) and math.isfinite(base.exponent * exponent)
+    if isinstance(base, Power) and is_product and (exponent % 1 == 0 or base.exponent % 2):
         # Not for (x**2)**0.5 = |x|: the inner power has to be odd or fractional, which fixes the sign of x.
         if base.exponent * exponent % 1 == 0 and base.exponent % 1 == 0:
             return _reduced_power(base.base, base.exponent * exponent)
@@ -249,7 +259,7 @@ def _terms(node: Expression) -> tuple[Expression, ...]:
     return node.terms if isinstance(node, Add) else (node,)
 
 
-def shortest_form(node: Expression, x: np.ndarray, budget: Budget = NO_LIMIT) -> Expression:
+def shortest_form(node: Expression, x: np.ndarray, budget: Budget | None = None) -> Expression:
     """Find the shortest form of a formula: expanded, factored, and with absolute values resolved by the data.
 
     Parameters
@@ -274,12 +284,17 @@ def shortest_form(node: Expression, x: np.ndarray, budget: Budget = NO_LIMIT) ->
     """
     best = simplify(node)
     values = evaluate(node, x)
-    changes = (lambda form: _with_known_signs(form, x), factored, lambda form: factored(_fully_expanded(form)))
+    changes = (
+        lambda form: _with_known_signs(form, x),
+        factored,
+        lambda form: factored(_fully_expanded(form)),
+        lambda form: with_one_factor(with_whole_parts(form)),
+    )
     tolerance = VALUE_TOLERANCE * max(np.abs(values).max(), ABOVE_ZERO)
     for _ in range(MOST_PASSES):
         size = complexity(best)
         for change in changes:
-            if budget.is_over:
+            if budget is not None and budget.is_over:
                 break
             form = simplify(_with_known_signs(change(best), x))
             spend(20 * CALL_WORK * size)
@@ -414,6 +429,80 @@ def _with_known_signs(node: Expression, x: np.ndarray) -> Expression:
         if any(not isinstance(part.base, Number) for part in outside):
             return product_of([*outside, *([Power(product_of(inside), node.exponent)] if inside else [])])
     return node
+
+
+def with_whole_parts(node: Expression) -> Expression:
+    """Write quotients of two sums as a number plus a quotient: (a u + b)/(c u + d) as a/c + (b - a d/c)/(c u + d)."""
+    node = rebuilt(node, [with_whole_parts(part) for part in children(node)])
+    if not isinstance(node, Multiply):
+        return node
+    sums = [part for part in node.factors if isinstance(part, Add)]
+    bottoms = [part for part in node.factors if isinstance(part, Power) and part.exponent == -1]
+    for top, bottom in product(sums, bottoms):
+        if not isinstance(bottom.base, Add):
+            continue
+        above = {rest: number for number, rest in map(split_number, top.terms)}
+        for below, leading in map(split_number, bottom.base.terms):
+            if leading is None or leading not in above:
+                continue
+            # Polynomial division by one step: the leading term of the numerator goes.
+            whole = above[leading].times(below.inverse())
+            rest = [term for term in top.terms if split_number(term)[1] != leading]
+            rest += [
+                Multiply((MINUS_ONE, whole, term)) for term in bottom.base.terms if split_number(term)[1] != leading
+            ]
+            others = [part for part in node.factors if part is not top and part is not bottom]
+            divided = Add((whole, Multiply((Add(tuple(rest)), bottom))))
+            form = simplify(product_of([*others, divided]))
+            if complexity(form) < complexity(node):
+                return form
+    return node
+
+
+def with_one_factor(node: Expression) -> Expression:
+    """Simplify a formula and give each product of sums one free factor.
+
+    Each sum in the product then begins with a term without a number, so that no two constants have the same effect.
+    """
+    node = simplify(node)
+    for _ in range(3):
+        changed = simplify(_with_monic_sums(node))
+        if changed == node:
+            break
+        node = changed
+    return node
+
+
+def _with_monic_sums(node: Expression) -> Expression:
+    """c1 (a f + b) (d g + e) becomes (c1 a d) (f + b/a) (g + e/d); whole powers of sums alike."""
+    node = rebuilt(node, [_with_monic_sums(part) for part in children(node)])
+    if isinstance(node, Power) and isinstance(node.base, Add) and node.exponent % 1 == 0:
+        node = Multiply((ONE, node))
+    if not isinstance(node, Multiply):
+        return node
+    scale = 1.0
+    parts: list[Expression] = []
+    for part in node.factors:
+        base, exponent = (part.base, part.exponent) if isinstance(part, Power) else (part, 1.0)
+        if isinstance(base, Number) and exponent == 1.0:
+            scale *= base.value
+        elif isinstance(base, Add) and exponent % 1 == 0:
+            first, rest = split_number(base.terms[0])
+            numbers = [inner for term in base.terms for inner in walk(term) if isinstance(inner, Number)]
+            if first.value in (0.0, 1.0) or (first.exact and all(inner.exact is not None for inner in numbers)):
+                parts.append(part)
+                continue
+            terms = tuple(simplify(Multiply((Number(1 / first.value), term))) for term in base.terms[1:])
+            monic = Add((rest or ONE, *terms))
+            parts.append(monic if exponent == 1.0 else Power(monic, exponent))
+            scale *= first.value**exponent
+        else:
+            parts.append(part)
+    if not parts:
+        return Number(scale)
+    if scale == 1.0:
+        return product_of(parts)
+    return Multiply((MINUS_ONE if scale == -1.0 else Number(scale), *parts))
 
 
 def without_noise(node: Expression, x: np.ndarray, rounding: float = float(np.finfo(np.float64).eps)) -> Expression:

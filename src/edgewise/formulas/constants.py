@@ -13,9 +13,13 @@ import numpy as np
 from edgewise.formulas.algebra import simplify
 from edgewise.formulas.expression import (
     UNITS,
+    Call,
     Exact,
     Expression,
+    Multiply,
     Number,
+    Power,
+    children,
     constant_values,
     evaluate,
     value_of,
@@ -23,9 +27,10 @@ from edgewise.formulas.expression import (
     walk,
     with_constants,
 )
+from edgewise.formulas.forms import with_free_exponents
 from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
-from edgewise.outcomes import CALL_WORK, NO_LIMIT, Budget, spend
-from edgewise.settings import ABOVE_ZERO
+from edgewise.outcomes import Budget, spend
+from edgewise.settings import ABOVE_ZERO, CALL_WORK
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ STANDARD_ERRORS = 3.0
 STRONG_EVIDENCE = 20.0
 # Rise of N log(loss) that one parameter less explains: 99 % quantile of chi-square with one degree of freedom.
 CHI_SQUARE_99 = 6.6
+SHORT_ROOT = 3  # Largest denominator of exponents that have no error: halves and thirds are those of textbooks.
 # Nielsen's rule with bounds for constants of any size.
 CONSTANT_DAMPING = DampingRule(first=1e-3, lowest=1e-14, highest=1e12)
 
@@ -159,7 +165,7 @@ def fit_constants(
     *,
     steps: int = 50,
     weight: np.ndarray | None = None,
-    budget: Budget = NO_LIMIT,
+    budget: Budget | None = None,
 ) -> FittedExpression | None:
     """Fit the free constants of a formula to data by Levenberg-Marquardt."""
     constants = FreeConstants.of(node)
@@ -170,7 +176,7 @@ def fit_constants(
         return (predicted - y) * root, derivatives[:, constants.places] * root[:, None]
 
     count = len(constants.places)
-    limits = LeastSquaresLimits(steps=steps if count else 0, is_over=lambda: budget.is_over)
+    limits = LeastSquaresLimits(steps=steps if count else 0, is_over=lambda: budget is not None and budget.is_over)
     fit = least_squares(residuals_and_jacobian, constants.start, rule=CONSTANT_DAMPING, limits=limits)
     if fit is None:
         return None
@@ -188,6 +194,34 @@ def standard_errors(jacobian: np.ndarray, variance: float) -> np.ndarray:
         if not np.isfinite(gram).all():
             return np.full(len(gram), math.inf)
         return np.sqrt(np.abs(np.diag(np.linalg.pinv(gram, hermitian=True))) * variance) / scale
+
+
+def errors_of(
+    node: Expression, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Standard errors of the numbers of a fitted formula and of its exponents, 0 for closed forms, in their orders."""
+    free = with_free_exponents(node, x, SHORT_ROOT)
+    fitted = fit_constants(free, x, y, steps=0, weight=weight)
+    if fitted is None:
+        return (), ()
+    every = iter(fitted.errors)
+    numbers: list[float] = []
+    exponents: list[float] = []
+
+    def sort_out(part: Expression, changed: Expression) -> None:
+        """Take the errors in the order of `walk`; an exponent that became a number stands before those of its base."""
+        if isinstance(part, Number):
+            numbers.append(next(every))
+        if isinstance(part, Power) and isinstance(changed, Call) and isinstance(changed.argument, Multiply):
+            exponents.append(next(every))
+            changed = changed.argument.factors[1]
+        elif isinstance(part, Power):
+            exponents.append(0.0)
+        for pair in zip(children(part), children(changed), strict=True):
+            sort_out(*pair)
+
+    sort_out(node, free)
+    return tuple(numbers), tuple(exponents)
 
 
 def without_redundant_constants(
@@ -288,7 +322,7 @@ def recognise(
     y: np.ndarray,
     *,
     weight: np.ndarray | None = None,
-    budget: Budget = NO_LIMIT,
+    budget: Budget | None = None,
 ) -> FittedExpression:
     """Replace fitted constants by closed forms wherever the data allow it, and fit the others again."""
     # First every constant near a closed form is replaced at once; if the loss rises too much, one constant after
@@ -318,7 +352,7 @@ def recognise(
     refused: set[tuple[float, Exact]] = set()
     for _ in range(SETTINGS.most_trials):
         best = _nearest_closed_form(fitted, refused)
-        if best is None or budget.is_over:
+        if best is None or (budget is not None and budget.is_over):
             break
         place, form = best
         trial = with_forms({place: form})

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 
-from edgewise.formulas.algebra import MINUS_ONE, ONE, simplify, split_number
+import numpy as np
+
+from edgewise.formulas.algebra import LARGEST_ROOT, MINUS_ONE, ONE, simplify, split_number
 from edgewise.formulas.expression import (
     Add,
     Call,
@@ -15,10 +18,11 @@ from edgewise.formulas.expression import (
     Power,
     children,
     complexity,
+    evaluate,
     exact_number,
+    exchanged,
     product_of,
     rebuilt,
-    walk,
 )
 
 TWO_EQUAL = 1e-7  # Relative difference of numbers that count as equal; those here are fitted to rounding.
@@ -81,6 +85,36 @@ def _flat(node: Expression) -> list[Expression]:
     if isinstance(node, Add):
         return [term for part in node.terms for term in _flat(part)]
     return [node]
+
+
+def with_free_exponents(node: Expression, x: np.ndarray, largest_denominator: int = LARGEST_ROOT) -> Expression:
+    """Write powers u**p as exp(p log u), p a free number, where u is positive at rows x and p no fraction as short."""
+
+    def exponential(part: Expression) -> Expression | None:
+        if not isinstance(part, Power) or is_fraction(part.exponent, largest_denominator):
+            return None
+        base = exchanged(part.base, exponential)
+        if evaluate(base, x).min() > 0:
+            return Call("exp", Multiply((Number(part.exponent), Call("log", base))))
+        return Power(base, part.exponent)
+
+    return exchanged(node, exponential)
+
+
+def is_fraction(exponent: float, largest_denominator: int) -> bool:
+    """True if an exponent is a fraction with a denominator of at most so much, to rounding."""
+    fraction = Fraction(exponent).limit_denominator(largest_denominator)
+    return math.isclose(exponent, fraction, rel_tol=1e-14)
+
+
+def with_leading_plus(node: Expression) -> Expression:
+    """Begin sums with a term that has no minus, if there is one: b - a instead of -a + b."""
+    node = rebuilt(node, [with_leading_plus(part) for part in children(node)])
+    if not isinstance(node, Add) or split_number(node.terms[0])[0].value >= 0:
+        return node
+    positive = [place for place, term in enumerate(node.terms) if split_number(term)[0].value > 0]
+    first = positive[0] if positive else 0
+    return Add((node.terms[first], *node.terms[:first], *node.terms[first + 1 :]))
 
 
 def with_completed_squares(node: Expression) -> Expression:
@@ -195,49 +229,3 @@ def with_merged_roots(node: Expression) -> Expression:
     if others:
         return Multiply((*others, merged))
     return merged
-
-
-def with_one_factor(node: Expression) -> Expression:
-    """Simplify a formula and give each product of sums one free factor.
-
-    Each sum in the product then begins with a term without a number, so that no two constants have the same effect.
-    """
-    node = simplify(node)
-    for _ in range(3):
-        changed = simplify(_with_monic_sums(node))
-        if changed == node:
-            break
-        node = changed
-    return node
-
-
-def _with_monic_sums(node: Expression) -> Expression:
-    """c1 (a f + b) (d g + e) becomes (c1 a d) (f + b/a) (g + e/d); whole powers of sums alike."""
-    node = rebuilt(node, [_with_monic_sums(part) for part in children(node)])
-    if isinstance(node, Power) and isinstance(node.base, Add) and node.exponent % 1 == 0:
-        node = Multiply((ONE, node))
-    if not isinstance(node, Multiply):
-        return node
-    scale = 1.0
-    parts: list[Expression] = []
-    for part in node.factors:
-        base, exponent = (part.base, part.exponent) if isinstance(part, Power) else (part, 1.0)
-        if isinstance(base, Number) and exponent == 1.0:
-            scale *= base.value
-        elif isinstance(base, Add) and exponent % 1 == 0:
-            first, rest = split_number(base.terms[0])
-            numbers = [inner for term in base.terms for inner in walk(term) if isinstance(inner, Number)]
-            if first.value in (0.0, 1.0) or (first.exact and all(inner.exact is not None for inner in numbers)):
-                parts.append(part)
-                continue
-            terms = tuple(simplify(Multiply((Number(1 / first.value), term))) for term in base.terms[1:])
-            monic = Add((rest or ONE, *terms))
-            parts.append(monic if exponent == 1.0 else Power(monic, exponent))
-            scale *= first.value**exponent
-        else:
-            parts.append(part)
-    if not parts:
-        return Number(scale)
-    if scale == 1.0:
-        return product_of(parts)
-    return Multiply((MINUS_ONE if scale == -1.0 else Number(scale), *parts))

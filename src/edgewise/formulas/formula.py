@@ -18,6 +18,8 @@ from edgewise.formulas.expression import (
     Exact,
     Expression,
     Number,
+    Power,
+    children,
     complexity,
     constant_values,
     depth,
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 # Characters of a formula in a file, at most: more than a person can use, and few enough to read without delay.
 MOST_CHARACTERS = 200_000
+# Terms of a sum or factors of a product in a file, at most: Python's parser, which reads them back, ends at 3,000.
+MOST_TERMS = 2000
 MOST_NAMES = 10_000  # inputs of a formula in a file, as many as a table has columns at most
 
 
@@ -79,11 +83,17 @@ class Formula:
         levels = depth(self.expression)
         if levels > MOST_NESTED:
             raise InputError(f"expression must have at most {MOST_NESTED} nested levels, got {levels}")
+        for part in walk(self.expression):
+            if isinstance(part, Power) and not math.isfinite(part.exponent):
+                raise InputError(f"expression must have finite exponents, got {part.exponent}")
 
     stored_form: ClassVar[type] = StoredFormula
 
     def to_stored(self) -> StoredFormula:
         """Return the form in a file."""
+        terms = max(len(children(part)) for part in walk(self.expression))
+        if terms > MOST_TERMS:
+            raise InputError(f"formulas must have at most {MOST_TERMS:,} terms in a sum to be stored, got {terms:,}")
         forms = tuple(part.exact for part in walk(self.expression) if isinstance(part, Number))
         return StoredFormula(self.names, as_stored(self.expression, len(self.names)), forms)
 

@@ -12,7 +12,7 @@ import numpy as np
 from edgewise.checks import Within
 from edgewise.formulas.constants import EXACT, mean_squared_error, relative_error
 from edgewise.formulas.domains import EXTRAPOLATED_SHARE
-from edgewise.formulas.expression import Number, constant_values, walk
+from edgewise.formulas.expression import Number, Power, constant_values, walk
 from edgewise.formulas.family import Family
 from edgewise.formulas.formula import Formula
 from edgewise.metrics import r_squared
@@ -99,6 +99,7 @@ class FrontEntry:
     score: float = 0.0
     model: KAN | None = field(default=None, repr=False, compare=False, metadata={"stored": False})
     constant_errors: tuple[float, ...] = field(default=(), compare=False)
+    exponent_errors: tuple[float, ...] = field(default=(), compare=False)
     family: Family | None = field(default=None, compare=False, metadata={"stored": False})
 
     def fault(self, sizes: Mapping[str, int]) -> str:
@@ -108,7 +109,9 @@ class FrontEntry:
             return "formulas of other inputs"
         if len(self.constant_errors) not in (0, len(constant_values(self.formula.expression))):
             return "errors of constants that are not there"
-        errors = (self.loss, self.validation, *self.constant_errors)
+        if len(self.exponent_errors) not in (0, sum(isinstance(part, Power) for part in walk(self.formula.expression))):
+            return "errors of exponents that are not there"
+        errors = (self.loss, self.validation, *self.constant_errors, *self.exponent_errors)
         return "a negative squared error" if any(error < 0 for error in errors) else ""
 
     @classmethod
@@ -131,10 +134,18 @@ class FrontEntry:
 
     @property
     def constants(self) -> list[tuple[float, float]]:
-        """The free constants of the formula with their standard errors, in the order in which they are printed."""
-        numbers = [part for part in walk(self.formula.expression) if isinstance(part, Number)]
-        pairs = zip(numbers, self.constant_errors or [math.nan] * len(numbers), strict=True)
-        return [(part.value, error) for part, error in pairs if part.exact is None]
+        """Free constants and fitted exponents with their standard errors, in the order in which they are printed."""
+        node = self.formula.expression
+        errors = iter(self.constant_errors or [math.nan] * len(constant_values(node)))
+        exponent_errors = iter(self.exponent_errors)
+        pairs = []
+        for part in walk(node):
+            if isinstance(part, Number):
+                pairs.append((part.value, next(errors), part.exact is None))
+            elif isinstance(part, Power):
+                error = next(exponent_errors, 0.0)
+                pairs.append((part.exponent, error, error > 0))
+        return [(value, error) for value, error, is_free in pairs if is_free]
 
     def fidelity(self, **data: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
         """Relative errors on named data sets.
@@ -180,6 +191,8 @@ class Front:
     as_good : tuple of int
         Places of the entries that are as accurate as the most accurate one within a standard error, if that was
         determined, the chosen one among them.
+    target : str
+        Name of the target.
 
     Examples
     --------
@@ -189,8 +202,8 @@ class Front:
     >>> print(front)  # doctest: +ELLIPSIS
       symbols         R²     error        loss  formula
     ...
-    >       5          1       0 %           0  2*x_1 + 1
-    > marks the choice, the shortest formula that is exact to rounding.
+    >       5          1       0 %           0  y = 2*x_1 + 1
+    > y = 2*x_1 + 1 is the choice, the shortest formula that is exact to rounding.
     R² and error (root mean square, in standard deviations of the target) are those of the 9 held-out rows.
     The best formula is exact to rounding.
     >>> str(front.best.formula)
@@ -207,6 +220,7 @@ class Front:
     held_out_variance: float | None = None
     as_good: tuple[int, ...] = ()
     loss_name: str = "squared error"
+    target: str = "y"
 
     def fault(self, sizes: Mapping[str, int]) -> str:
         """Return what is wrong with a front from a file."""
@@ -328,18 +342,24 @@ class Front:
                 error = f"{_error(e):.3g}"
             mark = ">" if k == best else " "
             numbers = f"{e.complexity:>7}  {r2_text(self.r_squared(k)):>9}  {error:>8}  {e.loss:>10.3g}"
-            rows.append(f"{mark} {numbers}  {e.formula}")
+            rows.append(f"{mark} {numbers}  {self._equation(e)}")
         return "\n".join(
             [
                 f"  symbols         R²  {'   error' if self._of_squares else 'log loss'}        loss  formula",
                 *rows,
-                f"> marks the choice, {self.reason}.",
+                f"> {self._equation(self.best)} is the choice, {self.reason}.",
                 self._measures(),
                 *self._certainty(),
                 *self.messages,
                 *([str(self.best.family)] if self.best.family is not None and self.best.family.parameters else []),
             ]
         )
+
+    def _equation(self, entry: FrontEntry) -> str:
+        """An entry with the name of what it is a formula of."""
+        if self._of_squares:
+            return f"{self.target} = {entry.formula}"
+        return f"log-odds of {self.target} = {entry.formula}"
 
     @property
     def _of_squares(self) -> bool:
@@ -374,11 +394,15 @@ class Front:
                 entry.complexity,
                 r2_text(self.r_squared(place)),
                 percent_text(self.relative_error(place)) if self._of_squares else f"{_error(entry):.3g}",
-                entry.formula,
+                self._equation(entry),
             ]
             for place, entry in enumerate(self.entries)
         ]
-        notes = [f"Marked is {self.reason}. {self._measures()}", *self._certainty(), *self.messages]
+        notes = [
+            f"{self._equation(self.best)} is the choice, {self.reason}. {self._measures()}",
+            *self._certainty(),
+            *self.messages,
+        ]
         head = ["", "symbols", "R²", "error" if self._of_squares else "log loss", "formula"]
         table = html_table(head, rows, marked=self.best_place, notes=notes, text_columns=(0, 4))
         family = self.best.family

@@ -341,12 +341,18 @@ class _Text:
     def product(self, node: Multiply) -> tuple[str, int]:
         sign, size, above, below = _numerator_and_denominator(node)
         parts = [] if size.value == 1 and above else [self.bracketed(size, PRODUCT)]
+        divisors: list[str] = []
+        if parts and below and size.exact is not None and _short_decimal(size.exact) is None:
+            # The number's denominator joins that of the product: q/(4*pi*r) instead of 1/(4*pi)*q/r.
+            _, top, bottom = _fraction_parts(size.exact)
+            parts = [self.unit(part) for part in top if part != "1" or not above]
+            divisors = [self.unit(part) for part in bottom]
         is_alone = bool(below) and not parts and len(above) == 1
         parts += [self.bracketed(part, SUM if self.has_bar and is_alone else POWER) for part in above]
         text = self.between(parts).join(parts)
         if below:
-            level = SUM if self.has_bar and len(below) == 1 else POWER
-            text = self.fraction(text, [self.bracketed(part, level) for part in below])
+            level = SUM if self.has_bar and len(below) + len(divisors) == 1 else POWER
+            text = self.fraction(text, [*divisors, *(self.bracketed(part, level) for part in below)])
         return signed(sign + text, PRODUCT)
 
     def between(self, factors: Sequence[str]) -> str:

@@ -1,31 +1,27 @@
 """Solutions of differential equations as files: the network, how it was computed, and the names of its problem.
 
-The container is that of model files (`container`), with one text beside "format" and "version": "solution", a JSON tree
-with references to tensors (`strict_json`),
-
-    fields, coordinates   names, to be compared with the problem
-    network               {"kind": "kan" | "low rank" | "separable" | "tensor" | ..., ...}, see `_encoded`
-    account               stages, unknowns, error_estimate, stopped, message ... of a `Solution`
-
-The equation itself is the user's code and is not in the file; neither are values of hard conditions.
+The container is that of model files (`container`), with one text beside "format" and "version": "solution", the JSON
+form (`codec`) of a `StoredSolution` with references to tensors (`strict_json`). The equation itself is the user's code
+and is not in the file; neither are values of hard conditions.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import Any
+from typing import Annotated, Any, ClassVar, Self
 
-import torch
 from torch import Tensor, nn
 
 from edgewise import files
-from edgewise.checkpoint import container, kinds, strict_json
+from edgewise.checkpoint import codec, container, kinds, strict_json
 from edgewise.checkpoint.container import Container, TensorEntry
 from edgewise.checkpoint.network import describe, read_description
+from edgewise.checks import Shape, Within
 from edgewise.errors import CheckpointError, InputError
 from edgewise.nn.elementary import ELEMENTARY
 from edgewise.nn.mlp import MLP
@@ -35,13 +31,12 @@ from edgewise.ops.splines.knots import breakpoints_of
 from edgewise.outcomes import StopReason
 from edgewise.pde.layers.periodic import PeriodicLayer
 from edgewise.pde.layers.separable import SeparableLayer
-from edgewise.pde.layers.tensor_product import TensorLayer
+from edgewise.pde.layers.tensor_product import MAX_INPUTS, TensorLayer
 from edgewise.pde.problem.collocation import Collocation
-from edgewise.pde.problem.singular import SINGULAR_KINDS, SingularFunctions
+from edgewise.pde.problem.singular import SingularFunctions
 from edgewise.pde.solver.solution import Solution, Stage
 from edgewise.pde.spaces.networks import (
     EnrichedNetwork,
-    FieldNetwork,
     PeriodicNetwork,
     SeparableNetwork,
     SlabNetwork,
@@ -50,35 +45,332 @@ from edgewise.pde.spaces.networks import (
 from edgewise.pde.tiers.tensor_train.network import LowRankNetwork
 from edgewise.pde.tiers.unknown_fields import UncertainNetwork
 
-# Fields of a `Solution` that are stored by their names.
-_FACTS = tuple(field.name for field in dataclasses.fields(Solution) if field.name not in ("model", "problem", "stages"))
-# Names of the parts of each kind of network.
-_PARTS = {
-    "slabs": {"axis", "ends", "slabs"},
-    "tensor": {"degree", "periodic", "knots", "coef"},
-    "low rank": {"ranks", "lines"},
-    "uncertain": {"inner", "root"},
-    "enriched": {"inner", "functions", "factors"},
-    "separable": {"degree", "fields", "knots", "coef"},
-    "periodic": {"inputs", "periods", "inner"},
-    "kan": {"description", "tensors"},
+
+class StoredNetwork(ABC):
+    """A network in a file, told apart from others by its `kind`."""
+
+    @classmethod
+    @abstractmethod
+    def from_network(cls, network: Any) -> Self:
+        """Take a network apart."""
+
+    @abstractmethod
+    def network(self) -> nn.Module:
+        """The network; an InputError or a CheckpointError where there is none like this."""
+
+
+@dataclass(frozen=True)
+class StoredAxis:
+    """Splines of one input."""
+
+    degree: Annotated[int, Within(1, MAX_PRODUCT_DEGREE)]
+    is_periodic: bool
+    knots: Annotated[Tensor, Shape(1, "knots"), Within()]
+
+    def fault(self, sizes: Mapping[str, int]) -> str:
+        """Return what is wrong with splines from a file."""
+        if sizes["knots"] < 2 * self.degree + 2:
+            return "too few knots"
+        is_ascending = bool((self.knots.diff() >= 0).all() and (self.breakpoints.diff() > 0).all())
+        return "" if is_ascending else "knots that do not ascend"
+
+    @property
+    def breakpoints(self) -> Tensor:
+        """The knots inside the domain, ends included."""
+        return breakpoints_of(self.knots, self.degree)[0]
+
+    @property
+    def splines(self) -> int:
+        """Number of splines."""
+        return len(self.breakpoints) - 1 + (0 if self.is_periodic else self.degree)
+
+
+@dataclass(frozen=True)
+class StoredTensor(StoredNetwork):
+    """A `TensorNetwork`; the last input of the products runs fastest."""
+
+    kind: ClassVar[str] = "tensor"
+    axes: tuple[StoredAxis, ...]
+    coef: Annotated[Tensor, Shape("products", "outputs"), Within()]
+
+    def fault(self, sizes: Mapping[str, int]) -> str:
+        """Return what is wrong with products of splines from a file."""
+        if not 0 < len(self.axes) <= MAX_INPUTS or sizes["outputs"] == 0:
+            return "another number of inputs or outputs"
+        fits = sizes["products"] == math.prod(axis.splines for axis in self.axes)
+        return "" if fits else "another number of coefficients than its knots give"
+
+    @property
+    def outputs(self) -> int:
+        """Number of fields."""
+        return self.coef.shape[1]
+
+    @classmethod
+    def from_network(cls, network: TensorNetwork) -> Self:
+        """Take the splines of a network."""
+        layer = network.tensor_layer
+        axes = map(StoredAxis, layer.degrees, layer.periodic, layer.knots)
+        return cls(tuple(axes), layer.coef.detach().flatten(0, -2))
+
+    def layer(self) -> TensorLayer:
+        """The only layer of the network."""
+        degrees = [axis.degree for axis in self.axes]
+        periodic = [axis.is_periodic for axis in self.axes]
+        breakpoints = [axis.breakpoints for axis in self.axes]
+        layer = TensorLayer(breakpoints, self.outputs, degree=degrees, periodic=periodic)
+        knots = {f"knots_{number}": axis.knots for number, axis in enumerate(self.axes)}
+        layer.load_state_dict({"coef": self.coef.reshape(layer.coef.shape)} | knots)
+        return layer
+
+    def network(self) -> TensorNetwork:
+        """The network."""
+        return TensorNetwork(self.layer())
+
+
+@dataclass(frozen=True)
+class StoredSlabs(StoredNetwork):
+    """A `SlabNetwork`: the number of the coordinate that is time, and the moments between slabs."""
+
+    kind: ClassVar[str] = "slabs"
+    axis: Annotated[int, Within(0)]
+    ends: Annotated[Tensor, Shape("moments"), Within()]
+    slabs: tuple[StoredTensor, ...]
+
+    def fault(self, sizes: Mapping[str, int]) -> str:
+        """Return what is wrong with slabs from a file."""
+        if not 0 < len(self.slabs) == sizes["moments"] - 1 or not bool((self.ends.diff() > 0).all()):
+            return "slabs that do not follow one another"
+        shapes = {(len(slab.axes), slab.outputs) for slab in self.slabs}
+        return "" if len(shapes) == 1 and self.axis < len(self.slabs[0].axes) else "other inputs or outputs"
+
+    @classmethod
+    def from_network(cls, network: SlabNetwork) -> Self:
+        """Take the slabs of a network."""
+        slabs = [StoredTensor.from_network(network.slab(number)) for number in range(len(network.slabs))]
+        return cls(network.axis, network.ends, tuple(slabs))
+
+    def network(self) -> SlabNetwork:
+        """The network."""
+        return SlabNetwork([slab.network() for slab in self.slabs], self.ends, self.axis)
+
+
+@dataclass(frozen=True)
+class StoredTrain(StoredNetwork):
+    """A `LowRankNetwork`: the splines of each input, with the nodes before them times those behind as outputs."""
+
+    kind: ClassVar[str] = "low rank"
+    ranks: tuple[Annotated[int, Within(1)], ...]
+    lines: tuple[StoredTensor, ...]
+
+    def fault(self, sizes: Mapping[str, int]) -> str:
+        """Return what is wrong with a tensor train from a file."""
+        if len(self.lines) == 0 or self.ranks[:1] != (1,) or self.ranks[-1:] != (1,):
+            return "other ranks at its ends"
+        shapes = [(len(line.axes), line.outputs) for line in self.lines]
+        return "" if shapes == [(1, before * after) for before, after in pairwise(self.ranks)] else "other ranks"
+
+    @classmethod
+    def from_network(cls, network: LowRankNetwork) -> Self:
+        """Take the splines of a network."""
+        lines = [StoredTensor.from_network(TensorNetwork(layer)) for layer in network.layers]
+        return cls(network.ranks, tuple(lines))
+
+    def network(self) -> LowRankNetwork:
+        """The network."""
+        return LowRankNetwork([line.layer() for line in self.lines], self.ranks)
+
+
+@dataclass(frozen=True)
+class StoredUncertain(StoredNetwork):
+    """An `UncertainNetwork`, with the root of the covariance of its coefficients."""
+
+    kind: ClassVar[str] = "uncertain"
+    splines: StoredTensor
+    root: Annotated[Tensor, Shape("coefficients", "directions"), Within()]
+
+    def fault(self, sizes: Mapping[str, int]) -> str:
+        """Return what is wrong with a covariance from a file."""
+        return "" if sizes["coefficients"] == self.splines.coef.numel() else "a covariance of other coefficients"
+
+    @classmethod
+    def from_network(cls, network: UncertainNetwork) -> Self:
+        """Take the splines and the root of a network."""
+        return cls(StoredTensor.from_network(network), network.root)
+
+    def network(self) -> UncertainNetwork:
+        """The network."""
+        return UncertainNetwork(self.splines.layer(), self.root)
+
+
+@dataclass(frozen=True)
+class StoredEnriched(StoredNetwork):
+    """An `EnrichedNetwork`, with the singular functions beside its splines and the factor of each."""
+
+    kind: ClassVar[str] = "enriched"
+    splines: StoredTensor
+    functions: tuple[SingularFunctions, ...]
+    factors: Annotated[Tensor, Shape("terms"), Within()]
+
+    def fault(self, sizes: Mapping[str, int]) -> str:
+        """Return what is wrong with singular functions from a file."""
+        if len(self.splines.axes) != 2 or self.splines.outputs != 1:
+            return "other inputs or outputs"
+        terms = sum(len(each.terms) for each in self.functions)
+        return "" if 0 < terms == sizes["terms"] else "another number of factors than of functions"
+
+    @classmethod
+    def from_network(cls, network: EnrichedNetwork) -> Self:
+        """Take the splines and the functions of a network."""
+        splines = StoredTensor.from_network(network)
+        functions = [each for each in network.functions if isinstance(each, SingularFunctions)]
+        return cls(splines, tuple(functions), network.factors.detach())
+
+    def network(self) -> EnrichedNetwork:
+        """The network."""
+        return EnrichedNetwork(self.splines.layer(), self.functions, self.factors)
+
+
+@dataclass(frozen=True)
+class StoredSeparable(StoredNetwork):
+    """A `SeparableNetwork`: one spline of each input in each term of each field."""
+
+    kind: ClassVar[str] = "separable"
+    degree: Annotated[int, Within(1, MAX_DEGREE)]
+    fields: Annotated[int, Within(1)]
+    knots: Annotated[Tensor, Shape("inputs", "knots"), Within()]
+    coef: Annotated[Tensor, Shape("inputs", "splines", "terms"), Within()]
+
+    def fault(self, sizes: Mapping[str, int]) -> str:
+        """Return what is wrong with sums of products from a file."""
+        if not bool((self.knots.diff() > 0).all()):
+            return "knots that do not ascend"
+        intervals = sizes["splines"] - self.degree
+        if sizes["inputs"] == 0 or not 0 < intervals == sizes["knots"] - 2 * self.degree - 1:
+            return "another number of coefficients than its knots give"
+        is_divided = sizes["terms"] > 0 and sizes["terms"] % self.fields == 0
+        return "" if is_divided else "terms that do not divide into fields"
+
+    @classmethod
+    def from_network(cls, network: SeparableNetwork) -> Self:
+        """Take the terms of a network."""
+        terms = network.separable
+        return cls(terms.degree, network.fields, terms.knots, terms.coef.detach())
+
+    def network(self) -> SeparableNetwork:
+        """The network."""
+        inputs, splines, terms = self.coef.shape
+        size = splines - self.degree
+        layer = SeparableLayer(
+            inputs, terms, grid_size=size, degree=self.degree, domain=(0.0, 1.0), dtype=self.coef.dtype
+        )
+        layer.load_state_dict({"coef": self.coef, "knots": self.knots, "domain_is_set": layer.domain_is_set})
+        return SeparableNetwork(layer, self.fields)
+
+
+@dataclass(frozen=True)
+class StoredKAN(StoredNetwork):
+    """A KAN or an MLP, by its description and its tensors by name."""
+
+    kind: ClassVar[str] = "kan"
+    description: str
+    tensors: dict[str, Tensor]
+
+    @classmethod
+    def from_network(cls, network: KAN | MLP) -> Self:
+        """Take the tensors of a network."""
+        return cls(strict_json.dump(describe(network)), dict(network.state_dict()))
+
+    def network(self) -> KAN | MLP:
+        """The network."""
+        description = read_description(strict_json.parse(self.description, "description"), len(self.tensors))
+        entries = {name: TensorEntry(each.dtype, tuple(each.shape), 0, 0) for name, each in self.tensors.items()}
+        description.check_entries(entries)
+        return description.build(self.tensors, ELEMENTARY)
+
+
+@dataclass(frozen=True)
+class StoredPeriodic(StoredNetwork):
+    """A `PeriodicNetwork`: the number of each periodic input, the start and the length of its period."""
+
+    kind: ClassVar[str] = "periodic"
+    inputs: Annotated[int, Within(1, 1 << 16)]  # far above any equation, so that a forged file takes no memory
+    periods: tuple[tuple[int, float, float], ...]
+    inner: StoredKAN
+
+    @classmethod
+    def from_network(cls, network: PeriodicNetwork) -> Self:
+        """Take the periods of a network, and the network behind them."""
+        first = network.periodic
+        periods = [(number, start, period) for number, (start, period) in first.periods.items()]
+        assert isinstance(network.inner, KAN | MLP)
+        return cls(first.in_features, tuple(periods), StoredKAN.from_network(network.inner))
+
+    def network(self) -> PeriodicNetwork:
+        """The network."""
+        first = PeriodicLayer(self.inputs, {number: (start, period) for number, start, period in self.periods})
+        inner = self.inner.network()
+        if inner.config.width[0] != first.out_features:
+            raise CheckpointError("must have as many inputs as its periods give, got others")
+        return PeriodicNetwork(first, inner)
+
+
+RECORDS: dict[type[nn.Module], type[StoredNetwork]] = {
+    TensorNetwork: StoredTensor,
+    SlabNetwork: StoredSlabs,
+    LowRankNetwork: StoredTrain,
+    UncertainNetwork: StoredUncertain,
+    EnrichedNetwork: StoredEnriched,
+    SeparableNetwork: StoredSeparable,
+    PeriodicNetwork: StoredPeriodic,
+    KAN: StoredKAN,
+    MLP: StoredKAN,
 }
-_OF_FUNCTIONS = dataclasses.fields(SingularFunctions)
-_MOST_EXPONENT = 1000  # of a singular function, far above any solution, so that a forged file takes no time
-_DTYPES = (torch.float64, torch.float32)
-_MOST_INPUTS = 1 << 16  # of a periodic layer, far above any equation, so that a forged file takes no memory
+AnyNetwork = (
+    StoredTensor
+    | StoredSlabs
+    | StoredTrain
+    | StoredUncertain
+    | StoredEnriched
+    | StoredSeparable
+    | StoredPeriodic
+    | StoredKAN
+)
+# Fields of a solution that are stored by their names.
+ACCOUNT = [field.name for field in fields(Solution) if field.name not in ("model", "problem")]
+
+
+@dataclass(frozen=True)
+class StoredSolution:
+    """A solution without its problem; names of fields and coordinates are compared with those of the problem."""
+
+    fields: tuple[str, ...]
+    coordinates: tuple[str, ...]
+    network: AnyNetwork
+    stages: tuple[Stage, ...]
+    unknowns: dict[str, float]
+    error_estimate: float
+    stopped: StopReason
+    message: str
+    standard_errors: dict[str, float]
+    trust: str
+    tier: str
+
+    def fault(self, sizes: Mapping[str, int]) -> str:
+        """Return what is wrong with a solution from a file."""
+        return "" if self.stages else "no stages"
 
 
 def save_solution(solution: Solution, path: str | os.PathLike[str]) -> None:
     """Write a solution, whole or not at all; equal solutions give equal bytes. See `edgewise.save`."""
+    record = RECORDS.get(type(solution.model))
+    if record is None:
+        raise InputError(f"solution must have a network that `solve` makes, got a {type(solution.model).__name__}")
+    account: dict[str, Any] = {name: getattr(solution, name) for name in ACCOUNT}
+    account["standard_errors"] = dict(solution.standard_errors)
+    network: Any = record.from_network(solution.model)
     problem = solution.problem
-    facts = {name: getattr(solution, name) for name in _FACTS} | {"stopped": str(solution.stopped)}
-    tree = {
-        "fields": list(problem.fields),
-        "coordinates": list(problem.domain.coordinates),
-        "network": _encoded(solution.model),
-        "account": facts | {"stages": [dataclasses.asdict(stage) for stage in solution.stages]},
-    }
+    stored = StoredSolution(tuple(problem.fields), tuple(problem.domain.coordinates), network, **account)
+    tree = codec.plain(stored)
     tensors: dict[str, Tensor] = {}
     text = strict_json.dump(strict_json.encode(tree, "solution", tensors, prefix="solution."))
     files.write_bytes(path, container.pack(tensors, {"format": "edgewise", "version": "1", "solution": text}))
@@ -92,219 +384,28 @@ def load_solution(path: str | os.PathLike[str], problem: Collocation) -> Solutio
 
 def solution_of(file: Container, problem: Collocation) -> Solution:
     """Return the solution in an unpacked file, see `load_solution`."""
-    _require(set(file.metadata) == {"format", "version", "solution"}, "contain a solution")
+    if set(file.metadata) != {"format", "version", "solution"}:
+        raise CheckpointError("must contain a solution, got something else")
     tensors = file.tensors()
     tree = strict_json.decode(strict_json.parse(file.metadata["solution"], "solution"), "solution", tensors)
-    _require(isinstance(tree, dict), "contain a solution")
-    _require(not tensors, "use each of its tensors", "an unused one")
-    _require(set(tree) == {"fields", "coordinates", "network", "account"}, "contain a whole solution", "other parts")
-    fields = tree["fields"]
-    coordinates = tree["coordinates"]
-    facts = tree["account"]
-    _require(isinstance(fields, list) and isinstance(coordinates, list), "list its fields and coordinates")
-    network = _decoded(tree["network"])
-
-    complete = isinstance(facts, dict) and set(facts) == {*_FACTS, "stages"}
-    are_texts = complete and all(isinstance(facts[name], str) for name in ("trust", "tier"))
-    _require(are_texts, "describe how it was computed", "others")
-    stages = facts.pop("stages")
-    unknowns = facts["unknowns"]
-    names = {field.name for field in dataclasses.fields(Stage)}
-    _require(isinstance(stages, list) and len(stages) > 0, "list its stages")
-    _require(all(isinstance(each, dict) and set(each) == names for each in stages), "list its stages")
-    valid = isinstance(unknowns, dict) and all(type(number) is float for number in unknowns.values())
-    _require(valid, "give unknowns as numbers")
+    if tensors:
+        raise CheckpointError("must use each of its tensors, got an unused one")
+    stored = codec.read(StoredSolution, tree, "solution")
     try:
-        facts["stopped"] = StopReason(facts["stopped"])
-    except ValueError as error:
-        raise CheckpointError("must give a known reason for its end, got another") from error
-
-    if fields != list(problem.fields) or coordinates != list(problem.domain.coordinates):
-        raise InputError(
-            f"problem must have fields {', '.join(map(str, fields))} over {', '.join(map(str, coordinates))} as the "
-            f"file, got {', '.join(problem.fields)} over {', '.join(problem.domain.coordinates)}"
-        )
-    if set(unknowns) != set(problem.unknowns):
-        raise InputError(f"problem must have the coefficients {list(unknowns)}, got {list(problem.unknowns)}")
-    known = problem.with_unknowns(unknowns)
-    return Solution(network, known, stages=tuple(Stage(**each) for each in stages), **facts)
-
-
-def _encoded(network: nn.Module) -> dict[str, Any]:
-    """Return a network as plain values and tensors."""
-    if isinstance(network, KAN | MLP):
-        description = strict_json.dump(describe(network))
-        return {"kind": "kan", "description": description, "tensors": dict(network.state_dict())}
-    if not isinstance(network, FieldNetwork):
-        raise InputError(f"solution must have a network that `solve` makes, got a {type(network).__name__}")
-    return {name: _encoded_part(part) for name, part in network.parts().items()}
-
-
-def _encoded_part(part: Any) -> Any:
-    """Return a part of a network with the networks in it as plain values and tensors."""
-    if isinstance(part, list):
-        return [_encoded_part(each) for each in part]
-    return _encoded(part) if isinstance(part, nn.Module) else part
-
-
-def _decoded(tree: Any) -> nn.Module:
-    """Return the network that `_encoded` described."""
-    known = isinstance(tree, dict) and isinstance(tree.get("kind"), str) and tree["kind"] in _PARTS
-    _require(known, f"contain a network of kind {', '.join(_PARTS)}", "another")
-    parts = {name: value for name, value in tree.items() if name != "kind"}
-    _require(set(parts) == _PARTS[tree["kind"]], "describe its network by the names of its kind", "others")
-    try:
-        match tree["kind"]:
-            case "slabs":
-                axis = parts["axis"]
-                ends = parts["ends"]
-                slabs = parts["slabs"]
-                _require(isinstance(slabs, list) and len(slabs) > 0, "list its slabs")
-                _require_numbers(ends, 1)
-                in_order = len(ends) == len(slabs) + 1 and bool((ends.diff() > 0).all())
-                _require(in_order, "have slabs one after the other", "others")
-                networks = [each for each in map(_decoded, slabs) if isinstance(each, TensorNetwork)]
-                _require(len(networks) == len(slabs), "have slabs of kind tensor", "others")
-                inputs = {each.layers[0].in_features for each in networks}
-                has_axis = len(inputs) == 1 and type(axis) is int and 0 <= axis < max(inputs)
-                _require(has_axis, "have time among its inputs", "others")
-                return SlabNetwork(networks, ends, axis)
-            case "low rank":
-                ranks = parts["ranks"]
-                lines = parts["lines"]
-                _require(isinstance(lines, list) and len(lines) > 0, "list its lines")
-                valid = isinstance(ranks, tuple) and all(type(each) is int and each > 0 for each in ranks)
-                _require(valid and len(ranks) == len(lines) + 1 and ranks[0] == ranks[-1] == 1, "have ranks", "others")
-                networks = [each for each in map(_decoded, lines) if isinstance(each, TensorNetwork)]
-                _require(len(networks) == len(lines), "have lines of kind tensor", "others")
-                layers = [each.tensor_layer for each in networks]
-                fits = [(1, a * b) for a, b in pairwise(ranks)] == [(a.in_features, a.out_features) for a in layers]
-                _require(fits, "have lines as its ranks say", "others")
-                return LowRankNetwork(layers, ranks)
-            case "uncertain":
-                inner = _decoded(parts["inner"])
-                root = parts["root"]
-                _require_numbers(root, 2)
-                if not (isinstance(inner, TensorNetwork) and len(root) == inner.tensor_layer.coef.numel()):
-                    raise CheckpointError("must have a covariance of its coefficients, got something else")
-                return UncertainNetwork(inner.tensor_layer, root)
-            case "enriched":
-                return _enriched_network(**parts)
-            case "tensor":
-                return _tensor_network(**parts)
-            case "separable":
-                return _separable_network(**parts)
-            case "periodic":
-                periods = parts["periods"]
-                count = parts["inputs"]
-                valid = isinstance(periods, list) and all(
-                    isinstance(each, tuple) and list(map(type, each)) == [int, float, float] for each in periods
-                )
-                valid = valid and type(count) is int and 0 < count < _MOST_INPUTS
-                _require(valid, "give number, start and length of periods", "others")
-                first = PeriodicLayer(count, {number: (start, period) for number, start, period in periods})
-                inner = _decoded(parts["inner"])
-                if not isinstance(inner, KAN | MLP):
-                    raise CheckpointError("must have a kan behind its periods, got something else")
-                fits = inner.config.width[0] == first.out_features
-                _require(fits, "have as many inputs as its periods give", "others")
-                return PeriodicNetwork(first, inner)
-            case _:
-                text = parts["description"]
-                tensors = parts["tensors"]
-                valid = isinstance(tensors, dict) and all(isinstance(each, Tensor) for each in tensors.values())
-                _require(valid and isinstance(text, str), "have a description and tensors by name")
-                description = read_description(strict_json.parse(text, "description"), len(tensors))
-                entries = {name: TensorEntry(each.dtype, tuple(each.shape), 0, 0) for name, each in tensors.items()}
-                description.check_entries(entries)
-                return description.build(tensors, ELEMENTARY)
+        network = stored.network.network()
     except InputError as error:
         raise CheckpointError(f"must describe a possible network: {ascii(str(error)[:200])[1:-1]}") from error
 
-
-def _tensor_network(degree: Any, periodic: Any, knots: Any, coef: Any) -> TensorNetwork:
-    valid = isinstance(knots, list) and isinstance(periodic, list) and 0 < len(knots) == len(periodic)
-    _require(valid and all(type(each) is bool for each in periodic), "have knots for each input", "others")
-    _require(isinstance(degree, tuple) and len(degree) == len(knots), "have a degree for each input", "others")
-    for each in degree:
-        _require_degree(each, MAX_PRODUCT_DEGREE)
-    _require_numbers(coef, len(knots) + 1)
-    for line, repeats, own_degree, count in zip(knots, periodic, degree, coef.shape, strict=False):
-        _require_numbers(line, 2)
-        in_order = bool((line.diff() >= 0).all() and (breakpoints_of(line, own_degree).diff() > 0).all())
-        _require(in_order, "have increasing knots", "others")
-        _require(len(line) == 1 and line.dtype == coef.dtype, "have knots like its coefficients", "others")
-        intervals = line.shape[1] - 2 * own_degree - 1
-        fits = intervals > 0 and count == intervals + (0 if repeats else own_degree)
-        _require(fits, "have as many coefficients as knots give", "others")
-    breakpoints = [breakpoints_of(line, own_degree)[0] for line, own_degree in zip(knots, degree, strict=True)]
-    layer = TensorLayer(breakpoints, coef.shape[-1], degree=degree, periodic=periodic)
-    layer.load_state_dict({"coef": coef} | {f"knots_{number}": line for number, line in enumerate(knots)})
-    return TensorNetwork(layer)
-
-
-def _enriched_network(inner: Any, functions: Any, factors: Any) -> EnrichedNetwork:
-    network = _decoded(inner)
-    found = list[SingularFunctions]()
-    if not (isinstance(network, TensorNetwork) and network.layers[0].in_features == 2):
-        raise CheckpointError("must have splines of two inputs beside singular functions, got something else")
-    _require(network.layers[0].out_features == 1, "have one field beside singular functions", "others")
-    _require(isinstance(functions, list) and len(functions) > 0, "list its singular functions")
-    names = {field.name for field in _OF_FUNCTIONS}
-    for each in functions:
-        _require(isinstance(each, dict) and set(each) == names, "describe its singular functions", "others")
-        point = each["point"]
-        terms = each["terms"]
-        kind = each["kind"]
-        _require_numbers(point, 1)
-        _require(
-            len(point) == 2 and kind in SINGULAR_KINDS and type(each["is_hole"]) is bool, "place its singular functions"
+    # The names of the file must be those of the user's equation.
+    if stored.fields != tuple(problem.fields) or stored.coordinates != tuple(problem.domain.coordinates):
+        raise InputError(
+            f"problem must have fields {', '.join(stored.fields)} over {', '.join(stored.coordinates)} as the file, "
+            f"got {', '.join(problem.fields)} over {', '.join(problem.domain.coordinates)}"
         )
-        numbers = [each[name] for name in ("turn", "cut", "scale", "wave")]
-        valid = all(type(number) is float and math.isfinite(number) for number in numbers)
-        _require(valid and each["scale"] > 0 and each["wave"] >= 0, "have a scale of its singular functions")
-        _require((each["wave"] > 0) == (kind in "KY"), "have a wave number for Bessel functions alone", "others")
-        valid = isinstance(terms, tuple) and 0 < len(terms) < _MOST_INPUTS
-        valid = valid and all(isinstance(t, tuple) and list(map(type, t)) == [float, int, bool] for t in terms)
-        _require(valid, "list the exponents of its singular functions")
-        least = 0 if kind in "KY" else -_MOST_EXPONENT
-        valid = all(least <= a <= _MOST_EXPONENT and 0 <= q <= _MOST_EXPONENT for a, q, _ in terms)
-        _require(valid and (kind not in "KY" or all(a == int(a) for a, _, _ in terms)), "have possible exponents")
-        found.append(SingularFunctions(**each))
-    _require_numbers(factors, 1)
-    _require(len(factors) == sum(len(each.terms) for each in found), "have a factor of each singular function")
-    return EnrichedNetwork(network.tensor_layer, found, factors)
-
-
-def _separable_network(degree: Any, fields: Any, knots: Any, coef: Any) -> SeparableNetwork:
-    _require_degree(degree)
-    _require_numbers(knots, 2)
-    _require(bool((knots.diff() > 0).all()), "have increasing knots", "others")
-    _require_numbers(coef, 3)
-    inputs, count, outputs = coef.shape
-    size = count - degree
-    fits = inputs == len(knots) and size == knots.shape[1] - 2 * degree - 1 > 0 and coef.dtype == knots.dtype
-    _require(fits, "have as many coefficients as knots give", "others")
-    divides = type(fields) is int and fields > 0 and outputs > 0 and outputs % fields == 0
-    _require(divides, "have terms for each field", "others")
-    layer = SeparableLayer(inputs, outputs, grid_size=size, degree=degree, domain=(0.0, 1.0), dtype=coef.dtype)
-    layer.load_state_dict({"coef": coef, "knots": knots, "domain_is_set": layer.domain_is_set})
-    return SeparableNetwork(layer, fields)
-
-
-def _require_degree(degree: Any, most: int = MAX_DEGREE) -> None:
-    _require(type(degree) is int and 0 < degree <= most, f"have a degree from 1 to {most}", "another")
-
-
-def _require_numbers(value: Any, rank: int) -> None:
-    valid = isinstance(value, Tensor) and value.ndim == rank and value.numel() > 0 and value.dtype in _DTYPES
-    _require(valid and bool(value.isfinite().all()), f"have finite numbers of rank {rank}")
-
-
-def _require(holds: bool, expected: str, given: str = "something else") -> None:
-    """Raise a CheckpointError with the second half of a sentence about the file unless a condition holds."""
-    if not holds:
-        raise CheckpointError(f"must {expected}, got {given}")
+    if set(stored.unknowns) != set(problem.unknowns):
+        raise InputError(f"problem must have the coefficients {list(stored.unknowns)}, got {list(problem.unknowns)}")
+    account: dict[str, Any] = {name: getattr(stored, name) for name in ACCOUNT}
+    return Solution(network, problem.with_unknowns(stored.unknowns), **account)
 
 
 def _write(

@@ -1,117 +1,211 @@
-"""Sentences that compare the KAN with the baselines; they are the same whether it is ahead or behind."""
+"""Models compared on the same held-out rows (`Comparison`), with the one sentence that says which of them to use."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from edgewise.presentation import enumeration
-from edgewise.report.content import ModelResult, ReportContent
+from edgewise.metrics import METRICS
+from edgewise.presentation import enumeration, html_table, number_text, text_table
 
-
-def comparison_sentences(content: ReportContent) -> list[str]:
-    """Return the sentences; none where the KAN has no finite score."""
-    if content.models:
-        own = _score(content.models[0])
-    else:
-        own = None
-    if own is None:
-        return []
-    name = content.models[0].name
-    rows = content.split.get("test")
-    if rows:
-        place = f"On the {rows:,} test rows"
-    else:
-        place = f"On the {content.score_rows}"
-    spread = ""
-    error = content.models[0].error
-    if error is not None and math.isfinite(error):
-        if content.score_percent:
-            size = f"{100 * error:.1f} points"
-        else:
-            size = f"{error:.2g}"
-        spread = f" (standard error {size})"
-    first = f"{place} the {content.score_name} of the {name} is {score_text(content, own)}{spread}."
-    others = [(score, model) for model in content.models[1:] if (score := _score(model)) is not None]
-    if content.score_name == "R²" and own < 0:
-        first += " Below 0 is worse than predicting the mean; a target with a long tail may need its logarithm."
-    if not others:
-        return [first]
-    sign = 1 if content.higher_is_better else -1
-    score, best = max(others, key=lambda each: sign * each[0])
-    gain = sign * (own - score)
-    gap = _difference(content, abs(gain))
-    if len(others) > 1:
-        which = "the best of the other models"
-    else:
-        which = "the other model"
-    if score_text(content, own) == score_text(content, score):
-        equal = f"{best.name[:1].upper() + best.name[1:]}, {which}, does equally well."
-        return [first, equal, *verdict_sentences(content)]
-    word = "ahead of" if gain > 0 else "behind"
-    second = f"It is {gap} {word} {which}, {best.name} ({score_text(content, score)})."
-    messages = [first, second]
-    if best.gap_error is not None and abs(gain) <= 2 * best.gap_error < math.inf:
-        chance = _difference(content, 2 * best.gap_error)
-        messages.append(
-            f"On that many rows a difference of up to {chance} may be chance (two standard errors of the difference)."
-        )
-    return [*messages, *verdict_sentences(content)]
+BEYOND_CHANCE = 2.0  # standard errors of a difference (about 95 % for normal errors)
 
 
-def verdict_sentences(content: ReportContent) -> list[str]:
-    """Return one sentence on which model to use; none where differences of scores have no standard errors."""
-    own = content.models[0]
-    sign = 1 if content.higher_is_better else -1
-    ahead: list[ModelResult] = []  # of which the KAN is ahead beyond chance, by two standard errors of the difference
-    level: list[ModelResult] = []
-    behind: list[ModelResult] = []
-    for model in content.models[1:]:
-        score = _score(model)
-        if score is None or own.score is None:
-            continue
-        if model.gap_error is None or not math.isfinite(model.gap_error):
+@dataclass(frozen=True)
+class ModelResult:
+    """One model of a comparison."""
+
+    name: str  # the model
+    score: float | None  # score on the held-out rows; None if there is none, and `remark` gives the reason
+    parameters: int | None = None  # number of fitted parameters; None for models without a meaningful count
+    seconds: float | None = None  # wall time of the fit
+    error: float | None = None  # standard error of the score
+    remark: str = ""  # a note below the name
+    gap_error: float | None = None  # standard error of the difference between this score and the first model's
+
+    @property
+    def known(self) -> float | None:
+        """The score; None where it is missing or not finite."""
+        return self.score if self.score is not None and math.isfinite(self.score) else None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Models with their scores on the same held-out rows, the KAN first.
+
+    As text and in a notebook it is a table with the verdict below it.
+
+    Parameters
+    ----------
+    models : sequence of ModelResult
+        The models.
+    score_name : str
+        What the score is, such as "accuracy" or "R²".
+    is_share : bool
+        Whether the score is shown in per cent.
+    higher_is_better : bool
+        False for an error.
+    rows : str
+        The held-out rows in words, such as "the 1,600 test rows".
+
+    Examples
+    --------
+    >>> linear = ModelResult("linear regression", 0.907, 9, gap_error=0.004)
+    >>> Comparison([ModelResult("KAN", 0.921, 80), linear], "R²").verdict
+    'Verdict: use the KAN, whose R² of 0.921 is 0.014 ahead of linear regression, beyond chance.'
+    """
+
+    models: Sequence[ModelResult] = ()
+    score_name: str = "score"
+    is_share: bool = False
+    higher_is_better: bool = True
+    rows: str = "the test rows"
+
+    @property
+    def own(self) -> ModelResult | None:
+        """The KAN, if it has a score."""
+        return self.models[0] if self.models and self.models[0].known is not None else None
+
+    @property
+    def sentences(self) -> list[str]:
+        """The score of the KAN in a sentence, and the verdict; none where the KAN has no finite score."""
+        own = self.own
+        if own is None or own.score is None:
             return []
-        gain = sign * (own.score - score)
-        if abs(gain) <= 2 * model.gap_error:
-            level.append(model)
-        elif gain > 0:
-            ahead.append(model)
-        else:
-            behind.append(model)
-    if not ahead + level + behind:
-        return []
-    simpler = [one for one in level if (one.parameters or math.inf) < (own.parameters or 0)]
-    if behind:
-        names = enumeration([one.name for one in behind])
-        return [f"Verdict: {names} {'predict' if len(behind) > 1 else 'predicts'} better than the KAN, beyond chance."]
-    if simpler:
-        simplest = min(simpler, key=lambda one: one.parameters or math.inf)
-        return [f"Verdict: use {simplest.name}, which is simpler and as good within chance."]
-    parts = []
-    if ahead:
-        parts.append(f"better than {enumeration([one.name for one in ahead])} beyond chance")
-    if level:
-        parts.append(f"as good as {enumeration([one.name for one in level])} within chance")
-    return [f"Verdict: use the KAN, which is {' and '.join(parts)}."]
+        error = self.error_text(own)
+        spread = f" (standard error {error})" if error else ""
+        score = f"On {self.rows} the {self.score_name} of the {own.name} is {self.score_text(own.score)}{spread}."
+        if self.score_name == METRICS["r2"].name and own.score < 0:
+            score += " Below 0 is worse than predicting the mean; a target with a long tail may need its logarithm."
+        return [score, self.verdict] if self.verdict else [score]
+
+    @property
+    def verdict(self) -> str:
+        """One sentence on which model to use and by how much; "" where differences have no standard errors."""
+        own = self.own
+        ahead, level, behind = self._places()
+        if own is None or not ahead + level + behind:
+            return ""
+        simpler = [one for one in level if (one.parameters or math.inf) < (own.parameters or 0)]
+        if behind:
+            best = max(behind, key=lambda one: -self._gain(one))
+            return f"Verdict: use {self._with_score(best)} is {self._gap(best)} ahead of the {own.name}, beyond chance."
+        if simpler:
+            simplest = min(simpler, key=lambda one: one.parameters or math.inf)
+            if not simplest.gap_error and not self._gain(simplest):
+                return f"Verdict: use {simplest.name}: the {own.name} is one."
+            chance = self._difference(BEYOND_CHANCE * (simplest.gap_error or 0.0))
+            place = "behind" if self._gain(simplest) > 0 else "ahead of"
+            difference = f"it is {self._gap(simplest)} {place} the {own.name}, and up to {chance} may be chance"
+            return f"Verdict: use {simplest.name}, which is simpler and as good within chance: {difference}."
+        parts = []
+        if ahead:
+            gaps = enumeration([f"{self._gap(one)} ahead of {one.name}" for one in ahead])
+            parts.append(f"is {gaps}, beyond chance")
+        if level:
+            parts.append(f"is as good as that of {enumeration([one.name for one in level])} within chance")
+        return f"Verdict: use the {self._with_score(own)} {', and '.join(parts)}."
+
+    @property
+    def better(self) -> str:
+        """Name of the best model that is ahead of the KAN beyond chance, "" for none."""
+        behind = self._places()[2]
+        return max(behind, key=lambda one: -self._gain(one)).name if behind else ""
+
+    def _places(self) -> tuple[list[ModelResult], list[ModelResult], list[ModelResult]]:
+        """Return the models that the KAN is ahead of beyond chance, level with, and behind; others have no error."""
+        ahead: list[ModelResult] = []
+        level: list[ModelResult] = []
+        behind: list[ModelResult] = []
+        for model in self.models[1:] if self.own is not None else ():
+            if model.known is None or model.gap_error is None or not math.isfinite(model.gap_error):
+                continue
+            gain = self._gain(model)
+            if abs(gain) <= BEYOND_CHANCE * model.gap_error:
+                level.append(model)
+            elif gain > 0:
+                ahead.append(model)
+            else:
+                behind.append(model)
+        return ahead, level, behind
+
+    def _gain(self, model: ModelResult) -> float:
+        """Return by how much the KAN is better than another model."""
+        assert self.own is not None and self.own.score is not None and model.score is not None
+        return (self.own.score - model.score) * (1 if self.higher_is_better else -1)
+
+    def _gap(self, model: ModelResult) -> str:
+        return self._difference(abs(self._gain(model)))
+
+    def _with_score(self, model: ModelResult) -> str:
+        return f"{model.name}, whose {self.score_name} of {self.score_text(model.score)}"
+
+    # The table
+
+    @property
+    def head(self) -> tuple[str, str, str, str]:
+        """Titles of the columns of `table`."""
+        return ("model", self.score_name, "parameters", "seconds to fit")
+
+    @property
+    def order(self) -> list[ModelResult]:
+        """The models, the best first."""
+        sign = -1 if self.higher_is_better else 1
+        return sorted(self.models, key=lambda one: (one.known is None, sign * (one.known or 0.0)))
+
+    def table(self) -> list[tuple[str, str, str, str]]:
+        """Return the cells of the models in `order` as texts."""
+        rows = []
+        for model in self.order:
+            parameters = "–" if model.parameters is None else f"{model.parameters:,}"
+            rows.append((model.name, self.score_with_error(model), parameters, _seconds_text(model.seconds)))
+        return rows
+
+    def __str__(self) -> str:
+        return "\n".join([text_table(self.head, self.table()), *self._remarks(), *filter(None, [self.verdict])])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        marked = self.order.index(self.models[0]) if self.models else None
+        notes = [*filter(None, [self.verdict]), *self._remarks(), f"Scores are those of {self.rows}; ± one error."]
+        return html_table(self.head, self.table(), marked=marked, notes=notes)
+
+    def _remarks(self) -> list[str]:
+        return [f"{model.name}: {model.remark}." for model in self.models if model.remark]
+
+    # Texts
+
+    def score_text(self, score: float | None) -> str:
+        """Return a score as text, in per cent or with four significant digits."""
+        if score is None or not math.isfinite(score):
+            return "–"
+        if self.is_share:
+            return f"{100 * score:.1f} %"
+        return f"{score:.4g}".replace("-", "\N{MINUS SIGN}")
+
+    def score_with_error(self, model: ModelResult) -> str:
+        """Return the score of a model with its standard error."""
+        text = self.score_text(model.score)
+        if model.known is None or model.error is None or not math.isfinite(model.error):
+            return text
+        return f"{text} ± {100 * model.error:.1f}" if self.is_share else f"{text} ± {number_text(model.error, 2)}"
+
+    def error_text(self, model: ModelResult) -> str:
+        """Return the standard error of the score of a model in words, "" where it is not known."""
+        if model.error is None or not math.isfinite(model.error):
+            return ""
+        return f"{100 * model.error:.1f} percentage points" if self.is_share else number_text(model.error, 2)
+
+    def _difference(self, gap: float) -> str:
+        """Return a difference of scores as text."""
+        if not self.is_share:
+            return f"{gap:.2g}"
+        points = f"{100 * gap:.1f}"
+        return f"{points} percentage {'point' if points == '1.0' else 'points'}"
 
 
-def score_text(content: ReportContent, score: float | None) -> str:
-    """Return a score as text, in per cent or with four significant digits."""
-    if score is None or not math.isfinite(score):
+def _seconds_text(seconds: float | None) -> str:
+    if seconds is None:
         return "–"
-    if content.score_percent:
-        return f"{100 * score:.1f} %"
-    return f"{score:.4g}".replace("-", "−")
-
-
-def _difference(content: ReportContent, gap: float) -> str:
-    """Return a difference of scores as text."""
-    if not content.score_percent:
-        return f"{gap:.2g}"
-    points = f"{100 * gap:.1f}"
-    return f"{points} percentage {'point' if points == '1.0' else 'points'}"
-
-
-def _score(model: ModelResult) -> float | None:
-    """Return the score, None where it is missing or not finite."""
-    if model.score is not None and math.isfinite(model.score):
-        return model.score
-    return None
+    digits = 2 if seconds < 1 else 1 if seconds < 100 else 0
+    return f"{seconds:,.{digits}f}"

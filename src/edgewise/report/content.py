@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from edgewise.errors import InputError
+from edgewise.report.comparison import Comparison
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,19 +80,6 @@ FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
 
 
 @dataclass(frozen=True)
-class ModelResult:
-    """One row of the comparison of models."""
-
-    name: str  # the model
-    score: float | None  # score on the test rows; None if there is none, and `remark` gives the reason
-    parameters: int | None = None  # number of fitted parameters; None for models without a meaningful count
-    seconds: float | None = None  # wall time of the fit
-    error: float | None = None  # standard error of the score
-    remark: str = ""  # a note below the name
-    gap_error: float | None = None  # standard error of the difference between this score and the KAN's on the same rows
-
-
-@dataclass(frozen=True)
 class ClassResult:
     """Recall and precision of one class on the test rows."""
 
@@ -156,13 +144,9 @@ class ReportContent:
     """Everything that `write_report` lays out; texts are plain, never HTML, and empty parts are left out."""
 
     title: str  # heading of the page
-    summary: Sequence[str] = ()  # sentences about the fit; the comparison with the baselines is added automatically
+    summary: Sequence[str] = ()  # sentences about the fit; those of the comparison are added automatically
     background: Sequence[str] = ()  # paragraphs about the subject, after the summary
-    models: Sequence[ModelResult] = ()  # the KAN first, then the baselines, all on the same test rows
-    score_name: str = "score"  # for example "accuracy" or "R²"
-    score_rows: str = "test rows"  # the rows that the scores are from, if they are no test rows
-    score_percent: bool = False  # whether the score is a share, shown in per cent
-    higher_is_better: bool = True  # false for an error
+    comparison: Comparison = field(default_factory=Comparison)  # the KAN, and other models on the same rows
     errors: Sequence[str] = ()  # sentences on the size of errors and on intervals, after those that compare the scores
     classes: Sequence[ClassResult] = ()  # one entry for each class
     # names of the strongest inputs and their mean absolute contributions to the prediction, as from

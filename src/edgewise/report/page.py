@@ -9,16 +9,17 @@ from __future__ import annotations
 import html
 import math
 import os
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from string import Template
+from typing import Literal
 
 from edgewise.escaping import html_text
 from edgewise.files import write_bytes
 from edgewise.presentation import column_texts, enumeration, number_text, percent_text, r2_text
-from edgewise.report.comparison import comparison_sentences, score_text
 from edgewise.report.content import FIGURE_TEXTS, ReportContent, ReportFigure
 from edgewise.report.vector import inline_svg
 from edgewise.report.wording import HEADLINE_SYMBOLS, cautions, method_sentence
@@ -26,7 +27,13 @@ from edgewise.report.wording import HEADLINE_SYMBOLS, cautions, method_sentence
 OPENING_FINDINGS = 5  # findings on the first page; all of them stand with the inputs
 OPENING_PAIRS = 2  # sentences on pairs of inputs there besides
 OPENING_MODELS = 4  # models on the first page; a longer comparison is folded
+NO_PAIRS = "The model is a sum of curves of single inputs, or what pairs add to it is too small to be told from chance."
+NO_FORMULAS = "No formula was searched for: model.fit_equations(X, y) does so."
+COMPARE_TEXT = "model.compare(X, y) sets the model beside a linear one and gradient boosting, on held-out rows."
 NOTEBOOK_HEIGHT = 640  # pixels of a report in a notebook (about a screen, with a scroll bar)
+
+
+BREAKS = re.compile(r"(?<=[*/(])(?![*])")  # places in a formula where a line may break
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +44,8 @@ class Report:
     ----------
     content : ReportContent
         Texts, numbers and figures.
+    layout : {"page", "tabs"}
+        One page to read from the top, or tabs to choose from, with what one asks of a model first.
 
     Examples
     --------
@@ -46,11 +55,12 @@ class Report:
     """
 
     content: ReportContent
+    layout: Literal["page", "tabs"] = "page"
 
     @cached_property
     def html(self) -> str:
         """The page."""
-        return page(self.content)
+        return page(self.content) if self.layout == "page" else tabs(self.content)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the report as one self-contained HTML file, whole or not at all.
@@ -86,7 +96,7 @@ def page(content: ReportContent) -> str:
     """Return the report as HTML."""
     drawn = _Figures(content)
     comparison = _comparison(content)
-    few = len(content.models) <= OPENING_MODELS
+    few = len(content.comparison.models) <= OPENING_MODELS
     chosen = _headline(content)
     # The first findings and the joint effects of inputs stand on the first page, the others below.
     joint = [text for text in content.findings[OPENING_FINDINGS:] if " interact: " in text][:OPENING_PAIRS]
@@ -99,13 +109,16 @@ def page(content: ReportContent) -> str:
         quoted = ""
     opening = [
         ("What was learned", [_list(shown), chosen]),
-        ("How good it is", [_paragraph([*comparison_sentences(content), *content.errors]), comparison if few else ""]),
+        ("How good it is", [_paragraph([*content.comparison.sentences, *content.errors]), comparison if few else ""]),
         ("What to distrust", [_list(cautions(content))]),
         ("What each input does", drawn.of("learned")),
     ]
     folded = [
         ("The result in detail", ["" if few else comparison, *drawn.of("result"), _classes(content)]),
-        ("Every target" if content.score_name in ("R²", "loss") else "Every class", _each_class(content, drawn)),
+        (
+            "Every target" if content.comparison.score_name in ("R²", "loss") else "Every class",
+            _each_class(content, drawn),
+        ),
         ("The inputs", [_inputs(content), _list(later), *drawn.of("inputs"), _tests(content)]),
         ("The formulas", [_formulas(content), _list(content.formulas[1:]), *drawn.of("formulas")]),
         ("The network", drawn.of("network")),
@@ -125,10 +138,46 @@ def page(content: ReportContent) -> str:
         _strip(content),
     ]
     lines += [f"<p>{html_text(paragraph)}</p>" for paragraph in content.background]
-    template = Template((files("edgewise.report") / "page.html").read_text(encoding="utf-8"))
-    return template.substitute(
-        title=html_text(content.title), opening="\n".join(filter(None, lines)), body="\n".join(parts)
+    return _filled_template(content.title, lines, parts)
+
+
+def tabs(content: ReportContent) -> str:
+    """Return the parts of the report that one asks for first as HTML, each behind a tab."""
+    drawn = _Figures(content)
+    effects = ReportContent(content.title, figures=[one for one in content.figures if one.kind == "effects"])
+    pairs = ReportContent(content.title, figures=[one for one in content.figures if one.kind == "pair"])
+    joint = [text for text in content.findings if " interact" in text]
+    others = [text for text in content.findings if text not in joint]
+    panels = _filled(
+        [
+            ("Curves", _Figures(effects).of("learned")),
+            ("Table", [_inputs(content), _list(others), *drawn.of("inputs"), _tests(content)]),
+            ("Interactions", [_list(joint) or _paragraph([NO_PAIRS]), *_Figures(pairs).of("learned")]),
+            ("Formula", [_formulas(content) or _paragraph([NO_FORMULAS]), _list(content.formulas[1:])]),
+            (
+                "Comparison",
+                [
+                    _paragraph([*content.comparison.sentences, *content.errors]),
+                    _comparison(content),
+                    _list(cautions(content)),
+                    _paragraph([COMPARE_TEXT]),
+                ],
+            ),
+        ]
     )
+    buttons = []
+    sections = []
+    for n, (title, inner) in enumerate(panels, start=1):
+        chosen = " checked" if n == 1 else ""
+        buttons.append(f'<input type="radio" name="tab" id="tab{n}"{chosen}><label for="tab{n}">{title}</label>')
+        sections.append(f'<section class="tab{n}" aria-label="{title}">\n{inner}\n</section>')
+    body = f'<div class="tabs">\n{"".join(buttons)}\n{"".join(sections)}\n</div>'
+    return _filled_template(content.title, [_strip(content)], [body])
+
+
+def _filled_template(title: str, opening: Iterable[str], body: Iterable[str]) -> str:
+    template = Template((files("edgewise.report") / "page.html").read_text(encoding="utf-8"))
+    return template.substitute(title=html_text(title), opening="\n".join(filter(None, opening)), body="\n".join(body))
 
 
 def _headline(content: ReportContent) -> str:
@@ -139,7 +188,7 @@ def _headline(content: ReportContent) -> str:
     if symbols > HEADLINE_SYMBOLS:
         short = "No short formula describes these data"
         return _paragraph([f'{short}; the best has {symbols} symbols, see "The formulas" below.'])
-    return f"<pre><code>{html_text(content.formulas[0])}</code></pre>"
+    return f"<pre>{_code(content.formulas[0])}</pre>"
 
 
 def _filled(sections: Iterable[tuple[str, list[str]]]) -> list[tuple[str, str]]:
@@ -154,6 +203,12 @@ def _marked(sentence: str) -> str:
     if len(parts) % 2 == 0:  # a lone backquote is a character like others
         return html_text(sentence)
     return "".join(f"<code>{html_text(part)}</code>" if n % 2 else html_text(part) for n, part in enumerate(parts))
+
+
+def _code(formula: str) -> str:
+    """Return a formula for HTML whose lines break after operators and parentheses, and never inside a name."""
+    parts = BREAKS.split(formula)
+    return f"<code>{'<wbr>'.join(html_text(part) for part in parts if part)}</code>"
 
 
 class _Figures:
@@ -202,39 +257,18 @@ def _table(caption: str, head: list[str], rows: list[list[str]], marked: Collect
 
 
 def _comparison(content: ReportContent) -> str:
-    if len(content.models) < 2:
+    comparison = content.comparison
+    if len(comparison.models) < 2:
         return ""  # the score stands in the sentence
-    sign = -1 if content.higher_is_better else 1
-    ours = content.models[0]
-    order = sorted(content.models, key=lambda m: (m.score is None, sign * (m.score or 0.0)))
     rows = []
-    for model in order:
-        score = score_text(content, model.score)
-        if model.error is not None and model.score is not None:
-            score += _error(content, model.error)
-        if model.parameters is None:
-            parameters = "–"
-        else:
-            parameters = f"{model.parameters:,}"
-        seconds = "–"
-        if model.seconds is not None:
-            if model.seconds < 1:
-                digits = 2
-            elif model.seconds < 100:
-                digits = 1
-            else:
-                digits = 0
-            seconds = f"{model.seconds:,.{digits}f}"
-        if model.remark:
-            remark = f"<br><small>{html_text(model.remark)}</small>"
-        else:
-            remark = ""
-        rows.append([html_text(model.name) + remark, score, parameters, seconds])
-    better = "higher" if content.higher_is_better else "lower"
+    for model, cells in zip(comparison.order, comparison.table(), strict=True):
+        remark = f"<br><small>{html_text(model.remark)}</small>" if model.remark else ""
+        rows.append([html_text(cells[0]) + remark, *cells[1:]])
+    better = "higher" if comparison.higher_is_better else "lower"
     caption = f"Every model had the same training and test rows. Best first: {better} is better"
-    caption += ", ± is one standard error." if any(model.error is not None for model in order) else "."
-    head = ["model", html_text(content.score_name), "parameters", "seconds to fit"]
-    return _table(caption, head, rows, marked=[order.index(ours)])
+    caption += ", ± is one standard error." if any(one.error is not None for one in comparison.models) else "."
+    head = [html_text(title) for title in comparison.head]
+    return _table(caption, head, rows, marked=[comparison.order.index(comparison.models[0])])
 
 
 def _classes(content: ReportContent) -> str:
@@ -288,9 +322,7 @@ def _formulas(content: ReportContent) -> str:
             mark = " <small>(chosen)</small>"
         else:
             mark = ""
-        rows.append(
-            [f"<code>{html_text(one.text)}</code>{mark}", f"{one.symbols:,}", percent_text(one.error), r2_text(one.r2)]
-        )
+        rows.append([f"{_code(one.text)}{mark}", f"{one.symbols:,}", percent_text(one.error), r2_text(one.r2)])
     chosen = [n for n, one in enumerate(content.formula_rows) if one.chosen]
     caption = (
         "The best formula of each length. The error is the root mean squared error on held-out rows in per cent of the "
@@ -316,28 +348,19 @@ def _each_class(content: ReportContent, drawn: _Figures) -> list[str]:
 def _strip(content: ReportContent) -> str:
     """Return the few numbers that a reader wants first."""
     shown = []
-    own = content.models[0] if content.models else None
-    if own is not None and own.score is not None:
-        if own.error is not None:
-            error = _error(content, own.error)
-        else:
-            error = ""
-        shown.append((f"{content.score_name} on {content.score_rows}", score_text(content, own.score) + error))
-    for name in ("training", "test"):
-        if name in content.split:
-            shown.append((f"{name} rows", f"{content.split[name]:,}"))
+    own = content.comparison.own
+    if own is not None:
+        comparison = content.comparison
+        name = f"{comparison.score_name} on {comparison.rows.removeprefix('the ')}"
+        shown.append((name, comparison.score_with_error(own)))
+    if "training" in content.split:
+        shown.append(("training rows", f"{content.split['training']:,}"))
     if "inputs" in content.data:
         shown.append(("inputs", str(content.data["inputs"])))
     items = "".join(f"<div><dd>{html_text(text)}</dd><dt>{html_text(name)}</dt></div>" for name, text in shown)
     if shown:
         return f'<dl class="strip">{items}</dl>'
     return ""
-
-
-def _error(content: ReportContent, error: float) -> str:
-    if content.score_percent:
-        return f" ± {100 * error:.1f}"
-    return f" ± {number_text(error, 2)}"
 
 
 def _split(content: ReportContent) -> str:

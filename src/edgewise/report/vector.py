@@ -1,13 +1,17 @@
 """A figure as SVG inside a page: unique ids, no style sheet that acts on the rest of the page, few bytes."""
 
+from __future__ import annotations
+
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.collections import PathCollection
-from matplotlib.figure import Figure
 
 from edgewise.escaping import html_text
 from edgewise.plot.style import render
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _POINTS = 2000  # a scatter of more points is drawn as pixels inside the vector figure
 
@@ -20,6 +24,8 @@ _LONG = re.compile(r"(\.\d\d)\d+")
 
 def inline_svg(figure: Figure, prefix: str, alt: str) -> str:
     """Return the figure as an <svg> element for an HTML page, its ids starting with `prefix`, described by `alt`."""
+    from matplotlib.collections import PathCollection  # after `edgewise.plot`, which names the extra that has it
+
     crowds = [one for one in figure.findobj(PathCollection) if np.size(one.get_offsets()) > 2 * _POINTS]
     before = [crowd.get_rasterized() for crowd in crowds]
     try:

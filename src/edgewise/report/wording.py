@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
 from edgewise.presentation import number_text
-from edgewise.report.comparison import score_text
 from edgewise.report.content import ReportContent
 
 FEW_TEST_ROWS = 100  # below, a score is called uncertain (its standard error is then a few per cent)
@@ -17,27 +14,24 @@ LOW_R2 = 0.3  # R² below which a model explains little of the target
 def cautions(content: ReportContent) -> list[str]:
     """Return what a reader should distrust, the most serious first."""
     sentences = []
-    own = content.models[0] if content.models else None
-    if own is not None and own.score is not None and math.isfinite(own.score):
-        score = own.score
-    else:
-        score = None
-    if score is not None and content.score_name == "R²" and score < LOW_R2:
+    comparison = content.comparison
+    own = comparison.own
+    if own is not None and own.score is not None and comparison.score_name == "R²" and own.score < LOW_R2:
+        unexplained = 100 * (1 - max(own.score, 0))
         sentences.append(
-            f"The model explains little: most of the variation of the target ({100 * (1 - max(score, 0)):.0f} %) is "
-            "not in these inputs, or not in the form of this model."
+            f"The model explains little: most of the variation of the target ({unexplained:.0f} %) is not in these "
+            "inputs, or not in the form of this model."
         )
-    ahead = _clearly_ahead(content)
-    if ahead:
-        sentences.append(f"{ahead} predicts better than this model: what this page finds may be incomplete.")
+    if comparison.better:
+        sentences.append(
+            f"{comparison.better} predicts better than this model: what this page finds may be incomplete."
+        )
     tests = content.split.get("test")
-    if tests is not None and tests < FEW_TEST_ROWS and score is not None:
-        if own is not None and own.error is not None:
-            error = f", its standard error is {_error_text(content)}"
-        else:
-            error = ""
-        sentences.append(f"The score rests on only {tests:,} test rows{error}.")
-    if own is not None and score is None:
+    if tests is not None and tests < FEW_TEST_ROWS and own is not None:
+        error = comparison.error_text(own)
+        known = f", its standard error is {error}" if error else ""
+        sentences.append(f"The score rests on only {tests:,} test rows{known}.")
+    if comparison.models and own is None:
         sentences.append("The model was not tested on rows of its own, so how well it predicts is not known here.")
     rare = [one for one in content.classes if one.rows < FEW_CLASS_ROWS]
     if rare:
@@ -56,29 +50,6 @@ def cautions(content: ReportContent) -> list[str]:
             "they are extrapolation."
         )
     return sentences
-
-
-def _clearly_ahead(content: ReportContent) -> str:
-    """Return the name of the best other model if it is better by more than two standard errors, else ""."""
-    if not content.models or content.models[0].score is None:
-        return ""
-    own = content.models[0].score
-    sign = 1 if content.higher_is_better else -1
-    others = [one for one in content.models[1:] if one.score is not None and math.isfinite(one.score)]
-    if not others:
-        return ""
-    best = max(others, key=lambda one: sign * (one.score or 0.0))
-    gain = sign * ((best.score or 0.0) - own)
-    error = best.gap_error if best.gap_error is not None else 0.0
-    visible = score_text(content, own) != score_text(content, best.score)
-    return best.name if visible and gain > 2 * error else ""
-
-
-def _error_text(content: ReportContent) -> str:
-    error = content.models[0].error or 0.0
-    if content.score_percent:
-        return f"{100 * error:.1f} percentage points"
-    return number_text(error, 2)
 
 
 def method_sentence(content: ReportContent) -> str:
@@ -102,21 +73,12 @@ def method_sentence(content: ReportContent) -> str:
         sentences.append(f"Its edges are B-splines of degree {degree}; it has {count} parameters.")
     if "given" not in str(content.training.get("choice of the model", "")):
         sentences.append("Shape, knots and smoothing were chosen from the training rows alone.")
-    tests = content.split.get("test")
-    if content.models:
-        score = content.models[0].score
-    else:
-        score = None
-    if score is not None and math.isfinite(score):
-        if content.models[0].error is None:
-            error = ""
-        else:
-            error = f" (standard error {_error_text(content)})"
-        if tests:
-            place = f"On {tests:,} test rows that were not used in fitting"
-        else:
-            place = "On rows not used in fitting"
-        if content.score_rows != ReportContent.score_rows:
-            place = f"On the {content.score_rows} by which the model was chosen"
-        sentences.append(f"{place}, {content.score_name} was {score_text(content, score)}{error}.")
+    own_model = content.comparison.own
+    if own_model is not None:
+        comparison = content.comparison
+        error = comparison.error_text(own_model)
+        known = f" (standard error {error})" if error else ""
+        score = comparison.score_text(own_model.score)
+        use = ", which were not used in fitting" if content.split.get("test") else " by which the model was chosen"
+        sentences.append(f"On {comparison.rows}{use}, the {comparison.score_name} was {score}{known}.")
     return " ".join(sentences)

@@ -2,8 +2,8 @@
 
 `read_table` reads CSV or Parquet into a `Table` of named columns, `frame_table` a frame of pandas, polars or pyarrow.
 `InputEncoder.fit` decides once how each column becomes inputs of a model and repeats that for every later table; its
-sentences about columns are in `columns`. `TableEncoder` adds the target. `AffineScaling` brings columns to the range of
-a network.
+sentences about columns are in `columns`. `Target` is the column to predict. `AffineScaling` brings columns to the
+range of a network.
 """
 
 from typing import TYPE_CHECKING
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
-    from edgewise.tables.encoder import TableEncoder
     from edgewise.tables.frames import frame_table, is_frame
     from edgewise.tables.input_encoder import InputEncoder
     from edgewise.tables.reading import read_table
     from edgewise.tables.scaling import AffineScaling
     from edgewise.tables.table import Table
+    from edgewise.tables.target import Target
 
-__all__ = ["AffineScaling", "InputEncoder", "Table", "TableEncoder", "frame_table", "is_frame", "read_table"]
+__all__ = ["AffineScaling", "InputEncoder", "Table", "Target", "frame_table", "is_frame", "read_table"]
 
 import_on_demand(__name__)

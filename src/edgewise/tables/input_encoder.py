@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Annotated
@@ -14,8 +14,7 @@ from edgewise.errors import InputError
 from edgewise.presentation import counted
 from edgewise.tables.cells import quoted
 from edgewise.tables.columns import (
-    CategoryInput,
-    NumberInput,
+    Input,
     learn_input,
     numbers_rows,
 )
@@ -24,6 +23,93 @@ from edgewise.tables.table import MAX_COLUMNS, Table
 # A row is mostly missing if more than half of its columns lack a value, and fewer than so many training rows lack as
 # many: the effect of a missing value is learned from rows that know the rest, and is uncertain where nothing is known.
 FAMILIAR_ROWS = 10
+NAMED_COLUMNS = 3  # columns that a warning names
+
+
+def _rows_that(count: int, rows: int, one: str, several: str) -> str:
+    """Return the beginning of a sentence on some of the rows, with the verb for one and for several."""
+    return f"{'the only row' if rows == 1 else f'{count:,} of {rows:,} rows'} {one if count == 1 else several}"
+
+
+@dataclass(frozen=True, eq=False)
+class RowCheck:
+    """Rows with missing values, unseen levels, or values outside the training range; the result of `check_rows`."""
+
+    names: tuple[str, ...]  # the columns of the table that the model uses
+    # (N, columns), numbers beyond the training range by more than a quarter of it, and levels that did not occur in
+    # training
+    outside: np.ndarray
+    missing: np.ndarray  # (N, columns), missing values
+    # (N, columns), values that no training row is like, so that predictions average over the training values of the
+    # column
+    averaged: np.ndarray
+    # (N,), rows that lack more than half of their values, and more than ten of the training rows did
+    mostly_missing: np.ndarray
+    ranges: tuple[str, ...]  # the training range of each column in words; "" for a category
+
+    @property
+    def flagged(self) -> np.ndarray:
+        """Rows with a value outside or with most values missing, shape (N,)."""
+        return self.outside.any(axis=1) | self.mostly_missing
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Sentences about the rows; none where all values are as in training."""
+        rows = len(self.outside)
+        order = np.argsort(-self.outside.sum(axis=0), kind="stable")
+        strange = [int(i) for i in order if self.outside[:, i].any()]
+        sentences = []
+        for one, several, what, columns in (
+            ("lies", "lie", "outside the training range of", [i for i in strange if self.ranges[i]]),
+            ("has", "have", "a level that training did not have in", [i for i in strange if not self.ranges[i]]),
+        ):
+            if columns:
+                count = int(self.outside[:, columns].any(axis=1).sum())
+                sentences.append(f"{_rows_that(count, rows, one, several)} {what} {self._listed(columns)}")
+        new = self.missing & self.averaged & ~self.mostly_missing[:, None]
+        if new.any():
+            names = self._listed(np.flatnonzero(new.any(axis=0)), ranges=False)
+            count = int(new.any(axis=1).sum())
+            sentences.append(
+                f"{_rows_that(count, rows, 'lacks', 'lack')} {names}, where training had no missing value: the "
+                "predictions average over the training values"
+            )
+        count = int(self.mostly_missing.sum())
+        if count:
+            sentences.append(_rows_that(count, rows, "lacks most of its values", "lack most of their values"))
+        return tuple(sentences)
+
+    @property
+    def notes(self) -> list[str]:
+        """The same sentences, for lists of notes."""
+        return [f"{sentence[:1].upper()}{sentence[1:]}." for sentence in self.sentences]
+
+    def _listed(self, columns: Sequence[int] | np.ndarray, *, ranges: bool = True) -> str:
+        """Return the names of some columns, with their ranges where these are at issue."""
+        names = [
+            self.names[i] + (f" ({self.ranges[i]})" if ranges and self.ranges[i] and self.outside[:, i].any() else "")
+            for i in columns[:NAMED_COLUMNS]
+        ]
+        left = len(columns) - NAMED_COLUMNS
+        return ", ".join(names) + (f" and {left} more column{'s' if left > 1 else ''}" if left > 0 else "")
+
+    def to_dict(self, row: int) -> dict[str, str]:
+        """Return the columns of one row that are not as in training, with "outside" or "missing" for each."""
+        words = {}
+        for i, name in enumerate(self.names):
+            if self.outside[row, i]:
+                words[name] = "outside"
+            elif self.missing[row, i]:
+                words[name] = "missing"
+        return words
+
+    def remark(self, row: int) -> str:
+        """Return the columns of one row that lie outside, and "mostly missing"; "" where all is as in training."""
+        words = [self.names[i] for i in np.flatnonzero(self.outside[row])]
+        return "; ".join([*words, *(["mostly missing"] if self.mostly_missing[row] else [])])
+
+    def __repr__(self) -> str:
+        return ". ".join(self.sentences or ("All rows lie within the training range",)) + "."
 
 
 @dataclass(frozen=True)
@@ -37,7 +123,7 @@ class InputEncoder:
 
     Parameters
     ----------
-    inputs : tuple of NumberInput or CategoryInput
+    inputs : tuple of Input
         One entry for each column that is used.
     notes : tuple of str
         Sentences on the decisions about columns, missing values and categories.
@@ -58,7 +144,7 @@ class InputEncoder:
     ((0,), (1, 2, 3))
     """
 
-    inputs: tuple[NumberInput | CategoryInput, ...]
+    inputs: tuple[Input, ...]
     notes: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     most_missing: Annotated[int, Within(0)] = 0
@@ -69,9 +155,7 @@ class InputEncoder:
         table: Table,
         *,
         keep_constant: bool = False,
-        beside: str = "",
         weight: np.ndarray | None = None,
-        keep: Iterable[str] = (),
     ) -> InputEncoder:
         """Decide how each column becomes inputs.
 
@@ -84,12 +168,8 @@ class InputEncoder:
             The training rows, without the target.
         keep_constant : bool
             Keep numbers that are the same in every row.
-        beside : str
-            Words for the message that no column can be used.
         weight : ndarray of shape (n_rows,), optional
             Weights of the rows, for the medians.
-        keep : iterable of str
-            Columns to use even if they number the rows.
 
         Raises
         ------
@@ -98,9 +178,8 @@ class InputEncoder:
         """
         inputs = []
         notes = []
-        kept = set(keep)
         for name in table.names:
-            if name not in kept and not keep_constant and numbers_rows(table, name):
+            if not keep_constant and numbers_rows(table, name):
                 notes.append(
                     f"Column {quoted(name)} was left out: by its name and values it only numbers the rows; it is used "
                     "under another name."
@@ -112,8 +191,7 @@ class InputEncoder:
         count = sum(len(one.feature_names) for one in inputs)
         if count == 0:
             raise InputError(
-                f"at least one usable column{beside} was expected, got none"
-                + (f" ({notes[-1].rstrip('.')})" if notes else "")
+                "at least one usable column was expected, got none" + (f" ({notes[-1].rstrip('.')})" if notes else "")
             )
         if count > MAX_COLUMNS:
             raise InputError(
@@ -221,6 +299,17 @@ class InputEncoder:
         unknown = np.stack([one.unknown(codes[:, i]) for i, one in enumerate(self.inputs)], axis=1)
         return self._is_mostly_missing(unknown | np.isnan(codes))
 
+    def check(self, codes: np.ndarray) -> RowCheck:
+        """Return for each row what is missing and what lies outside the training data."""
+        return RowCheck(
+            self.columns,
+            self.outside(codes),
+            np.isnan(codes),
+            self.unknown(codes),
+            self.mostly_missing(codes),
+            tuple(one.range_text for one in self.inputs),
+        )
+
     def _is_mostly_missing(self, lacking: np.ndarray) -> np.ndarray:
         count = lacking.sum(axis=1)
         return (count > len(self.inputs) / 2) & (count > self.most_missing)
@@ -228,7 +317,10 @@ class InputEncoder:
     def fault(self, sizes: Mapping[str, int]) -> str:
         """Return what is wrong with an encoder from a file."""
         is_sound = len(set(self.names)) == len(self.names) and set(self.columns) <= set(self.names)
-        return fault_of_inputs(self.inputs) or ("" if is_sound else "names that do not fit")
+        if not is_sound:
+            return "names that do not fit"
+        fits = 0 < sum(len(one.feature_names) for one in self.inputs) <= MAX_COLUMNS
+        return "" if fits and len(set(self.columns)) == len(self.inputs) else "columns that do not fit"
 
 
 def nearest_names(name: str, names: tuple[str, ...]) -> str:
@@ -242,9 +334,3 @@ def nearest_names(name: str, names: tuple[str, ...]) -> str:
     most = 5 if len(names) > 6 else 6  # one name alone is never left out
     shown = ", ".join(quoted(other) for other in names[:most]) + (", ..." if len(names) > most else "")
     return f"; its columns are {shown}"
-
-
-def fault_of_inputs(inputs: Sequence[NumberInput | CategoryInput]) -> str:
-    """Return what is wrong with the columns of an encoder from a file."""
-    is_sound = 0 < sum(len(one.feature_names) for one in inputs) <= MAX_COLUMNS
-    return "" if is_sound and len({one.name for one in inputs}) == len(inputs) else "columns that do not fit"

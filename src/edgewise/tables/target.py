@@ -40,6 +40,10 @@ class Target:
         fits = (len(labels) >= 2) == (self.task == "classification") and len(labels) != 1
         return "" if of_one_type and is_finite and fits else "classes that do not fit"
 
+    def known(self, table: Table) -> np.ndarray:
+        """Return a mask of shape (n_rows,), True where the target is known; `encode` takes these rows only."""
+        return ~_missing(present(table, self.name))
+
     def encode(self, table: Table) -> np.ndarray:
         """Return the values, shape (n_rows,): float64 for regression, int64 positions in `classes` otherwise."""
         column = present(table, self.name)
@@ -68,16 +72,25 @@ class Target:
         return np.array(self.classes, dtype=kind)[np.asarray(codes)]
 
 
-def rows_with_target(table: Table, name: str) -> np.ndarray:
-    """Return a mask of shape (n_rows,), True where the target is known."""
-    return ~_missing(present(table, name))
-
-
-def learn_target(table: Table, name: str, task: str | None) -> tuple[Target, list[str]]:
-    """Decide what kind of target a column is; it must be known in every row.
+def learn_target(table: Table, name: str, task: str | None = None) -> tuple[Target, list[str]]:
+    """Decide what kind of target a column is, by the rows in which it is known.
 
     Returns the target and sentences for the report.
     """
+    if task is not None and task not in TASKS:
+        raise InputError(f"task must be 'regression' or 'classification', got {quoted(task)}")
+    known = ~_missing(present(table, name))
+    if not known.any():
+        raise InputError(f"target {quoted(name)} must have values, got missing values in all {len(known)} rows")
+    target, notes = _learn(table.take(known), name, task)
+    if not known.all():
+        lost = int((~known).sum())
+        notes.append(f"{lost} of {len(known)} rows were left out: their target {quoted(name)} is missing.")
+    return target, notes
+
+
+def _learn(table: Table, name: str, task: str | None) -> tuple[Target, list[str]]:
+    """Return a target that is known in every row, and sentences, see `learn_target`."""
     column = table.columns[name]
     if column.dtype.kind == "M":
         raise InputError(f"target {quoted(name)} must hold numbers or categories, got dates: {TARGET_ADVICE}")

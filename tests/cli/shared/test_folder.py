@@ -12,7 +12,7 @@ import pytest
 
 from edgewise.cli.shared.folder import ResultFolder
 from edgewise.errors import FileError
-from edgewise.files import COMMIT, open_folder, staging_folder, sweep
+from edgewise.files import COMMIT, complete_commit, current_file, staging_folder, sweep
 from edgewise.files import whole as files
 
 
@@ -159,9 +159,12 @@ def test_a_killed_run_leaves_the_old_files_or_the_new_ones(tmp_path, exists):
         if exists:
             ResultFolder(out, names=("x", "y", "z")).write({"x": put("old"), "z": put("old")})
         was_killed = killed_before(number, out, {"x": put("new"), "y": put("new")})
-        open_folder(out)
+        seen = {name: current_file(out, name) for name in "xy"}
+        seen = {f"out/{name}": path.read_text() for name, path in seen.items() if path.exists()}
+        complete_commit(out, "xyz")
         found = {path: text for path, text in tree(place).items() if ".edgewise-" not in path}
         assert found in ((old if exists else {}), new)
+        assert seen == {path: text for path, text in found.items() if path != "out/z"}
         outcomes.append(found == new)
         # The next run finds nothing of the killed one in its way, and sweeps its litter away.
         ResultFolder(out, names=("x", "y", "z")).write({"x": put("next")})
@@ -190,17 +193,90 @@ def test_temporary_files_in_use_stay(tmp_path):
 
 def test_a_folder_that_cannot_be_completed_is_named(tmp_path, monkeypatch):
     (tmp_path / COMMIT).mkdir()
-    (tmp_path / COMMIT / "x").write_text("new")
+    (tmp_path / COMMIT / "metrics.json").write_text("new")
 
     def fails(*_):
         raise PermissionError(errno.EACCES, "no")
 
     monkeypatch.setattr(os, "replace", fails)
-    with pytest.raises(FileError, match=r"were not completely written.*permission denied"):
-        open_folder(tmp_path)
+    with pytest.raises(FileError, match=r"cannot write results to .*: permission denied"):
+        ResultFolder(tmp_path, force=True).check()
     monkeypatch.undo()
-    open_folder(tmp_path)
-    assert tree(tmp_path) == {"x": "new"}
+    ResultFolder(tmp_path, force=True).check()
+    assert tree(tmp_path) == {"metrics.json": "new"}
+
+
+def test_readers_move_nothing(tmp_path):
+    (tmp_path / COMMIT).mkdir()
+    (tmp_path / COMMIT / "metrics.json").write_text("new")
+    (tmp_path / "metrics.json").write_text("old")
+    assert current_file(tmp_path, "metrics.json").read_text() == "new"
+    assert (tmp_path / "metrics.json").read_text() == "old" and len(list((tmp_path / COMMIT).iterdir())) == 1
+
+
+@pytest.fixture
+def victim(tmp_path):
+    """A folder outside of the results with one file that must stay."""
+    folder = tmp_path / "victim"
+    folder.mkdir()
+    (folder / "metrics.json").write_text("precious")
+    yield folder
+    assert tree(folder) == {"metrics.json": "precious"}
+
+
+def test_a_link_in_place_of_unmoved_files_is_neither_read_nor_followed(tmp_path, victim):
+    results = tmp_path / "results"
+    results.mkdir()
+    (results / COMMIT).symlink_to("../victim")
+    assert current_file(results, "metrics.json") == results / "metrics.json"
+    with pytest.raises(FileError, match="must be a folder that edgewise made, got a link"):
+        ResultFolder(results, force=True).check()
+
+
+@pytest.mark.parametrize("name", ["metrics.json", ".bashrc", ".removed.json"])
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder", "file"])
+def test_only_plain_files_that_edgewise_writes_are_moved(tmp_path, victim, name, kind):
+    waiting = tmp_path / "results" / COMMIT
+    waiting.mkdir(parents=True)
+    path = waiting / name
+    if kind == "link":
+        path.symlink_to("../../victim/metrics.json")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.write_text("{" if name == ".removed.json" else "new")
+    if (name, kind) == ("metrics.json", "file"):
+        ResultFolder(tmp_path / "results", force=True).check()
+        return
+    with pytest.raises(FileError, match=r"must hold|a device or pipe|a folder"):
+        ResultFolder(tmp_path / "results", force=True).check()
+    assert path.exists() and os.listdir(tmp_path / "results") == [COMMIT]
+
+
+def test_deep_json_beside_unmoved_files_is_refused(tmp_path):
+    (tmp_path / COMMIT).mkdir()
+    (tmp_path / COMMIT / ".removed.json").write_text("[" * 100_000)
+    with pytest.raises(FileError, match="must hold names of files, got damaged JSON"):
+        ResultFolder(tmp_path).check()
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_results_that_are_no_plain_files_are_not_replaced(tmp_path, victim, kind):
+    results = tmp_path / "results"
+    results.mkdir()
+    make = {"link": lambda path: path.symlink_to("../victim/metrics.json"), "pipe": os.mkfifo, "folder": os.mkdir}
+    make[kind](results / "metrics.json")
+    with pytest.raises(FileError, match=r"must be a folder of plain files, got .*whose metrics\.json is"):
+        ResultFolder(results, force=True).check()
+
+
+def test_pipes_named_like_temporary_files_do_not_hang(tmp_path):
+    (tmp_path / ".edgewise-00.tmp").mkdir()
+    os.mkfifo(tmp_path / ".edgewise-00.tmp" / ".lock")
+    os.mkfifo(tmp_path / ".edgewise-01.tmp")
+    sweep(tmp_path)
 
 
 @pytest.mark.slow
@@ -225,7 +301,7 @@ sys.stdin.read()
 
 
 def test_two_processes_may_complete_the_same_moves(tmp_path, monkeypatch):
-    """A reader opens the folder while the run that writes it moves its files."""
+    """Another run begins while the one before moves its files."""
     (tmp_path / COMMIT).mkdir()
     for name in "xy":
         (tmp_path / COMMIT / name).write_text("new")
@@ -234,11 +310,11 @@ def test_two_processes_may_complete_the_same_moves(tmp_path, monkeypatch):
     def behind(source, target):
         if not turns:
             turns.append(source)
-            open_folder(tmp_path)  # the other process does all of it first
+            complete_commit(tmp_path, "xy")  # the other process does all of it first
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", behind)
-    open_folder(tmp_path)
+    complete_commit(tmp_path, "xy")
     assert tree(tmp_path) == {"x": "new", "y": "new"} and not (tmp_path / COMMIT).exists()
 
 

@@ -87,7 +87,7 @@ def test_no_group_of_a_large_table_is_divided(folder, little_memory, count):
     assert len(seen) == prepared.training_rows == N - prepared.large.test_rows
     assert 0.2 * N < prepared.large.test_rows < 0.55 * N
     assert prepared.ids.tolist() == [f"row {number - 1}" for number in prepared.rows]
-    assert "place" not in prepared.encoder.columns and "name" not in prepared.encoder.columns
+    assert not {"place", "name", "high", "y"} & set(prepared.frame.names)
     assert "chosen by 'place', so that no group is divided" in split_sentence(job, prepared)
     assert len(set(prepared.groups.tolist())) == len(set((prepared.rows - 1) % count))
     kept = next(iter(prepared.large.batches)).groups

@@ -19,8 +19,7 @@ from edgewise.errors import EdgewiseWarning
 def test_the_knot_table_brings_target_inputs_and_groups():
     job = FitJob("knots")
     prepared = prepare_table(job)
-    # One of the 17 is 0 throughout the sample.
-    assert prepared.encoder.feature_names == tuple(name for name in KNOT_FEATURES if name != "Symmetry_D8")
+    assert prepared.frame.names == tuple(KNOT_FEATURES)
     assert prepared.task == "classification" and prepared.group == "group"
     group = load_knots().group
     assert not set(group[prepared.rows[prepared.train] - 1]) & set(group[prepared.rows[prepared.test] - 1])
@@ -31,7 +30,7 @@ def test_the_knot_table_brings_target_inputs_and_groups():
 @pytest.mark.slow
 def test_another_target_of_the_knot_table_leaves_the_signature_out():
     prepared = prepare_table(FitJob("knots", target="genus"))
-    assert "signature" not in prepared.encoder.feature_names
+    assert "signature" not in prepared.frame.names
 
 
 def test_medians_and_levels_come_from_the_training_rows(tmp_path):
@@ -43,9 +42,11 @@ def test_medians_and_levels_come_from_the_training_rows(tmp_path):
         if 3 in prepared.test:
             break
     known = [i for i in prepared.train if i % 4]
-    assert prepared.encoder.inputs[0].median == np.median(known)
-    assert "b is rare" not in prepared.encoder.feature_names
-    assert any("that training did not have" in note for note in prepared.notes)
+    trained = train_model(FitJob(str(path), target="y", effort="low"), prepared)
+    encoder = trained.estimator.encoder_
+    assert encoder.inputs[0].median == np.median(known)
+    assert "b is rare" not in encoder.feature_names
+    assert any("that training did not have" in note for note in trained.notes)
 
 
 def test_notes_about_the_target_count_all_rows(tmp_path):
@@ -64,21 +65,21 @@ def test_a_note_says_that_decimal_commas_were_read(tmp_path):
     assert not any("Semicolons" in note for note in prepare_table(FitJob(str(path), target="y")).notes)
 
 
-def test_a_column_that_counts_the_rows_is_noticed_after_the_split(tmp_path):
+def test_the_training_notes_what_it_found_about_columns_each_once(tmp_path):
     path = tmp_path / "t.csv"
-    path.write_text("id,a,y\n" + "".join(f"{i + 100},{i % 7},{i % 5 + 0.5}\n" for i in range(30)))
-    assert any("Column 'id' counts the rows" in note for note in prepare_table(FitJob(str(path), target="y")).notes)
+    lines = "".join(f"{i + 100},{i % 7},7,2024-01-0{i % 9 + 1},{i % 5 + 0.5}\n" for i in range(30))
+    path.write_text("id,a,same,t,y\n" + lines)
+    job = FitJob(str(path), target="y", effort="low")
+    notes = train_model(job, prepare_table(job)).notes
+    assert any("Column 'id' counts the rows" in note for note in notes)  # also after the split
+    assert any("'t' holds dates from 2024-01-01 to 2024-01-09; it counts as days" in note for note in notes)
+    assert sum("Column 'same' was left out" in note for note in notes) == 1
 
 
 def test_columns_that_are_left_out(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text('a,b,"c,d",y\n' + "".join(f"{i % 5},{i % 7},{i % 3},{i + 0.5}\n" for i in range(30)))
-    assert prepare_table(FitJob(str(path), target="y", drop=("a",))).encoder.feature_names == ("b", "c,d")
-    path.write_text("a,t,y\n" + "".join(f"{i % 5},2024-01-0{i % 9 + 1},{i + 0.5}\n" for i in range(30)))
-    prepared = prepare_table(FitJob(str(path), target="y"))
-    assert prepared.encoder.feature_names == ("a", "t")
-    assert any("'t' holds dates from 2024-01-01 to 2024-01-09; it counts as days" in note for note in prepared.notes)
-    assert prepare_table(FitJob(str(path), target="y", drop=("t",))).encoder.feature_names == ("a",)
+    assert prepare_table(FitJob(str(path), target="y", drop=("a",))).frame.names == ("b", "c,d")
 
 
 @pytest.mark.slow

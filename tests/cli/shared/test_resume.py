@@ -136,6 +136,8 @@ def test_other_runs_are_refused_in_a_sentence(place, monkeypatch):
 def test_there_must_be_an_unfinished_run():
     done = run(*FIT, "out", "--resume")
     assert done.exit_code == 1 and "there is no unfinished run in out to go on with" in done.stderr
+    done = run("formula", "t.csv", "--target", "y", "--out", "f.json", "--resume")
+    assert done.exit_code == 1 and "there is no unfinished run in f.json to go on with" in done.stderr
     done = run(*FIT[:-1], "--resume")
     assert done.exit_code == 1 and "--resume needs --out" in done.stderr
     assert done.stderr.count("\n") == 1

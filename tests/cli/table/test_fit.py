@@ -22,8 +22,8 @@ from edgewise.cli.table import fit as fit_module
 from edgewise.cli.terminal.console import Screen
 from edgewise.estimator.storage import load_estimator
 from edgewise.files import whole as files
-from edgewise.outcomes import PACE_SECONDS, clock_text
-from edgewise.report.content import ModelResult, ReportContent
+from edgewise.presentation import PACE_SECONDS, clock_text
+from edgewise.report.comparison import Comparison, ModelResult
 from edgewise.tables import read_table
 
 
@@ -39,15 +39,15 @@ def test_regression_with_all_comparisons(edgewise, numbers, tmp_path):
     assert done.err == ""
     assert "60 rows, 5 columns" in done.out
     assert "48 training rows and 12 test rows" in done.out
-    for model in ("KAN ", "Ridge regression ", "Gradient boosting (defaults) "):
+    for model in ("KAN ", "linear regression ", "gradient boosting "):
         assert f"\n{model}" in done.out
     assert "On the 12 test rows the R² of the KAN is" in done.out
     assert sorted(path.name for path in out.iterdir()) == sorted(NAMES)
     found = json.loads((out / "metrics.json").read_text())
     assert [row["model"] for row in found["comparison"]] == [
         "KAN",
-        "Ridge regression",
-        "Gradient boosting (defaults)",
+        "linear regression",
+        "gradient boosting",
     ]
     assert found["rows"] == {"table": 60, "training": 48, "test": 12}
     options = "--effort low --formulas 2"
@@ -61,7 +61,7 @@ def test_regression_with_all_comparisons(edgewise, numbers, tmp_path):
     error = predictions.columns["y"] - predictions.columns["predicted y"]
     assert (error**2).mean() ** 0.5 == pytest.approx(found["metrics"]["rmse"])
     report = (out / "report.html").read_text()
-    assert "<svg" in report and "Ridge regression" in report
+    assert "<svg" in report and "linear regression" in report
     estimator, _ = load_estimator(out / "model.safetensors")
     assert estimator.parameter_count_ == found["model"]["parameters"]
 
@@ -328,20 +328,18 @@ def test_a_real_sigint(tmp_path):
     assert {path.name for path in out.iterdir()} - {".resume"} == set(NAMES) - {"report.html"}
 
 
-def test_the_best_is_bold_and_failures_are_shown():
+def test_the_kan_is_bold_and_failures_are_shown():
     rows = [
         ModelResult("KAN", 0.9, 120, 3.21, 0.01),
-        ModelResult("Linear", 0.95, 12, 0.1),
+        ModelResult("linear", 0.95, 12, 0.1),
         ModelResult("MLP", None, None, None, None, "could not be fitted"),
     ]
-    content = ReportContent("t", models=rows, score_name="accuracy", score_percent=True)
     terminal = Console(file=io.StringIO(), force_terminal=True, width=100, highlight=False, markup=False)
-    terminal.print(fit_module.comparison_table(content))
+    terminal.print(fit_module.comparison_table(Comparison(rows, "accuracy", is_share=True)))
     lines = terminal.file.getvalue().splitlines()
-    assert "accuracy (test) ± standard error" in lines[0]
-    assert "90.0 % ± 1.0" in lines[1] and "120" in lines[1] and "\x1b[1m" not in lines[1]
-    assert "\x1b[1mLinear" in lines[2]
-    assert "could not be fitted" in lines[3]
+    assert "accuracy" in lines[0] and lines[1].startswith("linear")
+    assert "90.0 % ± 1.0" in lines[2] and "120" in lines[2] and "\x1b[1m" in lines[2]
+    assert "MLP (could not be fitted)" in lines[3]
 
 
 @pytest.mark.slow

@@ -118,13 +118,13 @@ def test_model_files_that_are_none(refused, models, tmp_path):
     assert "got a bare network" in refused("predict", tmp_path / "bare", table)
 
 
-def test_an_encoder_that_does_not_fit_the_network(refused, models, tmp_path):
+def test_a_target_that_does_not_fit_the_network(refused, models, tmp_path):
     estimator, extra = load_estimator(models / "numbers" / "model.safetensors")
-    extra["table"]["inputs"] = extra["table"]["inputs"][:1]
-    save_estimator(estimator, tmp_path / "m", extra=extra)
-    assert "must describe a table with 3 inputs" in refused("predict", tmp_path / "m", models / "numbers.csv")
-    save_estimator(estimator, tmp_path / "m", extra={**extra, "table": [1]})
-    assert "table encoder" in refused("predict", tmp_path / "m", models / "numbers.csv")
+    classes = {**extra["target"], "task": "classification", "classes": ["a", "b"]}
+    save_estimator(estimator, tmp_path / "m", extra={**extra, "target": classes})
+    assert "must have a target for its KANRegressor" in refused("predict", tmp_path / "m", models / "numbers.csv")
+    save_estimator(estimator, tmp_path / "m", extra={**extra, "target": [1]})
+    assert "target" in refused("predict", tmp_path / "m", models / "numbers.csv")
 
 
 def test_a_full_disk(refused, models, tmp_path, monkeypatch):

@@ -45,7 +45,7 @@ def test_progress_is_shown_on_a_terminal_only():
         assert text() == ""
 
 
-@pytest.mark.parametrize("inputs", [[], [("a", 0.0)], [("a", 2.0), ("b\x1b", 1.0)]])
+@pytest.mark.parametrize("inputs", [[], [("a", 0.0)], [("a", 2.0), ("b\x1b", 1.0)], [("a", 1e308), ("b", 5e307)]])
 def test_strongest_inputs(inputs):
     shown, text = screen(False)
     shown.table(input_table(inputs))

@@ -42,8 +42,10 @@ def test_the_panel_has_all_laws():
         "nguyen": 12,
         "random": 100,
         "random, closed half": 100,
+        "textbook": 30,
+        "textbook, closed half": 30,
     }
-    assert len(srbench.kinds(True, None)) == 12 and len(srbench.kinds(False, None)) >= 532
+    assert len(srbench.kinds(True, None)) == 12 and len(srbench.kinds(False, None)) >= 592
 
 
 def test_summary_and_figure():

@@ -1,11 +1,14 @@
 """`edgewise explore`: the page as one file, the edits of a file, and what the command refuses."""
 
+import contextlib
+import http.client
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 
@@ -35,6 +38,12 @@ def files(tmp_path_factory):
     return folder
 
 
+def asked_until_the_end(request):
+    """Send a request, whose answer the end of the server may cut off."""
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        urllib.request.urlopen(request, timeout=60).close()
+
+
 def run(*arguments):
     from typer.testing import CliRunner
 
@@ -55,15 +64,17 @@ def test_one_file_holds_the_page_and_asks_nobody(files):
     data = re.search(r'<script type="application/json" id="explorer-data">(.*?)</script>', text, re.DOTALL).group(1)
     fields = json.loads(data)
     assert HOSTILE in fields["subject"]["inputs"] and HOSTILE not in text
-    assert fields["state"]["edits"] == [{"text": "Edge (0, 0, 0) is removed.", "holds": True}]
+    [edit] = fields["state"]["edits"]
+    assert edit["text"] == "Edge (0, 0, 0) is removed." and edit["holds"] and edit["costs"]["held-out"]["rows"] == 12
     assert "Content-Security-Policy" in text and not re.search(r'<(script|link)[^>]*(src|href)="(?!data:)', text)
     columns = {one["name"]: one for one in fields["subject"]["columns"]}
     assert columns["city"]["levels"] == ["Bonn", "Köln", "Ulm"] and len(columns["city"]["inputs"]) == 3
 
 
-@pytest.mark.slow  # starts a process
+@pytest.mark.slow  # starts processes
 @pytest.mark.skipif(os.name == "nt", reason="a process of its own has no Ctrl-C there")
-def test_ctrl_c_ends_the_page_and_says_nothing_of_lost_work(files, tmp_path):
+@pytest.mark.parametrize("busy, number", [(False, signal.SIGINT), (True, signal.SIGINT), (True, signal.SIGTERM)])
+def test_a_signal_ends_the_page_and_says_nothing_of_lost_work(files, tmp_path, busy, number):
     pytest.importorskip("uvicorn", reason="the extra explore is not installed")
     command = [sys.executable, "-m", "edgewise", "explore", str(files / "model.safetensors"), "--no-browser"]
     with subprocess.Popen(
@@ -75,15 +86,19 @@ def test_ctrl_c_ends_the_page_and_says_nothing_of_lost_work(files, tmp_path):
             assert line, said  # it ended
             said += line
         address = re.search(r"http\S+", said)[0]
-        for _ in range(600):  # until it answers
-            try:
-                urllib.request.urlopen(address, timeout=60).close()
-                break
-            except OSError:
-                time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        said = process.communicate()[0]
-    assert process.returncode == 0 and "nothing was kept" not in said, said
+        urllib.request.urlopen(address, timeout=60).close()  # it listens before it is named
+        if busy:  # suggestions are computed, which the signal cancels
+            root, token = address.split("?token=")
+            body = json.dumps({"edge": [0, 0, 0]}).encode()
+            ask = urllib.request.Request(f"{root}api/suggest", body, {"X-Edgewise-Token": token})
+            threads = [threading.Thread(target=asked_until_the_end, args=(ask,)) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            time.sleep(0.25)
+        process.send_signal(number)
+        said = process.communicate(timeout=60)[0]
+    code = 0 if number == signal.SIGINT else 128 + number
+    assert process.returncode == code and "Traceback" not in said and "nothing was kept" not in said, said
 
 
 def test_what_does_not_fit_is_refused(files):

@@ -1,8 +1,8 @@
 """The server: who gets no answer, what two pages do to each other, and what survives the end of the process."""
 
 import json
+import random
 import threading
-import time
 import urllib.error
 import urllib.request
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ import torch
 from edgewise import KAN
 from edgewise.explore import Session
 from edgewise.explore.page.api import REQUESTS, Requests
+from edgewise.interpret.edits import EDITS, TRAINING
 
 server = pytest.importorskip("edgewise.explore.page.server")
 pytest.importorskip("starlette", reason="the extra explore is not installed")
@@ -40,6 +41,9 @@ class Page:
         headers = {"X-Edgewise-Token": self.token, **{key.replace("_", "-"): value for key, value in headers.items()}}
         data = body if isinstance(body, bytes) else json.dumps(body or {}).encode()
         status, text, _ = self._open(urllib.request.Request(f"{self.root}/api/{name}", data, headers))
+        if status == 400:
+            assert text and "\n" not in text  # one sentence
+            return {"error": text}
         return json.loads(text) if status == 200 else status
 
     def _open(self, request):
@@ -64,12 +68,6 @@ def page(folder):
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()
     page = Page(running.address)
-    for _ in range(600):
-        try:
-            page.get("/")
-            break
-        except OSError:
-            time.sleep(0.05)
     yield page
     running.stop()
     thread.join(60)
@@ -87,14 +85,15 @@ def test_the_page_comes_with_its_token_alone_and_may_load_nothing_else(page):
 
 def test_other_origins_and_requests_without_the_token_get_403(page):
     assert page.ask("state", Origin="http://evil.example") == 403
-    assert page.ask("state", Origin="null") == 403
+    assert page.ask("state", Origin="null") == page.ask("state", Origin="http://[::1") == 403
     assert page.ask("state", Host="evil.example") == 403
     assert page.ask("undo", {"version": 0}, X_Edgewise_Token="wrong") == 403
     assert page.ask("state", Origin=page.root)["state"]["version"] == 0
 
 
 def test_malformed_requests_are_refused(page):
-    assert page.ask("nothing") == page.ask("state", b"[1]") == page.ask("state", b"{") == 400
+    for name, body in (("nothing", b"{}"), ("state", b"[1]"), ("state", b"{"), ("state", b'{"seen": NaN}')):
+        assert "must be a known one" in page.ask(name, body)["error"]
     assert page.ask("state", b" " * ((1 << 20) + 1)) == 413
     assert "kind is one of" in page.ask("preview", {"edit": {"kind": "paint"}})["error"]
     assert "edge must be" in page.ask("suggest", {"edge": "x"})["error"]
@@ -112,7 +111,8 @@ def test_two_pages_lose_no_edit_and_each_is_on_disk_when_it_is_acknowledged(page
     assert stale["stale"] and len(stale["state"]["edits"]) == 1
     assert page.ask("undo", {"version": start})["stale"]
     undone = page.ask("undo", {"version": start + 1})["state"]
-    assert undone["edits"] == [{"text": kept["edits"][0]["text"], "holds": False}]
+    assert undone["edits"] == [{**kept["edits"][0], "holds": False}]
+    assert kept["edits"][0]["costs"]["held-out"]["rows"] == 12
     again = new_session()
     again.keep_in(folder / "edits.json")  # as after a kill
     assert again.redo() and again.edits == (DRAG,)
@@ -120,6 +120,75 @@ def test_two_pages_lose_no_edit_and_each_is_on_disk_when_it_is_acknowledged(page
     assert page.ask("state", {"seen": start + 3}) == {"version": start + 3, "share": 1.0}  # of the last preview
     wrote = page.ask("save")["wrote"]
     assert [path.rsplit("/")[-1] for path in wrote] == ["edited.safetensors", "repeat.py"]
+
+
+ODD = (
+    0,
+    1,
+    -1,
+    2**70,
+    1e308,
+    -1e308,
+    1e-320,
+    0.5,
+    True,
+    None,
+    "",
+    "x",
+    "sin",
+    "\x1b[2J\u202e",
+    [],
+    {},
+    [[]],
+    [0, 0, 0],
+)
+FIELDS = {
+    "keep": ("version", "job"),
+    "undo": ("version",),
+    "redo": ("version",),
+    "state": ("seen",),
+    "suggest": ("edge",),
+    "interval": ("x",),
+}
+
+
+def odd_bodies(generator):
+    """Bodies of every request and every kind of edit, with right and with odd fields."""
+    right = {
+        "edge": [0, 0, 0],
+        "points": [[0.2, 1.0], [0.6, 0.0]],
+        "node": [0, 0],
+        "range": [0.1, 0.4],
+        "inputs": [0, 1],
+    }
+    right |= {"function": "sin", "shape": "convex", "constant": "a", "value": 1.0, "where": [[0, 0, 0]], "refit": 1}
+    right |= {"constants": [1.0, 0.0, 1.0, 0.0], "arities": [2], "layer": 1, "seed": 0, "train": "all"}
+    numbers = [value for value in ODD if isinstance(value, int | float)]
+
+    def odd(name):
+        if name == "refit":  # more steps take longer and show nothing else
+            return generator.choice([value for value in ODD if value != 2**70])
+        if isinstance(right.get(name), list) and generator.random() < 0.5:
+            return [generator.choice(numbers) for _ in right[name]]
+        if name == "points" and generator.random() < 0.5:
+            return [[generator.choice(numbers), generator.choice(numbers)]]
+        return generator.choice(ODD)
+
+    for kind, (needed, optional, _) in EDITS.items():
+        for name in (*needed, *optional, *TRAINING):
+            for _ in range(4):
+                edit = {"kind": kind, **{one: right[one] for one in needed}, name: odd(name)}
+                yield "preview", {"edit": edit}
+    for request, names in FIELDS.items():
+        for name in names:
+            yield from ((request, {name: value}) for value in (*ODD, [1e308, 1e308], [1e308]))
+    yield from (("preview", {"edit": value}) for value in ODD)
+
+
+def test_every_odd_request_gets_a_result_or_one_sentence(page):
+    for name, body in odd_bodies(random.Random(0)):
+        answer = page.ask(name, body)
+        assert isinstance(answer, dict), (name, body, answer)
 
 
 @pytest.mark.slow  # five fits
@@ -143,5 +212,16 @@ def test_a_newer_request_ends_the_job_before_it():
     assert requests.answer("suggest", {"edge": [0, 0, 0]}) == {"cancelled": True}
     assert requests.answer("preview", {"edit": {"kind": "refit", "refit": 3, "train": "all"}})["job"] > 0
     assert asked[:3] == sorted(asked[:3]) and 0 < asked[1] < 1 and requests.answer("state", {"seen": 0})["share"] == 1
-    assert set(REQUESTS) == {"state", "preview", "keep", "undo", "redo", "suggest", "interval", "cancel", "save"}
+    assert set(REQUESTS) == {
+        "state",
+        "preview",
+        "keep",
+        "undo",
+        "redo",
+        "suggest",
+        "interval",
+        "cancel",
+        "page",
+        "save",
+    }
     assert "script" in requests.answer("save", {})

@@ -19,7 +19,7 @@ from edgewise.cli.shared.folder import SOLUTION_MARK
 from edgewise.cli.shared.source import finite_columns
 from edgewise.cli.terminal.console import Screen
 from edgewise.errors import CheckpointError, InputError
-from edgewise.files import read_bytes
+from edgewise.files import beside, read_bytes
 from edgewise.pde import PDE, Box, Dirichlet, Initial, Solution
 from edgewise.pde.storage import load_solution
 from edgewise.presentation import counted
@@ -112,11 +112,11 @@ def outside_sentence(outside: int, points: int, what: str) -> str:
 
 def read_facts(file: Path) -> dict[str, Any]:
     """Return the content of solution.json beside the file of a solution; raise CheckpointError or FileError."""
-    beside = file.parent / SOLUTION_MARK
+    mark = beside(file, SOLUTION_MARK)
     try:
-        facts = json.loads(read_bytes(beside))
+        facts = json.loads(read_bytes(mark))
     except (ValueError, RecursionError):
         facts = None
     if not isinstance(facts, dict):
-        raise CheckpointError(f"{beside} must be the JSON that `edgewise solve` writes, got something else")
+        raise CheckpointError(f"{mark} must be the JSON that `edgewise solve` writes, got something else")
     return facts

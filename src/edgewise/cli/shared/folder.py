@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ from edgewise.files import (
     LOCK,
     commit_folder,
     complete_commit,
+    read_bytes,
     reason,
     reserve,
     staging_folder,
@@ -24,13 +26,14 @@ from edgewise.files import (
 NAMES = ("model.safetensors", "metrics.json", "predictions.csv", "report.html")
 SOLUTION_MARK = "solution.json"
 SOLUTION_FIGURES = ("solution.png", "solution.pdf", "history.pdf", "animation.gif", "solution.vtk")
+SOLUTION_NAMES = (SOLUTION_FILE, *SOLUTION_FIGURES, SOLUTION_MARK)
 # Bytes that are written as a test: more than most results need without the report. A disk without so much room is full.
 PROBE_SIZE = 1 << 20
 
 
 def solution_folder(path: str, *, force: bool) -> ResultFolder:
     """Return the folder of --out for the files of a solution."""
-    return ResultFolder(path, names=(SOLUTION_FILE, *SOLUTION_FIGURES, SOLUTION_MARK), mark=SOLUTION_MARK, force=force)
+    return ResultFolder(path, names=SOLUTION_NAMES, mark=SOLUTION_MARK, force=force)
 
 
 class ResultFolder:
@@ -62,8 +65,14 @@ class ResultFolder:
             place = Path(os.path.abspath(self.path))
             if place.exists() and not place.is_dir():
                 raise FileError(f"--out must be a folder, got the file {self.path}")
-            complete_commit(place)
-            taken = [name for name in self.names if (self.path / name).exists()]
+            complete_commit(place, self._movable)
+            taken = [name for name in self.names if os.path.lexists(self.path / name)]
+            for name in taken:
+                if not stat.S_ISREG(os.lstat(self.path / name).st_mode):
+                    raise FileError(
+                        f"--out must be a folder of plain files, got {self.path}, whose {name} is a folder, a link, a "
+                        "device or a pipe"
+                    )
             if taken and not self.force and self._stored() is None:
                 raise FileError(
                     f"--out must be a new folder, or one that edgewise wrote, got {self.path}, whose {taken[0]} has "
@@ -132,15 +141,21 @@ class ResultFolder:
                     # Name the folder that the user named instead of the temporary one.
                     raise FileError(str(error).replace(str(staging), str(self.path))) from error
                 if exists:
-                    commit_folder(staging, self.path, set(self.names) - set(files) - set(keep))
+                    movable = self._movable | set(files)
+                    commit_folder(staging, self.path, movable, set(self.names) - set(files) - set(keep))
                 else:
                     (staging / LOCK).unlink()
                     staging.rename(self.path)
 
+    @property
+    def _movable(self) -> set[str]:
+        """Names of the files of an earlier run, of this command or another, that may be completed."""
+        return {*self.names, *NAMES, *SOLUTION_NAMES}
+
     def _stored(self) -> dict[str, object] | None:
         """Return the content of the marked file if Edgewise wrote it."""
         try:
-            content = json.loads((self.path / self.mark).read_bytes())
+            content = json.loads(read_bytes(self.path / self.mark))
         except (OSError, ValueError, RecursionError):
             return None
         return content if isinstance(content, dict) and "edgewise" in content else None

@@ -16,7 +16,6 @@ import numpy as np
 from edgewise import __version__
 from edgewise.checkpoint import codec, strict_json
 from edgewise.cli.shared.opening import FIGURE_ENDINGS
-from edgewise.cli.shared.preparation import collect_warnings
 from edgewise.cli.shared.source import finite_columns
 from edgewise.errors import CheckpointError
 from edgewise.escaping import csv_cell, latex_comment, python_comment
@@ -26,7 +25,7 @@ from edgewise.formulas.domains import EXTRAPOLATED_SHARE, domain_report
 from edgewise.formulas.front import Front, FrontEntry
 from edgewise.formulas.printing import latex_name
 from edgewise.presentation import number_text, r2_text
-from edgewise.tables import Table, TableEncoder
+from edgewise.tables import InputEncoder, Table
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,11 +39,12 @@ class FormulaList:
     y: np.ndarray  # (N,), target
     notes: tuple[str, ...]  # sentences about the search
     # rules from the columns of a table to the inputs of the formulas; None where the columns are the inputs
-    encoder: TableEncoder | None = None
+    encoder: InputEncoder | None = None
 
     @classmethod
     def from_front(cls, front: Front, target: str, X: np.ndarray, y: np.ndarray, notes: Sequence[str]) -> FormulaList:
         """Choose the best formula of the front; the notes come before the messages of the search."""
+        front = replace(front, target=target)
         best = front.best
         chosen = next(place for place, entry in enumerate(front) if entry is best)
         return cls(front, chosen, target, X, y, (*notes, f"The chosen formula is {front.reason}.", *front.messages))
@@ -163,7 +163,7 @@ class FormulaFile:
     front: Front  # all formulas
     target: str  # name of the quantity that they give
     # rules from the columns of a table to the inputs; None where the columns are the inputs
-    encoder: TableEncoder | None
+    encoder: InputEncoder | None
     content: dict[str, Any]  # everything in the file
 
     @classmethod
@@ -175,7 +175,7 @@ class FormulaFile:
             parts = {name: content.get(name) for name in ("stored", "target", "table")}
             stored = strict_json.decode(parts["stored"], "formulas", {})
             front = codec.read(Front, stored, "formulas")
-            encoder = codec.read(TableEncoder | None, parts["table"], "table encoder")
+            encoder = codec.read(InputEncoder | None, parts["table"], "table encoder")
             return cls(front, codec.read(str, parts["target"], "target"), encoder, content)
         except (AttributeError, UnicodeDecodeError, CheckpointError) as error:
             raise CheckpointError(
@@ -194,12 +194,10 @@ class FormulaFile:
 
     def inputs(self, table: Table) -> tuple[np.ndarray, list[str]]:
         """Return X (n_rows, d) for a table, and sentences about missing and unknown values; raise InputError."""
-        with collect_warnings() as notes:
-            if self.encoder is not None:
-                X, _ = self.encoder.transform(table)
-            else:
-                X = finite_columns(table, self.formula.names, len(self.formula.names), "of the formula")
-        return X, notes
+        if self.encoder is None:
+            return finite_columns(table, self.formula.names, len(self.formula.names), "of the formula"), []
+        codes = self.encoder.codes(table)
+        return self.encoder.inputs_of(codes), self.encoder.check(codes).notes
 
 
 def _r2(loss: float, variance: float) -> str:

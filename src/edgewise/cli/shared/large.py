@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,14 +14,14 @@ from edgewise.cli.shared.source import Source, open_source
 from edgewise.errors import InputError
 from edgewise.files import Journal
 from edgewise.processes.memory import machine_memory
-from edgewise.tables import Table, TableEncoder
+from edgewise.tables import Table, Target
 from edgewise.tables.batches import Batch, Batches
 from edgewise.tables.batches.groups import row_keys
 from edgewise.tables.batches.source import columns_and_rows, table_parts
 from edgewise.tables.batches.survey import Sampler, joined
 from edgewise.tables.cells import decimal_mark, quoted, stack_cells
 from edgewise.tables.input_encoder import nearest_names
-from edgewise.tables.reading import PARQUET, parquet_files
+from edgewise.tables.parquet import PARQUET, parquet_files
 
 # A table is held in memory up to this share of it; reading, encoding and searching copy it once or twice.
 SHARE_OF_MEMORY = 0.25
@@ -100,13 +100,13 @@ class LargeTable:
             return [f"{lost:,} of {self.rows:,} rows were left out: their target {name} is missing."]
         return []
 
-    def encoded(self, encoder: TableEncoder, journal: Journal | None = None) -> Batches:
-        """Return the training rows with the columns and the target that the encoder of the sample uses.
+    def encoded(self, target: Target, columns: Sequence[str], journal: Journal | None = None) -> Batches:
+        """Return the training rows with some columns, and the target as it was learned from the sample.
 
         The journal, if there is one, keeps what passes over them find.
         """
-        rows = EncodedRows(self.batches.with_columns(encoder.columns), encoder)
-        return Batches(rows, encoder.target.name, sample_rows=self.batches.sample_rows, checkpoint=journal)
+        rows = EncodedRows(self.batches.with_columns(columns), target)
+        return Batches(rows, target.name, sample_rows=self.batches.sample_rows, checkpoint=journal)
 
 
 @dataclass(frozen=True)
@@ -114,14 +114,14 @@ class EncodedRows:
     """Training rows in batches, with the target as the estimator is to see it: numbers, or labels of classes."""
 
     batches: Batches
-    encoder: TableEncoder
+    target: Target
 
     def __iter__(self) -> Iterator[Batch]:
         return self.part(0, 1)
 
     def part(self, process: int, count: int) -> Iterator[Batch]:
         """Yield the batches of one of so many processes."""
-        target = self.encoder.target
+        target = self.target
         for batch in self.batches.part(process, count):
             try:
                 y = target.encode(with_target(batch.table, target.name, batch.y))

@@ -17,20 +17,18 @@ from edgewise.errors import CheckpointError, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.storage import load_estimator
 from edgewise.presentation import counted
-from edgewise.tables import Table, TableEncoder
-from edgewise.tables.target import Target
+from edgewise.tables import InputEncoder, Table, Target
 
 LEVEL = 0.9  # coverage of the prediction intervals
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A fitted estimator with the rules to read a table for it."""
+    """A fitted estimator with its target."""
 
     path: Path  # the model file
     estimator: KANRegressor | KANClassifier  # the fitted estimator
-    # rules from columns to inputs, and the target; None for an estimator that was fitted in Python to plain arrays
-    encoder: TableEncoder | None
+    response: Target | None  # the target; None for an estimator that was fitted in Python to plain arrays
     fit_facts: dict[str, Any]  # facts that `edgewise fit` stored: scores, numbers of rows, command
 
     @property
@@ -38,24 +36,24 @@ class Model:
         """Classes in the order of the probabilities; empty for regression."""
         if not isinstance(self.estimator, KANClassifier):
             return ()
-        if self.encoder is None:
+        if self.response is None:
             return tuple(self.estimator.classes_.tolist())
-        return tuple(str(label) if isinstance(label, float) else label for label in self.encoder.classes)
+        return tuple(str(label) if isinstance(label, float) else label for label in self.response.classes)
+
+    @property
+    def encoder(self) -> InputEncoder | None:
+        """Rules from columns to inputs of the network; None if the model was trained without names."""
+        return None if self.response is None else self.estimator.encoder_
 
     @property
     def names(self) -> tuple[str, ...] | None:
         """Names of the inputs of the network; None if the model was trained without names."""
-        plain = self.encoder is None and not hasattr(self.estimator, "feature_names_in_")
-        if plain:
-            return None
-        return self.estimator.encoder_.formula_names
+        return None if self.encoder is None else self.encoder.formula_names
 
     @property
     def target(self) -> str:
         """Name of the column that is predicted."""
-        if self.encoder is None:
-            return "prediction"
-        return self.encoder.target.name
+        return "prediction" if self.response is None else self.response.name
 
     @property
     def output_count(self) -> int:
@@ -78,8 +76,7 @@ class Model:
         if self.names is not None:
             encoder.check_columns(table)
             table = table.select(encoder.columns)
-        sentences = self.estimator.check_rows(table).sentences
-        return table, [f"{sentence[:1].upper()}{sentence[1:]}." for sentence in sentences]
+        return table, self.estimator.check_rows(table).notes
 
     def encoded(self, table: Table) -> np.ndarray:
         """Return the inputs of the network, (n_rows, d), of rows from `inputs`."""
@@ -94,29 +91,25 @@ def open_model(path: Path | Written) -> Model:
         path = path.file
     estimator, extra = load_estimator(path)
     assert isinstance(estimator, KANRegressor | KANClassifier)
-    encoder = None
-    if "table" in extra:
+    response = None
+    if "target" in extra:
         with container.errors_of_file("model", path):
-            encoder = codec.read(TableEncoder, extra["table"], "table encoder")
-        expected = estimator.model_.config.width[0]
-        count = len(encoder.feature_names)
-        if expected != count or isinstance(estimator, KANClassifier) != (encoder.task == "classification"):
+            response = codec.read(Target, extra["target"], "target")
+        if isinstance(estimator, KANClassifier) != (response.task == "classification"):
             raise CheckpointError(
-                f"model file {path} must describe a table with {expected} inputs for its network, got one with {count} "
-                f"for {encoder.task}"
+                f"model file {path} must have a target for its {type(estimator).__name__}, got one for {response.task}"
             )
-    elif hasattr(estimator, "feature_names_in_"):  # saved from Python, where it was fitted to a frame
+    elif estimator._is_named:  # saved from Python, where it was fitted to a frame
         if isinstance(estimator, KANClassifier):
             labels = tuple(estimator.classes_.tolist())
         else:
             labels = ()
         names = estimator.target_names_
-        target = Target(
+        response = Target(
             names[0] if len(names) == 1 else "prediction", "classification" if labels else "regression", labels
         )
-        encoder = TableEncoder(target, estimator.encoder_.inputs)
     facts = extra.get("fit")
-    return Model(path, estimator, encoder, facts if isinstance(facts, dict) else {})
+    return Model(path, estimator, response, facts if isinstance(facts, dict) else {})
 
 
 def predict_rows(

@@ -14,9 +14,9 @@ from typing import Any
 from edgewise.checkpoint import codec
 from edgewise.errors import EdgewiseError, FileError, InputError
 from edgewise.escaping import terminal_line
-from edgewise.files import open_folder, read_bytes, reason
+from edgewise.files import current_file, read_bytes, reason
 from edgewise.presentation import enumeration
-from edgewise.tables import Table, TableEncoder
+from edgewise.tables import InputEncoder, Table
 
 # Endings of figures, as in `edgewise.plot.save`, which imports torch; a test compares them.
 FIGURE_ENDINGS = (".svg", ".pdf", ".png")
@@ -55,10 +55,10 @@ def find_written(text: str) -> Written:
     # A file whose header is readable and of another kind counts as a model: its loader gives the reason.
     path = Path(text)
     if path.is_dir():
-        open_folder(path)
         for kind, name in ((Kind.model, MODEL_FILE), (Kind.solution, SOLUTION_FILE)):
-            if (path / name).exists():
-                return Written(kind, path / name)
+            file = current_file(path, name)
+            if file.exists():
+                return Written(kind, file)
         raise FileError(
             f"cannot read {path}: expected a folder that `edgewise fit` or `edgewise solve` wrote, got a folder "
             f"without {MODEL_FILE} or {SOLUTION_FILE}"
@@ -95,11 +95,13 @@ def check_columns(written: Written, table: Table) -> None:
     if written.kind is not Kind.model:
         return
     try:
-        extra = json.loads(read_header(written.file)["__metadata__"]["extra"])
-        encoder = codec.read(TableEncoder, extra["extra"]["table"], "table encoder")
+        estimator = json.loads(read_header(written.file)["__metadata__"]["extra"])["estimator"]
+        encoder = codec.read(InputEncoder, estimator["encoder_"], "encoder")
+        is_named = estimator["feature_names_in_"] is not None
     except (EdgewiseError, KeyError, TypeError, ValueError, RecursionError):
         return
-    encoder.columns_only.check_columns(table)
+    if is_named:
+        encoder.check_columns(table)
 
 
 def check_left_out(written: Written, options: Mapping[str, str | None]) -> None:

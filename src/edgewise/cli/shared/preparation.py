@@ -1,4 +1,4 @@
-"""From a table to arrays with training and test rows: read, choose the columns, split the rows, encode."""
+"""From a table to training and test rows: read, choose the columns, learn the target, split the rows."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from edgewise.cli.terminal.console import Screen
 from edgewise.cli.terminal.options import command_line
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.files import Journal
-from edgewise.model_selection.search.validation import split_rows
 from edgewise.presentation import counted
-from edgewise.tables import Table, TableEncoder
+from edgewise.search.validation import split_rows
+from edgewise.tables import Table, Target
 from edgewise.tables.batches import Batches
 from edgewise.tables.cells import quoted
+from edgewise.tables.target import learn_target
 
 MOST_TEST = 0.9  # share of test rows: a model of fewer than a tenth of the rows does not represent the table
 MOST_NAMES = 20  # columns that an error lists (what is read at a glance)
@@ -98,18 +99,17 @@ class PreparedTable:
     """A table that is ready to train on."""
 
     source: Source  # the table as it was read
-    encoder: TableEncoder  # rules from columns to inputs, learned from the training rows
+    response: Target  # the column to predict
     labels: tuple[int | str, ...]  # classes as the estimator receives them; empty for regression
-    frame: Table  # the columns that are used, of all rows with a known target, as the estimator reads them
-    X: np.ndarray  # (N, d), the same as numbers, for the other models and for formulas
+    frame: Table  # the columns of inputs, of all rows with a known target; the estimator learns how to read them
     y: np.ndarray  # (N,), numbers or labels
     rows: np.ndarray  # (N,), number of each row in the file
-    train: np.ndarray  # positions of the training and test rows in X
+    train: np.ndarray  # positions of the training and test rows in the frame
     test: np.ndarray
     group: str | None  # column of group labels
     groups: np.ndarray | None = None  # (N,), number of each row's group
     ids: np.ndarray | None = None  # (N,), the column that names the rows, as text, numbers or None where it is empty
-    notes: list[str] = field(default_factory=list)  # sentences about the columns and the target
+    notes: list[str] = field(default_factory=list)  # sentences about the table and the target
     large: LargeTable | None = None  # the table, if it is too large for memory and all else here is a sample of it
 
     @property
@@ -130,23 +130,23 @@ class PreparedTable:
         """Return the training rows, if they are too many for memory; the journal keeps what passes over them find."""
         if self.large is None:
             return None
-        return self.large.encoded(self.encoder, journal)
+        return self.large.encoded(self.response, self.frame.names, journal)
 
     @property
     def task(self) -> str:
         """The kind of target, "regression" or "classification"."""
-        return self.encoder.task
+        return self.response.task
 
     @property
     def target(self) -> str:
         """Name of the column to predict."""
-        return self.encoder.target.name
+        return self.response.name
 
 
 def prepare_table(job: TableJob) -> PreparedTable:
-    """Read, encode and split the table."""
-    # The rules for the columns, such as medians and levels, are learned from the training rows alone, so that the test
-    # rows remain unseen.
+    """Read and split the table."""
+    # The rules for the columns of inputs, such as medians and levels, are left to the estimator, which sees the
+    # training rows alone.
     large = large_table(job.data, job.target, job.task, job.test, job.seed, job.group)
     if large is None:
         source = open_source(job.data, job.delimiter)
@@ -162,10 +162,10 @@ def prepare_table(job: TableJob) -> PreparedTable:
         table, group = _choose_columns(job, source, target)
     else:  # the rows of groups are read already, without their column
         (table, _), group = _choose_columns(replace(job, group=None), source, target), job.group
-    whole = TableEncoder.fit(table, target, task=job.task)
-    table = table.take(whole.rows_with_target(table))
-    y = whole.encode_target(table)
-    labels = y if whole.task == "classification" else None
+    response, notes = learn_target(table, target, job.task)
+    table = table.take(response.known(table))
+    y = response.encode(table)
+    labels = y if response.task == "classification" else None
     if large is None:
         if group is None:
             groups = None
@@ -176,25 +176,18 @@ def prepare_table(job: TableJob) -> PreparedTable:
         groups = large.groups
         train = np.arange(large.training)
         test = np.arange(large.training, len(y))
-    encoder = TableEncoder.fit(table.take(train), target, task=whole.task)
-    # The notes about the target count the rows and classes of the whole table.
-    notes = [note for note in whole.notes if not note.startswith("Column")]
-    notes += [note for note in encoder.notes if note.startswith("Column")]
-    encoder = TableEncoder(whole.target, encoder.inputs, tuple(notes))
-    with collect_warnings() as messages:
-        X, _ = encoder.transform(table)
-    classes: tuple[int | str, ...] = tuple(str(c) if isinstance(c, float) else c for c in whole.classes)
+    classes: tuple[int | str, ...] = tuple(str(c) if isinstance(c, float) else c for c in response.classes)
     if labels is not None:
         y = np.array(classes, dtype=object if isinstance(classes[0], str) else np.int64)[labels]
     if job.id is None:
         ids = None
     else:
         ids = column_at(source.table, job.id, table.rows, "--id")
-    frame = table.select(encoder.columns)
-    notes = [*([DECIMAL_COMMAS] if table.decimal == "," else []), *notes, *messages]
+    frame = table.drop([target])
+    notes = [*([DECIMAL_COMMAS] if table.decimal == "," else []), *notes]
     notes += [] if large is None else large.notes
     rows = table.rows
-    return PreparedTable(source, encoder, classes, frame, X, y, rows, train, test, group, groups, ids, notes, large)
+    return PreparedTable(source, response, classes, frame, y, rows, train, test, group, groups, ids, notes, large)
 
 
 def prepare_for_fit(job: FitJob, folder: ResultFolder | None, screen: Screen) -> PreparedTable:

@@ -47,7 +47,7 @@ def unfinished_run(
         yield None
         return
     path = Path(out)
-    journal = Journal(path.with_name(f".{path.name}{FOLDER}") if is_file else path / FOLDER, facts)
+    journal = Journal(path.with_name(f".{path.name}{FOLDER}") if is_file else path / FOLDER, facts, out)
     if resume:
         parts = journal.resume()
         screen.say(

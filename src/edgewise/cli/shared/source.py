@@ -5,17 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from edgewise.cli.terminal.exit_codes import standard_output
 from edgewise.datasets import KNOT_FEATURES, KNOTS_ABOUT, knots_path
 from edgewise.errors import InputError
 from edgewise.escaping import csv_cell, csv_cells, printable_text
-from edgewise.files import read_bytes, write_bytes
+from edgewise.files import beside, read_bytes, write_bytes
 from edgewise.presentation import counted
 from edgewise.tables import Table, read_table
 from edgewise.tables.cells import quoted
@@ -146,13 +146,14 @@ def write_csv(text: str, out: str | None) -> None:
         write_bytes(out, text.encode())
         return
     # A terminal would obey escape characters in names of classes; a pipe receives the bytes that a file would hold.
-    sys.stdout.write(printable_text(text, kept="\n") if sys.stdout.isatty() else text)
-    sys.stdout.flush()
+    output = standard_output()
+    output.write(printable_text(text, kept="\n") if output.isatty() else text)
+    output.flush()
 
 
 def predicted_rows(path: Path) -> np.ndarray:
     """Return the numbers of the test rows that are predicted in the folder of a model file; none where it has none."""
-    predictions = Path(path).parent / "predictions.csv"
+    predictions = beside(Path(path), "predictions.csv")
     if predictions.is_file():
         lines = read_bytes(predictions).splitlines()[1:]
     else:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from edgewise.cli.shared.folder import ResultFolder
 from edgewise.cli.shared.preparation import FitJob, PreparedTable
-from edgewise.cli.table.results import INTERRUPTED, TITLES, FitResults, metrics, report_content
+from edgewise.cli.table.results import INTERRUPTED, FitResults, compared_models, judged_rows, metrics
 from edgewise.cli.table.training import (
     COMPARED,
     FORMULA_SECONDS,
@@ -26,14 +26,14 @@ from edgewise.cli.table.training import (
 )
 from edgewise.cli.terminal.console import Screen, input_table
 from edgewise.cli.terminal.interrupts import finish
-from edgewise.compare.baselines import BaselineResult
+from edgewise.compare.baselines import TITLES, BaselineResult
 from edgewise.errors import InputError
+from edgewise.estimator.reporting import class_results
 from edgewise.files import Journal
 from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.presentation import counted, enumeration, percent_text
 from edgewise.processes.team import Team
-from edgewise.report.comparison import comparison_sentences, score_text
-from edgewise.report.content import ReportContent
+from edgewise.report.comparison import Comparison
 
 SHOWN_CLASSES = 6  # classes up to which the terminal shows the recall of each; all are in the report
 
@@ -78,10 +78,10 @@ def run_fit(
             screen.say(results.formulas.headline)
             screen.say()
         if results.baselines:
-            content = report_content(results)
-            screen.table(comparison_table(content))
+            comparison = compared_models(results)
+            screen.table(comparison_table(comparison))
             screen.say()
-            screen.say(" ".join(comparison_sentences(content)[1:]))
+            screen.say(comparison.verdict)
             screen.say()
     if folder is None:
         screen.say("No files were written; --out FOLDER writes the model, its metrics, predictions and a report.")
@@ -189,11 +189,11 @@ def _compare(results: FitResults, stages: Stages, journal: Journal | None) -> Fi
 
             def show(progress: Progress) -> None:
                 share = (models.index(progress.stage) + progress.share) / len(models)
-                stage, seconds = TITLES[progress.stage][prepared.task], time.perf_counter() - start
+                stage, seconds = TITLES[progress.stage, prepared.task], time.perf_counter() - start
                 if report is not None:
                     report(replace(progress, stage=stage, share=share, seconds=seconds))
 
-            for one in compare_models(job, prepared, None if report is None else show, journal):
+            for one in compare_models(job, prepared, results.trained, None if report is None else show, journal):
                 baselines.append(one)
     except KeyboardInterrupt:
         is_interrupted = True
@@ -205,7 +205,7 @@ def _compare(results: FitResults, stages: Stages, journal: Journal | None) -> Fi
 def _show_training(results: FitResults, screen: Screen) -> None:
     """Show the shape, score and strongest inputs of the KAN, before anything else is computed."""
     trained = results.trained
-    content = report_content(results)
+    judged = judged_rows(results)
     config = trained.estimator.model_.config
     grids = "/".join(str(size) for size in sorted(set(config.grid_size)))
     screen.say(
@@ -215,16 +215,17 @@ def _show_training(results: FitResults, screen: Screen) -> None:
     )
     search = trained.estimator.search_
     # One line on all candidates: the report has the reason for which each was taken or not.
-    reasons = {trial.reason for trial in search.trials}
+    reasons = " ".join(trial.reason for trial in search.trials)
     others = [one for one in search.sentences if one not in reasons and not one.startswith("Chosen of ")]
     screen.notes([*filter(None, [search.line]), *others, *trained.notes])
     if trained.interrupted:
         screen.always(INTERRUPTED, style="yellow")
     screen.say()
-    for sentence in comparison_sentences(replace(content, models=content.models[:1])):
+    for sentence in replace(compared_models(results), models=compared_models(results).models[:1]).sentences:
         screen.always(sentence, "bold")
-    if 0 < len(content.classes) <= SHOWN_CLASSES:
-        known = [one for one in content.classes if one.recall is not None]
+    if 0 < len(judged.classes) <= SHOWN_CLASSES:
+        classes = class_results(judged.classes, judged.observed, judged.predicted)
+        known = [one for one in classes if one.recall is not None]
         found = [f"{percent_text(one.recall or 0.0)} of {counted(one.rows, 'row')} of {one.name}" for one in known]
         screen.say(f"Of each class it found {', '.join(found)}.")
     screen.say()
@@ -237,28 +238,13 @@ def _show_training(results: FitResults, screen: Screen) -> None:
     screen.say()
 
 
-def comparison_table(content: ReportContent) -> Grid:
-    """Return the table of models, the KAN first, with the best score in bold."""
+def comparison_table(comparison: Comparison) -> Grid:
+    """Return the table of models, the best first, with the KAN in bold."""
     grid = Grid(box=None, padding=(0, 2), pad_edge=False)
-    grid.add_column("")
-    for name in (f"{content.score_name} (test) ± standard error", "parameters", "seconds"):
-        grid.add_column(name, justify="right", no_wrap=True)
-    best = max((model.score for model in content.models if model.score is not None), default=None)
-    for model in content.models:
-        style = "bold" if best is not None and model.score == best else ""
-        score = score_text(content, model.score)
-        if model.score is None:
-            score = model.remark or "-"
-        elif model.error is not None:
-            score += f" ± {100 * model.error:.1f}" if content.score_percent else f" ± {model.error:.2g}"
-        if model.seconds is None:
-            seconds = ""
-        else:
-            seconds = f"{model.seconds:,.{0 if model.seconds >= 100 else 1}f}"
-        grid.add_row(
-            Text(model.name, style=style),
-            Text(score, style=style),
-            Text("" if model.parameters is None else f"{model.parameters:,}"),
-            Text(seconds),
-        )
+    for place, title in enumerate(comparison.head):
+        grid.add_column(title, justify="right" if place else "left", no_wrap=place > 0)
+    for model, cells in zip(comparison.order, comparison.table(), strict=True):
+        style = "bold" if model is comparison.models[0] else ""
+        name = f"{cells[0]} ({model.remark})" if model.remark else cells[0]
+        grid.add_row(*(Text(cell, style=style) for cell in (name, *cells[1:])))
     return grid

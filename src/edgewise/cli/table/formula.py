@@ -25,7 +25,7 @@ from edgewise.files import Journal
 from edgewise.formulas.front import with_fidelity
 from edgewise.outcomes import ProgressCallback, StopReason
 from edgewise.presentation import counted, r2_text
-from edgewise.tables import Table
+from edgewise.tables import InputEncoder, Table
 
 SMALLEST_PROBABILITY = 1e-300  # smaller ones count as this, so that their logarithms are finite
 
@@ -47,11 +47,13 @@ def search_formulas(
         if isinstance(read, PreparedTable):
             screen.notes(read.notes)
             budget = table_budget(job.time_limit)
-            X = read.X
+            encoder = InputEncoder.fit(read.frame[read.train])
+            screen.notes(encoder.notes)
+            X = encoder.inputs_of(encoder.codes(read.frame))
             y = read.y
-            names = read.encoder.formula_names
+            names = encoder.formula_names
             front = table_front(X, y, names, budget, progress=report, options=_options(job), journal=journal)
-            by_output = {"": replace(FormulaList.from_front(front, read.target, X, y, ()), encoder=read.encoder)}
+            by_output = {"": replace(FormulaList.from_front(front, read.target, X, y, ()), encoder=encoder)}
         else:
             by_output = _search_for_model(job, *read, screen, report, journal)
     shown = []
@@ -146,9 +148,9 @@ def _search_for_number(
     y = prediction
     note = f"The formulas fit the model's predictions of {model.target!r}."
     error = ""
-    if model.encoder is not None and model.target in table.columns:
-        rows = model.encoder.rows_with_target(table)
-        truth = model.encoder.encode_target(table.take(rows)).astype(np.float64)
+    if model.response is not None and model.target in table.columns:
+        rows = model.response.known(table)
+        truth = model.response.encode(table.take(rows)).astype(np.float64)
         if rows.any():
             X = X[rows]
             prediction = prediction[rows]

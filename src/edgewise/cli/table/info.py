@@ -54,10 +54,7 @@ def show_info(written: Written, screen: Screen) -> None:
         screen.say()
         screen.say("Columns that a table for `edgewise predict` must have", style="bold")
         screen.notes([one.sentence for one in model.encoder.inputs], most=40)
-    if model.encoder is None:
-        columns = []
-    else:
-        columns = [one.name for one in model.encoder.inputs]
+    columns = [] if model.encoder is None else list(model.encoder.columns)
     screen.result({"kind": "model", **facts, "file": str(file), "columns": columns, "fit": model.fit_facts})
 
 

@@ -270,11 +270,11 @@ class _RunningScore:
 
 def _known(model: Model, table: Table, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the known targets of a table, classes as codes, and the predictions of their rows; None without any."""
-    if model.encoder is None or model.target not in table.columns:
+    if model.response is None or model.target not in table.columns:
         return None
     try:
-        known = model.encoder.rows_with_target(table)
-        codes = model.encoder.encode_target(table.take(known))
+        known = model.response.known(table)
+        codes = model.response.encode(table.take(known))
     except InputError:  # a class that did not occur in training, or text: the predictions stand without a score
         return None
     # Compared by code, since labels may be numbers in the table and text in the estimator.

@@ -23,6 +23,7 @@ from edgewise.cli.table.training import FitFormulas, TrainedModel
 from edgewise.cli.terminal.console import Screen
 from edgewise.compare.baselines import BaselineResult
 from edgewise.errors import InputError
+from edgewise.estimator import KANClassifier
 from edgewise.estimator.reporting import (
     SHOWN_INPUTS,
     JudgedRows,
@@ -38,17 +39,14 @@ from edgewise.estimator.storage import save_estimator
 from edgewise.files import write_bytes
 from edgewise.interpret.attribution.effects import mean_contributions
 from edgewise.interpret.attribution.explanations import GlobalExplanation, constant_sentence
-from edgewise.metrics import MEASURED, METRICS, Score, paired_error
+from edgewise.metrics import MEASURED, METRICS, Score
 from edgewise.plot import formula_front
 from edgewise.presentation import counted
-from edgewise.report.content import ModelResult, ReportContent, ReportFigure, formula_rows
+from edgewise.report.comparison import Comparison, ModelResult
+from edgewise.report.content import ReportContent, ReportFigure, formula_rows
 from edgewise.report.page import write_report
 from edgewise.tables import Table
 
-TITLES = {
-    "linear": {"regression": "Ridge regression", "classification": "Logistic regression"},
-    "boosting": {"regression": "Gradient boosting (defaults)", "classification": "Gradient boosting (defaults)"},
-}
 INTERRUPTED = "The training was interrupted; the model is the best one up to then."
 FIGURE_ROWS = 2_000  # training rows for figures and scores: more would not change them visibly
 
@@ -112,7 +110,7 @@ class FitResults:
         content, summary = report_content(self, figures=True) if report == "draw" else None, metrics(self)
         predictions = self.predictions_csv()
         stored = ("edgewise", "data", "command", "score", "metrics", "rows", "inputs", "formulas")
-        extra = {"table": codec.plain(prepared.encoder), "fit": {key: summary[key] for key in stored}}
+        extra = {"target": codec.plain(prepared.response), "fit": {key: summary[key] for key in stored}}
         files: dict[str, Callable[[Path], object]] = {
             "model.safetensors": lambda path: save_estimator(trained.estimator, path, extra=extra),
             "predictions.csv": lambda path: write_bytes(path, predictions.encode()),
@@ -156,7 +154,7 @@ def metrics(results: FitResults) -> dict[str, object]:
         "command": job.command,
         "target": prepared.target,
         "task": prepared.task,
-        "classes": list(prepared.encoder.classes),
+        "classes": list(prepared.response.classes),
         "rows": {"table": prepared.table_rows, "training": prepared.training_rows, "test": len(prepared.test)},
         "split": {"seed": job.seed, "test": job.test, "group": prepared.group},
         "score": {
@@ -168,14 +166,14 @@ def metrics(results: FitResults) -> dict[str, object]:
         "comparison": [
             {
                 "model": row.name,
-                "score": row.score,
-                "standard_error": row.error,
+                "score": _finite(row.score),
+                "standard_error": _finite(row.error),
                 "parameters": row.parameters,
                 "seconds": round(one.seconds, 3),
                 "metrics": {name: _finite(value) for name, value in one.metrics.items()},
                 "settings": dict(one.settings) if isinstance(one, BaselineResult) else {},
             }
-            for row, one in zip(compared_models(results), compared, strict=True)
+            for row, one in zip(compared_models(results).models, compared, strict=True)
         ],
         "model": {
             "width": list(config.width),
@@ -197,35 +195,23 @@ def metrics(results: FitResults) -> dict[str, object]:
     }
 
 
-def compared_models(results: FitResults) -> list[ModelResult]:
+def compared_models(results: FitResults) -> Comparison:
     """Return the comparison on the test rows, the KAN first."""
     prepared = results.prepared
     trained = results.trained
-    task = results.prepared.task
-    rows = [
-        ModelResult(
-            "KAN",
-            _finite(trained.score),
-            trained.estimator.parameter_count_,
-            trained.seconds,
-            _finite(trained.error),
-            "interrupted" if trained.interrupted else "",
-        )
-    ]
-    for one in results.baselines:
-        gap = None
-        if one.prediction is not None:
-            observed = prepared.y[prepared.test]
-            gap = _finite(paired_error(MEASURED[task][0], observed, trained.prediction, one.prediction))
-        if math.isnan(one.score) and not one.metrics:
-            remark = "could not be fitted"
-        else:
-            remark = ""
-        name = TITLES[one.name][task]
-        score = _finite(one.score)
-        error = _finite(one.error)
-        rows.append(ModelResult(name, score, one.parameters, one.seconds, error, remark, gap))
-    return rows
+    own = ModelResult(
+        "KAN",
+        trained.score,
+        trained.estimator.parameter_count_,
+        trained.seconds,
+        trained.error,
+        "interrupted" if trained.interrupted else "",
+    )
+    observed = prepared.y[prepared.test]
+    others = [one.beside(observed, trained.prediction, prepared.task) for one in results.baselines]
+    metric = METRICS[MEASURED[prepared.task][0]]
+    rows = f"the {counted(len(prepared.test), 'test row')}"
+    return Comparison([own, *others], metric.name, metric.is_share, metric.higher_is_better, rows)
 
 
 def _finite(value: float | None) -> float | None:
@@ -258,7 +244,8 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
         given["formulas"] = results.formulas.sentences()
     if prepared.target == prepared.source.target:  # the background of a packaged table is about its own target
         given["background"] = prepared.source.background
-    count = counted(len(prepared.encoder.columns), "input")
+    columns = estimator.encoder_.columns
+    count = counted(len(columns), "input")
     return page_content(
         estimator,
         results.figure_codes(),
@@ -266,14 +253,14 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
         explanation,
         title=f"{prepared.target}, predicted from {count}",
         summary=[fit_sentence(estimator, rows), *([INTERRUPTED] if trained.interrupted else [])],
-        models=compared_models(results),
+        comparison=compared_models(results),
         figures=drawn,
         data={
             "table": job.data,
             "rows in the table": prepared.table_rows,
             "columns in the table": len(prepared.source.table.names),
             "target": prepared.target,
-            "inputs": len(prepared.encoder.columns),
+            "inputs": len(columns),
             "split": split_sentence(job, prepared),
         },
         split={"training": prepared.training_rows, "test": len(prepared.test)},
@@ -324,9 +311,9 @@ def report_figures(results: FitResults, explanation: GlobalExplanation | None) -
 def write_page(written: Written, source: Source, out: str, screen: Screen) -> None:
     """Write the report of a model, scored on the test rows of its own table, or on all rows of another one."""
     model = open_model(written)
-    if model.encoder is None or model.target not in source.table.columns:
+    if model.response is None or model.target not in source.table.columns:
         raise InputError(f"--data must have the target {model.target!r}, got a table without it: {source.name}")
-    table = source.table.take(model.encoder.rows_with_target(source.table))
+    table = source.table.take(model.response.known(source.table))
     test = rows_of_test(model, source)
     about = f"{counted(len(table), 'row')} of {os.path.basename(source.name)}"
     if test is not None:
@@ -336,9 +323,9 @@ def write_page(written: Written, source: Source, out: str, screen: Screen) -> No
         screen.notes(["The score is too good if the model was trained on any of these rows."])
     X, notes = model.inputs(table)
     screen.notes(notes)
-    y = model.encoder.encode_target(table)
-    if model.labels:
-        y = np.asarray(model.encoder.target.decode(y)).astype(model.estimator.classes_.dtype)
+    y = model.response.encode(table)
+    if isinstance(model.estimator, KANClassifier):
+        y = np.asarray(model.response.decode(y)).astype(model.estimator.classes_.dtype)
     count = len(model.estimator.encoder_.columns)
     title = f"{model.target}, predicted from {counted(count, 'input')}"
     with screen.waiting("Drawing the figures of the report"):

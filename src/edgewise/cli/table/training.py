@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from edgewise.files import Journal, Part, read_bytes
 from edgewise.metrics import MEASURED, measures, score
 from edgewise.outcomes import ProgressCallback, StopReason
 from edgewise.report.wording import HEADLINE_SYMBOLS
+from edgewise.search.policy import Effort
 
 MODEL = NAMES[0]  # the file of the model in the folder of --out
 COMPARED = {"quick": tuple(LEARNERS), "none": ()}  # the models of --compare
@@ -69,7 +71,7 @@ def train_model(
     """
     kind = KANClassifier if prepared.labels else KANRegressor
     estimator = kind(
-        effort=job.effort,
+        effort=cast(Effort, job.effort),
         time_limit=job.time_limit,
         random_state=job.seed,
     )
@@ -88,7 +90,9 @@ def train_model(
             y = prepared.y[prepared.train]
             estimator._fit_with(X, y, groups=groups, progress=progress, keep_interrupted=True)
     estimator.target_names_ = (prepared.target,)
-    return scored(prepared, estimator, time.perf_counter() - start, notes)
+    said = estimator.encoder_.notes
+    others = [note for note in notes if not any(sentence in note for sentence in said)]
+    return scored(prepared, estimator, time.perf_counter() - start, [*said, *others])
 
 
 def scored(
@@ -99,11 +103,9 @@ def scored(
     truth = prepared.y[prepared.test]
 
     def predicted() -> tuple[np.ndarray, np.ndarray | None, tuple[np.ndarray, np.ndarray] | None]:
-        known = isinstance(estimator, KANRegressor) and has_intervals(estimator)
-        if known:
+        interval = None
+        if isinstance(estimator, KANRegressor) and has_intervals(estimator):
             interval = estimator.predict_interval(X_test, LEVEL)
-        else:
-            interval = None
         return *predict_rows(estimator, X_test, prepared.labels), interval
 
     with collect_warnings() as more:
@@ -126,15 +128,19 @@ def scored(
 
 
 def compare_models(
-    job: FitJob, prepared: PreparedTable, progress: ProgressCallback | None = None, journal: Journal | None = None
+    job: FitJob,
+    prepared: PreparedTable,
+    trained: TrainedModel,
+    progress: ProgressCallback | None = None,
+    journal: Journal | None = None,
 ) -> Iterator[BaselineResult]:
-    """Yield the results of the other models on the same split.
+    """Yield the results of the other models on the same split, from the inputs that the KAN has.
 
     Results that are in the journal are not computed again.
     """
     train = prepared.train
     test = prepared.test
-    X = prepared.X
+    X = trained.estimator._inputs(prepared.frame)
     y = prepared.y
     task = prepared.task
     for name in COMPARED[job.compare]:
@@ -208,16 +214,16 @@ def find_formulas(
     if not isinstance(estimator, KANRegressor) or job.formulas == 0 or len(prepared.train) < FEWEST:
         return None
     start = time.perf_counter()
-    X = prepared.X[prepared.train]
+    X = estimator._inputs(prepared.frame[prepared.train])
     y = prepared.y[prepared.train]
     with collect_warnings():
-        names = prepared.encoder.formula_names
+        names = estimator.encoder_.formula_names
         budget = planned_budget(job.formulas, FORMULA_SECONDS)
         front = table_front(X, y, names, budget, estimator, progress, journal=journal)
-    estimator.equations_ = front  # stored in the model file
     seconds = time.perf_counter() - start
     formulas = FormulaList.from_front(front, prepared.target, X, y, ())
-    prediction = formulas.best.formula(prepared.X[prepared.test])
+    estimator.equations_ = formulas.front  # stored in the model file
+    prediction = formulas.best.formula(estimator._inputs(prepared.frame[prepared.test]))
     reached = math.nan
     if math.isfinite(prediction.sum()):
         reached = score("r2", prepared.y[prepared.test], prediction).value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,10 +14,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table as Grid
 from rich.text import Text
 
+from edgewise.cli.terminal.exit_codes import standard_output
 from edgewise.cli.terminal.plain_values import plain
 from edgewise.escaping import terminal_line
-from edgewise.outcomes import Progress, clock_text
-from edgewise.presentation import column_texts
+from edgewise.outcomes import Progress
+from edgewise.presentation import clock_text, column_texts
 
 BAR_WIDTH = 24  # characters
 PIPE_WIDTH = 120  # characters of a table in a pipe or file, which has no width of its own
@@ -54,20 +54,22 @@ class Screen:
         """Print the result of the command as JSON, if `--json` was given."""
         if self.json:
             text = json.dumps(plain(facts), indent=2, ensure_ascii=False, allow_nan=False)
-            sys.stdout.write(f"{text}\n")
-            sys.stdout.flush()
+            output = standard_output()
+            output.write(f"{text}\n")
+            output.flush()
 
     def long_result(
         self, name: str, items: Iterable[Mapping[str, object]], facts: Callable[[], Mapping[str, object]]
     ) -> None:
         """Print the result as JSON with a list of any length, item by item; the other facts are known after it."""
+        output = standard_output()
         opening = f"{{\n  {json.dumps(name)}: [\n    "
         for item in items:
-            sys.stdout.write(opening + json.dumps(plain(item), ensure_ascii=False, allow_nan=False))
+            output.write(opening + json.dumps(plain(item), ensure_ascii=False, allow_nan=False))
             opening = ",\n    "
         rest = json.dumps(plain(facts()), indent=2, ensure_ascii=False, allow_nan=False)
-        sys.stdout.write(f"\n  ],{rest[1:]}\n")
-        sys.stdout.flush()
+        output.write(f"\n  ],{rest[1:]}\n")
+        output.flush()
 
     def notes(self, sentences: Sequence[str], most: int = 12) -> None:
         """Print sentences as a list: at most so many, and how many more there are."""
@@ -151,6 +153,6 @@ def input_table(inputs: Sequence[tuple[str, float]], most: int = 8) -> Grid:
     largest = max((score for _, score in inputs), default=0.0) or 1.0
     texts = column_texts([score for _, score in inputs[:most]])
     for (name, score), text in zip(inputs, texts, strict=False):
-        bar = ProgressBar(largest, max(score, 0.0), BAR_WIDTH, complete_style="cyan", finished_style="cyan")
+        bar = ProgressBar(1.0, max(score / largest, 0.0), BAR_WIDTH, complete_style="cyan", finished_style="cyan")
         grid.add_row(Text(terminal_line(name)), Text(text), bar)
     return grid

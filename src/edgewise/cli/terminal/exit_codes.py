@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 import typer
 
-from edgewise.errors import EdgewiseError
+from edgewise.errors import EdgewiseError, FileError
 from edgewise.escaping import terminal_line
+from edgewise.files import reason
 
 FAILED = 1  # the input or a file is wrong; a wrong command line is 2, Typer's own code
 BUG = 70  # EX_SOFTWARE of BSD's sysexits.h
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+# Errors of writing to a stream; those of files are FileErrors.
+STREAM_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 @contextmanager
@@ -26,14 +31,15 @@ def guard(context: typer.Context) -> Iterator[None]:
 
         with memory_limit(context.obj and context.obj.get("memory_limit")):
             yield
+        if sys.stdout is not None:
+            sys.stdout.flush()  # while errors of the stream still have a sentence
     except (typer.Exit, typer.BadParameter):
         raise
     except KeyboardInterrupt as error:
         print_error(str(error) or "interrupted; nothing was kept")
         raise typer.Exit(INTERRUPTED) from None
-    except BrokenPipeError:
-        # The reader of a pipe (head, less) has ended. Python would complain again when it flushes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader of a pipe (head, less) has ended
+        _leave_standard_output()
         raise typer.Exit(0) from None
     except EdgewiseError as error:
         if debug:
@@ -43,12 +49,28 @@ def guard(context: typer.Context) -> Iterator[None]:
     except Exception as error:
         if debug:
             raise
+        if isinstance(error, OSError) and error.errno in STREAM_ERRORS and error.filename is None:
+            _leave_standard_output()
+            print_error(f"cannot write to standard output: {reason(error)}")
+            raise typer.Exit(FAILED) from None
         summary = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         print_error(
             f"this is a bug in Edgewise ({summary}); please report it with the traceback that "
             f"`edgewise --debug {context.info_name} ...` shows"
         )
         raise typer.Exit(BUG) from None
+
+
+def standard_output() -> TextIO:
+    """Return the stream of results; FileError where the process was started without one."""
+    if sys.stdout is None:
+        raise FileError("cannot write to standard output: it is closed")
+    return sys.stdout
+
+
+def _leave_standard_output() -> None:
+    """Send the rest nowhere: Python would complain again when it flushes stdout at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_error(sentence: str) -> None:

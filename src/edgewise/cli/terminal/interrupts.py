@@ -101,7 +101,8 @@ class InterruptWatch:
 
         def leave(number: int, frame: FrameType | None) -> None:
             with suppress(OSError, RuntimeError, ValueError):  # a pipe that nobody reads, amid a flush, or closed
-                sys.stdout.flush()
+                if sys.stdout is not None:
+                    sys.stdout.flush()
             os._exit(ended if isinstance(ended, int) else int(ended is not None))  # as sys.exit understands it
 
         for number in _handled_signals():

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_X_y
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from edgewise.errors import InputError, warn_caller
+from edgewise.estimator.scikit import BaseEstimator
 from edgewise.estimator.task import (
     check_finite,
     numeric_targets,
@@ -24,7 +23,9 @@ from edgewise.estimator.task import (
 from edgewise.gam.families import Family
 from edgewise.interpret.attribution.effects import PATHS
 from edgewise.tables import AffineScaling, InputEncoder, Table, frame_table, is_frame
+from edgewise.tables.columns import FAR
 from edgewise.tables.frames import array_table
+from edgewise.tables.input_encoder import NAMED_COLUMNS, RowCheck
 from edgewise.tables.table import InBatches
 
 # Made-up rows that stand for the training data, in two halves with the same distributions: predictions are averaged
@@ -32,91 +33,9 @@ from edgewise.tables.table import InBatches
 BACKGROUND_ROWS = 2 * PATHS
 MARGINAL_BATCH = 1 << 16  # rows that are evaluated at once where predictions are averaged over the background
 NO_Y = "no_validation"  # scikit-learn's word for a y that it does not check
-NAMED_COLUMNS = 3  # columns that a warning names
 
 ArrayFunction = Callable[[np.ndarray], np.ndarray]
 Rows = ArrayLike | Table  # frames of pandas, polars and pyarrow are array-like
-
-
-def _rows_that(count: int, rows: int, one: str, several: str) -> str:
-    """Return the beginning of a sentence on some of the rows, with the verb for one and for several."""
-    return f"{'the only row' if rows == 1 else f'{count:,} of {rows:,} rows'} {one if count == 1 else several}"
-
-
-@dataclass(frozen=True, eq=False)
-class RowCheck:
-    """Rows with missing values, unseen levels, or values outside the training range; the result of `check_rows`."""
-
-    names: tuple[str, ...]  # the columns of the table that the model uses
-    # (N, columns), numbers beyond the training range by more than a quarter of it, and levels that did not occur in
-    # training
-    outside: np.ndarray
-    missing: np.ndarray  # (N, columns), missing values
-    # (N, columns), values that no training row is like, so that predictions average over the training values of the
-    # column
-    averaged: np.ndarray
-    # (N,), rows that lack more than half of their values, and more than ten of the training rows did
-    mostly_missing: np.ndarray
-    ranges: tuple[str, ...]  # the training range of each column in words; "" for a category
-
-    @property
-    def flagged(self) -> np.ndarray:
-        """Rows with a value outside or with most values missing, shape (N,)."""
-        return self.outside.any(axis=1) | self.mostly_missing
-
-    @property
-    def sentences(self) -> tuple[str, ...]:
-        """Sentences about the rows; none where all values are as in training."""
-        rows = len(self.outside)
-        order = np.argsort(-self.outside.sum(axis=0), kind="stable")
-        strange = [int(i) for i in order if self.outside[:, i].any()]
-        sentences = []
-        for one, several, what, columns in (
-            ("lies", "lie", "outside the training range of", [i for i in strange if self.ranges[i]]),
-            ("has", "have", "a level that training did not have in", [i for i in strange if not self.ranges[i]]),
-        ):
-            if columns:
-                count = int(self.outside[:, columns].any(axis=1).sum())
-                sentences.append(f"{_rows_that(count, rows, one, several)} {what} {self._listed(columns)}")
-        new = self.missing & self.averaged & ~self.mostly_missing[:, None]
-        if new.any():
-            names = self._listed(np.flatnonzero(new.any(axis=0)), ranges=False)
-            count = int(new.any(axis=1).sum())
-            sentences.append(
-                f"{_rows_that(count, rows, 'lacks', 'lack')} {names}, where training had no missing value: the "
-                "predictions average over the training values"
-            )
-        count = int(self.mostly_missing.sum())
-        if count:
-            sentences.append(_rows_that(count, rows, "lacks most of its values", "lack most of their values"))
-        return tuple(sentences)
-
-    def _listed(self, columns: Sequence[int] | np.ndarray, *, ranges: bool = True) -> str:
-        """Return the names of some columns, with their ranges where these are at issue."""
-        names = [
-            self.names[i] + (f" ({self.ranges[i]})" if ranges and self.ranges[i] and self.outside[:, i].any() else "")
-            for i in columns[:NAMED_COLUMNS]
-        ]
-        left = len(columns) - NAMED_COLUMNS
-        return ", ".join(names) + (f" and {left} more column{'s' if left > 1 else ''}" if left > 0 else "")
-
-    def to_dict(self, row: int) -> dict[str, str]:
-        """Return the columns of one row that are not as in training, with "outside" or "missing" for each."""
-        words = {}
-        for i, name in enumerate(self.names):
-            if self.outside[row, i]:
-                words[name] = "outside"
-            elif self.missing[row, i]:
-                words[name] = "missing"
-        return words
-
-    def remark(self, row: int) -> str:
-        """Return the columns of one row that lie outside, and "mostly missing"; "" where all is as in training."""
-        words = [self.names[i] for i in np.flatnonzero(self.outside[row])]
-        return "; ".join([*words, *(["mostly missing"] if self.mostly_missing[row] else [])])
-
-    def __repr__(self) -> str:
-        return ". ".join(self.sentences or ("All rows lie within the training range",)) + "."
 
 
 class RowReader(BaseEstimator):
@@ -224,6 +143,9 @@ class RowReader(BaseEstimator):
             else:
                 more = ""
             warn_caller(" ".join(left_out[:NAMED_COLUMNS]) + more)
+        far = [note for note in self.encoder_.notes if FAR in note]
+        if far:
+            warn_caller(" ".join(far[:NAMED_COLUMNS]))
         return self.encoder_.inputs_of(self.encoder_.codes(table)), y, weight
 
     # Reading other rows
@@ -262,7 +184,7 @@ class RowReader(BaseEstimator):
     def _warned_codes(self, X: Any) -> np.ndarray:
         """Return the codes and give one warning about rows that are not like the training rows."""
         codes = self._codes(X)
-        sentences = self._check_codes(codes).sentences
+        sentences = self.encoder_.check(codes).sentences
         if sentences:
             warn_caller("; ".join(sentences))
         return codes
@@ -292,19 +214,7 @@ class RowReader(BaseEstimator):
         >>> check.flagged.tolist(), check.to_dict(1)
         ([False, True], {'x': 'outside'})
         """
-        return self._check_codes(self._codes(X))
-
-    def _check_codes(self, codes: np.ndarray) -> RowCheck:
-        encoder = self.encoder_
-        ranges = [one.range_text for one in encoder.inputs]
-        return RowCheck(
-            encoder.columns,
-            encoder.outside(codes),
-            np.isnan(codes),
-            encoder.unknown(codes),
-            encoder.mostly_missing(codes),
-            tuple(ranges),
-        )
+        return self.encoder_.check(self._codes(X))
 
     def _averaged(self, codes: np.ndarray, function: ArrayFunction) -> np.ndarray:
         """Evaluate a function of the inputs of the network, (N, p) -> (N, m), averaged over what is unknown.
@@ -416,6 +326,8 @@ def _with_sentences(check: Callable[[], Any], X: Any) -> Any:
         # scikit-learn adds all numbers before it looks at each; a sum of large ones may overflow, which means nothing.
         with np.errstate(over="ignore", invalid="ignore"):
             return check()
+    except OverflowError as error:
+        raise InputError(f"X must hold numbers of at most 1.8e308 in size, got others ({error})") from error
     except ValueError as error:
         if "infinity" not in str(error):
             raise

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from edgewise.escaping import printable_line
 from edgewise.estimator import KANRegressor
 from edgewise.estimator.display import BAND_WIDTH
 from edgewise.explore.subject import Subject
 from edgewise.interpret.edits import layer_inputs
 from edgewise.interpret.transform.edges import edge_layers
+from edgewise.nn.layers.product import ProductLayer
 
 BAND_POINTS = 41  # at which the band of a curve is drawn: two for each of 20 knot intervals
 ALONG_POINTS = 61  # at which a formula is drawn along an input
@@ -22,6 +24,8 @@ MOST_BANDS = 300  # edges of networks whose bands are computed: 1 ms each
 
 def band_fields(subject: Subject) -> dict[str, Any] | None:
     """Return the half widths of the bands of all curves of the unedited network; None without error bars.
+
+    None too for pairs, whose margins the page gives to the curves: the error bars are those of other curves.
 
     "edges" maps "layer,i,o" to the first and last of even points of the domain, the values of the curve there and the
     half widths of its band.
@@ -33,7 +37,8 @@ def band_fields(subject: Subject) -> dict[str, Any] | None:
     else:
         bars = None
     layers = edge_layers(network)
-    if bars is None or sum(layer.in_features * layer.out_features for layer in layers) > MOST_BANDS:
+    pairs = any(isinstance(layer, ProductLayer) for layer in network.layers)
+    if bars is None or pairs or sum(layer.in_features * layer.out_features for layer in layers) > MOST_BANDS:
         return None
     edges: dict[str, Any] = {}
     for number, layer in enumerate(layers):
@@ -85,7 +90,7 @@ def front_fields(subject: Subject, x: np.ndarray) -> list[dict[str, Any]]:
                 along[str(i)] = [float(points[0, i]), float(points[-1, i]), short_numbers(one.formula(points))]
             fields.append(
                 {
-                    "output": str(output),
+                    "output": printable_line(output),
                     "latex": one.formula.latex(),
                     "size": one.complexity,
                     "error": one.loss**0.5,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import socket
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
 
 from edgewise.errors import InputError, missing_extra
+from edgewise.escaping import printable_text
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"  # no other machine can connect
 WAKING = 0.5  # seconds after which a waiting thread hears of Ctrl-C on every system
+THREADS = 8  # that answer: a job that computes leaves others for the page
 SECONDS_TO_END = 2  # that a request has to end after Ctrl-C
 LARGEST_BODY = 1 << 20  # bytes of a request: an edit has some hundred
 # The page runs its own script and style alone, and talks to its own server alone.
@@ -52,15 +55,14 @@ def bundled(name: str) -> str:
     return files("edgewise.explore.page").joinpath("bundle", name).read_text(encoding="utf-8")
 
 
-def application(requests: Answers, token: str, port: int) -> Starlette:
-    """Make the ASGI application that answers the page.
+def application(requests: Answers, token: str, port: int, workers: ThreadPoolExecutor) -> Starlette:
+    """Make the ASGI application that answers the page; answers are computed in the threads of `workers`.
 
-    Who does not send the token gets 403; the header Host must name the port. MissingExtraError where the extra
-    `explore` is not installed.
+    Who does not send the token gets 403; the header Host must name the port. A wrong request gets one sentence with a
+    status of 4xx. MissingExtraError where the extra `explore` is not installed.
     """
     try:
         from starlette.applications import Starlette
-        from starlette.concurrency import run_in_threadpool
         from starlette.responses import Response
         from starlette.routing import Route
     except ImportError as error:
@@ -69,41 +71,51 @@ def application(requests: Answers, token: str, port: int) -> Starlette:
     def allowed(request: Request, sent: str) -> bool:
         hosts = {f"{HOST}:{port}", f"localhost:{port}"}
         origin = request.headers.get("origin")
-        same = origin is None or (origin.startswith("http://") and urlsplit(origin).netloc in hosts)
+        same = origin is None or origin in {f"http://{host}" for host in hosts}
         return request.headers.get("host") in hosts and same and secrets.compare_digest(sent.encode(), token.encode())
 
-    def refused() -> Response:
-        text = "Forbidden: open the address that `edgewise explore` printed, with its token."
-        return Response(text, 403, HEADERS, "text/plain")
+    def refused(status: int, sentence: str) -> Response:
+        return Response(sentence, status, HEADERS, "text/plain")
+
+    forbidden = refused(403, "Forbidden: open the address that `edgewise explore` printed, with its token.")
 
     async def page(request: Request) -> Response:
         if not allowed(request, request.query_params.get("token", "")):
-            return refused()
+            return forbidden
         name = request.path_params.get("name", "index.html")
         if name == "index.html":
             text = bundled(name).replace('"explore.js"', f'"explore.js?token={token}"')
             return Response(text.replace('"explore.css"', f'"explore.css?token={token}"'), 200, HEADERS, "text/html")
         if name not in BUNDLE:
-            return Response("There is no such file.", 404, HEADERS, "text/plain")
+            return refused(404, "There is no such file.")
         return Response(bundled(name), 200, HEADERS, BUNDLE[name])
 
     async def answer(request: Request) -> Response:
         if not allowed(request, request.headers.get("x-edgewise-token", "")):
-            return refused()
+            return forbidden
         body = b""
         async for part in request.stream():
             body += part
             if len(body) > LARGEST_BODY:
-                return Response("The request is too large.", 413, HEADERS, "text/plain")
+                return refused(413, "The request is too large.")
         name = request.path_params["name"]
         try:
-            values = json.loads(body or b"{}")
+            values = json.loads(body or b"{}", parse_constant=_no_number)
         except (ValueError, RecursionError):
             values = None
         if name not in requests.names or not isinstance(values, dict):
-            return Response("The request must be a known one, with a JSON object.", 400, HEADERS, "text/plain")
-        result = await run_in_threadpool(requests.answer, name, values)
-        return Response(json.dumps(result, allow_nan=False), 200, HEADERS, "application/json")
+            return refused(400, "The request must be a known one, with a JSON object of finite numbers.")
+        try:
+            result = await asyncio.get_running_loop().run_in_executor(workers, requests.answer, name, values)
+        except asyncio.CancelledError:  # by uvicorn, after SECONDS_TO_END
+            return refused(503, "The page was ended before the answer was there.")
+        if "error" in result:
+            return refused(400, printable_text(result["error"]))
+        try:
+            text = json.dumps(result, allow_nan=False)
+        except ValueError:
+            return refused(400, "The request must hold smaller numbers: with these the answer is not finite.")
+        return Response(text, 200, HEADERS, "application/json")
 
     return Starlette(
         routes=[
@@ -114,8 +126,12 @@ def application(requests: Answers, token: str, port: int) -> Starlette:
     )
 
 
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
 class Server:
-    """A server that is ready to run, with the address of its page."""
+    """A server whose socket listens, with the address of its page."""
 
     def __init__(self, requests: Answers, port: int = 0) -> None:
         try:
@@ -125,14 +141,17 @@ class Server:
         self._socket = socket.socket()
         try:
             self._socket.bind((HOST, port))
+            self._socket.listen()  # who connects before `run` waits for it
         except OSError as error:
             self._socket.close()
             raise InputError(f"port must be a free one, got {port}, which is taken or closed") from error
         self.port = self._socket.getsockname()[1]
         token = secrets.token_urlsafe(24)
         self.address = f"http://{HOST}:{self.port}/?token={token}"
+        self._requests = requests
+        self._workers = ThreadPoolExecutor(THREADS)
         config = uvicorn.Config(
-            application(requests, token, self.port),
+            application(requests, token, self.port, self._workers),
             log_level="error",
             lifespan="off",
             timeout_graceful_shutdown=SECONDS_TO_END,
@@ -140,18 +159,24 @@ class Server:
         self._server = uvicorn.Server(config)
 
     def run(self) -> None:
-        """Answer until Ctrl-C, or until `stop`."""
-        # In a thread of its own, where uvicorn leaves the signals of the process to those who called.
-        thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
-        with self._socket:
-            thread.start()
-            try:
-                while thread.is_alive():
-                    thread.join(WAKING)
-            except KeyboardInterrupt:
-                self.stop()
-                thread.join(2 * SECONDS_TO_END)
+        """Answer until Ctrl-C, or until `stop`; a job that is computed is cancelled and ends before this returns."""
+        # In a thread of its own, where uvicorn leaves the signals of the process to those who called. No thread is a
+        # daemon: one that computes while the interpreter ends would abort it.
+        thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
+        thread.start()
+        try:
+            while thread.is_alive():
+                thread.join(WAKING)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            self.stop()
+            thread.join()
+            self.stop()  # what waited for a thread of its own, and began since
+            self._workers.shutdown(cancel_futures=True)
+            self._socket.close()
 
     def stop(self) -> None:
         """End `run`, from another thread."""
+        self._requests.answer("cancel", {})
         self._server.should_exit = True

@@ -13,7 +13,8 @@ from functools import cached_property
 import numpy as np
 from scipy import linalg
 
-from edgewise.outcomes import foreseen, interruptible
+from edgewise.native import interruptible
+from edgewise.outcomes import foreseen
 from edgewise.pde.algebra.diagonal import FastDiagonalisation
 from edgewise.pde.algebra.radau import DiagonalRadau
 from edgewise.pde.algebra.system import LinearSystem, Preconditioner, Solver

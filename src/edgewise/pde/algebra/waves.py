@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg
 
-from edgewise.outcomes import check_time, interruptible
+from edgewise.native import interruptible
+from edgewise.outcomes import check_time
 from edgewise.pde.algebra.system import LinearSystem, Preconditioner
 from edgewise.pde.spaces.axis import dense
 

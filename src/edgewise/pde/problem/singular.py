@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import cmath
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Annotated
 
 import torch
 from numpy.polynomial import Chebyshev
 from torch import Tensor
 
+from edgewise.checks import Shape, Within
 from edgewise.pde.domains.domain import Domain
 from edgewise.pde.domains.shapes import Polygon, distance_to_line
 
@@ -28,7 +30,8 @@ STRAIGHT_TO = 1e-9
 RAY_POINTS = 2000
 CIRCLE_POINTS = 7
 SINGULAR_KINDS = ("1", "log z", "log |z|", "K", "Y")
-Terms = tuple[tuple[float, int, bool], ...]
+# Exponents in files lie far above those of any solution, and low enough that a forged file takes no time.
+Terms = tuple[tuple[Annotated[float, Within(-1000.0, 1000.0)], Annotated[int, Within(0, 1000)], bool], ...]
 # Largest exponent of the radius: what is left is as smooth as splines of degree 5 to 9 need.
 MOST_EXPONENT = 9.0
 # Degree of the polynomial of the radius for an exponent of zero, and one less for each unit of the exponent: it makes
@@ -54,14 +57,25 @@ class SingularFunctions:
     [2] I. Vekua, "New Methods for Solving Elliptic Equations", 1967, ch. 3.
     """
 
-    point: Tensor  # the place, (2,)
-    turn: float  # direction of angle zero, and the smallest angle: there the values of log z jump
-    cut: float
-    scale: float  # unit of length; for a hole its radius
+    point: Annotated[Tensor, Shape(2), Within()]  # the place
+    turn: Annotated[float, Within()]  # direction of angle zero
+    cut: Annotated[float, Within()]  # the smallest angle: there the values of log z jump
+    scale: Annotated[float, Within()]  # unit of length; for a hole its radius
     kind: str  # the factor L, or the Bessel functions
     terms: Terms  # of each function the exponents a and q, and whether it is an imaginary part
     is_hole: bool = False  # whether the point lies in a hole
-    wave: float = 0.0  # the number k, for Bessel functions
+    wave: Annotated[float, Within(0.0)] = 0.0  # the number k, for Bessel functions
+
+    def fault(self, sizes: Mapping[str, int]) -> str:
+        """Return what is wrong with functions from a file."""
+        if self.kind not in SINGULAR_KINDS:
+            return "an unknown kind"
+        is_bessel = self.kind in ("K", "Y")
+        if is_bessel != (self.wave > 0) or not self.scale > 0:
+            return "another wave number or scale"
+        if not self.terms or (is_bessel and any(a < 0 or a != int(a) for a, _, _ in self.terms)):
+            return "other exponents"
+        return ""
 
     def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
         """Jet (C, b, functions) at points x (b, 2), of any order; the components are those of `edgewise.ops.jet`.

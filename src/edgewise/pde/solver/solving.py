@@ -11,15 +11,9 @@ import torch
 from edgewise.checks import check_number, check_options
 from edgewise.errors import InputError
 from edgewise.files import Journal
+from edgewise.listeners import check_progress, reported
 from edgewise.ops.splines.bspline import MAX_DEGREE
-from edgewise.outcomes import (
-    OnInterrupt,
-    ProgressCallback,
-    StopReason,
-    check_on_interrupt,
-    check_progress,
-    reported,
-)
+from edgewise.outcomes import OnInterrupt, ProgressCallback, StopReason, check_on_interrupt
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver import messages
 from edgewise.pde.solver.cascade import TIERS, LeastSquares, Networks

@@ -1,16 +1,15 @@
 """Networks of fields on grids: tensor products, one for each slab of time, separable ones, KANs, periodic ones.
 
-Each says its grid sizes, describes its shape, scales its outputs and lists its parts for files. A KAN is a network of
-its own room, so that functions of the same names answer for it.
+Each says its grid sizes, describes its shape and scales its outputs. A KAN is a network of its own room, so that
+functions of the same names answer for it.
 """
 
 import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from functools import cached_property
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -65,10 +64,6 @@ class FieldNetwork(ABC):
     def scaled(self, units: Tensor) -> Self:
         """A copy whose outputs are multiplied by units, (outputs,)."""
 
-    @abstractmethod
-    def parts(self) -> dict[str, Any]:
-        """Its kind and what it is made of, for files: plain values, tensors and networks."""
-
     @property
     def grid(self) -> TensorLayer | None:
         """Its finest products of splines; None where there are none."""
@@ -107,12 +102,6 @@ class TensorNetwork(Chain, FieldNetwork):
     def grid_sizes(self) -> tuple[int, ...]:
         """Numbers of intervals of each coordinate."""
         return self.tensor_layer.grid_sizes
-
-    def parts(self) -> dict[str, Any]:
-        """Its degrees, periods, knots and coefficients."""
-        layer = self.tensor_layer
-        shape = {"degree": layer.degrees, "periodic": list(layer.periodic)}
-        return {"kind": "tensor", **shape, "knots": layer.knots, "coef": layer.coef.detach()}
 
     def describe(self) -> str:
         """Shape of the network in a few words."""
@@ -190,10 +179,6 @@ class SlabNetwork(nn.Module, FieldNetwork):
     def moments(self) -> tuple[int, Tensor]:
         """Number of the coordinate that is time, and the moments between slabs, (slabs + 1,)."""
         return self.axis, self.ends
-
-    def parts(self) -> dict[str, Any]:
-        """Its slabs and their ends."""
-        return {"kind": "slabs", "axis": self.axis, "ends": self.ends, "slabs": list(self.slabs)}
 
     def describe(self) -> str:
         """Shape of the network in a few words."""
@@ -275,12 +260,6 @@ class EnrichedNetwork(TensorNetwork):
         network.factors.mul_(units)
         return network
 
-    def parts(self) -> dict[str, Any]:
-        """Its splines, its singular functions and their factors."""
-        functions = [{each.name: getattr(one, each.name) for each in fields(one)} for one in self.functions]
-        inner = TensorNetwork(self.tensor_layer)
-        return {"kind": "enriched", "inner": inner, "functions": functions, "factors": self.factors.detach()}
-
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (*batch, 1) at points (*batch, 2)."""
         flat = x.reshape(-1, x.shape[-1])
@@ -357,12 +336,6 @@ class SeparableNetwork(Chain, FieldNetwork):
         network.separable.coef[0].mul_(units.repeat_interleave(self.rank))
         return network
 
-    def parts(self) -> dict[str, Any]:
-        """Its degree, fields, knots and coefficients."""
-        terms = self.separable
-        shape = {"degree": terms.degree, "fields": self.fields}
-        return {"kind": "separable", **shape, "knots": terms.knots, "coef": terms.coef.detach()}
-
     def refined(self, factor: int) -> "SeparableNetwork":
         """A new network with every interval cut into `factor` parts, and the same function."""
         layer = copy.deepcopy(self.separable)
@@ -425,12 +398,6 @@ class PeriodicNetwork(Chain, FieldNetwork):
         inner = scaled(self.inner, units)
         assert isinstance(inner, Chain)
         return PeriodicNetwork(copy.deepcopy(self.periodic), inner)
-
-    def parts(self) -> dict[str, Any]:
-        """Its periods and the network behind them."""
-        first = self.periodic
-        periods = [(number, start, period) for number, (start, period) in first.periods.items()]
-        return {"kind": "periodic", "inputs": first.in_features, "periods": periods, "inner": self.inner}
 
     def fit_hidden_grids_(self, x: Tensor) -> bool:
         """Move those of the network behind the periodic layer."""

@@ -8,15 +8,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
+from edgewise.native import interruptible
 from edgewise.nn.prediction import BATCH_ROWS
-from edgewise.outcomes import OutOfTime, foreseen, interruptible
+from edgewise.outcomes import OutOfTime, foreseen
 from edgewise.pde.algebra.newton import Advance, newton
 from edgewise.pde.algebra.system import Solver
 from edgewise.pde.domains.mesh import Mesh, even_lines
@@ -99,10 +100,6 @@ class UncertainNetwork(TensorNetwork):
         network = super().scaled(units)
         network.root.mul_(units.repeat(len(self.root) // len(units))[:, None])
         return network
-
-    def parts(self) -> dict[str, Any]:
-        """Its splines and the root of the covariance of their coefficients."""
-        return {"kind": "uncertain", "inner": TensorNetwork(self.tensor_layer), "root": self.root}
 
     @torch.no_grad()
     def standard_errors(self, x: Tensor) -> Tensor:

@@ -199,6 +199,8 @@ def split_places(places: Tensor) -> tuple[Tensor, Tensor]:
 
     The nodes of an integral over a fixed domain are shared: the model's values there need be computed only once.
     """
+    if places.stride(0) == 0:  # one row stands for all samples
+        places = places[:1]
     is_shared = (places == places[:1]).all(2).all(0)
     return is_shared.nonzero()[:, 0], (~is_shared).nonzero()[:, 0]
 

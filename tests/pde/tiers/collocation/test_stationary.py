@@ -103,7 +103,7 @@ def test_a_singular_matrix_has_no_factors_in_a_thread_either(monkeypatch):
 
 
 def test_a_factorisation_is_left_at_the_deadline(monkeypatch):
-    budget, ended, system = Budget(time_limit=100.0), threading.Event(), system_of(0.0)[1]
+    budget, ended, system = Budget(seconds=100.0), threading.Event(), system_of(0.0)[1]
 
     def endless(*args, **options):
         budget.time_limit = -1.0

@@ -6,14 +6,14 @@ import copy
 from collections.abc import Sequence
 from itertools import pairwise
 from math import comb
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from edgewise.ops.jet import seed_jet
 from edgewise.pde.layers.tensor_product import TensorLayer
-from edgewise.pde.spaces.networks import FieldNetwork, TensorNetwork
+from edgewise.pde.spaces.networks import FieldNetwork
 
 BATCH_NUMBERS = 2**22  # numbers of the largest tensor of a batch: 32 MB
 
@@ -44,10 +44,6 @@ class LowRankNetwork(nn.Module, FieldNetwork):
     def grid_sizes(self) -> tuple[int, ...]:
         """Numbers of intervals of each input."""
         return tuple(layer.grid_sizes[0] for layer in self.layers)
-
-    def parts(self) -> dict[str, Any]:
-        """Its ranks, and the splines of each input as a network."""
-        return {"kind": "low rank", "ranks": self.ranks, "lines": [TensorNetwork(layer) for layer in self.layers]}
 
     def describe(self) -> str:
         """Shape of the network in a few words."""

@@ -1,0 +1,76 @@
+"""A KAN beside a linear model and gradient boosting on rows that none of them saw (`held_out_comparison`)."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import clone, is_classifier
+
+from edgewise.compare.baselines import BaselineResult, iterate_baselines
+from edgewise.errors import EdgewiseWarning, InputError
+from edgewise.estimator import KANClassifier, KANRegressor
+from edgewise.metrics import MEASURED, METRICS, score
+from edgewise.presentation import counted
+from edgewise.report.comparison import Comparison, ModelResult
+from edgewise.search.validation import block_codes, folds
+from edgewise.tables import frame_table, is_frame
+
+FOLDS = 5  # the customary number (Hastie et al., 2nd ed., section 7.10)
+
+
+def held_out_comparison(
+    model: KANRegressor | KANClassifier, X: Any, y: ArrayLike, groups: ArrayLike | None = None
+) -> Comparison:
+    """Fit a copy of the model, a linear model and boosting to four fifths of the rows five times; score the others.
+
+    Shapes: X (N, d), y (N,), groups (N,). InputError for y of another shape and fewer than ten rows.
+    """
+    targets = np.asarray(y)
+    table = frame_table(X) if is_frame(X) else np.asarray(X)
+    if targets.shape != (len(table),):
+        raise InputError(f"y must hold one target for each of the {len(table)} rows of X, got shape {targets.shape}")
+    if len(targets) < 2 * FOLDS:
+        raise InputError(f"X must have at least {2 * FOLDS} rows to be compared in {FOLDS} folds, got {len(targets)}")
+    task = "classification" if is_classifier(model) else "regression"
+    metric = MEASURED[task][0]
+    labels = np.unique(targets, return_inverse=True)[1] if task == "classification" else None
+    blocks = block_codes(groups, len(targets))
+    # Each fold: a copy of the model, and the others on the same inputs as numbers.
+    predictions: dict[str, np.ndarray] = {"KAN": targets.copy()}
+    others: dict[str, BaselineResult] = {}
+    seconds = {"KAN": 0.0}
+    held = np.zeros(len(targets), dtype=bool)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EdgewiseWarning)  # of rows beyond the training range of a fold
+        for fold in folds(len(targets), 0, labels=labels, blocks=blocks, parts=FOLDS):
+            train = table[fold.train]
+            test = table[fold.held]
+            start = time.perf_counter()
+            kan = clone(model).fit(train, targets[fold.train], groups=None if blocks is None else blocks[fold.train])
+            seconds["KAN"] += time.perf_counter() - start
+            predictions["KAN"][fold.held] = kan.predict(test)
+            rows = kan._inputs(train), targets[fold.train], kan._inputs(test), targets[fold.held]
+            for one in iterate_baselines(*rows, task=task):
+                if one.prediction is not None:
+                    predictions.setdefault(one.name, targets.copy())[fold.held] = one.prediction
+                seconds[one.name] = seconds.get(one.name, 0.0) + one.seconds
+                others[one.name] = one
+            held[fold.held] = True
+    observed = targets[held]
+    own = predictions["KAN"][held]
+    ours = score(metric, observed, own)
+    models = [ModelResult("KAN", ours.value, kan.parameter_count_, seconds["KAN"], ours.error)]
+    for name, last in others.items():
+        predicted = predictions[name][held]
+        reached = score(metric, observed, predicted)
+        whole = BaselineResult(
+            name, reached.value, {}, last.parameters, seconds[name], {}, reached.error, prediction=predicted
+        )
+        models.append(whole.beside(observed, own, task))
+    kind = METRICS[metric]
+    where = f"the {counted(int(held.sum()), 'row')}, each held out in one of {FOLDS} folds,"
+    return Comparison(models, kind.name, kind.is_share, kind.higher_is_better, where)

@@ -1,0 +1,50 @@
+"""Tests of a model beside a linear one and boosting, each judged on rows that it has not seen."""
+
+import numpy as np
+import pandas
+import pytest
+
+from edgewise import KANClassifier, KANRegressor
+from edgewise.errors import InputError
+
+
+def curved(rows=120):
+    random = np.random.default_rng(0)
+    X = random.uniform(-1, 1, (rows, 2))
+    return X, np.cos(4 * X[:, 0]) + X[:, 1] + 0.05 * random.normal(size=rows)
+
+
+@pytest.mark.slow
+def test_a_curve_is_ahead_of_a_straight_line_and_a_line_is_not():
+    X, y = curved()
+    comparison = KANRegressor(effort="low").compare(X, y)
+    assert [one.name for one in comparison.models] == ["KAN", "linear regression", "gradient boosting"]
+    assert comparison.verdict.startswith("Verdict: use the KAN, whose R² of 0.99")
+    assert "ahead of linear regression" in comparison.verdict and comparison.rows.startswith("the 120 rows")
+    line = X @ [1.0, 2.0] + np.random.default_rng(1).normal(size=len(X))
+    assert KANRegressor(effort="low").compare(X, line).verdict.startswith("Verdict: use linear regression")
+
+
+@pytest.mark.slow
+def test_frames_with_text_missing_values_and_groups_of_rows():
+    X, y = curved()
+    frame = pandas.DataFrame(X, columns=["a", "b"]).assign(city=["Bonn", "Ulm", None] * 40)
+    labels = np.where(y > 0, "up", "down")
+    comparison = KANClassifier(effort="low").compare(frame, labels, groups=np.arange(120) // 4)
+    assert comparison.models[1].name == "logistic regression" and comparison.score_name == "accuracy"
+    assert 0.7 < comparison.models[0].score <= 1 and comparison.models[1].gap_error > 0
+
+
+def test_refused_rows_and_targets():
+    X, y = curved(20)
+    with pytest.raises(InputError, match="at least 10 rows"):
+        KANRegressor().compare(X[:5], y[:5])
+    with pytest.raises(InputError, match="one target for each of the 20 rows"):
+        KANRegressor().compare(X, np.column_stack([y, y]))
+
+
+def test_a_summary_says_whether_curves_help():
+    X, y = curved()
+    assert KANRegressor(effort="low").fit(X, y).summary().notes[0].startswith("Verdict: use the KAN, whose R² of 0.99")
+    line = KANRegressor(effort="low").fit(X, X @ [1.0, 2.0] + np.random.default_rng(1).normal(size=len(X)))
+    assert line.summary().notes[0].startswith("Verdict: use a linear model")
