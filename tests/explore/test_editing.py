@@ -99,7 +99,29 @@ def test_a_fixed_edge_is_trained_on_training_rows_alone_and_can_be_freed(model, 
     assert all(torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True))
 
 
+def test_a_drag_with_a_width_moves_a_smooth_bump_and_nothing_beyond_it(model, problem):
+    edit = {"kind": "drag", "edge": EDGE, "points": [[0.1, 0.5]], "width": 0.8}
+    points = np.linspace(-1, 1, 401)
+    moved = curve(apply_edit(model, problem, edit).model, points) - curve(model, points)
+    at = float(moved[np.abs(points - 0.1).argmin()])
+    assert float(curve(apply_edit(model, problem, edit).model, np.array([0.1]))[0]) == pytest.approx(0.5, abs=1e-9)
+    shares = moved / at
+    assert np.abs(shares).max() < 1.1 and (shares > -1e-9).all()  # one bump, of one sign
+    layer = model.layers[0]
+    gap = float((layer.knots[0, 1:] - layer.knots[0, :-1]).max())
+    far = np.abs(points - 0.1) > max(0.4, gap) + 2 * gap  # B-splines reach two gaps beyond the means of their knots
+    assert np.abs(moved[far]).max(initial=0.0) < 1e-12
+    wider = curve(apply_edit(model, problem, {**edit, "width": 1.6}).model, points) - curve(model, points)
+    assert (np.abs(wider) > np.abs(at) / 2).sum() > (np.abs(moved) > np.abs(at) / 2).sum()
+
+
 def test_removed_parts_are_gone(model, problem):
+    both = apply_edit(
+        KAN([3, 1], 5, dtype=torch.float64),
+        Regression(torch.rand(40, 3, dtype=torch.float64), torch.zeros(40, dtype=torch.float64)),
+        {"kind": "remove_node", "node": [0, 0, 2]},
+    )
+    assert both.model.layers[0].mask[:, 0].tolist() == [0, 1, 0] and both.text == "Nodes (0, 0, 2) are removed."
     assert apply_edit(model, problem, {"kind": "remove_edge", "edge": EDGE}).model.layers[0].mask[0, 0] == 0
     done = apply_edit(model, problem, {"kind": "remove_node", "node": [0, 1]})
     assert done.model.layers[0].mask[1, 0] == 0 and done.costs["training"].rise > 0
@@ -143,6 +165,7 @@ def test_what_a_callback_cancels_is_not_made(model, problem):
         ({"kind": "free", "edge": [0, 5, 0]}, "edge must be one of layer 0"),
         ({"kind": "drag", "edge": EDGE, "points": [[0, float("nan")]]}, "points must be finite"),
         ({"kind": "drag", "edge": EDGE, "points": [1, 2]}, "points must be pairs"),
+        ({"kind": "drag", "edge": EDGE, "points": [[0, 1]], "width": -1}, "width must be a positive number"),
         ({"kind": "shape", "edge": EDGE, "shape": "round"}, "shape must be one of increasing"),
         ({"kind": "flatten", "edge": EDGE, "range": [1, 0]}, "range must be two numbers"),
         ({"kind": "flatten", "edge": EDGE, "range": [0.01, 0.02]}, "middle of a knot interval"),

@@ -1,56 +1,97 @@
-// The panel of the chosen edge: what it is, what may be done with it, and what that costs.
-import type { EditFields, Preview } from "./backend";
+// The panel of the chosen part of the model: what it is, what may be done with it, and what that costs.
+import type { Cost, EditFields, Preview } from "./backend";
 import { CurveChart } from "./curve";
 import { button, field, h, number, select, signed } from "./dom";
 import { formulaElement } from "./formulas";
-import { type Edge, edgeLayers, exists, functionOf, hasSpline } from "./network";
+import { Heat } from "./heat";
+import { LevelsChart } from "./levels";
+import { type Edge, edgeLayers, functionOf, hasSpline } from "./network";
+import type { Point } from "./pen";
 import type { Store } from "./store";
+import { type Column, type Term, pairFunction, pointsOf, valueOf } from "./terms";
+
+const PAIR_POINTS = 31; // of the map of a pair, along each side
+const PAIR_DOTS = 300; // rows that are shown on it
 
 export function edgePanel(store: Store): HTMLElement {
-  const chart = new CurveChart(store, () => propose({ kind: "drag", points: chart.points }));
+  const chart = new CurveChart(store, () => propose({ kind: "drag", points: chart.points, width: chart.width }));
+  const levels = new LevelsChart(store, () => propose({ kind: "drag", points: levels.points }));
+  const map = new Heat("pair");
   const list = h("select", { onchange: () => store.select(list.value.split(",").map(Number) as Edge) });
   const about = h("div", { class: "about" });
   const controls = h("div", { class: "controls" });
   const costs = h("div", { class: "costs", tabIndex: -1, "aria-live": "polite" });
-  const element = h("section", { class: "edge" }, field("Edge", list), about, chart.element, costs, controls);
+  const element = h("section", { class: "edge" }, field("Part of the model", list), about, chart.element, levels.element, map.element, costs, controls);
 
   const propose = (edit: EditFields): void => void store.propose({ ...edit, edge: store.edge! });
   const reset = (): void => {
-    chart.points = [];
+    chart.points = levels.points = [];
     chart.later();
+    levels.later();
     store.discard();
   };
 
-  function listEdges(): void {
-    const strengths = [...store.strengths()].sort((a, b) => b[1] - a[1]);
-    list.replaceChildren(
-      ...strengths.map(([key]) => h("option", { value: key }, store.edgeName(key.split(",").map(Number) as Edge))),
-    );
-    if (store.edge) list.value = store.edge.join();
-    else if (strengths[0]) store.select(strengths[0][0].split(",").map(Number) as Edge);
+  function listTerms(): void {
+    const strengths = store.strengths();
+    const terms = [...store.drawing(store.state.network).terms].sort((a, b) => a.layer - b.layer || strengths.get(b.key)! - strengths.get(a.key)!);
+    const { layers, sums } = store.drawing(store.state.network);
+    const single = layers === 1 && new Set(terms.map((one) => one.sum)).size === 1;
+    const name = (one: Term): string => (single ? one.name : `${one.name} to ${store.nodeName(one.layer + 1, sums[one.layer]![one.sum]!)}`);
+    list.replaceChildren(...terms.map((one) => h("option", { value: one.key }, name(one))));
+    if (store.term) list.value = store.term.key;
+    else if (terms[0]) store.select(terms[0].edges[0]!);
+  }
+
+  function showPair(): void {
+    const { term, subject } = store;
+    if (term?.kind !== "pair") return;
+    const columns = term.from.map((one) => subject.columns[one]!) as [Column, Column];
+    const [us, vs] = columns.map((one) => pointsOf(subject, one, PAIR_POINTS)) as [number[], number[]];
+    const value = pairFunction(store.network, subject, term);
+    const shown = store.shownRow >= 0 ? subject.rows.x[store.shownRow]! : null;
+    map.show({
+      xLabel: columns[0].name,
+      yLabel: columns[1].name,
+      title: `adds to ${store.scoreName(term.sum)}, beside the curves of both`,
+      x: [us[0]!, us.at(-1)!],
+      y: [vs[0]!, vs.at(-1)!],
+      counts: [us.length, vs.length],
+      values: us.flatMap((u) => vs.map((v) => store.unit(term.sum) * value(u, v))),
+      signed: true,
+      levels: [columns[0].levels, columns[1].levels],
+      dots: store.fewRows(PAIR_DOTS).map((x): Point => [valueOf(subject, x, columns[0]), valueOf(subject, x, columns[1])]),
+      mark: shown ? [valueOf(subject, shown, columns[0]), valueOf(subject, shown, columns[1])] : undefined,
+    });
   }
 
   function describe(): void {
-    if (!store.edge) return;
-    list.value = store.edge.join();
+    const { term } = store;
+    if (!store.edge || !term) return;
+    list.value = term.key;
+    chart.element.hidden = term.kind !== "curve";
+    levels.element.hidden = term.kind !== "levels";
+    map.element.hidden = term.kind !== "pair";
+    about.replaceChildren();
+    if (term.kind !== "curve") {
+      controls.replaceChildren(removeControls(term));
+      return showPair();
+    }
     const [l, i, o] = store.edge;
     const layer = edgeLayers(store.state.network)[l]!;
-    if (!exists(layer, i, o)) return;
     const name = functionOf(layer, i, o);
-    about.replaceChildren();
     const latex = layer.symbolic?.latex[i]![o] ?? "";
-    if (latex) about.append(formulaElement(latex), h("p", { class: "hint" }, `u is ${store.nodeName(l, i)}${l ? "" : ", scaled as the network receives it"}.`));
+    if (latex) about.append(formulaElement(latex), h("p", { class: "hint" }, `u is ${term.name}${l ? "" : ", scaled as the network receives it"}.`));
     else if (name) about.append(`The function ${name} and a spline.`);
     if (hasSpline(layer, i, o)) {
       const knots = layer.spline!.knots[i]!.length - 2 * layer.spline!.degree - 1;
       about.append(h("p", { class: "hint" }, `A spline of degree ${layer.spline!.degree} on ${knots} knot intervals.`));
     }
     controls.replaceChildren(
-      fixControls(),
-      rangeControls(),
       shapeControls(),
+      rangeControls(),
+      fixControls(),
       ...(name ? [constantControls(layer.symbolic!.constants[i]![o]!)] : []),
-      removeControls(),
+      removeControls(term),
     );
   }
 
@@ -135,27 +176,31 @@ export function edgePanel(store: Store): HTMLElement {
     );
   }
 
-  function removeControls(): HTMLElement {
-    const [l, i] = store.edge!;
+  function removeControls(term: Term): HTMLElement {
     const steps = h("input", { type: "number", min: "1", step: "1", value: "20" });
-    const column = store.subject.columns.find((one) => l === 0 && one.levels.length > 2 && one.inputs.includes(i));
+    const column = term.layer === 0 && term.kind !== "pair" ? store.subject.columns[term.from[0]!]! : null;
+    const node = column ? [0, ...column.inputs] : [term.edges[0]![0], ...term.edges.map((edge) => edge[1])];
+    const what = column ? `the input ${column.name}` : term.kind === "pair" ? `the pair ${term.name}` : term.name;
+    const alone = term.kind === "curve" && (store.drawing().layers > 1 || (column?.inputs.length ?? 1) > 1);
     return group(
       "Remove, train, merge",
       h(
         "div",
         { class: "line" },
-        button("Remove this edge", () => propose({ kind: "remove_edge" })),
-        button(l ? `Remove ${store.nodeName(l, i)}` : `Remove the input ${store.nodeName(0, i)}`, () =>
-          void store.propose({ kind: "remove_node", node: [l, i] }),
-        ),
+        alone && button("Remove this curve", () => propose({ kind: "remove_edge" })),
+        button(`Remove ${what}`, () => void store.propose({ kind: "remove_node", node })),
       ),
-      h("p", { class: "hint" }, "Training all numbers ends where a fifth of the training rows, which it leaves out, are predicted best."),
-      h("div", { class: "line" }, field("Steps", steps), button("Train all", () => void store.propose({ kind: "refit", refit: Math.max(1, Math.round(Number(steps.value))), train: "all" }))),
-      column ? mergeControls(column) : null,
+      h(
+        "div",
+        { class: "line" },
+        field("Training steps", steps),
+        button("Train all", () => void store.propose({ kind: "refit", refit: Math.max(1, Math.round(Number(steps.value))), train: "all" })),
+      ),
+      column && column.levels.length > 2 && term.kind === "levels" && mergeControls(column),
     );
   }
 
-  function mergeControls(column: { name: string; inputs: number[]; levels: string[] }): HTMLElement {
+  function mergeControls(column: Column): HTMLElement {
     const boxes = column.levels.map((level, n) => {
       const box = h("input", { type: "checkbox", value: String(column.inputs[n]) });
       return { box, element: h("label", { class: "check" }, box, level) };
@@ -175,8 +220,9 @@ export function edgePanel(store: Store): HTMLElement {
   }
 
   store.listen((what) => {
-    if (what === "state") listEdges();
+    if (what === "state") listTerms();
     if (what === "state" || what === "select") describe();
+    if (["preview", "row", "hover"].includes(what)) showPair();
     if (what === "share") {
       const bar = costs.querySelector("progress");
       if (bar) bar.value = store.share;
@@ -189,12 +235,12 @@ export function edgePanel(store: Store): HTMLElement {
     if (store.preview && !store.busy) (costs.querySelector("button") as HTMLElement).focus();
     else costs.focus();
   });
-  listEdges();
+  listTerms();
   describe();
   return element;
 }
 
-function group(title: string, ...children: (Node | null | false)[]): HTMLElement {
+function group(title: string, ...children: (Node | null | false | undefined)[]): HTMLElement {
   return h("details", { class: "group", open: true }, h("summary", {}, title), ...children);
 }
 
@@ -207,7 +253,7 @@ export function costElements(store: Store, reset: () => void): HTMLElement[] {
       button("Cancel", () => void store.backend.ask("cancel", {})),
     ];
   const preview = store.preview;
-  if (!preview) return [h("p", { class: "hint" }, "Drag the curve, or choose an edit below: its cost is shown before you keep it.")];
+  if (!preview) return [h("p", { class: "hint" }, "Drag a curve or a bar, or choose an edit below: its cost is shown before you keep it.")];
   return [
     h("p", {}, h("strong", {}, store.named(preview.text))),
     costTable(store, preview),
@@ -220,21 +266,25 @@ export function costElements(store: Store, reset: () => void): HTMLElement[] {
   ];
 }
 
+/** Whether an edit made the model better: beyond two standard errors of the difference over the rows, about 95 %. */
+export function verdict({ before, after, error }: Cost): string {
+  const rise = after - before;
+  return rise === 0 ? "no change" : Math.abs(rise) <= 2 * error ? "may be chance" : rise > 0 ? "worse" : "better";
+}
+
 function costTable(store: Store, preview: Preview): HTMLElement {
   const rows = Object.entries(preview.costs).map(([part, cost]) => {
     const measures = Object.entries(preview.scores[part] ?? {}).map(
       ([name, after]) => `${name} ${number(store.state.scores[part]?.[name] ?? null)} → ${number(after)}`,
     );
     const rise = cost.after - cost.before;
-    // Two standard errors of the difference over the rows, about 95 %.
-    const verdict = rise === 0 ? "no change" : Math.abs(rise) <= 2 * cost.error ? "may be chance" : rise > 0 ? "worse" : "better";
     return h(
       "tr",
       {},
       h("th", { scope: "row" }, `${part} (${cost.rows} rows)`),
       h("td", {}, measures.join(", ")),
       h("td", {}, `${signed(rise)} ± ${number(cost.error, 2)}`),
-      h("td", { class: verdict.split(" ")[0]! }, verdict),
+      h("td", { class: verdict(cost).split(" ")[0]! }, verdict(cost)),
     );
   });
   const head = ["rows", "before → after", "change of the loss", ""];

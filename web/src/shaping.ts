@@ -17,10 +17,10 @@ export function edited(network: Layer[], subject: Subject, edit: EditFields): [L
   const changed = copy(network);
   const layers = edgeLayers(changed);
   if (edit.kind === "remove_node") {
-    const [l, i] = edit.node as [number, number];
+    const [l, ...nodes] = edit.node as number[];
     if (l) return LATER;
-    for (let o = 0; o < layers[0]!.outputs; o++) if (!remove(changed, subject, [0, i, o])) return LATER;
-    return [changed, `Node (${l}, ${i}) is removed.`];
+    for (const i of nodes) for (let o = 0; o < layers[0]!.outputs; o++) if (!remove(changed, subject, [0, i, o])) return LATER;
+    return [changed, `Node${nodes.length > 1 ? "s" : ""} (${[l, ...nodes].join(", ")}) ${nodes.length > 1 ? "are" : "is"} removed.`];
   }
   if (edit.kind === "merge") return merge(changed, subject, edit.inputs as number[]);
   if (!edit.edge) return LATER;
@@ -37,7 +37,7 @@ export function edited(network: Layer[], subject: Subject, edit: EditFields): [L
   if (!spline || !hasSpline(layer, i, o) || functionOf(layer, i, o)) return LATER;
   if (edit.kind === "drag") {
     const points = edit.points as [number, number][];
-    drag(layer, edit.edge, points);
+    drag(layer, edit.edge, points, edit.width as number | undefined);
     return [changed, `The curve of ${name} was moved at ${points.length} point${points.length > 1 ? "s" : ""}.`];
   }
   if (edit.kind === "refit" || edit.kind === "fix" || edit.kind === "free") return LATER;
@@ -60,10 +60,22 @@ export function edited(network: Layer[], subject: Subject, edit: EditFields): [L
 const entering = (network: Layer[], subject: Subject, [l, i]: Edge): number[] =>
   subject.rows.x.filter((_, n) => !subject.rows.held[n]).map((x) => trace(network, x)[l]![i]!);
 
-function drag(layer: EdgeLayer, [, i, o]: Edge, points: [number, number][]): void {
+function drag(layer: EdgeLayer, [, i, o]: Edge, points: [number, number][], width?: number): void {
   const { coef, knots, degree } = layer.spline!;
   const changes = points.map(([u, y]) => y - edgeValue(layer, i, o, u));
-  coef[i]![o] = draggedCoef(coef[i]![o]!, knots[i]!, degree, points.map(([u]) => u), changes);
+  coef[i]![o] = draggedCoef(coef[i]![o]!, knots[i]!, degree, points.map(([u]) => u), changes, width);
+}
+
+/** A network with an edge that is being dragged, at once; null for edges that the library makes splines first. */
+export function dragged(network: Layer[], edge: Edge, points: [number, number][], width?: number): Layer[] | null {
+  const [l, i, o] = edge;
+  const layer = edgeLayers(network)[l]!;
+  if (!layer.spline || !hasSpline(layer, i, o) || functionOf(layer, i, o)) return null;
+  const coef = layer.spline.coef.slice();
+  coef[i] = coef[i]!.slice();
+  const changed = { ...layer, spline: { ...layer.spline, coef } };
+  drag(changed, edge, points, width);
+  return network.map((one) => (one === layer ? changed : one));
 }
 
 /** Mask an edge of splines and add its mean to another edge into the same sum: B-splines sum to one. */

@@ -5,9 +5,9 @@ An edit is a dictionary of plain values, so that it can be stored, sent and repe
 data in tensors, and the fields by name, leaves the network unchanged, and returns a new one with a sentence. `steering`
 gives them as calls of Python, the explorer as buttons.
 
-An edge is named by (layer, input, output), a node by (layer, node); layers of edges are counted from 0 without the
-products between them, and layer 0 of nodes holds the inputs. Points, ranges and values are those of the network: an
-edge of the first layer receives scaled inputs.
+An edge is named by (layer, input, output), a node by (layer, node), several nodes of one layer by (layer, node, node);
+layers of edges are counted from 0 without the products between them, and layer 0 of nodes holds the inputs. Points,
+ranges and values are those of the network: an edge of the first layer receives scaled inputs.
 """
 
 from __future__ import annotations
@@ -178,20 +178,24 @@ def without_edge(model: KAN, problem: Problem, edge: Edge) -> Edited:
     return _reduced(model, keep, problem), f"Edge {(number, i, o)} is removed."
 
 
-def without_node(model: KAN, problem: Problem, node: Node) -> Edited:
-    """Remove all edges into and out of a hidden node, or out of an input; its mean effect stays."""
+def without_node(model: KAN, problem: Problem, node: Sequence[int]) -> Edited:
+    """Remove all edges into and out of hidden nodes, or out of inputs; their mean effect stays.
+
+    Nodes are a layer and one or more of its numbers: the levels of a category are inputs that leave together.
+    """
     layers = edge_layers(model)
     widths = [layer.in_features for layer in layers]
-    if not isinstance(node, Sequence) or len(node) != 2 or not all(is_integer(value) for value in node):
+    if not isinstance(node, Sequence) or len(node) < 2 or not all(is_integer(value) for value in node):
         raise InputError(f"node must be a layer and a number, as (1, 0), got {node!r}")
-    number, n = node
-    if number not in range(len(widths)) or n not in range(widths[number]):
+    number, *nodes = (int(value) for value in node)
+    if number not in range(len(widths)) or not set(nodes) <= set(range(widths[number])):
         raise InputError(
             f"node must be an input or a hidden node of a network {list(model.config.width)}, got {node!r}"
         )
     keep = [layer.mask != 0 for layer in layers]
-    keep[number][n] = False
-    return _reduced(model, keep, problem), f"Node {tuple(node)} is removed."
+    keep[number][nodes] = False
+    what = f"Node {tuple(node)} is" if len(nodes) == 1 else f"Nodes {tuple(node)} are"
+    return _reduced(model, keep, problem), f"{what} removed."
 
 
 def _reduced(model: KAN, keep: list[Tensor], problem: Problem) -> KAN:
@@ -210,15 +214,20 @@ def with_products(model: KAN, problem: Problem, arities: Sequence[int], layer: i
 
 
 @torch.no_grad()
-def dragged(model: KAN, problem: Problem, edge: Edge, points: Sequence[Sequence[float]]) -> Edited:
-    """Move the curve of an edge through points (input, new value of the edge)."""
+def dragged(
+    model: KAN, problem: Problem, edge: Edge, points: Sequence[Sequence[float]], width: float | None = None
+) -> Edited:
+    """Move the curve of an edge through points (input, new value of the edge), with bumps of a width of the input."""
     number, i, o = place = checked_edge(model, edge)
     model = _with_spline_alone(model, problem, place, keep_base=True)
     targets = np.array(points, dtype=np.float64)
     if targets.ndim != 2 or targets.shape[1] != 2 or not len(targets):
         raise InputError(f"points must be pairs (input, new value of the edge), got {points!r:.80}")
+    if width is not None and (not is_number(width) or width <= 0):
+        raise InputError(f"width must be a positive number, got {width!r:.80}")
     layer = edge_layers(model)[number]
-    coef = shapes.dragged(layer, i, o, targets[:, 1] - _edge_values(layer, i, o, targets[:, 0]), targets[:, 0])
+    changes = targets[:, 1] - _edge_values(layer, i, o, targets[:, 0])
+    coef = shapes.dragged(layer, i, o, changes, targets[:, 0], width)
     layer.coef[i, :, o] = torch.from_numpy(coef).to(layer.coef)
     return model, f"The curve of edge {place} was moved at {len(targets)} point{'s' if len(targets) > 1 else ''}."
 
@@ -347,7 +356,7 @@ EDITS: dict[str, EditKind] = {
     "free": EditKind(("edge",), (), freed),
     "remove_edge": EditKind(("edge",), (), without_edge),
     "remove_node": EditKind(("node",), (), without_node),
-    "drag": EditKind(("edge", "points"), (), dragged),
+    "drag": EditKind(("edge", "points"), ("width",), dragged),
     "straighten": EditKind(("edge",), ("range",), straightened),
     "flatten": EditKind(("edge",), ("range",), flattened),
     "shape": EditKind(("edge", "shape"), (), shaped),

@@ -85,5 +85,5 @@ def own_interval(subject: Subject, x: torch.Tensor) -> dict[str, Any] | None:
         return None
     limits = torch.from_numpy(np.asarray(estimator.input_limits_).T)
     inside = torch.minimum(torch.maximum(x, limits[0]), limits[1])
-    half = bars.half_width(subject.network, inside, LEVEL, unclipped=x)[0]
+    half = bars.half_width(estimator.model_, inside, LEVEL, unclipped=x)[0]
     return {"half": half.tolist(), "level": LEVEL, "rows": bars.rows, "own": True}

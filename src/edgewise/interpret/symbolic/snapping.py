@@ -31,7 +31,7 @@ from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer, spline_layers
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
-from edgewise.outcomes import NO_LIMIT, Budget, Progress, StopReason, spend
+from edgewise.outcomes import Budget, Progress, StopReason, spend
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.cost import APPROXIMATION_COST, active_parameters
 from edgewise.train.loop.fitting import fit
@@ -218,7 +218,7 @@ def _deciding_rows(problem: Regression, names: tuple[str, ...]) -> LawProblem:
     if problem.validation is not None:
         held_x, held_y, held_weight = arrays(problem.validation)
         return LawProblem(x, y, held_x, held_y, names, weights=weight, held_weights=held_weight)
-    return Search(x, y, names, FormulaOptions(weights=weight), NO_LIMIT).deciding_problem()
+    return Search(x, y, names, FormulaOptions(weights=weight), Budget()).deciding_problem()
 
 
 def _with_network(entry: FrontEntry, networks: Sequence[KAN], x: np.ndarray) -> FrontEntry:

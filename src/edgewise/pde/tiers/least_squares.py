@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from edgewise.native import interruptible
 from edgewise.nn.prediction import BATCH_ROWS
-from edgewise.outcomes import check_time, foreseen, interruptible
+from edgewise.outcomes import check_time, foreseen
 from edgewise.pde.algebra.newton import BENDING, Advance, newton
 from edgewise.pde.algebra.system import Solver
 from edgewise.pde.domains.domain import Domain, Piece

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
+from edgewise.native import interruptible
 from edgewise.nn.prediction import BATCH_ROWS
-from edgewise.outcomes import OutOfTime, foreseen, interruptible
+from edgewise.outcomes import OutOfTime, foreseen
 from edgewise.pde.algebra.newton import Advance, newton
 from edgewise.pde.algebra.system import Solver
 from edgewise.pde.domains.mesh import Mesh, even_lines

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from edgewise.outcomes import interruptible
+from edgewise.native import interruptible
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.solution import field_values
 from edgewise.settings import ABOVE_ZERO
