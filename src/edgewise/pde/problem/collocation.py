@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from edgewise.checks import check_count, check_options
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import Box, Domain, finite_number
+from edgewise.pde.domains.domain import Domain, finite_number
 from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.domains.sampling import HOW
 from edgewise.pde.problem.conditions import FieldValues, check_weight
@@ -195,7 +195,7 @@ class Collocation(BlockProblem):
     @property
     def is_cut(self) -> bool:
         """True where the domain of an output is no box, so that it cuts through cells of a grid."""
-        return self.form.parts is not None or not isinstance(self.domain, Box)
+        return self.form.parts is not None or not self.domain.is_box
 
     @property
     def sizes(self) -> Tensor:
