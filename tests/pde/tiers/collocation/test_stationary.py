@@ -81,7 +81,7 @@ def test_the_matrix_its_product_and_both_solvers_agree(mixed, long_factors, monk
     np.testing.assert_allclose(system.matrix() @ vector, system.product(vector), atol=1e-10)
     np.testing.assert_allclose(system.factorised()(system.product(vector)), vector, atol=1e-9)
     if not mixed:  # then the coefficients are of the kind that fast diagonalisation solves at once
-        solve_fast = FastDiagonalisation.of(statement, system)
+        solve_fast = FastDiagonalisation.for_system(statement, system)
         np.testing.assert_allclose(solve_fast(system.product(vector)), vector, atol=1e-7)
 
 
