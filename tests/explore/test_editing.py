@@ -12,7 +12,7 @@ from scipy.interpolate import BSpline
 from edgewise import KAN, Regression, explore
 from edgewise.errors import InputError
 from edgewise.explore import EDITS, apply_edit
-from edgewise.interpret import add_splines
+from edgewise.interpret import edit
 
 EDGE = [0, 0, 0]
 ROOT = Path(__file__).parents[2]
@@ -89,7 +89,7 @@ def test_a_fixed_edge_is_trained_on_training_rows_alone_and_can_be_freed(model, 
     assert torch.equal(spline.coef[0], model.layers[0].coef[0])  # the refit trains the functions alone
     snapped = apply_edit(done.model, problem, {"kind": "snap", "edge": [0, 1, 0], "constant": "b", "value": 0})
     assert snapped.model.layers[0].affine[1, 1, 0].item() == 0
-    beside = add_splines(done.model, problem, where=[(0, 1, 0)], refit=0).model
+    beside = edit(done.model, problem, "add_splines", where=[(0, 1, 0)], refit=0).model
     with torch.no_grad():
         beside.layers[0].base[1, 0] = 0.5
     alone = apply_edit(beside, problem, {"kind": "free", "edge": [0, 1, 0]})

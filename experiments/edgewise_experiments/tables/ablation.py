@@ -20,10 +20,10 @@ from edgewise.errors import EdgewiseWarning
 from edgewise.estimator.base import KANEstimator
 from edgewise.gam import AdditivePolicy
 from edgewise.metrics import METRICS
-from edgewise.model_selection.search.candidates import Samples
-from edgewise.model_selection.search.policy import SearchPolicy, SearchSettings
-from edgewise.model_selection.search.validation import mean_and_error
 from edgewise.outcomes import Progress, ProgressCallback
+from edgewise.search.candidates import Samples
+from edgewise.search.policy import SearchPolicy, SearchSettings
+from edgewise.search.validation import mean_and_error
 from edgewise_experiments.runner.jobs import Job, RowCallback, require_complete, run_jobs
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures
 from edgewise_experiments.runner.store import Store

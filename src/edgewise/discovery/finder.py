@@ -44,8 +44,9 @@ from edgewise.files import Journal
 from edgewise.formulas.expression import Expression, Number
 from edgewise.formulas.front import Front
 from edgewise.formulas.printing import as_text
-from edgewise.model_selection.search.jobs import one_blas_thread
-from edgewise.outcomes import NO_LIMIT, Budget, Progress, ProgressCallback, StopReason, check_progress, reported
+from edgewise.listeners import check_progress, reported
+from edgewise.outcomes import Budget, Progress, ProgressCallback, StopReason
+from edgewise.search.jobs import one_blas_thread
 
 
 @dataclass(frozen=True)
@@ -262,7 +263,7 @@ def _family(search: Search) -> Front:
     with search.budget.holds():
         front = family_front(problem, labels, codes[kept], codes[held], of_rows, search.budget)
     is_exact = front.best.validation <= problem.exact_loss
-    return parts.stopped(front, NO_LIMIT if is_exact else search.budget)
+    return parts.stopped(front, Budget() if is_exact else search.budget)
 
 
 @dataclass

@@ -22,13 +22,14 @@ from edgewise.estimator.columns.constraints import Bounds, column_constraints, g
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
 from edgewise.estimator.display import EstimatorDisplay
 from edgewise.estimator.explaining import FARTHEST_INPUT
-from edgewise.model_selection.automatic import AutoResult, auto_fit
-from edgewise.model_selection.search.candidates import Samples
-from edgewise.model_selection.search.inference import term_tests
-from edgewise.model_selection.search.jobs import count_of_jobs
-from edgewise.model_selection.search.policy import EFFORTS, Effort, SearchSettings
-from edgewise.model_selection.search.records import SearchReport
-from edgewise.outcomes import ProgressCallback, reported
+from edgewise.listeners import reported
+from edgewise.outcomes import ProgressCallback
+from edgewise.search.automatic import AutoResult, auto_fit
+from edgewise.search.candidates import Samples
+from edgewise.search.inference import term_tests
+from edgewise.search.jobs import count_of_jobs
+from edgewise.search.policy import EFFORTS, Effort, SearchSettings
+from edgewise.search.records import SearchReport
 from edgewise.tables.scaling import AffineScaling
 from edgewise.tables.table import InBatches
 from edgewise.train.loop.reports import FitReport

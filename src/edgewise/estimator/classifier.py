@@ -23,9 +23,9 @@ from edgewise.estimator.columns.reading import ArrayFunction, Rows
 from edgewise.estimator.scikit import ClassifierMixin
 from edgewise.estimator.task import Classes
 from edgewise.gam.families.named import family_of_classes
-from edgewise.model_selection.search.candidates import Samples
-from edgewise.model_selection.search.policy import Effort, SearchSettings
-from edgewise.model_selection.search.validation import block_codes, canonical_rows
+from edgewise.search.candidates import Samples
+from edgewise.search.policy import Effort, SearchSettings
+from edgewise.search.validation import block_codes, canonical_rows
 from edgewise.tables.target import MAX_NUMERIC_CLASSES, MIN_ROWS_PER_NUMERIC_CLASS
 
 if TYPE_CHECKING:

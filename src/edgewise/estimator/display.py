@@ -27,11 +27,11 @@ from edgewise.presentation import column_texts, counted, html_table, number_text
 if TYPE_CHECKING:
     from edgewise.formulas.front import Front
     from edgewise.gam import AdditiveSummary
-    from edgewise.model_selection.search.records import SearchReport
     from edgewise.plot.network.views import NetworkColumn, NetworkView, PredictionView
     from edgewise.plot.style import Figure
     from edgewise.plot.themes import Theme
     from edgewise.report import Comparison, Report
+    from edgewise.search.records import SearchReport
     from edgewise.train.loop.reports import FitReport
 
 SUMMARY_INPUTS = 30  # inputs in a summary, those that move the prediction most
@@ -340,6 +340,37 @@ class EstimatorDisplay(RowExplainer):
         if path is not None:
             made.save(path)
         return made
+
+    def show(self, X: ArrayLike | None = None, y: ArrayLike | None = None) -> Report:
+        """Show the model in tabs: curves, a table of the inputs, interactions, formula and comparison.
+
+        Parameters
+        ----------
+        X, y : array-like, optional
+            As in `report`.
+
+        Returns
+        -------
+        edgewise.report.Report
+            Appears in a notebook; its `save("model.html")` writes it.
+
+        Raises
+        ------
+        InputError
+            If only one of X and y is given.
+
+        Examples
+        --------
+        >>> from edgewise import KANRegressor
+        >>> X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
+        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-6).fit(X, X[:, 0] + 3 * X[:, 1])
+        >>> "Interactions" in model.show().html
+        True
+        """
+        from edgewise.estimator.reporting import model_tabs
+
+        check_is_fitted(self)
+        return model_tabs(self, X, y)
 
     # Views for `edgewise.plot`
 

@@ -22,9 +22,9 @@ from edgewise.estimator.scikit import MultiOutputMixin, RegressorMixin
 from edgewise.estimator.task import Numbers
 from edgewise.gam.families.named import Loss, family_of
 from edgewise.metrics import in_unit
-from edgewise.model_selection.search.candidates import Samples
-from edgewise.model_selection.search.policy import Effort, SearchSettings
-from edgewise.model_selection.search.validation import block_codes, canonical_rows
+from edgewise.search.candidates import Samples
+from edgewise.search.policy import Effort, SearchSettings
+from edgewise.search.validation import block_codes, canonical_rows
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.uncertainty import ErrorBars
 

@@ -25,9 +25,9 @@ from edgewise.estimator.survival import KANSurvival
 from edgewise.formulas.front import Front
 from edgewise.gam import AdditiveSummary
 from edgewise.gam.families.named import family_of
-from edgewise.model_selection.search.records import SearchReport
 from edgewise.nn.elementary import Elementary
 from edgewise.nn.model import KAN
+from edgewise.search.records import SearchReport
 from edgewise.tables import AffineScaling, InputEncoder
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.uncertainty import ErrorBars

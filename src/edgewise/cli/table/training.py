@@ -24,9 +24,9 @@ from edgewise.estimator.equations import FEWEST, table_front
 from edgewise.estimator.storage import load_estimator
 from edgewise.files import Journal, Part, read_bytes
 from edgewise.metrics import MEASURED, measures, score
-from edgewise.model_selection.search.policy import Effort
 from edgewise.outcomes import ProgressCallback, StopReason
 from edgewise.report.wording import HEADLINE_SYMBOLS
+from edgewise.search.policy import Effort
 
 MODEL = NAMES[0]  # the file of the model in the folder of --out
 COMPARED = {"quick": tuple(LEARNERS), "none": ()}  # the models of --compare

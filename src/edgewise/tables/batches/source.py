@@ -17,7 +17,7 @@ import numpy as np
 from edgewise.checks import check_count
 from edgewise.errors import FileError, InputError
 from edgewise.files import Journal
-from edgewise.model_selection.search.validation import in_share
+from edgewise.search.validation import in_share
 from edgewise.tables.batches.groups import group_numbers, row_keys
 from edgewise.tables.batches.partitions import Partitions
 from edgewise.tables.cells import quoted
