@@ -8,14 +8,17 @@ from pathlib import PurePosixPath
 # Imports point down, and rooms of one rank don't import each other.
 RANKS = (
     {"errors", "escaping", "lazy"},
-    {"files", "checks", "settings", "outcomes", "presentation", "metrics"},
+    {"files", "checks", "settings", "metrics"},
+    {"outcomes"},
+    {"presentation", "native"},
+    {"listeners"},
     {"processes"},
     {"ops"},
     {"nn"},
     {"formulas"},
     {"train"},
     {"gam"},
-    {"model_selection", "checkpoint"},
+    {"search", "checkpoint"},
     {"discovery"},
     {"interpret"},
     {"pde", "datasets"},
@@ -30,9 +33,12 @@ RANKS = (
 # Within these rooms the parts have ranks too. The room's own `__init__` may import all of its parts.
 INNER_RANKS = {
     "train": (
-        {"penalties"},
+        {"penalties", "blocks"},
         {"problems"},
+        {"parameters"},
         {"jacobian"},
+        {"objective"},
+        {"shared"},
         {"methods", "grids", "cost", "noise_curves"},
         {"loop"},
         {"smoothing", "uncertainty", "remembering"},
@@ -57,7 +63,14 @@ INNER_RANKS = {
     ),
     "plot": ({"themes"}, {"style"}, {"network", "results", "pde"}),
     "cli": ({"terminal"}, {"shared"}, {"pde"}, {"table"}, {"explorer"}, {"app"}),
-    "explore": ({"editing"}, {"division"}, {"subject", "opening", "record"}, {"history"}, {"session"}, {"page"}),
+    "explore": (
+        {"editing"},
+        {"canonical", "division"},
+        {"subject", "opening", "record"},
+        {"history"},
+        {"session"},
+        {"page"},
+    ),
 }
 GUESTS = {"cli"}  # it may use the public names of `edgewise` itself
 
@@ -66,8 +79,8 @@ EVERYWHERE = {"torch", "numpy"}
 HEAVY = {
     "click": ("cli",),
     "dask": ("processes.dask_team",),
-    "joblib": ("model_selection.search.jobs",),
-    "threadpoolctl": ("model_selection.search.jobs",),
+    "joblib": ("search.jobs",),
+    "threadpoolctl": ("search.jobs",),
     "matplotlib": ("plot", "report", "cli.table.plot"),  # the last one for a type
     "meshio": ("pde.domains.triangulation",),
     "onnx": ("export",),
@@ -84,7 +97,7 @@ HEAVY = {
         "discovery",
         "gam",
         "interpret",
-        "model_selection",
+        "search",
         "pde.spaces",
         "pde.algebra",
         "pde.tiers",
@@ -129,6 +142,7 @@ MANY_ARGUMENTS = (
     "cli.app",
     # scikit-learn reads the parameters of an estimator from an explicit signature.
     "estimator.base",
+    "estimator.classifier",
     "estimator.regressor",
     "estimator.survival",
     "ops.kernels.triton",  # the device code gets every pointer, size and stride as an argument of its own

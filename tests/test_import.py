@@ -115,7 +115,7 @@ import sys, edgewise
 {LOADED}
 edgewise.save(edgewise.KAN([2, 1]), "network")
 edgewise.load("network")
-print(*{{"estimator", "model_selection", "pde"}} & set(loaded()))
+print(*{{"estimator", "search", "pde"}} & set(loaded()))
 x = [[number / 20] for number in range(40)]
 model = edgewise.KANRegressor(hidden=(), grid_size=3, regularization=1e-3).fit(x, [row[0] ** 2 for row in x])
 edgewise.save(model, "estimator")

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
         export,
         formulas,
         interpret,
-        model_selection,
         nn,
         ops,
         outcomes,
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
         processes,
         pykan,
         report,
+        search,
         tables,
         train,
     )

@@ -45,9 +45,15 @@ MOST_FACTORISED_FOR_UNCERTAINTY = 1500
 # Each kind of task has a unit of its own: the times below are what a user waits for a task of usual size.
 #
 # Choosing and training a model of a table (`KANRegressor`, `KANClassifier`, `select_model`): up to about a minute on
-# two cores. Small tables get less, see `model_selection`.
+# two cores. Small tables get less, see `search`.
 TABLE_BUDGET_WORK = 2.5e11
 # Approximating a function from samples without noise (`approximate`): up to about 35 seconds of one core.
 APPROXIMATION_BUDGET_WORK = 1e11
 # Solving a differential equation (`pde.solve`): up to about two minutes of one core.
 EQUATION_BUDGET_WORK = 4e11
+
+# Work in multiply-adds of elementwise code that a core does in about a second, work that stands for the fixed time of a
+# call of numpy, and how many times faster a multiply-add is within a product of matrices.
+WORK_A_SECOND = 3e9
+CALL_WORK = 5e3
+PRODUCT_SPEED = 4.0

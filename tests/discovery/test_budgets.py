@@ -107,7 +107,7 @@ def test_a_search_without_a_limit_asks_no_clock_what_to_do(monkeypatch):
 
 
 def test_parts_of_a_budget_count_into_one_account():
-    budget = Budget(limit=100.0)
+    budget = Budget(work=100.0)
     half = budget.share(0.5)
     few = budget.at_most(10.0)
     with budget.holds():

@@ -6,7 +6,7 @@ from sklearn.datasets import load_diabetes
 
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator import KANRegressor
-from edgewise.model_selection import results
+from edgewise.search import results
 from edgewise.train import uncertainty
 
 FIXED = {"hidden": (), "grid_size": 4, "regularization": 1e-4}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from edgewise import KANClassifier, KANRegressor, KANSurvival
-from edgewise.model_selection.search import validation
-from edgewise.model_selection.search.validation import canonical_rows
+from edgewise.search import validation
+from edgewise.search.validation import canonical_rows
 from edgewise_experiments.tables.copies import COPIES, DISCRETE, copied, friedman
 
 ROWS, FRESH = 400, 20_000

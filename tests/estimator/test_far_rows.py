@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgewise import KANRegressor
-from edgewise.model_selection.search.policy import SearchPolicy
+from edgewise.search.policy import SearchPolicy
 
 pytestmark = pytest.mark.filterwarnings("ignore::edgewise.errors.EdgewiseWarning")  # of rows beyond the training rows
 

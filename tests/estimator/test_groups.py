@@ -7,8 +7,8 @@ from sklearn.model_selection import GroupKFold, cross_val_score
 
 from edgewise import KANClassifier, KANRegressor, KANSurvival
 from edgewise.errors import InputError
-from edgewise.model_selection import automatic
-from edgewise.model_selection.search.validation import block_codes
+from edgewise.search import automatic
+from edgewise.search.validation import block_codes
 
 
 def panel(groups=24, rows=15, seed=0):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from edgewise import KANRegressor
 from edgewise.errors import InputError
-from edgewise.model_selection.search.validation import canonical_rows
+from edgewise.search.validation import canonical_rows
 
 NUMBERS = st.sampled_from([-1.0, -0.0, 0.0, 1.0, 1e-300, 2.5])
 

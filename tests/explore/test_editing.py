@@ -1,6 +1,7 @@
 """Edits as pure functions: what they do to the curve, what they cost, and what they refuse."""
 
 import re
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ from scipy.interpolate import BSpline
 from edgewise import KAN, Regression, explore
 from edgewise.errors import InputError
 from edgewise.explore import EDITS, apply_edit
-from edgewise.interpret import add_splines
+from edgewise.interpret import edit
 
 EDGE = [0, 0, 0]
+ROOT = Path(__file__).parents[2]
 
 
 def wavy(x):
@@ -87,7 +89,7 @@ def test_a_fixed_edge_is_trained_on_training_rows_alone_and_can_be_freed(model, 
     assert torch.equal(spline.coef[0], model.layers[0].coef[0])  # the refit trains the functions alone
     snapped = apply_edit(done.model, problem, {"kind": "snap", "edge": [0, 1, 0], "constant": "b", "value": 0})
     assert snapped.model.layers[0].affine[1, 1, 0].item() == 0
-    beside = add_splines(done.model, problem, where=[(0, 1, 0)], refit=0).model
+    beside = edit(done.model, problem, "add_splines", where=[(0, 1, 0)], refit=0).model
     with torch.no_grad():
         beside.layers[0].base[1, 0] = 0.5
     alone = apply_edit(beside, problem, {"kind": "free", "edge": [0, 1, 0]})
@@ -99,7 +101,29 @@ def test_a_fixed_edge_is_trained_on_training_rows_alone_and_can_be_freed(model, 
     assert all(torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True))
 
 
+def test_a_drag_with_a_width_moves_a_smooth_bump_and_nothing_beyond_it(model, problem):
+    edit = {"kind": "drag", "edge": EDGE, "points": [[0.1, 0.5]], "width": 0.8}
+    points = np.linspace(-1, 1, 401)
+    moved = curve(apply_edit(model, problem, edit).model, points) - curve(model, points)
+    at = float(moved[np.abs(points - 0.1).argmin()])
+    assert float(curve(apply_edit(model, problem, edit).model, np.array([0.1]))[0]) == pytest.approx(0.5, abs=1e-9)
+    shares = moved / at
+    assert np.abs(shares).max() < 1.1 and (shares > -1e-9).all()  # one bump, of one sign
+    layer = model.layers[0]
+    gap = float((layer.knots[0, 1:] - layer.knots[0, :-1]).max())
+    far = np.abs(points - 0.1) > max(0.4, gap) + 2 * gap  # B-splines reach two gaps beyond the means of their knots
+    assert np.abs(moved[far]).max(initial=0.0) < 1e-12
+    wider = curve(apply_edit(model, problem, {**edit, "width": 1.6}).model, points) - curve(model, points)
+    assert (np.abs(wider) > np.abs(at) / 2).sum() > (np.abs(moved) > np.abs(at) / 2).sum()
+
+
 def test_removed_parts_are_gone(model, problem):
+    both = apply_edit(
+        KAN([3, 1], 5, dtype=torch.float64),
+        Regression(torch.rand(40, 3, dtype=torch.float64), torch.zeros(40, dtype=torch.float64)),
+        {"kind": "remove_node", "node": [0, 0, 2]},
+    )
+    assert both.model.layers[0].mask[:, 0].tolist() == [0, 1, 0] and both.text == "Nodes (0, 0, 2) are removed."
     assert apply_edit(model, problem, {"kind": "remove_edge", "edge": EDGE}).model.layers[0].mask[0, 0] == 0
     done = apply_edit(model, problem, {"kind": "remove_node", "node": [0, 1]})
     assert done.model.layers[0].mask[1, 0] == 0 and done.costs["training"].rise > 0
@@ -143,6 +167,7 @@ def test_what_a_callback_cancels_is_not_made(model, problem):
         ({"kind": "free", "edge": [0, 5, 0]}, "edge must be one of layer 0"),
         ({"kind": "drag", "edge": EDGE, "points": [[0, float("nan")]]}, "points must be finite"),
         ({"kind": "drag", "edge": EDGE, "points": [1, 2]}, "points must be pairs"),
+        ({"kind": "drag", "edge": EDGE, "points": [[0, 1]], "width": -1}, "width must be a positive number"),
         ({"kind": "shape", "edge": EDGE, "shape": "round"}, "shape must be one of increasing"),
         ({"kind": "flatten", "edge": EDGE, "range": [1, 0]}, "range must be two numbers"),
         ({"kind": "flatten", "edge": EDGE, "range": [0.01, 0.02]}, "middle of a knot interval"),
@@ -173,11 +198,11 @@ def test_training_everything_ends_before_it_follows_the_noise():
 
 
 def test_the_page_has_the_edits_of_the_table():
-    sources = Path(__file__).parents[2] / "web" / "src"
-    buttons = re.findall(r'(?:kind: |make\()"(\w+)"', (sources / "edits.ts").read_text(encoding="utf-8"))
-    alone = re.findall(r'edit\.kind === "(\w+)"', (sources / "shaping.ts").read_text(encoding="utf-8"))
-    assert set(alone) <= set(EDITS)
-    assert set(buttons) == set(EDITS) - {"add_splines", "add_products"}  # these are calls of Python alone
+    names = runpy.run_path(str(ROOT / "tools" / "edit_kinds.py"))
+    assert names["KINDS"].read_text(encoding="utf-8") == names["kinds"](), "run tools/edit_kinds.py"
+    page = (ROOT / "web" / "src" / "edits.ts").read_text(encoding="utf-8")
+    buttons = set(re.findall(r'(?:kind: |make\()"(\w+)"', page))
+    assert buttons == set(EDITS) - {"add_splines", "add_products"}  # these are calls of Python alone
 
 
 def test_edits_that_are_calls_of_python_are_also_repeated_by_name(model, problem):

@@ -12,7 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from edgewise.errors import FileError, InputError, MissingExtraError
+from edgewise.processes import memory_limit
 from edgewise.tables import delimited, read_table, reading
+from edgewise.tables import table as limits
+from edgewise.tables.batches import Batches
 
 
 @pytest.fixture
@@ -297,18 +300,47 @@ def test_files_made_to_fill_the_memory_are_refused(tmp_path, monkeypatch):
     arrow = tmp_path / "t.parquet"
     pq.write_table(pa.table({"a": pa.array(np.zeros(100_000))}), arrow)
     assert read_table(packed).n_rows == read_table(arrow).n_rows == 100_000
-    monkeypatch.setattr(reading, "UNPACKED_FLOOR", 1000)
+    monkeypatch.setattr(limits, "UNPACKED_FLOOR", 1000)
     monkeypatch.setattr(delimited, "_LONGEST_LINE", 1000)
     assert "unpacks to at most 100 times its size" in sentence(packed)
-    assert "one of 100,000 rows" in sentence(arrow)
-    monkeypatch.setenv(reading.RATIO_VARIABLE, "10000")
+    assert "unpacks to at most 100 times its size" in sentence(arrow)
+    monkeypatch.setenv(limits.RATIO_VARIABLE, "10000")
     assert read_table(packed).n_rows == read_table(arrow).n_rows == 100_000
-    monkeypatch.setenv(reading.RATIO_VARIABLE, "many")
+    monkeypatch.setenv(limits.RATIO_VARIABLE, "many")
     with pytest.raises(InputError, match=r"EDGEWISE_UNPACKED_RATIO must be a number above 1, got 'many'"):
         read_table(packed)
     long = tmp_path / "long.csv"
     long.write_bytes(b"a,b\n1," + b"2" * 2000)
     assert "lines of at most 1,000 bytes were expected, got a longer line 2" in sentence(long)
+
+
+@pytest.mark.parametrize("encode", [True, False])
+def test_texts_of_a_parquet_file_are_counted_before_they_are_made(tmp_path, encode):
+    """A few kilobytes on disk with gigabytes of text: one text in each of many rows, and columns of lists."""
+    path, rows = tmp_path / "t.parquet", 3000 if encode else 300
+    words = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array(["x" * (1 << 20)]))
+    table = pa.table({"a": words if encode else words.cast("string"), "y": np.arange(rows)})
+    pq.write_table(table, path, compression="zstd", use_dictionary=encode)
+    del table, words
+    for read in (read_table, lambda file: list(Batches(file, target="y"))):
+        message = r"unpacks to at most 100 times its size was expected, got one of more than"
+        with pytest.raises(FileError, match=message), memory_limit("1 GB"):
+            read(path)
+
+
+def test_columns_that_no_model_can_use_are_not_decoded(tmp_path, monkeypatch):
+    path = parquet(tmp_path, a=[1.0, 2.0], many=[[1], [2, 3]], raw=[b"x", b"y"])
+    decoded = []
+    monkeypatch.setattr(reading, "decoded_bytes", lambda batch: decoded.append(batch.schema.names) or 0)
+    assert read_table(path).refused == {"many": "values of type list<element: int64>", "raw": "values of type binary"}
+    assert decoded == [["a"]]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r"])
+def test_blank_lines_without_end_are_refused(write, monkeypatch, end):
+    monkeypatch.setattr(delimited, "_MOST_BLANK", 1000)
+    assert read_table(write(b"a,y\n" + (b"1,2" + 2 * end) * 3000)).n_rows == 3000
+    assert "rows of a table were expected, got 1,000 blank lines" in sentence(write(b"a,y\n1,2\n" + 1100 * end))
 
 
 def test_files_of_a_folder_must_have_the_same_columns(tmp_path):

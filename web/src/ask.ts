@@ -1,11 +1,12 @@
 // What if: sliders for the columns with the prediction and what moves it; and the rows with the largest errors.
 import type { Interval } from "./backend";
 import { h, field, number, signed, slider } from "./dom";
-import { edgeLayers, edgeValue, exists, output, trace } from "./network";
-import { pathPanel } from "./path";
+import { output } from "./network";
+import { pathPanel, sumsOf } from "./path";
 import type { Point } from "./pen";
 import { Plot } from "./plot";
 import type { Store } from "./store";
+import { inputsAt, valueOf } from "./terms";
 
 /** Outputs of the network in the units of the table: targets, or shares of classes. */
 export function predictions(store: Store, x: number[]): number[] {
@@ -22,6 +23,7 @@ export function predictionText(store: Store, x: number[]): string {
   const { task, outputs } = store.subject;
   const values = predictions(store, x);
   if (task === "numbers") return values.map((value, o) => `${outputs[o]} = ${number(value, 5)}`).join(", ");
+  if (outputs.length === 2) return `${outputs[1]}: ${number(100 * values[1]!, 3)} %`;
   const shares = values.map((share, n): [number, string] => [share, outputs[n]!]).sort((a, b) => b[0] - a[0]);
   return shares.slice(0, 3).map(([share, name]) => `${name}: ${number(100 * share, 3)} %`).join(", ");
 }
@@ -44,7 +46,7 @@ function intervalText(store: Store, x: number[], interval: Interval | null): str
 }
 
 export function askPanel(store: Store): HTMLElement {
-  const { columns, rows, shift, scale, limits, outputs, task } = store.subject;
+  const { columns, rows, shift, scale, limits, outputs } = store.subject;
   const heading = h("h2", {});
   const prediction = h("output", { class: "prediction" });
   const interval = h("p", { class: "hint interval" });
@@ -64,7 +66,7 @@ export function askPanel(store: Store): HTMLElement {
     if (store.backend.shared && store.subject.errorBars && store.network === store.state.network && !store.state.edits.some((one) => one.holds))
       waiting = window.setTimeout(() => void ownInterval(chosen.slice(), clipped), 60);
     const o = likeliest(store, clipped);
-    heading.textContent = outputs.length > 1 ? `What moves ${task === "classes" ? "the score of " : ""}${outputs[o]}` : "What moves it";
+    heading.textContent = outputs.length > 1 ? `What moves ${store.scoreName(o)}` : "What moves it";
     bars.replaceChildren(...contributions(store, clipped, o));
   };
   const ownInterval = async (x: number[], clipped: number[]): Promise<void> => {
@@ -72,31 +74,35 @@ export function askPanel(store: Store): HTMLElement {
     if (answer.interval && store.point === clipped) interval.textContent = intervalText(store, clipped, answer.interval);
   };
   const list = columns.map((column) => {
+    const put = (value: number): void => {
+      inputsAt(column, value).forEach((own, n) => {
+        const input = column.inputs[n]!;
+        chosen[input] = (own - shift[input]!) / scale[input]!;
+      });
+      update();
+    };
+    const now = (): number => valueOf(store.subject, chosen, column);
     if (column.levels.length) {
       const control = h("select", {}, ...column.levels.map((level, n) => h("option", { value: String(n) }, level)));
-      const set = (): void => {
-        const level = Number(control.value);
-        column.inputs.forEach((input, n) => {
-          const on = column.inputs.length === column.levels.length ? n === level : level === 1;
-          chosen[input] = ((on ? 1 : 0) - shift[input]!) / scale[input]!;
-        });
-      };
-      control.addEventListener("change", () => (set(), update()));
-      controls.push(() => {
-        const level = column.inputs.findIndex((input) => chosen[input]! * scale[input]! + shift[input]! > 0.5);
-        control.value = String(column.inputs.length === column.levels.length ? Math.max(level, 0) : level + 1);
-      });
+      control.addEventListener("change", () => put(Number(control.value)));
+      controls.push(() => (control.value = String(now())));
       return field(column.name, control);
     }
-    const input = column.inputs[0]!;
-    const values = rows.x.map((x) => shift[input]! + scale[input]! * x[input]!);
+    const values = rows.x.map((x) => valueOf(store.subject, x, column)).filter((one) => !Number.isNaN(one));
     const low = Math.min(...values);
     const high = Math.max(...values);
-    const { element, set } = slider(column.name, low, high, 200, (value) => {
-      chosen[input] = (value - shift[input]!) / scale[input]!;
-      update();
+    let value = values[0] ?? low;
+    const { element, set } = slider(column.name, low, high, 200, (moved) => {
+      value = moved;
+      box.checked = false;
+      put(moved);
     });
-    controls.push(() => set(shift[input]! + scale[input]! * chosen[input]!));
+    const box = h("input", { type: "checkbox", onchange: () => put(box.checked ? NaN : value) });
+    controls.push(() => {
+      box.checked = Number.isNaN(now());
+      if (!box.checked) set((value = now()));
+    });
+    if (column.missing !== null) element.append(h("label", { class: "check" }, box, `${column.name} is missing`));
     return element;
   });
   const take = (row: number): void => {
@@ -113,7 +119,8 @@ export function askPanel(store: Store): HTMLElement {
     if (column.levels.length) continue;
     const input = column.inputs[0]!;
     const sorted = rows.x.map((x) => x[input]!).sort((a, b) => a - b);
-    chosen[input] = sorted[Math.floor(sorted.length / 2)]!; // the page begins at the medians
+    chosen[input] = sorted[Math.floor(sorted.length / 2)]!; // the page begins at the medians, and nothing is missing
+    if (column.missing !== null) chosen[column.inputs[1]!] = -shift[column.inputs[1]!]! / scale[column.inputs[1]!]!;
   }
   for (const show of controls) show();
   update();
@@ -131,39 +138,33 @@ export function askPanel(store: Store): HTMLElement {
 }
 
 function contributionNote(store: Store): string {
-  return edgeLayers(store.state.network).length === 1
-    ? "Each edge minus its mean over the rows. The prediction is the mean prediction plus these."
+  return store.drawing().layers === 1
+    ? "Each part minus its mean over the rows. The prediction is the mean prediction plus these."
     : "Change of the output if the input had its mean over the rows instead; inputs that act together do not add up.";
 }
 
-/** The class of the largest share at x; the first of several numbers. */
+/** The output that is explained: the positive of two classes, the likeliest of several, the first of several numbers. */
 export function likeliest(store: Store, x: number[]): number {
   const values = output(store.network, x);
+  if (store.hasLogOdds) return 1;
   return store.subject.task === "classes" ? values.indexOf(Math.max(...values)) : 0;
 }
 
-/** Bars of what each input does to an output, compared with its mean over the rows. */
+/** Bars of what each term does to an output, or of each input in a deep network, compared with the mean over the rows. */
 function contributions(store: Store, x: number[], o: number): HTMLElement[] {
   const { network, subject } = store;
-  const unit = store.unit(o);
-  const layers = edgeLayers(network);
-  const now = output(network, x)[o]!;
-  const found = subject.columns.map((column) => {
-    let value = 0;
-    if (layers.length === 1 && network.length === 1) {
-      for (const i of column.inputs) {
-        if (!exists(layers[0]!, i, o)) continue;
-        value += edgeValue(layers[0]!, i, o, x[i]!) - store.lastMeans().get(`0,${i},${o}`)!;
-      }
-    } else {
+  let found: { name: string; value: number }[];
+  if (store.drawing().layers === 1 && store.isLast(0)) found = sumsOf(store, x).find((one) => one.sum === o)?.parts ?? [];
+  else {
+    const now = output(network, x)[o]!;
+    found = subject.columns.map(({ name, inputs }) => {
       const changed = x.slice();
-      for (const i of column.inputs) changed[i] = subject.rows.x.reduce((sum, row) => sum + row[i]!, 0) / subject.rows.x.length;
-      value = now - trace(network, changed).at(-1)![o]!;
-    }
-    return { name: column.name, value: value * unit };
-  });
+      for (const i of inputs) changed[i] = subject.rows.x.reduce((sum, row) => sum + row[i]!, 0) / subject.rows.x.length;
+      return { name, value: (now - output(network, changed)[o]!) * store.unit(o) };
+    });
+  }
   const most = Math.max(...found.map((one) => Math.abs(one.value)), 1e-300);
-  return found
+  return [...found]
     .sort((a, b) => Math.abs(b.value) - Math.abs(a.value))
     .slice(0, 12)
     .map(({ name, value }) => {

@@ -1,5 +1,6 @@
 // Where the page gets its answers: a server, a notebook, or (static.ts) the page itself.
-import type { Edge, Layer } from "./network";
+import type { EditFields } from "./kinds";
+import type { Layer } from "./network";
 
 export interface Scores {
   [part: string]: Record<string, number | null>;
@@ -11,7 +12,14 @@ export interface SessionState {
   worst: { row: number; loss: number; held: boolean; x: number[] }[];
   formula: string[] | null;
   interval: Interval | null;
-  edits: { text: string; holds: boolean }[];
+  edits: Step[];
+}
+/** An edit that was kept, with its costs; it may be undone. */
+export interface Step {
+  text: string;
+  holds: boolean;
+  fixed?: boolean; // made before this page, which cannot undo it
+  costs: Record<string, Cost>;
 }
 /** Half the widths of intervals for new rows, in the units of the network; `own` for those of the unedited model. */
 export interface Interval {
@@ -39,7 +47,7 @@ export interface Subject {
   shift: number[];
   scale: number[];
   limits: [number, number][] | null;
-  columns: { name: string; inputs: number[]; levels: string[] }[];
+  columns: { name: string; inputs: number[]; levels: string[]; missing: number | null }[];
   rows: { numbers: number[]; x: number[][]; y: (number | number[])[]; held: boolean[]; all: number; heldOut: number };
   functions: string[];
   front: Found[];
@@ -59,11 +67,6 @@ export interface Preview {
   network: Layer[];
   scores: Scores;
   costs: Record<string, Cost>;
-}
-export interface EditFields {
-  kind: string;
-  edge?: Edge;
-  [field: string]: unknown;
 }
 export interface Suggestion {
   function: string;
@@ -103,6 +106,7 @@ export interface Answer {
   slice?: Slice;
   wrote?: string[];
   script?: string;
+  page?: string;
   record?: unknown;
 }
 

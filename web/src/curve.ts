@@ -1,16 +1,18 @@
 // The curve of the chosen edge: its data, its knots, the residuals, and dragging it by mouse, pen or keys.
 import { type ScaleLinear, scaleLinear } from "d3-scale";
-import { colours, h, number } from "./dom";
-import { type Edge, type EdgeLayer, drawnRange, edgeLayers, edgeValue, functionOf, hasSpline } from "./network";
+import { colours, h, number, slider } from "./dom";
+import { type Edge, type EdgeLayer, drawnRange, edgeLayers, edgeValue, hasSpline } from "./network";
 import { type Pen, type Point, canvasPen } from "./pen";
 import { pictureButtons } from "./picture";
-import { draggedCoef } from "./spline";
+import { dragged } from "./shaping";
 import type { Store } from "./store";
 
 const HEIGHT = 300;
 const MARGIN = { left: 58, right: 14, top: 24, bottom: 56 };
 const SAMPLES = 160;
 const BINS = 40;
+const NARROWEST = 0.02; // width of a bump, as a share of the range
+const SETTLED = 400; // milliseconds after the last change of the width, until the cost is computed
 
 export class CurveChart {
   readonly element = h("div", { class: "chart" });
@@ -21,6 +23,9 @@ export class CurveChart {
   private x: ScaleLinear<number, number> = scaleLinear();
   private y: ScaleLinear<number, number> = scaleLinear();
   private cursor = 0.5; // of the keys, as a share of the width
+  private share = 0.25; // width of the bump that a drag moves, of the range of the curve
+  private slider = slider("Width of a drag, in % of the curve (or the wheel)", 0, 100, 100, (value) => this.setShare(value / 100));
+  private settling = 0;
   private dragging = -1;
   private focused = false;
   private waiting = 0;
@@ -32,13 +37,15 @@ export class CurveChart {
   ) {
     const size = (): [number, number] => [this.element.clientWidth, HEIGHT];
     const buttons = pictureButtons("curve", this.element, size, (pen) => this.draw(pen, this.element.clientWidth));
-    this.element.append(this.canvas, buttons, this.legend);
+    this.element.append(this.canvas, buttons, this.slider.element, this.legend);
+    this.slider.set(100 * this.share);
     const canvas = this.canvas;
     canvas.addEventListener("pointerdown", (event) => this.down(event));
     canvas.addEventListener("pointermove", (event) => this.moved(event));
     canvas.addEventListener("pointerup", () => this.up());
     canvas.addEventListener("pointercancel", () => this.up());
     canvas.addEventListener("pointerleave", () => this.store.hover(-1));
+    canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     canvas.addEventListener("keydown", (event) => this.key(event));
     canvas.addEventListener("focus", () => this.focus(canvas.matches(":focus-visible")));
     canvas.addEventListener("blur", () => this.focus(false));
@@ -85,11 +92,10 @@ export class CurveChart {
     return edge[0] ? value : (value - shift[edge[1]]!) / scale[edge[1]]!;
   }
 
-  /** What one unit of the edge is in the target's unit, for edges that end in an output. */
+  /** What one unit of the edge is in the target's unit, for terms of an output. */
   private outputUnit(): number {
-    const edge = this.store.edge!;
-    const { network } = this.store.state;
-    return edge[0] === edgeLayers(network).length - 1 && network.at(-1)!.kind === "edges" ? this.store.unit(edge[2]) : 1;
+    const term = this.store.term;
+    return term && this.store.isLast(term.layer) ? this.store.unit(term.sum) * term.slope : 1;
   }
 
   private paint(): void {
@@ -107,7 +113,7 @@ export class CurveChart {
     this.canvas.setAttribute(
       "aria-label",
       `Curve of ${this.store.edgeName(this.store.edge!)}. Left and right move the cursor, up and down move the curve ` +
-        "there, Escape takes it back.",
+        "there, Enter computes the cost, Escape takes it back.",
     );
     this.draw(canvasPen(context), width);
   }
@@ -153,6 +159,10 @@ export class CurveChart {
     pen.line(at(old), c.soft!, 1, 0.9, [2, 3]);
     if (this.store.network !== this.store.state.network) pen.line(at(kept), c.ink!, 1.5, 0.8, [6, 4]);
     pen.line(at(now), c.accent!, 2.5);
+    for (const [u] of this.points) {
+      const ends = [u - this.width / 2, u + this.width / 2].map((end) => Math.max(MARGIN.left, Math.min(width - MARGIN.right, this.x(end)))) as [number, number];
+      pen.line([[ends[0], HEIGHT - MARGIN.bottom - 3], [ends[1], HEIGHT - MARGIN.bottom - 3]], c.accent!, 3);
+    }
     for (const [u, y] of this.points) pen.dot(this.x(u), this.y(y), 5, c.panel!, c.accent!);
     const row = this.store.shownRow;
     if (row >= 0 && residuals[row]) pen.dot(this.x(values[row]!), Math.max(MARGIN.top, Math.min(HEIGHT - MARGIN.bottom, this.y(residuals[row]![1]))), 4, c.panel!, c.ink!);
@@ -184,8 +194,8 @@ export class CurveChart {
       pen.line([[MARGIN.left, at], [width - MARGIN.right, at]], c.line!, 1);
       pen.text(number(tick, 4), MARGIN.left - 6, at + 4, c.ink!, 11, "right");
     }
-    const isLast = edge[0] === edgeLayers(this.store.state.network).length - 1;
-    const added = `${isLast && this.store.subject.target.log ? "log " : isLast && this.store.subject.task === "classes" ? "the score of " : ""}${this.store.nodeName(edge[0] + 1, edge[2])}`;
+    const term = this.store.term!;
+    const added = this.store.isLast(term.layer) ? this.store.scoreName(term.sum) : this.store.nodeName(term.layer + 1, this.store.drawing().sums[term.layer]![term.sum]!);
     pen.text(`adds to ${added}`, 4, MARGIN.top - 11, c.ink!, 12);
     const [low, high] = this.x.domain() as [number, number];
     const units = scaleLinear().domain([this.unit(low), this.unit(high)]);
@@ -194,7 +204,7 @@ export class CurveChart {
       pen.line([[at, bottom], [at, bottom + 4]], c.ink!, 1);
       pen.text(number(tick, 4), at, bottom + 16, c.ink!, 11, "center");
     }
-    pen.text(this.store.nodeName(edge[0], edge[1]), (MARGIN.left + width) / 2, HEIGHT - 4, c.ink!, 12, "center");
+    pen.text(term.name, (MARGIN.left + width) / 2, HEIGHT - 4, c.ink!, 12, "center");
     // How many rows: a histogram below the axis. Knots are ticks on its upper edge.
     const counts = new Array<number>(BINS).fill(0);
     for (const u of values) counts[Math.max(0, Math.min(BINS - 1, Math.floor((BINS * (u - low)) / (high - low))))]!++;
@@ -213,14 +223,13 @@ export class CurveChart {
   /** Residuals of the kept network plus the curve, where the edge ends in an output: what the curve should follow. */
   private residuals(edge: Edge, values: number[]): [number, number, boolean][] {
     const { store } = this;
-    const layers = edgeLayers(store.state.network);
-    if (store.subject.task !== "numbers" || store.subject.note || edge[0] !== layers.length - 1) return [];
-    if (store.state.network.at(-1)!.kind === "products") return [];
+    const { term } = store;
+    if (store.subject.task !== "numbers" || store.subject.note || !term || !store.isLast(term.layer)) return [];
+    const layer = edgeLayers(store.state.network)[edge[0]]!;
     return values.map((u, n) => {
-      const y = store.subject.rows.y[n]!;
-      const target = Array.isArray(y) ? y[edge[2]]! : y;
-      const own = edgeValue(layers[edge[0]]!, edge[1], edge[2], u);
-      return [u, target - store.traces[n]!.at(-1)![edge[2]]! + own, store.subject.rows.held[n]!];
+      const target = [store.subject.rows.y[n]!].flat()[term.sum]!;
+      const residual = target - store.traces[n]!.at(-1)![term.sum]!;
+      return [u, edgeValue(layer, edge[1], edge[2], u) + residual / term.slope, store.subject.rows.held[n]!];
     });
   }
 
@@ -265,6 +274,13 @@ export class CurveChart {
     this.show();
   }
 
+  /** The wheel sets the width of the bump that is dragged; else it moves the page. */
+  private wheel(event: WheelEvent): void {
+    if (this.dragging < 0 && !this.points.length) return;
+    event.preventDefault();
+    this.setShare(this.share * Math.exp(-0.002 * event.deltaY));
+  }
+
   private up(): void {
     if (this.dragging < 0) return;
     this.dragging = -1;
@@ -273,22 +289,24 @@ export class CurveChart {
 
   /** Show the network with the dragged points at once; the session computes the same, with its cost, afterwards. */
   private show(): void {
-    const found = this.layerOf(this.store.state.network);
-    if (!found) return;
-    const [layer, edge] = found;
-    const { spline } = layer;
-    if (spline && hasSpline(layer, edge[1], edge[2]) && !functionOf(layer, edge[1], edge[2])) {
-      const us = this.points.map(([u]) => u);
-      const changes = this.points.map(([u, y]) => y - edgeValue(layer, edge[1], edge[2], u));
-      const own = spline.coef[edge[1]]!.slice();
-      own[edge[2]] = draggedCoef(own[edge[2]]!, spline.knots[edge[1]]!, spline.degree, us, changes);
-      const coef = spline.coef.slice();
-      coef[edge[1]] = own;
-      const changed: EdgeLayer = { ...layer, spline: { ...spline, coef } };
-      this.store.drawn = this.store.state.network.map((one) => (one === layer ? changed : one));
-      this.store.tell("drag");
-    }
+    if (this.store.edge) this.store.drag(dragged(this.store.state.network, this.store.edge, this.points, this.width));
     this.later();
+  }
+
+  /** Width of the bump that a drag moves, in the unit of the network. */
+  get width(): number {
+    const [low, high] = this.x.domain() as [number, number];
+    return this.share * (high - low);
+  }
+
+  private setShare(share: number): void {
+    this.share = Math.max(NARROWEST, Math.min(1, share));
+    this.slider.set(100 * this.share);
+    this.later();
+    if (!this.points.length) return;
+    this.show();
+    window.clearTimeout(this.settling);
+    if (this.dragging < 0) this.settling = window.setTimeout(() => this.points.length && this.dropped(), SETTLED);
   }
 
   private key(event: KeyboardEvent): void {
@@ -305,7 +323,8 @@ export class CurveChart {
       if (place < 0) place = this.points.push([u, edgeValue(this.layerOf()![0], found[1][1], found[1][2], u)]) - 1;
       this.points[place]![1] += move * (top - bottom);
       this.show();
-    } else if (event.key === "Escape") {
+    } else if (event.key === "Enter" && this.points.length) this.dropped();
+    else if (event.key === "Escape") {
       this.points = [];
       this.store.discard();
     } else return;

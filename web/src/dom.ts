@@ -1,6 +1,6 @@
 // Small pieces of the page. Text is always set as text, never as HTML: names of columns come from files.
 
-type Child = Node | string | null | false;
+type Child = Node | string | null | false | undefined;
 
 export function h<K extends keyof HTMLElementTagNameMap>(
   tag: K,
@@ -61,6 +61,7 @@ export function slider(
     change(value);
   });
   const element = field(label, control);
+  element.classList.add("slider");
   element.append(shown);
   return {
     element,

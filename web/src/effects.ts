@@ -6,52 +6,31 @@ import { Heat } from "./heat";
 import type { Point } from "./pen";
 import { Plot } from "./plot";
 import type { Store } from "./store";
+import { type Column, pointsOf, setColumn, valueOf } from "./terms";
 
-type Column = Subject["columns"][number];
 const CURVE_POINTS = 41;
 const MAP_POINTS = 25;
 const ROWS_AVERAGED = 100; // of the effect of a column
 const ROWS_OF_A_PAIR = 25; // of that of a pair, which has many more points
 
-/** Set the inputs of a column in a row of network inputs: to a number in the table's unit, or to a level. */
-function setColumn(subject: Subject, x: number[], column: Column, value: number): void {
-  column.inputs.forEach((input, n) => {
-    const on = column.inputs.length === column.levels.length ? n === value : value === n + 1;
-    const own = column.levels.length ? (on ? 1 : 0) : value;
-    const [low, high] = subject.limits?.[input] ?? [-Infinity, Infinity];
-    x[input] = Math.max(low, Math.min(high, (own - subject.shift[input]!) / subject.scale[input]!));
-  });
-}
-
-/** The number, or the level, of a column in a row. */
-export function valueOf(subject: Subject, x: number[], column: Column): number {
-  const own = column.inputs.map((input) => subject.shift[input]! + subject.scale[input]! * x[input]!);
-  if (!column.levels.length) return own[0]!;
-  const level = own.findIndex((one) => one > 0.5);
-  return column.inputs.length === column.levels.length ? Math.max(level, 0) : level + 1;
-}
-
-function points(subject: Subject, column: Column, count: number): number[] {
-  if (column.levels.length) return column.levels.map((_, n) => n);
-  const values = subject.rows.x.map((x) => valueOf(subject, x, column));
-  const [low, high] = [Math.min(...values), Math.max(...values)];
-  return Array.from({ length: count }, (_, n) => low + ((high - low) * n) / (count - 1));
-}
-
-/** Groups of rows by a column: its levels, or its lower, middle and upper third. */
+/** Groups of rows by a column: its levels, or its lower, middle and upper third, and those where it is missing. */
 export function groupsOf(subject: Subject, column: Column): { name: string; rows: number[] }[] {
   const values = subject.rows.x.map((x) => valueOf(subject, x, column));
   const pick = (test: (value: number) => boolean): number[] => values.flatMap((value, n) => (test(value) ? [n] : []));
-  const different = [...new Set(values)].sort((a, b) => a - b);
   if (column.levels.length) return column.levels.map((name, n) => ({ name, rows: pick((value) => value === n) }));
-  if (different.length <= 5) return different.map((one) => ({ name: String(Number(one.toPrecision(6))), rows: pick((value) => value === one) }));
-  const sorted = [...values].sort((a, b) => a - b);
+  const missing = pick(Number.isNaN);
+  const sorted = values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
+  const different = [...new Set(sorted)];
   const [first, second] = [1, 2].map((n) => sorted[Math.floor((n * sorted.length) / 3)]!) as [number, number];
-  return [
-    { name: `below ${first.toPrecision(4)}`, rows: pick((value) => value < first) },
-    { name: `from ${first.toPrecision(4)} to ${second.toPrecision(4)}`, rows: pick((value) => value >= first && value < second) },
-    { name: `from ${second.toPrecision(4)} on`, rows: pick((value) => value >= second) },
-  ];
+  const groups =
+    different.length <= 5
+      ? different.map((one) => ({ name: String(Number(one.toPrecision(6))), rows: pick((value) => value === one) }))
+      : [
+          { name: `below ${first.toPrecision(4)}`, rows: pick((value) => value < first) },
+          { name: `from ${first.toPrecision(4)} to ${second.toPrecision(4)}`, rows: pick((value) => value >= first && value < second) },
+          { name: `from ${second.toPrecision(4)} on`, rows: pick((value) => value >= second) },
+        ];
+  return missing.length ? [...groups, { name: "missing", rows: missing }] : groups;
 }
 
 /** At most `count` of some rows, evenly picked. */
@@ -101,7 +80,7 @@ export function effectsPanel(store: Store): HTMLElement {
   function showGroup(): void {
     const shown = subject.columns[Number(column.value)]!;
     const chosen = by.value === "" ? null : groupsOf(subject, subject.columns[Number(by.value)]!)[Number(group.value)]!;
-    const values = points(subject, shown, CURVE_POINTS);
+    const values = pointsOf(subject, shown, CURVE_POINTS);
     const o = Number(output.value);
     const curve = (rows: number[]): Point[] => meanEffect(store, shown, values, few(rows, ROWS_AVERAGED), o).map((y, n) => [values[n]!, y]);
     const curves = [{ name: "all rows", points: curve(all), colour: "ink", dash: chosen ? [5, 4] : undefined, width: chosen ? 1.5 : 2.5 }];
@@ -132,7 +111,7 @@ export function effectsPanel(store: Store): HTMLElement {
       pairNote.textContent = "Choose two different inputs.";
       return;
     }
-    const [us, vs] = [points(subject, a, MAP_POINTS), points(subject, b, MAP_POINTS)];
+    const [us, vs] = [pointsOf(subject, a, MAP_POINTS), pointsOf(subject, b, MAP_POINTS)];
     if (us.length < 2 || vs.length < 2) return;
     const o = Number(output.value);
     const rows = what.value === "point" ? [] : few(all, ROWS_OF_A_PAIR).map((n) => subject.rows.x[n]!);
@@ -184,7 +163,7 @@ export function effectsPanel(store: Store): HTMLElement {
   const element = h(
     "section",
     {},
-    subject.outputs.length > 1 ? field("Output", output) : null,
+    subject.outputs.length > (subject.task === "classes" ? 2 : 1) ? field("Output", output) : null,
     h("h2", {}, "What an input does for a group of rows"),
     h("div", { class: "line" }, field("Input", column), field("Rows by", by), groupField),
     plot.element,
@@ -204,14 +183,14 @@ export function effectsPanel(store: Store): HTMLElement {
   return element;
 }
 
-/** The two columns whose edges in the first layer move most. */
+/** The pair of the model that moves most, or the two columns that do. */
 function strongestPair(store: Store): [number, number] {
-  const moved = store.subject.columns.map(() => 0);
-  for (const [key, strength] of store.strengths()) {
-    const [l, i] = key.split(",").map(Number) as [number, number];
-    const place = store.subject.columns.findIndex((one) => one.inputs.includes(i));
-    if (l === 0 && place >= 0) moved[place] = Math.max(moved[place]!, strength);
-  }
+  const strengths = store.strengths();
+  const terms = store.drawing().terms.filter((one) => one.layer === 0);
+  const strength = (one: { key: string }): number => strengths.get(one.key) ?? 0;
+  const pair = terms.filter((one) => one.kind === "pair").sort((a, b) => strength(b) - strength(a))[0];
+  if (pair) return pair.from as [number, number];
+  const moved = store.subject.columns.map((_, n) => Math.max(0, ...terms.filter((one) => one.from[0] === n).map(strength)));
   const order = moved.map((_, n) => n).sort((a, b) => moved[b]! - moved[a]!);
   return [order[0] ?? 0, order[1] ?? 0];
 }

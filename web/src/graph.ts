@@ -1,20 +1,25 @@
 // The network as a drawing that can be zoomed and moved, with the curve of each edge.
 import { select } from "d3-selection";
 import { type D3ZoomEvent, zoom, zoomIdentity, type ZoomTransform } from "d3-zoom";
-import { colours, h, number } from "./dom";
-import { type Layout, PLOT_HEIGHT, PLOT_WIDTH, type PlacedEdge, layout, nodeKey, sumNodes } from "./layout";
+import { button, colours, h, number } from "./dom";
+import { shade } from "./heat";
+import { type Layout, PLOT_HEIGHT, PLOT_WIDTH, type PlacedTerm, layout, nodeKey } from "./layout";
 import { type Edge, drawnRange, edgeLayers, edgeValue, trace } from "./network";
 import { decimalsOf, roundedParts, sumsOf } from "./path";
 import { type Pen, type Point, canvasPen } from "./pen";
 import { pictureButtons } from "./picture";
 import type { Store } from "./store";
+import { type Term, levelOf, levelValue, pairFunction, pointsOf, strongTerms, valueOf } from "./terms";
 
 const SAMPLES = 28; // points of a small curve
+const CELLS = 7; // of a small map, along each side
 
-interface Curve {
-  points: Point[]; // in the plot
+/** What stands in the small plot of a term: values of a curve between two ends or of bars, or those of a map. */
+interface Small {
+  values: number[];
   low: number;
   high: number;
+  cells: number[][];
 }
 
 export class Graph {
@@ -24,14 +29,17 @@ export class Graph {
     tabIndex: 0,
     role: "application",
     "aria-label":
-      "The network. Arrow keys choose the previous or next edge, plus and minus zoom, 0 shows everything. " +
-      "The list of edges beside it does the same.",
+      "The network. Arrow keys choose the previous or next part, plus and minus zoom, 0 shows everything. " +
+      "The list beside it does the same.",
   });
   private still = h("canvas", { "aria-hidden": "true" }); // all but the chosen edge, which alone moves while it is dragged
   private placed!: Layout;
-  private curves = new Map<string, Curve>();
+  private small = new Map<string, Small>();
+  private showsWeak = false;
+  private weak = button("", () => this.toggleWeak(), { class: "weak" });
   private strengths = new Map<string, number>();
-  private deviation: number[] = [];
+  private deviation: number[] = []; // by layer, of the strongest term
+  private scale: number[] = []; // by layer, half the height of a plot
   private transform: ZoomTransform = zoomIdentity;
   private behaviour = zoom<HTMLCanvasElement, unknown>().scaleExtent([0.1, 8]);
   private waiting = 0;
@@ -39,7 +47,7 @@ export class Graph {
   private fitted = false;
 
   constructor(private store: Store) {
-    this.element.append(this.still, this.canvas);
+    this.element.append(this.still, this.canvas, this.weak);
     this.behaviour.on("zoom", (event: D3ZoomEvent<HTMLCanvasElement, unknown>) => {
       this.transform = event.transform;
       this.later();
@@ -51,43 +59,73 @@ export class Graph {
     window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.later());
     store.listen((what) => {
       if (what === "state" || what === "preview") this.measure();
-      if (what === "drag" && store.edge) this.measureEdge(store.edge);
+      if (what === "select" && store.term && !this.placed.terms.some((one) => one.term.key === store.term!.key)) this.measure();
+      if (what === "drag" && store.term) this.measureTerm(store.term);
       if (what === "drag") this.later(store.shownRow < 0);
       else if (!["message", "busy", "share", "tab"].includes(what)) this.later();
     });
     this.measure();
   }
 
+  private toggleWeak(): void {
+    this.showsWeak = !this.showsWeak;
+    this.fitted = false;
+    this.measure();
+    this.later();
+  }
+
   private measure(): void {
     const { store } = this;
-    this.placed = layout(store.network);
+    const drawing = store.drawing();
     this.strengths = store.strengths();
-    const layers = edgeLayers(store.network);
-    this.deviation = layers.map((_, l) => {
-      const own = [...this.strengths].filter(([key]) => key.startsWith(`${l},`)).map(([, value]) => value);
+    const strong = strongTerms(drawing, this.strengths, store.term?.key ?? "");
+    const names: [string[], string[]] = [store.subject.columns.map((one) => one.name), store.subject.outputs];
+    this.placed = layout(drawing, this.showsWeak ? drawing.terms : strong, names);
+    const weak = drawing.terms.length - strong.length;
+    this.weak.hidden = !weak;
+    this.weak.textContent = `${this.showsWeak ? "Hide" : "Show"} ${weak} weak ${weak > 1 ? "parts" : "part"}`;
+    this.deviation = drawing.sums.map((_, l) => {
+      const own = drawing.terms.filter((one) => one.layer === l).map((one) => this.strengths.get(one.key) ?? 0);
       return Math.max(...own, 1e-12);
     });
-    this.curves.clear();
-    for (const one of this.placed.edges) this.measureEdge(one.edge);
+    this.small.clear();
+    const heights = new Map(this.placed.terms.map(({ term }) => [term, this.measureTerm(term)]));
+    // One scale for all terms of a layer, in which the one that moves most fills its plot.
+    this.scale = drawing.sums.map((_, l) => Math.max(1e-12, ...[...heights].map(([term, height]) => (term.layer === l ? height : 0))));
     if (!this.fitted) this.fit();
   }
 
-  private measureEdge(edge: Edge): void {
-    const [l, i, o] = edge;
-    const layer = edgeLayers(this.store.network)[l];
-    if (!layer) return;
-    const [low, high] = drawnRange(layer, i, this.store.inputs(edge));
-    const values = Array.from({ length: SAMPLES + 1 }, (_, n) =>
-      edgeValue(layer, i, o, low + ((high - low) * n) / SAMPLES),
-    );
+  /** Compute what the small plot of a term shows, and return by how much it moves from its middle. */
+  private measureTerm(term: Term): number {
+    const { network, subject } = this.store;
+    const small: Small = { values: [], low: 0, high: 1, cells: [] };
+    this.small.set(term.key, small);
+    if (term.kind === "pair") {
+      const [us, vs] = term.from.map((column) => pointsOf(subject, subject.columns[column]!, CELLS)) as [number[], number[]];
+      const value = pairFunction(network, subject, term);
+      small.cells = us.map((u) => vs.map((v) => value(u, v)));
+      return Math.max(...small.cells.flat().map(Math.abs));
+    }
+    if (term.kind === "levels") {
+      const mean = this.store.termMeans().get(term.key) ?? 0;
+      small.values = term.levels.map((_, n) => levelValue(network, subject, term, n) - mean);
+      return Math.max(...small.values.map(Math.abs));
+    }
+    const edge = term.edges[0]!;
+    const layer = edgeLayers(network)[edge[0]]!;
+    [small.low, small.high] = drawnRange(layer, edge[1], this.store.inputs(edge));
+    const values = Array.from({ length: SAMPLES + 1 }, (_, n) => term.slope * edgeValue(layer, edge[1], edge[2], small.low + ((small.high - small.low) * n) / SAMPLES));
     const middle = (Math.max(...values) + Math.min(...values)) / 2;
+    small.values = values.map((value) => value - middle);
+    return Math.max(...small.values.map(Math.abs));
+  }
+
+  /** Points of the curve or ends of the bars of a term, within its plot. */
+  private pointsIn(term: Term): Point[] {
+    const { values } = this.small.get(term.key)!;
     const half = PLOT_HEIGHT / 2 - 3;
-    const points = values.map((value, n): Point => {
-      // One scale for all curves of a layer: two standard deviations of the strongest fill half of the plot.
-      const y = Math.max(-1, Math.min(1, (value - middle) / (2 * this.deviation[l]!)));
-      return [(PLOT_WIDTH * n) / SAMPLES, PLOT_HEIGHT / 2 - half * y];
-    });
-    this.curves.set(edge.join(), { points, low, high });
+    const x = (n: number): number => (term.kind === "levels" ? (n + 0.5) / values.length : n / (values.length - 1));
+    return values.map((value, n): Point => [PLOT_WIDTH * x(n), PLOT_HEIGHT / 2 - half * Math.max(-1, Math.min(1, value / this.scale[term.layer]!))]);
   }
 
   later(chosenAlone = false): void {
@@ -142,9 +180,9 @@ export class Graph {
       const rounded = roundedParts([sum.constant, ...sum.parts.map((one) => one.value)], decimals);
       sum.parts.forEach((one, n) => {
         const value = rounded[n + 1]!;
-        shown.set(`${sum.layer},${one.input},${sum.sum}`, (value < 0 ? "−" : "+") + Math.abs(value).toFixed(decimals));
+        shown.set(one.key, (value < 0 ? "−" : "+") + Math.abs(value).toFixed(decimals));
       });
-      shown.set(`${sum.layer},${sum.sum}`, rounded.reduce((all, one) => all + one, 0).toFixed(decimals).replace("-", "−"));
+      shown.set(`sum ${sum.layer},${sum.sum}`, rounded.reduce((all, one) => all + one, 0).toFixed(decimals).replace("-", "−"));
       shown.set(`mean ${sum.layer},${sum.sum}`, rounded[0]!.toFixed(decimals).replace("-", "−"));
     }
     return shown;
@@ -153,94 +191,101 @@ export class Graph {
   private draw(pen: Pen, part: "others" | "chosen"): void {
     const { store, placed } = this;
     const c = colours(this.element) as Record<"ink" | "soft" | "line" | "panel" | "accent" | "new", string>;
-    const sums = sumNodes(store.network);
+    const { sums, layers } = store.drawing();
     const row = store.shownRow >= 0 ? store.subject.rows.x[store.shownRow]! : null;
     const path = row ? trace(store.network, row) : null;
     const shown = row ? this.pathTexts(row) : new Map<string, string>();
-    const chosen = store.edge?.join() ?? "";
-    // Many lines that cross are drawn faintly, and the chosen edge above all.
-    const faint = placed.edges.length > 60 ? 0.2 : 0.55;
-    const layers = edgeLayers(store.network);
-    const drawLine = (one: PlacedEdge): void => {
-      const [l, i, o] = one.edge;
-      const start = placed.from.get(nodeKey(l, i))!;
-      const end = placed.from.get(nodeKey(l + 1, sums[l]![o]!))!;
-      const share = (this.strengths.get(one.edge.join()) ?? 0) / this.deviation[l]!;
-      const isChosen = one.edge.join() === chosen;
+    const chosen = store.term?.key ?? "";
+    // Many lines that cross are drawn faintly, and the chosen term above all.
+    const faint = placed.terms.length > 60 ? 0.2 : 0.55;
+    const drawLine = ({ term, x, y: top }: PlacedTerm): void => {
+      const end = placed.from.get(nodeKey(term.layer + 1, sums[term.layer]![term.sum]!))!;
+      const share = (this.strengths.get(term.key) ?? 0) / this.deviation[term.layer]!;
+      const isChosen = term.key === chosen;
       const colour = isChosen ? c.accent : c.soft;
-      const y = one.y + PLOT_HEIGHT / 2;
+      const y = top + PLOT_HEIGHT / 2;
       const width = 0.6 + 2.4 * Math.min(1, share);
-      pen.line(bend(start.x + 5, start.y, one.x, y), colour, width, isChosen ? 0.7 : faint);
-      pen.line(bend(one.x + PLOT_WIDTH, y, end.x - 5, end.y), colour, width, isChosen ? 0.7 : faint);
+      for (const node of term.from) {
+        const start = placed.from.get(nodeKey(term.layer, node))!;
+        pen.line(bend(start.x + 5, start.y, x, y), colour, width, isChosen ? 0.7 : faint);
+      }
+      pen.line(bend(x + PLOT_WIDTH, y, end.x - 5, end.y), colour, width, isChosen ? 0.7 : faint);
     };
-    const drawn = placed.edges.filter((one) => (one.edge.join() === chosen) === (part === "chosen"));
+    const drawn = placed.terms.filter((one) => (one.term.key === chosen) === (part === "chosen"));
     drawn.forEach(drawLine);
-    for (const one of drawn) this.drawPlot(pen, one, c, part === "chosen", path, layers, shown);
+    for (const one of drawn) this.drawPlot(pen, one, c, part === "chosen", path, shown);
     if (part === "chosen") return;
     for (const node of placed.nodes) {
-      const last = node.layer === layers.length;
+      const last = node.layer === layers;
       pen.dot(node.x, node.y, 4.5, c.panel, c.ink);
-      const value = path ? ` ${number(this.shown(node.layer, node.node, path[node.layer]![node.node]!), 4)}` : "";
+      const value = path ? ` ${this.shown(node.layer, node.node, path)}` : "";
       const name = short(store.nodeName(node.layer, node.node), value && node.layer === 0 ? 20 - value.length : 22);
       if (node.layer === 0) pen.text(`${name}${value && ` =${value}`}`, node.x - 10, node.y + 4, c.ink, 12, "right");
-      else if (last && path && store.network.at(-1)!.kind === "edges") {
-        const log = store.subject.target.log ? "log " : "";
-        pen.text(`${log}${name} = ${shown.get(`${node.layer - 1},${node.node}`)}`, node.x + 10, node.y + 4, c.ink, 12);
-        pen.text(`mean ${shown.get(`mean ${node.layer - 1},${node.node}`)} + edges`, node.x + 10, node.y + 18, c.soft, 10);
+      else if (last && path && store.isLast(layers - 1)) {
+        pen.text(`${short(store.scoreName(node.node))} = ${shown.get(`sum ${node.layer - 1},${node.node}`)}`, node.x + 10, node.y + 4, c.ink, 12);
+        pen.text(`mean ${shown.get(`mean ${node.layer - 1},${node.node}`)} + parts`, node.x + 10, node.y + 18, c.soft, 10);
       } else if (last) pen.text(`${name}${value && ` =${value}`}`, node.x + 10, node.y + 4, c.ink, 12);
       else if (value) pen.text(value, node.x, node.y - 9, c.ink, 10, "center");
     }
   }
 
-  private drawPlot(
-    pen: Pen,
-    one: PlacedEdge,
-    c: Record<string, string>,
-    isChosen: boolean,
-    path: number[][] | null,
-    layers: ReturnType<typeof edgeLayers>,
-    shown: Map<string, string>,
-  ): void {
-    const curve = this.curves.get(one.edge.join());
-    if (!curve) return;
-    const [l, i, o] = one.edge;
-    pen.box(one.x, one.y, PLOT_WIDTH, PLOT_HEIGHT, c.panel!, isChosen ? c.accent! : c.line!, isChosen ? 2.5 : 1);
-    const isFunction = !!layers[l]!.symbolic && layers[l]!.symbolic!.functions[i]![o] !== "0";
+  private drawPlot(pen: Pen, { term, x: left, y: top }: PlacedTerm, c: Record<string, string>, isChosen: boolean, path: number[][] | null, shown: Map<string, string>): void {
+    const small = this.small.get(term.key);
+    if (!small) return;
+    pen.box(left, top, PLOT_WIDTH, PLOT_HEIGHT, c.panel!, isChosen ? c.accent! : c.line!, isChosen ? 2.5 : 1);
+    const [l, i, o] = term.edges[0]!;
+    const { symbolic } = edgeLayers(this.store.network)[l]!;
+    const isFunction = term.kind === "curve" && !!symbolic && symbolic.functions[i]![o] !== "0";
     const colour = isChosen ? c.accent! : isFunction ? c.new! : c.ink!;
-    pen.line(curve.points.map(([x, y]): Point => [one.x + x, one.y + y]), colour, 1.4);
-    if (isFunction) pen.text("f", one.x + PLOT_WIDTH - 8, one.y + 10, c.new!, 9); // colour is not alone
+    const [w, tall] = [(PLOT_WIDTH - 4) / small.cells.length, (PLOT_HEIGHT - 4) / (small.cells[0]?.length ?? 1)];
+    small.cells.forEach((line, n) =>
+      line.forEach((value, k) => pen.box(left + 2 + n * w, top + PLOT_HEIGHT - 2 - (k + 1) * tall, w + 0.3, tall + 0.3, shade((value / this.scale[term.layer]! + 1) / 2, true), "")),
+    );
+    const points = this.pointsIn(term);
+    const base = PLOT_HEIGHT / 2;
+    const wide = Math.max(1.5, Math.min(10, (0.7 * PLOT_WIDTH) / points.length));
+    if (term.kind === "levels") {
+      for (const [x, y] of points) pen.box(left + x - wide / 2, top + Math.min(y, base) - 0.5, wide, Math.abs(y - base) + 1, colour, "");
+      pen.line([[left, top + base], [left + PLOT_WIDTH, top + base]], c.soft!, 0.6);
+    } else pen.line(points.map(([x, y]): Point => [left + x, top + y]), colour, 1.4);
+    if (isFunction) pen.text("f", left + PLOT_WIDTH - 8, top + 10, c.new!, 9); // colour is not alone
     if (!path) return;
-    const u = path[l]![i]!;
-    const share = Math.max(0, Math.min(1, (u - curve.low) / (curve.high - curve.low)));
-    const [px, py] = curve.points[Math.round(share * SAMPLES)]!;
-    pen.dot(one.x + px, one.y + py, 3, c.accent!);
-    pen.text(shown.get(one.edge.join()) ?? "", one.x + PLOT_WIDTH / 2, one.y - 2, c.ink!, 8, "center");
+    if (term.kind !== "pair") {
+      const u = path[l]![i]!;
+      const place = term.kind === "levels" ? levelOf(this.store.subject, term, path[0]!) : Math.round(SAMPLES * Math.max(0, Math.min(1, (u - small.low) / (small.high - small.low))));
+      const [px, py] = points[place]!;
+      pen.dot(left + px, top + py, 3, c.accent!);
+    }
+    pen.text(shown.get(term.key) ?? "", left + PLOT_WIDTH / 2, top - 2, c.ink!, 8, "center");
   }
 
   /** A value of a node in the units of the table, where it has one. */
-  private shown(layer: number, node: number, value: number): number {
-    const { subject, network } = this.store;
-    if (layer === 0) return subject.shift[node]! + subject.scale[node]! * value;
-    if (layer < edgeLayers(network).length || subject.task === "classes") return value;
-    const { shift, scale, log } = subject.target;
-    const y = (shift[node] ?? 0) + (scale[node] ?? 1) * value;
-    return log ? Math.exp(y) : y;
+  private shown(layer: number, node: number, path: number[][]): string {
+    const { subject } = this.store;
+    if (layer === 0) {
+      const column = subject.columns[node]!;
+      const value = valueOf(subject, path[0]!, column);
+      return column.levels[value] ?? (Number.isNaN(value) ? "missing" : number(value, 4));
+    }
+    if (layer < this.store.drawing().layers) return number(path[layer]![node]!, 4);
+    const value = path.at(-1)![node]!;
+    return number(subject.task === "classes" ? value : this.store.inUnits(value, node), 4);
   }
 
   private click(event: MouseEvent): void {
     const [x, y] = this.transform.invert([event.offsetX, event.offsetY]);
-    const hit = this.placed.edges.find(
+    const hit = this.placed.terms.find(
       (one) => x >= one.x - 4 && x <= one.x + PLOT_WIDTH + 4 && y >= one.y - 4 && y <= one.y + PLOT_HEIGHT + 4,
     );
-    if (hit) this.store.select(hit.edge);
+    if (hit) this.store.select(hit.term.edges[0]!);
   }
 
   private key(event: KeyboardEvent): void {
-    const all = this.placed.edges;
-    const now = all.findIndex((one) => one.edge.join() === this.store.edge?.join());
+    const all = this.placed.terms;
+    const now = all.findIndex((one) => one.term.key === this.store.term?.key);
     const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
     const factor = { "+": 1.25, "=": 1.25, "-": 0.8 }[event.key];
-    if (step && all.length) this.store.select(all[(now + step + all.length) % all.length]!.edge);
+    if (step && all.length) this.store.select(all[(now + step + all.length) % all.length]!.term.edges[0]!);
     else if (factor) select(this.canvas).call(this.behaviour.scaleBy, factor);
     else if (event.key === "0") {
       this.fitted = false;
@@ -261,10 +306,10 @@ export class Graph {
     return this.transform;
   }
 
-  /** Where the plot of an edge stands on the page, for tests; null before the drawing has its size. */
+  /** Where the plot of a term stands on the page, for tests; null before the drawing has its size. */
   place(edge: Edge): [number, number] | null {
     if (!this.fitted) return null;
-    const one = this.placed.edges.find((each) => each.edge.join() === edge.join())!;
+    const one = this.placed.terms.find((each) => each.term.key === edge.join())!;
     const [x, y] = this.transform.apply([one.x + PLOT_WIDTH / 2, one.y + PLOT_HEIGHT / 2]);
     const box = this.canvas.getBoundingClientRect();
     return [box.left + x, box.top + y];

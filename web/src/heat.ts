@@ -25,6 +25,7 @@ const RISING = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253,
 const SIGNED = [[8, 69, 148], [107, 174, 214], [247, 247, 247], [253, 141, 60], [166, 54, 3]];
 const MOST_UNEQUAL = 5; // sides of a map with one scale; a choice: longer ones are stretched
 const MARGIN = { left: 62, right: 14, top: 26, bottom: 84 };
+const CLEAR = 24; // pixels between the mark and a number
 
 export function shade(share: number, signed: boolean): string {
   const anchors = signed ? SIGNED : RISING;
@@ -162,8 +163,10 @@ export class Heat {
       if (u >= content.x[0] && u <= content.x[1] && v >= content.y[0] && v <= content.y[1]) pen.dot(x(u), y(v), 1.4, "#ffffff", "#444444");
     // Contour lines carry their values, so that the map is read without its colours.
     const place = ([i, j]: Point): Point => [left + (i + 0.5) * w, bottom - (j + 0.5) * tall];
-    // Between levels there is nothing: their cells carry numbers instead.
+    // Between levels there is nothing: their cells carry numbers instead, below which the marks stand.
     const [xs, ys] = content.levels ?? [[], []];
+    const below = xs.length || ys.length ? Math.min(13, 0.35 * tall) : 0;
+    const mark: Point | null = content.mark?.every(Number.isFinite) ? [x(content.mark[0]), y(content.mark[1]) + below] : null;
     if (xs.length || ys.length)
       content.values.forEach((value, n) => {
         const [i, j] = [Math.floor(n / ny), n % ny];
@@ -177,17 +180,20 @@ export class Heat {
       const pieces = contour(content.values, content.counts, level, 1e-6 * (high - low)); // zeros by rounding are no line
       for (const piece of pieces) pen.line(piece.map(place), "#ffffff", 2, 0.5);
       for (const piece of pieces) pen.line(piece.map(place), "#000000", 0.8, 0.8);
-      const middle = pieces[Math.floor((pieces.length * (k + 0.5)) / levels.length)]; // labels of neighbours stand apart
-      if (!middle) return;
-      const [px, py] = place(middle[0]);
+      // Labels of neighbours stand apart, and none below the mark.
+      const wanted = Math.floor((pieces.length * (k + 0.5)) / levels.length);
+      const clear = pieces.map((piece) => place(piece[0])).filter(([px, py]) => !mark || Math.hypot(px - mark[0], py - mark[1]) > CLEAR);
+      const label = clear[Math.min(wanted, clear.length - 1)];
+      if (!label) return;
+      const [px, py] = label;
       const text = number(level, 3);
       pen.box(px - 3.2 * text.length, py - 6, 6.4 * text.length, 12, "#ffffff", "");
       pen.text(text, px, py + 4, "#000000", 10, "center");
     });
-    if (content.mark) pen.dot(x(content.mark[0]), y(content.mark[1]), 5, c.accent!, "#ffffff");
+    if (mark) pen.dot(...mark, 5, c.accent!, "#ffffff");
     if (this.cursor) {
       const [px, py] = place(this.cursor);
-      pen.dot(px, py, 4, "#ffffff", "#000000");
+      pen.dot(px, py + below, 4, "#ffffff", "#000000");
     }
     // The scale of the colours.
     const steps = 60;

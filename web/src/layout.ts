@@ -1,17 +1,18 @@
-// Where the nodes and the edges of a network stand: nodes in columns, and between two columns a small plot per edge.
-import { type Edge, type Layer, edgeLayers, exists } from "./network";
+// Where the nodes and the terms of a network stand: nodes in columns, and between two columns a small plot per term.
+import type { Drawn, Term } from "./terms";
 
 export const PLOT_WIDTH = 54;
 export const PLOT_HEIGHT = 32;
 const GAP = 8;
-const LABELS = 170; // for the names of the inputs
+const LETTER = 7; // width of one, of the names beside the outermost nodes
+const MOST_LABEL = 170;
 const MOST_IN_COLUMN = 24; // plots above each other; more get further columns
+const LEAST_APART = 18; // of two nodes, whose names have this height
 
-export interface PlacedEdge {
-  edge: Edge;
+export interface PlacedTerm {
+  term: Term;
   x: number;
   y: number;
-  group: number; // number of the layer, whose plots share a scale
 }
 export interface PlacedNode {
   layer: number;
@@ -20,7 +21,7 @@ export interface PlacedNode {
   y: number;
 }
 export interface Layout {
-  edges: PlacedEdge[];
+  terms: PlacedTerm[];
   nodes: PlacedNode[];
   from: Map<string, PlacedNode>;
   width: number;
@@ -29,69 +30,54 @@ export interface Layout {
 
 export const nodeKey = (layer: number, node: number): string => `${layer},${node}`;
 
-/** For each sum of a layer of edges, the node that it becomes: products have several sums. */
-export function sumNodes(network: Layer[]): number[][] {
-  const found: number[][] = [];
-  network.forEach((layer, place) => {
-    if (layer.kind !== "edges") return;
-    const next = network[place + 1];
-    const own = Array.from({ length: layer.outputs }, (_, o) => o);
-    if (next?.kind === "products") {
-      next.groups.forEach((group, node) => group.forEach((sum) => (own[sum] = node)));
-    }
-    found.push(own);
-  });
-  return found;
-}
-
-export function layout(network: Layer[]): Layout {
-  const layers = edgeLayers(network);
-  const sums = sumNodes(network);
-  const edges: PlacedEdge[] = [];
-  const columns: { first: number; rows: number; count: number }[] = [];
-  let x = LABELS;
+/** `names` are those of the inputs and those of the outputs. */
+export function layout(drawn: Drawn, shown: Term[], names: [string[], string[]]): Layout {
+  const [left, right] = names.map((some) => 30 + Math.min(MOST_LABEL - 30, LETTER * Math.max(...some.map((one) => one.length)))) as [number, number];
+  const placed: PlacedTerm[] = [];
+  const columns: { rows: number; count: number }[] = [];
   const starts: number[] = [];
-  layers.forEach((layer, l) => {
-    const own: Edge[] = [];
-    for (let i = 0; i < layer.inputs; i++)
-      for (let o = 0; o < layer.outputs; o++) if (exists(layer, i, o)) own.push([l, i, o]);
+  let x = left;
+  for (let l = 0; l < drawn.layers; l++) {
+    const own = shown.filter((one) => one.layer === l);
     const count = Math.max(1, Math.ceil(own.length / MOST_IN_COLUMN));
     const rows = Math.max(1, Math.ceil(own.length / count));
     starts.push(x);
-    columns.push({ first: edges.length, rows, count });
-    own.forEach((edge, n) =>
-      edges.push({
-        edge,
+    columns.push({ rows, count });
+    own.forEach((term, n) =>
+      placed.push({
+        term,
         x: x + 60 + Math.floor(n / rows) * (PLOT_WIDTH + 26),
         y: (n % rows) * (PLOT_HEIGHT + GAP) + (count > 1 && Math.floor(n / rows) % 2 ? (PLOT_HEIGHT + GAP) / 2 : 0),
-        group: l,
       }),
     );
     x += 120 + count * (PLOT_WIDTH + 26);
-  });
+  }
   starts.push(x);
-  const nodesIn = [layers[0]!.inputs, ...sums.map((own) => 1 + Math.max(...own))];
-  const height =
-    20 + Math.max(...columns.map((one) => one.rows * (PLOT_HEIGHT + GAP) + (one.count > 1 ? 20 : 0)), 60);
-  columns.forEach((column, l) => {
-    const shift = (height - column.rows * (PLOT_HEIGHT + GAP)) / 2;
-    for (const one of edges) if (one.group === l) one.y += shift;
-  });
+  const height = 20 + Math.max(...columns.map((one) => one.rows * (PLOT_HEIGHT + GAP) + (one.count > 1 ? 20 : 0)), 60);
+  for (const one of placed) one.y += (height - columns[one.term.layer]!.rows * (PLOT_HEIGHT + GAP)) / 2;
   const nodes: PlacedNode[] = [];
   const from = new Map<string, PlacedNode>();
-  nodesIn.forEach((count, l) => {
-    // A node without edges is not drawn; an input stands at the height of its edges where there is room.
-    const used: number[] = [];
-    for (let n = 0; n < count; n++) {
-      const leaves = edges.some((one) => one.edge[0] === l && one.edge[1] === n);
-      const enters = l > 0 && edges.some((one) => one.edge[0] === l - 1 && sums[l - 1]![one.edge[2]] === n);
-      if (l === nodesIn.length - 1 || leaves || enters) used.push(n);
+  starts.forEach((start, l) => {
+    // A node without terms is not drawn. The inputs of an additive model stand beside their curves.
+    const used = new Set<number>();
+    for (const { layer, from: own, sum } of shown) {
+      if (layer === l) own.forEach((node) => used.add(node));
+      if (layer === l - 1) used.add(drawn.sums[layer]![sum]!);
     }
-    used.forEach((n, place) => {
-      const node = { layer: l, node: n, x: starts[l]!, y: (height * (place + 0.5)) / used.length };
+    const inOrder = [...used].sort((a, b) => a - b);
+    const places = inOrder.map((_, n) => (height * (n + 0.5)) / inOrder.length);
+    if (l === 0 && drawn.layers === 1 && columns[0]!.count === 1) {
+      inOrder.forEach((node, n) => {
+        const beside = placed.filter(({ term }) => term.kind !== "pair" && term.from[0] === node);
+        if (beside.length) places[n] = beside.reduce((sum, one) => sum + one.y, 0) / beside.length + PLOT_HEIGHT / 2;
+        if (n) places[n] = Math.max(places[n]!, places[n - 1]! + LEAST_APART);
+      });
+    }
+    inOrder.forEach((n, place) => {
+      const node = { layer: l, node: n, x: start, y: places[place]! };
       nodes.push(node);
       from.set(nodeKey(l, n), node);
     });
   });
-  return { edges, nodes, from, width: x + 140, height };
+  return { terms: placed, nodes, from, width: x + right, height };
 }

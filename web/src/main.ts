@@ -1,8 +1,8 @@
 // The page: header with scores, the network on the left, and what is known about it on the right.
 import { askPanel, rowsPanel } from "./ask";
-import { type Backend, serverBackend, widgetBackend } from "./backend";
-import { button, download, h, number } from "./dom";
-import { edgePanel } from "./edits";
+import { type Backend, type Cost, serverBackend, widgetBackend } from "./backend";
+import { button, download, h, number, signed } from "./dom";
+import { edgePanel, verdict } from "./edits";
 import { effectsPanel } from "./effects";
 import { formulaPanel } from "./formulas";
 import { Graph } from "./graph";
@@ -18,6 +18,7 @@ function header(store: Store, graph: Graph): HTMLElement {
   const undo = button("Undo", () => void store.move("undo"), { title: "Undo (Ctrl+Z)" });
   const redo = button("Redo", () => void store.move("redo"), { title: "Redo (Ctrl+Y)" });
   const save = button("Save", () => void saveModel(store), { title: "Write the model and the script (Ctrl+S)" });
+  const share = button("Share", () => void sharePage(store), { title: "One file with the model, the edits and their costs" });
   const picture = h("span", { class: "pictures" }, "Picture ", graph.pictures());
   const message = h("p", { class: "message", role: "status" });
   const show = (): void => {
@@ -26,23 +27,31 @@ function header(store: Store, graph: Graph): HTMLElement {
       return `${part}: ${texts.join(", ")}`;
     });
     scores.textContent = parts.join(" · ");
-    undo.disabled = !store.state.edits.some((one) => one.holds);
-    redo.disabled = !store.state.edits.some((one) => !one.holds);
+    undo.disabled = !store.canMove("undo");
+    redo.disabled = !store.canMove("redo");
   };
   store.listen((what) => {
     if (what === "state") show();
     if (what === "message") message.textContent = store.message;
   });
+  message.textContent = store.message;
   show();
   const note = store.subject.note ? h("p", { class: "hint" }, `Note: ${store.subject.note}.`) : null;
   return h(
     "header",
     {},
     h("div", { class: "title" }, h("h1", {}, `What predicts ${store.subject.name || store.subject.outputs.join(", ")}`), scores),
-    h("div", { class: "actions" }, undo, redo, save, picture),
+    h("div", { class: "actions" }, undo, redo, save, share, picture),
     message,
     note,
   );
+}
+
+async function sharePage(store: Store): Promise<void> {
+  const { page } = await store.run("Writing the page", "page", {});
+  if (!page) return;
+  download("edited.html", page, "text/html");
+  store.say("The model, the edits and their costs are in edited.html, which needs no server.");
 }
 
 async function saveModel(store: Store): Promise<void> {
@@ -60,13 +69,33 @@ function historyPanel(store: Store): HTMLElement {
   const show = (): void => {
     const { edits } = store.state;
     list.replaceChildren(
-      ...edits.map((one) => h("li", { class: one.holds ? "" : "undone" }, store.named(one.text), one.holds ? null : " (undone)")),
+      ...edits.map((one) =>
+        h("li", { class: one.holds ? "" : "undone" }, h("span", {}, store.named(one.text)), one.holds ? null : " (undone)", h("p", { class: "hint" }, costText(one.costs))),
+      ),
     );
     if (!edits.length) list.replaceChildren(h("li", { class: "hint none" }, "There are no edits yet."));
   };
   store.listen((what) => what === "state" && show());
   show();
   return h("section", {}, h("h2", {}, "Edits"), h("p", { class: "hint" }, store.backend.where), list);
+}
+
+/** What an edit cost on the held-out rows, in words. */
+function costText(costs: Record<string, Cost>): string {
+  const cost = costs["held-out"];
+  if (!cost) return "";
+  return `Held-out loss ${number(cost.before)} → ${number(cost.after)} (${signed(cost.after - cost.before)} ± ${number(cost.error, 2)}, ${cost.rows} rows): ${verdict(cost)}.`;
+}
+
+/** Where to begin: the part that moves an output most. */
+function firstHint(store: Store): string {
+  const strengths = store.strengths();
+  const { terms } = store.drawing();
+  const best = terms.filter((one) => one.layer === 0).sort((a, b) => strengths.get(b.key)! - strengths.get(a.key)!)[0];
+  if (!best) return "";
+  const what = store.isLast(0) ? `, which moves ${store.scoreName(best.sum)} most` : ", the strongest first curve";
+  const how = best.kind === "pair" ? "see its map" : best.kind === "levels" ? "drag a bar" : "drag its curve";
+  return `Begin with ${best.name}${what}: ${how}, choose another part in the drawing, or set your own values under Ask.`;
 }
 
 function tabs(store: Store, pages: [string, HTMLElement][]): HTMLElement {
@@ -113,13 +142,14 @@ export async function mount(host: HTMLElement, backend: Backend, stored?: Stored
   }
   const graph = new Graph(store);
   const side = tabs(store, [
-    ["Edge", edgePanel(store)],
+    ["Model", edgePanel(store)],
     ["Ask", askPanel(store)],
     ["Effects", effectsPanel(store)],
     ["Rows", rowsPanel(store)],
     ["Formula", formulaPanel(store)],
     ["Edits", historyPanel(store)],
   ]);
+  store.message = firstHint(store);
   host.replaceChildren(header(store, graph), h("main", {}, graph.element, side));
   host.addEventListener("keydown", (event) => {
     if (!event.ctrlKey && !event.metaKey) return;

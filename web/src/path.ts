@@ -1,20 +1,20 @@
 // The path of a row through the network: what each edge adds to each node, with numbers that add up as they are shown.
 import { h, number, signed } from "./dom";
-import { edgeLayers, edgeValue, exists, output, trace } from "./network";
+import { output, trace } from "./network";
 import { predictionText } from "./ask";
-import { sumNodes } from "./layout";
 import type { Store } from "./store";
+import { termValue } from "./terms";
 
 export interface Part {
   name: string;
   value: number;
 }
-/** A sum: a constant and what each edge adds to it, in the units of the target in the last layer. */
+/** A sum: a constant and what each term adds to it, in the units of the target in the last layer. */
 export interface Sum {
-  layer: number; // of the edges
+  layer: number; // of the drawing
   sum: number; // number of the output of that layer
   constant: number;
-  parts: (Part & { input: number })[];
+  parts: (Part & { key: string })[];
   total: number;
 }
 
@@ -22,21 +22,23 @@ export interface Sum {
 export function sumsOf(store: Store, x: number[]): Sum[] {
   const { network } = store;
   const entering = trace(network, x);
-  const layers = edgeLayers(network);
-  const means = store.lastMeans();
-  const isLast = (l: number): boolean => l === layers.length - 1 && network.at(-1)!.kind === "edges";
-  return layers.flatMap((layer, l) =>
-    Array.from({ length: layer.outputs }, (_, o): Sum => {
-      const unit = isLast(l) ? store.unit(o) : 1;
-      let constant = isLast(l) && store.subject.task === "numbers" ? (store.subject.target.shift[o] ?? 0) : 0;
-      const parts = [];
-      for (let i = 0; i < layer.inputs; i++) {
-        if (!exists(layer, i, o)) continue;
-        const mean = isLast(l) ? means.get(`${l},${i},${o}`)! : 0;
-        constant += unit * mean;
-        parts.push({ name: store.nodeName(l, i), input: i, value: unit * (edgeValue(layer, i, o, entering[l]![i]!) - mean) });
-      }
-      return { layer: l, sum: o, constant, parts, total: parts.reduce((all, one) => all + one.value, constant) };
+  const { terms, sums } = store.drawing();
+  const means = store.termMeans();
+  return sums.flatMap((nodes, l) =>
+    nodes.flatMap((_, o): Sum[] => {
+      const isLast = store.isLast(l);
+      const unit = isLast ? store.unit(o) : 1;
+      const own = terms.filter((one) => one.layer === l && one.sum === o);
+      if (!own.length && isLast && store.hasLogOdds) return [];
+      const parts = own.map((term) => {
+        const value = termValue(network, term, entering) - (isLast ? means.get(term.key)! : 0);
+        return { name: term.name, key: term.key, value: unit * value };
+      });
+      const sum = parts.reduce((all, one) => all + one.value, 0);
+      if (!isLast) return [{ layer: l, sum: o, constant: 0, parts, total: sum }];
+      const shift = store.subject.task === "numbers" ? (store.subject.target.shift[o] ?? 0) : 0;
+      const total = shift + unit * entering.at(-1)![o]!;
+      return [{ layer: l, sum: o, constant: total - sum, parts, total }];
     }),
   );
 }
@@ -68,15 +70,14 @@ export function roundedParts(values: number[], decimals: number): number[] {
 const MOST_PARTS = 8; // that are listed of one sum
 
 function sumElement(store: Store, sum: Sum): HTMLElement {
-  const layers = edgeLayers(store.network);
-  const nodes = sumNodes(store.network)[sum.layer]!;
+  const nodes = store.drawing().sums[sum.layer]!;
   const node = nodes[sum.sum]!;
   const isFactor = nodes.filter((one) => one === node).length > 1;
   const sorted = [...sum.parts].sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
   const shown: Part[] = sorted.slice(0, MOST_PARTS);
   const others = sorted.slice(MOST_PARTS);
   if (others.length) shown.push({ name: `${others.length} others`, value: others.reduce((all, one) => all + one.value, 0) });
-  const isLast = sum.layer === layers.length - 1 && !isFactor;
+  const isLast = store.isLast(sum.layer) && !isFactor;
   const constant = isLast ? [{ name: "mean", value: sum.constant }] : [];
   const parts = [...constant, ...shown];
   const decimals = decimalsOf(sum);
@@ -85,8 +86,7 @@ function sumElement(store: Store, sum: Sum): HTMLElement {
   const rows = parts.map((one, n) =>
     h("tr", {}, h("td", {}, one.name), h("td", { class: "number" }, (rounded[n]! < 0 || (isLast && !n) ? "" : "+") + text(rounded[n]!))),
   );
-  const prefix = isFactor ? "a factor of " : isLast && store.subject.target.log ? "log " : "";
-  const name = prefix + store.nodeName(sum.layer + 1, node);
+  const name = isLast ? store.scoreName(sum.sum) : (isFactor ? "a factor of " : "") + store.nodeName(sum.layer + 1, node);
   const total = text(rounded.reduce((all, value) => all + value, 0));
   return h(
     "table",
@@ -101,13 +101,13 @@ export function pathPanel(store: Store): HTMLElement {
   const show = (): void => {
     const row = store.shownRow;
     if (row < 0) {
-      body.replaceChildren(h("p", { class: "hint" }, "Point at a dot or choose a row: here stands what each edge adds."));
+      body.replaceChildren(h("p", { class: "hint" }, "Point at a dot or choose a row: here stands what each part adds."));
       return;
     }
     const { rows, task, target } = store.subject;
     const x = rows.x[row]!;
     const all = sumsOf(store, x);
-    const last = edgeLayers(store.network).length - 1;
+    const last = store.drawing().layers - 1;
     const y = rows.y[row]!;
     const facts = [`Row ${rows.numbers[row]}, ${rows.held[row] ? "held out" : "training"}.`];
     if (!store.subject.note && task === "classes") facts.push(`Its class is ${store.subject.outputs[y as number]}.`);
@@ -121,7 +121,7 @@ export function pathPanel(store: Store): HTMLElement {
       // The class of the row first, then those that the model holds for likely.
       const own = store.subject.note ? -1 : (y as number);
       outputs.sort((a, b) => Number(b.sum === own) - Number(a.sum === own) || b.total - a.total);
-      facts.push(`Predicted: ${predictionText(store, x)}. The sums are scores: shares are their exponentials, divided by their sum.`);
+      facts.push(`Predicted: ${predictionText(store, x)}. ${store.hasLogOdds ? "A share is 1/(1 + exp(−log odds))." : "The sums are scores: shares are their exponentials, divided by their sum."}`);
     }
     const hidden = all.filter((one) => one.layer < last);
     body.replaceChildren(

@@ -68,8 +68,9 @@ export class Drawing {
     name: string,
     private height: () => number,
     private draw: (pen: Pen, c: Colours, width: number) => void,
+    role = "img",
   ) {
-    this.canvas = h("canvas", { tabIndex: 0, role: "img" });
+    this.canvas = h("canvas", { tabIndex: 0, role });
     this.element = h("div", { class: "plot" }, this.canvas);
     const size = (): [number, number] => [this.canvas.clientWidth, this.height()];
     this.element.append(pictureButtons(name, this.element, size, (pen) => this.draw(pen, colours(this.element), this.canvas.clientWidth)));

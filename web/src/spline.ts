@@ -83,26 +83,22 @@ export function basisRow(u: number, knots: number[], degree: number): number[] {
   return row;
 }
 
-/** The smallest change of coefficients (in the sense of least squares) that adds `changes` at the points `us`. */
-export function draggedCoef(
-  coef: number[],
-  knots: number[],
-  degree: number,
-  us: number[],
-  changes: number[],
-): number[] {
+/** Coefficients after changes at the points `us`, with bumps of a width or, without one, the smallest (transform/shapes.py). */
+export function draggedCoef(coef: number[], knots: number[], degree: number, us: number[], changes: number[], width?: number): number[] {
   const rows = us.map((u) => basisRow(u, knots, degree));
-  const count = us.length;
-  // (B B' + tiny) a = changes, and the change is B' a. The tiny term keeps equal points solvable.
-  const matrix = rows.map((one, i) =>
-    rows.map((other, j) => one.reduce((sum, v, k) => sum + v * other[k]!, i === j ? 1e-12 : 0)),
-  );
+  let bumps = rows; // by point, how far each coefficient moves
+  if (width !== undefined) {
+    const places = coef.map((_, k) => (degree ? knots.slice(k + 1, k + degree + 1).reduce((sum, one) => sum + one, 0) / degree : (knots[k]! + knots[k + 1]!) / 2));
+    const half = Math.max(width / 2, ...places.slice(1).map((one, k) => one - places[k]!));
+    bumps = us.map((u) => {
+      const inner = Math.max(places[0]!, Math.min(places.at(-1)!, u));
+      return places.map((one) => (Math.abs(one - inner) < half ? Math.cos((Math.PI / 2) * ((one - inner) / half)) ** 2 : 0));
+    });
+  }
+  // (B F + tiny) a = changes, and the change is F a. The tiny term keeps equal points solvable.
+  const matrix = rows.map((one, i) => bumps.map((bump, j) => one.reduce((sum, v, k) => sum + v * bump[k]!, i === j ? 1e-12 : 0)));
   const a = solve(matrix, changes.slice());
-  return coef.map((c, k) => {
-    let sum = c;
-    for (let i = 0; i < count; i++) sum += rows[i]![k]! * a[i]!;
-    return sum;
-  });
+  return coef.map((c, k) => bumps.reduce((sum, bump, i) => sum + bump[k]! * a[i]!, c));
 }
 
 /** Gauss elimination with pivots; changes its arguments. */

@@ -1,12 +1,14 @@
 // A page that is one file: edits are tried in the browser, on the rows in the file, and saved as a file.
-import type { Answer, Backend, EditFields, Scores, SessionState, Subject } from "./backend";
+import type { Answer, Backend, Cost, Scores, SessionState, Subject } from "./backend";
+import type { EditFields } from "./kinds";
 import { type Layer, output } from "./network";
 import { LATER, edited } from "./shaping";
 
 interface Data {
   state: SessionState;
   subject: Subject;
-  fingerprint: string;
+  record: { edits: EditFields[]; undone: EditFields[] };
+  made?: { edits: EditFields[]; place: number }; // by a page before this one, which saved itself
 }
 
 /** Losses of the rows of the page: squared errors, or cross-entropies. */
@@ -26,55 +28,102 @@ function losses(network: Layer[], subject: Subject): number[] {
 
 const mean = (values: number[]): number => values.reduce((sum, v) => sum + v, 0) / Math.max(values.length, 1);
 
-export function staticBackend(data: Data): Backend {
-  const { subject } = data;
-  const steps: { network: Layer[]; edit: EditFields; text: string }[] = [];
-  let place = 0;
-  let proposed: { network: Layer[]; edit: EditFields; text: string } | null = null;
-  let version = 0;
-  const now = (): Layer[] => (place ? steps[place - 1]!.network : data.state.network);
-  const scored = (network: Layer[]): Scores => {
-    const all = losses(network, subject);
-    const found: Scores = {};
-    for (const part of ["training", "held-out"]) {
-      const mine = all.filter((_, n) => subject.rows.held[n] === (part === "held-out"));
-      found[part] = { "loss on this page": mean(mine) };
+/** The scores of the library (explore/page/scoring.py) on the rows of the page. */
+function scores(network: Layer[], subject: Subject): Scores {
+  const { rows, task, target } = subject;
+  const all = losses(network, subject);
+  const outputs = rows.x.map((x) => output(network, x));
+  const found: Scores = {};
+  for (const part of ["training", "held-out"]) {
+    const mine = rows.held.flatMap((held, n) => (held === (part === "held-out") ? [n] : []));
+    const loss = mean(mine.map((n) => all[n]!));
+    if (task === "classes") {
+      const right = mine.map((n) => Number(outputs[n]!.indexOf(Math.max(...outputs[n]!)) === rows.y[n]));
+      found[part] = { accuracy: mean(right), "cross-entropy": loss };
+      continue;
     }
-    return found;
+    const r2 = subject.outputs.map((_, o) => {
+      const targets = mine.map((n) => [rows.y[n]!].flat()[o]!);
+      const level = mean(targets);
+      return 1 - mean(mine.map((n, k) => (targets[k]! - outputs[n]![o]!) ** 2)) / mean(targets.map((one) => (one - level) ** 2));
+    });
+    found[part] = { "R²": mean(r2), RMSE: Math.sqrt(loss) * (subject.outputs.length === 1 ? target.scale[0]! : 1) };
+  }
+  return found;
+}
+
+/** This page as a file, with other data. */
+function pageWith(data: Data): string {
+  const copy = document.documentElement.cloneNode(true) as HTMLElement;
+  const host = copy.querySelector("#explorer")!;
+  host.replaceChildren();
+  host.removeAttribute("class");
+  copy.querySelector("#explorer-data")!.textContent = JSON.stringify(data).replaceAll("<", "\\u003c");
+  return `<!doctype html>\n${copy.outerHTML}`;
+}
+
+interface Made {
+  network: Layer[];
+  edit: EditFields;
+  text: string;
+  costs: Record<string, Cost>;
+}
+
+/** Mean losses before and after on both kinds of rows, with the standard error of the difference. */
+function costsOf(before: number[], after: number[], held: boolean[]): Record<string, Cost> {
+  return Object.fromEntries(
+    ["training", "held-out"].map((part) => {
+      const rows = held.flatMap((one, n) => (one === (part === "held-out") ? [n] : []));
+      const rise = rows.map((n) => after[n]! - before[n]!);
+      const spread = mean(rise.map((v) => (v - mean(rise)) ** 2));
+      const error = Math.sqrt(spread / Math.max(rows.length - 1, 1));
+      return [part, { before: mean(rows.map((n) => before[n]!)), after: mean(rows.map((n) => after[n]!)), error, rows: rows.length }];
+    }),
+  );
+}
+
+export function staticBackend(data: Data): Backend {
+  const { subject, record } = data;
+  const steps: Made[] = [];
+  let place = 0;
+  let proposed: Made | null = null;
+  let version = 0;
+  const earlier = data.state.edits.filter((one) => one.holds).map((one) => ({ ...one, fixed: true }));
+  const now = (): Layer[] => (place ? steps[place - 1]!.network : data.state.network);
+  const made = (edit: EditFields): Made | string => {
+    const done = edited(now(), subject, edit);
+    if (typeof done === "string") return done;
+    return { network: done[0], edit, text: done[1], costs: costsOf(losses(now(), subject), losses(done[0], subject), subject.rows.held) };
   };
+  const keep = (one: Made): void => {
+    steps.splice(place, steps.length, one);
+    place++;
+    version++;
+  };
+  for (const edit of data.made?.edits ?? []) {
+    const one = made(edit);
+    if (typeof one !== "string") keep(one);
+  }
+  place = data.made?.place ?? 0;
   const state = (): SessionState => ({
     ...data.state,
     version,
     network: now(),
-    scores: place ? scored(now()) : data.state.scores,
+    scores: scores(now(), subject),
     formula: place ? null : data.state.formula,
-    edits: steps.map((one, n) => ({ text: one.text, holds: n < place })),
+    edits: [...earlier, ...steps.map(({ text, costs }, n) => ({ text, costs, holds: n < place }))],
   });
   const answers: Record<string, (body: { edit?: EditFields }) => Answer> = {
     state: () => ({ state: state(), subject }),
     preview: ({ edit }) => {
-      const done = edited(now(), subject, edit!);
-      if (typeof done === "string") return { error: done };
-      proposed = { network: done[0], edit: edit!, text: done[1] };
-      const [before, after] = [losses(now(), subject), losses(done[0], subject)];
-      const costs = Object.fromEntries(
-        ["training", "held-out"].map((part) => {
-          const rows = after.map((_, n) => n).filter((n) => subject.rows.held[n] === (part === "held-out"));
-          const rise = rows.map((n) => after[n]! - before[n]!);
-          const spread = mean(rise.map((v) => (v - mean(rise)) ** 2));
-          const cost = { before: mean(rows.map((n) => before[n]!)), after: mean(rows.map((n) => after[n]!)) };
-          return [part, { ...cost, error: Math.sqrt(spread / Math.max(rows.length - 1, 1)), rows: rows.length }];
-        }),
-      );
-      return { preview: { text: done[1], edit: edit!, network: done[0], scores: scored(done[0]), costs }, version, job: 0 };
+      const one = made(edit!);
+      if (typeof one === "string") return { error: one };
+      proposed = one;
+      return { preview: { ...one, scores: scores(one.network, subject) }, version, job: 0 };
     },
     keep: () => {
-      if (proposed) {
-        steps.splice(place, steps.length, proposed);
-        place++;
-        version++;
-        proposed = null;
-      }
+      if (proposed) keep(proposed);
+      proposed = null;
       return { state: state() };
     },
     undo: () => ((place = Math.max(0, place - 1)), version++, { state: state() }),
@@ -82,17 +131,17 @@ export function staticBackend(data: Data): Backend {
     suggest: () => ({ error: LATER }),
     interval: () => ({ interval: null }),
     cancel: () => ({}),
+    page: () => ({ page: pageWith({ ...data, made: { edits: steps.map((one) => one.edit), place } }) }),
     save: () => ({
       record: {
-        format: 1,
-        made_for: data.fingerprint,
-        edits: steps.slice(0, place).map((one) => one.edit),
+        ...record,
+        edits: [...record.edits, ...steps.slice(0, place).map((one) => one.edit)],
         undone: steps.slice(place).map((one) => one.edit),
       },
     }),
   };
   return {
-    where: "This file is not changed: Save gives your edits as a file, which `edgewise explore` repeats.",
+    where: "This file is not changed: Share gives a page with your edits, and Save the edits alone, which `edgewise explore` repeats.",
     shared: false,
     ask: (name, body) => Promise.resolve(answers[name]!(body)),
   };

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from edgewise import Regression
-from edgewise.model_selection import approximate
 from edgewise.outcomes import ProgressCallback
+from edgewise.search import approximate
 from edgewise_experiments.data.target import TargetFunction
 from edgewise_experiments.runner.jobs import Job, require_complete, working_seconds
 from edgewise_experiments.runner.outcome import (

@@ -20,10 +20,10 @@ from edgewise.errors import EdgewiseWarning
 from edgewise.estimator.base import KANEstimator
 from edgewise.gam import AdditivePolicy
 from edgewise.metrics import METRICS
-from edgewise.model_selection.search.candidates import Samples
-from edgewise.model_selection.search.policy import SearchPolicy, SearchSettings
-from edgewise.model_selection.search.validation import mean_and_error
 from edgewise.outcomes import Progress, ProgressCallback
+from edgewise.search.candidates import Samples
+from edgewise.search.policy import SearchPolicy, SearchSettings
+from edgewise.search.validation import mean_and_error
 from edgewise_experiments.runner.jobs import Job, RowCallback, require_complete, run_jobs
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures
 from edgewise_experiments.runner.store import Store
@@ -157,7 +157,8 @@ def fitted(table: Table, variant: Variant, folds: int, seed: int) -> Score:
         model.variant = variant
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", EdgewiseWarning)  # some test rows lie outside the training range
-            model.fit(table.X[train], table.y[train])
+            groups = None if table.group is None else table.group[train]
+            model.fit(table.X[train], table.y[train], groups=groups)
             require_complete(model.report_, model.search_)
             prediction = model.predict(table.X[test])
             if not is_regression:

@@ -19,9 +19,9 @@ import torch
 from torch import nn
 
 from edgewise import KAN, Regression, fit
-from edgewise.model_selection import approximate
 from edgewise.nn import MLP
 from edgewise.outcomes import Progress, ProgressCallback
+from edgewise.search import approximate
 from edgewise.train import FitReport, LevenbergMarquardt
 from edgewise_experiments.accuracy.known_functions import HELD_OUT_SEED, shape
 from edgewise_experiments.data.functions import TOY_FUNCTIONS

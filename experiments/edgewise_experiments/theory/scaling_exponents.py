@@ -19,9 +19,9 @@ import numpy as np
 import torch
 
 from edgewise import Regression, fit
-from edgewise.model_selection import approximate
 from edgewise.nn import MLP
 from edgewise.outcomes import Progress, ProgressCallback
+from edgewise.search import approximate
 from edgewise.train import LevenbergMarquardt
 from edgewise_experiments.accuracy.known_functions import HELD_OUT_SEED, TEST, TEST_SEED, shape
 from edgewise_experiments.data.functions import TOY_FUNCTIONS

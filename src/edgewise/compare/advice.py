@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,15 +17,15 @@ from edgewise.checks import check_number
 from edgewise.compare.baselines import iterate_baselines
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
+from edgewise.listeners import check_progress
 from edgewise.metrics import MEASURED, score
 from edgewise.nn.mlp import MLP
-from edgewise.outcomes import Budget, ProgressCallback, check_progress
+from edgewise.outcomes import Budget, ProgressCallback
 from edgewise.settings import ABOVE_ZERO
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.quasi_newton import LBFGS
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Classification, Regression
 
 NEEDS = ("accuracy", "interpretability", "efficiency")
 MOST_ADVICE_ROWS = 2000  # most rows of the table that are used; they take about a minute
@@ -223,7 +224,7 @@ def advise(
     order = np.random.default_rng(seed).permutation(len(X))[:MOST_ADVICE_ROWS]
     held = max(5, round(TEST * len(order)))
     rows = Rows(X[order[held:]], y[order[held:]], X[order[:held]], y[order[:held]])
-    evidence = Measurement(rows, task, seed, Budget(time_limit=time_limit, progress=progress)).evidence()
+    evidence = Measurement(rows, task, seed, Budget(seconds=time_limit, report=progress)).evidence()
     branches = evidence.branches(needs)
     recommendation, why = evidence.verdict(branches)
     scores = {name: model.score for name, model in evidence.models.items()}
@@ -288,7 +289,7 @@ class Measurement:
         return Evidence(models, explained.importance, strongest_pair, len(X), metric)
 
     def kan(
-        self, X: np.ndarray, y: np.ndarray, end: float, hidden: str | tuple[int, ...] = "auto"
+        self, X: np.ndarray, y: np.ndarray, end: float, hidden: Literal["auto"] | tuple[int, ...] = "auto"
     ) -> tuple[ModelScore, KANRegressor | KANClassifier]:
         """Train and score a KAN, until this share of the time limit has passed."""
         kind = KANRegressor if self.task == "regression" else KANClassifier

@@ -14,9 +14,9 @@ from edgewise.compare.baselines import BaselineResult, iterate_baselines
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.metrics import MEASURED, METRICS, score
-from edgewise.model_selection.search.validation import block_codes, folds
 from edgewise.presentation import counted
 from edgewise.report.comparison import Comparison, ModelResult
+from edgewise.search.validation import block_codes, folds
 from edgewise.tables import frame_table, is_frame
 
 FOLDS = 5  # the customary number (Hastie et al., 2nd ed., section 7.10)

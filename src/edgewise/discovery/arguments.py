@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from edgewise.discovery.knowledge.families import checked_groups
 from edgewise.discovery.knowledge.templates import read_template
@@ -91,12 +92,10 @@ def column_names(x: object) -> list[str] | None:
     return names
 
 
-def target_names(y: object, outputs: int) -> list[str]:
-    """The name of a column, or those of the columns of a frame; y, or y_1, y_2, ... for arrays."""
+def target_name(y: object) -> str:
+    """The name of a column; y for arrays."""
     name = getattr(y, "name", None)
-    if outputs > 1:
-        return column_names(y) or [f"y_{k + 1}" for k in range(outputs)]
-    return ["y" if name is None else str(name)]
+    return "y" if name is None else str(name)
 
 
 def _numbers(values: object, name: str) -> np.ndarray:
@@ -119,15 +118,16 @@ def _numbers(values: object, name: str) -> np.ndarray:
         raise InputError(f"{name} must be an array of numbers, got {received}{classes}") from error
 
 
-def checked_data(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The inputs (N, inputs) and targets (N,) or (N, outputs) as finite numbers."""
+def checked_data(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """The inputs (N, inputs) and targets (N,) as finite numbers."""
     x = _numbers(x, "x")
     y = _numbers(y, "y")
     if x.ndim != 2 or 0 in x.shape:
         raise InputError(f"x must have shape (N, inputs), got {x.shape}")
-    if y.ndim not in (1, 2) or 0 in y.shape or y.shape[:1] != x.shape[:1] or len(y) < LEAST_ROWS:
+    if y.ndim != 1 or len(y) != len(x) or len(y) < LEAST_ROWS:
         raise InputError(
             f"y must have shape (N,) with a value for each of at least {LEAST_ROWS} rows of x, got {y.shape}"
+            f"{'; each of several targets needs a call of its own' if y.ndim == 2 else ''}"
         )
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise InputError("x and y must be finite, they are not")

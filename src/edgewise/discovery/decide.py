@@ -64,9 +64,9 @@ from edgewise.formulas.forms import in_usual_form, with_free_exponents, with_lea
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import SIGNIFICANT_Z, Front, FrontEntry, fresh_inputs, price
 from edgewise.metrics import r_squared
-from edgewise.model_selection.search.jobs import one_blas_thread
-from edgewise.outcomes import NO_LIMIT, Budget
+from edgewise.outcomes import Budget
 from edgewise.presentation import enumeration, percent_text
+from edgewise.search.jobs import one_blas_thread
 from edgewise.settings import ABOVE_ZERO
 
 
@@ -94,9 +94,10 @@ Squared = Candidate[FittedExpression]
 
 
 def decided_front(
-    candidates: Iterable[Expression], problem: LawProblem, budget: Budget = NO_LIMIT, messages: Sequence[str] = ()
+    candidates: Iterable[Expression], problem: LawProblem, budget: Budget | None = None, messages: Sequence[str] = ()
 ) -> Front:
     """Choose among the expressions that a search found for a problem, by squared errors."""
+    budget = budget or Budget()
     loss = SquaredLoss(problem, budget)
     mean = Number(float(np.average(problem.y, weights=problem.weights)))
     nodes = dict.fromkeys((mean, *map(simplify, candidates)))
@@ -168,7 +169,8 @@ class SquaredLoss:
 
     name = "squared error"
 
-    def __init__(self, problem: LawProblem, budget: Budget = NO_LIMIT):
+    def __init__(self, problem: LawProblem, budget: Budget | None = None):
+        budget = budget or Budget()
         self.problem = problem
         self.budget = budget
         self.exact = problem.exact_loss

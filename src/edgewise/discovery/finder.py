@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from edgewise.checks import check_count, check_names, check_number
 from edgewise.discovery.arguments import (
@@ -14,7 +15,7 @@ from edgewise.discovery.arguments import (
     checked_options,
     column_names,
     rows_with_weight,
-    target_names,
+    target_name,
 )
 from edgewise.discovery.curves.stage import curve_laws, simple_sums
 from edgewise.discovery.decide import decided_front
@@ -44,8 +45,9 @@ from edgewise.files import Journal
 from edgewise.formulas.expression import Expression, Number
 from edgewise.formulas.front import Front
 from edgewise.formulas.printing import as_text
-from edgewise.model_selection.search.jobs import one_blas_thread
-from edgewise.outcomes import NO_LIMIT, Budget, Progress, ProgressCallback, StopReason, check_progress, reported
+from edgewise.listeners import check_progress, reported
+from edgewise.outcomes import Budget, Progress, ProgressCallback, StopReason
+from edgewise.search.jobs import one_blas_thread
 
 
 @dataclass(frozen=True)
@@ -80,15 +82,15 @@ More = Callable[[LawProblem, Budget], Iterable[Expression]]
 
 
 def find_formula(
-    x: np.ndarray,
-    y: np.ndarray,
+    x: ArrayLike,
+    y: ArrayLike,
     *,
     names: Sequence[str] | None = None,
     time_limit: float | None = None,
     options: FormulaOptions | None = None,
     seed: int = 0,
     progress: ProgressCallback | bool = False,
-) -> Front | tuple[Front, ...]:
+) -> Front:
     """Find formulas for y in terms of the columns of x.
 
     Least squares comes first, then reductions to laws of fewer inputs, the enumeration of short expressions, and models
@@ -97,9 +99,9 @@ def find_formula(
 
     Parameters
     ----------
-    x : array_like, shape (N, inputs)
+    x : array_like or frame, shape (N, inputs)
         The inputs, finite, at least 20 rows; the columns of a frame keep their names.
-    y : array_like, shape (N,) or (N, outputs)
+    y : array_like, shape (N,)
         The target, finite. Of booleans the formulas are those of the log-odds of True, whose zero is the boundary.
     names : sequence of str, optional
         Names of the inputs; by default those of a frame's columns, else x_1, x_2, ...
@@ -117,9 +119,9 @@ def find_formula(
 
     Returns
     -------
-    Front, or tuple of Front
+    Front
         Formulas by complexity and error. `front.best` is the recommended one; `front.stopped` and `front.messages`
-        give the reason why the search ended. A y of shape (N, outputs) gives a tuple with a front for each output.
+        give the reason why the search ended.
 
     Raises
     ------
@@ -145,25 +147,18 @@ def find_formula(
     """
     own = column_names(x)
     names = own if names is None else names
-    given = y
-    x, y = checked_data(x, y)
-    of_classes = np.asarray(given).dtype == bool
+    x, targets = checked_data(x, y)
+    of_classes = np.asarray(y).dtype == bool
     if time_limit is not None:
         check_number(time_limit, "time_limit", of=" of seconds")
     check_count(seed, "seed", 0)
     names = check_names(names, x.shape[1])
-    options = checked_options(options, names, len(y))
+    options = checked_options(options, names, len(targets))
     check_progress(progress, has_line=True)
     with reported(progress, "find_formula") as report:
-        outputs = 1 if y.ndim == 1 else y.shape[1]
-        find = class_law if of_classes else _front
-        fronts = (
-            find(Search(x, column, names, options, planned_budget(time_limit, USUAL_SECONDS, outputs), seed, report))
-            for column in np.atleast_2d(y.T)
-        )
-        targets = target_names(given, outputs)
-        named = [replace(front, target=target) for front, target in zip(fronts, targets, strict=True)]
-        return named[0] if y.ndim == 1 else tuple(named)
+        search = Search(x, targets, names, options, planned_budget(time_limit, USUAL_SECONDS), seed, report)
+        front = class_law(search) if of_classes else _front(search)
+        return replace(front, target=target_name(y))
 
 
 def planned_budget(time_limit: float | None, usual: float, outputs: int = 1) -> Budget:
@@ -269,7 +264,7 @@ def _family(search: Search) -> Front:
     with search.budget.holds():
         front = family_front(problem, labels, codes[kept], codes[held], of_rows, search.budget)
     is_exact = front.best.validation <= problem.exact_loss
-    return parts.stopped(front, NO_LIMIT if is_exact else search.budget)
+    return parts.stopped(front, Budget() if is_exact else search.budget)
 
 
 @dataclass

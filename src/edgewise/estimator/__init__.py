@@ -1,6 +1,6 @@
 """scikit-learn estimators made of KANs: `KANRegressor`, `KANClassifier` and `KANSurvival`.
 
-Each scales a table, lets the room `model_selection` choose and train a network, and delegates everything else:
+Each scales a table, lets the room `search` choose and train a network, and delegates everything else:
 explanations, export, error bars, and formulas (`fit_equations`). `edgewise.save` and `edgewise.load` write and read
 them; this room's `storage` has the fields of such files.
 """

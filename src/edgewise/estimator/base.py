@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Self, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeGuard, TypeVar
 
 import numpy as np
 import torch
@@ -22,13 +22,14 @@ from edgewise.estimator.columns.constraints import Bounds, column_constraints, g
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
 from edgewise.estimator.display import EstimatorDisplay
 from edgewise.estimator.explaining import FARTHEST_INPUT
-from edgewise.model_selection.automatic import AutoResult, auto_fit
-from edgewise.model_selection.search.candidates import Samples
-from edgewise.model_selection.search.inference import term_tests
-from edgewise.model_selection.search.jobs import count_of_jobs
-from edgewise.model_selection.search.policy import EFFORTS, SearchSettings
-from edgewise.model_selection.search.records import SearchReport
-from edgewise.outcomes import ProgressCallback, reported
+from edgewise.listeners import reported
+from edgewise.outcomes import ProgressCallback
+from edgewise.search.automatic import AutoResult, auto_fit
+from edgewise.search.candidates import Samples
+from edgewise.search.inference import term_tests
+from edgewise.search.jobs import count_of_jobs
+from edgewise.search.policy import EFFORTS, Effort, SearchSettings
+from edgewise.search.records import SearchReport
 from edgewise.tables.scaling import AffineScaling
 from edgewise.tables.table import InBatches
 from edgewise.train.loop.reports import FitReport
@@ -149,16 +150,16 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
 
     def __init__(
         self,
-        hidden: str | int | Sequence[int] = "auto",
-        grid_size: str | int = "auto",
-        regularization: str | float = "auto",
-        effort: str = "normal",
+        hidden: Literal["auto"] | int | Sequence[int] = "auto",
+        grid_size: Literal["auto"] | int = "auto",
+        regularization: Literal["auto"] | float = "auto",
+        effort: Effort = "normal",
         time_limit: float | None = None,
         n_jobs: int | None = None,
         random_state: int | np.random.Generator | np.random.RandomState | None = 0,
         verbose: bool | int = False,
-        monotone: Mapping[str | int, int] | None = None,
-        shape: Mapping[str | int, str] | None = None,
+        monotone: Mapping[str | int, Literal[1, -1]] | None = None,
+        shape: Mapping[str | int, Literal["convex", "concave"]] | None = None,
         linear: Sequence[str | int] | None = None,
         interactions: Sequence[tuple[str | int, str | int]] | None = None,
         bounds: tuple[float | None, float | None] | None = None,

@@ -6,14 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from inspect import Parameter, signature
 from numbers import Number
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
@@ -22,11 +20,12 @@ from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, with_shared_text
 from edgewise.estimator.columns.constraints import INEQUALITIES, Bounds, checked_bounds, given_knowledge
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
+from edgewise.estimator.scikit import ClassifierMixin
 from edgewise.estimator.task import Classes
 from edgewise.gam.families.named import family_of_classes
-from edgewise.model_selection.search.candidates import Samples
-from edgewise.model_selection.search.policy import SearchSettings
-from edgewise.model_selection.search.validation import block_codes, canonical_rows
+from edgewise.search.candidates import Samples
+from edgewise.search.policy import Effort, SearchSettings
+from edgewise.search.validation import block_codes, canonical_rows
 from edgewise.tables.target import MAX_NUMERIC_CLASSES, MIN_ROWS_PER_NUMERIC_CLASS
 
 if TYPE_CHECKING:
@@ -80,8 +79,38 @@ class KANClassifier(ClassifierMixin, KANEstimator):
     equations_: Front | dict[Any, Front]
     _absent = OF_NUMBERS
 
-    def __init__(self, *parameters: Any, class_weight: str | Mapping[Any, float] | None = None, **named: Any):
-        super().__init__(*parameters, **named)
+    def __init__(
+        self,
+        hidden: Literal["auto"] | int | Sequence[int] = "auto",
+        grid_size: Literal["auto"] | int = "auto",
+        regularization: Literal["auto"] | float = "auto",
+        effort: Effort = "normal",
+        time_limit: float | None = None,
+        n_jobs: int | None = None,
+        random_state: int | np.random.Generator | np.random.RandomState | None = 0,
+        verbose: bool | int = False,
+        monotone: Mapping[str | int, Literal[1, -1]] | None = None,
+        shape: Mapping[str | int, Literal["convex", "concave"]] | None = None,
+        linear: Sequence[str | int] | None = None,
+        interactions: Sequence[tuple[str | int, str | int]] | None = None,
+        bounds: tuple[float | None, float | None] | None = None,
+        class_weight: Literal["balanced"] | Mapping[Any, float] | None = None,
+    ):
+        super().__init__(
+            hidden,
+            grid_size,
+            regularization,
+            effort,
+            time_limit,
+            n_jobs,
+            random_state,
+            verbose,
+            monotone,
+            shape,
+            linear,
+            interactions,
+            bounds,
+        )
         self.class_weight = class_weight
 
     @property
@@ -332,14 +361,6 @@ class KANClassifier(ClassifierMixin, KANEstimator):
 def class_places(classes: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return the place of each label among the classes in ascending order."""
     return np.searchsorted(classes, labels)
-
-
-# scikit-learn and people read the parameters from the signature: those of the base class and one more.
-_SHARED = signature(KANEstimator.__init__)
-_OWN = Parameter("class_weight", Parameter.KEYWORD_ONLY, default=None, annotation="str | Mapping | None")
-KANClassifier.__init__.__signature__ = _SHARED.replace(  # type: ignore[attr-defined]
-    parameters=[*_SHARED.parameters.values(), _OWN]
-)
 
 
 def _check_classes(labels: np.ndarray, count: int) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from edgewise.errors import InputError
@@ -26,11 +27,11 @@ from edgewise.presentation import column_texts, counted, html_table, number_text
 if TYPE_CHECKING:
     from edgewise.formulas.front import Front
     from edgewise.gam import AdditiveSummary
-    from edgewise.model_selection.search.records import SearchReport
     from edgewise.plot.network.views import NetworkColumn, NetworkView, PredictionView
     from edgewise.plot.style import Figure
     from edgewise.plot.themes import Theme
     from edgewise.report import Comparison, Report
+    from edgewise.search.records import SearchReport
     from edgewise.train.loop.reports import FitReport
 
 SUMMARY_INPUTS = 30  # inputs in a summary, those that move the prediction most
@@ -115,18 +116,21 @@ class EstimatorDisplay(RowExplainer):
         """Return the share of rows within their intervals of a level; None for an estimator without such intervals."""
         return None
 
-    def __getattr__(self, name: str) -> Any:
-        """Answer a misspelt name, or one that another kind of estimator has, with the name that was meant."""
-        if name in self._absent:
-            message = f"{type(self).__name__} has no {name}: {self._absent[name]}"
-        else:
+    if not TYPE_CHECKING:  # a type checker would take any name for one that exists
+
+        def __getattr__(self, name: str) -> Any:
+            """Answer a misspelt name, or one that another kind of estimator has, with the name that was meant."""
+            if name == "equations_":  # an AttributeError too, so that hasattr is False
+                raise NotFittedError("there are no equations yet: call fit_equations(X, y) first")
+            if name in self._absent:
+                raise AttributeError(f"{type(self).__name__} has no {name}: {self._absent[name]}")
             message = f"{type(self).__name__!r} object has no attribute {name!r}"
             if not name.startswith("_") and not name.endswith("_in_"):  # scikit-learn looks for those many times
                 # Not `dir`: that of scikit-learn computes every property.
                 known = [one for one in object.__dir__(self) if not one.startswith("_")]
                 similar = get_close_matches(name, known, n=1)
                 message += f"; did you mean {similar[0]!r}?" if similar else ""
-        raise AttributeError(message)
+            raise AttributeError(message)
 
     def plot(
         self,
@@ -336,6 +340,37 @@ class EstimatorDisplay(RowExplainer):
         if path is not None:
             made.save(path)
         return made
+
+    def show(self, X: ArrayLike | None = None, y: ArrayLike | None = None) -> Report:
+        """Show the model in tabs: curves, a table of the inputs, interactions, formula and comparison.
+
+        Parameters
+        ----------
+        X, y : array-like, optional
+            As in `report`.
+
+        Returns
+        -------
+        edgewise.report.Report
+            Appears in a notebook; its `save("model.html")` writes it.
+
+        Raises
+        ------
+        InputError
+            If only one of X and y is given.
+
+        Examples
+        --------
+        >>> from edgewise import KANRegressor
+        >>> X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
+        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-6).fit(X, X[:, 0] + 3 * X[:, 1])
+        >>> "Interactions" in model.show().html
+        True
+        """
+        from edgewise.estimator.reporting import model_tabs
+
+        check_is_fitted(self)
+        return model_tabs(self, X, y)
 
     # Views for `edgewise.plot`
 

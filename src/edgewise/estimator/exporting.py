@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgewise.errors import InputError
-from edgewise.escaping import c_comment, c_string
 from edgewise.export import Units
 from edgewise.export.c_code import c_source
 from edgewise.export.numpy_code import python_source
 from edgewise.export.writers import WRITERS, writer_of
 from edgewise.files import write_bytes
 from edgewise.tables import InputEncoder
-from edgewise.tables.columns import CategoryInput, NumberInput
 
 if TYPE_CHECKING:
     from edgewise.estimator.base import KANEstimator
@@ -110,16 +108,7 @@ def write_program(
 
 def python_encoder(encoder: InputEncoder) -> str:
     """Return Python source that follows that of `predict`: `inputs(row)` and `predict_rows(rows)`."""
-    lines = []
-    for one in encoder.inputs:
-        if isinstance(one, CategoryInput):
-            count = len(one.state_names)
-            levels = {level: i for i, level in enumerate(one.levels)}
-            other = len(one.levels) if one.other else None
-            value: tuple[object, ...] = (levels, count, _usual(one), other, count - 1 if one.missing else None)
-        else:
-            value = (one.median, one.value, one.flag, one.first_day)
-        lines.append(f"    {one.name!a}: {value!a},\n")
+    lines = [f"    {one.name!a}: {one.python_rule()!a},\n" for one in encoder.inputs]
     body = _PYTHON.format(fields="{\n" + "".join(lines) + "}")
     return "\n\nimport datetime" + body
 
@@ -127,44 +116,16 @@ def python_encoder(encoder: InputEncoder) -> str:
 def c_encoder(encoder: InputEncoder) -> str:
     """Return C source that follows that of `predict`: `inputs(number, text, x)` fills the x of one row."""
     about = []
-    body = []
+    body = ""
     place = 0
-    for i, one in enumerate(encoder.inputs):
-        name = c_comment(one.name)
-        if isinstance(one, NumberInput):
-            if one.first_day:
-                kind = f"days since {one.first_day}"
-            else:
-                kind = "a number"
-            about.append(f"   number[{i}]: {name}, {kind}, NAN if missing")
-            if one.value:
-                body.append(f"    x[{place}] = isnan(number[{i}]) ? {one.median!r} : number[{i}];\n")
-                place += 1
-            if one.flag:
-                body.append(f"    x[{place}] = isnan(number[{i}]) ? 1.0 : 0.0;\n")
-                place += 1
-            continue
-        about.append(f"   text[{i}]: {name}, in UTF-8, NULL if missing")
-        count = len(one.state_names)
-        rest = len(one.levels) if one.other else _usual(one)
-        missing = count - 1 if one.missing else _usual(one)
-        tests = "".join(f" !strcmp(text[{i}], {c_string(level)}) ? {k} :" for k, level in enumerate(one.levels))
-        body.append(f"    level = !text[{i}] ? {missing} :{tests} {rest};\n")
-        for k in range(count == 2, count):
-            body.append(f"    x[{place}] = level == {k} ? 1.0 : 0.0;\n")
-            place += 1
-    if any(isinstance(one, CategoryInput) for one in encoder.inputs):
-        declared = "    int level;\n"
-    else:
-        declared = ""
+    for number, one in enumerate(encoder.inputs):
+        line, statements = one.c_source(number, place)
+        about.append(line)
+        body += statements
+        place += len(one.feature_names)
+    declared = "    int level;\n" if any(one.level_names for one in encoder.inputs) else ""
     head = "\n/* Fills the x of predict for one row of the table; entries of the other kind are not read.\n"
     return (
         "\n#include <string.h>\n" + head + "\n".join(about) + " */\n"
-        f"void inputs(const double *number, const char *const *text, double *x)\n{{\n{declared}{''.join(body)}}}\n"
+        f"void inputs(const double *number, const char *const *text, double *x)\n{{\n{declared}{body}}}\n"
     )
-
-
-def _usual(column: CategoryInput) -> int:
-    if column.usual is None:
-        return len(column.state_names) - 1
-    return column.levels.index(column.usual)

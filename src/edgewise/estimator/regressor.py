@@ -6,12 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import MultiOutputMixin, RegressorMixin
-from sklearn.exceptions import NotFittedError
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,12 +18,13 @@ from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, standardisation, with_shared_text
 from edgewise.estimator.columns.constraints import Bounds, checked_bounds
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
+from edgewise.estimator.scikit import MultiOutputMixin, RegressorMixin
 from edgewise.estimator.task import Numbers
-from edgewise.gam.families.named import family_of
+from edgewise.gam.families.named import Loss, family_of
 from edgewise.metrics import in_unit
-from edgewise.model_selection.search.candidates import Samples
-from edgewise.model_selection.search.policy import SearchSettings
-from edgewise.model_selection.search.validation import block_codes, canonical_rows
+from edgewise.search.candidates import Samples
+from edgewise.search.policy import Effort, SearchSettings
+from edgewise.search.validation import block_codes, canonical_rows
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.uncertainty import ErrorBars
 
@@ -100,17 +99,17 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
 
     def __init__(
         self,
-        hidden: str | int | Sequence[int] = "auto",
-        grid_size: str | int = "auto",
-        regularization: str | float = "auto",
-        effort: str = "normal",
-        loss: str = "squared",
+        hidden: Literal["auto"] | int | Sequence[int] = "auto",
+        grid_size: Literal["auto"] | int = "auto",
+        regularization: Literal["auto"] | float = "auto",
+        effort: Effort = "normal",
+        loss: Loss = "squared",
         time_limit: float | None = None,
         n_jobs: int | None = None,
         random_state: int | np.random.Generator | np.random.RandomState | None = 0,
         verbose: bool | int = False,
-        monotone: Mapping[str | int, int] | None = None,
-        shape: Mapping[str | int, str] | None = None,
+        monotone: Mapping[str | int, Literal[1, -1]] | None = None,
+        shape: Mapping[str | int, Literal["convex", "concave"]] | None = None,
         linear: Sequence[str | int] | None = None,
         interactions: Sequence[tuple[str | int, str | int]] | None = None,
         bounds: tuple[float | None, float | None] | None = None,
@@ -196,6 +195,10 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         scale = float(self.target_scaling_.scale[0])
         return None if low is None else (low - shift) / scale, None if high is None else (high - shift) / scale
 
+    @overload
+    def predict(self, X: Rows, return_std: Literal[False] = False) -> np.ndarray: ...
+    @overload
+    def predict(self, X: Rows, return_std: Literal[True]) -> tuple[np.ndarray, np.ndarray]: ...
     def predict(self, X: Rows, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Predict the targets.
 
@@ -308,12 +311,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             raise InputError(f"level must be a number in (0, 1), got {level!r}")
         codes = self._warned_codes(X)
         return self._interval(codes, NormalDist().inv_cdf((1 + level) / 2) * self._deviation(codes, noise=False))
-
-    def __getattr__(self, name: str) -> Any:
-        """Raise an error that explains how to search for formulas before they are read."""
-        if name == "equations_":  # an AttributeError too, so that hasattr is False
-            raise NotFittedError("there are no equations yet: call fit_equations(X, y) first")
-        return super().__getattr__(name)
 
     def fit_equations(
         self,

@@ -45,7 +45,7 @@ from edgewise.report.content import ClassResult, ReportContent, ReportFigure, Te
 if TYPE_CHECKING:
     from edgewise.estimator.display import EstimatorDisplay
     from edgewise.estimator.task import Task
-    from edgewise.tables.columns import CategoryInput, NumberInput
+    from edgewise.tables.columns import Input
 
 SHOWN_INPUTS = 20  # inputs in the table of a report
 EFFECTS = 9  # panels of the figure of effects (three rows)
@@ -100,15 +100,30 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
 
     InputError where only one of X and y is given, or there are not as many targets as rows.
     """
-    if (X is None) != (y is None):
-        raise InputError("X and y must be given together, got only one of them")
-    codes = model._rows(X)
-    judged = None if y is None else JudgedRows.of(model, X, y)
-    explanation = explained(model, codes)
+    codes, judged, explanation = _read(model, X, y)
     fronts = model._fronts().items()
     formulas = [ReportFigure("formulas", formula_front(front, target=name, max_formulas=0)) for name, front in fronts]
     figures = with_formulas(model_figures(model, X, codes, judged, explanation), formulas)
     return Report(page_content(model, codes, judged, explanation, figures=figures, title=title or model._title()))
+
+
+def model_tabs(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | None) -> Report:
+    """Make the tabs of `show`, see `model_report`."""
+    codes, judged, explanation = _read(model, X, y)
+    figures = explanation_figures(model, codes, explanation)
+    content = page_content(model, codes, judged, explanation, figures=figures, title=model._title())
+    return Report(content, layout="tabs")
+
+
+def _read(
+    model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | None
+) -> tuple[np.ndarray, JudgedRows | None, GlobalExplanation | None]:
+    """Return the codes of the rows, how well they are predicted if y is given, and the explanation."""
+    if (X is None) != (y is None):
+        raise InputError("X and y must be given together, got only one of them")
+    codes = model._rows(X)
+    judged = None if y is None else JudgedRows.of(model, X, y)
+    return codes, judged, explained(model, codes)
 
 
 def page_content(
@@ -412,7 +427,7 @@ def class_results(classes: Sequence[Any], observed: np.ndarray, predicted: np.nd
     return rows
 
 
-def alike_sentences(codes: np.ndarray, columns: Sequence[NumberInput | CategoryInput]) -> list[str]:
+def alike_sentences(codes: np.ndarray, columns: Sequence[Input]) -> list[str]:
     """Return a sentence for each pair of numbers so strongly correlated that their effects cannot be separated."""
     known = codes[~np.isnan(codes).any(axis=1)]
     moving = [i for i, one in enumerate(columns) if not one.level_names and len(known) > 2 and np.ptp(known[:, i]) > 0]

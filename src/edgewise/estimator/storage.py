@@ -25,9 +25,9 @@ from edgewise.estimator.survival import KANSurvival
 from edgewise.formulas.front import Front
 from edgewise.gam import AdditiveSummary
 from edgewise.gam.families.named import family_of
-from edgewise.model_selection.search.records import SearchReport
 from edgewise.nn.elementary import Elementary
 from edgewise.nn.model import KAN
+from edgewise.search.records import SearchReport
 from edgewise.tables import AffineScaling, InputEncoder
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.uncertainty import ErrorBars
@@ -347,7 +347,7 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
         family_of(parameters.get("loss", "squared"))
     except InputError as error:
         raise CheckpointError(f"must have possible parameters: {ascii(str(error)[:200])[1:-1]}") from error
-    estimator = kind(**parameters)
+    estimator: Any = kind(**parameters)
     estimator.model_ = model
     for name, value in vars(record).items():
         if name != "parameters":
@@ -368,7 +368,8 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
             del estimator.equations_
         else:
             estimator.equations_ = fronts[0] if len(fronts) == 1 else dict(enumerate(fronts))
-    return estimator
+    rebuilt: KANEstimator = estimator
+    return rebuilt
 
 
 def _read(

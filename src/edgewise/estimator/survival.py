@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from edgewise.estimator.task import Risks
 from edgewise.gam import AdditiveModel, fit_additive, summarise
 from edgewise.gam.families import Cox
 from edgewise.metrics import Score
-from edgewise.model_selection.search.validation import block_codes, canonical_rows, folds, mean_and_error
+from edgewise.search.validation import block_codes, canonical_rows, folds, mean_and_error
 from edgewise.tables.scaling import AffineScaling
 
 PAIRS = ("auto", "none")
@@ -120,11 +120,11 @@ class KANSurvival(KANEstimator):
 
     def __init__(
         self,
-        pairs: str = "auto",
-        ties: str = "breslow",
+        pairs: Literal["auto", "none"] = "auto",
+        ties: Literal["breslow", "efron"] = "breslow",
         random_state: int = 0,
-        monotone: Mapping[Column, int] | None = None,
-        shape: Mapping[Column, str] | None = None,
+        monotone: Mapping[Column, Literal[1, -1]] | None = None,
+        shape: Mapping[Column, Literal["convex", "concave"]] | None = None,
         linear: Sequence[Column] | None = None,
         interactions: Sequence[tuple[Column, Column]] | None = None,
     ):

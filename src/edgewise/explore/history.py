@@ -6,6 +6,7 @@ import json
 import os
 from typing import Any
 
+from edgewise.explore.editing import Applied
 from edgewise.explore.opening import made_folder
 from edgewise.explore.record import FORMAT
 from edgewise.files import write_bytes
@@ -18,35 +19,35 @@ class History:
     def __init__(self, made_for: str) -> None:
         self.made_for = made_for
         self.file: str | None = None  # every change is written to it before it counts
-        self._steps: list[tuple[dict[str, Any], KAN, str]] = []
+        self._steps: list[Applied] = []
         self._place = 0  # number of steps that hold; those after it were undone
 
     @property
     def network(self) -> KAN | None:
         """The network after the edits that hold; None where there are none."""
         if self._place:
-            return self._steps[self._place - 1][1]
+            return self._steps[self._place - 1].model
         return None
 
     @property
     def edits(self) -> tuple[dict[str, Any], ...]:
         """The edits that hold, in order."""
-        return tuple(edit for edit, _, _ in self._steps[: self._place])
+        return tuple(step.edit for step in self._steps[: self._place])
 
     @property
     def undone(self) -> tuple[dict[str, Any], ...]:
         """The edits that can be redone, in order."""
-        return tuple(edit for edit, _, _ in self._steps[self._place :])
+        return tuple(step.edit for step in self._steps[self._place :])
 
     @property
-    def texts(self) -> tuple[tuple[str, bool], ...]:
-        """A sentence for each edit, and whether it holds."""
-        return tuple((text, number < self._place) for number, (_, _, text) in enumerate(self._steps))
+    def steps(self) -> tuple[tuple[Applied, bool], ...]:
+        """Every edit with its network, sentence and costs, and whether it holds."""
+        return tuple((step, number < self._place) for number, step in enumerate(self._steps))
 
-    def add(self, edit: dict[str, Any], network: KAN, text: str) -> None:
+    def add(self, step: Applied) -> None:
         """Add an edit after those that hold; those that were undone are forgotten."""
-        self._write([*self.edits, edit], [])
-        self._steps = [*self._steps[: self._place], (edit, network, text)]
+        self._write([*self.edits, step.edit], [])
+        self._steps = [*self._steps[: self._place], step]
         self._place += 1
 
     def move(self, step: int) -> bool:
@@ -54,7 +55,7 @@ class History:
         place = self._place + step
         if not 0 <= place <= len(self._steps):
             return False
-        edits = [edit for edit, _, _ in self._steps]
+        edits = [step.edit for step in self._steps]
         self._write(edits[:place], edits[place:])
         self._place = place
         return True

@@ -117,9 +117,9 @@ class Session:
         return self._history.edits
 
     @property
-    def texts(self) -> tuple[tuple[str, bool], ...]:
-        """A sentence for each edit, and whether it holds; those after the last that holds can be redone."""
-        return self._history.texts
+    def steps(self) -> tuple[tuple[Applied, bool], ...]:
+        """Every edit with its sentence and costs, and whether it holds; those that were undone come last."""
+        return self._history.steps
 
     def preview(self, edit: Mapping[str, Any], progress: Callable[[float], bool] | None = None) -> Applied:
         """Make an edit without keeping it; see `apply_edit`."""
@@ -128,7 +128,7 @@ class Session:
     def keep(self, done: Applied) -> None:
         """Keep an edit that `preview` made of the present model; edits that were undone are forgotten."""
         with self.lock:
-            self._history.add(done.edit, done.model, done.text)
+            self._history.add(done)
             self.version += 1
 
     def edit(self, kind: str, **fields: Any) -> Applied:

@@ -13,11 +13,11 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
+from edgewise.explore.canonical import canonical_form
 from edgewise.explore.division import made_up_rows, output_names, target_of, tensor_of
-from edgewise.model_selection.search.validation import held_out_rows
 from edgewise.nn.model import KAN
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.regression import Regression
+from edgewise.search.validation import held_out_rows
+from edgewise.train.problems import Classification, Regression
 
 FEWEST_DIVIDED = 4  # rows that can be divided: two on each side
 EDITED = "There are no error bars: the model was edited by hand."
@@ -28,7 +28,7 @@ IMITATION = "the rows have no usable target, so that costs are measured against 
 class Subject:
     """A network that is explored, with its rows in the units of the network."""
 
-    network: KAN  # before all edits
+    network: KAN  # before all edits, in its canonical form
     estimator: KANRegressor | KANClassifier | None  # its estimator, if it has one
     problem: Regression | Classification  # the training rows, and the held-out rows as validation data
     names: tuple[str, ...]  # names of the inputs and of the outputs of the network
@@ -111,7 +111,7 @@ def subject_of(
         )
     if len(x) < FEWEST_DIVIDED:
         raise InputError(f"X must have at least {FEWEST_DIVIDED} rows, got {len(x)}")
-    network = copy.deepcopy(network)
+    network = canonical_form(network, x, two_classes=isinstance(model, KANClassifier) and len(model.classes_) == 2)
     with torch.no_grad():
         own = network(x)
     if target is not None and len(target) != len(x):

@@ -71,9 +71,8 @@ class Comparison:
         own = self.own
         if own is None or own.score is None:
             return []
-        spread = ""
-        if own.error is not None and math.isfinite(own.error):
-            spread = f" (standard error {self.error_text(own.error)})"
+        error = self.error_text(own)
+        spread = f" (standard error {error})" if error else ""
         score = f"On {self.rows} the {self.score_name} of the {own.name} is {self.score_text(own.score)}{spread}."
         if self.score_name == METRICS["r2"].name and own.score < 0:
             score += " Below 0 is worse than predicting the mean; a target with a long tail may need its logarithm."
@@ -191,9 +190,11 @@ class Comparison:
             return text
         return f"{text} ± {100 * model.error:.1f}" if self.is_share else f"{text} ± {number_text(model.error, 2)}"
 
-    def error_text(self, error: float) -> str:
-        """Return a standard error of a score in words."""
-        return f"{100 * error:.1f} percentage points" if self.is_share else number_text(error, 2)
+    def error_text(self, model: ModelResult) -> str:
+        """Return the standard error of the score of a model in words, "" where it is not known."""
+        if model.error is None or not math.isfinite(model.error):
+            return ""
+        return f"{100 * model.error:.1f} percentage points" if self.is_share else number_text(model.error, 2)
 
     def _difference(self, gap: float) -> str:
         """Return a difference of scores as text."""

@@ -28,8 +28,9 @@ def cautions(content: ReportContent) -> list[str]:
         )
     tests = content.split.get("test")
     if tests is not None and tests < FEW_TEST_ROWS and own is not None:
-        error = "" if own.error is None else f", its standard error is {comparison.error_text(own.error)}"
-        sentences.append(f"The score rests on only {tests:,} test rows{error}.")
+        error = comparison.error_text(own)
+        known = f", its standard error is {error}" if error else ""
+        sentences.append(f"The score rests on only {tests:,} test rows{known}.")
     if comparison.models and own is None:
         sentences.append("The model was not tested on rows of its own, so how well it predicts is not known here.")
     rare = [one for one in content.classes if one.rows < FEW_CLASS_ROWS]
@@ -75,8 +76,9 @@ def method_sentence(content: ReportContent) -> str:
     own_model = content.comparison.own
     if own_model is not None:
         comparison = content.comparison
-        error = "" if own_model.error is None else f" (standard error {comparison.error_text(own_model.error)})"
+        error = comparison.error_text(own_model)
+        known = f" (standard error {error})" if error else ""
         score = comparison.score_text(own_model.score)
         use = ", which were not used in fitting" if content.split.get("test") else " by which the model was chosen"
-        sentences.append(f"On {comparison.rows}{use}, the {comparison.score_name} was {score}{error}.")
+        sentences.append(f"On {comparison.rows}{use}, the {comparison.score_name} was {score}{known}.")
     return " ".join(sentences)

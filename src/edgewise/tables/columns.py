@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, get_args
 
 import numpy as np
 
 from edgewise.checks import Within
 from edgewise.errors import InputError
+from edgewise.escaping import c_comment, c_string
 from edgewise.presentation import counted, number_text
 from edgewise.tables.cells import (
     Mark,
@@ -145,6 +146,53 @@ class NumberInput:
             return str(np.datetime64(self.first_day, "D") + np.timedelta64(int(np.floor(code)), "D"))
         return number_text(code)
 
+    def python_rule(self) -> tuple[object, ...]:
+        """Return what a program in Python knows of the column, see `estimator.exporting`."""
+        return self.median, self.value, self.flag, self.first_day
+
+    def c_source(self, number: int, place: int) -> tuple[str, str]:
+        """Return a line on the column of some number for a program in C, and statements that fill x from a place on."""
+        if self.first_day:
+            kind = f"days since {self.first_day}"
+        else:
+            kind = "a number"
+        body = ""
+        if self.value:
+            body = f"    x[{place}] = isnan(number[{number}]) ? {self.median!r} : number[{number}];\n"
+        if self.flag:
+            body += f"    x[{place + self.value}] = isnan(number[{number}]) ? 1.0 : 0.0;\n"
+        return f"   number[{number}]: {c_comment(self.name)}, {kind}, NAN if missing", body
+
+    @classmethod
+    def learn(
+        cls, table: Table, name: str, *, keep_constant: bool, weight: np.ndarray | None
+    ) -> tuple[NumberInput | None, str] | None:
+        """Return the rules for a column, or None to leave it out, with a sentence; None for a column of words."""
+        column = present(table, name)
+        if column.dtype.kind == "M":
+            return _learn_dates(table, name, column, weight)
+        if column.dtype != object:
+            return _learn_number(table, name, known_numbers(table, name), weight, keep_constant=keep_constant)
+        if holds_dates(table, name):
+            dates = parse_dates(column)
+            if dates is None and all(is_date(cell) for cell in column if cell is not None):
+                return None, (
+                    f"Column {quoted(name)} was left out: its dates ({quoted(_first_known(column))}) cannot be read "
+                    "without a guess; 2024-05-31 can."
+                )
+            if dates is None:
+                known_days(table, name, "1970-01-01")
+            assert dates is not None
+            rules, note = _learn_dates(table, name, dates, weight)
+            return None if rules is None else replace(rules, day_first=days_come_first(column)), note
+        mark = decimal_mark(column)
+        if not mark:
+            return None
+        numbers = known_numbers(table, name, mark)
+        rules, note = _learn_number(table, name, numbers, weight, keep_constant=keep_constant)
+        note = f"Column {quoted(name)} is read as numbers with {convention(mark, column)}. {note}".strip()
+        return None if rules is None else replace(rules, mark=mark), note
+
 
 @dataclass(frozen=True)
 class CategoryInput:
@@ -230,12 +278,8 @@ class CategoryInput:
     def inputs_of(self, codes: np.ndarray) -> np.ndarray:
         """Return the inputs of the model, (n_rows, number of inputs), for the codes that `codes` returns."""
         count = len(self.state_names)
-        if self.usual is None:
-            usual = count - 1
-        else:
-            usual = self.levels.index(self.usual)
         missing = np.isnan(codes)
-        place = np.where(self.unknown(codes), usual, np.where(missing, count - 1, codes)).astype(np.int64)
+        place = np.where(self.unknown(codes), self._usual_place, np.where(missing, count - 1, codes)).astype(np.int64)
         table_of_states = np.eye(count)
         if count == 2:
             return table_of_states[:, 1:][place]
@@ -248,6 +292,41 @@ class CategoryInput:
         if 0 <= code < len(self.level_names):
             return self.level_names[int(code)]
         return "an unseen level"
+
+    @property
+    def _usual_place(self) -> int:
+        """The place of the usual level among the states."""
+        return len(self.state_names) - 1 if self.usual is None else self.levels.index(self.usual)
+
+    def python_rule(self) -> tuple[object, ...]:
+        """Return what a program in Python knows of the column, see `estimator.exporting`."""
+        count = len(self.state_names)
+        levels = {level: i for i, level in enumerate(self.levels)}
+        other = len(self.levels) if self.other else None
+        return levels, count, self._usual_place, other, count - 1 if self.missing else None
+
+    def c_source(self, number: int, place: int) -> tuple[str, str]:
+        """Return a line on the column of some number for a program in C, and statements that fill x from a place on."""
+        count = len(self.state_names)
+        rest = len(self.levels) if self.other else self._usual_place
+        missing = count - 1 if self.missing else self._usual_place
+        tests = "".join(f" !strcmp(text[{number}], {c_string(level)}) ? {k} :" for k, level in enumerate(self.levels))
+        body = f"    level = !text[{number}] ? {missing} :{tests} {rest};\n"
+        for state, k in enumerate(range(count == 2, count)):
+            body += f"    x[{place + state}] = level == {k} ? 1.0 : 0.0;\n"
+        return f"   text[{number}]: {c_comment(self.name)}, in UTF-8, NULL if missing", body
+
+    @classmethod
+    def learn(
+        cls, table: Table, name: str, *, keep_constant: bool, weight: np.ndarray | None
+    ) -> tuple[CategoryInput | None, str] | None:
+        """Return the rules for a column of words, or None to leave it out, with a sentence."""
+        return _learn_category(table, name)
+
+
+Input = NumberInput | CategoryInput  # the kinds of columns, in the order in which each is asked to learn a column
+KINDS: tuple[type[Input], ...] = get_args(Input)
+"""The registry of the kinds of columns: one class each, which learns a column, reads it and writes it into programs."""
 
 
 def present(table: Table, name: str) -> np.ndarray:
@@ -388,39 +467,16 @@ def _check_numbers_in_text(table: Table, name: str) -> None:
             )
 
 
-def learn_input(
-    table: Table, name: str, *, keep_constant: bool, weight: np.ndarray | None
-) -> tuple[NumberInput | CategoryInput | None, str]:
-    """Decide how a column becomes inputs.
+def learn_input(table: Table, name: str, *, keep_constant: bool, weight: np.ndarray | None) -> tuple[Input | None, str]:
+    """Decide how a column becomes inputs, by the first of `KINDS` that can read it.
 
     Returns the inputs, or None to leave the column out, and a sentence for the report, "" where nothing was decided.
     With `keep_constant` a number that is the same in every row stays an input; `weight` (n_rows,) is for the median.
     """
     if name in table.refused:
         return None, f"Column {quoted(name)} was left out: it holds {table.refused[name]}."
-    column = present(table, name)
-    if column.dtype.kind == "M":
-        return _learn_dates(table, name, column, weight)
-    if column.dtype != object:
-        return _learn_number(table, name, known_numbers(table, name), weight, keep_constant=keep_constant)
-    if holds_dates(table, name):
-        dates = parse_dates(column)
-        if dates is None and all(is_date(cell) for cell in column if cell is not None):
-            return None, (
-                f"Column {quoted(name)} was left out: its dates ({quoted(_first_known(column))}) cannot be read "
-                "without a guess; 2024-05-31 can."
-            )
-        if dates is None:
-            known_days(table, name, "1970-01-01")
-        assert dates is not None
-        spec, note = _learn_dates(table, name, dates, weight)
-        return None if spec is None else replace(spec, day_first=days_come_first(column)), note
-    mark = decimal_mark(column)
-    if mark:
-        spec, note = _learn_number(table, name, known_numbers(table, name, mark), weight, keep_constant=keep_constant)
-        note = f"Column {quoted(name)} is read as numbers with {convention(mark, column)}. {note}".strip()
-        return None if spec is None else replace(spec, mark=mark), note
-    return _learn_category(table, name)
+    learned = (kind.learn(table, name, keep_constant=keep_constant, weight=weight) for kind in KINDS)
+    return next(one for one in learned if one is not None)
 
 
 def _learn_dates(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -16,6 +16,7 @@ from edgewise.errors import InputError
 from edgewise.tables.cells import are_codes, numbers, quoted, texts
 from edgewise.tables.table import MAX_COLUMNS, Table
 
+ARROW_TEXT = ("string", "large_string", "string_view")
 _DAY = np.timedelta64(86_400_000_000, "us")
 
 
@@ -87,6 +88,18 @@ def array_table(data: Any) -> Table:
     return _table(names, [object_cells(column) for column in data.T], "X")
 
 
+def arrow_refused(kind: Any) -> str:
+    """Return the name of a type of pyarrow that no model can use, "" for the others."""
+    import pyarrow.types as is_
+
+    if is_.is_time(kind):
+        return "times of day"
+    tests = (is_.is_dictionary, is_.is_temporal, is_.is_boolean, is_.is_integer, is_.is_floating, is_.is_decimal)
+    if any(test(kind) for test in tests) or is_.is_null(kind) or str(kind) in ARROW_TEXT:
+        return ""
+    return f"values of type {kind}"
+
+
 def arrow_cells(column: Any) -> np.ndarray | str:
     """Return the cells of a column of pyarrow, or the name of its type if no model can use that type."""
     import pyarrow.types as is_
@@ -95,26 +108,22 @@ def arrow_cells(column: Any) -> np.ndarray | str:
     if is_.is_dictionary(kind):
         column = column.cast(kind.value_type)
         kind = kind.value_type
+    refused = arrow_refused(kind)
+    if refused:
+        return refused
     if is_.is_date(kind) or is_.is_timestamp(kind):
-        times = column.cast("timestamp[us]").cast("int64").to_pylist()
-        return np.array(
-            [np.datetime64("NaT") if t is None else np.datetime64(t, "us") for t in times], dtype="datetime64[us]"
-        )
-    if is_.is_duration(kind):
-        return np.array([np.nan if c is None else c.total_seconds() / 86_400 for c in column.to_pylist()])
-    if is_.is_time(kind):
-        return "times of day"
-    if is_.is_boolean(kind):
-        return np.array([None if cell is None else str(cell) for cell in column.to_pylist()], dtype=object)
+        column = column.cast("timestamp[us]", safe=False).cast("int64")
+        missing = column.is_null().to_numpy(zero_copy_only=False)
+        times = np.asarray(column.fill_null(0).to_numpy(zero_copy_only=False)).astype("datetime64[us]")
+        times[missing] = np.datetime64("NaT")
+        return times
     if is_.is_integer(kind) or is_.is_floating(kind) or is_.is_decimal(kind) or is_.is_null(kind):
         return np.asarray(column.cast("float64", safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
-    if str(kind) in ("string", "large_string", "string_view"):
-        return _text_or_numbers(column.to_pylist())
-    return f"values of type {kind}"
+    return object_cells(column.to_pylist())
 
 
 def object_cells(cells: Sequence[Any] | np.ndarray) -> np.ndarray | str:
-    """Return cells of mixed Python objects as numbers, dates or text, whichever all of them are."""
+    """Return cells of mixed Python objects as numbers, dates or text, or the name of a type that no model can use."""
     known = [None if _is_missing(cell) else cell for cell in cells]
     kinds = {type(cell) for cell in known if cell is not None}
     if all(issubclass(kind, Real | Decimal | np.number) and kind is not bool for kind in kinds):
@@ -128,6 +137,10 @@ def object_cells(cells: Sequence[Any] | np.ndarray) -> np.ndarray | str:
             for cell in known
         ]
         return np.array(["NaT" if cell is None else cell for cell in plain], dtype="datetime64[us]")
+    if all(issubclass(kind, timedelta) for kind in kinds):
+        return np.array([np.nan if cell is None else cell / timedelta(days=1) for cell in known])
+    if all(issubclass(kind, time) for kind in kinds):
+        return "times of day"
     if any(issubclass(kind, list | dict | set | tuple | bytes | np.ndarray) for kind in kinds):
         return f"values of type {sorted(kind.__name__ for kind in kinds)[0]}"
     return _text_or_numbers([None if cell is None else str(cell) for cell in known])
@@ -177,22 +190,13 @@ def _pandas_cells(column: Any) -> np.ndarray | str:
 
 def _polars_cells(column: Any) -> np.ndarray | str:
     kind = str(column.dtype)
-    if column.dtype.is_numeric() or kind == "Null":
+    if column.dtype.is_numeric():
         return np.asarray(column.cast(float).to_numpy(), dtype=np.float64)
-    if kind.startswith(("Date", "Datetime")):
-        if getattr(column.dtype, "time_zone", None) is not None:
-            column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-        return np.asarray(column.to_numpy().astype("datetime64[us]"))
-    if kind.startswith("Duration"):
-        return np.asarray(column.to_numpy().astype("timedelta64[us]") / _DAY, dtype=np.float64)
-    if kind.startswith("Time"):
-        return "times of day"
-    if kind.startswith(("List", "Struct", "Array", "Binary", "Object")):
+    if column.dtype.is_nested() or kind in ("Binary", "Object"):
         return f"values of type {kind.partition('(')[0]}"
-    cells = [None if cell is None else str(cell) for cell in column.to_list()]
-    if kind == "String":
-        return _text_or_numbers(cells)
-    return texts(cells)
+    if kind.startswith(("Categorical", "Enum")):  # of numbers they stay categories, since the user made them such
+        return texts(column.to_list())
+    return object_cells(column.to_list())
 
 
 def _is_missing(cell: object) -> bool:

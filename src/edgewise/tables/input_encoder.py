@@ -14,8 +14,7 @@ from edgewise.errors import InputError
 from edgewise.presentation import counted
 from edgewise.tables.cells import quoted
 from edgewise.tables.columns import (
-    CategoryInput,
-    NumberInput,
+    Input,
     learn_input,
     numbers_rows,
 )
@@ -124,7 +123,7 @@ class InputEncoder:
 
     Parameters
     ----------
-    inputs : tuple of NumberInput or CategoryInput
+    inputs : tuple of Input
         One entry for each column that is used.
     notes : tuple of str
         Sentences on the decisions about columns, missing values and categories.
@@ -145,7 +144,7 @@ class InputEncoder:
     ((0,), (1, 2, 3))
     """
 
-    inputs: tuple[NumberInput | CategoryInput, ...]
+    inputs: tuple[Input, ...]
     notes: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     most_missing: Annotated[int, Within(0)] = 0

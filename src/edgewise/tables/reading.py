@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import glob
 import gzip
-import math
 import os
-import re
 import stat
 import zlib
 from collections.abc import Iterator
@@ -16,20 +13,24 @@ from typing import BinaryIO
 
 import numpy as np
 
-from edgewise.errors import EdgewiseError, FileError, InputError, missing_extra
+from edgewise.errors import EdgewiseError, FileError, InputError
 from edgewise.files import reason
 from edgewise.tables.cells import stack_cells
-from edgewise.tables.delimited import WHITESPACE, read_delimited, too_large
-from edgewise.tables.frames import arrow_cells
-from edgewise.tables.table import Table, check_column_names
+from edgewise.tables.delimited import WHITESPACE, read_delimited
+from edgewise.tables.frames import arrow_cells, arrow_refused
+from edgewise.tables.parquet import (
+    NUMBER_BYTES,
+    PARQUET,
+    decoded_bytes,
+    names_and_rows,
+    opened,
+    parquet_batches,
+    parquet_files,
+)
+from edgewise.tables.table import Table, check_unpacked
 
-PARQUET = (".parquet", ".pq")
 _GZIP = b"\x1f\x8b"
-# A compressed table may unpack to so many times its size, or to the floor: tables of numbers unpack to 2 to 30 times
-# their size, and a file that is made to fill the memory to a thousand times.
-UNPACKED_RATIO = 100
-UNPACKED_FLOOR = 128 << 20
-RATIO_VARIABLE = "EDGEWISE_UNPACKED_RATIO"  # variable of the environment by which users raise the limit
+_BLOCK = 1 << 20  # bytes that are unpacked at once
 _DELIMITER_NAMES = {"\\t": "\t", "tab": "\t", "whitespace": WHITESPACE, "space": WHITESPACE}
 
 
@@ -102,23 +103,13 @@ def _read_one(path: Path, delimiter: str | None) -> Table:
         if start == b"PAR1" or path.suffix.lower() in PARQUET:
             return _read_parquet(path)
         packed = start[:2] == _GZIP
+        if packed:
+            _check_gzip(path)
 
         def open_binary() -> BinaryIO:
             return gzip.open(path, "rb") if packed else open(path, "rb")  # type: ignore[return-value]  # reads bytes
 
-        return read_delimited(path, open_binary, delimiter, _unpacked_limit(path) if packed else math.inf)
-
-
-def parquet_files(path: str | os.PathLike[str]) -> tuple[Path, ...]:
-    """Return the Parquet files in a folder, or those that a pattern matches, in order; () for the name of one file."""
-    text = os.fspath(path)
-    if "\0" in text:
-        return ()  # opening it raises the error
-    if os.path.isdir(text):
-        return tuple(one for one in sorted(Path(text).rglob("*")) if one.suffix.lower() in PARQUET and one.is_file())
-    if glob.has_magic(text) and not os.path.exists(text):
-        return tuple(Path(one) for one in sorted(glob.glob(text, recursive=True)))
-    return ()
+        return read_delimited(path, open_binary, delimiter)
 
 
 def _joined(path: Path, tables: list[Table]) -> Table:
@@ -140,16 +131,13 @@ def _joined(path: Path, tables: list[Table]) -> Table:
     return Table(first.names, columns, refused, rows=rows, source=str(path))
 
 
-def _unpacked_limit(path: Path) -> float:
-    """Return the bytes to which a compressed file may unpack."""
-    text = os.environ.get(RATIO_VARIABLE, str(UNPACKED_RATIO))
-    try:
-        ratio = float(text)
-    except ValueError:
-        ratio = 0.0
-    if not ratio > 1:
-        raise InputError(f"{RATIO_VARIABLE} must be a number above 1, got {text!r:.40}")
-    return max(ratio * path.stat().st_size, UNPACKED_FLOOR)
+def _check_gzip(path: Path) -> None:
+    """Raise FileError for a gzip file that is too large once it is unpacked, before any of it is read as a table."""
+    size = 0
+    with gzip.open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            size += len(block)
+            check_unpacked(path, size)
 
 
 def _first_bytes(path: Path) -> bytes:
@@ -195,34 +183,27 @@ def _file_errors(path: Path) -> Iterator[None]:
 
 
 def _read_parquet(path: Path) -> Table:
-    """Read a Parquet file of flat columns, without the row index (`__index_level_0__`) that pandas may have written.
+    """Read a Parquet file of flat columns; columns of other types are not decoded."""
+    names, groups = names_and_rows(path)
+    with opened(path) as file:
+        kinds = {field.name: arrow_refused(field.type) for field in file.schema_arrow}
+    refused = {name: kinds[name] for name in names if kinds[name]}
+    read = [name for name in names if name not in refused]
+    rows = sum(groups)
+    check_unpacked(path, NUMBER_BYTES * rows * len(read))
+    size = 0
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in read}
+    for batch in parquet_batches(path, read):
+        size += decoded_bytes(batch)
+        check_unpacked(path, size)
+        for name, part in parts.items():
+            part.append(batch.column(name))
+    import pyarrow as pa  # there, as the file has been opened
 
-    Raises FileError for a damaged file, MissingExtraError without pyarrow.
-    """
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise missing_extra("pyarrow", "tables", "Reading Parquet") from error
-    try:
-        with pq.ParquetFile(path) as file:
-            names = [name for name in file.schema_arrow.names if not re.fullmatch(r"__index_level_\d+__", name)]
-            # Names are checked before the data are read: a table with too many columns is refused at once.
-            check_column_names(path, names)
-            if file.metadata.num_rows * len(names) * np.dtype(np.float64).itemsize > _unpacked_limit(path):
-                raise too_large(path, f"one of {file.metadata.num_rows:,} rows")
-            table = file.read(columns=names)
-            table.validate(full=True)
-            columns: dict[str, np.ndarray] = {}
-            refused: dict[str, str] = {}
-            for name, column in zip(table.column_names, table.columns, strict=True):
-                cells = arrow_cells(column)
-                if isinstance(cells, str):
-                    refused[name] = cells
-                else:
-                    columns[name] = cells
-    except (EdgewiseError, MemoryError):
-        raise
-    except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
-        raise FileError(f"{path}: a Parquet file was expected, got one that is damaged or cut short") from error
-    return Table(tuple(names), columns, refused, rows=np.arange(1, table.num_rows + 1), source=str(path))
+    columns = {}
+    for name, part in parts.items():
+        with opened(path):  # for errors in the conversion
+            cells = arrow_cells(pa.chunked_array(part) if part else pa.nulls(rows))
+        assert isinstance(cells, np.ndarray), "other types are refused above"
+        columns[name] = cells
+    return Table(tuple(names), columns, refused, rows=np.arange(1, rows + 1), source=str(path))

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from edgewise.errors import FileError
+from edgewise.errors import FileError, InputError
 from edgewise.tables.cells import quoted
 
 # A file with more columns is transposed or split by the wrong delimiter; a model with one input per column could not be
 # trained or drawn.
 MAX_COLUMNS = 10_000
+# A file may unpack to so many times its size, or to the floor: tables of numbers unpack to 2 to 30 times their size,
+# and a file that is made to fill the memory to a thousand times.
+UNPACKED_RATIO = 100
+UNPACKED_FLOOR = 128 << 20
+RATIO_VARIABLE = "EDGEWISE_UNPACKED_RATIO"  # variable of the environment by which users raise the limit
 
 
 class InBatches:
@@ -93,6 +99,22 @@ class Table:
             names=tuple(name for name in self.names if name not in dropped),
             columns={name: column for name, column in self.columns.items() if name not in dropped},
             refused={name: content for name, content in self.refused.items() if name not in dropped},
+        )
+
+
+def check_unpacked(path: Path, size: int) -> None:
+    """Raise FileError for a compressed file whose cells or text would take far more bytes than the file."""
+    text = os.environ.get(RATIO_VARIABLE, str(UNPACKED_RATIO))
+    try:
+        ratio = float(text)
+    except ValueError:
+        ratio = 0.0
+    if not ratio > 1:
+        raise InputError(f"{RATIO_VARIABLE} must be a number above 1, got {text!r:.40}")
+    if size > max(ratio * path.stat().st_size, UNPACKED_FLOOR):
+        raise FileError(
+            f"{path}: a table that unpacks to at most {ratio:g} times its size was expected, got one of more than "
+            f"{size / 2**20:,.0f} MB; set the variable {RATIO_VARIABLE} to a larger number to read it"
         )
 
 

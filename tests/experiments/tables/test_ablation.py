@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from edgewise.model_selection.search.policy import SearchPolicy
-from edgewise.model_selection.search.stages import STAGES
+from edgewise.search.policy import SearchPolicy
+from edgewise.search.stages import STAGES
 from edgewise_experiments.tables import ablation, collection
 from edgewise_experiments.tables.real_tables import Table
 

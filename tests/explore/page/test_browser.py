@@ -92,7 +92,7 @@ def test_an_edge_becomes_a_function_and_the_script_gives_the_same_model(browser,
     page.goto(address)
     place = until(page, "window.edgewisePage && edgewisePage.graph.place([0, 1, 0])")
     page.mouse.click(*place)
-    assert page.get_by_role("combobox", name="Edge", exact=True).input_value() == "0,1,0"
+    assert page.get_by_label("Part of the model").input_value() == "0,1,0"
     page.get_by_label("Function").select_option("x^2")
     page.get_by_role("button", name="Try", exact=True).first.click()
     page.get_by_role("button", name="Keep").click()
@@ -100,17 +100,17 @@ def test_an_edge_becomes_a_function_and_the_script_gives_the_same_model(browser,
     assert [edit["kind"] for edit in session.edits] == ["fix"]
 
     # The keys alone: the curve moves at the cursor, Ctrl+Z and Ctrl+Y take it back and bring it again.
-    page.get_by_role("combobox", name="Edge", exact=True).select_option("0,0,0")
-    page.locator(".chart canvas").focus()
+    page.get_by_label("Part of the model").select_option("0,0,0")
+    page.locator(".chart canvas").first.focus()
     for key in ("ArrowRight", "ArrowUp", "ArrowUp", "ArrowUp"):
         page.keyboard.press(key)
-    assert page.evaluate("edgewisePage.store.drawn !== null")
+    assert page.evaluate("edgewisePage.store.dragged !== null")
     page.keyboard.press("Escape")
-    box = page.locator(".chart canvas").bounding_box()
+    box = page.locator(".chart canvas").first.bounding_box()
     page.mouse.move(box["x"] + 200, box["y"] + 100)
     page.mouse.down()
     page.mouse.move(box["x"] + 200, box["y"] + 60, steps=4)
-    drawn = page.evaluate("EdgewiseExplorer.output(edgewisePage.store.drawn, [0.2, 0.3])[0]")
+    drawn = page.evaluate("EdgewiseExplorer.output(edgewisePage.store.dragged, [0.2, 0.3])[0]")
     page.mouse.up()
     page.get_by_role("button", name="Keep").click()
     page.get_by_text("Kept: The curve of edge speed to <b>lift</b> was moved at 1 point.").wait_for()
@@ -184,7 +184,7 @@ def test_a_refit_shows_its_progress_and_can_be_cancelled(browser, served, monkey
     until(page, "document.querySelector('progress')?.value === 0.25")
     page.get_by_role("tab", name="Ask").click()  # the page works on
     page.get_by_role("slider", name="speed").press("End")
-    page.get_by_role("tab", name="Edge").click()
+    page.get_by_role("tab", name="Model").click()
     page.get_by_role("button", name="Cancel").click()
     page.get_by_text("Cancelled: nothing was changed.").wait_for()
     page.close()
@@ -215,16 +215,33 @@ def test_a_file_alone_asks_nobody_and_gives_its_edits(browser, files, tmp_path):
     write_static(session, tmp_path / "page.html")
     page = new_page(browser)
     page.goto((tmp_path / "page.html").as_uri())
-    page.get_by_role("button", name="Remove this edge").click()
+    before = page.locator(".scores").inner_text()
+    page.get_by_role("button", name="Remove the input speed").click()
     page.get_by_role("button", name="Keep").click()
-    page.get_by_text("Kept: Edge speed to <b>lift</b> is removed.").wait_for()
+    page.get_by_text("Kept: speed is removed.").wait_for()
+    measures = [re.sub(r"[−\d.]+", "", text) for text in (before, page.locator(".scores").inner_text())]
+    assert measures[0] == measures[1] and "RMSE" in before  # one measure
     shown = page.evaluate("EdgewiseExplorer.output(edgewisePage.store.state.network, [0.2, 0.3])[0]")
     with page.expect_download() as download:
         page.get_by_role("button", name="Save").click()
     session.replay(json.loads(download.value.path().read_text()))
     network = session.network
     assert network(network.layers[0].knots.new_tensor([[0.2, 0.3]])).item() == pytest.approx(shown, abs=0.05)
+    # The page with the edit and its cost, as another file.
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Share").click()
+    (tmp_path / "shared.html").write_bytes(download.value.path().read_bytes())
+    page.goto((tmp_path / "shared.html").as_uri())
+    page.get_by_role("tab", name="Edits").click()
+    page.get_by_text("speed is removed.").wait_for()
+    assert "worse" in page.locator(".history").inner_text()
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_text("Undone: speed is removed.").wait_for()
+    assert page.locator(".scores").inner_text() == before
     page.get_by_role("tab", name="Ask").click()
     assert "<b>lift</b> =" in page.locator(".prediction").inner_text()
     page.close()
-    assert page.wrong == [] and [url.split(":")[0] for url in page.asked if not url.startswith("data:")] == ["file"]
+    assert page.wrong == [] and [url.split(":")[0] for url in page.asked if not url.startswith("data:")] == [
+        "file",
+        "file",
+    ]

@@ -85,6 +85,8 @@ def test_edits_of_the_page_alone_give_the_models_of_the_library(tmp_path):
     edge = {"edge": [0, 0, 0]}
     cases = [
         (plain, {"kind": "drag", **edge, "points": [[0.25, 0.5], [-0.5, 0.1]]}),
+        (plain, {"kind": "drag", **edge, "points": [[0.25, 0.5], [-0.5, 0.1]], "width": 0.6}),
+        (plain, {"kind": "drag", **edge, "points": [[-1.0, 0.5]], "width": 0.01}),
         (plain, {"kind": "straighten", **edge}),
         (plain, {"kind": "straighten", **edge, "range": [-0.4, 0.5]}),
         (plain, {"kind": "flatten", **edge, "range": [-1.0, 0.1]}),
@@ -94,6 +96,7 @@ def test_edits_of_the_page_alone_give_the_models_of_the_library(tmp_path):
         (deep, {"kind": "remove_edge", "edge": [1, 1, 0]}),
         (deep, {"kind": "shape", "edge": [1, 0, 0], "shape": "concave"}),
         (plain, {"kind": "remove_node", "node": [0, 1]}),
+        (plain, {"kind": "remove_node", "node": [0, 1, 3]}),
         (fixed, {"kind": "snap", **edge, "constant": "a", "value": 3}),
     ]
     points = torch.from_numpy(generator.uniform(-1.2, 1.2, (40, 4)))

@@ -111,7 +111,8 @@ def test_two_pages_lose_no_edit_and_each_is_on_disk_when_it_is_acknowledged(page
     assert stale["stale"] and len(stale["state"]["edits"]) == 1
     assert page.ask("undo", {"version": start})["stale"]
     undone = page.ask("undo", {"version": start + 1})["state"]
-    assert undone["edits"] == [{"text": kept["edits"][0]["text"], "holds": False}]
+    assert undone["edits"] == [{**kept["edits"][0], "holds": False}]
+    assert kept["edits"][0]["costs"]["held-out"]["rows"] == 12
     again = new_session()
     again.keep_in(folder / "edits.json")  # as after a kill
     assert again.redo() and again.edits == (DRAG,)
@@ -211,5 +212,16 @@ def test_a_newer_request_ends_the_job_before_it():
     assert requests.answer("suggest", {"edge": [0, 0, 0]}) == {"cancelled": True}
     assert requests.answer("preview", {"edit": {"kind": "refit", "refit": 3, "train": "all"}})["job"] > 0
     assert asked[:3] == sorted(asked[:3]) and 0 < asked[1] < 1 and requests.answer("state", {"seen": 0})["share"] == 1
-    assert set(REQUESTS) == {"state", "preview", "keep", "undo", "redo", "suggest", "interval", "cancel", "save"}
+    assert set(REQUESTS) == {
+        "state",
+        "preview",
+        "keep",
+        "undo",
+        "redo",
+        "suggest",
+        "interval",
+        "cancel",
+        "page",
+        "save",
+    }
     assert "script" in requests.answer("save", {})

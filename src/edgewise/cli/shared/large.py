@@ -21,7 +21,7 @@ from edgewise.tables.batches.source import columns_and_rows, table_parts
 from edgewise.tables.batches.survey import Sampler, joined
 from edgewise.tables.cells import decimal_mark, quoted, stack_cells
 from edgewise.tables.input_encoder import nearest_names
-from edgewise.tables.reading import PARQUET, parquet_files
+from edgewise.tables.parquet import PARQUET, parquet_files
 
 # A table is held in memory up to this share of it; reading, encoding and searching copy it once or twice.
 SHARE_OF_MEMORY = 0.25

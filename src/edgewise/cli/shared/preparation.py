@@ -18,8 +18,8 @@ from edgewise.cli.terminal.console import Screen
 from edgewise.cli.terminal.options import command_line
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.files import Journal
-from edgewise.model_selection.search.validation import split_rows
 from edgewise.presentation import counted
+from edgewise.search.validation import split_rows
 from edgewise.tables import Table, Target
 from edgewise.tables.batches import Batches
 from edgewise.tables.cells import quoted

@@ -23,6 +23,7 @@ from edgewise.cli.table.training import FitFormulas, TrainedModel
 from edgewise.cli.terminal.console import Screen
 from edgewise.compare.baselines import BaselineResult
 from edgewise.errors import InputError
+from edgewise.estimator import KANClassifier
 from edgewise.estimator.reporting import (
     SHOWN_INPUTS,
     JudgedRows,
@@ -323,7 +324,7 @@ def write_page(written: Written, source: Source, out: str, screen: Screen) -> No
     X, notes = model.inputs(table)
     screen.notes(notes)
     y = model.response.encode(table)
-    if model.labels:
+    if isinstance(model.estimator, KANClassifier):
         y = np.asarray(model.response.decode(y)).astype(model.estimator.classes_.dtype)
     count = len(model.estimator.encoder_.columns)
     title = f"{model.target}, predicted from {counted(count, 'input')}"

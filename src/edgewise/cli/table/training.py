@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from edgewise.files import Journal, Part, read_bytes
 from edgewise.metrics import MEASURED, measures, score
 from edgewise.outcomes import ProgressCallback, StopReason
 from edgewise.report.wording import HEADLINE_SYMBOLS
+from edgewise.search.policy import Effort
 
 MODEL = NAMES[0]  # the file of the model in the folder of --out
 COMPARED = {"quick": tuple(LEARNERS), "none": ()}  # the models of --compare
@@ -69,7 +71,7 @@ def train_model(
     """
     kind = KANClassifier if prepared.labels else KANRegressor
     estimator = kind(
-        effort=job.effort,
+        effort=cast(Effort, job.effort),
         time_limit=job.time_limit,
         random_state=job.seed,
     )
@@ -101,11 +103,9 @@ def scored(
     truth = prepared.y[prepared.test]
 
     def predicted() -> tuple[np.ndarray, np.ndarray | None, tuple[np.ndarray, np.ndarray] | None]:
-        known = isinstance(estimator, KANRegressor) and has_intervals(estimator)
-        if known:
+        interval = None
+        if isinstance(estimator, KANRegressor) and has_intervals(estimator):
             interval = estimator.predict_interval(X_test, LEVEL)
-        else:
-            interval = None
         return *predict_rows(estimator, X_test, prepared.labels), interval
 
     with collect_warnings() as more:

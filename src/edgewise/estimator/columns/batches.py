@@ -22,12 +22,12 @@ from edgewise.estimator.task import numeric_targets
 from edgewise.files import Journal, Part
 from edgewise.files.journal import FOLDER
 from edgewise.gam.families import Family
-from edgewise.model_selection.all_rows import AllRows
-from edgewise.model_selection.search.policy import SearchSettings
-from edgewise.model_selection.search.validation import RowPart
 from edgewise.outcomes import OutOfTime, StopReason
 from edgewise.processes.dask_team import DaskTeam
 from edgewise.processes.team import Team
+from edgewise.search.all_rows import AllRows
+from edgewise.search.policy import SearchSettings
+from edgewise.search.validation import RowPart
 from edgewise.tables import AffineScaling, InputEncoder
 from edgewise.tables.batches import Batch, Batches, Survey
 from edgewise.tables.batches.groups import row_keys

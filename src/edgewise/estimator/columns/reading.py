@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_X_y
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from edgewise.errors import InputError, warn_caller
+from edgewise.estimator.scikit import BaseEstimator
 from edgewise.estimator.task import (
     check_finite,
     numeric_targets,

@@ -19,12 +19,13 @@ from edgewise.explore.opening import made_folder
 from edgewise.explore.page.description import applied_fields, session_fields, subject_fields
 from edgewise.explore.page.jobs import Jobs
 from edgewise.explore.page.scoring import own_interval
+from edgewise.explore.page.static import static_page
 from edgewise.explore.session import Session
 from edgewise.files import write_bytes
 from edgewise.formulas.curve_fits import edge_fits
 from edgewise.interpret.edits import checked_edge, layer_inputs
-from edgewise.interpret.transform.edges import edge_layers
 from edgewise.nn.elementary import ELEMENTARY
+from edgewise.nn.model import edge_layers
 
 SUGGESTED = 5  # functions that are tried in the place of an edge, as in `suggest_functions`
 MODEL_NAME = "edited.safetensors"
@@ -132,6 +133,11 @@ class Requests:
         self._begin()
         return {"cancelled": True}
 
+    def page(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a page in one file with the model as it is, and the edits with their costs."""
+        with self.session.lock:
+            return {"page": static_page(self.session)}
+
     def save(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Write the model and the script, and say where they are."""
         with self.session.lock:
@@ -168,5 +174,6 @@ REQUESTS: dict[str, Callable[[Requests, Mapping[str, Any]], dict[str, Any]]] = {
     "suggest": Requests.suggest,
     "interval": Requests.interval,
     "cancel": Requests.cancel,
+    "page": Requests.page,
     "save": Requests.save,
 }

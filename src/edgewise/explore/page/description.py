@@ -18,10 +18,10 @@ from edgewise.explore.subject import Subject
 from edgewise.interpret.symbolic.extraction import edge_formula, formula
 from edgewise.nn.config import BASE_NAMES
 from edgewise.nn.elementary import ELEMENTARY
-from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
-from edgewise.train.problems.classification import Classification
+from edgewise.tables.columns import NumberInput
+from edgewise.train.problems import Classification
 
 ROWS_ON_THE_PAGE = 1000  # rows of the page, evenly picked: more points overlap, and all count in the scores
 LONGEST_FORMULA = 4000  # characters of the formula of a whole network that are shown
@@ -31,7 +31,7 @@ def network_fields(network: KAN) -> list[dict[str, Any]]:
     """Describe the layers of a network with all numbers that its outputs need."""
     fields: list[dict[str, Any]] = []
     for place, layer in enumerate(network.layers):
-        if isinstance(layer, ProductLayer):
+        if layer.groups is not None:
             fields.append({"kind": "products", "groups": [list(group) for group in layer.groups]})
             continue
         one: dict[str, Any] = {"kind": "edges", "inputs": layer.in_features, "outputs": layer.out_features}
@@ -120,18 +120,33 @@ def subject_fields(subject: Subject) -> dict[str, Any]:
 
 
 def _columns(subject: Subject) -> list[dict[str, Any]]:
-    """Describe the columns of the table, each with its inputs of the network; the inputs are columns of a bare one."""
+    """Describe the columns of the table, each with its inputs of the network; the inputs are columns of a bare one.
+
+    "missing" is what the first input has where the value of a number is missing, which the second input marks.
+    """
     if subject.estimator is None:
-        return [{"name": printable_line(name), "inputs": [i], "levels": []} for i, name in enumerate(subject.names)]
+        return [
+            {"name": printable_line(name), "inputs": [i], "levels": [], "missing": None}
+            for i, name in enumerate(subject.names)
+        ]
     encoder = subject.estimator.encoder_
-    return [
-        {
-            "name": printable_line(one.name),
-            "inputs": list(inputs),
-            "levels": [printable_line(level) for level in one.state_names],
-        }
-        for one, inputs in zip(encoder.inputs, encoder.groups, strict=True)
-    ]
+    fields = []
+    for one, inputs in zip(encoder.inputs, encoder.groups, strict=True):
+        levels: tuple[str, ...] = one.state_names
+        missing = None
+        if isinstance(one, NumberInput) and one.flag:
+            missing = one.median if one.value else None
+            levels = () if one.value else ("known", "missing")
+        name = printable_line(one.name)
+        fields.append(
+            {
+                "name": name,
+                "inputs": list(inputs),
+                "levels": [printable_line(level) for level in levels],
+                "missing": missing,
+            }
+        )
+    return fields
 
 
 def session_fields(session: Session) -> dict[str, Any]:
@@ -144,7 +159,7 @@ def session_fields(session: Session) -> dict[str, Any]:
         "interval": interval(session.subject, network),
         "worst": worst_rows(session.subject, network),
         "formula": _whole_formula(network, session.subject),
-        "edits": [{"text": text, "holds": holds} for text, holds in session.texts],
+        "edits": [{"text": step.text, "holds": holds, "costs": _cost_fields(step)} for step, holds in session.steps],
     }
 
 
@@ -155,10 +170,14 @@ def applied_fields(done: Applied, subject: Subject) -> dict[str, Any]:
         "edit": done.edit,
         "network": network_fields(done.model),
         "scores": scores(subject, done.model),
-        "costs": {
-            name: {"before": cost.before, "after": cost.after, "error": cost.standard_error, "rows": cost.rows}
-            for name, cost in done.costs.items()
-        },
+        "costs": _cost_fields(done),
+    }
+
+
+def _cost_fields(done: Applied) -> dict[str, dict[str, float]]:
+    return {
+        name: {"before": cost.before, "after": cost.after, "error": cost.standard_error, "rows": cost.rows}
+        for name, cost in done.costs.items()
     }
 
 

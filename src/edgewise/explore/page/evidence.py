@@ -13,7 +13,7 @@ from edgewise.estimator import KANRegressor
 from edgewise.estimator.display import BAND_WIDTH
 from edgewise.explore.subject import Subject
 from edgewise.interpret.edits import layer_inputs
-from edgewise.interpret.transform.edges import edge_layers
+from edgewise.nn.model import edge_layers
 
 BAND_POINTS = 41  # at which the band of a curve is drawn: two for each of 20 knot intervals
 ALONG_POINTS = 61  # at which a formula is drawn along an input
@@ -23,6 +23,8 @@ MOST_BANDS = 300  # edges of networks whose bands are computed: 1 ms each
 
 def band_fields(subject: Subject) -> dict[str, Any] | None:
     """Return the half widths of the bands of all curves of the unedited network; None without error bars.
+
+    None too for pairs, whose margins the page gives to the curves: the error bars are those of other curves.
 
     "edges" maps "layer,i,o" to the first and last of even points of the domain, the values of the curve there and the
     half widths of its band.
@@ -34,7 +36,8 @@ def band_fields(subject: Subject) -> dict[str, Any] | None:
     else:
         bars = None
     layers = edge_layers(network)
-    if bars is None or sum(layer.in_features * layer.out_features for layer in layers) > MOST_BANDS:
+    pairs = any(layer.groups is not None for layer in network.layers)
+    if bars is None or pairs or sum(layer.in_features * layer.out_features for layer in layers) > MOST_BANDS:
         return None
     edges: dict[str, Any] = {}
     for number, layer in enumerate(layers):

@@ -12,7 +12,7 @@ from edgewise.estimator import KANRegressor
 from edgewise.explore.subject import Subject
 from edgewise.metrics import score
 from edgewise.nn.model import KAN
-from edgewise.train.problems.classification import Classification
+from edgewise.train.problems import Classification
 
 WORST_ROWS = 12  # rows with the largest losses that are listed
 LEVEL = 0.9  # share of new rows within an interval, the default of `KANRegressor.predict_interval`
@@ -85,5 +85,5 @@ def own_interval(subject: Subject, x: torch.Tensor) -> dict[str, Any] | None:
         return None
     limits = torch.from_numpy(np.asarray(estimator.input_limits_).T)
     inside = torch.minimum(torch.maximum(x, limits[0]), limits[1])
-    half = bars.half_width(subject.network, inside, LEVEL, unclipped=x)[0]
+    half = bars.half_width(estimator.model_, inside, LEVEL, unclipped=x)[0]
     return {"half": half.tolist(), "level": LEVEL, "rows": bars.rows, "own": True}

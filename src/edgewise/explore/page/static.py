@@ -29,7 +29,7 @@ def static_page(shown: Session | SolutionRequests) -> str:
         fields = {
             "state": session_fields(shown),
             "subject": subject_fields(shown.subject),
-            "fingerprint": shown.subject.fingerprint,
+            "record": shown.record(),
         }
     # Text from the table must not end the element that holds it.
     data = json.dumps(fields, allow_nan=False).replace("<", "\\u003c")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from edgewise.errors import InputError
 from edgewise.gam.families.base import Family
 from edgewise.gam.families.categorical import Multinomial
@@ -12,6 +14,25 @@ FAMILIES: dict[str, type[Family]] = {
     family.name: family for family in (Gaussian, LogNormal, Huber, Poisson, NegativeBinomial, Gamma, Tweedie)
 }
 """Losses of a numeric target by name; "quantile:0.9" is that of a quantile, "absolute" that of the median."""
+
+Loss = Literal[
+    "squared",
+    "log",
+    "absolute",
+    "huber",
+    "poisson",
+    "negative_binomial",
+    "gamma",
+    "tweedie",
+    "quantile:0.05",
+    "quantile:0.1",
+    "quantile:0.25",
+    "quantile:0.5",
+    "quantile:0.75",
+    "quantile:0.9",
+    "quantile:0.95",
+]
+"""These losses for type checkers, with the customary quantiles."""
 
 
 def family_of(loss: str) -> Family:

@@ -46,13 +46,30 @@ def coefficients(spline: KANLayer, i: int, o: int) -> np.ndarray:
     return spline.coef[i, :, o].detach().double().numpy().copy()
 
 
-def dragged(spline: KANLayer, i: int, o: int, changes: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Move edge (i, o) by changes (m,) at points (m,); of all such splines the one that changes the coefficients least.
+def dragged(
+    spline: KANLayer, i: int, o: int, changes: np.ndarray, points: np.ndarray, width: float | None = None
+) -> np.ndarray:
+    """Move edge (i, o) by changes (m,) at points (m,), each with a bump of a width in units of the input.
 
-    Returns the coefficients (n,). With more points than coefficients the changes are met in the sense of least squares.
+    Returns the coefficients (n,). The change is a sum of bumps cos^2(pi d / width) of the distance d from each point,
+    at the mean of each B-spline's knots, so that it reaches half a width to both sides; no bump is narrower than two
+    gaps between these means. Without a width it is the smallest change of the coefficients that has these values, with
+    more points than coefficients in the sense of least squares.
     """
-    step = np.linalg.lstsq(columns_of(spline, i, points), changes, rcond=None)[0]
-    return coefficients(spline, i, o) + step
+    columns = columns_of(spline, i, points)
+    if width is None:
+        step = np.linalg.lstsq(columns, changes, rcond=None)[0]
+        return coefficients(spline, i, o) + step
+    knots = spline.knots[i].double().numpy()
+    p = spline.degree
+    # The means of p neighbouring knots, at which coefficients on a line make that line (Marsden's identity).
+    places = np.array(
+        [knots[k + 1 : k + p + 1].mean() if p else (knots[k] + knots[k + 1]) / 2 for k in range(len(columns.T))]
+    )
+    half = max(width / 2, float(np.diff(places).max(initial=0.0)))
+    distance = np.abs(places[:, None] - np.clip(points, places[0], places[-1])) / half
+    bumps = np.where(distance < 1, np.cos(np.pi / 2 * distance) ** 2, 0.0)  # (n, m)
+    return coefficients(spline, i, o) + bumps @ np.linalg.lstsq(columns @ bumps, changes, rcond=None)[0]
 
 
 def levelled(spline: KANLayer, i: int, o: int, limits: Sequence[float], rows: np.ndarray, *, flat: bool) -> np.ndarray:

@@ -216,9 +216,17 @@ def at_places(x: Tensor, axis: int | tuple[int, ...], places: Tensor) -> Tensor:
     """The points x (b, n) with other values of one coordinate, (b, q) or (1, q), or of k, (1, q, k): (b, q, n)."""
     if len(places) not in (1, len(x)):
         raise InputError(f"low and high must be numbers or of shape (b,) = ({len(x)},), got ({len(places)},)")
-    at = x[:, None].repeat(1, places.shape[1], 1)
-    at[..., axis if isinstance(axis, int) else list(axis)] = places.to(at.dtype)
-    return at
+    axes = [axis] if isinstance(axis, int) else list(axis)
+    # Places in the whole domain are the same for all points, and stand in memory once.
+    is_shared = len(places) == 1 and len(axes) == x.shape[1]
+    at = (x[:1] if is_shared else x)[:, None].repeat(1, places.shape[1], 1)
+    at[..., axis if isinstance(axis, int) else axes] = places.to(at.dtype)
+    return at.expand(len(x), -1, -1)
+
+
+def once(rows: Tensor) -> Tensor:
+    """The first row of a tensor whose rows are all the same one in memory, and all rows of others."""
+    return rows[:1] if rows.stride(0) == 0 else rows
 
 
 class IntegralCalls:
@@ -310,7 +318,7 @@ class ValueReader:
             return self._values.new_zeros(self._values.shape[1], places.shape[1])
         recorded = self._places[:, self._recorded[key]]
         allowed = torch.finfo(recorded.dtype).eps ** 0.5 * float(self._scales[axes_of(key)].amax())
-        if len(recorded) and not float((places.detach().flatten(1) - recorded).abs().amax()) <= allowed:
+        if len(recorded) and not float((places.detach().flatten(1) - once(recorded)).abs().amax()) <= allowed:
             raise InputError(
                 f"an equation or a condition must have the same integrals at all points and for all values of its "
                 f"fields and unknown coefficients: the limits of an integral of {field} (axis {axis}) are not those "

@@ -13,11 +13,10 @@ from edgewise.pde.problem.conditions import HardConditions
 from edgewise.pde.problem.dry_run import Requirements
 from edgewise.pde.problem.evaluation import NORMAL, EvaluationContext, Residuals, errors_named
 from edgewise.pde.problem.fields import Field, Stencil, stencil
-from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, ValueReader, axes_of, integrals_by
+from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, ValueReader, axes_of, integrals_by, once
 from edgewise.pde.problem.interfaces import Parts, sides_of, two_sided
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
-from edgewise.train.problems.blocks import BlockRole, ResidualBlock
-from edgewise.train.problems.data import Data
+from edgewise.train.blocks import BlockRole, Data, ResidualBlock
 
 # Names of the auxiliary values of collocation points, besides the outward normals (N, n) on a boundary: measured values
 # (N,) at points of observations, jets of factor and value of hard conditions (N, fields with a hard condition, 2, C),
@@ -87,14 +86,21 @@ class BlockResiduals:
         with errors_named(self.name), integrals_by(self.requirements.rule):
             self.function(EvaluationContext(self.coordinates, x, fields, numbers, torch.zeros_like(x)))
         calls.check(self.requirements.integrals)
-        return torch.cat([recorder.places[key] for key in self.requirements.integrals], 1)
+        return _side_by_side([recorder.places[key] for key in self.requirements.integrals])
 
     def integral_places(self, x: Tensor) -> Tensor:
         """Coordinates (b, c) of the points of all integrals along their axes, see `ValueReader`."""
         parts = self.integral_points(x).split(list(self.requirements.integrals.values()), 1)
-        return torch.cat(
-            [at[..., axes_of(key)].flatten(1) for key, at in zip(self.requirements.integrals, parts, strict=True)], 1
-        )
+        coordinates = [
+            once(at)[..., axes_of(key)].flatten(1).expand(len(x), -1)
+            for key, at in zip(self.requirements.integrals, parts, strict=True)
+        ]
+        return _side_by_side(coordinates)
+
+
+def _side_by_side(parts: list[Tensor]) -> Tensor:
+    """Joined tensors (b, q, ...), without a copy of a single one, whose rows may stand in memory once."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
 
 def check_outputs(prediction: Tensor, fields: Sequence[str], parts: Parts | None) -> None:

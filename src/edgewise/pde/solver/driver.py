@@ -110,7 +110,7 @@ class Measured(Protocol[Received]):
         """Measure a level."""
 
     def verdict(self, tolerance: float, /) -> Ending | None:
-        """Why the last level is the last one that is needed, None where it is not; raise what has cut that level."""
+        """Why the last level is the last one that is needed, None where it is not."""
 
     def settle(self, ending: Ending, /) -> None:
         """Choose the best level once there are no more."""
@@ -150,6 +150,7 @@ def first_good(task: Task, tiers: Sequence[Tier]) -> Attempt:
     best: Attempt | None = None
     for tier in tiers:
         record: Record | None = None
+        ending = Ending(StopReason.NO_PROGRESS)
         try:
             if not (tier.follows(best, task) and tier.solves(task.facts)):
                 continue
@@ -160,18 +161,18 @@ def first_good(task: Task, tiers: Sequence[Tier]) -> Attempt:
             ending = refine(tier.levels(task, record), record, tier.own_tolerance or task.tolerance)
             if record.count:
                 ending = tier.conclude(task, record, ending)
+            if ending.reason is StopReason.INTERRUPTED:
+                task.limits.hurry()
+            best = _better(best, record, ending)
         except (OutOfTime, KeyboardInterrupt) as error:
-            ending = Ending(reason_of(error))
+            # What is cut here is a choice or a comparison: the earlier tier is kept, or the only one as far as it came.
+            if ending.reason is not StopReason.INTERRUPTED:
+                ending = Ending(reason_of(error))
+            kept = best.record if best is not None else record
+            best = Attempt(kept, ending) if kept is not None and kept.count else None
         is_interrupted = ending.reason is StopReason.INTERRUPTED
         if is_interrupted:
             task.limits.hurry()
-        try:
-            best = _better(best, record, ending)
-        except (OutOfTime, KeyboardInterrupt) as error:
-            # The comparison of two tiers was cut: the earlier one is kept, whose levels were good enough to compare.
-            is_interrupted = is_interrupted or isinstance(error, KeyboardInterrupt)
-            assert best is not None
-            best = Attempt(best.record, Ending(reason_of(error)))
         if best is not None and (is_interrupted or task.limits.over is not None):
             return best
         if is_interrupted:

@@ -12,8 +12,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
-from edgewise.outcomes import OutOfTime, StopReason
+from edgewise.outcomes import StopReason
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver import messages
 from edgewise.pde.solver.judging.correction import CORRECTION
@@ -91,7 +92,6 @@ class Record:
         self._least: Level | None = None  # that with the least loss
         self.last: Level | None = None
         self.previous: Level | None = None  # that before the last
-        self._cut: OutOfTime | KeyboardInterrupt | None = None  # what ended the last level within a slab
         self._is_beginning = False  # whether the last one only served to judge the best
         self._of_beginning = 0.0  # as `divergence`, of an integration that ended in the first half of the time
         self._evidence: Evidence | None = None
@@ -107,7 +107,7 @@ class Record:
     @property
     def problem(self) -> Collocation:
         """The problem that the best level solves."""
-        return self.stated if self.level.problem is None else self.level.problem
+        return self._problem_of(self.level)
 
     @property
     def is_complete(self) -> bool:
@@ -121,8 +121,7 @@ class Record:
         """
         self.limits.work += level.work
         self.limits.has_result = True
-        self._cut = level.cut
-        problem = self.stated if level.problem is None else level.problem
+        problem = self._problem_of(level)
         # An integration that ends earlier only serves to judge.
         is_same = torch.equal(problem.domain.bounds, self._bounds)
         self._is_beginning = self.count > 0 and not is_same
@@ -131,65 +130,55 @@ class Record:
             return
         if not is_same:
             self._draw_points(problem)
-        # One with a larger tolerance goes before the only level.
-        if self.count == 1 and level.tolerance is not None and level.tolerance > (self.level.tolerance or 0.0):
-            sought = self._sought
-            stages = list(self.stages)
-            finer = self.level
-            self.count = 0
-            self.last = None
-            self.stages.pop()
-            self._level = None
-            self._least = None
-            try:
-                self.add(level)
-                self.add(finer)
-            except (OutOfTime, KeyboardInterrupt):
-                self.count = 1
-                self.last = finer
-                self.previous = None
-                self.stages = stages
-                self._level = finer
-                self._least = finer
-                raise
-            self._sought = sought
-            return
-        # The stages of an earlier tier count where they are of the same domain.
-        before: Level | None = self._level
-        origin = self
-        if not self.count and self.before is not None and torch.equal(self.before.problem.domain.bounds, self._bounds):
-            before = self.before.level
-            origin = self.before
-            self.stages = list(self.before.stages)
-        # Difference from the level before, and the residual at fresh points.
+        # A level is compared with the best one before, the first one with that of an earlier tier of the same domain.
+        tolerance = self.level.tolerance if self.count else None
+        is_check = self.count == 1 and level.tolerance is not None and level.tolerance > (tolerance or 0.0)
+        origin: Record | None = self if self.count and not is_check else self.before
+        if origin is not None and not torch.equal(origin.problem.domain.bounds, self._bounds):
+            origin = None
+        # The residual at fresh points, and the difference from the level before. Where a limit ends them, nothing is
+        # kept of the level.
+        began = self.limits.seconds
+        squares = squared_residuals(level.network, problem, self.fresh_points)
+        at_fresh = Sought(self.fresh_points, torch.full_like(squares, 1 / len(squares)), squares)
+        self._fresh_seconds = self.limits.seconds - began
+        fields = field_values(level.network, problem, self.fresh_points)
         change = math.nan
-        if before is not None:
-            new = field_values(level.network, problem, self.fresh_points)
-            old = field_values(before.network, before.problem or origin.stated, self.fresh_points)
-            change = float((new - old).norm() / new.norm().clamp(min=ABOVE_ZERO))
-        best = self._level
-        self._become(level)
-        try:
-            residual = self._residual_at_fresh()
-        except (OutOfTime, KeyboardInterrupt):
-            self._level = best  # a level without a residual is none
-            raise
+        if origin is not None:
+            change = _gap(fields, field_values(origin.level.network, origin.problem, self.fresh_points))
         stage = Stage(
             grid_size=grid_sizes(level.network),
             parameters=count_parameters(level.network) + len(problem.unknowns),
             points=level.points,
             loss=level.loss,
-            residual=residual,
+            residual=float(squares.mean().sqrt()),
             change=change,
             seconds=round(self.limits.seconds, 3),
         )
+        # One with a larger tolerance goes before the only level.
+        if is_check:
+            of_best = field_values(self.level.network, self.problem, self.fresh_points)
+            finer = replace(self.stages[-1], change=_gap(of_best, fields), seconds=stage.seconds)
+            self.stages[-1:] = [stage, finer]
+            self.count += 1
+            self.previous = level
+            self._evidence = None
+            return
+        if not self.count and origin is not None:
+            self.stages = list(origin.stages)
+        self.stages.append(stage)
         self.count += 1
         self.previous = self.last
         self.last = level
+        self._become(level, at_fresh)
         if self._least is None or level.loss < self._least.loss:
             self._least = level
-        self.stages.append(stage)
+            self._least_at_fresh = at_fresh
         self.report(described(level.network), level.loss)
+
+    def _problem_of(self, level: Level) -> Collocation:
+        """The problem that a level solves."""
+        return self.stated if level.problem is None else level.problem
 
     def report(self, stage: str, loss: float) -> None:
         """Pass on what is being done."""
@@ -201,11 +190,11 @@ class Record:
         assert self._least is not None
         self.has_stalled = has_stalled
         if has_stalled or self._least is not self._level:
-            self._become(self._least)
-            self._residual_at_fresh()
+            self._become(self._least, self._least_at_fresh)
 
-    def _become(self, level: Level) -> None:
+    def _become(self, level: Level, at_fresh: Sought) -> None:
         self._level = level
+        self.at_fresh = at_fresh
         self._evidence = None
         self._sought = None
 
@@ -215,14 +204,6 @@ class Record:
         self.fresh_points = problem.domain.interior(
             ESTIMATES.fresh_points, "sobol", seed=self.seed + ESTIMATES.fresh_seed
         )
-
-    def _residual_at_fresh(self) -> float:
-        """Root mean square of the residual at the fresh points, which serve for the judgement if there is no time."""
-        began = self.limits.seconds
-        squares = squared_residuals(self.level.network, self.problem, self.fresh_points)
-        self.at_fresh = Sought(self.fresh_points, torch.full_like(squares, 1 / len(squares)), squares)
-        self._fresh_seconds = self.limits.seconds - began
-        return float(squares.mean().sqrt())
 
     def _compare_beginning(self, level: Level, problem: Collocation) -> None:
         """Estimate the error of the only level, an integration in time, from another that ends at an earlier moment.
@@ -242,8 +223,7 @@ class Record:
         gaps = []
         for share in (0.5, 1.0):
             x[:, axis] = begin + share * (reached - begin)
-            new, old = (field_values(each, self.problem, x) for each in (level.network, self.level.network))
-            gaps.append(float((new - old).norm() / new.norm().clamp(min=ABOVE_ZERO)))
+            gaps.append(_gap(*(field_values(each, self.problem, x) for each in (level.network, self.level.network))))
         half, whole = gaps
         times = (end - begin) / (reached - begin)
         self._evidence = None
@@ -286,7 +266,7 @@ class Record:
 
     def residual_of(self, level: Level) -> float:
         """Mean residual of another level at those fresh points that were sought for the best one; see `judge`."""
-        problem = self.stated if level.problem is None else level.problem
+        problem = self._problem_of(level)
         points = self.sought._replace(squares=squared_residuals(level.network, problem, self.sought.x))
         residual = residual_size(level.network, problem, points)
         return residual if math.isfinite(residual) else math.inf
@@ -343,9 +323,7 @@ class Record:
         return found.residual <= EVIDENCE.largest_residual and found.estimate <= self.tier.unlike * tolerance
 
     def verdict(self, tolerance: float) -> Ending | None:
-        """Why the last level is the last one that is needed, None where it is not; raise what has cut that level."""
-        if self._cut is not None:
-            raise self._cut
+        """Why the last level is the last one that is needed, None where it is not."""
         if self._is_beginning:
             return None
         doubt = self.level.doubt
@@ -371,6 +349,11 @@ class Record:
             others = found.doubts if self.problem.form.surplus else ()
             doubts = (*others, doubt.sentence)
             self._evidence = replace(found, doubts=doubts, estimate=max(found.estimate, 1.0))
+
+
+def _gap(new: Tensor, old: Tensor) -> float:
+    """Root mean square of the difference of two tables of fields, relative to the first one."""
+    return float((new - old).norm() / new.norm().clamp(min=ABOVE_ZERO))
 
 
 def error_of_networks(record: Record) -> float:

@@ -25,7 +25,7 @@ from edgewise.pde.solver.restated import until
 from edgewise.pde.solver.solution import field_values
 from edgewise.pde.tiers.level import Level
 from edgewise.settings import ABOVE_ZERO
-from edgewise.train.problems.blocks import BlockRole
+from edgewise.train.blocks import BlockRole
 
 if TYPE_CHECKING:
     from edgewise.pde.spaces.statement import Statement
@@ -141,7 +141,7 @@ def integrations(task: Task, record: Record, statement: Statement, method: Metho
     while True:
         # One integration, as far as it comes: a limit or Ctrl-C inside of a slab leaves the slabs before it.
         watch = Watch(record, allowed, method)
-        stepper = method.stepper(statement, allowed, watch, INTEGRATION.finer**passed, task.start)
+        stepper = method.stepper(statement, allowed, watch, INTEGRATION.finer**passed)
         cut = _run(stepper)
         result = stepper.result()
         if stepper.memory is not None:
@@ -154,8 +154,8 @@ def integrations(task: Task, record: Record, statement: Statement, method: Metho
         is_whole = result is not None and result.is_complete
         is_first = not record.count
         if result is not None and (is_whole or is_first or not watch.is_out_of_reach):
-            yield _level_of(result, problem, allowed, cut)
-        elif cut is not None:
+            yield _level_of(result, problem, allowed)
+        if cut is not None:
             raise cut
         limits.check()
         if is_first and not is_whole:
@@ -198,16 +198,12 @@ def _run(stepper: TimeStepper) -> OutOfTime | KeyboardInterrupt | None:
     return None
 
 
-def _level_of(
-    result: TimeIntegration, problem: Collocation, allowed: float, cut: OutOfTime | KeyboardInterrupt | None = None
-) -> Level:
+def _level_of(result: TimeIntegration, problem: Collocation, allowed: float) -> Level:
     """An integration in time as a level, whose problem ends where it does."""
     if not result.is_complete:
         assert problem.form.time is not None
         problem = until(problem, problem.form.time, result.reached)
-    return Level(
-        network=result.network, loss=allowed, points=result.points, problem=problem, tolerance=allowed, cut=cut
-    )
+    return Level(network=result.network, loss=allowed, points=result.points, problem=problem, tolerance=allowed)
 
 
 def _coarser_integration(task: Task, record: Record, statement: Statement, method: Method) -> Iterator[Level]:
@@ -268,9 +264,8 @@ def even_grids(task: Task, record: Record, statement: Statement, method: Method,
         cut = _run(stepper)
         result = stepper.result()
         if result is not None and (result.is_complete or not record.count):
-            level = _level_of(result, problem, task.tolerance, cut)
-            yield replace(level, tolerance=None, no_residuals=why)
-        elif cut is not None:
+            yield replace(_level_of(result, problem, task.tolerance), tolerance=None, no_residuals=why)
+        if cut is not None:
             raise cut
         limits.check()
         if not record.count or not record.is_complete:

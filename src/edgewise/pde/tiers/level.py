@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from edgewise.outcomes import OutOfTime
 from edgewise.pde.problem.collocation import Collocation
 
 NO_SOLUTION = (
@@ -39,4 +38,3 @@ class Level:
     no_residuals: str = ""  # why residuals at points are no evidence, as a clause; "" where they are
     data_error: float = 0.0  # relative error with which sources and conditions are represented
     doubt: Doubt | None = None
-    cut: OutOfTime | KeyboardInterrupt | None = None  # what ended an integration in time within a slab

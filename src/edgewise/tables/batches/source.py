@@ -15,18 +15,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from edgewise.checks import check_count
-from edgewise.errors import FileError, InputError, missing_extra
+from edgewise.errors import FileError, InputError
 from edgewise.files import Journal
-from edgewise.model_selection.search.validation import in_share
+from edgewise.search.validation import in_share
 from edgewise.tables.batches.groups import group_numbers, row_keys
 from edgewise.tables.batches.partitions import Partitions
 from edgewise.tables.cells import quoted
 from edgewise.tables.frames import frame_table, is_frame
-from edgewise.tables.reading import parquet_files
-from edgewise.tables.table import InBatches, Table, check_column_names
+from edgewise.tables.parquet import ROWS_AT_ONCE, names_and_rows, parquet_batches, parquet_files
+from edgewise.tables.table import InBatches, Table
 
-# 65,536 rows of 100 numbers take 52 MB, and reading so many at once hides the cost of each call.
-ROWS_AT_ONCE = 65_536
 # Structure that 100,000 rows do not show is not worth a search, and 100 columns of them take 80 MB.
 SAMPLE_ROWS = 100_000
 KIND_WORDS = {"f": "numbers", "O": "text", "M": "dates"}
@@ -411,47 +409,18 @@ def _is_dataset(source: object) -> bool:
     return type(source).__module__.partition(".")[0] == "pyarrow" and hasattr(source, "get_fragments")
 
 
-def _footer(path: Path) -> tuple[list[str], list[int]]:
-    """Return names of columns and rows of each row group of a Parquet file. Raises FileError, MissingExtraError."""
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise missing_extra("pyarrow", "tables", "Reading Parquet") from error
-    try:
-        with pq.ParquetFile(path) as file:
-            names = [name for name in file.schema_arrow.names if not name.startswith("__index_level_")]
-            groups = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
-    except FileNotFoundError as error:
-        raise FileError(f"{path}: a Parquet file was expected, got no such file") from error
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise FileError(f"{path}: a Parquet file was expected, got one that is damaged or cut short") from error
-    check_column_names(path, names)
-    return names, groups
-
-
 def _parquet_units(path: Path, columns: list[str] | None, batch_rows: int) -> list[_Unit]:
     """Return the row groups of a Parquet file that have rows. Raises FileError, MissingExtraError."""
-    names, groups = _footer(path)
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    names, groups = names_and_rows(path)
     known = set(names)
-    if columns is None:
-        wanted = names
-    else:
-        wanted = [name for name in columns if name in known]
-
-    def read(group: int) -> Iterator[Any]:
-        try:
-            with pq.ParquetFile(path) as file:
-                yield from file.iter_batches(batch_rows, row_groups=[group], columns=wanted)
-        except (pa.ArrowException, OSError) as error:
-            raise FileError(f"{path}: a Parquet file was expected, got one that is damaged or cut short") from error
-
+    wanted = names if columns is None else [name for name in columns if name in known]
     several = len(groups) > 1
     return [
-        _Unit(f"{path.name}{f', row group {number + 1}' if several else ''}", rows, partial(read, number))
+        _Unit(
+            f"{path.name}{f', row group {number + 1}' if several else ''}",
+            rows,
+            partial(parquet_batches, path, wanted, batch_rows, [number]),
+        )
         for number, rows in enumerate(groups)
         if rows
     ]
@@ -459,7 +428,7 @@ def _parquet_units(path: Path, columns: list[str] | None, batch_rows: int) -> li
 
 def columns_and_rows(paths: Sequence[Path]) -> tuple[tuple[str, ...], int]:
     """Return the names of the columns of the first of some Parquet files, and the rows of all; only ends are read."""
-    ends = [_footer(path) for path in paths]
+    ends = [names_and_rows(path) for path in paths]
     return tuple(ends[0][0]), sum(sum(groups) for _, groups in ends)
 
 

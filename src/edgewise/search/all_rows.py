@@ -1,0 +1,237 @@
+"""A model that a search chose on a sample, fitted to all rows of a table that is larger than memory (`AllRows`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, IterableDataset
+
+from edgewise.gam.all_rows import held_out_losses, refined
+from edgewise.gam.model import AdditiveModel
+from edgewise.gam.rows import working
+from edgewise.gam.solving import with_strengths
+from edgewise.outcomes import Budget, OutOfTime
+from edgewise.search.candidates import Fitted, Samples, estimated, with_own_covariances
+from edgewise.search.hidden_nodes import HiddenNodes
+from edgewise.search.policy import SearchPolicy
+from edgewise.search.validation import RowPart
+
+Sums = tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class WithNodes:
+    """A function of rows, for rows to which the values of hidden nodes are added."""
+
+    function: Callable[..., tuple[np.ndarray, ...]]
+    nodes: HiddenNodes
+    limits: np.ndarray
+
+    def __call__(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, ...]:
+        return self.function(self.nodes.beside(np.clip(x, *self.limits.T), self.limits), y, weight)
+
+
+@dataclass(frozen=True)
+class OfFamily:
+    """A function of rows that receives the responses as a family codes them."""
+
+    function: Callable[..., tuple[np.ndarray, ...]]
+    offset: float
+    is_column: bool
+
+    def __call__(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, ...]:
+        return self.function(x, y[:, 0] + self.offset if self.is_column else y, weight)
+
+
+@dataclass(frozen=True)
+class AllRows:
+    """All rows of a table of which the search sees a sample."""
+
+    # sums a function of scaled inputs, responses and weights over the table, see `RowSum`; responses are in the form of
+    # `Samples.y`. Its second argument is the number of seconds after which it is to raise OutOfTime, its third a
+    # `RowPart`, or None for all rows
+    total: Callable[[Callable[..., Sums], float, RowPart | None], Sums]
+    rows: float  # sum of the weights
+    count: int  # number of rows
+    seed: int = 0  # seed of the parts for means of models
+    # returns an iterator over inputs, responses and weights of all rows, batch by batch
+    batches: Callable[[], Iterator[Sums]] = lambda: iter(())
+    # share of the time after the first pass for the search on the sample; the passes over all rows have the rest
+    searched_share: float = 0.5
+
+    def loader(self) -> DataLoader[Any]:
+        """Return a DataLoader of the rows, with weights of mean 1."""
+        return DataLoader(_Stream(self), batch_size=None)
+
+    def fitted(
+        self, chosen: Fitted, samples: Samples, budget: Budget, policy: SearchPolicy
+    ) -> tuple[Fitted, str, bool]:
+        """Fit the chosen candidate to all rows; return it with a sentence on that, and whether the time ended it.
+
+        If the time is over before the end of the first pass, the candidate stays as it is; else the last complete pass
+        counts.
+        """
+        # Candidates that are no sum of columns stay as they are.
+        family = chosen.family
+        candidate = chosen.candidate
+        kept = f"the model is that of the sample of {len(samples):,} of {self.count:,} rows"
+        if chosen.smooth is not None or not candidate.additive:
+            return (
+                chosen,
+                f"Sums over all rows are for additive models and not for a {candidate.describe()}; {kept}.",
+                False,
+            )
+        # The iteration over all rows, from the estimate of the sample, whose margins may become finer.
+        if chosen.nodes is not None:
+            start = chosen.model
+        else:
+            start = _with_finer_margins(chosen.model, samples)
+        plain = family.is_least_squares
+        start = replace(start, family=family)
+        try:
+            solution, passes, converged, factor = self._refined(start, chosen, samples, budget, policy)
+        except OutOfTime:
+            return (
+                chosen,
+                f"The time limit of {budget.time_limit:g} s ended the first pass over all rows; {kept}.",
+                True,
+            )
+        # Predictors and working residuals of the sample under the new coefficients, with Duan's smearing estimate.
+        if chosen.nodes is None:
+            x = samples.x
+        else:
+            x = chosen.nodes.beside(np.clip(samples.x, *chosen.limits.T), chosen.limits)
+        eta = solution.design.link(solution.coef, x)
+        y = samples.response(family)
+        if family.is_normal and family.log_link:
+            shift, family = family.final_shift(y, eta[:, 0], samples.weight)
+            coef = solution.fits[0].coef.copy()
+            coef[0] += shift
+            solution = replace(solution, fits=(replace(solution.fits[0], coef=coef),))
+            eta = eta + shift
+        if plain:
+            residual = samples.y - eta
+        else:
+            _, residual = working(family, y, samples.weight, eta)
+        # The estimate as those of all candidates, and how it ended in a sentence.
+        low = min(chosen.range[0], float(eta.min()))
+        high = max(chosen.range[1], float(eta.max()))
+        if not plain:
+            steps = passes
+        else:
+            steps = max(fit.iterations for fit in solution.fits)
+        model = replace(
+            solution,
+            family=family,
+            residual=residual,
+            range=(low, high),
+            steps=steps,
+            converged=converged,
+        )
+        is_single = plain and candidate.models == 1  # a single pass is complete if it is not OutOfTime
+        is_ended = not (is_single or converged) and budget.is_over
+        words = "one pass" if passes == 1 else f"{passes} passes"
+        sentence = (
+            f"Chosen on a sample of {len(samples):,} rows; its coefficients and penalties are those of all "
+            f"{self.count:,} rows, in {words}{', which the time limit ended' if is_ended else ''}."
+        )
+        if not (plain or converged or is_ended):
+            sentence += " The penalised likelihood still rose in the last pass; no more are made."
+        if factor != candidate.factor:
+            candidate = replace(candidate, factor=factor)
+            sentence += f" Folds of their groups chose {factor:g} times the penalty."
+        fitted = replace(chosen, candidate=candidate, model=model.of_low_rank())
+        # Bands of each of several predictors by its own information.
+        if family.predictors > 1:  # each row of the sample stands for as many
+            weight = samples.weight * (self.rows / samples.total)
+            fitted = with_own_covariances(fitted, replace(samples, weight=weight))
+        return fitted, sentence, is_ended
+
+    def _refined(
+        self, start: AdditiveModel, chosen: Fitted, samples: Samples, budget: Budget, policy: SearchPolicy
+    ) -> tuple[AdditiveModel, int, bool, float]:
+        """Estimate the design of the sample with all rows, and its coefficients as the mean of models of parts of them.
+
+        Each model of a mean starts from the estimate of all rows, and finds strengths of its own. If the time is over,
+        the mean is that of the models so far. Squared errors of rows in groups get the factor of the strengths that
+        folds of the groups choose, as in the search, but by the sums of all rows.
+        """
+        candidate = chosen.candidate
+        passes = 0
+        factor = candidate.factor
+        models = candidate.models if candidate.models > 1 else 0
+        parts = round(1 / (1 - policy.bag_share))
+        found = list[np.ndarray]()
+
+        def of_rows(start: AdditiveModel, part: RowPart | None, factor: float) -> tuple[AdditiveModel, bool]:
+            def total(function: Callable[..., Sums]) -> Sums:
+                if chosen.nodes is not None:
+                    function = WithNodes(function, chosen.nodes, chosen.limits)
+                family = start.family
+                if not family.is_least_squares:
+                    function = OfFamily(function, samples.offset if family.log_link else 0.0, samples.y.ndim == 2)
+                return self.total(function, max(budget.seconds_left, 0.0), part)
+
+            def report(number: int) -> None:
+                budget.report(f"pass {passes + number} over all {self.count:,} rows", 0.97)
+
+            nonlocal passes
+            solution, more, is_done = refined(start, total, factor=factor, report=report)
+            passes += more
+            return solution, is_done
+
+        whole, converged = of_rows(start, None, factor)
+        # Factor of the strengths for rows in groups: folds of the groups are parts of the sums.
+        try:
+            if samples.blocks is not None and start.family.is_least_squares and len(whole.fits) == 1:
+                folds = [of_rows(whole, RowPart(number, parts, self.seed), 1.0)[0] for number in range(parts)]
+                loss = cache(lambda f: sum(held_out_losses(one, whole.normal, f) for one in folds))
+                factor = policy.best_factor(lambda one, other: loss(other) < loss(one))
+                if factor != candidate.factor:
+                    strength = factor / candidate.factor * whole.fits[0].strength
+                    fit = with_strengths(whole.normal, whole.design, whole.fits[0], strength)
+                    whole = replace(whole, fits=(fit,))
+            # Models of parts of the rows, whose coefficients have a mean.
+            for number in range(models):
+                part = RowPart(number % parts, parts, self.seed + number // parts)
+                one, is_done = of_rows(whole, part, factor)
+                converged = converged and is_done
+                found.append(one.coef)
+        except OutOfTime:
+            converged = False
+        if not found:
+            return whole, passes, converged, factor
+        fits = (replace(fit, coef=coef) for fit, coef in zip(whole.fits, np.mean(found, 0).T.copy(), strict=True))
+        return replace(whole, fits=tuple(fits)), passes, converged, factor
+
+
+class _Stream(IterableDataset[Any]):
+    """Inputs, responses and weights of mean 1 of all rows, as tensors."""
+
+    def __init__(self, rows: AllRows) -> None:
+        self.rows = rows
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
+        mean = self.rows.rows / self.rows.count
+        for x, y, weight in self.rows.batches():
+            yield tuple(torch.from_numpy(np.ascontiguousarray(part)) for part in (x, y, weight / mean))
+
+
+def _with_finer_margins(estimate: AdditiveModel, samples: Samples) -> AdditiveModel:
+    """Return the estimate with the finest margins of pairs that `AdditivePolicy` tries, if they are not too many.
+
+    A sample may not see what finer margins are for; all rows do, and their strengths keep what they do not need smooth.
+    """
+    design = estimate.design
+    policy = estimate.design.policy
+    pairs = [part.inputs for part in design.pairs]
+    sizes = [size for size in policy.finer_margins if len(pairs) * (size + 2) ** 2 <= policy.margin_columns]
+    if not pairs or design.size is None or max(sizes, default=0) <= design.size:
+        return estimate
+    finer = design.with_pairs(pairs, samples.x, samples.weight, max(sizes))
+    return estimated(finer, samples, estimate.family, estimate)

@@ -1,0 +1,352 @@
+"""From rows to a trained KAN without a setting to choose: search, approximation without noise, or a fixed shape."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from edgewise.errors import InputError, is_out_of_memory
+from edgewise.gam.families import Family
+from edgewise.gam.inference.variance import cross_fitted_noise, fit_noise_curves
+from edgewise.nn.model import KAN, edge_layers
+from edgewise.nn.prediction import predict_in_batches
+from edgewise.outcomes import Budget, Progress, ProgressCallback, StopReason
+from edgewise.search.candidates import Fitted, Samples
+from edgewise.search.comparisons import sample_losses
+from edgewise.search.fixed_shape import InterruptedTraining, ShapeSearch, trained_further
+from edgewise.search.inference import parameter_factor
+from edgewise.search.jobs import one_blas_thread
+from edgewise.search.nested import Search
+from edgewise.search.noise_free import approximated, without_noise
+from edgewise.search.policy import SearchSettings
+from edgewise.search.results import AutoResult, data_of, loss_of, network_error_bars, tensors_of
+from edgewise.settings import ABOVE_ZERO
+from edgewise.train.jacobian.linearised import evenly_spaced
+from edgewise.train.loop.reports import FitReport, StepRecord
+from edgewise.train.problems import Classification, Problem, Regression
+from edgewise.train.uncertainty import ErrorBars, additive_error_bars
+
+if TYPE_CHECKING:
+    from edgewise.search.all_rows import AllRows
+
+# Most rows whose noise is cross-fitted before it calibrates intervals: with more, a curve of the noise follows no
+# single residual.
+CROSS_FITTED_ROWS = 2000
+FIRST_BARS = 100  # rows that calibrate error bars at first, if time is limited: 95 % intervals need 20
+
+
+def auto_fit(
+    samples: Samples,
+    settings: SearchSettings,
+    progress: ProgressCallback | None = None,
+    everything: AllRows | None = None,
+) -> AutoResult:
+    """Choose what `settings` leaves open by held-out loss, then train on all samples."""
+    # Samples of few inputs that seem free of noise are approximated to many digits instead: by a polynomial inside a
+    # link, or by `approximate`.
+    budget = Budget(seconds=settings.time_limit, report=progress, began=settings.began)
+    budget.stage = "search"
+    result = _chosen(samples, settings, budget, everything)
+    if settings.family.is_classes or result.exponent is not None:
+        return result
+    if result.has_noise:
+        share = settings.policy.beyond
+    else:
+        share = settings.policy.noise_free_beyond
+    if settings.constraints is not None and not settings.constraints.survive_transformations:
+        return result  # a curve that is cut has no longer the form that is known, and inputs act together there
+    return replace(result, output_limits=output_limits(result.model, samples.x, result.limits, share))
+
+
+def output_limits(model: KAN, x: np.ndarray, limits: np.ndarray | None, beyond: float) -> np.ndarray:
+    """Return the range of each output at rows x (N, n), widened on either side by a share of it, (m, 2).
+
+    Curves continue beyond the rows as straight lines; their sum would go on where every input is beyond them, and
+    nothing in the data warrants that. `limits` (n, 2) are the intervals to which inputs are clipped.
+    """
+    if limits is None:
+        rows = x
+    else:
+        rows = np.clip(x, *limits.T)
+    outputs = predict_in_batches(model, torch.from_numpy(np.ascontiguousarray(rows))).numpy()
+    low = outputs.min(0)
+    high = outputs.max(0)
+    reach = beyond * (high - low)
+    return np.stack([low - reach, high + reach], 1)
+
+
+def _chosen(samples: Samples, settings: SearchSettings, budget: Budget, everything: AllRows | None) -> AutoResult:
+    """Search, or train what the caller has fixed."""
+    with one_blas_thread():
+        if settings.is_fixed:
+            return _fixed(samples, settings, budget, everything)
+        family = settings.family
+        squared = family.is_least_squares and settings.constraints is None and samples.blocks is None
+        if squared and settings.hidden is None:
+            try:
+                exact = without_noise(samples, settings, budget)
+                if exact is not None:
+                    return exact
+            except KeyboardInterrupt:
+                if not settings.keep_interrupted:
+                    raise KeyboardInterrupt from None
+                budget.progress = _interrupt  # the search has a first model, and ends with it at its first report
+            except MemoryError:
+                pass  # the search below begins with what needs least
+        return _searched(samples, family, settings, budget, everything)
+
+
+def _searched(
+    samples: Samples, family: Family, settings: SearchSettings, budget: Budget, everything: AllRows | None
+) -> AutoResult:
+    """Search, approximate what seems free of noise, or fit the chosen candidate to all rows."""
+    # Nested candidates on held-out rows, half of the time if passes over a table follow.
+    search = Search(samples, family, settings, budget)
+    stopped = StopReason.CONVERGED
+    limit = budget.time_limit
+    if everything is not None and limit is not None:
+        budget.time_limit = budget.share(everything.searched_share).time_limit
+    try:
+        report = search.run()
+        # Residuals without noise: approximation to many digits instead.
+        free = settings.hidden is None and settings.constraints is None
+        if family.is_least_squares and free and samples.blocks is None:  # groups that differ are noise
+            held_out = partial(search.held_out_losses, len(samples))
+            exact = approximated(samples, held_out, report, search.has_smooth_residual, settings, budget)
+            if isinstance(exact, str):
+                search.sentences.append(exact)
+            elif exact is not None:
+                return exact
+        # The chosen candidate, of all samples or of all rows of a table.
+        fitted = search.final()
+        stopped = search.ended_by or report.stopped
+        if everything is not None:
+            budget.time_limit = limit
+            fitted, sentence, is_ended = everything.fitted(fitted, samples, budget, search.policy)
+            search.sentences.append(sentence)
+            if is_ended:
+                stopped = StopReason.TIME_LIMIT
+    except KeyboardInterrupt:
+        best = search.fallback if settings.keep_interrupted else None
+        if best is None:
+            raise KeyboardInterrupt from None
+        budget.progress = None  # it may be what raised
+        fitted = best
+        stopped = StopReason.INTERRUPTED
+        search.best = fitted.candidate
+        search.sentences.append(f"Interrupted at: {budget.stage}.")
+    # The network of the linear predictor, its error bars, and the report of the fit.
+    model = fitted.to_kan()
+    exponent = fitted.range if fitted.family.log_link else None
+    if family.is_classes and family.predictors == 1:
+        model = _of_two_classes(model)
+    try:
+        bars, message = _error_bars(samples, search, fitted, model)
+    except KeyboardInterrupt:
+        if not settings.keep_interrupted:
+            raise
+        bars, message = None, "Interrupted: there are no error bars."
+        stopped = StopReason.INTERRUPTED
+    report = search.report(stopped)
+    budget.report("done", 1.0, loss_of(report))
+    done = _fit_report(fitted, samples, stopped, budget)
+    return AutoResult(model, done, report, fitted.limits, exponent, bars, message, fitted)
+
+
+def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, budget: Budget) -> FitReport:
+    """The final fit in the form of the reports of all trainings."""
+    estimate = fitted.model
+    family = fitted.family
+    fits = estimate.fits
+    steps = estimate.steps
+    what = "Penalised likelihood"
+    method = "reweighted least squares"
+    if family.is_least_squares:
+        what = "Restricted likelihood"
+        method = "Newton's method"
+    # Mean loss of the samples.
+    if fitted.smooth is not None:
+        loss = float(np.average(sample_losses(fitted, fitted.link(samples.x), samples), weights=samples.weight))
+    elif family.is_least_squares:
+        loss = float(np.average((estimate.residual**2).mean(1), weights=estimate.weights.mean(1)))
+    else:
+        losses = sample_losses(fitted, fitted.link(samples.x), samples)
+        loss = float(np.average(losses, weights=samples.weight))
+    metric = None
+    if family.is_classes:
+        metric = ("log loss", loss)
+    elif family.is_normal:
+        metric = ("rmse", math.sqrt(loss))
+    # How the maximisation ended, in a sentence.
+    counted = f"{steps} step{'' if steps == 1 else 's'}"
+    message = f"{what} is at its maximum after {counted} of {method}."
+    if fitted.candidate.factor != 1:
+        chosen = f"{fitted.candidate.factor:g} times those of the highest restricted likelihood, as folds chose"
+        message = f"Penalised likelihood is at its maximum after {counted} of {method}; penalties are {chosen}."
+    if stopped == StopReason.INTERRUPTED:
+        message = "Interrupted; the model is the best so far."
+    elif not estimate.converged:
+        if stopped == StopReason.TIME_LIMIT:
+            end = "when the time was over"
+        else:
+            end = "the most that are made"
+        message = f"{what} still rose after {counted} of {method}, {end}."
+        stopped = StopReason.MAX_STEPS if stopped == StopReason.CONVERGED else stopped
+    plan = {
+        "method": {"name": "REML"},
+        "family": fitted.family.name,
+        "strengths": [[float(value) if np.isfinite(value) else None for value in fit.strength] for fit in fits],
+    }
+    record = StepRecord(steps, loss, None, 0.0, budget.seconds)
+    return FitReport(stopped, message, steps, steps, loss, None, metric, budget.seconds, (record,), plan)
+
+
+def _of_two_classes(model: KAN) -> KAN:
+    """The network with the logits (-eta / 2, eta / 2) for one with the log odds eta."""
+    config = model.config
+    both = KAN(
+        (*config.width[:-1], 2),
+        config.grid_size,
+        config.degree,
+        base=config.base,
+        products=config.products,
+        dtype=torch.float64,
+    )
+    sign = torch.tensor([-0.5, 0.5], dtype=torch.float64)
+    with torch.no_grad():
+        for number in range(len(model.layers) - 1):
+            both.layers[number].load_state_dict(model.layers[number].state_dict())
+        new = edge_layers(both)[-1]
+        old = edge_layers(model)[-1]
+        new.knots.copy_(old.knots)
+        new.coef.copy_(old.coef * sign)
+        if new.base is not None and old.base is not None:
+            new.base.copy_(old.base * sign)
+        new.mask.copy_(old.mask.expand(-1, 2))
+        new.domain_is_set.copy_(old.domain_is_set)
+    return both
+
+
+def _error_bars(samples: Samples, search: Search, fitted: Fitted, model: KAN) -> tuple[ErrorBars | None, str]:
+    """Error bars of squared errors, calibrated on the residuals of models that did not see the row."""
+    if not fitted.family.is_normal:
+        return None, f"There are no error bars for the loss {fitted.family.spelling!r}."
+    known = search.held_out()
+    try:
+        if known is None or not fitted.candidate.additive:
+            raise InputError("model must use its inputs and have held-out rows for error bars, it is a constant")
+        # Held-out residuals on the scale of the linear predictor.
+        rows, links, by_folds = known
+        seen = samples.select(rows)
+        if fitted.family.log_link:
+            y = np.log(seen.y + seen.offset)
+        else:
+            y = seen.y
+        # Variance of the noise, its curves over the inputs, and the covariance of the parameters.
+        smooth = fitted.smooth
+        if smooth is None:
+            variances = [fit.dispersion for fit in fitted.model.fits]
+        else:
+            variances = [smooth.dispersion]
+        noise = torch.tensor(variances, dtype=torch.float64).sqrt()
+        curves = fit_noise_curves(seen.x, links, y - links, seen.weight)
+        factor = parameter_factor(fitted, model)
+        # Calibration on the held-out residuals: on few of them first where time is limited.
+        held_out = data_of(seen, y - links)
+        budget = search.budget
+        began = search.budget.seconds
+        if budget.time_limit is not None and len(held_out) > FIRST_BARS:
+            part = evenly_spaced(held_out, FIRST_BARS)
+            bars = additive_error_bars(model, factor, noise, part, folds=by_folds, curves=curves)
+            affordable = FIRST_BARS * max(budget.seconds_left, 0.0) / max(budget.seconds - began, ABOVE_ZERO)
+            if affordable < 2 * FIRST_BARS:
+                return bars, bars.message
+            held_out = evenly_spaced(held_out, int(min(affordable / 2, len(held_out))))
+        deviation = None
+        if curves is not None and budget.time_limit is None and len(held_out) <= CROSS_FITTED_ROWS:
+            deviation = torch.from_numpy(cross_fitted_noise(seen.x, links, y - links, seen.weight, seen.blocks))
+        bars = additive_error_bars(
+            model, factor, noise, held_out, folds=by_folds, curves=curves, held_out_noise=deviation
+        )
+        return bars, bars.message
+    except InputError as error:
+        return None, f"There are no error bars: {error}."
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return None, "There are no error bars: memory ran out."
+
+
+def _interrupt(progress: Progress) -> None:
+    """Pass on an interrupt that came before the search."""
+    raise KeyboardInterrupt
+
+
+def problem_of(samples: Samples, settings: SearchSettings) -> Problem:
+    """Return the samples as a problem of training."""
+    x, y, weight = tensors_of(samples)
+    if settings.family.is_classes:
+        return Classification(x, y, classes=settings.outputs, weight=weight)
+    return Regression(x, y, weight=weight)
+
+
+def _fixed(samples: Samples, settings: SearchSettings, budget: Budget, everything: AllRows | None) -> AutoResult:
+    """Train a network of the shape, grid or strength that the caller has fixed; of a sample, then of all rows."""
+    if not (settings.family.is_classes or settings.family.is_least_squares):
+        name = settings.family.spelling
+        raise InputError(f"loss must be 'squared' where hidden, grid_size or regularization is given, got {name!r}")
+    # Choice of what was left open, half of the time if training on all rows follows.
+    problem = problem_of(samples, settings)
+    limit = budget.time_limit
+    search = ShapeSearch(problem, settings, budget, samples.blocks)
+    if everything is not None and limit is not None:
+        budget.time_limit = budget.share(everything.searched_share).time_limit
+    held = None
+    try:
+        trained = search.run()
+        shape = trained.shape
+        report = search.report(shape, search.stopped)
+        # Training on all rows, with a chosen strength as the share of them that the sample is.
+        if everything is not None:
+            budget.time_limit = limit
+            budget.stage = f"{shape.describe()}, all {everything.count:,} rows"
+            if settings.strength is None:
+                share = samples.total / everything.rows
+            else:
+                share = 1.0
+            loader = everything.loader()
+            whole: Problem = Regression(loader)
+            if settings.family.is_classes:
+                whole = Classification(loader, classes=settings.outputs)
+            trained = trained_further(whole, problem, trained, share, budget)
+            words = (
+                f"Chosen on a sample of {len(samples):,} rows; its parameters are those of all {everything.count:,} "
+                f"rows, after {trained.report.steps} steps that read them."
+            )
+            report = replace(report, sentences=(*report.sentences, words))
+        # Held-out residuals, which calibrate the error bars.
+        if (held_out := search.held_out(shape)) is not None and not settings.family.is_classes:
+            rows, outputs = held_out
+            seen = samples.select(rows)
+            held = data_of(seen, seen.y - outputs)
+    except InterruptedTraining as interrupt:
+        if not settings.keep_interrupted:
+            raise KeyboardInterrupt from None
+        budget.progress = None
+        stopped = StopReason.INTERRUPTED
+        trained = interrupt.trained
+        message = "Interrupted; the model is the best so far."
+        trained = trained._replace(report=replace(trained.report, stopped=stopped, message=message))
+        search.sentences.append(f"Interrupted at: {budget.stage}.")
+        report = search.report(trained.shape, stopped)
+    budget.report("done", 1.0, trained.report.loss)
+    bars = None
+    message = ""
+    if not settings.family.is_classes:
+        bars, message = network_error_bars(trained.model, samples, trained.shape.penalty(), held)
+    return AutoResult(trained.model, trained.report, report, error_bars=bars, message=message)

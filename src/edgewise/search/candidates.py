@@ -1,0 +1,432 @@
+"""The candidates of a search: a constant, linear and additive models, pairs, means of models, and hidden nodes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from edgewise.gam.constraints import Constraints
+from edgewise.gam.design import Design, Pair
+from edgewise.gam.families import Family
+from edgewise.gam.irls import fit_irls, separate_fits, solve
+from edgewise.gam.model import AdditiveModel
+from edgewise.gam.pairs import choose_pairs
+from edgewise.gam.policy import AdditivePolicy, IrlsPolicy
+from edgewise.gam.screening import screened
+from edgewise.gam.solving import Solver
+from edgewise.nn.model import KAN
+from edgewise.search.hidden_nodes import HiddenNodes, find_nodes, with_nodes
+from edgewise.search.policy import SearchPolicy
+from edgewise.search.polynomials import SmoothFit, fit_smooth
+from edgewise.search.validation import folds
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Rows of a table in numbers."""
+
+    x: np.ndarray  # inputs
+    y: np.ndarray  # numbers of order 1, or integers from 0
+    # positive weights, which say how much a row counts; it is independent of the others whatever its weight, and where
+    # noise is measured their sum is the number of rows
+    weight: np.ndarray
+    # what makes y proportional to the target in its own units, for a logarithm: (y + offset) is the target over its
+    # scale
+    offset: float = 0.0
+    unit: float = 1.0  # this scale: (y + offset) * unit is the target
+    # inputs that are the indicators of one category each, whose levels share one ridge
+    groups: tuple[tuple[int, ...], ...] = ()
+    blocks: np.ndarray | None = None  # rows of one number may depend on each other, so that they are held out together
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def total(self) -> float:
+        """Sum of the weights."""
+        return float(self.weight.sum())
+
+    def select(self, rows: np.ndarray) -> Samples:
+        """Return the samples at some positions."""
+        blocks = None if self.blocks is None else self.blocks[rows]
+        return replace(self, x=self.x[rows], y=self.y[rows], weight=self.weight[rows], blocks=blocks)
+
+    def response(self, family: Family) -> np.ndarray:
+        """Return the targets in the form that a family takes."""
+        if self.y.ndim == 1:
+            return self.y
+        if family.log_link:
+            return self.y[:, 0] + self.offset
+        return self.y[:, 0]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One kind of model."""
+
+    family: Family  # loss and link
+    additive: bool = True  # whether inputs are used at all; otherwise it is the best constant
+    linear: bool = False  # whether each input has a straight line only; their slopes share one ridge
+    factor: float = 1.0  # all strengths are those of restricted likelihood times this
+    pairs: bool = False  # whether pairs of inputs may act together
+    models: int = 1  # models whose mean is taken, each fitted to a part of the rows; 1 for a single one fitted to all
+    nodes: int = 0  # hidden nodes
+    smooth: bool = False  # whether a polynomial of all inputs, inside a link, takes the place of the additive model
+
+    @property
+    def base(self) -> Candidate:
+        """The single additive model behind a mean, hidden nodes or a polynomial."""
+        return replace(self, models=1, nodes=0, smooth=False)
+
+    def describe(self) -> str:
+        """Return the candidate in a few words."""
+        if self.smooth:
+            return "smooth function of all inputs"
+        if not self.additive:
+            return "constant"
+        if self.linear:
+            words = "linear"
+        elif self.pairs:
+            words = "additive with pairs"
+        else:
+            words = "additive"
+        if self.family.is_normal and self.family.log_link:
+            words += " for the logarithm of y"
+        if self.nodes:
+            words += f" and {self.nodes} hidden nodes" if self.pairs else f" with {self.nodes} hidden nodes"
+        if self.factor != 1:
+            words += f", {self.factor:g} times the penalty"
+        return words + (f", mean of {self.models} models" if self.models > 1 else "")
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A fitted candidate."""
+
+    candidate: Candidate
+    # model of the inputs, followed by the values of the hidden nodes; the tensors of its pairs have a low rank
+    model: AdditiveModel
+    nodes: HiddenNodes | None
+    smooth: SmoothFit | None = None  # a polynomial in place of the additive model
+
+    @property
+    def family(self) -> Family:
+        """The family as adapted to the data."""
+        return self.model.family
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Range of the linear predictor at the fitted rows; an exponential stays within it."""
+        return self.model.range
+
+    def link(self, x: np.ndarray) -> np.ndarray:
+        """Return the linear predictors (N, K) at rows (N, n)."""
+        if self.smooth is not None:
+            return self.smooth.polynomial(np.clip(x, *self.limits.T))[:, None]
+        if not self.candidate.additive:
+            return np.tile(self.model.coef[:1], (len(x), 1))
+        if self.nodes is None:
+            return self.model.predict_link(x)
+        x = np.clip(x, *self.limits.T)  # the nodes' values go on as straight lines, as in the network
+        return self.model.design.link(self.model.coef, self.nodes.beside(x, self.limits))
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Return the mean of the targets, (N, m), in the form of `Samples.response`."""
+        eta = self.link(x)
+        if self.family.is_least_squares:
+            return eta
+        mean = self.family.predicted(eta if self.family.predictors > 1 else eta[:, 0], self.range)
+        return mean if mean.ndim == 2 else mean[:, None]
+
+    def to_kan(self) -> KAN:
+        """Return the network that computes `link` for inputs within `limits`."""
+        if self.smooth is not None:
+            return self.smooth.to_kan()
+        kan = self.model.to_kan()
+        if self.nodes is None:
+            return kan
+        return with_nodes(kan, self.nodes)
+
+    @property
+    def limits(self) -> np.ndarray:
+        """Interval to which each input is clipped, (n, 2)."""
+        if self.smooth is not None:
+            return self.smooth.polynomial.basis.limits
+        limits = self.model.limits
+        if self.nodes is None:
+            return limits
+        return limits[: self.nodes.coef.shape[0]]
+
+    @property
+    def parameters(self) -> int:
+        """Number of coefficients that were estimated and are not zero."""
+        if self.smooth is not None:
+            return len(self.smooth.polynomial.coef)
+        if self.candidate.additive:
+            count = int(np.count_nonzero(self.model.coef))
+        else:
+            count = len(self.model.fits)
+        return count + (0 if self.nodes is None else self.nodes.coef.numel())
+
+
+class FitCache:
+    """Fits of several candidates to the same rows; each starts from a simpler one that has been fitted before."""
+
+    def __init__(
+        self,
+        samples: Samples,
+        *,
+        policy: SearchPolicy,
+        design: Design | None = None,
+        seed: int = 0,
+        inputs: Sequence[int] | None = None,
+        constraints: Constraints | None = None,
+        watch: Callable[[], None] | None = None,
+        whole: FitCache | None = None,
+    ) -> None:
+        self.samples = samples
+        self.policy = policy
+        self.seed = seed
+        self.inputs = inputs
+        if design is None:
+            design = Design.from_rows(
+                samples.x, samples.weight, policy.additive, samples.groups, constraints, is_bare=inputs is not None
+            )
+            if inputs is not None:
+                design = design.with_curves(inputs, samples.x, samples.weight)
+        self.design = replace(design, rows=samples.total, watch=design.watch if watch is None else watch)
+        self.whole = whole
+        if whole is None:
+            straight = design.straight(samples.x, samples.weight)
+        else:
+            straight = whole.straight
+        self.straight: Design = replace(straight, rows=samples.total, watch=self.design.watch)
+        self._solved: dict[Candidate, AdditiveModel] = {}
+
+    def fit(self, candidate: Candidate) -> Fitted:
+        """Fit a candidate; a mean of models is fitted to the parts of a division of the rows."""
+        if candidate.models > 1:
+            return self.mean(candidate, self.parts(candidate.models, candidate.family))
+        if not candidate.additive:
+            return _fitted(candidate, self._constant(candidate), None)
+        if candidate.smooth:
+            return replace(_fitted(candidate, self.estimate(candidate.base), None), smooth=self.smooth)
+        estimate = self.estimate(replace(candidate, nodes=0))
+        nodes = None
+        if candidate.nodes:
+            nodes = self._nodes(estimate, candidate.nodes)
+            if nodes is not None:
+                estimate = self._with_nodes(estimate, candidate.family, nodes)
+        return _fitted(candidate, estimate, nodes)
+
+    @cached_property
+    def smooth(self) -> SmoothFit | None:
+        """A polynomial of all inputs; one of a part of the rows has the link and the products of that of all."""
+        rows = self.samples
+        like = None if self.whole is None else self.whole.smooth
+        data = (rows.x, rows.y[:, 0], rows.weight)
+        unit = rows.unit
+        return fit_smooth(*data, shift=rows.offset, unit=unit, like=like, watch=self.design.watch)
+
+    def estimate(self, candidate: Candidate) -> AdditiveModel:
+        """Return what the solver gave for an additive candidate without hidden nodes."""
+        if not candidate.additive:
+            return self._constant(candidate)
+        if candidate not in self._solved:
+            self._solved[candidate] = self._estimated(candidate)
+        return self._solved[candidate]
+
+    def parts(self, count: int, family: Family) -> list[FitCache]:
+        """Return the caches of so many parts of the rows, each without a fold of a division."""
+        size = round(1 / (1 - self.policy.bag_share))
+        labels = self.samples.y if family.is_classes else None
+        rows = len(self.samples)
+        blocks = self.samples.blocks
+        repeats = -(-count // size)
+        divided = folds(rows, self.seed, labels=labels, blocks=blocks, parts=size, repeats=repeats)
+        return [self.part(fold.train) for fold in divided[:count]] or [self]
+
+    def part(self, rows: np.ndarray) -> FitCache:
+        """Return the cache of a part of the rows."""
+        part = self.samples.select(rows)
+        return FitCache(part, policy=self.policy, design=self.design, seed=self.seed, inputs=self.inputs, whole=self)
+
+    def _estimated(self, candidate: Candidate) -> AdditiveModel:
+        """Fit the linear or additive model, or the one with pairs; or fit it again with stronger penalties."""
+        family = candidate.family
+        samples = self.samples
+        if candidate.factor != 1:
+            plain = replace(candidate, factor=1.0)
+            self.estimate(plain)
+            solved = [known for known in self._solved if replace(known, factor=1.0) == plain]
+            near = min(solved, key=lambda known: abs(math.log(known.factor / candidate.factor)))
+            is_part = self.whole is not None and family.predictors > 1
+            return held(self._solved[near], samples, candidate.factor / near.factor, is_part=is_part)
+        if self.whole is not None and family.predictors > 1 and len(samples) >= self.policy.held_rows:
+            whole = self.whole.estimate(candidate)  # its strengths, with the coefficients of a constant for these rows
+            start = np.atleast_1d(family.start(samples.response(family), samples.weight))
+            before = replace(_of_constants(whole, start), design=replace(whole.design, rows=samples.total))
+            return held(before, samples, 1.0, is_part=True)
+        if not candidate.pairs:
+            return estimated(self.straight if candidate.linear else self.design, samples, family)
+        simple = self.estimate(replace(candidate, pairs=False))
+        return choose_pairs(simple, samples.x, samples.weight, _solver(samples, family))
+
+    def _constant(self, candidate: Candidate) -> AdditiveModel:
+        """The best constant: the design without any column but the first."""
+        samples = self.samples
+        family = candidate.family
+        if family.is_least_squares:
+            eta = (samples.weight @ samples.y / samples.total)[None]
+        else:
+            eta = np.atleast_2d(family.start(samples.response(family), samples.weight))
+        if self.design.constraints is not None:
+            eta = self.design.constraints.bounded(eta)
+        has_curves = len(self.design.groups) > 1
+        estimate = self.estimate(Candidate(family, linear=has_curves))
+        return replace(_of_constants(estimate, eta[0]), range=(float(eta.min()), float(eta.max())))
+
+    def mean(self, candidate: Candidate, parts: Sequence[FitCache]) -> Fitted:
+        """Take the mean of models that are fitted to parts of the rows, in one space of columns: one model again."""
+        family = candidate.family
+        single = replace(candidate, models=1)
+        whole = self.estimate(single)
+        chosen = [[p.inputs for p in part.estimate(single).design.pairs] for part in parts]
+        union: list[Pair] = sorted({pair for pairs in chosen for pair in pairs})
+        x = self.samples.x
+        weight = self.samples.weight
+        design = whole.design
+        if union != [pair.inputs for pair in design.pairs]:
+            if union:
+                design = self.design.with_pairs(union, x, weight, whole.design.size)
+            else:
+                design = self.design
+            whole = estimated(design, self.samples, family, whole)
+        total = np.zeros_like(whole.coef)
+        for part, pairs in zip(parts, chosen, strict=True):
+            before = part.estimate(single)
+            own = before.design
+            if pairs:  # once more, with columns that the union has
+                own = design.with_pairs(pairs, x, weight, design.size)
+                of_part = part.estimate(replace(single, factor=1.0))
+                before = estimated(replace(own, rows=part.samples.total), part.samples, family, of_part)
+                if single.factor != 1:
+                    before = held(before, part.samples, single.factor)
+            numbers = [[one.inputs for one in design.pairs].index(one.inputs) for one in own.pairs]
+            total[np.r_[slice(own.mains), *map(design.columns_of_pair, numbers)]] += before.coef
+        mean = (total / len(parts)).T
+        fits = tuple(replace(fit, coef=coef) for fit, coef in zip(whole.fits, mean, strict=True))
+        return _fitted(replace(candidate, models=len(parts)), replace(whole, fits=fits), None)
+
+    def _nodes(self, estimate: AdditiveModel, count: int) -> HiddenNodes | None:
+        """Directions of the working residuals of a model."""
+        samples = self.samples
+        knots = self.design.knots
+        residual, weight = structure_residual(estimate, samples)
+        return find_nodes(
+            np.clip(samples.x, *self.design.limits.T),
+            residual,
+            weight,
+            knots[:, 3:-3],
+            count,
+            policy=self.policy,
+            seed=self.seed,
+            watch=self.design.watch,
+        )
+
+    def _with_nodes(self, estimate: AdditiveModel, family: Family, nodes: HiddenNodes) -> AdditiveModel:
+        """Fit curves of the nodes' values together with the curves and pairs of the inputs."""
+        samples = self.samples
+        x = nodes.beside(samples.x, self.design.limits)
+        design = Design.from_rows(
+            x, samples.weight, self.design.policy, samples.groups, is_bare=self.inputs is not None
+        )
+        if self.inputs is not None:
+            nodes_at = range(samples.x.shape[1], x.shape[1])
+            design = design.with_curves([*self.inputs, *nodes_at], x, samples.weight)
+        design = replace(design, watch=self.design.watch)
+        pairs = [part.inputs for part in estimate.design.pairs]
+        if pairs:
+            design = design.with_pairs(pairs, x, samples.weight, estimate.design.size)
+        return estimated(design, replace(samples, x=x), family, estimate)
+
+
+def promising_inputs(
+    samples: Samples, family: Family, policy: AdditivePolicy, watch: Callable[[], None] | None
+) -> list[int] | None:
+    """Return the inputs of a wide table that get a curve, see `additive.screening`; None where all do."""
+    if samples.x.shape[1] <= policy.most_inputs:
+        return None
+    bare = replace(Design.from_rows(samples.x, samples.weight, policy, samples.groups, is_bare=True), watch=watch)
+    design, _ = screened(bare, samples.x, samples.weight, _solver(samples, family))
+    return [j for j, curves in enumerate(design.curves) if curves.change.shape[1]]
+
+
+def estimated(design: Design, samples: Samples, family: Family, before: AdditiveModel | None = None) -> AdditiveModel:
+    """Estimate the coefficients and strengths of a design for a family."""
+    y = samples.y if family.is_least_squares else samples.response(family)
+    return solve(design, samples.x, y, samples.weight, family, before)
+
+
+def _solver(samples: Samples, family: Family) -> Solver:
+    """Return `estimated` for these rows in the form that the choice of pairs and of inputs takes."""
+    return lambda design, before: estimated(design, samples, family, before)
+
+
+def held(before: AdditiveModel, samples: Samples, factor: float, *, is_part: bool = False) -> AdditiveModel:
+    """Estimate the coefficients of a design whose strengths are those of an estimate times a factor.
+
+    With `is_part` nothing but the coefficients is needed, as in a fold.
+    """
+    design = before.design
+    family = before.family
+    y = samples.response(before.family)
+    if is_part:
+        policy = IrlsPolicy().of_part()
+    else:
+        policy = None
+    return fit_irls(design, samples.x, y, samples.weight, family, before, policy, factor)
+
+
+def with_own_covariances(fitted: Fitted, samples: Samples) -> Fitted:
+    """Return a fit to these rows in which each of several predictors has the covariance of its own information."""
+    model = fitted.model
+    x = samples.x
+    if fitted.family.predictors < 2 or len(model.residual) != len(x):
+        return fitted
+    if fitted.nodes is not None:
+        x = fitted.nodes.beside(x, fitted.limits)
+    y = samples.response(fitted.family)
+    return replace(fitted, model=separate_fits(model.design, x, y, samples.weight, model))
+
+
+def _of_constants(estimate: AdditiveModel, constants: np.ndarray) -> AdditiveModel:
+    """Return an estimate whose predictors are constants (K,), and all other coefficients zero."""
+    fits = []
+    for fit, constant in zip(estimate.fits, constants, strict=True):
+        coef = np.zeros_like(fit.coef)
+        coef[0] = constant
+        fits.append(replace(fit, coef=coef))
+    return replace(estimate, fits=tuple(fits))
+
+
+def structure_residual(estimate: AdditiveModel, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
+    """Return the residuals (N, K) in which structure is looked for, and their weights (N,)."""
+    # They are the working residuals with the working weights. Several predictors have a weight each, and where one
+    # class is certain the working residuals of another are huge; there it is the score, whose mean is zero under the
+    # model whatever the direction [1], with the weights of the rows.
+    # [1] D. Cox and D. Hinkley, "Theoretical Statistics" (1974), section 9.3, on score tests.
+    family = estimate.family
+    if family.predictors < 2:
+        return estimate.residual, estimate.weights.mean(1)
+    eta = estimate.design.link(estimate.coef, samples.x)
+    return family.derivatives(samples.response(family), eta)[0].reshape(len(eta), -1), samples.weight
+
+
+def _fitted(candidate: Candidate, estimate: AdditiveModel, nodes: HiddenNodes | None) -> Fitted:
+    estimate = replace(estimate, design=replace(estimate.design, watch=None))  # the watch belongs to the search
+    return Fitted(candidate, estimate.of_low_rank(), nodes)

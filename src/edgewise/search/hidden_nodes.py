@@ -1,0 +1,381 @@
+"""Hidden nodes grown on what an additive model leaves over: directions of the residual, then curves along them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgewise.nn.layers.initial import seed_of_start
+from edgewise.nn.model import KAN, edge_layers
+from edgewise.ops.splines import knots as knot_vectors
+from edgewise.ops.splines.bspline import basis
+from edgewise.search.policy import SearchPolicy
+from edgewise.search.validation import folds, paired_gain, sampled
+from edgewise.settings import ABOVE_ZERO
+from edgewise.train.problems import Regression
+from edgewise.train.smoothing import short_fit, smooth_fit
+
+DEGREE = 3  # of all splines here, that of the additive core
+# Intervals of the functions inside a node, the most that the limit of parameters allows, and of the curve of a node's
+# value: inside a node lines and bends are enough, since the additive model has the wiggles.
+INNER_GRIDS = (4, 2, 1)
+OUTER_GRID = 6
+PURSUIT_STARTS = 8  # random directions from which each ridge function is pursued: some milliseconds each
+# short starts and the steps of each: local minima differ most at the beginning
+STARTS = 6
+SHORT_STEPS = 12
+# Of the test of a residual: ridge functions, parts of its cross-validation, degree of the polynomials, steps for each
+# direction, and first damping. They take a fraction of a second.
+TEST_NODES = 2
+TEST_PARTS = 3
+TEST_DEGREE = 5
+TEST_STEPS = 10
+TEST_DAMPING = 0.1
+# Standard deviations at which inputs are held while directions are estimated, for outliers.
+FARTHEST_DEVIATION = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class HiddenNodes:
+    """Values z_h = sum_i s_ih(x_i) of H nodes, with s cubic splines."""
+
+    knots: Tensor  # knots of the inputs, (n, grid + 7)
+    coef: Tensor  # coefficients, (n, grid + 3, H)
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Return the values of the nodes, (N, H), at rows (N, n)."""
+        rows = torch.from_numpy(np.ascontiguousarray(x))
+        parts = rows.split(8192)  # the basis of so many rows is in memory at a time
+        values = [torch.einsum("nig,igh->nh", basis(part, self.knots, DEGREE), self.coef) for part in parts]
+        return torch.cat(values).numpy()
+
+    def beside(self, x: np.ndarray, limits: np.ndarray) -> np.ndarray:
+        """Return rows (N, n) followed by the values of the nodes at the rows within limits (n, 2), (N, n + H)."""
+        return np.concatenate([x, self(np.clip(x, *limits.T))], 1)
+
+
+def find_nodes(
+    x: np.ndarray,
+    residual: np.ndarray,
+    weight: np.ndarray,
+    breakpoints: np.ndarray,
+    nodes: int,
+    *,
+    policy: SearchPolicy,
+    seed: int = 0,
+    watch: Callable[[], None] | None = None,
+) -> HiddenNodes | None:
+    """Train hidden nodes on the residual of a model.
+
+    Shapes: x (N, n), residual (N, m), weight (N,), breakpoints (n, grid + 1).
+    """
+    # One of the starts has the directions of ridge functions that were found one after another by projection pursuit
+    # [2], one the directions along which the residual bends most, the eigenvectors of E[r (x x' - I)] (principal
+    # Hessian directions [1]); the others are random. The best of them is trained by Levenberg-Marquardt, with smoothing
+    # strengths edge by edge that the residual determines. The penalty pulls towards zero, which is the model whose
+    # residual it is. The curves are estimated anew later, together with that model.
+    # [1] K.-C. Li, J. Am. Stat. Assoc. 87 (1992) 1025.
+    # [2] J. Friedman and W. Stuetzle, J. Am. Stat. Assoc. 76 (1981) 817.
+    model = _network(x, residual, weight, breakpoints, nodes, policy=policy, seed=seed, watch=watch or (lambda: None))
+    if model is None:
+        return None
+    layer = edge_layers(model)[0]
+    return HiddenNodes(layer.knots.clone(), (layer.coef * layer.mask[:, None]).detach().clone())
+
+
+def too_large(inputs: int, outputs: int, nodes: int, policy: SearchPolicy) -> str:
+    """Return a sentence why so many nodes are not tried, "" where the limit of parameters allows them."""
+    fewest = _parameters(inputs, outputs, nodes, INNER_GRIDS[-1])
+    if fewest <= policy.growth_parameters:
+        return ""
+    of = f"{outputs} outputs" if outputs > 1 else "one output"
+    return (
+        f"{nodes} hidden nodes were not tried: with {inputs} inputs and {of} they have at least {fewest} parameters, "
+        f"the limit is {policy.growth_parameters}."
+    )
+
+
+def _parameters(inputs: int, outputs: int, nodes: int, grid: int) -> int:
+    """Parameters of nodes in training, whose inner functions have so many intervals."""
+    return inputs * nodes * (grid + DEGREE) + nodes * outputs * (OUTER_GRID + DEGREE)
+
+
+def residual_gain(
+    x: np.ndarray,
+    residual: np.ndarray,
+    weight: np.ndarray,
+    *,
+    policy: SearchPolicy,
+    seed: int = 0,
+    blocks: np.ndarray | None = None,
+) -> tuple[float, float]:
+    """Return the share of the mean square of residuals that two ridge functions take away on unseen rows; its error."""
+    # Projection pursuit [1] in its smallest form: polynomials g of one direction a, with steps of Gauss and Newton for
+    # a and least squares for g in turn, from principal Hessian and from random directions. Cross-validated in three
+    # parts; rows with the same number in `blocks` stay in one. Residuals (N, m) are best those of models that did not
+    # see the row.
+    # [1] J. Friedman and W. Stuetzle, J. Am. Stat. Assoc. 76 (1981) 817.
+    order = np.random.default_rng(seed).permutation(len(x))[: policy.test_rows]
+    if len(order) < len(x):
+        x = x[order]
+        residual = residual[order]
+        weight = weight[order]
+        blocks = None if blocks is None else blocks[order]
+    u = _standardised(x, weight)
+    scaled = residual / _scale(residual, weight)
+    after = np.full(len(x), np.nan)
+    for fold in folds(len(x), seed, blocks=blocks, parts=TEST_PARTS):
+        own = weight[fold.train]
+        left = scaled[fold.train]
+        guess = np.zeros_like(scaled[fold.held])
+        for node in range(TEST_NODES):
+            direction, coef = _pursued(u[fold.train], left, own, policy.test_starts, seed + node)
+            left = left - _polynomials(u[fold.train] @ direction) @ coef
+            guess += _polynomials(u[fold.held] @ direction) @ coef
+        after[fold.held] = ((scaled[fold.held] - guess) ** 2).mean(1)
+    return paired_gain((scaled**2).mean(1), after, weight, blocks)
+
+
+def _pursued(
+    u: np.ndarray, residual: np.ndarray, weight: np.ndarray, starts: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The direction (n,) and the polynomial (TEST_DEGREE, m) of it that explain most of a residual."""
+    rng = np.random.default_rng(seed)
+    few = min(starts // 2 + 1, u.shape[1])
+    first = np.concatenate(
+        [_hessian_directions(u, residual, weight, few), rng.standard_normal((u.shape[1], starts))], 1
+    )
+    best = None
+    lowest = math.inf
+    for start in first.T[: starts + few]:
+        direction = start
+        damping = TEST_DAMPING
+        kept = None
+        for _ in range(TEST_STEPS):
+            z = u @ direction
+            direction = direction / max(math.sqrt(weight @ z**2 / weight.sum()), ABOVE_ZERO)
+            z = u @ direction
+            basis = _polynomials(z)
+            gram = basis.T @ (weight[:, None] * basis)
+            gram[np.diag_indices_from(gram)] += float(weight.mean())
+            coef = np.linalg.solve(gram, basis.T @ (weight[:, None] * residual))
+            error = residual - basis @ coef
+            square = float(weight @ (error**2).sum(1))
+            if kept is None or square < kept[0]:
+                kept = (square, direction, coef, error, z)
+                damping = damping / 3
+            else:
+                damping *= 9
+            _, base, coef, error, z = kept
+            slope = _polynomials(z, derivative=True) @ coef
+            jacobian = [slope[:, k : k + 1] * u for k in range(residual.shape[1])]
+            normal = sum(part.T @ (weight[:, None] * part) for part in jacobian)
+            pull = sum(part.T @ (weight * error[:, k]) for k, part in enumerate(jacobian))
+            normal = normal + damping * (np.trace(normal) / len(normal) + ABOVE_ZERO) * np.eye(u.shape[1])
+            direction = base + np.linalg.solve(normal, pull)
+        assert kept is not None
+        if kept[0] < lowest:
+            best = kept
+            lowest = kept[0]
+    assert best is not None
+    return best[1], best[2]
+
+
+def _polynomials(z: np.ndarray, *, derivative: bool = False) -> np.ndarray:
+    """Hermite polynomials of degrees 1 to TEST_DEGREE of z held within bounds, (N, degrees)."""
+    held = np.clip(z, -FARTHEST_DEVIATION, FARTHEST_DEVIATION)
+    degrees = range(1, TEST_DEGREE + 1)
+    values = np.polynomial.hermite_e.hermevander(held, TEST_DEGREE)
+    if derivative:
+        inside = np.abs(z) < FARTHEST_DEVIATION
+        return np.stack([inside * n * values[:, n - 1] / math.sqrt(math.factorial(n)) for n in degrees], 1)
+    return np.stack([values[:, n] / math.sqrt(math.factorial(n)) for n in degrees], 1)
+
+
+def _network(
+    x: np.ndarray,
+    residual: np.ndarray,
+    weight: np.ndarray,
+    breakpoints: np.ndarray,
+    nodes: int,
+    *,
+    policy: SearchPolicy,
+    seed: int,
+    watch: Callable[[], None],
+) -> KAN | None:
+    """Train a network [n, nodes, m] on the residual, scaled to mean square 1."""
+    inputs = x.shape[1]
+    outputs = residual.shape[1]
+    sizes = [grid for grid in INNER_GRIDS if _parameters(inputs, outputs, nodes, grid) <= policy.growth_parameters]
+    if not sizes:
+        return None
+    if len(x) > policy.growth_rows:
+        few = sampled(len(x), policy.growth_rows, seed)
+        x = x[few]
+        residual = residual[few]
+        weight = weight[few]
+    scale = _scale(residual, weight)
+    rows = torch.from_numpy(np.ascontiguousarray(x))
+    target = torch.from_numpy(np.ascontiguousarray(residual / scale))
+    problem = Regression(rows, target, weight=torch.from_numpy(np.ascontiguousarray(weight)))
+    places = np.linspace(0, breakpoints.shape[1] - 1, sizes[0] + 1).round().astype(int)
+    knots = knot_vectors.extend(torch.from_numpy(np.ascontiguousarray(breakpoints[:, places])), DEGREE)
+    best = None
+    lowest = math.inf
+    for start in range(STARTS):
+        watch()
+        own = seed_of_start(seed, start)
+        model = KAN(
+            [inputs, nodes, outputs], [sizes[0], OUTER_GRID], DEGREE, base="zero", seed=own, dtype=torch.float64
+        )
+        first = edge_layers(model)[0]
+        with torch.no_grad():
+            first.knots.copy_(knots)
+            first.domain_is_set.fill_(True)
+            if start < 2:
+                begin = _pursued_directions if start == 0 else _directions
+                slopes = torch.from_numpy(begin(x, residual / scale, weight, nodes, seed))
+                # Straight lines with these slopes (n, nodes), zero in the domain's middle: the coefficients of t itself
+                # are the means of neighbouring knots (Greville, in Shisha (ed.), "Inequalities", 1967).
+                line = greville(knots)
+                first.coef.copy_((line - line.mean(1, keepdim=True))[..., None] * slopes[:, None])
+        report = short_fit(model, problem, SHORT_STEPS)
+        if report.loss < lowest:
+            best = model
+            lowest = report.loss
+    if best is None:
+        return None
+    # The domain of the second layer moves to the values of the nodes; that of the first lies on the data already.
+    return None if smooth_fit(best, problem, watch) is None else best
+
+
+def _scale(residual: np.ndarray, weight: np.ndarray) -> float:
+    square = float(np.average((residual**2).mean(1), weights=weight))
+    return math.sqrt(square) if square > 0 else 1.0
+
+
+def _directions(x: np.ndarray, residual: np.ndarray, weight: np.ndarray, nodes: int, seed: int) -> np.ndarray:
+    """Slopes (n, nodes) of starting directions: principal Hessian ones, then random ones."""
+    vectors = _hessian_directions(_standardised(x, weight), residual, weight, nodes)
+    more = np.random.default_rng(seed).standard_normal((x.shape[1], max(nodes - vectors.shape[1], 0)))
+    directions = np.concatenate([vectors, more / np.linalg.norm(more, axis=0, keepdims=True)], 1)
+    return _slopes(directions, x, weight)
+
+
+def _standardised(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Inputs with mean 0 and variance 1, held at +-FARTHEST_DEVIATION."""
+    share = weight / weight.sum()
+    centre = share @ x
+    deviation = np.sqrt(share @ (x - centre) ** 2)
+    return np.clip((x - centre) / np.where(deviation > 0, deviation, 1.0), -FARTHEST_DEVIATION, FARTHEST_DEVIATION)
+
+
+def _hessian_directions(u: np.ndarray, residual: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:
+    """Eigenvectors (n, count or fewer) of E[r (u u' - I)] with the largest eigenvalues, whatever their signs."""
+    share = weight / weight.sum()
+    total = np.zeros((u.shape[1], u.shape[1]))
+    for column in residual.T:
+        hessian = u.T @ ((share * (column - share @ column))[:, None] * u)
+        total += hessian @ hessian  # of several outputs the squares add up
+    return np.linalg.eigh(total)[1][:, ::-1][:, :count]
+
+
+def _pursued_directions(x: np.ndarray, residual: np.ndarray, weight: np.ndarray, nodes: int, seed: int) -> np.ndarray:
+    """Slopes (n, nodes) of ridge functions found one after another by projection pursuit."""
+    u = _standardised(x, weight)
+    left = residual
+    found = []
+    for node in range(nodes):
+        direction, coef = _pursued(u, left, weight, PURSUIT_STARTS, seed + node)
+        left = left - _polynomials(u @ direction) @ coef
+        found.append(direction)
+    return _slopes(np.stack(found, 1), x, weight)
+
+
+def _slopes(directions: np.ndarray, x: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Directions (n, nodes) of standardised inputs as slopes of the inputs themselves."""
+    deviation = np.sqrt(np.average((x - np.average(x, axis=0, weights=weight)) ** 2, axis=0, weights=weight))
+    return directions / np.where(deviation > 0, deviation, 1.0)[:, None]
+
+
+def greville(knots: Tensor) -> Tensor:
+    """Return the coefficients of the cubic splines that are t itself, (n, grid + 3), on knots (n, grid + 7)."""
+    return knots[:, 1:-1].unfold(1, DEGREE, 1).mean(2)
+
+
+def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
+    """Join hidden nodes and an additive model of the inputs and of the nodes' values in one network.
+
+    The additive network has n + H inputs, the last of them the values of the H nodes: [n + H, m], or with R pairs of
+    the first n inputs [n + H, m + R, m], where the last R nodes are products of two. The network [n, m + H + R, m]
+    computes the same from the n inputs alone: m sums, H nodes, R products.
+    """
+    first = edge_layers(augmented)[0]
+    assert first.degree == DEGREE
+    count = nodes.coef.shape[2]
+    inputs = nodes.coef.shape[0]
+    outputs = augmented.config.width[-1]
+    products = first.out_features - outputs
+    pairs = products // 2
+    last = edge_layers(augmented)[-1] if products else None
+    knots = first.knots[:inputs]
+    coef = (first.coef * first.mask[:, None]).detach()
+    at = greville(knots).mT  # collocation gives the functions inside the nodes on finer knots that contain theirs
+    values = basis(at, nodes.knots, DEGREE).transpose(0, 1) @ nodes.coef
+    inside = torch.linalg.solve(basis(at, knots, DEGREE).transpose(0, 1), values)  # (n, grid + 3, H), exact
+    inner = [coef[:inputs, :, :outputs], inside, coef[:inputs, :, outputs:]]
+    outer_knots = first.knots[inputs:]
+    size = outer_knots.shape[1] - 2 * DEGREE - 1
+    model = KAN(
+        [inputs, outputs + count + pairs, outputs],
+        [first.grid_size, size],
+        DEGREE,
+        base="zero",
+        products=((2,) * pairs, ()) if pairs else (),
+        dtype=torch.float64,
+    )
+    begin, end = edge_layers(model)
+    unit = knot_vectors.uniform(torch.tensor([[-1.0, 1.0]], dtype=torch.float64), size, DEGREE)
+    with torch.no_grad():
+        begin.knots.copy_(knots)
+        begin.coef.copy_(torch.cat(inner, 2))
+        end.coef.zero_()
+        end.knots.copy_(unit.expand(len(end.knots), -1))
+        end.knots[outputs : outputs + count] = outer_knots
+        end.coef[outputs : outputs + count] = coef[inputs:, :, :outputs]
+        for output in range(outputs):  # a sum passes on to its own output alone
+            end.coef[output, :, output] = greville(unit)[0]
+        end.mask[:outputs] = torch.eye(outputs, dtype=torch.float64)
+        if last is not None:
+            slopes = last.edges(torch.ones(1, last.in_features, dtype=torch.float64))[0]
+            slopes = slopes - last.edges(torch.zeros(1, last.in_features, dtype=torch.float64))[0]
+            end.coef[outputs + count :] = greville(unit)[0][None, :, None] * slopes[outputs:, None]
+        for layer in (begin, end):
+            layer.domain_is_set.fill_(True)
+    return model
+
+
+def smooth_residual(x: np.ndarray, residual: np.ndarray, weight: np.ndarray, errors: float) -> bool:
+    """Return whether neighbours among rows (N, n) have nearly the same residuals (N, m), which are no noise then.
+
+    The ratio of half the mean square of the differences between neighbours to the variance is 1 for noise (von Neumann,
+    Annals of Mathematical Statistics 12 (1941) 367; with nearest neighbours, the Gamma test of Stefansson et al.,
+    Neural Computing and Applications 5 (1997) 131). It must lie below 1 by so many standard errors.
+    """
+    from scipy.spatial import KDTree
+
+    deviation = x.std(0)
+    points = x / np.where(deviation > 0, deviation, 1.0)
+    order = np.random.default_rng(0).permutation(len(points))  # so that of equal points any may be the nearest
+    nearest = order[KDTree(points[order]).query(points, 2)[1]]
+    neighbour = np.where(nearest[:, 1] == np.arange(len(points)), nearest[:, 0], nearest[:, 1])
+    differences = ((residual - residual[neighbour]) ** 2).mean(1) / 2
+    variance = np.average((residual**2).mean(1), weights=weight)
+    ratio = float(np.average(differences, weights=weight)) / max(float(variance), ABOVE_ZERO)
+    # Under noise half a squared difference has about the variance of a squared normal variable, twice its square.
+    return bool(ratio < 1 - errors * (2 / len(x)) ** 0.5)

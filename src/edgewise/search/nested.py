@@ -1,0 +1,375 @@
+"""The search for the model of a table: nested candidates from the simplest on, judged on held-out rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from operator import methodcaller
+
+import numpy as np
+
+from edgewise.gam.families import Family
+from edgewise.outcomes import Budget, OutOfTime, StopReason
+from edgewise.search.candidates import (
+    Candidate,
+    FitCache,
+    Fitted,
+    Samples,
+    promising_inputs,
+    structure_residual,
+    with_own_covariances,
+)
+from edgewise.search.comparisons import Comparisons, left_out, sample_losses
+from edgewise.search.hidden_nodes import smooth_residual
+from edgewise.search.jobs import run_jobs
+from edgewise.search.policy import SearchSettings
+from edgewise.search.records import SearchReport
+from edgewise.search.stages import STAGES
+from edgewise.search.validation import Evidence, Fold, folds, sampled
+
+
+class Search:
+    """A search over nested candidates, which the stages of its effort propose one after another."""
+
+    # Candidates are fitted to all rows of the search. Where restricted likelihood has settled a question about squared
+    # errors of independent rows, each row's loss is that of the model without the row, which costs no further fit
+    # (`left_out`). Where it has not (pairs that do not halve the noise, means, hidden nodes), and for all other losses,
+    # candidates are fitted to folds, which share knots and columns and find their own strengths: leaving a row out to
+    # first order is far too hopeful where classes are nearly separated. Strengths for classes are changed by a common
+    # factor, which the folds choose, since restricted likelihood of the quadratic approximation is biased for binary
+    # data [1]_; so are those of rows in groups and of rows with unequal weights, which it takes for precisions. Each
+    # takes the place of the one before only if its held-out loss is lower; polynomials and hidden nodes must lower it
+    # by a standard error, and hidden nodes are tried only where two ridge functions explain residuals.
+
+    def __init__(
+        self, samples: Samples, family: Family, settings: SearchSettings, budget: Budget | None = None
+    ) -> None:
+        self.settings = settings
+        self.policy = settings.policy.for_effort(settings.effort)
+        self.family = family
+        if budget is None:
+            self.budget = Budget(seconds=settings.time_limit)
+        else:
+            self.budget = budget
+        self.stage = self.budget.share(1.0)  # the budget of the present stage, without a limit at first
+        self.stage.time_limit = None
+        self.all_rows = samples
+        self.samples = samples
+        most = self.policy.search_rows
+        if settings.time_limit is not None:
+            affordable = max(self.budget.seconds_left, 0.0) * self.policy.rows_per_second / samples.x.shape[1]
+            most = min(most, max(int(affordable), self.policy.first_rows))
+        self.rows = np.arange(len(samples))  # positions of the rows of the search among all
+        if len(samples) > most:
+            self.rows = sampled(len(samples), most, settings.seed)
+            self.samples = samples.select(self.rows)
+        self.table = Comparisons(family, self.samples.weight, self.budget, self.samples.blocks)
+        self.sentences = self.table.sentences
+        self.inputs: list[int] | None = None  # those with a curve, in a wide table
+        self.best: Candidate | None = None
+        self.fit_seconds: dict[Candidate, float] = {}
+        self.design_seconds = 0.0  # of knots and columns, which every fit needs
+        self.fold_fits = 0
+        self._fold_caches: list[tuple[Fold, FitCache]] = []
+        self.cache: FitCache | None = None
+        self.ended_by: StopReason | None = None  # the limit that left no room for a final fit
+        self._first: Fitted | None = None
+
+    def run(self) -> SearchReport:
+        """Try the candidates in order of richness; `best` is then the chosen one."""
+        stopped = StopReason.CONVERGED
+        try:
+            if len(self.samples) < 2:
+                self.best = Candidate(self.family, additive=False)
+                self.sentences.append(
+                    "There is only one distinct sample, so nothing was held out and nothing searched."
+                )
+            else:
+                self._fit_first()
+                self._begin_stage(self.policy.search_share)
+                self._run()
+        except (OutOfTime, MemoryError) as error:
+            stopped = self.ended_by = StopReason.TIME_LIMIT if isinstance(error, OutOfTime) else StopReason.MEMORY_LIMIT
+            is_late = stopped is StopReason.TIME_LIMIT
+            if is_late:
+                words = f"time limit of {self.settings.time_limit or self.budget.time_limit:g} s"
+            else:
+                words = "memory limit"
+            self.sentences.append(f"The search stopped because of the {words}, before: {self.budget.stage}.")
+        return self.report(stopped)
+
+    def _begin_stage(self, share: float) -> None:
+        """Let the next stage take a share of the time that is left."""
+        self.stage.time_limit = self.budget.share(share).time_limit
+
+    def _fit_first(self) -> None:
+        """Fit a constant and an additive model to few rows, for a search that is ended before it has a model."""
+        if self.settings.time_limit is None and not self.settings.keep_interrupted:
+            return
+        count = len(self.samples)
+        most = self.policy.first_rows
+        rows = self.samples
+        if count > most:
+            rows = rows.select(np.linspace(0, count - 1, most).astype(int))
+        rules = self.settings.constraints
+        seed = self.settings.seed
+        cache = FitCache(rows, policy=self.policy, seed=seed, inputs=[], constraints=rules)
+        self._first = cache.fit(Candidate(self.family, additive=False))
+        if rows.x.shape[1] <= self.policy.few_inputs and len(rows) >= self.policy.fewest_for_means:
+            self._begin_stage(self.policy.first_share)
+            try:
+                cache = FitCache(rows, policy=self.policy, seed=seed, constraints=rules, watch=self._watch)
+                self._first = cache.fit(Candidate(self.family))
+            except OutOfTime:
+                pass  # the constant stays for that case
+
+    def report(self, stopped: StopReason) -> SearchReport:
+        """Return the record of the search so far."""
+        words = (self.best or Candidate(self.family)).describe()
+        sentences = list(self.sentences)
+        if len(self.table.trials) > 1:
+            sentences.append(f"Chosen of {len(self.table.trials)} candidates: {words}.")
+        trials = tuple(self.table.trials)
+        budget = self.budget
+        gain = None if self.best is None else self.table.linear_gain(self.best)
+        return SearchReport(words, trials, tuple(sentences), self.fold_fits, budget.work, stopped, budget.seconds, gain)
+
+    def _run(self) -> None:
+        # Knots and columns, of the inputs that promise most where there are many.
+        self.budget.report("knots and columns", 0.02)
+        self.inputs = promising_inputs(self.samples, self.family, self.policy.additive, self._watch)
+        if self.inputs is not None:
+            self.sentences.append(
+                f"Of {self.samples.x.shape[1]:,} inputs the {len(self.inputs)} that promise most get a curve."
+            )
+        self.stage.check()
+        began = self.budget.seconds
+        self.cache = self._cache_of(self.samples)
+        self.design_seconds = self.budget.seconds - began
+        # The stages, from a constant on.
+        self.best = Candidate(self.family, additive=False)
+        self.assess((self.best,), 0.05)
+        for stage in STAGES[self.settings.effort]:
+            if stage.name not in self.policy.left_out and stage.applies(self, self.best):
+                self.best = stage.propose(self, self.best)
+
+    def validate(
+        self,
+        simple: Candidate,
+        rich: Candidate,
+        words: str,
+        margin: float = 0.0,
+        least: float = 0.0,
+        *,
+        is_quiet: bool = False,
+    ) -> bool:
+        """Compare two candidates on held-out rows and write it down; return whether the richer one is accepted.
+
+        It is where it lowers the loss by more than `margin` standard errors of the difference and by more than `least`.
+        `words` say what it has beyond the other. A refusal is no sentence of the record where `is_quiet`.
+        """
+        gain, error = self.table.gain(simple, rich)
+        needed = least
+        if margin > 0:
+            needed = max(margin * error, least)
+        is_better = gain > needed
+        sentence = self.table.sentence(words, (simple, rich), gain, error, is_better)
+        self.table.decide(rich, sentence, is_better, quiet=is_quiet and not is_better)
+        return is_better
+
+    def _cache_of(self, samples: Samples) -> FitCache:
+        settings = self.settings
+        return FitCache(
+            samples,
+            policy=self.policy,
+            seed=settings.seed,
+            inputs=self.inputs,
+            constraints=settings.constraints,
+            watch=self._watch,
+        )
+
+    @property
+    def _watch(self) -> Callable[[], None] | None:
+        return None if self.budget.time_limit is None else self.stage.check
+
+    @property
+    def is_noise_known(self) -> bool:
+        """Whether the noise of the rows is independent and of one size: no blocks, and weights that hardly differ."""
+        weight = self.samples.weight
+        worth = weight.sum() ** 2 / (weight @ weight)  # in rows of equal weight
+        return self.samples.blocks is None and worth > self.policy.even_weights * len(weight)
+
+    # Fits and evidence
+
+    def assess(self, candidates: Sequence[Candidate], share: float) -> None:
+        """Get held-out evidence: without each row for squared errors, by folds for all other losses."""
+        if (self.family.quadratic and self.is_noise_known) or not self.divided():
+            for candidate in candidates:
+                self.stage.check()
+                self.leave_one_out(candidate, share)
+        else:
+            self.cross_validate(candidates, share)
+
+    def leave_one_out(self, candidate: Candidate, share: float) -> None:
+        """Fit a candidate to the rows of the search, with the loss of every row by the model without it."""
+        assert self.cache is not None
+        self.budget.report(candidate.describe(), share)
+        began = self.budget.seconds
+        fitted = self.cache.fit(candidate)
+        seconds = self.budget.seconds - began
+        self.fit_seconds[candidate] = max(self.fit_seconds.get(candidate, 0.0), seconds)
+        if candidate.additive:
+            links = left_out(self.cache.estimate(candidate), self.samples.x)
+        else:
+            links = fitted.link(self.samples.x)
+        losses = sample_losses(fitted, links, self.samples)
+        self.table.without_row[candidate] = Evidence(losses, links, losses, 0)
+        self.table.record(candidate, losses, fitted.parameters, 0, self.budget.seconds - began)
+
+    def cross_validate(self, candidates: Sequence[Candidate], share: float, most: int | None = None) -> None:
+        """Fit candidates to folds and score them on the held-out rows; a candidate that has been scored is left out.
+
+        `most` is the largest number of folds; all by default.
+        """
+        candidates = [candidate for candidate in candidates if candidate not in self.table.by_folds]
+        assert self.cache is not None
+        fold_caches = self.divided()[:most]
+        count = len(self.samples)
+        for candidate in candidates:
+            self.budget.report(candidate.describe(), share)
+            began = self.budget.seconds
+            parameters = 0
+
+            whole = self.cache.fit(replace(candidate, nodes=0, smooth=False, factor=1.0))
+            self.fit_seconds.setdefault(candidate, self.budget.seconds - began)
+            self.check_time(candidate, 1)
+            losses = np.zeros(count)
+            times = np.zeros(count)
+            links = np.zeros((count, len(whole.model.fits)))
+            work = methodcaller("fit", candidate)
+            fits = run_jobs(work, [cache for _, cache in fold_caches], self.settings.jobs)
+            for (fold, _), fitted in zip(fold_caches, fits, strict=True):
+                held = self.samples.select(fold.held)
+                eta = fitted.link(held.x)
+                losses[fold.held] += sample_losses(fitted, eta, held)
+                links[fold.held] += eta
+                times[fold.held] += 1
+                parameters = max(parameters, fitted.parameters)
+                self.budget.report()
+                self.check_time(candidate, 1, fitted=self.budget.seconds - began)
+            seen = times > 0
+            with np.errstate(invalid="ignore"):
+                losses = losses / times
+                links = links / times[:, None]
+            together = np.full(count, np.nan)
+            together[seen] = sample_losses(fitted, links[seen], self.samples.select(np.flatnonzero(seen)))
+            self.fold_fits = max(self.fold_fits, len(fold_caches))
+            self.table.by_folds[candidate] = Evidence(together, links, losses, len(fold_caches))
+            self.table.record(candidate, losses, parameters, len(fold_caches), self.budget.seconds - began)
+
+    def divided(self) -> list[tuple[Fold, FitCache]]:
+        """Return the folds of the search with what has been fitted to them; empty where no row can be held out."""
+        assert self.cache is not None
+        if not self._fold_caches:
+            labels = self.samples.y if self.family.is_classes else None
+            count = len(self.samples)
+            policy = self.policy
+            parts, repeats = policy.division(count * self.family.predictors)
+            blocks = self.samples.blocks
+            seed = self.settings.seed
+            divided = folds(count, seed, labels=labels, blocks=blocks, parts=parts, repeats=repeats)
+            kept = divided[:1] if count >= policy.single_rows else divided
+            self._fold_caches = [(fold, self.cache.part(fold.train)) for fold in kept]
+        return self._fold_caches
+
+    def working_residual(self, candidate: Candidate) -> tuple[np.ndarray, np.ndarray]:
+        """Residuals and weights of the rows, see `structure_residual`."""
+        assert self.cache is not None
+        return structure_residual(self.cache.estimate(candidate), self.samples)
+
+    def has_smooth_residual(self) -> bool:
+        """Return whether the residuals of the chosen model are structure and no noise, see `smooth_residual`."""
+        assert self.best is not None
+        if self.best.smooth and (known := self.held_out()) is not None:
+            seen = self.all_rows.select(known[0])
+            return smooth_residual(seen.x, seen.y - known[1], seen.weight, self.policy.smooth_errors)
+        residual, weight = self.working_residual(replace(self.best.base, additive=True))
+        return smooth_residual(self.samples.x, residual, weight, self.policy.smooth_errors)
+
+    def check_time(self, candidate: Candidate, times: float, fitted: float | None = None) -> None:
+        """End the search if so many further fits of a candidate do not fit into the time that it may take."""
+        if self.budget.time_limit is None:
+            return
+        seconds = self.fit_seconds.get(candidate, self.fit_seconds.get(candidate.base, 0.0))
+        if self.stage.seconds_left <= times * seconds * (fitted is None):
+            raise OutOfTime
+
+    # The end
+
+    @property
+    def fallback(self) -> Fitted | None:
+        """The best model so far that needs no further fit, for an interrupted search; None before there is any."""
+        known = [*self.table.without_row, *self.table.by_folds]
+        if self.cache is None or not known:
+            return self._first
+        best = known[0] if self.best is None else self.best.base
+        return self.cache.fit(best)
+
+    def held_out(self) -> tuple[np.ndarray, np.ndarray, bool] | None:
+        """Return linear predictors of the rows of the search by models that did not see them."""
+        table = self.table
+        if self.best is None or not (self.best in table.by_folds or self.best in table.without_row):
+            return None
+        links = table.evidence(self.best).links
+        seen = np.isfinite(links).all(1)
+        return self.rows[seen], links[seen], self.best in table.by_folds
+
+    def held_out_losses(self, count: int) -> np.ndarray:
+        """Return the losses of the chosen model on rows that it did not see, (count,) for all rows; NaN where none."""
+        losses = np.full(count, np.nan)
+        if self.best is not None and (known := self.held_out()) is not None:
+            evidence = self.table.evidence(self.best)
+            losses[known[0]] = evidence.losses[np.isfinite(evidence.links).all(1)]
+        return losses
+
+    def final(self) -> Fitted:
+        """Fit the chosen candidate to all rows, or to as many as the time limit allows.
+
+        If time or memory are over before its end, the best model of the search is returned, and `ended_by` is set.
+        """
+        self._begin_stage(self.policy.final_share)
+        try:
+            if self.best is not None:
+                return self._fit_best()
+        except (OutOfTime, MemoryError) as error:
+            self.ended_by = StopReason.TIME_LIMIT if isinstance(error, OutOfTime) else StopReason.MEMORY_LIMIT
+            self.stage.time_limit = None  # strengths that the folds changed may need one short fit more
+        if (best := self.fallback) is None:  # the budget is not checked before there is a model, memory may be over
+            raise MemoryError
+        self.best, rows = best.candidate, best.model.residual.shape[0]
+        words = str(self.ended_by).replace("_", " ")
+        self.sentences.append(f"The {words} left no room for a final fit; the model saw {rows:,} rows.")
+        return best
+
+    def _fit_best(self) -> Fitted:
+        """Fit the chosen candidate to as many rows as the time limit allows."""
+        assert self.best is not None
+        self.budget.report(f"final fit: {self.best.describe()}", 0.95)
+        same_rows = self.samples is self.all_rows
+        if self.cache is not None and same_rows:
+            cache = self.cache
+        else:
+            samples = self.all_rows
+            seconds = self.fit_seconds.get(self.best.base, 0.0)
+            affordable = len(samples)
+            if self.budget.time_limit is not None and seconds > 0:
+                affordable = int(len(self.samples) * max(self.stage.seconds_left / seconds / self.policy.busy, 1))
+            if affordable < len(samples):
+                self.sentences.append(
+                    f"The time limit left room for {affordable:,} of {len(samples):,} rows in the final fit."
+                )
+                samples = samples.select(sampled(len(samples), affordable, self.settings.seed))
+            cache = self._cache_of(samples)
+        if self.best.models == self.policy.bags and len(self._fold_caches) == self.policy.bags:
+            return with_own_covariances(cache.mean(self.best, [part for _, part in self._fold_caches]), cache.samples)
+        return with_own_covariances(cache.fit(self.best), cache.samples)

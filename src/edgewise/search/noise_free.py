@@ -1,0 +1,227 @@
+"""Samples without noise: a polynomial inside a link, or a network on halved grids where that leaves structure.
+
+Both are for few inputs. The polynomial comes before the search, which it spares. The network is tried where residuals
+of the polynomial, or of the model of the search, are smooth functions of the inputs, and taken where it lowers the
+error of samples that it did not see.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from edgewise import search
+from edgewise.errors import InputError
+from edgewise.nn.model import KAN
+from edgewise.nn.prediction import predict_in_batches
+from edgewise.outcomes import Budget, OutOfTime, StopReason
+from edgewise.search import polynomials
+from edgewise.search.candidates import Samples
+from edgewise.search.hidden_nodes import smooth_residual
+from edgewise.search.policy import SearchSettings
+from edgewise.search.records import SearchReport, Trial
+from edgewise.search.results import AutoResult, data_of, loss_of, network_error_bars
+from edgewise.search.validation import clipped_squares, held_out_rows, mean_and_error, paired_gain
+from edgewise.settings import ABOVE_ZERO
+from edgewise.train.loop.reports import FitReport, StepRecord
+from edgewise.train.problems import Regression
+from edgewise.train.uncertainty import ErrorBars, additive_error_bars
+
+SPLINE_ERROR_SHARE = 0.1  # of a polynomial's error, by which its network may differ
+
+
+def without_noise(samples: Samples, settings: SearchSettings, budget: Budget) -> AutoResult | None:
+    """Return a polynomial of noise-free samples, or a network if that is better.
+
+    None where there is noise, or the samples are too few or have too many inputs for that conclusion.
+    """
+    found = _fit_polynomial(samples, settings, budget)
+    if found is None:
+        return None
+    # The polynomial as a network, whose splines have errors of their own.
+    polynomial = found.polynomial
+    model = polynomial.to_kan(SPLINE_ERROR_SHARE * math.sqrt(max(found.loss, ABOVE_ZERO)))
+    fitted = samples.select(found.rows)
+    outputs = predict_in_batches(model, torch.from_numpy(np.ascontiguousarray(fitted.x))).numpy()[:, 0]
+    residual = found.residual + polynomial(fitted.x) - outputs
+    result = _polynomial_result(found, model, samples, residual, budget)
+    # Halved grids, where the polynomial leaves structure.
+    losses = np.full(len(samples), np.nan)
+    losses[found.rows] = residual**2
+
+    def is_smooth() -> bool:
+        return smooth_residual(fitted.x, residual[:, None], fitted.weight, settings.policy.smooth_errors)
+
+    try:
+        other = approximated(samples, lambda: losses, result.search, is_smooth, settings, budget)
+    except KeyboardInterrupt:
+        if not settings.keep_interrupted:
+            raise KeyboardInterrupt from None
+        message = "Interrupted; the model is the best so far."
+        return replace(result, report=replace(result.report, stopped=StopReason.INTERRUPTED, message=message))
+    if isinstance(other, AutoResult):
+        return other
+    budget.report("done", 1.0, found.loss)
+    sentences = result.search.sentences + (() if other is None else (other,))
+    return replace(result, search=replace(result.search, sentences=sentences, seconds=budget.seconds, work=budget.work))
+
+
+def _fit_polynomial(samples: Samples, settings: SearchSettings, budget: Budget) -> polynomials.ExactFit | None:
+    """Fit a polynomial inside a link; None where that does not predict samples that were left out."""
+    policy, (rows, inputs) = settings.policy, samples.x.shape
+    if rows < policy.fewest_rows or inputs > policy.noise_free_inputs or samples.y.shape[1] != 1:
+        return None
+
+    def goes_on(loss: float, which: np.ndarray, residual: np.ndarray) -> bool:
+        seen = samples.x[which], residual[:, None], samples.weight[which]
+        is_structure = loss < policy.nearly_noise_free and smooth_residual(*seen, policy.smooth_errors)
+        return loss <= policy.noise_free or is_structure
+
+    budget.report("polynomials without noise", 0.02)
+    watch = (lambda: None) if budget.time_limit is None else budget.share(policy.first_share).check
+    try:
+        found = polynomials.fit_exact(
+            samples.x,
+            samples.y[:, 0],
+            samples.weight,
+            shift=samples.offset,
+            unit=samples.unit,
+            seed=settings.seed,
+            goes_on=goes_on,
+            watch=watch,
+        )
+    except OutOfTime:
+        return None
+    return found if found is not None and found.loss < policy.noise_free else None
+
+
+def _polynomial_result(
+    found: polynomials.ExactFit, model: KAN, samples: Samples, residual: np.ndarray, budget: Budget
+) -> AutoResult:
+    """The result of a polynomial whose network leaves these residuals at the rows of the fit, (k,)."""
+    # Names and sentences.
+    link = found.polynomial.link.name
+    inside = "" if link == "identity" else f" inside the {link} function"
+    name = f"polynomial of {len(found.polynomial.coef)} terms{inside}, without noise"
+    error = math.sqrt(max(found.loss, ABOVE_ZERO))
+    sentence = f"The {name} has the smallest error on samples that were left out, one at a time: {error:.1g}."
+    # Error bars. The residuals show what is wrong with the polynomial; its coefficients are as good as known.
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    factor = torch.zeros(parameters, 1, dtype=torch.float64)
+    noise = torch.tensor([error], dtype=torch.float64)
+    bars: ErrorBars | None = None
+    try:
+        bars = additive_error_bars(model, factor, noise, data_of(samples.select(found.rows), residual[:, None]))
+        message = "" if bars is None else bars.message
+    except InputError as reason:
+        message = f"There are no error bars: {reason}."
+    # Reports.
+    budget.best_loss = found.loss
+    trial = Trial(name, found.loss, 0.0, parameters, 1, budget.seconds, 0.0, True, sentence)
+    sentences = ("Samples that seem free of noise.", sentence)
+    report = SearchReport(name, (trial,), sentences, 1, budget.work, StopReason.CONVERGED, budget.seconds)
+    record = StepRecord(1, found.loss, None, 0.0, budget.seconds)
+    done = FitReport(
+        StopReason.CONVERGED,
+        "Least squares is exact.",
+        1,
+        1,
+        found.loss,
+        None,
+        ("rmse", math.sqrt(found.loss)),
+        budget.seconds,
+        (record,),
+        {"method": {"name": "least squares"}},
+    )
+    limits = _limits(samples)
+    return AutoResult(model, done, report, limits, error_bars=bars, message=message, has_noise=False)
+
+
+def _limits(samples: Samples) -> np.ndarray:
+    """Interval to which each input is clipped, (n, 2): straight lines end a range beyond the samples."""
+    low = samples.x.min(0)
+    high = samples.x.max(0)
+    return np.stack([low - (high - low), high + (high - low)], 1)
+
+
+def approximated(
+    samples: Samples,
+    held_out: Callable[[], np.ndarray],
+    report: SearchReport,
+    is_smooth: Callable[[], bool],
+    settings: SearchSettings,
+    budget: Budget,
+) -> AutoResult | str | None:
+    """Return an approximation by a network of samples that seem free of noise.
+
+    The result is taken if it lowers the loss on rows that it did not see, `held_out` giving those of the model in
+    `report`, by `SearchPolicy.margin` standard errors of the difference; otherwise a sentence is returned. None where
+    nothing was tried.
+    """
+    policy = settings.policy.for_effort(settings.effort)
+    loss = loss_of(report)
+    rows, inputs = samples.x.shape
+    if rows < policy.fewest_rows or inputs > policy.noise_free_inputs or budget.is_over:
+        return None
+    if settings.effort == "low" and inputs > 1:  # a spline of one input costs nothing
+        return None
+    if not policy.resolved**2 < loss < policy.nearly_noise_free:
+        return None
+    if (inputs > 1 or loss > policy.noise_free) and not is_smooth():
+        return None
+    # A network that is fitted to nine tenths of the samples.
+    unseen_rows = np.array(held_out_rows(policy.unseen, rows, settings.seed))
+    unseen = samples.select(unseen_rows)
+    seen = samples.select(np.setdiff1d(np.arange(rows), unseen_rows))
+    budget.report("without noise", 0.8)
+    problem = Regression(
+        *(torch.from_numpy(np.ascontiguousarray(part)) for part in (seen.x, seen.y)),
+        weight=torch.from_numpy(seen.weight),
+        validation=search.approximation.APPROXIMATION_HELD_OUT,
+        seed=settings.seed,
+    )
+    result = search.approximate(
+        problem,
+        width=[1, samples.y.shape[1]] if inputs == 1 else None,
+        budget=policy.approximation_budget,
+        time_limit=None if budget.time_limit is None else max(budget.seconds_left, 1e-3),
+        seed=settings.seed,
+        progress=lambda at: budget.report(f"without noise: {at.stage}", 0.8 + 0.2 * at.share, at.loss),
+    )
+    if result.stopped == StopReason.INTERRUPTED:
+        raise KeyboardInterrupt
+    budget.work += result.work
+    # Its losses beside those of the other model, on samples that neither of them saw.
+    model = result.model
+    with torch.no_grad():
+        outputs = model(torch.from_numpy(np.ascontiguousarray(unseen.x))).numpy()
+    residuals = data_of(unseen, unseen.y - outputs)
+    losses = clipped_squares(outputs, unseen.y)
+    mean, error = mean_and_error(losses, unseen.weight)
+    gain, spread = paired_gain(held_out()[unseen_rows], losses, unseen.weight)
+    figures = (
+        f"loss {mean:.2g} on rows that it did not see, {mean + gain:.2g} without (standard error of the difference "
+        f"{spread:.1g})"
+    )
+    if not gain > policy.margin * spread:
+        return f"An approximation without noise was tried: {figures}: not taken."
+    parameters = sum(p.numel() for p in model.parameters())
+    name = f"network {list(model.config.width)}, grid {model.config.grid_size[0]}, without noise"
+    reason = f"The approximation without noise: {figures}: taken."
+    trial = Trial(name, mean, error, parameters, 1, 0.0, result.work, True, reason)
+    end = f"Chosen without noise: {name}, loss {mean:.1g} on {len(unseen):,} samples that made no choice."
+    report = replace(
+        report,
+        chosen=name,
+        trials=(*report.trials, trial),
+        sentences=(*report.sentences, *result.sentences, end),
+        work=budget.work,
+        seconds=budget.seconds,
+    )
+    budget.report("done", 1.0, mean)
+    bars, message = network_error_bars(model, samples, None, residuals)
+    return AutoResult(model, result.report, report, _limits(samples), error_bars=bars, message=message, has_noise=False)

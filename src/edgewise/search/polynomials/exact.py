@@ -1,0 +1,263 @@
+"""Samples without noise: least squares on polynomials of several inputs, whose size leave-one-out errors choose."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edgewise.search.polynomials.basis import Basis, decay, lower_set
+from edgewise.search.polynomials.links import LINK_FUNCTIONS, STRAIGHT, Link, scaling
+from edgewise.search.polynomials.network import Polynomial
+from edgewise.search.validation import sampled
+
+# of a first look: it takes a hundredth of a second
+LOOK_COLUMNS = 100
+LOOK_ROWS = 1000
+SCREEN_COLUMNS = 200  # products in the comparison of links: a factorisation takes some hundredths of a second
+# Most products, and most for each sample: a factorisation takes a second, and beyond a third a polynomial begins to
+# swing between random points (A. Cohen and G. Migliorati, SMAI J. Comput. Math. 3 (2017) 181).
+EXACT_COLUMNS = 900
+SHARE_OF_ROWS = 1 / 3
+EXACT_ROWS = 4000  # of a fit, drawn at random: more than four for each product add little without noise
+# Links that get all products, and the ratio of a rival's loss to the least: the first of the screening is nearly always
+# the best.
+LINK_FINALISTS = 2
+RIVAL_RATIO = 100.0
+ORDERINGS = 3  # orders of the products, each with the rates of decay of the fit before: they settle in two
+LARGEST_RATE_RATIO = 30.0  # of rates of decay: an input beyond has hardly any effect
+# 1 - leverage of a sample below which rounding has taken most of its digits: the fit interpolates the sample, whose
+# leave-one-out error then says nothing
+LEAST_REMAINDER = 1e-10
+AT_ROUNDING = 1e-13  # leave-one-out error, relative to the deviation of the target, at which nothing is left to gain
+LEFT_OUT = 0.3  # of the error, that products which are left out may add: squares of errors add up
+TRIED_SIZES = 60  # numbers of products at which the error is computed: neighbours differ little
+
+
+@dataclass(frozen=True, eq=False)
+class ExactFit:
+    """A polynomial of samples without noise."""
+
+    polynomial: Polynomial
+    residual: np.ndarray  # (k,), residual of each of the rows that were fitted, by the fit without it
+    rows: np.ndarray  # (k,), positions of these rows
+    loss: float  # weighted mean square of the residuals
+
+
+@dataclass(frozen=True, eq=False)
+class _Data:
+    """Rows of a fit, with values that a link takes."""
+
+    x: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray
+    limits: np.ndarray
+    degrees: list[int]
+    shift: float
+    unit: float
+
+    def scaling(self, link: Link) -> tuple[float, float]:
+        """Shift and unit of the values that a link takes."""
+        return scaling(link, self.shift, self.unit)
+
+    def values(self, link: Link) -> np.ndarray:
+        """The values (y + shift) * unit that a link takes."""
+        shift, unit = self.scaling(link)
+        return (self.y + shift) * unit
+
+
+@dataclass(frozen=True, eq=False)
+class _Nested:
+    """The best of nested fits."""
+
+    basis: Basis
+    coef: np.ndarray
+    link: Link
+    residual: np.ndarray
+    loss: float
+
+
+def fit_exact(
+    x: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    *,
+    shift: float = 0.0,
+    unit: float = 1.0,
+    seed: int = 0,
+    goes_on: Callable[[float, np.ndarray, np.ndarray], bool] = lambda loss, rows, residual: True,
+    watch: Callable[[], None] = lambda: None,
+) -> ExactFit | None:
+    """Fit polynomials inside several links to samples without noise; return the one with the least error.
+
+    One QR factorisation gives all least-squares fits on the first k products and the residuals of each row by the fit
+    without it (PRESS, [1]_), which choose k and the link. The products are ordered by a log-linear model of the
+    coefficients of the fit before.
+
+    Parameters
+    ----------
+    x, y, weight : ndarray
+        Rows (N, n), targets (N,) of order 1, positive weights (N,).
+    shift, unit : float
+        (y + shift) * unit is the target in its own units.
+    seed : int
+        Seed of the choice of rows, where they are many.
+    goes_on : callable
+        Whether a fit on few products with this loss, and these leave-one-out residuals at these rows, is worth more.
+    watch : callable
+        Called between factorisations; it may raise to end the work.
+
+    Returns
+    -------
+    ExactFit or None
+        None where the rows are too few, or `goes_on` returns False.
+
+    References
+    ----------
+    .. [1] D. Allen, Technometrics 16 (1974) 125.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).uniform(0.5, 2, (500, 2))
+    >>> found = fit_exact(x, 1 / (x[:, 0] + x[:, 1] ** 2), np.ones(500))
+    >>> found.polynomial.link.name.split()[0], found.loss < 1e-26
+    ('reciprocal', True)
+    """
+    rows = np.arange(len(x))
+    if len(x) > EXACT_ROWS:
+        rows = sampled(len(x), EXACT_ROWS, seed)
+    limits = np.stack([x.min(0), x.max(0)], 1)
+    most = int(SHARE_OF_ROWS * len(rows))
+    if most < 2 or not (limits[:, 1] > limits[:, 0]).all():
+        return None
+    degrees = [len(np.unique(column)) - 1 for column in x[rows].T]
+    data = _Data(x[rows], y[rows], weight[rows], limits, degrees, shift, unit)
+    enough = (AT_ROUNDING * float(np.std(data.y))) ** 2
+    # A first look at few rows: most tables have noise, and end here.
+    some = np.random.default_rng(seed).permutation(len(rows))[:LOOK_ROWS]
+    few = replace(data, x=data.x[some], y=data.y[some], weight=data.weight[some])
+    first = _ordered(few, LINK_FUNCTIONS["identity"], min(LOOK_COLUMNS, len(some) // 3), 1)
+    if first is None or not goes_on(first.loss, rows[some], first.residual):
+        return None
+    found: list[_Nested] = []
+    for link in LINK_FUNCTIONS.values():
+        watch()
+        values = data.values(link)
+        if link.takes(float(values.min()), float(values.max())):
+            fit = _ordered(data, link, min(SCREEN_COLUMNS, most), 1)
+            found += [] if fit is None else [fit]
+    found = sorted(found, key=lambda fit: fit.loss)[:LINK_FINALISTS]
+    if not found or not goes_on(found[0].loss, rows, found[0].residual):
+        return None
+    if found[0].loss > enough:
+        for fit in [fit for fit in found if fit.loss < RIVAL_RATIO * found[0].loss]:
+            watch()
+            finer = _ordered(data, fit.link, min(EXACT_COLUMNS, most), ORDERINGS, fit)
+            found += [] if finer is None else [finer]
+    best = min(found, key=lambda fit: fit.loss)
+    values = data.values(best.link)
+    bounds = best.link.bounds(float(values.min()), float(values.max()))
+    # Products that are smaller than the error all together are left out; they are orthonormal on the box.
+    u = best.link.inverse(values)
+    error = float(np.std(best.residual * best.link.inverse_slope(values) * data.scaling(best.link)[1]))
+    order = np.argsort(np.abs(best.coef))
+    below = np.cumsum(best.coef[order] ** 2) < (LEFT_OUT * max(error, AT_ROUNDING * float(np.std(u)))) ** 2
+    kept = np.ones(len(order), dtype=bool)
+    kept[order[below]] = False
+    kept[0] = True
+    basis = best.basis.select(kept)
+    coef = best.coef[kept]
+    polynomial = Polynomial(basis, coef, best.link, bounds, *data.scaling(best.link))
+    return ExactFit(polynomial, best.residual, rows, best.loss)
+
+
+def _ordered(data: _Data, link: Link, most: int, rounds: int, start: _Nested | None = None) -> _Nested | None:
+    """Fit on the first products in an order that the decay of the coefficients decides, in a few rounds."""
+    inputs = data.x.shape[1]
+    rates = np.ones(inputs)
+    crossing = 0.0
+    pairs = np.zeros((inputs, inputs))
+    best = start
+    # Orders by pairs come last: they find the groups of a sum, but fit a function without groups less well.
+    for by_pairs in (False, True) if inputs > 2 and rounds > 1 else (False,):
+        for number in range(rounds):
+            if best is not None and (known := _rates(best, by_pairs)) is not None:
+                rates, crossing, pairs = known
+            indices, weights = lower_set(list(rates), crossing, most, data.degrees, pairs)
+            fit = _nested(data, link, Basis(indices, data.limits), weights)
+            if fit is None or (best is not None and fit.loss >= best.loss and (number or by_pairs)):
+                break
+            best = fit if best is None or fit.loss < best.loss else best
+            if best.loss <= (AT_ROUNDING * np.std(data.y)) ** 2:
+                return best
+    return best
+
+
+def _rates(fit: _Nested, by_pairs: bool) -> tuple[np.ndarray, float, np.ndarray] | None:
+    """The rates of decay of the coefficients by degree, by crossing and by pair, in units of the smallest."""
+    size = np.abs(fit.coef)
+    features = decay(fit.basis.indices, by_pairs)
+    inputs = fit.basis.indices.shape[1]
+    used = size > 0
+    used[0] = False  # the constant has no degree
+    if used.sum() <= features.shape[1]:
+        return None
+    slopes = np.linalg.lstsq(features[used], np.log(size[used]), rcond=None)[0][1:]
+    largest = slopes[:inputs].max()
+    if not largest > 0:
+        return None
+    rates = np.maximum(slopes[:inputs], largest / LARGEST_RATE_RATIO)
+    pairs = np.zeros((inputs, inputs))
+    if not by_pairs:
+        return rates / rates.min(), max(float(slopes[-1]), 0.0) / float(rates.min()), pairs
+    pairs[np.triu_indices(inputs, 1)] = np.maximum(slopes[inputs:], 0)
+    return rates / rates.min(), 0.0, (pairs + pairs.T) / rates.min()
+
+
+def _nested(data: _Data, link: Link, basis: Basis, weights: np.ndarray) -> _Nested | None:
+    """The best of all fits on the first products, by the errors of y without each row."""
+    from scipy.linalg import solve_triangular
+
+    y = data.values(link)
+    # The slope is that by y in the units of the errors.
+    u = link.inverse(y)
+    slope = link.inverse_slope(y) * data.scaling(link)[1]
+    bends = link.name == "identity" or np.ptp(u) > STRAIGHT * np.abs(u).max()
+    if not (bends and np.isfinite(u).all() and np.isfinite(slope).all() and np.abs(slope).min() > 0):
+        return None
+    root = np.sqrt(data.weight) / np.abs(slope)  # so that squares are those of errors of y, to first order
+    root /= root.max()
+    q, r = np.linalg.qr(basis.columns(data.x) * root[:, None])
+    if not np.abs(np.diag(r)).min() > np.finfo(float).eps * np.abs(np.diag(r)).max():
+        return None
+    projection = q.T @ (u * root)
+    best: tuple[float, int, np.ndarray] | None = None
+    for size, fitted, leverage in _sizes(q, projection, weights):
+        if leverage.max() > 1 - LEAST_REMAINDER:
+            break
+        residual = (u * root - fitted) / (1 - leverage) / root / slope
+        loss = float(np.average(residual**2, weights=data.weight))
+        if math.isfinite(loss) and (best is None or loss < best[0]):
+            best = loss, size, residual
+    if best is None:
+        return None
+    loss, size, residual = best
+    coef = solve_triangular(r[:size, :size], projection[:size])
+    return _Nested(basis.select(slice(size)), coef, link, residual, loss)
+
+
+def _sizes(q: np.ndarray, projection: np.ndarray, weights: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Numbers of products with the fitted values and leverages; products of equal weight are taken together."""
+    ends = np.flatnonzero(np.append(np.diff(weights) > 0, True)) + 1
+    ends = ends[np.unique(np.linspace(0, len(ends) - 1, TRIED_SIZES).astype(int))]
+    fitted = np.zeros(len(q))
+    leverage = np.zeros(len(q))
+    before = 0
+    for end in ends:
+        part = q[:, before:end]
+        fitted = fitted + part @ projection[before:end]
+        leverage = leverage + (part * part).sum(1)
+        before = int(end)
+        yield before, fitted, leverage

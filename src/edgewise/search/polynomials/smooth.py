@@ -1,0 +1,367 @@
+"""Noisy samples: polynomials of several inputs whose coefficients are shrunk at rates that the rows determine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edgewise.gam.families.base import Family
+from edgewise.gam.irls import Iteration
+from edgewise.gam.normal import NormalMatrix
+from edgewise.gam.policy import AdditivePolicy, IrlsPolicy, RemlPolicy
+from edgewise.gam.reml import RemlFit, fit_mapped
+from edgewise.nn.model import KAN
+from edgewise.search.polynomials.basis import Basis, Decay, decay, lower_set
+from edgewise.search.polynomials.links import LINK_FUNCTIONS, STRAIGHT, Link, scaling
+from edgewise.search.polynomials.network import Polynomial
+
+# Products at first, and at most, and for each row: a step takes 0.01 s for 200 products and 0.1 s for 500, and with
+# more products than half the rows the noise is no longer seen.
+FIRST_PRODUCTS = 150
+MOST_SMOOTH_PRODUCTS = 500
+PRODUCT_SHARE = 1 / 2
+# Effective degrees of freedom, as a share of the products, above which there are to be more: the rule of mgcv's check
+# of basis dimensions (Wood, "Generalized Additive Models", 2nd ed., section 5.9).
+SATURATED = 0.5
+# Newton steps of restricted likelihood, at first and after a reweighting.
+STRENGTH_STEPS = 40
+LATER_STEPS = 4
+# Rounds of reweighting with new strengths and steps with the last ones, and the relative changes that end them.
+LINK_POLICY = IrlsPolicy(rounds=12, settled=1e-4, steps=6, tolerance=1e-8, halvings=8)
+# A link's first arguments come from fitted values above this quantile, and no more than `MOST_BELOW` of these may lie
+# outside its interval: a good fit to positive values with little noise is positive nearly everywhere.
+LINK_FLOOR = 0.02
+MOST_BELOW = 0.1
+# of a value, in the largest fitted one: range of a link's arguments
+HIGHEST_VALUE = 3.0
+LOWEST_VALUE = 1e-6
+# What a link must win in twice the log of the marginal likelihood: the ratio of 20 that is taken for strong evidence
+# (Kass and Raftery, J. Am. Statist. Assoc. 90 (1995) 773).
+EVIDENCE = 6.0
+UNUSED = 1e-3  # effective degrees of freedom below which a product is left out
+
+KAN_ERROR = 1e-2  # of a network's splines, in standard deviations of the noise: it cannot be seen
+
+
+@dataclass(frozen=True, eq=False)
+class SmoothFit:
+    """A polynomial of noisy samples.
+
+    Parameters
+    ----------
+    polynomial : Polynomial
+    covariance : ndarray of shape (p, p)
+        Of its coefficients, given the strengths.
+    dispersion : float
+        Variance of the noise.
+    edf : float
+        Effective degrees of freedom.
+    criterion : float
+        Minus twice the log of the marginal likelihood, up to a constant; comparable between links.
+    state : ndarray
+        Parameters of the strengths, for fits to parts of the rows.
+    rows : float
+        Sum of the weights of the rows that it was fitted to.
+    """
+
+    polynomial: Polynomial
+    covariance: np.ndarray
+    dispersion: float
+    edf: float
+    criterion: float
+    state: np.ndarray
+    rows: float
+
+    def without_unused(self) -> SmoothFit:
+        """Leave out products whose coefficients are nearly zero and known to be."""
+        known = self.polynomial
+        size = np.maximum(np.abs(known.coef), np.sqrt(np.diag(self.covariance)))
+        kept = size > UNUSED * math.sqrt(self.dispersion)
+        kept[0] = True
+        polynomial = replace(known, basis=known.basis.select(kept), coef=known.coef[kept])
+        return replace(self, polynomial=polynomial, covariance=self.covariance[np.ix_(kept, kept)])
+
+    def to_kan(self) -> KAN:
+        """Return the network that computes the polynomial, but for errors far below the noise."""
+        return self.polynomial.to_kan(KAN_ERROR * math.sqrt(self.dispersion))
+
+
+@dataclass(frozen=True)
+class LinkedNormal(Family):
+    """Normal distribution whose mean is a link of the linear predictor, which stays within the link's bounds."""
+
+    link: Link
+    bounds: tuple[float, float]
+    name = "squared"
+    scale = None
+    is_normal = True
+
+    @property
+    def quadratic(self) -> bool:  # type: ignore[override]
+        """Whether the link is the identity."""
+        return self.link.name == "identity"
+
+    def mean(self, eta: np.ndarray) -> np.ndarray:
+        """Return the mean of y."""
+        return self.link.value(np.clip(eta, *self.bounds))
+
+    def derivatives(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return score and expected information of every row."""
+        slope = self.link.slope(np.clip(eta, *self.bounds))
+        return slope * (y - self.mean(eta)), slope**2
+
+    def deviance(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """Return the squared error of every row."""
+        return (y - self.mean(eta)) ** 2
+
+
+class ProductRows:
+    """Rows with the products of a polynomial as columns, for `Iteration`. See `edgewise.gam.irls.Rows`."""
+
+    constraints = None
+    policy = AdditivePolicy()
+
+    def __init__(self, columns: np.ndarray, y: np.ndarray, weight: np.ndarray, family: LinkedNormal) -> None:
+        self.columns = columns
+        self.y = y
+        self.weight = weight
+        self.family: Family = family
+        self.groups = np.arange(columns.shape[1]) - 1  # each product has a strength of its own, the constant none
+        self.keep = np.ones(len(self.groups), bool)
+        self.null_deviance = float(weight @ (y - np.average(y, weights=weight)) ** 2)
+
+    @property
+    def design(self) -> ProductRows:
+        """The columns of the normal matrix."""
+        return self
+
+    def deviance(self, coefs: np.ndarray) -> float:
+        """Return the weighted sum of squared errors."""
+        return float(self.weight @ self.family.deviance(self.y, self.columns @ coefs[0]))
+
+    def normal(self, coefs: np.ndarray) -> NormalMatrix:
+        """Return the normal matrix of the link's tangent."""
+        eta = self.columns @ coefs[0]
+        score, information = self.family.derivatives(self.y, eta)
+        weights = self.weight * information
+        response = eta + score / information
+        weighted = self.columns * weights[:, None]
+        moment = (weighted.T @ response)[:, None]
+        square = np.array([weights @ response**2])
+        return NormalMatrix(self.columns.T @ weighted, moment, square, float(self.weight.sum()))
+
+    def slope(self, coefs: np.ndarray) -> np.ndarray:
+        """Return half the derivative of the deviance by the coefficients."""
+        score, _ = self.family.derivatives(self.y, self.columns @ coefs[0])
+        return -(self.weight * score) @ self.columns[None]
+
+    def adapt(self, coefs: np.ndarray) -> None:
+        """Keep the family, which has nothing to estimate."""
+
+    def grow(self, edf: np.ndarray) -> bool:
+        """Return False: the normal matrix has all columns."""
+        return False
+
+
+def fit_smooth(
+    x: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    *,
+    shift: float = 0.0,
+    unit: float = 1.0,
+    like: SmoothFit | None = None,
+    watch: Callable[[], None] | None = None,
+) -> SmoothFit | None:
+    """Fit polynomials inside several links to noisy samples; return the one with the highest marginal likelihood.
+
+    Coefficients are independent and normal a priori, with log standard deviations that fall linearly with the degree in
+    each input and with the number of inputs in a product. These rates, one for each input, are estimated by restricted
+    likelihood with exact derivatives; a link is fitted by reweighting, and its likelihood is Laplace's approximation
+    [1]_.
+
+    Parameters
+    ----------
+    x, y, weight : ndarray
+        Rows (N, n), targets (N,) of order 1, positive weights (N,).
+    shift, unit : float
+        (y + shift) * unit is the target in its own units.
+    like : SmoothFit, optional
+        A fit to rows of which these are a part, whose products and link are kept.
+    watch : callable, optional
+        Called between factorisations; it may raise to end the work.
+
+    Returns
+    -------
+    SmoothFit or None
+        None where an input is constant or the rows are too few.
+
+    References
+    ----------
+    .. [1] S. Wood, "Generalized Additive Models", 2nd ed. (2017), sections 3.4 and 6.2.
+
+    Examples
+    --------
+    >>> random = np.random.default_rng(0)
+    >>> x = random.uniform(0, 2, (300, 2))
+    >>> y = np.exp(x[:, 0] - x[:, 1] ** 2)
+    >>> found = fit_smooth(x, y + 0.05 * random.standard_normal(300), np.ones(300))
+    >>> found.polynomial.link.name, bool(np.abs(found.polynomial(x) - y).max() < 0.06), round(found.dispersion**0.5, 2)
+    ('exponential', True, 0.05)
+    """
+    watch = watch or (lambda: None)
+    if like is not None:
+        data = _Rows(x, y, weight, like.polynomial.basis, shift, unit, watch)
+        known = like.polynomial
+        arguments = np.clip(data.columns @ known.coef, *known.bounds)
+        return data.fit(known.link, known.coef, data.bounds(known.link, arguments), like.state)
+    limits = np.stack([x.min(0), x.max(0)], 1)
+    most = min(MOST_SMOOTH_PRODUCTS, int(PRODUCT_SHARE * len(x)))
+    if most < 10 or not (limits[:, 1] > limits[:, 0]).all():  # with fewer products there are no rates
+        return None
+    degrees = [len(np.unique(column)) - 1 for column in x.T]
+    rates = [1.0] * x.shape[1]
+    crossing = 0.0
+    count = min(FIRST_PRODUCTS, most)
+    links = [link for link in LINK_FUNCTIONS.values() if link.name != "identity"]
+    while True:
+        indices, weights = lower_set(rates, crossing, count, degrees)
+        # whole degrees
+        if len(indices) == count > 10:
+            indices = indices[weights < weights[-1]]
+        data = _Rows(x, y, weight, Basis(indices, limits), shift, unit, watch)
+        fits = data.fits(links)
+        if not fits:
+            return None
+        best = min(fits, key=lambda fit: fit.criterion - EVIDENCE * (fit.polynomial.link.name == "identity"))
+        if best.edf < SATURATED * len(indices) or count == most:
+            return best.without_unused()
+        inputs = x.shape[1]
+        found = np.exp(best.state[1 : 1 + inputs])
+        rates = list(found / found.min())
+        crossing = max(float(best.state[-1] / found.min()), 0.0)
+        count = min(2 * count, most)
+        if best.polynomial.link.name == "identity":
+            links = []
+        else:
+            links = [best.polynomial.link]
+
+
+class _Rows:
+    """Rows with the columns of a basis."""
+
+    def __init__(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        weight: np.ndarray,
+        basis: Basis,
+        shift: float,
+        unit: float,
+        watch: Callable[[], None],
+    ) -> None:
+        self.x = x
+        self.y = y
+        self.weight = weight
+        self.basis = basis
+        self.watch = watch
+        self.shift = shift
+        self.unit = unit
+        self.columns = basis.columns(x)
+        self.strengths = Decay(decay(basis.indices)[1:])
+
+    def fits(self, links: Sequence[Link]) -> list[SmoothFit]:
+        """Fits without a link, and with each of the links that the values allow."""
+        plain = self.fit(LINK_FUNCTIONS["identity"], np.zeros(len(self.basis.indices)), (-math.inf, math.inf), None)
+        if plain is None:
+            return []
+        fitted = plain.polynomial(self.x)
+        fits = [plain]
+        for link in links:
+            self.watch()
+            arguments = self.first_arguments(link, fitted)
+            if arguments is None:
+                continue
+            # The first coefficients: penalised least squares of the arguments with the strengths of the plain fit.
+            start = plain.covariance @ (self.columns.T @ (self.weight * arguments)) / plain.dispersion
+            fit = self.fit(link, start, self.bounds(link, arguments), None)
+            if fit is not None:
+                fits.append(fit)
+        return fits
+
+    def first_arguments(self, link: Link, fitted: np.ndarray) -> np.ndarray | None:
+        """Arguments of a link at fitted values; None where too many of these lie outside its interval."""
+        shift, unit = scaling(link, self.shift, self.unit)
+        values, (low, high) = (fitted + shift) * unit, link.interval
+        inside = (values > low) & (values < high)
+        if inside.mean() < 1 - MOST_BELOW:
+            return None
+        lowest = LINK_FLOOR * (low > -math.inf)
+        highest = 1 - LINK_FLOOR * (high < math.inf)
+        ends = np.quantile(values[inside], [lowest, highest])
+        arguments = link.inverse(np.clip(values, *ends))
+        bends = np.isfinite(arguments).all() and np.ptp(arguments) > STRAIGHT * np.abs(arguments).max()
+        return arguments if bends else None
+
+    def bounds(self, link: Link, arguments: np.ndarray) -> tuple[float, float]:
+        """Interval of a link's arguments: far beyond the first ones, and without a pole or an end of g."""
+        if link.name == "identity":
+            return -math.inf, math.inf
+        values = link.value(arguments)
+        low = float(values.min())
+        high = float(values.max())
+        if link.interval[0] == 0:
+            ends = np.array([LOWEST_VALUE * high, HIGHEST_VALUE * high])
+        else:
+            ends = np.array([low - (high - low), high + (high - low)])
+            # Slopes at a thousandth of the way to the ends of the interval are still moderate.
+            room = 1e-3 * (link.interval[1] - link.interval[0])
+            ends = np.clip(ends, link.interval[0] + room, link.interval[1] - room)
+        u = link.inverse(ends)
+        return float(u.min()), float(u.max())
+
+    def fit(
+        self, link: Link, start: np.ndarray, bounds: tuple[float, float], state: np.ndarray | None
+    ) -> SmoothFit | None:
+        """Fit coefficients inside a link with bounded arguments, from the first ones (p,); None where that fails."""
+        shift, unit = scaling(link, self.shift, self.unit)
+        y = (self.y + shift) * unit
+        rows = ProductRows(self.columns, y, self.weight, LinkedNormal(link, bounds))
+        total = float(self.weight.sum())
+        steps = STRENGTH_STEPS
+        if state is None:
+            state = np.concatenate([[math.log(total)], np.zeros(self.x.shape[1] + 1)])
+        else:
+            steps = LATER_STEPS
+
+        def estimate(normal: NormalMatrix, design: object, strength: object, scale: object) -> RemlFit:
+            nonlocal state, steps
+            self.watch()
+            assert state is not None
+            fit, state = fit_mapped(normal, rows.groups, self.strengths, state, policy=RemlPolicy(steps=steps))
+            steps = LATER_STEPS
+            return fit
+
+        iteration = Iteration(rows, start[None], None, LINK_POLICY, estimate)
+        iteration.choose_strengths(LINK_POLICY.rounds)
+        iteration.converge()
+        fit = iteration.fit
+        assert fit is not None
+        if not (math.isfinite(fit.criterion) and fit.dispersion > 0):
+            return None
+        # At the end the criterion of the link's tangent is Laplace's approximation of the link's marginal likelihood,
+        # for values in the link's units; the one column without a penalty leaves a unit in the determinant.
+        criterion = fit.criterion - 2 * total * math.log(unit)
+        coef = iteration.coefs[0]
+        if link.name != "identity":
+            values = link.value(np.clip(self.columns @ coef, *bounds))
+            bounds = link.bounds(float(values.min()), float(values.max()))
+        polynomial = Polynomial(self.basis, coef, link, bounds, shift, unit)
+        residual = self.y - polynomial(self.x)
+        edf = fit.total_edf
+        dispersion = float(self.weight @ residual**2) / max(total - edf, 0.01 * total)
+        covariance = fit.covariance * (dispersion * unit**2 / fit.dispersion)
+        return SmoothFit(polynomial, covariance, dispersion, edf, criterion, state, total)

@@ -1,0 +1,483 @@
+"""Choice among several starts of several shapes for noise-free samples: short races on coarse grids."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, pairwise
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgewise.gam.pairs import rank_pairs
+from edgewise.nn.layers.initial import seed_of_start, seeded_generator
+from edgewise.nn.layers.spline import KANLayer
+from edgewise.nn.model import KAN
+from edgewise.ops.splines.knots import uniform
+from edgewise.outcomes import Budget, StopReason
+from edgewise.settings import ABOVE_ZERO
+from edgewise.train.cost import APPROXIMATION_COST, active_parameters
+from edgewise.train.grids import HIDDEN_MARGIN, move_hidden_domains_, refine
+from edgewise.train.loop.fitting import fit
+from edgewise.train.loop.reports import FitReport
+from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.problems import Regression
+
+# Half of the starts begin with two intervals, half with four. From two, 10 of 12 starts of toy function 5 in
+# [4, 2, 1, 1] found the good minimum, from four 5; but exp(sin(pi x) + y^2) in [2, 1, 1] is found from four more often.
+RACE_GRID = 4
+# Steps of each stage of a race, and the margin of the hidden grids that follow the activations after it: wide while the
+# activations still move.
+STAGES = ((15, 0.3), (15, 0.2), (30, 0.1), (30, 0.05))
+COARSE_STEPS = 60  # steps on a coarse grid after the race, and after each halving before the choice
+# Samples before the choice, or three for each parameter: more do not change which minimum is found.
+START_SAMPLES = 1000
+START_SHARE = 0.3  # share of the budget for all starts
+# starts of each shape
+MOST_STARTS = 8
+LEAST_STARTS = 3
+# Samples, and the degree of the polynomials of one input, with which inputs that act together are found; starts for
+# each group, and rounds: a tenth of a second, and what is left of a curve by then is small beside a product.
+GROUP_SAMPLES = 2000
+GROUP_DEGREE = 7
+GROUP_STARTS = 8
+GROUP_ROUNDS = 2
+GROUP_SHARE = 0.8  # of the budget, that all starts may take with those of groups
+# Shapes with the lowest errors, and as many with the lowest extrapolated errors, whose grids are halved, round by
+# round, before the choice.
+FINALISTS = (2, 1)
+# For smooth functions: quintic splines reached errors of 1e-8 with half the coefficients of cubic ones.
+SMOOTH_DEGREE = 5
+# A slope of the error below this means that the shape is wrong (the right one has slope degree + 1).
+LEAST_SLOPE = 1.5
+RESOLVED = 1e-4  # mean squared error, relative to the target's, below which slopes are informative
+# Quadratic splines are tried for shapes with up to so many hidden nodes, and for at most this share of the budget. Sums
+# and products are compositions of squares: with quadratic splines x*y was exact after a few steps, with quintic ones,
+# among which the exact one is hard to find, the error was still 1e-5 after 400.
+LOW_DEGREE = 2
+LOW_NODES = 4
+LOW_SHARE = 0.05
+# Mean squared errors, relative to the target's, of an exact model in float64, and of one that is worth all steps.
+EXACT_LOSS = 1e-26
+NEARLY_EXACT_LOSS = 1e-12
+# First damping of a model that continues from a coarser grid, near its minimum: from 1e-2 it took ten steps more to
+# converge, for exp(sin(pi x) + y^2) 17 to 23 of them instead of 11 to 15 on every grid.
+NEAR_DAMPING = 1e-6
+SAME_MINIMUM = 1.3  # ratio of errors up to which two starts are taken to have found the same minimum
+
+
+@dataclass(frozen=True)
+class Start:
+    """One start of one shape."""
+
+    seed: int  # seed of the initial weights
+    model: KAN  # the model in its present state
+    report: FitReport | None = None  # report of its last fit
+    loss: float = math.inf  # held-out mean squared error
+
+    @property
+    def width(self) -> tuple[int, ...]:
+        """Nodes of every layer."""
+        return self.model.config.width
+
+    @property
+    def last_report(self) -> FitReport:
+        """Report of the last fit of a start that was trained."""
+        assert self.report is not None
+        return self.report
+
+
+@dataclass(frozen=True)
+class StartPlan:
+    """Fixed settings of the starts; None leaves the choice open."""
+
+    degree: int | None = None  # degree of the splines; if left out 5, or 2 where that is exact
+    # (in, 2), domain of the grids of the first layer; if left out, that of the samples
+    domain: Sequence[float] | Tensor | None = None
+    starts: int | None = None  # starts of each shape; if left out, as many as the budget allows
+    seed: int = 0  # seed of the initial weights
+
+
+def shapes_for(inputs: int, outputs: int) -> list[tuple[int, ...]]:
+    """Return the shapes to try, from additive to two hidden layers, smaller ones first."""
+    n = max(inputs, 2)
+    several = [(), (1,), (2,), (n, 1), (n, 2), (n + 1, n), (2 * n + 1, n + 1)]
+    hidden: list[tuple[int, ...]] = several if inputs > 1 else [(), (2,), (3, 2)]
+    return [(inputs, *layers, outputs) for layers in dict.fromkeys(hidden)]
+
+
+def step_work(problem: Regression, model: KAN) -> float:
+    """Estimate the multiply-adds of one Levenberg-Marquardt step; they are counted, never timed."""
+    parameters = sum(p.numel() for p in model.parameters())
+    return APPROXIMATION_COST.levenberg_marquardt(problem.train.y.numel(), parameters, active_parameters(model))
+
+
+def edge_count(width: Sequence[int]) -> int:
+    """Return the number of edges of a network with these layers."""
+    return sum(a * b for a, b in pairwise(width))
+
+
+def train_start(
+    start: Start, problem: Regression, *, steps: int, tolerance: float, near_minimum: bool = False
+) -> Start:
+    """Train a start by Levenberg-Marquardt; its model is changed in place.
+
+    With `near_minimum` the damping begins small, as for a model that continues from a coarser grid.
+    """
+    if near_minimum:
+        method = LevenbergMarquardt(damping=NEAR_DAMPING)
+    else:
+        method = LevenbergMarquardt()
+    report = fit(start.model, problem, method, steps=steps, tolerance=tolerance, on_interrupt="keep")
+    loss = report.validation_loss
+    return replace(start, report=report, loss=loss if loss is not None and math.isfinite(loss) else math.inf)
+
+
+def best_start(
+    problem: Regression, shapes: Sequence[tuple[int, ...]], plan: StartPlan, budget: Budget
+) -> tuple[Start, list[str]]:
+    """Choose the most promising start of all shapes, smaller ones first, trained on a coarse grid, with the reasons.
+
+    The problem has training and validation tensors; the work of the starts is added to the budget.
+    """
+    sentences = []
+    if plan.degree is None:
+        sentences.append(f"Splines have degree {SMOOTH_DEGREE}, which needs half the coefficients of cubic ones.")
+    degree = SMOOTH_DEGREE if plan.degree is None else plan.degree
+    finalists: list[Start] = []
+    for number, shape in enumerate(shapes):
+        few = _samples_of_race(problem, shape, RACE_GRID, plan.degree or SMOOTH_DEGREE, plan.seed)
+        cheap = _race_work(few, shape, LOW_DEGREE, LEAST_STARTS) < LOW_SHARE * budget.limit
+        if plan.degree is None and 0 < sum(shape[1:-1]) <= LOW_NODES and cheap:
+            exact = _exact_start(problem, few, shape, plan, budget)
+            if exact is not None:
+                return exact, [*sentences[1:], f"{list(shape)} with splines of degree {LOW_DEGREE} is exact."]
+        if finalists and budget.work + _race_work(few, shape, degree, LEAST_STARTS) > budget.limit / 2:
+            sentences.append(
+                f"{list(shape)} and larger ones were not tried: they would take more than the budget allows."
+            )
+            break
+        left = len(shapes) - number
+        share = max(START_SHARE * budget.limit - budget.work, 0.0) / left
+        affordable = max(share / _race_work(few, shape, degree, 1), LEAST_STARTS)
+        count = plan.starts or int(min(affordable, MOST_STARTS if left > 1 else 2 * MOST_STARTS))
+        if len(shape) == 2:
+            count = 1  # linear in its coefficients: one start is as good as any
+        starts = [_initial_start(shape, degree, plan, start, few) for start in range(count)]
+        winner, sentence = _races(problem, few, starts, budget)
+        grouped = _grouped_start(problem, few, winner, plan, budget)
+        if grouped is not None and (grouped := _race(few, [grouped], budget)[0]).loss < winner.loss:
+            winner = grouped
+            sentence = (
+                f"{list(shape)}, groups of inputs fitted one after the other: held-out error "
+                f"{math.sqrt(winner.loss):.2g} at grid {RACE_GRID}."
+            )
+        sentences.append(sentence)
+        if len(shapes) == 1:  # nothing to choose
+            return winner, sentences
+        winner, slope = _refine_to_theory(problem, winner, budget)
+        if slope is not None:
+            grid = winner.model.config.grid_size[0]
+            return winner, [
+                *sentences,
+                f"{list(shape)} is taken: up to grid {grid} its error falls with slope {slope:.1f} and more, as only "
+                "that of the function's own shape does; larger shapes were not tried.",
+            ]
+        finalists.append(winner)
+        if budget.past_deadline:
+            break
+    best, choice = _choose_shape(problem, finalists, budget)
+    return best, [*sentences, choice]
+
+
+def _initial_start(shape: tuple[int, ...], degree: int, plan: StartPlan, number: int, problem: Regression) -> Start:
+    """Return an untrained start; even numbers begin on the first grid, odd ones on half of it."""
+    seed = seed_of_start(plan.seed, number)
+    grid = RACE_GRID // 2 if number % 2 else RACE_GRID
+    dtype = problem.train.x.dtype
+    return Start(seed, KAN(shape, grid, degree, base="zero", domain=plan.domain, seed=seed, dtype=dtype))
+
+
+def input_groups(problem: Regression, count: int) -> Tensor:
+    """Divide the inputs into groups whose members act together, for the nodes of a first layer: 1 or 0, (in, count).
+
+    Pairs of inputs are ranked by what they explain beyond polynomials of one input (`rank_pairs`), and joined one after
+    the other, strongest first, until `count` groups are left (single linkage).
+    """
+    data = problem.train
+    x, y = (part[:GROUP_SAMPLES].detach().double().cpu().numpy() for part in (data.x, data.y))
+    inputs = x.shape[1]
+    powers = np.polynomial.legendre.legvander(
+        2 * (x - x.min(0)) / np.maximum(np.ptp(x, 0), ABOVE_ZERO) - 1, GROUP_DEGREE
+    )
+    columns = powers.reshape(len(x), -1)
+    residual = y - columns @ np.linalg.lstsq(columns, y, rcond=None)[0]
+    gains = dict.fromkeys(combinations(range(inputs), 2), 0.0)
+    for column in residual.T:
+        for gain, pair in rank_pairs(x, column, np.ones(len(x)), range(inputs)):
+            gains[pair] += gain / max(float(column @ column), ABOVE_ZERO)
+    group = list(range(inputs))
+    for first, second in sorted(gains, key=lambda pair: -gains[pair]):
+        if len(set(group)) == count:
+            break
+        group = [group[first] if each == group[second] else each for each in group]
+    names = sorted(set(group))
+    return torch.tensor([[float(each == name) for name in names] for each in group], dtype=data.x.dtype)
+
+
+def _exact_start(
+    problem: Regression, few: Regression, shape: tuple[int, ...], plan: StartPlan, budget: Budget
+) -> Start | None:
+    """Return a start with quadratic splines that is exact, or None if none gets near after a few steps."""
+    scale = float(problem.train.y.square().mean())
+    for number in range(LEAST_STARTS):
+        start = _initial_start(shape, LOW_DEGREE, plan, 2 * number, few)
+        for steps, margin in STAGES:
+            start = _train_stage(start, few, steps, margin, budget)
+        if start.loss <= NEARLY_EXACT_LOSS * scale:
+            start = _train_stage(start, problem, COARSE_STEPS, None, budget)
+        if start.loss <= EXACT_LOSS * scale:
+            return start
+    return None
+
+
+def _races(problem: Regression, few: Regression, starts: list[Start], budget: Budget) -> tuple[Start, str]:
+    """Two races, of the even starts from the first grid and of the odd ones from half of it; the winners meet there."""
+    winner, sentence = _race(few, starts[::2], budget)
+    if len(starts) > 1:
+        other, other_sentence = _race(few, starts[1::2], budget)
+        other, _ = _halve_grid(problem, other, budget)
+        if other.loss < winner.loss:
+            winner = other
+            sentence = other_sentence
+    return winner, sentence
+
+
+def _grouped_start(problem: Regression, few: Regression, best: Start, plan: StartPlan, budget: Budget) -> Start | None:
+    """Return a start whose first nodes have the inputs of one group each, fitted one after the other.
+
+    The target is a sum of functions of the groups, to begin with, each a KAN [n, 1, 1] fitted to what the others left;
+    a last layer of one edge begins as the identity. None where the best start so far is good already, the shape has no
+    nodes for groups, or the budget is too small.
+    """
+    (inputs, nodes), behind, degree = best.width[:2], best.width[2:], best.model.config.degree
+    resolved = best.loss <= RESOLVED * float(problem.train.y.square().mean())
+    if resolved or not (1 < nodes < inputs and behind in ((1,), (1, 1))):
+        return None
+    groups = input_groups(problem, nodes)
+    shapes = [(int(members), 1, 1) for members in groups.sum(0)]
+    needed = GROUP_ROUNDS * sum(_race_work(few, shape, degree, GROUP_STARTS) for shape in shapes)
+    if budget.work + needed > GROUP_SHARE * budget.limit:
+        return None
+    start = _initial_start(best.width, degree, plan, 0, few)
+    first, second, *last = cast("list[KANLayer]", list(start.model.layers))
+    held = few.validation
+    assert held is not None
+    x = torch.cat([few.train.x, held.x])
+    y = torch.cat([few.train.y, held.y])
+    rows = len(few.train)
+    models = {}
+    values = x.new_zeros(nodes, *y.shape)
+    for number in range(GROUP_ROUNDS * nodes):  # backfitting: later rounds see less of the other groups as noise
+        node = number % nodes
+        columns = groups[:, node].nonzero()[:, 0]
+        left = y - values.sum(0) + values[node]
+        validation = x[rows:, columns], left[rows:], held.weight
+        part = Regression(x[:rows, columns], left[:rows], weight=few.train.weight, validation=validation)
+        if plan.domain is None:
+            domain = None
+        else:
+            domain = torch.as_tensor(plan.domain).expand(inputs, 2)[columns]
+        own = replace(plan, domain=domain, seed=seed_of_start(plan.seed, number))
+        starts = [_initial_start(shapes[node], degree, own, each, part) for each in range(GROUP_STARTS)]
+        winner = _races(part, part, starts, budget)[0]
+        if node not in models or winner.loss < float((values[node] - left)[rows:].square().mean()):
+            models[node] = refine(winner.model, RACE_GRID)
+            with torch.no_grad():
+                values[node] = models[node](x[:, columns])
+    with torch.no_grad():
+        first.mask.copy_(groups)
+        for node, model in models.items():
+            columns = groups[:, node].nonzero()[:, 0]
+            inner, outer = cast("list[KANLayer]", list(model.layers))
+            first.coef[columns, :, node], first.knots[columns] = inner.coef[:, :, 0], inner.knots
+            second.coef[node, :, 0], second.knots[node] = outer.coef[0, :, 0], outer.knots[0]
+        for layer in last:
+            low = values.sum(0).amin(0)
+            high = values.sum(0).amax(0)
+            reach = HIDDEN_MARGIN * (high - low)
+            layer.knots.copy_(uniform(torch.stack([low - reach, high + reach], 1), RACE_GRID, degree))
+            layer.coef.copy_(layer.knots.unfold(1, degree, 1)[:, 1:-1].mean(2)[..., None])  # Greville: a straight line
+    for layer in (first, second, *last):
+        layer.domain_is_set.fill_(True)
+    return start
+
+
+def _race(few: Regression, starts: list[Start], budget: Budget) -> tuple[Start, str]:
+    """Train all starts for a stage, drop the worse half, and so on; compare the last two at the end."""
+    began = len(starts)
+    width = starts[0].width
+    grid = starts[0].model.config.grid_size[0]
+    for number, (steps, margin) in enumerate(STAGES):
+        starts = [_train_stage(start, few, steps, margin, budget) for start in starts]
+        starts.sort(key=lambda start: start.loss)
+        if number:  # after the first steps the order means little
+            starts = starts[: max(min(2, len(starts)), (len(starts) + 1) // 2)]
+        budget.keep_best(starts[0].loss)
+        budget.report(f"starts of {list(width)}", loss=starts[0].loss)
+    starts = [_train_stage(start, few, COARSE_STEPS, None, budget) for start in starts]
+    starts.sort(key=lambda start: start.loss)
+    best = starts[0]
+    if began == 1:
+        which = "one start"
+    else:
+        which = f"best of {began} starts"
+    message = f"{list(width)}, {which}: held-out error {math.sqrt(best.loss):.2g} at grid {grid}"
+    if len(starts) > 1:
+        same = math.sqrt(starts[1].loss) <= SAME_MINIMUM * math.sqrt(best.loss)
+        message += "; the two best met in one minimum" if same else "; no second start came as low"
+    return best, message + "."
+
+
+def _train_stage(start: Start, problem: Regression, steps: int, margin: float | None, budget: Budget) -> Start:
+    """Train for one stage; with a margin, the hidden grids then follow the activations."""
+    start = train_start(start, problem, steps=steps, tolerance=1e-3 if margin is None else 1e-2)
+    budget.work += start.last_report.steps * step_work(problem, start.model)
+    if start.last_report.stopped == StopReason.INTERRUPTED:
+        raise KeyboardInterrupt
+    if margin is not None and len(start.width) > 2 and math.isfinite(start.loss):
+        move_hidden_domains_(start.model, problem.train.x, margin=margin)
+    return start
+
+
+def _refine_to_theory(problem: Regression, start: Start, budget: Budget) -> tuple[Start, float | None]:
+    """Refine a start while its error falls as it does for the right shape, with slope degree + 1.
+
+    Returns the refined start and the lower of two such slopes in a row, or the start as it was and None.
+    """
+    scale = float(problem.train.y.square().mean())
+    enough = start.model.config.degree - 0.5
+    slopes: list[float] = []
+    finer = start
+    while len(slopes) < 4 and finer.loss <= RESOLVED * scale and _is_determined(problem, finer):
+        finer, slope = _halve_grid(problem, finer, budget)
+        slopes.append(slope)
+        if slope < LEAST_SLOPE:
+            break
+        if finer.loss <= EXACT_LOSS * scale or (len(slopes) > 1 and min(slopes[-2:]) >= enough):
+            return finer, min(slopes[-2:])
+    return start, None
+
+
+def _choose_shape(problem: Regression, finalists: list[Start], budget: Budget) -> tuple[Start, str]:
+    """Halve the grids of the best few shapes, of fewer again, and take the one with the lowest extrapolated error.
+
+    On a coarse grid a wide model is ahead of the right one, whose error falls with slope degree + 1 once the grid
+    resolves it. Both the lowest errors and the lowest extrapolated errors therefore go on to the next round.
+    """
+    fastest = finalists[0].model.config.degree + 1.0
+    entries = [(start, fastest) for start in finalists if math.isfinite(start.loss)] or [(finalists[0], 0.0)]
+
+    rows, values = problem.train.y.numel(), most_values(problem)
+
+    def halving_work(start: Start, grid: int) -> float:
+        degree = start.model.config.degree
+        edges = edge_count(start.width)
+        parameters = edges * (2 * grid + degree)
+        return COARSE_STEPS * APPROXIMATION_COST.levenberg_marquardt(rows, parameters, edges * (degree + 1))
+
+    def extrapolated(entry: tuple[Start, float]) -> float:
+        """The error extrapolated with the slope to the finest grid that samples and budget allow."""
+        start, slope = entry
+        if not math.isfinite(start.loss):
+            return math.inf
+        grid = start.model.config.grid_size[0]
+        degree = start.model.config.degree
+        finest = grid
+        spent = budget.work + halving_work(start, grid)
+        while (
+            2 * edge_count(start.width) * (2 * finest + degree) <= rows
+            and 2 * finest + degree <= values
+            and spent <= budget.limit
+        ):
+            finest *= 2
+            spent += halving_work(start, finest)
+        return math.sqrt(start.loss) * (grid / finest) ** slope
+
+    for keep in FINALISTS:
+        by_loss = sorted(entries, key=lambda entry: entry[0].loss)
+        by_extrapolation = sorted(entries, key=extrapolated)
+        kept = {id(start): (start, slope) for start, slope in (*by_loss[:keep], *by_extrapolation[:keep])}
+        affordable = [
+            (start, slope)
+            for start, slope in kept.values()
+            if halving_work(start, start.model.config.grid_size[0]) + budget.work < budget.limit
+            and _is_determined(problem, start)
+        ]
+        if budget.past_deadline or not affordable:
+            break
+        entries = [_halve_grid(problem, start, budget) for start, _ in affordable]
+        if len(entries) == 1:
+            break
+    best, slope = min(entries, key=extrapolated)
+    error = extrapolated((best, slope))
+    grid = best.model.config.grid_size[0]
+    return best, (
+        f"{list(best.width)} is taken: error {math.sqrt(best.loss):.2g} at grid {grid}, falling with slope "
+        f"{slope:.1f}, promises {error:.1g} at the finest grid that samples and budget allow."
+    )
+
+
+def _halve_grid(problem: Regression, start: Start, budget: Budget) -> tuple[Start, float]:
+    """Train a start on grids of half the width; return it with the slope with which its error fell."""
+    model = refine(start.model, tuple(2 * size for size in start.model.config.grid_size))
+    few = _samples_of_race(problem, start.width, model.config.grid_size[0], model.config.degree, start.seed)
+    finer = train_start(replace(start, model=model), few, steps=COARSE_STEPS, tolerance=1e-3, near_minimum=True)
+    budget.work += finer.last_report.steps * step_work(few, model)
+    budget.keep_best(finer.loss)
+    budget.report(f"choice between shapes: {list(start.width)}", loss=finer.loss)
+    if finer.last_report.stopped == StopReason.INTERRUPTED:
+        raise KeyboardInterrupt
+    if not finer.loss < start.loss:
+        return start, 0.0
+    slope = math.log2(start.loss / max(finer.loss, ABOVE_ZERO)) / 2
+    return finer, min(slope, model.config.degree + 1)
+
+
+def most_values(problem: Regression) -> int:
+    """Return the largest number of distinct values of an input.
+
+    More basis functions than that are not determined by the samples.
+    """
+    return max(len(column.unique()) for column in problem.train.x.unbind(1))
+
+
+def _is_determined(problem: Regression, start: Start) -> bool:
+    """Return whether the samples have enough distinct values for grids of half the width."""
+    config = start.model.config
+    return 2 * config.grid_size[0] + config.degree <= most_values(problem)
+
+
+def _race_work(problem: Regression, shape: tuple[int, ...], degree: int, starts: int) -> float:
+    """Estimate the work of a race: about 60 steps a start, as half of the starts see the first two stages only."""
+    edges = edge_count(shape)
+    rows = problem.train.y.numel()
+    return (
+        starts * 60 * APPROXIMATION_COST.levenberg_marquardt(rows, edges * (RACE_GRID + degree), edges * (degree + 1))
+    )
+
+
+def _samples_of_race(problem: Regression, shape: tuple[int, ...], grid: int, degree: int, seed: int) -> Regression:
+    """Draw as many training samples as a model of this shape and grid needs; all held-out samples are kept."""
+    data = problem.train
+    held = problem.validation
+    enough = max(START_SAMPLES, 3 * edge_count(shape) * (grid + degree))
+    if len(data) <= enough:
+        return problem
+    assert held is not None
+    order = torch.randperm(len(data), generator=seeded_generator(seed))[:enough]
+    part = data.select(order.sort().values)
+    return Regression(part.x, part.y, weight=part.weight, validation=(held.x, held.y, held.weight))

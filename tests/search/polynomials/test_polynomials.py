@@ -1,0 +1,227 @@
+"""Polynomials of several inputs: order, exact fits, shrunk fits, and the networks that compute them."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import eval_legendre
+
+from edgewise.search.polynomials import (
+    LINK_FUNCTIONS,
+    Basis,
+    Polynomial,
+    exact,
+    fit_exact,
+    fit_smooth,
+    lower_set,
+    smooth,
+)
+from edgewise.search.polynomials.basis import legendre
+from edgewise.search.polynomials.links import scaling
+
+
+def test_legendre_polynomials_are_those_of_scipy_with_mean_square_one():
+    z = np.linspace(-1, 1, 7)
+    want = np.stack([eval_legendre(k, z) * np.sqrt(2 * k + 1) for k in range(6)], 1)
+    np.testing.assert_allclose(legendre(z, 5), want, atol=1e-13)
+    nodes, weights = np.polynomial.legendre.leggauss(8)
+    gram = legendre(nodes, 5).T @ (legendre(nodes, 5) * weights[:, None]) / 2
+    np.testing.assert_allclose(gram, np.eye(6), atol=1e-13)
+
+
+@pytest.mark.parametrize("crossing", [0.0, 0.7])
+def test_the_products_with_the_smallest_weights_come_first(crossing):
+    rates, degrees = [1.0, 1.7, 2.2], [5, 3, 9]
+    grid = np.stack(np.meshgrid(*[np.arange(d + 1) for d in degrees], indexing="ij"), -1).reshape(-1, 3)
+    weights = grid @ rates + crossing * np.maximum((grid > 0).sum(1) - 1, 0)
+    indices, found = lower_set(rates, crossing, 40, degrees)
+    np.testing.assert_allclose(found, np.sort(weights)[:40], atol=1e-8)
+    assert len({tuple(index) for index in indices}) == 40
+
+
+@pytest.mark.parametrize("link", LINK_FUNCTIONS.values(), ids=LINK_FUNCTIONS)
+def test_a_link_has_the_slope_and_inverse_of_its_values(link):
+    y = np.linspace(0.2, 1.4, 9)
+    u, step = link.inverse(y), 1e-6
+    np.testing.assert_allclose(link.value(u), y, rtol=1e-12)
+    np.testing.assert_allclose((link.value(u + step) - link.value(u - step)) / (2 * step), link.slope(u), rtol=1e-6)
+    np.testing.assert_allclose(link.slope(u) * link.inverse_slope(y), 1, rtol=1e-9)
+    low, high = link.bounds(0.2, 1.4)
+    assert low <= u.min() and u.max() <= high
+    assert link.name == "identity" or np.isfinite(link.value(np.array([low, high]))).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("inputs", [1, 2, 3])
+@pytest.mark.parametrize("name", ["identity", "exponential"])
+def test_the_network_computes_the_polynomial(inputs, name):
+    rng = np.random.default_rng(inputs)
+    indices, _ = lower_set([1.0] * inputs, 0.0, 12, [4] * inputs)
+    basis = Basis(indices, np.stack([np.arange(inputs) - 1.0, np.arange(inputs) + 2.0], 1))
+    coef = 0.2 * rng.standard_normal(len(indices))
+    bounds = (-5.0, 5.0) if name != "identity" else (-np.inf, np.inf)
+    polynomial = Polynomial(basis, coef, LINK_FUNCTIONS[name], bounds, 0.3)
+    x = rng.uniform(*basis.limits.T, (200, inputs))
+    kan = polynomial.to_kan(1e-8)
+    np.testing.assert_allclose(kan(torch.from_numpy(x)).detach().numpy()[:, 0], polynomial(x), atol=2e-8)
+
+
+@pytest.mark.parametrize("inputs", [2, 3])
+def test_changes_of_parameters_are_those_of_the_network(inputs):
+    """The witness: the network of changed coefficients. All changes of a table of full rank keep its rank."""
+    rng = np.random.default_rng(0)
+    indices = np.stack(np.meshgrid(*[np.arange(3)] * inputs, indexing="ij"), -1).reshape(-1, inputs)
+    basis = Basis(indices, np.tile([-1.0, 1.0], (inputs, 1)))
+    coef, root = rng.standard_normal(len(indices)), rng.standard_normal((len(indices), 2))
+    polynomial = Polynomial(basis, coef, LINK_FUNCTIONS["identity"])
+    kan = polynomial.to_kan(1e-9)
+    changes, step = polynomial.parameter_changes(kan, root), 1e-6
+    x = torch.from_numpy(rng.uniform(-1, 1, (20, inputs)))
+    vector = torch.nn.utils.parameters_to_vector(kan.parameters()).detach()
+    with torch.no_grad():
+        outputs = []
+        for sign in (1, -1):
+            torch.nn.utils.vector_to_parameters(
+                vector + sign * step * torch.from_numpy(changes[:, 0]), kan.parameters()
+            )
+            outputs.append(kan(x).numpy()[:, 0])
+    np.testing.assert_allclose((outputs[0] - outputs[1]) / (2 * step), basis.columns(x.numpy()) @ root[:, 0], atol=1e-6)
+
+
+def test_residuals_are_those_of_fits_without_the_row(monkeypatch):
+    monkeypatch.setattr(exact, "LEFT_OUT", 0.0)  # all products of the fit stay
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (60, 2))
+    y = np.sin(2 * x[:, 0] + x[:, 1]) + 0.1 * rng.standard_normal(60)
+    found = fit_exact(x, y, np.ones(60))
+    assert found.polynomial.link.name == "identity"
+    columns = found.polynomial.basis.columns(x)
+    for row in (0, 31):
+        others = np.arange(60) != row
+        coef = np.linalg.lstsq(columns[others], y[others], rcond=None)[0]
+        assert abs(found.residual[row] - (y[row] - columns[row] @ coef)) < 1e-9
+
+
+@pytest.mark.slow
+def test_a_law_without_noise_is_reproduced_inside_its_link():
+    x = np.random.default_rng(0).uniform(0.5, 2, (600, 3))
+    y = np.log(1 + x[:, 0] ** 2 + x[:, 1] * x[:, 2])
+    scaled = (y - y.mean()) / y.std()
+    found = fit_exact(x, scaled, np.ones(600), shift=y.mean() / y.std(), unit=y.std())
+    assert found.polynomial.link.name == "logarithm"
+    fresh = np.random.default_rng(1).uniform(0.6, 1.9, (100, 3))
+    truth = (np.log(1 + fresh[:, 0] ** 2 + fresh[:, 1] * fresh[:, 2]) - y.mean()) / y.std()
+    assert np.abs(found.polynomial(fresh) - truth).max() < 1e-10
+
+
+def test_a_polynomial_that_interpolates_its_samples_is_not_chosen():
+    """Three hundred products pass through some samples of a kink, whose leave-one-out errors are rounding."""
+    x = np.random.default_rng(1).uniform(-1, 1, (1000, 2))
+    found = fit_exact(x, np.abs(x[:, 0]) + np.sin(3 * x[:, 1]), np.ones(1000))
+    fresh = np.random.default_rng(2).uniform(-0.97, 0.97, (2000, 2))
+    error = found.polynomial(fresh) - np.abs(fresh[:, 0]) - np.sin(3 * fresh[:, 1])
+    assert np.sqrt(np.mean(error**2)) < 2 * np.sqrt(found.loss) and np.abs(error).max() < 0.1
+
+
+def test_constant_inputs_and_few_rows_have_no_polynomial():
+    x = np.random.default_rng(0).random((50, 2))
+    flat = np.column_stack([x[:, 0], np.ones(50)])
+    for fit in (fit_exact, fit_smooth):
+        assert fit(flat, x[:, 0], np.ones(50)) is None
+        assert fit(x[:3], x[:3, 0], np.ones(3)) is None
+
+
+def test_the_likelihood_of_a_link_does_not_depend_on_the_unit_of_the_target():
+    rng = np.random.default_rng(0)
+    x = rng.random((80, 2))
+    y = np.log(1 + x.sum(1)) + 0.01 * rng.standard_normal(80)
+    basis = Basis(lower_set([1, 1], 0, 10, [79, 79])[0], np.array([[0.0, 1.0]] * 2))
+    with_unit = [smooth._Rows(x, y / unit, np.ones(80), basis, 0.0, unit, int) for unit in (1.0, 10.0)]
+    link = LINK_FUNCTIONS["logarithm"]
+    start = np.linalg.lstsq(basis.columns(x), np.exp(y))[0]
+    one, other = (rows.fit(link, start, rows.bounds(link, np.exp(y)), None) for rows in with_unit)
+    np.testing.assert_allclose(one.polynomial(x), 10 * other.polynomial(x), rtol=1e-6)
+    # Minus twice the log of a density of 80 numbers, which are divided by ten.
+    assert one.criterion - 80 * np.log(100) == pytest.approx(other.criterion, abs=1e-3)
+
+
+def test_a_target_that_hardly_moves_has_no_link():
+    """For a target that varies by a billionth of itself every link is a straight line, up to rounding."""
+    rng = np.random.default_rng(0)
+    x = rng.random((200, 2))
+    y = x.sum(1)
+    found = fit_smooth(x, y + 0.1 * rng.standard_normal(200), np.ones(200), shift=1e9, unit=1e-9)
+    assert found.polynomial.link.name == "identity"
+    assert fit_exact(x, y, np.ones(200), shift=1e9, unit=1e-9).polynomial.link.name == "identity"
+
+
+@pytest.mark.slow
+def test_the_shrunk_fit_is_the_penalised_least_squares_and_its_bands_hold():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (300, 2))
+    truth = np.sin(2 * x[:, 0]) * x[:, 1]
+    noisy = truth + 0.1 * rng.standard_normal(300)
+    found = fit_smooth(x, noisy, np.ones(300))
+    polynomial = found.polynomial
+    assert polynomial.link.name == "identity"
+    columns = polynomial.basis.columns(x)
+    deviation = np.sqrt(np.einsum("ij,jk,ik->i", columns, found.covariance, columns))
+    assert abs(found.dispersion**0.5 - 0.1) < 0.015
+    assert 0.8 < np.mean(np.abs(polynomial(x) - truth) < 1.645 * deviation) <= 1
+    part = np.arange(300) % 3 > 0
+    again = fit_smooth(x[part], noisy[part], np.ones(part.sum()), like=found)
+    assert again.polynomial.basis is polynomial.basis
+    assert np.sqrt(np.mean((again.polynomial(x) - truth)[~part] ** 2)) < 0.05
+
+
+@pytest.mark.slow
+def test_a_reciprocal_with_noise_is_recognised_and_weights_are_repeats():
+    rng = np.random.default_rng(1)
+    x = rng.uniform(0, 2, (250, 2))
+    y = 1 / (1 + x[:, 0] * x[:, 1])
+    noisy = y + 0.01 * rng.standard_normal(250)
+    found = fit_smooth(x, noisy, np.ones(250))
+    assert found.polynomial.link.name == "reciprocal"
+    assert np.sqrt(np.mean((found.polynomial(x) - y) ** 2)) < 0.003
+    repeats = rng.integers(1, 3, 250)
+    rows = np.repeat(np.arange(250), repeats)
+    weighted = fit_smooth(x, noisy, repeats.astype(float), like=found)
+    repeated = fit_smooth(x[rows], noisy[rows], np.ones(len(rows)), like=found)
+    np.testing.assert_allclose(weighted.polynomial(x), repeated.polynomial(x), atol=1e-6)
+
+
+def test_links_see_the_units_that_they_are_made_for():
+    assert scaling(LINK_FUNCTIONS["identity"], 2.0, 3.0) == (0.0, 1.0)
+    assert scaling(LINK_FUNCTIONS["exponential"], 2.0, 3.0) == (2.0, 1.0)
+    assert scaling(LINK_FUNCTIONS["arcsine"], 2.0, 3.0) == (2.0, 3.0)
+
+
+def test_a_sum_of_curves_has_no_products():
+    x = np.random.default_rng(0).uniform(-1, 1, (400, 2))
+    found = fit_exact(x, np.sin(3 * x[:, 0]) + x[:, 1] ** 2, np.ones(400))
+    assert found.polynomial.terms() == [] and found.polynomial.to_kan(1e-9).config.width == (2, 1)
+
+
+def test_pairs_that_do_not_act_together_share_few_products():
+    pairs = np.array([[0.0, 0.0, 5.0], [0.0, 0.0, 1.5], [5.0, 1.5, 0.0]])
+    rates = np.array([1.0, 1.5, 2.0])
+    indices, weights = lower_set(list(rates), 0.0, 60, [9, 9, 9], pairs)
+    # Every product of degree 9 at most with its weight by the definition, the smallest first.
+    grid = np.stack(np.meshgrid(*[np.arange(10)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    used = grid > 0
+    every = grid @ rates + sum(pairs[i, j] * (used[:, i] & used[:, j]) for i, j in ((0, 1), (0, 2), (1, 2)))
+    np.testing.assert_allclose(weights, np.sort(every)[:60], atol=1e-8)
+    assert all(tuple(index) in {tuple(each) for each in grid[every <= weights[-1] + 1e-8]} for index in indices)
+
+
+@pytest.mark.slow
+def test_a_sum_of_groups_of_five_inputs_is_found_to_many_digits():
+    """Products of all five inputs up to one degree had an error of 1e-4; two groups need few of them."""
+    generator = np.random.default_rng(0)
+    x = generator.uniform(-1, 1, (3000, 5))
+
+    def function(x):
+        return np.sin(x[:, 0] + x[:, 1] * x[:, 2]) + np.log(2 + x[:, 3]) * x[:, 4]
+
+    found = fit_exact(x, function(x), np.ones(3000))
+    fresh = generator.uniform(-1, 1, (2000, 5))
+    assert np.sqrt(np.mean((found.polynomial(fresh) - function(fresh)) ** 2)) < 3e-6

@@ -1,0 +1,150 @@
+"""Tests of edgewise.search.automatic: the way that samples take, and interruptions."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise.errors import InputError
+from edgewise.gam.families import Poisson
+from edgewise.gam.families.named import family_of, family_of_classes
+from edgewise.search import automatic
+from edgewise.search.automatic import auto_fit
+from edgewise.search.candidates import Samples
+from edgewise.search.policy import SearchSettings
+
+RNG = np.random.default_rng(0)
+X = RNG.uniform(-1, 1, (200, 2))
+Y = np.sin(3 * X[:, :1]) + X[:, 1:] ** 2
+NOISE = RNG.standard_normal((200, 1))
+FIXED = {"hidden": (2,), "grid_size": 4, "strength": 1e-4}
+
+
+def samples(noise=0.1, rows=200):
+    return Samples(X[:rows], (Y + noise * NOISE)[:rows], np.ones(rows))
+
+
+def test_airy_is_found_to_nine_digits():
+    from scipy.special import airy
+
+    x = np.linspace(-6, 6, 3000)[:, None]
+    result = auto_fit(Samples(x, airy(x)[0], np.ones(3000)), SearchSettings())
+    fresh = np.linspace(-6, 6, 997)[:, None]
+    error = result.model(torch.from_numpy(fresh)).detach().numpy() - airy(fresh)[0]
+    assert np.abs(error).max() < 1e-9 and "free of noise" in result.search.sentences[0]
+    assert result.error_bars is not None
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_grids_are_halved_where_a_polynomial_of_one_input_is_no_good(outputs):
+    x = np.random.default_rng(1).uniform(-1, 1, (300, 1))
+    y = np.concatenate([1 / (1 + 25 * x**2), np.sin(5 * x)], 1)[:, :outputs]
+    result = auto_fit(Samples(x, y - y.mean(), np.ones(300)), SearchSettings())
+    fresh = np.linspace(-0.95, 0.95, 500)[:, None]
+    wanted = np.concatenate([1 / (1 + 25 * fresh**2), np.sin(5 * fresh)], 1)[:, :outputs] - y.mean()
+    error = result.model(torch.from_numpy(fresh)).detach().numpy() - wanted
+    assert result.search.chosen.startswith(f"network [1, {outputs}]") and np.sqrt(np.mean(error**2)) < 1e-6
+
+
+def test_noisy_samples_of_one_input_are_smoothed():
+    x = np.linspace(-1, 1, 300)[:, None]
+    y = np.sin(4 * x) + 0.1 * RNG.standard_normal((300, 1))
+    result = auto_fit(Samples(x, y, np.ones(300)), SearchSettings())
+    error = result.model(torch.from_numpy(x)).detach().numpy() - np.sin(4 * x)
+    assert result.search.chosen.startswith("additive") and np.sqrt(np.mean(error**2)) < 0.04
+
+
+@pytest.mark.slow
+def test_samples_without_noise_of_few_inputs_are_approximated():
+    y = np.exp(X[:, :1] * X[:, 1:])
+    result = auto_fit(Samples(X, (y - y.mean()) / y.std(), np.ones(200)), SearchSettings())
+    assert "without noise" in result.search.chosen and result.search.trials[-1].loss < 1e-8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [{}, FIXED])
+def test_progress_rises_to_one(settings):
+    events = []
+    auto_fit(samples(), SearchSettings(**settings), events.append)
+    shares = [event.share for event in events]
+    assert all(a <= b for a, b in itertools.pairwise(shares)) and shares[-1] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [{}, FIXED])
+@pytest.mark.parametrize("when", [0.5, 0.9])
+def test_ctrl_c_raises_or_keeps_the_best_model(settings, when):
+    count = []
+    auto_fit(samples(), SearchSettings(**settings), count.append)
+    for keep in (False, True):
+        left = itertools.count()
+
+        def stop(event, left=left):
+            if next(left) == int(when * (len(count) - 1)):
+                raise KeyboardInterrupt
+
+        if not keep:
+            with pytest.raises(KeyboardInterrupt):
+                auto_fit(samples(), SearchSettings(**settings), stop)
+            continue
+        result = auto_fit(samples(), SearchSettings(**settings, keep_interrupted=True), stop)
+        assert "interrupted" in (result.report.stopped, result.search.stopped)
+        assert torch.isfinite(result.model(torch.from_numpy(X))).all()
+
+
+def test_losses_by_name():
+    assert family_of("quantile:0.9").name == "quantile" and family_of("absolute").name == "quantile"
+    assert family_of_classes(2).predictors == 1 and family_of_classes(4).predictors == 4
+    for wrong in ("cubed", "quantile:much", "poisson:3"):
+        with pytest.raises(InputError, match=r"^loss must be"):
+            family_of(wrong)
+    with pytest.raises(InputError, match=r"^loss must be 'squared' where"):
+        auto_fit(samples(), SearchSettings(family=Poisson(), hidden=(2,)))
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        np.ones((30, 2)),
+        np.c_[X[:30, :1], X[:30, :1]],
+        RNG.standard_normal((20, 40)),
+        np.c_[X[:30, :1], np.r_[1e12, np.zeros(29)]],
+        X[:2],
+        X[:1],
+    ],
+    ids=["constant", "collinear", "wide", "outlier", "two rows", "one row"],
+)
+def test_odd_tables_get_a_sane_model(x):
+    y = np.sin(x[:, :1]) + 0.1 * RNG.standard_normal((len(x), 1))
+    result = auto_fit(Samples(x, y, np.ones(len(x))), SearchSettings())
+    far = np.clip(np.full((1, x.shape[1]), 1e9), *result.limits.T)
+    predicted = result.model(torch.from_numpy(np.r_[x, far])).detach().numpy()
+    assert np.isfinite(predicted).all() and np.abs(predicted).max() < 100 * (1 + np.abs(y).max())
+
+
+@pytest.mark.slow
+def test_a_fixed_shape_chooses_the_strength_that_was_left_open():
+    result = auto_fit(samples(0.3), SearchSettings(hidden=(2,), grid_size=4))
+    assert result.model.config.width == (2, 2, 1) and len(result.search.trials) > 1
+    assert sum(trial.taken for trial in result.search.trials) == 1 and result.limits is None
+
+
+def test_ctrl_c_at_the_first_report_keeps_a_first_model():
+    def stop(event):
+        raise KeyboardInterrupt
+
+    result = auto_fit(samples(), SearchSettings(keep_interrupted=True), stop)
+    assert result.report.stopped == "interrupted" and result.search.chosen == "additive"
+    assert torch.isfinite(result.model(torch.from_numpy(X))).all()
+
+
+def test_ctrl_c_in_the_error_bars_keeps_the_model(monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(automatic, "_error_bars", interrupted)
+    result = auto_fit(samples(), SearchSettings(keep_interrupted=True, effort="low"))
+    assert result.report.stopped == "interrupted" and result.error_bars is None
+    with pytest.raises(KeyboardInterrupt):
+        auto_fit(samples(), SearchSettings(effort="low"))

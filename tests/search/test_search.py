@@ -1,0 +1,341 @@
+"""Tests of edgewise.search and candidates: what is taken, and why."""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise.gam.families import Bernoulli, Gaussian, Multinomial, Quantile
+from edgewise.gam.policy import AdditivePolicy
+from edgewise.outcomes import Budget
+from edgewise.search.candidates import (
+    Candidate,
+    FitCache,
+    Samples,
+    estimated,
+    structure_residual,
+)
+from edgewise.search.comparisons import left_out
+from edgewise.search.hidden_nodes import residual_gain
+from edgewise.search.inference import parameter_factor, term_tests
+from edgewise.search.nested import Search
+from edgewise.search.policy import SearchPolicy, SearchSettings
+from edgewise.train.uncertainty import _lengths
+
+RNG = np.random.default_rng(0)
+X = RNG.random((300, 4))
+NOISE = RNG.standard_normal((300, 1))
+SUM = np.sin(6 * X[:, :1]) + X[:, 1:2]
+PRODUCT = 4 * (X[:, :1] - 0.5) * (X[:, 1:2] - 0.5)
+
+
+def searched(y, x=X, offset=0.0, family=None, **settings):
+    y = (y - y.mean(0)) / y.std(0) if family is None else y
+    family = family or Gaussian()
+    search = Search(Samples(x, y, np.ones(len(x)), offset), family, SearchSettings(family=family, **settings))
+    return search, search.run()
+
+
+def test_the_table_is_in_order_of_richness_with_a_reason_for_each():
+    search, report = searched(SUM + PRODUCT + 0.2 * NOISE, policy=SearchPolicy(smooth_rows=0))
+    assert [trial.name for trial in report.trials[:4]] == ["constant", "linear", "additive", "additive with pairs"]
+    assert report.chosen.startswith("additive with pairs") and search.best.pairs
+    assert all(trial.reason for trial in report.trials[1:]) and "held-out loss" in str(report)
+    losses = [trial.loss for trial in report.trials[:4]]
+    assert losses == sorted(losses, reverse=True)
+
+
+@pytest.mark.slow
+def test_noise_alone_keeps_the_constant():
+    for seed in range(3):
+        noise = np.random.default_rng(seed).standard_normal((200, 1))
+        _, report = searched(noise, X[:200])
+        assert report.trials[-1].loss > 0.9
+
+
+def test_low_effort_and_an_additive_shape_try_no_pairs():
+    for settings in ({"effort": "low"}, {"hidden": ()}):
+        search, _ = searched(SUM + PRODUCT + 0.2 * NOISE, **settings)
+        assert not search.best.pairs and search.best.nodes == 0
+
+
+def test_a_skewed_positive_target_takes_the_logarithm():
+    y = np.exp(2 * SUM + 0.1 * NOISE)
+    search, _ = searched(y, offset=float(y.mean() / y.std()))
+    assert search.best.family.log_link
+    fitted = search.final()
+    predicted = fitted.predict(X)[:, 0]
+    assert np.corrcoef(np.log(predicted), np.log(y[:, 0]))[0, 1] > 0.95
+    assert predicted.max() <= np.exp(fitted.range[1]) * (1 + 1e-12)
+
+
+@pytest.mark.slow
+def test_hidden_nodes_come_where_the_residual_asks_for_them():
+    x = np.random.default_rng(1).uniform(-1, 1, (400, 2))
+    y = np.sin(3 * (x[:, :1] - x[:, 1:])) + 0.1 * np.random.default_rng(2).standard_normal((400, 1))
+    one_size = SearchPolicy(hidden_sizes=(2,), bag_rows=0, smooth_rows=0, additive=AdditivePolicy(most_pairs=0))
+    search, report = searched(y, x, policy=one_size)
+    assert search.best.nodes == 2 and any("Functions of weighted sums" in sentence for sentence in report.sentences)
+    fitted = search.final()
+    inside = np.clip(x, *fitted.limits.T)
+    network = fitted.to_kan()(torch.from_numpy(inside)).detach().numpy()
+    np.testing.assert_allclose(network, fitted.link(x), atol=1e-9)
+    fresh = np.random.default_rng(3).uniform(-1, 1, (2000, 2))
+    truth = np.sin(3 * (fresh[:, 0] - fresh[:, 1]))
+    assert np.mean((y.mean() + y.std() * fitted.predict(fresh)[:, 0] - truth) ** 2) < 0.02 * truth.var()
+    assert "Hidden nodes were not tried" in " ".join(searched(SUM + 0.3 * NOISE)[1].sentences)
+
+
+@pytest.mark.slow
+def test_structure_in_the_scores_of_classes_is_seen():
+    """Working residuals of five classes are huge where one class is certain: they showed 1 standard error."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (1200, 3))
+    wave = 3 * np.sin(3 * (x[:, 0] + x[:, 1] - x[:, 2]))
+    curves = 4 * np.sin(3 * x[:, 0])
+    turns = 2 * np.pi * np.arange(5) / 5
+    gains = []
+    for signal in (wave, curves):
+        y = np.argmax(np.outer(signal, np.cos(turns)) + rng.gumbel(size=(1200, 5)), 1)
+        samples = Samples(x, y, np.ones(1200))
+        cache = FitCache(samples, policy=SearchPolicy())
+        residual = structure_residual(cache.estimate(Candidate(Multinomial(5))), samples)
+        gain, error = residual_gain(x, *residual, policy=SearchPolicy())
+        gains.append(gain / error)
+    assert gains[0] > 2 and gains[1] < 1
+
+
+def test_nodes_with_too_many_parameters_are_not_tried_and_the_record_says_so():
+    x = np.random.default_rng(1).uniform(-1, 1, (200, 2))
+    y = np.sin(3 * (x[:, :1] - x[:, 1:])) + 0.1 * np.random.default_rng(2).standard_normal((200, 1))
+    policy = SearchPolicy(growth_parameters=30, bag_rows=0, smooth_rows=0, additive=AdditivePolicy(most_pairs=0))
+    _, report = searched(y, x, policy=policy)
+    reason = "2 hidden nodes were not tried: with 2 inputs and one output they have at least 34 parameters"
+    assert reason in " ".join(report.sentences)
+    assert not any("hidden nodes" in trial.name for trial in report.trials)
+
+
+def test_rows_left_out_are_those_of_fits_without_them():
+    """The witness: with strengths as they are, a fit to all other rows."""
+    samples = Samples(X[:60], SUM[:60] + 0.3 * NOISE[:60], np.ones(60))
+    cache = FitCache(samples, policy=SearchPolicy())
+    estimate = cache.estimate(Candidate(Gaussian()))
+    columns, fit = cache.design.columns(samples.x), estimate.fits[0]
+    precision = np.linalg.pinv(fit.covariance) * fit.dispersion
+    used = np.abs(fit.covariance).sum(0) > 0
+    columns, precision = columns[:, used], precision[np.ix_(used, used)]
+    penalty = precision - columns.T @ columns
+    for row in (0, 17, 42):
+        others = np.arange(60) != row
+        normal = columns[others].T @ columns[others] + penalty
+        coef = np.linalg.solve(normal, columns[others].T @ samples.y[others, 0])
+        assert abs(left_out(estimate, samples.x)[row, 0] - columns[row] @ coef) < 1e-6
+
+
+def test_a_mean_of_models_is_one_model():
+    samples = Samples(X, SUM + PRODUCT + 0.3 * NOISE, np.ones(300))
+    cache = FitCache(samples, policy=SearchPolicy(additive=AdditivePolicy(rank_cut=0.0)))
+    candidate = Candidate(Gaussian(), pairs=True, models=3)
+    mean = cache.fit(candidate)
+    single = Candidate(Gaussian(), pairs=True)
+    parts = cache.parts(3, Gaussian())
+    links = []
+    for part in parts:
+        pairs = [p.inputs for p in part.estimate(single).design.pairs]
+        design = cache.design.with_pairs(pairs, samples.x, samples.weight)
+        own = estimated(replace(design, rows=part.samples.total), part.samples, Gaussian(), part.estimate(single))
+        links.append(design.columns(X) @ own.coef)
+    columns = mean.model.design.columns(X) @ mean.model.coef
+    np.testing.assert_allclose(columns, np.mean(links, 0), atol=1e-9)
+    assert mean.candidate.models == 3
+
+
+@pytest.mark.slow
+def test_any_number_of_jobs_gives_the_same_bits():
+    y = SUM + 0.5 * PRODUCT + 0.5 * NOISE
+    one, two = (searched(y, jobs=jobs) for jobs in (1, 2))
+    assert one[1].trials == two[1].trials
+    assert one[0].final().link(X).tobytes() == two[0].final().link(X).tobytes()
+
+
+def test_the_factor_of_the_parameters_gives_the_bands_of_the_model():
+    samples = Samples(X, np.c_[SUM + PRODUCT, PRODUCT - SUM] + 0.3 * NOISE, np.ones(300))
+    cache = FitCache(samples, policy=SearchPolicy())
+    for pairs, tolerance in ((False, 1e-6), (True, 0.05)):
+        fitted = cache.fit(Candidate(Gaussian(), pairs=pairs))
+        kan = fitted.to_kan()
+        lengths = _lengths(kan, torch.from_numpy(X), parameter_factor(fitted, kan)).numpy()
+        columns = fitted.model.design.columns(X)
+        exact = []
+        for k in range(2):
+            shown = columns.copy()  # inputs without an edge have no parameter in the network
+            for j in range(X.shape[1]):
+                shown[:, fitted.model.design.columns_of(j)] *= float(kan.layers[0].mask[j, k])
+            exact.append(np.sqrt(((shown @ fitted.model.band_covariance(k)) * shown).sum(1)))
+        ratio = lengths / np.stack(exact, 1)
+        assert np.abs(np.median(ratio, 0) - 1).max() < tolerance
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("classes", [2, 3])
+def test_classes(classes):
+    rng = np.random.default_rng(classes)
+    eta = np.c_[np.zeros(300), 6 * np.sin(6 * X[:, 0]), 6 * X[:, 1] - 3][:, :classes]
+    y = (eta + rng.gumbel(size=eta.shape)).argmax(1)
+    family = Bernoulli() if classes == 2 else Multinomial(3)
+    search, report = searched(y, family=family, outputs=classes)
+    assert report.trials[1].loss < 0.8 * report.trials[0].loss
+    mean = search.final().predict(X)
+    right = (mean[:, 0] > 0.5) == y if classes == 2 else mean.argmax(1) == y
+    assert right.mean() > 0.7
+
+
+def test_a_time_limit_ends_the_search_with_a_model():
+    samples = Samples(X, SUM + PRODUCT + 0.5 * NOISE, np.ones(300))
+    budget = Budget(seconds=1e-9)
+    search = Search(samples, Gaussian(), SearchSettings(time_limit=1e-9), budget)
+    report = search.run()
+    assert report.stopped == "time_limit" and "time limit" in " ".join(report.sentences)
+    assert search.final().link(X).shape == (300, 1)
+
+
+@pytest.mark.slow
+def test_a_wide_table_is_screened():
+    rng = np.random.default_rng(5)
+    x = rng.random((300, 400))
+    y = np.sin(6 * x[:, 7:8]) + 4 * (x[:, 50:51] - 0.5) + 0.2 * rng.standard_normal((300, 1))
+    search, report = searched(y, x)
+    assert "400 inputs" in report.sentences[0] and {7, 50} <= set(search.inputs)
+    fresh = rng.random((500, 400))
+    fresh[:, [7, 50]] = x[:1, [7, 50]]
+    assert search.final().link(fresh).std() < 0.2
+
+
+@pytest.mark.slow
+def test_the_logarithm_is_tried_beside_pairs_that_only_folds_judged():
+    """The pairs have no leave-one-out loss here, the model of the logarithm has no other at first."""
+    rng = np.random.default_rng(0)
+    x = rng.random((300, 2))
+    y = 0.3 * np.exp(0.8 * rng.normal(size=300)) + 3 * x[:, 0] * x[:, 1] * (x[:, 0] > 0.8) + 0.1
+    _, report = searched(y[:, None], x, offset=float(y.mean() / y.std()))
+    assert any("logarithm" in trial.name for trial in report.trials)
+
+
+@pytest.mark.slow
+def test_medians_of_a_target_with_wide_tails():
+    rng = np.random.default_rng(6)
+    y = SUM + 0.1 * rng.standard_t(2, (300, 1))
+    search, _ = searched(y, family=Quantile(0.5))
+    assert search.best.additive and np.corrcoef(search.final().predict(X)[:, 0], SUM[:, 0])[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("looks", [3, 10, 25, 60])
+def test_the_clock_ends_every_stage(looks, monkeypatch):
+    """However slow the machine, the search and the final fit stop at their shares of the limit, with a model."""
+    rows = np.tile(X, (4, 1)) + 0.01 * np.random.default_rng(1).random((1200, X.shape[1]))
+    y = np.tile(SUM + PRODUCT + 0.5 * NOISE, (4, 1))
+    now = [0.0]
+
+    def look():
+        now[0] += 1 / looks
+        return now[0]
+
+    monkeypatch.setattr(time, "monotonic", look)
+    budget = Budget(seconds=1.0, began=0.0)
+    policy = SearchPolicy(first_rows=100, search_rows=600)
+    search = Search(Samples(rows, y, np.ones(1200)), Gaussian(), SearchSettings(time_limit=1.0, policy=policy), budget)
+    report = search.run()
+    assert report.stopped == "time_limit" and now[0] <= search.stage.time_limit + 6 / looks
+    fitted = search.final()
+    assert (
+        now[0] <= min(1, search.stage.time_limit or 1) + 9 / looks
+    )  # each of the nine stages of the last fit looks once
+    assert np.isfinite(fitted.link(X)).all() and fitted.model.design.watch is None
+    assert search.fallback is not None
+
+
+def test_a_straight_line_is_a_linear_model_with_one_ridge():
+    """The witness: ridge regression with the strength that was chosen, on standardised inputs."""
+    y = X @ np.array([[1.0], [0.5], [0.0], [-0.3]]) + NOISE
+    samples = Samples(X, y - y.mean(), np.ones(300))
+    estimate = FitCache(samples, policy=SearchPolicy()).estimate(Candidate(Gaussian(), linear=True))
+    (strength,) = estimate.fits[0].strength
+    z = (X - X.mean(0)) / X.std(0)
+    slopes = np.linalg.solve(z.T @ z + strength * np.eye(4), z.T @ samples.y[:, 0])
+    np.testing.assert_allclose(estimate.design.columns(X) @ estimate.coef, z @ slopes[:, None], atol=1e-6)
+
+
+def test_stronger_penalties_shrink_a_model_of_classes():
+    y = (X[:, 0] + 0.3 * NOISE[:, 0] > 0.5).astype(int)
+    cache = FitCache(Samples(X, y, np.ones(300)), policy=SearchPolicy())
+    plain, strong = (cache.estimate(Candidate(Bernoulli(), linear=True, factor=factor)) for factor in (1.0, 16.0))
+    assert strong.fits[0].strength == pytest.approx(16 * plain.fits[0].strength)
+    columns = strong.design.columns(X)
+    slope = columns.T @ (y - 1 / (1 + np.exp(-columns @ strong.coef[:, 0])))  # the score balances the ridge
+    np.testing.assert_allclose(slope[1:], strong.fits[0].strength * strong.coef[1:, 0], atol=1e-4)
+
+
+@pytest.mark.slow
+def test_the_claimed_loss_of_nearly_separated_classes_is_honest():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((1300, 10))
+    y = (8 * x[:, :3].sum(1) + rng.logistic(size=1300) > 0).astype(int)
+    search, report = searched(y[:300], x[:300], family=Bernoulli(), outputs=2)
+    trial = next(trial for trial in report.trials if trial.name == report.chosen)
+    fitted = search.final()
+    eta = fitted.link(x[300:])[:, 0]
+    losses = np.logaddexp(0, np.where(y[300:] == 1, -eta, eta))
+    assert abs(losses.mean() - trial.loss) < 2 * np.hypot(trial.error, losses.std() / 1000**0.5)
+
+
+def test_many_slopes_in_few_rows_make_a_linear_model():
+    """One ridge is no crowd of groups, however many inputs share it."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((80, 12))
+    search, report = searched(x.sum(1, keepdims=True) + 2 * rng.standard_normal((80, 1)), x)
+    assert search.best.linear and report.trials[1].loss < 0.4
+    tests = term_tests(search.final(), search.samples, [f"x{j}" for j in range(12)], np.ones(12))
+    assert [term.name for term in tests.terms[1:]] == [f"x{j}" for j in range(12)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(12))
+def test_the_chosen_candidate_is_no_worse_than_those_it_contains(seed):
+    """On any table, by its own record: not above the constant's loss, nor the linear model's, on held-out rows."""
+    rng = np.random.default_rng(seed)
+    rows, inputs = int(rng.integers(20, 120)), int(rng.integers(1, 5))
+    x = rng.standard_normal((rows, inputs)) ** rng.choice([1, 3])
+    signal = rng.choice([0.0, 1.0]) * x[:, 0] + rng.choice([0.0, 1.0]) * np.sin(2 * x[:, -1])
+    target = signal + rng.choice([0.1, 1.0]) * rng.standard_t(3, rows)
+    if seed % 3 == 0:
+        classes = int(rng.integers(2, 4))
+        y = np.argsort(np.argsort(target)) * classes // rows
+        family = Bernoulli() if classes == 2 else Multinomial(classes)
+    else:
+        y, family = ((target - target.mean()) / target.std())[:, None], Gaussian()
+    report = Search(Samples(x, y, np.ones(rows)), family, SearchSettings(seed=seed)).run()
+    losses = {trial.name: trial.loss for trial in report.trials}
+    chosen = losses.get(report.chosen)
+    assert chosen is not None
+    assert chosen <= losses["constant"] + 1e-12
+    by_folds = {trial.name: trial.folds > 0 for trial in report.trials}
+    if by_folds["linear"] == by_folds[report.chosen]:
+        assert chosen <= losses["linear"] + 1e-12
+
+
+@pytest.mark.slow
+def test_a_compact_law_of_two_inputs_is_a_smooth_function_of_both():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(1, 3, (400, 2))
+    clean = x[:, :1] * np.sin(2 * x[:, 1:])
+    search, report = searched(clean + 0.05 * clean.std() * rng.standard_normal((400, 1)), x)
+    assert search.best.smooth and report.chosen == search.best.describe()
+    fitted = search.final()
+    network = fitted.to_kan()
+    np.testing.assert_allclose(network(torch.from_numpy(x)).detach().numpy(), fitted.link(x), atol=1e-3)
+    assert not search.has_smooth_residual()
+    clean = (clean - clean.mean()) / clean.std()
+    pairs = search.cache.fit(replace(search.best, smooth=False))
+    assert np.mean((fitted.link(x) - clean) ** 2) < np.mean((pairs.link(x) - clean) ** 2)
