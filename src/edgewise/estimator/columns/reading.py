@@ -89,6 +89,8 @@ class RowReader(BaseEstimator):
             else:
                 check_finite(np.asarray(y), "y")
             warn_of_other_order(X, named)
+            if hasattr(X, "__len__") and hasattr(y, "__len__") and len(X) != len(y):
+                raise InputError(f"X and y must have the same rows, got {len(X):,} rows of X and {len(y):,} of y")
         # The table: an array checked by scikit-learn, or a frame with its names.
         frame = _as_frame(X)
         if frame is None:
@@ -167,6 +169,10 @@ class RowReader(BaseEstimator):
                     decimal=frame.decimal,
                 )
             return self.encoder_.codes(frame)
+        if np.isscalar(X):
+            raise InputError(
+                f"X must be rows of shape (N, {self.n_features_in_}), got {X!r}; X[[0]] is one row of a table"
+            )
         rows = _with_sentences(
             lambda: check_array(X, dtype=np.float64, ensure_all_finite="allow-nan", estimator=self, input_name="X"), X
         )
