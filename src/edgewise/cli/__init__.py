@@ -29,7 +29,7 @@ def main() -> None:
 
     with importing():
         from edgewise.cli.app import app
-        from edgewise.outcomes import native_call_goes_on
+        from edgewise.native import native_call_goes_on
     watch = InterruptWatch()
     watch.start()
     try:
