@@ -8,7 +8,10 @@ from pathlib import PurePosixPath
 # Imports point down, and rooms of one rank don't import each other.
 RANKS = (
     {"errors", "escaping", "lazy"},
-    {"files", "checks", "settings", "outcomes", "presentation", "metrics"},
+    {"files", "checks", "settings", "metrics"},
+    {"outcomes"},
+    {"presentation", "native"},
+    {"listeners"},
     {"processes"},
     {"ops"},
     {"nn"},
@@ -30,9 +33,12 @@ RANKS = (
 # Within these rooms the parts have ranks too. The room's own `__init__` may import all of its parts.
 INNER_RANKS = {
     "train": (
-        {"penalties"},
+        {"penalties", "blocks"},
         {"problems"},
+        {"parameters"},
         {"jacobian"},
+        {"objective"},
+        {"shared"},
         {"methods", "grids", "cost", "noise_curves"},
         {"loop"},
         {"smoothing", "uncertainty", "remembering"},

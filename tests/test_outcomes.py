@@ -14,22 +14,10 @@ from threading import Event
 import pytest
 
 from edgewise.errors import InputError
-from edgewise.outcomes import (
-    Budget,
-    NativeThread,
-    OutOfTime,
-    Progress,
-    StopReason,
-    check_on_interrupt,
-    check_progress,
-    check_time,
-    clock_text,
-    duration_text,
-    foreseen,
-    interruptible,
-    native_call_goes_on,
-    reported,
-)
+from edgewise.listeners import check_progress, reported
+from edgewise.native import NativeThread, interruptible, native_call_goes_on
+from edgewise.outcomes import Budget, OutOfTime, Progress, StopReason, check_on_interrupt, check_time, foreseen
+from edgewise.presentation import clock_text, duration_text
 
 
 @pytest.mark.parametrize("reason", StopReason)
@@ -97,7 +85,7 @@ def test_stages_are_logged_once_under_the_name_of_the_package(caplog):
 
 
 def test_a_deadline_holds_for_all_that_is_called_and_ends_with_its_block():
-    budget = Budget(time_limit=100.0)
+    budget = Budget(seconds=100.0)
     with budget.holds():
         check_time()
         budget.time_limit = -1.0
@@ -110,7 +98,7 @@ def test_a_deadline_holds_for_all_that_is_called_and_ends_with_its_block():
 def test_work_that_would_end_late_does_not_begin(monkeypatch):
     now, begun = [5.0], []
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    with Budget(time_limit=100.0).holds():
+    with Budget(seconds=100.0).holds():
         for work in (1.0, 10.0, 80.0, 20.0):
             try:
                 with foreseen("factors", work):
@@ -125,7 +113,7 @@ def test_work_that_would_end_late_does_not_begin(monkeypatch):
 
 
 def test_native_code_is_left_when_the_time_is_over():
-    budget, ended = Budget(time_limit=100.0), Event()
+    budget, ended = Budget(seconds=100.0), Event()
 
     def long():
         budget.time_limit = -1.0
@@ -172,7 +160,7 @@ def test_what_a_thread_keeps_is_made_used_and_freed_there():
 
 
 def test_what_ends_after_the_deadline_is_freed_in_its_thread_too():
-    budget, ended, freed = Budget(time_limit=100.0), Event(), Event()
+    budget, ended, freed = Budget(seconds=100.0), Event(), Event()
 
     def long(kept):
         kept.append(Kept())
@@ -197,7 +185,7 @@ def test_what_ends_after_the_deadline_is_freed_in_its_thread_too():
 def test_a_process_ends_beside_a_thread_without_work_and_its_fork_does_too():
     script = """
         import os
-        from edgewise.outcomes import NativeThread
+        from edgewise.native import NativeThread
 
         thread = NativeThread()
         thread(lambda kept: kept.append(1))
@@ -215,11 +203,12 @@ def test_a_process_ends_beside_a_thread_without_work_and_its_fork_does_too():
 def test_a_process_ends_well_while_native_code_goes_on():
     script = """
         import numpy as np
-        from edgewise.outcomes import Budget, OutOfTime, interruptible, native_call_goes_on
+        from edgewise.outcomes import Budget, OutOfTime
+        from edgewise.native import interruptible, native_call_goes_on
 
         matrix = np.random.default_rng(0).random((2000, 2000))
         try:
-            with Budget(time_limit=-1.0).holds():
+            with Budget(seconds=-1.0).holds():
                 interruptible(lambda: np.linalg.inv(matrix))
         except OutOfTime:
             print(native_call_goes_on())

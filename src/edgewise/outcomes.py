@@ -2,121 +2,19 @@
 
 from __future__ import annotations
 
-import atexit
-import logging
 import math
-import os
-import signal
-import sys
-import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from queue import SimpleQueue
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 
 from edgewise.errors import InputError
+from edgewise.settings import WORK_A_SECOND
 
 __all__ = ["Progress", "StopReason"]
-
-LOGGER = logging.getLogger("edgewise")
-LOGGER.addHandler(logging.NullHandler())  # as libraries do, so that nothing is printed unless the user asks for it
-
-WAIT_SECONDS = 0.05  # between two looks at the clock while native code runs: short for people
-PACE_SECONDS = 2.0  # of work before an upper bound is shown: before, the pace is not known
-REFRESH_SECONDS = 0.2  # between two updates of the line: more often nobody can read
-# characters of that line and of its bar
-LINE_WIDTH = 100
-LINE_BAR = 20
-
-
-T = TypeVar("T")
-
-
-class NativeThread:
-    """A thread of its own for native code, and for what only the thread that has made it frees, as factors of SuperLU.
-
-    Ctrl-C and a deadline leave a call at once. It then runs to its end in its thread, for which only the end of the
-    process waits, as one that ends while LAPACK works dies by a segmentation fault; a further Ctrl-C ends it at once.
-    What the thread keeps is freed there once nobody holds the object any more.
-    """
-
-    def __init__(self) -> None:
-        self._server = _Server()
-        self._server.start()
-        weakref.finalize(self, self._server.calls.put, None)
-
-    def __call__(self, call: Callable[[list[Any]], T]) -> T:
-        """Result of a call in the thread; OutOfTime where the time is over, see `Budget`.
-
-        The function takes the list of what the thread keeps, and releases the interpreter's lock, as factorisations of
-        numpy, scipy and torch do.
-        """
-        future: Future[T] = Future()
-        self._server.calls.put((call, future))
-        while True:
-            try:
-                return future.result(WAIT_SECONDS)
-            except TimeoutError:
-                check_time()
-
-
-class _Server(threading.Thread):
-    """Runs calls one after the other, until there is None; a daemon, so that none without work stops a process."""
-
-    def __init__(self) -> None:
-        super().__init__(name="edgewise native code", daemon=True)
-        # Puts from a collection of garbage are allowed, whatever this thread does: no other queue promises so.
-        self.calls: SimpleQueue[tuple[Callable[[list[Any]], Any], Future[Any]] | None] = SimpleQueue()
-        self.is_busy = False
-
-    def run(self) -> None:
-        kept: list[Any] = []
-        while (item := self.calls.get()) is not None:
-            self.is_busy = True
-            call, future = item
-            try:
-                future.set_result(call(kept))
-            # What native code raises, and warnings that the user has made errors.
-            except (ArithmeticError, MemoryError, RuntimeError, ValueError, Warning) as error:
-                future.set_exception(error)
-            finally:
-                future.cancel()  # does nothing to a future that has a result
-                self.is_busy = False
-            del item, call, future  # so that what they hold lives no longer than the call
-        kept.clear()
-
-
-def _servers() -> list[_Server]:
-    return [thread for thread in threading.enumerate() if isinstance(thread, _Server)]
-
-
-@atexit.register
-def _wait_for_native_code() -> None:
-    try:
-        for server in _servers():
-            server.calls.put(None)
-            server.join()
-    except KeyboardInterrupt:
-        os._exit(128 + signal.SIGINT)
-
-
-def interruptible(call: Callable[[], T]) -> T:
-    """Return the result of a long call of native code, from which Ctrl-C and a deadline return at once.
-
-    OutOfTime where the time is over, see `Budget`; `call` is as for a `NativeThread`, without arguments.
-    """
-    return NativeThread()(lambda kept: call())
-
-
-def native_call_goes_on() -> bool:
-    """Return whether a call of native code still runs from which a deadline or Ctrl-C has returned."""
-    return any(server.is_busy for server in _servers())
 
 
 class StopReason(StrEnum):
@@ -219,14 +117,6 @@ ProgressCallback = Callable[[Progress], object]
 """Function that receives a `Progress`; its return value is ignored unless the caller documents a use for it."""
 
 
-def check_progress(progress: object, *, has_line: bool = False) -> None:
-    """Raise InputError unless the argument `progress` is a function or None, or, for work with a line, a bool."""
-    if progress is None or callable(progress) or (has_line and isinstance(progress, bool)):
-        return
-    kinds = "True, False or a function of one Progress" if has_line else "a function of one Progress or None"
-    raise InputError(f"progress must be {kinds}, got {progress!r}")
-
-
 class OutOfTime(Exception):
     """Raised inside of long work where the time that a part of it may take is over, or does not suffice for the next.
 
@@ -236,11 +126,6 @@ class OutOfTime(Exception):
 
 class OutOfWork(OutOfTime):
     """Raised where the budget of work is spent."""
-
-
-WORK_A_SECOND = 3e9  # multiply-adds of elementwise code that a core does in about a second
-CALL_WORK = 5e3  # work that stands for the fixed time of a call of numpy
-PRODUCT_SPEED = 4.0  # how many times faster a multiply-add is within a product of matrices
 
 
 class Budget:
@@ -254,18 +139,18 @@ class Budget:
 
     def __init__(
         self,
-        limit: float = math.inf,
-        time_limit: float | None = None,
-        progress: ProgressCallback | None = None,
+        seconds: float | None = None,
+        work: float = math.inf,
+        report: ProgressCallback | None = None,
         *,
         began: float | None = None,
         whole: Budget | None = None,
     ):
-        # The work in the account at which this budget is spent, and its seconds since the beginning; None for as long
-        # as it takes.
-        self.limit = limit
-        self.time_limit = time_limit
-        self.progress = progress
+        # Its seconds since the beginning, None for as long as it takes, and the work in the account at which it is
+        # spent.
+        self.time_limit = seconds
+        self.limit = work
+        self.progress = report
         # What is done now, for people, the share of the planned work that is done, and the smallest held-out loss.
         self.stage = ""
         self.done = 0.0
@@ -291,7 +176,7 @@ class Budget:
     @classmethod
     def planned(cls, time_limit: float | None, usual: float) -> Budget:
         """Work that a core does in the seconds of a time limit, which ends it; without one that of `usual` seconds."""
-        return cls(WORK_A_SECOND * (usual if time_limit is None else time_limit), time_limit)
+        return cls(time_limit, WORK_A_SECOND * (usual if time_limit is None else time_limit))
 
     @property
     def work(self) -> float:
@@ -367,20 +252,20 @@ class Budget:
         if time_limit is not None:
             seconds = self.seconds
             time_limit = seconds + part * max(time_limit - seconds, 0.0)
-        return Budget(self.work + part * max(self.work_left, 0.0), time_limit, self.progress, whole=self.whole)
+        return Budget(time_limit, self.work + part * max(self.work_left, 0.0), self.progress, whole=self.whole)
 
     def at_most(self, work: float) -> Budget:
         """A budget with at most so much of the work that is left."""
-        return Budget(min(self.limit, self.work + work), self.time_limit, self.progress, whole=self.whole)
+        return Budget(self.time_limit, min(self.limit, self.work + work), self.progress, whole=self.whole)
 
     def after(self, work: float, seconds: float) -> Budget:
         """What is left after the work and the seconds of an earlier part of the same search."""
         time_limit = None if self.time_limit is None else self.time_limit - seconds
-        return Budget(self.limit - work, time_limit, self.progress, whole=self.whole)
+        return Budget(time_limit, self.limit - work, self.progress, whole=self.whole)
 
-    def reporting(self, progress: ProgressCallback | None) -> Budget:
+    def reporting(self, report: ProgressCallback | None) -> Budget:
         """The same budget with another receiver of progress."""
-        return Budget(self.limit, self.time_limit, progress, whole=self.whole)
+        return Budget(self.time_limit, self.limit, report, whole=self.whole)
 
     def keep_best(self, loss: float) -> None:
         """Keep the smallest held-out loss."""
@@ -407,8 +292,6 @@ class Budget:
 
 
 _budget: ContextVar[Budget | None] = ContextVar("edgewise_budget", default=None)
-
-NO_LIMIT = Budget()
 
 
 def spend(work: float) -> None:
@@ -439,69 +322,3 @@ def foreseen(kind: str, work: float) -> Iterator[None]:
     began = budget.seconds
     yield
     budget.took(kind, work, budget.seconds - began)
-
-
-def duration_text(seconds: float) -> str:
-    """Write a duration as people say it, rounded up to whole seconds, minutes or tens of minutes."""
-    if seconds <= 90:
-        return f"{math.ceil(seconds)} s"
-    minutes = math.ceil(seconds / 60)
-    if minutes <= 60:
-        return f"{minutes} min"
-    hours, tens = divmod(math.ceil(minutes / 10), 6)
-    return f"{hours} h" + (f" {10 * tens} min" if tens else "")
-
-
-def clock_text(progress: Progress) -> str:
-    """Write the time that has passed and, once the pace is known, an upper bound of what is left, named so."""
-    minutes, seconds = divmod(int(progress.seconds), 60)
-    text = f"{minutes}:{seconds:02d}"
-    if progress.share > 0 and progress.seconds >= PACE_SECONDS:
-        text += f", at most {duration_text(progress.seconds_left)} more"
-    return text
-
-
-@contextmanager
-def reported(
-    progress: ProgressCallback | bool | None, work: str, *, verbose: bool | int = False
-) -> Iterator[ProgressCallback | None]:
-    """Join the callbacks of long work: the user's, a line on terminals, the log; None without any.
-
-    Every new stage is logged under the name "edgewise" with level INFO. The line, which names the work and is there
-    where `progress` or `verbose` is True, goes to stderr, where it is a terminal or a notebook; in a pipe there is
-    none.
-    """
-    is_asked = progress is True or bool(verbose)
-    callback = None if isinstance(progress, bool) else progress
-    shows = is_asked and (sys.stderr.isatty() or "ipykernel" in sys.modules)
-    logs = LOGGER.isEnabledFor(logging.INFO)
-    if callback is None and not shows and not logs:
-        yield None
-        return
-    start = time.perf_counter()
-    stage = ""
-    shown_at = -math.inf
-
-    def report(at: Progress) -> object:
-        nonlocal stage, shown_at
-        elapsed = time.perf_counter() - start
-        timed = replace(at, seconds=at.seconds or elapsed)
-        if logs and at.stage != stage:
-            LOGGER.info("%s: %s (%.0f %%, %s)", work, at.stage, 100 * at.share, clock_text(timed))
-        stage = at.stage
-        if shows and elapsed - shown_at >= REFRESH_SECONDS:
-            shown_at = elapsed
-            filled = round(LINE_BAR * min(max(at.share, 0.0), 1.0))
-            bar = "#" * filled + "." * (LINE_BAR - filled)
-            sys.stderr.write(f"\r{f'{work} [{bar}] {clock_text(timed)}  {at.stage}':{LINE_WIDTH}.{LINE_WIDTH}}")
-            sys.stderr.flush()
-        return None if callback is None else callback(at)
-
-    try:
-        yield report
-    finally:
-        if shown_at > -math.inf:
-            sys.stderr.write("\r" + " " * LINE_WIDTH + "\r")
-            sys.stderr.flush()
-        if logs:
-            LOGGER.info("%s: ended after %.1f seconds", work, time.perf_counter() - start)

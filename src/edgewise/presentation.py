@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import pairwise
 
 from edgewise.escaping import html_text
+from edgewise.outcomes import Progress
 
 MINUS = "\N{MINUS SIGN}"
 # From this size on thousands are separated: years and other numbers of four digits stay whole, as style guides of
@@ -17,6 +18,7 @@ SEPARATED_FROM = 10_000
 LARGEST_PLAIN = 1e13
 SMALLEST_PLAIN = 1e-4
 WHOLE = 1e7  # whole numbers below this are written in full, not rounded (counts and years are exact)
+PACE_SECONDS = 2.0  # of work before an upper bound is shown: before, the pace is not known
 LOWEST_R2 = -1e6  # that is written with decimals: all below are equally useless
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
@@ -148,6 +150,26 @@ def _plain(value: float, decimals: int, *, strip: bool = True, separated_from: f
     if float(rounded) == 0 and strip:
         return "0"
     return text.replace("-", MINUS)
+
+
+def duration_text(seconds: float) -> str:
+    """Write a duration as people say it, rounded up to whole seconds, minutes or tens of minutes."""
+    if seconds <= 90:
+        return f"{math.ceil(seconds)} s"
+    minutes = math.ceil(seconds / 60)
+    if minutes <= 60:
+        return f"{minutes} min"
+    hours, tens = divmod(math.ceil(minutes / 10), 6)
+    return f"{hours} h" + (f" {10 * tens} min" if tens else "")
+
+
+def clock_text(progress: Progress) -> str:
+    """Write the time that has passed and, once the pace is known, an upper bound of what is left, named so."""
+    minutes, seconds = divmod(int(progress.seconds), 60)
+    text = f"{minutes}:{seconds:02d}"
+    if progress.share > 0 and progress.seconds >= PACE_SECONDS:
+        text += f", at most {duration_text(progress.seconds_left)} more"
+    return text
 
 
 def html_table(

@@ -51,3 +51,9 @@ TABLE_BUDGET_WORK = 2.5e11
 APPROXIMATION_BUDGET_WORK = 1e11
 # Solving a differential equation (`pde.solve`): up to about two minutes of one core.
 EQUATION_BUDGET_WORK = 4e11
+
+# Work in multiply-adds of elementwise code that a core does in about a second, work that stands for the fixed time of a
+# call of numpy, and how many times faster a multiply-add is within a product of matrices.
+WORK_A_SECOND = 3e9
+CALL_WORK = 5e3
+PRODUCT_SPEED = 4.0

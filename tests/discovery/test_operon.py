@@ -32,5 +32,5 @@ def test_operon_finds_a_law():
     x = np.random.default_rng(5).uniform(0.5, 2.0, (100, 2))
     y = 2.3 * np.sin(1.7 * x[:, 0]) + x[:, 1]
     problem = LawProblem(x, y, x, y, ("x", "y"), FormulaOptions(engine="operon"))
-    found = list(evolved_by_operon(problem, Budget(time_limit=5)))
+    found = list(evolved_by_operon(problem, Budget(seconds=5)))
     assert min(np.std(evaluate(node, x) - y) / np.std(y) for node in found) < 1e-4

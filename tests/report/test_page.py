@@ -18,7 +18,7 @@ from edgewise.report.content import ClassResult, FormulaRow, ReportContent, Repo
 from edgewise.report.page import page, write_report
 
 EVIL = "<script>alert('x')</script>"
-VOID = {"meta", "br", "link", "img"}
+VOID = {"meta", "br", "link", "img", "wbr", "input"}
 
 
 class Reader(HTMLParser):
@@ -260,3 +260,30 @@ def test_the_first_page_has_joint_effects_errors_and_doubts_before_the_figures()
     places = [text.index(part) for part in ("x4 rises", "a and b interact", "error is 3.2", "counts the rows", "<svg")]
     assert places == sorted(places) and text.index("<details>") < text.index("x5 rises")
     assert text.count("a and b interact") == 1
+
+
+def test_tabs_have_what_one_asks_of_a_model_first():
+    rows = [FormulaRow("2*longitudinal_translation*meridional_translation + 1", 5, 0.9, 0.3, chosen=True)]
+    content = ReportContent(
+        "Fit",
+        comparison=Comparison([ModelResult("KAN", 0.81), ModelResult("linear", 0.7, 3, gap_error=0.01)]),
+        findings=["x rises.", "a and b interact: 9 % of the variation."],
+        formulas=["y = x"],
+        formula_rows=rows,
+        figures=[ReportFigure("effects", Figure()), ReportFigure("network", Figure())],
+        inputs=[("x", 1.0)],
+    )
+    text = Report(content, layout="tabs").html
+    reader = read(text)
+    names = [value for tag, name, value in reader.attributes if tag == "section" and name == "aria-label"]
+    assert names == ["Curves", "Table", "Interactions", "Formula", "Comparison"]
+    assert reader.tags["input"] == reader.tags["label"] == 5 and text.count(" checked>") == 1
+    assert reader.tags["figure"] == 1 and "Verdict: use the KAN" in reader.text
+    # Lines of formulas break after operators, not inside names.
+    assert "2*<wbr>longitudinal_translation*<wbr>meridional_translation + 1" in text
+    assert "model.fit_equations" in Report(ReportContent("Empty"), layout="tabs").html
+
+
+def test_powers_stay_in_one_line():
+    rows = [FormulaRow("x**2 + y", 5, 0.9, 0.3)]
+    assert "<code>x*<wbr>*2" not in page(ReportContent("t", formula_rows=rows))

@@ -52,7 +52,7 @@ def test_the_chosen_candidate_sees_all_rows(candidate):
     few = FitCache(sample, policy=SearchPolicy()).fit(candidate)
     said = []
     many, sentence, _ = everything(x, y).fitted(
-        few, sample, Budget(progress=lambda at: said.append(at.stage)), SearchPolicy()
+        few, sample, Budget(report=lambda at: said.append(at.stage)), SearchPolicy()
     )
     assert f"are those of all 12,000 rows, in {'one pass' if len(said) == 1 else f'{len(said)} passes'}." in sentence
     assert said[0] == "pass 1 over all 12,000 rows"
@@ -103,12 +103,12 @@ def test_several_classes_see_all_rows():
         for fitted in (few, many)
     ]
     assert errors[1] < 0.75 * errors[0]
-    clock = Budget(time_limit=60.0, began=time.monotonic() - 61)
-    early, sentence, is_ended = everything(x, y, passes=4).fitted(few, sample, clock, SearchPolicy())
+    budget = Budget(seconds=60.0, began=time.monotonic() - 61)
+    early, sentence, is_ended = everything(x, y, passes=4).fitted(few, sample, budget, SearchPolicy())
     assert is_ended and sentence.endswith("in 4 passes, which the time limit ended.")
     far, near = (np.abs(fitted.link(fresh) - many.link(fresh)).max() for fitted in (few, early))
     assert near < 0.3 * far
-    same, sentence, is_ended = everything(x, y, passes=1).fitted(few, sample, clock, SearchPolicy())
+    same, sentence, is_ended = everything(x, y, passes=1).fitted(few, sample, budget, SearchPolicy())
     assert same is few and is_ended  # one pass gives strengths, but no point that is known to be better
     own = with_own_covariances(few, sample)
     for fit, before in zip(many.model.fits, own.model.fits, strict=True):  # of its own information, for tests and bands
@@ -138,19 +138,19 @@ def test_passes_end_with_the_time():
     y = rng.poisson(np.exp(f))[:, None].astype(float)
     sample = Samples(x[:SAMPLE], y[:SAMPLE], np.ones(SAMPLE))
     few = FitCache(sample, policy=SearchPolicy()).fit(Candidate(Poisson(), pairs=True))
-    clock = Budget(time_limit=60.0)
-    same, sentence, is_ended = everything(x, y, passes=0).fitted(few, sample, clock, SearchPolicy())
+    budget = Budget(seconds=60.0)
+    same, sentence, is_ended = everything(x, y, passes=0).fitted(few, sample, budget, SearchPolicy())
     assert (
         same is few
         and is_ended
         and sentence.startswith("The time limit of 60 s ended the first pass over all rows; the model is")
     )
-    clock = Budget(time_limit=60.0, began=time.monotonic() - 61)
+    budget = Budget(seconds=60.0, began=time.monotonic() - 61)
     whole, *_ = everything(x, y).fitted(few, sample, Budget(), SearchPolicy())
-    many, sentence, is_ended = everything(x, y, passes=2).fitted(few, sample, clock, SearchPolicy())
+    many, sentence, is_ended = everything(x, y, passes=2).fitted(few, sample, budget, SearchPolicy())
     assert is_ended and sentence.endswith("of all 12,000 rows, in 2 passes, which the time limit ended.")
     assert not many.model.converged
-    report = _fit_report(many, sample, StopReason.TIME_LIMIT, clock)
+    report = _fit_report(many, sample, StopReason.TIME_LIMIT, budget)
     assert re.fullmatch(r"Penalised .* still rose after 2 steps of .*, when the time was over\.", report.message)
     fresh = rows(1, 500)[0]
     far, near = (np.abs(fitted.link(fresh) - whole.link(fresh)).max() for fitted in (few, many))
@@ -162,9 +162,9 @@ def test_a_pass_that_is_complete_was_not_ended_by_the_time():
     y = (f + rng.normal(size=N))[:, None]
     sample = Samples(x[:SAMPLE], y[:SAMPLE], np.ones(SAMPLE))
     few = FitCache(sample, policy=SearchPolicy()).fit(Candidate(Gaussian()))
-    clock = Budget(time_limit=60.0, began=time.monotonic() - 61)
-    _, sentence, is_ended = everything(x, y).fitted(few, sample, clock, SearchPolicy())
-    assert sentence.endswith("of all 12,000 rows, in one pass.") and not is_ended and clock.is_over
+    budget = Budget(seconds=60.0, began=time.monotonic() - 61)
+    _, sentence, is_ended = everything(x, y).fitted(few, sample, budget, SearchPolicy())
+    assert sentence.endswith("of all 12,000 rows, in one pass.") and not is_ended and budget.is_over
 
 
 @pytest.mark.parametrize("family", [Bernoulli(), pytest.param(Multinomial(3), marks=pytest.mark.slow)])

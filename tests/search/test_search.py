@@ -195,8 +195,8 @@ def test_classes(classes):
 
 def test_a_time_limit_ends_the_search_with_a_model():
     samples = Samples(X, SUM + PRODUCT + 0.5 * NOISE, np.ones(300))
-    clock = Budget(time_limit=1e-9)
-    search = Search(samples, Gaussian(), SearchSettings(time_limit=1e-9), clock)
+    budget = Budget(seconds=1e-9)
+    search = Search(samples, Gaussian(), SearchSettings(time_limit=1e-9), budget)
     report = search.run()
     assert report.stopped == "time_limit" and "time limit" in " ".join(report.sentences)
     assert search.final().link(X).shape == (300, 1)
@@ -244,9 +244,9 @@ def test_the_clock_ends_every_stage(looks, monkeypatch):
         return now[0]
 
     monkeypatch.setattr(time, "monotonic", look)
-    clock = Budget(time_limit=1.0, began=0.0)
+    budget = Budget(seconds=1.0, began=0.0)
     policy = SearchPolicy(first_rows=100, search_rows=600)
-    search = Search(Samples(rows, y, np.ones(1200)), Gaussian(), SearchSettings(time_limit=1.0, policy=policy), clock)
+    search = Search(Samples(rows, y, np.ones(1200)), Gaussian(), SearchSettings(time_limit=1.0, policy=policy), budget)
     report = search.run()
     assert report.stopped == "time_limit" and now[0] <= search.stage.time_limit + 6 / looks
     fitted = search.final()

@@ -18,12 +18,12 @@ from edgewise.search.starts import (
     step_work,
     train_start,
 )
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 
 
 def unlimited(stages=None):
     """A budget that no test exceeds; `stages` collects the reported stages."""
-    return Budget(1e12, progress=None if stages is None else lambda at: stages.append(at.stage))
+    return Budget(work=1e12, report=None if stages is None else lambda at: stages.append(at.stage))
 
 
 def problem(function, samples=500, features=2):

@@ -17,15 +17,15 @@ from edgewise.checks import check_number
 from edgewise.compare.baselines import iterate_baselines
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
+from edgewise.listeners import check_progress
 from edgewise.metrics import MEASURED, score
 from edgewise.nn.mlp import MLP
-from edgewise.outcomes import Budget, ProgressCallback, check_progress
+from edgewise.outcomes import Budget, ProgressCallback
 from edgewise.settings import ABOVE_ZERO
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.quasi_newton import LBFGS
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Classification, Regression
 
 NEEDS = ("accuracy", "interpretability", "efficiency")
 MOST_ADVICE_ROWS = 2000  # most rows of the table that are used; they take about a minute
@@ -224,7 +224,7 @@ def advise(
     order = np.random.default_rng(seed).permutation(len(X))[:MOST_ADVICE_ROWS]
     held = max(5, round(TEST * len(order)))
     rows = Rows(X[order[held:]], y[order[held:]], X[order[:held]], y[order[:held]])
-    evidence = Measurement(rows, task, seed, Budget(time_limit=time_limit, progress=progress)).evidence()
+    evidence = Measurement(rows, task, seed, Budget(seconds=time_limit, report=progress)).evidence()
     branches = evidence.branches(needs)
     recommendation, why = evidence.verdict(branches)
     scores = {name: model.score for name, model in evidence.models.items()}

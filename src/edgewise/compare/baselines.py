@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edgewise.errors import InputError, missing_extra
+from edgewise.listeners import check_progress
 from edgewise.metrics import MEASURED, METRICS, class_codes, measures, paired_error, score
-from edgewise.outcomes import Progress, ProgressCallback, check_progress
+from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.report.comparison import ModelResult
 from edgewise.search.validation import folds
 

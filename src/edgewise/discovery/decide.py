@@ -64,7 +64,7 @@ from edgewise.formulas.forms import in_usual_form, with_free_exponents, with_lea
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import SIGNIFICANT_Z, Front, FrontEntry, fresh_inputs, price
 from edgewise.metrics import r_squared
-from edgewise.outcomes import NO_LIMIT, Budget
+from edgewise.outcomes import Budget
 from edgewise.presentation import enumeration, percent_text
 from edgewise.search.jobs import one_blas_thread
 from edgewise.settings import ABOVE_ZERO
@@ -81,6 +81,8 @@ class DecisionSettings:
     # Mean squared difference of two formulas over their mean squared error, up to which they are one law in two forms.
     same_values: float = 1e-3
     most_short: int = 20  # Symbols of a formula that people read as a law, at most.
+    # Share of the deviation of y that a longer formula leaves, at most, to be chosen where no short one is a law.
+    largest_error: float = 0.25
     most_rivals: int = 3  # Other forms that are compared with the choice, at most.
     full_steps: int = 60  # Levenberg-Marquardt steps of a fit, at most; one that has converged ends sooner.
 
@@ -92,9 +94,10 @@ Squared = Candidate[FittedExpression]
 
 
 def decided_front(
-    candidates: Iterable[Expression], problem: LawProblem, budget: Budget = NO_LIMIT, messages: Sequence[str] = ()
+    candidates: Iterable[Expression], problem: LawProblem, budget: Budget | None = None, messages: Sequence[str] = ()
 ) -> Front:
     """Choose among the expressions that a search found for a problem, by squared errors."""
+    budget = budget or Budget()
     loss = SquaredLoss(problem, budget)
     mean = Number(float(np.average(problem.y, weights=problem.weights)))
     nodes = dict.fromkeys((mean, *map(simplify, candidates)))
@@ -166,7 +169,8 @@ class SquaredLoss:
 
     name = "squared error"
 
-    def __init__(self, problem: LawProblem, budget: Budget = NO_LIMIT):
+    def __init__(self, problem: LawProblem, budget: Budget | None = None):
+        budget = budget or Budget()
         self.problem = problem
         self.budget = budget
         self.exact = problem.exact_loss
@@ -277,9 +281,9 @@ class SquaredLoss:
         return NoiseTest(self.whole.x).passes(residuals, self.whole.weights)
 
     def _falls_short(self, entries: Sequence[FrontEntry], choice: FrontEntry) -> bool:
-        """True if a formula is no law and a smooth model of all inputs predicts better than every short one."""
-        is_law = choice.validation <= self.exact or self._leaves_noise(choice)
-        return not is_law and self._shortfall(entries) != ""
+        """True if a formula leaves much that is no noise, and a smooth model predicts better than every short one."""
+        leaves_much = choice.validation > SETTINGS.largest_error**2 * self.problem.held_variance
+        return leaves_much and not self._leaves_noise(choice) and self._shortfall(entries) != ""
 
     @cached_property
     def _smooth(self) -> Step | None:

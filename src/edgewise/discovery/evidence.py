@@ -36,7 +36,7 @@ from edgewise.formulas.expression import (
     walk,
     with_constants,
 )
-from edgewise.outcomes import NO_LIMIT, Budget
+from edgewise.outcomes import Budget
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def with_decided_functions(
     y: np.ndarray,
     *,
     weight: np.ndarray | None = None,
-    budget: Budget = NO_LIMIT,
+    budget: Budget | None = None,
 ) -> FittedExpression:
     """Replace functions by straight lines of their arguments where the rows cannot distinguish the two.
 
@@ -153,7 +153,7 @@ def with_decided_functions(
     the budget is over.
     """
     for form in _with_one_line(fitted.expression, x):
-        if budget.is_over:
+        if budget is not None and budget.is_over:
             break
         trial = fit_constants(with_one_factor(form), x, y, steps=10, weight=weight, budget=budget)
         if trial is not None and trial.loss <= fitted.loss * (1 + CHI_SQUARE_99 / len(y)):
@@ -251,7 +251,7 @@ def decided_form(
     y: np.ndarray,
     *,
     weight: np.ndarray | None = None,
-    budget: Budget = NO_LIMIT,
+    budget: Budget | None = None,
 ) -> Expression | None:
     """A formula with no more functions than the data decide, or None if its terms cancel each other beyond reading.
 

@@ -36,6 +36,7 @@ from edgewise.discovery.knowledge.powers_of_ten import (
 from edgewise.discovery.knowledge.structured import StructureSearch
 from edgewise.discovery.knowledge.templates import read_template
 from edgewise.discovery.least_squares.laws import least_squares_laws
+from edgewise.discovery.least_squares.separable import separable_laws
 from edgewise.discovery.operon import evolved_by_operon
 from edgewise.discovery.problem import FormulaOptions, LawProblem
 from edgewise.discovery.reduction.chain import reductions
@@ -44,7 +45,8 @@ from edgewise.files import Journal
 from edgewise.formulas.expression import Expression, Number
 from edgewise.formulas.front import Front
 from edgewise.formulas.printing import as_text
-from edgewise.outcomes import NO_LIMIT, Budget, Progress, ProgressCallback, StopReason, check_progress, reported
+from edgewise.listeners import check_progress, reported
+from edgewise.outcomes import Budget, Progress, ProgressCallback, StopReason
 from edgewise.search.jobs import one_blas_thread
 
 
@@ -68,7 +70,7 @@ WORK_MESSAGE = "The planned work is done; a longer time limit plans more."
 USUAL_SECONDS = 120.0  # for which a core works where no limit is set
 ALL_STAGES = Stages(
     first=(simple_sums,),
-    quick=(short_laws, least_squares_laws),
+    quick=(short_laws, separable_laws, least_squares_laws),
     reduce=reductions,
     enumerate=enumerated,
     smooth=curve_laws,
@@ -262,7 +264,7 @@ def _family(search: Search) -> Front:
     with search.budget.holds():
         front = family_front(problem, labels, codes[kept], codes[held], of_rows, search.budget)
     is_exact = front.best.validation <= problem.exact_loss
-    return parts.stopped(front, NO_LIMIT if is_exact else search.budget)
+    return parts.stopped(front, Budget() if is_exact else search.budget)
 
 
 @dataclass

@@ -22,7 +22,8 @@ from edgewise.estimator.columns.constraints import Bounds, column_constraints, g
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
 from edgewise.estimator.display import EstimatorDisplay
 from edgewise.estimator.explaining import FARTHEST_INPUT
-from edgewise.outcomes import ProgressCallback, reported
+from edgewise.listeners import reported
+from edgewise.outcomes import ProgressCallback
 from edgewise.search.automatic import AutoResult, auto_fit
 from edgewise.search.candidates import Samples
 from edgewise.search.inference import term_tests

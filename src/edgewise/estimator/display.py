@@ -39,8 +39,8 @@ SUMMARY_TERMS = 40  # terms whose tests a summary shows, those with the smallest
 BAND_WIDTH = 2.0  # half width of bands in standard deviations: about 95 % for normal errors
 TESTS_TEXT = "Tests of the terms; p-values are approximate, those of pairs too small, because the same rows chose them."
 BACKGROUND_TEXT = (
-    "Sizes are means over background_, which has the distribution of each training column; summary(X) and "
-    "explain_global(X) take the rows of X."
+    "Sizes are means over made-up rows, in which each column has its distribution in training; summary(X) takes the "
+    "rows of X."
 )
 # The explorer stands on the estimators, which know of it no more than the name of its door.
 EXPLORER = "edgewise.explore.page.widget"
@@ -340,6 +340,37 @@ class EstimatorDisplay(RowExplainer):
         if path is not None:
             made.save(path)
         return made
+
+    def show(self, X: ArrayLike | None = None, y: ArrayLike | None = None) -> Report:
+        """Show the model in tabs: curves, a table of the inputs, interactions, formula and comparison.
+
+        Parameters
+        ----------
+        X, y : array-like, optional
+            As in `report`.
+
+        Returns
+        -------
+        edgewise.report.Report
+            Appears in a notebook; its `save("model.html")` writes it.
+
+        Raises
+        ------
+        InputError
+            If only one of X and y is given.
+
+        Examples
+        --------
+        >>> from edgewise import KANRegressor
+        >>> X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
+        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-6).fit(X, X[:, 0] + 3 * X[:, 1])
+        >>> "Interactions" in model.show().html
+        True
+        """
+        from edgewise.estimator.reporting import model_tabs
+
+        check_is_fitted(self)
+        return model_tabs(self, X, y)
 
     # Views for `edgewise.plot`
 

@@ -31,8 +31,8 @@ from edgewise.formulas.expression import (
     rebuilt,
     walk,
 )
-from edgewise.outcomes import CALL_WORK, NO_LIMIT, Budget, spend
-from edgewise.settings import ABOVE_ZERO
+from edgewise.outcomes import Budget, spend
+from edgewise.settings import ABOVE_ZERO, CALL_WORK
 
 EVEN_FUNCTIONS = {"cos", "cosh", "abs", "besselj0"}
 ODD_FUNCTIONS = {"sin", "tan", "tanh", "sinh", "asin", "atan", "atanh", "sign"}
@@ -259,7 +259,7 @@ def _terms(node: Expression) -> tuple[Expression, ...]:
     return node.terms if isinstance(node, Add) else (node,)
 
 
-def shortest_form(node: Expression, x: np.ndarray, budget: Budget = NO_LIMIT) -> Expression:
+def shortest_form(node: Expression, x: np.ndarray, budget: Budget | None = None) -> Expression:
     """Find the shortest form of a formula: expanded, factored, and with absolute values resolved by the data.
 
     Parameters
@@ -294,7 +294,7 @@ def shortest_form(node: Expression, x: np.ndarray, budget: Budget = NO_LIMIT) ->
     for _ in range(MOST_PASSES):
         size = complexity(best)
         for change in changes:
-            if budget.is_over:
+            if budget is not None and budget.is_over:
                 break
             form = simplify(_with_known_signs(change(best), x))
             spend(20 * CALL_WORK * size)

@@ -29,8 +29,8 @@ from edgewise.formulas.expression import (
 )
 from edgewise.formulas.forms import with_free_exponents
 from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
-from edgewise.outcomes import CALL_WORK, NO_LIMIT, Budget, spend
-from edgewise.settings import ABOVE_ZERO
+from edgewise.outcomes import Budget, spend
+from edgewise.settings import ABOVE_ZERO, CALL_WORK
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def fit_constants(
     *,
     steps: int = 50,
     weight: np.ndarray | None = None,
-    budget: Budget = NO_LIMIT,
+    budget: Budget | None = None,
 ) -> FittedExpression | None:
     """Fit the free constants of a formula to data by Levenberg-Marquardt."""
     constants = FreeConstants.of(node)
@@ -176,7 +176,7 @@ def fit_constants(
         return (predicted - y) * root, derivatives[:, constants.places] * root[:, None]
 
     count = len(constants.places)
-    limits = LeastSquaresLimits(steps=steps if count else 0, is_over=lambda: budget.is_over)
+    limits = LeastSquaresLimits(steps=steps if count else 0, is_over=lambda: budget is not None and budget.is_over)
     fit = least_squares(residuals_and_jacobian, constants.start, rule=CONSTANT_DAMPING, limits=limits)
     if fit is None:
         return None
@@ -322,7 +322,7 @@ def recognise(
     y: np.ndarray,
     *,
     weight: np.ndarray | None = None,
-    budget: Budget = NO_LIMIT,
+    budget: Budget | None = None,
 ) -> FittedExpression:
     """Replace fitted constants by closed forms wherever the data allow it, and fit the others again."""
     # First every constant near a closed form is replaced at once; if the loss rises too much, one constant after
@@ -352,7 +352,7 @@ def recognise(
     refused: set[tuple[float, Exact]] = set()
     for _ in range(SETTINGS.most_trials):
         best = _nearest_closed_form(fitted, refused)
-        if best is None or budget.is_over:
+        if best is None or (budget is not None and budget.is_over):
             break
         place, form = best
         trial = with_forms({place: form})

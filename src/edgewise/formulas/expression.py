@@ -17,7 +17,8 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.ops.bessel import bessel_j0
-from edgewise.outcomes import CALL_WORK, spend
+from edgewise.outcomes import spend
+from edgewise.settings import CALL_WORK
 
 Exact = tuple[int, int, str]
 """Closed form (p, q, unit) of a constant: the fraction p / q times the unit of that name in `UNITS`."""

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, StopReason, spend
-from edgewise.settings import ABOVE_ZERO
+from edgewise.outcomes import StopReason, spend
+from edgewise.settings import ABOVE_ZERO, CALL_WORK, PRODUCT_SPEED
 
 # Share of the largest diagonal entry of J'J that is added to every entry of the damping scale, so that a parameter
 # which no residual depends on keeps a finite step: far below what is visible in a solution in float64.

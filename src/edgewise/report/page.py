@@ -9,11 +9,13 @@ from __future__ import annotations
 import html
 import math
 import os
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from string import Template
+from typing import Literal
 
 from edgewise.escaping import html_text
 from edgewise.files import write_bytes
@@ -25,7 +27,13 @@ from edgewise.report.wording import HEADLINE_SYMBOLS, cautions, method_sentence
 OPENING_FINDINGS = 5  # findings on the first page; all of them stand with the inputs
 OPENING_PAIRS = 2  # sentences on pairs of inputs there besides
 OPENING_MODELS = 4  # models on the first page; a longer comparison is folded
+NO_PAIRS = "The model is a sum of curves of single inputs, or what pairs add to it is too small to be told from chance."
+NO_FORMULAS = "No formula was searched for: model.fit_equations(X, y) does so."
+COMPARE_TEXT = "model.compare(X, y) sets the model beside a linear one and gradient boosting, on held-out rows."
 NOTEBOOK_HEIGHT = 640  # pixels of a report in a notebook (about a screen, with a scroll bar)
+
+
+BREAKS = re.compile(r"(?<=[*/(])(?![*])")  # places in a formula where a line may break
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +44,8 @@ class Report:
     ----------
     content : ReportContent
         Texts, numbers and figures.
+    layout : {"page", "tabs"}
+        One page to read from the top, or tabs to choose from, with what one asks of a model first.
 
     Examples
     --------
@@ -45,11 +55,12 @@ class Report:
     """
 
     content: ReportContent
+    layout: Literal["page", "tabs"] = "page"
 
     @cached_property
     def html(self) -> str:
         """The page."""
-        return page(self.content)
+        return page(self.content) if self.layout == "page" else tabs(self.content)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the report as one self-contained HTML file, whole or not at all.
@@ -127,10 +138,46 @@ def page(content: ReportContent) -> str:
         _strip(content),
     ]
     lines += [f"<p>{html_text(paragraph)}</p>" for paragraph in content.background]
-    template = Template((files("edgewise.report") / "page.html").read_text(encoding="utf-8"))
-    return template.substitute(
-        title=html_text(content.title), opening="\n".join(filter(None, lines)), body="\n".join(parts)
+    return _filled_template(content.title, lines, parts)
+
+
+def tabs(content: ReportContent) -> str:
+    """Return the parts of the report that one asks for first as HTML, each behind a tab."""
+    drawn = _Figures(content)
+    effects = ReportContent(content.title, figures=[one for one in content.figures if one.kind == "effects"])
+    pairs = ReportContent(content.title, figures=[one for one in content.figures if one.kind == "pair"])
+    joint = [text for text in content.findings if " interact" in text]
+    others = [text for text in content.findings if text not in joint]
+    panels = _filled(
+        [
+            ("Curves", _Figures(effects).of("learned")),
+            ("Table", [_inputs(content), _list(others), *drawn.of("inputs"), _tests(content)]),
+            ("Interactions", [_list(joint) or _paragraph([NO_PAIRS]), *_Figures(pairs).of("learned")]),
+            ("Formula", [_formulas(content) or _paragraph([NO_FORMULAS]), _list(content.formulas[1:])]),
+            (
+                "Comparison",
+                [
+                    _paragraph([*content.comparison.sentences, *content.errors]),
+                    _comparison(content),
+                    _list(cautions(content)),
+                    _paragraph([COMPARE_TEXT]),
+                ],
+            ),
+        ]
     )
+    buttons = []
+    sections = []
+    for n, (title, inner) in enumerate(panels, start=1):
+        chosen = " checked" if n == 1 else ""
+        buttons.append(f'<input type="radio" name="tab" id="tab{n}"{chosen}><label for="tab{n}">{title}</label>')
+        sections.append(f'<section class="tab{n}" aria-label="{title}">\n{inner}\n</section>')
+    body = f'<div class="tabs">\n{"".join(buttons)}\n{"".join(sections)}\n</div>'
+    return _filled_template(content.title, [_strip(content)], [body])
+
+
+def _filled_template(title: str, opening: Iterable[str], body: Iterable[str]) -> str:
+    template = Template((files("edgewise.report") / "page.html").read_text(encoding="utf-8"))
+    return template.substitute(title=html_text(title), opening="\n".join(filter(None, opening)), body="\n".join(body))
 
 
 def _headline(content: ReportContent) -> str:
@@ -141,7 +188,7 @@ def _headline(content: ReportContent) -> str:
     if symbols > HEADLINE_SYMBOLS:
         short = "No short formula describes these data"
         return _paragraph([f'{short}; the best has {symbols} symbols, see "The formulas" below.'])
-    return f"<pre><code>{html_text(content.formulas[0])}</code></pre>"
+    return f"<pre>{_code(content.formulas[0])}</pre>"
 
 
 def _filled(sections: Iterable[tuple[str, list[str]]]) -> list[tuple[str, str]]:
@@ -156,6 +203,12 @@ def _marked(sentence: str) -> str:
     if len(parts) % 2 == 0:  # a lone backquote is a character like others
         return html_text(sentence)
     return "".join(f"<code>{html_text(part)}</code>" if n % 2 else html_text(part) for n, part in enumerate(parts))
+
+
+def _code(formula: str) -> str:
+    """Return a formula for HTML whose lines break after operators and parentheses, and never inside a name."""
+    parts = BREAKS.split(formula)
+    return f"<code>{'<wbr>'.join(html_text(part) for part in parts if part)}</code>"
 
 
 class _Figures:
@@ -269,9 +322,7 @@ def _formulas(content: ReportContent) -> str:
             mark = " <small>(chosen)</small>"
         else:
             mark = ""
-        rows.append(
-            [f"<code>{html_text(one.text)}</code>{mark}", f"{one.symbols:,}", percent_text(one.error), r2_text(one.r2)]
-        )
+        rows.append([f"{_code(one.text)}{mark}", f"{one.symbols:,}", percent_text(one.error), r2_text(one.r2)])
     chosen = [n for n, one in enumerate(content.formula_rows) if one.chosen]
     caption = (
         "The best formula of each length. The error is the root mean squared error on held-out rows in per cent of the "

@@ -69,7 +69,9 @@ class AllRows:
         """Return a DataLoader of the rows, with weights of mean 1."""
         return DataLoader(_Stream(self), batch_size=None)
 
-    def fitted(self, chosen: Fitted, samples: Samples, clock: Budget, policy: SearchPolicy) -> tuple[Fitted, str, bool]:
+    def fitted(
+        self, chosen: Fitted, samples: Samples, budget: Budget, policy: SearchPolicy
+    ) -> tuple[Fitted, str, bool]:
         """Fit the chosen candidate to all rows; return it with a sentence on that, and whether the time ended it.
 
         If the time is over before the end of the first pass, the candidate stays as it is; else the last complete pass
@@ -93,9 +95,13 @@ class AllRows:
         plain = family.is_least_squares
         start = replace(start, family=family)
         try:
-            solution, passes, converged, factor = self._refined(start, chosen, samples, clock, policy)
+            solution, passes, converged, factor = self._refined(start, chosen, samples, budget, policy)
         except OutOfTime:
-            return chosen, f"The time limit of {clock.time_limit:g} s ended the first pass over all rows; {kept}.", True
+            return (
+                chosen,
+                f"The time limit of {budget.time_limit:g} s ended the first pass over all rows; {kept}.",
+                True,
+            )
         # Predictors and working residuals of the sample under the new coefficients, with Duan's smearing estimate.
         if chosen.nodes is None:
             x = samples.x
@@ -129,7 +135,7 @@ class AllRows:
             converged=converged,
         )
         is_single = plain and candidate.models == 1  # a single pass is complete if it is not OutOfTime
-        is_ended = not (is_single or converged) and clock.is_over
+        is_ended = not (is_single or converged) and budget.is_over
         words = "one pass" if passes == 1 else f"{passes} passes"
         sentence = (
             f"Chosen on a sample of {len(samples):,} rows; its coefficients and penalties are those of all "
@@ -148,7 +154,7 @@ class AllRows:
         return fitted, sentence, is_ended
 
     def _refined(
-        self, start: AdditiveModel, chosen: Fitted, samples: Samples, clock: Budget, policy: SearchPolicy
+        self, start: AdditiveModel, chosen: Fitted, samples: Samples, budget: Budget, policy: SearchPolicy
     ) -> tuple[AdditiveModel, int, bool, float]:
         """Estimate the design of the sample with all rows, and its coefficients as the mean of models of parts of them.
 
@@ -170,10 +176,10 @@ class AllRows:
                 family = start.family
                 if not family.is_least_squares:
                     function = OfFamily(function, samples.offset if family.log_link else 0.0, samples.y.ndim == 2)
-                return self.total(function, max(clock.seconds_left, 0.0), part)
+                return self.total(function, max(budget.seconds_left, 0.0), part)
 
             def report(number: int) -> None:
-                clock.report(f"pass {passes + number} over all {self.count:,} rows", 0.97)
+                budget.report(f"pass {passes + number} over all {self.count:,} rows", 0.97)
 
             nonlocal passes
             solution, more, is_done = refined(start, total, factor=factor, report=report)

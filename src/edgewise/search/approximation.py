@@ -13,9 +13,10 @@ from torch import Tensor
 
 from edgewise.checks import check_count, check_number, check_options, is_number
 from edgewise.errors import InputError
+from edgewise.listeners import check_progress
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.model import KAN
-from edgewise.outcomes import Budget, ProgressCallback, StopReason, check_progress
+from edgewise.outcomes import Budget, ProgressCallback, StopReason
 from edgewise.search.starts import (
     Start,
     StartPlan,
@@ -28,7 +29,7 @@ from edgewise.search.starts import (
 from edgewise.settings import ABOVE_ZERO, APPROXIMATION_BUDGET_WORK
 from edgewise.train.grids import adapt_domain_, enclose, refine
 from edgewise.train.loop.reports import FitReport
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 
 
 @dataclass(frozen=True)
@@ -217,7 +218,7 @@ def approximate(
     with torch.inference_mode(False):  # the caller may want gradients of the model
         problem = _checked(problem, width, budget, time_limit, seed, starts)
         data = problem.train
-        work = Budget(budget * APPROXIMATION_BUDGET_WORK, time_limit, progress)
+        work = Budget(time_limit, budget * APPROXIMATION_BUDGET_WORK, progress)
         if width is not None:
             shapes = [tuple(width)]
         else:

@@ -13,8 +13,7 @@ import torch
 from edgewise.errors import InputError, is_out_of_memory
 from edgewise.gam.families import Family
 from edgewise.gam.inference.variance import cross_fitted_noise, fit_noise_curves
-from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.model import KAN
+from edgewise.nn.model import KAN, edge_layers
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import Budget, Progress, ProgressCallback, StopReason
 from edgewise.search.candidates import Fitted, Samples
@@ -29,9 +28,7 @@ from edgewise.search.results import AutoResult, data_of, loss_of, network_error_
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.jacobian.linearised import evenly_spaced
 from edgewise.train.loop.reports import FitReport, StepRecord
-from edgewise.train.problems.base import Problem
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Classification, Problem, Regression
 from edgewise.train.uncertainty import ErrorBars, additive_error_bars
 
 if TYPE_CHECKING:
@@ -52,9 +49,9 @@ def auto_fit(
     """Choose what `settings` leaves open by held-out loss, then train on all samples."""
     # Samples of few inputs that seem free of noise are approximated to many digits instead: by a polynomial inside a
     # link, or by `approximate`.
-    clock = Budget(time_limit=settings.time_limit, progress=progress, began=settings.began)
-    clock.stage = "search"
-    result = _chosen(samples, settings, clock, everything)
+    budget = Budget(seconds=settings.time_limit, report=progress, began=settings.began)
+    budget.stage = "search"
+    result = _chosen(samples, settings, budget, everything)
     if settings.family.is_classes or result.exponent is not None:
         return result
     if result.has_noise:
@@ -83,44 +80,44 @@ def output_limits(model: KAN, x: np.ndarray, limits: np.ndarray | None, beyond: 
     return np.stack([low - reach, high + reach], 1)
 
 
-def _chosen(samples: Samples, settings: SearchSettings, clock: Budget, everything: AllRows | None) -> AutoResult:
+def _chosen(samples: Samples, settings: SearchSettings, budget: Budget, everything: AllRows | None) -> AutoResult:
     """Search, or train what the caller has fixed."""
     with one_blas_thread():
         if settings.is_fixed:
-            return _fixed(samples, settings, clock, everything)
+            return _fixed(samples, settings, budget, everything)
         family = settings.family
         squared = family.is_least_squares and settings.constraints is None and samples.blocks is None
         if squared and settings.hidden is None:
             try:
-                exact = without_noise(samples, settings, clock)
+                exact = without_noise(samples, settings, budget)
                 if exact is not None:
                     return exact
             except KeyboardInterrupt:
                 if not settings.keep_interrupted:
                     raise KeyboardInterrupt from None
-                clock.progress = _interrupt  # the search has a first model, and ends with it at its first report
+                budget.progress = _interrupt  # the search has a first model, and ends with it at its first report
             except MemoryError:
                 pass  # the search below begins with what needs least
-        return _searched(samples, family, settings, clock, everything)
+        return _searched(samples, family, settings, budget, everything)
 
 
 def _searched(
-    samples: Samples, family: Family, settings: SearchSettings, clock: Budget, everything: AllRows | None
+    samples: Samples, family: Family, settings: SearchSettings, budget: Budget, everything: AllRows | None
 ) -> AutoResult:
     """Search, approximate what seems free of noise, or fit the chosen candidate to all rows."""
     # Nested candidates on held-out rows, half of the time if passes over a table follow.
-    search = Search(samples, family, settings, clock)
+    search = Search(samples, family, settings, budget)
     stopped = StopReason.CONVERGED
-    limit = clock.time_limit
+    limit = budget.time_limit
     if everything is not None and limit is not None:
-        clock.time_limit = clock.share(everything.searched_share).time_limit
+        budget.time_limit = budget.share(everything.searched_share).time_limit
     try:
         report = search.run()
         # Residuals without noise: approximation to many digits instead.
         free = settings.hidden is None and settings.constraints is None
         if family.is_least_squares and free and samples.blocks is None:  # groups that differ are noise
             held_out = partial(search.held_out_losses, len(samples))
-            exact = approximated(samples, held_out, report, search.has_smooth_residual, settings, clock)
+            exact = approximated(samples, held_out, report, search.has_smooth_residual, settings, budget)
             if isinstance(exact, str):
                 search.sentences.append(exact)
             elif exact is not None:
@@ -129,8 +126,8 @@ def _searched(
         fitted = search.final()
         stopped = search.ended_by or report.stopped
         if everything is not None:
-            clock.time_limit = limit
-            fitted, sentence, is_ended = everything.fitted(fitted, samples, clock, search.policy)
+            budget.time_limit = limit
+            fitted, sentence, is_ended = everything.fitted(fitted, samples, budget, search.policy)
             search.sentences.append(sentence)
             if is_ended:
                 stopped = StopReason.TIME_LIMIT
@@ -138,11 +135,11 @@ def _searched(
         best = search.fallback if settings.keep_interrupted else None
         if best is None:
             raise KeyboardInterrupt from None
-        clock.progress = None  # it may be what raised
+        budget.progress = None  # it may be what raised
         fitted = best
         stopped = StopReason.INTERRUPTED
         search.best = fitted.candidate
-        search.sentences.append(f"Interrupted at: {clock.stage}.")
+        search.sentences.append(f"Interrupted at: {budget.stage}.")
     # The network of the linear predictor, its error bars, and the report of the fit.
     model = fitted.to_kan()
     exponent = fitted.range if fitted.family.log_link else None
@@ -156,12 +153,12 @@ def _searched(
         bars, message = None, "Interrupted: there are no error bars."
         stopped = StopReason.INTERRUPTED
     report = search.report(stopped)
-    clock.report("done", 1.0, loss_of(report))
-    done = _fit_report(fitted, samples, stopped, clock)
+    budget.report("done", 1.0, loss_of(report))
+    done = _fit_report(fitted, samples, stopped, budget)
     return AutoResult(model, done, report, fitted.limits, exponent, bars, message, fitted)
 
 
-def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, clock: Budget) -> FitReport:
+def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, budget: Budget) -> FitReport:
     """The final fit in the form of the reports of all trainings."""
     estimate = fitted.model
     family = fitted.family
@@ -205,8 +202,8 @@ def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, clock: Bu
         "family": fitted.family.name,
         "strengths": [[float(value) if np.isfinite(value) else None for value in fit.strength] for fit in fits],
     }
-    record = StepRecord(steps, loss, None, 0.0, clock.seconds)
-    return FitReport(stopped, message, steps, steps, loss, None, metric, clock.seconds, (record,), plan)
+    record = StepRecord(steps, loss, None, 0.0, budget.seconds)
+    return FitReport(stopped, message, steps, steps, loss, None, metric, budget.seconds, (record,), plan)
 
 
 def _of_two_classes(model: KAN) -> KAN:
@@ -224,9 +221,8 @@ def _of_two_classes(model: KAN) -> KAN:
     with torch.no_grad():
         for number in range(len(model.layers) - 1):
             both.layers[number].load_state_dict(model.layers[number].state_dict())
-        new = both.layers[-1]
-        old = model.layers[-1]
-        assert isinstance(new, KANLayer) and isinstance(old, KANLayer)
+        new = edge_layers(both)[-1]
+        old = edge_layers(model)[-1]
         new.knots.copy_(old.knots)
         new.coef.copy_(old.coef * sign)
         if new.base is not None and old.base is not None:
@@ -262,17 +258,17 @@ def _error_bars(samples: Samples, search: Search, fitted: Fitted, model: KAN) ->
         factor = parameter_factor(fitted, model)
         # Calibration on the held-out residuals: on few of them first where time is limited.
         held_out = data_of(seen, y - links)
-        clock = search.clock
-        began = search.clock.seconds
-        if clock.time_limit is not None and len(held_out) > FIRST_BARS:
+        budget = search.budget
+        began = search.budget.seconds
+        if budget.time_limit is not None and len(held_out) > FIRST_BARS:
             part = evenly_spaced(held_out, FIRST_BARS)
             bars = additive_error_bars(model, factor, noise, part, folds=by_folds, curves=curves)
-            affordable = FIRST_BARS * max(clock.seconds_left, 0.0) / max(clock.seconds - began, ABOVE_ZERO)
+            affordable = FIRST_BARS * max(budget.seconds_left, 0.0) / max(budget.seconds - began, ABOVE_ZERO)
             if affordable < 2 * FIRST_BARS:
                 return bars, bars.message
             held_out = evenly_spaced(held_out, int(min(affordable / 2, len(held_out))))
         deviation = None
-        if curves is not None and clock.time_limit is None and len(held_out) <= CROSS_FITTED_ROWS:
+        if curves is not None and budget.time_limit is None and len(held_out) <= CROSS_FITTED_ROWS:
             deviation = torch.from_numpy(cross_fitted_noise(seen.x, links, y - links, seen.weight, seen.blocks))
         bars = additive_error_bars(
             model, factor, noise, held_out, folds=by_folds, curves=curves, held_out_noise=deviation
@@ -299,17 +295,17 @@ def problem_of(samples: Samples, settings: SearchSettings) -> Problem:
     return Regression(x, y, weight=weight)
 
 
-def _fixed(samples: Samples, settings: SearchSettings, clock: Budget, everything: AllRows | None) -> AutoResult:
+def _fixed(samples: Samples, settings: SearchSettings, budget: Budget, everything: AllRows | None) -> AutoResult:
     """Train a network of the shape, grid or strength that the caller has fixed; of a sample, then of all rows."""
     if not (settings.family.is_classes or settings.family.is_least_squares):
         name = settings.family.spelling
         raise InputError(f"loss must be 'squared' where hidden, grid_size or regularization is given, got {name!r}")
     # Choice of what was left open, half of the time if training on all rows follows.
     problem = problem_of(samples, settings)
-    limit = clock.time_limit
-    search = ShapeSearch(problem, settings, clock, samples.blocks)
+    limit = budget.time_limit
+    search = ShapeSearch(problem, settings, budget, samples.blocks)
     if everything is not None and limit is not None:
-        clock.time_limit = clock.share(everything.searched_share).time_limit
+        budget.time_limit = budget.share(everything.searched_share).time_limit
     held = None
     try:
         trained = search.run()
@@ -317,8 +313,8 @@ def _fixed(samples: Samples, settings: SearchSettings, clock: Budget, everything
         report = search.report(shape, search.stopped)
         # Training on all rows, with a chosen strength as the share of them that the sample is.
         if everything is not None:
-            clock.time_limit = limit
-            clock.stage = f"{shape.describe()}, all {everything.count:,} rows"
+            budget.time_limit = limit
+            budget.stage = f"{shape.describe()}, all {everything.count:,} rows"
             if settings.strength is None:
                 share = samples.total / everything.rows
             else:
@@ -327,7 +323,7 @@ def _fixed(samples: Samples, settings: SearchSettings, clock: Budget, everything
             whole: Problem = Regression(loader)
             if settings.family.is_classes:
                 whole = Classification(loader, classes=settings.outputs)
-            trained = trained_further(whole, problem, trained, share, clock)
+            trained = trained_further(whole, problem, trained, share, budget)
             words = (
                 f"Chosen on a sample of {len(samples):,} rows; its parameters are those of all {everything.count:,} "
                 f"rows, after {trained.report.steps} steps that read them."
@@ -341,14 +337,14 @@ def _fixed(samples: Samples, settings: SearchSettings, clock: Budget, everything
     except InterruptedTraining as interrupt:
         if not settings.keep_interrupted:
             raise KeyboardInterrupt from None
-        clock.progress = None
+        budget.progress = None
         stopped = StopReason.INTERRUPTED
         trained = interrupt.trained
         message = "Interrupted; the model is the best so far."
         trained = trained._replace(report=replace(trained.report, stopped=stopped, message=message))
-        search.sentences.append(f"Interrupted at: {clock.stage}.")
+        search.sentences.append(f"Interrupted at: {budget.stage}.")
         report = search.report(trained.shape, stopped)
-    clock.report("done", 1.0, trained.report.loss)
+    budget.report("done", 1.0, trained.report.loss)
     bars = None
     message = ""
     if not settings.family.is_classes:

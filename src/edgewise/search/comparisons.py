@@ -19,10 +19,10 @@ MOST_LEVERAGE = 0.99  # of a row: one that decides its own prediction is left ou
 class Comparisons:
     """Held-out evidence on the candidates of a search, and what was decided by it. Shapes: weight (N,), blocks (N,)."""
 
-    def __init__(self, family: Family, weight: np.ndarray, clock: Budget, blocks: np.ndarray | None = None) -> None:
+    def __init__(self, family: Family, weight: np.ndarray, budget: Budget, blocks: np.ndarray | None = None) -> None:
         self.family = family
         self.weight = weight
-        self.clock = clock
+        self.budget = budget
         self.blocks = blocks
         self.without_row: dict[Candidate, Evidence] = {}
         self.by_folds: dict[Candidate, Evidence] = {}
@@ -33,7 +33,7 @@ class Comparisons:
         """Add a row to the table, or replace the candidate's row by one with stronger evidence."""
         mean, error = mean_and_error(losses, self.weight, self.blocks)
         work = max(fits, 1) * len(self.weight) * float(parameters) ** 2
-        self.clock.work += work
+        self.budget.work += work
         trial = Trial(candidate.describe(), mean, error, parameters, fits, seconds, work)
         old = [number for number, one in enumerate(self.trials) if one.name == trial.name]
         if old:
@@ -41,7 +41,7 @@ class Comparisons:
             self.trials[old[0]] = replace(trial, taken=before.taken, reason=before.reason)
         else:
             self.trials.append(trial)
-        self.clock.keep_best(mean)
+        self.budget.keep_best(mean)
 
     def record_mean(self, rich: Candidate, single: Candidate) -> tuple[np.ndarray, float, float, float]:
         """Add a row for the mean of several models that see parts of the rows, from the folds of one such model.

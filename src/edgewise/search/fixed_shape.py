@@ -26,7 +26,7 @@ from edgewise.train.methods.base import Method
 from edgewise.train.methods.choice import SEARCH_LIMITS, method_for
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.penalties import Penalty, Ridge, Roughness
-from edgewise.train.problems.base import Problem
+from edgewise.train.problems import Problem
 
 
 @dataclass(frozen=True)
@@ -128,11 +128,11 @@ def train_shape(
     seed: int,
     warm: KAN | None = None,
     final: bool = False,
-    clock: Budget | None = None,
+    budget: Budget | None = None,
 ) -> TrainedShape:
     """Train a network of a given shape with so many outputs, on one grid after another."""
     # The training data of the problem are tensors. Training continues from a copy of `warm`, a model of the same shape
-    # whose grid size divides that of `shape`, and makes more steps for a `final` model. When the limit of the clock is
+    # whose grid size divides that of `shape`, and makes more steps for a `final` model. When the time limit is
     # reached no further step is made: finer grids then keep the function.
     x = problem.train.x
     sizes = shape.grids() if warm is None else (shape.grid_size,)
@@ -162,10 +162,10 @@ def train_shape(
         moves = bool(shape.hidden) and not (warm is not None and final)
         phases = [(first, SETTINGS.first_tolerance)] * moves + [(then, tolerance)]
         for number, (steps, end) in enumerate(phases):
-            if trained is not None and clock is not None and clock.is_over:
+            if trained is not None and budget is not None and budget.is_over:
                 trained = trained._replace(model=model, shape=stage)
                 break
-            callbacks = () if clock is None else [_listener(clock, is_whole=warm is not None and final)]
+            callbacks = () if budget is None else [_listener(budget, is_whole=warm is not None and final)]
             trained = _trained(model, problem, stage, method, steps, end, callbacks)
             if trained.report.stopped == StopReason.NONFINITE:
                 return trained
@@ -175,7 +175,9 @@ def train_shape(
     return trained
 
 
-def trained_further(problem: Problem, sample: Problem, best: TrainedShape, share: float, clock: Budget) -> TrainedShape:
+def trained_further(
+    problem: Problem, sample: Problem, best: TrainedShape, share: float, budget: Budget
+) -> TrainedShape:
     """Train the network of a sample on all samples, which a DataLoader brings in every step.
 
     A strength that was chosen weighs a prior against the samples: its share of the mean loss falls with their number.
@@ -187,15 +189,15 @@ def trained_further(problem: Problem, sample: Problem, best: TrainedShape, share
     parameters = sum(p.numel() for p in model.parameters())
     method, _ = method_for(sample, parameters, is_linear=not shape.hidden, limits=SEARCH_LIMITS)
     steps = SETTINGS.final_phase[isinstance(method, LevenbergMarquardt)]
-    return _trained(model, problem, shape, method, steps, SETTINGS.final_tolerance, [_listener(clock, is_whole=True)])
+    return _trained(model, problem, shape, method, steps, SETTINGS.final_tolerance, [_listener(budget, is_whole=True)])
 
 
-def _listener(clock: Budget, *, is_whole: bool) -> Callable[[Progress], bool]:
+def _listener(budget: Budget, *, is_whole: bool) -> Callable[[Progress], bool]:
     """A callback of a fit that reports its loss, and its share where the fit is all the work, and ends it in time."""
 
     def report(event: Progress) -> bool:
-        clock.report(share=event.share if is_whole else None, loss=event.loss)
-        return clock.is_over
+        budget.report(share=event.share if is_whole else None, loss=event.loss)
+        return budget.is_over
 
     return report
 
@@ -209,7 +211,7 @@ def _trained(
     tolerance: float,
     callbacks: Sequence[Callback],
 ) -> TrainedShape:
-    """Train a network of a shape; the only callback that ends a fit is that of the clock."""
+    """Train a network of a shape; the only callback that ends a fit is that of the budget."""
     report = fit(
         model,
         problem,
@@ -235,11 +237,11 @@ class ShapeSearch:
     """
 
     def __init__(
-        self, problem: Problem, settings: SearchSettings, clock: Budget, blocks: np.ndarray | None = None
+        self, problem: Problem, settings: SearchSettings, budget: Budget, blocks: np.ndarray | None = None
     ) -> None:
         self.problem = problem
         self.settings = settings
-        self.clock = clock
+        self.budget = budget
         self.start = FixedShape(
             settings.hidden or (),
             SETTINGS.first_grid if settings.grid_size is None else settings.grid_size,
@@ -271,9 +273,9 @@ class ShapeSearch:
                 best = self._widen(best)
             if settings.grid_size is None:
                 best = self._refine(best)
-            if self.clock.is_over:
+            if self.budget.is_over:
                 self.stopped = StopReason.TIME_LIMIT
-                self.sentences.append(f"The search stopped because of the time limit of {self.clock.time_limit:g} s.")
+                self.sentences.append(f"The search stopped because of the time limit of {self.budget.time_limit:g} s.")
             self.sentences.append(f"Chosen of {len(self.trials)} settings: {best.describe()}.")
         return self._final(best)
 
@@ -282,14 +284,14 @@ class ShapeSearch:
         trials = tuple(replace(trial, taken=shape == chosen) for shape, trial in self.trials.items())
         sentences = tuple(self.sentences)
         parts = len(self.folds) if trials else 0
-        return SearchReport(chosen.describe(), trials, sentences, parts, self.clock.work, stopped, self.clock.seconds)
+        return SearchReport(chosen.describe(), trials, sentences, parts, self.budget.work, stopped, self.budget.seconds)
 
     def _walk_strength(self, start: FixedShape) -> FixedShape:
         """Lower the strength, or else raise it, by factors of ten while the held-out loss falls."""
         best = start
         policy = self.settings.policy
         for factor in (0.1, 10.0):
-            while not self.clock.is_over:
+            while not self.budget.is_over:
                 strength = float(f"{best.strength * factor:.0e}")
                 if not policy.weakest <= strength <= policy.strongest:
                     break
@@ -303,7 +305,7 @@ class ShapeSearch:
         """Try larger and larger hidden layers while they lower the held-out loss by more than its standard error."""
         for size in SETTINGS.hidden_sizes:
             wider = replace(best, hidden=(size,))
-            if self.clock.is_over:
+            if self.budget.is_over:
                 break
             self._try(wider)
             if not self._is_better(wider, best):
@@ -318,7 +320,7 @@ class ShapeSearch:
         """Double the grid, an exact refinement, while the held-out loss falls by more than its standard error."""
         rows, inputs = self.problem.train.x.shape
         most = rows * self.settings.outputs
-        while not self.clock.is_over and 2 * best.parameters(inputs, self.settings.outputs) <= most:
+        while not self.budget.is_over and 2 * best.parameters(inputs, self.settings.outputs) <= most:
             finer = replace(best, grid_size=2 * best.grid_size)
             self._try(finer, warm=best)
             if not self._is_better(finer, best):
@@ -332,9 +334,9 @@ class ShapeSearch:
 
     def _try(self, shape: FixedShape, *, warm: FixedShape | None = None) -> Trial:
         """Train a shape on every fold and score it on the held-out part."""
-        self.clock.stage = shape.describe()
-        began = self.clock.seconds
-        work = self.clock.work
+        self.budget.stage = shape.describe()
+        began = self.budget.seconds
+        work = self.budget.work
         losses = np.full(len(self.problem.train), np.nan)
         models = []
         for number, fold in enumerate(self.folds):
@@ -345,9 +347,9 @@ class ShapeSearch:
                 outputs=self.settings.outputs,
                 seed=self.settings.seed,
                 warm=None if warm is None else self.models[warm][number],
-                clock=self.clock,
+                budget=self.budget,
             )
-            self.clock.work += work_of(part, trained)
+            self.budget.work += work_of(part, trained)
             losses[fold.held] = self._losses(trained.model, fold.held)
             models.append(trained.model)
         seen = np.isfinite(losses)
@@ -359,8 +361,8 @@ class ShapeSearch:
             error,
             parameters,
             len(self.folds),
-            self.clock.seconds - began,
-            self.clock.work - work,
+            self.budget.seconds - began,
+            self.budget.work - work,
         )
         self.trials[shape], self.losses[shape], self.models[shape] = trial, losses, models
         return trial
@@ -377,18 +379,18 @@ class ShapeSearch:
         """Train on all rows, from several starts if there are hidden layers and time."""
         best: TrainedShape | None = None
         lowest = math.inf
-        self.clock.stage = f"final fit: {shape.describe()}"
+        self.budget.stage = f"final fit: {shape.describe()}"
         for start in range(self.settings.policy.final_starts if shape.hidden else 1):
-            if best is not None and self.clock.is_over:
+            if best is not None and self.budget.is_over:
                 break
             seed = seed_of_start(self.settings.seed, start)
             try:
                 trained = train_shape(
-                    self.problem, shape, outputs=self.settings.outputs, seed=seed, final=True, clock=self.clock
+                    self.problem, shape, outputs=self.settings.outputs, seed=seed, final=True, budget=self.budget
                 )
             except InterruptedTraining as interrupt:
                 raise InterruptedTraining(best or interrupt.trained) from None
-            self.clock.work += work_of(self.problem, trained)
+            self.budget.work += work_of(self.problem, trained)
             if trained.report.history:
                 record = trained.report.history[-1]
             else:
@@ -400,7 +402,7 @@ class ShapeSearch:
             if best is None or score < lowest:
                 best = trained
                 lowest = score
-            if self.clock.work > TABLE_BUDGET_WORK / 4:  # larger tables get one start
+            if self.budget.work > TABLE_BUDGET_WORK / 4:  # larger tables get one start
                 break
         assert best is not None
         return best

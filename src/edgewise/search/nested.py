@@ -41,27 +41,29 @@ class Search:
     # takes the place of the one before only if its held-out loss is lower; polynomials and hidden nodes must lower it
     # by a standard error, and hidden nodes are tried only where two ridge functions explain residuals.
 
-    def __init__(self, samples: Samples, family: Family, settings: SearchSettings, clock: Budget | None = None) -> None:
+    def __init__(
+        self, samples: Samples, family: Family, settings: SearchSettings, budget: Budget | None = None
+    ) -> None:
         self.settings = settings
         self.policy = settings.policy.for_effort(settings.effort)
         self.family = family
-        if clock is None:
-            self.clock = Budget(time_limit=settings.time_limit)
+        if budget is None:
+            self.budget = Budget(seconds=settings.time_limit)
         else:
-            self.clock = clock
-        self.stage = self.clock.share(1.0)  # the budget of the present stage, without a limit at first
+            self.budget = budget
+        self.stage = self.budget.share(1.0)  # the budget of the present stage, without a limit at first
         self.stage.time_limit = None
         self.all_rows = samples
         self.samples = samples
         most = self.policy.search_rows
         if settings.time_limit is not None:
-            affordable = max(self.clock.seconds_left, 0.0) * self.policy.rows_per_second / samples.x.shape[1]
+            affordable = max(self.budget.seconds_left, 0.0) * self.policy.rows_per_second / samples.x.shape[1]
             most = min(most, max(int(affordable), self.policy.first_rows))
         self.rows = np.arange(len(samples))  # positions of the rows of the search among all
         if len(samples) > most:
             self.rows = sampled(len(samples), most, settings.seed)
             self.samples = samples.select(self.rows)
-        self.table = Comparisons(family, self.samples.weight, self.clock, self.samples.blocks)
+        self.table = Comparisons(family, self.samples.weight, self.budget, self.samples.blocks)
         self.sentences = self.table.sentences
         self.inputs: list[int] | None = None  # those with a curve, in a wide table
         self.best: Candidate | None = None
@@ -90,15 +92,15 @@ class Search:
             stopped = self.ended_by = StopReason.TIME_LIMIT if isinstance(error, OutOfTime) else StopReason.MEMORY_LIMIT
             is_late = stopped is StopReason.TIME_LIMIT
             if is_late:
-                words = f"time limit of {self.settings.time_limit or self.clock.time_limit:g} s"
+                words = f"time limit of {self.settings.time_limit or self.budget.time_limit:g} s"
             else:
                 words = "memory limit"
-            self.sentences.append(f"The search stopped because of the {words}, before: {self.clock.stage}.")
+            self.sentences.append(f"The search stopped because of the {words}, before: {self.budget.stage}.")
         return self.report(stopped)
 
     def _begin_stage(self, share: float) -> None:
         """Let the next stage take a share of the time that is left."""
-        self.stage.time_limit = self.clock.share(share).time_limit
+        self.stage.time_limit = self.budget.share(share).time_limit
 
     def _fit_first(self) -> None:
         """Fit a constant and an additive model to few rows, for a search that is ended before it has a model."""
@@ -128,22 +130,22 @@ class Search:
         if len(self.table.trials) > 1:
             sentences.append(f"Chosen of {len(self.table.trials)} candidates: {words}.")
         trials = tuple(self.table.trials)
-        clock = self.clock
+        budget = self.budget
         gain = None if self.best is None else self.table.linear_gain(self.best)
-        return SearchReport(words, trials, tuple(sentences), self.fold_fits, clock.work, stopped, clock.seconds, gain)
+        return SearchReport(words, trials, tuple(sentences), self.fold_fits, budget.work, stopped, budget.seconds, gain)
 
     def _run(self) -> None:
         # Knots and columns, of the inputs that promise most where there are many.
-        self.clock.report("knots and columns", 0.02)
+        self.budget.report("knots and columns", 0.02)
         self.inputs = promising_inputs(self.samples, self.family, self.policy.additive, self._watch)
         if self.inputs is not None:
             self.sentences.append(
                 f"Of {self.samples.x.shape[1]:,} inputs the {len(self.inputs)} that promise most get a curve."
             )
         self.stage.check()
-        began = self.clock.seconds
+        began = self.budget.seconds
         self.cache = self._cache_of(self.samples)
-        self.design_seconds = self.clock.seconds - began
+        self.design_seconds = self.budget.seconds - began
         # The stages, from a constant on.
         self.best = Candidate(self.family, additive=False)
         self.assess((self.best,), 0.05)
@@ -188,7 +190,7 @@ class Search:
 
     @property
     def _watch(self) -> Callable[[], None] | None:
-        return None if self.clock.time_limit is None else self.stage.check
+        return None if self.budget.time_limit is None else self.stage.check
 
     @property
     def is_noise_known(self) -> bool:
@@ -211,10 +213,10 @@ class Search:
     def leave_one_out(self, candidate: Candidate, share: float) -> None:
         """Fit a candidate to the rows of the search, with the loss of every row by the model without it."""
         assert self.cache is not None
-        self.clock.report(candidate.describe(), share)
-        began = self.clock.seconds
+        self.budget.report(candidate.describe(), share)
+        began = self.budget.seconds
         fitted = self.cache.fit(candidate)
-        seconds = self.clock.seconds - began
+        seconds = self.budget.seconds - began
         self.fit_seconds[candidate] = max(self.fit_seconds.get(candidate, 0.0), seconds)
         if candidate.additive:
             links = left_out(self.cache.estimate(candidate), self.samples.x)
@@ -222,7 +224,7 @@ class Search:
             links = fitted.link(self.samples.x)
         losses = sample_losses(fitted, links, self.samples)
         self.table.without_row[candidate] = Evidence(losses, links, losses, 0)
-        self.table.record(candidate, losses, fitted.parameters, 0, self.clock.seconds - began)
+        self.table.record(candidate, losses, fitted.parameters, 0, self.budget.seconds - began)
 
     def cross_validate(self, candidates: Sequence[Candidate], share: float, most: int | None = None) -> None:
         """Fit candidates to folds and score them on the held-out rows; a candidate that has been scored is left out.
@@ -234,12 +236,12 @@ class Search:
         fold_caches = self.divided()[:most]
         count = len(self.samples)
         for candidate in candidates:
-            self.clock.report(candidate.describe(), share)
-            began = self.clock.seconds
+            self.budget.report(candidate.describe(), share)
+            began = self.budget.seconds
             parameters = 0
 
             whole = self.cache.fit(replace(candidate, nodes=0, smooth=False, factor=1.0))
-            self.fit_seconds.setdefault(candidate, self.clock.seconds - began)
+            self.fit_seconds.setdefault(candidate, self.budget.seconds - began)
             self.check_time(candidate, 1)
             losses = np.zeros(count)
             times = np.zeros(count)
@@ -253,8 +255,8 @@ class Search:
                 links[fold.held] += eta
                 times[fold.held] += 1
                 parameters = max(parameters, fitted.parameters)
-                self.clock.report()
-                self.check_time(candidate, 1, fitted=self.clock.seconds - began)
+                self.budget.report()
+                self.check_time(candidate, 1, fitted=self.budget.seconds - began)
             seen = times > 0
             with np.errstate(invalid="ignore"):
                 losses = losses / times
@@ -263,7 +265,7 @@ class Search:
             together[seen] = sample_losses(fitted, links[seen], self.samples.select(np.flatnonzero(seen)))
             self.fold_fits = max(self.fold_fits, len(fold_caches))
             self.table.by_folds[candidate] = Evidence(together, links, losses, len(fold_caches))
-            self.table.record(candidate, losses, parameters, len(fold_caches), self.clock.seconds - began)
+            self.table.record(candidate, losses, parameters, len(fold_caches), self.budget.seconds - began)
 
     def divided(self) -> list[tuple[Fold, FitCache]]:
         """Return the folds of the search with what has been fitted to them; empty where no row can be held out."""
@@ -296,7 +298,7 @@ class Search:
 
     def check_time(self, candidate: Candidate, times: float, fitted: float | None = None) -> None:
         """End the search if so many further fits of a candidate do not fit into the time that it may take."""
-        if self.clock.time_limit is None:
+        if self.budget.time_limit is None:
             return
         seconds = self.fit_seconds.get(candidate, self.fit_seconds.get(candidate.base, 0.0))
         if self.stage.seconds_left <= times * seconds * (fitted is None):
@@ -342,7 +344,7 @@ class Search:
         except (OutOfTime, MemoryError) as error:
             self.ended_by = StopReason.TIME_LIMIT if isinstance(error, OutOfTime) else StopReason.MEMORY_LIMIT
             self.stage.time_limit = None  # strengths that the folds changed may need one short fit more
-        if (best := self.fallback) is None:  # the clock is not checked before there is a model, memory may be over
+        if (best := self.fallback) is None:  # the budget is not checked before there is a model, memory may be over
             raise MemoryError
         self.best, rows = best.candidate, best.model.residual.shape[0]
         words = str(self.ended_by).replace("_", " ")
@@ -352,7 +354,7 @@ class Search:
     def _fit_best(self) -> Fitted:
         """Fit the chosen candidate to as many rows as the time limit allows."""
         assert self.best is not None
-        self.clock.report(f"final fit: {self.best.describe()}", 0.95)
+        self.budget.report(f"final fit: {self.best.describe()}", 0.95)
         same_rows = self.samples is self.all_rows
         if self.cache is not None and same_rows:
             cache = self.cache
@@ -360,7 +362,7 @@ class Search:
             samples = self.all_rows
             seconds = self.fit_seconds.get(self.best.base, 0.0)
             affordable = len(samples)
-            if self.clock.time_limit is not None and seconds > 0:
+            if self.budget.time_limit is not None and seconds > 0:
                 affordable = int(len(self.samples) * max(self.stage.seconds_left / seconds / self.policy.busy, 1))
             if affordable < len(samples):
                 self.sentences.append(

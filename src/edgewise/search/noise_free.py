@@ -28,18 +28,18 @@ from edgewise.search.results import AutoResult, data_of, loss_of, network_error_
 from edgewise.search.validation import clipped_squares, held_out_rows, mean_and_error, paired_gain
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.loop.reports import FitReport, StepRecord
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 from edgewise.train.uncertainty import ErrorBars, additive_error_bars
 
 SPLINE_ERROR_SHARE = 0.1  # of a polynomial's error, by which its network may differ
 
 
-def without_noise(samples: Samples, settings: SearchSettings, clock: Budget) -> AutoResult | None:
+def without_noise(samples: Samples, settings: SearchSettings, budget: Budget) -> AutoResult | None:
     """Return a polynomial of noise-free samples, or a network if that is better.
 
     None where there is noise, or the samples are too few or have too many inputs for that conclusion.
     """
-    found = _fit_polynomial(samples, settings, clock)
+    found = _fit_polynomial(samples, settings, budget)
     if found is None:
         return None
     # The polynomial as a network, whose splines have errors of their own.
@@ -48,7 +48,7 @@ def without_noise(samples: Samples, settings: SearchSettings, clock: Budget) -> 
     fitted = samples.select(found.rows)
     outputs = predict_in_batches(model, torch.from_numpy(np.ascontiguousarray(fitted.x))).numpy()[:, 0]
     residual = found.residual + polynomial(fitted.x) - outputs
-    result = _polynomial_result(found, model, samples, residual, clock)
+    result = _polynomial_result(found, model, samples, residual, budget)
     # Halved grids, where the polynomial leaves structure.
     losses = np.full(len(samples), np.nan)
     losses[found.rows] = residual**2
@@ -57,7 +57,7 @@ def without_noise(samples: Samples, settings: SearchSettings, clock: Budget) -> 
         return smooth_residual(fitted.x, residual[:, None], fitted.weight, settings.policy.smooth_errors)
 
     try:
-        other = approximated(samples, lambda: losses, result.search, is_smooth, settings, clock)
+        other = approximated(samples, lambda: losses, result.search, is_smooth, settings, budget)
     except KeyboardInterrupt:
         if not settings.keep_interrupted:
             raise KeyboardInterrupt from None
@@ -65,12 +65,12 @@ def without_noise(samples: Samples, settings: SearchSettings, clock: Budget) -> 
         return replace(result, report=replace(result.report, stopped=StopReason.INTERRUPTED, message=message))
     if isinstance(other, AutoResult):
         return other
-    clock.report("done", 1.0, found.loss)
+    budget.report("done", 1.0, found.loss)
     sentences = result.search.sentences + (() if other is None else (other,))
-    return replace(result, search=replace(result.search, sentences=sentences, seconds=clock.seconds, work=clock.work))
+    return replace(result, search=replace(result.search, sentences=sentences, seconds=budget.seconds, work=budget.work))
 
 
-def _fit_polynomial(samples: Samples, settings: SearchSettings, clock: Budget) -> polynomials.ExactFit | None:
+def _fit_polynomial(samples: Samples, settings: SearchSettings, budget: Budget) -> polynomials.ExactFit | None:
     """Fit a polynomial inside a link; None where that does not predict samples that were left out."""
     policy, (rows, inputs) = settings.policy, samples.x.shape
     if rows < policy.fewest_rows or inputs > policy.noise_free_inputs or samples.y.shape[1] != 1:
@@ -81,8 +81,8 @@ def _fit_polynomial(samples: Samples, settings: SearchSettings, clock: Budget) -
         is_structure = loss < policy.nearly_noise_free and smooth_residual(*seen, policy.smooth_errors)
         return loss <= policy.noise_free or is_structure
 
-    clock.report("polynomials without noise", 0.02)
-    watch = (lambda: None) if clock.time_limit is None else clock.share(policy.first_share).check
+    budget.report("polynomials without noise", 0.02)
+    watch = (lambda: None) if budget.time_limit is None else budget.share(policy.first_share).check
     try:
         found = polynomials.fit_exact(
             samples.x,
@@ -100,7 +100,7 @@ def _fit_polynomial(samples: Samples, settings: SearchSettings, clock: Budget) -
 
 
 def _polynomial_result(
-    found: polynomials.ExactFit, model: KAN, samples: Samples, residual: np.ndarray, clock: Budget
+    found: polynomials.ExactFit, model: KAN, samples: Samples, residual: np.ndarray, budget: Budget
 ) -> AutoResult:
     """The result of a polynomial whose network leaves these residuals at the rows of the fit, (k,)."""
     # Names and sentences.
@@ -120,11 +120,11 @@ def _polynomial_result(
     except InputError as reason:
         message = f"There are no error bars: {reason}."
     # Reports.
-    clock.best_loss = found.loss
-    trial = Trial(name, found.loss, 0.0, parameters, 1, clock.seconds, 0.0, True, sentence)
+    budget.best_loss = found.loss
+    trial = Trial(name, found.loss, 0.0, parameters, 1, budget.seconds, 0.0, True, sentence)
     sentences = ("Samples that seem free of noise.", sentence)
-    report = SearchReport(name, (trial,), sentences, 1, clock.work, StopReason.CONVERGED, clock.seconds)
-    record = StepRecord(1, found.loss, None, 0.0, clock.seconds)
+    report = SearchReport(name, (trial,), sentences, 1, budget.work, StopReason.CONVERGED, budget.seconds)
+    record = StepRecord(1, found.loss, None, 0.0, budget.seconds)
     done = FitReport(
         StopReason.CONVERGED,
         "Least squares is exact.",
@@ -133,7 +133,7 @@ def _polynomial_result(
         found.loss,
         None,
         ("rmse", math.sqrt(found.loss)),
-        clock.seconds,
+        budget.seconds,
         (record,),
         {"method": {"name": "least squares"}},
     )
@@ -154,7 +154,7 @@ def approximated(
     report: SearchReport,
     is_smooth: Callable[[], bool],
     settings: SearchSettings,
-    clock: Budget,
+    budget: Budget,
 ) -> AutoResult | str | None:
     """Return an approximation by a network of samples that seem free of noise.
 
@@ -165,7 +165,7 @@ def approximated(
     policy = settings.policy.for_effort(settings.effort)
     loss = loss_of(report)
     rows, inputs = samples.x.shape
-    if rows < policy.fewest_rows or inputs > policy.noise_free_inputs or clock.is_over:
+    if rows < policy.fewest_rows or inputs > policy.noise_free_inputs or budget.is_over:
         return None
     if settings.effort == "low" and inputs > 1:  # a spline of one input costs nothing
         return None
@@ -177,7 +177,7 @@ def approximated(
     unseen_rows = np.array(held_out_rows(policy.unseen, rows, settings.seed))
     unseen = samples.select(unseen_rows)
     seen = samples.select(np.setdiff1d(np.arange(rows), unseen_rows))
-    clock.report("without noise", 0.8)
+    budget.report("without noise", 0.8)
     problem = Regression(
         *(torch.from_numpy(np.ascontiguousarray(part)) for part in (seen.x, seen.y)),
         weight=torch.from_numpy(seen.weight),
@@ -188,13 +188,13 @@ def approximated(
         problem,
         width=[1, samples.y.shape[1]] if inputs == 1 else None,
         budget=policy.approximation_budget,
-        time_limit=None if clock.time_limit is None else max(clock.seconds_left, 1e-3),
+        time_limit=None if budget.time_limit is None else max(budget.seconds_left, 1e-3),
         seed=settings.seed,
-        progress=lambda at: clock.report(f"without noise: {at.stage}", 0.8 + 0.2 * at.share, at.loss),
+        progress=lambda at: budget.report(f"without noise: {at.stage}", 0.8 + 0.2 * at.share, at.loss),
     )
     if result.stopped == StopReason.INTERRUPTED:
         raise KeyboardInterrupt
-    clock.work += result.work
+    budget.work += result.work
     # Its losses beside those of the other model, on samples that neither of them saw.
     model = result.model
     with torch.no_grad():
@@ -219,9 +219,9 @@ def approximated(
         chosen=name,
         trials=(*report.trials, trial),
         sentences=(*report.sentences, *result.sentences, end),
-        work=clock.work,
-        seconds=clock.seconds,
+        work=budget.work,
+        seconds=budget.seconds,
     )
-    clock.report("done", 1.0, mean)
+    budget.report("done", 1.0, mean)
     bars, message = network_error_bars(model, samples, None, residuals)
     return AutoResult(model, result.report, report, _limits(samples), error_bars=bars, message=message, has_noise=False)

@@ -182,7 +182,7 @@ class Polynomial(Stage):
         assert search.cache is not None
         base = best
         policy = search.policy
-        search.clock.report("smooth function of all inputs", self.share)
+        search.budget.report("smooth function of all inputs", self.share)
         search.check_time(base, 20)
         smooth = search.cache.smooth
         if smooth is None or not smooth.dispersion < search.table.loss(base):
@@ -239,7 +239,7 @@ class HiddenNodes(Stage):
     def _has_structure(self, search: Search, base: Candidate, single: Candidate) -> bool:
         """Return whether two ridge functions predict residuals of rows that they did not see."""
         policy = search.policy
-        search.clock.report("test of the residual", self.share)
+        search.budget.report("test of the residual", self.share)
         search.check_time(base, 1)
         assert search.cache is not None
         x = np.clip(search.samples.x, *search.cache.design.limits.T)
@@ -341,11 +341,11 @@ def best_of_pairs(search: Search, best: Candidate, family: Family, share: float)
     constraints = search.settings.constraints
     if search.samples.x.shape[1] < 2 or (constraints is not None and not constraints.allows_pairs):
         return simple
-    search.clock.report(rich.describe(), share)
+    search.budget.report(rich.describe(), share)
     search.check_time(simple, 2)
-    began = search.clock.seconds
+    began = search.budget.seconds
     fitted = search.cache.fit(rich)
-    search.fit_seconds[rich] = search.clock.seconds - began
+    search.fit_seconds[rich] = search.budget.seconds - began
     if not fitted.model.pairs:
         words = "No pair of inputs" if is_own else "For the logarithm of y no pair of inputs"
         search.sentences.append(f"{words} explains more of the residuals than the best of all pairs would by chance.")

@@ -24,7 +24,7 @@ from edgewise.train.grids import HIDDEN_MARGIN, move_hidden_domains_, refine
 from edgewise.train.loop.fitting import fit
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from edgewise.cli.table import fit as fit_module
 from edgewise.cli.terminal.console import Screen
 from edgewise.estimator.storage import load_estimator
 from edgewise.files import whole as files
-from edgewise.outcomes import PACE_SECONDS, clock_text
+from edgewise.presentation import PACE_SECONDS, clock_text
 from edgewise.report.comparison import Comparison, ModelResult
 from edgewise.tables import read_table
 

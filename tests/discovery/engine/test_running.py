@@ -104,7 +104,7 @@ def test_an_endless_stage_ends_with_the_clock():
 
     clocks = []
     archive = Archive(problem_of(lambda a, b: np.sin(b) + b**b))
-    engine = Engine(archive, Budget(time_limit=0.2), Stages(quick=(of_sine,), search=endless))
+    engine = Engine(archive, Budget(seconds=0.2), Stages(quick=(of_sine,), search=endless))
     engine.run()
     assert clocks and clocks[0].is_over
 

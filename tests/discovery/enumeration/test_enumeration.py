@@ -39,7 +39,7 @@ def law_problem(text, inputs=2, low=0.5, high=2.0, rows=90, **options):
 
 
 def first_law(problem, seconds=20.0):
-    return next(enumerated(problem, Budget(time_limit=seconds)), None)
+    return next(enumerated(problem, Budget(seconds=seconds)), None)
 
 
 def held_error(problem, node):
@@ -183,7 +183,7 @@ def test_links_give_back_the_target():
 
 def test_links_and_expressions_keep_to_the_permitted_operators():
     problem = law_problem("exp(x*y) + y", operators=("+", "-", "*", "exp"), nested={"exp": ("exp",)}, max_size=12)
-    for node in enumerated(problem, Budget(time_limit=20)):
+    for node in enumerated(problem, Budget(seconds=20)):
         assert obeys(node, problem.options, problem.names)
     x = np.random.default_rng(0).uniform(0.5, 1.0, (40, 1))
     made = Pool(x, FormulaOptions(operators=("+", "exp"), nested={"exp": ("exp",)}), most=300)
@@ -195,7 +195,7 @@ def test_links_and_expressions_keep_to_the_permitted_operators():
 @pytest.mark.slow
 def test_required_inputs_and_largest_size_exclude_laws():
     problem = law_problem("sin(x) + 0*y", required=("y",), operators=("+", "*", "sin"), max_size=8)
-    for node in enumerated(problem, Budget(time_limit=2)):
+    for node in enumerated(problem, Budget(seconds=2)):
         assert 1 in used_variables(node)
     small = law_problem("sin(x)*exp(y) + 3.1", max_size=3)
     assert first_law(small, 2.0) is None
@@ -213,7 +213,7 @@ def test_obeys_counts_operators_as_they_are_written():
 def test_few_rows_raise_nothing(rows):
     x = np.linspace(0.0, 1.0, rows)[:, None]
     problem = LawProblem(x, x[:, 0] ** 2, x, x[:, 0] ** 2, ("x",))
-    list(enumerated(problem, Budget(time_limit=0.5)))
+    list(enumerated(problem, Budget(seconds=0.5)))
 
 
 def test_constant_and_infinite_values_raise_nothing():
@@ -221,7 +221,7 @@ def test_constant_and_infinite_values_raise_nothing():
     x[:, 1] = 2.0
     x[3, 0] = np.nan
     y = np.where(np.arange(50) == 7, np.inf, 1.0)
-    assert list(enumerated(LawProblem(x, y, x, y, NAMES), Budget(time_limit=0.5))) == []
+    assert list(enumerated(LawProblem(x, y, x, y, NAMES), Budget(seconds=0.5))) == []
 
 
 @pytest.mark.slow
@@ -237,7 +237,7 @@ def test_memory_stays_below_the_stated_bound(monkeypatch):
     x, y = rng.uniform(0.5, 2.0, (60, 2)), rng.normal(size=60)
     tracemalloc.start()
     try:
-        list(enumerated(LawProblem(x, y, x, y, NAMES), Budget(time_limit=100)))
+        list(enumerated(LawProblem(x, y, x, y, NAMES), Budget(seconds=100)))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -34,7 +34,7 @@ FEW = ("+", "-", "*", "/", "exp", "sin")
 @pytest.mark.parametrize("law", ["x*sin(2.3*y)", "exp(-0.7*x)*sin(4.1*x)"])
 def test_inner_constants_are_found_exactly(law):
     problem = noisy_problem(law, operators=FEW)
-    budget = Budget(time_limit=60)
+    budget = Budget(seconds=60)
     found = [each for best in ranked(problem, problem.x, problem.y, np.ones(200), budget) for each in best]
     assert min(errors(problem, found)) < 1e-9
 
@@ -42,7 +42,7 @@ def test_inner_constants_are_found_exactly(law):
 @pytest.mark.slow
 def test_with_noise_the_law_is_among_the_nearest_of_its_size():
     problem = noisy_problem("2*sin(x) + 0.5*exp(y)", noise=0.05, operators=FEW)
-    found = list(enumerated(problem, Budget(time_limit=60)))
+    found = list(enumerated(problem, Budget(seconds=60)))
     first = found[:100]  # those of the target itself, the others are those of its links
     assert any({"sin", "exp"} == set(str(node).split("'")) & {"sin", "exp"} for node in first)
     assert max(Counter(complexity(node) for node in first).values()) <= 2 * SETTINGS.kept_of_a_size

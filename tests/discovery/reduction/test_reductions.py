@@ -74,4 +74,4 @@ def test_ten_percent_of_noise_do_not_hide_a_monomial_in_front():
 
 
 def test_a_clock_that_is_over_ends_the_search():
-    assert not list(reductions(problem_of(lambda a, b: np.exp(a - b), 2), Budget(time_limit=0.0)))
+    assert not list(reductions(problem_of(lambda a, b: np.exp(a - b), 2), Budget(seconds=0.0)))

@@ -21,7 +21,7 @@ from edgewise.nn.model import KAN
 from edgewise.outcomes import Budget
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 
 OPTIONS = FormulaOptions()
 
@@ -88,7 +88,7 @@ def test_an_edge_that_was_snapped_wrongly_is_freed(trained):
     freed = snapping.with_edges_freed(state, list(names), Budget())
     assert freed.loss < 1e-12 < 1e-4 < state.loss
     assert freed.model.config.functions[0][1] != ("abs",)
-    assert snapping.with_edges_freed(state, list(names), Budget(limit=0.0)) is state
+    assert snapping.with_edges_freed(state, list(names), Budget(work=0.0)) is state
 
 
 @pytest.mark.slow

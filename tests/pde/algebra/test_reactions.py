@@ -88,7 +88,7 @@ def test_the_factor_of_reactions_is_exact_without_other_derivatives(time_first):
     coef = np.zeros((*(axis.count for axis in axes), 1))
     system = LinearSystem(blocks, [block.evaluate(coef)[1] for block in blocks], coef.shape)
     inside = np.concatenate([np.full(block.rows, 0.0 if number else 1.0) for number, block in enumerate(blocks)])
-    solver = FastDiagonalisation.of(evolution.statement, system)
+    solver = FastDiagonalisation.for_system(evolution.statement, system)
     assert solver.reactions is not None
     left = inside - system.product(solver(inside))
     assert np.abs(left).max() < 1e-3  # of 1

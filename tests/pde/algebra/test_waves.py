@@ -20,7 +20,7 @@ def test_coupled_fields_on_a_periodic_square_are_solved_wave_by_wave(count):
     axes = statement.axes([np.linspace(0, 1, count + 1), np.linspace(0, 2, count + 2)], [4, 5])
     blocks, shape = statement.blocks(axes), (count, count + 1, 3)
     system = LinearSystem(blocks, [block.evaluate(np.zeros(shape))[1] for block in blocks], shape)
-    by_waves, rhs = WaveByWave.of(system), np.random.default_rng(0).normal(size=system.rows)
+    by_waves, rhs = WaveByWave.for_system(system), np.random.default_rng(0).normal(size=system.rows)
     matrix = system.matrix().toarray()
     shortest = np.linalg.lstsq(matrix, matrix @ np.linalg.lstsq(matrix, rhs, rcond=1e-11)[0], rcond=1e-11)[0]
     solvable = by_waves.solvable(matrix @ shortest)
@@ -31,4 +31,4 @@ def test_coupled_fields_on_a_periodic_square_are_solved_wave_by_wave(count):
     uneven = statement.axes([np.linspace(0, 1, count + 1) ** 2, np.linspace(0, 2, count + 2)], [4, 5])
     blocks = statement.blocks(uneven)
     system = LinearSystem(blocks, [block.evaluate(np.zeros(shape))[1] for block in blocks], shape)
-    assert WaveByWave.of(system) is None
+    assert WaveByWave.for_system(system) is None

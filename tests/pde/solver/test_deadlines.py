@@ -220,7 +220,7 @@ def test_a_residual_that_nobody_could_compare_is_no_estimate(linear, cubic):
     first = next(stationary.stationary_stages(recognised(problem.form)))
     x = problem.domain.interior(1000, "sobol")
     error = first.network(x).detach() - problem.exact(x)
-    with Budget(time_limit=-1.0).holds():
+    with Budget(seconds=-1.0).holds():
         found = evidence.judge(first.network, problem)
     assert "no time for further checks; the estimate is 10 times the residual at least" in found.trust
     assert 1 / 3 < found.estimate * float(problem.exact(x).norm() / error.norm()) < 100

@@ -17,8 +17,8 @@ from rich.text import Text
 from edgewise.cli.terminal.exit_codes import standard_output
 from edgewise.cli.terminal.plain_values import plain
 from edgewise.escaping import terminal_line
-from edgewise.outcomes import Progress, clock_text
-from edgewise.presentation import column_texts
+from edgewise.outcomes import Progress
+from edgewise.presentation import clock_text, column_texts
 
 BAR_WIDTH = 24  # characters
 PIPE_WIDTH = 120  # characters of a table in a pipe or file, which has no width of its own

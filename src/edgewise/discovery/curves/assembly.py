@@ -40,7 +40,7 @@ from edgewise.formulas.expression import (
 )
 from edgewise.formulas.front import SYMBOL_PRICE
 from edgewise.nn.elementary import ELEMENTARY, Elementary
-from edgewise.outcomes import NO_LIMIT, Budget
+from edgewise.outcomes import Budget
 from edgewise.settings import ABOVE_ZERO
 
 
@@ -206,7 +206,7 @@ def pruned(
     y: np.ndarray,
     *,
     weight: np.ndarray | None = None,
-    budget: Budget = NO_LIMIT,
+    budget: Budget | None = None,
 ) -> FittedExpression:
     """Remove terms, factors and functions that the data do not require."""
     variance = float(np.var(y))
@@ -215,7 +215,7 @@ def pruned(
     while changed:
         changed = False
         for smaller in sorted(_smaller_forms(fitted.expression, budget), key=complexity):
-            if budget.is_over:
+            if budget is not None and budget.is_over:
                 return fitted
             allowance = SYMBOL_PRICE * (complexity(fitted.expression) - complexity(smaller)) / len(y)
             if fitted.loss > exact_loss:
@@ -233,7 +233,7 @@ def pruned(
     return fitted
 
 
-def _smaller_forms(node: Expression, budget: Budget) -> list[Expression]:
+def _smaller_forms(node: Expression, budget: Budget | None) -> list[Expression]:
     """The formulas without one term of a sum, one free factor of a product, or one function, each simplified."""
     forms: list[Expression] = []
 
@@ -264,5 +264,7 @@ def _smaller_forms(node: Expression, budget: Budget) -> list[Expression]:
 
     visit(node, lambda new: new)
     size = complexity(node)
-    simple = dict.fromkeys(with_one_factor(each) for each in takewhile(lambda _: not budget.is_over, forms))
+    simple = dict.fromkeys(
+        with_one_factor(each) for each in takewhile(lambda _: budget is None or not budget.is_over, forms)
+    )
     return [each for each in simple if complexity(each) < size and any(isinstance(p, Variable) for p in walk(each))]

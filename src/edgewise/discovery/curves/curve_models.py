@@ -19,8 +19,8 @@ import numpy as np
 
 from edgewise.discovery.curves.features import Feature, candidate_features, spline_columns
 from edgewise.discovery.least_squares.links import Link
-from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, spend
-from edgewise.settings import ABOVE_ZERO
+from edgewise.outcomes import spend
+from edgewise.settings import ABOVE_ZERO, CALL_WORK, PRODUCT_SPEED
 
 
 @dataclass(frozen=True)

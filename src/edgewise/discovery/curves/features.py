@@ -18,8 +18,8 @@ from edgewise.formulas.algebra import MINUS_ONE
 from edgewise.formulas.expression import Add, Expression, Multiply, Number, Power, Variable, walk
 from edgewise.ops.splines.bspline import basis
 from edgewise.ops.splines.knots import extend
-from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, spend
-from edgewise.settings import ABOVE_ZERO
+from edgewise.outcomes import spend
+from edgewise.settings import ABOVE_ZERO, CALL_WORK, PRODUCT_SPEED
 
 
 @dataclass(frozen=True)

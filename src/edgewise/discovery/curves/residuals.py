@@ -10,8 +10,8 @@ from itertools import chain, product
 import numpy as np
 
 from edgewise.discovery.curves.features import scaled_columns, spline_columns
-from edgewise.outcomes import PRODUCT_SPEED, spend
-from edgewise.settings import ABOVE_ZERO
+from edgewise.outcomes import spend
+from edgewise.settings import ABOVE_ZERO, PRODUCT_SPEED
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,8 @@ from edgewise.formulas.expression import (
     evaluate,
     exact_number,
 )
-from edgewise.outcomes import PRODUCT_SPEED, spend
-from edgewise.settings import ABOVE_ZERO
+from edgewise.outcomes import spend
+from edgewise.settings import ABOVE_ZERO, PRODUCT_SPEED
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from edgewise.formulas.domains import domain_violations
 from edgewise.formulas.expression import Expression, Number, complexity, evaluate, walk, with_constants
 from edgewise.formulas.forms import in_usual_form, with_completed_squares, with_double_angles, with_joined_waves
 from edgewise.formulas.front import pareto
-from edgewise.outcomes import NO_LIMIT, WORK_A_SECOND, Budget
-from edgewise.settings import ABOVE_ZERO
+from edgewise.outcomes import Budget
+from edgewise.settings import ABOVE_ZERO, WORK_A_SECOND
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Archive:
     """The best expressions of each length, judged on the held-out rows of one problem."""
 
     problem: LawProblem
-    budget: Budget = NO_LIMIT  # once it is over, no constants are fitted
+    budget: Budget = field(default_factory=Budget)  # once it is over, no constants are fitted
     tally: Counter[str] = field(default_factory=Counter)  # how many expressions each stage yielded
     by_size: dict[int, list[Judged]] = field(default_factory=dict)
 

@@ -22,7 +22,9 @@ from edgewise.discovery.engine.recording import Recording
 from edgewise.discovery.least_squares.laws import least_squares_laws
 from edgewise.discovery.problem import LawProblem, NoiseEstimate, Reduction, Separation, Stage
 from edgewise.formulas.expression import Expression, Number, evaluate
-from edgewise.outcomes import LOGGER, WORK_A_SECOND, Budget
+from edgewise.listeners import LOGGER
+from edgewise.outcomes import Budget
+from edgewise.settings import WORK_A_SECOND
 
 T = TypeVar("T")
 

@@ -24,7 +24,8 @@ from typing import NamedTuple
 import numpy as np
 
 from edgewise.discovery.enumeration.pool import Pool
-from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, Budget, spend
+from edgewise.outcomes import Budget, spend
+from edgewise.settings import CALL_WORK, PRODUCT_SPEED
 
 
 @dataclass(frozen=True)

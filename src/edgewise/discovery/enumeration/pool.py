@@ -28,7 +28,8 @@ from edgewise.formulas.expression import (
     Variable,
     exact_number,
 )
-from edgewise.outcomes import CALL_WORK, Budget, spend
+from edgewise.outcomes import Budget, spend
+from edgewise.settings import CALL_WORK
 
 # Rows that decide whether two expressions are equal: six rows that lie apart separate |x| from x, and random
 # projections of six values still separate millions of expressions.

@@ -34,8 +34,8 @@ from edgewise.formulas.expression import (
     sum_of,
 )
 from edgewise.formulas.front import pareto
-from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, Budget, spend
-from edgewise.settings import ABOVE_ZERO
+from edgewise.outcomes import Budget, spend
+from edgewise.settings import ABOVE_ZERO, CALL_WORK, PRODUCT_SPEED
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,8 @@ from edgewise.formulas.expression import (
     sum_of,
     value_of,
 )
-from edgewise.outcomes import CALL_WORK, Budget, spend
+from edgewise.outcomes import Budget, spend
+from edgewise.settings import CALL_WORK
 
 
 @dataclass(frozen=True)

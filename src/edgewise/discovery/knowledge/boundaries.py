@@ -47,9 +47,9 @@ from edgewise.formulas.expression import (
 )
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import SIGNIFICANT_Z, Front, FrontEntry
-from edgewise.outcomes import CALL_WORK, NO_LIMIT, Budget, spend
+from edgewise.outcomes import Budget, spend
 from edgewise.presentation import percent_text
-from edgewise.settings import ABOVE_ZERO
+from edgewise.settings import ABOVE_ZERO, CALL_WORK
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def log_losses(log_odds: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def fit_class_constants(
-    node: Expression, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None, budget: Budget = NO_LIMIT
+    node: Expression, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None, budget: Budget | None = None
 ) -> ClassFit | None:
     """Fit the free constants of a formula of log-odds to classes by Firth's penalised likelihood.
 
@@ -137,7 +137,7 @@ def fit_class_constants(
         gain = then[0] - now[0]
         values = trial
         now = then
-        if gain < 1e-9 * len(y) or budget.is_over:
+        if gain < 1e-9 * len(y) or (budget is not None and budget.is_over):
             break
     errors = np.sqrt(np.abs(np.diag(np.linalg.pinv(now[3], hermitian=True)))) if places else np.empty(0)
     return ClassFit(constants.formula(values), now[1], now[0], constants.spread(errors))

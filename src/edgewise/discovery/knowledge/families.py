@@ -55,9 +55,9 @@ from edgewise.formulas.family import Family
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front, FrontEntry
 from edgewise.ops.gauss_newton import LeastSquaresLimits, least_squares
-from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, Budget, StopReason, spend
+from edgewise.outcomes import Budget, StopReason, spend
 from edgewise.presentation import percent_text
-from edgewise.settings import ABOVE_ZERO
+from edgewise.settings import ABOVE_ZERO, CALL_WORK, PRODUCT_SPEED
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,8 @@ from edgewise.formulas.expression import (
     monomial,
     product_of,
 )
-from edgewise.outcomes import PRODUCT_SPEED, Budget, spend
-from edgewise.settings import ABOVE_ZERO
+from edgewise.outcomes import Budget, spend
+from edgewise.settings import ABOVE_ZERO, PRODUCT_SPEED
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ import numpy as np
 
 from edgewise.formulas.constants import EXACT, root_weights
 from edgewise.formulas.expression import Add, Expression, Multiply, Number, exact_number
-from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, spend
-from edgewise.settings import ABOVE_ZERO
+from edgewise.outcomes import spend
+from edgewise.settings import ABOVE_ZERO, CALL_WORK, PRODUCT_SPEED
 
 DEPENDENT_SHARE = 1e-10  # Share of a column's square outside the chosen ones, below which it is linearly dependent.
 LARGEST_COLUMN = 1e12  # Values of a column that is selected, at most.

@@ -15,7 +15,8 @@ from itertools import product
 
 import numpy as np
 
-from edgewise.outcomes import CALL_WORK, PRODUCT_SPEED, spend
+from edgewise.outcomes import spend
+from edgewise.settings import CALL_WORK, PRODUCT_SPEED
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,21 @@ from edgewise.pde.algebra.system import LinearSystem, Preconditioner, Solver
 from edgewise.pde.spaces.axis import along, dense
 from edgewise.pde.spaces.statement import Statement
 
-# Largest condition number of eigenvectors that fast diagonalisation accepts: refinement wins back the digits that are
-# lost, as long as some remain.
-WORST_VECTORS = 1e9
-# Change of a field by reactions in a slab from which on they are a factor of their own: a step of a Krylov method takes
-# up smaller ones to a digit.
-LEAST_REACTION = 0.1
-# Coordinates whose eigenvectors are kept, the last ones used: those of two grids, which slabs of time share.
-KEPT_COORDINATES = 8
+
+@dataclass(frozen=True)
+class DiagonalSettings:
+    """What fast diagonalisation accepts and keeps."""
+
+    # Largest condition number of eigenvectors: refinement wins back the digits that are lost, as long as some remain.
+    worst_vectors: float = 1e9
+    # Change of a field by reactions in a slab from which on they are a factor of their own: a step of a Krylov method
+    # takes up smaller ones to a digit.
+    least_reaction: float = 0.1
+    # Coordinates whose eigenvectors are kept, the last ones used: those of two grids, which slabs of time share.
+    kept_coordinates: int = 8
+
+
+SETTINGS = DiagonalSettings()
 
 
 class FieldByField(Preconditioner):
@@ -30,11 +37,11 @@ class FieldByField(Preconditioner):
         self.parts = parts
 
     @classmethod
-    def of(cls, statement: Statement, system: LinearSystem) -> Preconditioner | None:
+    def for_system(cls, statement: Statement, system: LinearSystem) -> Preconditioner | None:
         """The preconditioner; None where residuals and fields do not pair, or an operator cannot be diagonalised."""
         fields = system.shape[-1]
         if fields == 1:
-            return FastDiagonalisation.of(statement, system)
+            return FastDiagonalisation.for_system(statement, system)
         if len(statement.equation_blocks(system.blocks[0].axes)) > 1:
             return None  # residuals of different orders have different points
         # A residual belongs to the field whose derivatives of its own order it has, if there is only one such field.
@@ -70,7 +77,7 @@ class FieldByField(Preconditioner):
                 )
                 whole = np.arange(block.rows).reshape(len(block.numbers), -1)
                 rows.append(start + whole[numbers].ravel())
-            solver = FastDiagonalisation.of(statement, LinearSystem(blocks, slopes, (*system.shape[:-1], 1)))
+            solver = FastDiagonalisation.for_system(statement, LinearSystem(blocks, slopes, (*system.shape[:-1], 1)))
             if solver is None:
                 return None
             parts.append((np.concatenate(rows), solver))
@@ -105,7 +112,7 @@ class FastDiagonalisation(Preconditioner):
     """
 
     @classmethod
-    def of(cls, statement: Statement, system: LinearSystem) -> FastDiagonalisation | None:
+    def for_system(cls, statement: Statement, system: LinearSystem) -> FastDiagonalisation | None:
         """The solver, or None where the operator of a coordinate cannot be diagonalised well."""
         try:
             solver = cls.shifted(statement, system)
@@ -155,7 +162,9 @@ class FastDiagonalisation(Preconditioner):
         equation = system.blocks[0]
         self.shape = tuple(axis.count for axis in equation.axes)
         self.lines = [
-            _diagonalised(_Bytes.of(dense(equation.table(axis, 0))), _Bytes.of(operator), _Bytes.of(rows))
+            _diagonalised(
+                _Bytes.of_array(dense(equation.table(axis, 0))), _Bytes.of_array(operator), _Bytes.of_array(rows)
+            )
             for axis, (operator, rows) in enumerate(zip(operators, ends, strict=True))
         ]
         self.total = self.lines[0].values
@@ -226,7 +235,7 @@ class FastDiagonalisation(Preconditioner):
         mean = 0.0 if time == 0 else float(slope.mean())
         rates = (line.values_of @ ((line.values + mean)[:, None] * line.back)).real
         part = np.linalg.inv(rates) * np.moveaxis(slope - slope.mean(), time, -1)[..., None, :]
-        if not float(np.abs(part).sum(-1).max()) > LEAST_REACTION:
+        if not float(np.abs(part).sum(-1).max()) > SETTINGS.least_reaction:
             return None
         return np.linalg.inv(np.eye(len(rates)) + part)
 
@@ -278,7 +287,7 @@ class _Bytes:
     shape: tuple[int, ...]
 
     @classmethod
-    def of(cls, array: np.ndarray) -> _Bytes:
+    def of_array(cls, array: np.ndarray) -> _Bytes:
         return cls(array.tobytes(), array.shape)
 
     @property
@@ -304,7 +313,7 @@ class Diagonal:
     with_ends: np.ndarray
 
 
-@lru_cache(maxsize=KEPT_COORDINATES)
+@lru_cache(maxsize=SETTINGS.kept_coordinates)
 def _diagonalised(of_level: _Bytes, of_operator: _Bytes, of_rows: _Bytes) -> Diagonal:
     """Diagonalise an operator, (points, count), with values at points, (points, count), and conditions."""
     level = of_level.array
@@ -323,7 +332,7 @@ def _diagonalised(of_level: _Bytes, of_operator: _Bytes, of_rows: _Bytes) -> Dia
     kernel[pivots] = -inverse @ rows[:, others]
     to_splines = np.linalg.inv(level @ kernel)
     eigenvalues, vectors = np.linalg.eig(to_splines @ (operator @ kernel))
-    if not np.linalg.cond(vectors) < WORST_VECTORS:
+    if not np.linalg.cond(vectors) < SETTINGS.worst_vectors:
         raise np.linalg.LinAlgError("the eigenvectors are too close to each other")
     with_ends = np.linalg.inv(np.concatenate([rows, level]))
     back = np.linalg.inv(vectors) @ to_splines

@@ -10,7 +10,8 @@ import numpy as np
 from scipy import linalg, sparse
 from scipy.sparse.linalg import LinearOperator, gmres, splu
 
-from edgewise.outcomes import NativeThread, check_time, foreseen
+from edgewise.native import NativeThread
+from edgewise.outcomes import check_time, foreseen
 from edgewise.train.cost import EQUATION_COST
 
 

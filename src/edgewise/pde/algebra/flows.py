@@ -13,7 +13,8 @@ from functools import cached_property
 import numpy as np
 from scipy import linalg
 
-from edgewise.outcomes import foreseen, interruptible
+from edgewise.native import interruptible
+from edgewise.outcomes import foreseen
 from edgewise.pde.algebra.diagonal import FastDiagonalisation
 from edgewise.pde.algebra.radau import DiagonalRadau
 from edgewise.pde.algebra.system import LinearSystem, Preconditioner, Solver
@@ -21,10 +22,19 @@ from edgewise.pde.spaces.axis import TimeAxis, along, dense
 from edgewise.pde.spaces.blocks import ConstantBlock, EquationBlock, Jacobian, ReducedSpaceBlock, RowBlock
 from edgewise.pde.spaces.statement import Statement
 
-MOST_PRESSURES = 4000  # values of a pressure at one moment: factors of an eighth of a gigabyte
-OTHER_LENGTHS = 4.0  # factor by which lengths of slabs differ at most that have the same factors
-SAME_ALONG = 1e-9  # relative: slopes that are closer are the same; far above rounding
-ROUNDED_ROWS = 1e-15  # of the largest row: smaller rows of conditions are rounding, as Krylov vectors have them
+
+@dataclass(frozen=True)
+class FlowSettings:
+    """Which slabs of flows have factors, and which share them."""
+
+    most_pressures: int = 4000  # values of a pressure at one moment: factors of an eighth of a gigabyte
+    other_lengths: float = 4.0  # factor by which lengths of slabs differ at most that have the same factors
+    same_along: float = 1e-9  # relative: slopes that are closer are the same; far above rounding
+    # of the largest row: smaller rows of conditions are rounding, as Krylov vectors have them
+    rounded_rows: float = 1e-15
+
+
+SETTINGS = FlowSettings()
 
 
 @dataclass(eq=False)
@@ -72,7 +82,7 @@ class SlabOfFlow(Preconditioner):
     """
 
     @classmethod
-    def of(cls, statement: Statement, system: LinearSystem, kept: Preconditioner | None) -> SlabOfFlow | None:
+    def for_system(cls, statement: Statement, system: LinearSystem, kept: Preconditioner | None) -> SlabOfFlow | None:
         """The solver; None where there is no single pressure, or conditions join it with velocities.
 
         It has the factors of one that is `kept`, if space is the same and the length of the slab is not far off.
@@ -84,7 +94,7 @@ class SlabOfFlow(Preconditioner):
         has_walls = any(count for axis, count in enumerate(statement.reductions) if axis != form.time)
         if not has_walls or len(statement.equation_blocks(axes)) > 1 or not statement.reductions[form.time]:
             return None
-        if np.prod([len(p) for k, p in enumerate(system.blocks[0].points) if k != form.time]) > MOST_PRESSURES:
+        if np.prod([len(p) for k, p in enumerate(system.blocks[0].points) if k != form.time]) > SETTINGS.most_pressures:
             return None
         try:
             return cls(statement, system, kept if isinstance(kept, cls) else None)
@@ -113,7 +123,7 @@ class SlabOfFlow(Preconditioner):
         self.inverses = {key: np.linalg.inv(each) for key, each in self.begins.items()}
         rates = dense(line.table(moments, 1)) @ self.inverses[False]
         self.from_begin = rates[:, 0]
-        self.radau = DiagonalRadau.of(rates[:, 1:])
+        self.radau = DiagonalRadau.of_rates(rates[:, 1:])
         self.levels = [self._level(*each) for each in enumerate(zip(system.blocks, system.jacobian, strict=True))]
         self.equation = self.levels[0]
         self._split()
@@ -132,7 +142,7 @@ class SlabOfFlow(Preconditioner):
         is_same = self.statement is other.statement and all(
             np.array_equal(a.breakpoints, b.breakpoints) for a, b in lines
         )
-        return is_same and 1 / OTHER_LENGTHS < shift / self.shift < OTHER_LENGTHS
+        return is_same and 1 / SETTINGS.other_lengths < shift / self.shift < SETTINGS.other_lengths
 
     def _level(self, number: int, of_block: tuple[RowBlock, Jacobian]) -> Level:
         """A block without time; see `Level`."""
@@ -226,7 +236,9 @@ class SlabOfFlow(Preconditioner):
             else:
                 axis = 0
             for (row, _, index), slope in level.slopes.items():
-                if row == number and (sum(index) > index[axis] or np.ptp(slope) > SAME_ALONG * np.abs(slope).max()):
+                if row == number and (
+                    sum(index) > index[axis] or np.ptp(slope) > SETTINGS.same_along * np.abs(slope).max()
+                ):
                     raise np.linalg.LinAlgError("a condition for the pressure varies along its face")
             rows = sum(
                 slope.flat[0] * dense(level.block.table(axis, index[axis]))
@@ -281,7 +293,7 @@ class SlabOfFlow(Preconditioner):
             values, vectors = np.linalg.eig(matrix)
             self.eigenvectors.append((vectors, np.linalg.inv(vectors)))
             total = np.add.outer(total, values)
-        is_constant = np.abs(total) < SAME_ALONG * np.abs(total).max()
+        is_constant = np.abs(total) < SETTINGS.same_along * np.abs(total).max()
         self.inviscid = np.where(is_constant, 0.0, 1 / np.where(is_constant, 1.0, total))
 
     def _pressures(self, missing: np.ndarray) -> np.ndarray:
@@ -355,7 +367,7 @@ class SlabOfFlow(Preconditioner):
         """Coefficients, flat, for a right-hand side with the rows of the system."""
         parts = list[np.ndarray]()
         start = 0
-        noise = ROUNDED_ROWS * float(np.abs(rhs).max(initial=0.0))
+        noise = SETTINGS.rounded_rows * float(np.abs(rhs).max(initial=0.0))
         for block in self.blocks:
             values = rhs[start : start + block.rows]
             if block is not self.blocks[0] and np.abs(values).max(initial=0.0) <= noise:
@@ -376,7 +388,7 @@ class SlabOfFlow(Preconditioner):
                 parts[0][:, row] -= np.multiply.outer(self.from_begin, known)
         spectra = [np.tensordot(self.radau.to_modes, part, 1) if len(part) else part for part in parts]
         each = [[s[k] if len(s) else s for s in spectra] for k in range(len(self.radau.values))]
-        found = np.stack(self._solved(each))
+        found = np.stack(self._of_modes(each))
         nodal = np.tensordot(self.radau.vectors, found, 1).real  # (moments, *counts, fields)
         coef = np.empty((self.line.count, *counts, self.shape[-1]))
         for slot in range(self.shape[-1]):
@@ -384,7 +396,7 @@ class SlabOfFlow(Preconditioner):
             coef[..., slot] = np.tensordot(self.inverses[slot == self.pressure], both, 1)
         return np.moveaxis(coef, 0, self.time).ravel()
 
-    def _solved(self, each: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
+    def _of_modes(self, each: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
         """The flow of each eigenvalue in time, (*counts, fields), complex, for the rows of all blocks."""
         counts = [axis.count for axis in self.axes]
         inner = math.prod(self.equation.block.shape)

@@ -161,6 +161,7 @@ class GridEquations:
         self.statement = statement
         self.blocks = statement.blocks(axes)
         self.is_stabilised = is_stabilised
+        self.target: np.ndarray | float = 0.0  # residuals that are sought
         self.linearised: list[tuple[np.ndarray, Jacobian]] = []  # residuals and Jacobian of the last factors
         self._system: LinearSystem | None = None
         self._work = 0.0  # of the systems before the last one
@@ -182,8 +183,8 @@ class GridEquations:
         return self._kept[1]
 
     def residual(self, coef: np.ndarray) -> np.ndarray:
-        """All residuals as one vector."""
-        return residuals_of(self.evaluate(coef))
+        """All residuals as one vector, less those that are sought."""
+        return residuals_of(self.evaluate(coef)) - self.target
 
     def factorised(self, coef: np.ndarray) -> Solver | None:
         """Solver of the equations linearised at coefficients; None where they are singular or not finite."""
@@ -200,7 +201,12 @@ def solved_on_grid(
     statement: Statement, axes: Sequence[SplineAxis], start: np.ndarray, is_stabilised: bool = False
 ) -> Solved | None:
     """Coefficients that fulfil all rows, by damped Newton steps from a start; None if there are none."""
-    equations = GridEquations(statement, axes, is_stabilised)
+    return damped_newton(GridEquations(statement, axes, is_stabilised), start)
+
+
+def damped_newton(equations: GridEquations, start: np.ndarray) -> Solved | None:
+    """Coefficients with the residuals that are sought, by damped Newton steps; None if they lead to none."""
+    is_linear = equations.statement.form.is_linear
 
     def damped(coef: np.ndarray, step: np.ndarray, solver: Solver) -> Advance | None:
         """The longest step of halves that passes the natural monotonicity test [1].
@@ -210,7 +216,7 @@ def solved_on_grid(
 
         [1] P. Deuflhard, "Newton Methods for Nonlinear Problems", 2004, section 3.3.
         """
-        if statement.form.is_linear:
+        if is_linear:
             return Advance(coef + step, is_last=True)
         fields = tuple(range(coef.ndim - 1))
         sizes = np.maximum(np.maximum(np.abs(coef).max(fields), np.abs(step).max(fields)), ABOVE_ZERO)

@@ -44,7 +44,7 @@ class DiagonalRadau:
     middle: float  # geometric mean of the magnitudes of all eigenvalues
 
     @classmethod
-    def of(cls, rates: np.ndarray) -> DiagonalRadau:
+    def of_rates(cls, rates: np.ndarray) -> DiagonalRadau:
         """The modes of a matrix (q, q), see `TimeAxis.rates`."""
         values, vectors = np.linalg.eig(rates)
         modes = values.imag >= 0  # the others are conjugates of these
@@ -97,11 +97,11 @@ class ShiftedSystems:
         """True if the systems are prepared for derivatives in time by the values at the moments, (q, q)."""
         if self._radau is None:
             return False
-        return abs(self._radau.middle / DiagonalRadau.of(rates).middle - 1) < SETTINGS.same_rates
+        return abs(self._radau.middle / DiagonalRadau.of_rates(rates).middle - 1) < SETTINGS.same_rates
 
     def factorise(self, rates: np.ndarray) -> None:
         """Prepare the systems for derivatives in time by the values at the moments, (q, q)."""
-        radau = DiagonalRadau.of(rates)
+        radau = DiagonalRadau.of_rates(rates)
         self._radau = radau
         if not self._is_dear:
             self._direct = [self._factors(powers) for powers in radau.powers(range(len(self.matrices)))]

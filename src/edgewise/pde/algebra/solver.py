@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, gmres
@@ -14,34 +15,43 @@ from edgewise.pde.algebra.system import LinearSystem, Preconditioner, Solver
 from edgewise.pde.algebra.waves import WaveByWave
 from edgewise.pde.spaces.statement import Statement
 
-# Unknowns up to which a system of several coordinates is factorised without trying fast diagonalisation first: the
-# factors take less than a tenth of a second.
-ALWAYS_FACTORISED = 700
-# Multiply-adds up to which a system of several fields is: about a second of one core, after which steps of a Krylov
-# method that leaves out what couples the fields are worth a try.
-CHEAP_FACTORS = 1e9
-# Multiply-adds up to which a system is factorised at all: about a minute of one core.
-MOST_WORK = 1e11
-# The reduction of the residual at which GMRES has done its work, its steps between restarts, and restarts; rounds of
-# iterative refinement around it: a preconditioner that does not reach it in these steps is of no use.
-LEAST_REDUCTION = 1e-9
-RESTART = 40
-RESTARTS = 2
-REFINEMENT_ROUNDS = 6  # at most; see above
-# Multiply-adds of one application of a system and its preconditioner: per unknown beside those with the eigenvectors of
-# each coordinate, for the sparse tables; and at least, for the time that some forty calls of numpy take.
-TABLES_WORK = 200.0
-LEAST_APPLICATION_WORK = 3e6
-UNSOLVED = 1e-8  # of the right-hand side: what may be left for Newton's method to take up in its next step
-# Where an error may be left, GMRES aims at this share of it, for residuals are not errors; share of the whole solution
-# that may be left in a step of Newton's method.
-WELL_BELOW = 0.1
-LEFT_IN_STEP = 0.03
-# A right-hand side that is reduced by this factor is solved to rounding; largest factor of a useful round, and of one
-# of a preconditioner that needs no Krylov method.
-ROUNDING = 1e-15
-USEFUL = 0.1
-CLOSE = 1e-3
+
+@dataclass(frozen=True)
+class SolverSettings:
+    """Which systems are factorised, and when a Krylov method has done its work."""
+
+    # Unknowns up to which a system of several coordinates is factorised without trying fast diagonalisation first: the
+    # factors take less than a tenth of a second.
+    always_factorised: int = 700
+    # Multiply-adds up to which a system of several fields is: about a second of one core, after which steps of a Krylov
+    # method that leaves out what couples the fields are worth a try; and up to which a system is factorised at all:
+    # about a minute.
+    cheap_factors: float = 1e9
+    most_work: float = 1e11
+    # The reduction of the residual at which GMRES has done its work, its steps between restarts, and restarts; rounds
+    # of iterative refinement around it: a preconditioner that does not reach it in these steps is of no use.
+    least_reduction: float = 1e-9
+    restart: int = 40
+    restarts: int = 2
+    refinement_rounds: int = 6
+    # Multiply-adds of one application of a system and its preconditioner: per unknown beside those with the
+    # eigenvectors of each coordinate, for the sparse tables; and at least, for the time that some forty calls of numpy
+    # take.
+    tables_work: float = 200.0
+    least_application_work: float = 3e6
+    unsolved: float = 1e-8  # of the right-hand side: what may be left for Newton's method to take up in its next step
+    # Where an error may be left, GMRES aims at this share of it, for residuals are not errors; share of the whole
+    # solution that may be left in a step of Newton's method.
+    well_below: float = 0.1
+    left_in_step: float = 0.03
+    # A right-hand side that is reduced by this factor is solved to rounding; largest factor of a useful round, and of
+    # one of a preconditioner that needs no Krylov method.
+    rounding: float = 1e-15
+    useful: float = 0.1
+    close: float = 1e-3
+
+
+SETTINGS = SolverSettings()
 
 
 def solver_for(
@@ -52,22 +62,24 @@ def solver_for(
     `enough`, (fields,), are errors of coefficients that it may leave; without them it is exact to rounding. Of a
     preconditioner that is `kept`, the one for the last slab, factors are used again.
     """
-    left = 0.0 if statement.form.is_linear else LEFT_IN_STEP
+    left = 0.0 if statement.form.is_linear else SETTINGS.left_in_step
     if statement.constraint_variables:
-        flow = SlabOfFlow.of(statement, system, kept)
+        flow = SlabOfFlow.for_system(statement, system, kept)
     else:
         flow = None
     if flow is not None:
         return Krylov(system, flow, enough, left)
     long = sum(axis.intervals > 1 for axis in system.blocks[0].axes)  # a slab of time is short
-    is_dear = system.unknowns > ALWAYS_FACTORISED and (system.shape[-1] == 1 or system.factor_work() > CHEAP_FACTORS)
+    is_dear = system.unknowns > SETTINGS.always_factorised and (
+        system.shape[-1] == 1 or system.factor_work() > SETTINGS.cheap_factors
+    )
     if long > 1 and is_dear and system.rows == system.unknowns:
-        preconditioner: Preconditioner | None = WaveByWave.of(system) if system.shape[-1] > 1 else None
+        preconditioner: Preconditioner | None = WaveByWave.for_system(system) if system.shape[-1] > 1 else None
         if preconditioner is None:
-            preconditioner = FieldByField.of(statement, system)
+            preconditioner = FieldByField.for_system(statement, system)
         if preconditioner is not None:
             return Krylov(system, preconditioner, enough, left)
-    return system.factorised() if system.factor_work() <= MOST_WORK else None
+    return system.factorised() if system.factor_work() <= SETTINGS.most_work else None
 
 
 class Krylov:
@@ -93,7 +105,9 @@ class Krylov:
             return self._factors(rhs)
         rhs = self.preconditioner.solvable(rhs)
         system, balanced, norm = self.system, self.preconditioner.balanced, float(np.linalg.norm(rhs))
-        work = max(system.unknowns * (4.0 * sum(system.shape[:-1]) + TABLES_WORK), LEAST_APPLICATION_WORK)
+        work = max(
+            system.unknowns * (4.0 * sum(system.shape[:-1]) + SETTINGS.tables_work), SETTINGS.least_application_work
+        )
 
         def applied(v: np.ndarray) -> np.ndarray:
             check_time()
@@ -106,33 +120,35 @@ class Krylov:
         operator = LinearOperator((len(rhs), len(rhs)), applied, dtype=float)
         is_close = True  # the preconditioner alone may do
         is_short = any(axis.intervals == 1 for axis in system.blocks[0].axes)  # a shorter slab is cheaper than factors
-        restarts = 1 if is_short and self.enough is not None else RESTARTS
-        for _ in range(REFINEMENT_ROUNDS):
-            if size <= ROUNDING * norm or not math.isfinite(size):
+        restarts = 1 if is_short and self.enough is not None else SETTINGS.restarts
+        for _ in range(SETTINGS.refinement_rounds):
+            if size <= SETTINGS.rounding * norm or not math.isfinite(size):
                 break
             move = self.preconditioner(left)
-            reduction = LEAST_REDUCTION
+            reduction = SETTINGS.least_reduction
             if self.enough is not None:
                 sizes = [np.abs(each).reshape(-1, system.shape[-1]).max(0) for each in (move, solution)]
                 share = float((sizes[0] / np.maximum(self.enough, self.left_in_step * sizes[1])).max())
                 if share <= 1:
                     return solution + move
-                reduction = max(WELL_BELOW / share, reduction)
+                reduction = max(SETTINGS.well_below / share, reduction)
             if not is_close:
-                move = self.preconditioner(gmres(operator, left, rtol=reduction, restart=RESTART, maxiter=restarts)[0])
+                move = self.preconditioner(
+                    gmres(operator, left, rtol=reduction, restart=SETTINGS.restart, maxiter=restarts)[0]
+                )
             new = balanced(left - system.product(move))
             system.work += work
             reached = float(np.linalg.norm(new))
             if reached < size:
                 solution = solution + move
                 left = new
-            if not reached < USEFUL * size and not is_close:
+            if not reached < SETTINGS.useful * size and not is_close:
                 break
-            is_close = is_close and reached < CLOSE * size
+            is_close = is_close and reached < SETTINGS.close * size
             size = min(reached, size)
-        if size <= UNSOLVED * norm:
+        if size <= SETTINGS.unsolved * norm:
             return solution
-        if not is_short and system.factor_work() <= MOST_WORK:
+        if not is_short and system.factor_work() <= SETTINGS.most_work:
             self._factors = system.factorised()
         if self._factors is None:
             return np.full(system.unknowns, np.nan)

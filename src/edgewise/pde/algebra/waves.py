@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import linalg
 
-from edgewise.outcomes import check_time, interruptible
+from edgewise.native import interruptible
+from edgewise.outcomes import check_time
 from edgewise.pde.algebra.system import LinearSystem, Preconditioner
 from edgewise.pde.spaces.axis import dense
 
-# Largest number of entries of the inverses of all waves: half a gigabyte.
-MOST_ENTRIES = 3e7
-LEAST_SINGULAR_VALUE = 1e-11  # of the largest singular value of a wave's system, which rows of size one have: rounding
+
+@dataclass(frozen=True)
+class WaveSettings:
+    """Memory and rounding of the systems of waves."""
+
+    most_entries: float = 3e7  # of the inverses of all waves: half a gigabyte
+    # of the largest singular value of a wave's system, which rows of size one have: rounding
+    least_singular_value: float = 1e-11
+
+
+SETTINGS = WaveSettings()
 
 
 class WaveByWave(Preconditioner):
@@ -37,7 +47,7 @@ class WaveByWave(Preconditioner):
     """
 
     @classmethod
-    def of(cls, system: LinearSystem) -> WaveByWave | None:
+    def for_system(cls, system: LinearSystem) -> WaveByWave | None:
         """The solver; None where a second coordinate is not periodic, a grid is not even or a wave has no solution."""
         axes = system.blocks[0].axes
         lines = [number for number, axis in enumerate(axes) if axis.periodic]
@@ -49,7 +59,7 @@ class WaveByWave(Preconditioner):
                 if not np.allclose(table, linalg.circulant(table[:, 0]), rtol=0, atol=1e-8):
                     return None
         entries = (system.unknowns / math.prod(axes[number].count for number in lines)) * system.unknowns / 2
-        if entries > MOST_ENTRIES:
+        if entries > SETTINGS.most_entries:
             return None
         try:
             return cls(system, lines)
@@ -92,7 +102,7 @@ class WaveByWave(Preconditioner):
         # Odd derivatives vanish for constants and for the shortest waves, so that a field may be undetermined there.
         special = np.ix_(*[[k for k in range(n) if 2 * k in (0, c)] for n, c in zip(waves, self.counts, strict=True)])
         left, sizes, right = np.linalg.svd(matrices[special])
-        is_determined = sizes > LEAST_SINGULAR_VALUE * sizes.max()
+        is_determined = sizes > SETTINGS.least_singular_value * sizes.max()
         left = left * is_determined[..., None, :]
         matrices[special] = np.eye(size)
         check_time()

@@ -47,7 +47,7 @@ class Limits(Budget):
         earlier_seconds: float = 0.0,
         is_judged: bool = True,
     ):
-        super().__init__(budget * EQUATION_BUDGET_WORK, time_limit, progress, began=time.monotonic() - earlier_seconds)
+        super().__init__(time_limit, budget * EQUATION_BUDGET_WORK, progress, began=time.monotonic() - earlier_seconds)
         self.best_loss = None
         self.has_result = False  # before there is one, a short time limit has some grace
         # Whether some of the time is left for a judgement, and a first result has some grace.

@@ -11,15 +11,9 @@ import torch
 from edgewise.checks import check_number, check_options
 from edgewise.errors import InputError
 from edgewise.files import Journal
+from edgewise.listeners import check_progress, reported
 from edgewise.ops.splines.bspline import MAX_DEGREE
-from edgewise.outcomes import (
-    OnInterrupt,
-    ProgressCallback,
-    StopReason,
-    check_on_interrupt,
-    check_progress,
-    reported,
-)
+from edgewise.outcomes import OnInterrupt, ProgressCallback, StopReason, check_on_interrupt
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver import messages
 from edgewise.pde.solver.cascade import TIERS, LeastSquares, Networks
@@ -58,8 +52,7 @@ class SolveOptions(TypedDict, total=False):
     start : Solution
         Solution of a like problem, with the same coordinates, ends, periods, parts and fields: Newton's method and the
         training of networks, which keep its shape, begin with its fields, unknown coefficients at its values. Linear
-        problems need none. A nonlinear slab of time begins with the better of its fields and the slab before,
-        continued: for a parameter 1 % away that saved a tenth to a third of Newton's steps, but no time.
+        problems need none, nor do integrations in time, whose slabs begin with the one before.
     on_interrupt : {"raise", "keep"}
         What Ctrl-C does: "raise", the default, passes the KeyboardInterrupt on; "keep" returns the solution of the last
         complete stage, once there is one, or, in time, that up to the moment that was reached.

@@ -25,7 +25,7 @@ from edgewise.pde.solver.restated import until
 from edgewise.pde.solver.solution import field_values
 from edgewise.pde.tiers.level import Level
 from edgewise.settings import ABOVE_ZERO
-from edgewise.train.problems.blocks import BlockRole
+from edgewise.train.blocks import BlockRole
 
 if TYPE_CHECKING:
     from edgewise.pde.spaces.statement import Statement
@@ -141,7 +141,7 @@ def integrations(task: Task, record: Record, statement: Statement, method: Metho
     while True:
         # One integration, as far as it comes: a limit or Ctrl-C inside of a slab leaves the slabs before it.
         watch = Watch(record, allowed, method)
-        stepper = method.stepper(statement, allowed, watch, INTEGRATION.finer**passed, task.start)
+        stepper = method.stepper(statement, allowed, watch, INTEGRATION.finer**passed)
         cut = _run(stepper)
         result = stepper.result()
         if stepper.memory is not None:

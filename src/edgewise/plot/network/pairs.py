@@ -17,9 +17,7 @@ from edgewise.plot.network.effects import input_number
 from edgewise.plot.network.panels import date_ticks
 from edgewise.plot.network.views import PredictionView, Viewable, as_prediction_view
 from edgewise.plot.style import (
-    GREY,
     INK,
-    REMARK,
     SEQUENTIAL,
     SIGNED,
     TINY,
@@ -31,7 +29,6 @@ from edgewise.plot.style import (
     labels,
     styled,
 )
-from edgewise.presentation import percent_text
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -74,7 +71,7 @@ def pair_map(
     -------
     matplotlib.figure.Figure
         To the left the partial dependence on both inputs, to the right its part that no sum of one curve of each input
-        has, with its share of the variance. Dots are rows of the data; places far from all rows stay empty.
+        has. Dots are rows of the data; places far from all rows stay empty.
 
     Raises
     ------
@@ -122,9 +119,6 @@ def pair_map(
         left.set_ylabel(titles[pair[1]])
         for panel in (left, right):
             panel.set_xlabel(titles[pair[0]])
-        right.set_title(
-            f"{percent_text(float(effect.share[output]))} of variance", loc="right", fontsize=REMARK, color=GREY
-        )
         return fix_layout(figure)
 
 

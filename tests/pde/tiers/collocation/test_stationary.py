@@ -81,7 +81,7 @@ def test_the_matrix_its_product_and_both_solvers_agree(mixed, long_factors, monk
     np.testing.assert_allclose(system.matrix() @ vector, system.product(vector), atol=1e-10)
     np.testing.assert_allclose(system.factorised()(system.product(vector)), vector, atol=1e-9)
     if not mixed:  # then the coefficients are of the kind that fast diagonalisation solves at once
-        solve_fast = FastDiagonalisation.of(statement, system)
+        solve_fast = FastDiagonalisation.for_system(statement, system)
         np.testing.assert_allclose(solve_fast(system.product(vector)), vector, atol=1e-7)
 
 
@@ -103,7 +103,7 @@ def test_a_singular_matrix_has_no_factors_in_a_thread_either(monkeypatch):
 
 
 def test_a_factorisation_is_left_at_the_deadline(monkeypatch):
-    budget, ended, system = Budget(time_limit=100.0), threading.Event(), system_of(0.0)[1]
+    budget, ended, system = Budget(seconds=100.0), threading.Event(), system_of(0.0)[1]
 
     def endless(*args, **options):
         budget.time_limit = -1.0

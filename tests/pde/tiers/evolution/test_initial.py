@@ -31,7 +31,7 @@ def start_of(problem):
 
 def heat(start, conditions, domain=LINE, equation=lambda u: u.t - u.xx):
     evolution = start_of(PDE(equation, domain, [Initial(start), *conditions])).evolution
-    return RoughInitial.of(evolution.statement, evolution.initial_on, 1.0, evolution.allowed, evolution.begin)
+    return RoughInitial.of_data(evolution.statement, evolution.initial_on, 1.0, evolution.allowed, evolution.begin)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,13 @@ from edgewise.settings import ABOVE_ZERO
 
 @dataclass(frozen=True)
 class GridSettings:
-    """First grids, refinement and the ends of collocation without time."""
+    """First grids, refinement and the ends of collocation without time; tuples by the number of coordinates."""
+
+    first_intervals: tuple[int, ...] = (0, 16, 8, 6)  # of a coordinate: a tenth of a second
+    refinement: tuple[float, ...] = (0, 4.0, 2.0, 1.6)  # largest factor by which an interval is refined in one stage
+    # Points of each coordinate at which a residual is looked for at least: narrower sources are missed.
+    search_points: tuple[int, ...] = (0, 2000, 100, 20)
+    largest_grid: tuple[int, ...] = (0, 20_000, 500_000, 500_000)  # coefficients: a minute of one core
 
     highest_degree: int = 11  # needs the fewest coefficients for smooth solutions; graded breakpoints serve the others
     # Shortest interval, relative to the domain: a layer of width 1e-10 is resolved; rounding is at 1e-16.
@@ -80,15 +86,6 @@ class GridSettings:
 
 GRIDS = GridSettings()
 
-# Intervals of the first grid, by the number of coordinates: it is solved in a tenth of a second.
-FIRST_INTERVALS = {1: 16, 2: 8, 3: 6}
-# Largest factor by which an interval is refined in one stage, by the number of coordinates.
-REFINEMENT = {1: 4.0, 2: 2.0, 3: 1.6}
-# Points of each coordinate at which a residual is looked for at least, by the number of coordinates: narrower
-# sources are missed.
-SEARCH = {1: 2000, 2: 100, 3: 20}
-# Coefficients of the largest grid, by the number of coordinates: a minute of one core.
-LARGEST_GRID = {1: 20_000, 2: 500_000, 3: 500_000}
 OUT_OF_BALANCE = (
     "No solution was found, for sources and what flows through the boundary contradict each other: two grids leave the "
     "same mean residual."
@@ -97,14 +94,13 @@ HARDLY_DETERMINED = (
     "The equation and its conditions hardly determine the solution, as where a layer may be moved: a residual changes "
     "it by {growth:.0e} times as much."
 )
-BEYOND_FOLD = Doubt(NO_SOLUTION, is_alone=True)
 
 
 def first_axes(statement: Statement) -> list[SplineAxis]:
     """Return the axes of the coarsest grid."""
     bounds = statement.form.domain.bounds.numpy()
     first = [
-        np.linspace(low, high, max(FIRST_INTERVALS[len(bounds)], GRIDS.highest_degree + 1 if repeats else 0) + 1)
+        np.linspace(low, high, max(GRIDS.first_intervals[len(bounds)], GRIDS.highest_degree + 1 if repeats else 0) + 1)
         for (low, high), repeats in zip(bounds, statement.periodic, strict=True)
     ]
     return statement.axes(first, [GRIDS.highest_degree] * len(bounds))
@@ -154,11 +150,13 @@ def stationary_stages(
         if is_first and found is None:
             finer = statement.axes([refined(axis.breakpoints, GRIDS.finer_on_path) for axis in axes], degrees)
             end = sought_along_path(statement, axes, finer, start)
-            if end is not None and not end.is_solution:
+            if end is not None and end.solved is None:
                 loss = sum(float(each.max()) ** 2 for each in relative_errors(statement, end.axes, end.coef))
                 points = sum(block.rows for block in statement.blocks(end.axes))
                 network = network_of(end.axes, end.coef)
-                fold = Level(network=network, loss=loss, points=points, work=end.work, doubt=BEYOND_FOLD)
+                fold = Level(
+                    network=network, loss=loss, points=points, work=end.work, doubt=Doubt(NO_SOLUTION, is_alone=True)
+                )
             elif end is not None:
                 axes = list(end.axes)
                 found = end.solved
@@ -172,7 +170,7 @@ def stationary_stages(
             # An oscillating solution of a grid that resolves nothing is a worse start than none on a finer one.
             axes = statement.axes([refined(axis.breakpoints, 2.0) for axis in axes], degrees)
             coef = None
-            if math.prod(shape_of(statement, axes)) > LARGEST_GRID[dimension]:
+            if math.prod(shape_of(statement, axes)) > GRIDS.largest_grid[dimension]:
                 break
             continue
         (coef, work), fold = solved, None
@@ -210,7 +208,7 @@ def stationary_stages(
         is_same = all(a.intervals == b.intervals for a, b in zip(axes, before, strict=True))
         if is_same and is_resolved:
             axes = statement.axes([refined(axis.breakpoints, 1.3) for axis in axes], degrees)
-        if (is_same and not is_resolved) or math.prod(shape_of(statement, axes)) > LARGEST_GRID[dimension]:
+        if (is_same and not is_resolved) or math.prod(shape_of(statement, axes)) > GRIDS.largest_grid[dimension]:
             return
     if fold is not None:
         yield fold
@@ -263,7 +261,7 @@ def local_errors(
     dimension = len(axes)
     chosen = range(len(axes)) if of is None else of
     found, searched = ([np.zeros(line.intervals) for line in axes] for _ in range(2))
-    most = [max(2, -(-SEARCH[dimension] // line.intervals)) for line in axes]
+    most = [max(2, -(-GRIDS.search_points[dimension] // line.intervals)) for line in axes]
     for block in [*statement.equation_blocks(axes), *statement.condition_blocks(axes)]:
         if block.face is not None and block.face[0] not in chosen:
             continue
@@ -378,7 +376,7 @@ def next_breakpoints(
     stage may; else each by the power of its error that the degree of the splines gives, to reduce it by `needed`.
     """
     largest = max(float(each.max()) for each in errors)
-    most = REFINEMENT[len(axes)]
+    most = GRIDS.refinement[len(axes)]
     new = []
     for axis, line in enumerate(axes):
         if largest > GRIDS.unresolved_error:

@@ -11,15 +11,14 @@ import numpy as np
 
 from edgewise.outcomes import check_time
 from edgewise.pde.algebra import Krylov, LinearSystem, Preconditioner, solver_for
-from edgewise.pde.algebra.newton import Advance, newton, norm_of
+from edgewise.pde.algebra.newton import Advance, newton
 from edgewise.pde.algebra.system import Solver
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.blocks import Jacobian, RowBlock
 from edgewise.pde.spaces.statement import Statement, initial_terms
-from edgewise.pde.tiers.collocation.deflation import interpolated
 from edgewise.pde.tiers.collocation.stationary import balanced_sizes, local_errors
 from edgewise.pde.tiers.evolution import grids
-from edgewise.pde.tiers.evolution.guesses import continued, first_guess
+from edgewise.pde.tiers.evolution.guesses import first_guess, steady
 from edgewise.pde.tiers.evolution.hyperviscosity import Hyperviscosity
 from edgewise.pde.tiers.evolution.initial import RoughInitial
 from edgewise.pde.tiers.evolution.problem import (
@@ -93,7 +92,7 @@ class CollocationSolver:
             return State(space, evolution.interpolated_initial(space))
         degree = self.settings.degree[dimension]
         count = self._fewest(degree)
-        self.rough = RoughInitial.of(
+        self.rough = RoughInitial.of_data(
             evolution.statement, evolution.initial_on, evolution.finer, evolution.allowed, evolution.begin
         )
         if self.rough is not None:
@@ -120,7 +119,7 @@ class CollocationSolver:
         if not evolution.space:
             return state
         at = partial(on_points, state.space, state.values)
-        rough = RoughInitial.of(evolution.statement, at, evolution.finer, evolution.allowed, moment)
+        rough = RoughInitial.of_data(evolution.statement, at, evolution.finer, evolution.allowed, moment)
         if rough is None:
             return state
         self.rough = rough
@@ -135,16 +134,17 @@ class CollocationSolver:
 
     def solve(self, state: State, begin: float, end: float, previous: Slab | None, near: Slab | None) -> Slab | None:
         """The slab on the grid of a state; None where Newton's method finds none."""
-        axes = self.evolution.with_time(state.space, begin, end)
+        evolution = self.evolution
+        axes = evolution.with_time(state.space, begin, end)
         if self.damping is not None:
-            self.damping.measure(axes, continued(self, axes, state.values, 1.0, None))
+            self.damping.measure(axes, steady(evolution, axes, state, end - begin))
         solved = self._newton(axes, state, end - begin, previous, near)
         if solved is None:
             return None
         coef, steps = solved
         if self._largest is not None:
             self._largest = self._scale(coef)
-        error = time_error(last_legendre(self.evolution, state.space, coef, self._scale(coef)))
+        error = time_error(last_legendre(evolution, state.space, coef, self._scale(coef)))
         return Slab(state, axes, coef, error, steps)
 
     def _newton(
@@ -220,7 +220,7 @@ class CollocationSolver:
             is_fresh = False
             return Advance(coef, keeps_factors=keeps_factors)
 
-        guess = first_guess(self, axes, state, length, previous, near)
+        guess = first_guess(evolution, each_prolonged, axes, state, length, previous, near)
         solved = newton(guess, residual, factorised, contracting, NEWTON.iterations)
         return None if solved is None else (solved[0], steps)
 
@@ -244,21 +244,6 @@ class CollocationSolver:
         if self.rough is None:
             return floored(sizes)
         return floored(sizes, max(self.rough.least_size, ABOVE_ZERO))
-
-    # What a guess needs.
-
-    def prolonged(self, values: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:
-        """Coefficients of space (k, *counts, fields) on another grid."""
-        return each_prolonged(values, old, new)
-
-    def known_on(self, axes: list[SplineAxis]) -> np.ndarray:
-        """Coefficients of a slab that has the values of known fields."""
-        assert self.evolution.known is not None
-        return interpolated(self.evolution.known, axes)
-
-    def residual_norm(self, axes: list[SplineAxis], state: State, coef: np.ndarray) -> float:
-        """Root of the sum of squared residuals of a slab; conditions hold the state."""
-        return norm_of([block.evaluate(coef, with_jacobian=False) for block in self._blocks(axes)])
 
     # The grid of space.
 

@@ -71,7 +71,9 @@ class RoughInitial:
         self.least_size = 0.0
 
     @classmethod
-    def of(cls, statement: Statement, at: OnGrid, finer: float, allowed: float, moment: float) -> RoughInitial | None:
+    def of_data(
+        cls, statement: Statement, at: OnGrid, finer: float, allowed: float, moment: float
+    ) -> RoughInitial | None:
         """The data, or None where they are smooth, the equation does not smooth them, or in several coordinates."""
         form = statement.form
         if form.domain.dimension != 2 or any(statement.periodic) or not _smooths(statement):

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from edgewise.pde.domains.sampling import legendre_rule
 from edgewise.pde.problem.linearisation import linearise, zero_jet
@@ -16,8 +15,6 @@ from edgewise.pde.spaces.blocks import normal_of
 from edgewise.pde.spaces.statement import Statement, initial_terms
 from edgewise.settings import ABOVE_ZERO
 
-Known = Callable[[Tensor], Tensor] | None
-"""Maps points (N, n) to values of known fields there, (N, fields)."""
 OnGrid = Callable[[Sequence[np.ndarray]], np.ndarray]
 """Values and rates on a grid of points of space, (order, *points, fields)."""
 
@@ -64,10 +61,9 @@ class Slab:
 class Evolution:
     """A problem of evolution, the error that a slab of it may have, and the work that was spent on it."""
 
-    def __init__(self, statement: Statement, tolerance: float, finer: float = 1.0, known: Known = None):
+    def __init__(self, statement: Statement, tolerance: float, finer: float = 1.0):
         self.statement = statement
         self.finer = finer  # factor of the first grids of space
-        self.known = None if statement.form.is_linear else known
         self.work = 0.0  # multiply-adds
         self.domain = statement.form.domain
         assert statement.form.time is not None

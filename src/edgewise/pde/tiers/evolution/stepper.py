@@ -21,7 +21,7 @@ from edgewise.pde.tiers.collocation.stationary import network_of
 from edgewise.pde.tiers.evolution.jumps import SETTINGS as EVENTS
 from edgewise.pde.tiers.evolution.jumps import first_event, moments_of_jumps, moved_by_rounding
 from edgewise.pde.tiers.evolution.memory import Memory
-from edgewise.pde.tiers.evolution.problem import SETTINGS, Evolution, Known, Slab, State
+from edgewise.pde.tiers.evolution.problem import SETTINGS, Evolution, Slab, State
 from edgewise.settings import ABOVE_ZERO
 
 Watch = Callable[[float, int, float], bool]
@@ -108,11 +108,9 @@ class Method:
     first_intervals: tuple[int, ...] = ()
     most_intervals: tuple[int, ...] = ()
 
-    def stepper(
-        self, statement: Statement, tolerance: float, watch: Watch, finer: float = 1.0, known: Known = None
-    ) -> TimeStepper:
-        """A stepper with a tolerance, whose first grid is finer by a factor; `known` fields are guesses."""
-        evolution = Evolution(statement, tolerance, finer, known)
+    def stepper(self, statement: Statement, tolerance: float, watch: Watch, finer: float = 1.0) -> TimeStepper:
+        """A stepper with a tolerance, whose first grid is finer by a factor."""
+        evolution = Evolution(statement, tolerance, finer)
         memory = Memory(evolution) if statement.form.has_integrals else None
         return TimeStepper(evolution, self.solver(evolution), watch, memory)
 

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from edgewise.outcomes import check_time
-from edgewise.pde.algebra.newton import Advance, newton, norm_of
+from edgewise.pde.algebra.newton import Advance, newton
 from edgewise.pde.algebra.system import Solver
 from edgewise.pde.domains.products import OverTime
 from edgewise.pde.problem.linearisation import linearise, residuals_at
@@ -284,32 +284,14 @@ class CutCellSolver:
         shaped = {key: part.numpy().reshape(count, q) for key, part in jacobian.items()}
         return residuals.numpy().reshape(-1, count, q), shaped
 
-    def known_on(self, axes: list[SplineAxis]) -> np.ndarray:
-        """Coefficients of a slab that has the values of known fields."""
-        evolution = self.evolution
-        grid = self._grid(evolution.spatial(axes))
-        line = axes[evolution.time]
-        moments = torch.from_numpy(line.all_points())
-        x = torch.empty(len(grid.points), len(moments), evolution.domain.dimension, dtype=torch.float64)
-        x[..., evolution.space] = grid.points[:, None]
-        x[..., evolution.time] = moments
-        assert evolution.known is not None
-        lines = grid.through(evolution.known(x.flatten(0, 1)).numpy().reshape(*x.shape[:2], -1))
-        return np.moveaxis(line.interpolated(lines), 0, evolution.time)
-
-    def residual_norm(self, axes: list[SplineAxis], state: State, coef: np.ndarray) -> float:
-        """Root of the sum of squared residuals of a slab that starts from the state."""
-        grid = self._grid(state.space)
-        line = axes[self.evolution.time]
-        assert isinstance(line, TimeAxis)
-        return norm_of(self._evaluated(grid, line, self._nodal(line, coef), state.values, False))
-
     def solve(self, state: State, begin: float, end: float, previous: Slab | None, near: Slab | None) -> Slab | None:
         """The slab from a state on; None where simplified Newton iterations find none."""
         evolution = self.evolution
         axes = evolution.with_time(state.space, begin, end)
         try:
-            coef = self._newton(axes, state, first_guess(self, axes, state, end - begin, previous, near))
+            coef = self._newton(
+                axes, state, first_guess(evolution, self.prolonged, axes, state, end - begin, previous, near)
+            )
         except np.linalg.LinAlgError:  # a Jacobian that is singular or not finite
             coef = None
         if coef is None:

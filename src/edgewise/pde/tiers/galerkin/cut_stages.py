@@ -89,7 +89,7 @@ def solid_stages(problem: Collocation, interfaces: Sequence[Interface] = ()) -> 
         size = sum(len(grid.active) for grid in grids)
         if size > SETTINGS.most_splines:
             return
-        solutions = _solved(problem, grids, interfaces)
+        solutions = _solutions_on(problem, grids, interfaces)
         if solutions is None:
             return
         coefs = [grid.spread(each[None, :, None])[0] for grid, each in zip(grids, solutions, strict=True)]
@@ -134,7 +134,9 @@ def _finer(
         finer = more
 
 
-def _solved(problem: Collocation, grids: Sequence[CutGrid], interfaces: Sequence[Interface]) -> list[np.ndarray] | None:
+def _solutions_on(
+    problem: Collocation, grids: Sequence[CutGrid], interfaces: Sequence[Interface]
+) -> list[np.ndarray] | None:
     """Coefficients (active,) of the solution on each part; None where there is no single one."""
     try:
         assemblies, loads = zip(*(stationary(problem.form, grid) for grid in grids), strict=True)
