@@ -18,7 +18,7 @@ from edgewise.search.starts import (
     step_work,
     train_start,
 )
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 
 
 def unlimited(stages=None):

@@ -29,7 +29,7 @@ from edgewise.search.starts import (
 from edgewise.settings import ABOVE_ZERO, APPROXIMATION_BUDGET_WORK
 from edgewise.train.grids import adapt_domain_, enclose, refine
 from edgewise.train.loop.reports import FitReport
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 
 APPROXIMATION_HELD_OUT = 0.1  # share of the samples that is held out where there are no validation data
 # The refinement ends when halving the grids divides the held-out error by less than this factor: half the slope 1 of a

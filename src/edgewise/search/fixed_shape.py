@@ -26,7 +26,7 @@ from edgewise.train.methods.base import Method
 from edgewise.train.methods.choice import SEARCH_LIMITS, method_for
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.penalties import Penalty, Ridge, Roughness
-from edgewise.train.problems.base import Problem
+from edgewise.train.problems import Problem
 
 FIRST_GRID = 4  # knot intervals of the first grid of every edge: finer ones are reached by halving
 FIRST_STRENGTH = 1e-4  # the strength that is tried first: the middle of those that tables need

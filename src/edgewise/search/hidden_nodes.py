@@ -11,15 +11,13 @@ import torch
 from torch import Tensor
 
 from edgewise.nn.layers.initial import seed_of_start
-from edgewise.nn.layers.product import ProductLayer
-from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.model import KAN
+from edgewise.nn.model import KAN, edge_layers
 from edgewise.ops.splines import knots as knot_vectors
 from edgewise.ops.splines.bspline import basis
 from edgewise.search.policy import SearchPolicy
 from edgewise.search.validation import folds, paired_gain, sampled
 from edgewise.settings import ABOVE_ZERO
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 from edgewise.train.smoothing import short_fit, smooth_fit
 
 DEGREE = 3  # of all splines here, that of the additive core
@@ -86,8 +84,7 @@ def find_nodes(
     model = _network(x, residual, weight, breakpoints, nodes, policy=policy, seed=seed, watch=watch or (lambda: None))
     if model is None:
         return None
-    layer = model.layers[0]
-    assert isinstance(layer, KANLayer)
+    layer = edge_layers(model)[0]
     return HiddenNodes(layer.knots.clone(), (layer.coef * layer.mask[:, None]).detach().clone())
 
 
@@ -236,8 +233,7 @@ def _network(
         model = KAN(
             [inputs, nodes, outputs], [sizes[0], OUTER_GRID], DEGREE, base="zero", seed=own, dtype=torch.float64
         )
-        first = model.layers[0]
-        assert isinstance(first, KANLayer)
+        first = edge_layers(model)[0]
         with torch.no_grad():
             first.knots.copy_(knots)
             first.domain_is_set.fill_(True)
@@ -319,14 +315,14 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
     the first n inputs [n + H, m + R, m], where the last R nodes are products of two. The network [n, m + H + R, m]
     computes the same from the n inputs alone: m sums, H nodes, R products.
     """
-    first = augmented.layers[0]
-    assert isinstance(first, KANLayer) and first.degree == DEGREE
+    first = edge_layers(augmented)[0]
+    assert first.degree == DEGREE
     count = nodes.coef.shape[2]
     inputs = nodes.coef.shape[0]
     outputs = augmented.config.width[-1]
     products = first.out_features - outputs
     pairs = products // 2
-    last = augmented.layers[-1] if products else None
+    last = edge_layers(augmented)[-1] if products else None
     knots = first.knots[:inputs]
     coef = (first.coef * first.mask[:, None]).detach()
     at = greville(knots).mT  # collocation gives the functions inside the nodes on finer knots that contain theirs
@@ -343,9 +339,7 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
         products=((2,) * pairs, ()) if pairs else (),
         dtype=torch.float64,
     )
-    begin = model.layers[0]
-    end = model.layers[-1]
-    assert isinstance(begin, KANLayer) and isinstance(end, KANLayer)
+    begin, end = edge_layers(model)
     unit = knot_vectors.uniform(torch.tensor([[-1.0, 1.0]], dtype=torch.float64), size, DEGREE)
     with torch.no_grad():
         begin.knots.copy_(knots)
@@ -358,7 +352,6 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
             end.coef[output, :, output] = greville(unit)[0]
         end.mask[:outputs] = torch.eye(outputs, dtype=torch.float64)
         if last is not None:
-            assert isinstance(last, KANLayer) and isinstance(augmented.layers[1], ProductLayer)
             slopes = last.edges(torch.ones(1, last.in_features, dtype=torch.float64))[0]
             slopes = slopes - last.edges(torch.zeros(1, last.in_features, dtype=torch.float64))[0]
             end.coef[outputs + count :] = greville(unit)[0][None, :, None] * slopes[outputs:, None]

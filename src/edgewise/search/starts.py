@@ -24,7 +24,7 @@ from edgewise.train.grids import HIDDEN_MARGIN, move_hidden_domains_, refine
 from edgewise.train.loop.fitting import fit
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 
 # Half of the starts begin with two intervals, half with four. From two, 10 of 12 starts of toy function 5 in
 # [4, 2, 1, 1] found the good minimum, from four 5; but exp(sin(pi x) + y^2) in [2, 1, 1] is found from four more often.

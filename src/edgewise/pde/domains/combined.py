@@ -26,6 +26,7 @@ class _Composite(Domain):
     Volume and measures of pieces are estimated from quasi-random points.
     """
 
+    is_combined = True
     _side = 1  # sign of the normals of the second domain, and, but in a union, of its level
 
     def __init__(self, first: Domain, second: Domain):

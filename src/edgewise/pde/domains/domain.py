@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from types import ModuleType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -200,6 +200,8 @@ class Domain:
     ('x', 'y', 't')
     """
 
+    is_box: ClassVar[bool] = False  # whether it is the product of intervals, which splines of the coordinates fill
+    is_combined: ClassVar[bool] = False  # whether it is the union, the intersection or the difference of two others
     coordinates: tuple[str, ...]
     bounds: Tensor
     volume: float
@@ -331,6 +333,11 @@ class Domain:
         x = self.interior(QUADRATURE_POINTS, "sobol", seed=1)
         return x, torch.full((len(x),), self.volume / len(x), dtype=torch.float64)
 
+    def until(self, axis: int, moment: float) -> Domain:
+        """The box of the domain up to a value of a coordinate, by its number, as the last moment of an integration."""
+        last = {self.coordinates[axis]: (float(self.bounds[axis, 0]), moment)}
+        return Box(**{**self.ends, **last})
+
     def __mul__(self, time: Box) -> Domain:
         """The domain at every moment of a time, as `Disk() * Time(0, 1)`, or for every value of a parameter."""
         if not _is_factor(time):
@@ -416,6 +423,8 @@ class Box(Domain):
     >>> box.interior(5).shape
     torch.Size([5, 2])
     """
+
+    is_box = True
 
     def __init__(self, *unnamed: object, **ends: tuple[float, float]):
         if unnamed:

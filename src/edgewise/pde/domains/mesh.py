@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from edgewise.pde.domains.cut_cells import APART, BISECTIONS, CutRule, Inside, OnPlane, gradients, mixed
-from edgewise.pde.domains.domain import Box, Domain, Piece
+from edgewise.pde.domains.domain import Domain, Piece
 from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.settings import ABOVE_ZERO
@@ -83,7 +83,7 @@ class Mesh:
     def interior(self) -> tuple[Tensor, Tensor]:
         """Points inside (N, n), and weights (N,)."""
         x, weights = self._product(range(self.domain.dimension), self.of_each or self.per_interval)
-        if not isinstance(self.domain, Box):
+        if not self.domain.is_box:
             inside = self.domain.contains(x)
             x = x[inside]
             weights = weights[inside]
@@ -283,7 +283,7 @@ class Mesh:
     def boundary(self, names: Sequence[str], seed: int) -> tuple[Tensor, Tensor, Tensor]:
         """Points on these pieces of the boundary (N, n), outward normals (N, n), and weights (N,)."""
         pieces = self.domain.named(names)
-        of_piece = self._on_face if isinstance(self.domain, Box) else self._on_piece
+        of_piece = self._on_face if self.domain.is_box else self._on_piece
         parts = [of_piece(piece, seed + number) for number, piece in enumerate(pieces)]
         x, normal, weights = (torch.cat(each) for each in zip(*parts, strict=True))
         return x, normal, weights / weights.mean()
@@ -349,10 +349,11 @@ def left_out(layer: TensorLayer, domain: Domain | Sequence[Domain]) -> list[Tens
     sizes = coef.abs().flatten(0, -2).amax(0)
     coef = coef / sizes.clamp(min=max(SMALL_FIELD * float(sizes.max()), ABOVE_ZERO))
     estimates = []
+    every = [domain] if isinstance(domain, Domain) else domain
+    is_filled = len(every) == 1 and every[0].is_box
     for axis, points in enumerate(layer.breakpoints):
         jump = _last_derivative(layer, coef, axis).diff(dim=0).abs()
-        if not isinstance(domain, Box) and jump.numel():
-            every = [domain] if isinstance(domain, Domain) else domain
+        if not is_filled and jump.numel():
             inside = [_is_inside(layer, each, axis).reshape(jump.shape[:-1]) for each in every]
             jump = jump * torch.stack(inside, -1)
         if jump.numel():

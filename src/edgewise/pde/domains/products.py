@@ -70,6 +70,11 @@ class OverTime(Domain):
         values += [self.time.factor(x[:, -1:], moments)] if moments else []
         return reduce(torch.mul, values)
 
+    def until(self, axis: int, moment: float) -> Domain:
+        """Space up to a moment."""
+        first = float(self.bounds[axis, 0])
+        return self.space * Box(**{self.coordinates[axis]: (first, moment)})
+
     def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
         first, last = self.time.bounds[0].tolist()
         count, panels = (GAUSS, TIME_PANELS) if points is None else (points, 1)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import TIME, Box, Domain, Piece, is_space
+from edgewise.pde.domains.domain import TIME, Domain, Piece, is_space
 from edgewise.pde.problem.conditions import Dirichlet, Initial, by_field
 from edgewise.pde.problem.dry_run import PROBE_SEEDS, PROBES, ROUNDING, DryRun
 from edgewise.pde.problem.evaluation import LATEST, EvaluationContext, Value, errors_named, value_at
@@ -209,7 +209,7 @@ def needs_no_condition(form: StrongForm, face: tuple[int, int]) -> dict[tuple[in
     # [1] O. Oleinik, E. Radkevich, "Second Order Equations with Nonnegative Characteristic Form", 1973, section 1.1.
     axis, end = face
     domain = form.domain
-    if not isinstance(domain, Box):
+    if not domain.is_box:
         return {}
     near = NEAR_FACE * float(domain.size[axis])
     x = domain.interior(FACE_PROBES, "sobol", 0).repeat(2, 1)

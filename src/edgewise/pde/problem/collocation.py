@@ -11,16 +11,15 @@ from torch import Tensor, nn
 
 from edgewise.checks import check_count, check_options
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import Box, Domain, finite_number
+from edgewise.pde.domains.domain import Domain, finite_number
 from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.domains.sampling import HOW
 from edgewise.pde.problem.conditions import FieldValues, check_weight
 from edgewise.pde.problem.dry_run import Requirements
 from edgewise.pde.problem.residuals import block_of, check_outputs
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm, known_solution, strong_form_of
-from edgewise.train.problems.block_problem import BlockProblem
-from edgewise.train.problems.blocks import BlockRole, ResidualBlock, Unknowns
-from edgewise.train.problems.data import Data
+from edgewise.train.blocks import BlockRole, Data, ResidualBlock, Unknowns
+from edgewise.train.problems import BlockProblem
 
 # Points on the boundary when their number is not given: a share of those inside, and at least so many; the boundary has
 # one dimension less, so that its points are denser than those inside.
@@ -196,7 +195,7 @@ class Collocation(BlockProblem):
     @property
     def is_cut(self) -> bool:
         """True where the domain of an output is no box, so that it cuts through cells of a grid."""
-        return self.form.parts is not None or not isinstance(self.domain, Box)
+        return self.form.parts is not None or not self.domain.is_box
 
     @property
     def sizes(self) -> Tensor:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -18,8 +18,14 @@ from edgewise.pde.problem.fields import Field, function_jet
 # Largest distance of observations from the domain, relative to its size: above the rounding of float32.
 OBSERVED_OUTSIDE = 1e-6
 
+Kind = TypeVar("Kind")
 FieldValues = Value | Mapping[str, Value]
 """A value, see `Value`, or one for each of several fields by their names."""
+
+
+def of_kind(conditions: Iterable[object], kind: type[Kind]) -> tuple[Kind, ...]:
+    """The conditions of one class, in their order."""
+    return tuple(condition for condition in conditions if isinstance(condition, kind))
 
 
 class BoundaryCondition(Protocol):
@@ -442,6 +448,11 @@ class UnknownField:
 
     field: str
 
+    def check(self, fields: Sequence[str]) -> None:
+        """Raise an InputError unless the field is one of a problem."""
+        if self.field not in fields:
+            raise InputError(f"UnknownField must name a field of {', '.join(fields)}, got {self.field!r:.40}")
+
 
 @dataclass(frozen=True, eq=False)
 class HardConditions:
@@ -456,14 +467,13 @@ class HardConditions:
     def among(cls, conditions: Sequence, domain: Domain, fields: tuple[str, ...]) -> "HardConditions":
         """The hard ones among the conditions of a problem."""
         values: dict[str, tuple[Value, tuple[str, ...]]] = {}
-        for condition in conditions:
-            if isinstance(condition, Dirichlet) and condition.hard:
-                pieces = condition.pieces(domain)
-                domain.factor(domain.interior(1), pieces)  # raises where the domain has none
-                for name, value in by_field(condition.value, fields).items():
-                    if name in values:
-                        raise InputError(f"hard conditions must be one for each field, got two for {name}")
-                    values[name] = (value, pieces)
+        for condition in (each for each in of_kind(conditions, Dirichlet) if each.hard):
+            pieces = condition.pieces(domain)
+            domain.factor(domain.interior(1), pieces)  # raises where the domain has none
+            for name, value in by_field(condition.value, fields).items():
+                if name in values:
+                    raise InputError(f"hard conditions must be one for each field, got two for {name}")
+                values[name] = (value, pieces)
         return cls(domain, fields, values)
 
     def jets(self, x: Tensor, directions: Tensor | None, order: int) -> Tensor | None:

@@ -22,7 +22,7 @@ from edgewise.pde.domains.combined import Intersection
 from edgewise.pde.domains.domain import OFF_BOUNDARY_STEP, Box, Domain, finite_number, is_space
 from edgewise.pde.domains.implicit import LevelSet
 from edgewise.pde.domains.sampling import unit_points
-from edgewise.pde.problem.conditions import FieldValues, by_field, check_weight
+from edgewise.pde.problem.conditions import FieldValues, by_field, check_weight, of_kind
 from edgewise.pde.problem.dry_run import Requirements
 from edgewise.pde.problem.evaluation import EvaluationContext, Residuals, coordinate_table
 from edgewise.pde.problem.fields import Field, Index, depends_on_fields, gradient, laplacian
@@ -200,7 +200,7 @@ class _Part(Domain):
 
 def parts_of(conditions: Sequence, domain: Domain) -> Parts | None:
     """The parts into which the interfaces among conditions cut a domain; None without an interface."""
-    interfaces = [condition for condition in conditions if isinstance(condition, Interface)]
+    interfaces = of_kind(conditions, Interface)
     if not interfaces:
         return None
     parts = Parts(domain, tuple(interface.inside(domain) for interface in interfaces))

@@ -35,6 +35,7 @@ from edgewise.pde.problem.conditions import (
     UnknownField,
     by_field,
     check_weight,
+    of_kind,
 )
 from edgewise.pde.problem.dry_run import PROBE_SEEDS, PROBES, DryRun, Requirements, not_finite_words, probes
 from edgewise.pde.problem.evaluation import (
@@ -57,7 +58,7 @@ from edgewise.pde.problem.interfaces import (
     parts_of,
     two_sided,
 )
-from edgewise.train.problems.blocks import BlockRole
+from edgewise.train.blocks import BlockRole
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,12 +208,12 @@ class StrongForm:
     @property
     def observations(self) -> tuple[Observations, ...]:
         """Measured values among the conditions."""
-        return tuple(condition for condition in self.conditions if isinstance(condition, Observations))
+        return of_kind(self.conditions, Observations)
 
     @property
     def smoothed_fields(self) -> tuple[str, ...]:
         """Fields that `UnknownField` names, and with these the measured fields that lack conditions."""
-        unknown = [condition.field for condition in self.conditions if isinstance(condition, UnknownField)]
+        unknown = [condition.field for condition in of_kind(self.conditions, UnknownField)]
         for observed in self.observations if unknown else ():
             name = observed.field or self.fields[0]
             try:
@@ -314,11 +315,12 @@ def strong_form_of(
         known = None
     else:
         known = known_solution(solution, fields, domain)
-    periodic = tuple(name for c in conditions if isinstance(c, Periodic) for name in c.coordinates)
+    periodic = tuple(name for condition in of_kind(conditions, Periodic) for name in condition.coordinates)
     unknown = [name for name in periodic if name not in domain.coordinates]
     if unknown:
         raise InputError(f"Periodic must name coordinates among {', '.join(domain.coordinates)}, got {unknown[0]!r}")
-    if TIME in periodic and any(isinstance(condition, Initial) for condition in conditions):
+    initial = of_kind(conditions, Initial)
+    if TIME in periodic and initial:
         raise InputError(
             "conditions must not have both Initial and Periodic('t'), under which nothing begins, got both"
         )
@@ -330,7 +332,7 @@ def strong_form_of(
     check_no_contradiction(conditions, domain, fields)
 
     # Dry runs of the equation and of all conditions.
-    starts = [by_field(each.value, fields) for each in conditions if isinstance(each, Initial)]
+    starts = [by_field(each.value, fields) for each in initial]
     if starts:
         first = float(domain.bounds[domain.coordinates.index(TIME), 0])
     else:
@@ -340,16 +342,17 @@ def strong_form_of(
     equation_term = _equation_term(run, parts, float(weight))
     inner_sides = iter(() if parts is None else parts.inner)
     runs: list[tuple[ResidualTerm, DryRun]] = [(equation_term, run)]
+    observations = of_kind(conditions, Observations)
+    unknown_fields = of_kind(conditions, UnknownField)
+    for observed in observations:
+        observed.check(domain, fields)
+    for unknown_field in unknown_fields:
+        unknown_field.check(fields)
     for condition in conditions:
-        if isinstance(condition, Observations):
-            condition.check(domain, fields)
-        elif isinstance(condition, Interface):
+        if isinstance(condition, Interface):
             surface = Surface(domain, next(inner_sides))
             runs.append(_interface_term(condition, surface, equation_term, fields, numbers))
-        elif isinstance(condition, UnknownField):
-            if condition.field not in fields:
-                raise InputError(f"UnknownField must name a field of {', '.join(fields)}, got {condition.field!r:.40}")
-        elif not isinstance(condition, Periodic):
+        elif not isinstance(condition, Observations | UnknownField | Periodic):
             runs.append(_condition_term(condition, domain, fields, numbers, periodic))
     # The form, and checks of what belongs together.
     terms = [term for term, _ in runs[1:]]
@@ -370,7 +373,7 @@ def strong_form_of(
         is_linear=bool(is_linear),
         parts=parts,
     )
-    if not any(isinstance(condition, Observations | UnknownField) for condition in conditions) and not numbers:
+    if not (observations or unknown_fields or numbers):
         # Only some of them can hold, mostly.
         for each in conditions_by_place(form):
             if each.given > each.allowed:
@@ -378,7 +381,7 @@ def strong_form_of(
                     f"{each.words[0].upper()}{each.words[1:]}: only {each.allowed} of them can hold, unless the others "
                     "follow from these."
                 )
-    if not any(isinstance(condition, Observations) for condition in conditions):
+    if not observations:
         for name in fields:
             check_enough_conditions(form, name)
     if is_linear is None:

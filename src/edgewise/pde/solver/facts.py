@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
-from edgewise.pde.domains.combined import Difference, Intersection, Union
 from edgewise.pde.domains.domain import TIME, is_space
 from edgewise.pde.problem.collocation import Collocation
+from edgewise.pde.problem.conditions import of_kind
 from edgewise.pde.problem.interfaces import Interface
 from edgewise.pde.problem.strong_form import Feature, StrongForm
 from edgewise.pde.spaces.statement import Statement
@@ -55,7 +55,7 @@ class Facts:
     @cached_property
     def interfaces(self) -> tuple[Interface, ...]:
         """Interfaces among the conditions."""
-        return tuple(each for each in self.form.conditions if isinstance(each, Interface))
+        return of_kind(self.form.conditions, Interface)
 
     @cached_property
     def is_cut_solid(self) -> bool:
@@ -65,9 +65,7 @@ class Facts:
         """
         domain = self.form.domain
         is_solid = domain.dimension == 3 and all(map(is_space, domain.coordinates))
-        return is_solid and (
-            Feature.INTERFACES in self.form.features or isinstance(domain, Union | Intersection | Difference)
-        )
+        return is_solid and (Feature.INTERFACES in self.form.features or domain.is_combined)
 
     @cached_property
     def _recognised(self) -> Statement | str:

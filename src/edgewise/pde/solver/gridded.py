@@ -158,14 +158,14 @@ def quadrature_of(domain: Domain, parts: Parts | None) -> tuple[Tensor, Tensor]:
     whole = domain.quadrature()
     if parts is None or len(parts.number(whole[0]).unique()) == 1:
         return whole
-    if not isinstance(domain, Box) or domain.dimension > 3:
+    if not domain.is_box or domain.dimension > 3:
         return domain.sampled_quadrature()
     ends = domain.bounds.tolist()
     cuts = [{low, high} for low, high in ends]
     for inner in parts.inner:
         if domain.dimension == 1:
             cuts[0] |= set(crossings(inner.level, domain)[:, 0].tolist())
-        elif isinstance(inner, Box):
+        elif inner.is_box:
             for (low, high), places, own in zip(ends, cuts, inner.bounds.tolist(), strict=True):
                 places |= {place for place in own if low < place < high}
         else:

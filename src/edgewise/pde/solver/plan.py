@@ -11,7 +11,6 @@ from edgewise.errors import InputError
 from edgewise.files import Journal
 from edgewise.nn.layers.base import Chain
 from edgewise.ops.splines.bspline import MAX_DEGREE
-from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.network import check_as_start
 from edgewise.pde.solver.solution import Solution
@@ -124,7 +123,7 @@ def planned(problem: Collocation, seed: int, options: SolveOptions) -> Plan:
         most = MOST_FACTORISED_IN_EQUATIONS
     method = options.get("method")
     if method is None:
-        is_cut = not isinstance(problem.domain, Box)
+        is_cut = not problem.domain.is_box
         if shape == TENSOR:
             method = linear_method(most, is_cut=is_cut)
         else:

@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from edgewise.pde.domains.domain import Box
-from edgewise.pde.domains.products import OverTime
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.conditions import Observations
 from edgewise.pde.problem.dry_run import DryRun, Trial, probes, wave_scale
@@ -218,13 +216,8 @@ def solution_in_units(solution: Solution, problem: Collocation, units: Mapping[s
 
 def until(problem: Collocation, axis: int, moment: float) -> Collocation:
     """The problem up to a moment of the coordinate that is time, by its number."""
-    whole = problem.domain
     form = problem.form
-    time = {whole.coordinates[axis]: (float(whole.bounds[axis, 0]), moment)}
-    if isinstance(whole, OverTime):
-        domain = whole.space * Box(**time)
-    else:
-        domain = Box(**{**whole.ends, **time})
+    domain = problem.domain.until(axis, moment)
     weight = form.weight
     known = form.solution
     is_linear = form.is_linear

@@ -16,7 +16,7 @@ from edgewise.errors import InputError
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
 from edgewise.outcomes import StopReason, check_time, foreseen
-from edgewise.pde.domains.domain import Box, checked_points, is_space
+from edgewise.pde.domains.domain import checked_points, is_space
 from edgewise.pde.domains.shapes import Polygon
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.singular import CornerFunctions
@@ -326,7 +326,7 @@ def _check_problem(problem: Collocation) -> bool:
             "coefficient; where fluxes are, smooth the jump over a short distance"
         )
     # Domains, and as many residuals as fields.
-    if domain.dimension > 3 or (domain.dimension == 1 and not isinstance(domain, Box)):
+    if domain.dimension > 3 or (domain.dimension == 1 and not domain.is_box):
         raise InputError(
             f"domain must be of up to three coordinates, and an interval where it has one, for eigenvalues, "
             f"got {type(domain).__name__} of {domain.dimension}"
@@ -343,7 +343,7 @@ def _check_problem(problem: Collocation) -> bool:
         edges = domain.corners.roll(-1, 0) - domain.corners
     else:
         edges = None
-    is_of_cells = isinstance(domain, Box) or (edges is not None and bool((edges == 0).any(1).all()))
+    is_of_cells = domain.is_box or (edges is not None and bool((edges == 0).any(1).all()))
     if not (is_fixed and is_of_cells) and (len(problem.fields) > 1 or problem.form.order != 2):
         if is_fixed:
             where = f"on a {type(domain).__name__}"

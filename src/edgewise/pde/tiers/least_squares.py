@@ -21,7 +21,7 @@ from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.outcomes import check_time, foreseen
 from edgewise.pde.algebra.newton import BENDING, Advance, newton
 from edgewise.pde.algebra.system import Solver
-from edgewise.pde.domains.domain import Box, Domain, Piece
+from edgewise.pde.domains.domain import Domain, Piece
 from edgewise.pde.domains.mesh import FACE_POINTS, Mesh
 from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.pde.layers.tensor_product import TensorLayer
@@ -30,7 +30,7 @@ from edgewise.pde.problem.linearisation import linearise, zero_jet
 from edgewise.pde.problem.singular import Corner, SingularFunctions, Terms, corners_of, holes_of
 from edgewise.pde.spaces.networks import EnrichedNetwork, TensorNetwork
 from edgewise.pde.tiers.level import Level
-from edgewise.train.problems.blocks import BlockRole, ResidualBlock
+from edgewise.train.blocks import BlockRole, ResidualBlock
 
 
 @dataclass(frozen=True)
@@ -277,7 +277,7 @@ def even_levels(problem: Collocation, begin: Callable[[Tensor], Tensor] | None =
     is_reentrant = any(corner.opening > math.pi * (1 + SETTINGS.rounded) for corner in corners)
     is_first_order = problem.form.order == 1 and not problem.form.is_linear
     # What boxes have no grids for is left to graded ones, but for equations of first order with data all around.
-    needs_functions = is_reentrant or (isinstance(domain, Box) and not is_first_order)
+    needs_functions = is_reentrant or (domain.is_box and not is_first_order)
     loss = 0.0
     ends = _extent(domain)
 

@@ -23,7 +23,7 @@ from edgewise.pde.algebra.system import Solver
 from edgewise.pde.domains.mesh import Mesh, even_lines
 from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation, points_with
-from edgewise.pde.problem.conditions import HardConditions, UnknownField
+from edgewise.pde.problem.conditions import HardConditions, UnknownField, of_kind
 from edgewise.pde.problem.dry_run import Requirements
 from edgewise.pde.problem.evaluation import EvaluationContext
 from edgewise.pde.problem.fields import stencil
@@ -32,9 +32,10 @@ from edgewise.pde.spaces.networks import TensorNetwork
 from edgewise.pde.tiers.level import Level
 from edgewise.pde.tiers.strengths import EVERY, LOG_FACTORS, averaged_over_strengths
 from edgewise.settings import ABOVE_ZERO
-from edgewise.train.jacobian import ParameterSlots, RowSource, trainable_slots
-from edgewise.train.problems.block_problem import BlockProblem
-from edgewise.train.problems.blocks import BlockRole, ResidualBlock
+from edgewise.train.blocks import BlockRole, ResidualBlock
+from edgewise.train.jacobian import RowSource
+from edgewise.train.parameters import ParameterSlots, trainable_slots
+from edgewise.train.problems import BlockProblem
 
 
 @dataclass(frozen=True)
@@ -558,7 +559,7 @@ class _Smoothing:
         least = self._objective(penalty)
         one = self.network.splines(self.mesh.interior()[0])
         root = _Factor(one.mT @ one).root()
-        for name in (each.field for each in self.problem.form.conditions if isinstance(each, UnknownField)):
+        for name in (each.field for each in of_kind(self.problem.form.conditions, UnknownField)):
             slots = slice(fields.index(name), coef.numel(), len(fields))
             sizes, vectors = torch.linalg.eigh(root.mT @ found.covariance[slots, slots] @ root)
             held = torch.zeros_like(found.parameters)

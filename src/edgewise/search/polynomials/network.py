@@ -8,8 +8,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.model import KAN
+from edgewise.nn.model import KAN, edge_layers
 from edgewise.ops.splines.knots import extend
 from edgewise.search.polynomials.basis import Basis, legendre
 from edgewise.search.polynomials.links import Link
@@ -191,7 +190,7 @@ class Polynomial:
             products = [*products, []]
         base = "identity" if len(width) > 2 else "zero"
         kan = KAN(width, grids, EDGE_DEGREE, base=base, products=products, domain=(-1.0, 1.0), dtype=torch.float64)
-        layers = [layer for layer in kan.layers if isinstance(layer, KANLayer)]
+        layers = edge_layers(kan)
         coef = self._first_layer(intervals, self.curves(self.coef), [term.factors for term in terms], terms)
         if not has_link:
             first = np.flatnonzero(np.abs(coef[:, :, 0]).max(1) > 0)[:1]

@@ -21,7 +21,6 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.outcomes import OutOfTime, check_time
-from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.dry_run import place_words
 from edgewise.pde.problem.strong_form import Feature
@@ -278,7 +277,7 @@ def _doubts_of_uniqueness(
         least = UNDETERMINED[min(dimension, 3)]
     is_unique = weakest is not None and weakest.size >= least
     if size < EVIDENCE.small_solution and not (is_unique and problem.form.is_linear) and not unsolved_by_zero(problem):
-        can_search = not problem.form.is_linear and problem.form.time is None and isinstance(problem.domain, Box)
+        can_search = not problem.form.is_linear and problem.form.time is None and problem.domain.is_box
         if can_search:
             more = "; other_solutions looks for more"
         else:

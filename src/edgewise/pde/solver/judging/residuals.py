@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.outcomes import OutOfTime, check_time
-from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.domains.sampling import unit_points
 from edgewise.pde.problem.collocation import Collocation, points_with
@@ -24,7 +23,7 @@ from edgewise.pde.solver.judging.uniqueness import (
 )
 from edgewise.pde.spaces.networks import grid_of, moments_of
 from edgewise.settings import ABOVE_ZERO
-from edgewise.train.problems.blocks import BlockRole
+from edgewise.train.blocks import BlockRole
 
 # Cells of each coordinate with one point each from which the search for large residuals starts, by dimension, and
 # points of a Sobol sequence in more dimensions: about 4,000 to 8,000 points, a fraction of a second.
@@ -130,7 +129,7 @@ def one_sided_residual(network: nn.Module, problem: Collocation) -> float:
     # corner singularities", SIAM J. Numer. Anal. 44, 2006, 1974.
     domain = problem.domain
     grid = grid_of(network)
-    if isinstance(domain, Box) or problem.form.parts is not None or grid is None or moments_of(network) is not None:
+    if domain.is_box or problem.form.parts is not None or grid is None or moments_of(network) is not None:
         return 0.0
     x, weights = Mesh(domain, grid.breakpoints).interior()
     block = replace(problem.equation_block(points_with(x)), weight=1.0)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.nn.prediction import BATCH_ROWS
-from edgewise.pde.domains.domain import Box, Domain
+from edgewise.pde.domains.domain import Domain
 from edgewise.pde.domains.jumps import jumps_on_line, points_of_line
 from edgewise.pde.domains.mesh import Mesh, even_lines
 from edgewise.pde.layers.tensor_product import TensorLayer
@@ -27,10 +27,10 @@ from edgewise.pde.problem.linearisation import linearise, smooth_jet
 from edgewise.pde.problem.strong_form import StrongForm
 from edgewise.pde.spaces.networks import TensorNetwork
 from edgewise.settings import ABOVE_ZERO
-from edgewise.train.jacobian import RowSource, trainable_slots
-from edgewise.train.problems.block_problem import BlockProblem
-from edgewise.train.problems.blocks import ResidualBlock, copied_unknowns
-from edgewise.train.problems.data import Data
+from edgewise.train.blocks import Data, ResidualBlock, copied_unknowns
+from edgewise.train.jacobian import RowSource
+from edgewise.train.parameters import trainable_slots
+from edgewise.train.problems import BlockProblem
 
 BASE = "base_jet"  # auxiliary value: jets (N, C, fields) of the function about which a problem is linearised
 # Intervals of each coordinate, by dimension, of the coarse spline space in which functions are sought that may be added
@@ -183,7 +183,7 @@ def undetermined_coefficients(network: nn.Module, problem: Collocation) -> list[
 def _coarse_space(problem: Collocation) -> TensorNetwork:
     """Splines on a coarse even grid over the domain, zero everywhere; polynomials where some would have no points."""
     count = COARSE[problem.domain.dimension]
-    is_box = isinstance(problem.domain, Box)
+    is_box = problem.domain.is_box
     periodic = [name in problem.form.periodic for name in problem.domain.coordinates]
     lines = even_lines(problem.domain, [count if is_box or repeats else 1 for repeats in periodic])
     if any(periodic):

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edgewise.pde.domains.domain import Box
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.blocks import EquationBlock, Jacobian, Key, RowBlock
 from edgewise.pde.spaces.statement import Statement
@@ -138,12 +137,7 @@ def smooths(statement: Statement) -> bool:
     # [1] G. Dal Maso, P. LeFloch, F. Murat, "Definition and weak stability of nonconservative products", J. Math. Pures
     # Appl. 74, 1995, 483.
     form = statement.form
-    if (
-        not isinstance(form.domain, Box)
-        or form.has_integrals
-        or statement.constraint_variables
-        or statement.constant is not None
-    ):
+    if not form.domain.is_box or form.has_integrals or statement.constraint_variables or statement.constant is not None:
         return False
     space = [axis for axis in range(form.domain.dimension) if axis != form.time]
     if not 1 <= len(space) < len(Hyperviscosity.settings.first_intervals):

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.jumps import OnLine, jumps_on_line, points_of_line
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.linearisation import residuals_at
@@ -48,7 +47,7 @@ def moments_of_jumps(statement: Statement) -> list[tuple[float, float]]:
     begin, end = bounds[time].tolist()
     moments = np.concatenate([[begin], points_of_line(begin, end, SETTINGS.moments), [end]])
     found = jumps_on_line(_residuals_of(form, form.equation_term), moments, SETTINGS.least_jump)
-    for number, axis, side in statement.faces() if isinstance(form.domain, Box) else ():
+    for number, axis, side in statement.faces() if form.domain.is_box else ():
         if axis != time:
             residuals = _residuals_of(form, form.condition_terms[number], (axis, side))
             found += jumps_on_line(residuals, moments, SETTINGS.least_jump)
