@@ -33,9 +33,12 @@ RANKS = (
 # Within these rooms the parts have ranks too. The room's own `__init__` may import all of its parts.
 INNER_RANKS = {
     "train": (
-        {"penalties"},
+        {"penalties", "blocks"},
         {"problems"},
+        {"parameters"},
         {"jacobian"},
+        {"objective"},
+        {"shared"},
         {"methods", "grids", "cost", "noise_curves"},
         {"loop"},
         {"smoothing", "uncertainty", "remembering"},

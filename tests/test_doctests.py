@@ -40,7 +40,7 @@ UNDOCUMENTED = {
     "edgewise.interpret.Suggestions",
     "edgewise.tables.is_frame",
     "edgewise.nn.layers.LayerList",
-    "edgewise.train.jacobian.trainable_slots",
+    "edgewise.train.parameters.trainable_slots",
 }
 
 

@@ -33,7 +33,7 @@ def test_the_core_works_without_any_optional_package(tmp_path):
     program = f"""
 import torch, edgewise
 from edgewise.train.loop.fitting import fit
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 x = torch.linspace(-1, 1, 20)[:, None]
 model = edgewise.KAN([1, 2, 1])
 report = fit(model, Regression(x, x**2), steps=3)

@@ -12,7 +12,7 @@ from edgewise.train.methods.base import Adam
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.methods.quasi_newton import LBFGS
 from edgewise.train.penalties import Sparsity
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 
 
 def problem(dtype=torch.float64):

@@ -21,12 +21,9 @@ from edgewise import KAN, KANRegressor, Regression, explain_global, fit, formula
 from edgewise.explore import Session
 from edgewise.export import to_c, to_onnx, to_program, to_python, to_scipy
 from edgewise.interpret import (
-    add_product_nodes,
     deepen,
     distil,
-    drop_edge,
-    fix_edge,
-    free_edge,
+    edit,
     from_formula,
     interactions,
     relations,
@@ -238,12 +235,18 @@ ROWS: dict[str, Callable[[], Row]] = {
     "prune": lambda: judged(prune(network(), problem(), refit=10)[0]),
     "costs of removal": costs_of_removal,
     "symbolify": symbolified,
-    "drop an edge": lambda: judged(drop_edge(network(), (0, 0, 2), problem(), refit=5).model),
-    "fix an edge": lambda: judged(fix_edge(network(), (0, 0, 0), "sin", problem(), refit=5).model),
+    "drop an edge": lambda: judged(edit(network(), problem(), "remove_edge", edge=(0, 0, 2), refit=5).model),
+    "fix an edge": lambda: judged(edit(network(), problem(), "fix", edge=(0, 0, 0), function="sin", refit=5).model),
     "free an edge": lambda: judged(
-        free_edge(fix_edge(network(), (0, 1, 0), "x^2", problem(), refit=5).model, (0, 1, 0), problem(), refit=5).model
+        edit(
+            edit(network(), problem(), "fix", edge=(0, 1, 0), function="x^2", refit=5).model,
+            problem(),
+            "free",
+            edge=(0, 1, 0),
+            refit=5,
+        ).model
     ),
-    "add products": lambda: judged(add_product_nodes(network(), [2], problem(), refit=5).model),
+    "add products": lambda: judged(edit(network(), problem(), "add_products", arities=[2], refit=5).model),
     "session": session,
     "refine": lambda: trained_again(refine(network(), 10)),
     "widen": lambda: trained_again(widen(network(), 2)),

@@ -11,8 +11,7 @@ from edgewise.outcomes import StopReason
 from edgewise.search import approximation
 from edgewise.search.approximation import approximate
 from edgewise.search.starts import train_start
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Classification, Regression
 
 
 def samples(function, count=1000, features=2, seed=0):

@@ -21,10 +21,10 @@ from edgewise.train import (
     refine,
 )
 from edgewise.train.grids import enclose
-from edgewise.train.jacobian import trainable_slots
 from edgewise.train.jacobian.normal_equations import RowSource
+from edgewise.train.objective import Objective
+from edgewise.train.parameters import trainable_slots
 from edgewise.train.penalties import Bending
-from edgewise.train.problems.objective import Objective
 from edgewise.train.remembering import remember
 
 

@@ -21,19 +21,15 @@ from edgewise.nn.model import KAN
 from edgewise.outcomes import OutOfTime
 from edgewise.processes import joined_processes
 from edgewise.processes.team import Team
-from edgewise.train.jacobian import products
-from edgewise.train.jacobian.shared import Shard
+from edgewise.train.blocks import Data, ResidualBlock
+from edgewise.train.jacobian import matrix_free
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.base import Adam
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.methods.quasi_newton import LBFGS, SSBroyden
 from edgewise.train.penalties import Ridge, Roughness, Sparsity
-from edgewise.train.problems.block_problem import BlockProblem
-from edgewise.train.problems.blocks import ResidualBlock
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.ordinal import OrdinalClassification
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import BlockProblem, Classification, OrdinalClassification, Regression
+from edgewise.train.shared import Shard
 
 
 @pytest.fixture
@@ -92,7 +88,7 @@ def trained(name, part, wrap=lambda model: model):
     dtype = torch.float32 if kind == "float32" else torch.float64
     model = KAN([2, 2, 3 if kind == "classes" else 1], grid_size=3, dtype=dtype)
     problem = problem_of(kind, part)
-    with mock.patch.object(products, "PRECONDITIONER_SAMPLES", 150):  # fewer than there are
+    with mock.patch.object(matrix_free, "PRECONDITIONER_SAMPLES", 150):  # fewer than there are
         metrics = {"largest": lambda prediction, y: prediction.abs().max() + len(y)}
         report = fit(wrap(model), problem, method, steps=steps, penalty=penalty, metrics=metrics)
     unknown = {name: value.detach() for name, value in problem.unknowns.items()}

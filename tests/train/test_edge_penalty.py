@@ -8,12 +8,12 @@ from edgewise.errors import InputError
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.ops.splines.bspline import basis
+from edgewise.train.blocks import Data
 from edgewise.train.jacobian.linearised import linearise
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.penalties import ROUGHNESS_UNIT, EdgePenalty
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 from edgewise.train.smoothing import fellner_schall
 
 F64 = {"dtype": torch.float64}

@@ -12,7 +12,7 @@ from edgewise.ops.splines import lstsq
 from edgewise.ops.splines.bspline import basis
 from edgewise.train.loop.fitting import fit
 from edgewise.train.penalties import Bending, Ridge, Roughness, Sparsity, bends, edge_magnitudes
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 
 
 def samples(n=40, dtype=torch.float64):

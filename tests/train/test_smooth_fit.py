@@ -6,7 +6,7 @@ import torch
 from edgewise.nn.model import KAN
 from edgewise.train import smoothing
 from edgewise.train.jacobian.linearised import linearise
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 from edgewise.train.smoothing import smooth_fit
 
 

@@ -11,11 +11,11 @@ from edgewise.errors import CheckpointError, InputError
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.train import uncertainty as module
+from edgewise.train.blocks import Data
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.penalties import Ridge, Roughness
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 from edgewise.train.uncertainty import ErrorBars, prediction_uncertainty
 
 RNG = np.random.default_rng(0)

@@ -5,11 +5,10 @@ from torch import Tensor
 
 from edgewise import KAN, Regression, find_formula, fit, prune, symbolify
 from edgewise.interpret import (
-    add_product_nodes,
-    add_splines,
     deepen,
     edge_magnitudes,
     edge_scores,
+    edit,
     from_formula,
     input_scores,
     select_inputs,
@@ -94,8 +93,8 @@ def compiled() -> str:
     error = fresh(model, peak, x)
     problem = Regression(x, peak(x) + 0.1 * x[:, 0] * x[:, 1], validation=0.2)
     grown = widen(deepen(model, x=x), 2, x=x)
-    grown = add_product_nodes(grown, [2, 3], problem, refit=0).model
-    grown = add_splines(grown, problem, refit=0).model
+    grown = edit(grown, problem, "add_products", arities=[2, 3], refit=0).model
+    grown = edit(grown, problem, "add_splines", refit=0).model
     kept = fresh(grown, peak, x)
     fit(grown, problem, steps=60)
     corrected = fresh(grown, lambda x: peak(x) + 0.1 * x[:, 0] * x[:, 1], uniform(2, seed=1))
@@ -185,7 +184,7 @@ TUTORIALS = (
         "Interp 3",
         "a formula as a network, grown and fitted",
         "1.5e-15",
-        "`from_formula`, `deepen`, `widen`, `add_splines`",
+        "`from_formula`, `deepen`, `widen`, `edit`",
         compiled,
     ),
     Tutorial(

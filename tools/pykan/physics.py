@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from edgewise import KAN, KANClassifier, Regression, find_formula, fit
-from edgewise.interpret import add_product_nodes, add_splines, deepen, from_formula
+from edgewise.interpret import deepen, edit, from_formula
 from edgewise.train import LBFGS, BlockProblem, Data, ResidualBlock
 
 from .common import Tutorial, uniform
@@ -97,7 +97,7 @@ def normal_stress() -> str:
     y = SHEAR * (F[:, 0].square().sum(1) - 1) + LAME * volume.log()
     linear = from_formula(f"{2 * SHEAR}*(F11 - 1) + {LAME}*(F11 + F22 + F33 - 3)", names=NAMES)
     problem = Regression(F.flatten(1), y, validation=0.2)
-    corrected = add_splines(linear, problem, where=[(0, i, 0) for i in range(9)], refit=60).loss ** 0.5
+    corrected = edit(linear, problem, "add_splines", where=[(0, i, 0) for i in range(9)], refit=60).loss ** 0.5
     best = find_formula(torch.cat([F.flatten(1), volume[:, None]], 1), y, names=[*NAMES, "J"], time_limit=60).best
     given = f"`{best.formula}`, {best.loss**0.5:.0e}"
     return f"splines beside the linear law {corrected:.1e}; given the determinant J: {given}"
@@ -108,8 +108,8 @@ def shear_stress_with_prior() -> str:
     y = SHEAR * (F[:, 0] * F[:, 1]).sum(1)
     x, problem = F.flatten(1), Regression(F.flatten(1), y, validation=0.2)
     linear = from_formula(f"{SHEAR}*(F12 + F21)", names=NAMES)
-    grown = add_product_nodes(deepen(linear, x=x), [2, 2, 2], problem, refit=0).model
-    return f"{add_splines(grown, problem, refit=60).loss ** 0.5:.1e}"
+    grown = edit(deepen(linear, x=x), problem, "add_products", arities=[2, 2, 2], refit=0).model
+    return f"{edit(grown, problem, 'add_splines', refit=60).loss ** 0.5:.1e}"
 
 
 def shear_stress() -> str:
@@ -162,14 +162,14 @@ TUTORIALS = (
         "Physics 4A",
         "a law of elasticity, from the linear one",
         "7.0e-3; given J 2.9e-11",
-        "`from_formula`, `add_splines`, `find_formula`",
+        "`from_formula`, `edit`, `find_formula`",
         normal_stress,
     ),
     Tutorial(
         "Physics 4B",
         "shear stress, from the linear law",
         "2.9e-4",
-        "`from_formula`, `deepen`, `add_product_nodes`, `add_splines`",
+        "`from_formula`, `deepen`, `edit`",
         shear_stress_with_prior,
     ),
     Tutorial(

@@ -25,8 +25,7 @@ from edgewise.settings import ABOVE_ZERO
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.quasi_newton import LBFGS
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Classification, Regression
 
 NEEDS = ("accuracy", "interpretability", "efficiency")
 MOST_ADVICE_ROWS = 2000  # most rows of the table that are used; they take about a minute

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
-from edgewise.interpret.transform.edges import edge_layers
-from edgewise.nn.model import KAN
+from edgewise.nn.model import KAN, edge_layers
 
 MADE_UP_ROWS = 500  # rows that stand for the data of a network without any: curves are drawn on fewer points
 

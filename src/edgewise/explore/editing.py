@@ -13,13 +13,12 @@ from edgewise.checks import check_count
 from edgewise.errors import CancelledError, InputError
 from edgewise.interpret.edits import Cost, checked_edit, cost_of, made
 from edgewise.interpret.symbolic.steering import REFIT
-from edgewise.interpret.transform.edges import edge_layers
-from edgewise.nn.model import KAN
+from edgewise.nn.model import KAN, edge_layers
 from edgewise.train.loop.fitting import fit
 from edgewise.train.loop.reports import StepEvent
 from edgewise.train.loop.threads import one_thread
 from edgewise.train.methods.choice import method_for
-from edgewise.train.problems.base import Problem
+from edgewise.train.problems import Problem
 
 TRAINED = ("functions", "all")  # what a refit trains: the constants of the elementary functions, or everything
 # Share of the training rows that chooses the step at which the training of everything ends, and the fewest rows of

@@ -17,8 +17,7 @@ from edgewise.explore.canonical import canonical_form
 from edgewise.explore.division import made_up_rows, output_names, target_of, tensor_of
 from edgewise.nn.model import KAN
 from edgewise.search.validation import held_out_rows
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Classification, Regression
 
 FEWEST_DIVIDED = 4  # rows that can be divided: two on each side
 EDITED = "There are no error bars: the model was edited by hand."

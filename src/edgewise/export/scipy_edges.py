@@ -10,9 +10,8 @@ from numpy.typing import ArrayLike
 from edgewise.errors import InputError
 from edgewise.formulas.expression import Expression, evaluate
 from edgewise.interpret.symbolic.extraction import edge_expression
-from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.model import KAN
+from edgewise.nn.model import KAN, edge_layers
 from edgewise.ops.activation import Function, activation_of
 
 if TYPE_CHECKING:
@@ -97,9 +96,7 @@ def to_scipy(model: KAN) -> tuple[dict[tuple[int, int], EdgeFunction], ...]:
     if not isinstance(model, KAN):
         raise InputError(f"model must be a KAN, got {type(model).__module__}.{type(model).__qualname__}")
     layers = []
-    for layer in model.layers:
-        if isinstance(layer, ProductLayer):
-            continue
+    for layer in edge_layers(model):
         edges: dict[tuple[int, int], EdgeFunction] = {}
         if layer.has_splines:
             edges = _spline_edges(layer)

@@ -11,9 +11,8 @@ from torch import Tensor, nn
 from edgewise.errors import InputError
 from edgewise.formulas.expression import Expression
 from edgewise.interpret.symbolic.extraction import node_expressions
-from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.mlp import MLP, DenseLayer
+from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.ops.activation import Function
 
@@ -150,7 +149,9 @@ Step = Splines | Dense | Formulas | Products
 def steps_of(model: KAN | MLP) -> list[list[Step]]:
     """Return for each layer the steps whose sum it is, in float64."""
     check_model(model)
-    return [_steps(layer) for layer in model.layers]
+    if isinstance(model, MLP):
+        return [[Dense(_numbers(one.weight), _numbers(one.bias), one.activation)] for one in model.layers]
+    return [_edge_steps(one) if one.groups is None else [Products(one.groups)] for one in model.layers]
 
 
 def functions_of(layers: list[list[Step]], known: Collection[str]) -> list[str]:
@@ -193,25 +194,20 @@ def check_labels(names: Sequence[str] | None, count: int, letter: str, argument:
     return tuple(" ".join(str(name).split()) for name in names)
 
 
-def _steps(layer: nn.Module) -> list[Step]:
-    """Return the steps of one layer."""
-    if isinstance(layer, KANLayer):
-        steps: list[Step] = []
-        if layer.has_splines:
-            mask = _numbers(layer.spline_mask)
-            if layer.base is None:
-                base = None
-            else:
-                base = _numbers(layer.base) * mask
-            coef = _numbers(layer.coef) * mask[:, None, :]
-            steps.append(Splines(_numbers(layer.knots), coef, layer.degree, base, layer.base_function))
-        if layer.has_functions:
-            steps.append(Formulas(tuple(node_expressions(layer)), layer.in_features))
-        return steps
-    if isinstance(layer, ProductLayer):
-        return [Products(layer.groups)]
-    assert isinstance(layer, DenseLayer)
-    return [Dense(_numbers(layer.weight), _numbers(layer.bias), layer.activation)]
+def _edge_steps(layer: KANLayer) -> list[Step]:
+    """Return the steps of a layer of edges."""
+    steps: list[Step] = []
+    if layer.has_splines:
+        mask = _numbers(layer.spline_mask)
+        if layer.base is None:
+            base = None
+        else:
+            base = _numbers(layer.base) * mask
+        coef = _numbers(layer.coef) * mask[:, None, :]
+        steps.append(Splines(_numbers(layer.knots), coef, layer.degree, base, layer.base_function))
+    if layer.has_functions:
+        steps.append(Formulas(tuple(node_expressions(layer)), layer.in_features))
+    return steps
 
 
 def _numbers(values: Tensor) -> np.ndarray:

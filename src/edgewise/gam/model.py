@@ -17,8 +17,7 @@ from edgewise.gam.design import Design, Pair
 from edgewise.gam.families.base import Family
 from edgewise.gam.normal import NormalMatrix
 from edgewise.gam.reml import RemlFit
-from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.model import KAN
+from edgewise.nn.model import KAN, edge_layers
 
 Array = NDArray[np.float64]
 
@@ -271,7 +270,7 @@ class AdditiveModel:
         # The network: straight edges of slope 1 add the curves and the products up.
         kan = KAN(width, size - DEGREE, DEGREE, base=base, domain=(0.0, 1.0), dtype=torch.float64)
         with torch.no_grad():
-            splines = [layer for layer in kan.layers if isinstance(layer, KANLayer)]
+            splines = edge_layers(kan)
             splines[0].knots.copy_(torch.from_numpy(design.knots))
             splines[0].coef.copy_(torch.from_numpy(coef))
             splines[0].mask.copy_(torch.from_numpy((coef != 0).any(1).astype(float)))

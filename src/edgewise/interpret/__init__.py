@@ -4,8 +4,8 @@ Start here: `prune` removes the inputs, nodes and edges that the data do not nee
 into formulas, `formula` writes a symbolic network as one formula, `edge_formula` writes one edge; `explain_global` and
 `explain_local` describe the predictions of any model; `structure` and `interactions` test what a function is composed
 of; `relations` finds dependent columns of a table without a target; `widen`, `deepen`, `distil` and `from_formula` make
-new networks from networks, functions and formulas. `suggest_functions`, `fix_edge`, `free_edge`, `drop_edge`,
-`drop_node`, `add_splines`, `add_product_nodes` and `freeze` change a network by hand, each with its cost.
+new networks from networks, functions and formulas. `edit` changes a network by hand and says what that costs,
+`suggest_functions` tries functions in the place of an edge, and `freeze` keeps layers as they are.
 
 The parts, from the ground up: `black_box` (one adapter for everything that predicts), `dependence`, `attribution`,
 `transform`, then `pruning` and `symbolic`.
@@ -37,14 +37,9 @@ if TYPE_CHECKING:
         Edit,
         Suggestion,
         Suggestions,
-        add_product_nodes,
-        add_splines,
-        drop_edge,
-        drop_node,
         edge_formula,
-        fix_edge,
+        edit,
         formula,
-        free_edge,
         freeze,
         from_formula,
         suggest_functions,
@@ -66,20 +61,15 @@ __all__ = [
     "Suggestion",
     "Suggestions",
     "Symmetry",
-    "add_product_nodes",
-    "add_splines",
     "deepen",
     "distil",
-    "drop_edge",
-    "drop_node",
     "edge_formula",
     "edge_magnitudes",
     "edge_scores",
+    "edit",
     "explain_global",
     "explain_local",
-    "fix_edge",
     "formula",
-    "free_edge",
     "freeze",
     "from_formula",
     "input_scores",

@@ -2,8 +2,8 @@
 
 An edit is a dictionary of plain values, so that it can be stored, sent and repeated: `{"kind": "fix", "edge": (0, 1,
 0), "function": "sin"}`. `EDITS` lists the kinds with their fields; each function takes a network, the problem with its
-data in tensors, and the fields by name, leaves the network unchanged, and returns a new one with a sentence. `steering`
-gives them as calls of Python, the explorer as buttons.
+data in tensors, and the fields by name, leaves the network unchanged, and returns a new one with a sentence.
+`steering.edit` makes them from Python, the explorer by buttons.
 
 An edge is named by (layer, input, output), a node by (layer, node), several nodes of one layer by (layer, node, node);
 layers of edges are counted from 0 without the products between them, and layer 0 of nodes holds the inputs. Points,
@@ -26,16 +26,14 @@ from edgewise.errors import InputError
 from edgewise.formulas.curve_fits import EdgeFit, edge_fits
 from edgewise.interpret.attribution.removal import judging_data
 from edgewise.interpret.transform import edges, shapes
-from edgewise.interpret.transform.edges import edge_layers
 from edgewise.interpret.transform.resize import widen
 from edgewise.interpret.transform.subnetworks import without_edges
 from edgewise.nn.config import NO_FUNCTION
 from edgewise.nn.elementary import ELEMENTARY, Elementary
-from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer, spline_layers
-from edgewise.nn.model import KAN
-from edgewise.train.problems.base import Problem
-from edgewise.train.problems.data import Data
+from edgewise.nn.model import KAN, edge_layers, edge_places
+from edgewise.train.blocks import Data
+from edgewise.train.problems import Problem
 
 Edge = tuple[int, int, int]  # layer, in, out
 Node = tuple[int, int]  # layer, node
@@ -103,12 +101,11 @@ def fixed(
     edge: Edge,
     function: str,
     constants: Sequence[float] | None = None,
-    table: Mapping[str, Elementary] = ELEMENTARY,
 ) -> Edited:
-    """Make an edge a function of the table, with given constants or those that fit the curve of the edge best."""
+    """Make an edge an elementary function, with given constants or those that fit the curve of the edge best."""
     place = checked_edge(model, edge)
-    if function != NO_FUNCTION and function not in tuple(table):
-        raise InputError(f"function must be one of {', '.join(table)}, got {function!r:.80}")
+    if function != NO_FUNCTION and function not in tuple(ELEMENTARY):
+        raise InputError(f"function must be one of {', '.join(ELEMENTARY)}, got {function!r:.80}")
     u, s = curve(model, place, problem)
     if function == NO_FUNCTION:
         fitted = EdgeFit(NO_FUNCTION, 0.0, 0.0, 0.0, float(s.mean()), 1.0, 0)
@@ -117,15 +114,15 @@ def fixed(
             a, b, c, d = (float(value) for value in constants)
         except (TypeError, ValueError, OverflowError) as error:
             raise InputError(f"constants must be four numbers, got {constants!r:.80}") from error
-        if not table[function].allows(*sorted((a * float(u.min()) + b, a * float(u.max()) + b))):
+        if not ELEMENTARY[function].allows(*sorted((a * float(u.min()) + b, a * float(u.max()) + b))):
             raise InputError(f"function {function!r} must be defined on the values of the edge's input, it isn't")
         fitted = EdgeFit(function, a, b, c, d, 0.0, 0)
     else:
-        fits = edge_fits(u.numpy(), s.numpy(), table={function: table[function]})
+        fits = edge_fits(u.numpy(), s.numpy(), table={function: ELEMENTARY[function]})
         if not fits:
             raise InputError(f"function {function!r} must be defined on the values of the edge's input, it isn't")
         fitted = fits[0]
-    return replaced(model, place, fitted, table)
+    return replaced(model, place, fitted, ELEMENTARY)
 
 
 def replaced(model: KAN, edge: Edge, fitted: EdgeFit, table: Mapping[str, Elementary]) -> Edited:
@@ -445,11 +442,4 @@ def curve(model: KAN, edge: Edge, problem: Problem) -> tuple[Tensor, Tensor]:
 
 def with_layer(model: KAN, number: int, layer: KANLayer) -> KAN:
     """Copy a network with another layer of edges."""
-    changed = copy.deepcopy(model)
-    changed.layers[edge_places(model)[number]] = layer
-    return changed
-
-
-def edge_places(model: KAN) -> list[int]:
-    """Places of the layers of edges in the chain of layers."""
-    return [place for place, layer in enumerate(model.layers) if not isinstance(layer, ProductLayer)]
+    return edges.with_layer(model, edge_places(model)[number], layer)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.nn.config import MLPConfig, check_input
-from edgewise.nn.layers.base import Chain, EdgeLayer, LayerList
+from edgewise.nn.layers.base import Chain, Layer, LayerList
 from edgewise.nn.layers.initial import float_dtype, seeded_generator
 from edgewise.nn.layers.segments import Segments, contracted, one_run
 from edgewise.nn.trace import Trace, trace_layers
@@ -18,7 +18,7 @@ from edgewise.ops.activation import activation_derivatives
 from edgewise.ops.jet import check_jet, compose
 
 
-class DenseLayer(EdgeLayer):
+class DenseLayer(Layer):
     """Layer y_o = bias_o + sum_i weight_io a(x_i): its edges are multiples of one fixed function a.
 
     Shapes: weight (in, out), bias (out,).
@@ -52,6 +52,11 @@ class DenseLayer(EdgeLayer):
     def out_features(self) -> int:
         """Number of outputs."""
         return self.weight.shape[1]
+
+    @property
+    def is_linear(self) -> bool:
+        """True: the activation comes before the weights."""
+        return True
 
     @property
     def mask(self) -> Tensor:

@@ -14,7 +14,7 @@ from edgewise.nn.config import KANConfig, Names, check_input
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.layers.base import Chain, Layer, LayerList
 from edgewise.nn.layers.initial import checked_device, seeded_generator
-from edgewise.nn.layers.product import ProductLayer
+from edgewise.nn.layers.product import ProductLayer, arities_of
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.trace import Trace, trace_layers
 from edgewise.presentation import html_table
@@ -202,6 +202,18 @@ class KAN(Chain):
         return trace_layers(self.layers, x)
 
 
+def edge_layers(model: KAN) -> list[KANLayer]:
+    """Return the layers of edges of a network in order, without its products."""
+    if not isinstance(model, KAN):
+        raise InputError(f"model must be a KAN, got {type(model).__name__}")
+    return [layer for layer in model.layers if layer.groups is None]
+
+
+def edge_places(model: KAN) -> list[int]:
+    """Return the places of the layers of edges in the chain of layers."""
+    return [place for place, layer in enumerate(model.layers) if layer.groups is None]
+
+
 def config_of(layers: Iterable[Layer], degree: int, base: str | Callable[[Tensor], Tensor]) -> KANConfig:
     """Return the config of a chain of layers; `degree` and `base` count only where no layer has splines."""
     width: list[int] = []
@@ -210,10 +222,12 @@ def config_of(layers: Iterable[Layer], degree: int, base: str | Callable[[Tensor
     functions: list[Names | None] = []
     degrees: list[int | None] = []
     for layer in layers:
-        if isinstance(layer, ProductLayer):
-            if not products or products[-1] or layer.arities is None:
+        if layer.groups is not None:
+            arities = arities_of(layer.groups)
+            if not products or products[-1] or arities is None:
                 raise InputError(f"layers must have products after edges, with groups as `after_sums`, got {layer}")
-            width[-1], products[-1] = layer.out_features, layer.arities
+            width[-1] = layer.out_features
+            products[-1] = arities
             continue
         if not isinstance(layer, KANLayer):
             raise InputError(f"layers must be those of a KAN, got {type(layer).__name__}")

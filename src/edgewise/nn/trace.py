@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from edgewise.nn.layers.base import EdgeLayer
-from edgewise.nn.layers.product import Groups, ProductLayer
+from edgewise.nn.layers.base import Groups, Layer
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Trace:
         return (*self.inputs[1:], self.output)
 
 
-def trace_layers(layers: Iterable[EdgeLayer | ProductLayer], x: Tensor) -> Trace:
+def trace_layers(layers: Iterable[Layer], x: Tensor) -> Trace:
     """Return the trace of points (*batch, in) through a chain of layers."""
     x = x.reshape(-1, x.shape[-1])
     inputs: list[Tensor] = []
@@ -55,11 +54,7 @@ def trace_layers(layers: Iterable[EdgeLayer | ProductLayer], x: Tensor) -> Trace
     groups: list[Groups | None] = []
     for layer in layers:
         inputs.append(x)
-        if isinstance(layer, ProductLayer):
-            edges.append(x.new_zeros(len(x), layer.in_features, layer.out_features))
-            groups.append(layer.groups)
-        else:
-            edges.append(layer.edges(x))
-            groups.append(None)
+        edges.append(layer.edges(x))
+        groups.append(layer.groups)
         x = layer(x)
     return Trace(tuple(inputs), tuple(edges), x, tuple(groups) if any(groups) else ())

@@ -46,9 +46,8 @@ class LayerPlan:
         """Number of nodes after the products."""
         return len(self.functions[0]) - sum(self.products) + len(self.products)
 
-    def write_(self, layer: nn.Module) -> None:
+    def write_(self, layer: KANLayer) -> None:
         """Copy the numbers into a layer of this shape."""
-        assert isinstance(layer, KANLayer)
         if layer.has_splines:
             for name, values in self.splines.items():
                 tensor = getattr(layer, name)

@@ -13,8 +13,7 @@ from torch import Tensor
 from edgewise.errors import InputError
 from edgewise.nn.config import BESIDE_SPLINE, NO_FUNCTION
 from edgewise.nn.elementary import ELEMENTARY, Elementary
-from edgewise.nn.layers.product import ProductLayer
-from edgewise.nn.model import KAN
+from edgewise.nn.model import KAN, edge_layers
 from edgewise.pykan.layers import LayerPlan, layer_plan, passing
 from edgewise.pykan.reading import read_checkpoint, state_of_model
 
@@ -104,7 +103,6 @@ def from_pykan(
         table=table,
         dtype=dtype,
     )
-    layers = [layer for layer in model.layers if not isinstance(layer, ProductLayer)]
-    for layer, plan in zip(layers, plans, strict=True):
+    for layer, plan in zip(edge_layers(model), plans, strict=True):
         plan.write_(layer)
     return model

@@ -13,8 +13,7 @@ import torch
 from edgewise.errors import InputError, is_out_of_memory
 from edgewise.gam.families import Family
 from edgewise.gam.inference.variance import cross_fitted_noise, fit_noise_curves
-from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.model import KAN
+from edgewise.nn.model import KAN, edge_layers
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import Budget, Progress, ProgressCallback, StopReason
 from edgewise.search.candidates import Fitted, Samples
@@ -29,9 +28,7 @@ from edgewise.search.results import AutoResult, data_of, loss_of, network_error_
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.jacobian.linearised import evenly_spaced
 from edgewise.train.loop.reports import FitReport, StepRecord
-from edgewise.train.problems.base import Problem
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Classification, Problem, Regression
 from edgewise.train.uncertainty import ErrorBars, additive_error_bars
 
 if TYPE_CHECKING:
@@ -224,9 +221,8 @@ def _of_two_classes(model: KAN) -> KAN:
     with torch.no_grad():
         for number in range(len(model.layers) - 1):
             both.layers[number].load_state_dict(model.layers[number].state_dict())
-        new = both.layers[-1]
-        old = model.layers[-1]
-        assert isinstance(new, KANLayer) and isinstance(old, KANLayer)
+        new = edge_layers(both)[-1]
+        old = edge_layers(model)[-1]
         new.knots.copy_(old.knots)
         new.coef.copy_(old.coef * sign)
         if new.base is not None and old.base is not None:

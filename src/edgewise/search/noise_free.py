@@ -28,7 +28,7 @@ from edgewise.search.results import AutoResult, data_of, loss_of, network_error_
 from edgewise.search.validation import clipped_squares, held_out_rows, mean_and_error, paired_gain
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.loop.reports import FitReport, StepRecord
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 from edgewise.train.uncertainty import ErrorBars, additive_error_bars
 
 SPLINE_ERROR_SHARE = 0.1  # of a polynomial's error, by which its network may differ
@@ -181,7 +181,7 @@ def approximated(
     problem = Regression(
         *(torch.from_numpy(np.ascontiguousarray(part)) for part in (seen.x, seen.y)),
         weight=torch.from_numpy(seen.weight),
-        validation=search.approximation.APPROXIMATION_HELD_OUT,
+        validation=search.approximation.SETTINGS.held_out_share,
         seed=settings.seed,
     )
     result = search.approximate(

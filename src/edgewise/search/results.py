@@ -13,9 +13,9 @@ from edgewise.errors import InputError
 from edgewise.nn.model import KAN
 from edgewise.search.candidates import Fitted, Samples
 from edgewise.search.records import SearchReport
+from edgewise.train.blocks import Data
 from edgewise.train.loop.reports import FitReport
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 from edgewise.train.uncertainty import ErrorBars, prediction_uncertainty
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
+    from edgewise.train.blocks import Data, ResidualBlock
     from edgewise.train.grids import adapt_domain_, data_domain, move_hidden_domains_, refine
     from edgewise.train.loop import FitOptions, FitReport, StepEvent, StepRecord, fit
     from edgewise.train.methods import LBFGS, Adam, LevenbergMarquardt, Method, SSBroyden, default_method
@@ -19,11 +20,9 @@ if TYPE_CHECKING:
         BlockProblem,
         Classification,
         CustomLoss,
-        Data,
         OrdinalClassification,
         Problem,
         Regression,
-        ResidualBlock,
     )
     from edgewise.train.uncertainty import ErrorBars, prediction_uncertainty
 

@@ -18,9 +18,8 @@ from torch import Tensor, nn
 
 from edgewise.errors import InputError
 from edgewise.nn.config import check_input
-from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer, spline_layers
-from edgewise.nn.model import KAN
+from edgewise.nn.model import KAN, edge_layers
 from edgewise.ops.splines import knots as knot_vectors
 from edgewise.ops.splines.bspline import basis
 from edgewise.ops.splines.lstsq import project
@@ -272,8 +271,7 @@ def refine(model: KAN, grid_size: int | Sequence[int]) -> KAN:
     """
     sizes = replace(model.config, grid_size=grid_size).grid_size  # type: ignore[arg-type]  # one number is fine
     refined = copy.deepcopy(model)
-    edges = [layer for layer in refined.layers if not isinstance(layer, ProductLayer)]
-    for layer, size in zip(edges, sizes, strict=True):
+    for layer, size in zip(edge_layers(refined), sizes, strict=True):
         if layer.has_splines:
             _regrid_(layer, size)
     return refined

@@ -327,7 +327,8 @@ class Bending(Roughness):
 
     As in a group lasso [1]_ an edge pays for its bend itself and not for its square, so the edges that need no bend
     lose it while the others keep theirs; with `base="identity"` or "zero" they are straight lines then, which
-    `edgewise.interpret.fix_edge(model, edge, "x", problem)` makes exact. pykan has `lamb_coefdiff` for it.
+    `edgewise.interpret.edit(model, problem, "fix", edge=edge, function="x")` makes exact. pykan has `lamb_coefdiff` for
+    it.
 
     Parameters
     ----------

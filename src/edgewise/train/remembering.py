@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from edgewise.errors import InputError
 from edgewise.settings import MOST_FACTORISED
 from edgewise.train.jacobian.normal_equations import RowSource
-from edgewise.train.jacobian.rows import ParameterSlots
+from edgewise.train.parameters import ParameterSlots
 from edgewise.train.penalties import ALL_PARAMETERS, Curvature, Grams, Magnitudes, Penalty, Term
-from edgewise.train.problems.base import Problem
+from edgewise.train.problems import Problem
 
 
 class Remembered(Penalty):

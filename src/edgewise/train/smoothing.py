@@ -19,14 +19,14 @@ from edgewise.nn.layers.spline import spline_layers
 from edgewise.nn.model import KAN
 from edgewise.outcomes import StopReason
 from edgewise.settings import ABOVE_ZERO
+from edgewise.train.blocks import Data
 from edgewise.train.grids import adapt_domain_
 from edgewise.train.jacobian.linearised import Linearised, linearise
 from edgewise.train.loop.fitting import fit
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.penalties import EdgePenalty, edge_measures
-from edgewise.train.problems.base import Problem
-from edgewise.train.problems.data import Data
+from edgewise.train.problems import Problem
 
 # Limits of the strengths: far beyond every strength that matters for a loss of order 1.
 WEAKEST = 1e-13

@@ -15,11 +15,11 @@ from edgewise.checks import Shape, Within
 from edgewise.errors import InputError
 from edgewise.nn.layers.base import Layer
 from edgewise.settings import MOST_FACTORISED_FOR_UNCERTAINTY, ROW_CHUNK_NUMBERS
+from edgewise.train.blocks import Data
 from edgewise.train.jacobian.linearised import evenly_spaced, inverse_triangular, layer_rows, linearise, output_rows
 from edgewise.train.jacobian.rows import layers_of
 from edgewise.train.noise_curves import NoiseCurves
 from edgewise.train.penalties import Penalty
-from edgewise.train.problems.data import Data
 
 # Fewest distinct rows: fewer determine neither the noise nor the calibration.
 FEWEST_ROWS = 10

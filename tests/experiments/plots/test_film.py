@@ -7,7 +7,7 @@ from PIL import Image
 from edgewise.errors import InputError
 from edgewise.nn.model import KAN
 from edgewise.train.loop.fitting import fit
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 from edgewise_experiments.plots.film import TrainingFilm
 
 X = torch.linspace(-1, 1, 40, dtype=torch.float64)[:, None]

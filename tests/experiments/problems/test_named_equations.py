@@ -9,7 +9,7 @@ from scipy.integrate import simpson
 from tests.pde.problem.test_collocation import Known
 
 from edgewise.errors import InputError
-from edgewise.train.problems.blocks import BlockRole
+from edgewise.train.blocks import BlockRole
 from edgewise_experiments.problems.named_equations import (
     EQUATIONS,
     burgers_solution,

@@ -7,8 +7,7 @@ from edgewise.errors import InputError
 from edgewise.interpret.attribution.removal import removal_costs
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Classification, Regression
 
 
 def problem(rows=60, seed=0, **settings):

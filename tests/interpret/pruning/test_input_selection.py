@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from edgewise.interpret.pruning.input_selection import select_inputs
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Classification, Regression
 
 
 def inputs(rows=300, columns=100):

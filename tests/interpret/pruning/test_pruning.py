@@ -13,9 +13,7 @@ from edgewise.nn.model import KAN
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.quasi_newton import LBFGS
 from edgewise.train.penalties import Sparsity
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.ordinal import OrdinalClassification
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Classification, OrdinalClassification, Regression
 
 
 def sample(rows, columns, seed=0):

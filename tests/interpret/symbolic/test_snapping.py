@@ -21,7 +21,7 @@ from edgewise.nn.model import KAN
 from edgewise.outcomes import Budget
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 
 OPTIONS = FormulaOptions()
 

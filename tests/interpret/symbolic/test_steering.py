@@ -8,13 +8,8 @@ import torch
 import edgewise
 from edgewise.errors import InputError
 from edgewise.interpret import (
-    add_product_nodes,
-    add_splines,
-    drop_edge,
-    drop_node,
-    fix_edge,
+    edit,
     formula,
-    free_edge,
     freeze,
     prune,
     suggest_functions,
@@ -45,14 +40,14 @@ def test_steering_to_the_exact_formula(trained, problem, tmp_path):
     assert suggestions[0].name == "sin" and suggestions[0].edit.loss == min(one.edit.loss for one in suggestions)
     assert str(suggestions).splitlines()[1].startswith("sin")
     model = suggestions[0].edit.model
-    model = fix_edge(model, (0, 1, 0), "x^2", problem).model
-    edit = fix_edge(model, (1, 0, 0), "exp", problem, refit=60)
-    assert edit.loss < 1e-20 and edit.judged_on == "validation"
-    assert (edit.model(X)[:, 0] - Y).abs().max() < 1e-8
-    assert str(formula(edit.model)) != ""
+    model = edit(model, problem, "fix", edge=(0, 1, 0), function="x^2").model
+    done = edit(model, problem, "fix", edge=(1, 0, 0), function="exp", refit=60)
+    assert done.loss < 1e-20 and done.judged_on == "validation"
+    assert (done.model(X)[:, 0] - Y).abs().max() < 1e-8
+    assert str(formula(done.model)) != ""
     assert all(torch.equal(value, given[name]) for name, value in trained.state_dict().items())
-    edgewise.save(edit.model, tmp_path / "exact.safetensors")
-    assert torch.equal(edgewise.load(tmp_path / "exact.safetensors")(X), edit.model(X))
+    edgewise.save(done.model, tmp_path / "exact.safetensors")
+    assert torch.equal(edgewise.load(tmp_path / "exact.safetensors")(X), done.model(X))
 
 
 def test_refits_keep_the_step_that_is_best_on_held_out_rows():
@@ -64,8 +59,8 @@ def test_refits_keep_the_step_that_is_best_on_held_out_rows():
     fit(model, Regression(x, noisy), steps=1)
     losses, last = [], []
     for steps in range(7):
-        losses.append(drop_edge(model, (0, 1, 0), problem, refit=steps).loss)
-        trained = drop_edge(model, (0, 1, 0), problem, refit=0).model
+        losses.append(edit(model, problem, "remove_edge", edge=(0, 1, 0), refit=steps).loss)
+        trained = edit(model, problem, "remove_edge", edge=(0, 1, 0), refit=0).model
         fit(trained, Regression(problem.train.x, problem.train.y), steps=steps, adapt_domain=False)
         last.append(float(problem.sample_losses(trained, problem.validation).mean()))
     assert last[-1] > 1.5 * min(last)  # more steps fit the noise
@@ -75,28 +70,28 @@ def test_refits_keep_the_step_that_is_best_on_held_out_rows():
 @pytest.mark.slow
 def test_free_and_splines_beside(problem):
     wrong = KAN([2, 1, 1], 0, functions=[[["sin"], ["x^2"]], [["x"]]], dtype=torch.float64)
-    fitted = fix_edge(wrong, (0, 0, 0), "sin", problem, constants=(3.0, 0.0, 1.0, 0.0), refit=40)
-    freed = free_edge(fitted.model, (1, 0, 0), problem, refit=60)
+    fitted = edit(wrong, problem, "fix", edge=(0, 0, 0), function="sin", constants=(3.0, 0.0, 1.0, 0.0), refit=40)
+    freed = edit(fitted.model, problem, "free", edge=(1, 0, 0), refit=60)
     assert freed.loss < 0.05 * fitted.loss
     assert freed.model.config.functions[1] is None
-    beside = add_splines(fitted.model, problem, where=[(1, 0, 0)], refit=0)
+    beside = edit(fitted.model, problem, "add_splines", where=[(1, 0, 0)], refit=0)
     with torch.no_grad():
         assert torch.allclose(beside.model(X), fitted.model(X), rtol=0, atol=1e-14)
     assert beside.model.config.functions[1] == (("+x",),)
-    assert add_splines(fitted.model, problem, refit=60).loss < 0.05 * fitted.loss
+    assert edit(fitted.model, problem, "add_splines", refit=60).loss < 0.05 * fitted.loss
 
 
 @pytest.mark.slow
 def test_dropped_parts_keep_their_mean(trained, problem):
-    edit = drop_edge(trained, (0, 1, 0), problem, refit=0)
-    assert edit.model.layers[0].mask.tolist() == [[1.0], [0.0]] and edit.loss > edit.loss_before
-    assert "Edge (0, 1, 0) is removed." in str(edit)
+    done = edit(trained, problem, "remove_edge", edge=(0, 1, 0), refit=0)
+    assert done.model.layers[0].mask.tolist() == [[1.0], [0.0]] and done.loss > done.loss_before
+    assert "Edge (0, 1, 0) is removed." in str(done)
     wide = KAN([2, 4, 1], seed=1, dtype=torch.float64)
     fit(wide, problem, steps=30)
-    smaller = drop_node(wide, (1, 3), problem).model
+    smaller = edit(wide, problem, "remove_node", node=(1, 3)).model
     assert not smaller.layers[1].mask[3].any() and not smaller.layers[0].mask[:, 3].any()
     with pytest.raises(InputError, match=r"^model must keep a path"):
-        drop_node(trained, (1, 0), problem)
+        edit(trained, problem, "remove_node", node=(1, 0))
 
 
 @pytest.mark.slow
@@ -104,11 +99,11 @@ def test_dropped_parts_keep_their_mean(trained, problem):
 def test_products_start_at_zero_effect(problem, width, products):
     model = KAN(width, products=products, seed=1, dtype=torch.float64)
     fit(model, problem, steps=5)
-    edit = add_product_nodes(model, [2, 3], problem, refit=0)
+    done = edit(model, problem, "add_products", arities=[2, 3], refit=0)
     with torch.no_grad():
-        assert torch.allclose(edit.model(X), model(X), rtol=0, atol=1e-12)
-    assert edit.model.config.products[0] == (*(products[0] if products else ()), 2, 3)
-    assert add_product_nodes(model, [2], problem).loss < edit.loss
+        assert torch.allclose(done.model(X), model(X), rtol=0, atol=1e-12)
+    assert done.model.config.products[0] == (*(products[0] if products else ()), 2, 3)
+    assert edit(model, problem, "add_products", arities=[2]).loss < done.loss
 
 
 @pytest.mark.slow
@@ -135,15 +130,23 @@ def test_networks_with_functions_are_pruned(problem):
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda m, p: fix_edge(m, (0, 5, 0), "sin", p), "edge must be one of layer 0, which has 2 inputs"),
-        (lambda m, p: fix_edge(m, (7, 0, 0), "sin", p), "edge must be in a layer from 0 to 1"),
-        (lambda m, p: fix_edge(m, 3, "sin", p), "edge must be .layer, input, output."),
-        (lambda m, p: fix_edge(m, (0, 0, 0), "sine", p), "function must be one of"),
-        (lambda m, p: fix_edge(m, (0, 0, 0), "sqrt", p, constants=(1, 0, 1, 0)), "function 'sqrt' must be defined"),
-        (lambda m, p: drop_node(m, (1, 9), p), "node must be an input or a hidden node"),
+        (
+            lambda m, p: edit(m, p, "fix", edge=(0, 5, 0), function="sin"),
+            "edge must be one of layer 0, which has 2 inputs",
+        ),
+        (lambda m, p: edit(m, p, "fix", edge=(7, 0, 0), function="sin"), "edge must be in a layer from 0 to 1"),
+        (lambda m, p: edit(m, p, "fix", edge=3, function="sin"), "edge must be a list, got 3"),
+        (lambda m, p: edit(m, p, "fix", edge=(0, 0, 0), function="sine"), "function must be one of"),
+        (
+            lambda m, p: edit(m, p, "fix", edge=(0, 0, 0), function="sqrt", constants=(1, 0, 1, 0)),
+            "function 'sqrt' must be defined",
+        ),
+        (lambda m, p: edit(m, p, "remove_node", node=(1, 9)), "node must be an input or a hidden node"),
+        (lambda m, p: edit(m, p, "refit", train="functions"), "train must be left out: all numbers are trained"),
+        (lambda m, p: edit(m, p, "bend", edge=(0, 0, 0)), "edit must be a dictionary whose kind is one of fix, free"),
         (lambda m, p: freeze(m, [4]), "layers must be numbers from 0 to 1"),
         (lambda m, p: suggest_functions(m, (0, 0, 0), X), "problem must hold its data in tensors"),
-        (lambda m, p: add_product_nodes(m, [1], p), "products must be an integer of at least 2"),
+        (lambda m, p: edit(m, p, "add_products", arities=[1]), "products must be an integer of at least 2"),
     ],
 )
 def test_bad_input(call, message):

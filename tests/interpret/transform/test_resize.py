@@ -10,7 +10,7 @@ from edgewise.nn.model import KAN
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.methods.quasi_newton import LBFGS
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 
 
 def sample(rows, columns, size=1.0):

@@ -113,7 +113,7 @@ def test_a_constant_factor_scales_the_others():
     for i in range(3):
         constant_(model.layers[0], i, 6, 0.5)
         constant_(model.layers[0], i, 3, -0.4)
-    keep = [layer.mask.bool() for layer in model.layers if hasattr(layer, "mask")]
+    keep = [layer.mask.bool() for layer in model.layers if layer.groups is None]
     keep[0][:, 6] = keep[0][:, 3] = False
     pruned, kept = without_dead_nodes(without_edges(model, keep, x))
     assert pruned.config.products == ((2,), ()) and pruned.config.width == (3, 5, 1)

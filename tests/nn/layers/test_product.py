@@ -9,7 +9,7 @@ import torch
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.scores import edge_scores, node_scores
 from edgewise.nn.config import KANConfig
-from edgewise.nn.layers.product import ProductLayer
+from edgewise.nn.layers.product import ProductLayer, arities_of
 from edgewise.nn.model import KAN
 from edgewise.train.grids import adapt_domain_, refine
 from edgewise.train.penalties import Sparsity
@@ -61,8 +61,8 @@ def test_several_directions_are_independent():
 def test_after_sums():
     layer = ProductLayer.after_sums(3, [2, 3])
     assert layer.groups == ((0,), (1, 2), (3, 4, 5))
-    assert (layer.in_features, layer.out_features, layer.arities) == (6, 3, (2, 3))
-    assert ProductLayer(2, [[1, 0]]).arities is None
+    assert (layer.in_features, layer.out_features, arities_of(layer.groups)) == (6, 3, (2, 3))
+    assert arities_of(((1, 0),)) is None
     assert "6 -> 3" in repr(layer)
 
 

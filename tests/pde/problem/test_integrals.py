@@ -26,8 +26,9 @@ from edgewise.pde.problem.integrals import (
 from edgewise.pde.solver.network import tensor_network
 from edgewise.pde.solver.solving import solve
 from edgewise.train import LBFGS
-from edgewise.train.jacobian import RowSource, trainable_slots
-from edgewise.train.problems.blocks import BlockRole
+from edgewise.train.blocks import BlockRole
+from edgewise.train.jacobian import RowSource
+from edgewise.train.parameters import trainable_slots
 
 PI = math.pi
 LINE = Interval(0, 3)

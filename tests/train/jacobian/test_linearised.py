@@ -10,10 +10,10 @@ from torch.func import functional_call, jacrev
 from edgewise.errors import InputError
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
+from edgewise.train.blocks import Data
 from edgewise.train.jacobian import linearised
 from edgewise.train.jacobian.linearised import linearise, output_rows
 from edgewise.train.penalties import Ridge, Roughness, Sparsity
-from edgewise.train.problems.data import Data
 
 RNG = np.random.default_rng(0)
 F64 = {"dtype": torch.float64}

@@ -5,10 +5,10 @@ import torch
 from tests.train.jacobian.test_rows import WEIGHT, X, Y, equation, residuals_of
 
 from edgewise.nn.model import KAN
-from edgewise.train.jacobian import RowSource, trainable_slots
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.objective import Objective
-from edgewise.train.problems.regression import Regression
+from edgewise.train.jacobian import RowSource
+from edgewise.train.objective import Objective
+from edgewise.train.parameters import trainable_slots
+from edgewise.train.problems import Classification, Regression
 
 PROBLEMS = {
     "regression": lambda: Regression(X, Y),

@@ -10,12 +10,10 @@ from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.ops import normal
 from edgewise.pde.solver.network import network_for
-from edgewise.train.jacobian.rows import JetModule, NetworkRows, ParameterSlots, is_chain, trainable_slots
-from edgewise.train.problems.block_problem import BlockProblem
-from edgewise.train.problems.blocks import ResidualBlock
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.regression import Regression
+from edgewise.train.blocks import Data, ResidualBlock
+from edgewise.train.jacobian.rows import JetModule, NetworkRows, is_chain
+from edgewise.train.parameters import ParameterSlots, trainable_slots
+from edgewise.train.problems import BlockProblem, Classification, Regression
 from edgewise_experiments.problems.named_equations import EQUATIONS
 
 G = torch.Generator().manual_seed(0)

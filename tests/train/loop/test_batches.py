@@ -8,8 +8,7 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from edgewise.errors import InputError
 from edgewise.train.loop.batches import FullBatch, LoaderBatches, TensorBatches, batches_of, joined, peek
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Classification, Regression
 
 X = torch.arange(10.0)[:, None]
 PROBLEM = Regression(X, X)

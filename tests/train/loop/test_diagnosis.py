@@ -11,7 +11,7 @@ from edgewise.train.loop.diagnosis import advice_if_stuck, neighbour_correlation
 from edgewise.train.loop.fitting import fit
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.methods.base import Adam
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 
 GENERATOR = torch.Generator().manual_seed(0)
 X = 2 * torch.rand(300, 2, generator=GENERATOR, dtype=torch.float64) - 1

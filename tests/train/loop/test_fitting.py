@@ -17,8 +17,7 @@ from edgewise.train.methods.base import Adam
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.methods.quasi_newton import LBFGS
 from edgewise.train.penalties import Ridge, Roughness, Sparsity
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Classification, Regression
 
 METHODS = {"adam": Adam(), "lbfgs": LBFGS(), "lm": LevenbergMarquardt()}
 

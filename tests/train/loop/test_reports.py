@@ -12,7 +12,7 @@ from edgewise.outcomes import Progress, StopReason
 from edgewise.train.loop.fitting import fit
 from edgewise.train.loop.reports import FitReport, StepEvent, StepRecord
 from edgewise.train.methods.base import Adam
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 
 REPORT = FitReport(
     stopped=StopReason.MAX_STEPS,

@@ -12,8 +12,7 @@ from edgewise.nn.model import KAN
 from edgewise.train.grids import data_domain
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.base import Adam
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Classification, Regression
 
 X = 100 + 5 * torch.rand(40, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 Y = X[:, :1].sin()

@@ -11,8 +11,7 @@ from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.choice import SEARCH_LIMITS, default_method, method_for
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.methods.quasi_newton import LBFGS
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Classification, Regression
 
 
 def samples(count=40):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from edgewise.train.methods.linear_systems import conjugate_gradient
+from edgewise.train.jacobian.matrix_free import conjugate_gradient
 
 G = torch.Generator().manual_seed(0)
 ROOT = torch.randn(30, 30, generator=G, dtype=torch.float64)

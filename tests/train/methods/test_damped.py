@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from edgewise.train.methods.linear_systems import ParameterSystem, SampleSystem, damping_scale
+from edgewise.train.jacobian.matrix_free import damping_scale
+from edgewise.train.methods.levenberg_marquardt import ParameterSystem, SampleSystem
 
 G = torch.Generator().manual_seed(0)
 ROWS = torch.randn(6, 20, generator=G, dtype=torch.float64)

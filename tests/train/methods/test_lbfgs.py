@@ -9,8 +9,8 @@ from torch import nn
 from edgewise.errors import InputError
 from edgewise.nn.model import KAN
 from edgewise.train.methods.quasi_newton import LBFGS
-from edgewise.train.problems.objective import Objective
-from edgewise.train.problems.regression import Regression
+from edgewise.train.objective import Objective
+from edgewise.train.problems import Regression
 
 
 class Rosenbrock(nn.Module):

@@ -20,13 +20,12 @@ from edgewise.ops.splines.bspline import basis
 from edgewise.settings import ROW_CHUNK_NUMBERS
 from edgewise.train.grids import adapt_domain_, refine
 from edgewise.train.loop.fitting import fit
-from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.methods.linear_systems import ParameterSystem, SampleSystem
+from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt, ParameterSystem, SampleSystem
 from edgewise.train.methods.quasi_newton import LBFGS
+from edgewise.train.objective import Objective
+from edgewise.train.parameters import flattened, write_
 from edgewise.train.penalties import Ridge, Roughness, Sparsity
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.objective import Objective, flattened, write_
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Classification, Regression
 
 
 def samples(n=80, columns=2, seed=0, dtype=torch.float64):

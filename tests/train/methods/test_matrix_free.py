@@ -6,15 +6,13 @@ from tests.train.jacobian.test_rows import WEIGHT, X, Y, equation
 
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
-from edgewise.train.jacobian import RowSource, products, trainable_slots
-from edgewise.train.jacobian.products import EdgeBlocks, ImplicitMatrix
-from edgewise.train.jacobian.rows import add_curvature_
-from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt, penalty_curvature
-from edgewise.train.methods.linear_systems import MatrixFreeSystem, ParameterSystem, forcing_term
+from edgewise.train.jacobian import RowSource, matrix_free
+from edgewise.train.jacobian.matrix_free import EdgeBlocks, ImplicitMatrix, MatrixFreeSystem, forcing_term
+from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt, ParameterSystem, penalty_curvature
+from edgewise.train.objective import Objective
+from edgewise.train.parameters import add_curvature_, trainable_slots
 from edgewise.train.penalties import Ridge, Roughness
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.objective import Objective
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Classification, Regression
 
 PROBLEMS = {
     "regression": lambda: Regression(X, Y, weight=WEIGHT),
@@ -47,7 +45,7 @@ def systems(network, problem, penalty=None, numbers=2**20):
 @pytest.mark.parametrize("kind", NETWORKS)
 @pytest.mark.parametrize("what", PROBLEMS)
 def test_products_and_solutions(monkeypatch, kind, what, kept):
-    monkeypatch.setattr(products, "MOST_KEPT_NUMBERS", 2**20 if kept else 0)
+    monkeypatch.setattr(matrix_free, "MOST_KEPT_NUMBERS", 2**20 if kept else 0)
     free, full = systems(NETWORKS[kind](), PROBLEMS[what](), numbers=2**20 if kept else 1000)
     symmetric = full.matrix.triu() + full.matrix.triu(1).mT
     v = torch.linspace(-1, 1, len(full.gradient), dtype=torch.float64)
@@ -105,7 +103,7 @@ def test_after_a_rejected_step_products_are_those_at_its_origin(monkeypatch):
     """Derivatives that are not kept are computed again where the step began, not where the last trial ended."""
     found, points = [], []
     for kept in (2**20, 0):
-        monkeypatch.setattr(products, "MOST_KEPT_NUMBERS", kept)
+        monkeypatch.setattr(matrix_free, "MOST_KEPT_NUMBERS", kept)
         network = NETWORKS["kan"]()
         method = LevenbergMarquardt(damping=1e-14, factorised=10)
         objective = Objective(network, Regression(X, 3 * Y + 1), None)

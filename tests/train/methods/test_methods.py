@@ -8,8 +8,8 @@ import torch
 from edgewise.errors import InputError
 from edgewise.nn.mlp import MLP
 from edgewise.train.methods.base import Adam
-from edgewise.train.problems.objective import Objective
-from edgewise.train.problems.regression import Regression
+from edgewise.train.objective import Objective
+from edgewise.train.problems import Regression
 
 G = torch.Generator().manual_seed(0)
 X = torch.rand(30, 2, generator=G, dtype=torch.float64)

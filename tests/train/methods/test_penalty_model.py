@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from edgewise.nn.model import KAN
-from edgewise.train.jacobian.rows import ParameterSlots, add_curvature_
 from edgewise.train.methods import levenberg_marquardt as penalty_model
 from edgewise.train.methods.levenberg_marquardt import penalty_curvature, penalty_gradient
+from edgewise.train.objective import Objective
+from edgewise.train.parameters import ParameterSlots, add_curvature_
 from edgewise.train.penalties import Ridge, Roughness, Sparsity
-from edgewise.train.problems.objective import Objective
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 
 X = torch.rand(30, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 

@@ -13,15 +13,13 @@ from torch import nn
 from edgewise.errors import InputError
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
+from edgewise.train.blocks import Data, ResidualBlock
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.quasi_newton import LBFGS, VARIANTS, SSBroyden, scaling, update_
+from edgewise.train.objective import Objective
+from edgewise.train.parameters import flattened, write_
 from edgewise.train.penalties import Ridge, Sparsity
-from edgewise.train.problems.block_problem import BlockProblem
-from edgewise.train.problems.blocks import ResidualBlock
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.objective import Objective, flattened, write_
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import BlockProblem, Classification, Regression
 
 
 def vectors(count, n=6, seed=0):

@@ -6,14 +6,12 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from edgewise.errors import InputError
 from edgewise.nn.model import KAN
+from edgewise.train.blocks import BatchedData, Data
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.methods.quasi_newton import LBFGS, SSBroyden
 from edgewise.train.penalties import Ridge, Roughness, Sparsity
-from edgewise.train.problems.batched import BatchedData
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Classification, Regression
 
 
 def samples(rows=200):

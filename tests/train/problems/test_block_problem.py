@@ -8,14 +8,13 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.nn.model import KAN
+from edgewise.train.blocks import BlockRole, Data, ResidualBlock
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.base import Adam
 from edgewise.train.methods.quasi_newton import LBFGS
+from edgewise.train.objective import Objective
 from edgewise.train.penalties import Sparsity
-from edgewise.train.problems.block_problem import BlockProblem
-from edgewise.train.problems.blocks import BlockRole, ResidualBlock
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.objective import Objective
+from edgewise.train.problems import BlockProblem
 
 ONE = torch.ones(1, 1, dtype=torch.float64)
 

@@ -5,10 +5,8 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.nn.model import KAN
-from edgewise.train.problems.blocks import ResidualBlock
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.regression import Regression
+from edgewise.train.blocks import Data, ResidualBlock
+from edgewise.train.problems import Classification, Regression
 
 G = torch.Generator().manual_seed(0)
 X, Y = torch.rand(2, 9, 2, generator=G, dtype=torch.float64).unbind()

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from edgewise.train.problems.classification import CrossEntropyBlock, softmax_factor
-from edgewise.train.problems.data import Data
+from edgewise.train.blocks import CrossEntropyBlock, Data, softmax_factor
 
 
 @pytest.mark.parametrize("classes", [2, 3, 7])

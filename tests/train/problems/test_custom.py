@@ -6,8 +6,7 @@ import torch
 from edgewise.errors import InputError
 from edgewise.nn.model import KAN
 from edgewise.train.loop.fitting import fit
-from edgewise.train.problems.custom import CustomLoss
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import CustomLoss, Regression
 
 X = 2 * torch.rand(80, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
 Y = X[:, 0] ** 2 - X[:, 1]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from edgewise.train.problems.data import Data
+from edgewise.train.blocks import Data
 
 
 def test_chunks_keep_the_order_and_share_the_whole():

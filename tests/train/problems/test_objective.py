@@ -5,10 +5,9 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.nn.model import KAN
+from edgewise.train.objective import Objective
 from edgewise.train.penalties import Ridge, Sparsity, edge_magnitudes
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.objective import Objective
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Classification, Regression
 
 G = torch.Generator().manual_seed(0)
 X = torch.rand(50, 2, generator=G, dtype=torch.float64)

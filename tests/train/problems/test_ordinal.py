@@ -12,9 +12,9 @@ from edgewise import KAN, fit
 from edgewise.errors import InputError
 from edgewise.nn import MLP
 from edgewise.train import LBFGS, Adam, LevenbergMarquardt, OrdinalClassification, SSBroyden
-from edgewise.train.jacobian import RowSource, trainable_slots
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.ordinal import THRESHOLD_STEPS, OrdinalBlock
+from edgewise.train.blocks import THRESHOLD_STEPS, Data, OrdinalBlock
+from edgewise.train.jacobian import RowSource
+from edgewise.train.parameters import trainable_slots
 
 G = torch.Generator().manual_seed(0)
 X = 2 * torch.rand(40, 2, generator=G, dtype=torch.float64) - 1

@@ -8,10 +8,8 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
 from edgewise.errors import InputError
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.ordinal import OrdinalClassification
-from edgewise.train.problems.regression import Regression
+from edgewise.train.blocks import Data
+from edgewise.train.problems import Classification, OrdinalClassification, Regression
 
 X = torch.arange(12.0, dtype=torch.float64).reshape(6, 2)
 Y = torch.tensor([0.0, 1.0, -1.0, 2.0, 0.5, 3.0], dtype=torch.float64)

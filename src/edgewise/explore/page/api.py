@@ -24,8 +24,8 @@ from edgewise.explore.session import Session
 from edgewise.files import write_bytes
 from edgewise.formulas.curve_fits import edge_fits
 from edgewise.interpret.edits import checked_edge, layer_inputs
-from edgewise.interpret.transform.edges import edge_layers
 from edgewise.nn.elementary import ELEMENTARY
+from edgewise.nn.model import edge_layers
 
 SUGGESTED = 5  # functions that are tried in the place of an edge, as in `suggest_functions`
 MODEL_NAME = "edited.safetensors"

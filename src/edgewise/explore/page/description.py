@@ -18,11 +18,10 @@ from edgewise.explore.subject import Subject
 from edgewise.interpret.symbolic.extraction import edge_formula, formula
 from edgewise.nn.config import BASE_NAMES
 from edgewise.nn.elementary import ELEMENTARY
-from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
 from edgewise.tables.columns import NumberInput
-from edgewise.train.problems.classification import Classification
+from edgewise.train.problems import Classification
 
 ROWS_ON_THE_PAGE = 1000  # rows of the page, evenly picked: more points overlap, and all count in the scores
 LONGEST_FORMULA = 4000  # characters of the formula of a whole network that are shown
@@ -32,7 +31,7 @@ def network_fields(network: KAN) -> list[dict[str, Any]]:
     """Describe the layers of a network with all numbers that its outputs need."""
     fields: list[dict[str, Any]] = []
     for place, layer in enumerate(network.layers):
-        if isinstance(layer, ProductLayer):
+        if layer.groups is not None:
             fields.append({"kind": "products", "groups": [list(group) for group in layer.groups]})
             continue
         one: dict[str, Any] = {"kind": "edges", "inputs": layer.in_features, "outputs": layer.out_features}

@@ -13,8 +13,7 @@ from edgewise.estimator import KANRegressor
 from edgewise.estimator.display import BAND_WIDTH
 from edgewise.explore.subject import Subject
 from edgewise.interpret.edits import layer_inputs
-from edgewise.interpret.transform.edges import edge_layers
-from edgewise.nn.layers.product import ProductLayer
+from edgewise.nn.model import edge_layers
 
 BAND_POINTS = 41  # at which the band of a curve is drawn: two for each of 20 knot intervals
 ALONG_POINTS = 61  # at which a formula is drawn along an input
@@ -37,7 +36,7 @@ def band_fields(subject: Subject) -> dict[str, Any] | None:
     else:
         bars = None
     layers = edge_layers(network)
-    pairs = any(isinstance(layer, ProductLayer) for layer in network.layers)
+    pairs = any(layer.groups is not None for layer in network.layers)
     if bars is None or pairs or sum(layer.in_features * layer.out_features for layer in layers) > MOST_BANDS:
         return None
     edges: dict[str, Any] = {}

@@ -12,7 +12,7 @@ from edgewise.estimator import KANRegressor
 from edgewise.explore.subject import Subject
 from edgewise.metrics import score
 from edgewise.nn.model import KAN
-from edgewise.train.problems.classification import Classification
+from edgewise.train.problems import Classification
 
 WORST_ROWS = 12  # rows with the largest losses that are listed
 LEVEL = 0.9  # share of new rows within an interval, the default of `KANRegressor.predict_interval`

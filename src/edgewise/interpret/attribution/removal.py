@@ -10,14 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
-from edgewise.nn.layers.base import EdgeLayer
-from edgewise.nn.layers.product import ProductLayer
+from edgewise.nn.layers.base import Chain, Layer
 from edgewise.settings import ATTRIBUTION_BATCH_ROWS
-from edgewise.train.problems.base import Problem
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.ordinal import OrdinalClassification
-from edgewise.train.problems.regression import Regression
+from edgewise.train.blocks import Data
+from edgewise.train.problems import Classification, OrdinalClassification, Problem, Regression
 
 
 @dataclass(frozen=True)
@@ -90,7 +86,9 @@ def removal_costs(model: nn.Module, problem: Problem) -> RemovalCosts:
     0.0
     """
     data = judging_data(problem)
-    layers = edge_and_product_layers(model)
+    if not isinstance(model, Chain):
+        raise InputError(f"model must be a KAN or an MLP, got {type(model).__name__}")
+    layers = list(model.layers)
     before = float(problem.loss(model(data.x), data))
     edges = []
     nodes = []
@@ -100,7 +98,8 @@ def removal_costs(model: nn.Module, problem: Problem) -> RemovalCosts:
         later = layers[number + 1 :]
         inputs = layer.in_features
         outputs = layer.out_features
-        if isinstance(layer, ProductLayer):
+        values = layer.edges(x)
+        if layer.groups is not None:
             columns = []
             for i in range(inputs):
                 averaged = x.clone()
@@ -109,7 +108,6 @@ def removal_costs(model: nn.Module, problem: Problem) -> RemovalCosts:
             deviation = torch.stack(columns, 1)
             edges.append(x.new_zeros(inputs, outputs))
         else:
-            values = layer.edges(x)
             deviation = values - values.mean(0)
             single = ((i, [o]) for i in range(inputs) for o in range(outputs))
             losses = _losses_without(single, deviation, y, later, problem, data)
@@ -124,7 +122,7 @@ def _losses_without(
     removals: Iterable[tuple[int, slice | list[int]]],
     deviation: Tensor,
     y: Tensor,
-    later: list[EdgeLayer | ProductLayer],
+    later: list[Layer],
     problem: Problem,
     data: Data,
 ) -> Tensor:
@@ -153,11 +151,3 @@ def judging_data(problem: Problem) -> Data:
         raise InputError(f"problem must be {kinds}, got {type(problem).__name__}")
     train = problem.train
     return train if problem.validation is None else problem.validation
-
-
-def edge_and_product_layers(model: nn.Module) -> list[EdgeLayer | ProductLayer]:
-    """List the layers of a network."""
-    layers = [one for one in getattr(model, "layers", ()) if isinstance(one, EdgeLayer | ProductLayer)]
-    if not layers or len(layers) < len(getattr(model, "layers", ())):
-        raise InputError(f"model must be a KAN or an MLP, got {type(model).__name__}")
-    return layers

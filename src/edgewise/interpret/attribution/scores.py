@@ -98,7 +98,7 @@ def input_scores(trace: Trace, output_weights: Tensor | None = None, *, node: tu
     output_weights : Tensor, optional
         (out,), the score of each output; 1 each if left out.
     node : (int, int), optional
-        A hidden node instead of the outputs, by its layer and number as in `drop_node`: what makes this node vary.
+        A hidden node instead of the outputs, by its layer and number as in `edit`: what makes this node vary.
 
     Returns
     -------

@@ -19,8 +19,7 @@ from torch import Tensor
 from edgewise.checks import check_count
 from edgewise.errors import InputError
 from edgewise.interpret.black_box import check_points
-from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.model import KAN
+from edgewise.nn.model import KAN, edge_layers
 from edgewise.ops.splines import knots as knot_vectors
 from edgewise.ops.splines.bspline import basis
 from edgewise.train.grids import data_domain
@@ -415,8 +414,7 @@ class _RelationSearch:
         columns = list(candidate.subset)
         n = self.turn.shape[1]
         model = KAN([len(columns), 1], n - RELATION_DEGREE, RELATION_DEGREE, base="zero", dtype=torch.float64)
-        layer = model.layers[0]
-        assert isinstance(layer, KANLayer)
+        (layer,) = edge_layers(model)
         coef = torch.einsum("inm,im->in", self.turn[columns], candidate.coef)
         # B-splines sum to one: subtracting the mean from all coefficients subtracts it from the function.
         coef = coef - (self.centre[columns] * coef).sum(1, keepdim=True)

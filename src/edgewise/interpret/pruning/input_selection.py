@@ -15,9 +15,7 @@ from edgewise.nn.model import KAN
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.quasi_newton import LBFGS
 from edgewise.train.penalties import Sparsity
-from edgewise.train.problems.base import Problem
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.ordinal import OrdinalClassification
+from edgewise.train.problems import Classification, OrdinalClassification, Problem
 
 CHANCE = 0.01  # probability of one or more useless inputs among all effects of one order
 MOST_TRIPLE_WORK = 5e9  # multiply-adds up to which products of three inputs are tested (seconds on one core)

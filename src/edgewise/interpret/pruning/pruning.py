@@ -13,7 +13,6 @@ from edgewise.checks import check_count, check_number
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.removal import judging_data, removal_costs
 from edgewise.interpret.attribution.scores import edge_scores, node_scores
-from edgewise.interpret.transform.edges import edge_layers
 from edgewise.interpret.transform.subnetworks import (
     Kept,
     connected_edges,
@@ -24,15 +23,12 @@ from edgewise.interpret.transform.subnetworks import (
     without_dead_nodes,
     without_edges,
 )
-from edgewise.nn.layers.product import ProductLayer
-from edgewise.nn.model import KAN
+from edgewise.nn.model import KAN, edge_layers, edge_places
 from edgewise.nn.trace import Trace
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.choice import SEARCH_LIMITS, method_for
 from edgewise.train.penalties import Penalty
-from edgewise.train.problems.base import Problem
-from edgewise.train.problems.ordinal import OrdinalClassification
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import OrdinalClassification, Problem, Regression
 
 # Passes over inputs, nodes and edges; the passes end earlier when one removes nothing. The limit is hardly reached.
 MOST_PRUNING_PASSES = 20
@@ -266,7 +262,7 @@ class _Pruning:
         groups = product_groups(self.given)
         varying: list[Tensor] = []
         for layer in self.given.layers:
-            if not isinstance(layer, ProductLayer):
+            if layer.groups is None:
                 values = layer.edges(values_in)
                 rounding = EDGE_ROUNDINGS * torch.finfo(x.dtype).eps * values.abs().amax(0)
                 varying.append(live[len(varying)] & ((values - values[:1]).abs().amax(0) > rounding))
@@ -321,13 +317,12 @@ class _Pruning:
 
     def _node_scores(self) -> list[Tensor]:
         """Scores of the nodes that enter each layer of edges, inputs first."""
-        scores = zip(node_scores(self._trace())[:-1], self.model.layers, strict=True)
-        return [score for score, layer in scores if not isinstance(layer, ProductLayer)]
+        scores = node_scores(self._trace())
+        return [scores[place] for place in edge_places(self.model)]
 
     def _ranked_edges(self, values: tuple[Tensor, ...]) -> list[tuple[Name, float]]:
         """The live edges, as numbered in the given network, with their values, smallest first."""
-        layers = zip(values, self.model.layers, strict=True)
-        of_edges = [value for value, layer in layers if not isinstance(layer, ProductLayer)]
+        of_edges = [values[place] for place in edge_places(self.model)]
         places = _places(live_edges(self.model))
         names = self._original_names(places)
         named = [(name, float(of_edges[k][i, o])) for name, (k, i, o) in zip(names, places, strict=True)]

@@ -2,7 +2,7 @@
 
 `symbolify` replaces the splines of a trained network by elementary functions and returns formulas; `formula` writes a
 network whose edges are all elementary as one formula and `edge_formula` a single edge; `from_formula` builds the
-network that computes a formula. `steering` holds the edits that a person makes: a function in the place of an edge, an
+network that computes a formula. `edit` makes the changes that a person wants: a function in the place of an edge, an
 edge or node removed or added, each with its cost.
 """
 
@@ -18,12 +18,7 @@ if TYPE_CHECKING:
         Edit,
         Suggestion,
         Suggestions,
-        add_product_nodes,
-        add_splines,
-        drop_edge,
-        drop_node,
-        fix_edge,
-        free_edge,
+        edit,
         freeze,
         suggest_functions,
     )
@@ -32,14 +27,9 @@ __all__ = [
     "Edit",
     "Suggestion",
     "Suggestions",
-    "add_product_nodes",
-    "add_splines",
-    "drop_edge",
-    "drop_node",
     "edge_formula",
-    "fix_edge",
+    "edit",
     "formula",
-    "free_edge",
     "freeze",
     "from_formula",
     "suggest_functions",

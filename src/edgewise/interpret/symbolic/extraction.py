@@ -14,7 +14,6 @@ from edgewise.formulas.curve_fits import scaled_function
 from edgewise.formulas.expression import Add, Expression, Multiply, Variable, exact_number
 from edgewise.formulas.formula import Formula
 from edgewise.nn.config import check_input
-from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
 
@@ -75,7 +74,7 @@ def formula(
         raise InputError(f"output must be a number from 0 to {outputs - 1}, got {output!r}")
     nodes: list[Expression] = [Variable(k) for k in range(inputs)]
     for place, layer in enumerate(layers):
-        if isinstance(layer, ProductLayer):
+        if layer.groups is not None:
             nodes = [nodes[g[0]] if len(g) == 1 else Multiply(tuple(nodes[i] for i in g)) for g in layer.groups]
         elif layer.has_splines or not layer.has_functions:
             raise InputError(
@@ -129,7 +128,7 @@ def edge_formula(model: KAN, layer: int, i: int, o: int, *, name: str = "x") -> 
     for label, value, count in (("i", i, chosen.in_features), ("o", o, chosen.out_features)):
         if not is_integer(value) or value not in range(count):
             raise InputError(f"{label} must be a number from 0 to {count - 1}, got {value!r}")
-    if isinstance(chosen, ProductLayer):
+    if chosen.groups is not None:
         raise InputError(f"layer must have edges, layer {layer} multiplies nodes")
     if not chosen.has_functions or (chosen.has_splines and bool(chosen.spline_mask[i, o])):
         raise InputError(f"edge ({layer}, {i}, {o}) must be an elementary function, it is a spline: use symbolify")

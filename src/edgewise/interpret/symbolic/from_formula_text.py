@@ -31,8 +31,7 @@ from edgewise.formulas.expression import (
 )
 from edgewise.formulas.expression import walk as parts_of
 from edgewise.formulas.printing import as_text
-from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.model import KAN
+from edgewise.nn.model import KAN, edge_layers
 
 # Names of the elementary functions that are powers, by exponent.
 POWERS = {1: "x", 2: "x^2", 3: "x^3", 4: "x^4", 5: "x^5", 0.5: "sqrt", 1.5: "x^1.5"}
@@ -211,9 +210,8 @@ class _Plan:
             width.append(len(chosen))
             order = chosen
         model = KAN(width, functions=functions, products=products, dtype=torch.float64)
-        layers = [layer for layer in model.layers if isinstance(layer, KANLayer)]
         with torch.no_grad():
-            for layer, affine in zip(layers, numbers, strict=True):
+            for layer, affine in zip(edge_layers(model), numbers, strict=True):
                 layer.affine.copy_(affine)
         return model
 

@@ -27,18 +27,16 @@ from edgewise.interpret.transform import edges
 from edgewise.interpret.transform.subnetworks import with_output
 from edgewise.nn.config import NO_FUNCTION
 from edgewise.nn.elementary import ELEMENTARY, Elementary
-from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer, spline_layers
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import Budget, Progress, StopReason, spend
 from edgewise.settings import ABOVE_ZERO
+from edgewise.train.blocks import Data
 from edgewise.train.cost import APPROXIMATION_COST, active_parameters
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.problems.classification import Classification
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Classification, Regression
 
 Place = tuple[int, int, int]  # layer, in, out
 
@@ -382,11 +380,9 @@ def with_edge(model: KAN, place: Place, fitted: EdgeFit, table: Mapping[str, Ele
     The function "0" removes the edge and adds its mean `fitted.d` to another edge.
     """
     number, i, o = place
-    changed = copy.deepcopy(model)
-    layer = changed.layers[number]
-    assert not isinstance(layer, ProductLayer), "a place is one of a layer of edges"
-    changed.layers[number] = edges.with_function(layer, i, o, fitted, table)
-    return changed
+    layer = model.layers[number]
+    assert layer.groups is None, "a place is one of a layer of edges"
+    return edges.with_layer(model, number, edges.with_function(layer, i, o, fitted, table))
 
 
 @torch.no_grad()
@@ -396,8 +392,6 @@ def with_spline(model: KAN, place: Place, x: Tensor, *, like: KANLayer | None = 
     In a layer that has no splines it gets the grid size and the degree of `like`.
     """
     number, i, o = place
-    changed = copy.deepcopy(model)
-    layer = changed.layers[number]
-    assert not isinstance(layer, ProductLayer), "a place is one of a layer of edges"
-    changed.layers[number] = edges.with_spline(layer, i, o, model.trace(x).inputs[number], like=like)
-    return changed
+    layer = model.layers[number]
+    assert layer.groups is None, "a place is one of a layer of edges"
+    return edges.with_layer(model, number, edges.with_spline(layer, i, o, model.trace(x).inputs[number], like=like))

@@ -1,7 +1,6 @@
-"""Steering a network by hand: calls of `interpret.edits` with the training afterwards, the loss before and after.
+"""Steering a network by hand: the edits of `interpret.edits` with the training afterwards, the loss before and after.
 
-The cost is measured on the validation data of the
-problem, or on its training data if it has none.
+The cost is measured on the validation data of the problem, or on its training data if it has none.
 """
 
 from __future__ import annotations
@@ -9,22 +8,22 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from edgewise.checks import check_count, is_integer
 from edgewise.errors import InputError
 from edgewise.formulas.curve_fits import edge_fits
 from edgewise.interpret import edits
 from edgewise.interpret.attribution.removal import judging_data
-from edgewise.interpret.edits import Edge, Node, checked_edge
+from edgewise.interpret.edits import Edge, checked_edge
 from edgewise.interpret.symbolic.extraction import edge_formula
-from edgewise.interpret.transform.edges import edge_layers
 from edgewise.nn.config import NO_FUNCTION
 from edgewise.nn.elementary import ELEMENTARY, Elementary
-from edgewise.nn.model import KAN
+from edgewise.nn.model import KAN, edge_layers, edge_places
 from edgewise.presentation import html_table, text_table
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.choice import method_for
-from edgewise.train.problems.base import Problem
+from edgewise.train.problems import Problem
 
 REFIT = 20  # training steps after an edit (as after each removal of `prune`)
 
@@ -52,8 +51,7 @@ class Edit:
     >>> from edgewise import Regression
     >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
     >>> model, problem = KAN([1, 1], dtype=torch.float64), Regression(x, torch.sin(2 * x[:, 0]))
-    >>> edit = fix_edge(model, (0, 0, 0), "sin", problem)
-    >>> edit.loss < 1e-12
+    >>> edit(model, problem, "fix", edge=(0, 0, 0), function="sin").loss < 1e-12
     True
     """
 
@@ -178,53 +176,59 @@ def suggest_functions(
     place = checked_edge(model, edge)
     number, i, o = place
     check_count(top, "top")
+    check_count(refit, "refit", 0)
     u, s = edits.curve(model, place, problem)
     variance = float(s.var())
     suggestions = []
     for fitted in edge_fits(u.numpy(), s.numpy(), table=table)[:top]:
-        edit = _measured(model, edits.replaced(model, place, fitted, table), problem, refit)
+        change = _measured(model, edits.replaced(model, place, fitted, table), problem, refit)
         if fitted.name == NO_FUNCTION:
             written = "0"
         else:
-            written = str(edge_formula(edit.model, edits.edge_places(model)[number], i, o, name="u"))
+            written = str(edge_formula(change.model, edge_places(model)[number], i, o, name="u"))
         # The error of a fit is a share of the curve's standard deviation.
         if variance > 0:
             r2 = 1 - fitted.error**2
         else:
             r2 = 1.0
-        suggestions.append(Suggestion(fitted.name, written, r2, edit))
+        suggestions.append(Suggestion(fitted.name, written, r2, change))
     return Suggestions(sorted(suggestions, key=lambda one: one.edit.loss))
 
 
-def fix_edge(
-    model: KAN,
-    edge: Edge,
-    function: str,
-    problem: Problem,
-    *,
-    constants: Sequence[float] | None = None,
-    table: Mapping[str, Elementary] = ELEMENTARY,
-    refit: int = REFIT,
-) -> Edit:
-    """Make an edge an elementary function c f(a u + b) + d of its input u.
+def edit(model: KAN, problem: Problem, kind: str, *, refit: int = REFIT, **fields: Any) -> Edit:
+    """Change a network by hand, train it afterwards, and measure what the change costs.
+
+    An edge is named by (layer, input, output), a node by (layer, node); layers of edges are counted from 0 without the
+    products between them, and layer 0 of nodes holds the inputs. The kinds of edits with their fields:
+
+    - "fix": `edge` becomes the elementary `function` c f(a u + b) + d of its input u, "0" for none; `constants` are a,
+      b, c and d, by default those that fit the curve of the edge best.
+    - "free": `edge`, an elementary function, becomes the spline nearest to it.
+    - "remove_edge", "remove_node": an `edge` goes, or all edges of a `node`; their mean effect stays.
+    - "drag": the curve of `edge` moves through `points` (input, new value).
+    - "straighten", "flatten": the curve of `edge` becomes straight or constant in a `range`, by default everywhere.
+    - "shape": `edge` becomes the nearest curve of a `shape`, as "increasing" or "convex".
+    - "snap": `constant` "a", "b", "c" or "d" of the function of `edge` becomes a `value`.
+    - "merge": several `inputs`, levels of a category, have one effect.
+    - "add_splines": splines that are zero stand beside the functions of the edges `where`, by default of all, so that
+      training shows where a formula is wrong.
+    - "add_products": new nodes multiply as many sums as `arities` says, in a hidden `layer`, 1 by default, with a
+      `seed` for their weights. Their outgoing edges start at zero, so the function is the same at first.
+    - "refit": nothing but the training.
 
     Parameters
     ----------
     model : KAN
         Left unchanged.
-    edge : (int, int, int)
-        Layer, input and output of the edge.
-    function : str
-        Name of the function in the table; "0" removes the edge.
     problem : Problem
         The data, in tensors.
-    constants : sequence of four numbers, optional
-        a, b, c, d; by default those that fit the curve of the edge best.
-    table : mapping of str to Elementary
-        The functions.
+    kind : str
+        What is changed.
     refit : int
-        Training steps of the whole network afterwards, in which the constants take part; 0 trains nothing. The step
-        that is best on the validation data is kept, or on the training data if there are none.
+        Training steps of the whole network afterwards; 0 trains nothing. The step that is best on the validation data
+        is kept, or on the training data if there are none.
+    **fields
+        The fields of the kind.
 
     Returns
     -------
@@ -234,191 +238,24 @@ def fix_edge(
     Raises
     ------
     InputError
-        There is no such edge or function, or the function is undefined on the values of the edge's input.
+        There is no such kind, edge, node or function, a field is missing or unknown, a function is undefined on the
+        values of the edge's input, or no path from an input to an output is left.
 
     Examples
     --------
     >>> import torch
-    >>> from edgewise import Regression
+    >>> from edgewise import KAN, Regression
     >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
     >>> problem = Regression(x, x[:, 0] ** 2)
-    >>> fix_edge(KAN([1, 1], dtype=torch.float64), (0, 0, 0), "x^2", problem).model.config.functions
-    ((('x^2',),),)
+    >>> fixed = edit(KAN([1, 1], dtype=torch.float64), problem, "fix", edge=(0, 0, 0), function="x^2")
+    >>> fixed.model.config.functions, fixed.loss < 1e-12
+    (((('x^2',),),), True)
     """
-    return _measured(model, edits.fixed(model, problem, edge, function, constants, table), problem, refit)
-
-
-def free_edge(model: KAN, edge: Edge, problem: Problem, *, refit: int = REFIT) -> Edit:
-    """Make an edge that is an elementary function the spline nearest to it, so that training can change its shape.
-
-    Parameters
-    ----------
-    model, edge, problem, refit
-        As in `fix_edge`.
-
-    Returns
-    -------
-    Edit
-        The new network and the cost.
-
-    Raises
-    ------
-    InputError
-        There is no such edge.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from edgewise import Regression
-    >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
-    >>> model = KAN([1, 1], 0, functions=[[["sin"]]], dtype=torch.float64)
-    >>> free_edge(model, (0, 0, 0), Regression(x, x[:, 0] ** 2)).loss < 1e-6
-    True
-    """
-    return _measured(model, edits.freed(model, problem, edge), problem, refit)
-
-
-def drop_edge(model: KAN, edge: Edge, problem: Problem, *, refit: int = REFIT) -> Edit:
-    """Remove an edge; its mean over the training data is added to another edge into the same sum.
-
-    Parameters
-    ----------
-    model, edge, problem, refit
-        As in `fix_edge`.
-
-    Returns
-    -------
-    Edit
-        The new network, of the same shape, and the cost.
-
-    Raises
-    ------
-    InputError
-        There is no such edge, or it is the last path from the inputs to the outputs.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from edgewise import Regression
-    >>> x = torch.rand(60, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> problem = Regression(x, x[:, 0])
-    >>> drop_edge(KAN([2, 1], dtype=torch.float64), (0, 1, 0), problem).model.layers[0].mask.tolist()
-    [[1.0], [0.0]]
-    """
-    return _measured(model, edits.without_edge(model, problem, edge), problem, refit)
-
-
-def drop_node(model: KAN, node: Node, problem: Problem, *, refit: int = REFIT) -> Edit:
-    """Remove all edges into and out of a hidden node, or out of an input; its mean effect stays.
-
-    Parameters
-    ----------
-    model : KAN
-        Left unchanged.
-    node : (int, int)
-        Layer and number of the node; layer 0 holds the inputs.
-    problem, refit
-        As in `fix_edge`.
-
-    Returns
-    -------
-    Edit
-        The new network, of the same shape, and the cost.
-
-    Raises
-    ------
-    InputError
-        There is no such input or hidden node, or without it no path from the inputs to the outputs is left.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from edgewise import Regression
-    >>> x = torch.rand(60, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> edit = drop_node(KAN([2, 3, 1], dtype=torch.float64), (1, 2), Regression(x, x[:, 0]))
-    >>> edit.model.layers[1].mask[:, 0].tolist()
-    [1.0, 1.0, 0.0]
-    """
-    return _measured(model, edits.without_node(model, problem, node), problem, refit)
-
-
-def add_splines(model: KAN, problem: Problem, *, where: Sequence[Edge] | None = None, refit: int = REFIT) -> Edit:
-    """Put splines that are zero beside elementary functions, so that training shows where a formula is wrong.
-
-    Parameters
-    ----------
-    model : KAN
-        Left unchanged.
-    problem : Problem
-        The data, in tensors.
-    where : sequence of (int, int, int), optional
-        The edges; all elementary functions by default.
-    refit : int
-        Training steps afterwards; 0 leaves the function as it was.
-
-    Returns
-    -------
-    Edit
-        The new network and its loss; `formula` refuses it until the splines are dropped or fixed again.
-
-    Raises
-    ------
-    InputError
-        There is no such edge.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from edgewise import Regression
-    >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
-    >>> model = KAN([1, 1], 0, functions=[[["sin"]]], dtype=torch.float64)
-    >>> edit = add_splines(model, Regression(x, x[:, 0].sin() + 0.1 * x[:, 0] ** 2))
-    >>> edit.model.config.functions, edit.loss < 1e-8
-    (((('+sin',),),), True)
-    """
-    return _measured(model, edits.with_splines_beside(model, problem, where), problem, refit)
-
-
-def add_product_nodes(
-    model: KAN, arities: Sequence[int], problem: Problem, *, layer: int = 1, seed: int = 0, refit: int = REFIT
-) -> Edit:
-    """Add hidden nodes that multiply sums; their outgoing edges start at zero, so the function is the same at first.
-
-    Parameters
-    ----------
-    model : KAN
-        Left unchanged.
-    arities : sequence of int
-        Number of factors of each new node, 2 or more.
-    problem : Problem
-        The data, in tensors.
-    layer : int
-        Number of the layer of hidden nodes, 1 for the first.
-    seed : int
-        Seed of the new weights.
-    refit : int
-        Training steps afterwards.
-
-    Returns
-    -------
-    Edit
-        The new network and the cost.
-
-    Raises
-    ------
-    InputError
-        There is no such layer of hidden nodes, or an arity is below 2.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from edgewise import Regression
-    >>> x = torch.rand(60, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> edit = add_product_nodes(KAN([2, 1, 1], dtype=torch.float64), [2], Regression(x, x.prod(1)), refit=60)
-    >>> edit.model.config.products, edit.loss < 1e-6
-    (((2,), ()), True)
-    """
-    return _measured(model, edits.with_products(model, problem, arities, layer, seed), problem, refit)
+    check_count(refit, "refit", 0)
+    if "train" in fields:
+        raise InputError(f"train must be left out: all numbers are trained after an edit, got {fields['train']!r:.80}")
+    checked = edits.checked_edit({"kind": kind, "refit": refit, "train": "all", **fields})
+    return _measured(model, edits.made(model, problem, checked), problem, refit)
 
 
 def freeze(model: KAN, layers: Sequence[int]) -> KAN:
@@ -460,7 +297,6 @@ def freeze(model: KAN, layers: Sequence[int]) -> KAN:
 def _measured(model: KAN, edited: edits.Edited, problem: Problem, refit: int) -> Edit:
     """Refit an edited network and compare the losses of both."""
     changed, action = edited
-    check_count(refit, "refit", 0)
     if refit:
         parameters = sum(p.numel() for p in changed.parameters())
         is_linear = len(changed.layers) == 1 and not edge_layers(changed)[0].has_functions

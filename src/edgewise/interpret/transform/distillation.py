@@ -14,13 +14,12 @@ from torch import Tensor
 from edgewise.checks import check_count
 from edgewise.errors import InputError
 from edgewise.interpret.black_box import BlackBox, TensorFunction, check_points, tensor_function
-from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.model import KAN
+from edgewise.nn.model import KAN, edge_layers
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.grids import adapt_domain_, refine
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.choice import SEARCH_LIMITS, method_for
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 
 # Training steps at each grid size, before and after the hidden domains are moved.
 FIRST_STEPS = 25
@@ -222,7 +221,7 @@ class _Distillation:
     def result(self) -> tuple[KAN, DistilReport]:
         """The best model in the units of the function, and its error on fresh points."""
         model = copy.deepcopy(self.best)
-        layers = [layer for layer in model.layers if isinstance(layer, KANLayer)]
+        layers = edge_layers(model)
         layers[0].knots.copy_(self.shift[:, None] + self.width[:, None] * layers[0].knots)
         layers[-1].coef.mul_(self.deviation)
         layers[-1].coef[0] += self.mean  # B-splines sum to one: a constant is the same addition to all coefficients

@@ -12,23 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from edgewise.errors import InputError
 from edgewise.formulas.curve_fits import EdgeFit
 from edgewise.nn.config import NO_FUNCTION
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.layers.initial import seeded_generator
-from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer, plain_affine
 from edgewise.nn.model import KAN
 from edgewise.ops.splines.bspline import basis
 from edgewise.train.grids import data_domain
-
-
-def edge_layers(model: KAN) -> list[KANLayer]:
-    """List the layers of edges of a network in order, without its products."""
-    if not isinstance(model, KAN):
-        raise InputError(f"model must be a KAN, got {type(model).__name__}")
-    return [layer for layer in model.layers if not isinstance(layer, ProductLayer)]
 
 
 def inputs_of(stop: KANLayer, model: KAN, x: Tensor) -> Tensor:
@@ -38,6 +29,13 @@ def inputs_of(stop: KANLayer, model: KAN, x: Tensor) -> Tensor:
             break
         x = layer(x)
     return x
+
+
+def with_layer(model: KAN, place: int, layer: KANLayer) -> KAN:
+    """Copy a network with another layer at a place of its chain."""
+    changed = copy.deepcopy(model)
+    changed.layers[place] = layer
+    return changed
 
 
 @torch.no_grad()

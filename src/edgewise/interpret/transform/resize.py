@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 from edgewise.checks import check_count, is_integer
 from edgewise.errors import InputError
-from edgewise.interpret.transform.edges import blank_splines, edge_layers, inputs_of
+from edgewise.interpret.transform.edges import blank_splines, inputs_of
 from edgewise.interpret.transform.subnetworks import product_groups
 from edgewise.nn.config import NO_FUNCTION
 from edgewise.nn.layers.base import LayerList
 from edgewise.nn.layers.initial import initial_weights, seeded_generator
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.model import KAN
+from edgewise.nn.model import KAN, edge_layers
 from edgewise.train.grids import HIDDEN_MARGIN
 
 SomeTensor = TypeVar("SomeTensor", Tensor, nn.Parameter)

@@ -12,17 +12,16 @@ from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.interpret.transform.edges import (
-    edge_layers,
     selected,
     spread_inputs,
     with_constant,
     with_edges,
     with_scaled_output,
 )
-from edgewise.nn.layers.base import LayerList
-from edgewise.nn.layers.product import Groups, ProductLayer
+from edgewise.nn.layers.base import Groups, LayerList
+from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.model import KAN
+from edgewise.nn.model import KAN, edge_layers
 
 Masks = Sequence[Tensor]  # bool (in, out), one per layer of edges
 
@@ -31,7 +30,7 @@ def product_groups(model: KAN) -> list[Groups]:
     """List for each layer of edges the sums that make each node: several where they are multiplied, otherwise one."""
     groups: list[Groups] = []
     for layer in model.layers:
-        if isinstance(layer, ProductLayer):
+        if layer.groups is not None:
             factors = [i for group in layer.groups for i in group]
             if len(set(factors)) < len(factors):
                 raise InputError(f"model must multiply each sum in one product only, got {layer}")

@@ -1,7 +1,7 @@
 """Layers: the parts that networks are chains of.
 
 `KANLayer` holds a spline and an elementary function for each edge; `ProductLayer` multiplies nodes. Each fulfils the
-contract of `Layer`, those with edges also the one of `EdgeLayer`; to add a layer, derive from one of the two.
+contract of `Layer`; to add a layer, derive from it.
 """
 
 from typing import TYPE_CHECKING
@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
-    from edgewise.nn.layers.base import Chain, EdgeLayer, Layer, LayerList
+    from edgewise.nn.layers.base import Chain, Layer, LayerList
     from edgewise.nn.layers.product import ProductLayer
     from edgewise.nn.layers.segments import Segments
     from edgewise.nn.layers.spline import KANLayer, LayerOptions
 
 __all__ = [
     "Chain",
-    "EdgeLayer",
     "KANLayer",
     "Layer",
     "LayerList",

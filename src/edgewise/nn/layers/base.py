@@ -1,14 +1,19 @@
-"""The contract of a layer (`Layer`, `EdgeLayer`), and networks of layers (`Chain`, `LayerList`)."""
+"""The contract of a layer (`Layer`), and networks of layers (`Chain`, `LayerList`)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+import torch
 from torch import Tensor, nn
 
+from edgewise.errors import InputError
 from edgewise.nn.layers.segments import Segments
 from edgewise.ops.jet import seed_jet
+
+Groups = tuple[tuple[int, ...], ...]
+"""For each output of a layer of products the inputs that are multiplied."""
 
 LayerType = TypeVar("LayerType", bound="Layer", covariant=True)
 
@@ -16,12 +21,17 @@ LayerType = TypeVar("LayerType", bound="Layer", covariant=True)
 class Layer(nn.Module):
     """Base class of all layers: a function of (batch, in) that also gives its derivatives and its Jacobian rows.
 
-    Every optimiser, penalty, solver and plot works with any layer that has these three methods.
+    Every optimiser, penalty and solver works with any layer that has `forward`, `jet` and `jacobian_segments`; scores,
+    sparsity and plots with one that has `edges` too.
 
     Attributes
     ----------
     in_features, out_features : int
         Number of inputs and of outputs.
+    groups : tuple of tuples of int or None
+        For a layer of products the inputs that each output multiplies, None for a layer of edges.
+    mask : Tensor
+        (in, out), 1 for the edges that exist and 0 for the others.
 
     Examples
     --------
@@ -38,6 +48,13 @@ class Layer(nn.Module):
 
         @property
         def out_features(self) -> int: ...
+
+    groups: Groups | None = None
+
+    @property
+    def mask(self) -> Tensor:
+        """1 for the edges that exist and 0 for the others, (in, out); without edges of its own every output has all."""
+        return torch.ones(self.in_features, self.out_features)
 
     @property
     def spline_degrees(self) -> tuple[int, ...]:
@@ -59,6 +76,11 @@ class Layer(nn.Module):
         """Whether edges of the layer may be elementary functions, as in a `KANLayer`."""
         return False
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether the outputs are linear in the layer's parameters."""
+        return False
+
     def forward(self, x: Tensor) -> Tensor:
         """Compute the outputs.
 
@@ -73,6 +95,26 @@ class Layer(nn.Module):
             (*batch, out).
         """
         raise NotImplementedError
+
+    def edges(self, x: Tensor) -> Tensor:
+        """Compute the value of every edge; their sum over the inputs is the layer's output (without a bias).
+
+        Parameters
+        ----------
+        x : Tensor
+            Points, (batch, in).
+
+        Returns
+        -------
+        Tensor
+            (batch, in, out), zeros for a layer of products. This needs `in` times the memory of `forward`.
+
+        Raises
+        ------
+        InputError
+            The outputs are not sums of functions of one input each.
+        """
+        raise InputError(f"model must consist of layers with edges, got {type(self).__name__}")
 
     def jet(self, x: Tensor, order: int) -> Tensor:
         """Carry a jet (a value with its derivatives along directions, see `edgewise.ops.jet`) through the layer.
@@ -107,43 +149,6 @@ class Layer(nn.Module):
         -------
         tuple of Segments
             The nonzero runs of the rows, one `Segments` per parameter; empty for a layer without parameters.
-        """
-        raise NotImplementedError
-
-
-class EdgeLayer(Layer):
-    """Base class of layers whose outputs are sums over edges, each edge a function of one input.
-
-    Attributes
-    ----------
-    mask : Tensor
-        (in, out), 1 for the edges that exist and 0 for the others.
-
-    Examples
-    --------
-    >>> from edgewise.nn.layers import KANLayer
-    >>> layer = KANLayer(2, 3)
-    >>> isinstance(layer, EdgeLayer), layer.mask.shape
-    (True, torch.Size([2, 3]))
-    """
-
-    if TYPE_CHECKING:  # a buffer in some layers, a property in others
-
-        @property
-        def mask(self) -> Tensor: ...
-
-    def edges(self, x: Tensor) -> Tensor:
-        """Compute the value of every edge; their sum over the inputs is the layer's output (without a bias).
-
-        Parameters
-        ----------
-        x : Tensor
-            Points, (batch, in).
-
-        Returns
-        -------
-        Tensor
-            (batch, in, out). This needs `in` times the memory of `forward`.
         """
         raise NotImplementedError
 

@@ -11,11 +11,9 @@ from torch import Tensor
 from edgewise.checks import is_integer
 from edgewise.errors import InputError
 from edgewise.nn.config import check_input
-from edgewise.nn.layers.base import Layer
+from edgewise.nn.layers.base import Groups, Layer
 from edgewise.nn.layers.segments import Segments
 from edgewise.ops.jet import check_jet, multiply
-
-Groups = tuple[tuple[int, ...], ...]
 
 
 class ProductLayer(Layer):
@@ -48,6 +46,7 @@ class ProductLayer(Layer):
     """
 
     in_features: int
+    groups: Groups
 
     def __init__(self, in_features: int, groups: Sequence[Sequence[int]]) -> None:
         super().__init__()
@@ -59,7 +58,7 @@ class ProductLayer(Layer):
             if not group or not all(is_integer(i) and 0 <= i < in_features for i in group):
                 raise InputError(f"groups must hold inputs from 0 to {in_features - 1}, got {tuple(group)!r}")
         self.in_features = int(in_features)
-        self.groups: Groups = tuple(tuple(int(i) for i in group) for group in groups)
+        self.groups = tuple(tuple(int(i) for i in group) for group in groups)
 
     @classmethod
     def after_sums(cls, nodes: int, arities: Sequence[int]) -> ProductLayer:
@@ -78,12 +77,13 @@ class ProductLayer(Layer):
         return len(self.groups)
 
     @property
-    def arities(self) -> tuple[int, ...] | None:
-        """The arities that `after_sums` would need for this layer, or None if its groups are in another order."""
-        arities = tuple(len(group) for group in self.groups if len(group) > 1)
-        if ProductLayer.after_sums(len(self.groups), arities).groups == self.groups:
-            return arities
-        return None
+    def mask(self) -> Tensor:
+        """1 where an output multiplies an input and 0 elsewhere, (in, out)."""
+        return torch.tensor([[float(i in group) for group in self.groups] for i in range(self.in_features)])
+
+    def edges(self, x: Tensor) -> Tensor:
+        """Return zeros (batch, in, out): a product is no sum of edges."""
+        return x.new_zeros(len(x), self.in_features, self.out_features)
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the outputs (*batch, out) from points (*batch, in)."""
@@ -114,6 +114,14 @@ class ProductLayer(Layer):
 
     def extra_repr(self) -> str:
         return f"{self.in_features} -> {self.out_features}, groups={[list(group) for group in self.groups]}"
+
+
+def arities_of(groups: Groups) -> tuple[int, ...] | None:
+    """Return the arities with which `ProductLayer.after_sums` makes these groups, None for groups in another order."""
+    arities = tuple(len(group) for group in groups if len(group) > 1)
+    if ProductLayer.after_sums(len(groups), arities).groups == groups:
+        return arities
+    return None
 
 
 def _factors(x: Tensor, run: Groups) -> Sequence[Tensor]:

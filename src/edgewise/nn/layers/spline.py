@@ -12,7 +12,7 @@ from edgewise.checks import check_options
 from edgewise.errors import InputError
 from edgewise.nn.config import BESIDE_SPLINE, NO_FUNCTION, KANConfig, Names, check_input, holds_spline
 from edgewise.nn.elementary import ELEMENTARY, Elementary
-from edgewise.nn.layers.base import EdgeLayer
+from edgewise.nn.layers.base import Layer
 from edgewise.nn.layers.initial import float_dtype, initial_weights, sparse_mask
 from edgewise.nn.layers.segments import Segments, active_spline_segments, contracted, one_run
 from edgewise.ops.activation import activation_derivatives
@@ -42,7 +42,7 @@ class LayerOptions(TypedDict, total=False):
     device: torch.device | str | None
 
 
-class KANLayer(EdgeLayer):
+class KANLayer(Layer):
     """Layer of learnable edges: an edge is a spline, an elementary function, the sum of both, or absent.
 
     y_o = sum_i spline_mask_io (base_io b(x_i) + spline_io(x_i)) + function_mask_io (c_io f_io(a_io x_i + b_io) + d_io)
@@ -209,6 +209,11 @@ class KANLayer(EdgeLayer):
     def has_functions(self) -> bool:
         """Whether the layer has elementary functions; else `affine` and `function_names` are None."""
         return self.function_names is not None
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the outputs are linear in the parameters, as those of splines are."""
+        return not self.has_functions
 
     @property
     def in_features(self) -> int:

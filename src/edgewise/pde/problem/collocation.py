@@ -18,9 +18,8 @@ from edgewise.pde.problem.conditions import FieldValues, check_weight
 from edgewise.pde.problem.dry_run import Requirements
 from edgewise.pde.problem.residuals import block_of, check_outputs
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm, known_solution, strong_form_of
-from edgewise.train.problems.block_problem import BlockProblem
-from edgewise.train.problems.blocks import BlockRole, ResidualBlock, Unknowns
-from edgewise.train.problems.data import Data
+from edgewise.train.blocks import BlockRole, Data, ResidualBlock, Unknowns
+from edgewise.train.problems import BlockProblem
 
 # Points on the boundary when their number is not given: a share of those inside, and at least so many; the boundary has
 # one dimension less, so that its points are denser than those inside.

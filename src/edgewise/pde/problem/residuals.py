@@ -16,8 +16,7 @@ from edgewise.pde.problem.fields import Field, Stencil, stencil
 from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, ValueReader, axes_of, integrals_by, once
 from edgewise.pde.problem.interfaces import Parts, sides_of, two_sided
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
-from edgewise.train.problems.blocks import BlockRole, ResidualBlock
-from edgewise.train.problems.data import Data
+from edgewise.train.blocks import BlockRole, Data, ResidualBlock
 
 # Names of the auxiliary values of collocation points, besides the outward normals (N, n) on a boundary: measured values
 # (N,) at points of observations, jets of factor and value of hard conditions (N, fields with a hard condition, 2, C),

@@ -58,7 +58,7 @@ from edgewise.pde.problem.interfaces import (
     parts_of,
     two_sided,
 )
-from edgewise.train.problems.blocks import BlockRole
+from edgewise.train.blocks import BlockRole
 
 
 @dataclass(frozen=True, eq=False)

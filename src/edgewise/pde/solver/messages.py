@@ -17,7 +17,7 @@ from edgewise.pde.problem.strong_form import StrongForm
 from edgewise.pde.solver.judging.uniqueness import undefined_beyond
 from edgewise.pde.solver.limits import Ending, Limits
 from edgewise.pde.solver.solution import Solution
-from edgewise.train.problems.blocks import BlockRole
+from edgewise.train.blocks import BlockRole
 
 if TYPE_CHECKING:
     from edgewise.pde.solver.record import Record

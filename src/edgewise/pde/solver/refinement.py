@@ -42,8 +42,8 @@ from edgewise.pde.spaces.networks import (
     larger,
 )
 from edgewise.pde.tiers.level import NO_SOLUTION, Doubt, Level
+from edgewise.train.blocks import copied_unknowns
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.problems.blocks import copied_unknowns
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from edgewise.pde.solver.restated import until
 from edgewise.pde.solver.solution import field_values
 from edgewise.pde.tiers.level import Level
 from edgewise.settings import ABOVE_ZERO
-from edgewise.train.problems.blocks import BlockRole
+from edgewise.train.blocks import BlockRole
 
 if TYPE_CHECKING:
     from edgewise.pde.spaces.statement import Statement

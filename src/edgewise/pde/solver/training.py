@@ -19,7 +19,7 @@ from edgewise.train.loop.fitting import fit
 from edgewise.train.loop.reports import StepEvent
 from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.problems.base import Problem
+from edgewise.train.problems import Problem
 
 NETWORK_STEPS = "steps of a network"  # the kind of work whose pace gives the time of a further stage
 UNKNOWN = "unknown "  # before the names of unknown coefficients beside those of parameters

@@ -14,7 +14,7 @@ from edgewise.pde.domains.mesh import separated
 from edgewise.pde.domains.shapes import Polygon
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.singular import CornerFunctions, corner_functions
-from edgewise.train.problems.blocks import BlockRole
+from edgewise.train.blocks import BlockRole
 
 
 @dataclass(frozen=True)

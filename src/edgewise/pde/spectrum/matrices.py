@@ -23,9 +23,10 @@ from edgewise.pde.tiers.collocation.stationary import network_of
 from edgewise.pde.tiers.galerkin import CutGrid
 from edgewise.pde.tiers.galerkin.assembly import stationary
 from edgewise.settings import ABOVE_ZERO
-from edgewise.train.jacobian import RowSource, trainable_slots
-from edgewise.train.problems.block_problem import BlockProblem
-from edgewise.train.problems.blocks import BlockRole, ResidualBlock
+from edgewise.train.blocks import BlockRole, ResidualBlock
+from edgewise.train.jacobian import RowSource
+from edgewise.train.parameters import trainable_slots
+from edgewise.train.problems import BlockProblem
 
 # Energy, relative to the largest, below which a sum of splines hardly reaches into the domain, so that rounding alone
 # determines its eigenvalue: eigenvalues change by as much where it is left out.

@@ -30,7 +30,7 @@ from edgewise.pde.problem.linearisation import linearise, zero_jet
 from edgewise.pde.problem.singular import Corner, SingularFunctions, Terms, corners_of, holes_of
 from edgewise.pde.spaces.networks import EnrichedNetwork, TensorNetwork
 from edgewise.pde.tiers.level import Level
-from edgewise.train.problems.blocks import BlockRole, ResidualBlock
+from edgewise.train.blocks import BlockRole, ResidualBlock
 
 
 @dataclass(frozen=True)

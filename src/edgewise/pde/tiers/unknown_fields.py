@@ -32,9 +32,10 @@ from edgewise.pde.spaces.networks import TensorNetwork
 from edgewise.pde.tiers.level import Level
 from edgewise.pde.tiers.strengths import EVERY, LOG_FACTORS, averaged_over_strengths
 from edgewise.settings import ABOVE_ZERO
-from edgewise.train.jacobian import ParameterSlots, RowSource, trainable_slots
-from edgewise.train.problems.block_problem import BlockProblem
-from edgewise.train.problems.blocks import BlockRole, ResidualBlock
+from edgewise.train.blocks import BlockRole, ResidualBlock
+from edgewise.train.jacobian import RowSource
+from edgewise.train.parameters import ParameterSlots, trainable_slots
+from edgewise.train.problems import BlockProblem
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ from matplotlib.colors import to_rgba_array
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import central_range
 from edgewise.interpret.attribution.scores import edge_scores, node_scores
-from edgewise.nn.layers.base import Chain, EdgeLayer, Layer
-from edgewise.nn.layers.product import ProductLayer
+from edgewise.nn.layers.base import Chain, Layer
 from edgewise.nn.trace import Trace
 from edgewise.plot.network.edge_formulas import formula_texts
 from edgewise.plot.network.layout import (
@@ -143,22 +142,15 @@ def network_diagram(
 
 def mask_of(layer: Layer) -> np.ndarray:
     """Return which edges of a layer exist, (in, out) of bool; for products, which inputs each output multiplies."""
-    if isinstance(layer, ProductLayer):
-        return np.array([[i in group for group in layer.groups] for i in range(layer.in_features)])
-    mask = getattr(layer, "mask", None)
-    if mask is None:
-        return np.ones((layer.in_features, layer.out_features), dtype=bool)
-    return mask.detach().cpu().numpy() != 0
+    return layer.mask.detach().cpu().numpy() != 0
 
 
 @torch.no_grad()
 def edge_functions(layer: Layer, points: np.ndarray) -> np.ndarray:
     """Evaluate every edge of a layer at `points` (p, in): (p, in, out); factors of a product pass unchanged."""
-    if isinstance(layer, ProductLayer):
+    if layer.groups is not None:
         return points[:, :, None] * mask_of(layer)
-    if not isinstance(layer, EdgeLayer):
-        raise InputError(f"model must consist of layers with edges, got {type(layer).__name__}")
-    weight = next(layer.parameters())
+    weight = next(layer.parameters(), torch.zeros(1))
     return layer.edges(torch.as_tensor(points, dtype=weight.dtype, device=weight.device)).double().cpu().numpy()
 
 
@@ -177,7 +169,7 @@ def _shown_part(
         scores[0], ranks[0], masks[0] = by_column(view, scores[0], masks[0])
     products = {}
     for number, layer in enumerate(model.layers):
-        if isinstance(layer, ProductLayer):
+        if layer.groups is not None:
             products[number] = tuple(o for o, group in enumerate(layer.groups) if len(group) > 1)
             scores[number] = masks[number] * ranks[number + 1]  # a factor counts as much as its product
     estimator = view.importance is not None

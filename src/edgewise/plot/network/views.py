@@ -17,7 +17,7 @@ from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import InputKind, evaluation_points, mean_contributions
 from edgewise.interpret.attribution.scores import input_scores
 from edgewise.interpret.black_box import BlackBox, array_function
-from edgewise.nn.layers.base import Chain, EdgeLayer
+from edgewise.nn.layers.base import Chain
 from edgewise.nn.trace import Trace
 from edgewise.plot.style import as_numpy
 
@@ -171,7 +171,7 @@ def _traced(model: Chain, data: object) -> Trace:
         raise InputError(f"trace must be model.trace(x) or rows x of shape (rows, {inputs}), got shape {rows.shape}")
     rows = rows if rows.flags.writeable else rows.copy()  # torch warns about the read-only columns of a frame
     first = model.layers[0]
-    weight = next(first.parameters()) if isinstance(first, EdgeLayer) else torch.zeros(1, dtype=torch.float64)
+    weight = next(first.parameters(), torch.zeros(1, dtype=torch.float64))
     network: Any = model
     with torch.no_grad():
         return network.trace(torch.as_tensor(rows, dtype=weight.dtype, device=weight.device))

@@ -12,8 +12,7 @@ from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
     from edgewise.train.jacobian.normal_equations import RowSource
-    from edgewise.train.jacobian.rows import ParameterSlots, trainable_slots
 
-__all__ = ["ParameterSlots", "RowSource", "trainable_slots"]
+__all__ = ["RowSource"]
 
 import_on_demand(__name__)

@@ -13,9 +13,10 @@ from edgewise.errors import InputError
 from edgewise.nn.layers.base import Layer
 from edgewise.nn.layers.segments import dense_rows
 from edgewise.settings import ROW_CHUNK_NUMBERS
-from edgewise.train.jacobian.rows import ParameterSlots, add_curvature_, backward_by_layer, forward_by_layer, layers_of
+from edgewise.train.blocks import Data
+from edgewise.train.jacobian.rows import backward_by_layer, forward_by_layer, layers_of
+from edgewise.train.parameters import ParameterSlots, add_curvature_
 from edgewise.train.penalties import ALL_PARAMETERS, Penalty
-from edgewise.train.problems.data import Data
 
 # Most multiply-adds for J'J, some seconds on one core. Of taller tables evenly spaced rows are used.
 MOST_PRODUCT_WORK = 1e11

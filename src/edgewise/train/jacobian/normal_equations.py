@@ -11,11 +11,10 @@ from torch import Tensor, nn
 
 from edgewise.ops import normal
 from edgewise.settings import ROW_CHUNK_NUMBERS
-from edgewise.train.jacobian.rows import BlockRows, LayerDerivatives, NetworkRows, ParameterSlots
-from edgewise.train.problems.base import Problem
-from edgewise.train.problems.batched import BatchedData
-from edgewise.train.problems.blocks import ResidualBlock
-from edgewise.train.problems.objective import write_
+from edgewise.train.blocks import BatchedData, ResidualBlock
+from edgewise.train.jacobian.rows import BlockRows, LayerDerivatives, NetworkRows
+from edgewise.train.parameters import ParameterSlots, write_
+from edgewise.train.problems import Problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +50,7 @@ class RowSource:
 
     >>> from edgewise import Regression
     >>> from edgewise.nn import MLP
-    >>> from edgewise.train.jacobian import trainable_slots
+    >>> from edgewise.train.parameters import trainable_slots
     >>> x = torch.linspace(0, 1, 10, dtype=torch.float64)[:, None]
     >>> model, problem = MLP([1, 1], dtype=torch.float64), Regression(x, 2 * x)
     >>> source = RowSource(model, problem, trainable_slots(model, problem))

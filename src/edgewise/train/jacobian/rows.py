@@ -7,7 +7,7 @@ by the network's output (`ResidualBlock.local_model`), their way back to the out
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import cast
@@ -21,70 +21,8 @@ from edgewise.nn.layers.base import Chain, Layer, LayerList
 from edgewise.nn.layers.segments import dense_rows
 from edgewise.ops.jet import seed_jet
 from edgewise.ops.normal import Runs, dense
-from edgewise.train.penalties import ALL_PARAMETERS, Curvature
-from edgewise.train.problems.base import Problem
-from edgewise.train.problems.blocks import Block, LocalModel, ResidualBlock, Unknowns, split_places
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.objective import trainable_parameters
-
-
-class ParameterSlots:
-    """Positions of parameters in the vector of all of them, one after another.
-
-    Parameters
-    ----------
-    parameters : mapping of str to Parameter
-        Parameters by name, in the order of the vector.
-
-    Attributes
-    ----------
-    slots : dict of str to slice
-        Position of each parameter.
-    shapes : dict of str to Size
-        Shape of each parameter.
-    size : int
-        Length P of the vector.
-
-    Examples
-    --------
-    >>> ParameterSlots({"a": nn.Parameter(torch.zeros(2, 3)), "b": nn.Parameter(torch.zeros(()))}).slots
-    {'a': slice(0, 6, None), 'b': slice(6, 7, None)}
-    """
-
-    def __init__(self, parameters: Mapping[str, nn.Parameter]) -> None:
-        self.shapes = {name: p.shape for name, p in parameters.items()}
-        self.slots: dict[str, slice] = {}
-        self.size = 0
-        for name, parameter in parameters.items():
-            self.slots[name] = slice(self.size, self.size + parameter.numel())
-            self.size += parameter.numel()
-
-
-def add_curvature_(matrix: Tensor, slots: ParameterSlots, entry: Curvature) -> None:
-    """Add second derivatives by one parameter, or by all of the network, to a matrix (P, P), both triangles."""
-    if entry.name == ALL_PARAMETERS:
-        matrix[: len(entry.values), : len(entry.values)] += entry.values  # unknowns of the problem come after
-        return
-    index = torch.arange(slots.size, device=matrix.device)[slots.slots[entry.name]].view(slots.shapes[entry.name])
-    if entry.values.ndim == 4:  # one block per edge, (in, out, n, n)
-        index = index.transpose(1, 2)
-        matrix[index[..., :, None], index[..., None, :]] += entry.values
-    else:
-        matrix[index, index] += entry.values
-
-
-def trainable_slots(network: nn.Module, problem: Problem) -> ParameterSlots:
-    """Positions of the trainable parameters of a network, then of the problem's unknowns ("unknowns.name").
-
-    Examples
-    --------
-    >>> from edgewise import Regression
-    >>> from edgewise.nn import MLP
-    >>> x = torch.zeros(3, 2)
-    >>> trainable_slots(MLP([2, 1]), Regression(x, x[:, :1])).slots
-    {'layers.0.weight': slice(0, 2, None), 'layers.0.bias': slice(2, 3, None)}
-    """
-    return ParameterSlots(trainable_parameters(network, problem))
+from edgewise.train.blocks import Block, Data, LocalModel, ResidualBlock, Unknowns, split_places
+from edgewise.train.parameters import ParameterSlots
 
 
 @dataclass(frozen=True)

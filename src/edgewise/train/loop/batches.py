@@ -15,9 +15,8 @@ from torch.utils.data import DataLoader
 from edgewise.checks import check_count
 from edgewise.errors import InputError
 from edgewise.nn.layers.initial import seeded_generator
-from edgewise.train.problems.base import Problem
-from edgewise.train.problems.batched import BatchedData
-from edgewise.train.problems.data import Data
+from edgewise.train.blocks import BatchedData, Data
+from edgewise.train.problems import Problem
 
 
 class FullBatch:

@@ -7,7 +7,7 @@ from torch import nn
 
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import evaluation_mode
-from edgewise.train.problems.regression import Regression
+from edgewise.train.problems import Regression
 
 # A loss below this share of the variance of the targets is not looked at: the network is no failure.
 _SMALL_SHARE = 0.01

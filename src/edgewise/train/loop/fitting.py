@@ -17,8 +17,8 @@ from edgewise.checks import check_count, check_options
 from edgewise.errors import InputError
 from edgewise.nn.prediction import evaluation_mode
 from edgewise.outcomes import OnInterrupt, StopReason, check_on_interrupt
+from edgewise.train.blocks import BatchedData, Data
 from edgewise.train.grids import adapt_domain_
-from edgewise.train.jacobian.shared import SharedObjective, begun, trained_together
 from edgewise.train.loop.batches import Batches, FullBatch, LoaderBatches, batches_of, of_whole_loader, peek
 from edgewise.train.loop.diagnosis import advice_if_stuck
 from edgewise.train.loop.reports import Callback, FitReport, StepEvent, StepRecord, TrainingState
@@ -33,11 +33,11 @@ from edgewise.train.loop.validation import (
 )
 from edgewise.train.methods.base import Adam, Method
 from edgewise.train.methods.choice import default_method
+from edgewise.train.objective import Evaluation, Objective, mean_over_processes, unwrapped
+from edgewise.train.parameters import state_tensors
 from edgewise.train.penalties import Penalty
-from edgewise.train.problems.base import Problem
-from edgewise.train.problems.batched import BatchedData
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.objective import Evaluation, Objective, mean_over_processes, state_tensors, unwrapped
+from edgewise.train.problems import Problem
+from edgewise.train.shared import begun, trained_together
 
 if TYPE_CHECKING:
     from edgewise.processes.team import Team
@@ -469,7 +469,7 @@ class _Training:
             assert loader is not None
             batches = LoaderBatches(self.problem, loader, seed=0)
             return None if batches.per_epoch is None else batches.epoch()
-        if isinstance(self.objective, SharedObjective):
+        if self.objective.is_shared:
             return [train.select(slice(0, 1))]
         if isinstance(train, BatchedData):
             return (part for part, _ in train.chunks(self.objective.rows))
@@ -539,7 +539,7 @@ class _Training:
             message += advice_if_stuck(self.network, self.problem, loss)
         metric = None
         parts = self._judging_parts()
-        if isinstance(parts, list) and not isinstance(self.objective, SharedObjective):
+        if isinstance(parts, list) and not self.objective.is_shared:
             with evaluation_mode(self.model):
                 metric = self.problem.metric(self.objective.predict(parts[0].x), parts[0])
         elif parts is not None:

@@ -11,8 +11,8 @@ from torch import nn
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.train.cost import StepCost, active_parameters
-from edgewise.train.problems.base import Problem
-from edgewise.train.problems.objective import unwrapped
+from edgewise.train.objective import unwrapped
+from edgewise.train.problems import Problem
 
 # Multiply-adds of a step below which it takes one thread: about 30 milliseconds. Measured on two cores that other
 # programs used too: with two threads that wait actively, as OpenMP does by default, steps of 400 samples took 8 to 12

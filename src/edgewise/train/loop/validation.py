@@ -18,9 +18,9 @@ from edgewise.train.grids import adapt_domain_, data_domain
 from edgewise.train.loop.batches import peek
 from edgewise.train.loop.reports import Callback
 from edgewise.train.methods.base import Adam, Method
+from edgewise.train.objective import unwrapped
 from edgewise.train.penalties import Penalty
-from edgewise.train.problems.base import Problem
-from edgewise.train.problems.objective import unwrapped
+from edgewise.train.problems import Problem
 
 
 def check_kinds(

@@ -11,8 +11,8 @@ import torch
 from edgewise.checks import check_number, is_number
 from edgewise.errors import InputError
 from edgewise.outcomes import StopReason
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.objective import Evaluation, Objective
+from edgewise.train.blocks import Data
+from edgewise.train.objective import Evaluation, Objective
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Run(Protocol):
     Examples
     --------
     >>> from edgewise import KAN, Regression
-    >>> from edgewise.train.problems.objective import Objective
+    >>> from edgewise.train.objective import Objective
     >>> x = torch.linspace(0, 1, 20)[:, None]
     >>> problem = Regression(x, x**2)
     >>> run = Adam().start(Objective(KAN([1, 1]), problem), steps=2)

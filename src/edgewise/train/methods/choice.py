@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from torch import nn
 
 from edgewise.settings import MOST_FACTORISED, MOST_FACTORISED_CROSS_ENTROPY, MOST_FACTORISED_IN_SEARCH
+from edgewise.train.blocks import CrossEntropyBlock
 from edgewise.train.jacobian.rows import has_segments
 from edgewise.train.methods.base import Adam, Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.methods.quasi_newton import LBFGS, SSBroyden
-from edgewise.train.problems.base import Problem
-from edgewise.train.problems.classification import CrossEntropyBlock
-from edgewise.train.problems.objective import unwrapped
+from edgewise.train.objective import unwrapped
+from edgewise.train.problems import Problem
 
 # First damping for a model that is linear in its parameters: the first step then solves it; small enough to leave no
 # trace in the solution, large enough for the factorisation of a matrix that is singular without it.

@@ -1,7 +1,9 @@
 """Levenberg-Marquardt: damped Gauss-Newton steps for sums of squares and likelihoods, in float64.
 
-A step linearises the residuals (`train.jacobian`), adds the penalty's gradient and curvature, solves the damped system
-(`linear_systems`), bends the step along the curvature of the residuals, and changes the damping (`ops.gauss_newton`).
+A step linearises the residuals (`train.jacobian`), adds the penalty's gradient and curvature, and solves the damped
+system (H + mu D) d = -g: `ParameterSystem` factorises H, `SampleSystem` a matrix of the residuals where these are
+fewer, `jacobian.matrix_free` has neither. It bends the step along the curvature of the residuals, and changes the
+damping (`ops.gauss_newton`).
 """
 
 from __future__ import annotations
@@ -20,20 +22,14 @@ from edgewise.errors import InputError
 from edgewise.ops.gauss_newton import DampedStep, Damping, DampingRule
 from edgewise.outcomes import StopReason
 from edgewise.settings import MOST_FACTORISED, ROW_CHUNK_NUMBERS
+from edgewise.train.blocks import Data
+from edgewise.train.jacobian.matrix_free import MatrixFreeSystem, damping_scale, forcing_term
 from edgewise.train.jacobian.normal_equations import RowSource
-from edgewise.train.jacobian.rows import ParameterSlots, add_curvature_, edge_grams, has_segments
-from edgewise.train.jacobian.shared import SharedObjective, implicit_matrix, row_source
+from edgewise.train.jacobian.rows import has_segments
 from edgewise.train.methods.base import Method, StepResult
-from edgewise.train.methods.linear_systems import (
-    MatrixFreeSystem,
-    ParameterSystem,
-    SampleSystem,
-    damping_scale,
-    forcing_term,
-)
+from edgewise.train.objective import Evaluation, Objective
+from edgewise.train.parameters import ParameterSlots, add_curvature_, flattened, gradient_of, write_
 from edgewise.train.penalties import ALL_PARAMETERS, Curvature
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.objective import Evaluation, Objective, flattened, gradient_of, write_
 
 # A smaller relative gain of a step cannot be seen in the loss.
 LEAST_VISIBLE_GAIN = torch.finfo(torch.float64).eps
@@ -234,7 +230,7 @@ class LevenbergMarquardtRun:
         size = self._slots.size
         factorised = self._settings.factorised
         if self._source is None:
-            self._source = row_source(objective, self._slots)
+            self._source = objective.row_source(self._slots)
         count = self._source.count() if objective.term is None else None
         if count is not None and count < min(SAMPLES * size, factorised) and count * size <= self._settings.most_full:
             return SampleSystem(*self._source.in_full())
@@ -246,7 +242,7 @@ class LevenbergMarquardtRun:
             slope = float(gradient.norm())
             forcing = forcing_term(slope, self._forcing)
             self._forcing = slope, forcing
-            return MatrixFreeSystem(implicit_matrix(self._source), self._slots, gradient, curvature, forcing)
+            return MatrixFreeSystem(objective.implicit_matrix(self._source), self._slots, gradient, curvature, forcing)
         normal = self._source.normal_equations()
         gradient = normal.gradient
         matrix = normal.matrix
@@ -257,6 +253,78 @@ class LevenbergMarquardtRun:
                 add_curvature_(matrix, self._slots, entry)
         scale = damping_scale(matrix.diagonal().clone(), mean)
         return ParameterSystem(gradient, matrix, scale, normal.residuals, normal.pull)
+
+
+@dataclass(frozen=True, eq=False)
+class ParameterSystem:
+    """A damped system with H in full, solved by a Cholesky factorisation."""
+
+    gradient: Tensor  # (P,), the gradient g
+    matrix: Tensor  # (P, P), H in the upper triangle
+    scale: Tensor  # (P,), the diagonal D
+    residuals: Tensor | None = None  # r, and the map w -> J'w, see `NormalEquations`
+    pull: Callable[[Tensor], Tensor] | None = None
+
+    def solve(self, mu: float) -> DampedStep | None:
+        """The step d, or None where the matrix is not positive definite in floating point."""
+        damped = self.matrix.clone()
+        damped.diagonal().add_(self.scale, alpha=mu)
+        # The transposed is in LAPACK's own order, and its lower triangle is what LAPACK reads.
+        factor, info = torch.linalg.cholesky_ex(damped.mT)
+
+        def solved(right: Tensor) -> Tensor:
+            return torch.cholesky_solve(right[:, None], factor)[:, 0]
+
+        pull = self.pull
+        correct = None if pull is None else (lambda w: -solved(pull(w)))
+        return _damped_step(solved(-self.gradient), info, self, mu, correct)
+
+
+class SampleSystem:
+    """A damped system with H = J'J and g = J'r for fewer residuals than parameters.
+
+    Shapes: rows (M, P), residuals (M,).
+
+    By Woodbury's identity d = -D^-1 J' (J D^-1 J' + mu)^-1 r, whose matrix has the size of the residuals (Golub and Van
+    Loan, "Matrix computations", 4th ed., section 2.1.4).
+    """
+
+    def __init__(self, rows: Tensor, residuals: Tensor):
+        self._rows = rows
+        self.residuals = residuals
+        self.gradient = rows.mT @ residuals
+        diagonal = rows.square().sum(0)
+        self.scale = damping_scale(diagonal, diagonal.mean())
+        self._gram = (rows / self.scale) @ rows.mT
+
+    def solve(self, mu: float) -> DampedStep | None:
+        """The step d, or None where the matrix is not positive definite in floating point."""
+        damped = self._gram.clone()
+        damped.diagonal().add_(mu)
+        factor, info = torch.linalg.cholesky_ex(damped)
+
+        def correct(w: Tensor) -> Tensor:
+            return -(self._rows.mT @ torch.cholesky_solve(w[:, None], factor)[:, 0]) / self.scale
+
+        return _damped_step(correct(self.residuals), info, self, mu, correct)
+
+
+def _damped_step(
+    move: Tensor,
+    info: Tensor,
+    system: ParameterSystem | SampleSystem,
+    mu: float,
+    correct: Callable[[Tensor], Tensor] | None,
+) -> DampedStep | None:
+    """The step with its predicted gain, or None where it is not finite or the factorisation, by its `info`, failed.
+
+    All that decides about the step is read from the device at once.
+    """
+    gain = 0.5 * (move @ (mu * system.scale * move - system.gradient))
+    failed, is_finite, predicted = torch.stack([info.to(gain), move.isfinite().all().to(gain), gain]).tolist()
+    if failed or not is_finite:
+        return None
+    return DampedStep(move, predicted, correct)
 
 
 System = ParameterSystem | SampleSystem | MatrixFreeSystem
@@ -300,10 +368,6 @@ def penalty_curvature(objective: Objective, slots: ParameterSlots, data: Data) -
     with torch.no_grad():
         grams: list[dict[str, Tensor]] = []
         if objective.needs_trace:
-            rows = max(1, ROW_CHUNK_NUMBERS // slots.size)
-            if isinstance(objective, SharedObjective):
-                grams = objective.edge_grams(rows)
-            else:
-                grams = edge_grams(objective.network, data, rows)
+            grams = objective.edge_grams(data, max(1, ROW_CHUNK_NUMBERS // slots.size))
         entries = objective.term.curvature(magnitudes, grams)
     return [entry for entry in entries if entry.name in slots.slots or entry.name == ALL_PARAMETERS]

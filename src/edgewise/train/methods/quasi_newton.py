@@ -19,9 +19,10 @@ from torch import Tensor
 from edgewise.checks import check_count
 from edgewise.errors import InputError
 from edgewise.outcomes import StopReason
+from edgewise.train.blocks import Data
 from edgewise.train.methods.base import Method, StepResult
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.objective import Evaluation, Objective, flattened, gradient_of, write_
+from edgewise.train.objective import Evaluation, Objective
+from edgewise.train.parameters import flattened, gradient_of, write_
 
 # Sufficient decrease and curvature: Nocedal and Wright, "Numerical optimization", 2nd ed. (2006), section 3.1, the
 # values that they give for quasi-Newton methods.

@@ -23,7 +23,7 @@ from edgewise.pde.solver.judging.uniqueness import (
 )
 from edgewise.pde.spaces.networks import grid_of, moments_of
 from edgewise.settings import ABOVE_ZERO
-from edgewise.train.problems.blocks import BlockRole
+from edgewise.train.blocks import BlockRole
 
 # Cells of each coordinate with one point each from which the search for large residuals starts, by dimension, and
 # points of a Sobol sequence in more dimensions: about 4,000 to 8,000 points, a fraction of a second.

@@ -15,9 +15,10 @@ from edgewise.native import interruptible
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.solution import field_values
 from edgewise.settings import ABOVE_ZERO
-from edgewise.train.jacobian import RowSource, trainable_slots
-from edgewise.train.problems.block_problem import BlockProblem
-from edgewise.train.problems.blocks import BlockRole
+from edgewise.train.blocks import BlockRole
+from edgewise.train.jacobian import RowSource
+from edgewise.train.parameters import trainable_slots
+from edgewise.train.problems import BlockProblem
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,10 @@ from edgewise.pde.problem.linearisation import linearise, smooth_jet
 from edgewise.pde.problem.strong_form import StrongForm
 from edgewise.pde.spaces.networks import TensorNetwork
 from edgewise.settings import ABOVE_ZERO
-from edgewise.train.jacobian import RowSource, trainable_slots
-from edgewise.train.problems.block_problem import BlockProblem
-from edgewise.train.problems.blocks import ResidualBlock, copied_unknowns
-from edgewise.train.problems.data import Data
+from edgewise.train.blocks import Data, ResidualBlock, copied_unknowns
+from edgewise.train.jacobian import RowSource
+from edgewise.train.parameters import trainable_slots
+from edgewise.train.problems import BlockProblem
 
 BASE = "base_jet"  # auxiliary value: jets (N, C, fields) of the function about which a problem is linearised
 # Intervals of each coordinate, by dimension, of the coarse spline space in which functions are sought that may be added

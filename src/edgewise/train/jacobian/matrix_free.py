@@ -1,8 +1,13 @@
-"""Products of Gauss-Newton's matrix with vectors, without a row of the Jacobian, and blocks on its diagonal."""
+"""Gauss-Newton systems without a matrix: products with vectors, a preconditioner, and conjugate gradients.
+
+No row of the Jacobian is formed. `ImplicitMatrix` multiplies by Gauss-Newton's matrix, `EdgeBlocks` are the blocks on
+its diagonal, and `MatrixFreeSystem` solves the damped system (H + mu D) d = -g.
+"""
 
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,15 +15,20 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.nn.layers.spline import KANLayer, spline_layers
-from edgewise.nn.mlp import DenseLayer
 from edgewise.ops import normal
+from edgewise.ops.gauss_newton import DampedStep
 from edgewise.ops.normal import Runs
 from edgewise.settings import ROW_CHUNK_NUMBERS
 from edgewise.train.jacobian.normal_equations import RowSource
-from edgewise.train.jacobian.rows import LayerDerivatives, ParameterSlots, layers_of
+from edgewise.train.jacobian.rows import LayerDerivatives, layers_of
+from edgewise.train.parameters import ParameterSlots, write_
 from edgewise.train.penalties import Curvature
-from edgewise.train.problems.objective import write_
 
+# Share of the mean of the diagonal that damps a parameter besides its own entry. With the plain diagonal (Marquardt)
+# coefficients that no sample reaches run away; 0.05 held them in prototypes.
+MEAN_DAMPING_SHARE = 0.05
+# Largest number of products in one solution, far above what the forcing term demands near a minimum.
+MOST_PRODUCTS = 200
 # Numbers in all blocks of the preconditioner: 512 MiB. Layers beyond are preconditioned by their diagonal.
 MOST_BLOCK_NUMBERS = 2**26
 # Numbers in the inputs and derivatives of layers that are kept between products: 512 MiB. Beyond it they are computed
@@ -26,11 +36,6 @@ MOST_BLOCK_NUMBERS = 2**26
 MOST_KEPT_NUMBERS = 2**26
 # Samples of each block from which D and the preconditioner are computed, since both need no high accuracy.
 PRECONDITIONER_SAMPLES = 4096
-
-
-def is_linear(layer: nn.Module) -> bool:
-    """Return whether the output of a layer is linear in its parameters."""
-    return isinstance(layer, KANLayer | DenseLayer) and not layer.has_functions
 
 
 class ImplicitMatrix:
@@ -70,7 +75,7 @@ class ImplicitMatrix:
         with torch.enable_grad():
             along = v.new_zeros(columns, derivatives.inputs[0].shape[1])  # J v, column by column of the residuals
             for number, layer in enumerate(layers_of(self._copy)):
-                if is_linear(layer) and any(p.requires_grad for p in layer.parameters()):
+                if layer.is_linear and any(p.requires_grad for p in layer.parameters()):
                     x = derivatives.inputs[number]
                     if derivatives.order == 0:
                         y = layer(x[0])[None]
@@ -94,7 +99,7 @@ class ImplicitMatrix:
             columns = len(derivatives.local.rows)
             others = rows.unknown_runs(derivatives.local, columns)
             for number, layer in enumerate(layers_of(self._copy)):
-                if not is_linear(layer):
+                if not layer.is_linear:
                     count = columns * derivatives.inputs[0].shape[1]
                     runs = rows.layer_runs(derivatives, number)
                     others += [Runs(run.offset, run.starts[:count], run.values[:count]) for run in runs]
@@ -244,3 +249,120 @@ class _LayerBlocks:
         vector[self._coef_slot] = numbers[..., :count].transpose(1, 2).reshape(-1)
         if self._base_slot is not None:
             vector[self._base_slot] = numbers[..., count].reshape(-1)
+
+
+def damping_scale(diagonal: Tensor, mean: Tensor) -> Tensor:
+    """The diagonal D (P,) of a damped system, from that of H and the mean of that of the part of H from the data."""
+    floor = MEAN_DAMPING_SHARE * mean
+    of_all = MEAN_DAMPING_SHARE * diagonal.mean()
+    return diagonal + torch.where(floor > 0, floor, of_all.masked_fill(of_all == 0, 1.0))
+
+
+class MatrixFreeSystem:
+    """A damped system of many parameters, solved by conjugate gradients that a forcing term truncates.
+
+    Shapes: gradient (P,), scale (P,).
+    """
+
+    def __init__(
+        self,
+        matrix: ImplicitMatrix,
+        slots: ParameterSlots,
+        gradient: Tensor,
+        curvature: Sequence[Curvature],
+        forcing: float,
+    ):
+        self._matrix = matrix
+        self._slots = slots
+        self._forcing = forcing
+        self.gradient = gradient
+        self._curvature = curvature
+        mean = matrix.blocks.diagonal().mean()
+        for entry in self._curvature:
+            matrix.blocks.add_curvature(entry)
+        self.scale = damping_scale(matrix.blocks.diagonal(), mean)
+
+    def solve(self, mu: float) -> DampedStep | None:
+        """The step d to the accuracy of the forcing term, or None where the preconditioner cannot be factorised."""
+        precondition = self._matrix.blocks.factorised(mu * self.scale)
+        if precondition is None:
+            return None
+        move, left = conjugate_gradient(
+            lambda v: self.product(v) + mu * self.scale * v,
+            -self.gradient,
+            precondition,
+            tolerance=self._forcing,
+            limit=MOST_PRODUCTS,
+        )
+        if not bool(move.isfinite().all()):
+            return None
+        # d'(H + mu D)d = -g'd - left'd, so the predicted decrease -g'd - d'Hd/2 needs no further product.
+        predicted = 0.5 * float(move @ (mu * self.scale * move + left - self.gradient))
+        return DampedStep(move, predicted)
+
+    def product(self, v: Tensor) -> Tensor:
+        """H v for v (P,)."""
+        total = self._matrix.times(v)
+        for entry in self._curvature:
+            slot = self._slots.slots[entry.name]
+            shape = self._slots.shapes[entry.name]
+            along = v[slot].view(shape)
+            if entry.values.ndim == 4:  # one block per edge, (in, out, n, n)
+                total[slot] += torch.einsum("iogh,iho->igo", entry.values, along).reshape(-1)
+            else:
+                total[slot] += (entry.values * along).reshape(-1)
+        return total
+
+
+def conjugate_gradient(
+    product: Callable[[Tensor], Tensor],
+    right: Tensor,
+    precondition: Callable[[Tensor], Tensor],
+    *,
+    tolerance: float,
+    limit: int,
+) -> tuple[Tensor, Tensor]:
+    """Solve A x = right by preconditioned conjugate gradients, for A symmetric and positive definite."""
+    # Every iterate lowers x'A x / 2 - right'x, so the iteration may be stopped early: after `limit` products, or where
+    # rounding leaves no direction of positive curvature. `scipy.sparse.linalg.cg` works on numpy arrays and returns no
+    # residual, right - A x, which the predicted gain of a step needs.
+    # `product` maps v to A v, `precondition` r to M^-1 r with M symmetric, positive definite and near A, and the
+    # tolerance is the norm of the residual relative to that of `right`.
+    # [1] J. Nocedal, S. Wright, "Numerical optimization", 2nd ed. (2006), algorithm 5.3.
+    x = torch.zeros_like(right)
+    residual = right.clone()
+    goal = tolerance * float(right.norm())
+    direction = pulled = precondition(residual)
+    left, size = torch.stack([residual.norm(), residual @ pulled]).tolist()
+    for _ in range(limit):
+        if not (left > goal and size > 0):
+            break
+        image = product(direction)
+        curvature = float(direction @ image)
+        if not curvature > 0:
+            break
+        x = x + (size / curvature) * direction
+        residual = residual - (size / curvature) * image
+        pulled = precondition(residual)
+        before = size
+        left, size = torch.stack([residual.norm(), residual @ pulled]).tolist()  # each reading waits for the device
+        direction = pulled + (size / before) * direction
+    return x, residual
+
+
+def forcing_term(slope: float, before: tuple[float, float] | None) -> float:
+    """Allowed residual of a truncated solution, relative to the gradient, from the norm of that, `slope`."""
+    # Choice 2 of Eisenstat and Walker [1] with gamma = 0.9, alpha = 2 and their safeguard, by the norm and the forcing
+    # term of the step before; never above 0.1, where steps became useless in trials, and never below 1e-8.
+    # [1] S. Eisenstat, H. Walker, "Choosing the forcing terms in an inexact Newton method", SIAM J. Sci. Comput. 17
+    # (1996).
+    if before is None:
+        return 0.1
+    ratio = 0.9 * (slope / before[0]) ** 2
+    if 0.9 * before[1] ** 2 > 0.1:
+        guarded = max(ratio, 0.9 * before[1] ** 2)
+    else:
+        guarded = ratio
+    if math.isfinite(guarded):
+        return min(max(guarded, 1e-8), 0.1)
+    return 0.1

@@ -1,13 +1,15 @@
 """A fit by several processes: each holds some of the samples, and sums over all of them travel (`SharedObjective`).
 
-The leading process runs the method and decides on every step; all processes answer its requests (`Shard`). Only
-parameters, gradients, normal equations and magnitudes of edges travel, so the traffic depends on the parameters alone.
+The leading process runs the method and decides on every step; all processes compute their parts of a sum (`Shard`).
+Only parameters, gradients, normal equations and magnitudes of edges travel, so the traffic depends on the parameters
+alone.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -16,14 +18,14 @@ from torch import Tensor, nn
 
 from edgewise.errors import InputError
 from edgewise.nn.prediction import evaluation_mode
+from edgewise.train.blocks import BatchedData, Data
+from edgewise.train.jacobian.matrix_free import EdgeBlocks, ImplicitMatrix
 from edgewise.train.jacobian.normal_equations import NormalEquations, RowSource
-from edgewise.train.jacobian.products import EdgeBlocks, ImplicitMatrix
-from edgewise.train.jacobian.rows import ParameterSlots, edge_grams, is_chain
+from edgewise.train.jacobian.rows import edge_grams, is_chain
+from edgewise.train.objective import Evaluation, Objective
+from edgewise.train.parameters import ParameterSlots, flattened, gradient_of, state_tensors, write_
 from edgewise.train.penalties import Penalty
-from edgewise.train.problems.base import Problem
-from edgewise.train.problems.batched import BatchedData
-from edgewise.train.problems.data import Data
-from edgewise.train.problems.objective import Evaluation, Objective, flattened, gradient_of, state_tensors, write_
+from edgewise.train.problems import Problem
 
 if TYPE_CHECKING:
     from edgewise.processes.team import Team
@@ -35,41 +37,24 @@ Arrays = tuple[np.ndarray, ...]
 SEEN_ROWS = 10_000
 
 
-class SumRequest(NamedTuple):
-    """A sum over all samples at some parameters."""
+class SharedSum(NamedTuple):
+    """A sum over the samples of all processes at some parameters, in the form in which it travels to each of them."""
 
-    quantity: str  # name of a method of `Shard` after "sum_"
-    is_exact: bool  # whether it is wanted in float64, whatever the dtype of the model
+    function: Callable[..., Sequence[Any]]  # method of `Shard` that gives the part of one process
+    is_exact: bool  # whether it is computed in float64, whatever the dtype of the model
     parameters: np.ndarray  # (P,), the trainable parameters
-    arguments: Arrays = ()  # arguments of the quantity
+    arguments: Arrays  # further arguments of the function
 
-
-class FirstRequest(NamedTuple):
-    """A question about the samples of each process, of which `rows` are to be seen."""
-
-    rows: int
-
-
-class CountRequest(NamedTuple):
-    """The number of samples of each process."""
-
-    samples: list[int]
-
-
-class PredictionRequest(NamedTuple):
-    """A question about predictions and targets at some parameters, of validation samples where there are any."""
-
-    parameters: np.ndarray
-
-
-class StartRequest(NamedTuple):
-    """The tensors with which the fit begins, by name."""
-
-    tensors: dict[str, np.ndarray]
+    def __call__(self, shard: Shard) -> Arrays:
+        """Return the part of one process, in float64."""
+        objective = shard.at(self.parameters, is_exact=self.is_exact)
+        like = next(iter(objective.parameters.values()))
+        values = self.function(shard, objective, *(torch.from_numpy(one).to(like) for one in self.arguments))
+        return tuple(np.asarray(torch.as_tensor(one, dtype=torch.float64).detach().cpu()) for one in values)
 
 
 class Shard:
-    """The samples of one process, which answers the requests of the leading one from them."""
+    """The samples of one process: the leading one asks all processes for functions of them, which sum or collect."""
 
     def __init__(self, network: nn.Module, problem: Problem, penalty: Penalty | None) -> None:
         if problem.by_blocks:
@@ -92,37 +77,40 @@ class Shard:
         self._place = (0, 0)
         self.number = 0  # of the process
 
-    def __call__(self, request: FirstRequest | CountRequest | PredictionRequest | StartRequest | SumRequest) -> Any:
-        """Return what a request asks for."""
-        if isinstance(request, FirstRequest):
-            return self._facts(request.rows)
-        if isinstance(request, CountRequest):
-            total = sum(request.samples)
-            self._share = len(self._objective.problem.train) / total
-            self._place = sum(request.samples[: self.number]), total
-            return None
-        if isinstance(request, StartRequest):
-            with torch.no_grad():
-                for name, value in state_tensors(self._network, self._objective.problem).items():
-                    value.copy_(torch.from_numpy(request.tensors[name]))
-            return None
+    def __call__(self, request: Callable[[Shard], Any]) -> Any:
+        """Return what a function of the samples gives for those of this process."""
+        return request(self)
+
+    def at(self, parameters: np.ndarray, *, is_exact: bool) -> Objective:
+        """Return the objective of this process at parameters (P,), in float64 if it is to be exact."""
         objective = self._objective
-        if isinstance(request, PredictionRequest):
-            own = list(objective.parameters.values())
-            write_(own, torch.from_numpy(request.parameters).to(own[0]))
-            with evaluation_mode(self._network), torch.no_grad():
-                return tuple(one.cpu().numpy() for one in objective.predictions(self._judging(objective)))
-        if request.is_exact:
+        if is_exact:
             if self._exact is None:
                 self._exact = objective.twin(copy.deepcopy(self._network).double(), torch.float64)
             objective = self._exact
-        parameters = list(objective.parameters.values())
-        write_(parameters, torch.from_numpy(request.parameters).to(parameters[0]))
-        arguments = [torch.from_numpy(one).to(parameters[0]) for one in request.arguments]
-        found = getattr(self, f"sum_{request.quantity}")(objective, *arguments)
-        return tuple(np.asarray(torch.as_tensor(one, dtype=torch.float64).detach().cpu()) for one in found)
+        present = list(objective.parameters.values())
+        write_(present, torch.from_numpy(parameters).to(present[0]))
+        return objective
 
-    def _facts(self, rows: int) -> dict[str, Any]:
+    def begin(self, tensors: Mapping[str, np.ndarray]) -> None:
+        """Take the tensors with which the fit begins, by name."""
+        with torch.no_grad():
+            for name, value in state_tensors(self._network, self._objective.problem).items():
+                value.copy_(torch.from_numpy(tensors[name]))
+
+    def count(self, samples: Sequence[int]) -> None:
+        """Take the number of samples of each process."""
+        total = sum(samples)
+        self._share = len(self._objective.problem.train) / total
+        self._place = sum(samples[: self.number]), total
+
+    def predictions(self, parameters: np.ndarray) -> Arrays:
+        """Return predictions and targets at some parameters, of validation samples where there are any."""
+        objective = self.at(parameters, is_exact=False)
+        with evaluation_mode(self._network), torch.no_grad():
+            return tuple(one.cpu().numpy() for one in objective.predictions(self._judging(objective)))
+
+    def facts(self, rows: int) -> dict[str, Any]:
         """Return the number of samples, some of them, and what must be the same in all processes."""
         problem = self._objective.problem
         penalty = self._objective.penalty
@@ -140,7 +128,7 @@ class Shard:
         }
         return {"count": len(data), "x": seen.x.cpu().numpy(), "y": seen.y.cpu().numpy(), "same": same}
 
-    # Quantities: each returns this process's part of a sum over all processes.
+    # Functions for a `SharedSum`: each returns this process's part of a sum over all processes.
 
     def sum_loss(self, objective: Objective) -> Sequence[Any]:
         """Loss."""
@@ -220,6 +208,8 @@ class Shard:
 class SharedObjective(Objective):
     """The objective of the leading process: its sums are over the samples of all processes."""
 
+    is_shared = True
+
     def __init__(
         self, network: nn.Module, problem: Problem, penalty: Penalty | None, team: Team, *, is_exact: bool = False
     ) -> None:
@@ -232,13 +222,16 @@ class SharedObjective(Objective):
         assert dtype == torch.float64
         return SharedObjective(network, self.problem.to(dtype), self.penalty, self._team, is_exact=True)
 
-    def summed(self, quantity: str, *arguments: Tensor) -> list[Tensor]:
-        """Return the sums of a quantity over all processes, in float64, see `Shard`."""
-        parameters = list(self.parameters.values())
-        at = flattened(parameters).double().cpu().numpy()
+    def summed(self, function: Callable[..., Sequence[Any]], *arguments: Tensor) -> list[Tensor]:
+        """Return the sums over all processes of what a method of `Shard` gives at the parameters, in float64."""
         given = tuple(each.detach().cpu().numpy() for each in arguments)
-        found = self._team.summed(SumRequest(quantity, self._is_exact, at, given))
-        return [torch.from_numpy(each).to(parameters[0].device) for each in found]
+        sums = self._team.summed(SharedSum(function, self._is_exact, self._present(), given))
+        device = next(iter(self.parameters.values())).device
+        return [torch.from_numpy(each).to(device) for each in sums]
+
+    def _present(self) -> np.ndarray:
+        """The present parameters, (P,)."""
+        return flattened(self.parameters.values()).double().cpu().numpy()
 
     def metric(self, parts: Iterable[Data]) -> tuple[str, float] | None:
         """Headline metric of the samples of all processes; `parts` are some of them, for its name."""
@@ -246,34 +239,33 @@ class SharedObjective(Objective):
         order = self.problem.metric_order
         if found is None or order is None:
             return None
-        total, count = self.summed("metric")
+        total, count = self.summed(Shard.sum_metric)
         return found[0], float(total / count) ** (1 / order)
 
     def predictions(self, parts: Iterable[Data]) -> tuple[Tensor, Tensor]:
         """Outputs of the model and targets of the samples of all processes, in their order."""
-        parameters = list(self.parameters.values())
-        at = flattened(parameters).double().cpu().numpy()
-        answers = self._team.gathered(PredictionRequest(at))
+        answers = self._team.gathered(partial(Shard.predictions, parameters=self._present()))
+        device = next(iter(self.parameters.values())).device
         first, second = (torch.from_numpy(np.concatenate(part)) for part in zip(*answers, strict=True))
-        return first.to(parameters[0].device), second.to(parameters[0].device)
+        return first.to(device), second.to(device)
 
     def loss(self, data: Data) -> float:
         """Loss alone."""
         if data is self.problem.validation:
-            total, count = self.summed("validation")
+            total, count = self.summed(Shard.sum_validation)
             return float(total / count)
-        return float(self.summed("loss")[0])
+        return float(self.summed(Shard.sum_loss)[0])
 
     def evaluate(self, data: Data) -> Evaluation:
         """Loss and penalty, without gradients."""
-        loss, *magnitudes = self.summed("values")
+        loss, *magnitudes = self.summed(Shard.sum_values)
         with torch.no_grad():
             return Evaluation(float(loss), self._penalty([each.to(self._dtype) for each in magnitudes]))
 
     def magnitudes(self, data: Data) -> list[Tensor]:
         """Mean |phi| of every edge; empty where the penalty needs no trace."""
         if self.needs_trace:
-            return [each.to(self._dtype) for each in self.summed("magnitudes")]
+            return [each.to(self._dtype) for each in self.summed(Shard.sum_magnitudes)]
         return []
 
     def backward(self, data: Data) -> Evaluation:
@@ -285,7 +277,7 @@ class SharedObjective(Objective):
 
     def add_gradients(self, data: Data, slopes: Sequence[Tensor], *, with_loss: bool = True) -> float:
         """Add gradients of the loss and of the magnitudes times `slopes`."""
-        loss, gradient = self.summed("gradients", torch.tensor(with_loss), *slopes)
+        loss, gradient = self.summed(Shard.sum_gradients, torch.tensor(with_loss), *slopes)
         parameters = list(self.parameters.values())
         for parameter, part in zip(parameters, gradient.split([p.numel() for p in parameters]), strict=True):
             part = part.view_as(parameter).to(parameter.dtype, copy=True)
@@ -295,11 +287,19 @@ class SharedObjective(Objective):
                 parameter.grad = parameter.grad + part
         return float(loss)
 
-    def edge_grams(self, rows: int) -> list[dict[str, Tensor]]:
+    def row_source(self, slots: ParameterSlots) -> SharedRows:
+        """Return the rows of the Jacobian, which stay where the samples are."""
+        return SharedRows(self, slots)
+
+    def implicit_matrix(self, source: RowSource) -> SharedMatrix:
+        """Return Gauss-Newton's matrix at the present parameters, by products in all processes."""
+        return SharedMatrix(self, source)
+
+    def edge_grams(self, data: Data, rows: int) -> list[dict[str, Tensor]]:
         """Return the sums of `jacobian.rows.edge_grams`."""
         with torch.no_grad():
             named = edge_grams(self.network, self.problem.train.select(slice(0, 1)), 1)
-        found = iter(self.summed("edge_grams", torch.tensor(rows)))
+        found = iter(self.summed(Shard.sum_edge_grams, torch.tensor(rows)))
         return [{name: next(found) for name in layer} for layer in named]
 
 
@@ -323,7 +323,7 @@ class SharedRows(RowSource):
 
     def normal_equations(self) -> NormalEquations:
         """Gradient and Gauss-Newton's matrix; in place of residuals r and w -> J'w there are J'r and the identity."""
-        gradient, matrix, kept = self.objective.summed("normal")
+        gradient, matrix, kept = self.objective.summed(Shard.sum_normal)
         if int(kept) < self.objective.processes:
             return NormalEquations(gradient, matrix, None, None)
         return NormalEquations(gradient, matrix, gradient.clone(), lambda pulled: pulled)
@@ -331,34 +331,21 @@ class SharedRows(RowSource):
     def summed_residuals(self, parameters: Collection[Tensor], behind: Tensor, ahead: Tensor) -> Tensor:
         """J'r (P,) with the J of the last `normal_equations` and r the sum of the residuals at two points."""
         write_(parameters, behind)
-        return self.objective.summed("pulled", ahead)[0]
+        return self.objective.summed(Shard.sum_pulled, ahead)[0]
 
 
-class SharedMatrix:
+class SharedMatrix(ImplicitMatrix):
     """The `ImplicitMatrix` of all processes: a product takes two vectors of P numbers to each and one from it."""
 
-    def __init__(self, source: SharedRows) -> None:
-        self._objective, self.blocks = source.objective, EdgeBlocks(source.network, source.slots)
-        for mine, total in zip(self.blocks.parts(), self._objective.summed("edge_blocks"), strict=True):
+    def __init__(self, objective: SharedObjective, source: RowSource) -> None:
+        self._objective = objective
+        self.blocks = EdgeBlocks(source.network, source.slots)
+        for mine, total in zip(self.blocks.parts(), self._objective.summed(Shard.sum_edge_blocks), strict=True):
             mine += total
 
     def times(self, v: Tensor) -> Tensor:
         """2 J'J v for v (P,)."""
-        return self._objective.summed("times", v)[0]
-
-
-def row_source(objective: Objective, slots: ParameterSlots) -> RowSource:
-    """Return the rows of an objective."""
-    if isinstance(objective, SharedObjective):
-        return SharedRows(objective, slots)
-    return RowSource(objective.network, objective.problem, slots)
-
-
-def implicit_matrix(source: RowSource) -> ImplicitMatrix | SharedMatrix:
-    """Return Gauss-Newton's matrix at the present parameters, by products."""
-    if isinstance(source, SharedRows):
-        return SharedMatrix(source)
-    return ImplicitMatrix(source)
+        return self._objective.summed(Shard.sum_times, v)[0]
 
 
 Report = TypeVar("Report")
@@ -385,7 +372,7 @@ def trained_together(
     report = None
     stopped = None
     with team.leading(lambda: (report, _arrays(network, problem))):
-        facts = team.gathered(FirstRequest(-(-SEEN_ROWS // team.count)))
+        facts = team.gathered(partial(Shard.facts, rows=-(-SEEN_ROWS // team.count)))
         for number, other in enumerate(facts):
             for name, value in other["same"].items():
                 if value != facts[0]["same"][name]:
@@ -393,7 +380,7 @@ def trained_together(
                         f"{name} must be the same in all processes, got {facts[0]['same'][name]} in process 0 and "
                         f"{value} in process {number}"
                     )
-        team.gathered(CountRequest([each["count"] for each in facts]))
+        team.gathered(partial(Shard.count, samples=[each["count"] for each in facts]))
         twin = copy.copy(problem)
         like = problem.train.x
         x, y = (torch.cat([torch.from_numpy(each[name]) for each in facts]).to(like.device) for name in "xy")
@@ -411,7 +398,7 @@ def trained_together(
 
 def begun(network: nn.Module, problem: Problem, penalty: Penalty | None, team: Team) -> SharedObjective:
     """Send the network and the unknowns of the problem to all processes; return the objective of all of them."""
-    team.gathered(StartRequest(_arrays(network, problem)))
+    team.gathered(partial(Shard.begin, tensors=_arrays(network, problem)))
     return SharedObjective(network, problem, penalty, team)
 
 

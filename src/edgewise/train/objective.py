@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +14,13 @@ from torch import Tensor, nn
 from edgewise.errors import InputError
 from edgewise.nn.prediction import predict_in_batches, rows_in_memory
 from edgewise.nn.trace import Trace
+from edgewise.train.blocks import BatchedData, Data
+from edgewise.train.jacobian.matrix_free import ImplicitMatrix
+from edgewise.train.jacobian.normal_equations import RowSource
+from edgewise.train.jacobian.rows import edge_grams
+from edgewise.train.parameters import ParameterSlots, trainable_parameters
 from edgewise.train.penalties import Penalty, edge_magnitudes
-from edgewise.train.problems.base import Problem
-from edgewise.train.problems.batched import BatchedData
-from edgewise.train.problems.data import Data
+from edgewise.train.problems import Problem
 
 
 @dataclass(frozen=True)
@@ -56,46 +60,14 @@ def mean_over_processes(model: nn.Module, value: float) -> float:
     return float(total) / torch.distributed.get_world_size(model.process_group)
 
 
-def named_unknowns(problem: Problem) -> dict[str, nn.Parameter]:
-    """Unknowns of a problem by the names they have among all parameters, "unknowns.name"."""
-    return {f"unknowns.{name}": value for name, value in problem.unknowns.items()}
-
-
-def state_tensors(network: nn.Module, problem: Problem) -> dict[str, Tensor]:
-    """Tensors that training may change, by name: those of the network and the problem's unknowns; no copies."""
-    return {**network.state_dict(), **{name: value.detach() for name, value in named_unknowns(problem).items()}}
-
-
-def trainable_parameters(network: nn.Module, problem: Problem) -> dict[str, nn.Parameter]:
-    """Trainable parameters by name, those of the network in its order, then the problem's unknowns."""
-    everything = {**dict(network.named_parameters()), **named_unknowns(problem)}
-    return {name: parameter for name, parameter in everything.items() if parameter.requires_grad}
-
-
-def flattened(tensors: Iterable[Tensor]) -> Tensor:
-    """All numbers of some tensors as one vector (P,), a copy."""
-    return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
-
-
-def gradient_of(parameters: Iterable[Tensor]) -> Tensor:
-    """The `.grad` of some parameters as one vector (P,), zero where there is none."""
-    return flattened(torch.zeros_like(p) if p.grad is None else p.grad for p in parameters)
-
-
-def write_(parameters: Iterable[Tensor], vector: Tensor) -> None:
-    """Write the numbers of a vector (P,) into parameters, in order."""
-    parameters = list(parameters)
-    with torch.no_grad():
-        for parameter, part in zip(parameters, vector.split([p.numel() for p in parameters]), strict=True):
-            parameter.copy_(part.view_as(parameter))
-
-
 class Objective:
     """Loss of a problem plus a penalty, as a function of a model's parameters.
 
     The loss is problem.loss(model(x), data). The loss of a problem of blocks is the sum over its blocks, whatever the
     `data`.
     """
+
+    is_shared: ClassVar[bool] = False  # whether other processes hold more samples
 
     def __init__(
         self, model: nn.Module, problem: Problem, penalty: Penalty | None = None, *, rows: int | None = None
@@ -117,6 +89,18 @@ class Objective:
     def twin(self, network: nn.Module, dtype: torch.dtype) -> Objective:
         """Same objective for a copy of the network in another dtype, with its data in that dtype."""
         return Objective(network, self.problem.to(dtype), self.penalty, rows=self.rows)
+
+    def row_source(self, slots: ParameterSlots) -> RowSource:
+        """Return the rows of the Jacobian of the loss."""
+        return RowSource(self.network, self.problem, slots)
+
+    def implicit_matrix(self, source: RowSource) -> ImplicitMatrix:
+        """Return Gauss-Newton's matrix at the present parameters, by products."""
+        return ImplicitMatrix(source)
+
+    def edge_grams(self, data: Data, rows: int) -> list[dict[str, Tensor]]:
+        """Return the grams of all edges, see `jacobian.rows.edge_grams`, from so many rows at a time."""
+        return edge_grams(self.network, data, rows)
 
     def predict(self, x: Tensor) -> Tensor:
         """Outputs of the model, (N, out), without gradients."""
