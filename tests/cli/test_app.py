@@ -30,6 +30,21 @@ def test_help_and_version(edgewise):
     assert edgewise("--version").out == f"edgewise {package.__version__}\n"
 
 
+def test_the_page_of_all_commands_is_that_of_the_commands(edgewise, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.argv", ["edgewise", "--help"])
+    main()
+    stored = capsys.readouterr().out
+    page = edgewise("--help").out
+    assert [line.rstrip() for line in stored.splitlines()] == [line.rstrip() for line in page.splitlines()]
+
+
+def test_paragraphs_of_a_page_break_where_the_terminal_ends(edgewise, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = [line.strip() for line in edgewise("predict", "--help").out.splitlines()]
+    assert any(line.startswith("the prediction, its 90 % interval if the model has") for line in lines)
+
+
 def test_help_speaks_no_python(edgewise):
     for words in ([], ["fit"], ["solve"], ["formula"]):
         page = edgewise(*words, "--help").out

@@ -200,7 +200,7 @@ def test_the_formulas_of_a_model_are_a_table_in_its_report():
     model = KANRegressor(**SETTINGS).fit(X, 2 * X[:, 0] + 1).fit_equations(X, 2 * X[:, 0] + 1, time_limit=2)
     text = model.report().html
     best = model.equations_.best.formula.text(4)
-    assert f"<pre><code>y = {best}</code></pre>" in text and '<table class="formulas">' in text
+    assert f"<pre><code>y = {best}</code></pre>" in text.replace("<wbr>", "") and '<table class="formulas">' in text
     assert '<figure class="formulas">' in text
 
 
@@ -291,7 +291,7 @@ def test_summary_and_global_explanation_describe_the_second_of_two_classes():
         assert shares == [
             f"{share:.2g} %" for share in 100 * np.sort(explained.importance / explained.importance.sum())[::-1]
         ]
-        assert "background_" in str(model.summary())
+        assert "made-up rows" in str(model.summary())
         assert "effect on the probability of well" in model._repr_html_()
         assert "background_" not in str(summary)
 

@@ -1,6 +1,7 @@
 """Edits as pure functions: what they do to the curve, what they cost, and what they refuse."""
 
 import re
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from edgewise.explore import EDITS, apply_edit
 from edgewise.interpret import edit
 
 EDGE = [0, 0, 0]
+ROOT = Path(__file__).parents[2]
 
 
 def wavy(x):
@@ -196,11 +198,11 @@ def test_training_everything_ends_before_it_follows_the_noise():
 
 
 def test_the_page_has_the_edits_of_the_table():
-    sources = Path(__file__).parents[2] / "web" / "src"
-    buttons = re.findall(r'(?:kind: |make\()"(\w+)"', (sources / "edits.ts").read_text(encoding="utf-8"))
-    alone = re.findall(r'edit\.kind === "(\w+)"', (sources / "shaping.ts").read_text(encoding="utf-8"))
-    assert set(alone) <= set(EDITS)
-    assert set(buttons) == set(EDITS) - {"add_splines", "add_products"}  # these are calls of Python alone
+    names = runpy.run_path(str(ROOT / "tools" / "edit_kinds.py"))
+    assert names["KINDS"].read_text(encoding="utf-8") == names["kinds"](), "run tools/edit_kinds.py"
+    page = (ROOT / "web" / "src" / "edits.ts").read_text(encoding="utf-8")
+    buttons = set(re.findall(r'(?:kind: |make\()"(\w+)"', page))
+    assert buttons == set(EDITS) - {"add_splines", "add_products"}  # these are calls of Python alone
 
 
 def test_edits_that_are_calls_of_python_are_also_repeated_by_name(model, problem):

@@ -1,5 +1,6 @@
 // Where the page gets its answers: a server, a notebook, or (static.ts) the page itself.
-import type { Edge, Layer } from "./network";
+import type { EditFields } from "./kinds";
+import type { Layer } from "./network";
 
 export interface Scores {
   [part: string]: Record<string, number | null>;
@@ -66,11 +67,6 @@ export interface Preview {
   network: Layer[];
   scores: Scores;
   costs: Record<string, Cost>;
-}
-export interface EditFields {
-  kind: string;
-  edge?: Edge;
-  [field: string]: unknown;
 }
 export interface Suggestion {
   function: string;

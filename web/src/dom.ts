@@ -61,6 +61,7 @@ export function slider(
     change(value);
   });
   const element = field(label, control);
+  element.classList.add("slider");
   element.append(shown);
   return {
     element,

@@ -1,9 +1,10 @@
 // The panel of the chosen part of the model: what it is, what may be done with it, and what that costs.
-import type { Cost, EditFields, Preview } from "./backend";
+import type { Cost, Preview } from "./backend";
 import { CurveChart } from "./curve";
 import { button, field, h, number, select, signed } from "./dom";
 import { formulaElement } from "./formulas";
 import { Heat } from "./heat";
+import type { EditFields } from "./kinds";
 import { LevelsChart } from "./levels";
 import { type Edge, edgeLayers, functionOf, hasSpline } from "./network";
 import type { Point } from "./pen";
@@ -14,8 +15,8 @@ const PAIR_POINTS = 31; // of the map of a pair, along each side
 const PAIR_DOTS = 300; // rows that are shown on it
 
 export function edgePanel(store: Store): HTMLElement {
-  const chart = new CurveChart(store, () => propose({ kind: "drag", points: chart.points, width: chart.width }));
-  const levels = new LevelsChart(store, () => propose({ kind: "drag", points: levels.points }));
+  const chart = new CurveChart(store, () => propose({ kind: "drag", edge: store.edge!, points: chart.points, width: chart.width }));
+  const levels = new LevelsChart(store, () => propose({ kind: "drag", edge: store.edge!, points: levels.points }));
   const map = new Heat("pair");
   const list = h("select", { onchange: () => store.select(list.value.split(",").map(Number) as Edge) });
   const about = h("div", { class: "about" });
@@ -23,7 +24,7 @@ export function edgePanel(store: Store): HTMLElement {
   const costs = h("div", { class: "costs", tabIndex: -1, "aria-live": "polite" });
   const element = h("section", { class: "edge" }, field("Part of the model", list), about, chart.element, levels.element, map.element, costs, controls);
 
-  const propose = (edit: EditFields): void => void store.propose({ ...edit, edge: store.edge! });
+  const propose = (edit: EditFields): void => void store.propose(edit);
   const reset = (): void => {
     chart.points = levels.points = [];
     chart.later();
@@ -103,7 +104,7 @@ export function edgePanel(store: Store): HTMLElement {
     );
     const then = select([["functions", "the functions' constants"], ["all", "all numbers"], ["none", "nothing"]], "functions", () => undefined);
     const fix = (name: string): void =>
-      propose({ kind: "fix", function: name, ...(then.value === "none" ? { refit: 0 } : { train: then.value }) });
+      propose({ kind: "fix", edge: store.edge!, function: name, ...(then.value === "none" ? { refit: 0 } : { train: then.value }) });
     const found = h("div", { class: "found" });
     const search = button("Suggest functions", () => void suggest(found, fix), { class: "plain" });
     const [l, i, o] = store.edge!;
@@ -111,7 +112,7 @@ export function edgePanel(store: Store): HTMLElement {
     return group(
       "Make it a function",
       h("div", { class: "line" }, field("Function", names), field("Then train", then), button("Try", () => fix(names.value))),
-      h("div", { class: "line" }, search, isFunction && button("Make it a spline again", () => propose({ kind: "free" }), { class: "plain" })),
+      h("div", { class: "line" }, search, isFunction && button("Make it a spline again", () => propose({ kind: "free", edge: store.edge! }), { class: "plain" })),
       found,
     );
   }
@@ -130,7 +131,7 @@ export function edgePanel(store: Store): HTMLElement {
         h("td", {}, button("Try", () => fix(one.function), { "aria-label": `Try ${one.function}` })),
       ),
     );
-    const head = ["function", "fit to the curve (R²)", "change of the held-out loss", ""];
+    const head = ["function", "fit to the curve (R²)", "change of the held-out loss", "choice"];
     host.replaceChildren(
       h("table", {}, h("thead", {}, h("tr", {}, ...head.map((one) => h("th", { scope: "col" }, one)))), h("tbody", {}, ...rows)),
     );
@@ -149,7 +150,7 @@ export function edgePanel(store: Store): HTMLElement {
     };
     from.addEventListener("input", shown);
     to.addEventListener("input", shown);
-    const make = (kind: string) => () => propose({ kind, ...(range() ? { range: range() } : {}) });
+    const make = (kind: "straighten" | "flatten") => () => propose({ kind, edge: store.edge!, ...(range() ? { range: range() } : {}) });
     return group(
       "In a range, or everywhere",
       h("div", { class: "line" }, field("From", from), field("To", to)),
@@ -161,7 +162,7 @@ export function edgePanel(store: Store): HTMLElement {
     const shapes = ["increasing", "decreasing", "convex", "concave"];
     return group(
       "Give it a shape",
-      h("div", { class: "line" }, ...shapes.map((shape) => button(shape, () => propose({ kind: "shape", shape })))),
+      h("div", { class: "line" }, ...shapes.map((shape) => button(shape, () => propose({ kind: "shape", edge: store.edge!, shape })))),
     );
   }
 
@@ -171,7 +172,7 @@ export function edgePanel(store: Store): HTMLElement {
       "Constants of c f(a u + b) + d",
       ...letters.map((letter, n) => {
         const input = h("input", { type: "number", step: "any", value: String(constants[n]) });
-        return h("div", { class: "line" }, field(letter, input), button("Set", () => propose({ kind: "snap", constant: letter, value: Number(input.value) }), { "aria-label": `Set ${letter}` }));
+        return h("div", { class: "line" }, field(letter, input), button("Set", () => propose({ kind: "snap", edge: store.edge!, constant: letter, value: Number(input.value) }), { "aria-label": `Set ${letter}` }));
       }),
     );
   }
@@ -187,14 +188,14 @@ export function edgePanel(store: Store): HTMLElement {
       h(
         "div",
         { class: "line" },
-        alone && button("Remove this curve", () => propose({ kind: "remove_edge" })),
-        button(`Remove ${what}`, () => void store.propose({ kind: "remove_node", node })),
+        alone && button("Remove this curve", () => propose({ kind: "remove_edge", edge: store.edge! })),
+        button(`Remove ${what}`, () => propose({ kind: "remove_node", node })),
       ),
       h(
         "div",
         { class: "line" },
         field("Training steps", steps),
-        button("Train all", () => void store.propose({ kind: "refit", refit: Math.max(1, Math.round(Number(steps.value))), train: "all" })),
+        button("Train all", () => propose({ kind: "refit", refit: Math.max(1, Math.round(Number(steps.value))), train: "all" })),
       ),
       column && column.levels.length > 2 && term.kind === "levels" && mergeControls(column),
     );
@@ -208,7 +209,7 @@ export function edgePanel(store: Store): HTMLElement {
     const merge = (): void => {
       const inputs = boxes.filter(({ box }) => box.checked).map(({ box }) => Number(box.value));
       if (inputs.length < 2) store.say("Choose two or more levels.");
-      else void store.propose({ kind: "merge", inputs });
+      else propose({ kind: "merge", inputs });
     };
     return h(
       "fieldset",
@@ -287,7 +288,7 @@ function costTable(store: Store, preview: Preview): HTMLElement {
       h("td", { class: verdict(cost).split(" ")[0]! }, verdict(cost)),
     );
   });
-  const head = ["rows", "before → after", "change of the loss", ""];
+  const head = ["rows", "before → after", "change of the loss", "verdict"];
   return h(
     "table",
     {},

@@ -79,7 +79,8 @@ export class Graph {
     const drawing = store.drawing();
     this.strengths = store.strengths();
     const strong = strongTerms(drawing, this.strengths, store.term?.key ?? "");
-    this.placed = layout(drawing, this.showsWeak ? drawing.terms : strong);
+    const names: [string[], string[]] = [store.subject.columns.map((one) => one.name), store.subject.outputs];
+    this.placed = layout(drawing, this.showsWeak ? drawing.terms : strong, names);
     const weak = drawing.terms.length - strong.length;
     this.weak.hidden = !weak;
     this.weak.textContent = `${this.showsWeak ? "Hide" : "Show"} ${weak} weak ${weak > 1 ? "parts" : "part"}`;

@@ -4,7 +4,8 @@ import type { Drawn, Term } from "./terms";
 export const PLOT_WIDTH = 54;
 export const PLOT_HEIGHT = 32;
 const GAP = 8;
-const LABELS = 170; // for the names of the inputs
+const LETTER = 7; // width of one, of the names beside the outermost nodes
+const MOST_LABEL = 170;
 const MOST_IN_COLUMN = 24; // plots above each other; more get further columns
 const LEAST_APART = 18; // of two nodes, whose names have this height
 
@@ -29,11 +30,13 @@ export interface Layout {
 
 export const nodeKey = (layer: number, node: number): string => `${layer},${node}`;
 
-export function layout(drawn: Drawn, shown: Term[]): Layout {
+/** `names` are those of the inputs and those of the outputs. */
+export function layout(drawn: Drawn, shown: Term[], names: [string[], string[]]): Layout {
+  const [left, right] = names.map((some) => 30 + Math.min(MOST_LABEL - 30, LETTER * Math.max(...some.map((one) => one.length)))) as [number, number];
   const placed: PlacedTerm[] = [];
   const columns: { rows: number; count: number }[] = [];
   const starts: number[] = [];
-  let x = LABELS;
+  let x = left;
   for (let l = 0; l < drawn.layers; l++) {
     const own = shown.filter((one) => one.layer === l);
     const count = Math.max(1, Math.ceil(own.length / MOST_IN_COLUMN));
@@ -76,5 +79,5 @@ export function layout(drawn: Drawn, shown: Term[]): Layout {
       from.set(nodeKey(l, n), node);
     });
   });
-  return { terms: placed, nodes, from, width: x + 140, height };
+  return { terms: placed, nodes, from, width: x + right, height };
 }

@@ -30,13 +30,15 @@ export function sumsOf(store: Store, x: number[]): Sum[] {
       const unit = isLast ? store.unit(o) : 1;
       const own = terms.filter((one) => one.layer === l && one.sum === o);
       if (!own.length && isLast && store.hasLogOdds) return [];
-      let constant = isLast && store.subject.task === "numbers" ? (store.subject.target.shift[o] ?? 0) : 0;
       const parts = own.map((term) => {
-        const mean = isLast ? means.get(term.key)! : 0;
-        constant += unit * mean;
-        return { name: term.name, key: term.key, value: unit * (termValue(network, term, entering) - mean) };
+        const value = termValue(network, term, entering) - (isLast ? means.get(term.key)! : 0);
+        return { name: term.name, key: term.key, value: unit * value };
       });
-      return [{ layer: l, sum: o, constant, parts, total: parts.reduce((all, one) => all + one.value, constant) }];
+      const sum = parts.reduce((all, one) => all + one.value, 0);
+      if (!isLast) return [{ layer: l, sum: o, constant: 0, parts, total: sum }];
+      const shift = store.subject.task === "numbers" ? (store.subject.target.shift[o] ?? 0) : 0;
+      const total = shift + unit * entering.at(-1)![o]!;
+      return [{ layer: l, sum: o, constant: total - sum, parts, total }];
     }),
   );
 }
@@ -99,7 +101,7 @@ export function pathPanel(store: Store): HTMLElement {
   const show = (): void => {
     const row = store.shownRow;
     if (row < 0) {
-      body.replaceChildren(h("p", { class: "hint" }, "Point at a dot or choose a row: here stands what each edge adds."));
+      body.replaceChildren(h("p", { class: "hint" }, "Point at a dot or choose a row: here stands what each part adds."));
       return;
     }
     const { rows, task, target } = store.subject;

@@ -1,5 +1,6 @@
 // Edits that need no training, made in the browser as the library makes them (interpret/edits.py, transform/shapes.py).
-import type { EditFields, Subject } from "./backend";
+import type { Subject } from "./backend";
+import type { EditFields } from "./kinds";
 import { type Edge, type EdgeLayer, type Layer, edgeLayers, edgeValue, functionOf, hasSpline, trace } from "./network";
 import { type Spline, basisRow, domain, draggedCoef, solve } from "./spline";
 
@@ -17,39 +18,39 @@ export function edited(network: Layer[], subject: Subject, edit: EditFields): [L
   const changed = copy(network);
   const layers = edgeLayers(changed);
   if (edit.kind === "remove_node") {
-    const [l, ...nodes] = edit.node as number[];
+    const [l, ...nodes] = edit.node;
     if (l) return LATER;
     for (const i of nodes) for (let o = 0; o < layers[0]!.outputs; o++) if (!remove(changed, subject, [0, i, o])) return LATER;
     return [changed, `Node${nodes.length > 1 ? "s" : ""} (${[l, ...nodes].join(", ")}) ${nodes.length > 1 ? "are" : "is"} removed.`];
   }
-  if (edit.kind === "merge") return merge(changed, subject, edit.inputs as number[]);
-  if (!edit.edge) return LATER;
+  if (edit.kind === "merge") return merge(changed, subject, edit.inputs);
+  if (!("edge" in edit)) return LATER;
   const [l, i, o] = edit.edge;
   const name = `edge (${edit.edge.join(", ")})`;
   const layer = layers[l]!;
   if (edit.kind === "remove_edge") return remove(changed, subject, edit.edge) ? [changed, `Edge ${name.slice(5)} is removed.`] : LATER;
   if (edit.kind === "snap") {
     if (!functionOf(layer, i, o)) return LATER;
-    layer.symbolic!.constants[i]![o]!["abcd".indexOf(edit.constant as string)] = edit.value as number;
+    layer.symbolic!.constants[i]![o]!["abcd".indexOf(edit.constant)] = edit.value;
     return [changed, `Constant ${edit.constant} of ${name} is ${edit.value}.`];
   }
   const { spline } = layer;
   if (!spline || !hasSpline(layer, i, o) || functionOf(layer, i, o)) return LATER;
   if (edit.kind === "drag") {
-    const points = edit.points as [number, number][];
-    drag(layer, edit.edge, points, edit.width as number | undefined);
+    const points = edit.points;
+    drag(layer, edit.edge, points, edit.width);
     return [changed, `The curve of ${name} was moved at ${points.length} point${points.length > 1 ? "s" : ""}.`];
   }
-  if (edit.kind === "refit" || edit.kind === "fix" || edit.kind === "free") return LATER;
+  if (edit.kind === "fix" || edit.kind === "free") return LATER;
   takeBase(layer, edit.edge);
   const rows = entering(network, subject, edit.edge);
   if (edit.kind === "shape") {
-    const found = shaped(spline, i, o, edit.shape as string, rows);
+    const found = shaped(spline, i, o, edit.shape, rows);
     if (!found) return LATER;
     spline.coef[i]![o] = found;
     return [changed, `Edge ${name.slice(5)} is ${edit.shape}.`];
   }
-  const limits = (edit.range as [number, number] | undefined) ?? domain(spline.knots[i]!, spline.degree);
+  const limits = edit.range ?? domain(spline.knots[i]!, spline.degree);
   const found = levelled(spline, i, o, limits, rows, edit.kind === "flatten");
   if (!found) return "The range must have the middle of a knot interval in it.";
   spline.coef[i]![o] = found;

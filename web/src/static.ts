@@ -1,5 +1,6 @@
 // A page that is one file: edits are tried in the browser, on the rows in the file, and saved as a file.
-import type { Answer, Backend, Cost, EditFields, Scores, SessionState, Subject } from "./backend";
+import type { Answer, Backend, Cost, Scores, SessionState, Subject } from "./backend";
+import type { EditFields } from "./kinds";
 import { type Layer, output } from "./network";
 import { LATER, edited } from "./shaping";
 

@@ -1,5 +1,6 @@
 // The state of the page, and who is told when it changes.
-import type { Answer, Backend, EditFields, Preview, SessionState, SolutionFields, Subject } from "./backend";
+import type { Answer, Backend, Preview, SessionState, SolutionFields, Subject } from "./backend";
+import type { EditFields } from "./kinds";
 import { number } from "./dom";
 import { type Edge, type Layer, trace } from "./network";
 import { type Drawn, type Term, drawn, sumNodes, termValue } from "./terms";
@@ -276,7 +277,9 @@ export class Store {
       const column = this.subject.columns.find((one) => one.inputs.length === inputs.length && one.inputs.every((i) => inputs.includes(i)));
       return column?.name ?? inputs.map((i) => this.nodeOf(0, i)).join(", ");
     };
+    const isBar = (i: number): boolean => this.subject.columns.some(({ inputs, levels }) => inputs.includes(i) && (levels.length > 0 || inputs[0] !== i));
     const named = text
+      .replace(/^The curve of edge \(0, (\d+), \d+\) was moved at 2 points\.$/, (all, i: string) => (isBar(Number(i)) ? `The bar of ${this.subject.inputs[Number(i)]} was moved.` : all))
       .replace(/\b([Ee])dge \((\d+, \d+, \d+)\)/g, (_, e: string, list: string) => {
         const edge = numbers(list) as Edge;
         if (edge[0] === 0) first = edge[1];

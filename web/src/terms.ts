@@ -109,9 +109,10 @@ export function termValue(network: Layer[], term: Term, entering: number[][]): n
 
 /** What a pair of columns adds, as a function of values of both in the units of the table. */
 export function pairFunction(network: Layer[], subject: Subject, term: Term): (u: number, v: number) => number {
-  const last = network[2] as EdgeLayer;
+  const last = network.at(-1) as EdgeLayer;
   const mask = last.spline!.mask.map((row, i) => row.map((value, o) => (term.edges.some((edge) => edge[1] === i && edge[2] === o) ? value : 0)));
-  const alone = [...network.slice(0, 2), { ...last, spline: { ...last.spline!, mask } }];
+  const coef = last.spline!.coef.map((row) => row.map((one) => one.map(() => 0))); // constants are no part of it
+  const alone = [...network.slice(0, -1), { ...last, spline: { ...last.spline!, mask, coef } }];
   const [a, b] = term.from.map((column) => subject.columns[column]!) as [Column, Column];
   return (u, v) => {
     const x = new Array<number>(subject.inputs.length).fill(0);
@@ -121,17 +122,26 @@ export function pairFunction(network: Layer[], subject: Subject, term: Term): (u
   };
 }
 
+/** For each node between two layers of edges, the sums whose product it is. */
+function groupsOf(network: Layer[]): number[][] {
+  const middle = network[1]!;
+  return middle.kind === "products" ? middle.groups : Array.from({ length: middle.inputs }, (_, n) => [n]);
+}
+
 /** The straight edges by which nodes reach the outputs of an additive model with pairs; null for other networks. */
 function waysOf(network: Layer[]): (Way | null)[] | null {
-  const [first, products, last] = network;
-  if (network.length !== 3 || first?.kind !== "edges" || products?.kind !== "products" || last?.kind !== "edges") return null;
+  const [first, last] = edgeLayers(network);
+  if (!last || !first || edgeLayers(network).length > 2 || network[0] !== first || network.at(-1) !== last) return null;
   const { spline } = last;
   if (last.symbolic || !spline?.base || spline.baseFunction !== "identity") return null;
   const found: (Way | null)[] = [];
-  for (let node = 0; node < last.inputs; node++) {
+  const curves = new Set<number>(); // outputs that have a sum of curves
+  for (const [node, group] of groupsOf(network).entries()) {
     const outputs = spline.mask[node]!.flatMap((one, o) => (one ? [o] : []));
-    if (outputs.length > 1 || outputs.some((o) => spline.coef[node]![o]!.some((one) => one !== 0))) return null;
     const o = outputs[0];
+    // Equal coefficients are a constant: the means of parts that were removed.
+    if (outputs.length > 1 || (o !== undefined && spline.coef[node]![o]!.some((one, _, all) => one !== all[0]))) return null;
+    if (o !== undefined && group.length === 1 && curves.size === curves.add(o).size) return null;
     found.push(o === undefined ? null : { output: o, slope: spline.base[node]![o]! * spline.mask[node]![o]! });
   }
   return found;
@@ -149,7 +159,7 @@ export function drawn(network: Layer[], subject: Subject): Drawn {
   // The inputs: a curve for each number, the levels of each category, and whether a number is missing.
   subject.columns.forEach(({ name, inputs, levels, missing }, column) => {
     for (let s = 0; s < first.outputs; s++) {
-      const way = additive ? (network[1] as { groups: number[][] }).groups[sums[0]![s]!]!.length === 1 && additive.ways[sums[0]![s]!] : null;
+      const way = additive ? groupsOf(network)[sums[0]![s]!]!.length === 1 && additive.ways[sums[0]![s]!] : null;
       if (additive && !way) continue;
       const [sum, slope] = way ? [way.output, way.slope] : [s, 1];
       const edges = inputs.map((i): Edge => [0, i, s]);
@@ -184,7 +194,7 @@ function pairsOf(network: Layer[], subject: Subject): { ways: (Way | null)[]; pa
   if (!ways) return null;
   const first = network[0] as EdgeLayer;
   const pairs: Pair[] = [];
-  for (const [node, group] of (network[1] as { groups: number[][] }).groups.entries()) {
+  for (const [node, group] of groupsOf(network).entries()) {
     const way = ways[node];
     if (!way || group.length === 1) continue;
     const columns = group.map((s) => {

@@ -19,6 +19,7 @@ from edgewise.discovery.curves.stage import simple_sums
 from edgewise.discovery.enumeration.stage import short_laws
 from edgewise.discovery.finder import ALL_STAGES, Search, Stages
 from edgewise.discovery.least_squares.laws import least_squares_laws
+from edgewise.discovery.least_squares.separable import separable_laws
 from edgewise.discovery.problem import USUAL_OPERATORS, FormulaOptions
 from edgewise.formulas.constants import relative_error
 from edgewise.formulas.expression import Call, walk
@@ -51,7 +52,7 @@ def _without(stage: Callable, stages: Stages = ALL_STAGES) -> Stages:
 
 VARIANTS: Mapping[str, Stages] = {
     ALL: ALL_STAGES,
-    "without least squares": _without(simple_sums, _without(least_squares_laws)),
+    "without least squares": _without(simple_sums, _without(least_squares_laws, _without(separable_laws))),
     "without reduction": replace(ALL_STAGES, reduce=None),
     "without enumeration": replace(_without(short_laws), enumerate=None),
     "without curves": replace(ALL_STAGES, smooth=None),

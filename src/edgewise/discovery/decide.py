@@ -81,6 +81,8 @@ class DecisionSettings:
     # Mean squared difference of two formulas over their mean squared error, up to which they are one law in two forms.
     same_values: float = 1e-3
     most_short: int = 20  # Symbols of a formula that people read as a law, at most.
+    # Share of the deviation of y that a longer formula leaves, at most, to be chosen where no short one is a law.
+    largest_error: float = 0.25
     most_rivals: int = 3  # Other forms that are compared with the choice, at most.
     full_steps: int = 60  # Levenberg-Marquardt steps of a fit, at most; one that has converged ends sooner.
 
@@ -279,9 +281,9 @@ class SquaredLoss:
         return NoiseTest(self.whole.x).passes(residuals, self.whole.weights)
 
     def _falls_short(self, entries: Sequence[FrontEntry], choice: FrontEntry) -> bool:
-        """True if a formula is no law and a smooth model of all inputs predicts better than every short one."""
-        is_law = choice.validation <= self.exact or self._leaves_noise(choice)
-        return not is_law and self._shortfall(entries) != ""
+        """True if a formula leaves much that is no noise, and a smooth model predicts better than every short one."""
+        leaves_much = choice.validation > SETTINGS.largest_error**2 * self.problem.held_variance
+        return leaves_much and not self._leaves_noise(choice) and self._shortfall(entries) != ""
 
     @cached_property
     def _smooth(self) -> Step | None:

@@ -36,6 +36,7 @@ from edgewise.discovery.knowledge.powers_of_ten import (
 from edgewise.discovery.knowledge.structured import StructureSearch
 from edgewise.discovery.knowledge.templates import read_template
 from edgewise.discovery.least_squares.laws import least_squares_laws
+from edgewise.discovery.least_squares.separable import separable_laws
 from edgewise.discovery.operon import evolved_by_operon
 from edgewise.discovery.problem import FormulaOptions, LawProblem
 from edgewise.discovery.reduction.chain import reductions
@@ -69,7 +70,7 @@ WORK_MESSAGE = "The planned work is done; a longer time limit plans more."
 USUAL_SECONDS = 120.0  # for which a core works where no limit is set
 ALL_STAGES = Stages(
     first=(simple_sums,),
-    quick=(short_laws, least_squares_laws),
+    quick=(short_laws, separable_laws, least_squares_laws),
     reduce=reductions,
     enumerate=enumerated,
     smooth=curve_laws,

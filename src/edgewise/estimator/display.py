@@ -39,8 +39,8 @@ SUMMARY_TERMS = 40  # terms whose tests a summary shows, those with the smallest
 BAND_WIDTH = 2.0  # half width of bands in standard deviations: about 95 % for normal errors
 TESTS_TEXT = "Tests of the terms; p-values are approximate, those of pairs too small, because the same rows chose them."
 BACKGROUND_TEXT = (
-    "Sizes are means over background_, which has the distribution of each training column; summary(X) and "
-    "explain_global(X) take the rows of X."
+    "Sizes are means over made-up rows, in which each column has its distribution in training; summary(X) takes the "
+    "rows of X."
 )
 # The explorer stands on the estimators, which know of it no more than the name of its door.
 EXPLORER = "edgewise.explore.page.widget"

@@ -361,8 +361,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         target = self._predicted(self._codes(X)) if y is None else y
         fronts = fronts_of_outputs(self, rows, target, self._network_names(names), time_limit, options)
         if isinstance(fronts, dict):
-            targets = self._task.outputs or [f"y{k + 1}" for k in range(len(fronts))]
-            self.equations_ = {k: replace(front, target=str(targets[k])) for k, front in fronts.items()}
+            names = self._names_of_outputs(len(fronts))
+            self.equations_ = {k: replace(front, target=names[k]) for k, front in fronts.items()}
         else:
             self.equations_ = replace(fronts, target=self._task.target)
         return self
@@ -415,8 +415,12 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     def _fronts(self) -> dict[str, Front]:
         fronts = vars(self).get("equations_", {})
         if isinstance(fronts, dict):
-            return {front.target: front for front in fronts.values()}
-        return {fronts.target: fronts}
+            return dict(zip(self._names_of_outputs(len(fronts)), fronts.values(), strict=True))
+        return {self._task.target: fronts}
+
+    def _names_of_outputs(self, count: int) -> list[str]:
+        """Names of several numbers, y1, y2, ... where they have none."""
+        return [str(name) for name in self._task.outputs or [f"y{k + 1}" for k in range(count)]]
 
     def _outputs(self, X: np.ndarray) -> np.ndarray:
         return self._in_units(self._network_output(X))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import platform
 import sys
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from edgewise.errors import InputError
+from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator.display import TESTS_TEXT
 from edgewise.interpret.attribution.explanations import (
     MENTIONED_SHARE,
@@ -91,7 +92,9 @@ class JudgedRows:
         predicted = np.asarray(model.predict(X))
         score = model._scored(y, predicted)
         observed = model._task.targets(y)
-        covered = model._covered(X, observed, INTERVAL_LEVEL)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", EdgewiseWarning)  # `predict` has warned of these rows
+            covered = model._covered(X, observed, INTERVAL_LEVEL)
         return cls(score, observed, predicted, list(model._task.classes), covered)
 
 
@@ -148,7 +151,7 @@ def page_content(
         "versions": package_versions(),
         "seed": model.random_state if isinstance(model.random_state, int) else None,
         "cautions": [] if codes is model.background_ else alike_sentences(codes, model.encoder_.inputs),
-        **explanation_parts(explanation),
+        **explanation_parts(explanation, _no_pairs_text(model)),
         **inference_parts(model),
         **_formula_parts(model),
     }
@@ -225,8 +228,19 @@ def explained(model: EstimatorDisplay, codes: np.ndarray) -> GlobalExplanation |
     return made if np.isfinite(made.local.shares).all() else None
 
 
-def explanation_parts(explanation: GlobalExplanation | None) -> dict[str, Any]:
-    """Return the parts of a report about the inputs that predictions depend on, for every class or target."""
+def _no_pairs_text(model: EstimatorDisplay) -> str:
+    """Return a sentence for a model that cannot show interactions, else ""."""
+    if len(model.model_.layers) > 1:
+        return ""
+    why = ", since effort='low' tries none" if getattr(model, "effort", "") == "low" else ""
+    return f"The model is a sum of one curve of each input: it has no pairs of inputs{why}, so it shows no interaction."
+
+
+def explanation_parts(explanation: GlobalExplanation | None, no_pairs: str = "") -> dict[str, Any]:
+    """Return the parts of a report about the inputs that predictions depend on, for every class or target.
+
+    `no_pairs` takes the place of sentences about interactions in a model that has none.
+    """
     if explanation is None:
         return {}
     if explanation.constant:
@@ -236,9 +250,17 @@ def explanation_parts(explanation: GlobalExplanation | None) -> dict[str, Any]:
     shown = [] if not several else range(min(len(explanation.outputs), CLASS_FOLDS))
     return {
         "inputs": [(name, size) for name, size, _ in explanation.ranking()[:SHOWN_INPUTS]],
-        "findings": explanation.sentences if not several else _class_overview(explanation),
+        "findings": _without_interactions(
+            explanation.sentences if not several else _class_overview(explanation), no_pairs
+        ),
         "class_findings": {explanation.outputs[k]: explanation.about(k) for k in shown},
     }
+
+
+def _without_interactions(sentences: Sequence[str], no_pairs: str) -> list[str]:
+    """Return the sentences with `no_pairs`, if it is some text, in place of those on interactions."""
+    kept = [text for text in sentences if not no_pairs or (" interact: " not in text and "one by one" not in text)]
+    return [*kept, *filter(None, [no_pairs])]
 
 
 def inference_parts(model: EstimatorDisplay) -> dict[str, Any]:

@@ -47,6 +47,7 @@ def _centre_pairs(first: object, products: object, last: object, x: Tensor) -> N
         return
     if not first.has_splines or first.has_functions or last.has_functions or last.base is None or bool(last.coef.any()):
         return
+    last.requires_grad_(False)  # what training could change there the curves can, and the model stays additive
     slopes = last.base * last.spline_mask  # (nodes, outputs)
     means = first.edges(x).mean(0)  # (inputs, sums)
     values = [first.coef] if first.base is None else [first.coef, first.base]

@@ -68,9 +68,9 @@ def _with_factors_in_front(node: Call) -> Expression:
         elif isinstance(rest, Call) and rest.name == "log":
             # An exponent was fitted to rounding: 2.000000000000004 is 2.
             nearest = round(2 * number.value) / 2
-            is_half = abs(number.value - nearest) <= TWO_EQUAL * abs(nearest)
+            is_half = abs(number.value - nearest) <= TWO_EQUAL * max(abs(nearest), 0.1)
             exponent = nearest if is_half else number.value
-            factors.append(rest.argument if exponent == 1 else Power(rest.argument, exponent))
+            factors.append(simplify(Power(rest.argument, exponent)))
         else:
             left.append(term)
     if not factors:

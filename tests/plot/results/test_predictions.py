@@ -66,7 +66,7 @@ def test_100_percent_only_if_all_are_right():
     y = np.zeros(20_000, dtype=int)
     prediction = y.copy()
     prediction[0] = 1
-    assert confusion(y, prediction).get_suptitle().startswith("99.9 %")
+    assert confusion(y, prediction).get_suptitle().startswith("99.99 %")
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from typing import Any
 
 from typer.core import TyperArgument, TyperCommand, TyperGroup
@@ -9,6 +11,11 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 class Command(TyperCommand):
     """A command whose help page shows a flag without a value, and an argument without its Python type."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the page, with the lines of its paragraphs joined: the terminal decides where they break."""
+        self.help = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(self.help or ""))
+        super().format_help(ctx, formatter)
 
     def get_params(self, ctx: Any) -> Any:
         """Return the parameters, --help included."""

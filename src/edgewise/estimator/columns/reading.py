@@ -89,6 +89,9 @@ class RowReader(BaseEstimator):
             else:
                 check_finite(np.asarray(y), "y")
             warn_of_other_order(X, named)
+            counts = [_row_count(X), _row_count(y)]
+            if None not in counts and counts[0] != counts[1]:
+                raise InputError(f"X and y must have the same rows, got {counts[0]:,} rows of X and {counts[1]:,} of y")
         # The table: an array checked by scikit-learn, or a frame with its names.
         frame = _as_frame(X)
         if frame is None:
@@ -167,6 +170,10 @@ class RowReader(BaseEstimator):
                     decimal=frame.decimal,
                 )
             return self.encoder_.codes(frame)
+        if np.isscalar(X):
+            raise InputError(
+                f"X must be rows of shape (N, {self.n_features_in_}), got {X!r}; X[[0]] is one row of a table"
+            )
         rows = _with_sentences(
             lambda: check_array(X, dtype=np.float64, ensure_all_finite="allow-nan", estimator=self, input_name="X"), X
         )
@@ -309,6 +316,14 @@ def _as_frame(X: Any) -> Table | None:
     if cells.ndim != 2 or not cells.size or not any(isinstance(cell, str) for cell in cells.flat):
         return None
     return array_table(cells)
+
+
+def _row_count(data: Any) -> int | None:
+    """Return the number of rows of data; None for what has no length, which another check refuses."""
+    shape = getattr(data, "shape", None)
+    if shape:
+        return int(shape[0])
+    return len(data) if isinstance(data, list | tuple | Table) else None
 
 
 def _has_names(X: Any) -> bool:

@@ -1,4 +1,8 @@
-"""Coupled fields on even grids of periodic coordinates: one small system for each wave."""
+"""Coupled fields on even grids of periodic coordinates: one small system for each wave.
+
+Measured rows that need it are those of several fields in a periodic plane: pulses (GS), shocks (Burgers2d-C), and the
+vortices of Taylor and Green.
+"""
 
 from __future__ import annotations
 

@@ -332,15 +332,16 @@ class LeastSquares(GridTier):
     no_better = messages.GRADED_NO_BETTER
 
     def solves(self, facts: Facts) -> bool:
-        return True
+        return _has_even_grids(facts) or facts.form.order < MAX_DEGREE
 
     def follows(self, best: Attempt | None, task: Task) -> bool:
-        return super().follows(best, task) and (task.plan.shape == TENSOR or _has_even_grids(task))
+        has_grids = task.plan.shape == TENSOR or (_has_even_grids(task.facts) and not task.plan.is_chosen)
+        return has_grids and super().follows(best, task)
 
     def levels(self, task: Task, record: Record) -> Levels:
         from edgewise.pde.tiers.least_squares import even_levels
 
-        if _has_even_grids(task):
+        if _has_even_grids(task.facts) and not task.plan.is_chosen:
             is_far = yield from even_levels(task.problem, task.start)
             if record.count:
                 record.return_to_least(has_stalled=False)
@@ -362,11 +363,10 @@ class LeastSquares(GridTier):
         return False
 
 
-def _has_even_grids(task: Task) -> bool:
-    """Whether even grids in the plane fit: nothing is chosen, and there are an equation and conditions alone."""
-    facts = task.facts
+def _has_even_grids(facts: Facts) -> bool:
+    """Whether even grids in the plane fit: there are an equation and conditions alone."""
     is_plain = facts.is_off_grid and not facts.interfaces and not facts.form.periodic
-    return is_plain and facts.dimension == MOST_TENSOR and not facts.has_time and not task.plan.is_chosen
+    return is_plain and facts.dimension == MOST_TENSOR and not facts.has_time
 
 
 class TensorTrain(GridTier):

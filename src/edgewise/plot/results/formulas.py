@@ -28,6 +28,7 @@ from edgewise.plot.style import (
     styled,
     text_width,
 )
+from edgewise.presentation import percent_text
 
 _PLOT = 2.3  # inches of the curve
 _ROW = 0.27  # inches of each formula below it
@@ -113,7 +114,8 @@ def formula_front(
             color = ORANGE if n == chosen else INK
             page.text(_NUMBER, y, f"{n + 1}", ha="right", va="center", size=_SIZE, color=color)
             error = held[n] if np.isfinite(held[n]) else errors[n]
-            page.text(_ERROR, y, _percent(error), ha="right", va="center", size=_SIZE, color=color)
+            words = "exact" if error <= _EXACT else percent_text(error)
+            page.text(_ERROR, y, words, ha="right", va="center", size=_SIZE, color=color)
             text, size = _fitted_formula(entries[n], target, digits, WIDTH - _FORMULA - 0.15)
             if text.startswith("$"):  # as outlines, since a reader's font would move the parts of a formula
                 outline = TextPath((_FORMULA, y - 0.3 * size / POINTS_PER_INCH), text, size=size / POINTS_PER_INCH)
@@ -168,17 +170,6 @@ def _draw_errors(
     axes.set_xlabel("complexity (symbols)", labelpad=2)
     axes.set_ylabel("error / standard deviation")
     axes.legend(loc="best", handletextpad=0.2, borderaxespad=0.1)
-
-
-def _percent(error: float) -> str:
-    """Return a relative error as a short text for the list."""
-    if error <= _EXACT:
-        return "exact"
-    if error >= 1:
-        return f"{100 * error:.0f} %"
-    if error >= 1e-4:
-        return f"{100 * error:.2g} %"
-    return f"{100 * error:.0e} %"
 
 
 def _fitted_formula(entry: FrontEntry, target: str, digits: int, width: float) -> tuple[str, float]:

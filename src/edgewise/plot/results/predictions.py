@@ -28,7 +28,7 @@ from edgewise.plot.style import (
     styled,
     text_width,
 )
-from edgewise.presentation import number_text
+from edgewise.presentation import number_text, percent_text
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -178,23 +178,16 @@ def confusion(y: ArrayLike, prediction: ArrayLike, *, classes: Sequence[Any] | N
         except KeyError as error:
             raise InputError(f"classes must hold every label, got {error.args[0]!r} besides") from None
     total = len(observed)
-    headline = f"{_percent(np.trace(counts), total)} of {total:,} right"
+    headline = f"{percent_text(np.trace(counts) / total, 3)} of {total:,} right"
     if shown.dtype.kind in "if" and len(shown) > 2:
         steps = np.diff(shown.astype(float))
     else:
         steps = np.array([])
     if len(steps) and np.allclose(steps, steps[0]):
         near = sum(np.trace(counts, offset) for offset in (-1, 0, 1))
-        headline += f", {_percent(near, total)} at most one class off"
+        headline += f", {percent_text(near / total, 3)} at most one class off"
     with styled():
         return fix_layout(_draw_table(counts, [display_text(name, 18) for name in shown.tolist()], headline))
-
-
-def _percent(part: int, total: int) -> str:
-    """Return a share with one decimal, rounded to 100 % only if it is exactly that."""
-    if part == total:
-        return f"{100 * part / total:.1f} %"
-    return f"{min(99.9, 100 * part / total):.1f} %"
 
 
 def _draw_table(counts: np.ndarray, names: list[str], headline: str) -> Figure:

@@ -1,0 +1,48 @@
+"""Laws of one input with constants inside functions: found in any unit."""
+
+import numpy as np
+import pytest
+
+from edgewise.discovery.least_squares.separable import separable_laws
+from edgewise.discovery.problem import FormulaOptions, LawProblem
+from edgewise.formulas.constants import relative_error
+from edgewise.formulas.expression import Call, walk
+from edgewise.outcomes import Budget
+
+LAWS = {
+    "Hill": (lambda x: 12.5 * x**2.7 / (4.3**2.7 + x**2.7), 0.2, 20),
+    "Gompertz": (lambda x: 15.2 * np.exp(-6.1 * np.exp(-0.27 * x)), 0, 30),
+    "logistic": (lambda x: 870 / (1 + 31.5 * np.exp(-0.43 * x)), 0, 25),
+    "Antoine": (lambda x: np.exp(18.5849 - 3984.92 / (x + 233.426)), 10, 100),
+    "Planck": (lambda x: 4.2 / x**5 / (np.exp(14387.77 / x) - 1), 1500, 30000),
+    "two decays": (lambda x: 22.4 * np.exp(-1.35 * x) + 6.8 * np.exp(-0.12 * x), 0, 24),
+    "damped wave": (lambda x: 3.4 * np.exp(-0.085 * x) * np.cos(2.37 * x + 0.4), 0, 20),
+    "diode": (lambda x: 2.5 * (np.exp(x / 0.0388) - 1), -0.1, 0.25),
+}
+
+
+def problem_of(name, unit=1.0, **options):
+    law, low, high = LAWS[name]
+    x = np.random.default_rng(0).uniform(low, high, (400, 1))
+    y = law(x[:, 0])
+    x = x * unit
+    return LawProblem(x[:300], y[:300], x[300:], y[300:], ("x",), FormulaOptions(**options))
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-6, 1e4])
+@pytest.mark.parametrize("name", LAWS)
+def test_constants_inside_functions_are_found_in_any_unit(name, unit):
+    problem = problem_of(name, unit)
+    law = next(separable_laws(problem, Budget()))
+    assert relative_error(law, problem.held_x, problem.held_y) < 1e-9
+
+
+def test_functions_that_are_not_permitted_do_not_occur():
+    problem = problem_of("Hill", operators=("+", "*", "/", "exp"))
+    for law in separable_laws(problem, Budget()):
+        assert {part.name for part in walk(law) if isinstance(part, Call)} <= {"exp"}
+
+
+def test_a_problem_of_two_inputs_is_left_to_reductions():
+    x = np.random.default_rng(0).uniform(1, 2, (60, 2))
+    assert not list(separable_laws(LawProblem(x[:40], x[:40, 0], x[40:], x[40:, 0], ("a", "b")), Budget()))
