@@ -7,8 +7,8 @@ from scipy.optimize import LinearConstraint, minimize
 
 from edgewise.errors import InputError
 from edgewise.gam import Constraints, fit_additive
+from edgewise.gam.building import design_of, straight_lines
 from edgewise.gam.constraints import inequalities, least_change
-from edgewise.gam.design import Design
 from edgewise.gam.families import Poisson
 
 SLACK = 1e-9
@@ -139,6 +139,6 @@ def test_a_nearest_point_far_behind_two_opposite_inequalities_is_exact(angle):
 
 def test_a_straight_line_is_convex_and_rounding_is_no_inequality():
     x = np.random.default_rng(0).exponential(1, (300, 2)) ** 2
-    design = Design.from_rows(x, np.ones(300), constraints=Constraints(shape={0: "convex"}))
+    design = design_of(x, np.ones(300), constraints=Constraints(shape={0: "convex"}))
     assert inequalities(design)[0].any()
-    assert not inequalities(design.straight(x, np.ones(300)))[0].any()
+    assert not inequalities(straight_lines(design, x, np.ones(300)))[0].any()

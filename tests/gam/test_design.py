@@ -6,7 +6,7 @@ from scipy.interpolate import BSpline
 
 from edgewise.gam import AdditivePolicy, fit_additive
 from edgewise.gam.basis import column_of, greville
-from edgewise.gam.design import Design
+from edgewise.gam.building import design_of, with_pairs
 from edgewise.gam.normal import normal_matrix
 
 
@@ -16,7 +16,7 @@ def test_chunks_do_not_change_the_result():
     weight = np.linspace(0, 1, 100)
     sums = []
     for rows in (7, 1000):
-        design = Design.from_rows(x, weight, AdditivePolicy(rows_per_chunk=rows)).with_pairs([(0, 1)], x, weight)
+        design = with_pairs(design_of(x, weight, AdditivePolicy(rows_per_chunk=rows)), [(0, 1)], x, weight)
         sums.append(normal_matrix(design, x, weight, y))
         columns = design.columns(x)
         np.testing.assert_allclose(sums[-1].gram, columns.T @ (weight[:, None] * columns), atol=1e-9)
@@ -34,7 +34,7 @@ def test_a_parabola_takes_few_degrees_of_freedom_and_a_sine_none_of_it():
         model = fit_additive(x, truth + noise, policy=AdditivePolicy(bent_evidence=evidence))
         fits.append((model.fits[0].total_edf, np.mean((model.predict_link(x)[:, 0] - truth) ** 2)))
     assert fits[1][0] < 5 < 7 < fits[0][0] and fits[1][1] < fits[0][1]
-    design = Design.from_rows(x, np.ones(300))
+    design = design_of(x, np.ones(300))
     own = design.columns(x)[:, design.groups == design.labels.index(("bent", (0,)))][:, 0]
     parabola = np.polynomial.Polynomial.fit(x[:, 0], own, 2)
     np.testing.assert_allclose(parabola(x[:, 0]), own, atol=1e-9)

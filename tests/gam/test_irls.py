@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgewise.gam import irls
-from edgewise.gam.design import Design
+from edgewise.gam.building import design_of
 from edgewise.gam.families import (
     Bernoulli,
     Cox,
@@ -282,7 +282,7 @@ def test_held_strengths_are_those_of_the_estimate_times_the_factor(table, family
     """The witness: the coefficients at which the penalised score vanishes."""
     rng, x, eta = table
     y, weight = rng.poisson(np.exp(eta)) + 1.0, np.ones(ROWS)
-    design = Design.from_rows(x[:, 1:], weight)
+    design = design_of(x[:, 1:], weight)
     before = fit_irls(design, x[:, 1:], y, weight, family)
     strong = fit_irls(design, x[:, 1:], y, weight, family, before, factor=50.0)
     np.testing.assert_allclose(strong.fits[0].strength, 50 * before.fits[0].strength)

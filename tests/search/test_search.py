@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from edgewise.gam.building import with_pairs
 from edgewise.gam.families import Bernoulli, Gaussian, Multinomial, Quantile
 from edgewise.gam.policy import AdditivePolicy
 from edgewise.outcomes import Budget
@@ -144,7 +145,7 @@ def test_a_mean_of_models_is_one_model():
     links = []
     for part in parts:
         pairs = [p.inputs for p in part.estimate(single).design.pairs]
-        design = cache.design.with_pairs(pairs, samples.x, samples.weight)
+        design = with_pairs(cache.design, pairs, samples.x, samples.weight)
         own = estimated(replace(design, rows=part.samples.total), part.samples, Gaussian(), part.estimate(single))
         links.append(design.columns(X) @ own.coef)
     columns = mean.model.design.columns(X) @ mean.model.coef

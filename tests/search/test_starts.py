@@ -117,7 +117,7 @@ def test_inputs_that_act_together_share_a_group():
 
 @pytest.mark.slow
 def test_groups_fitted_one_after_the_other_start_near_the_minimum(monkeypatch):
-    monkeypatch.setattr(starts_module, "GROUP_ROUNDS", 1)
+    monkeypatch.setattr(starts_module, "SETTINGS", replace(starts_module.SETTINGS, group_rounds=1))
     data = problem(pairs_of_waves, 1000, 4)
     poor = replace(Start(0, KAN([4, 2, 1, 1], 4, 3, base="zero", domain=(-1, 1), dtype=torch.float64)), loss=1.0)
     plan = StartPlan(degree=3, domain=(-1, 1))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.errors import InputError
+from edgewise.gam.building import design_of, with_pairs
 from edgewise.gam.constraints import Constraints
 from edgewise.gam.design import Design, Pair
 from edgewise.gam.families import Family, Gaussian
@@ -87,10 +88,10 @@ def fit_additive(
 
     if constraints is not None:
         constraints.check(x.shape[1])
-    design = Design.from_rows(x, weight, policy, groups, constraints, is_bare=True)
+    design = design_of(x, weight, policy, groups, constraints, is_bare=True)
     design, before = screened(design, x, weight, solver)
     if pairs is not None:
-        design = design.with_pairs(_checked_pairs(pairs, x.shape[1], constraints), x, weight)
+        design = with_pairs(design, _checked_pairs(pairs, x.shape[1], constraints), x, weight)
     solution = solver(design, before)
     if pairs is None:
         solution = choose_pairs(solution, x, weight, solver)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewise.gam.building import with_pairs
 from edgewise.gam.design import Design, Pair
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.policy import AdditivePolicy
@@ -124,7 +125,7 @@ def choose_pairs(solution: AdditiveModel, x: Array, weight: Array, solve: Solver
             break
         tried |= set(new)
         before = solution
-        design = design.with_pairs([*old, *new], x, weight, fewest)
+        design = with_pairs(design, [*old, *new], x, weight, fewest)
         solution = solve(design, solution)
         # Backward elimination by the likelihood-ratio test.
         while design.pairs:
@@ -141,7 +142,7 @@ def choose_pairs(solution: AdditiveModel, x: Array, weight: Array, solve: Solver
                 solution = before
                 design = before.design
                 break
-            design = design.with_pairs(kept, x, weight, fewest)
+            design = with_pairs(design, kept, x, weight, fewest)
             solution = solve(design, solution)
         if not set(new) & {part.inputs for part in design.pairs}:
             break
@@ -159,7 +160,7 @@ def _with_finer_margins(solution: AdditiveModel, x: Array, weight: Array, solve:
     if len(solution.own_fits) == 1:  # several predictors take too long for more than the usual size
         sizes |= {size for size in policy.finer_margins if len(pairs) * (size + 2) ** 2 <= policy.margin_columns}
     for size in sorted(size for size in sizes if size > policy.margin(0.0)):
-        finer = solve(design.with_pairs(pairs, x, weight, size), solution)
+        finer = solve(with_pairs(design, pairs, x, weight, size), solution)
         if sum(fit.criterion for fit in finer.own_fits) < sum(fit.criterion for fit in solution.own_fits):
             solution = finer
     return solution

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewise.gam.building import with_curves
 from edgewise.gam.design import Design
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.pairs import bins_of
@@ -27,14 +28,14 @@ def screened(design: Design, x: Array, weight: Array, solve: Solver) -> tuple[De
     varying = [j for j, column in enumerate(design.inputs) if column.distinct > 1]
     most = design.policy.most_inputs
     if len(varying) <= most:
-        return design.with_curves(varying, x, weight), None
+        return with_curves(design, varying, x, weight), None
     kept = {j for members in design.levels for j in members}
     others = [j for j in varying if j not in kept]
     codes = {j: bins_of(x[:, j], design.policy.pair_bins) for j in others}
     solution: AdditiveModel | None = None
     rounds = design.policy.screening_rounds
     for number in range(rounds):
-        design = design.with_curves(sorted(kept), x, weight)
+        design = with_curves(design, sorted(kept), x, weight)
         solution = solve(design, solution)
         if design.watch is not None:
             design.watch()
@@ -45,7 +46,7 @@ def screened(design: Design, x: Array, weight: Array, solve: Solver) -> tuple[De
         else:
             count = most - most // rounds * (rounds - 1)
         kept |= set(best[:count])
-    return design.with_curves(sorted(kept), x, weight), solution
+    return with_curves(design, sorted(kept), x, weight), solution
 
 
 def _promise(code: NDArray[np.intp], solution: AdditiveModel) -> float:

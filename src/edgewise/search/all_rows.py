@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from edgewise.gam.all_rows import held_out_losses, refined
+from edgewise.gam.building import with_pairs
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.rows import working
 from edgewise.gam.solving import with_strengths
@@ -233,5 +234,5 @@ def _with_finer_margins(estimate: AdditiveModel, samples: Samples) -> AdditiveMo
     sizes = [size for size in policy.finer_margins if len(pairs) * (size + 2) ** 2 <= policy.margin_columns]
     if not pairs or design.size is None or max(sizes, default=0) <= design.size:
         return estimate
-    finer = design.with_pairs(pairs, samples.x, samples.weight, max(sizes))
+    finer = with_pairs(design, pairs, samples.x, samples.weight, max(sizes))
     return estimated(finer, samples, estimate.family, estimate)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypedDict, Unpack
 
 import torch
@@ -31,28 +31,37 @@ from edgewise.train.grids import adapt_domain_, enclose, refine
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.problems import Regression
 
-APPROXIMATION_HELD_OUT = 0.1  # share of the samples that is held out where there are no validation data
-# The refinement ends when halving the grids divides the held-out error by less than this factor: half the slope 1 of a
-# function with a kink.
-LEAST_HALVING_GAIN = 1.4
-ROUNDING_ERROR = 2e-15  # held-out error in float64, relative to the standard deviation of the target
-FINE_STEPS = 100  # steps on each grid
-# Ten steps that lower the loss by less than this share end a phase: on the last grid, and on earlier ones, where the
-# next grid gains far more.
-LAST_TOLERANCE = 1e-3
-PASSING_TOLERANCE = 0.1
-# Change of the model by wider hidden grids that is accepted, relative to the target's deviation.
-LARGEST_TAIL_CHANGE = 1e-3
-# Relative error above which a grid may be too coarse to resolve anything; halving then goes on in any case.
-UNRESOLVED = 0.05
-# Moves of the knots to equal errors on each grid, and the share of the range of hidden activations beyond them: a
-# second move divided the error of a kink by five, a third did not.
-GRADINGS = 2
-GRADED_MARGIN = 0.005
-# Residuals for each parameter: with fewer a model begins to interpolate its samples. Knots of equal error crowd where
-# few samples may lie: with eight the error of sqrt(0.1 + r^2) fell as it should, with four it rose for some seeds.
-RESIDUALS_EACH = {"even": 2, "error": 8}
-COVER = 20_000  # random points of a given domain, from which the range of the hidden nodes is determined
+
+@dataclass(frozen=True)
+class HalvingSettings:
+    """Sizes and thresholds of the refinement."""
+
+    held_out_share: float = 0.1  # share of the samples that is held out where there are no validation data
+    # The refinement ends when halving the grids divides the held-out error by less than this factor: half the slope 1
+    # of a function with a kink.
+    least_halving_gain: float = 1.4
+    rounding_error: float = 2e-15  # held-out error in float64, relative to the standard deviation of the target
+    fine_steps: int = 100  # steps on each grid
+    # Ten steps that lower the loss by less than this share end a phase: on the last grid, and on earlier ones, where
+    # the next grid gains far more.
+    last_tolerance: float = 1e-3
+    passing_tolerance: float = 0.1
+    # Change of the model by wider hidden grids that is accepted, relative to the target's deviation.
+    largest_tail_change: float = 1e-3
+    # Relative error above which a grid may be too coarse to resolve anything; halving then goes on in any case.
+    unresolved: float = 0.05
+    # Moves of the knots to equal errors on each grid, and the share of the range of hidden activations beyond them: a
+    # second move divided the error of a kink by five, a third did not.
+    gradings: int = 2
+    graded_margin: float = 0.005
+    # Residuals for each parameter: with fewer a model begins to interpolate its samples. Knots of equal error crowd
+    # where few samples may lie: with eight the error of sqrt(0.1 + r^2) fell as it should, with four it rose for some
+    # seeds.
+    residuals_each: Mapping[str, int] = field(default_factory=lambda: {"even": 2, "error": 8})
+    cover: int = 20_000  # random points of a given domain, from which the range of the hidden nodes is determined
+
+
+SETTINGS = HalvingSettings()
 
 
 @dataclass(frozen=True)
@@ -245,7 +254,7 @@ def _checked(
     if problem.validation is None:
         if len(data) < 20:
             raise InputError(f"problem must have at least 20 samples, got {len(data)}")
-        problem = Regression(data.x, data.y, weight=data.weight, validation=APPROXIMATION_HELD_OUT, seed=seed)
+        problem = Regression(data.x, data.y, weight=data.weight, validation=SETTINGS.held_out_share, seed=seed)
     return problem
 
 
@@ -266,7 +275,7 @@ class _Refinement:
             x = problem.train.x
             inputs = x.shape[1]
             ends = torch.as_tensor(domain, dtype=x.dtype, device=x.device).expand(inputs, 2)
-            share = torch.rand(COVER, inputs, generator=seeded_generator(seed), dtype=torch.float64).to(x)
+            share = torch.rand(SETTINGS.cover, inputs, generator=seeded_generator(seed), dtype=torch.float64).to(x)
             if inputs <= 10:
                 corners = torch.cartesian_prod(*[share.new_tensor([0.0, 1.0])] * inputs).reshape(-1, inputs)
                 share = torch.cat([share, corners])
@@ -301,11 +310,11 @@ class _Refinement:
         """Return the reason why the last grids should not be halved once more, with a sentence, or None."""
         if last.last_report.stopped == StopReason.NONFINITE:
             return StopReason.NONFINITE, last.last_report.message
-        if best.loss <= self.scale * ROUNDING_ERROR**2:
+        if best.loss <= self.scale * SETTINGS.rounding_error**2:
             return StopReason.CONVERGED, "The held-out error is at rounding."
         if len(phases) > 1:
             gain = math.sqrt(phases[-2].validation_loss / max(phases[-1].validation_loss, ABOVE_ZERO))
-            if gain < LEAST_HALVING_GAIN and best.loss < self.scale * UNRESOLVED**2:
+            if gain < SETTINGS.least_halving_gain and best.loss < self.scale * SETTINGS.unresolved**2:
                 sentence = f"The last halving of the grids divided the held-out error by {gain:.2g} only."
                 return StopReason.CONVERGED, sentence
             if phases[-1].parameters <= phases[-2].parameters:
@@ -315,16 +324,16 @@ class _Refinement:
     def _train_on_half_grid(self, start: Start) -> Start:
         finer = replace(start, model=refine(start.model, tuple(2 * size for size in start.model.config.grid_size)))
         if self._limit_of_size(finer.model) is None:
-            tolerance = PASSING_TOLERANCE
+            tolerance = SETTINGS.passing_tolerance
         else:
-            tolerance = LAST_TOLERANCE
+            tolerance = SETTINGS.last_tolerance
         trained = []
-        for _ in range(GRADINGS if self.knots == "error" else 1):
+        for _ in range(SETTINGS.gradings if self.knots == "error" else 1):
             model = self._moved(finer)
             self.work.keep_best(start.loss)
             self.work.report(f"grid {model.config.grid_size[0]}", loss=start.loss)
             finer = replace(finer, model=model)
-            finer = train_start(finer, self.problem, steps=FINE_STEPS, tolerance=tolerance, near_minimum=True)
+            finer = train_start(finer, self.problem, steps=SETTINGS.fine_steps, tolerance=tolerance, near_minimum=True)
             self.work.work += finer.last_report.steps * step_work(self.problem, model)
             trained.append(finer)
         return min(trained, key=lambda each: each.loss)
@@ -335,7 +344,7 @@ class _Refinement:
         x = self.problem.train.x
         if self.knots == "error":
             moved = copy.deepcopy(model)
-            adapt_domain_(moved, x, margin=GRADED_MARGIN, knots="error", cover=self.points)
+            adapt_domain_(moved, x, margin=SETTINGS.graded_margin, knots="error", cover=self.points)
             return moved
         # The model stays as it was if the polynomials that continue it beyond the samples would change its values by
         # more than a tail can be wrong: they belong to a model that fits badly.
@@ -346,7 +355,7 @@ class _Refinement:
             evaluated = torch.cat([x, self.points])
         with torch.no_grad():
             change = float((enclosed(evaluated) - model(evaluated)).abs().max())
-        limit = max(LARGEST_TAIL_CHANGE * math.sqrt(self.scale), 3 * math.sqrt(start.loss))
+        limit = max(SETTINGS.largest_tail_change * math.sqrt(self.scale), 3 * math.sqrt(start.loss))
         return enclosed if change <= limit else model
 
     def _limit_of_size(self, model: KAN) -> tuple[StopReason, str] | None:
@@ -354,10 +363,10 @@ class _Refinement:
         finer = refine(model, tuple(2 * size for size in model.config.grid_size))
         parameters = _parameter_count(finer)
         residuals = self.problem.train.y.numel()
-        if RESIDUALS_EACH[self.knots] * parameters > residuals:
+        if SETTINGS.residuals_each[self.knots] * parameters > residuals:
             return StopReason.CONVERGED, (
                 f"Halving once more would take {parameters} parameters for {residuals} residuals: with fewer than "
-                f"{RESIDUALS_EACH[self.knots]} for each a model begins to interpolate its samples."
+                f"{SETTINGS.residuals_each[self.knots]} for each a model begins to interpolate its samples."
             )
         functions = finer.config.grid_size[0] + finer.config.degree
         values = most_values(self.problem)
@@ -366,7 +375,7 @@ class _Refinement:
                 f"Halving once more would take {functions} basis functions for inputs of at most {values} different "
                 "values."
             )
-        if self.work.work + FINE_STEPS / 2 * step_work(self.problem, finer) > self.work.limit:
+        if self.work.work + SETTINGS.fine_steps / 2 * step_work(self.problem, finer) > self.work.limit:
             return StopReason.BUDGET, f"The budget of work ends the refinement before {parameters} parameters."
         if self.work.past_deadline:
             limit = f"The time limit of {self.work.time_limit:g} s"

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from edgewise.gam.building import design_of, straight_lines, with_curves, with_pairs
 from edgewise.gam.constraints import Constraints
 from edgewise.gam.design import Design, Pair
 from edgewise.gam.families import Family
@@ -193,15 +194,15 @@ class FitCache:
         self.seed = seed
         self.inputs = inputs
         if design is None:
-            design = Design.from_rows(
+            design = design_of(
                 samples.x, samples.weight, policy.additive, samples.groups, constraints, is_bare=inputs is not None
             )
             if inputs is not None:
-                design = design.with_curves(inputs, samples.x, samples.weight)
+                design = with_curves(design, inputs, samples.x, samples.weight)
         self.design = replace(design, rows=samples.total, watch=design.watch if watch is None else watch)
         self.whole = whole
         if whole is None:
-            straight = design.straight(samples.x, samples.weight)
+            straight = straight_lines(design, samples.x, samples.weight)
         else:
             straight = whole.straight
         self.straight: Design = replace(straight, rows=samples.total, watch=self.design.watch)
@@ -302,7 +303,7 @@ class FitCache:
         design = whole.design
         if union != [pair.inputs for pair in design.pairs]:
             if union:
-                design = self.design.with_pairs(union, x, weight, whole.design.size)
+                design = with_pairs(self.design, union, x, weight, whole.design.size)
             else:
                 design = self.design
             whole = estimated(design, self.samples, family, whole)
@@ -311,7 +312,7 @@ class FitCache:
             before = part.estimate(single)
             own = before.design
             if pairs:  # once more, with columns that the union has
-                own = design.with_pairs(pairs, x, weight, design.size)
+                own = with_pairs(design, pairs, x, weight, design.size)
                 of_part = part.estimate(replace(single, factor=1.0))
                 before = estimated(replace(own, rows=part.samples.total), part.samples, family, of_part)
                 if single.factor != 1:
@@ -342,16 +343,14 @@ class FitCache:
         """Fit curves of the nodes' values together with the curves and pairs of the inputs."""
         samples = self.samples
         x = nodes.beside(samples.x, self.design.limits)
-        design = Design.from_rows(
-            x, samples.weight, self.design.policy, samples.groups, is_bare=self.inputs is not None
-        )
+        design = design_of(x, samples.weight, self.design.policy, samples.groups, is_bare=self.inputs is not None)
         if self.inputs is not None:
             nodes_at = range(samples.x.shape[1], x.shape[1])
-            design = design.with_curves([*self.inputs, *nodes_at], x, samples.weight)
+            design = with_curves(design, [*self.inputs, *nodes_at], x, samples.weight)
         design = replace(design, watch=self.design.watch)
         pairs = [part.inputs for part in estimate.design.pairs]
         if pairs:
-            design = design.with_pairs(pairs, x, samples.weight, estimate.design.size)
+            design = with_pairs(design, pairs, x, samples.weight, estimate.design.size)
         return estimated(design, replace(samples, x=x), family, estimate)
 
 
@@ -361,7 +360,7 @@ def promising_inputs(
     """Return the inputs of a wide table that get a curve, see `additive.screening`; None where all do."""
     if samples.x.shape[1] <= policy.most_inputs:
         return None
-    bare = replace(Design.from_rows(samples.x, samples.weight, policy, samples.groups, is_bare=True), watch=watch)
+    bare = replace(design_of(samples.x, samples.weight, policy, samples.groups, is_bare=True), watch=watch)
     design, _ = screened(bare, samples.x, samples.weight, _solver(samples, family))
     return [j for j, curves in enumerate(design.curves) if curves.change.shape[1]]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -28,19 +28,29 @@ from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.penalties import Penalty, Ridge, Roughness
 from edgewise.train.problems import Problem
 
-FIRST_GRID = 4  # knot intervals of the first grid of every edge: finer ones are reached by halving
-FIRST_STRENGTH = 1e-4  # the strength that is tried first: the middle of those that tables need
-# Share of the strength that weighs the roughness; the ridge holds the parts of a function without curvature. Measured
-# on five real tables: shares from 0.01 to 1 gave the same scores within their errors.
-ROUGHNESS_SHARE = 0.1
-# Relative decrease of the loss over ten steps below which a phase ends: before the hidden domains move, in a trial, and
-# in the final fit; later phases need more digits.
-FIRST_TOLERANCE = 1e-4
-TRIAL_TOLERANCE = 1e-5
-FINAL_TOLERANCE = 1e-6
-FINAL_PHASE = {True: 60, False: 300}  # most of the last phase, by Levenberg-Marquardt or not: half are usual
-HIDDEN_SIZES = (5, 10)  # of one layer, where a grid or a strength was given but no shape: a doubling
-FEWER_PARTS = 3  # parts of cross-validation: networks take longer than additive models
+
+@dataclass(frozen=True)
+class ShapeSettings:
+    """Sizes and thresholds of networks of a given shape."""
+
+    first_grid: int = 4  # knot intervals of the first grid of every edge: finer ones are reached by halving
+    first_strength: float = 1e-4  # the strength that is tried first: the middle of those that tables need
+    # Share of the strength that weighs the roughness; the ridge holds the parts of a function without curvature.
+    # Measured on five real tables: shares from 0.01 to 1 gave the same scores within their errors.
+    roughness_share: float = 0.1
+    # Relative decrease of the loss over ten steps below which a phase ends: before the hidden domains move, in a
+    # trial, and in the final fit; later phases need more digits.
+    first_tolerance: float = 1e-4
+    trial_tolerance: float = 1e-5
+    final_tolerance: float = 1e-6
+    # most of the last phase, by Levenberg-Marquardt or not: half are usual
+    final_phase: Mapping[bool, int] = field(default_factory=lambda: {True: 60, False: 300})
+    # of one layer, where a grid or a strength was given but no shape: a doubling
+    hidden_sizes: tuple[int, ...] = (5, 10)
+    fewer_parts: int = 3  # parts of cross-validation: networks take longer than additive models
+
+
+SETTINGS = ShapeSettings()
 
 
 @dataclass(frozen=True)
@@ -48,8 +58,8 @@ class FixedShape:
     """Shape, grid and regularisation of a KAN."""
 
     hidden: tuple[int, ...] = ()  # nodes of the hidden layers; () for an additive model
-    grid_size: int = FIRST_GRID  # knot intervals of every edge
-    strength: float = FIRST_STRENGTH  # strength of the regularisation, relative to a loss of order 1
+    grid_size: int = SETTINGS.first_grid  # knot intervals of every edge
+    strength: float = SETTINGS.first_strength  # strength of the regularisation, relative to a loss of order 1
     degree: int = 3  # polynomial degree of the splines
 
     def width(self, inputs: int, outputs: int) -> tuple[int, ...]:
@@ -64,13 +74,13 @@ class FixedShape:
     def penalty(self) -> Penalty:
         """Regularisation term: ridge and roughness."""
         # Finer grids have more coefficients for the same function, so the ridge of each coefficient is scaled down.
-        per_coefficient = (FIRST_GRID + self.degree) / (self.grid_size + self.degree)
-        return Ridge(self.strength * per_coefficient) + Roughness(self.strength * ROUGHNESS_SHARE)
+        per_coefficient = (SETTINGS.first_grid + self.degree) / (self.grid_size + self.degree)
+        return Ridge(self.strength * per_coefficient) + Roughness(self.strength * SETTINGS.roughness_share)
 
     def grids(self) -> tuple[int, ...]:
         """Grid sizes to train on one after another, each twice the one before, up to `grid_size`."""
         sizes = [self.grid_size]
-        while sizes[0] % 2 == 0 and sizes[0] > FIRST_GRID:
+        while sizes[0] % 2 == 0 and sizes[0] > SETTINGS.first_grid:
             sizes.insert(0, sizes[0] // 2)
         return tuple(sizes)
 
@@ -141,16 +151,22 @@ def train_shape(
         method, _ = method_for(problem, parameters, is_linear=not shape.hidden, limits=SEARCH_LIMITS)
         # Steps before and after hidden domains move: a trial only has to rank shapes.
         newton = isinstance(method, LevenbergMarquardt)
-        first, then = (20 if newton else 80, FINAL_PHASE[newton]) if final else (12, 20) if newton else (50, 80)
+        if final:
+            first = 20 if newton else 80
+            then = SETTINGS.final_phase[newton]
+            tolerance = SETTINGS.final_tolerance
+        else:
+            first, then = (12, 20) if newton else (50, 80)
+            tolerance = SETTINGS.trial_tolerance
         # A final model that is trained further has its hidden domains in place; moving them costs accuracy.
         moves = bool(shape.hidden) and not (warm is not None and final)
-        phases = [(first, FIRST_TOLERANCE)] * moves + [(then, FINAL_TOLERANCE if final else TRIAL_TOLERANCE)]
-        for number, (steps, tolerance) in enumerate(phases):
+        phases = [(first, SETTINGS.first_tolerance)] * moves + [(then, tolerance)]
+        for number, (steps, end) in enumerate(phases):
             if trained is not None and budget is not None and budget.is_over:
                 trained = trained._replace(model=model, shape=stage)
                 break
             callbacks = () if budget is None else [_listener(budget, is_whole=warm is not None and final)]
-            trained = _trained(model, problem, stage, method, steps, tolerance, callbacks)
+            trained = _trained(model, problem, stage, method, steps, end, callbacks)
             if trained.report.stopped == StopReason.NONFINITE:
                 return trained
             if number < len(phases) - 1:
@@ -172,8 +188,8 @@ def trained_further(
     model = best.model
     parameters = sum(p.numel() for p in model.parameters())
     method, _ = method_for(sample, parameters, is_linear=not shape.hidden, limits=SEARCH_LIMITS)
-    steps = FINAL_PHASE[isinstance(method, LevenbergMarquardt)]
-    return _trained(model, problem, shape, method, steps, FINAL_TOLERANCE, [_listener(budget, is_whole=True)])
+    steps = SETTINGS.final_phase[isinstance(method, LevenbergMarquardt)]
+    return _trained(model, problem, shape, method, steps, SETTINGS.final_tolerance, [_listener(budget, is_whole=True)])
 
 
 def _listener(budget: Budget, *, is_whole: bool) -> Callable[[Progress], bool]:
@@ -228,12 +244,12 @@ class ShapeSearch:
         self.budget = budget
         self.start = FixedShape(
             settings.hidden or (),
-            FIRST_GRID if settings.grid_size is None else settings.grid_size,
-            FIRST_STRENGTH if settings.strength is None else settings.strength,
+            SETTINGS.first_grid if settings.grid_size is None else settings.grid_size,
+            SETTINGS.first_strength if settings.strength is None else settings.strength,
         )
         labels = problem.train.y.numpy() if settings.family.is_classes else None
         rows = len(problem.train)
-        parts = folds(rows, settings.seed, labels=labels, blocks=blocks, parts=FEWER_PARTS)
+        parts = folds(rows, settings.seed, labels=labels, blocks=blocks, parts=SETTINGS.fewer_parts)
         self.folds: list[Fold] = parts[:1] if rows > settings.policy.search_rows // 4 else parts
         self.trials: dict[FixedShape, Trial] = {}
         self.losses: dict[FixedShape, np.ndarray] = {}
@@ -287,7 +303,7 @@ class ShapeSearch:
 
     def _widen(self, best: FixedShape) -> FixedShape:
         """Try larger and larger hidden layers while they lower the held-out loss by more than its standard error."""
-        for size in HIDDEN_SIZES:
+        for size in SETTINGS.hidden_sizes:
             wider = replace(best, hidden=(size,))
             if self.budget.is_over:
                 break

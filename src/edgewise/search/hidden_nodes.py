@@ -20,24 +20,32 @@ from edgewise.settings import ABOVE_ZERO
 from edgewise.train.problems import Regression
 from edgewise.train.smoothing import short_fit, smooth_fit
 
-DEGREE = 3  # of all splines here, that of the additive core
-# Intervals of the functions inside a node, the most that the limit of parameters allows, and of the curve of a node's
-# value: inside a node lines and bends are enough, since the additive model has the wiggles.
-INNER_GRIDS = (4, 2, 1)
-OUTER_GRID = 6
-PURSUIT_STARTS = 8  # random directions from which each ridge function is pursued: some milliseconds each
-# short starts and the steps of each: local minima differ most at the beginning
-STARTS = 6
-SHORT_STEPS = 12
-# Of the test of a residual: ridge functions, parts of its cross-validation, degree of the polynomials, steps for each
-# direction, and first damping. They take a fraction of a second.
-TEST_NODES = 2
-TEST_PARTS = 3
-TEST_DEGREE = 5
-TEST_STEPS = 10
-TEST_DAMPING = 0.1
-# Standard deviations at which inputs are held while directions are estimated, for outliers.
-FARTHEST_DEVIATION = 3.0
+
+@dataclass(frozen=True)
+class PursuitSettings:
+    """Sizes of the pursuit of ridge functions."""
+
+    degree: int = 3  # of all splines here, that of the additive core
+    # Intervals of the functions inside a node, the most that the limit of parameters allows, and of the curve of a
+    # node's value: inside a node lines and bends are enough, since the additive model has the wiggles.
+    inner_grids: tuple[int, ...] = (4, 2, 1)
+    outer_grid: int = 6
+    pursuit_starts: int = 8  # random directions from which each ridge function is pursued: some milliseconds each
+    # short starts and the steps of each: local minima differ most at the beginning
+    starts: int = 6
+    short_steps: int = 12
+    # Of the test of a residual: ridge functions, parts of its cross-validation, degree of the polynomials, steps for
+    # each direction, and first damping. They take a fraction of a second.
+    test_nodes: int = 2
+    test_parts: int = 3
+    test_degree: int = 5
+    test_steps: int = 10
+    test_damping: float = 0.1
+    # Standard deviations at which inputs are held while directions are estimated, for outliers.
+    farthest_deviation: float = 3.0
+
+
+SETTINGS = PursuitSettings()
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +59,7 @@ class HiddenNodes:
         """Return the values of the nodes, (N, H), at rows (N, n)."""
         rows = torch.from_numpy(np.ascontiguousarray(x))
         parts = rows.split(8192)  # the basis of so many rows is in memory at a time
-        values = [torch.einsum("nig,igh->nh", basis(part, self.knots, DEGREE), self.coef) for part in parts]
+        values = [torch.einsum("nig,igh->nh", basis(part, self.knots, SETTINGS.degree), self.coef) for part in parts]
         return torch.cat(values).numpy()
 
     def beside(self, x: np.ndarray, limits: np.ndarray) -> np.ndarray:
@@ -90,7 +98,7 @@ def find_nodes(
 
 def too_large(inputs: int, outputs: int, nodes: int, policy: SearchPolicy) -> str:
     """Return a sentence why so many nodes are not tried, "" where the limit of parameters allows them."""
-    fewest = _parameters(inputs, outputs, nodes, INNER_GRIDS[-1])
+    fewest = _parameters(inputs, outputs, nodes, SETTINGS.inner_grids[-1])
     if fewest <= policy.growth_parameters:
         return ""
     of = f"{outputs} outputs" if outputs > 1 else "one output"
@@ -102,7 +110,7 @@ def too_large(inputs: int, outputs: int, nodes: int, policy: SearchPolicy) -> st
 
 def _parameters(inputs: int, outputs: int, nodes: int, grid: int) -> int:
     """Parameters of nodes in training, whose inner functions have so many intervals."""
-    return inputs * nodes * (grid + DEGREE) + nodes * outputs * (OUTER_GRID + DEGREE)
+    return inputs * nodes * (grid + SETTINGS.degree) + nodes * outputs * (SETTINGS.outer_grid + SETTINGS.degree)
 
 
 def residual_gain(
@@ -129,11 +137,11 @@ def residual_gain(
     u = _standardised(x, weight)
     scaled = residual / _scale(residual, weight)
     after = np.full(len(x), np.nan)
-    for fold in folds(len(x), seed, blocks=blocks, parts=TEST_PARTS):
+    for fold in folds(len(x), seed, blocks=blocks, parts=SETTINGS.test_parts):
         own = weight[fold.train]
         left = scaled[fold.train]
         guess = np.zeros_like(scaled[fold.held])
-        for node in range(TEST_NODES):
+        for node in range(SETTINGS.test_nodes):
             direction, coef = _pursued(u[fold.train], left, own, policy.test_starts, seed + node)
             left = left - _polynomials(u[fold.train] @ direction) @ coef
             guess += _polynomials(u[fold.held] @ direction) @ coef
@@ -144,7 +152,7 @@ def residual_gain(
 def _pursued(
     u: np.ndarray, residual: np.ndarray, weight: np.ndarray, starts: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The direction (n,) and the polynomial (TEST_DEGREE, m) of it that explain most of a residual."""
+    """The direction (n,) and the polynomial (SETTINGS.test_degree, m) of it that explain most of a residual."""
     rng = np.random.default_rng(seed)
     few = min(starts // 2 + 1, u.shape[1])
     first = np.concatenate(
@@ -154,9 +162,9 @@ def _pursued(
     lowest = math.inf
     for start in first.T[: starts + few]:
         direction = start
-        damping = TEST_DAMPING
+        damping = SETTINGS.test_damping
         kept = None
-        for _ in range(TEST_STEPS):
+        for _ in range(SETTINGS.test_steps):
             z = u @ direction
             direction = direction / max(math.sqrt(weight @ z**2 / weight.sum()), ABOVE_ZERO)
             z = u @ direction
@@ -187,12 +195,12 @@ def _pursued(
 
 
 def _polynomials(z: np.ndarray, *, derivative: bool = False) -> np.ndarray:
-    """Hermite polynomials of degrees 1 to TEST_DEGREE of z held within bounds, (N, degrees)."""
-    held = np.clip(z, -FARTHEST_DEVIATION, FARTHEST_DEVIATION)
-    degrees = range(1, TEST_DEGREE + 1)
-    values = np.polynomial.hermite_e.hermevander(held, TEST_DEGREE)
+    """Hermite polynomials of degrees 1 to SETTINGS.test_degree of z held within bounds, (N, degrees)."""
+    held = np.clip(z, -SETTINGS.farthest_deviation, SETTINGS.farthest_deviation)
+    degrees = range(1, SETTINGS.test_degree + 1)
+    values = np.polynomial.hermite_e.hermevander(held, SETTINGS.test_degree)
     if derivative:
-        inside = np.abs(z) < FARTHEST_DEVIATION
+        inside = np.abs(z) < SETTINGS.farthest_deviation
         return np.stack([inside * n * values[:, n - 1] / math.sqrt(math.factorial(n)) for n in degrees], 1)
     return np.stack([values[:, n] / math.sqrt(math.factorial(n)) for n in degrees], 1)
 
@@ -211,7 +219,9 @@ def _network(
     """Train a network [n, nodes, m] on the residual, scaled to mean square 1."""
     inputs = x.shape[1]
     outputs = residual.shape[1]
-    sizes = [grid for grid in INNER_GRIDS if _parameters(inputs, outputs, nodes, grid) <= policy.growth_parameters]
+    sizes = [
+        grid for grid in SETTINGS.inner_grids if _parameters(inputs, outputs, nodes, grid) <= policy.growth_parameters
+    ]
     if not sizes:
         return None
     if len(x) > policy.growth_rows:
@@ -224,14 +234,19 @@ def _network(
     target = torch.from_numpy(np.ascontiguousarray(residual / scale))
     problem = Regression(rows, target, weight=torch.from_numpy(np.ascontiguousarray(weight)))
     places = np.linspace(0, breakpoints.shape[1] - 1, sizes[0] + 1).round().astype(int)
-    knots = knot_vectors.extend(torch.from_numpy(np.ascontiguousarray(breakpoints[:, places])), DEGREE)
+    knots = knot_vectors.extend(torch.from_numpy(np.ascontiguousarray(breakpoints[:, places])), SETTINGS.degree)
     best = None
     lowest = math.inf
-    for start in range(STARTS):
+    for start in range(SETTINGS.starts):
         watch()
         own = seed_of_start(seed, start)
         model = KAN(
-            [inputs, nodes, outputs], [sizes[0], OUTER_GRID], DEGREE, base="zero", seed=own, dtype=torch.float64
+            [inputs, nodes, outputs],
+            [sizes[0], SETTINGS.outer_grid],
+            SETTINGS.degree,
+            base="zero",
+            seed=own,
+            dtype=torch.float64,
         )
         first = edge_layers(model)[0]
         with torch.no_grad():
@@ -244,7 +259,7 @@ def _network(
                 # are the means of neighbouring knots (Greville, in Shisha (ed.), "Inequalities", 1967).
                 line = greville(knots)
                 first.coef.copy_((line - line.mean(1, keepdim=True))[..., None] * slopes[:, None])
-        report = short_fit(model, problem, SHORT_STEPS)
+        report = short_fit(model, problem, SETTINGS.short_steps)
         if report.loss < lowest:
             best = model
             lowest = report.loss
@@ -268,11 +283,15 @@ def _directions(x: np.ndarray, residual: np.ndarray, weight: np.ndarray, nodes: 
 
 
 def _standardised(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Inputs with mean 0 and variance 1, held at +-FARTHEST_DEVIATION."""
+    """Inputs with mean 0 and variance 1, held at +-SETTINGS.farthest_deviation."""
     share = weight / weight.sum()
     centre = share @ x
     deviation = np.sqrt(share @ (x - centre) ** 2)
-    return np.clip((x - centre) / np.where(deviation > 0, deviation, 1.0), -FARTHEST_DEVIATION, FARTHEST_DEVIATION)
+    return np.clip(
+        (x - centre) / np.where(deviation > 0, deviation, 1.0),
+        -SETTINGS.farthest_deviation,
+        SETTINGS.farthest_deviation,
+    )
 
 
 def _hessian_directions(u: np.ndarray, residual: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:
@@ -291,7 +310,7 @@ def _pursued_directions(x: np.ndarray, residual: np.ndarray, weight: np.ndarray,
     left = residual
     found = []
     for node in range(nodes):
-        direction, coef = _pursued(u, left, weight, PURSUIT_STARTS, seed + node)
+        direction, coef = _pursued(u, left, weight, SETTINGS.pursuit_starts, seed + node)
         left = left - _polynomials(u @ direction) @ coef
         found.append(direction)
     return _slopes(np.stack(found, 1), x, weight)
@@ -305,7 +324,7 @@ def _slopes(directions: np.ndarray, x: np.ndarray, weight: np.ndarray) -> np.nda
 
 def greville(knots: Tensor) -> Tensor:
     """Return the coefficients of the cubic splines that are t itself, (n, grid + 3), on knots (n, grid + 7)."""
-    return knots[:, 1:-1].unfold(1, DEGREE, 1).mean(2)
+    return knots[:, 1:-1].unfold(1, SETTINGS.degree, 1).mean(2)
 
 
 def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
@@ -316,7 +335,7 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
     computes the same from the n inputs alone: m sums, H nodes, R products.
     """
     first = edge_layers(augmented)[0]
-    assert first.degree == DEGREE
+    assert first.degree == SETTINGS.degree
     count = nodes.coef.shape[2]
     inputs = nodes.coef.shape[0]
     outputs = augmented.config.width[-1]
@@ -326,21 +345,21 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
     knots = first.knots[:inputs]
     coef = (first.coef * first.mask[:, None]).detach()
     at = greville(knots).mT  # collocation gives the functions inside the nodes on finer knots that contain theirs
-    values = basis(at, nodes.knots, DEGREE).transpose(0, 1) @ nodes.coef
-    inside = torch.linalg.solve(basis(at, knots, DEGREE).transpose(0, 1), values)  # (n, grid + 3, H), exact
+    values = basis(at, nodes.knots, SETTINGS.degree).transpose(0, 1) @ nodes.coef
+    inside = torch.linalg.solve(basis(at, knots, SETTINGS.degree).transpose(0, 1), values)  # (n, grid + 3, H), exact
     inner = [coef[:inputs, :, :outputs], inside, coef[:inputs, :, outputs:]]
     outer_knots = first.knots[inputs:]
-    size = outer_knots.shape[1] - 2 * DEGREE - 1
+    size = outer_knots.shape[1] - 2 * SETTINGS.degree - 1
     model = KAN(
         [inputs, outputs + count + pairs, outputs],
         [first.grid_size, size],
-        DEGREE,
+        SETTINGS.degree,
         base="zero",
         products=((2,) * pairs, ()) if pairs else (),
         dtype=torch.float64,
     )
     begin, end = edge_layers(model)
-    unit = knot_vectors.uniform(torch.tensor([[-1.0, 1.0]], dtype=torch.float64), size, DEGREE)
+    unit = knot_vectors.uniform(torch.tensor([[-1.0, 1.0]], dtype=torch.float64), size, SETTINGS.degree)
     with torch.no_grad():
         begin.knots.copy_(knots)
         begin.coef.copy_(torch.cat(inner, 2))

@@ -181,7 +181,7 @@ def approximated(
     problem = Regression(
         *(torch.from_numpy(np.ascontiguousarray(part)) for part in (seen.x, seen.y)),
         weight=torch.from_numpy(seen.weight),
-        validation=search.approximation.APPROXIMATION_HELD_OUT,
+        validation=search.approximation.SETTINGS.held_out_share,
         seed=settings.seed,
     )
     result = search.approximate(

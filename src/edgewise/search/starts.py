@@ -26,47 +26,56 @@ from edgewise.train.loop.reports import FitReport
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.problems import Regression
 
-# Half of the starts begin with two intervals, half with four. From two, 10 of 12 starts of toy function 5 in
-# [4, 2, 1, 1] found the good minimum, from four 5; but exp(sin(pi x) + y^2) in [2, 1, 1] is found from four more often.
-RACE_GRID = 4
-# Steps of each stage of a race, and the margin of the hidden grids that follow the activations after it: wide while the
-# activations still move.
-STAGES = ((15, 0.3), (15, 0.2), (30, 0.1), (30, 0.05))
-COARSE_STEPS = 60  # steps on a coarse grid after the race, and after each halving before the choice
-# Samples before the choice, or three for each parameter: more do not change which minimum is found.
-START_SAMPLES = 1000
-START_SHARE = 0.3  # share of the budget for all starts
-# starts of each shape
-MOST_STARTS = 8
-LEAST_STARTS = 3
-# Samples, and the degree of the polynomials of one input, with which inputs that act together are found; starts for
-# each group, and rounds: a tenth of a second, and what is left of a curve by then is small beside a product.
-GROUP_SAMPLES = 2000
-GROUP_DEGREE = 7
-GROUP_STARTS = 8
-GROUP_ROUNDS = 2
-GROUP_SHARE = 0.8  # of the budget, that all starts may take with those of groups
-# Shapes with the lowest errors, and as many with the lowest extrapolated errors, whose grids are halved, round by
-# round, before the choice.
-FINALISTS = (2, 1)
-# For smooth functions: quintic splines reached errors of 1e-8 with half the coefficients of cubic ones.
-SMOOTH_DEGREE = 5
-# A slope of the error below this means that the shape is wrong (the right one has slope degree + 1).
-LEAST_SLOPE = 1.5
-RESOLVED = 1e-4  # mean squared error, relative to the target's, below which slopes are informative
-# Quadratic splines are tried for shapes with up to so many hidden nodes, and for at most this share of the budget. Sums
-# and products are compositions of squares: with quadratic splines x*y was exact after a few steps, with quintic ones,
-# among which the exact one is hard to find, the error was still 1e-5 after 400.
-LOW_DEGREE = 2
-LOW_NODES = 4
-LOW_SHARE = 0.05
-# Mean squared errors, relative to the target's, of an exact model in float64, and of one that is worth all steps.
-EXACT_LOSS = 1e-26
-NEARLY_EXACT_LOSS = 1e-12
-# First damping of a model that continues from a coarser grid, near its minimum: from 1e-2 it took ten steps more to
-# converge, for exp(sin(pi x) + y^2) 17 to 23 of them instead of 11 to 15 on every grid.
-NEAR_DAMPING = 1e-6
-SAME_MINIMUM = 1.3  # ratio of errors up to which two starts are taken to have found the same minimum
+
+@dataclass(frozen=True)
+class RaceSettings:
+    """Sizes and thresholds of the races."""
+
+    # Half of the starts begin with two intervals, half with four. From two, 10 of 12 starts of toy function 5 in [4,
+    # 2, 1, 1] found the good minimum, from four 5; but exp(sin(pi x) + y^2) in [2, 1, 1] is found from four more
+    # often.
+    race_grid: int = 4
+    # Steps of each stage of a race, and the margin of the hidden grids that follow the activations after it: wide
+    # while the activations still move.
+    stages: tuple[tuple[int, float], ...] = ((15, 0.3), (15, 0.2), (30, 0.1), (30, 0.05))
+    coarse_steps: int = 60  # steps on a coarse grid after the race, and after each halving before the choice
+    # Samples before the choice, or three for each parameter: more do not change which minimum is found.
+    start_samples: int = 1000
+    start_share: float = 0.3  # share of the budget for all starts
+    # starts of each shape
+    most_starts: int = 8
+    least_starts: int = 3
+    # Samples, and the degree of the polynomials of one input, with which inputs that act together are found; starts
+    # for each group, and rounds: a tenth of a second, and what is left of a curve by then is small beside a product.
+    group_samples: int = 2000
+    group_degree: int = 7
+    group_starts: int = 8
+    group_rounds: int = 2
+    group_share: float = 0.8  # of the budget, that all starts may take with those of groups
+    # Shapes with the lowest errors, and as many with the lowest extrapolated errors, whose grids are halved, round by
+    # round, before the choice.
+    finalists: tuple[int, ...] = (2, 1)
+    # For smooth functions: quintic splines reached errors of 1e-8 with half the coefficients of cubic ones.
+    smooth_degree: int = 5
+    # A slope of the error below this means that the shape is wrong (the right one has slope degree + 1).
+    least_slope: float = 1.5
+    resolved: float = 1e-4  # mean squared error, relative to the target's, below which slopes are informative
+    # Quadratic splines are tried for shapes with up to so many hidden nodes, and for at most this share of the
+    # budget. Sums and products are compositions of squares: with quadratic splines x*y was exact after a few steps,
+    # with quintic ones, among which the exact one is hard to find, the error was still 1e-5 after 400.
+    low_degree: int = 2
+    low_nodes: int = 4
+    low_share: float = 0.05
+    # Mean squared errors, relative to the target's, of an exact model in float64, and of one that is worth all steps.
+    exact_loss: float = 1e-26
+    nearly_exact_loss: float = 1e-12
+    # First damping of a model that continues from a coarser grid, near its minimum: from 1e-2 it took ten steps more
+    # to converge, for exp(sin(pi x) + y^2) 17 to 23 of them instead of 11 to 15 on every grid.
+    near_damping: float = 1e-6
+    same_minimum: float = 1.3  # ratio of errors up to which two starts are taken to have found the same minimum
+
+
+SETTINGS = RaceSettings()
 
 
 @dataclass(frozen=True)
@@ -128,7 +137,7 @@ def train_start(
     With `near_minimum` the damping begins small, as for a model that continues from a coarser grid.
     """
     if near_minimum:
-        method = LevenbergMarquardt(damping=NEAR_DAMPING)
+        method = LevenbergMarquardt(damping=SETTINGS.near_damping)
     else:
         method = LevenbergMarquardt()
     report = fit(start.model, problem, method, steps=steps, tolerance=tolerance, on_interrupt="keep")
@@ -145,25 +154,27 @@ def best_start(
     """
     sentences = []
     if plan.degree is None:
-        sentences.append(f"Splines have degree {SMOOTH_DEGREE}, which needs half the coefficients of cubic ones.")
-    degree = SMOOTH_DEGREE if plan.degree is None else plan.degree
+        sentences.append(
+            f"Splines have degree {SETTINGS.smooth_degree}, which needs half the coefficients of cubic ones."
+        )
+    degree = SETTINGS.smooth_degree if plan.degree is None else plan.degree
     finalists: list[Start] = []
     for number, shape in enumerate(shapes):
-        few = _samples_of_race(problem, shape, RACE_GRID, plan.degree or SMOOTH_DEGREE, plan.seed)
-        cheap = _race_work(few, shape, LOW_DEGREE, LEAST_STARTS) < LOW_SHARE * budget.limit
-        if plan.degree is None and 0 < sum(shape[1:-1]) <= LOW_NODES and cheap:
+        few = _samples_of_race(problem, shape, SETTINGS.race_grid, plan.degree or SETTINGS.smooth_degree, plan.seed)
+        cheap = _race_work(few, shape, SETTINGS.low_degree, SETTINGS.least_starts) < SETTINGS.low_share * budget.limit
+        if plan.degree is None and 0 < sum(shape[1:-1]) <= SETTINGS.low_nodes and cheap:
             exact = _exact_start(problem, few, shape, plan, budget)
             if exact is not None:
-                return exact, [*sentences[1:], f"{list(shape)} with splines of degree {LOW_DEGREE} is exact."]
-        if finalists and budget.work + _race_work(few, shape, degree, LEAST_STARTS) > budget.limit / 2:
+                return exact, [*sentences[1:], f"{list(shape)} with splines of degree {SETTINGS.low_degree} is exact."]
+        if finalists and budget.work + _race_work(few, shape, degree, SETTINGS.least_starts) > budget.limit / 2:
             sentences.append(
                 f"{list(shape)} and larger ones were not tried: they would take more than the budget allows."
             )
             break
         left = len(shapes) - number
-        share = max(START_SHARE * budget.limit - budget.work, 0.0) / left
-        affordable = max(share / _race_work(few, shape, degree, 1), LEAST_STARTS)
-        count = plan.starts or int(min(affordable, MOST_STARTS if left > 1 else 2 * MOST_STARTS))
+        share = max(SETTINGS.start_share * budget.limit - budget.work, 0.0) / left
+        affordable = max(share / _race_work(few, shape, degree, 1), SETTINGS.least_starts)
+        count = plan.starts or int(min(affordable, SETTINGS.most_starts if left > 1 else 2 * SETTINGS.most_starts))
         if len(shape) == 2:
             count = 1  # linear in its coefficients: one start is as good as any
         starts = [_initial_start(shape, degree, plan, start, few) for start in range(count)]
@@ -173,7 +184,7 @@ def best_start(
             winner = grouped
             sentence = (
                 f"{list(shape)}, groups of inputs fitted one after the other: held-out error "
-                f"{math.sqrt(winner.loss):.2g} at grid {RACE_GRID}."
+                f"{math.sqrt(winner.loss):.2g} at grid {SETTINGS.race_grid}."
             )
         sentences.append(sentence)
         if len(shapes) == 1:  # nothing to choose
@@ -196,7 +207,7 @@ def best_start(
 def _initial_start(shape: tuple[int, ...], degree: int, plan: StartPlan, number: int, problem: Regression) -> Start:
     """Return an untrained start; even numbers begin on the first grid, odd ones on half of it."""
     seed = seed_of_start(plan.seed, number)
-    grid = RACE_GRID // 2 if number % 2 else RACE_GRID
+    grid = SETTINGS.race_grid // 2 if number % 2 else SETTINGS.race_grid
     dtype = problem.train.x.dtype
     return Start(seed, KAN(shape, grid, degree, base="zero", domain=plan.domain, seed=seed, dtype=dtype))
 
@@ -208,10 +219,10 @@ def input_groups(problem: Regression, count: int) -> Tensor:
     the other, strongest first, until `count` groups are left (single linkage).
     """
     data = problem.train
-    x, y = (part[:GROUP_SAMPLES].detach().double().cpu().numpy() for part in (data.x, data.y))
+    x, y = (part[: SETTINGS.group_samples].detach().double().cpu().numpy() for part in (data.x, data.y))
     inputs = x.shape[1]
     powers = np.polynomial.legendre.legvander(
-        2 * (x - x.min(0)) / np.maximum(np.ptp(x, 0), ABOVE_ZERO) - 1, GROUP_DEGREE
+        2 * (x - x.min(0)) / np.maximum(np.ptp(x, 0), ABOVE_ZERO) - 1, SETTINGS.group_degree
     )
     columns = powers.reshape(len(x), -1)
     residual = y - columns @ np.linalg.lstsq(columns, y, rcond=None)[0]
@@ -233,13 +244,13 @@ def _exact_start(
 ) -> Start | None:
     """Return a start with quadratic splines that is exact, or None if none gets near after a few steps."""
     scale = float(problem.train.y.square().mean())
-    for number in range(LEAST_STARTS):
-        start = _initial_start(shape, LOW_DEGREE, plan, 2 * number, few)
-        for steps, margin in STAGES:
+    for number in range(SETTINGS.least_starts):
+        start = _initial_start(shape, SETTINGS.low_degree, plan, 2 * number, few)
+        for steps, margin in SETTINGS.stages:
             start = _train_stage(start, few, steps, margin, budget)
-        if start.loss <= NEARLY_EXACT_LOSS * scale:
-            start = _train_stage(start, problem, COARSE_STEPS, None, budget)
-        if start.loss <= EXACT_LOSS * scale:
+        if start.loss <= SETTINGS.nearly_exact_loss * scale:
+            start = _train_stage(start, problem, SETTINGS.coarse_steps, None, budget)
+        if start.loss <= SETTINGS.exact_loss * scale:
             return start
     return None
 
@@ -264,13 +275,13 @@ def _grouped_start(problem: Regression, few: Regression, best: Start, plan: Star
     nodes for groups, or the budget is too small.
     """
     (inputs, nodes), behind, degree = best.width[:2], best.width[2:], best.model.config.degree
-    resolved = best.loss <= RESOLVED * float(problem.train.y.square().mean())
+    resolved = best.loss <= SETTINGS.resolved * float(problem.train.y.square().mean())
     if resolved or not (1 < nodes < inputs and behind in ((1,), (1, 1))):
         return None
     groups = input_groups(problem, nodes)
     shapes = [(int(members), 1, 1) for members in groups.sum(0)]
-    needed = GROUP_ROUNDS * sum(_race_work(few, shape, degree, GROUP_STARTS) for shape in shapes)
-    if budget.work + needed > GROUP_SHARE * budget.limit:
+    needed = SETTINGS.group_rounds * sum(_race_work(few, shape, degree, SETTINGS.group_starts) for shape in shapes)
+    if budget.work + needed > SETTINGS.group_share * budget.limit:
         return None
     start = _initial_start(best.width, degree, plan, 0, few)
     first, second, *last = cast("list[KANLayer]", list(start.model.layers))
@@ -281,7 +292,9 @@ def _grouped_start(problem: Regression, few: Regression, best: Start, plan: Star
     rows = len(few.train)
     models = {}
     values = x.new_zeros(nodes, *y.shape)
-    for number in range(GROUP_ROUNDS * nodes):  # backfitting: later rounds see less of the other groups as noise
+    for number in range(
+        SETTINGS.group_rounds * nodes
+    ):  # backfitting: later rounds see less of the other groups as noise
         node = number % nodes
         columns = groups[:, node].nonzero()[:, 0]
         left = y - values.sum(0) + values[node]
@@ -292,10 +305,10 @@ def _grouped_start(problem: Regression, few: Regression, best: Start, plan: Star
         else:
             domain = torch.as_tensor(plan.domain).expand(inputs, 2)[columns]
         own = replace(plan, domain=domain, seed=seed_of_start(plan.seed, number))
-        starts = [_initial_start(shapes[node], degree, own, each, part) for each in range(GROUP_STARTS)]
+        starts = [_initial_start(shapes[node], degree, own, each, part) for each in range(SETTINGS.group_starts)]
         winner = _races(part, part, starts, budget)[0]
         if node not in models or winner.loss < float((values[node] - left)[rows:].square().mean()):
-            models[node] = refine(winner.model, RACE_GRID)
+            models[node] = refine(winner.model, SETTINGS.race_grid)
             with torch.no_grad():
                 values[node] = models[node](x[:, columns])
     with torch.no_grad():
@@ -309,7 +322,7 @@ def _grouped_start(problem: Regression, few: Regression, best: Start, plan: Star
             low = values.sum(0).amin(0)
             high = values.sum(0).amax(0)
             reach = HIDDEN_MARGIN * (high - low)
-            layer.knots.copy_(uniform(torch.stack([low - reach, high + reach], 1), RACE_GRID, degree))
+            layer.knots.copy_(uniform(torch.stack([low - reach, high + reach], 1), SETTINGS.race_grid, degree))
             layer.coef.copy_(layer.knots.unfold(1, degree, 1)[:, 1:-1].mean(2)[..., None])  # Greville: a straight line
     for layer in (first, second, *last):
         layer.domain_is_set.fill_(True)
@@ -321,14 +334,14 @@ def _race(few: Regression, starts: list[Start], budget: Budget) -> tuple[Start, 
     began = len(starts)
     width = starts[0].width
     grid = starts[0].model.config.grid_size[0]
-    for number, (steps, margin) in enumerate(STAGES):
+    for number, (steps, margin) in enumerate(SETTINGS.stages):
         starts = [_train_stage(start, few, steps, margin, budget) for start in starts]
         starts.sort(key=lambda start: start.loss)
         if number:  # after the first steps the order means little
             starts = starts[: max(min(2, len(starts)), (len(starts) + 1) // 2)]
         budget.keep_best(starts[0].loss)
         budget.report(f"starts of {list(width)}", loss=starts[0].loss)
-    starts = [_train_stage(start, few, COARSE_STEPS, None, budget) for start in starts]
+    starts = [_train_stage(start, few, SETTINGS.coarse_steps, None, budget) for start in starts]
     starts.sort(key=lambda start: start.loss)
     best = starts[0]
     if began == 1:
@@ -337,7 +350,7 @@ def _race(few: Regression, starts: list[Start], budget: Budget) -> tuple[Start, 
         which = f"best of {began} starts"
     message = f"{list(width)}, {which}: held-out error {math.sqrt(best.loss):.2g} at grid {grid}"
     if len(starts) > 1:
-        same = math.sqrt(starts[1].loss) <= SAME_MINIMUM * math.sqrt(best.loss)
+        same = math.sqrt(starts[1].loss) <= SETTINGS.same_minimum * math.sqrt(best.loss)
         message += "; the two best met in one minimum" if same else "; no second start came as low"
     return best, message + "."
 
@@ -362,12 +375,12 @@ def _refine_to_theory(problem: Regression, start: Start, budget: Budget) -> tupl
     enough = start.model.config.degree - 0.5
     slopes: list[float] = []
     finer = start
-    while len(slopes) < 4 and finer.loss <= RESOLVED * scale and _is_determined(problem, finer):
+    while len(slopes) < 4 and finer.loss <= SETTINGS.resolved * scale and _is_determined(problem, finer):
         finer, slope = _halve_grid(problem, finer, budget)
         slopes.append(slope)
-        if slope < LEAST_SLOPE:
+        if slope < SETTINGS.least_slope:
             break
-        if finer.loss <= EXACT_LOSS * scale or (len(slopes) > 1 and min(slopes[-2:]) >= enough):
+        if finer.loss <= SETTINGS.exact_loss * scale or (len(slopes) > 1 and min(slopes[-2:]) >= enough):
             return finer, min(slopes[-2:])
     return start, None
 
@@ -387,7 +400,7 @@ def _choose_shape(problem: Regression, finalists: list[Start], budget: Budget) -
         degree = start.model.config.degree
         edges = edge_count(start.width)
         parameters = edges * (2 * grid + degree)
-        return COARSE_STEPS * APPROXIMATION_COST.levenberg_marquardt(rows, parameters, edges * (degree + 1))
+        return SETTINGS.coarse_steps * APPROXIMATION_COST.levenberg_marquardt(rows, parameters, edges * (degree + 1))
 
     def extrapolated(entry: tuple[Start, float]) -> float:
         """The error extrapolated with the slope to the finest grid that samples and budget allow."""
@@ -407,7 +420,7 @@ def _choose_shape(problem: Regression, finalists: list[Start], budget: Budget) -
             spent += halving_work(start, finest)
         return math.sqrt(start.loss) * (grid / finest) ** slope
 
-    for keep in FINALISTS:
+    for keep in SETTINGS.finalists:
         by_loss = sorted(entries, key=lambda entry: entry[0].loss)
         by_extrapolation = sorted(entries, key=extrapolated)
         kept = {id(start): (start, slope) for start, slope in (*by_loss[:keep], *by_extrapolation[:keep])}
@@ -435,7 +448,9 @@ def _halve_grid(problem: Regression, start: Start, budget: Budget) -> tuple[Star
     """Train a start on grids of half the width; return it with the slope with which its error fell."""
     model = refine(start.model, tuple(2 * size for size in start.model.config.grid_size))
     few = _samples_of_race(problem, start.width, model.config.grid_size[0], model.config.degree, start.seed)
-    finer = train_start(replace(start, model=model), few, steps=COARSE_STEPS, tolerance=1e-3, near_minimum=True)
+    finer = train_start(
+        replace(start, model=model), few, steps=SETTINGS.coarse_steps, tolerance=1e-3, near_minimum=True
+    )
     budget.work += finer.last_report.steps * step_work(few, model)
     budget.keep_best(finer.loss)
     budget.report(f"choice between shapes: {list(start.width)}", loss=finer.loss)
@@ -466,7 +481,9 @@ def _race_work(problem: Regression, shape: tuple[int, ...], degree: int, starts:
     edges = edge_count(shape)
     rows = problem.train.y.numel()
     return (
-        starts * 60 * APPROXIMATION_COST.levenberg_marquardt(rows, edges * (RACE_GRID + degree), edges * (degree + 1))
+        starts
+        * 60
+        * APPROXIMATION_COST.levenberg_marquardt(rows, edges * (SETTINGS.race_grid + degree), edges * (degree + 1))
     )
 
 
@@ -474,7 +491,7 @@ def _samples_of_race(problem: Regression, shape: tuple[int, ...], grid: int, deg
     """Draw as many training samples as a model of this shape and grid needs; all held-out samples are kept."""
     data = problem.train
     held = problem.validation
-    enough = max(START_SAMPLES, 3 * edge_count(shape) * (grid + degree))
+    enough = max(SETTINGS.start_samples, 3 * edge_count(shape) * (grid + degree))
     if len(data) <= enough:
         return problem
     assert held is not None

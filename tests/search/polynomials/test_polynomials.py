@@ -1,5 +1,7 @@
 """Polynomials of several inputs: order, exact fits, shrunk fits, and the networks that compute them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -88,7 +90,7 @@ def test_changes_of_parameters_are_those_of_the_network(inputs):
 
 
 def test_residuals_are_those_of_fits_without_the_row(monkeypatch):
-    monkeypatch.setattr(exact, "LEFT_OUT", 0.0)  # all products of the fit stay
+    monkeypatch.setattr(exact, "SETTINGS", replace(exact.SETTINGS, left_out=0.0))  # all products of the fit stay
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, (60, 2))
     y = np.sin(2 * x[:, 0] + x[:, 1]) + 0.1 * rng.standard_normal(60)

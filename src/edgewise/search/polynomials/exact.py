@@ -13,27 +13,37 @@ from edgewise.search.polynomials.links import LINK_FUNCTIONS, STRAIGHT, Link, sc
 from edgewise.search.polynomials.network import Polynomial
 from edgewise.search.validation import sampled
 
-# of a first look: it takes a hundredth of a second
-LOOK_COLUMNS = 100
-LOOK_ROWS = 1000
-SCREEN_COLUMNS = 200  # products in the comparison of links: a factorisation takes some hundredths of a second
-# Most products, and most for each sample: a factorisation takes a second, and beyond a third a polynomial begins to
-# swing between random points (A. Cohen and G. Migliorati, SMAI J. Comput. Math. 3 (2017) 181).
-EXACT_COLUMNS = 900
-SHARE_OF_ROWS = 1 / 3
-EXACT_ROWS = 4000  # of a fit, drawn at random: more than four for each product add little without noise
-# Links that get all products, and the ratio of a rival's loss to the least: the first of the screening is nearly always
-# the best.
-LINK_FINALISTS = 2
-RIVAL_RATIO = 100.0
-ORDERINGS = 3  # orders of the products, each with the rates of decay of the fit before: they settle in two
-LARGEST_RATE_RATIO = 30.0  # of rates of decay: an input beyond has hardly any effect
-# 1 - leverage of a sample below which rounding has taken most of its digits: the fit interpolates the sample, whose
-# leave-one-out error then says nothing
-LEAST_REMAINDER = 1e-10
-AT_ROUNDING = 1e-13  # leave-one-out error, relative to the deviation of the target, at which nothing is left to gain
-LEFT_OUT = 0.3  # of the error, that products which are left out may add: squares of errors add up
-TRIED_SIZES = 60  # numbers of products at which the error is computed: neighbours differ little
+
+@dataclass(frozen=True)
+class ExactSettings:
+    """Sizes and thresholds of polynomials without noise."""
+
+    # of a first look: it takes a hundredth of a second
+    look_columns: int = 100
+    look_rows: int = 1000
+    # products in the comparison of links: a factorisation takes some hundredths of a second
+    screen_columns: int = 200
+    # Most products, and most for each sample: a factorisation takes a second, and beyond a third a polynomial begins
+    # to swing between random points (A. Cohen and G. Migliorati, SMAI J. Comput. Math. 3 (2017) 181).
+    exact_columns: int = 900
+    share_of_rows: float = 1 / 3
+    exact_rows: int = 4000  # of a fit, drawn at random: more than four for each product add little without noise
+    # Links that get all products, and the ratio of a rival's loss to the least: the first of the screening is nearly
+    # always the best.
+    link_finalists: int = 2
+    rival_ratio: float = 100.0
+    orderings: int = 3  # orders of the products, each with the rates of decay of the fit before: they settle in two
+    largest_rate_ratio: float = 30.0  # of rates of decay: an input beyond has hardly any effect
+    # 1 - leverage of a sample below which rounding has taken most of its digits: the fit interpolates the sample,
+    # whose leave-one-out error then says nothing
+    least_remainder: float = 1e-10
+    # leave-one-out error, relative to the deviation of the target, at which nothing is left to gain
+    at_rounding: float = 1e-13
+    left_out: float = 0.3  # of the error, that products which are left out may add: squares of errors add up
+    tried_sizes: int = 60  # numbers of products at which the error is computed: neighbours differ little
+
+
+SETTINGS = ExactSettings()
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,19 +136,19 @@ def fit_exact(
     ('reciprocal', True)
     """
     rows = np.arange(len(x))
-    if len(x) > EXACT_ROWS:
-        rows = sampled(len(x), EXACT_ROWS, seed)
+    if len(x) > SETTINGS.exact_rows:
+        rows = sampled(len(x), SETTINGS.exact_rows, seed)
     limits = np.stack([x.min(0), x.max(0)], 1)
-    most = int(SHARE_OF_ROWS * len(rows))
+    most = int(SETTINGS.share_of_rows * len(rows))
     if most < 2 or not (limits[:, 1] > limits[:, 0]).all():
         return None
     degrees = [len(np.unique(column)) - 1 for column in x[rows].T]
     data = _Data(x[rows], y[rows], weight[rows], limits, degrees, shift, unit)
-    enough = (AT_ROUNDING * float(np.std(data.y))) ** 2
+    enough = (SETTINGS.at_rounding * float(np.std(data.y))) ** 2
     # A first look at few rows: most tables have noise, and end here.
-    some = np.random.default_rng(seed).permutation(len(rows))[:LOOK_ROWS]
+    some = np.random.default_rng(seed).permutation(len(rows))[: SETTINGS.look_rows]
     few = replace(data, x=data.x[some], y=data.y[some], weight=data.weight[some])
-    first = _ordered(few, LINK_FUNCTIONS["identity"], min(LOOK_COLUMNS, len(some) // 3), 1)
+    first = _ordered(few, LINK_FUNCTIONS["identity"], min(SETTINGS.look_columns, len(some) // 3), 1)
     if first is None or not goes_on(first.loss, rows[some], first.residual):
         return None
     found: list[_Nested] = []
@@ -146,15 +156,15 @@ def fit_exact(
         watch()
         values = data.values(link)
         if link.takes(float(values.min()), float(values.max())):
-            fit = _ordered(data, link, min(SCREEN_COLUMNS, most), 1)
+            fit = _ordered(data, link, min(SETTINGS.screen_columns, most), 1)
             found += [] if fit is None else [fit]
-    found = sorted(found, key=lambda fit: fit.loss)[:LINK_FINALISTS]
+    found = sorted(found, key=lambda fit: fit.loss)[: SETTINGS.link_finalists]
     if not found or not goes_on(found[0].loss, rows, found[0].residual):
         return None
     if found[0].loss > enough:
-        for fit in [fit for fit in found if fit.loss < RIVAL_RATIO * found[0].loss]:
+        for fit in [fit for fit in found if fit.loss < SETTINGS.rival_ratio * found[0].loss]:
             watch()
-            finer = _ordered(data, fit.link, min(EXACT_COLUMNS, most), ORDERINGS, fit)
+            finer = _ordered(data, fit.link, min(SETTINGS.exact_columns, most), SETTINGS.orderings, fit)
             found += [] if finer is None else [finer]
     best = min(found, key=lambda fit: fit.loss)
     values = data.values(best.link)
@@ -163,7 +173,10 @@ def fit_exact(
     u = best.link.inverse(values)
     error = float(np.std(best.residual * best.link.inverse_slope(values) * data.scaling(best.link)[1]))
     order = np.argsort(np.abs(best.coef))
-    below = np.cumsum(best.coef[order] ** 2) < (LEFT_OUT * max(error, AT_ROUNDING * float(np.std(u)))) ** 2
+    below = (
+        np.cumsum(best.coef[order] ** 2)
+        < (SETTINGS.left_out * max(error, SETTINGS.at_rounding * float(np.std(u)))) ** 2
+    )
     kept = np.ones(len(order), dtype=bool)
     kept[order[below]] = False
     kept[0] = True
@@ -190,7 +203,7 @@ def _ordered(data: _Data, link: Link, most: int, rounds: int, start: _Nested | N
             if fit is None or (best is not None and fit.loss >= best.loss and (number or by_pairs)):
                 break
             best = fit if best is None or fit.loss < best.loss else best
-            if best.loss <= (AT_ROUNDING * np.std(data.y)) ** 2:
+            if best.loss <= (SETTINGS.at_rounding * np.std(data.y)) ** 2:
                 return best
     return best
 
@@ -208,7 +221,7 @@ def _rates(fit: _Nested, by_pairs: bool) -> tuple[np.ndarray, float, np.ndarray]
     largest = slopes[:inputs].max()
     if not largest > 0:
         return None
-    rates = np.maximum(slopes[:inputs], largest / LARGEST_RATE_RATIO)
+    rates = np.maximum(slopes[:inputs], largest / SETTINGS.largest_rate_ratio)
     pairs = np.zeros((inputs, inputs))
     if not by_pairs:
         return rates / rates.min(), max(float(slopes[-1]), 0.0) / float(rates.min()), pairs
@@ -235,7 +248,7 @@ def _nested(data: _Data, link: Link, basis: Basis, weights: np.ndarray) -> _Nest
     projection = q.T @ (u * root)
     best: tuple[float, int, np.ndarray] | None = None
     for size, fitted, leverage in _sizes(q, projection, weights):
-        if leverage.max() > 1 - LEAST_REMAINDER:
+        if leverage.max() > 1 - SETTINGS.least_remainder:
             break
         residual = (u * root - fitted) / (1 - leverage) / root / slope
         loss = float(np.average(residual**2, weights=data.weight))
@@ -251,7 +264,7 @@ def _nested(data: _Data, link: Link, basis: Basis, weights: np.ndarray) -> _Nest
 def _sizes(q: np.ndarray, projection: np.ndarray, weights: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """Numbers of products with the fitted values and leverages; products of equal weight are taken together."""
     ends = np.flatnonzero(np.append(np.diff(weights) > 0, True)) + 1
-    ends = ends[np.unique(np.linspace(0, len(ends) - 1, TRIED_SIZES).astype(int))]
+    ends = ends[np.unique(np.linspace(0, len(ends) - 1, SETTINGS.tried_sizes).astype(int))]
     fitted = np.zeros(len(q))
     leverage = np.zeros(len(q))
     before = 0

@@ -13,14 +13,23 @@ from edgewise.ops.splines.knots import extend
 from edgewise.search.polynomials.basis import Basis, legendre
 from edgewise.search.polynomials.links import Link
 
-EDGE_DEGREE = 5  # of the splines: a layer has no higher degree
-# knot intervals of every edge
-FIRST_EDGE_INTERVALS = 12
-MOST_EDGE_INTERVALS = 768
-LINK_INTERVALS = 96  # at least, of the edge that is a link: there is only one
-# The domain reaches beyond the rows by this share of the range: five mean distances of 3,000 uniform rows.
-BOX_MARGIN = 1 / 600
-NEGLIGIBLE_PRODUCT = 1e-15  # singular values of the products of two inputs, relative to the largest: rounding
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """Sizes of the network of a polynomial."""
+
+    edge_degree: int = 5  # of the splines: a layer has no higher degree
+    # knot intervals of every edge
+    first_edge_intervals: int = 12
+    most_edge_intervals: int = 768
+    link_intervals: int = 96  # at least, of the edge that is a link: there is only one
+    # The domain reaches beyond the rows by this share of the range: five mean distances of 3,000 uniform rows.
+    box_margin: float = 1 / 600
+    # singular values of the products of two inputs, relative to the largest: rounding
+    negligible_product: float = 1e-15
+
+
+SETTINGS = NetworkSettings()
 
 
 @dataclass(frozen=True)
@@ -110,7 +119,7 @@ class Polynomial:
         if self.basis.indices.shape[1] == 2:
             u, s, vt = np.linalg.svd(self._table(self.coef))
             if s.size and s[0] > 0:
-                rank = int((s > NEGLIGIBLE_PRODUCT * s[0]).sum())
+                rank = int((s > SETTINGS.negligible_product * s[0]).sum())
             else:
                 rank = 0
             roots = np.sqrt(s[:rank])
@@ -163,13 +172,13 @@ class Polynomial:
         low, high = self.basis.limits.T
         points = np.random.default_rng(0).uniform(low, high, (1000, len(low)))
         points[: 2 * len(low)] = np.concatenate([self.basis.limits.T, points[2 : 2 * len(low)]])
-        intervals = FIRST_EDGE_INTERVALS
+        intervals = SETTINGS.first_edge_intervals
         want = self(points)
         while True:
             kan = self._network(intervals)
             with torch.no_grad():
                 got = kan(torch.from_numpy(points)).numpy()[:, 0]
-            if np.abs(got - want).max() <= error or 2 * intervals > MOST_EDGE_INTERVALS:
+            if np.abs(got - want).max() <= error or 2 * intervals > SETTINGS.most_edge_intervals:
                 return kan
             intervals *= 2
 
@@ -186,10 +195,12 @@ class Polynomial:
         products = [arities, []][: len(width) - 1]
         if has_link:
             width = [*width, 1]
-            grids = [*grids, max(intervals, LINK_INTERVALS)]
+            grids = [*grids, max(intervals, SETTINGS.link_intervals)]
             products = [*products, []]
         base = "identity" if len(width) > 2 else "zero"
-        kan = KAN(width, grids, EDGE_DEGREE, base=base, products=products, domain=(-1.0, 1.0), dtype=torch.float64)
+        kan = KAN(
+            width, grids, SETTINGS.edge_degree, base=base, products=products, domain=(-1.0, 1.0), dtype=torch.float64
+        )
         layers = edge_layers(kan)
         coef = self._first_layer(intervals, self.curves(self.coef), [term.factors for term in terms], terms)
         if not has_link:
@@ -216,7 +227,7 @@ class Polynomial:
         return kan
 
     def _knots(self, intervals: int) -> np.ndarray:
-        """Knots of the first layer, (n, intervals + 2 EDGE_DEGREE + 1)."""
+        """Knots of the first layer, (n, intervals + 2 SETTINGS.edge_degree + 1)."""
         inner = _breakpoints(intervals)
         low, high = self.basis.limits.T
         return low[:, None] + (high - low)[:, None] * (_with_ends(inner) + 1) / 2
@@ -241,7 +252,7 @@ class Polynomial:
         inner = _breakpoints(intervals)
         sites = _sites(inner)
         degree = int(self.basis.indices.max())
-        splines = make_interp_spline(sites, legendre(sites, degree), EDGE_DEGREE, _with_ends(inner)).c
+        splines = make_interp_spline(sites, legendre(sites, degree), SETTINGS.edge_degree, _with_ends(inner)).c
         nodes = sum(len(term.factors) for term in terms)
         coef = np.zeros((len(curves), len(sites), 1 + nodes, *curves[0].shape[1:]))
         for j, curve in enumerate(curves):
@@ -264,7 +275,7 @@ class Polynomial:
         inner = np.interp(np.linspace(0, 2, intervals + 1), even, ends)
         knots = _with_ends(inner)
         sites = _sites(inner)
-        return knots, make_interp_spline(sites, self.outer(sites), EDGE_DEGREE, knots).c
+        return knots, make_interp_spline(sites, self.outer(sites), SETTINGS.edge_degree, knots).c
 
 
 def factor_changes(left: np.ndarray, right: np.ndarray, changes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -284,17 +295,17 @@ def factor_changes(left: np.ndarray, right: np.ndarray, changes: np.ndarray) -> 
 
 def _breakpoints(intervals: int) -> np.ndarray:
     """Breakpoints on [-1, 1] and a little beyond, dense at the ends."""
-    return -np.cos(np.pi * np.arange(intervals + 1) / intervals) * (1 + 2 * BOX_MARGIN)
+    return -np.cos(np.pi * np.arange(intervals + 1) / intervals) * (1 + 2 * SETTINGS.box_margin)
 
 
 def _with_ends(inner: np.ndarray) -> np.ndarray:
     """Knots of a layer with these breakpoints."""
-    return extend(torch.from_numpy(inner)[None], EDGE_DEGREE)[0].numpy()
+    return extend(torch.from_numpy(inner)[None], SETTINGS.edge_degree)[0].numpy()
 
 
 def _sites(inner: np.ndarray) -> np.ndarray:
     """Interpolation points, one per spline on these breakpoints: the breakpoints, and midpoints next to the ends."""
     count = len(inner) - 1
-    ends = np.arange(EDGE_DEGREE) / 2  # a spline of degree 5 has its middle at a breakpoint
+    ends = np.arange(SETTINGS.edge_degree) / 2  # a spline of degree 5 has its middle at a breakpoint
     places = np.concatenate([ends, np.arange(3, count - 2), count - ends[::-1]])
     return np.interp(places, np.arange(count + 1), inner)

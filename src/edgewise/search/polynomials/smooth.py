@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -18,32 +18,41 @@ from edgewise.search.polynomials.basis import Basis, Decay, decay, lower_set
 from edgewise.search.polynomials.links import LINK_FUNCTIONS, STRAIGHT, Link, scaling
 from edgewise.search.polynomials.network import Polynomial
 
-# Products at first, and at most, and for each row: a step takes 0.01 s for 200 products and 0.1 s for 500, and with
-# more products than half the rows the noise is no longer seen.
-FIRST_PRODUCTS = 150
-MOST_SMOOTH_PRODUCTS = 500
-PRODUCT_SHARE = 1 / 2
-# Effective degrees of freedom, as a share of the products, above which there are to be more: the rule of mgcv's check
-# of basis dimensions (Wood, "Generalized Additive Models", 2nd ed., section 5.9).
-SATURATED = 0.5
-# Newton steps of restricted likelihood, at first and after a reweighting.
-STRENGTH_STEPS = 40
-LATER_STEPS = 4
-# Rounds of reweighting with new strengths and steps with the last ones, and the relative changes that end them.
-LINK_POLICY = IrlsPolicy(rounds=12, settled=1e-4, steps=6, tolerance=1e-8, halvings=8)
-# A link's first arguments come from fitted values above this quantile, and no more than `MOST_BELOW` of these may lie
-# outside its interval: a good fit to positive values with little noise is positive nearly everywhere.
-LINK_FLOOR = 0.02
-MOST_BELOW = 0.1
-# of a value, in the largest fitted one: range of a link's arguments
-HIGHEST_VALUE = 3.0
-LOWEST_VALUE = 1e-6
-# What a link must win in twice the log of the marginal likelihood: the ratio of 20 that is taken for strong evidence
-# (Kass and Raftery, J. Am. Statist. Assoc. 90 (1995) 773).
-EVIDENCE = 6.0
-UNUSED = 1e-3  # effective degrees of freedom below which a product is left out
 
-KAN_ERROR = 1e-2  # of a network's splines, in standard deviations of the noise: it cannot be seen
+@dataclass(frozen=True)
+class SmoothSettings:
+    """Sizes and thresholds of polynomials with noise."""
+
+    # Products at first, and at most, and for each row: a step takes 0.01 s for 200 products and 0.1 s for 500, and
+    # with more products than half the rows the noise is no longer seen.
+    first_products: int = 150
+    most_smooth_products: int = 500
+    product_share: float = 1 / 2
+    # Effective degrees of freedom, as a share of the products, above which there are to be more: the rule of mgcv's
+    # check of basis dimensions (Wood, "Generalized Additive Models", 2nd ed., section 5.9).
+    saturated: float = 0.5
+    # Newton steps of restricted likelihood, at first and after a reweighting.
+    strength_steps: int = 40
+    later_steps: int = 4
+    # Rounds of reweighting with new strengths and steps with the last ones, and the relative changes that end them.
+    link_policy: IrlsPolicy = field(
+        default_factory=lambda: IrlsPolicy(settled=1e-4, steps=6, tolerance=1e-8, halvings=8)
+    )
+    # A link's first arguments come from fitted values above this quantile, and no more than `most_below` of these may
+    # lie outside its interval: a good fit to positive values with little noise is positive nearly everywhere.
+    link_floor: float = 0.02
+    most_below: float = 0.1
+    # of a value, in the largest fitted one: range of a link's arguments
+    highest_value: float = 3.0
+    lowest_value: float = 1e-6
+    # What a link must win in twice the log of the marginal likelihood: the ratio of 20 that is taken for strong
+    # evidence (Kass and Raftery, J. Am. Statist. Assoc. 90 (1995) 773).
+    evidence: float = 6.0
+    unused: float = 1e-3  # effective degrees of freedom below which a product is left out
+    kan_error: float = 1e-2  # of a network's splines, in standard deviations of the noise: it cannot be seen
+
+
+SETTINGS = SmoothSettings()
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,14 +88,14 @@ class SmoothFit:
         """Leave out products whose coefficients are nearly zero and known to be."""
         known = self.polynomial
         size = np.maximum(np.abs(known.coef), np.sqrt(np.diag(self.covariance)))
-        kept = size > UNUSED * math.sqrt(self.dispersion)
+        kept = size > SETTINGS.unused * math.sqrt(self.dispersion)
         kept[0] = True
         polynomial = replace(known, basis=known.basis.select(kept), coef=known.coef[kept])
         return replace(self, polynomial=polynomial, covariance=self.covariance[np.ix_(kept, kept)])
 
     def to_kan(self) -> KAN:
         """Return the network that computes the polynomial, but for errors far below the noise."""
-        return self.polynomial.to_kan(KAN_ERROR * math.sqrt(self.dispersion))
+        return self.polynomial.to_kan(SETTINGS.kan_error * math.sqrt(self.dispersion))
 
 
 @dataclass(frozen=True)
@@ -219,13 +228,13 @@ def fit_smooth(
         arguments = np.clip(data.columns @ known.coef, *known.bounds)
         return data.fit(known.link, known.coef, data.bounds(known.link, arguments), like.state)
     limits = np.stack([x.min(0), x.max(0)], 1)
-    most = min(MOST_SMOOTH_PRODUCTS, int(PRODUCT_SHARE * len(x)))
+    most = min(SETTINGS.most_smooth_products, int(SETTINGS.product_share * len(x)))
     if most < 10 or not (limits[:, 1] > limits[:, 0]).all():  # with fewer products there are no rates
         return None
     degrees = [len(np.unique(column)) - 1 for column in x.T]
     rates = [1.0] * x.shape[1]
     crossing = 0.0
-    count = min(FIRST_PRODUCTS, most)
+    count = min(SETTINGS.first_products, most)
     links = [link for link in LINK_FUNCTIONS.values() if link.name != "identity"]
     while True:
         indices, weights = lower_set(rates, crossing, count, degrees)
@@ -236,8 +245,8 @@ def fit_smooth(
         fits = data.fits(links)
         if not fits:
             return None
-        best = min(fits, key=lambda fit: fit.criterion - EVIDENCE * (fit.polynomial.link.name == "identity"))
-        if best.edf < SATURATED * len(indices) or count == most:
+        best = min(fits, key=lambda fit: fit.criterion - SETTINGS.evidence * (fit.polynomial.link.name == "identity"))
+        if best.edf < SETTINGS.saturated * len(indices) or count == most:
             return best.without_unused()
         inputs = x.shape[1]
         found = np.exp(best.state[1 : 1 + inputs])
@@ -297,10 +306,10 @@ class _Rows:
         shift, unit = scaling(link, self.shift, self.unit)
         values, (low, high) = (fitted + shift) * unit, link.interval
         inside = (values > low) & (values < high)
-        if inside.mean() < 1 - MOST_BELOW:
+        if inside.mean() < 1 - SETTINGS.most_below:
             return None
-        lowest = LINK_FLOOR * (low > -math.inf)
-        highest = 1 - LINK_FLOOR * (high < math.inf)
+        lowest = SETTINGS.link_floor * (low > -math.inf)
+        highest = 1 - SETTINGS.link_floor * (high < math.inf)
         ends = np.quantile(values[inside], [lowest, highest])
         arguments = link.inverse(np.clip(values, *ends))
         bends = np.isfinite(arguments).all() and np.ptp(arguments) > STRAIGHT * np.abs(arguments).max()
@@ -314,7 +323,7 @@ class _Rows:
         low = float(values.min())
         high = float(values.max())
         if link.interval[0] == 0:
-            ends = np.array([LOWEST_VALUE * high, HIGHEST_VALUE * high])
+            ends = np.array([SETTINGS.lowest_value * high, SETTINGS.highest_value * high])
         else:
             ends = np.array([low - (high - low), high + (high - low)])
             # Slopes at a thousandth of the way to the ends of the interval are still moderate.
@@ -331,22 +340,22 @@ class _Rows:
         y = (self.y + shift) * unit
         rows = ProductRows(self.columns, y, self.weight, LinkedNormal(link, bounds))
         total = float(self.weight.sum())
-        steps = STRENGTH_STEPS
+        steps = SETTINGS.strength_steps
         if state is None:
             state = np.concatenate([[math.log(total)], np.zeros(self.x.shape[1] + 1)])
         else:
-            steps = LATER_STEPS
+            steps = SETTINGS.later_steps
 
         def estimate(normal: NormalMatrix, design: object, strength: object, scale: object) -> RemlFit:
             nonlocal state, steps
             self.watch()
             assert state is not None
             fit, state = fit_mapped(normal, rows.groups, self.strengths, state, policy=RemlPolicy(steps=steps))
-            steps = LATER_STEPS
+            steps = SETTINGS.later_steps
             return fit
 
-        iteration = Iteration(rows, start[None], None, LINK_POLICY, estimate)
-        iteration.choose_strengths(LINK_POLICY.rounds)
+        iteration = Iteration(rows, start[None], None, SETTINGS.link_policy, estimate)
+        iteration.choose_strengths(SETTINGS.link_policy.rounds)
         iteration.converge()
         fit = iteration.fit
         assert fit is not None
