@@ -80,7 +80,7 @@ class Film:
 def play(film: Film) -> None:
     """Look at rows, drag a curve, keep the edit, and ask for a map."""
     page = film.page
-    chart = page.locator(".chart canvas").bounding_box()
+    chart = page.locator(".chart canvas").first.bounding_box()
     film.frame(6)
     for dx, dy in ((150, 110), (210, 120), (260, 70), (330, 60)):  # rows below the pointer and their paths
         film.move(chart["x"] + dx, chart["y"] + dy, 5)

@@ -308,8 +308,8 @@ export class Graph {
 
   /** Where the plot of a term stands on the page, for tests; null before the drawing has its size. */
   place(edge: Edge): [number, number] | null {
-    if (!this.fitted) return null;
-    const one = this.placed.terms.find((each) => each.term.key === edge.join())!;
+    const one = this.placed.terms.find((each) => each.term.key === edge.join());
+    if (!this.fitted || !one) return null;
     const [x, y] = this.transform.apply([one.x + PLOT_WIDTH / 2, one.y + PLOT_HEIGHT / 2]);
     const box = this.canvas.getBoundingClientRect();
     return [box.left + x, box.top + y];

@@ -6,6 +6,7 @@ export const PLOT_HEIGHT = 32;
 const GAP = 8;
 const LETTER = 7; // width of one, of the names beside the outermost nodes
 const MOST_LABEL = 170;
+const VALUE = 60; // width of the value of a row beside an output
 const MOST_IN_COLUMN = 24; // plots above each other; more get further columns
 const LEAST_APART = 18; // of two nodes, whose names have this height
 
@@ -79,5 +80,5 @@ export function layout(drawn: Drawn, shown: Term[], names: [string[], string[]])
       from.set(nodeKey(l, n), node);
     });
   });
-  return { terms: placed, nodes, from, width: x + right, height };
+  return { terms: placed, nodes, from, width: x + right + VALUE, height };
 }

@@ -415,7 +415,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     def _fronts(self) -> dict[str, Front]:
         fronts = vars(self).get("equations_", {})
         if isinstance(fronts, dict):
-            return dict(zip(self._names_of_outputs(len(fronts)), fronts.values(), strict=True))
+            names = self._names_of_outputs(len(fronts))
+            return {names[k]: front for k, front in fronts.items()}
         return {self._task.target: fronts}
 
     def _names_of_outputs(self, count: int) -> list[str]:

@@ -204,7 +204,8 @@ class Classes:
             return f"classes of dtype {self.dtype[:20]!a}"
         dtype = np.dtype(self.dtype)
         # The dtype determines how many bytes numpy takes for each text.
-        if dtype.kind == "U" and dtype.itemsize > 4 * max(LONGEST_CLASS, *(len(str(value)) for value in self.values)):
+        longest = max([LONGEST_CLASS, *(len(str(value)) for value in self.values)])
+        if dtype.kind == "U" and dtype.itemsize > 4 * longest:
             return "text of unreasonable length"
         limits = np.iinfo(dtype) if dtype.kind in "iu" else None
         if limits is not None and not all(limits.min <= int(value) <= limits.max for value in self.values):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -18,20 +19,29 @@ Inside = Callable[[Tensor], Tensor]
 Level = Callable[[Tensor], Tensor]
 """Maps points (b, n) to numbers (b,), not above 0 inside, whose size is at most about the distance to the boundary."""
 
-APART = 1e-13  # places closer than this share of a length are one: far above rounding
-BISECTIONS = 50  # by which a crossing is found: 2^-50 of the distance of two places is rounding
-# Parts of a line through a cell in each of which the boundary is crossed once at most, and parts of a cell in each of
-# which lines cross it in one way: what is missed is a sliver of a hundred-thousandth of a cell.
-CELL_STEPS = 16
-SLICE_STEPS = 8
-SLICE_BISECTIONS = 32  # by which the place is found where lines begin to cross the boundary in another way
-PIECE_BISECTIONS = 12  # after which the nearest piece is the one that a line crosses, but for 1e-5 of a cell
-CLOSEST = 32  # steps of golden sections by which it is found where a line comes closest to the boundary
-MOST_PROBES = 2**19  # points that are looked at at once: some 50 MB
-LATTICE = 4  # parts of each coordinate of a cell: the signs of the level set at their ends show whether the cell is cut
-ON_PLANE = 1e-12  # of the size: a boundary so close to a plane of the grid lies in it; far above rounding
-LEVEL_STEP = 1e-5  # of differences of levels, as a share of the size: they have ten digits
-STATE_BASE = 1_000_003  # a prime, whose powers distinguish the states that follow one another along a line
+
+@dataclass(frozen=True)
+class CutSettings:
+    """Places along lines at which the boundary is looked for, and how exactly its crossings are found."""
+
+    apart: float = 1e-13  # places closer than this share of a length are one: far above rounding
+    bisections: int = 50  # by which a crossing is found: 2^-50 of the distance of two places is rounding
+    # Parts of a line through a cell in each of which the boundary is crossed once at most, and parts of a cell in each
+    # of which lines cross it in one way: what is missed is a sliver of a hundred-thousandth of a cell.
+    cell_steps: int = 16
+    slice_steps: int = 8  # the same of a solid
+    slice_bisections: int = 32  # by which the place is found where lines begin to cross the boundary in another way
+    piece_bisections: int = 12  # after which the nearest piece is the one that a line crosses, but for 1e-5 of a cell
+    closest: int = 32  # steps of golden sections by which it is found where a line comes closest to the boundary
+    most_probes: int = 2**19  # points that are looked at at once: some 50 MB
+    # parts of each coordinate of a cell: the signs of the level set at their ends show whether the cell is cut
+    lattice: int = 4
+    on_plane: float = 1e-12  # of the size: a boundary so close to a plane of the grid lies in it; far above rounding
+    level_step: float = 1e-5  # of differences of levels, as a share of the size: they have ten digits
+    state_base: int = 1_000_003  # a prime, whose powers distinguish the states that follow one another along a line
+
+
+CUT = CutSettings()
 
 
 class CutRule:
@@ -92,12 +102,12 @@ class CutRule:
 
     def _levels(self, x: Tensor) -> Tensor:
         if len(x):
-            return torch.cat([self._level(part) for part in x.split(MOST_PROBES)])
+            return torch.cat([self._level(part) for part in x.split(CUT.most_probes)])
         return x[:, 0]
 
     def _states(self, x: Tensor, cell: Tensor, axes: Sequence[int]) -> Tensor:
         """Numbers (m,) that are the same where lines along the last coordinate cross the boundary in the same way."""
-        steps = CELL_STEPS if x.shape[1] < 3 else SLICE_STEPS
+        steps = CUT.cell_steps if x.shape[1] < 3 else CUT.slice_steps
         if len(axes) == 1:
             places, states = (torch.cat(each) for each in zip(*self._probed(x, cell, axes[0]), strict=True))
         else:
@@ -112,14 +122,14 @@ class CutRule:
             start = places[line, place]
             end = places[line, place + 1]
             before = states[line, place]
-            for _ in range(PIECE_BISECTIONS):
+            for _ in range(CUT.piece_bisections):
                 middle = (start + end) / 2
                 moved[:, axis] = self._low[own, axis] + self._width[own, axis] * middle
                 same = (self._levels(moved) <= 0) == before
                 start = torch.where(same, middle, start)
                 end = torch.where(same, end, middle)
             later[line, place] += 2 * self._pieces(moved)
-        powers = torch.tensor([STATE_BASE**k % (2**61 - 1) for k in range(steps + 2)])
+        powers = torch.tensor([CUT.state_base**k % (2**61 - 1) for k in range(steps + 2)])
         return states[:, 0] + (changed * later * powers[changed.cumsum(1)]).sum(1)
 
     def _probed(self, x: Tensor, cell: Tensor, axis: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -128,10 +138,10 @@ class CutRule:
         The last places are those where a line comes closest to the boundary between two others on one side: it may
         cross it twice there.
         """
-        steps, rounds = (CELL_STEPS, CLOSEST) if x.shape[1] < 3 else (SLICE_STEPS, CLOSEST // 2)
+        steps, rounds = (CUT.cell_steps, CUT.closest) if x.shape[1] < 3 else (CUT.slice_steps, CUT.closest // 2)
         probes = _places(steps)
         golden = (math.sqrt(5) - 1) / 2
-        for rows in torch.arange(len(x)).split(max(1, MOST_PROBES // len(probes))):
+        for rows in torch.arange(len(x)).split(max(1, CUT.most_probes // len(probes))):
             check_time()
             # Level set at even places of each line.
             low = self._low[cell[rows], axis]
@@ -181,11 +191,11 @@ class CutRule:
 
     def _at_places(self, x: Tensor, cell: Tensor, axes: Sequence[int]) -> Tensor:
         """States (m, places) of the rest of the coordinates at places along the first one."""
-        places = _places(CELL_STEPS if x.shape[1] < 3 else SLICE_STEPS)
+        places = _places(CUT.cell_steps if x.shape[1] < 3 else CUT.slice_steps)
         axis = axes[0]
         count = len(places)
         parts = [torch.zeros(0, count, dtype=torch.int64)]
-        for rows in torch.arange(len(x)).split(max(1, MOST_PROBES // count ** len(axes))):
+        for rows in torch.arange(len(x)).split(max(1, CUT.most_probes // count ** len(axes))):
             moved, own = (each[rows].repeat_interleave(count, 0) for each in (x, cell))
             moved[:, axis] = self._low[own, axis] + self._width[own, axis] * places.repeat(len(rows))
             parts.append(self._states(moved, own, axes[1:]).reshape(-1, count))
@@ -194,7 +204,7 @@ class CutRule:
     def _changes(self, x: Tensor, cell: Tensor, axes: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Numbers of rows, and shares of the first coordinate at which the state of the others changes."""
         axis = axes[0]
-        places = _places(CELL_STEPS if x.shape[1] < 3 else SLICE_STEPS)
+        places = _places(CUT.cell_steps if x.shape[1] < 3 else CUT.slice_steps)
         states = self._at_places(x, cell, axes)
         line, place = (states[:, 1:] != states[:, :-1]).nonzero(as_tuple=True)
         start = places[place]
@@ -202,7 +212,7 @@ class CutRule:
         before = states[line, place]
         moved = x[line]
         own = cell[line]
-        for _ in range(BISECTIONS if x.shape[1] < 3 else SLICE_BISECTIONS):
+        for _ in range(CUT.bisections if x.shape[1] < 3 else CUT.slice_bisections):
             middle = (start + end) / 2
             moved[:, axis] = self._low[own, axis] + self._width[own, axis] * middle
             same = self._states(moved, own, axes[1:]) == before
@@ -231,7 +241,7 @@ class CutRule:
             a = start[is_inner]
             b = end[is_inner]
             own = line[is_inner]
-            for _ in range(BISECTIONS):
+            for _ in range(CUT.bisections):
                 middle = (a + b) / 2
                 moved[:, axis] = low[own] + width[own] * middle
                 is_late = (self._levels(moved) <= 0) == rises
@@ -254,7 +264,7 @@ class CutRule:
 
 def _places(steps: int) -> Tensor:
     """Ends of so many equal parts; not the ends of the whole, which may lie on the boundary."""
-    return torch.linspace(0, 1, steps + 1, dtype=torch.float64).clamp(APART, 1 - APART)
+    return torch.linspace(0, 1, steps + 1, dtype=torch.float64).clamp(CUT.apart, 1 - CUT.apart)
 
 
 def _stretches(count: int, line: Tensor, place: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -269,16 +279,16 @@ def _stretches(count: int, line: Tensor, place: Tensor) -> tuple[Tensor, Tensor,
     is_last = torch.ones(len(line), dtype=torch.bool)
     is_last[:-1] = line[1:] != line[:-1]
     end = torch.where(is_last, 1.0, begin.roll(-1))
-    kept = end - begin > APART
+    kept = end - begin > CUT.apart
     return line[kept], begin[kept], end[kept]
 
 
 def mixed(inside: Inside, boxes: Tensor, numbers: Tensor) -> Tensor:
     """Cells (c, n, 2) of which a part lies inside, by a lattice of points, (c,)."""
-    places = torch.linspace(0, 1, LATTICE + 1, dtype=torch.float64).clamp(APART, 1 - APART)
+    places = torch.linspace(0, 1, CUT.lattice + 1, dtype=torch.float64).clamp(CUT.apart, 1 - CUT.apart)
     lattice = torch.cartesian_prod(*[places] * boxes.shape[1]).reshape(-1, boxes.shape[1])
     parts = []
-    for rows in numbers.split(max(1, MOST_PROBES // len(lattice))):
+    for rows in numbers.split(max(1, CUT.most_probes // len(lattice))):
         own = boxes[rows]
         x = own[:, None, :, 0] + (own[..., 1] - own[..., 0])[:, None] * lattice
         parts.append(inside(x.flatten(0, 1)).reshape(len(rows), -1))
@@ -288,7 +298,7 @@ def mixed(inside: Inside, boxes: Tensor, numbers: Tensor) -> Tensor:
 
 def gradients(domain: Domain, x: Tensor) -> Tensor:
     """Directions (b, n) in which the level of a domain rises at points, by central differences."""
-    step = LEVEL_STEP * float(domain.size.max())
+    step = CUT.level_step * float(domain.size.max())
     shifts = step * torch.eye(domain.dimension, dtype=torch.float64)
     slopes = torch.stack([domain.level(x + shift) - domain.level(x - shift) for shift in shifts], 1)
     return slopes / slopes.norm(dim=1, keepdim=True).clamp(min=ABOVE_ZERO)
@@ -315,5 +325,5 @@ class OnPlane:
     def __call__(self, x: Tensor) -> Tensor:
         size = float(self.domain.size.max())
         off = self.side * OFF_BOUNDARY_STEP * size
-        on = self.domain.level(self.placed(x)).abs() <= ON_PLANE * size
+        on = self.domain.level(self.placed(x)).abs() <= CUT.on_plane * size
         return on & (self.domain.level(self.placed(x, -off)) < 0) & (self.domain.level(self.placed(x, off)) > 0)

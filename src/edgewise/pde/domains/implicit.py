@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,14 +15,22 @@ from edgewise.pde.domains.combined import Intersection
 from edgewise.pde.domains.domain import Box, Domain, Piece
 from edgewise.pde.domains.sampling import unit_points
 
-# Half the width of the strip around the surface from which points are moved onto it, relative to the box: points are
-# even to about its share of the radius of curvature. Newton steps, and the distance left that counts as none: rounding.
-STRIP = 0.03
-PROJECTION_STEPS = 12
-ON_SURFACE = 1e-12
-SURFACE_POINTS = 2**15  # of the box, by which the measure of the surface is estimated: two to three digits
-MOST_DRAWN = 2**22  # points of the box among which those near the surface are sought: about a second
-NO_GRADIENT = 1e-12  # a gradient below this size is none, so that a level there is a value, not a distance
+
+@dataclass(frozen=True)
+class SurfaceSettings:
+    """How points are found on the surface of a level set."""
+
+    # Half the width of the strip around the surface from which points are moved onto it, relative to the box: points
+    # are even to about its share of the radius of curvature.
+    strip: float = 0.03
+    steps: int = 12  # of Newton's method towards the surface
+    on_surface: float = 1e-12  # distance that counts as none, relative to the box: rounding
+    points: int = 2**15  # of the box, by which the measure of the surface is estimated: two to three digits
+    most_drawn: int = 2**22  # points of the box among which those near the surface are sought: about a second
+    no_gradient: float = 1e-12  # a gradient below this size is none, so that a level there is a value, not a distance
+
+
+SURFACE = SurfaceSettings()
 
 
 class LevelSet(Intersection):
@@ -73,10 +82,10 @@ class _Negative(Domain):
             allowed = ", ".join((*box.coordinates, "points"))
             raise InputError(f"function may take {allowed}, got {unknown[0] if unknown else 'no argument'!r}")
         self._names, self._extent = tuple(names), float(box.size.max())
-        near, _ = self._near_surface(SURFACE_POINTS, "sobol", 1)
-        strip = 2 * STRIP * self._extent
+        near, _ = self._near_surface(SURFACE.points, "sobol", 1)
+        strip = 2 * SURFACE.strip * self._extent
         if box.dimension > 1:
-            measure = box.volume * len(near) / SURFACE_POINTS / strip
+            measure = box.volume * len(near) / SURFACE.points / strip
         else:
             measure = 1.0
         self.pieces = (Piece("level", measure, self._sample, distance=lambda x: self.level(x).abs()),)
@@ -98,34 +107,34 @@ class _Negative(Domain):
 
     def level(self, x: Tensor) -> Tensor:
         values, gradient = self._value_and_gradient(x)
-        return values / gradient.norm(dim=1).clamp(min=NO_GRADIENT)
+        return values / gradient.norm(dim=1).clamp(min=SURFACE.no_gradient)
 
     def _near_surface(self, drawn: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
         """Points of the surface (m, n) next to those of `drawn` points of the box that lie near it, and normals."""
         how = "sobol" if how == "grid" else how
         x = self.bounds[:, 0] + self.size * unit_points(drawn, self.dimension, how, seed)
-        x = x[self.level(x).abs() < 3 * STRIP * self._extent]
+        x = x[self.level(x).abs() < 3 * SURFACE.strip * self._extent]
         start = x
-        for _ in range(PROJECTION_STEPS if len(x) else 0):
+        for _ in range(SURFACE.steps if len(x) else 0):
             values, gradient = self._value_and_gradient(x)
-            x = x - (values / gradient.square().sum(1).clamp(min=NO_GRADIENT**2))[:, None] * gradient
+            x = x - (values / gradient.square().sum(1).clamp(min=SURFACE.no_gradient**2))[:, None] * gradient
         if not len(x):
             return x, x
         values, gradient = self._value_and_gradient(x)
-        size = gradient.norm(dim=1, keepdim=True).clamp(min=NO_GRADIENT)
-        is_close = (x - start).norm(dim=1) < STRIP * self._extent
+        size = gradient.norm(dim=1, keepdim=True).clamp(min=SURFACE.no_gradient)
+        is_close = (x - start).norm(dim=1) < SURFACE.strip * self._extent
         is_inside = ((x >= self.bounds[:, 0]) & (x <= self.bounds[:, 1])).all(1)
-        kept = (values / size[:, 0]).abs().le(ON_SURFACE * self._extent) & is_close & is_inside
+        kept = (values / size[:, 0]).abs().le(SURFACE.on_surface * self._extent) & is_close & is_inside
         return x[kept], (gradient / size)[kept]
 
     def _sample(self, count: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
         drawn = max(1000, 4 * count)
-        while drawn <= MOST_DRAWN:
+        while drawn <= SURFACE.most_drawn:
             x, normal = self._near_surface(drawn, how, seed)
             if len(x) >= count or (self.dimension == 1 and len(x)):
                 if self.dimension > 1:
                     return x[:count], normal[:count]
-                places = (x / (100 * ON_SURFACE * self._extent)).round()
+                places = (x / (100 * SURFACE.on_surface * self._extent)).round()
                 first = [int((places == place).nonzero()[0, 0]) for place in places.unique()]
                 return x[first], normal[first]
             drawn = max(2 * drawn, math.ceil(1.1 * drawn * count / max(len(x), 1)))

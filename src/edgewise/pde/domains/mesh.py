@@ -9,26 +9,35 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from edgewise.pde.domains.cut_cells import APART, BISECTIONS, CutRule, Inside, OnPlane, gradients, mixed
+from edgewise.pde.domains.cut_cells import CUT, CutRule, Inside, OnPlane, gradients, mixed
 from edgewise.pde.domains.domain import Domain, Piece
 from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.settings import ABOVE_ZERO
 
-# A field that is smaller than the largest one by this factor is not resolved for its own sake.
-SMALL_FIELD = 1e-6
-FAVARD = 4 / math.pi  # the largest of Favard's constants, see `left_out`
-CANDIDATES = 16  # points drawn on a boundary for each one that is kept, where it is known by samples only
-FACE_POINTS = 4  # Gauss-Legendre points of an interval on the boundary: one more than inside
-LOAD_PLACES = 2048  # along a curve, between which it counts as straight when its crossings with lines are sought
-STEEP = 0.4  # least part of a normal along lines that see all of the boundary in a cell
-# An interval whose error is this many times the median of its coordinate has a singular place in it.
-SINGULAR = 30.0
-# Least share of new intervals that an interval gets, relative to the mean: estimates of small errors are not reliable.
-LEAST_LOAD = 0.1
-# Largest factor by which halving is expected to lower the error of an interval with a singular place: with factors
-# nearer to 1 the refinement would spend all intervals on one place.
-LEAST_SINGULAR_GAIN = 0.75
+
+@dataclass(frozen=True)
+class MeshSettings:
+    """Points on boundaries, and which intervals are refined."""
+
+    # a field that is smaller than the largest one by this factor is not resolved for its own sake
+    small_field: float = 1e-6
+    favard: float = 4 / math.pi  # the largest of Favard's constants, see `left_out`
+    candidates: int = 16  # points drawn on a boundary for each one that is kept, where it is known by samples only
+    face_points: int = 4  # Gauss-Legendre points of an interval on the boundary: one more than inside
+    # Along a curve, between which it counts as straight when its crossings with lines are sought.
+    load_places: int = 2048
+    steep: float = 0.4  # least part of a normal along lines that see all of the boundary in a cell
+    singular: float = 30.0  # times the median error of its coordinate: such an interval has a singular place in it
+    # Least share of new intervals that an interval gets, relative to the mean: estimates of small errors are not
+    # reliable.
+    least_load: float = 0.1
+    # Largest factor by which halving is expected to lower the error of an interval with a singular place: with factors
+    # nearer to 1 the refinement would spend all intervals on one place.
+    least_singular_gain: float = 0.75
+
+
+MESH = MeshSettings()
 
 
 class CutQuadrature(NamedTuple):
@@ -176,7 +185,7 @@ class Mesh:
             across = normal[:, axis].abs()
             least = least.scatter_reduce(0, rule.end_cell, across, "amin")
             has_any = torch.zeros(len(boxes), dtype=torch.bool).index_fill_(0, rule.end_cell, True)
-            is_steep = (least > STEEP) & has_any
+            is_steep = (least > MESH.steep) & has_any
             kept = is_steep[rule.end_cell]
             x.append(rule.ends[kept])
             normals.append(normal[kept])
@@ -198,7 +207,7 @@ class Mesh:
                     on_plane = OnPlane(domain, axis, value, side)
                     boxes = self._boxes(others)
                     are_cut = mixed(on_plane, boxes, torch.arange(len(boxes)))
-                    flat, shares = self._product(others, max(FACE_POINTS, self.per_interval))
+                    flat, shares = self._product(others, max(MESH.face_points, self.per_interval))
                     of_box = Mesh(domain, [self.breakpoints[other] for other in others]).cells(flat)
                     full = on_plane(flat) & ~are_cut[of_box]
                     rule = CutRule(on_plane.level, boxes[are_cut], range(dimension - 1), nodes)
@@ -248,7 +257,7 @@ class Mesh:
         parted = [torch.zeros(0, self.domain.dimension, dtype=torch.float64)]
         for number, piece in enumerate(self.domain.pieces):
             if piece.path is None and self.domain.dimension > 1:
-                x, normal = piece.sample(CANDIDATES * self._sampled_count, "sobol", number)
+                x, normal = piece.sample(MESH.candidates * self._sampled_count, "sobol", number)
             else:
                 x, normal, _ = self._on_piece(piece, number)
             places.append(x)
@@ -256,12 +265,12 @@ class Mesh:
             numbers.append(torch.full((len(x),), number))
             if piece.path is not None:
                 ends = _stretches_of(piece, self.breakpoints)
-                low = ends[:, 0] + APART
-                high = ends[:, 1] - APART
+                low = ends[:, 0] + CUT.apart
+                high = ends[:, 1] - CUT.apart
                 for axis in range(2):  # a place where the boundary runs along an axis
                     signs = [piece.path(each)[1][:, axis] > 0 for each in (low, high)]
                     start, end, before = (each[signs[0] != signs[1]] for each in (low, high, signs[0]))
-                    for _ in range(BISECTIONS):
+                    for _ in range(CUT.bisections):
                         middle = (start + end) / 2
                         same = (piece.path(middle)[1][:, axis] > 0) == before
                         start = torch.where(same, middle, start)
@@ -270,15 +279,15 @@ class Mesh:
                 parted += [piece.path(low)[0], piece.path(high)[0]]  # within the cells on both sides
         x = torch.cat(places)
         normal = torch.cat(normals)
-        far = APART * self.domain.size
+        far = CUT.apart * self.domain.size
         on_box = ((x - self.domain.bounds[:, 0]).abs() < far) | ((self.domain.bounds[:, 1] - x).abs() < far)
-        kept = ~(on_box & (normal.abs() > 1 - APART)).any(1)
+        kept = ~(on_box & (normal.abs() > 1 - CUT.apart)).any(1)
         return x[kept], normal[kept], torch.cat(numbers)[kept], torch.cat(parted)
 
     @property
     def _sampled_count(self) -> int:
         """Points on a piece that is known by samples only."""
-        return 2 * FACE_POINTS * sum(len(points) - 1 for points in self.breakpoints)
+        return 2 * MESH.face_points * sum(len(points) - 1 for points in self.breakpoints)
 
     def boundary(self, names: Sequence[str], seed: int) -> tuple[Tensor, Tensor, Tensor]:
         """Points on these pieces of the boundary (N, n), outward normals (N, n), and weights (N,)."""
@@ -292,7 +301,7 @@ class Mesh:
         """Gauss-Legendre points in every cell of a face of a box, with normals and weights."""
         axis, side = divmod(self.domain.pieces.index(piece), 2)
         others = [other for other in range(self.domain.dimension) if other != axis]
-        inner, weights = self._product(others, FACE_POINTS)
+        inner, weights = self._product(others, MESH.face_points)
         x = inner.new_empty(len(inner), self.domain.dimension)
         x[:, others], x[:, axis] = inner, self.domain.bounds[axis, side]
         normal = torch.zeros_like(x)
@@ -319,13 +328,13 @@ class Mesh:
         piece is known by samples only, they are a random part of many, denser where intervals are short.
         """
         if piece.path is not None:
-            nodes, shares = gauss_legendre(max(FACE_POINTS, self.per_interval), 0.0, 1.0)
+            nodes, shares = gauss_legendre(max(MESH.face_points, self.per_interval), 0.0, 1.0)
             ends = _stretches_of(piece, self.breakpoints)
             lengths = ends[:, 1] - ends[:, 0]
             x, normal = piece.path((ends[:, :1] + lengths[:, None] * nodes).flatten())
             return x, normal, piece.measure / lengths.sum() * (lengths[:, None] * shares).flatten()
         count = self._sampled_count
-        x, normal = piece.sample(CANDIDATES * count, "sobol", seed)
+        x, normal = piece.sample(MESH.candidates * count, "sobol", seed)
         if len(x) > count:  # a piece that is a point gives one
             widths = []
             for axis, points in enumerate(self.breakpoints):
@@ -347,7 +356,7 @@ def left_out(layer: TensorLayer, domain: Domain | Sequence[Domain]) -> list[Tens
     # [1] N. Korneichuk, "Exact Constants in Approximation Theory", 1991, ch. 4.
     coef = layer.coef.detach()
     sizes = coef.abs().flatten(0, -2).amax(0)
-    coef = coef / sizes.clamp(min=max(SMALL_FIELD * float(sizes.max()), ABOVE_ZERO))
+    coef = coef / sizes.clamp(min=max(MESH.small_field * float(sizes.max()), ABOVE_ZERO))
     estimates = []
     every = [domain] if isinstance(domain, Domain) else domain
     is_filled = len(every) == 1 and every[0].is_box
@@ -365,7 +374,7 @@ def left_out(layer: TensorLayer, domain: Domain | Sequence[Domain]) -> list[Tens
         zero = jump.new_zeros(1)
         each = torch.maximum(torch.cat([jump, zero]), torch.cat([zero, jump]))
         degree = layer.degrees[axis]
-        estimates.append(FAVARD * each * points.diff() ** degree / math.pi ** (degree + 1))
+        estimates.append(MESH.favard * each * points.diff() ** degree / math.pi ** (degree + 1))
     return estimates
 
 
@@ -411,7 +420,7 @@ def respaced(
     # coefficients so that the intervals of all of them have the same error. Arguments are those of `grown`.
     # [1] C. de Boor, "A Practical Guide to Splines", ch. XII, program NEWNOT.
     loads = [e ** (1 / (degree + 1)) for e, degree in zip(left_out(layer, domain), layer.degrees, strict=True)]
-    loads = [load.clamp(min=LEAST_LOAD * float(load.mean())) for load in loads]
+    loads = [load.clamp(min=MESH.least_load * float(load.mean())) for load in loads]
     wanted = min(factor * math.prod(layer.coef.shape[:-1]), most / layer.out_features)
     extra = [0 if repeats else degree for repeats, degree in zip(layer.periodic, layer.degrees, strict=True)]
 
@@ -419,7 +428,7 @@ def respaced(
         return [max(len(load), int(float(load.sum()) / level)) for load in loads]
 
     low, high = (math.log(bound) for bound in (1e-12, max(float(load.sum()) for load in loads)))
-    for _ in range(BISECTIONS):
+    for _ in range(CUT.bisections):
         middle = (low + high) / 2
         fits = math.prod(n + more for n, more in zip(counts(math.exp(middle)), extra, strict=True)) <= wanted
         low, high = (low, middle) if fits else (middle, high)
@@ -451,8 +460,8 @@ def _gains(
         parent = torch.searchsorted(old[1:-1].contiguous(), new[:-1].contiguous(), right=True)
         halvings = (old.diff()[parent] / new.diff()).log2()
         gain = (errors[axis] / before[parent].clamp(min=ABOVE_ZERO)) ** (1 / halvings.clamp(min=1))
-        is_sharp = (halvings > 0.5) & (errors[axis] > SINGULAR * errors[axis].median())
-        gains[axis] = torch.where(is_sharp, gain.clamp(smooth[axis], LEAST_SINGULAR_GAIN), gains[axis])
+        is_sharp = (halvings > 0.5) & (errors[axis] > MESH.singular * errors[axis].median())
+        gains[axis] = torch.where(is_sharp, gain.clamp(smooth[axis], MESH.least_singular_gain), gains[axis])
     return gains
 
 
@@ -489,7 +498,7 @@ def graded_to_ends(points: Tensor, octaves: int, each: int) -> Tensor:
 def separated(points: Tensor) -> Tensor:
     """Breakpoints in order, without those that lie closer to the one before than rounding allows, except the ends."""
     points = points.sort().values
-    least = APART * (points[-1] - points[0])
+    least = CUT.apart * (points[-1] - points[0])
     inner = points[1:-1][(points[1:-1].diff(prepend=points[:1]) > least) & (points[-1] - points[1:-1] > least)]
     return torch.cat([points[:1], inner, points[-1:]])
 
@@ -537,7 +546,7 @@ def _stretches_of(piece: Piece, breakpoints: Sequence[Tensor]) -> Tensor:
     spans = torch.tensor(piece.spans, dtype=torch.float64)
     crossings = [spans.flatten()]
     for low_end, high_end in spans.tolist():
-        count = max(2, math.ceil(LOAD_PLACES * (high_end - low_end)))
+        count = max(2, math.ceil(MESH.load_places * (high_end - low_end)))
         share = torch.linspace(low_end, high_end, count + 1, dtype=torch.float64)
         x = piece.path(share)[0]
         for axis, points in enumerate(breakpoints):
@@ -546,7 +555,7 @@ def _stretches_of(piece: Piece, breakpoints: Sequence[Tensor]) -> Tensor:
             low = share[number]
             high = share[number + 1]
             rises = above[number + 1, line]
-            for _ in range(BISECTIONS):
+            for _ in range(CUT.bisections):
                 middle = (low + high) / 2
                 is_over = (piece.path(middle)[0][:, axis] > points[line]) == rises
                 low = torch.where(is_over, low, middle)
@@ -556,4 +565,4 @@ def _stretches_of(piece: Piece, breakpoints: Sequence[Tensor]) -> Tensor:
     pairs = torch.stack([ends[:-1], ends[1:]], 1)
     middle = pairs.mean(1)
     within = ((middle[:, None] > spans[:, 0]) & (middle[:, None] < spans[:, 1])).any(1)
-    return pairs[within & (pairs[:, 1] - pairs[:, 0] > APART)]
+    return pairs[within & (pairs[:, 1] - pairs[:, 0] > CUT.apart)]

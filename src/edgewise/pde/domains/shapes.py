@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -19,14 +20,21 @@ from edgewise.pde.domains.domain import (
 )
 from edgewise.pde.domains.sampling import gauss_legendre
 
-# Angles of the trapezoidal rule around a circle, which converges faster than any power for smooth functions (L.
-# Trefethen, J. Weideman, SIAM Review 56, 2014, 385), and panels of Gauss-Legendre points along the radius, with points
-# of each: rounding for functions of a few periods.
-ANGLES = 96
-RADII = 3
-RADIUS_POINTS = 8
-ON_EDGE = 1e-12  # of the size of a polygon: corners that are so near to an edge lie on it; rounding
-POLYGON_POINTS = 24  # of each coordinate of a part of a polygon between two corners, for the same
+
+@dataclass(frozen=True)
+class ShapeSettings:
+    """Points of quadratures: rounding for functions of a few periods."""
+
+    # Of the trapezoidal rule around a circle, which converges faster than any power for smooth functions (L. Trefethen,
+    # J. Weideman, SIAM Review 56, 2014, 385).
+    angles: int = 96
+    radii: int = 3  # panels of Gauss-Legendre points along the radius
+    radius_points: int = 8  # of each of these panels
+    on_edge: float = 1e-12  # of the size of a polygon: corners that are so near to an edge lie on it; rounding
+    polygon_points: int = 24  # of each coordinate of a part of a polygon between two corners
+
+
+SHAPES = ShapeSettings()
 
 
 class Annulus(Domain):
@@ -83,7 +91,9 @@ class Annulus(Domain):
         return value
 
     def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
-        count, panels, angles = (RADIUS_POINTS, RADII, ANGLES) if points is None else (points, 1, 2 * points)
+        count, panels, angles = SHAPES.radius_points, SHAPES.radii, SHAPES.angles
+        if points is not None:
+            count, panels, angles = points, 1, 2 * points
         radius, weights = gauss_legendre(count, self.inner, self.outer, panels)
         angle = torch.arange(angles, dtype=torch.float64) * (2 * math.pi / angles)
         around = torch.stack([angle.cos(), angle.sin()], 1)
@@ -193,7 +203,7 @@ class Polygon(Domain):
         return torch.where(crosses.sum(1) % 2 == 1, -distance, distance)
 
     def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
-        count, (start, end) = points or POLYGON_POINTS, (self.corners, self.corners.roll(-1, 0))
+        count, (start, end) = points or SHAPES.polygon_points, (self.corners, self.corners.roll(-1, 0))
         parts = []
         weights = []
         for left, right in pairwise(self.corners[:, 0].unique().tolist()):
@@ -236,7 +246,7 @@ def _check_simple(start: Tensor, end: Tensor) -> None:
     along = end - start
     offset = start[:, None] - start
     is_own = (number[:, None] == number) | (number[:, None] == (number + 1) % len(start))
-    touches = ~is_own & (distance_to_line(offset, along) <= ON_EDGE * (start.amax(0) - start.amin(0)).max())
+    touches = ~is_own & (distance_to_line(offset, along) <= SHAPES.on_edge * (start.amax(0) - start.amin(0)).max())
     side = along[:, 0] * offset[..., 1] - along[:, 1] * offset[..., 0]  # of each corner, by the edges
     is_apart = side * side.roll(-1, 0) < 0  # the ends of an edge are on both sides of another one
     crosses = is_apart & is_apart.T

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,12 +12,18 @@ from edgewise.pde.domains.domain import Domain, Piece, check_center, check_coord
 from edgewise.pde.domains.sampling import gauss_legendre, product_rule, unit_points
 from edgewise.pde.domains.shapes import Disk
 
-# Gauss-Legendre points along the radius and along the axis, and angles around it, which the trapezoidal rule sums. A
-# choice: rounding for functions of a few periods, with 15,000 to 30,000 points.
-SOLID_RADIUS_POINTS = 16
-SOLID_AXIS_POINTS = 24
-SOLID_ANGLES = 48
-LEAST_PROBABILITY = 1e-12  # of a normal number, so that it is finite
+
+@dataclass(frozen=True)
+class SolidSettings:
+    """Points of quadratures: rounding for functions of a few periods, with 15,000 to 30,000 points."""
+
+    radius_points: int = 16  # Gauss-Legendre points along the radius
+    axis_points: int = 24  # the same along the axis
+    angles: int = 48  # around the axis, which the trapezoidal rule sums
+    least_probability: float = 1e-12  # of a normal number, so that it is finite
+
+
+SOLIDS = SolidSettings()
 
 
 class Ball(Domain):
@@ -83,10 +90,10 @@ class Ball(Domain):
         if self.dimension != 3:
             return super().quadrature(points)
         (r, a), (height, b) = (
-            gauss_legendre(points or SOLID_RADIUS_POINTS, 0, self.radius),
-            gauss_legendre(points or SOLID_AXIS_POINTS, -1, 1),
+            gauss_legendre(points or SOLIDS.radius_points, 0, self.radius),
+            gauss_legendre(points or SOLIDS.axis_points, -1, 1),
         )
-        angles = 2 * points if points else SOLID_ANGLES
+        angles = 2 * points if points else SOLIDS.angles
         angle = torch.arange(angles, dtype=torch.float64) * (2 * math.pi / angles)
         r, height, angle = (each.flatten() for each in torch.meshgrid(r, height, angle, indexing="ij"))
         weights = (a[:, None] * b).flatten().repeat_interleave(angles) * r**2 * (2 * math.pi / angles)
@@ -162,7 +169,7 @@ class Cylinder(Domain):
         return value * ((4 if "bottom" in names else 1) * (1 - share) if "top" in names else 1.0)
 
     def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
-        line = gauss_legendre(points or SOLID_AXIS_POINTS, self.low, self.high)
+        line = gauss_legendre(points or SOLIDS.axis_points, self.low, self.high)
         return product_rule(self.disk.quadrature(points), line)
 
     def _side(self, count: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
@@ -201,5 +208,5 @@ def _directions(height: Tensor, angle: Tensor) -> Tensor:
 
 def _turned(share: Tensor) -> Tensor:
     """Unit vectors in all directions alike, (b, n), from points of the unit cube: normal numbers have no direction."""
-    normal = torch.special.ndtri(share.clamp(LEAST_PROBABILITY, 1 - LEAST_PROBABILITY))
+    normal = torch.special.ndtri(share.clamp(SOLIDS.least_probability, 1 - SOLIDS.least_probability))
     return normal / normal.norm(dim=1, keepdim=True)

@@ -7,7 +7,7 @@ import io
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -22,22 +22,30 @@ from edgewise.pde.domains.domain import Domain, Piece, check_coordinates
 from edgewise.pde.domains.sampling import gauss_legendre, unit_points
 from edgewise.pde.domains.shapes import distance_to_line
 
-# Cells count as degenerate below this volume relative to the cube (in the plane the square) of their longest edge, and
-# points as inside a cell down to minus this barycentric coordinate: far above rounding and far below
-# `OFF_BOUNDARY_STEP`.
-FLAT_CELL = 1e-10
-# Step off the middle of a face of the boundary, relative to its size, at which no other cell may lie.
-BEYOND_FACE = 1e-6
-# Pairs of a point and a cell, or a face, that are compared at once: tensors of some 50 MB.
-CELL_PAIRS = 2**20
-# Gauss-Legendre points along each edge of a cell, and the most points of a quadrature over all cells: rounding for
-# smooth functions on few large cells, and evaluated within seconds on many small ones.
-CELL_POINTS = 8
-ALL_POINTS = 2**17
 # names of the shapes in `meshio`
 CELLS = {2: "triangle", 3: "tetra"}
 FACES = {2: "line", 3: "triangle"}
 TAGS = ("gmsh:physical", "medit:ref")  # cell data by which files number groups of faces
+
+
+@dataclass(frozen=True)
+class CellSettings:
+    """What counts as a cell, and points of quadratures."""
+
+    # Cells count as degenerate below this volume relative to the cube (in the plane the square) of their longest edge,
+    # and points as inside a cell down to minus this barycentric coordinate: far above rounding and far below
+    # `OFF_BOUNDARY_STEP`.
+    flat: float = 1e-10
+    # Step off the middle of a face of the boundary, relative to its size, at which no other cell may lie.
+    beyond_face: float = 1e-6
+    pairs: int = 2**20  # of a point and a cell, or a face, that are compared at once: tensors of some 50 MB
+    # Gauss-Legendre points along each edge of a cell, and the most points of a quadrature over all cells: rounding for
+    # smooth functions on few large cells, and evaluated within seconds on many small ones.
+    points: int = 8
+    all_points: int = 2**17  # of all cells
+
+
+CELL = CellSettings()
 
 
 class Triangulation(Domain):
@@ -99,7 +107,7 @@ class Triangulation(Domain):
         edges = self.corners[:, 1:] - self.corners[:, :1]
         longest = (self.corners[:, :, None] - self.corners[:, None]).norm(dim=-1).flatten(1).amax(1)
         sizes = torch.linalg.det(edges).abs()
-        flat = (sizes <= FLAT_CELL * longest**dimension).nonzero()
+        flat = (sizes <= CELL.flat * longest**dimension).nonzero()
         if len(flat):
             raise InputError(f"cells must have a volume, got the degenerate cell {int(flat[0])}")
         self.volumes = sizes / math.factorial(dimension)
@@ -109,7 +117,7 @@ class Triangulation(Domain):
         faces, opposite = _outer_faces(corners)
         self.faces = places[faces]  # of the boundary, (f, n, n)
         normal, self._measures = _normals(self.faces, places[opposite])
-        beyond = self.faces.mean(1) + BEYOND_FACE * self._measures[:, None] ** (1 / (dimension - 1)) * normal
+        beyond = self.faces.mean(1) + CELL.beyond_face * self._measures[:, None] ** (1 / (dimension - 1)) * normal
         crossed = self.contains(beyond).nonzero()
         if len(crossed):
             at = ", ".join(f"{each:.6g}" for each in self.faces[int(crossed[0])].mean(0).tolist())
@@ -162,7 +170,7 @@ class Triangulation(Domain):
         points = np.asarray(mesh.points, dtype=np.float64)
         cells = np.concatenate([block.data for block in mesh.cells if block.type == CELLS[dimension]])
         if dimension == 2 and points.shape[1] == 3:
-            if np.ptp(points[cells, 2]) > FLAT_CELL * np.ptp(points[cells], axis=(0, 1)).max():
+            if np.ptp(points[cells, 2]) > CELL.flat * np.ptp(points[cells], axis=(0, 1)).max():
                 raise InputError(f"{path} must hold tetrahedra, or triangles in the plane, got a surface in space")
             points = points[:, :2]
         if not np.isfinite(points).all():
@@ -185,7 +193,7 @@ class Triangulation(Domain):
         middles = self.faces.mean(1)
         radii = (self.faces - middles[:, None]).norm(dim=2).amax(1)
         distance = torch.full_like(x[:, 0], math.inf)
-        for place in torch.arange(len(x)).split(max(1, CELL_PAIRS // len(middles))):
+        for place in torch.arange(len(x)).split(max(1, CELL.pairs // len(middles))):
             apart = torch.cdist(x[place], middles, compute_mode="donot_use_mm_for_euclid_dist")
             point, face = (apart - radii <= apart.amin(1, keepdim=True)).nonzero(as_tuple=True)
             near = _distance(x[place][point], self.faces[face])
@@ -199,7 +207,7 @@ class Triangulation(Domain):
 
     def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
         n = self.dimension
-        count = min(CELL_POINTS, int((ALL_POINTS / len(self.corners)) ** (1 / n)))
+        count = min(CELL.points, int((CELL.all_points / len(self.corners)) ** (1 / n)))
         if points is not None:  # of all cells together, but two of each at least
             count = max(2, math.ceil(points * len(self.corners) ** (-1 / n)))
         if count < 2:
@@ -257,7 +265,7 @@ class _Cells:
         self.side = math.ceil(count ** (1 / dimension))
         self.low = bounds[:, 0]
         self.width = (bounds[:, 1] - bounds[:, 0]) / self.side
-        margin = FLAT_CELL * self.width
+        margin = CELL.flat * self.width
         lowest = self._box(corners.amin(1) - margin)
         highest = self._box(corners.amax(1) + margin)
         span = highest - lowest + 1
@@ -277,7 +285,7 @@ class _Cells:
 
     def contain(self, x: Tensor) -> Tensor:
         """True for points x (b, n) in one of the cells, (b,)."""
-        step = max(1, CELL_PAIRS // int(self.counts.max()))
+        step = max(1, CELL.pairs // int(self.counts.max()))
         return torch.cat([self._contain(part.double()) for part in x.split(step)])
 
     def _contain(self, x: Tensor) -> Tensor:
@@ -289,7 +297,7 @@ class _Cells:
         inner = torch.arange(len(point)) - (counts.cumsum(0) - counts)[point]
         cell = self.members[self.starts[box][point] + inner]
         share = torch.einsum("pi,pij->pj", x[point] - self.first[cell], self.inverse[cell])
-        inside = (share.amin(1) >= -FLAT_CELL) & (share.sum(1) <= 1 + FLAT_CELL)
+        inside = (share.amin(1) >= -CELL.flat) & (share.sum(1) <= 1 + CELL.flat)
         return torch.zeros(len(x), dtype=torch.bool).index_fill_(0, point[inside], True)
 
 

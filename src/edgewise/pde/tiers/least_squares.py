@@ -22,7 +22,7 @@ from edgewise.outcomes import check_time, foreseen
 from edgewise.pde.algebra.newton import BENDING, Advance, newton
 from edgewise.pde.algebra.system import Solver
 from edgewise.pde.domains.domain import Domain, Piece
-from edgewise.pde.domains.mesh import FACE_POINTS, Mesh
+from edgewise.pde.domains.mesh import MESH, Mesh
 from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation, points_with
@@ -254,7 +254,7 @@ class _FineMesh(Mesh):
     def _on_piece(self, piece: Piece, seed: int) -> tuple[Tensor, Tensor, Tensor]:
         if piece.at is None:
             return super()._on_piece(piece, seed)
-        nodes, shares = gauss_legendre(FACE_POINTS, 0.0, 1.0, self.stretches)
+        nodes, shares = gauss_legendre(MESH.face_points, 0.0, 1.0, self.stretches)
         x, normal = piece.at(nodes)
         return x, normal, piece.measure * shares
 
