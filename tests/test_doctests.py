@@ -40,7 +40,6 @@ UNDOCUMENTED = {
     "edgewise.interpret.Suggestions",
     "edgewise.tables.is_frame",
     "edgewise.nn.layers.LayerList",
-    "edgewise.train.parameters.trainable_slots",
 }
 
 

@@ -57,7 +57,7 @@ def design_of(
     empty = Curves(np.zeros((intervals + DEGREE, 0)), ())
     levels = tuple(tuple(int(j) for j in members) for members in groups)
     bare = Design(
-        policy, columns, (empty,) * len(columns), np.array([-1]), (), total, {}, (), True, constraints, levels
+        policy, columns, (empty,) * len(columns), np.array([-1]), (), total, {}, (), None, constraints, levels
     )
     if is_bare:
         return bare

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,8 @@ class Data:
     >>> len(data.select(torch.tensor([3, 1])))
     2
     """
+
+    is_batched: ClassVar[bool] = False  # whether x, y and weight are only the first of the samples, see `BatchedData`
 
     x: Tensor
     y: Tensor
@@ -82,6 +84,8 @@ class BatchedData(Data):
     `chunks` goes through all of them, so sums over samples are those over the whole table. The tensors `x`, `y` and
     `weight`, and `select`, are those of the first samples alone, for whoever needs to see some.
     """
+
+    is_batched = True
 
     # returns an iterator over all batches; it gives the same samples each time
     epoch: Callable[[], Iterator[Data]] = field(default=lambda: iter(()), repr=False)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from edgewise.errors import InputError
 from edgewise.nn.prediction import predict_in_batches, rows_in_memory
 from edgewise.nn.trace import Trace
-from edgewise.train.blocks import BatchedData, Data
+from edgewise.train.blocks import Data
 from edgewise.train.jacobian.matrix_free import ImplicitMatrix
 from edgewise.train.jacobian.normal_equations import RowSource
 from edgewise.train.jacobian.rows import edge_grams
@@ -174,7 +174,7 @@ class Objective:
                 value.backward()
                 losses.append(value.detach())
             return Evaluation(_numbers_sum(losses), self.penalty_backward(data))
-        if len(data) <= self.rows and not isinstance(data, BatchedData):
+        if len(data) <= self.rows and not data.is_batched:
             prediction, sizes = self._forward(data)
             value = self.problem.loss(prediction, data)
             penalty = self._term_value(sizes)

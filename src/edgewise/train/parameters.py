@@ -46,32 +46,12 @@ def write_(parameters: Iterable[Tensor], vector: Tensor) -> None:
 
 
 class ParameterSlots:
-    """Positions of parameters in the vector of all of them, one after another.
-
-    Parameters
-    ----------
-    parameters : mapping of str to Parameter
-        Parameters by name, in the order of the vector.
-
-    Attributes
-    ----------
-    slots : dict of str to slice
-        Position of each parameter.
-    shapes : dict of str to Size
-        Shape of each parameter.
-    size : int
-        Length P of the vector.
-
-    Examples
-    --------
-    >>> ParameterSlots({"a": nn.Parameter(torch.zeros(2, 3)), "b": nn.Parameter(torch.zeros(()))}).slots
-    {'a': slice(0, 6, None), 'b': slice(6, 7, None)}
-    """
+    """Positions of parameters by name in the vector of all of them, which are one after another."""
 
     def __init__(self, parameters: Mapping[str, nn.Parameter]) -> None:
         self.shapes = {name: p.shape for name, p in parameters.items()}
-        self.slots: dict[str, slice] = {}
-        self.size = 0
+        self.slots: dict[str, slice] = {}  # the position of each parameter
+        self.size = 0  # the length P of the vector
         for name, parameter in parameters.items():
             self.slots[name] = slice(self.size, self.size + parameter.numel())
             self.size += parameter.numel()
@@ -91,14 +71,5 @@ def add_curvature_(matrix: Tensor, slots: ParameterSlots, entry: Curvature) -> N
 
 
 def trainable_slots(network: nn.Module, problem: Problem) -> ParameterSlots:
-    """Positions of the trainable parameters of a network, then of the problem's unknowns ("unknowns.name").
-
-    Examples
-    --------
-    >>> from edgewise import Regression
-    >>> from edgewise.nn import MLP
-    >>> x = torch.zeros(3, 2)
-    >>> trainable_slots(MLP([2, 1]), Regression(x, x[:, :1])).slots
-    {'layers.0.weight': slice(0, 2, None), 'layers.0.bias': slice(2, 3, None)}
-    """
+    """Positions of the trainable parameters of a network, then of the problem's unknowns ("unknowns.name")."""
     return ParameterSlots(trainable_parameters(network, problem))

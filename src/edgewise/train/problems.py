@@ -217,6 +217,13 @@ class Problem(KnownKeywords):
         twin.unknowns = copied_unknowns(self.unknowns)
         return twin
 
+    def with_fixed_unknowns(self) -> Self:
+        """Copy that shares the samples, with unknowns of its own that training does not change."""
+        twin = self.with_copied_unknowns()
+        for value in twin.unknowns.values():
+            value.requires_grad_(False)
+        return twin
+
     def subset(self, index: Tensor) -> Self:
         """Problem of the same kind with only the training samples at `index`, and without validation samples.
 
@@ -574,12 +581,6 @@ class OrdinalClassification(LabelledProblem):
         """Raise InputError if the model does not have one output."""
         if prediction.shape != (len(data), 1):
             raise InputError(f"the model must have 1 output for ordered classes, got {prediction.shape[-1]}")
-
-    def with_fixed_thresholds(self) -> Self:
-        """Copy that shares the samples, with thresholds of its own that training does not change."""
-        twin = self.with_copied_unknowns()
-        twin.unknowns[THRESHOLD_STEPS].requires_grad_(False)
-        return twin
 
     def prediction_losses(self, prediction: Tensor, data: Data) -> Tensor:
         """-log p(label) of every sample, (N,), from the model's output (N, 1)."""

@@ -59,7 +59,7 @@ class Shard:
     def __init__(self, network: nn.Module, problem: Problem, penalty: Penalty | None) -> None:
         if problem.by_blocks:
             raise InputError(f"problem must be a loss of samples in several processes, got {type(problem).__name__}")
-        is_weighted = problem.train.weight is not None and not isinstance(problem.train, BatchedData)
+        is_weighted = problem.train.weight is not None and not problem.train.is_batched
         if is_weighted or (problem.validation is not None and problem.validation.weight is not None):
             raise InputError(
                 "weight must be left out in several processes, each of which would scale it to the mean 1; the weights "

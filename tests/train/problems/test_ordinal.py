@@ -230,7 +230,7 @@ def test_bad_input_gets_a_sentence(make, words):
 @pytest.mark.parametrize("method", [LBFGS(), SSBroyden(), LevenbergMarquardt(), Adam()], ids=lambda m: type(m).__name__)
 def test_fixed_thresholds_stay_with_every_method(method, dtype):
     given = OrdinalClassification(X.to(dtype), LABELS)
-    fixed = given.with_fixed_thresholds()
+    fixed = given.with_fixed_unknowns()
     before = fixed.thresholds.clone()
     report = fit(KAN([2, 1], 3, seed=0, dtype=dtype), fixed, method, steps=5)
     assert torch.equal(fixed.thresholds, before) and torch.equal(given.thresholds, before)

@@ -143,9 +143,7 @@ def select_inputs(problem: Problem, *, most: int = 20, hidden: int = 5, seed: in
         sentences.append("Products of three inputs were not tested: there are too few or too many.")
     if len(passed) == 0:
         return InputSelection((), z, thresholds, (), None, None, tuple(sentences))
-    part = problem.with_inputs(passed)
-    if isinstance(part, OrdinalClassification):
-        part = part.to(data.x.dtype)  # a copy with thresholds of its own
+    part = problem.with_inputs(passed).with_copied_unknowns()
     model = KAN([len(passed), hidden, outputs], grid_size=SELECTION_GRID_SIZE, seed=seed, dtype=data.x.dtype)
     fit(model, part, LBFGS(), steps=SELECTION_STEPS, penalty=Sparsity(sparsity))
     pruned, report = prune(model, part, drop_inputs=True)

@@ -28,7 +28,7 @@ from edgewise.nn.trace import Trace
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.choice import SEARCH_LIMITS, method_for
 from edgewise.train.penalties import Penalty
-from edgewise.train.problems import OrdinalClassification, Problem, Regression
+from edgewise.train.problems import Problem, Regression
 
 # Passes over inputs, nodes and edges; the passes end earlier when one removes nothing. The limit is hardly reached.
 MOST_PRUNING_PASSES = 20
@@ -189,9 +189,8 @@ def prune(
     if not isinstance(problem, Problem) or problem.train_loader is not None:
         kinds = "a Regression, Classification or OrdinalClassification"
         raise InputError(f"problem must be {kinds} of tensors, got {type(problem).__name__}")
-    if isinstance(problem, OrdinalClassification):
-        problem = problem.with_fixed_thresholds()  # a trial that fails must not move them
-    pruning = _Pruning(model, problem, tolerance, precision, refit, penalty)
+    # A trial that fails must not move the unknowns, such as the thresholds between ordered classes.
+    pruning = _Pruning(model, problem.with_fixed_unknowns(), tolerance, precision, refit, penalty)
     for _ in range(MOST_PRUNING_PASSES):
         if not any([pruning.remove_inputs(), pruning.remove_nodes(), pruning.remove_edges()]):
             break

@@ -264,6 +264,8 @@ class MatrixFreeSystem:
     Shapes: gradient (P,), scale (P,).
     """
 
+    residuals = None  # they are not kept
+
     def __init__(
         self,
         matrix: ImplicitMatrix,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from edgewise.ops import normal
 from edgewise.settings import ROW_CHUNK_NUMBERS
-from edgewise.train.blocks import BatchedData, ResidualBlock
+from edgewise.train.blocks import ResidualBlock
 from edgewise.train.jacobian.rows import BlockRows, LayerDerivatives, NetworkRows
 from edgewise.train.parameters import ParameterSlots, write_
 from edgewise.train.problems import Problem
@@ -116,7 +116,7 @@ class RowSource:
                 factor = 1 / most
                 if not len(mine):
                     continue
-                data = data.select(slice(0, len(mine)) if isinstance(data, BatchedData) else mine)
+                data = data.select(slice(0, len(mine)) if data.is_batched else mine)
             for part, _ in data.chunks(max(1, self._chunk_numbers // numbers)):
                 yield self._rows.block_rows(block, part, self._problem.unknowns), factor
 
@@ -126,7 +126,7 @@ class RowSource:
         The rows are kept for `pull` if all of them fit into one chunk, and computed again otherwise. Of a loader
         neither they nor the residuals are kept.
         """
-        is_square = self.count() is not None and not any(isinstance(b.data, BatchedData) for b in self._blocks)
+        is_square = self.count() is not None and not any(block.data.is_batched for block in self._blocks)
         numbers = sum(n * len(block.data) for (n, _), block in zip(self._sizes, self._blocks, strict=True))
         kept: list[tuple[BlockRows, float]] | None = [] if numbers <= self._chunk_numbers else None
         matrix = self._blocks[0].data.x.new_zeros(self.slots.size, self.slots.size)

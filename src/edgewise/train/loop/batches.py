@@ -88,7 +88,7 @@ class LoaderBatches:
     def __init__(self, problem: Problem, loader: DataLoader[Any], seed: int):
         self._problem = problem
         self._loader = loader
-        self._random = seeded_generator(seed).get_state()
+        self._random = [seeded_generator(seed).get_state()]
         self._iterator: Iterator[Any] | None = None
 
     @property
@@ -122,12 +122,12 @@ class LoaderBatches:
     def state(self) -> dict[str, Any]:
         """Random states at the start of the epoch, and the place in the epoch."""
         if self._iterator is None:
-            return {"random": self._random.clone(), "generators": self._generator_states(), "position": 0}
+            return {"random": self._random[0].clone(), "generators": self._generator_states(), "position": 0}
         return {"random": self._epoch_random, "generators": self._epoch_generators, "position": self._position}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from what `state` gave; the loader is run up to the same place."""
-        self._random = state["random"].cpu()
+        self._random = [state["random"].cpu()]
         for generator, value in zip(self._generators(), state["generators"], strict=True):
             generator.set_state(value)
         iterator = self._start_epoch()
@@ -136,26 +136,16 @@ class LoaderBatches:
         self._position = int(state["position"])
 
     def _start_epoch(self) -> Iterator[Any]:
-        self._epoch_random, self._epoch_generators = self._random.clone(), self._generator_states()
+        self._epoch_random, self._epoch_generators = self._random[0].clone(), self._generator_states()
         self._position = 0
-        with self._own_random_state():
+        with exchanged([torch.default_generator], self._random):
             self._iterator = iter(self._loader)
         return self._iterator
 
     def _draw(self, iterator: Iterator[Any]) -> Any:
         """The next batch as the loader yields it, or None at the end of the epoch."""
-        with self._own_random_state():
+        with exchanged([torch.default_generator], self._random):
             return next(iterator, None)
-
-    @contextmanager
-    def _own_random_state(self) -> Iterator[None]:
-        outer = torch.get_rng_state()
-        torch.set_rng_state(self._random)
-        try:
-            yield
-        finally:
-            self._random = torch.get_rng_state()
-            torch.set_rng_state(outer)
 
     def _generators(self) -> list[torch.Generator]:
         """The different generators of the loader and its sampler."""
@@ -216,6 +206,20 @@ def samplers_of(loader: DataLoader[Any]) -> tuple[Any, ...]:
     return loader.sampler, loader.batch_sampler, getattr(loader.batch_sampler, "sampler", None)
 
 
+@contextmanager
+def exchanged(generators: list[torch.Generator], states: list[Tensor]) -> Iterator[None]:
+    """Let random generators go on from other states inside, which `states` then has; afterwards they are as before."""
+    outer = [one.get_state() for one in generators]
+    for one, state in zip(generators, states, strict=True):
+        one.set_state(state)
+    try:
+        yield
+    finally:
+        states[:] = [one.get_state() for one in generators]
+        for one, state in zip(generators, outer, strict=True):
+            one.set_state(state)
+
+
 def repeated(loader: DataLoader[Any]) -> Iterator[Any]:
     """Yield the batches of a DataLoader in an order that every pass and every process has.
 
@@ -225,24 +229,11 @@ def repeated(loader: DataLoader[Any]) -> Iterator[Any]:
     owned = [torch.default_generator, *(getattr(one, "generator", None) for one in (loader, *samplers_of(loader)))]
     generators = list({id(one): one for one in owned if isinstance(one, torch.Generator)}.values())
     states = [torch.Generator(device=one.device).manual_seed(0).get_state() for one in generators]
-
-    @contextmanager
-    def own_random_states() -> Iterator[None]:
-        outer = [one.get_state() for one in generators]
-        for one, state in zip(generators, states, strict=True):
-            one.set_state(state)
-        try:
-            yield
-        finally:
-            states[:] = [one.get_state() for one in generators]
-            for one, state in zip(generators, outer, strict=True):
-                one.set_state(state)
-
     end = object()
-    with own_random_states():
+    with exchanged(generators, states):
         iterator = iter(loader)
     while True:
-        with own_random_states():
+        with exchanged(generators, states):
             batch = next(iterator, end)
         if batch is end:
             return

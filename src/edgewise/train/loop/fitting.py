@@ -17,7 +17,7 @@ from edgewise.checks import check_count, check_options
 from edgewise.errors import InputError
 from edgewise.nn.prediction import evaluation_mode
 from edgewise.outcomes import OnInterrupt, StopReason, check_on_interrupt
-from edgewise.train.blocks import BatchedData, Data
+from edgewise.train.blocks import Data
 from edgewise.train.grids import adapt_domain_
 from edgewise.train.loop.batches import Batches, FullBatch, LoaderBatches, batches_of, of_whole_loader, peek
 from edgewise.train.loop.diagnosis import advice_if_stuck
@@ -471,7 +471,7 @@ class _Training:
             return None if batches.per_epoch is None else batches.epoch()
         if self.objective.is_shared:
             return [train.select(slice(0, 1))]
-        if isinstance(train, BatchedData):
+        if train.is_batched:
             return (part for part, _ in train.chunks(self.objective.rows))
         return [train]
 

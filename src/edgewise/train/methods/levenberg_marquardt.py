@@ -213,9 +213,9 @@ class LevenbergMarquardtRun:
 
     def _moves(self, origin: Tensor, solution: DampedStep, system: System) -> Sequence[Tensor]:
         """The steps to try: the accelerated one, if there is one, then the straight one."""
-        if not self._settings.acceleration or solution.correct is None or isinstance(system, MatrixFreeSystem):
+        if not self._settings.acceleration or solution.correct is None or system.residuals is None:
             return (solution.move,)
-        assert self._source is not None and system.residuals is not None
+        assert self._source is not None
         around = (origin + share * solution.move for share in (-DIFFERENCE_STEP, DIFFERENCE_STEP))
         difference = self._source.summed_residuals(self._copies, *around) - 2 * system.residuals
         write_(self._copies, origin)
