@@ -13,10 +13,7 @@ from functools import partial
 from importlib.resources import files
 from importlib.util import find_spec
 
-__all__ = ["STREAM_ERRORS", "main"]
-
-# Errors of writing to a stream; those of files are FileErrors.
-STREAM_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+__all__ = ["main"]
 
 
 def main() -> None:
@@ -24,6 +21,8 @@ def main() -> None:
     try:
         _run()
     except OSError as error:  # of a page of help: commands have sentences of their own
+        from edgewise.cli.terminal.exit_codes import STREAM_ERRORS
+
         if error.filename is not None or error.errno not in (errno.EPIPE, *STREAM_ERRORS):
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes again at exit

@@ -144,6 +144,7 @@ def page_content(
     metric = METRICS[task.metric]
     parts: dict[str, Any] = {
         "summary": [fit_sentence(model)],
+        "class_kind": "class" if len(task.classes) else "target",
         "data": {"target": task.target, "inputs": len(model.encoder_.columns)},
         "split": {"training": model.training_rows_},
         "notes": list(model.encoder_.notes),

@@ -82,6 +82,9 @@ def test_a_file_in_the_way(tmp_path):
     with pytest.raises(FileError, match="is a file"):
         ResultFolder(tmp_path / "file" / "out").check()
     assert tree(tmp_path) == {"file": "x"}
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(FileError, match="--out must be a folder, got the link to nothing"):
+        ResultFolder(tmp_path / "link").check()
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a file system that takes no files")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,6 @@ from typing import TextIO
 
 import typer
 
-from edgewise.cli import STREAM_ERRORS
 from edgewise.errors import EdgewiseError, FileError
 from edgewise.escaping import terminal_line
 from edgewise.files import reason
@@ -18,6 +18,8 @@ from edgewise.files import reason
 FAILED = 1  # the input or a file is wrong; a wrong command line is 2, Typer's own code
 BUG = 70  # EX_SOFTWARE of BSD's sysexits.h
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+# Errors of writing to a stream; those of files are FileErrors.
+STREAM_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 @contextmanager
