@@ -484,8 +484,8 @@ def _effect_sentences(
         if effect.missing is not None:
             size += f"; where it is missing, {target} is {number_text(effect.missing[output])} on average"
         if len(effect.levels) == 1:
-            name = local.names[effect.input]
-            yield f"{name} is {effect.levels[0]} in every row, where {target} is {number_text(curve[0])}; {size}."
+            level = f"The only level of {local.names[effect.input]} is {effect.levels[0]}"
+            yield f"{level}, where {target} is {number_text(curve[0])} on average; {size}."
             continue
         if effect.levels:
             ends = int(curve.argmax()), int(curve.argmin())
