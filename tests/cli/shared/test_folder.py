@@ -209,6 +209,15 @@ def test_a_folder_that_cannot_be_completed_is_named(tmp_path, monkeypatch):
     assert tree(tmp_path) == {"metrics.json": "new"}
 
 
+def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    def fails(*_):
+        raise PermissionError(errno.EACCES, "no")
+
+    monkeypatch.setattr(os, "lstat", fails)
+    with pytest.raises(FileError, match=r"^cannot read .*: permission denied$"):
+        current_file(tmp_path, "model.safetensors")
+
+
 def test_readers_move_nothing(tmp_path):
     (tmp_path / COMMIT).mkdir()
     (tmp_path / COMMIT / "metrics.json").write_text("new")
