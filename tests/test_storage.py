@@ -85,6 +85,14 @@ def test_other_objects_are_refused(thing, tmp_path):
         save(thing, tmp_path / "m")
 
 
+def test_a_table_is_told_from_a_model(tmp_path):
+    (tmp_path / "prices.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(
+        CheckpointError, match=r"prices\.csv: a file that `edgewise.save` wrote was expected, got a table"
+    ):
+        load(tmp_path / "prices.csv")
+
+
 def test_damaged_files_get_a_sentence_with_their_name(tmp_path):
     save(KAN([1, 1]), tmp_path / "m")
     data = bytearray((tmp_path / "m").read_bytes())

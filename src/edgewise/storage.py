@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, overload
 from edgewise import files
 from edgewise.checkpoint import container
 from edgewise.checkpoint.kinds import kind_for, kind_of, registered
-from edgewise.errors import InputError
+from edgewise.errors import CheckpointError, InputError
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
+from edgewise.tables.table import TABLE_ENDINGS
 
 FOLDER_MODEL = "model.safetensors"  # the model in a folder that `edgewise fit` wrote
 
@@ -144,6 +145,8 @@ def load(
         if inside.is_file():
             path = inside
     data = files.read_bytes(path)
+    if os.fsdecode(path).lower().endswith(TABLE_ENDINGS) and data[8:9] != b"{":
+        raise CheckpointError(f"{os.fsdecode(path)}: a file that `edgewise.save` wrote was expected, got a table")
     with container.errors_of_file("model", path):
         file = container.unpack(data)
         kind = kind_of(file)

@@ -39,6 +39,24 @@ def test_the_page_of_all_commands_is_that_of_the_commands(edgewise, monkeypatch,
     assert [line.rstrip() for line in stored.splitlines()] == [line.rstrip() for line in page.splitlines()]
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        ("--help >/dev/full", 1, "edgewise: cannot write to standard output: the disk is full\n"),
+        ("fit --help >/dev/full", 1, "edgewise: cannot write to standard output: the disk is full\n"),
+        ("--help >&-", 0, ""),
+        ("--help >/dev/null", 0, ""),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_pages_of_help_for_any_stream(words, code, message, encoding):
+    command = f"set -o pipefail; {sys.executable} -m edgewise {words}"
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (code, message)
+
+
 def test_paragraphs_of_a_page_break_where_the_terminal_ends(edgewise, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     lines = [line.strip() for line in edgewise("predict", "--help").out.splitlines()]

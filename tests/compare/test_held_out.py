@@ -1,10 +1,13 @@
 """Tests of a model beside a linear one and boosting, each judged on rows that it has not seen."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas
 import pytest
 
-from edgewise import KANClassifier, KANRegressor
+from edgewise import KANClassifier, KANRegressor, KANSurvival
+from edgewise.compare.baselines import iterate_baselines
 from edgewise.errors import InputError
 
 
@@ -35,8 +38,33 @@ def test_frames_with_text_missing_values_and_groups_of_rows():
     assert 0.7 < comparison.models[0].score <= 1 and comparison.models[1].gap_error > 0
 
 
+def test_whole_numbers_are_not_predicted_as_whole_numbers():
+    X, y = curved()
+    whole = np.round(3 * y).astype(int)
+    scores = [KANRegressor(effort="low").compare(X, one).models[0].score for one in (whole, whole.astype(float))]
+    assert scores[0] == scores[1] > 0.9
+
+
+def test_a_model_that_fails_in_one_fold_has_no_score(monkeypatch):
+    calls = []
+
+    def failing(*rows, **settings):
+        calls.append(rows)
+        for one in iterate_baselines(*rows, **settings):
+            is_failed = one.name == "boosting" and len(calls) == 2
+            yield replace(one, score=float("nan"), prediction=None) if is_failed else one
+
+    monkeypatch.setattr("edgewise.compare.held_out.iterate_baselines", failing)
+    linear, boosting = KANRegressor(effort="low").compare(*curved(40)).models[1:]
+    assert linear.score is not None and boosting.score is None and boosting.remark == "could not be fitted"
+
+
 def test_refused_rows_and_targets():
     X, y = curved(20)
+    with pytest.raises(InputError, match="X must be a frame or an array"):
+        KANRegressor().compare("table.csv", y)
+    with pytest.raises(InputError, match="needs a KANRegressor or a KANClassifier, got a KANSurvival"):
+        KANSurvival().compare(X, y)
     with pytest.raises(InputError, match="at least 10 rows"):
         KANRegressor().compare(X[:5], y[:5])
     with pytest.raises(InputError, match="one target for each of the 20 rows"):

@@ -76,6 +76,11 @@ def test_the_summary_tests_the_inputs(fitted):
     assert summary.tests is fitted[0].inference_ and str(summary.tests) in str(summary)
 
 
+def test_it_names_no_search_for_formulas_that_it_does_not_have(fitted):
+    with pytest.raises(AttributeError, match=r"'KANSurvival' object has no attribute 'equations_'"):
+        fitted[0].equations_  # noqa: B018
+
+
 def test_curves_end_with_the_data(fitted):
     model = fitted[0]
     far = np.array([[1e9, -1e9, 0.0, 0.0], [3.0, -3.0, 0.0, 0.0]])

@@ -74,6 +74,7 @@ def full_report():
         tests=TestTable(("term", "p"), [(EVIL, "0.01")], f"Tests of {EVIL}."),
         findings=[f"{EVIL} rises."],
         class_findings={EVIL: [f"{EVIL} rises with b."], "other": ["It falls."]},
+        class_kind="target",
         cautions=[f"{EVIL} is odd."],
         formulas=[f"y = {EVIL}", "It fits."],
         formula_rows=[FormulaRow("b + [city is Köln]", 3, 0.9, 0.3), FormulaRow(EVIL, 5, 0.99, 0.1, chosen=True)],

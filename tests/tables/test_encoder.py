@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from edgewise.checkpoint import codec
 from edgewise.errors import CheckpointError, InputError
-from edgewise.tables import InputEncoder, Table, Target
+from edgewise.tables import InputEncoder, Table
 from edgewise.tables.cells import parse_dates
-from edgewise.tables.target import learn_target
+from edgewise.tables.target import Target, learn_target
 
 
 def table(**columns):

@@ -12,8 +12,8 @@ import pytest
 
 from edgewise.checkpoint import codec
 from edgewise.errors import EdgewiseError
-from edgewise.tables import InputEncoder, Target, read_table
-from edgewise.tables.target import learn_target
+from edgewise.tables import InputEncoder, read_table
+from edgewise.tables.target import Target, learn_target
 
 CSV_FILES = 5_000
 PARQUET_FILES = 1_000

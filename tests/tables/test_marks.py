@@ -7,10 +7,10 @@ import pytest
 
 from edgewise.checkpoint import codec
 from edgewise.errors import InputError
-from edgewise.tables import InputEncoder, Table, Target, read_table
+from edgewise.tables import InputEncoder, Table, read_table
 from edgewise.tables.cells import marked_number, parse_dates
 from edgewise.tables.frames import array_table
-from edgewise.tables.target import learn_target
+from edgewise.tables.target import Target, learn_target
 
 Y = np.sqrt(np.arange(12.0))
 

@@ -5,6 +5,7 @@
 meets, and `shared` holds what several commands use.
 """
 
+import errno
 import gc
 import os
 import sys
@@ -17,8 +18,27 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command `edgewise` and end the process with its exit code."""
-    if sys.argv[1:] in (["--help"], ["-h"]):  # at once: typer and rich take six times as long to import
+    try:
+        _run()
+    except OSError as error:  # of a page of help: commands have sentences of their own
+        from edgewise.cli.terminal.exit_codes import STREAM_ERRORS
+
+        if error.filename is not None or error.errno not in (errno.EPIPE, *STREAM_ERRORS):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes again at exit
+        if error.errno == errno.EPIPE:  # the reader of a pipe (head, less) has ended
+            sys.exit(0)
+        from edgewise.files import reason
+
+        sys.exit(f"edgewise: cannot write to standard output: {reason(error)}")
+
+
+def _run() -> None:
+    encoding = "" if sys.stdout is None else sys.stdout.encoding or ""
+    is_unicode = encoding.lower() in ("utf-8", "utf8")  # else typer draws the page with other signs
+    if is_unicode and sys.argv[1:] in (["--help"], ["-h"]):  # at once: typer and rich take six times as long to import
         sys.stdout.write((files("edgewise.cli") / "help.txt").read_text(encoding="utf-8"))
+        sys.stdout.flush()
         return
     for package in ("typer", "rich"):
         if find_spec(package) is None:

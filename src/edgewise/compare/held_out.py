@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from edgewise.metrics import MEASURED, METRICS, score
 from edgewise.presentation import counted
 from edgewise.report.comparison import Comparison, ModelResult
 from edgewise.search.validation import block_codes, folds
-from edgewise.tables import frame_table, is_frame
+from edgewise.tables import Table, frame_table, is_frame
 
 FOLDS = 5  # the customary number (Hastie et al., 2nd ed., section 7.10)
 
@@ -27,10 +28,16 @@ def held_out_comparison(
 ) -> Comparison:
     """Fit a copy of the model, a linear model and boosting to four fifths of the rows five times; score the others.
 
-    Shapes: X (N, d), y (N,), groups (N,). InputError for y of another shape and fewer than ten rows.
+    Shapes: X (N, d), y (N,), groups (N,). InputError for other shapes, fewer than ten rows and a model of survival.
     """
+    if not isinstance(model, KANRegressor | KANClassifier):
+        raise InputError(f"compare needs a KANRegressor or a KANClassifier, got a {type(model).__name__}")
     targets = np.asarray(y)
     table = frame_table(X) if is_frame(X) else np.asarray(X)
+    if not isinstance(table, Table) and table.ndim != 2:
+        raise InputError(
+            f"X must be a frame or an array of shape (N, d), got {type(X).__name__} of shape {table.shape}"
+        )
     if targets.shape != (len(table),):
         raise InputError(f"y must hold one target for each of the {len(table)} rows of X, got shape {targets.shape}")
     if len(targets) < 2 * FOLDS:
@@ -40,8 +47,10 @@ def held_out_comparison(
     labels = np.unique(targets, return_inverse=True)[1] if task == "classification" else None
     blocks = block_codes(groups, len(targets))
     # Each fold: a copy of the model, and the others on the same inputs as numbers.
-    predictions: dict[str, np.ndarray] = {"KAN": targets.copy()}
+    unpredicted = np.full(len(targets), np.nan) if labels is None else targets
+    predictions: dict[str, np.ndarray] = {"KAN": unpredicted.copy()}
     others: dict[str, BaselineResult] = {}
+    failed: set[str] = set()
     seconds = {"KAN": 0.0}
     held = np.zeros(len(targets), dtype=bool)
     with warnings.catch_warnings():
@@ -55,8 +64,10 @@ def held_out_comparison(
             predictions["KAN"][fold.held] = kan.predict(test)
             rows = kan._inputs(train), targets[fold.train], kan._inputs(test), targets[fold.held]
             for one in iterate_baselines(*rows, task=task):
-                if one.prediction is not None:
-                    predictions.setdefault(one.name, targets.copy())[fold.held] = one.prediction
+                if one.prediction is None:
+                    failed.add(one.name)
+                else:
+                    predictions.setdefault(one.name, unpredicted.copy())[fold.held] = one.prediction
                 seconds[one.name] = seconds.get(one.name, 0.0) + one.seconds
                 others[one.name] = one
             held[fold.held] = True
@@ -65,6 +76,9 @@ def held_out_comparison(
     ours = score(metric, observed, own)
     models = [ModelResult("KAN", ours.value, kan.parameter_count_, seconds["KAN"], ours.error)]
     for name, last in others.items():
+        if name in failed:  # in one fold is enough: a score of the others would be of other rows
+            models.append(replace(last, prediction=None).beside(observed, own, task))
+            continue
         predicted = predictions[name][held]
         reached = score(metric, observed, predicted)
         whole = BaselineResult(

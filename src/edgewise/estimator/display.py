@@ -120,7 +120,9 @@ class EstimatorDisplay(RowExplainer):
 
         def __getattr__(self, name: str) -> Any:
             """Answer a misspelt name, or one that another kind of estimator has, with the name that was meant."""
-            if name == "equations_":  # an AttributeError too, so that hasattr is False
+            if name == "equations_" and hasattr(
+                type(self), "fit_equations"
+            ):  # an AttributeError too, so that hasattr is False
                 raise NotFittedError("there are no equations yet: call fit_equations(X, y) first")
             if name in self._absent:
                 raise AttributeError(f"{type(self).__name__} has no {name}: {self._absent[name]}")

@@ -144,6 +144,7 @@ def page_content(
     metric = METRICS[task.metric]
     parts: dict[str, Any] = {
         "summary": [fit_sentence(model)],
+        "class_kind": "class" if len(task.classes) else "target",
         "data": {"target": task.target, "inputs": len(model.encoder_.columns)},
         "split": {"training": model.training_rows_},
         "notes": list(model.encoder_.notes),
@@ -151,7 +152,7 @@ def page_content(
         "versions": package_versions(),
         "seed": model.random_state if isinstance(model.random_state, int) else None,
         "cautions": [] if codes is model.background_ else alike_sentences(codes, model.encoder_.inputs),
-        **explanation_parts(explanation, _no_pairs_text(model)),
+        **explanation_parts(explanation, no_pairs_text(model)),
         **inference_parts(model),
         **_formula_parts(model),
     }
@@ -228,7 +229,7 @@ def explained(model: EstimatorDisplay, codes: np.ndarray) -> GlobalExplanation |
     return made if np.isfinite(made.local.shares).all() else None
 
 
-def _no_pairs_text(model: EstimatorDisplay) -> str:
+def no_pairs_text(model: EstimatorDisplay) -> str:
     """Return a sentence for a model that cannot show interactions, else ""."""
     if len(model.model_.layers) > 1:
         return ""
@@ -250,14 +251,14 @@ def explanation_parts(explanation: GlobalExplanation | None, no_pairs: str = "")
     shown = [] if not several else range(min(len(explanation.outputs), CLASS_FOLDS))
     return {
         "inputs": [(name, size) for name, size, _ in explanation.ranking()[:SHOWN_INPUTS]],
-        "findings": _without_interactions(
+        "findings": without_interactions(
             explanation.sentences if not several else _class_overview(explanation), no_pairs
         ),
         "class_findings": {explanation.outputs[k]: explanation.about(k) for k in shown},
     }
 
 
-def _without_interactions(sentences: Sequence[str], no_pairs: str) -> list[str]:
+def without_interactions(sentences: Sequence[str], no_pairs: str) -> list[str]:
     """Return the sentences with `no_pairs`, if it is some text, in place of those on interactions."""
     kept = [text for text in sentences if not no_pairs or (" interact: " not in text and "one by one" not in text)]
     return [*kept, *filter(None, [no_pairs])]

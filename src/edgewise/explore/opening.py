@@ -18,7 +18,8 @@ from edgewise.estimator.storage import load_estimator
 from edgewise.files import current_file, reason
 from edgewise.nn.model import KAN
 from edgewise.storage import FOLDER_MODEL
-from edgewise.tables import Table, Target, read_table
+from edgewise.tables import Table, read_table
+from edgewise.tables.target import Target
 
 # Facts of `edgewise fit` about the unedited model, which are not true of an edited one.
 OF_THE_FIT = ("score", "metrics", "formulas")

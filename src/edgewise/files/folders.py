@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgewise.errors import FileError
-from edgewise.files.whole import LOCK, fcntl, lock, read_bytes, sweep, sync_folder, temporary_name, write_bytes
+from edgewise.files.whole import LOCK, fcntl, lock, read_bytes, reason, sweep, sync_folder, temporary_name, write_bytes
 
 COMMIT = ".edgewise-commit"  # the folder of complete files that are moved into the folder around it
 REMOVED = ".removed.json"  # in a temporary folder: names of files without a successor
@@ -121,12 +121,14 @@ def complete_commit(folder: Path, names: Collection[str]) -> None:
 def current_file(folder: Path, name: str) -> Path:
     """Return where a file of results is: among those that a killed process has not moved, else in their folder.
 
-    Readers move nothing, so that they can change nothing.
+    Readers move nothing, so that they can change nothing. FileError for a folder that may not be read.
     """
     waiting = folder / COMMIT
-    if _is_plain(waiting, stat.S_ISDIR) and _is_plain(waiting / name, stat.S_ISREG):
-        return waiting / name
-    return folder / name
+    try:
+        is_waiting = _is_plain(waiting, stat.S_ISDIR) and _is_plain(waiting / name, stat.S_ISREG)
+    except OSError as error:
+        raise FileError(f"cannot read {folder}: {reason(error)}") from error
+    return waiting / name if is_waiting else folder / name
 
 
 def beside(file: Path, name: str) -> Path:

@@ -217,9 +217,10 @@ def dragged(
     """Move the curve of an edge through points (input, new value of the edge), with bumps of a width of the input."""
     number, i, o = place = checked_edge(model, edge)
     model = _with_spline_alone(model, problem, place, keep_base=True)
-    targets = np.array(points, dtype=np.float64)
-    if targets.ndim != 2 or targets.shape[1] != 2 or not len(targets):
+    pairs = [pair for pair in points if isinstance(pair, Sequence) and len(pair) == 2 and all(map(is_number, pair))]
+    if not pairs or len(pairs) < len(points):
         raise InputError(f"points must be pairs (input, new value of the edge), got {points!r:.80}")
+    targets = np.array(pairs, dtype=np.float64)
     if width is not None and (not is_number(width) or width <= 0):
         raise InputError(f"width must be a positive number, got {width!r:.80}")
     layer = edge_layers(model)[number]

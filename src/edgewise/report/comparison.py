@@ -92,7 +92,7 @@ class Comparison:
         if simpler:
             simplest = min(simpler, key=lambda one: one.parameters or math.inf)
             if not simplest.gap_error and not self._gain(simplest):
-                return f"Verdict: use {simplest.name}: the {own.name} is one."
+                return f"Verdict: use {simplest.name}, which is simpler and as good on each row."
             chance = self._difference(BEYOND_CHANCE * (simplest.gap_error or 0.0))
             place = "behind" if self._gain(simplest) > 0 else "ahead of"
             difference = f"it is {self._gap(simplest)} {place} the {own.name}, and up to {chance} may be chance"

@@ -154,7 +154,8 @@ class ReportContent:
     inputs: Sequence[tuple[str, float]] = ()
     tests: TestTable | None = None  # tests of the terms, for a model that has them
     findings: Sequence[str] = ()  # sentences about the inputs; the first ones open the page as what was learned
-    class_findings: Mapping[str, Sequence[str]] = field(default_factory=dict)  # the same for each class
+    class_findings: Mapping[str, Sequence[str]] = field(default_factory=dict)  # the same for each class or target
+    class_kind: str = "class"  # what these are about, "class" or "target"
     cautions: Sequence[str] = ()  # what to distrust, besides what follows from the score and the comparison
     formulas: Sequence[str] = ()  # the chosen formula, or one line for each target, then sentences about it
     formula_rows: Sequence[FormulaRow] = ()  # all formulas, for a table

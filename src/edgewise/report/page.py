@@ -115,10 +115,7 @@ def page(content: ReportContent) -> str:
     ]
     folded = [
         ("The result in detail", ["" if few else comparison, *drawn.of("result"), _classes(content)]),
-        (
-            "Every target" if content.comparison.score_name in ("R²", "loss") else "Every class",
-            _each_class(content, drawn),
-        ),
+        (f"Every {content.class_kind}", _each_class(content, drawn)),
         ("The inputs", [_inputs(content), _list(later), *drawn.of("inputs"), _tests(content)]),
         ("The formulas", [_formulas(content), _list(content.formulas[1:]), *drawn.of("formulas")]),
         ("The network", drawn.of("network")),

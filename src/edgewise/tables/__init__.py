@@ -2,7 +2,7 @@
 
 `read_table` reads CSV or Parquet into a `Table` of named columns, `frame_table` a frame of pandas, polars or pyarrow.
 `InputEncoder.fit` decides once how each column becomes inputs of a model and repeats that for every later table; its
-sentences about columns are in `columns`. `Target` is the column to predict. `AffineScaling` brings columns to the
+sentences about columns are in `columns`. `AffineScaling` brings columns to the
 range of a network.
 """
 
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from edgewise.tables.reading import read_table
     from edgewise.tables.scaling import AffineScaling
     from edgewise.tables.table import Table
-    from edgewise.tables.target import Target
 
-__all__ = ["AffineScaling", "InputEncoder", "Table", "Target", "frame_table", "is_frame", "read_table"]
+__all__ = ["AffineScaling", "InputEncoder", "Table", "frame_table", "is_frame", "read_table"]
 
 import_on_demand(__name__)

@@ -15,6 +15,7 @@ from edgewise.tables.cells import quoted
 # A file with more columns is transposed or split by the wrong delimiter; a model with one input per column could not be
 # trained or drawn.
 MAX_COLUMNS = 10_000
+TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq")  # of files of tables
 # A file may unpack to so many times its size, or to the floor: tables of numbers unpack to 2 to 30 times their size,
 # and a file that is made to fill the memory to a thousand times.
 UNPACKED_RATIO = 100

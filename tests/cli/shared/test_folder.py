@@ -82,6 +82,9 @@ def test_a_file_in_the_way(tmp_path):
     with pytest.raises(FileError, match="is a file"):
         ResultFolder(tmp_path / "file" / "out").check()
     assert tree(tmp_path) == {"file": "x"}
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(FileError, match="--out must be a folder, got the link to nothing"):
+        ResultFolder(tmp_path / "link").check()
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a file system that takes no files")
@@ -204,6 +207,15 @@ def test_a_folder_that_cannot_be_completed_is_named(tmp_path, monkeypatch):
     monkeypatch.undo()
     ResultFolder(tmp_path, force=True).check()
     assert tree(tmp_path) == {"metrics.json": "new"}
+
+
+def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    def fails(*_):
+        raise PermissionError(errno.EACCES, "no")
+
+    monkeypatch.setattr(os, "lstat", fails)
+    with pytest.raises(FileError, match=r"^cannot read .*: permission denied$"):
+        current_file(tmp_path, "model.safetensors")
 
 
 def test_readers_move_nothing(tmp_path):

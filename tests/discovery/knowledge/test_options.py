@@ -124,14 +124,13 @@ def test_an_answer_tells_how_sure_it_is(monkeypatch):
 
 
 @pytest.mark.slow
-def test_several_outputs_share_weights_and_progress():
+def test_rows_without_weight_do_not_count_and_progress_has_the_best_formula():
     x, seen = positive(80), []
     wrong = np.arange(80) < 8
-    y = np.column_stack([x[:, 0] * x[:, 1], x[:, 0] + np.sin(x[:, 1])])
-    y[wrong] = 5
+    y = np.where(wrong, 5.0, x[:, 0] * x[:, 1])
     options = FormulaOptions(weights=np.where(wrong, 0.0, 1.0))
-    first, second = find_formula(x, y, names=["a", "b"], options=options, progress=seen.append, time_limit=20)
-    assert str(first.best.formula) in ("a*b", "b*a") and str(second.best.formula) in ("a + sin(b)", "sin(b) + a")
+    front = find_formula(x, y, names=["a", "b"], options=options, progress=seen.append, time_limit=20)
+    assert str(front.best.formula) in ("a*b", "b*a")
     assert any("a*b" in event.stage or "b*a" in event.stage for event in seen) and seen[-1].share <= 1
 
 

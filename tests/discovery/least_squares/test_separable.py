@@ -6,7 +6,7 @@ import pytest
 from edgewise.discovery.least_squares.separable import separable_laws
 from edgewise.discovery.problem import FormulaOptions, LawProblem
 from edgewise.formulas.constants import relative_error
-from edgewise.formulas.expression import Call, walk
+from edgewise.formulas.expression import Call, evaluate, walk
 from edgewise.outcomes import Budget
 
 LAWS = {
@@ -46,3 +46,45 @@ def test_functions_that_are_not_permitted_do_not_occur():
 def test_a_problem_of_two_inputs_is_left_to_reductions():
     x = np.random.default_rng(0).uniform(1, 2, (60, 2))
     assert not list(separable_laws(LawProblem(x[:40], x[:40, 0], x[40:], x[40:, 0], ("a", "b")), Budget()))
+
+
+BADLY_SCALED = {
+    "curves that overflow": 1e15 + np.arange(100.0),
+    "inputs over many orders": np.logspace(-60, 0, 100),
+    "an input of rounding beside others": np.r_[2.7e-17, np.arange(1, 100) / 10],
+    "two inputs": np.repeat([1.0, 2.0], 50),
+}
+
+
+@pytest.mark.parametrize("name", BADLY_SCALED)
+def test_curves_without_finite_values_are_left_out(name, capfd):
+    x = BADLY_SCALED[name][:, None]
+    y = np.random.default_rng(0).normal(size=100)
+    y[0] = 50.0
+    with np.errstate(all="ignore"):
+        laws = list(separable_laws(LawProblem(x, y, x, y, ("x",)), Budget()))
+        assert all(np.isfinite(evaluate(law, x)).all() for law in laws)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_target_that_is_constant_to_rounding_has_no_law():
+    x = np.arange(100.0)[:, None]
+    y = 1e15 + np.random.default_rng(0).integers(0, 2, 100)
+    assert not list(separable_laws(LawProblem(x, y, x, y, ("x",)), Budget()))
+
+
+@pytest.mark.parametrize("rate", [0.05, -0.3])
+def test_growth_and_decay_are_found_in_years(rate):
+    x = np.random.default_rng(0).uniform(1900, 2000, (200, 1))
+    y = 3 + 2 * np.exp(rate * (x[:, 0] - 1950))
+    law = next(separable_laws(LawProblem(x, y, x, y, ("x",)), Budget()))
+    assert relative_error(law, x, y) < 1e-9
+
+
+@pytest.mark.parametrize("rate", [0.437, 1.0])
+def test_one_decay_is_not_written_as_two(rate):
+    x = np.random.default_rng(0).uniform(0, 5, (200, 1))
+    y = 3 + 2 * np.exp(-rate * x[:, 0])
+    laws = list(separable_laws(LawProblem(x, y, x, y, ("x",)), Budget()))
+    exact = [law for law in laws if relative_error(law, x, y) < 1e-12]
+    assert sum(isinstance(part, Call) for part in walk(exact[0])) == 1

@@ -76,6 +76,8 @@ def test_columns_are_what_explanations_name(fitted):
     assert city.missing[0] - city.mean[0, 0] == pytest.approx(5, abs=1)
     text = " ".join(explanation.sentences)
     assert "Of the 3 levels of city, price is highest for Köln" in text and "As sold goes from 2020-01-0" in text
+    alone = fitted.explain_global(frame[(frame["city"] == "Ulm") | frame["city"].isna()])
+    assert any(text.startswith("The only level of city is Ulm, where price is ") for text in alone.sentences)
     row = frame[frame["city"] == "Ulm"].head(1)
     local = fitted.explain_local(row)
     assert "for city = Ulm" in local.sentence(0) and local.sentence(0).startswith("price ")
@@ -129,8 +131,7 @@ def test_a_row_of_which_nothing_is_known_shows_the_doubt(tmp_path):
     with pytest.warns(EdgewiseWarning, match="the only row lacks most of its values"):
         doubt = model.predict_proba(nothing)[0]
     assert doubt == pytest.approx([0.8, 0.2], abs=0.05)
-    with pytest.warns(EdgewiseWarning):
-        odds = model.decision_function(nothing)[0]
+    odds = model.decision_function(nothing)[0]  # an estimator repeats no warning
     assert odds == pytest.approx(np.log(doubt[1] / doubt[0]))
     assert model.check_rows(nothing).mostly_missing.tolist() == [True]
     edgewise.save(model, tmp_path / "model.safetensors")
@@ -138,6 +139,16 @@ def test_a_row_of_which_nothing_is_known_shows_the_doubt(tmp_path):
     assert loaded.class_weight == {"dear": 1.0}
     with pytest.warns(EdgewiseWarning):
         assert loaded.predict_proba(nothing)[0].tolist() == doubt.tolist()
+
+
+def test_an_estimator_repeats_no_warning_and_says_each_other_one(recwarn):
+    X = np.linspace(0, 1, 40)[:, None]
+    models = [KANRegressor(**FIXED).fit(X, X[:, 0]) for _ in range(2)]
+    recwarn.clear()
+    for model in models:
+        for far in (X[:1] + 9, X[:1] + 5, X[:2] + 9):
+            model.predict(far)
+    assert [str(one.message)[:12] for one in recwarn] == ["the only row", "2 of 2 rows "] * 2
 
 
 def test_unknown_values_widen_the_intervals(fitted):
@@ -148,8 +159,7 @@ def test_unknown_values_widen_the_intervals(fitted):
     row["sold"] = pd.NaT
     with pytest.warns(EdgewiseWarning, match="lacks sold"):
         wide_low, wide_high = fitted.predict_interval(row)
-    with pytest.warns(EdgewiseWarning, match="lacks sold"):
-        _, wide_std = fitted.predict(row, return_std=True)
+    _, wide_std = fitted.predict(row, return_std=True)  # an estimator repeats no warning
     assert wide_high - wide_low > 2 * (high - low)
     # 700 days at 1/50 a day: a uniform effect of width 14
     assert np.sqrt(wide_std**2 - std**2) == pytest.approx(14 / np.sqrt(12), rel=0.1)

@@ -63,8 +63,9 @@ class ResultFolder:
                     f"--out must be the name of a folder, got one with a null character: {str(self.path)!r}"
                 )
             place = Path(os.path.abspath(self.path))
-            if place.exists() and not place.is_dir():
-                raise FileError(f"--out must be a folder, got the file {self.path}")
+            if os.path.lexists(place) and not place.is_dir():
+                kind = "file" if place.exists() else "link to nothing"
+                raise FileError(f"--out must be a folder, got the {kind} {self.path}")
             complete_commit(place, self._movable)
             taken = [name for name in self.names if os.path.lexists(self.path / name)]
             for name in taken:

@@ -14,7 +14,7 @@ from edgewise.cli.shared.source import Source, open_source
 from edgewise.errors import InputError
 from edgewise.files import Journal
 from edgewise.processes.memory import machine_memory
-from edgewise.tables import Table, Target
+from edgewise.tables import Table
 from edgewise.tables.batches import Batch, Batches
 from edgewise.tables.batches.groups import row_keys
 from edgewise.tables.batches.source import columns_and_rows, table_parts
@@ -22,6 +22,7 @@ from edgewise.tables.batches.survey import Sampler, joined
 from edgewise.tables.cells import decimal_mark, quoted, stack_cells
 from edgewise.tables.input_encoder import nearest_names
 from edgewise.tables.parquet import PARQUET, parquet_files
+from edgewise.tables.target import Target
 
 # A table is held in memory up to this share of it; reading, encoding and searching copy it once or twice.
 SHARE_OF_MEMORY = 0.25

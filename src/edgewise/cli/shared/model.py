@@ -17,7 +17,8 @@ from edgewise.errors import CheckpointError, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.storage import load_estimator
 from edgewise.presentation import counted
-from edgewise.tables import InputEncoder, Table, Target
+from edgewise.tables import InputEncoder, Table
+from edgewise.tables.target import Target
 
 LEVEL = 0.9  # coverage of the prediction intervals
 

@@ -17,11 +17,11 @@ from edgewise.escaping import terminal_line
 from edgewise.files import current_file, read_bytes, reason
 from edgewise.presentation import enumeration
 from edgewise.tables import InputEncoder, Table
+from edgewise.tables.table import TABLE_ENDINGS
 
 # Endings of figures, as in `edgewise.plot.save`, which imports torch; a test compares them.
 FIGURE_ENDINGS = (".svg", ".pdf", ".png")
 FORMULA_ENDINGS = (".csv", ".json", ".tex", ".py", ".c", *FIGURE_ENDINGS)
-TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".gz", ".parquet")
 MODEL_FILE = "model.safetensors"
 SOLUTION_FILE = "solution.safetensors"
 # Headers of the CSV files of predict, explain and formula, by which a later run may replace them. Values of a solution

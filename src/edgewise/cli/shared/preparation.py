@@ -20,10 +20,10 @@ from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.files import Journal
 from edgewise.presentation import counted
 from edgewise.search.validation import split_rows
-from edgewise.tables import Table, Target
+from edgewise.tables import Table
 from edgewise.tables.batches import Batches
 from edgewise.tables.cells import quoted
-from edgewise.tables.target import learn_target
+from edgewise.tables.target import Target, learn_target
 
 MOST_TEST = 0.9  # share of test rows: a model of fewer than a tenth of the rows does not represent the table
 MOST_NAMES = 20  # columns that an error lists (what is read at a glance)

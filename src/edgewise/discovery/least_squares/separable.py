@@ -17,12 +17,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
 from edgewise.discovery.enumeration.matches import spanned_share, unit_outside
 from edgewise.discovery.least_squares.links import Link, is_allowed, possible_links
-from edgewise.discovery.problem import LawProblem
+from edgewise.discovery.problem import LawProblem, weighted_variance
 from edgewise.formulas.algebra import MINUS_ONE, with_one_factor
 from edgewise.formulas.constants import EXACT, fit_constants
 from edgewise.formulas.expression import Add, Call, Expression, Multiply, Number, Power, Variable, evaluate, replaced
@@ -43,7 +44,6 @@ class SeparableSettings:
     decays: tuple[float, ...] = (0.0, *np.geomspace(0.3, 30, 10))
     waves: tuple[float, ...] = tuple(np.arange(1, 121) * np.pi / 2)
     least_difference: float = 1e-8  # 1 - squared correlation of two curves; less alike ones are equal to rounding
-    largest: float = 1e12  # values of a curve, at most
 
 
 SETTINGS = SeparableSettings()
@@ -52,9 +52,9 @@ X = Variable(0)
 
 @dataclass(frozen=True)
 class Form:
-    """A sum of curves under a link with constants from a grid, and the share of the target that it leaves."""
+    """A sum of curves under a link with constants from a grid, and its relative squared error."""
 
-    left: float
+    error: float
     link: Link
     curves: tuple[Expression, ...]  # each gets a factor
     base: tuple[Expression, ...]  # the same, beside a constant
@@ -69,16 +69,19 @@ def separable_laws(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
         return
     size = 10.0 ** round(math.log10(np.abs(x).max()))  # powers of an input have a factor of order 1 beside them
     x = x / size
-    forms = sorted(_forms(problem, x, y, weights), key=lambda form: form.left)
+    forms = sorted(_forms(problem, x, y, weights), key=lambda form: form.error)
     laws: list[tuple[float, Expression]] = []
     for form in forms[: SETTINGS.most_fits]:
         if budget.is_over:
             break
         law = _with_factors(form, x, y, weights)
+        if law is None:
+            continue
         fitted = fit_constants(law, x, y, steps=SETTINGS.steps, weight=weights, budget=budget)
         if fitted is not None and np.isfinite(fitted.loss):
             laws.append((fitted.loss, fitted.expression))
-            if fitted.loss <= EXACT.loss(float(np.var(y))):
+            # Two curves may be one whose constant lies between those of the grid.
+            if len(form.curves) == 1 and fitted.loss <= EXACT.loss(weighted_variance(y, weights)):
                 break
     for _, law in sorted(laws, key=lambda pair: pair[0]):
         yield with_one_factor(replaced(law, X, Multiply((Number(1 / size), X))))
@@ -89,7 +92,7 @@ def _forms(problem: LawProblem, x: np.ndarray, y: np.ndarray, weights: np.ndarra
     operators = problem.options.operators
     u = x[:, 0]
     kinds = {name: curves for name, curves in _curves(u).items() if set(name.split()) <= set(operators)}
-    values = {name: np.array([evaluate(curve, x) for curve in curves]) for name, curves in kinds.items()}
+    values = {name: _of_size_one(np.array([evaluate(curve, x) for curve in curves])) for name, curves in kinds.items()}
     for link in possible_links(y):
         if not is_allowed(link, problem.options):
             continue
@@ -99,21 +102,31 @@ def _forms(problem: LawProblem, x: np.ndarray, y: np.ndarray, weights: np.ndarra
         if link.name == "exp" and u.min() > 0 and "log" in operators:
             bases.append((Call("log", X),))
         for base in bases:
-            known = np.column_stack([root, *(root * evaluate(column, x) for column in base)])
-            basis = np.linalg.qr(known)[0]
+            # A target that is constant to rounding has no part outside the base.
+            basis = np.linalg.qr(np.column_stack([root, *(root * evaluate(column, x) for column in base)]))[0]
             goal = unit_outside((target * root)[None], basis)[0]
             if not np.isfinite(goal).all():
-                return
+                continue
             for name, rows in values.items():
-                units = unit_outside(np.where(np.abs(rows) < SETTINGS.largest, rows, 0.0) * root, basis)
-                along = np.where(np.isfinite(units[:, 0]), units @ goal, 0.0)
+                units = unit_outside(rows * root, basis)
+                is_some = np.isfinite(units).all(axis=1)
+                if not is_some.any():
+                    continue
+                units[~is_some] = 0.0
+                along = units @ goal
                 best = int(np.argmax(along**2))
                 yield Form(float(1 - along[best] ** 2), link, (kinds[name][best],), base)
-                if name == "exp" and not link.name and not base:
-                    first, second, share = _best_pair(np.where(np.isfinite(units), units, 0.0), along)
+                if name == "exp" and not link.name and not base and is_some.sum() > 1:
+                    first, second, share = _best_pair(units, along)
                     yield Form(1 - share, link, (kinds[name][first], kinds[name][second]), base)
     if {"exp", "cos"} <= set(operators):
         yield from _waves(x, y, weights)
+
+
+def _of_size_one(rows: np.ndarray) -> np.ndarray:
+    """Rows of values divided by their largest size; nan where a row is not finite everywhere."""
+    size = np.abs(rows).max(axis=1, keepdims=True)
+    return np.asarray(rows / np.where(np.isfinite(size) & (size > 0), size, np.nan))
 
 
 def _best_pair(units: np.ndarray, along: np.ndarray) -> tuple[int, int, float]:
@@ -134,8 +147,14 @@ def _curves(u: np.ndarray) -> dict[str, list[Expression]]:
     rates = [sign * rate for rate in SETTINGS.rates for sign in (1, -1)]
     shifted: list[Expression] = [Add((X, Number(margin * span - low))) for margin in SETTINGS.margins]
     shifted += [Add((Multiply((MINUS_ONE, X)), Number(margin * span + high))) for margin in SETTINGS.margins]
+    # Years count from about their middle: from zero on, the factor and the rate of an exponential are dependent.
+    middle = 0.5 * (low + high)
+    origin: Expression = X
+    if abs(middle) > span:
+        shift = Fraction(round(-1000 * middle), 1000)  # a closed form, which no fit moves
+        origin = Add((X, Number(float(shift), (shift.numerator, shift.denominator, ""))))
     kinds: dict[str, list[Expression]] = {
-        "exp": [Call("exp", Multiply((Number(rate / span), X))) for rate in rates],
+        "exp": [Call("exp", Multiply((Number(rate / span), origin))) for rate in rates],
         "/": [Power(each, -1.0) for each in shifted],
         "log": [Call("log", each) for each in shifted],
     }
@@ -160,6 +179,8 @@ def _waves(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Iterator[Form]:
     root = np.sqrt(weights)
     basis = (root / np.linalg.norm(root))[:, None]
     goal = unit_outside((y * root)[None], basis)[0]
+    if not np.isfinite(goal).all():
+        return
     waves = np.array(SETTINGS.waves) / span
     best = (0.0, 0.0, 0.0, 0.0)
     for decay in np.array(SETTINGS.decays) / span:
@@ -169,25 +190,30 @@ def _waves(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Iterator[Form]:
         first = cosines @ goal
         second = sines @ goal
         share = np.minimum(spanned_share(first, second, np.sum(cosines * sines, axis=1)), 1.0)
-        place = int(np.nanargmax(share))
+        share[~np.isfinite(share)] = 0.0  # waves that are constant at the rows
+        place = int(np.argmax(share))
         if share[place] > best[0]:
             columns = np.column_stack([cosines[place], sines[place]])
             factors = np.linalg.lstsq(columns, goal, rcond=None)[0]
             best = (float(share[place]), float(decay), float(waves[place]), float(np.arctan2(-factors[1], factors[0])))
     share, decay, wave, phase = best
+    if share == 0:
+        return
     curve: Expression = Call("cos", Add((Multiply((Number(wave), X)), Number(phase))))
     if decay:
         curve = Multiply((Call("exp", Multiply((Number(-decay), X))), curve))
     yield Form(1 - share, next(possible_links(y)), (curve,), ())
 
 
-def _with_factors(form: Form, x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Expression:
-    """The law of a form with factors by linear least squares."""
+def _with_factors(form: Form, x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Expression | None:
+    """The law of a form with factors by linear least squares; None where a curve vanishes in float64."""
     target, importance = form.link.target(y)
     root = np.sqrt(importance * weights)
     terms = [*form.curves, *form.base]
     columns = np.column_stack([*(evaluate(term, x) for term in terms), np.ones(len(y))]) * root[:, None]
-    size = np.linalg.norm(columns, axis=0)
+    size = np.abs(columns).max(axis=0)
+    if not (np.isfinite(size) & (size > 0)).all():
+        return None
     factors = np.linalg.lstsq(columns / size, target * root, rcond=None)[0] / size
     scaled = [Multiply((Number(float(factor)), term)) for factor, term in zip(factors, terms, strict=False)]
     return form.link.build(Add((*scaled, Number(float(factors[-1])))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -32,6 +33,7 @@ from edgewise.tables.table import InBatches
 # over all, and explanations compare with the first half, as many as they use paths.
 BACKGROUND_ROWS = 2 * PATHS
 MARGINAL_BATCH = 1 << 16  # rows that are evaluated at once where predictions are averaged over the background
+_WARNINGS: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()  # of each estimator; `predict` changes none of it
 NO_Y = "no_validation"  # scikit-learn's word for a y that it does not check
 
 ArrayFunction = Callable[[np.ndarray], np.ndarray]
@@ -189,11 +191,16 @@ class RowReader(BaseEstimator):
             raise InputError(f"X has {count} features, but {expected}")
 
     def _warned_codes(self, X: Any) -> np.ndarray:
-        """Return the codes and give one warning about rows that are not like the training rows."""
+        """Return the codes and give one warning about rows that are not like the training rows.
+
+        An estimator repeats no warning: whoever predicts the same rows again, or row by row, has read it.
+        """
         codes = self._codes(X)
-        sentences = self.encoder_.check(codes).sentences
-        if sentences:
-            warn_caller("; ".join(sentences))
+        text = "; ".join(self.encoder_.check(codes).sentences)
+        given = _WARNINGS.setdefault(self, set())
+        if text and text not in given:
+            warn_caller(text)
+            given.add(text)
         return codes
 
     def _inputs(self, X: Any) -> np.ndarray:

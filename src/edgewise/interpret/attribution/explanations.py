@@ -483,6 +483,10 @@ def _effect_sentences(
         size = f"it moves a prediction by {number_text(moved[effect.input], 3)} on average"
         if effect.missing is not None:
             size += f"; where it is missing, {target} is {number_text(effect.missing[output])} on average"
+        if len(effect.levels) == 1:
+            level = f"The only level of {local.names[effect.input]} is {effect.levels[0]}"
+            yield f"{level}, where {target} is {number_text(curve[0])} on average; {size}."
+            continue
         if effect.levels:
             ends = int(curve.argmax()), int(curve.argmin())
             highest, lowest = (

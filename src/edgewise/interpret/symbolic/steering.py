@@ -251,6 +251,10 @@ def edit(model: KAN, problem: Problem, kind: str, *, refit: int = REFIT, **field
     >>> fixed.model.config.functions, fixed.loss < 1e-12
     (((('x^2',),),), True)
     """
+    edge_layers(model)  # raises for what is no KAN
+    judging_data(problem)
+    if not isinstance(kind, str) or kind not in edits.EDITS:
+        raise InputError(f"kind must be one of {', '.join(edits.EDITS)}, got {kind!r:.80}")
     check_count(refit, "refit", 0)
     if "train" in fields:
         raise InputError(f"train must be left out: all numbers are trained after an edit, got {fields['train']!r:.80}")
