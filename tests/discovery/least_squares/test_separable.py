@@ -71,3 +71,20 @@ def test_a_target_that_is_constant_to_rounding_has_no_law():
     x = np.arange(100.0)[:, None]
     y = 1e15 + np.random.default_rng(0).integers(0, 2, 100)
     assert not list(separable_laws(LawProblem(x, y, x, y, ("x",)), Budget()))
+
+
+@pytest.mark.parametrize("rate", [0.05, -0.3])
+def test_growth_and_decay_are_found_in_years(rate):
+    x = np.random.default_rng(0).uniform(1900, 2000, (200, 1))
+    y = 3 + 2 * np.exp(rate * (x[:, 0] - 1950))
+    law = next(separable_laws(LawProblem(x, y, x, y, ("x",)), Budget()))
+    assert relative_error(law, x, y) < 1e-9
+
+
+@pytest.mark.parametrize("rate", [0.437, 1.0])
+def test_one_decay_is_not_written_as_two(rate):
+    x = np.random.default_rng(0).uniform(0, 5, (200, 1))
+    y = 3 + 2 * np.exp(-rate * x[:, 0])
+    laws = list(separable_laws(LawProblem(x, y, x, y, ("x",)), Budget()))
+    exact = [law for law in laws if relative_error(law, x, y) < 1e-12]
+    assert sum(isinstance(part, Call) for part in walk(exact[0])) == 1

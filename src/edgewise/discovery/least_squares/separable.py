@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -79,7 +80,8 @@ def separable_laws(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
         fitted = fit_constants(law, x, y, steps=SETTINGS.steps, weight=weights, budget=budget)
         if fitted is not None and np.isfinite(fitted.loss):
             laws.append((fitted.loss, fitted.expression))
-            if fitted.loss <= EXACT.loss(weighted_variance(y, weights)):
+            # Two curves may be one whose constant lies between those of the grid.
+            if len(form.curves) == 1 and fitted.loss <= EXACT.loss(weighted_variance(y, weights)):
                 break
     for _, law in sorted(laws, key=lambda pair: pair[0]):
         yield with_one_factor(replaced(law, X, Multiply((Number(1 / size), X))))
@@ -145,8 +147,14 @@ def _curves(u: np.ndarray) -> dict[str, list[Expression]]:
     rates = [sign * rate for rate in SETTINGS.rates for sign in (1, -1)]
     shifted: list[Expression] = [Add((X, Number(margin * span - low))) for margin in SETTINGS.margins]
     shifted += [Add((Multiply((MINUS_ONE, X)), Number(margin * span + high))) for margin in SETTINGS.margins]
+    # Years count from about their middle: from zero on, the factor and the rate of an exponential are dependent.
+    middle = 0.5 * (low + high)
+    origin: Expression = X
+    if abs(middle) > span:
+        shift = Fraction(round(-1000 * middle), 1000)  # a closed form, which no fit moves
+        origin = Add((X, Number(float(shift), (shift.numerator, shift.denominator, ""))))
     kinds: dict[str, list[Expression]] = {
-        "exp": [Call("exp", Multiply((Number(rate / span), X))) for rate in rates],
+        "exp": [Call("exp", Multiply((Number(rate / span), origin))) for rate in rates],
         "/": [Power(each, -1.0) for each in shifted],
         "log": [Call("log", each) for each in shifted],
     }

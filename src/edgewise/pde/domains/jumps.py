@@ -34,20 +34,25 @@ def points_of_line(low: float, high: float, count: int) -> np.ndarray:
     return low + (high - low) * (np.arange(count) + SETTINGS.off_middle) / count
 
 
-def jumps_on_line(function: OnLine, points: np.ndarray, least: float) -> list[float]:
+def jumps_on_line(
+    function: OnLine, points: np.ndarray, least: float, rounding: np.ndarray | float = 0.0
+) -> list[float]:
     """Places of jumps between points (m,), each the last one before, to rounding.
 
-    `least` is that of a jump, relative to the largest value. There are none where a value is not finite.
+    `least` is that of a jump, relative to the largest value, and `rounding` that of values, which is no jump. There are
+    none where a value is not finite.
     """
     values = function(points)
     if not np.isfinite(values).all():
         return []
-    least = least * max(float(np.abs(values).max()), ABOVE_ZERO)
+    rounding = np.broadcast_to(rounding, values.shape)
+    # The least jump between neighbours; where slopes are singular, rounding of one of them is no number.
+    floor = np.fmax(np.fmin(rounding[:-1], rounding[1:]), least * max(float(np.abs(values).max()), ABOVE_ZERO))
     # Steps between neighbours that are unlike those beside them.
     steps = np.diff(values, axis=0)
     around = np.pad(steps, [(1, 1), (0, 0), (0, 0)], "edge")
     differences = np.abs(steps - (around[:-2] + around[2:]) / 2)
-    unlike = differences > np.maximum(SETTINGS.unlike_neighbours * np.abs(steps), least)
+    unlike = differences > np.maximum(SETTINGS.unlike_neighbours * np.abs(steps), floor)
     chosen = np.flatnonzero(unlike.any((1, 2)))
     if not len(chosen):
         return []
@@ -56,13 +61,15 @@ def jumps_on_line(function: OnLine, points: np.ndarray, least: float) -> list[fl
     right = points[chosen + 1]
     first = values[chosen]
     last = values[chosen + 1]
+    floor = floor[chosen]
     shares = np.arange(1, SETTINGS.parts) / SETTINGS.parts
     for _ in range(SETTINGS.partings):
-        stays = (np.abs(last - first) > least).any((1, 2))
+        stays = (np.abs(last - first) > floor).any((1, 2))
         left = left[stays]
         right = right[stays]
         first = first[stays]
         last = last[stays]
+        floor = floor[stays]
         if not len(left):
             return []
         inner = left[:, None] + (right - left)[:, None] * shares
@@ -75,5 +82,5 @@ def jumps_on_line(function: OnLine, points: np.ndarray, least: float) -> list[fl
         right = places[rows, part + 1]
         first = at_places[rows, part]
         last = at_places[rows, part + 1]
-    are_jumps = (np.abs(last - first).max(1) > least).mean(1) > 0.5
+    are_jumps = (np.abs(last - first) > floor).any(1).mean(1) > 0.5
     return left[are_jumps].tolist()

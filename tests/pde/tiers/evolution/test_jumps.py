@@ -211,3 +211,30 @@ def test_fields_outside_of_the_domain_of_an_equation_have_no_events(start):
     line = TimeAxis(2.0, 2.5, 10)
     coef = start + 0.1 * np.arange(11)[:, None]
     assert first_event(recognised(problem.form), line, coef, 2.0, 2.7) == math.inf
+
+
+@pytest.mark.parametrize(
+    "equation, end, start, exact",
+    [
+        (lambda u: u.t - 5 * u * (1 - u), 10.0, 0.01, lambda t: 1 / (1 + 99 * np.exp(-5 * t))),
+        (lambda u, t: u.t - (1 - torch.tanh(t)), 100.0, 0.0, lambda t: t - np.log(np.cosh(t))),
+    ],
+)
+def test_rounding_of_a_steady_state_is_no_event(equation, end, start, exact):
+    """Terms cancel there up to their rounding, which jumps."""
+    problem = PDE(equation, Time(0, end), [Initial(start)])
+    integration = COLLOCATION.stepper(recognised(problem.form), 1e-6, lambda *_: True).run()
+    t = np.linspace(0, end, 201)
+    values = integration.network(torch.from_numpy(t[:, None]))[:, 0].detach().numpy()
+    assert integration.is_complete and np.abs(values - exact(t)).max() < 1e-8
+    assert len(integration.network.slabs) < 20
+
+
+@pytest.mark.slow
+def test_an_integration_ends_where_events_accumulate():
+    """Friction that is larger than the force holds the body at rest, and its sign changes to and fro."""
+    problem = PDE(
+        lambda u, t: u.tt + u + 0.3 * torch.sign(u.t) - torch.sin(2 * t), Time(0, 20), [Initial(1.0, rate=0.0)]
+    )
+    integration = COLLOCATION.stepper(recognised(problem.form), 1e-6, lambda *_: True).run()
+    assert not integration.is_complete and 0.8 < integration.reached < 0.9

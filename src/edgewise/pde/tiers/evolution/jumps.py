@@ -10,7 +10,7 @@ import torch
 
 from edgewise.pde.domains.jumps import OnLine, jumps_on_line, points_of_line
 from edgewise.pde.problem.fields import Index
-from edgewise.pde.problem.linearisation import residuals_at
+from edgewise.pde.problem.linearisation import linearise, residuals_at
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.blocks import normal_of
@@ -66,7 +66,9 @@ def first_event(statement: Statement, line: SplineAxis, coef: np.ndarray, after:
         moments = moments[: is_finite.argmin()]
     if len(moments) < 2:
         return math.inf
-    for event in jumps_on_line(along, moments, SETTINGS.least_event):
+    # Terms that cancel, as those of a steady state, jump by rounding.
+    rounding = _rounding_along(statement, line, coef, moments)
+    for event in jumps_on_line(along, moments, SETTINGS.least_event, rounding):
         # Square roots near zero jump by rounding, to and fro: there is no jump across some distance.
         margin = _rounding_of(event)
         reach = SETTINGS.reach * (event - begin)
@@ -75,6 +77,29 @@ def first_event(statement: Statement, line: SplineAxis, coef: np.ndarray, after:
         if event > after and across > jump / 2:
             return event
     return math.inf
+
+
+def _rounding_along(statement: Statement, line: SplineAxis, coef: np.ndarray, moments: np.ndarray) -> np.ndarray:
+    """Rounding of residuals along the fields of a slab at moments (m,), (m, residuals, 1)."""
+    # The sum over all derivatives of their rounding times the slope of the residual, in which a jump itself does not
+    # count. Highest derivatives are among them: a jump below their rounding does not change the fields.
+    form = statement.form
+    x = torch.from_numpy(moments)[:, None].clone()
+    jet = {
+        (slot, index): torch.from_numpy(line.local(moments, index[0])[1] @ coef[:, slot])
+        for slot, index in form.equation_term.requirements.keys
+    }
+    residuals, jacobian = linearise(form, form.equation_term, x, None, jet)
+    rounding = np.zeros_like(residuals.numpy())
+    for (number, slot, index), slope in jacobian.items():
+        rounding[number] += np.abs(slope.numpy()) * _rounding_of_derivative(line, coef, slot, index)
+    return rounding.T[..., None]
+
+
+def _rounding_of_derivative(line: SplineAxis, coef: np.ndarray, slot: int, index: Index) -> float:
+    """Rounding of a derivative of a field: that of the field over a power of the distance of control points."""
+    spacing = float(np.ptp(line.breakpoints)) / line.degree
+    return SETTINGS.field_rounding * float(np.abs(coef[:, slot]).max()) / spacing ** index[0]
 
 
 def _rounding_of(moment: float) -> float:
@@ -88,8 +113,9 @@ def moved_by_rounding(statement: Statement, line: SplineAxis, coef: np.ndarray, 
     reach = SETTINGS.reach * (event - line.breakpoints[0])
     around = np.array([event - reach, event, event + reach])
     for key in statement.form.equation_term.requirements.keys:
-        for share in (-SETTINGS.field_rounding, SETTINGS.field_rounding):
-            moved = jumps_on_line(_residuals_along(statement, line, coef, key, share), around, SETTINGS.least_event)
+        rounding = _rounding_of_derivative(line, coef, *key)
+        for shift in (-rounding, rounding):
+            moved = jumps_on_line(_residuals_along(statement, line, coef, key, shift), around, SETTINGS.least_event)
             distance = max([distance, *(abs(each - event) for each in moved)])
     return distance
 
@@ -99,21 +125,16 @@ def _residuals_along(
     line: SplineAxis,
     coef: np.ndarray,
     moved: tuple[int, Index] | None = None,
-    share: float = 0.0,
+    shift: float = 0.0,
 ) -> OnLine:
-    """Residuals along the fields of a slab, of which one derivative may be moved by a share of its size."""
-    # The highest derivatives are held constant, for their rounding is large. The size of a derivative is that of the
-    # field over a power of the distance of control points.
+    """Residuals along the fields of a slab, of which one derivative may be shifted."""
+    # The highest derivatives are held constant, for their rounding is large.
     form = statement.form
     orders = statement.field_orders[:, 0]
-    spacing = float(np.ptp(line.breakpoints)) / line.degree
     constants = {}
-    shifts = {}
     for slot, index in form.equation_term.requirements.keys:
         if index[0] == orders[slot] > 0:
             constants[slot, index] = np.abs(line.local(line.all_points(), index[0])[1] @ coef[:, slot]).max()
-        elif (slot, index) == moved:
-            shifts[slot, index] = share * np.abs(coef[:, slot]).max() / spacing ** index[0]
 
     def at(moments: np.ndarray) -> np.ndarray:
         jet = {}
@@ -121,7 +142,9 @@ def _residuals_along(
             if (slot, index) in constants:
                 values = np.full(len(moments), constants[slot, index])
             else:
-                values = line.local(moments, index[0])[1] @ coef[:, slot] + shifts.get((slot, index), 0.0)
+                values = line.local(moments, index[0])[1] @ coef[:, slot]
+            if (slot, index) == moved:
+                values = values + shift
             jet[slot, index] = torch.from_numpy(values)
         x = torch.from_numpy(moments)[:, None].clone()
         residuals = residuals_at(form, form.equation_term, x, None, jet).numpy()

@@ -81,6 +81,10 @@ class StepSettings:
     # 1e5, and attempts from one moment that are longer, to end with an event.
     most_ahead: float = 1.5
     most_lengthened: int = 3
+    # Events that may lie within a part of the whole time. More of them accumulate, as of friction that holds a body at
+    # rest, and the integration ends there as with slabs that are too short: at their pace it would take hours.
+    most_events: int = 30
+    events_within: float = 1e-3
     sliver: float = 1.2  # lengths: what is left up to a given moment is one slab if it is no longer
     most_rounds: int = 12  # new grids for one slab
     length_ratio: float = math.sqrt(2.0)  # between the lengths that slabs may have which share factors
@@ -145,6 +149,7 @@ class TimeStepper:
         check_initial(evolution.statement, evolution.with_time(state.space, moment, end), state.values[0])
         asked = length  # of the first attempt from this moment
         lengthened = 0  # attempts from this moment that were made longer
+        events = [-math.inf] * settings.most_events  # the last ones with which slabs ended
         is_halted = False  # whether the last attempt had no solution
         rejected: tuple[float, float] | None = None  # length and error of a slab from this moment that was too long
         latest = end  # moment up to which this slab may go: an event that lies before the end, once it is seen
@@ -211,6 +216,10 @@ class TimeStepper:
                 stop = float(slab.axes[evolution.time].breakpoints[1])
             after = self._after_jump(stop)
             self._keep(slab, after)
+            if is_at_event:
+                events = [*events[1:], event]
+                if event - events[0] < settings.events_within * self.whole:
+                    break
             # The next one begins on a coarser grid, or on a new one where the equation has jumped.
             if after == stop:
                 state = self.solver.coarsen(state, slab)
