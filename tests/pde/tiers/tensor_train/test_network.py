@@ -2,7 +2,6 @@
 
 from itertools import pairwise
 
-import pytest
 import torch
 
 from edgewise.pde.layers.tensor_product import TensorLayer
@@ -47,13 +46,3 @@ def test_many_points_are_evaluated_in_batches(monkeypatch):
     whole = net.jet(x, torch.eye(3, dtype=torch.float64), 2)
     monkeypatch.setattr("edgewise.pde.tiers.tensor_train.network.BATCH_NUMBERS", 300)
     assert torch.equal(net.jet(x, torch.eye(3, dtype=torch.float64), 2), whole)
-
-
-@pytest.mark.parametrize("ranks", [(1, 2, 2, 1), (1, 1, 1, 1)])
-def test_a_file_holds_the_network(tmp_path, ranks):
-    from edgewise.pde import storage as files
-
-    net = network(ranks)
-    again = files._decoded(files._encoded(net))
-    x = torch.rand(5, 3, dtype=torch.float64)
-    assert torch.equal(again(x), net(x))
