@@ -13,6 +13,16 @@ from edgewise.metrics import MEASURED, METRICS, measures, paired_error, r_square
 METRIC = {task: names[0] for task, names in MEASURED.items()}
 
 
+@pytest.mark.parametrize("size", [1e-300, 1e-150, 1.0, 1e150, 1e300])
+def test_no_square_of_a_score_overflows(size):
+    y = size * np.linspace(1, 2, 30)
+    said = y[::-1]
+    with np.errstate(all="raise", under="ignore"):
+        assert METRICS["r2"].score(y, said).value == pytest.approx(-3)
+        assert METRICS["r2"].score(y, said / size).value <= -3 or size >= 1
+        assert METRICS["rmse"].score(y, said / size + 3).value > 0
+
+
 def test_measures_against_scikit_learn():
     generator = np.random.default_rng(0)
     y, said = generator.normal(size=(2, 30))

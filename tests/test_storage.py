@@ -76,6 +76,9 @@ def test_facts_that_have_no_place_are_refused(tmp_path):
         save(estimator, tmp_path / "s", state={"a": 1})
     with pytest.raises(InputError, match=r"^estimator must be a fitted"):
         save(estimator, tmp_path / "s")
+    for facts in ([1], 5, "x"):
+        with pytest.raises(InputError, match=r"^extra must be a dictionary, got "):
+            save(estimator, tmp_path / "s", extra=facts)
     assert not list(tmp_path.iterdir())
 
 

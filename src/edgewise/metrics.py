@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from edgewise.errors import InputError
 
 TIE = 1e-8  # risk scores that differ by no more are equal, as in scikit-survival
+LARGEST_RATIO = 1e150  # of a prediction to the largest target: its square is finite
 LEAST_PROBABILITY = 1e-15  # what a probability counts as at least, so that a wrong certainty has a finite log loss
 
 
@@ -48,7 +49,7 @@ class Metric(NamedTuple):
 
 def r_squared(squared_error: Any, variance: Any) -> Any:
     """Return the share of the variance of a target that is explained; 1 or 0, met or not, of a constant target."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         share = 1 - np.divide(squared_error, variance)
     return np.where(np.greater(variance, 0), share, np.equal(squared_error, 0).astype(np.float64))[()]
 
@@ -56,7 +57,7 @@ def r_squared(squared_error: Any, variance: Any) -> Any:
 def _r2(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, np.ndarray]:
     """R² of numbers, the mean over several targets; NaN where one is constant."""
     # The influence of a row on a ratio of means (A. van der Vaart, Asymptotic Statistics, Cambridge 1998, chapter 3).
-    observed, predicted, _ = in_unit(*_columns(observed, predicted))
+    observed, predicted = in_unit(*_columns(observed, predicted))
     squares = (observed - predicted) ** 2
     spread = (observed - observed.mean(0)) ** 2
     variance = spread.mean(0)
@@ -69,8 +70,10 @@ def _r2(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, np.ndarray]
 
 def _rmse(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, np.ndarray]:
     """The root mean square error, in the unit of the target."""
-    observed, predicted, exponent = in_unit(*_columns(observed, predicted))
-    squares = ((observed - predicted) ** 2).mean(1)
+    observed, predicted = _columns(observed, predicted)
+    difference = observed - predicted
+    exponent = _exponent(difference)
+    squares = (np.ldexp(difference, -exponent) ** 2).mean(1)
     value = math.sqrt(float(squares.mean()))
     with np.errstate(divide="ignore", invalid="ignore"):
         return math.ldexp(value, exponent), np.ldexp(squares / (2 * value), exponent)
@@ -170,7 +173,8 @@ def _standard_error(influence: np.ndarray | None) -> float:
     """Return the standard error of a mean of influences (N,); NaN for one row, or where they are not known."""
     if influence is None or len(influence) < 2:
         return math.nan
-    return float(influence.std() / math.sqrt(len(influence)))
+    exponent = _exponent(influence)  # of a unit in which no square overflows
+    return float(np.ldexp(np.ldexp(influence, -exponent).std() / math.sqrt(len(influence)), exponent))
 
 
 def _columns(observed: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -181,10 +185,17 @@ def _columns(observed: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, n
     return observed.reshape(len(observed), -1), predicted.reshape(len(predicted), -1)
 
 
-def in_unit(observed: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return numbers of any shape in a unit in which no square overflows or vanishes, and the power of two it is."""
-    exponent = int(np.frexp(np.abs(observed).max(initial=0.0))[1])
-    return np.ldexp(observed, -exponent), np.ldexp(predicted, -exponent), exponent
+def in_unit(observed: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return numbers of any shape in the unit of the largest observed one, in which no square overflows or vanishes."""
+    exponent = _exponent(observed)
+    with np.errstate(over="ignore"):
+        predicted = np.ldexp(predicted, -exponent)
+    return np.ldexp(observed, -exponent), np.clip(predicted, -LARGEST_RATIO, LARGEST_RATIO)
+
+
+def _exponent(numbers: np.ndarray) -> int:
+    """Return the power of two just above the largest number."""
+    return int(np.frexp(np.abs(numbers).max(initial=0.0))[1])
 
 
 # Censored times

@@ -81,6 +81,9 @@ def save(
             f"path must end in .safetensors, the format of the file, got {os.fsdecode(path)!r}; export() of an "
             "estimator writes .py, .c, .onnx and .pt2"
         )
+    for name, facts in (("extra", extra), ("state", state)):
+        if facts is not None and not isinstance(facts, Mapping):
+            raise InputError(f"{name} must be a dictionary, got {type(facts).__name__}")
     file_kind = kind_for(obj)
     if file_kind is None:
         kind = type(obj)

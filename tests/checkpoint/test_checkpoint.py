@@ -288,3 +288,8 @@ def test_errors_of_load_name_the_file(tmp_path):
     (tmp_path / "empty").write_bytes(b"")
     with pytest.raises(CheckpointError, match=r"^model file .*empty must be .*, got an empty file$"):
         read(tmp_path / "empty")
+
+
+def test_a_tensor_without_numbers_of_any_stride():
+    empty = torch.empty_strided((0,), (0,), dtype=torch.float64)
+    assert from_bytes(to_bytes(KAN([1, 1]), state={"none": empty})).state["none"].shape == (0,)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from edgewise.errors import FileError
+from edgewise.errors import FileError, InputError
 from edgewise.files import whole as files
 
 
@@ -101,6 +101,13 @@ def test_odd_names(tmp_path):
             action(f"{tmp_path}/a\0b")
         with pytest.raises(FileError, match="name is too long"):
             action(tmp_path / ("x" * 300))
+
+
+@pytest.mark.parametrize("name", [None, 5, b"name", ["name"]])
+def test_what_is_no_name(name):
+    for action in (files.read_bytes, lambda path: files.write_bytes(path, b"")):
+        with pytest.raises(InputError, match="path must be the name of a file, got"):
+            action(name)
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="the superuser may write everywhere")

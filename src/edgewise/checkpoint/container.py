@@ -90,8 +90,9 @@ def pack(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
     # Largest items first keeps every tensor aligned to its item size.
     for name in sorted(tensors, key=lambda name: (-tensors[name].element_size(), name)):
         tensor = tensors[name]
-        # Row by row, and by way of bytes, since numpy has no bfloat16.
-        chunks.append(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        # Row by row, and by way of bytes, since numpy has no bfloat16; torch views nothing without a stride of 1.
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        chunks.append(flat.view(torch.uint8).numpy().tobytes() if len(flat) else b"")
         span = [position, position + len(chunks[-1])]
         table[name] = {"dtype": _CODES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": span}
         position = span[1]

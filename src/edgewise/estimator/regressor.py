@@ -246,7 +246,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         observed = np.asarray(y)
         predicted = self._like_y(self._predicted(self._codes(X)))
         if observed.dtype.kind in "fiu":
-            observed, predicted, _ = in_unit(observed, predicted)
+            observed, predicted = in_unit(observed, predicted)
         return float(r2_score(observed, predicted, sample_weight=sample_weight))
 
     def predict_interval(self, X: Rows, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:

@@ -210,7 +210,11 @@ class Classes:
         limits = np.iinfo(dtype) if dtype.kind in "iu" else None
         if limits is not None and not all(limits.min <= int(value) <= limits.max for value in self.values):
             return f"classes that are not {self.dtype}"
-        is_sound = len(self.values) == sizes["outputs"] == len(set(self.array().tolist()))
+        with np.errstate(over="ignore"):
+            labels = self.array().tolist()
+        if labels != list(self.values):  # longer texts than those of the dtype, or more digits
+            return f"classes that are not {self.dtype}"
+        is_sound = len(labels) == sizes["outputs"] == len(set(labels))
         return "" if is_sound else "classes that are not distinct, or another number of them"
 
     def array(self) -> np.ndarray:

@@ -52,8 +52,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     InputError
         `path` is not the name of a file.
     """
-    if not isinstance(path, str | os.PathLike):
-        raise InputError(f"path must be the name of a file, got {path!r}")
+    _check_name(path)
     try:
         kind = os.stat(path).st_mode
         if stat.S_ISDIR(kind):
@@ -71,6 +70,11 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
         raise FileError(f"cannot read {os.fspath(path)!r}: the name holds a null character") from error
 
 
+def _check_name(path: object) -> None:
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"path must be the name of a file, got {path!r}")
+
+
 def write_bytes(path: str | os.PathLike[str], data: bytes | Iterable[bytes]) -> None:
     """Write a file, whole or not at all: a temporary file in the same folder is written, synced and renamed.
 
@@ -82,7 +86,10 @@ def write_bytes(path: str | os.PathLike[str], data: bytes | Iterable[bytes]) -> 
     FileError
         The folder is missing or not writable, `path` is a folder or device, or the disk is full; no incomplete file is
         left behind.
+    InputError
+        `path` is not the name of a file.
     """
+    _check_name(path)
     # Through symbolic links, so that the link survives and the rename stays within one file system.
     try:
         target = Path(os.path.realpath(path))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Self
@@ -399,13 +399,19 @@ def solution_of(file: Container, problem: Collocation) -> Solution:
     # The names of the file must be those of the user's equation.
     if stored.fields != tuple(problem.fields) or stored.coordinates != tuple(problem.domain.coordinates):
         raise InputError(
-            f"problem must have fields {', '.join(stored.fields)} over {', '.join(stored.coordinates)} as the file, "
+            f"problem must have fields {_listed(stored.fields)} over {_listed(stored.coordinates)} as the file, "
             f"got {', '.join(problem.fields)} over {', '.join(problem.domain.coordinates)}"
         )
     if set(stored.unknowns) != set(problem.unknowns):
-        raise InputError(f"problem must have the coefficients {list(stored.unknowns)}, got {list(problem.unknowns)}")
+        came = ", ".join(problem.unknowns) or "none"
+        raise InputError(f"problem must have the coefficients {_listed(stored.unknowns)}, got {came}")
     account: dict[str, Any] = {name: getattr(stored, name) for name in ACCOUNT}
     return Solution(network, problem.with_unknowns(stored.unknowns), **account)
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Return names of a file for a message: printable, and cut off."""
+    return ascii(", ".join(names)[:200])[1:-1] or "none"
 
 
 def _write(

@@ -37,6 +37,7 @@ UNSEEN = -1.0  # code of a level that has none
 # little beyond the extremes of the training rows, as often as not, and splines bear that; a quarter of the range beyond
 # is extrapolation (one of 3,000 values of a normal column with 80 training rows).
 RANGE_SLACK = 0.25
+MOST_DAYS = 1e12  # of a date from the first one: a file may have any number, and years have at most ten digits
 _ADVICE = "leave it out or convert it to a number"
 TARGET_ADVICE = "choose another target, or convert it to a number such as the days since a date"
 # Names of columns that often number the rows, in lower case and without spaces, dots and underscores.
@@ -76,6 +77,8 @@ class NumberInput:
         """Return what is wrong with a column from a file."""
         if not (self.flag or self.value):
             return "a column without an input"
+        if self.low > self.high:
+            return "limits out of order"
         if not self.first_day:
             return ""
         try:
@@ -143,7 +146,8 @@ class NumberInput:
         if np.isnan(code):
             return "missing"
         if self.first_day:
-            return str(np.datetime64(self.first_day, "D") + np.timedelta64(int(np.floor(code)), "D"))
+            days = int(np.floor(np.clip(code, -MOST_DAYS, MOST_DAYS)))
+            return str(np.datetime64(self.first_day, "D") + np.timedelta64(days, "D"))
         return number_text(code)
 
     def python_rule(self) -> tuple[object, ...]:

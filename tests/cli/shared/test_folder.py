@@ -11,7 +11,7 @@ import time
 import pytest
 
 from edgewise.cli.shared.folder import ResultFolder
-from edgewise.errors import FileError
+from edgewise.errors import FileError, InputError
 from edgewise.files import COMMIT, complete_commit, current_file, staging_folder, sweep
 from edgewise.files import whole as files
 
@@ -104,6 +104,8 @@ def test_a_folder_that_may_not_be_written(tmp_path, monkeypatch, code, message):
 
 
 def test_a_name_that_cannot_be():
+    with pytest.raises(InputError, match=r"--out must be the name of a folder, got ''"):
+        ResultFolder("")
     with pytest.raises(FileError, match="null character"):
         ResultFolder("a\0b").check()
     with pytest.raises(FileError, match="too long"):

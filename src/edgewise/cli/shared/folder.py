@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edgewise.cli.shared.opening import SOLUTION_FILE
-from edgewise.errors import FileError
+from edgewise.errors import FileError, InputError
 from edgewise.files import (
     LOCK,
     commit_folder,
@@ -47,6 +47,8 @@ class ResultFolder:
         mark: str = "metrics.json",
         force: bool = False,
     ):
+        if not os.fspath(path):  # which pathlib takes for the current folder
+            raise InputError("--out must be the name of a folder, got ''")
         self.path = Path(path)
         self.names = names
         self.mark = mark
