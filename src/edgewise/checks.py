@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+import types
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence, Sized
 from difflib import get_close_matches
+from functools import wraps
 from inspect import Parameter, signature
-from numbers import Integral
-from typing import Any, Self, TypeGuard
+from itertools import islice
+from numbers import Integral, Real
+from typing import Annotated, Any, Literal, Self, TypeGuard, TypeVar, Union, get_args, get_origin
 
-from edgewise.errors import InputError
+from edgewise.errors import EdgewiseError, InputError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+LARGEST_COUNT = (1 << 63) - 1  # of numpy and torch
+ITEMS_LOOKED_AT = 100  # of a sequence, for the type of its items
+SHOWN = 80  # characters of a value in a message
+NO_ARRAY_OF_NUMBERS = "cOSUVmM"  # kinds of numpy's dtypes
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
@@ -27,6 +37,8 @@ def is_integer(value: object) -> TypeGuard[int]:
 
 def check_count(value: object, name: str, least: int = 1) -> int:
     """Return `value` as an int; raise InputError unless it is an integer, of Python or numpy, of at least `least`."""
+    if is_integer(value) and value > LARGEST_COUNT:
+        raise InputError(f"{name} must be an integer of at most 2**63 - 1, got {value!r}")
     if not is_integer(value) or value < least:
         raise InputError(f"{name} must be an integer of at least {least}, got {value!r}")
     return int(value)
@@ -40,6 +52,89 @@ def check_number(value: object, name: str, *, positive: bool = False, of: str = 
         else:
             kind = f"number{of} of at least 0"
         raise InputError(f"{name} must be a {kind}, got {value!r}")
+
+
+def is_one_of(value: object, words: Iterable[str]) -> bool:
+    """Return whether `value` is one of some words; other types, whose comparison may be an array, are none."""
+    return isinstance(value, str) and value in words
+
+
+def typed(function: F) -> F:
+    """Let a public function, or a class, answer arguments of another type than their annotation by an InputError.
+
+    Arguments are looked at only where the function has failed, so that a call costs nothing and other types may do as
+    well; an error for arguments of the right types is passed on as it came.
+    """
+    if isinstance(function, type):
+        function.__init__ = typed(function.__init__)  # type: ignore[misc]
+        return function
+
+    @wraps(function)
+    def call(*arguments: Any, **keywords: Any) -> Any:
+        try:
+            return function(*arguments, **keywords)
+        except EdgewiseError:
+            raise
+        except Exception as error:
+            if fault := _wrong_type(function, arguments, keywords):
+                raise InputError(fault) from error
+            raise
+
+    return call  # type: ignore[return-value]
+
+
+def _wrong_type(function: Callable[..., object], arguments: Sequence[object], keywords: Mapping[str, object]) -> str:
+    """Return a sentence about the first argument that is not of its type; "" if there is none."""
+    try:
+        given = signature(function).bind(*arguments, **keywords).arguments
+    except TypeError:  # other arguments than those of the function, which Python names itself
+        return ""
+    for name, value in given.items():
+        annotation = function.__annotations__.get(name, Any)
+        kind = annotation
+        if isinstance(annotation, str):
+            try:
+                kind = eval(annotation, getattr(function, "__globals__", {}))
+            except NameError:  # a name that only type checkers import
+                continue
+        if not _is_of_type(value, kind):
+            words = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+            return f"{name} must be of type {words}, got {value!r:.{SHOWN}}"
+    return ""
+
+
+def _is_of_type(value: Any, kind: Any) -> bool:
+    """Return whether a value is of a type as signatures name them; True for types that say nothing of it."""
+    origin, arguments = get_origin(kind) or kind, get_args(kind)
+    if kind is None or kind is types.NoneType:
+        return value is None
+    if origin is Annotated:
+        return _is_of_type(value, arguments[0])
+    if origin in (Union, types.UnionType):
+        return any(_is_of_type(value, each) for each in arguments)
+    if origin is Literal:
+        return any(type(value) is type(each) and value == each for each in arguments)
+    if origin is bool:
+        return isinstance(value, bool) or type(value).__name__ == "bool_"  # of numpy
+    if origin is int:
+        return is_integer(value)
+    if origin is float:
+        return isinstance(value, Real) and not isinstance(value, bool)
+    if origin in (Sequence, list, tuple, Iterable):
+        is_sequence: bool = isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
+        rank = getattr(value, "ndim", 1)
+        is_sequence = is_sequence and (rank == 1 or (rank > 1 and get_origin((*arguments, Any)[0]) is not None))
+        if not is_sequence or not isinstance(value, Sized) or not arguments or arguments[-1:] != arguments[:1]:
+            return is_sequence
+        return all(_is_of_type(item, arguments[0]) for item in islice(value, ITEMS_LOOKED_AT))
+    if not isinstance(origin, type):
+        return True
+    try:
+        is_right = isinstance(value, origin)
+    except TypeError:  # a protocol, which cannot be asked
+        return True
+    kind_of_numbers = getattr(getattr(value, "dtype", None), "kind", "f")
+    return is_right and kind_of_numbers not in NO_ARRAY_OF_NUMBERS and not getattr(value, "is_complex", bool)()
 
 
 def check_names(names: Sequence[str] | None, inputs: int) -> tuple[str, ...]:

@@ -39,6 +39,10 @@ class EdgewiseError(Exception):
     InputError
     """
 
+    def __str__(self) -> str:
+        """Return the message in one line: the values that it shows, such as arrays, may have several."""
+        return re.sub(r"\s*\n\s*", " ", super().__str__())
+
 
 class InputError(EdgewiseError, ValueError):
     """An argument is wrong; the message names the argument, what was expected and what was given.

@@ -108,7 +108,7 @@ OnInterrupt = Literal["raise", "keep"]
 
 def check_on_interrupt(value: object) -> OnInterrupt:
     """Return the argument `on_interrupt`; raise InputError unless it is "raise" or "keep"."""
-    if value not in get_args(OnInterrupt):
+    if not isinstance(value, str) or value not in get_args(OnInterrupt):
         raise InputError(f"on_interrupt must be 'raise' or 'keep', got {value!r}")
     return value  # type: ignore[return-value]
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from edgewise.checks import check_number
+from edgewise.checks import check_number, is_one_of
 from edgewise.compare.baselines import iterate_baselines
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
@@ -216,7 +216,7 @@ def advise(
         raise InputError(
             "X and y must be finite, they hold NaN or infinite values: fill them in or leave such rows out"
         )
-    if task not in ("regression", "classification"):
+    if not is_one_of(task, ("regression", "classification")):
         raise InputError(f"task must be 'regression' or 'classification', got {task!r}")
     if time_limit is not None:
         check_number(time_limit, "time_limit", positive=True, of=" of seconds")

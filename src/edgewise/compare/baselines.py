@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from edgewise.checks import is_one_of
 from edgewise.errors import InputError, missing_extra
 from edgewise.listeners import check_progress
 from edgewise.metrics import MEASURED, METRICS, class_codes, measures, paired_error, score
@@ -209,7 +210,7 @@ class SplitTable:
         cls, X: ArrayLike, y: ArrayLike, X_test: ArrayLike, y_test: ArrayLike, task: str, seed: int
     ) -> SplitTable:
         """Check the arguments of `iterate_baselines` and standardise them."""
-        if task not in ("regression", "classification"):
+        if not is_one_of(task, ("regression", "classification")):
             raise InputError(f"task must be 'regression' or 'classification', got {task!r:.40}")
         X = np.asarray(X, dtype=np.float64)
         X_test = np.asarray(X_test, dtype=np.float64)

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from edgewise.checks import check_count, check_number, unknown_name
+from edgewise.checks import check_count, check_number, is_one_of, typed, unknown_name
 from edgewise.errors import InputError
 from edgewise.formulas.constants import EXACT
 from edgewise.formulas.expression import FUNCTIONS, Expression, evaluate
@@ -23,6 +23,7 @@ USUAL_OPERATORS = ("+", "-", "*", "/", "^", *USUAL_FUNCTIONS)
 ALL_OPERATORS = ("+", "-", "*", "/", "^", "sqrt", *FUNCTIONS)
 
 
+@typed
 @dataclass(frozen=True)
 class FormulaOptions:
     """Settings of a formula search: the operators, size, units and inputs of the formulas, and when the search ends.
@@ -86,7 +87,7 @@ class FormulaOptions:
     def __post_init__(self) -> None:
         check_on_interrupt(self.on_interrupt)
         check_count(self.max_size, "max_size")
-        if self.engine not in ("own", "operon"):
+        if not is_one_of(self.engine, ("own", "operon")):
             raise InputError(f'engine must be "own" or "operon", got {self.engine!r}')
         if self.engine == "operon" and find_spec("pyoperon") is None:
             raise InputError('engine must be "own" unless the package pyoperon is installed, got "operon"')

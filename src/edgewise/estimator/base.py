@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 from torch.utils.data import DataLoader
 
-from edgewise.checks import KnownKeywords, is_integer
+from edgewise.checks import KnownKeywords, is_integer, is_one_of
 from edgewise.errors import InputError
 from edgewise.estimator.columns.constraints import Bounds, column_constraints, given_knowledge, knowledge_sentence
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
@@ -281,7 +281,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         limit = self.time_limit
         if limit is not None and not (_is_real(limit) and 0 < limit < np.inf):
             raise InputError(f"time_limit must be a positive number, got {limit!r}")
-        if self.effort not in EFFORTS:
+        if not is_one_of(self.effort, EFFORTS):
             raise InputError(f"effort must be one of {', '.join(EFFORTS)}, got {self.effort!r}")
         if not isinstance(self.verbose, bool | np.bool_ | int | np.integer):
             raise InputError(f"verbose must be True, False or an integer, got {self.verbose!r}")

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
-from edgewise.checks import check_number, is_number
+from edgewise.checks import check_number, is_number, typed
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, standardisation, with_shared_text
 from edgewise.estimator.columns.constraints import Bounds, checked_bounds
@@ -199,6 +199,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     def predict(self, X: Rows, return_std: Literal[False] = False) -> np.ndarray: ...
     @overload
     def predict(self, X: Rows, return_std: Literal[True]) -> tuple[np.ndarray, np.ndarray]: ...
+    @typed
     def predict(self, X: Rows, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Predict the targets.
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from edgewise.checks import is_integer
+from edgewise.checks import is_integer, is_one_of
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator
 from edgewise.estimator.columns.constraints import column_constraints, given_knowledge
@@ -171,7 +171,7 @@ class KANSurvival(KANEstimator):
         ValueError
             If X is invalid; the message is that of scikit-learn.
         """
-        if self.pairs not in PAIRS:
+        if not is_one_of(self.pairs, PAIRS):
             raise InputError(f"pairs must be 'auto' or 'none', got {self.pairs!r}")
         if not is_integer(self.random_state) or self.random_state < 0:
             raise InputError(f"random_state must be an integer of at least 0, got {self.random_state!r}")

@@ -211,6 +211,7 @@ def numeric_targets(y: Any, family: Family) -> Any:
 
 def check_finite(cells: np.ndarray, name: str) -> None:
     """Raise InputError for the first number of an array that is NaN or infinite."""
+    cells = np.atleast_1d(cells)
     if cells.dtype.kind == "f" and not np.isfinite(cells).all():
         place = np.argwhere(~np.isfinite(cells))[0]
         raise InputError(

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from edgewise import files
+from edgewise.checks import typed
 from edgewise.escaping import c_comment
 from edgewise.export.steps import (
     Dense,
@@ -87,6 +88,7 @@ _SOFTMAX = """    double top = y[0], total = 0.0;
 """
 
 
+@typed
 def to_c(
     model: KAN | MLP,
     path: str | os.PathLike[str],

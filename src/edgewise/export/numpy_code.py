@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgewise import files
+from edgewise.checks import typed
 from edgewise.export.steps import (
     Dense,
     Formulas,
@@ -65,6 +66,7 @@ _ACTIVATIONS = {
 }
 
 
+@typed
 def to_python(
     model: KAN | MLP,
     path: str | os.PathLike[str],

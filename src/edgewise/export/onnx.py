@@ -6,6 +6,7 @@ import os
 import torch
 
 from edgewise import files
+from edgewise.checks import typed
 from edgewise.errors import InputError, missing_extra
 from edgewise.export.program import example_rows, for_export, quiet
 from edgewise.export.steps import Units
@@ -13,6 +14,7 @@ from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 
 
+@typed
 def to_onnx(
     model: KAN | MLP, path: str | os.PathLike[str], *, dtype: torch.dtype | None = None, units: Units | None = None
 ) -> None:

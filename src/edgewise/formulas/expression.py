@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from edgewise.checks import typed
 from edgewise.errors import InputError
 from edgewise.ops.bessel import bessel_j0
 from edgewise.outcomes import spend
@@ -273,6 +274,7 @@ def depth(node: Expression) -> int:
     return deepest
 
 
+@typed
 def evaluate(node: Expression, x: np.ndarray) -> np.ndarray:
     """Evaluate a formula.
 
@@ -301,6 +303,8 @@ def evaluate(node: Expression, x: np.ndarray) -> np.ndarray:
         if isinstance(node, Number):
             return np.float64(node.value)  # Division of this type by zero is infinite and raises nothing.
         if isinstance(node, Variable):
+            if x.ndim != 2 or node.index >= x.shape[1]:
+                raise InputError(f"x must have shape (N, inputs) with each input of the formula, got {x.shape}")
             return x[:, node.index]
         parts = [values(part) for part in children(node)]
         if isinstance(node, Add):
@@ -461,6 +465,7 @@ def used_variables(node: Expression) -> list[int]:
     return sorted({part.index for part in walk(node) if isinstance(part, Variable)})
 
 
+@typed
 def parse_expression(text: str, names: Sequence[str] = ("x",)) -> Expression:
     """Read a formula in Python's notation.
 

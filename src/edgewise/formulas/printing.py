@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from keyword import iskeyword
 from typing import TYPE_CHECKING
 
-from edgewise.checks import check_names
+from edgewise.checks import check_names, typed
 from edgewise.errors import InputError
 from edgewise.escaping import c_comment, latex_text, python_comment
 from edgewise.formulas.algebra import split_number
@@ -58,6 +59,7 @@ _GREEK = {"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", 
 _GREEK |= {"pi", "rho", "sigma", "tau", "phi", "chi", "psi", "omega"}
 
 
+@typed
 def as_text(node: Expression, names: Sequence[str], digits: int | None = 6) -> str:
     """Print a formula in Python's notation, which `parse_expression` reads.
 
@@ -88,11 +90,14 @@ def as_text(node: Expression, names: Sequence[str], digits: int | None = 6) -> s
 def shown_name(name: str) -> str:
     """The name of an input in a printed formula, which `parse_expression` reads."""
     bracketed = re.fullmatch(r"\[[^\[\]`]+\]", name) is not None
-    if bracketed or (name.isidentifier() and not iskeyword(name)):
+    # Python reads other forms of letters, such as wide ones, as the usual ones.
+    is_usual = unicodedata.normalize("NFKC", name) == name
+    if bracketed or (name.isidentifier() and not iskeyword(name) and is_usual):
         return name
     return f"`{name}`"
 
 
+@typed
 def as_latex(node: Expression, names: Sequence[str], digits: int | None = 4) -> str:
     r"""Print a formula as LaTeX for math mode.
 
@@ -119,6 +124,7 @@ def as_latex(node: Expression, names: Sequence[str], digits: int | None = 4) -> 
     return _Latex(tuple(latex_name(name) for name in names), digits).write(node)[0]
 
 
+@typed
 def as_python(node: Expression, names: Sequence[str], function: str = "f") -> str:
     """Source of a Python function of an array (N, inputs) with the same values as `evaluate`.
 
@@ -160,6 +166,7 @@ def as_python(node: Expression, names: Sequence[str], function: str = "f") -> st
     return f"{imports}\n\ndef {function}(x):\n    # the columns of x: {listed}\n    return {body} + np.zeros(len(x))\n"
 
 
+@typed
 def as_c(node: Expression, names: Sequence[str], function: str = "f") -> str:
     """Source of a C99 function `double f(const double *x)` of the inputs of one sample.
 
@@ -270,6 +277,8 @@ class _Text:
 
     def write(self, node: Expression) -> tuple[str, int]:
         if isinstance(node, Variable):
+            if node.index >= len(self.names):
+                raise InputError(f"names must have one for each input of the formula, got {len(self.names)}")
             return self.names[node.index], ATOM
         if isinstance(node, Number):
             return self.number(node)
@@ -527,6 +536,7 @@ def _numerator_and_denominator(node: Multiply) -> tuple[str, Number, list[Expres
     return "-" if number.value < 0 else "", size, above, below
 
 
+@typed
 def as_sympy(node: Expression, names: Sequence[str]) -> sympy.Expr:
     """Convert a formula to a sympy expression of real symbols; constants with a closed form are exact.
 

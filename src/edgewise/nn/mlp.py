@@ -9,9 +9,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from edgewise.checks import typed
 from edgewise.nn.config import MLPConfig, check_input
 from edgewise.nn.layers.base import Chain, Layer, LayerList
-from edgewise.nn.layers.initial import float_dtype, seeded_generator
+from edgewise.nn.layers.initial import checked_device, float_dtype, seeded_generator
 from edgewise.nn.layers.segments import Segments, contracted, one_run
 from edgewise.nn.trace import Trace, trace_layers
 from edgewise.ops.activation import activation_derivatives
@@ -91,6 +92,7 @@ class DenseLayer(Layer):
         return f"{self.in_features} -> {self.out_features}, activation={self.activation}"
 
 
+@typed
 class MLP(Chain):
     """Multilayer perceptron whose initial weights depend on `seed` alone.
 
@@ -136,6 +138,7 @@ class MLP(Chain):
     ) -> None:
         super().__init__()
         config = MLPConfig(width, activation)
+        device = checked_device(device)
         generator = seeded_generator(seed)
         self.layers = LayerList(
             DenseLayer(

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from edgewise.checks import typed
 from edgewise.errors import EdgewiseError, FileError, InputError
 from edgewise.files import reason
 from edgewise.tables.cells import stack_cells
@@ -34,6 +35,7 @@ _BLOCK = 1 << 20  # bytes that are unpacked at once
 _DELIMITER_NAMES = {"\\t": "\t", "tab": "\t", "whitespace": WHITESPACE, "space": WHITESPACE}
 
 
+@typed
 def read_table(path: str | os.PathLike[str], *, delimiter: str | None = None) -> Table:
     r"""Read a table from a CSV file, which may be gzipped, or from a Parquet file, or several.
 

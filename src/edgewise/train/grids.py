@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from edgewise.checks import typed
 from edgewise.errors import InputError
 from edgewise.nn.config import check_input
 from edgewise.nn.layers.spline import KANLayer, spline_layers
@@ -234,6 +235,7 @@ def _with_width(low: Tensor, high: Tensor) -> Tensor:
     return torch.stack([torch.where(flat, low - half, low), torch.where(flat, high + half, high)], 1)
 
 
+@typed
 def refine(model: KAN, grid_size: int | Sequence[int]) -> KAN:
     """Make a model with more knots and the same function.
 

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from edgewise.checks import is_one_of
 from edgewise.errors import InputError
 from edgewise.gam.families.base import Family, exponential
 
@@ -99,7 +100,7 @@ class Cox(Family):
     has_mean = False
 
     def __post_init__(self) -> None:
-        if self.ties not in TIES:
+        if not is_one_of(self.ties, TIES):
             raise InputError(f"ties must be 'breslow' or 'efron', got {self.ties!r}")
 
     def prepared(self, y: np.ndarray, weight: np.ndarray) -> Self:

@@ -40,10 +40,10 @@ def family_of(loss: str) -> Family:
 
     A loss is a key of `FAMILIES`, "absolute" or "quantile:SHARE".
     """
-    if loss == "absolute":
-        return Quantile(0.5)
     if not isinstance(loss, str):
         raise InputError(f"loss must be text, the name of a loss or 'quantile:SHARE', got {loss!r}")
+    if loss == "absolute":
+        return Quantile(0.5)
     name, _, share = loss.partition(":")
     if name == "quantile":
         try:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
 
+from edgewise.checks import check_count, is_integer, typed
 from edgewise.errors import InputError
 from edgewise.interpret.black_box import BlackBox, array_function
 from edgewise.settings import ATTRIBUTION_BATCH_ROWS
@@ -20,6 +21,7 @@ FLAT = 0.05  # turns of a curve below this share of its range are not mentioned
 FEW_LEVELS = 12  # a column with at most so many different values is discrete
 
 
+@runtime_checkable
 class InputKind(Protocol):
     """Names of the values of an input, for what people read."""
 
@@ -108,6 +110,7 @@ class Effect:
         return "varies"
 
 
+@typed
 def partial_dependence(
     model: BlackBox,
     X: np.ndarray | Tensor,
@@ -162,6 +165,10 @@ def partial_dependence(
     'falls, then rises'
     """
     X = checked_table(X, "X")
+    if not is_integer(column) or not 0 <= column < X.shape[1]:
+        raise InputError(f"column must be an integer from 0 to {X.shape[1] - 1}, got {column!r}")
+    check_count(points, "points")
+    check_count(rows, "rows")
     predict = array_function(model)
     few = evenly_picked(X, rows)
     gaps = np.isnan(X[:, column])

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from edgewise.checks import check_count, typed
 from edgewise.errors import InputError
 from edgewise.interpret import dependence
 from edgewise.interpret.attribution.effects import (
@@ -245,6 +246,7 @@ class GlobalExplanation:
         )
 
 
+@typed
 def explain_local(
     model: BlackBox,
     X: np.ndarray | Tensor,
@@ -297,6 +299,9 @@ def explain_local(
     'y 21: 32 on average, −10 for b = 2, −1 for a = 1.'
     """
     X = checked_table(X, "X")
+    check_count(seed, "seed", 0)
+    if len(kinds) not in (0, X.shape[1]) or not all(isinstance(kind, InputKind) for kind in kinds):
+        raise InputError(f"kinds must be one of each of {X.shape[1]} inputs, or none, got {kinds!r:.80}")
     if background is None:
         background = X
     else:
@@ -309,6 +314,7 @@ def explain_local(
     return LocalExplanation(names, outputs, base, shares, array_function(model)(X), X, tuple(kinds))
 
 
+@typed
 def explain_global(
     model: BlackBox,
     X: np.ndarray | Tensor,

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from edgewise.checks import check_count, check_number
+from edgewise.checks import check_count, check_number, typed
 from edgewise.discovery.reduction.chain import change_of
 from edgewise.discovery.reduction.symmetries import Symmetry as GradientSymmetry
 from edgewise.discovery.reduction.symmetries import symmetries_of_gradients
@@ -113,6 +113,7 @@ class Structure:
     fewer_inputs: tuple[str, ...] = ()
 
 
+@typed
 def interactions(
     model: BlackBox, x: ArrayLike | Tensor, *, inputs: Sequence[int] | None = None, rows: int = 256, seed: int = 0
 ) -> Tensor:
@@ -254,6 +255,7 @@ class RowPairs:
 
     def __init__(self, model: BlackBox, points: ArrayLike | Tensor, rows: int, seed: int):
         check_count(rows, "rows")
+        check_count(seed, "seed", 0)
         self.function: TensorFunction = tensor_function(model)
         x = check_points(points)
         generator = torch.Generator().manual_seed(seed)

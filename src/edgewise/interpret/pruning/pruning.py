@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from edgewise.checks import check_count, check_number
+from edgewise.checks import check_count, check_number, typed
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.removal import judging_data, removal_costs
 from edgewise.interpret.attribution.scores import edge_scores, node_scores
@@ -113,6 +113,7 @@ class PruneReport:
         )
 
 
+@typed
 def prune(
     model: KAN,
     problem: Problem,

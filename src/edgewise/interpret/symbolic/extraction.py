@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from edgewise.checks import check_names, is_integer
+from edgewise.checks import check_names, is_integer, typed
 from edgewise.errors import InputError
 from edgewise.formulas.algebra import simplify, without_noise
 from edgewise.formulas.curve_fits import scaled_function
@@ -20,6 +20,7 @@ from edgewise.nn.model import KAN
 EDGE_INPUT = Variable(0)  # the input of a single edge in its expression
 
 
+@typed
 def formula(
     model: KAN,
     *,
@@ -91,6 +92,7 @@ def formula(
     return Formula(without_noise(simplify(shorter), rows, rounding), names)  # numbers leave powers, and may become 1
 
 
+@typed
 def edge_formula(model: KAN, layer: int, i: int, o: int, *, name: str = "x") -> Formula:
     """Write a single elementary edge as a formula of its input.
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgewise.checks import check_count, is_integer
+from edgewise.checks import check_count, is_integer, typed
 from edgewise.errors import InputError
 from edgewise.formulas.curve_fits import edge_fits
 from edgewise.interpret import edits
@@ -262,6 +262,7 @@ def edit(model: KAN, problem: Problem, kind: str, *, refit: int = REFIT, **field
     return _measured(model, edits.made(model, problem, checked), problem, refit)
 
 
+@typed
 def freeze(model: KAN, layers: Sequence[int]) -> KAN:
     """Copy a network whose given layers of edges are not trained any more; `fit` then changes the others only.
 

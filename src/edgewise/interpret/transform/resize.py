@@ -9,7 +9,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from edgewise.checks import check_count, is_integer
+from edgewise.checks import check_count, is_integer, typed
 from edgewise.errors import InputError
 from edgewise.interpret.transform.edges import blank_splines, inputs_of
 from edgewise.interpret.transform.subnetworks import product_groups
@@ -25,6 +25,7 @@ SomeTensor = TypeVar("SomeTensor", Tensor, nn.Parameter)
 
 
 @torch.no_grad()
+@typed
 def deepen(model: KAN, before: int | None = None, *, x: Tensor | None = None) -> KAN:
     """Insert a layer of spline edges that is the identity; the function stays the same to rounding.
 
@@ -104,6 +105,7 @@ def deepen(model: KAN, before: int | None = None, *, x: Tensor | None = None) ->
 
 
 @torch.no_grad()
+@typed
 def widen(
     model: KAN, nodes: int, *, layer: int = 1, x: Tensor | None = None, seed: int = 0, products: Sequence[int] = ()
 ) -> KAN:

@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from edgewise.checks import typed
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import (
     Domain,
@@ -37,6 +38,7 @@ class ShapeSettings:
 SHAPES = ShapeSettings()
 
 
+@typed
 class Annulus(Domain):
     """Domain between two circles around a centre; the pieces of its boundary are "outer" and "inner".
 
@@ -112,6 +114,7 @@ class Annulus(Domain):
         return Piece.curve(name, 2 * math.pi * radius, at, distance)
 
 
+@typed
 class Disk(Annulus):
     """Domain within a circle; its boundary is the piece "circle".
 
@@ -143,6 +146,7 @@ class Disk(Annulus):
         self.pieces = (self._circle("circle", radius, 1),)
 
 
+@typed
 class Polygon(Domain):
     """Domain within a closed polygonal line that does not cross itself.
 

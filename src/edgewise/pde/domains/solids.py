@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from edgewise.checks import typed
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import Domain, Piece, check_center, check_coordinates, check_ends, positive_number
 from edgewise.pde.domains.sampling import gauss_legendre, product_rule, unit_points
@@ -26,6 +27,7 @@ class SolidSettings:
 SOLIDS = SolidSettings()
 
 
+@typed
 class Ball(Domain):
     """Domain within a sphere of any dimension from two on; its boundary is the piece "sphere".
 
@@ -108,6 +110,7 @@ class Ball(Domain):
         return self.center + self.radius * normal, normal
 
 
+@typed
 class Cylinder(Domain):
     """Domain within a circular cylinder along the last coordinate; its pieces are "side", "bottom" and "top".
 

@@ -9,7 +9,7 @@ from typing import Literal, TypedDict, Unpack
 import torch
 from torch import Tensor, nn
 
-from edgewise.checks import check_count, check_options
+from edgewise.checks import check_count, check_options, typed
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import Domain, finite_number
 from edgewise.pde.domains.mesh import Mesh
@@ -322,6 +322,7 @@ def _copies(unknowns: Mapping[str, float | Tensor]) -> dict[str, nn.Parameter]:
     return copies
 
 
+@typed
 class PDE(Collocation):
     """An ordinary or partial differential equation, or a system, on a domain with conditions.
 

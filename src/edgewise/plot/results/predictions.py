@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from edgewise.checks import typed
 from edgewise.errors import InputError
 from edgewise.plot.style import (
     BLUE,
@@ -41,6 +42,7 @@ _SMALLEST_CELL = 9  # points: in smaller cells no number can be read
 _FRAME = 2.2  # inches beside a table of classes for its labels
 
 
+@typed
 def parity(
     y: ArrayLike | Tensor, prediction: ArrayLike | Tensor, *, names: Sequence[str] | None = None, unit: str = ""
 ) -> Figure:
@@ -134,6 +136,7 @@ def _draw_parity(panel: Axes, observed: np.ndarray, predicted: np.ndarray) -> No
     panel.text(0.04, 0.97, text, transform=panel.transAxes, ha="left", va="top", size=SMALL, linespacing=1.35)
 
 
+@typed
 def confusion(y: ArrayLike, prediction: ArrayLike, *, classes: Sequence[Any] | None = None) -> Figure:
     """Draw the confusion matrix: how often each observed class was predicted as each class.
 
@@ -170,6 +173,8 @@ def confusion(y: ArrayLike, prediction: ArrayLike, *, classes: Sequence[Any] | N
         shown = np.unique(np.concatenate([observed, predicted]))
     else:
         shown = np.asarray(classes)
+        if shown.ndim != 1 or len(set(shown.tolist())) < len(shown):
+            raise InputError(f"classes must be a sequence of different labels, got {classes!r:.80}")
     place = {label: k for k, label in enumerate(shown.tolist())}
     counts = np.zeros((len(place), len(place)), dtype=int)
     for pair in zip(observed.tolist(), predicted.tolist(), strict=True):

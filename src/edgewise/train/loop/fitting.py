@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 import torch
 from torch import Tensor, nn
 
-from edgewise.checks import check_count, check_options
+from edgewise.checks import check_count, check_options, typed
 from edgewise.errors import InputError
 from edgewise.nn.prediction import evaluation_mode
 from edgewise.outcomes import OnInterrupt, StopReason, check_on_interrupt
@@ -123,6 +123,7 @@ DEFAULTS: FitOptions = {
 NO_SETTINGS = ("keep_state", "on_interrupt", "metrics")
 
 
+@typed
 def fit(
     model: nn.Module,
     problem: Problem,

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 import torch
 
-from edgewise.checks import check_number, is_number
+from edgewise.checks import check_number, is_number, is_one_of
 from edgewise.errors import InputError
 from edgewise.outcomes import StopReason
 from edgewise.train.blocks import Data
@@ -190,7 +190,7 @@ class Adam(Method):
         if len(pair) != 2 or not all(is_number(beta) and 0 <= beta < 1 for beta in pair):
             raise InputError(f"betas must be two numbers in [0, 1), got {self.betas!r}")
         check_number(self.weight_decay, "weight_decay")
-        if self.schedule not in ("cosine", None):
+        if self.schedule is not None and not is_one_of(self.schedule, ["cosine"]):
             raise InputError(f'schedule must be "cosine" or None, got {self.schedule!r}')
         object.__setattr__(self, "betas", pair)
 
