@@ -95,7 +95,7 @@ def test_measured_parts_are_the_stored_results(page):
     assert rendered(text) == text
 
 
-LINKED = [*PAGES, ROOT / "CONTRIBUTING.md"]  # tables.md links to itself alone
+LINKED = [*PAGES, ROOT / "CONTRIBUTING.md"]
 
 
 @pytest.mark.parametrize("page", LINKED, ids=lambda page: page.name)
