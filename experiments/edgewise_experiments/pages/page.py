@@ -65,7 +65,7 @@ def claims_markdown(stored: Mapping[str, list[dict]], figures: Sequence[str] = (
         "commit, machine and seconds. `python -m edgewise_experiments NAME --out results` measures the missing rows "
         "and draws the figures; `python -m edgewise_experiments --all --quick --out DIR` runs a little of everything "
         "and writes one page, DIR/index.html. The column *ours* quotes the key figures of the experiment, whose "
-        "tables are in [docs/measured.md](../docs/measured.md). Seconds are the CPU seconds of all rows together, "
+        "tables are in [docs/measured](../docs/measured/index.md). Seconds are the CPU seconds of all rows together, "
         "or wall seconds where a row has no others.",
         "",
         "Some rows were measured on commits that were moved onto a newer base before they were published. The history "

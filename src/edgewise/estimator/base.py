@@ -36,6 +36,7 @@ from edgewise.train.loop.reports import FitReport
 from edgewise.train.loop.threads import one_thread
 
 if TYPE_CHECKING:
+    from edgewise.formulas.front import Front
     from edgewise.gam.families import Family
     from edgewise.tables.batches import Batches
 
@@ -360,6 +361,13 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         return result
 
     # Export
+
+    def _equation_values(self, fronts: Front | Mapping[Any, Front], X: Rows) -> np.ndarray:
+        """Return the values (N,) of the best formula, or those of each front in columns, (N, fronts)."""
+        rows = self._inputs(X)
+        if isinstance(fronts, Mapping):
+            return np.column_stack([front.best.formula(rows) for front in fronts.values()])
+        return fronts.best.formula(rows)
 
     def export(
         self, path: str | os.PathLike[str], *, names: Sequence[str] | None = None, outputs: Sequence[str] | None = None

@@ -297,6 +297,28 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         best = self._logits(self._warned_codes(X)).argmax(1)
         return self.classes_[best]
 
+    def predict_equation(self, X: Rows) -> np.ndarray:
+        """Predict by the best formulas instead of the network.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (N, d)
+            Rows as `fit` took them.
+
+        Returns
+        -------
+        ndarray of shape (N,) or (N, C)
+            Log-odds as `decision_function` gives those of the network: of the second of two classes, else of each
+            class. NaN or infinite where a formula is undefined.
+
+        Raises
+        ------
+        NotFittedError
+            There are no formulas yet: `fit_equations` finds them.
+        """
+        check_is_fitted(self)
+        return self._equation_values(self.equations_, X)
+
     def score(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy: the share of rows whose most probable class is theirs.
 

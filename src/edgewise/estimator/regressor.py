@@ -396,11 +396,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         array([1.5])
         """
         check_is_fitted(self)
-        fronts = self.equations_
-        rows = self._inputs(X)
-        if isinstance(fronts, dict):
-            return np.column_stack([front.best.formula(rows) for front in fronts.values()])
-        return fronts.best.formula(rows)
+        return self._equation_values(self.equations_, X)
 
     def _covered(self, X: Rows, y: np.ndarray, level: float) -> float | None:
         bars = self.error_bars_
