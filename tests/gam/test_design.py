@@ -58,14 +58,3 @@ def test_rows_far_out_do_not_take_the_knots():
     assert (far < 5).sum() > 0.85 * (plain < 5).sum()
     uniform = rng.random(400)  # its fences lie beyond its range
     assert np.diff(column_of(uniform, np.ones(400), 22, AdditivePolicy()).knots[3:-3]).max() < 0.1
-
-
-@pytest.mark.slow
-def test_rows_far_out_in_an_input_leave_the_curve_of_the_others():
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((400, 1))
-    y = np.sin(2 * x[:, 0]) + 0.1 * rng.standard_normal(400)
-    x[::80] = 1e6
-    model = fit_additive(x, y)
-    at = np.linspace(-1.5, 1.2, 50)  # the last interval reaches to the far rows
-    assert np.abs(model.predict_link(at[:, None])[:, 0] - np.sin(2 * at)).max() < 0.2

@@ -52,15 +52,6 @@ def test_gradients(function):
     torch.testing.assert_close(input_gradient(tensor_function(function), x), expected, rtol=1e-9, atol=1e-10)
 
 
-def test_an_input_without_spread_and_one_without_effect():
-    x = points()
-    x[:, 1] = 2.0
-    slopes = input_gradient(tensor_function(lambda x: x[:, 0].detach().numpy() * 2), x)
-    torch.testing.assert_close(
-        slopes, torch.tensor([2.0, 0.0], dtype=torch.float64).expand(30, 2), rtol=1e-9, atol=1e-9
-    )
-
-
 def test_each_kind_of_function_of_arrays():
     x, X = points(), points().numpy()
     model = KAN([2, 3], dtype=torch.float32)

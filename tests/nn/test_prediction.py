@@ -5,7 +5,7 @@ import torch
 
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
-from edgewise.nn.prediction import evaluation_mode, predict_in_batches, rows_in_memory
+from edgewise.nn.prediction import evaluation_mode, predict_in_batches
 
 
 @pytest.mark.parametrize("rows", [1, 7, 100])
@@ -24,13 +24,6 @@ def test_no_batch_is_larger_than_asked_for():
     sizes = []
     predict_in_batches(lambda part: (sizes.append(len(part)), part)[1], torch.zeros(20_000, 1))
     assert sizes == [8192, 8192, 3616]
-
-
-@pytest.mark.slow
-def test_wide_layers_get_few_rows():
-    assert rows_in_memory(MLP([2, 5, 1])) == 2**16
-    wide, wider = KAN([200, 200, 1]), KAN([2000, 2000, 1])
-    assert rows_in_memory(wider) == 1024 and rows_in_memory(wide) <= 2**16
 
 
 def test_the_mode_of_a_model_is_restored():

@@ -1,7 +1,5 @@
 """The damping rule against the numbers of the paper, and the small solver against scipy."""
 
-import math
-
 import numpy as np
 import pytest
 from scipy.optimize import least_squares as scipy_least_squares
@@ -92,14 +90,6 @@ class TestLeastSquares:
         assert least_squares(rosenbrock, start, limits=LeastSquaresLimits(steps=0)).x.tolist() == start.tolist()
         late = LeastSquaresLimits(is_over=lambda: True)
         assert least_squares(rosenbrock, start, limits=late).stopped == "budget"
-
-    def test_no_progress_where_the_derivatives_are_wrong(self):
-        fit = least_squares(lambda x: (x, -np.eye(1)), np.ones(1), limits=LeastSquaresLimits(trials=5))
-        assert fit.stopped == "no_progress" and fit.loss == 1.0
-
-    def test_minimum_is_a_converged_start(self):
-        fit = least_squares(rosenbrock, np.ones(2))
-        assert fit.stopped == "converged" and fit.loss == 0.0 and math.isfinite(fit.jacobian.sum())
 
 
 def test_a_huge_gain_ratio_is_an_ordinary_one():

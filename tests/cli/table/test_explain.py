@@ -42,8 +42,3 @@ def test_bad_arguments(refused, edgewise, models, tmp_path):
     assert "--out must end in .svg, .pdf, .png, .csv or .html" in message
     assert "--row must be from 1 to 60, got 99" in refused("explain", models / "numbers", "-d", data, "--row", 99)
     assert edgewise("explain", models / "numbers").code == 2
-
-
-def test_a_sum_of_curves_shows_no_interaction_of_probabilities(edgewise, models):
-    done = edgewise("explain", models / "kinds", "-d", models / "kinds.csv")
-    assert "it has no pairs of inputs" in done.out and " interact: " not in done.out and "one by one" not in done.out

@@ -120,12 +120,6 @@ def test_a_condition_at_an_outflow_that_contradicts_is_told_at_once(domain, equa
         solve(PDE(equation, domain, [Dirichlet(0.0), Initial(start)]))
 
 
-def test_a_condition_at_an_outflow_alone_is_told():
-    problem = PDE(lambda u: u.t + u.x, STRIP, [Dirichlet(0.0, on="x=1"), Initial(lambda x: x * (1 - x))])
-    with pytest.raises(InputError, match=r"into the domain, on 'x=0', got Dirichlet on 'x=1' alone, where it leaves$"):
-        solve(problem)
-
-
 def test_the_sign_of_a_flow_through_a_face():
     """It is that of the speed outwards, 0 where the speed turns, and where nothing is carried."""
     for equation, expected in (

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from edgewise.errors import InputError
 from edgewise.formulas.expression import parse_expression
@@ -44,19 +43,6 @@ def test_dots_are_the_entries_and_the_best_is_marked():
     marked = [text.get_text() for text in figure.axes[1].texts if text.get_color() == ORANGE]
     assert marked[1] == "exact" and len(marked) == 2
     assert render(formula_front(found), ".svg") == render(formula_front(found), ".svg")
-
-
-@pytest.mark.slow
-def test_formulas_fit_the_page_whatever_their_length_and_names():
-    long = " + ".join(f"{k}.25*sin({k}*a + b)*c" for k in range(1, 12))
-    found = front("c + 0.123")
-    entry = replace(found[0], formula=Formula(parse_expression(long, ["a", "b", "c"]), NAMES))
-    figure = formula_front(Front((found[0], entry), 100, found.variance), chosen=1)
-    FigureCanvasAgg(figure).draw()
-    page = figure.axes[1].get_window_extent()
-    for text in (*figure.axes[1].texts, *figure.axes[1].patches):
-        assert page.x0 <= text.get_window_extent().x0 and text.get_window_extent().x1 <= page.x1
-    assert any(text.endswith("…") for text in listed(figure))
 
 
 def test_many_formulas_are_cut_to_the_best():

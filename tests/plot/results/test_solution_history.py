@@ -8,7 +8,6 @@ from tests.plot.solutions import heat, untrained
 
 from edgewise.errors import InputError
 from edgewise.plot import solution_history
-from edgewise.plot.style import render
 
 
 def test_each_stage_is_a_mark():
@@ -21,11 +20,6 @@ def test_each_stage_is_a_mark():
     assert left.lines[0].get_xdata().tolist() == [10, 20, 40]
     assert right.lines[0].get_xdata().tolist() == [0.5, 1.5, 2.5]
     assert (left.get_xlabel(), right.get_xlabel()) == ("parameters", "seconds")
-
-
-@pytest.mark.slow
-def test_one_stage_can_be_drawn():
-    render(solution_history(untrained(heat())), ".svg")
 
 
 def test_nothing_to_draw():

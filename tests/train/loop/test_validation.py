@@ -34,24 +34,11 @@ def test_the_first_fit_sets_the_domains():
     assert torch.equal(model.layers[1].knots, knots)  # and no later one moves them
 
 
-def test_a_loader_sets_them_too():
-    model = kan()
-    fit(model, Regression(DataLoader(TensorDataset(X, Y), batch_size=7)), Adam(), steps=0)
-    assert torch.allclose(model.layers[0].domain, data_domain(X))
-
-
 def test_a_given_domain_stays_and_hidden_ones_are_set():
     model = kan(domain=(90, 110))
     fit(model, Regression(X, Y), steps=0)
     assert torch.allclose(model.layers[0].domain, torch.tensor([90.0, 110.0], dtype=torch.float64).expand(2, 2))
     assert bool(model.layers[1].domain_is_set)
-
-
-def test_domains_can_be_left_alone():
-    model = kan()
-    fit(model, Regression(X, Y), steps=0, adapt_domain=False)
-    assert not bool(model.layers[0].domain_is_set)
-    assert model.layers[0].domain[0].tolist() == [-1, 1]
 
 
 def test_warns_where_data_lie_outside_a_given_domain():

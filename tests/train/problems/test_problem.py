@@ -16,10 +16,6 @@ Y = torch.tensor([0.0, 1.0, -1.0, 2.0, 0.5, 3.0], dtype=torch.float64)
 LABELS = torch.tensor([0, 1, 2, 1, 0, 2])
 
 
-def test_a_vector_y_becomes_one_column():
-    assert Regression(X, Y).train.y.shape == (6, 1)
-
-
 def test_loss_is_the_mean_square():
     problem = Regression(X, torch.stack([Y, 2 * Y], 1))
     prediction = torch.ones(6, 2, dtype=torch.float64)
@@ -76,35 +72,12 @@ def test_split_is_seeded_disjoint_and_complete():
     assert torch.equal(rows[rows[:, 0].argsort()], X)
 
 
-def test_split_leaves_a_row_on_either_side():
-    for share in (0.01, 0.99):
-        problem = Regression(X[:2], Y[:2], validation=share)
-        assert (len(problem.train), len(problem.validation)) == (1, 1)
-
-
-def test_validation_tensors():
-    problem = Regression(X, Y, validation=(X[:2], Y[:2], torch.tensor([1.0, 3.0])))
-    assert problem.validation.weight.tolist() == [0.5, 1.5]
-
-
-def test_classes_are_counted():
-    assert Classification(X, LABELS).classes == 3
-    assert Classification(X, torch.zeros(6, dtype=torch.long)).classes == 2
-    assert Classification(X, LABELS.to(torch.int8), classes=5).train.y.dtype == torch.int64
-
-
 def test_the_callers_tensors_are_shared_not_changed():
     problem = Regression(X, Y[:, None])
     assert problem.train.x.data_ptr() == X.data_ptr()
     leaf = X.clone().requires_grad_()
     assert not Regression(leaf, Y).train.x.requires_grad
     assert leaf.requires_grad
-
-
-def test_to_another_dtype():
-    single = Regression(X, Y, weight=torch.ones(6), validation=0.5).to(torch.float32)
-    assert {single.train.x.dtype, single.train.y.dtype, single.validation.weight.dtype} == {torch.float32}
-    assert Classification(X, LABELS).to(torch.float32).train.y.dtype == torch.int64
 
 
 def nan(tensor):
@@ -202,13 +175,6 @@ def test_fewer_inputs():
     part = whole.with_inputs(torch.tensor([1]))
     assert torch.equal(part.train.x, whole.train.x[:, 1:]) and torch.equal(part.validation.x, whole.validation.x[:, 1:])
     assert torch.equal(part.train.weight, whole.train.weight) and whole.train.x.shape[1] == 2
-
-
-def test_samples_of_a_loader_are_no_tensors():
-    problem = Regression(LOADER)
-    assert problem.train_tensors is None
-    with pytest.raises(InputError, match="must hold its training samples as tensors here, got a DataLoader"):
-        len(problem.train)
 
 
 def test_an_unknown_argument_is_refused_by_the_class_that_was_called():
