@@ -208,12 +208,12 @@ def stored_fields(estimator, tmp_path):
 @pytest.mark.filterwarnings("ignore::edgewise.errors.EdgewiseWarning")  # of rows that the altered model knows not
 @pytest.mark.slow
 @pytest.mark.parametrize("which", ["regressor", "classifier", "read"])
-def test_a_thousand_altered_descriptions_are_refused_or_usable(which, request, tmp_path, monkeypatch):
+def test_altered_descriptions_are_refused_or_usable(which, request, tmp_path, monkeypatch):
     estimator = request.getfixturevalue(which)
     model, fields = stored_fields(estimator, tmp_path)
     rng = random.Random(0)
     refused = 0
-    for _ in range(1000):
+    for _ in range(300):
         if rng.random() < 0.2:
             extra = {"estimator": {**fields, "report_": mutated(fields["report_"], rng)}, "extra": {}}
         else:
@@ -234,4 +234,4 @@ def test_a_thousand_altered_descriptions_are_refused_or_usable(which, request, t
         assert all(isinstance(sentence, str) for sentence in loaded.search_.sentences)
         assert all(isinstance(trial.name, str) for trial in loaded.search_.trials)
         storage._fields(loaded)
-    assert refused > 400
+    assert refused > 120

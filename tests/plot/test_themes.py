@@ -65,14 +65,6 @@ def test_savefig_writes_the_theme_of_the_figure(tmp_path):
     assert PAGES["dark"] not in (tmp_path / "light.svg").read_text()
 
 
-def test_unknown_themes_are_refused(figure, tmp_path):
-    with pytest.raises(InputError, match="theme must be 'light', 'dark' or 'print', got 'auto'; only SVG"):
-        save(figure, tmp_path / "a.png", theme="auto")
-    with pytest.raises(InputError, match="theme must be 'light', 'dark', 'print' or 'auto', got 'blue'"):
-        save(figure, tmp_path / "a.svg", theme="blue")
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_show_outside_a_notebook_says_how_to_save(figure):
     with pytest.raises(InputError, match=r"show\(\) needs a notebook.*edgewise\.plot\.save"):
         figure.show()

@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.errors import InputError
-from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.ops.splines.bspline import basis
 from edgewise.train.blocks import Data
@@ -87,11 +85,3 @@ def test_strengths_settle_where_the_marginal_likelihood_is_flat():
 def test_settings_are_the_strengths_of_each_edge():
     penalty = EdgePenalty.uniform(KAN([2, 1], 3, **F64), 0.1, 0.3).scaled(2)
     assert penalty.settings() == {"name": "EdgePenalty", "roughness": [[[0.2], [0.2]]], "ridge": [[[0.6], [0.6]]]}
-
-
-@pytest.mark.parametrize("other", [KAN([2, 1], 3, **F64), MLP([2, 2, 1], **F64)])
-def test_other_networks_are_refused(other):
-    with pytest.raises(
-        InputError, match=r"^model must have the spline layers that the strengths of EdgePenalty are for$"
-    ):
-        EdgePenalty.uniform(KAN([2, 2, 1], 3, **F64)).bind(other)

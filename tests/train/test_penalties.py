@@ -5,7 +5,6 @@ import pytest
 import torch
 from scipy.interpolate import BSpline
 
-from edgewise.errors import InputError
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.ops.splines.bspline import basis
@@ -135,20 +134,3 @@ def test_sums():
     assert both.settings()["parts"][1] == {"name": "Ridge", "weight": 0.3, "base": True}
     with pytest.raises(TypeError):
         Sparsity(0.1) + 1.0
-
-
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda: Sparsity(-1), "weight must be a number of at least 0, got -1"),
-        (lambda: Sparsity(1, entropy="a"), "entropy must be a number of at least 0, got 'a'"),
-        (lambda: Roughness(float("nan")), "weight must be a number"),
-        (lambda: Ridge(True), "weight must be a number of at least 0, got True"),
-        (lambda: Sparsity(1.0).value(KAN([1, 1])), "trace must be given for Sparsity, got None"),
-        (lambda: Sparsity(1.0).bind(torch.nn.Linear(1, 1)), "Sparsity needs a model with a trace"),
-        (lambda: Roughness(1.0).bind(MLP([1, 1])), "Roughness needs a model with spline layers"),
-    ],
-)
-def test_bad_settings_get_a_sentence(make, words):
-    with pytest.raises(InputError, match=words):
-        make()

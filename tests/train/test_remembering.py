@@ -5,10 +5,8 @@ import pytest
 import torch
 
 from edgewise import KAN, Regression, fit
-from edgewise.errors import InputError
-from edgewise.nn import MLP
 from edgewise.pde.layers.tensor_product import TensorLayer
-from edgewise.train import LBFGS, Adam, CustomLoss, LevenbergMarquardt
+from edgewise.train import LBFGS, Adam, LevenbergMarquardt
 from edgewise.train.remembering import remember
 
 
@@ -83,12 +81,3 @@ def test_single_precision_and_the_caller_stay_as_they_are():
     assert penalty.value(model).dtype == torch.float32 and model.layers[0].coef.dtype == torch.float32
     fit(model, problem, Adam(), steps=3, penalty=penalty)
     assert penalty.settings() == {"name": "Remembered", "samples": 50, "new_samples": 50}
-
-
-def test_what_cannot_be_remembered_is_refused():
-    x, y = samples(20)
-    model = MLP([2, 3, 1], dtype=torch.float64)
-    with pytest.raises(InputError, match="problem must be a sum of squares or a likelihood on tensors, got CustomLoss"):
-        remember(model, CustomLoss(x, y, loss=lambda prediction, target: (prediction - target).abs().mean()))
-    with pytest.raises(InputError, match=r"model must have at most .* trainable parameters, got 60,001"):
-        remember(MLP([2, 15_000, 1]), Regression(x.float(), y.float()))

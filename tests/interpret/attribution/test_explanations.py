@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import (
     central_range,
     evaluation_points,
@@ -83,15 +82,6 @@ def test_shares_add_up_and_a_product_is_halved():
     np.testing.assert_allclose(alone[:, 0, 0], X[:, 0] ** 2)
 
 
-def test_bad_arguments_are_refused():
-    with pytest.raises(InputError, match=r"background must have shape \(rows, 3\)"):
-        shapley_shares(lambda X: X[:, 0], rows(), np.zeros((0, 3)))
-    with pytest.raises(InputError, match="model must return one row"):
-        shapley_shares(lambda X: np.zeros(3), rows(), rows())
-    with pytest.raises(InputError, match="model must return numbers, got list"):
-        partial_dependence(lambda X: ["a"] * len(X), rows(), 0)
-
-
 def table(count=300):
     return np.random.default_rng(0).uniform(-1, 1, (count, 4))
 
@@ -118,19 +108,6 @@ def test_local_sentences_and_several_outputs():
     assert local.sentence(0, 1).startswith("small ")
     assert local.sentence(2, 0, most=1).endswith("for the others.")
     assert local.names == ("x1", "x2", "x3", "x4")
-
-
-def test_bad_arguments_of_explanations_are_refused():
-    with pytest.raises(InputError, match=r"X must be an array of shape \(rows, inputs\), got list"):
-        explain_global(mixed, [[1.0]])
-    with pytest.raises(InputError, match=r"background must be an array of shape \(rows, inputs\), got shape \(3,\)"):
-        explain_local(mixed, table(), np.arange(3.0))
-    with pytest.raises(InputError, match=r"background must be an array of shape \(rows, inputs\), got list"):
-        explain_local(mixed, table(), table().tolist())
-    with pytest.raises(InputError, match="at least two different rows"):
-        explain_local(mixed, table()[:1])
-    with pytest.raises(InputError, match="names must hold 4 names"):
-        explain_local(mixed, table(), names=["a"])
 
 
 def test_a_global_explanation_is_shown_as_a_ranking_with_sentences():

@@ -74,16 +74,6 @@ def test_an_mlp_has_scores_too_and_its_bias_does_not_count():
         torch.testing.assert_close(old, new)
 
 
-def test_bad_traces_are_refused():
-    model = KAN([2, 1])
-    with pytest.raises(InputError, match="at least one row"):
-        edge_scores(model.trace(torch.zeros(0, 2)))
-    with pytest.raises(InputError, match="finite"):
-        edge_scores(trace_of(torch.full((3, 1, 1), torch.nan)))
-    with pytest.raises(InputError, match=r"shape \(1,\), got"):
-        edge_scores(model.trace(torch.zeros(3, 2)), torch.ones(2))
-
-
 def test_inputs_of_a_hidden_node():
     model = KAN([2, (1, 1), 1], 3, seed=0, dtype=torch.float64)
     model.layers[0].mask[0, 0] = model.layers[0].mask[1, 1:] = 0  # input 1 makes node 0, input 0 the product

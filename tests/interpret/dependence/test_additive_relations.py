@@ -54,20 +54,6 @@ def test_constant_columns_and_outliers_are_harmless():
     assert {one.inputs for one in result.relations} == {(3, 4), (0, 1, 2)}
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"x": torch.zeros(10, 3)}, "N at least 50"),
-        ({"names": ["a"]}, "names must hold 6 names"),
-        ({"seeds": -1}, "seeds must be"),
-    ],
-)
-def test_bad_arguments_are_refused(settings, message):
-    arguments = {"x": toy(100)} | settings
-    with pytest.raises(InputError, match=message):
-        relations(arguments.pop("x"), **arguments)
-
-
 def normal(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.errors import InputError
 from edgewise.interpret.dependence.separability import interactions, structure
 
 
@@ -124,18 +123,3 @@ def test_noise_neither_hides_nor_adds_structure():
         ("general", (1, 2, 3)),
     }
     assert structure(fitted, points(4)).symmetries == ()  # without noise stated, errors count as structure
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"noise": -1}, "noise must be"),
-        ({"names": ["a"]}, "names must hold 2 names"),
-        ({"rows": 0}, "rows must be"),
-        ({"function": lambda x: x[:, 0].log() - 30 * x[:, 1].log() + (x[:, 0] - 1).log()}, "model must be finite"),
-    ],
-)
-def test_bad_arguments_are_refused(settings, message):
-    arguments = {"function": lambda x: x[:, 0], "x": points(2)} | settings
-    with pytest.raises(InputError, match=message):
-        structure(arguments.pop("function"), arguments.pop("x"), **arguments)

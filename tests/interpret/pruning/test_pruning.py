@@ -1,11 +1,8 @@
 """Pruning keeps the parts that the data need, reports the removals, and leaves the given model unchanged."""
 
-import math
-
 import pytest
 import torch
 
-from edgewise.errors import InputError
 from edgewise.interpret.pruning.pruning import prune
 from edgewise.interpret.transform.subnetworks import live_edges
 from edgewise.nn.model import KAN
@@ -74,22 +71,3 @@ def test_parts_without_effect_are_removed_first_without_a_change():
     assert set(first.where) == {(0, 0, 1), (0, 1, 1), (0, 0, 2)}
     assert first.loss_after == pytest.approx(first.loss_before, rel=1e-12)
     assert report.loss <= report.allowed
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"tolerance": -1}, "tolerance must be a number of at least 0"),
-        ({"precision": math.nan}, "precision must be"),
-        ({"refit": 1.5}, "refit must be"),
-    ],
-)
-def test_bad_arguments_are_refused(settings, message):
-    model = KAN([1, 1], dtype=torch.float64)
-    data = Regression(sample(5, 1), sample(5, 1)[:, 0])
-    with pytest.raises(InputError, match=message):
-        prune(model, data, **settings)
-    with pytest.raises(InputError, match="OrdinalClassification of tensors, got Trace"):
-        prune(model, model.trace(data.train.x))
-    with pytest.raises(InputError, match="model must be a KAN"):
-        prune(torch.nn.Linear(1, 1), data)

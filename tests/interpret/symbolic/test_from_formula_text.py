@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.errors import InputError
 from edgewise.formulas.expression import (
     FUNCTIONS,
     Add,
@@ -103,23 +102,3 @@ def test_expressions_of_sympy():
     x = torch.tensor([[0.3, -2.0]], dtype=torch.float64)
     assert from_formula(formula)(x).item() == pytest.approx(float(formula.subs({a: 0.3, b: -2.0})))
     assert from_formula([a + b, a * b]).config.width[-1] == 2
-
-
-@pytest.mark.parametrize(
-    ("formula", "names", "message"),
-    [
-        ("x +", None, "text must be a formula"),
-        ("x(y)", None, "text must be a formula"),
-        ([], None, "formula must be text or an expression"),
-        (3.0, None, "formula must be text or an expression"),
-        ("log(-1)*x", None, "must be defined"),
-        ("x**2000", None, "powers of at most 1000"),
-        ("x + y", ["x", "x"], "names must be 2 different texts"),
-        ("x + y", ["x"], "text must be a formula of x"),
-        (parse_expression("x", ["x"]), None, "names must be given"),
-        (parse_expression("x + y", ["x", "y"]), ["x"], "names must name every input"),
-    ],
-)
-def test_bad_arguments_are_refused(formula, names, message):
-    with pytest.raises(InputError, match=message):
-        from_formula(formula, names)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.errors import InputError
 from edgewise.formulas.curve_fits import EdgeFit
 from edgewise.interpret.symbolic.snapping import _Snapping, symbolify, with_edge, with_spline
 from edgewise.nn.elementary import ELEMENTARY
@@ -62,22 +61,6 @@ def test_an_edge_that_was_snapped_wrongly_is_freed(trained):
     assert freed.loss < 1e-12 < 1e-4 < state.loss
     assert freed.model.config.functions[0][1] != ("abs",)
     assert snapping.with_edges_freed(state, list(names), Budget(work=0.0)) is state
-
-
-@pytest.mark.slow
-def test_bad_arguments(trained):
-    data = trained[1]
-    with pytest.raises(InputError, match="output must be the number of one of the 2 outputs, from 0, got 2"):
-        symbolify(KAN([2, 2]), data, output=2)
-    with pytest.raises(InputError, match="problem must have 3 inputs"):
-        symbolify(KAN([3, 1]), data)
-    for settings, message in (({"beam": 0}, "beam must be"), ({"time_limit": -1}, "time_limit must be a number")):
-        with pytest.raises(InputError, match=message):
-            symbolify(trained[0], data, **settings)
-    with pytest.raises(InputError, match="problem must have at least 20 rows of training data, got 10"):
-        symbolify(KAN([2, 1]), Regression(data.train.x[:10], data.train.y[:10]))
-    with pytest.raises(InputError, match="problem must be a Regression with tensors, got list"):
-        symbolify(trained[0], [])
 
 
 X = 2 * torch.rand(400, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1

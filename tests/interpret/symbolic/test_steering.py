@@ -6,11 +6,9 @@ import pytest
 import torch
 
 import edgewise
-from edgewise.errors import InputError
 from edgewise.interpret import (
     edit,
     formula,
-    freeze,
     suggest_functions,
 )
 from edgewise.nn.model import KAN
@@ -78,38 +76,3 @@ def test_free_and_splines_beside(problem):
         assert torch.allclose(beside.model(X), fitted.model(X), rtol=0, atol=1e-14)
     assert beside.model.config.functions[1] == (("+x",),)
     assert edit(fitted.model, problem, "add_splines", refit=60).loss < 0.05 * fitted.loss
-
-
-@pytest.mark.parametrize(
-    "call, message",
-    [
-        (
-            lambda m, p: edit(m, p, "fix", edge=(0, 5, 0), function="sin"),
-            "edge must be one of layer 0, which has 2 inputs",
-        ),
-        (lambda m, p: edit(m, p, "fix", edge=(7, 0, 0), function="sin"), "edge must be in a layer from 0 to 1"),
-        (lambda m, p: edit(m, p, "fix", edge=3, function="sin"), "edge must be a list, got 3"),
-        (lambda m, p: edit(m, p, "fix", edge=(0, 0, 0), function="sine"), "function must be one of"),
-        (
-            lambda m, p: edit(m, p, "fix", edge=(0, 0, 0), function="sqrt", constants=(1, 0, 1, 0)),
-            "function 'sqrt' must be defined",
-        ),
-        (lambda m, p: edit(m, p, "remove_node", node=(1, 9)), "node must be an input or a hidden node"),
-        (lambda m, p: edit(m, p, "refit", train="functions"), "train must be left out: all numbers are trained"),
-        (lambda m, p: edit(m, p, "bend", edge=(0, 0, 0)), "kind must be one of fix, free, .* got 'bend'$"),
-        (lambda m, p: edit(torch.nn.Linear(2, 1), p, "refit"), "model must be a KAN, got Linear$"),
-        (lambda m, p: edit(m, None, "refit"), "problem must be a Regression, .* got NoneType$"),
-        (
-            lambda m, p: edit(m, p, "drag", edge=(0, 0, 0), points=[("a", 1)]),
-            r"points must be pairs .* got \[\['a', 1\]\]$",
-        ),
-        (lambda m, p: edit(m, p, "drag", edge=(0, 0, 0), points=[(0, 1), 2]), "points must be pairs"),
-        (lambda m, p: freeze(m, [4]), "layers must be numbers from 0 to 1"),
-        (lambda m, p: suggest_functions(m, (0, 0, 0), X), "problem must hold its data in tensors"),
-        (lambda m, p: edit(m, p, "add_products", arities=[1]), "products must be an integer of at least 2"),
-    ],
-)
-def test_bad_input(call, message):
-    model = KAN([2, 1, 1], seed=0, dtype=torch.float64)
-    with pytest.raises(InputError, match=f"^{message}"):
-        call(model, Regression(X, Y))

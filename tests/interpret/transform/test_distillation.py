@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 
-from edgewise.errors import InputError
 from edgewise.interpret.transform.distillation import distil
 from edgewise.nn.mlp import MLP
 
@@ -49,20 +48,3 @@ def test_a_network_on_data_whose_columns_are_related():
     points = torch.cat(seen)
     assert float((points[:, 1] - 2 * points[:, 0]).abs().max()) < 1e-5  # new points keep the relation
     assert not any(p.grad is not None for p in network.parameters())
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({}, "x or domain must be given"),
-        ({"domain": [(1, 0)]}, "domain must be rows"),
-        ({"domain": [(0, 1)], "samples": 3}, "samples must be at least 10"),
-        ({"domain": [(0, 1)], "grid_sizes": (4, 6)}, "grid_sizes must be multiples"),
-        ({"domain": [(0, 1)], "grid_sizes": (0, 4)}, "grid_sizes must be an integer of at least 1, got 0"),
-        ({"domain": [(-1, 1)], "model": lambda x: x[:, 0].log()}, "model must be finite"),
-    ],
-)
-def test_bad_arguments_are_refused(settings, message):
-    arguments = {"model": lambda x: x[:, 0]} | settings
-    with pytest.raises(InputError, match=message):
-        distil(**arguments)

@@ -49,17 +49,6 @@ def test_masked_edges_have_no_curve():
         edge_curves(model, model.trace(torch.zeros(5, 3)))
 
 
-def test_bad_arguments_of_edge_curves():
-    model = KAN([3, 2])
-    trace = model.trace(torch.zeros(5, 3))
-    with pytest.raises(InputError, match="layer must be from 0 to 0, got 1"):
-        edge_curves(model, trace, layer=1)
-    with pytest.raises(InputError, match="edge_curves has no option 'max_input'; did you mean 'max_inputs'\\?"):
-        edge_curves(model, trace, max_input=1)
-    with pytest.raises(InputError, match="scaling must be"):
-        edge_curves(model, trace, scaling=([1.0], [1.0]))
-
-
 def test_effects_are_partial_dependence():
     X = normal(200, 3)
 
@@ -102,19 +91,6 @@ def test_scores_decide_which_inputs_are_evaluated():
 
     effect_curves(predict, normal(50, 20), scores=np.arange(20.0), max_inputs=2)
     assert len(calls) == 3  # two inputs, and the mean prediction
-
-
-def test_bad_arguments_of_effect_curves():
-    with pytest.raises(InputError, match=r"X must have shape \(rows, inputs\)"):
-        effect_curves(lambda x: x, np.zeros(3))
-    with pytest.raises(InputError, match="effect_curves has no option 'row'"):
-        effect_curves(lambda x: x[:, 0], normal(20, 2), row=5)
-    with pytest.raises(InputError, match="model must return one row"):
-        effect_curves(lambda x: np.zeros(3), normal(20, 2))
-    with pytest.raises(InputError, match="scores must hold 2 numbers"):
-        effect_curves(lambda x: x[:, 0], normal(20, 2), scores=[1.0])
-    with pytest.raises(InputError, match="X must hold numbers"):
-        effect_curves(lambda x: x[:, 0], [["a", "b"]])
 
 
 def test_a_category_is_one_panel_with_a_bar_for_each_level():

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from edgewise.errors import InputError
 from edgewise.interpret.attribution import pair_dependence
 from edgewise.plot import pair_map
 
@@ -51,43 +50,3 @@ def test_places_far_from_all_rows_stay_empty():
         assert not np.diag(hidden).any() and hidden[0, -1] and hidden[-1, 0]
     left = figure.axes[0]
     assert left.get_title(loc="left") == "force (N)" and (left.get_xlabel(), left.get_ylabel()) == ("a", "b")
-
-
-@pytest.mark.parametrize(
-    ("inputs", "message"),
-    [
-        ("ab", "inputs must be a pair of inputs, got 'ab'"),
-        ((0, 0), "inputs must be two different inputs, got 0 twice"),
-        (("a", "c"), "got 'c'"),
-        ((0, 7), "a number from 0 to 1, got 7"),
-        (3, "inputs must be a pair of inputs, got 3"),
-    ],
-)
-def test_wrong_pairs_are_refused(inputs, message):
-    with pytest.raises(InputError, match=message):
-        pair_map(lambda x: x[:, 0], uniform(20, 2), inputs=inputs, names=["a", "b"])
-
-
-@pytest.mark.parametrize(
-    ("columns", "options", "message"),
-    [
-        ((0, 1, 2), {}, r"columns must be two different numbers from 0 to 1, got \(0, 1, 2\)"),
-        (("a", "b"), {}, "columns must be two different numbers"),
-        (0, {}, "columns must be two different numbers from 0 to 1, got 0"),
-        ((0, 1), {"points": 0}, "points must be"),
-        ((0, 1), {"rows": 0}, "rows must be"),
-        ((0, 1), {"kinds": [None]}, "kinds must be given for both columns, got 1"),
-    ],
-)
-def test_wrong_arguments_are_refused(columns, options, message):
-    with pytest.raises(InputError, match=message):
-        pair_dependence(lambda x: x[:, 0], uniform(20, 2), columns, **options)
-
-
-def test_wrong_outputs_and_rows_are_refused():
-    with pytest.raises(InputError, match=r"output must be a number from 0 to 0, got 0\.0"):
-        pair_map(lambda x: x[:, 0], uniform(20, 2), inputs=(0, 1), output=0.0)
-    with pytest.raises(InputError, match="output must be a number from 0 to 0, got 3"):
-        pair_map(lambda x: x[:, 0], uniform(20, 2), inputs=(0, 1), output=3)
-    with pytest.raises(InputError, match="X must have a row in which both columns 0 and 1 are known"):
-        pair_dependence(lambda x: x[:, 0], np.full((3, 2), np.nan), (0, 1))

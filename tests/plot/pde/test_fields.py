@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from tests.plot.solutions import PLANE, cube, heat, oscillation, untrained
+from tests.plot.solutions import PLANE, cube, oscillation, untrained
 
-from edgewise.errors import InputError
 from edgewise.pde import PDE, Dirichlet, Initial, Interface, Interval, Time, laplacian
 from edgewise.plot import solution_figure
 
@@ -53,20 +52,6 @@ def test_many_coordinates_are_cut_through_the_middle():
     figure = solution_figure(untrained(cube()))
     assert figure.get_suptitle() == "at $x_{3}$ = 0.5, … $x_{4}$ = 0.5"
     assert titles(figure) == ["$u$", "error of $u$", "residual"]
-
-
-@pytest.mark.parametrize(
-    ("problem", "settings", "message"),
-    [
-        (heat, {"fields": ["v"]}, "fields must be names among u"),
-        (heat, {"times": [9.0]}, "times must lie between 0 and 3"),
-        (PLANE["disk"], {"times": [0.5]}, "times must be left out for a problem without"),
-        (oscillation, {"times": [0.5]}, "times must be left out for a problem without"),
-    ],
-)
-def test_bad_arguments_are_refused(problem, settings, message):
-    with pytest.raises(InputError, match=message):
-        solution_figure(untrained(problem()), **settings)
 
 
 def moving(domain, place, **settings):

@@ -3,11 +3,8 @@
 import math
 
 import numpy as np
-import pytest
 
-from edgewise.errors import InputError
 from edgewise.pde import PDE, Box, Dirichlet, Interval, eigenvalues, laplacian
-from edgewise.pde.spectrum import Eigenvalues
 from edgewise.plot import modes_figure
 from edgewise.plot.style import render
 
@@ -40,20 +37,3 @@ def test_maps_of_a_square_share_their_colours():
     assert np.allclose(maps[0].images[0].get_array().T, expected, atol=1e-4)
     assert [panel.get_ylabel() for panel in maps] == ["$y$", "", "", "$y$"]
     assert render(figure, ".png").startswith(b"\x89PNG")
-
-
-def untrained(values, errors=None):
-    values = np.array(values)
-    return Eigenvalues(values, np.zeros(len(values)) if errors is None else errors, string(), (), "")
-
-
-def test_wrong_arguments_are_named():
-    found = eigenvalues(string(), count=2)
-    with pytest.raises(InputError, match="count must be an integer from 1 to 2, got 3"):
-        modes_figure(found, count=3)
-    with pytest.raises(InputError, match="fields must be names among u, got"):
-        modes_figure(found, fields=["v"])
-    with pytest.raises(InputError, match="found must have real eigenvalues"):
-        modes_figure(untrained([1 + 1j, 1 - 1j]))
-    with pytest.raises(InputError, match="found must be the result of eigenvalues, got list"):
-        modes_figure([1.0])

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgewise.errors import InputError
 from edgewise.formulas.expression import parse_expression
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front, FrontEntry, with_scores
@@ -55,8 +54,3 @@ def test_many_formulas_are_cut_to_the_best():
     found = Front(tuple(entries), 50, float(y.var()))
     shown = listed(formula_front(found, max_formulas=3))
     assert "5 formulas are not written out." in shown and len(shown) == 3 * 3 + 1
-
-
-def test_bad_arguments_are_refused():
-    with pytest.raises(InputError, match="chosen must be from 0 to 0"):
-        formula_front(front("1.2"), chosen=1)

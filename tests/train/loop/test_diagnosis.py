@@ -44,12 +44,6 @@ def test_metrics_are_recorded_and_come_back():
     assert codec.read(FitReport, codec.plain(report), "report") == report
 
 
-@pytest.mark.parametrize("metrics", [[max], {"max": 3}, {"all": lambda p, y: p}])
-def test_bad_metrics(metrics):
-    with pytest.raises(InputError, match="metrics must"):
-        fit(KAN([2, 1], 3, dtype=torch.float64), Regression(X, WAVE), steps=1, metrics=metrics)
-
-
 def test_grids_follow_the_activations_of_a_fit_by_adam():
     losses, problem = [], Regression(X, torch.exp(WAVE))
     for every in (None, 10):

@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from edgewise.errors import InputError
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.train.loop.fitting import fit
@@ -264,33 +263,6 @@ def test_a_finished_fit_can_be_given_more_steps():
     assert same(model, whole)
 
 
-def test_a_report_without_a_state_is_refused():
-    report = fit(kan(), Regression(*samples()), steps=1)
-    with pytest.raises(InputError, match=r"resume must be a report of fit\(..., keep_state=True\)"):
-        fit(kan(), Regression(*samples()), steps=2, resume=report)
-
-
-def test_unknown_options_get_a_sentence():
-    with pytest.raises(InputError, match="fit has no option 'evalute_every'; did you mean 'evaluate_every'\\?"):
-        fit(kan(), Regression(*samples()), steps=2, evalute_every=3)
-
-
-def test_a_state_that_does_not_fit_is_refused():
-    states = []
-    problem = Regression(*samples())
-    fit(kan(), problem, steps=1, callbacks=[lambda e: states.append(e.state())])
-    cases = [
-        ({"method": Adam()}, kan(), states[0], "resume must come from a fit with method = "),
-        ({"seed": 1}, kan(), states[0], "resume must come from a fit with seed = 1, got 0"),
-        ({}, KAN([2, 3, 1], 6, dtype=torch.float64), states[0], r"resume must hold layers.0.coef as \(2, 9, 3\)"),
-        ({}, MLP([2, 1], dtype=torch.float64), states[0], "resume must hold the tensors"),
-        ({}, kan(), {"step": 3}, "resume must be the dict that event.state"),
-    ]
-    for settings, model, state, words in cases:
-        with pytest.raises(InputError, match=words):
-            fit(model, problem, resume=state, **settings)
-
-
 @pytest.mark.parametrize(("name", "settings"), [("adam", {}), ("adam", {"batch_size": 16}), ("lbfgs", {}), ("lm", {})])
 def test_nothing_outside_the_model_is_touched(name, settings):
     x, y = samples(50)
@@ -316,38 +288,6 @@ def test_train_and_eval_mode_are_left_as_they_were():
         assert model.training is mode
         assert (12, False) in modes  # validation
         assert (48, mode) in modes  # training
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ({"model": None}, r"model must be a network, as KAN\(\[2, 5, 1\]\), got NoneType"),
-        (
-            {"problem": torch.ones(3, 2), "method": torch.ones(3, 1)},
-            r"must be a Problem, as Regression\(x, y\), got Tensor",
-        ),
-        ({"method": "adam"}, r"method must be a Method, as Adam\(\), got str"),
-        ({"method": Adam}, r"method must be a Method, as Adam\(\), got the class Adam; write Adam\(...\)"),
-        ({"penalty": 0.1}, r"penalty must be a Penalty, as Sparsity\(0.1\), or None, got float"),
-        ({"callbacks": print}, r"callbacks must be a list of functions of a StepEvent, as \[print\], got print"),
-        ({"callbacks": [3]}, "callbacks must be a list of functions of a StepEvent"),
-        ({"steps": -1}, "steps must be an integer of at least 0, got -1"),
-        ({"steps": 2.5}, "steps must be an integer of at least 0, got 2.5"),
-        ({"seed": None}, "seed must be an integer of at least 0, got None"),
-        ({"patience": 0}, "patience must be an integer of at least 1, got 0"),
-        ({"evaluate_every": 0}, "evaluate_every must be an integer of at least 1, got 0"),
-        ({"tolerance": -1}, "tolerance must be a number of at least 0, got -1"),
-        (
-            {"batch_size": 8, "method": LBFGS()},
-            "batch_size must be None for LBFGS, which needs all samples at once, got 8",
-        ),
-        ({"batch_size": 0, "method": Adam()}, "batch_size must be an integer of at least 1, got 0"),
-    ],
-)
-def test_bad_arguments_get_a_sentence(arguments, words):
-    arguments = {"model": kan(), "problem": Regression(*samples())} | arguments
-    with pytest.raises(InputError, match=words):
-        fit(**arguments)
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])

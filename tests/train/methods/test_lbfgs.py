@@ -2,11 +2,9 @@
 
 from itertools import pairwise
 
-import pytest
 import torch
 from torch import nn
 
-from edgewise.errors import InputError
 from edgewise.nn.model import KAN
 from edgewise.train.methods.quasi_newton import LBFGS
 from edgewise.train.objective import Objective
@@ -87,8 +85,3 @@ def test_a_start_that_is_not_a_number_is_reported():
     result = LBFGS().start(Objective(model, problem), steps=1).step(problem.train)
     assert not result.evaluation.is_finite
     assert float(model.point.detach()) == -1
-
-
-def test_bad_settings_get_a_sentence():
-    with pytest.raises(InputError, match="history must be an integer of at least 1, got 0"):
-        LBFGS(history=0)

@@ -9,7 +9,6 @@ import pytest
 import torch
 from scipy.optimize import least_squares
 
-from edgewise.errors import InputError
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.ops.splines.bspline import basis
@@ -179,21 +178,3 @@ def test_degenerate_problems_end_cleanly(kind):
     assert all(bool(p.isfinite().all()) for p in model.parameters())
     if kind in ("few samples", "one sample", "duplicates"):
         assert report.loss < 1e-12
-
-
-def test_refused_with_a_sentence():
-    x = samples(10)
-
-    class Absolute(Regression):
-        def second_order_blocks(self):
-            return ()
-
-    with pytest.raises(InputError, match=r"needs a sum of squares or a cross-entropy on tensors, got Absolute"):
-        fit(KAN([2, 1], dtype=torch.float64), Absolute(x, target(x)), LevenbergMarquardt())
-    with pytest.raises(InputError, match="at most max_parameters = 10 trainable parameters, got 18"):
-        fit(KAN([2, 1], dtype=torch.float64), Regression(x, target(x)), LevenbergMarquardt(max_parameters=10))
-    generic = torch.nn.Linear(2, 1).double()
-    with pytest.raises(InputError, match="chain of layers, as KAN and MLP, for more than factorised = 2 parameters"):
-        fit(generic, Regression(x, target(x)), LevenbergMarquardt(factorised=2))
-    with pytest.raises(InputError, match="damping must be a positive number"):
-        LevenbergMarquardt(damping=0)

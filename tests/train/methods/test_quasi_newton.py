@@ -10,7 +10,6 @@ import torch
 from scipy.optimize import minimize
 from torch import nn
 
-from edgewise.errors import InputError
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.train.loop.fitting import fit
@@ -241,13 +240,3 @@ def test_a_start_that_is_not_a_number_is_reported():
     report = fit(model, problem, SSBroyden(), steps=3)
     assert report.stopped == "nonfinite"
     assert float(model.point.detach()) == -1
-
-
-def test_refused_with_a_sentence():
-    model, problem = chain()
-    with pytest.raises(InputError, match="at most max_parameters = 5 trainable parameters, got 8: use LBFGS"):
-        fit(model, problem, SSBroyden(max_parameters=5))
-    with pytest.raises(InputError, match="variant must be one of ssbroyden, ssbfgs, bfgs, got 'dfp'"):
-        SSBroyden("dfp")
-    with pytest.raises(InputError, match="evaluations must be an integer of at least 1"):
-        SSBroyden(evaluations=0)

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from edgewise.errors import InputError
 from edgewise.nn.model import KAN
 from edgewise.train.blocks import BlockRole, Data, ResidualBlock
 from edgewise.train.loop.fitting import fit
@@ -90,21 +89,3 @@ def test_blocks_are_found_by_their_role():
     assert other.with_role(BlockRole.EQUATION) == (problem.blocks()[0],)
     assert other.with_role(BlockRole.CONDITION) == (ends,)
     assert other.with_role(BlockRole.OBSERVATION) == ()
-
-
-def test_refused():
-    block = oscillator().blocks()[0]
-    with pytest.raises(InputError, match="at least one ResidualBlock"):
-        BlockProblem([])
-    with pytest.raises(InputError, match="different names"):
-        BlockProblem([block, block])
-    with pytest.raises(InputError, match="one dtype"):
-        BlockProblem([block, ResidualBlock("b", Data(torch.zeros(2, 3), torch.zeros(2, 1)), block.residuals)])
-    with pytest.raises(InputError, match=r"unknowns must be parameters of shape \(\)"):
-        BlockProblem([block], {"k": torch.nn.Parameter(torch.zeros(2))})
-    with pytest.raises(InputError, match="batch_size must be None for a problem of residual blocks"):
-        fit(model(), oscillator(), Adam(), batch_size=4)
-    with pytest.raises(InputError, match="no loss of single samples"):
-        oscillator().sample_losses(model(), oscillator().train)
-    with pytest.raises(InputError, match="no subset of samples"):
-        oscillator().subset(torch.tensor([0]))

@@ -8,7 +8,6 @@ from torch.func import functional_call, hessian, jacrev
 from torch.nn.functional import softplus
 
 from edgewise import KAN, fit
-from edgewise.errors import InputError
 from edgewise.nn import MLP
 from edgewise.train import LBFGS, Adam, LevenbergMarquardt, OrdinalClassification, SSBroyden
 from edgewise.train.blocks import THRESHOLD_STEPS, OrdinalBlock
@@ -155,23 +154,6 @@ def test_two_classes_are_logistic_regression():
         z[:, 0] - made.thresholds, (LABELS % 2).to(torch.float64)
     )
     assert torch.allclose(made.loss(z, made.train), expected, rtol=1e-13)
-
-
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda: OrdinalClassification(X, X[:, 0]), "classes must be given where y is not a tensor of integer labels"),
-        (lambda: OrdinalClassification(X, LABELS, classes=3), r"y must hold labels 0 .. 2, got 0 .. 3"),
-        (lambda: OrdinalClassification(X, LABELS, classes=1), "classes must be an integer of at least 2, got 1"),
-        (
-            lambda: fit(KAN([2, 4], dtype=torch.float64), OrdinalClassification(X, LABELS), steps=1),
-            "the model must have 1 output for ordered classes, got 4",
-        ),
-    ],
-)
-def test_bad_input_gets_a_sentence(make, words):
-    with pytest.raises(InputError, match=words):
-        make()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
