@@ -151,6 +151,18 @@ def test_a_report_of_a_regressor(regressor, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_report_of_curves_says_what_a_formula_with_a_product_means():
+    X = np.random.default_rng(0).uniform(1, 2, (60, 2))
+    model = KANRegressor(**SETTINGS).fit(X, X[:, 0] * X[:, 1]).fit_equations(X, X[:, 0] * X[:, 1], time_limit=2)
+    content = model.report().content
+    assert content.joint[0].startswith("The model is a sum of one curve of each input: it has no pairs of inputs")
+    assert content.joint[1].startswith("The formula joins x_1 and x_2 in one term")
+    first_page = model.report().html.split("<details>")[0]
+    assert all(sentence in first_page for sentence in content.joint)
+    assert "edges" not in {figure.kind for figure in content.figures}  # they are the effects of the first page
+
+
+@pytest.mark.slow
 def test_a_report_explains_every_class_each_in_its_colour(classifier):
     model, X, kind = classifier
     content = model.report(X=X, y=kind).content

@@ -49,8 +49,8 @@ class RowReader(BaseEstimator):
 
     encoder_: InputEncoder
     background_: np.ndarray
-    training_rows_: int  # rows with positive weight
-    level_counts_: tuple[tuple[int, ...], ...]
+    _training_rows: int  # rows with positive weight
+    _level_counts: tuple[tuple[int, ...], ...]
     input_scaling_: AffineScaling
     feature_names_in_: np.ndarray
     target_names_: tuple[str, ...]
@@ -134,8 +134,8 @@ class RowReader(BaseEstimator):
         encoder = InputEncoder.fit(used, keep_constant=frame is None, weight=used_weight)
         self.encoder_ = encoder
         known = self.encoder_.codes(used)
-        self.training_rows_ = len(known)
-        self.level_counts_ = tuple(
+        self._training_rows = len(known)
+        self._level_counts = tuple(
             level_counts(column, len(one.level_names))
             for column, one in zip(known.T, self.encoder_.inputs, strict=True)
         )
@@ -218,15 +218,6 @@ class RowReader(BaseEstimator):
         -------
         RowCheck
             Flags for each cell, and sentences with counts; `check.flagged` marks the rows.
-
-        Examples
-        --------
-        >>> from edgewise import KANRegressor
-        >>> X = np.linspace(0, 1, 40)[:, None]
-        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-3).fit(X, X[:, 0])
-        >>> check = model.check_rows([[0.5], [7.0]])
-        >>> check.flagged.tolist(), check.to_dict(1)
-        ([False, True], {'x': 'outside'})
         """
         return self.encoder_.check(self._codes(X))
 
