@@ -100,11 +100,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rooms", nargs="+", default=CORE, help="rooms of src/edgewise")
     parser.add_argument("--coverage", default=str(ROOT / ".coverage"), help="file with the contexts of the tests")
     options = parser.parse_args()
     data = coverage.CoverageData(options.coverage)
     data.read()
-    modules = [path for room in CORE for path in sorted((SOURCE / room).rglob("*.py"))]
+    modules = [path for room in options.rooms for path in sorted((SOURCE / room).rglob("*.py"))]
     places = [(module, line, text) for module in modules for line, text in changes(module.read_text(encoding="utf-8"))]
     drawn = random.Random(options.seed).sample(places, options.count)
     noticed = 0

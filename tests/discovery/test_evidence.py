@@ -5,7 +5,6 @@ import numpy as np
 from edgewise.discovery.curves.simple_forms import stepwise_sums
 from edgewise.discovery.evidence import (
     counted_from_origins,
-    decided_form,
     origins,
     with_decided_digits,
     with_lines_for_two_values,
@@ -51,12 +50,6 @@ def test_a_function_of_two_values_is_a_line_with_the_same_values():
     line = with_lines_for_two_values(node, X)
     assert not functions_of(line, 2)
     np.testing.assert_allclose(evaluate(line, X), evaluate(node, X), rtol=1e-9)
-
-
-def test_terms_that_cancel_are_no_formula():
-    X, y = houses()
-    absurd = parse_expression("1e6*area**2 - 1e6*area*(area - 0.001) + 0.5", NAMES)
-    assert decided_form(absurd, X, y) is None
 
 
 def test_digits_are_those_that_the_data_decide():

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from scipy.interpolate import BSpline
 
 from edgewise.gam import AdditivePolicy, fit_additive
-from edgewise.gam.basis import column_of, greville
+from edgewise.gam.basis import column_of
 from edgewise.gam.building import design_of, with_pairs
 from edgewise.gam.normal import normal_matrix
 
@@ -42,12 +41,6 @@ def test_a_parabola_takes_few_degrees_of_freedom_and_a_sine_none_of_it():
     assert abs(own @ x[:, 0]) < 1e-8 and own.std() == pytest.approx(1)
     wave = fit_additive(x, np.sin(4 * x[:, 0]) + noise).fits[0]
     assert np.isinf(wave.strength[design.labels.index(("bent", (0,)))])
-
-
-def test_knot_averages_are_where_straight_lines_are():
-    knots = np.sort(np.random.default_rng(0).random(15))
-    points = np.linspace(knots[3], knots[-4], 20)
-    np.testing.assert_allclose(BSpline(knots, greville(knots), 3)(points), points, atol=1e-12)
 
 
 def test_rows_far_out_do_not_take_the_knots():

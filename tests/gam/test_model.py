@@ -91,14 +91,6 @@ def test_pairs_hold_nothing_that_one_input_explains(model):
         np.testing.assert_allclose(sides, sides[:, :1].repeat(3, 1), atol=1e-10)
 
 
-def test_weights_equal_repeats():
-    x, _, y = _friedman(80)
-    counts = np.random.default_rng(0).integers(1, 4, 80)
-    weighted = fit_additive(x, y, counts, pairs=())
-    repeated = fit_additive(np.repeat(x, counts, 0), np.repeat(y, counts), pairs=())
-    np.testing.assert_allclose(weighted.predict_link(x), repeated.predict_link(x), atol=1e-7)
-
-
 def test_the_true_pair_is_found():
     x, clean, y = _friedman(300, seed=3)
     model = fit_additive(x, y)
@@ -158,19 +150,6 @@ def test_bad_arguments_are_refused(arguments, sentence):
         fit_additive(*arguments)
 
 
-def test_outputs_are_fitted_as_if_alone():
-    x, _, y = _friedman(150)
-    other = np.cos(6 * x[:, 2]) + 0.1 * np.random.default_rng(1).standard_normal(150)
-    both = fit_additive(x, np.column_stack([y, other]), pairs=[(0, 1)])
-    for output, alone in enumerate((y, other)):
-        guess = fit_additive(x, alone, pairs=[(0, 1)]).predict_link(x)[:, 0]
-        np.testing.assert_allclose(both.predict_link(x)[:, output], guess, atol=1e-6)
-    kan = both.to_kan()
-    np.testing.assert_allclose(kan(torch.from_numpy(x)).detach().numpy(), both.predict_link(x), atol=1e-12)
-    last = kan.layers[-1].mask.numpy()
-    assert (last.sum(1) == 1).all()  # every product belongs to one output
-
-
 def test_low_rank_is_within_the_standard_error():
     x, _, y = _friedman(300)
     full = fit_additive(x, y, pairs=[(0, 1)], policy=AdditivePolicy(rank_cut=0.0))
@@ -179,14 +158,6 @@ def test_low_rank_is_within_the_standard_error():
     _, std = full.pair_effect((0, 1), x[:, 0], x[:, 1])
     difference = full.predict_link(x) - few.predict_link(x)
     assert np.mean(difference**2) < 0.02 * np.mean(std**2)
-
-
-def test_margins_are_as_fine_as_the_likelihood_wants():
-    rng = np.random.default_rng(0)
-    x, noise = rng.uniform(-1, 1, (500, 2)), rng.standard_normal(500)
-    sine = fit_additive(x, np.sin(8 * x[:, 0]) * x[:, 1] + 0.05 * noise)
-    product = fit_additive(x, x[:, 0] * x[:, 1] + 0.05 * noise)
-    assert sine.design.size == 9 and product.design.size < 6
 
 
 @pytest.mark.parametrize("outlier, reaches", [(1.0, True), (5.0, False)])

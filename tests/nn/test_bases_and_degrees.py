@@ -28,7 +28,7 @@ def test_derivatives_of_base_functions(name):
         (values,) = torch.autograd.grad(values.sum(), x, create_graph=True)
 
 
-@pytest.mark.parametrize("base", [torch.erf, "mish", torch.nn.ELU(0.5), lambda x: torch.sin(x) * torch.exp(-x * x)])
+@pytest.mark.parametrize("base", ["mish", torch.nn.ELU(0.5)])
 def test_networks_with_any_function_of_torch(base, tmp_path):
     x = X.clone().requires_grad_()
     model = KAN([2, 2, 1], 3, base=base, domain=(-1, 1), seed=0, dtype=torch.float64)

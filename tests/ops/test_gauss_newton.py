@@ -34,16 +34,6 @@ class TestDampingRule:
             values.append(damping.value)
         assert values == [2.0, 8.0, 64.0]
 
-    def test_constant_factors(self):
-        rule = DampingRule(first=1.0, shrink=0.1, growth=10.0, growth_factor=1.0)
-        assert rule.rejected(rule.rejected(rule.start())) == (100.0, 10.0)
-        assert rule.accepted(rule.start(), gain_ratio=0.01) == (0.1, 10.0)
-
-    def test_bounds(self):
-        rule = DampingRule(lowest=0.5, highest=4.0)
-        assert rule.accepted(Damping(0.6, 2.0), 1.0).value == 0.5
-        assert rule.is_exhausted(Damping(4.0, 2.0)) and not rule.is_exhausted(Damping(3.9, 2.0))
-
 
 class TestLeastSquares:
     @pytest.mark.parametrize("minimum_norm", [False, True])

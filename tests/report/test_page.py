@@ -197,11 +197,6 @@ def test_figures_and_tables_speak_to_those_who_cannot_see(report):
     assert ("html", "lang", "en") in reader.attributes
 
 
-def test_the_smallest_report_has_no_empty_sections():
-    reader = read(page(ReportContent("Nothing yet")))
-    assert reader.tags["section"] == reader.tags["table"] == 0
-
-
 def test_control_characters_and_half_letters_are_replaced(tmp_path):
     write_report(ReportContent("a\x00b\ud800"), tmp_path / "report.html")
     assert "<h1>a\ufffdb\ufffd</h1>" in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -110,12 +110,6 @@ def test_gzip_with_and_without_its_suffix(write):
         assert read_table(write(packed, name)).columns["b"].tolist() == [2]
 
 
-def test_take_and_drop_keep_row_numbers(write):
-    table = read_table(write("a,b\n1,2\n3,4\n5,6\n")).take(np.array([False, True, True])).drop(["b", "nothing"])
-    assert table.names == ("a",)
-    assert table.rows.tolist() == [2, 3]
-
-
 @pytest.mark.parametrize(
     "content, words",
     [
@@ -236,12 +230,6 @@ def test_parquet_types(tmp_path):
     assert table.refused["many"] == "values of type list<element: int64>"
     assert table.refused["raw"] == "values of type binary"
     assert all(c.dtype in (np.float64, object, "datetime64[us]") for c in table.columns.values())
-
-
-def test_parquet_leaves_out_the_index_of_pandas(tmp_path):
-    pd = pytest.importorskip("pandas")
-    pd.DataFrame({"a": [1, 2]}, index=[5, 3]).to_parquet(tmp_path / "t.parquet")
-    assert read_table(tmp_path / "t.parquet").names == ("a",)
 
 
 def test_broken_parquet(tmp_path, write):

@@ -158,14 +158,6 @@ def test_links_and_expressions_keep_to_the_permitted_operators():
         assert obeys(made.expression(place), FormulaOptions(operators=("+", "exp"), nested={"exp": ("exp",)}), ["x"])
 
 
-def test_obeys_counts_operators_as_they_are_written():
-    options = FormulaOptions(operators=("+", "*"))
-    assert obeys(parse_expression("x*x + 2*x"), options, ["x"])
-    assert not obeys(parse_expression("x - 1"), options, ["x"])
-    assert not obeys(parse_expression("1/x"), options, ["x"])
-    assert not obeys(parse_expression("sqrt(x)"), options, ["x"])
-
-
 @pytest.mark.parametrize("rows", [0, 1, 2, 3])
 def test_few_rows_raise_nothing(rows):
     x = np.linspace(0.0, 1.0, rows)[:, None]
@@ -179,14 +171,3 @@ def test_constant_and_infinite_values_raise_nothing():
     x[3, 0] = np.nan
     y = np.where(np.arange(50) == 7, np.inf, 1.0)
     assert list(enumerated(LawProblem(x, y, x, y, NAMES), Budget(seconds=0.5))) == []
-
-
-def test_the_phase_of_a_wave_is_a_product_of_inputs():
-    x = np.random.default_rng(0).uniform(1.0, 2.0, (60, 3))
-    pool = Pool(x, FormulaOptions(), most=20_000)
-    pool.grow(20_000, Budget())
-    found = pool.monomials(40)
-    values = {tuple(np.round(pool.values[place, :3], 9)) for place in found}
-    assert 10 < len(found) <= 40
-    assert tuple(np.round(pool.x[:3, 0] * pool.x[:3, 1] / pool.x[:3, 2], 9)) in values
-    assert tuple(np.round(pool.x[:3, 0] + pool.x[:3, 1], 9)) not in values

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgewise.discovery.enumeration.families import family_members
-from edgewise.discovery.enumeration.ranking import best_of_each_size, ranked
+from edgewise.discovery.enumeration.ranking import ranked
 from edgewise.discovery.problem import FormulaOptions, LawProblem
 from edgewise.formulas import evaluate, parse_expression
 from edgewise.outcomes import Budget
@@ -49,9 +49,3 @@ def test_families_keep_to_the_permitted_functions():
     members, _ = family_members(np.linspace(0.0, 1.0, 9)[None], ("exp",))
     assert {member.name for member in members} == {"exp"}
     assert family_members(np.ones((1, 9)), ("exp",))[0] == []
-
-
-def test_best_of_each_size_keeps_the_front():
-    nodes = [parse_expression(f"x + {k}") for k in range(2, 12)] + [parse_expression("x")]
-    kept = best_of_each_size({node: float(k) for k, node in enumerate(nodes)})
-    assert kept[:2] == [nodes[0], nodes[-1]] and kept[2:] == nodes[1:5]

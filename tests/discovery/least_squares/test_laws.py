@@ -61,11 +61,6 @@ def test_elimination_agrees_with_dense_least_squares():
     assert sorted(min(fits, key=lambda fit: fit.criterion).places) == [0, 2, 5]
 
 
-def test_a_problem_without_inputs_has_no_law_of_inputs():
-    y = np.array([1.0, 2.0, 6.0])
-    assert not list(least_squares_laws(LawProblem(np.empty((3, 0)), y, np.empty((2, 0)), y[:2], ()), Budget()))
-
-
 @pytest.mark.parametrize(
     ("exponent", "noise", "printed"),
     [(1.852, 0.0, "1.852"), (1.852, 0.005, "1.85"), (2.0, 0.02, "2"), (1 / 3, 0.0, "(1/3)"), (11 / 6, 0.0, "(11/6)")],

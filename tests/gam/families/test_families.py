@@ -59,13 +59,6 @@ def test_score_and_information_are_derivatives_of_the_deviance(family, y):
             assert information[row] == pytest.approx(-(slopes[0] - slopes[1]) / (2 * h), rel=1e-5)
 
 
-def test_information_of_a_quantile_is_the_mean_slope_of_its_score():
-    y, eta, h = RNG.standard_normal(2000), np.zeros(2000), 1e-5
-    family = Quantile(0.3).adapted(y, eta, np.ones(2000))
-    slopes = (family.derivatives(y, eta - h)[0] - family.derivatives(y, eta + h)[0]) / (2 * h)
-    assert family.derivatives(y, eta)[1] == pytest.approx(np.full(2000, slopes.mean()), rel=1e-6)
-
-
 @pytest.mark.parametrize(("family", "y"), CASES[:10], ids=NAMES[:10])
 def test_log_likelihood_differs_from_the_deviance_by_a_constant_of_each_row(family, y):
     dispersion = 0.6 if family.scale is None else 1.0
@@ -74,18 +67,6 @@ def test_log_likelihood_differs_from_the_deviance_by_a_constant_of_each_row(fami
         for eta in (ETA, 0.5 * ETA)
     ]
     np.testing.assert_allclose(*sums, rtol=1e-10, atol=1e-10)
-
-
-def test_multinomial_score_is_the_slope_of_its_deviance():
-    family, eta, h = Multinomial(3), RNG.standard_normal((60, 3)), 1e-5
-    y = RNG.integers(0, 3, 60)
-    score, information = family.derivatives(y, eta)
-    for k in range(3):
-        step = h * np.eye(3)[k]
-        ends = [family.deviance(y, eta + s) for s in (step, -step)]
-        np.testing.assert_allclose(score[:, k], -(ends[0] - ends[1]) / (4 * h), atol=1e-8)
-        slopes = [family.derivatives(y, eta + s)[0][:, k] for s in (step, -step)]
-        np.testing.assert_allclose(information[:, k], -(slopes[0] - slopes[1]) / (2 * h), atol=1e-8)
 
 
 def test_densities_sum_to_one():
@@ -138,19 +119,6 @@ def test_cox_baseline_is_nelson_and_aalen_without_effects():
     times, hazard = Cox().baseline(y, np.zeros(5))
     assert times.tolist() == [1, 2, 3]
     np.testing.assert_allclose(hazard, np.cumsum([1 / 5, 1 / 4, 1 / 2]))
-
-
-def test_cox_weight_of_two_equals_the_row_twice():
-    weight = np.ones(60)
-    weight[::3] = 2
-    twice = np.repeat(np.arange(60), weight.astype(int))
-    one = Cox().prepared(TIMES, weight)
-    other = Cox().prepared(TIMES[twice], np.ones(len(twice)))
-    total = weight @ one.deviance(TIMES, ETA)
-    assert total == pytest.approx(other.deviance(TIMES[twice], ETA[twice]).sum(), rel=1e-12)
-    np.testing.assert_allclose(
-        one.derivatives(TIMES, ETA)[0][twice], other.derivatives(TIMES[twice], ETA[twice])[0], atol=1e-12
-    )
 
 
 def test_extreme_predictors_stay_finite():

@@ -116,19 +116,6 @@ def test_the_text_has_the_tables_of_mgcv():
     assert codec.read(AdditiveSummary, codec.plain(summary), "summary") == summary
 
 
-def test_a_category_has_one_row():
-    rng = np.random.default_rng(5)
-    level = rng.integers(0, 4, 300)
-    x = np.column_stack([level == k for k in range(4)] + [rng.random(300)]).astype(float)
-    y = np.array([0.0, 0.6, -0.5, 0.2])[level] + rng.standard_normal(300)
-    names = ["town=A", "town=B", "town=C", "town=D", "age"]
-    summary = summarise(fit_additive(x, y, pairs=(), groups=[[0, 1, 2, 3]]), x, y, names=names)
-    town = named(summary, "town")
-    anova = stats.f_oneway(*(y[level == k] for k in range(4)))
-    assert (town.kind, town.reference) == ("levels", 3)
-    assert np.log(town.p_value) == pytest.approx(np.log(anova.pvalue), rel=0.15)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("family", [None, Poisson(), Bernoulli()], ids=["squared", "poisson", "bernoulli"])
 def test_p_values_are_uniform_without_an_effect_and_bands_hold_the_curves(family):

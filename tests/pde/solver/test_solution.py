@@ -174,16 +174,6 @@ class Wave(nn.Module):
         return function_jet(self, x, directions, order)
 
 
-def test_points_of_a_level_set():
-    exact = made(PLATE.problem, Off())
-    exact.model.share.data.zero_()
-    points = exact.roots(0.5)
-    assert points.shape[1] == 2 and len(points) > 200
-    assert np.abs(np.sin(PI * points[:, 0]) * np.sin(PI * points[:, 1]) - 0.5).max() < 1e-12
-    with pytest.raises(InputError, match=r"^roots need a domain of at most three coordinates, got x1, x2, x3, x4$"):
-        made(PDE(lambda u: u.x1, Box.cube(4), []), Off()).roots()
-
-
 def read_vtk(path):
     """Coordinates and fields of a file of VTK, read by its own words."""
     data, fields, lines = path.read_bytes(), {}, []

@@ -253,16 +253,6 @@ def test_resumed_equals_uninterrupted(name, at):
     assert [(record.step, record.loss, record.validation_loss) for record in resumed.history] == plain
 
 
-def test_a_finished_fit_can_be_given_more_steps():
-    states = []
-    problem, settings = Regression(*samples()), {"tolerance": 0.0}
-    fit(kan(), problem, steps=6, callbacks=[lambda e: states.append(e.state())], **settings)
-    more = fit(model := kan(), problem, steps=10, resume=states[-1], **settings)
-    fit(whole := kan(), problem, steps=10, **settings)
-    assert more.steps == 10
-    assert same(model, whole)
-
-
 @pytest.mark.parametrize(("name", "settings"), [("adam", {}), ("adam", {"batch_size": 16}), ("lbfgs", {}), ("lm", {})])
 def test_nothing_outside_the_model_is_touched(name, settings):
     x, y = samples(50)
