@@ -71,6 +71,7 @@ def test_resumed_equals_uninterrupted(tmp_path, kind, method, settings):
     assert same(other, whole)
 
 
+@pytest.mark.slow
 def test_the_saved_model_is_the_one_of_the_step(tmp_path):
     models = []
     fit(

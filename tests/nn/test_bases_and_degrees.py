@@ -28,6 +28,7 @@ def test_derivatives_of_base_functions(name):
         (values,) = torch.autograd.grad(values.sum(), x, create_graph=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("base", ["mish", torch.nn.ELU(0.5)])
 def test_networks_with_any_function_of_torch(base, tmp_path):
     x = X.clone().requires_grad_()

@@ -136,6 +136,7 @@ def test_schemes_of_initial_weights():
     assert paper.layers[0].coef.std().item() == pytest.approx(0.1, rel=0.05)
 
 
+@pytest.mark.slow
 def test_gradients_to_second_order():
     model = KAN([2, 3, 1], degree=4, dtype=torch.float64, init="paper")
     x = (0.37 * points(3, 2, dtype=torch.float64)).requires_grad_()

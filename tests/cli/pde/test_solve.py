@@ -69,6 +69,7 @@ def test_a_file(edgewise, decay, tmp_path):
     assert list(tmp_path.iterdir()) == [decay]
 
 
+@pytest.mark.slow
 def test_the_command_solves_as_the_function_does(edgewise, heat):
     """Options that nobody gives choose nothing: networks were trained where grids solve."""
     message = real(open_equation(str(heat)).problem).message

@@ -86,6 +86,7 @@ def test_outside_of_the_domain_nothing_counts():
     assert any(float(errors.max()) > 0 for errors in left_out(layer, Box(x=(-1, 1), y=(-1, 1))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [6, 7, 12])
 def test_cut_cells_have_whole_volumes(count):
     """Volumes and second moments of shapes whose boundaries cut cells, also where no point of a cell is inside."""

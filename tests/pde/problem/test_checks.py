@@ -86,6 +86,7 @@ def test_a_coefficient_that_nothing_uses_is_named():
     PDE(lambda u: u.xx + 1, Interval(0, 1), [Dirichlet(0.0), flux], coefficients={"k": 1.0})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_a_condition_at_an_outflow_that_follows_from_the_others_is_spared(sign):
     """u = f(x - c t) at both ends: the one where the flow leaves determines nothing, and the other one suffices."""

@@ -230,6 +230,7 @@ class _Holder(torch.nn.Module):
         return self.network.jet(x, directions, order)
 
 
+@pytest.mark.slow
 def test_volterra():
     problem = volterra()
     assert problem.form.has_integrals and problem.form.is_linear
@@ -318,6 +319,7 @@ def test_mistakes_get_one_sentence(make, message):
         make()
 
 
+@pytest.mark.slow
 def test_an_integral_may_stand_for_a_condition_at_an_end():
     """u'' = 2 u^3 with u = 1 / (1 + x), and a rod of which the heat is known instead of an end: exp(-t) sin(x)."""
     mean = Condition(lambda u: integral(u, 0, 1) - math.log(2), on="x=1")

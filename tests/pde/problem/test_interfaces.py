@@ -45,6 +45,7 @@ def test_two_layers():
     assert left == pytest.approx(1.5) and right == pytest.approx(0.5)
 
 
+@pytest.mark.slow
 def test_the_flux_of_each_side_counts():
     """k = 1 + x | 50 exp(x), sin | cos, with jumps of value and flux that were worked out by hand."""
     at = 0.4
@@ -101,6 +102,7 @@ def stepped(on):
     return solve(problem), 1 / 1.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on", ["x=0.3", lambda x: x - 0.3], ids=["place", "function"])
 def test_integrals_and_roots_beside_a_jump(on):
     solution, b = stepped(Interface(on, value=1.0))
@@ -124,6 +126,7 @@ def test_quadratures_where_an_interface_cuts_a_square():
         assert float(weights @ inside(x).double()) == pytest.approx(area, rel=rounding)
 
 
+@pytest.mark.slow
 def test_a_straight_line():
     def known(x, y):
         return where(x < 0, torch.sin(x), torch.sin(x) / 10) * torch.cos(2 * y)
@@ -189,6 +192,7 @@ def test_both_sides_of_every_point_of_an_interface(on):
     assert (block.data.auxiliary["sides"] == torch.tensor([one, other])).all()
 
 
+@pytest.mark.slow
 def test_a_jump_without_an_interface_is_said():
     ends = [Dirichlet(through_layers)]
     plain = solve(PDE(lambda u: diffusion(u, layers), LINE, ends))

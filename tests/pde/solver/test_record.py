@@ -136,6 +136,7 @@ def test_a_pass_is_believed_to_be_better_by_less_where_its_tolerance_is_less_sha
     assert fall_of_integration(10.0) == pytest.approx(math.sqrt(20.0)) and fall_of_integration(1.0) == 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.03, 0.1, 0.3])
 def test_a_sharper_pass_that_is_cut_early_leaves_the_estimate_of_the_first(share):
     problem = PDE(lambda u: u.tt + torch.sin(u), Time(0, 30), [Initial(2.0, rate=0.0)])

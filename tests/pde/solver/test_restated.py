@@ -152,6 +152,7 @@ STATEMENTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_units_do_not_matter(name):
     """A statement in SI units has the errors, the estimate, the grids and the trust of that in units of one."""
@@ -179,6 +180,7 @@ def test_sizes_are_those_of_the_fields(name):
         assert 1 / 20 < units[field] / float(function(*x.unbind(1)).square().mean().sqrt()) < 20
 
 
+@pytest.mark.slow
 def test_an_end_before_the_last_moment_and_a_value_in_the_message_have_the_units_of_the_statement():
     """u' = -c / sqrt(u) from u = 1e-6 reaches zero, where the root ends, at t = 2/3 for c = 1e-9."""
     size = 1e-6

@@ -47,6 +47,7 @@ def made(problem, network):
 PLATE = made(PDE(lambda u: u.xx + u.yy, Box(x=(0, 1), y=(0, 1)), [Dirichlet(waves)], solution=waves), Off())
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::edgewise.errors.SolutionWarning")
 def test_the_method_that_found_a_solution_has_a_name():
     line = PDE(lambda u: u.xx - 1, Interval(0, 1), [Dirichlet(0.0)])
@@ -57,6 +58,7 @@ def test_the_method_that_found_a_solution_has_a_name():
     assert solve(sums, tolerance=1e-2, budget=1e-2).tier == "tensor train"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("always")
 def test_what_a_user_must_know_is_a_warning(recwarn):
     solve(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]))
@@ -148,6 +150,7 @@ def test_quantities_of_a_solution():
         exact.extremes("v")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("domain", [Interval(0, 1), Time(0, 1), LShape()])
 def test_no_points_have_no_values(domain):
     conditions = [Initial(1.0)] if domain.coordinates == ("t",) else [Dirichlet(1.0)]

@@ -239,6 +239,7 @@ def test_the_eigenvalue_may_stand_in_a_condition(equation, domain, conditions, e
     assert np.abs(found.values - exact).max() < 1e-9
 
 
+@pytest.mark.slow
 def test_conditions_with_the_eigenvalue_that_are_refused():
     ends = [Condition(lambda u, lam, normal: normal[:, 0] * u.x - lam * u)]
     with pytest.raises(InputError, match=r"^count must be at most about 2, as many as the finest grid has, got 3$"):

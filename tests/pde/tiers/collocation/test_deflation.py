@@ -49,6 +49,7 @@ def test_solutions_that_differ_in_sign_beside_zero():
     assert len(heights) == 2 and heights[0] == pytest.approx(-heights[1], rel=1e-9) and heights[1] > 0.5
 
 
+@pytest.mark.slow
 def test_a_monotone_problem_has_one_solution():
     only = solve(PDE(lambda u: u.xx - u**3 - 1, Interval(0, 1), [Dirichlet(0.0)]))
     assert "another solution" not in only.trust and other_solutions(only) == []
