@@ -124,6 +124,15 @@ def test_bad_lists_of_names(text):
         parse_names(text)
 
 
+def test_an_empty_name_and_an_unknown_command_get_a_sentence(edgewise, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = edgewise("fit", "knots", "--out", "")
+    assert done.code == 2 and "Invalid value for '--out'" in done.err and "expected some text, got ''" in done.err
+    assert list(tmp_path.iterdir()) == []
+    done = edgewise("convert")
+    assert done.code == 2 and "the commands are fit, predict, info" in " ".join(done.err.split())
+
+
 @pytest.mark.parametrize("missing", ["typer", "rich"])
 def test_without_the_extra(monkeypatch, missing):
     monkeypatch.setattr("edgewise.cli.find_spec", lambda name: None if name == missing else object())

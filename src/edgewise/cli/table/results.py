@@ -60,7 +60,6 @@ class FitResults:
     trained: TrainedModel  # the KAN
     baselines: Sequence[BaselineResult]  # the other models
     formulas: FitFormulas | None = None  # formulas of a numeric target
-    is_interrupted: bool = False  # whether Ctrl-C ended a stage, so that nothing else is begun
     _drawn: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property

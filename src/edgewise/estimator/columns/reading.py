@@ -23,6 +23,7 @@ from edgewise.estimator.task import (
 )
 from edgewise.gam.families import Family
 from edgewise.interpret.attribution.effects import PATHS
+from edgewise.settings import chunks
 from edgewise.tables import AffineScaling, InputEncoder, Table, frame_table, is_frame
 from edgewise.tables.columns import FAR
 from edgewise.tables.frames import array_table
@@ -32,7 +33,6 @@ from edgewise.tables.table import InBatches
 # Made-up rows that stand for the training data, in two halves with the same distributions: predictions are averaged
 # over all, and explanations compare with the first half, as many as they use paths.
 BACKGROUND_ROWS = 2 * PATHS
-MARGINAL_BATCH = 1 << 16  # rows that are evaluated at once where predictions are averaged over the background
 _WARNINGS: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()  # of each estimator; `predict` changes none of it
 NO_Y = "no_validation"  # scikit-learn's word for a y that it does not check
 
@@ -242,9 +242,8 @@ class RowReader(BaseEstimator):
         if len(rows) == 0:
             return []
         parts = []
-        count = max(1, MARGINAL_BATCH // len(self.background_))
-        for start in range(0, len(rows), count):
-            some = rows[start : start + count]
+        for part in chunks(len(rows), self.background_.size):
+            some = rows[part]
             several = np.where(unknown[some, None, :], self.background_[None], codes[some, None, :])
             parts.append((some, several.reshape(-1, codes.shape[1])))
         return parts
