@@ -84,7 +84,10 @@ class Report:
         # In a frame of its own, so that the styles of the page and of the notebook stay apart.
         inner = html.escape(self.html)
         style = f"width:100%;height:{NOTEBOOK_HEIGHT}px;border:1px solid rgba(128,128,128,.4)"
-        return f'<iframe title="{html_text(self.content.title)}" srcdoc="{inner}" style="{style}" sandbox=""></iframe>'
+        frame = f'<iframe title="{html_text(self.content.title)}" srcdoc="{inner}" style="{style}" sandbox=""></iframe>'
+        # A notebook of someone else leaves out frames until the reader trusts it: something must stand there.
+        note = "A notebook that is not trusted shows no frame above; save(&quot;report.html&quot;) writes its page."
+        return f"{frame}<br><small>{note}</small>"
 
 
 def write_report(content: ReportContent, path: str | os.PathLike[str]) -> None:
