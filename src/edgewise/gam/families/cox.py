@@ -98,6 +98,7 @@ class Cox(Family):
     name = "cox"
     link_name = "log"
     has_mean = False
+    is_sum_of_rows = False
 
     def __post_init__(self) -> None:
         if not is_one_of(self.ties, TIES):
