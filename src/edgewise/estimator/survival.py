@@ -9,10 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-<<<<<<< HEAD
-from edgewise.checks import is_integer, is_one_of
-=======
->>>>>>> main
+from edgewise.checks import is_one_of
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, seed_of, with_shared_text
 from edgewise.estimator.columns.constraints import column_constraints, given_knowledge
@@ -121,47 +118,8 @@ class KANSurvival(KANEstimator):
         self.linear = linear
         self.interactions = interactions
 
-<<<<<<< HEAD
-    @torch.inference_mode(False)
-    def fit(  # type: ignore[override]  # of rows in memory alone
-        self,
-        X: Rows,
-        y: Any = None,
-        sample_weight: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-    ) -> Self:
-        """Fit the log hazard and the baseline.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (N, d)
-            Numbers, text, categories, booleans and dates, with missing values.
-        y : structured array of shape (N,), or pair of array-likes
-            Event (True, or False where the row was censored) and time: a structured array with one field of each, or
-            the pair (event, time).
-        sample_weight : array-like of shape (N,), optional
-            Nonnegative weights. A whole number is the same as so many copies of the row; copies are further evidence on
-            the noise only where rows of equal inputs have different targets.
-        groups : array-like of shape (N,), optional
-            Labels of groups of rows that depend on each other, such as a person or a place: no group is divided where
-            candidates are compared and intervals calibrated.
-
-        Returns
-        -------
-        self : KANSurvival
-
-        Raises
-        ------
-        InputError
-            If a parameter, y or a weight is invalid, or y has no event.
-        ValueError
-            If X is invalid; the message is that of scikit-learn.
-        """
-        if not is_one_of(self.pairs, PAIRS):
-=======
     def _checked_settings(self) -> SearchSettings:
-        if self.pairs not in PAIRS:
->>>>>>> main
+        if not is_one_of(self.pairs, PAIRS):
             raise InputError(f"pairs must be 'auto' or 'none', got {self.pairs!r}")
         return SearchSettings(Cox(self.ties), seed=seed_of(self.random_state))
 

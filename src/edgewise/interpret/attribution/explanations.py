@@ -9,11 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-<<<<<<< HEAD
-from edgewise.checks import check_count, typed
-=======
-from edgewise.checks import check_labels
->>>>>>> main
+from edgewise.checks import check_count, check_labels, typed
 from edgewise.errors import InputError
 from edgewise.interpret import dependence
 from edgewise.interpret.attribution.effects import (

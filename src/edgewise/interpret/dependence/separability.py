@@ -11,11 +11,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-<<<<<<< HEAD
-from edgewise.checks import check_count, check_number, typed
-=======
-from edgewise.checks import check_count, check_labels, check_number
->>>>>>> main
+from edgewise.checks import check_count, check_labels, check_number, typed
 from edgewise.discovery.reduction.chain import change_of
 from edgewise.discovery.reduction.symmetries import Symmetry as GradientSymmetry
 from edgewise.discovery.reduction.symmetries import symmetries_of_gradients
