@@ -126,7 +126,8 @@ def _is_of_type(value: Any, kind: Any) -> bool:
         is_sequence = is_sequence and (rank == 1 or (rank > 1 and get_origin((*arguments, Any)[0]) is not None))
         if not is_sequence or not isinstance(value, Sized) or not arguments or arguments[-1:] != arguments[:1]:
             return is_sequence
-        return all(_is_of_type(item, arguments[0]) for item in islice(value, ITEMS_LOOKED_AT))
+        items: Any = value
+        return all(_is_of_type(item, arguments[0]) for item in islice(items, ITEMS_LOOKED_AT))
     if not isinstance(origin, type):
         return True
     try:
