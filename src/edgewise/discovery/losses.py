@@ -15,11 +15,21 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
+from edgewise.discovery.curves.features import has_two_values
 from edgewise.discovery.problem import LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas.domains import domain_violations
 from edgewise.formulas.expression import Expression, Number, complexity, walk
-from edgewise.formulas.front import LEAST_DECREASE, SIGNIFICANT_Z, Front, FrontEntry, pareto, with_scores
+from edgewise.formulas.front import (
+    FIDELITY_POINTS,
+    LEAST_DECREASE,
+    SIGNIFICANT_Z,
+    Front,
+    FrontEntry,
+    fresh_inputs,
+    pareto,
+    with_scores,
+)
 from edgewise.outcomes import Budget
 
 F = TypeVar("F")  # what the fit of a loss returns
@@ -34,12 +44,14 @@ class Candidate(Generic[F]):
     losses: np.ndarray  # (M,), of each held-out row
 
     @classmethod
-    def of(cls, expression: Expression, fit: F, losses: np.ndarray, x: np.ndarray, exact: float) -> Candidate[F] | None:
-        """The candidate; None if it is not finite or, where it is not exact, has a pole or needs other rows x (N, d).
+    def of(
+        cls, expression: Expression, fit: F, losses: np.ndarray, box: np.ndarray, exact: float
+    ) -> Candidate[F] | None:
+        """The candidate; None if it is not finite or, where it is not exact, undefined or infinite in the box (M, d).
 
-        An exact formula with a pole is a law: it holds on both sides.
+        The points of the box are those of `box_of`. An exact formula with a pole is a law: it holds on both sides.
         """
-        if np.isfinite(losses).all() and (losses.mean() <= exact or not domain_violations(expression, x)):
+        if np.isfinite(losses).all() and (losses.mean() <= exact or not domain_violations(expression, box)):
             return cls(expression, fit, losses)
         return None
 
@@ -55,6 +67,23 @@ class Candidate(Generic[F]):
     @property
     def closed_forms(self) -> int:
         return sum(part.exact is not None for part in walk(self.expression) if isinstance(part, Number))
+
+
+def box_of(x: np.ndarray) -> np.ndarray:
+    """Points of the box of rows x (N, d): the rows, points on lines between them, corners, and random points, (M, d).
+
+    An argument that changes its sign has both signs at some of them, so a pole between two points counts as well.
+    Columns of two values have no others.
+    """
+    random = np.random.default_rng([0, 2])
+    low = x.min(0)
+    high = x.max(0)
+    inside = random.uniform(low, high, (FIDELITY_POINTS, len(low)))
+    # Corners, where a monotonic argument is smallest and largest: all of them for up to eight inputs
+    corners = np.where(random.integers(0, 2, (FIDELITY_POINTS // 2, len(low))) > 0, high, low)
+    for column in np.flatnonzero([has_two_values(values) for values in x.T]):
+        inside[:, column] = random.choice(x[:, column], FIDELITY_POINTS)
+    return np.concatenate([x, fresh_inputs(x), np.unique(corners, axis=0), inside])
 
 
 class Loss(Protocol[F]):

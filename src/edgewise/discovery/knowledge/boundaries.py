@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgewise.discovery.losses import Candidate, Judgement
+from edgewise.discovery.losses import Candidate, Judgement, box_of
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem
 from edgewise.formulas.algebra import simplify, split_number
@@ -179,6 +179,7 @@ class ClassLoss:
     def __init__(self, problem: LawProblem, budget: Budget):
         self.problem = problem
         self.budget = budget
+        self.box = box_of(problem.x)
         whole = problem.with_all_rows
         self.x = whole.x
         self.y = whole.y
@@ -194,7 +195,7 @@ class ClassLoss:
             losses = log_losses(evaluate(fitted.node, problem.held_x), problem.held_y)
         if problem.held_weights is not None:
             losses = losses * (problem.held_weights / problem.held_weights.mean())
-        return Candidate.of(fitted.node, fitted, losses, problem.x, self.exact)
+        return Candidate.of(fitted.node, fitted, losses, self.box, self.exact)
 
     def entry(self, candidate: Candidate[ClassFit]) -> FrontEntry:
         """The formula fitted to all rows, with closed forms where these decide them."""

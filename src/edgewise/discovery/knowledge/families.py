@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewise.discovery.knowledge.smooth_parts import ROWS_A_TERM, Polynomials
-from edgewise.discovery.losses import Candidate, Judgement, is_as_good
+from edgewise.discovery.losses import Candidate, Judgement, box_of, is_as_good
 from edgewise.discovery.problem import LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas.algebra import simplify
@@ -192,6 +192,11 @@ class GroupLoss:
             np.concatenate([self.rows.weights, self.held.weights]),
             np.concatenate([codes, held_codes]),
         )
+        # A law has to be defined in the box of each group's rows, with the constants of the group.
+        every = self.everything
+        boxes = [box_of(every.x[every.codes == group])[:: len(labels)] for group in range(len(labels))]
+        self.box = np.concatenate([every.x, *boxes])
+        self.box_codes = np.append(every.codes, np.repeat(np.arange(len(labels)), [len(box) for box in boxes]))
 
     def judged(self, node: Expression) -> Candidate[FamilyFit] | None:
         """A shape with constants fitted to the rows to fit, as many of them shared as Schwarz's criterion prefers."""
@@ -199,7 +204,8 @@ class GroupLoss:
         if fitted is None:
             return None
         squares = self.held.squares(fitted.node, fitted.values)
-        return Candidate.of(fitted.node, fitted, squares, self.everything.with_values(fitted.values), self.exact)
+        box = Groups(self.box, np.empty(0), np.empty(0), self.box_codes).with_values(fitted.values)
+        return Candidate.of(fitted.node, fitted, squares, box, self.exact)
 
     def as_good(self, front: Sequence[Candidate[FamilyFit]], entries: Sequence[FrontEntry]) -> tuple[int, ...]:
         """Places of the laws within one standard error of the best."""
