@@ -9,8 +9,8 @@ shortest of those that are as good as the best is the choice.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -30,7 +30,6 @@ from edgewise.formulas.front import (
     pareto,
     with_scores,
 )
-from edgewise.outcomes import Budget
 
 F = TypeVar("F")  # what the fit of a loss returns
 
@@ -143,39 +142,48 @@ def decided(candidates: Sequence[Candidate[F]], loss: Loss[F], messages: Iterabl
     )
 
 
-@dataclass
 class Judgement(Generic[F]):
-    """The formulas that were judged under a loss, each once."""
+    """The formulas that were judged under a loss, each once: what an `Engine` judges where it has no `Archive`."""
 
-    loss: Loss[F]
-    budget: Budget  # once it is over, no more than one formula is judged
-    candidates: list[Candidate[F]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
+    def __init__(self, loss: Loss[F]):
+        self.loss = loss
+        self.problem = loss.problem
+        self.candidates: list[Candidate[F]] = []
         self._tried: set[Expression] = set()
 
-    def judge(self, nodes: Iterable[Expression]) -> None:
-        """Fit and judge formulas."""
-        for node in nodes:
-            if node in self._tried or (self.candidates and self.budget.is_over):
-                continue
-            self._tried.add(node)
-            candidate = self.loss.judged(node)
-            if candidate is not None:
-                self.candidates.append(candidate)
+    def judge(self, expression: Expression, source: str) -> Candidate[F] | None:
+        """Fit and judge a formula; None for one that was judged before or cannot be used."""
+        if expression in self._tried:
+            return None
+        self._tried.add(expression)
+        candidate = self.loss.judged(expression)
+        if candidate is not None:
+            self.candidates.append(candidate)
+        return candidate
+
+    @property
+    def solved(self) -> Candidate[F] | None:
+        """The first exact formula, or None."""
+        return next((each for each in self.candidates if each.held <= self.loss.exact), None)
+
+    @property
+    def leaves_noise(self) -> bool:
+        """False: no loss but that of `Archive` has residuals that could look like noise."""
+        return False
 
     @property
     def best(self) -> Candidate[F]:
         """The candidate with the smallest held-out loss."""
         return min(some(self.candidates), key=lambda each: each.held)
 
-    def front(self) -> Iterator[Candidate[F]]:
+    @property
+    def front(self) -> list[Candidate[F]]:
         """The candidates on the front."""
-        return iter(front_of(self.candidates, self.loss.exact))
+        return front_of(self.candidates, self.loss.exact)
 
-    def decided(self) -> Front:
+    def decided(self, messages: Iterable[str] = ()) -> Front:
         """The front with its choice."""
-        return decided(some(self.candidates), self.loss)
+        return decided(some(self.candidates), self.loss, messages)
 
 
 def some(candidates: list[Candidate[F]]) -> list[Candidate[F]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem
 from edgewise.formulas.algebra import expanded, shortest_form, simplify
@@ -37,6 +38,10 @@ class ArchiveSettings:
     # the rounding of sums: series of many terms approximate any smooth function to nine digits.
     convincing_constants: int = 3
     most_shortening: float = WORK_A_SECOND  # work of the shortest forms of one expression
+    # A formula of at most so many symbols that leaves at most this share of the deviation of y, and residuals like
+    # noise, is complete: only a shorter one with the same values is still looked for.
+    complete_symbols: int = 20
+    largest_noise: float = 0.25
 
 
 SETTINGS = ArchiveSettings()
@@ -82,6 +87,7 @@ class Archive:
         step = max(1, rows // SETTINGS.quick_rows)
         self._some = np.arange(0, rows, step) if step > 1 else None
         self._spread = max(math.sqrt(self.problem.held_variance), ABOVE_ZERO)
+        self._noise = NoiseTest(self.problem.x)
 
     def __iter__(self) -> Iterator[Judged]:
         for symbols in sorted(self.by_size):
@@ -108,6 +114,16 @@ class Archive:
         goal = self.problem.accepted_error
         accurate = (j for j in self if j.is_convincing or (goal > EXACT.error and j.error < goal))
         return next(accurate, None)
+
+    @property
+    def leaves_noise(self) -> bool:
+        """True if a short formula that is not exact leaves nothing but noise."""
+        short = [judged for judged in self if judged.symbols <= SETTINGS.complete_symbols and not judged.is_exact]
+        best = min(short, key=lambda judged: judged.held, default=None)
+        if best is None or best.error >= SETTINGS.largest_noise:
+            return False
+        problem = self.problem
+        return self._noise.passes(problem.y - evaluate(best.expression, problem.x), problem.weights)
 
     def judge(self, expression: Expression, source: str) -> Judged | None:
         """Fit the constants of an expression, judge it on the held-out rows, and keep it if it is good.

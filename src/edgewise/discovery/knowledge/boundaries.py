@@ -46,7 +46,7 @@ from edgewise.formulas.expression import (
     with_constants,
 )
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import SIGNIFICANT_Z, Front, FrontEntry
+from edgewise.formulas.front import SIGNIFICANT_Z, FrontEntry
 from edgewise.outcomes import Budget, spend
 from edgewise.presentation import percent_text
 from edgewise.settings import ABOVE_ZERO, CALL_WORK
@@ -143,31 +143,32 @@ def fit_class_constants(
     return ClassFit(constants.formula(values), now[1], now[0], constants.spread(errors))
 
 
-def class_front(problem: LawProblem, search: Working, budget: Budget, log_odds: np.ndarray | None = None) -> Front:
-    """Find formulas of the log-odds of the class y = 1; y of the problem is 0 or 1."""
-    # `search` proposes formulas for a working response, see `Working`, and `log_odds` (N,) of a smooth model at the
-    # rows to fit, by default 0, are the start. Losses of the front are logarithmic, and its variance is the loss of a
-    # constant.
-    x = problem.x
-    y = problem.y
-    judgement = Judgement(ClassLoss(problem, budget), budget)
-    u = np.zeros(len(y)) if log_odds is None else _at_most(log_odds)
-    for number in range(SETTINGS.class_rounds):
-        if number and budget.is_over:
-            break
-        # Formulas of the working response of iteratively reweighted least squares
-        p = 0.5 * (1 + np.tanh(u / 2))
-        variance = p * (1 - p)
-        weights = variance if problem.weights is None else variance * problem.weights
-        share = budget.share(SETTINGS.class_search_share / (SETTINGS.class_rounds - number))
-        proposals = {_with_scale(node, x) for node in search(u + (y - p) / variance, weights, share)}
-        # The likelihood judges them, and the arguments of their functions as boundaries
-        budget.report("constants by the likelihood of the classes")
-        judgement.judge([Number(0.5), *sorted(proposals, key=complexity)[: SETTINGS.most_class_laws]])
-        inner = [each for law in judgement.front() for each in _inner_boundaries(law.expression, x, y)]
-        judgement.judge(node for node in inner if obeys(node, problem.options, problem.names))
-        u = _at_most(evaluate(judgement.best.expression, x))
-    return judgement.decided()
+@dataclass(frozen=True)
+class ClassSearch:
+    """The stage that proposes formulas of the log-odds, from searches of working responses."""
+
+    judgement: Judgement[ClassFit]  # of the whole search
+    search: Working
+    log_odds: np.ndarray  # (N,), of a smooth model at the rows to fit, or 0: the start
+
+    def __call__(self, problem: LawProblem, budget: Budget) -> Iterator[Expression]:
+        """Formulas of working responses, and the arguments of their functions as boundaries, in rounds."""
+        x = problem.x
+        y = problem.y
+        u = _at_most(self.log_odds)
+        for number in range(SETTINGS.class_rounds):
+            # Formulas of the working response of iteratively reweighted least squares
+            p = 0.5 * (1 + np.tanh(u / 2))
+            variance = p * (1 - p)
+            weights = variance if problem.weights is None else variance * problem.weights
+            share = budget.share(SETTINGS.class_search_share / (SETTINGS.class_rounds - number))
+            proposals = {_with_scale(node, x) for node in self.search(u + (y - p) / variance, weights, share)}
+            # The likelihood judges them, and the arguments of their functions as boundaries
+            budget.report("constants by the likelihood of the classes")
+            yield from sorted(proposals, key=complexity)[: SETTINGS.most_class_laws]
+            inner = [each for law in self.judgement.front for each in _inner_boundaries(law.expression, x, y)]
+            yield from (node for node in inner if obeys(node, problem.options, problem.names))
+            u = _at_most(evaluate(self.judgement.best.expression, x))
 
 
 class ClassLoss:

@@ -144,26 +144,6 @@ def checked_groups(groups: object, rows: int) -> tuple[tuple[Hashable, ...], np.
     return tuple(known), codes
 
 
-def family_front(
-    problem: LawProblem,
-    labels: Sequence[Hashable],
-    codes: np.ndarray,
-    held_codes: np.ndarray,
-    search: Callable[[Groups, Budget], Front],
-    budget: Budget,
-) -> Front:
-    """Find laws that all groups share up to constants: a front whose entries have a `family`."""
-    # The problem has all rows, those to fit, whose groups have the numbers `codes` (N,), and those to judge by, with
-    # `held_codes` (M,). `search` looks for formulas of some rows within a budget.
-    loss = GroupLoss(problem, labels, codes, held_codes, budget)
-    judgement = Judgement(loss, budget)
-    for shapes in _shapes(loss.rows, len(labels), search, budget, loss.own):
-        judgement.judge(shapes)
-        if judgement.candidates and judgement.best.held <= loss.exact:
-            break
-    return judgement.decided()
-
-
 class GroupLoss:
     """Squared errors of a law with constants by group; a `Loss`."""
 
@@ -285,25 +265,39 @@ class GroupLoss:
                 )
 
 
-def _shapes(
-    rows: Groups, count: int, search: Callable[[Groups, Budget], Front], budget: Budget, own: dict[int, Formula]
-) -> Iterator[list[Expression]]:
-    """Shapes from searches of the largest groups, whose laws go into `own`, and of all rows, good ones first."""
-    sizes = np.bincount(rows.codes, minlength=count)
-    largest = [int(k) for k in np.argsort(-sizes, kind="stable")[: SETTINGS.searched_groups]]
-    tasks: list[int | None] = [*(k for k in largest if sizes[k] >= SETTINGS.least_searched_rows), None]
-    for place, group in enumerate(tasks):
-        share = budget.share(SETTINGS.family_search_share / (len(tasks) - place))
-        budget.report("all groups on one scale" if group is None else f"group {place + 1} alone")
-        if group is None:
-            part = _on_one_scale(rows, count)
-        else:
+@dataclass(frozen=True)
+class FamilySearch:
+    """The stage that proposes shapes of a law, from searches of the largest groups and of all rows on one scale."""
+
+    judgement: Judgement[FamilyFit]  # of the whole search
+    loss: GroupLoss  # its loss
+    search: Callable[[Groups, Budget], Front]  # for formulas of some rows
+
+    def __call__(self, problem: LawProblem, budget: Budget) -> Iterator[Expression]:
+        """Shapes of each search, good ones first, until a law is exact."""
+        rows = self.loss.rows
+        count = len(self.loss.labels)
+        sizes = np.bincount(rows.codes, minlength=count)
+        largest = [int(k) for k in np.argsort(-sizes, kind="stable")[: SETTINGS.searched_groups]]
+        groups = [k for k in largest if sizes[k] >= SETTINGS.least_searched_rows]
+        for place, group in enumerate(groups):
+            share = budget.share(SETTINGS.family_search_share / (len(groups) + 1 - place))
+            budget.report(f"group {place + 1} alone")
             part = rows.part(np.flatnonzero(rows.codes == group))
-        front = search(part, share)
-        if group is not None:
-            own[group] = front.best.formula
+            front = self.search(part, share)
+            self.loss.own[group] = front.best.formula
+            yield from self._shapes(front, part, budget)
+            if self.judgement.solved is not None or front.stopped == StopReason.INTERRUPTED:
+                return
+        budget.report("all groups on one scale")
+        part = _on_one_scale(rows, count)
+        share = budget.share(SETTINGS.family_search_share)
+        yield from self._shapes(self.search(part, share), part, budget)
+
+    def _shapes(self, front: Front, part: Groups, budget: Budget) -> list[Expression]:
+        """Shapes of the formulas of a front, those near its choice first."""
         best = front.best_place
-        found: list[tuple[float, Expression]] = []
+        ranked: list[tuple[float, Expression]] = []
         for number, entry in enumerate(front):
             rank = abs(number - best) + 0.5 * (number > best)
             # Numbers other than 1 and -1 are free: what is 2 in one group may be 3 in another. Exponents stay; so do
@@ -315,11 +309,9 @@ def _shapes(
             shape = simplify(shape)
             if len(part.y) > 1:
                 shape = without_redundant_constants(shape, part.x, part.y, part.weights)
-            found += [(rank, shape), (rank + 0.2, _with_coefficients(shape, part))]
+            ranked += [(rank, shape), (rank + 0.2, _with_coefficients(shape, part))]
         budget.report("constants by group")
-        yield [*(shape for _, shape in sorted(found, key=lambda pair: pair[0])[: SETTINGS.most_shapes]), Number(1.5)]
-        if front.stopped == StopReason.INTERRUPTED:
-            return
+        return [shape for _, shape in sorted(ranked, key=lambda pair: pair[0])[: SETTINGS.most_shapes]]
 
 
 def _on_one_scale(rows: Groups, count: int) -> Groups:
