@@ -40,7 +40,6 @@ from edgewise.discovery.losses import Candidate, box_of, decided, front_of, is_a
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem, weighted_variance
 from edgewise.discovery.reduction.steps import Step, first_step
-from edgewise.formulas.algebra import shortest_form, simplify, split_number
 from edgewise.formulas.constants import (
     EXACT,
     FittedExpression,
@@ -64,9 +63,17 @@ from edgewise.formulas.expression import (
     used_variables,
     walk,
 )
-from edgewise.formulas.forms import in_usual_form, with_free_exponents, with_leading_plus, with_merged_roots
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import SIGNIFICANT_Z, Front, FrontEntry, price
+from edgewise.formulas.rewriting import (
+    in_usual_form,
+    shortest_form,
+    simplify,
+    split_number,
+    with_free_exponents,
+    with_leading_plus,
+    with_merged_roots,
+)
 from edgewise.metrics import r_squared
 from edgewise.outcomes import Budget
 from edgewise.presentation import enumeration, percent_text

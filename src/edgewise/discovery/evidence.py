@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewise.discovery.curves.features import has_two_values
-from edgewise.formulas.algebra import simplify, split_number, with_one_factor
 from edgewise.formulas.constants import CHI_SQUARE_99, EXACT, FittedExpression, fit_constants, free_places, root_weights
 from edgewise.formulas.expression import (
     Add,
@@ -36,6 +35,7 @@ from edgewise.formulas.expression import (
     walk,
     with_constants,
 )
+from edgewise.formulas.rewriting import simplify, split_number, with_one_factor
 from edgewise.outcomes import Budget
 
 

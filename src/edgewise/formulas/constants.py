@@ -10,7 +10,6 @@ from itertools import islice
 
 import numpy as np
 
-from edgewise.formulas.algebra import simplify
 from edgewise.formulas.expression import (
     UNITS,
     Call,
@@ -27,7 +26,7 @@ from edgewise.formulas.expression import (
     walk,
     with_constants,
 )
-from edgewise.formulas.forms import with_free_exponents
+from edgewise.formulas.rewriting import simplify, with_free_exponents
 from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
 from edgewise.outcomes import Budget, spend
 from edgewise.settings import ABOVE_ZERO, CALL_WORK

@@ -10,7 +10,6 @@ import numpy as np
 
 from edgewise.checks import check_names
 from edgewise.errors import CheckpointError, InputError, missing_extra
-from edgewise.formulas.algebra import simplify
 from edgewise.formulas.domains import domain_violations
 from edgewise.formulas.expression import (
     MOST_NESTED,
@@ -30,6 +29,7 @@ from edgewise.formulas.expression import (
     with_constants,
 )
 from edgewise.formulas.printing import as_c, as_latex, as_python, as_stored, as_sympy, as_text
+from edgewise.formulas.rewriting import simplify
 
 if TYPE_CHECKING:
     import sympy

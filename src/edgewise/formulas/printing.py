@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 from edgewise.checks import check_names
 from edgewise.errors import InputError
 from edgewise.escaping import c_comment, latex_text, python_comment
-from edgewise.formulas.algebra import split_number
 from edgewise.formulas.expression import (
     FUNCTIONS,
     Add,
@@ -36,6 +35,7 @@ from edgewise.formulas.expression import (
     product_of,
     used_variables,
 )
+from edgewise.formulas.rewriting import split_number
 
 if TYPE_CHECKING:
     import sympy

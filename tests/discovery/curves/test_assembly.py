@@ -6,9 +6,9 @@ import pytest
 from edgewise.discovery.curves.assembly import candidate_formulas, pruned
 from edgewise.discovery.curves.curve_models import CurveModelFitter
 from edgewise.discovery.least_squares.links import possible_links
-from edgewise.formulas.algebra import with_one_factor
 from edgewise.formulas.constants import fit_constants, relative_error
 from edgewise.formulas.expression import complexity, constant_values, evaluate, parse_expression
+from edgewise.formulas.rewriting import with_one_factor
 from edgewise.nn.elementary import ELEMENTARY
 
 NAMES = ("x", "y")

@@ -17,7 +17,6 @@ import numpy as np
 
 from edgewise.discovery.curves.curve_models import CurveModel
 from edgewise.discovery.curves.features import Feature
-from edgewise.formulas.algebra import MINUS_ONE, ONE, with_one_factor
 from edgewise.formulas.constants import EXACT, FittedExpression, fit_constants
 from edgewise.formulas.curve_fits import curve_shapes, ranking_criterion
 from edgewise.formulas.expression import (
@@ -39,6 +38,7 @@ from edgewise.formulas.expression import (
     with_constants,
 )
 from edgewise.formulas.front import SYMBOL_PRICE
+from edgewise.formulas.rewriting import MINUS_ONE, ONE, with_one_factor
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.outcomes import Budget
 from edgewise.settings import ABOVE_ZERO

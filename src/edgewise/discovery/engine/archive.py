@@ -12,12 +12,19 @@ import numpy as np
 from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem
-from edgewise.formulas.algebra import expanded, shortest_form, simplify
 from edgewise.formulas.constants import EXACT, fit_constants, free_places, recognise
 from edgewise.formulas.domains import domain_violations
 from edgewise.formulas.expression import Expression, Number, complexity, evaluate, walk, with_constants
-from edgewise.formulas.forms import in_usual_form, with_completed_squares, with_double_angles, with_joined_waves
 from edgewise.formulas.front import pareto
+from edgewise.formulas.rewriting import (
+    expanded,
+    in_usual_form,
+    shortest_form,
+    simplify,
+    with_completed_squares,
+    with_double_angles,
+    with_joined_waves,
+)
 from edgewise.outcomes import Budget
 from edgewise.settings import ABOVE_ZERO, WORK_A_SECOND
 

@@ -16,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 
 from edgewise.discovery.problem import FormulaOptions
-from edgewise.formulas.algebra import MINUS_ONE
 from edgewise.formulas.expression import (
     FUNCTIONS,
     Add,
@@ -28,6 +27,7 @@ from edgewise.formulas.expression import (
     Variable,
     exact_number,
 )
+from edgewise.formulas.rewriting import MINUS_ONE
 from edgewise.outcomes import Budget, spend
 from edgewise.settings import CALL_WORK
 

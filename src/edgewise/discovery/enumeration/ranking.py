@@ -21,7 +21,6 @@ from edgewise.discovery.enumeration.pool import Pool
 from edgewise.discovery.enumeration.targets import Target, link_targets
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem
-from edgewise.formulas.algebra import simplify
 from edgewise.formulas.constants import fit_constants, free_places
 from edgewise.formulas.expression import (
     Expression,
@@ -34,6 +33,7 @@ from edgewise.formulas.expression import (
     sum_of,
 )
 from edgewise.formulas.front import pareto
+from edgewise.formulas.rewriting import simplify
 from edgewise.outcomes import Budget, spend
 from edgewise.settings import ABOVE_ZERO, CALL_WORK, PRODUCT_SPEED
 

@@ -37,7 +37,6 @@ from edgewise.discovery.enumeration.targets import Target, link_targets, scaled_
 from edgewise.discovery.least_squares.laws import polynomial_columns
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem
-from edgewise.formulas.algebra import simplify
 from edgewise.formulas.constants import closed_forms
 from edgewise.formulas.expression import (
     Expression,
@@ -51,6 +50,7 @@ from edgewise.formulas.expression import (
     sum_of,
     value_of,
 )
+from edgewise.formulas.rewriting import simplify
 from edgewise.outcomes import Budget, spend
 from edgewise.settings import CALL_WORK
 

@@ -26,7 +26,6 @@ import numpy as np
 from edgewise.discovery.losses import Candidate, Judgement, box_of
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem
-from edgewise.formulas.algebra import simplify, split_number
 from edgewise.formulas.constants import CHI_SQUARE_99, FreeConstants, convincing_forms, free_places
 from edgewise.formulas.expression import (
     Add,
@@ -47,6 +46,7 @@ from edgewise.formulas.expression import (
 )
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import SIGNIFICANT_Z, FrontEntry
+from edgewise.formulas.rewriting import simplify, split_number
 from edgewise.outcomes import Budget, spend
 from edgewise.presentation import percent_text
 from edgewise.settings import ABOVE_ZERO, CALL_WORK

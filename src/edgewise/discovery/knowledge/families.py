@@ -22,7 +22,6 @@ from edgewise.discovery.knowledge.smooth_parts import ROWS_A_TERM, Polynomials
 from edgewise.discovery.losses import Candidate, Judgement, box_of, is_as_good
 from edgewise.discovery.problem import LawProblem
 from edgewise.errors import InputError
-from edgewise.formulas.algebra import simplify
 from edgewise.formulas.constants import (
     CONSTANT_DAMPING,
     EXACT,
@@ -54,6 +53,7 @@ from edgewise.formulas.expression import (
 from edgewise.formulas.family import Family
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front, FrontEntry
+from edgewise.formulas.rewriting import simplify
 from edgewise.ops.gauss_newton import LeastSquaresLimits, least_squares
 from edgewise.outcomes import Budget, StopReason, spend
 from edgewise.presentation import percent_text

@@ -28,9 +28,9 @@ from edgewise.discovery.reduction.steps import (
     sentence_of,
 )
 from edgewise.discovery.reduction.symmetries import Symmetry, simple_symmetries, symmetries_of_gradients
-from edgewise.formulas.algebra import ONE, simplify
 from edgewise.formulas.expression import Expression, Multiply, Power, Variable, exact_number, monomial, sum_of, walk
 from edgewise.formulas.printing import as_text
+from edgewise.formulas.rewriting import ONE, simplify
 from edgewise.outcomes import Budget
 
 

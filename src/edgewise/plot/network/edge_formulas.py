@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgewise.formulas.algebra import simplify
 from edgewise.formulas.constants import closed_forms
 from edgewise.formulas.expression import Expression, Number, children, rebuilt
 from edgewise.formulas.printing import as_latex
+from edgewise.formulas.rewriting import simplify
 from edgewise.interpret.symbolic.extraction import edge_expression
 from edgewise.nn.layers.base import Chain
 from edgewise.nn.layers.spline import KANLayer
