@@ -57,7 +57,6 @@ from edgewise.formulas.expression import (
     Number,
     Power,
     Variable,
-    children,
     evaluate,
     replaced,
     used_variables,
@@ -146,21 +145,24 @@ def _level_forms(choice: FrontEntry, known: Sequence[Squared], loss: SquaredLoss
         if is_rival and _form(each.expression) not in forms:
             forms.add(_form(each.expression))
             rivals.append(each)
-    entries = [loss.entry(each) for each in rivals[: SETTINGS.most_rivals]]
-    pairs = zip(rivals, entries, strict=False)
-    level = [entry for each, entry in pairs if len(loss.as_good([chosen, each], [choice, entry])) == 2]
-    if level:
-        yield f"As short and, on these rows, as good as the choice: {enumeration([str(e.formula) for e in level])}."
-    # An exponential whose factor makes up for a power in front, as in Saha's law over a few hundred kelvin
+
+    def level(others: Sequence[Squared]) -> list[str]:
+        """The first few of some candidates, as far as the rows cannot tell them from the choice."""
+        pairs = [(each, loss.entry(each)) for each in others[: SETTINGS.most_rivals]]
+        return [str(entry.formula) for each, entry in pairs if len(loss.as_good([chosen, each], [choice, entry])) == 2]
+
+    as_short = level(rivals)
+    if as_short:
+        yield f"As short and, on these rows, as good as the choice: {enumeration(as_short)}."
+        return
+    # An exponential whose factor makes up for a power in front, as in Saha's law over a few thousand kelvin
     allowed = [node for node in _with_powers_in_front(chosen.expression) if obeys(node, problem.options, problem.names)]
     others = [each for each in map(loss.judged, allowed) if each is not None]
-    nearest = sorted(others, key=lambda each: each.held)[: SETTINGS.most_rivals]
-    pairs = [(each, loss.entry(each)) for each in nearest]
-    shown = [str(entry.formula) for each, entry in pairs if len(loss.as_good([chosen, each], [choice, entry])) == 2]
-    if shown and not level:
+    with_powers = level(sorted(others, key=lambda each: each.held))
+    if with_powers:
         yield (
             "As good as the choice on these rows, where a power in front and the factor in the exponential make up for "
-            f"each other: {enumeration(shown)}."
+            f"each other: {enumeration(with_powers)}."
         )
 
 
@@ -178,7 +180,7 @@ def _with_powers_in_front(node: Expression) -> Iterator[Expression]:
 
 def _form(node: Expression) -> str:
     """What formulas have in common that differ in their constants, in the order of their terms and factors alone."""
-    parts = sorted(_form(part) for part in children(node) if not isinstance(part, Number))
+    parts = sorted(_form(part) for part in node.parts if not isinstance(part, Number))
     detail = getattr(node, "name", getattr(node, "index", ""))
     if isinstance(node, Power):
         detail = f"{node.exponent:.1f}"

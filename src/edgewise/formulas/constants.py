@@ -18,7 +18,6 @@ from edgewise.formulas.expression import (
     Multiply,
     Number,
     Power,
-    children,
     constant_values,
     evaluate,
     value_of,
@@ -216,7 +215,7 @@ def errors_of(
             changed = changed.argument.factors[1]
         elif isinstance(part, Power):
             exponents.append(0.0)
-        for pair in zip(children(part), children(changed), strict=True):
+        for pair in zip(part.parts, changed.parts, strict=True):
             sort_out(*pair)
 
     sort_out(node, free)

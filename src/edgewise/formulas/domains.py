@@ -14,7 +14,6 @@ from edgewise.formulas.expression import (
     Multiply,
     Number,
     Power,
-    children,
     evaluate,
     used_variables,
     walk,
@@ -80,7 +79,7 @@ def domain_violations(node: Expression, x: np.ndarray) -> list[str]:
         row = domain_row(part)
         if row is None:
             continue
-        argument = children(part)[0]
+        argument = part.parts[0]
         values = evaluate(argument, x)
         low = float(np.min(values))
         high = float(np.max(values))
@@ -99,7 +98,7 @@ def domain_violations(node: Expression, x: np.ndarray) -> list[str]:
 
 def reaches_zero(part: Expression, x: np.ndarray) -> bool:
     """True if a function with a singularity at 0 has as argument an even power of something that changes sign."""
-    argument = children(part)[0]
+    argument = part.parts[0]
     row = domain_row(part)
     root = _without_even_power(argument)
     if root is argument or row is None or row.allows(0.0, 0.0):
@@ -167,7 +166,7 @@ def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
         row = domain_row(part)
         if row is None or row.domain == "every x":
             continue
-        argument = children(part)[0]
+        argument = part.parts[0]
         values = evaluate(argument, x)
         low = float(np.min(values))
         high = float(np.max(values))

@@ -18,7 +18,6 @@ from edgewise.formulas.expression import (
     Expression,
     Number,
     Power,
-    children,
     complexity,
     constant_values,
     depth,
@@ -91,7 +90,7 @@ class Formula:
 
     def to_stored(self) -> StoredFormula:
         """Return the form in a file; InputError where that could not be read back."""
-        terms = max(len(children(part)) for part in walk(self.expression))
+        terms = max(len(part.parts) for part in walk(self.expression))
         if terms > MOST_TERMS:
             raise InputError(f"formulas must have at most {MOST_TERMS:,} terms in a sum to be stored, got {terms:,}")
         text = as_stored(self.expression, len(self.names))

@@ -27,13 +27,11 @@ from edgewise.formulas.expression import (
     Multiply,
     Number,
     Power,
-    children,
     complexity,
     evaluate,
     exact_number,
     exchanged,
     product_of,
-    rebuilt,
     walk,
 )
 from edgewise.outcomes import Budget, spend
@@ -86,7 +84,7 @@ def simplify(node: Expression) -> Expression:
 
 
 def _simplified(node: Expression) -> Expression:
-    node = rebuilt(node, [_simplified(part) for part in children(node)])
+    node = node.with_parts([_simplified(part) for part in node.parts])
     if isinstance(node, Add):
         return _collected_sum(node.terms)
     if isinstance(node, Multiply):
@@ -328,7 +326,7 @@ def _fully_expanded(node: Expression) -> Expression:
 
 def expanded(node: Expression) -> Expression:
     """Multiply out products of sums and squares, cubes and fourth powers of sums, up to `MOST_EXPANDED_TERMS` terms."""
-    node = rebuilt(node, [expanded(part) for part in children(node)])
+    node = node.with_parts([expanded(part) for part in node.parts])
     if isinstance(node, Power) and isinstance(node.base, Add) and node.exponent in (2.0, 3.0, 4.0):
         if len(node.base.terms) ** node.exponent > MOST_EXPANDED_TERMS:
             return node
@@ -347,7 +345,7 @@ def expanded(node: Expression) -> Expression:
 
 def factored(node: Expression) -> Expression:
     """Take common factors out of the terms of sums, inner sums first, as long as that saves symbols."""
-    node = rebuilt(node, [factored(part) for part in children(node)])
+    node = node.with_parts([factored(part) for part in node.parts])
     while isinstance(node, Add):
         shorter = min((simplify(form) for form in _factored_once(node)), key=complexity, default=node)
         if complexity(shorter) >= complexity(node):
@@ -355,7 +353,7 @@ def factored(node: Expression) -> Expression:
         if isinstance(shorter, Add):
             node = shorter
         else:
-            node = rebuilt(shorter, [factored(p) for p in children(shorter)])
+            node = shorter.with_parts([factored(p) for p in shorter.parts])
     return node
 
 
@@ -416,7 +414,7 @@ def _symbolic_factors(term: Expression) -> list[Expression]:
 
 def _with_known_signs(node: Expression, x: np.ndarray) -> Expression:
     """Resolve |u| where u has one sign at all rows, and take roots of even powers in products."""
-    node = rebuilt(node, [_with_known_signs(part, x) for part in children(node)])
+    node = node.with_parts([_with_known_signs(part, x) for part in node.parts])
     if isinstance(node, Call) and node.name == "abs":
         values = evaluate(node.argument, x)
         if values.min() >= 0:
@@ -442,7 +440,7 @@ def _with_known_signs(node: Expression, x: np.ndarray) -> Expression:
 
 def with_whole_parts(node: Expression) -> Expression:
     """Write quotients of two sums as a number plus a quotient: (a u + b)/(c u + d) as a/c + (b - a d/c)/(c u + d)."""
-    node = rebuilt(node, [with_whole_parts(part) for part in children(node)])
+    node = node.with_parts([with_whole_parts(part) for part in node.parts])
     if not isinstance(node, Multiply):
         return node
     sums = [part for part in node.factors if isinstance(part, Add)]
@@ -484,7 +482,7 @@ def with_one_factor(node: Expression) -> Expression:
 
 def _with_monic_sums(node: Expression) -> Expression:
     """c1 (a f + b) (d g + e) becomes (c1 a d) (f + b/a) (g + e/d); whole powers of sums alike."""
-    node = rebuilt(node, [_with_monic_sums(part) for part in children(node)])
+    node = node.with_parts([_with_monic_sums(part) for part in node.parts])
     if isinstance(node, Power) and isinstance(node.base, Add) and node.exponent % 1 == 0:
         node = Multiply((ONE, node))
     if not isinstance(node, Multiply):
@@ -532,14 +530,14 @@ def without_noise(node: Expression, x: np.ndarray, rounding: float = float(np.fi
 
     def visit(part: Expression, rebuild: Callable[[Expression], Expression]) -> Expression:
         """Return a part without noise; `rebuild` puts a part into the whole formula as it is so far."""
-        for place in range(len(children(part))):
+        for place in range(len(part.parts)):
 
             def rebuild_below(new: Expression, place: int = place, part: Expression = part) -> Expression:
-                below = children(part)
-                return rebuild(rebuilt(part, (*below[:place], new, *below[place + 1 :])))
+                below = part.parts
+                return rebuild(part.with_parts((*below[:place], new, *below[place + 1 :])))
 
-            below = children(part)
-            part = rebuilt(part, (*below[:place], visit(below[place], rebuild_below), *below[place + 1 :]))
+            below = part.parts
+            part = part.with_parts((*below[:place], visit(below[place], rebuild_below), *below[place + 1 :]))
         if isinstance(part, Add):
             free = [(abs(size), place) for place, one in enumerate(part.terms) if (size := _free(one)) is not None]
             for term in [part.terms[place] for _, place in sorted(free)]:
@@ -570,7 +568,7 @@ def _free(term: Expression) -> float | None:
 
 def in_usual_form(node: Expression) -> Expression:
     """Write a formula without functions of their own inverses and without logarithms or broken numbers in exponents."""
-    node = rebuilt(node, [in_usual_form(part) for part in children(node)])
+    node = node.with_parts([in_usual_form(part) for part in node.parts])
     if isinstance(node, Call) and isinstance(node.argument, Call):
         return _without_inverse(node, node.argument)
     if isinstance(node, Call) and node.name == "exp":
@@ -642,7 +640,7 @@ def is_fraction(exponent: float, largest_denominator: int) -> bool:
 
 def with_leading_plus(node: Expression) -> Expression:
     """Begin sums with a term that has no minus, if there is one: b - a instead of -a + b."""
-    node = rebuilt(node, [with_leading_plus(part) for part in children(node)])
+    node = node.with_parts([with_leading_plus(part) for part in node.parts])
     if not isinstance(node, Add) or split_number(node.terms[0])[0].value >= 0:
         return node
     positive = [place for place, term in enumerate(node.terms) if split_number(term)[0].value > 0]
@@ -656,7 +654,7 @@ def with_completed_squares(node: Expression) -> Expression:
 
 
 def _with_squares(node: Expression) -> Expression:
-    node = rebuilt(node, [_with_squares(part) for part in children(node)])
+    node = node.with_parts([_with_squares(part) for part in node.parts])
     if isinstance(node, Add):
         terms: Sequence[Expression] = _terms(node)
         while (shorter := _with_one_square(terms)) is not None:
@@ -700,7 +698,7 @@ def _with_one_square(terms: Sequence[Expression]) -> list[Expression] | None:
 
 def with_joined_waves(node: Expression) -> Expression:
     """Write a cos(u) + b sin(u) as one cosine, r cos(u - phase), wherever that is shorter."""
-    node = rebuilt(node, [with_joined_waves(part) for part in children(node)])
+    node = node.with_parts([with_joined_waves(part) for part in node.parts])
     if not isinstance(node, Add):
         return node
     waves: dict[tuple[str, Expression], tuple[int, float]] = {}
@@ -726,7 +724,7 @@ def with_joined_waves(node: Expression) -> Expression:
 
 def with_double_angles(node: Expression) -> Expression:
     """Write p sin(u)^2 - p sin(u)^4, and the same of a cosine, as p/4 sin(2 u)^2."""
-    node = rebuilt(node, [with_double_angles(part) for part in children(node)])
+    node = node.with_parts([with_double_angles(part) for part in node.parts])
     if not isinstance(node, Add):
         return node
     powers: dict[tuple[Expression, float], tuple[int, Number]] = {}
@@ -749,7 +747,7 @@ def with_merged_roots(node: Expression) -> Expression:
     """Write products of square roots as the root of a product: sqrt(a) / sqrt(b) as sqrt(a/b)."""
     # Where a and b are positive the values are the same; where the factors are undefined, the root may not be. The
     # formula must be simplified, for a product within a product hides its roots; the result is not.
-    node = rebuilt(node, [with_merged_roots(part) for part in children(node)])
+    node = node.with_parts([with_merged_roots(part) for part in node.parts])
     if not isinstance(node, Multiply):
         return node
     roots = [part for part in node.factors if isinstance(part, Power) and abs(part.exponent) == 0.5]

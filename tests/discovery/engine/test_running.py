@@ -10,7 +10,7 @@ from edgewise.discovery.engine.running import Engine, Stages
 from edgewise.discovery.least_squares.laws import least_squares_laws
 from edgewise.discovery.problem import FormulaOptions, LawProblem, Reduction, Separation
 from edgewise.discovery.reduction.chain import reductions
-from edgewise.formulas.expression import Add, Call, Multiply, Variable, children, parse_expression, rebuilt
+from edgewise.formulas.expression import Add, Call, Multiply, Variable, parse_expression
 from edgewise.outcomes import Budget
 
 
@@ -41,7 +41,7 @@ def reduced_by_a(problem, budget):
 def _moved(expression):
     if isinstance(expression, Variable):
         return Variable(expression.index + 1)
-    return rebuilt(expression, [_moved(part) for part in children(expression)])
+    return expression.with_parts([_moved(part) for part in expression.parts])
 
 
 def of_sine(problem, budget):

@@ -27,11 +27,9 @@ from edgewise.formulas.expression import (
     Number,
     Power,
     Variable,
-    children,
     complexity,
     constant_values,
     product_of,
-    rebuilt,
     replaced,
     sum_of,
     walk,
@@ -239,7 +237,7 @@ def _smaller_forms(node: Expression, budget: Budget | None) -> list[Expression]:
 
     def visit(part: Expression, rebuild: Callable[[Expression], Expression]) -> None:
         """Adds the forms that change one part; `rebuild` puts a new part into the whole formula."""
-        whole = children(part)
+        whole = part.parts
         if isinstance(part, Add | Multiply):
             for place, below in enumerate(whole):
                 rest = (*whole[:place], *whole[place + 1 :])
@@ -258,7 +256,7 @@ def _smaller_forms(node: Expression, budget: Budget | None) -> list[Expression]:
         for place, below in enumerate(whole):
 
             def rebuild_below(new: Expression, place: int = place) -> Expression:
-                return rebuild(rebuilt(part, (*whole[:place], new, *whole[place + 1 :])))
+                return rebuild(part.with_parts((*whole[:place], new, *whole[place + 1 :])))
 
             visit(below, rebuild_below)
 

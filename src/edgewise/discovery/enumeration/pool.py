@@ -175,7 +175,7 @@ class Pool:
 
     def _keep_leaves(self) -> None:
         points = len(self.x)
-        made = np.array([np.full(points, leaf.value) for leaf in self.leaves[: self.constants]])  # type: ignore[union-attr]
+        made = np.array([np.full(points, leaf.evaluated(self.x, ())) for leaf in self.leaves[: self.constants]])
         made = np.concatenate([made, self.x.T])
         keys = self._keys_of(made[:, : len(self._probes)].T)
         _, first = np.unique(keys, return_index=True)

@@ -34,7 +34,6 @@ from edgewise.formulas.expression import (
     Multiply,
     Number,
     Power,
-    children,
     complexity,
     constant_values,
     evaluate,
@@ -248,7 +247,7 @@ def _inner_boundaries(node: Expression, x: np.ndarray, y: np.ndarray) -> Iterato
     for part in walk(node):
         if not isinstance(part, Call | Power):
             continue
-        (inner,) = children(part)
+        (inner,) = part.parts
         with np.errstate(all="ignore"):
             values = evaluate(inner, x)
         if used_variables(inner) != inputs or not np.isfinite(values).all():

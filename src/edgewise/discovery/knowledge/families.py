@@ -40,11 +40,9 @@ from edgewise.formulas.expression import (
     Multiply,
     Number,
     Variable,
-    children,
     constant_values,
     evaluate,
     exchanged,
-    rebuilt,
     used_variables,
     values_and_derivatives,
     walk,
@@ -366,8 +364,8 @@ def _with_coefficients(node: Expression, rows: Groups) -> Expression:
         return Multiply((one, part))
 
     def visit(part: Expression) -> Expression:
-        below = [visit(each) for each in children(part)]
-        return rebuilt(part, [with_factor(each) for each in below] if isinstance(part, Add | Call) else below)
+        below = [visit(each) for each in part.parts]
+        return part.with_parts([with_factor(each) for each in below] if isinstance(part, Add | Call) else below)
 
     whole = visit(simplify(node))
     node = simplify(whole if isinstance(whole, Add) else with_factor(whole))
