@@ -1,6 +1,6 @@
-"""Formulas by gplearn and pyoperon on the open laws in the units of textbooks, kept in a JSON file.
+"""Formulas by gplearn and pyoperon on the open laws in the units of textbooks, kept in results/srbench-peers.json.
 
-python benchmarks/formulas_peers.py [--seconds 10] [--peers gplearn pyoperon] [--out results/srbench_peers.json]
+python benchmarks/formulas_peers.py [--seconds 10] [--peers gplearn pyoperon] [--out results]
 
 Needs an environment with Edgewise and benchmarks/formulas_requirements.txt. Each program gets the rows of the
 experiment `srbench` and `--seconds` of CPU time on one thread, in runs with other seeds until they are used; its most
@@ -22,7 +22,7 @@ from edgewise.formulas import complexity, parse_expression, shortest_form
 from edgewise.formulas.constants import fit_constants, relative_error
 from edgewise_experiments.data.laws import Law, textbook
 from edgewise_experiments.formulas.srbench_runs import ACCURATE, CLOSE, FRESH, LONGER, ROWS
-from edgewise_experiments.runner.store import Store
+from edgewise_experiments.runner.store import RESULTS, Store
 
 REFITTED = 1e-4  # relative error up to which constants are fitted again
 BATCH = 5  # generations of gplearn between two looks at the time
@@ -118,9 +118,9 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     options.add_argument("--seconds", type=float, default=10.0)
     options.add_argument("--peers", nargs="+", default=list(PEERS))
-    options.add_argument("--out", type=Path, default=Path("results/srbench_peers.json"))
+    options.add_argument("--out", type=Path, default=RESULTS)
     chosen = options.parse_args()
-    store = Store.open(chosen.out.parent, chosen.out.stem)
+    store = Store.open(chosen.out, "srbench-peers")
     for law in textbook(0).values():
         for peer in chosen.peers:
             if store.find(peer=peer, law=law.name, limit=chosen.seconds) is None:

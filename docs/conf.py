@@ -7,10 +7,14 @@ import sys
 from pathlib import Path
 
 from docutils import nodes
+from sklearn.datasets import load_diabetes
 from sphinx.util import logging
 from sphinx.util.inspect import stringify_signature
 
 import edgewise
+from edgewise import KANRegressor
+from edgewise.explore import Session
+from edgewise.explore.page.static import write_static
 from edgewise.plot.themes import following_the_reader
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,7 +70,7 @@ html_extra_path = ["llms.txt"]
 html_css_files = ["edgewise.css"]
 html_theme_options = {
     "navbar_align": "left",
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 4,
     "show_prev_next": False,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
@@ -155,8 +159,22 @@ def colour_images(app, error) -> None:
             path.write_text(following_the_reader(drawing), encoding="utf-8")
 
 
+def write_explorer(app, error) -> None:
+    """Write the explorer of a model of the patients of the first page, which explorer.md shows."""
+    X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+    X = X.rename(
+        columns={"bmi": "body mass index", "bp": "blood pressure", "s1": "cholesterol", "s2": "LDL", "s3": "HDL"}
+    )
+    X = X.rename(columns={"s4": "cholesterol / HDL", "s5": "log triglycerides", "s6": "glucose"})
+    y = y.rename("progression")
+    test = range(342, 442)
+    model = KANRegressor().fit(X[:342], y[:342])
+    write_static(Session(model, X, y, held_out=test), Path(app.outdir) / "explorer-live.html")
+
+
 def setup(app) -> None:
-    """Register the hooks: copied pages, links to files of the repository, docstrings, images."""
+    """Register the hooks: copied pages, links to files of the repository, docstrings, images, the live explorer."""
+    app.connect("build-finished", write_explorer)
     app.connect("build-finished", colour_images)
     app.connect("doctree-read", check_images)
     app.connect("source-read", read_source)

@@ -37,7 +37,7 @@ NOTES = (
     "not. The closed half of the random expressions was not looked at while the search was written. The first cells "
     "give the number of laws that were measured so far; of laws with noise it may be a sample.",
 )
-ALSO = ("srbench_peers",)  # rows of other programs for the same samples, where such a file was written by hand
+ALSO = ("srbench-peers",)  # rows of other programs for the same samples, of benchmarks/formulas_peers.py
 
 
 def kinds(quick: bool, seeds: tuple[int, ...] | None) -> list[tuple]:

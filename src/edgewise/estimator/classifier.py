@@ -47,18 +47,17 @@ class KANClassifier(ClassifierMixin, KANEstimator):
 
     Parameters
     ----------
-    <parameters of all>
+    <parameters>
     class_weight : None, "balanced" or dict, default=None
         Factor of the weights of the rows of each class; "balanced" gives each class the same total. With weights the
         probabilities are those of a population in which the classes have these shares.
 
     Attributes
     ----------
-    equations_ : Front or dict
-        Formulas, after `fit_equations`.
     classes_ : ndarray of shape (C,)
         The classes in ascending order, numbers or strings.
-    <attributes of all>
+    <attributes>
+    <attributes of a search>
 
     See Also
     --------

@@ -104,8 +104,8 @@ class StoredEstimator:
     feature_names_in_: tuple[str, ...] | None
     target_names_: tuple[str, ...]
     background_: Annotated[np.ndarray, Shape("rows", "columns")]
-    training_rows_: int
-    level_counts_: tuple[tuple[int, ...], ...]
+    _training_rows: int
+    _level_counts: tuple[tuple[int, ...], ...]
     inference_: AdditiveSummary | None
 
     def fault(self, sizes: Mapping[str, int]) -> str:
@@ -128,7 +128,7 @@ class StoredEstimator:
         if not are_levels or self.encoder_.unknown(self.background_).any():
             return "unknown levels in the background"
         counts = [len(one.level_names) + 1 if one.level_names else 0 for one in columns]
-        if [len(column) for column in self.level_counts_] != counts:
+        if [len(column) for column in self._level_counts] != counts:
             return "another number of counts of levels"
         return "" if (self.input_limits_[:, 0] <= self.input_limits_[:, 1]).all() else "limits out of order"
 

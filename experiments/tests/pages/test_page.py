@@ -3,8 +3,8 @@
 import re
 
 import pytest
+from experiments.tests.made_rows import accuracy_row
 from matplotlib.figure import Figure
-from tests.experiments.made_rows import accuracy_row
 
 from edgewise_experiments.pages.claims import CLAIMS
 from edgewise_experiments.pages.page import HEADS, Section, claim_lines, claims_markdown, page, write_page

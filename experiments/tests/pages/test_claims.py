@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from tests.experiments.images.test_reporting import row_of as picture_row
-from tests.experiments.language.test_reporting import row_of as language_row
-from tests.experiments.made_rows import accuracy_row, phase
-from tests.experiments.theory.test_continual_learning import CASES
+from experiments.tests.images.test_reporting import row_of as picture_row
+from experiments.tests.language.test_reporting import row_of as language_row
+from experiments.tests.made_rows import accuracy_row, phase
+from experiments.tests.theory.test_continual_learning import CASES
 
 from edgewise_experiments import experiments
 from edgewise_experiments.pages.claims import CLAIMS, total_seconds

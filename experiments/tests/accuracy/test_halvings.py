@@ -1,7 +1,7 @@
 """The experiment that halves the grid: errors fall from grid to grid, and seconds to an error are read off."""
 
 import pytest
-from tests.experiments.made_rows import halvings_row
+from experiments.tests.made_rows import halvings_row
 
 from edgewise_experiments.accuracy import halvings
 from edgewise_experiments.accuracy.halvings import halvings_job, seconds_to

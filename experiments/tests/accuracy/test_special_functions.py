@@ -1,7 +1,7 @@
 """The experiment on special functions: quick run, the paper's best KAN, pykan on the same domains."""
 
 import pytest
-from tests.experiments.made_rows import accuracy_row, pykan_row
+from experiments.tests.made_rows import accuracy_row, pykan_row
 
 from edgewise_experiments import experiments
 from edgewise_experiments.accuracy import special_functions

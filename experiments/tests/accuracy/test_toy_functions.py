@@ -1,7 +1,7 @@
 """The experiment on toy functions: quick run, slopes, how much sooner than pykan."""
 
 import pytest
-from tests.experiments.made_rows import accuracy_row, halvings_row, phase, pykan_row
+from experiments.tests.made_rows import accuracy_row, halvings_row, phase, pykan_row
 
 from edgewise_experiments import experiments
 from edgewise_experiments.accuracy import toy_functions

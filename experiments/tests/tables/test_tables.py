@@ -1,7 +1,7 @@
 """The experiment of five tables: data, folds, means, resuming."""
 
 import pytest
-from tests.experiments.small import one_small_table
+from experiments.tests.small import one_small_table
 
 from edgewise_experiments import experiments, load_experiment
 from edgewise_experiments.runner.store import Store

@@ -18,7 +18,8 @@ def test_rows_survive(tmp_path):
     assert again.rows == store.rows
     assert again.find(model="KAN", fold=0)["score"] == 0.1 + 0.2
     assert again.find(model="MLP") is None
-    assert again.rows[0]["machine"] == machine() and "commit" in again.rows[0]
+    assert again.rows[0]["machine"] == machine() and {"commit", "date"} <= set(again.rows[0])
+    assert Store.open(tmp_path / "a" / "b", "x", anew=True).rows == []
 
 
 def test_in_memory(tmp_path, monkeypatch):

@@ -5,8 +5,8 @@ import re
 from types import SimpleNamespace
 
 import pytest
+from experiments.tests.small import one_small_table
 from matplotlib.figure import Figure
-from tests.experiments.small import one_small_table
 
 from edgewise_experiments.pages import command
 from edgewise_experiments.runner.jobs import Job, run_jobs

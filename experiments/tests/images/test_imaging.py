@@ -33,8 +33,8 @@ def test_quick(small):
         *((task, kind) for task in tasks.TASKS for kind in ("none", *KINDS)),
     ]
     products, kan = store.rows[3:5]
-    assert products["parameters"] == 700 and products["products"] == 700 - 128**2 // 32 and products["psnr"] > 20
-    assert 525 < kan["parameters"] <= 700 and kan["psnr"] > 5 and 0 <= kan["ssim"] < 1 and kan["steps"] >= 1
+    assert products["parameters"] == 1500 and products["products"] == 1500 - 128**2 // 32 and products["psnr"] > 20
+    assert 1125 < kan["parameters"] <= 1500 and kan["psnr"] > 5 and 0 <= kan["ssim"] < 1 and kan["steps"] >= 1
     assert "picture" not in store.rows[0] and store.rows[0]["held_out"] is None
     # The cubic splines and the product KAN have learned from pixels that are not scored.
     assert [store.rows[place].get("held_out") is None for place in (6, 7, 8)] == [True, False, False]

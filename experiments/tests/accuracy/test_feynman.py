@@ -1,7 +1,7 @@
 """The Feynman experiment: quick run, resuming, which figure is to be beaten."""
 
 import pytest
-from tests.experiments.made_rows import accuracy_row
+from experiments.tests.made_rows import accuracy_row
 
 from edgewise_experiments import experiments
 from edgewise_experiments.accuracy import feynman

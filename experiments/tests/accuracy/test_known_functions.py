@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from tests.experiments.made_rows import accuracy_row
+from experiments.tests.made_rows import accuracy_row
 
 from edgewise_experiments.accuracy import known_functions
 from edgewise_experiments.accuracy.known_functions import (
