@@ -26,6 +26,7 @@ WORKERS = 2
 NOISES = (0.01, 0.1)
 TEXTBOOK_NOISE = 0.02  # as usual measurements have
 QUICK_SECONDS = 5.0
+COUNTED = ("exact", "accurate", "exact_on_front")
 QUICK = (
     *(("feynman", name, 0.0, False) for name in ("I.12.1", "I.14.4", "I.25.13", "I.34.8", "II.27.18", "II.38.3")),
     *(("nguyen", name, 0.0, False) for name in ("N1", "N8", "N10")),
@@ -86,7 +87,7 @@ def summary(rows: list[dict]) -> Outcome:
     lines = tuple((title, *_line_of_suite(group)) for title, group in groups.items())
     tables = [ResultTable(columns, lines)]
     if peers:
-        tables.append(_peer_table(own, peers))
+        tables += _peer_tables(own, peers)
     figures = {title: f"{cells[0]} exact, {cells[1]} accurate, {cells[3]} s" for title, *cells in lines}
     curves = [SolvedCurve(title, *_seconds_of(group)) for title, group in groups.items()]
     return Outcome((*tables, key_figures(figures)), NOTES, {"solved": partial(solved_against_seconds, curves)})
@@ -101,7 +102,7 @@ def _title(row: dict) -> str:
 
 
 def _line_of_suite(rows: list[dict]) -> tuple[str, ...]:
-    counts = [sum(bool(row.get(name)) for row in rows) for name in ("exact", "accurate", "exact_on_front")]
+    counts = [sum(bool(row.get(name)) for row in rows) for name in COUNTED]
     middle = median(working_seconds(row) for row in rows)
     known = [row for row in rows if row["formula"] is not None]
     sizes = [median(row[name] for row in known) for name in ("true_symbols", "symbols")]
@@ -114,13 +115,30 @@ def _seconds_of(rows: list[dict]) -> tuple[list[float], int]:
     return [working_seconds(row) for row in rows if row["exact"]], len(rows)
 
 
-def _peer_table(own: list[dict], peers: list[dict]) -> ResultTable:
-    """Compare the laws that other programs got with the same rows and seconds."""
-    places = {(row["suite"], row["law"], row["noise"], row["seed"]) for row in peers}
-    same = [r for r in own if (r["suite"], r["law"], r["noise"], r["seed"]) in places and not r["units"]]
+def _peer_tables(own: list[dict], peers: list[dict]) -> list[ResultTable]:
+    """Compare the laws that other programs got with the same rows, and name those that each has found."""
+    limits = {(row["suite"], row["law"], row["noise"], row["seed"]): row["limit"] for row in peers}
+    same = []
+    for row in own:
+        limit = limits.get((row["suite"], row["law"], row["noise"], row["seed"]))
+        if limit is not None and not row["units"]:
+            # A formula that took longer than the others had does not count
+            same.append(row | {name: row[name] and working_seconds(row) <= limit for name in COUNTED})
     programs = {"Edgewise": same}
     for row in peers:
         programs.setdefault(row["peer"], []).append(row)
     lines = tuple((name, *_line_of_suite(rows)) for name, rows in programs.items() if rows)
     columns = ("program", "exact", "accurate", "on the front", "median seconds", "symbols of law", "of formula")
-    return ResultTable(columns, lines, "The same samples and seconds")
+    finders: dict[str, list[str]] = {row["law"]: [] for row in same}
+    for name, rows in programs.items():
+        for row in rows:
+            if row["exact"] and row["law"] in finders:
+                finders[row["law"]].append(name)
+    laws: dict[str, list[str]] = {}
+    for law, names in finders.items():
+        laws.setdefault(", ".join(names) or "none of them", []).append(law)
+    found = tuple((names, str(len(these)), ", ".join(these)) for names, these in laws.items())
+    return [
+        ResultTable(columns, lines, "Other programs, the same samples"),
+        ResultTable(("found by", "laws", "which"), found, "Which laws were found by whom"),
+    ]
