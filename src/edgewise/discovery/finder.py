@@ -292,6 +292,7 @@ class Search:
 
     def front(self, more: More | None = None, stages: Stages = ALL_STAGES) -> Front:
         """Run all stages and decide."""
+        # Rows to search on, to decide on, and held out
         messages: list[str] = []
         rows = len(self.y)
         decides = min(len(self.y), SETTINGS.most_deciding_rows)
@@ -303,6 +304,7 @@ class Search:
         deciding = self._problem(SETTINGS.most_deciding_rows)
         if float(np.ptp(self.y)) == 0:
             return replace(decided_front([Number(float(self.y[0]))], problem), stopped=StopReason.CONVERGED)
+        # The budget, less what an earlier part of the same run has used, and the formulas of that part
         recording = None
         budget = self.budget
         if self.journal is not None:
@@ -336,6 +338,7 @@ class Search:
         else:
             share = SETTINGS.search_share - SETTINGS.more_share
         first = budget.share(share).reporting(heard)
+        # The stages that the options ask for
         if self.options.engine == "operon":
             stages = replace(stages, search=evolved_by_operon)
         structure = None
@@ -347,6 +350,7 @@ class Search:
         def sentences() -> list[str]:
             return [*messages, *(structure.messages if structure is not None else ()), *engine.messages]
 
+        # Search, then the choice among all that was kept; an interrupted search decides, too
         stopped = StopReason.CONVERGED
         with one_blas_thread(), np.errstate(all="ignore"), budget.holds():
             try:

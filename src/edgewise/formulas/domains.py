@@ -163,6 +163,7 @@ def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
     sentences = []
     violated = bool(formula.domain_violations(x))
     for part in walk(formula.expression):
+        # The domain of a function, and the range of its argument at the rows
         row = domain_row(part)
         if row is None or row.domain == "every x":
             continue
@@ -174,12 +175,14 @@ def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
             verdict = "as on these data"
         else:
             verdict = "but on these data it does NOT"
+        # An even power of a part that changes its sign between rows
         if reaches_zero(part, x):
             bounded = "and comes down to 0 on these data, where the whole formula stays bounded"
             if violated:
                 verdict = "but on these data it comes down to 0 between rows"
             else:
                 verdict = bounded
+        # Random search for a zero of an argument of one sign, and the size of the whole formula near it
         elif row.allows(low, high) and not row.allows(0.0, 0.0):
             zero = zero_in_box(argument, x)
             if zero is not None:

@@ -647,6 +647,7 @@ def _read(tree: ast.expr, names: Mapping[str, int], text: str) -> Expression:
         return _read(part, names, text)
 
     match tree:
+        # Leaves: numbers, inputs and named constants
         case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
             return exact_number(value)
         case ast.Name(id=name) if name in names:
@@ -657,6 +658,7 @@ def _read(tree: ast.expr, names: Mapping[str, int], text: str) -> Expression:
             return _negative(inner(part))
         case ast.UnaryOp(op=ast.UAdd(), operand=part):
             return inner(part)
+        # Chains of one precedence, flat as people write them
         case ast.BinOp(op=ast.Add() | ast.Sub()):
             terms: list[Expression] = []
             for operator, part in _chain(tree, (ast.Add, ast.Sub)):

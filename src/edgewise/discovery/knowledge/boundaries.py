@@ -94,6 +94,7 @@ def fit_class_constants(
     Classes y are 0 and 1; the constants of the formula are the start. No step begins once the budget is
     over. None if the formula is not finite at a row.
     """
+    # Firth's penalised likelihood: its score has half the leverage of each row beside the residual
     constants = FreeConstants.of(node)
     places = constants.places
     w = np.ones(len(y)) if weight is None else weight
@@ -119,6 +120,7 @@ def fit_class_constants(
         score = jacobian.T @ (w * (y - p) + leverage * (0.5 - p))
         return -float(losses.sum()) + size / 2, losses, score, information
 
+    # Fisher scoring; a step is halved until the penalised likelihood rises
     values = constants.start
     now = state(values)
     if now is None:
@@ -138,6 +140,7 @@ def fit_class_constants(
         now = then
         if gain < 1e-9 * len(y) or (budget is not None and budget.is_over):
             break
+    # Standard errors from the inverse of the information
     errors = np.sqrt(np.abs(np.diag(np.linalg.pinv(now[3], hermitian=True)))) if places else np.empty(0)
     return ClassFit(constants.formula(values), now[1], now[0], constants.spread(errors))
 

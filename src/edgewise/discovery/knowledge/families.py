@@ -379,6 +379,7 @@ def _best_family(shape: Expression, rows: Groups, count: int, budget: Budget) ->
     least = np.bincount(rows.codes, minlength=count).min()
     if len(free) > min(SETTINGS.most_parameters, least - 1):
         return None
+    # Least squares of each group alone, from the constants of the shape and from those of the group before
     start = np.array(constant_values(shape))[free]
     values = np.tile(start, (count, 1))
     for group in range(count):
@@ -406,6 +407,7 @@ def _best_family(shape: Expression, rows: Groups, count: int, budget: Budget) ->
     def criterion(fit: FamilyFit) -> float:
         return len(rows.y) * math.log(max(fit.loss, floor, ABOVE_ZERO)) + math.log(len(rows.y)) * fit.constants
 
+    # Backward elimination by Schwarz's criterion: the constant that costs least is shared
     while fitted_family is not None and fitted_family.values.shape[1] and not budget.is_over:
         trials = []
         for k, middle in enumerate(np.median(fitted_family.values, axis=0)):  # one constant shared
