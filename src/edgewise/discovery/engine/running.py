@@ -70,27 +70,13 @@ class Stages:
 
 @dataclass(frozen=True)
 class Branch:
-    """A problem that the search works on.
+    """A problem that the search works on."""
 
-    Parameters
-    ----------
-    problem : LawProblem
-        The whole problem or a smaller one.
-    rebuild : callable
-        Turns its expressions into those of the whole problem.
-    sentences : tuple of str
-        The reductions that lead to it.
-    error : float
-        Held-out error of a smooth model of it, relative; 0 for the whole problem.
-    is_final : bool
-        Whether its own reductions are known already.
-    """
-
-    problem: LawProblem
-    rebuild: Callable[[Expression], Expression] = lambda expression: expression
-    sentences: tuple[str, ...] = ()
-    error: float = 0.0
-    is_final: bool = False
+    problem: LawProblem  # the whole problem or a smaller one
+    rebuild: Callable[[Expression], Expression] = lambda expression: expression  # into expressions of the whole problem
+    sentences: tuple[str, ...] = ()  # the reductions that lead to it
+    error: float = 0.0  # held-out error of a smooth model of it, relative; 0 for the whole problem
+    is_final: bool = False  # whether its own reductions are known already
 
     def reduced(self, reduction: Reduction) -> Branch:
         """The branch of a reduction of this problem."""
@@ -132,47 +118,17 @@ class Judge(Protocol):
 
 @dataclass
 class Engine:
-    """One run of the search.
+    """One run of the search."""
 
-    Parameters
-    ----------
-    archive : Archive or Judgement
-        Of the whole problem; receives everything that is yielded.
-    budget : Budget
-        The work of the run.
-    stages : Stages
-        The stages.
-    recording : Recording, optional
-        Of an earlier part of the same run: stages that are complete there are not run again.
-
-    Attributes
-    ----------
-    branches : list of Branch
-        The problems that were worked on, the whole one first.
-    failures : list of str
-        Sentences on stages that failed.
-    separations : list of tuple (Branch, Separation)
-        Problems that are several smaller ones together.
-
-    Examples
-    --------
-    >>> x = np.random.default_rng(0).uniform(1, 2, (90, 2))
-    >>> y = x[:, 0] / (x[:, 0] + x[:, 1])
-    >>> archive = Archive(LawProblem(x[:60], y[:60], x[60:], y[60:], ("a", "b")))
-    >>> Engine(archive, Budget()).run()
-    >>> archive.solved.is_exact, archive.solved.symbols
-    (True, 5)
-    """
-
-    archive: Judge
+    archive: Judge  # of the whole problem; receives everything that is yielded
     budget: Budget
     stages: Stages = field(default_factory=Stages)
-    recording: Recording | None = None
+    recording: Recording | None = None  # stages that an earlier part of the run has completed are not run again
 
     def __post_init__(self) -> None:
-        self.branches: list[Branch] = []
-        self.failures: list[str] = []
-        self.separations: list[tuple[Branch, Separation]] = []
+        self.branches: list[Branch] = []  # that were worked on, the whole problem first
+        self.failures: list[str] = []  # sentences on stages that failed
+        self.separations: list[tuple[Branch, Separation]] = []  # problems that are several smaller ones together
         self._path: tuple[str, ...] = ()  # the reductions of the branch with the shortest law
         self._started = self.budget.work
         self._ends: float | None = None  # the work at which a convincing law ends the search
