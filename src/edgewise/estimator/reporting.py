@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike
 
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator.display import TESTS_TEXT
-from edgewise.formulas.algebra import expanded
 from edgewise.formulas.expression import Add, used_variables
+from edgewise.formulas.rewriting import expanded
 from edgewise.interpret.attribution.explanations import (
     MENTIONED_SHARE,
     NOTABLE_SHARE,
