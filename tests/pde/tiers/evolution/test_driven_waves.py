@@ -108,6 +108,7 @@ def plane(g):
     return PDE(lambda u, v, p: [u.t + p.x, v.t + p.y, p.t + u.x + v.y], domain, [*sides, start])
 
 
+@pytest.mark.slow
 def test_energy_never_grows_between_walls_at_rest():
     """Acoustics with a random start, of which collocation has waves that grow."""
     problem = plane(lambda t: 0 * t)
