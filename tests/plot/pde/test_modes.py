@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 
 from edgewise.pde import PDE, Box, Dirichlet, Interval, eigenvalues, laplacian
 from edgewise.plot import modes_figure
