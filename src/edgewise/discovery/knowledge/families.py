@@ -65,7 +65,7 @@ class FamilySettings:
     """Limits of groups and constants, and the work of a search for a family."""
 
     searched_groups: int = 3  # groups that are searched alone, at most, those of most rows
-    family_search_share: float = 0.8  # of the work, for these searches and that of all rows
+    search_share: float = 0.8  # of the work, for these searches and that of all rows
     most_groups: int = 200  # the normal equations have the product of this and the next as size
     most_parameters: int = 6
     least_group_rows: int = 4  # rows of a group: two constants and something to judge them by
@@ -74,7 +74,7 @@ class FamilySettings:
     scale_turns: int = 30  # of its fit
     least_scale: float = 0.05  # scale of a group over the largest for which it shows anything of the function
     most_shapes: int = 16  # shapes of one search that are fitted to all groups
-    family_steps: int = 40  # Levenberg-Marquardt steps of a fit, at most
+    steps: int = 40  # Levenberg-Marquardt steps of a fit, at most
     disagreement: float = 2.0  # error of the shared law over that of a group's own, from which on a sentence names it
 
 
@@ -287,7 +287,7 @@ def _shapes(
     largest = [int(k) for k in np.argsort(-sizes, kind="stable")[: SETTINGS.searched_groups]]
     tasks: list[int | None] = [*(k for k in largest if sizes[k] >= SETTINGS.least_searched_rows), None]
     for place, group in enumerate(tasks):
-        share = budget.share(SETTINGS.family_search_share / (len(tasks) - place))
+        share = budget.share(SETTINGS.search_share / (len(tasks) - place))
         budget.report("all groups on one scale" if group is None else f"group {place + 1} alone")
         if group is None:
             part = _on_one_scale(rows, count)
@@ -394,7 +394,7 @@ def _best_family(shape: Expression, rows: Groups, count: int, budget: Budget) ->
             numbers[free] = each
             exact = [p.exact for p in walk(shape) if isinstance(p, Number)]
             fitted = fit_constants(
-                with_constants(shape, numbers, exact), part.x, part.y, steps=SETTINGS.family_steps, weight=part.weights
+                with_constants(shape, numbers, exact), part.x, part.y, steps=SETTINGS.steps, weight=part.weights
             )
             if fitted is not None:
                 fits.append(fitted)
@@ -455,7 +455,7 @@ def _fitted(node: Expression, values: np.ndarray, rows: Groups, budget: Budget) 
         return (predicted - rows.y) * root, jacobian * root[:, None]
 
     start = np.concatenate([shared.start, values.ravel()])
-    limits = LeastSquaresLimits(steps=SETTINGS.family_steps if len(start) else 0, is_over=lambda: budget.is_over)
+    limits = LeastSquaresLimits(steps=SETTINGS.steps if len(start) else 0, is_over=lambda: budget.is_over)
     fit = least_squares(residuals_and_jacobian, start, rule=CONSTANT_DAMPING, limits=limits)
     if fit is None:
         return None
