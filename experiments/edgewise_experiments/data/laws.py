@@ -28,8 +28,8 @@ from importlib import resources
 import numpy as np
 
 from edgewise.formulas import Expression, complexity, parse_expression, simplify
-from edgewise.formulas.algebra import shortest_form
 from edgewise.formulas.expression import Add, Call, Multiply, Number, Power, Variable, evaluate, exact_number
+from edgewise.formulas.rewriting import shortest_form
 
 RANDOM_SEED, RANDOM_LAWS = 20261126, 200
 _NUMBERS = (1.0, 2.0, 3.0, 4.0, 5.0)

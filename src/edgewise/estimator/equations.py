@@ -22,9 +22,9 @@ from edgewise.discovery.knowledge.powers_of_ten import check_sizes
 from edgewise.discovery.problem import FormulaOptions, LawProblem
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.files import Journal, Part
-from edgewise.formulas.algebra import simplify
 from edgewise.formulas.expression import Add, Expression, Multiply, Number, Variable, exchanged
 from edgewise.formulas.front import Front, with_fidelity
+from edgewise.formulas.rewriting import simplify
 from edgewise.interpret.pruning.pruning import prune
 from edgewise.interpret.symbolic.snapping import symbolified
 from edgewise.interpret.transform.subnetworks import live_edges, with_output
@@ -95,7 +95,7 @@ def table_front(
         )
         if estimator is not None:
             front = replace(front, entries=tuple(with_fidelity(front, lambda rows: estimator._outputs(rows)[:, 0], X)))
-        judged = f"Judged on {front.held_out:,} rows that were held out."
+        judged = f"Judged on {counted(front.held_out, 'row')} that were held out."
         front = replace(front, messages=(*front.messages, *messages, judged))
     if journal is not None and front.stopped != StopReason.INTERRUPTED:
         journal.keep(name, Part(codec.plain(front)))

@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike
 
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator.display import TESTS_TEXT
-from edgewise.formulas.algebra import expanded
 from edgewise.formulas.expression import Add, used_variables
+from edgewise.formulas.rewriting import expanded
 from edgewise.interpret.attribution.explanations import (
     MENTIONED_SHARE,
     NOTABLE_SHARE,
@@ -280,7 +280,7 @@ def inference_parts(model: EstimatorDisplay) -> dict[str, Any]:
     if tests is None:
         return {}
     head, rows = tests.table()
-    of_all = f"Together the terms explain {100 * tests.explained:.1f} % of the deviance."
+    of_all = f"Together the terms explain {percent_text(tests.explained, 3)} of the deviance."
     return {"tests": TestTable(head, rows, " ".join(filter(None, [TESTS_TEXT, of_all, note])))}
 
 

@@ -16,6 +16,7 @@ from edgewise.gam.inference.variance import cross_fitted_noise, fit_noise_curves
 from edgewise.nn.model import KAN, edge_layers
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import Budget, ProgressCallback, StopReason
+from edgewise.presentation import counted, number_text
 from edgewise.search.candidates import Fitted, Samples
 from edgewise.search.comparisons import sample_losses
 from edgewise.search.fixed_shape import ShapeSearch, trained_further
@@ -173,11 +174,13 @@ def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, budget: B
     elif family.is_normal:
         metric = ("rmse", math.sqrt(loss))
     # How the maximisation ended, in a sentence.
-    counted = f"{steps} step{'' if steps == 1 else 's'}"
-    message = f"{what} is at its maximum after {counted} of {method}."
+    made = counted(steps, "step")
+    message = f"{what} is at its maximum after {made} of {method}."
     if fitted.candidate.factor != 1:
-        chosen = f"{fitted.candidate.factor:g} times those of the highest restricted likelihood, as folds chose"
-        message = f"Penalised likelihood is at its maximum after {counted} of {method}; penalties are {chosen}."
+        chosen = (
+            f"{number_text(fitted.candidate.factor)} times those of the highest restricted likelihood, as folds chose"
+        )
+        message = f"Penalised likelihood is at its maximum after {made} of {method}; penalties are {chosen}."
     if stopped == StopReason.INTERRUPTED:
         message = "Interrupted; the model is the best so far."
     elif not estimate.converged:
@@ -185,7 +188,7 @@ def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, budget: B
             end = "when the time was over"
         else:
             end = "the most that are made"
-        message = f"{what} still rose after {counted} of {method}, {end}."
+        message = f"{what} still rose after {made} of {method}, {end}."
         stopped = StopReason.MAX_STEPS if stopped == StopReason.CONVERGED else stopped
     plan = {
         "method": {"name": "REML"},
@@ -300,7 +303,7 @@ def _fixed(samples: Samples, settings: SearchSettings, budget: Budget, everythin
         # Training on all rows, with a chosen strength as the share of them that the sample is.
         if everything is not None:
             budget.time_limit = limit
-            budget.stage = f"{shape.describe()}, all {everything.count:,} rows"
+            budget.stage = f"{shape.describe()}, all {counted(everything.count, 'row')}"
             if settings.strength is None:
                 share = samples.total / everything.rows
             else:
@@ -312,7 +315,8 @@ def _fixed(samples: Samples, settings: SearchSettings, budget: Budget, everythin
             search.kept = None
             trained = search.kept = trained_further(whole, problem, trained, share, budget, search.keep)
             words = (
-                f"Chosen on a sample of {len(samples):,} rows; its parameters are those of all {everything.count:,} "
+                f"Chosen on a sample of {counted(len(samples), 'row')}; its parameters are those of all "
+                f"{everything.count:,} "
                 f"rows, after {trained.report.steps} steps that read them."
             )
             report = replace(report, sentences=(*report.sentences, words))

@@ -282,7 +282,7 @@ class ShapeSearch:
                 best = self._refine(best)
             if self.budget.is_over:
                 self.stopped = StopReason.TIME_LIMIT
-                self.sentences.append(f"The search stopped because of the time limit of {self.budget.time_limit:g} s.")
+                self.sentences.append(f"The search stopped because of the {self.budget.limit_words}.")
             self.sentences.append(f"Chosen of {len(self.trials)} settings: {best.describe()}.")
         return self._final(best)
 

@@ -14,8 +14,8 @@ from itertools import combinations
 import numpy as np
 import torch
 
-from edgewise.formulas.algebra import MINUS_ONE
 from edgewise.formulas.expression import Add, Expression, Multiply, Number, Power, Variable, walk
+from edgewise.formulas.rewriting import MINUS_ONE
 from edgewise.ops.splines.bspline import basis
 from edgewise.ops.splines.knots import extend
 from edgewise.outcomes import spend

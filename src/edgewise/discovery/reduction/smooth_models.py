@@ -268,6 +268,7 @@ def _maximised(
     """Parameters that maximise the evidence of these rows from a start, with the negative logarithm of it."""
     from scipy.optimize import minimize
 
+    # Squared distances by input, and the bounds of logarithms of lengths, amplitudes and noise
     z = scales.inputs(x)
     t = scales.target(y)
     places = [(g, i) for g, group in enumerate(groups) for i in group]
@@ -279,6 +280,8 @@ def _maximised(
         start = np.r_[np.full(len(places), start[0]), np.zeros(len(groups)), start[1]]
 
     def evidence(p: np.ndarray) -> tuple[float, np.ndarray]:
+        """The negative log evidence, the variance of the target maximised in closed form, and its gradient."""
+        # Sum of squared-exponential kernels, one for each group of inputs
         inverse = np.exp(-2 * p[: len(places)])
         noise = np.exp(p[-1])
         parts = [
@@ -296,6 +299,7 @@ def _maximised(
         variance = float(t @ a) / len(a)
         if not variance > 0:
             return 1e10, np.zeros_like(p)
+        # Gradient by the kernel, 1/2 tr((K^-1 - a a' / variance) dK)
         pull = whole - np.outer(a, a) / variance
         by_length = [
             0.5 * w * (s @ (pull * part).ravel())

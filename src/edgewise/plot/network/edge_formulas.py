@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgewise.formulas.algebra import simplify
 from edgewise.formulas.constants import closed_forms
-from edgewise.formulas.expression import Expression, Number, children, rebuilt
+from edgewise.formulas.expression import Expression, Number
 from edgewise.formulas.printing import as_latex
+from edgewise.formulas.rewriting import simplify
 from edgewise.interpret.symbolic.extraction import edge_expression
 from edgewise.nn.layers.base import Chain
 from edgewise.nn.layers.spline import KANLayer
@@ -54,4 +54,4 @@ def _with_closed_forms(node: Expression) -> Expression:
         if float(f"{node.value:.3g}") == node.value:
             return node
         return Number(node.value, next(closed_forms(node.value, ROUNDING * abs(node.value)), None))
-    return rebuilt(node, [_with_closed_forms(part) for part in children(node)])
+    return node.with_parts([_with_closed_forms(part) for part in node.parts])
