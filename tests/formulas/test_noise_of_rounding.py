@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgewise.formulas import as_text, evaluate, parse_expression
-from edgewise.formulas.algebra import without_noise
+from edgewise.formulas.rewriting import without_noise
 
 X = np.random.default_rng(0).uniform(-1, 1, (200, 2))
 
