@@ -36,18 +36,7 @@ _FORMULAS = {
 
 @dataclass(frozen=True)
 class Network:
-    """A network to draw.
-
-    Parameters
-    ----------
-    title : str
-        Begins with "MLP" or "KAN".
-    model : KAN or MLP
-    trace : Trace
-        `model.trace(x)`; functions are drawn over the ranges of its values.
-    error : float
-        Relative root mean squared error.
-    """
+    """A network to draw."""
 
     title: str
     model: KAN | MLP
@@ -61,18 +50,6 @@ def four_networks(networks: Sequence[Network], *, names: Sequence[str]) -> Figur
     An MLP has a line for each weight, its width the absolute value, blue for positive and dashed orange for negative
     weights, and in each hidden node the fixed activation over the range of its inputs. A KAN has the learned function
     on each edge, and nodes that only add.
-
-    Parameters
-    ----------
-    networks : sequence of Network
-        At most eight.
-    names : sequence of str
-        Names of the inputs in mathematical notation, without dollar signs.
-
-    Raises
-    ------
-    InputError
-        If there is no network.
     """
     if not networks:
         raise InputError("networks must hold at least one network, got none")

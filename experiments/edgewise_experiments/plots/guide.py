@@ -20,19 +20,7 @@ _CROSSED = 2  # place of the mark whose advice is drawn in grey, as contradicted
 
 @dataclass(frozen=True)
 class GuideLeaf:
-    """A leaf of the tree.
-
-    Parameters
-    ----------
-    need, question : str
-        The need under which the leaf stands, and its question.
-    advice : str
-        The answer of the KAN paper.
-    verdict : str
-        One of the marks.
-    measured : str
-        The evidence for the verdict.
-    """
+    """A leaf of the tree."""
 
     need: str
     question: str
@@ -42,22 +30,7 @@ class GuideLeaf:
 
 
 def guide_tree(title: str, leaves: Sequence[GuideLeaf], marks: Mapping[str, str]) -> Figure:
-    """Draw the tree with its root at the left.
-
-    Parameters
-    ----------
-    title : str
-        Text of the root.
-    leaves : sequence of GuideLeaf
-        From top to bottom.
-    marks : mapping of str to str
-        For each verdict a short sign, drawn in a circle beside the leaf.
-
-    Raises
-    ------
-    InputError
-        If there are no leaves, or a verdict has no mark.
-    """
+    """Draw the tree with its root at the left."""
     unknown = [leaf.verdict for leaf in leaves if leaf.verdict not in marks]
     if not leaves or unknown:
         raise InputError(f"leaves must be some, with verdicts of {', '.join(marks)}, got {unknown or 'none'}")

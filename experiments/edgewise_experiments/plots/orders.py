@@ -23,17 +23,7 @@ _MOST_TICKS = 4  # grid sizes; of more every second one is labelled
 
 @dataclass(frozen=True)
 class OrderCurve:
-    """The error in the norm of C^order against the grid size.
-
-    Parameters
-    ----------
-    order : int
-        Order of the derivative.
-    grids, errors : sequence of float
-        (n,), numbers of grid intervals and errors.
-    exponent : float
-        Exponent p of the theory, error ~ grid**-p.
-    """
+    """The error in the norm of C^order against the grid size."""
 
     order: int
     grids: Sequence[float]
@@ -42,18 +32,7 @@ class OrderCurve:
 
 
 def order_panels(panels: Mapping[tuple[str, int], Sequence[OrderCurve]]) -> Figure:
-    """Draw a panel for each title (a row) and degree (a column); dashed lines have the exponent of the theory.
-
-    Parameters
-    ----------
-    panels : mapping of (str, int) to sequence of OrderCurve
-        Curves of each panel by row title and degree.
-
-    Raises
-    ------
-    InputError
-        If there are no panels.
-    """
+    """Draw a panel for each title (a row) and degree (a column); dashed lines have the exponent of the theory."""
     if not panels:
         raise InputError("panels must hold at least one panel, got none")
     titles = list(dict.fromkeys(title for title, _ in panels))

@@ -33,20 +33,6 @@ def phase_curves(
     """Draw a row for each model and a column for each phase: target, curve of the model, and its latest samples.
 
     The target is grey, the first model blue, the others orange; the part with the samples of the phase is shaded.
-
-    Parameters
-    ----------
-    x, target : ndarray
-        (P,), points and values of the target.
-    models : mapping of str to sequence of sequence of float
-        For each name, such as "KAN, keeps most", a curve (P,) after each phase.
-    centres : sequence of float
-        Centres of the parts; each part extends halfway to its neighbours.
-
-    Raises
-    ------
-    InputError
-        If there is no model, or a model has not one curve for each centre.
     """
     wrong = [name for name, curves in models.items() if len(curves) != len(centres)]
     if not models or wrong:
@@ -72,20 +58,7 @@ def phase_curves(
 
 
 def phase_errors(groups: Mapping[str, Mapping[str, Sequence[float]]], *, ylabel: str) -> Figure:
-    """Draw the error after each phase: a panel for each case, a curve for each model.
-
-    Parameters
-    ----------
-    groups : mapping of str to mapping of str to sequence of float
-        For each title of a panel and each model the errors after the phases.
-    ylabel : str
-        The error, with its unit.
-
-    Raises
-    ------
-    InputError
-        If there are no panels.
-    """
+    """Draw the error after each phase: a panel for each case, a curve for each model."""
     if not groups:
         raise InputError("groups must hold at least one panel, got none")
     names = list(dict.fromkeys(name for models in groups.values() for name in models))

@@ -34,24 +34,7 @@ _PIXELS: Literal["none"] = "none"  # no interpolation: vector files then contain
 def side_by_side(
     truth: np.ndarray, pictures: Mapping[str, np.ndarray], *, notes: Mapping[str, str], about: str = "original"
 ) -> Figure:
-    """Draw the original and each picture in a row, and below each picture its error; all errors share a scale.
-
-    Parameters
-    ----------
-    truth : ndarray
-        (n, m) from 0 to 1, row 0 at the top.
-    pictures : mapping of str to ndarray
-        Pictures of the same shape by their titles.
-    notes : mapping of str to str
-        Texts below the errors of some pictures, such as "29.8 dB".
-    about : str
-        Title of the original.
-
-    Raises
-    ------
-    InputError
-        If there is no picture, or one of another shape.
-    """
+    """Draw the original and each picture in a row, and below each picture its error; all errors share a scale."""
     wrong = [name for name, picture in pictures.items() if picture.shape != truth.shape]
     if not pictures or wrong:
         raise InputError(f"pictures must have the shape {truth.shape} of truth, got {wrong or 'none'}")
@@ -82,22 +65,7 @@ def side_by_side(
 def quality_curves(
     groups: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], *, ylabel: str, xlabels: Sequence[str] = ()
 ) -> Figure:
-    """Draw the quality against the training time: a panel for each picture, a curve for each model.
-
-    Parameters
-    ----------
-    groups : mapping of str to mapping of str to sequence of (float, float)
-        For each title of a panel and each model the points (CPU seconds, quality).
-    ylabel : str
-        The quality, with its unit.
-    xlabels : sequence of str
-        Label of the horizontal axis of each panel, where it is not CPU seconds.
-
-    Raises
-    ------
-    InputError
-        If there are no panels.
-    """
+    """Draw the quality against the training time: a panel for each picture, a curve for each model."""
     if not groups:
         raise InputError("groups must hold at least one panel, got none")
     names = list(dict.fromkeys(name for models in groups.values() for name in models))

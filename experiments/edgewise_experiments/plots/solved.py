@@ -17,17 +17,7 @@ LEAST_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class SolvedCurve:
-    """One list of problems.
-
-    Parameters
-    ----------
-    label : str
-        Name of the list.
-    seconds : sequence of float
-        Seconds of the solved ones.
-    count : int
-        Number of all problems.
-    """
+    """One list of problems."""
 
     label: str
     seconds: Sequence[float]
@@ -35,13 +25,7 @@ class SolvedCurve:
 
 
 def solved_against_seconds(curves: Sequence[SolvedCurve]) -> Figure:
-    """Draw the share of each list that is solved within t seconds against t.
-
-    Raises
-    ------
-    InputError
-        There are no lists.
-    """
+    """Draw the share of each list that is solved within t seconds against t."""
     if not curves:
         raise InputError("curves must hold at least one list of problems, got none")
     with styled():
