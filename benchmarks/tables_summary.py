@@ -1,28 +1,21 @@
 """Summary of the rows of tables.py: ranks, distances from the best model, seconds; as text and as a figure."""
 
-import json
 import re
 import statistics
 import textwrap
 from collections import defaultdict
-from pathlib import Path
+
+from edgewise_experiments.runner.store import RESULTS, Store
 
 WITHIN, NEAR, FAR = 1.0, 2.0, 5.0  # points from the best that count as equal to it, as near it, and as far behind
 # A model of the key that was given up after its limit of seconds has the scores of the other one instead.
 SUBSTITUTES = {"EBM": "small EBM"}
-RESULTS = Path(__file__).parent / "results"
 
 
 def read(half: str) -> list[dict]:
     """Return the stored rows of a half, "open" or "unopened"."""
-    path = RESULTS / f"tables_{half}.jsonl"
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
-
-
-def add(path: Path, row: dict) -> None:
-    """Append a row to a file of results."""
-    with path.open("a") as stream:
-        stream.write(json.dumps(row, allow_nan=False) + "\n")
+    name = f"collection-{half}"
+    return Store(RESULTS / f"{name}.json").beside(name)
 
 
 def stored(half: str) -> str:

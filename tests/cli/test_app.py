@@ -136,6 +136,15 @@ def test_the_message_names_the_option(edgewise):
     assert "--row" in message and "expected a whole number of at least 1" in message
 
 
+def test_an_empty_name_and_an_unknown_command_get_a_sentence(edgewise, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = edgewise("fit", "knots", "--out", "")
+    assert done.code == 2 and "Invalid value for '--out'" in done.err and "expected some text, got ''" in done.err
+    assert list(tmp_path.iterdir()) == []
+    done = edgewise("convert")
+    assert done.code == 2 and "the commands are fit, predict, info" in " ".join(done.err.split())
+
+
 def test_nine_commands_and_few_options():
     """A newcomer reads the whole list: each further option must replace another one."""
     commands = typer.main.get_command(app).commands

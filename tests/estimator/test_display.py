@@ -62,7 +62,7 @@ def test_counts_below_bars_are_those_of_the_training_rows(regressor, tmp_path):
     X, _ = houses()
     save_estimator(regressor, tmp_path / "model.safetensors")
     for model in (regressor, load_estimator(tmp_path / "model.safetensors")[0]):
-        assert model.training_rows_ == len(X)
+        assert model._training_rows == len(X)
         panel = model.plot("city").axes[0]
         levels = [label.get_text() for label in panel.get_xticklabels()]
         counts = [text.get_text() for text in panel.texts if text.get_text().isdigit()]
@@ -202,6 +202,18 @@ def test_the_formulas_of_a_model_are_a_table_in_its_report():
     best = model.equations_.best.formula.text(4)
     assert f"<pre><code>y = {best}</code></pre>" in text.replace("<wbr>", "") and '<table class="formulas">' in text
     assert '<figure class="formulas">' in text
+
+
+@pytest.mark.slow
+def test_a_report_of_curves_says_what_a_formula_with_a_product_means():
+    X = np.random.default_rng(0).uniform(1, 2, (60, 2))
+    model = KANRegressor(**SETTINGS).fit(X, X[:, 0] * X[:, 1]).fit_equations(X, X[:, 0] * X[:, 1], time_limit=2)
+    content = model.report().content
+    assert content.joint[0].startswith("The model is a sum of one curve of each input: it has no pairs of inputs")
+    assert content.joint[1].startswith("The formula joins x_1 and x_2 in one term")
+    first_page = model.report().html.split("<details>")[0]
+    assert all(sentence in first_page for sentence in content.joint)
+    assert "edges" not in {figure.kind for figure in content.figures}  # they are the effects of the first page
 
 
 @pytest.mark.slow

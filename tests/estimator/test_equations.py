@@ -219,6 +219,7 @@ def test_the_boundary_of_classes_becomes_a_formula():
     model = KANClassifier(effort="low").fit(X, y).fit_equations(X, names=["a", "b"], time_limit=8)
     formula = model.equations_.best.formula
     assert np.mean((formula(X) > 0) == model.predict(X)) > 0.97
+    assert model.predict_equation(X).tolist() == formula(X).tolist()
     assert not hasattr(model.fit(X, y), "equations_")
     three = (X[:, 0] > 0.5).astype(int) + (X[:, 1] > 0)
     fronts = KANClassifier(effort="low").fit(X, three).fit_equations(X, time_limit=3).equations_

@@ -68,7 +68,7 @@ def test_order_and_names_of_groups_change_nothing():
 def test_equal_rows_of_different_groups_stay_apart():
     X, y, group = panel(groups=6, rows=6)
     both = KANRegressor(effort="low").fit(np.r_[X, X], np.r_[y, y], groups=np.r_[group, group + 6])
-    assert both.training_rows_ == 2 * len(y)
+    assert both._training_rows == 2 * len(y)
 
 
 @pytest.mark.slow

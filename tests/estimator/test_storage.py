@@ -11,9 +11,12 @@ import pytest
 
 from edgewise import checkpoint
 from edgewise.checkpoint import codec
+from edgewise.discovery.decide import decided_front
+from edgewise.discovery.problem import LawProblem
 from edgewise.errors import CheckpointError, FileError, InputError
 from edgewise.estimator import KANClassifier, KANRegressor, storage
 from edgewise.estimator.storage import load_estimator, save_estimator
+from edgewise.formulas.expression import Variable
 from edgewise.nn.model import KAN
 
 RNG = np.random.default_rng(0)
@@ -122,6 +125,21 @@ def test_a_classifier_comes_back_with_its_labels(kind, tmp_path):
     assert loaded.predict_proba(X).tobytes() == fitted.predict_proba(X).tobytes()
     assert loaded.classes_.dtype == fitted.classes_.dtype
     assert loaded.predict(X).tolist() == fitted.predict(X).tolist()
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_formulas_of_classes_come_back(classes, tmp_path):
+    labels = np.array(["u", "v", "w"])[np.arange(40) % classes]
+    fitted = KANClassifier(**QUICK, hidden=(), regularization=1e-2).fit(X, labels)
+    front = decided_front([Variable(0), Variable(1)], LawProblem(X[:30], X[:30, 0], X[30:], X[30:, 0], tuple("abc")))
+    fitted.equations_ = front if classes == 2 else {"u": front, "v": front, "w": front}
+    loaded, _ = there_and_back(fitted, tmp_path)
+    assert str(loaded.equations_) == str(fitted.equations_)
+    assert loaded.predict_equation(X).tobytes() == fitted.predict_equation(X).tobytes()
+    fitted.equations_ = {"u": front, "v": front}
+    if classes == 3:
+        with pytest.raises(CheckpointError, match="formulas of other classes"):
+            there_and_back(fitted, tmp_path)
 
 
 def test_several_outputs_names_and_an_interrupted_search_come_back(tmp_path):

@@ -9,6 +9,7 @@ import edgewise
 from edgewise import KANSurvival
 from edgewise.errors import CheckpointError, EdgewiseWarning, InputError
 from edgewise.metrics import concordance_index
+from edgewise.tables.batches import Batches
 
 
 def sampled(rows, seed=0, noise=2):
@@ -154,7 +155,7 @@ def test_bad_input_gets_one_sentence():
     cases = [
         (KANSurvival(pairs="some"), y, "pairs must be 'auto' or 'none', got 'some'"),
         (KANSurvival(ties="exact"), y, "ties must be 'breslow' or 'efron', got 'exact'"),
-        (KANSurvival(random_state=None), y, "random_state must be an integer of at least 0, got None"),
+        (KANSurvival(random_state=-1), y, "random_state must be None, an integer from 0 to 2**32 - 1 or a generator"),
         (KANSurvival(), y["days"], "y must be a structured array with the fields event and time, or the pair"),
         (KANSurvival(), (y["days"], y["died"]), "the events in y must be 0 or 1"),
         (KANSurvival(), (np.zeros(40, bool), y["days"]), "y must have at least one event, got only censored rows"),
@@ -166,6 +167,8 @@ def test_bad_input_gets_one_sentence():
             model.fit(X, target)
         assert str(caught.value).startswith(message)
         assert not hasattr(model, "model_")
+    with pytest.raises(InputError, match="X must be rows in memory for KANSurvival, got a table in batches"):
+        KANSurvival().fit(Batches([(X, y)]))
     with pytest.raises(InputError, match="no comparable pair"):
         concordance_index(np.array([False, False]), np.array([1.0, 2.0]), np.zeros(2))
 

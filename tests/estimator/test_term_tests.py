@@ -52,6 +52,10 @@ def test_the_summary_shows_them_and_files_keep_them(fitted, tmp_path):
     summary = fitted.summary()
     assert str(fitted.inference_) in str(summary)
     assert "Tests of the terms" in summary._repr_html_()
+    head, cells = fitted.inference_.table()
+    assert head[2] == "statistic"
+    assert [row[0] for row in cells] == ["(constant)", "x1", "x3", "x2"]  # the strongest first
+    assert [row[2].split(" = ")[0] for row in cells] == ["t", "F", "t", "F"]
     assert dict(summary.facts)["effective degrees of freedom"]
     edgewise.save(fitted, tmp_path / "model.safetensors")
     assert edgewise.load(tmp_path / "model.safetensors").inference_ == fitted.inference_

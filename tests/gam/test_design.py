@@ -4,19 +4,23 @@ import numpy as np
 import pytest
 from scipy.interpolate import BSpline
 
-from edgewise.gam import AdditivePolicy, fit_additive
+from edgewise.gam import AdditivePolicy, basis, fit_additive
+from edgewise.gam import design as design_module
 from edgewise.gam.basis import column_of, greville
 from edgewise.gam.building import design_of, with_pairs
 from edgewise.gam.normal import normal_matrix
+from edgewise.settings import chunks
 
 
-def test_chunks_do_not_change_the_result():
+def test_chunks_do_not_change_the_result(monkeypatch):
     x = np.random.default_rng(0).random((100, 5))
     y = np.column_stack([np.sin(x.sum(1)), x[:, 0]])
     weight = np.linspace(0, 1, 100)
     sums = []
     for rows in (7, 1000):
-        design = with_pairs(design_of(x, weight, AdditivePolicy(rows_per_chunk=rows)), [(0, 1)], x, weight)
+        monkeypatch.setattr(basis, "chunks", lambda count, rows=rows: chunks(count, 1, rows))
+        monkeypatch.setattr(design_module, "chunks", lambda count, _, rows=rows: chunks(count, 1, rows))
+        design = with_pairs(design_of(x, weight, AdditivePolicy()), [(0, 1)], x, weight)
         sums.append(normal_matrix(design, x, weight, y))
         columns = design.columns(x)
         np.testing.assert_allclose(sums[-1].gram, columns.T @ (weight[:, None] * columns), atol=1e-9)

@@ -40,7 +40,8 @@ def test_the_rows_and_the_standard_error_are_said():
         (
             0.80,
             0.70,
-            "use linear, which is simpler and as good within chance: it is 0 ahead of the KAN, and up to 0.02",
+            "use linear, which is simpler and as good within chance: both scores are 0.8, and up to 0.02 may "
+            "be chance.",
         ),
     ],
 )

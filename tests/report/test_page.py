@@ -251,7 +251,8 @@ def test_the_first_page_has_joint_effects_errors_and_doubts_before_the_figures()
     content = ReportContent(
         "Fit",
         comparison=Comparison([ModelResult("KAN", 0.81)]),
-        findings=[*(f"x{i} rises." for i in range(7)), "a and b interact: 9 % of the variation."],
+        findings=[f"x{i} rises." for i in range(7)],
+        joint=["a and b interact: 9 % of the variation."],
         errors=["The root mean square error is 3.2."],
         notes=[note],
         figures=[ReportFigure("effects", Figure())],
@@ -268,7 +269,8 @@ def test_tabs_have_what_one_asks_of_a_model_first():
     content = ReportContent(
         "Fit",
         comparison=Comparison([ModelResult("KAN", 0.81), ModelResult("linear", 0.7, 3, gap_error=0.01)]),
-        findings=["x rises.", "a and b interact: 9 % of the variation."],
+        findings=["x rises."],
+        joint=["a and b interact: 9 % of the variation."],
         formulas=["y = x"],
         formula_rows=rows,
         figures=[ReportFigure("effects", Figure()), ReportFigure("network", Figure())],

@@ -6,6 +6,7 @@ from tests.pretend_device import PretendDevice, send
 
 from edgewise import KAN, Regression, fit
 from edgewise.nn import MLP
+from edgewise.settings import FORWARD_CHUNK_NUMBERS
 from edgewise.train import (
     LBFGS,
     Adam,
@@ -96,12 +97,12 @@ def test_sums_over_chunks_wait_for_nothing():
         normal = source.normal_equations()
         normal.pull(normal.residuals)
         assert not device.reads
-        objective = Objective(network, problem, rows=20)
+        objective = Objective(network, problem, numbers=FORWARD_CHUNK_NUMBERS // 20)
         losses = [objective.evaluate(problem.train).total, objective.backward(problem.train).total]
         assert sum(device.reads.values()) == 2
     assert not device.sent
     assert not device.fetched
-    here = Objective(model(), Regression(x, y), rows=20)
+    here = Objective(model(), Regression(x, y), numbers=FORWARD_CHUNK_NUMBERS // 20)
     assert losses == [here.evaluate(here.problem.train).total, here.backward(here.problem.train).total]
 
 

@@ -47,18 +47,17 @@ class KANClassifier(ClassifierMixin, KANEstimator):
 
     Parameters
     ----------
-    <parameters of all>
+    <parameters>
     class_weight : None, "balanced" or dict, default=None
         Factor of the weights of the rows of each class; "balanced" gives each class the same total. With weights the
         probabilities are those of a population in which the classes have these shares.
 
     Attributes
     ----------
-    equations_ : Front or dict
-        Formulas, after `fit_equations`.
     classes_ : ndarray of shape (C,)
         The classes in ascending order, numbers or strings.
-    <attributes of all>
+    <attributes>
+    <attributes of a search>
 
     See Also
     --------
@@ -296,6 +295,28 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         """
         best = self._logits(self._warned_codes(X)).argmax(1)
         return self.classes_[best]
+
+    def predict_equation(self, X: Rows) -> np.ndarray:
+        """Predict by the best formulas instead of the network.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (N, d)
+            Rows as `fit` took them.
+
+        Returns
+        -------
+        ndarray of shape (N,) or (N, C)
+            Log-odds as `decision_function` gives those of the network: of the second of two classes, else of each
+            class. NaN or infinite where a formula is undefined.
+
+        Raises
+        ------
+        NotFittedError
+            There are no formulas yet: `fit_equations` finds them.
+        """
+        check_is_fitted(self)
+        return self._equation_values(self.equations_, X)
 
     def score(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy: the share of rows whose most probable class is theirs.

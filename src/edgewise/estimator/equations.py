@@ -73,7 +73,7 @@ def table_front(
     X, y, options = rows_with_weight(X, y, options)
     name = f"front {data_name(X, y)}"
     if journal is not None and (known := journal.recall(name)) is not None:
-        with container.errors_of_file("resume", journal.folder):
+        with container.errors_of_file("resume", journal.place):
             return codec.read(Front, known.facts, "formulas", {"inputs": X.shape[1]})
     messages: list[str] = []
 

@@ -286,7 +286,8 @@ class _Refinement:
         best = start
         last = start
         phases = [self._phase(start)]
-        try:
+        end: tuple[StopReason, str] | None = None
+        with self.work.ends(keep_interrupted=True):
             while (end := self._end(best, last, phases)) is None:
                 last = self._train_on_half_grid(last)
                 phases.append(self._phase(last))
@@ -294,8 +295,10 @@ class _Refinement:
                     best = last
                 if last.last_report.stopped == StopReason.INTERRUPTED:
                     raise KeyboardInterrupt
-        except KeyboardInterrupt:
-            end = StopReason.INTERRUPTED, "Interrupted; the model is the best so far."
+        if end is None:
+            reason = self.work.ended_by or StopReason.INTERRUPTED
+            words = "Interrupted;" if self.work.is_interrupted else f"{reason.sentence[:-1]};"
+            end = reason, f"{words} the model is the best so far."
             best = replace(best, report=replace(best.last_report, stopped=end[0], message=end[1]))
         stopped, sentence = end
         sentences = [*sentences, sentence]

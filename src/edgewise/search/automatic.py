@@ -15,7 +15,7 @@ from edgewise.gam.families import Family
 from edgewise.gam.inference.variance import cross_fitted_noise, fit_noise_curves
 from edgewise.nn.model import KAN, edge_layers
 from edgewise.nn.prediction import predict_in_batches
-from edgewise.outcomes import Budget, Progress, ProgressCallback, StopReason
+from edgewise.outcomes import Budget, ProgressCallback, StopReason
 from edgewise.search.candidates import Fitted, Samples
 from edgewise.search.comparisons import sample_losses
 from edgewise.search.inference import parameter_factor
@@ -88,16 +88,13 @@ def _chosen(samples: Samples, settings: SearchSettings, budget: Budget, everythi
     with one_blas_thread():
         squared = family.is_least_squares and settings.constraints is None and samples.blocks is None
         if squared and settings.hidden is None and not settings.is_fixed:
-            try:
+            exact = None
+            with budget.ends(keep_interrupted=settings.keep_interrupted):
                 exact = without_noise(samples, settings, budget)
-                if exact is not None:
-                    return exact
-            except KeyboardInterrupt:
-                if not settings.keep_interrupted:
-                    raise KeyboardInterrupt from None
-                budget.progress = _interrupt  # the search has a first model, and ends with it at its first report
-            except MemoryError:
-                pass  # the search below begins with what needs least
+            if exact is not None:
+                return exact
+            if not budget.is_interrupted:  # else the search ends with its first model
+                budget.ended_by = None  # the search begins with what needs least memory and time
         return _searched(samples, family, settings, budget, everything)
 
 
@@ -107,51 +104,44 @@ def _searched(
     """Search, approximate what seems free of noise, or fit the chosen candidate to all rows."""
     # Nested candidates on held-out rows, half of the time if passes over a table follow.
     search = Search(samples, family, settings, budget)
-    stopped = StopReason.CONVERGED
+    ends = partial(budget.ends, keep_interrupted=settings.keep_interrupted)
     limit = budget.time_limit
     if everything is not None and limit is not None:
         budget.time_limit = budget.share(everything.searched_share).time_limit
-    try:
-        report = search.run()
-        # Residuals without noise: approximation to many digits instead.
-        free = settings.hidden is None and not settings.is_fixed and settings.constraints is None
-        if family.is_least_squares and free and samples.blocks is None:  # groups that differ are noise
-            held_out = partial(search.held_out_losses, len(samples))
+    report = search.run()
+    # Residuals without noise: approximation to many digits instead.
+    exact: AutoResult | str | None = None
+    free = settings.hidden is None and not settings.is_fixed and settings.constraints is None
+    free = free and not budget.is_interrupted
+    if family.is_least_squares and free and samples.blocks is None:  # groups that differ are noise
+        held_out = partial(search.held_out_losses, len(samples))
+        with ends():
             exact = approximated(samples, held_out, report, search.has_smooth_residual, settings, budget)
-            if isinstance(exact, str):
-                search.sentences.append(exact)
-            elif exact is not None:
-                return exact
-        # The chosen candidate, of all samples or of all rows of a table.
-        fitted = search.final()
-        stopped = search.ended_by or report.stopped
-        if everything is not None:
-            budget.time_limit = limit
+    if isinstance(exact, str):
+        search.sentences.append(exact)
+    elif exact is not None:
+        return exact
+    # The chosen candidate, of all samples or of all rows of a table.
+    fitted = search.final()
+    if everything is not None and not budget.is_interrupted:
+        budget.time_limit = limit
+        with ends():
             fitted, sentence, is_ended = everything.fitted(fitted, samples, budget, search.policy)
             search.sentences.append(sentence)
             if is_ended:
-                stopped = StopReason.TIME_LIMIT
-    except KeyboardInterrupt:
-        best = search.fallback if settings.keep_interrupted else None
-        if best is None:
-            raise KeyboardInterrupt from None
-        budget.progress = None  # it may be what raised
-        fitted = best
-        stopped = StopReason.INTERRUPTED
-        search.best = fitted.candidate
+                budget.ended_by = StopReason.TIME_LIMIT
+    if budget.is_interrupted:
         search.sentences.append(f"Interrupted at: {budget.stage}.")
     # The network of the linear predictor, its error bars, and the report of the fit.
     model = fitted.to_kan()
     exponent = fitted.range if fitted.family.log_link else None
     if family.is_classes and family.predictors == 1 and fitted.network is None:
         model = _of_two_classes(model)
-    try:
+    bars = None
+    message = "Interrupted: there are no error bars."
+    with ends():
         bars, message = _error_bars(samples, search, fitted, model)
-    except KeyboardInterrupt:
-        if not settings.keep_interrupted:
-            raise
-        bars, message = None, "Interrupted: there are no error bars."
-        stopped = StopReason.INTERRUPTED
+    stopped = budget.ended_by or StopReason.CONVERGED
     report = search.report(stopped)
     if fitted.network is None:
         done = _fit_report(fitted, samples, stopped, budget)
@@ -295,8 +285,3 @@ def _error_bars(samples: Samples, search: Search, fitted: Fitted, model: KAN) ->
         if not is_out_of_memory(error):
             raise
         return None, "There are no error bars: memory ran out."
-
-
-def _interrupt(progress: Progress) -> None:
-    """Pass on an interrupt that came before the search."""
-    raise KeyboardInterrupt

@@ -18,7 +18,7 @@ from edgewise import search
 from edgewise.errors import InputError
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
-from edgewise.outcomes import Budget, OutOfTime, StopReason
+from edgewise.outcomes import Budget, StopReason
 from edgewise.search import polynomials
 from edgewise.search.candidates import Samples
 from edgewise.search.hidden_nodes import smooth_residual
@@ -37,7 +37,8 @@ SPLINE_ERROR_SHARE = 0.1  # of a polynomial's error, by which its network may di
 def without_noise(samples: Samples, settings: SearchSettings, budget: Budget) -> AutoResult | None:
     """Return a polynomial of noise-free samples, or a network if that is better.
 
-    None where there is noise, or the samples are too few or have too many inputs for that conclusion.
+    None where there is noise, or the samples are too few or have too many inputs for that conclusion; OutOfTime where
+    the polynomials take more than their share of the time.
     """
     found = _fit_polynomial(samples, settings, budget)
     if found is None:
@@ -56,11 +57,10 @@ def without_noise(samples: Samples, settings: SearchSettings, budget: Budget) ->
     def is_smooth() -> bool:
         return smooth_residual(fitted.x, residual[:, None], fitted.weight, settings.policy.smooth_errors)
 
-    try:
+    other = None
+    with budget.ends(keep_interrupted=settings.keep_interrupted):
         other = approximated(samples, lambda: losses, result.search, is_smooth, settings, budget)
-    except KeyboardInterrupt:
-        if not settings.keep_interrupted:
-            raise KeyboardInterrupt from None
+    if budget.is_interrupted:
         message = "Interrupted; the model is the best so far."
         return replace(result, report=replace(result.report, stopped=StopReason.INTERRUPTED, message=message))
     if isinstance(other, AutoResult):
@@ -83,19 +83,16 @@ def _fit_polynomial(samples: Samples, settings: SearchSettings, budget: Budget) 
 
     budget.report("polynomials without noise", 0.02)
     watch = (lambda: None) if budget.time_limit is None else budget.share(policy.first_share).check
-    try:
-        found = polynomials.fit_exact(
-            samples.x,
-            samples.y[:, 0],
-            samples.weight,
-            shift=samples.offset,
-            unit=samples.unit,
-            seed=settings.seed,
-            goes_on=goes_on,
-            watch=watch,
-        )
-    except OutOfTime:
-        return None
+    found = polynomials.fit_exact(
+        samples.x,
+        samples.y[:, 0],
+        samples.weight,
+        shift=samples.offset,
+        unit=samples.unit,
+        seed=settings.seed,
+        goes_on=goes_on,
+        watch=watch,
+    )
     return found if found is not None and found.loss < policy.noise_free else None
 
 

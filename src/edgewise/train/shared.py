@@ -144,7 +144,7 @@ class Shard:
     def _judging(self, objective: Objective) -> Iterator[Data]:
         """Validation samples, or else training samples, in parts."""
         data = objective.problem.validation or objective.problem.train
-        return (part for part, _ in data.chunks(objective.rows))
+        return (part for part, _ in data.chunks(objective.numbers))
 
     def sum_metric(self, objective: Objective) -> Sequence[Any]:
         """Metric, to the power of which it is the root, times the number of samples, and that number."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from edgewise.checks import Shape, Within
 from edgewise.errors import InputError
 from edgewise.nn.layers.base import Layer
-from edgewise.settings import MOST_FACTORISED_FOR_UNCERTAINTY, ROW_CHUNK_NUMBERS
+from edgewise.settings import MOST_FACTORISED_FOR_UNCERTAINTY, ROW_CHUNK_NUMBERS, chunks
 from edgewise.train.blocks import Data
 from edgewise.train.jacobian.linearised import evenly_spaced, inverse_triangular, layer_rows, linearise, output_rows
 from edgewise.train.jacobian.rows import layers_of
@@ -427,7 +427,7 @@ def _lengths(model: nn.Module, x: Tensor, factor: Tensor) -> Tensor:
     outputs = layers_of(model)[-1].out_features
     if not bool(factor.any()):  # parameters that are as good as known
         return x.new_zeros(len(x), outputs)
-    parts = x.split(max(1, ROW_CHUNK_NUMBERS // (len(factor) * outputs)))
-    return torch.cat(
-        [torch.stack([(rows @ factor).norm(dim=1) for rows in output_rows(model, part)], 1) for part in parts]
-    )
+    lengths = []
+    for part in chunks(len(x), len(factor) * outputs, ROW_CHUNK_NUMBERS):
+        lengths.append(torch.stack([(rows @ factor).norm(dim=1) for rows in output_rows(model, x[part])], 1))
+    return torch.cat(lengths)

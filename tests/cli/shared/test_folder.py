@@ -51,8 +51,9 @@ def test_one_failure_and_nothing_is_written(tmp_path, exists):
     def fails(path):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(FileError, match="the disk is full"):
-        ResultFolder(out).write({"x": put("new"), "y": fails})
+    folder = ResultFolder(out)
+    with pytest.raises(FileError, match="the disk is full"), folder.kept():
+        folder.write({"x": put("new"), "y": fails})
     assert tree(tmp_path) == ({"out/x": "old"} if exists else {})
     assert [path.name for path in tmp_path.iterdir()] == (["out"] if exists else [])
 
@@ -61,8 +62,9 @@ def test_ctrl_c_while_writing_leaves_nothing(tmp_path):
     def interrupted(path):
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        ResultFolder(tmp_path / "out").write({"x": put("1"), "y": interrupted})
+    folder = ResultFolder(tmp_path / "out")
+    with pytest.raises(KeyboardInterrupt), folder.kept():
+        folder.write({"x": put("1"), "y": interrupted})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -296,20 +298,25 @@ def test_pipes_named_like_temporary_files_do_not_hang(tmp_path):
 def test_a_second_run_with_the_same_folder_is_refused(tmp_path):
     program = """
 import pathlib, sys
-from edgewise.files import reserve
-assert reserve(pathlib.Path(sys.argv[1]))
-print("ready", flush=True)
-sys.stdin.read()
+from edgewise.files import reserved
+with reserved(pathlib.Path(sys.argv[1])) as is_free:
+    assert is_free
+    print("ready", flush=True)
+    sys.stdin.read()
 """
     command = [sys.executable, "-c", program, str(tmp_path / "out")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "ready\n"
-        with pytest.raises(FileError, match=r"no other run writes to, got .*out, which one is using"):
-            ResultFolder(tmp_path / "out").check()
-        ResultFolder(tmp_path / "elsewhere").check()
+        refusal = pytest.raises(FileError, match=r"no other run writes to, got .*out, which one is using")
+        with refusal, ResultFolder(tmp_path / "out").kept():
+            pass
+        with ResultFolder(tmp_path / "elsewhere").kept():
+            pass
         other.kill()  # the lock of a killed process is free
-    ResultFolder(tmp_path / "out").check()
-    ResultFolder(tmp_path / "out").check()  # of the same process
+    for _ in range(2):  # and that of a run of this process which has ended
+        with ResultFolder(tmp_path / "out").kept():
+            pass
+    assert os.listdir(tmp_path) == ["out"] and os.listdir(tmp_path / "out") == []
 
 
 def test_two_processes_may_complete_the_same_moves(tmp_path, monkeypatch):

@@ -59,7 +59,7 @@ def test_all_training_rows_of_a_large_table_are_used(folder, little_memory, targ
     seen = np.concatenate([batch.ids for batch in prepared.large.batches])
     assert len(seen) == prepared.training_rows and not set(prepared.rows[prepared.test] - 1) & set(seen.tolist())
     trained = train_model(job, prepared)
-    assert trained.estimator.training_rows_ == prepared.training_rows
+    assert trained.estimator._training_rows == prepared.training_rows
     assert trained.score > (0.8 if target == "y" else 0.85)
     assert any(f"all {prepared.training_rows:,} rows" in one for one in trained.estimator.search_.sentences)
     if target == "high":

@@ -20,7 +20,7 @@ def test_kinds_of_figures(numbers, kinds):
     fit = results(str(numbers), "y", drop=("group",))
     explanation = explain_rows(fit)
     figures = [one.kind for one in report_figures(fit, explanation)]
-    assert figures == ["parity", "effects", "shares", "network", "edges"]
+    assert figures == ["parity", "effects", "shares", "network"]  # the edges of a sum of curves are the effects
     assert explanation.outputs == ("y",) and len(fit.figure_rows()) == min(FIGURE_ROWS, len(fit.prepared.train))
     figures = [one.kind for one in report_figures(results(str(kinds), "kind"), None)]
     assert figures[:2] == ["confusion", "effects"]

@@ -77,6 +77,8 @@ def test_a_target_whose_squares_are_no_numbers_and_wrong_units_are_refused(size)
     x = positive(40)
     with pytest.raises(InputError, match=r"^y must be in a unit in which its squares are numbers"):
         find_formula(x, x[:, 0] * size)
+    with pytest.raises(InputError, match=r"^x_1 must be in a unit in which its values are normal numbers, its largest"):
+        find_formula(x * np.array([1e-310, 1.0]), x[:, 0])
     with pytest.raises(InputError, match=r"^units must allow a formula for y in 'kg'"):
         find_formula(x, x[:, 0], options=FormulaOptions(units={"x_1": "m", "x_2": "s", "y": "kg"}))
 

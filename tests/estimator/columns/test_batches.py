@@ -110,7 +110,7 @@ def test_all_rows_are_used():
     for fitted in (KANRegressor(effort="low").fit(x[:1600], y[:1600]), model, KANRegressor(effort="low").fit(x, y)):
         errors.append(np.sqrt(np.mean((fitted.predict(fresh) - truth) ** 2)))
     assert errors[1] < 0.8 * errors[0] and errors[1] < 1.2 * errors[2]
-    assert model.training_rows_ == 16_000 and model.inference_.rows == pytest.approx(16_000)
+    assert model._training_rows == 16_000 and model.inference_.rows == pytest.approx(16_000)
     assert any("are those of all 16,000 rows, in one pass" in sentence for sentence in model.search_.sentences)
     low, high = model.predict_interval(fresh)
     new = truth + np.random.default_rng(2).normal(size=2000)

@@ -77,7 +77,7 @@ def test_samples_that_change_between_passes_are_refused():
         yield Data(x[:count], y[:count])
 
     data = BatchedData.of(Data(x, y), epoch)
-    assert sum(share for _, share in data.chunks(6)) == pytest.approx(1.0)
+    assert sum(share for _, share in data.chunks(1, 6)) == pytest.approx(1.0)
     with pytest.raises(InputError, match="must give the same samples in every pass, got 15 after 20 before"):
-        list(data.chunks(7))
+        list(data.chunks(1, 7))
     assert data.to(torch.float32).x.dtype == torch.float32

@@ -8,6 +8,7 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.nn.model import KAN
+from edgewise.settings import FORWARD_CHUNK_NUMBERS
 from edgewise.train.blocks import BlockRole, Data, ResidualBlock
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.base import Adam
@@ -52,7 +53,7 @@ def test_the_loss_is_the_sum_over_blocks_in_any_chunks():
     problem, network = oscillator(k=unknown(3.0)), model()
     expected = sum(float(b.loss(network, b.data, problem.unknowns).detach()) for b in problem.blocks())
     for rows in (7, 1000):
-        objective = Objective(network, problem, rows=rows)
+        objective = Objective(network, problem, numbers=FORWARD_CHUNK_NUMBERS // rows)
         assert list(objective.parameters)[-1] == "unknowns.k"
         assert objective.evaluate(problem.train).loss == pytest.approx(expected, rel=1e-13)
         assert objective.backward(problem.train).loss == pytest.approx(expected, rel=1e-13)

@@ -56,7 +56,9 @@ def test_chunks_add_up():
     problem = Regression(X, Y, weight=weight)
     prediction = X[:, :1].cos()
     parts = prediction.split(4)
-    total = sum(share * problem.loss(p, part) for p, (part, share) in zip(parts, problem.train.chunks(4), strict=True))
+    total = sum(
+        share * problem.loss(p, part) for p, (part, share) in zip(parts, problem.train.chunks(1, 4), strict=True)
+    )
     assert torch.allclose(total, problem.loss(prediction, problem.train), rtol=1e-14)
 
 

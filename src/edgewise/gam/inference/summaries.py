@@ -99,13 +99,18 @@ class AdditiveSummary:
     scale_known: bool
     rows: float
 
+    @property
+    def strongest_first(self) -> list[TermTest]:
+        """The tests of each predictor: the constant, then the terms from the smallest p-value on."""
+        return sorted(self.terms, key=lambda t: (t.predictor, t.kind != "constant", t.p_value, -abs(t.statistic)))
+
     def __str__(self) -> str:
         lines = [f"Family: {self.family}   Link: {self.link}"]
         width = max([10, *(len(term.name) for term in self.terms)])
         several = len({term.predictor for term in self.terms}) > 1
         statistics = ("z", "chi-sq") if self.scale_known else ("t", "F")
         for predictor in sorted({term.predictor for term in self.terms}):
-            own = [term for term in self.terms if term.predictor == predictor]
+            own = [term for term in self.strongest_first if term.predictor == predictor]
             if several:
                 lines += ["", f"Linear predictor {predictor}"]
             smooth = [term for term in own if term.estimate is None]
@@ -130,17 +135,15 @@ class AdditiveSummary:
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """Return the titles and the rows of a short table of the tests, as texts."""
-        if self.scale_known:
-            statistic = "chi-square (z of a line)"
-        else:
-            statistic = "F (t of a line)"
         several = len({term.predictor for term in self.terms}) > 1
-        names = [f"{t.name}, predictor {t.predictor}" if several else t.name for t in self.terms]
-        rows: list[tuple[str, ...]] = [
-            (name, f"{t.edf:.3g}", f"{t.statistic:.2f}", _printed(t.p_value))
-            for name, t in zip(names, self.terms, strict=True)
-        ]
-        return ("term", "degrees of freedom", statistic, "p"), rows
+        of_lines, of_smooths = ("z", "chi-square") if self.scale_known else ("t", "F")
+        rows: list[tuple[str, ...]] = []
+        for term in self.strongest_first:
+            name = f"{term.name}, predictor {term.predictor}" if several else term.name
+            letter = of_smooths if term.estimate is None else of_lines
+            statistic = f"{letter} = {term.statistic:.2f}".replace("= -", "= \N{MINUS SIGN}")
+            rows.append((name, f"{term.edf:.3g}", statistic, _printed(term.p_value)))
+        return ("term", "degrees of freedom", "statistic", "p"), rows
 
     def _repr_html_(self) -> str:
         head, rows = self.table()

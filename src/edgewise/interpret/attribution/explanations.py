@@ -163,8 +163,10 @@ class GlobalExplanation:
         (d, d), see `edgewise.interpret.interactions`, among the strongest inputs, of the output that varies most.
     local : LocalExplanation
         The shares behind the importance.
-    sentences : tuple of str
-        The result in words.
+    findings : tuple of str
+        The effects of single inputs in words, the strongest first.
+    joint : tuple of str
+        Which inputs act together, in words, or that none do.
 
     Examples
     --------
@@ -181,7 +183,13 @@ class GlobalExplanation:
     effects: tuple[Effect, ...]
     interactions: np.ndarray
     local: LocalExplanation
-    sentences: tuple[str, ...]
+    findings: tuple[str, ...]
+    joint: tuple[str, ...]
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The result in words."""
+        return (*self.findings, *self.joint)
 
     @property
     def constant(self) -> str:
@@ -384,8 +392,14 @@ def explain_global(
 
         known = torch.from_numpy(np.where(missing, gap, few))
         pairs = dependence.interactions(one_output, known, inputs=strongest, seed=seed).numpy()
-    sentences = tuple(_sentences(local, importance, effects, pairs, output))
-    return GlobalExplanation(local.names, local.outputs, local.base, importance, effects, pairs, local, sentences)
+    constant = constant_sentence(local.prediction, local.outputs)
+    if constant:
+        findings: tuple[str, ...] = (constant,)
+        joint: tuple[str, ...] = ()
+    else:
+        findings = (*_effect_sentences(local, importance, effects, output), *unused_sentences(local.names, importance))
+        joint = tuple(_interaction_sentences(local, pairs))
+    return GlobalExplanation(local.names, local.outputs, local.base, importance, effects, pairs, local, findings, joint)
 
 
 def most_varying(prediction: np.ndarray) -> int:
@@ -452,19 +466,12 @@ def _output_text(local: LocalExplanation, output: int) -> str:
     return name
 
 
-def _sentences(
-    local: LocalExplanation, importance: np.ndarray, effects: Sequence[Effect], pairs: np.ndarray, output: int
-) -> Iterator[str]:
-    """Describe effects, unused inputs and interactions, of the output with this number."""
-    if constant := constant_sentence(local.prediction, local.outputs):
-        yield constant
-        return
-    yield from _effect_sentences(local, importance, effects, output)
-    unused = [name for name, size in zip(local.names, importance, strict=True) if size == 0]
+def unused_sentences(names: Sequence[str], importance: np.ndarray) -> Iterator[str]:
+    """Name the inputs that no prediction depends on."""
+    unused = [name for name, size in zip(names, importance, strict=True) if size == 0]
     if unused:
         shown = ", ".join(unused[:8]) + (f" and {len(unused) - 8} more" if len(unused) > 8 else "")
         yield f"Without any influence: {shown}."
-    yield from _interaction_sentences(local, pairs)
 
 
 def _effect_sentences(

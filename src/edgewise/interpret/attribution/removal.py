@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
 
 import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
 from edgewise.nn.layers.base import Chain, Layer
-from edgewise.settings import ATTRIBUTION_BATCH_ROWS
+from edgewise.nn.prediction import numbers_of_row
+from edgewise.settings import chunks
 from edgewise.train.blocks import Data
 from edgewise.train.problems import Classification, OrdinalClassification, Problem, Regression
 
@@ -131,9 +131,11 @@ def _losses_without(
     deviation is (batch, in, out), the change of the layer's outputs y (batch, out) by each removal; `later` are the
     layers after it.
     """
-    remaining = iter(removals)
+    every = list(removals)
     losses = []
-    while group := list(islice(remaining, max(1, ATTRIBUTION_BATCH_ROWS // len(y)))):
+    numbers = max([y.shape[1], *map(numbers_of_row, later)])
+    for some in chunks(len(every), len(y) * numbers):
+        group = every[some]
         moved = y.repeat(len(group), 1, 1)
         for place, (i, outputs) in enumerate(group):
             moved[place][:, outputs] -= deviation[:, i, outputs]

@@ -472,7 +472,7 @@ class _Training:
         if self.objective.is_shared:
             return [train.select(slice(0, 1))]
         if train.is_batched:
-            return (part for part, _ in train.chunks(self.objective.rows))
+            return (part for part, _ in train.chunks(self.objective.numbers))
         return [train]
 
     def _nonfinite(self, step: int, value: float) -> Stop:
