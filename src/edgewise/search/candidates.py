@@ -224,7 +224,6 @@ class FitCache:
         inputs: Sequence[int] | None = None,
         constraints: Constraints | None = None,
         watch: Callable[[], None] | None = None,
-        listener: Listener | None = None,
         whole: FitCache | None = None,
     ) -> None:
         self.samples = samples
@@ -244,7 +243,7 @@ class FitCache:
         else:
             straight = whole.straight
         self.straight: Design = replace(straight, rows=samples.total, watch=self.design.watch)
-        self.listener = listener
+        self.listener: Listener | None = None  # hears the training of a network on all rows, and may end it
         self._solved: dict[Candidate, AdditiveModel] = {}
         self._networks: dict[Candidate, TrainedShape] = {}
 

@@ -191,15 +191,16 @@ class Search:
 
     def _cache_of(self, samples: Samples) -> FitCache:
         settings = self.settings
-        return FitCache(
+        cache = FitCache(
             samples,
             policy=self.policy,
             seed=settings.seed,
             inputs=self.inputs,
             constraints=settings.constraints,
             watch=self._watch,
-            listener=partial(_listen, self.budget, self.stage),
         )
+        cache.listener = partial(_listen, self.budget, self.stage)
+        return cache
 
     @property
     def _watch(self) -> Callable[[], None] | None:
