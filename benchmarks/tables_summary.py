@@ -18,9 +18,60 @@ def read(half: str) -> list[dict]:
     return Store(RESULTS / f"{name}.json").beside(name)
 
 
-def stored(half: str) -> str:
-    """Return the text about the stored rows of a half with the first seed, for docs/tables.md."""
-    return text([row for row in read(half) if row["seed"] == 0])
+def stored(half: str, each_table: bool = True) -> str:
+    """Return the text about the stored rows of a half with the first seed, for the page of these tables."""
+    return text([row for row in read(half) if row["seed"] == 0], each_table)
+
+
+def made_up() -> str:
+    """Return the tables of the last fits of `tables_friedman.py` by the KAN, for the same page."""
+    rows = Store(RESULTS / "friedman.json").beside("friedman")
+    last = {row.get("what", row.get("rows")): row for row in rows if row["model"] == "KAN"}.values()
+    functions = [row for row in last if "rows" in row]
+    smooth = [row for row in last if "relative rmse" in row]
+    copies = [row for row in last if "r2 of the function" in row]
+    noise = [row for row in last if "gain of noise" in row]
+    parts = (
+        markdown(
+            "rows of Friedman's function",
+            ("R²", "CPU seconds", "MiB"),
+            functions,
+            lambda row: (f"{row['rows']:,}", f"{row['r2']:.4f}", f"{row['seconds']:.1f}", f"{row['peak_mib']:,}"),
+        ),
+        markdown(
+            "smooth function",
+            ("relative RMSE", "CPU seconds"),
+            smooth,
+            lambda row: (
+                f"`{row['what'].removesuffix(', 3,000 points')}`",
+                f"{row['relative rmse']:.1e}",
+                f"{row['seconds']:.1f}",
+            ),
+        ),
+        markdown(
+            "copies and weights",
+            ("R² of the function",),
+            copies,
+            lambda row: (row["what"], f"{row['r2 of the function']:.4f}"),
+        ),
+        markdown(
+            "discrete columns",
+            ("gain in log loss by a column of noise", "standard error"),
+            noise,
+            lambda row: (
+                row["what"].removesuffix(", a column of noise"),
+                f"{row['gain of noise']:+.4f}",
+                f"{row['error of the gain']:.4f}",
+            ),
+        ),
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def markdown(first: str, others, rows, cells) -> str:
+    """Return a table with a line for each row."""
+    lines = [(first, *others), ("---", *("---:" for _ in others)), *map(cells, rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def with_substitutes(rows: list[dict]) -> list[dict]:
@@ -112,8 +163,8 @@ def statistics_of(rows: list[dict]) -> list[dict]:
     return sorted(result, key=lambda entry: entry["rank"])
 
 
-def text(rows: list[dict]) -> str:
-    """Two tables in Markdown, one line a model and one line a table, and what is to be known about them."""
+def text(rows: list[dict], each_table: bool = True) -> str:
+    """Tables in Markdown, one line a model and one line a table, and what is to be known about them."""
     if not rows:
         return "There are no rows."
     entries = statistics_of(rows)
@@ -128,6 +179,11 @@ def text(rows: list[dict]) -> str:
             f"{entry['near']} of {entry['tables']} | {entry['far']} | {entry['most']:.1f} | {entry['median']:.2f} | "
             f"{entry['median seconds']:.2f} | {entry['most seconds']:.1f} |"
         )
+    if not each_table:
+        each = (
+            "`make bench-tables BENCH=--summary` prints, and the site shows, the score of each model on each table.\n"
+        )
+        return "\n".join([*lines, "", each, *notes(rows)])
     models = [entry["model"] for entry in entries]
     lines += ["", f"| table | rows x columns | {' | '.join(models)} |", "| --- | ---: |" + " ---: |" * len(models)]
     smaller = {row["table"] for row in with_substitutes(rows) if row.get("substitute")}

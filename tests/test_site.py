@@ -19,7 +19,7 @@ REFERENCE = DOCS / "reference"
 PAGES = sorted(DOCS.rglob("*.md"))
 CELL = re.compile(r"^```\{code-cell\} python\n(?:---\n.*?^---\n)?(.*?)^```", re.MULTILINE | re.DOTALL)
 # Pages whose code runs in test_readme.py, each with what it must print.
-TESTED_THERE = {"guide", "tables", "formulas-found", "from-pykan"}
+TESTED_THERE = {"command-line", "tables", "formulas-found", "from-pykan"}
 
 
 def code_of(page):

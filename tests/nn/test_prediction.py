@@ -5,8 +5,8 @@ import torch
 
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
-from edgewise.nn.prediction import evaluation_mode, numbers_of_row, predict_in_batches
-from edgewise.settings import FORWARD_CHUNK_NUMBERS, chunks
+from edgewise.nn.prediction import evaluation_mode, predict_in_batches
+from edgewise.settings import FORWARD_CHUNK_NUMBERS
 
 
 @pytest.mark.parametrize("rows", [1, 7, 100])
@@ -25,14 +25,6 @@ def test_no_batch_is_larger_than_asked_for():
     sizes = []
     predict_in_batches(lambda part: (sizes.append(len(part)), part)[1], torch.zeros(20_000, 1))
     assert sizes == [8192, 8192, 3616]
-
-
-@pytest.mark.slow
-def test_wide_layers_get_few_rows():
-    assert next(chunks(10**6, numbers_of_row(MLP([2, 5, 1])))) == slice(0, 2**16)
-    wide, wider = numbers_of_row(KAN([200, 200, 1])), numbers_of_row(KAN([2000, 2000, 1]))
-    assert 2**16 > FORWARD_CHUNK_NUMBERS // wide > FORWARD_CHUNK_NUMBERS // wider > 1
-    assert list(chunks(3, 2 * FORWARD_CHUNK_NUMBERS)) == [slice(0, 1), slice(1, 2), slice(2, 3)]
 
 
 def test_the_mode_of_a_model_is_restored():

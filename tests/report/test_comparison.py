@@ -69,18 +69,6 @@ def test_without_standard_errors_of_differences_there_is_no_verdict():
     assert Comparison([ModelResult("KAN", 0.8), ModelResult("linear", 0.9, gap_error=0.01)]).better == "linear"
 
 
-def test_worse_than_the_mean_is_said():
-    assert "Below 0 is worse than predicting the mean" in say(ModelResult("KAN", -0.2), score_name="R²")
-    assert "Below 0" not in say(ModelResult("KAN", 0.2), score_name="R²")
-    assert "Below 0" not in say(ModelResult("KAN", -0.2), score_name="log score")
-
-
-def test_missing_scores():
-    assert say() == ""
-    assert say(ModelResult("KAN", None)) == ""
-    assert say(ModelResult("KAN", 0.5), ModelResult("MLP", None), ModelResult("x", float("nan"))).endswith("is 0.5.")
-
-
 def test_the_table_has_the_best_first_and_names_failures():
     rows = [
         ModelResult("KAN", 0.9, 120, 3.21, 0.01),

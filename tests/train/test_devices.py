@@ -8,7 +8,6 @@ from edgewise import KAN, Regression, fit
 from edgewise.nn import MLP
 from edgewise.settings import FORWARD_CHUNK_NUMBERS
 from edgewise.train import (
-    LBFGS,
     Adam,
     Classification,
     LevenbergMarquardt,
@@ -16,7 +15,6 @@ from edgewise.train import (
     Ridge,
     Roughness,
     Sparsity,
-    SSBroyden,
     adapt_domain_,
     prediction_uncertainty,
     refine,
@@ -70,19 +68,6 @@ def test_a_step_reads_few_numbers(method, options, most):
     rejected = 2 * 3  # of a trial that is rejected the next value of the damping is read, twice at most here
     assert few > 0
     assert many - few <= 3 * most + (rejected if most > 1 else 0)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("method", "measured"), [(LevenbergMarquardt(factorised=5), 137), (LBFGS(), 43), (SSBroyden(), 51)], ids=str
-)
-def test_other_methods_run_there(method, measured):
-    """They read as many numbers as when this was written: about 18, 11 and 14 in each further step."""
-    read, report = reads(method, 3)
-    assert read <= 1.1 * measured  # other rounding may take one more trial of a step
-    x, y = points()
-    here = fit(model(), Regression(x, y), method, steps=3)
-    assert report.loss == pytest.approx(here.loss, rel=1e-9)
 
 
 @pytest.mark.slow

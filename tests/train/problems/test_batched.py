@@ -60,14 +60,6 @@ def test_classes_and_weights_of_a_loader():
     assert torch.allclose(*reports, rtol=1e-9, atol=1e-9)
 
 
-def test_the_loss_is_that_of_all_rows_and_validation_judges():
-    x, y = samples()
-    loader = DataLoader(TensorDataset(x, y), batch_size=64)
-    report, _ = fitted(Regression(loader, validation=(x[:50], y[:50])), LevenbergMarquardt(), steps=8)
-    assert report.validation_loss is not None and report.metric[0] == "rmse"
-    assert report.loss < 0.2 * float(y.var())
-
-
 def test_samples_that_change_between_passes_are_refused():
     x, y = samples(20)
     sizes = iter([20, 20, 15, 15])

@@ -23,13 +23,3 @@ def test_auxiliary_values_stay_with_their_samples():
     assert picked.auxiliary["normal"].tolist() == [[3.0], [1.0]] and picked.auxiliary["normal"].dtype == torch.float64
     assert picked.auxiliary["id"].tolist() == [3, 1]
     assert [part.auxiliary["id"].tolist() for part, _ in data.chunks(1, 3)] == [[0, 1, 2], [3, 4]]
-
-
-def test_few_rows_are_one_chunk_without_a_copy():
-    data = Data(torch.zeros(3, 1), torch.zeros(3, 1))
-    assert list(data.chunks(1, 3)) == [(data, 1.0)]
-
-
-def test_labels_stay_integers():
-    data = Data(torch.zeros(3, 1), torch.arange(3), torch.ones(3)).to(torch.float64)
-    assert (data.x.dtype, data.y.dtype, data.weight.dtype) == (torch.float64, torch.int64, torch.float64)
