@@ -218,6 +218,11 @@ class Budget:
         return math.inf if self.time_limit is None else self.time_limit - self.seconds
 
     @property
+    def limit_words(self) -> str:
+        """The time limit, for sentences."""
+        return f"time limit of {self.time_limit or 0.0:g} s"
+
+    @property
     def past_deadline(self) -> bool:
         """True once the time is over."""
         return self.time_limit is not None and self.seconds >= self.time_limit

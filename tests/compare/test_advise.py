@@ -75,7 +75,7 @@ def test_a_real_table():
     assert isinstance(found, Advice)
     assert {b.need for b in found.branches} == {"data", "interpretability"}
     text = str(found)
-    assert "1 of 2 inputs carry 95% of the influence" in text and "Later" not in text.split("Interpretability")[1]
+    assert "1 of 2 inputs carry 95 % of the influence" in text and "Later" not in text.split("Interpretability")[1]
     assert text.splitlines()[-1].startswith("The guide: Liu et al.")
     assert found.scores["KAN"] > 0.8
     assert (events[0].stage, events[0].share) == ("KAN", 0.0) and 0.5 <= events[-1].share <= 1

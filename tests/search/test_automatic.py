@@ -96,10 +96,3 @@ def test_odd_tables_get_a_sane_model(x):
     far = np.clip(np.full((1, x.shape[1]), 1e9), *result.limits.T)
     predicted = result.model(torch.from_numpy(np.r_[x, far])).detach().numpy()
     assert np.isfinite(predicted).all() and np.abs(predicted).max() < 100 * (1 + np.abs(y).max())
-
-
-@pytest.mark.slow
-def test_a_network_of_a_given_shape_is_a_candidate_whose_open_strength_folds_choose():
-    report = auto_fit(samples(0.3), SearchSettings(hidden=(2,), grid_size=4)).search
-    assert report.trials[0].name == "constant" and len(report.trials) > 2
-    assert report.chosen_trial.name == report.chosen and report.chosen.startswith("1 hidden layer of 2 nodes, grid 4")

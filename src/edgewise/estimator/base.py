@@ -25,6 +25,7 @@ from edgewise.estimator.display import EstimatorDisplay
 from edgewise.estimator.explaining import FARTHEST_INPUT
 from edgewise.listeners import reported
 from edgewise.outcomes import ProgressCallback
+from edgewise.presentation import counted
 from edgewise.search.automatic import AutoResult, auto_fit
 from edgewise.search.candidates import Samples
 from edgewise.search.inference import term_tests
@@ -356,7 +357,9 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         # Sentences on what the model has seen, and on what was known.
         sentences = list(result.search.sentences)
         if everything is not None and result.fitted is None and not settings.is_fixed:
-            sentences.append(f"The model is that of a sample of {len(samples):,} of {everything.count:,} rows.")
+            sentences.append(
+                f"The model is that of a sample of {len(samples):,} of {counted(everything.count, 'row')}."
+            )
         elif everything is not None and result.fitted is not None:
             # Each row of the sample stands for as many for the tests.
             samples = replace(samples, weight=samples.weight * (everything.rows / samples.total))

@@ -23,6 +23,7 @@ from edgewise.estimator.columns.reading import ArrayFunction, Rows
 from edgewise.estimator.scikit import ClassifierMixin
 from edgewise.estimator.task import Classes
 from edgewise.gam.families.named import family_of_classes
+from edgewise.presentation import counted
 from edgewise.search.candidates import Samples
 from edgewise.search.policy import Effort, SearchSettings
 from edgewise.search.validation import block_codes, canonical_rows
@@ -397,7 +398,8 @@ def _check_classes(labels: np.ndarray, count: int) -> None:
     fraction = labels.dtype.kind == "f" and bool((labels != np.floor(labels)).any())
     if few and (fraction or count > MAX_NUMERIC_CLASSES):
         raise InputError(
-            f"y must hold classes that repeat, got {count:,} different {kind} in {rows:,} rows (Unknown label type: "
+            f"y must hold classes that repeat, got {count:,} different {kind} in {counted(rows, 'row')} "
+            f"(Unknown label type: "
             f"continuous){'; KANRegressor predicts numbers' if numeric else ''}"
         )
     first = labels[0]

@@ -276,7 +276,7 @@ def inference_parts(model: EstimatorDisplay) -> dict[str, Any]:
     if tests is None:
         return {}
     head, rows = tests.table()
-    of_all = f"Together the terms explain {100 * tests.explained:.1f} % of the deviance."
+    of_all = f"Together the terms explain {percent_text(tests.explained, 3)} of the deviance."
     return {"tests": TestTable(head, rows, " ".join(filter(None, [TESTS_TEXT, of_all, note])))}
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgewise.metrics import METRICS
-from edgewise.presentation import enumeration, html_table, number_text, text_table
+from edgewise.presentation import enumeration, html_table, number_text, percent_text, text_table
 
 BEYOND_CHANCE = 2.0  # standard errors of a difference (about 95 % for normal errors)
 
@@ -182,8 +182,8 @@ class Comparison:
         if score is None or not math.isfinite(score):
             return "–"
         if self.is_share:
-            return f"{100 * score:.1f} %"
-        return f"{score:.4g}".replace("-", "\N{MINUS SIGN}")
+            return percent_text(score, 3)
+        return number_text(score).replace("-", "\N{MINUS SIGN}")
 
     def score_with_error(self, model: ModelResult) -> str:
         """Return the score of a model with its standard error."""
@@ -201,7 +201,7 @@ class Comparison:
     def _difference(self, gap: float) -> str:
         """Return a difference of scores as text."""
         if not self.is_share:
-            return f"{gap:.2g}"
+            return number_text(gap, 2)
         points = f"{100 * gap:.1f}"
         return f"{points} percentage {'point' if points == '1.0' else 'points'}"
 

@@ -19,7 +19,7 @@ from typing import Literal
 
 from edgewise.escaping import html_text
 from edgewise.files import write_bytes
-from edgewise.presentation import column_texts, enumeration, number_text, percent_text, r2_text
+from edgewise.presentation import column_texts, counted, enumeration, number_text, percent_text, r2_text
 from edgewise.report.content import FIGURE_TEXTS, ReportContent, ReportFigure
 from edgewise.report.vector import inline_svg
 from edgewise.report.wording import HEADLINE_SYMBOLS, cautions, method_sentence
@@ -275,7 +275,7 @@ def _classes(content: ReportContent) -> str:
     def share(value: float | None) -> str:
         if value is None:
             return "–"
-        return f"{value:.1%}".replace("%", " %")
+        return percent_text(value)
 
     rows = [[html_text(c.name), f"{c.rows:,}", share(c.recall), share(c.precision)] for c in content.classes]
     caption = (
@@ -364,8 +364,8 @@ def _split(content: ReportContent) -> str:
     if len(content.split) < 2:
         return ""
     total = sum(content.split.values())
-    parts = [f"{rows:,} {html_text(name)} ({100 * rows / total:.0f} %)" for name, rows in content.split.items()]
-    return f"<p>The {total:,} rows were split into {enumeration(parts)}.</p>"
+    parts = [f"{rows:,} {html_text(name)} ({percent_text(rows / total)})" for name, rows in content.split.items()]
+    return f"<p>The {counted(total, 'row')} were split into {enumeration(parts)}.</p>"
 
 
 def _repeat(content: ReportContent) -> str:

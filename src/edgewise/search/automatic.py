@@ -16,6 +16,7 @@ from edgewise.gam.inference.variance import cross_fitted_noise, fit_noise_curves
 from edgewise.nn.model import KAN, edge_layers
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import Budget, ProgressCallback, StopReason
+from edgewise.presentation import counted, number_text
 from edgewise.search.candidates import Fitted, Samples
 from edgewise.search.comparisons import sample_losses
 from edgewise.search.inference import parameter_factor
@@ -181,11 +182,13 @@ def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, budget: B
     elif family.is_normal:
         metric = ("rmse", math.sqrt(loss))
     # How the maximisation ended, in a sentence.
-    counted = f"{steps} step{'' if steps == 1 else 's'}"
-    message = f"{what} is at its maximum after {counted} of {method}."
+    made = counted(steps, "step")
+    message = f"{what} is at its maximum after {made} of {method}."
     if fitted.candidate.factor != 1:
-        chosen = f"{fitted.candidate.factor:g} times those of the highest restricted likelihood, as folds chose"
-        message = f"Penalised likelihood is at its maximum after {counted} of {method}; penalties are {chosen}."
+        chosen = (
+            f"{number_text(fitted.candidate.factor)} times those of the highest restricted likelihood, as folds chose"
+        )
+        message = f"Penalised likelihood is at its maximum after {made} of {method}; penalties are {chosen}."
     if stopped == StopReason.INTERRUPTED:
         message = "Interrupted; the model is the best so far."
     elif not estimate.converged:
@@ -193,7 +196,7 @@ def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, budget: B
             end = "when the time was over"
         else:
             end = "the most that are made"
-        message = f"{what} still rose after {counted} of {method}, {end}."
+        message = f"{what} still rose after {made} of {method}, {end}."
         stopped = StopReason.MAX_STEPS if stopped == StopReason.CONVERGED else stopped
     plan = {
         "method": {"name": "REML"},

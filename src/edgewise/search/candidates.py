@@ -27,6 +27,7 @@ from edgewise.gam.solving import Solver
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import Progress, StopReason
+from edgewise.presentation import number_text
 from edgewise.search.fixed_shape import FixedShape, Listener, TrainedShape, best_of_starts, train_shape
 from edgewise.search.hidden_nodes import HiddenNodes, find_nodes, with_nodes
 from edgewise.search.policy import SearchPolicy
@@ -127,7 +128,7 @@ class Candidate:
         if self.nodes:
             words += f" and {self.nodes} hidden nodes" if self.pairs else f" with {self.nodes} hidden nodes"
         if self.factor != 1:
-            words += f", {self.factor:g} times the penalty"
+            words += f", {number_text(self.factor)} times the penalty"
         return words + (f", mean of {self.models} models" if self.models > 1 else "")
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from edgewise.gam.families import Family
 from edgewise.outcomes import Budget, OutOfTime, Progress, StopReason
+from edgewise.presentation import counted
 from edgewise.search.candidates import (
     Candidate,
     FitCache,
@@ -94,7 +95,7 @@ class Search:
                     self._run()
         stopped = self.budget.ended_by or StopReason.CONVERGED
         limits = {
-            StopReason.TIME_LIMIT: f"time limit of {self.settings.time_limit or self.budget.time_limit or 0.0:g} s",
+            StopReason.TIME_LIMIT: Budget(self.settings.time_limit or self.budget.time_limit).limit_words,
             StopReason.MEMORY_LIMIT: "memory limit",
         }
         if stopped in limits:
@@ -151,7 +152,7 @@ class Search:
             self.inputs = promising_inputs(self.samples, self.family, self.policy.additive, self._watch)
         if self.inputs:
             self.sentences.append(
-                f"Of {self.samples.x.shape[1]:,} inputs the {len(self.inputs)} that promise most get a curve."
+                f"Of {counted(self.samples.x.shape[1], 'input')} the {len(self.inputs)} that promise most get a curve."
             )
         self.stage.check()
         began = self.budget.seconds
@@ -366,7 +367,7 @@ class Search:
         if not self.budget.is_interrupted:
             rows = best.model.residual.shape[0]
             words = str(self.budget.ended_by).replace("_", " ")
-            self.sentences.append(f"The {words} left no room for a final fit; the model saw {rows:,} rows.")
+            self.sentences.append(f"The {words} left no room for a final fit; the model saw {counted(rows, 'row')}.")
         return best
 
     def _fit_best(self) -> Fitted:
@@ -384,7 +385,7 @@ class Search:
                 affordable = int(len(self.samples) * max(self.stage.seconds_left / seconds / self.policy.busy, 1))
             if affordable < len(samples):
                 self.sentences.append(
-                    f"The time limit left room for {affordable:,} of {len(samples):,} rows in the final fit."
+                    f"The time limit left room for {affordable:,} of {counted(len(samples), 'row')} in the final fit."
                 )
                 samples = samples.select(sampled(len(samples), affordable, self.settings.seed))
             cache = self._cache_of(samples)

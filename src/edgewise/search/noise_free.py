@@ -19,6 +19,7 @@ from edgewise.errors import InputError
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import Budget, StopReason
+from edgewise.presentation import counted, number_text
 from edgewise.search import polynomials
 from edgewise.search.candidates import Samples
 from edgewise.search.hidden_nodes import smooth_residual
@@ -105,7 +106,9 @@ def _polynomial_result(
     inside = "" if link == "identity" else f" inside the {link} function"
     name = f"polynomial of {len(found.polynomial.coef)} terms{inside}, without noise"
     error = math.sqrt(max(found.loss, ABOVE_ZERO))
-    sentence = f"The {name} has the smallest error on samples that were left out, one at a time: {error:.1g}."
+    sentence = (
+        f"The {name} has the smallest error on samples that were left out, one at a time: {number_text(error, 1)}."
+    )
     # Error bars. The residuals show what is wrong with the polynomial; its coefficients are as good as known.
     parameters = sum(parameter.numel() for parameter in model.parameters())
     factor = torch.zeros(parameters, 1, dtype=torch.float64)
@@ -201,8 +204,9 @@ def approximated(
     mean, error = mean_and_error(losses, unseen.weight)
     gain, spread = paired_gain(held_out()[unseen_rows], losses, unseen.weight)
     figures = (
-        f"loss {mean:.2g} on rows that it did not see, {mean + gain:.2g} without (standard error of the difference "
-        f"{spread:.1g})"
+        f"loss {number_text(mean, 2)} on rows that it did not see, {number_text(mean + gain, 2)} "
+        f"without (standard error of the difference "
+        f"{number_text(spread, 1)})"
     )
     if not gain > policy.margin * spread:
         return f"An approximation without noise was tried: {figures}: not taken."
@@ -210,7 +214,10 @@ def approximated(
     name = f"network {list(model.config.width)}, grid {model.config.grid_size[0]}, without noise"
     reason = f"The approximation without noise: {figures}: taken."
     trial = Trial(name, mean, error, parameters, 1, 0.0, result.work, True, reason)
-    end = f"Chosen without noise: {name}, loss {mean:.1g} on {len(unseen):,} samples that made no choice."
+    end = (
+        f"Chosen without noise: {name}, loss {number_text(mean, 1)} on "
+        f"{counted(len(unseen), 'sample')} that made no choice."
+    )
     report = replace(
         report,
         chosen=name,

@@ -358,6 +358,7 @@ def trained_together(
     # The door to several processes, for a fit that has them.
     from edgewise.processes.team import Team
 
+    # Other processes answer with the sums of their rows.
     shard = Shard(network, problem, penalty)
     team = Team(shard)
     shard.number = team.number
@@ -372,6 +373,7 @@ def trained_together(
     report = None
     stopped = None
     with team.leading(lambda: (report, _arrays(network, problem))):
+        # The leading one checks that all have the same network and problem, and sees some rows of each.
         facts = team.gathered(partial(Shard.facts, rows=-(-SEEN_ROWS // team.count)))
         for number, other in enumerate(facts):
             for name, value in other["same"].items():

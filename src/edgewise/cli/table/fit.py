@@ -31,7 +31,7 @@ from edgewise.errors import InputError
 from edgewise.estimator.reporting import class_results
 from edgewise.files import Journal
 from edgewise.outcomes import Progress, ProgressCallback
-from edgewise.presentation import counted, enumeration, percent_text
+from edgewise.presentation import counted, enumeration, number_text, percent_text, seconds_text
 from edgewise.processes.team import Team
 from edgewise.report.comparison import Comparison
 
@@ -99,9 +99,9 @@ class Stages:
         self.planned = ["Training"]
         self.planned += ["Formulas"] if job.formulas != 0 and not prepared.labels else []
         self.planned += ["Comparison"] if COMPARED[job.compare] else []
-        self.formula_limit = f"work of about {FORMULA_SECONDS:g} seconds"
+        self.formula_limit = f"work of about {number_text(FORMULA_SECONDS)} seconds"
         if job.formulas is not None:
-            self.formula_limit = f"at most {job.formulas:g} seconds"
+            self.formula_limit = f"at most {number_text(job.formulas)} seconds"
 
     @property
     def plan(self) -> str:
@@ -204,7 +204,7 @@ def _show_training(results: FitResults, screen: Screen) -> None:
     config = trained.estimator.model_.config
     grids = "/".join(str(size) for size in sorted(set(config.grid_size)))
     screen.say(
-        f"Trained a KAN in {trained.seconds:.1f} seconds: {trained.estimator._shape_text()}; nodes "
+        f"Trained a KAN in {seconds_text(trained.seconds)}: {trained.estimator._shape_text()}; nodes "
         f"{'-'.join(map(str, config.width))}, {grids} knot intervals.",
         style="bold",
     )

@@ -233,7 +233,7 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
         drawn = report_figures(results, explanation)
     # What the command line knows beside the estimator: the table, the other models and the formulas.
     source = prepared.source.table.source if prepared.large is None else job.data
-    rows = f", on {prepared.training_rows:,} rows of {source}"
+    rows = f", on {counted(prepared.training_rows, 'row')} of {source}"
     given: dict[str, Any] = {}
     fronts = []
     if explanation is None:

@@ -23,6 +23,7 @@ from edgewise.estimator.task import (
 )
 from edgewise.gam.families import Family
 from edgewise.interpret.attribution.effects import PATHS
+from edgewise.presentation import counted
 from edgewise.settings import chunks
 from edgewise.tables import AffineScaling, InputEncoder, Table, frame_table, is_frame
 from edgewise.tables.columns import FAR
@@ -93,7 +94,9 @@ class RowReader(BaseEstimator):
             warn_of_other_order(X, named)
             counts = [_row_count(X), _row_count(y)]
             if None not in counts and counts[0] != counts[1]:
-                raise InputError(f"X and y must have the same rows, got {counts[0]:,} rows of X and {counts[1]:,} of y")
+                raise InputError(
+                    f"X and y must have the same rows, got {counted(counts[0], 'row')} of X and {counts[1]:,} of y"
+                )
         # The table: an array checked by scikit-learn, or a frame with its names.
         frame = _as_frame(X)
         if frame is None:

@@ -22,10 +22,9 @@ from edgewise.gam.model import AdditiveModel
 from edgewise.gam.normal import NormalMatrix
 from edgewise.gam.reml import RemlFit
 from edgewise.gam.rows import null_deviance, working_normal
-from edgewise.presentation import html_table
+from edgewise.presentation import html_table, p_value_text, percent_text
 
 FREE_KINDS = ("straight", "levels", "straight x straight")  # parts of a term whose penalty a test takes away
-SMALLEST_P = 2e-16  # that is printed, as R does
 
 
 @dataclass(frozen=True)
@@ -118,18 +117,20 @@ class AdditiveSummary:
                 lines += ["", f"{'':{width}}{'estimate':>12}{'std. error':>12}{statistics[0]:>10}{'p':>10}"]
             for term in own:
                 if term.estimate is not None and term.std is not None:
-                    cells = f"{term.estimate:12.4g}{term.std:12.3g}{term.statistic:10.3f}{_printed(term.p_value):>10}"
+                    cells = (
+                        f"{term.estimate:12.4g}{term.std:12.3g}{term.statistic:10.3f}{p_value_text(term.p_value):>10}"
+                    )
                     lines.append(f"{term.name:{width}}{cells}")
             if smooth:
                 lines += ["", f"{'':{width}}{'edf':>12}{'ref. df':>12}{statistics[1]:>10}{'p':>10}"]
             for term in smooth:
-                cells = f"{term.edf:12.3f}{term.reference:12.3f}{term.statistic:10.3f}{_printed(term.p_value):>10}"
+                cells = f"{term.edf:12.3f}{term.reference:12.3f}{term.statistic:10.3f}{p_value_text(term.p_value):>10}"
                 lines.append(f"{term.name:{width}}{cells}")
         if self.r2_adjusted is None:
             adjusted = ""
         else:
             adjusted = f"R2 (adjusted) = {self.r2_adjusted:.3f}   "
-        lines += ["", f"{adjusted}Deviance explained = {100 * self.explained:.1f} %"]
+        lines += ["", f"{adjusted}Deviance explained = {percent_text(self.explained, 3)}"]
         lines.append(f"-REML = {self.reml:.2f}   Scale = {self.scale:.5g}   n = {self.rows:g}")
         return "\n".join(lines)
 
@@ -142,7 +143,7 @@ class AdditiveSummary:
             name = f"{term.name}, predictor {term.predictor}" if several else term.name
             letter = of_smooths if term.estimate is None else of_lines
             statistic = f"{letter} = {term.statistic:.2f}".replace("= -", "= \N{MINUS SIGN}")
-            rows.append((name, f"{term.edf:.3g}", statistic, _printed(term.p_value)))
+            rows.append((name, f"{term.edf:.3g}", statistic, p_value_text(term.p_value)))
         return ("term", "degrees of freedom", "statistic", "p"), rows
 
     def _repr_html_(self) -> str:
@@ -359,7 +360,3 @@ def _shared_name(names: Sequence[str], inputs: tuple[int, ...]) -> str:
     high = max(own)
     same = next((n for n, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
     return low[:same].rstrip("=_: ") or f"{own[0]} to {own[-1]}"
-
-
-def _printed(p_value: float) -> str:
-    return f"<{SMALLEST_P:g}" if p_value < SMALLEST_P else f"{p_value:.3g}"

@@ -240,6 +240,7 @@ def shapley_shares(
     d = X.shape[1]
     outputs = base.shape[1]
     total = np.zeros((len(X), d, outputs))
+    # Each background row gets a random order of the inputs and its reverse: antithetic permutations.
     for start, start_value in zip(starts, base, strict=True):
         order = rng.permutation(d)
         for path in (order, order[::-1]):
@@ -249,6 +250,7 @@ def shapley_shares(
                 between = np.repeat(np.broadcast_to(start, (len(rows), d))[None], d - 1, 0)
                 for k, column in enumerate(path[:-1]):
                     between[k:, :, column] = rows[:, column]
+                # The change of the prediction at each step is the share of the input that was replaced.
                 values = np.empty((d + 1, len(rows), outputs))
                 values[0], values[-1] = start_value, final[part]
                 if d > 1:

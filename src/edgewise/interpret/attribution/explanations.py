@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from edgewise.checks import check_labels
 from edgewise.errors import InputError
 from edgewise.interpret import dependence
 from edgewise.interpret.attribution.effects import (
@@ -312,8 +313,8 @@ def explain_local(
     if len(background) < 2 or bool((background == background[0]).all()):
         raise InputError("background must hold at least two different rows to compare with; give rows of the data")
     shares, base = shapley_shares(model, X, background, seed=seed)
-    names = _checked_names(names, X.shape[1], "x", "names")
-    outputs = _checked_names(outputs, len(base), "y", "outputs")
+    names = check_labels(names, _lettered("x", X.shape[1]))
+    outputs = check_labels(outputs, _lettered("y", len(base)), "outputs")
     return LocalExplanation(names, outputs, base, shares, array_function(model)(X), X, tuple(kinds))
 
 
@@ -433,14 +434,9 @@ def are_probabilities(prediction: np.ndarray) -> bool:
     return bool(np.allclose(prediction.sum(-1), 1.0) and prediction.min(initial=0.0) >= 0)
 
 
-def _checked_names(names: Sequence[str] | None, count: int, letter: str, argument: str) -> tuple[str, ...]:
-    if names is None:
-        if count > 1:
-            return tuple(f"{letter}{i + 1}" for i in range(count))
-        return (letter,)
-    if isinstance(names, str) or len(names) != count:
-        raise InputError(f"{argument} must hold {count} names, got {names!r:.80}")
-    return tuple(map(str, names))
+def _lettered(letter: str, count: int) -> list[str]:
+    """Names of a letter: x1, x2, ...; a single one is just the letter."""
+    return [f"{letter}{k + 1}" for k in range(count)] if count > 1 else [letter]
 
 
 def constant_sentence(prediction: np.ndarray, outputs: Sequence[str]) -> str:
@@ -485,11 +481,13 @@ def _effect_sentences(
     for effect in effects[:5]:
         if importance[effect.input] < MENTIONED_SHARE * total:
             break
+        # The size of the effect, and what a missing cell means.
         curve = effect.mean[:, output]
         at = effect.points
         size = f"it moves a prediction by {number_text(moved[effect.input], 3)} on average"
         if effect.missing is not None:
             size += f"; where it is missing, {target} is {number_text(effect.missing[output])} on average"
+        # Categories: the levels with the highest and the lowest mean.
         if len(effect.levels) == 1:
             level = f"The only level of {local.names[effect.input]} is {effect.levels[0]}"
             yield f"{level}, where {target} is {number_text(curve[0])} on average; {size}."
@@ -505,6 +503,7 @@ def _effect_sentences(
                 f"and lowest for {lowest}; {size}."
             )
             continue
+        # Numbers: the shape of the curve and its ends.
         if np.ptp(curve) > NOTABLE_SHARE * spread:
             shape = effect.shape(output)
         else:

@@ -93,12 +93,14 @@ def removal_costs(model: nn.Module, problem: Problem) -> RemovalCosts:
     edges = []
     nodes = []
     x = data.x
+    # Layer by layer, with the inputs that the layer has in the whole network.
     for number, layer in enumerate(layers):
         y = layer(x)
         later = layers[number + 1 :]
         inputs = layer.in_features
         outputs = layer.out_features
         values = layer.edges(x)
+        # A factor of a product is replaced by its mean, an edge by the mean of its values.
         if layer.groups is not None:
             columns = []
             for i in range(inputs):
@@ -112,6 +114,7 @@ def removal_costs(model: nn.Module, problem: Problem) -> RemovalCosts:
             single = ((i, [o]) for i in range(inputs) for o in range(outputs))
             losses = _losses_without(single, deviation, y, later, problem, data)
             edges.append(losses.view(inputs, outputs) - before)
+        # A node goes with all edges that begin at it.
         whole = ((i, slice(None)) for i in range(inputs))
         nodes.append(_losses_without(whole, deviation, y, later, problem, data) - before)
         x = y

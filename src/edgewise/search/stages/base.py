@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from edgewise.gam.families import Family
+from edgewise.presentation import number_text
 from edgewise.search.candidates import Candidate
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def with_best_factor(search: Search, candidate: Candidate, share: float) -> Cand
         one = replace(candidate, factor=factor)
         other = replace(candidate, factor=other_factor)
         search.assess((other,), share)
-        words = f"{other_factor:g} times the penalty of the {plain} model"
+        words = f"{number_text(other_factor)} times the penalty of the {plain} model"
         return search.validate(one, other, words, is_quiet=True)
 
     return replace(candidate, factor=search.policy.best_factor(is_better, candidate.factor))

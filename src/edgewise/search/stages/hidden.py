@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgewise.presentation import percent_text
 from edgewise.search.candidates import Candidate
 from edgewise.search.hidden_nodes import residual_gain, too_large
 from edgewise.search.stages.base import Stage
@@ -75,7 +76,7 @@ class HiddenNodes(Stage):
             )
             return False
         search.sentences.append(
-            f"Functions of weighted sums of the inputs explain {gain:.0%} of the residuals (standard error "
-            f"{error:.0%}), so hidden nodes were tried."
+            f"Functions of weighted sums of the inputs explain {percent_text(gain)} of the residuals (standard error "
+            f"{percent_text(error)}), so hidden nodes were tried."
         )
         return True

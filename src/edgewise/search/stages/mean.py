@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from edgewise.presentation import percent_text
 from edgewise.search.candidates import Candidate
 from edgewise.search.comparisons import loss_text
 from edgewise.search.stages.base import Stage
@@ -44,7 +45,7 @@ class Mean(Stage):
         losses, mean, gain, error = table.record_mean(rich, single)
         loss = mean + gain
         is_better = gain > max(policy.least_gain * loss, policy.nested_margin * error)
-        words = f"The mean of {rich.models} models, each fitted to {policy.bag_share:.0%} of the rows"
+        words = f"The mean of {rich.models} models, each fitted to {percent_text(policy.bag_share)} of the rows"
         end = "taken" if is_better else "not taken, since they hardly differ"
         texts = loss_text(mean, search.family), loss_text(loss, search.family)
         table.decide(rich, f"{words}: {texts[0]} on held-out folds, {texts[1]} of one of them: {end}.", is_better)
