@@ -245,6 +245,7 @@ class FitCache:
             straight = whole.straight
         self.straight: Design = replace(straight, rows=samples.total, watch=self.design.watch)
         self.listener: Listener | None = None  # hears the training of a network on all rows, and may end it
+        self.sample: FitCache | None = None  # of a sample of these rows, whose choice of pairs holds for them
         self._solved: dict[Candidate, AdditiveModel] = {}
         self._networks: dict[Candidate, TrainedShape] = {}
 
@@ -355,7 +356,25 @@ class FitCache:
         if not candidate.pairs:
             return estimated(self.straight if candidate.linear else self.design, samples, family)
         simple = self.estimate(replace(candidate, pairs=False))
+        if self.sample is not None:
+            return self._with_pairs_of_sample(simple, self.sample.estimate(candidate).design)
         return choose_pairs(simple, samples.x, samples.weight, _solver(samples, family))
+
+    def _with_pairs_of_sample(self, simple: AdditiveModel, chosen: Design) -> AdditiveModel:
+        """Add the pairs that a sample chose to an additive model, with the finest margins that their number allows.
+
+        A sample may not see what finer margins are for; all rows do, and their strengths keep smooth what does not need
+        them.
+        """
+        pairs = [pair.inputs for pair in chosen.pairs]
+        if not pairs:
+            return simple
+        policy = chosen.policy
+        sizes = [policy.margin(self.design.rows)]
+        if len(simple.fits) == 1:  # several predictors take too long for more than the usual size
+            sizes += [size for size in policy.finer_margins if len(pairs) * (size + 2) ** 2 <= policy.margin_columns]
+        design = with_pairs(self.design, pairs, self.samples.x, self.samples.weight, max(sizes))
+        return estimated(design, self.samples, simple.family, simple)
 
     def _constant(self, candidate: Candidate) -> AdditiveModel:
         """The best constant: the design without any column but the first."""

@@ -389,6 +389,7 @@ class Search:
                 )
                 samples = samples.select(sampled(len(samples), affordable, self.settings.seed))
             cache = self._cache_of(samples)
+            cache.sample = self.cache
         self._final_cache = cache
         if self.best.models == self.policy.bags and len(self._fold_caches) == self.policy.bags:
             return with_own_covariances(cache.mean(self.best, [part for _, part in self._fold_caches]), cache.samples)
