@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from edgewise.ops.splines.bspline import MAX_DEGREE
-from edgewise.outcomes import OutOfTime, StopReason, check_time
+from edgewise.outcomes import OutOfWork, StopReason, check_time
 from edgewise.pde.problem.strong_form import Feature
 from edgewise.pde.solver import messages
 from edgewise.pde.solver.driver import Attempt, Levels, Task, Tier
@@ -32,6 +32,7 @@ from edgewise.pde.solver.time_integration import (
     integrations,
 )
 from edgewise.pde.spaces.networks import TENSOR, grid_sizes
+from edgewise.pde.tiers.level import Begun
 
 if TYPE_CHECKING:
     from edgewise.pde.spaces.axis import SplineAxis
@@ -82,13 +83,13 @@ class FieldFits(Tier):
             record.report(f"unknown fields, grid {len(record.stages) + 1}", loss)
             return limits.over is None
 
-        for fit in inverse_fits(task.problem, task.facts.form.smoothed_fields, watch):
+        def begin(begun: Begun) -> None:
+            record.begun = begun
+
+        for fit in inverse_fits(task.problem, task.facts.form.smoothed_fields, watch, begin):
             limits.work = spent
             yield fit
             spent = limits.work
-            if fit.is_interrupted:
-                clause = "Interrupted; the solution is that of the last step on the first grid."
-                return Ending(StopReason.INTERRUPTED, clause)
             if not fit.has_noise:
                 return Ending(StopReason.NO_PROGRESS, messages.NO_HELP)
         return Ending(StopReason.NO_PROGRESS, messages.LARGEST_GRID)
@@ -289,13 +290,7 @@ class Collocation(GridTier):
         if not is_known or task.limits.past_deadline:
             return ending
         assert task.facts.statement is not None
-        try:
-            found = next(others(task.facts.statement, [record.level.network], CASCADE.starts_of_others), None)
-        except OutOfTime:
-            found = None
-        except KeyboardInterrupt:  # the solution itself is complete
-            return Ending(StopReason.INTERRUPTED, f"{ending.clause} {messages.INTERRUPTED_OTHERS}")
-        if found is not None:
+        if next(others(task.facts.statement, [record.level.network], CASCADE.starts_of_others), None) is not None:
             record.remark = messages.ANOTHER_SOLUTION
         return ending
 
@@ -392,7 +387,7 @@ class TensorTrain(GridTier):
             task.limits.work += work
             check_time()
             if task.limits.over is StopReason.BUDGET:
-                raise OutOfTime
+                raise OutOfWork
 
         statement = task.facts.many_coordinates
         assert not isinstance(statement, str)

@@ -112,6 +112,9 @@ class Measured(Protocol[Received]):
     def verdict(self, tolerance: float, /) -> Ending | None:
         """Why the last level is the last one that is needed, None where it is not."""
 
+    def cut(self, reason: StopReason, /) -> Ending:
+        """Keep what there is of a level that a limit or Ctrl-C has cut."""
+
     def settle(self, ending: Ending, /) -> None:
         """Choose the best level once there are no more."""
 
@@ -128,7 +131,7 @@ def refine(levels: Generator[L, None, Ending], record: Measured[L], tolerance: f
     except StopIteration as end:
         ending: Ending = end.value
     except (OutOfTime, KeyboardInterrupt) as error:
-        ending = Ending(reason_of(error))
+        ending = record.cut(reason_of(error))
     if ending.reason is StopReason.NO_PROGRESS and record.limits.over is not None:
         ending = Ending(record.limits.over)
     record.settle(ending)
@@ -165,10 +168,11 @@ def first_good(task: Task, tiers: Sequence[Tier]) -> Attempt:
                 task.limits.hurry()
             best = _better(best, record, ending)
         except (OutOfTime, KeyboardInterrupt) as error:
-            # What is cut here is a choice or a comparison: the earlier tier is kept, or the only one as far as it came.
-            if ending.reason is not StopReason.INTERRUPTED:
-                ending = Ending(reason_of(error))
-            kept = best.record if best is not None else record
+            # What is cut here is a choice, a comparison or a last look: a tier that has converged is kept, else the
+            # earlier one, or the only one as far as it came.
+            has_converged = ending.reason is StopReason.CONVERGED
+            kept = record if best is None or has_converged else best.record
+            ending = _cut(ending, reason_of(error))
             best = Attempt(kept, ending) if kept is not None and kept.count else None
         is_interrupted = ending.reason is StopReason.INTERRUPTED
         if is_interrupted:
@@ -182,6 +186,17 @@ def first_good(task: Task, tiers: Sequence[Tier]) -> Attempt:
     if best is None:
         raise messages.too_high_order(task.problem.form)
     return best
+
+
+def _cut(ending: Ending, reason: StopReason) -> Ending:
+    """How a tier has ended whose last look was cut for a reason: no limit takes back that it has converged."""
+    if ending.reason is StopReason.INTERRUPTED:
+        return ending
+    if ending.reason is not StopReason.CONVERGED:
+        return Ending(reason)
+    if reason is not StopReason.INTERRUPTED:
+        return ending
+    return Ending(reason, f"{ending.clause} {messages.INTERRUPTED_OTHERS}")
 
 
 def _better(best: Attempt | None, record: Record | None, ending: Ending) -> Attempt | None:

@@ -25,7 +25,7 @@ from edgewise.pde.solver.limits import Ending, Limits
 from edgewise.pde.solver.network import count_parameters
 from edgewise.pde.solver.solution import Stage, field_values
 from edgewise.pde.spaces.networks import described, grid_sizes
-from edgewise.pde.tiers.level import Doubt, Level
+from edgewise.pde.tiers.level import Begun, Doubt, Level
 from edgewise.settings import ABOVE_ZERO
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ class Record:
         self.has_stalled = False  # whether finer levels were no better, so that errors fall no longer as residuals do
         self.is_doubted = False
         self.ended = StopReason.NO_PROGRESS  # why there are no more levels
+        self.begun: Begun | None = None  # the level that the tier works at
         self._level: Level | None = None
         self._least: Level | None = None  # that with the least loss
         self.last: Level | None = None
@@ -119,6 +120,7 @@ class Record:
 
         That is an integration in time that ends early, after one that does not, or one with a larger tolerance.
         """
+        self.begun = None
         self.limits.work += level.work
         self.limits.has_result = True
         problem = self._problem_of(level)
@@ -331,6 +333,15 @@ class Record:
             self.doubt(doubt)
             return Ending(StopReason.NO_PROGRESS, messages.NO_HELP)
         return Ending(StopReason.CONVERGED, messages.agreement(self)) if self.agrees(tolerance) else None
+
+    def cut(self, reason: StopReason) -> Ending:
+        """Add the level that a limit or Ctrl-C has cut, as far as it came."""
+        begun = self.begun
+        level = None if begun is None else begun.level()
+        if begun is None or level is None:
+            return Ending(reason)
+        self.add(level)
+        return Ending(reason, begun.sentence if reason is StopReason.INTERRUPTED else "")
 
     def settle(self, ending: Ending) -> None:
         """Choose the best level once there are no more."""

@@ -41,7 +41,7 @@ from edgewise.pde.spaces.networks import (
     grid_sizes,
     larger,
 )
-from edgewise.pde.tiers.level import NO_SOLUTION, Doubt, Level
+from edgewise.pde.tiers.level import NO_SOLUTION, Begun, Doubt, Level
 from edgewise.train.blocks import copied_unknowns
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
@@ -145,19 +145,20 @@ class Refinement(ABC):
         """Levels of which each is better than the one before, at the same fresh points, and why there are no more."""
         record = self.record
         starts = list[Level]()
-        try:
-            for start in self.starts():
-                starts.append(start)
-                if self.limits.past_deadline:
-                    break
-            first = self.first(min(starts, key=lambda start: start.loss))
-            if self.problem.form.has_integrals:
-                first = self._with_settled_integrals(first)
-        except KeyboardInterrupt:
-            if not starts or record.count:
-                raise
-            yield min(starts, key=lambda start: start.loss)
-            return Ending(StopReason.INTERRUPTED, messages.INTERRUPTED_FIRST)
+
+        def best_start() -> Level | None:
+            return min(starts, key=lambda start: start.loss, default=None)
+
+        # The best of several starts, trained to the end.
+        if not record.count:
+            record.begun = Begun(best_start, messages.INTERRUPTED_FIRST)
+        for start in self.starts():
+            starts.append(start)
+            if self.limits.past_deadline:
+                break
+        first = self.first(min(starts, key=lambda start: start.loss))
+        if self.problem.form.has_integrals:
+            first = self._with_settled_integrals(first)
         if not record.count or record.residual_of(first) < record.residual:
             yield first
         is_unsettled = self.problem.form.has_integrals and self._integrals_gap(first) > SEARCH.largest_gap

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from edgewise.errors import InputError
-from edgewise.outcomes import OutOfTime, StopReason
+from edgewise.outcomes import StopReason
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.strong_form import with_integrals_by
 from edgewise.pde.solver import messages
@@ -23,13 +24,13 @@ from edgewise.pde.solver.limits import Ending
 from edgewise.pde.solver.record import ESTIMATES, Record, fall_of_integration
 from edgewise.pde.solver.restated import until
 from edgewise.pde.solver.solution import field_values
-from edgewise.pde.tiers.level import Level
+from edgewise.pde.tiers.level import Begun, Level
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.blocks import BlockRole
 
 if TYPE_CHECKING:
     from edgewise.pde.spaces.statement import Statement
-    from edgewise.pde.tiers.evolution.stepper import Method, TimeIntegration, TimeStepper
+    from edgewise.pde.tiers.evolution.stepper import Method, TimeStepper
 
 
 @dataclass(frozen=True)
@@ -142,21 +143,18 @@ def integrations(task: Task, record: Record, statement: Statement, method: Metho
         # One integration, as far as it comes: a limit or Ctrl-C inside of a slab leaves the slabs before it.
         watch = Watch(record, allowed, method)
         stepper = method.stepper(statement, allowed, watch, INTEGRATION.finer**passed)
-        cut = _run(stepper)
-        result = stepper.result()
-        if stepper.memory is not None:
-            rule = stepper.memory.rule(INTEGRATION.slabs_of_rule)
-            problem = Collocation(with_integrals_by(problem.form, rule), problem.sampling)
-        if watch.looser is not None and cut is None:
+        level_so_far = partial(_level_of, stepper, problem, allowed)
+        record.begun = Begun(level_so_far)
+        result = stepper.run()
+        if watch.looser is not None:
             allowed = watch.looser
             continue
         # The only beginning is a solution; one after a whole integration only serves to judge that.
         is_whole = result is not None and result.is_complete
         is_first = not record.count
-        if result is not None and (is_whole or is_first or not watch.is_out_of_reach):
-            yield _level_of(result, problem, allowed)
-        if cut is not None:
-            raise cut
+        level = level_so_far()
+        if level is not None and (is_whole or is_first or not watch.is_out_of_reach):
+            yield level
         limits.check()
         if is_first and not is_whole:
             return Ending(StopReason.BUDGET if watch.is_out_of_reach else StopReason.NO_PROGRESS)
@@ -189,17 +187,14 @@ def _ratio_of_tolerances(tolerance: float) -> float:
     return INTEGRATION.sharper_if_loose
 
 
-def _run(stepper: TimeStepper) -> OutOfTime | KeyboardInterrupt | None:
-    """Integrate in time; what has ended it inside of a slab, None where nothing has."""
-    try:
-        stepper.run()
-    except (OutOfTime, KeyboardInterrupt) as error:
-        return error
-    return None
-
-
-def _level_of(result: TimeIntegration, problem: Collocation, allowed: float) -> Level:
-    """An integration in time as a level, whose problem ends where it does."""
+def _level_of(stepper: TimeStepper, problem: Collocation, allowed: float) -> Level | None:
+    """An integration in time as a level, whose problem ends where it does; None if there is not even one slab."""
+    result = stepper.result()
+    if result is None:
+        return None
+    if stepper.memory is not None:
+        rule = stepper.memory.rule(INTEGRATION.slabs_of_rule)
+        problem = Collocation(with_integrals_by(problem.form, rule), problem.sampling)
     if not result.is_complete:
         assert problem.form.time is not None
         problem = until(problem, problem.form.time, result.reached)
@@ -213,12 +208,11 @@ def _coarser_integration(task: Task, record: Record, statement: Statement, metho
     """
     allowed = _ratio_of_tolerances(record.level.loss) * record.level.loss
     stepper = method.stepper(statement, allowed, Watch(record, allowed, is_check=True), 1 / INTEGRATION.finer)
-    cut = _run(stepper)
-    if isinstance(cut, KeyboardInterrupt):
-        raise cut
-    result = stepper.result()
-    if result is not None and result.is_complete:
-        yield _level_of(result, record.problem, allowed)
+    record.begun = None
+    result = stepper.run()
+    level = _level_of(stepper, record.problem, allowed)
+    if level is not None and result is not None and result.is_complete:
+        yield level
 
 
 def check_by_coarse_integration(task: Task, record: Record, statement: Statement) -> None:
@@ -261,12 +255,12 @@ def even_grids(task: Task, record: Record, statement: Statement, method: Method,
     while True:
         watch = Watch(record, task.tolerance)
         stepper = method.stepper(statement, max(task.tolerance, INTEGRATION.even_tolerance / finer**2), watch, finer)
-        cut = _run(stepper)
-        result = stepper.result()
-        if result is not None and (result.is_complete or not record.count):
-            yield replace(_level_of(result, problem, task.tolerance), tolerance=None, no_residuals=why)
-        if cut is not None:
-            raise cut
+        level_so_far = partial(_even_level_of, stepper, problem, task.tolerance, why)
+        record.begun = None if record.count else Begun(level_so_far)
+        result = stepper.run()
+        level = level_so_far()
+        if level is not None and (not record.count or (result is not None and result.is_complete)):
+            yield level
         limits.check()
         if not record.count or not record.is_complete:
             return Ending(StopReason.NO_PROGRESS)
@@ -275,6 +269,12 @@ def even_grids(task: Task, record: Record, statement: Statement, method: Method,
             return Ending(StopReason.NO_PROGRESS, messages.LARGEST_GRID)
         if limits.work + INTEGRATION.even_dearer * (limits.work - watch.spent) > limits.limit:
             return Ending(StopReason.BUDGET, messages.GRID_OUT_OF_REACH)
+
+
+def _even_level_of(stepper: TimeStepper, problem: Collocation, tolerance: float, why: str) -> Level | None:
+    """An integration on an even grid as a level; `why` names the reason why residuals are no evidence."""
+    level = _level_of(stepper, problem, tolerance)
+    return None if level is None else replace(level, tolerance=None, no_residuals=why)
 
 
 def evidence_of_even_grids(record: Record) -> Evidence:

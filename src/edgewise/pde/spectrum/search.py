@@ -264,6 +264,10 @@ class _Grids:
             return Ending(StopReason.CONVERGED)
         return Ending(StopReason.NO_PROGRESS) if self._worse == SETTINGS.grids_of_rounding else None
 
+    def cut(self, reason: StopReason) -> Ending:
+        """Nothing is kept of a grid that is cut."""
+        return Ending(reason)
+
     def settle(self, ending: Ending) -> None:
         """The best grid is known."""
 

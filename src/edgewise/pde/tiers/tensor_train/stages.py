@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.linalg import LinAlgError
 
-from edgewise.outcomes import OutOfTime
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.statement import Statement
 from edgewise.pde.tiers.level import Level
@@ -75,7 +74,7 @@ def low_rank_stages(
         axes = statement.axes(breakpoints, [SETTINGS.degree] * len(bounds))
         try:
             solved = _newton(statement, axes, function, tolerance, most, seed, spend)
-        except (NotImplementedError, OutOfTime, LinAlgError):  # a matrix without eigenvectors
+        except (NotImplementedError, LinAlgError):  # a matrix without eigenvectors
             return
         if solved is None:
             return
