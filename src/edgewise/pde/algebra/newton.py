@@ -204,7 +204,9 @@ def solved_on_grid(
     return damped_newton(GridEquations(statement, axes, is_stabilised), start)
 
 
-def damped_newton(equations: GridEquations, start: np.ndarray) -> Solved | None:
+def damped_newton(
+    equations: GridEquations, start: np.ndarray, least_factor: float = NEWTON.least_factor
+) -> Solved | None:
     """Coefficients with the residuals that are sought, by damped Newton steps; None if they lead to none."""
     is_linear = equations.statement.form.is_linear
 
@@ -223,7 +225,7 @@ def damped_newton(equations: GridEquations, start: np.ndarray) -> Solved | None:
         length = float(np.linalg.norm(step / sizes))
         longest = float(np.abs(step).max())
         factor = 1.0
-        while factor >= NEWTON.least_factor:
+        while factor >= least_factor:
             check_time()
             moved = coef + factor * step
             if math.isfinite(norm_of(equations.evaluate(moved))):

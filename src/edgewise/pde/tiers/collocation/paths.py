@@ -31,6 +31,9 @@ class PathSettings:
     longest_step: float = 0.9
     shortest_step: float = 1e-6
     nearly_solved: float = 1e-9
+    # Least damping factor of a Newton step: one from fields that are near enough needs none, and beyond a fold each
+    # halving costs a solution.
+    least_factor: float = 0.25
     # Relative difference of the shares on two grids at folds that are the same, far above zero then, and of the fields
     # at folds or solutions that are.
     same_share: float = 3e-2
@@ -64,7 +67,7 @@ class ResidualPath:
     def at(self, share: float, near: np.ndarray) -> Solved | None:
         """Fields with a share of the residual, by Newton's method from others; None where it finds none."""
         self.equations.target = share * self.source
-        return damped_newton(self.equations, near)
+        return damped_newton(self.equations, near, PATHS.least_factor)
 
     def follow(self, coef: np.ndarray, share: float = 1.0) -> PathEnd | None:
         """Lower the share from that of given fields on; None where it ends neither at a solution nor at a fold."""
