@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from edgewise.outcomes import check_time
-from edgewise.pde.domains.domain import OFF_BOUNDARY_STEP, Domain
+from edgewise.pde.domains.domain import DOMAINS, Domain
 from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.settings import ABOVE_ZERO
 
@@ -324,6 +324,6 @@ class OnPlane:
 
     def __call__(self, x: Tensor) -> Tensor:
         size = float(self.domain.size.max())
-        off = self.side * OFF_BOUNDARY_STEP * size
+        off = self.side * DOMAINS.off_boundary_step * size
         on = self.domain.level(self.placed(x)).abs() <= CUT.on_plane * size
         return on & (self.domain.level(self.placed(x, -off)) < 0) & (self.domain.level(self.placed(x, off)) > 0)

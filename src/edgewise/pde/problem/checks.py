@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -22,11 +22,19 @@ from edgewise.pde.problem.linearisation import linearise, smooth_jet
 if TYPE_CHECKING:
     from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 
-# Distance from a face, relative to the domain, at which coefficients are looked at, and what rounding and this distance
-# may change of a ratio of them: far above rounding, and far below the size of the domain.
-NEAR_FACE = 1e-4
-SAME_RATIO = 1e-2
-FACE_PROBES = 16  # points of a face at which they are
+
+@dataclass(frozen=True)
+class CheckSettings:
+    """Coefficients at the faces of a domain."""
+
+    # Distance from a face, relative to the domain, at which coefficients are looked at, and what rounding and this
+    # distance may change of a ratio of them: far above rounding, and far below the size of the domain.
+    near_face: float = 1e-4
+    same_ratio: float = 1e-2
+    face_probes: int = 16  # points of a face at which they are
+
+
+CHECKS = CheckSettings()
 
 
 def check_statement(domain: object, conditions: object, coefficients: object) -> None:
@@ -211,10 +219,10 @@ def needs_no_condition(form: StrongForm, face: tuple[int, int]) -> dict[tuple[in
     domain = form.domain
     if not domain.is_box:
         return {}
-    near = NEAR_FACE * float(domain.size[axis])
-    x = domain.interior(FACE_PROBES, "sobol", 0).repeat(2, 1)
+    near = CHECKS.near_face * float(domain.size[axis])
+    x = domain.interior(CHECKS.face_probes, "sobol", 0).repeat(2, 1)
     x[:, axis] = domain.bounds[axis, end] + (1 - 2 * end) * near * torch.tensor([1.0, 2.0]).repeat_interleave(
-        FACE_PROBES
+        CHECKS.face_probes
     ).to(x)
     jacobian = linearise(form, form.equation_term, x, None, smooth_jet(form, form.equation_term, x))[1]
     is_free = dict[tuple[int, int], bool]()
@@ -222,13 +230,14 @@ def needs_no_condition(form: StrongForm, face: tuple[int, int]) -> dict[tuple[in
     for (number, field, index), leading in jacobian.items():
         if index != second:
             continue
-        a = leading[:FACE_PROBES]
-        far = leading[FACE_PROBES:]
+        a = leading[: CHECKS.face_probes]
+        far = leading[CHECKS.face_probes :]
         b = jacobian.get((number, field, first), torch.zeros_like(leading)) * (1 - 2 * end)
-        ratio = near * b[:FACE_PROBES] / a
-        on_face = (2 * b[:FACE_PROBES] - b[FACE_PROBES:]) * a.sign()
-        is_flat = (far / a > 3) & (on_face >= -SAME_RATIO * b.abs().max())  # a falls as the square of the distance
-        is_free[number, field] = bool(((ratio >= 1 - SAME_RATIO) | is_flat).all())
+        ratio = near * b[: CHECKS.face_probes] / a
+        on_face = (2 * b[: CHECKS.face_probes] - b[CHECKS.face_probes :]) * a.sign()
+        # a falls as the square of the distance
+        is_flat = (far / a > 3) & (on_face >= -CHECKS.same_ratio * b.abs().max())
+        is_free[number, field] = bool(((ratio >= 1 - CHECKS.same_ratio) | is_flat).all())
     return is_free
 
 
@@ -241,7 +250,7 @@ def flow_through(form: StrongForm, face: tuple[int, int]) -> int:
     axis, end = face
     assert form.time is not None
     domain = form.domain
-    x = domain.interior(FACE_PROBES, "sobol", 0)
+    x = domain.interior(CHECKS.face_probes, "sobol", 0)
     x[:, axis] = domain.bounds[axis, end]
     jacobian = linearise(form, form.equation_term, x, None, smooth_jet(form, form.equation_term, x))[1]
     along, rate = (

@@ -19,7 +19,7 @@ from torch import Tensor
 from edgewise.checks import is_number
 from edgewise.errors import InputError
 from edgewise.pde.domains.combined import Intersection
-from edgewise.pde.domains.domain import OFF_BOUNDARY_STEP, Box, Domain, finite_number, is_space
+from edgewise.pde.domains.domain import DOMAINS, Box, Domain, finite_number, is_space
 from edgewise.pde.domains.implicit import LevelSet
 from edgewise.pde.domains.sampling import unit_points
 from edgewise.pde.problem.conditions import FieldValues, by_field, check_weight, of_kind
@@ -321,7 +321,7 @@ def sides_of(parts: Parts, x: Tensor, normal: Tensor | None, is_interface: bool)
     """Numbers of the parts at points x (b, n) of a boundary with outward normals: (b, 1), or (b, 2) on an interface."""
     if normal is None:
         return parts.number(x)[:, None]
-    step = OFF_BOUNDARY_STEP * float(parts.domain.size.max()) * normal
+    step = DOMAINS.off_boundary_step * float(parts.domain.size.max()) * normal
     inside = parts.number(x - step)
     if is_interface:
         return torch.stack([inside, parts.number(x + step)], 1)

@@ -91,8 +91,8 @@ class FieldFits(Tier):
             yield fit
             spent = limits.work
             if not fit.has_noise:
-                return Ending(StopReason.NO_PROGRESS, messages.NO_HELP)
-        return Ending(StopReason.NO_PROGRESS, messages.LARGEST_GRID)
+                return Ending(StopReason.NO_PROGRESS, messages.Clause.NO_HELP)
+        return Ending(StopReason.NO_PROGRESS, messages.Clause.LARGEST_GRID)
 
     def error(self, record: Record) -> float:
         """Difference of the last two fits in units of standard errors."""
@@ -291,7 +291,7 @@ class Collocation(GridTier):
             return ending
         assert task.facts.statement is not None
         if next(others(task.facts.statement, [record.level.network], CASCADE.starts_of_others), None) is not None:
-            record.remark = messages.ANOTHER_SOLUTION
+            record.remark = messages.Clause.ANOTHER_SOLUTION
         return ending
 
 
@@ -324,7 +324,7 @@ class LeastSquares(GridTier):
     """
 
     name = "least squares"
-    no_better = messages.GRADED_NO_BETTER
+    no_better = messages.Clause.GRADED_NO_BETTER
 
     def solves(self, facts: Facts) -> bool:
         return _has_even_grids(facts) or facts.form.order < MAX_DEGREE
@@ -408,7 +408,7 @@ class Networks(Tier):
     name = "network"
     of_levels = "stages"
     unlike = 1.0
-    no_better = messages.NETWORKS_NO_BETTER
+    no_better = messages.Clause.NETWORKS_NO_BETTER
 
     def solves(self, facts: Facts) -> bool:
         return facts.form.order < MAX_DEGREE
@@ -432,7 +432,7 @@ class CutCellsOfSolids(IntegrationTier):
 
     name = "cut cells in time"
     is_compared = False
-    no_better = messages.INTEGRATIONS_NO_BETTER
+    no_better = messages.Clause.INTEGRATIONS_NO_BETTER
 
     def solves(self, facts: Facts) -> bool:
         return facts.dimension > CASCADE.most_plane and facts.evolving is not None

@@ -196,7 +196,7 @@ def _cut(ending: Ending, reason: StopReason) -> Ending:
         return Ending(reason)
     if reason is not StopReason.INTERRUPTED:
         return ending
-    return Ending(reason, f"{ending.clause} {messages.INTERRUPTED_OTHERS}")
+    return Ending(reason, f"{ending.clause} {messages.Clause.INTERRUPTED_OTHERS}")
 
 
 def _better(best: Attempt | None, record: Record | None, ending: Ending) -> Attempt | None:

@@ -331,7 +331,7 @@ class Record:
         doubt = self.level.doubt
         if doubt is not None:
             self.doubt(doubt)
-            return Ending(StopReason.NO_PROGRESS, messages.NO_HELP)
+            return Ending(StopReason.NO_PROGRESS, messages.Clause.NO_HELP)
         return Ending(StopReason.CONVERGED, messages.agreement(self)) if self.agrees(tolerance) else None
 
     def cut(self, reason: StopReason) -> Ending:

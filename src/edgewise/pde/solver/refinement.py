@@ -151,7 +151,7 @@ class Refinement(ABC):
 
         # The best of several starts, trained to the end.
         if not record.count:
-            record.begun = Begun(best_start, messages.INTERRUPTED_FIRST)
+            record.begun = Begun(best_start, messages.Clause.INTERRUPTED_FIRST)
         for start in self.starts():
             starts.append(start)
             if self.limits.past_deadline:
@@ -163,7 +163,7 @@ class Refinement(ABC):
             yield first
         is_unsettled = self.problem.form.has_integrals and self._integrals_gap(first) > SEARCH.largest_gap
         if is_unsettled:  # the judgement names it
-            return Ending(StopReason.NO_PROGRESS, messages.INTEGRALS_NO_HELP)
+            return Ending(StopReason.NO_PROGRESS, messages.Clause.INTEGRALS_NO_HELP)
         return (yield from self._finer_levels(first))
 
     def sampled_for(self, network: Chain, problem: Collocation) -> Collocation:
@@ -237,11 +237,11 @@ class Refinement(ABC):
                 evidence = record.evidence()
                 allowed = max(self.tolerance, SETTINGS.error_at_rounding)
                 if is_rounding and evidence.is_sound and evidence.estimate <= allowed:
-                    return Ending(StopReason.CONVERGED, messages.ONLY_ROUNDING)
+                    return Ending(StopReason.CONVERGED, messages.Clause.ONLY_ROUNDING)
                 if evidence.is_final:
                     return Ending(StopReason.NO_PROGRESS, messages.no_help(self.noun))
             if not math.isfinite(best.loss):
-                return Ending(StopReason.NO_PROGRESS, messages.NOT_A_NUMBER)
+                return Ending(StopReason.NO_PROGRESS, messages.Clause.NOT_A_NUMBER)
             # Candidates for the next level, as far as the limits allow.
             assert isinstance(last.network, Chain)
             larger = self.larger(last.network)
@@ -253,7 +253,7 @@ class Refinement(ABC):
                 return Ending(StopReason.BUDGET)
             self.limits.check()
             if not self.trainer.ends_in_time(one_step):
-                return Ending(StopReason.TIME_LIMIT, messages.STAGE_OUT_OF_REACH)
+                return Ending(StopReason.TIME_LIMIT, messages.Clause.STAGE_OUT_OF_REACH)
             # A race, whose winner is trained to the end.
             steps = STEPS if len(candidates) == 1 else 2 * SETTINGS.race_steps
             candidates = [self.trained(each, steps) for each in candidates]
@@ -275,7 +275,7 @@ class Refinement(ABC):
                 continue
             if is_settled:
                 record.doubt(Doubt(NO_SOLUTION, is_alone=True))
-                return Ending(StopReason.NO_PROGRESS, messages.NO_HELP)
+                return Ending(StopReason.NO_PROGRESS, messages.Clause.NO_HELP)
             if is_last or stalls == (SETTINGS.stalls if was_resolved else SETTINGS.unresolved_stalls):
                 return Ending(StopReason.NO_PROGRESS, messages.not_lowered(self.noun))
 

@@ -161,7 +161,7 @@ def integrations(task: Task, record: Record, statement: Statement, method: Metho
         if is_whole and record.error <= task.tolerance:
             return Ending(StopReason.NO_PROGRESS, messages.other_evidence(record))
         if not watch.is_out_of_reach and (not is_whole or allowed <= least):
-            return Ending(StopReason.NO_PROGRESS, messages.NOT_SHARPER)
+            return Ending(StopReason.NO_PROGRESS, messages.Clause.NOT_SHARPER)
         # A sharper tolerance, where the limits allow one; else a comparison with a larger one, which costs less.
         passed += 1
         within_reach = limits.work_within_reach(watch.spent, watch.began)
@@ -266,9 +266,9 @@ def even_grids(task: Task, record: Record, statement: Statement, method: Method,
             return Ending(StopReason.NO_PROGRESS)
         finer *= ESTIMATES.even_growth
         if round(finer * method.first_intervals[dimension]) > method.most_intervals[dimension]:
-            return Ending(StopReason.NO_PROGRESS, messages.LARGEST_GRID)
+            return Ending(StopReason.NO_PROGRESS, messages.Clause.LARGEST_GRID)
         if limits.work + INTEGRATION.even_dearer * (limits.work - watch.spent) > limits.limit:
-            return Ending(StopReason.BUDGET, messages.GRID_OUT_OF_REACH)
+            return Ending(StopReason.BUDGET, messages.Clause.GRID_OUT_OF_REACH)
 
 
 def _even_level_of(stepper: TimeStepper, problem: Collocation, tolerance: float, why: str) -> Level | None:

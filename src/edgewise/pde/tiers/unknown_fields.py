@@ -85,7 +85,6 @@ class FieldSettings:
 
 
 SETTINGS = FieldSettings()
-INTERRUPTED_ON_FIRST = "Interrupted; the solution is that of the last step on the first grid."
 
 
 class UncertainNetwork(TensorNetwork):
@@ -232,7 +231,8 @@ def inverse_fits(
                 smoothing = _Smoothing(sampled, mesh, copy.deepcopy(layer), names, watch, order, spent)
                 # The fields of the first order are kept as far as they came, those of a finer grid with their bars.
                 if fit is None and start is None:
-                    begin(Begun(smoothing.result, INTERRUPTED_ON_FIRST))
+                    sentence = "Interrupted; the solution is that of the last step on the first grid."
+                    begin(Begun(smoothing.result, sentence))
                 smoothing.fit(start)
                 if fit is None:
                     begin(Begun(smoothing.result))
