@@ -24,7 +24,7 @@ from edgewise.pde import (
     solve,
 )
 from edgewise.pde.problem.checks import flow_through
-from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.spaces.grid_problem import recognised
 
 SQUARE = Box(x=(0, 1), y=(0, 1))
 STRIP = Interval(0, 1) * Time(0, 1)
@@ -95,8 +95,8 @@ def test_a_condition_at_an_outflow_that_follows_from_the_others_is_spared(sign):
 
     conditions = [Dirichlet(exact), Initial(lambda x: torch.sin(3 * x))]
     problem = PDE(lambda u: 2 * u.t + 2 * sign * u.x, STRIP, conditions, solution=exact)
-    statement = recognised(problem.form)
-    assert [term.pieces for term in statement.outflow_conditions] == [("x=1",) if sign > 0 else ("x=0",)]
+    grid_problem = recognised(problem.form)
+    assert [term.pieces for term in grid_problem.outflow_conditions] == [("x=1",) if sign > 0 else ("x=0",)]
     solution = solve(problem)
     assert solution.stopped == "converged" and solution.errors().relative_l2 < 1e-11
 

@@ -39,8 +39,8 @@ from edgewise.pde.solver.judging import correction, evidence
 from edgewise.pde.solver.limits import Ending
 from edgewise.pde.solver.network import network_for
 from edgewise.pde.solver.refinement import TrainedNetworks
+from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.spaces.networks import SlabNetwork, TensorNetwork
-from edgewise.pde.spaces.statement import recognised
 from edgewise.pde.tiers import least_squares
 from edgewise.pde.tiers.collocation import stationary
 from edgewise.pde.tiers.evolution import collocation

@@ -19,7 +19,7 @@ from edgewise.pde.solver.network import network_for, tensor_network
 from edgewise.pde.solver.record import Record, fall_of_integration
 from edgewise.pde.solver.time_integration import INTEGRATION, Watch, _level_of
 from edgewise.pde.solver.training import Patience, Trainer, TrainingOutcome, solve_step_work
-from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.evolution.collocation import COLLOCATION
 from edgewise.pde.tiers.level import Level
 from edgewise.settings import EQUATION_BUDGET_WORK
@@ -165,9 +165,9 @@ def test_a_pass_is_believed_to_be_better_by_less_where_its_tolerance_is_less_sha
 @pytest.mark.slow
 def test_a_short_beginning_of_a_second_pass_is_no_evidence():
     problem = PDE(lambda u: u.t - u.xx, Interval(0, 1) * Time(0, 0.1), [Initial(1.0), Dirichlet(0.0)])
-    statement = recognised(problem.form)
-    first = COLLOCATION.stepper(statement, 1e-5, lambda *_: True).run()
-    second = COLLOCATION.stepper(statement, 1e-6, lambda share, *_: share < 1e-6, 1.3).run()
+    grid_problem = recognised(problem.form)
+    first = COLLOCATION.stepper(grid_problem, 1e-5, lambda *_: True).run()
+    second = COLLOCATION.stepper(grid_problem, 1e-6, lambda share, *_: share < 1e-6, 1.3).run()
     record = Record(TimeElements(), problem, Limits())
     record.add(_level_of(first, problem, 1e-5))
     record.add(_level_of(second, problem, 1e-9))
@@ -179,9 +179,9 @@ def test_a_short_beginning_of_a_second_pass_is_no_evidence():
 @pytest.mark.parametrize("share", [0.03, 0.1, 0.3])
 def test_a_sharper_pass_that_is_cut_early_leaves_the_estimate_of_the_first(share):
     problem = PDE(lambda u: u.tt + torch.sin(u), Time(0, 30), [Initial(2.0, rate=0.0)])
-    statement = recognised(problem.form)
-    first = COLLOCATION.stepper(statement, 1e-7, lambda *_: True).run()
-    second = COLLOCATION.stepper(statement, 1e-9, lambda done, *_: done < share, 1.3).run()
+    grid_problem = recognised(problem.form)
+    first = COLLOCATION.stepper(grid_problem, 1e-7, lambda *_: True).run()
+    second = COLLOCATION.stepper(grid_problem, 1e-9, lambda done, *_: done < share, 1.3).run()
     record = Record(TimeElements(), problem, Limits())
     record.add(_level_of(first, problem, 1e-7))
     alone = record.evidence().estimate

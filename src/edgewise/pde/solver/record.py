@@ -292,9 +292,9 @@ class Record:
     def examined(self) -> Evidence:
         """Judgement of the best level by evidence that is independent of how it was made, see `judge`."""
         level = self.level
-        work = max(ESTIMATES.correction_share * min(self.limits.work, self.limits.limit), CORRECTION.correction_work)
+        work = max(ESTIMATES.correction_share * min(self.limits.work, self.limits.limit), CORRECTION.work)
         if level.tolerance is not None:
-            work = max(work, CORRECTION.correction_of_slabs)
+            work = max(work, CORRECTION.work_of_slabs)
         points = self.sought
         with self.limits.judging():
             found = judge(

@@ -29,7 +29,7 @@ from edgewise.settings import ABOVE_ZERO
 from edgewise.train.blocks import BlockRole
 
 if TYPE_CHECKING:
-    from edgewise.pde.spaces.statement import Statement
+    from edgewise.pde.spaces.grid_problem import GridProblem
     from edgewise.pde.tiers.evolution.stepper import Method, TimeStepper
 
 
@@ -128,7 +128,7 @@ class Watch:
                     self.looser = min(self.tolerance * ESTIMATES.sharper**steps, most)
 
 
-def integrations(task: Task, record: Record, statement: Statement, method: Method) -> Levels:
+def integrations(task: Task, record: Record, grid_problem: GridProblem, method: Method) -> Levels:
     """Integrate over the whole time in slabs, again and again, each time with a sharper tolerance.
 
     Where not even the first integration reaches the last moment, its slabs are the solution up to the moment that it
@@ -142,7 +142,7 @@ def integrations(task: Task, record: Record, statement: Statement, method: Metho
     while True:
         # One integration, as far as it comes: a limit or Ctrl-C inside of a slab leaves the slabs before it.
         watch = Watch(record, allowed, method)
-        stepper = method.stepper(statement, allowed, watch, INTEGRATION.finer**passed)
+        stepper = method.stepper(grid_problem, allowed, watch, INTEGRATION.finer**passed)
         level_so_far = partial(_level_of, stepper, problem, allowed)
         record.begun = Begun(level_so_far)
         result = stepper.run()
@@ -168,7 +168,7 @@ def integrations(task: Task, record: Record, statement: Statement, method: Metho
         if watch.is_out_of_reach or limits.work + method.dearer * (limits.work - watch.spent) > within_reach:
             reason = StopReason.TIME_LIMIT if within_reach < limits.limit else StopReason.BUDGET
             if record.count == 1 and (record.is_resolved or not task.facts.has_fronts):
-                yield from _coarser_integration(task, record, statement, method)
+                yield from _coarser_integration(task, record, grid_problem, method)
             return Ending(reason, messages.INTEGRATION_OUT_OF_REACH[reason])
         # A tolerance that is a little sharper is enough where the estimate is near; others may reach rounding. The
         # error beside a jump of the start falls with its grid, no faster than such tolerances do.
@@ -201,13 +201,13 @@ def _level_of(stepper: TimeStepper, problem: Collocation, allowed: float) -> Lev
     return Level(network=result.network, loss=allowed, points=result.points, problem=problem, tolerance=allowed)
 
 
-def _coarser_integration(task: Task, record: Record, statement: Statement, method: Method) -> Iterator[Level]:
+def _coarser_integration(task: Task, record: Record, grid_problem: GridProblem, method: Method) -> Iterator[Level]:
     """A larger tolerance than that of the only integration, to compare: it costs less than a sharper one.
 
     Without a second one nothing knows by how much errors grow in time. Only the time limit ends it, or Ctrl-C.
     """
     allowed = _ratio_of_tolerances(record.level.loss) * record.level.loss
-    stepper = method.stepper(statement, allowed, Watch(record, allowed, is_check=True), 1 / INTEGRATION.finer)
+    stepper = method.stepper(grid_problem, allowed, Watch(record, allowed, is_check=True), 1 / INTEGRATION.finer)
     record.begun = None
     result = stepper.run()
     level = _level_of(stepper, record.problem, allowed)
@@ -215,17 +215,17 @@ def _coarser_integration(task: Task, record: Record, statement: Statement, metho
         yield level
 
 
-def check_by_coarse_integration(task: Task, record: Record, statement: Statement) -> None:
+def check_by_coarse_integration(task: Task, record: Record, grid_problem: GridProblem) -> None:
     """Raise the error of `check_outflow` after a coarse integration in weak form: within a second."""
     from edgewise.pde.tiers.galerkin.rough import WEAK_FORM  # imported late: `import edgewise` stays light
 
     watch = Watch(record, INTEGRATION.even_tolerance, is_check=True)
-    result = WEAK_FORM.stepper(statement, INTEGRATION.even_tolerance, watch).run()
+    result = WEAK_FORM.stepper(grid_problem, INTEGRATION.even_tolerance, watch).run()
     if result is not None and result.is_complete:
-        check_outflow(result.network, task.problem, statement, INTEGRATION.coarse_gap)
+        check_outflow(result.network, task.problem, grid_problem, INTEGRATION.coarse_gap)
 
 
-def check_outflow(network: nn.Module, problem: Collocation, statement: Statement, allowed: float) -> None:
+def check_outflow(network: nn.Module, problem: Collocation, grid_problem: GridProblem, allowed: float) -> None:
     """Raise an InputError where a solution contradicts a condition at an outflow, which determines nothing.
 
     `allowed` is the largest mean gap, relative to the field.
@@ -233,10 +233,10 @@ def check_outflow(network: nn.Module, problem: Collocation, statement: Statement
     size = float(
         field_values(network, problem, problem.domain.interior(ESTIMATES.fresh_points, "sobol")).square().mean().sqrt()
     )
-    leaving = Collocation(replace(problem.form, condition_terms=statement.outflow_conditions)).resampled(
+    leaving = Collocation(replace(problem.form, condition_terms=grid_problem.outflow_conditions)).resampled(
         1, SEARCH.condition_points
     )
-    for term, block in zip(statement.outflow_conditions, leaving.with_role(BlockRole.CONDITION), strict=True):
+    for term, block in zip(grid_problem.outflow_conditions, leaving.with_role(BlockRole.CONDITION), strict=True):
         gap = float(block_squares(replace(block, weight=1.0), network, problem).mean().sqrt())
         if gap > allowed * size:
             (name,), (piece,) = problem.fields, term.pieces
@@ -246,7 +246,7 @@ def check_outflow(network: nn.Module, problem: Collocation, statement: Statement
             )
 
 
-def even_grids(task: Task, record: Record, statement: Statement, method: Method, why: str) -> Levels:
+def even_grids(task: Task, record: Record, grid_problem: GridProblem, method: Method, why: str) -> Levels:
     """Integrate in time on finer and finer even grids; `why` names the reason why residuals are no evidence."""
     limits = task.limits
     problem = task.problem
@@ -254,7 +254,7 @@ def even_grids(task: Task, record: Record, statement: Statement, method: Method,
     dimension = problem.domain.dimension - 1
     while True:
         watch = Watch(record, task.tolerance)
-        stepper = method.stepper(statement, max(task.tolerance, INTEGRATION.even_tolerance / finer**2), watch, finer)
+        stepper = method.stepper(grid_problem, max(task.tolerance, INTEGRATION.even_tolerance / finer**2), watch, finer)
         level_so_far = partial(_even_level_of, stepper, problem, task.tolerance, why)
         record.begun = None if record.count else Begun(level_so_far)
         result = stepper.run()

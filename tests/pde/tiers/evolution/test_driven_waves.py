@@ -8,9 +8,9 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.pde import PDE, Box, Condition, Dirichlet, Initial, Interval, Neumann, Time, solve
-from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.galerkin.first_order import symmetriser
-from edgewise.pde.tiers.galerkin.rough import WEAK_FORM, first_order_statement, rough_part
+from edgewise.pde.tiers.galerkin.rough import WEAK_FORM, first_order_problem, rough_part
 
 LINE = Interval(0, 1) * Time(0, 1.6)
 REST = Initial({"u": 0.0, "p": 0.0})
@@ -132,12 +132,12 @@ def plane(g):
 
 
 def test_a_plane_wave_between_walls():
-    """No order of these fields gives each wall a field of its own, so that collocation has no statement."""
+    """No order of these fields gives each wall a field of its own, so that collocation has no grid problem."""
     problem = plane(smooth)
     assert isinstance(recognised(problem.form), str)
-    statement = first_order_statement(problem.form)
-    assert rough_part(statement) == "start or boundary values are"
-    integration = WEAK_FORM.stepper(statement, 1e-4, lambda *_: True)
+    grid_problem = first_order_problem(problem.form)
+    assert rough_part(grid_problem) == "start or boundary values are"
+    integration = WEAK_FORM.stepper(grid_problem, 1e-4, lambda *_: True)
     result = integration.run()
     assert result.is_complete
     x = problem.domain.interior(2000, "sobol", seed=7)
@@ -149,7 +149,7 @@ def test_a_plane_wave_between_walls():
 def test_energy_never_grows_between_walls_at_rest():
     """Acoustics with a random start, of which collocation has waves that grow."""
     problem = plane(lambda t: 0 * t)
-    integration = WEAK_FORM.stepper(first_order_statement(problem.form), 1e-2, lambda *_: True, finer=0.5)
+    integration = WEAK_FORM.stepper(first_order_problem(problem.form), 1e-2, lambda *_: True, finer=0.5)
     integration.solver.initial()
     stiff, mass = (each.toarray() for each in integration.solver.form.matrices)
     assert np.linalg.eigvalsh(stiff + stiff.T).min() > -1e-12
@@ -187,8 +187,8 @@ def test_a_bar_that_is_pulled_at_one_end():
 def test_a_wall_with_a_kink_in_time_sends_it_into_a_smooth_wave():
     walls = [Dirichlet(lambda t: (t - 0.3).clamp(min=0), on="x=0"), Dirichlet(0.0, on="x=1")]
     start = Initial(lambda x: torch.sin(math.pi * x), rate=0.0)
-    statement = recognised(PDE(lambda u: u.tt - u.xx, LINE, [start, *walls]).form)
-    assert rough_part(statement) == "start or boundary values are"
+    grid_problem = recognised(PDE(lambda u: u.tt - u.xx, LINE, [start, *walls]).form)
+    assert rough_part(grid_problem) == "start or boundary values are"
     smooth_walls = [Dirichlet(lambda t: t**4, on="x=0"), Dirichlet(0.0, on="x=1")]
     assert rough_part(recognised(PDE(lambda u: u.tt - u.xx, LINE, [start, *smooth_walls]).form)) == ""
 

@@ -23,7 +23,7 @@ from edgewise.pde import (
 )
 from edgewise.pde.algebra.newton import shape_of, solved_on_grid
 from edgewise.pde.problem.conditions import Initial
-from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.collocation.stationary import balanced_sizes, first_axes, network_of
 from edgewise.pde.tiers.evolution.collocation import COLLOCATION
 
@@ -94,10 +94,10 @@ def stokes(pin: Observations | None = ORIGIN) -> PDE:
 
 def test_a_creeping_flow_on_the_first_grid():
     problem = stokes()
-    statement = recognised(problem.form)
-    axes = first_axes(statement)
-    assert sum(block.rows for block in statement.blocks(axes)) == math.prod(shape_of(statement, axes)) + 1
-    coef, _, _ = solved_on_grid(statement, axes, np.zeros(shape_of(statement, axes)))
+    grid_problem = recognised(problem.form)
+    axes = first_axes(grid_problem)
+    assert sum(block.rows for block in grid_problem.blocks(axes)) == math.prod(shape_of(grid_problem, axes)) + 1
+    coef, _, _ = solved_on_grid(grid_problem, axes, np.zeros(shape_of(grid_problem, axes)))
     x = problem.domain.interior(500, seed=1)
     gap = network_of(axes, coef)(x).detach() - problem.exact(x)
     assert float(gap.abs().max()) < 1e-8  # pressure; velocities are some orders better
@@ -106,9 +106,9 @@ def test_a_creeping_flow_on_the_first_grid():
 
 def test_the_value_of_the_pressure_is_that_at_the_point():
     problem = stokes(Observations([[0.3, 0.6]], [5.0], "p"))
-    statement = recognised(problem.form)
-    axes = first_axes(statement)
-    coef, _, _ = solved_on_grid(statement, axes, np.zeros(shape_of(statement, axes)))
+    grid_problem = recognised(problem.form)
+    axes = first_axes(grid_problem)
+    coef, _, _ = solved_on_grid(grid_problem, axes, np.zeros(shape_of(grid_problem, axes)))
     found = network_of(axes, coef)(torch.tensor([[0.3, 0.6]], dtype=torch.float64)).detach()
     assert abs(float(found[0, 2]) - 5) < 1e-12
 
@@ -123,10 +123,10 @@ def test_the_pressure_may_have_a_mean():
         return PDE(navier_stokes, WAKE, [Dirichlet(speeds), given], solution=KOVASZNAY)
 
     problem = with_condition()
-    statement = recognised(problem.form)
-    assert statement.constant.value == pytest.approx(integrated / 1.5, rel=1e-12)
-    axes = statement.axes([np.linspace(-0.5, 1, 9), np.linspace(-0.5, 0.5, 9)], [11, 11])
-    coef, _, _ = solved_on_grid(statement, axes, np.zeros(shape_of(statement, axes)))
+    grid_problem = recognised(problem.form)
+    assert grid_problem.constant.value == pytest.approx(integrated / 1.5, rel=1e-12)
+    axes = grid_problem.axes([np.linspace(-0.5, 1, 9), np.linspace(-0.5, 0.5, 9)], [11, 11])
+    coef, _, _ = solved_on_grid(grid_problem, axes, np.zeros(shape_of(grid_problem, axes)))
     x = problem.domain.interior(500, seed=1)
     assert float((network_of(axes, coef)(x).detach() - problem.exact(x)).abs().max()) < 1e-7
     for kernel in (lambda p, x, y: p * x, lambda p, x, y: p**2):
@@ -157,9 +157,9 @@ def channel(*, in_time: bool = False) -> PDE:
 def test_the_pressure_of_a_periodic_channel_does_not_alternate(count):
     """With an even number of intervals nothing determines a wave of one period for two of them."""
     problem = channel()
-    statement = recognised(problem.form)
-    axes = statement.axes([np.linspace(0, 2 * PI, count + 1), np.linspace(-1, 1, 4)], [11, 11])
-    coef, _, _ = solved_on_grid(statement, axes, np.zeros(shape_of(statement, axes)))
+    grid_problem = recognised(problem.form)
+    axes = grid_problem.axes([np.linspace(0, 2 * PI, count + 1), np.linspace(-1, 1, 4)], [11, 11])
+    coef, _, _ = solved_on_grid(grid_problem, axes, np.zeros(shape_of(grid_problem, axes)))
     x = problem.domain.interior(500, seed=1)
     assert float((network_of(axes, coef)(x).detach() - problem.exact(x)).abs().max()) < 1e-7
 
@@ -174,11 +174,11 @@ def test_grids_of_a_periodic_channel_in_time_have_an_odd_number_of_intervals():
 @pytest.mark.parametrize("outlet", ["x=1", "x=-0.5"])
 def test_a_pressure_that_is_given_at_an_end_needs_no_point(outlet):
     problem = kovasznay_with_outlet(outlet)
-    statement = recognised(problem.form)
-    assert statement.constant is None and statement.reductions == (1, 2)
-    axes = first_axes(statement)
-    assert sum(block.rows for block in statement.blocks(axes)) == math.prod(shape_of(statement, axes))
-    coef, _, _ = solved_on_grid(statement, axes, np.zeros(shape_of(statement, axes)))
+    grid_problem = recognised(problem.form)
+    assert grid_problem.constant is None and grid_problem.reductions == (1, 2)
+    axes = first_axes(grid_problem)
+    assert sum(block.rows for block in grid_problem.blocks(axes)) == math.prod(shape_of(grid_problem, axes))
+    coef, _, _ = solved_on_grid(grid_problem, axes, np.zeros(shape_of(grid_problem, axes)))
     x = problem.domain.interior(500, seed=1)
     gap = network_of(axes, coef)(x).detach() - problem.exact(x)
     assert float(gap.abs().max()) < 1e-6
@@ -191,10 +191,10 @@ def test_inflow_without_outflow_shows_in_the_divergence():
     inflow = Dirichlet({"u": lambda y: 4 * y * (1 - y), "v": 0.0}, on="x=0")
     walls = Dirichlet({"u": 0.0, "v": 0.0}, on=["x=1.5", "y=0", "y=1"])
     closed = PDE(navier_stokes, problem.domain, [inflow, walls, ORIGIN])
-    statement = recognised(closed.form)
-    axes = first_axes(statement)
-    coef, _, _ = solved_on_grid(statement, axes, np.zeros(shape_of(statement, axes)))
-    (block,) = statement.equation_blocks(axes)
+    grid_problem = recognised(closed.form)
+    axes = first_axes(grid_problem)
+    coef, _, _ = solved_on_grid(grid_problem, axes, np.zeros(shape_of(grid_problem, axes)))
+    (block,) = grid_problem.equation_blocks(axes)
     source = replace(block, balanced=None).evaluate(coef, with_jacobian=False)[0][2]
     assert abs(float(source.mean())) > 1e-2 and float(np.ptp(source)) < 1e-8
 
@@ -221,8 +221,8 @@ def test_a_flow_in_time_has_a_pressure_of_mean_zero_between_walls():
         Box(x=(0, 1), y=(0, 1)) * Time(0, 1),
         [walls, Initial({"u": 0.0, "v": 0.0})],
     )
-    statement = recognised(problem.form)
-    assert statement.reductions == (2, 2, 1) and statement.constant.place is None
+    grid_problem = recognised(problem.form)
+    assert grid_problem.reductions == (2, 2, 1) and grid_problem.constant.place is None
 
 
 def vortices(*, is_open: bool) -> PDE:
@@ -284,14 +284,14 @@ def test_sizes_that_balance_the_other_fields_of_a_flow():
     walls = Dirichlet({"u": 0.0, "v": 0.0})
     stokes = lambda u, v, p: (u.t + 2 * p.x - laplacian(u), v.t + 2 * p.y - laplacian(v), u.x + v.y)  # noqa: E731
     problem = PDE(stokes, Box(x=(0, 2), y=(0, 1)) * Time(0, 5), [walls, Initial({"u": 0.0, "v": 0.0})])
-    statement = recognised(problem.form)
-    axes = statement.axes([np.linspace(0, 2, 2), np.linspace(0, 1, 2), np.linspace(0, 5, 2)], [5, 5, 5])
-    blocks = statement.blocks(axes)
-    evaluated = [block.evaluate(np.zeros(shape_of(statement, axes))) for block in blocks]
+    grid_problem = recognised(problem.form)
+    axes = grid_problem.axes([np.linspace(0, 2, 2), np.linspace(0, 1, 2), np.linspace(0, 5, 2)], [5, 5, 5])
+    blocks = grid_problem.blocks(axes)
+    evaluated = [block.evaluate(np.zeros(shape_of(grid_problem, axes))) for block in blocks]
     forces = 2 * PI / 5 + PI**2 + (2 * PI) ** 2
     expected = [0.0, 0.05, 0.1 * forces / (2 * PI + 4 * PI)]
     # Residuals are in units of the field, whose sizes for the two forces differ by some per cent.
-    found = balanced_sizes(statement, blocks, evaluated, np.array([1.0, 0.0, 0.0]))
+    found = balanced_sizes(grid_problem, blocks, evaluated, np.array([1.0, 0.0, 0.0]))
     assert found == pytest.approx(expected, rel=0.05)
 
 

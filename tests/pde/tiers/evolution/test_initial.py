@@ -7,7 +7,7 @@ from scipy.optimize import brentq
 from scipy.special import erf, erfc, expit, log_ndtr
 
 from edgewise.pde import PDE, Box, Dirichlet, Initial, Interval, Neumann, Periodic, Robin, Time, laplacian, solve
-from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.evolution.collocation import COLLOCATION
 from edgewise.pde.tiers.evolution.initial import RoughInitial
 
@@ -31,7 +31,7 @@ def start_of(problem):
 
 def heat(start, conditions, domain=LINE, equation=lambda u: u.t - u.xx):
     evolution = start_of(PDE(equation, domain, [Initial(start), *conditions])).evolution
-    return RoughInitial.of_data(evolution.statement, evolution.initial_on, 1.0, evolution.allowed, evolution.begin)
+    return RoughInitial.of_data(evolution.grid_problem, evolution.initial_on, 1.0, evolution.allowed, evolution.begin)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from edgewise.pde import (
 )
 from edgewise.pde.solver.solution import errors_of
 from edgewise.pde.spaces.networks import SlabNetwork
-from edgewise.pde.tiers.galerkin.cut_slabs import CUT_CELLS, CUT_CELLS_OF_SOLIDS, cut_cell_statement
+from edgewise.pde.tiers.galerkin.cut_slabs import CUT_CELLS, CUT_CELLS_OF_SOLIDS, cut_cell_problem
 
 ZEROS = jn_zeros(0, 2)
 
@@ -70,7 +70,7 @@ def reaction():
 
 @pytest.mark.slow
 def test_heat_on_a_disk_is_the_series_of_bessel():
-    integration = CUT_CELLS.stepper(cut_cell_statement(heat().form), 1e-7, lambda share, count, work: True).run()
+    integration = CUT_CELLS.stepper(cut_cell_problem(heat().form), 1e-7, lambda share, count, work: True).run()
     assert integration.is_complete and errors_of(integration.network, heat()).relative_l2 < 1e-8
 
 
@@ -87,7 +87,7 @@ def cooling_ball(end):
 @pytest.mark.slow
 def test_heat_in_a_ball():
     problem = cooling_ball(0.1)
-    integration = CUT_CELLS_OF_SOLIDS.stepper(cut_cell_statement(problem.form), 1e-2, lambda *_: True).run()
+    integration = CUT_CELLS_OF_SOLIDS.stepper(cut_cell_problem(problem.form), 1e-2, lambda *_: True).run()
     assert integration.is_complete and errors_of(integration.network, problem).relative_l2 < 1e-5
 
 
@@ -109,7 +109,7 @@ def test_heat_from_small_holes_stays_below_what_they_give():
     sides, circles = list(domain.boundary_names[:4]), list(domain.boundary_names[4:])
     conditions = [Robin(1.0, 1.0, 5.0, on=circles), Robin(1.0, 1.0, 0.1, on=sides), Initial(0.0)]
     problem = PDE(lambda u: u.t - laplacian(u), domain * Time(0, 1), conditions)
-    integration = CUT_CELLS.stepper(cut_cell_statement(problem.form), 0.1, lambda *_: True).run()
+    integration = CUT_CELLS.stepper(cut_cell_problem(problem.form), 0.1, lambda *_: True).run()
     values = integration.network(torch.cat([problem.domain.interior(4000), problem.domain.boundary(1000)[0]])).detach()
     assert integration.is_complete and float(values.min()) > -0.1 and 1 < float(values.max()) < 5
 
@@ -117,7 +117,7 @@ def test_heat_from_small_holes_stays_below_what_they_give():
 @pytest.mark.slow
 def test_a_drum_swings():
     problem = drum(lambda u: u.tt - laplacian(u), lambda k, t: torch.cos(k * t), 1, rate=0.0)
-    integration = CUT_CELLS.stepper(cut_cell_statement(problem.form), 1e-5, lambda share, count, work: True).run()
+    integration = CUT_CELLS.stepper(cut_cell_problem(problem.form), 1e-5, lambda share, count, work: True).run()
     assert integration.is_complete and errors_of(integration.network, problem).relative_l2 < 1e-5
 
 
@@ -131,7 +131,7 @@ def test_a_bump_turns_in_a_disk_without_growth():
 
     start = Initial(lambda x, y: exact(x, y, 0 * x))
     problem = PDE(lambda u, x, y: u.t - 2 * y * u.x + 2 * x * u.y, Disk() * Time(0, 3), [start], solution=exact)
-    integration = CUT_CELLS.stepper(cut_cell_statement(problem.form), 1e-5, lambda share, count, work: True).run()
+    integration = CUT_CELLS.stepper(cut_cell_problem(problem.form), 1e-5, lambda share, count, work: True).run()
     assert integration.is_complete and errors_of(integration.network, problem).relative_l2 < 1e-5
 
 
@@ -153,7 +153,7 @@ def test_a_periodic_coordinate_beside_a_hole():
     domain = (Box(x=(-1, 1), y=(-1, 1)) - Disk(0.4)) * Time(0, 0.1)
     walls = Dirichlet(exact, on=["y=-1", "y=1", "circle"])
     problem = PDE(equation, domain, [Periodic("x"), walls, Initial(lambda x, y: exact(x, y, 0 * x))], solution=exact)
-    integration = CUT_CELLS.stepper(cut_cell_statement(problem.form), 1e-4, lambda *_: True).run()
+    integration = CUT_CELLS.stepper(cut_cell_problem(problem.form), 1e-4, lambda *_: True).run()
     assert errors_of(integration.network, problem).relative_l2 < 1e-5
 
 
@@ -198,7 +198,7 @@ def test_another_coordinate_acts_as_time():
         problem = PDE(
             lambda u, name=name: u.derivative(name) - laplacian(u), Disk() * time, [Dirichlet(0.0, on="circle"), start]
         )
-        networks.append(CUT_CELLS.stepper(cut_cell_statement(problem.form), 1e-2, lambda *_: True).run().network)
+        networks.append(CUT_CELLS.stepper(cut_cell_problem(problem.form), 1e-2, lambda *_: True).run().network)
     x = problem.domain.interior(50)
     assert torch.equal(networks[0](x), networks[1](x))
 
@@ -207,7 +207,7 @@ def test_another_coordinate_acts_as_time():
 def test_other_problems_have_no_slabs(domain):
     start = [Initial(0.0)] if "t" in domain.coordinates else []
     equation = (lambda u: u.t - laplacian(u)) if start else (lambda u: laplacian(u) + 1)
-    assert cut_cell_statement(PDE(equation, domain, [Dirichlet(0.0), *start]).form) is None
+    assert cut_cell_problem(PDE(equation, domain, [Dirichlet(0.0), *start]).form) is None
 
 
 @pytest.mark.slow

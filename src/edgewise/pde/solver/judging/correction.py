@@ -38,12 +38,12 @@ class CorrectionSettings:
     # Points of the equation of the error between breakpoints; in a slab of time there are as many as its polynomial has
     # coefficients, for its residual is orthogonal to polynomials of all lower degrees, and fewer points do not see
     # that.
-    correction_points: int = 3
+    points: int = 3
     late_share: float = 0.1  # of the time: the last part, whose error counts where it is larger
     # Multiply-adds that a correction may take at least, some 0.05 seconds, and where a solution consists of slabs of
     # time, whose growth of errors nothing else knows, a second.
-    correction_work: float = 1e8
-    correction_of_slabs: float = 1e9
+    work: float = 1e8
+    work_of_slabs: float = 1e9
 
 
 CORRECTION = CorrectionSettings()
@@ -64,7 +64,7 @@ def correction_of(
     periodic = [name in problem.form.periodic for name in problem.domain.coordinates]
     error = TensorNetwork(TensorLayer(lines, problem.form.outputs, degree=degree, periodic=periodic))
     # The residual oscillates on the grid of the network: fewer points would take it for a smooth one.
-    are_slabs = max(per_interval) > CORRECTION.correction_points
+    are_slabs = max(per_interval) > CORRECTION.points
     both = [
         b if are_slabs and len(b) >= len(a) else torch.cat([a, b]).unique() for a, b in zip(lines, own, strict=True)
     ]
@@ -103,7 +103,7 @@ def _grids_of(
 ) -> Iterator[tuple[Sequence[Tensor], Sequence[int]]]:
     """Breakpoints between which the residual of a network oscillates, and points for each interval; then fewer."""
     ends = [torch.stack([low, high]) for low, high in problem.domain.bounds]
-    few = [CORRECTION.correction_points] * len(ends)
+    few = [CORRECTION.points] * len(ends)
     grid = grid_of(network)
     moments = moments_of(network)
     if grid is None:
@@ -139,7 +139,7 @@ def _other_grid(
     if dimension not in COARSE:
         return None
     sizes = [len(line) - 1 for line in own]
-    are_slabs = max(per_interval) > CORRECTION.correction_points
+    are_slabs = max(per_interval) > CORRECTION.points
     counts = [3 * n // 2 + 1 if n > 1 and not are_slabs else round(300 ** (1 / dimension)) for n in sizes]
     rows = 1 + 2 * problem.form.order
     places = sum(problem.form.equation_term.requirements.integrals.values())

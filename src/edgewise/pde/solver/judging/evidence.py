@@ -135,7 +135,7 @@ def judge(
     *,
     change: float = math.nan,
     estimate: float = math.nan,
-    work: float = CORRECTION.correction_work,
+    work: float = CORRECTION.work,
     points: Sought | None = None,
 ) -> Evidence:
     """Judge a solution by evidence that is independent of how it was made."""

@@ -15,7 +15,7 @@ import numpy as np
 from edgewise.outcomes import check_time
 from edgewise.pde.algebra.newton import GridEquations, Solved, damped_newton
 from edgewise.pde.spaces.axis import SplineAxis, prolonged
-from edgewise.pde.spaces.statement import Statement
+from edgewise.pde.spaces.grid_problem import GridProblem
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class ResidualPath:
     [1] E. Allgower, K. Georg, "Introduction to Numerical Continuation Methods", SIAM, 2003, section 1.1.
     """
 
-    def __init__(self, statement: Statement, axes: Sequence[SplineAxis], start: np.ndarray):
+    def __init__(self, grid_problem: GridProblem, axes: Sequence[SplineAxis], start: np.ndarray):
         self.axes = axes
-        self.equations = GridEquations(statement, axes)
+        self.equations = GridEquations(grid_problem, axes)
         self.source = self.equations.residual(start)
 
     def at(self, share: float, near: np.ndarray) -> Solved | None:
@@ -99,14 +99,14 @@ class ResidualPath:
 
 
 def sought_along_path(
-    statement: Statement, axes: Sequence[SplineAxis], finer: Sequence[SplineAxis], start: np.ndarray
+    grid_problem: GridProblem, axes: Sequence[SplineAxis], finer: Sequence[SplineAxis], start: np.ndarray
 ) -> PathEnd | None:
     """A solution that two grids have, or the fold at which both leave the same least share; None for neither."""
-    coarse = ResidualPath(statement, axes, start).follow(start)
+    coarse = ResidualPath(grid_problem, axes, start).follow(start)
     if coarse is None:
         return None
     # On the finer grid the path begins a little before the end on the coarse one.
-    path = ResidualPath(statement, finer, prolonged(start, axes, finer))
+    path = ResidualPath(grid_problem, finer, prolonged(start, axes, finer))
     share = coarse.share * (1 + PATHS.same_share)
     near = prolonged(coarse.coef, axes, finer)
     begin = path.at(share, near)
