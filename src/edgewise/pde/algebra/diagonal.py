@@ -54,6 +54,7 @@ class FieldByField(Preconditioner):
         if len(pairs) != fields:
             return None
         starts = np.cumsum([0, *(block.rows for block in system.blocks)])
+        # Fast diagonalisation of each field with its equation and its conditions.
         parts = []
         for field in range(fields):
             blocks = []
@@ -75,6 +76,7 @@ class FieldByField(Preconditioner):
                         if slot == field and number in place
                     }
                 )
+                # Rows of the system that belong to the field.
                 whole = np.arange(block.rows).reshape(len(block.numbers), -1)
                 rows.append(start + whole[numbers].ravel())
             solver = FastDiagonalisation.for_system(grid_problem, LinearSystem(blocks, slopes, (*system.shape[:-1], 1)))

@@ -220,6 +220,7 @@ class SlabOfFlow(Preconditioner):
         count = [axis.count for axis in self.axes]
         self.fast: dict[int, FastDiagonalisation] = {}
         self.mass: dict[int, float] = {}
+        # Fast diagonalisation of each velocity in space.
         for slot, row in self.rows.items():
             blocks = list[RowBlock]()
             slopes = list[Jacobian]()
@@ -232,6 +233,7 @@ class SlabOfFlow(Preconditioner):
             system = LinearSystem(blocks, slopes, (*count, 1))
             self.fast[slot] = FastDiagonalisation.shifted(of_space, system)
             self.mass[slot] = float(self.equation.rates[row, slot, (0,) * len(count)].mean())
+        # Conditions and reductions of the pressure along each coordinate.
         ends = [np.zeros((0, axis.count)) for axis in self.axes]
         for level, number in self.reductions:
             face = level.block.face
@@ -259,6 +261,7 @@ class SlabOfFlow(Preconditioner):
             if whole.shape[0] != whole.shape[1]:
                 raise np.linalg.LinAlgError("the pressure has another number of conditions")
             self.bases.append(np.linalg.inv(whole)[:, len(rows) :])
+        # The Schur complement for the pressure, dense, by its values at the points of the equation.
         inner = int(np.prod(self.equation.block.shape))
         points = self.equation.block.shape
         bordered = inner + (self.constant is not None)
@@ -274,6 +277,7 @@ class SlabOfFlow(Preconditioner):
                 for axis, each in enumerate(fast.lines):
                     moved = along(each.vectors, moved, axis)
                 matrix[:inner, :inner] += self.equation.applied(self.constraint, slot, moved).reshape(inner, inner)
+            # A border for the constant of the pressure.
             if self.constant is not None:
                 matrix[:inner, inner] = -1.0
                 matrix[inner, :inner] = self.constant.applied(0, self.pressure, basis).ravel()

@@ -224,6 +224,7 @@ def damped_newton(
         sizes = np.maximum(np.maximum(np.abs(coef).max(fields), np.abs(step).max(fields)), ABOVE_ZERO)
         length = float(np.linalg.norm(step / sizes))
         longest = float(np.abs(step).max())
+        # Halves of the step, until the next simplified one is shorter.
         factor = 1.0
         while factor >= least_factor:
             check_time()
@@ -238,6 +239,7 @@ def damped_newton(
             factor /= 2
         return None
 
+    # Newton's method, and iterative refinement of its last step.
     solved = newton(start, equations.residual, equations.factorised, damped, NEWTON.steps)
     if solved is None:
         return None

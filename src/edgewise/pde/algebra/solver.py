@@ -106,6 +106,7 @@ class Krylov:
         """The solution; of factors, where there are some from an earlier call that did not converge."""
         if self._factors is not None:
             return self._factors(rhs)
+        # The solvable part of the right-hand side, and the work of a product.
         rhs = self.preconditioner.solvable(rhs)
         system, balanced, norm = self.system, self.preconditioner.balanced, float(np.linalg.norm(rhs))
         work = max(
@@ -117,6 +118,7 @@ class Krylov:
             system.work += work
             return balanced(system.product(self.preconditioner(v)))
 
+        # A first solution by the preconditioner alone.
         solution = self.preconditioner(rhs)
         left = balanced(rhs - system.product(solution))
         size = float(np.linalg.norm(left))
@@ -124,6 +126,7 @@ class Krylov:
         is_close = True  # the preconditioner alone may do
         is_short = any(axis.intervals == 1 for axis in system.blocks[0].axes)  # a shorter slab is cheaper than factors
         restarts = 1 if is_short and self.enough is not None else SETTINGS.restarts
+        # Iterative refinement by the preconditioner, and by restarted GMRES once that falls slowly.
         for _ in range(SETTINGS.refinement_rounds):
             if size <= SETTINGS.rounding * norm or not math.isfinite(size):
                 break
@@ -149,6 +152,7 @@ class Krylov:
                 break
             is_close = is_close and reached < SETTINGS.close * size
             size = min(reached, size)
+        # Sparse factors where the iteration has not converged.
         if size <= SETTINGS.unsolved * norm:
             return solution
         if not is_short and system.factor_work() <= SETTINGS.most_work:

@@ -67,6 +67,7 @@ class _Composite(Domain):
 
     def _remaining_part(self, piece: Piece, name: str, side: int, second: bool) -> Piece | None:
         """The part of a piece that bounds the whole domain: the domain lies on one side of its points only."""
+        # Points of the piece that bound the whole domain.
         step = DOMAINS.off_boundary_step * float(self.size.max())
 
         def kept(x: Tensor, normal: Tensor) -> Tensor:

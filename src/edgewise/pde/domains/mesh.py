@@ -133,6 +133,7 @@ class Mesh:
             nodes = 2 * self.per_interval
         else:
             nodes = self.in_cut or self.per_interval + 2
+        # Cells in which pieces of the boundary meet, and those of corners.
         several = torch.zeros(len(share), len(domain.pieces), dtype=torch.bool)
         several[at_cells, pieces] = True
         is_creased = (several.sum(1) > 1)[numbers] & (not has_formulas)

@@ -190,6 +190,7 @@ def check_enough_conditions(form: StrongForm, field: str) -> None:
             axis = domain.coordinates.index(piece.coordinate)
             order = requirements.order(field, [axis])
             faces = [given_on([other]) for other in domain.pieces if other.coordinate == piece.coordinate]
+            # A coordinate that acts as time has all its conditions on one face.
             if max(faces) >= order and requirements.acts_as_time(field, axis, space):
                 continue
             if max(faces) and requirements.acts_as_time(field, axis, space):

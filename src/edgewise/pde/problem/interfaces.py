@@ -264,6 +264,7 @@ class InterfaceResiduals:
         space = [axis for axis, name in enumerate(names) if is_space(name)]
         leaves: dict[tuple[str, Index], Tensor] = {}
 
+        # Fields with leaves in place of second derivatives.
         def beside(name: str) -> Field:
             true = context.fields[name + (OTHER_SIDE if side > 0 else "")]
 
@@ -290,6 +291,7 @@ class InterfaceResiduals:
                 for steps in (1, 2)
             )
             fluxes = []
+            # Jacobian of each equation by second derivatives: the matrix A.
             for at_step, at_two in zip(near, far, strict=True):
                 residual = 2 * at_step - at_two  # extrapolated to the interface
                 if not (residual.requires_grad and leaves):
@@ -375,6 +377,7 @@ def diffusion(u: Field, coefficient: float | Field | Callable[..., Tensor]) -> T
     >>> problem.form.order, problem.form.is_linear
     (2, True)
     """
+    # Coefficients that are fields or numbers.
     if not isinstance(u, Field):
         raise InputError(f"diffusion must be of a field of an equation, got {type(u).__name__}")
     if isinstance(coefficient, Field):
@@ -414,6 +417,7 @@ def diffusion(u: Field, coefficient: float | Field | Callable[..., Tensor]) -> T
             if noted is not None:
                 noted.append((k, torch.zeros_like(points)))
             return k * laplacian(u)
+        # Gradient of the coefficient by the points, and slope by the value.
         leaves = [points, *([table["value"]] if "value" in names else [])]
         slopes = torch.autograd.grad(k.sum(), leaves, create_graph=True, materialize_grads=True)
         if noted is not None:

@@ -272,6 +272,7 @@ class CornerFunctions:
         margin = (2 * math.pi - self.opening) / 2  # the cut lies in the middle of the outside
         angle = torch.remainder(torch.atan2(away[:, 1], away[:, 0]) - self.start + margin, 2 * math.pi) - margin
 
+        # Angular and radial factors, each with its derivatives.
         @cache
         def power(exponent: float, is_sine: bool, derivative: int, turned: float) -> Tensor:
             """Derivative of z^a along a direction of length 1 that is turned by an angle from the first edge."""
@@ -309,6 +310,7 @@ class CornerFunctions:
                 slope = 2 * (away @ direction)
                 radial_1 = polynomial(more, 1) * slope
                 jet[1 + number * order, near, column] = radial_1 * wave + radial * wave_1
+                # Second derivatives.
                 if order > 1:
                     wave_2 = length**2 * power(exponent, is_sine, 2, turned)
                     radial_2 = polynomial(more, 2) * slope.square() + 2 * length**2 * polynomial(more, 1)

@@ -306,6 +306,7 @@ def strong_form_of(
     >>> form.fields, form.order, form.is_linear
     (('u',), 2, False)
     """
+    # Fields, numbers of coefficients and periodic coordinates.
     check_statement(domain, conditions, coefficients)
     check_weight(weight)
     conditions = tuple(conditions)
@@ -342,6 +343,7 @@ def strong_form_of(
     equation_term = _equation_term(run, parts, float(weight))
     inner_sides = iter(() if parts is None else parts.inner)
     runs: list[tuple[ResidualTerm, DryRun]] = [(equation_term, run)]
+    # Measured values and unknown fields have terms of their own.
     observations = of_kind(conditions, Observations)
     unknown_fields = of_kind(conditions, UnknownField)
     for observed in observations:

@@ -155,6 +155,7 @@ def first_good(task: Task, tiers: Sequence[Tier]) -> Attempt:
         record: Record | None = None
         ending = Ending(StopReason.NO_PROGRESS)
         try:
+            # Levels of a tier, if it solves such problems and may do better.
             if not (tier.follows(best, task) and tier.solves(task.facts)):
                 continue
             before = best.record if best is not None and tier.is_compared else None
@@ -174,6 +175,7 @@ def first_good(task: Task, tiers: Sequence[Tier]) -> Attempt:
             kept = record if best is None or has_converged else best.record
             ending = _cut(ending, reason_of(error))
             best = Attempt(kept, ending) if kept is not None and kept.count else None
+        # The end, where a limit is over, or where there is nothing to go on with.
         is_interrupted = ending.reason is StopReason.INTERRUPTED
         if is_interrupted:
             task.limits.hurry()

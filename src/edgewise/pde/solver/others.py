@@ -66,6 +66,7 @@ def other_solutions(
     >>> [round(float(each([[0.5]])[0, 0]), 4) for each in (lower, upper)]
     [0.1405, 4.0915]
     """
+    # Solutions of one problem, and what is asked for.
     given: list = list(known) if isinstance(known, list | tuple) else [known]
     solutions = [each for each in given if isinstance(each, Solution)]
     if not given or len(solutions) < len(given):

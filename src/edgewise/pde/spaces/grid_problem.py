@@ -285,6 +285,7 @@ def recognised(form: StrongForm, most_axes: float = 3) -> GridProblem | str:
     whole = [axis for axis in range(dimension) if not problem.reductions[axis]]
     if not _fit_fields(condition_orders, problem.field_orders, whole):
         return "some field has more conditions than its own order, and another one has fewer"
+    # Where faces meet, conditions with the lowest normal derivatives hold.
     priority = tuple(np.argsort(normal, kind="stable").tolist())
     return replace(problem, priority=priority, condition_orders=condition_orders)
 
@@ -467,6 +468,7 @@ def mean_given(form: StrongForm, term: ResidualTerm, rounding: float = 1e-12) ->
     at_zero, at_values, at_weights = (residual(each) for each in (0 * values, values, weights / weights.mean()))
     if recorder.places[name, along, 0].shape[1:] != (len(places), domain.dimension):
         return None
+    # The factor of the mean, and what else there is.
     slope = float((at_weights - at_zero).mean() / (weights.square().sum() / weights.mean()))
     gap = at_values - at_zero[0] - slope * weights @ values
     is_whole = bool(torch.isclose(recorder.places[name, along, 0][..., space], places).all())
@@ -524,6 +526,7 @@ def with_pressure(grid_problem: GridProblem, keys: Sequence[Key], mean: tuple[in
         slots = [{slot for row, slot, _ in of_face if row == k} for k in range(len(term.requirements.sizes))]
         about[key] = np.array([each == {pressure} for each in slots])
         given[axis] += about[key].sum()
+    # In time the equations give the pressure at the first moment.
     if time is not None and given[time]:
         name = form.fields[pressure]
         raise InputError(
@@ -570,6 +573,7 @@ def check_initial(
     time = grid_problem.form.time
     if time is None or not any(count for axis, count in enumerate(grid_problem.reductions) if axis != time):
         return
+    # The initial state, constant in time.
     coef = np.stack([state] * axes[time].count, time)
     velocities = [slot for slot in range(len(form.fields)) if slot not in grid_problem.constraint_variables]
     size = float(np.abs(state[..., velocities]).max())

@@ -311,6 +311,7 @@ def _check_problem(problem: Collocation) -> bool:
         raise InputError(
             f"problem must have no integrals, no delays and no hard conditions for eigenvalues, got {unfit[0]}"
         )
+    # Orders that splines have, on space alone, with leading coefficients that do not jump.
     if problem.form.order > MAX_PRODUCT_DEGREE - 2:
         raise InputError(
             f"problem must be of order {MAX_PRODUCT_DEGREE - 2} at most for eigenvalues, got {problem.form.order}"

@@ -211,6 +211,7 @@ def inverse_fits(
         splines = (size + (0 if repeats else degree) for size, repeats in zip(sizes(), periodic, strict=True))
         return math.prod(splines) * len(problem.fields)
 
+    # Fewer intervals, as long as dense matrices are too large.
     while coefficients() > SETTINGS.most_coefficients:
         count -= 1
         if not count:
@@ -249,6 +250,7 @@ def inverse_fits(
             goes_on = tried.is_settled or watch(tried.work, tried.loss)
             if start is not None and not goes_on:
                 return
+            # The order with the least generalised cross-validation.
             is_better = fit is None or (
                 tried.has_noise
                 and tried.is_settled
@@ -260,6 +262,7 @@ def inverse_fits(
                 break
         assert fit is not None
         yield fit
+        # The next grid begins with these fields.
         start, problem, count = fit, fit.problem, math.ceil(SETTINGS.finer * count)
 
 
@@ -452,6 +455,7 @@ class _Smoothing:
         They end where nothing changes, or the watch ends them. Without exactness the equation and the conditions do not
         count.
         """
+        # Penalty for given strengths and noise.
         rough = [self._roughness(name) for name in names]
         nothing = torch.zeros_like(self.first[0])
 
@@ -505,6 +509,7 @@ class _Smoothing:
         whole matrix, that of the equation and the conditions, and by how much the step would lower the linearised sum;
         without it the method ends where that is next to nothing.
         """
+        # The last linearisation.
         whole: _Factor
         exact: Tensor
         gradient: np.ndarray  # half of it
@@ -526,6 +531,7 @@ class _Smoothing:
         def damped(point: np.ndarray, step: np.ndarray, solver: Solver) -> Advance:
             """The longest step of halves that does not raise the sum, or none: strengths may still change."""
             nonlocal penalty
+            # Line search by halves.
             size = self._objective(penalty)
             factor = 1.0
             while factor > SETTINGS.shortest_step:
@@ -537,6 +543,7 @@ class _Smoothing:
                 self._set(torch.from_numpy(point))
             moved = self._coefficients().numpy()
             fall = -float(step @ gradient)
+            # The end, or the penalty of the next step.
             if updated is None:
                 return Advance(moved, is_last=fall < SETTINGS.settled)
             following = updated(penalty, whole, exact, fall)

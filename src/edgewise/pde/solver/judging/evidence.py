@@ -162,6 +162,7 @@ def judge(
     if not math.isfinite(residual):
         doubts.append(f"The residual is not a number: {_place_of_nan(network, problem, x)}.")
         return Evidence(math.nan, residual, tuple(checks), tuple(doubts))
+    # An equation that does not hold.
     if residual > EVIDENCE.largest_residual:
         surplus = problem.form.surplus
         why = f"the problem may have no solution{', for ' if surplus else ''}{surplus}"
@@ -219,6 +220,7 @@ def judge(
                     f"residuals do not cancel out between neighbouring points, and bound the error by {bound:.1g}"
                 )
                 estimates.append(bound)
+        # Trivial solutions and null vectors.
         of_problem = _doubts_of_uniqueness(network, problem, residual, size, weakest, checks, errors)
         if of_problem:
             estimates.append(1.0)  # another solution may differ by as much as the solution is large
@@ -261,6 +263,7 @@ def _doubts_of_uniqueness(
     Coefficients that nothing determines are removed from those with standard errors.
     """
     doubts = list[str]()
+    # Coefficients that nothing determines.
     starts = problem.form.coefficients
     for name in undetermined_coefficients(network, problem):
         errors.pop(name, None)
@@ -285,6 +288,7 @@ def _doubts_of_uniqueness(
         doubts.append(
             f"The solution is u = 0, which solves every homogeneous problem; another one was not found{more}."
         )
+    # A null vector of the linearised problem.
     if weakest is not None and not is_unique:
         what = "a constant" if weakest.is_constant else "another function"
         if len(problem.fields) > 1:
@@ -336,6 +340,7 @@ def evidence_of_fields(
     )
     if fit.has_noise and fit.is_settled and not fit.rises:
         checks.append("there was no time for further checks")
+    # Fields that vanish.
     doubts = [
         f"The field {name} is 0, with which the equation holds whatever the measured values are, as where it is known "
         "up to a factor alone: give it a value somewhere."

@@ -115,6 +115,7 @@ def stationary_stages(
     was tried, or at given coefficients on given axes; and where that fails on the first grid at the smoothest function
     with the conditions, on a grid of half as many intervals and then on this one.
     """
+    # The first grid.
     axes, coef = (first_axes(grid_problem), None) if begin is None else begin
     dimension = len(axes)
     degrees = [GRIDS.highest_degree] * len(axes)
@@ -128,6 +129,7 @@ def stationary_stages(
     fold: Level | None = None  # which is named where finer grids have no solution either
     while True:
         check_time()
+        # Damped Newton steps from the solution on the grid before, prolonged to this one.
         if coef is None:
             start = defined_start(grid_problem, axes)
         else:
@@ -147,6 +149,7 @@ def stationary_stages(
                 if found is not None:
                     axes = list(grid)
                     break
+        # Continuation: the residual is lowered to zero, or to a fold, beyond which there is no solution.
         if is_first and found is None:
             finer = grid_problem.axes([refined(axis.breakpoints, GRIDS.finer_on_path) for axis in axes], degrees)
             end = sought_along_path(grid_problem, axes, finer, start)
@@ -163,6 +166,7 @@ def stationary_stages(
         solved = None if found is None else found[:2]
         if solved is not None and is_corrected:
             solved = corrected(grid_problem, axes, *solved)
+        # A finer grid, where this one has no solution.
         if found is None or solved is None:
             failures += 1
             if failures > GRIDS.stalls or (coef is not None and is_resolved):
@@ -174,12 +178,14 @@ def stationary_stages(
                 break
             continue
         (coef, work), fold = solved, None
+        # Error that the residual between the points implies, and the balance of sources and fluxes.
         errors = relative_errors(grid_problem, axes, coef)
         loss = max(sum(float(each.max()) ** 2 for each in errors), GRIDS.least_gain**2 * loss)
         points = sum(block.rows for block in grid_problem.blocks(axes))
         constant, constant_before = grid_problem.imbalance(axes, coef), constant
         is_in_balance = abs(constant - constant_before) > GRIDS.settled * constant or constant < GRIDS.least_imbalance
         is_in_balance = is_in_balance or math.sqrt(loss) > constant
+        # Growth of a residual by the inverse of the Jacobian.
         is_resolved = max(float(each.max()) for each in errors) < GRIDS.unresolved_error
         growth = 1.0 if grid_problem.constraint_variables or not is_resolved else found[2]()
         doubt: Doubt | None = None
@@ -188,6 +194,7 @@ def stationary_stages(
         elif growth > GRIDS.largest_growth:
             doubt = Doubt(HARDLY_DETERMINED.format(growth=growth))
         yield Level(network=network_of(axes, coef), loss=loss, points=points, work=work, doubt=doubt)
+        # Upwind diffusion for layers thinner than the intervals, and corrections of what it leaves.
         was = is_stabilised, is_corrected
         if not is_resolved:
             is_stabilised = is_stabilised or has_layers(grid_problem, axes, coef)
@@ -200,6 +207,7 @@ def stationary_stages(
         if stalls >= GRIDS.stalls:
             return
         before = axes
+        # The next grid equidistributes the errors.
         if grid_problem.constraint_variables:
             change = GRIDS.neighbour_change_in_flows
         else:
@@ -260,6 +268,7 @@ def local_errors(
     a coarse grid it is also looked at everywhere, lest a narrow source is missed; not so where only some coordinates
     are of interest, `of`.
     """
+    # Points along each coordinate alone, and on coarse grids everywhere.
     dimension = len(axes)
     chosen = range(len(axes)) if of is None else of
     found, searched = ([np.zeros(line.intervals) for line in axes] for _ in range(2))
@@ -277,6 +286,7 @@ def local_errors(
             fresh = RowBlock(block.form, block.term, block.numbers, axes, points, block.face, block.past)
             evaluated = fresh.evaluate(coef)
             for axis, count in counts.items():
+                # Residual over the symbol of the fastest wave.
                 short = wave_symbol(fresh, evaluated[0].shape, evaluated[1], axis)
                 values = implied_errors(evaluated[0], short)
                 of_variables = {

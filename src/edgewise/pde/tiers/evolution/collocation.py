@@ -154,6 +154,7 @@ class CollocationSolver:
         evolution = self.evolution
         grid_problem = evolution.grid_problem
         enough = NEWTON.step * evolution.allowed
+        # Rows of the slab, and the state of the iteration.
         blocks = self._blocks(axes)
         is_start = [block.face == (evolution.time, 0) for block in blocks]
         system: LinearSystem | None = None
@@ -220,6 +221,7 @@ class CollocationSolver:
             is_fresh = False
             return Advance(coef, keeps_factors=keeps_factors)
 
+        # Simplified Newton steps from a guess that continues the slab before.
         guess = first_guess(evolution, each_prolonged, axes, state, length, previous, near)
         solved = newton(guess, residual, factorised, contracting, NEWTON.iterations)
         return None if solved is None else (solved[0], steps)

@@ -309,6 +309,7 @@ class CutCellSolver:
         assert isinstance(line, TimeAxis)
         initial = state.values
         rates = line.rates(evolution.order)
+        # Factors of the slab before, where the grid and the length are the same.
         assembly, _, is_exact = self._kept or (None, [], False)
         is_usable = assembly is not None and assembly.grid is grid and assembly.systems.serves(rates)
         fresh: list[np.ndarray] | None = None  # residuals where the Jacobian was evaluated; None for older factors
@@ -328,6 +329,7 @@ class CutCellSolver:
                     self._linearised(grid, line, changes, number, equation, True)[1]
                     for number in range(1, len(grid.parts))
                 ]
+                # The mean Jacobian over the moments, so that Radau's systems are diagonal.
                 means = [
                     {key: slope.mean(1) for key, slope in slopes.items()}
                     for slopes in (*(slopes for _, slopes in evaluated), *at_walls)
@@ -378,6 +380,7 @@ class CutCellSolver:
             before = size
             return Advance(nodal, keeps_factors=not is_slow)
 
+        # Simplified Newton steps.
         solved = newton(grid.taken(self._nodal(line, guess)), residual, factorised, contracting, NEWTON.iterations)
         return None if solved is None else evolution.from_nodal(line, grid.spread(solved[0]), initial)
 

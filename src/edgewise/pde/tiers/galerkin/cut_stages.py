@@ -58,6 +58,7 @@ SETTINGS = CutStageSettings()
 
 def solid_stages(problem: Collocation, interfaces: Sequence[Interface] = ()) -> Iterator[Level]:
     """Solve on finer and finer grids; without a level where a piece of the boundary has no distance."""
+    # Parts of the domain on both sides of an interface.
     form = problem.form
     domain = problem.domain
     spaces = [domain]
@@ -209,6 +210,7 @@ def _join(
             }
             for combination, values in ((tested, jump), (mean, -gap)):
                 loads[row][:] += grids[row].sums(numbers[row], combination, values[:, None])[:, 0]
+            # Jumps and mean fluxes of trial functions on both sides.
             for column, turn in enumerate((1.0, -1.0)):
                 beyond = grids[column], numbers[column]
                 flow: dict[Index, np.ndarray] = {unit: -turn * fluxes[column][:, k] for k, unit in enumerate(units)}

@@ -189,6 +189,7 @@ def sat_penalty(
     # `is_even` is whether the equations are divided by the sizes of their fluxes, in the whole domain.
     form = grid_problem.form
     shape = tuple(map(len, points))
+    # Flux through the face, symmetrised.
     _, fluxes, _ = resolved(grid_problem, points, moment)
     space = [axis for axis in range(form.domain.dimension) if axis != form.time]
     matrix = symmetriser(fluxes)

@@ -101,6 +101,7 @@ def has_weak_form(grid_problem: GridProblem) -> bool:
         raise
     except ValueError:
         return False
+    # Jacobians of the equation and of the conditions at several moments.
     rows: list[tuple[ResidualTerm, list[np.ndarray], tuple[int, int] | None]] = [(form.equation_term, grid, None)]
     for number, axis, end in grid_problem.faces():
         if axis != form.time:
@@ -109,6 +110,7 @@ def has_weak_form(grid_problem: GridProblem) -> bool:
         before = jacobian_of(grid_problem, term, points, begin, face)[0]
         if not all(np.isfinite(slope).all() for slope in before.values()):  # a pole, as at the axis of a disc
             return False
+        # Conditions give values, or normal derivatives.
         if face is not None and form.order == 2:
             indices = [index for _, _, index in before]
             highest = before[0, 0, max(indices, key=sum)]

@@ -80,6 +80,7 @@ class WeakForm:
     """
 
     def __init__(self, grid_problem: GridProblem, axes: Sequence[SplineAxis]):
+        # Coefficients at the points of a quadrature.
         form = grid_problem.form
         self.grid_problem = grid_problem
         self.axes = axes
@@ -118,6 +119,7 @@ class WeakForm:
                 self.sides.append(Side(number, end, term, points, -1 / level, []))
                 given[self._place(self.sides[-1])] = True
                 continue
+            # Natural conditions: fluxes, with a reaction for those of Robin.
             factor = weighted(grid_problem, points, low)[1] / normal * (1 if end else -1)
             if level is not None:
                 self.matrices[0] += assembled(at, factor * level)

@@ -59,6 +59,7 @@ def low_rank_stages(
     search, `seed` is that of random places, and `begin` has the numbers of intervals of the first grid. Yield each
     stage with the relative error of sources, coefficients and conditions in separated form.
     """
+    # First grid, tolerance and rank.
     bounds = grid_problem.form.domain.bounds.numpy()
     counts = [SETTINGS.first_periodic if repeats else SETTINGS.first_intervals for repeats in grid_problem.periodic]
     if begin is not None:
@@ -133,6 +134,7 @@ def _newton(
     Each step solves the equation linearised about the last function, whose ranks change from step to step.
     """
     lines, owners = lines_of(grid_problem, axes, spend)
+    # The lift of the conditions, about which Newton's method begins.
     data = SETTINGS.data_share * tolerance
     data_rank = SETTINGS.data_rank * most
     lift, missed = lift_of(grid_problem, lines, owners, data, data_rank, seed)

@@ -270,6 +270,7 @@ def _lift(
                 rank = gap[axis - 1].shape[2]
             inserted.insert(axis, np.einsum("rs,n->rns", np.eye(rank), lifts[axis][:, row]))
             parts.append(inserted)
+        # Sum of all lifts so far.
         for part in parts:
             total = part if total is None else added(total, part)
         if total is not None:
@@ -361,6 +362,7 @@ def _add_term(
             weights = profiles[k] + centre / len(own)
             operator.single[k] = operator.single[k] + (lines[k].tested * weights) @ lines[k].splines(index[k])
         return 0.0
+    # The mean of a coefficient joins the Kronecker sum.
     mean = float(values.mean()) if is_single else 0.0  # solved at once by eigenvectors, the rest by iteration
     for k in own if is_single else ():
         operator.single[k] = operator.single[k] + mean / len(own) * lines[k].tested @ lines[k].splines(index[k])
