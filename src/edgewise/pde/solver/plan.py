@@ -15,7 +15,7 @@ from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.network import check_as_start
 from edgewise.pde.solver.solution import Solution
 from edgewise.pde.solver.training import linear_method
-from edgewise.pde.spaces.networks import SEPARABLE, TENSOR, TensorNetwork, grid_of, shape_of
+from edgewise.pde.spaces.networks import SEPARABLE, TENSOR, TensorNetwork, as_chain, grid_of, shape_of
 from edgewise.settings import MOST_FACTORISED_IN_EQUATIONS, MOST_FACTORISED_WITH_INTEGRALS
 from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
@@ -114,7 +114,7 @@ def planned(problem: Collocation, seed: int, options: SolveOptions) -> Plan:
         shape = tuple(hidden)
     # A network that is trained further.
     start = options.get("start")
-    begin = start.model if start is not None and isinstance(start.model, Chain) else None
+    begin = None if start is None else as_chain(start.model)
     if begin is not None:
         check_as_start(problem, begin, hidden, options.get("degree"), options.get("grid_size"))
         shape = shape_of(begin)

@@ -35,6 +35,7 @@ from edgewise.pde.solver.training import STEPS, Patience, Trainer, solve_step_wo
 from edgewise.pde.spaces.networks import (
     SEPARABLE,
     TensorNetwork,
+    chain_of,
     described,
     fit_hidden_grids_,
     grid_of,
@@ -214,8 +215,8 @@ class Refinement(ABC):
             if form.box_points > SETTINGS.most_box_points:
                 return first
             self.problem = Collocation(form, self.problem.sampling, self.problem_of(first).unknowns)
-            assert isinstance(first.network, Chain)
-            first = self.trained(replace(first, problem=self.sampled_for(first.network, self.problem)), STEPS)
+            sampled = self.sampled_for(chain_of(first.network), self.problem)
+            first = self.trained(replace(first, problem=sampled), STEPS)
         return first
 
     def _integrals_gap(self, result: Level) -> float:
@@ -243,8 +244,7 @@ class Refinement(ABC):
             if not math.isfinite(best.loss):
                 return Ending(StopReason.NO_PROGRESS, messages.Clause.NOT_A_NUMBER)
             # Candidates for the next level, as far as the limits allow.
-            assert isinstance(last.network, Chain)
-            larger = self.larger(last.network)
+            larger = self.larger(chain_of(last.network))
             candidates = [self.untrained(network, record.problem) for network in larger]
             if not candidates:
                 return Ending(StopReason.BUDGET, messages.too_many_parameters(self.noun, self.plan.most))
@@ -469,9 +469,9 @@ class TrainedNetworks(Refinement):
 
     def first(self, start: Level) -> Level:
         """The best start, trained to the end, with hidden grids moved while activations leave them."""
-        assert isinstance(start.network, Chain)
+        network = chain_of(start.network)
         for _ in range(SETTINGS.most_grid_moves):
-            if self.limits.past_deadline or not fit_hidden_grids_(start.network, self.problem_of(start).train.x):
+            if self.limits.past_deadline or not fit_hidden_grids_(network, self.problem_of(start).train.x):
                 break
             start = self.trained(start, SETTINGS.race_steps)
         is_over = self.limits.past_deadline and math.isfinite(start.loss)

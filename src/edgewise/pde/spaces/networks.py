@@ -437,12 +437,22 @@ def described(network: nn.Module) -> str:
     return f"{list(config.width)}{products}, grid {grid_sizes(network)[0]}"
 
 
+def as_chain(network: nn.Module) -> Chain | None:
+    """A network as the chain of layers that is trained; None for one that a grid has solved."""
+    return network if isinstance(network, Chain) else None
+
+
+def chain_of(network: nn.Module) -> Chain:
+    """A network that is trained, as a chain of layers."""
+    assert isinstance(network, Chain)
+    return network
+
+
 def grid_sizes(network: nn.Module) -> tuple[int, ...]:
     """Numbers of intervals of a network, see `FieldNetwork.grid_sizes`; those of each layer of a KAN."""
     if isinstance(network, FieldNetwork):
         return network.grid_sizes
-    assert isinstance(network, Chain)
-    sizes = (getattr(layer, "grid_size", 0) for layer in network.layers)
+    sizes = (getattr(layer, "grid_size", 0) for layer in chain_of(network).layers)
     return tuple(size for size in sizes if size)
 
 
@@ -451,8 +461,7 @@ def scaled(network: nn.Module, units: Tensor) -> nn.Module:
     """A copy of a network that `solve` makes with its outputs multiplied by units, (outputs,)."""
     if isinstance(network, FieldNetwork):
         return network.scaled(units)
-    network = copy.deepcopy(network)
-    assert isinstance(network, Chain)
+    network = chain_of(copy.deepcopy(network))
     last = network.layers[-1]
     assert isinstance(last, KANLayer)
     for output, unit in enumerate(units.tolist()):
