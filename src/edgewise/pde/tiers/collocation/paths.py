@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from edgewise.outcomes import check_time
-from edgewise.pde.algebra.newton import GridEquations, Solved, damped_newton
+from edgewise.pde.algebra.newton import NEWTON, GridEquations, Solved, damped_newton
 from edgewise.pde.spaces.axis import SplineAxis, prolonged
 from edgewise.pde.spaces.grid_problem import GridProblem
 
@@ -64,10 +64,10 @@ class ResidualPath:
         self.equations = GridEquations(grid_problem, axes)
         self.source = self.equations.residual(start)
 
-    def at(self, share: float, near: np.ndarray) -> Solved | None:
+    def at(self, share: float, near: np.ndarray, least_factor: float = NEWTON.least_factor) -> Solved | None:
         """Fields with a share of the residual, by Newton's method from others; None where it finds none."""
         self.equations.target = share * self.source
-        return damped_newton(self.equations, near, PATHS.least_factor)
+        return damped_newton(self.equations, near, least_factor)
 
     def follow(self, coef: np.ndarray, share: float = 1.0) -> PathEnd | None:
         """Lower the share from that of given fields on; None where it ends neither at a solution nor at a fold."""
@@ -78,7 +78,7 @@ class ResidualPath:
             if self.equations.work > PATHS.most_work:
                 return None
             target = 0.0 if share < PATHS.nearly_solved else share * (1 - step)
-            found = self.at(target, coef)
+            found = self.at(target, coef, PATHS.least_factor)
             if found is not None and not target:
                 return self._end(found[0], 0.0, found)
             if found is not None:
