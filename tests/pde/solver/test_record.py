@@ -166,11 +166,13 @@ def test_a_pass_is_believed_to_be_better_by_less_where_its_tolerance_is_less_sha
 def test_a_short_beginning_of_a_second_pass_is_no_evidence():
     problem = PDE(lambda u: u.t - u.xx, Interval(0, 1) * Time(0, 0.1), [Initial(1.0), Dirichlet(0.0)])
     grid_problem = recognised(problem.form)
-    first = COLLOCATION.stepper(grid_problem, 1e-5, lambda *_: True).run()
-    second = COLLOCATION.stepper(grid_problem, 1e-6, lambda share, *_: share < 1e-6, 1.3).run()
+    first_stepper = COLLOCATION.stepper(grid_problem, 1e-5, lambda *_: True)
+    first = first_stepper.run()
+    second_stepper = COLLOCATION.stepper(grid_problem, 1e-6, lambda share, *_: share < 1e-6, 1.3)
+    second = second_stepper.run()
     record = Record(TimeElements(), problem, Limits())
-    record.add(_level_of(first, problem, 1e-5))
-    record.add(_level_of(second, problem, 1e-9))
+    record.add(_level_of(first_stepper, problem, 1e-5))
+    record.add(_level_of(second_stepper, problem, 1e-9))
     assert second.reached < 1e-3
     assert math.isnan(record.error)  # it had been 1, by far too much for this pass
     assert record.evidence().estimate < 1e-2
@@ -180,12 +182,14 @@ def test_a_short_beginning_of_a_second_pass_is_no_evidence():
 def test_a_sharper_pass_that_is_cut_early_leaves_the_estimate_of_the_first(share):
     problem = PDE(lambda u: u.tt + torch.sin(u), Time(0, 30), [Initial(2.0, rate=0.0)])
     grid_problem = recognised(problem.form)
-    first = COLLOCATION.stepper(grid_problem, 1e-7, lambda *_: True).run()
-    second = COLLOCATION.stepper(grid_problem, 1e-9, lambda done, *_: done < share, 1.3).run()
+    first_stepper = COLLOCATION.stepper(grid_problem, 1e-7, lambda *_: True)
+    first = first_stepper.run()
+    second_stepper = COLLOCATION.stepper(grid_problem, 1e-9, lambda done, *_: done < share, 1.3)
+    second = second_stepper.run()
     record = Record(TimeElements(), problem, Limits())
-    record.add(_level_of(first, problem, 1e-7))
+    record.add(_level_of(first_stepper, problem, 1e-7))
     alone = record.evidence().estimate
-    record.add(_level_of(second, problem, 1e-9))
+    record.add(_level_of(second_stepper, problem, 1e-9))
     assert second.reached < 0.5 * 30
     assert alone <= record.evidence().estimate < 1e-5  # it had been 1: the difference was followed too far
     t = np.linspace(0, 30, 301)
@@ -199,11 +203,13 @@ def test_a_sharper_pass_that_is_cut_early_leaves_the_estimate_of_the_first(share
 
 def test_a_short_beginning_that_differs_is_an_error():
     problem = PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)])
-    march = COLLOCATION.stepper(recognised(problem.form), 1e-6, lambda *_: True).run()
+    march_stepper = COLLOCATION.stepper(recognised(problem.form), 1e-6, lambda *_: True)
+    march_stepper.run()
     record = Record(TimeElements(), problem, Limits())
-    record.add(_level_of(march, problem, 1e-6))
-    other = COLLOCATION.stepper(
+    record.add(_level_of(march_stepper, problem, 1e-6))
+    other_stepper = COLLOCATION.stepper(
         recognised(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.1)]).form), 1e-6, lambda done, *_: done < 0.2
-    ).run()
-    record.add(_level_of(other, problem, 1e-9))
+    )
+    other = other_stepper.run()
+    record.add(_level_of(other_stepper, problem, 1e-9))
     assert other.reached < 0.5 and record.evidence().estimate > 0.09
