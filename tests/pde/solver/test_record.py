@@ -167,7 +167,7 @@ def test_a_short_beginning_of_a_second_pass_is_no_evidence():
     problem = PDE(lambda u: u.t - u.xx, Interval(0, 1) * Time(0, 0.1), [Initial(1.0), Dirichlet(0.0)])
     grid_problem = recognised(problem.form)
     first_stepper = COLLOCATION.stepper(grid_problem, 1e-5, lambda *_: True)
-    first = first_stepper.run()
+    first_stepper.run()
     second_stepper = COLLOCATION.stepper(grid_problem, 1e-6, lambda share, *_: share < 1e-6, 1.3)
     second = second_stepper.run()
     record = Record(TimeElements(), problem, Limits())
