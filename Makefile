@@ -116,6 +116,7 @@ benchmarks/.venv/.installed: benchmarks/requirements.txt pyproject.toml CMakeLis
 	@benchmarks/.venv/bin/python -m pip install torch
 	@benchmarks/.venv/bin/python -m pip install --quiet -r benchmarks/requirements.txt
 	@benchmarks/.venv/bin/python -m pip install --quiet --editable .
+	@benchmarks/.venv/bin/python -m pip install --quiet --no-deps --editable ./experiments
 	@touch $@
 
 bench-gpu: benchmarks/.venv/.installed

@@ -1,6 +1,6 @@
 """Measures fits of a network in 1, 2 and 4 processes, and predicts fits of 10^9 rows on 100 workers by simulation.
 
-python benchmarks/cluster.py [--quick] [--simulate] [--out benchmarks/results]. The costs of a row are those of
+python benchmarks/cluster.py [--quick] [--simulate] [--out results]. The costs of a row are those of
 `scale.json` and of the fits measured here; stragglers and losses of workers are drawn from a seed, see `Cluster`.
 """
 
@@ -17,6 +17,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 from scale import friedman, in_fresh_processes, nanoseconds
+
+from edgewise_experiments.runner.store import RESULTS, Store
 
 ROWS, PROCESSES, STEPS = 100_000, (1, 2, 4), 4
 SHAPE, GRID = [10, 4, 1], 10
@@ -302,24 +304,22 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rows")
     parser.add_argument("--simulate", action="store_true", help="simulate only, with the fits measured before")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     settings = parser.parse_args(arguments)
     if settings.one:
         print(json.dumps(fit_one(settings.one)))
         return
-    from speed import about, write_rows
-
-    head = {**about(), "unit": "CPU seconds of a step in the busiest process; simulated wall seconds"}
     if settings.simulate:
-        head = json.loads((settings.out / "cluster.json").read_text(encoding="utf-8"))
-        own = [row for row in head.pop("rows") if "processes" in row]
+        own = [row for row in Store.open(settings.out, "cluster").rows if "processes" in row]
     else:
         own = [measured(ROWS // 10 if settings.quick else ROWS, count) for count in PROCESSES]
-    scale = json.loads((Path(__file__).parent / "results" / "scale.json").read_text(encoding="utf-8"))["rows"]
-    given = fits(scale, own)
+    store = Store.open(settings.out, "cluster", anew=True)
+    given = fits(Store(RESULTS / "scale.json").beside("scale"), own)
     rows = simulated(given)
-    write_rows(settings.out / "cluster.json", head, [*own, *rows])
+    store.rows += own if settings.simulate else []
+    for row in [*([] if settings.simulate else own), *rows]:
+        store.add(row)
     drawn(given, settings.out / "cluster.svg")
     print(tables(own, rows))
 

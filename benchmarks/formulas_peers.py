@@ -1,6 +1,6 @@
 """Formulas by pyoperon and gplearn on ten of the functions of the experiment `formulas`, kept in a JSON file.
 
-python benchmarks/formulas_peers.py [--seconds 30] [--out results/formulas_peers.json]
+python benchmarks/formulas_peers.py [--seconds 30] [--out results]
 
 Needs an environment with Edgewise and benchmarks/formulas_requirements.txt. Each peer gets the same 1,000 noise-free
 samples and `--seconds` of the clock on one thread, more than Edgewise takes; its settings are its defaults but for the
@@ -12,7 +12,7 @@ the text and these are fewer. `accurate` leaves the length aside. A run goes on 
 
 import argparse
 import contextlib
-import json
+import itertools
 import os
 import time
 from importlib.metadata import version
@@ -23,7 +23,7 @@ import numpy as np
 from edgewise.errors import InputError
 from edgewise.formulas import complexity, parse_expression, shortest_form
 from edgewise_experiments.formulas import formulas
-from edgewise_experiments.runner.store import machine
+from edgewise_experiments.runner.store import RESULTS, Store
 
 CLOSE = 1e-5  # relative error of an accurate formula; pyoperon computes in single precision
 BATCH = 5  # generations of gplearn between two checks of the time
@@ -107,22 +107,16 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     options.add_argument("--seconds", type=float, default=30.0)
     options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--out", type=Path, default=Path("results/formulas_peers.json"))
+    options.add_argument("--out", type=Path, default=RESULTS)
     chosen = options.parse_args()
-    rows = json.loads(chosen.out.read_text())["rows"] if chosen.out.exists() else []
-    key = {"seed": chosen.seed, "limit": chosen.seconds}
-    for problem in formulas.TEN:
-        for peer in PEERS:
-            own = {**key, "peer": peer, "problem": problem}
-            if any(all(row[name] == value for name, value in own.items()) for row in rows):
-                continue
-            rows.append(measured(peer, problem, chosen.seconds, chosen.seed))
-            lines = ",\n".join(json.dumps(row) for row in rows)
-            chosen.out.write_text(f'{{"machine": {json.dumps(machine())},\n"rows": [\n{lines}\n]}}\n')
-            last = rows[-1]
-            print(f"{peer}, {problem}: {'exact' if last['exact'] else last['relative']}, {last['seconds']:.0f} s")
+    store = Store.open(chosen.out, "formulas-peers")
+    for problem, peer in itertools.product(formulas.TEN, PEERS):
+        key = {"seed": chosen.seed, "limit": chosen.seconds, "peer": peer, "problem": problem}
+        if store.find(**key) is None:
+            row = store.add(measured(peer, problem, chosen.seconds, chosen.seed))
+            print(f"{peer}, {problem}: {'exact' if row['exact'] else row['relative']}, {row['seconds']:.0f} s")
     for peer in PEERS:
-        own = [row for row in rows if row["peer"] == peer and row["limit"] == chosen.seconds]
+        own = [row for row in store.rows if row["peer"] == peer and row["limit"] == chosen.seconds]
         exact, accurate = (sum(row[name] for row in own) for name in ("exact", "accurate"))
         print(f"{peer}: {exact} of {len(own)} exact, {accurate} accurate")
 

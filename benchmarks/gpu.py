@@ -1,6 +1,6 @@
 """Times layers on a GPU beside nn.Linear, and a step of Levenberg-Marquardt: medians of interleaved runs.
 
-python benchmarks/gpu.py [--quick] [--out benchmarks/results]. Without a GPU it says so and measures nothing; `--device
+python benchmarks/gpu.py [--quick] [--out results]. Without a GPU it says so and measures nothing; `--device
 cpu` runs the same program on the CPU, to try it out, and writes no file. Times are those between two events on the
 device, forward + backward; memory is the largest allocation of a call beyond what the layer and its input hold. inkan
 and FlashKAT are peers where they can be imported; FlashKAT is no package: PYTHONPATH must name a clone of
@@ -12,19 +12,16 @@ import importlib.util
 import itertools
 import json
 import statistics
-import sys
 import time
 from pathlib import Path
 
 import torch
-
-sys.path.insert(0, str(Path(__file__).parent))
-from speed import about, write_rows
 from torch.nn.functional import linear, silu
 
 from edgewise import KAN, KANLayer, Regression, fit
 from edgewise.ops import use_kernel
 from edgewise.train import LevenbergMarquardt
+from edgewise_experiments.runner.store import RESULTS, Store
 
 BATCHES, WIDTHS, GRIDS = (256, 1024, 4096, 16384, 65536), (64, 256, 768), (5, 64)
 DTYPES = (torch.float32, torch.bfloat16)
@@ -155,7 +152,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one batch and width, 10,000 rows for the step")
     parser.add_argument("--device", type=torch.device, default=torch.device("cuda"))
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     settings = parser.parse_args(arguments)
     if settings.device.type == "cuda" and not torch.cuda.is_available():
         print("Nothing was measured: torch sees no GPU on this machine.")
@@ -166,16 +163,15 @@ def main(arguments=None):
     settings.repeats = 3 if settings.quick else REPEATS
     torch.manual_seed(0)
     cells = [(256, 64, 5, torch.float32)] if settings.quick else itertools.product(BATCHES, WIDTHS, GRIDS, DTYPES)
-    rows = []
+    # Rows of a trial on the CPU are shown and not kept.
+    on_gpu = settings.device.type == "cuda"
+    store = Store.open(settings.out if on_gpu else None, "gpu", anew=True)
+    place = {"device": torch.cuda.get_device_name(settings.device), "cuda": torch.version.cuda} if on_gpu else {}
     for cell in cells:
         for row in side_by_side(*cell, settings):
-            rows.append(row)
-            print(json.dumps(row), flush=True)
-    rows.append(levenberg_marquardt(10_000 if settings.quick else LM_ROWS, settings.device))
-    print(json.dumps(rows[-1]), flush=True)
-    if settings.device.type == "cuda":
-        head = {**about(), "device": torch.cuda.get_device_name(settings.device), "cuda": torch.version.cuda}
-        write_rows(settings.out / "gpu.json", head, rows)
+            print(json.dumps(store.add({**row, **place})), flush=True)
+    row = levenberg_marquardt(10_000 if settings.quick else LM_ROWS, settings.device)
+    print(json.dumps(store.add({**row, **place})), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Compares the CPU kernel with the limits of one core: multiply-adds, reading and writing memory. float32, one thread.
 
-python benchmarks/limits.py [--out benchmarks/results]. The peaks come from a C program made for this processor
+python benchmarks/limits.py [--out results]. The peaks come from a C program made for this processor
 (peak.c). Two measurements show where the time of a layer goes:
 
     phases    the time is a linear function of the number of outputs. Its value at zero outputs is the cost of every
@@ -23,7 +23,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 from layers import TASKS, edgewise
-from speed import GRIDS, SHAPES, about, write_rows
+from speed import GRIDS, SHAPES
+
+from edgewise_experiments.runner.store import RESULTS, Store
 
 REPEATS = 15  # of every measurement
 ROWS = 3 + 2  # multiply-adds per sample, input and output: degree + 1 splines and the base function
@@ -118,7 +120,7 @@ def shapes(library: ctypes.CDLL, peak: float) -> list[dict]:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     settings = parser.parse_args(arguments)
     torch.manual_seed(0)
     torch.set_num_threads(1)
@@ -137,15 +139,11 @@ def main(arguments: list[str] | None = None) -> None:
                 f"and input, then {row['share_of_peak']:.0%} of the peak",
                 flush=True,
             )
-        content = {
-            **about(),
-            "multiply_adds_per_second": peak * 1e3,
-            "bytes_read_per_second": read * 1e3,
-            "phases": found,
-            "shapes": shapes(library, peak),
-        }
-    rows = content.pop("shapes")
-    write_rows(settings.out / "limits.json", content, rows)
+        store = Store.open(settings.out, "limits", anew=True)
+        store.add({"kind": "peak", "multiply_adds_per_second": peak * 1e3, "bytes_read_per_second": read * 1e3})
+        for kind, rows in (("phase", found), ("shape", shapes(library, peak))):
+            for row in rows:
+                store.add({"kind": kind, **row})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Measures the memory of KAN layers: the most bytes held during forward + backward, above those held before.
 
-python benchmarks/memory.py [--out benchmarks/results]. Every allocation of the process is counted (allocations.c,
+python benchmarks/memory.py [--out results]. Every allocation of the process is counted (allocations.c,
 which needs a C compiler and glibc), working arrays of all libraries included; the gradients of the parameters are
 taken off, as the parameters themselves are there before. float32, one thread.
 """
@@ -18,7 +18,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 from layers import LAYERS, TASKS
-from speed import GRIDS, SHAPES, about, too_large, write_rows
+from speed import GRIDS, SHAPES, too_large
+
+from edgewise_experiments.runner.store import RESULTS, Store
 
 ATTEMPTS = 3  # of which the least counts
 
@@ -76,7 +78,7 @@ def rows(counter: ctypes.CDLL) -> list[dict]:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--counter", type=Path, help="the counter this process was started with")
     settings = parser.parse_args(arguments)
     if settings.counter is None:
@@ -86,8 +88,9 @@ def main(arguments: list[str] | None = None) -> None:
     warnings.simplefilter("ignore")  # the peers'
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    head = {**about(), "unit": "bytes above those held before, gradients of parameters apart"}
-    write_rows(settings.out / "memory.json", head, rows(counter))
+    store = Store.open(settings.out, "memory", anew=True)
+    for row in rows(counter):
+        store.add(row)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Solves the poster's Poisson problem with pykan by the schedule of its tutorial, kept in results/poisson_pykan.json.
+"""Solves the poster's Poisson problem with pykan by the schedule of its tutorial, kept in results/poisson-pykan.json.
 
 python benchmarks/pykan_poisson.py [--quick] [--out results]
 
@@ -118,7 +118,7 @@ def main() -> None:
     torch.set_default_dtype(torch.float64)
     key = {"model": PYKAN, "hidden": list(HIDDEN), "seed": SEED, "quick": settings.quick}
     job = Job(f"pykan {list(HIDDEN)}", key, partial(measure, settings.quick))
-    store = Store.open(settings.out, "poisson_pykan")
+    store = Store.open(settings.out, "poisson-pykan")
     run_jobs([job], store, lambda update: print(update.line or f"{100 * update.share:.0f} %", flush=True), line)
 
 

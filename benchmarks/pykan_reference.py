@@ -1,6 +1,6 @@
-"""Trains pykan on Edgewise's tasks and keeps its curves of seconds and accuracy in results/pykan_reference.json.
+"""Trains pykan on Edgewise's tasks and keeps its curves of seconds and accuracy in results/pykan-reference.json.
 
-python benchmarks/pykan_reference.py [--quick] [--only NAME ...] [--out results/pykan_reference.json]
+python benchmarks/pykan_reference.py [--quick] [--only NAME ...] [--out results]
 
 `make bench` makes the environment: pykan, torch and this Edgewise. The schedule is that of the KAN paper (grids 3, 5,
 10, 20, 50, 100, L-BFGS on all samples, 200 steps a grid; with --quick 20) in float64, without the symbolic branch and
@@ -26,10 +26,8 @@ The file: {"machine": {...}, "rows": [...]}, and each row is
 import argparse
 import contextlib
 import io
-import json
 import math
 import os
-import platform
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -41,6 +39,7 @@ from kan import KAN
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.data.special_functions import SPECIAL_FUNCTIONS
 from edgewise_experiments.data.target import TargetFunction
+from edgewise_experiments.runner.store import RESULTS, Store
 
 GRIDS = (3, 5, 10, 20, 50, 100)
 TRAIN, TEST = 1000, 10_000  # pykan's default, and enough points for two digits of an RMSE
@@ -106,45 +105,24 @@ def train(target: TargetFunction, width: tuple[int, ...], steps: int, seed: int,
     }
 
 
-def machine() -> dict:
-    processor = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        processor = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), processor)
-    return {
-        "processor": processor,
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "pykan": version("pykan"),
-    }
-
-
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_STEPS} steps a grid instead of {STEPS}")
     parser.add_argument("--only", nargs="*", help="names of functions")
-    default = Path(__file__).resolve().parent.parent / "results" / "pykan_reference.json"
-    parser.add_argument("--out", type=Path, default=default)
+    parser.add_argument("--out", type=Path, default=RESULTS)
     settings = parser.parse_args(arguments)
     torch.set_default_dtype(torch.float64)  # as in pykan's own Example 1
     steps = QUICK_STEPS if settings.quick else STEPS
-    rows = json.loads(settings.out.read_text(encoding="utf-8"))["rows"] if settings.out.exists() else []
+    store = Store.open(settings.out, "pykan-reference")
     for name in settings.only or TOYS + SPECIALS:
         target = (TOY_FUNCTIONS if name in TOY_FUNCTIONS else SPECIAL_FUNCTIONS)[name]
         seeds = SEEDS.get(name, (0,)) if settings.quick else (1,)
         for width in (target.shape, *([MORE_WIDTHS[name]] if name in MORE_WIDTHS else [])):
             for seed in seeds:
                 key = {"function": name, "width": list(width), "steps_per_grid": steps, "seed": seed}
-                if any(key.items() <= row.items() for row in rows):
-                    continue
-                row = train(target, width, steps, seed, lambda text, name=name: print(f"{name} {text}", flush=True))
-                rows.append({**key, **row})
-                settings.out.parent.mkdir(parents=True, exist_ok=True)
-                lines = ",\n".join(json.dumps(row, allow_nan=False) for row in rows)
-                text = f'{{"machine": {json.dumps(machine())},\n"rows": [\n{lines}\n]}}\n'
-                settings.out.write_text(text, encoding="utf-8")
+                if store.find(**key) is None:
+                    row = train(target, width, steps, seed, lambda text, name=name: print(f"{name} {text}", flush=True))
+                    store.add({**key, **row, "version": version("pykan")})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Measures fits of tables in batches: CPU seconds and memory against rows, columns and processes.
 
-python benchmarks/scale.py [--quick] [--rows 1e5,1e6,1e7] [--out benchmarks/results]. Rows come from a seeded generator,
+python benchmarks/scale.py [--quick] [--rows 1e5,1e6,1e7] [--out results]. Rows come from a seeded generator,
 Friedman's first function with noise of variance 1 and further columns that do nothing, so that no disk is measured.
 Every fit is a process of its own, with one thread; several processes are joined as `torchrun` does. CPU seconds are
 those of the process that takes most, since a shared machine says little about the time on the wall.
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent))
+from edgewise_experiments.runner.store import RESULTS, Store
 
 ROWS, COLUMNS, PROCESSES = (1e5, 1e6, 1e7), (5, 10, 20, 40), (1, 2, 4)
 MIDDLE_ROWS, MIDDLE_COLUMNS = 1e6, 10  # of the comparisons of columns and of processes
@@ -207,23 +207,22 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small tables, a minute")
     parser.add_argument("--rows", type=lambda text: [float(one) for one in text.split(",")], default=None)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--one", nargs=2, type=int, help=argparse.SUPPRESS)
     settings = parser.parse_args(arguments)
     if settings.one:
         print(json.dumps(fit_one(*settings.one)))
         return
-    from speed import about, write_rows
-
     sizes = settings.rows or ((1e5, 2e5) if settings.quick else ROWS)
     cases = [(rows, MIDDLE_COLUMNS, 1) for rows in sizes]
     if not settings.quick:
         cases += [(MIDDLE_ROWS, columns, 1) for columns in COLUMNS if columns != MIDDLE_COLUMNS]
         cases += [(MIDDLE_ROWS, MIDDLE_COLUMNS, count) for count in PROCESSES if count > 1]
-    rows = [measured(*case) for case in cases]
-    write_rows(settings.out / "scale.json", {**about(), "unit": "CPU seconds of the busiest process, one thread"}, rows)
-    drawn(rows, settings.out / "scale.svg")
-    print(table(rows))
+    store = Store.open(settings.out, "scale", anew=True)
+    for case in cases:
+        store.add(measured(*case))
+    drawn(store.rows, settings.out / "scale.svg")
+    print(table(store.rows))
 
 
 if __name__ == "__main__":

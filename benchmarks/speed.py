@@ -1,21 +1,18 @@
 """Times KAN layers side by side: medians of interleaved runs in one process, as a table, JSON and a plot.
 
-python benchmarks/speed.py [--quick] [--resume] [--threads 1 2] [--out benchmarks/results]. One thread is measured in
+python benchmarks/speed.py [--quick] [--threads 1 2] [--out results]. One thread is measured in
 CPU milliseconds, which other programs disturb least; several in wall milliseconds. Memory bounds what is tried: see
-`LIMIT`. Rows are stored cell by cell, a cell being one number of threads, dtype, shape and grid size; --resume goes on
-from those that are in the file. Peers that compile fill a cache in the first run, which takes several times longer.
+`LIMIT`. Rows are stored cell by cell, a cell being one number of threads, dtype, shape and grid size; those that are in
+the file are not measured again. Peers that compile fill a cache in the first run, which takes several times longer.
 """
 
 import argparse
 import itertools
-import json
 import os
-import platform
 import statistics
 import sys
 import time
 import warnings
-from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
@@ -23,7 +20,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 from layers import LAYERS, SECOND_DERIVATIVES, TASKS
 
-from edgewise.ops.kernels import cpu
+from edgewise_experiments.runner.store import RESULTS, Store
 
 SHAPES = [
     (1000, 2, 5),
@@ -40,14 +37,6 @@ SLOW = 0.5  # seconds a call beyond which one is enough
 FAST = 0.05  # and below which there is time for more than three
 LIMIT = 8e9  # bytes a dense layer may hold at once: batch x in x (grid + degree), some times over
 HELD = {"pykan 0.2.8": 12.0, "jaxKAN 0.3.7": 6.0, "flashkan 0.2.0": 6.0, "inkan 0.5.2": 4.0}
-
-
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def too_large(
@@ -90,23 +79,21 @@ def measure(tasks: dict, one_thread: bool, seconds: float) -> dict[str, float]:
 
 
 def run(settings: argparse.Namespace) -> None:
-    """Measure all threads, dtypes, shapes, grids and layers; the file is written after each shape and grid."""
-    path = settings.out / "speed.json"
-    known = json.loads(path.read_text(encoding="utf-8"))["rows"] if settings.resume and path.exists() else []
-    rows = {tuple(row["cell"]): [] for row in known}
-    for row in known:
-        rows[tuple(row["cell"])].append(row)
+    """Measure all threads, dtypes, shapes, grids and layers that are not stored yet."""
+    store = Store.open(settings.out, "speed-quick" if settings.quick else "speed")
     for threads, dtype, shape, grid_size in itertools.product(
         settings.threads, settings.dtypes, settings.shapes, settings.grids
     ):
-        cell = (threads, str(dtype)[6:], *shape, grid_size)
-        if cell not in rows:
+        cell = [threads, str(dtype)[6:], *shape, grid_size]
+        if store.find(cell=cell) is None:
             torch.set_num_threads(threads)
-            rows[cell] = side_by_side(threads, dtype, shape, grid_size, settings.seconds)
-            store(settings, [row for each in rows.values() for row in each])
-        for row in rows[cell]:
-            show(row)
-    plot([row for each in rows.values() for row in each], settings.out / "cost_against_grid_size.svg")
+            load = os.getloadavg()[1]  # far above the threads used, the machine was shared
+            for row in side_by_side(threads, dtype, shape, grid_size, settings.seconds):
+                store.add({**row, "load_average": load})
+        for row in store.rows:
+            if row["cell"] == cell:
+                show(row)
+    plot(store.rows, store.path.with_name(f"{store.path.stem}-cost.svg"))
 
 
 def side_by_side(threads: int, dtype: torch.dtype, shape, grid_size: int, seconds: float) -> list[dict]:
@@ -156,9 +143,8 @@ def show(row: dict) -> None:
 def settings_of(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="float32, one thread, three shapes, half a second a cell")
-    parser.add_argument("--resume", action="store_true", help="go on from the rows in the file")
     parser.add_argument("--threads", type=int, nargs="*", help="one and all by default")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     settings = parser.parse_args(arguments)
     settings.threads = settings.threads or ([1] if settings.quick else sorted({1, torch.get_num_threads()}))
     settings.dtypes = [torch.float32] if settings.quick else [torch.float32, torch.float64]
@@ -199,35 +185,6 @@ def plot(rows: list[dict], path: Path) -> None:
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     with matplotlib.rc_context({"svg.fonttype": "none"}):
         figure.savefig(path)
-
-
-def about() -> dict:
-    """Return the machine and everything else that the numbers depend on."""
-    return {
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "instruction_sets": cpu.variants(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "date": datetime.now(UTC).date().isoformat(),
-    }
-
-
-def store(settings: argparse.Namespace, rows: list[dict]) -> None:
-    head = {
-        **about(),
-        "quick": settings.quick,
-        "load_average": os.getloadavg()[1],  # far above the threads used, the machine was shared
-        "unit": "milliseconds, median; CPU time for one thread, wall time for more",
-    }
-    write_rows(settings.out / "speed.json", head, rows)
-
-
-def write_rows(path: Path, head: dict, rows: list[dict]) -> None:
-    """Write a JSON file with one row a line."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = ",\n".join(json.dumps(row) for row in rows)
-    path.write_text(f'{json.dumps(head)[:-1]},\n"rows": [\n{lines}\n]}}\n', encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,11 +1,10 @@
 """Prints the stored measurements as Markdown for docs/speed.md: python benchmarks/summary.py"""
 
-import json
 import statistics
 import textwrap
-from pathlib import Path
 
-RESULTS = Path(__file__).parent / "results"
+from edgewise_experiments.runner.store import RESULTS, Store
+
 GRIDS = (5, 20, 50, 200)
 PEERS = ("inkan 0.5.2", "flashkan 0.2.0", "pykan 0.2.8", "jaxKAN 0.3.7")  # all of them with exact B-splines
 BACKWARD = "forward + backward"
@@ -24,15 +23,11 @@ LIMIT_NOTE = (
 )
 
 
-def read(name: str) -> dict:
-    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-
-
-def times(speed: dict, threads: int, dtype: str) -> dict[tuple, float]:
+def times(speed: list[dict], threads: int, dtype: str) -> dict[tuple, float]:
     """Milliseconds of forward + backward by shape, grid size and layer."""
     return {
         (tuple(row["shape"]), row["grid_size"], row["layer"]): row["milliseconds"][BACKWARD]
-        for row in speed["rows"]
+        for row in speed
         if (row["threads"], row["dtype"]) == (threads, dtype) and BACKWARD in row["milliseconds"]
     }
 
@@ -76,10 +71,10 @@ def speed_table(found: dict[tuple, float], held: dict[tuple, int]) -> str:
     return table([*columns, *(["memory, × `nn.Linear`"] if held else [])], rows)
 
 
-def factor_table(speed: dict) -> str:
+def factor_table(speed: list[dict]) -> str:
     """Show the largest factor over `nn.Linear` of wide layers for other number types and numbers of threads."""
     rows = []
-    for threads, dtype in sorted({(row["threads"], row["dtype"]) for row in speed["rows"]} - {(1, "float32")}):
+    for threads, dtype in sorted({(row["threads"], row["dtype"]) for row in speed} - {(1, "float32")}):
         measured = times(speed, threads, dtype)
         shapes = dict.fromkeys(key[0] for key in measured if key[0][2] >= WIDE)
         factors = [
@@ -90,19 +85,21 @@ def factor_table(speed: dict) -> str:
     return table(["number type", "threads", f"largest factor, grid {' · '.join(map(str, GRIDS))}"], rows)
 
 
-def limit_table(limits: dict) -> str:
+def limit_table(limits: list[dict]) -> str:
     """Compare the kernel with the limits of one core, and show the parts of its time."""
-    phases = {(row["task"], row["grid_size"]): row for row in limits["phases"]}
+    peak = next(row for row in limits if row["kind"] == "peak")
+    phases = {(row["task"], row["grid_size"]): row for row in limits if row["kind"] == "phase"}
+    shapes = [row for row in limits if row["kind"] == "shape"]
     forward, both = phases["forward", GRIDS[0]], phases[BACKWARD, GRIDS[0]]
-    large = max(limits["rows"], key=lambda row: row["coefficient_bytes"])
-    small = next(row for row in limits["rows"] if row["shape"] == large["shape"] and row["grid_size"] == GRIDS[0])
-    narrow = next(row for row in limits["rows"] if row["shape"][2] == WIDE and row["grid_size"] == GRIDS[0])
+    large = max(shapes, key=lambda row: row["coefficient_bytes"])
+    small = next(row for row in shapes if row["shape"] == large["shape"] and row["grid_size"] == GRIDS[0])
+    narrow = next(row for row in shapes if row["shape"][2] == WIDE and row["grid_size"] == GRIDS[0])
     prepared = both["nanoseconds_per_sample_and_input"] * narrow["shape"][0] * narrow["shape"][1] * 1e-6
     traffic = large["read_coefficients"] + large["write_gradient"]
     wide, slim = (f"{row['shape'][1]} → {row['shape'][2]}, grid {row['grid_size']}" for row in (small, narrow))
     fine = f"{large['shape'][1]} → {large['shape'][2]}, grid {large['grid_size']}"
     values = {
-        "one core's limit, thousand million multiply-adds a second": f"{limits['multiply_adds_per_second'] / 1e9:.0f}",
+        "one core's limit, thousand million multiply-adds a second": f"{peak['multiply_adds_per_second'] / 1e9:.0f}",
         "preparation of a sample and input, forward": f"{forward['nanoseconds_per_sample_and_input']:.1f} ns",
         "preparation of a sample and input, with backward": f"{both['nanoseconds_per_sample_and_input']:.1f} ns",
         "share of the limit for the multiply-adds, forward": f"{forward['share_of_peak']:.0%}",
@@ -120,10 +117,12 @@ def limit_table(limits: dict) -> str:
 
 def markdown() -> str:
     """Return the measured part of docs/speed.md: tables, and the paragraphs that explain them."""
-    speed, limits = read("speed"), read("limits")
-    held = {(tuple(row["shape"]), row["grid_size"], row["layer"]): row["bytes"] for row in read("memory")["rows"]}
+    store = Store(RESULTS / "speed.json")
+    speed, limits = store.beside("speed"), store.beside("limits")
+    held = {(tuple(row["shape"]), row["grid_size"], row["layer"]): row["bytes"] for row in store.beside("memory")}
+    machine = speed[-1]["machine"]
     parts = (
-        f"float32, one thread, on {speed['processor']} ({speed['instruction_sets'][0]}, {speed['date']}):",
+        f"float32, one thread, on {machine['processor']} ({machine['instruction_sets'][0]}, {speed[-1]['date']}):",
         speed_table(times(speed, 1, "float32"), held),
         FACTOR_NOTE,
         factor_table(speed),

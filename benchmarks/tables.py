@@ -6,7 +6,7 @@ python benchmarks/tables.py --friedman [--rows 300,3000] [--models KAN]
 
 Three folds, of tables with more than 5,000 rows only the first: it holds over 1,600 test rows. Each fit has a process
 and a thread of its own; its seconds are CPU seconds of the fit with all its choices, without imports. A row of
-benchmarks/results/tables_HALF.jsonl is one fit; rows that are there are not measured again. While the unopened half is
+results/collection-HALF.json is one fit; rows that are there are not measured again. While the unopened half is
 measured, no score of it is printed; they appear with --summary --half unopened.
 """
 
@@ -22,10 +22,10 @@ import tables_friedman
 import tables_models
 import tables_summary
 from tables_process import cpu_seconds, import_like, isolated
-from tables_summary import RESULTS, add, read
+from tables_summary import read
 
 from edgewise.metrics import measures
-from edgewise_experiments.runner.store import commit, machine
+from edgewise_experiments.runner.store import RESULTS, Store
 from edgewise_experiments.tables.collection import entries
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -65,11 +65,8 @@ def warm(model: str) -> None:
 
 
 def run(half: str, models: list[str], names: list[str], seed: int, folds: int, quick: bool, limit: float) -> None:
-    path, known = RESULTS / f"tables_{half}.jsonl", read(half)
-    RESULTS.mkdir(exist_ok=True)
-    here = machine()
-    place = {"machine": f"{here['processor']}, {here['cores']} cores", "commit": commit()}
-    done = {(row["table"], row["fold"], row["model"], row["seed"]) for row in known}
+    store = Store.open(RESULTS, f"collection-{half}")
+    done = {(row["table"], row["fold"], row["model"], row["seed"]) for row in store.rows}
     tables = loaded(half, names, quick)
     for model in models:
         warmed = False
@@ -87,8 +84,8 @@ def run(half: str, models: list[str], names: list[str], seed: int, folds: int, q
             row = {"table": name, "fold": fold, "model": model, "seed": seed, "task": table.task}
             row |= {"rows": [len(train), len(test)], "columns": table.X.shape[1]}
             row |= result or {"score": None, "error": error}
-            row |= {"peak_mib": peak, "versions": tables_models.versions(model), **place}
-            add(path, row)
+            row |= {"peak_mib": peak, "versions": tables_models.versions(model)}
+            store.add(row)
             found = error or f"{result['seconds']:.2f} s"
             if half == "open" and not error:
                 found = f"{100 * result['score']:.2f}, {found}"
@@ -133,9 +130,10 @@ def main() -> None:
     halves = ("open", "unopened") if chosen.half == "both" else (chosen.half,)
     if chosen.friedman:
         sizes = [int(size) for size in chosen.rows.split(",")]
-        tables_friedman.run(models, sizes, chosen.seed, RESULTS / "tables_friedman.jsonl")
+        store = Store.open(RESULTS, "friedman")
+        tables_friedman.run(models, sizes, chosen.seed, store)
         if "KAN" in models:
-            tables_friedman.run_others(chosen.seed, RESULTS / "tables_friedman.jsonl")
+            tables_friedman.run_others(chosen.seed, store)
     elif chosen.summary:
         rows = [row for half in halves for row in read(half) if row["model"] in models and row["seed"] == chosen.seed]
         print(tables_summary.text(rows))

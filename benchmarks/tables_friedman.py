@@ -12,10 +12,9 @@ from functools import partial
 import numpy as np
 import tables_models
 from tables_process import cpu_seconds, import_like, isolated
-from tables_summary import add
 
 from edgewise.metrics import measures
-from edgewise_experiments.runner.store import commit, machine
+from edgewise_experiments.runner.store import Store
 from edgewise_experiments.tables.copies import COPIES, DISCRETE, copied, friedman
 
 TEST_ROWS = 10_000
@@ -170,35 +169,33 @@ def with_noise(name: str, seed: int) -> dict:
     return found | {"chosen": model.search_.chosen, "seconds": round(seconds, 3)}
 
 
-def run_others(seed: int, path) -> None:
+def run_others(seed: int, store: Store) -> None:
     """Measure the fits of the KAN alone."""
     several = [(f"{name}, 3,000 points", partial(smooth, name)) for name in SMOOTH]
     several += [(f"400 rows, {kind}", partial(with_copies, kind)) for kind in ("plain", *COPIES)]
     several += [(f"{name}, a column of noise", partial(with_noise, name)) for name in DISCRETE]
     for name, function in (("five folds of 400 x 6", cross_validated), ("Airy, 3,000 points", airy), *several):
         import_like(partial(function, seed))
-        row = measured(partial(function, seed), {"model": "KAN", "what": name, "seed": seed}, path)
-        hidden = ("model", "what", "seed", "peak_mib", "versions", "machine", "commit")
+        row = measured(partial(function, seed), {"model": "KAN", "what": name, "seed": seed}, store)
+        hidden = ("model", "what", "seed", "peak_mib", "versions", "machine", "commit", "date")
         found = ", ".join(f"{key} {value}" for key, value in row.items() if key not in hidden)
         print(f"{name}: {found}, {row['peak_mib']} MiB at most", flush=True)
 
 
-def measured(function, key: dict, path) -> dict:
-    """Run a function in a process of its own; append what it returns, or its error, to the file, and return the row."""
+def measured(function, key: dict, store: Store) -> dict:
+    """Run a function in a process of its own; store what it returns, or its error, and return the row."""
     result, error, peak = isolated(function, LIMIT)
     row = {**key, **(result or {"error": error}), "peak_mib": peak, "versions": tables_models.versions(key["model"])}
-    row |= {"machine": machine()["processor"], "commit": commit()}
-    add(path, row)
-    return row
+    return store.add(row)
 
 
-def run(models, sizes, seed: int, path) -> None:
+def run(models, sizes, seed: int, store: Store) -> None:
     """Measure each model at each size; a size after one that failed is left out."""
     for model in models:
         import_like(lambda model=model: tables_models.MODELS[model]("regression", *sample(60, 0), 0))
         for rows in sizes:
             key = {"model": model, "rows": rows, "seed": seed}
-            row = measured(partial(fitted, model, rows, seed), key, path)
+            row = measured(partial(fitted, model, rows, seed), key, store)
             found = row.get("error") or f"R² {row['r2']:.4f}, {row['seconds']:.2f} CPU s"
             print(f"{model}, {rows:,} rows: {found}, {row['peak_mib']} MiB at most", flush=True)
             if "error" in row:

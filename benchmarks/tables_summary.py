@@ -1,33 +1,77 @@
 """Summary of the rows of tables.py: ranks, distances from the best model, seconds; as text and as a figure."""
 
-import json
 import re
 import statistics
 import textwrap
 from collections import defaultdict
-from pathlib import Path
+
+from edgewise_experiments.runner.store import RESULTS, Store
 
 WITHIN, NEAR, FAR = 1.0, 2.0, 5.0  # points from the best that count as equal to it, as near it, and as far behind
 # A model of the key that was given up after its limit of seconds has the scores of the other one instead.
 SUBSTITUTES = {"EBM": "small EBM"}
-RESULTS = Path(__file__).parent / "results"
 
 
 def read(half: str) -> list[dict]:
     """Return the stored rows of a half, "open" or "unopened"."""
-    path = RESULTS / f"tables_{half}.jsonl"
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    name = f"collection-{half}"
+    return Store(RESULTS / f"{name}.json").beside(name)
 
 
-def add(path: Path, row: dict) -> None:
-    """Append a row to a file of results."""
-    with path.open("a") as stream:
-        stream.write(json.dumps(row, allow_nan=False) + "\n")
+def stored(half: str, each_table: bool = True) -> str:
+    """Return the text about the stored rows of a half with the first seed, for the page of these tables."""
+    return text([row for row in read(half) if row["seed"] == 0], each_table)
 
 
-def stored(half: str) -> str:
-    """Return the text about the stored rows of a half with the first seed, for docs/tables.md."""
-    return text([row for row in read(half) if row["seed"] == 0])
+def made_up() -> str:
+    """Return the tables of the last fits of `tables_friedman.py` by the KAN, for the same page."""
+    rows = Store(RESULTS / "friedman.json").beside("friedman")
+    last = {row.get("what", row.get("rows")): row for row in rows if row["model"] == "KAN"}.values()
+    functions = [row for row in last if "rows" in row]
+    smooth = [row for row in last if "relative rmse" in row]
+    copies = [row for row in last if "r2 of the function" in row]
+    noise = [row for row in last if "gain of noise" in row]
+    parts = (
+        markdown(
+            "rows of Friedman's function",
+            ("R²", "CPU seconds", "MiB"),
+            functions,
+            lambda row: (f"{row['rows']:,}", f"{row['r2']:.4f}", f"{row['seconds']:.1f}", f"{row['peak_mib']:,}"),
+        ),
+        markdown(
+            "smooth function",
+            ("relative RMSE", "CPU seconds"),
+            smooth,
+            lambda row: (
+                f"`{row['what'].removesuffix(', 3,000 points')}`",
+                f"{row['relative rmse']:.1e}",
+                f"{row['seconds']:.1f}",
+            ),
+        ),
+        markdown(
+            "copies and weights",
+            ("R² of the function",),
+            copies,
+            lambda row: (row["what"], f"{row['r2 of the function']:.4f}"),
+        ),
+        markdown(
+            "discrete columns",
+            ("gain in log loss by a column of noise", "standard error"),
+            noise,
+            lambda row: (
+                row["what"].removesuffix(", a column of noise"),
+                f"{row['gain of noise']:+.4f}",
+                f"{row['error of the gain']:.4f}",
+            ),
+        ),
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def markdown(first: str, others, rows, cells) -> str:
+    """Return a table with a line for each row."""
+    lines = [(first, *others), ("---", *("---:" for _ in others)), *map(cells, rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def with_substitutes(rows: list[dict]) -> list[dict]:
@@ -119,8 +163,8 @@ def statistics_of(rows: list[dict]) -> list[dict]:
     return sorted(result, key=lambda entry: entry["rank"])
 
 
-def text(rows: list[dict]) -> str:
-    """Two tables in Markdown, one line a model and one line a table, and what is to be known about them."""
+def text(rows: list[dict], each_table: bool = True) -> str:
+    """Tables in Markdown, one line a model and one line a table, and what is to be known about them."""
     if not rows:
         return "There are no rows."
     entries = statistics_of(rows)
@@ -135,6 +179,11 @@ def text(rows: list[dict]) -> str:
             f"{entry['near']} of {entry['tables']} | {entry['far']} | {entry['most']:.1f} | {entry['median']:.2f} | "
             f"{entry['median seconds']:.2f} | {entry['most seconds']:.1f} |"
         )
+    if not each_table:
+        each = (
+            "`make bench-tables BENCH=--summary` prints, and the site shows, the score of each model on each table.\n"
+        )
+        return "\n".join([*lines, "", each, *notes(rows)])
     models = [entry["model"] for entry in entries]
     lines += ["", f"| table | rows x columns | {' | '.join(models)} |", "| --- | ---: |" + " ---: |" * len(models)]
     smaller = {row["table"] for row in with_substitutes(rows) if row.get("substitute")}

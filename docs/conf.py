@@ -3,17 +3,25 @@
 import inspect
 import os
 import re
+import sys
 from pathlib import Path
 
 from docutils import nodes
+from sklearn.datasets import load_diabetes
 from sphinx.util import logging
 from sphinx.util.inspect import stringify_signature
 
 import edgewise
+from edgewise import KANRegressor
+from edgewise.explore import Session
+from edgewise.explore.page.static import write_static
 from edgewise.plot.themes import following_the_reader
 
-logger = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+from tools.readme_tables import rendered  # noqa: E402
+
+logger = logging.getLogger(__name__)
 
 project = "Edgewise"
 author = "The Edgewise developers"
@@ -62,7 +70,7 @@ html_extra_path = ["llms.txt"]
 html_css_files = ["edgewise.css"]
 html_theme_options = {
     "navbar_align": "left",
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 4,
     "show_prev_next": False,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
@@ -71,7 +79,7 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {"guide": [], "gallery": []}
+html_sidebars = {"gallery": []}
 html_show_sourcelink = False
 html_copy_source = False
 copybutton_prompt_text = r">>> |\.\.\. "
@@ -89,50 +97,20 @@ PAGES = {ROOT / file: page for page, file in COPIES.items()} | {ROOT / "README.m
 LINK = re.compile(r"(!?\[[^\]\n]*(?:\n[^\]\n]*)?\])\((?!https?://|#)([^)\s#]+)(#[^)]*)?\)")
 
 
-def measured_sections() -> dict[str, tuple[str, str]]:
-    """Titles and texts of the sections of measured.md by the names of their pages: each is a page of the site."""
-    text = (ROOT / "docs" / "measured.md").read_text(encoding="utf-8")
-    parts = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)[1:]
-    sections = {}
-    for title, section in zip(parts[::2], parts[1::2], strict=True):
-        name = re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
-        sections[f"measured/{name}"] = (title, re.sub(r"^#(#+ )", r"\1", section, flags=re.MULTILINE))
-    return sections
-
-
-SECTIONS = measured_sections()
-
-
-def measured_contents(text: str) -> str:
-    """The first page of the measurements: what each section shows in short, with a link to its page."""
-    lines = []
-    for page, (title, section) in SECTIONS.items():
-        short = re.search(r"\*\*In short:\*\* (.*?)\n\n", section, re.DOTALL)
-        lines.append(f"- [{title}]({page}.md): {' '.join(short[1].split())}".replace("](#", f"]({page}.md#"))
-    opening = text.partition("\n- [")[0]
-    return "\n".join([opening, *lines, "", "```{toctree}", ":hidden:", "", *SECTIONS, "```", ""])
-
-
 def read_source(app, name: str, source: list[str]) -> None:
-    """Take the text of copied files and sections, and lead links to files of the repository to their pages."""
+    """Take the text of copied files, show long tables of results, and lead links to files to their pages."""
     here = ROOT / "docs" / name
     if name in COPIES:
         here = ROOT / COPIES[name]
         source[0] = here.read_text(encoding="utf-8")
-    elif name == "measured":
-        source[0] = measured_contents(source[0])
-    elif name in SECTIONS:
-        here = ROOT / "docs" / "measured.md"
-        source[0] = "# {}\n{}".format(*SECTIONS[name])
+    elif name.startswith("measured/"):
+        source[0] = rendered(source[0], long_tables=True)
     app.env.note_dependency(str(here))  # so that a page is built anew when the file that its text is from has changed
     page_folder = (ROOT / "docs" / name).parent
 
     def moved(match: re.Match[str]) -> str:
         target, anchor = (here.parent / match[2]).resolve(), match[3] or ""
-        section = f"measured/{anchor[1:]}"
-        if target == ROOT / "docs" / "measured.md" and section in SECTIONS:
-            target, anchor = ROOT / "docs" / f"{section}.md", ""
-        elif target in PAGES:
+        if target in PAGES:
             target = ROOT / "docs" / f"{PAGES[target]}.md"
         elif not target.is_relative_to(ROOT / "docs") and (target.is_dir() or target.suffix == ".md"):
             return match[1][1:-1]  # folders and notes beside data have no page: their names stay, without a link
@@ -181,8 +159,22 @@ def colour_images(app, error) -> None:
             path.write_text(following_the_reader(drawing), encoding="utf-8")
 
 
+def write_explorer(app, error) -> None:
+    """Write the explorer of a model of the patients of the first page, which explorer.md shows."""
+    X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+    X = X.rename(
+        columns={"bmi": "body mass index", "bp": "blood pressure", "s1": "cholesterol", "s2": "LDL", "s3": "HDL"}
+    )
+    X = X.rename(columns={"s4": "cholesterol / HDL", "s5": "log triglycerides", "s6": "glucose"})
+    y = y.rename("progression")
+    test = range(342, 442)
+    model = KANRegressor().fit(X[:342], y[:342])
+    write_static(Session(model, X, y, held_out=test), Path(app.outdir) / "explorer-live.html")
+
+
 def setup(app) -> None:
-    """Register the hooks: copied pages, links to files of the repository, docstrings, images."""
+    """Register the hooks: copied pages, links to files of the repository, docstrings, images, the live explorer."""
+    app.connect("build-finished", write_explorer)
     app.connect("build-finished", colour_images)
     app.connect("doctree-read", check_images)
     app.connect("source-read", read_source)

@@ -16,7 +16,16 @@ import pytest
 from edgewise.errors import InputError
 from edgewise.listeners import check_progress, reported
 from edgewise.native import NativeThread, interruptible, native_call_goes_on
-from edgewise.outcomes import Budget, OutOfTime, Progress, StopReason, check_on_interrupt, check_time, foreseen
+from edgewise.outcomes import (
+    Budget,
+    OutOfTime,
+    OutOfWork,
+    Progress,
+    StopReason,
+    check_on_interrupt,
+    check_time,
+    foreseen,
+)
 from edgewise.presentation import clock_text, duration_text
 
 
@@ -215,3 +224,23 @@ def test_a_process_ends_well_while_native_code_goes_on():
     """
     ended = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True)
     assert (ended.returncode, ended.stdout) == (0, "True\n"), ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OutOfTime, "time_limit"),
+        (OutOfWork, "budget"),
+        (MemoryError, "memory_limit"),
+        (KeyboardInterrupt, "interrupted"),
+    ],
+)
+def test_what_ends_a_block_of_a_budget(error, reason):
+    budget = Budget(report=lambda progress: None)
+    with budget.ends(keep_interrupted=True):
+        raise error
+    assert budget.ended_by == reason and budget.is_interrupted is (error is KeyboardInterrupt)
+    with pytest.raises(ZeroDivisionError), budget.ends(keep_interrupted=True):
+        raise ZeroDivisionError
+    with pytest.raises(KeyboardInterrupt), budget.ends(keep_interrupted=False):
+        raise KeyboardInterrupt

@@ -12,7 +12,7 @@ from tools.run_snippets import SNIPPET
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+COMMANDS = (ROOT / "docs" / "howto" / "command-line.md").read_text(encoding="utf-8")
 TABLES = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
 LAWS = (ROOT / "docs" / "formulas-found.md").read_text(encoding="utf-8")
 BLOCKS = [match["code"] for match in SNIPPET.finditer(README)]
@@ -33,7 +33,7 @@ def test_code_runs(number, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("page", [README, GUIDE, TABLES, LAWS], ids=["README", "guide", "tables", "laws"])
+@pytest.mark.parametrize("page", [README, COMMANDS, TABLES, LAWS], ids=["README", "commands", "tables", "laws"])
 def test_snippets_that_print_have_their_output(page):
     for match in SNIPPET.finditer(page):
         assert ("print(" in match["code"]) == bool(match["output"] and match["output"].strip()), match["code"]
@@ -65,15 +65,12 @@ def test_the_page_on_laws(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_first_hour(tmp_path):
-    """All snippets of the guide in order, as one program, then its commands; what they are there to show is true."""
+def test_the_page_of_commands(tmp_path):
+    """Its snippets in order, as one program, then its commands, which write what the page says."""
     pytest.importorskip("pandas")
-    code = "".join(match["code"] for match in SNIPPET.finditer(GUIDE))
-    program = f"import warnings\nwarnings.simplefilter('error')\n{code}"
-    printed = printed_by(program + "\nassert last.metric[1] < first.metric[1] / 100\n", tmp_path)
-    assert float(re.search(r"R² on the other rows: (\S+)", printed)[1]) > 0.8
-    assert "2*pi*sqrt(length/gravity)" in printed and "exp(sin(pi*x) + y**2)" in printed
-    (commands,) = re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)
+    printed = printed_by("".join(match["code"] for match in SNIPPET.finditer(COMMANDS)), tmp_path)
+    assert "The held-out rows fit: True" in printed
+    (commands,) = re.findall(r"```sh\n(.*?)```", COMMANDS, re.DOTALL)
     for command in commands.splitlines():
         arguments = shlex.split(command)[1:]
         if arguments[0] == "fit":  # other models and a long search for formulas have tests of their own
@@ -98,13 +95,12 @@ def test_measured_parts_are_the_stored_results(page):
     assert rendered(text) == text
 
 
-LINKED = [*PAGES, ROOT / "docs" / "guide.md", ROOT / "CONTRIBUTING.md"]  # tables.md links to itself alone
+LINKED = [*PAGES, ROOT / "CONTRIBUTING.md"]
 
 
 @pytest.mark.parametrize("page", LINKED, ids=lambda page: page.name)
 def test_links_lead_to_files(page):
     targets = re.findall(r"\]\((?!https?://)([^)#]+)\)", page.read_text(encoding="utf-8"))
-    assert targets
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
@@ -118,15 +114,6 @@ def test_no_asterisk_of_a_formula_is_lost(page):
     text = re.sub(r"^    .*$", "", text, flags=re.MULTILINE)
     bare = re.sub(r"(`+).+?\1", "", text)
     assert re.findall(r".{0,20}[\w)\]]\*+[\w(].{0,20}", bare) == []
-
-
-def test_measured_results_begin_with_contents_and_each_section_with_its_point():
-    text = (ROOT / "docs" / "measured.md").read_text(encoding="utf-8")
-    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
-    links = re.findall(r"^- \[(.+)\]\(#(.+)\)$", text, re.MULTILINE)
-    assert [name for name, _ in links] == headings
-    assert all(re.sub(r"[^\w -]", "", name.lower()).replace(" ", "-") == anchor for name, anchor in links)
-    assert len(re.findall(r"^## .+\n\n\*\*In short:\*\* \S", text, re.MULTILINE)) == len(headings)
 
 
 def test_the_readme_is_short():

@@ -22,6 +22,12 @@ def test_figures_are_there(name):
     assert expected <= {path.name for path in RESULTS.iterdir()}
 
 
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
+def test_every_row_of_an_experiment_or_a_benchmark_says_where_it_is_from(path):
+    rows = Store.open(RESULTS, path.stem).rows
+    assert rows and all("commit" in row and row["machine"]["processor"] for row in rows)
+
+
 def test_the_guide_reads_all_stored_rows():
     store = Store(RESULTS / "guide.json")
     assert all(leaf.judge(rows).measured for leaf in LEAVES if (rows := store.beside(leaf.source)))

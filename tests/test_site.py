@@ -19,7 +19,7 @@ REFERENCE = DOCS / "reference"
 PAGES = sorted(DOCS.rglob("*.md"))
 CELL = re.compile(r"^```\{code-cell\} python\n(?:---\n.*?^---\n)?(.*?)^```", re.MULTILINE | re.DOTALL)
 # Pages whose code runs in test_readme.py, each with what it must print.
-TESTED_THERE = {"guide", "tables", "formulas-found", "from-pykan"}
+TESTED_THERE = {"command-line", "tables", "formulas-found", "from-pykan"}
 
 
 def code_of(page):
@@ -60,11 +60,12 @@ def test_the_list_for_machines_names_pages():
     assert len(pages) > 20 and all((DOCS / f"{page}.md").exists() for page in pages)
 
 
-def test_each_section_of_the_measurements_has_its_page():
-    titles = re.findall(r"^## (.+)$", (DOCS / "measured.md").read_text("utf-8"), re.MULTILINE)
-    named = {page.stem: re.search(r'"(.+)"', page.read_text("utf-8"))[1] for page in (DOCS / "measured").glob("*.md")}
-    assert sorted(named.values()) == sorted(titles)
-    assert all(re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") == stem for stem, title in named.items())
+def test_the_first_page_of_the_measurements_lists_all_and_each_begins_with_its_point():
+    index = (DOCS / "measured" / "index.md").read_text("utf-8")
+    pages = {page.name: page.read_text("utf-8") for page in (DOCS / "measured").glob("*.md") if page.stem != "index"}
+    assert sorted(re.findall(r"^- \[.+\]\((.+)\)$", index, re.MULTILINE)) == sorted(pages)
+    assert sorted(index.partition(":hidden:")[2].split()[:-1]) == sorted(name[:-3] for name in pages)
+    assert all(re.match(r"# .+\n\n\*\*In short:\*\* \S", text) for text in pages.values())
 
 
 def test_there_are_ten_rules():

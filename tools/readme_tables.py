@@ -1,11 +1,11 @@
-"""Writes the generated tables of README.md, the paper and three pages in docs from the stored results.
+"""Writes the generated tables of README.md, the paper and pages in docs from the stored results.
 
 python tools/readme_tables.py
 
 Between `<!-- table:NAME -->` and `<!-- end -->` stand the tables of results/NAME.json, NAME being an experiment, and
-the notes of its module about them; "speed" and "tables-HALF" mean benchmarks/results, "summary" the key figures that
-are listed here. No number there is typed by hand. Everything else on the pages is written by hand. tests/test_readme.py
-fails when page and results differ.
+the notes of its module about them; the tables "speed", "tables-HALF" and "friedman" are those of benchmarks, "summary"
+has the key figures that are listed here. No number there is typed by hand. Everything else on the pages is written by
+hand. tests/test_readme.py fails when page and results differ.
 """
 
 import re
@@ -21,7 +21,8 @@ from edgewise_experiments.runner.outcome import ResultTable
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (
     *(ROOT / name for name in ("README.md", "paper/paper.md")),
-    *(ROOT / "docs" / f"{name}.md" for name in ("measured", "speed", "tables")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("speed",)),
+    *(page for page in sorted((ROOT / "docs" / "measured").glob("*.md")) if page.stem != "index"),
 )
 # Lines of the table in README.md: what was compared, the experiment, and a sentence of its key figures.
 SUMMARY = (
@@ -58,34 +59,37 @@ SUMMARY = (
         "loss {equal time, cpu: KAN minus MLP} nats a character at equal time: the MLP is better",
     ),
 )
-LONG_TABLE = 16  # rows above which a table is folded on the page (about half a screen)
+LONG_TABLE = 16  # rows above which a table stands on the site alone, folded (about half a screen)
 KEY_FIGURES = "Key figures"  # title of the table that is never folded
 BLOCK = re.compile(r"(<!-- table:([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def rendered(page: str) -> str:
-    """Return the text of a page with its generated blocks made anew from the results."""
-    return BLOCK.sub(lambda block: f"{block[1]}{_tables_and_notes(block[2])}{block[3]}", page)
+def rendered(page: str, *, long_tables: bool = False) -> str:
+    """Return the text of a page with its blocks made anew from the results; the site shows long tables too."""
+    return BLOCK.sub(lambda block: f"{block[1]}{_tables_and_notes(block[2], long_tables)}{block[3]}", page)
 
 
-def _tables_and_notes(name: str) -> str:
+def _tables_and_notes(name: str, long_tables: bool) -> str:
     if name == "speed":
         return runpy.run_path(str(ROOT / "benchmarks" / "summary.py"))["markdown"]()
     if name.startswith("tables-"):
         half = name.removeprefix("tables-")
-        return runpy.run_path(str(ROOT / "benchmarks" / "tables_summary.py"))["stored"](half)
+        return runpy.run_path(str(ROOT / "benchmarks" / "tables_summary.py"))["stored"](half, each_table=long_tables)
+    if name == "friedman":
+        return runpy.run_path(str(ROOT / "benchmarks" / "tables_summary.py"))["made_up"]()
     if name == "summary":
         return _markdown(ResultTable(("compared", "KAN", "command"), tuple(map(_summary_line, SUMMARY)))) + "\n"
     outcome = stored_outcome(ROOT / "results", name)
     notes = [textwrap.fill(note, 120, break_on_hyphens=False) for note in outcome.notes]
-    # The key figures first, then the short tables; long ones and how all was measured open with a click.
+    # The key figures first, then the short tables; how all was measured opens with a click.
     shown = [table for table in outcome.tables if len(table.rows) <= LONG_TABLE or table.title == KEY_FIGURES]
     shown = sorted(shown, key=lambda table: table.title != KEY_FIGURES)
-    folds = [
-        _fold(f"{table.title or 'The whole table'} ({len(table.rows)} lines)", _markdown(replace(table, title="")))
-        for table in outcome.tables
-        if table not in shown
-    ]
+    long = [table for table in outcome.tables if table not in shown]
+    titles = [f"{table.title or 'the whole table'} ({len(table.rows)} lines)" for table in long]
+    if long_tables:
+        folds = [_fold(title, _markdown(replace(table, title=""))) for title, table in zip(titles, long, strict=True)]
+    else:
+        folds = [f"The command prints, and the site shows: {'; '.join(titles)}."] if long else []
     method = [_fold("What the columns are, and how they were measured", "\n\n".join(notes))] if notes else []
     return "\n\n".join([*map(_markdown, shown), *folds, *method]) + "\n"
 

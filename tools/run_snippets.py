@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (
     ROOT / "README.md",
-    *(ROOT / "docs" / f"{name}.md" for name in ("guide", "tables", "from-pykan", "trust", "SKILL")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("tables", "from-pykan", "trust", "SKILL")),
     *sorted(page for folder in ("howto", "explanation", "moving") for page in (ROOT / "docs" / folder).glob("*.md")),
 )
 SNIPPET = re.compile(r"```python\n(?P<code>.*?)```\n(?P<shown>\n```text\n(?P<output>.*?)```\n)?", re.DOTALL)

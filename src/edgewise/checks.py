@@ -52,6 +52,15 @@ def check_names(names: Sequence[str] | None, inputs: int) -> tuple[str, ...]:
     return names
 
 
+def check_labels(names: Sequence[object] | None, default: Sequence[str], argument: str = "names") -> tuple[str, ...]:
+    """Return names as texts, the default ones where none are given; raise InputError unless they are as many."""
+    if names is None:
+        return tuple(default)
+    if isinstance(names, str) or len(names) != len(default):
+        raise InputError(f"{argument} must hold {len(default)} names, got {names!r:.80}")
+    return tuple(map(str, names))
+
+
 def unknown_name(name: str, known: Iterable[str]) -> str:
     """Return the end of a message about an unknown name: the known name that is most like it, or all known names."""
     names = list(known)

@@ -47,6 +47,11 @@ class StopReason(StrEnum):
         """The reason as one full sentence."""
         return _SENTENCES[self]
 
+    @classmethod
+    def of(cls, error: BaseException) -> StopReason:
+        """The limit or the request that an exception stands for, which has ended long work."""
+        return next(reason for kind, reason in _ENDS if isinstance(error, kind))
+
     @property
     def is_user_request(self) -> bool:
         """True if the user ended the work, by Ctrl-C or through a callback."""
@@ -128,13 +133,21 @@ class OutOfWork(OutOfTime):
     """Raised where the budget of work is spent."""
 
 
+_ENDS = (
+    (OutOfWork, StopReason.BUDGET),
+    (OutOfTime, StopReason.TIME_LIMIT),
+    (MemoryError, StopReason.MEMORY_LIMIT),
+    (KeyboardInterrupt, StopReason.INTERRUPTED),
+)
+
+
 class Budget:
     """Work in multiply-adds and seconds that long work may take, what it has taken so far, and who hears of it.
 
     Decisions that rest on counted work alone take the same course on a busy machine. The parts of a budget (`share`)
     count into one account. While it holds, whatever is called, however deep, counts its work (`spend`) and asks for the
     time (`check_time`, `foreseen`). What ends the work raises OutOfTime, and the loop that owns the best result catches
-    that once, as it does Ctrl-C.
+    that once, as it does Ctrl-C (`ends`).
     """
 
     def __init__(
@@ -155,6 +168,8 @@ class Budget:
         self.stage = ""
         self.done = 0.0
         self.best_loss: float | None = math.nan
+        # The limit or Ctrl-C that has ended the last block of `ends`; None where nothing has.
+        self.ended_by: StopReason | None = None
         # The account, of the budget of which this is a part: its work, and whether its time has ended a part of it.
         self.whole: Budget = whole or self
         self._work = 0.0
@@ -201,6 +216,11 @@ class Budget:
     def seconds_left(self) -> float:
         """Seconds until the time is over, negative after it; infinite without a limit."""
         return math.inf if self.time_limit is None else self.time_limit - self.seconds
+
+    @property
+    def limit_words(self) -> str:
+        """The time limit, for sentences."""
+        return f"time limit of {self.time_limit or 0.0:g} s"
 
     @property
     def past_deadline(self) -> bool:
@@ -280,6 +300,23 @@ class Budget:
                 share = self.work / self.limit if 0 < self.limit < math.inf else 0.0
             self.done = max(self.done, min(share, 1.0))
             self.progress(Progress(self.stage, self.done, loss, self.best_loss, self.seconds))
+
+    @contextmanager
+    def ends(self, *, keep_interrupted: bool) -> Iterator[None]:
+        """Let a limit, or Ctrl-C unless it is to be raised, end a block of the loop that owns the best result."""
+        try:
+            yield
+        except (OutOfTime, MemoryError, KeyboardInterrupt) as error:
+            if isinstance(error, KeyboardInterrupt) and not keep_interrupted:
+                raise
+            self.ended_by = StopReason.of(error)
+            if self.is_interrupted:
+                self.progress = None  # it may be what raised
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether Ctrl-C has ended the last block of `ends`."""
+        return self.ended_by is StopReason.INTERRUPTED
 
     @contextmanager
     def holds(self) -> Iterator[None]:

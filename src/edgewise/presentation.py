@@ -19,6 +19,7 @@ LARGEST_PLAIN = 1e13
 SMALLEST_PLAIN = 1e-4
 WHOLE = 1e7  # whole numbers below this are written in full, not rounded (counts and years are exact)
 PACE_SECONDS = 2.0  # of work before an upper bound is shown: before, the pace is not known
+SMALLEST_P = 2e-16  # p-value that is written, as R does
 LOWEST_R2 = -1e6  # that is written with decimals: all below are equally useless
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
@@ -150,6 +151,16 @@ def _plain(value: float, decimals: int, *, strip: bool = True, separated_from: f
     if float(rounded) == 0 and strip:
         return "0"
     return text.replace("-", MINUS)
+
+
+def seconds_text(seconds: float) -> str:
+    """Write a time that was measured: 0.42 seconds, 12.3 seconds."""
+    return f"{number_text(seconds, 3)} seconds"
+
+
+def p_value_text(p_value: float) -> str:
+    """Write a p-value with three digits, a tiny one as a bound."""
+    return f"<{SMALLEST_P:g}" if p_value < SMALLEST_P else f"{p_value:.3g}"
 
 
 def duration_text(seconds: float) -> str:

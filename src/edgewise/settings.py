@@ -1,8 +1,10 @@
 """Numerical limits that several rooms share, each with its source.
 
-The chunk sizes bound memory. They also fix into how many parts a sum over samples is split, so changing one changes
-results by rounding.
+The two limits of memory also fix into how many parts a sum over samples is split, so changing one changes results by
+rounding.
 """
+
+from collections.abc import Iterator
 
 # Smallest divisor, and smallest argument of a logarithm, where a number may be zero: far below every number that is
 # computed from data, and far enough above the smallest float64 (2e-308) that its inverse is finite.
@@ -16,9 +18,16 @@ ROW_CHUNK_NUMBERS = 2**22
 # pass keeps one such tensor per layer, while rows are larger per sample and several of them live at once.
 FORWARD_CHUNK_NUMBERS = 2**23
 
-# Rows that pass through a model together when attributions replace inputs or edges one by one: single numbers pass, so
-# more rows than in other batches fit into memory.
-ATTRIBUTION_BATCH_ROWS = 2**18
+# Numbers that a row takes where they are not known: 8,192 rows are then a chunk. A call of torch on so many takes far
+# longer than its overhead, and the B-splines of some inputs at so many stay in the cache.
+ROW_NUMBERS = 2**10
+
+
+def chunks(rows: int, numbers: int = ROW_NUMBERS, most: int = FORWARD_CHUNK_NUMBERS) -> Iterator[slice]:
+    """Runs of rows, of `numbers` each, that hold at most `most` numbers; a row with more is a run of its own."""
+    length = max(1, most // max(1, numbers))
+    return (slice(first, min(first + length, rows)) for first in range(0, rows, length))
+
 
 # Parameters up to which a square matrix of them is formed and factorised: the normal equations of Levenberg-Marquardt
 # and the inverse Hessian of self-scaled Broyden; at 5,000 such a matrix takes 200 MB, and its Cholesky factorisation

@@ -72,19 +72,6 @@ def test_resumed_equals_uninterrupted(tmp_path, kind, method, settings):
 
 
 @pytest.mark.slow
-def test_saves_come_every_few_steps_and_after_the_last(tmp_path):
-    path = tmp_path / "m.safetensors"
-    seen = []
-
-    def look(event):
-        seen.append(read(path).state["step"] if path.exists() else None)
-
-    saver = Checkpointer(path, every=3, extra={"note": 1})
-    fit(KAN([2, 1], 3), problem(torch.float32), Adam(), steps=7, callbacks=[saver, look])
-    assert seen == [None, None, 3, 3, 3, 6, 7]
-    assert read(path).extra == {"note": 1}
-
-
 def test_the_saved_model_is_the_one_of_the_step(tmp_path):
     models = []
     fit(

@@ -64,10 +64,6 @@ def test_an_optimiser_state_comes_back():
     assert same(round_trip(state), state)
 
 
-def test_numpy_numbers_become_plain_ones():
-    assert same(round_trip([np.float64(0.1), np.int64(3), np.bool_(True), np.float32(0.5)]), [0.1, 3, True, 0.5])
-
-
 @pytest.mark.parametrize("value", [{1, 2}, object(), b"bytes", np.zeros(2), 1j, print])
 def test_other_types_are_refused(value):
     with pytest.raises(InputError, match=r"^state must be made of dictionaries, lists"):
@@ -115,11 +111,6 @@ def test_the_deepest_that_is_saved_is_read():
 def test_text_that_is_not_strict_json(text, message):
     with pytest.raises(CheckpointError, match=message):
         strict_json.parse(text, "state")
-
-
-def test_brackets_within_text_do_not_count_as_levels():
-    text = strict_json.dump({"a": "[" * 100, "b": '"' + "{" * 100 + "\\"})
-    assert strict_json.parse(text, "extra") == {"a": "[" * 100, "b": '"' + "{" * 100 + "\\"}
 
 
 @pytest.mark.parametrize("text", ['"' + '\\"' * 10**6, '"' * 10**6 + "\\", "\\" * 10**6])

@@ -54,19 +54,6 @@ def test_an_mlp_of_the_size_of_the_kan_is_the_witness_of_small_models():
     assert better.advice == "either" and better.answer == "then a small MLP"
 
 
-@pytest.mark.slow
-def test_an_mlp_is_trained():
-    rng = np.random.default_rng(0)
-    X = rng.uniform(-1, 1, (200, 2)) * [1, 1000]
-    y = np.tanh(3 * X[:, 0]) + X[:, 1] / 1000
-    trial = module.Measurement(module.Rows(X[:150], y[:150], X[150:], y[150:]), "regression")
-    found = trial.mlp((15,), 1.0)
-    assert found.score > 0.98 and found.parameters == 3 * 15 + 16
-    labels = np.where(y > 0, "yes", "no")
-    trial = module.Measurement(module.Rows(X[:150], labels[:150], X[150:], labels[150:]), "classification")
-    assert trial.mlp((8,), 1.0).score > 0.9
-
-
 def test_sums_lines_steps_and_few_rows():
     assert branches_of(evidence(additive_KAN=0.9))["Compositional structure?"].answer.startswith("yes, a sum")
     assert branches_of(evidence(linear=0.895))["Complicated function?"].answer == "no, nearly linear"
@@ -76,12 +63,6 @@ def test_sums_lines_steps_and_few_rows():
     assert branches_of(evidence(KAN_on_half_the_rows=0.8))["Enough samples?"].answer == "more would help"
     unfitted = evidence(MLP=math.nan)
     assert unfitted.verdict(list(branches_of(unfitted).values()))[0] == "KAN"
-
-
-def test_many_inputs_are_hard_to_interpret():
-    e = evidence()
-    wide = module.Evidence(e.models, np.ones(40), 0.0, 800, "R²")
-    assert branches_of(wide, ("interpretability",))["Dimension?"].answer == "high"
 
 
 @pytest.mark.slow
@@ -94,7 +75,7 @@ def test_a_real_table():
     assert isinstance(found, Advice)
     assert {b.need for b in found.branches} == {"data", "interpretability"}
     text = str(found)
-    assert "1 of 2 inputs carry 95% of the influence" in text and "Later" not in text.split("Interpretability")[1]
+    assert "1 of 2 inputs carry 95 % of the influence" in text and "Later" not in text.split("Interpretability")[1]
     assert text.splitlines()[-1].startswith("The guide: Liu et al.")
     assert found.scores["KAN"] > 0.8
     assert (events[0].stage, events[0].share) == ("KAN", 0.0) and 0.5 <= events[-1].share <= 1

@@ -1,10 +1,6 @@
 """The packaged knot table: shapes, conventions, and the accuracy of the simplest rule."""
 
-import subprocess
-import sys
-
 import numpy as np
-import pytest
 
 from edgewise.datasets import KNOT_FEATURES, knots_path, load_knots
 from edgewise.tables import read_table
@@ -54,15 +50,6 @@ def test_rows_are_different_knots():
     with knots_path() as path:
         names = read_table(path).columns["name"]
     assert len(set(names)) == 8000
-
-
-@pytest.mark.slow
-def test_loading_needs_numpy_only():
-    code = (
-        "import sys; sys.modules.update(pandas=None, pyarrow=None);"
-        "from edgewise.datasets import load_knots; assert load_knots().X.shape == (8000, 17)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_provenance_lies_beside_the_table():

@@ -1,7 +1,5 @@
 """A search rests on counted work: neither the pace of clocks nor other work changes its result, and limits are said."""
 
-import subprocess
-import sys
 import threading
 import time
 
@@ -49,25 +47,6 @@ def test_equal_calls_give_equal_fronts_whatever_the_clocks_and_the_load(monkeypa
             fronts.append(shown(find_formula(x, y)))
     assert all(front == fronts[0] for front in fronts)
     assert fronts[0][2] == "budget"
-
-
-PROCESS = """
-from edgewise import find_formula
-from edgewise.discovery import finder
-from tests.discovery.test_budgets import noisy_law, shown
-finder.USUAL_SECONDS = 0.3
-print(shown(find_formula(*noisy_law(100))))
-"""
-
-
-@pytest.mark.slow
-def test_ten_calls_and_two_processes_give_one_answer(monkeypatch):
-    monkeypatch.setattr(finder, "USUAL_SECONDS", 0.3)
-    answers = {str(shown(find_formula(*noisy_law(100)))) for _ in range(10)}
-    for _ in range(2):
-        ended = subprocess.run([sys.executable, "-c", PROCESS], capture_output=True, text=True, check=True)
-        answers.add(ended.stdout.strip())
-    assert len(answers) == 1
 
 
 def test_without_a_limit_in_seconds_the_end_of_the_planned_work_is_said(monkeypatch):

@@ -1,16 +1,12 @@
 """The choice of a law: honest noise, closed forms only where the data decide, alternatives and errors of constants."""
 
-import math
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from edgewise.checkpoint import codec
 from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.decide import decided_front
-from edgewise.discovery.losses import is_as_good
-from edgewise.discovery.problem import FormulaOptions, LawProblem
+from edgewise.discovery.problem import LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas import parse_expression
 from edgewise.formulas.front import Front
@@ -45,16 +41,6 @@ def test_under_noise_the_longer_formula_is_an_alternative_and_constants_have_the
     assert f"± {error:.2g}" in str(front) and f"± {error:.2g}" in front._repr_html_()
 
 
-@pytest.mark.slow
-def test_standard_errors_agree_with_repeated_samples():
-    """Independent witness: the spread of the fitted constant over 40 samples."""
-    values, errors = zip(
-        *(chosen(problem_of(lambda a: 2.7137 * a, 0.2, 120, 1, seed), "2.5*a").best.constants[0] for seed in range(40)),
-        strict=True,
-    )
-    assert np.std(values) == pytest.approx(np.mean(errors), rel=0.35)
-
-
 def test_errors_stay_with_their_constants_where_roots_are_merged():
     problem = problem_of(lambda a, b: np.sqrt(a + 2.517) * np.exp(0.3117 * b) * np.sqrt(b), noise=0.01)
     front = chosen(problem, "1.01*sqrt(a + 2.6)*exp(0.3*b)*sqrt(b)")
@@ -72,33 +58,6 @@ def test_a_missing_part_that_few_held_out_rows_do_not_see_is_seen_by_all_rows():
     assert "sin" in str(chosen(problem, "3.1*a", "3.1*a + 0.04*sin(5*a)").best.formula)
 
 
-def test_a_required_input_is_not_removed():
-    problem = problem_of(lambda a, b: 2.7 * a, noise=0.1)
-    problem = replace(problem, options=FormulaOptions(required=("b",)))
-    assert "b" in str(chosen(problem, "2.5*a + 0.1*b").best.formula)
-
-
-def test_one_standard_error():
-    best = np.random.default_rng(0).normal(size=200) ** 2
-    step = np.where(np.arange(200) % 2, 1.0, -1.0)
-    assert is_as_good(best + step + 0.9 / math.sqrt(199), best) and not is_as_good(
-        best + step + 1.1 / math.sqrt(199), best
-    )
-    assert not is_as_good(best, 0 * best, floor=1e-6) and is_as_good(1e-7 + 0 * best, 0 * best, floor=1e-6)
-
-
-def test_a_gain_that_few_rows_make_is_not_enough():
-    random = np.random.default_rng(0)
-    x = random.uniform(-1, 1, (2000, 1))
-    small = 0.5 * x[:, 0] + random.normal(size=2000) * 0.1
-    heavy = small + 40 * (np.arange(2000) == 1900)  # one row is far off, and a longer formula comes nearer to it
-    peak = f"0.5*a + 5*exp(-1000000*(a - {x[1900, 0]:.9f})**2)"
-    front = chosen(LawProblem(x[:1400], heavy[:1400], x[1400:], heavy[1400:], ("a",)), "0.5*a", peak)
-    assert front[-1].validation < 0.95 * front.best.validation and front[-1] in front.alternatives
-    clear = chosen(LawProblem(x[:1400], small[:1400], x[1400:], small[1400:], ("a",)), "a", "0.4*a")
-    assert str(front.best.formula) == str(clear.best.formula) == "1/2*a"
-
-
 def test_a_formula_that_is_undefined_is_never_chosen_and_the_mean_is_always_there():
     problem = problem_of(lambda a, b: a - b)
     front = chosen(problem, "log(a - b)", "1/(a - 2)")
@@ -111,16 +70,6 @@ def test_choice_and_errors_survive_a_file():
     front = chosen(problem_of(lambda a, b: 2.7 * a + b**2, noise=0.1), "2.5*a + b**2", "a")
     again = codec.read(Front, codec.plain(front), "front")
     assert str(again) == str(front) and again.best.constant_errors == front.best.constant_errors
-
-
-def test_one_large_error_hides_nothing():
-    """1/a near a pole: the mean of squares is that of one row, but nearly all rows prefer the curve to the constant."""
-    random = np.random.default_rng(0)
-    a = random.uniform(0.05, 2, 400)
-    a[300] = 1e-4
-    x, y = a[:, None], 1 / a + 0.1 * np.sin(a)
-    front = chosen(LawProblem(x[:280], y[:280], x[280:], y[280:], ("a",)), "1.01/a")
-    assert front.best.complexity > 1 and not NoiseTest(x).passes(y - y.mean())
 
 
 def test_an_exact_law_may_have_a_pole_between_the_rows_and_an_approximation_may_not():

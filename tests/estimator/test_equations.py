@@ -10,9 +10,8 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from edgewise import find_formula, load, save
-from edgewise.discovery import FormulaOptions
 from edgewise.errors import InputError
-from edgewise.estimator import KANClassifier, KANRegressor
+from edgewise.estimator import KANRegressor
 from edgewise.estimator import equations as module
 from edgewise.formulas.expression import Call, Power, evaluate, parse_expression, used_variables, walk
 from edgewise.outcomes import Budget
@@ -85,15 +84,6 @@ def test_the_best_formula_as_an_expression_of_sympy(fitted):
 
 
 @pytest.mark.slow
-def test_without_y_the_predictions_are_imitated(fitted):
-    X, _ = law()
-    model = copy.copy(fitted).fit_equations(X, time_limit=3)
-    error = model.equations_.best.formula(X) - model.predict(X)
-    assert error.std() < 0.1 * model.predict(X).std()
-    assert model.equations_.best.fresh < 0.01 * model.predict(X).var()
-
-
-@pytest.mark.slow
 def test_the_network_itself_becomes_a_formula():
     X, _ = law()
     y = np.exp(X[:, 0] / 20)
@@ -141,20 +131,6 @@ def test_bad_arguments_are_refused(fitted, X, y, settings, message):
         copy.copy(fitted).fit_equations(X, y, **settings)
 
 
-@pytest.mark.slow
-def test_options_and_weights_reach_the_search(fitted):
-    """Rows of weight 0 hold another law, and the functions that are left out appear in no formula."""
-    X, y = law()
-    weights = (np.arange(200) >= 20).astype(float)
-    y[:20] = 1000
-    options = FormulaOptions(operators=("*", "/"), max_size=9, weights=weights)
-    front = copy.copy(fitted).fit_equations(X, y, names=["a", "b"], time_limit=120, options=options).equations_
-    assert front.best.formula.text(3) == "3*a/b" and front.samples == 180
-    assert not any(isinstance(part, Call) for entry in front for part in walk(entry.formula.expression))
-    with pytest.raises(InputError, match="options must have no groups here: find_formula looks for laws of groups"):
-        copy.copy(fitted).fit_equations(X, y, options=FormulaOptions(groups=[0, 1] * 100))
-
-
 def test_several_numbers_have_a_front_each(tmp_path):
     X, y = law()
     both = np.stack([y, X[:, 0] - 1], 1)
@@ -172,22 +148,6 @@ def test_several_numbers_have_a_front_each(tmp_path):
     ]
 
 
-@pytest.mark.slow  # draws a whole report
-def test_a_report_has_the_formulas_of_each_number():
-    X, y = law(rows=60)
-    model = KANRegressor(**SMALL).fit(X, np.stack([y, X[:, 0] - 1], 1))
-    fronts = [find_formula(X, X[:, k] - 1, names=["a", "b"], time_limit=1) for k in (0, 1)]
-    model.equations_ = dict(enumerate(fronts))
-    report = model.report()
-    content = report.content
-    assert "for y1, whose prediction rises with it" in content.findings[0]
-    assert "Every target" in report.html and "probability" not in report.html
-    assert content.formulas[0] == "y1 = a - 1\ny2 = b - 1"
-    assert [row.text for row in content.formula_rows if row.chosen] == ["y1 = a - 1", "y2 = b - 1"]
-    assert sum(figure.kind == "formulas" for figure in content.figures) == 2
-    assert f"The formula of y2 is {fronts[1].reason}." in content.formulas
-
-
 def test_before_the_search_a_sentence_says_what_to_do():
     X = np.linspace(0, 1, 40)[:, None]
     fitted = KANRegressor(hidden=(), grid_size=3, regularization=1e-3).fit(X, X[:, 0])
@@ -196,33 +156,6 @@ def test_before_the_search_a_sentence_says_what_to_do():
     assert not hasattr(fitted, "equations_")
     with pytest.raises(AttributeError, match="'KANRegressor' object has no attribute 'equation'"):
         fitted.equation  # noqa: B018
-
-
-@pytest.mark.slow
-def test_a_category_is_one_indicator_in_formulas():
-    pandas = pytest.importorskip("pandas")
-    rng = np.random.default_rng(0)
-    frame = pandas.DataFrame({"area": rng.uniform(20, 100, 200), "city": rng.choice(["Bonn", "Köln"], 200)})
-    price = 3 * frame["area"] + 50.0 * (frame["city"] == "Köln")
-    fitted = KANRegressor(hidden=(), grid_size=3, regularization=1e-4).fit(frame, price)
-    assert (
-        fitted.fit_equations(frame, price, time_limit=5).equations_.best.formula.text(3) == "3*area + 50*[city is Köln]"
-    )
-
-
-@pytest.mark.slow
-def test_the_boundary_of_classes_becomes_a_formula():
-    random = np.random.default_rng(0)
-    X = random.uniform(-2, 2, (600, 2))
-    p = 1 / (1 + np.exp(-3 * (X[:, 0] ** 2 + X[:, 1] - 1)))
-    y = random.uniform(size=600) < p
-    model = KANClassifier(effort="low").fit(X, y).fit_equations(X, names=["a", "b"], time_limit=8)
-    formula = model.equations_.best.formula
-    assert np.mean((formula(X) > 0) == model.predict(X)) > 0.97
-    assert not hasattr(model.fit(X, y), "equations_")
-    three = (X[:, 0] > 0.5).astype(int) + (X[:, 1] > 0)
-    fronts = KANClassifier(effort="low").fit(X, three).fit_equations(X, time_limit=3).equations_
-    assert list(fronts) == [0, 1, 2] and all(len(front) for front in fronts.values())
 
 
 def test_formulas_predict_what_the_fit_took():

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 
 SMALL = {"hidden": (2,), "grid_size": 3, "regularization": 1e-4}
@@ -46,10 +45,3 @@ def test_a_classifier_gives_probabilities(tmp_path):
     value, space = run(tmp_path / "m.py", X)
     np.testing.assert_allclose(value, model.predict_proba(X), rtol=1e-11, atol=1e-13)
     assert space["OUTPUTS"] == ["probability of no", "probability of yes"]
-
-
-@pytest.mark.slow
-def test_bad_arguments_are_refused(tmp_path):
-    X, y = table()
-    with pytest.raises(InputError, match=r"path must end in \.py, \.c, \.onnx, \.pt2"):
-        KANRegressor(**SMALL).fit(X, y).export(tmp_path / "m.txt")

@@ -5,7 +5,7 @@ import pytest
 from sklearn import config_context
 from sklearn.model_selection import GroupKFold, cross_val_score
 
-from edgewise import KANClassifier, KANRegressor, KANSurvival
+from edgewise import KANClassifier, KANRegressor
 from edgewise.errors import InputError
 from edgewise.search import automatic
 from edgewise.search.validation import block_codes
@@ -18,20 +18,6 @@ def panel(groups=24, rows=15, seed=0):
     level, within = rng.normal(size=(groups, 3))[group], rng.normal(size=(groups * rows, 1))
     y = 3 * within[:, 0] + 2 * rng.normal(size=groups)[group] + 0.3 * rng.normal(size=groups * rows)
     return np.column_stack([level, within]), y, group
-
-
-@pytest.mark.slow
-def test_groups_keep_curves_from_learning_the_level_of_a_group():
-    X, y, group = panel()
-    own = group < 16
-    blind = KANRegressor().fit(X[own], y[own])
-    aware = KANRegressor().fit(X[own], y[own], groups=group[own])
-    # Rows of other groups: without groups the curves of the first three inputs had followed sixteen levels.
-    assert np.mean((aware.predict(X[~own]) - y[~own]) ** 2) < 0.8 * np.mean((blind.predict(X[~own]) - y[~own]) ** 2)
-    low, high = aware.predict_interval(X[~own])
-    narrow, wide = blind.predict_interval(X[~own])
-    assert np.mean((low <= y[~own]) & (y[~own] <= high)) > 0.75  # eight groups
-    assert np.mean((narrow <= y[~own]) & (y[~own] <= wide)) < 0.7
 
 
 @pytest.mark.slow
@@ -55,38 +41,12 @@ def test_no_fold_of_the_search_divides_a_group(monkeypatch):
 
 
 @pytest.mark.slow
-def test_order_and_names_of_groups_change_nothing():
-    X, y, group = panel(groups=8, rows=6)
-    order = np.random.default_rng(1).permutation(len(y))
-    first = KANRegressor(effort="low").fit(X, y, groups=group)
-    names = np.array(list("abcdefgh"))[group]
-    second = KANRegressor(effort="low").fit(X[order], y[order], groups=names[order])
-    assert np.array_equal(first.predict(X), second.predict(X))
-
-
-@pytest.mark.slow
-def test_equal_rows_of_different_groups_stay_apart():
-    X, y, group = panel(groups=6, rows=6)
-    both = KANRegressor(effort="low").fit(np.r_[X, X], np.r_[y, y], groups=np.r_[group, group + 6])
-    assert both.training_rows_ == 2 * len(y)
-
-
-@pytest.mark.slow
 def test_metadata_routing_passes_groups_on():
     X, y, group = panel(groups=6, rows=8)
     with config_context(enable_metadata_routing=True):
         model = KANRegressor(effort="low").set_fit_request(groups=True)
         scores = cross_val_score(model, X, y, cv=GroupKFold(3), params={"groups": group})
     assert np.isfinite(scores).all()
-
-
-@pytest.mark.slow
-def test_survival_and_given_shapes_take_groups():
-    X, y, group = panel(groups=10, rows=8)
-    KANRegressor(hidden=2, grid_size=3).fit(X, y, groups=group)
-    time = np.exp(-X[:, 3] + y - y.min())
-    model = KANSurvival().fit(X, (time < np.quantile(time, 0.8), time), groups=group)
-    assert np.isfinite(model.predict(X)).all()
 
 
 @pytest.mark.parametrize(

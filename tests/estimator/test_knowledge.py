@@ -6,7 +6,7 @@ import pytest
 from sklearn.base import clone
 
 import edgewise
-from edgewise import KANClassifier, KANRegressor, KANSurvival
+from edgewise import KANRegressor, KANSurvival
 from edgewise.errors import InputError
 
 # Paths leave the range of the rows on purpose.
@@ -73,45 +73,6 @@ def test_predictions_rise_bend_and_stay_as_they_must(fitted):
     assert "never falls with area; never rises with distance; concave in area" in model.search_.sentences[0]
 
 
-def test_without_knowledge_the_same_rows_break_it():
-    frame, y = table()
-    model = KANRegressor(effort="low").fit(frame, y)
-    assert abs(np.diff(along(model.predict, frame, "age", 0, 90), 2)).max() > 1e-4
-    assert model.predict(frame.assign(area=-20.0, distance=30.0)).min() < 150
-
-
-@pytest.mark.slow
-def test_only_the_pairs_that_may_act_together_do():
-    rng = np.random.default_rng(0)
-    X = rng.uniform(-1, 1, (400, 3))
-    y = X[:, 0] * X[:, 1] + X[:, 1] * X[:, 2] + 0.1 * rng.standard_normal(400)
-
-    def mixed(model, i, j):
-        corner = np.zeros((4, 3))
-        corner[[1, 3], i] = corner[[2, 3], j] = 0.7
-        return abs(np.array([1, -1, -1, 1]) @ model.predict(corner))
-
-    model = KANRegressor(interactions=[(0, "x2")]).fit(X, y)
-    assert mixed(model, 0, 1) > 0.3 and mixed(model, 1, 2) < 1e-12 and mixed(model, 0, 2) < 1e-12
-    none = KANRegressor(interactions=()).fit(X, y)
-    assert max(mixed(none, 0, 1), mixed(none, 1, 2)) < 1e-12
-    straight = KANRegressor(linear=[0], effort="low").fit(X, y)
-    assert straight.model_.config.width == (3, 1)
-
-
-@pytest.mark.slow
-def test_a_classifier_obeys(tmp_path):
-    frame, y = table()
-    labels = np.where(y > y.median(), "dear", "cheap")
-    model = KANClassifier(monotone={"area": -1}, bounds=(0.1, 0.8)).fit(frame, labels)
-    second = lambda rows: model.predict_proba(rows)[:, 1]  # noqa: E731
-    assert np.diff(along(second, frame, "area", -50, 300)).max() < 1e-12  # against what the rows say
-    free = frame.assign(distance=0.0)
-    assert second(frame).max() < 0.8 + 1e-12 and second(free).min() > 0.1 - 1e-12
-    with pytest.raises(InputError, match="two classes"):
-        KANClassifier(monotone={"area": 1}).fit(frame, np.digitize(y, [170, 185]))
-
-
 def test_a_survival_model_obeys(tmp_path):
     frame, y = table()
     time = np.exp(-(y - y.mean()) / 20)
@@ -124,17 +85,6 @@ def test_a_survival_model_obeys(tmp_path):
     edgewise.save(model, tmp_path / "model.safetensors")
     again = edgewise.load(tmp_path / "model.safetensors")
     assert again.get_params() == {**model.get_params(), "interactions": []}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("loss", ["huber", "poisson", "quantile:0.8"])
-def test_other_losses_obey(loss):
-    frame, y = table()
-    bounds = None if loss.startswith("quantile") else (150, 200)
-    model = KANRegressor(monotone={"area": -1}, loss=loss, effort="low", bounds=bounds).fit(frame, y)
-    assert np.diff(along(model.predict, frame, "area", -50, 300)).max() < ROUNDING
-    if bounds:
-        assert model.predict(frame).min() > 150 - ROUNDING and model.predict(frame).max() < 200 + ROUNDING
 
 
 def test_knowledge_is_cloned_and_stored(fitted, tmp_path):

@@ -25,13 +25,6 @@ def test_it_is_the_exponential_of_the_network(counts):
     assert (far <= 1.01 * np.exp(counts._exponent[1])).all()
 
 
-def test_a_file_keeps_it(counts, tmp_path):
-    edgewise.save(counts, tmp_path / "counts")
-    loaded = edgewise.load(tmp_path / "counts")
-    assert loaded.predict(X).tobytes() == counts.predict(X).tobytes()
-    assert loaded._exponent == counts._exponent
-
-
 def test_a_file_with_an_empty_range_is_refused(counts, tmp_path):
     edgewise.save(counts, tmp_path / "counts")
     file = storage.checkpoint.read(tmp_path / "counts")
@@ -39,13 +32,6 @@ def test_a_file_with_an_empty_range_is_refused(counts, tmp_path):
     storage.checkpoint.write(file.model, tmp_path / "counts", extra=file.extra, state=file.state)
     with pytest.raises(CheckpointError, match="an empty range"):
         edgewise.load(tmp_path / "counts")
-
-
-def test_exported_code_keeps_it(counts, tmp_path):
-    counts.export(tmp_path / "counts.py")
-    space = {}
-    exec(compile((tmp_path / "counts.py").read_text(), "counts", "exec"), space)
-    np.testing.assert_allclose(np.ravel(space["predict"](X)), counts.predict(X), rtol=1e-12)
 
 
 def test_bounds_of_an_exponential_are_positive():

@@ -6,11 +6,9 @@ import pickle
 import sys
 
 import numpy as np
-import pytest
 import torch
 
-from edgewise import KANClassifier, KANRegressor
-from edgewise.errors import InputError
+from edgewise import KANRegressor
 
 X = np.random.default_rng(0).uniform(-1, 1, (40, 2))
 Y = X[:, 0] ** 2
@@ -28,14 +26,6 @@ def test_a_line_on_a_terminal_and_stages_in_the_log(monkeypatch, caplog):
         KANRegressor(verbose=1, **FAST).fit(X, Y)
     assert "\rKANRegressor [" in sys.stderr.getvalue()
     assert caplog.messages[0].startswith("KANRegressor: ") and "ended after" in caplog.messages[-1]
-
-
-@pytest.mark.slow
-def test_nothing_in_a_pipe(capsys):
-    KANClassifier(verbose=True, **FAST).fit(X, Y > 0.3)
-    assert capsys.readouterr() == ("", "")
-    with pytest.raises(InputError, match="verbose must be True, False or an integer, got 'much'"):
-        KANRegressor(verbose="much").fit(X, Y)
 
 
 def test_a_model_with_a_callback_is_pickled_without_it():

@@ -32,12 +32,3 @@ def test_intervals_are_wider_where_the_noise_is_larger_and_survive_files(tmp_pat
     edgewise.save(model, tmp_path / "model")
     again = edgewise.load(tmp_path / "model")
     np.testing.assert_array_equal(again.predict_interval(new, 0.9)[0], low)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("kind", "seed"), [("level", 1), ("factor", 0)])
-def test_the_search_ends_on_tables_whose_noise_grows(kind, seed):
-    """Means of models with coarse pairs, and logarithms compared with pairs that folds chose."""
-    X, y = sampled(500, seed, kind)
-    model = KANRegressor().fit(X, y)
-    assert np.corrcoef(model.predict(X), y)[0, 1] > 0.8

@@ -5,8 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgewise import KANRegressor
-from edgewise.errors import InputError
 from edgewise.search.validation import canonical_rows
 
 NUMBERS = st.sampled_from([-1.0, -0.0, 0.0, 1.0, 1e-300, 2.5])
@@ -58,30 +56,3 @@ def test_equal_rows_are_one_or_as_many_as_were_given(table):
         assert (mass == 1).all()
     else:
         assert len(np.unique(np.hstack([inputs, targets]), axis=0)) == len(inputs)
-
-
-def test_order_is_forgotten_for_weights_whose_sum_rounds():
-    weight = np.array([0.1, 0.2, 0.3, 1e17])
-    x = y = np.zeros((4, 1))
-    totals = {float(canonical_rows(x, y, weight[np.roll(np.arange(4), k)])[2][0]) for k in range(4)}
-    assert len(totals) == 1
-
-
-def test_the_caller_keeps_his_arrays():
-    x, y, weight = np.array([[2.0], [-0.0]]), np.array([[1.0], [0.0]]), np.array([1.0, 2.0])
-    kept = x.copy(), y.copy(), weight.copy()
-    canonical_rows(x, y, weight)
-    assert same_bits((x, y, weight), kept)
-
-
-def test_names_in_place_of_values_are_refused():
-    X = np.arange(20.0).reshape(10, 2)
-    with pytest.raises(InputError, match="y must be the values of the target, got the text 'price'"):
-        KANRegressor().fit(X, "price")
-    with pytest.raises(InputError, match=r"X must be a frame or an array of rows, got 'lab\.csv'; pandas\.read_csv"):
-        KANRegressor().fit("lab.csv", X[:, 0])
-
-
-def test_a_constant_target_is_pointed_out():
-    with pytest.warns(UserWarning, match="y is 5 in all 10 rows: there is nothing to learn"):
-        KANRegressor(hidden=(), grid_size=3, regularization=1.0).fit(np.arange(10.0)[:, None], np.full(10, 5.0))

@@ -11,9 +11,12 @@ import pytest
 
 from edgewise import checkpoint
 from edgewise.checkpoint import codec
-from edgewise.errors import CheckpointError, FileError, InputError
+from edgewise.discovery.decide import decided_front
+from edgewise.discovery.problem import LawProblem
+from edgewise.errors import CheckpointError, InputError
 from edgewise.estimator import KANClassifier, KANRegressor, storage
 from edgewise.estimator.storage import load_estimator, save_estimator
+from edgewise.formulas.expression import Variable
 from edgewise.nn.model import KAN
 
 RNG = np.random.default_rng(0)
@@ -91,30 +94,6 @@ def test_error_bars_come_back_bit_for_bit(regressor, tmp_path):
 
 
 @pytest.mark.slow
-def test_error_bars_of_another_network_are_refused(regressor, tmp_path):
-    path = tmp_path / "model.safetensors"
-    save_estimator(regressor, path)
-    file = checkpoint.read(path)
-    file.state["error_bars"]["noise"] = file.state["error_bars"]["noise"].repeat(2)
-    checkpoint.write(file.model, path, extra=file.extra, state=file.state)
-    with pytest.raises(
-        CheckpointError,
-        match=r"must have float64 of shape \(outputs\) in error bars.noise, got",
-    ):
-        load_estimator(path)
-
-
-@pytest.mark.parametrize("code", [3.0, -2.0, 0.5, -1.0])
-def test_levels_of_the_background_are_those_of_the_encoder(tmp_path, code):
-    frame = pandas.DataFrame({"a": X[:, 0], "level": np.array(["u", "v", "w"])[np.arange(40) % 3]})
-    model = KANRegressor(**QUICK, hidden=(), regularization=1e-2).fit(frame, Y)
-    assert list(model.background_[:3, 1]) != [code] * 3
-    model.background_[5, 1] = code
-    with pytest.raises(CheckpointError, match="unknown levels in the background"):
-        there_and_back(model, tmp_path)
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", LABELS)
 def test_a_classifier_comes_back_with_its_labels(kind, tmp_path):
     fitted = KANClassifier(**QUICK, hidden=(), regularization=1e-2).fit(X, LABELS[kind])
@@ -124,8 +103,22 @@ def test_a_classifier_comes_back_with_its_labels(kind, tmp_path):
     assert loaded.predict(X).tolist() == fitted.predict(X).tolist()
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_formulas_of_classes_come_back(classes, tmp_path):
+    labels = np.array(["u", "v", "w"])[np.arange(40) % classes]
+    fitted = KANClassifier(**QUICK, hidden=(), regularization=1e-2).fit(X, labels)
+    front = decided_front([Variable(0), Variable(1)], LawProblem(X[:30], X[:30, 0], X[30:], X[30:, 0], tuple("abc")))
+    fitted.equations_ = front if classes == 2 else {"u": front, "v": front, "w": front}
+    loaded, _ = there_and_back(fitted, tmp_path)
+    assert str(loaded.equations_) == str(fitted.equations_)
+    assert loaded.predict_equation(X).tobytes() == fitted.predict_equation(X).tobytes()
+    fitted.equations_ = {"u": front, "v": front}
+    if classes == 3:
+        with pytest.raises(CheckpointError, match="formulas of other classes"):
+            there_and_back(fitted, tmp_path)
+
+
 def test_several_outputs_names_and_an_interrupted_search_come_back(tmp_path):
-    import pandas
 
     def stop(event):
         if event.best_loss == event.best_loss:  # there is a first model
@@ -138,20 +131,6 @@ def test_several_outputs_names_and_an_interrupted_search_come_back(tmp_path):
     assert loaded.feature_names_in_.tolist() == ["a", "b", "c"]
     assert loaded.report_.stopped == loaded.search_.stopped == "interrupted"
     assert loaded.predict(frame[["b", "a", "c"]]).tobytes() == fitted.predict(frame).tobytes()
-
-
-@pytest.mark.slow
-def test_parameters_of_numpy_types_are_stored(tmp_path):
-    fitted = KANRegressor(
-        hidden=(np.int64(2),),
-        grid_size=np.int32(3),
-        regularization=np.float32(1e-3),
-        time_limit=np.float32(9),
-        random_state=np.int64(3),
-    ).fit(X, Y)
-    loaded, _ = there_and_back(fitted, tmp_path)
-    assert loaded.get_params() == fitted.get_params()
-    assert loaded.predict(X).tobytes() == fitted.predict(X).tobytes()
 
 
 @pytest.mark.parametrize("state", [None, np.random.default_rng(0), np.random.RandomState(0)])
@@ -167,28 +146,9 @@ def test_only_fitted_estimators_are_saved(thing, tmp_path):
     assert not (tmp_path / "m").exists()
 
 
-@pytest.mark.slow
-def test_extra_that_is_no_json_is_refused_and_leaves_the_older_file(regressor, tmp_path):
-    save_estimator(regressor, tmp_path / "m", extra={"a": 1})
-    with pytest.raises(InputError):
-        save_estimator(regressor, tmp_path / "m", extra={"a": object()})
-    assert load_estimator(tmp_path / "m")[1] == {"a": 1}
-
-
 def test_a_bare_network_is_refused_with_a_sentence(tmp_path):
     checkpoint.write(KAN((2, 1)), tmp_path / "m")
     with pytest.raises(CheckpointError, match=r"must hold an estimator.*got a bare network$"):
-        load_estimator(tmp_path / "m")
-
-
-@pytest.mark.slow
-def test_missing_and_cut_files(regressor, tmp_path):
-    with pytest.raises(FileError, match="missing"):
-        load_estimator(tmp_path / "missing")
-    save_estimator(regressor, tmp_path / "m")
-    whole = (tmp_path / "m").read_bytes()
-    (tmp_path / "m").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(CheckpointError):
         load_estimator(tmp_path / "m")
 
 
@@ -248,12 +208,12 @@ def stored_fields(estimator, tmp_path):
 @pytest.mark.filterwarnings("ignore::edgewise.errors.EdgewiseWarning")  # of rows that the altered model knows not
 @pytest.mark.slow
 @pytest.mark.parametrize("which", ["regressor", "classifier", "read"])
-def test_a_thousand_altered_descriptions_are_refused_or_usable(which, request, tmp_path, monkeypatch):
+def test_altered_descriptions_are_refused_or_usable(which, request, tmp_path, monkeypatch):
     estimator = request.getfixturevalue(which)
     model, fields = stored_fields(estimator, tmp_path)
     rng = random.Random(0)
     refused = 0
-    for _ in range(1000):
+    for _ in range(300):
         if rng.random() < 0.2:
             extra = {"estimator": {**fields, "report_": mutated(fields["report_"], rng)}, "extra": {}}
         else:
@@ -274,4 +234,4 @@ def test_a_thousand_altered_descriptions_are_refused_or_usable(which, request, t
         assert all(isinstance(sentence, str) for sentence in loaded.search_.sentences)
         assert all(isinstance(trial.name, str) for trial in loaded.search_.trials)
         storage._fields(loaded)
-    assert refused > 400
+    assert refused > 120

@@ -144,15 +144,6 @@ def test_classes_networks_and_models_without_rows(rows):
     assert "Session(model, X, y, held_out=[" in script
 
 
-@pytest.mark.slow  # an automatic fit
-def test_targets_of_a_log_link_are_logarithms(rows):
-    x, y = rows
-    model = KANRegressor(loss="log").fit(x, np.exp(y))
-    session = Session(model, x, np.exp(y))
-    assert model.link_ == "log" and session.preview({"kind": "refit", "refit": 0}).costs["training"].before < 0.1
-    assert "no usable target" in Session(model, x, np.r_[0.0, np.exp(y)[1:]]).subject.note
-
-
 @pytest.mark.parametrize(
     "words, change",
     [
@@ -172,24 +163,3 @@ def test_what_does_not_fit_is_refused(estimator, rows, words, change):
 def test_held_out_rows_are_a_share_or_positions(estimator, rows, held_out):
     with pytest.raises(InputError, match="held_out must"):
         Session(estimator, *rows, held_out=held_out)
-
-
-@pytest.mark.slow  # a search with pairs
-def test_two_classes_are_explored_as_log_odds_and_pairs_less_their_margins():
-    generator = np.random.default_rng(0)
-    x = generator.uniform(0, 1, (200, 3))
-    z = 4 * (x[:, 0] - 0.4) * (x[:, 1] - 0.6) * 8 + x[:, 2] - 0.5
-    model = KANClassifier(interactions=((0, 1),)).fit(x, np.where(z + generator.normal(size=200) > 0, "yes", "no"))
-    session = Session(model, x, model.predict(x))
-    network, rows = session.network, session.subject.problem.train.x
-    logits = model.model_(rows).detach()
-    shown = network(rows).detach()
-    assert torch.equal(shown[:, 0], torch.zeros(len(rows))) and not network.layers[-1].mask[:, 0].any()
-    assert torch.allclose(shown[:, 1], logits[:, 1] - logits[:, 0], atol=1e-9)
-    first, products, last = network.layers
-    for node, group in enumerate(products.groups):
-        for factor in group if len(group) == 2 and last.mask[node, 1] else ():
-            everyone = torch.cat([rows, session.subject.problem.validation.x])
-            assert float(first(everyone).detach()[:, factor].mean().abs()) < 1e-9
-    kept = session.edit("remove_node", node=[0, 2]).costs["training"]
-    assert kept.after > kept.before and set(session.model.predict(x)) <= {"yes", "no"}

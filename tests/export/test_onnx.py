@@ -1,11 +1,6 @@
 """ONNX files: onnxruntime gives what the model gives, to rounding, everywhere and without Edgewise."""
 
-import copy
-import logging
-import re
-import subprocess
 import sys
-import warnings
 
 import numpy as np
 import onnx
@@ -74,53 +69,6 @@ def test_an_mlp_in_onnxruntime(tmp_path, activation):
     model = MLP([3, 5, 2], activation=activation, dtype=torch.float64)
     to_onnx(model, str(tmp_path / "m.onnx"))
     assert_equal_to_rounding(tmp_path / "m.onnx", model, points(3, torch.float64))
-
-
-@pytest.mark.slow
-def test_uneven_knots_one_input_and_another_dtype(tmp_path):
-    model = KAN([1, 2], 4, 3, dtype=torch.float64)
-    knots = torch.tensor([[-2, -1.7, -1.2, -1, -0.9, 0.3, 0.5, 1, 1.5, 1.6, 3]], dtype=torch.float64)
-    model.layers[0].knots.copy_(knots)
-    twin = copy.deepcopy(model)
-    to_onnx(model, tmp_path / "m.onnx", dtype=torch.float32)
-    assert_equal_to_rounding(tmp_path / "m.onnx", copy.deepcopy(model).float(), points(1, torch.float32))
-    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), twin.state_dict().values(), strict=True))
-    assert model.training
-
-
-@pytest.mark.slow
-def test_files_run_where_neither_edgewise_nor_torch_is_known(tmp_path):
-    model = KAN([2, 1], dtype=torch.float64)
-    to_onnx(model, tmp_path / "m.onnx")
-    x = points(2, torch.float64)
-    np.save(tmp_path / "x.npy", x.numpy())
-    program = (
-        "import sys; sys.modules.update(edgewise=None, torch=None)\n"
-        "import numpy, onnxruntime\n"
-        "session = onnxruntime.InferenceSession('m.onnx', providers=['CPUExecutionProvider'])\n"
-        "numpy.save('y.npy', session.run(['y'], {'x': numpy.load('x.npy')})[0])\n"
-    )
-    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
-    expected = model(x).detach().numpy()
-    np.testing.assert_allclose(np.load(tmp_path / "y.npy"), expected, rtol=1e-12, atol=1e-12)
-
-
-@pytest.mark.slow
-def test_the_library_stays_quiet_and_leaves_filters_alone(tmp_path, capfd):
-    filters, level = list(warnings.filters), logging.getLogger("torch.onnx").level
-    to_onnx(MLP([2, 1]), tmp_path / "a.onnx")
-    assert capfd.readouterr() == ("", "")
-    assert warnings.filters == filters
-    assert logging.getLogger("torch.onnx").level == level
-
-
-@pytest.mark.slow
-def test_files_are_equal_and_do_not_tell_where_they_were_made(tmp_path):
-    for name in "ab":
-        to_onnx(KAN([2, 1], 3, 2), tmp_path / name)
-    data = (tmp_path / "a").read_bytes()
-    assert data == (tmp_path / "b").read_bytes()
-    assert not re.search(rb"/[a-z]+/|\.py|edgewise", data)
 
 
 @pytest.mark.slow

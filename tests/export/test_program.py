@@ -8,7 +8,6 @@ import pytest
 import torch
 from tests.export.networks import case, units
 
-from edgewise.errors import FileError, InputError
 from edgewise.export import to_program
 from edgewise.export.steps import InUnits
 
@@ -38,11 +37,3 @@ def test_in_the_units_of_a_table_without_edgewise(tmp_path):
     )
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True)
     torch.testing.assert_close(torch.load(tmp_path / "y.pt"), InUnits(model, own)(x).detach(), rtol=1e-12, atol=1e-12)
-
-
-@pytest.mark.slow
-def test_bad_arguments_are_refused(tmp_path):
-    with pytest.raises(InputError, match="model must be a KAN or MLP"):
-        to_program(torch.nn.Linear(1, 1), tmp_path / "m")
-    with pytest.raises(FileError, match="there is no folder"):
-        to_program(case("degree 1")[0], tmp_path / "absent" / "m")

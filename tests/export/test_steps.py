@@ -13,9 +13,9 @@ from edgewise.export.steps import (
     Products,
     Splines,
     Units,
-    check_labels,
     check_model,
     check_units,
+    labels_of,
     steps_of,
 )
 from edgewise.formulas.expression import evaluate
@@ -53,8 +53,8 @@ def test_bad_arguments_are_refused():
     with pytest.raises(InputError, match="units must have out_shift and out_scale of 1 numbers"):
         check_units(Units(np.zeros(2), np.ones(2), out_shift=np.zeros(1)), 2, 1)
     with pytest.raises(InputError, match="names must hold 2 names"):
-        check_labels("ab", 2, "x", "names")
-    assert check_labels(None, 2, "x", "names") == ("x1", "x2")
+        labels_of("ab", 2, "x", "names")
+    assert labels_of(None, 2, "x", "names") == ("x1", "x2")
 
 
 def test_an_exponent_is_clipped_and_exponentiated():

@@ -5,21 +5,10 @@ import pytest
 
 from edgewise.formulas.expression import parse_expression
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import FrontEntry, fresh_inputs, outside_inputs, with_fidelity
+from edgewise.formulas.front import FrontEntry, with_fidelity
 
 NAMES = ("x", "y")
 X = np.random.default_rng(0).uniform([0, 10], [1, 30], (200, 2))
-
-
-def test_where_the_inputs_lie():
-    low, high = X.min(0), X.max(0)
-    fresh, outside = fresh_inputs(X), outside_inputs(X)
-    assert ((fresh >= low) & (fresh <= high)).all() and len(np.unique(fresh, axis=0)) == len(fresh)
-    beyond = (outside < low) | (outside > high)
-    assert (beyond.sum(1) == 1).all() and (beyond.sum(0) > 800).all()
-    room = 0.2 * (high - low)
-    assert ((outside >= low - room) & (outside <= high + room)).all()
-    np.testing.assert_array_equal(outside, outside_inputs(X))
 
 
 def test_differences_are_mean_squares():

@@ -9,7 +9,7 @@ import pytest
 from edgewise.checkpoint import codec, strict_json
 from edgewise.discovery.finder import find_formula
 from edgewise.errors import CheckpointError, InputError
-from edgewise.formulas.expression import Add, Number, parse_expression
+from edgewise.formulas.expression import Add, Multiply, Number, parse_expression
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front, FrontEntry
 from edgewise.outcomes import StopReason
@@ -56,6 +56,11 @@ def test_a_sum_that_could_not_be_read_back_is_not_written():
     formula = Formula(Add(tuple(Number(float(k)) for k in range(3000))), ())
     with pytest.raises(InputError, match="formulas must have at most 2,000 terms in a sum to be stored, got 3,000"):
         formula.to_stored()
+    node = Number(0.1)
+    for _ in range(60):
+        node = Multiply((node, *[Number(1.25)] * 1900))
+    with pytest.raises(InputError, match="formulas must have at most 200,000 characters to be stored, got"):
+        Formula(node, ()).to_stored()
 
 
 def test_closed_forms_and_the_bits_of_constants_come_back():

@@ -11,7 +11,6 @@ from edgewise.gam.all_rows import NormalSums, SlopeSums, refined
 from edgewise.gam.families import Bernoulli, Gamma, LogNormal, Multinomial, Poisson
 from edgewise.gam.irls import fit_irls, solve
 from edgewise.gam.normal import normal_matrix
-from edgewise.gam.policy import IrlsPolicy
 from edgewise.gam.rows import shared_normal
 from edgewise.gam.solving import estimate, solve_gaussian
 
@@ -116,27 +115,3 @@ def test_sums_of_several_classes_are_those_of_dense_columns():
     score = family.derivatives(y, eta)[0]
     assert np.allclose(slope, design.columns(x).T @ (weight[:, None] * score), rtol=1e-10, atol=1e-9)
     assert deviance == pytest.approx(weight @ family.deviance(y, eta), rel=1e-12) == again
-
-
-@pytest.mark.slow
-def test_several_classes_come_to_the_optimum_of_all_rows():
-    rng, x, _, weight = table()
-    _, y = three_classes(rng, x)
-    few = slice(0, SAMPLE)
-    design = fit_additive(x[few], y[few].astype(float), weight[few], pairs=[(1, 2)]).design
-    before = solve(design, x[few], y[few], weight[few], Multinomial(3))
-    exact = replace(IrlsPolicy.of_passes(), tolerance=1e-15, joint_steps=300, rounding=1e-13)
-    plain, strong = (refined(before, total_of(x, y, weight), exact, factor)[0] for factor in (1.0, 4.0))
-    for solution in (plain, strong):  # the optimum with these strengths
-        whole = fit_irls(solution.design, x, y, weight, before.family, solution, exact, factor=1.0)
-        eta = whole.design.link(whole.coef, x)
-        assert np.abs(eta - solution.design.link(solution.coef, x)).max() < 1e-7 * np.ptp(eta)
-        assert np.abs(before.design.link(before.coef, x) - eta).max() > 0.02 * np.ptp(eta)
-    usual, passes, converged = refined(before, total_of(x, y, weight), factor=4.0)
-    assert converged and passes < 30
-    assert np.abs(usual.design.link(usual.coef, x) - eta).max() < 1e-3 * np.ptp(eta)
-    live = np.isfinite(plain.fits[0].strength)
-    assert np.allclose(strong.fits[0].strength[live], 4 * plain.fits[0].strength[live])
-    eta = plain.design.link(plain.coef, x)  # whose restricted likelihood has its maximum there, too
-    again = estimate(shared_normal(design, x, y, weight, before.family, eta), plain.design, plain.fits[0].strength, 1.0)
-    assert again.total_edf == pytest.approx(plain.fits[0].total_edf, rel=0.02)

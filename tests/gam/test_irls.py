@@ -1,16 +1,14 @@
 """Fits by IRLS: without penalties against statsmodels and scikit-learn, with them against dense optimisation."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 import pytest
 
-from edgewise.gam import irls
 from edgewise.gam.building import design_of
 from edgewise.gam.families import (
     Bernoulli,
-    Cox,
     Gamma,
     Gaussian,
     Huber,
@@ -21,9 +19,9 @@ from edgewise.gam.families import (
     Quantile,
     Tweedie,
 )
-from edgewise.gam.irls import Iteration, fit_irls, separate_fits, two_loops
+from edgewise.gam.irls import fit_irls, two_loops
 from edgewise.gam.policy import AdditivePolicy, IrlsPolicy
-from edgewise.gam.rows import NeededColumns, RowsInMemory, null_deviance, shared_normal
+from edgewise.gam.rows import null_deviance, shared_normal
 
 ROWS = 400
 
@@ -157,34 +155,6 @@ def test_shared_information_is_exact_for_two_classes_and_has_the_trace_of_more(t
         assert ends[0] <= ends[1]  # the bound of Böhning
 
 
-def test_classes_have_covariances_of_their_own_in_the_end(table):
-    """The witness: the inverse of the dense information of each class."""
-    (_, x, eta), rng = table, np.random.default_rng(0)
-    y = np.digitize(eta + rng.logistic(size=ROWS), [-0.5, 1.5])
-    design, family = Dense(np.array([-1, 0, 0, 0])), Multinomial(3)
-    fit = fit_irls(design, x, y, np.ones(ROWS), family)
-    own = separate_fits(design, x, y, np.ones(ROWS), fit)
-    assert fit.fits[0].is_shared and not own.fits[0].is_shared
-    np.testing.assert_array_equal(own.coef, fit.coef)
-    information = family.derivatives(y, eta_of(fit, x))[1]
-    for k, one in enumerate(own.fits):
-        dense = (x.T * information[:, k]) @ x + np.diag([0.0, *3 * [one.strength[0]]])
-        np.testing.assert_allclose(one.covariance, np.linalg.inv(dense), rtol=1e-6, atol=1e-9)
-
-
-@pytest.mark.parametrize("ties", ["breslow", "efron"])
-def test_cox_equals_the_hazard_regression_of_statsmodels(table, ties):
-    hazard = pytest.importorskip("statsmodels.duration.hazard_regression")
-    rng, x, eta = table
-    times, censored = rng.exponential(np.exp(-eta)), rng.exponential(1.5, ROWS)
-    y = np.column_stack([np.round(np.minimum(times, censored), 1), times <= censored]).astype(float)
-    fit = fitted(Cox(ties), x, y)
-    result = hazard.PHReg(y[:, 0], x[:, 1:], status=y[:, 1], ties=ties).fit()
-    np.testing.assert_allclose(fit.fits[0].coef[1:], result.params, atol=1e-8)
-    np.testing.assert_allclose(np.sqrt(np.diag(fit.fits[0].covariance))[1:], result.bse, rtol=1e-6)
-    assert deviance(fit, x, y, np.ones(ROWS)) == pytest.approx(-2 * result.llf, abs=1e-7)
-
-
 def test_huber_and_quantile_are_near_those_of_statsmodels(table):
     sm = pytest.importorskip("statsmodels.api")
     rng, x, eta = table
@@ -198,15 +168,6 @@ def test_huber_and_quantile_are_near_those_of_statsmodels(table):
     assert (np.abs(fit.fits[0].coef - result.params) < 0.5 * result.bse).all()
     np.testing.assert_allclose(np.sqrt(np.diag(fit.fits[0].covariance)), result.bse, rtol=0.25)
     assert np.mean(y <= eta_of(fit, x)) == pytest.approx(0.7, abs=1 / ROWS)
-
-
-def test_log_normal_predicts_the_mean(table):
-    rng, x, eta = table
-    y = np.exp(eta) * rng.lognormal(0, 0.8, ROWS)
-    fit = fitted(LogNormal(), x, y)
-    assert fit.family.mean(eta_of(fit, x)).mean() == pytest.approx(y.mean(), rel=1e-12)
-    slopes = np.linalg.lstsq(x, np.log(y), rcond=None)[0][1:]
-    np.testing.assert_allclose(fit.fits[0].coef[1:], slopes, atol=1e-9)
 
 
 def test_a_weight_of_two_equals_the_row_twice(table):
@@ -230,33 +191,6 @@ def test_separated_classes_end_with_finite_coefficients(classes):
     mean = fit.family.mean(eta_of(fit, x))
     right = (mean > 0.5) == (y > 0) if classes == 2 else mean.argmax(axis=1) == y
     assert right.mean() > 0.95
-
-
-def test_a_strength_that_grows_does_not_excuse_a_wild_step(monkeypatch):
-    """The deviance stays below the constant's, also where new strengths make the old coefficients expensive."""
-    z = np.linspace(-1, 1, 60)
-    x, y, weight = np.column_stack([np.ones(60), 1e-4 * z, z]), (np.arange(60) % 2).astype(float), np.ones(60)
-    design, policy = Dense(np.array([-1, 0, 1])), IrlsPolicy()
-    needed = NeededColumns(design, x, None, policy.reml_steps)
-    rows = RowsInMemory(needed, y, weight, Bernoulli(), policy.least_information)
-    iteration = Iteration(rows, rows.constants, None, policy)
-    iteration.choose_strengths(1)
-    wild = replace(iteration.fit, coef=np.array([0.0, 0.0, 500.0]), strength=np.array([1e4, 1e-6]))
-    iteration.estimate = lambda *arguments: wild
-    monkeypatch.setattr(irls, "with_strengths", lambda *arguments: wild)
-    iteration.coefs = np.array([[0.0, 1000.0, 0.0]])
-    most = max(rows.deviance(iteration.coefs), rows.null_deviance)
-    iteration.choose_strengths(2)
-    assert rows.deviance(iteration.coefs) <= most * (1 + 1e-9)
-
-
-def test_noise_alone_loses_its_columns(table):
-    """With no relation the strengths grow and the fit is near the constant."""
-    rng, x, _ = table
-    y = rng.poisson(2.0, ROWS).astype(float)
-    fit = fitted(Poisson(), x, y, groups=[-1, 0, 0, 0])
-    assert fit.fits[0].total_edf < 2.5
-    assert explained(fit, x, y) < 0.02
 
 
 def test_two_loops_are_the_matrix_of_bfgs():

@@ -1,6 +1,5 @@
 """The table of elementary functions: values by scipy or numpy, derivatives by autograd, domains, additions."""
 
-import copy
 import math
 import pickle
 
@@ -87,28 +86,9 @@ def test_domains_in_words():
     }
 
 
-def test_own_functions_join_by_a_new_table():
-    mine = Elementary("softplus", torch.nn.functional.softplus, "log(1 + exp(x))", 2)
-    grown = {**ELEMENTARY, **FunctionTable([mine])}
-    assert grown["softplus"] is mine
-    assert "softplus" not in ELEMENTARY
-    x = torch.tensor([0.3], dtype=torch.float64)
-    value, slope, bend = mine.jet_derivatives(x, 2)
-    gate = torch.sigmoid(x)
-    assert torch.allclose(slope, gate) and torch.allclose(bend, gate * (1 - gate))
-    assert not value.requires_grad and not bend.requires_grad
-
-
 def test_a_name_comes_once():
     with pytest.raises(InputError, match="got 'x' twice"):
         FunctionTable([ELEMENTARY["x"], ELEMENTARY["x"]])
-
-
-def test_rows_can_be_copied_and_pickled():
-    for row in ELEMENTARY.values():
-        for twin in (copy.deepcopy(row), pickle.loads(pickle.dumps(row))):
-            assert twin.name == row.name
-            assert torch.equal(twin.function(inside(row)), row.function(inside(row)))
 
 
 def test_a_table_is_shown_by_its_name_and_cannot_be_changed():

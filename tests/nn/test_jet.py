@@ -48,15 +48,6 @@ def test_along_directions(network, kernel, order):
         assert_close(along(found, order)[d], line_derivatives(network, x, direction, order))
 
 
-def test_mixed_derivatives_by_polarisation(network, kernel):
-    x = points(4, 2).tanh().requires_grad_()
-    first = torch.autograd.grad(network(x)[:, 0].sum(), x, create_graph=True)[0]
-    mixed = torch.autograd.grad(first[:, 0].sum(), x)[0][:, 1]
-    directions = torch.tensor([[1.0, 1.0], [1.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
-    second = along(network.jet(x.detach(), directions, 2), 2)[:, 1, :, 0]
-    assert_close((second[0] - second[1] - second[2]) / 2, mixed)
-
-
 @pytest.mark.parametrize("order", [1, 2, 4])
 def test_layers(kernel, order):
     for name, make in LAYERS.items():
@@ -92,12 +83,6 @@ def _differentiable(network, x, direction):
         first = torch.autograd.grad(column.sum(), s, create_graph=True)[0]
         columns.append(torch.stack([first, torch.autograd.grad(first.sum(), s, create_graph=True)[0]]))
     return torch.stack(columns, -1)
-
-
-def test_without_directions_it_is_the_value(network):
-    x = points(4, 2)
-    assert torch.allclose(network.jet(x), network(x)[None], rtol=1e-13, atol=1e-14)
-    assert network.jet(x[:0], torch.eye(2, dtype=torch.float64), 2).shape == (5, 0, network.config.width[-1])
 
 
 def test_wrong_shapes_get_one_sentence(network):

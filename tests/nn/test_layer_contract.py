@@ -62,12 +62,6 @@ def test_any_batch_shape(make_layer, inputs, outputs, dtype):
             assert torch.allclose(y.reshape(-1, outputs), torch.stack(one_by_one), rtol=1e-5, atol=1e-6)
 
 
-def test_knows_its_shape(make_layer):
-    layer = make_layer(3, 2)
-    assert (layer.in_features, layer.out_features) == (3, 2)
-    assert "3 -> 2" in repr(layer)
-
-
 def test_edges_sum_to_the_output(make_layer):
     layer = make_layer(3, 2)
     x = points(9, 3)

@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from edgewise.nn.config import MLPConfig
 from edgewise.nn.mlp import MLP
 
 ACTIVATIONS = {"silu": nn.SiLU, "tanh": nn.Tanh, "relu": nn.ReLU}
@@ -25,11 +24,6 @@ def test_equals_a_sequence_of_torch_layers(activation):
     assert torch.allclose(model(x), nn.Sequential(*parts)(x), rtol=1e-13, atol=1e-14)
 
 
-def test_config_comes_back():
-    config = MLPConfig((3, 5, 2), "tanh")
-    assert MLP.from_config(config, seed=2).config == config
-
-
 @pytest.mark.parametrize(("inputs", "outputs"), [(200, 300), (20, 3000)])
 def test_weights_start_uniform_by_glorot(inputs, outputs):
     weight = MLP([inputs, outputs], dtype=torch.float64).layers[0].weight.detach()
@@ -37,10 +31,6 @@ def test_weights_start_uniform_by_glorot(inputs, outputs):
     assert weight.abs().max() <= bound
     assert weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.02)
     assert (weight / weight.std()).pow(4).mean().item() == pytest.approx(1.8, abs=0.05)  # uniform
-
-
-def test_biases_start_at_zero():
-    assert not any(layer.bias.any() for layer in MLP([3, 5, 2]).layers)
 
 
 def test_counts_parameters():

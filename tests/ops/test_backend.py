@@ -40,13 +40,6 @@ def test_the_reference_when_asked_for_and_only_within_the_block():
     assert choose(3, *tensors()) is outside
 
 
-def test_an_error_within_the_block_restores_the_choice():
-    outside = choose(3, *tensors())
-    with pytest.raises(RuntimeError), use_kernel("reference"):
-        raise RuntimeError
-    assert choose(3, *tensors()) is outside
-
-
 @needs_cpu
 @pytest.mark.parametrize(
     ("change", "instead", "reason"),
@@ -86,15 +79,6 @@ def test_a_requested_kernel_gives_the_reason_for_tensors_that_do_not_fit(name, c
         choose(3, change(x), coef, knots)
 
 
-def test_the_kernel_in_use_has_a_name():
-    x, _, _ = tensors()
-    assert kernel_for(x) == ("cpu" if cpu.variants() else "reference")
-    assert kernel_for(x.to("meta")) == kernel_for(x.bfloat16()) == "dense"
-    for name in ("dense", "reference"):
-        with use_kernel(name):
-            assert kernel_for(x) == name
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -123,15 +107,6 @@ def test_batched_tensors_of_vmap_go_to_the_reference():
     vmap(lambda row: chosen.append(choose(3, row[None], coef, knots)) or row)(x)
     assert chosen == [reference]
     assert torch.allclose(vmap(lambda row: spline_sum(row[None], coef, knots, 3)[0])(x), spline_sum(x, coef, knots, 3))
-
-
-def test_without_the_library_the_reason_is_a_sentence(monkeypatch):
-    monkeypatch.setattr(cpu, "_LIBRARY", None)
-    monkeypatch.setattr(cpu, "_MISSING", "it was not built")
-    assert choose(3, *tensors()) is reference
-    with use_kernel("cpu"), pytest.raises(InputError, match=r'^kernel "cpu" was requested, but it was not built$'):
-        choose(3, *tensors())
-    assert cpu.variants() == []
 
 
 def test_unknown_kernels_are_refused():

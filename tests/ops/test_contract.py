@@ -7,7 +7,7 @@ import pytest
 import torch
 from tests.ops.spline_cases import UNEVEN, make_knots, scipy_basis
 from torch.autograd import grad, gradcheck, gradgradcheck
-from torch.func import functional_call, hessian, jacfwd, jacrev, jvp, vmap
+from torch.func import hessian, jacfwd, jacrev, jvp, vmap
 
 from edgewise.errors import InputError
 from edgewise.ops import contract
@@ -111,30 +111,6 @@ def test_functional_jacobians_agree_with_scipy_and_each_other():
     assert torch.allclose(vmap(jacrev(jacfwd(one)))(x), second, rtol=1e-12)
 
 
-def test_functional_jacobians_by_coef_and_weight():
-    _, v, x, coef, knots = (tensor.detach() for tensor in make_case(3))
-    by_coef = {
-        transform: transform(lambda c: spline_sum(x, c, knots, 3, weight=v))(coef) for transform in (jacrev, jacfwd)
-    }
-    assert torch.allclose(by_coef[jacrev], by_coef[jacfwd], rtol=1e-12)
-    by_weight = {
-        transform: transform(lambda w: spline_sum(x, coef, knots, 3, weight=w))(v) for transform in (jacrev, jacfwd)
-    }
-    assert torch.allclose(by_weight[jacrev], by_weight[jacfwd], rtol=1e-12)
-    # Linear in both: the Jacobian applied to the argument is the function.
-    assert torch.allclose((by_coef[jacrev] * coef).sum((2, 3, 4)), spline_sum(x, coef, knots, 3, weight=v))
-
-
-def test_vectorised_jacobians_of_torch_autograd_functional():
-    _, _, x, coef, knots = (tensor.detach() for tensor in make_case(3))
-    loop, reverse, forward = (
-        torch.autograd.functional.jacobian(lambda x: spline_sum(x, coef, knots, 3), x, **settings)
-        for settings in ({}, {"vectorize": True}, {"vectorize": True, "strategy": "forward-mode"})
-    )
-    assert torch.allclose(loop, reverse, rtol=1e-13)
-    assert torch.allclose(loop, forward, rtol=1e-13)
-
-
 @pytest.mark.parametrize("which", ["x", "coef", "knots", "all"])
 def test_vmap_equals_a_loop(which):
     _, _, x, coef, knots = (tensor.detach() for tensor in make_case(3))
@@ -227,15 +203,6 @@ def test_autocast_leaves_splines_in_their_own_dtype(weighted):
         assert torch.equal(plain, mixed)
 
 
-@pytest.mark.slow
-def test_compiled_autocast_too():
-    _, _, x, coef, knots = (tensor.detach().float() for tensor in make_case(3))
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        y = torch.compile(lambda x: spline_sum(x, coef, knots, 3), fullgraph=True, backend="aot_eager")(x)
-    assert y.dtype == torch.float32
-    assert torch.allclose(y, spline_sum(x, coef, knots, 3), rtol=1e-5)
-
-
 @pytest.mark.parametrize("name", ["reference", "cpu", None])
 def test_the_intended_kernel_ran(monkeypatch, name):
     if name != "reference" and not cpu.variants():
@@ -250,25 +217,6 @@ def test_the_intended_kernel_ran(monkeypatch, name):
     assert calls == [(name or "cpu", function) for function in ("to_output", "to_input", "to_coef")]
 
 
-@pytest.mark.skipif(not cpu.variants(), reason="the CPU kernel is not built")
-def test_vmap_over_points_is_one_longer_batch_on_the_compiled_kernel(monkeypatch):
-    calls = []
-    for module in (reference, cpu):
-        for function in ("to_output", "to_input", "to_coef"):
-            monkeypatch.setattr(module, function, recorded(calls, module, function))
-    _, v, x, coef, knots = (tensor.detach() for tensor in make_case(3))
-
-    def one(point, weight):
-        return spline_sum(point[None], coef, knots, 3, weight=weight[None])[0]
-
-    jacobian = vmap(jacrev(one))(x, v)
-    assert {name for name, _ in calls} == {"cpu"}
-    expected = np.einsum("bi,big,igo->boi", v, scipy_basis(x, knots, 3, 1), coef)
-    inside = ((x >= knots[:, 3]) & (x <= knots[:, -4])).all(1)
-    assert torch.allclose(jacobian[inside], torch.from_numpy(expected)[inside], rtol=1e-12)
-    assert vmap(one)(x[:0], v[:0]).shape == (0, OUTPUTS)
-
-
 def recorded(calls, module, function):
     original = getattr(module, function)
 
@@ -277,14 +225,6 @@ def recorded(calls, module, function):
         return original(*arguments)
 
     return record
-
-
-def test_ensembles_by_functional_call():
-    _, _, x, coef, knots = make_case(3)
-    module = _Sum(coef, knots)
-    stack = torch.stack([coef.detach(), 2 * coef.detach()])
-    y = vmap(lambda coef: functional_call(module, {"coef": coef}, (x.detach(),)))(stack)
-    assert torch.allclose(y[1], 2 * y[0], rtol=1e-14)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """The damping rule against the numbers of the paper, and the small solver against scipy."""
 
-import math
-
 import numpy as np
 import pytest
 from scipy.optimize import least_squares as scipy_least_squares
@@ -35,16 +33,6 @@ class TestDampingRule:
             damping = rule.rejected(damping)
             values.append(damping.value)
         assert values == [2.0, 8.0, 64.0]
-
-    def test_constant_factors(self):
-        rule = DampingRule(first=1.0, shrink=0.1, growth=10.0, growth_factor=1.0)
-        assert rule.rejected(rule.rejected(rule.start())) == (100.0, 10.0)
-        assert rule.accepted(rule.start(), gain_ratio=0.01) == (0.1, 10.0)
-
-    def test_bounds(self):
-        rule = DampingRule(lowest=0.5, highest=4.0)
-        assert rule.accepted(Damping(0.6, 2.0), 1.0).value == 0.5
-        assert rule.is_exhausted(Damping(4.0, 2.0)) and not rule.is_exhausted(Damping(3.9, 2.0))
 
 
 class TestLeastSquares:
@@ -92,14 +80,6 @@ class TestLeastSquares:
         assert least_squares(rosenbrock, start, limits=LeastSquaresLimits(steps=0)).x.tolist() == start.tolist()
         late = LeastSquaresLimits(is_over=lambda: True)
         assert least_squares(rosenbrock, start, limits=late).stopped == "budget"
-
-    def test_no_progress_where_the_derivatives_are_wrong(self):
-        fit = least_squares(lambda x: (x, -np.eye(1)), np.ones(1), limits=LeastSquaresLimits(trials=5))
-        assert fit.stopped == "no_progress" and fit.loss == 1.0
-
-    def test_minimum_is_a_converged_start(self):
-        fit = least_squares(rosenbrock, np.ones(2))
-        assert fit.stopped == "converged" and fit.loss == 0.0 and math.isfinite(fit.jacobian.sum())
 
 
 def test_a_huge_gain_ratio_is_an_ordinary_one():

@@ -99,21 +99,3 @@ def test_the_cheaper_way_is_chosen(monkeypatch):
         normal.gram_(torch.zeros(size, size, dtype=torch.float64), runs)
         assert calls == (["edgewise_gram"] if native else [])
         calls.clear()
-
-
-def test_no_rows():
-    runs, size = random_runs(0, SHAPES["short runs"])
-    matrix = torch.ones(size, size, dtype=torch.float64)
-    normal.gram_(matrix, runs)
-    assert bool((matrix == 1).all())
-    assert not normal.transposed(runs, torch.zeros(0, dtype=torch.float64), size).any()
-    assert normal.times(runs, torch.zeros(size, dtype=torch.float64)).shape == (0,)
-
-
-def test_other_dtypes_take_the_dense_way():
-    runs, size = random_runs(20, SHAPES["short runs"])
-    single = [Runs(run.offset, run.starts, run.values.float()) for run in runs]
-    matrix = torch.zeros(size, size)
-    normal.gram_(matrix, single)
-    expected = normal.dense(runs, size)
-    assert torch.allclose(matrix.double(), expected.mT @ expected, rtol=1e-4, atol=1e-4)

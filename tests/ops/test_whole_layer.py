@@ -1,13 +1,9 @@
 """A layer in one pass equals the layer in plain torch: values, gradients of every order and mode."""
 
-import copy
-import pickle
-
 import pytest
 import torch
 from tests.ops.spline_cases import UNEVEN, make_knots
 from torch.autograd import forward_ad, grad, gradcheck, gradgradcheck
-from torch.func import functional_call, hessian, jacfwd, jacrev, vmap
 
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.ops.backend import use_kernel
@@ -99,18 +95,6 @@ def test_laplacian_and_its_gradient_equal_plain_torch():
         assert torch.allclose(fast, slow, rtol=1e-10, atol=1e-11)
 
 
-def test_torch_func():
-    layer, x = make_layer()
-    x = x.detach()
-    by_hand = torch.stack([jacrev(layer)(row[None])[0, :, 0] for row in x])
-    for transform in (jacrev, jacfwd):
-        assert torch.allclose(vmap(transform(lambda row: layer(row[None])[0]))(x), by_hand, rtol=1e-12)
-    assert vmap(hessian(lambda row: layer(row[None])[0]))(x).shape == (7, 3, 2, 2)
-    stack = torch.stack([layer.coef.detach(), 2 * layer.coef.detach()])
-    both = vmap(lambda coef: functional_call(layer, {"coef": coef}, (x,)))(stack)
-    assert torch.allclose(both[0], layer(x), rtol=1e-12)
-
-
 def test_forward_mode_by_dual_numbers():
     layer, x = make_layer()
     direction = torch.ones_like(x)
@@ -119,19 +103,6 @@ def test_forward_mode_by_dual_numbers():
     step = 1e-6
     assert torch.allclose(change, (layer(x + step) - layer(x - step)) / (2 * step), rtol=1e-6, atol=1e-8)
     assert torch.equal(value, layer(x))
-
-
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])
-def test_copies_compute_the_same(copied):
-    layer, x = make_layer()
-    assert torch.equal(copied(layer)(x), layer(x))
-
-
-@pytest.mark.slow
-def test_compiled_layers_agree():
-    layer, x = make_layer()
-    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
-    assert torch.allclose(compiled(x), layer(x), rtol=1e-12)
 
 
 def test_autocast_changes_nothing():
@@ -145,12 +116,3 @@ def test_autocast_changes_nothing():
     for plain, mixed in zip(*results, strict=True):
         assert mixed.dtype == torch.float32
         assert torch.equal(plain, mixed)
-
-
-def test_the_forward_saves_no_more_than_its_arguments():
-    layer, x = make_layer()
-    saved = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t) or t, lambda t: t):
-        layer(x)
-    inputs = (x, layer.coef, layer.base, layer.mask, layer.knots)
-    assert {tensor.data_ptr() for tensor in saved} <= {tensor.data_ptr() for tensor in inputs}

@@ -163,6 +163,7 @@ def made(operator, x, y):
     return found.detach()
 
 
+@pytest.mark.slow
 def test_divergence_and_curl_in_the_plane():
     problem = PDE(
         lambda u, v, x, y: (divergence(u, v) - 2 * x * y - x**2, curl(u, v) - 2 * x * y + x**2),

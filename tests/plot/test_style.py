@@ -3,14 +3,12 @@
 import subprocess
 import sys
 
-import matplotlib as mpl
 import numpy as np
 import pytest
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from edgewise.errors import FileError, InputError
 from edgewise.plot import parity, save
-from edgewise.plot.style import display_text, draw_density, labels, panels, render, styled, text_width
+from edgewise.plot.style import display_text, draw_density, labels, panels, render, styled
 
 
 @pytest.fixture
@@ -30,16 +28,6 @@ def test_save_writes_each_format_and_the_same_bytes_again(figure, tmp_path, suff
     assert first == second
 
 
-@pytest.mark.slow
-def test_two_figures_of_the_same_data_have_the_same_bytes(figure):
-    again = parity(np.arange(9.0), np.arange(9.0) + 0.1, unit="km")
-    assert render(figure, ".svg") == render(again, ".svg")
-
-
-def test_the_layout_is_fixed_once(figure):
-    assert not isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine)
-
-
 def test_text_in_svg_is_text_and_there_is_no_date(figure):
     svg = render(figure, ".svg").decode()
     assert "observed (km)</text>" in svg
@@ -56,15 +44,6 @@ def test_save_refuses_other_names_and_leaves_nothing_behind(figure, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
-def test_settings_of_the_user_stay_and_do_not_show(figure):
-    with mpl.rc_context({"font.size": 30.0, "axes.facecolor": "red"}):
-        before = dict(mpl.rcParams)
-        again = parity(np.arange(9.0), np.arange(9.0) + 0.1, unit="km")
-        assert render(again, ".svg") == render(figure, ".svg")
-        assert dict(mpl.rcParams) == before
-
-
 def in_a_fresh_interpreter(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
 
@@ -75,23 +54,11 @@ def test_pyplot_is_never_imported():
     assert in_a_fresh_interpreter(code).stdout.strip() == "False"
 
 
-@pytest.mark.slow
-def test_without_matplotlib_the_pip_line_is_given():
-    run = in_a_fresh_interpreter("import sys; sys.modules['matplotlib'] = None; import edgewise.plot")
-    assert run.stderr.strip().endswith("pip install 'edgewise[plot]'")
-
-
 def test_plain_text_is_one_printable_line_without_formulas():
     assert display_text("a\nb\x00") == "a b\ufffd"
     assert display_text("price $5 or $6") == r"price \$5 or \$6"
     assert display_text("-12") == "−12"
     assert display_text("x" * 100, 20) == "x" * 13 + "…" + "x" * 6
-
-
-def test_text_width_grows_with_text_and_size():
-    assert 0 < text_width("a", 9) < text_width("ab", 9) < text_width("ab", 12)
-    assert text_width(r"\$", 9) == text_width("5", 9)  # one sign, and in this font as wide as a digit
-    assert text_width("$h_1$", 9) < text_width("h_1111", 9)
 
 
 def test_labels():

@@ -7,10 +7,9 @@ import pytest
 from matplotlib.colors import to_hex
 
 from edgewise.errors import InputError
-from edgewise.plot import confusion, parity, save
-from edgewise.plot.pde.maps import colour_bar, draw_map
-from edgewise.plot.style import GREY, INK, Figure, render
-from edgewise.plot.themes import COLORS, PAGES, recoloured, themed_color
+from edgewise.plot import parity, save
+from edgewise.plot.style import GREY, INK, render
+from edgewise.plot.themes import COLORS, PAGES, themed_color
 
 
 @pytest.fixture(scope="module")
@@ -57,38 +56,6 @@ def test_an_svg_can_follow_the_reader(figure, tmp_path):
     assert contrast(of_black, PAGES["dark"]) >= 6
 
 
-@pytest.mark.slow
-def test_maps_of_colours_change_too(tmp_path):
-    table = confusion(np.array(["a", "b", "b"]), np.array(["a", "a", "b"]))
-    light, dark = render(table, ".svg"), render(table, ".svg", theme="dark")
-    assert b"#003a5d" in light and b"#003a5d" not in dark
-    assert render(table, ".svg") == light
-
-
-@pytest.mark.slow
-def test_the_numbers_of_a_colour_bar_and_the_lines_of_contours_on_dark_pages():
-    figure = Figure()
-    panel = figure.subplots()
-    values = np.outer(np.linspace(-1, 1, 9), np.linspace(0, 1, 9))
-    bar = colour_bar(
-        figure,
-        draw_map(panel, [np.arange(9), np.arange(9)], values * 1e-6, (-1e-6, 1e-6), signed=True),
-        panel,
-        "neither",
-    )
-    line = panel.contour(values, levels=[0.5], colors=[INK], linestyles="dashed")
-
-    def shown():
-        figure.draw_without_rendering()
-        return [text.get_text() for text in bar.ax.get_yticklabels()], bar.ax.yaxis.get_offset_text().get_text()
-
-    before, colors = shown(), line.get_edgecolor().tolist()
-    with recoloured(figure, "dark"):
-        assert shown() == before and "10^{" in before[1]
-        assert to_hex(line.get_edgecolor()[0]) == to_hex(themed_color(INK, "dark"))
-    assert shown() == before and line.get_edgecolor().tolist() == colors
-
-
 def test_savefig_writes_the_theme_of_the_figure(tmp_path):
     figure = parity(np.arange(9.0), np.arange(9.0) + 0.1)
     figure.savefig(tmp_path / "light.svg")
@@ -96,22 +63,6 @@ def test_savefig_writes_the_theme_of_the_figure(tmp_path):
     figure.savefig(tmp_path / "dark.svg")
     assert PAGES["dark"] in (tmp_path / "dark.svg").read_text()
     assert PAGES["dark"] not in (tmp_path / "light.svg").read_text()
-
-
-def test_unknown_themes_are_refused(figure, tmp_path):
-    with pytest.raises(InputError, match="theme must be 'light', 'dark' or 'print', got 'auto'; only SVG"):
-        save(figure, tmp_path / "a.png", theme="auto")
-    with pytest.raises(InputError, match="theme must be 'light', 'dark', 'print' or 'auto', got 'blue'"):
-        save(figure, tmp_path / "a.svg", theme="blue")
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.slow
-def test_a_notebook_shows_the_figure_without_a_magic_line(figure):
-    png, size = figure._repr_png_()
-    assert png.startswith(b"\x89PNG") and size["width"] == round(80 * figure.get_figwidth())
-    assert figure._repr_svg_().startswith("<?xml")
-    assert "save" in repr(figure)
 
 
 def test_show_outside_a_notebook_says_how_to_save(figure):

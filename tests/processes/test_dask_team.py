@@ -1,6 +1,5 @@
 """Partitions of Dask are summed on its workers: the model is that of rows in memory, also after a worker is lost."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -12,7 +11,6 @@ import pytest
 from edgewise import KANClassifier, KANRegressor
 from edgewise.errors import InputError
 from edgewise.estimator.columns import batches as fits
-from edgewise.gam.families import Gaussian
 from edgewise.outcomes import OutOfTime
 from edgewise.processes.dask_team import DaskTeam
 from edgewise.tables.batches import Batches
@@ -20,7 +18,6 @@ from edgewise.tables.batches import Batches
 REASON = "{} is not installed: pip install 'edgewise[dask]'"
 dask = pytest.importorskip("dask", reason=REASON.format("dask"))
 frames = pytest.importorskip("dask.dataframe", reason=REASON.format("dask.dataframe"))
-distributed = pytest.importorskip("distributed", reason=REASON.format("distributed"))
 
 
 def frame(number, rows=2000):
@@ -32,34 +29,8 @@ def frame(number, rows=2000):
     )
 
 
-def frame_of_a_worker_that_ends(number, folder):
-    """A partition; the worker that makes partition 2 for the third time ends instead."""
-    if number == 2:
-        with open(folder / "times", "a") as file:
-            file.write("x")
-        if os.path.getsize(folder / "times") == 3:
-            os._exit(1)
-    return frame(number)
-
-
 def batches_in_memory(target, columns=("a", "b", "c")):
     return Batches([frame(number) for number in range(4)], target, columns=columns, sample_rows=1500)
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # of the packages of Dask
-def test_a_worker_that_is_lost_does_not_change_the_model(tmp_path):
-    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "local_directory": tmp_path}
-    with distributed.LocalCluster(**settings) as cluster, distributed.Client(cluster):
-        table = frames.from_map(frame_of_a_worker_that_ends, range(4), folder=tmp_path, meta=frame(0, 1))
-        batches = Batches(table, "y", columns=["a", "b", "c"], sample_rows=1500)
-        model = KANRegressor(effort="low").fit(batches)
-        assert os.path.getsize(tmp_path / "times") >= 4
-    assert "all 8,000 rows" in model.search_.sentences[-2]
-    fresh = frame(9)
-    plain = KANRegressor(effort="low").fit(batches_in_memory("y"))
-    columns = fresh[["a", "b", "c"]]
-    assert np.allclose(model.predict(columns), plain.predict(columns), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.slow
@@ -96,21 +67,6 @@ def test_sums_of_many_partitions():
     with dask.config.set(scheduler="synchronous"):
         assert team.summed(2)[0].tolist() == [2 * (sum(range(20)) - 7)] * 2
         assert team.gathered(1)[7] is None
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-def test_samples_are_joined_on_the_workers(monkeypatch):
-    came = []
-    monkeypatch.setattr(DaskTeam, "_computed", lambda team, wanted: came.extend(dask.compute(*wanted)) or came)
-    first = fits.FirstPass(100, 0, False, Gaussian())
-    with dask.config.set(scheduler="synchronous"):
-        table = frames.from_map(frame, range(20), rows=300, meta=frame(0, 1))
-        batches = Batches(table, "y", columns=["a", "b"])
-        found = fits.team_of(batches).joined(first)
-    assert len(came) == 1 and sum(len(rows) for _, rows in found.kept) == 100
-    whole = first(Batches([frame(number, 300) for number in range(20)], "y", columns=["a", "b"])).survey()
-    assert np.array_equal(found.survey().sample.ids, whole.sample.ids) and found.survey().rows == whole.rows == 6000
 
 
 @dataclass(frozen=True)

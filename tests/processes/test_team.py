@@ -10,13 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.train.test_distributed import run
-from torch import distributed
 from torch.distributed import DistNetworkError
 
 from edgewise import KANRegressor
 from edgewise.errors import InputError, ProcessError
-from edgewise.files import journal
 from edgewise.processes import joined_processes
 from edgewise.processes.team import Team, process_and_count
 from edgewise.tables.batches import Batches
@@ -243,31 +240,3 @@ class Lost:
     def predictions(self, folder):
         batches = Batches(self, sample_rows=400, checkpoint=folder and folder / "kept")
         return KANRegressor(effort="low", loss="poisson").fit(batches).predict(self.x)
-
-
-def fit_with_losses(number, part, folder):
-    """In the first run process 1 ends in the third pass, in the second one process 0 ends in its second."""
-    if number == 0:
-        (folder / f"turn-{len(list(folder.glob('turn-*')))}").touch()
-    distributed.barrier()
-    turn = len(list(folder.glob("turn-*"))) - 1
-    data = Lost({(0, 1): 3, (1, 0): 2}.get((turn, number)))
-    journal.WRITE_AFTER = 0.0
-    found = data.predictions(folder)
-    np.save(folder / f"{number}.npy", found)
-    print(data.passes)
-
-
-@pytest.mark.slow
-def test_a_fit_in_batches_that_has_lost_processes_goes_on_after_its_last_pass(tmp_path):
-    alone = Lost(None)
-    expected = alone.predictions(None)
-    codes, said = run(2, fit_with_losses, tmp_path)
-    assert codes == [3, -signal.SIGKILL] and "ProcessError: process 0 of 2 heard nothing" in said[0], said
-    codes, said = run(2, fit_with_losses, tmp_path)
-    assert codes == [-signal.SIGKILL, 3] and "ProcessError: process 1 of 2 heard nothing" in said[1], said
-    codes, said = run(2, fit_with_losses, tmp_path)
-    assert codes == [0, 0] and not (tmp_path / "kept").exists(), said
-    assert said == [f"{alone.passes - 3}\n"] * 2  # the first pass, and two sums
-    both = [np.load(tmp_path / f"{number}.npy") for number in range(2)]
-    assert np.array_equal(*both) and np.allclose(both[0], expected, rtol=1e-9, atol=1e-9)

@@ -5,9 +5,9 @@ import os
 import numpy as np
 import pytest
 
-from .hostile import CommandFailed, hostile_kinds, run_command
+from .hostile import CommandFailed, run_command
 
-MUTATIONS = 2000  # of all kinds together; the nightly run reads 100,000
+MUTATIONS = 500  # of all kinds together; the nightly run reads 100,000
 
 
 @pytest.mark.slow
@@ -30,13 +30,6 @@ def test_the_mutations_reach_a_reader_that_does_not_check(tmp_path):
     path = tmp_path / "table.csv"
     found = hostile_reads(path.read_bytes(), path, lambda p: np.loadtxt(p, delimiter=",", skiprows=1), 5, seed=0)
     assert any(failure is not None and "Error" in failure for failure in found)
-
-
-@pytest.mark.slow
-def test_the_originals_are_read(tmp_path):
-    for original, path, read in hostile_kinds(tmp_path).values():
-        path.write_bytes(original)
-        read(path)
 
 
 def test_a_wrong_command_line_is_noticed():

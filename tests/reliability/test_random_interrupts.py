@@ -15,8 +15,8 @@ from edgewise.pde import solve
 from edgewise.train import LBFGS
 from edgewise_experiments.problems.named_equations import named_equation
 
-MOMENTS = 5
-LATEST = 3.0  # seconds after the beginning
+MOMENTS = 2
+LATEST = 2.0  # seconds after the beginning
 ALLOWED = 3.0
 DRAW = np.random.default_rng(0)
 X = DRAW.normal(size=(3000, 6))

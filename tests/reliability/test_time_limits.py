@@ -17,7 +17,7 @@ from edgewise.pde import solve
 from edgewise.train import LevenbergMarquardt
 from edgewise_experiments.problems.named_equations import named_equation
 
-LIMIT = 2.0  # seconds
+LIMIT = 1.0  # seconds
 ALLOWED = 1.1 * LIMIT + 2.0
 DRAW = np.random.default_rng(0)
 

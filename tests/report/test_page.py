@@ -197,33 +197,6 @@ def test_figures_and_tables_speak_to_those_who_cannot_see(report):
     assert ("html", "lang", "en") in reader.attributes
 
 
-@pytest.mark.slow
-def test_the_same_content_gives_the_same_bytes(report):
-    assert page(full_report()) == report
-
-
-def test_background_follows_the_summary_in_paragraphs_of_its_own():
-    text = page(ReportContent(title="t", summary=["Done."], background=["Knots & links.", "More."]))
-    assert '<p class="abstract">Done.</p>\n<p>Knots &amp; links.</p>\n<p>More.</p>' in text
-
-
-def test_the_smallest_report_has_no_empty_sections():
-    reader = read(page(ReportContent("Nothing yet")))
-    assert reader.tags["section"] == reader.tags["table"] == 0
-
-
-@pytest.mark.slow
-def test_a_crowd_of_points_is_pixels_and_the_figure_stays_as_it_was():
-    figure = Figure()
-    points = np.random.default_rng(0).normal(size=(50_000, 2))
-    crowd = figure.subplots().scatter(*points.T)
-    text = page(ReportContent("Crowd", figures=[ReportFigure("parity", figure)]))
-    assert len(text) < 300_000
-    assert "data:image/png;base64," in text
-    assert not crowd.get_rasterized()
-    read(text)
-
-
 def test_control_characters_and_half_letters_are_replaced(tmp_path):
     write_report(ReportContent("a\x00b\ud800"), tmp_path / "report.html")
     assert "<h1>a\ufffdb\ufffd</h1>" in (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -240,18 +213,13 @@ def test_an_unknown_kind_of_figure_is_refused():
         ReportFigure("pie", Figure())
 
 
-def test_a_long_formula_is_no_headline():
-    rows = [FormulaRow("a + b", 47, 0.9, 0.3, chosen=True)]
-    html = Report(ReportContent("Prices", formulas=["y = a + b"], formula_rows=rows)).html
-    assert "No short formula describes these data; the best has 47 symbols" in html and "<pre>" not in html
-
-
 def test_the_first_page_has_joint_effects_errors_and_doubts_before_the_figures():
     note = "Column 'id' counts the rows; if it only numbers them, leave it out."
     content = ReportContent(
         "Fit",
         comparison=Comparison([ModelResult("KAN", 0.81)]),
-        findings=[*(f"x{i} rises." for i in range(7)), "a and b interact: 9 % of the variation."],
+        findings=[f"x{i} rises." for i in range(7)],
+        joint=["a and b interact: 9 % of the variation."],
         errors=["The root mean square error is 3.2."],
         notes=[note],
         figures=[ReportFigure("effects", Figure())],
@@ -268,7 +236,8 @@ def test_tabs_have_what_one_asks_of_a_model_first():
     content = ReportContent(
         "Fit",
         comparison=Comparison([ModelResult("KAN", 0.81), ModelResult("linear", 0.7, 3, gap_error=0.01)]),
-        findings=["x rises.", "a and b interact: 9 % of the variation."],
+        findings=["x rises."],
+        joint=["a and b interact: 9 % of the variation."],
         formulas=["y = x"],
         formula_rows=rows,
         figures=[ReportFigure("effects", Figure()), ReportFigure("network", Figure())],
@@ -283,8 +252,3 @@ def test_tabs_have_what_one_asks_of_a_model_first():
     # Lines of formulas break after operators, not inside names.
     assert "2*<wbr>longitudinal_translation*<wbr>meridional_translation + 1" in text
     assert "model.fit_equations" in Report(ReportContent("Empty"), layout="tabs").html
-
-
-def test_powers_stay_in_one_line():
-    rows = [FormulaRow("x**2 + y", 5, 0.9, 0.3)]
-    assert "<code>x*<wbr>*2" not in page(ReportContent("t", formula_rows=rows))

@@ -1,16 +1,12 @@
 """From noise-free samples to the last digits, without a knob."""
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.outcomes import StopReason
-from edgewise.search import approximation
 from edgewise.search.approximation import approximate
-from edgewise.search.starts import train_start
 from edgewise.train.problems import Classification, Regression
 
 
@@ -52,34 +48,6 @@ def test_a_composition_is_learned_to_nine_digits_in_the_shape_that_was_given():
 
 
 @pytest.mark.slow
-def test_a_product_is_learned_to_rounding():
-    product = lambda x: x[:, 0] * x[:, 1]  # noqa: E731
-    result = approximate(Regression(*samples(product, 500)), width=[2, 2, 1], degree=2, domain=(-1, 1), starts=4)
-    assert rmse(result, product) < 1e-13
-    assert result.stopped == "converged"
-
-
-@pytest.mark.slow
-def test_too_few_samples_end_the_refinement_with_the_reason():
-    result = approximate(Regression(*samples(exp_sin, 120)), width=[2, 1, 1], starts=2)
-    assert result.stopped == "converged"
-    assert any(
-        "parameters for" in sentence or "divided the held-out error" in sentence for sentence in result.sentences
-    )
-    assert result.phases[-1].parameters * 2 <= 120 * 2
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("width", [[2, 1], None])
-def test_a_lattice_is_no_finer_than_its_points(width):
-    x = torch.cartesian_prod(*[torch.arange(12.0, dtype=torch.float64)] * 2) / 6 - 1
-    result = approximate(Regression(x, torch.sin(2 * x[:, :1]) + x[:, 1:] ** 2), width=width, budget=0.05)
-    assert result.model.config.grid_size[0] + result.model.config.degree <= 12
-    if width is not None:
-        assert any("12 different values" in sentence for sentence in result.sentences)
-
-
-@pytest.mark.slow
 def test_the_budget_ends_the_refinement_and_the_best_model_is_returned():
     result = approximate(Regression(*samples(exp_sin)), width=[2, 1, 1], starts=2, budget=0.005)
     assert result.stopped == "budget"
@@ -102,12 +70,6 @@ def test_ctrl_c_returns_the_best_so_far():
     result = approximate(Regression(*samples(exp_sin)), width=[2, 1, 1], starts=2, progress=stop)
     assert result.stopped == result.report.stopped == "interrupted"
     assert rmse(result, exp_sin) < 0.1
-
-
-@pytest.mark.slow
-def test_the_same_seed_gives_the_same_bits():
-    runs = [approximate(Regression(*samples(exp_sin, 200)), width=[2, 1, 1], starts=2, seed=3) for _ in range(2)]
-    assert all(torch.equal(a, b) for a, b in zip(*(run.model.parameters() for run in runs), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -133,41 +95,3 @@ def test_only_a_regression_with_enough_samples_is_taken():
         approximate(Classification(x, (x[:, 0] > 0).long()))
     with pytest.raises(InputError, match="at least 20 samples, got 10"):
         approximate(Regression(*samples(exp_sin, 10)))
-
-
-@pytest.mark.slow
-def test_a_fit_without_finite_loss_is_reported_as_one(monkeypatch):
-    def failing(*arguments, **settings):
-        start = train_start(*arguments, **settings)
-        return replace(
-            start, report=replace(start.last_report, stopped=StopReason.NONFINITE, message="The loss is nan.")
-        )
-
-    monkeypatch.setattr(approximation, "train_start", failing)
-    result = approximate(Regression(*samples(exp_sin)), width=[2, 1, 1], starts=2, budget=0.05)
-    assert result.stopped is StopReason.NONFINITE and result.sentences[-1] == "The loss is nan."
-
-
-@pytest.mark.slow
-def test_knots_of_equal_error_learn_a_kink_to_more_digits():
-    def kink(x):
-        return (x[:, 0] + x[:, 1] / 2).abs() ** 1.5
-
-    problem = Regression(*samples(kink, 2000))
-    even, graded = (
-        approximate(problem, width=[2, 1, 1], degree=3, domain=(-1, 1), budget=0.02, starts=2, knots=knots)
-        for knots in ("even", "error")
-    )
-    same = even.phases[3].grid_size == graded.phases[3].grid_size
-    assert same and rmse(graded, kink) < rmse(even, kink) / 5
-    assert graded.phases[3].validation_loss < even.phases[3].validation_loss / 100
-    with pytest.raises(InputError, match='knots must be "even" or "error"'):
-        approximate(problem, knots="quantile")
-
-
-def test_grids_that_no_longer_grow_end_the_refinement(monkeypatch):
-    """A start that fits nothing repeated one and the same grid until the budget was gone."""
-    monkeypatch.setattr(approximation, "refine", lambda model, size: model)
-    noise = torch.randn(300, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    result = approximate(Regression(samples(exp_sin, 300)[0], noise), width=[2, 1, 1], degree=3, starts=1)
-    assert len(result.phases) == 2 and "no finer" in result.sentences[-1]

@@ -9,7 +9,6 @@ import torch
 from edgewise.errors import InputError
 from edgewise.gam.families import Poisson
 from edgewise.gam.families.named import family_of, family_of_classes
-from edgewise.search import automatic
 from edgewise.search.automatic import auto_fit
 from edgewise.search.candidates import Samples
 from edgewise.search.policy import SearchSettings
@@ -45,30 +44,6 @@ def test_grids_are_halved_where_a_polynomial_of_one_input_is_no_good(outputs):
     wanted = np.concatenate([1 / (1 + 25 * fresh**2), np.sin(5 * fresh)], 1)[:, :outputs] - y.mean()
     error = result.model(torch.from_numpy(fresh)).detach().numpy() - wanted
     assert result.search.chosen.startswith(f"network [1, {outputs}]") and np.sqrt(np.mean(error**2)) < 1e-6
-
-
-def test_noisy_samples_of_one_input_are_smoothed():
-    x = np.linspace(-1, 1, 300)[:, None]
-    y = np.sin(4 * x) + 0.1 * RNG.standard_normal((300, 1))
-    result = auto_fit(Samples(x, y, np.ones(300)), SearchSettings())
-    error = result.model(torch.from_numpy(x)).detach().numpy() - np.sin(4 * x)
-    assert result.search.chosen.startswith("additive") and np.sqrt(np.mean(error**2)) < 0.04
-
-
-@pytest.mark.slow
-def test_samples_without_noise_of_few_inputs_are_approximated():
-    y = np.exp(X[:, :1] * X[:, 1:])
-    result = auto_fit(Samples(X, (y - y.mean()) / y.std(), np.ones(200)), SearchSettings())
-    assert "without noise" in result.search.chosen and result.search.trials[-1].loss < 1e-8
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("settings", [{}, FIXED])
-def test_progress_rises_to_one(settings):
-    events = []
-    auto_fit(samples(), SearchSettings(**settings), events.append)
-    shares = [event.share for event in events]
-    assert all(a <= b for a, b in itertools.pairwise(shares)) and shares[-1] == 1
 
 
 @pytest.mark.slow
@@ -121,30 +96,3 @@ def test_odd_tables_get_a_sane_model(x):
     far = np.clip(np.full((1, x.shape[1]), 1e9), *result.limits.T)
     predicted = result.model(torch.from_numpy(np.r_[x, far])).detach().numpy()
     assert np.isfinite(predicted).all() and np.abs(predicted).max() < 100 * (1 + np.abs(y).max())
-
-
-@pytest.mark.slow
-def test_a_fixed_shape_chooses_the_strength_that_was_left_open():
-    result = auto_fit(samples(0.3), SearchSettings(hidden=(2,), grid_size=4))
-    assert result.model.config.width == (2, 2, 1) and len(result.search.trials) > 1
-    assert sum(trial.taken for trial in result.search.trials) == 1 and result.limits is None
-
-
-def test_ctrl_c_at_the_first_report_keeps_a_first_model():
-    def stop(event):
-        raise KeyboardInterrupt
-
-    result = auto_fit(samples(), SearchSettings(keep_interrupted=True), stop)
-    assert result.report.stopped == "interrupted" and result.search.chosen == "additive"
-    assert torch.isfinite(result.model(torch.from_numpy(X))).all()
-
-
-def test_ctrl_c_in_the_error_bars_keeps_the_model(monkeypatch):
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(automatic, "_error_bars", interrupted)
-    result = auto_fit(samples(), SearchSettings(keep_interrupted=True, effort="low"))
-    assert result.report.stopped == "interrupted" and result.error_bars is None
-    with pytest.raises(KeyboardInterrupt):
-        auto_fit(samples(), SearchSettings(effort="low"))

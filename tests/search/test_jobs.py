@@ -8,7 +8,7 @@ import pytest
 import threadpoolctl
 import torch
 
-from edgewise import KANClassifier, KANRegressor
+from edgewise import KANRegressor
 from edgewise.errors import InputError
 from edgewise.search.jobs import count_of_jobs, one_blas_thread, run_jobs
 
@@ -70,22 +70,6 @@ def two_threads():
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)])
-def test_pieces_take_one_thread_each(two_threads, backend):
-    with one_blas_thread(), joblib.parallel_config(backend=backend):
-        assert list(run_jobs(threads, range(3), 2)) == [(1, 1)] * 3
-    assert threads(0) == (2, 2)
-
-
-def test_the_caller_keeps_its_threads_between_results(two_threads):
-    results = run_jobs(threads, range(3), 2)
-    for inside in results:
-        assert inside[0] == 1 and threads(0) == (2, 2)
-    suspended = run_jobs(threads, range(3), 2)
-    next(suspended)
-    assert threads(0) == (2, 2)
-
-
 @pytest.mark.slow
 def test_the_bits_do_not_depend_on_the_number_of_threads(two_threads):
     rng = np.random.default_rng(0)
@@ -95,20 +79,3 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(two_threads):
     torch.set_num_threads(1)
     found.append(KANRegressor(effort="low").fit(x, y).predict(x))
     assert all(np.array_equal(found[0], other) for other in found[1:])
-
-
-@pytest.mark.slow
-def test_other_processes_give_the_same_bits():
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(150, 3))
-    y = (x[:, 0] + x[:, 1] ** 2 + rng.normal(size=150) > 0.5).astype(int)
-    lock, seen = threading.Lock(), []  # a lock cannot travel to another process, nor need it
-
-    def progress(at):
-        with lock:
-            seen.append(at.stage)
-
-    alone = KANClassifier(effort="low").fit(x, y)
-    with joblib.parallel_config(backend="loky"):
-        other = KANClassifier(effort="low", n_jobs=2, time_limit=500.0)._fit_with(x, y, progress=progress)
-    assert np.array_equal(alone.predict_proba(x), other.predict_proba(x)) and seen

@@ -1,12 +1,10 @@
 """The sentences of a search and the report of its final fit do not contradict each other."""
 
-import re
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
-from edgewise import KANClassifier, KANRegressor
+from edgewise import KANRegressor
 from edgewise.outcomes import StopReason
 from edgewise.search.records import FOLDS_DIFFER, SearchReport, Trial, comparison_sentence
 
@@ -29,28 +27,6 @@ def test_only_squared_errors_of_scaled_targets_are_a_share_of_variance():
     }
     assert "R²" in sentences["squared"][0]
     assert "R²" not in " ".join(sentences["log"]) and "loss 0." in " ".join(sentences["log"])
-
-
-@pytest.mark.slow
-def test_the_report_of_a_classifier_has_its_log_loss_and_how_the_fit_ended():
-    y = ROWS[:, 0] + 0.5 * np.random.default_rng(1).normal(size=80) > 0
-    model = KANClassifier(effort="low").fit(ROWS, y)
-    report, p = model.report_, model.predict_proba(ROWS)[:, 1]
-    assert report.metric[0] == "log loss"
-    assert report.loss == pytest.approx(-np.log(np.where(y, p, 1 - p)).mean(), rel=1e-6)
-    assert report.stopped == StopReason.CONVERGED
-    assert re.match(r"Penalised .* maximum after [1-9]\d* steps of reweighted least squares[.;]", report.message)
-    figures = re.findall(r"log loss (\S+) on held-out folds, log loss (\S+) without", " ".join(model.search_.sentences))
-    if len(figures) > 1:
-        assert figures[-1][1] in {one for one, _ in figures[:-1]}
-
-
-@pytest.mark.slow
-def test_the_report_of_a_regressor_has_its_error_and_steps():
-    y = ROWS[:, 0] + 0.5 * np.random.default_rng(1).normal(size=80)
-    report = KANRegressor(effort="low").fit(ROWS, y).report_
-    assert report.metric[0] == "rmse"
-    assert re.match(r"(Restricted|Penalised) .* maximum after \d+ steps? of Newton's method[.;]", report.message)
 
 
 def test_the_score_is_that_of_the_chosen_model_and_not_of_the_row_taken_last():

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from edgewise.gam.building import with_pairs
-from edgewise.gam.families import Bernoulli, Gaussian, Multinomial, Quantile
+from edgewise.gam.families import Bernoulli, Gaussian, Multinomial
 from edgewise.gam.policy import AdditivePolicy
 from edgewise.outcomes import Budget
 from edgewise.search.candidates import (
@@ -16,11 +16,9 @@ from edgewise.search.candidates import (
     FitCache,
     Samples,
     estimated,
-    structure_residual,
 )
 from edgewise.search.comparisons import left_out
-from edgewise.search.hidden_nodes import residual_gain
-from edgewise.search.inference import parameter_factor, term_tests
+from edgewise.search.inference import parameter_factor
 from edgewise.search.nested import Search
 from edgewise.search.policy import SearchPolicy, SearchSettings
 from edgewise.train.uncertainty import _lengths
@@ -46,14 +44,6 @@ def test_the_table_is_in_order_of_richness_with_a_reason_for_each():
     assert all(trial.reason for trial in report.trials[1:]) and "held-out loss" in str(report)
     losses = [trial.loss for trial in report.trials[:4]]
     assert losses == sorted(losses, reverse=True)
-
-
-@pytest.mark.slow
-def test_noise_alone_keeps_the_constant():
-    for seed in range(3):
-        noise = np.random.default_rng(seed).standard_normal((200, 1))
-        _, report = searched(noise, X[:200])
-        assert report.trials[-1].loss > 0.9
 
 
 def test_low_effort_and_an_additive_shape_try_no_pairs():
@@ -87,25 +77,6 @@ def test_hidden_nodes_come_where_the_residual_asks_for_them():
     truth = np.sin(3 * (fresh[:, 0] - fresh[:, 1]))
     assert np.mean((y.mean() + y.std() * fitted.predict(fresh)[:, 0] - truth) ** 2) < 0.02 * truth.var()
     assert "Hidden nodes were not tried" in " ".join(searched(SUM + 0.3 * NOISE)[1].sentences)
-
-
-@pytest.mark.slow
-def test_structure_in_the_scores_of_classes_is_seen():
-    """Working residuals of five classes are huge where one class is certain: they showed 1 standard error."""
-    rng = np.random.default_rng(0)
-    x = rng.uniform(-1, 1, (1200, 3))
-    wave = 3 * np.sin(3 * (x[:, 0] + x[:, 1] - x[:, 2]))
-    curves = 4 * np.sin(3 * x[:, 0])
-    turns = 2 * np.pi * np.arange(5) / 5
-    gains = []
-    for signal in (wave, curves):
-        y = np.argmax(np.outer(signal, np.cos(turns)) + rng.gumbel(size=(1200, 5)), 1)
-        samples = Samples(x, y, np.ones(1200))
-        cache = FitCache(samples, policy=SearchPolicy())
-        residual = structure_residual(cache.estimate(Candidate(Multinomial(5))), samples)
-        gain, error = residual_gain(x, *residual, policy=SearchPolicy())
-        gains.append(gain / error)
-    assert gains[0] > 2 and gains[1] < 1
 
 
 def test_nodes_with_too_many_parameters_are_not_tried_and_the_record_says_so():
@@ -153,14 +124,6 @@ def test_a_mean_of_models_is_one_model():
     assert mean.candidate.models == 3
 
 
-@pytest.mark.slow
-def test_any_number_of_jobs_gives_the_same_bits():
-    y = SUM + 0.5 * PRODUCT + 0.5 * NOISE
-    one, two = (searched(y, jobs=jobs) for jobs in (1, 2))
-    assert one[1].trials == two[1].trials
-    assert one[0].final().link(X).tobytes() == two[0].final().link(X).tobytes()
-
-
 def test_the_factor_of_the_parameters_gives_the_bands_of_the_model():
     samples = Samples(X, np.c_[SUM + PRODUCT, PRODUCT - SUM] + 0.3 * NOISE, np.ones(300))
     cache = FitCache(samples, policy=SearchPolicy())
@@ -202,36 +165,6 @@ def test_a_time_limit_ends_the_search_with_a_model():
     assert search.final().link(X).shape == (300, 1)
 
 
-@pytest.mark.slow
-def test_a_wide_table_is_screened():
-    rng = np.random.default_rng(5)
-    x = rng.random((300, 400))
-    y = np.sin(6 * x[:, 7:8]) + 4 * (x[:, 50:51] - 0.5) + 0.2 * rng.standard_normal((300, 1))
-    search, report = searched(y, x)
-    assert "400 inputs" in report.sentences[0] and {7, 50} <= set(search.inputs)
-    fresh = rng.random((500, 400))
-    fresh[:, [7, 50]] = x[:1, [7, 50]]
-    assert search.final().link(fresh).std() < 0.2
-
-
-@pytest.mark.slow
-def test_the_logarithm_is_tried_beside_pairs_that_only_folds_judged():
-    """The pairs have no leave-one-out loss here, the model of the logarithm has no other at first."""
-    rng = np.random.default_rng(0)
-    x = rng.random((300, 2))
-    y = 0.3 * np.exp(0.8 * rng.normal(size=300)) + 3 * x[:, 0] * x[:, 1] * (x[:, 0] > 0.8) + 0.1
-    _, report = searched(y[:, None], x, offset=float(y.mean() / y.std()))
-    assert any("logarithm" in trial.name for trial in report.trials)
-
-
-@pytest.mark.slow
-def test_medians_of_a_target_with_wide_tails():
-    rng = np.random.default_rng(6)
-    y = SUM + 0.1 * rng.standard_t(2, (300, 1))
-    search, _ = searched(y, family=Quantile(0.5))
-    assert search.best.additive and np.corrcoef(search.final().predict(X)[:, 0], SUM[:, 0])[0, 1] > 0.99
-
-
 @pytest.mark.parametrize("looks", [3, 10, 25, 60])
 def test_the_clock_ends_every_stage(looks, monkeypatch):
     """However slow the machine, the search and the final fit stop at their shares of the limit, with a model."""
@@ -268,39 +201,6 @@ def test_a_straight_line_is_a_linear_model_with_one_ridge():
     np.testing.assert_allclose(estimate.design.columns(X) @ estimate.coef, z @ slopes[:, None], atol=1e-6)
 
 
-def test_stronger_penalties_shrink_a_model_of_classes():
-    y = (X[:, 0] + 0.3 * NOISE[:, 0] > 0.5).astype(int)
-    cache = FitCache(Samples(X, y, np.ones(300)), policy=SearchPolicy())
-    plain, strong = (cache.estimate(Candidate(Bernoulli(), linear=True, factor=factor)) for factor in (1.0, 16.0))
-    assert strong.fits[0].strength == pytest.approx(16 * plain.fits[0].strength)
-    columns = strong.design.columns(X)
-    slope = columns.T @ (y - 1 / (1 + np.exp(-columns @ strong.coef[:, 0])))  # the score balances the ridge
-    np.testing.assert_allclose(slope[1:], strong.fits[0].strength * strong.coef[1:, 0], atol=1e-4)
-
-
-@pytest.mark.slow
-def test_the_claimed_loss_of_nearly_separated_classes_is_honest():
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((1300, 10))
-    y = (8 * x[:, :3].sum(1) + rng.logistic(size=1300) > 0).astype(int)
-    search, report = searched(y[:300], x[:300], family=Bernoulli(), outputs=2)
-    trial = next(trial for trial in report.trials if trial.name == report.chosen)
-    fitted = search.final()
-    eta = fitted.link(x[300:])[:, 0]
-    losses = np.logaddexp(0, np.where(y[300:] == 1, -eta, eta))
-    assert abs(losses.mean() - trial.loss) < 2 * np.hypot(trial.error, losses.std() / 1000**0.5)
-
-
-def test_many_slopes_in_few_rows_make_a_linear_model():
-    """One ridge is no crowd of groups, however many inputs share it."""
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((80, 12))
-    search, report = searched(x.sum(1, keepdims=True) + 2 * rng.standard_normal((80, 1)), x)
-    assert search.best.linear and report.trials[1].loss < 0.4
-    tests = term_tests(search.final(), search.samples, [f"x{j}" for j in range(12)], np.ones(12))
-    assert [term.name for term in tests.terms[1:]] == [f"x{j}" for j in range(12)]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_the_chosen_candidate_is_no_worse_than_those_it_contains(seed):
@@ -324,19 +224,3 @@ def test_the_chosen_candidate_is_no_worse_than_those_it_contains(seed):
     by_folds = {trial.name: trial.folds > 0 for trial in report.trials}
     if by_folds["linear"] == by_folds[report.chosen]:
         assert chosen <= losses["linear"] + 1e-12
-
-
-@pytest.mark.slow
-def test_a_compact_law_of_two_inputs_is_a_smooth_function_of_both():
-    rng = np.random.default_rng(0)
-    x = rng.uniform(1, 3, (400, 2))
-    clean = x[:, :1] * np.sin(2 * x[:, 1:])
-    search, report = searched(clean + 0.05 * clean.std() * rng.standard_normal((400, 1)), x)
-    assert search.best.smooth and report.chosen == search.best.describe()
-    fitted = search.final()
-    network = fitted.to_kan()
-    np.testing.assert_allclose(network(torch.from_numpy(x)).detach().numpy(), fitted.link(x), atol=1e-3)
-    assert not search.has_smooth_residual()
-    clean = (clean - clean.mean()) / clean.std()
-    pairs = search.cache.fit(replace(search.best, smooth=False))
-    assert np.mean((fitted.link(x) - clean) ** 2) < np.mean((pairs.link(x) - clean) ** 2)

@@ -27,10 +27,6 @@ def test_classes_are_spread_over_the_folds():
     assert all((labels[fold.held] == 1).sum() == 2 for fold in folds(100, 0, labels=labels))
 
 
-def test_one_row_has_no_folds():
-    assert folds(1, 0) == []
-
-
 def test_a_far_miss_counts_a_limited_amount():
     losses = clipped_squares(np.array([[1e9], [np.inf], [np.nan], [0.5]]), np.array([[0.0], [0.0], [0.0], [100.0]]))
     assert losses.tolist() == [LARGEST_ERROR, LARGEST_ERROR, LARGEST_ERROR, 99.5**2]
@@ -49,13 +45,6 @@ def test_a_comparison_is_paired_and_a_weight_makes_no_further_rows():
     assert paired_gain(simple, np.full(50, np.nan), weight)[0] == -np.inf
 
 
-def test_the_only_sample_of_a_class_is_never_held_out():
-    labels = np.array([0] * 9 + [1, 2, 2])
-    for fold in folds(12, 0, labels=labels, parts=5, repeats=2):
-        assert 9 not in fold.held and set(labels[fold.train]) == {0, 1, 2}
-    assert folds(2, 0, labels=np.array([0, 1])) == []
-
-
 @pytest.mark.parametrize("parts", [2, 5, 50])
 def test_blocks_are_held_out_whole_and_evenly(parts):
     rng = np.random.default_rng(0)
@@ -70,13 +59,6 @@ def test_blocks_are_held_out_whole_and_evenly(parts):
         sizes = [len(one.held) for one in divided]
         assert max(sizes) < 1.6 * min(sizes)
     assert folds(4, 0, blocks=np.zeros(4)) == []
-
-
-def test_a_class_of_one_block_is_never_held_out():
-    blocks = np.repeat(np.arange(6), 4)
-    labels = (blocks == 2).astype(int)
-    for one in folds(24, 0, labels=labels, blocks=blocks, parts=3):
-        assert 2 not in blocks[one.held]
 
 
 def test_standard_errors_of_blocks_are_those_of_their_means():

@@ -70,12 +70,6 @@ def test_zones_periods_and_durations():
     assert str(frame_table(zoned).columns["t"][0]) == "2024-01-01T11:00:00.000000"
 
 
-def test_categories_of_numbers_stay_categories():
-    table = frame_table(pd.DataFrame({"c": pd.Categorical([1, 2, None]), "f": pd.Categorical([1.0, 2.5, 1.0])}))
-    assert table.columns["c"].tolist() == ["1", "2", None]
-    assert table.columns["f"].tolist() == ["1", "2.5", "1"]
-
-
 @pytest.mark.parametrize(
     "frame",
     [
@@ -113,12 +107,6 @@ def test_durations_and_times_of_day_of_every_package():
         np.testing.assert_array_equal(table.columns["d"], [1.5, np.nan])
         assert table.refused == {"t": "times of day"}
     assert frame_table(pd.DataFrame({"c": [1j, 2j], "n": [1.0, 2.0]})).refused == {"c": "complex numbers"}
-
-
-def test_python_times_of_a_zone_become_those_of_utc():
-    berlin = dt.timezone(dt.timedelta(hours=1))
-    table = array_table([[dt.datetime(2024, 1, 1, 12, tzinfo=berlin)], [dt.datetime(2024, 1, 1, 12)]])
-    assert table.columns["x1"].astype("datetime64[h]").astype(str).tolist() == ["2024-01-01T11", "2024-01-01T12"]
 
 
 def test_shapes_that_are_no_table():

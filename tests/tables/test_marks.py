@@ -8,9 +8,9 @@ import pytest
 from edgewise.checkpoint import codec
 from edgewise.errors import InputError
 from edgewise.tables import InputEncoder, Table, read_table
-from edgewise.tables.cells import marked_number, parse_dates
+from edgewise.tables.cells import parse_dates
 from edgewise.tables.frames import array_table
-from edgewise.tables.target import Target, learn_target
+from edgewise.tables.target import learn_target
 
 Y = np.sqrt(np.arange(12.0))
 
@@ -54,16 +54,6 @@ def test_mixed_conventions_are_refused_in_words():
         encoder.inputs[0].codes(new)
 
 
-def test_a_target_with_decimal_commas():
-    cells = np.array([f"{k},5" for k in range(12)], dtype=object)
-    data = Table(("a", "y"), {"a": Y, "y": cells})
-    target, notes = learn_target(data, "y")
-    assert target.task == "regression" and target.encode(data)[3] == 3.5
-    assert "Target 'y' is read as numbers with decimal commas." in notes
-    again = codec.read(Target, json.loads(json.dumps(codec.plain(target))), "target")
-    assert again.encode(data)[3] == 3.5
-
-
 def test_codes_with_zeros_in_front_are_categories(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("plz,month,y\n" + "".join(f"{['01003', '10001'][i % 2]},0{1 + i % 3},{i}.5\n" for i in range(12)))
@@ -98,12 +88,6 @@ def test_the_order_of_day_and_month_is_kept():
     with pytest.raises(InputError, match=r"dates as in training \(day/month/year\), got '03/25/2020' in row 1"):
         encoder.inputs[0].codes(new)
     assert parse_dates(np.array(["1/2/2020"], dtype=object)) is None
-
-
-def test_other_texts_are_no_numbers():
-    for text in ("", "1,2,3", "12,34.5", "1.2.3", "01003", "1,23,456", "€", "x1", "9" * 50, "١٢"):
-        assert marked_number(text, ",") is None or text == "12,34.5", text
-        assert marked_number(text, ".") is None, text
 
 
 def test_advice_for_a_target_of_dates_fits_a_target():

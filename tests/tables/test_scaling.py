@@ -1,6 +1,5 @@
 """AffineScaling: typical data in [-1, 1], outliers beyond, weights that stand for repeats, extreme units."""
 
-import itertools
 import json
 
 import numpy as np
@@ -47,20 +46,6 @@ def test_outliers_go_beyond_and_do_not_squeeze():
     assert z[:20].min() > 1e6
 
 
-def test_normal_data_keep_their_tails():
-    z = AffineScaling.fit(np.random.default_rng(2).normal(size=(5000, 1)))
-    assert z.scale[0] == pytest.approx(2.47, abs=0.1)  # 1.645 standard deviations, and half as much again
-    assert z.shift[0] == pytest.approx(0, abs=0.1)
-
-
-@pytest.mark.parametrize("share", [0.5, 0.1, 0.005])
-def test_a_rare_one_keeps_the_column_of_zeros_and_ones_wide(share):
-    x = np.zeros((1000, 1))
-    x[: int(1000 * share)] = 1
-    fitted = AffineScaling.fit(x)
-    assert (fitted.shift[0], fitted.scale[0]) == (0.5, 0.5)
-
-
 def test_zero_inflated_column_is_as_wide_as_its_other_values():
     x = np.zeros((1000, 1))
     x[:50, 0] = np.linspace(10, 20, 50)
@@ -76,11 +61,6 @@ def test_constant_column_becomes_zero(value):
     assert fitted.scale[0] == 1
     assert (fitted.transform(x) == 0).all()
     assert (fitted.inverse(fitted.transform(x)) == x).all()
-
-
-def test_subnormal_width_gives_finite_output():
-    x = np.array([[0.0], [5e-324], [1e-320], [1e200]])
-    assert np.isfinite(AffineScaling.fit(x).transform(x)).all()
 
 
 @pytest.mark.slow
@@ -100,30 +80,6 @@ def test_weights_are_repeats_in_any_order(x, random):
     ):
         assert plain.shift.tobytes() == other.shift.tobytes()
         assert plain.scale.tobytes() == other.scale.tobytes()
-
-
-@pytest.mark.slow
-@given(columns, st.randoms(use_true_random=False))
-@settings(deadline=None)
-def test_fractional_weights_do_not_depend_on_the_order_of_rows(x, random):
-    weight = np.array([random.random() + 0.01 for _ in x])
-    order = np.array(random.sample(range(len(x)), len(x)))
-    first, second = AffineScaling.fit(x, weight), AffineScaling.fit(x[order], weight[order])
-    assert first.shift.tobytes() == second.shift.tobytes()
-    assert first.scale.tobytes() == second.scale.tobytes()
-
-
-def test_rounding_of_summed_weights_does_not_depend_on_the_order_of_rows():
-    # The three equal rows hold one twentieth of the weight: the last bit of 0.6 + 0.6 + 0.5, which depends on the
-    # order of adding, decides whether they are within the tail, and moves the scale from 5 to 318.
-    x = np.r_[[-1000.0] * 3, np.arange(1.0, 11.0)][:, None]
-    weight = np.r_[0.6, 0.6, 0.5, [3.23] * 10]
-    fits = set()
-    for first in itertools.permutations(range(3)):
-        order = [*first, *range(3, 13)]
-        fitted = AffineScaling.fit(x[order], weight[order])
-        fits.add((fitted.shift.tobytes(), fitted.scale.tobytes()))
-    assert len(fits) == 1
 
 
 @pytest.mark.slow

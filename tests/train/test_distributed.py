@@ -18,7 +18,6 @@ from torch.utils.data import DataLoader, TensorDataset
 from edgewise.checkpoint import Checkpointer, read
 from edgewise.errors import EdgewiseError, InputError
 from edgewise.nn.model import KAN
-from edgewise.outcomes import OutOfTime
 from edgewise.processes import joined_processes
 from edgewise.processes.team import Team
 from edgewise.train.blocks import Data, ResidualBlock
@@ -204,56 +203,6 @@ def test_a_worker_that_is_killed_ends_the_others_and_the_fit_goes_on_later(tmp_p
         assert torch.allclose(value.double(), model.state_dict()[name].double(), rtol=1e-8, atol=1e-8)
 
 
-def minibatches_with_a_loss(number, part, folder):
-    def end(event):
-        if number == 1 and event.step == 3:
-            os._exit(9)
-
-    settings = {"steps": 50, "batch_size": 20, "callbacks": [end]}
-    fit(DistributedDataParallel(small()), problem_of("tensors", part), Adam(), **settings)
-
-
-@pytest.mark.slow
-def test_a_process_that_ends_between_minibatches_is_a_sentence(tmp_path):
-    codes, said = run(2, minibatches_with_a_loss, tmp_path)
-    assert codes == [3, 9], said
-    assert said[0].startswith("ProcessError: process 0 of 2 heard nothing from another one, which has ended or hangs")
-
-
-def fits_that_are_stopped(number, part, folder):
-    """Ctrl-C in process 0 between two requests, then in process 1 while it answers one."""
-    model = DistributedDataParallel(small())
-
-    def stop(event):
-        if event.step == 2:
-            signal.raise_signal(signal.SIGINT)
-
-    for stopping in (0, 1):
-        callbacks = [stop] if stopping == 0 else []
-        if number == stopping == 1:
-            answer = Shard.sum_gradients
-
-            def interrupted(*arguments, answer=answer):
-                signal.raise_signal(signal.SIGINT)
-                return answer(*arguments)
-
-            Shard.sum_gradients = interrupted
-        for rule in ("keep", "raise"):
-            try:
-                settings = {"steps": 50, "callbacks": callbacks, "on_interrupt": rule}
-                print(fit(model, problem_of("tensors", part), LBFGS(), **settings).message)
-            except KeyboardInterrupt:
-                print("KeyboardInterrupt", model.module.state_dict())
-
-
-@pytest.mark.slow
-def test_ctrl_c_in_one_process_ends_all(tmp_path):
-    codes, said = run(2, fits_that_are_stopped, tmp_path)
-    assert codes == [0, 0] and said[0] == said[1], said  # the tensors of the networks too
-    first, second = (f"Interrupted after step {step}; the model is the best so far.\n" for step in (2, 0))
-    assert said[0].startswith(f"{first}KeyboardInterrupt") and f"\n{second}KeyboardInterrupt" in said[0]
-
-
 def fits_that_fail(number, part, folder):
     model, (x, y) = DistributedDataParallel(small()), samples(20)
     plain, held = Regression(x, y), Regression(x, y, validation=(x, y))
@@ -286,58 +235,6 @@ def test_failures_are_the_same_sentence_everywhere(tmp_path):
         assert f"ProcessError: process {number} of 3 ends since process 0 has failed: {reason}" in said[number], said
 
 
-def think_long(number, part, folder):
-    """The first process asks only after the time-out; a sum that is out of time does not end the others."""
-
-    def answer(request):
-        if request == number:
-            raise OutOfTime
-        return (np.full(2, float(request)),)
-
-    team = Team(answer)
-    if number:
-        print(team.serve())
-        return
-    with team.leading(lambda: "done"):
-        time.sleep(7)
-        print(team.summed(3)[0].tolist())
-        with pytest.raises(OutOfTime):
-            team.summed(1)
-
-
-think_long.timeout = 5
-
-
-@pytest.mark.slow
-def test_the_time_out_does_not_limit_how_long_the_first_process_thinks(tmp_path):
-    codes, said = run(2, think_long, tmp_path)
-    assert codes == [0, 0] and said == ["[6.0, 6.0]\n", "done\n"], said
-
-
-def ask_one_that_hangs(number, part, folder):
-    """The other process is stopped when it has answered, or soon after."""
-    team = Team(lambda request: (np.full(2, float(os.getpid())),))
-    if number:
-        team.serve()
-    with team.leading(dict):
-        other = int(team.summed(None)[0][0]) - os.getpid()
-        os.kill(other, signal.SIGSTOP)
-        try:
-            team.summed(np.zeros(8_000_000))
-        finally:
-            os.kill(other, signal.SIGKILL)
-
-
-ask_one_that_hangs.timeout = 2
-
-
-@pytest.mark.slow
-def test_a_process_that_hangs_ends_the_first_one_after_the_time_out(tmp_path):
-    codes, said = run(2, ask_one_that_hangs, tmp_path)
-    assert codes == [3, -signal.SIGKILL], said
-    assert "ProcessError: process 0 of 2 heard nothing from another one, which has ended or hangs" in said[0]
-
-
 def follow_one_that_is_stopped(number, part, folder):
     """Process 1 stops the leading one while that thinks."""
     team = Team(lambda request: (np.full(2, float(os.getpid() if distributed.get_rank() == 0 else 0)),))
@@ -365,24 +262,6 @@ def test_a_leading_process_that_is_stopped_ends_all_others_after_the_time_out(tm
     assert codes == [-signal.SIGKILL, 3, 3], said
     for number in (1, 2):
         assert f"ProcessError: process {number} of 3 heard nothing from another one, which has ended" in said[number]
-
-
-def sum_numbers(number, part, folder):
-    team = Team(lambda request: (np.full(2, float(number)),))
-    if number:
-        print(team.serve())
-        return
-    with team.leading(lambda: "done"):
-        print(team.summed(None)[0].tolist(), len(team.gathered(None)))
-
-
-sum_numbers.backend = "cuda:gloo"  # takes no tensors of the CPU, as nccl
-
-
-@pytest.mark.slow
-def test_a_process_group_of_the_user_for_gpus_alone(tmp_path):
-    codes, said = run(2, sum_numbers, tmp_path)
-    assert codes == [0, 0] and said == ["[1.0, 1.0] 2\n", "done\n"], said
 
 
 def test_one_process_of_several_is_a_plain_fit(one_process):

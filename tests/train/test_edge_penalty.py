@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.errors import InputError
-from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.ops.splines.bspline import basis
 from edgewise.train.blocks import Data
@@ -84,29 +82,6 @@ def test_strengths_settle_where_the_marginal_likelihood_is_flat():
     assert likelihood(bend, size) > likelihood(bend / 30, size) + 0.2
 
 
-@pytest.mark.slow
-def test_an_input_that_does_nothing_is_shrunk_to_nothing():
-    rng = np.random.default_rng(1)
-    X = rng.uniform(-1, 1, (300, 2))
-    model = KAN([2, 1], 4, **F64)
-    problem = Regression(tensor(X), tensor(np.sin(3 * X[:, 0]) + 0.1 * rng.normal(size=300)))
-    penalty = EdgePenalty.uniform(model)
-    for _ in range(15):
-        fit(model, problem, LevenbergMarquardt(damping=1e-9), steps=3, penalty=penalty)
-        penalty, found = fellner_schall(model, problem.train, penalty)
-    spread = model.layers[0].edges(problem.train.x)[:, :, 0].detach().std(0)
-    assert float(spread[0]) > 0.5 and float(spread[1]) < 0.02
-    assert 4 < found.effective < 10
-
-
 def test_settings_are_the_strengths_of_each_edge():
     penalty = EdgePenalty.uniform(KAN([2, 1], 3, **F64), 0.1, 0.3).scaled(2)
     assert penalty.settings() == {"name": "EdgePenalty", "roughness": [[[0.2], [0.2]]], "ridge": [[[0.6], [0.6]]]}
-
-
-@pytest.mark.parametrize("other", [KAN([2, 1], 3, **F64), MLP([2, 2, 1], **F64)])
-def test_other_networks_are_refused(other):
-    with pytest.raises(
-        InputError, match=r"^model must have the spline layers that the strengths of EdgePenalty are for$"
-    ):
-        EdgePenalty.uniform(KAN([2, 2, 1], 3, **F64)).bind(other)

@@ -5,10 +5,8 @@ import pytest
 import torch
 
 from edgewise import KAN, Regression, fit
-from edgewise.errors import InputError
-from edgewise.nn import MLP
 from edgewise.pde.layers.tensor_product import TensorLayer
-from edgewise.train import LBFGS, Adam, Classification, CustomLoss, LevenbergMarquardt, Ridge
+from edgewise.train import LBFGS, Adam, LevenbergMarquardt
 from edgewise.train.remembering import remember
 
 
@@ -55,20 +53,6 @@ def unit_models():
         yield lambda x, model=model: model(x).detach()[:, 0]
 
 
-def test_without_memory_the_first_group_is_forgotten():
-    x, y = samples(200)
-    order = x[:, 0].argsort().chunk(2)
-    first, second = (Regression(x[group], y[group]) for group in order)
-
-    def error_on_the_first(remembers):
-        model = product_model()
-        learn(model, first)
-        learn(model, second, remember(model, first).beside(second) if remembers else None)
-        return float((model(first.train.x) - first.train.y).detach().square().mean())
-
-    assert error_on_the_first(remembers=True) < 0.05 * error_on_the_first(remembers=False)
-
-
 def test_the_penalty_has_the_slope_and_curvature_of_the_loss():
     x, y = samples(40)
     model = KAN([2, 2, 1], 3, domain=(-1, 1), base="zero", dtype=torch.float64)
@@ -87,24 +71,6 @@ def test_the_penalty_has_the_slope_and_curvature_of_the_loss():
     torch.testing.assert_close(entry.values, 2 / 40 * rows.mT @ rows, rtol=1e-8, atol=1e-10)
 
 
-def test_classes_are_remembered():
-    x, _ = samples(120)
-    labels = (x[:, 0] * x[:, 1] > 0).long()
-    order = x[:, 0].argsort().chunk(2)
-    problems = [Classification(x[group], labels[group]) for group in order]
-
-    def right_in_the_first(remembers):
-        torch_model = KAN([2, 2], 4, domain=(-1, 1), dtype=torch.float64, seed=1)
-        ridge = Ridge(1e-4)
-        learn(torch_model, problems[0], ridge)
-        memory = remember(torch_model, problems[0]).beside(problems[1])
-        learn(torch_model, problems[1], ridge + memory if remembers else ridge)
-        loss = problems[0].loss(torch_model(problems[0].train.x), problems[0].train)
-        return loss.item()
-
-    assert right_in_the_first(remembers=True) < right_in_the_first(remembers=False)
-
-
 def test_single_precision_and_the_caller_stay_as_they_are():
     x, y = samples(50)
     model = KAN([2, 1], 3, domain=(-1, 1))
@@ -115,23 +81,3 @@ def test_single_precision_and_the_caller_stay_as_they_are():
     assert penalty.value(model).dtype == torch.float32 and model.layers[0].coef.dtype == torch.float32
     fit(model, problem, Adam(), steps=3, penalty=penalty)
     assert penalty.settings() == {"name": "Remembered", "samples": 50, "new_samples": 50}
-
-
-def test_a_network_of_which_only_the_last_layer_is_learned():
-    x, y = samples(90)
-    model = KAN([2, 6, 1], 3, domain=(-1, 1), base="zero", dtype=torch.float64)
-    model.layers[0].requires_grad_(False)
-    penalty = remember(model, Regression(x, y))
-    assert len(penalty.factor) == model.layers[1].coef.numel()
-    model.layers[0].requires_grad_(True)
-    with pytest.raises(InputError, match=r"^model must have the trainable parameters .*, layers.1.coef of 36 numbers"):
-        penalty.value(model)
-
-
-def test_what_cannot_be_remembered_is_refused():
-    x, y = samples(20)
-    model = MLP([2, 3, 1], dtype=torch.float64)
-    with pytest.raises(InputError, match="problem must be a sum of squares or a likelihood on tensors, got CustomLoss"):
-        remember(model, CustomLoss(x, y, loss=lambda prediction, target: (prediction - target).abs().mean()))
-    with pytest.raises(InputError, match=r"model must have at most .* trainable parameters, got 60,001"):
-        remember(MLP([2, 15_000, 1]), Regression(x.float(), y.float()))

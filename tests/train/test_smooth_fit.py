@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from edgewise.nn.model import KAN
-from edgewise.train import smoothing
 from edgewise.train.jacobian.linearised import linearise
 from edgewise.train.problems import Regression
 from edgewise.train.smoothing import smooth_fit
@@ -40,26 +39,6 @@ def test_the_error_against_the_function_is_a_fraction_of_the_noise(function, wid
     assert wrong < 0.035 and linearise(model, problem.train, penalty).effective < 24
 
 
-@pytest.mark.slow
-def test_a_finer_grid_is_smoothed_as_well():
-    problem, exact = noisy(additive)
-    model = kan((2, 1), 32)
-    smooth_fit(model, problem)
-    assert float((model(problem.train.x).detach() - exact).square().mean().sqrt()) < 0.04
-
-
-@pytest.mark.slow
-def test_the_factor_is_kept_only_where_gcv_falls(monkeypatch):
-    problem, _ = noisy(additive, 100)
-    found = {}
-    for factors in ((), (1e6,)):
-        monkeypatch.setattr(smoothing, "FACTORS", factors)
-        model = kan((2, 1))
-        penalty = smooth_fit(model, problem)
-        found[factors] = [*model.layers[0].coef.flatten().tolist(), float(penalty.ridge[0][0, 0])]
-    assert found[()] == found[1e6,]
-
-
 def test_what_watches_may_end_it():
     problem, _ = noisy(product, 60)
     calls = []
@@ -72,12 +51,3 @@ def test_what_watches_may_end_it():
     with pytest.raises(KeyboardInterrupt):
         smooth_fit(kan((2, 2, 1)), problem, stop)
     assert len(calls) == 3
-
-
-@pytest.mark.slow
-def test_domains_move_at_the_planned_updates(monkeypatch):
-    problem, _ = noisy(product, 60)
-    calls = []
-    monkeypatch.setattr(smoothing, "adapt_domain_", lambda model, x, hidden_only: calls.append(hidden_only))
-    smooth_fit(kan((2, 2, 1)), problem)
-    assert calls == [True] * 3

@@ -12,10 +12,7 @@ from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.train import uncertainty as module
 from edgewise.train.blocks import Data
-from edgewise.train.loop.fitting import fit
-from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.penalties import Ridge, Roughness
-from edgewise.train.problems import Regression
+from edgewise.train.penalties import Ridge
 from edgewise.train.uncertainty import ErrorBars, prediction_uncertainty
 
 RNG = np.random.default_rng(0)
@@ -78,15 +75,6 @@ def test_scores_are_those_of_models_without_the_sample(linear):
     np.testing.assert_allclose(width[0], bars.scores[24])
 
 
-def test_held_out_residuals_are_used_as_they_are(linear):
-    _, _, model, data, bars = linear
-    with torch.no_grad():
-        residuals = data.y - model(data.x)
-    other = prediction_uncertainty(model, data, held_out=Data(data.x, 3 * residuals))
-    assert other.folds and not bars.folds
-    assert bool((other.stretch > 2 * bars.stretch).all())
-
-
 def test_a_weight_is_the_same_as_repeats():
     X = design(20)
     y = X @ [1.0, 2, 3] + RNG.normal(size=20)
@@ -102,32 +90,6 @@ def test_a_weight_is_the_same_as_repeats():
         torch.testing.assert_close(*plain)
     # Copies are left out one by one in the first, all at once in the second.
     assert 0.8 < float(one.stretch / other.stretch) < 1
-
-
-def covered(width: tuple[int, ...], seed: int) -> tuple[float, float]:
-    """Share of new samples within 90 % intervals, and of points where the function is within its 90 % band."""
-    generator = torch.Generator().manual_seed(seed)
-    x = 2 * torch.rand(600, 2, generator=generator, dtype=torch.float64) - 1
-    inner = torch.sin(3 * x[:, :1]) + x[:, 1:] ** 2
-    exact = inner if len(width) == 2 else torch.exp(inner)
-    y = exact + 0.1 * torch.randn(600, 1, generator=generator, dtype=torch.float64)
-    model, penalty = KAN(width, 8, dtype=torch.float64), Ridge(1e-5) + Roughness(1e-6)
-    data = Data(x[:300], y[:300])
-    fit(model, Regression(data.x, data.y), LevenbergMarquardt(), steps=60, penalty=penalty)
-    bars = prediction_uncertainty(model, data, penalty)
-    with torch.no_grad():
-        away, wrong = (y - model(x))[300:].abs(), (exact - model(x)).abs()
-    intervals = (away <= bars.half_width(model, x[300:], 0.9)).double().mean()
-    return float(intervals), float((wrong <= 1.645 * bars.std(model, x, noise=False)).double().mean())
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("width", [(2, 1), (2, 2, 1)])
-def test_intervals_cover_new_samples_and_bands_the_function(width):
-    """On average: in one data set the errors of all points go together."""
-    intervals, bands = np.mean([covered(width, seed) for seed in range(6)], axis=0)
-    assert 0.87 < intervals < 0.93
-    assert 0.82 < bands < 0.95
 
 
 def test_edges_of_an_additive_model_have_the_textbooks_band():
@@ -196,13 +158,6 @@ def test_many_scores_are_thinned_to_the_larger_ones(monkeypatch):
     for level, score in zip(levels[:, 0].tolist(), scores[:, 0].tolist(), strict=True):
         assert score == float(whole[1][round(level * 501) - 1])
     assert float(scores[-1]) == float(size.max())
-
-
-def test_a_fit_without_noise_has_bars_of_zero_width():
-    X = design(30)
-    model = least_squares(X, (X @ [1.0, 2, 3])[:, None])
-    bars = prediction_uncertainty(model, Data(tensor(X[:, :2]), tensor((X @ [1.0, 2, 3])[:, None])))
-    assert float(bars.half_width(model, tensor(X[:, :2]), 0.9).max()) < 1e-12
 
 
 def test_faults_get_a_sentence(linear, monkeypatch):

@@ -17,7 +17,7 @@ from edgewise_experiments.runner.jobs import RowCallback, latest, run_jobs, work
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, scientific, times
 from edgewise_experiments.runner.store import Store
 
-ALSO = ("pykan_reference", "mlp-comparison")
+ALSO = ("pykan-reference", "mlp-comparison")
 NOTES = (
     "On the same domains: pykan's best model and the MLP with the lowest held-out error of the experiment "
     "mlp-comparison, trained on our domains on the same machine; times lower is their error divided by ours."

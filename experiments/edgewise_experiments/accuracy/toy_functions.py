@@ -32,7 +32,7 @@ from edgewise_experiments.runner.store import Store
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-ALSO = ("pykan_reference",)
+ALSO = ("pykan-reference",)
 QUICK = ("toy 2", "toy 3")
 SAMPLES = {"toy 1": 2000, "toy 2": 3000, "toy 3": 3000, "toy 4": 9000, "toy 5": 6000}
 SLOW = ("toy 4",)  # one seed, minutes

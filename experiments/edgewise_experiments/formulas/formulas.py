@@ -53,7 +53,7 @@ NOTES = (
     "The other programs got the same samples of the ten problems, and a time limit each. The cost of `symbolify` is "
     "measured for an unpruned network in a separate process, whose memory includes training and torch.",
 )
-ALSO = ("formulas_peers",)  # written by benchmarks/formulas_peers.py
+ALSO = ("formulas-peers",)  # written by benchmarks/formulas_peers.py
 
 
 def _on_box(

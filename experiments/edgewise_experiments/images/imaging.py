@@ -78,7 +78,7 @@ class Effort:
 
 # Both sizes are smaller than the number of pixels.
 EFFORT = Effort({5_000: 10.0, 12_000: 20.0}, tune=4.0, task=4.0, long=40.0)
-QUICK = Effort({700: 0.05}, tune=0.05, task=0.05, long=0.0, settings=1)
+QUICK = Effort({1_500: 0.05}, tune=0.05, task=0.05, long=0.0, settings=1)
 
 
 def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:

@@ -61,12 +61,13 @@ def claims_markdown(stored: Mapping[str, list[dict]], figures: Sequence[str] = (
     lines = [
         "# Results",
         "",
-        "Made by `python tools/results_readme.py` from the JSON files in this folder, each of whose rows has seed, "
-        "commit, machine and seconds. `python -m edgewise_experiments NAME --out results` measures the missing rows "
-        "and draws the figures; `python -m edgewise_experiments --all --quick --out DIR` runs a little of everything "
-        "and writes one page, DIR/index.html. The column *ours* quotes the key figures of the experiment, whose "
-        "tables are in [docs/measured.md](../docs/measured.md). Seconds are the CPU seconds of all rows together, "
-        "or wall seconds where a row has no others.",
+        "Made by `python tools/results_readme.py` from the JSON files in this folder, which hold the rows of "
+        "experiments and benchmarks, each with seed, commit, machine and seconds. `python -m edgewise_experiments "
+        "NAME --out results` measures the missing rows and draws the figures; `python -m edgewise_experiments "
+        "--all --quick --out DIR` runs a little of everything and writes one page, DIR/index.html. The column "
+        "*ours* quotes the key figures of the experiment, whose tables are in "
+        "[docs/measured](../docs/measured/index.md). Seconds are the CPU seconds of all rows together, or wall "
+        "seconds where a row has no others.",
         "",
         "Some rows were measured on commits that were moved onto a newer base before they were published. The history "
         f"has the same changes under other names: {', '.join(f'{old} is {new}' for old, new in MOVED.items())}. Of two "

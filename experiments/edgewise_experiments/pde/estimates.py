@@ -38,7 +38,7 @@ from edgewise_experiments.runner.store import Store
 PI = math.pi
 LINE, SQUARE = Interval(0, 1), Box(x=(0, 1), y=(0, 1))
 BUDGETS = (0.001, 0.02)  # a poor and a better solution of each problem
-QUICK = ("heat", "layer 1e-4")
+QUICK = ("heat", "layer 1e-04")
 NOTES = (
     "Each equation is solved with two small budgets. True errors are relative L2 errors by quadrature; an estimate "
     "holds if it is at least a third of the true error. Doubts are solutions of which `solution.trust` says that they "

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from edgewise.errors import SolutionWarning
 from edgewise.outcomes import Progress, ProgressCallback, StopReason
-from edgewise_experiments.runner.store import Store
+from edgewise_experiments.runner.store import Store, as_json
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def run_jobs(jobs: Sequence[Job], store: Store, progress: RowCallback, line: Cal
     line : callable
         Turns a stored row into a short text.
     """
-    rows = [store.find(**_as_json(job.key)) for job in jobs]
+    rows = [store.find(**as_json(job.key)) for job in jobs]
     missing = [number for number, row in enumerate(rows) if row is None]
     for done, number in enumerate(missing):
         job = jobs[number]
@@ -89,7 +88,7 @@ def run_jobs(jobs: Sequence[Job], store: Store, progress: RowCallback, line: Cal
             measured = job.work(report)
         seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - start_cpu
         row = {**job.key, "seconds": round(seconds, 3), "cpu_seconds": round(cpu_seconds, 3), **measured}
-        rows[number] = store.add(_as_json(row))
+        rows[number] = store.add(row)
         progress(RowProgress(label, (done + 1) / len(missing), line=line(rows[number])))
     return rows
 
@@ -116,15 +115,3 @@ def repeats(rows: Sequence[dict], *names: str) -> list[list[dict]]:
     for row in rows:
         groups.setdefault(tuple(json.dumps(row.get(name)) for name in names), []).append(row)
     return list(groups.values())
-
-
-def _as_json(values: Any) -> Any:
-    """Convert values to those that JSON gives back: tuples to lists, numbers that are not finite to None."""
-    if isinstance(values, Mapping):
-        return {key: _as_json(value) for key, value in values.items()}
-    if isinstance(values, list | tuple):
-        return [_as_json(value) for value in values]
-    if isinstance(values, float) and not math.isfinite(values):
-        return None
-    assert values is None or isinstance(values, str | int | float), type(values)
-    return values

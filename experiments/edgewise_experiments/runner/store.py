@@ -1,26 +1,36 @@
-"""Store of results: each row is written as soon as it is measured, with the commit and the machine it comes from."""
+"""The one store of results, of experiments, benchmarks and tools.
+
+A file of `results/` is a list of rows, and each row is written as soon as it is measured, with the commit, the date and
+the machine it comes from.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import torch
 
 import edgewise
 from edgewise.errors import FileError
 from edgewise.files import read_bytes, reason, write_bytes
+from edgewise.ops.kernels import cpu
+
+RESULTS = Path(__file__).resolve().parents[3] / "results"  # of a clone
 
 
 @dataclass
 class Store:
-    """Rows of an experiment, each a dict of plain JSON values.
+    """Rows of an experiment or a benchmark, each a dict of plain JSON values.
 
     Parameters
     ----------
@@ -37,8 +47,11 @@ class Store:
     commit: str | None = None
 
     @classmethod
-    def open(cls, folder: str | os.PathLike[str] | None, name: str) -> Store:
-        """Open the store `name`.json in a folder and read its rows. Raises FileError if that is impossible."""
+    def open(cls, folder: str | os.PathLike[str] | None, name: str, *, anew: bool = False) -> Store:
+        """Open the store `name`.json in a folder and read its rows, or leave them out where all is measured anew.
+
+        Raises FileError if that is impossible.
+        """
         if folder is None:
             return cls(None, commit=commit())
         path = Path(folder) / f"{name}.json"
@@ -47,7 +60,7 @@ class Store:
         except OSError as error:
             raise FileError(f"cannot make the folder {path.parent}: {reason(error)}") from error
         store = cls(path, commit=commit())
-        if path.exists():
+        if path.exists() and not anew:
             store.rows = _rows(path)
         else:
             store._write()  # so that a folder that can't be written to is noticed before the work
@@ -63,8 +76,9 @@ class Store:
         return [row for path in paths if path.exists() for row in _rows(path)]
 
     def add(self, row: Mapping) -> dict:
-        """Store a row together with the commit and the machine, and return it with these."""
-        kept = {**row, "commit": self.commit, "machine": machine()}
+        """Store a row with the commit, the date and the machine, and return it with these, as JSON gives it back."""
+        today = datetime.now(UTC).date().isoformat()
+        kept = as_json({**row, "commit": self.commit, "date": today, "machine": machine()})
         self.rows.append(kept)
         self._write()
         return kept
@@ -77,14 +91,30 @@ class Store:
 
 def machine() -> dict[str, object]:
     """Return processor, cores and versions, on which the seconds and the last digits depend."""
-    return {
+    here = {
         "processor": _processor(),
         "cores": os.cpu_count(),
+        "instruction_sets": list(cpu.variants()),
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "scikit-learn": version("scikit-learn"),
     }
+    try:
+        return {**here, "scikit-learn": version("scikit-learn")}
+    except PackageNotFoundError:
+        return here
+
+
+def as_json(values: Any) -> Any:
+    """Convert values to those that JSON gives back: tuples to lists, numbers that are not finite to None."""
+    if isinstance(values, Mapping):
+        return {key: as_json(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [as_json(value) for value in values]
+    if isinstance(values, float) and not math.isfinite(values):
+        return None
+    assert values is None or isinstance(values, str | int | float), type(values)
+    return values
 
 
 def commit() -> str | None:

@@ -91,6 +91,7 @@ def _read(kind: Any, value: Any, place: str, sizes: ChainMap[str, int]) -> Any:
     """Return a value of a kind, which is any annotation; `place` is its name in messages."""
     origin = get_origin(kind) or kind
     arguments = get_args(kind)
+    # Marks of shapes and bounds, and values that may have one of several types.
     if origin is Annotated:
         result = _read(arguments[0], value, place, sizes)
         for mark in arguments[1:]:
@@ -101,6 +102,7 @@ def _read(kind: Any, value: Any, place: str, sizes: ChainMap[str, int]) -> Any:
         return _read_one_of(arguments, value, place, sizes)
     if origin is Any:
         return value
+    # Plain words, and containers whose items are read in their turn.
     if origin is Literal:
         if not any(type(value) is type(each) and value == each for each in arguments):
             raise _unexpected(f"one of {', '.join(map(repr, arguments))}", place, value)
@@ -120,12 +122,14 @@ def _read(kind: Any, value: Any, place: str, sizes: ChainMap[str, int]) -> Any:
             _read(arguments[0], key, f"the keys of {place}", sizes): _read(arguments[1], item, f"{place} values", sizes)
             for key, item in value.items()
         }
+    # Arrays, classes with a form of their own in files, and records.
     if origin is np.ndarray:
         return _read_array(value, place)
     if hasattr(origin, "stored_form"):
         return _made(origin.from_stored, {"stored": _read(origin.stored_form, value, place, sizes)}, place)
     if is_dataclass(origin):
         return _read_record(origin, value, place, ChainMap({}, *sizes.maps[1:]))
+    # Enumerations and numbers.
     if issubclass(origin, Enum):
         if not isinstance(value, str) or value not in [each.value for each in origin]:
             raise _unexpected(f"one of {', '.join(repr(each.value) for each in origin)}", place, value)

@@ -117,6 +117,7 @@ def _checksum(table: Mapping[str, Any], metadata: Mapping[str, str], data: bytes
 
 def unpack(data: bytes) -> Container:
     """Check a file from front to back; allocates nothing beyond a few times the size of the header."""
+    # The kind of file, by its first bytes.
     if not data:
         raise CheckpointError("must be a model saved by Edgewise, got an empty file")
     # A header of 896 bytes begins like a pickle of protocol 3, but for the zeros of its length.
@@ -126,6 +127,7 @@ def unpack(data: bytes) -> Container:
         raise CheckpointError(f"must be a safetensors file, got {len(data)} bytes only")
     if data[8:9] not in (b"", b"{"):
         raise CheckpointError("must be a safetensors file, got one of another kind: its header is not JSON")
+    # The header, whose length the file claims itself.
     length = int.from_bytes(data[:8], "little")
     if length > min(MAX_HEADER, len(data) - 8):
         raise CheckpointError(
@@ -139,6 +141,7 @@ def unpack(data: bytes) -> Container:
         raise CheckpointError("must have a header in UTF-8, got other bytes") from error
     if not isinstance(header, dict):
         raise CheckpointError("must have a JSON object as header, got something else")
+    # The metadata: program and version.
     metadata = header.pop("__metadata__", None)
     if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
         raise CheckpointError("must be a model saved by Edgewise, got a safetensors file without its metadata")
@@ -162,6 +165,7 @@ def unpack(data: bytes) -> Container:
         raise CheckpointError(
             f"must contain {position} bytes of tensors, got {len(data) - start}: the file was cut short or altered"
         )
+    # The checksum over all of it.
     checksum = metadata.pop("sha256", None)
     if checksum != _checksum(header, metadata, data[start:]):
         raise CheckpointError("must match the checksum stored in it, it does not: the file was altered")

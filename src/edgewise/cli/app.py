@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from itertools import chain
 
 import typer
@@ -94,14 +95,14 @@ def _fit(
             formulas=formulas,
         )
         screen = Screen(quiet=quiet, json=json)
-        if out is None:
-            folder = None
-        else:
-            folder = ResultFolder(out, force=force)
-        with joined_processes() as process:
+        with joined_processes() as process, ExitStack() as stack:
             if process > 0:
                 assist_fit(job)
                 return
+            folder = None
+            if out is not None:
+                folder = ResultFolder(out, force=force)
+                stack.enter_context(folder.kept())
             prepared = prepare_for_fit(job, folder, screen)
             with importing():
                 from edgewise.cli.shared.resume import run_facts, unfinished_run
@@ -437,21 +438,20 @@ def _solve(
         from edgewise.cli.shared.opening import check_equation
         from edgewise.cli.terminal.console import Screen
 
-        if out is None:
-            folder = None
-        else:
-            folder = solution_folder(out, force=force)
         check_equation(equation)
-        if folder is not None:
-            folder.check()
-            folder.check_owner(equation=equation)
-        with importing():
-            from edgewise.cli.pde.results import SolveJob
-            from edgewise.cli.pde.solve import run_solve
-            from edgewise.cli.shared.resume import run_facts, unfinished_run
+        with ExitStack() as stack:
+            folder = None
+            if out is not None:
+                folder = solution_folder(out, force=force)
+                stack.enter_context(folder.kept())
+                folder.check_owner(equation=equation)
+            with importing():
+                from edgewise.cli.pde.results import SolveJob
+                from edgewise.cli.pde.solve import run_solve
+                from edgewise.cli.shared.resume import run_facts, unfinished_run
 
-        job = SolveJob(equation, time_limit, tolerance, vtk)
-        screen = Screen(quiet=quiet, json=json)
-        facts = run_facts("solve", job, equation=equation)
-        with unfinished_run(out, facts, screen, resume=resume) as journal:
+            job = SolveJob(equation, time_limit, tolerance, vtk)
+            screen = Screen(quiet=quiet, json=json)
+            facts = run_facts("solve", job, equation=equation)
+            journal = stack.enter_context(unfinished_run(out, facts, screen, resume=resume))
             run_solve(job, folder, screen, journal)

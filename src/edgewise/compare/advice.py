@@ -21,6 +21,7 @@ from edgewise.listeners import check_progress
 from edgewise.metrics import MEASURED, score
 from edgewise.nn.mlp import MLP
 from edgewise.outcomes import Budget, ProgressCallback
+from edgewise.presentation import counted, percent_text, seconds_text
 from edgewise.settings import ABOVE_ZERO
 from edgewise.tables.scaling import AffineScaling
 from edgewise.train.loop.fitting import fit
@@ -453,7 +454,7 @@ class Evidence:
             answer,
             "KAN" if sums or network else "either",
             f"{self.metric}: {self._scores('additive KAN', 'KAN', 'MLP')}: {reason}; strongest interaction of two "
-            f"inputs {self.strongest_pair:.0%} of the variation.",
+            f"inputs {percent_text(self.strongest_pair)} of the variation.",
         )
         curved = self.is_ahead("KAN", "linear") or self.is_ahead("MLP", "linear")
         complicated = Branch(
@@ -483,7 +484,8 @@ class Evidence:
             "Dimension?",
             "low" if low else "high",
             "KAN" if low else "neither",
-            f"{min(needed, len(share))} of {len(share)} inputs carry {INFLUENCE_SHARE:.0%} of the influence on the "
+            f"{min(needed, len(share))} of {len(share)} inputs carry {percent_text(INFLUENCE_SHARE)} of "
+            f"the influence on the "
             "KAN’s output.",
         )
         level = Branch(
@@ -492,7 +494,7 @@ class Evidence:
             "a formula can be tried" if low else "qualitative at best",
             "KAN" if low else "either",
             "Effects of single inputs can be read off either model; functions on edges and formulas only off a KAN "
-            f"({self.kan.parameters:,} parameters here).",
+            f"({counted(self.kan.parameters, 'parameter')} here).",
         )
         return [dimension, level]
 
@@ -512,7 +514,7 @@ class Evidence:
             "Small model wanted?",
             answer,
             "KAN" if needed else "either",
-            f"{self.metric}: KAN of {self.kan.parameters:,} parameters {self.kan.score:.3f}, MLP of "
+            f"{self.metric}: KAN of {counted(self.kan.parameters, 'parameter')} {self.kan.score:.3f}, MLP of "
             f"{little.parameters:,} {little.score:.3f}, of {self.mlp.parameters:,} {self.mlp.score:.3f}.",
             SMALL_MLP,
         )
@@ -523,7 +525,7 @@ class Evidence:
             "Fast training wanted?",
             "then the MLP" if slower else "either, by the measured seconds",
             "MLP" if slower else "either",
-            f"KAN {self.kan.seconds:.1f} seconds with its search, MLP {self.mlp.seconds:.1f} with its starts.",
+            f"KAN {seconds_text(self.kan.seconds)} with its search, MLP {self.mlp.seconds:.1f} with its starts.",
             "" if slower else "The guide recommends an MLP; with second-order methods a KAN need not be slower.",
         )
         return [small, fast]

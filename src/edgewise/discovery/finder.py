@@ -169,7 +169,7 @@ def planned_budget(time_limit: float | None, usual: float, outputs: int = 1) -> 
 def _front(search: Search) -> Front:
     """The front of a search, of rows with a weight above 0 and of columns that are divided where they are extreme."""
     x, y, options = rows_with_weight(search.x, search.y, search.options)
-    powers = [power_of_ten(column) for column in x.T]
+    powers = [power_of_ten(column, name) for column, name in zip(x.T, search.names, strict=True)]
     target = target_power(y)
     search = replace(search, x=x, y=y, options=options)
     if options.structure or options.groups is not None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from inspect import signature
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeGuard, TypeVar
 
@@ -24,6 +25,7 @@ from edgewise.estimator.display import EstimatorDisplay
 from edgewise.estimator.explaining import FARTHEST_INPUT
 from edgewise.listeners import reported
 from edgewise.outcomes import ProgressCallback
+from edgewise.presentation import counted
 from edgewise.search.automatic import AutoResult, auto_fit
 from edgewise.search.candidates import Samples
 from edgewise.search.inference import term_tests
@@ -36,6 +38,7 @@ from edgewise.train.loop.reports import FitReport
 from edgewise.train.loop.threads import one_thread
 
 if TYPE_CHECKING:
+    from edgewise.formulas.front import Front
     from edgewise.gam.families import Family
     from edgewise.tables.batches import Batches
 
@@ -51,80 +54,95 @@ ONE_THREAD_NUMBERS = 10**7
 
 
 Kind = TypeVar("Kind", bound=type)
-# What the docstrings of the estimators share.
-PARAMETERS = """\
+# What the docstrings of the estimators share: parameters, by their names, and attributes.
+PARAMETERS = {
+    "hidden": """\
     hidden : "auto", int or tuple of int, default="auto"
-        Nodes of the hidden layers, for example 5 or (5, 3), for a network of that shape; () for a sum of curves alone.
-        "auto" chooses.
+        Nodes of the hidden layers of a network of that shape, as 5 or (5, 3); () for a sum of curves alone.""",
+    "grid_size": """\
     grid_size : "auto" or int, default="auto"
-        Knot intervals of every edge, for a network of a given shape. "auto" chooses.
+        Knot intervals of every edge, for a network of a given shape.""",
+    "regularization": """\
     regularization : "auto" or float, default="auto"
-        Strength of smoothness and shrinkage, for inputs and targets of order 1. "auto" chooses.
+        Strength of smoothness and shrinkage, for inputs and targets of order 1.""",
+    "effort": """\
     effort : {"low", "normal", "high"}, default="normal"
         "low" fits curves of the inputs alone; "normal" adds pairs of inputs, means of models and hidden nodes, each
-        where held-out rows ask for it; "high" does so with more folds, nodes and starts.
+        where held-out rows ask for it; "high" does so with more folds, nodes and starts.""",
+    "time_limit": """\
     time_limit : float, optional
-        Seconds. The search ends so early that the final fit ends about there, with the best model so far.
+        Seconds. The search ends so early that the final fit ends about there, with the best model so far.""",
+    "n_jobs": """\
     n_jobs : int, optional
-        Threads for folds and models; -1 for all processors. The model does not depend on it.
+        Threads for folds and models; -1 for all processors. The model does not depend on it.""",
+    "random_state": """\
     random_state : int, Generator, RandomState or None, default=0
-        Source of the seed of folds and initial weights; None draws a new one for each fit.
+        Source of the seed of folds and initial weights; None draws a new one for each fit.""",
+    "verbose": """\
     verbose : bool or int, default=False
-        Whether to show a line with the stage and the time on terminals and in notebooks. Stages are also logged under
-        the name "edgewise".
+        Whether to show a line with the stage and the time. Stages are also logged under the name "edgewise".""",
+    "monotone": """\
     monotone : dict from column to 1 or -1, optional
         Columns, by name or number, with which the prediction never falls (1) or never rises (-1); of two classes, the
-        probability of the second. This and the following hold exactly, in every candidate and fold. Hidden nodes are
-        then not tried, and columns of `monotone`, `shape` and `linear` take no part in pairs.
+        probability of the second; of times, the risk. This and the following hold exactly, in every candidate and fold.
+        Such columns, and those of `shape` and `linear`, take no part in pairs, and hidden nodes are not tried.""",
+    "shape": """\
     shape : dict from column to "convex" or "concave", optional
         Columns in which the prediction is convex or concave, within `input_limits_`; its logarithm for losses that
-        predict through an exponential, and the log odds of the second of two classes.
+        predict through an exponential, the log odds of the second of two classes, and the log hazard.""",
+    "linear": """\
     linear : sequence of columns, optional
-        Columns in which it is a straight line, likewise; for classes their logits are.
+        Columns in which these are a straight line, likewise; for classes their logits are.""",
+    "interactions": """\
     interactions : sequence of pairs of columns, optional
-        The only pairs that may act together, where held-out rows ask for it; () for none.
+        The only pairs that may act together, where held-out rows ask for it; () for none.""",
+    "bounds": """\
     bounds : (low, high), optional
         Smallest and largest prediction, or probability of the second of two classes; None for an end that is free. They
-        hold for all combinations of values, met or not, and for targets that change a lot this costs accuracy."""
+        hold for all combinations of values, met or not, and for targets that change a lot this costs accuracy.""",
+}
 ATTRIBUTES = """\
     model_ : KAN
-        Network in float64, from scaled inputs to scaled targets, or to logits of classes.
+        Network in float64, from scaled inputs to scaled targets, to logits of classes, or to the risk score.
     input_scaling_ : AffineScaling
         Map from the units of X to those of the network.
     input_limits_ : ndarray of shape (d, 2)
         Interval to which each scaled input is clipped, so that predictions stay sane beyond the data.
-    search_ : SearchReport
-        The candidates that were tried and the reasons for the choice.
-    inference_ : AdditiveSummary or None
-        Effective degrees of freedom and tests of the terms of an additive model, with or without pairs, or of a
-        polynomial of all inputs inside a link; None for models with hidden nodes, losses that are no likelihood and
-        several targets. `print` shows them as R's mgcv does.
-    report_ : FitReport
-        Report of the last fit of the network.
-    n_iter_ : int
-        Steps of that fit.
-    parameter_count_ : int
-        Number of trainable parameters.
     encoder_ : InputEncoder
-        Rules from the columns of X to inputs of the network: a category gives one input per level, a date the days
-        since the first one, a missing number is marked. `encoder_.notes` has a sentence on each decision.
+        Rules from the columns of X to inputs of the network; `encoder_.notes` has a sentence on each decision.
     background_ : ndarray of shape (64, columns)
-        Made-up rows with the distribution of each training column, in the codes of `encoder_`. Predictions average over
-        them where a value is unknown, and explanations compare with them. No training row is among them: each column
-        has its quantiles in an order of its own.
+        Made-up rows, in the codes of `encoder_`, in which each column has its distribution in training; none is a
+        training row. Predictions average over them where a value is unknown, and explanations compare with them.
+    inference_ : AdditiveSummary or None
+        Effective degrees of freedom and tests of the terms, as R's mgcv has them, of a model without hidden nodes and
+        with a likelihood and one target.
     target_names_ : tuple of str
         Name of y if it is a Series or a frame.
     feature_importances_ : ndarray of shape (n_features_in_,)
         Share of each column in what moves the predictions.
+    parameter_count_ : int
+        Number of trainable parameters.
     n_features_in_, feature_names_in_ : int, ndarray of str
         As in scikit-learn."""
+SEARCH_ATTRIBUTES = """\
+    search_ : SearchReport
+        The candidates that were tried and the reasons for the choice.
+    report_ : FitReport
+        Report of the last fit of the network.
+    n_iter_ : int
+        Steps of that fit.
+    equations_ : Front or dict
+        Formulas, after `fit_equations`; of several targets by their place, of several classes by the class."""
+SHARED = {"attributes": ATTRIBUTES, "attributes of a search": SEARCH_ATTRIBUTES}
 
 
 def with_shared_text(estimator: Kind) -> Kind:
-    """Write what the estimators share into the docstring of one, in place of the names of the texts."""
-    if estimator.__doc__:
-        text = estimator.__doc__.replace("    <parameters of all>", PARAMETERS)
-        estimator.__doc__ = text.replace("    <attributes of all>", ATTRIBUTES)
+    """Write what the estimators share into the docstring of one: `<parameters>` stands for those of its `__init__`."""
+    own = "\n".join(PARAMETERS[name] for name in signature(estimator).parameters if name in PARAMETERS)
+    text = estimator.__doc__ or ""
+    for name, shared in ({"parameters": own} | SHARED).items():
+        text = text.replace(f"    <{name}>", shared)
+    estimator.__doc__ = text
     return estimator
 
 
@@ -204,8 +222,9 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             Numbers, text, categories, booleans and dates, with missing values; a frame of pandas, polars or pyarrow,
             or an array. A table larger than memory is given as `edgewise.tables.batches.Batches`, or a torch
             DataLoader, alone.
-        y : array-like of shape (N,) or (N, out)
-            Finite targets, or labels (N,) of at least two classes.
+        y : array-like of shape (N,) or (N, out), or pair of array-likes
+            Finite targets, or labels (N,) of at least two classes. For `KANSurvival` the pair (event, time), or a
+            structured array with these fields; the event is False where the row was censored.
         sample_weight : array-like of shape (N,), optional
             Nonnegative weights. A whole number is the same as so many copies of the row; copies are further evidence on
             the noise only where rows of equal inputs have different targets.
@@ -215,13 +234,12 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
 
         Returns
         -------
-        self : KANRegressor or KANClassifier
+        self
 
         Raises
         ------
         InputError, ValueError
-            If a parameter of the estimator or a weight is invalid, or X or y, with the message of scikit-learn; or if
-            there is only one class with positive weight.
+            A parameter of the estimator, a weight, X or y is invalid.
         """
         return self._fit_with(X, y, sample_weight, groups)
 
@@ -295,7 +313,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             jobs=count_of_jobs(self.n_jobs),
             time_limit=None if limit is None else float(limit),
             began=time.monotonic(),
-            seed=_seed(self.random_state),
+            seed=seed_of(self.random_state),
         )
         # Knowledge needs a model that is chosen.
         known = next(iter(given_knowledge(self)), None)
@@ -339,7 +357,9 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         # Sentences on what the model has seen, and on what was known.
         sentences = list(result.search.sentences)
         if everything is not None and result.fitted is None and not settings.is_fixed:
-            sentences.append(f"The model is that of a sample of {len(samples):,} of {everything.count:,} rows.")
+            sentences.append(
+                f"The model is that of a sample of {len(samples):,} of {counted(everything.count, 'row')}."
+            )
         elif everything is not None and result.fitted is not None:
             # Each row of the sample stands for as many for the tests.
             samples = replace(samples, weight=samples.weight * (everything.rows / samples.total))
@@ -361,37 +381,29 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
 
     # Export
 
+    def _equation_values(self, fronts: Front | Mapping[Any, Front], X: Rows) -> np.ndarray:
+        """Return the values (N,) of the best formula, or those of each front in columns, (N, fronts)."""
+        rows = self._inputs(X)
+        if isinstance(fronts, Mapping):
+            return np.column_stack([front.best.formula(rows) for front in fronts.values()])
+        return fronts.best.formula(rows)
+
     def export(
         self, path: str | os.PathLike[str], *, names: Sequence[str] | None = None, outputs: Sequence[str] | None = None
     ) -> None:
-        """Write the model, scaling included, as a file that needs no Edgewise.
-
-        The ending of the path decides on the form. `.py` is a function `predict(x)` that needs NumPy only; `.c` is C99
-        with `void predict(const double *x, double *y)`; `.onnx` is for onnxruntime and others; `.pt2` is for
-        `torch.export.load`. Each takes rows (d,) or (N, d) like `predict` and returns numbers, or the probabilities in
-        the order of `classes_`, equal up to rounding, in float64.
-
-        Where the table has categories, dates or missing values, these take the inputs of the network, in the order of
-        `encoder_.feature_names`: 1 or 0 for `[city is Köln]`, the median for a missing number, days since the first for
-        a date. `.py` and `.c` also have a function `inputs` that makes them from a row of the table,
-        and `.py` a function `predict_rows` for rows as dictionaries. There a text that did not occur in training counts
-        as the most frequent level.
+        """Write the model, scaling included, as a file that needs no Edgewise; see `edgewise.export`.
 
         Parameters
         ----------
         path : path-like
-            Name of the file; an existing file is replaced as a whole.
+            Ends in .py (needs NumPy only), .c (C99), .onnx, or .pt2 (for `torch.export.load`).
         names, outputs : sequence of str, optional
-            Names of inputs and outputs for a comment in .py and .c; if left out, those the estimator was fitted with.
+            Names of inputs and outputs for a comment in .py and .c; if left out, those of the fit.
 
         Raises
         ------
-        InputError
-            If the path has another ending.
-        FileError
-            If the file cannot be written.
-        MissingExtraError
-            If a package for .onnx is not installed.
+        InputError, FileError, MissingExtraError
+            The path has another ending, cannot be written, or a package for .onnx is not installed.
         """
         # The door to the formats, which a fit does not load.
         from edgewise.estimator.exporting import write_program
@@ -421,7 +433,7 @@ def _is_real(value: object) -> TypeGuard[float]:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _seed(random_state: object) -> int:
+def seed_of(random_state: object) -> int:
     """Return a seed from a `random_state` of scikit-learn; None draws one without using numpy's global generator."""
     if random_state is None:
         return int(np.random.default_rng().integers(2**31))

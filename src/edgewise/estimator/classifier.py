@@ -23,6 +23,7 @@ from edgewise.estimator.columns.reading import ArrayFunction, Rows
 from edgewise.estimator.scikit import ClassifierMixin
 from edgewise.estimator.task import Classes
 from edgewise.gam.families.named import family_of_classes
+from edgewise.presentation import counted
 from edgewise.search.candidates import Samples
 from edgewise.search.policy import Effort, SearchSettings
 from edgewise.search.validation import block_codes, canonical_rows
@@ -47,18 +48,17 @@ class KANClassifier(ClassifierMixin, KANEstimator):
 
     Parameters
     ----------
-    <parameters of all>
+    <parameters>
     class_weight : None, "balanced" or dict, default=None
         Factor of the weights of the rows of each class; "balanced" gives each class the same total. With weights the
         probabilities are those of a population in which the classes have these shares.
 
     Attributes
     ----------
-    equations_ : Front or dict
-        Formulas, after `fit_equations`.
     classes_ : ndarray of shape (C,)
         The classes in ascending order, numbers or strings.
-    <attributes of all>
+    <attributes>
+    <attributes of a search>
 
     See Also
     --------
@@ -297,6 +297,28 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         best = self._logits(self._warned_codes(X)).argmax(1)
         return self.classes_[best]
 
+    def predict_equation(self, X: Rows) -> np.ndarray:
+        """Predict by the best formulas instead of the network.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (N, d)
+            Rows as `fit` took them.
+
+        Returns
+        -------
+        ndarray of shape (N,) or (N, C)
+            Log-odds as `decision_function` gives those of the network: of the second of two classes, else of each
+            class. NaN or infinite where a formula is undefined.
+
+        Raises
+        ------
+        NotFittedError
+            There are no formulas yet: `fit_equations` finds them.
+        """
+        check_is_fitted(self)
+        return self._equation_values(self.equations_, X)
+
     def score(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy: the share of rows whose most probable class is theirs.
 
@@ -376,7 +398,8 @@ def _check_classes(labels: np.ndarray, count: int) -> None:
     fraction = labels.dtype.kind == "f" and bool((labels != np.floor(labels)).any())
     if few and (fraction or count > MAX_NUMERIC_CLASSES):
         raise InputError(
-            f"y must hold classes that repeat, got {count:,} different {kind} in {rows:,} rows (Unknown label type: "
+            f"y must hold classes that repeat, got {count:,} different {kind} in {counted(rows, 'row')} "
+            f"(Unknown label type: "
             f"continuous){'; KANRegressor predicts numbers' if numeric else ''}"
         )
     first = labels[0]

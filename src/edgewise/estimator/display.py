@@ -147,33 +147,19 @@ class EstimatorDisplay(RowExplainer):
         name : str or int, or a pair of them, optional
             An input by its name or number, or two inputs `("age", "income")` together; all inputs if left out.
         X : array-like or frame of shape (N, d), optional
-            Rows that decide ranges and averages; `background_`, which has the distribution of each training column, if
-            left out.
+            Rows that decide ranges and averages; `background_` if left out.
         theme : {"light", "dark", "print"}
             Colours of the figure in a notebook and in files.
 
         Returns
         -------
         edgewise.plot.style.Figure
-            Appears in a notebook; `edgewise.plot.save(figure, "figure.svg")` writes it. The effect of a number is a
-            curve in the unit of the target, with a band and the data below it; that of a category has one bar for each
-            level; that of a pair is a map, with its part beyond the sum of two curves at the right, see
-            `edgewise.plot.pair_map`.
+            Appears in a notebook; `edgewise.plot.save(figure, "figure.svg")` writes it.
 
         Raises
         ------
-        InputError
-            If there is no such input.
-        MissingExtraError
-            If matplotlib is not installed.
-
-        Examples
-        --------
-        >>> from edgewise import KANRegressor
-        >>> X = np.linspace(0, 1, 41)[:, None]
-        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-6).fit(X, 2 * X[:, 0])
-        >>> bool(model.plot(0).axes[0].get_xlim()[0] < 0.1)
-        True
+        InputError, MissingExtraError
+            There is no such input, or matplotlib is not installed.
         """
         from edgewise.plot import effect_curves, pair_map
 
@@ -187,9 +173,6 @@ class EstimatorDisplay(RowExplainer):
     def summary(self, X: ArrayLike | None = None) -> ModelSummary:
         """Summarise the model: shape, score, what each input does to the prediction, and tests of the terms.
 
-        Effective degrees of freedom, statistics and p-values of the terms are known for additive models, with or
-        without pairs; see `summarise` in `edgewise.gam`.
-
         Parameters
         ----------
         X : array-like or frame of shape (N, d), optional
@@ -199,14 +182,6 @@ class EstimatorDisplay(RowExplainer):
         -------
         ModelSummary
             `print` and a notebook show it as a table.
-
-        Examples
-        --------
-        >>> from edgewise import KANRegressor
-        >>> X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
-        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-6).fit(X, X[:, 0] + 3 * X[:, 1])
-        >>> [(name, effect) for name, _, _, effect in model.summary().terms]
-        [('x2', 'rises'), ('x1', 'rises')]
         """
         short = self._short_table(X)
         tests, note = self._shown_tests()
@@ -258,36 +233,20 @@ class EstimatorDisplay(RowExplainer):
     def compare(self, X: Any, y: Any, groups: ArrayLike | None = None) -> Comparison:
         """Compare with a linear model and gradient boosting on held-out rows; its verdict says which of them to use.
 
-        A copy of this model and the two others are fitted to four fifths of the rows and score the fifth that is left,
-        five times, so that every row is predicted once by models that have not seen it. It takes five times as long as
-        `fit`. A difference is beyond chance where it is larger than two standard errors, which the errors of both
-        models on the same rows give.
+        Copies of the three are fitted to four fifths of the rows and score the fifth that is left, five times. A
+        difference is beyond chance where it is larger than two standard errors.
 
         Parameters
         ----------
-        X : array-like or frame of shape (N, d)
-            The rows, those of the fit for example; the estimator needn't be fitted.
-        y : array-like of shape (N,)
-            Their targets.
+        X, y : array-like of shape (N, d) and (N,)
+            At least ten rows, those of the fit for example, and their targets.
         groups : array-like of shape (N,), optional
-            Labels of groups of rows that depend on each other, which no fold divides.
+            As in `fit`: no fold divides a group.
 
         Returns
         -------
         edgewise.report.Comparison
             A table in a notebook and as text, with `verdict`, the one sentence.
-
-        Raises
-        ------
-        InputError
-            If there are fewer than ten rows, or y is not one target for each.
-
-        Examples
-        --------
-        >>> from edgewise import KANRegressor
-        >>> X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
-        >>> KANRegressor(effort="low").compare(X, X[:, 0] + 3 * X[:, 1]).models[1].name
-        'linear regression'
         """
         return import_module(COMPARISON).held_out_comparison(self, X, y, groups)
 
@@ -306,8 +265,7 @@ class EstimatorDisplay(RowExplainer):
         path : path-like, optional
             HTML file to write; it needs no other file and no network.
         X, y : array-like, optional
-            Rows with their targets that were not used in training. With them the report has their score and compares
-            predictions with observations.
+            Rows with their targets that were not used in training, which give its score.
         title : str, optional
             Heading of the page.
 
@@ -315,21 +273,6 @@ class EstimatorDisplay(RowExplainer):
         -------
         edgewise.report.Report
             Appears in a notebook; `report.save(path)` writes it.
-
-        Raises
-        ------
-        InputError
-            If only one of X and y is given, or `path` is no name of a file.
-        FileError
-            If the file cannot be written.
-
-        Examples
-        --------
-        >>> from edgewise import KANRegressor
-        >>> X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
-        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-6).fit(X, X[:, 0] + 3 * X[:, 1])
-        >>> model.report()
-        <Report "KANRegressor of y from 2 inputs"; report.save("report.html") writes it to a file>
         """
         from edgewise.estimator.reporting import model_report
 
@@ -354,19 +297,6 @@ class EstimatorDisplay(RowExplainer):
         -------
         edgewise.report.Report
             Appears in a notebook; its `save("model.html")` writes it.
-
-        Raises
-        ------
-        InputError
-            If only one of X and y is given.
-
-        Examples
-        --------
-        >>> from edgewise import KANRegressor
-        >>> X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
-        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-6).fit(X, X[:, 0] + 3 * X[:, 1])
-        >>> "Interactions" in model.show().html
-        True
         """
         from edgewise.estimator.reporting import model_tabs
 
@@ -376,7 +306,7 @@ class EstimatorDisplay(RowExplainer):
     # Views for `edgewise.plot`
 
     def explore(self, X: Any = None, y: Any = None, *, held_out: float | Sequence[int] = 0.2, seed: int = 0) -> Any:
-        """Show the model in a notebook, to be read, queried and edited by hand.
+        """Show the model in a notebook, to be read, queried and edited by hand; it needs the extra `explore`.
 
         Parameters
         ----------
@@ -391,13 +321,6 @@ class EstimatorDisplay(RowExplainer):
         -------
         anywidget.AnyWidget
             Its attribute `session` is an `edgewise.explore.Session`, whose `model` is the edited model.
-
-        Raises
-        ------
-        InputError
-            An argument is not as above.
-        MissingExtraError
-            The extra `explore` is not installed.
         """
         return import_module(EXPLORER).open_explorer(self, X, y, held_out=held_out, seed=seed)
 
@@ -489,7 +412,7 @@ class EstimatorDisplay(RowExplainer):
             self._band if self._has_bands() else None,
             BAND_TEXT,
             limits=shown.limits,
-            counts=self.level_counts_ if X is None else (),
+            counts=self._level_counts if X is None else (),
         )
 
     def _rows(self, X: Any) -> np.ndarray:

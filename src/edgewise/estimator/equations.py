@@ -73,7 +73,7 @@ def table_front(
     X, y, options = rows_with_weight(X, y, options)
     name = f"front {data_name(X, y)}"
     if journal is not None and (known := journal.recall(name)) is not None:
-        with container.errors_of_file("resume", journal.folder):
+        with container.errors_of_file("resume", journal.place):
             return codec.read(Front, known.facts, "formulas", {"inputs": X.shape[1]})
     messages: list[str] = []
 
@@ -95,7 +95,7 @@ def table_front(
         )
         if estimator is not None:
             front = replace(front, entries=tuple(with_fidelity(front, lambda rows: estimator._outputs(rows)[:, 0], X)))
-        judged = f"Judged on {front.held_out:,} rows that were held out."
+        judged = f"Judged on {counted(front.held_out, 'row')} that were held out."
         front = replace(front, messages=(*front.messages, *messages, judged))
     if journal is not None and front.stopped != StopReason.INTERRUPTED:
         journal.keep(name, Part(codec.plain(front)))

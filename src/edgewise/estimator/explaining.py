@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -68,11 +69,8 @@ class RowExplainer(RowReader):
 
     @property
     def feature_importances_(self) -> np.ndarray:
-        """Share of each column in what moves the predictions, (n_features_in_,), with sum 1.
-
-        The mean absolute contributions of `explain_global`, over the background rows that stand for the training data,
-        divided by their sum; 0 for columns that were left out.
-        """
+        """Share of each column in what moves the predictions, (n_features_in_,), with sum 1."""
+        # Mean absolute contributions over the background rows, which stand for the training data.
         check_is_fitted(self)
         rows = self.background_[:PATHS]
         sizes = np.zeros(self.n_features_in_)
@@ -103,29 +101,17 @@ class RowExplainer(RowReader):
         -------
         GlobalExplanation
             Of the columns that the model uses, `encoder_.columns`.
-
-        Raises
-        ------
-        InputError
-            If X has fewer than two different rows.
-
-        Examples
-        --------
-        >>> import pandas
-        >>> from edgewise import KANRegressor
-        >>> flats = pandas.DataFrame({"area": [30, 50, 70, 90] * 10, "city": ["Bonn", "Ulm"] * 20})
-        >>> price = 2 * flats["area"] + 25.0 * (flats["city"] == "Ulm")
-        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-3).fit(flats, price.rename("price"))
-        >>> model.explain_global(flats).names
-        ('area', 'city')
         """
-        return explain_global(
-            self._predicted,
-            self._codes(X),
-            names=self._input_names(names),
-            outputs=self._output_names(outputs),
-            kinds=self.encoder_.inputs,
-        )
+        return self._explained(self._codes(X), self._input_names(names), self._output_names(outputs))
+
+    def _explained(self, codes: np.ndarray, names: Sequence[str], outputs: Sequence[str] | None) -> GlobalExplanation:
+        """Explain the predictions for codes; a sum of curves says that it cannot show interactions."""
+        whole = explain_global(self._predicted, codes, names=names, outputs=outputs, kinds=self.encoder_.inputs)
+        if len(self.model_.layers) > 1 or whole.constant:
+            return whole
+        why = ", since effort='low' tries none" if self.get_params(deep=False).get("effort") == "low" else ""
+        lack = f"it has no pairs of inputs{why}, so it shows no interaction"
+        return replace(whole, joint=(f"The model is a sum of one curve of each input: {lack}.",))
 
     def explain_local(
         self,
@@ -135,37 +121,20 @@ class RowExplainer(RowReader):
         names: Sequence[str] | None = None,
         outputs: Sequence[str] | None = None,
     ) -> LocalExplanation:
-        """Attribute the prediction of each row to the columns, compared with the mean over `background`.
-
-        Base value and shares add up to the prediction exactly.
+        """Attribute the prediction of each row to the columns: base value and shares add up to it exactly.
 
         Parameters
         ----------
         X : array-like or frame of shape (N, d)
             The rows; one is enough.
         background : array-like or frame of shape (B, d), optional
-            At least two different rows, of which at most 32, evenly picked, are used. If left out, `background_`:
-            made-up rows with the distribution of each training column, which are stored with the model; no training
-            row is.
+            Rows to compare with, of which at most 32, evenly picked, are used; `background_` if left out.
         names, outputs : sequence of str, optional
             As in `explain_global`.
 
         Returns
         -------
         LocalExplanation
-
-        Raises
-        ------
-        InputError
-            If the background has fewer than two different rows.
-
-        Examples
-        --------
-        >>> from edgewise import KANRegressor
-        >>> X = np.linspace(0, 1, 41)[:, None]
-        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-6).fit(X, 2 * X[:, 0])
-        >>> model.explain_local([[1.0]]).sentence(0)
-        'y 2: 0.9844 on average, +1.016 for x = 1.'
         """
         codes = self._codes(X)
         if background is None:

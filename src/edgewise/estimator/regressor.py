@@ -45,7 +45,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
 
     Parameters
     ----------
-    <parameters of all>
+    <parameters>
     loss : str, default="squared"
         "squared" (with a logarithmic link for skewed positive targets, if held-out rows say so), "log", "absolute",
         "huber", "quantile:0.9", "poisson", "negative_binomial", "gamma" or "tweedie"; the latter four predict through
@@ -53,7 +53,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
 
     Attributes
     ----------
-    <attributes of all>
+    <attributes>
+    <attributes of a search>
     target_scaling_ : AffineScaling
         Scaling of the targets: the output of the network is (y - shift) / scale, or that of log y.
     link_ : str
@@ -62,8 +63,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         Uncertainty of the predictions in the units of the network; None where it is not available.
     error_bars_message_ : str
         A sentence on the calibration of the error bars, or the reason why there are none.
-    equations_ : Front or dict of int to Front
-        Formulas, after `fit_equations`; for several targets those of each by its place.
 
     See Also
     --------
@@ -77,6 +76,10 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     >>> model = KANRegressor(hidden=(), grid_size=4, regularization=1e-6).fit(X, np.sin(2 * X[:, 0]) + X[:, 1] ** 2)
     >>> model.predict([[0.5, 0.5]]).round(2)
     array([1.09])
+    >>> [(name, effect) for name, _, _, effect in model.summary().terms]
+    [('x1', 'rises'), ('x2', 'falls, then rises')]
+    >>> model.explain_local([[0.5, 0.5]]).names
+    ('x1', 'x2')
 
     A frame goes in as it is, with text, categories, dates and missing values:
 
@@ -86,8 +89,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-6).fit(flats, price.rename("price"))
     >>> model.encoder_.feature_names
     ('area', 'area is missing', 'city is Ulm')
-    >>> model.explain_global(flats).names
-    ('area', 'city')
+    >>> model.report()
+    <Report "KANRegressor of price from 2 inputs"; report.save("report.html") writes it to a file>
     """
 
     target_scaling_: AffineScaling
@@ -212,12 +215,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         -------
         y : ndarray of shape (N,), or (N, out) if y had two dimensions
         std : ndarray of the same shape
-            Only with `return_std`.
-
-        Raises
-        ------
-        InputError
-            If `return_std` is set and the model has no error bars; `error_bars_message_` gives the reason.
+            Only with `return_std`; `error_bars_message_` says why a model has none.
         """
         codes = self._warned_codes(X)
         y = self._predicted(codes)
@@ -228,16 +226,11 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         return self._like_y(y), self._like_y(std)
 
     def score(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Return the share of explained variation R², the mean over several targets.
-
-        Unlike `predict` it does not warn of rows outside the training range: a score is no use of their predictions.
+        """Return the share of explained variation R², the mean over several targets, without warnings about the rows.
 
         Parameters
         ----------
-        X : array-like or frame of shape (N, d)
-        y : array-like of shape (N,) or (N, out)
-        sample_weight : array-like of shape (N,), optional
-            Weights of the rows.
+        X, y, sample_weight : array-like of shape (N, d), (N,) or (N, out), and (N,)
 
         Returns
         -------
@@ -250,11 +243,9 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         return float(r2_score(observed, predicted, sample_weight=sample_weight))
 
     def predict_interval(self, X: Rows, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
-        """Predict intervals that contain a share `level` of new targets.
+        """Predict intervals that contain a share `level` of new targets, calibrated on held-out rows; see `ErrorBars`.
 
-        The intervals are calibrated on held-out rows, see `ErrorBars`: they cover that share on average over rows like
-        those of the training data. Beyond the training range they widen, from the constant prediction there to straight
-        continuations of the curves; no data show whether that is enough. `predict_band` is for the mean, without noise.
+        Beyond the training range they widen; no data show whether that is enough. `predict_band` is for the mean.
 
         Parameters
         ----------
@@ -266,11 +257,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         -------
         low, high : ndarray
             Each in the shape of `predict`.
-
-        Raises
-        ------
-        InputError
-            If the model has no error bars, or `level` is not in (0, 1) or higher than the number of rows allows.
         """
         codes = self._warned_codes(X)
         bars = self._error_bars()
@@ -286,26 +272,18 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         return self._interval(codes, normal * self._with_spread(codes, lambda rows: width(rows) / normal))
 
     def predict_band(self, X: Rows, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
-        """Predict a pointwise confidence band for the mean of y.
-
-        The function lies within the band for a share `level` of X, if the network can express it: on average over fits,
-        and less reliably for a single fit (`python -m edgewise_experiments noise` measures both).
+        """Predict a pointwise confidence band for the mean of y, without noise.
 
         Parameters
         ----------
         X : array-like or frame of shape (N, d)
         level : float, default=0.9
-            Share in (0, 1).
+            Share of X, on average over fits, for which the function lies within the band.
 
         Returns
         -------
         low, high : ndarray
             Each in the shape of `predict`.
-
-        Raises
-        ------
-        InputError
-            If the model has no error bars, or `level` is not in (0, 1).
         """
         if not is_number(level) or not 0 < level < 1:
             raise InputError(f"level must be a number in (0, 1), got {level!r}")
@@ -321,16 +299,12 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         time_limit: float | None = None,
         options: FormulaOptions | None = None,
     ) -> Self:
-        """Search for formulas and keep them as `equations_`.
-
-        All stages of `find_formula` lead to candidates, and the network itself, pruned and turned into a formula edge
-        by edge (`symbolify`). All are compared on three tenths of the rows, held out from the search. The network and
-        its predictions do not change; `fit` removes the formulas.
+        """Search for formulas and keep them as `equations_`; the network and its predictions do not change.
 
         Parameters
         ----------
         X : array-like or frame of shape (N, d)
-            At least 20 rows; at most 2,000 are searched on, and constants are fitted to at most 8,000.
+            At least 20 rows, three tenths of which judge the formulas.
         y : array-like of shape (N,) or (N, outputs), optional
             Targets of the formulas; if left out, the predictions of this model.
         names : sequence of str, optional
@@ -338,18 +312,11 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         time_limit : float, optional
             Seconds, about; without a limit, work of about a minute is planned.
         options : FormulaOptions, optional
-            What the law may be made of, its known structure, and weights of the rows, as in `find_formula`; groups are
-            for `find_formula` alone.
+            What the law may be made of, its known structure, and weights of the rows, as in `find_formula`.
 
         Returns
         -------
-        self : KANRegressor
-            For a model of several numbers `equations_` maps the place of each to its `Front`; they share the time.
-
-        Raises
-        ------
-        InputError
-            If an argument is invalid.
+        self
         """
         # The door to the search for formulas, which a fit does not load.
         from edgewise.estimator.equations import fronts_of_outputs
@@ -368,7 +335,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         return self
 
     def predict_equation(self, X: Rows) -> np.ndarray:
-        """Predict by the best formulas instead of the network.
+        """Predict by the best formulas, which `fit_equations` finds, instead of the network.
 
         Parameters
         ----------
@@ -379,28 +346,9 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         -------
         y : ndarray of shape (N,), or (N, outputs) for a model of several numbers
             NaN or infinite where a formula is undefined.
-
-        Raises
-        ------
-        NotFittedError
-            There are no formulas yet: `fit_equations` finds them.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from edgewise import KANRegressor
-        >>> X = np.random.default_rng(0).uniform(1, 2, (200, 2))
-        >>> model = KANRegressor(effort="low").fit(X, X[:, 0] / X[:, 1])
-        >>> _ = model.fit_equations(X, X[:, 0] / X[:, 1], time_limit=2)
-        >>> np.round(model.predict_equation([[3.0, 2.0]]), 6)
-        array([1.5])
         """
         check_is_fitted(self)
-        fronts = self.equations_
-        rows = self._inputs(X)
-        if isinstance(fronts, dict):
-            return np.column_stack([front.best.formula(rows) for front in fronts.values()])
-        return fronts.best.formula(rows)
+        return self._equation_values(self.equations_, X)
 
     def _covered(self, X: Rows, y: np.ndarray, level: float) -> float | None:
         bars = self.error_bars_

@@ -6,7 +6,7 @@ import math
 import platform
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -17,13 +17,15 @@ from numpy.typing import ArrayLike
 
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator.display import TESTS_TEXT
+from edgewise.formulas.algebra import expanded
+from edgewise.formulas.expression import Add, used_variables
 from edgewise.interpret.attribution.explanations import (
     MENTIONED_SHARE,
     NOTABLE_SHARE,
     GlobalExplanation,
     are_probabilities,
     are_two_classes,
-    explain_global,
+    unused_sentences,
 )
 from edgewise.metrics import METRICS, Score
 from edgewise.plot import (
@@ -38,7 +40,7 @@ from edgewise.plot import (
     training_history,
 )
 from edgewise.plot.network.views import PredictionView
-from edgewise.presentation import counted, number_text, number_texts, percent_text
+from edgewise.presentation import counted, enumeration, number_text, number_texts, percent_text
 from edgewise.report import Report
 from edgewise.report.comparison import Comparison, ModelResult
 from edgewise.report.content import ClassResult, ReportContent, ReportFigure, TestTable, formula_rows
@@ -46,6 +48,7 @@ from edgewise.report.content import ClassResult, ReportContent, ReportFigure, Te
 if TYPE_CHECKING:
     from edgewise.estimator.display import EstimatorDisplay
     from edgewise.estimator.task import Task
+    from edgewise.formulas.front import Front
     from edgewise.tables.columns import Input
 
 SHOWN_INPUTS = 20  # inputs in the table of a report
@@ -134,9 +137,10 @@ def page_content(
     codes: np.ndarray,
     judged: JudgedRows | None,
     explanation: GlobalExplanation | None,
+    fronts: Iterable[Front] = (),
     **given: Any,
 ) -> ReportContent:
-    """Return the content of the page about a fit, with rows as codes of the encoder.
+    """Return the content of the page about a fit, with rows as codes of the encoder, and the formulas of its targets.
 
     Parts of `ReportContent` that are given, by name, take the place of those that the estimator knows.
     """
@@ -146,16 +150,19 @@ def page_content(
         "summary": [fit_sentence(model)],
         "class_kind": "class" if len(task.classes) else "target",
         "data": {"target": task.target, "inputs": len(model.encoder_.columns)},
-        "split": {"training": model.training_rows_},
+        "split": {"training": model._training_rows},
         "notes": list(model.encoder_.notes),
         "training": training_facts(model),
         "versions": package_versions(),
         "seed": model.random_state if isinstance(model.random_state, int) else None,
         "cautions": [] if codes is model.background_ else alike_sentences(codes, model.encoder_.inputs),
-        **explanation_parts(explanation, no_pairs_text(model)),
+        **explanation_parts(explanation),
         **inference_parts(model),
         **_formula_parts(model),
     }
+    fronts = [*fronts, *model._fronts().values()]
+    if parts.get("joint"):
+        parts["joint"] = [*parts["joint"], *formula_pairs(model, fronts)]
     if judged is not None:
         score = judged.score
         own = ModelResult("KAN", score.value, model.parameter_count_, error=score.error)
@@ -223,25 +230,31 @@ def explained(model: EstimatorDisplay, codes: np.ndarray) -> GlobalExplanation |
     if outputs is None and model.model_.config.width[-1] == 1:
         outputs = model._task.answers
     with np.errstate(invalid="ignore", over="ignore"):
-        made = explain_global(
-            model._predicted, codes, names=model._input_names(None), outputs=outputs, kinds=model.encoder_.inputs
-        )
+        made = model._explained(codes, model._input_names(None), outputs)
     return made if np.isfinite(made.local.shares).all() else None
 
 
-def no_pairs_text(model: EstimatorDisplay) -> str:
-    """Return a sentence for a model that cannot show interactions, else ""."""
-    if len(model.model_.layers) > 1:
-        return ""
-    why = ", since effort='low' tries none" if getattr(model, "effort", "") == "low" else ""
-    return f"The model is a sum of one curve of each input: it has no pairs of inputs{why}, so it shows no interaction."
+def is_sum_of_curves(model: EstimatorDisplay) -> bool:
+    """Return whether the prediction itself, and not its logarithm or its log odds, is a sum of curves."""
+    task = model._task
+    return len(model.model_.layers) == 1 and task.scaling is not None and task.exponent is None
 
 
-def explanation_parts(explanation: GlobalExplanation | None, no_pairs: str = "") -> dict[str, Any]:
-    """Return the parts of a report about the inputs that predictions depend on, for every class or target.
+def formula_pairs(model: EstimatorDisplay, fronts: Iterable[Front]) -> list[str]:
+    """Return a sentence on a formula that joins inputs in one term, beside a model that is a sum of curves."""
+    for front in fronts if is_sum_of_curves(model) else ():
+        formula = front.best.formula
+        terms = expanded(formula.expression)
+        for term in terms.terms if isinstance(terms, Add) else (terms,):
+            names = [formula.names[place] for place in used_variables(term)]
+            if len(names) > 1:
+                joins = f"The formula joins {enumeration(names)} in one term"
+                return [f"{joins}, an interaction that a sum of curves cannot have: pairs may help the model."]
+    return []
 
-    `no_pairs` takes the place of sentences about interactions in a model that has none.
-    """
+
+def explanation_parts(explanation: GlobalExplanation | None) -> dict[str, Any]:
+    """Return the parts of a report about the inputs that predictions depend on, for every class or target."""
     if explanation is None:
         return {}
     if explanation.constant:
@@ -251,17 +264,10 @@ def explanation_parts(explanation: GlobalExplanation | None, no_pairs: str = "")
     shown = [] if not several else range(min(len(explanation.outputs), CLASS_FOLDS))
     return {
         "inputs": [(name, size) for name, size, _ in explanation.ranking()[:SHOWN_INPUTS]],
-        "findings": without_interactions(
-            explanation.sentences if not several else _class_overview(explanation), no_pairs
-        ),
+        "findings": _class_overview(explanation) if several else explanation.findings,
+        "joint": explanation.joint,
         "class_findings": {explanation.outputs[k]: explanation.about(k) for k in shown},
     }
-
-
-def without_interactions(sentences: Sequence[str], no_pairs: str) -> list[str]:
-    """Return the sentences with `no_pairs`, if it is some text, in place of those on interactions."""
-    kept = [text for text in sentences if not no_pairs or (" interact: " not in text and "one by one" not in text)]
-    return [*kept, *filter(None, [no_pairs])]
 
 
 def inference_parts(model: EstimatorDisplay) -> dict[str, Any]:
@@ -270,7 +276,7 @@ def inference_parts(model: EstimatorDisplay) -> dict[str, Any]:
     if tests is None:
         return {}
     head, rows = tests.table()
-    of_all = f"Together the terms explain {100 * tests.explained:.1f} % of the deviance."
+    of_all = f"Together the terms explain {percent_text(tests.explained, 3)} of the deviance."
     return {"tests": TestTable(head, rows, " ".join(filter(None, [TESTS_TEXT, of_all, note])))}
 
 
@@ -303,7 +309,7 @@ def _class_overview(explanation: GlobalExplanation) -> list[str]:
             first, last = number_texts((curve[0], curve[-1]) if alone else (curve.min(), curve.max()))
             what += f" with it, from {first} to {last}" if alone else f" with it, between {first} and {last}"
         sentences.append(f"{start} {what}.")
-    return [*sentences, *(text for text in explanation.sentences if "interact" in text or "influence" in text)]
+    return [*sentences, *unused_sentences(explanation.names, explanation.importance)]
 
 
 def explanation_figures(
@@ -375,7 +381,9 @@ class _Viewed:
 
 def network_figures(model: EstimatorDisplay, X: Any = None) -> list[ReportFigure]:
     """Draw the network, the functions of its first layer, and its training."""
-    figures = [ReportFigure("network", network_diagram(model, X)), ReportFigure("edges", edge_curves(model, X))]
+    figures = [ReportFigure("network", network_diagram(model, X))]
+    if not is_sum_of_curves(model):  # its curves are the effects of the first page
+        figures.append(ReportFigure("edges", edge_curves(model, X)))
     if model._record is None:
         return figures
     report = model._record[1]

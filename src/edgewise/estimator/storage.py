@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -104,8 +104,8 @@ class StoredEstimator:
     feature_names_in_: tuple[str, ...] | None
     target_names_: tuple[str, ...]
     background_: Annotated[np.ndarray, Shape("rows", "columns")]
-    training_rows_: int
-    level_counts_: tuple[tuple[int, ...], ...]
+    _training_rows: int
+    _level_counts: tuple[tuple[int, ...], ...]
     inference_: AdditiveSummary | None
 
     def fault(self, sizes: Mapping[str, int]) -> str:
@@ -128,7 +128,7 @@ class StoredEstimator:
         if not are_levels or self.encoder_.unknown(self.background_).any():
             return "unknown levels in the background"
         counts = [len(one.level_names) + 1 if one.level_names else 0 for one in columns]
-        if [len(column) for column in self.level_counts_] != counts:
+        if [len(column) for column in self._level_counts] != counts:
             return "another number of counts of levels"
         return "" if (self.input_limits_[:, 0] <= self.input_limits_[:, 1]).all() else "limits out of order"
 
@@ -225,6 +225,13 @@ class StoredClassifier(StoredNetwork):
     kind: ClassVar[str] = "KANClassifier"
     parameters: ClassifierParameters
     classes_: Classes
+    equations_: tuple[Front, ...]  # of the second of two classes, else of each class, if there are any
+
+    def fault(self, sizes: Mapping[str, int]) -> str:
+        """Return what is wrong with an estimator from a file."""
+        classes = sizes["outputs"]
+        count = 1 if classes == 2 else classes
+        return super().fault(sizes) if len(self.equations_) in (0, count) else "formulas of other classes"
 
 
 KINDS: dict[type[KANEstimator], Any] = {
@@ -359,16 +366,19 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
         estimator.feature_names_in_ = np.array(record.feature_names_in_, dtype=object)
     if isinstance(record, StoredNetwork):
         estimator.n_iter_ = max(record.report_.steps, 1)
+    keys: Iterable[object] = range(sizes["outputs"])  # those of formulas of several outputs
     if isinstance(record, StoredClassifier):
         estimator.classes_ = record.classes_.array()
+        keys = estimator.classes_.tolist()
     if isinstance(record, StoredRegressor):
         state = file.state
         estimator.error_bars_ = None if state is None else _unpacked(state.get("error_bars"), sizes)
+    if isinstance(record, StoredRegressor | StoredClassifier):
         fronts = record.equations_
         if not fronts:
             del estimator.equations_
         else:
-            estimator.equations_ = fronts[0] if len(fronts) == 1 else dict(enumerate(fronts))
+            estimator.equations_ = fronts[0] if len(fronts) == 1 else dict(zip(keys, fronts, strict=True))
     rebuilt: KANEstimator = estimator
     return rebuilt
 

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 
-from edgewise.checks import is_integer
 from edgewise.errors import InputError
-from edgewise.estimator.base import KANEstimator
+from edgewise.estimator.base import KANEstimator, seed_of, with_shared_text
 from edgewise.estimator.columns.constraints import column_constraints, given_knowledge
 from edgewise.estimator.columns.reading import NO_Y, Rows
 from edgewise.estimator.task import Risks
 from edgewise.gam import AdditiveModel, fit_additive, summarise
 from edgewise.gam.families import Cox
 from edgewise.metrics import Score
+from edgewise.search.policy import SearchSettings
 from edgewise.search.validation import block_codes, canonical_rows, folds, mean_and_error
 from edgewise.tables.scaling import AffineScaling
 
@@ -46,6 +45,7 @@ class StepFunction:
         return 0.0, float(self.x[-1])
 
 
+@with_shared_text
 class KANSurvival(KANEstimator):
     """Kolmogorov-Arnold network as the log hazard of Cox's proportional hazards model, for censored times.
 
@@ -61,36 +61,17 @@ class KANSurvival(KANEstimator):
         Whether surfaces of pairs of inputs may join the curves.
     ties : {"breslow", "efron"}, default="breslow"
         How events at equal times share a risk set.
-    random_state : int, default=0
-        Seed of the folds.
-    monotone : dict from column to 1 or -1, optional
-        Columns, by name or number, with which the risk never falls (1) or never rises (-1). Such columns, and those of
-        `shape` and `linear`, take no part in pairs.
-    shape : dict from column to "convex" or "concave", optional
-        Columns in which the log hazard is convex or concave, within `input_limits_`.
-    linear : sequence of columns, optional
-        Columns in which the log hazard is a straight line, within `input_limits_`.
-    interactions : sequence of pairs of columns, optional
-        The only pairs that may act together; () for none.
+    <parameters>
 
     Attributes
     ----------
-    model_ : KAN
-        Network in float64, from scaled inputs to the risk score.
-    input_scaling_ : AffineScaling
-        Map from the units of X to those of the network.
-    input_limits_ : ndarray of shape (d, 2)
-        Interval to which each scaled input is clipped.
+    <attributes>
     pairs_ : tuple of (int, int)
         The pairs of inputs that act together.
     unique_times_ : ndarray of shape (T,)
         Times of events in the training data, ascending.
     baseline_hazard_ : ndarray of shape (T,)
         Cumulative hazard of a row of risk score 0 from each of these times on.
-    inference_ : AdditiveSummary
-        Effective degrees of freedom and approximate p-values of all terms; `print` shows them as R's mgcv does.
-    n_features_in_, feature_names_in_ : int, ndarray of str
-        As in scikit-learn.
 
     References
     ----------
@@ -122,7 +103,7 @@ class KANSurvival(KANEstimator):
         self,
         pairs: Literal["auto", "none"] = "auto",
         ties: Literal["breslow", "efron"] = "breslow",
-        random_state: int = 0,
+        random_state: int | None = 0,
         monotone: Mapping[Column, Literal[1, -1]] | None = None,
         shape: Mapping[Column, Literal["convex", "concave"]] | None = None,
         linear: Sequence[Column] | None = None,
@@ -136,45 +117,12 @@ class KANSurvival(KANEstimator):
         self.linear = linear
         self.interactions = interactions
 
-    @torch.inference_mode(False)
-    def fit(  # type: ignore[override]  # of rows in memory alone
-        self,
-        X: Rows,
-        y: Any = None,
-        sample_weight: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-    ) -> Self:
-        """Fit the log hazard and the baseline.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (N, d)
-            Numbers, text, categories, booleans and dates, with missing values.
-        y : structured array of shape (N,), or pair of array-likes
-            Event (True, or False where the row was censored) and time: a structured array with one field of each, or
-            the pair (event, time).
-        sample_weight : array-like of shape (N,), optional
-            Nonnegative weights. A whole number is the same as so many copies of the row; copies are further evidence on
-            the noise only where rows of equal inputs have different targets.
-        groups : array-like of shape (N,), optional
-            Labels of groups of rows that depend on each other, such as a person or a place: no group is divided where
-            candidates are compared and intervals calibrated.
-
-        Returns
-        -------
-        self : KANSurvival
-
-        Raises
-        ------
-        InputError
-            If a parameter, y or a weight is invalid, or y has no event.
-        ValueError
-            If X is invalid; the message is that of scikit-learn.
-        """
+    def _checked_settings(self) -> SearchSettings:
         if self.pairs not in PAIRS:
             raise InputError(f"pairs must be 'auto' or 'none', got {self.pairs!r}")
-        if not is_integer(self.random_state) or self.random_state < 0:
-            raise InputError(f"random_state must be an integer of at least 0, got {self.random_state!r}")
+        return SearchSettings(Cox(self.ties), seed=seed_of(self.random_state))
+
+    def _fit(self, settings: SearchSettings, X: Rows, y: Any, sample_weight: Any, groups: Any) -> None:
         family = Cox(self.ties)
         rows, _, given_weight = self._read_training(X, NO_Y, sample_weight, ensure_min_samples=2)
         times = family.checked(_time_and_event(y, len(rows)))
@@ -182,7 +130,7 @@ class KANSurvival(KANEstimator):
         family.checked(times)  # rows of weight zero are gone
         scaling = AffineScaling.fit(rows, weight)
         scaled = scaling.transform(rows)
-        additive = self._chosen(scaled, times, weight, family, blocks)
+        additive = self._chosen(scaled, times, weight, blocks, settings)
         model = additive.to_kan()
         limits = additive.limits
         risk = additive.predict_link(scaled)[:, 0]
@@ -193,12 +141,12 @@ class KANSurvival(KANEstimator):
         self.unique_times_, self.baseline_hazard_ = family.prepared(times, weight).baseline(times, risk)
         names = self.encoder_.feature_names
         self.inference_ = summarise(additive, scaled, times, weight, names, scaling.scale)
-        return self
 
     def _chosen(
-        self, x: np.ndarray, y: np.ndarray, weight: np.ndarray, family: Cox, blocks: np.ndarray | None
+        self, x: np.ndarray, y: np.ndarray, weight: np.ndarray, blocks: np.ndarray | None, settings: SearchSettings
     ) -> AdditiveModel:
         """Return the additive model, with pairs if they lower the held-out loss by more than its standard error."""
+        family = settings.family
         kinds: dict[str, Any] = {
             "family": family,
             "groups": self.encoder_.indicator_groups,
@@ -211,8 +159,7 @@ class KANSurvival(KANEstimator):
         if not rich.pairs:
             return plain
         gain = np.zeros(len(y))
-        seed = int(self.random_state)
-        for fold in folds(len(y), seed, labels=y[:, 1], blocks=blocks, parts=FOLDS):  # events are spread
+        for fold in folds(len(y), settings.seed, labels=y[:, 1], blocks=blocks, parts=FOLDS):  # events are spread
             out = fold.train
             held = fold.held
             if not (y[out, 1].any() and y[held, 1].any()):

@@ -12,7 +12,7 @@ import numpy as np
 from edgewise.errors import InputError, warn_caller
 from edgewise.gam.families import Family, Gaussian
 from edgewise.metrics import METRICS, Score
-from edgewise.presentation import number_text
+from edgewise.presentation import counted, number_text
 from edgewise.tables import AffineScaling, Table
 from edgewise.train.uncertainty import ErrorBars
 
@@ -239,7 +239,8 @@ def warn_of_constant(y: Any) -> None:
     if cells.dtype.kind not in "fiub" or cells.ndim != 1 or len(cells) < 2 or (cells != cells[0]).any():
         return
     warn_caller(
-        f"y is {number_text(float(cells[0]))} in all {len(cells):,} rows: there is nothing to learn, and a score means "
+        f"y is {number_text(float(cells[0]))} in all {counted(len(cells), 'row')}: there is nothing to "
+        f"learn, and a score means "
         "nothing"
     )
 

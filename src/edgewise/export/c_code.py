@@ -15,9 +15,9 @@ from edgewise.export.steps import (
     Splines,
     Step,
     Units,
-    check_labels,
     check_units,
     functions_of,
+    labels_of,
     steps_of,
 )
 from edgewise.formulas.expression import Number
@@ -144,17 +144,20 @@ def c_source(
     outputs: Sequence[str] | None = None,
 ) -> str:
     """Return the source that `to_c` writes."""
+    # Names and units, which become part of the code.
     check_identifier(function)
     layers = steps_of(model)
     width = [model.layers[0].in_features, *(layer.out_features for layer in model.layers)]
     check_units(units, width[0], width[-1])
-    names = check_labels(names, width[0], "x", "names")
-    outputs = check_labels(outputs, width[-1], "y", "outputs")
+    names = labels_of(names, width[0], "x", "names")
+    outputs = labels_of(outputs, width[-1], "y", "outputs")
+    # Functions that the layers call.
     flat = [step for steps in layers for step in steps]
     parts = [_SPLINES] if any(isinstance(step, Splines) for step in flat) else []
     used = functions_of(layers, _ACTIVATIONS)
     parts += [_DENSE] if used else []
     parts += [f"\nstatic double f_{one}(double x)\n{{\n    return {_ACTIVATIONS[one]};\n}}\n" for one in used]
+    # The inputs, scaled and clipped to the range of the training data.
     body = [f"    double layer_0[{width[0]}];\n"]
     if units is None:
         body.append(f"    for (int i = 0; i < {width[0]}; i++)\n        layer_0[i] = x[i];\n")
@@ -167,9 +170,11 @@ def c_source(
             lines += "        layer_0[i] = layer_0[i] < low[i] ? low[i] : layer_0[i];\n"
             lines += "        layer_0[i] = layer_0[i] > high[i] ? high[i] : layer_0[i];\n"
         body.append(lines + "    }\n")
+    # The layers, one after another.
     for number, (steps, (_, count)) in enumerate(zip(layers, pairwise(width), strict=True)):
         body.append(f"    double layer_{number + 1}[{count}] = {{0.0}};\n")
         body += [_statements(step, number, parts) for step in steps]
+    # The outputs: clipped, in the units of the target, through the link.
     last = f"layer_{len(layers)}[o]"
     if units is not None and units.out_limits is not None:
         parts += [_array("out_low", units.out_limits[:, 0]), _array("out_high", units.out_limits[:, 1])]
@@ -190,6 +195,7 @@ def c_source(
         )
     if units is not None and units.probabilities:
         body.append(_SOFTMAX.replace("OUT", str(width[-1])))
+    # The file: j0 is POSIX and not C99.
     text = "".join(parts)
     if "j0(" in text:
         head = "#define _XOPEN_SOURCE 700\n"

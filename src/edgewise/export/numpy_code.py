@@ -13,9 +13,9 @@ from edgewise.export.steps import (
     Splines,
     Step,
     Units,
-    check_labels,
     check_units,
     functions_of,
+    labels_of,
     steps_of,
 )
 from edgewise.formulas.expression import Number
@@ -118,17 +118,20 @@ def python_source(
     outputs: Sequence[str] | None = None,
 ) -> str:
     """Return the source that `to_python` writes."""
+    # Names and units, which become part of the code.
     layers = steps_of(model)
     width = model.config.width
     check_units(units, width[0], width[-1])
-    names = check_labels(names, width[0], "x", "names")
-    outputs = check_labels(outputs, width[-1], "y", "outputs")
+    names = labels_of(names, width[0], "x", "names")
+    outputs = labels_of(outputs, width[-1], "y", "outputs")
+    # Functions that the layers call.
     flat = [step for steps in layers for step in steps]
     functions: list[str] = []
     numbers: list[str] = []
     if any(isinstance(step, Splines) for step in flat):
         functions.append(_BASIS)
     functions += [_ACTIVATIONS[name] for name in functions_of(layers, _ACTIVATIONS)]
+    # The inputs, scaled and clipped to the range of the training data.
     body = ["x = np.asarray(x, dtype=np.float64)"]
     if units is not None:
         numbers += [_array("SHIFT", units.shift), _array("SCALE", units.scale)]
@@ -137,9 +140,11 @@ def python_source(
         if limits is not None:
             numbers += [_array("LOW", limits[:, 0]), _array("HIGH", limits[:, 1])]
         body.append(f"x = {scaled}" if limits is None else f"x = np.clip({scaled}, LOW, HIGH)")
+    # The layers, one after another.
     for number, steps in enumerate(layers):
         parts = [_term(step, number, functions, numbers) for step in steps]
         body.append("x = " + " + ".join(parts))
+    # The outputs: clipped, in the units of the target, through the link.
     if units is not None and units.out_limits is not None:
         numbers += [_array("OUT_LOW", units.out_limits[:, 0]), _array("OUT_HIGH", units.out_limits[:, 1])]
         body.append("x = np.clip(x, OUT_LOW, OUT_HIGH)")
@@ -151,6 +156,7 @@ def python_source(
         body.append(f"x = np.exp(np.clip(x, {float(low)!r}, {float(high)!r}))")
     if units is not None and units.probabilities:
         body += ["x = np.exp(x - x.max(1, keepdims=True))", "x = x / x.sum(1, keepdims=True)"]
+    # The file.
     source = "".join(functions)
     imports = (
         ("import math\n\n" if "math.erf" in source else "")

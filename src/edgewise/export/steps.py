@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from edgewise.checks import check_labels
 from edgewise.errors import InputError
 from edgewise.formulas.expression import Expression
 from edgewise.interpret.symbolic.extraction import node_expressions
@@ -185,13 +186,10 @@ def check_units(units: Units | None, inputs: int, outputs: int) -> None:
         raise InputError(f"units must have a limit, or one interval for each of {inputs} inputs, got {units.limit!r}")
 
 
-def check_labels(names: Sequence[str] | None, count: int, letter: str, argument: str) -> tuple[str, ...]:
-    """Return names for comments: those given, or letter1, letter2, ...; raise InputError where they don't fit."""
-    if names is None:
-        return tuple(f"{letter}{k + 1}" for k in range(count))
-    if isinstance(names, str) or len(names) != count:
-        raise InputError(f"{argument} must hold {count} names, got {names!r:.80}")
-    return tuple(" ".join(str(name).split()) for name in names)
+def labels_of(names: Sequence[str] | None, count: int, letter: str, argument: str) -> tuple[str, ...]:
+    """Return names for comments, each in one line: those given, or letter1, letter2, ..."""
+    given = check_labels(names, [f"{letter}{k + 1}" for k in range(count)], argument)
+    return tuple(" ".join(name.split()) for name in given)
 
 
 def _edge_steps(layer: KANLayer) -> list[Step]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         commit_folder,
         complete_commit,
         current_file,
-        reserve,
+        reserved,
         staging_folder,
     )
     from edgewise.files.journal import Journal, Part
@@ -35,7 +35,7 @@ __all__ = [
     "current_file",
     "read_bytes",
     "reason",
-    "reserve",
+    "reserved",
     "staging_folder",
     "sweep",
     "temporary_name",

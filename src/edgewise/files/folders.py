@@ -1,11 +1,9 @@
-"""Folders whose files are replaced together, and the reservation of a folder by one process."""
+"""Folders whose files are replaced together, and folders that one process reserves."""
 
-import hashlib
 import json
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -58,25 +56,24 @@ def commit_folder(staging: Path, folder: Path, names: Collection[str], removed: 
         raise
 
 
-def reserve(folder: Path) -> bool:
-    """Reserve a folder for the results of this process until it ends; return False if another process has it.
+@contextmanager
+def reserved(folder: Path) -> Iterator[bool]:
+    """Make a folder and keep other processes out of it within a block; yield False where another one has it.
 
-    The reservation is a lock on a file in the system's folder for temporary files, which the system gives up when the
-    process ends in any way. It holds among the processes of one user on one machine.
+    The reservation is a lock on the folder itself, which the system gives up when the process ends in any way. At the
+    end folders that were made and are empty are removed.
     """
-    if fcntl is None:
-        return True
-    name = hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()[:16]
-    path = os.path.join(tempfile.gettempdir(), f"edgewise-{os.getuid()}-{name}.lock")
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = None if fcntl is None else os.open(folder, os.O_RDONLY)  # Windows opens no folders
     try:
-        # The descriptor stays open on purpose: closing it would give the lock up.
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    except OSError:  # no folder for temporary files, or one without locks
-        return True
-    return True
+        yield descriptor is None or lock(descriptor)
+    finally:
+        for place in made:
+            with suppress(OSError):  # it has files
+                place.rmdir()
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def complete_commit(folder: Path, names: Collection[str]) -> None:

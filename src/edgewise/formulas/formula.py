@@ -90,12 +90,17 @@ class Formula:
     stored_form: ClassVar[type] = StoredFormula
 
     def to_stored(self) -> StoredFormula:
-        """Return the form in a file."""
+        """Return the form in a file; InputError where that could not be read back."""
         terms = max(len(children(part)) for part in walk(self.expression))
         if terms > MOST_TERMS:
             raise InputError(f"formulas must have at most {MOST_TERMS:,} terms in a sum to be stored, got {terms:,}")
+        text = as_stored(self.expression, len(self.names))
+        if len(text) > MOST_CHARACTERS:
+            raise InputError(
+                f"formulas must have at most {MOST_CHARACTERS:,} characters to be stored, got {len(text):,}"
+            )
         forms = tuple(part.exact for part in walk(self.expression) if isinstance(part, Number))
-        return StoredFormula(self.names, as_stored(self.expression, len(self.names)), forms)
+        return StoredFormula(self.names, text, forms)
 
     @classmethod
     def from_stored(cls, stored: StoredFormula) -> Formula:

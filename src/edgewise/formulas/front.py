@@ -280,11 +280,7 @@ class Front:
         if _error(self.best) <= EXACT.fitted_loss(self.variance):
             return "the shortest formula that is exact to rounding"
         if self.as_good:
-            losses = "squared errors" if self._of_squares else "logarithmic losses"
-            return (
-                f"the shortest formula whose {losses} on held-out rows are within one standard error of those of "
-                "the most accurate one"
-            )
+            return "the shortest formula that is as accurate on held-out rows as the best one, within a standard error"
         return (
             f"the formula with the best balance of length and error: the smallest N log(loss) + {SYMBOL_PRICE:g} times "
             "the number of symbols"

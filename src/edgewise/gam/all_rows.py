@@ -58,8 +58,7 @@ class NormalSums:
     def __call__(self, x: Array, y: Array, weight: Array) -> tuple[Array, ...]:
         """Return the normal matrix of [1, response, all B-splines, columns of pairs], and the sums of `Totals`."""
         # B-splines of inputs with a curve, and columns of pairs, of as many rows as stay in the cache.
-        few = min(self.design.policy.rows_per_chunk, self.design.policy.rows_summed)
-        design = replace(self.design, policy=replace(self.design.policy, rows_per_chunk=few))
+        design = self.design
         m = self.coef.shape[1]
         used = _with_curve(design)
         pairs = _of_pairs(design)
@@ -70,7 +69,7 @@ class NormalSums:
         deviance = 0.0
         null_deviance = 0.0
         total_information = 0.0
-        for part in design.chunks(len(x)):
+        for part in design.chunks(len(x), design.policy.numbers_summed):
             rows = np.ascontiguousarray(x[part])
             w = weight[part]
             response = y[part]

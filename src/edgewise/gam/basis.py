@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgewise.gam.policy import AdditivePolicy
 from edgewise.ops.splines.active import active_basis
 from edgewise.ops.splines.knots import extend
-from edgewise.settings import ABOVE_ZERO
+from edgewise.settings import ABOVE_ZERO, chunks
 
 Array = NDArray[np.float64]
 Pair = tuple[int, int]
@@ -187,8 +187,7 @@ def spline_gram(x: Array, weight: Array, knots: Array, policy: AdditivePolicy) -
     """Return B'WB of each input, (inputs, n, n)."""
     size = knots.shape[1] - DEGREE - 1
     gram = np.zeros((len(knots), size, size))
-    for start in range(0, len(x), policy.rows_per_chunk):
-        part = slice(start, start + policy.rows_per_chunk)
+    for part in chunks(len(x)):
         basis = dense(*active(x[part], knots), size)
         basis *= np.sqrt(weight[part, None])
         gram += basis.transpose(0, 2, 1) @ basis

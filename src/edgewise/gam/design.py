@@ -27,6 +27,7 @@ from edgewise.gam.basis import (
 from edgewise.gam.constraints import Constraints
 from edgewise.gam.policy import AdditivePolicy
 from edgewise.ops.contract import spline_sum
+from edgewise.settings import ROW_NUMBERS, chunks
 
 Array = NDArray[np.float64]
 Pair = tuple[int, int]
@@ -96,12 +97,12 @@ class Design:
             ranks[self.columns_of(j)] = (np.cumsum(wiggly) - 1) * wiggly
         return ranks
 
-    def chunks(self, rows: int) -> Iterator[slice]:
-        """Yield the runs of rows that are worked on at a time."""
-        for start in range(0, rows, self.policy.rows_per_chunk):
+    def chunks(self, rows: int, numbers: int = ROW_NUMBERS) -> Iterator[slice]:
+        """Yield the runs of rows that are worked on at a time, each row with its columns or more numbers."""
+        for part in chunks(rows, max(numbers, len(self.groups))):
             if self.watch is not None:
                 self.watch()
-            yield slice(start, min(start + self.policy.rows_per_chunk, rows))
+            yield part
 
     def columns(self, x: Array) -> Array:
         """Compute the columns at some rows: (N, inputs) -> (N, p). For many rows call it chunk by chunk."""

@@ -163,8 +163,6 @@ class AdditivePolicy:
         The parabola stays if twice the log of the restricted likelihood rises by more: a ratio of 20, strong evidence
         for Kass and Raftery, J. Am. Statist. Assoc. 90 (1995) 773. Without the test, curves in small tables lose one
         to three points of R2 to a column that is nearly free.
-    rows_per_chunk : int
-        Rows whose columns are in memory at a time: 1,000 columns of 8,192 rows take 64 MB.
     null_share : float
         A wiggly function whose variance over the rows is below this share of the first one's is not seen by the data:
         far above rounding, and below the 1e-7 of the last of 48 functions.
@@ -234,10 +232,10 @@ class AdditivePolicy:
         Rounds of the screening of inputs: the second finds inputs that others hide; Fan and Lv use a few.
     numbers_kept : int
         Numbers of columns that stay in memory during the iteration, 256 MB.
-    rows_summed : int
-        Rows of a pass over a table whose entries are multiplied at a time. Measured with ten inputs and a pair,
-        microseconds a row at 1,024, 2,048, 4,096, 8,192 and 65,536 rows: 4.0, 3.8, 4.2, 5.8 and 10.4; more do not stay
-        in the second-level cache.
+    numbers_summed : int
+        Numbers for which a row of a pass over a table counts at least, so that 2,048 rows are multiplied at a time.
+        Measured with ten inputs and a pair, microseconds a row at 1,024, 2,048, 4,096, 8,192 and 65,536 rows: 4.0, 3.8,
+        4.2, 5.8 and 10.4; more do not stay in the second-level cache.
     reml : RemlPolicy
         Choices of the maximisation of restricted likelihood.
     inequalities : InequalityPolicy
@@ -261,7 +259,6 @@ class AdditivePolicy:
     fewest_wiggly: int = 8
     bent_edf: float = 3.0
     bent_evidence: float = 6.0
-    rows_per_chunk: int = 8192
     null_share: float = 1e-9
     same_correlation: float = 0.999
     tail: float = 0.01
@@ -289,7 +286,7 @@ class AdditivePolicy:
     rank_rounding: float = 1e-10
     screening_rounds: int = 2
     numbers_kept: int = 1 << 25
-    rows_summed: int = 2048
+    numbers_summed: int = 4096
     reml: RemlPolicy = RemlPolicy()
     inequalities: InequalityPolicy = InequalityPolicy()
     inference: InferencePolicy = InferencePolicy()

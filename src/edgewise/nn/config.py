@@ -83,10 +83,12 @@ class KANConfig:
         functions: Sequence[Sequence[Sequence[str]] | None] = (),
         degrees: Sequence[int] = (),
     ) -> None:
+        # Nodes, products and the functions of edges.
         nodes, products = _without_pairs(width, products)
         layers = len(nodes) - 1
         arities = _check_products(products, nodes)
         names = _check_functions(functions, nodes, arities)
+        # Intervals of each layer; a layer of functions alone has none.
         if isinstance(grid_size, Sequence):
             sizes = tuple(grid_size)
         else:
@@ -102,6 +104,7 @@ class KANConfig:
             raise InputError(
                 f"grid_size must be a positive integer, or one for each of the {layers} layers, got {grid_size!r}"
             )
+        # Degrees of each layer.
         given: Any = degrees or degree
         each: tuple[Any, ...] = tuple(given) if isinstance(given, list | tuple) else (given,) * layers
         if len(each) != layers or not all(is_integer(one) and one in range(MAX_EDGE_DEGREE + 1) for one in each):
@@ -111,6 +114,7 @@ class KANConfig:
             else:
                 more = ""
             raise InputError(f"degree must be {wanted}{more}, got {given!r}")
+        # A frozen record, whose fields are set once.
         base = _checked_base(base)
         counts = tuple(int(size) if splines else 0 for size, splines in zip(sizes, has_splines, strict=True))
         fields = {"width": nodes, "grid_size": counts, "degree": int(max(each)), "base": base, "products": arities}

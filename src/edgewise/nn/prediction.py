@@ -8,35 +8,32 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from edgewise.settings import FORWARD_CHUNK_NUMBERS
-
-# Rows of a batch where the layers of the model are unknown: some hundred numbers for each of them take a few MiB, and a
-# torch call on so many rows still takes far longer than its overhead.
-BATCH_ROWS = 8192
+from edgewise.settings import ROW_NUMBERS, chunks
 
 
-def predict_in_batches(model: Callable[[Tensor], Tensor], x: Tensor, *, rows: int | None = None) -> Tensor:
-    """Evaluate a model on many rows, a batch at a time and without gradients. Shapes: model (n, in), x (N, in)."""
-    if rows is None:
+def predict_in_batches(model: Callable[[Tensor], Tensor], x: Tensor, *, numbers: int | None = None) -> Tensor:
+    """Evaluate a model on many rows, a chunk at a time and without gradients. Shapes: model (n, in), x (N, in)."""
+    if numbers is None:
         if isinstance(model, nn.Module):
-            rows = rows_in_memory(model)
+            numbers = numbers_of_row(model)
         else:
-            rows = BATCH_ROWS
+            numbers = ROW_NUMBERS
+    parts = list(chunks(len(x), numbers))
     with torch.no_grad():
-        if len(x) <= rows:
+        if len(parts) <= 1:
             return model(x)
-        return torch.cat([model(part) for part in x.split(rows)], -2)
+        return torch.cat([model(x[part]) for part in parts], -2)
 
 
-def rows_in_memory(network: nn.Module) -> int:
-    """Number of rows, at least 1024, with which the widest layer holds about `FORWARD_CHUNK_NUMBERS` numbers."""
-    widest = 128
+def numbers_of_row(network: nn.Module) -> int:
+    """Count of the numbers that the widest layer holds for one row."""
+    widest = 128  # a layer of another kind, and the overhead of a call
     for module in network.modules():
         coef = getattr(module, "coef", None)
         if isinstance(coef, Tensor):  # basis values and edges of each input, and the outputs
             inputs, *counts, outputs = coef.shape
             widest = max(widest, inputs * (sum(counts) + outputs))
-    return max(1024, FORWARD_CHUNK_NUMBERS // widest)
+    return widest
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import Formatter, LogLocator, NullLocator, ScalarFormatter
 
+from edgewise.checks import check_labels
 from edgewise.errors import InputError
 from edgewise.escaping import printable_line
 from edgewise.files import write_bytes
@@ -272,9 +273,7 @@ def labels(names: Sequence[object] | None, count: int, letter: str, argument: st
         if count > 1:
             return [f"${letter}_{{{k + 1}}}$" for k in range(count)]
         return [f"${letter}$"]
-    if isinstance(names, str) or len(names) != count:
-        raise InputError(f"{argument} must hold {count} names, got {names!r:.80}")
-    return [display_text(name, limit) for name in names]
+    return [display_text(name, limit) for name in check_labels(names, [letter] * count, argument)]
 
 
 def text_width(text: str, size: float) -> float:

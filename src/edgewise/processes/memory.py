@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edgewise.checks import is_number
 from edgewise.errors import InputError, MemoryLimitError, is_out_of_memory
+from edgewise.presentation import counted
 
 BYTES_OF = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 SIZE = re.compile(r"\s*(\d+(?:\.\d*)?)\s*([KMGT]?B|)\s*", re.IGNORECASE)
@@ -80,7 +81,7 @@ def memory_limit(limit: float | str | None) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryLimitError) or not is_out_of_memory(error):
             raise
-        size = limit if isinstance(limit, str) else f"{allowed:,} bytes"
+        size = limit if isinstance(limit, str) else f"{counted(allowed, 'byte')}"
         raise MemoryLimitError(
             f"the work needs more memory than its limit of {size}; fewer rows or columns, or a larger limit, may help"
         ) from error

@@ -19,6 +19,7 @@ import numpy as np
 from edgewise.checks import check_number
 from edgewise.errors import EdgewiseError, InputError, ProcessError
 from edgewise.outcomes import OutOfTime
+from edgewise.presentation import number_text
 
 TIMEOUT = 600.0  # seconds: no process should need so much longer than another for its part of a sum
 # Signs of life of the leading process in a time-out, while it thinks between two sums: one that is late by two of them
@@ -103,7 +104,8 @@ def joined_processes(timeout: float = TIMEOUT, *, backend: str = "gloo") -> Iter
         distributed.init_process_group(chosen, timeout=timedelta(seconds=timeout))
     except (RuntimeError, ValueError) as error:  # torch's errors of its store and backends are RuntimeErrors
         raise ProcessError(
-            f"all {count} processes must arrive within {timeout:g} s, but process {number} waited in vain for another"
+            f"all {count} processes must arrive within {number_text(timeout)} s, but process {number} "
+            f"waited in vain for another"
         ) from error
     token = _timeout.set(timeout)
     try:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgewise.metrics import METRICS
-from edgewise.presentation import enumeration, html_table, number_text, text_table
+from edgewise.presentation import enumeration, html_table, number_text, percent_text, text_table
 
 BEYOND_CHANCE = 2.0  # standard errors of a difference (about 95 % for normal errors)
 
@@ -96,6 +96,8 @@ class Comparison:
             chance = self._difference(BEYOND_CHANCE * (simplest.gap_error or 0.0))
             place = "behind" if self._gain(simplest) > 0 else "ahead of"
             difference = f"it is {self._gap(simplest)} {place} the {own.name}, and up to {chance} may be chance"
+            if self.score_text(simplest.score) == self.score_text(own.score):
+                difference = f"both scores are {self.score_text(own.score)}, and up to {chance} may be chance"
             return f"Verdict: use {simplest.name}, which is simpler and as good within chance: {difference}."
         parts = []
         if ahead:
@@ -180,8 +182,8 @@ class Comparison:
         if score is None or not math.isfinite(score):
             return "–"
         if self.is_share:
-            return f"{100 * score:.1f} %"
-        return f"{score:.4g}".replace("-", "\N{MINUS SIGN}")
+            return percent_text(score, 3)
+        return number_text(score).replace("-", "\N{MINUS SIGN}")
 
     def score_with_error(self, model: ModelResult) -> str:
         """Return the score of a model with its standard error."""
@@ -199,7 +201,7 @@ class Comparison:
     def _difference(self, gap: float) -> str:
         """Return a difference of scores as text."""
         if not self.is_share:
-            return f"{gap:.2g}"
+            return number_text(gap, 2)
         points = f"{100 * gap:.1f}"
         return f"{points} percentage {'point' if points == '1.0' else 'points'}"
 

@@ -154,6 +154,7 @@ class ReportContent:
     inputs: Sequence[tuple[str, float]] = ()
     tests: TestTable | None = None  # tests of the terms, for a model that has them
     findings: Sequence[str] = ()  # sentences about the inputs; the first ones open the page as what was learned
+    joint: Sequence[str] = ()  # sentences about inputs that act together, or that none do
     class_findings: Mapping[str, Sequence[str]] = field(default_factory=dict)  # the same for each class or target
     class_kind: str = "class"  # what these are about, "class" or "target"
     cautions: Sequence[str] = ()  # what to distrust, besides what follows from the score and the comparison

@@ -19,7 +19,7 @@ from typing import Literal
 
 from edgewise.escaping import html_text
 from edgewise.files import write_bytes
-from edgewise.presentation import column_texts, enumeration, number_text, percent_text, r2_text
+from edgewise.presentation import column_texts, counted, enumeration, number_text, percent_text, r2_text
 from edgewise.report.content import FIGURE_TEXTS, ReportContent, ReportFigure
 from edgewise.report.vector import inline_svg
 from edgewise.report.wording import HEADLINE_SYMBOLS, cautions, method_sentence
@@ -84,7 +84,10 @@ class Report:
         # In a frame of its own, so that the styles of the page and of the notebook stay apart.
         inner = html.escape(self.html)
         style = f"width:100%;height:{NOTEBOOK_HEIGHT}px;border:1px solid rgba(128,128,128,.4)"
-        return f'<iframe title="{html_text(self.content.title)}" srcdoc="{inner}" style="{style}" sandbox=""></iframe>'
+        frame = f'<iframe title="{html_text(self.content.title)}" srcdoc="{inner}" style="{style}" sandbox=""></iframe>'
+        # A notebook of someone else leaves out frames until the reader trusts it: something must stand there.
+        note = "A notebook that is not trusted shows no frame above; save(&quot;report.html&quot;) writes its page."
+        return f"{frame}<br><small>{note}</small>"
 
 
 def write_report(content: ReportContent, path: str | os.PathLike[str]) -> None:
@@ -99,9 +102,8 @@ def page(content: ReportContent) -> str:
     few = len(content.comparison.models) <= OPENING_MODELS
     chosen = _headline(content)
     # The first findings and the joint effects of inputs stand on the first page, the others below.
-    joint = [text for text in content.findings[OPENING_FINDINGS:] if " interact: " in text][:OPENING_PAIRS]
-    shown = [*content.findings[:OPENING_FINDINGS], *joint]
-    later = [text for text in content.findings if text not in shown]
+    shown = [*content.findings[:OPENING_FINDINGS], *content.joint[:OPENING_PAIRS]]
+    later = [*content.findings[OPENING_FINDINGS:], *content.joint[OPENING_PAIRS:]]
     method = html_text(method_sentence(content))
     if method:
         quoted = f"<blockquote>{method}</blockquote>"
@@ -143,13 +145,11 @@ def tabs(content: ReportContent) -> str:
     drawn = _Figures(content)
     effects = ReportContent(content.title, figures=[one for one in content.figures if one.kind == "effects"])
     pairs = ReportContent(content.title, figures=[one for one in content.figures if one.kind == "pair"])
-    joint = [text for text in content.findings if " interact" in text]
-    others = [text for text in content.findings if text not in joint]
     panels = _filled(
         [
             ("Curves", _Figures(effects).of("learned")),
-            ("Table", [_inputs(content), _list(others), *drawn.of("inputs"), _tests(content)]),
-            ("Interactions", [_list(joint) or _paragraph([NO_PAIRS]), *_Figures(pairs).of("learned")]),
+            ("Table", [_inputs(content), _list(content.findings), *drawn.of("inputs"), _tests(content)]),
+            ("Interactions", [_list(content.joint) or _paragraph([NO_PAIRS]), *_Figures(pairs).of("learned")]),
             ("Formula", [_formulas(content) or _paragraph([NO_FORMULAS]), _list(content.formulas[1:])]),
             (
                 "Comparison",
@@ -275,7 +275,7 @@ def _classes(content: ReportContent) -> str:
     def share(value: float | None) -> str:
         if value is None:
             return "–"
-        return f"{value:.1%}".replace("%", " %")
+        return percent_text(value)
 
     rows = [[html_text(c.name), f"{c.rows:,}", share(c.recall), share(c.precision)] for c in content.classes]
     caption = (
@@ -364,8 +364,8 @@ def _split(content: ReportContent) -> str:
     if len(content.split) < 2:
         return ""
     total = sum(content.split.values())
-    parts = [f"{rows:,} {html_text(name)} ({100 * rows / total:.0f} %)" for name, rows in content.split.items()]
-    return f"<p>The {total:,} rows were split into {enumeration(parts)}.</p>"
+    parts = [f"{rows:,} {html_text(name)} ({percent_text(rows / total)})" for name, rows in content.split.items()]
+    return f"<p>The {counted(total, 'row')} were split into {enumeration(parts)}.</p>"
 
 
 def _repeat(content: ReportContent) -> str:

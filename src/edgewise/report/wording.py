@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgewise.presentation import number_text
+from edgewise.presentation import counted, number_text, percent_text
 from edgewise.report.content import ReportContent
 
 FEW_TEST_ROWS = 100  # below, a score is called uncertain (its standard error is then a few per cent)
@@ -39,7 +39,7 @@ def cautions(content: ReportContent) -> list[str]:
         sentences.append(f"Few test rows of a class make its recall and precision uncertain: {names}.")
     missed = [one for one in content.classes if one.recall is not None and one.recall < 0.5]
     if missed:
-        names = ", ".join(f"{one.name} ({100 * (one.recall or 0.0):.0f} % found)" for one in missed[:6])
+        names = ", ".join(f"{one.name} ({percent_text(one.recall or 0.0)} found)" for one in missed[:6])
         sentences.append(f"The model misses most rows of: {names}.")
     sentences += content.cautions
     # A column that numbers the rows is a note of the table; it may make the whole result worthless.
@@ -61,7 +61,7 @@ def method_sentence(content: ReportContent) -> str:
     own = content.versions.get("edgewise")
     software = (f"Edgewise {own}" if own else "Edgewise") + (f" with {versions}" if versions else "")
     rows = content.split.get("training")
-    on = f" on {rows:,} rows" if rows else ""
+    on = f" on {counted(rows, 'row')}" if rows else ""
     sentences = [f"A Kolmogorov-Arnold network of shape {shape} was fitted{on} with {software}"]
     if content.seed is not None:
         sentences[0] += f" (random seed {content.seed})"

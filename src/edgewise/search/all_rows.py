@@ -17,6 +17,7 @@ from edgewise.gam.model import AdditiveModel
 from edgewise.gam.rows import working
 from edgewise.gam.solving import with_strengths
 from edgewise.outcomes import Budget, OutOfTime
+from edgewise.presentation import counted, number_text
 from edgewise.search.candidates import Fitted, Samples, estimated, with_own_covariances
 from edgewise.search.hidden_nodes import HiddenNodes
 from edgewise.search.policy import SearchPolicy
@@ -80,7 +81,7 @@ class AllRows:
         # Candidates that are no sum of columns stay as they are.
         family = chosen.family
         candidate = chosen.candidate
-        kept = f"the model is that of the sample of {len(samples):,} of {self.count:,} rows"
+        kept = f"the model is that of the sample of {len(samples):,} of {counted(self.count, 'row')}"
         if chosen.smooth is not None or not candidate.additive:
             return (
                 chosen,
@@ -99,7 +100,7 @@ class AllRows:
         except OutOfTime:
             return (
                 chosen,
-                f"The time limit of {budget.time_limit:g} s ended the first pass over all rows; {kept}.",
+                f"The {budget.limit_words} ended the first pass over all rows; {kept}.",
                 True,
             )
         # Predictors and working residuals of the sample under the new coefficients, with Duan's smearing estimate.
@@ -138,14 +139,14 @@ class AllRows:
         is_ended = not (is_single or converged) and budget.is_over
         words = "one pass" if passes == 1 else f"{passes} passes"
         sentence = (
-            f"Chosen on a sample of {len(samples):,} rows; its coefficients and penalties are those of all "
-            f"{self.count:,} rows, in {words}{', which the time limit ended' if is_ended else ''}."
+            f"Chosen on a sample of {counted(len(samples), 'row')}; its coefficients and penalties are those of all "
+            f"{counted(self.count, 'row')}, in {words}{', which the time limit ended' if is_ended else ''}."
         )
         if not (plain or converged or is_ended):
             sentence += " The penalised likelihood still rose in the last pass; no more are made."
         if factor != candidate.factor:
             candidate = replace(candidate, factor=factor)
-            sentence += f" Folds of their groups chose {factor:g} times the penalty."
+            sentence += f" Folds of their groups chose {number_text(factor)} times the penalty."
         fitted = replace(chosen, candidate=candidate, model=model.of_low_rank())
         # Bands of each of several predictors by its own information.
         if family.predictors > 1:  # each row of the sample stands for as many
@@ -179,7 +180,7 @@ class AllRows:
                 return self.total(function, max(budget.seconds_left, 0.0), part)
 
             def report(number: int) -> None:
-                budget.report(f"pass {passes + number} over all {self.count:,} rows", 0.97)
+                budget.report(f"pass {passes + number} over all {counted(self.count, 'row')}", 0.97)
 
             nonlocal passes
             solution, more, is_done = refined(start, total, factor=factor, report=report)

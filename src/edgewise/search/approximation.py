@@ -17,6 +17,7 @@ from edgewise.listeners import check_progress
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.nn.model import KAN
 from edgewise.outcomes import Budget, ProgressCallback, StopReason
+from edgewise.presentation import number_text
 from edgewise.search.starts import (
     Start,
     StartPlan,
@@ -286,7 +287,8 @@ class _Refinement:
         best = start
         last = start
         phases = [self._phase(start)]
-        try:
+        end: tuple[StopReason, str] | None = None
+        with self.work.ends(keep_interrupted=True):
             while (end := self._end(best, last, phases)) is None:
                 last = self._train_on_half_grid(last)
                 phases.append(self._phase(last))
@@ -294,8 +296,10 @@ class _Refinement:
                     best = last
                 if last.last_report.stopped == StopReason.INTERRUPTED:
                     raise KeyboardInterrupt
-        except KeyboardInterrupt:
-            end = StopReason.INTERRUPTED, "Interrupted; the model is the best so far."
+        if end is None:
+            reason = self.work.ended_by or StopReason.INTERRUPTED
+            words = "Interrupted;" if self.work.is_interrupted else f"{reason.sentence[:-1]};"
+            end = reason, f"{words} the model is the best so far."
             best = replace(best, report=replace(best.last_report, stopped=end[0], message=end[1]))
         stopped, sentence = end
         sentences = [*sentences, sentence]
@@ -315,7 +319,7 @@ class _Refinement:
         if len(phases) > 1:
             gain = math.sqrt(phases[-2].validation_loss / max(phases[-1].validation_loss, ABOVE_ZERO))
             if gain < SETTINGS.least_halving_gain and best.loss < self.scale * SETTINGS.unresolved**2:
-                sentence = f"The last halving of the grids divided the held-out error by {gain:.2g} only."
+                sentence = f"The last halving of the grids divided the held-out error by {number_text(gain, 2)} only."
                 return StopReason.CONVERGED, sentence
             if phases[-1].parameters <= phases[-2].parameters:
                 return StopReason.CONVERGED, "Halved grids that hold all activations are no finer than before."
@@ -378,7 +382,7 @@ class _Refinement:
         if self.work.work + SETTINGS.fine_steps / 2 * step_work(self.problem, finer) > self.work.limit:
             return StopReason.BUDGET, f"The budget of work ends the refinement before {parameters} parameters."
         if self.work.past_deadline:
-            limit = f"The time limit of {self.work.time_limit:g} s"
+            limit = f"The {self.work.limit_words}"
             return StopReason.TIME_LIMIT, f"{limit} ends the refinement before {parameters} parameters."
         return None
 

@@ -15,15 +15,17 @@ from edgewise.gam.families import Family
 from edgewise.gam.inference.variance import cross_fitted_noise, fit_noise_curves
 from edgewise.nn.model import KAN, edge_layers
 from edgewise.nn.prediction import predict_in_batches
-from edgewise.outcomes import Budget, Progress, ProgressCallback, StopReason
+from edgewise.outcomes import Budget, ProgressCallback, StopReason
+from edgewise.presentation import counted, number_text
 from edgewise.search.candidates import Fitted, Samples
 from edgewise.search.comparisons import sample_losses
-from edgewise.search.fixed_shape import InterruptedTraining, ShapeSearch, trained_further
+from edgewise.search.fixed_shape import ShapeSearch, trained_further
 from edgewise.search.inference import parameter_factor
 from edgewise.search.jobs import one_blas_thread
 from edgewise.search.nested import Search
 from edgewise.search.noise_free import approximated, without_noise
 from edgewise.search.policy import SearchSettings
+from edgewise.search.records import SearchReport
 from edgewise.search.results import AutoResult, data_of, loss_of, network_error_bars, tensors_of
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.jacobian.linearised import evenly_spaced
@@ -88,16 +90,13 @@ def _chosen(samples: Samples, settings: SearchSettings, budget: Budget, everythi
         family = settings.family
         squared = family.is_least_squares and settings.constraints is None and samples.blocks is None
         if squared and settings.hidden is None:
-            try:
+            exact = None
+            with budget.ends(keep_interrupted=settings.keep_interrupted):
                 exact = without_noise(samples, settings, budget)
-                if exact is not None:
-                    return exact
-            except KeyboardInterrupt:
-                if not settings.keep_interrupted:
-                    raise KeyboardInterrupt from None
-                budget.progress = _interrupt  # the search has a first model, and ends with it at its first report
-            except MemoryError:
-                pass  # the search below begins with what needs least
+            if exact is not None:
+                return exact
+            if not budget.is_interrupted:  # else the search ends with its first model
+                budget.ended_by = None  # the search begins with what needs least memory and time
         return _searched(samples, family, settings, budget, everything)
 
 
@@ -107,51 +106,43 @@ def _searched(
     """Search, approximate what seems free of noise, or fit the chosen candidate to all rows."""
     # Nested candidates on held-out rows, half of the time if passes over a table follow.
     search = Search(samples, family, settings, budget)
-    stopped = StopReason.CONVERGED
+    ends = partial(budget.ends, keep_interrupted=settings.keep_interrupted)
     limit = budget.time_limit
     if everything is not None and limit is not None:
         budget.time_limit = budget.share(everything.searched_share).time_limit
-    try:
-        report = search.run()
-        # Residuals without noise: approximation to many digits instead.
-        free = settings.hidden is None and settings.constraints is None
-        if family.is_least_squares and free and samples.blocks is None:  # groups that differ are noise
-            held_out = partial(search.held_out_losses, len(samples))
+    report = search.run()
+    # Residuals without noise: approximation to many digits instead.
+    exact: AutoResult | str | None = None
+    free = settings.hidden is None and settings.constraints is None and not budget.is_interrupted
+    if family.is_least_squares and free and samples.blocks is None:  # groups that differ are noise
+        held_out = partial(search.held_out_losses, len(samples))
+        with ends():
             exact = approximated(samples, held_out, report, search.has_smooth_residual, settings, budget)
-            if isinstance(exact, str):
-                search.sentences.append(exact)
-            elif exact is not None:
-                return exact
-        # The chosen candidate, of all samples or of all rows of a table.
-        fitted = search.final()
-        stopped = search.ended_by or report.stopped
-        if everything is not None:
-            budget.time_limit = limit
+    if isinstance(exact, str):
+        search.sentences.append(exact)
+    elif exact is not None:
+        return exact
+    # The chosen candidate, of all samples or of all rows of a table.
+    fitted = search.final()
+    if everything is not None and not budget.is_interrupted:
+        budget.time_limit = limit
+        with ends():
             fitted, sentence, is_ended = everything.fitted(fitted, samples, budget, search.policy)
             search.sentences.append(sentence)
             if is_ended:
-                stopped = StopReason.TIME_LIMIT
-    except KeyboardInterrupt:
-        best = search.fallback if settings.keep_interrupted else None
-        if best is None:
-            raise KeyboardInterrupt from None
-        budget.progress = None  # it may be what raised
-        fitted = best
-        stopped = StopReason.INTERRUPTED
-        search.best = fitted.candidate
+                budget.ended_by = StopReason.TIME_LIMIT
+    if budget.is_interrupted:
         search.sentences.append(f"Interrupted at: {budget.stage}.")
     # The network of the linear predictor, its error bars, and the report of the fit.
     model = fitted.to_kan()
     exponent = fitted.range if fitted.family.log_link else None
     if family.is_classes and family.predictors == 1:
         model = _of_two_classes(model)
-    try:
+    bars = None
+    message = "Interrupted: there are no error bars."
+    with ends():
         bars, message = _error_bars(samples, search, fitted, model)
-    except KeyboardInterrupt:
-        if not settings.keep_interrupted:
-            raise
-        bars, message = None, "Interrupted: there are no error bars."
-        stopped = StopReason.INTERRUPTED
+    stopped = budget.ended_by or StopReason.CONVERGED
     report = search.report(stopped)
     budget.report("done", 1.0, loss_of(report))
     done = _fit_report(fitted, samples, stopped, budget)
@@ -183,11 +174,13 @@ def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, budget: B
     elif family.is_normal:
         metric = ("rmse", math.sqrt(loss))
     # How the maximisation ended, in a sentence.
-    counted = f"{steps} step{'' if steps == 1 else 's'}"
-    message = f"{what} is at its maximum after {counted} of {method}."
+    made = counted(steps, "step")
+    message = f"{what} is at its maximum after {made} of {method}."
     if fitted.candidate.factor != 1:
-        chosen = f"{fitted.candidate.factor:g} times those of the highest restricted likelihood, as folds chose"
-        message = f"Penalised likelihood is at its maximum after {counted} of {method}; penalties are {chosen}."
+        chosen = (
+            f"{number_text(fitted.candidate.factor)} times those of the highest restricted likelihood, as folds chose"
+        )
+        message = f"Penalised likelihood is at its maximum after {made} of {method}; penalties are {chosen}."
     if stopped == StopReason.INTERRUPTED:
         message = "Interrupted; the model is the best so far."
     elif not estimate.converged:
@@ -195,7 +188,7 @@ def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, budget: B
             end = "when the time was over"
         else:
             end = "the most that are made"
-        message = f"{what} still rose after {counted} of {method}, {end}."
+        message = f"{what} still rose after {made} of {method}, {end}."
         stopped = StopReason.MAX_STEPS if stopped == StopReason.CONVERGED else stopped
     plan = {
         "method": {"name": "REML"},
@@ -282,11 +275,6 @@ def _error_bars(samples: Samples, search: Search, fitted: Fitted, model: KAN) ->
         return None, "There are no error bars: memory ran out."
 
 
-def _interrupt(progress: Progress) -> None:
-    """Pass on an interrupt that came before the search."""
-    raise KeyboardInterrupt
-
-
 def problem_of(samples: Samples, settings: SearchSettings) -> Problem:
     """Return the samples as a problem of training."""
     x, y, weight = tensors_of(samples)
@@ -307,14 +295,15 @@ def _fixed(samples: Samples, settings: SearchSettings, budget: Budget, everythin
     if everything is not None and limit is not None:
         budget.time_limit = budget.share(everything.searched_share).time_limit
     held = None
-    try:
+    report: SearchReport | None = None
+    with budget.ends(keep_interrupted=settings.keep_interrupted):
         trained = search.run()
         shape = trained.shape
         report = search.report(shape, search.stopped)
         # Training on all rows, with a chosen strength as the share of them that the sample is.
         if everything is not None:
             budget.time_limit = limit
-            budget.stage = f"{shape.describe()}, all {everything.count:,} rows"
+            budget.stage = f"{shape.describe()}, all {counted(everything.count, 'row')}"
             if settings.strength is None:
                 share = samples.total / everything.rows
             else:
@@ -323,9 +312,11 @@ def _fixed(samples: Samples, settings: SearchSettings, budget: Budget, everythin
             whole: Problem = Regression(loader)
             if settings.family.is_classes:
                 whole = Classification(loader, classes=settings.outputs)
-            trained = trained_further(whole, problem, trained, share, budget)
+            search.kept = None
+            trained = search.kept = trained_further(whole, problem, trained, share, budget, search.keep)
             words = (
-                f"Chosen on a sample of {len(samples):,} rows; its parameters are those of all {everything.count:,} "
+                f"Chosen on a sample of {counted(len(samples), 'row')}; its parameters are those of all "
+                f"{everything.count:,} "
                 f"rows, after {trained.report.steps} steps that read them."
             )
             report = replace(report, sentences=(*report.sentences, words))
@@ -334,13 +325,13 @@ def _fixed(samples: Samples, settings: SearchSettings, budget: Budget, everythin
             rows, outputs = held_out
             seen = samples.select(rows)
             held = data_of(seen, seen.y - outputs)
-    except InterruptedTraining as interrupt:
-        if not settings.keep_interrupted:
-            raise KeyboardInterrupt from None
-        budget.progress = None
-        stopped = StopReason.INTERRUPTED
-        trained = interrupt.trained
-        message = "Interrupted; the model is the best so far."
+    # What Ctrl-C has left of it.
+    if report is None or budget.is_interrupted:
+        if search.kept is None:
+            raise KeyboardInterrupt if budget.is_interrupted else MemoryError
+        stopped = budget.ended_by or StopReason.MEMORY_LIMIT
+        message = "Interrupted; the model is the best so far." if budget.is_interrupted else stopped.sentence
+        trained = search.kept
         trained = trained._replace(report=replace(trained.report, stopped=stopped, message=message))
         search.sentences.append(f"Interrupted at: {budget.stage}.")
         report = search.report(trained.shape, stopped)

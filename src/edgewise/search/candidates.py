@@ -20,6 +20,7 @@ from edgewise.gam.policy import AdditivePolicy, IrlsPolicy
 from edgewise.gam.screening import screened
 from edgewise.gam.solving import Solver
 from edgewise.nn.model import KAN
+from edgewise.presentation import number_text
 from edgewise.search.hidden_nodes import HiddenNodes, find_nodes, with_nodes
 from edgewise.search.policy import SearchPolicy
 from edgewise.search.polynomials import SmoothFit, fit_smooth
@@ -100,7 +101,7 @@ class Candidate:
         if self.nodes:
             words += f" and {self.nodes} hidden nodes" if self.pairs else f" with {self.nodes} hidden nodes"
         if self.factor != 1:
-            words += f", {self.factor:g} times the penalty"
+            words += f", {number_text(self.factor)} times the penalty"
         return words + (f", mean of {self.models} models" if self.models > 1 else "")
 
 

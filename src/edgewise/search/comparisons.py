@@ -9,6 +9,7 @@ import numpy as np
 from edgewise.gam.families import Family
 from edgewise.gam.model import AdditiveModel
 from edgewise.outcomes import Budget
+from edgewise.presentation import number_text, r2_text
 from edgewise.search.candidates import Candidate, Fitted, Samples
 from edgewise.search.records import Trial, comparison_sentence
 from edgewise.search.validation import Evidence, clipped_squares, mean_and_error, paired_gain
@@ -124,9 +125,9 @@ class Comparisons:
 def loss_text(loss: float, family: Family) -> str:
     """Write a loss as readers know it: R² of standardised targets, the log loss of classes, else the family's own."""
     if family.is_least_squares:
-        text = f"R² {round(1 - loss, 3) + 0.0:.3f}"  # no negative zero
+        text = f"R² {r2_text(1 - loss)}"
     else:
-        text = f"{'log loss' if family.is_classes else 'loss'} {loss:.3f}"
+        text = f"{'log loss' if family.is_classes else 'loss'} {number_text(loss, 3)}"
     return text.replace("-", "\N{MINUS SIGN}")
 
 

@@ -112,12 +112,8 @@ class TrainedShape(NamedTuple):
     shape: FixedShape
 
 
-class InterruptedTraining(KeyboardInterrupt):
-    """Ctrl-C during a training, with the best network so far."""
-
-    def __init__(self, trained: TrainedShape) -> None:
-        super().__init__()
-        self.trained = trained
+Keep = Callable[[TrainedShape], None]
+"""Receives the best network so far of a training that Ctrl-C ends."""
 
 
 def train_shape(
@@ -126,11 +122,12 @@ def train_shape(
     *,
     outputs: int,
     seed: int,
+    keep: Keep,
     warm: KAN | None = None,
     final: bool = False,
     budget: Budget | None = None,
 ) -> TrainedShape:
-    """Train a network of a given shape with so many outputs, on one grid after another."""
+    """Train a network of a given shape with so many outputs, on one grid after another; see `_trained` for `keep`."""
     # The training data of the problem are tensors. Training continues from a copy of `warm`, a model of the same shape
     # whose grid size divides that of `shape`, and makes more steps for a `final` model. When the time limit is
     # reached no further step is made: finer grids then keep the function.
@@ -166,7 +163,7 @@ def train_shape(
                 trained = trained._replace(model=model, shape=stage)
                 break
             callbacks = () if budget is None else [_listener(budget, is_whole=warm is not None and final)]
-            trained = _trained(model, problem, stage, method, steps, end, callbacks)
+            trained = _trained(model, problem, stage, method, steps, end, callbacks, keep)
             if trained.report.stopped == StopReason.NONFINITE:
                 return trained
             if number < len(phases) - 1:
@@ -176,20 +173,20 @@ def train_shape(
 
 
 def trained_further(
-    problem: Problem, sample: Problem, best: TrainedShape, share: float, budget: Budget
+    problem: Problem, sample: Problem, best: TrainedShape, share: float, budget: Budget, keep: Keep
 ) -> TrainedShape:
     """Train the network of a sample on all samples, which a DataLoader brings in every step.
 
     A strength that was chosen weighs a prior against the samples: its share of the mean loss falls with their number.
     `share` is the factor of the strength: samples of the sample for each one of all; 1 where the strength was given.
-    InterruptedTraining, which holds the best network so far, if Ctrl-C comes.
     """
     shape = replace(best.shape, strength=best.shape.strength * share)
     model = best.model
     parameters = sum(p.numel() for p in model.parameters())
     method, _ = method_for(sample, parameters, is_linear=not shape.hidden, limits=SEARCH_LIMITS)
     steps = SETTINGS.final_phase[isinstance(method, LevenbergMarquardt)]
-    return _trained(model, problem, shape, method, steps, SETTINGS.final_tolerance, [_listener(budget, is_whole=True)])
+    listener = _listener(budget, is_whole=True)
+    return _trained(model, problem, shape, method, steps, SETTINGS.final_tolerance, [listener], keep)
 
 
 def _listener(budget: Budget, *, is_whole: bool) -> Callable[[Progress], bool]:
@@ -210,8 +207,12 @@ def _trained(
     steps: int,
     tolerance: float,
     callbacks: Sequence[Callback],
+    keep: Keep,
 ) -> TrainedShape:
-    """Train a network of a shape; the only callback that ends a fit is that of the budget."""
+    """Train a network of a shape; the only callback that ends a fit is that of the budget.
+
+    After Ctrl-C `keep` receives the best network so far, before KeyboardInterrupt is raised.
+    """
     report = fit(
         model,
         problem,
@@ -226,7 +227,8 @@ def _trained(
         report = replace(report, stopped=StopReason.TIME_LIMIT, message=StopReason.TIME_LIMIT.sentence)
     trained = TrainedShape(model, report, shape)
     if report.stopped == StopReason.INTERRUPTED:
-        raise InterruptedTraining(trained)
+        keep(trained)
+        raise KeyboardInterrupt
     return trained
 
 
@@ -256,8 +258,13 @@ class ShapeSearch:
         self.models: dict[FixedShape, list[KAN]] = {}
         self.sentences: list[str] = []
         self.stopped = StopReason.CONVERGED
+        self.kept: TrainedShape | None = None  # what remains after Ctrl-C
         data = problem.train
         self.weight = np.ones(rows) if data.weight is None else data.weight.numpy()
+
+    def keep(self, trained: TrainedShape) -> None:
+        """Keep a network whose training was cut short, unless there is a whole one."""
+        self.kept = self.kept or trained
 
     def run(self) -> TrainedShape:
         """Search, then train on all rows."""
@@ -275,7 +282,7 @@ class ShapeSearch:
                 best = self._refine(best)
             if self.budget.is_over:
                 self.stopped = StopReason.TIME_LIMIT
-                self.sentences.append(f"The search stopped because of the time limit of {self.budget.time_limit:g} s.")
+                self.sentences.append(f"The search stopped because of the {self.budget.limit_words}.")
             self.sentences.append(f"Chosen of {len(self.trials)} settings: {best.describe()}.")
         return self._final(best)
 
@@ -346,6 +353,7 @@ class ShapeSearch:
                 shape,
                 outputs=self.settings.outputs,
                 seed=self.settings.seed,
+                keep=self.keep,
                 warm=None if warm is None else self.models[warm][number],
                 budget=self.budget,
             )
@@ -384,12 +392,15 @@ class ShapeSearch:
             if best is not None and self.budget.is_over:
                 break
             seed = seed_of_start(self.settings.seed, start)
-            try:
-                trained = train_shape(
-                    self.problem, shape, outputs=self.settings.outputs, seed=seed, final=True, budget=self.budget
-                )
-            except InterruptedTraining as interrupt:
-                raise InterruptedTraining(best or interrupt.trained) from None
+            trained = train_shape(
+                self.problem,
+                shape,
+                outputs=self.settings.outputs,
+                seed=seed,
+                keep=self.keep,
+                final=True,
+                budget=self.budget,
+            )
             self.budget.work += work_of(self.problem, trained)
             if trained.report.history:
                 record = trained.report.history[-1]
@@ -400,7 +411,7 @@ class ShapeSearch:
             else:
                 score = record.loss + record.penalty
             if best is None or score < lowest:
-                best = trained
+                best = self.kept = trained
                 lowest = score
             if self.budget.work > TABLE_BUDGET_WORK / 4:  # larger tables get one start
                 break

@@ -16,7 +16,7 @@ from edgewise.ops.splines import knots as knot_vectors
 from edgewise.ops.splines.bspline import basis
 from edgewise.search.policy import SearchPolicy
 from edgewise.search.validation import folds, paired_gain, sampled
-from edgewise.settings import ABOVE_ZERO
+from edgewise.settings import ABOVE_ZERO, chunks
 from edgewise.train.problems import Regression
 from edgewise.train.smoothing import short_fit, smooth_fit
 
@@ -58,8 +58,10 @@ class HiddenNodes:
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Return the values of the nodes, (N, H), at rows (N, n)."""
         rows = torch.from_numpy(np.ascontiguousarray(x))
-        parts = rows.split(8192)  # the basis of so many rows is in memory at a time
-        values = [torch.einsum("nig,igh->nh", basis(part, self.knots, SETTINGS.degree), self.coef) for part in parts]
+        values = []
+        for part in chunks(len(rows)):
+            splines = basis(rows[part], self.knots, SETTINGS.degree)
+            values.append(torch.einsum("nig,igh->nh", splines, self.coef))
         return torch.cat(values).numpy()
 
     def beside(self, x: np.ndarray, limits: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from edgewise.gam.inference import AdditiveSummary, TermTest, summarise
 from edgewise.gam.inference.wald import smooth_test
 from edgewise.gam.model import AdditiveModel, symmetric_roots
 from edgewise.nn.model import KAN
+from edgewise.presentation import counted
 from edgewise.search.candidates import Fitted, Samples
 from edgewise.search.polynomials import SmoothFit
 from edgewise.search.polynomials.network import factor_changes
@@ -161,7 +162,9 @@ def parameter_factor(fitted: Fitted, model: KAN) -> Tensor:
     if fitted.smooth is not None:
         root = _root(fitted.smooth.covariance)
         if root.shape[1] * sum(parameter.numel() for parameter in model.parameters()) > MOST_NUMBERS:
-            raise InputError(f"model must have fewer parameters for error bars, got {fitted.parameters:,} terms")
+            raise InputError(
+                f"model must have fewer parameters for error bars, got {counted(fitted.parameters, 'term')}"
+            )
         return torch.from_numpy(fitted.smooth.polynomial.parameter_changes(model, root))
     design = fitted.model.design
     blocks: list[np.ndarray] = []

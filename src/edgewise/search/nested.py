@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from operator import methodcaller
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from edgewise.gam.families import Family
 from edgewise.outcomes import Budget, OutOfTime, StopReason
+from edgewise.presentation import counted
 from edgewise.search.candidates import (
     Candidate,
     FitCache,
@@ -72,13 +74,11 @@ class Search:
         self.fold_fits = 0
         self._fold_caches: list[tuple[Fold, FitCache]] = []
         self.cache: FitCache | None = None
-        self.ended_by: StopReason | None = None  # the limit that left no room for a final fit
         self._first: Fitted | None = None
 
     def run(self) -> SearchReport:
-        """Try the candidates in order of richness; `best` is then the chosen one."""
-        stopped = StopReason.CONVERGED
-        try:
+        """Try the candidates in order of richness; `best` is then the chosen one, after Ctrl-C that of a first look."""
+        with self._ends():
             if len(self.samples) < 2:
                 self.best = Candidate(self.family, additive=False)
                 self.sentences.append(
@@ -86,17 +86,21 @@ class Search:
                 )
             else:
                 self._fit_first()
-                self._begin_stage(self.policy.search_share)
-                self._run()
-        except (OutOfTime, MemoryError) as error:
-            stopped = self.ended_by = StopReason.TIME_LIMIT if isinstance(error, OutOfTime) else StopReason.MEMORY_LIMIT
-            is_late = stopped is StopReason.TIME_LIMIT
-            if is_late:
-                words = f"time limit of {self.settings.time_limit or self.budget.time_limit:g} s"
-            else:
-                words = "memory limit"
-            self.sentences.append(f"The search stopped because of the {words}, before: {self.budget.stage}.")
+                if not self.budget.is_interrupted:
+                    self._begin_stage(self.policy.search_share)
+                    self._run()
+        stopped = self.budget.ended_by or StopReason.CONVERGED
+        limits = {
+            StopReason.TIME_LIMIT: Budget(self.settings.time_limit or self.budget.time_limit).limit_words,
+            StopReason.MEMORY_LIMIT: "memory limit",
+        }
+        if stopped in limits:
+            self.sentences.append(f"The search stopped because of the {limits[stopped]}, before: {self.budget.stage}.")
         return self.report(stopped)
+
+    def _ends(self) -> AbstractContextManager[None]:
+        """What ends a block of the search: a limit, or Ctrl-C where the best model is to be kept."""
+        return self.budget.ends(keep_interrupted=self.settings.keep_interrupted)
 
     def _begin_stage(self, share: float) -> None:
         """Let the next stage take a share of the time that is left."""
@@ -140,7 +144,7 @@ class Search:
         self.inputs = promising_inputs(self.samples, self.family, self.policy.additive, self._watch)
         if self.inputs is not None:
             self.sentences.append(
-                f"Of {self.samples.x.shape[1]:,} inputs the {len(self.inputs)} that promise most get a curve."
+                f"Of {counted(self.samples.x.shape[1], 'input')} the {len(self.inputs)} that promise most get a curve."
             )
         self.stage.check()
         began = self.budget.seconds
@@ -335,20 +339,20 @@ class Search:
     def final(self) -> Fitted:
         """Fit the chosen candidate to all rows, or to as many as the time limit allows.
 
-        If time or memory are over before its end, the best model of the search is returned, and `ended_by` is set.
+        If time or memory are over before its end, or Ctrl-C came, the best model of the search is returned.
         """
         self._begin_stage(self.policy.final_share)
-        try:
-            if self.best is not None:
+        if self.best is not None and not self.budget.is_interrupted:
+            with self._ends():
                 return self._fit_best()
-        except (OutOfTime, MemoryError) as error:
-            self.ended_by = StopReason.TIME_LIMIT if isinstance(error, OutOfTime) else StopReason.MEMORY_LIMIT
             self.stage.time_limit = None  # strengths that the folds changed may need one short fit more
         if (best := self.fallback) is None:  # the budget is not checked before there is a model, memory may be over
-            raise MemoryError
-        self.best, rows = best.candidate, best.model.residual.shape[0]
-        words = str(self.ended_by).replace("_", " ")
-        self.sentences.append(f"The {words} left no room for a final fit; the model saw {rows:,} rows.")
+            raise KeyboardInterrupt if self.budget.is_interrupted else MemoryError
+        self.best = best.candidate
+        if not self.budget.is_interrupted:
+            rows = best.model.residual.shape[0]
+            words = str(self.budget.ended_by).replace("_", " ")
+            self.sentences.append(f"The {words} left no room for a final fit; the model saw {counted(rows, 'row')}.")
         return best
 
     def _fit_best(self) -> Fitted:
@@ -366,7 +370,7 @@ class Search:
                 affordable = int(len(self.samples) * max(self.stage.seconds_left / seconds / self.policy.busy, 1))
             if affordable < len(samples):
                 self.sentences.append(
-                    f"The time limit left room for {affordable:,} of {len(samples):,} rows in the final fit."
+                    f"The time limit left room for {affordable:,} of {counted(len(samples), 'row')} in the final fit."
                 )
                 samples = samples.select(sampled(len(samples), affordable, self.settings.seed))
             cache = self._cache_of(samples)

@@ -18,7 +18,8 @@ from edgewise import search
 from edgewise.errors import InputError
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
-from edgewise.outcomes import Budget, OutOfTime, StopReason
+from edgewise.outcomes import Budget, StopReason
+from edgewise.presentation import counted, number_text
 from edgewise.search import polynomials
 from edgewise.search.candidates import Samples
 from edgewise.search.hidden_nodes import smooth_residual
@@ -37,7 +38,8 @@ SPLINE_ERROR_SHARE = 0.1  # of a polynomial's error, by which its network may di
 def without_noise(samples: Samples, settings: SearchSettings, budget: Budget) -> AutoResult | None:
     """Return a polynomial of noise-free samples, or a network if that is better.
 
-    None where there is noise, or the samples are too few or have too many inputs for that conclusion.
+    None where there is noise, or the samples are too few or have too many inputs for that conclusion; OutOfTime where
+    the polynomials take more than their share of the time.
     """
     found = _fit_polynomial(samples, settings, budget)
     if found is None:
@@ -56,11 +58,10 @@ def without_noise(samples: Samples, settings: SearchSettings, budget: Budget) ->
     def is_smooth() -> bool:
         return smooth_residual(fitted.x, residual[:, None], fitted.weight, settings.policy.smooth_errors)
 
-    try:
+    other = None
+    with budget.ends(keep_interrupted=settings.keep_interrupted):
         other = approximated(samples, lambda: losses, result.search, is_smooth, settings, budget)
-    except KeyboardInterrupt:
-        if not settings.keep_interrupted:
-            raise KeyboardInterrupt from None
+    if budget.is_interrupted:
         message = "Interrupted; the model is the best so far."
         return replace(result, report=replace(result.report, stopped=StopReason.INTERRUPTED, message=message))
     if isinstance(other, AutoResult):
@@ -83,19 +84,16 @@ def _fit_polynomial(samples: Samples, settings: SearchSettings, budget: Budget) 
 
     budget.report("polynomials without noise", 0.02)
     watch = (lambda: None) if budget.time_limit is None else budget.share(policy.first_share).check
-    try:
-        found = polynomials.fit_exact(
-            samples.x,
-            samples.y[:, 0],
-            samples.weight,
-            shift=samples.offset,
-            unit=samples.unit,
-            seed=settings.seed,
-            goes_on=goes_on,
-            watch=watch,
-        )
-    except OutOfTime:
-        return None
+    found = polynomials.fit_exact(
+        samples.x,
+        samples.y[:, 0],
+        samples.weight,
+        shift=samples.offset,
+        unit=samples.unit,
+        seed=settings.seed,
+        goes_on=goes_on,
+        watch=watch,
+    )
     return found if found is not None and found.loss < policy.noise_free else None
 
 
@@ -108,7 +106,9 @@ def _polynomial_result(
     inside = "" if link == "identity" else f" inside the {link} function"
     name = f"polynomial of {len(found.polynomial.coef)} terms{inside}, without noise"
     error = math.sqrt(max(found.loss, ABOVE_ZERO))
-    sentence = f"The {name} has the smallest error on samples that were left out, one at a time: {error:.1g}."
+    sentence = (
+        f"The {name} has the smallest error on samples that were left out, one at a time: {number_text(error, 1)}."
+    )
     # Error bars. The residuals show what is wrong with the polynomial; its coefficients are as good as known.
     parameters = sum(parameter.numel() for parameter in model.parameters())
     factor = torch.zeros(parameters, 1, dtype=torch.float64)
@@ -204,8 +204,9 @@ def approximated(
     mean, error = mean_and_error(losses, unseen.weight)
     gain, spread = paired_gain(held_out()[unseen_rows], losses, unseen.weight)
     figures = (
-        f"loss {mean:.2g} on rows that it did not see, {mean + gain:.2g} without (standard error of the difference "
-        f"{spread:.1g})"
+        f"loss {number_text(mean, 2)} on rows that it did not see, {number_text(mean + gain, 2)} "
+        f"without (standard error of the difference "
+        f"{number_text(spread, 1)})"
     )
     if not gain > policy.margin * spread:
         return f"An approximation without noise was tried: {figures}: not taken."
@@ -213,7 +214,10 @@ def approximated(
     name = f"network {list(model.config.width)}, grid {model.config.grid_size[0]}, without noise"
     reason = f"The approximation without noise: {figures}: taken."
     trial = Trial(name, mean, error, parameters, 1, 0.0, result.work, True, reason)
-    end = f"Chosen without noise: {name}, loss {mean:.1g} on {len(unseen):,} samples that made no choice."
+    end = (
+        f"Chosen without noise: {name}, loss {number_text(mean, 1)} on "
+        f"{counted(len(unseen), 'sample')} that made no choice."
+    )
     report = replace(
         report,
         chosen=name,

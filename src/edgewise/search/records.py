@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from edgewise.outcomes import StopReason
-from edgewise.presentation import html_table, number_text, text_table
+from edgewise.presentation import html_table, number_text, r2_text, text_table
 
 FOLDS_DIFFER = "a fold leaves out many rows, the lines above one row at a time: compare figures within a line"
 
@@ -133,7 +133,7 @@ class SearchReport:
         best: dict[str, float] = {}
         for trial in comparable:
             best[trial.kind] = min(trial.loss, best.get(trial.kind, trial.loss))
-        shares = ", ".join(f"{kind} {1 - loss / constants[0]:.3f}" for kind, loss in best.items())
+        shares = ", ".join(f"{kind} {r2_text(1 - loss / constants[0])}" for kind, loss in best.items())
         return f"Explained on held-out rows, as a share of the loss of a constant: {shares}."
 
     def __repr__(self) -> str:
@@ -148,8 +148,8 @@ class SearchReport:
         rows = [
             (
                 trial.name,
-                f"{trial.loss:.4g}",
-                f"{trial.error:.2g}",
+                number_text(trial.loss),
+                number_text(trial.error, 2),
                 f"{trial.parameters:,}",
                 f"{trial.seconds:.1f}",
                 "yes" if trial.taken else "no",
@@ -192,4 +192,7 @@ def comparison_sentence(
         and not any(FOLDS_DIFFER in one for one in earlier)
     ):
         end += f" ({FOLDS_DIFFER})"
-    return f"{what}: {losses[0]} on {rows}, {losses[1]} without (standard error of the difference {error:.1g}): {end}."
+    return (
+        f"{what}: {losses[0]} on {rows}, {losses[1]} without (standard error of the difference "
+        f"{number_text(error, 1)}): {end}."
+    )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from edgewise.gam.families import Family, LogNormal
+from edgewise.presentation import number_text, percent_text
 from edgewise.search.candidates import Candidate
 from edgewise.search.comparisons import loss_text
 from edgewise.search.hidden_nodes import residual_gain, too_large
@@ -152,7 +153,7 @@ class Mean(Stage):
         losses, mean, gain, error = table.record_mean(rich, single)
         loss = mean + gain
         is_better = gain > max(policy.least_gain * loss, policy.nested_margin * error)
-        words = f"The mean of {rich.models} models, each fitted to {policy.bag_share:.0%} of the rows"
+        words = f"The mean of {rich.models} models, each fitted to {percent_text(policy.bag_share)} of the rows"
         end = "taken" if is_better else "not taken, since they hardly differ"
         texts = loss_text(mean, search.family), loss_text(loss, search.family)
         table.decide(rich, f"{words}: {texts[0]} on held-out folds, {texts[1]} of one of them: {end}.", is_better)
@@ -255,8 +256,8 @@ class HiddenNodes(Stage):
             )
             return False
         search.sentences.append(
-            f"Functions of weighted sums of the inputs explain {gain:.0%} of the residuals (standard error "
-            f"{error:.0%}), so hidden nodes were tried."
+            f"Functions of weighted sums of the inputs explain {percent_text(gain)} of the residuals (standard error "
+            f"{percent_text(error)}), so hidden nodes were tried."
         )
         return True
 
@@ -324,7 +325,7 @@ def with_best_factor(search: Search, candidate: Candidate, share: float) -> Cand
         one = replace(candidate, factor=factor)
         other = replace(candidate, factor=other_factor)
         search.assess((other,), share)
-        words = f"{other_factor:g} times the penalty of the {plain} model"
+        words = f"{number_text(other_factor)} times the penalty of the {plain} model"
         return search.validate(one, other, words, is_quiet=True)
 
     return replace(candidate, factor=search.policy.best_factor(is_better, candidate.factor))

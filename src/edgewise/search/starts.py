@@ -18,6 +18,7 @@ from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
 from edgewise.ops.splines.knots import uniform
 from edgewise.outcomes import Budget, StopReason
+from edgewise.presentation import number_text
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.cost import APPROXIMATION_COST, active_parameters
 from edgewise.train.grids import HIDDEN_MARGIN, move_hidden_domains_, refine
@@ -184,7 +185,7 @@ def best_start(
             winner = grouped
             sentence = (
                 f"{list(shape)}, groups of inputs fitted one after the other: held-out error "
-                f"{math.sqrt(winner.loss):.2g} at grid {SETTINGS.race_grid}."
+                f"{number_text(math.sqrt(winner.loss), 2)} at grid {SETTINGS.race_grid}."
             )
         sentences.append(sentence)
         if len(shapes) == 1:  # nothing to choose
@@ -348,7 +349,7 @@ def _race(few: Regression, starts: list[Start], budget: Budget) -> tuple[Start, 
         which = "one start"
     else:
         which = f"best of {began} starts"
-    message = f"{list(width)}, {which}: held-out error {math.sqrt(best.loss):.2g} at grid {grid}"
+    message = f"{list(width)}, {which}: held-out error {number_text(math.sqrt(best.loss), 2)} at grid {grid}"
     if len(starts) > 1:
         same = math.sqrt(starts[1].loss) <= SETTINGS.same_minimum * math.sqrt(best.loss)
         message += "; the two best met in one minimum" if same else "; no second start came as low"
@@ -439,8 +440,8 @@ def _choose_shape(problem: Regression, finalists: list[Start], budget: Budget) -
     error = extrapolated((best, slope))
     grid = best.model.config.grid_size[0]
     return best, (
-        f"{list(best.width)} is taken: error {math.sqrt(best.loss):.2g} at grid {grid}, falling with slope "
-        f"{slope:.1f}, promises {error:.1g} at the finest grid that samples and budget allow."
+        f"{list(best.width)} is taken: error {number_text(math.sqrt(best.loss), 2)} at grid {grid}, falling with slope "
+        f"{slope:.1f}, promises {number_text(error, 1)} at the finest grid that samples and budget allow."
     )
 
 

@@ -149,6 +149,7 @@ def days_come_first(cells: np.ndarray) -> bool | None:
 
 def _parse_date(text: str, day_first: bool) -> datetime | None:
     """Return the date and time of one cell without its time zone; None for a cell that holds no date."""
+    # The day, in one of four notations.
     clock: str | None = None
     if match := _YEAR_FIRST.fullmatch(text):
         year = int(match[1])
@@ -171,6 +172,7 @@ def _parse_date(text: str, day_first: bool) -> datetime | None:
         year = int(match[3])
     else:
         return None
+    # The time of day, with its zone.
     hour = minute = second = micro = 0
     zone = None
     if clock is not None:
@@ -184,6 +186,7 @@ def _parse_date(text: str, day_first: bool) -> datetime | None:
         zone = time[6]
         if time[5]:
             hour = hour % 12 + 12 * (time[5].lower() == "p")
+    # The date in UTC.
     try:
         date = datetime(year, month, day, hour, minute, second, micro)
     except ValueError:

@@ -549,7 +549,8 @@ def _code_of_missing(name: str, known: np.ndarray) -> str:
         usual = value in _CODES_OF_MISSING or (count > 1 and len(rest) >= _FEWEST_BESIDE_REPEATED)
         if usual and np.abs(rest - value).min() > np.ptp(rest):
             return (
-                f"Column {quoted(name)}: {value:.6g} in {counted(count, 'row')} lies far from all other values and "
+                f"Column {quoted(name)}: {value:.6g} in {counted(count, 'row')} lies far "
+                f"from all other values and "
                 "looks like a code for a missing value; if it is one, empty these cells."
             )
     return ""
@@ -567,13 +568,15 @@ def _far_value(name: str, known: np.ndarray, rows: np.ndarray) -> str:
             is_far = spread > 0 and distance > _FARTHEST * spread
         if is_far:
             return (
-                f"Column {quoted(name)}: {known[end]:.6g} in row {rows[end]} {FAR} all other values as these are from "
+                f"Column {quoted(name)}: {known[end]:.6g} in row {rows[end]} {FAR} all "
+                f"other values as these are from "
                 "each other; if it is a mistake, empty the cell."
             )
     return ""
 
 
 def _learn_category(table: Table, name: str) -> tuple[CategoryInput | None, str]:
+    # Counts of the levels; columns that tell nothing are left out.
     cells = [cell for cell in table.columns[name] if cell is not None]
     missing = table.n_rows - len(cells)
     counts: dict[str | None, int] = {}
@@ -593,6 +596,7 @@ def _learn_category(table: Table, name: str) -> tuple[CategoryInput | None, str]
             None,
             f"Column {quoted(name)} was left out: its text is different in every row, like a name or identifier.",
         )
+    # Many levels: the frequent ones stay, the others become one.
     rare = 0
     if len(levels) > MAX_LEVELS or len(levels) > max(2, len(cells) / 2):
         frequent = sorted(levels, key=lambda level: (-counts[level], level))[: MAX_LEVELS - 1]
@@ -600,12 +604,14 @@ def _learn_category(table: Table, name: str) -> tuple[CategoryInput | None, str]
         covered = sum(counts[level] for level in frequent)
         if covered < MIN_COVERED * len(cells):
             return None, (
-                f"Column {quoted(name)} was left out: it has {len(levels):,} different texts in {len(cells):,} rows, "
+                f"Column {quoted(name)} was left out: it has {len(levels):,} different texts in "
+                f"{counted(len(cells), 'row')}, "
                 f"more than a category may have (at most {MAX_LEVELS}, and two rows for each on average)."
             )
         levels, rare = tuple(sorted(frequent)), len(levels) - len(frequent)
     # Of equally frequent levels the first in the alphabet counts, so that the order of the rows does not matter.
     usual = max((*levels, *((None,) if missing else ())), key=lambda level: counts[level])
+    # The category and the note on it.
     spec = CategoryInput(name, levels, missing=missing > 0, usual=usual, other=rare > 0)
     note = f"Column {quoted(name)} is a category with {len(levels)} levels"
     if rare:

@@ -16,6 +16,7 @@ from typing import BinaryIO
 import numpy as np
 
 from edgewise.errors import FileError
+from edgewise.presentation import counted
 from edgewise.tables.cells import are_codes, number, numbers, quoted, texts
 from edgewise.tables.table import Table, check_column_count, check_column_names
 
@@ -72,7 +73,7 @@ def _decoded(path: Path, raw: BinaryIO) -> Iterator[str]:
     for count, line in enumerate(iter(lambda: raw.readline(_LONGEST_LINE + 1), b""), start=1):
         if len(line) > _LONGEST_LINE:
             raise FileError(
-                f"{path}: lines of at most {_LONGEST_LINE:,} bytes were expected, got a longer line {count}"
+                f"{path}: lines of at most {counted(_LONGEST_LINE, 'byte')} were expected, got a longer line {count}"
             )
         skip = len(_BOM) if position == 0 and line.startswith(_BOM) else 0
         try:
@@ -142,6 +143,7 @@ def _read_columns(
     """
     records = _records(lines, delimiter)
     try:
+        # The names of the columns.
         first = next(records, None)
         if first is None:
             raise FileError(f"{path}: a table was expected, got an empty file")
@@ -153,6 +155,7 @@ def _read_columns(
             raise FileError(
                 f"{path}: a first line with the names of the columns was expected, got numbers ({quoted(names[0])})"
             )
+        # The cells, some rows at a time; a column is text from the first cell on that is no number.
         numeric: list[list[np.ndarray]] = [[] for _ in names]
         textual: list[list[str]] = [[] for _ in names]
         is_text, late = set(as_text), set()
@@ -174,10 +177,13 @@ def _read_columns(
         problem, line = error.args
         unclosed = "field larger" in problem or "unexpected end" in problem
         if unclosed:
-            hint = f"is a quotation mark never closed? A cell has at most {csv.field_size_limit():,} characters"
+            hint = (
+                f"is a quotation mark never closed? A cell has at most {counted(csv.field_size_limit(), 'character')}"
+            )
         else:
             hint = "a quotation mark stands where none may"
         raise FileError(f"{path}: a table was expected, got a line {line} that can't be split ({hint})") from error
+    # Columns of numbers that turned into text late are read once more.
     if not numeric[0] and not textual[0]:
         raise FileError(f"{path}: at least one row of data was expected, got a header only")
     if late:

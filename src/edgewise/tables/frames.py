@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from edgewise.errors import InputError
+from edgewise.presentation import counted
 from edgewise.tables.cells import are_codes, numbers, quoted, texts
 from edgewise.tables.table import MAX_COLUMNS, Table
 
@@ -212,7 +213,7 @@ def _check_shape(names: Sequence[str], rows: int, argument: str) -> None:
     if not names:
         raise InputError(f"{argument} must have at least one column, got none")
     if len(names) > MAX_COLUMNS:
-        raise InputError(f"{argument} must have at most {MAX_COLUMNS:,} columns, got {len(names):,}")
+        raise InputError(f"{argument} must have at most {counted(MAX_COLUMNS, 'column')}, got {len(names):,}")
     if len(set(names)) < len(names):
         twice = next(name for name, count in Counter(names).items() if count > 1)
         raise InputError(f"{argument} must have columns of different names, got {quoted(twice)} twice")

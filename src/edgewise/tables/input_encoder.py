@@ -178,6 +178,7 @@ class InputEncoder:
         """
         inputs = []
         notes = []
+        # One input or a few for each column.
         for name in table.names:
             if not keep_constant and numbers_rows(table, name):
                 notes.append(
@@ -195,8 +196,9 @@ class InputEncoder:
             )
         if count > MAX_COLUMNS:
             raise InputError(
-                f"at most {MAX_COLUMNS:,} inputs were expected, got {count:,} with those of the categories"
+                f"at most {counted(MAX_COLUMNS, 'input')} were expected, got {count:,} with those of the categories"
             )
+        # Rows are familiar with so many unknown cells as ten training rows have.
         encoder = cls(tuple(inputs), tuple(notes), table.names)
         missing = np.sort(np.isnan(encoder.codes(table)).sum(axis=1))
         if len(missing) >= FAMILIAR_ROWS:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from edgewise.errors import FileError, InputError
+from edgewise.presentation import counted, number_text
 from edgewise.tables.cells import quoted
 
 # A file with more columns is transposed or split by the wrong delimiter; a model with one input per column could not be
@@ -114,15 +115,18 @@ def check_unpacked(path: Path, size: int) -> None:
         raise InputError(f"{RATIO_VARIABLE} must be a number above 1, got {text!r:.40}")
     if size > max(ratio * path.stat().st_size, UNPACKED_FLOOR):
         raise FileError(
-            f"{path}: a table that unpacks to at most {ratio:g} times its size was expected, got one of more than "
-            f"{size / 2**20:,.0f} MB; set the variable {RATIO_VARIABLE} to a larger number to read it"
+            f"{path}: a table that unpacks to at most {number_text(ratio)} times its size was expected, "
+            f"got one of more than "
+            f"{number_text(size / 2**20, 3)} MB; set the variable {RATIO_VARIABLE} to a larger number to read it"
         )
 
 
 def check_column_count(path: Path, columns: int) -> None:
     """Raise FileError for more columns than a model can use."""
     if columns > MAX_COLUMNS:
-        raise FileError(f"{path}: at most {MAX_COLUMNS:,} columns were expected, got {columns:,}; is it transposed?")
+        raise FileError(
+            f"{path}: at most {counted(MAX_COLUMNS, 'column')} were expected, got {columns:,}; is it transposed?"
+        )
 
 
 def check_column_names(path: Path, names: Sequence[str]) -> None:

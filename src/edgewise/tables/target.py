@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from edgewise.errors import InputError
+from edgewise.presentation import counted
 from edgewise.tables.cells import Mark, convention, decimal_mark, quoted
 from edgewise.tables.columns import TARGET_ADVICE, check_text, known_numbers, present
 from edgewise.tables.table import Table
@@ -96,6 +97,7 @@ def _learn(table: Table, name: str, task: str | None) -> tuple[Target, list[str]
         raise InputError(f"target {quoted(name)} must hold numbers or categories, got dates: {TARGET_ADVICE}")
     if table.n_rows < 2:
         raise InputError(f"at least two rows with a known target {quoted(name)} were expected, got {table.n_rows}")
+    # Numbers with decimal commas.
     if column.dtype == object and task != "classification":
         mark = decimal_mark(column)
     else:
@@ -113,6 +115,7 @@ def _learn(table: Table, name: str, task: str | None) -> tuple[Target, list[str]
         values = column
     else:
         values = known_numbers(table, name)
+    # Few repeated values are classes, unless the task is given.
     labels = sorted(set(_as_labels(values, text=column.dtype == object)))
     if len(labels) < 2:
         raise InputError(f"target {quoted(name)} must have different values, got {quoted(labels[0])} in every row")
@@ -121,6 +124,7 @@ def _learn(table: Table, name: str, task: str | None) -> tuple[Target, list[str]
         and len(labels) <= MAX_NUMERIC_CLASSES
         and len(values) >= MIN_ROWS_PER_NUMERIC_CLASS * len(labels)
     )
+    # Regression.
     if task == "regression" or (task is None and not is_classes):
         if task:
             why = ""
@@ -132,14 +136,16 @@ def _learn(table: Table, name: str, task: str | None) -> tuple[Target, list[str]
             Target(name, "regression", mark=mark),
             [f"Target {quoted(name)} is a number, so this is regression{why}.", *notes],
         )
+    # Classification.
     if len(labels) > MAX_CLASSES or (len(labels) == table.n_rows > 2 * MAX_NUMERIC_CLASSES):
         if not isinstance(labels[0], str):
             alternative = "a number, for regression, or "
         else:
             alternative = ""
         raise InputError(
-            f"target {quoted(name)} must be {alternative}a category with at most {MAX_CLASSES:,} classes that repeat, "
-            f"got {len(labels):,} different values in {table.n_rows:,} rows"
+            f"target {quoted(name)} must be {alternative}a category with at most "
+            f"{counted(MAX_CLASSES, 'class', 'classes')} that repeat, "
+            f"got {len(labels):,} different values in {counted(table.n_rows, 'row')}"
         )
     return Target(name, "classification", tuple(labels), mark), [*_class_notes(table, name, task, labels), *notes]
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, one_hot, sigmoid, softplus
 
 from edgewise.errors import InputError
+from edgewise.settings import FORWARD_CHUNK_NUMBERS, ROW_NUMBERS, chunks
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,16 +52,17 @@ class Data:
         weight = None if self.weight is None else self.weight[index]
         return Data(self.x[index], self.y[index], weight, {key: each[index] for key, each in self.auxiliary.items()})
 
-    def chunks(self, rows: int) -> Iterator[tuple[Data, float]]:
-        """Samples in order, at most `rows` at a time, each chunk with its share of all samples.
+    def chunks(self, numbers: int = ROW_NUMBERS, most: int = FORWARD_CHUNK_NUMBERS) -> Iterator[tuple[Data, float]]:
+        """Samples in order, in chunks as those of `settings.chunks`, each with its share of all samples.
 
         A loss is a mean over samples, so the loss of all samples is the sum of share times loss over the chunks.
         """
-        if rows >= len(self):
+        places = list(chunks(len(self), numbers, most))
+        if len(places) <= 1:
             yield self, 1.0
             return
-        for start in range(0, len(self), rows):
-            part = self.select(slice(start, start + rows))
+        for place in places:
+            part = self.select(place)
             yield part, len(part) / len(self)
 
     def to(self, dtype: torch.dtype) -> Data:
@@ -104,12 +106,12 @@ class BatchedData(Data):
         """Some of the first samples."""
         return Data(self.x, self.y, self.weight).select(index)
 
-    def chunks(self, rows: int) -> Iterator[tuple[Data, float]]:
-        """Samples in order, at most `rows` at a time, each chunk with its share of all samples."""
+    def chunks(self, numbers: int = ROW_NUMBERS, most: int = FORWARD_CHUNK_NUMBERS) -> Iterator[tuple[Data, float]]:
+        """Samples in order, each chunk with its share of all samples."""
         seen = 0
         for batch in self.epoch():
             data = batch if self.dtype is None else batch.to(self.dtype)
-            for part, share in data.chunks(rows):
+            for part, share in data.chunks(numbers, most):
                 seen += len(part)
                 yield part, share * len(data) / self.count
         if seen != self.count:

@@ -149,6 +149,7 @@ def adapt_domain_(
             if layer is not None and not (number == 0 and hidden_only):
                 is_set = bool(layer.domain_is_set)
                 if not (is_set and unset_only):
+                    # The domain: the range of the values that enter, with a margin in hidden layers.
                     if cover is None:
                         every = x
                     else:
@@ -159,11 +160,13 @@ def adapt_domain_(
                     domain = _with_width(low - reach, high + reach)
                     if number == 0 and knots != "quantile":
                         domain = layer.domain if is_set and knots == "error" else data_domain(x)
+                    # Knots: even, at quantiles, or of equal error.
                     new_knots = knot_vectors.uniform(domain.double(), layer.grid_size, layer.degree)
                     if knots == "quantile":
                         new_knots = _knots_at_quantiles(x.double(), new_knots, layer.degree)
                     elif knots == "error" and is_set:
                         new_knots = _knots_of_equal_error(layer, new_knots)
+                    # The function stays: projection onto the new splines.
                     if is_set:
                         coef, _ = project(layer.coef.double(), layer.knots.double(), new_knots, layer.degree)
                         layer.coef.copy_(coef)

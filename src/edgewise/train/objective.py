@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
-from edgewise.nn.prediction import predict_in_batches, rows_in_memory
+from edgewise.nn.prediction import numbers_of_row, predict_in_batches
 from edgewise.nn.trace import Trace
+from edgewise.settings import FORWARD_CHUNK_NUMBERS
 from edgewise.train.blocks import Data
 from edgewise.train.jacobian.matrix_free import ImplicitMatrix
 from edgewise.train.jacobian.normal_equations import RowSource
@@ -70,7 +71,7 @@ class Objective:
     is_shared: ClassVar[bool] = False  # whether other processes hold more samples
 
     def __init__(
-        self, model: nn.Module, problem: Problem, penalty: Penalty | None = None, *, rows: int | None = None
+        self, model: nn.Module, problem: Problem, penalty: Penalty | None = None, *, numbers: int | None = None
     ) -> None:
         self.model = model
         self.network = unwrapped(model)
@@ -84,11 +85,11 @@ class Objective:
         self.parameters = trainable_parameters(self.network, problem)
         if not self.parameters:
             raise InputError("model must have a trainable parameter, got none with requires_grad")
-        self.rows = rows or rows_in_memory(self.network)
+        self.numbers = numbers or numbers_of_row(self.network)  # that a sample takes
 
     def twin(self, network: nn.Module, dtype: torch.dtype) -> Objective:
         """Same objective for a copy of the network in another dtype, with its data in that dtype."""
-        return Objective(network, self.problem.to(dtype), self.penalty, rows=self.rows)
+        return Objective(network, self.problem.to(dtype), self.penalty, numbers=self.numbers)
 
     def row_source(self, slots: ParameterSlots) -> RowSource:
         """Return the rows of the Jacobian of the loss."""
@@ -98,13 +99,13 @@ class Objective:
         """Return Gauss-Newton's matrix at the present parameters, by products."""
         return ImplicitMatrix(source)
 
-    def edge_grams(self, data: Data, rows: int) -> list[dict[str, Tensor]]:
-        """Return the grams of all edges, see `jacobian.rows.edge_grams`, from so many rows at a time."""
-        return edge_grams(self.network, data, rows)
+    def edge_grams(self, data: Data, numbers: int) -> list[dict[str, Tensor]]:
+        """Return the grams of all edges, see `jacobian.rows.edge_grams`."""
+        return edge_grams(self.network, data, numbers)
 
     def predict(self, x: Tensor) -> Tensor:
         """Outputs of the model, (N, out), without gradients."""
-        return predict_in_batches(self.network, x, rows=self.rows)
+        return predict_in_batches(self.network, x, numbers=self.numbers)
 
     def metric(self, parts: Iterable[Data]) -> tuple[str, float] | None:
         """Headline metric of samples that come in parts, or None if the problem has none that parts give."""
@@ -148,7 +149,7 @@ class Objective:
         shares = []
         parts = []
         with torch.no_grad():
-            for part, share in data.chunks(self.rows):
+            for part, share in data.chunks(self.numbers):
                 prediction, magnitudes = self._forward(part)
                 losses.append(self.problem.loss(prediction, part))
                 shares.append(share)
@@ -162,7 +163,7 @@ class Objective:
         with torch.no_grad():
             return _sums(
                 [share * each for each in edge_magnitudes(self._trace(part.x), part.weight)]
-                for part, share in data.chunks(self.rows)
+                for part, share in data.chunks(self.numbers)
             )
 
     def backward(self, data: Data) -> Evaluation:
@@ -174,7 +175,7 @@ class Objective:
                 value.backward()
                 losses.append(value.detach())
             return Evaluation(_numbers_sum(losses), self.penalty_backward(data))
-        if len(data) <= self.rows and not data.is_batched:
+        if len(data) * self.numbers <= FORWARD_CHUNK_NUMBERS and not data.is_batched:
             prediction, sizes = self._forward(data)
             value = self.problem.loss(prediction, data)
             penalty = self._term_value(sizes)
@@ -192,7 +193,7 @@ class Objective:
         Returns the loss, or 0 where it does not count. Without slopes, (), it is the gradient of the loss alone.
         """
         losses: list[Tensor] = []
-        for part, share in data.chunks(self.rows):
+        for part, share in data.chunks(self.numbers):
             prediction, sizes = self._forward(part)
             if with_loss:
                 terms = [share * self.problem.loss(prediction, part)]
@@ -220,11 +221,11 @@ class Objective:
     def _losses(self, data: Data) -> Iterator[Tensor]:
         """Differentiable scalars that sum to the loss, one per chunk of samples."""
         if not self.problem.by_blocks:
-            for part, share in data.chunks(self.rows):
+            for part, share in data.chunks(self.numbers):
                 yield share * self.problem.loss(self.model(part.x), part)
             return
         for block in self.problem.blocks():
-            for part, share in block.data.chunks(self.rows):
+            for part, share in block.data.chunks(self.numbers):
                 yield share * block.loss(self.model, part, self.problem.unknowns)
 
     @property

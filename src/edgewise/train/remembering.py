@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
+from edgewise.presentation import counted
 from edgewise.settings import MOST_FACTORISED
 from edgewise.train.jacobian.normal_equations import RowSource
 from edgewise.train.parameters import ParameterSlots
@@ -34,7 +35,7 @@ class Remembered(Penalty):
         self.new_samples = new_samples
 
     def __repr__(self) -> str:
-        return f"<Remembered: {self.samples:,} samples, {len(self.factor):,} parameters>"
+        return f"<Remembered: {counted(self.samples, 'sample')}, {counted(len(self.factor), 'parameter')}>"
 
     def settings(self) -> dict[str, Any]:
         """Name and numbers of samples; the factor is too large for the settings of a fit."""

@@ -144,7 +144,7 @@ class Shard:
     def _judging(self, objective: Objective) -> Iterator[Data]:
         """Validation samples, or else training samples, in parts."""
         data = objective.problem.validation or objective.problem.train
-        return (part for part, _ in data.chunks(objective.rows))
+        return (part for part, _ in data.chunks(objective.numbers))
 
     def sum_metric(self, objective: Objective) -> Sequence[Any]:
         """Metric, to the power of which it is the root, times the number of samples, and that number."""
@@ -358,6 +358,7 @@ def trained_together(
     # The door to several processes, for a fit that has them.
     from edgewise.processes.team import Team
 
+    # Other processes answer with the sums of their rows.
     shard = Shard(network, problem, penalty)
     team = Team(shard)
     shard.number = team.number
@@ -372,6 +373,7 @@ def trained_together(
     report = None
     stopped = None
     with team.leading(lambda: (report, _arrays(network, problem))):
+        # The leading one checks that all have the same network and problem, and sees some rows of each.
         facts = team.gathered(partial(Shard.facts, rows=-(-SEEN_ROWS // team.count)))
         for number, other in enumerate(facts):
             for name, value in other["same"].items():

@@ -76,16 +76,19 @@ def smooth_fit(model: KAN, problem: Problem, watch: Callable[[], None] = lambda:
         )
         return report.stopped != StopReason.NONFINITE
 
+    # Hidden domains follow the activations; those of a linear model stay.
     def adapt() -> None:
         if not is_linear:
             adapt_domain_(model, problem.train.x, hidden_only=True)
 
+    # A first fit under a uniform penalty, with the hidden domains moved once.
     penalty = EdgePenalty.uniform(model)
     if not fitted(penalty, FAR_STEPS, FAR_DAMPING):
         return None
     adapt()
     if not fitted(penalty, FAR_STEPS, FAR_DAMPING):
         return None
+    # Penalties of edges by Fellner and Schall, between short fits.
     for number in range(UPDATES):
         penalty, _ = fellner_schall(model, problem.train, penalty)
         if number in ADAPT_AFTER:
@@ -94,6 +97,7 @@ def smooth_fit(model: KAN, problem: Problem, watch: Callable[[], None] = lambda:
             return None
     if not fitted(penalty, SETTLED_STEPS):
         return None
+    # The strength of all of them by generalised cross-validation.
     lowest = linearise(model, problem.train, penalty).gcv(INFLATION)
     for factor in FACTORS:
         stronger = penalty.scaled(factor)

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from edgewise.checks import Shape, Within
 from edgewise.errors import InputError
 from edgewise.nn.layers.base import Layer
-from edgewise.settings import MOST_FACTORISED_FOR_UNCERTAINTY, ROW_CHUNK_NUMBERS
+from edgewise.presentation import counted, number_text
+from edgewise.settings import MOST_FACTORISED_FOR_UNCERTAINTY, ROW_CHUNK_NUMBERS, chunks
 from edgewise.train.blocks import Data
 from edgewise.train.jacobian.linearised import evenly_spaced, inverse_triangular, layer_rows, linearise, output_rows
 from edgewise.train.jacobian.rows import layers_of
@@ -102,12 +103,15 @@ class ErrorBars:
             how = "held out in cross-validation"
         else:
             how = "each left out of the linearised model"
-        stretch = ", ".join(f"{value:.3g}" for value in self.stretch.tolist()[:5])
+        stretch = ", ".join(number_text(value, 3) for value in self.stretch.tolist()[:5])
         if self.curves is None:
             noise = ""
         else:
             noise = " The size of the noise differs from row to row."
-        return f"Error bars are calibrated on {self.rows:,} rows, {how} (standard deviations times {stretch}).{noise}"
+        return (
+            f"Error bars are calibrated on {counted(self.rows, 'row')}, {how} (standard deviations "
+            f"times {stretch}).{noise}"
+        )
 
     def std(self, model: nn.Module, x: Tensor, *, noise: bool = True, unclipped: Tensor | None = None) -> Tensor:
         """Standard deviation at the points x (N, in), (N, m).
@@ -152,7 +156,7 @@ class ErrorBars:
         most = float(self.levels[-1].min())
         if level > most:
             raise InputError(
-                f"level must be at most {most:.4g} for a model calibrated on {self.rows} rows, got {level}"
+                f"level must be at most {number_text(most)} for a model calibrated on {self.rows} rows, got {level}"
             )
         place = (self.levels < level - 1e-12).sum(0).clamp(max=len(self.levels) - 1)
         return self._unstretched_std(model, x, True, unclipped) * self.scores.gather(0, place[None])[0]
@@ -183,6 +187,7 @@ class ErrorBars:
         Tensor
             (p, groups, out).
         """
+        # The parameters of the layer among all.
         layers = layers_of(model)
         names = []
         sizes = []
@@ -204,6 +209,7 @@ class ErrorBars:
         scale = self.spread * self.stretch
         if layer != len(layers) - 1:
             scale = scale.max().expand(outputs)
+        # Delta method: the gradient of each function, less its mean, times the root.
         std = points.new_zeros(len(points), len(members), outputs)
         for o in range(outputs):
             only = points.new_zeros(1, outputs)
@@ -308,6 +314,7 @@ def prediction_uncertainty(
         raise InputError(f"model must have at most {most} trainable parameters for error bars, got {count:,}")
     if len(data) < FEWEST_ROWS:
         raise InputError(f"data must have at least {FEWEST_ROWS} distinct rows for error bars, got {len(data)}")
+    # Noise by the effective degrees of freedom of the linearised fit.
     samples = max(samples or 0.0, float(len(data)))  # small weights are no repeats
     linearised = linearise(model, data, penalty, samples=samples)
     outputs = data.y.shape[1]
@@ -316,6 +323,7 @@ def prediction_uncertainty(
     left = max(samples - linearised.effective / outputs, 0.01 * samples)
     noise = (linearised.losses * samples / left).sqrt()
     spread = noise * math.sqrt(2 / (samples * outputs))
+    # Residuals that calibrate: held-out ones, or those of the training rows as if each had been left out.
     seen = evenly_spaced(data if held_out is None else held_out, MOST_CALIBRATION_ROWS)
     if seen.weight is None:
         weight = seen.x.new_ones(len(seen))
@@ -329,6 +337,7 @@ def prediction_uncertainty(
             residuals = (seen.y - model(seen.x)) / (1 - share)
     else:
         residuals = seen.y
+    # Variances by the delta method, calibrated.
     variance = (spread * lengths).square() / (1 - share) + noise.square()
     total = max(samples * len(seen) / len(data), len(seen))
     return _calibrated(
@@ -427,7 +436,7 @@ def _lengths(model: nn.Module, x: Tensor, factor: Tensor) -> Tensor:
     outputs = layers_of(model)[-1].out_features
     if not bool(factor.any()):  # parameters that are as good as known
         return x.new_zeros(len(x), outputs)
-    parts = x.split(max(1, ROW_CHUNK_NUMBERS // (len(factor) * outputs)))
-    return torch.cat(
-        [torch.stack([(rows @ factor).norm(dim=1) for rows in output_rows(model, part)], 1) for part in parts]
-    )
+    lengths = []
+    for part in chunks(len(x), len(factor) * outputs, ROW_CHUNK_NUMBERS):
+        lengths.append(torch.stack([(rows @ factor).norm(dim=1) for rows in output_rows(model, x[part])], 1))
+    return torch.cat(lengths)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from edgewise.cli.pde.equation import errors_with_line, open_equation
-from edgewise.errors import FileError, InputError
+from edgewise.errors import InputError
 
 START = "import torch\nfrom edgewise.pde import PDE, Initial, Time\n"
 DECAY = START + "problem = PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)], points=50)\n"
@@ -20,11 +20,6 @@ def written(tmp_path):
         return str(path)
 
     return write
-
-
-def test_what_is_not_a_file_of_python():
-    with pytest.raises(InputError, match=r"^EQUATION must be a file that ends in .py, got 'heat'$"):
-        open_equation("heat")
 
 
 def test_a_file_with_its_solution(written):
@@ -68,14 +63,6 @@ def test_a_file_may_import_its_neighbours(written, tmp_path):
 def test_what_is_wrong_with_a_file(text, message, written):
     with pytest.raises(InputError, match=message):
         open_equation(written(text))
-
-
-def test_files_that_cannot_be_read(tmp_path):
-    with pytest.raises(FileError, match="no such file"):
-        open_equation(str(tmp_path / "absent.py"))
-    (tmp_path / "folder.py").mkdir()
-    with pytest.raises(FileError, match="expected a file, got a folder"):
-        open_equation(str(tmp_path / "folder.py"))
 
 
 def test_an_error_of_ours_is_not_blamed_on_the_file(tmp_path):

@@ -5,13 +5,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.plot.solutions import PLANE, heat, heat_solution, oscillation, untrained
+from tests.plot.solutions import heat, heat_solution, oscillation, untrained
 
 from edgewise.cli.pde import results as command
 from edgewise.cli.pde.equation import Equation
 from edgewise.cli.pde.results import ALL, SolveJob, SolveResults
 from edgewise.cli.shared.folder import solution_folder
-from edgewise.errors import FileError
 
 
 @pytest.fixture(autouse=True)
@@ -63,20 +62,6 @@ def test_the_files(tmp_path):
     assert facts["errors"]["all"]["relative_l2"] > 0
     assert facts["error_estimate"] is None and facts["stages"][0]["change"] is None
     assert activities == ["Drawing the animation"]
-
-
-@pytest.mark.slow
-def test_a_later_run_leaves_no_old_animation(tmp_path):
-    folder = solution_folder(str(tmp_path), force=False)
-    results_of(heat()).write(folder, lambda what: None)
-    (tmp_path / "notes.txt").write_text("mine")
-    folder.check()
-    written = results_of(PLANE["square"]()).write(folder, lambda what: None)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*written, "notes.txt"])
-    assert "animation.gif" not in written
-    (tmp_path / "solution.json").write_text("{}")
-    with pytest.raises(FileError, match="has another origin; --force replaces it"):
-        folder.check()
 
 
 def _place(path):

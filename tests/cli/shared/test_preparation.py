@@ -1,18 +1,15 @@
 """The steps of the job: columns, split, what is learned from which rows, comparison, the command to repeat it."""
 
 import shlex
-import warnings
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from edgewise.cli.app import app
-from edgewise.cli.shared.model import predict_rows
-from edgewise.cli.shared.preparation import FitJob, collect_warnings, prepare_table
+from edgewise.cli.shared.preparation import FitJob, prepare_table
 from edgewise.cli.table.training import train_model
 from edgewise.datasets import KNOT_FEATURES, load_knots
-from edgewise.errors import EdgewiseWarning
 
 
 @pytest.mark.slow
@@ -25,12 +22,6 @@ def test_the_knot_table_brings_target_inputs_and_groups():
     assert not set(group[prepared.rows[prepared.train] - 1]) & set(group[prepared.rows[prepared.test] - 1])
     assert len(prepared.test) == pytest.approx(1600, abs=20)
     assert prepared.y.tolist() == load_knots().y.tolist()
-
-
-@pytest.mark.slow
-def test_another_target_of_the_knot_table_leaves_the_signature_out():
-    prepared = prepare_table(FitJob("knots", target="genus"))
-    assert "signature" not in prepared.frame.names
 
 
 def test_medians_and_levels_come_from_the_training_rows(tmp_path):
@@ -57,14 +48,6 @@ def test_notes_about_the_target_count_all_rows(tmp_path):
     )
 
 
-def test_a_note_says_that_decimal_commas_were_read(tmp_path):
-    path = tmp_path / "t.csv"
-    path.write_text("a;y\n" + "".join(f"{i % 7},5;{i % 5},25\n" for i in range(30)))
-    assert prepare_table(FitJob(str(path), target="y")).notes[0].startswith("Semicolons divide the columns")
-    path.write_text("a,y\n" + "".join(f"{i % 7}.5,{i % 5}.25\n" for i in range(30)))
-    assert not any("Semicolons" in note for note in prepare_table(FitJob(str(path), target="y")).notes)
-
-
 def test_the_training_notes_what_it_found_about_columns_each_once(tmp_path):
     path = tmp_path / "t.csv"
     lines = "".join(f"{i + 100},{i % 7},7,2024-01-0{i % 9 + 1},{i % 5 + 0.5}\n" for i in range(30))
@@ -74,12 +57,6 @@ def test_the_training_notes_what_it_found_about_columns_each_once(tmp_path):
     assert any("Column 'id' counts the rows" in note for note in notes)  # also after the split
     assert any("'t' holds dates from 2024-01-01 to 2024-01-09; it counts as days" in note for note in notes)
     assert sum("Column 'same' was left out" in note for note in notes) == 1
-
-
-def test_columns_that_are_left_out(tmp_path):
-    path = tmp_path / "t.csv"
-    path.write_text('a,b,"c,d",y\n' + "".join(f"{i % 5},{i % 7},{i % 3},{i + 0.5}\n" for i in range(30)))
-    assert prepare_table(FitJob(str(path), target="y", drop=("a",))).frame.names == ("b", "c,d")
 
 
 @pytest.mark.slow
@@ -95,18 +72,6 @@ def test_classes_of_every_kind(tmp_path, labels):
     assert [prepared.labels[i] for i in trained.probabilities.argmax(1)] == trained.prediction.tolist()
 
 
-def test_probabilities_come_in_the_order_of_the_labels():
-    class Estimator:
-        classes_ = np.array(["b", "c"], dtype=object)
-
-        def predict_proba(self, X):
-            return np.array([[0.9, 0.1], [0.2, 0.8]])
-
-    predicted, probabilities = predict_rows(Estimator(), np.zeros((2, 1)), ("c", "a", "b"))
-    assert predicted.tolist() == ["b", "c"]
-    assert probabilities.tolist() == [[0.1, 0, 0.9], [0.8, 0, 0.2]]
-
-
 def test_the_command_repeats_the_job(monkeypatch):
     repeated = []
     monkeypatch.setattr("edgewise.cli.table.fit.run_fit", lambda job, *_: repeated.append(job))
@@ -120,11 +85,3 @@ def test_the_command_repeats_the_job(monkeypatch):
     for job in jobs:
         assert CliRunner().invoke(app, shlex.split(job.command)[1:]).exit_code == 0
     assert repeated == jobs
-
-
-def test_each_warning_is_collected_once():
-    with collect_warnings() as notes:
-        warnings.warn("two  lines\nof text", EdgewiseWarning, stacklevel=1)
-        warnings.warn("two lines of text", EdgewiseWarning, stacklevel=1)
-        warnings.warn("other", RuntimeWarning, stacklevel=1)
-    assert notes == ["Two lines of text", "RuntimeWarning: other"]

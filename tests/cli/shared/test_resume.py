@@ -4,14 +4,12 @@ Kills are simulated by an exception after a given part has been kept; the soak k
 """
 
 import json
-from functools import partial
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from edgewise.cli.app import app
-from edgewise.cli.pde import solve as solve_module
 from edgewise.cli.table import fit as fit_module
 from edgewise.discovery.engine import Engine, recording
 from edgewise.files import Journal
@@ -81,32 +79,6 @@ def test_a_resumed_fit_writes_the_files_of_one_run(place, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_model_that_is_not_that_of_the_unfinished_run_is_trained_again(place, monkeypatch):
-    run(*FIT, "out", killed_after=1, monkeypatch=monkeypatch)
-    (place / "out" / "model.safetensors").write_bytes(b"another")
-    (place / "out" / "metrics.json").write_text('{"edgewise": "0.2.0", "data": "t.csv", "target": "y"}')
-    done = run(*FIT, "out", "--resume")
-    assert done.exit_code == 0 and "R²" in done.output
-
-
-@pytest.mark.slow
-def test_a_resumed_solve_writes_the_numbers_of_one_run(place, monkeypatch):
-    (place / "decay.py").write_text(
-        "from edgewise.pde import PDE, Initial, Time\n"
-        "problem = PDE(lambda u: u.t + u * u, Time(0, 1), [Initial(1.0)])\n"
-    )
-    short = partial(solve_module.solve_problem, hidden=(3,), budget=0.01)  # trains networks, which a journal keeps
-    monkeypatch.setattr(solve_module, "solve_problem", short)
-    solve = ("solve", "decay.py", "--tolerance", "1e-4", "--quiet", "--out")
-    assert run(*solve, "whole").exit_code == 0
-    run(*solve, "out", killed_after=2, monkeypatch=monkeypatch)
-    assert run(*solve, "out", "--resume").exit_code == 0
-    whole, again = (without_seconds(json.loads((place / f / "solution.json").read_bytes())) for f in ("whole", "out"))
-    assert again == whole
-    assert sorted(p.name for p in (place / "out").iterdir()) == sorted(p.name for p in (place / "whole").iterdir())
-
-
-@pytest.mark.slow
 def test_a_resumed_search_keeps_what_was_found(place, monkeypatch):
     formula = ("formula", "t.csv", "--target", "y", "--time-limit", "20", "--quiet", "--out")
     kept = run(*formula, "f.json", killed_after="front", monkeypatch=monkeypatch)
@@ -141,14 +113,3 @@ def test_there_must_be_an_unfinished_run():
     done = run(*FIT[:-1], "--resume")
     assert done.exit_code == 1 and "--resume needs --out" in done.stderr
     assert done.stderr.count("\n") == 1
-
-
-@pytest.mark.slow
-def test_short_runs_write_no_journal(place, monkeypatch):
-    monkeypatch.setattr(journal_module, "WRITE_AFTER", 1e9)
-    with monkeypatch.context() as patch:
-        patch.setattr(fit_module, "find_formulas", lambda *a: 1 / 0)
-        words = [word if word != "0" else "5" for word in FIT]
-        with pytest.raises(ZeroDivisionError):
-            CliRunner().invoke(app, ["--debug", *words, "out"], catch_exceptions=False)
-    assert sorted(p.name for p in (place / "out").iterdir() if p.name.startswith(".")) == []

@@ -14,15 +14,6 @@ def test_the_strongest_input_and_a_figure(edgewise, models, tmp_path):
     assert out.read_bytes().startswith(b"<?xml") and f"Wrote {out}." in done.out
 
 
-@pytest.mark.slow
-def test_one_row(edgewise, models, tmp_path):
-    out = tmp_path / "row.png"
-    done = edgewise("explain", models / "kinds", "-d", models / "kinds.csv", "--row", 3, "-o", out)
-    assert done.code == 0, done
-    assert "\nRow 3: " in done.out
-    assert out.read_bytes().startswith(b"\x89PNG")
-
-
 def test_all_shares_as_csv(edgewise, models, tmp_path):
     out = tmp_path / "shares.csv"
     assert edgewise("explain", models / "numbers", "-d", models / "numbers.csv", "-o", out).code == 0
@@ -42,8 +33,3 @@ def test_bad_arguments(refused, edgewise, models, tmp_path):
     assert "--out must end in .svg, .pdf, .png, .csv or .html" in message
     assert "--row must be from 1 to 60, got 99" in refused("explain", models / "numbers", "-d", data, "--row", 99)
     assert edgewise("explain", models / "numbers").code == 2
-
-
-def test_a_sum_of_curves_shows_no_interaction_of_probabilities(edgewise, models):
-    done = edgewise("explain", models / "kinds", "-d", models / "kinds.csv")
-    assert "it has no pairs of inputs" in done.out and " interact: " not in done.out and "one by one" not in done.out

@@ -8,27 +8,19 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from rich.console import Console
 from tests.cli.conftest import SMALL
 
-from edgewise import checkpoint
 from edgewise.cli.shared.folder import NAMES
 from edgewise.cli.table import fit as fit_module
 from edgewise.cli.terminal.console import Screen
 from edgewise.estimator.storage import load_estimator
 from edgewise.files import whole as files
-from edgewise.presentation import PACE_SECONDS, clock_text
 from edgewise.report.comparison import Comparison, ModelResult
 from edgewise.tables import read_table
-
-
-def content(folder):
-    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 @pytest.mark.slow
@@ -77,23 +69,6 @@ def test_classes_one_of_them_with_one_row(edgewise, kinds, tmp_path):
     total = sum(predictions.columns[name] for name in predictions.names[3:])
     assert total == pytest.approx(1, abs=1e-4)
     assert 8 not in predictions.columns["row"]  # the odd one can only be trained on
-
-
-@pytest.mark.slow
-def test_quiet_prints_the_result_only(edgewise, numbers, tmp_path):
-    done = edgewise("fit", numbers, "--target", "y", "--quiet", "--compare", "none", *SMALL)
-    lines = done.out.splitlines()
-    assert len(lines) == 1 and lines[0].startswith("On the 12 test rows the R² of the KAN is")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["numbers.csv"]  # nothing that wasn't asked for
-
-
-@pytest.mark.slow
-def test_the_same_seed_gives_the_same_files(edgewise, numbers, tmp_path):
-    for name in ("one", "two"):
-        edgewise("fit", numbers, "--target", "y", "--out", tmp_path / name, "--compare", "none", *SMALL)
-    one, two = (checkpoint.read(tmp_path / name / "model.safetensors").model.state_dict() for name in ("one", "two"))
-    assert all((one[key] == two[key]).all() for key in one)
-    assert (tmp_path / "one/predictions.csv").read_bytes() == (tmp_path / "two/predictions.csv").read_bytes()
 
 
 ROWS = "".join(f"{i % 7},{i * i % 11},{i % 5 + 0.5}\n" for i in range(30))
@@ -152,12 +127,6 @@ def test_bad_options(refused, numbers, options, message):
     assert message in refused("fit", numbers, *options)
 
 
-@pytest.mark.parametrize("name", ["missing.csv", "."])
-def test_no_such_table(refused, tmp_path, name):
-    expected = "no such file" if name != "." else "a folder"
-    assert expected in refused("fit", tmp_path / name, "--target", "y")
-
-
 def full_disk(monkeypatch, matches):
     """Writing a file whose temporary folder or name `matches` ends as on a full disk."""
     real = files._write_and_rename
@@ -175,20 +144,6 @@ def test_a_full_disk_is_found_before_the_training(refused, numbers, tmp_path, mo
     monkeypatch.setattr(fit_module, "train_model", lambda *a: pytest.fail("trained"))
     assert "the disk is full" in refused("fit", numbers, "--target", "y", "--out", tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["numbers.csv"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
-def test_a_disk_that_fills_up_leaves_the_old_results(refused, numbers, models, tmp_path, monkeypatch, name):
-    out = tmp_path / "out"
-    out.mkdir()
-    for path in (models / "numbers").iterdir():
-        (out / path.name).write_bytes(path.read_bytes())
-    before = content(tmp_path)
-    full_disk(monkeypatch, lambda target: target.name == name)
-    sentence = refused("fit", numbers, "--target", "y", "--out", out, "--compare", "none", *SMALL)
-    assert sentence == f"cannot write {out / name}: the disk is full"
-    assert content(tmp_path) == before
 
 
 def test_a_bug_is_one_sentence_and_debug_shows_it(edgewise, numbers, monkeypatch):
@@ -235,30 +190,6 @@ def test_ctrl_c_in_training_keeps_the_best_model(edgewise, numbers, tmp_path, mo
     assert "interrupted" in (out / "report.html").read_text().lower()
 
 
-@pytest.mark.slow
-def test_ctrl_c_in_the_comparison_keeps_what_is_there(edgewise, numbers, tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules[__name__], "INTERRUPTED_STAGE", "Comparison")
-    monkeypatch.setattr(Screen, "progress", interrupting)
-    done = edgewise("fit", numbers, "--target", "y", "--out", tmp_path / "out", *SMALL)
-    assert done.code == 0
-    assert "The comparison was interrupted" in done.out
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(NAMES)
-    assert len(json.loads((tmp_path / "out" / "metrics.json").read_text())["comparison"]) >= 1
-
-
-@pytest.mark.slow
-def test_ctrl_c_while_the_result_is_shown_keeps_the_files(edgewise, numbers, tmp_path, monkeypatch):
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(fit_module, "_show_training", interrupted)
-    words = ("fit", numbers, "--target", "y", *SMALL)
-    done = edgewise(*words, "--out", tmp_path / "out")
-    assert done.code == 0 and "and no report, which" in done.out
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(set(NAMES) - {"report.html"})
-    assert edgewise(*words).code == 130  # without a folder nothing is kept
-
-
 def test_the_stages_are_named_before_they_begin(edgewise, numbers, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
@@ -268,35 +199,6 @@ def test_the_stages_are_named_before_they_begin(edgewise, numbers, monkeypatch):
     assert "training, a search for a formula (at most 7 seconds; --formulas 0 skips it) and a comparison" in planned
     alone = edgewise("fit", numbers, "--target", "y", "--formulas", "0", "--compare", "none").out
     assert "Stages: training. Ctrl-C ends the work within seconds" in alone
-
-
-@pytest.mark.slow
-def test_the_bar_of_the_formula_search_has_an_upper_bound(edgewise, numbers, monkeypatch):
-    seen = []
-
-    @contextmanager
-    def watched(screen, what):
-        yield SimpleNamespace(update=lambda progress: seen.append((what, progress)))
-
-    monkeypatch.setattr(Screen, "progress", watched)
-    limit = 1.0
-    words = ("--compare", "none", "--effort", "low", "--formulas", f"{limit:g}")
-    assert edgewise("fit", numbers, "--target", "y", *words).code == 0
-    bars = [progress for what, progress in seen if what == "2 of 2, Formulas"]
-    assert bars
-    for bar in bars:  # as it reads once the pace is known, which a search that ends early does not reach
-        assert "at most" in clock_text(replace(bar, seconds=max(bar.seconds, PACE_SECONDS)))
-        assert bar.seconds_left <= 1.01 * max(limit - bar.seconds, 0.0) + 1e-3
-
-
-def test_ctrl_c_before_there_is_a_model(edgewise, numbers, tmp_path, monkeypatch):
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("edgewise.cli.shared.preparation.prepare_table", interrupted)
-    done = edgewise("fit", numbers, "--target", "y", "--out", tmp_path / "out")
-    assert (done.code, done.err) == (130, "edgewise: interrupted; nothing was kept\n")
-    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
@@ -354,18 +256,6 @@ def test_one_json_object_with_names_of_rows(edgewise, refused, numbers, tmp_path
     row, group = lines[1].split(",")[:2]
     assert float(group) == (int(row) - 1) // 2
     assert "--force replaces its files" in refused("fit", numbers, "--target", "a", "--out", out)
-
-
-@pytest.mark.slow
-def test_ctrl_c_while_the_report_is_drawn_keeps_the_other_files(edgewise, numbers, tmp_path, monkeypatch):
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("edgewise.cli.table.results.report_figures", interrupted)
-    done = edgewise("fit", numbers, "--target", "y", "--out", tmp_path / "out", *SMALL)
-    assert done.code == 0 and "Interrupted while the report was drawn; the other files are written." in done.out
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(set(NAMES) - {"report.html"})
-    assert "Gradient boosting" not in done.out  # nothing else is begun
 
 
 def test_a_time_limit_that_ends_the_search_is_said(edgewise, tmp_path):

@@ -5,11 +5,6 @@ import json
 
 import pytest
 
-from edgewise.cli.shared.preparation import FitJob, prepare_table
-from edgewise.cli.table.training import find_formulas, train_model
-
-SETTINGS = {"effort": "low", "drop": ("group",)}
-
 
 @pytest.mark.slow
 def test_metrics_and_report(reported_models):
@@ -20,16 +15,3 @@ def test_metrics_and_report(reported_models):
     assert "The formulas" in report and "On the test rows the R² of this formula is" in report
     assert json.loads((reported_models / "kinds" / "metrics.json").read_text())["formulas"] is None
     assert ". A formula<" not in (reported_models / "kinds" / "report.html").read_text()
-
-
-@pytest.mark.slow
-def test_none_are_looked_for_without_time(numbers):
-    job = FitJob(str(numbers), "y", formulas=0, **SETTINGS)
-    prepared = prepare_table(job)
-    assert find_formulas(job, prepared, train_model(job, prepared)) is None
-
-
-def test_the_command_names_the_time(numbers, refused):
-    assert FitJob("a.csv", "y", formulas=5).command.endswith("--formulas 5")
-    assert "--formulas" not in FitJob("a.csv", "y").command
-    assert "--formulas must be a number of seconds" in refused("fit", numbers, "-t", "y", "--formulas", "-1")

@@ -3,15 +3,12 @@
 import csv
 import json
 from contextlib import contextmanager
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from edgewise.cli.table import formula
 from edgewise.cli.terminal.console import Screen
-from edgewise.outcomes import StopReason
 from edgewise.tables import read_table
 
 
@@ -42,17 +39,6 @@ def test_straight_from_a_table(edgewise, pendulum, tmp_path):
     exec(compile(out.read_text(), "made", "exec"), space)
     x = np.array([[1.0, 3.0], [2.5, 0.2]])
     np.testing.assert_allclose(space["predict"](x), 2 * np.pi * np.sqrt(x[:, 0] / 9.81), rtol=1e-6)
-
-
-@pytest.mark.slow
-def test_a_known_structure(edgewise, pendulum):
-    words = ("--target", "period", "--time-limit", "10", "--structure")
-    done = run(edgewise, pendulum, *words, "a*f(`the length`)")
-    assert (
-        "Searched among formulas of the structure a*f(`the length`)." in done.out and "sqrt(`the length`)" in done.out
-    )
-    done = edgewise("formula", pendulum, *words, "f(depth)")
-    assert done.code == 1 and "structure must give functions arguments of inputs alone" in done.err
 
 
 @pytest.mark.slow
@@ -166,19 +152,3 @@ def test_ctrl_c_keeps_the_formulas_so_far_and_the_journal(edgewise, pendulum, tm
     run(edgewise, pendulum, "--target", "period", "-o", out, "--resume")
     assert json.loads(out.read_text())["stored"]["stopped"] != "interrupted"
     assert not (tmp_path / ".period.json.resume").exists()
-
-
-@pytest.mark.slow
-def test_ctrl_c_ends_the_searches_for_all_outputs(edgewise, models, tmp_path, monkeypatch):
-    searches = []
-
-    def table_front(X, y, names, budget, **options):
-        searches.append(y)
-        front = found(X, y, names, budget, **options)
-        return replace(front, stopped=StopReason.INTERRUPTED) if len(searches) == 2 else front
-
-    found = formula.table_front
-    monkeypatch.setattr(formula, "table_front", table_front)
-    words = ("--data", models / "kinds.csv", "--time-limit", "3", "-o", tmp_path / "kinds.json")
-    done = run(edgewise, models / "kinds", *words)
-    assert len(searches) == 2 == len(sorted(tmp_path.glob("kinds*.json"))) and "equals that of" not in done.out

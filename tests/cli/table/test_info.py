@@ -1,7 +1,6 @@
 """`edgewise info`: facts about a model; a hostile file can neither stop it nor move the cursor."""
 
 from edgewise import checkpoint
-from edgewise.estimator.storage import load_estimator, save_estimator
 from edgewise.nn.mlp import MLP
 
 
@@ -29,16 +28,6 @@ def test_a_bare_network(edgewise, tmp_path):
     checkpoint.write(MLP([2, 3, 1]), tmp_path / "m")
     done = edgewise("info", tmp_path / "m")
     assert done.code == 0 and "MLP, nodes 2-3-1" in done.out and "parameters  13" in done.out
-
-
-def test_whatever_is_stored_about_the_fit(edgewise, models, tmp_path):
-    estimator, extra = load_estimator(models / "kinds" / "model.safetensors")
-    about = {"score": {"value": "x"}, "rows": 3, "inputs": [1, {"name": 2}], "command": "\x1b[2Jgone"}
-    about["formulas"] = {"rounded": 3}
-    for fit in (about, [1], "text"):
-        save_estimator(estimator, tmp_path / "m", extra={**extra, "fit": fit})
-        done = edgewise("info", tmp_path / "m")
-        assert done.code == 0 and "\x1b" not in done.out
 
 
 def test_no_model(refused, tmp_path):

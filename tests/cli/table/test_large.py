@@ -1,7 +1,6 @@
 """Commands on tables that are larger than memory: predictions part by part, and a sample for all that is drawn."""
 
 import csv
-import errno
 import json
 
 import numpy as np
@@ -12,7 +11,6 @@ import pytest
 
 from edgewise.cli.shared import large
 from edgewise.cli.shared.formulas import FormulaList
-from edgewise.files import whole as files
 from edgewise.formulas import Formula, parse_expression
 from edgewise.formulas.front import Front, FrontEntry
 
@@ -55,46 +53,6 @@ def test_predictions_are_those_of_a_table_in_memory(edgewise, models, folders, m
     for measure, value in (known["score"] or {}).items():
         assert facts["score"][measure] == pytest.approx(value, abs=1e-5)
     assert streamed.code == plain.code == 0
-
-
-def test_a_broken_part_leaves_no_file(edgewise, refused, models, folders, monkeypatch):
-    out = folders / "p.csv"
-    out.write_text("as it was\n")
-    options = ("predict", models / "numbers", folders / "numbers", "--out", out, "--force")
-    third = folders / "numbers" / "2.parquet"
-    frame = pq.read_table(third)
-    pq.write_table(frame.drop_columns(["a"]), third)
-    message = refused(*options)
-    assert message.startswith("batch 1 of 2.parquet: ") and "'a'" in message
-    pq.write_table(frame.set_column(0, "a", pa.array(["text"] * len(frame))), third)
-    assert refused(*options) == "batch 1 of 2.parquet: column 'a' must hold numbers as in the batches before, got text"
-    pq.write_table(frame, third)
-
-    def full(descriptor):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(files.os, "fsync", full)
-    assert refused(*options) == f"cannot write {out}: the disk is full"
-    assert out.read_text() == "as it was\n" and sorted(path.name for path in folders.iterdir()) == [
-        "kinds",
-        "numbers",
-        "p.csv",
-    ]
-    monkeypatch.undo()
-
-
-def test_what_cannot_be_done_is_one_sentence(refused, models, folders):
-    assert "got 61" in refused("explain", models / "numbers", "-d", folders / "numbers", "--row", 61)
-
-
-def test_a_sample_holds_the_rows_that_are_asked_for(edgewise, models, folders, monkeypatch):
-    monkeypatch.setattr(large, "TEST_ROWS", 15)
-    source = large.open_sampled(str(folders / "numbers"), keep=(7, 60, 99))
-    assert source.n_rows == 60 and {7, 60} < set(source.table.rows.tolist()) and 5 < source.table.n_rows < 30
-    whole = pa.csv.read_csv(models / "numbers.csv")["a"].to_numpy()
-    assert np.array_equal(source.table.columns["a"], whole[source.table.rows - 1])
-    done = edgewise("explain", models / "numbers", "--data", folders / "numbers", "--out", folders / "page.html")
-    assert done.code == 0 and "of its 60 rows stand for all" in done.out
 
 
 def test_json_and_formulas_go_part_by_part_too(edgewise, models, folders, monkeypatch):

@@ -27,7 +27,7 @@ def test_scores_of_three_classes_are_the_model():
     scores = np.stack([output.function(X) for output in outputs], 1)
     share = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
     np.testing.assert_allclose(share, opened.estimator.predict_proba(X), rtol=1e-9, atol=1e-12)
-    assert "(the class with the largest score) equals that of the model in 100.0% of 80 rows" in agreement(
+    assert "(the class with the largest score) equals that of the model in 100 % of 80 rows" in agreement(
         opened.estimator, X, list(scores.T)
     )
 
@@ -38,7 +38,7 @@ def test_two_classes_have_log_odds():
     share = opened.estimator.predict_proba(X)
     np.testing.assert_allclose(output.function(X), np.log(share[:, 1] / share[:, 0]), rtol=1e-6, atol=1e-9)
     assert output.name == "log-odds of True"
-    assert "where the formula is positive) equals that of the model in 100.0%" in agreement(
+    assert "where the formula is positive) equals that of the model in 100 %" in agreement(
         opened.estimator, X, [output.function(X)]
     )
 

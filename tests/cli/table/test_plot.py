@@ -2,8 +2,6 @@
 
 import pytest
 
-from edgewise.estimator.storage import load_estimator, save_estimator
-
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
@@ -35,27 +33,6 @@ def test_without_data(edgewise, models, tmp_path, monkeypatch):
     assert again.code == 1 and "network.svg, which exists" in again.err
     again = edgewise("plot", models / "numbers", "--force")
     assert "Wrote network.svg" in again.out
-
-
-@pytest.mark.slow
-def test_the_effect_of_one_input(edgewise, refused, models, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert edgewise("plot", models / "numbers", "--input", "a").code == 0
-    text = (tmp_path / "effects-a.svg").read_text()
-    assert "<!-- a -->" in text and "<!-- b -->" not in text
-    done = edgewise("plot", models / "kinds", "--data", models / "kinds.csv", "-i", "a,b", "--out", "two.png")
-    assert done.code == 0 and "the effects of a, b on" in done.out
-    assert "did you mean 'a'?" in refused("plot", models / "numbers", "--input", "A")
-    assert "the inputs are a, b" in refused("plot", models / "numbers", "--input", "nothing like it")
-    assert "left out for --kind network" in refused("plot", models / "numbers", "--input", "a", "--kind", "network")
-
-
-@pytest.mark.slow
-def test_a_model_without_names(edgewise, models, tmp_path):
-    estimator, _ = load_estimator(models / "kinds" / "model.safetensors")
-    save_estimator(estimator, tmp_path / "m")
-    for kind in ("network", "effects", "edges"):
-        assert edgewise("plot", tmp_path / "m", "--kind", kind, "--out", tmp_path / f"{kind}.svg").code == 0
 
 
 @pytest.mark.slow

@@ -10,9 +10,7 @@ import pytest
 from edgewise import checkpoint
 from edgewise import load as edgewise_load
 from edgewise.errors import EdgewiseWarning
-from edgewise.estimator import KANRegressor
 from edgewise.estimator.storage import load_estimator, save_estimator
-from edgewise.files import whole as files
 from edgewise.nn.model import KAN
 from edgewise.tables import read_table
 
@@ -55,19 +53,6 @@ def test_error_bars(edgewise, models):
     assert (low < prediction).all() and (prediction < high).all()
     truth = read_table(models / "numbers.csv").columns["y"]
     assert np.mean((low <= truth) & (truth <= high)) > 0.8
-
-
-def test_new_levels_and_gaps_are_reported(edgewise, models, tmp_path):
-    table = tmp_path / "new.csv"
-    table.write_text("a,b,colour\n1,1,green\n,1,red\n")
-    done = edgewise("predict", models / "numbers", table)
-    assert done.code == 0
-    assert "1 of 2 rows has a level that training did not have in colour" in done.err
-    assert "1 of 2 rows lacks a, where training had no missing value" in done.err
-    assert "predicted" not in done.err and done.out.count("\n") == 3
-    lines = done.out.splitlines()
-    assert [lines[0].split(",")[-1], lines[1].split(",")[-1], lines[2].split(",")[-1]] == ["outside", "colour", ""]
-    assert edgewise("predict", models / "numbers", table, "--quiet").err == ""
 
 
 @pytest.mark.parametrize(
@@ -125,41 +110,6 @@ def test_a_target_that_does_not_fit_the_network(refused, models, tmp_path):
     assert "must have a target for its KANRegressor" in refused("predict", tmp_path / "m", models / "numbers.csv")
     save_estimator(estimator, tmp_path / "m", extra={**extra, "target": [1]})
     assert "target" in refused("predict", tmp_path / "m", models / "numbers.csv")
-
-
-def test_a_full_disk(refused, models, tmp_path, monkeypatch):
-    def full(*_, **__):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(files, "_write_and_rename", full)
-    out = tmp_path / "p.csv"
-    sentence = refused("predict", models / "numbers", models / "numbers.csv", "--quiet", "--out", out)
-    assert sentence == f"cannot write {out}: the disk is full"
-
-
-@pytest.fixture
-def plain_model(tmp_path):
-    """An estimator saved from Python, which knows nothing of tables."""
-    X = np.random.default_rng(0).normal(size=(30, 2))
-    model = KANRegressor(hidden=(), grid_size=2).fit(X, X[:, 0])
-    save_estimator(model, tmp_path / "plain.safetensors")
-    return tmp_path / "plain.safetensors"
-
-
-@pytest.mark.slow
-def test_a_model_saved_from_python(edgewise, refused, plain_model, tmp_path):
-    table = tmp_path / "t.csv"
-    table.write_text("u,v\n0.5,1\n-0.5,2\n")
-    done = edgewise("predict", plain_model, table)
-    estimator, _ = load_estimator(plain_model)
-    expected = estimator.predict(np.array([[0.5, 1], [-0.5, 2]])).tolist()
-    np.testing.assert_allclose([float(line.split(",")[1]) for line in done.out.splitlines()[1:]], expected, atol=1e-6)
-    table.write_text("u,v,w\n0.5,1,2\n")
-    assert "must have 2 columns, as in training, got 3" in refused("predict", plain_model, table)
-    table.write_text("u,v\n0.5,\n1,2\n")
-    assert "lacks x2, where training had no missing value" in edgewise("predict", plain_model, table).err
-    table.write_text("u,v\n0.5,x\n1,y\n")
-    assert "must hold numbers, got 'x' in row 1" in refused("predict", plain_model, table)
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 """Sentences in a pipe and on a terminal, the progress bar."""
 
 import io
-import re
 
 import pytest
 from rich.console import Console
@@ -26,12 +25,6 @@ def test_a_pipe_has_whole_sentences_and_no_codes():
     assert second.startswith("  - word")
 
 
-def test_many_notes_are_counted():
-    shown, text = screen(False)
-    shown.notes([f"note {i}" for i in range(20)])
-    assert "note 11" in text() and "note 12" not in text() and "8 more" in text()
-
-
 def test_progress_is_shown_on_a_terminal_only():
     shown, text = screen(True)
     with shown.progress("Training") as bar:
@@ -52,19 +45,3 @@ def test_strongest_inputs(inputs):
     bars = [line.count("━") for line in text().splitlines()]
     assert bars == {0: [0], 1: [0], 2: [24, 12]}[len(inputs)]
     assert "\x1b" not in text()
-
-
-def test_notes_of_a_terminal_are_indented_as_a_whole():
-    shown, text = screen(True)
-    shown.notes(["word " * 30])
-    first, second = [line for line in text().splitlines() if line.strip()]
-    plain = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in (first, second)]
-    assert plain[0].startswith(" - word") and plain[1].startswith("   word")
-
-
-def test_waiting_names_the_work_on_a_terminal_only():
-    for terminal in (True, False):
-        shown, text = screen(terminal)
-        with shown.waiting("Reading [x]"):
-            pass
-        assert ("Reading [x]" in text()) == terminal

@@ -137,13 +137,6 @@ def test_signals_after_the_end_of_the_work_end_the_process_with_its_exit_code(nu
     assert (*process.communicate(timeout=120), process.returncode) == ("written\n", "", 3)
 
 
-@pytest.mark.slow
-def test_nohup_is_respected():
-    ignoring = "import signal\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + KEPT.replace("30", "1")
-    ignoring = ignoring.replace("signal.SIG_DFL", "signal.SIG_IGN")
-    assert interrupted(ignoring, number=signal.SIGHUP) == (0, "")
-
-
 def test_a_last_step_is_finished_in_spite_of_ctrl_c():
     tries = []
 

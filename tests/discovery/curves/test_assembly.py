@@ -3,13 +3,10 @@
 import numpy as np
 import pytest
 
-from edgewise.discovery.curves.assembly import candidate_formulas, pruned
-from edgewise.discovery.curves.curve_models import CurveModelFitter
-from edgewise.discovery.least_squares.links import possible_links
+from edgewise.discovery.curves.assembly import pruned
 from edgewise.formulas.algebra import with_one_factor
 from edgewise.formulas.constants import fit_constants, relative_error
 from edgewise.formulas.expression import complexity, constant_values, evaluate, parse_expression
-from edgewise.nn.elementary import ELEMENTARY
 
 NAMES = ("x", "y")
 
@@ -42,13 +39,3 @@ def test_terms_that_matter_stay():
     y = np.sin(x[:, 0]) + 0.01 * x[:, 1]
     found = pruned(fit_constants(parse_expression("1.0*sin(x) + 0.011*y", NAMES), x, y), x, y)
     assert relative_error(found.expression, x, y) < 1e-9
-
-
-@pytest.mark.slow
-def test_a_curve_model_gives_its_formula():
-    x = points()
-    y = np.exp(np.sin(3 * x[:, 0]) + x[:, 1] ** 2)
-    link = next(link for link in possible_links(y) if link.name == "exp")
-    model = min(CurveModelFitter(x, y, [0, 1], 8).sums(link, 2), key=lambda each: each.criterion)
-    fits = [fit_constants(node, x, y) for node in candidate_formulas(model, ELEMENTARY)]
-    assert min(relative_error(f.expression, x, y) for f in fits if f is not None) < 1e-9

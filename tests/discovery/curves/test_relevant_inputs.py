@@ -1,7 +1,6 @@
 """Relevant inputs stay, alone, in products and with weak effects; irrelevant ones are removed, few or many."""
 
 import numpy as np
-import pytest
 
 from edgewise.discovery.curves.features import relevant_inputs
 from edgewise.discovery.curves.residuals import NoiseTest
@@ -22,19 +21,6 @@ def test_a_weak_input_stays_without_noise():
     x = points(7)
     y = np.exp(x[:, 1]) + 0.02 * np.cos(x[:, 4])
     assert relevant_inputs(x, y) == [1, 4]
-
-
-@pytest.mark.slow
-def test_a_hundred_inputs_of_which_all_or_five_matter():
-    x = points(100)
-    assert len(relevant_inputs(x, np.exp((np.sin(np.pi * x / 2) ** 2).mean(1)))) >= 98
-    found = relevant_inputs(x, x[:, 3] + np.sin(3 * x[:, 50]) + x[:, 80:83].sum(1) ** 2)
-    assert set(found) >= {3, 50, 80, 81, 82}
-
-
-def test_nothing_found_is_everything():
-    x = points(6)
-    assert relevant_inputs(x, np.random.default_rng(7).normal(size=1000)) == list(range(6))
 
 
 def test_what_a_formula_leaves():

@@ -7,10 +7,8 @@ import pytest
 
 from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.engine.running import Engine, Stages
-from edgewise.discovery.least_squares.laws import least_squares_laws
-from edgewise.discovery.problem import FormulaOptions, LawProblem, Reduction, Separation
-from edgewise.discovery.reduction.chain import reductions
-from edgewise.formulas.expression import Add, Call, Multiply, Variable, children, parse_expression, rebuilt
+from edgewise.discovery.problem import FormulaOptions, LawProblem, Reduction
+from edgewise.formulas.expression import Call, Multiply, Variable, children, parse_expression, rebuilt
 from edgewise.outcomes import Budget
 
 
@@ -61,16 +59,6 @@ def test_a_false_reduction_does_no_harm():
     assert archive.solved is None and len(engine.branches) == 2
 
 
-@pytest.mark.slow
-def test_a_reduction_to_a_constant_gives_its_law_and_no_failure():
-    problem = problem_of(lambda a, b: 3.3 * a * b**2)
-    noise = np.random.default_rng(2).normal(size=150)
-    problem = replace(problem, y=problem.y * (1 + 0.02 * noise[:100]), held_y=problem.held_y * (1 + 0.02 * noise[100:]))
-    engine = Engine(Archive(problem), Budget(), Stages(reduce=reductions))
-    engine.run()
-    assert any(not branch.inputs for branch in engine.branches) and engine.failures == []
-
-
 def test_a_failing_stage_is_skipped():
     def failing(problem, budget):
         yield Variable(0)
@@ -107,30 +95,6 @@ def test_an_endless_stage_ends_with_the_clock():
     engine = Engine(archive, Budget(seconds=0.2), Stages(quick=(of_sine,), search=endless))
     engine.run()
     assert clocks and clocks[0].is_over
-
-
-@pytest.mark.slow
-def test_the_parts_of_a_separation_are_joined_and_fitted_together():
-    """y = g(a) + h(b); the parts are known to 1e-4 only, the joint formula is exact."""
-
-    def separated(problem, budget):
-        if problem.x.shape[1] == 2:
-            parts = []
-            for k, part in enumerate((lambda a: 2 * a**2, lambda b: 3 / b)):
-                values = [part(x[:, k]) * (1 + 1e-5 * np.cos(40 * x[:, k])) for x in (problem.x, problem.held_x)]
-                x, held = problem.x[:, [k]], problem.held_x[:, [k]]
-                parts.append(replace(problem, x=x, held_x=held, y=values[0], held_y=values[1], names=("abc"[k],)))
-            yield Separation(
-                tuple(parts), lambda laws: Add((laws[0], _moved(laws[1]))), "y is a function of a plus one of b", 1e-4
-            )
-
-    def laws_of_parts(problem, budget):
-        if problem.x.shape[1] == 1:
-            yield from least_squares_laws(problem, budget)
-
-    archive = Archive(problem_of(lambda a, b: 2 * a**2 + 3 / b))
-    Engine(archive, Budget(), Stages(quick=(laws_of_parts,), reduce=separated)).run()
-    assert archive.solved is not None and archive.solved.source == "separation"
 
 
 def test_a_problem_without_inputs_is_a_constant():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgewise import KANClassifier, find_formula
+from edgewise import find_formula
 from edgewise.discovery import FormulaOptions
 from edgewise.discovery.knowledge.boundaries import class_front, fit_class_constants, log_losses
 from edgewise.discovery.problem import LawProblem
@@ -75,43 +75,9 @@ def test_a_circle_that_separates_the_classes_is_found_with_its_radius():
     assert str(circle.formula).endswith("(x**2 + y**2 - 3/2)")
 
 
-@pytest.mark.slow
-def test_standard_errors_cover_the_constants_of_noisy_classes():
-    x, s = disc(1500)
-    labels = np.random.default_rng(2).uniform(size=1500) < 1 / (1 + np.exp(3 * s))
-    options = FormulaOptions(operators=("+", "-", "*"))
-    best = find_formula(x, labels, names=["x", "y"], options=options, time_limit=3).best
-    assert best.complexity <= 15  # the law itself has 11
-    fresh, truth = disc(seed=1)
-    np.testing.assert_allclose(best.formula(fresh), -3 * truth, atol=1.5)
-    if str(best.formula).count("x**2") == 1 and best.complexity == 11:
-        (scale, scale_error), *_ = best.constants
-        assert abs(scale + 3) < 3 * scale_error
-
-
-@pytest.mark.slow
-def test_classes_by_chance_have_no_law_but_their_share():
-    x = disc(400)[0]
-    front = find_formula(x, np.random.default_rng(5).uniform(size=400) < 0.3, time_limit=1)
-    assert front.best.complexity == 1
-    assert 1 / (1 + np.exp(-front.best.formula(x)[0])) == pytest.approx(0.3, abs=0.05)
-
-
 def test_what_is_refused():
     x = disc(40)[0]
     with pytest.raises(InputError, match="y must have rows of both classes, got one class"):
         find_formula(x, np.ones(40, dtype=bool))
     with pytest.raises(InputError, match="no structure and no groups where y has classes"):
         find_formula(x, x[:, 0] > 0, options=FormulaOptions(structure="f(x_1)"))
-
-
-@pytest.mark.slow
-def test_a_classifier_gives_the_law_of_its_classes():
-    x, s = disc(600)
-    labels = np.where(s < 0, "in", "out")
-    model = KANClassifier(random_state=0, effort="low").fit(x, labels)
-    front = model.fit_equations(x, labels, names=["x", "y"], time_limit=2).equations_
-    assert front.loss_name == "log loss"
-    assert np.mean((front.best.formula(x) > 0) == (labels == "out")) > 0.99
-    with pytest.raises(InputError, match="y must hold classes of the model, got 'up'"):
-        model.fit_equations(x, np.where(s < 0, "in", "up"))

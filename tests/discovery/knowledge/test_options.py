@@ -4,28 +4,13 @@ import numpy as np
 import pytest
 
 from edgewise import find_formula
-from edgewise.discovery import FormulaOptions, finder
+from edgewise.discovery import FormulaOptions
 from edgewise.errors import InputError
 from edgewise.formulas.expression import Call, walk
 
 
 def positive(rows=200, inputs=2, seed=0):
     return np.random.default_rng(seed).uniform(1, 2, (rows, inputs))
-
-
-@pytest.mark.slow
-def test_rows_of_small_weight_decide_nothing():
-    """A tenth of the rows is of another law; with a weight of 1e-12 only the law of the others is exact."""
-    x = positive()
-    y = 3 * x[:, 0] ** 2 / x[:, 1]
-    wrong = np.arange(200) % 10 == 0
-    y[wrong] += 5 * x[wrong, 1]
-    weights = np.where(wrong, 1e-12, 1.0)
-    front = find_formula(x, y, names=["a", "b"], options=FormulaOptions(weights=weights), time_limit=1)
-    assert str(front.best.formula) == "3*a**2/b"
-    assert front.r_squared(front.best_place) > 1 - 1e-9
-    unweighted = find_formula(x, y, names=["a", "b"], time_limit=1)
-    assert unweighted.r_squared(unweighted.best_place) < 0.999
 
 
 def test_rows_of_weight_zero_are_as_absent():
@@ -77,6 +62,8 @@ def test_a_target_whose_squares_are_no_numbers_and_wrong_units_are_refused(size)
     x = positive(40)
     with pytest.raises(InputError, match=r"^y must be in a unit in which its squares are numbers"):
         find_formula(x, x[:, 0] * size)
+    with pytest.raises(InputError, match=r"^x_1 must be in a unit in which its values are normal numbers, its largest"):
+        find_formula(x * np.array([1e-310, 1.0]), x[:, 0])
     with pytest.raises(InputError, match=r"^units must allow a formula for y in 'kg'"):
         find_formula(x, x[:, 0], options=FormulaOptions(units={"x_1": "m", "x_2": "s", "y": "kg"}))
 
@@ -89,49 +76,6 @@ def test_forbidden_and_required_parts_and_the_largest_size_hold_for_every_formul
     for entry in front:
         assert entry.complexity <= 12 and "b" in str(entry.formula)
         assert not any(isinstance(part, Call) for part in walk(entry.formula.expression))
-
-
-@pytest.mark.slow
-def test_functions_that_must_not_be_nested():
-    x = positive()
-    y = np.sin(np.sin(x[:, 0]) + x[:, 1])
-    for entry in find_formula(x, y, options=FormulaOptions(nested={"sin": ("sin",)}), time_limit=1):
-        for part in walk(entry.formula.expression):
-            if isinstance(part, Call) and part.name == "sin":
-                assert not any(isinstance(inner, Call) and inner.name == "sin" for inner in walk(part.argument))
-
-
-@pytest.mark.slow
-def test_a_search_ends_at_its_target_error_and_goes_on_from_its_formulas():
-    x = positive()
-    y = np.exp(np.sin(x[:, 0]) * x[:, 1]) / (x[:, 0] + x[:, 1] ** 1.3)
-    coarse = find_formula(x, y, options=FormulaOptions(target_error=0.02), time_limit=60)
-    assert 1e-9 < coarse.relative_error(coarse.best_place) < 0.02 and coarse.stopped == "converged"
-    guesses = [entry.formula for entry in coarse]
-    resumed = find_formula(x, y, options=FormulaOptions(guesses=guesses), time_limit=0.5)
-    assert min(entry.validation for entry in resumed) <= 1.001 * min(entry.validation for entry in coarse)
-
-
-@pytest.mark.slow
-def test_an_answer_tells_how_sure_it_is(monkeypatch):
-    monkeypatch.setattr(finder, "USUAL_SECONDS", 3.0)  # no clock: a busy machine does the same work
-    x = positive(200)
-    y = 2.37 * np.exp(x[:, 0]) * x[:, 1] + 0.1 * np.random.default_rng(1).normal(size=200)
-    front = find_formula(x, y, names=["a", "b"])
-    for text in (str(front), repr(front), front._repr_html_()):
-        assert "held-out rows" in text and "±" in text and "within one standard error" in text
-    assert "look like noise" in str(front)
-
-
-@pytest.mark.slow
-def test_rows_without_weight_do_not_count_and_progress_has_the_best_formula():
-    x, seen = positive(80), []
-    wrong = np.arange(80) < 8
-    y = np.where(wrong, 5.0, x[:, 0] * x[:, 1])
-    options = FormulaOptions(weights=np.where(wrong, 0.0, 1.0))
-    front = find_formula(x, y, names=["a", "b"], options=options, progress=seen.append, time_limit=20)
-    assert str(front.best.formula) in ("a*b", "b*a")
-    assert any("a*b" in event.stage or "b*a" in event.stage for event in seen) and seen[-1].share <= 1
 
 
 @pytest.mark.slow

@@ -42,25 +42,6 @@ def test_exact_laws(function, inputs):
     assert archive.solved is not None
 
 
-@pytest.mark.slow
-def test_noise_leaves_the_true_terms():
-    problem = problem_of(lambda a, b: 2 * a * b - 3 * b, 2, noise=0.01)
-    archive = Archive(problem)
-    for law in least_squares_laws(problem, Budget()):
-        archive.judge(law, "least squares")
-    assert archive.solved is None
-    assert min(j.error for j in archive if j.symbols <= 9) < 0.012
-
-
-@pytest.mark.slow
-def test_a_series_is_no_law():
-    problem = problem_of(lambda a: np.exp(np.sin(3 * a)), 1)
-    archive = Archive(problem)
-    for law in least_squares_laws(problem, Budget()):
-        archive.judge(law, "least squares")
-    assert archive.solved is None
-
-
 def test_a_monomial_takes_one_fit():
     problem = problem_of(lambda a, b, c: 3 * a**2 * np.sqrt(b) / c, 3)
     archive = Archive(problem)
@@ -78,11 +59,6 @@ def test_elimination_agrees_with_dense_least_squares():
         dense = np.linalg.lstsq(matrix[:, fit.places] * root, target * root[:, 0], rcond=None)[0]
         np.testing.assert_allclose(fit.coefficients, dense, rtol=1e-9)
     assert sorted(min(fits, key=lambda fit: fit.criterion).places) == [0, 2, 5]
-
-
-def test_a_problem_without_inputs_has_no_law_of_inputs():
-    y = np.array([1.0, 2.0, 6.0])
-    assert not list(least_squares_laws(LawProblem(np.empty((3, 0)), y, np.empty((2, 0)), y[:2], ()), Budget()))
 
 
 @pytest.mark.parametrize(

@@ -43,11 +43,6 @@ def test_functions_that_are_not_permitted_do_not_occur():
         assert {part.name for part in walk(law) if isinstance(part, Call)} <= {"exp"}
 
 
-def test_a_problem_of_two_inputs_is_left_to_reductions():
-    x = np.random.default_rng(0).uniform(1, 2, (60, 2))
-    assert not list(separable_laws(LawProblem(x[:40], x[:40, 0], x[40:], x[40:, 0], ("a", "b")), Budget()))
-
-
 BADLY_SCALED = {
     "curves that overflow": 1e15 + np.arange(100.0),
     "inputs over many orders": np.logspace(-60, 0, 100),
@@ -65,12 +60,6 @@ def test_curves_without_finite_values_are_left_out(name, capfd):
         laws = list(separable_laws(LawProblem(x, y, x, y, ("x",)), Budget()))
         assert all(np.isfinite(evaluate(law, x)).all() for law in laws)
     assert capfd.readouterr() == ("", "")
-
-
-def test_a_target_that_is_constant_to_rounding_has_no_law():
-    x = np.arange(100.0)[:, None]
-    y = 1e15 + np.random.default_rng(0).integers(0, 2, 100)
-    assert not list(separable_laws(LawProblem(x, y, x, y, ("x",)), Budget()))
 
 
 @pytest.mark.parametrize("rate", [0.05, -0.3])

@@ -2,14 +2,10 @@
 
 from fractions import Fraction
 
-import numpy as np
 import pytest
 
-from edgewise.discovery.problem import FormulaOptions, LawProblem
-from edgewise.discovery.reduction import reductions
 from edgewise.discovery.reduction.dimensions import dimension, dimensional_symmetries
 from edgewise.errors import InputError
-from edgewise.outcomes import Budget
 
 
 @pytest.mark.parametrize(
@@ -39,15 +35,3 @@ def test_units_that_contradict_each_other_are_refused():
     with pytest.raises(InputError, match="units must allow a formula for y in 'K', got m in kg, t in s"):
         next(dimensional_symmetries(("m", "t"), {"m": "kg", "t": "s", "y": "K"}))
     assert not list(dimensional_symmetries(("m",), {"m": "kg"}))
-
-
-@pytest.mark.slow
-def test_a_law_with_units_has_no_input_with_a_unit_left():
-    x = np.random.default_rng(0).uniform(1, 2, (200, 4))
-    m, v, c, angle = x.T
-    y = m * c**2 * np.sin(angle * v / c)
-    units = {"m": "kg", "v": "m/s", "c": "m/s", "angle": "rad", "y": "J"}
-    problem = LawProblem(x[:150], y[:150], x[150:], y[150:], ("m", "v", "c", "angle"), FormulaOptions(units=units))
-    found = list(reductions(problem, Budget()))
-    assert found[-1].sentence in ("y/(m*v**2) depends on c/v and angle", "y/(m*c**2) depends on v/c and angle")
-    assert len(found[0].problem.names) == 1

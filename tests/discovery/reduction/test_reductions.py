@@ -55,23 +55,5 @@ def test_nothing_is_reduced_where_the_law_has_no_symmetry():
     assert not list(reductions(problem, Budget()))
 
 
-@pytest.mark.slow
-def test_noisy_data_keep_what_the_law_depends_on():
-    problem = problem_of(lambda a, b, c, d: a * np.sin(b * c) + 2 * d, 4, 500, noise=0.02)
-    for reduction in reductions(problem, Budget()):
-        if hasattr(reduction, "problem"):
-            check(problem, reduction)
-            assert len(reduction.problem.names) >= 2  # (b c, d / a) are the fewest
-            assert reduction.error < 0.1
-
-
-@pytest.mark.slow
-def test_ten_percent_of_noise_do_not_hide_a_monomial_in_front():
-    problem = problem_of(lambda a, b, c: a**2 / b * np.sin(c), 3, 500, noise=0.1)
-    noise, reduction, *_ = reductions(problem, Budget())
-    assert 0.03 < noise.relative < 0.3
-    assert reduction.sentence == "y/(a**2/b) depends on c"
-
-
 def test_a_clock_that_is_over_ends_the_search():
     assert not list(reductions(problem_of(lambda a, b: np.exp(a - b), 2), Budget(seconds=0.0)))

@@ -65,9 +65,3 @@ def test_an_inner_function_is_a_problem_of_its_own():
 )
 def test_a_law_whose_parts_share_their_inputs_does_not_separate(law):
     assert not found(law, law.__code__.co_argcount)
-
-
-def test_noise_does_not_hide_a_sum():
-    separation = found(lambda a, b: np.sin(3 * a) + 1 / b, 2, noise=0.05)[0]
-    assert separation.sentence == "y is a sum of functions of (a) and (b)"
-    assert 0.03 < separation.problems[0].noise < 0.3

@@ -37,20 +37,3 @@ def test_left_out_errors_are_those_of_a_fit_without_the_row():
     row = model.chosen[[7]]
     assert (y[row] - without.predict(x[row]))[0] == pytest.approx(model.left_out[7], rel=1e-5)
     assert 0.05 < model.noise < 0.2
-
-
-def test_logarithms_are_used_where_they_predict_better():
-    x, y = rows_of(lambda x: x[:, 0] ** 3 / x[:, 1] ** 2, 2)
-    model = fit_smooth_model(x, y)
-    assert model.scales.log_target == 1
-    assert model.scales.log_inputs.all()
-    assert fit_smooth_model(x, np.full(len(x), 2.0)).groups == ()
-
-
-@pytest.mark.slow
-def test_a_sum_of_groups_gives_its_parts():
-    x, y = rows_of(lambda x: np.sin(3 * x[:, 0]) + x[:, 1] * x[:, 2] - 4, 3)
-    model = fit_smooth_model(x, y, groups=((0,), (1, 2)))
-    part = model.part(x, 0) - np.sin(3 * x[:, 0])
-    assert part.std() < 1e-3
-    assert model.error < 1e-3

@@ -2,12 +2,10 @@
 
 import numpy as np
 import pytest
-from sklearn.model_selection import cross_val_score
 
 import edgewise
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
-from edgewise.tables import InputEncoder
 
 pd = pytest.importorskip("pandas")
 pl = pytest.importorskip("polars")
@@ -151,20 +149,6 @@ def test_an_estimator_repeats_no_warning_and_says_each_other_one(recwarn):
     assert [str(one.message)[:12] for one in recwarn] == ["the only row", "2 of 2 rows "] * 2
 
 
-def test_unknown_values_widen_the_intervals(fitted):
-    frame, _ = flats(seed=3)
-    row = frame.iloc[[100]].copy()
-    low, high = fitted.predict_interval(row)
-    _, std = fitted.predict(row, return_std=True)
-    row["sold"] = pd.NaT
-    with pytest.warns(EdgewiseWarning, match="lacks sold"):
-        wide_low, wide_high = fitted.predict_interval(row)
-    _, wide_std = fitted.predict(row, return_std=True)  # an estimator repeats no warning
-    assert wide_high - wide_low > 2 * (high - low)
-    # 700 days at 1/50 a day: a uniform effect of width 14
-    assert np.sqrt(wide_std**2 - std**2) == pytest.approx(14 / np.sqrt(12), rel=0.1)
-
-
 def test_missing_numbers_in_arrays():
     rng = np.random.default_rng(0)
     X = rng.uniform(-1, 1, (150, 2))
@@ -177,15 +161,6 @@ def test_missing_numbers_in_arrays():
     assert model.feature_importances_.argmax() == 1
     mixed = [["red", 1.0], ["blue", None], ["red", 3.0]] * 10
     assert KANRegressor(**FIXED).fit(mixed, np.arange(30.0)).encoder_.columns == ("x1", "x2")
-
-
-def test_ten_thousand_texts_are_one_sentence():
-    rng = np.random.default_rng(0)
-    words = [f"word {i}" for i in range(10_000)] + ["the", "a"] * 100
-    frame = pd.DataFrame({"x": rng.uniform(size=10_200), "word": words})
-    with pytest.warns(EdgewiseWarning, match=r"^Column 'word' was left out: it has 10,002 different texts"):
-        model = KANRegressor(**FIXED).fit(frame, frame["x"].rename("y"))
-    assert model.encoder_.columns == ("x",)
 
 
 def test_columns_that_cannot_be_read():
@@ -201,31 +176,6 @@ def test_columns_that_cannot_be_read():
         model.predict(frame.assign(area="big"))
     with pytest.raises(InputError, match=r"none called 'city'; the nearest names are 'town city'"):
         model.predict(frame.rename(columns={"city": "town city"}))
-
-
-@pytest.mark.slow
-def test_levels_of_a_category_share_one_ridge(monkeypatch):
-    """Forty levels with about eight noisy rows each: shrunk towards each other they are nearer the truth."""
-    errors = {True: [], False: []}
-    for shared in (True, False):
-        if not shared:
-            monkeypatch.setattr(InputEncoder, "indicator_groups", ())
-        for seed in range(2):
-            rng = np.random.default_rng(seed)
-            level, effects = rng.integers(0, 40, 300), rng.normal(0, 1, 40)
-            frame = pd.DataFrame({"kind": [f"k{i:02}" for i in level]})
-            model = KANRegressor(effort="low").fit(frame, effects[level] + rng.normal(0, 1.5, 300))
-            errors[shared].append(np.mean((model.predict(frame) - effects[level]) ** 2))
-    assert np.mean(errors[True]) < 0.9 * np.mean(errors[False])
-
-
-def test_a_note_of_every_fold_is_shown_once(recwarn):
-    names = [f"house {i}" for i in range(40)]
-    frame = pd.DataFrame({"x": np.arange(40.0), "name": names})
-    model = KANRegressor(hidden=(), grid_size=3, regularization=1e-3)
-    cross_val_score(model, frame, frame["x"], cv=4)
-    notes = [str(one.message) for one in recwarn]
-    assert len([note for note in notes if "'name' was left out" in note]) == 1
 
 
 def test_a_target_among_the_inputs_is_noticed():

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from edgewise import KAN, KANClassifier, KANRegressor, find_formula
+from edgewise import KAN, KANRegressor, find_formula
 from edgewise.explore import Session
 from edgewise.explore.page.api import Requests
 from edgewise.explore.page.description import session_fields, subject_fields
@@ -54,26 +54,6 @@ def test_the_interval_is_that_of_predict_interval_until_the_first_edit(fitted):
     sizes = np.sort(np.abs(session.model.predict(x[held]) - y[held])) / model.target_scaling_.scale[0]
     assert fields["rows"] == 36 and fields["half"][0] == pytest.approx(sizes[math.ceil(37 * 0.9) - 1])
     assert session_fields(Session(model, x[:20], y[:20]))["interval"] is None  # four rows decide nothing
-
-
-@pytest.mark.slow  # searches for formulas
-def test_formulas_come_with_their_values_on_rows_and_beyond(fitted):
-    model, x, y = fitted
-    model.fit_equations(x, y, names=["a", "b"], time_limit=1)
-    fields = subject_fields(Session(model, x, y).subject)
-    best = next(one for one in fields["front"] if one["chosen"])
-    rows = np.array(fields["rows"]["numbers"]) - 1
-    assert np.allclose(best["rows"], model.equations_.best.formula(x[rows]), rtol=1e-6)
-    low, high, values = best["along"]["0"]
-    assert low < x[:, 0].min() and high > x[:, 0].max()
-    middle = np.column_stack([np.linspace(low, high, len(values)), np.full(len(values), np.median(x[:, 1]))])
-    assert np.allclose(np.array(values, dtype=float), model.equations_.best.formula(middle), rtol=1e-6, equal_nan=True)
-
-    labels = np.digitize(x[:, 0], [-0.3, 0.3])
-    classifier = KANClassifier(hidden=(), grid_size=4, regularization=1e-2).fit(x, labels)
-    classifier.fit_equations(x, names=["a", "b"], time_limit=1)  # one front for each class
-    found = subject_fields(Session(classifier, x, labels).subject)["front"]
-    assert {one["output"] for one in found} == {"0", "1", "2"}
 
 
 def test_formulas_of_several_targets_name_their_target():

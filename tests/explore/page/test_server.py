@@ -185,6 +185,7 @@ def odd_bodies(generator):
     yield from (("preview", {"edit": value}) for value in ODD)
 
 
+@pytest.mark.slow
 def test_every_odd_request_gets_a_result_or_one_sentence(page):
     for name, body in odd_bodies(random.Random(0)):
         answer = page.ask(name, body)

@@ -10,7 +10,7 @@ import edgewise
 from edgewise.errors import InputError
 from edgewise.explore.page.solution import SolutionRequests
 from edgewise.explore.page.static import static_page
-from edgewise.pde import PDE, Box, Dirichlet, Disk, Initial, solve
+from edgewise.pde import PDE, Box, Initial, solve
 
 pytestmark = pytest.mark.slow  # solves an equation, starts a browser
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -35,14 +35,6 @@ def test_a_slice_holds_the_values_of_the_solution(decay):
         k, t = np.meshgrid(np.linspace(1, 2, 61), np.linspace(0, 1, 61), indexing="ij")
         values = np.array(found["values"][0]).reshape(61, 61)
         assert np.allclose(values if axes[0] == "k" else values.T, np.exp(-k * t), atol=1e-5)
-
-
-def test_places_outside_the_domain_have_no_value():
-    problem = PDE(lambda u: u.xx + u.yy + 4, Disk(1), [Dirichlet(0.0)])
-    solution = solve(problem, tolerance=1e-2, time_limit=5)
-    values = SolutionRequests(solution, {}).answer("slice", {"axes": ["x", "y"], "at": {}})["slice"]["values"][0]
-    grid = np.array([np.nan if one is None else one for one in values]).reshape(61, 61)
-    assert np.isnan(grid[0, 0]) and np.isnan(grid[0, -1]) and grid[30, 30] == pytest.approx(1, abs=0.05)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """The page in a notebook: its requests are answered through the kernel, from the session of the model."""
 
-import shutil
-import subprocess
 import time
 
 import numpy as np
@@ -54,12 +52,3 @@ def test_requests_change_the_session_of_the_notebook(widget, monkeypatch):
     widget._handle_custom_msg({"id": 4, "name": "cancel", "body": {}}, [])
     while {"id": 3, "answer": {"cancelled": True}} not in sent:
         time.sleep(0.01)
-
-
-@pytest.mark.slow  # starts node
-@pytest.mark.skipif(shutil.which("node") is None, reason="node, which runs the script of the page, is missing")
-def test_the_script_is_a_module_that_draws(widget, tmp_path):
-    (tmp_path / "widget.mjs").write_text(str(widget._esm), encoding="utf-8")
-    code = f"import({(tmp_path / 'widget.mjs').as_uri()!r}).then((m) => console.log(typeof m.default.render))"
-    done = subprocess.run(["node", "-e", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "function"

@@ -12,18 +12,6 @@ def std(curves, x, prediction):
     return curves.std(torch.from_numpy(x), torch.from_numpy(prediction)).numpy()
 
 
-@pytest.mark.slow
-def test_the_deviation_is_recovered_for_each_output():
-    rng = np.random.default_rng(0)
-    x, prediction = rng.random((2000, 3)), rng.random((2000, 2))
-    truth = np.column_stack([0.2 + 2 * x[:, 1] ** 2, np.exp(2 * prediction[:, 1]) / 5])
-    curves = fit_noise_curves(x, prediction, truth * rng.standard_normal((2000, 2)), np.ones(2000))
-    found = std(curves, x, prediction)
-    assert np.median(np.abs(np.log(found / truth)), axis=0).max() < 0.15
-    far = std(curves, 100 + x, prediction)
-    assert (far <= found.max(axis=0) + 1e-12).all()
-
-
 def test_units_of_the_residuals_carry_over():
     rng = np.random.default_rng(1)
     x, prediction = rng.random((300, 2)), rng.random((300, 1))
@@ -39,15 +27,6 @@ def test_nothing_is_learned_from_few_rows_no_residuals_or_even_noise():
     assert fit_noise_curves(x, zeros, zeros, np.ones(400)) is None
     curves = fit_noise_curves(x, zeros, rng.standard_normal((400, 1)), np.ones(400))
     assert curves is None or 0.6 < std(curves, x, zeros).min() < std(curves, x, zeros).max() < 1.6
-
-
-def test_wide_tables_keep_the_inputs_that_matter():
-    rng = np.random.default_rng(3)
-    x = rng.random((600, 60))
-    residuals = np.exp(3 * x[:, 41:42]) * rng.standard_normal((600, 1))
-    curves = fit_noise_curves(x, np.zeros((600, 1)), residuals, np.ones(600))
-    assert 41 in curves.inputs.tolist()
-    assert len(curves.inputs) == 20
 
 
 @pytest.mark.slow

@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from edgewise.errors import InputError
 from edgewise.interpret.attribution.removal import removal_costs
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
@@ -68,10 +67,3 @@ def test_an_mlp_and_a_classification_have_costs_too():
     assert costs.edges[0].shape == (2, 3) and costs.edges[1].shape == (3, 2)
     losses = data.sample_losses(model, data.train)
     assert float(losses.mean()) == pytest.approx(costs.loss)
-
-
-def test_bad_arguments_are_refused():
-    with pytest.raises(InputError, match="model must be a KAN or an MLP"):
-        removal_costs(torch.nn.Linear(3, 1, dtype=torch.float64), problem())
-    with pytest.raises(InputError, match="problem must be a Regression"):
-        removal_costs(KAN([3, 1]), None)

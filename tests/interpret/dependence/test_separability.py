@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.errors import InputError
 from edgewise.interpret.dependence.separability import interactions, structure
-from edgewise.nn.model import KAN
 
 
 def points(columns, rows=300, seed=0):
@@ -76,17 +74,6 @@ def offset_product(x):
     return 2 + (x[:, 0] + x[:, 1] ** 2 + 0.3).sin() * (x[:, 2] * x[:, 3] + x[:, 2]).exp()
 
 
-@pytest.mark.parametrize("noise", [0.0, 1e-4, 1e-2])
-def test_an_offset_is_found_between_factors_that_do_not_separate(noise):
-    def function(x):
-        return offset_product(x) + noise * (37 * x.sum(1)).sin()
-
-    result = structure(function, points(4) - 1, noise=noise)
-    assert result.multiplicative == ((0, 1), (2, 3))
-    assert result.offset == pytest.approx(2, rel=1e-8 + 0.2 * noise)
-    assert "A product of functions of (x1, x2), (x3, x4), after subtracting " in " ".join(result.sentences)
-
-
 @pytest.mark.parametrize(
     "function",
     [
@@ -100,21 +87,6 @@ def test_an_offset_is_found_between_factors_that_do_not_separate(noise):
 def test_no_product_is_claimed_where_there_is_none(function):
     result = structure(function, points(4) - 1)
     assert result.multiplicative == ((0, 1, 2, 3),)
-
-
-def test_combinations_with_coefficients():
-    result = {(s.kind, s.inputs): s for s in structure(norm, points(4)).symmetries}
-    assert set(result) == {("sum", (0, 1)), ("sum", (2, 3))}
-    assert result["sum", (0, 1)].coefficient == pytest.approx(-1, rel=1e-6)
-    (power,) = structure(lambda x: (x[:, 0] ** 2 * x[:, 1]).sin(), points(2)).symmetries
-    assert (power.kind, power.inputs) == ("product", (0, 1))
-    assert power.coefficient == pytest.approx(2, rel=1e-6)
-
-
-def test_a_rotation_is_a_general_symmetry():
-    result = structure(lambda x: (x[:, 0] ** 2 + x[:, 1] ** 2).sin() * x[:, 2] + x[:, 2] ** 2, points(3))
-    assert [(s.kind, s.inputs) for s in result.symmetries] == [("general", (0, 1))]
-    assert result.sentences == ("x1, x2 act only through one function of them.",)
 
 
 def test_a_function_without_structure_has_none():
@@ -151,28 +123,3 @@ def test_noise_neither_hides_nor_adds_structure():
         ("general", (1, 2, 3)),
     }
     assert structure(fitted, points(4)).symmetries == ()  # without noise stated, errors count as structure
-
-
-def test_constant_functions_and_models():
-    result = structure(lambda x: np.full(len(x), 2.0), points(3))
-    assert result.additive == ((0,), (1,), (2,)) and not result.interactions.any() and result.symmetries == ()
-    assert result.sentences == ("Without effect: x1, x2, x3.",)
-    model = KAN([3, 1], seed=0, dtype=torch.float64)
-    before = model.layers[0].coef.clone()
-    assert structure(model, points(3)).additive == ((0,), (1,), (2,))
-    assert torch.equal(model.layers[0].coef, before) and model.layers[0].coef.grad is None
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"noise": -1}, "noise must be"),
-        ({"names": ["a"]}, "names must hold 2 names"),
-        ({"rows": 0}, "rows must be"),
-        ({"function": lambda x: x[:, 0].log() - 30 * x[:, 1].log() + (x[:, 0] - 1).log()}, "model must be finite"),
-    ],
-)
-def test_bad_arguments_are_refused(settings, message):
-    arguments = {"function": lambda x: x[:, 0], "x": points(2)} | settings
-    with pytest.raises(InputError, match=message):
-        structure(arguments.pop("function"), arguments.pop("x"), **arguments)

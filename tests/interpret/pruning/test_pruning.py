@@ -1,19 +1,15 @@
 """Pruning keeps the parts that the data need, reports the removals, and leaves the given model unchanged."""
 
-import math
-
 import pytest
 import torch
 
-from edgewise.errors import InputError
-from edgewise.interpret.pruning.input_selection import select_inputs
 from edgewise.interpret.pruning.pruning import prune
 from edgewise.interpret.transform.subnetworks import live_edges
 from edgewise.nn.model import KAN
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.quasi_newton import LBFGS
 from edgewise.train.penalties import Sparsity
-from edgewise.train.problems import Classification, OrdinalClassification, Regression
+from edgewise.train.problems import Regression
 
 
 def sample(rows, columns, seed=0):
@@ -75,95 +71,3 @@ def test_parts_without_effect_are_removed_first_without_a_change():
     assert set(first.where) == {(0, 0, 1), (0, 1, 1), (0, 0, 2)}
     assert first.loss_after == pytest.approx(first.loss_before, rel=1e-12)
     assert report.loss <= report.allowed
-
-
-@pytest.mark.slow
-def test_useful_edges_stay():
-    model, data = trained(lambda x: torch.sin(3 * x[:, 0]) + x[:, 1] ** 2 + x[:, 2], 3, hidden=3, rows=160)
-    _, report = prune(model, data)
-    assert report.kept_inputs == (0, 1, 2)
-    assert report.loss < 1e-3
-
-
-@pytest.mark.slow
-def test_a_constant_target_leaves_one_edge_per_layer():
-    x = sample(60, 2)
-    data = Regression(x, torch.full((60,), 3.0, dtype=torch.float64))
-    model = KAN([2, 3, 1], grid_size=3, seed=0, dtype=torch.float64)
-    fit(model, data, LBFGS(), steps=10)
-    pruned, report = prune(model, data)
-    assert report.judged_on == "training"
-    assert all(bool(layer.mask.any()) for layer in pruned.layers)
-    torch.testing.assert_close(pruned(x), data.train.y, atol=1e-2, rtol=0)
-
-
-@pytest.mark.slow
-def test_classes():
-    x = sample(200, 4)
-    data = Classification(x, (x[:, 0] + x[:, 1] > 0).long(), validation=0.3)
-    model = KAN([4, 2], grid_size=3, seed=0, dtype=torch.float64)
-    fit(model, data, LBFGS(), steps=20, penalty=Sparsity(1e-2))
-    _, report = prune(model, data, refit=10)
-    assert report.kept_inputs == (0, 1)
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"tolerance": -1}, "tolerance must be a number of at least 0"),
-        ({"precision": math.nan}, "precision must be"),
-        ({"refit": 1.5}, "refit must be"),
-    ],
-)
-def test_bad_arguments_are_refused(settings, message):
-    model = KAN([1, 1], dtype=torch.float64)
-    data = Regression(sample(5, 1), sample(5, 1)[:, 0])
-    with pytest.raises(InputError, match=message):
-        prune(model, data, **settings)
-    with pytest.raises(InputError, match="OrdinalClassification of tensors, got Trace"):
-        prune(model, model.trace(data.train.x))
-    with pytest.raises(InputError, match="model must be a KAN"):
-        prune(torch.nn.Linear(1, 1), data)
-
-
-@pytest.mark.slow
-def test_product_nodes_are_pruned_like_the_rest():
-    x = sample(120, 3)
-    data = Regression(x, x[:, 0] * x[:, 2], validation=0.25)
-    model = KAN([3, [1, 1], 1], grid_size=2, degree=2, seed=1, dtype=torch.float64)
-    fit(model, data, LBFGS(), steps=60, penalty=Sparsity(1e-3))
-    _, report = prune(model, data, refit=10)
-    assert report.kept_inputs == (0, 2)
-    assert report.loss < 1e-3
-
-
-def ordered(rows=600):
-    """Three ordered classes that the first of three inputs decides, nearly."""
-    x = sample(rows, 3)
-    z = 6 * x[:, 0] ** 2 + torch.randn(rows, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    data = OrdinalClassification(x, (z > 1).long() + (z > 3).long(), validation=0.25)
-    model = KAN([3, 3, 1], grid_size=3, seed=1, dtype=torch.float64)
-    fit(model, data, LBFGS(), steps=40)
-    return model, data
-
-
-@pytest.mark.slow
-def test_a_model_of_ordered_classes_is_pruned_and_its_thresholds_stay():
-    model, data = ordered()
-    before = data.thresholds.clone()
-    pruned, report = prune(model, data)
-    assert report.kept_inputs == (0,)
-    assert report.edges[1] < report.edges[0]
-    assert torch.equal(data.thresholds, before)
-    with torch.no_grad():
-        loss = float(data.loss(pruned(data.validation.x), data.validation))
-    assert loss == pytest.approx(report.loss, rel=1e-6)
-
-
-@pytest.mark.slow
-def test_inputs_of_ordered_classes_are_selected():
-    _, data = ordered()
-    before = data.thresholds.clone()
-    chosen = select_inputs(data)
-    assert chosen.kept == (0,)
-    assert torch.equal(data.thresholds, before)

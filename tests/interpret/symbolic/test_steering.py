@@ -6,12 +6,9 @@ import pytest
 import torch
 
 import edgewise
-from edgewise.errors import InputError
 from edgewise.interpret import (
     edit,
     formula,
-    freeze,
-    prune,
     suggest_functions,
 )
 from edgewise.nn.model import KAN
@@ -79,84 +76,3 @@ def test_free_and_splines_beside(problem):
         assert torch.allclose(beside.model(X), fitted.model(X), rtol=0, atol=1e-14)
     assert beside.model.config.functions[1] == (("+x",),)
     assert edit(fitted.model, problem, "add_splines", refit=60).loss < 0.05 * fitted.loss
-
-
-@pytest.mark.slow
-def test_dropped_parts_keep_their_mean(trained, problem):
-    done = edit(trained, problem, "remove_edge", edge=(0, 1, 0), refit=0)
-    assert done.model.layers[0].mask.tolist() == [[1.0], [0.0]] and done.loss > done.loss_before
-    assert "Edge (0, 1, 0) is removed." in str(done)
-    wide = KAN([2, 4, 1], seed=1, dtype=torch.float64)
-    fit(wide, problem, steps=30)
-    smaller = edit(wide, problem, "remove_node", node=(1, 3)).model
-    assert not smaller.layers[1].mask[3].any() and not smaller.layers[0].mask[:, 3].any()
-    with pytest.raises(InputError, match=r"^model must keep a path"):
-        edit(trained, problem, "remove_node", node=(1, 0))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("width, products", [([2, 2, 1], ()), ([2, 3, 1], ([2], ()))])
-def test_products_start_at_zero_effect(problem, width, products):
-    model = KAN(width, products=products, seed=1, dtype=torch.float64)
-    fit(model, problem, steps=5)
-    done = edit(model, problem, "add_products", arities=[2, 3], refit=0)
-    with torch.no_grad():
-        assert torch.allclose(done.model(X), model(X), rtol=0, atol=1e-12)
-    assert done.model.config.products[0] == (*(products[0] if products else ()), 2, 3)
-    assert edit(model, problem, "add_products", arities=[2]).loss < done.loss
-
-
-@pytest.mark.slow
-def test_frozen_layers_stay(trained, problem):
-    frozen = freeze(trained, [0])
-    before = copy.deepcopy(frozen.state_dict())
-    fit(frozen, problem, steps=3, adapt_domain=False)
-    assert torch.equal(frozen.layers[0].coef, before["layers.0.coef"])
-    assert not torch.equal(frozen.layers[1].coef, before["layers.1.coef"])
-
-
-@pytest.mark.slow
-def test_networks_with_functions_are_pruned(problem):
-    functions = [[["sin", "sin", ""], ["x^2", "exp", ""]], [["exp"], ["x"], [""]]]
-    model = KAN([2, 3, 1], 5, functions=functions, seed=0, dtype=torch.float64)
-    fit(model, problem, steps=60)
-    pruned, _ = prune(model, problem, drop_inputs=True)
-    assert sum(int(layer.mask.sum()) for layer in pruned.layers) < 9
-    assert pruned.config.width[0] == 2
-    loss = float(problem.sample_losses(pruned, problem.validation).mean())
-    assert loss < 1e-2 * float(Y.var())
-
-
-@pytest.mark.parametrize(
-    "call, message",
-    [
-        (
-            lambda m, p: edit(m, p, "fix", edge=(0, 5, 0), function="sin"),
-            "edge must be one of layer 0, which has 2 inputs",
-        ),
-        (lambda m, p: edit(m, p, "fix", edge=(7, 0, 0), function="sin"), "edge must be in a layer from 0 to 1"),
-        (lambda m, p: edit(m, p, "fix", edge=3, function="sin"), "edge must be a list, got 3"),
-        (lambda m, p: edit(m, p, "fix", edge=(0, 0, 0), function="sine"), "function must be one of"),
-        (
-            lambda m, p: edit(m, p, "fix", edge=(0, 0, 0), function="sqrt", constants=(1, 0, 1, 0)),
-            "function 'sqrt' must be defined",
-        ),
-        (lambda m, p: edit(m, p, "remove_node", node=(1, 9)), "node must be an input or a hidden node"),
-        (lambda m, p: edit(m, p, "refit", train="functions"), "train must be left out: all numbers are trained"),
-        (lambda m, p: edit(m, p, "bend", edge=(0, 0, 0)), "kind must be one of fix, free, .* got 'bend'$"),
-        (lambda m, p: edit(torch.nn.Linear(2, 1), p, "refit"), "model must be a KAN, got Linear$"),
-        (lambda m, p: edit(m, None, "refit"), "problem must be a Regression, .* got NoneType$"),
-        (
-            lambda m, p: edit(m, p, "drag", edge=(0, 0, 0), points=[("a", 1)]),
-            r"points must be pairs .* got \[\['a', 1\]\]$",
-        ),
-        (lambda m, p: edit(m, p, "drag", edge=(0, 0, 0), points=[(0, 1), 2]), "points must be pairs"),
-        (lambda m, p: freeze(m, [4]), "layers must be numbers from 0 to 1"),
-        (lambda m, p: suggest_functions(m, (0, 0, 0), X), "problem must hold its data in tensors"),
-        (lambda m, p: edit(m, p, "add_products", arities=[1]), "products must be an integer of at least 2"),
-    ],
-)
-def test_bad_input(call, message):
-    model = KAN([2, 1, 1], seed=0, dtype=torch.float64)
-    with pytest.raises(InputError, match=f"^{message}"):
-        call(model, Regression(X, Y))

@@ -2,11 +2,9 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 
-from edgewise.errors import InputError
 from edgewise.interpret.transform.distillation import distil
 from edgewise.nn.mlp import MLP
 
@@ -50,39 +48,3 @@ def test_a_network_on_data_whose_columns_are_related():
     points = torch.cat(seen)
     assert float((points[:, 1] - 2 * points[:, 0]).abs().max()) < 1e-5  # new points keep the relation
     assert not any(p.grad is not None for p in network.parameters())
-
-
-@pytest.mark.slow
-def test_an_object_with_predict_and_flags():
-    class Step:
-        def predict(self, X):
-            assert set(np.unique(X[:, 1])) <= {0.0, 1.0}
-            return np.exp(X[:, 0]) * (1 + X[:, 1])
-
-    rng = np.random.default_rng(0)
-    X = np.stack([rng.normal(size=200), rng.integers(0, 2, 200)], 1)
-    _, report = distil(Step(), X, hidden=(2,), grid_sizes=(4,), samples=150)
-    assert report.relative_error < 0.05
-
-
-def test_a_constant_is_exact():
-    model, report = distil(lambda x: torch.full((len(x),), 7.0), domain=[(0, 1)], hidden=(), samples=20)
-    assert report.max_error < 1e-13 and report.relative_error < 1e-13
-    assert float(model(torch.tensor([[0.3]], dtype=torch.float64)).detach()) == pytest.approx(7)
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({}, "x or domain must be given"),
-        ({"domain": [(1, 0)]}, "domain must be rows"),
-        ({"domain": [(0, 1)], "samples": 3}, "samples must be at least 10"),
-        ({"domain": [(0, 1)], "grid_sizes": (4, 6)}, "grid_sizes must be multiples"),
-        ({"domain": [(0, 1)], "grid_sizes": (0, 4)}, "grid_sizes must be an integer of at least 1, got 0"),
-        ({"domain": [(-1, 1)], "model": lambda x: x[:, 0].log()}, "model must be finite"),
-    ],
-)
-def test_bad_arguments_are_refused(settings, message):
-    arguments = {"model": lambda x: x[:, 0]} | settings
-    with pytest.raises(InputError, match=message):
-        distil(**arguments)

@@ -3,14 +3,9 @@
 import pytest
 import torch
 
-from edgewise.errors import InputError
 from edgewise.interpret.symbolic.from_formula_text import from_formula
 from edgewise.interpret.transform.resize import deepen, widen
 from edgewise.nn.model import KAN
-from edgewise.train.loop.fitting import fit
-from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-from edgewise.train.methods.quasi_newton import LBFGS
-from edgewise.train.problems import Regression
 
 
 def sample(rows, columns, size=1.0):
@@ -60,34 +55,3 @@ def test_elementary_edges_stay_and_splines_are_added(text, data):
         grown = deepen(model, before, x=data)
         torch.testing.assert_close(grown(x), expected, rtol=1e-11, atol=1e-11)
         torch.testing.assert_close(widen(grown, 1, layer=1)(x), expected, rtol=1e-11, atol=1e-11)
-
-
-@pytest.mark.slow
-def test_a_formula_that_is_almost_right_learns_the_rest():
-    x = sample(200, 2)
-    data = Regression(x, torch.exp(torch.sin(torch.pi * x[:, :1])) + 0.1 * x[:, 1:] ** 3)
-    model = from_formula("exp(sin(pi*x)) + 0*y")
-    grown = widen(deepen(model, x=x), 2, layer=1, x=x)
-    before = float((model(x) - data.train.y).detach().square().mean())
-    assert fit(grown, data, LevenbergMarquardt(), steps=40, adapt_domain=False).loss < before / 1e4
-
-
-def test_added_nodes_can_be_trained():
-    x = sample(100, 2)
-    data = Regression(x, x[:, 0] * x[:, 1])
-    model = KAN([2, 1, 1], grid_size=3, seed=0, dtype=torch.float64)
-    before = fit(model, data, LBFGS(), steps=30).loss
-    after = fit(widen(model, 3, x=x), data, LBFGS(), steps=60).loss
-    assert after < before / 4
-
-
-def test_bad_arguments_are_refused():
-    model = KAN([2, 3, 1])
-    with pytest.raises(InputError, match="before must be a layer of edges from 0 to 1"):
-        deepen(model, 2)
-    with pytest.raises(InputError, match="degree 0"):
-        deepen(KAN([2, 1], degree=0))
-    with pytest.raises(InputError, match="layer must be one of hidden nodes, from 1 to 1"):
-        widen(model, 2, layer=2)
-    with pytest.raises(InputError, match="nodes must be"):
-        widen(model, 0)

@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from edgewise.errors import InputError
 from edgewise.interpret.transform.subnetworks import (
     connected_edges,
     live_edges,
@@ -11,7 +10,6 @@ from edgewise.interpret.transform.subnetworks import (
     without_dead_nodes,
     without_edges,
 )
-from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.model import KAN
 
 
@@ -142,10 +140,3 @@ def test_products_without_a_path_to_an_output_are_removed_and_the_others_come_la
     assert pruned.config.width == (3, 2, 1) and pruned.config.products == ()
     assert kept.nodes[1].tolist() == [1, 2]
     torch.testing.assert_close(pruned(x), model(x), rtol=1e-12, atol=1e-12)
-
-
-def test_a_sum_in_two_products_is_refused():
-    model = product_kan()
-    model.layers[1] = ProductLayer(8, [(0, 1), (1, 2)])
-    with pytest.raises(InputError, match="each sum in one product only"):
-        live_edges(model)

@@ -1,6 +1,5 @@
 """Product layers: values by hand, jets by autograd, arities, and KANs with product nodes from construction to trace."""
 
-import copy
 import math
 
 import pytest
@@ -9,7 +8,7 @@ import torch
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.scores import edge_scores, node_scores
 from edgewise.nn.config import KANConfig
-from edgewise.nn.layers.product import ProductLayer, arities_of
+from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.model import KAN
 from edgewise.train.grids import adapt_domain_, refine
 from edgewise.train.penalties import Sparsity
@@ -49,29 +48,6 @@ def test_the_jet_is_the_derivative_along_a_line(order):
                     value = torch.zeros_like(value)
 
 
-def test_several_directions_are_independent():
-    layer = ProductLayer(2, [[0, 1]])
-    both = points(5, 4, 2)
-    jet = layer.jet(both, 2)
-    alone = layer.jet(both[[0, 3, 4]], 2)
-    assert torch.equal(jet[[0, 3, 4]], alone)
-    assert layer.jacobian_segments(both, jet, 2) == ()
-
-
-def test_after_sums():
-    layer = ProductLayer.after_sums(3, [2, 3])
-    assert layer.groups == ((0,), (1, 2), (3, 4, 5))
-    assert (layer.in_features, layer.out_features, arities_of(layer.groups)) == (6, 3, (2, 3))
-    assert arities_of(((1, 0),)) is None
-    assert "6 -> 3" in repr(layer)
-
-
-def test_copies_and_dtypes():
-    layer = copy.deepcopy(ProductLayer(2, [[0, 1]]))
-    assert layer(points(3, 2).float()).dtype == torch.float32
-    assert list(layer.parameters()) == []
-
-
 @pytest.mark.parametrize("groups", [[], [[]], [[2]], [[-1]], [[True]], "01", [0, 1]])
 def test_bad_groups(groups):
     with pytest.raises(InputError, match=r"^groups must"):
@@ -100,12 +76,6 @@ def test_a_kan_with_products_from_pairs_or_arities():
     assert torch.allclose(jet[1:].permute(1, 2, 0), jacobian, rtol=1e-10, atol=1e-12)
 
 
-def test_products_as_outputs():
-    model = KAN([2, (0, 1)], dtype=torch.float64)
-    assert model.config.width == (2, 1)
-    assert model(points(4, 2)).shape == (4, 1)
-
-
 def test_grids_adapt_and_refine_around_products():
     model, x = KAN([2, (1, 1), 1], seed=1, dtype=torch.float64), points(50, 2)
     adapt_domain_(model, x)
@@ -127,15 +97,6 @@ def test_traces_scores_and_penalties_know_products():
     assert edge_scores(trace)[1].count_nonzero() == 0
     assert float(nodes[0].sum()) > 0
     assert bool(Sparsity(1.0).value(model, trace).isfinite())
-
-
-def test_a_factor_that_is_constant_scores_nothing():
-    model, x = KAN([2, (0, 1)], base="zero", seed=1, dtype=torch.float64), points(50, 2)
-    with torch.no_grad():
-        model.layers[0].coef[..., 1] = 1.5  # two edges, so that the second factor is 3
-    scores = node_scores(model.trace(x))
-    assert scores[1][1] < 1e-12
-    assert scores[1][0] == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(

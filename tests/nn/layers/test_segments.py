@@ -53,13 +53,6 @@ def test_an_empty_batch(make_layer):
         assert dense_rows(part, size).shape == (0, size)
 
 
-def test_a_sample_meets_few_coefficients():
-    layer = LAYERS["spline"](3, 2, grid_size=50)
-    coef, base = layer.jacobian_segments(points(1, 8, 3), points(1, 8, 2))
-    assert coef.values.shape == (8, 3, 4 * 2)
-    assert base.values.shape == (8, 1, 3 * 2)
-
-
 def test_a_masked_edge_has_no_row():
     layer = LAYERS["spline"](3, 2)
     coef, base = layer.jacobian_segments(points(1, 8, 3), points(1, 8, 2))

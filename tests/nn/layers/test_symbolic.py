@@ -2,7 +2,6 @@
 
 import copy
 import math
-import pickle
 
 import pytest
 import torch
@@ -64,15 +63,6 @@ def test_values_written_out():
     assert layer.elementary(1, 0) is ELEMENTARY["x^2"]
 
 
-@pytest.mark.parametrize("batch", [(), (1,), (2, 3), (0,)])
-def test_any_batch_shape_and_edges_that_sum_to_it(layer, batch):
-    x = points(*batch, 2)
-    y = layer(x)
-    assert y.shape == (*batch, 3)
-    edges = layer.edges(x.reshape(-1, 2))
-    assert torch.allclose(edges.sum(1), y.reshape(-1, 3), rtol=1e-13, atol=1e-14)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("order", [0, 1, 3])
 def test_the_jet_is_the_derivative_along_a_line(layer, order):
@@ -114,32 +104,6 @@ def test_jacobian_rows_equal_functional_jacobians(layer, order, directions):
     for name, part in found.items():
         rows = dense_rows(part, parameters[name].numel())
         assert torch.allclose(rows, expected[name].flatten(1), rtol=1e-10, atol=1e-12)
-
-
-@pytest.mark.slow
-def test_gradients(layer):
-    x = points(4, 2).requires_grad_()
-    assert torch.autograd.gradcheck(lambda x, *_: layer(x), (x, *layer.parameters()))
-    assert layer.jacobian_segments(points(1, 0, 2), points(1, 0, 3))[-1].values.shape == (0, 1, 24)
-
-
-def test_copies_state_and_memory(layer):
-    x = points(5, 2)
-    before, names = layer(x), set(vars(layer))
-    for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
-        assert torch.equal(twin(x), before)
-        with torch.no_grad():
-            next(iter(twin.parameters())).add_(1)
-        assert not torch.equal(twin(x), before)
-        twin.load_state_dict(layer.state_dict())
-        assert torch.equal(twin(x), before)
-    assert set(vars(layer)) == names
-    assert layer.float()(x.float()).dtype == torch.float32
-
-
-def test_starts_as_the_plain_functions():
-    x = points(3, 1)
-    assert torch.equal(KANLayer(1, 1, functions=[["sin"]], dtype=torch.float64)(x), x.sin())
 
 
 def test_own_functions():
@@ -210,10 +174,3 @@ def test_a_network_of_all_kinds_of_edges():
     jet = model.jet(x, torch.eye(2, dtype=torch.float64), 1)
     jacobian = torch.func.vmap(torch.func.jacrev(lambda row: model(row[None])[0]))(x)
     assert torch.allclose(jet[1:].permute(1, 2, 0), jacobian, rtol=1e-10, atol=1e-12)
-
-
-def test_degrees_and_active_coefficients_are_those_of_splines():
-    functions, splines = symbolic_layer(), KANLayer(2, 3, degree=2, dtype=torch.float64)
-    assert (functions.spline_degrees, functions.active_coefficients) == ((), 0)
-    assert (splines.spline_degrees, splines.active_coefficients) == ((2,), 18)
-    assert mixed_layer().spline_degrees == (3,)

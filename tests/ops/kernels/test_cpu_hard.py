@@ -1,7 +1,6 @@
 """The CPU kernel where compiled code goes wrong: odd numbers, odd memory, threads, processes, huge strides."""
 
 import itertools
-import multiprocessing
 import os
 import signal
 import threading
@@ -10,10 +9,7 @@ import numpy as np
 import pytest
 import torch
 from tests.ops.spline_cases import EVEN, STEEP, UNEVEN, make_knots
-from torch.utils.data import DataLoader, Dataset
 
-from edgewise.nn.layers.spline import KANLayer
-from edgewise.ops.backend import use_kernel
 from edgewise.ops.kernels import cpu, reference
 from edgewise.ops.kernels.cpu import LayerCall
 
@@ -58,14 +54,6 @@ def test_equals_the_reference_in_blocks_and_tiles(variant, kind):
         assert relative(y, reference.to_output(None, x, coef, knots, 3, 0)) < 1e-12
         assert relative(grad_x, reference.to_input(u, x, coef, knots, 3, 1)) < 1e-12
         assert relative(grad_coef, reference.to_coef(u, None, x, knots, 3, 0)) < 1e-12
-
-
-@each_variant
-def test_a_gradient_so_large_that_it_gets_large_pages(variant):
-    u, x, coef, knots = make_case(50, 40, 130, 200)
-    assert coef.numel() * coef.itemsize > 4 * 2**20
-    _, grad_coef, _ = cpu.layer_gradients(u, LayerCall(x, coef, knots, 3), variant=variant)
-    assert relative(grad_coef, reference.to_coef(u, None, x, knots, 3, 0)) < 1e-12
 
 
 @pytest.mark.slow
@@ -200,19 +188,6 @@ def test_any_number_of_threads_gives_the_same_bits(threads, shape):
                 assert torch.equal(got, expected)
 
 
-@pytest.mark.skipif(cpu._torch_threads() is None, reason="torch has no threads to lend here")
-def test_torchs_threads_and_new_ones_give_the_same_bits(threads):
-    case = make_case(9000, 8, 16, 20)
-    threads(2)
-    lent = all_results(*case)
-    cpu.library().edgewise_lend_threads(None)
-    try:
-        for got, expected in zip(all_results(*case), lent, strict=True):
-            assert torch.equal(got, expected)
-    finally:
-        cpu.library().edgewise_lend_threads(cpu._torch_threads())
-
-
 def test_many_threads_may_call_at_once():
     case = make_case(2000, 4, 9, 7)
     expected, results = all_results(*case), {}
@@ -247,26 +222,6 @@ def test_a_forked_process_computes_with_threads_of_its_own(threads):
         finally:
             os._exit(status)
     assert os.waitpid(child, 0)[1] == 0
-
-
-class Computed(Dataset):
-    """Items computed by the kernel, in whatever process asks."""
-
-    def __len__(self):
-        return 4
-
-    def __getitem__(self, index):
-        layer = KANLayer(2, 3, generator=torch.Generator().manual_seed(index))
-        with use_kernel("cpu"), torch.no_grad():
-            return layer(torch.full((5, 2), 0.1 * index))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("start", multiprocessing.get_all_start_methods())
-def test_workers_of_a_data_loader(start):
-    loader = DataLoader(Computed(), batch_size=2, num_workers=1, multiprocessing_context=start)
-    items = torch.cat(list(loader))
-    assert torch.equal(items, torch.stack([Computed()[k] for k in range(4)]))
 
 
 def test_an_unknown_instruction_set_is_refused():

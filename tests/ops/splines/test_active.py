@@ -91,20 +91,6 @@ def test_every_instruction_set_and_more_than_a_block(variant, kind):
     assert ((values - expected).abs() <= 1e-12 * scale).all()
 
 
-def test_float32_and_odd_sizes():
-    knots = make_knots(EVEN, 200, 3, inputs=2, dtype=torch.float32)
-    x = torch.linspace(-0.69, 1.29, 37 * 2).reshape(37, 2)
-    interval, values = active_basis(x, knots, 3, 1)
-    expected_interval, expected = active_basis(x.double(), knots.double(), 3, 1)
-    assert values.dtype == torch.float32
-    assert torch.equal(interval, expected_interval)
-    assert (values - expected).abs().amax((1, 2, 3)).le(2e-5 * expected.abs().amax((1, 2, 3))).all()
-    for shape in ((0, 2), (1, 2)):
-        interval, values = active_basis(x[: shape[0]], knots, 3, 2)
-        assert interval.shape == shape
-        assert values.shape == (3, *shape, 4)
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.ops.spline_cases import EVEN, STEEP, UNEVEN, make_knots, points_inside, scipy_basis
 
-from edgewise.ops.splines.bspline import MAX_DEGREE, basis, local_basis, locate, spline_domain
+from edgewise.ops.splines.bspline import MAX_DEGREE, basis, local_basis, spline_domain
 from edgewise.ops.splines.knots import extend
 
 DEGREES = range(MAX_DEGREE + 1)
@@ -88,23 +88,6 @@ def test_at_most_degree_plus_one_functions_are_active(degree):
         assert dense[b, 0].count_nonzero() <= degree + 1
 
 
-def test_a_point_on_an_inner_knot_belongs_to_the_right_and_the_last_end_to_the_last_interval():
-    knots = torch.arange(-3.0, 9.0)[None]  # degree 3, domain [0, 5]
-    x = torch.tensor([[-9.0], [0.0], [0.5], [1.0], [4.0], [5.0], [9.0]])
-    assert locate(x, knots, 3).flatten().tolist() == [0, 0, 0, 1, 4, 4, 4]
-
-
-@pytest.mark.parametrize("grid_size", [39, 41, 42, 60, 97, 1000])
-def test_many_intervals_are_found_as_by_a_search(grid_size):
-    knots = make_knots(UNEVEN, grid_size, 3, inputs=2)
-    low, high = spline_domain(knots, 3)
-    x = torch.cat([points_inside(knots, 3), knots.mT[3:-3], torch.stack([low - 1, high + 1, low * math.nan])])
-    assert locate(x, knots, 3).mT.equal(
-        torch.searchsorted(knots[:, 4:-4].contiguous(), x.mT.nan_to_num(-1e9).contiguous(), right=True)
-    )
-    assert torch.func.vmap(lambda row: locate(row[None], knots, 3)[0])(x).equal(locate(x, knots, 3))
-
-
 @pytest.mark.parametrize("degree", DEGREES)
 @pytest.mark.parametrize("kind", [EVEN, UNEVEN])
 def test_derivatives_below_the_degree_are_continuous_at_knots(kind, degree):
@@ -159,14 +142,6 @@ def test_infinite_points_have_the_slope_of_the_line_and_leave_the_others_alone(d
     assert torch.equal(basis(x, knots, degree, 1)[:2], basis(ends, knots, degree, 1))
     for order in range(2, degree + 2):
         assert not basis(x, knots, degree, order)[:2].any()
-
-
-@pytest.mark.parametrize("degree", DEGREES)
-@pytest.mark.parametrize("shape", [(0, 3), (1, 1), (4, 1), (0, 1)])
-def test_empty_batch_and_single_input(degree, shape):
-    knots = make_knots(EVEN, 1, degree, inputs=shape[1])
-    for order in range(degree + 2):
-        assert basis(torch.zeros(shape, dtype=torch.float64), knots, degree, order).shape == (*shape, 1 + degree)
 
 
 @pytest.mark.parametrize("degree", DEGREES)

@@ -62,17 +62,6 @@ def test_finer_coefficients_give_the_same_functions_and_derivatives(grid_size, k
             assert ((before - after).abs().amax(0) <= 1e-12 * scale).all()
 
 
-def test_finer_knots_need_not_be_a_subdivision():
-    knots = make_knots(UNEVEN, 3, 3)
-    coef = torch.randn(1, 6, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    old = breakpoints_of(knots, 3)
-    inserted = (old[:, 1:2] * 0.8 + old[:, 2:3] * 0.2, old[:, 1:2] * 0.1 + old[:, 2:3] * 0.9)
-    finer = extend(torch.cat([old, *inserted], 1).sort(1).values, 3)
-    x = points_inside(finer, 3)
-    after = basis(x, finer, 3)[:, 0] @ blossom_coef(coef, knots, finer, 3)[0]
-    assert torch.allclose(after, basis(x, knots, 3)[:, 0] @ coef[0], rtol=0, atol=1e-14)
-
-
 @given(
     degree=st.integers(0, MAX_DEGREE),
     widths=st.lists(st.floats(1e-2, 1e2), min_size=1, max_size=8),

@@ -33,18 +33,6 @@ def overlap(f, g, order, breakpoints):
     return integral(lambda x: f(x, nu=order) * g(x, nu=order), breakpoints)
 
 
-@pytest.mark.parametrize("points", [1, 3, 6])
-def test_quadrature_is_exact_up_to_degree_2_points_minus_1(points):
-    breakpoints = torch.tensor([[-1.0, 0.5, 0.5, 2.0]], dtype=torch.float64)  # one interval is empty
-    x, weight = quadrature(breakpoints, points)
-    assert x.shape == weight.shape == (1, 3 * points)
-    for power in range(2 * points):
-        exact = (2.0 ** (power + 1) - (-1.0) ** (power + 1)) / (power + 1)
-        assert (weight * x**power).sum().item() == pytest.approx(exact, rel=1e-13)
-    beyond = (weight * x ** (2 * points)).sum().item()
-    assert beyond != pytest.approx((2.0 ** (2 * points + 1) + 1) / (2 * points + 1), rel=1e-11)
-
-
 @pytest.mark.parametrize("degree", DEGREES)
 @pytest.mark.parametrize("kind", [EVEN, STEEP])
 def test_gram_equals_scipy_quadrature_of_products(kind, degree):
@@ -76,16 +64,6 @@ def test_roughness_is_the_integral_of_the_squared_second_derivative_on_a_unit_do
 def test_roughness_does_not_depend_on_units(scale):
     knots = make_knots(UNEVEN, 4, 3)
     assert torch.allclose(roughness(scale * knots, 3), roughness(knots, 3), rtol=1e-9)
-
-
-@pytest.mark.parametrize("degree", DEGREES)
-def test_roughness_of_a_straight_line_is_zero(degree):
-    knots = make_knots(UNEVEN, 4, degree)
-    greville = (
-        torch.stack([knots[0, 1 + r : 1 + r + 4 + degree] for r in range(degree)]).mean(0) if degree else knots[0, :4]
-    )
-    matrix = roughness(knots, degree)[0]
-    assert (matrix @ greville).abs().max() <= 1e-12 * matrix.abs().max().clamp(min=1)
 
 
 @pytest.mark.parametrize("degree", DEGREES)
@@ -134,11 +112,3 @@ def test_projection_error_is_orthogonal_to_the_new_splines(degree, new_size):
     inner = torch.einsum("b,big,bio->go", weight[0], basis(x.mT, target, degree), miss)
     assert inner.abs().max() < 1e-13
     assert 0.3 * miss.abs().max() <= error.max() <= miss.abs().max() * 1.5
-
-
-def test_projection_in_float32():
-    knots = make_knots(EVEN, 5, 3, dtype=torch.float32)
-    coef = random_coef(1, 8, 2).float()
-    new, error = project(coef, knots, subdivide(knots, 3, 2), 3)
-    assert new.dtype == error.dtype == torch.float32
-    assert error.max() < 1e-5

@@ -55,21 +55,3 @@ def test_a_slab_of_a_flow_is_that_of_sparse_factors(domain, conditions):
     rhs = np.random.default_rng(0).normal(size=system.rows)
     found, expected = solver(rhs), system.factorised()(rhs)
     np.testing.assert_allclose(found, expected, atol=1e-9 * np.abs(expected).max())
-
-
-@pytest.mark.slow
-def test_slabs_of_other_lengths_have_the_same_factors():
-    conditions = [WALLS, INLET, *OUTLET, REST]
-    grid_problem, system = slab(SPACE * Time(0, 1), conditions)
-    first = SlabOfFlow.for_system(grid_problem, system, None)
-    _, longer = slab(SPACE * Time(0, 1), conditions, length=0.2)
-    for kept in (first, None):
-        again = SlabOfFlow.for_system(grid_problem, longer, kept)
-        assert (again.factors is first.factors) == (kept is first)
-        rhs = np.random.default_rng(0).normal(size=longer.rows)
-        expected = longer.factorised()(rhs)
-        np.testing.assert_allclose(Krylov(longer, again, None, 0.0)(rhs), expected, atol=1e-9 * np.abs(expected).max())
-    _, far = slab(SPACE * Time(0, 1), conditions, length=2.0)
-    assert SlabOfFlow.for_system(grid_problem, far, first).factors is not first.factors
-    _, finer = slab(SPACE * Time(0, 1), conditions, count=5)
-    assert SlabOfFlow.for_system(grid_problem, finer, first).factors is not first.factors

@@ -5,8 +5,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy.fft import dstn, idstn
-from scipy.integrate import solve_ivp
 
 from edgewise.pde import PDE, Box, Dirichlet, Initial, Time, laplacian
 from edgewise.pde.algebra import LinearSystem
@@ -26,39 +24,6 @@ def fronts(end):
 
     start = Initial(lambda x, y: torch.sin(2 * math.pi * x) * torch.sin(math.pi * y))
     return PDE(equation, Box(x=(0, 1), y=(0, 1)) * Time(0, end), [Dirichlet(0.0), start])
-
-
-def sine_series(end, modes=32):
-    """Points and values of the same at the last moment, by sines and a method of Runge and Kutta."""
-    line, wave = np.arange(1, modes) / modes, math.pi * np.arange(1, modes)
-    x, y = np.meshgrid(line, line, indexing="ij")
-    linear, shape = -SPREAD * (wave[:, None] ** 2 + wave**2), np.sin(2 * math.pi * x) * np.sin(2 * math.pi * y)
-
-    def rate(_, flat):
-        u = flat.reshape(x.shape)
-        return (idstn(linear * dstn(u, type=1), type=1) + RATE * np.sin(u**2) * shape).ravel()
-
-    start = np.sin(2 * math.pi * x) * np.sin(math.pi * y)
-    last = solve_ivp(rate, (0, end), start.ravel(), rtol=1e-8, atol=1e-9).y[:, -1]
-    return np.stack([x.ravel(), y.ravel(), np.full(x.size, end)], 1), last
-
-
-@pytest.mark.slow
-def test_strong_reactions_take_few_products(monkeypatch):
-    count, product = [0], LinearSystem.product
-
-    def counted(self, unknown):
-        count[0] += 1
-        return product(self, unknown)
-
-    monkeypatch.setattr(LinearSystem, "product", counted)
-    result = COLLOCATION.stepper(recognised(fronts(1.0).form), 1e-2, lambda *_: True).run()
-    monkeypatch.undo()
-    points, values = sine_series(1.0)
-    with torch.no_grad():
-        found = result.network(torch.from_numpy(points))[:, 0].numpy()
-    assert np.linalg.norm(found - values) < 1e-2 * np.linalg.norm(values)
-    assert count[0] < 1000  # 300; without a factor for reactions, and exact to rounding, it is 4000
 
 
 def test_a_long_slab_has_no_false_solution():

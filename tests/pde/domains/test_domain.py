@@ -172,16 +172,6 @@ def test_quadrature_of_smooth_functions_is_exact():
     assert float((weights * value).sum()) == pytest.approx(math.pi / 2 * 15 / 2, rel=1e-12)
 
 
-@given(st.integers(0, 2**31), st.floats(0.2, 3), st.floats(-2, 2), st.floats(-2, 2))
-def test_disks_anywhere(seed, radius, a, b):
-    disk = Disk(radius, (a, b))
-    x, normal = disk.boundary(20, "uniform", seed)
-    assert torch.allclose((x - disk.center).norm(dim=1), torch.full((20,), radius, dtype=x.dtype))
-    assert torch.allclose((x - disk.center) / radius, normal, atol=1e-12)
-    inside = disk.interior(50, "uniform", seed)
-    assert bool(((inside - disk.center).norm(dim=1) <= radius).all())
-
-
 @given(st.lists(st.floats(0.3, 1), min_size=3, max_size=9), st.booleans())
 def test_star_shaped_polygons(radii, clockwise):
     corners = [
@@ -272,19 +262,6 @@ CENTERS = [(0.5, 0.5), (-0.5, 0.5), (-0.5, -0.5), (0.5, -0.5)]
 HOLES = Box(x=(-1, 1), y=(-1, 1)) - Disk(0.1) - Disk(0.2, CENTERS[0]) - Disk(0.2, CENTERS[1]) - Disk(0.2, CENTERS[2])
 
 
-@pytest.mark.slow
-def test_equal_holes_have_names_of_their_own():
-    names = ("circle", "second circle", "third circle", "fourth circle")
-    assert HOLES.boundary_names[4:] == names
-    many = HOLES
-    for number in range(12):
-        many = many - Disk(0.02, (-0.9 + 0.15 * number, 0.9))
-    assert len(set(many.boundary_names)) == len(many.pieces) == 20
-    assert many.boundary_names[-1] == "16th circle"
-    two = Box(x=(-1, 1), y=(-1, 1)) - Disk(0.1) - (Disk(0.1, CENTERS[0]) | Disk(0.1, CENTERS[1]))
-    assert two.boundary_names[4:] == names[:3]
-
-
 def on_circles(x):
     """Number of points on each of the four circles."""
     circles = [(0.1, (0.0, 0.0)), *((0.2, center) for center in CENTERS[:3])]
@@ -308,42 +285,6 @@ def test_every_piece_is_sampled_by_its_length(domain):
     assert share == pytest.approx(float(lengths[2] / lengths.sum()), rel=1e-6)
 
 
-SOLID = CUBE - Ball(0.5) - Ball(0.3, (0.7, 0.7, 0.7)) - Cylinder(0.2, -0.9, -0.6, (-0.6, -0.6))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("domain", [SOLID, SOLID * Time(0, 1)])
-def test_every_piece_of_a_solid_is_sampled_by_its_area(domain):
-    names = [*CUBE.boundary_names, "sphere", "second sphere", "side", "bottom", "top"]
-    assert list(domain.boundary_names) == names
-    x, normal = domain.boundary(4000)
-    x, normal = x[:, :3], normal[:, :3]
-    large, small = ((x - torch.tensor([c] * 3, dtype=x.dtype)).norm(dim=1) - r for c, r in ((0.0, 0.5), (0.7, 0.3)))
-    side = ((x[:, :2] + 0.6).norm(dim=1) - 0.2).abs() < 1e-9
-    counts = [int((large.abs() < 1e-9).sum()), int((small.abs() < 1e-9).sum()), int(side.sum())]
-    areas = {piece.name: piece.measure for piece in domain.named(names)}
-    total = sum(areas.values())
-    expected = [4000 * areas[name] / total for name in ("sphere", "second sphere", "side")]
-    assert counts == pytest.approx(expected, rel=0.05, abs=3)
-    for name in names:
-        assert len(domain.boundary(10, names=[name])[0]) == 10
-    on_large = large.abs() < 1e-9
-    assert bool(((x * normal).sum(1)[on_large] < 0).all())  # out of the solid, into the hole
-
-
-def test_a_box_that_a_level_set_touches_bounds_nothing():
-    touching = LevelSet(lambda x, y: x**2 + 4 * y**2 - 1, x=(-1, 1), y=(-0.5, 0.5))
-    assert touching.boundary_names == ("level",)
-    gap = LevelSet(lambda x, y: y**2 - 1e-3 - x, x=(0, 1), y=(-1, 1))  # a gap of 3 % at x = 0
-    assert "x=0" in gap.boundary_names
-
-
 def test_the_box_of_a_level_set_is_given_by_names():
     with pytest.raises(InputError, match="box must give the ends of each coordinate by name, got Box"):
         LevelSet(lambda x, y: x + y, SQUARE)
-
-
-def test_few_points_of_an_integral_are_exact_on_a_domain_that_is_cut_from_another():
-    x, weights = (Box(x=(-0.5, 0.5), y=(-0.5, 0.5)) - Disk(0.2)).quadrature(48)
-    assert float(weights.sum()) == pytest.approx(1 - math.pi * 0.04, rel=1e-12)
-    assert float((weights * x[:, 0] ** 2).sum()) == pytest.approx(1 / 12 - math.pi * 0.2**4 / 4, rel=1e-10)

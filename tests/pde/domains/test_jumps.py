@@ -29,10 +29,6 @@ def test_what_is_continuous_has_none(function):
     assert jumps(function) == []
 
 
-def test_values_that_are_not_finite_say_nothing():
-    assert jumps(lambda x: np.where(x > 0, np.nan, 1.0)) == []
-
-
 def test_a_jump_of_few_copies_is_none():
     places = np.array([0.1, 0.2, 0.3])
 

@@ -7,8 +7,8 @@ import torch
 
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.implicit import LevelSet
-from edgewise.pde.domains.mesh import Mesh, even_lines, grown, left_out, respaced
-from edgewise.pde.domains.shapes import Annulus, Disk, LShape, Polygon
+from edgewise.pde.domains.mesh import Mesh, even_lines, grown, left_out
+from edgewise.pde.domains.shapes import Disk, LShape
 from edgewise.pde.domains.solids import Ball, Cylinder
 from edgewise.pde.layers.tensor_product import TensorLayer
 
@@ -57,44 +57,6 @@ def test_points_of_other_domains_lie_in_them():
         assert float(weights.mean()) == pytest.approx(1)
 
 
-def test_boundary_points_are_denser_where_intervals_are_short():
-    lines = [torch.tensor([-1.0, -0.01, 0.01, 1.0]).double()] * 2
-    cut = Box(x=(-1, 1), y=(-1, 1)) - Disk(0.8, (0, 1))  # half of the circle, known by samples only
-    x, _, weights = Mesh(cut, lines).boundary(["circle"], seed=0)
-    near = x.abs().amin(1) < 0.01
-    assert float(near.double().mean()) > 0.1
-    assert float(weights[near].max()) < 0.2 * float(weights[~near].min())
-
-
-def test_points_along_curves_integrate_however_uneven_the_grid():
-    """Each stretch between lines has its points: at a corner where intervals are tiny it must not be without."""
-    fine = [2.0**-k for k in range(1, 13)]
-    line = torch.tensor([-1.0, *(-h for h in fine), 0.0, *reversed(fine), 1.0]).double()
-    # The integrals of 3 (x^2 + y^2) + 1, by Gauss's theorem those of the flux of (x^3, y^3 + y)
-    for domain, exact in ((LShape(), 9.0), (Disk(), 2.5 * math.pi), (Annulus(0.5, 1), 0.75 * math.pi * 2.875)):
-        length = sum(piece.measure for piece in domain.pieces)
-        x, normal, weights = Mesh(domain, [line, line]).boundary(domain.boundary_names, seed=0)
-        flux = (x**3 * normal).sum(1) + x[:, 1] * normal[:, 1]
-        assert length * float((weights * flux).mean()) == pytest.approx(exact, rel=1e-7)
-    x, _, weights = Mesh(LShape(), [line, line]).boundary(["edge 2", "edge 3"], seed=0)
-    assert float(x.abs().amax(1).amin()) < 2.0**-13
-    near = x.abs().amax(1) < 2.0**-8
-    assert float(weights[near].sum() / weights.sum()) == pytest.approx(2.0**-8, rel=1e-6)
-
-
-def test_a_singular_place_is_cut_more_than_once():
-    def sharp(x):
-        return x[:, 0].abs() ** (2 / 3)
-
-    coarser, domain, _ = fitted(sharp, [torch.linspace(-1, 1, 17).double()])
-    layer = fitted(sharp, [torch.linspace(-1, 1, 33).double()])[0]
-    smallest = [float(grown(layer, domain, 2.0, before)[0].diff().min()) for before in (None, coarser)]
-    assert smallest[1] <= smallest[0] / 4
-    smooth = [fitted(lambda x: torch.sin(6 * x[:, 0]), [torch.linspace(-1, 1, n).double()])[0] for n in (7, 13)]
-    (alone,), (seen,) = grown(smooth[1], domain, 2.0), grown(smooth[1], domain, 2.0, smooth[0])
-    assert torch.equal(alone, seen)
-
-
 @pytest.mark.parametrize("degree", [3, 5])
 def test_what_is_left_out_bounds_the_error(degree):
     for speed in (3.0, 6.0):
@@ -115,35 +77,6 @@ def test_the_coordinate_of_a_layer_is_cut():
     assert torch.allclose(layer(x), carried(x), rtol=1e-11, atol=1e-12)
 
 
-def test_the_place_of_a_layer_is_cut():
-    layer, domain, _ = fitted(lambda x: torch.tanh(12 * x[:, 0]), [torch.linspace(-1, 1, 33).double()])
-    (finer,) = grown(layer, domain, 1.3)
-    widths, middles = finer.diff(), (finer[1:] + finer[:-1]) / 2
-    assert float(middles[widths < 0.06].abs().max()) < 0.5
-    assert float(widths[middles.abs() < 0.1].max()) < 0.06 < float(widths.max())
-
-
-def test_respaced_intervals_miss_the_same():
-    layer, domain, before = fitted(lambda x: torch.atan(8 * x[:, 0]), [torch.linspace(-1, 1, 25).double()])
-    (points,) = respaced(layer, domain, 2.0)
-    assert len(points) - 1 + 5 == 2 * layer.coef.numel()
-    assert (float(points[0]), float(points[-1])) == (-1.0, 1.0) and bool((points.diff() > 0).all())
-    assert float(points.diff().max() / points.diff().min()) > 1.5  # denser where the function turns
-    even = fitted(lambda x: torch.atan(8 * x[:, 0]), [torch.linspace(-1, 1, len(points)).double()])[2]
-    assert fitted(lambda x: torch.atan(8 * x[:, 0]), [points])[2] < even / 2 < before
-    assert len(respaced(layer, domain, 2.0, most=40)[0]) == 36
-
-
-@pytest.mark.slow
-def test_respaced_coordinates_share():
-    """A function that turns four times as fast along y gets about four times as many points along y."""
-    lines = [torch.linspace(0, 3, 13).double()] * 2
-    layer, domain, _ = fitted(lambda x: torch.sin(x[:, 0]) * torch.sin(4 * x[:, 1]), lines)
-    x, y = respaced(layer, domain, 8.0)
-    assert 3 < len(y) / len(x) < 5
-    assert 0.9 < (len(x) + 4) * (len(y) + 4) / 8 / 17**2 <= 1
-
-
 def test_outside_of_the_domain_nothing_counts():
     lines = [torch.linspace(-1, 1, 9).double()] * 2
     layer = TensorLayer(lines, 1, degree=5)
@@ -153,6 +86,7 @@ def test_outside_of_the_domain_nothing_counts():
     assert any(float(errors.max()) > 0 for errors in left_out(layer, Box(x=(-1, 1), y=(-1, 1))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [6, 7, 12])
 def test_cut_cells_have_whole_volumes(count):
     """Volumes and second moments of shapes whose boundaries cut cells, also where no point of a cell is inside."""
@@ -211,16 +145,3 @@ def test_boundaries_of_combined_and_implicit_domains_have_their_lengths(domain, 
     quadrature = cut(domain, 7, 8)
     for name, length in lengths.items():
         assert float(quadrature.boundary[name][2].sum()) == pytest.approx(length, rel=1e-8)
-
-
-def test_a_needle_between_the_lines_is_seen():
-    """The last part of a wedge is thinner than any distance of places that are looked at."""
-    needle = Polygon([(0, 0), (1, 0.2), (0.3, 1)])
-    assert float(cut(needle, 7).weights.sum()) == pytest.approx(0.47, rel=1e-12)
-
-
-def test_each_coordinate_may_have_its_own_number_of_points():
-    lines = [torch.linspace(0, 1, 3, dtype=torch.float64), torch.tensor([0.0, 1.0], dtype=torch.float64)]
-    x, weights = Mesh(Box(x=(0, 1), t=(0, 1)), lines, of_each=(2, 5)).interior()
-    assert len(x) == 2 * 2 * 5
-    assert float((weights * x[:, 1] ** 9).mean()) == pytest.approx(0.1, rel=1e-12)

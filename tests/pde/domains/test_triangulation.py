@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from edgewise.errors import EdgewiseError, FileError, InputError, MissingExtraError
-from edgewise.pde import PDE, Box, Dirichlet, Disk, LShape, Neumann, Time, Triangulation, laplacian, solve
+from edgewise.pde import PDE, Box, Dirichlet, LShape, Neumann, Triangulation, laplacian, solve
 from edgewise.pde.domains.mesh import Mesh
 
 SIDES = ("left", "right", "front", "back", "bottom", "top")
@@ -99,43 +99,10 @@ def test_every_piece_is_sampled_by_its_measure():
     assert squares.bincount().tolist() == pytest.approx([200] * 9, abs=12)
 
 
-def test_points_inside_are_even_and_the_quadrature_is_that_of_polynomials():
-    x = CUBE.interior(4000)
-    eighths = (x * 2).floor().long() @ torch.tensor([4, 2, 1])
-    assert eighths.bincount().tolist() == pytest.approx([500] * 8, rel=0.05)
-    for domain, expected in [(CUBE, 1 / 12), (BENT, -1 / 12)]:
-        x, weights = domain.quadrature()
-        assert float((weights * x[:, 0] ** 3 * x[:, 1] ** 2).sum()) == pytest.approx(expected, abs=1e-13)
-
-
 def test_boundaries_of_the_plane_are_walked_in_order():
     share = torch.linspace(0, 1, 501, dtype=torch.float64)[:-1]
     x, _ = BENT.pieces[2].at(share)
     assert float(x.diff(dim=0).norm(dim=1).max()) < 6 / 500 + 1e-9
-
-
-@pytest.mark.slow
-def test_a_mesh_combines_with_other_domains():
-    cut = BENT - Disk(0.2, (-0.5, 0.5))
-    assert cut.boundary_names == ("wall", "ceiling", "rest", "circle")
-    assert cut.volume == pytest.approx(3 - 0.04 * math.pi, rel=4e-3)
-    assert (BENT * Time(0, 2)).volume == pytest.approx(6)
-
-
-@pytest.mark.slow
-def test_poisson_in_the_plane():
-    def exact(x, y):
-        return torch.sin(x) * torch.exp(y / 2)
-
-    def flux(x, y):  # through "wall", whose normal is (1, 0)
-        return torch.cos(x) * torch.exp(y / 2)
-
-    conditions = [Dirichlet(exact, on=["ceiling", "rest"]), Neumann(flux, on="wall")]
-    problem = PDE(lambda u, x, y: laplacian(u) + 0.75 * exact(x, y), BENT, conditions, solution=exact)
-    solution = solve(problem, tolerance=1e-6, budget=0.005)
-    error = solution.errors().relative_l2
-    assert error < 1e-6
-    assert solution.error_estimate > error / 3
 
 
 @pytest.mark.slow
@@ -257,24 +224,6 @@ def test_files_of_tetrahedra(ending, tmp_path):
     cube = Triangulation.from_file(str(path))
     assert cube.volume == pytest.approx(1)
     assert [(piece.name, piece.measure) for piece in cube.pieces] == [("boundary", pytest.approx(6))]
-
-
-def test_sets_of_faces_name_pieces(tmp_path):
-    meshio = pytest.importorskip("meshio")
-    points, cells, sides = cube_of_tetrahedra(2)
-    faces = np.array(sides["top"] + sides["left"])
-    half = len(sides["top"])
-    tags = np.repeat([3, 4], half)
-    mesh = meshio.Mesh(
-        points,
-        [("triangle", faces), ("tetra", cells)],
-        cell_data={"medit:ref": [tags, np.zeros(len(cells), int)]},
-    )
-    mesh.write(tmp_path / "cube.mesh")
-    read = Triangulation.from_file(tmp_path / "cube.mesh")
-    assert {piece.name: piece.measure for piece in read.pieces} == pytest.approx(
-        {"group 3": 1, "group 4": 1, "rest": 4}
-    )
 
 
 @pytest.mark.parametrize(

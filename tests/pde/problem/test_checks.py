@@ -86,6 +86,7 @@ def test_a_coefficient_that_nothing_uses_is_named():
     PDE(lambda u: u.xx + 1, Interval(0, 1), [Dirichlet(0.0), flux], coefficients={"k": 1.0})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_a_condition_at_an_outflow_that_follows_from_the_others_is_spared(sign):
     """u = f(x - c t) at both ends: the one where the flow leaves determines nothing, and the other one suffices."""
@@ -118,12 +119,6 @@ def test_a_condition_at_an_outflow_that_contradicts_is_told_at_once(domain, equa
     )
     with pytest.raises(InputError, match=message):
         solve(PDE(equation, domain, [Dirichlet(0.0), Initial(start)]))
-
-
-def test_a_condition_at_an_outflow_alone_is_told():
-    problem = PDE(lambda u: u.t + u.x, STRIP, [Dirichlet(0.0, on="x=1"), Initial(lambda x: x * (1 - x))])
-    with pytest.raises(InputError, match=r"into the domain, on 'x=0', got Dirichlet on 'x=1' alone, where it leaves$"):
-        solve(problem)
 
 
 def test_the_sign_of_a_flow_through_a_face():

@@ -176,28 +176,6 @@ def test_hard_conditions_hold_for_any_network():
         assert residual.shape == (5, 1)
 
 
-def test_residuals_are_divided_by_their_size_for_a_wave():
-    problem = PDE(lambda u: 1000 * u.xx, Interval(0, 2), [Dirichlet(0.0)], points=10)
-    assert float(problem.sizes) == pytest.approx(1000 * PI**2)
-
-
-@pytest.mark.slow
-def test_unknown_coefficients_are_trained_with_the_network():
-    x = torch.linspace(0, 3, 30, dtype=torch.float64)[:, None]
-    problem = PDE(
-        lambda u, k: u.t + k * u,
-        Time(0, 3),
-        [Initial(1.0), Observations(x, torch.exp(-0.7 * x[:, 0]))],
-        coefficients={"k": 1.5},
-        points=60,
-    )
-    fit(KAN([1, 1], 6, 5, dtype=torch.float64, domain=(0, 3)), problem, LBFGS(), steps=200)
-    assert float(problem.unknowns["k"].detach()) == pytest.approx(0.7, abs=2e-3)
-    again = problem.resampled(100)
-    assert again.unknowns["k"] is problem.unknowns["k"]
-    assert len(again.blocks()[0].data) == 100
-
-
 def test_metric_is_the_relative_error_where_the_solution_is_known():
     problem = MANUFACTURED["heat"]
     x = problem.train.x
@@ -305,23 +283,6 @@ def test_unknowns_of_ones_own_start_where_the_others_are_and_stay_fixed_where_th
     assert own.unknowns["k"] is not problem.unknowns["k"] and own.unknowns["k"].item() == 3.0
     assert own.unknowns["k"].requires_grad and not own.unknowns["a"].requires_grad
     assert problem.with_unknowns({"k": 5.0, "a": 1.0}).unknowns["k"].item() == 5.0
-
-
-def test_what_is_known_of_an_equation_is_found_once():
-    calls = []
-
-    def equation(u):
-        calls.append(len(calls))
-        return u.xx + u**2
-
-    problem = PDE(equation, Interval(0, 1), [Dirichlet(0.0)], points=50)
-    before = len(calls)
-    other = problem.resampled(30, seed=2).with_weight(4.0)
-    assert (other.form.order, other.form.is_linear, other.form.has_integrals) == (2, False, False)
-    assert len(calls) == before
-    assert other.blocks()[0].weight == 4.0 and len(other.blocks()[0].data) == 30
-    chosen = torch.tensor([[0.25], [0.5]], dtype=torch.float64)
-    assert torch.equal(other.resampled(2, interior=chosen).blocks()[0].data.x, chosen)
 
 
 def test_unknown_options_get_one_sentence():

@@ -10,7 +10,6 @@ from edgewise.errors import InputError
 from edgewise.pde import (
     PDE,
     Box,
-    Condition,
     Dirichlet,
     Disk,
     Initial,
@@ -41,66 +40,6 @@ def test_a_parameter_is_neither_space_nor_time():
     seen = []
     PDE(lambda u: seen.append(u.space) or laplacian(u) + gradient(u)[:, 0], LINE * Parameter("m", 0, 1), [Dirichlet()])
     assert set(seen) == {("x",)}
-
-
-@pytest.mark.slow
-def test_a_family_on_an_interval_is_exact_with_its_estimate():
-    domain = LINE * Parameter("m", 0.1, 4)
-    family = solve(PDE(lambda u, m: u.xx + m * u, domain, [Dirichlet(1.0)], solution=oscillation))
-    errors = family.errors()
-    assert errors.relative_l2 < 1e-11
-    assert errors.relative_l2 / 3 < family.error_estimate < 1e-9
-
-
-def oscillation(x, m):
-    return torch.cos(m.sqrt() * (x - 0.5)) / torch.cos(m.sqrt() / 2)
-
-
-@pytest.mark.slow
-def test_a_family_on_a_disk_is_exact():
-    problem = PDE(
-        lambda u, m: laplacian(u) + m,
-        Disk() * Parameter("m", 1, 4),
-        [Dirichlet(0.0)],
-        solution=lambda x, y, m: m * (1 - x * x - y * y) / 4,
-    )
-    solution = solve(problem, budget=0.05)
-    assert solution.errors().relative_l2 < 1e-12
-    # The flux out of the disk, integrated over m: -m/2 times the circumference, from 1 to 4.
-    assert solution.flux() == pytest.approx(-PI * (16 - 1) / 2, rel=1e-5)
-
-
-@pytest.mark.slow
-def test_decay_for_all_rates_marches_through_time():
-    problem = PDE(
-        lambda u, m: u.t + m * u,
-        Parameter("m", 0.1, 4) * Time(0, 1),
-        [Initial(1.0)],
-        solution=lambda m, t: torch.exp(-m * t),
-    )
-    assert solve(problem).errors().relative_l2 < 1e-13
-
-
-@pytest.mark.slow
-def test_heat_and_waves_whose_time_has_another_name():
-    sine = lambda x: torch.sin(PI * x)  # noqa: E731
-    walls, start = Dirichlet(0.0, on=["x=0", "x=1"]), Dirichlet(sine, on="y=0")
-    square = Box(x=(0, 1), y=(0, 1))
-    heat = PDE(lambda u: u.y - u.xx, square, [walls, start], solution=lambda x, y: torch.exp(-(PI**2) * y) * sine(x))
-    assert solve(heat).errors().relative_l2 < 1e-9
-    wave = PDE(
-        lambda u: u.yy - u.xx,
-        square,
-        [walls, start, Neumann(0.0, on="y=0")],
-        solution=lambda x, y: torch.cos(PI * y) * sine(x),
-    )
-    assert solve(wave).errors().relative_l2 < 1e-11
-
-
-def test_a_pendulum_may_swing_in_x():
-    start = [Dirichlet(0.0, on="x=0"), Condition(lambda u: u.x - 1, on="x=0")]
-    problem = PDE(lambda u: u.xx + u, Interval(0, 5), start, solution=lambda x: torch.sin(x))
-    assert solve(problem).errors().relative_l2 < 1e-11
 
 
 WALLS = Dirichlet(0.0, on=["x=0", "x=1"])
@@ -147,15 +86,6 @@ SQUARE = Box(x=(0, 1), y=(0, 1))
 def test_mistakes_get_one_sentence(make, message):
     with pytest.raises(InputError, match=message):
         make()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("outflow", "is_possible"), [(0.5, True), (0.0, False)])
-def test_a_constant_that_nothing_fixes_on_a_disk_is_named(outflow, is_possible):
-    solution = solve(PDE(lambda u: laplacian(u) - 1, Disk(), [Neumann(outflow)]), budget=0.02)
-    assert "The solution is not unique: a constant may be added to it" in solution.trust
-    assert ("the data contradict each other" in solution.trust) != is_possible
-    assert solution.error_estimate >= 1
 
 
 @pytest.mark.slow

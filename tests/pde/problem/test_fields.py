@@ -68,13 +68,6 @@ def test_named_derivatives():
         _ = u.xxx
 
 
-def test_coordinates_with_numbers():
-    names = ("x1", "x2", "x10")
-    u, _ = fields_of(waves, points(4, 3), [(1, 0, 1), (0, 2, 0)], names)
-    assert torch.equal(u.x1x10, u.derivative("x1", "x10"))
-    assert u.x2x2.shape == (4,)
-
-
 def test_a_field_computes_like_its_values():
     values = points(5, 1)[:, 0] + 0.5
     u = Field(lambda index: values, ("x",))

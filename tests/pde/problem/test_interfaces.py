@@ -14,19 +14,15 @@ from edgewise.pde import (
     Box,
     Dirichlet,
     Disk,
-    Initial,
     Interface,
     Interval,
-    LevelSet,
     Neumann,
-    Time,
     diffusion,
     integral,
     solve,
 )
 from edgewise.pde.problem.interfaces import Parts
 from edgewise.pde.solver.gridded import quadrature_of
-from edgewise.pde.storage import load_solution, save_solution
 from edgewise.train import LevenbergMarquardt
 
 LINE, SQUARE = Interval(0, 1), Box(x=(-1, 1), y=(-1, 1))
@@ -49,6 +45,7 @@ def test_two_layers():
     assert left == pytest.approx(1.5) and right == pytest.approx(0.5)
 
 
+@pytest.mark.slow
 def test_the_flux_of_each_side_counts():
     """k = 1 + x | 50 exp(x), sin | cos, with jumps of value and flux that were worked out by hand."""
     at = 0.4
@@ -69,23 +66,6 @@ def test_the_flux_of_each_side_counts():
     solution = solve(PDE(lambda u, x: diffusion(u, k) - source(x), LINE, conditions, solution=known))
     assert solution.errors().relative_l2 < 1e-11
     assert solution.error_estimate > solution.errors().relative_l2 / 3
-
-
-def test_three_layers_and_both_ways_to_write_them():
-    def k(x):
-        return where(x < 0.2, 1.0, where(x < 0.7, 10.0, 0.1))
-
-    def known(x):  # flux 1
-        return where(x < 0.2, x, where(x < 0.7, 0.2 + (x - 0.2) / 10, 0.25 + 10 * (x - 0.7)))
-
-    def equation(u):
-        return diffusion(u, k)
-
-    ends = [Dirichlet(known)]
-    for joints in ([Interface("x=0.2"), Interface("x=0.7")], [Interface(Interval(0.2, 0.7))]):
-        problem = PDE(equation, LINE, [*ends, *joints], solution=known)
-        assert problem.form.outputs == len(joints) + 1
-        assert solve(problem).errors().relative_l2 < 1e-12
 
 
 def fields_between_ends(coefficient):
@@ -116,31 +96,13 @@ def test_fields_that_a_coefficient_must_not_use_are_refused(coefficient):
         fields_between_ends(coefficient)
 
 
-def test_an_expression_of_fields_is_no_coefficient():
-    with pytest.raises(InputError, match="must be a number, a field or a function of coordinates, got a tensor"):
-        fields_between_ends(lambda u, v: 1 + v)
-
-
-def test_a_coefficient_of_the_value_and_of_an_unknown_number_is_allowed():
-    problem = PDE(
-        lambda u, a: diffusion(u, lambda x, value: a * (1 + value)), LINE, [Dirichlet(0.0)], coefficients={"a": 1.0}
-    )
-    assert not problem.form.is_linear
-
-
-@pytest.mark.parametrize("conditions", [[], [Interface("x=0.5")]], ids=["smooth", "interface"])
-def test_without_gradients_around_it(conditions):
-    with torch.no_grad():
-        solution = solve(PDE(lambda u: u.xx + 2, LINE, [Dirichlet(0.0), *conditions]))
-    assert solution([[0.5]])[0, 0] == pytest.approx(0.25)
-
-
 def stepped(on):
     """Linear on both sides of 0.3, k = 1 | 2: -2 b x and b (1 - x), which jumps by 1."""
     problem = PDE(lambda u: diffusion(u, lambda x: where(x < 0.3, 1.0, 2.0)), LINE, [Dirichlet(0.0), on])
     return solve(problem), 1 / 1.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on", ["x=0.3", lambda x: x - 0.3], ids=["place", "function"])
 def test_integrals_and_roots_beside_a_jump(on):
     solution, b = stepped(Interface(on, value=1.0))
@@ -151,20 +113,6 @@ def test_integrals_and_roots_beside_a_jump(on):
     # The value 0.1 is taken on the right only: across the jump, the field goes through it without taking it.
     assert solution.roots(0.1) == pytest.approx([1 - 0.1 / b])
     assert solution.roots(-0.2) == pytest.approx([0.2 / (2 * b)])
-
-
-@pytest.mark.parametrize("sign", [1, -1])
-def test_the_sign_of_a_flux_follows_the_equation(sign):
-    """A kink of -1 at 0.5 is a jump of k du/dn, or of -k du/dn if the equation has the other sign."""
-    conditions = [Dirichlet(0.0), Interface("x=0.5", flux=-1.0 * sign)]
-    solution = solve(PDE(lambda u: sign * diffusion(u, 1.0), LINE, conditions))
-    assert solution([[0.5]])[0, 0] == pytest.approx(0.25)
-
-
-def test_roots_at_an_interface_without_a_jump():
-    ends = [Dirichlet(lambda x: through_layers(x) - 0.75), Interface("x=0.5")]
-    roots = solve(PDE(lambda u: diffusion(u, layers), LINE, ends)).roots()
-    assert len(roots) and roots == pytest.approx(0.5)
 
 
 def test_quadratures_where_an_interface_cuts_a_square():
@@ -178,6 +126,7 @@ def test_quadratures_where_an_interface_cuts_a_square():
         assert float(weights @ inside(x).double()) == pytest.approx(area, rel=rounding)
 
 
+@pytest.mark.slow
 def test_a_straight_line():
     def known(x, y):
         return where(x < 0, torch.sin(x), torch.sin(x) / 10) * torch.cos(2 * y)
@@ -215,36 +164,6 @@ def test_a_circle(on):
     assert solve(problem, tolerance=1e-7).errors().relative_l2 < 1e-7
 
 
-@pytest.mark.slow
-def test_a_coefficient_of_the_solution():
-    """k = 1 + u | 2: where u is 2x - 1 or so, the flux (1 + u) u' is kept."""
-
-    def known(x):  # (1 + u)^2 / 2 = 1 / 2 + 1.2 x on the left, flux 1.2
-        left = torch.sqrt(1 + 2.4 * x.clamp(max=0.5)) - 1
-        return where(x < 0.5, left, math.sqrt(2.2) - 1 + 0.6 * (x - 0.5))
-
-    def k(x, value):
-        return where(x < 0.5, 1 + value, 2.0 + 0 * value)
-
-    problem = PDE(lambda u: diffusion(u, k), LINE, [Dirichlet(known), Interface("x=0.5")], solution=known)
-    assert not problem.form.is_linear
-    assert solve(problem, tolerance=1e-9).errors().relative_l2 < 1e-8
-
-
-@pytest.mark.slow
-def test_in_time():
-    def known(x, t):
-        return torch.exp(-t) * where(x < 0.5, 1.5 * x, 0.75 + 0.5 * (x - 0.5))
-
-    problem = PDE(
-        lambda u, x, t: u.t - diffusion(u, lambda x: layers(x)) + known(x, t),
-        LINE * Time(0, 1),
-        [Dirichlet(known), Initial(through_layers), Interface("x=0.5")],
-        solution=known,
-    )
-    assert solve(problem, tolerance=1e-7).errors().relative_l2 < 1e-7
-
-
 def test_parts_are_told_apart():
     ring = Parts(SQUARE, (Disk(0.8), Disk(0.4)))
     x = torch.tensor([[0.9, 0.9], [0.6, 0.0], [0.0, 0.1]], dtype=torch.float64)
@@ -273,21 +192,13 @@ def test_both_sides_of_every_point_of_an_interface(on):
     assert (block.data.auxiliary["sides"] == torch.tensor([one, other])).all()
 
 
+@pytest.mark.slow
 def test_a_jump_without_an_interface_is_said():
     ends = [Dirichlet(through_layers)]
     plain = solve(PDE(lambda u: diffusion(u, layers), LINE, ends))
     assert "jumps near x = 0.5" in plain.trust and "Interface(on=...)" in plain.trust
     elsewhere = solve(PDE(lambda u: diffusion(u, layers), LINE, [*ends, Interface("x=0.3")]))
     assert "jumps near x = 0.5" in elsewhere.trust
-
-
-def test_a_solution_is_read_back_as_it_was_written(tmp_path):
-    problem = PDE(lambda u: diffusion(u, layers), LINE, [Dirichlet(through_layers), Interface("x=0.5")])
-    solution = solve(problem)
-    save_solution(solution, tmp_path / "layers.safetensors")
-    again = load_solution(tmp_path / "layers.safetensors", problem)
-    x = torch.linspace(0, 1, 11, dtype=torch.float64)[:, None]
-    assert torch.equal(solution(x), again(x))
 
 
 def test_networks_of_ones_own():
@@ -334,40 +245,6 @@ def test_bad_input_gets_one_sentence(make, message):
     with pytest.raises(InputError, match=message) as error:
         make()
     assert str(error.value).count(". ") == 0
-
-
-def test_a_beam_of_two_materials_as_a_system():
-    """(k u'')'' = 1 between two supports: m = x (x - 1) / 2, and u'' = m / k twice by hand."""
-    stiff, cut = 4.0, 0.4
-
-    def exact(x):
-        def twice(x):  # the double integral of m from 0, and its slope
-            return x**4 / 24 - x**3 / 12, x**3 / 6 - x**2 / 4
-
-        value, (at, rise) = twice(x)[0], twice(torch.tensor(cut, dtype=torch.float64))
-        beyond = at + rise * (x - cut) + (value - at - rise * (x - cut)) / stiff
-        return torch.where(x < cut, value, beyond)
-
-    problem = PDE(
-        lambda u, m, x: (u.xx - m * torch.where(x < cut, 1.0, 1 / stiff), m.xx - 1),
-        Interval(0, 1),
-        [Dirichlet({"u": 0.0, "m": 0.0}), Interface(f"x={cut}")],
-    )
-    x = torch.linspace(0, 1, 101, dtype=torch.float64)
-    found = solve(problem)(x[:, None])
-    line = exact(x)
-    torch.testing.assert_close(found[:, 0], line - x * line[-1], atol=1e-12, rtol=0)
-    torch.testing.assert_close(found[:, 1], x * (x - 1) / 2, atol=1e-12, rtol=0)
-
-
-def test_level_sets():
-    ellipse = LevelSet(lambda x, y: x**2 / 4 + y**2 - 1, x=(-3, 3), y=(-2, 2))
-    points, normals = ellipse.boundary(500)
-    assert float((points[:, 0] ** 2 / 4 + points[:, 1] ** 2 - 1).abs().max()) < 1e-11
-    assert ellipse.volume == pytest.approx(2 * math.pi, rel=1e-2)
-    assert sum(piece.measure for piece in ellipse.pieces) == pytest.approx(9.6884, rel=3e-2)
-    outward = torch.stack([points[:, 0] / 4, points[:, 1]], 1)
-    assert float(((outward / outward.norm(dim=1, keepdim=True)) - normals).abs().max()) < 1e-9
 
 
 @pytest.mark.parametrize(

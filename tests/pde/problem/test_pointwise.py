@@ -1,10 +1,7 @@
 """Functions of the user: they are the same at every call, depend on one point at a time, and keep their own errors."""
 
-import copy
 import math
-import pickle
 import random
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -13,13 +10,10 @@ from edgewise import KAN, fit
 from edgewise.errors import InputError
 from edgewise.pde import (
     PDE,
-    Annulus,
     Condition,
     Dirichlet,
-    Disk,
     Initial,
     Interval,
-    LShape,
     Time,
     curl,
     divergence,
@@ -87,75 +81,6 @@ def test_an_error_during_training_names_the_block():
     assert caught.value.__notes__ == ["This error was raised in the evaluation of Condition 1 on x=0, x=1."]
 
 
-def test_a_copy_has_coefficients_of_its_own():
-    problem = PDE(lambda u, k: u.xx + k, LINE, ENDS, coefficients={"k": 1.0}, points=20)
-    twin = copy.deepcopy(problem)
-    with torch.no_grad():
-        twin.unknowns["k"].fill_(3.0)
-    assert float(problem.unknowns["k"].detach()) == 1.0
-    first, second = (
-        fit(KAN([1, 1], 3, 5, domain=(0, 1), dtype=torch.float64), each, LevenbergMarquardt(), steps=3).loss
-        for each in (problem, twin)
-    )
-    assert first < 1e-6 and second < 1e-6
-
-
-def test_two_fits_of_one_problem_are_equal():
-    problem = PDE(lambda u: u.xx + 1, LINE, ENDS, points=20)
-    losses = []
-    for _ in range(2):
-        losses.append(
-            fit(
-                KAN([1, 1], 3, 5, domain=(0, 1), seed=0, dtype=torch.float64), problem, LevenbergMarquardt(), steps=3
-            ).loss
-        )
-    assert losses[0] == losses[1]
-
-
-def volterra(u, x, k):
-    return u.x - k * integral(u, 0.0, x)
-
-
-def at_start(u):
-    return u - 1
-
-
-@pytest.mark.slow
-def test_a_problem_of_named_functions_can_be_pickled():
-    problem = PDE(volterra, LINE, [Condition(at_start, on="x=0")], coefficients={"k": 1.0}, points=20)
-    twin = pickle.loads(pickle.dumps(problem))
-    assert isinstance(twin, PDE) and twin.unknowns.keys() == {"k"}
-    for block, other in zip(problem.blocks(), twin.blocks(), strict=True):
-        assert torch.equal(block.data.x, other.data.x)
-    first, second = (
-        fit(KAN([1, 1], 3, 5, domain=(0, 1), dtype=torch.float64), each, LevenbergMarquardt(), steps=3).loss
-        for each in (problem, twin)
-    )
-    assert first == second
-
-
-@pytest.mark.parametrize(
-    "domain", [LINE * Time(0, 2), Disk(2.0) * Time(0, 1), Annulus(0.5, 1), LShape(), LShape() - Disk(0.1, (-0.5, 0))]
-)
-def test_copies_of_a_domain_draw_the_same_points(domain):
-    for twin in (pickle.loads(pickle.dumps(domain)), copy.deepcopy(domain)):
-        assert type(twin) is type(domain) and twin.boundary_names == domain.boundary_names
-        assert torch.equal(twin.interior(9), domain.interior(9))
-        assert all(torch.equal(one, other) for one, other in zip(twin.boundary(9), domain.boundary(9), strict=True))
-
-
-@pytest.mark.slow
-def test_threads_solve_independently():
-    def solved(power):
-        problem = PDE(lambda u, x: u.x - power * integral(u, 0.0, x) - 1, LINE, [Dirichlet(0.0, on="x=0")])
-        return solve(problem, budget=1e-3)(torch.linspace(0, 1, 7).double()[:, None])
-
-    alone = [solved(power) for power in (1, 2)]
-    with ThreadPoolExecutor(2) as pool:
-        together = list(pool.map(solved, (1, 2)))
-    assert all(torch.equal(one, other) for one, other in zip(alone, together, strict=True))
-
-
 @pytest.mark.parametrize(
     ("equation", "message"),
     [
@@ -203,23 +128,6 @@ def test_roots_logarithms_and_reciprocals_in_time(equation, known, start):
     problem = PDE(equation, Time(0, 1.5), [Initial(start)], solution=known)
     assert not problem.form.is_linear
     assert solve(problem).errors().relative_l2 < 1e-12
-
-
-def test_roots_logarithms_and_reciprocals_in_space():
-    def wave(x):
-        return 2 + torch.sin(math.pi * x)
-
-    for function in (torch.log, torch.sqrt, torch.reciprocal):
-        source = PDE(
-            lambda u, x, f=function: u.xx - f(u) + math.pi**2 * torch.sin(math.pi * x) + f(wave(x)),
-            Interval(0, 1),
-            [Dirichlet(wave)],
-            solution=wave,
-        )
-        assert solve(source).errors().relative_l2 < 1e-12
-    outflow = Condition(lambda u: u.x + torch.sqrt(u), on="x=1")  # u = 1 + a x with a + sqrt(1 + a) = 0
-    (end,) = solve(PDE(lambda u: u.xx, Interval(0, 1), [Dirichlet(1.0, on="x=0"), outflow]))([1.0])[0]
-    assert end - 1 + math.sqrt(end) == pytest.approx(0, abs=1e-12)
 
 
 def test_a_derivative_of_an_expression_is_refused_in_a_sentence():

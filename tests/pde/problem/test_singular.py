@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from edgewise.pde import Annulus, Box, Disk, LShape, Polygon
-from edgewise.pde.problem.singular import SingularFunctions, corners_of, holes_of
+from edgewise.pde import Box, Disk, LShape, Polygon
+from edgewise.pde.problem.singular import SingularFunctions, corners_of
 
 POINT = torch.tensor([0.1, 0.2], dtype=torch.float64)
 X = 0.6 + 0.5 * torch.rand(9, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -39,13 +39,6 @@ def test_equations_that_they_solve():
     assert logarithms.jet(X).shape == (1, 9, 4)
 
 
-def test_at_the_point_itself_they_are_finite():
-    corner = SingularFunctions(POINT, 0.0, -1.0, 1.0, "1", ((2 / 3, 0, True),))
-    assert float(corner.jet(POINT[None])) == 0
-    hole = SingularFunctions(POINT, 0.0, -1.0, 0.3, "1", ((-5.0, 0, True),), is_hole=True)
-    assert bool(hole.jet(POINT[None]).isfinite().all())
-
-
 @pytest.mark.parametrize("backwards", [False, True])
 def test_corners_of_a_polygon(backwards):
     domain = LShape()
@@ -55,17 +48,6 @@ def test_corners_of_a_polygon(backwards):
     assert sum(opening == pytest.approx(math.pi / 2) for opening in openings.values()) == 5
     (reentrant,) = [corner for corner in corners if corner.opening > math.pi]
     assert reentrant.start == pytest.approx(0) and reentrant.cut == pytest.approx(-math.pi / 4)
-
-
-def test_corners_and_holes_of_other_domains():
-    square = Box(x=(-1, 1), y=(-1, 1))
-    assert corners_of(Disk()) == [] and holes_of(Disk()) == [] and holes_of(square) == []
-    ((center, radius),) = holes_of(Annulus(0.3, 1.0, (2.0, 1.0)))
-    assert radius == pytest.approx(0.3) and center.tolist() == pytest.approx([2.0, 1.0])
-    two = square - Disk(0.2, (0.5, 0.5)) - Disk(0.1, (-0.5, 0.5))
-    assert [radius for _, radius in holes_of(two)] == pytest.approx([0.2, 0.1]) and len(corners_of(two)) == 4
-    framed = corners_of(square - Box(x=(-0.5, 0.5), y=(-0.5, 0.5)))
-    assert sum(corner.cut is None and corner.opening > math.pi for corner in framed) == 4  # no ray leaves the hole
 
 
 def test_a_corner_between_parts_of_edges():

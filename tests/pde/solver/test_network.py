@@ -1,10 +1,7 @@
 """Networks for equations: places of grids, periodicity, and refinement that keeps the function."""
 
-import copy
-
 import torch
 
-from edgewise import KAN
 from edgewise.pde.domains.domain import Interval, Time
 from edgewise.pde.domains.sampling import unit_points
 from edgewise.pde.problem.collocation import PDE
@@ -17,16 +14,6 @@ HEAT = PDE(lambda u: u.t - u.xx, DOMAIN, [Dirichlet(0.0), Initial(0.0)], points=
 RING = PDE(lambda u: u.t - u.xx, DOMAIN, [Periodic("x"), Initial(0.0)], points=100)
 
 
-def test_the_first_grid_is_the_domain():
-    network = network_for(HEAT, (3,), 6, 5, seed=1)
-    assert isinstance(network, KAN)
-    assert network.config.width == (2, 3, 1)
-    assert torch.equal(network.layers[0].domain, DOMAIN.bounds)
-    assert torch.equal(network.layers[0].coef, network_for(HEAT, (3,), 6, 5, seed=1).layers[0].coef)
-    fit_hidden_grids_(network, HEAT.train.x)
-    assert torch.equal(network.layers[0].domain, DOMAIN.bounds)
-
-
 def test_periodic_networks_repeat_themselves():
     network = network_for(RING, (3,), 6, 5, seed=1)
     assert isinstance(network, PeriodicNetwork)
@@ -37,17 +24,6 @@ def test_periodic_networks_repeat_themselves():
     jet = network.jet(x, directions, 2)
     assert torch.allclose(jet, network.jet(x + torch.tensor([4.0, 0.0]), directions, 2), atol=1e-10)
     assert torch.allclose(jet[0], network(x), atol=1e-14)
-
-
-def test_periodic_networks_list_each_parameter_once_and_copy_as_a_whole():
-    network = network_for(RING, (3,), 6, 5, seed=1)
-    assert [name for name, _ in network.named_parameters()] == ["layers.1.coef", "layers.2.coef"]
-    twin = copy.deepcopy(network)
-    assert twin.inner.layers[0] is twin.layers[1]
-    with torch.no_grad():
-        twin.layers[1].coef.mul_(2)
-    assert not torch.equal(twin(RING.train.x), network(RING.train.x))
-    assert torch.equal(twin.inner(twin.layers[0](RING.train.x)), twin(RING.train.x))
 
 
 def test_halved_grids_hold_the_same_function_and_derivatives():

@@ -8,7 +8,7 @@ import torch
 from scipy.integrate import solve_ivp
 
 from edgewise.outcomes import StopReason
-from edgewise.pde.domains.domain import Box, Interval, Time
+from edgewise.pde.domains.domain import Box, Time
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial
 from edgewise.pde.solver.cascade import Networks, TimeElements
@@ -18,7 +18,7 @@ from edgewise.pde.solver.messages import solution_of
 from edgewise.pde.solver.network import network_for, tensor_network
 from edgewise.pde.solver.record import Record, fall_of_integration
 from edgewise.pde.solver.time_integration import INTEGRATION, Watch, _level_of
-from edgewise.pde.solver.training import Patience, Trainer, TrainingOutcome, solve_step_work
+from edgewise.pde.solver.training import Patience, Trainer, solve_step_work
 from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.evolution.collocation import COLLOCATION
 from edgewise.pde.tiers.level import Level
@@ -113,14 +113,6 @@ def test_a_later_pass_ends_where_the_budget_would_not_finish_it():
     assert watched((0.1, 6.0), (0.11, 9.0), (0.12, 12.0)) == ([True, True, False], True, None)
 
 
-def test_a_training_without_a_step_shows_no_speed(monkeypatch):
-    problem = poisson()
-    trainer, network = Trainer(Limits(0.5, 1000.0), LevenbergMarquardt()), tensor_network(problem, 5, 5)
-    monkeypatch.setattr("edgewise.pde.solver.training.train_network", lambda *_: TrainingOutcome(0.0, 0))
-    trainer.train(network, problem, 1, Patience.patient())
-    assert trainer.ends_in_time(1e12)
-
-
 def test_a_pass_that_the_budget_would_not_finish_begins_again_with_a_larger_tolerance():
     problem = poisson()
 
@@ -139,45 +131,12 @@ def test_a_pass_that_the_budget_would_not_finish_begins_again_with_a_larger_tole
     assert watched(1e-9, (0.001, 4.0), (0.002, 101.0)) == ([True, False], None, StopReason.BUDGET)
 
 
-def test_a_pass_that_the_time_would_not_finish_begins_again_with_a_larger_tolerance(monkeypatch):
-    problem, clock = poisson(), [0.0]
-    monkeypatch.setattr(Limits, "seconds", property(lambda _: clock[0]))
-
-    def watched(*calls):
-        clock[0] = 0.0
-        record = Record(TimeElements(), problem, Limits(1.0, 100.0))
-        watch, going = Watch(record, 1e-9, COLLOCATION), []
-        for share, seconds in calls:
-            clock[0] = seconds
-            going.append(watch(share, 1, 1e6 * seconds))
-        return going, watch.looser
-
-    assert watched((0.1, 6.0), (0.3, 12.0)) == ([True, True], None)  # fast enough
-    assert watched((0.001, 6.0), (0.002, 12.0)) == ([True, False], INTEGRATION.most_tolerance)
-    assert watched((0.06, 6.0), (0.115, 12.0))[1] == pytest.approx(1e-7)  # a little too slow
-
-
 def test_a_pass_is_believed_to_be_better_by_less_where_its_tolerance_is_less_sharp():
     assert fall_of_integration(100.0) == fall_of_integration(1e4) == 20.0
     assert fall_of_integration(10.0) == pytest.approx(math.sqrt(20.0)) and fall_of_integration(1.0) == 1.0
 
 
 @pytest.mark.slow
-def test_a_short_beginning_of_a_second_pass_is_no_evidence():
-    problem = PDE(lambda u: u.t - u.xx, Interval(0, 1) * Time(0, 0.1), [Initial(1.0), Dirichlet(0.0)])
-    grid_problem = recognised(problem.form)
-    first_stepper = COLLOCATION.stepper(grid_problem, 1e-5, lambda *_: True)
-    first_stepper.run()
-    second_stepper = COLLOCATION.stepper(grid_problem, 1e-6, lambda share, *_: share < 1e-6, 1.3)
-    second = second_stepper.run()
-    record = Record(TimeElements(), problem, Limits())
-    record.add(_level_of(first_stepper, problem, 1e-5))
-    record.add(_level_of(second_stepper, problem, 1e-9))
-    assert second.reached < 1e-3
-    assert math.isnan(record.error)  # it had been 1, by far too much for this pass
-    assert record.evidence().estimate < 1e-2
-
-
 @pytest.mark.parametrize("share", [0.03, 0.1, 0.3])
 def test_a_sharper_pass_that_is_cut_early_leaves_the_estimate_of_the_first(share):
     problem = PDE(lambda u: u.tt + torch.sin(u), Time(0, 30), [Initial(2.0, rate=0.0)])
@@ -199,17 +158,3 @@ def test_a_sharper_pass_that_is_cut_early_leaves_the_estimate_of_the_first(share
     with torch.no_grad():
         found = first.network(torch.from_numpy(t)[:, None])[:, 0].numpy()
     assert np.linalg.norm(found - exact) / np.linalg.norm(exact) < 3 * record.evidence().estimate
-
-
-def test_a_short_beginning_that_differs_is_an_error():
-    problem = PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)])
-    march_stepper = COLLOCATION.stepper(recognised(problem.form), 1e-6, lambda *_: True)
-    march_stepper.run()
-    record = Record(TimeElements(), problem, Limits())
-    record.add(_level_of(march_stepper, problem, 1e-6))
-    other_stepper = COLLOCATION.stepper(
-        recognised(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.1)]).form), 1e-6, lambda done, *_: done < 0.2
-    )
-    other = other_stepper.run()
-    record.add(_level_of(other_stepper, problem, 1e-9))
-    assert other.reached < 0.5 and record.evidence().estimate > 0.09

@@ -1,11 +1,8 @@
 """Refinement: starts, candidates of the next stage, reasons of the end, and functions that refinement keeps."""
 
-import math
-
 import pytest
 import torch
 
-from edgewise.pde import Disk, laplacian, solve
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet
@@ -19,8 +16,6 @@ from edgewise.pde.solver.refinement import GradedGrids, TrainedNetworks
 from edgewise.pde.solver.training import linear_method
 from edgewise.pde.spaces.networks import SEPARABLE, TENSOR, SeparableNetwork, TensorNetwork, refined
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
-
-PI = math.pi
 
 
 def cube(dimension, solution, laplacian):
@@ -61,14 +56,6 @@ def test_in_three_dimensions_a_sum_is_a_sum_and_a_product_a_product():
     assert solution.errors().relative_l2 < 1e-5
 
 
-@pytest.mark.slow
-def test_a_product_in_many_dimensions_is_found_beside_a_sum():
-    problem = cube(8, lambda points: torch.cos(points).prod(1), lambda points: -8 * torch.cos(points).prod(1))
-    solution = grown(problem, SEPARABLE, tolerance=1e-3, budget=0.01)
-    assert isinstance(solution.model, SeparableNetwork)
-    assert solution.errors().relative_l2 < 1e-5
-
-
 def test_a_tensor_network_grows_to_its_limit():
     problem = cube(2, lambda points: torch.exp(points.sum(1)), lambda points: 2 * torch.exp(points.sum(1)))
     solution = grown(problem, TENSOR, tolerance=0.0, most=300)
@@ -78,13 +65,6 @@ def test_a_tensor_network_grows_to_its_limit():
     sizes = [stage.parameters for stage in solution.stages]
     assert sizes[0] == 81 and 240 < sizes[-1] <= 300 and len(sizes) == 3
     assert solution.errors().relative_l2 < 1e-7
-
-
-@pytest.mark.slow
-def test_points_of_its_own_are_kept():
-    problem = cube(2, lambda points: points.prod(1), lambda points: 0 * points[:, 0])
-    solution = grown(problem, (2,), budget=1e-3, resample=False)
-    assert torch.equal(solution.problem.train.x, problem.train.x)
 
 
 def test_a_loss_that_is_no_number_ends_with_a_sentence():
@@ -112,10 +92,3 @@ def test_larger_networks_hold_the_same_function(shape):
         assert torch.allclose(larger(x), network(x), rtol=1e-9, atol=1e-10)
     if shape != TENSOR:
         assert torch.allclose(refined(network, 2)(x), network(x), rtol=1e-9, atol=1e-10)
-
-
-@pytest.mark.slow
-def test_grids_that_leave_the_same_residual_end_soon_where_there_is_no_solution():
-    problem = PDE(lambda u: laplacian(u) + 2.5 * torch.exp(u), Disk(), [Dirichlet(0.0)])
-    solution = solve(problem, tolerance=1e-6)
-    assert solution.message.startswith("No solution was found: two grids leave the same residual")

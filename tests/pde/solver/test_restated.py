@@ -21,7 +21,6 @@ from edgewise.pde import (
     Time,
     integral,
     laplacian,
-    other_solutions,
     solve,
 )
 from edgewise.pde.solver.restated import units_of
@@ -153,6 +152,7 @@ STATEMENTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_units_do_not_matter(name):
     """A statement in SI units has the errors, the estimate, the grids and the trust of that in units of one."""
@@ -180,23 +180,7 @@ def test_sizes_are_those_of_the_fields(name):
         assert 1 / 20 < units[field] / float(function(*x.unbind(1)).square().mean().sqrt()) < 20
 
 
-def test_a_boundary_value_of_rounding_is_no_size():
-    """The sine at pi is 1e-16: no evidence for the size of a field."""
-    sine = Dirichlet(lambda x: torch.sin(PI * x))
-    assert units_of(PDE(lambda u, x: u.xx + 40 * torch.sin(PI * x), Interval(0, 1), [sine]).form) == {}
-
-
-def test_a_field_without_a_source_keeps_its_unit():
-    """Nothing says how large an eigenfunction or a field without data is."""
-    assert units_of(PDE(lambda u: u.xx + 1e-9 * u, Interval(0, 1), [Dirichlet(0.0)]).form) == {}
-
-
-def test_a_product_beside_a_large_coefficient_is_not_linear():
-    """Whether an equation is linear is asked of each residual in the units of its fields."""
-    problem = reactions(1e-9, 1e3)[0]
-    assert not problem.form.is_linear
-
-
+@pytest.mark.slow
 def test_an_end_before_the_last_moment_and_a_value_in_the_message_have_the_units_of_the_statement():
     """u' = -c / sqrt(u) from u = 1e-6 reaches zero, where the root ends, at t = 2/3 for c = 1e-9."""
     size = 1e-6
@@ -221,37 +205,3 @@ def test_integrals_and_normal_derivatives_keep_their_units():
     solution = solve(PDE(lambda u: u.xx - 2e-9, Interval(0, 1), conditions))
     x = np.linspace(0, 1, 5)
     assert np.allclose(solution(x[:, None])[:, 0], 1e-9 * (x**2 + 0.5), rtol=1e-9)
-
-
-def test_a_start_in_the_units_of_the_statement():
-    """A solution in any units is a start; networks train in those of size one, and are returned in the user's."""
-
-    def problem(source):
-        return PDE(lambda u, x: 1e6 * u.xx - 1e18 * u**3 - source, Interval(0, 1), [Dirichlet(1e-6)])
-
-    first = solve(problem(0.0))
-    second = solve(problem(0.1), start=first)
-    alone = solve(problem(0.1))
-    x = np.linspace(0, 1, 5)[:, None]
-    assert np.allclose(second(x), alone(x), rtol=1e-9)
-    small = solve(problem(0.1), hidden=(), grid_size=8)
-    assert np.allclose(small(x), alone(x), rtol=1e-4)
-    assert small.problem.form.units == {}
-
-
-def test_conditions_without_a_place_spare_the_ends_of_periodic_coordinates():
-    """No slip on the boundary of a periodic channel means its walls."""
-    conditions = [Periodic("x"), Dirichlet(0.0)]
-    problem = PDE(lambda u, x, y: laplacian(u) + 1, Box(x=(0, 1), y=(0, 1)), conditions)
-    assert [term.pieces for term in problem.form.condition_terms] == [("y=0", "y=1")]
-    solution = solve(problem)
-    assert abs(float(solution([[0.3, 0.5]])[0, 0]) - 0.125) < 1e-12
-
-
-def test_other_solutions_have_the_units_of_the_statement():
-    """Bratu's equation for a temperature in units of 1e-4: the upper solution has 4.0915 of these in the middle."""
-    unit = 1e-4
-    lower = solve(PDE(lambda u: u.xx + unit * torch.exp(u / unit), Interval(0, 1), [Dirichlet(0.0)]))
-    (upper,) = other_solutions(lower)
-    assert [round(float(each([[0.5]])[0, 0]) / unit, 4) for each in (lower, upper)] == [0.1405, 4.0915]
-    assert upper.problem is lower.problem

@@ -10,11 +10,10 @@ from torch import nn
 from edgewise.errors import EdgewiseWarning, InputError, MissingExtraError, SolutionWarning
 from edgewise.outcomes import StopReason
 from edgewise.pde.domains.domain import Box, Interval, Time
-from edgewise.pde.domains.shapes import Disk, LShape
+from edgewise.pde.domains.shapes import LShape
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial, Neumann
 from edgewise.pde.problem.fields import function_jet, laplacian
-from edgewise.pde.solver.gridded import lowest
 from edgewise.pde.solver.solution import Solution, Stage
 from edgewise.pde.solver.solving import solve
 
@@ -48,6 +47,7 @@ def made(problem, network):
 PLATE = made(PDE(lambda u: u.xx + u.yy, Box(x=(0, 1), y=(0, 1)), [Dirichlet(waves)], solution=waves), Off())
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::edgewise.errors.SolutionWarning")
 def test_the_method_that_found_a_solution_has_a_name():
     line = PDE(lambda u: u.xx - 1, Interval(0, 1), [Dirichlet(0.0)])
@@ -58,6 +58,7 @@ def test_the_method_that_found_a_solution_has_a_name():
     assert solve(sums, tolerance=1e-2, budget=1e-2).tier == "tensor train"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("always")
 def test_what_a_user_must_know_is_a_warning(recwarn):
     solve(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]))
@@ -149,14 +150,7 @@ def test_quantities_of_a_solution():
         exact.extremes("v")
 
 
-def test_extremes_on_curved_boundaries():
-    round_with_hole = Disk(2.0) - Disk(0.3, center=(0.2, 0.1))
-    place, value = lowest(lambda x: x[:, 0] + 0.5 * x[:, 1], round_with_hole)
-    assert value == pytest.approx(-2 * math.sqrt(1.25), abs=1e-12)
-    assert place.tolist() == pytest.approx([-4 / math.sqrt(5), -2 / math.sqrt(5)], abs=1e-6)
-    assert lowest(lambda x: (x - 0.2).square().sum(1), round_with_hole)[1] == pytest.approx(0.2**2, abs=1e-12)
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize("domain", [Interval(0, 1), Time(0, 1), LShape()])
 def test_no_points_have_no_values(domain):
     conditions = [Initial(1.0)] if domain.coordinates == ("t",) else [Dirichlet(1.0)]
@@ -181,16 +175,6 @@ class Wave(nn.Module):
 
     def jet(self, x, directions=None, order=0):
         return function_jet(self, x, directions, order)
-
-
-def test_points_of_a_level_set():
-    exact = made(PLATE.problem, Off())
-    exact.model.share.data.zero_()
-    points = exact.roots(0.5)
-    assert points.shape[1] == 2 and len(points) > 200
-    assert np.abs(np.sin(PI * points[:, 0]) * np.sin(PI * points[:, 1]) - 0.5).max() < 1e-12
-    with pytest.raises(InputError, match=r"^roots need a domain of at most three coordinates, got x1, x2, x3, x4$"):
-        made(PDE(lambda u: u.x1, Box.cube(4), []), Off()).roots()
 
 
 def read_vtk(path):
@@ -239,20 +223,6 @@ def test_values_on_a_grid_and_in_a_file_of_vtk(tmp_path):
     ]:
         with pytest.raises(InputError, match=message):
             exact.on_grid(**arguments)
-
-
-def test_a_usual_grid_of_many_coordinates_is_small(tmp_path):
-    names = "abcdefgh"
-    space = made(PDE(laplacian, Box(**dict.fromkeys(names, (0, 1))), [Dirichlet(0.0)]), torch.nn.Linear(8, 1).double())
-    assert space.on_grid()[1]["u"].shape == (4,) * 8
-    with pytest.raises(InputError, match=r"^a file of VTK has at most three axes"):
-        space.save_vtk(tmp_path / "space.vtk", 100)
-
-
-def test_points_outside_a_domain_have_no_values_on_a_grid():
-    disk = made(PDE(laplacian, Disk(), [Dirichlet(0.0)]), Off())
-    values = disk.on_grid(5)[1]["u"]
-    assert np.isnan(values[0, 0]) and np.isfinite(values[2, 0]) and np.isfinite(values[2, 2])
 
 
 def test_a_data_set_of_xarray(monkeypatch):

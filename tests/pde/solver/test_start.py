@@ -7,11 +7,9 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.outcomes import StopReason
 from edgewise.pde import (
     PDE,
     Dirichlet,
-    Disk,
     Initial,
     Interface,
     Interval,
@@ -19,7 +17,6 @@ from edgewise.pde import (
     Periodic,
     Time,
     UnknownField,
-    laplacian,
     other_solutions,
     solve,
 )
@@ -45,22 +42,6 @@ def test_a_branch_is_followed():
     assert middle > 2 * float(solve(bratu(2.0))([[0.5]])[0, 0])
 
 
-@pytest.mark.slow
-def test_networks_and_coefficients_go_on():
-    t = torch.linspace(0, 2, 30, dtype=torch.float64)[:, None]
-    problem = PDE(
-        lambda u, k: u.t + k * u,
-        Time(0, 2),
-        [Initial(1.0), Observations(t, torch.exp(-0.7 * t[:, 0]))],
-        coefficients={"k": 5.0},
-    )
-    first = solve(problem, tolerance=1e-6)
-    again = solve(problem, start=first, tolerance=1e-6)
-    assert again.unknowns["k"] == pytest.approx(0.7, rel=1e-5)
-    assert again.stages[0].loss <= 2 * first.stages[-1].loss
-    assert problem.unknowns["k"].item() == 5.0
-
-
 def test_wrong_starts_get_one_sentence():
     other = solve(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]), tolerance=1e-3)
     with pytest.raises(InputError, match=r"^start must have the coordinates, ends and fields of the problem, .* got "):
@@ -79,15 +60,6 @@ def test_a_start_has_the_periods_and_parts_of_the_problem():
     plain = solve(PDE(lambda u: u.xx + 1, Interval(0, 1), [Dirichlet(0.0)]))
     with pytest.raises(InputError, match=r"^start must have as many fields on parts between interfaces"):
         solve(PDE(lambda u: u.xx + u**2, Interval(0, 1), square), start=plain)
-
-
-@pytest.mark.slow
-def test_a_network_unlike_that_of_the_start_is_refused():
-    start = solve(PDE(lambda u: u.xx + 1, Interval(0, 1), [Dirichlet(0.0)]), grid_size=10, degree=3, tolerance=1.0)
-    for name, value in (("hidden", (3,)), ("degree", 5), ("grid_size", 300)):
-        with pytest.raises(InputError, match=f"^{name} must be left out beside start"):
-            solve(bratu(1.0), start=start, **{name: value})
-    assert solve(bratu(1.0), start=start, degree=3, budget=1e-3).model.tensor_layer.degrees == (3,)
 
 
 def test_a_start_from_measured_fields_leaves_no_error_bars():
@@ -114,39 +86,3 @@ def stopped(problem, after, **options):
             signal.raise_signal(signal.SIGINT)
 
     return solve(problem, progress=report, **options)
-
-
-BURGERS = PDE(
-    lambda u: u.t + u * u.x - 0.05 * u.xx,
-    Interval(-1, 1) * Time(0, 1),
-    [Dirichlet(0.0), Initial(lambda x: -torch.sin(PI * x))],
-)
-COOLING = PDE(
-    lambda u: u.t - laplacian(u) + u**3,
-    Disk() * Time(0, 1),
-    [Dirichlet(0.0), Initial(lambda x, y: 1 - x * x - y * y)],
-)
-
-
-@pytest.mark.slow
-def test_an_integration_that_is_stopped_says_how_far_it_came(counted_seconds):
-    solution = stopped(BURGERS, 6, on_interrupt="keep")
-    reached = float(solution.problem.domain.bounds[1, 1])
-    assert solution.stopped is StopReason.INTERRUPTED
-    assert solution.message.startswith("Interrupted before the last moment: the solution ends at t = 0.")
-    assert 0 < reached < 1 and f"{reached:.6g}" in solution.message
-    whole = solve(BURGERS, tolerance=1e-6)
-    x = solution.problem.domain.interior(200)
-    assert float((solution(x) - whole(x)).abs().max()) < 1e-5
-    with pytest.raises(KeyboardInterrupt):
-        stopped(BURGERS, 6)
-    assert "the solution ends at t = 0" in solve(BURGERS, time_limit=0.01).message
-
-
-@pytest.mark.slow
-def test_a_solve_on_a_disk_that_is_stopped_keeps_its_best_network(counted_seconds):
-    solution = stopped(COOLING, 3, on_interrupt="keep", budget=0.05, grid_size=5)  # without slabs of time
-    assert solution.stopped is StopReason.INTERRUPTED
-    assert "Interrupted before the first stage was complete, whose network this is." in solution.message
-    short = solve(COOLING, time_limit=5.0)  # of readings of the clock, of which a slab takes thousands
-    assert short.stopped is StopReason.TIME_LIMIT and "the solution ends at t = 0" in short.message

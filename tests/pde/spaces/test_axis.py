@@ -25,16 +25,6 @@ def test_tables_are_those_of_scipy():
         np.testing.assert_allclose(axis.table(points, order), spline(points, nu=order), rtol=1e-9, atol=1e-12)
 
 
-def test_a_coordinate_has_one_point_for_each_coefficient():
-    for periodic in (False, True):
-        axis = SplineAxis(np.linspace(0, 1, 15), 9, periodic)
-        assert len(axis.all_points()) == axis.count
-        for conditions in range(5):
-            points = axis.collocation_points(0 if periodic else conditions)
-            assert len(points) == axis.count - (0 if periodic else conditions)
-            assert (np.diff(points) > 0).all() and points[0] >= 0 and points[-1] <= 1
-
-
 def test_lengths_of_intervals_change_smoothly():
     points = np.linspace(0, 1, 11)
     for _ in range(6):

@@ -17,8 +17,6 @@ from edgewise.pde import (
     Disk,
     LevelSet,
     LShape,
-    Neumann,
-    Polygon,
     Robin,
     gradient,
     laplacian,
@@ -26,7 +24,7 @@ from edgewise.pde import (
 )
 from edgewise.pde.solver.judging.evidence import EVIDENCE
 from edgewise.pde.spaces.networks import EnrichedNetwork, TensorNetwork
-from edgewise.pde.tiers.least_squares import even_levels, operator_of
+from edgewise.pde.tiers.least_squares import even_levels
 from edgewise_experiments.problems.named_equations import named_equation
 
 pytestmark = pytest.mark.slow
@@ -75,49 +73,6 @@ def test_the_singular_solution_of_the_library():
     assert error < 1e-12 and error < 3 * solution.error_estimate + 1e-14
     x = np.array([[0.0, 0.0], [-0.5, 0.5]])
     assert solution(x)[0] == pytest.approx(0, abs=1e-12)
-
-
-def slit(x, y):
-    """r^(1/2) sin(angle / 2), and something smooth: zero on the right of the lower side, level on the left."""
-    return torch.sqrt(((x**2 + y**2).sqrt() - x).clamp(min=0) / 2) + torch.cos(x) * torch.exp(y)
-
-
-def test_two_conditions_meet_on_a_straight_side():
-    """With a variable coefficient, and lower terms."""
-    half = Polygon([(-1, 0), (0, 0), (1, 0), (1, 1), (-1, 1)])
-
-    @torch.enable_grad()
-    def source(x, y):
-        x, y = x.detach().requires_grad_(), y.detach().requires_grad_()
-        u = slit(x, y)
-        slopes = torch.autograd.grad(u.sum(), (x, y), create_graph=True)
-        flux = [(2 + x * y) * slope for slope in slopes]
-        second = [torch.autograd.grad(f.sum(), at, retain_graph=True)[0] for f, at in zip(flux, (x, y), strict=True)]
-        return (second[0] + second[1] - u).detach()
-
-    def equation(u, x, y):
-        return (2 + x * y) * laplacian(u) + y * u.x + x * u.y - u - source(x, y)
-
-    conditions = [
-        Dirichlet(slit, on=["edge 2", "edge 3", "edge 4", "edge 5"]),
-        Neumann(lambda x: -torch.cos(x), on="edge 1"),
-    ]
-    problem = PDE(equation, half, conditions, solution=slit)
-    assert operator_of(problem).square is None
-    solution = solve(problem)
-    error = solution.errors().relative_l2
-    assert error < 1e-9 and error < 3 * solution.error_estimate + 1e-14
-
-
-def test_lower_terms_on_an_l_shape():
-    """Two equations with the same solution: u = v exp(x), where -laplacian v = 1."""
-    first = solve(PDE(lambda v: laplacian(v) + 1, LShape(), [Dirichlet(0.0)]))
-    equation = PDE(lambda u, x: laplacian(u) - 2 * u.x + u + torch.exp(x), LShape(), [Dirichlet(0.0)])
-    second = solve(equation)
-    x = LShape().interior(500, "sobol", seed=4)
-    wanted = first(x)[:, 0] * x[:, 0].exp()
-    error = float((second(x)[:, 0] - wanted).norm() / wanted.norm())
-    assert error < 1e-8 and error < 3 * second.error_estimate + 1e-10
 
 
 @pytest.mark.parametrize("square", [-4.0, 9.0])
@@ -197,93 +152,9 @@ def test_splines_alone_on_smooth_domains(domain):
     assert error < 3e-11 and error / 3 < solution.error_estimate < 1e-9
 
 
-def test_no_graded_grids_follow_even_ones_that_are_better(monkeypatch):
-    """A tolerance below rounding is never reached; graded grids, which have 1e-9 after a minute, would not help."""
-
-    def trained(refinement):
-        raise AssertionError("a graded grid is made")
-
-    monkeypatch.setattr("edgewise.pde.solver.cascade.GradedGrids.levels", trained)
-    equation = lambda u, x, y: laplacian(u) - source(x, y)  # noqa: E731
-    solution = solve(PDE(equation, Disk(), [Dirichlet(smooth)], solution=smooth), tolerance=1e-16)
-    assert solution.stopped == "no_progress" and solution.errors().relative_l2 < 1e-12
-
-
-@pytest.mark.parametrize("domain", [Annulus(0.5, 1.0), SQUARE - Disk(0.3, (0.2, 0.1))])
-def test_a_system_around_a_hole(domain):
-    """Elasticity whose solution goes on smoothly into the hole."""
-
-    def sources(x, y):
-        first = -x.exp() * (2 * y).sin() - 4 * (2 * x * y).sin() - 8 * x * y * (2 * x * y).cos()
-        return first, -(12 * x**2 + 4 * y**2) * (2 * x * y).cos() + 4 * x.exp() * (2 * y).cos()
-
-    def equation(u, v, x, y):
-        first, second = sources(x, y)
-        return 3 * u.xx + u.yy + 2 * v.xy - first, 3 * v.yy + v.xx + 2 * u.xy - second
-
-    known = {"u": lambda x, y: x.exp() * (2 * y).sin(), "v": lambda x, y: (2 * x * y).cos()}
-    solution = solve(PDE(equation, domain, [Dirichlet(known)], solution=known), budget=0.1)
-    assert type(solution.model) is TensorNetwork
-    assert solution.errors().relative_l2 < 1e-10 and solution.error_estimate < 1e-9
-
-
-def test_a_narrow_peak_is_left_to_graded_grids():
-    def peak(x, y):
-        return (-100 * (x - 0.3) ** 2 - 100 * (y + 0.2) ** 2).exp()
-
-    def equation(u, x, y):
-        return laplacian(u) - (40000 * ((x - 0.3) ** 2 + (y + 0.2) ** 2) - 400) * peak(x, y)
-
-    problem = PDE(equation, Disk(), [Dirichlet(peak)], solution=peak)
-    assert len(list(even_levels(problem))) <= 4
-    solution = solve(problem, budget=0.1)
-    assert solution.parameters > 2000 and solution.errors().relative_l2 < 1e-3
-
-
-def test_a_nonlinear_start_on_a_disk():
-    """From each of Bratu's two radial solutions, log(8 b / (1 + b r^2)^2 / w), Newton's method stays there."""
-    weight = 1.9
-    problem = PDE(lambda u: laplacian(u) + weight * torch.exp(u), Disk(), [Dirichlet(0.0)])
-    x = problem.domain.interior(500, "sobol", seed=3)
-    for b in np.roots([weight, 2 * weight - 8, weight]).tolist():  # u = 0 at r = 1
-
-        def known(x, y, b=b):
-            return (8 * b / weight / (1 + b * (x**2 + y**2)) ** 2).log()
-
-        near = solve(PDE(lambda u, x, y, known=known: u - known(x, y), Disk(), [Dirichlet(0.0)]), tolerance=1e-4)
-        solution = solve(problem, start=near, budget=0.1)
-        exact = known(*x.unbind(1))
-        assert (solution(x)[:, 0] - exact).norm() < 1e-9 * exact.norm() and solution.stopped == "converged"
-
-
 def test_a_nonlinear_problem():
     """The residual at fresh points is small, and a start from its own solution stays there."""
     problem = PDE(lambda u: laplacian(u) - u**3 + 1, LShape(), [Dirichlet(0.0)])
     solution = solve(problem, tolerance=1e-8)
     assert isinstance(solution.model, EnrichedNetwork)
     assert solution.residual < 1e-6 < EVIDENCE.largest_residual and solution.error_estimate < 1e-7
-
-
-def test_slopes_at_corners_are_finite_where_data_do_not_jump():
-    def exact(x, y):
-        return torch.exp(x) * torch.cos(y)
-
-    solution = solve(PDE(laplacian, LShape(), [Dirichlet(exact)]), tolerance=1e-8)
-    x = torch.tensor([[1.0, 1.0], [-1.0, -1.0], [-1.0, 1.0]], dtype=torch.float64)
-    assert isinstance(solution.model, EnrichedNetwork)
-    assert torch.allclose(solution.derivative(x, "x"), exact(*x.T), rtol=0, atol=1e-6)
-
-
-def test_a_load_on_a_disk_without_a_sector():
-    """Sines of the angle: r^2 and r^v have the same sine series on the edges; 4 / (n pi) are the factors of 1."""
-    opening, count = 5 * math.pi / 3, 4001
-    sector = Disk() - Polygon([(0, 0), (2, -2 * math.sqrt(3)), (2, 0)])
-    solution = solve(PDE(lambda u: laplacian(u) + 1, sector, [Dirichlet(0.0)]), tolerance=1e-4)
-    assert isinstance(solution.model, EnrichedNetwork)
-    points = sector.interior(100, "sobol", seed=3)
-    radius, angle = points.norm(dim=1)[:, None], torch.atan2(points[:, 1], points[:, 0])[:, None] % (2 * math.pi)
-    number = torch.arange(1, count, 2, dtype=torch.float64)
-    power = number * math.pi / opening
-    terms = 4 / (number * math.pi) / (power**2 - 4) * (radius**2 - radius**power) * torch.sin(power * angle)
-    gap = (solution(points)[:, 0] - terms.sum(1)).abs().max()
-    assert float(gap) < 1e-4 * float(terms.sum(1).max())

@@ -1,7 +1,5 @@
 """Unknown fields: exact ones are found from noisy values, with the noise and with error bars that cover."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -12,7 +10,6 @@ from edgewise.pde import (
     PDE,
     Box,
     Dirichlet,
-    Disk,
     Initial,
     Interface,
     Interval,
@@ -23,9 +20,8 @@ from edgewise.pde import (
     laplacian,
     solve,
 )
-from edgewise.pde.storage import load_solution, save_solution
 from edgewise.pde.tiers.strengths import EVERY, LOG_FACTORS, averaged_over_strengths
-from edgewise.pde.tiers.unknown_fields import SETTINGS, _Factor
+from edgewise.pde.tiers.unknown_fields import _Factor
 
 LINE = Interval(0, 1)
 X = np.linspace(0, 1, 150)
@@ -90,37 +86,6 @@ def test_error_bars_of_a_nonlinear_problem_follow_the_likelihood(noise, seed, is
     np.testing.assert_allclose(solution.standard_error([[0.5]], "a"), linear * 2 / min(falls), rtol=0.01)
 
 
-@pytest.mark.slow
-def test_smoother_fields_get_a_penalty_of_higher_order(monkeypatch):
-    """By cross-validation; the error falls with it."""
-    x = np.linspace(0, 1, 402)[1:-1]
-    measured = np.sin(np.pi * x) + 1e-3 * np.random.default_rng(0).standard_normal(400)
-    conditions = [Dirichlet({"u": 0.0}), Observations(x[:, None], measured, field="u"), UnknownField("a")]
-    errors = []
-    for orders in (SETTINGS.orders, SETTINGS.orders[:1]):
-        monkeypatch.setattr("edgewise.pde.tiers.unknown_fields.SETTINGS", replace(SETTINGS, orders=orders))
-        solution = solve(PDE(lambda u, a: u.xx + a, LINE, conditions))
-        assert ("derivatives of order 2" in solution.trust) == (orders == (2,))
-        errors.append(np.abs(solution(X)[:, 1] - np.pi**2 * np.sin(np.pi * X)).mean())
-    assert errors[0] < errors[1]
-
-
-def test_two_values_have_no_standard_errors():
-    solution = solve(source(0.0, 2)[0])
-    assert np.isnan(solution.standard_error([[0.5]], "a")).all()
-    assert np.isnan(solution.error_estimate)
-    assert solution.trust.startswith("Not to be trusted: The number of measured values, 2, is too small")
-    assert solution.stopped is StopReason.NO_PROGRESS
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("value", [0.5, 0.0])
-def test_values_without_spread(value):
-    measured = Observations(X[:, None], np.full(len(X), value), field="u")
-    solution = solve(PDE(lambda u, a: u.xx + a, LINE, [measured, UnknownField("a")]))
-    np.testing.assert_allclose(solution([[0.3]]), [[value, 0.0]], atol=1e-9)
-
-
 def test_a_step_that_raises_the_sum_is_taken_back():
     """Newton's steps for 1 / a^3 lead past a = 0: what is found says at least that it is not known."""
     problem = PDE(lambda u, a: u.xx + 2 / a**3, LINE, source(2.0, 40)[0].form.conditions)
@@ -183,27 +148,9 @@ def cube(others):
     return PDE(equation, Box(x=(0, 1), y=(0, 1), z=(0, 1)), sides)
 
 
-@pytest.mark.slow
-def test_many_fields_begin_on_a_coarser_grid(counted_seconds):
-    """Three fields on four intervals of three coordinates have 2,187 coefficients; the limit is 1,600."""
-    solution = solve(cube(["v"]), time_limit=1e-3)
-    assert solution.stages[0].grid_size == (3, 3, 3)
-    assert solution.stopped is StopReason.TIME_LIMIT
-
-
 def test_more_fields_than_any_grid_holds_are_refused():
     with pytest.raises(InputError, match=r"^problems with UnknownField must have at most 1,600 coefficients, got 9 "):
         solve(cube("bcdefgh"))
-
-
-@pytest.mark.slow
-def test_choices_that_do_not_count_are_refused():
-    start = solve(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]), tolerance=1e-3)
-    for options in ({"hidden": (3,)}, {"degree": 4}, {"grid_size": 9}, {"tolerance": 1e-3}, {"resample": False}):
-        with pytest.raises(InputError, match=f"^{next(iter(options))} must be left out for problems with UnknownField"):
-            solve(source(0.0, 60)[0], **options)
-    with pytest.raises(InputError, match=r"^start must"):
-        solve(source(0.0, 60)[0], start=start)
 
 
 def test_a_conductivity_is_found_with_its_error():
@@ -230,17 +177,6 @@ def test_error_bars_cover():
         bars = np.stack([solution.standard_error(X, name) for name in ("u", "a")], 1)
         shares.append((gap <= 1.96 * bars).mean(0))
     assert np.abs(np.mean(shares, 0) - 0.95).max() < 0.05
-
-
-@pytest.mark.slow
-def test_error_bars_cover_fields_that_few_data_decide():
-    """The likeliest strength often takes this curved field to be straight, with bars that miss the curve."""
-    shares = []
-    for seed in range(8):
-        solution = solve(rod(seed, noise=0.1))
-        gap = np.abs(solution(X)[:, 1] - exact(X)[1])
-        shares.append((gap <= 1.96 * solution.standard_error(X, "a")).mean())
-    assert np.mean(shares) > 0.9
 
 
 def test_the_mean_over_strengths_is_that_of_all_smoothings():
@@ -271,57 +207,6 @@ def test_the_mean_over_strengths_is_that_of_all_smoothings():
     np.testing.assert_allclose(mean, wanted, rtol=1e-7, atol=1e-10)
     np.testing.assert_allclose(root @ root.mT, spread, rtol=1e-7, atol=1e-10)
     assert (weights > 0.05).sum() > 2
-
-
-@pytest.mark.slow
-def test_less_noise_gives_less_error_and_none_gives_next_to_none():
-    errors = []
-    for noise in (0.05, 0.005, 0.0):
-        a = solve(rod(1, noise))(X)[:, 1]
-        errors.append(np.linalg.norm(a - exact(X)[1]) / np.linalg.norm(a))
-    assert errors[0] > errors[1] > errors[2]
-    assert errors[2] < 1e-3
-
-
-@pytest.mark.slow
-def test_a_file_keeps_the_error_bars(tmp_path):
-    problem = rod(2)
-    solution = solve(problem)
-    save_solution(solution, tmp_path / "rod.safetensors")
-    again = load_solution(tmp_path / "rod.safetensors", problem)
-    np.testing.assert_array_equal(again.standard_error(X, "a"), solution.standard_error(X, "a"))
-
-
-@pytest.mark.slow
-def test_a_field_of_space_from_values_over_time():
-    """A reaction rate k(x) that does not depend on time, and an unknown start, u_t = -k u."""
-    generator = np.random.default_rng(3)
-    x = generator.random((400, 2))
-    rate = lambda x: 1 + 0.5 * np.cos(3 * x)  # noqa: E731
-    measured = np.exp(-rate(x[:, 0]) * x[:, 1]) + 0.01 * generator.standard_normal(400)
-    problem = PDE(
-        lambda u, k: (u.t + k * u, k.t),
-        LINE * Time(0, 1),
-        [Observations(x, measured, field="u"), UnknownField("k")],
-    )
-    assert problem.form.smoothed_fields == ("k", "u")
-    solution = solve(problem)
-    points = np.stack([np.linspace(0.05, 0.95, 50), np.full(50, 0.5)], 1)
-    gap = np.abs(solution(points)[:, 1] - rate(points[:, 0]))
-    assert gap.max() < 0.15
-    assert (gap < 3 * solution.standard_error(points, "k")).mean() > 0.9
-
-
-@pytest.mark.slow
-def test_a_source_on_a_disk():
-    generator = np.random.default_rng(4)
-    x = Disk().interior(400, "uniform", 1).numpy()
-    measured = (1 - (x**2).sum(1)) / 4 + 0.002 * generator.standard_normal(400)
-    problem = PDE(
-        lambda u, f: u.xx + u.yy + f, Disk(), [Dirichlet({"u": 0.0}), Observations(x, measured, "u"), UnknownField("f")]
-    )
-    values = solve(problem)(x[:50])[:, 1]
-    assert np.abs(values - 1).mean() < 0.1
 
 
 @pytest.mark.parametrize(
@@ -364,12 +249,3 @@ def test_a_source_on_a_disk():
 def test_mistakes_get_one_sentence(make, message):
     with pytest.raises(InputError, match=message):
         make()
-
-
-def test_a_field_that_is_zero_is_named():
-    """k u' is the same everywhere, so that any multiple of k fits, and none of it too."""
-    values = np.sqrt(1 + 3 * X) - 1 + 0.001 * np.random.default_rng(1).normal(size=len(X))
-    ends = [Dirichlet({"u": 0.0}, on="x=0"), Dirichlet({"u": 1.0}, on="x=1")]
-    conditions = [*ends, Observations(X[:, None], values, "u"), UnknownField("k")]
-    solution = solve(PDE(lambda u, k: k * u.xx + k.x * u.x, LINE, conditions))
-    assert solution.trust.startswith("Not to be trusted: The field k is 0, with which the equation holds")

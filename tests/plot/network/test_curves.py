@@ -10,7 +10,6 @@ from edgewise.nn.model import KAN
 from edgewise.plot import edge_curves, effect_curves
 from edgewise.plot.network import panels
 from edgewise.plot.network.views import PredictionView
-from edgewise.plot.style import render
 from edgewise.tables.columns import CategoryInput
 
 
@@ -38,15 +37,6 @@ def test_the_function_of_an_additive_model_in_the_units_of_the_user():
     np.testing.assert_allclose(axes.lines[0].get_ydata(), expected.detach().numpy(), atol=1e-12)
 
 
-@pytest.mark.slow
-def test_hidden_nodes_are_in_standard_deviations_and_only_the_strongest_are_drawn():
-    model = KAN([12, 5, 1], seed=1)
-    figure = edge_curves(model, model.trace(torch.from_numpy(normal(200, 12)).float()), max_inputs=6, max_curves=2)
-    assert len(figure.axes) == 6
-    assert all(len([line for line in axes.lines if not line.get_label().startswith("_")]) == 2 for axes in figure.axes)
-    assert figure.get_supylabel() == "contribution (standard deviations of the hidden node)"
-
-
 def test_masked_edges_have_no_curve():
     model = KAN([3, 2], seed=1)
     with torch.no_grad():
@@ -57,17 +47,6 @@ def test_masked_edges_have_no_curve():
         model.layers[0].mask[:] = 0
     with pytest.raises(InputError, match="not masked"):
         edge_curves(model, model.trace(torch.zeros(5, 3)))
-
-
-def test_bad_arguments_of_edge_curves():
-    model = KAN([3, 2])
-    trace = model.trace(torch.zeros(5, 3))
-    with pytest.raises(InputError, match="layer must be from 0 to 0, got 1"):
-        edge_curves(model, trace, layer=1)
-    with pytest.raises(InputError, match="edge_curves has no option 'max_input'; did you mean 'max_inputs'\\?"):
-        edge_curves(model, trace, max_input=1)
-    with pytest.raises(InputError, match="scaling must be"):
-        edge_curves(model, trace, scaling=([1.0], [1.0]))
 
 
 def test_effects_are_partial_dependence():
@@ -93,14 +72,6 @@ def test_effects_are_partial_dependence():
     assert band(figure.axes[1]) > 2 * np.ptp(figure.axes[1].lines[0].get_ydata())
 
 
-@pytest.mark.slow
-def test_several_outputs_share_a_legend_and_the_strongest_are_shown():
-    figure = effect_curves(lambda x: x[:, :1] * np.arange(9.0), normal(60, 2), max_outputs=3)
-    (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == ["$y_{7}$", "$y_{8}$", "$y_{9}$"]
-    render(figure, ".svg")
-
-
 def test_an_input_with_few_values_is_shown_as_points():
     X = np.stack([np.tile([0.0, 1.0], 30), normal(60)], 1)
     figure = effect_curves(lambda x: 5 * x[:, 0], X, names=["flag", "noise"])
@@ -120,24 +91,6 @@ def test_scores_decide_which_inputs_are_evaluated():
 
     effect_curves(predict, normal(50, 20), scores=np.arange(20.0), max_inputs=2)
     assert len(calls) == 3  # two inputs, and the mean prediction
-
-
-@pytest.mark.slow
-def test_constant_columns_and_a_single_row():
-    render(effect_curves(lambda x: x[:, 0] * 0, np.ones((1, 2))), ".png")
-
-
-def test_bad_arguments_of_effect_curves():
-    with pytest.raises(InputError, match=r"X must have shape \(rows, inputs\)"):
-        effect_curves(lambda x: x, np.zeros(3))
-    with pytest.raises(InputError, match="effect_curves has no option 'row'"):
-        effect_curves(lambda x: x[:, 0], normal(20, 2), row=5)
-    with pytest.raises(InputError, match="model must return one row"):
-        effect_curves(lambda x: np.zeros(3), normal(20, 2))
-    with pytest.raises(InputError, match="scores must hold 2 numbers"):
-        effect_curves(lambda x: x[:, 0], normal(20, 2), scores=[1.0])
-    with pytest.raises(InputError, match="X must hold numbers"):
-        effect_curves(lambda x: x[:, 0], [["a", "b"]])
 
 
 def test_a_category_is_one_panel_with_a_bar_for_each_level():
@@ -168,24 +121,6 @@ def test_a_category_is_one_panel_with_a_bar_for_each_level():
         effect_curves(Model(), inputs=["cities"])
 
 
-def test_a_data_frame_gives_the_names():
-    pandas = pytest.importorskip("pandas")
-    frame = pandas.DataFrame(normal(40, 2), columns=["speed", "mass"])
-    assert titles(effect_curves(lambda x: x[:, 0] + 2 * x[:, 1], frame)) == ["mass", "speed"]
-
-
-def test_an_output_has_one_colour_and_the_legend_is_outside_of_the_panels():
-    figure = edge_curves(KAN([3, 4], seed=2), torch.from_numpy(normal(60, 3)).float(), max_curves=2)
-    colors = {}
-    for axes in figure.axes:
-        assert axes.get_legend() is None
-        for line in axes.lines:
-            if not line.get_label().startswith("_"):
-                assert colors.setdefault(line.get_label(), line.get_color()) == line.get_color()
-    assert len(set(colors.values())) == len(colors)
-    assert len(figure.legends) == 1
-
-
 def test_probabilities_have_an_axis_from_0_to_1_and_bands_within():
     X = np.random.default_rng(0).uniform(-3, 3, (80, 2))
     view = PredictionView(lambda X: 1 / (1 + np.exp(-4 * X[:, :1] - X[:, 1:])), X, limits=(0.0, 1.0))
@@ -194,16 +129,6 @@ def test_probabilities_have_an_axis_from_0_to_1_and_bands_within():
     for axes in figure.axes:
         band = axes.collections[0].get_paths()[0].vertices[:, 1]
         assert band.min() >= 0 and band.max() <= 1
-
-
-def test_bands_of_positive_predictions_stay_positive():
-    X = np.random.default_rng(0).uniform(-3, 3, (80, 2))
-    figures = [
-        effect_curves(_Shown(PredictionView(lambda X: np.exp(X[:, :1] + X[:, 1:]), X, limits=limits)))
-        for limits in (None, (0.0, np.inf))
-    ]
-    lowest = [figure.axes[0].collections[0].get_paths()[0].vertices[:, 1].min() for figure in figures]
-    assert lowest[0] < 0 and lowest[1] == 0
 
 
 @pytest.mark.parametrize(
@@ -223,13 +148,6 @@ def test_ticks_of_dates_are_round(days, labels):
     assert texts == labels
     for place, text in zip(places, texts, strict=True):
         assert str(first + int(place)).startswith(text)
-
-
-def test_a_remark_explains_only_bands_that_can_be_seen():
-    X = np.random.default_rng(0).uniform(-3, 3, (80, 2))
-    functions = (lambda X: X[:, :1] + X[:, 1:] ** 2, lambda X: X[:, :1] * X[:, 1:])
-    remarks = [effect_curves(_Shown(PredictionView(one, X))).get_supxlabel() for one in functions]
-    assert remarks[0] == "" and remarks[1].startswith("band: ")
 
 
 class _Shown:

@@ -1,6 +1,5 @@
 """Network diagram: what is drawn, notes on what is left out, and no overlaps."""
 
-import warnings
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -12,7 +11,6 @@ from matplotlib.transforms import Bbox
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import mean_contributions
 from edgewise.interpret.attribution.scores import input_scores
-from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.plot import network_diagram
 from edgewise.plot.network.diagram import _without_weak
@@ -112,30 +110,6 @@ def test_masked_edges_are_absent():
     assert len(drawn(figure, "functions").get_segments()) == 3 + 2
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("width", [(2, 2, 1), (9, 9, 2)])
-def test_a_network_without_edges_can_still_be_drawn(width):
-    model, _ = traced(width)
-    with torch.no_grad():
-        for layer in model.layers:
-            layer.mask[:] = 0
-    figure = network_diagram(model, model.trace(torch.ones(5, width[0])))
-    assert len(drawn(figure, "functions").get_segments()) == 0
-    render(figure, ".svg")
-
-
-@pytest.mark.slow
-def test_a_note_states_what_is_left_out():
-    model, trace = traced((64, 16, 10))
-    figure = network_diagram(model, trace, max_nodes=20, max_curves=100)
-    note = " ".join(texts(figure))
-    assert "the 20 strongest of 64 inputs (the others hold" in note
-    assert "the 100 strongest of 480 functions" in note
-    assert len(drawn(figure, "functions").get_segments()) == 100
-    small = network_diagram(*traced((2, 5, 1)))
-    assert not any("strongest" in text for text in texts(small))
-
-
 def test_hostile_and_foreign_names_are_drawn_as_they_are():
     names = ["<script>alert(1)</script>", "$\\frac{$", "日本", "a\x00b"]
     model, trace = traced((4, 1))
@@ -147,63 +121,12 @@ def test_hostile_and_foreign_names_are_drawn_as_they_are():
     assert "$\\frac{$</text>" in svg
 
 
-@pytest.mark.slow
-def test_constant_data_and_a_single_row():
-    model = KAN([2, 2, 1])
-    render(network_diagram(model, model.trace(torch.zeros(1, 2))), ".png")
-
-
-def test_an_mlp_is_drawn_too():
-    model = MLP([2, 3, 1])
-    figure = network_diagram(model, model.trace(torch.randn(20, 2, generator=torch.Generator().manual_seed(0))))
-    assert len(drawn(figure, "functions").get_segments()) == 9
-
-
-def test_bad_arguments_are_refused():
-    model, trace = traced((2, 5, 1))
-    with pytest.raises(InputError, match="names must hold 2 names"):
-        network_diagram(model, trace, names=["x"])
-    with pytest.raises(InputError, match="trace must come from this model"):
-        network_diagram(KAN([2, 4, 1]), trace)
-    with pytest.raises(InputError, match="must be positive, got 0, 24, 300"):
-        network_diagram(model, trace, beta=0)
-
-
-def test_too_many_outputs_are_cut_in_order():
-    model, trace = traced((2, 30))
-    figure = network_diagram(model, trace, outputs=[f"o{k}" for k in range(30)])
-    assert "Shown: the first 24 of 30 outputs." in texts(figure)
-    assert "o23" in texts(figure) and "o24" not in texts(figure)
-
-
 def test_products_are_wires_into_a_node_with_a_cross():
     model = KAN([2, (1, 1), 1], seed=0)
     trace = model.trace(torch.randn(60, 2, generator=torch.Generator().manual_seed(0)))
     figure = network_diagram(model, trace)
     assert len(drawn(figure, "functions").get_segments()) == 2 * 3 + 2
     assert sum(r"\times" in text for text in texts(figure)) == 1
-
-
-def test_wide_networks_with_products():
-    model = KAN([9, (3, 2), 1], seed=0)
-    trace = model.trace(torch.randn(60, 9, generator=torch.Generator().manual_seed(0)))
-    figure = network_diagram(model, trace)
-    assert len(drawn(figure, "functions").get_segments()) == 9 * 7 + 7 + 5
-    assert sum(r"\times" in text for text in texts(figure)) == 2
-
-
-def test_symbolic_edges_are_drawn_too():
-    model = KAN([2, 1], functions=[[["sin"], [""]]])
-    figure = network_diagram(model, model.trace(torch.randn(60, 2, generator=torch.Generator().manual_seed(0))))
-    assert len(drawn(figure, "functions").get_segments()) == 2
-
-
-def test_read_only_rows_are_no_reason_to_warn():
-    rows = np.random.default_rng(0).uniform(size=(20, 2))
-    rows.flags.writeable = False
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        network_diagram(KAN([2, 1], seed=0), rows)
 
 
 def test_weak_edges_and_what_then_leads_nowhere_are_left_out_but_no_factor_of_a_product():

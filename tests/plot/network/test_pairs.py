@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from edgewise.errors import InputError
 from edgewise.interpret.attribution import pair_dependence
 from edgewise.plot import pair_map
 
@@ -34,11 +33,6 @@ def test_a_joint_effect_is_what_the_two_single_effects_leave():
     assert effect.share[0] == pytest.approx(joint / (joint + curves), rel=0.03)
 
 
-def test_inputs_that_act_one_by_one_have_no_joint_effect():
-    effect = pair_dependence(lambda x: np.c_[np.sin(3 * x[:, 0]) + x[:, 1], x[:, 0] * 0], uniform(200, 2), (1, 0))
-    assert not effect.interaction.any() and effect.share.tolist() == [0.0, 0.0]
-
-
 def test_categories_and_missing_values():
     X = np.c_[np.tile([0.0, 1.0], 40), uniform(80, 1)]
     X[3, 1] = np.nan
@@ -56,49 +50,3 @@ def test_places_far_from_all_rows_stay_empty():
         assert not np.diag(hidden).any() and hidden[0, -1] and hidden[-1, 0]
     left = figure.axes[0]
     assert left.get_title(loc="left") == "force (N)" and (left.get_xlabel(), left.get_ylabel()) == ("a", "b")
-
-
-@pytest.mark.parametrize(
-    ("inputs", "message"),
-    [
-        ("ab", "inputs must be a pair of inputs, got 'ab'"),
-        ((0, 0), "inputs must be two different inputs, got 0 twice"),
-        (("a", "c"), "got 'c'"),
-        ((0, 7), "a number from 0 to 1, got 7"),
-        (3, "inputs must be a pair of inputs, got 3"),
-    ],
-)
-def test_wrong_pairs_are_refused(inputs, message):
-    with pytest.raises(InputError, match=message):
-        pair_map(lambda x: x[:, 0], uniform(20, 2), inputs=inputs, names=["a", "b"])
-
-
-def test_joint_effects_are_seen_beside_large_constants_and_outputs():
-    X = uniform(300, 3)
-    effect = pair_dependence(lambda x: np.c_[x[:, 0] * x[:, 1] + 2e9, 1e10 * x[:, 2] + 1e10], X, (0, 1))
-    assert effect.share[0] > 0.9 and effect.share[1] == 0
-
-
-@pytest.mark.parametrize(
-    ("columns", "options", "message"),
-    [
-        ((0, 1, 2), {}, r"columns must be two different numbers from 0 to 1, got \(0, 1, 2\)"),
-        (("a", "b"), {}, "columns must be two different numbers"),
-        (0, {}, "columns must be two different numbers from 0 to 1, got 0"),
-        ((0, 1), {"points": 0}, "points must be"),
-        ((0, 1), {"rows": 0}, "rows must be"),
-        ((0, 1), {"kinds": [None]}, "kinds must be given for both columns, got 1"),
-    ],
-)
-def test_wrong_arguments_are_refused(columns, options, message):
-    with pytest.raises(InputError, match=message):
-        pair_dependence(lambda x: x[:, 0], uniform(20, 2), columns, **options)
-
-
-def test_wrong_outputs_and_rows_are_refused():
-    with pytest.raises(InputError, match=r"output must be a number from 0 to 0, got 0\.0"):
-        pair_map(lambda x: x[:, 0], uniform(20, 2), inputs=(0, 1), output=0.0)
-    with pytest.raises(InputError, match="output must be a number from 0 to 0, got 3"):
-        pair_map(lambda x: x[:, 0], uniform(20, 2), inputs=(0, 1), output=3)
-    with pytest.raises(InputError, match="X must have a row in which both columns 0 and 1 are known"):
-        pair_dependence(lambda x: x[:, 0], np.full((3, 2), np.nan), (0, 1))

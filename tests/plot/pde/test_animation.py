@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from matplotlib.animation import FFMpegWriter
 from PIL import Image
-from tests.plot.solutions import PLANE, heat, heat_on_a_disk, heat_solution, oscillation, untrained
+from tests.plot.solutions import heat, heat_on_a_disk, heat_solution, untrained
 
-from edgewise.errors import FileError, InputError
-from edgewise.pde import PDE, Box, Dirichlet, Initial, Interface, Time
+from edgewise.errors import InputError
 from edgewise.plot import animate
 
 
@@ -32,47 +31,6 @@ def test_every_moment_is_a_frame(problem, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["film.gif"]
 
 
-@pytest.mark.slow
-def test_maps_show_interfaces_that_move(tmp_path):
-    """Dark points along x = 0.3 + 0.4 t, which runs through an empty map."""
-    problem = PDE(
-        lambda u: u.t - u.xx - u.yy,
-        Box(x=(0, 1), y=(0, 1)) * Time(0, 1),
-        [Dirichlet(0.0), Initial(0.0), Interface(lambda x, y, t: x - 0.3 - 0.4 * t)],
-    )
-    animate(untrained(problem), tmp_path / "film.gif", frames=2)
-    places = []
-    for frame in frames(tmp_path / "film.gif"):
-        dark = (frame.max(2) < 100)[40:-80, 80:-140].sum(0)  # inside the map
-        places.append(int(dark.argmax()))
-        assert dark.max() > 40
-    assert places[1] > places[0] + 50
-
-
-@pytest.mark.slow
-def test_the_same_solution_gives_the_same_bytes(tmp_path):
-    for name in ("a.gif", "b.gif"):
-        animate(untrained(heat()), tmp_path / name, frames=3)
-    assert (tmp_path / "a.gif").read_bytes() == (tmp_path / "b.gif").read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("problem", "name", "settings", "message"),
-    [
-        (heat, "film.avi", {}, r"^path must end in .gif or .mp4, got "),
-        (PLANE["disk"], "film.gif", {}, r"^solution must have coordinates of space and time, as t, got x, y$"),
-        (oscillation, "film.gif", {}, r"^solution must have coordinates of space and time, as t, got t$"),
-        (heat, "film.gif", {"frames": 1}, r"^frames must be an integer of at least 2"),
-        (heat, "film.gif", {"rate": 0}, r"^frames must be an integer of at least 2 and rate positive"),
-        (heat, "film.gif", {"fields": ["w"]}, r"^fields must be names among u"),
-    ],
-)
-def test_bad_arguments_are_refused(problem, name, settings, message, tmp_path):
-    with pytest.raises(InputError, match=message):
-        animate(untrained(problem()), tmp_path / name, **settings)
-    assert not list(tmp_path.iterdir())
-
-
 def test_mp4_needs_ffmpeg(tmp_path, monkeypatch):
     monkeypatch.setattr(FFMpegWriter, "isAvailable", classmethod(lambda cls: False))
     with pytest.raises(InputError, match=r"^path must end in .gif where ffmpeg is not installed, got an .mp4$"):
@@ -83,9 +41,3 @@ def test_mp4_needs_ffmpeg(tmp_path, monkeypatch):
 def test_mp4(tmp_path):
     animate(untrained(heat()), tmp_path / "film.mp4", frames=4)
     assert (tmp_path / "film.mp4").read_bytes()[4:8] == b"ftyp"
-
-
-@pytest.mark.slow
-def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(FileError, match="there is no folder"):
-        animate(untrained(heat()), tmp_path / "absent" / "film.gif", frames=2)

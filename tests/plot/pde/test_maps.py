@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
-from tests.plot.solutions import PLANE, heat_on_a_disk, untrained
+from tests.plot.solutions import PLANE, untrained
 
 from edgewise.pde import PDE, Box, Dirichlet, Interface, Interval, diffusion
 from edgewise.plot.pde.maps import (
@@ -17,9 +17,8 @@ from edgewise.plot.pde.maps import (
     filled,
     outline_of,
     with_breaks,
-    with_unit,
 )
-from edgewise.plot.pde.slices import middle, slice_of
+from edgewise.plot.pde.slices import slice_of
 
 
 def area(path) -> float:
@@ -38,17 +37,6 @@ def area(path) -> float:
 def test_the_outline_encloses_the_domain(name, expected):
     path = outline_of(PLANE[name](), ["x", "y"], {})
     assert area(path) == pytest.approx(expected, rel=1e-3)
-
-
-def test_a_rectangle_needs_no_outline():
-    assert outline_of(PLANE["square"](), ["x", "y"], {}) is None
-
-
-def test_a_domain_over_time_has_the_outline_of_its_space():
-    problem = heat_on_a_disk()
-    for moment in (0.0, 1.0):
-        path = outline_of(problem, ["x", "y"], {**middle(problem), "t": moment})
-        assert area(path) == pytest.approx(math.pi, rel=1e-3)
 
 
 def test_the_map_is_clipped_and_lies_on_its_points():
@@ -98,12 +86,6 @@ def test_gaps_beside_known_values_are_filled():
     assert np.isnan(values).sum() == 24
     values[2, 4] = 9.0
     assert filled(values, 1)[2, 3] == 8.0 and filled(values, 1)[2, 2] == 7.0
-
-
-def test_names():
-    assert with_unit("x", {}) == "$x$"
-    assert with_unit("x10", {"x10": "m"}) == "$x_{10}$ (m)"
-    assert with_unit("speed", {"speed": "m/s", "x": "m"}) == "speed (m/s)"
 
 
 def test_interfaces_are_drawn_and_break_curves():

@@ -3,12 +3,8 @@
 import math
 
 import numpy as np
-import pytest
-import torch
 
-from edgewise.errors import InputError
-from edgewise.pde import PDE, Box, Dirichlet, Disk, Interval, eigenvalues, laplacian
-from edgewise.pde.spectrum import Eigenvalues
+from edgewise.pde import PDE, Box, Dirichlet, Interval, eigenvalues, laplacian
 from edgewise.plot import modes_figure
 from edgewise.plot.style import render
 
@@ -31,10 +27,6 @@ def test_curves_are_the_modes_of_a_string_with_a_positive_first_half_wave():
         assert np.allclose(y, math.sqrt(2) * np.sin(number * x), atol=1e-6)
 
 
-def test_a_longer_name_has_its_number_below_it():
-    assert titles(modes_figure(eigenvalues(string("lam"), count=1))) == ["lam$_{1}$ = 1"]
-
-
 def test_maps_of_a_square_share_their_colours():
     square = PDE(lambda u, k: laplacian(u) + k * u, Box(x=(0, 1), y=(0, 1)), [Dirichlet(0.0)], coefficients={"k": 1.0})
     figure = modes_figure(eigenvalues(square, count=4, tolerance=1e-6))
@@ -45,34 +37,3 @@ def test_maps_of_a_square_share_their_colours():
     assert np.allclose(maps[0].images[0].get_array().T, expected, atol=1e-4)
     assert [panel.get_ylabel() for panel in maps] == ["$y$", "", "", "$y$"]
     assert render(figure, ".png").startswith(b"\x89PNG")
-
-
-@pytest.mark.slow
-def test_a_drum_is_cut_out_along_its_edge():
-    drum = PDE(lambda u, k: laplacian(u) + k * u, Disk(), [Dirichlet(0.0)], coefficients={"k": 5.0})
-    figure = modes_figure(eigenvalues(drum, count=1, tolerance=1e-4))
-    assert figure.axes[0].patches and figure.axes[0].get_aspect() == 1.0
-
-
-def untrained(values, errors=None):
-    values = np.array(values)
-    return Eigenvalues(values, np.zeros(len(values)) if errors is None else errors, string(), (), "")
-
-
-def test_wrong_arguments_are_named():
-    found = eigenvalues(string(), count=2)
-    with pytest.raises(InputError, match="count must be an integer from 1 to 2, got 3"):
-        modes_figure(found, count=3)
-    with pytest.raises(InputError, match="fields must be names among u, got"):
-        modes_figure(found, fields=["v"])
-    with pytest.raises(InputError, match="found must have real eigenvalues"):
-        modes_figure(untrained([1 + 1j, 1 - 1j]))
-    with pytest.raises(InputError, match="found must be the result of eigenvalues, got list"):
-        modes_figure([1.0])
-
-
-def test_digits_follow_the_error():
-    found = eigenvalues(string(), count=2)
-    rough = Eigenvalues(np.array([9.8765432, 0.0]), np.array([2e-3, 1e-9]), found.problem, found.networks, "")
-    assert titles(modes_figure(rough)) == ["$k_{1}$ = 9.88", "$k_{2}$ = 0"]
-    assert torch.get_default_dtype() == torch.float32

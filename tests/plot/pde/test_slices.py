@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from tests.plot.solutions import PLANE, cube, flow, heat, heat_solution, oscillation, untrained
+from tests.plot.solutions import PLANE, flow, heat, heat_solution, oscillation, untrained
 
 from edgewise.errors import InputError
-from edgewise.plot.pde.slices import chosen_fields, chosen_times, grid, middle, residuals_at, slice_of
+from edgewise.plot.pde.slices import chosen_fields, chosen_times, residuals_at, slice_of
 
 
 def test_values_and_errors_on_a_grid():
@@ -36,13 +36,6 @@ def test_the_residuals_are_those_of_the_equation_in_one_unit():
     for column, written in zip(found.T, (u.xx + v.y, v.yy - u.x, u.x + v.y), strict=True):
         unit = written / column
         torch.testing.assert_close(unit, unit.median().expand(300), rtol=1e-6, atol=0)
-
-
-def test_other_coordinates_stay_where_they_are_put():
-    problem = cube()
-    assert middle(problem) == {"x1": 0.5, "x2": 0.5, "x3": 0.5, "x4": 0.5}
-    _, x = grid(problem, ["x2", "x4"], {"x1": 0.25, "x3": 0.75}, [2, 3])
-    assert x.tolist() == [[0.25, a, 0.75, b] for a in (0, 1) for b in (0, 0.5, 1)]
 
 
 def test_a_reference_takes_the_place_of_the_exact_solution():

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from edgewise.errors import InputError
 from edgewise.interpret.attribution.explanations import explain_local
 from edgewise.plot.results.explanations import share_bars, share_dots
 from edgewise.plot.style import render
@@ -36,10 +35,3 @@ def test_bars_lead_from_the_mean_to_the_prediction():
     assert bars[-1].get_x() + bars[-1].get_width() == pytest.approx(local.prediction[3, 0])
     assert axes.get_yticklabels()[-1].get_text() == "2 others"
     assert axes.get_xlabel() == "y1"
-
-
-def test_bad_arguments_are_refused():
-    with pytest.raises(InputError, match="row must be from 0 to 49"):
-        share_bars(explanation(), 50)
-    with pytest.raises(InputError, match="output must be from 0 to 0"):
-        share_dots(explanation(), output=1)

@@ -1,14 +1,9 @@
 """History of a solution: a marker for each stage, and gaps where there is no number."""
 
-from dataclasses import replace
-
 import numpy as np
-import pytest
 from tests.plot.solutions import heat, untrained
 
-from edgewise.errors import InputError
 from edgewise.plot import solution_history
-from edgewise.plot.style import render
 
 
 def test_each_stage_is_a_mark():
@@ -21,15 +16,3 @@ def test_each_stage_is_a_mark():
     assert left.lines[0].get_xdata().tolist() == [10, 20, 40]
     assert right.lines[0].get_xdata().tolist() == [0.5, 1.5, 2.5]
     assert (left.get_xlabel(), right.get_xlabel()) == ("parameters", "seconds")
-
-
-@pytest.mark.slow
-def test_one_stage_can_be_drawn():
-    render(solution_history(untrained(heat())), ".svg")
-
-
-def test_nothing_to_draw():
-    solution = untrained(heat())
-    empty = replace(solution, stages=(replace(solution.stages[0], loss=0.0, residual=0.0),))
-    with pytest.raises(InputError, match="must have a stage with a positive loss, got 1 stages"):
-        solution_history(empty)

@@ -35,10 +35,6 @@ def test_without_validation_the_training_loss_is_marked():
     np.testing.assert_array_equal(drawn["kept: step 1"].get_xydata(), [[1, 2.0]])
 
 
-def test_losses_that_are_not_positive_get_a_plain_axis():
-    assert training_history(records([0.5, 0.0], [None, None])).axes[0].get_yscale() == "linear"
-
-
 def test_undefined_losses_are_gaps():
     figure = training_history(records([3.0, np.nan, 1.0, np.inf], [2.0, None, 1.0, None]))
     np.testing.assert_array_equal(lines(figure)["validation"].get_xdata(), [0, 2])
@@ -53,10 +49,3 @@ def test_a_long_history_is_thinned_but_keeps_its_ends():
     line = lines(training_history(records(np.linspace(2, 1, 10_000), [None] * 10_000)))["training"]
     assert len(line.get_xdata()) == 2000
     assert line.get_xdata()[[0, -1]].tolist() == [0, 9999]
-
-
-@pytest.mark.parametrize("low", [1e-9, *(pytest.param(low, marks=pytest.mark.slow) for low in (0.3, 0.95, 1.0))])
-def test_ticks_are_labelled_over_any_range(low):
-    figure = training_history(records(np.linspace(1, low, 50), [None] * 50))
-    render(figure, ".png")
-    assert sum(bool(label.get_text()) for label in figure.axes[0].get_yticklabels()) >= 2

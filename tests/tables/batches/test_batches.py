@@ -180,20 +180,6 @@ def test_files_are_checked(folder, tmp_path):
         list(Batches(folder, "y"))
 
 
-def test_what_has_no_rows_is_passed_over(tmp_path):
-    for number, rows in enumerate((0, 10, 0, 4)):
-        pq.write_table(good(rows), tmp_path / f"{number}.parquet")
-    sources = [tmp_path, pa.dataset.dataset(tmp_path), [good(0), good(10), good(0).to_pandas(), good(4)]]
-    for source in sources:
-        batches = Batches(source, "y")
-        assert [batch.ids.tolist() for batch in batches] == [list(range(10)), list(range(10, 14))]
-        halves = [batch for process in (0, 1) for batch in batches.part(process, 2)]
-        assert sorted(i for batch in halves for i in batch.ids.tolist()) == list(range(14))
-    assert read_table(tmp_path).columns["a"].tolist() == [*range(10), *range(4)]
-    pair, none = (np.zeros((2, 1)), np.zeros(2)), (np.zeros((0, 1)), np.zeros(0))
-    assert [batch.ids.tolist() for batch in Batches([none, pair, none, pair])] == [[0, 1], [2, 3]]
-
-
 def test_a_table_without_any_row_is_refused(tmp_path):
     for number in range(2):
         pq.write_table(good(0), tmp_path / f"{number}.parquet")
@@ -203,13 +189,6 @@ def test_a_table_without_any_row_is_refused(tmp_path):
     for source in (pa.dataset.dataset(tmp_path), [good(0)], []):
         with pytest.raises(InputError, match="at least one row with a positive weight was expected, got none"):
             surveyed(Batches(source, "y"), 10, seed=0)
-
-
-def test_a_file_may_have_brackets_in_its_name(tmp_path):
-    for name in ("a[1].parquet", "b*.parquet"):
-        pq.write_table(good(), tmp_path / name)
-        for source in (tmp_path / name, [str(tmp_path / name)]):
-            assert sum(len(batch) for batch in Batches(source, "y")) == 10
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])

@@ -45,13 +45,6 @@ def test_rows_are_the_derivatives_of_the_outputs(model):
     assert [p.requires_grad for p in model.parameters()].count(True) == len(trained)
 
 
-def test_threads_may_share_a_model():
-    model, seen = kan(), []
-    model.layers[1].register_forward_hook(lambda *_: seen.append(all(p.requires_grad for p in model.parameters())))
-    output_rows(model, tensor(RNG.uniform(-1, 1, (5, 2))))
-    assert seen == [True]  # no switch that another thread would find turned
-
-
 @pytest.mark.slow
 def test_gram_and_curvature_are_second_derivatives():
     """The Hessian of the loss where all residuals are zero, and that of the penalty, by autograd."""
@@ -111,18 +104,6 @@ def test_effective_degrees_and_gcv_are_those_of_the_hat_matrix():
     assert found.gcv(20.0) == math.inf
 
 
-def test_a_weight_is_the_same_as_repeats():
-    model, data, _ = line(30)
-    count = torch.arange(30) % 3 + 1
-    repeated = Data(data.x.repeat_interleave(count, 0), data.y.repeat_interleave(count, 0))
-    weight = count.double()
-    weighted = Data(data.x, data.y, weight / weight.mean())
-    one, other = linearise(model, repeated), linearise(model, weighted, samples=float(count.sum()))
-    torch.testing.assert_close(one.gram, other.gram)
-    torch.testing.assert_close(one.losses, other.losses)
-    assert one.gcv() == pytest.approx(other.gcv())
-
-
 def test_chunks_and_picked_rows(monkeypatch):
     model, data, _ = line(500)
     whole = linearise(model, data)
@@ -131,12 +112,6 @@ def test_chunks_and_picked_rows(monkeypatch):
     monkeypatch.setattr(linearised, "MOST_PRODUCT_WORK", 4**2 * 250)
     torch.testing.assert_close(linearise(model, data).gram, whole.gram, rtol=0.3, atol=0.3)
     assert not torch.equal(linearise(model, data).gram, whole.gram)
-
-
-def test_what_no_data_decide_has_an_inverse_all_the_same():
-    model, data, _ = line()
-    found = linearise(model, Data(torch.zeros_like(data.x), data.y))
-    assert bool(found.factor.isfinite().all()) and found.effective == pytest.approx(1.0, rel=1e-6)
 
 
 def test_faults_get_a_sentence():

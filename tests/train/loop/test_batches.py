@@ -63,11 +63,6 @@ def test_the_global_generator_is_not_moved_and_not_read(kind):
     assert rows(loaders()[kind](), 5) == first
 
 
-def test_seeds_differ():
-    assert rows(TensorBatches(PROBLEM.train, 4, seed=0), 3) != rows(TensorBatches(PROBLEM.train, 4, seed=1), 3)
-    assert rows(LoaderBatches(PROBLEM, shuffled(), seed=0), 3) != rows(LoaderBatches(PROBLEM, shuffled(), seed=1), 3)
-
-
 def test_weights_go_with_their_rows():
     problem = Regression(X, X, weight=torch.arange(10.0))
     batch = TensorBatches(problem.train, 4, seed=0).next()
@@ -84,10 +79,6 @@ def test_the_choice():
     for size in (0, -1, 2.0, True):
         with pytest.raises(InputError, match="batch_size must be an integer of at least 1"):
             batches_of(PROBLEM, size, 0)
-
-
-def test_a_batch_larger_than_the_data_is_all_of_them():
-    assert sorted(rows(TensorBatches(PROBLEM.train, 99, seed=0), 1)[0]) == X.flatten().tolist()
 
 
 def test_peeking_does_not_change_a_loaders_order():
@@ -126,10 +117,3 @@ def test_bad_batches_are_refused():
     loader = DataLoader(TensorDataset(X / 0, X), batch_size=4)
     with pytest.raises(InputError, match="x must be finite"):
         batches_of(Regression(loader), None, 0).next()
-
-
-def test_joined_fills_missing_weights_with_ones():
-    weighted = Regression(X, X, weight=2 * X[:, 0] + 1).train
-    both = joined([weighted, PROBLEM.train])
-    assert both.weight[10:].tolist() == [1.0] * 10
-    assert joined([PROBLEM.train, PROBLEM.train]).weight is None

@@ -6,7 +6,6 @@ import torch
 from edgewise.checkpoint import codec
 from edgewise.errors import InputError
 from edgewise.nn.model import KAN
-from edgewise.outcomes import StopReason
 from edgewise.train.loop.diagnosis import advice_if_stuck, neighbour_correlation
 from edgewise.train.loop.fitting import fit
 from edgewise.train.loop.reports import FitReport
@@ -43,36 +42,6 @@ def test_metrics_are_recorded_and_come_back():
     last = report.history[-1]
     assert last.metrics["rows"] == 60 and last.metrics["max"] ** 2 >= last.validation_loss
     assert codec.read(FitReport, codec.plain(report), "report") == report
-
-
-@pytest.mark.parametrize("metrics", [[max], {"max": 3}, {"all": lambda p, y: p}])
-def test_bad_metrics(metrics):
-    with pytest.raises(InputError, match="metrics must"):
-        fit(KAN([2, 1], 3, dtype=torch.float64), Regression(X, WAVE), steps=1, metrics=metrics)
-
-
-def test_a_short_fit_says_so():
-    report = fit(KAN([2, 3, 1], 5, dtype=torch.float64), Regression(X, WAVE * X[:, 1:]), steps=12)
-    assert "each is one iteration" in report.message
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("rate", [0.1, 0.01])
-def test_momentum_does_not_lead_adam_to_the_end_of_a_domain(rate):
-    generator = torch.Generator().manual_seed(0)
-    x = (2 * torch.rand(1000, 2, generator=generator, dtype=torch.float64) - 1).abs() + 0.01
-    problem = Regression(x, torch.log(x[:, 0]))
-    model = KAN([2, 1], 0, functions=[[["log"], ["sqrt"]]], dtype=torch.float64)  # the root has to vanish
-    report = fit(model, problem, Adam(lr=rate), steps=200)
-    assert report.stopped is StopReason.MAX_STEPS
-    assert report.loss < 0.5 * report.history[0].loss
-
-
-def test_adam_stays_in_the_domain_of_a_logarithm():
-    model = KAN([1, 1], 0, functions=[[["log"]]], dtype=torch.float64)
-    x = torch.linspace(0.02, 1, 50, dtype=torch.float64)[:, None]
-    report = fit(model, Regression(x, torch.log(x - 0.015)), Adam(lr=1.0), steps=150)
-    assert report.steps == 150 and report.loss < 0.1 * report.history[0].loss
 
 
 def test_grids_follow_the_activations_of_a_fit_by_adam():

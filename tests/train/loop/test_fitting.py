@@ -3,13 +3,10 @@
 import copy
 import math
 
-import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from edgewise.checkpoint import codec
-from edgewise.errors import InputError
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.train.loop.fitting import fit
@@ -33,14 +30,6 @@ def kan(seed=0, dtype=torch.float64, width=(2, 3, 1)):
 
 def same(a, b):
     return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
-
-
-def raise_at(step, error=KeyboardInterrupt):
-    def callback(event):
-        if event.step == step:
-            raise error
-
-    return callback
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -68,12 +57,6 @@ def test_classification(name):
     assert report.metric[1] > 0.8  # the larger class has 0.52
 
 
-def test_no_steps_only_evaluates():
-    model = kan()
-    report = fit(model, Regression(*samples()), steps=0)
-    assert (report.stopped, report.steps, report.best_step, len(report.history)) == ("max_steps", 0, 0, 1)
-
-
 @pytest.mark.parametrize("settings", [{}, {"batch_size": 16, "evaluate_every": 1}])
 def test_the_best_model_is_kept_not_the_last(settings):
     x, y = samples(30)
@@ -94,14 +77,6 @@ def test_the_best_model_is_kept_not_the_last(settings):
     assert best.step == report.best_step
 
 
-@pytest.mark.slow
-def test_a_penalty_counts_when_models_are_compared():
-    problem = Regression(*samples(), validation=0.2)
-    report = fit(kan(), problem, steps=40, penalty=Sparsity(0.1))
-    scores = [record.validation_loss + record.penalty for record in report.history]
-    assert scores.index(min(scores)) == report.best_step
-
-
 def test_patience():
     x, y = samples(30)
     noisy = y + torch.randn(y.shape, generator=torch.Generator().manual_seed(3), dtype=y.dtype)
@@ -109,16 +84,6 @@ def test_patience():
     assert report.stopped == "no_progress"
     assert report.steps == report.best_step + 7
     assert f"that of step {report.best_step}." in report.message
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["lbfgs", "lm"])
-def test_tolerance(name):
-    report = fit(kan(), Regression(*samples()), METHODS[name], steps=1000, tolerance=0.05)
-    assert report.stopped == "converged"
-    losses = [record.loss for record in report.history]
-    assert losses[-11] - losses[-1] < 0.05 * losses[-1]
-    assert losses[-12] - losses[-2] >= 0.05 * losses[-2]
 
 
 @pytest.mark.parametrize("method", [LevenbergMarquardt(), LBFGS()])
@@ -138,22 +103,6 @@ def test_a_loss_of_zero_has_converged():
             parameter.zero_()
     report = fit(model, Regression(x, torch.zeros(60, 1, dtype=x.dtype)), steps=10)
     assert (report.stopped, report.loss) == ("converged", 0.0)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", METHODS)
-def test_ctrl_c_leaves_the_best_model(name):
-    problem, model, other = Regression(*samples()), kan(), kan()
-    report = fit(model, problem, METHODS[name], steps=50, callbacks=[raise_at(5)], on_interrupt="keep")
-    assert (report.stopped, report.steps, report.best_step) == ("interrupted", 5, 5)
-    assert report.message == "Interrupted after step 5; the model is the best so far."
-    raised = kan()
-    with pytest.raises(KeyboardInterrupt):
-        fit(raised, problem, METHODS[name], steps=50, callbacks=[raise_at(5)])
-    assert same(raised, model) and all(p.grad is None for p in raised.parameters())
-    seen = {}
-    fit(other, problem, METHODS[name], steps=50, callbacks=[lambda e: seen.update({e.step: copy.deepcopy(e.model)})])
-    assert same(model, seen[5])
 
 
 class InterruptedForward(KAN):
@@ -180,25 +129,10 @@ def test_ctrl_c_within_a_step_leaves_a_model_that_was_evaluated(name, when):
     assert report.loss == pytest.approx(float(problem.loss(model(problem.train.x), problem.train).detach()), rel=1e-12)
 
 
-def test_ctrl_c_before_anything_was_evaluated():
-    InterruptedForward.left = 2
-    model = InterruptedForward((2, 2, 1), 4, dtype=torch.float64)
-    report = fit(model, Regression(*samples()), steps=50, on_interrupt="keep")
-    InterruptedForward.left = 10**9
-    assert report.stopped == "interrupted"
-    assert math.isnan(report.loss)
-    assert all(bool(p.isfinite().all()) for p in model.parameters())
-
-
 def test_a_callback_can_end_the_fit():
     report = fit(kan(), Regression(*samples()), steps=50, callbacks=[lambda e: e.step == 4, lambda e: None])
     assert (report.stopped, report.steps) == ("callback", 4)
     assert report.message == "A callback asked to stop after step 4; the model is the best so far."
-
-
-def test_other_errors_of_a_callback_are_not_swallowed():
-    with pytest.raises(ZeroDivisionError):
-        fit(kan(), Regression(*samples()), steps=5, callbacks=[raise_at(2, ZeroDivisionError)])
 
 
 def test_events():
@@ -319,69 +253,6 @@ def test_resumed_equals_uninterrupted(name, at):
     assert [(record.step, record.loss, record.validation_loss) for record in resumed.history] == plain
 
 
-def test_a_finished_fit_can_be_given_more_steps():
-    states = []
-    problem, settings = Regression(*samples()), {"tolerance": 0.0}
-    fit(kan(), problem, steps=6, callbacks=[lambda e: states.append(e.state())], **settings)
-    more = fit(model := kan(), problem, steps=10, resume=states[-1], **settings)
-    fit(whole := kan(), problem, steps=10, **settings)
-    assert more.steps == 10
-    assert same(model, whole)
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_a_report_can_be_resumed(name):
-    method = Adam(schedule=None) if name == "adam" else METHODS[name]
-    problem, settings = Regression(*samples(), validation=0.2), {"tolerance": 0.0}
-    report = fit(model := kan(), problem, method, steps=6, keep_state=True, **settings)
-    more = fit(model, problem, method, steps=10, resume=report, **settings)
-    whole = fit(other := kan(), problem, method, steps=10, **settings)
-    assert more.steps == 10 and more.loss == whole.loss and same(model, other)
-    assert report.state["step"] == 6 and whole.state is None
-    assert "state" not in codec.plain(report)
-
-
-def test_a_report_without_a_state_is_refused():
-    report = fit(kan(), Regression(*samples()), steps=1)
-    with pytest.raises(InputError, match=r"resume must be a report of fit\(..., keep_state=True\)"):
-        fit(kan(), Regression(*samples()), steps=2, resume=report)
-
-
-def test_a_second_fit_goes_on_from_the_present_parameters():
-    problem = Regression(*samples())
-    first = fit(model := kan(), problem, steps=5)
-    second = fit(model, problem, steps=5)
-    assert second.history[0].loss == pytest.approx(first.loss, rel=1e-12) and second.loss < first.loss
-
-
-def test_unknown_options_get_a_sentence():
-    with pytest.raises(InputError, match="fit has no option 'evalute_every'; did you mean 'evaluate_every'\\?"):
-        fit(kan(), Regression(*samples()), steps=2, evalute_every=3)
-
-
-def test_integers_of_numpy_are_as_good_as_those_of_python():
-    problem = Regression(*samples())
-    report = fit(kan(), problem, steps=np.int64(2), seed=np.int64(0), patience=np.int32(3), evaluate_every=np.int64(1))
-    assert codec.plain(report) and report.steps == 2
-    assert fit(kan(), problem, Adam(), steps=np.int64(2), batch_size=np.int64(20)).steps == 2
-
-
-def test_a_state_that_does_not_fit_is_refused():
-    states = []
-    problem = Regression(*samples())
-    fit(kan(), problem, steps=1, callbacks=[lambda e: states.append(e.state())])
-    cases = [
-        ({"method": Adam()}, kan(), states[0], "resume must come from a fit with method = "),
-        ({"seed": 1}, kan(), states[0], "resume must come from a fit with seed = 1, got 0"),
-        ({}, KAN([2, 3, 1], 6, dtype=torch.float64), states[0], r"resume must hold layers.0.coef as \(2, 9, 3\)"),
-        ({}, MLP([2, 1], dtype=torch.float64), states[0], "resume must hold the tensors"),
-        ({}, kan(), {"step": 3}, "resume must be the dict that event.state"),
-    ]
-    for settings, model, state, words in cases:
-        with pytest.raises(InputError, match=words):
-            fit(model, problem, resume=state, **settings)
-
-
 @pytest.mark.parametrize(("name", "settings"), [("adam", {}), ("adam", {"batch_size": 16}), ("lbfgs", {}), ("lm", {})])
 def test_nothing_outside_the_model_is_touched(name, settings):
     x, y = samples(50)
@@ -392,16 +263,6 @@ def test_nothing_outside_the_model_is_touched(name, settings):
     assert torch.equal(torch.get_rng_state(), random)
     assert torch.get_default_dtype() == default
     assert all(torch.equal(a, b) for a, b in zip(copies, (x, y, weight), strict=True))
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_the_same_seed_gives_the_same_bits(name):
-    settings = {"batch_size": 16} if name == "adam" else {}
-    first, second = kan(), kan()
-    for number, model in enumerate((first, second)):
-        torch.manual_seed(number)
-        fit(model, Regression(*samples()), METHODS[name], steps=8, seed=4, **settings)
-    assert same(first, second)
 
 
 def test_train_and_eval_mode_are_left_as_they_were():
@@ -417,38 +278,6 @@ def test_train_and_eval_mode_are_left_as_they_were():
         assert model.training is mode
         assert (12, False) in modes  # validation
         assert (48, mode) in modes  # training
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ({"model": None}, r"model must be a network, as KAN\(\[2, 5, 1\]\), got NoneType"),
-        (
-            {"problem": torch.ones(3, 2), "method": torch.ones(3, 1)},
-            r"must be a Problem, as Regression\(x, y\), got Tensor",
-        ),
-        ({"method": "adam"}, r"method must be a Method, as Adam\(\), got str"),
-        ({"method": Adam}, r"method must be a Method, as Adam\(\), got the class Adam; write Adam\(...\)"),
-        ({"penalty": 0.1}, r"penalty must be a Penalty, as Sparsity\(0.1\), or None, got float"),
-        ({"callbacks": print}, r"callbacks must be a list of functions of a StepEvent, as \[print\], got print"),
-        ({"callbacks": [3]}, "callbacks must be a list of functions of a StepEvent"),
-        ({"steps": -1}, "steps must be an integer of at least 0, got -1"),
-        ({"steps": 2.5}, "steps must be an integer of at least 0, got 2.5"),
-        ({"seed": None}, "seed must be an integer of at least 0, got None"),
-        ({"patience": 0}, "patience must be an integer of at least 1, got 0"),
-        ({"evaluate_every": 0}, "evaluate_every must be an integer of at least 1, got 0"),
-        ({"tolerance": -1}, "tolerance must be a number of at least 0, got -1"),
-        (
-            {"batch_size": 8, "method": LBFGS()},
-            "batch_size must be None for LBFGS, which needs all samples at once, got 8",
-        ),
-        ({"batch_size": 0, "method": Adam()}, "batch_size must be an integer of at least 1, got 0"),
-    ],
-)
-def test_bad_arguments_get_a_sentence(arguments, words):
-    arguments = {"model": kan(), "problem": Regression(*samples())} | arguments
-    with pytest.raises(InputError, match=words):
-        fit(**arguments)
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])

@@ -8,8 +8,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.train.loop.fitting import fit
-from edgewise.train.methods.choice import SEARCH_LIMITS, default_method, method_for
-from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
+from edgewise.train.methods.choice import default_method
 from edgewise.train.methods.quasi_newton import LBFGS
 from edgewise.train.problems import Classification, Regression
 
@@ -72,16 +71,3 @@ def test_a_fit_tells_which_method_it_took_and_why():
     assert report.plan["method"]["name"] == "LevenbergMarquardt"
     assert "parameters are no more than" in report.plan["method_reason"]
     assert fit(kan(), regression(), LBFGS(), steps=1).plan["method_reason"] == "It was given."
-
-
-def test_a_search_over_many_models_has_its_own_limits():
-    assert isinstance(method_for(regression(), 1200, limits=SEARCH_LIMITS)[0], LevenbergMarquardt)
-    method, reason = method_for(regression(), 1201, limits=SEARCH_LIMITS)
-    assert isinstance(method, LBFGS) and "1201 parameters are more than 1200" in reason
-    for problem in (classification(), Quartic(*samples())):
-        assert isinstance(method_for(problem, 10, limits=SEARCH_LIMITS)[0], LBFGS)
-
-
-def test_linear_models_are_hardly_damped():
-    plain, linear = (method_for(regression(), 100, is_linear=is_linear)[0] for is_linear in (False, True))
-    assert linear.damping < 1e-6 * plain.damping

@@ -2,11 +2,9 @@
 
 from itertools import pairwise
 
-import pytest
 import torch
 from torch import nn
 
-from edgewise.errors import InputError
 from edgewise.nn.model import KAN
 from edgewise.train.methods.quasi_newton import LBFGS
 from edgewise.train.objective import Objective
@@ -87,27 +85,3 @@ def test_a_start_that_is_not_a_number_is_reported():
     result = LBFGS().start(Objective(model, problem), steps=1).step(problem.train)
     assert not result.evaluation.is_finite
     assert float(model.point.detach()) == -1
-
-
-def test_zero_gradient_has_converged():
-    model, problem = Rosenbrock(), ones()
-    with torch.no_grad():
-        model.point.fill_(1)
-    result = LBFGS().start(Objective(model, problem), steps=1).step(problem.train)
-    assert result.stopped == "converged"
-
-
-def test_single_precision_ends_cleanly():
-    model, problem = Rosenbrock(torch.float32), ones(dtype=torch.float32)
-    run = LBFGS(history=5).start(Objective(model, problem), steps=200)
-    for _ in range(200):
-        result = run.step(problem.train)
-        if result.stopped:
-            break
-    assert result.stopped in ("converged", "no_progress")
-    assert torch.allclose(model.point, torch.ones(2), atol=1e-3)
-
-
-def test_bad_settings_get_a_sentence():
-    with pytest.raises(InputError, match="history must be an integer of at least 1, got 0"):
-        LBFGS(history=0)

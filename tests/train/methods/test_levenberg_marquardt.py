@@ -1,27 +1,19 @@
 """Levenberg-Marquardt against scipy, and on problems that are degenerate on purpose."""
 
 import copy
-import json
 import math
-import subprocess
-import sys
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 from scipy.optimize import least_squares
-from tests.train.problems.test_block_problem import oscillator, unknown
 
-from edgewise.errors import InputError
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.ops.splines.bspline import basis
-from edgewise.settings import ROW_CHUNK_NUMBERS
-from edgewise.train.grids import adapt_domain_, refine
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt, ParameterSystem, SampleSystem
-from edgewise.train.methods.quasi_newton import LBFGS
 from edgewise.train.objective import Objective
 from edgewise.train.parameters import flattened, write_
 from edgewise.train.penalties import Ridge, Roughness, Sparsity
@@ -104,17 +96,6 @@ def test_the_reported_loss_is_that_of_the_rounded_parameters():
     assert report.loss == pytest.approx(exact, rel=1e-12)
 
 
-@pytest.mark.slow
-def test_sparsity_is_minimised_as_far_as_lbfgs_gets():
-    x = samples(40)
-    problem = Regression(x, x[:, :1].sin())
-    first, second = (KAN([2, 2, 1], 3, dtype=torch.float64, seed=1) for _ in range(2))
-    ours = fit(first, problem, LevenbergMarquardt(), steps=25, penalty=Sparsity(1e-3), tolerance=0.0)
-    theirs = fit(second, problem, LBFGS(), steps=150, penalty=Sparsity(1e-3), tolerance=0.0)
-    totals = [min(r.loss + r.penalty for r in report.history) for report in (ours, theirs)]
-    assert totals[0] < 1.1 * totals[1]
-
-
 def test_masked_and_frozen_parameters_stay():
     x = samples()
     model = KAN([2, 3, 1], 4, dtype=torch.float64)
@@ -136,19 +117,6 @@ def test_any_module_can_be_trained():
             parameter.copy_(samples(parameter.numel(), 1, seed=number).view_as(parameter))
     report = fit(model, Regression(x, target(x)), LevenbergMarquardt(), steps=40)
     assert report.loss < 1e-3 * report.history[0].loss
-
-
-@pytest.mark.slow
-def test_conjugate_gradients_get_as_far_as_factors():
-    x, penalty = samples(300), Ridge(1e-6) + Sparsity(1e-6)
-    first, second = (KAN([2, 3, 1], 5, dtype=torch.float64) for _ in range(2))
-    problem = Regression(x, target(x))
-    direct = fit(first, problem, LevenbergMarquardt(), steps=25, penalty=penalty)
-    free = fit(second, problem, LevenbergMarquardt(factorised=10), steps=40, penalty=penalty)
-    totals = [report.history[-1].loss + report.history[-1].penalty for report in (direct, free)]
-    assert totals[1] < 2 * totals[0] + 1e-9
-    assert totals[1] < 3e-4
-    assert all(b.loss + b.penalty < a.loss + a.penalty for a, b in pairwise(free.history))
 
 
 def test_conjugate_gradients_resume_with_the_same_bits():
@@ -175,12 +143,6 @@ def test_cross_entropy(method):
     assert report.loss < 0.02
 
 
-def test_an_equation_with_an_unknown_coefficient():
-    k = unknown(1.0)
-    fit(KAN([1, 1], 4, degree=5, domain=(0, 1), dtype=torch.float64), oscillator(k=k), LevenbergMarquardt(), steps=50)
-    assert float(k.detach()) == pytest.approx(4, rel=1e-6)
-
-
 def test_few_samples_are_solved_in_their_own_space():
     x = samples(12)
     model = KAN([2, 3, 1], 20, dtype=torch.float64)
@@ -191,18 +153,6 @@ def test_few_samples_are_solved_in_their_own_space():
     assert isinstance(system, ParameterSystem)
     found = run._system(run._objective.problem.train).solve(1e-3)
     assert torch.allclose(found.move, system.solve(1e-3).move, rtol=1e-7, atol=1e-9)
-
-
-@pytest.mark.slow
-def test_memory_does_not_grow_with_the_samples():
-    x = samples(60_000)
-    model = KAN([2, 5, 1], 5, dtype=torch.float64)
-    run = run_of(model, Regression(x, target(x)))
-    run.step(run._objective.problem.train)
-    sizes = [len(rows.residuals) for rows, _ in run._source.chunks()]
-    assert sum(sizes) == 60_000
-    assert len(sizes) > 1
-    assert max(sizes) * 75 <= ROW_CHUNK_NUMBERS  # a row meets 75 parameters of 105
 
 
 DEGENERATE = {
@@ -228,74 +178,3 @@ def test_degenerate_problems_end_cleanly(kind):
     assert all(bool(p.isfinite().all()) for p in model.parameters())
     if kind in ("few samples", "one sample", "duplicates"):
         assert report.loss < 1e-12
-
-
-def test_a_start_that_overflows_is_reported_and_left_alone():
-    x = samples(20)
-    model = KAN([2, 2, 1], 3, dtype=torch.float64)
-    problem = Regression(x, 1e200 * target(x))
-    before = flattened(model.parameters())
-    report = fit(model, problem, LevenbergMarquardt(), steps=5)
-    assert report.stopped == "nonfinite"
-    assert "at the start" in report.message
-    assert torch.equal(flattened(model.parameters()), before)
-
-
-def test_refused_with_a_sentence():
-    x = samples(10)
-
-    class Absolute(Regression):
-        def second_order_blocks(self):
-            return ()
-
-    with pytest.raises(InputError, match=r"needs a sum of squares or a cross-entropy on tensors, got Absolute"):
-        fit(KAN([2, 1], dtype=torch.float64), Absolute(x, target(x)), LevenbergMarquardt())
-    with pytest.raises(InputError, match="at most max_parameters = 10 trainable parameters, got 18"):
-        fit(KAN([2, 1], dtype=torch.float64), Regression(x, target(x)), LevenbergMarquardt(max_parameters=10))
-    generic = torch.nn.Linear(2, 1).double()
-    with pytest.raises(InputError, match="chain of layers, as KAN and MLP, for more than factorised = 2 parameters"):
-        fit(generic, Regression(x, target(x)), LevenbergMarquardt(factorised=2))
-    with pytest.raises(InputError, match="damping must be a positive number"):
-        LevenbergMarquardt(damping=0)
-
-
-@pytest.mark.slow
-def test_refinement_brings_the_precision_that_cubic_splines_have():
-    """exp(sin(pi x) + y^2) in its own shape: below 1e-6 on 1,500 samples, in seconds."""
-    x = samples(1500)
-    problem = Regression(x, target(x))
-    model = KAN([2, 1, 1], 3, dtype=torch.float64)
-    for size in (3, 6, 12, 24, 48):
-        model = refine(model, size)
-        for steps in (12, 12, 20):
-            adapt_domain_(model, x)
-            report = fit(model, problem, LevenbergMarquardt(), steps=steps)
-    assert report.metric[1] < 1e-6
-
-
-MILLION = """
-import json, resource, torch
-from edgewise import KAN, Regression, fit
-from edgewise.train import LevenbergMarquardt
-
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-x = 2 * torch.rand(40, 100, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
-model = KAN([100, 1100, 1], 5, dtype=torch.float64)
-before = peak()
-report = fit(model, Regression(x, torch.sin(3 * x[:, :1]) + x[:, 1:2] * x[:, 2:3]), LevenbergMarquardt(), steps=1)
-losses = [record.loss for record in report.history]
-print(json.dumps([sum(p.numel() for p in model.parameters()), losses, peak() - before]))
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="memory is counted in other units elsewhere")
-def test_a_step_of_a_million_parameters_takes_no_matrix():
-    """Where J'J would be 8 TB, some 400 MB: the blocks of edges, and vectors like the parameters."""
-    run = subprocess.run([sys.executable, "-c", MILLION], capture_output=True, text=True, check=True)
-    parameters, (start, end), megabytes = json.loads(run.stdout)
-    assert parameters == 999_900
-    assert end < 0.05 * start
-    assert megabytes < 800

@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 
-from edgewise.errors import InputError
 from edgewise.nn.mlp import MLP
 from edgewise.train.methods.base import Adam
 from edgewise.train.objective import Objective
@@ -50,19 +49,3 @@ def test_a_nonfinite_loss_moves_nothing():
     result = Adam().start(Objective(model, PROBLEM), steps=1).step(PROBLEM.train)
     assert not result.evaluation.is_finite
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
-
-
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda: Adam(lr=0), "lr must be a positive number, got 0"),
-        (lambda: Adam(lr=True), "lr must be a positive number, got True"),
-        (lambda: Adam(betas=(0.9,)), r"betas must be two numbers in \[0, 1\)"),
-        (lambda: Adam(betas=(0.9, 1)), r"betas must be two numbers in \[0, 1\)"),
-        (lambda: Adam(weight_decay=-1), "weight_decay must be a number of at least 0"),
-        (lambda: Adam(schedule="linear"), 'schedule must be "cosine" or None'),
-    ],
-)
-def test_bad_settings_get_a_sentence(make, words):
-    with pytest.raises(InputError, match=words):
-        make()

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from edgewise.nn.model import KAN
-from edgewise.train.methods import levenberg_marquardt as penalty_model
+from edgewise.train.jacobian import rows
 from edgewise.train.methods.levenberg_marquardt import penalty_curvature, penalty_gradient
 from edgewise.train.objective import Objective
 from edgewise.train.parameters import ParameterSlots, add_curvature_
@@ -44,7 +44,7 @@ def test_sparsity_has_a_positive_curvature_in_any_chunks(monkeypatch):
     whole = curvature_matrix(objective)
     assert float(torch.linalg.eigvalsh(whole).min()) > -1e-14
     assert float(whole.diagonal().max()) > 0
-    monkeypatch.setattr(penalty_model, "ROW_CHUNK_NUMBERS", 300)
+    monkeypatch.setattr(rows, "ROW_CHUNK_NUMBERS", 300)
     assert torch.allclose(curvature_matrix(objective), whole, rtol=1e-11, atol=1e-15)
 
 

@@ -30,12 +30,6 @@ def test_what_is_no_sum_of_squares_has_no_blocks():
     assert Classification(X, torch.arange(9) % 2).blocks() == ()
 
 
-def test_weights_and_the_mean_over_samples():
-    block = ResidualBlock("b", Data(X, Y, WEIGHT), lambda jet, part: jet[0] * part.y, weight=3.0)
-    expected = 3 * (WEIGHT[:, None] * (model()(X) * Y).square()).sum() / 9
-    assert torch.allclose(block.loss(model(), block.data, {}), expected, rtol=1e-13)
-
-
 def test_derivatives_come_as_a_jet():
     block = ResidualBlock("b", Data(X, Y), lambda jet, part: jet[2] + jet[4], directions=DIRECTIONS, order=2)
     x = X.clone().requires_grad_()
@@ -58,8 +52,3 @@ def test_derivatives_of_a_model_without_a_jet_are_refused():
     block = ResidualBlock("b", Data(X, Y), lambda jet, part: jet[2], directions=DIRECTIONS, order=2)
     with pytest.raises(InputError, match="model must have a jet"):
         block.loss(torch.nn.Linear(2, 2).double(), block.data, {})
-
-
-def test_another_dtype():
-    block = ResidualBlock("b", Data(X, Y), lambda jet, part: jet[2], directions=DIRECTIONS, order=2).to(torch.float32)
-    assert (block.data.x.dtype, block.directions.dtype) == (torch.float32, torch.float32)

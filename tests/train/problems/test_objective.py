@@ -5,6 +5,7 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.nn.model import KAN
+from edgewise.settings import FORWARD_CHUNK_NUMBERS
 from edgewise.train.objective import Objective
 from edgewise.train.penalties import Ridge, Sparsity, edge_magnitudes
 from edgewise.train.problems import Classification, Regression
@@ -32,7 +33,7 @@ def plainly(model, problem, penalty):
 @pytest.mark.parametrize("rows", [7, 1000])
 def test_value_and_gradient_are_those_of_plain_autograd(problem, penalty, rows):
     model = KAN([2, 3, 2], dtype=torch.float64)
-    objective = Objective(model, problem, penalty, rows=rows)
+    objective = Objective(model, problem, penalty, numbers=FORWARD_CHUNK_NUMBERS // rows)
     value, gradients = plainly(model, problem, penalty)
     assert objective.evaluate(problem.train).total == pytest.approx(value, rel=1e-12)
     assert objective.backward(problem.train).total == pytest.approx(value, rel=1e-12)
@@ -43,7 +44,7 @@ def test_value_and_gradient_are_those_of_plain_autograd(problem, penalty, rows):
 @pytest.mark.parametrize("penalty", PENALTIES[1:], ids=str)
 def test_gradient_of_the_penalty_alone(penalty):
     model = KAN([2, 3, 2], dtype=torch.float64)
-    objective = Objective(model, PROBLEMS[0], penalty, rows=7)
+    objective = Objective(model, PROBLEMS[0], penalty, numbers=FORWARD_CHUNK_NUMBERS // 7)
     _, whole = plainly(model, PROBLEMS[0], penalty)
     _, loss = plainly(model, PROBLEMS[0], None)
     objective.penalty_backward(PROBLEMS[0].train)
@@ -54,7 +55,7 @@ def test_gradient_of_the_penalty_alone(penalty):
 def test_frozen_parameters_are_left_out():
     model = KAN([2, 3, 2], dtype=torch.float64)
     model.layers[0].coef.requires_grad_(False)
-    objective = Objective(model, PROBLEMS[0], Sparsity(0.1), rows=7)
+    objective = Objective(model, PROBLEMS[0], Sparsity(0.1), numbers=FORWARD_CHUNK_NUMBERS // 7)
     objective.backward(PROBLEMS[0].train)
     assert "layers.0.coef" not in objective.parameters
     assert model.layers[0].coef.grad is None
@@ -65,4 +66,6 @@ def test_frozen_parameters_are_left_out():
 
 def test_predict_in_chunks():
     model = KAN([2, 3, 2], dtype=torch.float64)
-    assert torch.allclose(Objective(model, PROBLEMS[0], rows=7).predict(X), model(X), rtol=1e-12)
+    assert torch.allclose(
+        Objective(model, PROBLEMS[0], numbers=FORWARD_CHUNK_NUMBERS // 7).predict(X), model(X), rtol=1e-12
+    )

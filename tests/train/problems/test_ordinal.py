@@ -6,13 +6,11 @@ import pytest
 import torch
 from torch.func import functional_call, hessian, jacrev
 from torch.nn.functional import softplus
-from torch.utils.data import DataLoader, TensorDataset
 
 from edgewise import KAN, fit
-from edgewise.errors import InputError
 from edgewise.nn import MLP
 from edgewise.train import LBFGS, Adam, LevenbergMarquardt, OrdinalClassification, SSBroyden
-from edgewise.train.blocks import THRESHOLD_STEPS, Data, OrdinalBlock
+from edgewise.train.blocks import THRESHOLD_STEPS, OrdinalBlock
 from edgewise.train.jacobian import RowSource
 from edgewise.train.parameters import trainable_slots
 
@@ -49,17 +47,6 @@ def test_loss_and_probabilities_are_those_of_the_definition():
     assert torch.allclose(made.loss(z, made.train), -(made.train.weight * picked.log()).mean(), rtol=1e-13)
     right = made.train.weight[shares.argmax(1) == LABELS].sum() / 40
     assert made.metric(z, made.train) == ("accuracy", pytest.approx(float(right), rel=1e-13))
-
-
-def test_far_outputs_keep_their_digits():
-    z = torch.tensor([[-900.0], [900.0]], dtype=torch.float64)
-    made = problem()
-    far = Data(z, torch.tensor([3, 0]))
-    # A line with slope one on both sides: log p -> -|z - threshold|.
-    expected = (900 + made.thresholds[-1] + 900 - made.thresholds[0]) / 2
-    assert torch.allclose(made.loss(z, far), expected, rtol=1e-13)
-    local = OrdinalBlock("far", far).local_model(z[None], far, made.unknowns)
-    assert all(bool(part.isfinite().all()) for part in (local.rows, local.slope, local.unknowns[THRESHOLD_STEPS]))
 
 
 def test_rows_are_the_second_derivative_and_slopes_the_first():
@@ -116,18 +103,6 @@ def test_the_gauss_newton_matrix_is_pulled_back(wrapped):
     assert torch.allclose(found, expected, atol=1e-10 * float(expected.abs().max()))
 
 
-def test_gradients_agree_with_finite_differences():
-    z = (3 * X[:6, :1]).requires_grad_()
-    made = problem()
-    few = made.train.select(slice(0, 6))
-
-    def loss(prediction, steps):
-        made.unknowns = {THRESHOLD_STEPS: steps}
-        return made.loss(prediction, few)
-
-    assert torch.autograd.gradcheck(loss, (z, STEPS.clone().requires_grad_()))
-
-
 def staircase(count=300):
     x = 2 * torch.rand(count, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64) - 1
     noise = torch.randn(count, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
@@ -162,15 +137,6 @@ def test_every_method_learns_a_staircase(kind, method, steps):
         assert all(b.loss < a.loss for a, b in pairwise(report.history))
 
 
-def test_a_fit_goes_on_with_the_same_bits():
-    x, y = staircase()
-    states, problems = [], [OrdinalClassification(x, y) for _ in range(2)]
-    first, second = (KAN([2, 1], 4, dtype=torch.float64) for _ in range(2))
-    fit(first, problems[0], LevenbergMarquardt(), steps=5, callbacks=[lambda event: states.append(event.state())])
-    fit(second, problems[1], LevenbergMarquardt(), steps=5, resume=states[1])
-    assert torch.equal(problems[0].thresholds, problems[1].thresholds)
-
-
 def test_it_starts_where_the_shares_of_the_classes_are():
     y = torch.tensor([0] * 10 + [1] * 25 + [3] * 5)
     made = OrdinalClassification(X, y, classes=5)  # classes 2 and 4 have no sample
@@ -188,42 +154,6 @@ def test_two_classes_are_logistic_regression():
         z[:, 0] - made.thresholds, (LABELS % 2).to(torch.float64)
     )
     assert torch.allclose(made.loss(z, made.train), expected, rtol=1e-13)
-
-
-@pytest.mark.slow
-def test_a_loader_brings_the_samples():
-    x, y = staircase()
-    loader = DataLoader(TensorDataset(x.float(), y), batch_size=50)
-    made = OrdinalClassification(loader, classes=4, validation=(x.float(), y))
-    model = KAN([2, 1], 4)
-    report = fit(model, made, Adam(lr=0.05), steps=200)
-    assert report.metric[1] > 0.85
-
-
-def test_another_dtype_has_thresholds_of_its_own():
-    made = problem()
-    single = made.to(torch.float32)
-    assert single.thresholds.dtype == torch.float32
-    with torch.no_grad():
-        single.unknowns[THRESHOLD_STEPS].zero_()
-    assert torch.equal(made.unknowns[THRESHOLD_STEPS].detach(), STEPS)
-
-
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda: OrdinalClassification(X, X[:, 0]), "classes must be given where y is not a tensor of integer labels"),
-        (lambda: OrdinalClassification(X, LABELS, classes=3), r"y must hold labels 0 .. 2, got 0 .. 3"),
-        (lambda: OrdinalClassification(X, LABELS, classes=1), "classes must be an integer of at least 2, got 1"),
-        (
-            lambda: fit(KAN([2, 4], dtype=torch.float64), OrdinalClassification(X, LABELS), steps=1),
-            "the model must have 1 output for ordered classes, got 4",
-        ),
-    ],
-)
-def test_bad_input_gets_a_sentence(make, words):
-    with pytest.raises(InputError, match=words):
-        make()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -6,18 +6,17 @@ import json
 import os
 import stat
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from edgewise.cli.shared.opening import SOLUTION_FILE
 from edgewise.errors import FileError
 from edgewise.files import (
-    LOCK,
     commit_folder,
     complete_commit,
     read_bytes,
     reason,
-    reserve,
+    reserved,
     staging_folder,
     temporary_name,
     write_bytes,
@@ -53,10 +52,7 @@ class ResultFolder:
         self.force = force
 
     def check(self) -> None:
-        """Raise FileError if the results could not be written here; leave nothing behind.
-
-        The folder is then reserved: a second run that would write into it at the same time is refused.
-        """
+        """Raise FileError if the results could not be written here; leave nothing behind."""
         with _system_errors(self.path):
             if "\0" in str(self.path):
                 raise FileError(
@@ -96,11 +92,20 @@ class ResultFolder:
         finally:
             with suppress(OSError):  # a read-only file system refuses it even where there is no such file
                 probe.unlink()
-        if not reserve(self.path):
-            raise FileError(
-                f"--out must be a folder that no other run writes to, got {self.path}, which one is using; wait "
-                "for its end or name another folder"
-            )
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Check the folder, and keep other runs out of it until the block ends."""
+        self.check()
+        with ExitStack() as stack:
+            with _system_errors(self.path):
+                is_free = stack.enter_context(reserved(self.path))
+            if not is_free:
+                raise FileError(
+                    f"--out must be a folder that no other run writes to, got {self.path}, which one is using; wait "
+                    "for its end or name another folder"
+                )
+            yield
 
     def check_owner(self, **facts: str) -> None:
         """Raise FileError if the folder holds results of something else, unless --force was given.
@@ -122,31 +127,21 @@ class ResultFolder:
     def write(self, files: Mapping[str, Callable[[Path], object]], *, keep: Collection[str] = ()) -> None:
         """Write all of the files or none, each by a function that is given the path.
 
-        The files are made in a temporary folder. It becomes the folder if there was none; else its files replace their
-        predecessors in a way that survives the end of the process at any moment, see `commit_folder`, and files of an
-        earlier run that have no successor are deleted, but for those in `keep`.
+        The files are made in a temporary folder inside, as the folder may be on another disk than the one around it.
+        They replace their predecessors in a way that survives the end of the process at any moment, see
+        `commit_folder`, and files of an earlier run that have no successor are deleted, but for those in `keep`.
         """
         with _system_errors(self.path):
-            exists = self.path.exists()
-            # Inside an existing folder, since that may be on another disk than its parent.
-            if exists:
-                parent = self.path
-            else:
-                parent = Path(os.path.abspath(self.path)).parent
-            parent.mkdir(parents=True, exist_ok=True)
-            with staging_folder(parent) as staging:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with staging_folder(self.path) as staging:
                 try:
                     for name, make in files.items():
                         make(staging / name)
                 except FileError as error:
                     # Name the folder that the user named instead of the temporary one.
                     raise FileError(str(error).replace(str(staging), str(self.path))) from error
-                if exists:
-                    movable = self._movable | set(files)
-                    commit_folder(staging, self.path, movable, set(self.names) - set(files) - set(keep))
-                else:
-                    (staging / LOCK).unlink()
-                    staging.rename(self.path)
+                removed = set(self.names) - set(files) - set(keep)
+                commit_folder(staging, self.path, self._movable | set(files), removed)
 
     @property
     def _movable(self) -> set[str]:

@@ -24,7 +24,7 @@ from edgewise.formulas import Formula
 from edgewise.formulas.domains import EXTRAPOLATED_SHARE, domain_report
 from edgewise.formulas.front import Front, FrontEntry
 from edgewise.formulas.printing import latex_name
-from edgewise.presentation import number_text, r2_text
+from edgewise.presentation import number_text, percent_text, r2_text
 from edgewise.tables import InputEncoder, Table
 
 
@@ -76,7 +76,7 @@ class FormulaList:
             f"{number_text(math.sqrt(loss))} {place}" if math.isfinite(loss) else f"undefined somewhere {place}"
             for loss, place in (
                 (entry.fresh, "at new inputs between the rows"),
-                (entry.outside, f"up to {EXTRAPOLATED_SHARE:.0%} outside the range of one input"),
+                (entry.outside, f"up to {percent_text(EXTRAPOLATED_SHARE)} outside the range of one input"),
             )
             if not math.isnan(loss)
         ]

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from edgewise.cli.shared.source import Source, open_source
 from edgewise.errors import InputError
 from edgewise.files import Journal
+from edgewise.presentation import counted
 from edgewise.processes.memory import machine_memory
 from edgewise.tables import Table
 from edgewise.tables.batches import Batch, Batches
@@ -56,7 +57,10 @@ class LargeFile:
         columns = {name: stack_cells([part.columns[name] for part in kept], name) for name in kept[0].columns}
         rows = np.concatenate([part.rows for part in kept])
         table = replace(kept[0], columns=columns, rows=rows, source=f"a sample of {self.data}")
-        note = f"{self.data} is larger than a quarter of memory: {len(rows):,} of its {self.rows:,} rows stand for all."
+        note = (
+            f"{self.data} is larger than a quarter of memory: {len(rows):,} of its "
+            f"{counted(self.rows, 'row')} stand for all."
+        )
         return Source(self.data, table, whole_rows=self.rows, notes=(note,))
 
 
@@ -98,7 +102,7 @@ class LargeTable:
         lost = self.rows - self.training_rows - self.test_rows
         name = quoted(str(self.batches.target))
         if lost:
-            return [f"{lost:,} of {self.rows:,} rows were left out: their target {name} is missing."]
+            return [f"{lost:,} of {counted(self.rows, 'row')} were left out: their target {name} is missing."]
         return []
 
     def encoded(self, target: Target, columns: Sequence[str], journal: Journal | None = None) -> Batches:
@@ -173,7 +177,7 @@ def large_table(
                 sampler.add(batch.take(chosen))
     if not all(sampler.rows for sampler in samplers) or not samplers:
         raise InputError(
-            f"--target must name a column with values, got {quoted(target)} with too few among {rows:,} rows"
+            f"--target must name a column with values, got {quoted(target)} with too few among {counted(rows, 'row')}"
         )
     training, test = (sampler.survey() for sampler in samplers)
     both = joined([training.sample, test.sample])

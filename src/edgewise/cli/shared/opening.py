@@ -15,7 +15,7 @@ from edgewise.checkpoint import codec
 from edgewise.errors import EdgewiseError, FileError, InputError
 from edgewise.escaping import terminal_line
 from edgewise.files import current_file, read_bytes, reason
-from edgewise.presentation import enumeration
+from edgewise.presentation import counted, enumeration
 from edgewise.tables import InputEncoder, Table
 from edgewise.tables.table import TABLE_ENDINGS
 
@@ -71,13 +71,13 @@ def find_written(text: str) -> Written:
     if header is None:
         size = os.path.getsize(path)
         if size:
-            got = f"{size:,} bytes of something else"
+            got = f"{counted(size, 'byte')} of something else"
         else:
             got = "an empty file"
         if path.suffix.lower() in TABLE_ENDINGS:
             got = "a table"
         elif path.suffix.lower() == ".safetensors":
-            got = f"a file of {size:,} bytes that was cut short or damaged"
+            got = f"a file of {counted(size, 'byte')} that was cut short or damaged"
         raise FileError(f"{path}: a model, solution or folder that edgewise wrote was expected, got {got}")
     if isinstance(header, dict):
         metadata = header.get("__metadata__")

@@ -191,9 +191,7 @@ def prepare_table(job: TableJob) -> PreparedTable:
 
 
 def prepare_for_fit(job: FitJob, folder: ResultFolder | None, screen: Screen) -> PreparedTable:
-    """Read the table of `edgewise fit`, check the folder for the results, and say what was read."""
-    if folder is not None:
-        folder.check()
+    """Read the table of `edgewise fit`, check whose results the folder has, and say what was read."""
     prepared = prepare_table(job)
     if folder is not None:
         folder.check_owner(data=job.data, target=prepared.target)

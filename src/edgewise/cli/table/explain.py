@@ -20,8 +20,6 @@ from edgewise.cli.terminal.console import Screen, input_table
 from edgewise.errors import InputError
 from edgewise.escaping import csv_cell, csv_cells
 from edgewise.estimator import KANClassifier
-from edgewise.estimator.display import EstimatorDisplay
-from edgewise.estimator.reporting import no_pairs_text, without_interactions
 from edgewise.files import write_bytes
 from edgewise.interpret import explain_global, explain_local
 from edgewise.interpret.attribution.explanations import GlobalExplanation, LocalExplanation
@@ -51,11 +49,6 @@ class Explained:
         assert isinstance(self.X, np.ndarray)  # only estimators read tables
         return explain_global(self.function, self.X, names=self.names, outputs=self.outputs)
 
-    def sentences(self, whole: GlobalExplanation) -> list[str]:
-        """Return the sentences about all rows; a model without pairs of inputs says so in place of interactions."""
-        no_pairs = no_pairs_text(self.function) if isinstance(self.function, EstimatorDisplay) else ""
-        return without_interactions(whole.sentences, no_pairs)
-
     def rows(self, X: np.ndarray | Table) -> LocalExplanation:
         """Explain single rows, compared with all rows."""
         own = getattr(self.function, "explain_local", None)
@@ -84,7 +77,7 @@ def show_explanation(
     )
     ranked = [(whole.names[i], float(whole.importance[i])) for i in order]
     screen.table(input_table(ranked))
-    screen.notes(explained.sentences(whole))
+    screen.notes(whole.sentences)
     local = whole.local
     if row is not None:
         place = int(np.flatnonzero(rows == row)[0])

@@ -31,7 +31,7 @@ from edgewise.errors import InputError
 from edgewise.estimator.reporting import class_results
 from edgewise.files import Journal
 from edgewise.outcomes import Progress, ProgressCallback
-from edgewise.presentation import counted, enumeration, percent_text
+from edgewise.presentation import counted, enumeration, number_text, percent_text, seconds_text
 from edgewise.processes.team import Team
 from edgewise.report.comparison import Comparison
 
@@ -60,18 +60,15 @@ def run_fit(
     elif prepared.large is not None:  # other processes wait for the sums of a training; there is none
         with Team(tuple).leading(dict):
             pass
-    results = FitResults(job, prepared, trained, [], is_interrupted=trained.interrupted or trained.ended)
-    try:
+    stages.is_interrupted = trained.interrupted or trained.ended
+    results = FitResults(job, prepared, trained, [])
+    with stages.keeping(nothing=folder is None):
         _show_training(results, screen)
-    except KeyboardInterrupt:
-        if folder is None:
-            raise
-        results = replace(results, is_interrupted=True)
     if folder is not None and not is_recalled:
-        results = _write_report(results, folder, screen)
+        _write_report(results, folder, stages)
         if journal is not None and not (trained.interrupted or trained.ended):
             keep_training(journal, trained, folder)
-    if not results.is_interrupted:
+    if not stages.is_interrupted:
         results = _compare(_search_formulas(results, stages, journal), stages, journal)
         if results.formulas is not None:
             screen.say("Formula", style="bold")
@@ -86,24 +83,25 @@ def run_fit(
     if folder is None:
         screen.say("No files were written; --out FOLDER writes the model, its metrics, predictions and a report.")
     elif results.baselines or results.formulas is not None:
-        results = _write_again(results, folder, screen)
-    if journal is not None and not results.is_interrupted:
+        _write_again(results, folder, stages)
+    if journal is not None and not stages.is_interrupted:
         journal.remove()
     screen.result(metrics(results) | {"wrote": None if folder is None else str(folder.path)})
     return results
 
 
 class Stages:
-    """The stages of a fit, counted for the progress bar."""
+    """The stages of a fit, counted for the progress bar; Ctrl-C ends one, and the later ones do not begin."""
 
     def __init__(self, job: FitJob, prepared: PreparedTable, screen: Screen):
         self.screen = screen
+        self.is_interrupted = False
         self.planned = ["Training"]
         self.planned += ["Formulas"] if job.formulas != 0 and not prepared.labels else []
         self.planned += ["Comparison"] if COMPARED[job.compare] else []
-        self.formula_limit = f"work of about {FORMULA_SECONDS:g} seconds"
+        self.formula_limit = f"work of about {number_text(FORMULA_SECONDS)} seconds"
         if job.formulas is not None:
-            self.formula_limit = f"at most {job.formulas:g} seconds"
+            self.formula_limit = f"at most {number_text(job.formulas)} seconds"
 
     @property
     def plan(self) -> str:
@@ -117,6 +115,18 @@ class Stages:
         return f"Stages: {enumeration(parts)}. Ctrl-C ends the work within seconds and keeps what there is."
 
     @contextmanager
+    def keeping(self, sentence: str = "", *, nothing: bool = False) -> Iterator[None]:
+        """Let Ctrl-C end a stage, with a sentence on what is kept; it is raised again where that is nothing."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            if nothing:
+                raise
+            self.is_interrupted = True
+            if sentence:
+                self.screen.always(sentence, style="yellow")
+
+    @contextmanager
     def progress(self, stage: str) -> Iterator[ProgressCallback | None]:
         """Show the bar of a stage on a terminal; yield its callback, or None in a pipe."""
         place = f"{self.planned.index(stage) + 1} of {len(self.planned)}"
@@ -124,82 +134,67 @@ class Stages:
             yield None if bar is None else bar.update
 
 
-def _write_report(results: FitResults, folder: ResultFolder, screen: Screen) -> FitResults:
+def _write_report(results: FitResults, folder: ResultFolder, stages: Stages) -> None:
     """Write the results; after Ctrl-C all but the report, whose figures take longer than a reader would wait."""
-    if not results.is_interrupted:
-        try:
+    screen = stages.screen
+    if not stages.is_interrupted:
+        with stages.keeping("Interrupted while the report was drawn; the other files are written."):
             with screen.waiting("Drawing the figures of the report"):
                 written = results.write(folder)
             screen.always(f"Wrote {folder.path}: {', '.join(written)}.")
-            return results
-        except KeyboardInterrupt:
-            screen.always("Interrupted while the report was drawn; the other files are written.", style="yellow")
+            return
     written, _ = finish(partial(results.write, folder, report="none"))
     page = str(folder.path / "report.html")
     missing = shlex.join(["edgewise", "explain", str(folder.path), "--data", results.job.data, "--out", page])
     screen.always(f"Wrote {folder.path}: {', '.join(written)}, and no report, which `{missing}` makes.")
-    return replace(results, is_interrupted=True)
 
 
-def _write_again(results: FitResults, folder: ResultFolder, screen: Screen) -> FitResults:
+def _write_again(results: FitResults, folder: ResultFolder, stages: Stages) -> None:
     """Add the formulas and the comparison to the files; to the report only if nothing was interrupted."""
     parts = ["formula"] if results.formulas is not None else []
     added = " and the ".join([*parts, *(["comparison"] if results.baselines else [])])
-    try:
-        results.write(folder, report="keep" if results.is_interrupted else "draw")
-    except KeyboardInterrupt:
-        screen.always(f"Interrupted; the files in the folder are those without the {added}.", style="yellow")
-        return replace(results, is_interrupted=True)
-    if results.is_interrupted:
-        kept = " but the report, which was written before them"
-    else:
-        kept = ""
-    screen.say(f"Added the {added} to the files in {folder.path}{kept}.")
-    return results
+    kept = " but the report, which was written before them" if stages.is_interrupted else ""
+    with stages.keeping(f"Interrupted; the files in the folder are those without the {added}."):
+        results.write(folder, report="keep" if stages.is_interrupted else "draw")
+        stages.screen.say(f"Added the {added} to the files in {folder.path}{kept}.")
 
 
 def _search_formulas(results: FitResults, stages: Stages, journal: Journal | None) -> FitResults:
-    job = results.job
-    screen = stages.screen
-    try:
-        if "Formulas" not in stages.planned:
-            return results
-        with stages.progress("Formulas") as report:
-            return replace(results, formulas=find_formulas(job, results.prepared, results.trained, report, journal))
-    except InputError as error:
-        screen.notes([f"No formula was searched for: {error}."])
-    except KeyboardInterrupt:
-        screen.always("The search for a formula was interrupted.", style="yellow")
-        return replace(results, is_interrupted=True)
+    """Add formulas to the results, where they are asked for and can be searched for."""
+    if "Formulas" not in stages.planned:
+        return results
+    prepared = results.prepared
+    with stages.keeping("The search for a formula was interrupted."), stages.progress("Formulas") as report:
+        try:
+            return replace(results, formulas=find_formulas(results.job, prepared, results.trained, report, journal))
+        except InputError as error:
+            stages.screen.notes([f"No formula was searched for: {error}."])
     return results
 
 
 def _compare(results: FitResults, stages: Stages, journal: Journal | None) -> FitResults:
+    """Add other models to the results, as many as are fitted before Ctrl-C."""
     job = results.job
     prepared = results.prepared
-    screen = stages.screen
     models = COMPARED[job.compare]
-    if not models or results.is_interrupted:
+    if not models or stages.is_interrupted:
         return results
     baselines: list[BaselineResult] = []
-    is_interrupted = False
-    try:
-        with stages.progress("Comparison") as report:
-            start = time.perf_counter()
+    words = "The comparison was interrupted; the models compared up to then are kept."
+    with stages.keeping(words), stages.progress("Comparison") as report:
+        start = time.perf_counter()
 
-            def show(progress: Progress) -> None:
-                share = (models.index(progress.stage) + progress.share) / len(models)
-                stage, seconds = TITLES[progress.stage, prepared.task], time.perf_counter() - start
-                if report is not None:
-                    report(replace(progress, stage=stage, share=share, seconds=seconds))
+        def show(progress: Progress) -> None:
+            share = (models.index(progress.stage) + progress.share) / len(models)
+            stage = TITLES[progress.stage, prepared.task]
+            seconds = time.perf_counter() - start
+            if report is not None:
+                report(replace(progress, stage=stage, share=share, seconds=seconds))
 
-            for one in compare_models(job, prepared, results.trained, None if report is None else show, journal):
-                baselines.append(one)
-    except KeyboardInterrupt:
-        is_interrupted = True
-        screen.always("The comparison was interrupted; the models compared up to then are kept.", style="yellow")
-    screen.notes([note for one in baselines for note in one.notes])
-    return replace(results, baselines=baselines, is_interrupted=is_interrupted)
+        for one in compare_models(job, prepared, results.trained, None if report is None else show, journal):
+            baselines.append(one)
+    stages.screen.notes([note for one in baselines for note in one.notes])
+    return replace(results, baselines=baselines)
 
 
 def _show_training(results: FitResults, screen: Screen) -> None:
@@ -209,7 +204,7 @@ def _show_training(results: FitResults, screen: Screen) -> None:
     config = trained.estimator.model_.config
     grids = "/".join(str(size) for size in sorted(set(config.grid_size)))
     screen.say(
-        f"Trained a KAN in {trained.seconds:.1f} seconds: {trained.estimator._shape_text()}; nodes "
+        f"Trained a KAN in {seconds_text(trained.seconds)}: {trained.estimator._shape_text()}; nodes "
         f"{'-'.join(map(str, config.width))}, {grids} knot intervals.",
         style="bold",
     )

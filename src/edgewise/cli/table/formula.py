@@ -24,7 +24,7 @@ from edgewise.estimator.equations import TABLE_SECONDS, table_budget, table_fron
 from edgewise.files import Journal
 from edgewise.formulas.front import with_fidelity
 from edgewise.outcomes import ProgressCallback, StopReason
-from edgewise.presentation import counted, r2_text
+from edgewise.presentation import counted, number_text, percent_text, r2_text
 from edgewise.tables import InputEncoder, Table
 
 SMALLEST_PROBABILITY = 1e-300  # smaller ones count as this, so that their logarithms are finite
@@ -39,9 +39,11 @@ def search_formulas(
     in the name of the output. The journal, of a run with --out, keeps the formulas so far until the run has ended well.
     """
     if job.time_limit is None:
-        screen.say(f"Searching for formulas with the work of about {TABLE_SECONDS:g} seconds (--time-limit).")
+        screen.say(
+            f"Searching for formulas with the work of about {number_text(TABLE_SECONDS)} seconds (--time-limit)."
+        )
     else:
-        screen.say(f"Searching for formulas for at most {job.time_limit:g} seconds (--time-limit).")
+        screen.say(f"Searching for formulas for at most {number_text(job.time_limit)} seconds (--time-limit).")
     with screen.progress("Formulas") as bar:
         report = None if bar is None else bar.update
         if isinstance(read, PreparedTable):
@@ -157,14 +159,15 @@ def _search_for_number(
             y = truth
             note = f"The formulas fit the column {model.target!r} of {job.data}."
             error = (
-                f" The root mean square error of the network on these rows is {_root_mean_square(y - prediction):.4g}."
+                f" The root mean square error of the network on these rows is "
+                f"{number_text(_root_mean_square(y - prediction))}."
             )
     with collect_warnings():
         budget = table_budget(job.time_limit)
         front = table_front(X, y, model.names, budget, estimator, report, _options(job), journal)
     formulas = FormulaList.from_front(front, model.target, X, y, ())
     gap = _root_mean_square(formulas.best.formula(X) - prediction)
-    gap_sentence = f" The root mean square difference between the chosen formula and the network is {gap:.4g}."
+    gap_sentence = f" The root mean square difference between the chosen formula and the network is {number_text(gap)}."
     return replace(formulas, encoder=model.encoder, notes=(note + error + gap_sentence, *formulas.notes))
 
 
@@ -189,7 +192,7 @@ def formula_table(formulas: FormulaList) -> Grid:
         cells = (
             f"{'→ ' if place == formulas.chosen else ''}{place + 1}",
             f"{entry.complexity}",
-            f"{np.sqrt(loss):.3g}",
+            number_text(np.sqrt(loss), 3),
             r2_text(formulas.front.r_squared(place)),
             terminal_line(entry.formula.text(4)),
         )
@@ -251,6 +254,6 @@ def agreement(estimator: KANClassifier, X: np.ndarray, values: Sequence[np.ndarr
         chosen = np.argmax(values, 0)
         rule = "the class with the largest score"
     return (
-        f"The class by the formulas ({rule}) equals that of the model in {np.mean(chosen == own):.1%} of "
+        f"The class by the formulas ({rule}) equals that of the model in {percent_text(np.mean(chosen == own))} of "
         f"{counted(len(X), 'row')}."
     )

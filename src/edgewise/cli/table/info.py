@@ -12,6 +12,7 @@ from edgewise.cli.shared.model import Model, open_model
 from edgewise.cli.shared.opening import Kind, Written
 from edgewise.cli.terminal.console import Screen, input_table
 from edgewise.nn.model import KAN
+from edgewise.presentation import counted, number_text
 
 
 def show_info(written: Written, screen: Screen) -> None:
@@ -26,7 +27,7 @@ def show_info(written: Written, screen: Screen) -> None:
     stored = checkpoint.read(file)
     network = stored.model
     facts: dict[str, object] = {
-        "file": f"{file} ({os.path.getsize(file):,} bytes)",
+        "file": f"{file} ({counted(os.path.getsize(file), 'byte')})",
         "network": f"{type(network).__name__}, nodes {'-'.join(map(str, network.config.width))}",
     }
     if isinstance(network, KAN):
@@ -61,7 +62,7 @@ def show_info(written: Written, screen: Screen) -> None:
 def _show_formulas(formulas: FormulaFile, file: Path, screen: Screen) -> None:
     """Show the chosen formula, its accuracy and its inputs."""
     facts: dict[str, object] = {
-        "file": f"{file} ({os.path.getsize(file):,} bytes)",
+        "file": f"{file} ({counted(os.path.getsize(file), 'byte')})",
         "formulas": len(formulas.front),
         "chosen": f"{formulas.target} = {formulas.formula.text(6)}",
     }
@@ -92,7 +93,8 @@ def _training_facts(model: Model) -> dict[str, object]:
     if isinstance(score, dict) and isinstance(score.get("value"), float) and isinstance(rows, dict):
         name = "R²" if score.get("name") == "r2" else score.get("name")
         facts["test score"] = (
-            f"{name} {score['value']:.4g} on {rows.get('test')} test rows, trained on {rows.get('training')} rows"
+            f"{name} {number_text(score['value'])} on {rows.get('test')} test rows, trained on "
+            f"{rows.get('training')} rows"
         )
     formulas = stored.get("formulas")
     if isinstance(formulas, dict) and isinstance(formulas.get("rounded"), str):

@@ -17,7 +17,7 @@ from edgewise.cli.terminal.console import Screen
 from edgewise.errors import InputError
 from edgewise.estimator import KANRegressor
 from edgewise.files import write_bytes
-from edgewise.presentation import counted, number_text
+from edgewise.presentation import counted, number_text, percent_text, r2_text
 from edgewise.tables import Table
 
 Columns = dict[str, Sequence[object]]
@@ -203,7 +203,7 @@ class _ModelRows(_Rows):
         """Return sentences about rows that are not as in training."""
         if self.is_whole or not self.flagged:
             return self.notes
-        return [f"{self.flagged:,} of {self.count:,} rows are not as in training: see the column 'outside'."]
+        return [f"{self.flagged:,} of {counted(self.count, 'row')} are not as in training: see the column 'outside'."]
 
     def facts(self) -> dict[str, object]:
         score = self.score.sentence(self.model, self.count)[1]
@@ -261,10 +261,10 @@ class _RunningScore:
         if not scores or math.isnan(next(iter(scores.values()))):
             return sentence, None
         if model.labels:
-            score = f"accuracy {100 * scores['accuracy']:.1f} %"
+            score = f"accuracy {percent_text(scores['accuracy'], 3)}"
         else:
             score = ""
-        score = score or f"R² {scores['r2']:.4g}, RMSE {number_text(scores['rmse'])}"
+        score = score or f"R² {r2_text(scores['r2'])}, RMSE {number_text(scores['rmse'])}"
         return f"{sentence} On the {counted(self.count, 'row')} with a known {model.target!r}: {score}.", scores
 
 

@@ -60,7 +60,6 @@ class FitResults:
     trained: TrainedModel  # the KAN
     baselines: Sequence[BaselineResult]  # the other models
     formulas: FitFormulas | None = None  # formulas of a numeric target
-    is_interrupted: bool = False  # whether Ctrl-C ended a stage, so that nothing else is begun
     _drawn: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
@@ -234,12 +233,14 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
         drawn = report_figures(results, explanation)
     # What the command line knows beside the estimator: the table, the other models and the formulas.
     source = prepared.source.table.source if prepared.large is None else job.data
-    rows = f", on {prepared.training_rows:,} rows of {source}"
+    rows = f", on {counted(prepared.training_rows, 'row')} of {source}"
     given: dict[str, Any] = {}
+    fronts = []
     if explanation is None:
         given["inputs"] = results.ranked_inputs()[:SHOWN_INPUTS]
     if results.formulas is not None:
         listed = results.formulas.formulas
+        fronts.append(listed.front)
         given["formula_rows"] = formula_rows(listed.front, listed.chosen)
         given["formulas"] = results.formulas.sentences()
     if prepared.target == prepared.source.target:  # the background of a packaged table is about its own target
@@ -251,6 +252,7 @@ def report_content(results: FitResults, *, figures: bool = False) -> ReportConte
         results.figure_codes(),
         judged_rows(results),
         explanation,
+        fronts,
         title=f"{prepared.target}, predicted from {count}",
         summary=[fit_sentence(estimator, rows), *([INTERRUPTED] if trained.interrupted else [])],
         comparison=compared_models(results),

@@ -25,6 +25,7 @@ from edgewise.estimator.storage import load_estimator
 from edgewise.files import Journal, Part, read_bytes
 from edgewise.metrics import MEASURED, measures, score
 from edgewise.outcomes import ProgressCallback, StopReason
+from edgewise.presentation import number_text, r2_text, seconds_text
 from edgewise.report.wording import HEADLINE_SYMBOLS
 from edgewise.search.policy import Effort
 
@@ -166,7 +167,7 @@ class FitFormulas:
     def headline(self) -> str:
         """The chosen formula with its score, or a sentence if it is too long to be read at a glance."""
         symbols = self.formulas.best.complexity
-        score = f"(R² {self.score:.4g} on the test rows)"
+        score = f"(R² {r2_text(self.score)} on the test rows)"
         if symbols > HEADLINE_SYMBOLS:
             return f"No short formula describes these data; the best has {symbols} symbols {score}, see the report."
         return f"{self.equation}   {score}"
@@ -175,7 +176,7 @@ class FitFormulas:
         """Return the chosen formula, then sentences about its accuracy and its domain."""
         formulas = self.formulas
         if math.isfinite(self.score):
-            score = f"{self.score:.4g}".replace("-", "\N{MINUS SIGN}")
+            score = number_text(self.score).replace("-", "\N{MINUS SIGN}")
         else:
             score = "–"
         return (
@@ -183,7 +184,8 @@ class FitFormulas:
             f"On the test rows the R² of this formula is {score}. {' '.join(formulas.accuracy)}",
             *formulas.domain,
             *formulas.notes,
-            f"The search took {self.seconds:.1f} seconds; `edgewise formula` searches longer and writes LaTeX or code.",
+            f"The search took {seconds_text(self.seconds)}; `edgewise formula` searches longer and "
+            f"writes LaTeX or code.",
         )
 
     def facts(self) -> dict[str, object]:

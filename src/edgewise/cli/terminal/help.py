@@ -6,6 +6,7 @@ import inspect
 import re
 from typing import Any
 
+import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 
@@ -24,11 +25,16 @@ class Command(TyperCommand):
     def parse_args(self, ctx: Any, args: Any) -> Any:
         """Read the arguments; some versions of typer put words of a library before their sentence about a value."""
         try:
-            return super().parse_args(ctx, args)
+            rest = super().parse_args(ctx, args)
         except Exception as error:
             if isinstance(getattr(error, "message", None), str):
                 error.message = error.message.removeprefix("Value error, ")  # type: ignore[attr-defined]
             raise
+        # An empty name of a file would be the present folder: a variable of a script that has no value, in most cases.
+        for parameter in self.params:
+            if ctx.params.get(parameter.name) == "":
+                raise typer.BadParameter("expected some text, got ''", ctx, parameter)
+        return rest
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the words of the usage line; some versions of typer put required arguments into braces."""
@@ -37,6 +43,17 @@ class Command(TyperCommand):
 
 class Group(TyperGroup):
     """The command `edgewise` itself, with the same kind of help page."""
+
+    def resolve_command(self, ctx: Any, args: Any) -> Any:
+        """Find the command; where there is none of this name or a similar one, name all."""
+        try:
+            return super().resolve_command(ctx, args)
+        except Exception as error:
+            message = getattr(error, "message", None)
+            if isinstance(message, str) and message.startswith("No such command") and "Did you mean" not in message:
+                names = ", ".join(self.list_commands(ctx))
+                error.message = f"{message.rstrip('.')}; the commands are {names}."  # type: ignore[attr-defined]
+            raise
 
     def get_params(self, ctx: Any) -> Any:
         """Return the parameters, --help included."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgewise.checkpoint import codec
+from edgewise.checkpoint import codec, container
 from edgewise.discovery.engine.archive import Archive
 from edgewise.files import Journal, Part
 from edgewise.files.journal import WRITE_AFTER
@@ -49,9 +49,10 @@ class Recording:
 
     def restore(self, archive: Archive) -> None:
         """Put what the earlier parts of the search have found into the archive."""
-        for kept in self._kept:
-            formula = codec.read(Formula, kept["formula"], "a formula of the search")
-            archive.restore(formula.expression, kept["source"])
+        with container.errors_of_file("resume", self.journal.place):
+            for kept in self._kept:
+                formula = codec.read(Formula, kept["formula"], "a formula of the search")
+                archive.restore(formula.expression, kept["source"])
         self._news(archive)
 
     def is_complete(self, stage: str, path: Sequence[str]) -> bool:

@@ -30,11 +30,16 @@ def _too_extreme(name: str, size: float) -> InputError:
     return InputError(f"{name} must be in a unit in which its squares are numbers, its largest value is {size:.3g}")
 
 
-def power_of_ten(values: np.ndarray) -> int:
-    """The power of ten by which a column (N,) is divided: 0 unless its largest value is beyond `EXTREME`."""
+def power_of_ten(values: np.ndarray, name: str) -> int:
+    """The power of ten by which a column (N,) is divided: 0 unless its largest value is beyond `EXTREME`.
+
+    InputError for subnormal values, whose power of ten has no inverse in float64.
+    """
     size = float(np.abs(values).max())
     if size == 0 or 1 / EXTREME < size < EXTREME:
         return 0
+    if size < np.finfo(np.float64).tiny:
+        raise InputError(f"{name} must be in a unit in which its values are normal numbers, its largest is {size:.3g}")
     return int(np.floor(np.log10(size)))
 
 
@@ -43,7 +48,7 @@ def target_power(y: np.ndarray) -> int:
     size = float(np.abs(y).max())
     if size > 0 and not 1 / MOST_EXTREME_TARGET < size < MOST_EXTREME_TARGET:
         raise _too_extreme("y", size)
-    return power_of_ten(y)
+    return power_of_ten(y, "y")
 
 
 def divided(values: np.ndarray, power: int) -> np.ndarray:

@@ -175,6 +175,8 @@ def fit_in_batches(
     estimator: KANEstimator, X: InBatches | DataLoader[Any], settings: SearchSettings, given: dict[str, Any]
 ) -> None:
     """Fit an estimator to a table in batches; `given` are the arguments of fit that it must not have beside X."""
+    if not settings.family.is_sum_of_rows:
+        raise InputError(f"X must be rows in memory for {type(estimator).__name__}, got a table in batches")
     batches = X if isinstance(X, Batches) else Batches(X)
     team = team_of(batches)
     if team.number > 0:
@@ -196,7 +198,7 @@ def fit_in_batches(
             is_whole = estimator.search_.stopped is not StopReason.INTERRUPTED
             if journal is not None and journal is not batches.checkpoint and is_whole:
                 journal.remove()
-        estimator.training_rows_ = table.survey.rows
+        estimator._training_rows = table.survey.rows
         if sample.is_named and batches.targets:
             estimator.target_names_ = batches.targets
 

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from edgewise.checks import is_integer
 from edgewise.errors import InputError
 from edgewise.gam.constraints import SHAPES, Constraints, Pair
+from edgewise.presentation import number_text
 from edgewise.tables import InputEncoder
 from edgewise.tables.input_encoder import nearest_names
 
@@ -92,7 +93,7 @@ def knowledge_sentence(encoder: InputEncoder, knowledge: Mapping[str, Any]) -> s
         pairs = [f"{name(first)} x {name(second)}" for first, second in knowledge["interactions"]]
         words.append(f"no pairs but {' and '.join(pairs)}" if pairs else "no pairs of inputs")
     if "bounds" in knowledge:
-        low, high = (None if end is None else f"{end:g}" for end in checked_bounds(knowledge["bounds"]))
+        low, high = (None if end is None else number_text(end) for end in checked_bounds(knowledge["bounds"]))
         words += [f"at least {low}"] * (low is not None) + [f"at most {high}"] * (high is not None)
     if words:
         return f"Every candidate obeys what is known: {'; '.join(words)}."

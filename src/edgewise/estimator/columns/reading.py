@@ -23,6 +23,8 @@ from edgewise.estimator.task import (
 )
 from edgewise.gam.families import Family
 from edgewise.interpret.attribution.effects import PATHS
+from edgewise.presentation import counted
+from edgewise.settings import chunks
 from edgewise.tables import AffineScaling, InputEncoder, Table, frame_table, is_frame
 from edgewise.tables.columns import FAR
 from edgewise.tables.frames import array_table
@@ -32,7 +34,6 @@ from edgewise.tables.table import InBatches
 # Made-up rows that stand for the training data, in two halves with the same distributions: predictions are averaged
 # over all, and explanations compare with the first half, as many as they use paths.
 BACKGROUND_ROWS = 2 * PATHS
-MARGINAL_BATCH = 1 << 16  # rows that are evaluated at once where predictions are averaged over the background
 _WARNINGS: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()  # of each estimator; `predict` changes none of it
 NO_Y = "no_validation"  # scikit-learn's word for a y that it does not check
 
@@ -49,8 +50,8 @@ class RowReader(BaseEstimator):
 
     encoder_: InputEncoder
     background_: np.ndarray
-    training_rows_: int  # rows with positive weight
-    level_counts_: tuple[tuple[int, ...], ...]
+    _training_rows: int  # rows with positive weight
+    _level_counts: tuple[tuple[int, ...], ...]
     input_scaling_: AffineScaling
     feature_names_in_: np.ndarray
     target_names_: tuple[str, ...]
@@ -93,7 +94,9 @@ class RowReader(BaseEstimator):
             warn_of_other_order(X, named)
             counts = [_row_count(X), _row_count(y)]
             if None not in counts and counts[0] != counts[1]:
-                raise InputError(f"X and y must have the same rows, got {counts[0]:,} rows of X and {counts[1]:,} of y")
+                raise InputError(
+                    f"X and y must have the same rows, got {counted(counts[0], 'row')} of X and {counts[1]:,} of y"
+                )
         # The table: an array checked by scikit-learn, or a frame with its names.
         frame = _as_frame(X)
         if frame is None:
@@ -134,8 +137,8 @@ class RowReader(BaseEstimator):
         encoder = InputEncoder.fit(used, keep_constant=frame is None, weight=used_weight)
         self.encoder_ = encoder
         known = self.encoder_.codes(used)
-        self.training_rows_ = len(known)
-        self.level_counts_ = tuple(
+        self._training_rows = len(known)
+        self._level_counts = tuple(
             level_counts(column, len(one.level_names))
             for column, one in zip(known.T, self.encoder_.inputs, strict=True)
         )
@@ -218,15 +221,6 @@ class RowReader(BaseEstimator):
         -------
         RowCheck
             Flags for each cell, and sentences with counts; `check.flagged` marks the rows.
-
-        Examples
-        --------
-        >>> from edgewise import KANRegressor
-        >>> X = np.linspace(0, 1, 40)[:, None]
-        >>> model = KANRegressor(hidden=(), grid_size=3, regularization=1e-3).fit(X, X[:, 0])
-        >>> check = model.check_rows([[0.5], [7.0]])
-        >>> check.flagged.tolist(), check.to_dict(1)
-        ([False, True], {'x': 'outside'})
         """
         return self.encoder_.check(self._codes(X))
 
@@ -251,9 +245,8 @@ class RowReader(BaseEstimator):
         if len(rows) == 0:
             return []
         parts = []
-        count = max(1, MARGINAL_BATCH // len(self.background_))
-        for start in range(0, len(rows), count):
-            some = rows[start : start + count]
+        for part in chunks(len(rows), self.background_.size):
+            some = rows[part]
             several = np.where(unknown[some, None, :], self.background_[None], codes[some, None, :])
             parts.append((some, several.reshape(-1, codes.shape[1])))
         return parts

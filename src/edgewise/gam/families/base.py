@@ -58,6 +58,8 @@ class Family:
         Whether y must be above 0, or at least 0.
     has_mean : bool
         Whether `mean` is the expectation of a numeric y, or its centre, so that a share of the variance is explained.
+    is_sum_of_rows : bool
+        Whether the loss is a sum over rows, so that a table may come in batches.
     holds_bounds : bool
         Whether bounds on eta are bounds on the prediction: no constant is added after the fit.
     """
@@ -73,6 +75,7 @@ class Family:
     positive: ClassVar[bool] = False
     nonnegative: ClassVar[bool] = False
     has_mean: ClassVar[bool] = True
+    is_sum_of_rows: ClassVar[bool] = True
     holds_bounds: ClassVar[bool] = True
 
     @property

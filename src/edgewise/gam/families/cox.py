@@ -97,6 +97,7 @@ class Cox(Family):
     name = "cox"
     link_name = "log"
     has_mean = False
+    is_sum_of_rows = False
 
     def __post_init__(self) -> None:
         if self.ties not in TIES:

@@ -28,7 +28,7 @@ from edgewise.gam.families.base import (
     maximum,
     require,
 )
-from edgewise.settings import ABOVE_ZERO
+from edgewise.settings import ABOVE_ZERO, ROW_CHUNK_NUMBERS, chunks
 
 
 @dataclass(frozen=True)
@@ -289,11 +289,10 @@ class Tweedie(LogLink):
         j = np.arange(1, most + 1, dtype=np.float64)
         constant = -log_gamma(j + 1) - log_gamma(-alpha * j)
         total = np.empty_like(y)
-        rows = max(1, 4_000_000 // most)
-        for at in range(0, len(y), rows):
-            terms = j * log_z[at : at + rows, None] + constant
+        for part in chunks(len(y), most, ROW_CHUNK_NUMBERS):
+            terms = j * log_z[part, None] + constant
             largest = terms.max(axis=1)
-            total[at : at + rows] = largest + np.log(np.exp(terms - largest[:, None]).sum(axis=1))
+            total[part] = largest + np.log(np.exp(terms - largest[:, None]).sum(axis=1))
         return total
 
     def _saddle_series(self, y: np.ndarray, dispersion: float) -> np.ndarray:

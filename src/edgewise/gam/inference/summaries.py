@@ -22,10 +22,9 @@ from edgewise.gam.model import AdditiveModel
 from edgewise.gam.normal import NormalMatrix
 from edgewise.gam.reml import RemlFit
 from edgewise.gam.rows import null_deviance, working_normal
-from edgewise.presentation import html_table
+from edgewise.presentation import html_table, p_value_text, percent_text
 
 FREE_KINDS = ("straight", "levels", "straight x straight")  # parts of a term whose penalty a test takes away
-SMALLEST_P = 2e-16  # that is printed, as R does
 
 
 @dataclass(frozen=True)
@@ -99,13 +98,18 @@ class AdditiveSummary:
     scale_known: bool
     rows: float
 
+    @property
+    def strongest_first(self) -> list[TermTest]:
+        """The tests of each predictor: the constant, then the terms from the smallest p-value on."""
+        return sorted(self.terms, key=lambda t: (t.predictor, t.kind != "constant", t.p_value, -abs(t.statistic)))
+
     def __str__(self) -> str:
         lines = [f"Family: {self.family}   Link: {self.link}"]
         width = max([10, *(len(term.name) for term in self.terms)])
         several = len({term.predictor for term in self.terms}) > 1
         statistics = ("z", "chi-sq") if self.scale_known else ("t", "F")
         for predictor in sorted({term.predictor for term in self.terms}):
-            own = [term for term in self.terms if term.predictor == predictor]
+            own = [term for term in self.strongest_first if term.predictor == predictor]
             if several:
                 lines += ["", f"Linear predictor {predictor}"]
             smooth = [term for term in own if term.estimate is None]
@@ -113,34 +117,34 @@ class AdditiveSummary:
                 lines += ["", f"{'':{width}}{'estimate':>12}{'std. error':>12}{statistics[0]:>10}{'p':>10}"]
             for term in own:
                 if term.estimate is not None and term.std is not None:
-                    cells = f"{term.estimate:12.4g}{term.std:12.3g}{term.statistic:10.3f}{_printed(term.p_value):>10}"
+                    cells = (
+                        f"{term.estimate:12.4g}{term.std:12.3g}{term.statistic:10.3f}{p_value_text(term.p_value):>10}"
+                    )
                     lines.append(f"{term.name:{width}}{cells}")
             if smooth:
                 lines += ["", f"{'':{width}}{'edf':>12}{'ref. df':>12}{statistics[1]:>10}{'p':>10}"]
             for term in smooth:
-                cells = f"{term.edf:12.3f}{term.reference:12.3f}{term.statistic:10.3f}{_printed(term.p_value):>10}"
+                cells = f"{term.edf:12.3f}{term.reference:12.3f}{term.statistic:10.3f}{p_value_text(term.p_value):>10}"
                 lines.append(f"{term.name:{width}}{cells}")
         if self.r2_adjusted is None:
             adjusted = ""
         else:
             adjusted = f"R2 (adjusted) = {self.r2_adjusted:.3f}   "
-        lines += ["", f"{adjusted}Deviance explained = {100 * self.explained:.1f} %"]
+        lines += ["", f"{adjusted}Deviance explained = {percent_text(self.explained, 3)}"]
         lines.append(f"-REML = {self.reml:.2f}   Scale = {self.scale:.5g}   n = {self.rows:g}")
         return "\n".join(lines)
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """Return the titles and the rows of a short table of the tests, as texts."""
-        if self.scale_known:
-            statistic = "chi-square (z of a line)"
-        else:
-            statistic = "F (t of a line)"
         several = len({term.predictor for term in self.terms}) > 1
-        names = [f"{t.name}, predictor {t.predictor}" if several else t.name for t in self.terms]
-        rows: list[tuple[str, ...]] = [
-            (name, f"{t.edf:.3g}", f"{t.statistic:.2f}", _printed(t.p_value))
-            for name, t in zip(names, self.terms, strict=True)
-        ]
-        return ("term", "degrees of freedom", statistic, "p"), rows
+        of_lines, of_smooths = ("z", "chi-square") if self.scale_known else ("t", "F")
+        rows: list[tuple[str, ...]] = []
+        for term in self.strongest_first:
+            name = f"{term.name}, predictor {term.predictor}" if several else term.name
+            letter = of_smooths if term.estimate is None else of_lines
+            statistic = f"{letter} = {term.statistic:.2f}".replace("= -", "= \N{MINUS SIGN}")
+            rows.append((name, f"{term.edf:.3g}", statistic, p_value_text(term.p_value)))
+        return ("term", "degrees of freedom", "statistic", "p"), rows
 
     def _repr_html_(self) -> str:
         head, rows = self.table()
@@ -356,7 +360,3 @@ def _shared_name(names: Sequence[str], inputs: tuple[int, ...]) -> str:
     high = max(own)
     same = next((n for n, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
     return low[:same].rstrip("=_: ") or f"{own[0]} to {own[-1]}"
-
-
-def _printed(p_value: float) -> str:
-    return f"<{SMALLEST_P:g}" if p_value < SMALLEST_P else f"{p_value:.3g}"

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.interpret.black_box import BlackBox, array_function
-from edgewise.settings import ATTRIBUTION_BATCH_ROWS
+from edgewise.settings import chunks
 
 # Paths from rows of the background to an explained row, each followed forwards and backwards (the standard error of a
 # sampled share falls with the root of this number, the time grows with it).
@@ -240,22 +240,24 @@ def shapley_shares(
     d = X.shape[1]
     outputs = base.shape[1]
     total = np.zeros((len(X), d, outputs))
-    blocks = np.array_split(np.arange(len(X)), max(1, -(-len(X) * d // ATTRIBUTION_BATCH_ROWS)))
+    # Each background row gets a random order of the inputs and its reverse: antithetic permutations.
     for start, start_value in zip(starts, base, strict=True):
         order = rng.permutation(d)
         for path in (order, order[::-1]):
-            for rows in blocks:
+            for part in chunks(len(X), d * (d + outputs)):
+                rows = X[part]
                 # The rows at all points between the start and X: at point k the first k inputs of the path are X's.
                 between = np.repeat(np.broadcast_to(start, (len(rows), d))[None], d - 1, 0)
                 for k, column in enumerate(path[:-1]):
-                    between[k:, :, column] = X[rows, column]
+                    between[k:, :, column] = rows[:, column]
+                # The change of the prediction at each step is the share of the input that was replaced.
                 values = np.empty((d + 1, len(rows), outputs))
-                values[0], values[-1] = start_value, final[rows]
+                values[0], values[-1] = start_value, final[part]
                 if d > 1:
                     values[1:-1] = predict(between.reshape(-1, d)).reshape(d - 1, len(rows), outputs)
                 changes = np.empty((len(rows), d, outputs))
                 changes[:, path] = np.diff(values, axis=0).transpose(1, 0, 2)
-                total[rows] += changes
+                total[part] += changes
     return total / (2 * len(starts)), base.mean(0)
 
 

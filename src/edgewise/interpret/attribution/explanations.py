@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from edgewise.checks import check_labels
 from edgewise.errors import InputError
 from edgewise.interpret import dependence
 from edgewise.interpret.attribution.effects import (
@@ -163,8 +164,10 @@ class GlobalExplanation:
         (d, d), see `edgewise.interpret.interactions`, among the strongest inputs, of the output that varies most.
     local : LocalExplanation
         The shares behind the importance.
-    sentences : tuple of str
-        The result in words.
+    findings : tuple of str
+        The effects of single inputs in words, the strongest first.
+    joint : tuple of str
+        Which inputs act together, in words, or that none do.
 
     Examples
     --------
@@ -181,7 +184,13 @@ class GlobalExplanation:
     effects: tuple[Effect, ...]
     interactions: np.ndarray
     local: LocalExplanation
-    sentences: tuple[str, ...]
+    findings: tuple[str, ...]
+    joint: tuple[str, ...]
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The result in words."""
+        return (*self.findings, *self.joint)
 
     @property
     def constant(self) -> str:
@@ -304,8 +313,8 @@ def explain_local(
     if len(background) < 2 or bool((background == background[0]).all()):
         raise InputError("background must hold at least two different rows to compare with; give rows of the data")
     shares, base = shapley_shares(model, X, background, seed=seed)
-    names = _checked_names(names, X.shape[1], "x", "names")
-    outputs = _checked_names(outputs, len(base), "y", "outputs")
+    names = check_labels(names, _lettered("x", X.shape[1]))
+    outputs = check_labels(outputs, _lettered("y", len(base)), "outputs")
     return LocalExplanation(names, outputs, base, shares, array_function(model)(X), X, tuple(kinds))
 
 
@@ -384,8 +393,14 @@ def explain_global(
 
         known = torch.from_numpy(np.where(missing, gap, few))
         pairs = dependence.interactions(one_output, known, inputs=strongest, seed=seed).numpy()
-    sentences = tuple(_sentences(local, importance, effects, pairs, output))
-    return GlobalExplanation(local.names, local.outputs, local.base, importance, effects, pairs, local, sentences)
+    constant = constant_sentence(local.prediction, local.outputs)
+    if constant:
+        findings: tuple[str, ...] = (constant,)
+        joint: tuple[str, ...] = ()
+    else:
+        findings = (*_effect_sentences(local, importance, effects, output), *unused_sentences(local.names, importance))
+        joint = tuple(_interaction_sentences(local, pairs))
+    return GlobalExplanation(local.names, local.outputs, local.base, importance, effects, pairs, local, findings, joint)
 
 
 def most_varying(prediction: np.ndarray) -> int:
@@ -419,14 +434,9 @@ def are_probabilities(prediction: np.ndarray) -> bool:
     return bool(np.allclose(prediction.sum(-1), 1.0) and prediction.min(initial=0.0) >= 0)
 
 
-def _checked_names(names: Sequence[str] | None, count: int, letter: str, argument: str) -> tuple[str, ...]:
-    if names is None:
-        if count > 1:
-            return tuple(f"{letter}{i + 1}" for i in range(count))
-        return (letter,)
-    if isinstance(names, str) or len(names) != count:
-        raise InputError(f"{argument} must hold {count} names, got {names!r:.80}")
-    return tuple(map(str, names))
+def _lettered(letter: str, count: int) -> list[str]:
+    """Names of a letter: x1, x2, ...; a single one is just the letter."""
+    return [f"{letter}{k + 1}" for k in range(count)] if count > 1 else [letter]
 
 
 def constant_sentence(prediction: np.ndarray, outputs: Sequence[str]) -> str:
@@ -452,19 +462,12 @@ def _output_text(local: LocalExplanation, output: int) -> str:
     return name
 
 
-def _sentences(
-    local: LocalExplanation, importance: np.ndarray, effects: Sequence[Effect], pairs: np.ndarray, output: int
-) -> Iterator[str]:
-    """Describe effects, unused inputs and interactions, of the output with this number."""
-    if constant := constant_sentence(local.prediction, local.outputs):
-        yield constant
-        return
-    yield from _effect_sentences(local, importance, effects, output)
-    unused = [name for name, size in zip(local.names, importance, strict=True) if size == 0]
+def unused_sentences(names: Sequence[str], importance: np.ndarray) -> Iterator[str]:
+    """Name the inputs that no prediction depends on."""
+    unused = [name for name, size in zip(names, importance, strict=True) if size == 0]
     if unused:
         shown = ", ".join(unused[:8]) + (f" and {len(unused) - 8} more" if len(unused) > 8 else "")
         yield f"Without any influence: {shown}."
-    yield from _interaction_sentences(local, pairs)
 
 
 def _effect_sentences(
@@ -478,11 +481,13 @@ def _effect_sentences(
     for effect in effects[:5]:
         if importance[effect.input] < MENTIONED_SHARE * total:
             break
+        # The size of the effect, and what a missing cell means.
         curve = effect.mean[:, output]
         at = effect.points
         size = f"it moves a prediction by {number_text(moved[effect.input], 3)} on average"
         if effect.missing is not None:
             size += f"; where it is missing, {target} is {number_text(effect.missing[output])} on average"
+        # Categories: the levels with the highest and the lowest mean.
         if len(effect.levels) == 1:
             level = f"The only level of {local.names[effect.input]} is {effect.levels[0]}"
             yield f"{level}, where {target} is {number_text(curve[0])} on average; {size}."
@@ -498,6 +503,7 @@ def _effect_sentences(
                 f"and lowest for {lowest}; {size}."
             )
             continue
+        # Numbers: the shape of the curve and its ends.
         if np.ptp(curve) > NOTABLE_SHARE * spread:
             shape = effect.shape(output)
         else:

@@ -12,6 +12,7 @@ from edgewise.checks import check_count, is_integer
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import InputKind, checked_table, evenly_picked, input_points
 from edgewise.interpret.black_box import BlackBox, array_function
+from edgewise.presentation import percent_text
 
 GRID_POINTS = 41  # values of a number along a side of the grid (printed cells are below a millimetre)
 PAIR_ROWS = 100  # that are averaged (the standard error of an average is a tenth of the spread of rows)
@@ -38,7 +39,7 @@ class PairEffect:
     levels: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
     def __repr__(self) -> str:
-        shares = ", ".join(f"{100 * share:.0f} %" for share in self.share)
+        shares = ", ".join(percent_text(share) for share in self.share)
         return f"<PairEffect of inputs {self.inputs[0]} and {self.inputs[1]}: {shares} beyond the sum of two curves>"
 
 
@@ -104,6 +105,7 @@ def pair_dependence(
     known = X[np.isfinite(X[:, [first, second]]).all(1)]
     if not len(known):
         raise InputError(f"X must have a row in which both columns {first} and {second} are known, got none")
+    # Partial dependence on a grid of both inputs.
     few = evenly_picked(known, rows)
     chosen = [input_points(known[:, column], points, kind) for column, kind in zip(pair, kinds, strict=True)]
     grids, discrete, levels = zip(*chosen, strict=True)
@@ -118,12 +120,14 @@ def pair_dependence(
     for column, grid in zip(pair, grids, strict=True):
         nearest = np.searchsorted((grid[1:] + grid[:-1]) / 2, known[:, column])
         weights.append(np.bincount(nearest, minlength=len(grid)) / len(known))
+    # Analysis of variance on the grid: mean, single effects, and the interaction as what they leave.
     total = np.einsum("p,q,pqo->o", *weights, surface)
     single = np.einsum("q,pqo->po", weights[1], surface)[:, None], np.einsum("p,pqo->qo", weights[0], surface)[None]
     interaction = surface - single[0] - single[1] + total
     spread = np.abs(surface - total).max((0, 1))
     size = np.abs(surface).max((0, 1))
     interaction[np.abs(interaction) <= np.maximum(ROUNDING * spread, FEW_UNITS * np.finfo(float).eps * size)] = 0.0
+    # The share of the variance of the surface that the interaction has.
     variance = np.einsum("p,q,pqo->o", *weights, (surface - total) ** 2)
     joint = np.einsum("p,q,pqo->o", *weights, interaction**2)
     share = np.divide(joint, variance, out=np.zeros_like(joint), where=variance > 0)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
 
 import torch
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
 from edgewise.nn.layers.base import Chain, Layer
-from edgewise.settings import ATTRIBUTION_BATCH_ROWS
+from edgewise.nn.prediction import numbers_of_row
+from edgewise.settings import chunks
 from edgewise.train.blocks import Data
 from edgewise.train.problems import Classification, OrdinalClassification, Problem, Regression
 
@@ -93,12 +93,14 @@ def removal_costs(model: nn.Module, problem: Problem) -> RemovalCosts:
     edges = []
     nodes = []
     x = data.x
+    # Layer by layer, with the inputs that the layer has in the whole network.
     for number, layer in enumerate(layers):
         y = layer(x)
         later = layers[number + 1 :]
         inputs = layer.in_features
         outputs = layer.out_features
         values = layer.edges(x)
+        # A factor of a product is replaced by its mean, an edge by the mean of its values.
         if layer.groups is not None:
             columns = []
             for i in range(inputs):
@@ -112,6 +114,7 @@ def removal_costs(model: nn.Module, problem: Problem) -> RemovalCosts:
             single = ((i, [o]) for i in range(inputs) for o in range(outputs))
             losses = _losses_without(single, deviation, y, later, problem, data)
             edges.append(losses.view(inputs, outputs) - before)
+        # A node goes with all edges that begin at it.
         whole = ((i, slice(None)) for i in range(inputs))
         nodes.append(_losses_without(whole, deviation, y, later, problem, data) - before)
         x = y
@@ -131,9 +134,11 @@ def _losses_without(
     deviation is (batch, in, out), the change of the layer's outputs y (batch, out) by each removal; `later` are the
     layers after it.
     """
-    remaining = iter(removals)
+    every = list(removals)
     losses = []
-    while group := list(islice(remaining, max(1, ATTRIBUTION_BATCH_ROWS // len(y)))):
+    numbers = max([y.shape[1], *map(numbers_of_row, later)])
+    for some in chunks(len(every), len(y) * numbers):
+        group = every[some]
         moved = y.repeat(len(group), 1, 1)
         for place, (i, outputs) in enumerate(group):
             moved[place][:, outputs] -= deviation[:, i, outputs]

@@ -16,12 +16,13 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from edgewise.checks import check_count
+from edgewise.checks import check_count, check_labels
 from edgewise.errors import InputError
 from edgewise.interpret.black_box import check_points
 from edgewise.nn.model import KAN, edge_layers
 from edgewise.ops.splines import knots as knot_vectors
 from edgewise.ops.splines.bspline import basis
+from edgewise.presentation import number_text
 from edgewise.train.grids import data_domain
 
 # Of the networks.
@@ -217,15 +218,12 @@ def relations(
     x = check_points(x, least=50)
     check_count(seeds, "seeds", 0)
     check_count(steps, "steps")
-    if names is None:
-        names = [f"x{i + 1}" for i in range(x.shape[1])]
-    else:
-        names = list(map(str, names))
-    if len(names) != x.shape[1]:
-        raise InputError(f"names must hold {x.shape[1]} names, got {len(names)}")
+    names = check_labels(names, [f"x{i + 1}" for i in range(x.shape[1])])
+    # The search among splines of the columns, with networks that propose subsets.
     search = _RelationSearch(x, LOOSEST, torch.Generator().manual_seed(seed))
     search.train_networks(seeds, steps)
     result = search.relations()
+    # Sentences.
     if result:
         sentences = []
     else:
@@ -235,7 +233,7 @@ def relations(
         if relation.looseness < 1e-9:
             exact = "exact to rounding"
         else:
-            exact = f"looseness {relation.looseness:.2g}"
+            exact = f"looseness {number_text(relation.looseness, 2)}"
         if seeds:
             by = f"; {relation.seeds} of {relation.networks} networks that saw these columns found it"
         else:

@@ -11,12 +11,13 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from edgewise.checks import check_count, check_number
+from edgewise.checks import check_count, check_labels, check_number
 from edgewise.discovery.reduction.chain import change_of
 from edgewise.discovery.reduction.symmetries import Symmetry as GradientSymmetry
 from edgewise.discovery.reduction.symmetries import symmetries_of_gradients
 from edgewise.errors import InputError
 from edgewise.interpret.black_box import BlackBox, TensorFunction, check_points, input_gradient, tensor_function
+from edgewise.presentation import number_text
 from edgewise.settings import ABOVE_ZERO
 
 # Thresholds are this many times the score that the stated noise gives: three standard errors.
@@ -218,17 +219,14 @@ def structure(
     """
     check_number(noise, "noise")
     pairs = RowPairs(model, x, rows, seed)
-    if names is None:
-        names = [f"x{i + 1}" for i in range(pairs.inputs)]
-    else:
-        names = list(map(str, names))
-    if len(names) != pairs.inputs:
-        raise InputError(f"names must hold {pairs.inputs} names, got {len(names)}")
+    names = check_labels(names, [f"x{i + 1}" for i in range(pairs.inputs)])
+    # Mixed differences of pairs, and the threshold that noise gives them.
     scores = pairs.interactions(range(pairs.inputs))
     if pairs.spread > 0:
         threshold = max(STANDARD_ERRORS * noise / pairs.spread, LEAST_SCORE)
     else:
         threshold = LEAST_SCORE
+    # Products with an offset, and the slopes from which general groups and symmetries follow.
     multiplicative, offset = _multiplicative_groups(pairs, noise)
     slopes = _Slopes(pairs, noise)
     used = [i for i in range(pairs.inputs) if slopes.matters(i)]
@@ -341,12 +339,14 @@ def _multiplicative_groups(pairs: RowPairs, noise: float) -> tuple[Groups, float
     best: tuple[Groups, float] = ((tuple(range(d)),), 0.0)
     if d < 2:
         return best
+    # For f - c a product of functions of i and of j, M = c D with mixed differences D.
     both = list(combinations(range(d), 2))
     f, f_ij = pairs.value(), torch.stack([pairs.value(*ij) for ij in both])
     f_i, f_j = (torch.stack([pairs.value(ij[side]) for ij in both]) for side in (0, 1))
     M = f * f_ij - f_i * f_j
     D = f - f_i - f_j + f_ij
 
+    # Tests and fits of the offset.
     def separate(offset: float) -> Tensor:
         """Find the pairs (P,) that are separate with this offset; none where the noise hides it."""
         size = _rms_of_rows((f - offset) * (f_ij - offset)) + _rms_of_rows((f_i - offset) * (f_j - offset))
@@ -365,6 +365,7 @@ def _multiplicative_groups(pairs: RowPairs, noise: float) -> tuple[Groups, float
             offset = 0.0
         return offset if abs(offset) < LARGEST_OFFSET * pairs.size else 0.0
 
+    # Candidates for the offset c: none, the slope over all pairs, and the slope of each pair that interacts.
     offsets = [0.0, fitted(torch.ones(len(both), dtype=torch.bool))]
     known = torch.zeros(len(both), dtype=torch.bool)
     interact = _rms_of_rows(D) > 2 * pairs.spread * max(STANDARD_ERRORS * noise / pairs.spread, LEAST_SCORE)
@@ -374,6 +375,7 @@ def _multiplicative_groups(pairs: RowPairs, noise: float) -> tuple[Groups, float
             if chosen[number]:
                 offsets.append(fitted(chosen & interact))
                 known |= chosen
+    # The offset with the most groups is taken; groups are connected by pairs that are not separate.
     ends = torch.tensor(both)
     for offset in offsets:
         linked = torch.zeros(d, d, dtype=torch.bool)
@@ -531,14 +533,14 @@ def _sentences(result: Structure, names: Sequence[str], used: list[int]) -> Iter
         if abs(result.offset) < 1e-12:
             shift = ""
         else:
-            shift = f", after subtracting {result.offset:.6g}"
+            shift = f", after subtracting {number_text(result.offset, 6)}"
         yield f"A product of functions of ({'), ('.join(map(listed, multiplicative))}){shift}."
     if len(general) > max(len(additive), len(multiplicative)):
         yield f"One function of a sum of functions of ({'), ('.join(map(listed, general))})."
     for symmetry in result.symmetries:
         first = names[symmetry.inputs[0]]
         last = names[symmetry.inputs[-1]]
-        c = f"{symmetry.coefficient:.4g}"
+        c = number_text(symmetry.coefficient)
         combination = {"sum": f"{c} {first} + {last}", "product": f"{first}^{c} {last}"}.get(
             symmetry.kind, "one function of them"
         )

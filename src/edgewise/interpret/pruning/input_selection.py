@@ -118,6 +118,7 @@ def select_inputs(problem: Problem, *, most: int = 20, hidden: int = 5, seed: in
     check_count(hidden, "hidden")
     data = problem.train
     sparsity = SELECTION_SPARSITY
+    # Scores of the target, on which the sizes of effects are comparable.
     if isinstance(problem, OrdinalClassification):
         y = _normal_scores(data.y[:, None].double())
         outputs = 1
@@ -128,12 +129,14 @@ def select_inputs(problem: Problem, *, most: int = 20, hidden: int = 5, seed: in
         y = _normal_scores(data.y.double())
         outputs = data.y.shape[1]
         sparsity *= float(data.y.var(0, correction=0).mean().sqrt())  # the penalty has the unit of the target
+    # Screening: the strongest effect of each input beside what useless ones would show (Bonferroni).
     orders = _strongest_effects(_normal_scores(data.x.double()), y)
     thresholds = tuple(_threshold(count) for _, count in orders)
     z = torch.stack([effect for effect, _ in orders]).amax(0)
     excess = torch.stack([effect / limit for (effect, _), limit in zip(orders, thresholds, strict=True)]).amax(0)
     strongest = excess.argsort(descending=True, stable=True)
     passed = strongest[: min(most, int((excess > 1).sum()))].sort().values
+    # What was found, in words.
     sentences = [
         f"Of {data.x.shape[1]} inputs {int((excess > 1).sum())} have an effect, alone or in a product, that useless "
         f"inputs would hardly show (z above {', '.join(f'{limit:.1f}' for limit in thresholds)} for orders 1 to "
@@ -143,6 +146,7 @@ def select_inputs(problem: Problem, *, most: int = 20, hidden: int = 5, seed: in
         sentences.append("Products of three inputs were not tested: there are too few or too many.")
     if len(passed) == 0:
         return InputSelection((), z, thresholds, (), None, None, tuple(sentences))
+    # A sparse network of the inputs that passed, pruned.
     part = problem.with_inputs(passed).with_copied_unknowns()
     model = KAN([len(passed), hidden, outputs], grid_size=SELECTION_GRID_SIZE, seed=seed, dtype=data.x.dtype)
     fit(model, part, LBFGS(), steps=SELECTION_STEPS, penalty=Sparsity(sparsity))

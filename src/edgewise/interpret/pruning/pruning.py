@@ -25,6 +25,7 @@ from edgewise.interpret.transform.subnetworks import (
 )
 from edgewise.nn.model import KAN, edge_layers, edge_places
 from edgewise.nn.trace import Trace
+from edgewise.presentation import number_text
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.choice import SEARCH_LIMITS, method_for
 from edgewise.train.penalties import Penalty
@@ -108,7 +109,8 @@ class PruneReport:
         kept = ", ".join(map(str, self.kept_inputs))
         return (
             f"Pruned: {shrunk}; inputs in use: {kept}.",
-            f"Loss on the {self.judged_on} data: {self.loss_given:.3g} -> {self.loss:.3g}, allowed {self.allowed:.3g}.",
+            f"Loss on the {self.judged_on} data: {number_text(self.loss_given, 3)} -> "
+            f"{number_text(self.loss, 3)}, allowed {number_text(self.allowed, 3)}.",
             *(removal.why for removal in self.removals),
         )
 
@@ -369,7 +371,10 @@ class _Pruning:
         shown = ", ".join(str(name[1] if kind == "input" else name) for name in names[:6])
         shown += f" and {len(names) - 6} more" if len(names) > 6 else ""
         parts = f"{kind.capitalize()}{'s' * (len(names) > 1)} {shown}"
-        why = f"{parts}: score at most {score:.2g}, loss {self.loss:.3g} -> {after:.3g}."
+        why = (
+            f"{parts}: score at most {number_text(score, 2)}, loss {number_text(self.loss, 3)} -> "
+            f"{number_text(after, 3)}."
+        )
         self.removals.append(Removal(f"{kind}s", names, why, score, self.loss, after))
         self._continue_with(candidate, kept)
         self.loss = after

@@ -165,6 +165,7 @@ def _front(
     snapping_budget = budget.share(SNAPPING)
     freeing_budget = budget.share(FREEING)
     ended_early = False
+    # Beam search: edges from the strongest on become functions, and the best networks stay.
     for place in order:
         ended_early = snapping_budget.is_over
         tried = 1 if ended_early else TRIED
@@ -176,10 +177,12 @@ def _front(
             else:
                 limit = "The planned work was done"
             messages.append(f"{limit}: the last edges were snapped by shape alone.")
+    # Edges that were snapped early are tried once more; then constants are fitted.
     if not freeing_budget.is_over:
         states[0] = snapping.with_edges_freed(states[0], order, freeing_budget)
     ended_early = ended_early or freeing_budget.is_over
     networks = snapping.refitted([state.model for state in states], budget)
+    # Formulas of the networks, decided by their errors and lengths.
     rows = _deciding_rows(problem, check_names(names, model.layers[0].in_features))
     found = [formula(network).expression for network in networks]
     leaking = sum(bool(domain_violations(node, rows.x)) for node in found)
@@ -192,6 +195,7 @@ def _front(
     def network_values(rows: np.ndarray) -> np.ndarray:
         return predict_in_batches(model, torch.from_numpy(rows).to(dtype)).double().numpy()[:, 0]
 
+    # The limit that ended it.
     stopped = StopReason.CONVERGED
     if ended_early or budget.is_over:
         if budget.is_late:

@@ -20,7 +20,7 @@ from edgewise.interpret.symbolic.extraction import edge_formula
 from edgewise.nn.config import NO_FUNCTION
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.model import KAN, edge_layers, edge_places
-from edgewise.presentation import html_table, text_table
+from edgewise.presentation import html_table, number_text, signed_text, text_table
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.choice import method_for
 from edgewise.train.problems import Problem
@@ -63,9 +63,10 @@ class Edit:
     judged_on: str
 
     def __str__(self) -> str:
-        change = f"{self.loss - self.loss_before:+.3g} ± {self.standard_error:.2g}"
+        change = f"{signed_text(self.loss - self.loss_before)} ± {number_text(self.standard_error, 2)}"
         return (
-            f"{self.action} Loss on the {self.judged_on} data: {self.loss_before:.4g} -> {self.loss:.4g} ({change}, "
+            f"{self.action} Loss on the {self.judged_on} data: {number_text(self.loss_before)} -> "
+            f"{number_text(self.loss)} ({change}, "
             "standard error over the rows)."
         )
 
@@ -114,7 +115,7 @@ class Suggestions(tuple[Suggestion, ...]):
     _COLUMNS = ("function", "R2 of the edge", "loss", "formula of the edge")
 
     def _rows(self) -> list[tuple[str, str, str, str]]:
-        return [(one.name, f"{one.r2:.6f}", f"{one.edit.loss:.4g}", one.formula) for one in self]
+        return [(one.name, f"{one.r2:.6f}", number_text(one.edit.loss), one.formula) for one in self]
 
     def __str__(self) -> str:
         return text_table(self._COLUMNS, self._rows(), text_columns=range(4))

@@ -15,6 +15,7 @@ from edgewise.checks import check_count
 from edgewise.errors import InputError
 from edgewise.interpret.black_box import BlackBox, TensorFunction, check_points, tensor_function
 from edgewise.nn.model import KAN, edge_layers
+from edgewise.presentation import number_text
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.grids import adapt_domain_, refine
 from edgewise.train.loop.fitting import fit
@@ -68,7 +69,8 @@ class DistilReport:
     def __str__(self) -> str:
         return (
             f"A KAN of {self.parameters} parameters follows the function with a root mean square error of "
-            f"{self.rmse:.3g} ({self.relative_error:.2g} of its standard deviation), at most {self.max_error:.3g}, on "
+            f"{number_text(self.rmse, 3)} ({number_text(self.relative_error, 2)} of its standard "
+            f"deviation), at most {number_text(self.max_error, 3)}, on "
             f"{self.fresh:,} fresh points; the function was evaluated at {self.calls:,}."
         )
 

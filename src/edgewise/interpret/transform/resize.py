@@ -75,6 +75,7 @@ def deepen(model: KAN, before: int | None = None, *, x: Tensor | None = None) ->
     follower = layers[before]
     if follower.has_splines and follower.degree == 0:
         raise InputError("model must have splines of degree 1 or more to hold the identity, got degree 0")
+    # A layer like the follower, on the domain of the values that enter.
     if x is None:
         domain = None
     else:
@@ -87,6 +88,7 @@ def deepen(model: KAN, before: int | None = None, *, x: Tensor | None = None) ->
     n = like.coef.shape[1]
     layer = copy.deepcopy(like)
     layer.drop_functions_()
+    # Coefficients of the identity: the Greville abscissae of its knots.
     windows = like.knots.unfold(1, like.degree, 1)[:, 1 : n + 1]  # (in, n, degree)
     coef = torch.zeros(nodes, n, nodes, dtype=like.coef.dtype, device=like.coef.device)
     coef[torch.arange(nodes), :, torch.arange(nodes)] = windows.mean(2)
@@ -96,6 +98,7 @@ def deepen(model: KAN, before: int | None = None, *, x: Tensor | None = None) ->
     else:
         layer.base = nn.Parameter(like.base.new_zeros(nodes, nodes))
     layer.spline_mask = like.spline_mask.new_ones(nodes, nodes)
+    # The network with the layer before its follower.
     grown = copy.deepcopy(model)
     chain = list(grown.layers)
     chain.insert(next(place for place, one in enumerate(model.layers) if one is follower), layer)
@@ -155,6 +158,7 @@ def widen(
     check_count(nodes, "nodes", 0 if arities else 1)
     if not is_integer(layer) or layer not in range(1, len(layers)):
         raise InputError(f"layer must be one of hidden nodes, from 1 to {len(layers) - 1}, got {layer!r}")
+    # The layer before gets outputs: sums behind the old ones, and the factors of the products.
     groups = product_groups(model)[layer - 1]
     sums = sum(len(group) == 1 for group in groups)  # new sums follow the old ones, so that products stay last
     first, second = layers[layer - 1 : layer + 1]
@@ -171,6 +175,7 @@ def widen(
         multiply = ProductLayer.after_sums(len(groups) + nodes + len(arities), factors)
     else:
         multiply = None
+    # The layer behind gets inputs, on the range of the new values.
     domain = None
     if x is not None:
         values = into(inputs_of(first, model, x))
@@ -183,6 +188,7 @@ def widen(
             own = domain[place : place + count]
         if count:
             out = _with_more_inputs(out, count, place, own)
+    # The chain with both layers, and with the products between them.
     chain: list[KANLayer | ProductLayer] = []
     for one in model.layers:
         if one is first:

@@ -15,6 +15,7 @@ from scipy.optimize import lsq_linear
 from edgewise.errors import InputError
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.ops.splines.bspline import basis
+from edgewise.presentation import number_text
 
 # Points in each knot interval at which a curve is compared with its new shape: twice the degree at most.
 POINTS_PER_INTERVAL = 10
@@ -86,7 +87,10 @@ def levelled(spline: KANLayer, i: int, o: int, limits: Sequence[float], rows: np
     middles = (edges[1:] + edges[:-1]) / 2
     chosen = np.flatnonzero((middles >= limits[0]) & (middles <= limits[1]))
     if not len(chosen):
-        raise InputError(f"range must have the middle of a knot interval in it, got {limits[0]:g} to {limits[1]:g}")
+        raise InputError(
+            f"range must have the middle of a knot interval in it, got {number_text(limits[0])} to "
+            f"{number_text(limits[1])}"
+        )
     first = chosen[0]
     last = chosen[-1]
     ends = edges[[first, last + 1]]

@@ -157,6 +157,7 @@ class KANLayer(Layer):
         self.function_names: Names | None = None
         self._functions: tuple[Elementary, ...] = ()
         self._counts: list[int] = []
+        # Splines: knots, first coefficients and the base function, and the edges that have one.
         if grid_size:
             knots = starting_knots(domain, in_features, grid_size, degree, dtype)
             init = options.get("init", "power")
@@ -174,6 +175,7 @@ class KANLayer(Layer):
                 mask = torch.ones(in_features, out_features)
             self.spline_mask = mask.to(dtype=dtype, device=device)
             self.domain_is_set = torch.tensor(domain is not None, device=device)
+        # Functions of edges, with an affine map around each.
         if rows is not None:
             affine = options.get("affine")
             shape = 4, in_features, out_features

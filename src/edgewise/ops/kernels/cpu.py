@@ -252,11 +252,13 @@ def _run(name: str, call: LayerCall, sizes: Sequence[int], results: _Results, va
             if result is not None:
                 result.zero_()
         return
+    # The kernel reads rows of coefficients that are contiguous.
     if coef is not None and coef.stride(2) != 1:
         coef = coef.contiguous()
     knots = knots.contiguous()
     base = None if base is None else base.contiguous()
     mask = None if mask is None else mask.contiguous()
+    # The struct of csrc, field by field.
     problem = _PROBLEM.pack(
         batch,
         inputs,
@@ -284,6 +286,7 @@ def _run(name: str, call: LayerCall, sizes: Sequence[int], results: _Results, va
         _pointer(values),
         _pointer(interval),
     )
+    # The call, in the instruction set that was asked for.
     is_double = x.dtype == torch.float64
     encoded = None if variant is None else variant.encode()
     failed = getattr(_LIBRARY, name)(problem, is_double, torch.get_num_threads(), encoded)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from edgewise.errors import InputError, SolutionWarning, warn_caller
-from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.ops.splines.bspline import MAX_DEGREE
 from edgewise.outcomes import StopReason
 from edgewise.pde.problem.collocation import Collocation
@@ -135,7 +134,7 @@ def _largest_residual(record: Record) -> str:
             if block.role is BlockRole.EQUATION:
                 sizes[block.name] = float(record.at_fresh.squares.mean().sqrt())
                 continue
-            parts = block.data.chunks(BATCH_ROWS)
+            parts = block.data.chunks()
             square = sum(share * float(block.loss(network, part, problem.unknowns)) for part, share in parts)
             sizes[block.name] = math.sqrt(square)
     worst = max(sizes, key=lambda name: sizes[name])

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from edgewise.errors import InputError
-from edgewise.nn.prediction import BATCH_ROWS, predict_in_batches
+from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import StopReason
 from edgewise.pde.domains.domain import TIME, Domain, checked_points, covers
 from edgewise.pde.problem.collocation import Collocation
@@ -22,7 +22,7 @@ from edgewise.pde.problem.fields import Field, Index, derivative_names, function
 from edgewise.pde.solver.gridded import crossings, dataset_of, grid_of, lowest, quadrature_of, write_vtk
 from edgewise.pde.spaces.networks import moments_of
 from edgewise.presentation import html_table, number_text
-from edgewise.settings import ABOVE_ZERO
+from edgewise.settings import ABOVE_ZERO, chunks
 
 FLUX_POINTS = 4096  # on each piece of a boundary, for fluxes: errors of 1e-7 for a few periods
 # Share of the volume of a domain of integration that rounding may place outside the domain of the problem
@@ -566,7 +566,9 @@ def errors_of(network: nn.Module, problem: Collocation, fields: Sequence[str] | 
     axes = torch.eye(problem.domain.dimension, dtype=torch.float64)
     sums = torch.zeros(4, dtype=torch.float64)
     largest = 0.0
-    for x, weight in zip(points.split(BATCH_ROWS), weights.split(BATCH_ROWS), strict=True):
+    for part in chunks(len(points)):
+        x = points[part]
+        weight = weights[part]
         exact = function_jet(problem.exact, x, axes, 1)[..., slots]
         difference = field_jet_at(network, problem, x, axes, 1)[..., slots] - exact
         for number, jet in enumerate((difference, exact)):

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from edgewise.native import interruptible
-from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.outcomes import check_time, foreseen
 from edgewise.pde.algebra.newton import BENDING, Advance, newton
 from edgewise.pde.algebra.system import Solver
@@ -420,7 +419,7 @@ def _residuals(network: TensorNetwork, blocks: Sequence[ResidualBlock]) -> Tenso
     """All residuals (N,), in the order of `_rows`."""
     values = []
     for block in blocks:
-        for part, _ in block.data.chunks(BATCH_ROWS):
+        for part, _ in block.data.chunks():
             check_time()
             each = block.weighted_residuals(block.jet(network, part.x), part, {})
             values.append(each.mT.flatten() / math.sqrt(len(block.data)))
@@ -431,7 +430,7 @@ def _rows(network: TensorNetwork, blocks: Sequence[ResidualBlock]) -> Tensor:
     """Rows (N, P) of all residuals by the splines' coefficients and the factors."""
     rows = []
     for block in blocks:
-        for part, _ in block.data.chunks(BATCH_ROWS):
+        for part, _ in block.data.chunks():
             check_time()
             with torch.no_grad():
                 jet = block.jet(network, part.x)

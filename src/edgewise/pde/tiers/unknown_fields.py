@@ -17,7 +17,6 @@ from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.native import interruptible
-from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.outcomes import foreseen
 from edgewise.pde.algebra.newton import Advance, newton
 from edgewise.pde.algebra.system import Solver
@@ -32,7 +31,7 @@ from edgewise.pde.problem.residuals import BlockResiduals
 from edgewise.pde.spaces.networks import TensorNetwork
 from edgewise.pde.tiers.level import Begun, Level
 from edgewise.pde.tiers.strengths import EVERY, LOG_FACTORS, averaged_over_strengths
-from edgewise.settings import ABOVE_ZERO
+from edgewise.settings import ABOVE_ZERO, chunks
 from edgewise.train.blocks import BlockRole, ResidualBlock
 from edgewise.train.jacobian import RowSource
 from edgewise.train.parameters import ParameterSlots, trainable_slots
@@ -108,7 +107,8 @@ class UncertainNetwork(TensorNetwork):
         """Standard errors of all fields at points x (b, n): (b, fields)."""
         fields = self.tensor_layer.out_features
         parts = []
-        for splines in map(self.splines, x.split(BATCH_ROWS)):
+        for part in chunks(len(x)):
+            splines = self.splines(x[part])
             parts.append(torch.stack([(splines @ self.root[k::fields]).norm(dim=1) for k in range(fields)], 1))
         return torch.cat(parts)
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.pde.domains.domain import covers
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.solver.gridded import grid_points
 from edgewise.pde.solver.solution import Solution
+from edgewise.settings import chunks
 
 ExactSolution = Callable[[Tensor], Tensor]
 """From points x (b, n) to the fields (b, fields)."""
@@ -98,7 +98,7 @@ def exact_values(problem: Collocation, x: Tensor, exact: ExactSolution | None) -
     if exact is None:
         if not problem.form.has_exact_solution:
             return None
-        return torch.cat([problem.exact(part) for part in x.split(BATCH_ROWS)])
+        return torch.cat([problem.exact(x[part]) for part in chunks(len(x))])
     values = torch.as_tensor(exact(x)).detach().double()
     if values.shape != (len(x), len(problem.fields)):
         raise InputError(
@@ -113,9 +113,10 @@ def residuals_at(solution: Solution, x: Tensor) -> Tensor:
     """Return the residual of every equation at points x (b, n) of the domain, (b, equations), in units of the field."""
     problem = solution.problem
     parts = []
-    for part in x.split(BATCH_ROWS):
-        block = problem.equation_block(points_with(part))
-        unknowns = {name: value.detach().expand(len(part)) for name, value in problem.unknowns.items()}
+    for part in chunks(len(x)):
+        points = x[part]
+        block = problem.equation_block(points_with(points))
+        unknowns = {name: value.detach().expand(len(points)) for name, value in problem.unknowns.items()}
         jet = block.jet(solution.model, block.data.x)
         parts.append(block.residuals(jet, block.data, unknowns) if unknowns else block.residuals(jet, block.data))
     return torch.cat(parts)

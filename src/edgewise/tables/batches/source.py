@@ -158,6 +158,7 @@ class Batches(InBatches):
         sample_rows: int = SAMPLE_ROWS,
         checkpoint: str | os.PathLike[str] | Journal | None = None,
     ) -> None:
+        # The columns and the sizes of batches.
         self.source = source
         self.targets = () if target is None else (target,) if isinstance(target, str) else tuple(target)
         self.target = target
@@ -166,11 +167,13 @@ class Batches(InBatches):
         self.columns = None if columns is None else (columns,) if isinstance(columns, str) else tuple(columns)
         self.batch_rows = check_count(batch_rows, "batch_rows")
         self.sample_rows = check_count(sample_rows, "sample_rows", 2)
+        # What an interrupted pass keeps.
         if not (checkpoint is None or isinstance(checkpoint, str | os.PathLike | Journal)):
             raise InputError(f"checkpoint must be a folder, got {type(checkpoint).__name__}")
         self.checkpoint = checkpoint
         self._part: tuple[float, int, bool] | None = None
         self._drops_unknown = self._drops_groups = False
+        # The kind of source.
         paths = _paths(source)
         if paths is None and _is_dataset(source):
             self._needs_target("a data set")

@@ -9,6 +9,7 @@ import numpy as np
 
 from edgewise.errors import InputError
 from edgewise.files import Part
+from edgewise.presentation import counted
 from edgewise.tables.batches.groups import row_keys
 from edgewise.tables.batches.source import Batch
 from edgewise.tables.cells import quoted, stack_cells
@@ -173,7 +174,9 @@ class Sampler:
                 self._offer(("label", label), 0.0, batch, place)
                 self.labels.add(label)
                 if self.has_labels and len(self.labels) > most:
-                    raise InputError(f"{batch.name}: the target must have at most {most:,} classes, got more")
+                    raise InputError(
+                        f"{batch.name}: the target must have at most {counted(most, 'class', 'classes')}, got more"
+                    )
             if len(self.labels) <= most:
                 return
         self.has_labels = False

@@ -119,7 +119,7 @@ def linearise(
     picked = evenly_spaced(data, max(int(MOST_PRODUCT_WORK / size**2), 4 * size))
     gram = data.x.new_zeros(size, size)
     losses = data.x.new_zeros(outputs)
-    for part, share in picked.chunks(max(1, ROW_CHUNK_NUMBERS // (size * outputs))):
+    for part, share in picked.chunks(size * outputs, ROW_CHUNK_NUMBERS):
         if part.weight is None:
             weight = part.x.new_ones(len(part))
         else:

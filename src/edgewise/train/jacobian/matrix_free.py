@@ -18,7 +18,7 @@ from edgewise.nn.layers.spline import KANLayer, spline_layers
 from edgewise.ops import normal
 from edgewise.ops.gauss_newton import DampedStep
 from edgewise.ops.normal import Runs
-from edgewise.settings import ROW_CHUNK_NUMBERS
+from edgewise.settings import ROW_CHUNK_NUMBERS, chunks
 from edgewise.train.jacobian.normal_equations import RowSource
 from edgewise.train.jacobian.rows import LayerDerivatives, layers_of
 from edgewise.train.parameters import ParameterSlots, write_
@@ -200,10 +200,9 @@ class _LayerBlocks:
         inputs, count, outputs = self._shape
         coef = runs[self._coef_slot.start]
         active = self._degree + 1
-        most = max(1, ROW_CHUNK_NUMBERS // (inputs * outputs * (count + 1)))
-        if len(coef.values) > most:  # rows are filled with zeros below
-            for first in range(0, len(coef.values), most):
-                part = slice(first, first + most)
+        parts = list(chunks(len(coef.values), inputs * outputs * (count + 1), ROW_CHUNK_NUMBERS))
+        if len(parts) > 1:  # rows are filled with zeros below
+            for part in parts:
                 self.add({k: Runs(k, run.starts[part], run.values[part]) for k, run in runs.items()}, scale)
             return
         batch = len(coef.values)

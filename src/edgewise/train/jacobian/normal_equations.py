@@ -117,7 +117,7 @@ class RowSource:
                 if not len(mine):
                     continue
                 data = data.select(slice(0, len(mine)) if data.is_batched else mine)
-            for part, _ in data.chunks(max(1, self._chunk_numbers // numbers)):
+            for part, _ in data.chunks(numbers, self._chunk_numbers):
                 yield self._rows.block_rows(block, part, self._problem.unknowns), factor
 
     def normal_equations(self) -> NormalEquations:
@@ -174,7 +174,7 @@ class RowSource:
             for block, (numbers, _) in zip(self._blocks, self._sizes, strict=True):
                 assert isinstance(block, ResidualBlock)
                 root = (2 / len(block.data)) ** 0.5
-                for part, _ in block.data.chunks(max(1, self._chunk_numbers // numbers)):
+                for part, _ in block.data.chunks(numbers, self._chunk_numbers):
                     copies = {name: value.expand(len(part)) for name, value in self._problem.unknowns.items()}
                     jet = block.jet(self.network, part.x)
                     parts.append(root * block.weighted_residuals(jet, part, copies).mT.reshape(-1))
@@ -195,7 +195,7 @@ class RowSource:
     def layer_derivatives(self) -> Iterator[tuple[NetworkRows, LayerDerivatives, float]]:
         """Derivatives by the layers' outputs from which `chunks` computes rows, for products without rows."""
         for block, numbers in zip(self._blocks, self._derivative_sizes, strict=True):
-            for part, _ in block.data.chunks(max(1, self._chunk_numbers // numbers)):
+            for part, _ in block.data.chunks(numbers, self._chunk_numbers):
                 derivatives = self._rows.layer_derivatives(block, part, self._problem.unknowns)
                 yield self._rows, derivatives, 1 / len(block.data)
 

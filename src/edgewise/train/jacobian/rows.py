@@ -21,6 +21,7 @@ from edgewise.nn.layers.base import Chain, Layer, LayerList
 from edgewise.nn.layers.segments import dense_rows
 from edgewise.ops.jet import seed_jet
 from edgewise.ops.normal import Runs, dense
+from edgewise.settings import ROW_CHUNK_NUMBERS
 from edgewise.train.blocks import Block, Data, LocalModel, ResidualBlock, Unknowns, split_places
 from edgewise.train.parameters import ParameterSlots
 
@@ -265,14 +266,14 @@ def _without_slope(runs: Sequence[Runs], local: LocalModel) -> BlockRows:
     return BlockRows(rows, None, slope)
 
 
-def edge_grams(network: nn.Module, data: Data, rows: int) -> list[dict[str, Tensor]]:
+def edge_grams(network: nn.Module, data: Data, numbers: int) -> list[dict[str, Tensor]]:
     """Mean over samples of the squared derivatives of every edge by its own parameters, layer by layer.
 
     For each parameter that belongs to edges: blocks (in, out, n, n) for spline coefficients, (in, out) for weights. The
-    network is a chain of layers with a `trace`; at most `rows` samples are taken at a time.
+    network is a chain of layers with a `trace`; the derivatives of a sample are so many numbers.
     """
     grams: list[dict[str, Tensor]] = [{} for _ in layers_of(network)]
-    for part, share in data.chunks(rows):
+    for part, share in data.chunks(numbers, ROW_CHUNK_NUMBERS):
         trace = network.trace(part.x)  # type: ignore[operator]  # the penalty has checked the model
         weight = (part.x.new_ones(len(part)) if part.weight is None else part.weight) * (share / len(part))
         for total, layer, x in zip(grams, layers_of(network), trace.inputs, strict=True):

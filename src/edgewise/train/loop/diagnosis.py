@@ -7,6 +7,7 @@ from torch import nn
 
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import evaluation_mode
+from edgewise.presentation import percent_text
 from edgewise.train.problems import Regression
 
 # A loss below this share of the variance of the targets is not looked at: the network is no failure.
@@ -55,6 +56,9 @@ def advice_if_stuck(model: nn.Module, problem: object, loss: float) -> str:
     correlation = neighbour_correlation(part.x, residuals)
     if correlation < _HALF_EXPLAINED:
         return ""
-    words = f" It explains {max(0.0, 1 - loss / variance):.0%} of the variance, and residuals of neighbouring rows"
+    words = (
+        f" It explains {percent_text(max(0.0, 1 - loss / variance))} of the variance, and residuals "
+        f"of neighbouring rows"
+    )
     words += f" agree (correlation {correlation:.2f}), so it is stuck or too small:"
     return words + " try another seed, more nodes or intervals, or approximate(problem), which chooses them."

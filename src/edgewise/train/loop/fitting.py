@@ -17,6 +17,7 @@ from edgewise.checks import check_count, check_options
 from edgewise.errors import InputError
 from edgewise.nn.prediction import evaluation_mode
 from edgewise.outcomes import OnInterrupt, StopReason, check_on_interrupt
+from edgewise.presentation import number_text
 from edgewise.train.blocks import Data
 from edgewise.train.grids import adapt_domain_
 from edgewise.train.loop.batches import Batches, FullBatch, LoaderBatches, batches_of, of_whole_loader, peek
@@ -201,6 +202,7 @@ def fit(
     >>> first.steps, second.steps, second.loss < 1e-2 * first.loss
     (5, 30, True)
     """
+    # The arguments.
     check_options(fit, options, FitOptions)
     chosen: FitOptions = {**DEFAULTS, **options}
     check_kinds(model, problem, Adam() if method is None else method, penalty, batch_size)
@@ -214,6 +216,7 @@ def fit(
     metrics = check_metrics(chosen["metrics"])
     numbers["move_grids"] = check_move_grids(chosen["move_grids"], model, method)
     keep_interrupted = check_on_interrupt(chosen["on_interrupt"]) == "keep"
+    # The plan of the fit, which its report and its state hold.
     settings: dict[str, Any] = {
         "method": method.settings(),
         "steps": numbers["steps"],
@@ -222,7 +225,9 @@ def fit(
         **{name: numbers.get(name, value) for name, value in chosen.items() if name not in NO_SETTINGS},
     }
 
+    # One fit, of this process or of several.
     def trained(model: nn.Module, problem: Problem, team: Team | None = None) -> FitReport:
+        # A new fit sets domains; a resumed one has those of its state.
         batches = batches_of(problem, settings["batch_size"], settings["seed"])
         state = None if resume is None else _state_of(resume)
         if state is None:
@@ -433,7 +438,7 @@ class _Training:
             return StopReason.CONVERGED, f"The loss is zero after step {self.step}."
         earlier = next((record for record in reversed(self.history) if record.step <= self.step - WINDOW), None)
         if earlier and earlier.loss + earlier.penalty - evaluation.total < tolerance * abs(evaluation.total):
-            message = f"The last {WINDOW} steps lowered the loss by less than {tolerance:g} of it."
+            message = f"The last {WINDOW} steps lowered the loss by less than {number_text(tolerance)} of it."
             return StopReason.CONVERGED, message
         return None
 
@@ -472,7 +477,7 @@ class _Training:
         if self.objective.is_shared:
             return [train.select(slice(0, 1))]
         if train.is_batched:
-            return (part for part, _ in train.chunks(self.objective.rows))
+            return (part for part, _ in train.chunks(self.objective.numbers))
         return [train]
 
     def _nonfinite(self, step: int, value: float) -> Stop:
@@ -518,6 +523,7 @@ class _Training:
     def _report(self, stopped: StopReason, message: str, method_reason: str, state: TrainingState | None) -> FitReport:
         train = self.problem.train_tensors
         validation = self.problem.validation
+        # Warnings: more parameters than numbers, and a fit that is stuck.
         count = sum(p.numel() for p in self.objective.parameters.values())
         if train is None:
             numbers = 0
@@ -529,6 +535,7 @@ class _Training:
                 f" It has {count} parameters for {numbers} numbers in the samples and no penalty, so it may pass "
                 "through all of them: only other data tell how good it is."
             )
+        # The losses at the best step.
         record = next((r for r in self.history if r.step == self.best_step), None)
         loss = math.nan if record is None else record.loss
         if not self.is_full_batch and train is not None:
@@ -537,6 +544,7 @@ class _Training:
             stopped is StopReason.MAX_STEPS and self.step > WINDOW and not self._is_falling()
         ):
             message += advice_if_stuck(self.network, self.problem, loss)
+        # The metric, on the rows that judge.
         metric = None
         parts = self._judging_parts()
         if isinstance(parts, list) and not self.objective.is_shared:
@@ -545,6 +553,7 @@ class _Training:
         elif parts is not None:
             with evaluation_mode(self.model), torch.no_grad():
                 metric = self.objective.metric(parts)
+        # The record.
         plan = {
             **self.settings,
             "method_reason": method_reason,

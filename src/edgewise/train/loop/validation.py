@@ -14,6 +14,7 @@ from edgewise.errors import InputError, warn_caller
 from edgewise.nn.layers.spline import spline_layers
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import evaluation_mode
+from edgewise.presentation import number_text
 from edgewise.train.grids import adapt_domain_, data_domain
 from edgewise.train.loop.batches import peek
 from edgewise.train.loop.reports import Callback
@@ -152,5 +153,6 @@ def _warn_outside(x: Tensor, domain: Tensor) -> None:
     low, high = domain[worst].tolist()
     warn_caller(
         f"{int(outside[worst])} of {len(x)} training samples lie outside the first layer's domain in input {worst}, "
-        f"[{low:g}, {high:g}]: there its splines are straight lines; widen the domain or call adapt_domain_"
+        f"[{number_text(low)}, {number_text(high)}]: there its splines are straight lines; widen the "
+        f"domain or call adapt_domain_"
     )

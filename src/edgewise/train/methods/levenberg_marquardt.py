@@ -21,7 +21,7 @@ from edgewise.checks import check_count, check_number
 from edgewise.errors import InputError
 from edgewise.ops.gauss_newton import DampedStep, Damping, DampingRule
 from edgewise.outcomes import StopReason
-from edgewise.settings import MOST_FACTORISED, ROW_CHUNK_NUMBERS
+from edgewise.settings import MOST_FACTORISED
 from edgewise.train.blocks import Data
 from edgewise.train.jacobian.matrix_free import MatrixFreeSystem, damping_scale, forcing_term
 from edgewise.train.jacobian.normal_equations import RowSource
@@ -368,6 +368,6 @@ def penalty_curvature(objective: Objective, slots: ParameterSlots, data: Data) -
     with torch.no_grad():
         grams: list[dict[str, Tensor]] = []
         if objective.needs_trace:
-            grams = objective.edge_grams(data, max(1, ROW_CHUNK_NUMBERS // slots.size))
+            grams = objective.edge_grams(data, slots.size)
         entries = objective.term.curvature(magnitudes, grams)
     return [entry for entry in entries if entry.name in slots.slots or entry.name == ALL_PARAMETERS]

@@ -38,26 +38,6 @@ def test_they_are_those_of_least_squares():
     assert k == pytest.approx(best, abs=0.1 * expected)
 
 
-@pytest.mark.slow
-def test_without_noise_they_are_small_and_without_unknowns_there_are_none():
-    solution = solve(decay(0.0)[0], tolerance=1e-8)
-    assert solution.standard_errors["k"] < 1e-4
-    plain = solve(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]), tolerance=1e-4)
-    assert plain.standard_errors == {}
-    assert math.isfinite(solution.error_estimate)
-
-
-@pytest.mark.slow
-def test_the_estimate_holds_the_noise():
-    """The error of the decay curve is that of its rate: |dk| t e^(-k t), by quadrature."""
-    solution = solve(decay(0.02)[0], tolerance=1e-6)
-    t = torch.linspace(0, 2, 2001, dtype=torch.float64)
-    curve = torch.exp(-0.7 * t)
-    spread = float((t * curve).norm() / curve.norm())
-    assert solution.error_estimate == pytest.approx(solution.standard_errors["k"] * spread, rel=0.3)
-    assert "noise of the measured values" in solution.trust
-
-
 def test_coefficients_that_values_do_not_determine_have_none():
     """Of a product only the product is known, and one value leaves no misfit from which to know its noise."""
     t = torch.linspace(0.1, 3, 30, dtype=torch.float64)
@@ -81,6 +61,7 @@ def predators(t, state, a, b, c, d):
     return [a * prey - b * prey * hunters, c * prey * hunters - d * hunters]
 
 
+@pytest.mark.slow
 def test_four_coefficients_of_predators_and_prey():
     """From far starts, as least squares with scipy's integrator find them."""
     t, truth, begin = np.linspace(0, 20, 25), (1.1, 0.4, 0.1, 0.4), {"a": 0.8, "b": 0.3, "c": 0.15, "d": 0.5}

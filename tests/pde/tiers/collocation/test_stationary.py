@@ -3,7 +3,6 @@
 import itertools
 import math
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,14 +31,10 @@ from edgewise.pde.algebra import FastDiagonalisation, LinearSystem
 from edgewise.pde.algebra import factors as factors_module
 from edgewise.pde.algebra.factors import FactorSettings
 from edgewise.pde.spaces.grid_problem import recognised
-from edgewise.pde.spaces.networks import TensorNetwork
-from edgewise.pde.storage import load_solution, save_solution
 from edgewise.pde.tiers.collocation.stationary import stationary_stages
-from edgewise_experiments.problems.named_equations import named_equation
 
 PI = math.pi
 LINE = Interval(0, 1)
-CLAMPED = [Dirichlet(0.0), Neumann(0.0)]
 
 
 def wave(x, y):
@@ -85,23 +80,6 @@ def test_the_matrix_its_product_and_both_solvers_agree(mixed, long_factors, monk
         np.testing.assert_allclose(solve_fast(system.product(vector)), vector, atol=1e-7)
 
 
-def test_the_order_of_the_columns_has_a_narrow_band():
-    def entries(intervals):
-        system = system_of(0.3, intervals)[1]
-        system.factorised()
-        return math.sqrt(2 * system.work * system.unknowns)  # work is the square of the entries
-
-    assert entries((5, 40)) == pytest.approx(entries((40, 5)), rel=0.2)
-
-
-def test_a_singular_matrix_has_no_factors_in_a_thread_either(monkeypatch):
-    system = system_of(0.0)[1]
-    system.jacobian = [{key: 0 * slope for key, slope in each.items()} for each in system.jacobian]
-    for long_factors in (1e8, 0.0):
-        monkeypatch.setattr(factors_module, "SETTINGS", FactorSettings(long_work=long_factors))
-        assert system.factorised() is None
-
-
 def test_a_factorisation_is_left_at_the_deadline(monkeypatch):
     budget, ended, system = Budget(seconds=100.0), threading.Event(), system_of(0.0)[1]
 
@@ -115,68 +93,6 @@ def test_a_factorisation_is_left_at_the_deadline(monkeypatch):
     with budget.holds(), pytest.raises(OutOfTime):
         system.factorised()
     ended.set()
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="Linux tells how much memory a process has")
-def test_factors_of_threads_leave_no_memory(monkeypatch):
-    monkeypatch.setattr(factors_module, "SETTINGS", FactorSettings(long_work=0.0))
-    system = system_of(0.3, (24, 24), (9, 9))[1]
-    rhs, held = np.ones(system.rows), []
-    for _ in range(40):  # scipy frees what one thread has made in no other: 3 MB each time
-        system.factorised()(rhs)
-        held.append(int(Path("/proc/self/statm").read_text().split()[1]))  # pages of 4 kB or more
-    assert held[-1] - held[9] < 7000
-
-
-@pytest.mark.slow
-def test_fast_diagonalisation_in_three_dimensions():
-    def inverse(x, y, z):
-        return 1 / torch.sqrt((x + 0.5) ** 2 + (y + 0.5) ** 2 + (z + 0.5) ** 2)
-
-    def outward(x, y, z):
-        return -(z + 0.5) * inverse(x, y, z) ** 3
-
-    ends = [Dirichlet(inverse, on=["x=0", "x=1", "y=0", "y=1", "z=0"]), Neumann(outward, on="z=1")]
-    problem = PDE(lambda u: u.xx + u.yy + u.zz, Box(x=(0, 1), y=(0, 1), z=(0, 1)), ends, solution=inverse)
-    assert solve(problem, tolerance=1e-8).errors().relative_l2 < 1e-8
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("mixed", [0.0, 0.3])
-def test_mixed_conditions_and_varying_coefficients(mixed):
-    solution = solve(mixed_problem(mixed))
-    assert isinstance(solution.model, TensorNetwork) and solution.stopped == "converged"
-    assert solution.errors().relative_l2 < 1e-11
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "error"), [("poisson", 1e-12), ("nonlinear-poisson", 1e-12), ("biharmonic", 1e-11)])
-def test_equations_of_the_library(name, error):
-    solution = solve(named_equation(name).make(), tolerance=1e-12)
-    assert solution.errors().relative_l2 < error
-    assert solution.errors().relative_l2 < 3 * solution.error_estimate
-
-
-@pytest.mark.slow
-def test_short_waves():
-    """Thirty periods along the diagonal, where the grid has to resolve the waves first."""
-
-    def plane(x, y):
-        return torch.cos(30 * (x * math.cos(0.4) + y * math.sin(0.4)))
-
-    problem = PDE(lambda u: u.xx + u.yy + 900 * u, Box(x=(-1, 1), y=(-1, 1)), [Dirichlet(plane)], solution=plane)
-    assert solve(problem).errors().relative_l2 < 1e-10
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("thickness", [1e-4, 1e-6])
-def test_a_boundary_layer(thickness):
-    def layer(x):
-        return x - (1 - torch.exp(-x / thickness))
-
-    problem = PDE(lambda u: thickness * u.xx + u.x - 1, Interval(0, 1), [Dirichlet(0.0)], solution=layer)
-    assert solve(problem).errors().relative_l2 < 1e-9
 
 
 @pytest.mark.slow
@@ -220,45 +136,12 @@ def test_newtons_method_ends_on_no_other_branch_in_a_corner():
         torch.testing.assert_close(stage.network(x)[:, 0], bowl(*x.T), rtol=0, atol=allowed)
 
 
-@pytest.mark.slow
-def test_a_layer_inside_the_domain_is_that_of_scipy():
-    """The first grid resolves nothing, and its oscillating solution is no start for the next one."""
-    thin = 0.01
-    ends = [Dirichlet(-1.0, on="x=0"), Dirichlet(1.5, on="x=1")]
-    solution = solve(PDE(lambda u: thin * u.xx + u * u.x - u, Interval(0, 1), ends))
-    x = np.linspace(0, 1, 50)
-    known = solve_bvp(
-        lambda x, y: np.vstack([y[1], (y[0] - y[0] * y[1]) / thin]),
-        lambda a, b: np.array([a[0] + 1, b[0] - 1.5]),
-        x,
-        np.vstack([2.5 * x - 1, np.full(50, 2.5)]),
-        tol=1e-9,
-        max_nodes=100_000,
-    )
-    assert np.abs(solution(x)[:, 0] - known.sol(x)[0]).max() < 1e-7
-    assert solution.error_estimate < 1e-9
-
-
 def test_a_system_whose_equations_have_different_orders():
     """u'' = v and v' = -u' with three conditions: u = sin x."""
     ends = [Dirichlet({"u": 0.0}, on="x=0"), Dirichlet({"u": math.sin(2), "v": -math.sin(2)}, on="x=2")]
     known = {"u": lambda x: torch.sin(x), "v": lambda x: -torch.sin(x)}
     problem = PDE(lambda u, v: (u.xx - v, v.x + u.x), Interval(0, 2), ends, solution=known)
     assert solve(problem).errors().relative_l2 < 1e-11
-
-
-@pytest.mark.slow
-def test_a_periodic_coordinate():
-    def known(x, y):
-        return torch.exp(torch.sin(x)) * torch.sin(PI * y)
-
-    def equation(u, x, y):
-        return u.xx + u.yy - (torch.cos(x) ** 2 - torch.sin(x) - PI**2) * known(x, y)
-
-    problem = PDE(
-        equation, Box(x=(0, 2 * PI), y=(0, 1)), [Periodic("x"), Dirichlet(0.0, on=["y=0", "y=1"])], solution=known
-    )
-    assert solve(problem).errors().relative_l2 < 1e-10
 
 
 @pytest.mark.slow
@@ -320,42 +203,6 @@ def test_what_does_not_fit():
         assert recognised(problem.form) == reason
 
 
-@pytest.mark.slow
-def test_a_solution_comes_back_from_a_file(tmp_path):
-    problem = named_equation("helmholtz").make()
-    solution = solve(problem, tolerance=1e-6)
-    save_solution(solution, tmp_path / "wave")
-    again, x = load_solution(tmp_path / "wave", problem), problem.domain.interior(20)
-    assert torch.equal(again(x), solution(x))
-    laplacian = solution.fields(x, "xx", "yy")[0]
-    source = (1 - 17 * PI**2) * problem.exact(x)[:, 0]
-    torch.testing.assert_close(laplacian.xx + laplacian.yy + laplacian.value, source, rtol=1e-5, atol=1e-3)
-
-
-@pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="this machine has no extended precision")
-def test_a_cantilever_keeps_its_digits():
-    """Rounding of fourth derivatives grows like the fourth power of the intervals, and a free end hands it on."""
-    free = Condition(lambda u: [u.xx, u.xxx], on="x=1")
-    conditions = [Dirichlet(0.0, on="x=0"), Neumann(0.0, on="x=0"), free]
-    problem = PDE(lambda u: u.xxxx - 1, LINE, conditions, solution=lambda x: x**4 / 24 - x**3 / 6 + x**2 / 4)
-    solution = solve(problem)
-    assert solution.stopped == "converged"
-    assert solution.errors().relative_l2 < 2e-11 and solution.error_estimate > solution.errors().relative_l2 / 3
-
-
-def test_a_flux_as_fields_of_its_own():
-    # Both conditions along each coordinate are of u, which has order 1: rows and coefficients are not equally many.
-    def exact(x, y):
-        return torch.exp(x) * torch.sin(y) + x * y
-
-    problem = PDE(lambda u, p, q: [p - u.x, q - u.y, p.x + q.y], Box(x=(0, 1), y=(0, 1)), [Dirichlet({"u": exact})])
-    assert "more conditions than its own order" in recognised(problem.form)
-    solution = solve(problem, tolerance=1e-7)
-    points = problem.domain.interior(200, "sobol", seed=1)
-    gap = solution(points)[:, 0] - exact(*points.T)
-    assert float(gap.abs().max()) < 1e-6 and solution.error_estimate < 1e-5
-
-
 def test_a_response_with_the_period_of_its_force():
     """Duffing's equation: what an integrator reaches after 58 periods, with a damping of 0.2."""
     forced = PDE(lambda u, t: u.tt + 0.2 * u.t + u + u**3 - torch.cos(t), Time(0, 2 * PI), [Periodic("t")])
@@ -374,16 +221,3 @@ def test_a_response_with_the_period_of_its_force():
     assert solution.stopped == "converged"
     with pytest.raises(InputError, match=r"^conditions must not have both Initial and Periodic"):
         PDE(lambda u: u.t + u, Time(0, 1), [Periodic("t"), Initial(1.0)])
-
-
-def test_heat_that_comes_and_goes_with_the_seasons():
-    """Re(e^(it) sinh(k x) / sinh(k)) with k^2 = i."""
-    seasons = PDE(
-        lambda u: u.t - u.xx,
-        Interval(0, 1) * Time(0, 2 * PI),
-        [Periodic("t"), Dirichlet(0.0, on="x=0"), Dirichlet(lambda t: torch.cos(t), on="x=1")],
-    )
-    solution = solve(seasons)
-    t, k = np.linspace(0, 2 * PI, 40), np.sqrt(1j)
-    exact = (np.exp(1j * t) * np.sinh(k / 2) / np.sinh(k)).real
-    assert np.allclose(solution(np.stack([np.full(40, 0.5), t], 1))[:, 0], exact, rtol=0, atol=1e-12)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.pde import PDE, Box, Condition, Dirichlet, Initial, Interval, Neumann, Time, solve
+from edgewise.pde import PDE, Box, Condition, Dirichlet, Initial, Interval, Time, solve
 from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.galerkin.first_order import symmetriser
 from edgewise.pde.tiers.galerkin.rough import WEAK_FORM, first_order_problem, rough_part
@@ -91,33 +91,10 @@ def test_an_echo_of_a_layer_with_another_speed_and_density():
     assert error < 1e-2 and error / 2 < solution.error_estimate < 50 * error
 
 
-def test_a_speed_that_falls_by_a_factor_of_400():
-    """What the wall sends arrives at x after (e^(6 x) - 1) / 30; fluxes inside and at the wall are scaled alike."""
-    problem = PDE(
-        lambda u, x: u.t + 5 * torch.exp(-6 * x) * u.x,
-        Interval(0, 1) * Time(0, 1),
-        [Initial(0.0), Dirichlet(lambda t: late(t), on="x=0")],
-    )
-    result = WEAK_FORM.stepper(recognised(problem.form), 1e-3, lambda *_: True).run()
-    x = problem.domain.interior(2000, "sobol", seed=7)
-    true = after(x[:, 1] - torch.expm1(6 * x[:, 0]) / 30, late)
-    assert float((result.network(x).detach()[:, 0] - true).norm() / true.norm()) < 0.2
-
-
 def test_a_wave_with_a_curvature_at_an_end_has_no_weak_form():
     ends = [Dirichlet(0.0, on="x=0"), Condition(lambda u: u.xx, on="x=1")]
     start = Initial(lambda x: torch.sin(math.pi * x), rate=0.0)
     assert rough_part(recognised(PDE(lambda u: u.tt - u.xx, LINE, [start, *ends]).form)) is None
-
-
-def test_a_wave_leaves_through_a_wall_with_the_impedance_of_the_medium():
-    walls = [Dirichlet({"u": lambda t: switched(t)}, on="x=0"), Condition(lambda u, p: 2 * u - p, on="x=1")]
-    problem = PDE(lambda u, p: [u.t + p.x / 2, p.t + 2 * u.x], LINE, [REST, *walls])
-    result = WEAK_FORM.stepper(recognised(problem.form), 1e-3, lambda *_: True, finer=4.0).run()
-    x = LINE.interior(2000, "sobol", seed=7)
-    wave = after(x[:, 1] - x[:, 0], switched)
-    found, true = result.network(x).detach(), torch.stack([wave, 2 * wave], 1)
-    assert float((found - true).norm() / true.norm()) < 0.06
 
 
 def plane(g):
@@ -129,21 +106,6 @@ def plane(g):
     start = Initial({"u": 0.0, "v": 0.0, "p": 0.0})
     domain = Box(x=(0, 1), y=(0, 1)) * Time(0, 0.8)
     return PDE(lambda u, v, p: [u.t + p.x, v.t + p.y, p.t + u.x + v.y], domain, [*sides, start])
-
-
-def test_a_plane_wave_between_walls():
-    """No order of these fields gives each wall a field of its own, so that collocation has no grid problem."""
-    problem = plane(smooth)
-    assert isinstance(recognised(problem.form), str)
-    grid_problem = first_order_problem(problem.form)
-    assert rough_part(grid_problem) == "start or boundary values are"
-    integration = WEAK_FORM.stepper(grid_problem, 1e-4, lambda *_: True)
-    result = integration.run()
-    assert result.is_complete
-    x = problem.domain.interior(2000, "sobol", seed=7)
-    wave = after(x[:, 2] - x[:, 0], smooth)
-    gap = result.network(x).detach() - torch.stack([wave, 0 * wave, wave], 1)
-    assert float(gap.norm() / wave.norm()) < 5e-3
 
 
 def test_energy_never_grows_between_walls_at_rest():
@@ -172,25 +134,6 @@ def test_elastic_waves_of_the_plane_become_symmetric(turned):
         np.testing.assert_allclose(matrix @ each, (matrix @ each).T, atol=1e-12)
     with pytest.raises(ValueError, match="positive"):
         symmetriser([np.array([[[0.0, 1.0], [-1.0, 0.0]]])])  # elliptic
-
-
-def test_a_bar_that_is_pulled_at_one_end():
-    """A second-order wave from rest: the pull makes a kink, which runs into the bar."""
-    ends = [Neumann(1.0, on="x=0"), Dirichlet(0.0, on="x=1")]
-    problem = PDE(lambda u: u.tt - u.xx, LINE, [Initial(0.0, rate=0.0), *ends])
-    assert rough_part(recognised(problem.form)) == "start or boundary values are"
-    solution = solve(problem, budget=0.01)
-    error = errors(solution, lambda x, t: ((t - x).clamp(min=0) - (t - 2 + x).clamp(min=0),))
-    assert error < 1e-2 and error / 2 < solution.error_estimate < 30 * error
-
-
-def test_a_wall_with_a_kink_in_time_sends_it_into_a_smooth_wave():
-    walls = [Dirichlet(lambda t: (t - 0.3).clamp(min=0), on="x=0"), Dirichlet(0.0, on="x=1")]
-    start = Initial(lambda x: torch.sin(math.pi * x), rate=0.0)
-    grid_problem = recognised(PDE(lambda u: u.tt - u.xx, LINE, [start, *walls]).form)
-    assert rough_part(grid_problem) == "start or boundary values are"
-    smooth_walls = [Dirichlet(lambda t: t**4, on="x=0"), Dirichlet(0.0, on="x=1")]
-    assert rough_part(recognised(PDE(lambda u: u.tt - u.xx, LINE, [start, *smooth_walls]).form)) == ""
 
 
 @pytest.mark.parametrize("others", [[], [Dirichlet({"p": 0.0}, on="x=0")]])

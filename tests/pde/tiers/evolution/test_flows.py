@@ -1,7 +1,6 @@
 """Incompressible flows between walls: a pressure without rate and conditions has a smaller space than velocities."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,7 +24,6 @@ from edgewise.pde.algebra.newton import shape_of, solved_on_grid
 from edgewise.pde.problem.conditions import Initial
 from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.collocation.stationary import balanced_sizes, first_axes, network_of
-from edgewise.pde.tiers.evolution.collocation import COLLOCATION
 
 PI = math.pi
 REYNOLDS = 40.0
@@ -104,15 +102,6 @@ def test_a_creeping_flow_on_the_first_grid():
     assert float(gap[:, :2].abs().max()) < 1e-10
 
 
-def test_the_value_of_the_pressure_is_that_at_the_point():
-    problem = stokes(Observations([[0.3, 0.6]], [5.0], "p"))
-    grid_problem = recognised(problem.form)
-    axes = first_axes(grid_problem)
-    coef, _, _ = solved_on_grid(grid_problem, axes, np.zeros(shape_of(grid_problem, axes)))
-    found = network_of(axes, coef)(torch.tensor([[0.3, 0.6]], dtype=torch.float64)).detach()
-    assert abs(float(found[0, 2]) - 5) < 1e-12
-
-
 def test_the_pressure_may_have_a_mean():
     """Kovasznay's pressure has the mean of a closed integral; a condition with a kernel gives no mean."""
     integrated = (1.5 - (math.exp(2 * RATE) - math.exp(-RATE)) / (2 * RATE)) / 2
@@ -153,52 +142,6 @@ def channel(*, in_time: bool = False) -> PDE:
     return PDE(flow, strip, [*walls, ORIGIN], solution=exact)
 
 
-@pytest.mark.parametrize("count", [14, 15])
-def test_the_pressure_of_a_periodic_channel_does_not_alternate(count):
-    """With an even number of intervals nothing determines a wave of one period for two of them."""
-    problem = channel()
-    grid_problem = recognised(problem.form)
-    axes = grid_problem.axes([np.linspace(0, 2 * PI, count + 1), np.linspace(-1, 1, 4)], [11, 11])
-    coef, _, _ = solved_on_grid(grid_problem, axes, np.zeros(shape_of(grid_problem, axes)))
-    x = problem.domain.interior(500, seed=1)
-    assert float((network_of(axes, coef)(x).detach() - problem.exact(x)).abs().max()) < 1e-7
-
-
-def test_grids_of_a_periodic_channel_in_time_have_an_odd_number_of_intervals():
-    integration = COLLOCATION.stepper(recognised(channel(in_time=True).form), 1e-5, lambda share, slabs, work: True)
-    along, across = integration.solver.initial().space
-    assert along.intervals % 2 == 1 and across.intervals % 2 == 0
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("outlet", ["x=1", "x=-0.5"])
-def test_a_pressure_that_is_given_at_an_end_needs_no_point(outlet):
-    problem = kovasznay_with_outlet(outlet)
-    grid_problem = recognised(problem.form)
-    assert grid_problem.constant is None and grid_problem.reductions == (1, 2)
-    axes = first_axes(grid_problem)
-    assert sum(block.rows for block in grid_problem.blocks(axes)) == math.prod(shape_of(grid_problem, axes))
-    coef, _, _ = solved_on_grid(grid_problem, axes, np.zeros(shape_of(grid_problem, axes)))
-    x = problem.domain.interior(500, seed=1)
-    gap = network_of(axes, coef)(x).detach() - problem.exact(x)
-    assert float(gap.abs().max()) < 1e-6
-
-
-@pytest.mark.slow
-def test_inflow_without_outflow_shows_in_the_divergence():
-    """The constraint then holds up to a constant, which fresh residuals show."""
-    problem = stokes()
-    inflow = Dirichlet({"u": lambda y: 4 * y * (1 - y), "v": 0.0}, on="x=0")
-    walls = Dirichlet({"u": 0.0, "v": 0.0}, on=["x=1.5", "y=0", "y=1"])
-    closed = PDE(navier_stokes, problem.domain, [inflow, walls, ORIGIN])
-    grid_problem = recognised(closed.form)
-    axes = first_axes(grid_problem)
-    coef, _, _ = solved_on_grid(grid_problem, axes, np.zeros(shape_of(grid_problem, axes)))
-    (block,) = grid_problem.equation_blocks(axes)
-    source = replace(block, balanced=None).evaluate(coef, with_jacobian=False)[0][2]
-    assert abs(float(source.mean())) > 1e-2 and float(np.ptp(source)) < 1e-8
-
-
 def test_a_pressure_that_nothing_or_too_much_determines_is_refused():
     for pin in (None, Observations([[0.0, 0.0], [1.0, 1.0]], [0.0, 1.0], "p"), Observations([[0.0, 0.0]], [0.0], "u")):
         assert recognised(stokes(pin).form) == "the constant of p is not determined by one value"
@@ -212,17 +155,6 @@ def test_kovasznays_flow():
     solution = solve(kovasznay(), tolerance=1e-8)
     assert solution.stopped == "converged"
     assert solution.errors().relative_l2 < 1e-8
-
-
-def test_a_flow_in_time_has_a_pressure_of_mean_zero_between_walls():
-    walls = Dirichlet({"u": 0.0, "v": 0.0})
-    problem = PDE(
-        lambda u, v, p: (u.t + p.x - laplacian(u), v.t + p.y - laplacian(v), u.x + v.y),
-        Box(x=(0, 1), y=(0, 1)) * Time(0, 1),
-        [walls, Initial({"u": 0.0, "v": 0.0})],
-    )
-    grid_problem = recognised(problem.form)
-    assert grid_problem.reductions == (2, 2, 1) and grid_problem.constant.place is None
 
 
 def vortices(*, is_open: bool) -> PDE:
@@ -258,25 +190,6 @@ def test_a_flow_in_time_between_walls(is_open):
     solution = solve(vortices(is_open=is_open), tolerance=1e-7)
     assert solution.stopped == "converged"
     assert solution.error_estimate < 1e-7 and solution.errors().relative_l2 < 1e-10  # it is near rounding
-
-
-@pytest.mark.slow
-def test_a_shear_that_decays_has_neither_pressure_nor_a_speed_across():
-    """Both are rounding, so that nothing can be relative to their size."""
-
-    def flow(u, v, p):
-        return (
-            u.t + u * u.x + v * u.y + p.x - laplacian(u) / 10,
-            v.t + u * v.x + v * v.y + p.y - laplacian(v) / 10,
-            u.x + v.y,
-        )
-
-    exact = {"u": lambda y, t: torch.sin(PI * y) * torch.exp(-(PI**2) / 10 * t), "v": 0.0, "p": 0.0}
-    walls = [Periodic("x"), Dirichlet({"u": 0.0, "v": 0.0}, on=["y=0", "y=1"])]
-    start = Initial({"u": lambda y: torch.sin(PI * y), "v": 0.0})
-    solution = solve(PDE(flow, Box(x=(0, 1), y=(0, 1)) * Time(0, 0.2), [*walls, start], solution=exact))
-    assert solution.stopped == "converged" and solution.errors().relative_l2 < 1e-10
-    assert "its mean over space is zero" in solution.trust
 
 
 def test_sizes_that_balance_the_other_fields_of_a_flow():

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from scipy.integrate import solve_ivp
-from scipy.special import erfc
 
 from edgewise.pde import PDE, Dirichlet, Initial, Interval, Time, solve
 from edgewise.pde.spaces.axis import TimeAxis
@@ -65,33 +64,6 @@ def test_an_oscillator_that_is_pushed_to_and_fro():
     assert solution.error_estimate < 1e-10
 
 
-def test_heat_that_is_switched_on_and_off():
-    solution = solve(
-        PDE(
-            lambda u, x, t: u.t - u.xx - torch.where((t > 0.3) & (t < 0.5), 1.0, 0.0) * torch.sin(PI * x),
-            Interval(0, 1) * Time(0, 1),
-            [Dirichlet(0.0), Initial(0.0)],
-        )
-    )
-    moments, rate = np.linspace(0, 1, 101), PI**2
-    heated = 1 - np.exp(-rate * np.clip(moments - 0.3, 0, 0.2))
-    exact = heated * np.exp(-rate * np.clip(moments - 0.5, 0, None)) / rate
-    points = np.stack([np.full_like(moments, 0.5), moments], 1)
-    assert np.abs(solution(points)[:, 0] - exact).max() < 1e-11 * exact.max()
-
-
-@pytest.mark.slow
-def test_a_wall_that_becomes_hot_at_once():
-    wall = Dirichlet(lambda t: torch.where(t < 0.2, 0.0, 1.0), on="x=0")
-    solution = solve(
-        PDE(lambda u: u.t - u.xx, Interval(0, 4) * Time(0, 0.5), [wall, Dirichlet(0.0, on="x=4"), Initial(0.0)]),
-        tolerance=1e-6,
-    )
-    places = np.linspace(0, 4, 81)
-    exact = erfc(places / (2 * math.sqrt(0.25)))
-    assert np.abs(solution(np.stack([places, np.full(81, 0.45)], 1))[:, 0] - exact).max() < 1e-5
-
-
 def parabolas(t, start=1.0, force=1.0):
     """Solution of u'' = -force sign(u), from rest."""
     quarter = math.sqrt(2 * start / force)
@@ -112,13 +84,6 @@ def rubbed(t, friction):
     """Solution of u'' + u + friction sign(u') = 0, from rest at 1, before it sticks."""
     halves = np.floor(t / PI)
     return (-1) ** halves * (friction + (1 - friction - 2 * friction * halves) * np.cos(t - PI * halves))
-
-
-def test_a_force_that_jumps_with_the_sign_of_the_field():
-    problem = PDE(lambda u: u.tt + torch.sign(u.value), Time(0, 4), [Initial(1.0, rate=0.0)])
-    solution, t = solve(problem), np.linspace(0, 4, 81)
-    error = np.linalg.norm(solution(t[:, None])[:, 0] - parabolas(t)) / np.linalg.norm(parabolas(t))
-    assert error < 1e-10 and error / 3 < solution.error_estimate < 1e-9
 
 
 FRICTION = 0.1
@@ -211,30 +176,3 @@ def test_fields_outside_of_the_domain_of_an_equation_have_no_events(start):
     line = TimeAxis(2.0, 2.5, 10)
     coef = start + 0.1 * np.arange(11)[:, None]
     assert first_event(recognised(problem.form), line, coef, 2.0, 2.7) == math.inf
-
-
-@pytest.mark.parametrize(
-    "equation, end, start, exact",
-    [
-        (lambda u: u.t - 5 * u * (1 - u), 10.0, 0.01, lambda t: 1 / (1 + 99 * np.exp(-5 * t))),
-        (lambda u, t: u.t - (1 - torch.tanh(t)), 100.0, 0.0, lambda t: t - np.log(np.cosh(t))),
-    ],
-)
-def test_rounding_of_a_steady_state_is_no_event(equation, end, start, exact):
-    """Terms cancel there up to their rounding, which jumps."""
-    problem = PDE(equation, Time(0, end), [Initial(start)])
-    integration = COLLOCATION.stepper(recognised(problem.form), 1e-6, lambda *_: True).run()
-    t = np.linspace(0, end, 201)
-    values = integration.network(torch.from_numpy(t[:, None]))[:, 0].detach().numpy()
-    assert integration.is_complete and np.abs(values - exact(t)).max() < 1e-8
-    assert len(integration.network.slabs) < 20
-
-
-@pytest.mark.slow
-def test_an_integration_ends_where_events_accumulate():
-    """Friction that is larger than the force holds the body at rest, and its sign changes to and fro."""
-    problem = PDE(
-        lambda u, t: u.tt + u + 0.3 * torch.sign(u.t) - torch.sin(2 * t), Time(0, 20), [Initial(1.0, rate=0.0)]
-    )
-    integration = COLLOCATION.stepper(recognised(problem.form), 1e-6, lambda *_: True).run()
-    assert not integration.is_complete and 0.8 < integration.reached < 0.9

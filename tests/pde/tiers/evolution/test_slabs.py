@@ -16,11 +16,9 @@ from edgewise.pde import (
     Dirichlet,
     Initial,
     Interval,
-    Neumann,
     Parameter,
     Periodic,
     Time,
-    laplacian,
     solve,
 )
 from edgewise.pde.layers.tensor_product import TensorLayer
@@ -28,17 +26,12 @@ from edgewise.pde.solver.solution import errors_of
 from edgewise.pde.spaces.axis import TimeAxis
 from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.spaces.networks import SlabNetwork, TensorNetwork
-from edgewise.pde.storage import load_solution, save_solution
 from edgewise.pde.tiers.evolution import collocation
 from edgewise.pde.tiers.evolution.collocation import COLLOCATION, is_initial_value_problem
 from edgewise.pde.tiers.evolution.stepper import StepSettings, TimeStepper
 from edgewise_experiments.problems.named_equations import named_equation
 
 PI = math.pi
-
-
-def decay():
-    return PDE(lambda u: u.t + u**2, Time(0, 2), [Initial(1.0)], solution=lambda t: 1 / (1 + t))
 
 
 def ring():
@@ -89,27 +82,6 @@ def test_points_of_time_are_those_of_radau():
 
 
 @pytest.mark.slow
-def test_fast_waves_do_not_grow():
-    """|u| + |u'| / w of u'' = -w^2 u from slab to slab, for all products of w and the length; Radau damps it."""
-    line = TimeAxis(0.0, 1.0, 9)
-    points, begin = line.collocation_points(2), np.zeros(1)
-    for frequency in np.linspace(0.5, 200, 100):
-        rows = [line.table(begin), line.table(begin, 1), line.table(points, 2) + frequency**2 * line.table(points)]
-        known = np.zeros((len(points) + 2, 2))
-        known[0, 0], known[1, 1] = 1.0, frequency
-        coef = np.linalg.solve(np.vstack(rows), known)
-        end = np.stack([coef[-1], line.pair_tables[0][-1] @ coef / frequency])
-        assert np.abs(np.linalg.eigvals(end)).max() < 1 + 1e-9
-
-
-@pytest.mark.slow
-def test_an_ordinary_equation():
-    solution = solve(decay(), tolerance=1e-12)
-    assert isinstance(solution.model, SlabNetwork) and solution.stopped == "converged"
-    assert solution.errors().relative_l2 < 1e-12
-
-
-@pytest.mark.slow
 def test_a_multiplier_of_a_constraint_is_found_with_the_fields():
     """Equations of index 2: the constraint u + v = cos t does not contain the force l that upholds it."""
     problem = PDE(
@@ -127,38 +99,6 @@ def test_a_multiplier_of_a_constraint_is_found_with_the_fields():
     u = solve_ivp(lambda t, u: force(t, u) - u**2, (0, 2), [0.3], "DOP853", t, rtol=1e-13, atol=1e-13).y[0]
     expected = np.stack([u, np.cos(t) - u, force(t, u)], 1)
     np.testing.assert_allclose(solution(t[:, None]), expected, atol=1e-9)
-
-
-@pytest.mark.slow
-def test_an_incompressible_flow_on_a_torus():
-    """Vortices of Taylor and Green; nothing determines the mean of the pressure, which is chosen as zero."""
-
-    def decay(t):
-        return torch.exp(-2 * t)
-
-    fields = {
-        "u": lambda x, y, t: torch.cos(x) * torch.sin(y) * decay(t),
-        "v": lambda x, y, t: -torch.sin(x) * torch.cos(y) * decay(t),
-        "p": lambda x, y, t: -(torch.cos(2 * x) + torch.cos(2 * y)) / 4 * decay(2 * t),
-    }
-    problem = PDE(
-        lambda u, v, p: (
-            u.t + u * u.x + v * u.y + p.x - laplacian(u),
-            v.t + u * v.x + v * v.y + p.y - laplacian(v),
-            u.x + v.y,
-        ),
-        Box(x=(0, 2 * PI), y=(0, 2 * PI)) * Time(0, 0.1),
-        [
-            Periodic("x"),
-            Periodic("y"),
-            Initial({"u": lambda x, y: torch.cos(x) * torch.sin(y), "v": lambda x, y: -torch.sin(x) * torch.cos(y)}),
-        ],
-        solution=fields,
-    )
-    solution = solve(problem, tolerance=1e-5)
-    assert solution.stopped == "converged"
-    assert solution.errors().relative_l2 < 3 * solution.error_estimate < 1e-4
-    assert "p is determined up to a function of time" in solution.trust
 
 
 @pytest.mark.slow
@@ -180,27 +120,6 @@ def test_a_chaotic_system_is_that_of_scipy():
 
 
 @pytest.mark.slow
-def test_a_wave_to_the_default_tolerance():
-    solution = solve(named_equation("wave").make())
-    assert solution.stopped == "converged"
-    assert solution.errors().relative_l2 < 1e-11
-
-
-@pytest.mark.slow
-def test_a_soliton():
-    """Korteweg and de Vries: u = 2 / cosh^2(x - 4 t), which is below 1e-7 at the ends."""
-
-    def soliton(x, t):
-        return 2 / torch.cosh(x - 4 * t) ** 2
-
-    start = Initial(lambda x: soliton(x, torch.zeros_like(x)))
-    ring = Interval(-10, 10) * Time(0, 0.05)
-    problem = PDE(lambda u: u.t + 6 * u * u.x + u.xxx, ring, [Periodic("x"), start], solution=soliton)
-    integration = COLLOCATION.stepper(recognised(problem.form), 1e-5, lambda share, count, work: True).run()
-    assert integration.is_complete and errors_of(integration.network, problem).relative_l2 < 1e-5
-
-
-@pytest.mark.slow
 def test_a_front_gets_a_grid_of_its_own():
     grid_problem = recognised(named_equation("burgers").make().form)
     integration = COLLOCATION.stepper(grid_problem, 1e-5, lambda share, count, work: True).run()
@@ -209,21 +128,6 @@ def test_a_front_gets_a_grid_of_its_own():
     assert integration.is_complete and float((integration.network(x).detach() - exact).norm() / exact.norm()) < 1e-4
     steps = integration.network.slab(-1).tensor_layer.breakpoints[0].diff()
     assert float(steps.max() / steps.min()) > 10
-
-
-@pytest.mark.slow
-def test_a_ring_is_that_of_a_fourier_series():
-    solution = solve(ring(), tolerance=1e-9)
-    x = 2 * PI * np.arange(64) / 64
-    wave = np.fft.fftfreq(64, 1 / 64)
-
-    def rate(t, u):
-        slope, curvature = (np.fft.ifft(factor * np.fft.fft(u)).real for factor in (1j * wave, -(wave**2)))
-        return 0.1 * curvature - u * slope
-
-    known = solve_ivp(rate, (0, 1), np.sin(x), method="DOP853", rtol=1e-12, atol=1e-12).y[:, -1]
-    points = torch.from_numpy(np.stack([x, np.ones(64)], 1))
-    np.testing.assert_allclose(solution(points)[:, 0].numpy(), known, atol=1e-8)
 
 
 def test_an_integration_that_is_stopped_keeps_its_slabs():
@@ -239,58 +143,6 @@ def test_a_time_limit_keeps_the_slabs_and_says_up_to_which_moment(counted_second
     solution = solve(ring(), time_limit=1e-9)
     assert solution.stopped == "time_limit"
     assert "before the last moment: the solution ends at t = 0.0" in solution.message
-
-
-@pytest.mark.slow
-def test_an_interrupted_integration_keeps_the_slabs():
-    seen = []
-
-    def interrupt(progress):
-        seen.append(progress.stage)
-        if len(seen) == 3:
-            raise KeyboardInterrupt
-
-    solution = solve(ring(), progress=interrupt, on_interrupt="keep")
-    assert solution.stopped == "interrupted" and "Interrupted before the last moment" in solution.message
-    with pytest.raises(KeyboardInterrupt):
-        seen.clear()
-        solve(ring(), progress=interrupt)
-
-
-def test_a_coarser_grid_keeps_the_state_of_an_equation_without_derivatives_in_space():
-    """No residual between points of space says how many intervals the state needs."""
-
-    def waves(x, t):
-        return torch.exp(-t) * torch.sin(20 * PI * x)
-
-    start = Initial(lambda x: torch.sin(20 * PI * x))
-    problem = PDE(lambda u: u.t + u, Interval(-1, 1) * Time(0, 1), [start], solution=waves)
-    integration = COLLOCATION.stepper(recognised(problem.form), 1e-6, lambda share, count, work: True).run()
-    assert errors_of(integration.network, problem).relative_l2 < 1e-6
-
-
-@pytest.mark.slow
-def test_a_corner_of_the_initial_state_takes_few_attempts_at_a_first_slab():
-    """There errors fall as the root of the length of a slab, or so; x^2 cos(pi x) solves the equation beside it."""
-    diffusion, attempts, end = 1e-4, [], 1e-3
-    conditions = [Periodic("x"), Initial(lambda x: x**2 * torch.cos(PI * x))]
-    problem = PDE(lambda u: u.t - diffusion * u.xx, Interval(-1, 1) * Time(0, end), conditions)
-    integration = COLLOCATION.stepper(
-        recognised(problem.form), 1e-8, lambda share, count, work: attempts.append(count) or True
-    ).run()
-    assert attempts.count(0) < 8  # twice as many where errors are taken to fall as for a smooth start
-    x = torch.linspace(-0.5, 0.5, 101, dtype=torch.float64)
-    d = diffusion * end
-    cosine, sine = torch.cos(PI * x), torch.sin(PI * x)
-    exact = math.exp(-(PI**2) * d) * ((x**2 - (2 * PI * d) ** 2 + 2 * d) * cosine - 4 * PI * d * x * sine)
-    found = integration.network(torch.stack([x, torch.full_like(x, end)], 1))[:, 0]
-    assert (found - exact).abs().max() < 1e-8
-
-
-def test_what_marches():
-    two_ends = PDE(lambda u: u.tt + u, Time(0, 1), [Dirichlet(0.0, on="t=0"), Dirichlet(1.0, on="t=1")])
-    assert is_initial_value_problem(recognised(decay().form)) and is_initial_value_problem(recognised(ring().form))
-    assert not is_initial_value_problem(recognised(two_ends.form))
 
 
 def rod(domain, *start):
@@ -319,26 +171,6 @@ def test_a_coordinate_that_acts_as_time_marches_whatever_its_name():
     assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "rate",
-    [
-        Neumann(lambda x: -PI * torch.sin(PI * x), on="s=0"),
-        Condition(lambda u, x: u.s - PI * torch.sin(PI * x), on="s=0"),
-    ],
-)
-def test_rates_at_the_first_moment(rate):
-    """A normal derivative points out of the domain, into the past; any linear condition gives a rate."""
-    problem = PDE(
-        lambda u: u.ss - u.xx,
-        Box(x=(0, 1), s=(0, 1)),
-        [Dirichlet(0.0, on=["x=0", "x=1", "s=0"]), rate],
-        solution=lambda x, s: torch.sin(PI * x) * torch.sin(PI * s),
-    )
-    integration = COLLOCATION.stepper(recognised(problem.form), 1e-6, lambda share, count, work: True).run()
-    assert integration.is_complete and errors_of(integration.network, problem).relative_l2 < 1e-6
-
-
 @pytest.mark.parametrize(
     ("equation", "domain", "conditions"),
     [
@@ -351,27 +183,6 @@ def test_rates_at_the_first_moment(rate):
 )
 def test_what_is_no_initial_value_problem(equation, domain, conditions):
     assert not is_initial_value_problem(recognised(PDE(equation, domain, conditions).form))
-
-
-@pytest.mark.slow
-def test_sentences_name_the_coordinate():
-    """1 / (1 - s) has a pole before s = 2."""
-    solution = solve(PDE(lambda u: u.s - u**2, Interval(0, 2, "s"), [Dirichlet(1.0, on="s=0")]), tolerance=1e-3)
-    (end,) = solution.problem.domain.bounds[:, 1].tolist()
-    assert f"it ends at s = {end:.6g}" in solution.message
-    assert 0.9 < end <= 1.001
-    np.testing.assert_allclose(solution([[0.5]]), [[2.0]], rtol=1e-3)
-
-
-@pytest.mark.slow
-def test_an_integration_comes_back_from_a_file(tmp_path):
-    problem = decay()
-    solution = solve(problem, tolerance=1e-6)
-    save_solution(solution, tmp_path / "decay")
-    again, t = load_solution(tmp_path / "decay", problem), torch.linspace(0, 2, 9).double()[:, None]
-    assert torch.equal(again(t), solution(t))
-    slope = solution.fields(t, "t")[0].t
-    torch.testing.assert_close(slope, -1 / (1 + t[:, 0]) ** 2, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.slow
@@ -395,27 +206,6 @@ def test_two_dimensions_of_space_are_those_of_a_fourier_series():
     known = solve_ivp(rate, (0, 0.05), first, method="DOP853", rtol=1e-10, atol=1e-10).y[:, -1]
     points = torch.from_numpy(np.stack([x.ravel(), y.ravel(), np.full(32 * 32, 0.05)], 1))
     np.testing.assert_allclose(integration.network(points)[:, 0].detach().numpy(), known, atol=1e-5)
-
-
-@pytest.mark.slow
-def test_two_fields_in_two_dimensions_of_space():
-    """The fields turn into each other while both diffuse: u = cos(t), v = sin(t) times the decaying mode."""
-    start = Initial({"u": lambda x, y: torch.sin(PI * x) * torch.sin(PI * y), "v": 0.0})
-
-    def mode(x, y, t):
-        return torch.exp(-0.2 * PI**2 * t) * torch.sin(PI * x) * torch.sin(PI * y)
-
-    def equation(u, v):
-        return u.t - 0.1 * (u.xx + u.yy) + v, v.t - 0.1 * (v.xx + v.yy) - u
-
-    solution = {
-        "u": lambda x, y, t: torch.cos(t) * mode(x, y, t),
-        "v": lambda x, y, t: torch.sin(t) * mode(x, y, t),
-    }
-    square = Box(x=(0, 1), y=(0, 1)) * Time(0, 0.05)
-    problem = PDE(equation, square, [Dirichlet({"u": 0.0, "v": 0.0}), start], solution=solution)
-    integration = COLLOCATION.stepper(recognised(problem.form), 1e-4, lambda share, count, work: True).run()
-    assert integration.is_complete and errors_of(integration.network, problem).relative_l2 < 1e-4
 
 
 @pytest.mark.slow
@@ -471,32 +261,6 @@ def test_an_integration_into_a_pole_says_where_it_ends(monkeypatch):
         solution(torch.tensor([[1.5]]))
 
 
-@pytest.mark.slow
-def test_an_integration_that_hardly_begins_gives_way_to_least_squares():
-    """A shock from the first moment on, which moves half as fast as what is behind it."""
-
-    def shock(x, t):
-        return torch.where(x < 0.3 + t / 2, 1.0, 0.0).double()
-
-    start, domain = Initial(lambda x: shock(x, 0 * x)), Interval(0, 1) * Time(0, 0.5)
-    with pytest.warns(UserWarning, match="The equation does not hold.* Slabs of time reached no further than t = 0.00"):
-        solution = solve(PDE(lambda u: u.t + u * u.x, domain, [start, Dirichlet(1.0, on="x=0")]), budget=0.003)
-    assert torch.equal(solution.problem.domain.bounds, domain.bounds)
-    x = domain.interior(2000, "sobol", seed=3)
-    with torch.no_grad():
-        error = float((solution(x)[:, 0] - shock(*x.T)).norm() / shock(*x.T).norm())
-    assert error < 0.5 and solution.error_estimate > error / 3
-    assert "slabs of time reached no further" in solution.trust
-
-
-@pytest.mark.slow
-def test_an_early_pole_is_no_hardly_begun_integration():
-    problem = PDE(lambda u: u.t - u**2, Time(0, 1), [Initial(1000.0)])
-    with pytest.warns(UserWarning, match="it ends at t = 0.001"):
-        solution = solve(problem, budget=0.01)
-    assert float(solution(torch.tensor([[0.0005]]))) == pytest.approx(2000, rel=1e-6)
-
-
 def test_a_single_pass_is_judged_by_a_coarser_one(monkeypatch):
     monkeypatch.setattr(
         collocation, "COLLOCATION", replace(COLLOCATION, dearer=math.inf)
@@ -510,13 +274,6 @@ def test_a_single_pass_is_judged_by_a_coarser_one(monkeypatch):
     solution = solve(growing)
     assert solution.stopped == "converged" and len(solution.stages) == 2
     assert solution.error_estimate >= solution.errors().relative_l2 / 3
-
-
-def test_a_budget_keeps_the_slabs():
-    solution = solve(blow_up(0.9), budget=1e-9)
-    assert solution.stopped == "budget" and "the solution ends at t = 0." in solution.message
-    assert 0 < float(solution.problem.domain.bounds[0, 1]) < 0.9
-    assert solution.errors().relative_l2 < 1e-2
 
 
 def test_a_polynomial_takes_a_rate_at_its_last_moment():
@@ -544,20 +301,6 @@ def test_rates_of_waves_do_not_jump_and_their_estimates_are_sharp(name):
         assert float((before - after).detach().abs().max()) < 1e-11
     error = solution.errors().relative_l2
     assert error / 3 < solution.error_estimate < 100 * error
-
-
-def test_coarser_passes_in_a_periodic_plane_have_as_many_intervals_as_splines_need():
-    def moved(x, y, t):
-        return torch.sin(2 * math.pi * (x - t)) * torch.cos(2 * math.pi * y)
-
-    problem = PDE(
-        lambda u: u.t + u.x,
-        Box(x=(0, 1), y=(0, 1)) * Time(0, 0.1),
-        [Periodic("x", "y"), Initial(lambda x, y: moved(x, y, 0.0))],
-        solution=moved,
-    )
-    integration = COLLOCATION.stepper(recognised(problem.form), 1e-3, lambda share, count, work: True, 1 / 1.3).run()
-    assert errors_of(integration.network, problem).relative_l2 < 1e-3
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,8 @@ import pytest
 import torch
 from scipy.optimize import brentq
 
-from edgewise.errors import SolutionWarning
 from edgewise.outcomes import StopReason
-from edgewise.pde import PDE, Box, Dirichlet, Initial, Interval, Periodic, Time, laplacian, solve
+from edgewise.pde import PDE, Box, Dirichlet, Initial, Interval, Periodic, Time, solve
 from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.evolution.collocation import SMOOTHED
 from edgewise.pde.tiers.evolution.hyperviscosity import smooths
@@ -63,27 +62,6 @@ def test_front_of_burgers_equation_is_passed():
     assert abs(found.mean() - MEAN) < 2e-3 and found.max() < MEAN + 1.2 and found.min() > MEAN - 1.2
 
 
-@pytest.mark.slow
-def test_oblique_front_in_the_plane():
-    def speed(x, y):
-        return wave(x + y) / 2
-
-    problem = PDE(
-        lambda u, v: (
-            u.t + u * u.x + v * u.y - 1e-5 * laplacian(u),
-            v.t + u * v.x + v * v.y - 1e-5 * laplacian(v),
-        ),
-        PLANE * Time(0, 0.4),
-        [Periodic("x", "y"), Initial({"u": speed, "v": speed})],
-    )
-    solution = solve(problem, budget=0.1)
-    x = (np.arange(41) + 0.5) / 41  # not at the front
-    points = np.array([[a, b, 0.4] for a in x for b in x])
-    exact = behind_shock(points[:, 0] + points[:, 1], 0.4)[:, None] / 2
-    error = error_at(solution, points, np.repeat(exact, 2, 1))
-    assert error < 0.15 and error / 3 < solution.error_estimate < 1 and "hyperviscosity" in solution.trust
-
-
 def test_slopes_of_smoothed_residuals_are_differences():
     integration = SMOOTHED.stepper(recognised(burgers(0.4).form), 1e-2, lambda *_: True, 0.5)
     state = integration.solver.initial()
@@ -121,14 +99,6 @@ def test_only_problems_in_which_something_moves_are_smoothed():
     assert not holds(system, conditions=[Periodic("x"), Initial(starts)])
     mixed = lambda h, u: (h.t + u.t + u * h.x - h.xx, u.t + u * u.x - u.xx)  # noqa: E731
     assert not holds(mixed, conditions=[Periodic("x"), Initial(starts)])
-
-
-@pytest.mark.slow
-def test_a_solution_that_blows_up_ends_as_before():
-    problem = PDE(lambda u: u.t + u * u.x - u**3 - 1e-2 * u.xx, LINE * Time(0, 2), [Periodic("x"), Initial(wave)])
-    with pytest.warns(SolutionWarning, match="ends at t = "):
-        solution = solve(problem, budget=0.02)
-    assert solution.problem.domain.bounds[1, 1] < 1.0 and "hyperviscosity" not in solution.trust
 
 
 def barenblatt(power):
@@ -171,31 +141,3 @@ def test_diffusion_that_degenerates_spreads_between_walls(problem, begin, most):
         gap = result.network(x).detach()[:, 0] - true(*x.T)
         errors.append(float(gap.norm() / true(*x.T).norm()))
     assert errors[1] < most and errors[1] < errors[0] / 1.6
-
-
-@pytest.mark.slow
-def test_porous_medium_is_solved_to_the_last_moment():
-    """Slabs had ended at t = 4e-7, where the splines' oscillations below zero grow."""
-    problem, true = spreading(*barenblatt(2), 0.2)
-    solution = solve(problem, budget=0.02)
-    assert solution.problem.domain.ends["t"] == (0.0, 1.0)
-    x = problem.domain.interior(2000, "sobol", seed=7)
-    error = error_at(solution, x.numpy(), true(*x.T).numpy()[:, None])
-    assert error < 1e-2 and error / 2 < solution.error_estimate < 30 * error
-    assert solution.trust.startswith("Checked")
-
-
-def test_a_shock_between_walls():
-    """The travelling wave of Burgers' equation, which is thinner than any of these intervals."""
-
-    def true(x, t):
-        return 0.5 - 0.5 * torch.tanh((x - 0.3 - t / 2) / 4e-4)
-
-    sides = [Dirichlet(1.0, on="x=0"), Dirichlet(0.0, on="x=1")]
-    start = Initial(lambda x: 0.5 - 0.5 * torch.tanh((x - 0.3) / 0.02))
-    problem = PDE(lambda u: u.t + u * u.x - 1e-4 * u.xx, LINE * Time(0, 0.8), [start, *sides])
-    result = SMOOTHED.stepper(recognised(problem.form), 1e-2, lambda *_: True).run()
-    assert result.is_complete
-    x = problem.domain.interior(2000, "sobol", seed=7)
-    gap = result.network(x).detach()[:, 0] - true(*x.T)
-    assert float(gap.norm() / true(*x.T).norm()) < 0.1

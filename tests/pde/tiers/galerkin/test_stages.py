@@ -17,11 +17,9 @@ from edgewise.pde import (
     Disk,
     Initial,
     Interface,
-    Neumann,
     Time,
     gradient,
     laplacian,
-    solve,
 )
 from edgewise.pde.solver.cascade import CutCells
 from edgewise.pde.solver.facts import Facts
@@ -89,16 +87,6 @@ def test_the_first_grids_have_five_digits(problem, exact, grids):
     assert errors[-1] < 1e-5 and len(errors) == grids
 
 
-@pytest.mark.slow
-def test_solve_takes_these_grids_and_knows_their_errors():
-    problem = poisson(SHELL, [Dirichlet(wave)])
-    solution = solve(problem, tolerance=1e-4)
-    x = problem.domain.interior(1000, "sobol", 9)
-    wrong = float((torch.as_tensor(solution(x))[:, 0] - wave(*x.T)).norm() / wave(*x.T).norm())
-    assert wrong < 1e-4 and wrong < 3 * solution.error_estimate
-    assert solution.stopped.value == "converged"
-
-
 def test_other_problems_have_no_such_grids():
     others = [
         PDE(lambda u: laplacian(u) + u**3, SHELL, [Dirichlet(1.0)]),
@@ -125,9 +113,3 @@ def test_other_conditions_and_several_residuals_have_no_stage(equation, conditio
         warnings.simplefilter("ignore", EdgewiseWarning)  # of surplus conditions
         problem = PDE(equation, HOLE, [Dirichlet(lambda x: x, on=WALLS), condition])
     assert next(solid_stages(problem), None) is None
-
-
-@pytest.mark.slow
-def test_a_problem_that_nothing_determines_has_no_stage():
-    stages = solid_stages(PDE(lambda u, x: laplacian(u) - 1, SHELL, [Neumann(0.0)]))
-    assert next(stages, None) is None

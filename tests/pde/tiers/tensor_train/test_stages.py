@@ -9,14 +9,12 @@ from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
 from edgewise.outcomes import StopReason
-from edgewise.pde import PDE, Box, Dirichlet, Initial, Neumann, Periodic, Robin, Time, laplacian, solve
+from edgewise.pde import PDE, Box, Dirichlet, Neumann, Robin, laplacian, solve
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.grid_problem import recognised
-from edgewise.pde.storage import load_solution, save_solution
 from edgewise.pde.tiers.tensor_train.network import LowRankNetwork
 from edgewise.pde.tiers.tensor_train.stages import _grown, low_rank_stages
 
-PI = math.pi
 CUBE = Box(x=(0, 1), y=(0, 1), z=(0, 1), w=(0, 1))
 
 
@@ -44,20 +42,6 @@ def check(problem, known, least=1e-9, **options):
     assert error < least
     assert error < 3 * solution.error_estimate
     return solution
-
-
-@pytest.mark.slow
-def test_a_solution_that_is_no_product_of_functions(tmp_path):
-    problem = inverse_problem()
-    solution = check(problem, inverse, 1e-10)
-    assert solution.stopped is StopReason.CONVERGED
-    assert solution.parameters < 5000
-    assert "sources and conditions, written as sums of products, are off by" in solution.trust
-    save_solution(solution, tmp_path / "it")
-    again = load_solution(tmp_path / "it", inverse_problem())
-    x = problem.domain.interior(10)
-    assert torch.equal(again(x), solution(x))
-    assert torch.allclose(solution.fields(x, "xy")[0].xy, 2 * inverse(*x.T) ** 3, rtol=1e-6)
 
 
 @pytest.mark.slow
@@ -91,86 +75,6 @@ def test_conditions_of_all_kinds_coefficients_that_vary_and_a_mixed_derivative()
         Neumann(lambda x, y, z: torch.sin(x) * torch.exp(y * z), on="w=1"),
     ]
     check(PDE(equation, CUBE, conditions), known)
-
-
-@pytest.mark.slow
-def test_heat_in_three_dimensions_and_time():
-    def known(x, y, z, t):
-        return torch.exp(-(x**2 + y**2 + z**2) / (1 + 4 * t)) / (1 + 4 * t) ** 1.5
-
-    box = Box(x=(-1, 1), y=(-1, 1), z=(-1, 1)) * Time(0, 1)
-    start = Initial(lambda x, y, z: torch.exp(-(x**2) - y**2 - z**2))
-    check(PDE(lambda u: u.t - laplacian(u), box, [Dirichlet(known), start]), known, 1e-7, tolerance=1e-7)
-
-
-@pytest.mark.slow
-def test_waves_have_two_conditions_at_the_start():
-    def known(x, y, z, t):
-        return torch.sin(PI * x) * torch.sin(PI * y) * torch.sin(PI * z) * torch.cos(math.sqrt(3) * PI * t)
-
-    box = Box(x=(0, 1), y=(0, 1), z=(0, 1)) * Time(0, 1)
-    start = Initial(lambda x, y, z: known(x, y, z, 0 * x), rate=0.0)
-    check(PDE(lambda u: u.tt - laplacian(u), box, [Dirichlet(0.0), start]), known, 1e-7, tolerance=1e-7)
-
-
-@pytest.mark.slow
-def test_newtons_method_on_a_nonlinear_equation():
-    def equation(u, x, y, z, w):
-        return laplacian(u) - u**3 - 7 * inverse(x, y, z, w) ** 3
-
-    check(PDE(equation, CUBE, [Dirichlet(inverse)]), inverse, 1e-6, tolerance=1e-6)
-
-
-@pytest.mark.slow
-def test_periodic_coordinates():
-    def known(x, y, z, w):
-        return torch.exp(torch.sin(x) * torch.cos(y) / 2) + torch.sin(z + w)
-
-    def equation(u, x, y, z, w):
-        e, s, c = torch.exp(torch.sin(x) * torch.cos(y) / 2), torch.sin(x) * torch.cos(y), torch.cos(x) * torch.cos(y)
-        bent = e * (-s + (c**2 + (torch.sin(x) * torch.sin(y)) ** 2) / 4)
-        return u - laplacian(u) - e + bent - 3 * torch.sin(z + w)
-
-    box = Box(x=(0, 2 * PI), y=(0, 2 * PI), z=(0, 2 * PI), w=(0, 2 * PI))
-    problem = PDE(equation, box, [Periodic(name) for name in "xyzw"])
-    check(problem, known, 1e-7, tolerance=1e-7)
-
-
-@pytest.mark.slow
-def test_a_narrow_source_in_three_dimensions_that_no_tensor_grid_of_the_budget_resolves():
-    def known(x, y, z):
-        return torch.exp(-((x - 0.37) ** 2 + (y - 0.37) ** 2 + (z - 0.37) ** 2) / 2 / 0.02**2)
-
-    def equation(u, x, y, z):
-        r = (x - 0.37) ** 2 + (y - 0.37) ** 2 + (z - 0.37) ** 2
-        return laplacian(u) - (r / 0.02**4 - 3 / 0.02**2) * known(x, y, z)
-
-    box = Box(x=(0, 1), y=(0, 1), z=(0, 1))
-    check(PDE(equation, box, [Dirichlet(known)]), known, 1e-7)
-
-
-@pytest.mark.slow
-def test_conditions_that_contradict_each_other_at_edges_are_said():
-    box = Box(x=(0, 1), y=(0, 1), z=(0, 1)) * Time(0, 0.1)
-    problem = PDE(lambda u: u.t - laplacian(u), box, [Dirichlet(0.0), Initial(1.0)])
-
-    def line(x, t):
-        odd = [2 * k + 1 for k in range(100)]
-        return sum(4 / PI / k * torch.sin(k * PI * x) * torch.exp(-((k * PI) ** 2) * t) for k in odd)
-
-    solution = solve(problem, tolerance=1e-3, budget=0.01)
-    error = gap(solution, lambda x, y, z, t: line(x, t) * line(y, t) * line(z, t))
-    assert error < 0.1
-    assert error < solution.error_estimate
-    assert solution.trust.startswith("Not to be trusted")
-
-
-@pytest.mark.slow
-def test_a_constant_that_nothing_determines_is_said():
-    problem = PDE(lambda u, x: laplacian(u) + torch.cos(PI * x), CUBE, [Neumann(0.0)])
-    solution = solve(problem, budget=0.01)
-    assert "a constant may be added to it" in solution.trust
-    assert solution.error_estimate >= 0.9
 
 
 def test_a_time_limit_keeps_the_last_complete_stage(counted_seconds):

@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgewise.nn.prediction import BATCH_ROWS
 from edgewise.pde.domains.domain import Domain
 from edgewise.pde.domains.jumps import jumps_on_line, points_of_line
 from edgewise.pde.domains.mesh import Mesh, even_lines
@@ -84,7 +83,7 @@ def block_squares(block: ResidualBlock, network: nn.Module, problem: Collocation
 def block_residuals(block: ResidualBlock, network: nn.Module, problem: Collocation) -> Tensor:
     """A block's weighted residuals at each of its points, (N, residuals)."""
     parts = []
-    for part, _ in block.data.chunks(BATCH_ROWS):
+    for part, _ in block.data.chunks():
         copies = {name: value.detach().expand(len(part)) for name, value in problem.unknowns.items()}
         parts.append(block.weighted_residuals(block.jet(network, part.x), part, copies))
     return torch.cat(parts)
@@ -104,7 +103,7 @@ def problem_around(network: nn.Module, problem: Collocation) -> BlockProblem:
     """The problem at its own points for the difference from a network, with unknown coefficients of its own."""
     blocks = []
     for block in problem.blocks():
-        parts = [block.jet(network, part.x).detach() for part, _ in block.data.chunks(BATCH_ROWS)]
+        parts = [block.jet(network, part.x).detach() for part, _ in block.data.chunks()]
         auxiliary = {**block.data.auxiliary, BASE: torch.cat(parts, 1).transpose(0, 1).contiguous()}
         data = replace(block.data, auxiliary=auxiliary)
         blocks.append(replace(block, data=data, residuals=ResidualsAround(block.residuals)))
