@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol, TypeVar
 
 from torch import Tensor
 
-from edgewise.outcomes import OutOfTime, OutOfWork, StopReason
+from edgewise.outcomes import OutOfTime, StopReason
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver import messages
 from edgewise.pde.solver.facts import Facts
@@ -131,18 +131,11 @@ def refine(levels: Generator[L, None, Ending], record: Measured[L], tolerance: f
     except StopIteration as end:
         ending: Ending = end.value
     except (OutOfTime, KeyboardInterrupt) as error:
-        ending = record.cut(reason_of(error))
+        ending = record.cut(StopReason.of(error))
     if ending.reason is StopReason.NO_PROGRESS and record.limits.over is not None:
         ending = Ending(record.limits.over)
     record.settle(ending)
     return ending
-
-
-def reason_of(error: OutOfTime | KeyboardInterrupt) -> StopReason:
-    """Reason of the end of long work that an error ended."""
-    if isinstance(error, KeyboardInterrupt):
-        return StopReason.INTERRUPTED
-    return StopReason.BUDGET if isinstance(error, OutOfWork) else StopReason.TIME_LIMIT
 
 
 def first_good(task: Task, tiers: Sequence[Tier]) -> Attempt:
@@ -173,7 +166,7 @@ def first_good(task: Task, tiers: Sequence[Tier]) -> Attempt:
             # earlier one, or the only one as far as it came.
             has_converged = ending.reason is StopReason.CONVERGED
             kept = record if best is None or has_converged else best.record
-            ending = _cut(ending, reason_of(error))
+            ending = _cut(ending, StopReason.of(error))
             best = Attempt(kept, ending) if kept is not None and kept.count else None
         # The end, where a limit is over, or where there is nothing to go on with.
         is_interrupted = ending.reason is StopReason.INTERRUPTED
