@@ -207,6 +207,53 @@ def check_enough_conditions(form: StrongForm, field: str) -> None:
             )
 
 
+def check_direction(form: StrongForm) -> None:
+    """Raise an InputError where short waves grow without bound away from the moment at which a field is given [1].
+
+    By a du/dt + b d2u/dx2 = 0 the amplitude of exp(ikx) changes as exp(k^2 b t / a), and by a d2u/dt2 + b d2u/dx2 = 0,
+    with values and rates at one moment, as exp(k sqrt(b / a) t).
+
+    [1] F. John, "Partial Differential Equations", 4th edition, 1982, section 7.1: the symbol at high frequencies.
+    """
+    time = form.time
+    if time is None or form.order != 2 or form.features:
+        return
+    domain = form.domain
+    x = domain.interior(CHECKS.face_probes, "sobol", 0)
+    jacobian = linearise(form, form.equation_term, x, None, smooth_jet(form, form.equation_term, x))[1]
+    ends = [piece for piece in domain.pieces if piece.is_time_end]
+    for number, field in {key[:2] for key in jacobian}:
+        name = form.fields[field]
+        order = form.equation_term.requirements.order(name, [time])
+        if any(sum(index) == 2 and (row, slot) != (number, field) for row, slot, index in jacobian if row == number):
+            continue  # cross diffusion
+        given = [
+            sum(term.constrains(name, []) for term in form.condition_terms if piece.name in term.pieces)
+            for piece in ends
+        ]
+        if order not in (1, 2) or sorted(given) != [0, order]:
+            continue
+        # Growth away from that moment: forwards in time from the first one, backwards from the last one.
+        forwards = 1.0 if order == 2 or given[0] else -1.0
+        rate = jacobian.get((number, field, _along(time, order, domain.dimension)))
+        for axis, coordinate in enumerate(domain.coordinates):
+            second = jacobian.get((number, field, _along(axis, 2, domain.dimension)))
+            if axis == time or rate is None or second is None:
+                continue
+            if bool((forwards * rate * second > 0).all()):
+                moment = ends[given.index(order)].name
+                raise InputError(
+                    f"equation must not let short waves of {name} grow without bound away from {moment!r}, where "
+                    f"{name} is given, got second derivatives by {coordinate} of the wrong sign: change it, or give "
+                    f"{name} at {'both ends' if order == 2 else 'the other end'} of the time"
+                )
+
+
+def _along(axis: int, order: int, dimension: int) -> tuple[int, ...]:
+    """The derivative of an order by one coordinate."""
+    return tuple(order if each == axis else 0 for each in range(dimension))
+
+
 def needs_no_condition(form: StrongForm, face: tuple[int, int]) -> dict[tuple[int, int], bool]:
     """Tell whether an equation of second order needs no condition on a face of a box, as x u'' + u' = f at x = 0."""
     # With a u_nn + b u_n along the distance d from the face, bounded solutions take no condition where a vanishes and b

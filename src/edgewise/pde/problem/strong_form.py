@@ -19,6 +19,7 @@ from edgewise.errors import InputError, warn_caller
 from edgewise.pde.domains.domain import TIME, Domain, finite_number
 from edgewise.pde.problem.checks import (
     check_coefficients_matter,
+    check_direction,
     check_enough_conditions,
     check_no_contradiction,
     check_statement,
@@ -386,6 +387,7 @@ def strong_form_of(
     if not observations:
         for name in fields:
             check_enough_conditions(form, name)
+        check_direction(form)
     if is_linear is None:
         form = replace(form, is_linear=all(run.is_linear() for _, run in runs))
     check_together(form)

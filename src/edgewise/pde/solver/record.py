@@ -18,7 +18,7 @@ from edgewise.outcomes import StopReason
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver import messages
 from edgewise.pde.solver.judging.correction import CORRECTION
-from edgewise.pde.solver.judging.evidence import EVIDENCE, Evidence, judge
+from edgewise.pde.solver.judging.evidence import EVIDENCE, Evidence, doubts_of_features, judge
 from edgewise.pde.solver.judging.residuals import Sought, residual_size, sought_points
 from edgewise.pde.solver.judging.uniqueness import squared_residuals
 from edgewise.pde.solver.limits import Ending, Limits
@@ -286,7 +286,12 @@ class Record:
     def evidence(self) -> Evidence:
         """Judgement of the best level; made once for each."""
         if self._evidence is None:
-            self._evidence = self.tier.judge(self)
+            found = self.tier.judge(self)
+            missed = doubts_of_features(self.level.network, self.problem)
+            if missed:
+                estimate = 1.0 if math.isnan(found.estimate) else max(found.estimate, 1.0)
+                found = replace(found, doubts=(*missed, *found.doubts), estimate=estimate, is_final=True)
+            self._evidence = found
         return self._evidence
 
     def examined(self) -> Evidence:

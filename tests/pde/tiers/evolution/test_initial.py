@@ -57,7 +57,6 @@ def test_jumps_are_found_to_rounding(start, walls, places):
         lambda: heat(lambda x: x.abs(), [Dirichlet(8.0)]),
         lambda: heat(lambda x: (20 * x).tanh(), [Dirichlet(x_sign)]),
         lambda: heat(step, [Periodic("x")]),
-        lambda: heat(step, [Dirichlet(step)], equation=lambda u: u.t + u.xx),  # backwards
         lambda: heat(
             lambda x, y: step(x), [Dirichlet(0.0)], Box(x=(0, 1), y=(0, 1)) * Time(0, 1), lambda u: u.t - u.xx - u.yy
         ),

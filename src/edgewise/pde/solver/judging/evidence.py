@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from edgewise.outcomes import OutOfTime, check_time
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.dry_run import place_words
+from edgewise.pde.problem.features import missed_features
 from edgewise.pde.problem.strong_form import Feature
 from edgewise.pde.solver.judging.correction import CORRECTION, correction_of
 from edgewise.pde.solver.judging.residuals import (
@@ -43,6 +44,7 @@ from edgewise.pde.solver.judging.uniqueness import (
     weakest_direction,
 )
 from edgewise.pde.solver.solution import Stage, field_values
+from edgewise.pde.spaces.networks import grid_of, moments_of
 from edgewise.settings import ABOVE_ZERO
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ class EvidenceSettings:
     # the difference by which a field changes with it, relative to the domain: three digits fewer than float64 has.
     many_sizes_away: float = 1e3
     rounding_step: float = 1e-6
+    named_features: int = 3  # features that no grid resolves of which there is a sentence
     unmoved: float = 1e-9  # relative change of a coefficient that is rounding
     # Misfits of measured values, relative to their spread, above which they are looked at, and standard deviations of
     # the correlation of neighbours, of independent noise, above which they are no noise: a fit of less than 99 % of the
@@ -322,6 +325,23 @@ def _place_of_nan(network: nn.Module, problem: Collocation, x: Tensor) -> str:
         if bool(wrong.any()):
             return f"{block.name} gives none at {place_words(names, block.data.x, wrong)}"
     return "the network has values that are none"
+
+
+def doubts_of_features(network: nn.Module, problem: Collocation) -> list[str]:
+    """Sentences on features of given functions that are narrower than the intervals of a grid where they lie."""
+    grid = grid_of(network)
+    breakpoints = None if grid is None else list(grid.breakpoints)
+    moments = moments_of(network)
+    if breakpoints is not None and moments is not None:
+        breakpoints[moments[0]] = moments[1]
+    features = missed_features(problem.form, breakpoints)
+    names = problem.domain.coordinates
+    labels = {"equation": "The equation"}
+    return [
+        f"{labels.get(each.label, each.label)} has a feature of width {each.width:.1g} near {names[each.axis]} = "
+        f"{each.place:.6g}, which no interval of the grid resolves: divide the domain there, or make it wider."
+        for each in features[: EVIDENCE.named_features]
+    ]
 
 
 def evidence_of_fields(

@@ -21,6 +21,7 @@ from edgewise.pde.algebra.newton import (
     stabilised,
 )
 from edgewise.pde.layers.tensor_product import TensorLayer
+from edgewise.pde.problem.features import narrow_features, resolving
 from edgewise.pde.spaces.axis import SplineAxis, prolonged
 from edgewise.pde.spaces.blocks import EquationBlock, Jacobian, RowBlock, wave_symbol
 from edgewise.pde.spaces.grid_problem import GridProblem
@@ -103,6 +104,8 @@ def first_axes(grid_problem: GridProblem) -> list[SplineAxis]:
         np.linspace(low, high, max(GRIDS.first_intervals[len(bounds)], GRIDS.highest_degree + 1 if repeats else 0) + 1)
         for (low, high), repeats in zip(bounds, grid_problem.periodic, strict=True)
     ]
+    features = narrow_features(grid_problem.form)
+    first = [resolving(points, features, axis) for axis, points in enumerate(first)]
     return grid_problem.axes(first, [GRIDS.highest_degree] * len(bounds))
 
 

@@ -13,6 +13,7 @@ from edgewise.outcomes import check_time
 from edgewise.pde.algebra import Krylov, LinearSystem, Preconditioner, solver_for
 from edgewise.pde.algebra.newton import Advance, newton
 from edgewise.pde.algebra.system import Solver
+from edgewise.pde.problem.features import narrow_features, resolving
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.blocks import Jacobian, RowBlock
 from edgewise.pde.spaces.grid_problem import GridProblem, initial_terms
@@ -99,8 +100,11 @@ class CollocationSolver:
             return State(*self.rough.begun(degree, count, evolution.allowed))
         low, high = evolution.domain.bounds.numpy().T
         periodic = evolution.grid_problem.periodic
+        features = narrow_features(evolution.grid_problem.form)
         axes = [
-            evolution.grid_problem.axis(np.linspace(low[k], high[k], count + 1), degree, periodic[k])
+            evolution.grid_problem.axis(
+                resolving(np.linspace(low[k], high[k], count + 1), features, k), degree, periodic[k]
+            )
             for k in evolution.space
         ]
         for _ in range(self.settings.initial_rounds):

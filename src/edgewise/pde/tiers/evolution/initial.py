@@ -11,6 +11,7 @@ from torch import Tensor
 
 from edgewise.pde.domains.jumps import jumps_on_line, points_of_line
 from edgewise.pde.problem.dry_run import probes
+from edgewise.pde.problem.features import narrow_features, with_features
 from edgewise.pde.problem.linearisation import linearise, smooth_jet, zero_jet
 from edgewise.pde.problem.strong_form import Feature, ResidualTerm
 from edgewise.pde.spaces.axis import SplineAxis, dense
@@ -81,6 +82,7 @@ class RoughInitial:
         rough = cls(grid_problem, at, [], finer, moment)
         # Jumps inside.
         line = points_of_line(rough.low, rough.high, SETTINGS.line_points)
+        line = with_features(line, narrow_features(form), rough.space)
         values = at([line])[0]
         if not np.isfinite(values).all():
             return None

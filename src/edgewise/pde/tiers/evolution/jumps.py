@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from edgewise.pde.domains.jumps import OnLine, jumps_on_line, points_of_line
+from edgewise.pde.problem.features import narrow_features, with_features
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.linearisation import linearise, residuals_at
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
@@ -46,13 +47,18 @@ def moments_of_jumps(grid_problem: GridProblem) -> list[tuple[float, float]]:
     assert time is not None
     begin, end = bounds[time].tolist()
     moments = np.concatenate([[begin], points_of_line(begin, end, SETTINGS.moments), [end]])
+    features = [each for each in narrow_features(form) if each.axis == time]
+    moments = with_features(moments, features, time)
     found = jumps_on_line(_residuals_of(form, form.equation_term), moments, SETTINGS.least_jump)
     for number, axis, side in grid_problem.faces() if form.domain.is_box else ():
         if axis != time:
             residuals = _residuals_of(form, form.condition_terms[number], (axis, side))
             found += jumps_on_line(residuals, moments, SETTINGS.least_jump)
     margin = SETTINGS.rounding * float(np.spacing(max(abs(begin), abs(end))))
-    return sorted((each - margin, each + margin) for each in found if begin + margin < each < end - margin)
+    jumps = [(each - margin, each + margin) for each in found if begin + margin < each < end - margin]
+    # No slab goes over a narrow feature: slabs end before it, in it and after it.
+    ends = [each.place + share * each.width for each in features for share in (-1.0, 0.0, 1.0)]
+    return sorted(jumps + [(each, each) for each in ends if begin < each < end])
 
 
 def first_event(grid_problem: GridProblem, line: SplineAxis, coef: np.ndarray, after: float, end: float) -> float:
