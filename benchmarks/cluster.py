@@ -245,9 +245,9 @@ def simulated(given: list[Fit]) -> list[dict]:
     return rows
 
 
-def words(seconds: float) -> str:
-    """Return seconds in the unit that fits."""
-    if not np.isfinite(seconds):
+def words(seconds: float | None) -> str:
+    """Return seconds in the unit that fits; None is a fit that never ends."""
+    if seconds is None:
         return "never"
     for unit, size in (("days", 86_400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size:
@@ -268,10 +268,18 @@ def tables(own: list[dict], rows: list[dict]) -> str:
     for start in range(0, len(rows), len(CASES)):
         some = rows[start : start + len(CASES)]
         cells = [
-            words(r["median"]) + (f" ({words(r['most'])})" if r["most"] > 1.05 * r["median"] else "") for r in some
+            words(r["median"])
+            + (f" ({words(r['most'])})" if r["most"] is not None and r["most"] > 1.05 * r["median"] else "")
+            for r in some
         ]
         lines.append(f"| {some[0]['fit']} | {some[0]['engine']} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def stored() -> str:
+    """Return both tables of the stored rows, for docs/scale.md."""
+    kept = Store(RESULTS / "cluster.json").beside("cluster")
+    return tables([row for row in kept if "processes" in row], [row for row in kept if "fit" in row])
 
 
 def drawn(given: list[Fit], path: Path) -> None:
@@ -320,6 +328,7 @@ def main(arguments: list[str] | None = None) -> None:
     store.rows += own if settings.simulate else []
     for row in [*([] if settings.simulate else own), *rows]:
         store.add(row)
+    rows = [row for row in store.rows if "fit" in row]
     drawn(given, settings.out / "cluster.svg")
     print(tables(own, rows))
 

@@ -1,20 +1,17 @@
-"""Formulas by pyoperon and gplearn on ten of the functions of the experiment `formulas`, kept in a JSON file.
+"""Formulas by gplearn and pyoperon on the open laws in the units of textbooks, kept in results/srbench-peers.json.
 
-python benchmarks/formulas_peers.py [--seconds 30] [--out results]
+python benchmarks/formulas_peers.py [--seconds 10] [--peers gplearn pyoperon] [--out results]
 
-Needs an environment with Edgewise and benchmarks/formulas_requirements.txt. Each peer gets the same 1,000 noise-free
-samples and `--seconds` of the clock on one thread, more than Edgewise takes; its settings are its defaults but for the
-functions (+, -, *, /, sqrt, exp, log, sin, asin; gplearn lacks exp and asin) and what stops it. A formula is exact as
-there, but within 1e-5 of the deviation at fresh points, for pyoperon computes in single precision, and with at most
-1.5 times the symbols of the truth: nodes of its tree, or symbols after Edgewise's simplification where it can read
-the text and these are fewer. `accurate` leaves the length aside. A run goes on from the rows that are in the file.
+Needs an environment with Edgewise and benchmarks/formulas_requirements.txt. Each program gets the rows of the
+experiment `srbench` and `--seconds` of CPU time on one thread, in runs with other seeds until they are used; its most
+accurate formula counts. Settings are its defaults but for the functions (+, -, *, /, sqrt, exp, log, sin, cos) and what
+ends a run. A formula is exact as in `srbench`, but from a relative error of 1e-4 on its constants are fitted again,
+since pyoperon computes in single precision. A run goes on from the rows that are in the file.
 """
 
 import argparse
-import contextlib
-import itertools
-import os
 import time
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,103 +19,113 @@ import numpy as np
 
 from edgewise.errors import InputError
 from edgewise.formulas import complexity, parse_expression, shortest_form
-from edgewise_experiments.formulas import formulas
+from edgewise.formulas.constants import fit_constants, relative_error
+from edgewise_experiments.data.laws import Law, textbook
+from edgewise_experiments.formulas.srbench_runs import ACCURATE, CLOSE, FRESH, LONGER, ROWS
 from edgewise_experiments.runner.store import RESULTS, Store
 
-CLOSE = 1e-5  # relative error of an accurate formula; pyoperon computes in single precision
-BATCH = 5  # generations of gplearn between two checks of the time
+REFITTED = 1e-4  # relative error up to which constants are fitted again
+BATCH = 5  # generations of gplearn between two looks at the time
+Search = Callable[[np.ndarray, np.ndarray, float, int], Iterator[str]]
 
 
-def operon(x, y, seconds: float, seed: int):
-    """Return (predict, symbols, text)."""
+def pyoperon(x: np.ndarray, y: np.ndarray, seconds: float, seed: int) -> Iterator[str]:
+    """Yield formulas of X1, X2, ... in Python's notation."""
     from pyoperon.sklearn import SymbolicRegressor
 
     model = SymbolicRegressor(
-        allowed_symbols="add,sub,mul,div,sqrt,exp,log,sin,asin,constant,variable",
+        allowed_symbols="add,sub,mul,div,sqrt,exp,log,sin,cos,constant,variable",
         optimizer_iterations=10,
         generations=10**9,
-        max_evaluations=10**12,
-        max_time=int(seconds),
+        max_evaluations=100_000,
+        max_time=int(10 * seconds),
         n_threads=1,
         random_state=seed,
     )
     model.fit(x, y)
-    text = model.get_model_string(model.model_, 9)
-    names = [f"X{k + 1}" for k in range(x.shape[1])]
-    nodes = int(model.stats_["model_length"])
-    with contextlib.suppress(InputError):  # a function that Edgewise does not read
-        nodes = min(nodes, complexity(shortest_form(parse_expression(text.replace("^", "**"), names), x)))
-    return model.predict, nodes, text
+    yield model.get_model_string(model.model_, 12).replace("^", "**")
 
 
-def gplearn(x, y, seconds: float, seed: int):
-    """Return (predict, symbols, text)."""
+def gplearn(x: np.ndarray, y: np.ndarray, seconds: float, seed: int) -> Iterator[str]:
+    """Yield formulas of X1, X2, ... in Python's notation."""
+    from gplearn.functions import make_function
     from gplearn.genetic import SymbolicRegressor
 
-    functions = ("add", "sub", "mul", "div", "sqrt", "log", "sin", "inv", "neg")
-    start, model = time.monotonic(), None
-    while model is None or time.monotonic() - start < seconds:
-        if model is None:
-            model = SymbolicRegressor(
-                generations=BATCH, function_set=functions, warm_start=True, random_state=seed, n_jobs=1
-            )
-        else:
-            model.set_params(generations=model.generations + BATCH)
+    exponential = make_function(function=lambda u: np.exp(np.clip(u, -50, 50)), name="exp", arity=1)
+    functions = ("add", "sub", "mul", "div", "sqrt", "log", "sin", "cos", "inv", "neg", exponential)
+    start = time.process_time()
+    generations = BATCH
+    model = SymbolicRegressor(function_set=functions, warm_start=True, random_state=seed, n_jobs=1)
+    signs = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
+    written = {name: lambda a, b, sign=sign: f"({a} {sign} {b})" for name, sign in signs.items()}
+    written |= {name: lambda a, name=name: f"{name}({a})" for name in ("exp", "sin", "cos")}
+    written |= {name: lambda a, name=name: f"{name}(abs({a}))" for name in ("log", "sqrt")}
+    written |= {"inv": lambda a: f"(1/{a})", "neg": lambda a: f"(-{a})"}
+    while time.process_time() - start < seconds:
+        model.set_params(generations=generations)
         model.fit(x, y)
+        generations += BATCH
+        names = {f"X{k}": f"X{k + 1}" for k in range(x.shape[1])}
+        yield str(eval(str(model._program), {"__builtins__": {}}, written | names))  # of its own functions alone
         if model._program.raw_fitness_ < 1e-12:
-            break
-    return model.predict, len(model._program.program), str(model._program)
+            return
 
 
-PEERS = {"pyoperon": operon, "gplearn": gplearn}
+PEERS: dict[str, Search] = {"gplearn": gplearn, "pyoperon": pyoperon}
 
 
-def measured(peer: str, problem: str, seconds: float, seed: int) -> dict:
-    """Run one peer on one problem and return its row of the file."""
-    target = formulas.PROBLEMS[problem]
-    x, y = target.sample(formulas.SAMPLES, seed)
-    fresh_x, fresh_y = target.sample(formulas.FRESH, seed=1_000_000 + seed)
-    start, cpu = time.perf_counter(), time.process_time()
-    predict, symbols, text = PEERS[peer](x, y, seconds, seed)
-    wall, cpu = time.perf_counter() - start, time.process_time() - cpu
-    rest = np.asarray(predict(fresh_x)) - fresh_y
-    error = float(np.sqrt(np.mean(rest**2)) / np.std(fresh_y)) if np.isfinite(rest).all() else None
-    accurate = error is not None and error < CLOSE
-    true = complexity(formulas.truth(problem))
+def judged(text: str, law: Law, data: tuple, fresh: tuple) -> dict:
+    """What is stored of a formula."""
+    names = [f"X{k + 1}" for k in range(len(law.names))]
+    node = parse_expression(text, names)
+    error = relative_error(node, *fresh)
+    refitted = fit_constants(node, *data, steps=200) if error < REFITTED else None
+    if refitted is not None:
+        node = shortest_form(refitted.expression, data[0])
+        error = relative_error(node, *fresh)
+    symbols = complexity(node)
     return {
-        "peer": peer,
-        "version": version(peer),
-        "problem": problem,
-        "seed": seed,
-        "limit": seconds,
-        "seconds": round(wall, 3),
-        "cpu_seconds": round(cpu, 3),
-        "relative": error,
-        "symbols": symbols,
-        "true_symbols": true,
-        "accurate": accurate,
-        "exact": bool(accurate and symbols <= formulas.LONGER * true),
         "formula": text[:300],
-        "load_average": os.getloadavg()[0],
+        "relative": error if np.isfinite(error) else None,
+        "symbols": symbols,
+        "exact": bool(error < CLOSE and symbols <= LONGER * law.symbols),
+        "accurate": bool(error**2 < 1 - ACCURATE),
     }
+
+
+def measured(peer: str, law: Law, seconds: float) -> dict:
+    """Run one program on one law in runs with other seeds, and return its row of the file."""
+    x, y = law.sample(ROWS, 0)
+    fresh = law.sample(FRESH, 1)
+    start = time.process_time()
+    rows = []
+    seed = 0
+    while time.process_time() - start < seconds and not any(row["exact"] for row in rows):
+        try:
+            rows += [judged(text, law, (x, y), fresh) for text in PEERS[peer](x, y, seconds, seed)]
+        except (ArithmeticError, InputError, ValueError) as error:  # of a formula that Edgewise does not read
+            print(f"{peer}, {law.name}: {type(error).__name__}: {error}"[:200])
+        seed += 1
+    cpu = round(time.process_time() - start, 3)
+    nothing = {"formula": None, "relative": None, "symbols": 0, "exact": False, "accurate": False}
+    best = min(rows, key=lambda row: (not row["exact"], row["relative"] or np.inf), default=nothing)
+    key = {"peer": peer, "version": version(peer), "suite": "textbook", "law": law.name, "noise": 0.0, "units": False}
+    times = {"cpu_seconds": cpu, "seconds": cpu, "runs": seed}
+    return key | {"seed": 0, "limit": seconds, **best, **times, "true_symbols": law.symbols}
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    options.add_argument("--seconds", type=float, default=30.0)
-    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--seconds", type=float, default=10.0)
+    options.add_argument("--peers", nargs="+", default=list(PEERS))
     options.add_argument("--out", type=Path, default=RESULTS)
     chosen = options.parse_args()
-    store = Store.open(chosen.out, "formulas-peers")
-    for problem, peer in itertools.product(formulas.TEN, PEERS):
-        key = {"seed": chosen.seed, "limit": chosen.seconds, "peer": peer, "problem": problem}
-        if store.find(**key) is None:
-            row = store.add(measured(peer, problem, chosen.seconds, chosen.seed))
-            print(f"{peer}, {problem}: {'exact' if row['exact'] else row['relative']}, {row['seconds']:.0f} s")
-    for peer in PEERS:
-        own = [row for row in store.rows if row["peer"] == peer and row["limit"] == chosen.seconds]
-        exact, accurate = (sum(row[name] for row in own) for name in ("exact", "accurate"))
-        print(f"{peer}: {exact} of {len(own)} exact, {accurate} accurate")
+    store = Store.open(chosen.out, "srbench-peers")
+    for law in textbook(0).values():
+        for peer in chosen.peers:
+            if store.find(peer=peer, law=law.name, limit=chosen.seconds) is None:
+                row = store.add(measured(peer, law, chosen.seconds))
+                print(f"{peer}, {law.name}: {'exact' if row['exact'] else row['relative']}, {row['cpu_seconds']:.0f} s")
 
 
 if __name__ == "__main__":

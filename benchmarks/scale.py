@@ -202,6 +202,11 @@ def table(rows: list[dict]) -> str:
     return "\n".join(lines)
 
 
+def stored() -> str:
+    """Return the table of the stored rows, for docs/scale.md."""
+    return table(Store(RESULTS / "scale.json").beside("scale"))
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Measure, store and draw."""
     parser = argparse.ArgumentParser(description=__doc__)

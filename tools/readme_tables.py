@@ -3,9 +3,9 @@
 python tools/readme_tables.py
 
 Between `<!-- table:NAME -->` and `<!-- end -->` stand the tables of results/NAME.json, NAME being an experiment, and
-the notes of its module about them; the tables "speed", "tables-HALF" and "friedman" are those of benchmarks, "summary"
-has the key figures that are listed here. No number there is typed by hand. Everything else on the pages is written by
-hand. tests/test_readme.py fails when page and results differ.
+the notes of its module about them; "speed", "scale", "cluster", "predicted", "tables-HALF" and "friedman" are tables of
+benchmarks, "summary" has the key figures that are listed here. No number there is typed by hand. Everything else on the
+pages is written by hand. tests/test_readme.py fails when page and results differ.
 """
 
 import re
@@ -21,7 +21,7 @@ from edgewise_experiments.runner.outcome import ResultTable
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (
     *(ROOT / name for name in ("README.md", "paper/paper.md")),
-    *(ROOT / "docs" / f"{name}.md" for name in ("speed",)),
+    *(ROOT / "docs" / f"{name}.md" for name in ("speed", "scale")),
     *(page for page in sorted((ROOT / "docs" / "measured").glob("*.md")) if page.stem != "index"),
 )
 # Lines of the table in README.md: what was compared, the experiment, and a sentence of its key figures.
@@ -75,6 +75,10 @@ def _tables_and_notes(name: str, long_tables: bool) -> str:
     if name.startswith("tables-"):
         half = name.removeprefix("tables-")
         return runpy.run_path(str(ROOT / "benchmarks" / "tables_summary.py"))["stored"](half, each_table=long_tables)
+    if name in ("scale", "cluster", "predicted"):
+        benchmark = "scale" if name == "scale" else "cluster"
+        tables = runpy.run_path(str(ROOT / "benchmarks" / f"{benchmark}.py"))["stored"]()
+        return tables.split("\n\n")[name == "predicted"] + "\n" if benchmark == "cluster" else tables + "\n"
     if name == "friedman":
         return runpy.run_path(str(ROOT / "benchmarks" / "tables_summary.py"))["made_up"]()
     if name == "summary":

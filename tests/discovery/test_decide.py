@@ -8,7 +8,7 @@ from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.decide import decided_front
 from edgewise.discovery.problem import LawProblem
 from edgewise.errors import InputError
-from edgewise.formulas import parse_expression
+from edgewise.formulas import evaluate, parse_expression
 from edgewise.formulas.front import Front
 
 
@@ -116,6 +116,35 @@ def test_two_forms_that_are_level_are_both_named():
     assert not any("1.5" in message for message in again.messages if message.startswith("As short"))
     exact = chosen(problem_of(lambda a, b: np.pi * a / b), "3.1*a/b", "3*a/b", "2*a*b")
     assert not [message for message in exact.messages if message.startswith("As short")]
+
+
+def test_a_power_in_front_that_competes_with_an_exponential_is_named():
+    """Saha's law over a range in which exp(-178700/T) and T^1.5 exp(-157700/T) are level."""
+    random = np.random.default_rng(4)
+    x = random.uniform(10_000, 15_000, (600, 1))
+    clean = x[:, 0] ** 1.5 * np.exp(-157_800 / x[:, 0])
+    y = clean + 0.02 * np.std(clean) * random.normal(size=600)
+    problem = LawProblem(x[:400], y[:400], x[400:], y[400:], ("T",))
+    front = chosen(problem, "464758.5*exp(-165690.5/T)", "1.01*T**1.5*exp(-157957.5/T)", "2.5*T")
+    (level,) = [message for message in front.messages if message.startswith("As good as the choice on these rows")]
+    assert "*exp(-178" in str(front.best.formula) and "T**1.5*exp(-157" in level
+    exact = LawProblem(x[:400], clean[:400], x[400:], clean[400:], ("T",))
+    messages = chosen(exact, "T**1.5*exp(-157957.5/T)").messages
+    assert not [message for message in messages if message.startswith("As good")]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"), [("1/(a + b - 1.9)", False), ("1/(a + b + 2.1)", True), ("log(a + b)", False)]
+)
+def test_a_formula_is_defined_in_the_whole_box_of_the_rows(text, kept):
+    """Rows on one side of the diagonal alone: the other half of their box has no row, and a pole in its corner."""
+    random = np.random.default_rng(5)
+    x = random.uniform(-1, 1, (3000, 2))
+    x = x[np.abs(x.sum(1)) < 1.2][:600] if kept else x[(x.sum(1) > 0.01) & (x.sum(1) < 1.7)][:600]
+    y = evaluate(parse_expression(text, ["a", "b"]), x) * (1 + 0.05 * random.normal(size=len(x)))
+    problem = LawProblem(x[:400], y[:400], x[400:], y[400:], ("a", "b"))
+    front = chosen(problem, text.replace(".9", ".899"), "1.01*a", "0.4*a + b")
+    assert any(text[:4] in str(entry.formula) for entry in front) is kept
 
 
 def test_a_table_without_a_law_is_called_so():

@@ -9,10 +9,10 @@ from edgewise.discovery.evidence import (
     with_decided_digits,
     with_lines_for_two_values,
 )
-from edgewise.formulas.algebra import simplify
 from edgewise.formulas.constants import constant_values, fit_constants
 from edgewise.formulas.expression import Call, Power, evaluate, parse_expression, used_variables, walk
 from edgewise.formulas.printing import as_text
+from edgewise.formulas.rewriting import simplify
 
 NAMES = ("area", "year", "[city is Köln]")
 

@@ -5,7 +5,7 @@ import pytest
 
 from edgewise.formulas import as_text, parse_expression, simplify
 from edgewise.formulas.expression import evaluate
-from edgewise.formulas.forms import (
+from edgewise.formulas.rewriting import (
     in_usual_form,
     with_completed_squares,
     with_double_angles,

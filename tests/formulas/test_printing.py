@@ -7,9 +7,9 @@ import subprocess
 import numpy as np
 import pytest
 
-from edgewise.formulas.algebra import simplify
 from edgewise.formulas.expression import evaluate, parse_expression
 from edgewise.formulas.printing import as_c, as_latex, as_python, as_text
+from edgewise.formulas.rewriting import simplify
 
 NAMES = ("x", "y", "theta2")
 TEXTS = [

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from edgewise.formulas.algebra import expanded, factored, shortest_form
 from edgewise.formulas.expression import complexity, evaluate, parse_expression
 from edgewise.formulas.printing import as_text
+from edgewise.formulas.rewriting import expanded, factored, shortest_form
 
 NAMES = ("a", "b", "c")
 

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgewise.formulas.algebra import simplify
 from edgewise.formulas.expression import (
     Add,
     Call,
@@ -19,6 +18,7 @@ from edgewise.formulas.expression import (
     parse_expression,
 )
 from edgewise.formulas.printing import as_text
+from edgewise.formulas.rewriting import simplify
 
 NAMES = ("x", "y")
 LEAVES = st.one_of(

@@ -38,21 +38,7 @@ TEST_SEED, HELD_OUT_SEED = 1_000_000, 2_000_000  # added to the seed of the trai
 
 @dataclass(frozen=True)
 class Effort:
-    """Samples and settings of one training by `approximate`.
-
-    Parameters
-    ----------
-    samples : int
-        Number of noise-free training samples.
-    held_out : int
-        Number of uniform samples that decide when to stop.
-    edges : float
-        Share of the training samples that lie more densely towards the faces of the box.
-    width, degree, starts : optional
-        Arguments of `approximate`, which chooses where they are None.
-    budget, time_limit : float
-        Arguments of `approximate`. Without a time limit, a row does not depend on the load of the machine.
-    """
+    """Samples and settings of one training by `approximate`."""
 
     samples: int = 3000
     held_out: int = 1000
@@ -205,19 +191,7 @@ PAPER_NOTES = (
 def beside_the_paper(
     rows: Sequence[dict], targets: Mapping[str, TargetFunction], *, to_beat: Mapping[str, float], reference: str
 ) -> Outcome:
-    """Make the table of our errors, the paper's best KAN and MLP, and the ratio to the error to beat.
-
-    Parameters
-    ----------
-    rows : sequence of dict
-        Rows made by `measure`.
-    targets : mapping of str to TargetFunction
-        Functions by name.
-    to_beat : mapping of str to float
-        Error of the paper that ours is compared with, by function.
-    reference : str
-        Description of these errors, for the key figures.
-    """
+    """Make the table of our errors, the paper's best KAN and MLP, and the ratio to the error to beat."""
     if not rows:
         return NO_ROWS
     functions = by_function(rows)

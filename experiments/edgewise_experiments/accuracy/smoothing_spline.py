@@ -23,19 +23,7 @@ _RIDGE = 1e-9  # times the mean diagonal, for products that no sample reaches, n
 
 @dataclass(frozen=True)
 class SmoothingSpline:
-    """A fitted spline.
-
-    Parameters
-    ----------
-    bases : tuple of SplineTransformer
-        One for each input.
-    coefficients : ndarray
-        Coefficients of the products of the bases, the last input running fastest.
-    score : float
-        Generalised cross-validation score.
-    parameters : float
-        Effective degrees of freedom, the trace of the smoother.
-    """
+    """A fitted spline."""
 
     bases: tuple[SplineTransformer, ...]
     coefficients: np.ndarray

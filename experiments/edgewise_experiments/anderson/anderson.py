@@ -52,23 +52,7 @@ NOTES = (
 
 @dataclass(frozen=True)
 class Reading:
-    """A network for a chain whose formula is read.
-
-    Parameters
-    ----------
-    chain : str
-        A key of `CHAINS`.
-    name : str
-        Short description of the help that the network gets.
-    hidden : tuple
-        Hidden layers, as in the width of a KAN.
-    functions : tuple
-        Fixed functions of the edges, see `KANConfig`.
-    paper : float or None
-        The accuracy in per cent that the KAN paper states for its formula, None without one.
-    grid : int
-        Grid size of the splines.
-    """
+    """A network for a chain whose formula is read."""
 
     chain: str
     name: str
@@ -106,19 +90,7 @@ THEORY = {"GAAM": 99.2, "MAAM": 98.6}  # accuracies in per cent that the paper s
 
 @dataclass(frozen=True)
 class Effort:
-    """The amount of data and work.
-
-    Parameters
-    ----------
-    size : int
-        Sites of the chains.
-    draws : int
-        Draws of parameters, for training and for tests.
-    states : int
-        States of each draw.
-    time_limit : float
-        Seconds of each search for a formula.
-    """
+    """The amount of data and work."""
 
     size: int = 377
     draws: int = 300
@@ -192,13 +164,7 @@ def assisted_edge(model: KAN, threshold: float, x: Tensor, columns: Sequence[str
 
 
 class StateSamples:
-    """States of a chain, extended (1) or localised (0): training, validation and test sets with chains of their own.
-
-    Parameters
-    ----------
-    name : str
-        A key of `CHAINS`.
-    """
+    """States of a chain, extended (1) or localised (0): training, validation and test sets with chains of their own."""
 
     def __init__(self, name: str, seed: int, effort: Effort) -> None:
         def drawn(draws: int, first_seed: int) -> tuple[Tensor, Tensor]:
@@ -227,13 +193,7 @@ class StateSamples:
 def train_best_start(
     make: Callable[[int], Any], samples: StateSamples, seed: int, report: ProgressCallback
 ) -> tuple[Any, float]:
-    """Train several starts for a few steps and the one with the lowest validation loss to the end.
-
-    Returns
-    -------
-    model, threshold
-        The network, and the output above which a state is extended.
-    """
+    """Train several starts for a few steps and the one with the lowest validation loss to the end."""
 
     def trained(model: KAN | MLP, problem: OrdinalClassification, penalty: Any, steps: int) -> float:
         found = fit(model, problem, LevenbergMarquardt(), steps=steps, penalty=penalty, callbacks=[report])

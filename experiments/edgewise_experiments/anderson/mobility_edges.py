@@ -37,17 +37,7 @@ class SearchOptions(TypedDict):
 
 @dataclass(frozen=True, eq=False)
 class ReadEdge:
-    """An edge as a formula.
-
-    Parameters
-    ----------
-    text : str
-        The inequality that extended states satisfy.
-    symbols : int
-        Complexity of its formula.
-    extended : callable
-        Maps columns (N, d) to a boolean array (N,).
-    """
+    """An edge as a formula."""
 
     text: str
     symbols: int
@@ -66,15 +56,7 @@ def read_edge(
     validation: tuple[Tensor, Tensor],
     **search: Unpack[SearchOptions],
 ) -> ReadEdge:
-    """Return the shortest formula whose validation accuracy is within a standard error of the best.
-
-    Parameters
-    ----------
-    model, threshold
-        A network (N, d) -> (N, 1), and the output above which states are extended.
-    train, validation : (Tensor, Tensor)
-        Columns (N, d) and labels (N,), 1 where extended.
-    """
+    """Return the shortest formula whose validation accuracy is within a standard error of the best."""
     with torch.no_grad():
         output = model(train[0])[:, 0].numpy()
     extended = train[1].numpy().astype(bool)
@@ -94,13 +76,6 @@ def edge_in_strength(model: nn.Module, threshold: float, chain: Chain, x: Tensor
     """Find the strength at which the output falls to the threshold, for states near the edge.
 
     States are left out if the output crosses the threshold more than once, upwards, or too far from the state.
-
-    Returns
-    -------
-    x : Tensor of shape (n, d)
-        Columns of the states near the edge.
-    strength : Tensor of shape (n,)
-        The strengths at the edge.
     """
     low, high = chain.ranges[STRENGTH - 1]
     strengths = torch.linspace(low, high, CUTS, dtype=x.dtype)

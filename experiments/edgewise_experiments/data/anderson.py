@@ -18,25 +18,7 @@ MOSAIC_PERIOD = 2  # only every second site has a potential
 
 @dataclass(frozen=True)
 class Chain:
-    """A quasiperiodic chain.
-
-    Parameters
-    ----------
-    columns : tuple of str
-        Columns of the samples: the energy E, then the parameters.
-    ranges : tuple of (float, float)
-        Lowest and highest value of each parameter.
-    potential : callable
-        Maps sites, the cosine at every site, and the parameters to the potential of every site.
-    edge : callable
-        Maps E and the parameters to a number that is positive where states are localised.
-    text : str
-        The same as a formula.
-    source : str
-        The publication of the edge.
-    hopping : callable or None
-        Maps distances and the parameters to amplitudes; None for nearest neighbours with t = 1.
-    """
+    """A quasiperiodic chain."""
 
     columns: tuple[str, ...]
     ranges: tuple[tuple[float, float], ...]
@@ -59,15 +41,7 @@ class Chain:
         return energies, fractal_dimension(vectors)
 
     def samples(self, size: int, draws: int, states: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Draw parameters and phases, and some random states of each chain.
-
-        Returns
-        -------
-        x : ndarray of shape (draws * states, columns)
-            Energies and parameters.
-        dimension : ndarray of shape (draws * states,)
-            Fractal dimensions of the states.
-        """
+        """Draw parameters and phases, and some random states of each chain."""
         generator = np.random.default_rng(seed)
         rows, dimensions = [], []
         for _ in range(draws):

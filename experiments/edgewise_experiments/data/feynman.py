@@ -34,15 +34,7 @@ def _equation(
     shape: tuple[int, ...],
     *paper: float,
 ) -> TargetFunction:
-    """Make the target of an equation.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        The widths that the authors of the paper constructed by hand.
-    *paper : float
-        The RMSE of the table's four columns.
-    """
+    """Make the target of an equation."""
     low, high = zip(*ranges.values(), strict=True)
     figures = dict(zip(_COLUMNS, paper, strict=True))
     return TargetFunction(name, formula, of_columns(function), tuple(ranges), low, high, shape, figures)

@@ -15,13 +15,6 @@ def camera(size: int = 128) -> np.ndarray:
 
     A man with a camera on a tripod, by Lav Varshney, CC0; earlier versions had another photograph, MIT's "cameraman".
     Each value is the mean of a square block of its 512 x 512 pixels.
-
-    Raises
-    ------
-    InputError
-        If size does not divide 512.
-    MissingExtraError
-        If scikit-image is not installed.
     """
     if isinstance(size, bool) or not isinstance(size, int) or size < 1 or CAMERA_SIDE % size:
         raise InputError(f"size must be a whole number that divides {CAMERA_SIDE}, got {size!r}")
@@ -39,23 +32,6 @@ def turbulence(size: int = 128, *, band: tuple[float, float] = (2, 48), seed: in
 
     White noise, filtered in Fourier space; values are scaled to fill [0, 1]. It has the spectrum of turbulence in the
     inertial range but random phases, and therefore no vortices.
-
-    Parameters
-    ----------
-    size : int
-        Points along a side; the highest wavenumber is size / 2.
-    band : (float, float)
-        Lowest and highest wavenumber, in waves along a side.
-
-    Returns
-    -------
-    ndarray of shape (size, size)
-        The field, float64.
-
-    Raises
-    ------
-    InputError
-        If the band is empty or exceeds size / 2.
     """
     low, high = band
     if not 0 < low <= high <= size / 2:

@@ -28,8 +28,8 @@ from importlib import resources
 import numpy as np
 
 from edgewise.formulas import Expression, complexity, parse_expression, simplify
-from edgewise.formulas.algebra import shortest_form
 from edgewise.formulas.expression import Add, Call, Multiply, Number, Power, Variable, evaluate, exact_number
+from edgewise.formulas.rewriting import shortest_form
 
 RANDOM_SEED, RANDOM_LAWS = 20261126, 200
 _NUMBERS = (1.0, 2.0, 3.0, 4.0, 5.0)
@@ -39,21 +39,7 @@ _ROWS_TO_CHECK, _LEAST_ROLE, _LARGEST_OUTLIER = 2000, 0.01, 50.0
 
 @dataclass(frozen=True)
 class Law:
-    """A formula, the box of its inputs, and their units.
-
-    Parameters
-    ----------
-    suite, name : str
-        The list, and the name in it.
-    expression : Expression
-        The formula of the inputs.
-    names : tuple of str
-        Names of the inputs.
-    low, high : tuple of float
-        Their ranges.
-    units : mapping of str to str
-        Unit of every input and, under "y", of the target; empty without units.
-    """
+    """A formula, the box of its inputs, and their units."""
 
     suite: str
     name: str

@@ -14,23 +14,7 @@ from edgewise.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class TargetFunction:
-    """A known real function on a box.
-
-    Parameters
-    ----------
-    name : str
-        Short name, unique in its list.
-    formula : str
-        The function in Python's notation.
-    function : callable
-        Maps (N, inputs) float64 to (N,) float64.
-    names, low, high : tuple
-        Name and range of each input.
-    shape : tuple of int or None
-        The widths of the paper's KAN for it, None without one.
-    paper : mapping of str to float
-        Test RMSE of Liu et al. (arXiv 2404.19756) by column of their table; empty where they only plot it.
-    """
+    """A known real function on a box."""
 
     name: str
     formula: str

@@ -50,10 +50,9 @@ NOTES = (
     "with noise its form must contain the truth within the standard errors of its constants. Symbols: complexity of "
     "the formula (median of the seeds) over that of the truth. Seconds are medians: wall seconds, or CPU seconds "
     "where these are fewer because the machine was shared. The formula is that of the first seed.",
-    "The other programs got the same samples of the ten problems, and a time limit each. The cost of `symbolify` is "
+    "The cost of `symbolify` is "
     "measured for an unpruned network in a separate process, whose memory includes training and torch.",
 )
-ALSO = ("formulas-peers",)  # written by benchmarks/formulas_peers.py
 
 
 def _on_box(
@@ -121,7 +120,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
     limit = QUICK_SYMBOLIFIED if quick else SYMBOLIFIED
     key = {"network": list(WIDTH), "seed": (seeds or (0,))[0], "samples": SAMPLES, "limit": limit, "quick": quick}
     jobs.append(Job("symbolify an unpruned network", key, lambda report_progress: measured(key["seed"], limit)))
-    return summary([*run_jobs(jobs, store, progress, line), *store.beside(*ALSO)])
+    return summary(run_jobs(jobs, store, progress, line))
 
 
 def measure(name: str, seed: int, noise: float, useless: int, report_progress: ProgressCallback) -> dict:
@@ -177,7 +176,6 @@ def line(row: dict) -> str:
 def summary(rows: list[dict]) -> Outcome:
     """Make the table of problems, the comparison with other programs, the key figures, and the figure."""
     networks = latest([row for row in rows if "network" in row], "network")
-    peers = latest([row for row in rows if "peer" in row], "peer", "problem", "seed")
     rows = latest([row for row in rows if "noise" in row], "problem", "seed", "noise", "useless")
     names = list(dict.fromkeys(row["problem"] for row in rows))
     lines = []
@@ -207,23 +205,8 @@ def summary(rows: list[dict]) -> Outcome:
         network = f"`symbolify` of [{','.join(map(str, row['network']))}] from {row['samples']:,} samples"
         figures[f"{network}, seconds of the {row['limit']:.0f} allowed"] = f"{row['seconds']:.0f}"
         figures[f"{network}, memory"] = f"{row['peak_bytes'] / 1e9:.2f} GB"
-    tables = (ResultTable(columns, tuple(lines)), *peer_tables(pure, peers), key_figures(figures))
+    tables = (ResultTable(columns, tuple(lines)), key_figures(figures))
     return Outcome(tables, NOTES, {"seconds": partial(draw_seconds, rows)})
-
-
-def peer_tables(pure: list[dict], peers: list[dict]) -> list[ResultTable]:
-    """Compare the ten problems with the other programs, on the same samples; no table without rows of either."""
-    problems, seeds = {row["problem"] for row in peers}, {row["seed"] for row in peers}
-    ours = [row for row in pure if row["problem"] in problems and row["seed"] in seeds]
-    if not ours:
-        return []
-    lines = [("Edgewise", _percent(ours), f"{SECONDS:.0f}", f"{max(map(working_seconds, ours)):.1f}")]
-    for name in dict.fromkeys(row["peer"] for row in peers):
-        own = [row for row in peers if row["peer"] == name]
-        limit, longest = (max(row[each] for row in own) for each in ("limit", "seconds"))
-        lines.append((name, _percent(own), f"{limit:.0f}", f"{longest:.0f}"))
-    columns = ("program", "exact", "seconds allowed", "seconds of the longest run")
-    return [ResultTable(columns, tuple(lines), "Ten problems, the same samples")]
 
 
 def draw_seconds(rows: list[dict]) -> Figure:

@@ -105,17 +105,7 @@ def pareto(models: Sequence[Point]) -> list[Point]:
 
 
 def ending(models: Sequence[Point]) -> tuple[Point, str, Point | None]:
-    """Find the end of a front.
-
-    Returns
-    -------
-    first : Point
-        First model of the front whose error is within `LEVEL` of the lowest.
-    limit : str
-        Reason why no larger model is better.
-    largest : Point or None
-        The best model of the largest size, where it is evidence for that reason.
-    """
+    """Find the end of a front."""
     front = pareto(models)
     first = next(point for point in front if point.error <= LEVEL * front[-1].error)
     size = max(point.parameters for point in models)

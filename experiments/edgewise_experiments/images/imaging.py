@@ -54,19 +54,7 @@ TASK_SETTINGS: Mapping[str, tuple[dict, ...]] = {
 
 @dataclass(frozen=True)
 class Effort:
-    """The sizes of the networks and the CPU seconds of their training.
-
-    Parameters
-    ----------
-    sizes : mapping of int to float
-        The CPU seconds of a fit, by the largest number of parameters.
-    tune, task : float
-        CPU seconds of each setting of a trial and of a task, at the first size.
-    long : float
-        CPU seconds of a longer fit of the kinds in `compared`, at the first size; 0 for none.
-    settings : int or None
-        The number of settings of each kind that are tried; None for all.
-    """
+    """The sizes of the networks and the CPU seconds of their training."""
 
     sizes: Mapping[int, float]
     tune: float
@@ -135,21 +123,7 @@ def _job(task: str, field: str, kind: str, setting: Mapping, size: int, seconds:
 
 
 def measure(key: Mapping, report: ProgressCallback) -> dict:
-    """Train one network on one task and score it.
-
-    Parameters
-    ----------
-    key : mapping
-        The key of the row: task, field, kind, setting, size (the largest number of parameters), given (CPU seconds)
-        and seed.
-
-    Returns
-    -------
-    dict
-        psnr, ssim; held_out: the PSNR on the held-out pixels at the best evaluation, None without such pixels; looks:
-        (CPU seconds, PSNR) pairs on those, or on all pixels where the task is to fit; picture: packed, except for tried
-        settings.
-    """
+    """Train one network on one task and score it."""
     task, kind, setting, seed = key["task"], key["kind"], key["setting"], key["seed"]
     samples = samples_of(FIELDS[key["field"]](), task if task in TASKS else "fit", seed)
     if kind == "none":

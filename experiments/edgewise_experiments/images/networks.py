@@ -120,19 +120,7 @@ def warm_up() -> None:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The training of a network.
-
-    Parameters
-    ----------
-    seconds : float
-        CPU seconds, without those of evaluations.
-    rate : float or None
-        Learning rate of Adam, which falls as a cosine of the time; None for L-BFGS.
-    penalty : Roughness or None
-        A penalty for L-BFGS.
-    keep_best : bool
-        Whether to keep the parameters with the lowest error of all evaluations, instead of the last ones.
-    """
+    """The training of a network."""
 
     seconds: float
     rate: float | None
@@ -144,17 +132,7 @@ class Schedule:
 
 
 class TimedTraining:
-    """Measures CPU seconds without those of evaluations, and evaluates the error at even times.
-
-    Parameters
-    ----------
-    schedule : Schedule
-        The time, and whether the best parameters are kept.
-    evaluate : callable
-        Returns the error of a network.
-    report : callable
-        Receives a `Progress` after each evaluation.
-    """
+    """Measures CPU seconds without those of evaluations, and evaluates the error at even times."""
 
     def __init__(self, schedule: Schedule, evaluate: Callable[[nn.Module], float], report: ProgressCallback) -> None:
         self.schedule, self.steps = schedule, 0
@@ -197,13 +175,7 @@ def train(
     evaluate: Callable[[nn.Module], float],
     report: ProgressCallback = lambda progress: None,
 ) -> dict:
-    """Train on all samples in every step, x (N, 2) and y (N, 1), for a number of CPU seconds.
-
-    Returns
-    -------
-    dict
-        steps, seconds, and evaluations: (CPU seconds, error) pairs.
-    """
+    """Train on all samples in every step, x (N, 2) and y (N, 1), for a number of CPU seconds."""
     if isinstance(model, KAN):
         adapt_domain_(model, x, hidden_only=True)
     warm_up()

@@ -19,15 +19,7 @@ PRODUCT_KAN = "product KAN"
 
 
 def fit_products(samples: Samples, task: str, most: int) -> tuple[dict, np.ndarray]:
-    """Solve for the product KAN of a task with at most so many numbers.
-
-    Returns
-    -------
-    dict
-        The row, see `imaging.measure`; parameters: all numbers, with those of the mask; steps is 1.
-    ndarray
-        The picture, (side, side).
-    """
+    """Solve for the product KAN of a task with at most so many numbers."""
     side = len(samples.clean)
     line = samples.x[::side, 0]
     visible = (samples.trained | samples.held_out).reshape(side, side)

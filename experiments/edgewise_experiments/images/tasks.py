@@ -26,17 +26,7 @@ HELD_OUT = 0.1  # share of the visible pixels of super-resolution and denoising 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """The samples of a task on a picture.
-
-    Parameters
-    ----------
-    clean : ndarray of shape (side, side)
-        The picture that results are scored against.
-    values : ndarray of shape (side * side,)
-        The visible values, noise included, at every pixel.
-    trained, held_out, scored : ndarray of bool of shape (side * side,)
-        Pixels of each kind; none is held out where the task is to fit.
-    """
+    """The samples of a task on a picture."""
 
     clean: np.ndarray
     values: np.ndarray
@@ -51,15 +41,7 @@ class Samples:
 
 
 def samples_of(clean: np.ndarray, task: str, seed: int) -> Samples:
-    """Make the samples of a task.
-
-    Parameters
-    ----------
-    task : str
-        "fit", or one of `TASKS`.
-    seed : int
-        Seed of the noise and of the held-out pixels.
-    """
+    """Make the samples of a task."""
     everything = np.ones(clean.size, bool)
     if task == "fit":
         return Samples(clean, clean.ravel(), everything, ~everything, everything)

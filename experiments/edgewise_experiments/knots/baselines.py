@@ -25,15 +25,7 @@ ROUNDS = {"boosting": 150, "boosting, rounded": 600}  # of boosting
 def baseline(
     name: str, inputs: str, split: KnotSplit, seed: int, effort: Effort, report: ProgressCallback
 ) -> Mapping[str, object]:
-    """Train one model on the same rows as the networks and score it on the test rows.
-
-    Parameters
-    ----------
-    name : str
-        "logistic" (regression of the classes), "boosting" (of the classes) or "boosting, rounded" (of the number).
-    inputs : str
-        A key of `INPUTS`.
-    """
+    """Train one model on the same rows as the networks and score it on the test rows."""
     start, start_cpu = time.perf_counter(), time.process_time()
     report(Progress(name, 0.0))
     X = np.stack([split.column(column) for column in INPUTS[inputs]], 1)

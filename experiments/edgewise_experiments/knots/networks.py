@@ -48,27 +48,7 @@ SCORED_ROWS = 5000  # validation rows on which the inputs are scored
 
 @dataclass(frozen=True)
 class Plan:
-    """One network that is trained.
-
-    Parameters
-    ----------
-    kind : str
-        "KAN" or "MLP".
-    head : str
-        "ordinal" (one output) or "softmax" (one output for each class).
-    inputs : str
-        A key of `INPUTS`.
-    hidden : tuple
-        Nodes of each hidden layer.
-    grid, degree
-        Of the splines of a KAN.
-    activation : str
-        Of an MLP.
-    recipe : str
-        "ours", or "DeepMind" for the training of its notebook.
-    stated : float or None
-        The accuracy in per cent that the source states, None for our own networks.
-    """
+    """One network that is trained."""
 
     kind: str
     head: str
@@ -105,26 +85,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Effort:
-    """The amount of training.
-
-    Parameters
-    ----------
-    rows : int
-        The largest number of training rows.
-    look : int
-        Epochs of Adam with which each learning rate is tried.
-    small : int
-        Networks with one output and at most this many parameters are small.
-    epochs, steps, second_rows : int
-        Small networks get `epochs` of Adam at the best rate and then `steps` of Levenberg-Marquardt on `second_rows`
-        rows.
-    long : int
-        Epochs of Adam of all other networks.
-    deepmind_steps : int
-        Steps of DeepMind's recipe.
-    rounds : float
-        Rounds of boosting, as a share of the full number.
-    """
+    """The amount of training."""
 
     rows: int = 1_000_000
     look: int = 2
@@ -256,13 +217,7 @@ def train(plan: Plan, split: KnotSplit, seed: int, effort: Effort, report: Progr
 
 
 class Training:
-    """The training of one network by one of the two recipes.
-
-    Parameters
-    ----------
-    plan, split, seed, effort, report
-        As for `train`.
-    """
+    """The training of one network by one of the two recipes."""
 
     def __init__(self, plan: Plan, split: KnotSplit, seed: int, effort: Effort, report: ProgressCallback) -> None:
         self.plan, self.split, self.seed, self.effort = plan, split, seed, effort

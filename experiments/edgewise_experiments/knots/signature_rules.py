@@ -21,18 +21,7 @@ from edgewise_experiments.knots.table import KnotSplit
 
 @dataclass(frozen=True)
 class PaperFormula:
-    """A formula of the KAN paper's table 4.
-
-    Parameters
-    ----------
-    text : str
-        The formula as the paper prints it.
-    value : callable
-        The same as a function of arrays: the longitudinal translation lambda, and the real and the imaginary part of
-        the meridional translation, mu_r and mu_i.
-    paper : float
-        The accuracy that the paper states, in per cent.
-    """
+    """A formula of the KAN paper's table 4."""
 
     text: str
     value: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -115,15 +104,7 @@ def score_with_line(split: KnotSplit, values: np.ndarray) -> dict:
 
 
 def fit_line(values: np.ndarray, target: np.ndarray, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Fit target = slope * values + offset to the training rows by least squares.
-
-    Returns
-    -------
-    fitted : ndarray of shape (N,)
-        The line at all rows.
-    weights : ndarray of shape (2,)
-        Its slope and its offset.
-    """
+    """Fit target = slope * values + offset to the training rows by least squares."""
     columns = np.stack([values, np.ones_like(values)], 1)
     weights = np.linalg.lstsq(columns[train], target[train], rcond=None)[0]
     return columns @ weights, weights

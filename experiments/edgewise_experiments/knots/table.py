@@ -36,13 +36,7 @@ def find_table(name: str) -> Path | None:
 
 
 def read_knots(name: str) -> Knots:
-    """Read the sample or a table of the data folder; without a column `group` every row is a group of its own.
-
-    Raises
-    ------
-    FileError
-        If the table is not found or lacks a column.
-    """
+    """Read the sample or a table of the data folder; without a column `group` every row is a group of its own."""
     if name == SAMPLE:
         return load_knots()
     path = find_table(name)
@@ -62,13 +56,6 @@ class KnotSplit:
     """A table with its training, validation and test rows; all rows of a group are in the same part.
 
     The classes of the signature are the even numbers from `lowest` on.
-
-    Parameters
-    ----------
-    knots : Knots
-        The table.
-    train, validation, test : ndarray of int
-        Row numbers.
     """
 
     knots: Knots
@@ -114,11 +101,6 @@ class KnotSplit:
         """Return the share of test rows whose signature is predicted correctly, and its standard error.
 
         The standard error treats groups, not rows, as independent draws.
-
-        Parameters
-        ----------
-        predicted : ndarray of shape (test rows,)
-            The predicted signatures.
         """
         correct = (predicted == self.knots.y[self.test]).astype(float)
         _, group_of_row = np.unique(self.knots.group[self.test], return_inverse=True)

@@ -45,29 +45,7 @@ TEMPERATURE = 0.8  # of sampled text
 
 @dataclass(frozen=True)
 class Effort:
-    """Sizes and times.
-
-    Parameters
-    ----------
-    parameters : int
-        The largest number of parameters.
-    count : int
-        Excerpts of the text in a step.
-    tune, seconds : float
-        Seconds of training of each tried setting and of the best one.
-    steps : int
-        Steps of the best setting in its second training.
-    held_out : int
-        Held-out excerpts.
-    sample : int
-        Characters that a trained model writes.
-    evaluations : int
-        Evaluations of the held-out loss during a training.
-    settings : int or None
-        The number of settings of each kind that are tried; None for all.
-    shape : Shape
-        Of the transformer.
-    """
+    """Sizes and times."""
 
     parameters: int
     count: int
@@ -127,17 +105,7 @@ def device() -> torch.device:
 
 @dataclass(frozen=True)
 class Text:
-    """A text as numbers of characters, with its held-out part.
-
-    Parameters
-    ----------
-    symbols : str
-        All characters that occur.
-    train : Tensor of shape (N,)
-        The numbers of the characters to train on.
-    held_out : Tensor of shape (count, context + 1)
-        Excerpts of the rest, at equal distances.
-    """
+    """A text as numbers of characters, with its held-out part."""
 
     symbols: str
     train: Tensor
@@ -161,19 +129,7 @@ def unigram_loss(text: Text) -> float:
 
 
 def measure(key: Mapping, effort: Effort, report: ProgressCallback) -> dict:
-    """Train one transformer and measure its held-out loss.
-
-    Parameters
-    ----------
-    key : mapping
-        The key of the row: task, kind, setting, given (steps or seconds) and seed.
-
-    Returns
-    -------
-    dict
-        loss: on the held-out excerpts at the end; looks: see `train`; said: a text that the model writes, except for
-        tried settings.
-    """
+    """Train one transformer and measure its held-out loss."""
     kind, setting, seed = key["kind"], key["setting"], key["seed"]
     where, text = device(), text_of(paradise_lost(), effort.shape.context, effort.held_out)
     model = build(kind, setting, len(text.symbols), effort.shape, effort.parameters, seed).to(where)

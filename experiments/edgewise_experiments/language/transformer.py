@@ -28,17 +28,7 @@ REACH = 3.0  # half the width of the KAN's first grid: its inputs are normalised
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of a transformer.
-
-    Parameters
-    ----------
-    width : int
-        Numbers for each character.
-    layers, heads : int
-        Number of blocks, and attention heads of each.
-    context : int
-        Number of characters that the transformer sees at once.
-    """
+    """Sizes of a transformer."""
 
     width: int = 64
     layers: int = 2
@@ -149,21 +139,7 @@ def training_clock(device: torch.device) -> float:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The training of a transformer: either a number of steps or a time.
-
-    Parameters
-    ----------
-    rate : float
-        The highest learning rate of AdamW, which falls as a cosine of the share of the steps or of the time.
-    count : int
-        Excerpts of the text in a step.
-    evaluations : int
-        The number of times that the held-out loss is measured.
-    steps : int or None
-        The number of steps.
-    seconds : float or None
-        The time, see `training_clock`; that of evaluations is not counted.
-    """
+    """The training of a transformer: either a number of steps or a time."""
 
     rate: float
     count: int
@@ -185,23 +161,7 @@ class Schedule:
 def train(
     model: Transformer, text: Tensor, held_out: Tensor, schedule: Schedule, seed: int, report: ProgressCallback
 ) -> dict:
-    """Train with AdamW on random excerpts of a text.
-
-    Parameters
-    ----------
-    text : Tensor of int64 of shape (N,)
-        The characters to train on.
-    held_out : Tensor of shape (count, context + 1)
-        Excerpts on which the held-out loss is measured.
-    seed : int
-        Seed of the excerpts.
-
-    Returns
-    -------
-    dict
-        steps; trained: the seconds of training; looks: (characters read, seconds, held-out loss) of each evaluation.
-        These are the names in stored rows.
-    """
+    """Train with AdamW on random excerpts of a text."""
     device, generator = text.device, torch.Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(model.parameters(), lr=schedule.rate, betas=(0.9, 0.99), weight_decay=0.01)
     warm_up()

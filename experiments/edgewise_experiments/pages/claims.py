@@ -32,19 +32,7 @@ BEYOND = "not in the paper"
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim and the experiment that measures it.
-
-    Parameters
-    ----------
-    text : str
-        The claim.
-    experiment : str
-        Name of the experiment.
-    paper : str
-        The paper's numbers, with section or table.
-    ours : callable
-        Returns our numbers as text from the rows of the experiment.
-    """
+    """A claim and the experiment that measures it."""
 
     text: str
     experiment: str

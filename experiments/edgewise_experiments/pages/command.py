@@ -86,23 +86,7 @@ def reproduce_all(screen: Screen, *, quick: bool, out: str, seeds: int | None, s
 
 
 def reproduce(name: str, screen: Screen, *, quick: bool, out: str | None, seeds: int | None, seed: int) -> Outcome:
-    """Run one experiment and show its tables and notes.
-
-    Parameters
-    ----------
-    name : str
-        Name of the experiment.
-    screen : Screen
-        Where to show progress and tables.
-    quick : bool
-        Whether to run a few problems with a small budget.
-    out : str or None
-        Folder of rows and figures; rows that are there are kept. None writes nothing.
-    seeds : int or None
-        Number of seeds; None leaves the seeds to the experiment, which starts with 0.
-    seed : int
-        First seed.
-    """
+    """Run one experiment and show its tables and notes."""
     module = load_experiment(name)
     store = Store.open(out, f"{name}-quick" if quick else name)
     if store.rows:

@@ -17,17 +17,7 @@ _CODE = re.compile(r"(`+)(.+?)\1")
 
 
 def split_formula(cell: str) -> tuple[str, str, str]:
-    """Split a cell of a table into the words before a formula, the formula and the words after it, each maybe empty.
-
-    Examples
-    --------
-    >>> split_formula("Mosaic: lambda - 2/|E| > 0"), split_formula("x*y"), split_formula("KAN [2,1]")
-    (('Mosaic: ', 'lambda - 2/|E| > 0', ''), ('', 'x*y', ''), ('KAN [2,1]', '', ''))
-    >>> split_formula("u_t = 0.1 u_xx on [0, 1], t to 1")
-    ('', 'u_t = 0.1 u_xx', ' on [0, 1], t to 1')
-    >>> split_formula("k^2 u - laplacian u = f in a ball")
-    ('', 'k^2 u - laplacian u = f', ' in a ball')
-    """
+    """Split a cell of a table into the words before a formula, the formula and the words after it, each maybe empty."""
     label = _LABEL.fullmatch(cell)
     words, rest = (label[1], label[2]) if label else ("", cell)
     equation = _EQUATION.fullmatch(rest)
@@ -39,13 +29,7 @@ def split_formula(cell: str) -> tuple[str, str, str]:
 
 
 def markdown_cell(cell: str) -> str:
-    r"""A cell for a table in Markdown: formulas in code marks, bars escaped.
-
-    Examples
-    --------
-    >>> print(markdown_cell("E*`lambda` > 0"), markdown_cell("A: |x|**2"), markdown_cell("1.2"))
-    ``E*`lambda` > 0`` A: `\|x\|**2` 1.2
-    """
+    r"""A cell for a table in Markdown: formulas in code marks, bars escaped."""
     words, formula, rest = split_formula(cell)
     if formula:
         marks = "``" if "`" in formula else "`"
@@ -55,23 +39,11 @@ def markdown_cell(cell: str) -> str:
 
 
 def html_cell(cell: str) -> str:
-    """A cell for a table in HTML, formulas as code.
-
-    Examples
-    --------
-    >>> html_cell("A: x*y < 1")
-    'A: <code>x*y &lt; 1</code>'
-    """
+    """A cell for a table in HTML, formulas as code."""
     words, formula, rest = split_formula(cell)
     return escape(words) + (f"<code>{escape(formula)}</code>" if formula else "") + escape(rest)
 
 
 def html_text(text: str) -> str:
-    """A paragraph for HTML, what stands in code marks as code.
-
-    Examples
-    --------
-    >>> html_text("a < b, as `x*y` is")
-    'a &lt; b, as <code>x*y</code> is'
-    """
+    """A paragraph for HTML, what stands in code marks as code."""
     return _CODE.sub(r"<code>\2</code>", escape(text, quote=False))

@@ -89,13 +89,7 @@ def claims_markdown(stored: Mapping[str, list[dict]], figures: Sequence[str] = (
 def write_page(
     path: str | os.PathLike[str], sections: Sequence[Section], stored: Mapping[str, list[dict]], *, quick: bool
 ) -> None:
-    """Write the page, whole or not at all, from the sections and, for the claims, the rows by experiment.
-
-    Raises
-    ------
-    FileError
-        The file cannot be written.
-    """
+    """Write the page, whole or not at all, from the sections and, for the claims, the rows by experiment."""
     write_bytes(path, page(sections, stored, quick=quick).encode("utf-8"))
 
 

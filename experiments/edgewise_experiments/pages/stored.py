@@ -11,13 +11,7 @@ from edgewise_experiments.runner.store import Store
 
 
 def stored_outcome(folder: Path, name: str) -> Outcome:
-    """Summarise the rows of `folder`/`name`.json and those of the files with which the experiment compares them.
-
-    Raises
-    ------
-    FileError
-        The experiment has no rows there; the files with which it compares them may be missing.
-    """
+    """Summarise the rows of `folder`/`name`.json and those of the files with which the experiment compares them."""
     module, store = load_experiment(name), Store(folder / f"{name}.json")
     if not store.path.exists():
         raise FileError(f"the results of an experiment must be in {store.path}, which does not exist")

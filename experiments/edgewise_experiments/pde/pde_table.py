@@ -51,19 +51,7 @@ NOTES = (
 
 @dataclass(frozen=True)
 class Target:
-    """An equation of the library and the error that its solution should reach.
-
-    Parameters
-    ----------
-    name : str
-        The name in the library.
-    requested : float
-        The relative error to reach; that of the coefficient is in standard errors.
-    published : str
-        The lowest published error and its source, "-" without one.
-    several_seeds : bool
-        Whether the row has three seeds: a run takes at most two minutes.
-    """
+    """An equation of the library and the error that its solution should reach."""
 
     name: str
     requested: float

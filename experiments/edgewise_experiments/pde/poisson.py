@@ -95,15 +95,7 @@ class Meter:
 
 
 class Dynamics:
-    """A callback of `fit` that measures the errors every few steps, over several fits.
-
-    Parameters
-    ----------
-    meter : Meter
-        Measures the errors.
-    every : int
-        Steps between two measurements.
-    """
+    """A callback of `fit` that measures the errors every few steps, over several fits."""
 
     def __init__(self, meter: Meter, every: int) -> None:
         self.meter, self.every, self.steps = meter, every, 0

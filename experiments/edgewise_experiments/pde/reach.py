@@ -40,19 +40,7 @@ NOTES = (
 
 @dataclass(frozen=True)
 class Goal:
-    """An equation with the error and the seconds that are aimed at.
-
-    Parameters
-    ----------
-    make : callable
-        Returns the problem.
-    error, seconds : float
-        What is aimed at.
-    tolerance : float
-        That of `solve`.
-    measure : callable, optional
-        Takes the solution and returns its error; that against the closed solution if left out.
-    """
+    """An equation with the error and the seconds that are aimed at."""
 
     make: Callable[[], PDE]
     error: float

@@ -15,7 +15,7 @@ from torch import nn
 from edgewise.errors import InputError
 from edgewise.nn import KAN, MLP, Trace
 from edgewise.plot.network.diagram import edge_functions
-from edgewise.plot.style import BLUE, GREY, INK, ORANGE, SMALL, WIDTH, display_text, fix_layout, styled
+from edgewise.plot.style import BLUE, GREY, INK, ORANGE, SIZES, display_text, fix_layout, styled
 
 _POINTS = 41  # of each curve
 _NODE = (0.09, 0.085)  # width and height of the frame of an activation, in shares of the panel
@@ -36,18 +36,7 @@ _FORMULAS = {
 
 @dataclass(frozen=True)
 class Network:
-    """A network to draw.
-
-    Parameters
-    ----------
-    title : str
-        Begins with "MLP" or "KAN".
-    model : KAN or MLP
-    trace : Trace
-        `model.trace(x)`; functions are drawn over the ranges of its values.
-    error : float
-        Relative root mean squared error.
-    """
+    """A network to draw."""
 
     title: str
     model: KAN | MLP
@@ -61,24 +50,12 @@ def four_networks(networks: Sequence[Network], *, names: Sequence[str]) -> Figur
     An MLP has a line for each weight, its width the absolute value, blue for positive and dashed orange for negative
     weights, and in each hidden node the fixed activation over the range of its inputs. A KAN has the learned function
     on each edge, and nodes that only add.
-
-    Parameters
-    ----------
-    networks : sequence of Network
-        At most eight.
-    names : sequence of str
-        Names of the inputs in mathematical notation, without dollar signs.
-
-    Raises
-    ------
-    InputError
-        If there is no network.
     """
     if not networks:
         raise InputError("networks must hold at least one network, got none")
     rows = -(-len(networks) // 2)
     with styled():
-        figure = Figure(figsize=(WIDTH, 0.3 + 3.1 * rows), layout="constrained")
+        figure = Figure(figsize=(SIZES.page, 0.3 + 3.1 * rows), layout="constrained")
         axes = figure.subplots(rows, 2, squeeze=False).ravel()
         for axis in axes:
             axis.set_axis_off()
@@ -88,7 +65,7 @@ def four_networks(networks: Sequence[Network], *, names: Sequence[str]) -> Figur
             kind, depth = network.title[:3], len(network.model.layers)
             axis.set(xlim=(-0.04, 1.04), ylim=(-0.14, 1.16))
             formula = _FORMULAS.get((kind, depth), "")
-            axis.set_title(f"({letter}) {display_text(network.title)}: {formula}", fontsize=SMALL)
+            axis.set_title(f"({letter}) {display_text(network.title)}: {formula}", fontsize=SIZES.small)
             width = [values.shape[1] for values in (*network.trace.inputs, network.trace.output)]
             heights = np.linspace(0, 1, len(width))
             nodes = [
@@ -100,7 +77,7 @@ def four_networks(networks: Sequence[Network], *, names: Sequence[str]) -> Figur
             top = nodes[-1][0]
             count = sum(p.numel() for p in network.model.parameters() if p.requires_grad)
             note = f"$f$   relative error {network.error:.1e}, {count} parameters"
-            axis.text(top[0] - 0.012, top[1] + 0.05, note, ha="left", va="bottom", fontsize=SMALL)
+            axis.text(top[0] - 0.012, top[1] + 0.05, note, ha="left", va="bottom", fontsize=SIZES.small)
         return fix_layout(figure)
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from edgewise.errors import InputError
-from edgewise.plot.style import GREY, WIDTH, decade_ticks, display_text, fix_layout, styled
+from edgewise.plot.style import GREY, SIZES, decade_ticks, display_text, fix_layout, styled
 
 # From dark to light, so that the order also shows in a print without colours.
 _ORDERS = LinearSegmentedColormap.from_list("orders", ["#003a5d", "#0072B2", "#009E73", "#E69F00"])
@@ -23,17 +23,7 @@ _MOST_TICKS = 4  # grid sizes; of more every second one is labelled
 
 @dataclass(frozen=True)
 class OrderCurve:
-    """The error in the norm of C^order against the grid size.
-
-    Parameters
-    ----------
-    order : int
-        Order of the derivative.
-    grids, errors : sequence of float
-        (n,), numbers of grid intervals and errors.
-    exponent : float
-        Exponent p of the theory, error ~ grid**-p.
-    """
+    """The error in the norm of C^order against the grid size."""
 
     order: int
     grids: Sequence[float]
@@ -42,25 +32,14 @@ class OrderCurve:
 
 
 def order_panels(panels: Mapping[tuple[str, int], Sequence[OrderCurve]]) -> Figure:
-    """Draw a panel for each title (a row) and degree (a column); dashed lines have the exponent of the theory.
-
-    Parameters
-    ----------
-    panels : mapping of (str, int) to sequence of OrderCurve
-        Curves of each panel by row title and degree.
-
-    Raises
-    ------
-    InputError
-        If there are no panels.
-    """
+    """Draw a panel for each title (a row) and degree (a column); dashed lines have the exponent of the theory."""
     if not panels:
         raise InputError("panels must hold at least one panel, got none")
     titles = list(dict.fromkeys(title for title, _ in panels))
     degrees = sorted({degree for _, degree in panels})
     most = max(curve.order for curves in panels.values() for curve in curves)
     with styled():
-        figure = Figure(figsize=(WIDTH, 0.6 + 2.3 * len(titles)), layout="constrained")
+        figure = Figure(figsize=(SIZES.page, 0.6 + 2.3 * len(titles)), layout="constrained")
         axes = figure.subplots(len(titles), len(degrees), sharex="row", sharey="row", squeeze=False)
         for (title, degree), curves in panels.items():
             row, column = titles.index(title), degrees.index(degree)

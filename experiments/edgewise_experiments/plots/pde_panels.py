@@ -8,21 +8,13 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from edgewise.errors import InputError
-from edgewise.plot.style import COLORS, MARKERS, WIDTH, decade_ticks, display_text, fix_layout, shared_legend, styled
+from edgewise.plot.style import COLORS, MARKERS, SIZES, decade_ticks, display_text, fix_layout, shared_legend, styled
 from edgewise_experiments.plots.errors import size_ticks
 
 
 @dataclass(frozen=True)
 class Course:
-    """Squared errors against steps or numbers of parameters.
-
-    Parameters
-    ----------
-    label : str
-        Name in the legend.
-    x, l2, h1 : sequence of float
-        (n,), steps or numbers of parameters, and the squared errors in L2 and in H1; all positive.
-    """
+    """Squared errors against steps or numbers of parameters."""
 
     label: str
     x: Sequence[float]
@@ -31,18 +23,7 @@ class Course:
 
 
 def poisson_panels(training: Sequence[Course], scaling: Sequence[Course]) -> Figure:
-    """Draw errors during training above, and errors against size below; L2 on the left, H1 on the right.
-
-    Parameters
-    ----------
-    training, scaling : sequence of Course
-        Curves of the upper and of the lower panels.
-
-    Raises
-    ------
-    InputError
-        If there is no course, or a number is not positive.
-    """
+    """Draw errors during training above, and errors against size below; L2 on the left, H1 on the right."""
     everything = [*training, *scaling]
     if not everything:
         raise InputError("training or scaling must hold a course, got none")
@@ -51,7 +32,7 @@ def poisson_panels(training: Sequence[Course], scaling: Sequence[Course]) -> Fig
             raise InputError(f"the course {course.label!r} must have positive numbers")
     labels = list(dict.fromkeys(course.label for course in everything))
     with styled():
-        figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
+        figure = Figure(figsize=(SIZES.page, 5.2), layout="constrained")
         axes = figure.subplots(2, 2, sharey="col")
         for line, (courses, xlabel) in enumerate(((training, "steps"), (scaling, "parameters"))):
             for column, (name, key) in enumerate((("$L^2$", "l2"), ("$H^1$", "h1"))):

@@ -17,7 +17,7 @@ from edgewise.plot.style import (
     INK,
     MARKERS,
     ORANGE,
-    WIDTH,
+    SIZES,
     decade_ticks,
     display_text,
     fix_layout,
@@ -33,27 +33,13 @@ def phase_curves(
     """Draw a row for each model and a column for each phase: target, curve of the model, and its latest samples.
 
     The target is grey, the first model blue, the others orange; the part with the samples of the phase is shaded.
-
-    Parameters
-    ----------
-    x, target : ndarray
-        (P,), points and values of the target.
-    models : mapping of str to sequence of sequence of float
-        For each name, such as "KAN, keeps most", a curve (P,) after each phase.
-    centres : sequence of float
-        Centres of the parts; each part extends halfway to its neighbours.
-
-    Raises
-    ------
-    InputError
-        If there is no model, or a model has not one curve for each centre.
     """
     wrong = [name for name, curves in models.items() if len(curves) != len(centres)]
     if not models or wrong:
         raise InputError(f"models must have {len(centres)} curves each, got {wrong or 'none'}")
     ends = [x[0], *((a + b) / 2 for a, b in pairwise(centres)), x[-1]]
     with styled():
-        figure = Figure(figsize=(WIDTH, 0.6 + 1.05 * len(models)), layout="constrained")
+        figure = Figure(figsize=(SIZES.page, 0.6 + 1.05 * len(models)), layout="constrained")
         axes = figure.subplots(len(models), len(centres), sharex=True, sharey=True, squeeze=False)
         for row, (name, curves) in zip(axes, models.items(), strict=True):
             color = BLUE if name == next(iter(models)) else ORANGE
@@ -72,20 +58,7 @@ def phase_curves(
 
 
 def phase_errors(groups: Mapping[str, Mapping[str, Sequence[float]]], *, ylabel: str) -> Figure:
-    """Draw the error after each phase: a panel for each case, a curve for each model.
-
-    Parameters
-    ----------
-    groups : mapping of str to mapping of str to sequence of float
-        For each title of a panel and each model the errors after the phases.
-    ylabel : str
-        The error, with its unit.
-
-    Raises
-    ------
-    InputError
-        If there are no panels.
-    """
+    """Draw the error after each phase: a panel for each case, a curve for each model."""
     if not groups:
         raise InputError("groups must hold at least one panel, got none")
     names = list(dict.fromkeys(name for models in groups.values() for name in models))

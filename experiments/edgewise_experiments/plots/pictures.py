@@ -17,8 +17,7 @@ from edgewise.plot.style import (
     FAINT,
     GREY,
     MARKERS,
-    SMALL,
-    WIDTH,
+    SIZES,
     display_text,
     fix_layout,
     panels,
@@ -34,24 +33,7 @@ _PIXELS: Literal["none"] = "none"  # no interpolation: vector files then contain
 def side_by_side(
     truth: np.ndarray, pictures: Mapping[str, np.ndarray], *, notes: Mapping[str, str], about: str = "original"
 ) -> Figure:
-    """Draw the original and each picture in a row, and below each picture its error; all errors share a scale.
-
-    Parameters
-    ----------
-    truth : ndarray
-        (n, m) from 0 to 1, row 0 at the top.
-    pictures : mapping of str to ndarray
-        Pictures of the same shape by their titles.
-    notes : mapping of str to str
-        Texts below the errors of some pictures, such as "29.8 dB".
-    about : str
-        Title of the original.
-
-    Raises
-    ------
-    InputError
-        If there is no picture, or one of another shape.
-    """
+    """Draw the original and each picture in a row, and below each picture its error; all errors share a scale."""
     wrong = [name for name, picture in pictures.items() if picture.shape != truth.shape]
     if not pictures or wrong:
         raise InputError(f"pictures must have the shape {truth.shape} of truth, got {wrong or 'none'}")
@@ -59,21 +41,21 @@ def side_by_side(
     limit = max(float(np.quantile(np.abs(error), _BULK)) for error in errors.values()) or 1.0
     with styled():
         count = 1 + len(pictures)
-        figure = Figure(figsize=(WIDTH, 2 * min(_CELL, WIDTH / count) + 0.6), layout="constrained")
+        figure = Figure(figsize=(SIZES.page, 2 * min(_CELL, SIZES.page / count) + 0.6), layout="constrained")
         axes = figure.subplots(2, count, squeeze=False)
         for panel, (name, picture) in zip(axes[0], {about: truth, **pictures}.items(), strict=True):
             panel.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation=_PIXELS)
-            panel.set_title(display_text(name), fontsize=SMALL)
+            panel.set_title(display_text(name), fontsize=SIZES.small)
         for panel, (name, error) in zip(axes[1][1:], errors.items(), strict=True):
             image = panel.imshow(error, cmap=SIGNED, vmin=-limit, vmax=limit, interpolation=_PIXELS)
-            panel.set_xlabel(display_text(notes.get(name, "")), fontsize=SMALL)
+            panel.set_xlabel(display_text(notes.get(name, "")), fontsize=SIZES.small)
         for panel in axes.ravel():
             panel.set(xticks=(), yticks=())
             panel.spines[:].set(color=FAINT, linewidth=0.5)
         axes[1, 0].set_axis_off()
         bar = Colorbar(axes[1, 0].inset_axes((0.62, 0.05, 0.1, 0.9)), image, extend="both")
         bar.ax.yaxis.set_ticks_position("left")
-        bar.ax.set_title("error", fontsize=SMALL, loc="right")
+        bar.ax.set_title("error", fontsize=SIZES.small, loc="right")
         bar.ax.yaxis.set_major_locator(MaxNLocator(4, symmetric=True))
         bar.outline.set(color=GREY, linewidth=0.5)
         return fix_layout(figure)
@@ -82,22 +64,7 @@ def side_by_side(
 def quality_curves(
     groups: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], *, ylabel: str, xlabels: Sequence[str] = ()
 ) -> Figure:
-    """Draw the quality against the training time: a panel for each picture, a curve for each model.
-
-    Parameters
-    ----------
-    groups : mapping of str to mapping of str to sequence of (float, float)
-        For each title of a panel and each model the points (CPU seconds, quality).
-    ylabel : str
-        The quality, with its unit.
-    xlabels : sequence of str
-        Label of the horizontal axis of each panel, where it is not CPU seconds.
-
-    Raises
-    ------
-    InputError
-        If there are no panels.
-    """
+    """Draw the quality against the training time: a panel for each picture, a curve for each model."""
     if not groups:
         raise InputError("groups must hold at least one panel, got none")
     names = list(dict.fromkeys(name for models in groups.values() for name in models))

@@ -42,18 +42,7 @@ HOLES = [(a, b, 0.1) for a in (-0.3, 0.3) for b in (-0.3, 0.3)]  # of Poisson2d-
 
 @dataclass(frozen=True)
 class Case:
-    """An equation.
-
-    Parameters
-    ----------
-    name, statement : str
-        Name, and the equation in a line.
-    make : callable
-        Returns the problem.
-    reference : callable, optional
-        Returns points and the fields there, (b, n) and (b, fields), where there is no closed solution; points of
-        problems with time are at the last moment. Fewer fields than those of the problem are its first ones.
-    """
+    """An equation."""
 
     name: str
     statement: str

@@ -23,30 +23,7 @@ Frame = Any  # a pandas.DataFrame; pandas is imported when a table is loaded
 
 @dataclass(frozen=True)
 class Entry:
-    """One table.
-
-    Parameters
-    ----------
-    name : str
-    package : str
-        Package that ships the table.
-    load : callable
-        Returns the whole table as a data frame.
-    target : str
-        Column that is predicted.
-    inputs : str
-        Columns that it is predicted from, separated by blanks; "*" stands for all but the target.
-    task : str
-        "regression", "classification" or "survival".
-    dropped : str
-        Which other columns the table has and why they are left out.
-    categories : str
-        Those of the inputs whose numbers are codes.
-    group : str
-        Columns whose rows stay in one fold where they agree in all of them.
-    event : str
-        Column that is 1 where the end was observed; for survival.
-    """
+    """One table."""
 
     name: str
     package: str

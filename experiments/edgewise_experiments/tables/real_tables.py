@@ -55,19 +55,7 @@ def _knots() -> Table:
 
 @dataclass(frozen=True)
 class _Columns:
-    """Columns of a table of statsmodels.
-
-    Parameters
-    ----------
-    target : str or callable
-        A column, or a function of the columns.
-    inputs : sequence of str
-        Columns; a column of text becomes one column of zeros and ones for each value.
-    task : str
-        "regression" or "classification".
-    group : tuple of str, optional
-        Rows that agree in all these columns stay in one fold.
-    """
+    """Columns of a table of statsmodels."""
 
     target: str | Callable[[Mapping[str, np.ndarray]], np.ndarray]
     inputs: Sequence[str]

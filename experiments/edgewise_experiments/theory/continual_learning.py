@@ -266,15 +266,7 @@ def _plan_of(row: dict) -> str:
 
 
 def measure(name: str, plan: Plan, seed: int, quick: bool, report_progress: ProgressCallback) -> dict:
-    """Train group after group, and on all groups at once.
-
-    Returns
-    -------
-    dict
-        `errors[p][q]`: RMSE of group q after group p was learned; `final`: RMSE of all groups at the end; `joint`: RMSE
-        after learning all at once, None where that was not tried; `parameters`, those that are learned; `overlap`: see
-        the notes; and in one dimension `curves`, the model's values after each group.
-    """
+    """Train group after group, and on all groups at once."""
     case = CASES[name]
     groups = [torch.from_numpy(x) for x in case.groups(seed)]
     model, errors, curves = _prepared(plan, case, groups, seed), [], []

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgewise.formulas import as_text
-from edgewise.formulas.expression import Add, Call, Multiply, Number, Power, Variable, children
+from edgewise.formulas.expression import Add, Call, Multiply, Number, Power, Variable
 from edgewise_experiments.data.feynman import FEYNMAN_EQUATIONS
 from edgewise_experiments.data.laws import ai_feynman, nguyen, random_law
 
@@ -22,7 +22,7 @@ def powers(unit):
 
 def unit_of(node, units):
     """The exponents of the base units in the value of a formula."""
-    parts = [unit_of(part, units) for part in children(node)]
+    parts = [unit_of(part, units) for part in node.parts]
     if isinstance(node, Variable):
         return units[node.index]
     if isinstance(node, Number):

@@ -42,17 +42,3 @@ def test_a_quick_run_goes_on_where_it_stood(tmp_path):
     assert any("`symbolify`" in quantity for quantity in outcome.key_figures)
     assert len(outcome.figures["seconds"]().axes) == 1
     assert complexity(formulas.truth("toy 3")) == 3
-
-
-def test_the_peers_stand_beside_the_same_problems():
-    row = {"problem": "x/y", "seed": 0, "noise": 0.0, "useless": 0, "exact": True, "complexity": 3, "samples": 1000}
-    row |= {"true_complexity": 3, "seconds": 0.2, "cpu_seconds": 0.1, "formula": "x/y"}
-    peers = [
-        {"peer": peer, "problem": "x/y", "seed": 0, "exact": exact, "limit": 120.0, "seconds": 100.0}
-        for peer, exact in (("pyoperon", False), ("gplearn", True))
-    ]
-    assert formulas.summary([row, *peers]).tables[1].rows == (
-        ("Edgewise", "1 of 1 (100 %)", "120", "0.1"),
-        ("pyoperon", "0 of 1 (0 %)", "120", "100"),
-        ("gplearn", "1 of 1 (100 %)", "120", "100"),
-    )

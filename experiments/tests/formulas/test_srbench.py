@@ -53,10 +53,15 @@ def test_summary_and_figure():
     row |= {"formula": "x", "true_symbols": 9, "exact": True, "accurate": True, "exact_on_front": True}
     row |= {"seconds": 3.0, "cpu_seconds": 2.0, "relative": 0.0}
     failed = row | {"law": "N2", "formula": None, "exact": False, "accurate": False, "exact_on_front": False}
-    peer = row | {"peer": "gplearn", "exact": False}
+    peer = row | {"peer": "gplearn", "exact": False, "limit": 10.0}
     outcome = srbench.summary([row, failed, peer])
     assert outcome.tables[0].rows == (("Nguyen", "1 of 2", "1 of 2", "1 of 2", "2.0", "9", "9"),)
     assert [line[:2] for line in outcome.tables[1].rows] == [("Edgewise", "1 of 1"), ("gplearn", "0 of 1")]
+    assert outcome.tables[2].rows == (("Edgewise", "1", "N1"),)
+    slow = srbench.summary([row, peer | {"limit": 1.0}])
+    assert slow.tables[1].rows[0][:2] == ("Edgewise", "0 of 1") and slow.tables[2].rows == (
+        ("none of them", "1", "N1"),
+    )
     (axis,) = outcome.figures["solved"]().axes
     assert np.max(axis.lines[0].get_ydata()) == 50
 

@@ -36,11 +36,10 @@ import numpy as np
 from edgewise.discovery.curves.assembly import pruned
 from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.evidence import counted_from_origins, decided_form, origins, with_decided_digits
-from edgewise.discovery.losses import Candidate, decided, front_of, is_as_good, some
+from edgewise.discovery.losses import Candidate, box_of, decided, front_of, is_as_good, some
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem, weighted_variance
 from edgewise.discovery.reduction.steps import Step, first_step
-from edgewise.formulas.algebra import shortest_form, simplify
 from edgewise.formulas.constants import (
     EXACT,
     FittedExpression,
@@ -52,17 +51,28 @@ from edgewise.formulas.constants import (
 from edgewise.formulas.domains import domain_report
 from edgewise.formulas.expression import (
     Add,
+    Call,
     Expression,
     Multiply,
     Number,
     Power,
-    children,
+    Variable,
     evaluate,
+    replaced,
     used_variables,
+    walk,
 )
-from edgewise.formulas.forms import in_usual_form, with_free_exponents, with_leading_plus, with_merged_roots
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import SIGNIFICANT_Z, Front, FrontEntry, fresh_inputs, price
+from edgewise.formulas.front import SIGNIFICANT_Z, Front, FrontEntry, price
+from edgewise.formulas.rewriting import (
+    in_usual_form,
+    shortest_form,
+    simplify,
+    split_number,
+    with_free_exponents,
+    with_leading_plus,
+    with_merged_roots,
+)
 from edgewise.metrics import r_squared
 from edgewise.outcomes import Budget
 from edgewise.presentation import enumeration, percent_text
@@ -84,6 +94,8 @@ class DecisionSettings:
     # Share of the deviation of y that a longer formula leaves, at most, to be chosen where no short one is a law.
     largest_error: float = 0.25
     most_rivals: int = 3  # Other forms that are compared with the choice, at most.
+    # Powers in front of an exponential that are compared with that of the choice: those of Saha, Richardson, Arrhenius.
+    powers_in_front: tuple[float, ...] = (-2.0, -1.5, -1.0, -0.5, 0.5, 1.0, 1.5, 2.0)
     full_steps: int = 60  # Levenberg-Marquardt steps of a fit, at most; one that has converged ends sooner.
 
 
@@ -122,7 +134,8 @@ def _level_forms(choice: FrontEntry, known: Sequence[Squared], loss: SquaredLoss
     chosen = loss.judged(choice.formula.expression)
     if chosen is None or chosen.held <= loss.exact:
         return
-    x = loss.problem.held_x
+    problem = loss.problem
+    x = problem.held_x
     values = evaluate(chosen.expression, x)
     rivals: list[Squared] = []
     forms = {_form(chosen.expression)}
@@ -132,16 +145,42 @@ def _level_forms(choice: FrontEntry, known: Sequence[Squared], loss: SquaredLoss
         if is_rival and _form(each.expression) not in forms:
             forms.add(_form(each.expression))
             rivals.append(each)
-    entries = [loss.entry(each) for each in rivals[: SETTINGS.most_rivals]]
-    pairs = zip(rivals, entries, strict=False)
-    level = [entry for each, entry in pairs if len(loss.as_good([chosen, each], [choice, entry])) == 2]
-    if level:
-        yield f"As short and, on these rows, as good as the choice: {enumeration([str(e.formula) for e in level])}."
+
+    def level(others: Sequence[Squared]) -> list[str]:
+        """The first few of some candidates, as far as the rows cannot tell them from the choice."""
+        pairs = [(each, loss.entry(each)) for each in others[: SETTINGS.most_rivals]]
+        return [str(entry.formula) for each, entry in pairs if len(loss.as_good([chosen, each], [choice, entry])) == 2]
+
+    as_short = level(rivals)
+    if as_short:
+        yield f"As short and, on these rows, as good as the choice: {enumeration(as_short)}."
+        return
+    # An exponential whose factor makes up for a power in front, as in Saha's law over a few thousand kelvin
+    allowed = [node for node in _with_powers_in_front(chosen.expression) if obeys(node, problem.options, problem.names)]
+    others = [each for each in map(loss.judged, allowed) if each is not None]
+    with_powers = level(sorted(others, key=lambda each: each.held))
+    if with_powers:
+        yield (
+            "As good as the choice on these rows, where a power in front and the factor in the exponential make up for "
+            f"each other: {enumeration(with_powers)}."
+        )
+
+
+def _with_powers_in_front(node: Expression) -> Iterator[Expression]:
+    """The formula with a power of u in front of exp(c u) or exp(c/u), u an input, for each of some powers."""
+    for part in walk(node):
+        if not isinstance(part, Call) or part.name != "exp" or len(used_variables(part)) != 1:
+            continue
+        _, inner = split_number(part.argument)
+        base = inner.base if isinstance(inner, Power) else inner
+        if isinstance(base, Variable):
+            for power in SETTINGS.powers_in_front:
+                yield simplify(replaced(node, part, Multiply((Power(base, power), part))))
 
 
 def _form(node: Expression) -> str:
     """What formulas have in common that differ in their constants, in the order of their terms and factors alone."""
-    parts = sorted(_form(part) for part in children(node) if not isinstance(part, Number))
+    parts = sorted(_form(part) for part in node.parts if not isinstance(part, Number))
     detail = getattr(node, "name", getattr(node, "index", ""))
     if isinstance(node, Power):
         detail = f"{node.exponent:.1f}"
@@ -175,8 +214,7 @@ class SquaredLoss:
         self.budget = budget
         self.exact = problem.exact_loss
         self.whole = problem.with_all_rows
-        # Rows at which a formula has to be defined: those to fit, and points on the lines between them.
-        self.places = np.concatenate([problem.x, fresh_inputs(problem.x)])
+        self.box = box_of(problem.x)
 
     def judged(self, node: Expression) -> Squared | None:
         """A formula with constants fitted to the rows to fit."""
@@ -185,7 +223,7 @@ class SquaredLoss:
         if fitted is None:
             return None
         squares = problem.held_squares(fitted.expression)
-        return Candidate.of(fitted.expression, fitted, squares, self.places, self.exact)
+        return Candidate.of(fitted.expression, fitted, squares, self.box, self.exact)
 
     def fitted(self, node: Expression, problem: LawProblem) -> FittedExpression | None:
         """A formula with constants fitted to the rows to fit of a problem."""

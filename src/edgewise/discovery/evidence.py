@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewise.discovery.curves.features import has_two_values
-from edgewise.formulas.algebra import simplify, split_number, with_one_factor
 from edgewise.formulas.constants import CHI_SQUARE_99, EXACT, FittedExpression, fit_constants, free_places, root_weights
 from edgewise.formulas.expression import (
     Add,
@@ -25,17 +24,16 @@ from edgewise.formulas.expression import (
     Number,
     Power,
     Variable,
-    children,
     constant_values,
     evaluate,
     exact_number,
     exchanged,
-    rebuilt,
     used_variables,
     values_and_derivatives,
     walk,
     with_constants,
 )
+from edgewise.formulas.rewriting import simplify, split_number, with_one_factor
 from edgewise.outcomes import Budget
 
 
@@ -87,7 +85,7 @@ def counted_from_origins(node: Expression, origin: dict[int, Number]) -> Express
 
     The origins are those of `origins`; sums without a number stay as they are.
     """
-    node = rebuilt(node, [counted_from_origins(part, origin) for part in children(node)])
+    node = node.with_parts([counted_from_origins(part, origin) for part in node.parts])
     if not isinstance(node, Add) or not any(isinstance(term, Number) for term in node.terms):
         return node
     terms: list[Expression] = []
@@ -175,10 +173,10 @@ def _with_one_line(node: Expression, x: np.ndarray) -> Iterator[Expression]:
             if np.var(rest) <= SETTINGS.nearly_straight * np.var(values):
                 offset = float(values.mean() - slope * inner.mean())
                 yield Add((Multiply((Number(slope), argument)), Number(offset)))
-    parts = children(node)
+    parts = node.parts
     for place, part in enumerate(parts):
         for other in _with_one_line(part, x):
-            yield rebuilt(node, (*parts[:place], other, *parts[place + 1 :]))
+            yield node.with_parts((*parts[:place], other, *parts[place + 1 :]))
 
 
 def largest_cancellation(node: Expression, x: np.ndarray) -> float:

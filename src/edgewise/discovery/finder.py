@@ -23,8 +23,8 @@ from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.engine.recording import Recording, data_name
 from edgewise.discovery.engine.running import Engine, Stages
 from edgewise.discovery.enumeration.stage import enumerated, short_laws
-from edgewise.discovery.knowledge.boundaries import class_front
-from edgewise.discovery.knowledge.families import Groups, checked_groups, family_front
+from edgewise.discovery.knowledge.boundaries import ClassLoss, ClassSearch
+from edgewise.discovery.knowledge.families import FamilySearch, GroupLoss, Groups, checked_groups
 from edgewise.discovery.knowledge.powers_of_ten import (
     check_sizes,
     divided,
@@ -37,8 +37,9 @@ from edgewise.discovery.knowledge.structured import StructureSearch
 from edgewise.discovery.knowledge.templates import read_template
 from edgewise.discovery.least_squares.laws import least_squares_laws
 from edgewise.discovery.least_squares.separable import separable_laws
+from edgewise.discovery.losses import Judgement
 from edgewise.discovery.operon import evolved_by_operon
-from edgewise.discovery.problem import FormulaOptions, LawProblem
+from edgewise.discovery.problem import FormulaOptions, LawProblem, Stage
 from edgewise.discovery.reduction.chain import reductions
 from edgewise.errors import InputError
 from edgewise.files import Journal
@@ -64,6 +65,7 @@ class FinderSettings:
 
 
 SETTINGS = FinderSettings()
+CONSTANT = Number(1.5)  # a formula of one free constant
 TIME_LIMIT_MESSAGE = "The time limit ended the search."
 LATE_PART_MESSAGE = "The time limit ended a part of the search."
 WORK_MESSAGE = "The planned work is done; a longer time limit plans more."
@@ -185,7 +187,7 @@ def _front(search: Search) -> Front:
 
 
 def class_law(search: Search, log_odds: np.ndarray | None = None) -> Front:
-    """The front of formulas of the log-odds of y = 1, see `class_front`; `log_odds` (N,) of a model are the start."""
+    """The front of formulas of the log-odds of y = 1, see `ClassSearch`; `log_odds` (N,) of a model are the start."""
     options = search.options
     y = search.y
     if options.structure or options.groups is not None:
@@ -208,10 +210,9 @@ def class_law(search: Search, log_odds: np.ndarray | None = None) -> Front:
         more = [] if part.archive is None else part.archive.candidates
         return [*(entry.formula.expression for entry in front), *more]
 
-    start = None if log_odds is None else log_odds[kept]
-    with search.budget.holds():
-        front = class_front(search.problem(kept, held), of_response, search.budget, start)
-    return parts.stopped(front, search.budget)
+    start = np.zeros(len(kept)) if log_odds is None else log_odds[kept]
+    judgement = Judgement(ClassLoss(search.problem(kept, held), search.budget))
+    return parts.front(judgement, ClassSearch(judgement, of_response, start))
 
 
 @dataclass
@@ -229,10 +230,16 @@ class _Parts:
         self.is_interrupted = self.is_interrupted or front.stopped == StopReason.INTERRUPTED
         return part, front
 
-    def stopped(self, front: Front, budget: Budget) -> Front:
-        """The front of the whole with the reason why its searches ended."""
+    def front(self, judgement: Judgement, proposals: Stage) -> Front:
+        """The front of what a stage proposes under a loss, with the reason why the search ended."""
+        budget = self.search.budget
+        engine = Engine(judgement, budget, Stages(quick=(), search=proposals))
+        with budget.holds():
+            judgement.judge(CONSTANT, "constant")  # a front has a formula, whatever a stage proposes
+            engine.run()
+            front = judgement.decided(engine.messages)
         if not self.is_interrupted:
-            return with_limit(front, budget)
+            return with_limit(front, Budget() if judgement.solved is not None else budget)
         messages = (*front.messages, StopReason.INTERRUPTED.sentence)
         return replace(front, stopped=StopReason.INTERRUPTED, messages=messages)
 
@@ -248,7 +255,7 @@ def with_limit(front: Front, budget: Budget) -> Front:
 
 
 def _family(search: Search) -> Front:
-    """The front of laws that groups of rows share up to constants, see `family_front`."""
+    """The front of laws that groups of rows share up to constants, see `FamilySearch`."""
     labels, codes = checked_groups(search.options.groups, len(search.y))
     order = np.random.default_rng(search.seed).permutation(len(codes))[: SETTINGS.most_deciding_rows]
     own = [order[codes[order] == group] for group in range(len(labels))]
@@ -261,10 +268,9 @@ def _family(search: Search) -> Front:
     def of_rows(rows: Groups, budget: Budget) -> Front:
         return parts.searched(rows.x, rows.y, rows.weights, budget)[1]
 
-    with search.budget.holds():
-        front = family_front(problem, labels, codes[kept], codes[held], of_rows, search.budget)
-    is_exact = front.best.validation <= problem.exact_loss
-    return parts.stopped(front, Budget() if is_exact else search.budget)
+    loss = GroupLoss(problem, labels, codes[kept], codes[held], search.budget)
+    judgement = Judgement(loss)
+    return parts.front(judgement, FamilySearch(judgement, loss, of_rows))
 
 
 @dataclass
@@ -286,6 +292,7 @@ class Search:
 
     def front(self, more: More | None = None, stages: Stages = ALL_STAGES) -> Front:
         """Run all stages and decide."""
+        # Rows to search on, to decide on, and held out
         messages: list[str] = []
         rows = len(self.y)
         decides = min(len(self.y), SETTINGS.most_deciding_rows)
@@ -297,6 +304,7 @@ class Search:
         deciding = self._problem(SETTINGS.most_deciding_rows)
         if float(np.ptp(self.y)) == 0:
             return replace(decided_front([Number(float(self.y[0]))], problem), stopped=StopReason.CONVERGED)
+        # The budget, less what an earlier part of the same run has used, and the formulas of that part
         recording = None
         budget = self.budget
         if self.journal is not None:
@@ -304,6 +312,8 @@ class Search:
             budget = budget.after(recording.work, recording.seconds)
         searching = budget.share(SETTINGS.search_share)
         self.archive = archive = Archive(problem, searching)
+        if recording is not None:
+            recording.restore(archive)
         planned = max(budget.work_left, 1.0)
 
         def announce(at: Progress) -> None:
@@ -328,6 +338,7 @@ class Search:
         else:
             share = SETTINGS.search_share - SETTINGS.more_share
         first = budget.share(share).reporting(heard)
+        # The stages that the options ask for
         if self.options.engine == "operon":
             stages = replace(stages, search=evolved_by_operon)
         structure = None
@@ -339,6 +350,7 @@ class Search:
         def sentences() -> list[str]:
             return [*messages, *(structure.messages if structure is not None else ()), *engine.messages]
 
+        # Search, then the choice among all that was kept; an interrupted search decides, too
         stopped = StopReason.CONVERGED
         with one_blas_thread(), np.errstate(all="ignore"), budget.holds():
             try:

@@ -9,18 +9,27 @@ shortest of those that are as good as the best is the choice.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
+from edgewise.discovery.curves.features import has_two_values
 from edgewise.discovery.problem import LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas.domains import domain_violations
 from edgewise.formulas.expression import Expression, Number, complexity, walk
-from edgewise.formulas.front import LEAST_DECREASE, SIGNIFICANT_Z, Front, FrontEntry, pareto, with_scores
-from edgewise.outcomes import Budget
+from edgewise.formulas.front import (
+    FIDELITY_POINTS,
+    LEAST_DECREASE,
+    SIGNIFICANT_Z,
+    Front,
+    FrontEntry,
+    fresh_inputs,
+    pareto,
+    with_scores,
+)
 
 F = TypeVar("F")  # what the fit of a loss returns
 
@@ -34,12 +43,14 @@ class Candidate(Generic[F]):
     losses: np.ndarray  # (M,), of each held-out row
 
     @classmethod
-    def of(cls, expression: Expression, fit: F, losses: np.ndarray, x: np.ndarray, exact: float) -> Candidate[F] | None:
-        """The candidate; None if it is not finite or, where it is not exact, has a pole or needs other rows x (N, d).
+    def of(
+        cls, expression: Expression, fit: F, losses: np.ndarray, box: np.ndarray, exact: float
+    ) -> Candidate[F] | None:
+        """The candidate; None if it is not finite or, where it is not exact, undefined or infinite in the box (M, d).
 
-        An exact formula with a pole is a law: it holds on both sides.
+        The points of the box are those of `box_of`. An exact formula with a pole is a law: it holds on both sides.
         """
-        if np.isfinite(losses).all() and (losses.mean() <= exact or not domain_violations(expression, x)):
+        if np.isfinite(losses).all() and (losses.mean() <= exact or not domain_violations(expression, box)):
             return cls(expression, fit, losses)
         return None
 
@@ -55,6 +66,23 @@ class Candidate(Generic[F]):
     @property
     def closed_forms(self) -> int:
         return sum(part.exact is not None for part in walk(self.expression) if isinstance(part, Number))
+
+
+def box_of(x: np.ndarray) -> np.ndarray:
+    """Points of the box of rows x (N, d): the rows, points on lines between them, corners, and random points, (M, d).
+
+    An argument that changes its sign has both signs at some of them, so a pole between two points counts as well.
+    Columns of two values have no others.
+    """
+    random = np.random.default_rng([0, 2])
+    low = x.min(0)
+    high = x.max(0)
+    inside = random.uniform(low, high, (FIDELITY_POINTS, len(low)))
+    # Corners, where a monotonic argument is smallest and largest: all of them for up to eight inputs
+    corners = np.where(random.integers(0, 2, (FIDELITY_POINTS // 2, len(low))) > 0, high, low)
+    for column in np.flatnonzero([has_two_values(values) for values in x.T]):
+        inside[:, column] = random.choice(x[:, column], FIDELITY_POINTS)
+    return np.concatenate([x, fresh_inputs(x), np.unique(corners, axis=0), inside])
 
 
 class Loss(Protocol[F]):
@@ -114,39 +142,48 @@ def decided(candidates: Sequence[Candidate[F]], loss: Loss[F], messages: Iterabl
     )
 
 
-@dataclass
 class Judgement(Generic[F]):
-    """The formulas that were judged under a loss, each once."""
+    """The formulas that were judged under a loss, each once: what an `Engine` judges where it has no `Archive`."""
 
-    loss: Loss[F]
-    budget: Budget  # once it is over, no more than one formula is judged
-    candidates: list[Candidate[F]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
+    def __init__(self, loss: Loss[F]):
+        self.loss = loss
+        self.problem = loss.problem
+        self.candidates: list[Candidate[F]] = []
         self._tried: set[Expression] = set()
 
-    def judge(self, nodes: Iterable[Expression]) -> None:
-        """Fit and judge formulas."""
-        for node in nodes:
-            if node in self._tried or (self.candidates and self.budget.is_over):
-                continue
-            self._tried.add(node)
-            candidate = self.loss.judged(node)
-            if candidate is not None:
-                self.candidates.append(candidate)
+    def judge(self, expression: Expression, source: str) -> Candidate[F] | None:
+        """Fit and judge a formula; None for one that was judged before or cannot be used."""
+        if expression in self._tried:
+            return None
+        self._tried.add(expression)
+        candidate = self.loss.judged(expression)
+        if candidate is not None:
+            self.candidates.append(candidate)
+        return candidate
+
+    @property
+    def solved(self) -> Candidate[F] | None:
+        """The first exact formula, or None."""
+        return next((each for each in self.candidates if each.held <= self.loss.exact), None)
+
+    @property
+    def leaves_noise(self) -> bool:
+        """False: no loss but that of `Archive` has residuals that could look like noise."""
+        return False
 
     @property
     def best(self) -> Candidate[F]:
         """The candidate with the smallest held-out loss."""
         return min(some(self.candidates), key=lambda each: each.held)
 
-    def front(self) -> Iterator[Candidate[F]]:
+    @property
+    def front(self) -> list[Candidate[F]]:
         """The candidates on the front."""
-        return iter(front_of(self.candidates, self.loss.exact))
+        return front_of(self.candidates, self.loss.exact)
 
-    def decided(self) -> Front:
+    def decided(self, messages: Iterable[str] = ()) -> Front:
         """The front with its choice."""
-        return decided(some(self.candidates), self.loss)
+        return decided(some(self.candidates), self.loss, messages)
 
 
 def some(candidates: list[Candidate[F]]) -> list[Candidate[F]]:

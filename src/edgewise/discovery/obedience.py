@@ -12,7 +12,6 @@ from edgewise.formulas.expression import (
     Multiply,
     Number,
     Power,
-    children,
     complexity,
     used_variables,
     walk,
@@ -80,4 +79,4 @@ def _functions_and_arguments(node: Expression) -> Iterator[tuple[str, Expression
             yield part.name, part.argument
         elif isinstance(part, Power):
             for name in _operators_of_power(part.exponent):
-                yield name, children(part)[0]
+                yield name, part.parts[0]

@@ -18,8 +18,8 @@ from importlib import import_module
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem
 from edgewise.errors import InputError
-from edgewise.formulas.algebra import simplify
 from edgewise.formulas.expression import Expression, parse_expression
+from edgewise.formulas.rewriting import simplify
 from edgewise.outcomes import Budget, spend
 
 # Names in Operon of the operators that it has.

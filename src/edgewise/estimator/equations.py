@@ -22,9 +22,9 @@ from edgewise.discovery.knowledge.powers_of_ten import check_sizes
 from edgewise.discovery.problem import FormulaOptions, LawProblem
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.files import Journal, Part
-from edgewise.formulas.algebra import simplify
 from edgewise.formulas.expression import Add, Expression, Multiply, Number, Variable, exchanged
 from edgewise.formulas.front import Front, with_fidelity
+from edgewise.formulas.rewriting import simplify
 from edgewise.interpret.pruning.pruning import prune
 from edgewise.interpret.symbolic.snapping import symbolified
 from edgewise.interpret.transform.subnetworks import live_edges, with_output

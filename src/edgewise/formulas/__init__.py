@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
-    from edgewise.formulas.algebra import shortest_form, simplify
     from edgewise.formulas.domains import domain_violations
     from edgewise.formulas.expression import Expression, complexity, evaluate, parse_expression
     from edgewise.formulas.family import Family
     from edgewise.formulas.formula import Formula
     from edgewise.formulas.front import Front, FrontEntry
     from edgewise.formulas.printing import as_c, as_latex, as_python, as_sympy, as_text
+    from edgewise.formulas.rewriting import shortest_form, simplify
 
 __all__ = [
     "Expression",

@@ -10,7 +10,6 @@ from itertools import islice
 
 import numpy as np
 
-from edgewise.formulas.algebra import simplify
 from edgewise.formulas.expression import (
     UNITS,
     Call,
@@ -19,7 +18,6 @@ from edgewise.formulas.expression import (
     Multiply,
     Number,
     Power,
-    children,
     constant_values,
     evaluate,
     value_of,
@@ -27,7 +25,7 @@ from edgewise.formulas.expression import (
     walk,
     with_constants,
 )
-from edgewise.formulas.forms import with_free_exponents
+from edgewise.formulas.rewriting import simplify, with_free_exponents
 from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
 from edgewise.outcomes import Budget, spend
 from edgewise.settings import ABOVE_ZERO, CALL_WORK
@@ -217,7 +215,7 @@ def errors_of(
             changed = changed.argument.factors[1]
         elif isinstance(part, Power):
             exponents.append(0.0)
-        for pair in zip(children(part), children(changed), strict=True):
+        for pair in zip(part.parts, changed.parts, strict=True):
             sort_out(*pair)
 
     sort_out(node, free)

@@ -17,7 +17,6 @@ import numpy as np
 import torch
 
 from edgewise.errors import InputError
-from edgewise.formulas.algebra import MINUS_ONE, simplify
 from edgewise.formulas.constants import fit_constants
 from edgewise.formulas.expression import (
     Add,
@@ -33,6 +32,7 @@ from edgewise.formulas.expression import (
     parse_expression,
     replaced,
 )
+from edgewise.formulas.rewriting import MINUS_ONE, simplify
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
 from edgewise.outcomes import spend

@@ -14,7 +14,6 @@ from edgewise.formulas.expression import (
     Multiply,
     Number,
     Power,
-    children,
     evaluate,
     used_variables,
     walk,
@@ -80,7 +79,7 @@ def domain_violations(node: Expression, x: np.ndarray) -> list[str]:
         row = domain_row(part)
         if row is None:
             continue
-        argument = children(part)[0]
+        argument = part.parts[0]
         values = evaluate(argument, x)
         low = float(np.min(values))
         high = float(np.max(values))
@@ -99,7 +98,7 @@ def domain_violations(node: Expression, x: np.ndarray) -> list[str]:
 
 def reaches_zero(part: Expression, x: np.ndarray) -> bool:
     """True if a function with a singularity at 0 has as argument an even power of something that changes sign."""
-    argument = children(part)[0]
+    argument = part.parts[0]
     row = domain_row(part)
     root = _without_even_power(argument)
     if root is argument or row is None or row.allows(0.0, 0.0):
@@ -164,10 +163,11 @@ def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
     sentences = []
     violated = bool(formula.domain_violations(x))
     for part in walk(formula.expression):
+        # The domain of a function, and the range of its argument at the rows
         row = domain_row(part)
         if row is None or row.domain == "every x":
             continue
-        argument = children(part)[0]
+        argument = part.parts[0]
         values = evaluate(argument, x)
         low = float(np.min(values))
         high = float(np.max(values))
@@ -175,12 +175,14 @@ def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
             verdict = "as on these data"
         else:
             verdict = "but on these data it does NOT"
+        # An even power of a part that changes its sign between rows
         if reaches_zero(part, x):
             bounded = "and comes down to 0 on these data, where the whole formula stays bounded"
             if violated:
                 verdict = "but on these data it comes down to 0 between rows"
             else:
                 verdict = bounded
+        # Random search for a zero of an argument of one sign, and the size of the whole formula near it
         elif row.allows(low, high) and not row.allows(0.0, 0.0):
             zero = zero_in_box(argument, x)
             if zero is not None:

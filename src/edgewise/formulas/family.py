@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewise.errors import InputError
-from edgewise.formulas.algebra import simplify
 from edgewise.formulas.expression import Expression, Number, Variable, exchanged
 from edgewise.formulas.formula import Formula
+from edgewise.formulas.rewriting import simplify
 from edgewise.presentation import html_table, number_text, text_table
 
 EXACT_CONSTANT = 1e-12  # Relative standard error below which a constant is exact to rounding, and printed without it.

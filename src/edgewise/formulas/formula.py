@@ -10,7 +10,6 @@ import numpy as np
 
 from edgewise.checks import check_names
 from edgewise.errors import CheckpointError, InputError, missing_extra
-from edgewise.formulas.algebra import simplify
 from edgewise.formulas.domains import domain_violations
 from edgewise.formulas.expression import (
     MOST_NESTED,
@@ -19,7 +18,6 @@ from edgewise.formulas.expression import (
     Expression,
     Number,
     Power,
-    children,
     complexity,
     constant_values,
     depth,
@@ -30,6 +28,7 @@ from edgewise.formulas.expression import (
     with_constants,
 )
 from edgewise.formulas.printing import as_c, as_latex, as_python, as_stored, as_sympy, as_text
+from edgewise.formulas.rewriting import simplify
 
 if TYPE_CHECKING:
     import sympy
@@ -91,7 +90,7 @@ class Formula:
 
     def to_stored(self) -> StoredFormula:
         """Return the form in a file; InputError where that could not be read back."""
-        terms = max(len(children(part)) for part in walk(self.expression))
+        terms = max(len(part.parts) for part in walk(self.expression))
         if terms > MOST_TERMS:
             raise InputError(f"formulas must have at most {MOST_TERMS:,} terms in a sum to be stored, got {terms:,}")
         text = as_stored(self.expression, len(self.names))

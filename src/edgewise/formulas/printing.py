@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 from edgewise.checks import check_names
 from edgewise.errors import InputError
 from edgewise.escaping import c_comment, latex_text, python_comment
-from edgewise.formulas.algebra import split_number
 from edgewise.formulas.expression import (
     FUNCTIONS,
     Add,
@@ -30,12 +29,12 @@ from edgewise.formulas.expression import (
     Number,
     Power,
     Variable,
-    children,
     constant_value,
     parse_expression,
     product_of,
     used_variables,
 )
+from edgewise.formulas.rewriting import split_number
 
 if TYPE_CHECKING:
     import sympy
@@ -47,13 +46,6 @@ PLAIN = 1e7  # rounded numbers below this are written with their zeros, 46000 an
 DECIMAL_DENOMINATORS = (10, 20, 25, 50, 100)  # 51/10 is printed 5.1, but 1/2, 3/4 and 8/5 as they are
 LARGEST_EXPONENT_DENOMINATOR = 12  # exponents such as 1/3 and 5/7 are printed as fractions
 
-_C_NAMES = {"abs": "fabs", "besselj0": "j0"}
-_PYTHON_NAMES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atanh": "arctanh"}
-_LATEX_NAMES = {
-    **{name: rf"\{name}" for name in ("exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh")},
-    **{"asin": r"\arcsin", "acos": r"\arccos", "atan": r"\arctan"},
-    **{"atanh": r"\operatorname{artanh}", "sign": r"\operatorname{sgn}", "besselj0": "J_0"},
-}
 _GREEK = {"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "kappa", "lambda", "mu", "nu", "xi"}
 _GREEK |= {"pi", "rho", "sigma", "tau", "phi", "chi", "psi", "omega"}
 
@@ -82,7 +74,7 @@ def as_text(node: Expression, names: Sequence[str], digits: int | None = 6) -> s
     >>> as_text(parse_expression("x - y/3", ["x", "y"]), ["mass", "charge of ion"])
     'mass - `charge of ion`/3'
     """
-    return _Text(tuple(map(shown_name, names)), digits).write(node)[0]
+    return node.read_by(_Text(tuple(map(shown_name, names)), digits))[0]
 
 
 def shown_name(name: str) -> str:
@@ -116,7 +108,7 @@ def as_latex(node: Expression, names: Sequence[str], digits: int | None = 4) -> 
     >>> print(as_latex(parse_expression("sqrt(a)/theta1", ["a", "theta1"]), ["a", "theta1"]))
     \frac{\sqrt{a}}{\theta_{1}}
     """
-    return _Latex(tuple(latex_name(name) for name in names), digits).write(node)[0]
+    return node.read_by(_Latex(tuple(latex_name(name) for name in names), digits))[0]
 
 
 def as_python(node: Expression, names: Sequence[str], function: str = "f") -> str:
@@ -154,7 +146,7 @@ def as_python(node: Expression, names: Sequence[str], function: str = "f") -> st
     <BLANKLINE>
     """
     check_identifier(function)
-    body = _Python(tuple(f"x[:, {k}]" for k in range(len(names))), None).write(node)[0]
+    body = node.read_by(_Python(tuple(f"x[:, {k}]" for k in range(len(names))), None))[0]
     imports = "import numpy as np\n" + ("from scipy.special import j0\n" if "j0(" in body else "")
     listed = python_comment(", ".join(names))
     return f"{imports}\n\ndef {function}(x):\n    # the columns of x: {listed}\n    return {body} + np.zeros(len(x))\n"
@@ -196,7 +188,7 @@ def as_c(node: Expression, names: Sequence[str], function: str = "f") -> str:
     <BLANKLINE>
     """
     check_identifier(function)
-    body = _C(tuple(f"x[{k}]" for k in range(len(names))), None).write(node)[0]
+    body = node.read_by(_C(tuple(f"x[{k}]" for k in range(len(names))), None))[0]
     listed = ", ".join(map(c_comment, names))
     if "j0(" in body:
         head = "#define _XOPEN_SOURCE 700\n"
@@ -208,7 +200,7 @@ def as_c(node: Expression, names: Sequence[str], function: str = "f") -> str:
 
 def as_stored(node: Expression, inputs: int) -> str:
     """The text of a formula of inputs x_1, x_2, ... in a file, all numbers as decimals with every digit."""
-    return _Stored(check_names(None, inputs), None).write(node)[0]
+    return node.read_by(_Stored(check_names(None, inputs), None))[0]
 
 
 def check_identifier(name: str) -> None:
@@ -268,27 +260,14 @@ class _Text:
         self.names = names
         self.digits = digits
 
-    def write(self, node: Expression) -> tuple[str, int]:
-        if isinstance(node, Variable):
-            return self.names[node.index], ATOM
-        if isinstance(node, Number):
-            return self.number(node)
-        if isinstance(node, Add):
-            return self.sum(node.terms), SUM
-        if isinstance(node, Multiply):
-            return self.product(node)
-        if isinstance(node, Power):
-            return self.power(node.base, node.exponent)
-        parts = base_and_exponent(node) if self.has_powers else None
-        if parts is not None:
-            return self.general_power(*parts), POWER
-        return self.call(node.name, self.write(node.argument)[0]), ATOM
+    def variable(self, node: Variable) -> tuple[str, int]:
+        return self.names[node.index], ATOM
 
-    def sum(self, terms: Sequence[Expression]) -> str:
+    def sum(self, node: Add) -> tuple[str, int]:
         """Terms with the signs between them; a sum within a sum stands in brackets."""
         text = ""
-        for term in terms:
-            part = self.write(term)[0]
+        for term in node.terms:
+            part = term.read_by(self)[0]
             if isinstance(term, Add):
                 part = f"({part})"
             if not text:
@@ -297,11 +276,11 @@ class _Text:
                 text += f" - {part[1:].lstrip()}"
             else:
                 text += f" + {part}"
-        return text
+        return text, SUM
 
     def bracketed(self, node: Expression, level: int) -> str:
         """The text of a node, in brackets if its outermost sign has a lower precedence than `level`."""
-        text, precedence = self.write(node)
+        text, precedence = node.read_by(self)
         if precedence >= level:
             return text
         return self.in_brackets(text)
@@ -336,7 +315,7 @@ class _Text:
         """A whole number, a constant with a name, or another unit of closed forms, which is a formula of these."""
         if name.isdigit():
             return name
-        return self.constants.get(name) or self.write(parse_expression(name))[0]
+        return self.constants.get(name) or parse_expression(name).read_by(self)[0]
 
     def product(self, node: Multiply) -> tuple[str, int]:
         sign, size, above, below = _numerator_and_denominator(node)
@@ -366,11 +345,12 @@ class _Text:
             bottom = self.in_brackets(bottom)
         return f"{top}/{bottom}"
 
-    def power(self, base: Expression, exponent: float) -> tuple[str, int]:
+    def power(self, node: Power) -> tuple[str, int]:
+        exponent = node.exponent
         if exponent == 0.5:
-            return f"sqrt({self.write(base)[0]})", ATOM
+            return f"sqrt({node.base.read_by(self)[0]})", ATOM
         if exponent == -1:
-            return f"1/{self.bracketed(base, POWER)}", PRODUCT
+            return f"1/{self.bracketed(node.base, POWER)}", PRODUCT
         fraction = exponent_fraction(exponent)
         if fraction is not None:
             shown = f"({fraction})"
@@ -378,13 +358,20 @@ class _Text:
             shown = f"{exponent:.15g}"
         else:  # for people six digits, as in LaTeX: a fitted exponent is not known better
             shown = f"{exponent:.6g}"
-        return f"{self.bracketed(base, ATOM)}**{shown}", POWER
+        return f"{self.bracketed(node.base, ATOM)}**{shown}", POWER
 
     def general_power(self, base: Expression, exponent: Expression) -> str:
         return f"{self.bracketed(base, ATOM)}**{self.bracketed(exponent, ATOM)}"
 
-    def call(self, name: str, argument: str) -> str:
-        return f"{name}({argument})"
+    def call(self, node: Call) -> tuple[str, int]:
+        parts = base_and_exponent(node) if self.has_powers else None
+        if parts is not None:
+            return self.general_power(*parts), POWER
+        return self.function(node.name).replace("%s", node.argument.read_by(self)[0]), ATOM
+
+    def function(self, name: str) -> str:
+        """A call of a function, with %s for the argument."""
+        return f"{name}(%s)"
 
 
 class _Latex(_Text):
@@ -409,13 +396,15 @@ class _Latex(_Text):
             return rf"{digits} \cdot 10^{{{int(exponent)}}}", PRODUCT if node.value > 0 else SUM
         return text, precedence
 
-    def power(self, base: Expression, exponent: float) -> tuple[str, int]:
+    def power(self, node: Power) -> tuple[str, int]:
+        base = node.base
+        exponent = node.exponent
         if exponent == 0.5:
-            return rf"\sqrt{{{self.write(base)[0]}}}", ATOM
+            return rf"\sqrt{{{base.read_by(self)[0]}}}", ATOM
         if exponent == -1:
-            return rf"\frac{{1}}{{{self.write(base)[0]}}}", PRODUCT
+            return rf"\frac{{1}}{{{base.read_by(self)[0]}}}", PRODUCT
         if exponent < 0:
-            return rf"\frac{{1}}{{{self.power(base, -exponent)[0]}}}", PRODUCT
+            return rf"\frac{{1}}{{{self.power(Power(base, -exponent))[0]}}}", PRODUCT
         fraction = exponent_fraction(exponent)
         if fraction is None and exponent % 1 == 0.5:
             fraction = Fraction(exponent)
@@ -423,19 +412,17 @@ class _Latex(_Text):
         return f"{self.bracketed(base, ATOM)}^{{{shown}}}", POWER
 
     def general_power(self, base: Expression, exponent: Expression) -> str:
-        return f"{self.bracketed(base, ATOM)}^{{{self.write(exponent)[0]}}}"
+        return f"{self.bracketed(base, ATOM)}^{{{exponent.read_by(self)[0]}}}"
 
-    def call(self, name: str, argument: str) -> str:
-        if name == "abs":
-            return rf"\left|{argument}\right|"
-        shown = _LATEX_NAMES.get(name) or rf"\operatorname{{{name}}}"
-        return rf"{shown}\left({argument}\right)"
+    def function(self, name: str) -> str:
+        return FUNCTIONS[name].latex
 
 
 class _Python(_Text):
     """Printer of Python source that performs the operations of `evaluate` in the same order."""
 
     has_powers = False
+    root = "np.sqrt(%s)"
 
     def number(self, node: Number) -> tuple[str, int]:
         if not math.isfinite(node.value):
@@ -445,39 +432,40 @@ class _Python(_Text):
     def product(self, node: Multiply) -> tuple[str, int]:
         return "*".join(self.bracketed(part, POWER) for part in node.factors), PRODUCT
 
-    def power(self, base: Expression, exponent: float) -> tuple[str, int]:
+    def power(self, node: Power) -> tuple[str, int]:
         # Python raises at powers of floats where numpy, and so `evaluate`, gives infinity, or it gives complex numbers.
-        if not used_variables(base) and not math.isfinite(value := constant_value(Power(base, exponent))):
+        if not used_variables(node) and not math.isfinite(value := constant_value(node)):
             raise InputError(f"a formula must hold finite constants to be written as a program, got {value}")
+        exponent = node.exponent
         if exponent < 0:
-            text, precedence = self.power(base, -exponent)
+            text, precedence = self.power(Power(node.base, -exponent))
             if precedence < POWER:
                 text = self.in_brackets(text)
             return f"1.0/{text}", PRODUCT
         if exponent == 1:
-            return self.write(base)
+            return node.base.read_by(self)
         if exponent == 0.5:
-            return self.call("sqrt", self.write(base)[0]), ATOM
-        return self.other_power(base, exponent)
+            return self.root.replace("%s", node.base.read_by(self)[0]), ATOM
+        return self.other_power(node)
 
-    def other_power(self, base: Expression, exponent: float) -> tuple[str, int]:
-        shown = repr(exponent if exponent % 1 else int(exponent))
-        return f"{self.bracketed(base, ATOM)}**{shown}", POWER
+    def other_power(self, node: Power) -> tuple[str, int]:
+        shown = repr(node.exponent if node.exponent % 1 else int(node.exponent))
+        return f"{self.bracketed(node.base, ATOM)}**{shown}", POWER
 
-    def call(self, name: str, argument: str) -> str:
-        if name == "besselj0":
-            return f"j0({argument})"
-        return f"np.{_PYTHON_NAMES.get(name, name)}({argument})"
+    def function(self, name: str) -> str:
+        return FUNCTIONS[name].python
 
 
 class _C(_Python):
-    def other_power(self, base: Expression, exponent: float) -> tuple[str, int]:
-        return f"pow({self.write(base)[0]}, {float(exponent)!r})", ATOM
+    """Printer of C that performs the operations of `evaluate` in the same order."""
 
-    def call(self, name: str, argument: str) -> str:
-        if name == "sign":
-            return f"(double)((({argument}) > 0) - (({argument}) < 0))"
-        return f"{_C_NAMES.get(name, name)}({argument})"
+    root = "sqrt(%s)"
+
+    def other_power(self, node: Power) -> tuple[str, int]:
+        return f"pow({node.base.read_by(self)[0]}, {float(node.exponent)!r})", ATOM
+
+    def function(self, name: str) -> str:
+        return FUNCTIONS[name].c
 
 
 class _Stored(_Python):
@@ -486,11 +474,53 @@ class _Stored(_Python):
     def number(self, node: Number) -> tuple[str, int]:
         return signed(repr(float(node.value)).replace("inf", "1e999"))  # which Python reads as infinite
 
-    def power(self, base: Expression, exponent: float) -> tuple[str, int]:
-        return f"{self.bracketed(base, ATOM)}**{float(exponent)!r}", POWER
+    def power(self, node: Power) -> tuple[str, int]:
+        return f"{self.bracketed(node.base, ATOM)}**{float(node.exponent)!r}", POWER
 
-    def call(self, name: str, argument: str) -> str:
-        return f"{name}({argument})"
+    def function(self, name: str) -> str:
+        return f"{name}(%s)"
+
+
+class _Sympy:
+    """Maker of sympy expressions of real symbols; constants with a closed form are exact."""
+
+    def __init__(self, names: Sequence[str]):
+        import sympy
+
+        self.names = names
+        self.sympy = sympy
+
+    def variable(self, node: Variable) -> sympy.Expr:
+        return self.sympy.Symbol(self.names[node.index], real=True)
+
+    def number(self, node: Number) -> sympy.Expr:
+        if node.exact is not None:
+            p, q, unit = node.exact
+            return self.sympy.Rational(p, q) * self.sympy.sympify(unit or "1", locals={"e": self.sympy.E})
+        # A fitted factor that is exactly 1 or -1 is better left out than printed as 1.0.
+        if node.is_sign:
+            return self.sympy.Integer(node.value)
+        return self.sympy.Float(node.value, 17)
+
+    def sum(self, node: Add) -> sympy.Expr:
+        return self.sympy.Add(*[term.read_by(self) for term in node.terms])
+
+    def product(self, node: Multiply) -> sympy.Expr:
+        return self.sympy.Mul(*[factor.read_by(self) for factor in node.factors])
+
+    def power(self, node: Power) -> sympy.Expr:
+        exponent = node.exponent
+        fraction = Fraction(exponent) if (2 * exponent) % 1 == 0 else exponent_fraction(exponent)
+        if fraction is not None:
+            return node.base.read_by(self) ** self.sympy.Rational(fraction.numerator, fraction.denominator)
+        return node.base.read_by(self) ** self.sympy.Float(exponent, 17)
+
+    def call(self, node: Call) -> sympy.Expr:
+        function = getattr(self.sympy, FUNCTIONS[node.name].sympy)
+        argument = node.argument.read_by(self)
+        if node.name == "besselj0":
+            return function(0, argument)
+        return function(argument)
 
 
 def _short_decimal(exact: Exact) -> str | None:
@@ -519,10 +549,11 @@ def _numerator_and_denominator(node: Multiply) -> tuple[str, Number, list[Expres
     above: list[Expression] = []
     below: list[Expression] = []
     for part in parts:
-        if isinstance(part, Power) and part.exponent < 0:
-            below.append(part.base if part.exponent == -1 else Power(part.base, -part.exponent))
-        else:
+        bottom = part.below_bar
+        if bottom is None:
             above.append(part)
+        else:
+            below.append(bottom)
     size = Number(abs(number.value), (abs(number.exact[0]), *number.exact[1:]) if number.exact else None)
     return "-" if number.value < 0 else "", size, above, below
 
@@ -553,33 +584,4 @@ def as_sympy(node: Expression, names: Sequence[str]) -> sympy.Expr:
     >>> as_sympy(parse_expression("cos(pi/3)*x + 1"), ["x"])  # doctest: +SKIP
     x/2 + 1
     """
-    import sympy
-
-    functions = {name: getattr(sympy, name) for name in FUNCTIONS if name not in ("abs", "besselj0")}
-    functions |= {"abs": sympy.Abs, "besselj0": lambda u: sympy.besselj(0, u)}
-
-    def converted(node: Expression) -> sympy.Expr:
-        if isinstance(node, Variable):
-            return sympy.Symbol(names[node.index], real=True)
-        if isinstance(node, Number):
-            if node.exact is not None:
-                p, q, unit = node.exact
-                return sympy.Rational(p, q) * sympy.sympify(unit or "1", locals={"e": sympy.E})
-            # A fitted factor that is exactly 1 or -1 is better left out than printed as 1.0.
-            if abs(node.value) == 1.0:
-                return sympy.Integer(node.value)
-            return sympy.Float(node.value, 17)
-        parts = [converted(part) for part in children(node)]
-        if isinstance(node, Add):
-            return sympy.Add(*parts)
-        if isinstance(node, Multiply):
-            return sympy.Mul(*parts)
-        if isinstance(node, Power):
-            fraction = Fraction(node.exponent) if (2 * node.exponent) % 1 == 0 else exponent_fraction(node.exponent)
-            if fraction is not None:
-                return parts[0] ** sympy.Rational(fraction.numerator, fraction.denominator)
-            return parts[0] ** sympy.Float(node.exponent, 17)
-        assert isinstance(node, Call)
-        return functions[node.name](parts[0])
-
-    return converted(node)
+    return node.read_by(_Sympy(names))

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from edgewise.discovery.curves.assembly import pruned
-from edgewise.formulas.algebra import with_one_factor
 from edgewise.formulas.constants import fit_constants, relative_error
 from edgewise.formulas.expression import complexity, constant_values, evaluate, parse_expression
+from edgewise.formulas.rewriting import with_one_factor
 
 NAMES = ("x", "y")
 

@@ -8,7 +8,7 @@ import pytest
 from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.engine.running import Engine, Stages
 from edgewise.discovery.problem import FormulaOptions, LawProblem, Reduction
-from edgewise.formulas.expression import Call, Multiply, Variable, children, parse_expression, rebuilt
+from edgewise.formulas.expression import Call, Multiply, Variable, parse_expression
 from edgewise.outcomes import Budget
 
 
@@ -39,7 +39,7 @@ def reduced_by_a(problem, budget):
 def _moved(expression):
     if isinstance(expression, Variable):
         return Variable(expression.index + 1)
-    return rebuilt(expression, [_moved(part) for part in children(expression)])
+    return expression.with_parts([_moved(part) for part in expression.parts])
 
 
 def of_sine(problem, budget):

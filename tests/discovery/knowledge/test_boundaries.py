@@ -7,7 +7,9 @@ import pytest
 
 from edgewise import find_formula
 from edgewise.discovery import FormulaOptions
-from edgewise.discovery.knowledge.boundaries import class_front, fit_class_constants, log_losses
+from edgewise.discovery.engine.running import Engine, Stages
+from edgewise.discovery.knowledge.boundaries import ClassLoss, ClassSearch, fit_class_constants, log_losses
+from edgewise.discovery.losses import Judgement
 from edgewise.discovery.problem import LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas import evaluate, parse_expression
@@ -47,6 +49,14 @@ def test_separated_classes_have_a_finite_fit():
     assert low < 0 < high and all(0 < error < np.inf for error in fitted.errors)
 
 
+def class_front(problem, proposed):
+    """The front of a search whose least squares propose some formulas."""
+    judgement = Judgement(ClassLoss(problem, Budget()))
+    search = ClassSearch(judgement, lambda target, weights, budget: proposed, np.zeros(len(problem.y)))
+    Engine(judgement, Budget(), Stages(quick=(), search=search)).run()
+    return judgement.decided()
+
+
 def test_the_argument_of_a_function_that_levels_off_is_tried_as_a_boundary():
     """Labels of |a b| < 2 that are random near it: of a search that proposes one saturated law, |a b| - 2 remains."""
     random = np.random.default_rng(0)
@@ -55,11 +65,11 @@ def test_the_argument_of_a_function_that_levels_off_is_tried_as_a_boundary():
     y = (random.uniform(size=1500) < 1 / (1 + np.exp(8 * distance))).astype(float)
     problem = LawProblem(x[:1000], y[:1000], x[1000:], y[1000:], ("a", "b"))
     proposed = [parse_expression("4*(atan(a*b)**2 - 1.2)", "ab")]
-    front = class_front(problem, lambda target, weights, seconds: proposed, Budget())
+    front = class_front(problem, proposed)
     texts = [str(entry.formula) for entry in front]
     assert any("abs(a*b) - 2" in text for text in texts), texts
     narrow = replace(problem, options=FormulaOptions(operators=("+", "-", "*", "^", "atan")))
-    front = class_front(narrow, lambda target, weights, seconds: proposed, Budget())
+    front = class_front(narrow, proposed)
     assert not any("abs" in str(entry.formula) for entry in front)
 
 

@@ -17,7 +17,6 @@ import numpy as np
 
 from edgewise.discovery.curves.curve_models import CurveModel
 from edgewise.discovery.curves.features import Feature
-from edgewise.formulas.algebra import MINUS_ONE, ONE, with_one_factor
 from edgewise.formulas.constants import EXACT, FittedExpression, fit_constants
 from edgewise.formulas.curve_fits import curve_shapes, ranking_criterion
 from edgewise.formulas.expression import (
@@ -28,17 +27,16 @@ from edgewise.formulas.expression import (
     Number,
     Power,
     Variable,
-    children,
     complexity,
     constant_values,
     product_of,
-    rebuilt,
     replaced,
     sum_of,
     walk,
     with_constants,
 )
 from edgewise.formulas.front import SYMBOL_PRICE
+from edgewise.formulas.rewriting import MINUS_ONE, ONE, with_one_factor
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.outcomes import Budget
 from edgewise.settings import ABOVE_ZERO
@@ -239,7 +237,7 @@ def _smaller_forms(node: Expression, budget: Budget | None) -> list[Expression]:
 
     def visit(part: Expression, rebuild: Callable[[Expression], Expression]) -> None:
         """Adds the forms that change one part; `rebuild` puts a new part into the whole formula."""
-        whole = children(part)
+        whole = part.parts
         if isinstance(part, Add | Multiply):
             for place, below in enumerate(whole):
                 rest = (*whole[:place], *whole[place + 1 :])
@@ -258,7 +256,7 @@ def _smaller_forms(node: Expression, budget: Budget | None) -> list[Expression]:
         for place, below in enumerate(whole):
 
             def rebuild_below(new: Expression, place: int = place) -> Expression:
-                return rebuild(rebuilt(part, (*whole[:place], new, *whole[place + 1 :])))
+                return rebuild(part.with_parts((*whole[:place], new, *whole[place + 1 :])))
 
             visit(below, rebuild_below)
 

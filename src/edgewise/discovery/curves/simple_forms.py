@@ -12,7 +12,6 @@ from edgewise.discovery.curves.features import Feature, has_two_values
 from edgewise.discovery.evidence import from_origin, origins
 from edgewise.discovery.least_squares.links import Link
 from edgewise.discovery.least_squares.sparse import selected
-from edgewise.formulas.algebra import simplify
 from edgewise.formulas.domains import domain_violations
 from edgewise.formulas.expression import (
     Add,
@@ -26,6 +25,7 @@ from edgewise.formulas.expression import (
     evaluate,
     exact_number,
 )
+from edgewise.formulas.rewriting import simplify
 from edgewise.outcomes import spend
 from edgewise.settings import ABOVE_ZERO, PRODUCT_SPEED
 

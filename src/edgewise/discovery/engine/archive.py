@@ -9,14 +9,22 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem
-from edgewise.formulas.algebra import expanded, shortest_form, simplify
 from edgewise.formulas.constants import EXACT, fit_constants, free_places, recognise
 from edgewise.formulas.domains import domain_violations
 from edgewise.formulas.expression import Expression, Number, complexity, evaluate, walk, with_constants
-from edgewise.formulas.forms import in_usual_form, with_completed_squares, with_double_angles, with_joined_waves
 from edgewise.formulas.front import pareto
+from edgewise.formulas.rewriting import (
+    expanded,
+    in_usual_form,
+    shortest_form,
+    simplify,
+    with_completed_squares,
+    with_double_angles,
+    with_joined_waves,
+)
 from edgewise.outcomes import Budget
 from edgewise.settings import ABOVE_ZERO, WORK_A_SECOND
 
@@ -37,6 +45,10 @@ class ArchiveSettings:
     # the rounding of sums: series of many terms approximate any smooth function to nine digits.
     convincing_constants: int = 3
     most_shortening: float = WORK_A_SECOND  # work of the shortest forms of one expression
+    # A formula of at most so many symbols that leaves at most this share of the deviation of y, and residuals like
+    # noise, is complete: only a shorter one with the same values is still looked for.
+    complete_symbols: int = 20
+    largest_noise: float = 0.25
 
 
 SETTINGS = ArchiveSettings()
@@ -82,6 +94,7 @@ class Archive:
         step = max(1, rows // SETTINGS.quick_rows)
         self._some = np.arange(0, rows, step) if step > 1 else None
         self._spread = max(math.sqrt(self.problem.held_variance), ABOVE_ZERO)
+        self._noise = NoiseTest(self.problem.x)
 
     def __iter__(self) -> Iterator[Judged]:
         for symbols in sorted(self.by_size):
@@ -108,6 +121,16 @@ class Archive:
         goal = self.problem.accepted_error
         accurate = (j for j in self if j.is_convincing or (goal > EXACT.error and j.error < goal))
         return next(accurate, None)
+
+    @property
+    def leaves_noise(self) -> bool:
+        """True if a short formula that is not exact leaves nothing but noise."""
+        short = [judged for judged in self if judged.symbols <= SETTINGS.complete_symbols and not judged.is_exact]
+        best = min(short, key=lambda judged: judged.held, default=None)
+        if best is None or best.error >= SETTINGS.largest_noise:
+            return False
+        problem = self.problem
+        return self._noise.passes(problem.y - evaluate(best.expression, problem.x), problem.weights)
 
     def judge(self, expression: Expression, source: str) -> Judged | None:
         """Fit the constants of an expression, judge it on the held-out rows, and keep it if it is good.

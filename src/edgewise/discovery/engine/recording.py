@@ -30,6 +30,7 @@ class Recording:
     """Kept expressions and complete stages of one search."""
 
     def __init__(self, journal: Journal, name: str, budget: Budget):
+        self.archive: Archive | None = None  # what is recorded, from `restore` on
         self.journal = journal
         self.name = f"search {name}"
         self.budget = budget
@@ -48,28 +49,31 @@ class Recording:
         self._recorded: set[Expression] = set()
 
     def restore(self, archive: Archive) -> None:
-        """Put what the earlier parts of the search have found into the archive."""
+        """Put what the earlier parts of the search have found into the archive, which is recorded from now on."""
+        self.archive = archive
         with container.errors_of_file("resume", self.journal.place):
             for kept in self._kept:
                 formula = codec.read(Formula, kept["formula"], "a formula of the search")
                 archive.restore(formula.expression, kept["source"])
-        self._news(archive)
+        self._news()
 
     def is_complete(self, stage: str, path: Sequence[str]) -> bool:
         """Return whether a stage has run on the problem to which some reductions lead."""
         return (stage, tuple(path)) in self._done
 
-    def add(self, archive: Archive, stage: str | None = None, path: Sequence[str] = ()) -> None:
+    def add(self, stage: str | None = None, path: Sequence[str] = ()) -> None:
         """Record what is new in the archive: after a complete stage, or else if the last record is some time ago."""
         if stage is None and time.monotonic() - self._last < WRITE_AFTER:
             return
         work = self.work + self.budget.work - self._began
         seconds = self.seconds + self.budget.seconds
-        facts = {"work": work, "seconds": seconds, "kept": self._news(archive), "stage": stage, "path": list(path)}
+        facts = {"work": work, "seconds": seconds, "kept": self._news(), "stage": stage, "path": list(path)}
         self.journal.keep(self.name, Part(facts))
         self._last = time.monotonic()
 
-    def _news(self, archive: Archive) -> list[dict[str, Any]]:
+    def _news(self) -> list[dict[str, Any]]:
+        archive = self.archive
+        assert archive is not None, "an archive is restored before it is recorded"
         fresh = [judged for judged in archive if judged.expression not in self._recorded]
         self._recorded |= {judged.expression for judged in fresh}
         formulas = [codec.plain(Formula(judged.expression, archive.problem.names)) for judged in fresh]

@@ -12,16 +12,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 
-from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.engine.recording import Recording
 from edgewise.discovery.least_squares.laws import least_squares_laws
 from edgewise.discovery.problem import LawProblem, NoiseEstimate, Reduction, Separation, Stage
-from edgewise.formulas.expression import Expression, Number, evaluate
+from edgewise.formulas.expression import Expression, Number
 from edgewise.listeners import LOGGER
 from edgewise.outcomes import Budget
 from edgewise.settings import WORK_A_SECOND
@@ -50,10 +49,7 @@ class EngineSettings:
     # After a convincing law the search goes on for this share of the work that it took, to find a shorter one.
     law_patience: float = 0.3
     most_patience: float = 2 * WORK_A_SECOND
-    # A formula of at most so many symbols that leaves at most this share of the deviation of y, and residuals like
-    # noise, is complete: the search then goes on for half as long as it took, for a shorter one with the same values.
-    complete_symbols: int = 20
-    largest_noise: float = 0.25
+    # After a short formula that leaves nothing but noise: for a shorter one with the same values.
     complete_patience: float = 0.5
 
 
@@ -74,27 +70,13 @@ class Stages:
 
 @dataclass(frozen=True)
 class Branch:
-    """A problem that the search works on.
+    """A problem that the search works on."""
 
-    Parameters
-    ----------
-    problem : LawProblem
-        The whole problem or a smaller one.
-    rebuild : callable
-        Turns its expressions into those of the whole problem.
-    sentences : tuple of str
-        The reductions that lead to it.
-    error : float
-        Held-out error of a smooth model of it, relative; 0 for the whole problem.
-    is_final : bool
-        Whether its own reductions are known already.
-    """
-
-    problem: LawProblem
-    rebuild: Callable[[Expression], Expression] = lambda expression: expression
-    sentences: tuple[str, ...] = ()
-    error: float = 0.0
-    is_final: bool = False
+    problem: LawProblem  # the whole problem or a smaller one
+    rebuild: Callable[[Expression], Expression] = lambda expression: expression  # into expressions of the whole problem
+    sentences: tuple[str, ...] = ()  # the reductions that lead to it
+    error: float = 0.0  # held-out error of a smooth model of it, relative; 0 for the whole problem
+    is_final: bool = False  # whether its own reductions are known already
 
     def reduced(self, reduction: Reduction) -> Branch:
         """The branch of a reduction of this problem."""
@@ -116,50 +98,37 @@ class Branch:
         return self.problem.x.shape[1]
 
 
+class Judge(Protocol):
+    """What an engine asks of the formulas that it has judged: an `Archive`, or a `Judgement` under another loss."""
+
+    @property
+    def problem(self) -> LawProblem: ...
+
+    @property
+    def solved(self) -> object:
+        """A formula that ends the search, or None."""
+
+    @property
+    def leaves_noise(self) -> bool:
+        """True if a short formula that is not exact leaves nothing but noise."""
+
+    def judge(self, expression: Expression, source: str) -> object:
+        """Fit the constants of a formula and judge it; None unless it is kept."""
+
+
 @dataclass
 class Engine:
-    """One run of the search.
+    """One run of the search."""
 
-    Parameters
-    ----------
-    archive : Archive
-        Of the whole problem; receives everything that is yielded.
-    budget : Budget
-        The work of the run.
-    stages : Stages
-        The stages.
-    recording : Recording, optional
-        Of an earlier part of the same run: stages that are complete there are not run again.
-
-    Attributes
-    ----------
-    branches : list of Branch
-        The problems that were worked on, the whole one first.
-    failures : list of str
-        Sentences on stages that failed.
-    separations : list of tuple (Branch, Separation)
-        Problems that are several smaller ones together.
-
-    Examples
-    --------
-    >>> x = np.random.default_rng(0).uniform(1, 2, (90, 2))
-    >>> y = x[:, 0] / (x[:, 0] + x[:, 1])
-    >>> archive = Archive(LawProblem(x[:60], y[:60], x[60:], y[60:], ("a", "b")))
-    >>> Engine(archive, Budget()).run()
-    >>> archive.solved.is_exact, archive.solved.symbols
-    (True, 5)
-    """
-
-    archive: Archive
+    archive: Judge  # of the whole problem; receives everything that is yielded
     budget: Budget
     stages: Stages = field(default_factory=Stages)
-    recording: Recording | None = None
+    recording: Recording | None = None  # stages that an earlier part of the run has completed are not run again
 
     def __post_init__(self) -> None:
-        self.branches: list[Branch] = []
-        self.failures: list[str] = []
-        self.separations: list[tuple[Branch, Separation]] = []
-        self._noise = NoiseTest(self.archive.problem.x)
+        self.branches: list[Branch] = []  # that were worked on, the whole problem first
+        self.failures: list[str] = []  # sentences on stages that failed
+        self.separations: list[tuple[Branch, Separation]] = []  # problems that are several smaller ones together
         self._path: tuple[str, ...] = ()  # the reductions of the branch with the shortest law
         self._started = self.budget.work
         self._ends: float | None = None  # the work at which a convincing law ends the search
@@ -177,12 +146,10 @@ class Engine:
     def run(self) -> None:
         """Run all stages until the budget is over, a law is found or there is nothing more to try."""
         whole = Branch(self.archive.problem)
-        if self.recording is not None:
-            self.recording.restore(self.archive)
         for guess in self.archive.problem.options.guesses:
             self.archive.judge(guess, "guess")
-        self.budget.report("sums of simple terms")
         for stage in self.stages.first:
+            self.budget.report("sums of simple terms")
             self._run(stage, whole, self.budget.share(SETTINGS.simple_sums_share))
         self._reduce(whole, self.budget.share(SETTINGS.reducing_share))
         self._end_soon_if_complete()
@@ -196,7 +163,7 @@ class Engine:
 
     def _end_soon_if_complete(self) -> None:
         """Let the search go on for half as long as it took if a short formula leaves nothing but noise."""
-        if self._ends is None and is_complete(self.archive, self._noise):
+        if self._ends is None and self.archive.leaves_noise:
             used = self.budget.work - self._started
             self._ends = self.budget.work + SETTINGS.complete_patience * used
 
@@ -254,10 +221,11 @@ class Engine:
             for number, problem in enumerate(separation.problems):
                 part = whole.share(1 / (len(separation.problems) - number))
                 stages = Stages(quick=self.stages.quick, reduce=self.stages.reduce, enumerate=self.stages.enumerate)
-                engine = Engine(Archive(problem, part), part, stages)
+                archive = Archive(problem, part)
+                engine = Engine(archive, part, stages)
                 engine.run()
                 self.failures += engine.failures
-                laws.append(likely_laws(engine.archive, separation.error))
+                laws.append(likely_laws(archive, separation.error))
             for parts in product(*laws):
                 self._judge(separation.rebuild(parts), branch, "separation")
                 if self.is_done:
@@ -319,7 +287,7 @@ class Engine:
             if self.is_done or budget.is_over:
                 break
         if self.recording is not None:
-            self.recording.add(self.archive, name, branch.sentences)
+            self.recording.add(name, branch.sentences)
 
     def _judge(self, expression: Expression, branch: Branch, source: str) -> None:
         """Judge an expression of a branch on the whole problem; one that cannot be judged is dropped."""
@@ -329,7 +297,7 @@ class Engine:
             if judged is not None and judged is self.archive.solved:
                 self._path = branch.sentences
             if self.recording is not None:
-                self.recording.add(self.archive)
+                self.recording.add()
         except FAILURES as error:
             LOGGER.info("an expression could not be judged: %s", error)
 
@@ -347,16 +315,6 @@ class Engine:
         except FAILURES as error:
             LOGGER.warning("the stage %r failed", name, exc_info=True)
             self.failures.append(f"The stage {name!r} failed ({type(error).__name__}: {str(error)[:80]}).")
-
-
-def is_complete(archive: Archive, noise: NoiseTest) -> bool:
-    """True if a short formula that is not exact leaves nothing but noise."""
-    problem = archive.problem
-    short = [judged for judged in archive if judged.symbols <= SETTINGS.complete_symbols and not judged.is_exact]
-    best = min(short, key=lambda judged: judged.held, default=None)
-    if best is None or best.error >= SETTINGS.largest_noise:
-        return False
-    return noise.passes(problem.y - evaluate(best.expression, problem.x), problem.weights)
 
 
 def likely_laws(archive: Archive, error: float) -> list[Expression]:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edgewise.formulas.algebra import MINUS_ONE
 from edgewise.formulas.expression import Add, Call, Expression, Multiply, Number, Power
+from edgewise.formulas.rewriting import MINUS_ONE
 
 # Grids of a times the standard deviation of h: two frequencies less than half an oscillation apart over a range of four
 # deviations lead a fit to the same one; other curves are wide, and a fit comes from factors of two away.

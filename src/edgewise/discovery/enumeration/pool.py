@@ -16,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 
 from edgewise.discovery.problem import FormulaOptions
-from edgewise.formulas.algebra import MINUS_ONE
 from edgewise.formulas.expression import (
     FUNCTIONS,
     Add,
@@ -28,6 +27,7 @@ from edgewise.formulas.expression import (
     Variable,
     exact_number,
 )
+from edgewise.formulas.rewriting import MINUS_ONE
 from edgewise.outcomes import Budget, spend
 from edgewise.settings import CALL_WORK
 
@@ -175,7 +175,7 @@ class Pool:
 
     def _keep_leaves(self) -> None:
         points = len(self.x)
-        made = np.array([np.full(points, leaf.value) for leaf in self.leaves[: self.constants]])  # type: ignore[union-attr]
+        made = np.array([np.full(points, leaf.evaluated(self.x, ())) for leaf in self.leaves[: self.constants]])
         made = np.concatenate([made, self.x.T])
         keys = self._keys_of(made[:, : len(self._probes)].T)
         _, first = np.unique(keys, return_index=True)

@@ -21,7 +21,6 @@ from edgewise.discovery.enumeration.pool import Pool
 from edgewise.discovery.enumeration.targets import Target, link_targets
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem
-from edgewise.formulas.algebra import simplify
 from edgewise.formulas.constants import fit_constants, free_places
 from edgewise.formulas.expression import (
     Expression,
@@ -34,6 +33,7 @@ from edgewise.formulas.expression import (
     sum_of,
 )
 from edgewise.formulas.front import pareto
+from edgewise.formulas.rewriting import simplify
 from edgewise.outcomes import Budget, spend
 from edgewise.settings import ABOVE_ZERO, CALL_WORK, PRODUCT_SPEED
 
@@ -177,6 +177,7 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, budget
     """The best expressions, pairs and products for a target at the rows of the pool."""
     count = columns.pool.count
     curves_fitted = SETTINGS.with_curves[0 if target.size == 0 else 1]
+    # Weighted least squares: rows are multiplied by the roots of the weights, and the constant is projected out
     root = np.sqrt(importance / max(float(importance.max()), ABOVE_ZERO))
     if np.count_nonzero(root) < 3:
         return []
@@ -189,6 +190,7 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, budget
     units = unit_outside(weighted, basis)
     usable = np.isfinite(units[:, 0])
     along = np.where(usable, units @ goal, 0.0)
+    # Expressions and curves in the order of their correlation with the target
     in_pool = np.flatnonzero(usable[:count])
     curves = np.flatnonzero(usable[count:]) + count
     best = in_pool[np.argsort(-(along[in_pool] ** 2), kind="stable")[: SETTINGS.best]]
@@ -200,11 +202,13 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, budget
     lengths = np.linalg.norm(weighted, axis=1)
 
     def of_sums(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Coefficients of determination of a f + b g + c for all pairs."""
         both = units[first] @ units[second].T
         share = spanned_share(along[first][:, None], along[second][None], both)
         return np.where(1 - both**2 > SETTINGS.least_difference, share, 0.0)
 
     def of_products(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Squared correlations of f g with the target for all pairs."""
         f = columns.values[first] / lengths[first, None]
         g = weighted[second] / lengths[second, None]
         variation = (f * f) @ (g * g).T - ((f * basis[:, 0]) @ g.T) ** 2
@@ -215,6 +219,7 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, budget
     def best_pairs(
         shares: Callable[[np.ndarray, np.ndarray], np.ndarray], first: np.ndarray, second: np.ndarray, is_curve: bool
     ) -> list[Candidate]:
+        """The best pairs by size, from blocks of the matrix of all pairs."""
         of_each_size = SETTINGS.curves_of_each_size if is_curve else SETTINGS.of_each_size
         most = curves_fitted if is_curve else SETTINGS.of_a_form
         best = np.empty(0)
@@ -225,6 +230,7 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, budget
                 break
             matrix = shares(part, second)
             spend(matrix.size * (2 * columns.values.shape[1] / PRODUCT_SPEED + 30))
+            # The largest entries of the block; a share above 1 is rounding
             flat = np.where(matrix > 1 + SETTINGS.share_rounding, 0.0, matrix).ravel()
             is_short = len(flat) <= SETTINGS.looked_at
             if is_short:
@@ -234,6 +240,7 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, budget
             f = part[places // len(second)]
             g = second[places % len(second)]
             places, f, g = places[f != g], f[f != g], g[f != g]
+            # Of curves of the same functions, which differ in a constant inside, the best alone
             if is_curve:
                 groups = columns.groups[f] * len(columns.groups) + columns.groups[g]
                 order = np.argsort(-flat[places], kind="stable")
@@ -241,6 +248,7 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, budget
                 places = places[distinct]
                 f = f[distinct]
                 g = g[distinct]
+            # The shortlist so far, with those of the block
             best = np.r_[best, flat[places]]
             i = np.r_[i, f]
             j = np.r_[j, g]
@@ -253,6 +261,7 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, budget
             for share, f, g in zip(best.tolist(), i.tolist(), j.tolist(), strict=True)
         ]
 
+    # Single expressions and curves
     found = []
     for single, of_each_size, most in (
         (in_pool, SETTINGS.of_each_size, SETTINGS.of_a_form),
@@ -264,6 +273,7 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, budget
         distinct = order[np.unique(groups[order], return_index=True)[1]]
         places = distinct[_shortlist(shares[distinct], columns.sizes[single[distinct]], of_each_size, most)]
         found += [Candidate(float(shares[k]), int(columns.sizes[single[k]]), ((single[k],),)) for k in places]
+    # Sums and products of two
     found += best_pairs(of_sums, paired, paired, False)
     multiplied = [
         *best_pairs(of_products, in_pool[: SETTINGS.multiplied], in_pool[: SETTINGS.multiplied], False),

@@ -37,7 +37,6 @@ from edgewise.discovery.enumeration.targets import Target, link_targets, scaled_
 from edgewise.discovery.least_squares.laws import polynomial_columns
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem
-from edgewise.formulas.algebra import simplify
 from edgewise.formulas.constants import closed_forms
 from edgewise.formulas.expression import (
     Expression,
@@ -51,6 +50,7 @@ from edgewise.formulas.expression import (
     sum_of,
     value_of,
 )
+from edgewise.formulas.rewriting import simplify
 from edgewise.outcomes import Budget, spend
 from edgewise.settings import CALL_WORK
 
@@ -87,38 +87,11 @@ SETTINGS = EnumerationSettings()
 
 
 def enumerated(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
-    """Enumerate short expressions and yield those that are exact, or else those that come nearest to the target.
-
-    Parameters
-    ----------
-    problem : LawProblem
-        The rows to fit, and what the law may be made of.
-    budget : Budget
-        When to stop. Without a limit the stage ends after the largest pool, some minutes.
-
-    Yields
-    ------
-    Expression
-        Laws that reproduce the rows to fit up to rounding, with fitted constants, the shortest first; the stage ends
-        with them. Where the first pools have none, or the data have noise, the expressions that come nearest to the
-        target: at most five of each size and a hundred for each of its links. With noise these are all.
-
-    Notes
-    -----
-    The pool holds at most 400,000 expressions with their values at 40 rows: 160 MB, as much again for their
-    directions, and at most 450 MB with all that is needed in between. A sum of terms with all monomials of a low degree
-    approximates any smooth function of one input, so such a match only counts if all its factors are numbers that
-    people write.
-
-    Examples
-    --------
-    >>> from edgewise.formulas import as_text
-    >>> x = np.random.default_rng(0).uniform(0.5, 2.0, (60, 2))
-    >>> y = 3 * np.sin(x[:, 0]) + x[:, 1] ** 2
-    >>> problem = LawProblem(x[:40], y[:40], x[40:], y[40:], ("a", "b"))
-    >>> as_text(next(enumerated(problem, Budget())), problem.names)
-    '3*sin(a) + b**2'
-    """
+    """Short expressions that are exact, the shortest first, or else those that come nearest to the target."""
+    # A pool holds at most 400,000 expressions with their values at 40 rows: 160 MB, as much again for their directions,
+    # and at most 450 MB with all that is needed in between. A sum of terms with all monomials of a low degree
+    # approximates any smooth function of one input, so such a match counts only if all its factors are numbers that
+    # people write.
     x, y, weights = problem.random_rows(SETTINGS.most_rows, stream=0)
     if len(y) < 3 or not x.shape[1] or np.ptp(y) == 0:
         return

@@ -23,10 +23,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgewise.discovery.losses import Candidate, Judgement
+from edgewise.discovery.losses import Candidate, Judgement, box_of
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem
-from edgewise.formulas.algebra import simplify, split_number
 from edgewise.formulas.constants import CHI_SQUARE_99, FreeConstants, convincing_forms, free_places
 from edgewise.formulas.expression import (
     Add,
@@ -35,7 +34,6 @@ from edgewise.formulas.expression import (
     Multiply,
     Number,
     Power,
-    children,
     complexity,
     constant_values,
     evaluate,
@@ -46,7 +44,8 @@ from edgewise.formulas.expression import (
     with_constants,
 )
 from edgewise.formulas.formula import Formula
-from edgewise.formulas.front import SIGNIFICANT_Z, Front, FrontEntry
+from edgewise.formulas.front import SIGNIFICANT_Z, FrontEntry
+from edgewise.formulas.rewriting import simplify, split_number
 from edgewise.outcomes import Budget, spend
 from edgewise.presentation import percent_text
 from edgewise.settings import ABOVE_ZERO, CALL_WORK
@@ -56,8 +55,8 @@ from edgewise.settings import ABOVE_ZERO, CALL_WORK
 class ClassSettings:
     """The work of a search for a boundary, and the limits of its fits."""
 
-    class_rounds: int = 3  # searches one after another, each from the log-odds of the best law before
-    class_search_share: float = 0.85  # of the work, for searches; the rest is for fits of likelihoods
+    rounds: int = 3  # searches one after another, each from the log-odds of the best law before
+    search_share: float = 0.85  # of the work, for searches; the rest is for fits of likelihoods
     # Log-odds of the working response, at most: probabilities of 0.7 %. Rows beyond have hardly any weight.
     largest_log_odds: float = 5.0
     fisher_steps: int = 60  # of a fit, at most; most fits take ten
@@ -95,6 +94,7 @@ def fit_class_constants(
     Classes y are 0 and 1; the constants of the formula are the start. No step begins once the budget is
     over. None if the formula is not finite at a row.
     """
+    # Firth's penalised likelihood: its score has half the leverage of each row beside the residual
     constants = FreeConstants.of(node)
     places = constants.places
     w = np.ones(len(y)) if weight is None else weight
@@ -120,6 +120,7 @@ def fit_class_constants(
         score = jacobian.T @ (w * (y - p) + leverage * (0.5 - p))
         return -float(losses.sum()) + size / 2, losses, score, information
 
+    # Fisher scoring; a step is halved until the penalised likelihood rises
     values = constants.start
     now = state(values)
     if now is None:
@@ -139,35 +140,37 @@ def fit_class_constants(
         now = then
         if gain < 1e-9 * len(y) or (budget is not None and budget.is_over):
             break
+    # Standard errors from the inverse of the information
     errors = np.sqrt(np.abs(np.diag(np.linalg.pinv(now[3], hermitian=True)))) if places else np.empty(0)
     return ClassFit(constants.formula(values), now[1], now[0], constants.spread(errors))
 
 
-def class_front(problem: LawProblem, search: Working, budget: Budget, log_odds: np.ndarray | None = None) -> Front:
-    """Find formulas of the log-odds of the class y = 1; y of the problem is 0 or 1."""
-    # `search` proposes formulas for a working response, see `Working`, and `log_odds` (N,) of a smooth model at the
-    # rows to fit, by default 0, are the start. Losses of the front are logarithmic, and its variance is the loss of a
-    # constant.
-    x = problem.x
-    y = problem.y
-    judgement = Judgement(ClassLoss(problem, budget), budget)
-    u = np.zeros(len(y)) if log_odds is None else _at_most(log_odds)
-    for number in range(SETTINGS.class_rounds):
-        if number and budget.is_over:
-            break
-        # Formulas of the working response of iteratively reweighted least squares
-        p = 0.5 * (1 + np.tanh(u / 2))
-        variance = p * (1 - p)
-        weights = variance if problem.weights is None else variance * problem.weights
-        share = budget.share(SETTINGS.class_search_share / (SETTINGS.class_rounds - number))
-        proposals = {_with_scale(node, x) for node in search(u + (y - p) / variance, weights, share)}
-        # The likelihood judges them, and the arguments of their functions as boundaries
-        budget.report("constants by the likelihood of the classes")
-        judgement.judge([Number(0.5), *sorted(proposals, key=complexity)[: SETTINGS.most_class_laws]])
-        inner = [each for law in judgement.front() for each in _inner_boundaries(law.expression, x, y)]
-        judgement.judge(node for node in inner if obeys(node, problem.options, problem.names))
-        u = _at_most(evaluate(judgement.best.expression, x))
-    return judgement.decided()
+@dataclass(frozen=True)
+class ClassSearch:
+    """The stage that proposes formulas of the log-odds, from searches of working responses."""
+
+    judgement: Judgement[ClassFit]  # of the whole search
+    search: Working
+    log_odds: np.ndarray  # (N,), of a smooth model at the rows to fit, or 0: the start
+
+    def __call__(self, problem: LawProblem, budget: Budget) -> Iterator[Expression]:
+        """Formulas of working responses, and the arguments of their functions as boundaries, in rounds."""
+        x = problem.x
+        y = problem.y
+        u = _at_most(self.log_odds)
+        for number in range(SETTINGS.rounds):
+            # Formulas of the working response of iteratively reweighted least squares
+            p = 0.5 * (1 + np.tanh(u / 2))
+            variance = p * (1 - p)
+            weights = variance if problem.weights is None else variance * problem.weights
+            share = budget.share(SETTINGS.search_share / (SETTINGS.rounds - number))
+            proposals = {_with_scale(node, x) for node in self.search(u + (y - p) / variance, weights, share)}
+            # The likelihood judges them, and the arguments of their functions as boundaries
+            budget.report("constants by the likelihood of the classes")
+            yield from sorted(proposals, key=complexity)[: SETTINGS.most_class_laws]
+            inner = [each for law in self.judgement.front for each in _inner_boundaries(law.expression, x, y)]
+            yield from (node for node in inner if obeys(node, problem.options, problem.names))
+            u = _at_most(evaluate(self.judgement.best.expression, x))
 
 
 class ClassLoss:
@@ -179,6 +182,7 @@ class ClassLoss:
     def __init__(self, problem: LawProblem, budget: Budget):
         self.problem = problem
         self.budget = budget
+        self.box = box_of(problem.x)
         whole = problem.with_all_rows
         self.x = whole.x
         self.y = whole.y
@@ -194,7 +198,7 @@ class ClassLoss:
             losses = log_losses(evaluate(fitted.node, problem.held_x), problem.held_y)
         if problem.held_weights is not None:
             losses = losses * (problem.held_weights / problem.held_weights.mean())
-        return Candidate.of(fitted.node, fitted, losses, problem.x, self.exact)
+        return Candidate.of(fitted.node, fitted, losses, self.box, self.exact)
 
     def entry(self, candidate: Candidate[ClassFit]) -> FrontEntry:
         """The formula fitted to all rows, with closed forms where these decide them."""
@@ -246,7 +250,7 @@ def _inner_boundaries(node: Expression, x: np.ndarray, y: np.ndarray) -> Iterato
     for part in walk(node):
         if not isinstance(part, Call | Power):
             continue
-        (inner,) = children(part)
+        (inner,) = part.parts
         with np.errstate(all="ignore"):
             values = evaluate(inner, x)
         if used_variables(inner) != inputs or not np.isfinite(values).all():

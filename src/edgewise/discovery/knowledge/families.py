@@ -19,10 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewise.discovery.knowledge.smooth_parts import ROWS_A_TERM, Polynomials
-from edgewise.discovery.losses import Candidate, Judgement, is_as_good
+from edgewise.discovery.losses import Candidate, Judgement, box_of, is_as_good
 from edgewise.discovery.problem import LawProblem
 from edgewise.errors import InputError
-from edgewise.formulas.algebra import simplify
 from edgewise.formulas.constants import (
     CONSTANT_DAMPING,
     EXACT,
@@ -41,11 +40,9 @@ from edgewise.formulas.expression import (
     Multiply,
     Number,
     Variable,
-    children,
     constant_values,
     evaluate,
     exchanged,
-    rebuilt,
     used_variables,
     values_and_derivatives,
     walk,
@@ -54,6 +51,7 @@ from edgewise.formulas.expression import (
 from edgewise.formulas.family import Family
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front, FrontEntry
+from edgewise.formulas.rewriting import simplify
 from edgewise.ops.gauss_newton import LeastSquaresLimits, least_squares
 from edgewise.outcomes import Budget, StopReason, spend
 from edgewise.presentation import percent_text
@@ -65,7 +63,7 @@ class FamilySettings:
     """Limits of groups and constants, and the work of a search for a family."""
 
     searched_groups: int = 3  # groups that are searched alone, at most, those of most rows
-    family_search_share: float = 0.8  # of the work, for these searches and that of all rows
+    search_share: float = 0.8  # of the work, for these searches and that of all rows
     most_groups: int = 200  # the normal equations have the product of this and the next as size
     most_parameters: int = 6
     least_group_rows: int = 4  # rows of a group: two constants and something to judge them by
@@ -74,7 +72,7 @@ class FamilySettings:
     scale_turns: int = 30  # of its fit
     least_scale: float = 0.05  # scale of a group over the largest for which it shows anything of the function
     most_shapes: int = 16  # shapes of one search that are fitted to all groups
-    family_steps: int = 40  # Levenberg-Marquardt steps of a fit, at most
+    steps: int = 40  # Levenberg-Marquardt steps of a fit, at most
     disagreement: float = 2.0  # error of the shared law over that of a group's own, from which on a sentence names it
 
 
@@ -144,26 +142,6 @@ def checked_groups(groups: object, rows: int) -> tuple[tuple[Hashable, ...], np.
     return tuple(known), codes
 
 
-def family_front(
-    problem: LawProblem,
-    labels: Sequence[Hashable],
-    codes: np.ndarray,
-    held_codes: np.ndarray,
-    search: Callable[[Groups, Budget], Front],
-    budget: Budget,
-) -> Front:
-    """Find laws that all groups share up to constants: a front whose entries have a `family`."""
-    # The problem has all rows, those to fit, whose groups have the numbers `codes` (N,), and those to judge by, with
-    # `held_codes` (M,). `search` looks for formulas of some rows within a budget.
-    loss = GroupLoss(problem, labels, codes, held_codes, budget)
-    judgement = Judgement(loss, budget)
-    for shapes in _shapes(loss.rows, len(labels), search, budget, loss.own):
-        judgement.judge(shapes)
-        if judgement.candidates and judgement.best.held <= loss.exact:
-            break
-    return judgement.decided()
-
-
 class GroupLoss:
     """Squared errors of a law with constants by group; a `Loss`."""
 
@@ -192,6 +170,11 @@ class GroupLoss:
             np.concatenate([self.rows.weights, self.held.weights]),
             np.concatenate([codes, held_codes]),
         )
+        # A law has to be defined in the box of each group's rows, with the constants of the group.
+        every = self.everything
+        boxes = [box_of(every.x[every.codes == group])[:: len(labels)] for group in range(len(labels))]
+        self.box = np.concatenate([every.x, *boxes])
+        self.box_codes = np.append(every.codes, np.repeat(np.arange(len(labels)), [len(box) for box in boxes]))
 
     def judged(self, node: Expression) -> Candidate[FamilyFit] | None:
         """A shape with constants fitted to the rows to fit, as many of them shared as Schwarz's criterion prefers."""
@@ -199,7 +182,8 @@ class GroupLoss:
         if fitted is None:
             return None
         squares = self.held.squares(fitted.node, fitted.values)
-        return Candidate.of(fitted.node, fitted, squares, self.everything.with_values(fitted.values), self.exact)
+        box = Groups(self.box, np.empty(0), np.empty(0), self.box_codes).with_values(fitted.values)
+        return Candidate.of(fitted.node, fitted, squares, box, self.exact)
 
     def as_good(self, front: Sequence[Candidate[FamilyFit]], entries: Sequence[FrontEntry]) -> tuple[int, ...]:
         """Places of the laws within one standard error of the best."""
@@ -279,25 +263,39 @@ class GroupLoss:
                 )
 
 
-def _shapes(
-    rows: Groups, count: int, search: Callable[[Groups, Budget], Front], budget: Budget, own: dict[int, Formula]
-) -> Iterator[list[Expression]]:
-    """Shapes from searches of the largest groups, whose laws go into `own`, and of all rows, good ones first."""
-    sizes = np.bincount(rows.codes, minlength=count)
-    largest = [int(k) for k in np.argsort(-sizes, kind="stable")[: SETTINGS.searched_groups]]
-    tasks: list[int | None] = [*(k for k in largest if sizes[k] >= SETTINGS.least_searched_rows), None]
-    for place, group in enumerate(tasks):
-        share = budget.share(SETTINGS.family_search_share / (len(tasks) - place))
-        budget.report("all groups on one scale" if group is None else f"group {place + 1} alone")
-        if group is None:
-            part = _on_one_scale(rows, count)
-        else:
+@dataclass(frozen=True)
+class FamilySearch:
+    """The stage that proposes shapes of a law, from searches of the largest groups and of all rows on one scale."""
+
+    judgement: Judgement[FamilyFit]  # of the whole search
+    loss: GroupLoss  # its loss
+    search: Callable[[Groups, Budget], Front]  # for formulas of some rows
+
+    def __call__(self, problem: LawProblem, budget: Budget) -> Iterator[Expression]:
+        """Shapes of each search, good ones first, until a law is exact."""
+        rows = self.loss.rows
+        count = len(self.loss.labels)
+        sizes = np.bincount(rows.codes, minlength=count)
+        largest = [int(k) for k in np.argsort(-sizes, kind="stable")[: SETTINGS.searched_groups]]
+        groups = [k for k in largest if sizes[k] >= SETTINGS.least_searched_rows]
+        for place, group in enumerate(groups):
+            share = budget.share(SETTINGS.search_share / (len(groups) + 1 - place))
+            budget.report(f"group {place + 1} alone")
             part = rows.part(np.flatnonzero(rows.codes == group))
-        front = search(part, share)
-        if group is not None:
-            own[group] = front.best.formula
+            front = self.search(part, share)
+            self.loss.own[group] = front.best.formula
+            yield from self._shapes(front, part, budget)
+            if self.judgement.solved is not None or front.stopped == StopReason.INTERRUPTED:
+                return
+        budget.report("all groups on one scale")
+        part = _on_one_scale(rows, count)
+        share = budget.share(SETTINGS.search_share)
+        yield from self._shapes(self.search(part, share), part, budget)
+
+    def _shapes(self, front: Front, part: Groups, budget: Budget) -> list[Expression]:
+        """Shapes of the formulas of a front, those near its choice first."""
         best = front.best_place
-        found: list[tuple[float, Expression]] = []
+        ranked: list[tuple[float, Expression]] = []
         for number, entry in enumerate(front):
             rank = abs(number - best) + 0.5 * (number > best)
             # Numbers other than 1 and -1 are free: what is 2 in one group may be 3 in another. Exponents stay; so do
@@ -309,11 +307,9 @@ def _shapes(
             shape = simplify(shape)
             if len(part.y) > 1:
                 shape = without_redundant_constants(shape, part.x, part.y, part.weights)
-            found += [(rank, shape), (rank + 0.2, _with_coefficients(shape, part))]
+            ranked += [(rank, shape), (rank + 0.2, _with_coefficients(shape, part))]
         budget.report("constants by group")
-        yield [*(shape for _, shape in sorted(found, key=lambda pair: pair[0])[: SETTINGS.most_shapes]), Number(1.5)]
-        if front.stopped == StopReason.INTERRUPTED:
-            return
+        return [shape for _, shape in sorted(ranked, key=lambda pair: pair[0])[: SETTINGS.most_shapes]]
 
 
 def _on_one_scale(rows: Groups, count: int) -> Groups:
@@ -368,8 +364,8 @@ def _with_coefficients(node: Expression, rows: Groups) -> Expression:
         return Multiply((one, part))
 
     def visit(part: Expression) -> Expression:
-        below = [visit(each) for each in children(part)]
-        return rebuilt(part, [with_factor(each) for each in below] if isinstance(part, Add | Call) else below)
+        below = [visit(each) for each in part.parts]
+        return part.with_parts([with_factor(each) for each in below] if isinstance(part, Add | Call) else below)
 
     whole = visit(simplify(node))
     node = simplify(whole if isinstance(whole, Add) else with_factor(whole))
@@ -383,6 +379,7 @@ def _best_family(shape: Expression, rows: Groups, count: int, budget: Budget) ->
     least = np.bincount(rows.codes, minlength=count).min()
     if len(free) > min(SETTINGS.most_parameters, least - 1):
         return None
+    # Least squares of each group alone, from the constants of the shape and from those of the group before
     start = np.array(constant_values(shape))[free]
     values = np.tile(start, (count, 1))
     for group in range(count):
@@ -394,7 +391,7 @@ def _best_family(shape: Expression, rows: Groups, count: int, budget: Budget) ->
             numbers[free] = each
             exact = [p.exact for p in walk(shape) if isinstance(p, Number)]
             fitted = fit_constants(
-                with_constants(shape, numbers, exact), part.x, part.y, steps=SETTINGS.family_steps, weight=part.weights
+                with_constants(shape, numbers, exact), part.x, part.y, steps=SETTINGS.steps, weight=part.weights
             )
             if fitted is not None:
                 fits.append(fitted)
@@ -410,6 +407,7 @@ def _best_family(shape: Expression, rows: Groups, count: int, budget: Budget) ->
     def criterion(fit: FamilyFit) -> float:
         return len(rows.y) * math.log(max(fit.loss, floor, ABOVE_ZERO)) + math.log(len(rows.y)) * fit.constants
 
+    # Backward elimination by Schwarz's criterion: the constant that costs least is shared
     while fitted_family is not None and fitted_family.values.shape[1] and not budget.is_over:
         trials = []
         for k, middle in enumerate(np.median(fitted_family.values, axis=0)):  # one constant shared
@@ -455,7 +453,7 @@ def _fitted(node: Expression, values: np.ndarray, rows: Groups, budget: Budget) 
         return (predicted - rows.y) * root, jacobian * root[:, None]
 
     start = np.concatenate([shared.start, values.ravel()])
-    limits = LeastSquaresLimits(steps=SETTINGS.family_steps if len(start) else 0, is_over=lambda: budget.is_over)
+    limits = LeastSquaresLimits(steps=SETTINGS.steps if len(start) else 0, is_over=lambda: budget.is_over)
     fit = least_squares(residuals_and_jacobian, start, rule=CONSTANT_DAMPING, limits=limits)
     if fit is None:
         return None

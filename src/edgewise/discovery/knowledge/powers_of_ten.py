@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from edgewise.errors import InputError
-from edgewise.formulas.algebra import simplify
 from edgewise.formulas.constants import fit_constants
 from edgewise.formulas.expression import Expression, Multiply, Number, Variable, evaluate, exchanged
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front, FrontEntry
+from edgewise.formulas.rewriting import simplify
 
 EXTREME = 1e60  # largest number, and inverse of the smallest, of a column: squares of products must stay finite
 # The same of a target that can be divided: its squared errors must be numbers of float64, which end at 1e308.

@@ -9,9 +9,8 @@ from itertools import product
 
 import numpy as np
 
-from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.engine.archive import Archive
-from edgewise.discovery.engine.running import Engine, Stages, is_complete, likely_laws
+from edgewise.discovery.engine.running import Engine, Stages, likely_laws
 from edgewise.discovery.knowledge.smooth_parts import PartsFit, fitted_parts, part_problem
 from edgewise.discovery.knowledge.templates import Template
 from edgewise.discovery.losses import is_as_good
@@ -29,7 +28,7 @@ class StructureSettings:
 
     smooth_functions_share: float = 0.15  # of the work, for the smooth functions of a round: they take seconds
     first_round_share: float = 0.35  # of the work, for the first round, without models of curves
-    structure_rounds: int = 3  # at most: the second has exact targets where the first has one exact law
+    rounds: int = 3  # at most: the second has exact targets where the first has one exact law
     most_part_combinations: int = 64  # combinations of laws that are judged in a round
     # A law is good enough for a part, and its search ends soon after, once its error is this multiple of that of the
     # part's target: an exact law has exactly that error.
@@ -58,7 +57,6 @@ class StructureSearch:
 
     def __post_init__(self) -> None:
         self.failures: list[str] = []
-        self._noise = NoiseTest(self.archive.problem.x)
         self._smooth: PartsFit | None = None
         self._best_parts: dict[int, Expression] = {}
 
@@ -67,13 +65,13 @@ class StructureSearch:
         if not self.template.functions:
             yield from self._constants()
             return
-        for number in range(SETTINGS.structure_rounds):
+        for number in range(SETTINGS.rounds):
             share = budget.share(SETTINGS.first_round_share) if number == 0 else budget
             yield from self._round(number, share)
             is_ended = budget.is_over or self.archive.solved is not None
             if is_ended or len(self._best_parts) < len(self.template.functions):
                 return
-            if number and is_complete(self.archive, self._noise):
+            if number and self.archive.leaves_noise:
                 return
 
     def _constants(self) -> Iterator[Expression]:
@@ -133,10 +131,11 @@ class StructureSearch:
         name = self.template.functions[function]
         named = budget.reporting(lambda at: budget.report(f"{name}: {at.stage}"))
         stages = self.stages if whole else replace(self.stages, smooth=None, search=None)
-        engine = Engine(Archive(replace(problem, options=options), budget), named, stages)
+        archive = Archive(replace(problem, options=options), budget)
+        engine = Engine(archive, named, stages)
         engine.run()
         self.failures += engine.failures
-        return likely_laws(engine.archive, problem.noise)
+        return likely_laws(archive, problem.noise)
 
     def _combinations(self, laws: dict[int, list[Expression]], fit: PartsFit) -> Iterator[Expression]:
         """Combinations of laws, whose constants the archive fits together; the laws of the best one are kept."""

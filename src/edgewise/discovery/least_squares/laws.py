@@ -38,7 +38,6 @@ from edgewise.discovery.least_squares.sparse import (
     triangular_factor,
 )
 from edgewise.discovery.problem import LawProblem
-from edgewise.formulas.algebra import LARGEST_ROOT, MINUS_ONE
 from edgewise.formulas.constants import STANDARD_ERRORS, convincing_forms
 from edgewise.formulas.expression import (
     Call,
@@ -51,6 +50,7 @@ from edgewise.formulas.expression import (
     monomial,
     product_of,
 )
+from edgewise.formulas.rewriting import LARGEST_ROOT, MINUS_ONE
 from edgewise.outcomes import Budget, spend
 from edgewise.settings import ABOVE_ZERO, PRODUCT_SPEED
 

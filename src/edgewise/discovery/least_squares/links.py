@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edgewise.discovery.problem import FormulaOptions
-from edgewise.formulas.algebra import MINUS_ONE
 from edgewise.formulas.expression import Call, Expression, Multiply, Power
+from edgewise.formulas.rewriting import MINUS_ONE
 from edgewise.settings import ABOVE_ZERO
 
 

@@ -24,9 +24,9 @@ import numpy as np
 from edgewise.discovery.enumeration.matches import spanned_share, unit_outside
 from edgewise.discovery.least_squares.links import Link, is_allowed, possible_links
 from edgewise.discovery.problem import LawProblem, weighted_variance
-from edgewise.formulas.algebra import MINUS_ONE, with_one_factor
 from edgewise.formulas.constants import EXACT, fit_constants
 from edgewise.formulas.expression import Add, Call, Expression, Multiply, Number, Power, Variable, evaluate, replaced
+from edgewise.formulas.rewriting import MINUS_ONE, with_one_factor
 from edgewise.outcomes import Budget, spend
 
 

@@ -28,9 +28,9 @@ from edgewise.discovery.reduction.steps import (
     sentence_of,
 )
 from edgewise.discovery.reduction.symmetries import Symmetry, simple_symmetries, symmetries_of_gradients
-from edgewise.formulas.algebra import ONE, simplify
 from edgewise.formulas.expression import Expression, Multiply, Power, Variable, exact_number, monomial, sum_of, walk
 from edgewise.formulas.printing import as_text
+from edgewise.formulas.rewriting import ONE, simplify
 from edgewise.outcomes import Budget
 
 
@@ -50,36 +50,9 @@ SETTINGS = ChainSettings()
 
 
 def reductions(problem: LawProblem, budget: Budget) -> Iterator[NoiseEstimate | Reduction | Separation]:
-    """Yield the noise of the data and problems with fewer inputs, the most reduced first.
+    """The noise of the data by the model of the smallest problem, that problem, its separations, and those on the way.
 
-    The problems are reduced as far as possible; of those of a separation each may be reduced further. Units come first
-    and are not tested: a target that is inconsistent with them is an error.
-
-    Parameters
-    ----------
-    problem : LawProblem
-        The problem.
-    budget : Budget
-        The time for all reductions.
-
-    Yields
-    ------
-    NoiseEstimate, Reduction or Separation
-        First the noise if there is some, by the model of the smallest problem. Then that problem, the forms
-        in which it separates, and the larger problems on the way to it. A problem without inputs has a constant target.
-
-    Raises
-    ------
-    InputError
-        The units are unreadable or contradict each other.
-
-    Examples
-    --------
-    >>> x = np.random.default_rng(0).uniform(1, 2, (200, 3))
-    >>> y = x[:, 0] * np.exp(x[:, 1] - x[:, 2])
-    >>> problem = LawProblem(x[:150], y[:150], x[150:], y[150:], ("a", "b", "c"))
-    >>> next(reductions(problem, Budget())).sentence
-    'y/a depends on b - c'
+    Units come first and are not tested: InputError for a target that is inconsistent with them.
     """
     steps = _chain(problem, budget)
     if steps and steps[-1].noise:

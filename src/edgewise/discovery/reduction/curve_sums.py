@@ -15,7 +15,6 @@ from itertools import combinations
 import numpy as np
 
 from edgewise.discovery.reduction.smooth_models import SmoothModel
-from edgewise.formulas.algebra import simplify
 from edgewise.formulas.expression import (
     Add,
     Call,
@@ -28,6 +27,7 @@ from edgewise.formulas.expression import (
     replaced,
     walk,
 )
+from edgewise.formulas.rewriting import simplify
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ class SmoothModelSettings:
     # the first two numbers times about 100 evaluations are half a second of one core each.
     first_rows: int = 120
     length_rows: int = 240
-    model_rows: int = 400
+    rows: int = 400
     # Starts of the fit: logarithms of length and of noise; smooth data, wavier data, and noisy data.
     parameter_starts: tuple[tuple[float, float], ...] = (
         (1.5, math.log(1e-6)),
@@ -182,7 +182,7 @@ def fit_smooth_model(
     """
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         return None
-    order = np.random.default_rng(seed).permutation(len(y))[: SETTINGS.model_rows]
+    order = np.random.default_rng(seed).permutation(len(y))[: SETTINGS.rows]
     if not x.shape[1] or y.std() <= SETTINGS.constant * np.abs(y).max():
         return _constant(x, y, np.ones(len(y)) if weights is None else weights, order)
     groups = groups or (tuple(range(x.shape[1])),)
@@ -268,6 +268,7 @@ def _maximised(
     """Parameters that maximise the evidence of these rows from a start, with the negative logarithm of it."""
     from scipy.optimize import minimize
 
+    # Squared distances by input, and the bounds of logarithms of lengths, amplitudes and noise
     z = scales.inputs(x)
     t = scales.target(y)
     places = [(g, i) for g, group in enumerate(groups) for i in group]
@@ -279,6 +280,8 @@ def _maximised(
         start = np.r_[np.full(len(places), start[0]), np.zeros(len(groups)), start[1]]
 
     def evidence(p: np.ndarray) -> tuple[float, np.ndarray]:
+        """The negative log evidence, the variance of the target maximised in closed form, and its gradient."""
+        # Sum of squared-exponential kernels, one for each group of inputs
         inverse = np.exp(-2 * p[: len(places)])
         noise = np.exp(p[-1])
         parts = [
@@ -296,6 +299,7 @@ def _maximised(
         variance = float(t @ a) / len(a)
         if not variance > 0:
             return 1e10, np.zeros_like(p)
+        # Gradient by the kernel, 1/2 tr((K^-1 - a a' / variance) dK)
         pull = whole - np.outer(a, a) / variance
         by_length = [
             0.5 * w * (s @ (pull * part).ravel())

@@ -11,9 +11,9 @@ import numpy as np
 
 from edgewise.discovery.problem import LawProblem
 from edgewise.discovery.reduction.smooth_models import SmoothModel, fit_smooth_model
-from edgewise.formulas.algebra import ONE, simplify
 from edgewise.formulas.expression import Expression, Multiply, Variable, evaluate, exchanged
 from edgewise.formulas.printing import as_text
+from edgewise.formulas.rewriting import ONE, simplify
 from edgewise.settings import ABOVE_ZERO
 
 

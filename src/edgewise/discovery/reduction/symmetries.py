@@ -44,26 +44,13 @@ SETTINGS = SymmetrySettings()
 
 @dataclass(frozen=True)
 class Symmetry:
-    """Directions along which a law does not change, or changes by a known factor.
+    """Directions along which a law does not change, or changes by a known factor."""
 
-    Parameters
-    ----------
-    kind : str
-        "translation" or "scaling".
-    basis : ndarray of shape (k, inputs)
-        Vectors w, one a row, with the unit matrix in the columns of the pivots.
-    pivots : tuple of int
-        The inputs that the symmetry removes, one for each vector.
-    degrees : ndarray of shape (k,)
-        Exponents c of the factor for each vector; zeros for a translation.
-    doubt : float
-        How far the null space is from one: singular value over the next larger, plus the change by rounding.
-    """
-
-    kind: str
-    basis: np.ndarray
-    pivots: tuple[int, ...]
-    degrees: np.ndarray
+    kind: str  # "translation" or "scaling"
+    basis: np.ndarray  # (k, inputs), vectors w, one a row, with the unit matrix in the columns of the pivots
+    pivots: tuple[int, ...]  # the inputs that the symmetry removes, one for each vector
+    degrees: np.ndarray  # (k,), exponents c of the factor for each vector; zeros for a translation
+    # how far the null space is from one: singular value over the next larger, plus the change by rounding
     doubt: float
 
 

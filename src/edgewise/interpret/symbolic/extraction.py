@@ -9,10 +9,10 @@ from torch import Tensor
 
 from edgewise.checks import check_names, is_integer
 from edgewise.errors import InputError
-from edgewise.formulas.algebra import simplify, without_noise
 from edgewise.formulas.curve_fits import scaled_function
 from edgewise.formulas.expression import Add, Expression, Multiply, Variable, exact_number
 from edgewise.formulas.formula import Formula
+from edgewise.formulas.rewriting import simplify, without_noise
 from edgewise.nn.config import check_input
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN

@@ -24,10 +24,8 @@ from edgewise.formulas.expression import (
     Number,
     Power,
     Variable,
-    children,
     evaluate,
     parse_expression,
-    rebuilt,
 )
 from edgewise.formulas.expression import walk as parts_of
 from edgewise.formulas.printing import as_text
@@ -137,7 +135,7 @@ def _with_edge_functions(value: Expression) -> Expression:
         if not math.isfinite(number):
             raise InputError(f"formula must be defined, its constant part {as_text(value, ())} is {number}")
         return Number(number)
-    value = rebuilt(value, [_with_edge_functions(part) for part in children(value)])
+    value = value.with_parts([_with_edge_functions(part) for part in value.parts])
     if isinstance(value, Power):
         return _power_of(value.base, value.exponent)
     return value
