@@ -32,7 +32,7 @@ from edgewise.pde.solver import limits, record, training
 from edgewise.pde.solver.driver import Attempt, _better
 from edgewise.pde.solver.judging import correction, evidence
 from edgewise.pde.solver.limits import Ending
-from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers import least_squares
 from edgewise.pde.tiers.collocation import stationary
 from edgewise.pde.tiers.evolution import collocation
@@ -186,6 +186,7 @@ def test_a_limit_too_short_for_a_slab_is_refused(counted_seconds, monkeypatch):
         solve(stationary_box(), time_limit=1e-3)
 
 
+@pytest.mark.slow
 def test_a_judgement_without_time_says_so(counted_seconds, monkeypatch):
     solution = solve(burgers(), time_limit=0.1)
     assert solution.stopped is StopReason.TIME_LIMIT and "the solution ends at t = 0." in solution.message

@@ -10,7 +10,7 @@ from scipy.optimize import brentq, minimize_scalar
 
 from edgewise.pde import PDE, Box, Dirichlet, Interval, laplacian, solve
 from edgewise.pde.algebra.newton import shape_of, solved_on_grid
-from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.collocation.paths import ResidualPath, sought_along_path
 from edgewise.pde.tiers.collocation.stationary import first_axes, refined
 
@@ -26,10 +26,10 @@ def plate(force):
 
 
 def grids(problem):
-    statement = recognised(problem.form)
-    axes = first_axes(statement)
-    finer = statement.axes([refined(axis.breakpoints, 1.5) for axis in axes], [axis.degree for axis in axes])
-    return statement, axes, finer
+    grid_problem = recognised(problem.form)
+    axes = first_axes(grid_problem)
+    finer = grid_problem.axes([refined(axis.breakpoints, 1.5) for axis in axes], [axis.degree for axis in axes])
+    return grid_problem, axes, finer
 
 
 def half_length(top, share, rate):
@@ -42,6 +42,7 @@ def half_length(top, share, rate):
     return quad(integrand, 0, 1)[0]
 
 
+@pytest.mark.slow
 def test_the_least_share_of_the_residual_is_that_of_a_quadrature():
     rate = 4.0
 
@@ -49,13 +50,14 @@ def test_the_least_share_of_the_residual_is_that_of_a_quadrature():
         return -minimize_scalar(lambda top: -half_length(top, share, rate), bounds=(0.3, 4), method="bounded").fun
 
     least = brentq(lambda share: longest(share) - 0.5, 0.01, 0.6, xtol=1e-12)
-    statement, axes, _ = grids(gas(rate))
-    zero = np.zeros(shape_of(statement, axes))
-    end = ResidualPath(statement, axes, zero).follow(zero)
+    grid_problem, axes, _ = grids(gas(rate))
+    zero = np.zeros(shape_of(grid_problem, axes))
+    end = ResidualPath(grid_problem, axes, zero).follow(zero)
     assert end.solved is None
     assert end.share == pytest.approx(least, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("problem", "rate"), [(gas, 3.513831), (gas, 3.52), (plate, 1.40005), (plate, 3.0)])
 def test_just_beyond_a_fold_no_solution_is_claimed(problem, rate):
     """Folds are at 3.513830719 and, of the plate, at 1.4000164."""
@@ -65,22 +67,23 @@ def test_just_beyond_a_fold_no_solution_is_claimed(problem, rate):
     assert solution.stopped == "no_progress"
 
 
+@pytest.mark.slow
 def test_folds_of_grids_that_resolve_nothing_are_not_named():
     """A source that is narrower than the intervals leaves another fold on each grid."""
 
     def equation(u, x):
         return u.xx + 8 * torch.exp(u) * (1 + 20 * torch.exp(-(((x - 0.503) / 0.01) ** 2)))
 
-    statement, axes, finer = grids(PDE(equation, LINE, [Dirichlet(0.0)]))
-    zero = np.zeros(shape_of(statement, axes))
-    assert ResidualPath(statement, axes, zero).follow(zero).solved is None
-    assert sought_along_path(statement, axes, finer, zero) is None
+    grid_problem, axes, finer = grids(PDE(equation, LINE, [Dirichlet(0.0)]))
+    zero = np.zeros(shape_of(grid_problem, axes))
+    assert ResidualPath(grid_problem, axes, zero).follow(zero).solved is None
+    assert sought_along_path(grid_problem, axes, finer, zero) is None
 
 
 def test_a_path_leads_to_the_solution_that_newtons_method_finds():
-    statement, axes, finer = grids(gas(3.5))
-    zero = [np.zeros(shape_of(statement, each)) for each in (axes, finer)]
-    found, solved = sought_along_path(statement, axes, finer, zero[0]), solved_on_grid(statement, finer, zero[1])
+    grid_problem, axes, finer = grids(gas(3.5))
+    zero = [np.zeros(shape_of(grid_problem, each)) for each in (axes, finer)]
+    found, solved = sought_along_path(grid_problem, axes, finer, zero[0]), solved_on_grid(grid_problem, finer, zero[1])
     assert found is not None and found.solved is not None and solved is not None
     np.testing.assert_allclose(found.coef, solved[0], atol=1e-10)
 

@@ -8,9 +8,9 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.pde import PDE, Box, Condition, Dirichlet, Initial, Interval, Time, solve
-from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.galerkin.first_order import symmetriser
-from edgewise.pde.tiers.galerkin.rough import WEAK_FORM, first_order_statement, rough_part
+from edgewise.pde.tiers.galerkin.rough import WEAK_FORM, first_order_problem, rough_part
 
 LINE = Interval(0, 1) * Time(0, 1.6)
 REST = Initial({"u": 0.0, "p": 0.0})
@@ -66,6 +66,7 @@ def test_waves_from_rest_that_a_wall_drives(g, speed, density, most):
     assert "its start or boundary values are rough" in solution.trust and not solution.trust.startswith("Not")
 
 
+@pytest.mark.slow
 def test_an_echo_of_a_layer_with_another_speed_and_density():
     """Impedances of 1 and 6: 5 / 7 of the pressure comes back from the interface, and 12 / 7 goes on."""
 
@@ -108,10 +109,11 @@ def plane(g):
     return PDE(lambda u, v, p: [u.t + p.x, v.t + p.y, p.t + u.x + v.y], domain, [*sides, start])
 
 
+@pytest.mark.slow
 def test_energy_never_grows_between_walls_at_rest():
     """Acoustics with a random start, of which collocation has waves that grow."""
     problem = plane(lambda t: 0 * t)
-    integration = WEAK_FORM.stepper(first_order_statement(problem.form), 1e-2, lambda *_: True, finer=0.5)
+    integration = WEAK_FORM.stepper(first_order_problem(problem.form), 1e-2, lambda *_: True, finer=0.5)
     integration.solver.initial()
     stiff, mass = (each.toarray() for each in integration.solver.form.matrices)
     assert np.linalg.eigvalsh(stiff + stiff.T).min() > -1e-12
