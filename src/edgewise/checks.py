@@ -10,7 +10,7 @@ from functools import wraps
 from inspect import Parameter, signature
 from itertools import islice
 from numbers import Integral, Real
-from typing import Annotated, Any, Literal, Self, TypeGuard, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, TypeGuard, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from edgewise.errors import EdgewiseError, InputError
 
@@ -85,16 +85,14 @@ def typed(function: F) -> F:
 
 def _wrong_type(function: Callable[..., object], arguments: Sequence[object], keywords: Mapping[str, object]) -> str:
     """Return a sentence about the first argument that is not of its type; "" if there is none."""
-    try:
-        given = signature(function).bind(*arguments, **keywords).arguments
-    except TypeError:  # other arguments than those of the function, which Python names itself
-        return ""
+    given = signature(function).bind(*arguments, **keywords).arguments
     for name, value in given.items():
         annotation = function.__annotations__.get(name, Any)
         kind = annotation
         if isinstance(annotation, str):
             try:
-                kind = eval(annotation, getattr(function, "__globals__", {}))
+                place = types.SimpleNamespace(__annotations__={name: annotation})
+                kind = get_type_hints(place, getattr(function, "__globals__", {}))[name]
             except NameError:  # a name that only type checkers import
                 continue
         if not _is_of_type(value, kind):
@@ -128,12 +126,10 @@ def _is_of_type(value: Any, kind: Any) -> bool:
             return is_sequence
         items: Any = value
         return all(_is_of_type(item, arguments[0]) for item in islice(items, ITEMS_LOOKED_AT))
-    if not isinstance(origin, type):
+    is_silent = getattr(origin, "_is_protocol", False) and not getattr(origin, "_is_runtime_protocol", False)
+    if origin is Any or is_silent or not isinstance(origin, type):
         return True
-    try:
-        is_right = isinstance(value, origin)
-    except TypeError:  # a protocol, which cannot be asked
-        return True
+    is_right = isinstance(value, origin)
     kind_of_numbers = getattr(getattr(value, "dtype", None), "kind", "f")
     return is_right and kind_of_numbers not in NO_ARRAY_OF_NUMBERS and not getattr(value, "is_complex", bool)()
 
