@@ -100,6 +100,7 @@ def test_no_module_shares_its_name_with_a_function():
 USED_BY_EXPERIMENTS = {"StepCost", "TensorLayer", "enclose", "remember"}
 
 
+@pytest.mark.slow
 def test_experiments_build_and_train_with_public_names():
     """A reader can build whatever an experiment builds: of nn/ and train/ it uses only public names."""
     public = USED_BY_EXPERIMENTS | set(edgewise.__all__) | set(public_names("nn")) | set(public_names("train"))

@@ -9,7 +9,7 @@ from sklearn.datasets import load_diabetes
 
 from edgewise import KAN, KANRegressor, Regression, fit, symbolify
 from edgewise.plot import effect_curves, save
-from edgewise.plot.style import BLUE, GREY, INK, TEXT, Figure, styled
+from edgewise.plot.style import BLUE, GREY, INK, SIZES, Figure, styled
 from edgewise.train import LevenbergMarquardt
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -68,10 +68,10 @@ def network_picture() -> Figure:
             panel.plot(x[:, number], values + residual, ".", color=GREY, markersize=2.5, alpha=0.5)
             panel.plot(points, curves[number], color=BLUE, linewidth=1.8)
             panel.set_ylim(curves[number].min() - 0.3, curves[number].max() + 0.3)
-            panel.set_xlabel("xy"[number], labelpad=2, fontsize=TEXT)
+            panel.set_xlabel("xy"[number], labelpad=2, fontsize=SIZES.text)
         right.plot(node, y, ".", color=GREY, markersize=2.5, alpha=0.5)
         right.plot(line, response, color=BLUE, linewidth=1.8)
-        right.set_xlabel("sum of both", labelpad=2, fontsize=TEXT)
+        right.set_xlabel("sum of both", labelpad=2, fontsize=SIZES.text)
         for panel in (upper, lower, right):
             panel.set_xticks([])
             panel.set_yticks([])
@@ -82,7 +82,7 @@ def network_picture() -> Figure:
                 begin, end, transform=figure.transFigure, arrowstyle="->", mutation_scale=9, color=GREY
             )
             figure.add_artist(arrow)
-        figure.text(0.685, 0.55, formula, ha="left", va="center", fontsize=TEXT + 1, color=INK)
+        figure.text(0.685, 0.55, formula, ha="left", va="center", fontsize=SIZES.text + 1, color=INK)
     return figure
 
 

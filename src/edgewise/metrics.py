@@ -35,6 +35,7 @@ class Metric(NamedTuple):
     evaluate: Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray | None]]
     is_share: bool = False  # shown in per cent
     is_proportion: bool = False  # a mean of rows that are right (1) or wrong (0)
+    of: str = ""  # "regression" or "classification": kind of target that is measured by it wherever predictions are
 
     def score(self, observed: np.ndarray, predicted: np.ndarray) -> Score:
         """Return the metric of rows with the standard error that their choice gives it, by the delta method."""
@@ -110,17 +111,20 @@ def _concordance(observed: np.ndarray, risk: np.ndarray) -> tuple[float, None]:
 
 
 METRICS: dict[str, Metric] = {
-    "r2": Metric("R²", True, _r2),
-    "rmse": Metric("root mean square error", False, _rmse),
-    "mae": Metric("mean absolute error", False, _mae),
-    "accuracy": Metric("accuracy", True, _accuracy, is_share=True, is_proportion=True),
-    "balanced_accuracy": Metric("balanced accuracy", True, _balanced_accuracy, is_share=True),
+    "r2": Metric("R²", True, _r2, of="regression"),
+    "rmse": Metric("root mean square error", False, _rmse, of="regression"),
+    "mae": Metric("mean absolute error", False, _mae, of="regression"),
+    "accuracy": Metric("accuracy", True, _accuracy, is_share=True, is_proportion=True, of="classification"),
+    "balanced_accuracy": Metric("balanced accuracy", True, _balanced_accuracy, is_share=True, of="classification"),
     "log_loss": Metric("log loss", False, _log_loss),
     "concordance": Metric("concordance", True, _concordance),
 }
 """Metrics by the names that they have in metrics.json."""
 # Metrics of each kind of target, the score first; `log_loss` joins them where probabilities are known.
-MEASURED = {"regression": ("r2", "rmse", "mae"), "classification": ("accuracy", "balanced_accuracy")}
+MEASURED = {
+    kind: tuple(name for name, metric in METRICS.items() if metric.of == kind)
+    for kind in ("regression", "classification")
+}
 
 
 def score(metric: str, observed: np.ndarray, predicted: np.ndarray) -> Score:

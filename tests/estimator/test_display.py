@@ -184,6 +184,10 @@ def test_columns_that_are_nearly_the_same_are_named():
     codes[:, 1] *= -1
     (sentence,) = alike_sentences(codes, [NumberInput(name, 0.0, -1.0, 1.0, flag=False) for name in "abcd"])
     assert sentence.startswith("a and b are nearly opposite (correlation \N{MINUS SIGN}1.00)")
+    codes[:, 1] = np.sin(5 * a)
+    codes[:, 3] = codes[:, 1] + codes[:, 2]  # an area is that of its floors, and like none of them
+    (sentence,) = alike_sentences(codes, [NumberInput(name, 0.0, -1.0, 1.0, flag=False) for name in "abcd"])
+    assert sentence.startswith("b, c and d nearly follow from the other inputs together (R² of at least 0.9)")
 
 
 @pytest.mark.slow

@@ -43,6 +43,7 @@ def test_rows_without_a_value_do_not_count():
     assert without_noise(node, -np.abs(X)) == node
 
 
+@pytest.mark.slow
 def test_all_changes_together_stay_within_rounding():
     text = " + ".join(f"{size}e-17*a" for size in range(1, 400))
     node = parse_expression(f"b + {text}", "ab")

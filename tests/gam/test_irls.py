@@ -155,6 +155,7 @@ def test_shared_information_is_exact_for_two_classes_and_has_the_trace_of_more(t
         assert ends[0] <= ends[1]  # the bound of Böhning
 
 
+@pytest.mark.slow
 def test_huber_and_quantile_are_near_those_of_statsmodels(table):
     sm = pytest.importorskip("statsmodels.api")
     rng, x, eta = table

@@ -56,6 +56,7 @@ def test_the_budget_ends_the_refinement_and_the_best_model_is_returned():
     assert result.report.validation_loss == best
 
 
+@pytest.mark.slow
 def test_a_constant_target_ends_cleanly():
     result = approximate(Regression(*samples(lambda x: 0 * x[:, 0] + 2.0, 100)), width=[2, 2, 1], starts=2)
     assert rmse(result, lambda x: 0 * x[:, 0] + 2.0) < 1e-10

@@ -190,6 +190,16 @@ def test_the_clock_ends_every_stage(looks, monkeypatch):
     assert search.fallback is not None
 
 
+def test_all_rows_take_the_pairs_that_a_sample_chose():
+    rows = np.tile(X, (3, 1)) + 0.01 * np.random.default_rng(2).random((900, 4))
+    y = np.tile(SUM + PRODUCT + 0.3 * NOISE, (3, 1))
+    search, _ = searched(y, rows, policy=SearchPolicy(search_rows=600, smooth_rows=0, bag_rows=0))
+    chosen = search.cache.estimate(search.best.base).design
+    design = search.final().model.design
+    assert [pair.inputs for pair in design.pairs] == [pair.inputs for pair in chosen.pairs] != []
+    assert design.rows == 900 and design.size >= chosen.size
+
+
 def test_a_straight_line_is_a_linear_model_with_one_ridge():
     """The witness: ridge regression with the strength that was chosen, on standardised inputs."""
     y = X @ np.array([[1.0], [0.5], [0.0], [-0.3]]) + NOISE

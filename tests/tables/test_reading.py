@@ -281,6 +281,7 @@ def test_files_made_to_fill_the_memory_are_refused(tmp_path, monkeypatch):
     assert "lines of at most 1,000 bytes were expected, got a longer line 2" in sentence(long)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encode", [True, False])
 def test_texts_of_a_parquet_file_are_counted_before_they_are_made(tmp_path, encode):
     """A few kilobytes on disk with gigabytes of text: one text in each of many rows, and columns of lists."""

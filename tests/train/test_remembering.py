@@ -25,6 +25,7 @@ def learn(model, problem, penalty=None, method=None, steps=30):
     return fit(model, problem, method, steps=steps, tolerance=0.0, adapt_domain=False, penalty=penalty)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [LevenbergMarquardt(), LBFGS()])
 def test_groups_one_by_one_give_least_squares_on_all_samples(method):
     x, y = samples(240)

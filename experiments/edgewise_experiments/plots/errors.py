@@ -17,7 +17,7 @@ from edgewise.plot.style import (
     GREY,
     INK,
     MARKERS,
-    WIDTH,
+    SIZES,
     Figure,
     decade_ticks,
     display_text,
@@ -76,7 +76,7 @@ def error_curves(groups: Mapping[str, Sequence[Curve]], *, xlabel: str, ylabel: 
             for curve in curves:
                 kind = names.index(curve.label)
                 _draw_curve(panel, curve, COLORS[kind % len(COLORS)], MARKERS[kind % len(MARKERS)])
-            fitted_title(panel, display_text(title, 80), 0.42 * WIDTH if len(axes) > 1 else 0.5 * WIDTH)
+            fitted_title(panel, display_text(title, 80), 0.42 * SIZES.page if len(axes) > 1 else 0.5 * SIZES.page)
             size_ticks(panel, [x for curve in curves for x in (*curve.x, *(x for x, _ in curve.loose))])
             _error_ticks(panel)
             panel.grid(axis="y")
@@ -94,7 +94,7 @@ def error_dots(names: Sequence[str], series: Spans, *, xlabel: str) -> Figure:
     for label, spans in series.items():
         _check_positive([n for span in spans if span for n in (span.value, span.low)], f"the series {label!r}")
     with styled():
-        figure = Figure(figsize=(WIDTH, 0.9 + _LINE * len(names)), layout="constrained")
+        figure = Figure(figsize=(SIZES.page, 0.9 + _LINE * len(names)), layout="constrained")
         axes = figure.subplots()
         axes.set_xscale("log")
         for number, (label, spans) in enumerate(series.items()):
@@ -130,7 +130,7 @@ def error_bar_chart(names: Sequence[str], series: Spans, *, ylabel: str) -> Figu
     top = min(max(values), _CUT * float(np.median(values))) * 1.08
     width = _BARS / len(series)
     with styled():
-        figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
+        figure = Figure(figsize=(SIZES.page, 3.0), layout="constrained")
         axes = figure.subplots()
         for number, (label, spans) in enumerate(series.items()):
             color = COLORS[number % len(COLORS)]

@@ -18,7 +18,7 @@ from edgewise.checks import check_count, check_number
 from edgewise.errors import InputError
 from edgewise.files import write_bytes
 from edgewise.plot import network_diagram
-from edgewise.plot.style import GREY, SMALL
+from edgewise.plot.style import GREY, SIZES
 from edgewise.train import StepEvent
 
 _DPI = 110  # pixels per inch: about 400 pixels for a small network
@@ -66,7 +66,7 @@ class TrainingFilm:
             raise InputError(f"model must have a trace, as KAN and MLP have, got {type(event.model).__name__}")
         figure = network_diagram(event.model, trace(self._x), names=self._names, outputs=self._outputs)
         text = f"step {event.step}, loss {event.loss:.2g}"
-        figure.text(0.02, 0.99, text, ha="left", va="top", size=SMALL, color=GREY)
+        figure.text(0.02, 0.99, text, ha="left", va="top", size=SIZES.small, color=GREY)
         canvas = FigureCanvasAgg(figure)
         figure.set_dpi(_DPI)
         figure.set_facecolor("white")

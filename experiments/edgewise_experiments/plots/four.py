@@ -15,7 +15,7 @@ from torch import nn
 from edgewise.errors import InputError
 from edgewise.nn import KAN, MLP, Trace
 from edgewise.plot.network.diagram import edge_functions
-from edgewise.plot.style import BLUE, GREY, INK, ORANGE, SMALL, WIDTH, display_text, fix_layout, styled
+from edgewise.plot.style import BLUE, GREY, INK, ORANGE, SIZES, display_text, fix_layout, styled
 
 _POINTS = 41  # of each curve
 _NODE = (0.09, 0.085)  # width and height of the frame of an activation, in shares of the panel
@@ -55,7 +55,7 @@ def four_networks(networks: Sequence[Network], *, names: Sequence[str]) -> Figur
         raise InputError("networks must hold at least one network, got none")
     rows = -(-len(networks) // 2)
     with styled():
-        figure = Figure(figsize=(WIDTH, 0.3 + 3.1 * rows), layout="constrained")
+        figure = Figure(figsize=(SIZES.page, 0.3 + 3.1 * rows), layout="constrained")
         axes = figure.subplots(rows, 2, squeeze=False).ravel()
         for axis in axes:
             axis.set_axis_off()
@@ -65,7 +65,7 @@ def four_networks(networks: Sequence[Network], *, names: Sequence[str]) -> Figur
             kind, depth = network.title[:3], len(network.model.layers)
             axis.set(xlim=(-0.04, 1.04), ylim=(-0.14, 1.16))
             formula = _FORMULAS.get((kind, depth), "")
-            axis.set_title(f"({letter}) {display_text(network.title)}: {formula}", fontsize=SMALL)
+            axis.set_title(f"({letter}) {display_text(network.title)}: {formula}", fontsize=SIZES.small)
             width = [values.shape[1] for values in (*network.trace.inputs, network.trace.output)]
             heights = np.linspace(0, 1, len(width))
             nodes = [
@@ -77,7 +77,7 @@ def four_networks(networks: Sequence[Network], *, names: Sequence[str]) -> Figur
             top = nodes[-1][0]
             count = sum(p.numel() for p in network.model.parameters() if p.requires_grad)
             note = f"$f$   relative error {network.error:.1e}, {count} parameters"
-            axis.text(top[0] - 0.012, top[1] + 0.05, note, ha="left", va="bottom", fontsize=SMALL)
+            axis.text(top[0] - 0.012, top[1] + 0.05, note, ha="left", va="bottom", fontsize=SIZES.small)
         return fix_layout(figure)
 
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from edgewise.errors import InputError
-from edgewise.plot.style import BLUE, COLORS, GREY, INK, ORANGE, SMALL, TINY, WIDTH, display_text, fix_layout, styled
+from edgewise.plot.style import BLUE, COLORS, GREY, INK, ORANGE, SIZES, display_text, fix_layout, styled
 
 _ROW, _NEEDS, _LEAVES = 0.62, 1.35, 2.75  # inches: height of a leaf, left ends of the columns of needs and of leaves
 _MARK_COLORS = (BLUE, COLORS[5], ORANGE, GREY)  # in the order of the marks, which also have a sign each
@@ -36,8 +36,8 @@ def guide_tree(title: str, leaves: Sequence[GuideLeaf], marks: Mapping[str, str]
         raise InputError(f"leaves must be some, with verdicts of {', '.join(marks)}, got {unknown or 'none'}")
     height = _ROW * len(leaves) + 0.35
     with styled():
-        figure = Figure(figsize=(WIDTH, height))
-        axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(0, height))
+        figure = Figure(figsize=(SIZES.page, height))
+        axes = figure.add_axes((0, 0, 1, 1), xlim=(0, SIZES.page), ylim=(0, height))
         axes.set_axis_off()
         centres = [height - _ROW * (number + 0.5) for number in range(len(leaves))]
         needs = list(dict.fromkeys(leaf.need for leaf in leaves))
@@ -53,14 +53,16 @@ def guide_tree(title: str, leaves: Sequence[GuideLeaf], marks: Mapping[str, str]
         for leaf, y in zip(leaves, centres, strict=True):
             color = _MARK_COLORS[list(marks).index(leaf.verdict) % len(_MARK_COLORS)]
             circle = {"boxstyle": "circle,pad=0.25", "facecolor": "white", "edgecolor": color, "linewidth": 1.3}
-            axes.text(_LEAVES, y, marks[leaf.verdict], ha="center", va="center", size=SMALL, color=color, bbox=circle)
+            axes.text(
+                _LEAVES, y, marks[leaf.verdict], ha="center", va="center", size=SIZES.small, color=color, bbox=circle
+            )
             head = f"{display_text(leaf.question)}  {display_text(leaf.advice, 60)}"
             crossed = leaf.verdict == list(marks)[_CROSSED]
             axes.text(_LEAVES + 0.2, y + 0.14, head, ha="left", va="center", color=GREY if crossed else INK)
             lines = textwrap.wrap(f"{leaf.verdict}: {display_text(leaf.measured, 200)}", _LINE)[:2]
-            axes.text(_LEAVES + 0.2, y + 0.02, "\n".join(lines), ha="left", va="top", size=TINY, color=GREY)
+            axes.text(_LEAVES + 0.2, y + 0.02, "\n".join(lines), ha="left", va="top", size=SIZES.tiny, color=GREY)
         legend = "   ".join(f"({sign}) {verdict}" for verdict, sign in marks.items())
-        axes.text(_LEAVES, 0.16, f"Marks: {legend}", ha="left", va="center", size=SMALL, color=GREY)
+        axes.text(_LEAVES, 0.16, f"Marks: {legend}", ha="left", va="center", size=SIZES.small, color=GREY)
         return fix_layout(figure)
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from edgewise.errors import InputError
-from edgewise.plot.style import GREY, WIDTH, decade_ticks, display_text, fix_layout, styled
+from edgewise.plot.style import GREY, SIZES, decade_ticks, display_text, fix_layout, styled
 
 # From dark to light, so that the order also shows in a print without colours.
 _ORDERS = LinearSegmentedColormap.from_list("orders", ["#003a5d", "#0072B2", "#009E73", "#E69F00"])
@@ -39,7 +39,7 @@ def order_panels(panels: Mapping[tuple[str, int], Sequence[OrderCurve]]) -> Figu
     degrees = sorted({degree for _, degree in panels})
     most = max(curve.order for curves in panels.values() for curve in curves)
     with styled():
-        figure = Figure(figsize=(WIDTH, 0.6 + 2.3 * len(titles)), layout="constrained")
+        figure = Figure(figsize=(SIZES.page, 0.6 + 2.3 * len(titles)), layout="constrained")
         axes = figure.subplots(len(titles), len(degrees), sharex="row", sharey="row", squeeze=False)
         for (title, degree), curves in panels.items():
             row, column = titles.index(title), degrees.index(degree)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from edgewise.errors import InputError
-from edgewise.plot.style import COLORS, MARKERS, WIDTH, decade_ticks, display_text, fix_layout, shared_legend, styled
+from edgewise.plot.style import COLORS, MARKERS, SIZES, decade_ticks, display_text, fix_layout, shared_legend, styled
 from edgewise_experiments.plots.errors import size_ticks
 
 
@@ -32,7 +32,7 @@ def poisson_panels(training: Sequence[Course], scaling: Sequence[Course]) -> Fig
             raise InputError(f"the course {course.label!r} must have positive numbers")
     labels = list(dict.fromkeys(course.label for course in everything))
     with styled():
-        figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
+        figure = Figure(figsize=(SIZES.page, 5.2), layout="constrained")
         axes = figure.subplots(2, 2, sharey="col")
         for line, (courses, xlabel) in enumerate(((training, "steps"), (scaling, "parameters"))):
             for column, (name, key) in enumerate((("$L^2$", "l2"), ("$H^1$", "h1"))):

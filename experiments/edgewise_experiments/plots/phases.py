@@ -17,7 +17,7 @@ from edgewise.plot.style import (
     INK,
     MARKERS,
     ORANGE,
-    WIDTH,
+    SIZES,
     decade_ticks,
     display_text,
     fix_layout,
@@ -39,7 +39,7 @@ def phase_curves(
         raise InputError(f"models must have {len(centres)} curves each, got {wrong or 'none'}")
     ends = [x[0], *((a + b) / 2 for a, b in pairwise(centres)), x[-1]]
     with styled():
-        figure = Figure(figsize=(WIDTH, 0.6 + 1.05 * len(models)), layout="constrained")
+        figure = Figure(figsize=(SIZES.page, 0.6 + 1.05 * len(models)), layout="constrained")
         axes = figure.subplots(len(models), len(centres), sharex=True, sharey=True, squeeze=False)
         for row, (name, curves) in zip(axes, models.items(), strict=True):
             color = BLUE if name == next(iter(models)) else ORANGE

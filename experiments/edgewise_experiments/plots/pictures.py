@@ -17,8 +17,7 @@ from edgewise.plot.style import (
     FAINT,
     GREY,
     MARKERS,
-    SMALL,
-    WIDTH,
+    SIZES,
     display_text,
     fix_layout,
     panels,
@@ -42,21 +41,21 @@ def side_by_side(
     limit = max(float(np.quantile(np.abs(error), _BULK)) for error in errors.values()) or 1.0
     with styled():
         count = 1 + len(pictures)
-        figure = Figure(figsize=(WIDTH, 2 * min(_CELL, WIDTH / count) + 0.6), layout="constrained")
+        figure = Figure(figsize=(SIZES.page, 2 * min(_CELL, SIZES.page / count) + 0.6), layout="constrained")
         axes = figure.subplots(2, count, squeeze=False)
         for panel, (name, picture) in zip(axes[0], {about: truth, **pictures}.items(), strict=True):
             panel.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation=_PIXELS)
-            panel.set_title(display_text(name), fontsize=SMALL)
+            panel.set_title(display_text(name), fontsize=SIZES.small)
         for panel, (name, error) in zip(axes[1][1:], errors.items(), strict=True):
             image = panel.imshow(error, cmap=SIGNED, vmin=-limit, vmax=limit, interpolation=_PIXELS)
-            panel.set_xlabel(display_text(notes.get(name, "")), fontsize=SMALL)
+            panel.set_xlabel(display_text(notes.get(name, "")), fontsize=SIZES.small)
         for panel in axes.ravel():
             panel.set(xticks=(), yticks=())
             panel.spines[:].set(color=FAINT, linewidth=0.5)
         axes[1, 0].set_axis_off()
         bar = Colorbar(axes[1, 0].inset_axes((0.62, 0.05, 0.1, 0.9)), image, extend="both")
         bar.ax.yaxis.set_ticks_position("left")
-        bar.ax.set_title("error", fontsize=SMALL, loc="right")
+        bar.ax.set_title("error", fontsize=SIZES.small, loc="right")
         bar.ax.yaxis.set_major_locator(MaxNLocator(4, symmetric=True))
         bar.outline.set(color=GREY, linewidth=0.5)
         return fix_layout(figure)

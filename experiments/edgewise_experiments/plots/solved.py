@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from edgewise.errors import InputError
-from edgewise.plot.style import COLORS, WIDTH, display_text, fix_layout, styled
+from edgewise.plot.style import COLORS, SIZES, display_text, fix_layout, styled
 
 _DASHES = ("-", "--", ":")  # of the first lines, of those after all colours were used, and so on
 LEAST_SECONDS = 0.1
@@ -29,7 +29,7 @@ def solved_against_seconds(curves: Sequence[SolvedCurve]) -> Figure:
     if not curves:
         raise InputError("curves must hold at least one list of problems, got none")
     with styled():
-        figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
+        figure = Figure(figsize=(SIZES.page, 3.6), layout="constrained")
         axis = figure.subplots()
         longest = max((max(curve.seconds, default=1.0) for curve in curves), default=1.0)
         end = max(longest * 1.1, 10 * LEAST_SECONDS)

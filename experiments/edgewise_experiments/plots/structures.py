@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgewise.errors import InputError
-from edgewise.plot.style import GREY, INK, TEXT, Figure, display_text, styled, text_width
+from edgewise.plot.style import GREY, INK, SIZES, Figure, display_text, styled, text_width
 from edgewise_experiments.formulas.structure_tree import StructureTree
 
 # Inches: height of a level, least distance of two leaves, margin, and the free space beside a label.
@@ -22,7 +22,7 @@ def structure_figure(tree: StructureTree) -> Figure:
         raise InputError(f"tree must be a StructureTree, as structure_tree gives it, got {type(tree).__name__}")
     depth = _depth(tree)
     labels = {name: display_text(name) for name in tree.leaves}
-    pitch = max([_LEAF, *(text_width(text, TEXT) + _BESIDE for text in labels.values())])
+    pitch = max([_LEAF, *(text_width(text, SIZES.text) + _BESIDE for text in labels.values())])
     places: list[Place] = []
     wires: list[tuple[tuple[float, float], tuple[float, float]]] = []
     leaves = 0
@@ -47,7 +47,7 @@ def structure_figure(tree: StructureTree) -> Figure:
         return across, height
 
     place(tree, 0)
-    widest = max(text_width(_label(node, labels), TEXT) for node, *_ in places)
+    widest = max(text_width(_label(node, labels), SIZES.text) for node, *_ in places)
     width = max(leaves * pitch, widest + _BESIDE)
     height = depth * _LEVEL
     shift = _MARGIN + (width - leaves * pitch) / 2
@@ -61,7 +61,7 @@ def structure_figure(tree: StructureTree) -> Figure:
         behind = {"facecolor": "white", "edgecolor": "none", "pad": 1.6}
         for node, x, y in places:
             text = _label(node, labels)
-            axes.text(x, y, text, ha="center", va="center", size=TEXT + 1, color=INK, zorder=2, bbox=behind)
+            axes.text(x, y, text, ha="center", va="center", size=SIZES.text + 1, color=INK, zorder=2, bbox=behind)
     return figure
 
 

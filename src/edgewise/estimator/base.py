@@ -412,18 +412,6 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         write_program(self, path, names=names, outputs=outputs)
 
 
-def standardisation(y: np.ndarray, weight: np.ndarray) -> AffineScaling:
-    """Weighted mean and standard deviation of each column; a constant column gets its size as scale."""
-    share = weight[:, None] / weight.sum()
-    size = np.abs(y).max(axis=0)
-    size = np.where(size > 0, size, 1.0)  # so that squares of large targets cannot overflow
-    mean = (share * (y / size)).sum(axis=0)
-    deviation = np.sqrt((share * (y / size - mean) ** 2).sum(axis=0))
-    # A smaller deviation is rounding, not signal.
-    scale = np.where(deviation > 1e-14, deviation, 1.0) * size
-    return AffineScaling(mean * size, scale)
-
-
 def _is_auto(value: object) -> bool:
     return isinstance(value, str) and value == "auto"
 

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from edgewise.checks import check_number, is_number
 from edgewise.errors import InputError
-from edgewise.estimator.base import KANEstimator, standardisation, with_shared_text
+from edgewise.estimator.base import KANEstimator, with_shared_text
 from edgewise.estimator.columns.constraints import Bounds, checked_bounds
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
 from edgewise.estimator.scikit import MultiOutputMixin, RegressorMixin
@@ -148,7 +148,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         if outputs > 1 and self.loss != "squared":
             raise InputError(f"y must have one column for the loss {self.loss!r}, got {outputs}")
         x = self._scale_inputs(rows, weight)
-        self.target_scaling_ = standardisation(targets, weight)
+        self.target_scaling_ = AffineScaling.standard(targets, weight)
         if settings.family.log_link:  # an exponential has the unit of the target
             self.target_scaling_ = AffineScaling(np.zeros(1), np.ones(1))
         shift = self.target_scaling_.shift

@@ -76,7 +76,9 @@ WITHOUT_ROWS = {
     "others. Dots are stronger in colour where the value of a number is higher; categories are grey. The contributions "
     "and the mean add up to the prediction (Shapley values by sampling).",
 }
-ALIKE = 0.9  # correlation from which on two inputs are called nearly the same
+# Correlation of two inputs, and R2 of an input on all others, from which on their effects are called inseparable
+ALIKE = 0.9
+ROUNDING = 1e-9  # that is added to the diagonal of a correlation matrix, so that exact sums have an inverse
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +165,8 @@ def page_content(
     fronts = [*fronts, *model._fronts().values()]
     if parts.get("joint"):
         parts["joint"] = [*parts["joint"], *formula_pairs(model, fronts)]
+    if task.no_intervals:
+        parts["cautions"].append(f"Predictions have no intervals. {task.no_intervals}")
     if judged is not None:
         score = judged.score
         own = ModelResult("KAN", score.value, model.parameter_count_, error=score.error)
@@ -459,18 +463,33 @@ def class_results(classes: Sequence[Any], observed: np.ndarray, predicted: np.nd
 
 
 def alike_sentences(codes: np.ndarray, columns: Sequence[Input]) -> list[str]:
-    """Return a sentence for each pair of numbers so strongly correlated that their effects cannot be separated."""
+    """Return sentences on numbers whose effects cannot be separated: pairs alike, and sums of others."""
     known = codes[~np.isnan(codes).any(axis=1)]
     moving = [i for i, one in enumerate(columns) if not one.level_names and len(known) > 2 and np.ptp(known[:, i]) > 0]
     if len(moving) < 2:
         return []
-    correlation = np.triu(np.corrcoef(known[:, moving], rowvar=False), 1)
-    return [
-        f"{columns[moving[i]].name} and {columns[moving[j]].name} are nearly "
-        f"{'the same' if correlation[i, j] > 0 else 'opposite'} (correlation {correlation[i, j]:.2f}): how an effect "
-        "is divided between them is uncertain.".replace("(correlation -", "(correlation \N{MINUS SIGN}")
-        for i, j in np.argwhere(np.abs(correlation) >= ALIKE)[:5]
+    names = [columns[i].name for i in moving]
+    correlation = np.corrcoef(known[:, moving], rowvar=False)
+    pairs = np.argwhere(np.abs(np.triu(correlation, 1)) >= ALIKE)
+    sentences = [
+        f"{names[i]} and {names[j]} are nearly {'the same' if correlation[i, j] > 0 else 'opposite'} (correlation "
+        f"{correlation[i, j]:.2f}): how an effect is divided between them is uncertain.".replace(
+            "(correlation -", "(correlation \N{MINUS SIGN}"
+        )
+        for i, j in pairs[:5]
     ]
+    # The variance inflation factor, the diagonal of the inverse correlation matrix, is 1 / (1 - R2) of the regression
+    # of a column on all others. An area that is the sum of the areas of floors is like none of them alone.
+    if len(known) > 2 * len(moving):
+        inflation = np.diag(np.linalg.inv(correlation + ROUNDING * np.eye(len(moving))))
+        sums = [k for k in np.flatnonzero(inflation >= 1 / (1 - ALIKE)) if k not in pairs]
+        if sums:
+            listed = enumeration([names[k] for k in sums[:5]]) + (" and others" if len(sums) > 5 else "")
+            sentences.append(
+                f"{listed} nearly follow{'s' if len(sums) == 1 else ''} from the other inputs together (R² of at least "
+                f"{ALIKE:g}): how an effect is divided between them is uncertain."
+            )
+    return sentences
 
 
 def package_versions() -> dict[str, str]:

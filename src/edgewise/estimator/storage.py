@@ -343,6 +343,7 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     model = file.model
     if not isinstance(model, KAN):
         raise CheckpointError("must have a KAN as the network of an estimator, got another")
+    # The record of its kind, whose arrays fit the network, and possible parameters.
     sizes = {"inputs": model.config.width[0], "outputs": model.config.width[-1]}
     sizes["parameters"] = sum(p.numel() for p in model.parameters() if p.requires_grad)
     stored = StoredRegressor | StoredClassifier | StoredSurvival
@@ -355,6 +356,7 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
         family_of(parameters.get("loss", "squared"))
     except InputError as error:
         raise CheckpointError(f"must have possible parameters: {ascii(str(error)[:200])[1:-1]}") from error
+    # What all kinds have learned, then what each kind has besides.
     estimator: Any = kind(**parameters)
     estimator.model_ = model
     for name, value in vars(record).items():

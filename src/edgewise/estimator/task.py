@@ -58,6 +58,11 @@ class Task:
         return self.names or None
 
     @property
+    def no_intervals(self) -> str:
+        """Why predictions of numbers have no intervals, in a sentence; "" where they have them, and for others."""
+        return self.bars_message if self.scaling is not None and self.bars is None else ""
+
+    @property
     def answers(self) -> Sequence[str]:
         """A name for each prediction of a row."""
         return self.outputs or [self.target]

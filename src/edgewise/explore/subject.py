@@ -75,6 +75,7 @@ def subject_of(
     model as it is. `held_out` is the share of the rows that are held out at random, or their positions. InputError
     where the model is of another kind, or the rows do not fit it.
     """
+    # Rows in the units of the network, with their targets if there are any.
     if isinstance(model, KAN):
         network = model
         estimator = None
@@ -109,6 +110,7 @@ def subject_of(
             f"model must be a KAN or a fitted KANRegressor or KANClassifier, got {type(model).__name__}"
             + (" that is not fitted" if isinstance(model, KANRegressor | KANClassifier) else "")
         )
+    # The network in its canonical form, whose outputs stand for targets that are not known.
     if len(x) < FEWEST_DIVIDED:
         raise InputError(f"X must have at least {FEWEST_DIVIDED} rows, got {len(x)}")
     network = canonical_form(network, x, two_classes=isinstance(model, KANClassifier) and len(model.classes_) == 2)
@@ -116,6 +118,7 @@ def subject_of(
         own = network(x)
     if target is not None and len(target) != len(x):
         raise InputError(f"y must have a target for each of the {len(x)} rows, got {len(target)}")
+    # The problem: rows to train on, and held-out rows that judge.
     out = held_out_rows(held_out, len(x), seed)
     kept = torch.ones(len(x), dtype=torch.bool)
     kept[list(out)] = False

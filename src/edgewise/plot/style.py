@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from warnings import catch_warnings, filterwarnings
@@ -57,15 +58,31 @@ SEQUENTIAL = "cividis"
 SIGNED = LinearSegmentedColormap.from_list("signed", ["#00304f", BLUE, "#ffffff", "#E69F00", "#7a3200"])
 BAND_OPACITY = 0.16  # of bands around curves (three overlapping bands still show the curves)
 
-# Sizes. Text in points: labels and titles; ticks and legends; remarks beside titles; numbers of colour bars.
-TEXT = 9.5
-SMALL = 8.5
-REMARK = 8.0
-TINY = 7.5
-SMALLEST_TITLE = 5.5  # points (smaller letters cannot be read in print)
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of all figures: those of letters in points, others in inches."""
+
+    text: float = 9.5  # labels and titles
+    formula: float = 9.0  # in lists of formulas
+    small: float = 8.5  # ticks and legends
+    remark: float = 8.0  # beside titles
+    tiny: float = 7.5  # numbers of colour bars, names of levels
+    count: float = 6.0  # numbers of rows under bars
+    smallest: float = 5.5  # smaller letters cannot be read in print
+    page: float = 7.0  # the text width of a page
+    single: tuple[float, float] = (5.04, 3.0)  # a figure of a single input
+    pair: float = 2.6  # height of the maps of a pair
+    front: float = 2.3  # of the curve of errors of formulas
+    field: float = 2.0  # of a map of a solution
+    panel: float = 1.75  # of a panel with curves
+    row: float = 0.27  # of an input or a formula in a list
+    note: float = 0.2  # of a line of notes
+    legend_mark: float = 0.62  # beside each label of a legend: its mark and gaps at these sizes (measured)
+
+
+SIZES = Sizes()
 POINTS_PER_INCH = 72  # definition of the point in PostScript, PDF and CSS
-WIDTH = 7.0  # inches: the text width of a page
-LEGEND_MARK = 0.62  # inches that a legend needs beside each label: its mark and gaps at the sizes below (measured)
 DENSITY_BINS = 40  # bars of the histogram under a curve
 DENSITY_HEIGHT = 0.13  # share of a panel that the histogram takes
 DENSITY_LEVELS = 12  # columns with at most so many different values get one bar for each value
@@ -80,13 +97,13 @@ _STYLE: dict[RcKeyType, Any] = {
     "font.family": _FONTS,
     "font.serif": ["STIXGeneral"],
     "mathtext.fontset": "stix",
-    "font.size": TEXT,
-    "axes.titlesize": TEXT,
+    "font.size": SIZES.text,
+    "axes.titlesize": SIZES.text,
     "axes.titlelocation": "left",
-    "axes.labelsize": TEXT,
-    "xtick.labelsize": SMALL,
-    "ytick.labelsize": SMALL,
-    "legend.fontsize": SMALL,
+    "axes.labelsize": SIZES.text,
+    "xtick.labelsize": SIZES.small,
+    "ytick.labelsize": SIZES.small,
+    "legend.fontsize": SIZES.small,
     "axes.edgecolor": GREY,
     "axes.linewidth": 0.6,
     "axes.labelcolor": INK,
@@ -314,8 +331,8 @@ def fix_layout(figure: Figure) -> Figure:
 
 def fitted_title(axes: Axes, text: str, width: float) -> None:
     """Set a title at the left, in smaller letters where it would be wider than `width` inches."""
-    size = min(TEXT, TEXT * width / max(text_width(text, TEXT), 0.01))
-    axes.set_title(text, fontsize=max(size, SMALLEST_TITLE))
+    size = min(SIZES.text, SIZES.text * width / max(text_width(text, SIZES.text), 0.01))
+    axes.set_title(text, fontsize=max(size, SIZES.smallest))
 
 
 def panels(
@@ -328,7 +345,7 @@ def panels(
     """
     columns = min(count, columns)
     rows = -(-count // columns)
-    figure = Figure(figsize=(WIDTH if columns > 1 else WIDTH * 0.6, rows * height), layout="constrained")
+    figure = Figure(figsize=(SIZES.page if columns > 1 else SIZES.page * 0.6, rows * height), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, sharey=sharey).ravel()
     for spare in axes[count:]:
         spare.remove()
@@ -375,7 +392,7 @@ def shared_legend(figure: Figure, axes: Iterable[Axes], most: int = 5, order: Se
     else:
         order = [label for label in order if label in marks]
     marks = {label: marks[label] for label in order}
-    widths = [text_width(label, SMALL) + LEGEND_MARK for label in marks]
+    widths = [text_width(label, SIZES.small) + SIZES.legend_mark for label in marks]
     for columns in range(min(most, len(widths)), 0, -1):
         # matplotlib fills column after column with as equal numbers of entries as possible, and so does array_split.
         if sum(max(column) for column in np.array_split(widths, columns)) <= figure.get_figwidth():

@@ -5,8 +5,8 @@ the chosen one to all samples. `approximate` is the door for noise-free samples 
 fitted to many digits. A reader follows a table from `automatic` to `nested`, which holds the search, its `stages` and
 its `candidates`, and on to the statistical core in `edgewise.gam`, with hidden nodes in `hidden_nodes`, divisions of
 rows in `validation`, the table of candidates in `records`, tests of terms in `inference` and every threshold in
-`policy`; networks of a given shape from `fixed_shape`; samples without noise from `noise_free` to `polynomials`, or to
-`approximation` and `starts`.
+`policy`. A network of a given shape is one candidate of the same search, trained in `fixed_shape`; samples without
+noise go from `noise_free` to `polynomials`, or to `approximation` and `starts`.
 """
 
 from typing import TYPE_CHECKING

@@ -16,12 +16,14 @@ from edgewise.gam.building import with_pairs
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.rows import working
 from edgewise.gam.solving import with_strengths
-from edgewise.outcomes import Budget, OutOfTime
+from edgewise.outcomes import Budget, OutOfTime, Progress, StopReason
 from edgewise.presentation import counted, number_text
 from edgewise.search.candidates import Fitted, Samples, estimated, with_own_covariances
+from edgewise.search.fixed_shape import TrainedShape, trained_further
 from edgewise.search.hidden_nodes import HiddenNodes
 from edgewise.search.policy import SearchPolicy
 from edgewise.search.validation import RowPart
+from edgewise.train.problems import Classification, Problem, Regression
 
 Sums = tuple[np.ndarray, ...]
 
@@ -79,6 +81,8 @@ class AllRows:
         counts.
         """
         # Candidates that are no sum of columns stay as they are.
+        if chosen.network is not None:
+            return self._trained(chosen, chosen.network, samples, budget)
         family = chosen.family
         candidate = chosen.candidate
         kept = f"the model is that of the sample of {len(samples):,} of {counted(self.count, 'row')}"
@@ -153,6 +157,31 @@ class AllRows:
             weight = samples.weight * (self.rows / samples.total)
             fitted = with_own_covariances(fitted, replace(samples, weight=weight))
         return fitted, sentence, is_ended
+
+    def _trained(
+        self, chosen: Fitted, network: TrainedShape, samples: Samples, budget: Budget
+    ) -> tuple[Fitted, str, bool]:
+        """Train the network of the sample further on all rows, see `fitted`."""
+        shape = network.shape
+        budget.stage = f"{shape.describe()}, all {counted(self.count, 'row')}"
+        share = 1.0 if shape.has_given_strength else samples.total / self.rows
+
+        def listener(event: Progress) -> bool:
+            budget.report(share=event.share, loss=event.loss)
+            return budget.is_over
+
+        loader = self.loader()
+        whole: Problem = Regression(loader)
+        if chosen.family.is_classes:
+            whole = Classification(loader, classes=network.model.config.width[-1])
+        trained = trained_further(whole, samples.problem(chosen.family), network, share, listener)
+        if trained.report.stopped == StopReason.INTERRUPTED:
+            raise KeyboardInterrupt
+        sentence = (
+            f"Chosen on a sample of {counted(len(samples), 'row')}; its parameters are those of all "
+            f"{counted(self.count, 'row')}, after {trained.report.steps} steps that read them."
+        )
+        return replace(chosen, network=trained), sentence, trained.report.stopped == StopReason.TIME_LIMIT
 
     def _refined(
         self, start: AdditiveModel, chosen: Fitted, samples: Samples, budget: Budget, policy: SearchPolicy

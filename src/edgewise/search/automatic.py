@@ -1,4 +1,4 @@
-"""From rows to a trained KAN without a setting to choose: search, approximation without noise, or a fixed shape."""
+"""From rows to a trained KAN without a setting to choose: search, or approximation without noise."""
 
 from __future__ import annotations
 
@@ -19,18 +19,15 @@ from edgewise.outcomes import Budget, ProgressCallback, StopReason
 from edgewise.presentation import counted, number_text
 from edgewise.search.candidates import Fitted, Samples
 from edgewise.search.comparisons import sample_losses
-from edgewise.search.fixed_shape import ShapeSearch, trained_further
 from edgewise.search.inference import parameter_factor
 from edgewise.search.jobs import one_blas_thread
 from edgewise.search.nested import Search
 from edgewise.search.noise_free import approximated, without_noise
 from edgewise.search.policy import SearchSettings
-from edgewise.search.records import SearchReport
-from edgewise.search.results import AutoResult, data_of, loss_of, network_error_bars, tensors_of
+from edgewise.search.results import AutoResult, data_of, loss_of, network_error_bars
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.jacobian.linearised import evenly_spaced
 from edgewise.train.loop.reports import FitReport, StepRecord
-from edgewise.train.problems import Classification, Problem, Regression
 from edgewise.train.uncertainty import ErrorBars, additive_error_bars
 
 if TYPE_CHECKING:
@@ -83,13 +80,15 @@ def output_limits(model: KAN, x: np.ndarray, limits: np.ndarray | None, beyond: 
 
 
 def _chosen(samples: Samples, settings: SearchSettings, budget: Budget, everything: AllRows | None) -> AutoResult:
-    """Search, or train what the caller has fixed."""
+    """Search, before that for a polynomial without noise where the caller has fixed nothing."""
+    family = settings.family
+    if settings.is_fixed and not (family.is_classes or family.is_least_squares):
+        raise InputError(
+            f"loss must be 'squared' where hidden, grid_size or regularization is given, got {family.spelling!r}"
+        )
     with one_blas_thread():
-        if settings.is_fixed:
-            return _fixed(samples, settings, budget, everything)
-        family = settings.family
         squared = family.is_least_squares and settings.constraints is None and samples.blocks is None
-        if squared and settings.hidden is None:
+        if squared and settings.hidden is None and not settings.is_fixed:
             exact = None
             with budget.ends(keep_interrupted=settings.keep_interrupted):
                 exact = without_noise(samples, settings, budget)
@@ -113,7 +112,8 @@ def _searched(
     report = search.run()
     # Residuals without noise: approximation to many digits instead.
     exact: AutoResult | str | None = None
-    free = settings.hidden is None and settings.constraints is None and not budget.is_interrupted
+    free = settings.hidden is None and not settings.is_fixed and settings.constraints is None
+    free = free and not budget.is_interrupted
     if family.is_least_squares and free and samples.blocks is None:  # groups that differ are noise
         held_out = partial(search.held_out_losses, len(samples))
         with ends():
@@ -136,7 +136,7 @@ def _searched(
     # The network of the linear predictor, its error bars, and the report of the fit.
     model = fitted.to_kan()
     exponent = fitted.range if fitted.family.log_link else None
-    if family.is_classes and family.predictors == 1:
+    if family.is_classes and family.predictors == 1 and fitted.network is None:
         model = _of_two_classes(model)
     bars = None
     message = "Interrupted: there are no error bars."
@@ -144,9 +144,17 @@ def _searched(
         bars, message = _error_bars(samples, search, fitted, model)
     stopped = budget.ended_by or StopReason.CONVERGED
     report = search.report(stopped)
-    budget.report("done", 1.0, loss_of(report))
-    done = _fit_report(fitted, samples, stopped, budget)
-    return AutoResult(model, done, report, fitted.limits, exponent, bars, message, fitted)
+    if fitted.network is None:
+        done = _fit_report(fitted, samples, stopped, budget)
+        result = AutoResult(model, done, report, fitted.limits, exponent, bars, message, fitted)
+    else:
+        done = fitted.network.report
+        if stopped == StopReason.INTERRUPTED:
+            done = replace(done, stopped=stopped, message="Interrupted; the model is the best so far.")
+        result = AutoResult(model, done, report, error_bars=bars, message=message)
+    loss = loss_of(report)
+    budget.report("done", 1.0, done.loss if math.isnan(loss) else loss)
+    return result
 
 
 def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, budget: Budget) -> FitReport:
@@ -230,6 +238,13 @@ def _error_bars(samples: Samples, search: Search, fitted: Fitted, model: KAN) ->
     if not fitted.family.is_normal:
         return None, f"There are no error bars for the loss {fitted.family.spelling!r}."
     known = search.held_out()
+    if fitted.network is not None:
+        held = None
+        if known is not None:
+            rows, links, _ = known
+            seen = samples.select(rows)
+            held = data_of(seen, seen.y - links)
+        return network_error_bars(model, samples, fitted.network.shape.penalty(), held)
     try:
         if known is None or not fitted.candidate.additive:
             raise InputError("model must use its inputs and have held-out rows for error bars, it is a constant")
@@ -273,71 +288,3 @@ def _error_bars(samples: Samples, search: Search, fitted: Fitted, model: KAN) ->
         if not is_out_of_memory(error):
             raise
         return None, "There are no error bars: memory ran out."
-
-
-def problem_of(samples: Samples, settings: SearchSettings) -> Problem:
-    """Return the samples as a problem of training."""
-    x, y, weight = tensors_of(samples)
-    if settings.family.is_classes:
-        return Classification(x, y, classes=settings.outputs, weight=weight)
-    return Regression(x, y, weight=weight)
-
-
-def _fixed(samples: Samples, settings: SearchSettings, budget: Budget, everything: AllRows | None) -> AutoResult:
-    """Train a network of the shape, grid or strength that the caller has fixed; of a sample, then of all rows."""
-    if not (settings.family.is_classes or settings.family.is_least_squares):
-        name = settings.family.spelling
-        raise InputError(f"loss must be 'squared' where hidden, grid_size or regularization is given, got {name!r}")
-    # Choice of what was left open, half of the time if training on all rows follows.
-    problem = problem_of(samples, settings)
-    limit = budget.time_limit
-    search = ShapeSearch(problem, settings, budget, samples.blocks)
-    if everything is not None and limit is not None:
-        budget.time_limit = budget.share(everything.searched_share).time_limit
-    held = None
-    report: SearchReport | None = None
-    with budget.ends(keep_interrupted=settings.keep_interrupted):
-        trained = search.run()
-        shape = trained.shape
-        report = search.report(shape, search.stopped)
-        # Training on all rows, with a chosen strength as the share of them that the sample is.
-        if everything is not None:
-            budget.time_limit = limit
-            budget.stage = f"{shape.describe()}, all {counted(everything.count, 'row')}"
-            if settings.strength is None:
-                share = samples.total / everything.rows
-            else:
-                share = 1.0
-            loader = everything.loader()
-            whole: Problem = Regression(loader)
-            if settings.family.is_classes:
-                whole = Classification(loader, classes=settings.outputs)
-            search.kept = None
-            trained = search.kept = trained_further(whole, problem, trained, share, budget, search.keep)
-            words = (
-                f"Chosen on a sample of {counted(len(samples), 'row')}; its parameters are those of all "
-                f"{everything.count:,} "
-                f"rows, after {trained.report.steps} steps that read them."
-            )
-            report = replace(report, sentences=(*report.sentences, words))
-        # Held-out residuals, which calibrate the error bars.
-        if (held_out := search.held_out(shape)) is not None and not settings.family.is_classes:
-            rows, outputs = held_out
-            seen = samples.select(rows)
-            held = data_of(seen, seen.y - outputs)
-    # What Ctrl-C has left of it.
-    if report is None or budget.is_interrupted:
-        if search.kept is None:
-            raise KeyboardInterrupt if budget.is_interrupted else MemoryError
-        stopped = budget.ended_by or StopReason.MEMORY_LIMIT
-        message = "Interrupted; the model is the best so far." if budget.is_interrupted else stopped.sentence
-        trained = search.kept
-        trained = trained._replace(report=replace(trained.report, stopped=stopped, message=message))
-        search.sentences.append(f"Interrupted at: {budget.stage}.")
-        report = search.report(trained.shape, stopped)
-    budget.report("done", 1.0, trained.report.loss)
-    bars = None
-    message = ""
-    if not settings.family.is_classes:
-        bars, message = network_error_bars(trained.model, samples, trained.shape.penalty(), held)
-    return AutoResult(trained.model, trained.report, report, error_bars=bars, message=message)

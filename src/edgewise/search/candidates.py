@@ -1,13 +1,18 @@
-"""The candidates of a search: a constant, linear and additive models, pairs, means of models, and hidden nodes."""
+"""The candidates of a search: a constant, linear and additive models, pairs, means of models, and hidden nodes.
+
+A network of a shape that the user has fixed is a candidate too.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from edgewise.gam.building import design_of, straight_lines, with_curves, with_pairs
 from edgewise.gam.constraints import Constraints
@@ -20,11 +25,16 @@ from edgewise.gam.policy import AdditivePolicy, IrlsPolicy
 from edgewise.gam.screening import screened
 from edgewise.gam.solving import Solver
 from edgewise.nn.model import KAN
+from edgewise.nn.prediction import predict_in_batches
+from edgewise.outcomes import Progress, StopReason
 from edgewise.presentation import number_text
+from edgewise.search.fixed_shape import FixedShape, Listener, TrainedShape, best_of_starts, train_shape
 from edgewise.search.hidden_nodes import HiddenNodes, find_nodes, with_nodes
 from edgewise.search.policy import SearchPolicy
 from edgewise.search.polynomials import SmoothFit, fit_smooth
 from edgewise.search.validation import folds
+from edgewise.train.loop.threads import one_thread
+from edgewise.train.problems import Classification, Problem, Regression
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +67,18 @@ class Samples:
         blocks = None if self.blocks is None else self.blocks[rows]
         return replace(self, x=self.x[rows], y=self.y[rows], weight=self.weight[rows], blocks=blocks)
 
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return inputs, targets and weights as tensors; the weights are None where they are equal."""
+        x, y, weight = (torch.from_numpy(np.ascontiguousarray(part)) for part in (self.x, self.y, self.weight))
+        return x, y, None if bool((weight == weight[0]).all()) else weight
+
+    def problem(self, family: Family) -> Problem:
+        """Return the samples as a problem of training."""
+        x, y, weight = self.tensors()
+        if family.is_classes:
+            return Classification(x, y, classes=max(family.predictors, 2), weight=weight)
+        return Regression(x, y, weight=weight)
+
     def response(self, family: Family) -> np.ndarray:
         """Return the targets in the form that a family takes."""
         if self.y.ndim == 1:
@@ -78,14 +100,19 @@ class Candidate:
     models: int = 1  # models whose mean is taken, each fitted to a part of the rows; 1 for a single one fitted to all
     nodes: int = 0  # hidden nodes
     smooth: bool = False  # whether a polynomial of all inputs, inside a link, takes the place of the additive model
+    shape: FixedShape | None = None  # of a network that takes the place of the additive model; None without
+    # the candidate from whose network the training of this one continues; None where it begins with initial weights
+    before: Candidate | None = field(default=None, compare=False, repr=False)
 
     @property
     def base(self) -> Candidate:
-        """The single additive model behind a mean, hidden nodes or a polynomial."""
-        return replace(self, models=1, nodes=0, smooth=False)
+        """The single additive model behind a mean, hidden nodes, a polynomial or a network."""
+        return replace(self, models=1, nodes=0, smooth=False, shape=None)
 
     def describe(self) -> str:
         """Return the candidate in a few words."""
+        if self.shape is not None:
+            return self.shape.describe()
         if self.smooth:
             return "smooth function of all inputs"
         if not self.additive:
@@ -114,6 +141,7 @@ class Fitted:
     model: AdditiveModel
     nodes: HiddenNodes | None
     smooth: SmoothFit | None = None  # a polynomial in place of the additive model
+    network: TrainedShape | None = None  # a network in place of the additive model, which is then a constant
 
     @property
     def family(self) -> Family:
@@ -127,6 +155,11 @@ class Fitted:
 
     def link(self, x: np.ndarray) -> np.ndarray:
         """Return the linear predictors (N, K) at rows (N, n)."""
+        if self.network is not None:
+            outputs = predict_in_batches(self.network.model, torch.from_numpy(np.ascontiguousarray(x))).numpy()
+            if self.family.is_classes and self.family.predictors == 1:  # log odds of the second of two classes
+                return outputs[:, 1:] - outputs[:, :1]
+            return outputs
         if self.smooth is not None:
             return self.smooth.polynomial(np.clip(x, *self.limits.T))[:, None]
         if not self.candidate.additive:
@@ -145,7 +178,9 @@ class Fitted:
         return mean if mean.ndim == 2 else mean[:, None]
 
     def to_kan(self) -> KAN:
-        """Return the network that computes `link` for inputs within `limits`."""
+        """Return the network that computes `link` for inputs within `limits`; logits of two classes as two outputs."""
+        if self.network is not None:
+            return self.network.model
         if self.smooth is not None:
             return self.smooth.to_kan()
         kan = self.model.to_kan()
@@ -155,7 +190,7 @@ class Fitted:
 
     @property
     def limits(self) -> np.ndarray:
-        """Interval to which each input is clipped, (n, 2)."""
+        """Interval to which each input is clipped, (n, 2); that of the constant beside a network, which clips none."""
         if self.smooth is not None:
             return self.smooth.polynomial.basis.limits
         limits = self.model.limits
@@ -166,6 +201,8 @@ class Fitted:
     @property
     def parameters(self) -> int:
         """Number of coefficients that were estimated and are not zero."""
+        if self.network is not None:
+            return sum(parameter.numel() for parameter in self.network.model.parameters())
         if self.smooth is not None:
             return len(self.smooth.polynomial.coef)
         if self.candidate.additive:
@@ -207,12 +244,17 @@ class FitCache:
         else:
             straight = whole.straight
         self.straight: Design = replace(straight, rows=samples.total, watch=self.design.watch)
+        self.listener: Listener | None = None  # hears the training of a network on all rows, and may end it
+        self.sample: FitCache | None = None  # of a sample of these rows, whose choice of pairs holds for them
         self._solved: dict[Candidate, AdditiveModel] = {}
+        self._networks: dict[Candidate, TrainedShape] = {}
 
     def fit(self, candidate: Candidate) -> Fitted:
         """Fit a candidate; a mean of models is fitted to the parts of a division of the rows."""
         if candidate.models > 1:
             return self.mean(candidate, self.parts(candidate.models, candidate.family))
+        if candidate.shape is not None:
+            return replace(_fitted(candidate, self._constant(candidate.base), None), network=self.network(candidate))
         if not candidate.additive:
             return _fitted(candidate, self._constant(candidate), None)
         if candidate.smooth:
@@ -224,6 +266,44 @@ class FitCache:
             if nodes is not None:
                 estimate = self._with_nodes(estimate, candidate.family, nodes)
         return _fitted(candidate, estimate, nodes)
+
+    def network(self, candidate: Candidate) -> TrainedShape:
+        """Train the network of a candidate: briefly on a part of the rows, from several starts on all.
+
+        OutOfTime where a part took too long; all rows have the network that the time allowed. After Ctrl-C the network
+        so far is kept as well.
+        """
+        if candidate in self._networks:
+            return self._networks[candidate]
+        shape = candidate.shape
+        assert shape is not None
+        problem = self.samples.problem(candidate.family)
+        outputs = max(candidate.family.predictors, 2) if candidate.family.is_classes else self.samples.y.shape[1]
+        if self.whole is None:
+            starts = self.policy.final_starts
+            trained = best_of_starts(
+                problem, shape, outputs=outputs, seed=self.seed, starts=starts, listener=self.listener
+            )
+        else:
+            warm = None if candidate.before is None else self.network(candidate.before).model
+            with one_thread():  # as in threads of a search, so that the bits are those of any number of them
+                trained = train_shape(problem, shape, outputs=outputs, seed=self.seed, warm=warm, listener=self._ends)
+        self._networks[candidate] = trained
+        if trained.report.stopped == StopReason.INTERRUPTED:
+            raise KeyboardInterrupt
+        return trained
+
+    def _ends(self, event: Progress) -> bool:
+        """Raise OutOfTime in the training of a part once its time is over."""
+        if self.design.watch is not None:
+            self.design.watch()
+        return False
+
+    def latest_network(self) -> Fitted | None:
+        """Return the network that was trained last, as far as its training came; None before there is any."""
+        if not self._networks:
+            return None
+        return self.fit(list(self._networks)[-1])
 
     @cached_property
     def smooth(self) -> SmoothFit | None:
@@ -276,7 +356,25 @@ class FitCache:
         if not candidate.pairs:
             return estimated(self.straight if candidate.linear else self.design, samples, family)
         simple = self.estimate(replace(candidate, pairs=False))
+        if self.sample is not None:
+            return self._with_pairs_of_sample(simple, self.sample.estimate(candidate).design)
         return choose_pairs(simple, samples.x, samples.weight, _solver(samples, family))
+
+    def _with_pairs_of_sample(self, simple: AdditiveModel, chosen: Design) -> AdditiveModel:
+        """Add the pairs that a sample chose to an additive model, with the finest margins that their number allows.
+
+        A sample may not see what finer margins are for; all rows do, and their strengths keep smooth what does not need
+        them.
+        """
+        pairs = [pair.inputs for pair in chosen.pairs]
+        if not pairs:
+            return simple
+        policy = chosen.policy
+        sizes = [policy.margin(self.design.rows)]
+        if len(simple.fits) == 1:  # several predictors take too long for more than the usual size
+            sizes += [size for size in policy.finer_margins if len(pairs) * (size + 2) ** 2 <= policy.margin_columns]
+        design = with_pairs(self.design, pairs, self.samples.x, self.samples.weight, max(sizes))
+        return estimated(design, self.samples, simple.family, simple)
 
     def _constant(self, candidate: Candidate) -> AdditiveModel:
         """The best constant: the design without any column but the first."""
@@ -396,7 +494,7 @@ def with_own_covariances(fitted: Fitted, samples: Samples) -> Fitted:
     """Return a fit to these rows in which each of several predictors has the covariance of its own information."""
     model = fitted.model
     x = samples.x
-    if fitted.family.predictors < 2 or len(model.residual) != len(x):
+    if fitted.family.predictors < 2 or len(model.residual) != len(x) or fitted.network is not None:
         return fitted
     if fitted.nodes is not None:
         x = fitted.nodes.beside(x, fitted.limits)

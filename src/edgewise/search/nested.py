@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from operator import methodcaller
 
 import numpy as np
 
 from edgewise.gam.families import Family
-from edgewise.outcomes import Budget, OutOfTime, StopReason
+from edgewise.outcomes import Budget, OutOfTime, Progress, StopReason
 from edgewise.presentation import counted
 from edgewise.search.candidates import (
     Candidate,
@@ -26,7 +27,7 @@ from edgewise.search.hidden_nodes import smooth_residual
 from edgewise.search.jobs import run_jobs
 from edgewise.search.policy import SearchSettings
 from edgewise.search.records import SearchReport
-from edgewise.search.stages import STAGES
+from edgewise.search.stages import GIVEN, STAGES
 from edgewise.search.validation import Evidence, Fold, folds, sampled
 
 
@@ -48,6 +49,8 @@ class Search:
     ) -> None:
         self.settings = settings
         self.policy = settings.policy.for_effort(settings.effort)
+        if settings.is_fixed:
+            self.policy = self.policy.for_networks()
         self.family = family
         if budget is None:
             self.budget = Budget(seconds=settings.time_limit)
@@ -74,12 +77,13 @@ class Search:
         self.fold_fits = 0
         self._fold_caches: list[tuple[Fold, FitCache]] = []
         self.cache: FitCache | None = None
+        self._final_cache: FitCache | None = None
         self._first: Fitted | None = None
 
     def run(self) -> SearchReport:
         """Try the candidates in order of richness; `best` is then the chosen one, after Ctrl-C that of a first look."""
         with self._ends():
-            if len(self.samples) < 2:
+            if len(self.samples) < 2 and not self.settings.is_fixed:
                 self.best = Candidate(self.family, additive=False)
                 self.sentences.append(
                     "There is only one distinct sample, so nothing was held out and nothing searched."
@@ -119,7 +123,8 @@ class Search:
         seed = self.settings.seed
         cache = FitCache(rows, policy=self.policy, seed=seed, inputs=[], constraints=rules)
         self._first = cache.fit(Candidate(self.family, additive=False))
-        if rows.x.shape[1] <= self.policy.few_inputs and len(rows) >= self.policy.fewest_for_means:
+        few_inputs = rows.x.shape[1] <= self.policy.few_inputs
+        if few_inputs and len(rows) >= self.policy.fewest_for_means and not self.settings.is_fixed:
             self._begin_stage(self.policy.first_share)
             try:
                 cache = FitCache(rows, policy=self.policy, seed=seed, constraints=rules, watch=self._watch)
@@ -139,10 +144,13 @@ class Search:
         return SearchReport(words, trials, tuple(sentences), self.fold_fits, budget.work, stopped, budget.seconds, gain)
 
     def _run(self) -> None:
-        # Knots and columns, of the inputs that promise most where there are many.
+        # Knots and columns, of the inputs that promise most where there are many; a network of a given shape has none.
         self.budget.report("knots and columns", 0.02)
-        self.inputs = promising_inputs(self.samples, self.family, self.policy.additive, self._watch)
-        if self.inputs is not None:
+        if self.settings.is_fixed:
+            self.inputs = []
+        else:
+            self.inputs = promising_inputs(self.samples, self.family, self.policy.additive, self._watch)
+        if self.inputs:
             self.sentences.append(
                 f"Of {counted(self.samples.x.shape[1], 'input')} the {len(self.inputs)} that promise most get a curve."
             )
@@ -152,8 +160,9 @@ class Search:
         self.design_seconds = self.budget.seconds - began
         # The stages, from a constant on.
         self.best = Candidate(self.family, additive=False)
-        self.assess((self.best,), 0.05)
-        for stage in STAGES[self.settings.effort]:
+        if len(self.samples) > 1:
+            self.assess((self.best,), 0.05)
+        for stage in GIVEN if self.settings.is_fixed else STAGES[self.settings.effort]:
             if stage.name not in self.policy.left_out and stage.applies(self, self.best):
                 self.best = stage.propose(self, self.best)
 
@@ -183,7 +192,7 @@ class Search:
 
     def _cache_of(self, samples: Samples) -> FitCache:
         settings = self.settings
-        return FitCache(
+        cache = FitCache(
             samples,
             policy=self.policy,
             seed=settings.seed,
@@ -191,6 +200,8 @@ class Search:
             constraints=settings.constraints,
             watch=self._watch,
         )
+        cache.listener = partial(_listen, self.budget, self.stage)
+        return cache
 
     @property
     def _watch(self) -> Callable[[], None] | None:
@@ -244,7 +255,7 @@ class Search:
             began = self.budget.seconds
             parameters = 0
 
-            whole = self.cache.fit(replace(candidate, nodes=0, smooth=False, factor=1.0))
+            whole = self.cache.fit(replace(candidate, nodes=0, smooth=False, shape=None, factor=1.0))
             self.fit_seconds.setdefault(candidate, self.budget.seconds - began)
             self.check_time(candidate, 1)
             losses = np.zeros(count)
@@ -313,6 +324,10 @@ class Search:
     @property
     def fallback(self) -> Fitted | None:
         """The best model so far that needs no further fit, for an interrupted search; None before there is any."""
+        # Of networks the one that was trained last, as far as its training came: of all rows, or of a fold.
+        for cache in (self._final_cache, self.cache, *(cache for _, cache in self._fold_caches)):
+            if cache is not None and (network := cache.latest_network()) is not None:
+                return network
         known = [*self.table.without_row, *self.table.by_folds]
         if self.cache is None or not known:
             return self._first
@@ -374,6 +389,14 @@ class Search:
                 )
                 samples = samples.select(sampled(len(samples), affordable, self.settings.seed))
             cache = self._cache_of(samples)
+            cache.sample = self.cache
+        self._final_cache = cache
         if self.best.models == self.policy.bags and len(self._fold_caches) == self.policy.bags:
             return with_own_covariances(cache.mean(self.best, [part for _, part in self._fold_caches]), cache.samples)
         return with_own_covariances(cache.fit(self.best), cache.samples)
+
+
+def _listen(budget: Budget, stage: Budget, event: Progress) -> bool:
+    """Report the loss of the training of a network; return whether the time of its stage is over."""
+    budget.report(loss=event.loss)
+    return stage.is_over

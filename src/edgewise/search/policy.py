@@ -129,9 +129,13 @@ class SearchPolicy:
     # share of noise-free samples that take part in no choice; the error bars are calibrated on them
     unseen: float = 0.1
     approximation_budget: float = 0.1  # budget of `approximate`: a tenth of its unit is some seconds
-    # range of the penalty strength of a fixed shape: from an almost constant model to no noticeable penalty
-    strongest: float = 1.0
-    weakest: float = 1e-10
+    # of networks of a fixed shape: parts of cross-validation, since they take longer than additive models, rows from
+    # which a single part is held out, and the factors and the range of their strength, from an almost constant model to
+    # no noticeable penalty
+    network_parts: int = 3
+    network_single_rows: int = 5000
+    network_shrinkage: float = 10.0
+    network_most_shrinkage: float = 1e6
     final_starts: int = 3  # most starts of a fixed shape with hidden layers; the one with the lowest objective is kept
     additive: AdditivePolicy = field(default_factory=AdditivePolicy)  # choices of the additive core
     left_out: tuple[str, ...] = ()  # names of stages that an ablation leaves out
@@ -153,6 +157,16 @@ class SearchPolicy:
             if best != first:
                 break
         return best
+
+    def for_networks(self) -> SearchPolicy:
+        """Return the policy for networks of a fixed shape."""
+        return replace(
+            self,
+            divisions=((0, self.network_parts, 1),),
+            single_rows=self.network_single_rows,
+            shrinkage=self.network_shrinkage,
+            most_shrinkage=self.network_most_shrinkage,
+        )
 
     def for_effort(self, effort: str) -> SearchPolicy:
         """Return the policy for an effort: "high" divides twice as often and allows more nodes and more models."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.nn.model import KAN
@@ -51,17 +50,11 @@ def data_of(samples: Samples, y: np.ndarray) -> Data:
     return Data(torch.from_numpy(x), torch.from_numpy(np.ascontiguousarray(y)), torch.from_numpy(weight))
 
 
-def tensors_of(samples: Samples) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Return inputs, targets and weights as tensors; the weights are None where they are equal."""
-    x, y, weight = (torch.from_numpy(np.ascontiguousarray(part)) for part in (samples.x, samples.y, samples.weight))
-    return x, y, None if bool((weight == weight[0]).all()) else weight
-
-
 def network_error_bars(
     model: KAN, samples: Samples, penalty: object, held_out: Data | None
 ) -> tuple[ErrorBars | None, str]:
     """Return error bars of a network that was trained by least squares, and a sentence."""
-    x, y, weight = tensors_of(samples)
+    x, y, weight = samples.tensors()
     data = Regression(x, y, weight=weight).train
     try:
         bars = prediction_uncertainty(model, data, penalty, samples=samples.total, held_out=held_out)  # type: ignore[arg-type]

@@ -35,7 +35,7 @@ class RaceSettings:
     # Half of the starts begin with two intervals, half with four. From two, 10 of 12 starts of toy function 5 in [4,
     # 2, 1, 1] found the good minimum, from four 5; but exp(sin(pi x) + y^2) in [2, 1, 1] is found from four more
     # often.
-    race_grid: int = 4
+    grid: int = 4
     # Steps of each stage of a race, and the margin of the hidden grids that follow the activations after it: wide
     # while the activations still move.
     stages: tuple[tuple[int, float], ...] = ((15, 0.3), (15, 0.2), (30, 0.1), (30, 0.05))
@@ -161,7 +161,7 @@ def best_start(
     degree = SETTINGS.smooth_degree if plan.degree is None else plan.degree
     finalists: list[Start] = []
     for number, shape in enumerate(shapes):
-        few = _samples_of_race(problem, shape, SETTINGS.race_grid, plan.degree or SETTINGS.smooth_degree, plan.seed)
+        few = _samples_of_race(problem, shape, SETTINGS.grid, plan.degree or SETTINGS.smooth_degree, plan.seed)
         cheap = _race_work(few, shape, SETTINGS.low_degree, SETTINGS.least_starts) < SETTINGS.low_share * budget.limit
         if plan.degree is None and 0 < sum(shape[1:-1]) <= SETTINGS.low_nodes and cheap:
             exact = _exact_start(problem, few, shape, plan, budget)
@@ -185,7 +185,7 @@ def best_start(
             winner = grouped
             sentence = (
                 f"{list(shape)}, groups of inputs fitted one after the other: held-out error "
-                f"{number_text(math.sqrt(winner.loss), 2)} at grid {SETTINGS.race_grid}."
+                f"{number_text(math.sqrt(winner.loss), 2)} at grid {SETTINGS.grid}."
             )
         sentences.append(sentence)
         if len(shapes) == 1:  # nothing to choose
@@ -208,7 +208,7 @@ def best_start(
 def _initial_start(shape: tuple[int, ...], degree: int, plan: StartPlan, number: int, problem: Regression) -> Start:
     """Return an untrained start; even numbers begin on the first grid, odd ones on half of it."""
     seed = seed_of_start(plan.seed, number)
-    grid = SETTINGS.race_grid // 2 if number % 2 else SETTINGS.race_grid
+    grid = SETTINGS.grid // 2 if number % 2 else SETTINGS.grid
     dtype = problem.train.x.dtype
     return Start(seed, KAN(shape, grid, degree, base="zero", domain=plan.domain, seed=seed, dtype=dtype))
 
@@ -309,7 +309,7 @@ def _grouped_start(problem: Regression, few: Regression, best: Start, plan: Star
         starts = [_initial_start(shapes[node], degree, own, each, part) for each in range(SETTINGS.group_starts)]
         winner = _races(part, part, starts, budget)[0]
         if node not in models or winner.loss < float((values[node] - left)[rows:].square().mean()):
-            models[node] = refine(winner.model, SETTINGS.race_grid)
+            models[node] = refine(winner.model, SETTINGS.grid)
             with torch.no_grad():
                 values[node] = models[node](x[:, columns])
     with torch.no_grad():
@@ -323,7 +323,7 @@ def _grouped_start(problem: Regression, few: Regression, best: Start, plan: Star
             low = values.sum(0).amin(0)
             high = values.sum(0).amax(0)
             reach = HIDDEN_MARGIN * (high - low)
-            layer.knots.copy_(uniform(torch.stack([low - reach, high + reach], 1), SETTINGS.race_grid, degree))
+            layer.knots.copy_(uniform(torch.stack([low - reach, high + reach], 1), SETTINGS.grid, degree))
             layer.coef.copy_(layer.knots.unfold(1, degree, 1)[:, 1:-1].mean(2)[..., None])  # Greville: a straight line
     for layer in (first, second, *last):
         layer.domain_is_set.fill_(True)
@@ -484,7 +484,7 @@ def _race_work(problem: Regression, shape: tuple[int, ...], degree: int, starts:
     return (
         starts
         * 60
-        * APPROXIMATION_COST.levenberg_marquardt(rows, edges * (SETTINGS.race_grid + degree), edges * (degree + 1))
+        * APPROXIMATION_COST.levenberg_marquardt(rows, edges * (SETTINGS.grid + degree), edges * (degree + 1))
     )
 
 

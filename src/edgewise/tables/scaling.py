@@ -82,6 +82,18 @@ class AffineScaling:
             usable = (scale > 0) & np.isfinite(reach / scale)
         return cls(shift, np.where(usable, scale, 1.0))
 
+    @classmethod
+    def standard(cls, y: np.ndarray, weight: np.ndarray) -> AffineScaling:
+        """Map columns (N, d) to weighted mean 0 and standard deviation 1; a constant column gets its size as scale."""
+        share = weight[:, None] / weight.sum()
+        size = np.abs(y).max(axis=0)
+        size = np.where(size > 0, size, 1.0)  # so that squares of large targets cannot overflow
+        mean = (share * (y / size)).sum(axis=0)
+        deviation = np.sqrt((share * (y / size - mean) ** 2).sum(axis=0))
+        # A smaller deviation is rounding, not signal.
+        scale = np.where(deviation > 1e-14, deviation, 1.0) * size
+        return cls(mean * size, scale)
+
     def transform(self, x: ArrayLike) -> np.ndarray:
         """Return z, float64 of shape (N, d), for x of the same shape in the user's units."""
         return (self._check(x, "x") - self.shift) / self.scale

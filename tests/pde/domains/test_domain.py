@@ -125,6 +125,7 @@ def test_gauss_theorem(domain, volume, around):
     assert flux == pytest.approx(domain.dimension * volume, rel=5e-3)
 
 
+@pytest.mark.slow
 @every_domain
 def test_quadrature(domain, volume, around):
     x, weights = domain.quadrature()

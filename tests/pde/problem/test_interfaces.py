@@ -37,6 +37,7 @@ def through_layers(x):
     return where(x < 0.5, 1.5 * x, 0.75 + 0.5 * (x - 0.5))
 
 
+@pytest.mark.slow
 def test_two_layers():
     problem = PDE(lambda u: diffusion(u, layers), LINE, [Dirichlet(through_layers), Interface("x=0.5")])
     solution = solve(problem.with_solution(through_layers))
@@ -74,6 +75,7 @@ def fields_between_ends(coefficient):
     return solve(PDE(lambda u, v: [diffusion(u, coefficient(u, v)), v.xx], LINE, ends))
 
 
+@pytest.mark.slow
 def test_a_coefficient_that_is_a_field():
     """With k = v + 1 = w, u is log(1 + x) / log 2."""
     ends = [Dirichlet({"u": 0.0, "w": 1.0}, on="x=0"), Dirichlet({"u": 1.0, "w": 2.0}, on="x=1")]

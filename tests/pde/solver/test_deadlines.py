@@ -186,6 +186,7 @@ def test_a_limit_too_short_for_a_slab_is_refused(counted_seconds, monkeypatch):
         solve(stationary_box(), time_limit=1e-3)
 
 
+@pytest.mark.slow
 def test_a_judgement_without_time_says_so(counted_seconds, monkeypatch):
     solution = solve(burgers(), time_limit=0.1)
     assert solution.stopped is StopReason.TIME_LIMIT and "the solution ends at t = 0." in solution.message

@@ -62,6 +62,7 @@ def test_a_start_has_the_periods_and_parts_of_the_problem():
         solve(PDE(lambda u: u.xx + u**2, Interval(0, 1), square), start=plain)
 
 
+@pytest.mark.slow
 def test_a_start_from_measured_fields_leaves_no_error_bars():
     x = torch.linspace(0, 1, 40, dtype=torch.float64)
     noise = 0.01 * torch.randn(40, generator=torch.Generator().manual_seed(0), dtype=torch.float64)

@@ -69,6 +69,7 @@ def test_surplus_conditions_that_agree_are_spared(name):
     assert float((torch.as_tensor(solution(x)) - wanted).norm() / wanted.norm()) < 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "count", "order"), [("rate", 2, 1), ("rotation", 3, 2), ("waves", 4, 2), ("transport", 2, 1)]
 )

@@ -86,6 +86,7 @@ def test_error_bars_of_a_nonlinear_problem_follow_the_likelihood(noise, seed, is
     np.testing.assert_allclose(solution.standard_error([[0.5]], "a"), linear * 2 / min(falls), rtol=0.01)
 
 
+@pytest.mark.slow
 def test_a_step_that_raises_the_sum_is_taken_back():
     """Newton's steps for 1 / a^3 lead past a = 0: what is found says at least that it is not known."""
     problem = PDE(lambda u, a: u.xx + 2 / a**3, LINE, source(2.0, 40)[0].form.conditions)
@@ -124,6 +125,7 @@ def test_control_c_on_the_first_grid_keeps_its_last_step():
         solve(source(0.0, 60)[0], progress=interrupt)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OutOfTime])
 def test_what_ends_the_mean_over_strengths_leaves_the_likeliest_ones(error, monkeypatch):
     def ended(*_):
@@ -153,6 +155,7 @@ def test_more_fields_than_any_grid_holds_are_refused():
         solve(cube("bcdefgh"))
 
 
+@pytest.mark.slow
 def test_a_conductivity_is_found_with_its_error():
     solution = solve(rod(0))
     u, a = solution(X).T

@@ -49,6 +49,7 @@ def test_masked_edges_have_no_curve():
         edge_curves(model, model.trace(torch.zeros(5, 3)))
 
 
+@pytest.mark.slow
 def test_effects_are_partial_dependence():
     X = normal(200, 3)
 

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 
 from edgewise.pde import PDE, Box, Dirichlet, Interval, eigenvalues, laplacian
 from edgewise.plot import modes_figure
@@ -27,6 +28,7 @@ def test_curves_are_the_modes_of_a_string_with_a_positive_first_half_wave():
         assert np.allclose(y, math.sqrt(2) * np.sin(number * x), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_maps_of_a_square_share_their_colours():
     square = PDE(lambda u, k: laplacian(u) + k * u, Box(x=(0, 1), y=(0, 1)), [Dirichlet(0.0)], coefficients={"k": 1.0})
     figure = modes_figure(eigenvalues(square, count=4, tolerance=1e-6))

@@ -35,6 +35,7 @@ def frozen(model):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [kan(), frozen(kan()), MLP([2, 4, 2], **F64)], ids=["KAN", "frozen", "MLP"])
 def test_rows_are_the_derivatives_of_the_outputs(model):
     x = tensor(RNG.uniform(-1.2, 1.2, (7, 2)))

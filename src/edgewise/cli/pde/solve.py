@@ -92,6 +92,7 @@ def _show(results: SolveResults, screen: Screen) -> None:
         parts += [f"{name} {value:.6g}" for name, value in solution.unknowns.items()]
         screen.always(f"{results.equation.name}: {', '.join(parts)}")
         return
+    # A column for each field, and a row for each kind of error, for the residual and for each coefficient.
     columns = list(errors) or [ALL]
     grid = Grid(box=None, padding=(0, 2), pad_edge=False, show_header=len(columns) > 1)
     grid.add_column("")

@@ -47,6 +47,7 @@ def run_fit(
     files afterwards. Ctrl-C ends the work at any stage within seconds: what there is gets written, but for a report
     that is not drawn yet, and nothing else is begun.
     """
+    # The training, or that of the run which --resume continues; its results are shown and written at once.
     stages = Stages(job, prepared, screen)
     screen.say(stages.plan)
     if journal is None or folder is None:
@@ -68,6 +69,7 @@ def run_fit(
         _write_report(results, folder, stages)
         if journal is not None and not (trained.interrupted or trained.ended):
             keep_training(journal, trained, folder)
+    # The search for formulas and the comparison, which are added to the files.
     if not stages.is_interrupted:
         results = _compare(_search_formulas(results, stages, journal), stages, journal)
         if results.formulas is not None:
@@ -205,14 +207,16 @@ def _show_training(results: FitResults, screen: Screen) -> None:
     grids = "/".join(str(size) for size in sorted(set(config.grid_size)))
     screen.say(
         f"Trained a KAN in {seconds_text(trained.seconds)}: {trained.estimator._shape_text()}; nodes "
-        f"{'-'.join(map(str, config.width))}, {grids} knot intervals.",
+        f"{'-'.join(map(str, config.width))}, {grids} intervals in each spline.",
         style="bold",
     )
     search = trained.estimator.search_
     # One line on all candidates: the report has the reason for which each was taken or not.
     reasons = " ".join(trial.reason for trial in search.trials)
     others = [one for one in search.sentences if one not in reasons and not one.startswith("Chosen of ")]
-    screen.notes([*filter(None, [search.line]), *others, *trained.notes])
+    screen.notes(
+        [*filter(None, [search.line]), *others, *trained.notes, *filter(None, [trained.estimator._task.no_intervals])]
+    )
     if trained.interrupted:
         screen.always(INTERRUPTED, style="yellow")
     screen.say()

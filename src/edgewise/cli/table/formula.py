@@ -58,6 +58,7 @@ def search_formulas(
             by_output = {"": replace(FormulaList.from_front(front, read.target, X, y, ()), encoder=encoder)}
         else:
             by_output = _search_for_model(job, *read, screen, report, journal)
+    # The list of each output on the screen and in its file.
     shown = []
     wrote = []
     suffixes = list[str]()

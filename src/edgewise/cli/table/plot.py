@@ -38,6 +38,7 @@ MOST_ROWS = 2_000  # rows of the table that are used: more would not change the 
 def draw(written: Written, source: Source | None, planned: PlannedFigure, screen: Screen) -> None:
     """Draw the planned figure, on the rows of a table or on points spread over the domain."""
     figure: Figure
+    # A solution, a file of formulas, or a model, each with the words about its figure.
     if written.kind is Kind.solution:
         if source is not None:
             raise InputError("--data must be left out for a solution of an equation, which is drawn over its domain")

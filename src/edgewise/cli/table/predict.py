@@ -48,6 +48,7 @@ def write_predictions(
     else:
         rows = (_SolutionRows if written.kind is Kind.solution else _FormulaRows)(written, is_whole=is_whole)
 
+    # Values part by part, so that no more than one part is in memory.
     def predicted() -> Iterator[tuple[Table, Columns]]:
         for part in parts:
             columns: Columns = {} if id is None else {id: column_at(part, id, part.rows, "--id").tolist()}
@@ -69,6 +70,7 @@ def write_predictions(
     def facts() -> dict[str, object]:
         return {"model": str(written.file), "rows": rows.count, **rows.facts()}
 
+    # To the file, as JSON, or to standard output.
     if out is not None:
         write_bytes(out, (text.encode() for text in pieces()))
     elif screen.json:

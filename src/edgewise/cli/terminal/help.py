@@ -31,7 +31,8 @@ class Command(TyperCommand):
                 error.message = error.message.removeprefix("Value error, ")  # type: ignore[attr-defined]
             raise
         # An empty name of a file would be the present folder: a variable of a script that has no value, in most cases.
-        for parameter in self.params:
+        parameters: Any = self.params
+        for parameter in parameters:
             if ctx.params.get(parameter.name) == "":
                 raise typer.BadParameter("expected some text, got ''", ctx, parameter)
         return rest

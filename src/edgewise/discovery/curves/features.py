@@ -26,7 +26,7 @@ from edgewise.settings import ABOVE_ZERO, CALL_WORK, PRODUCT_SPEED
 class FeatureSettings:
     """Which features a curve model has."""
 
-    feature_degree: int = 3  # Degree of the splines: cubic splines are the usual choice for smooth curves.
+    degree: int = 3  # Degree of the splines: cubic splines are the usual choice for smooth curves.
     # Inputs, at most, whose pairs are features: beyond, the pairs are too many to fit together.
     most_paired_features: int = 7
     # Smallest absolute value, relative to the largest, that a denominator has: below, a ratio is almost singular.
@@ -128,8 +128,8 @@ def spline_columns(values: np.ndarray, size: int) -> np.ndarray:
         else:
             ends = values.min() + np.linspace(-1, 1, size + 1)
     spend(300 * CALL_WORK + 250 * len(values) * (size + 2))
-    knots = extend(torch.as_tensor(ends)[None], SETTINGS.feature_degree)
-    columns = basis(torch.as_tensor(values)[:, None], knots, SETTINGS.feature_degree)[:, 0].numpy()[:, :-1]
+    knots = extend(torch.as_tensor(ends)[None], SETTINGS.degree)
+    columns = basis(torch.as_tensor(values)[:, None], knots, SETTINGS.degree)[:, 0].numpy()[:, :-1]
     return columns - columns.mean(0)
 
 

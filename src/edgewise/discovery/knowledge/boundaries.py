@@ -55,8 +55,8 @@ from edgewise.settings import ABOVE_ZERO, CALL_WORK
 class ClassSettings:
     """The work of a search for a boundary, and the limits of its fits."""
 
-    class_rounds: int = 3  # searches one after another, each from the log-odds of the best law before
-    class_search_share: float = 0.85  # of the work, for searches; the rest is for fits of likelihoods
+    rounds: int = 3  # searches one after another, each from the log-odds of the best law before
+    search_share: float = 0.85  # of the work, for searches; the rest is for fits of likelihoods
     # Log-odds of the working response, at most: probabilities of 0.7 %. Rows beyond have hardly any weight.
     largest_log_odds: float = 5.0
     fisher_steps: int = 60  # of a fit, at most; most fits take ten
@@ -158,12 +158,12 @@ class ClassSearch:
         x = problem.x
         y = problem.y
         u = _at_most(self.log_odds)
-        for number in range(SETTINGS.class_rounds):
+        for number in range(SETTINGS.rounds):
             # Formulas of the working response of iteratively reweighted least squares
             p = 0.5 * (1 + np.tanh(u / 2))
             variance = p * (1 - p)
             weights = variance if problem.weights is None else variance * problem.weights
-            share = budget.share(SETTINGS.class_search_share / (SETTINGS.class_rounds - number))
+            share = budget.share(SETTINGS.search_share / (SETTINGS.rounds - number))
             proposals = {_with_scale(node, x) for node in self.search(u + (y - p) / variance, weights, share)}
             # The likelihood judges them, and the arguments of their functions as boundaries
             budget.report("constants by the likelihood of the classes")

@@ -63,7 +63,7 @@ class FamilySettings:
     """Limits of groups and constants, and the work of a search for a family."""
 
     searched_groups: int = 3  # groups that are searched alone, at most, those of most rows
-    family_search_share: float = 0.8  # of the work, for these searches and that of all rows
+    search_share: float = 0.8  # of the work, for these searches and that of all rows
     most_groups: int = 200  # the normal equations have the product of this and the next as size
     most_parameters: int = 6
     least_group_rows: int = 4  # rows of a group: two constants and something to judge them by
@@ -72,7 +72,7 @@ class FamilySettings:
     scale_turns: int = 30  # of its fit
     least_scale: float = 0.05  # scale of a group over the largest for which it shows anything of the function
     most_shapes: int = 16  # shapes of one search that are fitted to all groups
-    family_steps: int = 40  # Levenberg-Marquardt steps of a fit, at most
+    steps: int = 40  # Levenberg-Marquardt steps of a fit, at most
     disagreement: float = 2.0  # error of the shared law over that of a group's own, from which on a sentence names it
 
 
@@ -279,7 +279,7 @@ class FamilySearch:
         largest = [int(k) for k in np.argsort(-sizes, kind="stable")[: SETTINGS.searched_groups]]
         groups = [k for k in largest if sizes[k] >= SETTINGS.least_searched_rows]
         for place, group in enumerate(groups):
-            share = budget.share(SETTINGS.family_search_share / (len(groups) + 1 - place))
+            share = budget.share(SETTINGS.search_share / (len(groups) + 1 - place))
             budget.report(f"group {place + 1} alone")
             part = rows.part(np.flatnonzero(rows.codes == group))
             front = self.search(part, share)
@@ -289,7 +289,7 @@ class FamilySearch:
                 return
         budget.report("all groups on one scale")
         part = _on_one_scale(rows, count)
-        share = budget.share(SETTINGS.family_search_share)
+        share = budget.share(SETTINGS.search_share)
         yield from self._shapes(self.search(part, share), part, budget)
 
     def _shapes(self, front: Front, part: Groups, budget: Budget) -> list[Expression]:
@@ -391,7 +391,7 @@ def _best_family(shape: Expression, rows: Groups, count: int, budget: Budget) ->
             numbers[free] = each
             exact = [p.exact for p in walk(shape) if isinstance(p, Number)]
             fitted = fit_constants(
-                with_constants(shape, numbers, exact), part.x, part.y, steps=SETTINGS.family_steps, weight=part.weights
+                with_constants(shape, numbers, exact), part.x, part.y, steps=SETTINGS.steps, weight=part.weights
             )
             if fitted is not None:
                 fits.append(fitted)
@@ -453,7 +453,7 @@ def _fitted(node: Expression, values: np.ndarray, rows: Groups, budget: Budget) 
         return (predicted - rows.y) * root, jacobian * root[:, None]
 
     start = np.concatenate([shared.start, values.ravel()])
-    limits = LeastSquaresLimits(steps=SETTINGS.family_steps if len(start) else 0, is_over=lambda: budget.is_over)
+    limits = LeastSquaresLimits(steps=SETTINGS.steps if len(start) else 0, is_over=lambda: budget.is_over)
     fit = least_squares(residuals_and_jacobian, start, rule=CONSTANT_DAMPING, limits=limits)
     if fit is None:
         return None

@@ -35,10 +35,10 @@ class SmoothPartSettings:
     # Coefficients of all functions, at most: a step then takes a few hundredths of a second.
     most_coefficients: int = 300
     # Starts at the lowest degrees, since products and constants inside functions have local minima.
-    part_starts: int = 6
+    starts: int = 6
     start_degree: int = 3  # The degree at which starts are compared: lower ones show too little of a curve.
     wide_range: float = 4.0  # Ratio of the ends of a positive argument from which on its logarithm is tried too.
-    part_steps: int = 25  # Steps of a fit, at most; a structure that is linear in its functions needs two or three.
+    steps: int = 25  # Steps of a fit, at most; a structure that is linear in its functions needs two or three.
     degree_patience: int = 2  # Degrees without improvement after which no higher one is tried.
     # Sizes of derivatives, as shares of their root mean square, below which a residual does not depend on a function.
     least_part_slope: float = 1e-3
@@ -177,7 +177,7 @@ def _best_start(
         numbers = FreeConstants.of(before.template.outer).start
         starts.append((longer, numbers))
     is_early = all(isinstance(basis, KnownLaw) or basis.degree <= SETTINGS.start_degree for basis in bases)
-    for number in range(SETTINGS.part_starts if is_early or before is None else 0):
+    for number in range(SETTINGS.starts if is_early or before is None else 0):
         coefficients = [random.normal(size=basis.terms) * (number > 0) for basis in bases]
         for values, basis in zip(coefficients, bases, strict=True):
             if isinstance(basis, KnownLaw):
@@ -227,7 +227,7 @@ def _fitted(
         return (predicted - y) * root, jacobian * root[:, None]
 
     start = np.concatenate([*coefficients, numbers])
-    limits = LeastSquaresLimits(steps=SETTINGS.part_steps, is_over=lambda: budget.is_over)
+    limits = LeastSquaresLimits(steps=SETTINGS.steps, is_over=lambda: budget.is_over)
     fit = least_squares(residuals_and_jacobian, start, rule=PART_DAMPING, limits=limits, minimum_norm=True)
     if fit is None:
         return None

@@ -28,7 +28,7 @@ class StructureSettings:
 
     smooth_functions_share: float = 0.15  # of the work, for the smooth functions of a round: they take seconds
     first_round_share: float = 0.35  # of the work, for the first round, without models of curves
-    structure_rounds: int = 3  # at most: the second has exact targets where the first has one exact law
+    rounds: int = 3  # at most: the second has exact targets where the first has one exact law
     most_part_combinations: int = 64  # combinations of laws that are judged in a round
     # A law is good enough for a part, and its search ends soon after, once its error is this multiple of that of the
     # part's target: an exact law has exactly that error.
@@ -65,7 +65,7 @@ class StructureSearch:
         if not self.template.functions:
             yield from self._constants()
             return
-        for number in range(SETTINGS.structure_rounds):
+        for number in range(SETTINGS.rounds):
             share = budget.share(SETTINGS.first_round_share) if number == 0 else budget
             yield from self._round(number, share)
             is_ended = budget.is_over or self.archive.solved is not None

@@ -27,7 +27,7 @@ class SmoothModelSettings:
     # the first two numbers times about 100 evaluations are half a second of one core each.
     first_rows: int = 120
     length_rows: int = 240
-    model_rows: int = 400
+    rows: int = 400
     # Starts of the fit: logarithms of length and of noise; smooth data, wavier data, and noisy data.
     parameter_starts: tuple[tuple[float, float], ...] = (
         (1.5, math.log(1e-6)),
@@ -182,7 +182,7 @@ def fit_smooth_model(
     """
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         return None
-    order = np.random.default_rng(seed).permutation(len(y))[: SETTINGS.model_rows]
+    order = np.random.default_rng(seed).permutation(len(y))[: SETTINGS.rows]
     if not x.shape[1] or y.std() <= SETTINGS.constant * np.abs(y).max():
         return _constant(x, y, np.ones(len(y)) if weights is None else weights, order)
     groups = groups or (tuple(range(x.shape[1])),)

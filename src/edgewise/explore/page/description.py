@@ -70,6 +70,7 @@ def _edge_latex(network: KAN, place: int, layer: KANLayer) -> list[list[str]]:
 
 def subject_fields(subject: Subject) -> dict[str, Any]:
     """Describe what stays the same through all edits: names, units, columns and rows."""
+    # All rows in the order of the table, of which at most a thousand and the worst ones stand on the page.
     problem = subject.problem
     estimator = subject.estimator
     count = len(problem.train) + len(subject.held_out)
@@ -84,6 +85,7 @@ def subject_fields(subject: Subject) -> dict[str, Any]:
     worst = [one["row"] - 1 for one in worst_rows(subject, subject.network)]
     shown = np.unique(np.r_[np.linspace(0, count - 1, min(count, ROWS_ON_THE_PAGE)).astype(int), worst])
     y = targets[torch.from_numpy(shown)]
+    # Scaling and limits of the estimator, with which the page computes in units.
     names = tuple(getattr(estimator, "target_names_", ()) or ())
     if estimator is None:
         limits = None

@@ -68,6 +68,7 @@ def application(requests: Answers, token: str, port: int, workers: ThreadPoolExe
     except ImportError as error:
         raise missing_extra("starlette", "explore", "The explorer") from error
 
+    # Who may ask: a page of this host and port that knows the token.
     def allowed(request: Request, sent: str) -> bool:
         hosts = {f"{HOST}:{port}", f"localhost:{port}"}
         origin = request.headers.get("origin")
@@ -79,6 +80,7 @@ def application(requests: Answers, token: str, port: int, workers: ThreadPoolExe
 
     forbidden = refused(403, "Forbidden: open the address that `edgewise explore` printed, with its token.")
 
+    # Files of the page.
     async def page(request: Request) -> Response:
         if not allowed(request, request.query_params.get("token", "")):
             return forbidden
@@ -90,6 +92,7 @@ def application(requests: Answers, token: str, port: int, workers: ThreadPoolExe
             return refused(404, "There is no such file.")
         return Response(bundled(name), 200, HEADERS, BUNDLE[name])
 
+    # Answers to its requests, each with its status.
     async def answer(request: Request) -> Response:
         if not allowed(request, request.headers.get("x-edgewise-token", "")):
             return forbidden

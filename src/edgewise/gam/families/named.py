@@ -1,4 +1,7 @@
-"""The families by the names of losses: the registry that estimators and searches read."""
+"""The families by the names of losses: the registry that estimators and searches read.
+
+Wood, Generalized Additive Models (2nd ed.), section 3.1.1, on the distributions; `robust` on losses without one.
+"""
 
 from __future__ import annotations
 

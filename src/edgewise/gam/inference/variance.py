@@ -1,4 +1,8 @@
-"""The noise of each row: an additive model of the squared held-out residuals (`fit_noise_curves`)."""
+"""The noise of each row: an additive model of the squared held-out residuals (`fit_noise_curves`).
+
+M. Davidian and R. J. Carroll, "Variance function estimation", JASA 82 (1987), 1079-1091; G. K. Smyth, "Generalized
+linear models with varying dispersion", JRSS B 51 (1989), 47-60: squared residuals as responses of a gamma model.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +30,8 @@ def fit_noise_curves(
     count repeats. None where nothing is to be learned: few rows, no residuals, or the same noise everywhere.
     """
     # The squared residuals have a gamma likelihood with a logarithmic link: for normal noise they are its variance
-    # times a chi-square variable with one degree of freedom, which is a gamma variable [1, 2]. Curves that REML removes
-    # have no influence, so noise of one size stays of one size.
-    # [1] M. Davidian and R. J. Carroll, "Variance function estimation", JASA 82 (1987), 1079-1091.
-    # [2] G. K. Smyth, "Generalized linear models with varying dispersion", JRSS B 51 (1989), 47-60.
+    # times a chi-square variable with one degree of freedom, which is a gamma variable. Curves that REML removes have
+    # no influence, so noise of one size stays of one size.
     mean = np.average(residuals**2, axis=0, weights=weight)
     if len(x) < policy.fewest_residuals or not (mean > 0).all():
         return None

@@ -18,7 +18,6 @@ from edgewise.nn.trace import Trace
 from edgewise.plot.network.diagram import by_column, edge_functions, mask_of
 from edgewise.plot.network.panels import (
     COLUMNS,
-    HEIGHT,
     MOST_LEVELS,
     NAME,
     curve_style,
@@ -30,7 +29,7 @@ from edgewise.plot.network.panels import (
     panel_titles,
 )
 from edgewise.plot.network.views import NetworkColumn, NetworkView, Viewable, as_network_view
-from edgewise.plot.style import FAINT, TEXT, Figure, as_numpy, fix_layout, labels, panels, shared_legend, styled
+from edgewise.plot.style import FAINT, SIZES, Figure, as_numpy, fix_layout, labels, panels, shared_legend, styled
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -130,6 +129,7 @@ def _draw(view: NetworkView, layer: int, max_inputs: int, max_curves: int) -> Fi
     if shift.shape != (count,) or scale.shape != (count,):
         raise InputError(f"scaling must be (shift, scale) of {count} numbers each, got {shift.shape} and {scale.shape}")
     columns = view.columns if layer == 0 else None
+    # Strength of edges and inputs, those of one column together; the strongest inputs get a panel.
     score = as_numpy(edge_scores(trace)[layer], "scores")
     if layer == 0:
         rank = view.ranking()
@@ -144,10 +144,11 @@ def _draw(view: NetworkView, layer: int, max_inputs: int, max_curves: int) -> Fi
     order = [i for i in np.argsort(-rank, kind="stable") if mask[i].any()][:max_inputs]
     if not order:
         raise InputError(f"layer must have an edge that is not masked, got layer {layer} with none")
+    # Each panel: the function less its mean, in the unit of the axis, with two standard deviations.
     unit, label = _units(view, layer, ends)
     data: list[np.ndarray | None] = []
     with styled():
-        figure, axes = panels(len(order), COLUMNS, HEIGHT, sharey=True)
+        figure, axes = panels(len(order), COLUMNS, SIZES.panel, sharey=True)
         for panel, i in zip(axes, order, strict=True):
             column = None if columns is None else columns[i]
             used = [i] if column is None else list(column.inputs)
@@ -182,6 +183,7 @@ def _draw(view: NetworkView, layer: int, max_inputs: int, max_curves: int) -> Fi
                     else:
                         band = (values[:, o] - width[:, o], values[:, o] + width[:, o])
                     draw_function(panel, (x, values[:, o]), band, discrete, int(o), ends[o])
+        # Titles, histograms of the data, dates on axes, and one legend.
         panel_titles(axes, [titles[i] for i in order])
         draw_densities(axes, data)
         for panel, i in zip(axes, order, strict=True):
@@ -190,7 +192,7 @@ def _draw(view: NetworkView, layer: int, max_inputs: int, max_curves: int) -> Fi
             panel.axhline(0, color=FAINT, linewidth=0.6, zorder=1)
         if len(ends) > 1:
             shared_legend(figure, axes, order=ends)
-        figure.supylabel(label, fontsize=TEXT)
+        figure.supylabel(label, fontsize=SIZES.text)
         return fix_layout(figure)
 
 

@@ -19,7 +19,6 @@ from edgewise.nn.trace import Trace
 from edgewise.plot.network.edge_formulas import formula_texts
 from edgewise.plot.network.layout import (
     GRAPH_EDGES,
-    LABEL_SIZE,
     Edge,
     Layout,
     Shown,
@@ -28,7 +27,7 @@ from edgewise.plot.network.layout import (
     in_modules,
 )
 from edgewise.plot.network.views import NetworkColumn, NetworkView, Viewable, as_network_view
-from edgewise.plot.style import BLUE, GREY, INK, SMALL, Figure, labels, styled, text_width
+from edgewise.plot.style import BLUE, GREY, INK, SIZES, Figure, labels, styled, text_width
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -45,7 +44,6 @@ _FAINTEST = 0.12  # least opacity (a weak edge can still be seen)
 _FLAT = 1e-6  # relative range below which a function is drawn as a flat line instead of its rounding errors
 _INSIDE = (0.84, 0.74)  # shares of a frame's width and height that its curve takes
 _FEW_LEVELS = 4  # inputs with at most so many different values are drawn as steps (flags and categories)
-_NOTE_LINE = 0.2  # inches of a line of notes below the diagram
 
 
 def network_diagram(
@@ -159,6 +157,7 @@ def _shown_part(
 ) -> tuple[Shown, list[str]]:
     """Return the strongest nodes and edges with their opacities, and a note for each kind of thing that is left out."""
     model = view.model
+    # Scores of edges and nodes; those of inputs are their contributions to the prediction.
     scores = [score.cpu().double().numpy() for score in edge_scores(view.trace)]
     ranks = [score.cpu().double().numpy() for score in node_scores(view.trace)]
     contributions = view.ranking()
@@ -180,6 +179,7 @@ def _shown_part(
     weak = 0
     if estimator:
         masks, weak = _without_weak(masks, scores, products)
+    # The strongest nodes of each layer.
     nodes = []
     notes = []
     last = len(masks)
@@ -200,6 +200,7 @@ def _shown_part(
             of_what = "score" if number else "contributions"
             strongest = f"the {most} strongest of {len(rank)} {kind} (the others hold {share:.1%} of the {of_what})"
             notes.append(f"the first {max_nodes} of {len(rank)} outputs" if number == last else strongest)
+    # The edges between them, the strongest of which are drawn.
     edges = [(n, i, o) for n, mask in enumerate(masks) for i in nodes[n] for o in nodes[n + 1] if mask[i, o]]
     linked = {(n, i) for n, i, _ in edges} | {(n + 1, o) for n, _, o in edges}
     if estimator and edges:  # nodes without an edge left say nothing; outputs stay
@@ -324,15 +325,17 @@ def _draw(
     notes: list[str],
     formulas: Mapping[Edge, tuple[str, float]],
 ) -> Figure:
-    foot = _NOTE_LINE * len(notes) + (0.08 if notes else 0.0)
+    # A page as wide as the network or its longest note, with the notes below.
+    foot = SIZES.note * len(notes) + (0.08 if notes else 0.0)
     limits = [note for note in notes if not note.endswith(".")]
     ends = [";"] * (len(limits) - 1) + ["."]
     lines = [("Shown: " if n == 0 else "") + one + end for n, (one, end) in enumerate(zip(limits, ends, strict=False))]
     lines += [note for note in notes if note.endswith(".")]
-    width = max([layout.width, *(text_width(line, SMALL) + 0.2 for line in lines)])
+    width = max([layout.width, *(text_width(line, SIZES.small) + 0.2 for line in lines)])
     figure = Figure(figsize=(width, layout.height + foot))
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(-foot, layout.height))
     axes.set_axis_off()
+    # Wires, then a frame with its function on each edge.
     opacity = _opacity([strength for _, strength in layout.wires])
     wires = [points for points, _ in layout.wires]
     colors = to_rgba_array(GREY, opacity)
@@ -351,6 +354,7 @@ def _draw(
     axes.add_collection(
         LineCollection(functions, colors=blue, linewidths=0.7 + 0.6 * opacity, zorder=4, gid="functions")
     )
+    # Nodes: a dot where values are added, a cross in a ring where they are multiplied.
     x, y = np.array([point for point, _ in layout.dots]).T
     opacity = _opacity([strength for _, strength in layout.dots])
     axes.scatter(x, y, s=6 + 14 * opacity, color="white", linewidths=0, zorder=5)
@@ -361,6 +365,7 @@ def _draw(
         inks = to_rgba_array(INK, _opacity([strength for _, strength in rings]))
         axes.scatter(x, y, s=44, color="white", edgecolors=[*map(tuple, inks)], linewidths=0.8, zorder=6)
         axes.scatter(x, y, s=16, marker="x", color=inks, linewidths=0.8, zorder=7)
+    # Labels of nodes, formulas of edges, and the notes.
     behind = {"facecolor": "white", "edgecolor": "none"}  # wires pass behind a text, not through it
     for label in layout.texts:
         axes.text(
@@ -370,7 +375,7 @@ def _draw(
             va=label.vertical,
             rotation=label.angle,
             rotation_mode="anchor" if label.angle % 90 else "default",
-            size=LABEL_SIZE,
+            size=SIZES.text,
             zorder=7,
             bbox={**behind, "pad": 0.4},
         )
@@ -379,8 +384,8 @@ def _draw(
         below = y - height / 2 - 0.04
         axes.text(x, below, text, ha="center", va="top", size=size, color=INK, zorder=7, bbox={**behind, "pad": 0.6})
     for number, line in enumerate(lines):
-        place = (0.1, -0.1 - _NOTE_LINE * number)
-        axes.text(*place, line, ha="left", va="center", size=SMALL, color=GREY, zorder=7)
+        place = (0.1, -0.1 - SIZES.note * number)
+        axes.text(*place, line, ha="left", va="center", size=SIZES.small, color=GREY, zorder=7)
     return figure
 
 

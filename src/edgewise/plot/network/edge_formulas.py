@@ -12,11 +12,9 @@ from edgewise.interpret.symbolic.extraction import edge_expression
 from edgewise.nn.layers.base import Chain
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.plot.network.layout import FRAME_SHARE, Edge, Layout
-from edgewise.plot.style import text_width
+from edgewise.plot.style import SIZES, text_width
 
-# points (smaller than a label, and large enough to be read)
-LARGEST = 8.0
-SMALLEST = 5.0
+SMALLEST = 5.0  # points (one formula in a frame is read, however small)
 ROUNDING = 1e-12  # relative difference up to which a number counts as a closed form such as pi
 _FILL = 0.97  # share of the width between two edges that a text may take
 
@@ -43,7 +41,7 @@ def formula_texts(model: Chain, layout: Layout, names: Sequence[str] | None) -> 
             *(f"${as_latex(node, [name], digits)}$" for name in usable for digits in (3, 2)),
             function.name.replace("$", r"\$"),
         ):
-            size = min(LARGEST, LARGEST * width / max(text_width(text, LARGEST), 1e-9))
+            size = min(SIZES.remark, SIZES.remark * width / max(text_width(text, SIZES.remark), 1e-9))
             if size >= SMALLEST:
                 texts[number, i, o] = text, size
                 break

@@ -14,7 +14,6 @@ from edgewise.interpret.attribution.effects import Effect, evenly_picked, mean_c
 from edgewise.interpret.black_box import BlackBox
 from edgewise.plot.network.panels import (
     COLUMNS,
-    HEIGHT,
     MOST_LEVELS,
     NAME,
     curve_style,
@@ -30,10 +29,7 @@ from edgewise.plot.style import (
     FAINT,
     GREY,
     INK,
-    REMARK,
-    TEXT,
-    TINY,
-    WIDTH,
+    SIZES,
     Figure,
     as_numpy,
     display_text,
@@ -47,13 +43,11 @@ from edgewise.plot.style import (
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-_COUNT = TINY - 1.5  # points of the numbers of rows under bars
 _MISSING = 0.09  # distance from the end of a curve to the mark of missing values, as a share of the curve
 _MISSING_TEXT = 0.12  # from there to the end of the axis, for the word beside the mark
 _ABOVE = 0.02  # above the largest possible prediction, as a share of the axis, so that a line there is seen whole
 _ROWS_BAND = "band: the middle 80 % of the curves of single rows"
 _SEEN = 0.005  # of the axis: a band is no wider than its line below (about one point)
-_ONE_PANEL = (WIDTH * 0.72, 3.0)  # inches of a figure of a single input
 _RUG_ROWS = 400  # rows up to which each has a mark of its own under the curve of a single input
 
 
@@ -129,6 +123,7 @@ def effect_curves(
     titles = labels(view.names, view.X.shape[1], "x", "names")
     order = _shown_columns(view, scores, limits)
     rows = limits.get("rows", 300)
+    # Partial dependence on each column, and the outputs that vary most.
     effects = [partial_dependence(view.function, view.X, i, rows=rows, kind=view.kind(i)) for i in order]
     if view.X.shape[1] > MOST_RANKED and scores is None and not limits.get("inputs"):
         effects = sorted(effects, key=lambda effect: -effect.strength.max())[: limits.get("max_inputs", 9)]
@@ -138,10 +133,11 @@ def effect_curves(
     shown = sorted(np.argsort(-strength, kind="stable")[: limits.get("max_outputs", 6)].tolist())
     bands = [_band(view, effect) for effect in effects]
     base = float(view.function(evenly_picked(view.X, rows)).mean())  # the line from which effects go up and down
+    # One panel for each column.
     with styled():
-        figure, axes = panels(len(effects), COLUMNS, HEIGHT, sharey=True)
+        figure, axes = panels(len(effects), COLUMNS, SIZES.panel, sharey=True)
         if len(axes) == 1:
-            figure.set_size_inches(*_ONE_PANEL)
+            figure.set_size_inches(*SIZES.single)
         for panel, effect, band in zip(axes, effects, bands, strict=True):
             if effect.levels:
                 _draw_bars(panel, (effect, band), view, shown, ends)
@@ -159,6 +155,7 @@ def effect_curves(
             if effect.missing is not None:
                 _draw_missing(panel, effect, shown, view.color)
             date_ticks(panel.xaxis, view.kind(effect.input), effect.points)
+        # Axes: limits of a probability, titles, and histograms of the data.
         if view.limits is not None and np.isfinite(view.limits[1]):
             low, high = view.limits
             axes[0].set_ylim(low, high + _ABOVE * (high - low))
@@ -174,13 +171,14 @@ def effect_curves(
                 axes[0].vlines(marks, 0, 0.02, transform=across, color=INK, alpha=0.35, linewidth=0.5, zorder=1)
         if count > 1:
             shared_legend(figure, axes, order=ends)
+        # What the bands are, if any can be seen.
         heights = [0.0 if band is None else float(np.nanmax(band[1] - band[0], initial=0.0)) for band in bands]
         if max(heights) > _SEEN * float(np.ptp(axes[0].get_ylim())):  # nothing explains a band that cannot be seen
             remark = view.band_text if view.band is not None else _ROWS_BAND
             if any(effect.levels for effect in effects):
                 remark = remark.replace("band:", "band, and line on a bar:")
-            figure.supxlabel(remark, fontsize=REMARK, color=GREY, x=0.99, ha="right")
-        figure.supylabel(display_text(view.target), fontsize=TEXT)
+            figure.supxlabel(remark, fontsize=SIZES.remark, color=GREY, x=0.99, ha="right")
+        figure.supylabel(display_text(view.target), fontsize=SIZES.text)
         return fix_layout(figure)
 
 
@@ -280,7 +278,7 @@ def _draw_bars(
     for place, level in enumerate(kept):
         across = panel.get_xaxis_transform()
         text = f"{counts[level]:,}"
-        panel.text(place, 0.02, text, transform=across, ha="center", va="bottom", size=_COUNT, color=GREY)
+        panel.text(place, 0.02, text, transform=across, ha="center", va="bottom", size=SIZES.count, color=GREY)
 
 
 def _draw_missing(panel: Axes, effect: Effect, shown: Sequence[int], color: int) -> None:
@@ -293,6 +291,6 @@ def _draw_missing(panel: Axes, effect: Effect, shown: Sequence[int], color: int)
         panel.plot([place], [effect.missing[o]], "D", color=curve_style(o + color)[0], markersize=3.5, label="_missing")
     # Beside the marks, where no curve goes, and upright, since there is little space.
     at = (place, float(effect.missing[shown].mean()))
-    text: dict[str, Any] = {"rotation": 90, "ha": "left", "va": "center", "size": _COUNT, "color": GREY}
+    text: dict[str, Any] = {"rotation": 90, "ha": "left", "va": "center", "size": SIZES.count, "color": GREY}
     panel.annotate("missing", at, (4, 0), textcoords="offset points", **text)
     panel.set_xlim(right=place + _MISSING_TEXT * (high - low or 1.0))

@@ -7,10 +7,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from edgewise.plot.style import TEXT, WIDTH, text_width
+from edgewise.plot.style import SIZES, text_width
 
 GRAPH_EDGES = 24  # more functions than this beside each other are too small to read on a page
-LABEL_SIZE = TEXT  # points
 FRAME_SHARE = 0.86  # share of the width between two edges of a graph that a frame takes
 
 # Inches. In a graph:
@@ -89,10 +88,10 @@ def hidden_label(shown: Shown, layer: int, node: int) -> str:
 def graph_layout(shown: Shown) -> Layout:
     """Lay out a graph as in the KAN paper: rows of nodes with the inputs at the bottom, functions between the rows."""
     most = max(max(len(edges) for edges in shown.edges), 1)
-    slot = min(_SLOT, (WIDTH - 2 * _MARGIN) / most)
-    inner = min(max(slot * most, _LEAST, _row_width(shown.names), _row_width(shown.outputs)), WIDTH - 2 * _MARGIN)
+    slot = min(_SLOT, (SIZES.page - 2 * _MARGIN) / most)
+    inner = min(max(slot * most, _LEAST, _row_width(shown.names), _row_width(shown.outputs)), SIZES.page - 2 * _MARGIN)
     tilted = _row_width(shown.names) > inner
-    longest = max(text_width(name, LABEL_SIZE) for name in shown.names)
+    longest = max(text_width(name, SIZES.text) for name in shown.names)
     # A tilted name of this length reaches 0.85 of it (the cosine of its angle) to the left and 0.5 downwards.
     left = _MARGIN + (max(0.0, 0.85 * longest - inner / len(shown.names) / 2) if tilted else 0.0)
     bottom = _ROW_LABEL + (0.5 * longest if tilted else 0.0)
@@ -137,11 +136,11 @@ def grid_layout(shown: Shown) -> Layout:
     are.
     """
     layout = Layout()
-    names = max(text_width(name, LABEL_SIZE) for name in shown.names) + 0.45
-    outputs = max(text_width(name, LABEL_SIZE) for name in shown.outputs)
+    names = max(text_width(name, SIZES.text) for name in shown.names) + 0.45
+    outputs = max(text_width(name, SIZES.text) for name in shown.outputs)
     rightward = len(shown.edges) % 2 == 0  # the outputs leave to the right, otherwise at the bottom
     columns = sum(len(nodes) for nodes in shown.nodes[1::2])
-    width = WIDTH - names - 0.5 * len(shown.edges) - (outputs if rightward else 0.0)
+    width = SIZES.page - names - 0.5 * len(shown.edges) - (outputs if rightward else 0.0)
     pitch = (min(_COLUMN, max(_NARROWEST, width / columns)), _LINE)
     # The wires of a layer's inputs run along `axis` (0 to the right, 1 downwards) from `start`, across it at `over`.
     axis = 0
@@ -169,7 +168,7 @@ def grid_layout(shown: Shown) -> Layout:
         else:
             side = ("column", "row")[axis]
         if last:
-            narrow = max(text_width(shown.outputs[o], LABEL_SIZE) for o in ends) > pitch[0]
+            narrow = max(text_width(shown.outputs[o], SIZES.text) for o in ends) > pitch[0]
         else:
             narrow = False
         for o in ends:
@@ -234,7 +233,7 @@ def _spread(count: int, left: float, width: float) -> list[float]:
 
 
 def _row_width(texts: list[str]) -> float:
-    return len(texts) * (max(text_width(text, LABEL_SIZE) for text in texts) + _BETWEEN)
+    return len(texts) * (max(text_width(text, SIZES.text) for text in texts) + _BETWEEN)
 
 
 def in_modules(shown: Shown) -> Shown:

@@ -20,8 +20,7 @@ from edgewise.plot.style import (
     INK,
     SEQUENTIAL,
     SIGNED,
-    TINY,
-    WIDTH,
+    SIZES,
     Figure,
     display_text,
     fitted_title,
@@ -33,7 +32,6 @@ from edgewise.plot.style import (
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-_HEIGHT = 2.6  # inches
 _ROWS = 400  # rows up to which each has a dot, picked evenly
 # Points of the grid farther from all rows, as a share of both ranges, stay empty: the value of `too.far` in the
 # examples of R's mgcv::vis.gam (S. Wood, "Generalized Additive Models", 2nd ed., 2017, section 7.7).
@@ -108,14 +106,14 @@ def pair_map(
         what = labels(view.outputs, count, "y", "outputs")[output]
     near = _near_rows(effect, view)
     with styled():
-        figure = Figure(figsize=(WIDTH, _HEIGHT), layout="constrained")
+        figure = Figure(figsize=(SIZES.page, SIZES.pair), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
         beyond = np.where(near, effect.interaction[..., output], np.nan)
         end = float(np.nanmax(np.abs(beyond), initial=0.0)) or 1.0
         _draw(left, effect, np.where(near, effect.mean[..., output], np.nan), view, {"cmap": SEQUENTIAL})
         _draw(right, effect, beyond, view, {"cmap": SIGNED, "vmin": -end, "vmax": end})
-        fitted_title(left, what, WIDTH / 2.6)
-        fitted_title(right, "beyond both curves", WIDTH / 3.6)
+        fitted_title(left, what, SIZES.page / 2.6)
+        fitted_title(right, "beyond both curves", SIZES.page / 3.6)
         left.set_ylabel(titles[pair[1]])
         for panel in (left, right):
             panel.set_xlabel(titles[pair[0]])
@@ -144,7 +142,7 @@ def _draw(panel: Axes, effect: PairEffect, values: np.ndarray, view: PredictionV
     places = [np.arange(len(p)) if one else p for p, one in zip(effect.points, effect.discrete, strict=True)]
     image = panel.pcolormesh(*places, values.T, shading="nearest", rasterized=True, **colors)
     bar = panel.figure.colorbar(image, ax=panel, pad=0.02, aspect=28)
-    bar.ax.tick_params(labelsize=TINY, length=2)
+    bar.ax.tick_params(labelsize=SIZES.tiny, length=2)
     bar.outline.set_visible(False)
     bar.locator = MaxNLocator(5)
     bar.update_ticks()
@@ -152,7 +150,7 @@ def _draw(panel: Axes, effect: PairEffect, values: np.ndarray, view: PredictionV
         if effect.discrete[i]:
             kind = view.kind(effect.inputs[i])
             texts = effect.levels[i] or [f"{v:g}" if kind is None else kind.text(v) for v in effect.points[i]]
-            axis.set_ticks(range(len(texts)), [display_text(text, _LEVEL) for text in texts], size=TINY)
+            axis.set_ticks(range(len(texts)), [display_text(text, _LEVEL) for text in texts], size=SIZES.tiny)
         else:
             axis.set_major_locator(MaxNLocator(5))
             date_ticks(axis, view.kind(effect.inputs[i]), effect.points[i])

@@ -15,8 +15,7 @@ from edgewise.plot.style import (
     COLORS,
     GREY,
     INK,
-    TINY,
-    WIDTH,
+    SIZES,
     display_text,
     draw_density,
     fitted_title,
@@ -24,7 +23,6 @@ from edgewise.plot.style import (
 )
 
 COLUMNS = 3  # panels beside each other
-HEIGHT = 1.75  # inches of a panel
 MOST_LEVELS = 12  # levels of a category with a bar of their own, those with the largest effects
 NAME = 16  # most characters of the name of an output in a legend
 CAP = 1.4  # points of the line at the end of a bar, so that a level without an effect is seen too
@@ -43,13 +41,13 @@ _FEW_LEVELS = (2, 3, 4)  # numbers of different values that are the ticks themse
 def level_ticks(panel: Axes, names: Sequence[str], count: int) -> None:
     """Name the bars of a category at 0, 1, ..., and note how many of its `count` levels have none."""
     texts = [display_text(name, _LEVEL) for name in names]
-    crowded = sum(text_width(text, TINY) + 0.08 for text in texts) > panel.get_position().width * WIDTH
+    crowded = sum(text_width(text, SIZES.tiny) + 0.08 for text in texts) > panel.get_position().width * SIZES.page
     turned, side = (40, "right") if crowded else (0, "center")
-    panel.set_xticks(range(len(texts)), texts, size=TINY, rotation=turned, ha=side)
+    panel.set_xticks(range(len(texts)), texts, size=SIZES.tiny, rotation=turned, ha=side)
     panel.tick_params(axis="x", length=0)
     panel.set_xlim(-0.6, len(texts) - 0.4)
     if len(texts) < count:
-        panel.set_title(f"{count - len(texts)} levels not shown", loc="right", fontsize=TINY, color=GREY)
+        panel.set_title(f"{count - len(texts)} levels not shown", loc="right", fontsize=SIZES.tiny, color=GREY)
 
 
 def level_bars(
@@ -135,7 +133,7 @@ def draw_function(
 def panel_titles(axes: Sequence[Axes], titles: Sequence[str]) -> None:
     """Set the titles of adjacent panels."""
     for panel, title in zip(axes, titles, strict=True):
-        fitted_title(panel, title, _TITLES / min(COLUMNS, len(axes)) if len(axes) > 1 else 0.5 * WIDTH)
+        fitted_title(panel, title, _TITLES / min(COLUMNS, len(axes)) if len(axes) > 1 else 0.5 * SIZES.page)
 
 
 def draw_densities(axes: Sequence[Axes], data: Sequence[np.ndarray | None]) -> None:

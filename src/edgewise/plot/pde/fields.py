@@ -28,7 +28,7 @@ from edgewise.plot.pde.maps import (
     with_unit,
 )
 from edgewise.plot.pde.slices import ExactSolution, Slice, chosen_fields, chosen_times, middle, slice_of, time_of
-from edgewise.plot.style import BLUE, COLORS, FAINT, INK, ORANGE, WIDTH, Figure, fix_layout, styled
+from edgewise.plot.style import BLUE, COLORS, FAINT, INK, ORANGE, SIZES, Figure, fix_layout, styled
 
 MOMENTS = (0.0, 1 / 3, 2 / 3, 1.0)  # shares of the time at which a solution over two coordinates of space is shown
 INSTANTS = (0.25, 0.5, 0.75)  # shares at which a solution over one coordinate of space is shown as curves
@@ -37,9 +37,6 @@ _MAP = 201
 _LINE = 601
 _SMALL_MAP = 121
 _DASHES = (0, (3.5, 2.5))  # of exact solutions
-# inches of a row of maps over time, and of the curves below it
-_MAP_ROW = 2.0
-_CURVE_ROW = 1.75
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +135,7 @@ def _curves(solution: Solution, slots: Sequence[int], exact: ExactSolution | Non
     problem = solution.problem
     (name,) = problem.domain.coordinates
     shown = slice_of(solution, [name], {}, [_LINE], exact)
-    figure = Figure(figsize=(WIDTH if shown.error is not None else 0.7 * WIDTH, 2.3), layout="constrained")
+    figure = Figure(figsize=(SIZES.page if shown.error is not None else 0.7 * SIZES.page, 2.3), layout="constrained")
     panels = figure.subplots(1, 2 if shown.error is None else 3)
     names = [with_unit(problem.fields[slot], units) for slot in slots]
     for place, (slot, label) in enumerate(zip(slots, names, strict=True)):
@@ -181,7 +178,7 @@ def _maps(solution: Solution, slots: Sequence[int], exact: ExactSolution | None,
     rows = _rows(shown, slots, problem, units)
     outline = outline_of(problem, names, fixed)
     columns = max(map(len, rows))
-    width = WIDTH * (columns / 3 if columns < 3 else 1)
+    width = SIZES.page * (columns / 3 if columns < 3 else 1)
     ratio = page_ratio(problem, names)
     figure = Figure(figsize=(width, len(rows) * (0.74 * width / columns * ratio + 0.5)), layout="constrained")
     panels = figure.subplots(len(rows), columns, squeeze=False)
@@ -219,8 +216,8 @@ def _over_time(
     (name,) = (name for name in problem.domain.coordinates if name != time)
     shown = slice_of(solution, [time, name], {}, [_MAP, _MAP], exact)
     rows = _rows(shown, slots, problem, units)
-    heights = [height for _ in rows for height in (_MAP_ROW, _CURVE_ROW)][: len(rows) + len(slots)]
-    figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+    heights = [height for _ in rows for height in (SIZES.field, SIZES.panel)][: len(rows) + len(slots)]
+    figure = Figure(figsize=(SIZES.page, sum(heights)), layout="constrained")
     parts = iter(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
     for row, slot in zip_longest(rows, slots):  # there may be more equations than fields
         panels = next(parts).subplots(1, len(row), squeeze=False)[0]
@@ -277,9 +274,9 @@ def _moments(
         [one for row in _rows(shown, slots, problem, units) for one in sorted(row, key=lambda q: q.signed)]
         for shown in slices
     ]
-    side = 0.82 * WIDTH / len(times)
+    side = 0.82 * SIZES.page / len(times)
     figure = Figure(
-        figsize=(WIDTH, len(rows[0]) * (side * page_ratio(problem, names) + 0.15) + 0.6), layout="constrained"
+        figsize=(SIZES.page, len(rows[0]) * (side * page_ratio(problem, names) + 0.15) + 0.6), layout="constrained"
     )
     panels = figure.subplots(len(rows[0]), len(times), squeeze=False, sharex=True, sharey=True)
     for line, quantities in zip(panels, zip(*rows, strict=True), strict=True):

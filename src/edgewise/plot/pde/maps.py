@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from edgewise.pde.domains.domain import covers, is_space
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.plot.pde.slices import Slice, grid, middle, time_of
-from edgewise.plot.style import GREY, INK, SEQUENTIAL, SIGNED, SMALL, TINY, Figure, display_text
+from edgewise.plot.style import GREY, INK, SEQUENTIAL, SIGNED, SIZES, Figure, display_text
 
 # colours end at this percentile if the largest value is so many times larger
 _BULK = 99
@@ -151,7 +151,7 @@ def colour_bar(figure: Figure, image: AxesImage, panel: Axes, extend: Extend, la
     place = panel.inset_axes(_BAR)
     bar = figure.colorbar(image, cax=place, extend=extend, extendfrac=0.04)
     number_axis(place)
-    place.tick_params(labelsize=TINY)
+    place.tick_params(labelsize=SIZES.tiny)
     bar.outline.set_linewidth(0.6)
     if label:
         bar.set_label(label)
@@ -164,7 +164,7 @@ def number_axis(panel: Axes) -> None:
     number.set_powerlimits(_POWERS)
     panel.yaxis.set_major_formatter(number)
     panel.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    panel.yaxis.get_offset_text().set_fontsize(TINY)
+    panel.yaxis.get_offset_text().set_fontsize(SIZES.tiny)
 
 
 def with_unit(name: str, units: Units) -> str:
@@ -206,7 +206,7 @@ def name_middle(figure: Figure, others: Sequence[str], fixed: Mapping[str, float
     """Write the values of coordinates that a figure does not show, the first and the last of them, above it."""
     parts = [f"{with_unit(others[0], {})} = {fixed[others[0]]:g}"]
     parts += [f"… {with_unit(others[-1], {})} = {fixed[others[-1]]:g}"] if len(others) > 1 else []
-    figure.suptitle(f"at {', '.join(parts)}", x=0.01, ha="left", fontsize=SMALL, color=GREY)
+    figure.suptitle(f"at {', '.join(parts)}", x=0.01, ha="left", fontsize=SIZES.small, color=GREY)
 
 
 def page_ratio(problem: Collocation, names: Sequence[str]) -> float:

@@ -24,13 +24,12 @@ from edgewise.plot.pde.maps import (
     with_unit,
 )
 from edgewise.plot.pde.slices import chosen_fields, grid, middle
-from edgewise.plot.style import COLORS, FAINT, WIDTH, Figure, display_text, fix_layout, panels, styled
+from edgewise.plot.style import COLORS, FAINT, SIZES, Figure, display_text, fix_layout, panels, styled
 
 _COLUMNS = 3  # panels beside each other
 # points along a curve, and along a side of a map
 _LINE = 601
 _MAP = 121
-_CURVE_HEIGHT = 1.75  # inches of a panel with a curve
 _MOST_DIGITS = 10  # of an eigenvalue above its panel (more are in `Eigenvalues.values`)
 
 
@@ -80,6 +79,7 @@ def modes_figure(
         count = len(found.values)
     if not is_integer(count) or not 0 < count <= len(found.values):
         raise InputError(f"count must be an integer from 1 to {len(found.values)}, got {count!r}")
+    # Values of the eigenfunctions at points of a line or a plane, with signs that make a first large value positive.
     names = problem.domain.coordinates[:2]
     fixed = middle(problem)
     slots = chosen_fields(problem, fields)
@@ -94,6 +94,7 @@ def modes_figure(
         shown = mode[slots].ravel()
         large = np.abs(shown) > np.abs(shown).max() / 2
         values[number][:, inside] = mode * np.sign(shown[large][0])
+    # Titles: each eigenvalue with the digits that its error leaves.
     (coefficient,) = problem.unknowns
     if len(coefficient) == 1:
         symbol = f"${coefficient}"
@@ -134,7 +135,7 @@ def _curves(
     """Draw a panel of curves for each eigenfunction of one coordinate, values (count, fields, n)."""
     problem = found.problem
     (name,) = problem.domain.coordinates
-    figure, axes = panels(len(values), _COLUMNS, _CURVE_HEIGHT, sharey=True)
+    figure, axes = panels(len(values), _COLUMNS, SIZES.panel, sharey=True)
     for number, (panel, mode, title) in enumerate(zip(axes, values, titles, strict=True)):
         for number_of_curve, slot in enumerate(slots):
             color = COLORS[number_of_curve % len(COLORS)]
@@ -161,7 +162,7 @@ def _maps(
     fixed = middle(problem)
     outline = outline_of(problem, names, fixed)
     ends, extend = color_range(values, signed=True)
-    height = 0.8 * WIDTH / min(_COLUMNS, len(values)) * page_ratio(problem, names) + 0.35
+    height = 0.8 * SIZES.page / min(_COLUMNS, len(values)) * page_ratio(problem, names) + 0.35
     figure, axes = panels(len(values), _COLUMNS, height)
     for number, (panel, mode, title) in enumerate(zip(axes, values, titles, strict=True)):
         image = draw_map(panel, ticks, mode, ends, signed=True)

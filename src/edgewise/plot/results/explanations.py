@@ -17,9 +17,8 @@ from edgewise.plot.style import (
     GREY,
     INK,
     ORANGE,
-    REMARK,
     SHADES,
-    WIDTH,
+    SIZES,
     Figure,
     display_text,
     fix_layout,
@@ -28,7 +27,6 @@ from edgewise.plot.style import (
 )
 from edgewise.presentation import number_text, signed_text
 
-_ROW = 0.27  # inches of an input
 _SIDES = 0.16  # inches free at the left and right: names may be wider in a reader's font
 _DOTS = 300  # most rows that are drawn (more dots cover each other)
 _LANE = 0.36  # half the height that the dots of an input may take, in rows
@@ -84,7 +82,7 @@ def share_dots(explanation: LocalExplanation, *, output: int | None = None, max_
     remarks += [] if all(categories[i] for i in order) else [_STRONGER]
     remarks += [_GREY_DOTS] if any(categories[i] for i in order) else []
     with styled():
-        figure, axes = _row_axes(0.75 + _ROW * len(order), [display_text(explanation.names[i], 28) for i in order])
+        figure, axes = _row_axes(0.75 + SIZES.row * len(order), [display_text(explanation.names[i], 28) for i in order])
         axes.axvline(0, color=FAINT, linewidth=0.6, zorder=0)
         width = np.ptp(shares) or 1.0
         for place, i in enumerate(order):
@@ -97,7 +95,7 @@ def share_dots(explanation: LocalExplanation, *, output: int | None = None, max_
             offsets = place + _LANE * _stacked_offsets(shares[:, i] / width)
             axes.scatter(shares[:, i], offsets, s=7, linewidths=0.25, **look)
         axes.set_xlabel(f"added to {label}")
-        axes.set_title("; ".join(remarks), loc="right", fontsize=REMARK, color=GREY)
+        axes.set_title("; ".join(remarks), loc="right", fontsize=SIZES.remark, color=GREY)
         return fix_layout(figure)
 
 
@@ -150,28 +148,28 @@ def share_bars(
         steps = np.append(steps, shares.sum() - steps.sum())
     ends = base + np.concatenate([[0.0], np.cumsum(steps)])
     with styled():
-        figure, axes = _row_axes(0.95 + _ROW * len(steps), names)
+        figure, axes = _row_axes(0.95 + SIZES.row * len(steps), names)
         extent = np.ptp(ends) or 1.0
         for place, (start, end, step) in enumerate(zip(ends, ends[1:], steps, strict=False)):
             axes.barh(place, step, left=start, height=_BAR, color=BLUE if step >= 0 else ORANGE, linewidth=0)
             if place < len(steps) - 1:  # a line from this bar to the next
                 axes.plot([end, end], [place - _BAR / 2, place + 1 + _BAR / 2], color=GREY, linewidth=0.5, zorder=0)
             right = max(start, end) + 0.012 * extent
-            axes.text(right, place, signed_text(step), va="center", fontsize=REMARK, color=INK)
+            axes.text(right, place, signed_text(step), va="center", fontsize=SIZES.remark, color=INK)
         axes.axvline(base, color=FAINT, linewidth=0.6, zorder=0)
         number = (
-            max(text_width(signed_text(step), REMARK) + 0.05 for step in steps) / (WIDTH - 2) * extent
+            max(text_width(signed_text(step), SIZES.remark) + 0.05 for step in steps) / (SIZES.page - 2) * extent
         )  # a number beside the longest bar
         axes.set_xlim(ends.min() - 0.03 * extent, ends.max() + number)
         axes.set_xlabel(label)
         remark = f"mean {number_text(base)}, this row {number_text(ends[-1])}"
-        axes.set_title(remark, loc="right", fontsize=REMARK, color=GREY)
+        axes.set_title(remark, loc="right", fontsize=SIZES.remark, color=GREY)
         return fix_layout(figure)
 
 
 def _row_axes(height: float, names: list[str]) -> tuple[Figure, Axes]:
     """Make a figure with one panel, whose named rows run from the top to the bottom."""
-    figure = Figure(figsize=(WIDTH, height), layout=ConstrainedLayoutEngine(w_pad=_SIDES))
+    figure = Figure(figsize=(SIZES.page, height), layout=ConstrainedLayoutEngine(w_pad=_SIDES))
     axes = figure.subplots()
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", length=0)

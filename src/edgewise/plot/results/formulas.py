@@ -20,9 +20,7 @@ from edgewise.plot.style import (
     INK,
     ORANGE,
     POINTS_PER_INCH,
-    REMARK,
-    TINY,
-    WIDTH,
+    SIZES,
     Figure,
     fix_layout,
     styled,
@@ -30,8 +28,6 @@ from edgewise.plot.style import (
 )
 from edgewise.presentation import percent_text
 
-_PLOT = 2.3  # inches of the curve
-_ROW = 0.27  # inches of each formula below it
 # inches to the left of the curve for its axis, and on both sides together
 _LEFT = 0.72
 _SIDES = 0.9
@@ -39,9 +35,6 @@ _SIDES = 0.9
 _NUMBER = 0.3
 _ERROR = 1.0
 _FORMULA = 1.2
-# points of a formula: below the first it is replaced by a shortened text
-_SMALLEST = 5.5
-_SIZE = 9.0
 _EXACT = 1e-9  # relative error below which a formula counts as exact (rounding of sums of many rows)
 _FLOOR = 1e-3  # exact formulas stand at most this high on the logarithmic axis
 _MATH = MathTextParser("path")
@@ -98,25 +91,25 @@ def formula_front(
     variance = front.variance or 1.0
     errors = np.sqrt(np.array([max(entry.loss, 0.0) for entry in entries]) / variance)
     held = np.sqrt(np.array([entry.validation for entry in entries]) / (front.held_out_variance or variance))
-    foot = _ROW if 0 < len(listed) < len(entries) else 0.0  # of the line that counts the formulas left out
-    height = _PLOT + 0.3 + _ROW * len(listed) + foot
+    foot = SIZES.row if 0 < len(listed) < len(entries) else 0.0  # of the line that counts the formulas left out
+    height = SIZES.front + 0.3 + SIZES.row * len(listed) + foot
     with styled():
-        figure = Figure(figsize=(WIDTH, height))
-        top = 0.5 + _ROW * len(listed) + foot
-        place = (_LEFT / WIDTH, top / height, (WIDTH - _SIDES) / WIDTH, (height - top - 0.2) / height)
+        figure = Figure(figsize=(SIZES.page, height))
+        top = 0.5 + SIZES.row * len(listed) + foot
+        place = (_LEFT / SIZES.page, top / height, (SIZES.page - _SIDES) / SIZES.page, (height - top - 0.2) / height)
         axes = figure.add_axes(place)
         _draw_errors(axes, [entry.complexity for entry in entries], errors, held, chosen, listed or range(len(entries)))
-        page = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(0, height))
+        page = figure.add_axes((0, 0, 1, 1), xlim=(0, SIZES.page), ylim=(0, height))
         page.set_axis_off()
         page.patch.set_visible(False)
         for row, n in enumerate(listed):
-            y = top - 0.5 - _ROW * (row + 0.5)
+            y = top - 0.5 - SIZES.row * (row + 0.5)
             color = ORANGE if n == chosen else INK
-            page.text(_NUMBER, y, f"{n + 1}", ha="right", va="center", size=_SIZE, color=color)
+            page.text(_NUMBER, y, f"{n + 1}", ha="right", va="center", size=SIZES.formula, color=color)
             error = held[n] if np.isfinite(held[n]) else errors[n]
             words = "exact" if error <= _EXACT else percent_text(error)
-            page.text(_ERROR, y, words, ha="right", va="center", size=_SIZE, color=color)
-            text, size = _fitted_formula(entries[n], target, digits, WIDTH - _FORMULA - 0.15)
+            page.text(_ERROR, y, words, ha="right", va="center", size=SIZES.formula, color=color)
+            text, size = _fitted_formula(entries[n], target, digits, SIZES.page - _FORMULA - 0.15)
             if text.startswith("$"):  # as outlines, since a reader's font would move the parts of a formula
                 outline = TextPath((_FORMULA, y - 0.3 * size / POINTS_PER_INCH), text, size=size / POINTS_PER_INCH)
                 page.add_patch(PathPatch(outline, facecolor=color, linewidth=0, label=text))
@@ -124,7 +117,7 @@ def formula_front(
                 page.text(_FORMULA, y, text, ha="left", va="center", size=size, color=color)
         if foot:
             left_out = f"{len(entries) - len(listed)} formulas are not written out."
-            page.text(WIDTH - 0.1, 0.06, left_out, ha="right", va="bottom", size=7, color=GREY)
+            page.text(SIZES.page - 0.1, 0.06, left_out, ha="right", va="bottom", size=7, color=GREY)
         return fix_layout(figure)
 
 
@@ -157,7 +150,7 @@ def _draw_errors(
             (complexity[n], shown[n]),
             xytext=(5, 5),
             textcoords="offset points",
-            size=REMARK,
+            size=SIZES.remark,
             color=ORANGE if n == chosen else GREY,
         )
     axes.set_xlim(0, max(complexity) * 1.06 + 1)
@@ -166,7 +159,7 @@ def _draw_errors(
     axes.set_ylim(low / 2.5, high * 2.5)
     if (errors <= floor).any():
         axes.axhline(floor, color=FAINT, linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
-        axes.text(axes.get_xlim()[1], floor, "exact", ha="right", va="bottom", size=TINY, color=GREY)
+        axes.text(axes.get_xlim()[1], floor, "exact", ha="right", va="bottom", size=SIZES.tiny, color=GREY)
     axes.set_xlabel("complexity (symbols)", labelpad=2)
     axes.set_ylabel("error / standard deviation")
     axes.legend(loc="best", handletextpad=0.2, borderaxespad=0.1)
@@ -177,14 +170,14 @@ def _fitted_formula(entry: FrontEntry, target: str, digits: int, width: float) -
     math = f"${latex_name(target)} = {entry.formula.latex(digits)}$"
     try:
         _MATH.parse(math)
-        wide = text_width(math, _SIZE)
-        if wide * _SMALLEST / _SIZE <= width:
-            return math, min(_SIZE, _SIZE * width / max(wide, 1e-9))
+        wide = text_width(math, SIZES.formula)
+        if wide * SIZES.smallest / SIZES.formula <= width:
+            return math, min(SIZES.formula, SIZES.formula * width / max(wide, 1e-9))
     except ValueError:  # a name that mathtext cannot set
         pass
     text = f"{target} = {entry.formula.text(digits)}".replace("$", r"\$")
-    most = int(width / text_width("0123456789", _SMALLEST) * 10)
+    most = int(width / text_width("0123456789", SIZES.smallest) * 10)
     if not (len(text) <= most):
         text = text[: most - 1] + "…"
     # The factor: letters at small sizes are set wider than in proportion, on whole pixels.
-    return text, min(_SIZE, 0.94 * _SIZE * width / text_width(text, _SIZE))
+    return text, min(SIZES.formula, 0.94 * SIZES.formula * width / text_width(text, SIZES.formula))

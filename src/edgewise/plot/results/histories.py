@@ -18,7 +18,7 @@ from edgewise.plot.style import (
     INK,
     MARKERS,
     ORANGE,
-    WIDTH,
+    SIZES,
     Figure,
     decade_ticks,
     display_text,
@@ -78,6 +78,7 @@ def training_history(report: Any, *, best_step: int | None = None, loss_name: st
             value = getattr(record, key, None)
         return np.nan if value is None else float(value)
 
+    # At most so many steps, as arrays.
     records: Sequence[Any] = getattr(report, "history", report)
     if len(records) > _STEPS:
         records = [records[k] for k in np.linspace(0, len(records) - 1, _STEPS).astype(int)]
@@ -90,8 +91,9 @@ def training_history(report: Any, *, best_step: int | None = None, loss_name: st
         raise InputError(f"report must hold at least one step with a finite loss, got {len(steps)} steps")
     measured = np.isfinite(validation)
     losses = np.concatenate([loss, validation])
+    # The two losses, and the step whose model was kept.
     with styled():
-        figure = Figure(figsize=(WIDTH * 0.75, 2.7), layout="constrained")
+        figure = Figure(figsize=(SIZES.page * 0.75, 2.7), layout="constrained")
         axes = figure.subplots()
         if (losses[np.isfinite(losses)] > 0).all():
             axes.set_yscale("log")
@@ -107,6 +109,7 @@ def training_history(report: Any, *, best_step: int | None = None, loss_name: st
             value = np.interp(best_step, steps[known], curve[known])
             axes.axvline(best_step, color=GREY, linewidth=0.6, linestyle=(0, (3, 3)), zorder=0)
             axes.plot([best_step], [value], "o", color=INK, markersize=4.5, zorder=5, label=f"kept: step {best_step:,}")
+        # Ticks of a logarithmic axis that spans few decades.
         low, high = axes.get_ylim()
         if axes.get_yscale() == "log" and high / low < _FEW_DECADES:
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low > _WITHIN_A_DECADE else range(1, 10)))
@@ -152,7 +155,7 @@ def solution_history(solution: Solution) -> Figure:
     if all(np.isnan(values).all() for values in shown.values()):
         raise InputError(f"solution must have a stage with a positive loss, got {len(solution.stages)} stages")
     with styled():
-        figure = Figure(figsize=(WIDTH, 2.5), layout="constrained")
+        figure = Figure(figsize=(SIZES.page, 2.5), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
         _draw_stages(left, [stage.parameters for stage in solution.stages], shown, "parameters")
         _draw_stages(right, [stage.seconds for stage in solution.stages], shown, "seconds")

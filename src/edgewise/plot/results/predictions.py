@@ -16,9 +16,7 @@ from edgewise.plot.style import (
     INK,
     POINTS_PER_INCH,
     SHADES,
-    SMALL,
-    TEXT,
-    WIDTH,
+    SIZES,
     Figure,
     as_numpy,
     display_text,
@@ -131,7 +129,7 @@ def _draw_parity(panel: Axes, observed: np.ndarray, predicted: np.ndarray) -> No
     else:
         score = ""
     text = f"{score}RMSE = {number_text(np.sqrt(error / rows), 3)}\n{rows:,} rows"
-    panel.text(0.04, 0.97, text, transform=panel.transAxes, ha="left", va="top", size=SMALL, linespacing=1.35)
+    panel.text(0.04, 0.97, text, transform=panel.transAxes, ha="left", va="top", size=SIZES.small, linespacing=1.35)
 
 
 def confusion(y: ArrayLike, prediction: ArrayLike, *, classes: Sequence[Any] | None = None) -> Figure:
@@ -191,15 +189,17 @@ def confusion(y: ArrayLike, prediction: ArrayLike, *, classes: Sequence[Any] | N
 
 
 def _draw_table(counts: np.ndarray, names: list[str], headline: str) -> Figure:
+    # Size of a cell and of its number.
     n = len(names)
     rows = counts.sum(1, keepdims=True)
     columns = counts.sum(0)
     share = counts / np.maximum(rows, 1)
-    side = min(0.4 if n > _MOST_RATES else 0.6, (WIDTH - _FRAME) / n)  # inches of a cell
-    size = max(5.0, min(SMALL, side * 24))  # points: a third of the cell's height, within what can be read
+    side = min(0.4 if n > _MOST_RATES else 0.6, (SIZES.page - _FRAME) / n)  # inches of a cell
+    size = max(5.0, min(SIZES.small, side * 24))  # points: a third of the cell's height, within what can be read
     name_size = max(size, 7)
     figure = Figure(figsize=(max(3.6, n * side + _FRAME), n * side + 1.2), layout="constrained")
     axes = figure.subplots()
+    # Cells, shaded by the share of their row.
     edges = np.arange(n + 1) - 0.5
     axes.pcolormesh(edges, edges, share, cmap=SHADES, vmin=0, vmax=1, ec=FAINT, lw=0.4)
     crowded = max(text_width(name, name_size) for name in names) > 0.95 * side
@@ -208,10 +208,11 @@ def _draw_table(counts: np.ndarray, names: list[str], headline: str) -> Figure:
     axes.tick_params(length=0)
     axes.set(xlabel="predicted", ylabel="observed", aspect="equal")
     axes.invert_yaxis()
-    figure.suptitle(headline, fontsize=TEXT)
+    figure.suptitle(headline, fontsize=SIZES.text)
     axes.spines[:].set_visible(False)
     if side * POINTS_PER_INCH < _SMALLEST_CELL:
         return figure
+    # Counts, and at the margins recall and precision.
     for o, p in zip(*np.nonzero(counts), strict=True):
         color = "white" if share[o, p] > 0.5 else INK
         if n <= _MOST_RATES:

@@ -25,9 +25,9 @@ class ExactSettings:
     screen_columns: int = 200
     # Most products, and most for each sample: a factorisation takes a second, and beyond a third a polynomial begins
     # to swing between random points (A. Cohen and G. Migliorati, SMAI J. Comput. Math. 3 (2017) 181).
-    exact_columns: int = 900
+    columns: int = 900
     share_of_rows: float = 1 / 3
-    exact_rows: int = 4000  # of a fit, drawn at random: more than four for each product add little without noise
+    rows: int = 4000  # of a fit, drawn at random: more than four for each product add little without noise
     # Links that get all products, and the ratio of a rival's loss to the least: the first of the screening is nearly
     # always the best.
     link_finalists: int = 2
@@ -136,8 +136,8 @@ def fit_exact(
     ('reciprocal', True)
     """
     rows = np.arange(len(x))
-    if len(x) > SETTINGS.exact_rows:
-        rows = sampled(len(x), SETTINGS.exact_rows, seed)
+    if len(x) > SETTINGS.rows:
+        rows = sampled(len(x), SETTINGS.rows, seed)
     limits = np.stack([x.min(0), x.max(0)], 1)
     most = int(SETTINGS.share_of_rows * len(rows))
     if most < 2 or not (limits[:, 1] > limits[:, 0]).all():
@@ -164,7 +164,7 @@ def fit_exact(
     if found[0].loss > enough:
         for fit in [fit for fit in found if fit.loss < SETTINGS.rival_ratio * found[0].loss]:
             watch()
-            finer = _ordered(data, fit.link, min(SETTINGS.exact_columns, most), SETTINGS.orderings, fit)
+            finer = _ordered(data, fit.link, min(SETTINGS.columns, most), SETTINGS.orderings, fit)
             found += [] if finer is None else [finer]
     best = min(found, key=lambda fit: fit.loss)
     values = data.values(best.link)

@@ -85,6 +85,7 @@ def test_torch_is_left_as_it_was():
     assert torch.equal(state, torch.get_rng_state())
 
 
+@pytest.mark.slow
 def test_initial_values_at_a_singular_point_are_named_as_a_choice():
     """One value at the centre is enough for mathematics; the sentence says how to state it."""
     problem = [lambda u, x: x * u.xx + 2 * u.x + x * u**5, Interval(0, 5)]

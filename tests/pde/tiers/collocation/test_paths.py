@@ -42,6 +42,7 @@ def half_length(top, share, rate):
     return quad(integrand, 0, 1)[0]
 
 
+@pytest.mark.slow
 def test_the_least_share_of_the_residual_is_that_of_a_quadrature():
     rate = 4.0
 
@@ -56,6 +57,7 @@ def test_the_least_share_of_the_residual_is_that_of_a_quadrature():
     assert end.share == pytest.approx(least, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("problem", "rate"), [(gas, 3.513831), (gas, 3.52), (plate, 1.40005), (plate, 3.0)])
 def test_just_beyond_a_fold_no_solution_is_claimed(problem, rate):
     """Folds are at 3.513830719 and, of the plate, at 1.4000164."""
@@ -65,6 +67,7 @@ def test_just_beyond_a_fold_no_solution_is_claimed(problem, rate):
     assert solution.stopped == "no_progress"
 
 
+@pytest.mark.slow
 def test_folds_of_grids_that_resolve_nothing_are_not_named():
     """A source that is narrower than the intervals leaves another fold on each grid."""
 

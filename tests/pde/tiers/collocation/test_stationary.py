@@ -164,6 +164,7 @@ def test_a_layer_of_width_1e_8_needs_few_intervals(is_curved, error, intervals):
     assert solution.stages[-1].grid_size[0] < intervals
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_mean", [True, False])
 @pytest.mark.parametrize("source", [0.0, 1e-3])
 def test_a_neumann_problem_with_a_mean_or_one_value(is_mean, source):
@@ -203,6 +204,7 @@ def test_what_does_not_fit():
         assert recognised(problem.form) == reason
 
 
+@pytest.mark.slow
 def test_a_response_with_the_period_of_its_force():
     """Duffing's equation: what an integrator reaches after 58 periods, with a damping of 0.2."""
     forced = PDE(lambda u, t: u.tt + 0.2 * u.t + u + u**3 - torch.cos(t), Time(0, 2 * PI), [Periodic("t")])

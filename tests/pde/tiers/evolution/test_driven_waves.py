@@ -66,6 +66,7 @@ def test_waves_from_rest_that_a_wall_drives(g, speed, density, most):
     assert "its start or boundary values are rough" in solution.trust and not solution.trust.startswith("Not")
 
 
+@pytest.mark.slow
 def test_an_echo_of_a_layer_with_another_speed_and_density():
     """Impedances of 1 and 6: 5 / 7 of the pressure comes back from the interface, and 12 / 7 goes on."""
 
@@ -108,6 +109,7 @@ def plane(g):
     return PDE(lambda u, v, p: [u.t + p.x, v.t + p.y, p.t + u.x + v.y], domain, [*sides, start])
 
 
+@pytest.mark.slow
 def test_energy_never_grows_between_walls_at_rest():
     """Acoustics with a random start, of which collocation has waves that grow."""
     problem = plane(lambda t: 0 * t)

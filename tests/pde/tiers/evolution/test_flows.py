@@ -102,6 +102,7 @@ def test_a_creeping_flow_on_the_first_grid():
     assert float(gap[:, :2].abs().max()) < 1e-10
 
 
+@pytest.mark.slow
 def test_the_pressure_may_have_a_mean():
     """Kovasznay's pressure has the mean of a closed integral; a condition with a kernel gives no mean."""
     integrated = (1.5 - (math.exp(2 * RATE) - math.exp(-RATE)) / (2 * RATE)) / 2

@@ -43,6 +43,7 @@ def test_a_front_that_moves_has_no_moment():
     assert moments_of_jumps(recognised(source.form)) == []
 
 
+@pytest.mark.slow
 def test_an_oscillator_that_is_pushed_to_and_fro():
     solution = solve(PDE(lambda u, t: u.tt + u - torch.sign(torch.sin(2 * t)), Time(0, 8), [Initial(0.0, rate=0.0)]))
     begin, state, gaps = 0.0, [0.0, 0.0], []
@@ -142,6 +143,7 @@ EVENTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("event", EVENTS)
 def test_slabs_end_at_events(event):
     """Their lengths, which the tolerance and the first one vary, do not matter, nor whether one seemed short enough."""
@@ -156,6 +158,7 @@ def test_slabs_end_at_events(event):
         assert len(integration.network.slabs) < 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("digits", range(8))
 def test_last_digits_do_not_matter_to_events(digits):
     """Start, force and length of time differ by a few units in the last place."""

@@ -126,6 +126,7 @@ def test_slopes_of_integrals_up_to_now_are_differences_of_residuals():
         assert np.abs(matrix[:, k] - difference).max() < 1e-6 * np.abs(matrix).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kappa", [0.02, 0.5])
 def test_an_integration_through_volterras_population_is_that_of_scipy(kappa):
     problem, t, exact = population(kappa, 3.0)

@@ -303,6 +303,7 @@ def test_rates_of_waves_do_not_jump_and_their_estimates_are_sharp(name):
     assert error / 3 < solution.error_estimate < 100 * error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("equation", "start", "end", "words"),
     [
@@ -318,6 +319,7 @@ def test_where_an_equation_ends_is_told(equation, start, end, words):
     assert float(solution.problem.domain.bounds[0, 1]) == pytest.approx(end, rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("equation", "end", "start", "exact"),
     [

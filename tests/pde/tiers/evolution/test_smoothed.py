@@ -126,6 +126,7 @@ def spreading(equation, true, begin):
     return PDE(equation, domain, [start, Dirichlet(0.0)]), lambda x, t: true(x, t + begin)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("problem", "begin", "most"),
     [(barenblatt(2), 0.2, 6e-3), (barenblatt(3), 0.2, 2.5e-2), (p_laplacian(), 0.05, 2e-2)],

@@ -17,6 +17,7 @@ def ring(k):
     return PDE(lambda u: u.t + k * u * u.x - 0.1 * u.xx, Interval(0, 2 * np.pi) * Time(0, 0.5), conditions)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("problem", "parameters"), [(growth, (1.0, 2.0)), (ring, (1.0, 1.02))])
 def test_a_like_solution_changes_nothing(problem, parameters):
     start, wanted = map(problem, parameters)

@@ -68,6 +68,7 @@ def test_a_bump_turns_in_a_disk_without_growth():
     assert integration.is_complete and errors_of(integration.network, problem).relative_l2 < 1e-5
 
 
+@pytest.mark.slow
 def test_a_periodic_coordinate_beside_a_hole():
     """The first grid has as many intervals as a spline is wide: with fewer it had ended in an IndexError."""
 

@@ -46,6 +46,7 @@ PROBLEMS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("equation", "domain", "sides", "exact"), PROBLEMS)
 def test_equations_of_first_order_are_solved_by_splines(equation, domain, sides, exact):
     data = Dirichlet(exact) if sides is None else Dirichlet(exact, on=sides)

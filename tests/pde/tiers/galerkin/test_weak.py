@@ -158,6 +158,7 @@ def test_what_is_rough():
     assert not is_rough(problem(lambda x, y, t: jump(x, y, t) - 1.5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("inflow", "rough"),
     [(0.0, "start or boundary values are"), (lambda t: -torch.exp(-t) * torch.sin(2 * math.pi * t), "")],

@@ -1,0 +1,82 @@
+"""The stage of hidden nodes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgewise.presentation import percent_text
+from edgewise.search.candidates import Candidate
+from edgewise.search.hidden_nodes import residual_gain, too_large
+from edgewise.search.stages.base import Stage
+
+if TYPE_CHECKING:
+    from edgewise.search.nested import Search
+
+
+class HiddenNodes(Stage):
+    """Functions of weighted sums of the inputs, where the residual of the best model shows such structure."""
+
+    name = "hidden nodes"
+    share = 0.7
+
+    def applies(self, search: Search, best: Candidate) -> bool:
+        """Return whether rows and inputs are enough, and the loss tells of curvature and is not small."""
+        rows, inputs = search.samples.x.shape
+        if search.settings.hidden is not None or search.settings.constraints is not None:
+            return False  # a hidden node is a function of all inputs
+        if best.smooth and not search.has_smooth_residual():
+            return False
+        if not 2 <= inputs <= search.policy.few_inputs or rows < search.policy.fewest_rows:
+            return False
+        return not search.family.has_kink and search.table.loss(best) >= search.policy.noise_free
+
+    def propose(self, search: Search, best: Candidate) -> Candidate:
+        """Add nodes while they lower the held-out loss, after a test of the residual."""
+        base = best
+        policy = search.policy
+        single = Candidate(base.family, pairs=base.pairs)
+        if not self._has_structure(search, base, single):
+            return base
+        plain = replace(base, models=1)
+        inputs = search.samples.x.shape[1]
+        predictors = search.family.predictors if search.samples.y.ndim == 1 else search.samples.y.shape[1]
+        for number, size in enumerate(policy.hidden_sizes):
+            if reason := too_large(inputs, predictors, size, policy):
+                search.sentences.append(reason)
+                break
+            rich = replace(single, nodes=size)
+            search.check_time(base, 20)
+            search.cross_validate((plain, rich), self.share + 0.08 * number, policy.hidden_folds)
+            simple = best if best in search.table.by_folds else plain
+            if not search.validate(simple, rich, f"{size} hidden nodes", policy.margin):
+                break
+            best = rich
+            search.best = rich  # it stays if the time ends before more nodes
+        return best
+
+    def _has_structure(self, search: Search, base: Candidate, single: Candidate) -> bool:
+        """Return whether two ridge functions predict residuals of rows that they did not see."""
+        policy = search.policy
+        search.budget.report("test of the residual", self.share)
+        search.check_time(base, 1)
+        assert search.cache is not None
+        x = np.clip(search.samples.x, *search.cache.design.limits.T)
+        residual, weight = search.working_residual(single)
+        if reason := too_large(x.shape[1], residual.shape[1], policy.hidden_sizes[0], policy):
+            search.sentences.append(reason)
+            return False
+        blocks = search.samples.blocks
+        gain, error = residual_gain(x, residual, weight, policy=policy, seed=search.settings.seed, blocks=blocks)
+        if not gain > policy.margin * error:
+            search.sentences.append(
+                "Hidden nodes were not tried: no function of a weighted sum of the inputs predicts the residuals."
+            )
+            return False
+        search.sentences.append(
+            f"Functions of weighted sums of the inputs explain {percent_text(gain)} of the residuals (standard error "
+            f"{percent_text(error)}), so hidden nodes were tried."
+        )
+        return True

@@ -1,0 +1,53 @@
+"""The stage of the logarithm of the target."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgewise.gam.families import LogNormal
+from edgewise.search.candidates import Candidate
+from edgewise.search.stages.base import Stage, best_of_pairs
+
+if TYPE_CHECKING:
+    from edgewise.search.nested import Search
+
+
+class Logarithm(Stage):
+    """The logarithm of y, with curves and with pairs."""
+
+    name = "logarithm"
+    share = 0.4
+
+    def applies(self, search: Search, best: Candidate) -> bool:
+        """Return whether the target is positive and so skewed that its logarithm may be the better scale."""
+        samples = search.samples
+        if not search.family.is_least_squares or samples.y.ndim != 2 or samples.y.shape[1] != 1:
+            return False
+        constraints = search.settings.constraints
+        if constraints is not None and not constraints.survive_transformations:
+            return False
+        y = search.all_rows.y[:, 0] + search.all_rows.offset
+        skewed = float(y.max()) > search.policy.link_skew * float(y.mean())
+        return float(y.min()) > 0 and skewed and len(np.unique(y)) > 3
+
+    def propose(self, search: Search, best: Candidate) -> Candidate:
+        """Compare on the scale of y."""
+        policy = search.policy
+        log = Candidate(LogNormal())
+        search.assess((log,), self.share)
+        if not search.table.have_common_evidence(best, log):  # pairs were chosen by folds
+            search.cross_validate((best, log), self.share)
+        # A race: pairs of the logarithm are fitted only where its curves are not far behind.
+        gain, error = search.table.gain(best, log)
+        rich = log
+        if gain > -policy.race_margin * error and search.settings.hidden is None:
+            rich = best_of_pairs(search, best, LogNormal(), self.share + 0.05)
+        if not search.table.have_common_evidence(best, rich):
+            search.cross_validate((best, rich), self.share + 0.1)
+        least = policy.least_gain * search.table.loss(best)
+        is_better = search.validate(best, rich, "The logarithm of y", policy.nested_margin, least)
+        if rich != log:  # the sentence stands for both candidates
+            search.table.decide(log, search.table.trial(rich).reason, False, quiet=True)
+        return rich if is_better else best
