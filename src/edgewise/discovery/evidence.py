@@ -28,6 +28,7 @@ from edgewise.formulas.expression import (
     evaluate,
     exact_number,
     exchanged,
+    numbers_of,
     used_variables,
     values_and_derivatives,
     walk,
@@ -234,7 +235,7 @@ def with_decided_digits(node: Expression, x: np.ndarray, y: np.ndarray, weight: 
                 values[places[k]] += change / scale[k]
         values[place] = rounded
         left = left[1:]
-    exact = [part.exact for part in walk(node) if isinstance(part, Number)]
+    exact = [number.exact for number in numbers_of(node)]
     candidate = simplify(with_constants(node, values.tolist(), exact))
     with np.errstate(all="ignore"):
         worse = float(np.sum(((evaluate(candidate, x) - y) * root) ** 2)) - squares

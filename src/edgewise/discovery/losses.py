@@ -19,7 +19,7 @@ from edgewise.discovery.curves.features import has_two_values
 from edgewise.discovery.problem import LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas.domains import domain_violations
-from edgewise.formulas.expression import Expression, Number, complexity, walk
+from edgewise.formulas.expression import Expression, complexity, numbers_of
 from edgewise.formulas.front import (
     FIDELITY_POINTS,
     LEAST_DECREASE,
@@ -65,7 +65,7 @@ class Candidate(Generic[F]):
 
     @property
     def closed_forms(self) -> int:
-        return sum(part.exact is not None for part in walk(self.expression) if isinstance(part, Number))
+        return sum(number.exact is not None for number in numbers_of(self.expression))
 
 
 def box_of(x: np.ndarray) -> np.ndarray:

@@ -45,15 +45,15 @@ def operators_of(node: Expression) -> Iterator[str]:
     """
     for part in walk(node):
         if isinstance(part, Add):
-            factors = [term.factors if isinstance(term, Multiply) else (term,) for term in part.terms]
-            negative = sum(any(isinstance(f, Number) and f.value < 0 for f in each) for each in factors)
+            negative = sum(
+                any(isinstance(f, Number) and f.value < 0 for f in term.multiplicands) for term in part.terms
+            )
             if negative:
                 yield "-"
             if len(part.terms) - negative > 1:
                 yield "+"
         elif isinstance(part, Multiply):
-            above = [f for f in part.factors if not (isinstance(f, Power) and f.exponent < 0)]
-            if sum(not (isinstance(f, Number) and abs(f.value) == 1) for f in above) > 1:
+            if sum(factor.below_bar is None and not factor.is_sign for factor in part.factors) > 1:
                 yield "*"
         elif isinstance(part, Power):
             yield from _operators_of_power(part.exponent)

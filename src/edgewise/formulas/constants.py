@@ -20,9 +20,9 @@ from edgewise.formulas.expression import (
     Power,
     constant_values,
     evaluate,
+    numbers_of,
     value_of,
     values_and_derivatives,
-    walk,
     with_constants,
 )
 from edgewise.formulas.rewriting import simplify, with_free_exponents
@@ -110,8 +110,7 @@ class FittedExpression:
 
 def free_places(node: Expression) -> list[int]:
     """Places in `constant_values` of the free constants, that is of those without a closed form."""
-    numbers = [part for part in walk(node) if isinstance(part, Number)]
-    return [place for place, part in enumerate(numbers) if part.exact is None]
+    return [place for place, number in enumerate(numbers_of(node)) if number.exact is None]
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ class FreeConstants:
     @classmethod
     def of(cls, node: Expression) -> FreeConstants:
         """Those of a formula."""
-        numbers = [part for part in walk(node) if isinstance(part, Number)]
+        numbers = numbers_of(node)
         exact = tuple(part.exact for part in numbers)
         places = [place for place, form in enumerate(exact) if form is None]
         return cls(node, np.array([part.value for part in numbers]), exact, places)
@@ -246,7 +245,7 @@ def without_redundant_constants(
         *_, strengths, directions = np.linalg.svd(jacobian / sizes, full_matrices=False)
         if strengths[-1] > SETTINGS.rounding_change * strengths[0]:
             return node
-        exact = [part.exact for part in walk(node) if isinstance(part, Number)]
+        exact = [number.exact for number in numbers_of(node)]
         for k in np.argsort(-np.abs(directions[-1] / sizes)):
             place = places[k]
             trial_values = values.copy()
@@ -330,7 +329,7 @@ def recognise(
 
     def with_forms(forms: dict[int, Exact]) -> FittedExpression | None:
         """The fit with closed forms at some places; None if the loss rises too much."""
-        numbers = [part for part in walk(fitted.expression) if isinstance(part, Number)]
+        numbers = numbers_of(fitted.expression)
         values = [value_of(forms[k]) if k in forms else part.value for k, part in enumerate(numbers)]
         exact = [forms.get(k, part.exact) for k, part in enumerate(numbers)]
         node = simplify(with_constants(fitted.expression, values, exact))

@@ -66,6 +66,11 @@ class Expression:
         return self
 
     @property
+    def multiplicands(self) -> tuple[Expression, ...]:
+        """The factors of a product; any other node alone."""
+        return (self,)
+
+    @property
     def symbols(self) -> int:
         """Number of symbols, see `complexity`."""
         return 1
@@ -250,6 +255,10 @@ class Multiply(Expression):
 
     @property
     def parts(self) -> tuple[Expression, ...]:
+        return self.factors
+
+    @property
+    def multiplicands(self) -> tuple[Expression, ...]:
         return self.factors
 
     def with_parts(self, parts: Sequence[Expression]) -> Expression:
@@ -502,9 +511,14 @@ def power(base: Values, exponent: float) -> Values:
     return base ** (int(exponent) if exponent % 1 == 0 else exponent)
 
 
-def constant_values(node: Expression) -> list[float]:
+def numbers_of(node: Expression) -> list[Number]:
     """The numbers in a formula in the order of `walk`; exponents belong to the form and are not included."""
-    return [part.value for part in walk(node) if isinstance(part, Number)]
+    return [part for part in walk(node) if isinstance(part, Number)]
+
+
+def constant_values(node: Expression) -> list[float]:
+    """The values of the numbers in a formula, see `numbers_of`."""
+    return [number.value for number in numbers_of(node)]
 
 
 def with_constants(
@@ -681,8 +695,7 @@ def _read(tree: ast.expr, names: Mapping[str, int], text: str) -> Expression:
                 if math.isfinite(value):
                     return Power(inner(left), value)
             else:  # u**v is exp(v log u)
-                outer = exponent.factors if isinstance(exponent, Multiply) else (exponent,)
-                return Call("exp", Multiply((*outer, Call("log", inner(left)))))
+                return Call("exp", Multiply((*exponent.multiplicands, Call("log", inner(left)))))
         case ast.Call(func=ast.Name(id=name), args=[part], keywords=[]):
             if name == "sqrt":
                 return Power(inner(part), 0.5)
@@ -696,7 +709,7 @@ def _read(tree: ast.expr, names: Mapping[str, int], text: str) -> Expression:
 
 def _negative(node: Expression) -> Expression:
     """A term with the other sign: that of its number, or of a factor -1."""
-    first, *others = node.factors if isinstance(node, Multiply) else (node,)
+    first, *others = node.multiplicands
     if not isinstance(first, Number):
         return Multiply((exact_number(-1), first, *others))
     if first.exact is None:

@@ -16,12 +16,12 @@ from edgewise.formulas.expression import (
     UNITS,
     Exact,
     Expression,
-    Number,
     Power,
     complexity,
     constant_values,
     depth,
     evaluate,
+    numbers_of,
     parse_expression,
     value_of,
     walk,
@@ -98,7 +98,7 @@ class Formula:
             raise InputError(
                 f"formulas must have at most {MOST_CHARACTERS:,} characters to be stored, got {len(text):,}"
             )
-        forms = tuple(part.exact for part in walk(self.expression) if isinstance(part, Number))
+        forms = tuple(number.exact for number in numbers_of(self.expression))
         return StoredFormula(self.names, text, forms)
 
     @classmethod

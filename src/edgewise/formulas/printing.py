@@ -545,7 +545,7 @@ def _fraction_parts(exact: Exact) -> tuple[str, list[str], list[str]]:
 def _numerator_and_denominator(node: Multiply) -> tuple[str, Number, list[Expression], list[Expression]]:
     """Sign, size of the number, other factors above and factors below the fraction bar of a product."""
     number, rest = split_number(node)
-    parts = () if rest is None else rest.factors if isinstance(rest, Multiply) else (rest,)
+    parts = () if rest is None else rest.multiplicands
     above: list[Expression] = []
     below: list[Expression] = []
     for part in parts:

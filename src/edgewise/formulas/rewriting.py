@@ -125,7 +125,7 @@ def _collected_sum(terms: Sequence[Expression]) -> Expression:
 
 def _collected_product(factors: Sequence[Expression]) -> Expression:
     """The product of simplified factors, flat, with powers of the same base and exponentials collected."""
-    flat = [part for factor in factors for part in (factor.factors if isinstance(factor, Multiply) else (factor,))]
+    flat = [part for factor in factors for part in factor.multiplicands]
     number = reduce(Number.times, [part for part in flat if isinstance(part, Number)], ONE)
     if number.value == 0:
         return ZERO
@@ -152,7 +152,7 @@ def _collected_product(factors: Sequence[Expression]) -> Expression:
         factor, rest = split_number(part)
         if rest is None or factor.value != 1:
             number, parts[place] = number.times(factor), ONE if rest is None else rest
-    parts = [inner for part in parts for inner in (part.factors if isinstance(part, Multiply) else (part,))]
+    parts = [inner for part in parts for inner in part.multiplicands]
     parts = [part for part in parts if part != ONE]
     if not parts:
         return number
@@ -401,7 +401,7 @@ def _with_exact_sign(term: Expression) -> Expression:
 def _symbolic_factors(term: Expression) -> list[Expression]:
     """The factors of a term that are not numbers; whole powers also as all their lower powers."""
     factors: list[Expression] = []
-    for factor in term.factors if isinstance(term, Multiply) else (term,):
+    for factor in term.multiplicands:
         if isinstance(factor, Number):
             continue
         factors.append(factor)
@@ -562,8 +562,7 @@ def without_noise(node: Expression, x: np.ndarray, rounding: float = float(np.fi
 
 def _free(term: Expression) -> float | None:
     """Return the free constant that a term of a sum is or has as a factor; None if it has none."""
-    factors = term.factors if isinstance(term, Multiply) else (term,)
-    return next((one.value for one in factors if isinstance(one, Number) and one.exact is None), None)
+    return next((one.value for one in term.multiplicands if isinstance(one, Number) and one.exact is None), None)
 
 
 def in_usual_form(node: Expression) -> Expression:
@@ -672,7 +671,7 @@ def _with_one_square(terms: Sequence[Expression]) -> list[Expression] | None:
         if rest is None and number.value > 0:
             squares[ONE] = (place, number)
         elif rest is not None:
-            factors = rest.factors if isinstance(rest, Multiply) else (rest,)
+            factors = rest.multiplicands
             roots = [Power(f.base, f.exponent / 2) for f in factors if isinstance(f, Power) and f.exponent % 2 == 0]
             if len(roots) == len(factors):
                 squares[simplify(product_of(roots))] = (place, number)

@@ -7,7 +7,7 @@ from edgewise.pde import PDE, Box, Dirichlet, Initial, Neumann, Periodic, Time, 
 from edgewise.pde.algebra import Krylov, LinearSystem, solver_for
 from edgewise.pde.algebra.flows import SlabOfFlow
 from edgewise.pde.spaces.axis import TimeAxis
-from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.spaces.grid_problem import recognised
 
 SPACE, REST = Box(x=(0, 1), y=(0, 2)), Initial({"u": 0.0, "v": 0.0})
 WALLS = Dirichlet({"u": 0.0, "v": 0.0}, on=["y=0", "y=2"])
@@ -21,15 +21,15 @@ def creeping(u, v, p, x):
 
 
 def slab(domain, conditions, begin=0.0, length=0.1, count=4):
-    """Statement and system of a slab, and the first with its time."""
-    statement = recognised(PDE(creeping, domain, conditions).form)
+    """GridProblem and system of a slab, and the first with its time."""
+    grid_problem = recognised(PDE(creeping, domain, conditions).form)
     space = [
-        statement.axis(np.linspace(0, 1, count + 1), 5, "x" in statement.form.periodic),
-        statement.axis(2 * np.linspace(0, 1, count + 1) ** 1.3, 5, False),
+        grid_problem.axis(np.linspace(0, 1, count + 1), 5, "x" in grid_problem.form.periodic),
+        grid_problem.axis(2 * np.linspace(0, 1, count + 1) ** 1.3, 5, False),
     ]
-    space.insert(statement.form.time, TimeAxis(begin, begin + length, 4))
-    blocks, shape = statement.blocks(space), (*(axis.count for axis in space), 3)
-    return statement, LinearSystem(blocks, [block.evaluate(np.zeros(shape))[1] for block in blocks], shape)
+    space.insert(grid_problem.form.time, TimeAxis(begin, begin + length, 4))
+    blocks, shape = grid_problem.blocks(space), (*(axis.count for axis in space), 3)
+    return grid_problem, LinearSystem(blocks, [block.evaluate(np.zeros(shape))[1] for block in blocks], shape)
 
 
 @pytest.mark.slow
@@ -49,8 +49,8 @@ def slab(domain, conditions, begin=0.0, length=0.1, count=4):
 )
 def test_a_slab_of_a_flow_is_that_of_sparse_factors(domain, conditions):
     """Rows at the first moment, of reductions and of conditions are not zero either."""
-    statement, system = slab(domain, conditions)
-    solver = solver_for(statement, system)
+    grid_problem, system = slab(domain, conditions)
+    solver = solver_for(grid_problem, system)
     assert isinstance(solver, Krylov) and isinstance(solver.preconditioner, SlabOfFlow)
     rhs = np.random.default_rng(0).normal(size=system.rows)
     found, expected = solver(rhs), system.factorised()(rhs)

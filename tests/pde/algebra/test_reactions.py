@@ -9,7 +9,7 @@ import torch
 from edgewise.pde import PDE, Box, Dirichlet, Initial, Time, laplacian
 from edgewise.pde.algebra import LinearSystem
 from edgewise.pde.algebra.diagonal import FastDiagonalisation
-from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.evolution.collocation import COLLOCATION
 
 RATE, SPREAD = 15.0, 0.01
@@ -49,11 +49,11 @@ def test_the_factor_of_reactions_is_exact_without_other_derivatives(time_first):
     integration = COLLOCATION.stepper(recognised(problem.form), 1.0, lambda *_: True)
     evolution = integration.evolution
     axes = evolution.with_time(integration.solver.initial().space, 0.0, 0.5)
-    blocks = evolution.statement.blocks(axes)
+    blocks = evolution.grid_problem.blocks(axes)
     coef = np.zeros((*(axis.count for axis in axes), 1))
     system = LinearSystem(blocks, [block.evaluate(coef)[1] for block in blocks], coef.shape)
     inside = np.concatenate([np.full(block.rows, 0.0 if number else 1.0) for number, block in enumerate(blocks)])
-    solver = FastDiagonalisation.for_system(evolution.statement, system)
+    solver = FastDiagonalisation.for_system(evolution.grid_problem, system)
     assert solver.reactions is not None
     left = inside - system.product(solver(inside))
     assert np.abs(left).max() < 1e-3  # of 1

@@ -7,7 +7,7 @@ import torch
 
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.implicit import LevelSet
-from edgewise.pde.domains.mesh import Mesh, even_lines, grown, left_out
+from edgewise.pde.domains.mesh import Mesh, even_lines, grown, left_out, respaced
 from edgewise.pde.domains.shapes import Disk, LShape
 from edgewise.pde.domains.solids import Ball, Cylinder
 from edgewise.pde.layers.tensor_product import TensorLayer
@@ -145,3 +145,11 @@ def test_boundaries_of_combined_and_implicit_domains_have_their_lengths(domain, 
     quadrature = cut(domain, 7, 8)
     for name, length in lengths.items():
         assert float(quadrature.boundary[name][2].sum()) == pytest.approx(length, rel=1e-8)
+
+
+def test_respaced_intervals_of_zero_are_even():
+    """A spline that is zero, whose intervals miss nothing, ended with the logarithm of zero."""
+    lines = [torch.linspace(0, 1, 7, dtype=torch.float64)]
+    (points,) = respaced(TensorLayer(lines, 1, degree=5), Box(x=(0, 1)), 2.0)
+    torch.testing.assert_close(points, torch.linspace(0, 1, len(points), dtype=torch.float64))
+    assert len(points) > 7

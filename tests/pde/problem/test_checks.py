@@ -24,7 +24,7 @@ from edgewise.pde import (
     solve,
 )
 from edgewise.pde.problem.checks import flow_through
-from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.spaces.grid_problem import recognised
 
 SQUARE = Box(x=(0, 1), y=(0, 1))
 STRIP = Interval(0, 1) * Time(0, 1)
@@ -96,8 +96,8 @@ def test_a_condition_at_an_outflow_that_follows_from_the_others_is_spared(sign):
 
     conditions = [Dirichlet(exact), Initial(lambda x: torch.sin(3 * x))]
     problem = PDE(lambda u: 2 * u.t + 2 * sign * u.x, STRIP, conditions, solution=exact)
-    statement = recognised(problem.form)
-    assert [term.pieces for term in statement.outflow_conditions] == [("x=1",) if sign > 0 else ("x=0",)]
+    grid_problem = recognised(problem.form)
+    assert [term.pieces for term in grid_problem.outflow_conditions] == [("x=1",) if sign > 0 else ("x=0",)]
     solution = solve(problem)
     assert solution.stopped == "converged" and solution.errors().relative_l2 < 1e-11
 
@@ -131,3 +131,37 @@ def test_the_sign_of_a_flow_through_a_face():
     ):
         form = PDE(equation, STRIP, [Dirichlet(0.0), Initial(0.0)]).form
         assert tuple(flow_through(form, (0, end)) for end in (0, 1)) == expected
+
+
+WALLS = Dirichlet(0.0, on=["x=0", "x=1"])
+AT_END = Dirichlet(1.0, on="t=1")
+FIRST, BOTH = Initial(1.0), Initial(1.0, rate=0.0)
+
+
+@pytest.mark.parametrize(
+    ("equation", "given", "match"),
+    [
+        (lambda u: u.t + u.xx, FIRST, r"^equation must not let short waves of u grow without bound away from 't=0'"),
+        (lambda u: u.t - u.xx, AT_END, r"away from 't=1', where u is given, got second derivatives by x of the wrong"),
+        (lambda u: u.tt + u.xx, BOTH, r"or give u at both ends of the time$"),
+        (lambda u: u.t + (1 + u**2) * u.xx, FIRST, r"short waves of u grow"),
+    ],
+)
+def test_short_waves_must_not_grow_without_bound(equation, given, match):
+    with pytest.raises(InputError, match=match):
+        PDE(equation, Interval(0, 1) * Time(0, 1), [WALLS, given])
+
+
+@pytest.mark.parametrize(
+    ("equation", "given"),
+    [
+        (lambda u: u.t - u.xx, FIRST),
+        (lambda u: u.t + u.xx, AT_END),
+        (lambda u, x: u.t + 0.5 * x**2 * u.xx + x * u.x - u, AT_END),
+        (lambda u: u.tt - u.xx, BOTH),
+        (lambda u: u.t - u * u.xx, FIRST),
+        (lambda u: u.t + u * u.x - 0.1 * u.xx, FIRST),
+    ],
+)
+def test_well_posed_evolutions_are_stated(equation, given):
+    assert PDE(equation, Interval(0, 1) * Time(0, 1), [WALLS, given]).form.order == 2

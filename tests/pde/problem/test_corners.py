@@ -7,7 +7,7 @@ import torch
 
 from edgewise.pde.domains.shapes import LShape, Polygon
 from edgewise.pde.problem.fields import function_jet
-from edgewise.pde.problem.singular import CUT_OFF, corner_functions
+from edgewise.pde.problem.singular import SINGULAR, corner_functions
 
 NOTCHED = Polygon([(0, 0), (2, 0), (2, 2), (1.2, 2), (1.0, 1.0), (0.8, 2), (0, 2)])  # a reentrant corner of 338 degrees
 
@@ -47,7 +47,9 @@ def test_derivatives_are_those_of_the_functions(domain):
             chebyshev, after = torch.ones_like(share), 2 * share - 1
             for _ in range(more):
                 chebyshev, after = after, 2 * (2 * share - 1) * after - chebyshev
-            radial = (1 - share).clamp(min=0) ** CUT_OFF * chebyshev * (share * corner.radius**2) ** (exponent / 2)
+            radial = (
+                (1 - share).clamp(min=0) ** SINGULAR.cut_off * chebyshev * (share * corner.radius**2) ** (exponent / 2)
+            )
             columns.append(radial * wave)
         return torch.stack(columns, 1)
 

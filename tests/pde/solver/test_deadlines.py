@@ -32,7 +32,7 @@ from edgewise.pde.solver import limits, record, training
 from edgewise.pde.solver.driver import Attempt, _better
 from edgewise.pde.solver.judging import correction, evidence
 from edgewise.pde.solver.limits import Ending
-from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers import least_squares
 from edgewise.pde.tiers.collocation import stationary
 from edgewise.pde.tiers.evolution import collocation

@@ -19,7 +19,7 @@ from edgewise.pde.solver.network import network_for, tensor_network
 from edgewise.pde.solver.record import Record, fall_of_integration
 from edgewise.pde.solver.time_integration import INTEGRATION, Watch, _level_of
 from edgewise.pde.solver.training import Patience, Trainer, solve_step_work
-from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.evolution.collocation import COLLOCATION
 from edgewise.pde.tiers.level import Level
 from edgewise.settings import EQUATION_BUDGET_WORK
@@ -140,13 +140,15 @@ def test_a_pass_is_believed_to_be_better_by_less_where_its_tolerance_is_less_sha
 @pytest.mark.parametrize("share", [0.03, 0.1, 0.3])
 def test_a_sharper_pass_that_is_cut_early_leaves_the_estimate_of_the_first(share):
     problem = PDE(lambda u: u.tt + torch.sin(u), Time(0, 30), [Initial(2.0, rate=0.0)])
-    statement = recognised(problem.form)
-    first = COLLOCATION.stepper(statement, 1e-7, lambda *_: True).run()
-    second = COLLOCATION.stepper(statement, 1e-9, lambda done, *_: done < share, 1.3).run()
+    grid_problem = recognised(problem.form)
+    first_stepper = COLLOCATION.stepper(grid_problem, 1e-7, lambda *_: True)
+    first = first_stepper.run()
+    second_stepper = COLLOCATION.stepper(grid_problem, 1e-9, lambda done, *_: done < share, 1.3)
+    second = second_stepper.run()
     record = Record(TimeElements(), problem, Limits())
-    record.add(_level_of(first, problem, 1e-7))
+    record.add(_level_of(first_stepper, problem, 1e-7))
     alone = record.evidence().estimate
-    record.add(_level_of(second, problem, 1e-9))
+    record.add(_level_of(second_stepper, problem, 1e-9))
     assert second.reached < 0.5 * 30
     assert alone <= record.evidence().estimate < 1e-5  # it had been 1: the difference was followed too far
     t = np.linspace(0, 30, 301)

@@ -14,7 +14,7 @@ from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem
 from edgewise.formulas.constants import EXACT, fit_constants, free_places, recognise
 from edgewise.formulas.domains import domain_violations
-from edgewise.formulas.expression import Expression, Number, complexity, evaluate, walk, with_constants
+from edgewise.formulas.expression import Expression, complexity, evaluate, numbers_of, with_constants
 from edgewise.formulas.front import pareto
 from edgewise.formulas.rewriting import (
     expanded,
@@ -239,6 +239,6 @@ class Archive:
 
 def _rounded_constants(expression: Expression) -> Expression:
     """The expression with three digits of each constant: what a fit would make equal counts as known."""
-    numbers = [part for part in walk(expression) if isinstance(part, Number)]
+    numbers = numbers_of(expression)
     values = [n.value if n.exact else float(f"{n.value:.3g}") for n in numbers]
     return with_constants(expression, values, [n.exact for n in numbers])

@@ -37,6 +37,7 @@ from edgewise.formulas.expression import (
     complexity,
     constant_values,
     evaluate,
+    numbers_of,
     used_variables,
     value_of,
     values_and_derivatives,
@@ -308,7 +309,7 @@ def _with_closed_forms(
     for _ in free_places(now.node):
         for place in free_places(now.node):
             values = np.array(constant_values(now.node))
-            exact = [part.exact for part in walk(now.node) if isinstance(part, Number)]
+            exact = [number.exact for number in numbers_of(now.node)]
             form = next(iter(convincing_forms(values[place], now.errors[place])), None)
             if form is None or form[0] == 0:
                 continue

@@ -45,8 +45,6 @@ from edgewise.formulas.expression import (
     exchanged,
     used_variables,
     values_and_derivatives,
-    walk,
-    with_constants,
 )
 from edgewise.formulas.family import Family
 from edgewise.formulas.formula import Formula
@@ -380,19 +378,16 @@ def _best_family(shape: Expression, rows: Groups, count: int, budget: Budget) ->
     if len(free) > min(SETTINGS.most_parameters, least - 1):
         return None
     # Least squares of each group alone, from the constants of the shape and from those of the group before
-    start = np.array(constant_values(shape))[free]
+    constants = FreeConstants.of(shape)
+    start = constants.start
     values = np.tile(start, (count, 1))
     for group in range(count):
         part = rows.part(np.flatnonzero(rows.codes == group))
         starts = dict.fromkeys([tuple(start), tuple(values[group - 1])])
         fits = []
         for each in starts:
-            numbers = np.array(constant_values(shape))
-            numbers[free] = each
-            exact = [p.exact for p in walk(shape) if isinstance(p, Number)]
-            fitted = fit_constants(
-                with_constants(shape, numbers, exact), part.x, part.y, steps=SETTINGS.steps, weight=part.weights
-            )
+            node = constants.formula(np.array(each))
+            fitted = fit_constants(node, part.x, part.y, steps=SETTINGS.steps, weight=part.weights)
             if fitted is not None:
                 fits.append(fitted)
         if not fits:

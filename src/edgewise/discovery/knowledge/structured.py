@@ -16,8 +16,8 @@ from edgewise.discovery.knowledge.templates import Template
 from edgewise.discovery.losses import is_as_good
 from edgewise.discovery.problem import LawProblem
 from edgewise.discovery.reduction.steps import first_step
-from edgewise.formulas.constants import free_places, without_redundant_constants
-from edgewise.formulas.expression import Expression, Number, constant_values, walk, with_constants
+from edgewise.formulas.constants import FreeConstants, without_redundant_constants
+from edgewise.formulas.expression import Expression, Number
 from edgewise.outcomes import Budget
 from edgewise.presentation import percent_text
 
@@ -78,16 +78,15 @@ class StructureSearch:
         """The structure from several values of its constants: it has no unknown functions."""
         random = np.random.default_rng([6, self.archive.problem.seed])
         node = self.template.outer
-        exact = [part.exact for part in walk(node) if isinstance(part, Number)]
-        values = np.array(constant_values(node))
-        places = free_places(node)
+        constants = FreeConstants.of(node)
+        count = len(constants.places)
         for number in range(SETTINGS.constant_starts):
             if number and self.archive.solved is not None:
                 return
-            values[places] = 1.0 if number == 0 else np.exp(1.5 * random.normal(size=len(places)))
+            values = np.exp(1.5 * random.normal(size=count)) if number else np.ones(count)
             if number % 2:
-                values[places] *= random.choice([-1.0, 1.0], size=len(places))
-            yield with_constants(node, values, exact)
+                values *= random.choice([-1.0, 1.0], size=count)
+            yield constants.formula(values)
 
     def _round(self, number: int, budget: Budget) -> Iterator[Expression]:
         """Search a law of each function, given the laws of the others from the round before."""

@@ -92,10 +92,11 @@ class RowReader(BaseEstimator):
             else:
                 check_finite(np.asarray(y), "y")
             warn_of_other_order(X, named)
-            counts = [_row_count(X), _row_count(y)]
-            if None not in counts and counts[0] != counts[1]:
+            rows_of_x = _row_count(X)
+            rows_of_y = _row_count(y)
+            if rows_of_x is not None and rows_of_y is not None and rows_of_x != rows_of_y:
                 raise InputError(
-                    f"X and y must have the same rows, got {counted(counts[0], 'row')} of X and {counts[1]:,} of y"
+                    f"X and y must have the same rows, got {counted(rows_of_x, 'row')} of X and {rows_of_y:,} of y"
                 )
         # The table: an array checked by scikit-learn, or a frame with its names.
         frame = _as_frame(X)

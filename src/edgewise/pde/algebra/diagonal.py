@@ -11,7 +11,7 @@ from scipy import linalg
 
 from edgewise.pde.algebra.system import LinearSystem, Preconditioner, Solver
 from edgewise.pde.spaces.axis import along, dense
-from edgewise.pde.spaces.statement import Statement
+from edgewise.pde.spaces.grid_problem import GridProblem
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,15 @@ class FieldByField(Preconditioner):
         self.parts = parts
 
     @classmethod
-    def for_system(cls, statement: Statement, system: LinearSystem) -> Preconditioner | None:
+    def for_system(cls, grid_problem: GridProblem, system: LinearSystem) -> Preconditioner | None:
         """The preconditioner; None where residuals and fields do not pair, or an operator cannot be diagonalised."""
         fields = system.shape[-1]
         if fields == 1:
-            return FastDiagonalisation.for_system(statement, system)
-        if len(statement.equation_blocks(system.blocks[0].axes)) > 1:
+            return FastDiagonalisation.for_system(grid_problem, system)
+        if len(grid_problem.equation_blocks(system.blocks[0].axes)) > 1:
             return None  # residuals of different orders have different points
         # A residual belongs to the field whose derivatives of its own order it has, if there is only one such field.
-        highest = int(statement.orders[0].max())
+        highest = int(grid_problem.orders[0].max())
         owners: dict[int, set[int]] = {}
         for number, slot, index in system.jacobian[0]:
             if max(index) == highest:
@@ -54,6 +54,7 @@ class FieldByField(Preconditioner):
         if len(pairs) != fields:
             return None
         starts = np.cumsum([0, *(block.rows for block in system.blocks)])
+        # Fast diagonalisation of each field with its equation and its conditions.
         parts = []
         for field in range(fields):
             blocks = []
@@ -75,9 +76,10 @@ class FieldByField(Preconditioner):
                         if slot == field and number in place
                     }
                 )
+                # Rows of the system that belong to the field.
                 whole = np.arange(block.rows).reshape(len(block.numbers), -1)
                 rows.append(start + whole[numbers].ravel())
-            solver = FastDiagonalisation.for_system(statement, LinearSystem(blocks, slopes, (*system.shape[:-1], 1)))
+            solver = FastDiagonalisation.for_system(grid_problem, LinearSystem(blocks, slopes, (*system.shape[:-1], 1)))
             if solver is None:
                 return None
             parts.append((np.concatenate(rows), solver))
@@ -97,7 +99,7 @@ class FastDiagonalisation(Preconditioner):
 
     Parameters
     ----------
-    statement : Statement
+    grid_problem : GridProblem
         The problem; it must have one field.
     system : LinearSystem
         The system, with the block of the equation first.
@@ -112,10 +114,10 @@ class FastDiagonalisation(Preconditioner):
     """
 
     @classmethod
-    def for_system(cls, statement: Statement, system: LinearSystem) -> FastDiagonalisation | None:
+    def for_system(cls, grid_problem: GridProblem, system: LinearSystem) -> FastDiagonalisation | None:
         """The solver, or None where the operator of a coordinate cannot be diagonalised well."""
         try:
-            solver = cls.shifted(statement, system)
+            solver = cls.shifted(grid_problem, system)
         except (np.linalg.LinAlgError, linalg.LinAlgError):
             return None
         if not float(np.abs(solver.total).min()) > 0:
@@ -124,7 +126,7 @@ class FastDiagonalisation(Preconditioner):
         return solver
 
     @classmethod
-    def shifted(cls, statement: Statement, system: LinearSystem) -> FastDiagonalisation:
+    def shifted(cls, grid_problem: GridProblem, system: LinearSystem) -> FastDiagonalisation:
         """The solver, which may have an eigenvalue of zero and so need a shift, see `solved`."""
         block = system.blocks[0]
         slopes = system.jacobian[0]
@@ -150,12 +152,16 @@ class FastDiagonalisation(Preconditioner):
                 if sum(index) == index[axis]:
                     rows[number] += slope.mean() * dense(other.table(axis, index[axis]))[0]
             ends[axis] = np.concatenate([ends[axis], rows])
-        return cls(statement, system, operators, ends)
+        return cls(grid_problem, system, operators, ends)
 
     def __init__(
-        self, statement: Statement, system: LinearSystem, operators: Sequence[np.ndarray], ends: Sequence[np.ndarray]
+        self,
+        grid_problem: GridProblem,
+        system: LinearSystem,
+        operators: Sequence[np.ndarray],
+        ends: Sequence[np.ndarray],
     ):
-        self.statement = statement
+        self.grid_problem = grid_problem
         self.system = system
         self.blocks = system.blocks
         self.ends = ends
@@ -250,7 +256,7 @@ class FastDiagonalisation(Preconditioner):
             values = np.moveaxis(part.reshape(len(block.numbers), *block.shape), axis + 1, 1)[:, 0]
             data[axis].append(np.moveaxis(values, 0, axis))
         traces: dict[int, np.ndarray] = {}
-        priority = self.statement.priority
+        priority = self.grid_problem.priority
         for place, axis in enumerate(priority):
             if not data[axis]:
                 continue

@@ -108,6 +108,7 @@ class Factors:
         else:
             factors = list[Any]()
             self._run = lambda call: call(factors)
+        # Factors of the equilibrated matrix.
         with foreseen("dense factors" if is_dense else "sparse factors", expected):
             scaled = (sparse.diags_array(rows) @ matrix @ sparse.diags_array(columns)).tocsc()[:, self._order]
             if ridge:

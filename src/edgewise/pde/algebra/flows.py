@@ -20,7 +20,7 @@ from edgewise.pde.algebra.radau import DiagonalRadau
 from edgewise.pde.algebra.system import LinearSystem, Preconditioner, Solver
 from edgewise.pde.spaces.axis import TimeAxis, along, dense
 from edgewise.pde.spaces.blocks import ConstantBlock, EquationBlock, Jacobian, ReducedSpaceBlock, RowBlock
-from edgewise.pde.spaces.statement import Statement
+from edgewise.pde.spaces.grid_problem import GridProblem
 
 
 @dataclass(frozen=True)
@@ -82,36 +82,42 @@ class SlabOfFlow(Preconditioner):
     """
 
     @classmethod
-    def for_system(cls, statement: Statement, system: LinearSystem, kept: Preconditioner | None) -> SlabOfFlow | None:
+    def for_system(
+        cls, grid_problem: GridProblem, system: LinearSystem, kept: Preconditioner | None
+    ) -> SlabOfFlow | None:
         """The solver; None where there is no single pressure, or conditions join it with velocities.
 
         It has the factors of one that is `kept`, if space is the same and the length of the slab is not far off.
         """
-        form = statement.form
+        form = grid_problem.form
         axes = system.blocks[0].axes
-        if form.time is None or len(statement.constraint_variables) != 1 or not isinstance(axes[form.time], TimeAxis):
+        if (
+            form.time is None
+            or len(grid_problem.constraint_variables) != 1
+            or not isinstance(axes[form.time], TimeAxis)
+        ):
             return None
-        has_walls = any(count for axis, count in enumerate(statement.reductions) if axis != form.time)
-        if not has_walls or len(statement.equation_blocks(axes)) > 1 or not statement.reductions[form.time]:
+        has_walls = any(count for axis, count in enumerate(grid_problem.reductions) if axis != form.time)
+        if not has_walls or len(grid_problem.equation_blocks(axes)) > 1 or not grid_problem.reductions[form.time]:
             return None
         if np.prod([len(p) for k, p in enumerate(system.blocks[0].points) if k != form.time]) > SETTINGS.most_pressures:
             return None
         try:
-            return cls(statement, system, kept if isinstance(kept, cls) else None)
+            return cls(grid_problem, system, kept if isinstance(kept, cls) else None)
         except (np.linalg.LinAlgError, linalg.LinAlgError):
             return None
 
-    def __init__(self, statement: Statement, system: LinearSystem, kept: SlabOfFlow | None = None):
-        assert statement.form.time is not None
-        self.statement, self.shape, self.blocks = statement, system.shape, system.blocks
-        self.time = statement.form.time
+    def __init__(self, grid_problem: GridProblem, system: LinearSystem, kept: SlabOfFlow | None = None):
+        assert grid_problem.form.time is not None
+        self.grid_problem, self.shape, self.blocks = grid_problem, system.shape, system.blocks
+        self.time = grid_problem.form.time
         axes = system.blocks[0].axes
         self.space = [axis for axis in range(len(axes)) if axis != self.time]
         line = axes[self.time]
         assert isinstance(line, TimeAxis)
         self.axes = [axes[axis] for axis in self.space]
         self.line = line
-        (self.pressure,) = statement.constraint_variables
+        (self.pressure,) = grid_problem.constraint_variables
         self.velocities = [slot for slot in range(self.shape[-1]) if slot != self.pressure]
         moments = line.collocation_points(1)
         values = dense(line.table(moments))
@@ -139,7 +145,7 @@ class SlabOfFlow(Preconditioner):
     def is_like(self, other: SlabOfFlow, shift: float) -> bool:
         """True if the factors serve another slab, too."""
         lines = zip(self.axes, other.axes, strict=True)
-        is_same = self.statement is other.statement and all(
+        is_same = self.grid_problem is other.grid_problem and all(
             np.array_equal(a.breakpoints, b.breakpoints) for a, b in lines
         )
         return is_same and 1 / SETTINGS.other_lengths < shift / self.shift < SETTINGS.other_lengths
@@ -177,7 +183,7 @@ class SlabOfFlow(Preconditioner):
 
     def _split(self) -> None:
         """Find the residual of the equation and the rows of conditions that belong to each velocity."""
-        highest = int(self.statement.orders[0][self.space].max())
+        highest = int(self.grid_problem.orders[0][self.space].max())
         owners: dict[int, set[int]] = {}
         for row, slot, index in self.equation.slopes:
             if max(index) == highest:
@@ -209,11 +215,12 @@ class SlabOfFlow(Preconditioner):
 
     def _factorise(self) -> float:
         """Velocities by eigenvectors in space, and dense factors of the pressure for each eigenvalue in time."""
-        priority = tuple(self.space.index(axis) for axis in self.statement.priority if axis != self.time)
-        of_space = replace(self.statement, priority=priority)
+        priority = tuple(self.space.index(axis) for axis in self.grid_problem.priority if axis != self.time)
+        of_space = replace(self.grid_problem, priority=priority)
         count = [axis.count for axis in self.axes]
         self.fast: dict[int, FastDiagonalisation] = {}
         self.mass: dict[int, float] = {}
+        # Fast diagonalisation of each velocity in space.
         for slot, row in self.rows.items():
             blocks = list[RowBlock]()
             slopes = list[Jacobian]()
@@ -226,6 +233,7 @@ class SlabOfFlow(Preconditioner):
             system = LinearSystem(blocks, slopes, (*count, 1))
             self.fast[slot] = FastDiagonalisation.shifted(of_space, system)
             self.mass[slot] = float(self.equation.rates[row, slot, (0,) * len(count)].mean())
+        # Conditions and reductions of the pressure along each coordinate.
         ends = [np.zeros((0, axis.count)) for axis in self.axes]
         for level, number in self.reductions:
             face = level.block.face
@@ -253,6 +261,7 @@ class SlabOfFlow(Preconditioner):
             if whole.shape[0] != whole.shape[1]:
                 raise np.linalg.LinAlgError("the pressure has another number of conditions")
             self.bases.append(np.linalg.inv(whole)[:, len(rows) :])
+        # The Schur complement for the pressure, dense, by its values at the points of the equation.
         inner = int(np.prod(self.equation.block.shape))
         points = self.equation.block.shape
         bordered = inner + (self.constant is not None)
@@ -268,6 +277,7 @@ class SlabOfFlow(Preconditioner):
                 for axis, each in enumerate(fast.lines):
                     moved = along(each.vectors, moved, axis)
                 matrix[:inner, :inner] += self.equation.applied(self.constraint, slot, moved).reshape(inner, inner)
+            # A border for the constant of the pressure.
             if self.constant is not None:
                 matrix[:inner, inner] = -1.0
                 matrix[inner, :inner] = self.constant.applied(0, self.pressure, basis).ravel()

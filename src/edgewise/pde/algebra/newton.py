@@ -16,7 +16,7 @@ from edgewise.pde.algebra.system import Solver
 from edgewise.pde.problem.dry_run import WAVE_TRIALS
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.blocks import HIGH_ORDER, FunctionalBlock, Jacobian, RowBlock, wave_symbol
-from edgewise.pde.spaces.statement import Statement
+from edgewise.pde.spaces.grid_problem import GridProblem
 from edgewise.settings import ABOVE_ZERO
 
 Solved = tuple[np.ndarray, float, Callable[[], float]]
@@ -46,14 +46,14 @@ NEWTON = NewtonSettings()
 BENDING = 1e-4  # weight of second derivatives beside conditions, for these to hold to a few digits
 
 
-def defined_start(statement: Statement, axes: Sequence[SplineAxis]) -> np.ndarray:
+def defined_start(grid_problem: GridProblem, axes: Sequence[SplineAxis]) -> np.ndarray:
     """Coefficients of a constant at which residuals and slopes are finite: zero if they are beside it, too."""
-    blocks, shape = statement.blocks(axes), shape_of(statement, axes)
+    blocks, shape = grid_problem.blocks(axes), shape_of(grid_problem, axes)
 
     def is_defined(level: float) -> bool:
         return is_finite([block.evaluate(np.full(shape, level)) for block in blocks])
 
-    levels = dict.fromkeys((statement.form.level, *(trial.level for trial in WAVE_TRIALS)))
+    levels = dict.fromkeys((grid_problem.form.level, *(trial.level for trial in WAVE_TRIALS)))
     with np.errstate(all="ignore"):
         if all(map(is_defined, (0.0, -NEWTON.beside_zero, NEWTON.beside_zero))):
             return np.zeros(shape)
@@ -63,14 +63,14 @@ def defined_start(statement: Statement, axes: Sequence[SplineAxis]) -> np.ndarra
     return np.zeros(shape)
 
 
-def smooth_start(statement: Statement, axes: Sequence[SplineAxis], start: np.ndarray) -> np.ndarray | None:
+def smooth_start(grid_problem: GridProblem, axes: Sequence[SplineAxis], start: np.ndarray) -> np.ndarray | None:
     """Coefficients of the function that bends least among those with the conditions, linearised at a start.
 
     None where they are too many. The slopes of an equation of first order, as |grad u| = 1, may vanish at a constant.
     """
     dimension = len(axes)
     fields = start.shape[-1]
-    blocks = statement.condition_blocks(axes)
+    blocks = grid_problem.condition_blocks(axes)
     if start.size > NEWTON.most_smooth or not blocks:
         return None
     evaluated = [block.evaluate(start) for block in blocks]
@@ -78,7 +78,7 @@ def smooth_start(statement: Statement, axes: Sequence[SplineAxis], start: np.nda
         return None
     jacobian = [each for _, each in evaluated]
     points = [axis.all_points() for axis in axes]
-    everywhere = RowBlock(statement.form, statement.form.equation_term, tuple(range(fields)), axes, points)
+    everywhere = RowBlock(grid_problem.form, grid_problem.form.equation_term, tuple(range(fields)), axes, points)
     lengths = [np.ptp(axis.breakpoints) for axis in axes]
     for pair in itertools.combinations_with_replacement(range(dimension), 2):
         index = tuple(pair.count(axis) for axis in range(dimension))
@@ -96,9 +96,9 @@ def is_finite(evaluated: Sequence[tuple[np.ndarray, Jacobian]]) -> bool:
     return all(np.isfinite(part).all() for values, jacobian in evaluated for part in (values, *jacobian.values()))
 
 
-def shape_of(statement: Statement, axes: Sequence[SplineAxis]) -> tuple[int, ...]:
+def shape_of(grid_problem: GridProblem, axes: Sequence[SplineAxis]) -> tuple[int, ...]:
     """Shape of the coefficients: (n_1, ..., n_d, fields)."""
-    return (*(axis.count for axis in axes), len(statement.form.fields))
+    return (*(axis.count for axis in axes), len(grid_problem.form.fields))
 
 
 @dataclass(frozen=True)
@@ -157,9 +157,9 @@ def newton(
 class GridEquations:
     """Residuals of a problem on a grid, and their linearisation; `is_stabilised` as of `stabilised`."""
 
-    def __init__(self, statement: Statement, axes: Sequence[SplineAxis], is_stabilised: bool = False):
-        self.statement = statement
-        self.blocks = statement.blocks(axes)
+    def __init__(self, grid_problem: GridProblem, axes: Sequence[SplineAxis], is_stabilised: bool = False):
+        self.grid_problem = grid_problem
+        self.blocks = grid_problem.blocks(axes)
         self.is_stabilised = is_stabilised
         self.target: np.ndarray | float = 0.0  # residuals that are sought
         self.linearised: list[tuple[np.ndarray, Jacobian]] = []  # residuals and Jacobian of the last factors
@@ -194,19 +194,21 @@ class GridEquations:
         self._work = self.work
         self.linearised = evaluated
         self._system = LinearSystem(self.blocks, [jacobian for _, jacobian in evaluated], coef.shape)
-        return solver_for(self.statement, self._system)
+        return solver_for(self.grid_problem, self._system)
 
 
 def solved_on_grid(
-    statement: Statement, axes: Sequence[SplineAxis], start: np.ndarray, is_stabilised: bool = False
+    grid_problem: GridProblem, axes: Sequence[SplineAxis], start: np.ndarray, is_stabilised: bool = False
 ) -> Solved | None:
     """Coefficients that fulfil all rows, by damped Newton steps from a start; None if there are none."""
-    return damped_newton(GridEquations(statement, axes, is_stabilised), start)
+    return damped_newton(GridEquations(grid_problem, axes, is_stabilised), start)
 
 
-def damped_newton(equations: GridEquations, start: np.ndarray) -> Solved | None:
+def damped_newton(
+    equations: GridEquations, start: np.ndarray, least_factor: float = NEWTON.least_factor
+) -> Solved | None:
     """Coefficients with the residuals that are sought, by damped Newton steps; None if they lead to none."""
-    is_linear = equations.statement.form.is_linear
+    is_linear = equations.grid_problem.form.is_linear
 
     def damped(coef: np.ndarray, step: np.ndarray, solver: Solver) -> Advance | None:
         """The longest step of halves that passes the natural monotonicity test [1].
@@ -222,8 +224,9 @@ def damped_newton(equations: GridEquations, start: np.ndarray) -> Solved | None:
         sizes = np.maximum(np.maximum(np.abs(coef).max(fields), np.abs(step).max(fields)), ABOVE_ZERO)
         length = float(np.linalg.norm(step / sizes))
         longest = float(np.abs(step).max())
+        # Halves of the step, until the next simplified one is shorter.
         factor = 1.0
-        while factor >= NEWTON.least_factor:
+        while factor >= least_factor:
             check_time()
             moved = coef + factor * step
             if math.isfinite(norm_of(equations.evaluate(moved))):
@@ -236,6 +239,7 @@ def damped_newton(equations: GridEquations, start: np.ndarray) -> Solved | None:
             factor /= 2
         return None
 
+    # Newton's method, and iterative refinement of its last step.
     solved = newton(start, equations.residual, equations.factorised, damped, NEWTON.steps)
     if solved is None:
         return None
@@ -249,7 +253,7 @@ def polished(equations: GridEquations, coef: np.ndarray, solver: Solver) -> np.n
     """Coefficients after iterative refinement by residuals of extended precision, where the equation has these [1]."""
     # [1] N. Higham, "Accuracy and Stability of Numerical Algorithms", 2nd edition, 2002, section 12.1.
     before = math.inf
-    for _ in range(NEWTON.polishing_steps if equations.statement.form.order >= HIGH_ORDER else 0):
+    for _ in range(NEWTON.polishing_steps if equations.grid_problem.form.order >= HIGH_ORDER else 0):
         step = solver(-equations.residual(coef)).reshape(coef.shape)
         size = float(np.abs(step).max())
         if not size < NEWTON.polished * before:

@@ -13,7 +13,7 @@ from edgewise.pde.algebra.diagonal import FieldByField
 from edgewise.pde.algebra.flows import SlabOfFlow
 from edgewise.pde.algebra.system import LinearSystem, Preconditioner, Solver
 from edgewise.pde.algebra.waves import WaveByWave
-from edgewise.pde.spaces.statement import Statement
+from edgewise.pde.spaces.grid_problem import GridProblem
 
 
 @dataclass(frozen=True)
@@ -55,16 +55,19 @@ SETTINGS = SolverSettings()
 
 
 def solver_for(
-    statement: Statement, system: LinearSystem, enough: np.ndarray | None = None, kept: Preconditioner | None = None
+    grid_problem: GridProblem,
+    system: LinearSystem,
+    enough: np.ndarray | None = None,
+    kept: Preconditioner | None = None,
 ) -> Solver | None:
     """A solver of a square system; None if there is none that is exact to rounding within the allowed work.
 
     `enough`, (fields,), are errors of coefficients that it may leave; without them it is exact to rounding. Of a
     preconditioner that is `kept`, the one for the last slab, factors are used again.
     """
-    left = 0.0 if statement.form.is_linear else SETTINGS.left_in_step
-    if statement.constraint_variables:
-        flow = SlabOfFlow.for_system(statement, system, kept)
+    left = 0.0 if grid_problem.form.is_linear else SETTINGS.left_in_step
+    if grid_problem.constraint_variables:
+        flow = SlabOfFlow.for_system(grid_problem, system, kept)
     else:
         flow = None
     if flow is not None:
@@ -76,7 +79,7 @@ def solver_for(
     if long > 1 and is_dear and system.rows == system.unknowns:
         preconditioner: Preconditioner | None = WaveByWave.for_system(system) if system.shape[-1] > 1 else None
         if preconditioner is None:
-            preconditioner = FieldByField.for_system(statement, system)
+            preconditioner = FieldByField.for_system(grid_problem, system)
         if preconditioner is not None:
             return Krylov(system, preconditioner, enough, left)
     return system.factorised() if system.factor_work() <= SETTINGS.most_work else None
@@ -103,6 +106,7 @@ class Krylov:
         """The solution; of factors, where there are some from an earlier call that did not converge."""
         if self._factors is not None:
             return self._factors(rhs)
+        # The solvable part of the right-hand side, and the work of a product.
         rhs = self.preconditioner.solvable(rhs)
         system, balanced, norm = self.system, self.preconditioner.balanced, float(np.linalg.norm(rhs))
         work = max(
@@ -114,6 +118,7 @@ class Krylov:
             system.work += work
             return balanced(system.product(self.preconditioner(v)))
 
+        # A first solution by the preconditioner alone.
         solution = self.preconditioner(rhs)
         left = balanced(rhs - system.product(solution))
         size = float(np.linalg.norm(left))
@@ -121,6 +126,7 @@ class Krylov:
         is_close = True  # the preconditioner alone may do
         is_short = any(axis.intervals == 1 for axis in system.blocks[0].axes)  # a shorter slab is cheaper than factors
         restarts = 1 if is_short and self.enough is not None else SETTINGS.restarts
+        # Iterative refinement by the preconditioner, and by restarted GMRES once that falls slowly.
         for _ in range(SETTINGS.refinement_rounds):
             if size <= SETTINGS.rounding * norm or not math.isfinite(size):
                 break
@@ -146,6 +152,7 @@ class Krylov:
                 break
             is_close = is_close and reached < SETTINGS.close * size
             size = min(reached, size)
+        # Sparse factors where the iteration has not converged.
         if size <= SETTINGS.unsolved * norm:
             return solution
         if not is_short and system.factor_work() <= SETTINGS.most_work:

@@ -81,6 +81,7 @@ class WaveByWave(Preconditioner):
         else:
             splines = axes[self.other].count
         size = fields * splines
+        # Symbols: a small matrix for each wave, with the rows of all blocks.
         waves = (*self.counts[:-1], self.counts[-1] // 2 + 1)  # the others are complex conjugates
         matrices = np.zeros((*waves, size, size), dtype=complex)
         row = 0
@@ -109,6 +110,7 @@ class WaveByWave(Preconditioner):
         is_determined = sizes > SETTINGS.least_singular_value * sizes.max()
         left = left * is_determined[..., None, :]
         matrices[special] = np.eye(size)
+        # Inverses of the others, and pseudoinverses of these.
         check_time()
         self.inverses = interruptible(lambda: np.linalg.inv(matrices))
         shares = np.where(is_determined, 1 / np.maximum(sizes, np.finfo(float).tiny), 0.0)

@@ -5,19 +5,28 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import LEAST_SHARE, OFF_BOUNDARY_STEP, QUADRATURE_POINTS, Domain, Piece
+from edgewise.pde.domains.domain import DOMAINS, Domain, Piece
 from edgewise.pde.domains.sampling import accepted_points, unit_points
 
-SPAN_PLACES = 2048  # along a curve, between which it enters or leaves another domain once
-SPAN_BISECTIONS = 48  # by which such places are found, to rounding
-# Steps off the boundary by which levels change at a point where two boundaries touch: one, times a gradient.
-TOUCHING = 100.0
+
+@dataclass(frozen=True)
+class CombinedSettings:
+    """Boundaries of combined domains."""
+
+    span_places: int = 2048  # along a curve, between which it enters or leaves another domain once
+    span_bisections: int = 48  # by which such places are found, to rounding
+    # Steps off the boundary by which levels change at a point where two boundaries touch: one, times a gradient.
+    touching: float = 100.0
+
+
+COMBINED = CombinedSettings()
 
 
 class _Composite(Domain):
@@ -38,7 +47,7 @@ class _Composite(Domain):
             raise InputError(f"both domains must have the coordinates {first.coordinates}, got {came}")
         self.first, self.second, self.coordinates = first, second, first.coordinates
         self.bounds = self._bounds()
-        box = self.bounds[:, 0] + self.size * unit_points(QUADRATURE_POINTS, self.dimension, "sobol", 1)
+        box = self.bounds[:, 0] + self.size * unit_points(DOMAINS.quadrature_points, self.dimension, "sobol", 1)
         self.volume = float(self.size.prod()) * float(self.contains(box).double().mean())
         if not self.volume:
             raise InputError("the domain must have a volume and a boundary, got an empty one")
@@ -58,7 +67,8 @@ class _Composite(Domain):
 
     def _remaining_part(self, piece: Piece, name: str, side: int, second: bool) -> Piece | None:
         """The part of a piece that bounds the whole domain: the domain lies on one side of its points only."""
-        step = OFF_BOUNDARY_STEP * float(self.size.max())
+        # Points of the piece that bound the whole domain.
+        step = DOMAINS.off_boundary_step * float(self.size.max())
 
         def kept(x: Tensor, normal: Tensor) -> Tensor:
             real = (self.level(x + step * normal) > 0) & (self.level(x - step * normal) < 0)
@@ -72,18 +82,18 @@ class _Composite(Domain):
                 x, normal = piece.sample(number, how, seed)
                 return torch.stack([x, side * normal], 1), kept(x, side * normal)
 
-            both = accepted_points(draw, count, how, LEAST_SHARE)
+            both = accepted_points(draw, count, how, DOMAINS.least_share)
             if both is None:
                 raise InputError(f"piece {name!r} of the boundary must have a measure, got next to none")
             return both[:, 0], both[:, 1]
 
         # Share of the piece that remains.
-        x, normal = piece.sample(QUADRATURE_POINTS, "grid", 0)
+        x, normal = piece.sample(DOMAINS.quadrature_points, "grid", 0)
         remaining = kept(x, side * normal)
         share = float(remaining.double().mean())
         other = self.first if second else self.second
         off = other.level(x[remaining]).abs()
-        if share < LEAST_SHARE and not (off > TOUCHING * step).any():
+        if share < DOMAINS.least_share and not (off > COMBINED.touching * step).any():
             return None  # nothing, or a point where the two boundaries touch
         # Stretches of a curve that remain.
         at = None
@@ -114,10 +124,10 @@ def _kept_spans(
     other: Domain,
 ) -> tuple[tuple[float, float], ...]:
     """Ends of the shares of a curve, within given ones, that are kept; they lie on the boundary of the other domain."""
-    least = OFF_BOUNDARY_STEP * float(other.size.max())
+    least = DOMAINS.off_boundary_step * float(other.size.max())
     found = list[tuple[float, float]]()
     for first, last in spans:
-        count = max(2, math.ceil(SPAN_PLACES * (last - first)))
+        count = max(2, math.ceil(COMBINED.span_places * (last - first)))
         share = first + (last - first) * (torch.arange(count, dtype=torch.float64) + 0.5) / count
         states = kept(*curve(share))
         number = (states[1:] != states[:-1]).nonzero()[:, 0]
@@ -126,7 +136,7 @@ def _kept_spans(
         levels = [other.level(curve(each)[0]) for each in (start, end)]
         # Where the other boundary is crossed, its level is zero there, to rounding.
         is_crossed = (levels[0] * levels[1] < 0) & (torch.minimum(*(each.abs() for each in levels)) > least)
-        for _ in range(SPAN_BISECTIONS):
+        for _ in range(COMBINED.span_bisections):
             middle = (start + end) / 2
             x, normal = curve(middle)
             same = torch.where(is_crossed, other.level(x) * levels[0] > 0, kept(x, normal) == states[number])

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from edgewise.outcomes import check_time
-from edgewise.pde.domains.domain import OFF_BOUNDARY_STEP, Domain
+from edgewise.pde.domains.domain import DOMAINS, Domain
 from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.settings import ABOVE_ZERO
 
@@ -67,6 +67,7 @@ class CutRule:
         parted: tuple[Tensor, Tensor] | None = None,
         pieces: Inside | None = None,
     ):
+        # Cells, and Gauss-Legendre's rule in the angle a.
         self._pieces = pieces
         self._level = level
         self._low = cells[..., 0]
@@ -77,6 +78,7 @@ class CutRule:
         angles, shares = gauss_legendre(nodes, 0.0, math.pi)
         dense = (1 - angles.cos()) / 2
         own = shares * angles.sin() / 2
+        # One coordinate after the other: stretches of lines inside the domain, each with the rule.
         for number, axis in enumerate(order[:-1]):
             if not len(x):
                 break
@@ -84,6 +86,7 @@ class CutRule:
             if parted is not None and not number:
                 line = torch.cat([line, parted[0]])
                 place = torch.cat([place, parted[1]])
+            # The rule on each stretch, with its weights.
             line, begin, end = _stretches(len(x), line, place)
             share = (begin[:, None] + (end - begin)[:, None] * dense).flatten()
             weight = (self._width[cell[line], axis] * (end - begin))[:, None] * own
@@ -186,6 +189,7 @@ class CutRule:
             extra[near] = torch.where(below < above, inner, outer)
             found = states[:, -1].clone()
             found[near] = torch.minimum(below, above) * sign <= 0
+            # All places in their order along each line.
             places, order = torch.cat([probes.repeat(len(rows), 1), extra[:, None]], 1).sort(1)
             yield places, torch.cat([states, found[:, None]], 1).gather(1, order)
 
@@ -324,6 +328,6 @@ class OnPlane:
 
     def __call__(self, x: Tensor) -> Tensor:
         size = float(self.domain.size.max())
-        off = self.side * OFF_BOUNDARY_STEP * size
+        off = self.side * DOMAINS.off_boundary_step * size
         on = self.domain.level(self.placed(x)).abs() <= CUT.on_plane * size
         return on & (self.domain.level(self.placed(x, -off)) < 0) & (self.domain.level(self.placed(x, off)) > 0)

@@ -22,21 +22,29 @@ from edgewise.pde.domains.sampling import accepted_points, gauss_legendre, unit_
 
 TIME = "t"  # the coordinate of this name is time, all others are space, but for those that `Parameter` makes
 
-# Quasi-random points of a quadrature where no product rule fits: errors of some 1e-4 for smooth functions.
-QUADRATURE_POINTS = 2**14
-# Gauss-Legendre points of a panel, and panels of each coordinate by the dimension of a box: rounding for functions of a
-# few periods, and at most 2e4 points.
-GAUSS = 8
-PANELS = {1: 32, 2: 16, 3: 3}
-PLANE_CELLS = 8  # of each coordinate of a domain of the plane, for the same
-# Step off a boundary, relative to the size of the domain, by which the side is found on which a union or a difference
-# lies: far above rounding (1e-16) and far below the details of any domain.
-OFF_BOUNDARY_STEP = 1e-7
-# Share of its box, or of its piece of boundary, that a domain must fill, or it counts as empty.
-LEAST_SHARE = 1e-3
-# Share of the sides of the domain: points farther out are outside; above the rounding of float32.
-FAR_OUTSIDE = 1e-6
-ON_BOUNDARY = 1e-9  # of the size: points of a grid this far outside count as points of the boundary
+
+@dataclass(frozen=True)
+class DomainSettings:
+    """Quadrature over domains, and how near to a boundary a point is on it."""
+
+    # Quasi-random points of a quadrature where no product rule fits: errors of some 1e-4 for smooth functions.
+    quadrature_points: int = 2**14
+    # Gauss-Legendre points of a panel, and panels of each coordinate by the dimension of a box: rounding for functions
+    # of a few periods, and at most 2e4 points.
+    gauss: int = 8
+    panels: tuple[int, ...] = (32, 16, 3)
+    plane_cells: int = 8  # of each coordinate of a domain of the plane, for the same
+    # Step off a boundary, relative to the size of the domain, by which the side is found on which a union or a
+    # difference lies: far above rounding (1e-16) and far below the details of any domain.
+    off_boundary_step: float = 1e-7
+    # Share of its box, or of its piece of boundary, that a domain must fill, or it counts as empty.
+    least_share: float = 1e-3
+    # Share of the sides of the domain: points farther out are outside; above the rounding of float32.
+    far_outside: float = 1e-6
+    on_boundary: float = 1e-9  # of the size: points of a grid this far outside count as points of the boundary
+
+
+DOMAINS = DomainSettings()
 
 
 def finite_number(value: object, name: str) -> float:
@@ -268,7 +276,7 @@ class Domain:
             x = self.bounds[:, 0] + self.size * unit_points(number, self.dimension, how, seed)
             return x, self.contains(x)
 
-        x = accepted_points(draw, count, how, LEAST_SHARE)
+        x = accepted_points(draw, count, how, DOMAINS.least_share)
         if x is None:
             raise InputError("the domain must have a volume, got next to none among points of its box")
         return x
@@ -319,7 +327,12 @@ class Domain:
         if self.dimension == 2 and is_space(self.coordinates[-1]):
             from edgewise.pde.domains.mesh import Mesh, even_lines  # imported late: it needs this module
 
-            cells, points_of_interval = (PLANE_CELLS, GAUSS) if points is None else (1, math.ceil(points / 2))
+            cells = 1
+            if points is None:
+                cells = DOMAINS.plane_cells
+                points_of_interval = DOMAINS.gauss
+            else:
+                points_of_interval = math.ceil(points / 2)
             return Mesh(self, even_lines(self, [cells, cells]), points_of_interval).cut()[:2]
         if points is not None:
             raise InputError(
@@ -330,7 +343,7 @@ class Domain:
 
     def sampled_quadrature(self) -> tuple[Tensor, Tensor]:
         """The same by quasi-random points: errors of about 1e-4, also for functions that jump."""
-        x = self.interior(QUADRATURE_POINTS, "sobol", seed=1)
+        x = self.interior(DOMAINS.quadrature_points, "sobol", seed=1)
         return x, torch.full((len(x),), self.volume / len(x), dtype=torch.float64)
 
     def until(self, axis: int, moment: float) -> Domain:
@@ -372,7 +385,7 @@ def _combined() -> ModuleType:
 
 def covers(domain: Domain, x: Tensor) -> Tensor:
     """True for points x (b, n) inside a domain, on its boundary, or outside by rounding alone, (b,)."""
-    return domain.level(x) <= ON_BOUNDARY * float(domain.size.max())
+    return domain.level(x) <= DOMAINS.on_boundary * float(domain.size.max())
 
 
 def checked_points(domain: Domain, x: Tensor | ArrayLike, beyond: str = "extrapolated", stacklevel: int = 3) -> Tensor:
@@ -390,7 +403,7 @@ def checked_points(domain: Domain, x: Tensor | ArrayLike, beyond: str = "extrapo
         raise InputError(f"x must have shape (b, {domain.dimension}), got {tuple(points.shape)}")
     excess = torch.maximum(domain.bounds[:, 0] - points, points - domain.bounds[:, 1]) / domain.size
     if len(points):
-        outside = int((excess.amax(1) > FAR_OUTSIDE).sum())
+        outside = int((excess.amax(1) > DOMAINS.far_outside).sum())
     else:
         outside = 0
     if outside:
@@ -468,7 +481,7 @@ class Box(Domain):
     def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
         if points is None and self.dimension > 3:
             return super().quadrature()
-        count, panels = (GAUSS, PANELS[self.dimension]) if points is None else (points, 1)
+        count, panels = (DOMAINS.gauss, DOMAINS.panels[self.dimension - 1]) if points is None else (points, 1)
         rules = [gauss_legendre(count, low, high, panels) for low, high in self.bounds.tolist()]
         x = torch.cartesian_prod(*[nodes for nodes, _ in rules]).reshape(-1, self.dimension)
         weights = torch.cartesian_prod(*[weights for _, weights in rules]).reshape(-1, self.dimension)

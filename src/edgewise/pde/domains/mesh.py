@@ -133,6 +133,7 @@ class Mesh:
             nodes = 2 * self.per_interval
         else:
             nodes = self.in_cut or self.per_interval + 2
+        # Cells in which pieces of the boundary meet, and those of corners.
         several = torch.zeros(len(share), len(domain.pieces), dtype=torch.bool)
         several[at_cells, pieces] = True
         is_creased = (several.sum(1) > 1)[numbers] & (not has_formulas)
@@ -421,6 +422,8 @@ def respaced(
     # [1] C. de Boor, "A Practical Guide to Splines", ch. XII, program NEWNOT.
     loads = [e ** (1 / (degree + 1)) for e, degree in zip(left_out(layer, domain), layer.degrees, strict=True)]
     loads = [load.clamp(min=MESH.least_load * float(load.mean())) for load in loads]
+    # Without any error, as of u = 0, all intervals are alike.
+    loads = [load if bool(load.any()) else torch.ones_like(load) for load in loads]
     wanted = min(factor * math.prod(layer.coef.shape[:-1]), most / layer.out_features)
     extra = [0 if repeats else degree for repeats, degree in zip(layer.periodic, layer.degrees, strict=True)]
 

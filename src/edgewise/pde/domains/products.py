@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import reduce
 
 import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import GAUSS, Box, Domain, Piece
+from edgewise.pde.domains.domain import DOMAINS, Box, Domain, Piece
 from edgewise.pde.domains.sampling import gauss_legendre, product_rule
 
-# Panels of time for domains over time, and largest number of points of a product rule over space and time: 32 points in
-# time resolve a few periods, and so many points are evaluated within seconds.
-TIME_PANELS = 4
-PRODUCT_POINTS = 2**17
-TIME_SEED_STEP = 7919  # a prime between the seeds of points of space and those of times, so that they are independent
+
+@dataclass(frozen=True)
+class ProductSettings:
+    """Points of domains over time."""
+
+    # Panels of time for domains over time, and largest number of points of a product rule over space and time: 32
+    # points in time resolve a few periods, and so many points are evaluated within seconds.
+    time_panels: int = 4
+    product_points: int = 2**17
+    # A prime between the seeds of points of space and those of times, so that they are independent.
+    time_seed_step: int = 7919
+
+
+PRODUCTS = ProductSettings()
 
 
 class OverTime(Domain):
@@ -77,10 +87,10 @@ class OverTime(Domain):
 
     def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
         first, last = self.time.bounds[0].tolist()
-        count, panels = (GAUSS, TIME_PANELS) if points is None else (points, 1)
+        count, panels = (DOMAINS.gauss, PRODUCTS.time_panels) if points is None else (points, 1)
         space = self.space.quadrature(points)
         time = gauss_legendre(count, first, last, panels)
-        if points is None and len(space[0]) * len(time[0]) > PRODUCT_POINTS:
+        if points is None and len(space[0]) * len(time[0]) > PRODUCTS.product_points:
             return super().quadrature()
         return product_rule(space, time)
 
@@ -91,7 +101,7 @@ class OverTime(Domain):
                 x = x.expand(count, -1)
                 normal = normal.expand(count, -1)
             # As many times as points of space, in an order of their own: time must not follow the place on the wall.
-            t = self.time.interior(len(x), "uniform" if how == "uniform" else "sobol", seed + TIME_SEED_STEP)
+            t = self.time.interior(len(x), "uniform" if how == "uniform" else "sobol", seed + PRODUCTS.time_seed_step)
             order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
             return torch.cat([x, t[order]], 1), torch.cat([normal, torch.zeros_like(t)], 1)
 

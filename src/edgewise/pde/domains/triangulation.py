@@ -89,6 +89,7 @@ class Triangulation(Domain):
         boundary: Mapping[str, Any] | None = None,
         coordinates: Sequence[str] | None = None,
     ):
+        # Points and cells, without points that occur twice.
         places = _points(points)
         corners = _numbers(cells, "cells")
         dimension = places.shape[1]
@@ -104,6 +105,7 @@ class Triangulation(Domain):
         places, number = places.unique(dim=0, return_inverse=True)
         corners = number[corners]
         self.corners = places[corners]  # of each cell, (m, n + 1, n)
+        # Volumes of the cells.
         edges = self.corners[:, 1:] - self.corners[:, :1]
         longest = (self.corners[:, :, None] - self.corners[:, None]).norm(dim=-1).flatten(1).amax(1)
         sizes = torch.linalg.det(edges).abs()
@@ -114,6 +116,7 @@ class Triangulation(Domain):
         self.volume = float(self.volumes.sum())
         self.bounds = torch.stack([self.corners.amin((0, 1)), self.corners.amax((0, 1))], 1)
         self._cells = _Cells(self.corners, self.bounds)
+        # Faces of the boundary, with normals that point outside.
         faces, opposite = _outer_faces(corners)
         self.faces = places[faces]  # of the boundary, (f, n, n)
         normal, self._measures = _normals(self.faces, places[opposite])
@@ -161,12 +164,14 @@ class Triangulation(Domain):
         if find_spec("meshio") is None:
             raise missing_extra("meshio", "meshio", "Triangulation.from_file")
         mesh = _read(Path(path))
+        # Cells of one shape, with straight edges.
         shapes = {block.type for block in mesh.cells if len(block.data)}
         dimension = 3 if "tetra" in shapes else 2
         others = sorted(shapes - {CELLS[dimension], FACES[dimension], "line", "vertex"})
         if CELLS[dimension] not in shapes or others:
             came = ", ".join(others or sorted(shapes)) or "no cells"
             raise InputError(f"{path} must hold triangles or tetrahedra with straight edges alone, got {came}")
+        # Points, in the plane where all cells are triangles.
         points = np.asarray(mesh.points, dtype=np.float64)
         cells = np.concatenate([block.data for block in mesh.cells if block.type == CELLS[dimension]])
         if dimension == 2 and points.shape[1] == 3:
@@ -175,6 +180,7 @@ class Triangulation(Domain):
             points = points[:, :2]
         if not np.isfinite(points).all():
             raise InputError(f"{path} must hold points of finite numbers, got one that is not")
+        # Groups of outer faces.
         number = torch.from_numpy(points).unique(dim=0, return_inverse=True)[1]
         outer = set(map(tuple, _outer_faces(number[_numbers(cells, "cells")])[0].tolist()))
         boundary = {}

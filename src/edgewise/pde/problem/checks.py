@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -22,11 +22,19 @@ from edgewise.pde.problem.linearisation import linearise, smooth_jet
 if TYPE_CHECKING:
     from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 
-# Distance from a face, relative to the domain, at which coefficients are looked at, and what rounding and this distance
-# may change of a ratio of them: far above rounding, and far below the size of the domain.
-NEAR_FACE = 1e-4
-SAME_RATIO = 1e-2
-FACE_PROBES = 16  # points of a face at which they are
+
+@dataclass(frozen=True)
+class CheckSettings:
+    """Coefficients at the faces of a domain."""
+
+    # Distance from a face, relative to the domain, at which coefficients are looked at, and what rounding and this
+    # distance may change of a ratio of them: far above rounding, and far below the size of the domain.
+    near_face: float = 1e-4
+    same_ratio: float = 1e-2
+    face_probes: int = 16  # points of a face at which they are
+
+
+CHECKS = CheckSettings()
 
 
 def check_statement(domain: object, conditions: object, coefficients: object) -> None:
@@ -182,6 +190,7 @@ def check_enough_conditions(form: StrongForm, field: str) -> None:
             axis = domain.coordinates.index(piece.coordinate)
             order = requirements.order(field, [axis])
             faces = [given_on([other]) for other in domain.pieces if other.coordinate == piece.coordinate]
+            # A coordinate that acts as time has all its conditions on one face.
             if max(faces) >= order and requirements.acts_as_time(field, axis, space):
                 continue
             if max(faces) and requirements.acts_as_time(field, axis, space):
@@ -198,6 +207,53 @@ def check_enough_conditions(form: StrongForm, field: str) -> None:
             )
 
 
+def check_direction(form: StrongForm) -> None:
+    """Raise an InputError where short waves grow without bound away from the moment at which a field is given [1].
+
+    By a du/dt + b d2u/dx2 = 0 the amplitude of exp(ikx) changes as exp(k^2 b t / a), and by a d2u/dt2 + b d2u/dx2 = 0,
+    with values and rates at one moment, as exp(k sqrt(b / a) t).
+
+    [1] F. John, "Partial Differential Equations", 4th edition, 1982, section 7.1: the symbol at high frequencies.
+    """
+    time = form.time
+    if time is None or form.order != 2 or form.features:
+        return
+    domain = form.domain
+    x = domain.interior(CHECKS.face_probes, "sobol", 0)
+    jacobian = linearise(form, form.equation_term, x, None, smooth_jet(form, form.equation_term, x))[1]
+    ends = [piece for piece in domain.pieces if piece.is_time_end]
+    for number, field in {key[:2] for key in jacobian}:
+        name = form.fields[field]
+        order = form.equation_term.requirements.order(name, [time])
+        if any(sum(index) == 2 and (row, slot) != (number, field) for row, slot, index in jacobian if row == number):
+            continue  # cross diffusion
+        given = [
+            sum(term.constrains(name, []) for term in form.condition_terms if piece.name in term.pieces)
+            for piece in ends
+        ]
+        if order not in (1, 2) or sorted(given) != [0, order]:
+            continue
+        # Growth away from that moment: forwards in time from the first one, backwards from the last one.
+        forwards = 1.0 if order == 2 or given[0] else -1.0
+        rate = jacobian.get((number, field, _along(time, order, domain.dimension)))
+        for axis, coordinate in enumerate(domain.coordinates):
+            second = jacobian.get((number, field, _along(axis, 2, domain.dimension)))
+            if axis == time or rate is None or second is None:
+                continue
+            if bool((forwards * rate * second > 0).all()):
+                moment = ends[given.index(order)].name
+                raise InputError(
+                    f"equation must not let short waves of {name} grow without bound away from {moment!r}, where "
+                    f"{name} is given, got second derivatives by {coordinate} of the wrong sign: change it, or give "
+                    f"{name} at {'both ends' if order == 2 else 'the other end'} of the time"
+                )
+
+
+def _along(axis: int, order: int, dimension: int) -> tuple[int, ...]:
+    """The derivative of an order by one coordinate."""
+    return tuple(order if each == axis else 0 for each in range(dimension))
+
+
 def needs_no_condition(form: StrongForm, face: tuple[int, int]) -> dict[tuple[int, int], bool]:
     """Tell whether an equation of second order needs no condition on a face of a box, as x u'' + u' = f at x = 0."""
     # With a u_nn + b u_n along the distance d from the face, bounded solutions take no condition where a vanishes and b
@@ -211,10 +267,10 @@ def needs_no_condition(form: StrongForm, face: tuple[int, int]) -> dict[tuple[in
     domain = form.domain
     if not domain.is_box:
         return {}
-    near = NEAR_FACE * float(domain.size[axis])
-    x = domain.interior(FACE_PROBES, "sobol", 0).repeat(2, 1)
+    near = CHECKS.near_face * float(domain.size[axis])
+    x = domain.interior(CHECKS.face_probes, "sobol", 0).repeat(2, 1)
     x[:, axis] = domain.bounds[axis, end] + (1 - 2 * end) * near * torch.tensor([1.0, 2.0]).repeat_interleave(
-        FACE_PROBES
+        CHECKS.face_probes
     ).to(x)
     jacobian = linearise(form, form.equation_term, x, None, smooth_jet(form, form.equation_term, x))[1]
     is_free = dict[tuple[int, int], bool]()
@@ -222,13 +278,14 @@ def needs_no_condition(form: StrongForm, face: tuple[int, int]) -> dict[tuple[in
     for (number, field, index), leading in jacobian.items():
         if index != second:
             continue
-        a = leading[:FACE_PROBES]
-        far = leading[FACE_PROBES:]
+        a = leading[: CHECKS.face_probes]
+        far = leading[CHECKS.face_probes :]
         b = jacobian.get((number, field, first), torch.zeros_like(leading)) * (1 - 2 * end)
-        ratio = near * b[:FACE_PROBES] / a
-        on_face = (2 * b[:FACE_PROBES] - b[FACE_PROBES:]) * a.sign()
-        is_flat = (far / a > 3) & (on_face >= -SAME_RATIO * b.abs().max())  # a falls as the square of the distance
-        is_free[number, field] = bool(((ratio >= 1 - SAME_RATIO) | is_flat).all())
+        ratio = near * b[: CHECKS.face_probes] / a
+        on_face = (2 * b[: CHECKS.face_probes] - b[CHECKS.face_probes :]) * a.sign()
+        # a falls as the square of the distance
+        is_flat = (far / a > 3) & (on_face >= -CHECKS.same_ratio * b.abs().max())
+        is_free[number, field] = bool(((ratio >= 1 - CHECKS.same_ratio) | is_flat).all())
     return is_free
 
 
@@ -241,7 +298,7 @@ def flow_through(form: StrongForm, face: tuple[int, int]) -> int:
     axis, end = face
     assert form.time is not None
     domain = form.domain
-    x = domain.interior(FACE_PROBES, "sobol", 0)
+    x = domain.interior(CHECKS.face_probes, "sobol", 0)
     x[:, axis] = domain.bounds[axis, end]
     jacobian = linearise(form, form.equation_term, x, None, smooth_jet(form, form.equation_term, x))[1]
     along, rate = (

@@ -21,11 +21,19 @@ from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm, known_sol
 from edgewise.train.blocks import BlockRole, Data, ResidualBlock, Unknowns
 from edgewise.train.problems import BlockProblem
 
-# Points on the boundary when their number is not given: a share of those inside, and at least so many; the boundary has
-# one dimension less, so that its points are denser than those inside.
-BOUNDARY_SHARE = 8
-LEAST_BOUNDARY_POINTS = 16
-SEED_STEP = 101  # between the seeds of one condition and the next, so that their points differ
+
+@dataclass(frozen=True)
+class SamplingSettings:
+    """Points of the residuals."""
+
+    # Points on the boundary when their number is not given: a share of those inside, and at least so many; the
+    # boundary has one dimension less, so that its points are denser than those inside.
+    boundary_share: int = 8
+    least_boundary_points: int = 16
+    seed_step: int = 101  # between the seeds of one condition and the next, so that their points differ
+
+
+SAMPLING = SamplingSettings()
 
 
 def points_with(x: Tensor, weight: Tensor | None = None, **auxiliary: Tensor) -> Data:
@@ -103,10 +111,10 @@ class Sampling:
             sum(piece.measure for piece in surface.named(term.pieces))
             for term, surface in zip(terms, surfaces, strict=True)
         ]
-        total = self.boundary_points or max(self.points // BOUNDARY_SHARE, LEAST_BOUNDARY_POINTS)
+        total = self.boundary_points or max(self.points // SAMPLING.boundary_share, SAMPLING.least_boundary_points)
         data = []
         for number, (term, surface, measure) in enumerate(zip(terms, surfaces, measures, strict=True), 1):
-            seed = self.seed + SEED_STEP * number
+            seed = self.seed + SAMPLING.seed_step * number
             if self.mesh is not None:
                 x, normal, weight = replace(self.mesh, domain=surface).boundary(term.pieces, seed)
                 data.append(points_with(x, weight, normal=normal))

@@ -182,6 +182,7 @@ class DryRun:
             results = self.residuals(context)
             sizes = []
             mean_slopes = dict.fromkeys(derivatives, 0.0)
+            # Size of each residual: root mean square of what all waves contribute.
             for residual in results:
                 total = residual.new_zeros(())
                 leaves = [*derivatives.values(), *integrated]
@@ -193,6 +194,7 @@ class DryRun:
                         total = total + wave_scale(domain, index) ** 2 * slope.square().mean()
                         mean_slopes[name, index] += float(slope.mean())
                 sizes.append(total.sqrt() + 0 * residual.detach().sum())  # not a number where the residual is not
+        # Derivatives that occur.
         indices = {name: frozenset(index for other, index in derivatives if other == name) for name in self.fields}
         return Requirements(indices, torch.stack(sizes), calls.points, slopes=mean_slopes, trial=trial)
 

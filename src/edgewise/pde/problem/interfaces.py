@@ -19,7 +19,7 @@ from torch import Tensor
 from edgewise.checks import is_number
 from edgewise.errors import InputError
 from edgewise.pde.domains.combined import Intersection
-from edgewise.pde.domains.domain import OFF_BOUNDARY_STEP, Box, Domain, finite_number, is_space
+from edgewise.pde.domains.domain import DOMAINS, Box, Domain, finite_number, is_space
 from edgewise.pde.domains.implicit import LevelSet
 from edgewise.pde.domains.sampling import unit_points
 from edgewise.pde.problem.conditions import FieldValues, by_field, check_weight, of_kind
@@ -264,6 +264,7 @@ class InterfaceResiduals:
         space = [axis for axis, name in enumerate(names) if is_space(name)]
         leaves: dict[tuple[str, Index], Tensor] = {}
 
+        # Fields with leaves in place of second derivatives.
         def beside(name: str) -> Field:
             true = context.fields[name + (OTHER_SIDE if side > 0 else "")]
 
@@ -290,6 +291,7 @@ class InterfaceResiduals:
                 for steps in (1, 2)
             )
             fluxes = []
+            # Jacobian of each equation by second derivatives: the matrix A.
             for at_step, at_two in zip(near, far, strict=True):
                 residual = 2 * at_step - at_two  # extrapolated to the interface
                 if not (residual.requires_grad and leaves):
@@ -321,7 +323,7 @@ def sides_of(parts: Parts, x: Tensor, normal: Tensor | None, is_interface: bool)
     """Numbers of the parts at points x (b, n) of a boundary with outward normals: (b, 1), or (b, 2) on an interface."""
     if normal is None:
         return parts.number(x)[:, None]
-    step = OFF_BOUNDARY_STEP * float(parts.domain.size.max()) * normal
+    step = DOMAINS.off_boundary_step * float(parts.domain.size.max()) * normal
     inside = parts.number(x - step)
     if is_interface:
         return torch.stack([inside, parts.number(x + step)], 1)
@@ -375,6 +377,7 @@ def diffusion(u: Field, coefficient: float | Field | Callable[..., Tensor]) -> T
     >>> problem.form.order, problem.form.is_linear
     (2, True)
     """
+    # Coefficients that are fields or numbers.
     if not isinstance(u, Field):
         raise InputError(f"diffusion must be of a field of an equation, got {type(u).__name__}")
     if isinstance(coefficient, Field):
@@ -414,6 +417,7 @@ def diffusion(u: Field, coefficient: float | Field | Callable[..., Tensor]) -> T
             if noted is not None:
                 noted.append((k, torch.zeros_like(points)))
             return k * laplacian(u)
+        # Gradient of the coefficient by the points, and slope by the value.
         leaves = [points, *([table["value"]] if "value" in names else [])]
         slopes = torch.autograd.grad(k.sum(), leaves, create_graph=True, materialize_grads=True)
         if noted is not None:

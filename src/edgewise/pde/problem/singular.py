@@ -21,26 +21,34 @@ from edgewise.checks import Shape, Within
 from edgewise.pde.domains.domain import Domain
 from edgewise.pde.domains.shapes import Polygon, distance_to_line
 
-INSIDE_HOLE = 0.5  # of the radius of a hole: nearer to its centre the functions stay as they are there
-AT_CORNER = 1e-150  # distance from a corner, relative to the domain, below which it counts as this one
-# Shares of a piece at which it is looked at whether it is straight, to which precision, and points on a ray from a
-# corner and on a circle: far above rounding.
-NEAR_END = 0.1
-STRAIGHT_TO = 1e-9
-RAY_POINTS = 2000
-CIRCLE_POINTS = 7
+
+@dataclass(frozen=True)
+class SingularSettings:
+    """Functions that are singular at corners and in holes."""
+
+    inside_hole: float = 0.5  # of the radius of a hole: nearer to its centre the functions stay as they are there
+    at_corner: float = 1e-150  # distance from a corner, relative to the domain, below which it counts as this one
+    # Shares of a piece at which it is looked at whether it is straight, to which precision, and points on a ray from a
+    # corner and on a circle: far above rounding.
+    near_end: float = 0.1
+    straight_to: float = 1e-9
+    ray_points: int = 2000
+    circle_points: int = 7
+    # Largest exponent of the radius: what is left is as smooth as splines of degree 5 to 9 need.
+    most_exponent: float = 9.0
+    # Degree of the polynomial of the radius for an exponent of zero, and one less for each unit of the exponent: it
+    # makes up for the cut-off to eight digits of an eigenvalue.
+    most_polynomial: float = 11.0
+    # Power with which functions vanish at the radius around the corner: they have four derivatives there.
+    cut_off: int = 5
+    # An exponent that is closer to a whole number belongs to a polynomial, or to a logarithm beside one.
+    whole_exponent: float = 1e-6
+
+
+SINGULAR = SingularSettings()
 SINGULAR_KINDS = ("1", "log z", "log |z|", "K", "Y")
 # Exponents in files lie far above those of any solution, and low enough that a forged file takes no time.
 Terms = tuple[tuple[Annotated[float, Within(-1000.0, 1000.0)], Annotated[int, Within(0, 1000)], bool], ...]
-# Largest exponent of the radius: what is left is as smooth as splines of degree 5 to 9 need.
-MOST_EXPONENT = 9.0
-# Degree of the polynomial of the radius for an exponent of zero, and one less for each unit of the exponent: it makes
-# up for the cut-off to eight digits of an eigenvalue.
-MOST_POLYNOMIAL = 11.0
-# Power with which functions vanish at the radius around the corner: they have four derivatives there.
-CUT_OFF = 5
-# An exponent that is closer to a whole number belongs to a polynomial, or to a logarithm beside one.
-WHOLE_EXPONENT = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +95,7 @@ class SingularFunctions:
         away = x - self.point
         z = torch.complex(away[:, 0], away[:, 1]) * unit
         size = z.abs()
-        least = INSIDE_HOLE if self.is_hole else AT_CORNER
+        least = SINGULAR.inside_hole if self.is_hole else SINGULAR.at_corner
         z = torch.where(size < least, torch.where(size > 0, z / size, 1.0) * least, z)
         most = order if len(along) else 0
         if self.wave:
@@ -177,21 +185,21 @@ def corners_of(domain: Domain) -> list[Corner]:
         if piece.path is None:
             continue
         for low, high in piece.spans:
-            near = (high - low) * torch.tensor([0.0, NEAR_END, 2 * NEAR_END], dtype=torch.float64)
+            near = (high - low) * torch.tensor([0.0, SINGULAR.near_end, 2 * SINGULAR.near_end], dtype=torch.float64)
             for x, normal in (piece.path(low + near), piece.path(high - near)):
                 along = x[1:] - x[:1]
                 bend = float((along[1] - 2 * along[0]).norm())
-                if bend < STRAIGHT_TO * float(along.norm()) and float(along.norm()):
+                if bend < SINGULAR.straight_to * float(along.norm()) and float(along.norm()):
                     ends.append((piece.name, x[0], along[0] / along[0].norm(), normal[0]))
     corners = []
     for number, (name, point, first, normal) in enumerate(ends):
         if float(first[1] * normal[0] - first[0] * normal[1]) < 0:
             continue  # the domain lies clockwise from this piece
         for other, (second_name, place, second, _) in enumerate(ends):
-            if other != number and float((place - point).norm()) < STRAIGHT_TO * reach:
+            if other != number and float((place - point).norm()) < SINGULAR.straight_to * reach:
                 start = math.atan2(float(first[1]), float(first[0]))
                 opening = (math.atan2(float(second[1]), float(second[0])) - start) % (2 * math.pi)
-                if opening > STRAIGHT_TO:
+                if opening > SINGULAR.straight_to:
                     cut = _free_angle(domain, point, start, opening)
                     corners.append(Corner(point, start, opening, (name, second_name), cut))
     return corners
@@ -203,7 +211,7 @@ def _free_angle(domain: Domain, point: Tensor, start: float, opening: float) -> 
     for share in (0.5, 0.25, 0.75, 0.1, 0.9):
         angle = share * (opening - 2 * math.pi)
         direction = torch.tensor([math.cos(start + angle), math.sin(start + angle)], dtype=torch.float64)
-        steps = reach * torch.linspace(0, 1, RAY_POINTS + 1, dtype=torch.float64)[1:, None]
+        steps = reach * torch.linspace(0, 1, SINGULAR.ray_points + 1, dtype=torch.float64)[1:, None]
         if not bool(domain.contains(point + steps * direction).any()):
             return angle
     return None
@@ -215,11 +223,11 @@ def holes_of(domain: Domain) -> list[tuple[Tensor, float]]:
     for piece in domain.pieces:
         if piece.at is None or domain.dimension != 2:
             continue
-        x, normal = piece.at(torch.arange(CIRCLE_POINTS, dtype=torch.float64) / CIRCLE_POINTS)
+        x, normal = piece.at(torch.arange(SINGULAR.circle_points, dtype=torch.float64) / SINGULAR.circle_points)
         center = x.mean(0)
         radii = (x - center).norm(dim=1)
-        is_round = float(radii.max() - radii.min()) < STRAIGHT_TO * float(radii.max())
-        if is_round and bool(((x - center) * normal).sum(1).max() < -STRAIGHT_TO * radii.max()):
+        is_round = float(radii.max() - radii.min()) < SINGULAR.straight_to * float(radii.max())
+        if is_round and bool(((x - center) * normal).sum(1).max() < -SINGULAR.straight_to * radii.max()):
             found.append((center, float(radii.mean())))
     return found
 
@@ -264,6 +272,7 @@ class CornerFunctions:
         margin = (2 * math.pi - self.opening) / 2  # the cut lies in the middle of the outside
         angle = torch.remainder(torch.atan2(away[:, 1], away[:, 0]) - self.start + margin, 2 * math.pi) - margin
 
+        # Angular and radial factors, each with its derivatives.
         @cache
         def power(exponent: float, is_sine: bool, derivative: int, turned: float) -> Tensor:
             """Derivative of z^a along a direction of length 1 that is turned by an angle from the first edge."""
@@ -277,11 +286,11 @@ class CornerFunctions:
 
         @cache
         def polynomial(more: int, derivative: int) -> Tensor:
-            """Derivative of (1 - s)^CUT_OFF T_more(s) by the squared radius, s radius^2."""
+            """Derivative of (1 - s)^SINGULAR.cut_off T_more(s) by the squared radius, s radius^2."""
             total = torch.zeros_like(share)
             chebyshev = Chebyshev.basis(more, domain=[0, 1])
             for k in range(derivative + 1):
-                of_cut = (-1) ** k * math.perm(CUT_OFF, k) * inner ** (CUT_OFF - k)
+                of_cut = (-1) ** k * math.perm(SINGULAR.cut_off, k) * inner ** (SINGULAR.cut_off - k)
                 if k < derivative:
                     factor = chebyshev.deriv(derivative - k)
                 else:
@@ -301,6 +310,7 @@ class CornerFunctions:
                 slope = 2 * (away @ direction)
                 radial_1 = polynomial(more, 1) * slope
                 jet[1 + number * order, near, column] = radial_1 * wave + radial * wave_1
+                # Second derivatives.
                 if order > 1:
                     wave_2 = length**2 * power(exponent, is_sine, 2, turned)
                     radial_2 = polynomial(more, 2) * slope.square() + 2 * length**2 * polynomial(more, 1)
@@ -320,7 +330,7 @@ def corner_functions(polygon: Polygon) -> list[CornerFunctions]:
         before = corners[number - 1] - corner
         start = math.atan2(float(following[1]), float(following[0]))
         opening = (math.atan2(float(before[1]), float(before[0])) - start) % (2 * math.pi)
-        if opening <= math.pi * (1 + WHOLE_EXPONENT):
+        if opening <= math.pi * (1 + SINGULAR.whole_exponent):
             continue
         others = torch.cat([corners[(number + 1) % len(corners) :], corners[: (number + 1) % len(corners)]])
         # of all edges but those at the corner
@@ -331,8 +341,8 @@ def corner_functions(polygon: Polygon) -> list[CornerFunctions]:
         for half in (0.0, 0.5):
             exponents = [(k - half) * math.pi / opening for k in range(1, 2 * len(corners) + 40)]
             for exponent in exponents:
-                if exponent < MOST_EXPONENT and abs(exponent - round(exponent)) > WHOLE_EXPONENT:
-                    more = range(int(MOST_POLYNOMIAL - exponent) + 1)
+                if exponent < SINGULAR.most_exponent and abs(exponent - round(exponent)) > SINGULAR.whole_exponent:
+                    more = range(int(SINGULAR.most_polynomial - exponent) + 1)
                     terms += [(exponent, is_sine, j) for is_sine in (True, False) for j in more]
         found.append(CornerFunctions(corner, start, opening, radius, tuple(terms)))
     return found

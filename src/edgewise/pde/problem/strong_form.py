@@ -19,6 +19,7 @@ from edgewise.errors import InputError, warn_caller
 from edgewise.pde.domains.domain import TIME, Domain, finite_number
 from edgewise.pde.problem.checks import (
     check_coefficients_matter,
+    check_direction,
     check_enough_conditions,
     check_no_contradiction,
     check_statement,
@@ -306,6 +307,7 @@ def strong_form_of(
     >>> form.fields, form.order, form.is_linear
     (('u',), 2, False)
     """
+    # Fields, numbers of coefficients and periodic coordinates.
     check_statement(domain, conditions, coefficients)
     check_weight(weight)
     conditions = tuple(conditions)
@@ -342,6 +344,7 @@ def strong_form_of(
     equation_term = _equation_term(run, parts, float(weight))
     inner_sides = iter(() if parts is None else parts.inner)
     runs: list[tuple[ResidualTerm, DryRun]] = [(equation_term, run)]
+    # Measured values and unknown fields have terms of their own.
     observations = of_kind(conditions, Observations)
     unknown_fields = of_kind(conditions, UnknownField)
     for observed in observations:
@@ -384,6 +387,7 @@ def strong_form_of(
     if not observations:
         for name in fields:
             check_enough_conditions(form, name)
+        check_direction(form)
     if is_linear is None:
         form = replace(form, is_linear=all(run.is_linear() for _, run in runs))
     check_together(form)

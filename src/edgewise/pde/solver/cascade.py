@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from edgewise.ops.splines.bspline import MAX_DEGREE
-from edgewise.outcomes import OutOfTime, StopReason, check_time
+from edgewise.outcomes import OutOfWork, StopReason, check_time
 from edgewise.pde.problem.strong_form import Feature
 from edgewise.pde.solver import messages
 from edgewise.pde.solver.driver import Attempt, Levels, Task, Tier
@@ -32,10 +32,11 @@ from edgewise.pde.solver.time_integration import (
     integrations,
 )
 from edgewise.pde.spaces.networks import TENSOR, grid_sizes
+from edgewise.pde.tiers.level import Begun
 
 if TYPE_CHECKING:
     from edgewise.pde.spaces.axis import SplineAxis
-    from edgewise.pde.spaces.statement import Statement
+    from edgewise.pde.spaces.grid_problem import GridProblem
 
 # Modules of `tiers` are imported late: `import edgewise` stays light.
 
@@ -82,16 +83,16 @@ class FieldFits(Tier):
             record.report(f"unknown fields, grid {len(record.stages) + 1}", loss)
             return limits.over is None
 
-        for fit in inverse_fits(task.problem, task.facts.form.smoothed_fields, watch):
+        def begin(begun: Begun) -> None:
+            record.begun = begun
+
+        for fit in inverse_fits(task.problem, task.facts.form.smoothed_fields, watch, begin):
             limits.work = spent
             yield fit
             spent = limits.work
-            if fit.is_interrupted:
-                clause = "Interrupted; the solution is that of the last step on the first grid."
-                return Ending(StopReason.INTERRUPTED, clause)
             if not fit.has_noise:
-                return Ending(StopReason.NO_PROGRESS, messages.NO_HELP)
-        return Ending(StopReason.NO_PROGRESS, messages.LARGEST_GRID)
+                return Ending(StopReason.NO_PROGRESS, messages.Clause.NO_HELP)
+        return Ending(StopReason.NO_PROGRESS, messages.Clause.LARGEST_GRID)
 
     def error(self, record: Record) -> float:
         """Difference of the last two fits in units of standard errors."""
@@ -142,18 +143,18 @@ class WeakForm(EvenGridTier):
     def levels(self, task: Task, record: Record) -> Levels:
         from edgewise.pde.tiers.galerkin.rough import WEAK_FORM
 
-        statement = task.facts.weak
-        assert statement is not None
-        if statement.outflow_conditions:
-            check_by_coarse_integration(task, record, statement)
+        grid_problem = task.facts.weak
+        assert grid_problem is not None
+        if grid_problem.outflow_conditions:
+            check_by_coarse_integration(task, record, grid_problem)
         why = f"the equation holds in its weak form, for its {task.facts.rough} rough, so that residuals say nothing"
-        return (yield from even_grids(task, record, statement, WEAK_FORM, why))
+        return (yield from even_grids(task, record, grid_problem, WEAK_FORM, why))
 
     def conclude(self, task: Task, record: Record, ending: Ending) -> Ending:
-        statement = task.facts.statement
-        if statement is not None and statement.outflow_conditions:
+        grid_problem = task.facts.grid_problem
+        if grid_problem is not None and grid_problem.outflow_conditions:
             allowed = EVIDENCE.largest_residual + CASCADE.beside_jumps * record.evidence().estimate
-            check_outflow(record.level.network, record.problem, statement, allowed)
+            check_outflow(record.level.network, record.problem, grid_problem, allowed)
         return ending
 
 
@@ -168,16 +169,16 @@ class TimeElements(IntegrationTier):
     def levels(self, task: Task, record: Record) -> Levels:
         from edgewise.pde.tiers.evolution.collocation import COLLOCATION
 
-        statement = task.facts.statement
-        assert statement is not None
-        if statement.outflow_conditions and task.facts.rough is not None:
-            check_by_coarse_integration(task, record, statement)
-        return (yield from integrations(task, record, statement, COLLOCATION))
+        grid_problem = task.facts.grid_problem
+        assert grid_problem is not None
+        if grid_problem.outflow_conditions and task.facts.rough is not None:
+            check_by_coarse_integration(task, record, grid_problem)
+        return (yield from integrations(task, record, grid_problem, COLLOCATION))
 
     def conclude(self, task: Task, record: Record, ending: Ending) -> Ending:
-        statement = task.facts.statement
-        if statement is not None and statement.outflow_conditions:
-            check_outflow(record.level.network, record.problem, statement, EVIDENCE.largest_residual)
+        grid_problem = task.facts.grid_problem
+        if grid_problem is not None and grid_problem.outflow_conditions:
+            check_outflow(record.level.network, record.problem, grid_problem, EVIDENCE.largest_residual)
         return ending
 
     def gives_way(self, record: Record) -> bool:
@@ -208,13 +209,13 @@ class Hyperviscosity(EvenGridTier):
     def levels(self, task: Task, record: Record) -> Levels:
         from edgewise.pde.tiers.evolution.collocation import SMOOTHED
 
-        assert task.facts.statement is not None
+        assert task.facts.grid_problem is not None
         record.remark = ""
         why = (
             "fronts are thinner than any grid within reach, and a hyperviscosity smooths them over a few intervals of "
             "{length:.2g}, so that residuals say nothing"
         )
-        return (yield from even_grids(task, record, task.facts.statement, SMOOTHED, why))
+        return (yield from even_grids(task, record, task.facts.grid_problem, SMOOTHED, why))
 
     def is_better(self, record: Record, other: Record) -> bool:
         """Whether it reaches the last moment."""
@@ -250,35 +251,35 @@ class GridTier(Tier):
         return not record.is_resolved or record.evidence().estimate > CASCADE.unsolved_estimate
 
 
-class Collocation(GridTier):
+class GridCollocation(GridTier):
     """Boxes of at most three coordinates: products of splines and as many points."""
 
     name = "collocation"
 
     def solves(self, facts: Facts) -> bool:
-        statement = facts.statement
-        if statement is None or facts.rough or statement.form.has_integrals:
+        grid_problem = facts.grid_problem
+        if grid_problem is None or facts.rough or grid_problem.form.has_integrals:
             return False
-        is_evolution = facts.is_initial_value_problem and (statement.constraint_variables or facts.is_in_time)
+        is_evolution = facts.is_initial_value_problem and (grid_problem.constraint_variables or facts.is_in_time)
         return not is_evolution and not (facts.is_in_time and facts.dimension > 1)
 
     def levels(self, task: Task, record: Record) -> Levels:
         from edgewise.pde.tiers.collocation.deflation import interpolated
         from edgewise.pde.tiers.collocation.stationary import first_axes
 
-        statement = task.facts.statement
-        assert statement is not None
+        grid_problem = task.facts.grid_problem
+        assert grid_problem is not None
         begin = None
         if task.start is not None:
-            axes = first_axes(statement)
+            axes = first_axes(grid_problem)
             begin = axes, interpolated(task.start, axes)
-        return (yield from self.levels_from(statement, begin))
+        return (yield from self.levels_from(grid_problem, begin))
 
-    def levels_from(self, statement: Statement, begin: tuple[list[SplineAxis], np.ndarray] | None) -> Levels:
+    def levels_from(self, grid_problem: GridProblem, begin: tuple[list[SplineAxis], np.ndarray] | None) -> Levels:
         """Levels from given coefficients on given axes on, or from the usual first grid."""
         from edgewise.pde.tiers.collocation.stationary import stationary_stages
 
-        yield from stationary_stages(statement, begin)
+        yield from stationary_stages(grid_problem, begin)
         return Ending(StopReason.NO_PROGRESS)
 
     def conclude(self, task: Task, record: Record, ending: Ending) -> Ending:
@@ -288,15 +289,9 @@ class Collocation(GridTier):
         is_known = ending.reason is StopReason.CONVERGED and not task.facts.form.is_linear
         if not is_known or task.limits.past_deadline:
             return ending
-        assert task.facts.statement is not None
-        try:
-            found = next(others(task.facts.statement, [record.level.network], CASCADE.starts_of_others), None)
-        except OutOfTime:
-            found = None
-        except KeyboardInterrupt:  # the solution itself is complete
-            return Ending(StopReason.INTERRUPTED, f"{ending.clause} {messages.INTERRUPTED_OTHERS}")
-        if found is not None:
-            record.remark = messages.ANOTHER_SOLUTION
+        assert task.facts.grid_problem is not None
+        if next(others(task.facts.grid_problem, [record.level.network], CASCADE.starts_of_others), None) is not None:
+            record.remark = messages.Clause.ANOTHER_SOLUTION
         return ending
 
 
@@ -329,7 +324,7 @@ class LeastSquares(GridTier):
     """
 
     name = "least squares"
-    no_better = messages.GRADED_NO_BETTER
+    no_better = messages.Clause.GRADED_NO_BETTER
 
     def solves(self, facts: Facts) -> bool:
         return _has_even_grids(facts) or facts.form.order < MAX_DEGREE
@@ -377,10 +372,10 @@ class TensorTrain(GridTier):
     def solves(self, facts: Facts) -> bool:
         if facts.dimension <= MOST_TENSOR or facts.rough or facts.is_initial_value_problem:
             return False
-        statement = facts.many_coordinates
-        if facts.evolving is not None or isinstance(statement, str):
+        grid_problem = facts.many_coordinates
+        if facts.evolving is not None or isinstance(grid_problem, str):
             return False
-        return not (statement.constant or len(facts.form.fields) > 1 or statement.form.has_integrals)
+        return not (grid_problem.constant or len(facts.form.fields) > 1 or grid_problem.form.has_integrals)
 
     def follows(self, best: Attempt | None, task: Task) -> bool:
         return best is None or best.ending.reason is StopReason.NO_PROGRESS
@@ -392,14 +387,14 @@ class TensorTrain(GridTier):
             task.limits.work += work
             check_time()
             if task.limits.over is StopReason.BUDGET:
-                raise OutOfTime
+                raise OutOfWork
 
-        statement = task.facts.many_coordinates
-        assert not isinstance(statement, str)
+        grid_problem = task.facts.many_coordinates
+        assert not isinstance(grid_problem, str)
         begin = None
         if record.before is not None:
             begin = [count // 2 for count in grid_sizes(record.before.level.network)]
-        yield from low_rank_stages(statement, spend, task.plan.seed, begin)
+        yield from low_rank_stages(grid_problem, spend, task.plan.seed, begin)
         return Ending(StopReason.NO_PROGRESS)
 
     def gives_way(self, record: Record) -> bool:
@@ -413,7 +408,7 @@ class Networks(Tier):
     name = "network"
     of_levels = "stages"
     unlike = 1.0
-    no_better = messages.NETWORKS_NO_BETTER
+    no_better = messages.Clause.NETWORKS_NO_BETTER
 
     def solves(self, facts: Facts) -> bool:
         return facts.form.order < MAX_DEGREE
@@ -437,7 +432,7 @@ class CutCellsOfSolids(IntegrationTier):
 
     name = "cut cells in time"
     is_compared = False
-    no_better = messages.INTEGRATIONS_NO_BETTER
+    no_better = messages.Clause.INTEGRATIONS_NO_BETTER
 
     def solves(self, facts: Facts) -> bool:
         return facts.dimension > CASCADE.most_plane and facts.evolving is not None
@@ -463,7 +458,7 @@ TIERS: tuple[Tier, ...] = (
     TimeElements(),
     Hyperviscosity(),
     CutCellsInTime(),
-    Collocation(),
+    GridCollocation(),
     CutCells(),
     LeastSquares(),
     TensorTrain(),

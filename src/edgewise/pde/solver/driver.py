@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol, TypeVar
 
 from torch import Tensor
 
-from edgewise.outcomes import OutOfTime, OutOfWork, StopReason
+from edgewise.outcomes import OutOfTime, StopReason
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver import messages
 from edgewise.pde.solver.facts import Facts
@@ -112,6 +112,9 @@ class Measured(Protocol[Received]):
     def verdict(self, tolerance: float, /) -> Ending | None:
         """Why the last level is the last one that is needed, None where it is not."""
 
+    def cut(self, reason: StopReason, /) -> Ending:
+        """Keep what there is of a level that a limit or Ctrl-C has cut."""
+
     def settle(self, ending: Ending, /) -> None:
         """Choose the best level once there are no more."""
 
@@ -128,18 +131,11 @@ def refine(levels: Generator[L, None, Ending], record: Measured[L], tolerance: f
     except StopIteration as end:
         ending: Ending = end.value
     except (OutOfTime, KeyboardInterrupt) as error:
-        ending = Ending(reason_of(error))
+        ending = record.cut(StopReason.of(error))
     if ending.reason is StopReason.NO_PROGRESS and record.limits.over is not None:
         ending = Ending(record.limits.over)
     record.settle(ending)
     return ending
-
-
-def reason_of(error: OutOfTime | KeyboardInterrupt) -> StopReason:
-    """Reason of the end of long work that an error ended."""
-    if isinstance(error, KeyboardInterrupt):
-        return StopReason.INTERRUPTED
-    return StopReason.BUDGET if isinstance(error, OutOfWork) else StopReason.TIME_LIMIT
 
 
 def first_good(task: Task, tiers: Sequence[Tier]) -> Attempt:
@@ -152,6 +148,7 @@ def first_good(task: Task, tiers: Sequence[Tier]) -> Attempt:
         record: Record | None = None
         ending = Ending(StopReason.NO_PROGRESS)
         try:
+            # Levels of a tier, if it solves such problems and may do better.
             if not (tier.follows(best, task) and tier.solves(task.facts)):
                 continue
             before = best.record if best is not None and tier.is_compared else None
@@ -165,11 +162,13 @@ def first_good(task: Task, tiers: Sequence[Tier]) -> Attempt:
                 task.limits.hurry()
             best = _better(best, record, ending)
         except (OutOfTime, KeyboardInterrupt) as error:
-            # What is cut here is a choice or a comparison: the earlier tier is kept, or the only one as far as it came.
-            if ending.reason is not StopReason.INTERRUPTED:
-                ending = Ending(reason_of(error))
-            kept = best.record if best is not None else record
+            # What is cut here is a choice, a comparison or a last look: a tier that has converged is kept, else the
+            # earlier one, or the only one as far as it came.
+            has_converged = ending.reason is StopReason.CONVERGED
+            kept = record if best is None or has_converged else best.record
+            ending = _cut(ending, StopReason.of(error))
             best = Attempt(kept, ending) if kept is not None and kept.count else None
+        # The end, where a limit is over, or where there is nothing to go on with.
         is_interrupted = ending.reason is StopReason.INTERRUPTED
         if is_interrupted:
             task.limits.hurry()
@@ -182,6 +181,17 @@ def first_good(task: Task, tiers: Sequence[Tier]) -> Attempt:
     if best is None:
         raise messages.too_high_order(task.problem.form)
     return best
+
+
+def _cut(ending: Ending, reason: StopReason) -> Ending:
+    """How a tier has ended whose last look was cut for a reason: no limit takes back that it has converged."""
+    if ending.reason is StopReason.INTERRUPTED:
+        return ending
+    if ending.reason is not StopReason.CONVERGED:
+        return Ending(reason)
+    if reason is not StopReason.INTERRUPTED:
+        return ending
+    return Ending(reason, f"{ending.clause} {messages.Clause.INTERRUPTED_OTHERS}")
 
 
 def _better(best: Attempt | None, record: Record | None, ending: Ending) -> Attempt | None:

@@ -11,7 +11,7 @@ from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.conditions import of_kind
 from edgewise.pde.problem.interfaces import Interface
 from edgewise.pde.problem.strong_form import Feature, StrongForm
-from edgewise.pde.spaces.statement import Statement
+from edgewise.pde.spaces.grid_problem import GridProblem
 
 # The tiers are imported late: `import edgewise` stays light.
 
@@ -50,7 +50,7 @@ class Facts:
     @property
     def is_off_grid(self) -> bool:
         """Whether it is such an equation on a domain that no tensor grid holds."""
-        return self.statement is None and not self.rough and self.is_differential
+        return self.grid_problem is None and not self.rough and self.is_differential
 
     @cached_property
     def interfaces(self) -> tuple[Interface, ...]:
@@ -68,13 +68,13 @@ class Facts:
         return is_solid and (Feature.INTERFACES in self.form.features or domain.is_combined)
 
     @cached_property
-    def _recognised(self) -> Statement | str:
-        from edgewise.pde.spaces.statement import recognised
+    def _recognised(self) -> GridProblem | str:
+        from edgewise.pde.spaces.grid_problem import recognised
 
         return recognised(self.form)
 
     @property
-    def statement(self) -> Statement | None:
+    def grid_problem(self) -> GridProblem | None:
         """The problem on a tensor grid that has a coefficient for each row; None where `no_grid` says why not."""
         return None if isinstance(self._recognised, str) else self._recognised
 
@@ -84,9 +84,9 @@ class Facts:
         return self._recognised if isinstance(self._recognised, str) else ""
 
     @cached_property
-    def many_coordinates(self) -> Statement | str:
+    def many_coordinates(self) -> GridProblem | str:
         """The same for any number of coordinates, or the clause."""
-        from edgewise.pde.spaces.statement import recognised
+        from edgewise.pde.spaces.grid_problem import recognised
 
         return recognised(self.form, math.inf)
 
@@ -95,16 +95,16 @@ class Facts:
         """Whether slabs of time on a tensor grid can solve the problem."""
         from edgewise.pde.tiers.evolution.collocation import is_initial_value_problem
 
-        return self.statement is not None and is_initial_value_problem(self.statement)
+        return self.grid_problem is not None and is_initial_value_problem(self.grid_problem)
 
     @cached_property
-    def weak(self) -> Statement | None:
+    def weak(self) -> GridProblem | None:
         """The problem as one that a weak form in time may hold: of first order it may have surplus conditions."""
-        from edgewise.pde.tiers.galerkin.rough import first_order_statement
+        from edgewise.pde.tiers.galerkin.rough import first_order_problem
 
-        if self.statement is None:
-            return first_order_statement(self.form)
-        return self.statement if self.is_initial_value_problem else None
+        if self.grid_problem is None:
+            return first_order_problem(self.form)
+        return self.grid_problem if self.is_initial_value_problem else None
 
     @cached_property
     def rough(self) -> str | None:
@@ -117,15 +117,15 @@ class Facts:
         return None if self.weak is None else rough_part(self.weak)
 
     @cached_property
-    def evolving(self) -> Statement | None:
+    def evolving(self) -> GridProblem | None:
         """The problem as an evolution on a domain that is no box; None where it is none."""
-        from edgewise.pde.tiers.galerkin.cut_slabs import cut_cell_statement
+        from edgewise.pde.tiers.galerkin.cut_slabs import cut_cell_problem
 
-        return None if self.statement is not None else cut_cell_statement(self.form)
+        return None if self.grid_problem is not None else cut_cell_problem(self.form)
 
     @cached_property
     def has_fronts(self) -> bool:
         """Whether a hyperviscosity would smooth fronts of the problem."""
         from edgewise.pde.tiers.evolution.hyperviscosity import smooths
 
-        return self.statement is not None and self.is_initial_value_problem and smooths(self.statement)
+        return self.grid_problem is not None and self.is_initial_value_problem and smooths(self.grid_problem)

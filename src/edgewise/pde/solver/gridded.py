@@ -65,6 +65,7 @@ def grid_of(
     free = [name for name in domain.coordinates if name not in fixed]
     if not free:
         raise InputError("at must leave a coordinate free, got a value for each")
+    # Number of values of each coordinate.
     if counts is None:
         known = SETTINGS.grid_values[len(free) - 1 : len(free)]
         counts = known[0] if known else max(2, math.floor(SETTINGS.usual_values ** (1 / len(free))))

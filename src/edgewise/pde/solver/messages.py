@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,31 +22,37 @@ from edgewise.train.blocks import BlockRole
 if TYPE_CHECKING:
     from edgewise.pde.solver.record import Record
 
-# Why a tier ended, as clauses; sentences that need no residual beside them end with a full stop.
+
+class Clause(StrEnum):
+    """Why a tier ended, or what is said beside that; those that need no residual beside them end with a full stop."""
+
+    NOT_FINER = "A finer grid does not lower the residual"
+    NO_HELP = "A finer grid would not help"
+    LARGEST_GRID = "The largest grid is reached."
+    GRID_OUT_OF_REACH = "A finer grid is out of reach of the budget."
+    NOT_SHARPER = "A sharper pass through time is no better"
+    GRADED_NO_BETTER = "Grids that follow the residual are no better"
+    NETWORKS_NO_BETTER = "Trained networks are no better"
+    ONLY_ROUNDING = "Only rounding is left of the residual."
+    NOT_A_NUMBER = "The loss is no number."
+    STAGE_OUT_OF_REACH = "A further stage would not end in time"
+    INTEGRALS_NO_HELP = "More points of integrals do not help"
+    INTERRUPTED_FIRST = "Interrupted before the first stage was complete, whose network this is."
+    INTEGRATIONS_NO_BETTER = "Passes through time are no better than the networks"
+    INTERRUPTED_OTHERS = "Interrupted while other solutions were sought."
+    ANOTHER_SOLUTION = "another solution exists, which other_solutions gives"
+
+
+# The same for the limits, and for an integration in time that ends before the last moment.
 OVER = {
     StopReason.BUDGET: "The budget is spent",
     StopReason.TIME_LIMIT: "The time is over",
     StopReason.INTERRUPTED: "Interrupted; the solution is that of the last complete grid or pass.",
 }
-NOT_FINER = "A finer grid does not lower the residual"
-NO_HELP = "A finer grid would not help"
-LARGEST_GRID = "The largest grid is reached."
-GRID_OUT_OF_REACH = "A finer grid is out of reach of the budget."
 INTEGRATION_OUT_OF_REACH = {
     StopReason.BUDGET: "A sharper pass is out of reach of the budget",
     StopReason.TIME_LIMIT: "A sharper pass is out of reach of the time limit",
 }
-NOT_SHARPER = "A sharper pass through time is no better"
-GRADED_NO_BETTER = "Grids that follow the residual are no better"
-NETWORKS_NO_BETTER = "Trained networks are no better"
-ONLY_ROUNDING = "Only rounding is left of the residual."
-NOT_A_NUMBER = "The loss is no number."
-STAGE_OUT_OF_REACH = "A further stage would not end in time"
-INTEGRALS_NO_HELP = "More points of integrals do not help"
-INTERRUPTED_FIRST = "Interrupted before the first stage was complete, whose network this is."
-INTEGRATIONS_NO_BETTER = "Passes through time are no better than the networks"
-INTERRUPTED_OTHERS = "Interrupted while other solutions were sought."
-ANOTHER_SOLUTION = "another solution exists, which other_solutions gives"
 
 ENDED_EARLY = {
     StopReason.NO_PROGRESS: "Slabs of time became too short, as where a solution blows up or jumps: it ends",
@@ -99,8 +106,8 @@ def _last_moment(record: Record) -> tuple[str, float]:
 
 def sentence(record: Record, ending: Ending) -> str:
     """Why a tier ended: where the solution ends before the last moment, why it does; and the largest residual."""
-    usual = NO_HELP if record.evidence().is_final else NOT_FINER
-    clause = ending.clause or OVER.get(ending.reason, usual)
+    usual = Clause.NO_HELP if record.evidence().is_final else Clause.NOT_FINER
+    clause = str(ending.clause) or OVER.get(ending.reason, usual)
     if not record.is_complete:
         name, reached = _last_moment(record)
         clause = ENDED_EARLY[record.ended]

@@ -9,7 +9,7 @@ import torch
 from edgewise.checks import check_count, check_number
 from edgewise.errors import InputError
 from edgewise.outcomes import StopReason
-from edgewise.pde.solver.cascade import Collocation
+from edgewise.pde.solver.cascade import GridCollocation
 from edgewise.pde.solver.driver import refine
 from edgewise.pde.solver.facts import Facts
 from edgewise.pde.solver.limits import Limits
@@ -66,6 +66,7 @@ def other_solutions(
     >>> [round(float(each([[0.5]])[0, 0]), 4) for each in (lower, upper)]
     [0.1405, 4.0915]
     """
+    # Solutions of one problem, and what is asked for.
     given: list = list(known) if isinstance(known, list | tuple) else [known]
     solutions = [each for each in given if isinstance(each, Solution)]
     if not given or len(solutions) < len(given):
@@ -86,8 +87,8 @@ def other_solutions(
         inverse = torch.tensor([1 / units[name] for name in stated.fields], dtype=torch.float64)
         models = [scaled(model, inverse) for model in models]
     facts = Facts.of(problem)
-    tier = Collocation()
-    statement = facts.statement
+    tier = GridCollocation()
+    grid_problem = facts.grid_problem
     reason = facts.no_grid
     if not reason and facts.form.is_linear:
         reason = "it is linear"
@@ -95,13 +96,13 @@ def other_solutions(
         reason = "there are integrals or delays"
     if not reason and (facts.is_initial_value_problem or not tier.solves(facts)):
         reason = "it evolves in time"
-    if statement is None or reason:
+    if grid_problem is None or reason:
         raise InputError(f"known must solve a nonlinear problem on a box without time, but {reason}")
     # Deflated Newton iterations on a coarse grid, each refined as in `solve`.
     found = []
-    for axes, coef in others(statement, models):
+    for axes, coef in others(grid_problem, models):
         record = Record(tier, problem, Limits(budget), seed)
-        ending = refine(tier.levels_from(statement, (axes, coef)), record, tolerance)
+        ending = refine(tier.levels_from(grid_problem, (axes, coef)), record, tolerance)
         if ending.reason is StopReason.INTERRUPTED:
             raise KeyboardInterrupt
         if record.count and not (ending.reason is StopReason.NO_PROGRESS and tier.gives_way(record)):

@@ -15,7 +15,7 @@ from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.network import check_as_start
 from edgewise.pde.solver.solution import Solution
 from edgewise.pde.solver.training import linear_method
-from edgewise.pde.spaces.networks import SEPARABLE, TENSOR, TensorNetwork, grid_of, shape_of
+from edgewise.pde.spaces.networks import SEPARABLE, TENSOR, TensorNetwork, as_chain, grid_of, shape_of
 from edgewise.settings import MOST_FACTORISED_IN_EQUATIONS, MOST_FACTORISED_WITH_INTEGRALS
 from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
@@ -80,6 +80,7 @@ def check_start(problem: Collocation, start: Solution | None) -> None:
 
 def planned(problem: Collocation, seed: int, options: SolveOptions) -> Plan:
     """The choices of a solve, checked, with defaults for those that are left out."""
+    # Degree of the splines.
     degree = options.get("degree")
     if degree is None:
         if problem.form.parts is None:
@@ -96,6 +97,7 @@ def planned(problem: Collocation, seed: int, options: SolveOptions) -> Plan:
             f"degree must be {problem.form.order + 1} to {MAX_DEGREE} for an equation of order {problem.form.order}, "
             f"got {degree}"
         )
+    # First grid, and shape of the network.
     dimension = problem.domain.dimension
     grid_size = options.get("grid_size")
     if grid_size is None:
@@ -104,19 +106,22 @@ def planned(problem: Collocation, seed: int, options: SolveOptions) -> Plan:
     shape: tuple | str = TENSOR if dimension <= MOST_TENSOR else SEPARABLE
     if shape == SEPARABLE and problem.form.periodic:
         shape = (5 + dimension,)  # separable networks are not periodic
+    # Hidden layers that were asked for.
     hidden = options.get("hidden")
     if hidden is not None:
         if not isinstance(hidden, Sequence) or isinstance(hidden, str):
             raise InputError(f"hidden must be the nodes of the hidden layers, as (5,), got {hidden!r:.60}")
         shape = tuple(hidden)
+    # A network that is trained further.
     start = options.get("start")
-    begin = start.model if start is not None and isinstance(start.model, Chain) else None
+    begin = None if start is None else as_chain(start.model)
     if begin is not None:
         check_as_start(problem, begin, hidden, options.get("degree"), options.get("grid_size"))
         shape = shape_of(begin)
         grid = grid_of(begin)
         if grid is not None:  # without the covariance of measured fields, which is of that problem
             begin = TensorNetwork(grid)
+    # Largest number of parameters, and the method of training.
     if problem.form.has_integrals:
         most = MOST_FACTORISED_WITH_INTEGRALS
     else:

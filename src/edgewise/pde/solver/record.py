@@ -18,14 +18,14 @@ from edgewise.outcomes import StopReason
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver import messages
 from edgewise.pde.solver.judging.correction import CORRECTION
-from edgewise.pde.solver.judging.evidence import EVIDENCE, Evidence, judge
+from edgewise.pde.solver.judging.evidence import EVIDENCE, Evidence, doubts_of_features, judge
 from edgewise.pde.solver.judging.residuals import Sought, residual_size, sought_points
 from edgewise.pde.solver.judging.uniqueness import squared_residuals
 from edgewise.pde.solver.limits import Ending, Limits
 from edgewise.pde.solver.network import count_parameters
 from edgewise.pde.solver.solution import Stage, field_values
 from edgewise.pde.spaces.networks import described, grid_sizes
-from edgewise.pde.tiers.level import Doubt, Level
+from edgewise.pde.tiers.level import Begun, Doubt, Level
 from edgewise.settings import ABOVE_ZERO
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ class Record:
         self.has_stalled = False  # whether finer levels were no better, so that errors fall no longer as residuals do
         self.is_doubted = False
         self.ended = StopReason.NO_PROGRESS  # why there are no more levels
+        self.begun: Begun | None = None  # the level that the tier works at
         self._level: Level | None = None
         self._least: Level | None = None  # that with the least loss
         self.last: Level | None = None
@@ -119,6 +120,7 @@ class Record:
 
         That is an integration in time that ends early, after one that does not, or one with a larger tolerance.
         """
+        self.begun = None
         self.limits.work += level.work
         self.limits.has_result = True
         problem = self._problem_of(level)
@@ -284,15 +286,20 @@ class Record:
     def evidence(self) -> Evidence:
         """Judgement of the best level; made once for each."""
         if self._evidence is None:
-            self._evidence = self.tier.judge(self)
+            found = self.tier.judge(self)
+            missed = doubts_of_features(self.level.network, self.problem)
+            if missed:
+                estimate = 1.0 if math.isnan(found.estimate) else max(found.estimate, 1.0)
+                found = replace(found, doubts=(*missed, *found.doubts), estimate=estimate, is_final=True)
+            self._evidence = found
         return self._evidence
 
     def examined(self) -> Evidence:
         """Judgement of the best level by evidence that is independent of how it was made, see `judge`."""
         level = self.level
-        work = max(ESTIMATES.correction_share * min(self.limits.work, self.limits.limit), CORRECTION.correction_work)
+        work = max(ESTIMATES.correction_share * min(self.limits.work, self.limits.limit), CORRECTION.work)
         if level.tolerance is not None:
-            work = max(work, CORRECTION.correction_of_slabs)
+            work = max(work, CORRECTION.work_of_slabs)
         points = self.sought
         with self.limits.judging():
             found = judge(
@@ -329,8 +336,17 @@ class Record:
         doubt = self.level.doubt
         if doubt is not None:
             self.doubt(doubt)
-            return Ending(StopReason.NO_PROGRESS, messages.NO_HELP)
+            return Ending(StopReason.NO_PROGRESS, messages.Clause.NO_HELP)
         return Ending(StopReason.CONVERGED, messages.agreement(self)) if self.agrees(tolerance) else None
+
+    def cut(self, reason: StopReason) -> Ending:
+        """Add the level that a limit or Ctrl-C has cut, as far as it came."""
+        begun = self.begun
+        level = None if begun is None else begun.level()
+        if begun is None or level is None:
+            return Ending(reason)
+        self.add(level)
+        return Ending(reason, begun.sentence if reason is StopReason.INTERRUPTED else "")
 
     def settle(self, ending: Ending) -> None:
         """Choose the best level once there are no more."""

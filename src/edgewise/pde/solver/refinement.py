@@ -35,13 +35,14 @@ from edgewise.pde.solver.training import STEPS, Patience, Trainer, solve_step_wo
 from edgewise.pde.spaces.networks import (
     SEPARABLE,
     TensorNetwork,
+    chain_of,
     described,
     fit_hidden_grids_,
     grid_of,
     grid_sizes,
     larger,
 )
-from edgewise.pde.tiers.level import NO_SOLUTION, Doubt, Level
+from edgewise.pde.tiers.level import NO_SOLUTION, Begun, Doubt, Level
 from edgewise.train.blocks import copied_unknowns
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
@@ -145,24 +146,25 @@ class Refinement(ABC):
         """Levels of which each is better than the one before, at the same fresh points, and why there are no more."""
         record = self.record
         starts = list[Level]()
-        try:
-            for start in self.starts():
-                starts.append(start)
-                if self.limits.past_deadline:
-                    break
-            first = self.first(min(starts, key=lambda start: start.loss))
-            if self.problem.form.has_integrals:
-                first = self._with_settled_integrals(first)
-        except KeyboardInterrupt:
-            if not starts or record.count:
-                raise
-            yield min(starts, key=lambda start: start.loss)
-            return Ending(StopReason.INTERRUPTED, messages.INTERRUPTED_FIRST)
+
+        def best_start() -> Level | None:
+            return min(starts, key=lambda start: start.loss, default=None)
+
+        # The best of several starts, trained to the end.
+        if not record.count:
+            record.begun = Begun(best_start, messages.Clause.INTERRUPTED_FIRST)
+        for start in self.starts():
+            starts.append(start)
+            if self.limits.past_deadline:
+                break
+        first = self.first(min(starts, key=lambda start: start.loss))
+        if self.problem.form.has_integrals:
+            first = self._with_settled_integrals(first)
         if not record.count or record.residual_of(first) < record.residual:
             yield first
         is_unsettled = self.problem.form.has_integrals and self._integrals_gap(first) > SEARCH.largest_gap
         if is_unsettled:  # the judgement names it
-            return Ending(StopReason.NO_PROGRESS, messages.INTEGRALS_NO_HELP)
+            return Ending(StopReason.NO_PROGRESS, messages.Clause.INTEGRALS_NO_HELP)
         return (yield from self._finer_levels(first))
 
     def sampled_for(self, network: Chain, problem: Collocation) -> Collocation:
@@ -213,8 +215,8 @@ class Refinement(ABC):
             if form.box_points > SETTINGS.most_box_points:
                 return first
             self.problem = Collocation(form, self.problem.sampling, self.problem_of(first).unknowns)
-            assert isinstance(first.network, Chain)
-            first = self.trained(replace(first, problem=self.sampled_for(first.network, self.problem)), STEPS)
+            sampled = self.sampled_for(chain_of(first.network), self.problem)
+            first = self.trained(replace(first, problem=sampled), STEPS)
         return first
 
     def _integrals_gap(self, result: Level) -> float:
@@ -236,14 +238,13 @@ class Refinement(ABC):
                 evidence = record.evidence()
                 allowed = max(self.tolerance, SETTINGS.error_at_rounding)
                 if is_rounding and evidence.is_sound and evidence.estimate <= allowed:
-                    return Ending(StopReason.CONVERGED, messages.ONLY_ROUNDING)
+                    return Ending(StopReason.CONVERGED, messages.Clause.ONLY_ROUNDING)
                 if evidence.is_final:
                     return Ending(StopReason.NO_PROGRESS, messages.no_help(self.noun))
             if not math.isfinite(best.loss):
-                return Ending(StopReason.NO_PROGRESS, messages.NOT_A_NUMBER)
+                return Ending(StopReason.NO_PROGRESS, messages.Clause.NOT_A_NUMBER)
             # Candidates for the next level, as far as the limits allow.
-            assert isinstance(last.network, Chain)
-            larger = self.larger(last.network)
+            larger = self.larger(chain_of(last.network))
             candidates = [self.untrained(network, record.problem) for network in larger]
             if not candidates:
                 return Ending(StopReason.BUDGET, messages.too_many_parameters(self.noun, self.plan.most))
@@ -252,7 +253,7 @@ class Refinement(ABC):
                 return Ending(StopReason.BUDGET)
             self.limits.check()
             if not self.trainer.ends_in_time(one_step):
-                return Ending(StopReason.TIME_LIMIT, messages.STAGE_OUT_OF_REACH)
+                return Ending(StopReason.TIME_LIMIT, messages.Clause.STAGE_OUT_OF_REACH)
             # A race, whose winner is trained to the end.
             steps = STEPS if len(candidates) == 1 else 2 * SETTINGS.race_steps
             candidates = [self.trained(each, steps) for each in candidates]
@@ -274,7 +275,7 @@ class Refinement(ABC):
                 continue
             if is_settled:
                 record.doubt(Doubt(NO_SOLUTION, is_alone=True))
-                return Ending(StopReason.NO_PROGRESS, messages.NO_HELP)
+                return Ending(StopReason.NO_PROGRESS, messages.Clause.NO_HELP)
             if is_last or stalls == (SETTINGS.stalls if was_resolved else SETTINGS.unresolved_stalls):
                 return Ending(StopReason.NO_PROGRESS, messages.not_lowered(self.noun))
 
@@ -468,9 +469,9 @@ class TrainedNetworks(Refinement):
 
     def first(self, start: Level) -> Level:
         """The best start, trained to the end, with hidden grids moved while activations leave them."""
-        assert isinstance(start.network, Chain)
+        network = chain_of(start.network)
         for _ in range(SETTINGS.most_grid_moves):
-            if self.limits.past_deadline or not fit_hidden_grids_(start.network, self.problem_of(start).train.x):
+            if self.limits.past_deadline or not fit_hidden_grids_(network, self.problem_of(start).train.x):
                 break
             start = self.trained(start, SETTINGS.race_steps)
         is_over = self.limits.past_deadline and math.isfinite(start.loss)

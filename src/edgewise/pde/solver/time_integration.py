@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from edgewise.errors import InputError
-from edgewise.outcomes import OutOfTime, StopReason
+from edgewise.outcomes import StopReason
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.strong_form import with_integrals_by
 from edgewise.pde.solver import messages
@@ -23,13 +24,13 @@ from edgewise.pde.solver.limits import Ending
 from edgewise.pde.solver.record import ESTIMATES, Record, fall_of_integration
 from edgewise.pde.solver.restated import until
 from edgewise.pde.solver.solution import field_values
-from edgewise.pde.tiers.level import Level
+from edgewise.pde.tiers.level import Begun, Level
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.blocks import BlockRole
 
 if TYPE_CHECKING:
-    from edgewise.pde.spaces.statement import Statement
-    from edgewise.pde.tiers.evolution.stepper import Method, TimeIntegration, TimeStepper
+    from edgewise.pde.spaces.grid_problem import GridProblem
+    from edgewise.pde.tiers.evolution.stepper import Method, TimeStepper
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class Watch:
                     self.looser = min(self.tolerance * ESTIMATES.sharper**steps, most)
 
 
-def integrations(task: Task, record: Record, statement: Statement, method: Method) -> Levels:
+def integrations(task: Task, record: Record, grid_problem: GridProblem, method: Method) -> Levels:
     """Integrate over the whole time in slabs, again and again, each time with a sharper tolerance.
 
     Where not even the first integration reaches the last moment, its slabs are the solution up to the moment that it
@@ -141,36 +142,33 @@ def integrations(task: Task, record: Record, statement: Statement, method: Metho
     while True:
         # One integration, as far as it comes: a limit or Ctrl-C inside of a slab leaves the slabs before it.
         watch = Watch(record, allowed, method)
-        stepper = method.stepper(statement, allowed, watch, INTEGRATION.finer**passed)
-        cut = _run(stepper)
-        result = stepper.result()
-        if stepper.memory is not None:
-            rule = stepper.memory.rule(INTEGRATION.slabs_of_rule)
-            problem = Collocation(with_integrals_by(problem.form, rule), problem.sampling)
-        if watch.looser is not None and cut is None:
+        stepper = method.stepper(grid_problem, allowed, watch, INTEGRATION.finer**passed)
+        level_so_far = partial(_level_of, stepper, problem, allowed)
+        record.begun = Begun(level_so_far)
+        result = stepper.run()
+        if watch.looser is not None:
             allowed = watch.looser
             continue
         # The only beginning is a solution; one after a whole integration only serves to judge that.
         is_whole = result is not None and result.is_complete
         is_first = not record.count
-        if result is not None and (is_whole or is_first or not watch.is_out_of_reach):
-            yield _level_of(result, problem, allowed)
-        if cut is not None:
-            raise cut
+        level = level_so_far()
+        if level is not None and (is_whole or is_first or not watch.is_out_of_reach):
+            yield level
         limits.check()
         if is_first and not is_whole:
             return Ending(StopReason.BUDGET if watch.is_out_of_reach else StopReason.NO_PROGRESS)
         if is_whole and record.error <= task.tolerance:
             return Ending(StopReason.NO_PROGRESS, messages.other_evidence(record))
         if not watch.is_out_of_reach and (not is_whole or allowed <= least):
-            return Ending(StopReason.NO_PROGRESS, messages.NOT_SHARPER)
+            return Ending(StopReason.NO_PROGRESS, messages.Clause.NOT_SHARPER)
         # A sharper tolerance, where the limits allow one; else a comparison with a larger one, which costs less.
         passed += 1
         within_reach = limits.work_within_reach(watch.spent, watch.began)
         if watch.is_out_of_reach or limits.work + method.dearer * (limits.work - watch.spent) > within_reach:
             reason = StopReason.TIME_LIMIT if within_reach < limits.limit else StopReason.BUDGET
             if record.count == 1 and (record.is_resolved or not task.facts.has_fronts):
-                yield from _coarser_integration(task, record, statement, method)
+                yield from _coarser_integration(task, record, grid_problem, method)
             return Ending(reason, messages.INTEGRATION_OUT_OF_REACH[reason])
         # A tolerance that is a little sharper is enough where the estimate is near; others may reach rounding. The
         # error beside a jump of the start falls with its grid, no faster than such tolerances do.
@@ -189,49 +187,45 @@ def _ratio_of_tolerances(tolerance: float) -> float:
     return INTEGRATION.sharper_if_loose
 
 
-def _run(stepper: TimeStepper) -> OutOfTime | KeyboardInterrupt | None:
-    """Integrate in time; what has ended it inside of a slab, None where nothing has."""
-    try:
-        stepper.run()
-    except (OutOfTime, KeyboardInterrupt) as error:
-        return error
-    return None
-
-
-def _level_of(result: TimeIntegration, problem: Collocation, allowed: float) -> Level:
-    """An integration in time as a level, whose problem ends where it does."""
+def _level_of(stepper: TimeStepper, problem: Collocation, allowed: float) -> Level | None:
+    """An integration in time as a level, whose problem ends where it does; None if there is not even one slab."""
+    result = stepper.result()
+    if result is None:
+        return None
+    if stepper.memory is not None:
+        rule = stepper.memory.rule(INTEGRATION.slabs_of_rule)
+        problem = Collocation(with_integrals_by(problem.form, rule), problem.sampling)
     if not result.is_complete:
         assert problem.form.time is not None
         problem = until(problem, problem.form.time, result.reached)
     return Level(network=result.network, loss=allowed, points=result.points, problem=problem, tolerance=allowed)
 
 
-def _coarser_integration(task: Task, record: Record, statement: Statement, method: Method) -> Iterator[Level]:
+def _coarser_integration(task: Task, record: Record, grid_problem: GridProblem, method: Method) -> Iterator[Level]:
     """A larger tolerance than that of the only integration, to compare: it costs less than a sharper one.
 
     Without a second one nothing knows by how much errors grow in time. Only the time limit ends it, or Ctrl-C.
     """
     allowed = _ratio_of_tolerances(record.level.loss) * record.level.loss
-    stepper = method.stepper(statement, allowed, Watch(record, allowed, is_check=True), 1 / INTEGRATION.finer)
-    cut = _run(stepper)
-    if isinstance(cut, KeyboardInterrupt):
-        raise cut
-    result = stepper.result()
-    if result is not None and result.is_complete:
-        yield _level_of(result, record.problem, allowed)
+    stepper = method.stepper(grid_problem, allowed, Watch(record, allowed, is_check=True), 1 / INTEGRATION.finer)
+    record.begun = None
+    result = stepper.run()
+    level = _level_of(stepper, record.problem, allowed)
+    if level is not None and result is not None and result.is_complete:
+        yield level
 
 
-def check_by_coarse_integration(task: Task, record: Record, statement: Statement) -> None:
+def check_by_coarse_integration(task: Task, record: Record, grid_problem: GridProblem) -> None:
     """Raise the error of `check_outflow` after a coarse integration in weak form: within a second."""
     from edgewise.pde.tiers.galerkin.rough import WEAK_FORM  # imported late: `import edgewise` stays light
 
     watch = Watch(record, INTEGRATION.even_tolerance, is_check=True)
-    result = WEAK_FORM.stepper(statement, INTEGRATION.even_tolerance, watch).run()
+    result = WEAK_FORM.stepper(grid_problem, INTEGRATION.even_tolerance, watch).run()
     if result is not None and result.is_complete:
-        check_outflow(result.network, task.problem, statement, INTEGRATION.coarse_gap)
+        check_outflow(result.network, task.problem, grid_problem, INTEGRATION.coarse_gap)
 
 
-def check_outflow(network: nn.Module, problem: Collocation, statement: Statement, allowed: float) -> None:
+def check_outflow(network: nn.Module, problem: Collocation, grid_problem: GridProblem, allowed: float) -> None:
     """Raise an InputError where a solution contradicts a condition at an outflow, which determines nothing.
 
     `allowed` is the largest mean gap, relative to the field.
@@ -239,10 +233,10 @@ def check_outflow(network: nn.Module, problem: Collocation, statement: Statement
     size = float(
         field_values(network, problem, problem.domain.interior(ESTIMATES.fresh_points, "sobol")).square().mean().sqrt()
     )
-    leaving = Collocation(replace(problem.form, condition_terms=statement.outflow_conditions)).resampled(
+    leaving = Collocation(replace(problem.form, condition_terms=grid_problem.outflow_conditions)).resampled(
         1, SEARCH.condition_points
     )
-    for term, block in zip(statement.outflow_conditions, leaving.with_role(BlockRole.CONDITION), strict=True):
+    for term, block in zip(grid_problem.outflow_conditions, leaving.with_role(BlockRole.CONDITION), strict=True):
         gap = float(block_squares(replace(block, weight=1.0), network, problem).mean().sqrt())
         if gap > allowed * size:
             (name,), (piece,) = problem.fields, term.pieces
@@ -252,7 +246,7 @@ def check_outflow(network: nn.Module, problem: Collocation, statement: Statement
             )
 
 
-def even_grids(task: Task, record: Record, statement: Statement, method: Method, why: str) -> Levels:
+def even_grids(task: Task, record: Record, grid_problem: GridProblem, method: Method, why: str) -> Levels:
     """Integrate in time on finer and finer even grids; `why` names the reason why residuals are no evidence."""
     limits = task.limits
     problem = task.problem
@@ -260,21 +254,27 @@ def even_grids(task: Task, record: Record, statement: Statement, method: Method,
     dimension = problem.domain.dimension - 1
     while True:
         watch = Watch(record, task.tolerance)
-        stepper = method.stepper(statement, max(task.tolerance, INTEGRATION.even_tolerance / finer**2), watch, finer)
-        cut = _run(stepper)
-        result = stepper.result()
-        if result is not None and (result.is_complete or not record.count):
-            yield replace(_level_of(result, problem, task.tolerance), tolerance=None, no_residuals=why)
-        if cut is not None:
-            raise cut
+        stepper = method.stepper(grid_problem, max(task.tolerance, INTEGRATION.even_tolerance / finer**2), watch, finer)
+        level_so_far = partial(_even_level_of, stepper, problem, task.tolerance, why)
+        record.begun = None if record.count else Begun(level_so_far)
+        result = stepper.run()
+        level = level_so_far()
+        if level is not None and (not record.count or (result is not None and result.is_complete)):
+            yield level
         limits.check()
         if not record.count or not record.is_complete:
             return Ending(StopReason.NO_PROGRESS)
         finer *= ESTIMATES.even_growth
         if round(finer * method.first_intervals[dimension]) > method.most_intervals[dimension]:
-            return Ending(StopReason.NO_PROGRESS, messages.LARGEST_GRID)
+            return Ending(StopReason.NO_PROGRESS, messages.Clause.LARGEST_GRID)
         if limits.work + INTEGRATION.even_dearer * (limits.work - watch.spent) > limits.limit:
-            return Ending(StopReason.BUDGET, messages.GRID_OUT_OF_REACH)
+            return Ending(StopReason.BUDGET, messages.Clause.GRID_OUT_OF_REACH)
+
+
+def _even_level_of(stepper: TimeStepper, problem: Collocation, tolerance: float, why: str) -> Level | None:
+    """An integration on an even grid as a level; `why` names the reason why residuals are no evidence."""
+    level = _level_of(stepper, problem, tolerance)
+    return None if level is None else replace(level, tolerance=None, no_residuals=why)
 
 
 def evidence_of_even_grids(record: Record) -> Evidence:

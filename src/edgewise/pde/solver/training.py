@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from edgewise.files import Journal, Part
-from edgewise.nn.layers.base import Chain
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.limits import Limits
 from edgewise.pde.solver.network import count_parameters
+from edgewise.pde.spaces.networks import chain_of
 from edgewise.train.cost import EQUATION_COST, active_parameters
 from edgewise.train.loop.fitting import fit
 from edgewise.train.loop.reports import StepEvent
@@ -139,13 +139,12 @@ class Trainer:
 
 def solve_step_work(network: nn.Module, problem: Collocation) -> float:
     """Work of one Levenberg-Marquardt step of a chain of layers, see `edgewise.train.cost`."""
-    assert isinstance(network, Chain)
     size = count_parameters(network)
     # integrals make rows of all parameters
     if problem.form.has_integrals:
         active = size
     else:
-        active = active_parameters(network)
+        active = active_parameters(chain_of(network))
     rows = sum(len(block.data) * (1 + 2 * block.order) for block in problem.blocks())
     return EQUATION_COST.levenberg_marquardt(rows, size, active)
 

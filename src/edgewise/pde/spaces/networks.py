@@ -8,6 +8,7 @@ import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
 
@@ -32,20 +33,29 @@ from edgewise.train.grids import adapt_domain_, refine
 
 TENSOR = "tensor"
 SEPARABLE = "separable"
-# Of the largest entry, where splines come close to fields with which Newton's method begins: rounding.
-APPROACH_RIDGE = 1e-12
-RANK_GROWTH = 2  # the rank of a separable network grows by one part in so many
-# Least share of a hidden grid that activations should fill while grids still move: a grid that is moved is filled to 1
-# / (1 + 2 MARGIN) = 0.62, and below 0.45 more than half of its intervals are of no use.
-LEAST_SPAN = 0.45
-# Margin of a hidden grid around the activations, relative to their range. Without it the straight continuation of
-# splines spoils convergence: at 0.3 second derivatives converge, at 0 they stay wrong at every grid (measured on
-# Poisson).
-MARGIN = 0.3
-OUTSIDE = 1e-9  # of the time: a moment that is later by rounding is the last one
-# points that are evaluated at once, and coefficients that they meet: 0.1 GB
-ROWS = 4096
-MOST_MET = 2**22
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """Grids of networks, and how much of them is evaluated at once."""
+
+    # Of the largest entry, where splines come close to fields with which Newton's method begins: rounding.
+    approach_ridge: float = 1e-12
+    rank_growth: int = 2  # the rank of a separable network grows by one part in so many
+    # Least share of a hidden grid that activations should fill while grids still move: a grid that is moved is filled
+    # to 1 / (1 + 2 margin) = 0.62, and below 0.45 more than half of its intervals are of no use.
+    least_span: float = 0.45
+    # Margin of a hidden grid around the activations, relative to their range. Without it the straight continuation of
+    # splines spoils convergence: at 0.3 second derivatives converge, at 0 they stay wrong at every grid (measured on
+    # Poisson).
+    margin: float = 0.3
+    outside: float = 1e-9  # of the time: a moment that is later by rounding is the last one
+    # points that are evaluated at once, and coefficients that they meet: 0.1 GB
+    rows: int = 4096
+    most_met: int = 2**22
+
+
+NETWORKS = NetworkSettings()
 
 
 class FieldNetwork(ABC):
@@ -143,7 +153,7 @@ class TensorNetwork(Chain, FieldNetwork):
         table = self.splines(x)
         coef = self.tensor_layer.coef
         matrix = table.T @ table
-        matrix.diagonal().add_(APPROACH_RIDGE * matrix.diagonal().amax())
+        matrix.diagonal().add_(NETWORKS.approach_ridge * matrix.diagonal().amax())
         coef.copy_(torch.linalg.solve(matrix, table.T @ fields).reshape(coef.shape))
 
 
@@ -197,14 +207,14 @@ class SlabNetwork(nn.Module, FieldNetwork):
     def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
         """Jet (C, b, fields) at points (b, in), see `Chain.jet`."""
         if bool((x[:, self.axis] > self.ends[-1]).any()):
-            beyond = x[:, self.axis] > self.ends[-1] + OUTSIDE * (self.ends[-1] - self.ends[0])
+            beyond = x[:, self.axis] > self.ends[-1] + NETWORKS.outside * (self.ends[-1] - self.ends[0])
             x = torch.where(beyond[:, None], torch.nan, x)  # nothing is known after the last moment
         number = torch.searchsorted(self.ends[1:-1].contiguous(), x[:, self.axis].contiguous(), right=True)
         jet = seed_jet(x, directions, order)
         place = self._alike.to(number.device)[number]
         groups = [(place == first).nonzero()[:, 0] for first in place.unique().tolist()]
         met = math.prod(degree + 1 for degree in self.slab(0).tensor_layer.degrees)
-        most = max(1, min(ROWS, MOST_MET // met))
+        most = max(1, min(NETWORKS.rows, NETWORKS.most_met // met))
         chosen = [rows for group in groups for rows in group.split(most)] or [number]  # also of no points
         parts = [self._jet_of_alike(number[rows], jet[:, rows], order) for rows in chosen]
         return torch.cat(parts, 1)[:, torch.cat(chosen).argsort()]
@@ -427,12 +437,22 @@ def described(network: nn.Module) -> str:
     return f"{list(config.width)}{products}, grid {grid_sizes(network)[0]}"
 
 
+def as_chain(network: nn.Module) -> Chain | None:
+    """A network as the chain of layers that is trained; None for one that a grid has solved."""
+    return network if isinstance(network, Chain) else None
+
+
+def chain_of(network: nn.Module) -> Chain:
+    """A network that is trained, as a chain of layers."""
+    assert isinstance(network, Chain)
+    return network
+
+
 def grid_sizes(network: nn.Module) -> tuple[int, ...]:
     """Numbers of intervals of a network, see `FieldNetwork.grid_sizes`; those of each layer of a KAN."""
     if isinstance(network, FieldNetwork):
         return network.grid_sizes
-    assert isinstance(network, Chain)
-    sizes = (getattr(layer, "grid_size", 0) for layer in network.layers)
+    sizes = (getattr(layer, "grid_size", 0) for layer in chain_of(network).layers)
     return tuple(size for size in sizes if size)
 
 
@@ -441,8 +461,7 @@ def scaled(network: nn.Module, units: Tensor) -> nn.Module:
     """A copy of a network that `solve` makes with its outputs multiplied by units, (outputs,)."""
     if isinstance(network, FieldNetwork):
         return network.scaled(units)
-    network = copy.deepcopy(network)
-    assert isinstance(network, Chain)
+    network = chain_of(copy.deepcopy(network))
     last = network.layers[-1]
     assert isinstance(last, KANLayer)
     for output, unit in enumerate(units.tolist()):
@@ -467,23 +486,23 @@ def larger(network: Chain, seed: int) -> list[Chain]:
     """Networks with the same function: with every interval halved, and sums of products also with more terms."""
     if not isinstance(network, SeparableNetwork):
         return [refined(network, 2)]
-    rank = network.rank + max(1, network.rank // RANK_GROWTH)
+    rank = network.rank + max(1, network.rank // NETWORKS.rank_growth)
     return [refined(network, 2), network.with_rank(rank, seed)]
 
 
 def fit_hidden_grids_(network: Chain, x: Tensor) -> bool:
     """Move hidden grids, in place, to where the activations of points x (b, n) lie; return whether any was moved.
 
-    They are moved if activations leave one of them or fill less than `LEAST_SPAN` of it. The function is kept as well
+    They are moved if activations leave one of them or fill less than the least span of it. The function is kept as well
     as the new knots allow, so this is for coarse grids at the start.
     """
     if isinstance(network, FieldNetwork):
         return network.fit_hidden_grids_(x)
     kan = kan_of(network)
     unset = not all(bool(layer.domain_is_set) for layer in spline_layers(kan).values())
-    if not unset and _least_span(kan, x) >= LEAST_SPAN:
+    if not unset and _least_span(kan, x) >= NETWORKS.least_span:
         return False
-    adapt_domain_(kan, x, margin=MARGIN, unset_only=unset, hidden_only=True)
+    adapt_domain_(kan, x, margin=NETWORKS.margin, unset_only=unset, hidden_only=True)
     return True
 
 

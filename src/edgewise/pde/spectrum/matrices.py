@@ -111,6 +111,7 @@ def _projected(network: TensorNetwork, problem: Collocation, corners: list[Corne
     Residual r is multiplied with the splines of field r. The energy norm is the root of the norm of the spline times
     that of its residual: with splines of energy norm 1, matrices of strongly graded grids lose few digits.
     """
+    # Sums over the points of the equation, part by part.
     fields = len(problem.fields)
     splines = network.tensor_layer.coef.numel()
     size = splines + sum(len(functions.terms) for functions in corners)
@@ -132,17 +133,20 @@ def _projected(network: TensorNetwork, problem: Collocation, corners: list[Corne
         else:
             roots = weight[offset : offset + part].sqrt()
         offset += part
+        # Splines times residuals of splines.
         for field in range(fields):
             sensitivity = torch.zeros(1, part, fields, dtype=torch.float64)
             sensitivity[..., field] = roots
             (tested,) = network.tensor_layer.jacobian_segments(x[None], sensitivity)
             own = slice(field * part, (field + 1) * part)
+            # Entries of residuals and of tests that are not zero.
             columns, values = _entries(run.starts[own], run.values[own])
             places, tests = _entries(tested.starts, tested.values)
             flat = places[:, :, None] * size + columns[:, None, :]
             total.index_add_(0, flat.flatten(), (tests[:, :, None] * values[:, None, :]).flatten())
             squares[0].index_add_(0, places.flatten(), tests.square().flatten())
             squares[1].index_add_(0, columns.flatten(), values.square().flatten())
+            # The same with functions of corners.
             if corners:
                 of_corners = torch.cat([functions(x) for functions in corners], 1) * roots[:, None]
                 left = _residuals_at_corners(corners, block, slice(offset - part, offset), problem)

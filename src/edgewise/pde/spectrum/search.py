@@ -264,6 +264,10 @@ class _Grids:
             return Ending(StopReason.CONVERGED)
         return Ending(StopReason.NO_PROGRESS) if self._worse == SETTINGS.grids_of_rounding else None
 
+    def cut(self, reason: StopReason) -> Ending:
+        """Nothing is kept of a grid that is cut."""
+        return Ending(reason)
+
     def settle(self, ending: Ending) -> None:
         """The best grid is known."""
 
@@ -307,6 +311,7 @@ def _check_problem(problem: Collocation) -> bool:
         raise InputError(
             f"problem must have no integrals, no delays and no hard conditions for eigenvalues, got {unfit[0]}"
         )
+    # Orders that splines have, on space alone, with leading coefficients that do not jump.
     if problem.form.order > MAX_PRODUCT_DEGREE - 2:
         raise InputError(
             f"problem must be of order {MAX_PRODUCT_DEGREE - 2} at most for eigenvalues, got {problem.form.order}"

@@ -353,6 +353,7 @@ def _extent(domain: Domain) -> list[list[float]]:
 
 def _minimised(network: TensorNetwork, problem: Collocation) -> tuple[float, float]:
     """Gauss-Newton steps in place while the loss falls, by QR of the rows of all functions: least loss, and work."""
+    # Coefficients and factors as one vector.
     parameters = network.unknowns()
     sizes = [each.numel() for each in parameters]
     count = sum(sizes)
@@ -365,6 +366,7 @@ def _minimised(network: TensorNetwork, problem: Collocation) -> tuple[float, flo
                 parameter.copy_(part.reshape(parameter.shape))
         return _residuals(network, problem.blocks()).numpy()
 
+    # Sum of squares at the start.
     start = torch.cat([each.detach().flatten() for each in parameters]).numpy()
     residual = residual_at(start)
     least = float(np.sum(residual**2))
@@ -377,6 +379,7 @@ def _minimised(network: TensorNetwork, problem: Collocation) -> tuple[float, flo
         product = 2.0 * (len(residual) + count) * count**2
         with foreseen("rows and their QR factors", product):
             rows = _rows(network, problem.blocks())
+            # Columns of norm one, so that the ridge is the same for each, and their QR factors.
             norms = rows.norm(dim=0)
             for part in norms.split(sizes):
                 part.clamp_(min=SETTINGS.least_norm * float(part.max()))
@@ -386,6 +389,7 @@ def _minimised(network: TensorNetwork, problem: Collocation) -> tuple[float, flo
 
         def solver(values: np.ndarray) -> np.ndarray:
             rhs = torch.cat([torch.from_numpy(values), norms.new_zeros(count)])[:, None]
+            # Back substitution.
             projected = torch.ormqr(triangle, reflections, rhs, transpose=True)[:count]
             solution: Tensor = torch.linalg.solve_triangular(triangle[:count], projected, upper=True)[:, 0] / norms
             return solution.numpy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import nn
@@ -38,3 +39,11 @@ class Level:
     no_residuals: str = ""  # why residuals at points are no evidence, as a clause; "" where they are
     data_error: float = 0.0  # relative error with which sources and conditions are represented
     doubt: Doubt | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Begun:
+    """The level that a tier works at, which is kept as far as it came where a limit or Ctrl-C cuts it."""
+
+    level: Callable[[], Level | None]  # None where there is nothing yet
+    sentence: str = ""  # about it, after Ctrl-C

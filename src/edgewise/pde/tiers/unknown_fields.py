@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from typing import Self
 
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.native import interruptible
-from edgewise.outcomes import OutOfTime, foreseen
+from edgewise.outcomes import foreseen
 from edgewise.pde.algebra.newton import Advance, newton
 from edgewise.pde.algebra.system import Solver
 from edgewise.pde.domains.mesh import Mesh, even_lines
@@ -28,7 +29,7 @@ from edgewise.pde.problem.evaluation import EvaluationContext
 from edgewise.pde.problem.fields import stencil
 from edgewise.pde.problem.residuals import BlockResiduals
 from edgewise.pde.spaces.networks import TensorNetwork
-from edgewise.pde.tiers.level import Level
+from edgewise.pde.tiers.level import Begun, Level
 from edgewise.pde.tiers.strengths import EVERY, LOG_FACTORS, averaged_over_strengths
 from edgewise.settings import ABOVE_ZERO, chunks
 from edgewise.train.blocks import BlockRole, ResidualBlock
@@ -128,7 +129,6 @@ class InverseFit(Level):
     # on both sides along the least known direction, with all else at its best; empty without standard errors
     rises: Mapping[str, tuple[float, float]]
     is_settled: bool = True  # whether fields, strengths and noise changed no more at the end
-    is_interrupted: bool = False  # whether Ctrl-C ended the fit
 
     @property
     def has_noise(self) -> bool:
@@ -174,9 +174,12 @@ def _roughness_block(problem: Collocation, mesh: Mesh, name: str, order: int) ->
 
 
 def inverse_fits(
-    problem: Collocation, names: Sequence[str], watch: Callable[[float, float], bool]
+    problem: Collocation,
+    names: Sequence[str],
+    watch: Callable[[float, float], bool],
+    begin: Callable[[Begun], None],
 ) -> Iterator[InverseFit]:
-    """Fit fields to measurements on finer and finer grids."""
+    """Fit fields to measurements on finer and finer grids, and tell `begin` what there is of the next fit."""
     # The equation and the conditions hold but for a hundredth of the noise; among their solutions the sum of squared
     # deviations from the measurements plus strength times roughness, the mean square of all second derivatives, of each
     # unknown field is least. Strengths and noise are those of the largest restricted likelihood of the problem
@@ -208,6 +211,7 @@ def inverse_fits(
         splines = (size + (0 if repeats else degree) for size, repeats in zip(sizes(), periodic, strict=True))
         return math.prod(splines) * len(problem.fields)
 
+    # Fewer intervals, as long as dense matrices are too large.
     while coefficients() > SETTINGS.most_coefficients:
         count -= 1
         if not count:
@@ -226,28 +230,39 @@ def inverse_fits(
             sampled = problem.resampled(1, seed=1, mesh=mesh, own_unknowns=True)
             try:
                 smoothing = _Smoothing(sampled, mesh, copy.deepcopy(layer), names, watch, order, spent)
-                tried = smoothing.run(start)
-            except (InputError, KeyboardInterrupt, OutOfTime) as error:  # not finite, Ctrl-C, or no time is left
-                if fit is None and (start is None or isinstance(error, KeyboardInterrupt)):
+                # The fields of the first order are kept as far as they came, those of a finer grid with their bars.
+                if fit is None and start is None:
+                    sentence = "Interrupted; the solution is that of the last step on the first grid."
+                    begin(Begun(smoothing.result, sentence))
+                smoothing.fit(start)
+                if fit is None:
+                    begin(Begun(smoothing.result))
+                smoothing.find_bars()
+                tried = smoothing.result()
+            except InputError:  # not finite
+                if fit is None and start is None:
                     raise
                 if fit is None:
                     return
-                fit = replace(fit, is_interrupted=isinstance(error, KeyboardInterrupt))
                 break
+            assert tried is not None
             spent = tried.work
             goes_on = tried.is_settled or watch(tried.work, tried.loss)
             if start is not None and not goes_on:
                 return
+            # The order with the least generalised cross-validation.
             is_better = fit is None or (
                 tried.has_noise
                 and tried.is_settled
                 and tried.cross_validation < fit.cross_validation - SETTINGS.least_fall_of_order
             )
             fit = replace(tried if is_better or fit is None else fit, work=spent)
-            if not (is_better and goes_on and fit.has_noise) or fit.is_interrupted:
+            begin(Begun(partial(replace, fit, work=0.0)))
+            if not (is_better and goes_on and fit.has_noise):
                 break
         assert fit is not None
         yield fit
+        # The next grid begins with these fields.
         start, problem, count = fit, fit.problem, math.ceil(SETTINGS.finer * count)
 
 
@@ -290,6 +305,10 @@ class _Smoothing:
         self.watch = watch
         self.rough = dict[str, Tensor]()
         self.found: _Found | None = None  # after the last Newton step
+        self.is_starting = True  # whether these steps serve the start
+        self.is_likeliest = False  # whether they are over
+        self.root: Tensor | None = None  # of the covariance of the error bars, once they are found
+        self.rises = dict[str, tuple[float, float]]()  # see `InverseFit.rises`
         self.problem = problem
         self.mesh = mesh
         self.names = names
@@ -310,8 +329,8 @@ class _Smoothing:
         self.exact = [replace(block, weight=1.0) for block in others]
         self.origin, self.first = self._coefficients(), self._squares(self.data)  # linear in the parameters
 
-    def run(self, before: InverseFit | None) -> InverseFit:
-        """Fit from the result on a coarser grid, or from the data."""
+    def fit(self, before: InverseFit | None) -> None:
+        """Find the likeliest fields, strengths and noise from the result on a coarser grid, or from the data."""
         # A start: a smoothing of the measured values, or the fields of the coarser grid.
         if before is None:
             strengths, noise = self._start()
@@ -322,53 +341,54 @@ class _Smoothing:
             self.network.approach_(x, before.network(x).detach())
         # Strengths and noise of the largest likelihood, with the equation holding more and more.
         self.found = None
-        is_interrupted = is_cut = False
-        try:
-            for exactness in SETTINGS.exactnesses if before is None else SETTINGS.exactnesses[-1:]:
-                if exactness < SETTINGS.exactnesses[-1] and not self.watch(self.work, self._size(self.exact)):
-                    continue  # no time for the way there
-                self._likeliest(self.names, strengths, noise, exactness)
-                assert self.found is not None
-                strengths = self.found.strengths
-                noise = self.found.noise
-        except (KeyboardInterrupt, OutOfTime) as error:
-            if before is not None or self.found is None:
-                raise
-            is_cut, is_interrupted = True, isinstance(error, KeyboardInterrupt)
+        self.is_starting = False
+        for exactness in SETTINGS.exactnesses if before is None else SETTINGS.exactnesses[-1:]:
+            if exactness < SETTINGS.exactnesses[-1] and not self.watch(self.work, self._size(self.exact)):
+                continue  # no time for the way there
+            self._likeliest(self.names, strengths, noise, exactness)
+            assert self.found is not None
             strengths = self.found.strengths
             noise = self.found.noise
+        assert self.found is not None
+        self._set(self.found.parameters)
+        self.is_likeliest = True
+
+    def find_bars(self) -> None:
+        """Find error bars: means over strengths, and wider where the likelihood falls slowly."""
         found = self.found
         assert found is not None
-        self._set(found.parameters)
-        # Error bars: means over strengths, and wider where the likelihood falls slowly.
-        size = self.network.tensor_layer.coef.numel()
-        has_noise = self.count - found.freedom > SETTINGS.least_spare
-        rises = dict[str, tuple[float, float]]()
-        root = _Factor(found.covariance).root()
-        try:  # without time for more, bars are those of the likeliest strengths
-            rises = self._rises(found) if found.is_settled and has_noise else rises
-            if not is_cut:
-                root = self._averaged(found)
-        except (KeyboardInterrupt, OutOfTime) as error:
-            is_interrupted = is_interrupted or isinstance(error, KeyboardInterrupt)
+        if found.is_settled and self.count - found.freedom > SETTINGS.least_spare:
+            self.rises = self._rises(found)
+        self.root = self._averaged(found)
+
+    def result(self) -> InverseFit | None:
+        """The fit after the last Newton step, None before the first one; without bars those of its strengths."""
+        found = self.found
+        if self.is_starting or found is None:
+            return None
+        root = self.root
+        if root is None:
             self._set(found.parameters)
-        wider = max((SETTINGS.profiled / max(min(ends), SETTINGS.least_rise) for ends in rises.values()), default=1.0)
+            root = _Factor(found.covariance).root()
+        size = self.network.tensor_layer.coef.numel()
+        ends = [min(each) for each in self.rises.values()]
+        wider = max((SETTINGS.profiled / max(each, SETTINGS.least_rise) for each in ends), default=1.0)
+        has_noise = self.count - found.freedom > SETTINGS.least_spare
         root = root * (max(wider, 1.0) if has_noise else math.nan)
         return InverseFit(
             network=UncertainNetwork(self.network.tensor_layer, root[:size].contiguous()),
             problem=self.problem,
-            noise=noise,
+            noise=found.noise,
             values=self.count,
             freedom=found.freedom,
             order=self.order,
-            strengths=dict(zip(self.names, strengths, strict=True)),
+            strengths=dict(zip(self.names, found.strengths, strict=True)),
             standard_errors=dict(zip(self.problem.unknowns, root[size:].norm(dim=1).tolist(), strict=True)),
             loss=self._size(self.exact),
             points=self.problem.point_count,
             work=self.work,
-            rises=rises,
-            is_settled=found.is_settled and not is_cut,
-            is_interrupted=is_interrupted,
+            rises=self.rises,
+            is_settled=found.is_settled and self.is_likeliest,
         )
 
     def _averaged(self, found: _Found) -> Tensor:
@@ -435,6 +455,7 @@ class _Smoothing:
         They end where nothing changes, or the watch ends them. Without exactness the equation and the conditions do not
         count.
         """
+        # Penalty for given strengths and noise.
         rough = [self._roughness(name) for name in names]
         nothing = torch.zeros_like(self.first[0])
 
@@ -488,6 +509,7 @@ class _Smoothing:
         whole matrix, that of the equation and the conditions, and by how much the step would lower the linearised sum;
         without it the method ends where that is next to nothing.
         """
+        # The last linearisation.
         whole: _Factor
         exact: Tensor
         gradient: np.ndarray  # half of it
@@ -509,6 +531,7 @@ class _Smoothing:
         def damped(point: np.ndarray, step: np.ndarray, solver: Solver) -> Advance:
             """The longest step of halves that does not raise the sum, or none: strengths may still change."""
             nonlocal penalty
+            # Line search by halves.
             size = self._objective(penalty)
             factor = 1.0
             while factor > SETTINGS.shortest_step:
@@ -520,6 +543,7 @@ class _Smoothing:
                 self._set(torch.from_numpy(point))
             moved = self._coefficients().numpy()
             fall = -float(step @ gradient)
+            # The end, or the penalty of the next step.
             if updated is None:
                 return Advance(moved, is_last=fall < SETTINGS.settled)
             following = updated(penalty, whole, exact, fall)

@@ -10,7 +10,7 @@ from scipy.optimize import brentq, minimize_scalar
 
 from edgewise.pde import PDE, Box, Dirichlet, Interval, laplacian, solve
 from edgewise.pde.algebra.newton import shape_of, solved_on_grid
-from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.collocation.paths import ResidualPath, sought_along_path
 from edgewise.pde.tiers.collocation.stationary import first_axes, refined
 
@@ -26,10 +26,10 @@ def plate(force):
 
 
 def grids(problem):
-    statement = recognised(problem.form)
-    axes = first_axes(statement)
-    finer = statement.axes([refined(axis.breakpoints, 1.5) for axis in axes], [axis.degree for axis in axes])
-    return statement, axes, finer
+    grid_problem = recognised(problem.form)
+    axes = first_axes(grid_problem)
+    finer = grid_problem.axes([refined(axis.breakpoints, 1.5) for axis in axes], [axis.degree for axis in axes])
+    return grid_problem, axes, finer
 
 
 def half_length(top, share, rate):
@@ -50,9 +50,9 @@ def test_the_least_share_of_the_residual_is_that_of_a_quadrature():
         return -minimize_scalar(lambda top: -half_length(top, share, rate), bounds=(0.3, 4), method="bounded").fun
 
     least = brentq(lambda share: longest(share) - 0.5, 0.01, 0.6, xtol=1e-12)
-    statement, axes, _ = grids(gas(rate))
-    zero = np.zeros(shape_of(statement, axes))
-    end = ResidualPath(statement, axes, zero).follow(zero)
+    grid_problem, axes, _ = grids(gas(rate))
+    zero = np.zeros(shape_of(grid_problem, axes))
+    end = ResidualPath(grid_problem, axes, zero).follow(zero)
     assert end.solved is None
     assert end.share == pytest.approx(least, rel=1e-5)
 
@@ -74,16 +74,16 @@ def test_folds_of_grids_that_resolve_nothing_are_not_named():
     def equation(u, x):
         return u.xx + 8 * torch.exp(u) * (1 + 20 * torch.exp(-(((x - 0.503) / 0.01) ** 2)))
 
-    statement, axes, finer = grids(PDE(equation, LINE, [Dirichlet(0.0)]))
-    zero = np.zeros(shape_of(statement, axes))
-    assert ResidualPath(statement, axes, zero).follow(zero).solved is None
-    assert sought_along_path(statement, axes, finer, zero) is None
+    grid_problem, axes, finer = grids(PDE(equation, LINE, [Dirichlet(0.0)]))
+    zero = np.zeros(shape_of(grid_problem, axes))
+    assert ResidualPath(grid_problem, axes, zero).follow(zero).solved is None
+    assert sought_along_path(grid_problem, axes, finer, zero) is None
 
 
 def test_a_path_leads_to_the_solution_that_newtons_method_finds():
-    statement, axes, finer = grids(gas(3.5))
-    zero = [np.zeros(shape_of(statement, each)) for each in (axes, finer)]
-    found, solved = sought_along_path(statement, axes, finer, zero[0]), solved_on_grid(statement, finer, zero[1])
+    grid_problem, axes, finer = grids(gas(3.5))
+    zero = [np.zeros(shape_of(grid_problem, each)) for each in (axes, finer)]
+    found, solved = sought_along_path(grid_problem, axes, finer, zero[0]), solved_on_grid(grid_problem, finer, zero[1])
     assert found is not None and found.solved is not None and solved is not None
     np.testing.assert_allclose(found.coef, solved[0], atol=1e-10)
 

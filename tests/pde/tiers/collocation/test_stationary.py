@@ -30,7 +30,7 @@ from edgewise.pde import (
 from edgewise.pde.algebra import FastDiagonalisation, LinearSystem
 from edgewise.pde.algebra import factors as factors_module
 from edgewise.pde.algebra.factors import FactorSettings
-from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.collocation.stationary import stationary_stages
 
 PI = math.pi
@@ -59,24 +59,24 @@ def mixed_problem(mixed=0.0):
 
 
 def system_of(mixed, intervals=(7, 5), degrees=(6, 5)):
-    statement = recognised(mixed_problem(mixed).form)
+    grid_problem = recognised(mixed_problem(mixed).form)
     ends = ((-1, 1), (0, 1))
-    axes = statement.axes([np.linspace(*end, n + 1) for end, n in zip(ends, intervals, strict=True)], degrees)
-    blocks, shape = statement.blocks(axes), (*(axis.count for axis in axes), 1)
+    axes = grid_problem.axes([np.linspace(*end, n + 1) for end, n in zip(ends, intervals, strict=True)], degrees)
+    blocks, shape = grid_problem.blocks(axes), (*(axis.count for axis in axes), 1)
     slopes = [block.evaluate(np.zeros(shape))[1] for block in blocks]
-    return statement, LinearSystem(blocks, slopes, shape)
+    return grid_problem, LinearSystem(blocks, slopes, shape)
 
 
 @pytest.mark.parametrize("long_factors", [1e8, 0.0], ids=["here", "in a thread"])
 @pytest.mark.parametrize("mixed", [0.0, 0.3])
 def test_the_matrix_its_product_and_both_solvers_agree(mixed, long_factors, monkeypatch):
     monkeypatch.setattr(factors_module, "SETTINGS", FactorSettings(long_work=long_factors))
-    statement, system = system_of(mixed)
+    grid_problem, system = system_of(mixed)
     vector = np.random.default_rng(0).normal(size=system.unknowns)
     np.testing.assert_allclose(system.matrix() @ vector, system.product(vector), atol=1e-10)
     np.testing.assert_allclose(system.factorised()(system.product(vector)), vector, atol=1e-9)
     if not mixed:  # then the coefficients are of the kind that fast diagonalisation solves at once
-        solve_fast = FastDiagonalisation.for_system(statement, system)
+        solve_fast = FastDiagonalisation.for_system(grid_problem, system)
         np.testing.assert_allclose(solve_fast(system.product(vector)), vector, atol=1e-7)
 
 

@@ -8,9 +8,9 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.pde import PDE, Box, Condition, Dirichlet, Initial, Interval, Time, solve
-from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.galerkin.first_order import symmetriser
-from edgewise.pde.tiers.galerkin.rough import WEAK_FORM, first_order_statement, rough_part
+from edgewise.pde.tiers.galerkin.rough import WEAK_FORM, first_order_problem, rough_part
 
 LINE = Interval(0, 1) * Time(0, 1.6)
 REST = Initial({"u": 0.0, "p": 0.0})
@@ -113,7 +113,7 @@ def plane(g):
 def test_energy_never_grows_between_walls_at_rest():
     """Acoustics with a random start, of which collocation has waves that grow."""
     problem = plane(lambda t: 0 * t)
-    integration = WEAK_FORM.stepper(first_order_statement(problem.form), 1e-2, lambda *_: True, finer=0.5)
+    integration = WEAK_FORM.stepper(first_order_problem(problem.form), 1e-2, lambda *_: True, finer=0.5)
     integration.solver.initial()
     stiff, mass = (each.toarray() for each in integration.solver.form.matrices)
     assert np.linalg.eigvalsh(stiff + stiff.T).min() > -1e-12

@@ -22,7 +22,7 @@ from edgewise.pde import (
 )
 from edgewise.pde.algebra.newton import shape_of, solved_on_grid
 from edgewise.pde.problem.conditions import Initial
-from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.collocation.stationary import balanced_sizes, first_axes, network_of
 
 PI = math.pi
@@ -92,10 +92,10 @@ def stokes(pin: Observations | None = ORIGIN) -> PDE:
 
 def test_a_creeping_flow_on_the_first_grid():
     problem = stokes()
-    statement = recognised(problem.form)
-    axes = first_axes(statement)
-    assert sum(block.rows for block in statement.blocks(axes)) == math.prod(shape_of(statement, axes)) + 1
-    coef, _, _ = solved_on_grid(statement, axes, np.zeros(shape_of(statement, axes)))
+    grid_problem = recognised(problem.form)
+    axes = first_axes(grid_problem)
+    assert sum(block.rows for block in grid_problem.blocks(axes)) == math.prod(shape_of(grid_problem, axes)) + 1
+    coef, _, _ = solved_on_grid(grid_problem, axes, np.zeros(shape_of(grid_problem, axes)))
     x = problem.domain.interior(500, seed=1)
     gap = network_of(axes, coef)(x).detach() - problem.exact(x)
     assert float(gap.abs().max()) < 1e-8  # pressure; velocities are some orders better
@@ -113,10 +113,10 @@ def test_the_pressure_may_have_a_mean():
         return PDE(navier_stokes, WAKE, [Dirichlet(speeds), given], solution=KOVASZNAY)
 
     problem = with_condition()
-    statement = recognised(problem.form)
-    assert statement.constant.value == pytest.approx(integrated / 1.5, rel=1e-12)
-    axes = statement.axes([np.linspace(-0.5, 1, 9), np.linspace(-0.5, 0.5, 9)], [11, 11])
-    coef, _, _ = solved_on_grid(statement, axes, np.zeros(shape_of(statement, axes)))
+    grid_problem = recognised(problem.form)
+    assert grid_problem.constant.value == pytest.approx(integrated / 1.5, rel=1e-12)
+    axes = grid_problem.axes([np.linspace(-0.5, 1, 9), np.linspace(-0.5, 0.5, 9)], [11, 11])
+    coef, _, _ = solved_on_grid(grid_problem, axes, np.zeros(shape_of(grid_problem, axes)))
     x = problem.domain.interior(500, seed=1)
     assert float((network_of(axes, coef)(x).detach() - problem.exact(x)).abs().max()) < 1e-7
     for kernel in (lambda p, x, y: p * x, lambda p, x, y: p**2):
@@ -198,14 +198,14 @@ def test_sizes_that_balance_the_other_fields_of_a_flow():
     walls = Dirichlet({"u": 0.0, "v": 0.0})
     stokes = lambda u, v, p: (u.t + 2 * p.x - laplacian(u), v.t + 2 * p.y - laplacian(v), u.x + v.y)  # noqa: E731
     problem = PDE(stokes, Box(x=(0, 2), y=(0, 1)) * Time(0, 5), [walls, Initial({"u": 0.0, "v": 0.0})])
-    statement = recognised(problem.form)
-    axes = statement.axes([np.linspace(0, 2, 2), np.linspace(0, 1, 2), np.linspace(0, 5, 2)], [5, 5, 5])
-    blocks = statement.blocks(axes)
-    evaluated = [block.evaluate(np.zeros(shape_of(statement, axes))) for block in blocks]
+    grid_problem = recognised(problem.form)
+    axes = grid_problem.axes([np.linspace(0, 2, 2), np.linspace(0, 1, 2), np.linspace(0, 5, 2)], [5, 5, 5])
+    blocks = grid_problem.blocks(axes)
+    evaluated = [block.evaluate(np.zeros(shape_of(grid_problem, axes))) for block in blocks]
     forces = 2 * PI / 5 + PI**2 + (2 * PI) ** 2
     expected = [0.0, 0.05, 0.1 * forces / (2 * PI + 4 * PI)]
     # Residuals are in units of the field, whose sizes for the two forces differ by some per cent.
-    found = balanced_sizes(statement, blocks, evaluated, np.array([1.0, 0.0, 0.0]))
+    found = balanced_sizes(grid_problem, blocks, evaluated, np.array([1.0, 0.0, 0.0]))
     assert found == pytest.approx(expected, rel=0.05)
 
 

@@ -9,7 +9,7 @@ from scipy.integrate import solve_ivp
 
 from edgewise.pde import PDE, Dirichlet, Initial, Interval, Time, solve
 from edgewise.pde.spaces.axis import TimeAxis
-from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.evolution.collocation import COLLOCATION
 from edgewise.pde.tiers.evolution.jumps import first_event, moments_of_jumps
 

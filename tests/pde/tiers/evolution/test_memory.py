@@ -9,7 +9,7 @@ from edgewise.errors import InputError
 from edgewise.pde import PDE, Dirichlet, Initial, Interval, Time, integral, solve
 from edgewise.pde.algebra import LinearSystem
 from edgewise.pde.problem.strong_form import Feature
-from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.evolution.collocation import COLLOCATION
 
 
@@ -113,7 +113,7 @@ def test_slopes_of_integrals_up_to_now_are_differences_of_residuals():
     begin = integration.ends[len(integration.slabs)]
     integration.bounded(begin, 0.1)
     axes = integration.evolution.with_time([], begin, begin + 0.1)
-    block = integration.evolution.statement.equation_blocks(axes)[0]
+    block = integration.evolution.grid_problem.equation_blocks(axes)[0]
     coef = np.random.default_rng(0).standard_normal((axes[0].count, 1))
     _, slopes = block.evaluate(coef)
     matrix = LinearSystem([block], [slopes], coef.shape).matrix().toarray()

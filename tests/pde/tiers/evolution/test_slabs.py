@@ -24,8 +24,8 @@ from edgewise.pde import (
 from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.solver.solution import errors_of
 from edgewise.pde.spaces.axis import TimeAxis
+from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.spaces.networks import SlabNetwork, TensorNetwork
-from edgewise.pde.spaces.statement import recognised
 from edgewise.pde.tiers.evolution import collocation
 from edgewise.pde.tiers.evolution.collocation import COLLOCATION, is_initial_value_problem
 from edgewise.pde.tiers.evolution.stepper import StepSettings, TimeStepper
@@ -121,18 +121,18 @@ def test_a_chaotic_system_is_that_of_scipy():
 
 @pytest.mark.slow
 def test_a_front_gets_a_grid_of_its_own():
-    statement = recognised(named_equation("burgers").make().form)
-    integration = COLLOCATION.stepper(statement, 1e-5, lambda share, count, work: True).run()
-    x = statement.form.domain.interior(2000, seed=1)
-    exact = statement.form.exact(x)
+    grid_problem = recognised(named_equation("burgers").make().form)
+    integration = COLLOCATION.stepper(grid_problem, 1e-5, lambda share, count, work: True).run()
+    x = grid_problem.form.domain.interior(2000, seed=1)
+    exact = grid_problem.form.exact(x)
     assert integration.is_complete and float((integration.network(x).detach() - exact).norm() / exact.norm()) < 1e-4
     steps = integration.network.slab(-1).tensor_layer.breakpoints[0].diff()
     assert float(steps.max() / steps.min()) > 10
 
 
 def test_an_integration_that_is_stopped_keeps_its_slabs():
-    statement = recognised(ring().form)
-    integration = COLLOCATION.stepper(statement, 1e-8, lambda share, count, work: count < 2).run()
+    grid_problem = recognised(ring().form)
+    integration = COLLOCATION.stepper(grid_problem, 1e-8, lambda share, count, work: count < 2).run()
     assert not integration.is_complete and 0 < integration.reached < 1
     points = torch.tensor([[1.0, integration.reached / 2], [1.0, 0.99]], dtype=torch.float64)
     values = integration.network(points)[:, 0]
@@ -163,9 +163,9 @@ def test_a_coordinate_that_acts_as_time_marches_whatever_its_name():
     found = []
     for domain in domains:
         problem = rod(domain, Dirichlet(lambda x: torch.sin(PI * x), on=f"{domain.coordinates[1]}=0"))
-        statement = recognised(problem.form)
-        assert is_initial_value_problem(statement) and problem.form.time == 1
-        integration = COLLOCATION.stepper(statement, 1e-7, lambda share, count, work: True).run()
+        grid_problem = recognised(problem.form)
+        assert is_initial_value_problem(grid_problem) and problem.form.time == 1
+        integration = COLLOCATION.stepper(grid_problem, 1e-7, lambda share, count, work: True).run()
         assert integration.is_complete and errors_of(integration.network, problem).relative_l2 < 1e-7
         found.append(integration.network(problem.domain.interior(50)))
     assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
@@ -192,8 +192,8 @@ def test_two_dimensions_of_space_are_those_of_a_fourier_series():
 
     start = Initial(lambda x, y: torch.sin(PI * x) * torch.cos(PI * y))
     square = Box(x=(-1, 1), y=(-1, 1)) * Time(0, 0.05)
-    statement = recognised(PDE(equation, square, [Periodic("x", "y"), start]).form)
-    integration = COLLOCATION.stepper(statement, 1e-6, lambda share, count, work: True).run()
+    grid_problem = recognised(PDE(equation, square, [Periodic("x", "y"), start]).form)
+    integration = COLLOCATION.stepper(grid_problem, 1e-6, lambda share, count, work: True).run()
     line, wave = np.linspace(-1, 1, 32, endpoint=False), PI * np.fft.fftfreq(32, 1 / 32)
     x, y = np.meshgrid(line, line, indexing="ij")
 

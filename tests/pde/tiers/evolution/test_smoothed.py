@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 
 from edgewise.outcomes import StopReason
 from edgewise.pde import PDE, Box, Dirichlet, Initial, Interval, Periodic, Time, solve
-from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.evolution.collocation import SMOOTHED
 from edgewise.pde.tiers.evolution.hyperviscosity import smooths
 
@@ -70,7 +70,7 @@ def test_slopes_of_smoothed_residuals_are_differences():
     damping = integration.solver.damping
     assert list(damping.factors) == [(0, 0, (4, 0))]
     speed, length = MEAN + 1, 1 / 24
-    (block,) = damping.damped(integration.evolution.statement.equation_blocks(axes))
+    (block,) = damping.damped(integration.evolution.grid_problem.equation_blocks(axes))
     random = np.random.default_rng(3)
     coef, move = random.normal(size=(2, *(axis.count for axis in axes), 1))
     slopes = block.evaluate(coef)[1]
@@ -85,9 +85,9 @@ def test_slopes_of_smoothed_residuals_are_differences():
 def test_only_problems_in_which_something_moves_are_smoothed():
     def holds(equation, conditions=None):
         conditions = [Periodic("x"), Initial(wave)] if conditions is None else conditions
-        statement = recognised(PDE(equation, LINE * Time(0, 1), conditions).form)
-        assert not isinstance(statement, str)
-        return smooths(statement)
+        grid_problem = recognised(PDE(equation, LINE * Time(0, 1), conditions).form)
+        assert not isinstance(grid_problem, str)
+        return smooths(grid_problem)
 
     assert holds(lambda u: u.t + u * u.x)
     assert holds(lambda u: 2 * u.t + u.x**3 - u.xx)
@@ -133,11 +133,11 @@ def spreading(equation, true, begin):
 )
 def test_diffusion_that_degenerates_spreads_between_walls(problem, begin, most):
     problem, true = spreading(*problem, begin)
-    statement = recognised(problem.form)
-    assert smooths(statement)
+    grid_problem = recognised(problem.form)
+    assert smooths(grid_problem)
     x, errors = problem.domain.interior(2000, "sobol", seed=7), []
     for finer in (1.0, 2.0):
-        result = SMOOTHED.stepper(statement, 1e-2 / finer**2, lambda *_: True, finer).run()
+        result = SMOOTHED.stepper(grid_problem, 1e-2 / finer**2, lambda *_: True, finer).run()
         assert result.is_complete
         gap = result.network(x).detach()[:, 0] - true(*x.T)
         errors.append(float(gap.norm() / true(*x.T).norm()))

@@ -19,7 +19,7 @@ from edgewise.pde import (
     solve,
 )
 from edgewise.pde.solver.solution import errors_of
-from edgewise.pde.tiers.galerkin.cut_slabs import CUT_CELLS, cut_cell_statement
+from edgewise.pde.tiers.galerkin.cut_slabs import CUT_CELLS, cut_cell_problem
 
 ZEROS = jn_zeros(0, 2)
 
@@ -50,7 +50,7 @@ def heat():
 
 @pytest.mark.slow
 def test_heat_on_a_disk_is_the_series_of_bessel():
-    integration = CUT_CELLS.stepper(cut_cell_statement(heat().form), 1e-7, lambda share, count, work: True).run()
+    integration = CUT_CELLS.stepper(cut_cell_problem(heat().form), 1e-7, lambda share, count, work: True).run()
     assert integration.is_complete and errors_of(integration.network, heat()).relative_l2 < 1e-8
 
 
@@ -64,7 +64,7 @@ def test_a_bump_turns_in_a_disk_without_growth():
 
     start = Initial(lambda x, y: exact(x, y, 0 * x))
     problem = PDE(lambda u, x, y: u.t - 2 * y * u.x + 2 * x * u.y, Disk() * Time(0, 3), [start], solution=exact)
-    integration = CUT_CELLS.stepper(cut_cell_statement(problem.form), 1e-5, lambda share, count, work: True).run()
+    integration = CUT_CELLS.stepper(cut_cell_problem(problem.form), 1e-5, lambda share, count, work: True).run()
     assert integration.is_complete and errors_of(integration.network, problem).relative_l2 < 1e-5
 
 
@@ -81,7 +81,7 @@ def test_a_periodic_coordinate_beside_a_hole():
     domain = (Box(x=(-1, 1), y=(-1, 1)) - Disk(0.4)) * Time(0, 0.1)
     walls = Dirichlet(exact, on=["y=-1", "y=1", "circle"])
     problem = PDE(equation, domain, [Periodic("x"), walls, Initial(lambda x, y: exact(x, y, 0 * x))], solution=exact)
-    integration = CUT_CELLS.stepper(cut_cell_statement(problem.form), 1e-4, lambda *_: True).run()
+    integration = CUT_CELLS.stepper(cut_cell_problem(problem.form), 1e-4, lambda *_: True).run()
     assert errors_of(integration.network, problem).relative_l2 < 1e-5
 
 
@@ -89,7 +89,7 @@ def test_a_periodic_coordinate_beside_a_hole():
 def test_other_problems_have_no_slabs(domain):
     start = [Initial(0.0)] if "t" in domain.coordinates else []
     equation = (lambda u: u.t - laplacian(u)) if start else (lambda u: laplacian(u) + 1)
-    assert cut_cell_statement(PDE(equation, domain, [Dirichlet(0.0), *start]).form) is None
+    assert cut_cell_problem(PDE(equation, domain, [Dirichlet(0.0), *start]).form) is None
 
 
 @pytest.mark.slow

@@ -6,8 +6,8 @@ import torch
 
 from edgewise.pde import PDE, Box, Dirichlet, Disk, Interval, solve
 from edgewise.pde.algebra.newton import defined_start, smooth_start, solved_on_grid
+from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.spaces.networks import TensorNetwork
-from edgewise.pde.spaces.statement import recognised
 from edgewise.pde.tiers.collocation.stationary import first_axes, network_of
 
 SQUARE, UNIT, DISK = Box(x=(1, 2), y=(1, 2)), Box(x=(0, 1), y=(0, 1)), Disk(0.8, (2.0, 0.0))
@@ -60,9 +60,9 @@ def test_equations_of_first_order_are_solved_by_splines(equation, domain, sides,
 
 def test_a_smooth_start_on_a_line_is_straight_and_solves_what_a_constant_does_not():
     problem = PDE(lambda u, x: u.xx * u - 1 - u.x**2, Interval(0, 1), [Dirichlet(lambda x: 2 + x)])
-    statement = recognised(problem.form)
-    axes = first_axes(statement)
-    start = smooth_start(statement, axes, defined_start(statement, axes))
+    grid_problem = recognised(problem.form)
+    axes = first_axes(grid_problem)
+    start = smooth_start(grid_problem, axes, defined_start(grid_problem, axes))
     x = torch.linspace(0, 1, 21, dtype=torch.float64)[:, None]
     np.testing.assert_allclose(network_of(axes, start)(x).detach().numpy(), 2 + x.numpy(), atol=1e-7)
-    assert solved_on_grid(statement, axes, start) is not None
+    assert solved_on_grid(grid_problem, axes, start) is not None

@@ -20,14 +20,14 @@ from edgewise.pde import (
     laplacian,
     solve,
 )
-from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.galerkin.rough import WEAK_FORM, rough_part
 
 PLACE, SLOW, FAST = 0.613, 1.0, 4.0  # of a jump of the square of a speed, which is on no line of a grid
 
 
-def is_rough(statement):
-    return rough_part(statement) == "coefficients are"
+def is_rough(grid_problem):
+    return rough_part(grid_problem) == "coefficients are"
 
 
 def square(x):
@@ -127,9 +127,9 @@ def test_periodic_sides_and_a_flux_of_a_smooth_coefficient():
 
     domain = Interval(0, 1) * Time(0, 1)
     problem = PDE(equation, domain, [Periodic("x"), Initial(lambda x: true(x, torch.zeros(())))])
-    statement = recognised(problem.form)
-    assert not is_rough(statement)
-    result = WEAK_FORM.stepper(statement, 1e-7, lambda *_: True).run()
+    grid_problem = recognised(problem.form)
+    assert not is_rough(grid_problem)
+    result = WEAK_FORM.stepper(grid_problem, 1e-7, lambda *_: True).run()
     x = domain.interior(200, "sobol", seed=1)
     with torch.no_grad():
         assert float((result.network(x)[:, 0] - true(*x.T)).abs().max()) < 1e-6

@@ -11,7 +11,7 @@ from scipy.sparse.linalg import spsolve
 from edgewise.outcomes import StopReason
 from edgewise.pde import PDE, Box, Dirichlet, Neumann, Robin, laplacian, solve
 from edgewise.pde.spaces.axis import SplineAxis
-from edgewise.pde.spaces.statement import recognised
+from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.tensor_train.network import LowRankNetwork
 from edgewise.pde.tiers.tensor_train.stages import _grown, low_rank_stages
 

@@ -38,12 +38,12 @@ class CorrectionSettings:
     # Points of the equation of the error between breakpoints; in a slab of time there are as many as its polynomial has
     # coefficients, for its residual is orthogonal to polynomials of all lower degrees, and fewer points do not see
     # that.
-    correction_points: int = 3
+    points: int = 3
     late_share: float = 0.1  # of the time: the last part, whose error counts where it is larger
     # Multiply-adds that a correction may take at least, some 0.05 seconds, and where a solution consists of slabs of
     # time, whose growth of errors nothing else knows, a second.
-    correction_work: float = 1e8
-    correction_of_slabs: float = 1e9
+    work: float = 1e8
+    work_of_slabs: float = 1e9
 
 
 CORRECTION = CorrectionSettings()
@@ -54,6 +54,7 @@ def correction_of(
 ) -> float | None:
     """Size of the error's solution on another grid, relative to the fields; None without such a grid."""
     check_time()
+    # A grid for the error, unlike that of the solution.
     degree, (x, weights, _) = max(UNIQUENESS.coarse_degree, problem.form.order + 1), points
     for own, per_interval in _grids_of(network, problem, is_only):
         lines = _other_grid(own, per_interval, problem, points, degree, work)
@@ -64,16 +65,18 @@ def correction_of(
     periodic = [name in problem.form.periodic for name in problem.domain.coordinates]
     error = TensorNetwork(TensorLayer(lines, problem.form.outputs, degree=degree, periodic=periodic))
     # The residual oscillates on the grid of the network: fewer points would take it for a smooth one.
-    are_slabs = max(per_interval) > CORRECTION.correction_points
+    are_slabs = max(per_interval) > CORRECTION.points
     both = [
         b if are_slabs and len(b) >= len(a) else torch.cat([a, b]).unique() for a, b in zip(lines, own, strict=True)
     ]
     sampled = problem.resampled(1, seed=1, mesh=Mesh(problem.domain, both, of_each=per_interval), own_unknowns=True)
     around = problem_around(network, sampled)
     check_time()
+    # Least squares of the linearised equation.
     method = linear_method(error.tensor_layer.coef.numel() + len(problem.unknowns) + 1, is_cut=problem.is_cut)
     train_network(error, around, method, 2 if problem.form.is_linear else 4)
     check_time()
+    # Size of the error, in the mean over the domain and over the end of the time.
     total = SumNetwork(network, error)
     corrected = problem.with_unknowns({name: value.detach() for name, value in around.unknowns.items()})
     before = field_values(network, problem, x)
@@ -103,7 +106,7 @@ def _grids_of(
 ) -> Iterator[tuple[Sequence[Tensor], Sequence[int]]]:
     """Breakpoints between which the residual of a network oscillates, and points for each interval; then fewer."""
     ends = [torch.stack([low, high]) for low, high in problem.domain.bounds]
-    few = [CORRECTION.correction_points] * len(ends)
+    few = [CORRECTION.points] * len(ends)
     grid = grid_of(network)
     moments = moments_of(network)
     if grid is None:
@@ -138,12 +141,14 @@ def _other_grid(
     fields = problem.form.outputs
     if dimension not in COARSE:
         return None
+    # As many intervals as the work allows.
     sizes = [len(line) - 1 for line in own]
-    are_slabs = max(per_interval) > CORRECTION.correction_points
+    are_slabs = max(per_interval) > CORRECTION.points
     counts = [3 * n // 2 + 1 if n > 1 and not are_slabs else round(300 ** (1 / dimension)) for n in sizes]
     rows = 1 + 2 * problem.form.order
     places = sum(problem.form.equation_term.requirements.integrals.values())
     while True:
+        # Work of a step of least squares on this grid.
         size = math.prod(n + degree for n in counts) * fields
         each = zip(counts, sizes, per_interval, strict=True)
         joined = (per * (m if are_slabs and m >= n else n + m) for n, m, per in each)
@@ -158,6 +163,7 @@ def _other_grid(
         if min(counts) <= degree + 1:
             return None
         counts = [max(degree + 1, round(0.85 * n)) for n in counts]
+    # Equal shares of the residual.
     lines = equal_shares(points.x, points.weights, points.squares.sqrt(), problem.domain.bounds, counts)
     return [
         line if len(line) > degree + 1 else torch.linspace(low, high, count + 1, dtype=torch.float64)

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from edgewise.outcomes import OutOfTime, check_time
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.dry_run import place_words
+from edgewise.pde.problem.features import missed_features
 from edgewise.pde.problem.strong_form import Feature
 from edgewise.pde.solver.judging.correction import CORRECTION, correction_of
 from edgewise.pde.solver.judging.residuals import (
@@ -43,6 +44,7 @@ from edgewise.pde.solver.judging.uniqueness import (
     weakest_direction,
 )
 from edgewise.pde.solver.solution import Stage, field_values
+from edgewise.pde.spaces.networks import grid_of, moments_of
 from edgewise.settings import ABOVE_ZERO
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ class EvidenceSettings:
     # the difference by which a field changes with it, relative to the domain: three digits fewer than float64 has.
     many_sizes_away: float = 1e3
     rounding_step: float = 1e-6
+    named_features: int = 3  # features that no grid resolves of which there is a sentence
     unmoved: float = 1e-9  # relative change of a coefficient that is rounding
     # Misfits of measured values, relative to their spread, above which they are looked at, and standard deviations of
     # the correlation of neighbours, of independent noise, above which they are no noise: a fit of less than 99 % of the
@@ -135,7 +138,7 @@ def judge(
     *,
     change: float = math.nan,
     estimate: float = math.nan,
-    work: float = CORRECTION.correction_work,
+    work: float = CORRECTION.work,
     points: Sought | None = None,
 ) -> Evidence:
     """Judge a solution by evidence that is independent of how it was made."""
@@ -162,6 +165,7 @@ def judge(
     if not math.isfinite(residual):
         doubts.append(f"The residual is not a number: {_place_of_nan(network, problem, x)}.")
         return Evidence(math.nan, residual, tuple(checks), tuple(doubts))
+    # An equation that does not hold.
     if residual > EVIDENCE.largest_residual:
         surplus = problem.form.surplus
         why = f"the problem may have no solution{', for ' if surplus else ''}{surplus}"
@@ -219,6 +223,7 @@ def judge(
                     f"residuals do not cancel out between neighbouring points, and bound the error by {bound:.1g}"
                 )
                 estimates.append(bound)
+        # Trivial solutions and null vectors.
         of_problem = _doubts_of_uniqueness(network, problem, residual, size, weakest, checks, errors)
         if of_problem:
             estimates.append(1.0)  # another solution may differ by as much as the solution is large
@@ -261,6 +266,7 @@ def _doubts_of_uniqueness(
     Coefficients that nothing determines are removed from those with standard errors.
     """
     doubts = list[str]()
+    # Coefficients that nothing determines.
     starts = problem.form.coefficients
     for name in undetermined_coefficients(network, problem):
         errors.pop(name, None)
@@ -285,6 +291,7 @@ def _doubts_of_uniqueness(
         doubts.append(
             f"The solution is u = 0, which solves every homogeneous problem; another one was not found{more}."
         )
+    # A null vector of the linearised problem.
     if weakest is not None and not is_unique:
         what = "a constant" if weakest.is_constant else "another function"
         if len(problem.fields) > 1:
@@ -320,6 +327,23 @@ def _place_of_nan(network: nn.Module, problem: Collocation, x: Tensor) -> str:
     return "the network has values that are none"
 
 
+def doubts_of_features(network: nn.Module, problem: Collocation) -> list[str]:
+    """Sentences on features of given functions that are narrower than the intervals of a grid where they lie."""
+    grid = grid_of(network)
+    breakpoints = None if grid is None else list(grid.breakpoints)
+    moments = moments_of(network)
+    if breakpoints is not None and moments is not None:
+        breakpoints[moments[0]] = moments[1]
+    features = missed_features(problem.form, breakpoints)
+    names = problem.domain.coordinates
+    labels = {"equation": "The equation"}
+    return [
+        f"{labels.get(each.label, each.label)} has a feature of width {each.width:.1g} near {names[each.axis]} = "
+        f"{each.place:.6g}, which no interval of the grid resolves: divide the domain there, or make it wider."
+        for each in features[: EVIDENCE.named_features]
+    ]
+
+
 def evidence_of_fields(
     fit: InverseFit, names: Sequence[str], stage: Stage, gap: float, errors: Tensor, values: Tensor
 ) -> Evidence:
@@ -336,6 +360,7 @@ def evidence_of_fields(
     )
     if fit.has_noise and fit.is_settled and not fit.rises:
         checks.append("there was no time for further checks")
+    # Fields that vanish.
     doubts = [
         f"The field {name} is 0, with which the equation holds whatever the measured values are, as where it is known "
         "up to a factor alone: give it a value somewhere."

@@ -74,6 +74,7 @@ def sought_points(network: nn.Module, problem: Collocation, seed: int = 0) -> So
     fewer = 8 if problem.form.has_integrals else 1
     first = FIRST_CELLS[dimension] // fewer
     most = SEARCH.split // fewer
+    # Even cells with a random point in each.
     generator = torch.Generator().manual_seed(seed)
     centers = domain.bounds[:, 0] + domain.size * unit_points(first**dimension, dimension, "grid")
     sides = (domain.size / first).expand_as(centers)
@@ -90,6 +91,7 @@ def sought_points(network: nn.Module, problem: Collocation, seed: int = 0) -> So
         return x, centers, sides, squared_residuals(network, problem, x) if len(x) else x[:, 0]
 
     cells = drawn(centers, sides)
+    # Cells with the largest shares are split.
     for _ in range(SEARCH.search_rounds):
         try:
             check_time()

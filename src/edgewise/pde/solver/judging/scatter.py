@@ -95,6 +95,7 @@ def scatter_of(network: nn.Module, problem: Collocation, x: Tensor) -> Scatter:
         return Scatter()
     if 0 < sum(len(block.data) for block in blocks) <= len(problem.unknowns):  # which they all fit
         return Scatter(dict.fromkeys(problem.unknowns, math.nan))
+    # Cholesky factor of H.
     slots = trainable_slots(network, problem)
     matrix = RowSource(network, problem, slots).normal_equations().matrix.triu()
     matrix = matrix + matrix.triu(1).mT
@@ -105,6 +106,7 @@ def scatter_of(network: nn.Module, problem: Collocation, x: Tensor) -> Scatter:
     variances = dict.fromkeys(problem.unknowns, 0.0)
     moves = matrix.new_zeros(len(matrix), SCATTER.draws)
     generator = torch.Generator().manual_seed(SCATTER.draw_seed)
+    # Covariance by the noise of each set of measured values.
     for block in blocks:
         only = BlockProblem([replace(block, weight=1.0)], problem.unknowns)
         rows, residuals = RowSource(network, only, slots).in_full()

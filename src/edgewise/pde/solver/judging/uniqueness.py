@@ -22,6 +22,7 @@ from edgewise.pde.domains.jumps import jumps_on_line, points_of_line
 from edgewise.pde.domains.mesh import Mesh, even_lines
 from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation, points_with
+from edgewise.pde.problem.features import narrow_features, with_features
 from edgewise.pde.problem.linearisation import linearise, smooth_jet
 from edgewise.pde.problem.strong_form import StrongForm
 from edgewise.pde.spaces.networks import TensorNetwork
@@ -384,7 +385,7 @@ def _jump_along(form: StrongForm, axis: int, start: Tensor) -> float | None:
         return points
 
     low, high = form.domain.bounds[axis].tolist()
-    places = points_of_line(low, high, UNIQUENESS.line_points)
+    places = with_features(points_of_line(low, high, UNIQUENESS.line_points), narrow_features(form), axis)
     places = places[form.domain.contains(on_line(places)).numpy()]
     if len(places) < 2:
         return None

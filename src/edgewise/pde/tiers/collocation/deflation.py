@@ -13,7 +13,7 @@ from edgewise.pde.algebra.newton import Advance, GridEquations, newton, shape_of
 from edgewise.pde.algebra.system import Solver
 from edgewise.pde.spaces.axis import SplineAxis, prolonged
 from edgewise.pde.spaces.blocks import EquationBlock
-from edgewise.pde.spaces.statement import Statement
+from edgewise.pde.spaces.grid_problem import GridProblem
 from edgewise.pde.tiers.collocation.stationary import first_axes, refined
 from edgewise.settings import ABOVE_ZERO
 
@@ -40,7 +40,7 @@ DEFLATION = DeflationSettings()
 
 
 def others(
-    statement: Statement, known: Sequence[nn.Module], most_starts: int | None = None
+    grid_problem: GridProblem, known: Sequence[nn.Module], most_starts: int | None = None
 ) -> Iterator[tuple[list[SplineAxis], np.ndarray]]:
     """Find solutions of a nonlinear problem that are not known yet, on a coarse grid."""
     # The residual F(u) is multiplied by the product over known solutions v of 1 / r + 1, with r = |u - v|^2 / |v|^2,
@@ -50,32 +50,32 @@ def others(
     # constants of their size. |v| is 1 for v = 0.
     # [1] P. Farrell, A. Birkisson, S. Funke, "Deflation techniques for finding distinct solutions of nonlinear partial
     # differential equations", SIAM J. Sci. Comput. 37 (2015) A2026.
-    axes = first_axes(statement)
+    axes = first_axes(grid_problem)
     found = []
     for network in known:
-        solved = solved_on_grid(statement, axes, interpolated(network, axes))
+        solved = solved_on_grid(grid_problem, axes, interpolated(network, axes))
         if solved is None:
             return  # the grid does not resolve it, so that the distance from it would mean nothing
         found.append(solved[0])
-    for start in list(_starts(statement, axes, found))[:most_starts]:
+    for start in list(_starts(grid_problem, axes, found))[:most_starts]:
         while True:
-            near = _deflated(statement, axes, start, found)
+            near = _deflated(grid_problem, axes, start, found)
             if near is None:
                 solved = None
             else:
-                solved = solved_on_grid(statement, axes, near)
+                solved = solved_on_grid(grid_problem, axes, near)
             if solved is None or min(_distance(solved[0], each) for each in found) < DEFLATION.distinct:
                 break
             found.append(solved[0])
-            if _is_kept(statement, axes, solved[0]):  # else it is one of the grid alone, which is not found again
+            if _is_kept(grid_problem, axes, solved[0]):  # else it is one of the grid alone, which is not found again
                 yield axes, solved[0]
 
 
-def _starts(statement: Statement, axes: list[SplineAxis], found: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+def _starts(grid_problem: GridProblem, axes: list[SplineAxis], found: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
     """Coefficients with which deflated Newton steps begin, those first that have found most."""
-    shape = shape_of(statement, axes)
+    shape = shape_of(grid_problem, axes)
     size = max(_size(each) for each in found)
-    responses = [(each, _response(statement, axes, each)) for each in found]
+    responses = [(each, _response(grid_problem, axes, each)) for each in found]
 
     def moved(factor: float) -> Iterator[np.ndarray]:
         for each, response in responses:
@@ -90,9 +90,9 @@ def _starts(statement: Statement, axes: list[SplineAxis], found: Sequence[np.nda
         yield from moved(factor)
 
 
-def _response(statement: Statement, axes: list[SplineAxis], coef: np.ndarray) -> np.ndarray | None:
+def _response(grid_problem: GridProblem, axes: list[SplineAxis], coef: np.ndarray) -> np.ndarray | None:
     """Return the change of a solution by a constant source in all equations, of size 1; None where there is none."""
-    equations = GridEquations(statement, axes)
+    equations = GridEquations(grid_problem, axes)
     source = [
         np.full(values.size, 1.0 if isinstance(block, EquationBlock) else 0.0)
         for block, (values, _) in zip(equations.blocks, equations.evaluate(coef), strict=True)
@@ -107,10 +107,10 @@ def _response(statement: Statement, axes: list[SplineAxis], coef: np.ndarray) ->
 
 
 def _deflated(
-    statement: Statement, axes: list[SplineAxis], coef: np.ndarray, found: Sequence[np.ndarray]
+    grid_problem: GridProblem, axes: list[SplineAxis], coef: np.ndarray, found: Sequence[np.ndarray]
 ) -> np.ndarray | None:
     """Return coefficients near another solution, by deflated Newton steps from a start; None where they reach none."""
-    equations = GridEquations(statement, axes)
+    equations = GridEquations(grid_problem, axes)
     scales = [_size(each) ** 2 for each in found]
 
     def deflated(coef: np.ndarray, step: np.ndarray, solver: Solver) -> Advance:
@@ -137,11 +137,11 @@ def _size(coef: np.ndarray) -> float:
     return size if size > DEFLATION.zero_field else 1.0
 
 
-def _is_kept(statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray) -> bool:
+def _is_kept(grid_problem: GridProblem, axes: Sequence[SplineAxis], coef: np.ndarray) -> bool:
     """Return whether a solution on one grid is one on a finer grid too."""
-    finer = statement.axes([refined(axis.breakpoints, 2.0) for axis in axes], [axis.degree for axis in axes])
+    finer = grid_problem.axes([refined(axis.breakpoints, 2.0) for axis in axes], [axis.degree for axis in axes])
     start = prolonged(coef, axes, finer)
-    solved = solved_on_grid(statement, finer, start)
+    solved = solved_on_grid(grid_problem, finer, start)
     return solved is not None and _distance(solved[0], start) < DEFLATION.unchanged
 
 

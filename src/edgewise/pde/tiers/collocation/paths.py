@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from edgewise.outcomes import check_time
-from edgewise.pde.algebra.newton import GridEquations, Solved, damped_newton
+from edgewise.pde.algebra.newton import NEWTON, GridEquations, Solved, damped_newton
 from edgewise.pde.spaces.axis import SplineAxis, prolonged
-from edgewise.pde.spaces.statement import Statement
+from edgewise.pde.spaces.grid_problem import GridProblem
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,9 @@ class PathSettings:
     longest_step: float = 0.9
     shortest_step: float = 1e-6
     nearly_solved: float = 1e-9
+    # Least damping factor of a Newton step: one from fields that are near enough needs none, and beyond a fold each
+    # halving costs a solution.
+    least_factor: float = 0.25
     # Relative difference of the shares on two grids at folds that are the same, far above zero then, and of the fields
     # at folds or solutions that are.
     same_share: float = 3e-2
@@ -56,15 +59,15 @@ class ResidualPath:
     [1] E. Allgower, K. Georg, "Introduction to Numerical Continuation Methods", SIAM, 2003, section 1.1.
     """
 
-    def __init__(self, statement: Statement, axes: Sequence[SplineAxis], start: np.ndarray):
+    def __init__(self, grid_problem: GridProblem, axes: Sequence[SplineAxis], start: np.ndarray):
         self.axes = axes
-        self.equations = GridEquations(statement, axes)
+        self.equations = GridEquations(grid_problem, axes)
         self.source = self.equations.residual(start)
 
-    def at(self, share: float, near: np.ndarray) -> Solved | None:
+    def at(self, share: float, near: np.ndarray, least_factor: float = NEWTON.least_factor) -> Solved | None:
         """Fields with a share of the residual, by Newton's method from others; None where it finds none."""
         self.equations.target = share * self.source
-        return damped_newton(self.equations, near)
+        return damped_newton(self.equations, near, least_factor)
 
     def follow(self, coef: np.ndarray, share: float = 1.0) -> PathEnd | None:
         """Lower the share from that of given fields on; None where it ends neither at a solution nor at a fold."""
@@ -75,7 +78,7 @@ class ResidualPath:
             if self.equations.work > PATHS.most_work:
                 return None
             target = 0.0 if share < PATHS.nearly_solved else share * (1 - step)
-            found = self.at(target, coef)
+            found = self.at(target, coef, PATHS.least_factor)
             if found is not None and not target:
                 return self._end(found[0], 0.0, found)
             if found is not None:
@@ -96,14 +99,14 @@ class ResidualPath:
 
 
 def sought_along_path(
-    statement: Statement, axes: Sequence[SplineAxis], finer: Sequence[SplineAxis], start: np.ndarray
+    grid_problem: GridProblem, axes: Sequence[SplineAxis], finer: Sequence[SplineAxis], start: np.ndarray
 ) -> PathEnd | None:
     """A solution that two grids have, or the fold at which both leave the same least share; None for neither."""
-    coarse = ResidualPath(statement, axes, start).follow(start)
+    coarse = ResidualPath(grid_problem, axes, start).follow(start)
     if coarse is None:
         return None
     # On the finer grid the path begins a little before the end on the coarse one.
-    path = ResidualPath(statement, finer, prolonged(start, axes, finer))
+    path = ResidualPath(grid_problem, finer, prolonged(start, axes, finer))
     share = coarse.share * (1 + PATHS.same_share)
     near = prolonged(coarse.coef, axes, finer)
     begin = path.at(share, near)

@@ -21,10 +21,11 @@ from edgewise.pde.algebra.newton import (
     stabilised,
 )
 from edgewise.pde.layers.tensor_product import TensorLayer
+from edgewise.pde.problem.features import narrow_features, resolving
 from edgewise.pde.spaces.axis import SplineAxis, prolonged
 from edgewise.pde.spaces.blocks import EquationBlock, Jacobian, RowBlock, wave_symbol
+from edgewise.pde.spaces.grid_problem import GridProblem
 from edgewise.pde.spaces.networks import TensorNetwork
-from edgewise.pde.spaces.statement import Statement
 from edgewise.pde.tiers.collocation.paths import sought_along_path
 from edgewise.pde.tiers.level import NO_SOLUTION, Doubt, Level
 from edgewise.settings import ABOVE_ZERO
@@ -96,18 +97,20 @@ HARDLY_DETERMINED = (
 )
 
 
-def first_axes(statement: Statement) -> list[SplineAxis]:
+def first_axes(grid_problem: GridProblem) -> list[SplineAxis]:
     """Return the axes of the coarsest grid."""
-    bounds = statement.form.domain.bounds.numpy()
+    bounds = grid_problem.form.domain.bounds.numpy()
     first = [
         np.linspace(low, high, max(GRIDS.first_intervals[len(bounds)], GRIDS.highest_degree + 1 if repeats else 0) + 1)
-        for (low, high), repeats in zip(bounds, statement.periodic, strict=True)
+        for (low, high), repeats in zip(bounds, grid_problem.periodic, strict=True)
     ]
-    return statement.axes(first, [GRIDS.highest_degree] * len(bounds))
+    features = narrow_features(grid_problem.form)
+    first = [resolving(points, features, axis) for axis, points in enumerate(first)]
+    return grid_problem.axes(first, [GRIDS.highest_degree] * len(bounds))
 
 
 def stationary_stages(
-    statement: Statement, begin: tuple[list[SplineAxis], np.ndarray] | None = None
+    grid_problem: GridProblem, begin: tuple[list[SplineAxis], np.ndarray] | None = None
 ) -> Iterator[Level]:
     """Solve on ever finer grids; ends where Newton's method fails, the residual stalls or the grid gets too large.
 
@@ -115,7 +118,8 @@ def stationary_stages(
     was tried, or at given coefficients on given axes; and where that fails on the first grid at the smoothest function
     with the conditions, on a grid of half as many intervals and then on this one.
     """
-    axes, coef = (first_axes(statement), None) if begin is None else begin
+    # The first grid.
+    axes, coef = (first_axes(grid_problem), None) if begin is None else begin
     dimension = len(axes)
     degrees = [GRIDS.highest_degree] * len(axes)
     before = axes
@@ -128,31 +132,33 @@ def stationary_stages(
     fold: Level | None = None  # which is named where finer grids have no solution either
     while True:
         check_time()
+        # Damped Newton steps from the solution on the grid before, prolonged to this one.
         if coef is None:
-            start = defined_start(statement, axes)
+            start = defined_start(grid_problem, axes)
         else:
             start = prolonged(coef, before, axes)
-        found = solved_on_grid(statement, axes, start, is_stabilised)
-        is_first = found is None and axes is before and not statement.form.is_linear
+        found = solved_on_grid(grid_problem, axes, start, is_stabilised)
+        is_first = found is None and axes is before and not grid_problem.form.is_linear
         if is_first:
             # Nested iteration: the equations of many splines have solutions that are none of the equation, as those of
             # Monge and Ampere, which turn to another branch within the last interval, and those of few hardly any.
-            coarser = statement.axes(
+            coarser = grid_problem.axes(
                 [refined(axis.breakpoints, 1.0 if axis.periodic else GRIDS.coarser_start) for axis in axes], degrees
             )
             for grid in (coarser, axes):
-                smooth = smooth_start(statement, grid, prolonged(start, axes, grid))
+                smooth = smooth_start(grid_problem, grid, prolonged(start, axes, grid))
                 if smooth is not None:
-                    found = solved_on_grid(statement, grid, smooth)
+                    found = solved_on_grid(grid_problem, grid, smooth)
                 if found is not None:
                     axes = list(grid)
                     break
+        # Continuation: the residual is lowered to zero, or to a fold, beyond which there is no solution.
         if is_first and found is None:
-            finer = statement.axes([refined(axis.breakpoints, GRIDS.finer_on_path) for axis in axes], degrees)
-            end = sought_along_path(statement, axes, finer, start)
+            finer = grid_problem.axes([refined(axis.breakpoints, GRIDS.finer_on_path) for axis in axes], degrees)
+            end = sought_along_path(grid_problem, axes, finer, start)
             if end is not None and end.solved is None:
-                loss = sum(float(each.max()) ** 2 for each in relative_errors(statement, end.axes, end.coef))
-                points = sum(block.rows for block in statement.blocks(end.axes))
+                loss = sum(float(each.max()) ** 2 for each in relative_errors(grid_problem, end.axes, end.coef))
+                points = sum(block.rows for block in grid_problem.blocks(end.axes))
                 network = network_of(end.axes, end.coef)
                 fold = Level(
                     network=network, loss=loss, points=points, work=end.work, doubt=Doubt(NO_SOLUTION, is_alone=True)
@@ -162,35 +168,39 @@ def stationary_stages(
                 found = end.solved
         solved = None if found is None else found[:2]
         if solved is not None and is_corrected:
-            solved = corrected(statement, axes, *solved)
+            solved = corrected(grid_problem, axes, *solved)
+        # A finer grid, where this one has no solution.
         if found is None or solved is None:
             failures += 1
             if failures > GRIDS.stalls or (coef is not None and is_resolved):
                 break
             # An oscillating solution of a grid that resolves nothing is a worse start than none on a finer one.
-            axes = statement.axes([refined(axis.breakpoints, 2.0) for axis in axes], degrees)
+            axes = grid_problem.axes([refined(axis.breakpoints, 2.0) for axis in axes], degrees)
             coef = None
-            if math.prod(shape_of(statement, axes)) > GRIDS.largest_grid[dimension]:
+            if math.prod(shape_of(grid_problem, axes)) > GRIDS.largest_grid[dimension]:
                 break
             continue
         (coef, work), fold = solved, None
-        errors = relative_errors(statement, axes, coef)
+        # Error that the residual between the points implies, and the balance of sources and fluxes.
+        errors = relative_errors(grid_problem, axes, coef)
         loss = max(sum(float(each.max()) ** 2 for each in errors), GRIDS.least_gain**2 * loss)
-        points = sum(block.rows for block in statement.blocks(axes))
-        constant, constant_before = statement.imbalance(axes, coef), constant
+        points = sum(block.rows for block in grid_problem.blocks(axes))
+        constant, constant_before = grid_problem.imbalance(axes, coef), constant
         is_in_balance = abs(constant - constant_before) > GRIDS.settled * constant or constant < GRIDS.least_imbalance
         is_in_balance = is_in_balance or math.sqrt(loss) > constant
+        # Growth of a residual by the inverse of the Jacobian.
         is_resolved = max(float(each.max()) for each in errors) < GRIDS.unresolved_error
-        growth = 1.0 if statement.constraint_variables or not is_resolved else found[2]()
+        growth = 1.0 if grid_problem.constraint_variables or not is_resolved else found[2]()
         doubt: Doubt | None = None
         if not is_in_balance:
             doubt = Doubt(OUT_OF_BALANCE)
         elif growth > GRIDS.largest_growth:
             doubt = Doubt(HARDLY_DETERMINED.format(growth=growth))
         yield Level(network=network_of(axes, coef), loss=loss, points=points, work=work, doubt=doubt)
+        # Upwind diffusion for layers thinner than the intervals, and corrections of what it leaves.
         was = is_stabilised, is_corrected
         if not is_resolved:
-            is_stabilised = is_stabilised or has_layers(statement, axes, coef)
+            is_stabilised = is_stabilised or has_layers(grid_problem, axes, coef)
             is_corrected = False
         elif is_stabilised:  # corrections first, as long as they help: they need few intervals outside of layers
             is_stabilised = is_corrected = dimension == 1 and (not is_corrected or loss < GRIDS.worth_correcting * best)
@@ -200,33 +210,34 @@ def stationary_stages(
         if stalls >= GRIDS.stalls:
             return
         before = axes
-        if statement.constraint_variables:
+        # The next grid equidistributes the errors.
+        if grid_problem.constraint_variables:
             change = GRIDS.neighbour_change_in_flows
         else:
             change = GRIDS.neighbour_change
-        axes = statement.axes(next_breakpoints(axes, errors, GRIDS.reduce, change), degrees)
+        axes = grid_problem.axes(next_breakpoints(axes, errors, GRIDS.reduce, change), degrees)
         is_same = all(a.intervals == b.intervals for a, b in zip(axes, before, strict=True))
         if is_same and is_resolved:
-            axes = statement.axes([refined(axis.breakpoints, 1.3) for axis in axes], degrees)
-        if (is_same and not is_resolved) or math.prod(shape_of(statement, axes)) > GRIDS.largest_grid[dimension]:
+            axes = grid_problem.axes([refined(axis.breakpoints, 1.3) for axis in axes], degrees)
+        if (is_same and not is_resolved) or math.prod(shape_of(grid_problem, axes)) > GRIDS.largest_grid[dimension]:
             return
     if fold is not None:
         yield fold
 
 
 def corrected(
-    statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray, work: float
+    grid_problem: GridProblem, axes: Sequence[SplineAxis], coef: np.ndarray, work: float
 ) -> tuple[np.ndarray, float]:
     """Coefficients that fulfil all rows without the added diffusion, if steps with it lead there, and the work."""
     # Defect correction [1]: each step lowers errors of what the grid resolves, and leaves waves from point to point as
     # they are, which the rows themselves hardly determine where intervals are longer than layers.
     # [1] P. Hemker, "Mixed defect correction iteration for the accurate solution of the convection diffusion equation",
     # Multigrid Methods, Lecture Notes in Mathematics 960, 1982, 485.
-    blocks = statement.blocks(axes)
+    blocks = grid_problem.blocks(axes)
     before = math.inf
     jacobian = [(stabilised(block, coef) if block.face is None else block.evaluate(coef))[1] for block in blocks]
     system = LinearSystem(blocks, jacobian, coef.shape)
-    solver = solver_for(statement, system)
+    solver = solver_for(grid_problem, system)
     if solver is None:
         return coef, work
     for _ in range(GRIDS.defect_steps):
@@ -240,15 +251,17 @@ def corrected(
     return coef, work + system.work
 
 
-def has_layers(statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray) -> bool:
+def has_layers(grid_problem: GridProblem, axes: Sequence[SplineAxis], coef: np.ndarray) -> bool:
     """True if first derivatives outweigh second ones within intervals somewhere, so that layers may be unseen."""
-    if statement.constraint_variables:  # diffusion would be as large an error as a pressure without bound at a corner
+    if (
+        grid_problem.constraint_variables
+    ):  # diffusion would be as large an error as a pressure without bound at a corner
         return False
-    return any(missing_diffusion(block, block.evaluate(coef)[1]) for block in statement.equation_blocks(axes))
+    return any(missing_diffusion(block, block.evaluate(coef)[1]) for block in grid_problem.equation_blocks(axes))
 
 
 def local_errors(
-    statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray, of: Sequence[int] | None = None
+    grid_problem: GridProblem, axes: Sequence[SplineAxis], coef: np.ndarray, of: Sequence[int] | None = None
 ) -> list[np.ndarray]:
     """Error of the fields that the residual between the points implies, for each interval of each coordinate.
 
@@ -258,11 +271,12 @@ def local_errors(
     a coarse grid it is also looked at everywhere, lest a narrow source is missed; not so where only some coordinates
     are of interest, `of`.
     """
+    # Points along each coordinate alone, and on coarse grids everywhere.
     dimension = len(axes)
     chosen = range(len(axes)) if of is None else of
     found, searched = ([np.zeros(line.intervals) for line in axes] for _ in range(2))
     most = [max(2, -(-GRIDS.search_points[dimension] // line.intervals)) for line in axes]
-    for block in [*statement.equation_blocks(axes), *statement.condition_blocks(axes)]:
+    for block in [*grid_problem.equation_blocks(axes), *grid_problem.condition_blocks(axes)]:
         if block.face is not None and block.face[0] not in chosen:
             continue
         free = [axis for axis in chosen if block.face is None or block.face[0] != axis]
@@ -275,9 +289,12 @@ def local_errors(
             fresh = RowBlock(block.form, block.term, block.numbers, axes, points, block.face, block.past)
             evaluated = fresh.evaluate(coef)
             for axis, count in counts.items():
+                # Residual over the symbol of the fastest wave.
                 short = wave_symbol(fresh, evaluated[0].shape, evaluated[1], axis)
                 values = implied_errors(evaluated[0], short)
-                of_variables = {key: s for key, s in evaluated[1].items() if key[1] in statement.constraint_variables}
+                of_variables = {
+                    key: s for key, s in evaluated[1].items() if key[1] in grid_problem.constraint_variables
+                }
                 if of_variables:  # what a short slab makes small in other fields need not be so in these
                     wave = wave_symbol(fresh, evaluated[0].shape, of_variables, axis)
                     own = implied_errors(evaluated[0], np.where(wave > ABOVE_ZERO, wave, math.inf))
@@ -293,9 +310,9 @@ def local_errors(
     return found
 
 
-def relative_errors(statement: Statement, axes: Sequence[SplineAxis], coef: np.ndarray) -> list[np.ndarray]:
+def relative_errors(grid_problem: GridProblem, axes: Sequence[SplineAxis], coef: np.ndarray) -> list[np.ndarray]:
     """Local errors relative to the fields, or to themselves where they are larger."""
-    errors = local_errors(statement, axes, coef)
+    errors = local_errors(grid_problem, axes, coef)
     size = float(np.abs(coef).max()) + max(float(each.max()) for each in errors)
     return [each / max(size, ABOVE_ZERO) for each in errors]
 
@@ -335,7 +352,7 @@ def lasting_errors(
 
 
 def balanced_sizes(
-    statement: Statement,
+    grid_problem: GridProblem,
     blocks: Sequence[RowBlock],
     evaluated: Sequence[tuple[np.ndarray, Jacobian]],
     sizes: np.ndarray,
@@ -346,8 +363,8 @@ def balanced_sizes(
     residuals in which it occurs, of a velocity the slopes of the others in the divergence. Other fields get 0.
     """
     balanced = np.zeros_like(sizes)
-    constraint_variables = set(statement.constraint_variables)
-    time = statement.form.time
+    constraint_variables = set(grid_problem.constraint_variables)
+    time = grid_problem.form.time
     assert time is not None
     for block, (_, jacobian) in zip(blocks, evaluated, strict=True):
         waves = np.zeros((len(block.numbers), len(sizes)))

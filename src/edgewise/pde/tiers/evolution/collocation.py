@@ -13,9 +13,10 @@ from edgewise.outcomes import check_time
 from edgewise.pde.algebra import Krylov, LinearSystem, Preconditioner, solver_for
 from edgewise.pde.algebra.newton import Advance, newton
 from edgewise.pde.algebra.system import Solver
+from edgewise.pde.problem.features import narrow_features, resolving
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.blocks import Jacobian, RowBlock
-from edgewise.pde.spaces.statement import Statement, initial_terms
+from edgewise.pde.spaces.grid_problem import GridProblem, initial_terms
 from edgewise.pde.tiers.collocation.stationary import balanced_sizes, local_errors
 from edgewise.pde.tiers.evolution import grids
 from edgewise.pde.tiers.evolution.guesses import first_guess, steady
@@ -78,7 +79,7 @@ class CollocationSolver:
         self._preconditioner: Preconditioner | None = None  # of the last slab
         # sizes of the fields so far, for flows, which may start from rest
         self._largest = (
-            np.zeros(len(evolution.statement.form.fields)) if evolution.statement.constraint_variables else None
+            np.zeros(len(evolution.grid_problem.form.fields)) if evolution.grid_problem.constraint_variables else None
         )
 
     def initial(self) -> State:
@@ -93,14 +94,17 @@ class CollocationSolver:
         degree = self.settings.degree[dimension]
         count = self._fewest(degree)
         self.rough = RoughInitial.of_data(
-            evolution.statement, evolution.initial_on, evolution.finer, evolution.allowed, evolution.begin
+            evolution.grid_problem, evolution.initial_on, evolution.finer, evolution.allowed, evolution.begin
         )
         if self.rough is not None:
             return State(*self.rough.begun(degree, count, evolution.allowed))
         low, high = evolution.domain.bounds.numpy().T
-        periodic = evolution.statement.periodic
+        periodic = evolution.grid_problem.periodic
+        features = narrow_features(evolution.grid_problem.form)
         axes = [
-            evolution.statement.axis(np.linspace(low[k], high[k], count + 1), degree, periodic[k])
+            evolution.grid_problem.axis(
+                resolving(np.linspace(low[k], high[k], count + 1), features, k), degree, periodic[k]
+            )
             for k in evolution.space
         ]
         for _ in range(self.settings.initial_rounds):
@@ -119,7 +123,7 @@ class CollocationSolver:
         if not evolution.space:
             return state
         at = partial(on_points, state.space, state.values)
-        rough = RoughInitial.of_data(evolution.statement, at, evolution.finer, evolution.allowed, moment)
+        rough = RoughInitial.of_data(evolution.grid_problem, at, evolution.finer, evolution.allowed, moment)
         if rough is None:
             return state
         self.rough = rough
@@ -152,8 +156,9 @@ class CollocationSolver:
     ) -> tuple[np.ndarray, int] | None:
         """Coefficients and number of steps of the simplified Newton's method; None if it fails."""
         evolution = self.evolution
-        statement = evolution.statement
+        grid_problem = evolution.grid_problem
         enough = NEWTON.step * evolution.allowed
+        # Rows of the slab, and the state of the iteration.
         blocks = self._blocks(axes)
         is_start = [block.face == (evolution.time, 0) for block in blocks]
         system: LinearSystem | None = None
@@ -177,10 +182,10 @@ class CollocationSolver:
             if not np.isfinite(fresh_residual).all():
                 return None
             if self._largest is not None and not steps:
-                least = balanced_sizes(statement, blocks, evaluated, self._scale(coef))
+                least = balanced_sizes(grid_problem, blocks, evaluated, self._scale(coef))
                 self._largest = np.maximum(self._largest, least)
             system = LinearSystem(blocks, [jacobian for _, jacobian in evaluated], coef.shape)
-            solver = solver_for(statement, system, enough * self._scale(coef), self._preconditioner)
+            solver = solver_for(grid_problem, system, enough * self._scale(coef), self._preconditioner)
             if solver is not None:
                 self._preconditioner = solver.preconditioner if isinstance(solver, Krylov) else None
             return solver
@@ -208,9 +213,9 @@ class CollocationSolver:
             rate = change / before if math.isfinite(before) else 1.0
             # Convergence: the sum of all steps to come is small, or what is left is rounding.
             to_come = size * rate / (1 - rate) if rate < NEWTON.series else size
-            if to_come <= enough or (statement.form.is_linear and is_fresh):
+            if to_come <= enough or (grid_problem.form.is_linear and is_fresh):
                 return Advance(coef, is_last=True)
-            if size < NEWTON.stalled[bool(statement.constraint_variables)] and rate > NEWTON.series:
+            if size < NEWTON.stalled[bool(grid_problem.constraint_variables)] and rate > NEWTON.series:
                 return Advance(coef, is_last=True)
             # Old factors with which steps grow are those of a slab that is too long.
             if rate > 1 and not is_fresh:
@@ -220,13 +225,14 @@ class CollocationSolver:
             is_fresh = False
             return Advance(coef, keeps_factors=keeps_factors)
 
+        # Simplified Newton steps from a guess that continues the slab before.
         guess = first_guess(evolution, each_prolonged, axes, state, length, previous, near)
         solved = newton(guess, residual, factorised, contracting, NEWTON.iterations)
         return None if solved is None else (solved[0], steps)
 
     def _blocks(self, axes: list[SplineAxis]) -> list[RowBlock]:
         """Rows of the slab."""
-        blocks = self.evolution.statement.blocks(axes)
+        blocks = self.evolution.grid_problem.blocks(axes)
         if self.damping is None:
             return blocks
         return self.damping.damped(blocks)
@@ -253,7 +259,7 @@ class CollocationSolver:
         if not evolution.space or self.damping is not None:
             return []
         size = float(self._scale(slab.coef).max())
-        errors = local_errors(evolution.statement, slab.axes, slab.coef, evolution.space)
+        errors = local_errors(evolution.grid_problem, slab.axes, slab.coef, evolution.space)
         return [self._weighed(slab.axes[axis], errors[axis] / size) for axis in evolution.space]
 
     def refine(self, state: State, indicators: list[np.ndarray]) -> State | None:
@@ -312,9 +318,9 @@ class CollocationSolver:
         Where `WaveByWave` is faster than smaller grids, it is the largest one everywhere, so that grids stay even.
         """
         errors = errors * np.sqrt(np.diff(line.breakpoints) * line.intervals / np.ptp(line.breakpoints))
-        statement = self.evolution.statement
-        is_even = len(self.evolution.space) > 1 and all(statement.periodic[k] for k in self.evolution.space)
-        if is_even and len(statement.form.fields) > 1:
+        grid_problem = self.evolution.grid_problem
+        is_even = len(self.evolution.space) > 1 and all(grid_problem.periodic[k] for k in self.evolution.space)
+        if is_even and len(grid_problem.form.fields) > 1:
             return np.full_like(errors, errors.max())
         return errors
 
@@ -327,16 +333,16 @@ SMOOTHED = Method(
 )
 
 
-def is_initial_value_problem(statement: Statement) -> bool:
+def is_initial_value_problem(grid_problem: GridProblem) -> bool:
     """True if slabs can solve a problem: its fields start from given values and have order 2 in time at most.
 
     Fields of order 0 in time, as the algebraic ones of differential-algebraic equations, start from nothing, and so do
     those of which there are integrals up to now alone.
     """
-    form = statement.form
+    form = grid_problem.form
     if form.time is None:
         return False
-    order = int(statement.field_orders[:, form.time].max())
+    order = int(grid_problem.field_orders[:, form.time].max())
     if not order:
         return form.has_integrals
     return bool(initial_terms(form)) and order <= 2

@@ -45,7 +45,7 @@ def refined(
         cut = np.clip(margin * (each / evolution.allowed) ** (1 / (line.degree + 1)), 1.0, SETTINGS.refine)
         points = graded(line.breakpoints, np.diff(line.breakpoints) / cut, line.periodic)
         is_finer = float(each.max()) > evolution.allowed and len(points) <= most_intervals[len(space)]
-        finer.append(evolution.statement.axis(points, line.degree, line.periodic) if is_finer else line)
+        finer.append(evolution.grid_problem.axis(points, line.degree, line.periodic) if is_finer else line)
     if all(new is old for new, old in zip(finer, space, strict=True)):
         return None
     return finer
@@ -58,5 +58,5 @@ def coarsened(evolution: Evolution, space: Sequence[SplineAxis], errors: Sequenc
         allowed = SETTINGS.safety * (evolution.allowed / np.maximum(each, ABOVE_ZERO)) ** (1 / (line.degree + 1))
         factor = np.clip(allowed, SETTINGS.shorten, SETTINGS.coarsen)
         points = graded(line.breakpoints, np.diff(line.breakpoints) * factor, line.periodic)
-        coarser.append(evolution.statement.axis(points, line.degree, line.periodic))
+        coarser.append(evolution.grid_problem.axis(points, line.degree, line.periodic))
     return coarser

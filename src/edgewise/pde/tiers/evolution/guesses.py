@@ -49,7 +49,7 @@ def first_guess(
     ahead = line.interpolated(ahead).reshape(len(lines), *last_lines.shape[1:])
     lines[evolution.order :] = ahead[evolution.order :] + (lines[0] - ahead[0])
     # Where nothing determines the mean of a constraint variable, its continuation would grow from rounding.
-    free = list(evolution.statement.constraint_variables)
+    free = list(evolution.grid_problem.constraint_variables)
     lines[..., free] = state.values[0][..., free]
     return coef
 

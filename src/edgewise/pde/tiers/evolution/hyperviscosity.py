@@ -13,7 +13,7 @@ import numpy as np
 
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.blocks import EquationBlock, Jacobian, Key, RowBlock
-from edgewise.pde.spaces.statement import Statement
+from edgewise.pde.spaces.grid_problem import GridProblem
 from edgewise.pde.tiers.evolution.problem import Evolution, even_axes
 
 
@@ -90,7 +90,7 @@ class Hyperviscosity:
     def axes(self) -> list[SplineAxis]:
         """The even grid."""
         intervals = round(self.evolution.finer * self.settings.first_intervals[len(self.evolution.space)])
-        return even_axes(self.evolution.statement, intervals, self.settings.degree)
+        return even_axes(self.evolution.grid_problem, intervals, self.settings.degree)
 
     def measure(self, axes: list[SplineAxis], coef: np.ndarray) -> None:
         """Set the factors for a slab that begins with a state, constant in time; none without any speed.
@@ -101,7 +101,7 @@ class Hyperviscosity:
         self.factors = {}
         # The symbol of the equation at the first moment.
         time = self.evolution.time
-        (block,) = self.evolution.statement.equation_blocks(axes)
+        (block,) = self.evolution.grid_problem.equation_blocks(axes)
         points = [axes[k].breakpoints[:1] if k == time else each for k, each in enumerate(block.points)]
         at_first = RowBlock(block.form, block.term, block.numbers, axes, points)
         jacobian = at_first.evaluate(coef)[1]
@@ -129,23 +129,28 @@ class Hyperviscosity:
         ]
 
 
-def smooths(statement: Statement) -> bool:
+def smooths(grid_problem: GridProblem) -> bool:
     """True if a hyperviscosity can smooth the fronts of a problem."""
     # It is of first order in time, and has first derivatives in space, by which something moves. Several fields have
     # diffusion: without it jumps of a system that is not written as conservation laws depend on what smooths them [1],
     # and a hyperviscosity need not be what is meant.
     # [1] G. Dal Maso, P. LeFloch, F. Murat, "Definition and weak stability of nonconservative products", J. Math. Pures
     # Appl. 74, 1995, 483.
-    form = statement.form
-    if not form.domain.is_box or form.has_integrals or statement.constraint_variables or statement.constant is not None:
+    form = grid_problem.form
+    if (
+        not form.domain.is_box
+        or form.has_integrals
+        or grid_problem.constraint_variables
+        or grid_problem.constant is not None
+    ):
         return False
     space = [axis for axis in range(form.domain.dimension) if axis != form.time]
     if not 1 <= len(space) < len(Hyperviscosity.settings.first_intervals):
         return False
-    if not (statement.field_orders[:, form.time] == 1).all() or (form.order == 1 and len(form.fields) > 1):
+    if not (grid_problem.field_orders[:, form.time] == 1).all() or (form.order == 1 and len(form.fields) > 1):
         return False
     # It has a hyperviscosity for the initial state.
-    evolution = Evolution(statement, 1.0)
+    evolution = Evolution(grid_problem, 1.0)
     damping = Hyperviscosity(evolution)
     axes = damping.axes()
     (state,) = evolution.interpolated_initial(axes)

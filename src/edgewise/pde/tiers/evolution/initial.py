@@ -11,11 +11,12 @@ from torch import Tensor
 
 from edgewise.pde.domains.jumps import jumps_on_line, points_of_line
 from edgewise.pde.problem.dry_run import probes
+from edgewise.pde.problem.features import narrow_features, with_features
 from edgewise.pde.problem.linearisation import linearise, smooth_jet, zero_jet
 from edgewise.pde.problem.strong_form import Feature, ResidualTerm
 from edgewise.pde.spaces.axis import SplineAxis, dense
 from edgewise.pde.spaces.blocks import normal_of
-from edgewise.pde.spaces.statement import Statement
+from edgewise.pde.spaces.grid_problem import GridProblem
 from edgewise.pde.tiers.evolution.problem import OnGrid
 from edgewise.settings import ABOVE_ZERO
 
@@ -60,27 +61,28 @@ class RoughInitial:
     [1] V. Thomee, "Galerkin Finite Element Methods for Parabolic Problems", 2nd edition, 2006, chapters 3 and 7.
     """
 
-    def __init__(self, statement: Statement, at: OnGrid, places: Sequence[float], finer: float, moment: float):
-        self.statement = statement
+    def __init__(self, grid_problem: GridProblem, at: OnGrid, places: Sequence[float], finer: float, moment: float):
+        self.grid_problem = grid_problem
         self.at = at
         self.places = places
         self.moment = moment
-        (self.space,) = (axis for axis in range(statement.form.domain.dimension) if axis != statement.form.time)
-        self.low, self.high = statement.form.domain.bounds[self.space].tolist()
+        (self.space,) = (axis for axis in range(grid_problem.form.domain.dimension) if axis != grid_problem.form.time)
+        self.low, self.high = grid_problem.form.domain.bounds[self.space].tolist()
         self.shortest = (self.high - self.low) * SETTINGS.shortest / finer**SETTINGS.faster
         self.least_size = 0.0
 
     @classmethod
     def of_data(
-        cls, statement: Statement, at: OnGrid, finer: float, allowed: float, moment: float
+        cls, grid_problem: GridProblem, at: OnGrid, finer: float, allowed: float, moment: float
     ) -> RoughInitial | None:
         """The data, or None where they are smooth, the equation does not smooth them, or in several coordinates."""
-        form = statement.form
-        if form.domain.dimension != 2 or any(statement.periodic) or not _smooths(statement):
+        form = grid_problem.form
+        if form.domain.dimension != 2 or any(grid_problem.periodic) or not _smooths(grid_problem):
             return None
-        rough = cls(statement, at, [], finer, moment)
+        rough = cls(grid_problem, at, [], finer, moment)
         # Jumps inside.
         line = points_of_line(rough.low, rough.high, SETTINGS.line_points)
+        line = with_features(line, narrow_features(form), rough.space)
         values = at([line])[0]
         if not np.isfinite(values).all():
             return None
@@ -101,8 +103,8 @@ class RoughInitial:
 
     def _conditions(self) -> Iterator[tuple[int, ResidualTerm, Tensor, Tensor | None]]:
         """Conditions at the moment at the walls: 0 or 1 for the end, term, point and normal, (1, 2) each."""
-        form = self.statement.form
-        for number, axis, end in self.statement.faces():
+        form = self.grid_problem.form
+        for number, axis, end in self.grid_problem.faces():
             if axis != self.space:
                 continue
             term = form.condition_terms[number]
@@ -112,9 +114,9 @@ class RoughInitial:
 
     def walls(self) -> np.ndarray:
         """Given values of the fields at both ends at the moment, (2, fields); nan where there are none."""
-        values = np.full((2, len(self.statement.form.fields)), np.nan)
+        values = np.full((2, len(self.grid_problem.form.fields)), np.nan)
         for end, term, x, normal in self._conditions():
-            residuals, jacobian = linearise(self.statement.form, term, x, normal, zero_jet(term, x))
+            residuals, jacobian = linearise(self.grid_problem.form, term, x, normal, zero_jet(term, x))
             for row, residual in enumerate(residuals):
                 by = [(field, index) for number, field, index in jacobian if number == row]
                 if len(by) == 1 and not any(by[0][1]):
@@ -134,7 +136,7 @@ class RoughInitial:
             if not all(index in known for _, index in term.requirements.keys):
                 continue
             jet = {(field, index): torch.tensor([known[index][field]]) for field, index in term.requirements.keys}
-            residuals, jacobian = linearise(self.statement.form, term, x, normal, jet)
+            residuals, jacobian = linearise(self.grid_problem.form, term, x, normal, jet)
             for (row, _, index), slope in jacobian.items():
                 if index == first and slope.item():
                     found[end] = max(found[end], abs(residuals[row].item() / slope.item()) * length)
@@ -160,7 +162,7 @@ class RoughInitial:
         # Two jumps that are closer than the shortest interval are one for the grid.
         near = np.flatnonzero(np.diff(breakpoints) < self.shortest / 2)
         near = np.where(near == 0, 1, near)
-        return self.statement.axis(np.delete(breakpoints, near), degree, False)
+        return self.grid_problem.axis(np.delete(breakpoints, near), degree, False)
 
     def begun(self, degree: int, intervals: int, allowed: float) -> tuple[list[SplineAxis], np.ndarray]:
         """The coordinate and the data on it: away from the jumps with an allowed error, relative to the fields."""
@@ -202,13 +204,13 @@ class RoughInitial:
         return coef[None]
 
 
-def _smooths(statement: Statement) -> bool:
+def _smooths(grid_problem: GridProblem) -> bool:
     """True if each equation has a rate and, with the opposite sign, second derivatives of one and the same field."""
-    form = statement.form
-    time = statement.form.time
+    form = grid_problem.form
+    time = grid_problem.form.time
     if (
         Feature.DELAYS in form.features
-        or (statement.field_orders != np.array([1 if k == time else 2 for k in range(2)])).any()
+        or (grid_problem.field_orders != np.array([1 if k == time else 2 for k in range(2)])).any()
     ):
         return False
     x = probes(form.domain)[0]

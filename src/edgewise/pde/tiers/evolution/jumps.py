@@ -9,12 +9,13 @@ import numpy as np
 import torch
 
 from edgewise.pde.domains.jumps import OnLine, jumps_on_line, points_of_line
+from edgewise.pde.problem.features import narrow_features, with_features
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.linearisation import linearise, residuals_at
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.blocks import normal_of
-from edgewise.pde.spaces.statement import Statement, probes_of, random_jet
+from edgewise.pde.spaces.grid_problem import GridProblem, probes_of, random_jet
 
 
 @dataclass(frozen=True)
@@ -38,28 +39,33 @@ class EventSettings:
 SETTINGS = EventSettings()
 
 
-def moments_of_jumps(statement: Statement) -> list[tuple[float, float]]:
+def moments_of_jumps(grid_problem: GridProblem) -> list[tuple[float, float]]:
     """Moments just before and after which residuals for fixed fields jump at most places, in order."""
-    form = statement.form
+    form = grid_problem.form
     time = form.time
     bounds = form.domain.bounds
     assert time is not None
     begin, end = bounds[time].tolist()
     moments = np.concatenate([[begin], points_of_line(begin, end, SETTINGS.moments), [end]])
+    features = [each for each in narrow_features(form) if each.axis == time]
+    moments = with_features(moments, features, time)
     found = jumps_on_line(_residuals_of(form, form.equation_term), moments, SETTINGS.least_jump)
-    for number, axis, side in statement.faces() if form.domain.is_box else ():
+    for number, axis, side in grid_problem.faces() if form.domain.is_box else ():
         if axis != time:
             residuals = _residuals_of(form, form.condition_terms[number], (axis, side))
             found += jumps_on_line(residuals, moments, SETTINGS.least_jump)
     margin = SETTINGS.rounding * float(np.spacing(max(abs(begin), abs(end))))
-    return sorted((each - margin, each + margin) for each in found if begin + margin < each < end - margin)
+    jumps = [(each - margin, each + margin) for each in found if begin + margin < each < end - margin]
+    # No slab goes over a narrow feature: slabs end before it, in it and after it.
+    ends = [each.place + share * each.width for each in features for share in (-1.0, 0.0, 1.0)]
+    return sorted(jumps + [(each, each) for each in ends if begin < each < end])
 
 
-def first_event(statement: Statement, line: SplineAxis, coef: np.ndarray, after: float, end: float) -> float:
+def first_event(grid_problem: GridProblem, line: SplineAxis, coef: np.ndarray, after: float, end: float) -> float:
     """Moment of the first event, a jump of the equation along the fields of a slab; inf where there is none."""
     # The fields are continued to the moment `end`, up to where they leave the domain of the equation.
     begin = line.breakpoints[0]
-    along = _residuals_along(statement, line, coef)
+    along = _residuals_along(grid_problem, line, coef)
     moments = np.linspace(begin, end, SETTINGS.moments_of_slab)
     is_finite = np.isfinite(along(moments)).all((1, 2))
     if not is_finite.all():
@@ -67,7 +73,7 @@ def first_event(statement: Statement, line: SplineAxis, coef: np.ndarray, after:
     if len(moments) < 2:
         return math.inf
     # Terms that cancel, as those of a steady state, jump by rounding.
-    rounding = _rounding_along(statement, line, coef, moments)
+    rounding = _rounding_along(grid_problem, line, coef, moments)
     for event in jumps_on_line(along, moments, SETTINGS.least_event, rounding):
         # Square roots near zero jump by rounding, to and fro: there is no jump across some distance.
         margin = _rounding_of(event)
@@ -79,11 +85,11 @@ def first_event(statement: Statement, line: SplineAxis, coef: np.ndarray, after:
     return math.inf
 
 
-def _rounding_along(statement: Statement, line: SplineAxis, coef: np.ndarray, moments: np.ndarray) -> np.ndarray:
+def _rounding_along(grid_problem: GridProblem, line: SplineAxis, coef: np.ndarray, moments: np.ndarray) -> np.ndarray:
     """Rounding of residuals along the fields of a slab at moments (m,), (m, residuals, 1)."""
     # The sum over all derivatives of their rounding times the slope of the residual, in which a jump itself does not
     # count. Highest derivatives are among them: a jump below their rounding does not change the fields.
-    form = statement.form
+    form = grid_problem.form
     x = torch.from_numpy(moments)[:, None].clone()
     jet = {
         (slot, index): torch.from_numpy(line.local(moments, index[0])[1] @ coef[:, slot])
@@ -107,21 +113,21 @@ def _rounding_of(moment: float) -> float:
     return SETTINGS.rounding * float(np.spacing(abs(moment)))
 
 
-def moved_by_rounding(statement: Statement, line: SplineAxis, coef: np.ndarray, event: float) -> float:
+def moved_by_rounding(grid_problem: GridProblem, line: SplineAxis, coef: np.ndarray, event: float) -> float:
     """Distance from an event of `first_event` within which rounding of the fields makes the equation jump."""
     distance = _rounding_of(event)
     reach = SETTINGS.reach * (event - line.breakpoints[0])
     around = np.array([event - reach, event, event + reach])
-    for key in statement.form.equation_term.requirements.keys:
+    for key in grid_problem.form.equation_term.requirements.keys:
         rounding = _rounding_of_derivative(line, coef, *key)
         for shift in (-rounding, rounding):
-            moved = jumps_on_line(_residuals_along(statement, line, coef, key, shift), around, SETTINGS.least_event)
+            moved = jumps_on_line(_residuals_along(grid_problem, line, coef, key, shift), around, SETTINGS.least_event)
             distance = max([distance, *(abs(each - event) for each in moved)])
     return distance
 
 
 def _residuals_along(
-    statement: Statement,
+    grid_problem: GridProblem,
     line: SplineAxis,
     coef: np.ndarray,
     moved: tuple[int, Index] | None = None,
@@ -129,8 +135,8 @@ def _residuals_along(
 ) -> OnLine:
     """Residuals along the fields of a slab, of which one derivative may be shifted."""
     # The highest derivatives are held constant, for their rounding is large.
-    form = statement.form
-    orders = statement.field_orders[:, 0]
+    form = grid_problem.form
+    orders = grid_problem.field_orders[:, 0]
     constants = {}
     for slot, index in form.equation_term.requirements.keys:
         if index[0] == orders[slot] > 0:

@@ -44,7 +44,7 @@ class Memory:
 
     def __init__(self, evolution: Evolution):
         self.evolution = evolution
-        evolution.statement = replace(evolution.statement, past=self.past)
+        evolution.grid_problem = replace(evolution.grid_problem, past=self.past)
         self.ends = [evolution.begin]
         self.jumps = [(evolution.begin, 0)]  # moments, and numbers of delays since the first one
         self._networks: list[TensorNetwork] = []
@@ -72,15 +72,15 @@ class Memory:
         flat = points.flatten(0, 1).clone()
         # Moments after the last one that is known belong to a slab that is too long, or to fresh points by rounding.
         flat[:, self.evolution.time].clamp_(max=float(ends[-1]))
-        if Feature.INTEGRALS in self.evolution.statement.form.features:
+        if Feature.INTEGRALS in self.evolution.grid_problem.form.features:
             self.evolution.work += self.settings.past_work * len(flat)
         with torch.no_grad():
             return network(flat)[:, number].reshape(points.shape[:2])
 
     def bounded(self, moment: float, length: float) -> float:
         """Length of a slab that needs known delayed values and ends where a derivative jumps; 0 where there is none."""
-        statement = self.evolution.statement
-        self.evolution.statement = replace(statement, form=with_integrals_by(statement.form, self.rule()))
+        grid_problem = self.evolution.grid_problem
+        self.evolution.grid_problem = replace(grid_problem, form=with_integrals_by(grid_problem.form, self.rule()))
         begin = self._places(moment)
         end = moment + length
         for number, (lowest, highest) in enumerate(begin):
@@ -114,7 +114,7 @@ class Memory:
 
     def _places(self, moment: float) -> list[tuple[float, float]]:
         """Earliest and latest moment that each delay asks for at a moment, over the places of space."""
-        form = self.evolution.statement.form
+        form = self.evolution.grid_problem.form
         if Feature.DELAYS not in form.features:
             return []
         x = self._probes.clone()

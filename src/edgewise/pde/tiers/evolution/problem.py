@@ -12,7 +12,7 @@ from edgewise.pde.domains.sampling import legendre_rule
 from edgewise.pde.problem.linearisation import linearise, zero_jet
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis, along, prolonged
 from edgewise.pde.spaces.blocks import normal_of
-from edgewise.pde.spaces.statement import Statement, initial_terms
+from edgewise.pde.spaces.grid_problem import GridProblem, initial_terms
 from edgewise.settings import ABOVE_ZERO
 
 OnGrid = Callable[[Sequence[np.ndarray]], np.ndarray]
@@ -61,19 +61,19 @@ class Slab:
 class Evolution:
     """A problem of evolution, the error that a slab of it may have, and the work that was spent on it."""
 
-    def __init__(self, statement: Statement, tolerance: float, finer: float = 1.0):
-        self.statement = statement
+    def __init__(self, grid_problem: GridProblem, tolerance: float, finer: float = 1.0):
+        self.grid_problem = grid_problem
         self.finer = finer  # factor of the first grids of space
         self.work = 0.0  # multiply-adds
-        self.domain = statement.form.domain
-        assert statement.form.time is not None
-        self.time = statement.form.time
+        self.domain = grid_problem.form.domain
+        assert grid_problem.form.time is not None
+        self.time = grid_problem.form.time
         self.begin, self.end = self.domain.bounds[self.time].tolist()
         self.space = [axis for axis in range(self.domain.dimension) if axis != self.time]
         self.allowed = max(SETTINGS.share * tolerance, SETTINGS.least_allowed[bool(self.space)])
         self.degree = SETTINGS.degree[len(self.space)]
-        self.order = max(int(statement.field_orders[:, self.time].max()), 1)
-        self._initial_terms = initial_terms(statement.form)
+        self.order = max(int(grid_problem.field_orders[:, self.time].max()), 1)
+        self._initial_terms = initial_terms(grid_problem.form)
         # Rows that give the last two Legendre coefficients of a polynomial in Bernstein's basis.
         nodes, weights = legendre_rule(self.degree + 1)
         values = TimeAxis(0.0, 1.0, self.degree).table((nodes + 1) / 2)
@@ -110,7 +110,7 @@ class Evolution:
         fields = []
         for slot in range(nodal.shape[-1]):
             # Legendre coefficients from the values and rates at the first moment and the values at the others.
-            given = int(self.statement.field_orders[slot, self.time])
+            given = int(self.grid_problem.field_orders[slot, self.time])
             data = np.concatenate([state[:given, ..., slot], nodal[..., slot]])
             powers = np.polynomial.legendre.legvander(2 * (moments - begin) / length - 1, len(data) - 1)
             first = np.polynomial.legendre.legvander(np.array([-1.0]), len(data) - 1)
@@ -131,7 +131,7 @@ class Evolution:
 
     def initial_at(self, places: np.ndarray) -> np.ndarray:
         """Initial values and rates at places (b, dimension of space), (order, b, fields)."""
-        form = self.statement.form
+        form = self.grid_problem.form
         x = torch.full((len(places), self.domain.dimension), self.begin, dtype=torch.float64)
         x[:, self.space] = torch.from_numpy(places)
         values = np.zeros((2, len(x), len(form.fields)))
@@ -150,14 +150,14 @@ class Evolution:
         return state
 
 
-def even_axes(statement: Statement, intervals: int, degree: int) -> list[SplineAxis]:
+def even_axes(grid_problem: GridProblem, intervals: int, degree: int) -> list[SplineAxis]:
     """Coordinates of space with so many even intervals each."""
-    bounds = statement.form.domain.bounds.numpy()
-    periodic = statement.periodic
+    bounds = grid_problem.form.domain.bounds.numpy()
+    periodic = grid_problem.periodic
     return [
         SplineAxis(np.linspace(low, high, intervals + 1), degree, periodic[axis])
         for axis, (low, high) in enumerate(bounds)
-        if axis != statement.form.time
+        if axis != grid_problem.form.time
     ]
 
 

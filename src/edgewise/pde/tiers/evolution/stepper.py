@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis
+from edgewise.pde.spaces.grid_problem import GridProblem, check_initial
 from edgewise.pde.spaces.networks import SlabNetwork
-from edgewise.pde.spaces.statement import Statement, check_initial
 from edgewise.pde.tiers.collocation.stationary import network_of
 from edgewise.pde.tiers.evolution.jumps import SETTINGS as EVENTS
 from edgewise.pde.tiers.evolution.jumps import first_event, moments_of_jumps, moved_by_rounding
@@ -112,10 +112,10 @@ class Method:
     first_intervals: tuple[int, ...] = ()
     most_intervals: tuple[int, ...] = ()
 
-    def stepper(self, statement: Statement, tolerance: float, watch: Watch, finer: float = 1.0) -> TimeStepper:
+    def stepper(self, grid_problem: GridProblem, tolerance: float, watch: Watch, finer: float = 1.0) -> TimeStepper:
         """A stepper with a tolerance, whose first grid is finer by a factor."""
-        evolution = Evolution(statement, tolerance, finer)
-        memory = Memory(evolution) if statement.form.has_integrals else None
+        evolution = Evolution(grid_problem, tolerance, finer)
+        memory = Memory(evolution) if grid_problem.form.has_integrals else None
         return TimeStepper(evolution, self.solver(evolution), watch, memory)
 
 
@@ -133,7 +133,7 @@ class TimeStepper:
         self.slabs: list[Slab] = []
         self.ends = [evolution.begin]
         self.points = 0
-        self._jump_moments = moments_of_jumps(evolution.statement)
+        self._jump_moments = moments_of_jumps(evolution.grid_problem)
 
     def run(self) -> TimeIntegration | None:
         """Integrate from the first moment to the last, or as far as it goes; None if there is not even one slab.
@@ -146,7 +146,7 @@ class TimeStepper:
         moment = evolution.begin
         length = self.whole / (settings.first_slabs * evolution.finer)
         state = self.solver.initial()
-        check_initial(evolution.statement, evolution.with_time(state.space, moment, end), state.values[0])
+        check_initial(evolution.grid_problem, evolution.with_time(state.space, moment, end), state.values[0])
         asked = length  # of the first attempt from this moment
         lengthened = 0  # attempts from this moment that were made longer
         events = [-math.inf] * settings.most_events  # the last ones with which slabs ended
@@ -298,18 +298,18 @@ class TimeStepper:
     def _event(self, slab: Slab, moment: float, length: float, ahead: float) -> float:
         """Moment of the first event in a slab of time alone that is continued to `ahead` lengths; inf for none."""
         evolution = self.evolution
-        if evolution.space or evolution.statement.form.has_integrals:
+        if evolution.space or evolution.grid_problem.form.has_integrals:
             return math.inf
         axes = evolution.with_time([], moment, moment + length)
         (line,), smooth = self._with_last_rate(axes, slab.coef)
         beyond = moment + self.bounded(moment, min(ahead * length, evolution.end - moment))
-        return first_event(evolution.statement, line, smooth, moment + self.settings.shortest * self.whole, beyond)
+        return first_event(evolution.grid_problem, line, smooth, moment + self.settings.shortest * self.whole, beyond)
 
     def _continued(self, slab: Slab, event: float) -> tuple[Slab, State]:
         """A slab of time alone, continued until rounding leaves no doubt that an event is over, and the state there."""
         evolution = self.evolution
         (line,), coef = self._with_last_rate(slab.axes, slab.coef)
-        stop = event + moved_by_rounding(evolution.statement, line, coef, event)
+        stop = event + moved_by_rounding(evolution.grid_problem, line, coef, event)
         longer = TimeAxis(line.breakpoints[0], min(stop, evolution.end), line.degree)
         lines = longer.interpolated(line.table(longer.all_points()) @ coef)
         rate = longer.degree / float(np.ptp(longer.breakpoints)) * (lines[-1] - lines[-2])
@@ -326,7 +326,7 @@ class TimeStepper:
         Rows at a corner of the slab then belong to the walls.
         """
         evolution = self.evolution
-        evolution.statement = replace(evolution.statement, priority=(*evolution.space, evolution.time))
+        evolution.grid_problem = replace(evolution.grid_problem, priority=(*evolution.space, evolution.time))
 
     def result(self) -> TimeIntegration | None:
         """The slabs so far; None if there is none."""
@@ -352,7 +352,7 @@ class TimeStepper:
         begin, end = line.breakpoints
         length = float(np.ptp(line.breakpoints))
         rate = evolution.degree / length * (lines[-1] - lines[-2])
-        pairs = evolution.statement.field_orders[:, evolution.time] == 2
+        pairs = evolution.grid_problem.field_orders[:, evolution.time] == 2
         rate[..., pairs] = evolution.last_rate(lines, length)[..., pairs]
         higher = list(axes)
         higher[evolution.time] = TimeAxis(begin, end, evolution.degree + 1)

@@ -25,7 +25,7 @@ from edgewise.pde.problem.linearisation import linearise, residuals_at
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis
 from edgewise.pde.spaces.blocks import Jacobian
-from edgewise.pde.spaces.statement import Statement, initial_terms, orders_of
+from edgewise.pde.spaces.grid_problem import GridProblem, initial_terms, orders_of
 from edgewise.pde.tiers.evolution.collocation import NEWTON
 from edgewise.pde.tiers.evolution.grids import refined
 from edgewise.pde.tiers.evolution.guesses import first_guess
@@ -88,7 +88,7 @@ class CutCellSolver:
         for grid in self._grids:
             if all(a is b for a, b in zip(grid.axes, axes, strict=True)):
                 return grid
-        self._grids = [*self._grids[-1:], CutGrid(self.evolution.statement.form, self.place, axes)]
+        self._grids = [*self._grids[-1:], CutGrid(self.evolution.grid_problem.form, self.place, axes)]
         self._count_values(self._grids[-1], SETTINGS.times_at_points)
         return self._grids[-1]
 
@@ -142,7 +142,7 @@ class CutCellSolver:
                 counts = np.maximum(asked, first).astype(int)
         axes = list[SplineAxis]()
         for k, axis in enumerate(evolution.space):
-            repeats = evolution.statement.periodic[axis]
+            repeats = evolution.grid_problem.periodic[axis]
             intervals = int(np.round(evolution.finer * counts[k]))
             if repeats:  # a spline must not meet itself
                 intervals = max(intervals, degree + 1)
@@ -237,7 +237,7 @@ class CutCellSolver:
         self, grid: CutGrid, line: TimeAxis, nodal: np.ndarray, known: np.ndarray, with_jacobian: bool
     ) -> list[tuple[np.ndarray, Jacobian]]:
         """Residuals (residuals, m, q) and slopes (m, q) of all parts, from values at the moments and the first ones."""
-        form = self.evolution.statement.form
+        form = self.evolution.grid_problem.form
         used = {tuple(index[k] for k in self.evolution.space) for _, index in form.equation_term.requirements.keys}
         self._count_values(grid, len(used))
         changes = self._changes(grid, line, nodal, known)
@@ -256,7 +256,7 @@ class CutCellSolver:
         with_jacobian: bool,
     ) -> tuple[np.ndarray, Jacobian]:
         """Residuals (residuals, m, q) and slopes (m, q) of a term at the points of a part at all moments."""
-        form = self.evolution.statement.form
+        form = self.evolution.grid_problem.form
         part = grid.parts[number]
         moments = line.collocation_points(self.evolution.order)
         count = len(part.x)
@@ -309,6 +309,7 @@ class CutCellSolver:
         assert isinstance(line, TimeAxis)
         initial = state.values
         rates = line.rates(evolution.order)
+        # Factors of the slab before, where the grid and the length are the same.
         assembly, _, is_exact = self._kept or (None, [], False)
         is_usable = assembly is not None and assembly.grid is grid and assembly.systems.serves(rates)
         fresh: list[np.ndarray] | None = None  # residuals where the Jacobian was evaluated; None for older factors
@@ -323,18 +324,19 @@ class CutCellSolver:
                 if not all(np.isfinite(values).all() for values in fresh):
                     return None
                 changes = self._changes(grid, line, grid.spread(nodal), initial)
-                equation = evolution.statement.form.equation_term
+                equation = evolution.grid_problem.form.equation_term
                 at_walls = [
                     self._linearised(grid, line, changes, number, equation, True)[1]
                     for number in range(1, len(grid.parts))
                 ]
+                # The mean Jacobian over the moments, so that Radau's systems are diagonal.
                 means = [
                     {key: slope.mean(1) for key, slope in slopes.items()}
                     for slopes in (*(slopes for _, slopes in evaluated), *at_walls)
                 ]
                 assembly = self._assembled(grid, means)
                 assembly.systems.factorise(rates)
-                is_exact = evolution.statement.form.is_linear and all(
+                is_exact = evolution.grid_problem.form.is_linear and all(
                     np.ptp(slope, 1).max() <= EVOLUTION.same_slopes * np.abs(slope).max()
                     for _, slopes in evaluated
                     for slope in slopes.values()
@@ -378,6 +380,7 @@ class CutCellSolver:
             before = size
             return Advance(nodal, keeps_factors=not is_slow)
 
+        # Simplified Newton steps.
         solved = newton(grid.taken(self._nodal(line, guess)), residual, factorised, contracting, NEWTON.iterations)
         return None if solved is None else evolution.from_nodal(line, grid.spread(solved[0]), initial)
 
@@ -425,8 +428,8 @@ CUT_CELLS = Method(CutCellSolver, tolerances=(1e-5, 1e-10))
 CUT_CELLS_OF_SOLIDS = Method(CutCellSolver, dearer=10.0, growing=6, tolerances=(1e-4, 1e-10))
 
 
-def cut_cell_statement(form: StrongForm) -> Statement | None:
-    """The statement of an evolution on a domain that is no box, or None where slabs cannot solve it."""
+def cut_cell_problem(form: StrongForm) -> GridProblem | None:
+    """The problem on a grid of an evolution on a domain that is no box, or None where slabs cannot solve it."""
     domain = form.domain
     if not isinstance(domain, OverTime) or form.time != domain.dimension - 1 or domain.dimension > SETTINGS.most_axes:
         return None
@@ -437,4 +440,4 @@ def cut_cell_statement(form: StrongForm) -> Statement | None:
     orders, field_orders = orders_of(form)
     if int(field_orders[:, form.time].max()) not in (1, 2) or form.order > SETTINGS.degree[domain.dimension - 1] - 2:
         return None
-    return Statement(form, orders, field_orders, ())
+    return GridProblem(form, orders, field_orders, ())

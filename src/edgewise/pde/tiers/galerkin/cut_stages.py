@@ -14,7 +14,7 @@ from torch import Tensor
 from edgewise.errors import InputError
 from edgewise.outcomes import check_time
 from edgewise.pde.algebra import cell_factors
-from edgewise.pde.domains.domain import OFF_BOUNDARY_STEP
+from edgewise.pde.domains.domain import DOMAINS
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.conditions import by_field
 from edgewise.pde.problem.evaluation import Value, value_at
@@ -58,6 +58,7 @@ SETTINGS = CutStageSettings()
 
 def solid_stages(problem: Collocation, interfaces: Sequence[Interface] = ()) -> Iterator[Level]:
     """Solve on finer and finer grids; without a level where a piece of the boundary has no distance."""
+    # Parts of the domain on both sides of an interface.
     form = problem.form
     domain = problem.domain
     spaces = [domain]
@@ -185,7 +186,7 @@ def _join(
     given = 0.0 if interface.value is None else next(iter(by_field(interface.value, form.fields).values()))
     flux: Value = interface.flux[0] if isinstance(interface.flux, Sequence) else interface.flux
     names = form.domain.coordinates
-    step = OFF_BOUNDARY_STEP * float(form.domain.size.max())
+    step = DOMAINS.off_boundary_step * float(form.domain.size.max())
     none: Index = (0, 0, 0)
     units: list[Index] = [tuple(row) for row in np.eye(3, dtype=int).tolist()]
     for x, normal, weights in (part for name, part in inner.boundary.items() if name not in form.domain.boundary_names):
@@ -209,6 +210,7 @@ def _join(
             }
             for combination, values in ((tested, jump), (mean, -gap)):
                 loads[row][:] += grids[row].sums(numbers[row], combination, values[:, None])[:, 0]
+            # Jumps and mean fluxes of trial functions on both sides.
             for column, turn in enumerate((1.0, -1.0)):
                 beyond = grids[column], numbers[column]
                 flow: dict[Index, np.ndarray] = {unit: -turn * fluxes[column][:, k] for k, unit in enumerate(units)}

@@ -12,7 +12,7 @@ from edgewise.errors import InputError
 from edgewise.pde.algebra import ShiftedSystems
 from edgewise.pde.problem.strong_form import ResidualTerm
 from edgewise.pde.spaces.axis import SplineAxis
-from edgewise.pde.spaces.statement import Statement
+from edgewise.pde.spaces.grid_problem import GridProblem
 from edgewise.pde.tiers.galerkin.cut_grid import between_fields
 from edgewise.pde.tiers.galerkin.weak import AxisQuadrature, WeakForm, assembled, data_of, integrated, jacobian_of
 
@@ -44,16 +44,16 @@ class FirstOrderForm(WeakForm):
     hyperbolic systems", J. Comput. Phys. 111, 1994, 220.
     """
 
-    def __init__(self, statement: Statement, axes: Sequence[SplineAxis]):
-        form = statement.form
-        self.statement = statement
+    def __init__(self, grid_problem: GridProblem, axes: Sequence[SplineAxis]):
+        form = grid_problem.form
+        self.grid_problem = grid_problem
         self.axes = axes
         self.order = 1
         assert form.time is not None
         self.time, self.fields, low = form.time, len(form.fields), float(form.domain.bounds[form.time, 0])
         self.space = [axis for axis in range(form.domain.dimension) if axis != form.time]
         rules = [AxisQuadrature(axis) for axis in axes]
-        inverse, fluxes, level = resolved(statement, [rule.points for rule in rules], low)
+        inverse, fluxes, level = resolved(grid_problem, [rule.points for rule in rules], low)
         # The symmetriser, by the size of fluxes where they vanish nowhere.
         mass = symmetriser(fluxes)
         sizes = flux_sizes(mass, fluxes)
@@ -68,10 +68,10 @@ class FirstOrderForm(WeakForm):
         self._places = [axis.all_points() for axis in axes]
         # face, quadrature, factors of residuals
         self.walls = list[tuple[tuple[int, int], list[AxisQuadrature], np.ndarray]]()
-        for face in walls_of(statement):
+        for face in walls_of(grid_problem):
             number = self.space.index(face[0])
             at = [AxisQuadrature(each, face[1] if k == number else None) for k, each in enumerate(axes)]
-            given, factors = sat_penalty(statement, face, [rule.points for rule in at], low, is_even)
+            given, factors = sat_penalty(grid_problem, face, [rule.points for rule in at], low, is_even)
             self.matrices[0] += self._assembled(at, factors @ given)
             if factors.any():
                 self.walls.append((face, at, factors))
@@ -91,27 +91,31 @@ class FirstOrderForm(WeakForm):
         return total
 
     def _data(self, moments: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        source = np.moveaxis(data_of(self.statement, self.statement.form.equation_term, self._places, moments), 0, -1)
+        source = np.moveaxis(
+            data_of(self.grid_problem, self.grid_problem.form.equation_term, self._places, moments), 0, -1
+        )
         loads = np.zeros((len(moments), len(start)))
         self._subtract_source(loads, source)
         for face, rules, factors in self.walls:
             at = [rule.points for rule in rules]
-            terms = terms_on(self.statement, face)
-            data = np.concatenate([data_of(self.statement, term, at, moments, face) for term in terms])
+            terms = terms_on(self.grid_problem, face)
+            data = np.concatenate([data_of(self.grid_problem, term, at, moments, face) for term in terms])
             data = (factors @ np.moveaxis(data, 0, -1)[..., None])[..., 0]
             loads -= integrated(rules, data, 1).reshape(loads.shape)
         return loads, np.zeros_like(loads)
 
 
-def terms_on(statement: Statement, face: tuple[int, int]) -> list[ResidualTerm]:
+def terms_on(grid_problem: GridProblem, face: tuple[int, int]) -> list[ResidualTerm]:
     """Conditions on a face."""
-    return [statement.form.condition_terms[number] for number, *other in statement.faces() if tuple(other) == face]
+    return [
+        grid_problem.form.condition_terms[number] for number, *other in grid_problem.faces() if tuple(other) == face
+    ]
 
 
-def walls_of(statement: Statement) -> list[tuple[int, int]]:
+def walls_of(grid_problem: GridProblem) -> list[tuple[int, int]]:
     """Ends of coordinates of space that are not periodic: coordinate and end."""
-    time = statement.form.time
-    periodic = statement.periodic
+    time = grid_problem.form.time
+    periodic = grid_problem.periodic
     return [(axis, end) for axis, repeats in enumerate(periodic) if axis != time and not repeats for end in (0, 1)]
 
 
@@ -124,13 +128,13 @@ def _kinds(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def resolved(
-    statement: Statement, points: Sequence[np.ndarray], moment: float
+    grid_problem: GridProblem, points: Sequence[np.ndarray], moment: float
 ) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
     """M^-1, all M^-1 A_k and M^-1 C on a grid of space, (*points, fields, fields) each."""
-    form = statement.form
+    form = grid_problem.form
     shape = tuple(map(len, points))
     assert form.time is not None
-    slopes, _ = jacobian_of(statement, form.equation_term, points, moment)
+    slopes, _ = jacobian_of(grid_problem, form.equation_term, points, moment)
     units = [tuple(row) for row in np.eye(form.domain.dimension, dtype=int).tolist()]
     found = {index: np.zeros((*shape, *[len(form.fields)] * 2)) for index in [*units, (0,) * len(units)]}
     for (row, slot, index), slope in slopes.items():
@@ -179,13 +183,14 @@ def flux_sizes(matrix: np.ndarray, fluxes: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def sat_penalty(
-    statement: Statement, face: tuple[int, int], points: Sequence[np.ndarray], moment: float, is_even: bool
+    grid_problem: GridProblem, face: tuple[int, int], points: Sequence[np.ndarray], moment: float, is_even: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Factors B of conditions on a face, (*points, rows, fields), and those of their residuals in the weak form."""
     # `is_even` is whether the equations are divided by the sizes of their fluxes, in the whole domain.
-    form = statement.form
+    form = grid_problem.form
     shape = tuple(map(len, points))
-    _, fluxes, _ = resolved(statement, points, moment)
+    # Flux through the face, symmetrised.
+    _, fluxes, _ = resolved(grid_problem, points, moment)
     space = [axis for axis in range(form.domain.dimension) if axis != form.time]
     matrix = symmetriser(fluxes)
     flux = (1.0 if face[1] else -1.0) * matrix @ fluxes[space.index(face[0])]
@@ -193,9 +198,9 @@ def sat_penalty(
         flux = flux / flux_sizes(matrix, fluxes)[..., None, None]
     # The conditions B u = g.
     rows = []
-    for term in terms_on(statement, face):
+    for term in terms_on(grid_problem, face):
         given = np.zeros((*shape, len(term.requirements.sizes), len(form.fields)))
-        for (row, slot, index), slope in jacobian_of(statement, term, points, moment, face)[0].items():
+        for (row, slot, index), slope in jacobian_of(grid_problem, term, points, moment, face)[0].items():
             if any(index):
                 raise ValueError("conditions have derivatives")
             given[..., row, slot] = slope

@@ -16,7 +16,7 @@ from edgewise.pde.problem.linearisation import linearise, residuals_at, zero_jet
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis, along
 from edgewise.pde.spaces.blocks import normal_of
-from edgewise.pde.spaces.statement import Statement, initial_terms, orders_of
+from edgewise.pde.spaces.grid_problem import GridProblem, initial_terms, orders_of
 from edgewise.pde.tiers.evolution.initial import STENCIL, STENCIL_STEP, STENCIL_WEIGHTS
 from edgewise.pde.tiers.evolution.problem import SETTINGS as EVOLUTION
 from edgewise.pde.tiers.evolution.problem import (
@@ -72,43 +72,45 @@ class RoughSettings:
 SETTINGS = RoughSettings()
 
 
-def has_weak_form(statement: Statement) -> bool:
+def has_weak_form(grid_problem: GridProblem) -> bool:
     """True if a problem has a `WeakForm` or a `FirstOrderForm`, whose coefficients do not change in time."""
-    form = statement.form
+    form = grid_problem.form
     if form.time is None or not form.is_linear or form.order > min(2, 3 - len(form.fields[:2])) or form.has_integrals:
         return False
     space = [axis for axis in range(form.domain.dimension) if axis != form.time]
-    if not 1 <= len(space) < len(SETTINGS.grid) or statement.constraint_variables:
+    if not 1 <= len(space) < len(SETTINGS.grid) or grid_problem.constraint_variables:
         return False
     # The form of the equation, and for systems that of the conditions, on the finest grid.
     bounds = form.domain.bounds.numpy()
     begin = float(bounds[form.time, 0])
     length = float(np.ptp(bounds[form.time]))
-    grid = [axis.all_points() for axis in even_axes(statement, SETTINGS.grid[len(space)], SETTINGS.grid_degree)]
+    grid = [axis.all_points() for axis in even_axes(grid_problem, SETTINGS.grid[len(space)], SETTINGS.grid_degree)]
 
     def on(face: tuple[int, int]) -> list[np.ndarray]:
         return [bounds[axis, [face[1]]] if axis == face[0] else grid[k] for k, axis in enumerate(space)]
 
     try:
         if form.order == 1:
-            symmetriser(resolved(statement, grid, begin)[1])
+            symmetriser(resolved(grid_problem, grid, begin)[1])
             # Walls with the fewest conditions come first: if there are too few, that is the mistake to name.
-            for wall in sorted(walls_of(statement), key=lambda wall: len(terms_on(statement, wall))):
-                sat_penalty(statement, wall, on(wall), begin, is_even=False)
+            for wall in sorted(walls_of(grid_problem), key=lambda wall: len(terms_on(grid_problem, wall))):
+                sat_penalty(grid_problem, wall, on(wall), begin, is_even=False)
         else:
-            weighted(statement, grid, begin)
+            weighted(grid_problem, grid, begin)
     except InputError:  # which is a ValueError too
         raise
     except ValueError:
         return False
+    # Jacobians of the equation and of the conditions at several moments.
     rows: list[tuple[ResidualTerm, list[np.ndarray], tuple[int, int] | None]] = [(form.equation_term, grid, None)]
-    for number, axis, end in statement.faces():
+    for number, axis, end in grid_problem.faces():
         if axis != form.time:
             rows.append((form.condition_terms[number], on((axis, end)), (axis, end)))
     for term, points, face in rows:
-        before = jacobian_of(statement, term, points, begin, face)[0]
+        before = jacobian_of(grid_problem, term, points, begin, face)[0]
         if not all(np.isfinite(slope).all() for slope in before.values()):  # a pole, as at the axis of a disc
             return False
+        # Conditions give values, or normal derivatives.
         if face is not None and form.order == 2:
             indices = [index for _, _, index in before]
             highest = before[0, 0, max(indices, key=sum)]
@@ -116,7 +118,7 @@ def has_weak_form(statement: Statement) -> bool:
             if not is_along or not np.abs(highest).min() > 0:
                 return False
         for share in SETTINGS.compared_moments:
-            later = jacobian_of(statement, term, points, begin + share * length, face)[0]
+            later = jacobian_of(grid_problem, term, points, begin + share * length, face)[0]
             if later.keys() != before.keys() or any(
                 np.abs(later[key] - slope).max() > EVOLUTION.same_slopes * np.abs(slope).max()
                 for key, slope in before.items()
@@ -125,18 +127,18 @@ def has_weak_form(statement: Statement) -> bool:
     return form.order == 1 or len({face for _, _, face in rows}) == len(rows)
 
 
-def first_order_statement(form: StrongForm) -> Statement | None:
-    """The statement of an evolution of first order on a box, perhaps with conditions for which there are no points."""
+def first_order_problem(form: StrongForm) -> GridProblem | None:
+    """An evolution of first order on a box, perhaps with conditions for which there are no points on a grid."""
     if type(form.domain) is not Box or form.order > 1 or form.features or not initial_terms(form):
         return None
     if len(form.equation_term.requirements.sizes) != len(form.fields):
         return None
-    return Statement(form, *orders_of(form), tuple(range(form.domain.dimension)))
+    return GridProblem(form, *orders_of(form), tuple(range(form.domain.dimension)))
 
 
-def has_rough_coefficient(statement: Statement) -> bool:
+def has_rough_coefficient(grid_problem: GridProblem) -> bool:
     """True if no grid of splines resolves coefficients of the highest derivatives, of a problem with a weak form."""
-    form = statement.form
+    form = grid_problem.form
     assert form.time is not None
     begin = float(form.domain.bounds[form.time, 0])
 
@@ -144,12 +146,12 @@ def has_rough_coefficient(statement: Statement) -> bool:
         """Coefficients (*points, k) in the equation for the highest derivative by time."""
         if form.order == 1:
             return np.concatenate(
-                [flux.reshape(*flux.shape[:-2], -1) for flux in resolved(statement, points, begin)[1]], -1
+                [flux.reshape(*flux.shape[:-2], -1) for flux in resolved(grid_problem, points, begin)[1]], -1
             )
-        weight, spread, _ = weighted(statement, points, begin)
+        weight, spread, _ = weighted(grid_problem, points, begin)
         return (spread / weight)[..., None]
 
-    axes = even_axes(statement, SETTINGS.grid[form.domain.dimension - 1], SETTINGS.grid_degree)
+    axes = even_axes(grid_problem, SETTINGS.grid[form.domain.dimension - 1], SETTINGS.grid_degree)
     fresh = [axis.fresh_points(1) for axis in axes]
     values = leading([axis.all_points() for axis in axes])
     size = float(np.abs(values).max())
@@ -163,16 +165,16 @@ def has_rough_coefficient(statement: Statement) -> bool:
         return False
 
 
-def rough_part(statement: Statement) -> str | None:
+def rough_part(grid_problem: GridProblem) -> str | None:
     """Name what no grid of splines resolves: "coefficients are", "start or boundary values are" or "".
 
     None where there is no weak form, see `has_weak_form`.
     """
-    if not has_weak_form(statement):
+    if not has_weak_form(grid_problem):
         return None
-    if has_rough_coefficient(statement):
+    if has_rough_coefficient(grid_problem):
         return "coefficients are"
-    if has_rough_initial(Evolution(statement, 1.0)):
+    if has_rough_initial(Evolution(grid_problem, 1.0)):
         return "start or boundary values are"
     return ""
 
@@ -184,18 +186,18 @@ def _fall_slowly(gaps: Sequence[float]) -> bool:
 
 def has_rough_initial(evolution: Evolution) -> bool:
     """True if the equation keeps jumps and kinks, and the start or walls have some, or contradict each other."""
-    if evolution.order == 1 and evolution.statement.form.order == 2:
+    if evolution.order == 1 and evolution.grid_problem.form.order == 2:
         return False  # diffusion smooths them
     units = np.array([1.0, float(evolution.domain.size[evolution.time])])[: evolution.order]
     gaps = list[float]()
     for intervals in (SETTINGS.grid[len(evolution.space)] // 2, SETTINGS.grid[len(evolution.space)]):
-        axes = even_axes(evolution.statement, intervals, SETTINGS.grid_degree)
+        axes = even_axes(evolution.grid_problem, intervals, SETTINGS.grid_degree)
         fresh = [axis.fresh_points(1) for axis in axes]
         values = evolution.initial_on(fresh)
         both = values, on_points(axes, evolution.interpolated_initial(axes), fresh) - values
         size, gap = (float((np.abs(each.reshape(evolution.order, -1)).max(1) * units).max()) for each in both)
         gaps.append(gap / max(size, ABOVE_ZERO))
-    walls = [face for face in evolution.statement.faces() if face[1] != evolution.time]
+    walls = [face for face in evolution.grid_problem.faces() if face[1] != evolution.time]
     if _fall_slowly(gaps) or any(_fall_slowly(_gaps_in_time(evolution, *face)) for face in walls):
         return True
     gap = max((_gap_on(evolution, *face) for face in walls), default=0.0)
@@ -205,17 +207,17 @@ def has_rough_initial(evolution: Evolution) -> bool:
 def _gaps_in_time(evolution: Evolution, number: int, axis: int, end: int) -> list[float]:
     """Errors of splines of time for the data of a condition on a face, by their size, on two even grids."""
     gaps = list[float]()
-    term = evolution.statement.form.condition_terms[number]
+    term = evolution.grid_problem.form.condition_terms[number]
     first, last = evolution.domain.bounds[evolution.time].tolist()
     points = [
-        line.all_points() for line in even_axes(evolution.statement, SETTINGS.first_intervals[2], SETTINGS.degree)
+        line.all_points() for line in even_axes(evolution.grid_problem, SETTINGS.first_intervals[2], SETTINGS.degree)
     ]
     points[evolution.space.index(axis)] = evolution.domain.bounds[axis, [end]].numpy()
     for intervals in (SETTINGS.grid[1] // 2, SETTINGS.grid[1]):
         line = SplineAxis(np.linspace(first, last, intervals + 1), SETTINGS.grid_degree)
         fresh = line.fresh_points(1)
         at_points, values = (
-            data_of(evolution.statement, term, points, each, (axis, end)) for each in (line.all_points(), fresh)
+            data_of(evolution.grid_problem, term, points, each, (axis, end)) for each in (line.all_points(), fresh)
         )
         gap = along(line.table(fresh), line.interpolated(at_points, 1), 1) - values
         gaps.append(float(np.abs(gap).max()) / max(float(np.abs(values).max()), ABOVE_ZERO))
@@ -230,11 +232,11 @@ def _gap_on(evolution: Evolution, number: int, axis: int, end: int) -> float:
     begin = evolution.begin
     step = SETTINGS.rate_step * float(evolution.domain.size[evolution.time])
     sizes = evolution.domain.size.numpy()
-    axes = even_axes(evolution.statement, SETTINGS.first_intervals[len(evolution.space)], SETTINGS.degree)
+    axes = even_axes(evolution.grid_problem, SETTINGS.first_intervals[len(evolution.space)], SETTINGS.degree)
     points = [line.all_points() for line in axes]
     points[evolution.space.index(axis)] = evolution.domain.bounds[axis, [end]].numpy()
     known = _initial_jet(evolution, points)
-    form = evolution.statement.form
+    form = evolution.grid_problem.form
     term = form.condition_terms[number]
     gaps = list[np.ndarray]()
     for later in (0.0, step):
@@ -276,15 +278,15 @@ def _initial_jet(evolution: Evolution, points: Sequence[np.ndarray]) -> dict[Ind
                 )
             known[tuple(a + b for a, b in zip(by_time, units[axis], strict=True))] = turned
     if evolution.order == 1:
-        term = evolution.statement.form.equation_term
-        x, _ = points_at(evolution.statement.form, points, np.array([evolution.begin]))
+        term = evolution.grid_problem.form.equation_term
+        x, _ = points_at(evolution.grid_problem.form, points, np.array([evolution.begin]))
         jet = zero_jet(term, x)
         for slot, index in jet:
             if not index[evolution.time]:
                 jet[slot, index] = torch.from_numpy(known[index][..., slot].ravel())
-        values = residuals_at(evolution.statement.form, term, x, None, jet).numpy()
+        values = residuals_at(evolution.grid_problem.form, term, x, None, jet).numpy()
         residuals = np.moveaxis(values.reshape(-1, *map(len, points)), 0, -1)
-        inverse, _, _ = resolved(evolution.statement, points, evolution.begin)
+        inverse, _, _ = resolved(evolution.grid_problem, points, evolution.begin)
         known[units[evolution.time]] = -(inverse @ residuals[..., None])[..., 0]
     return known
 
@@ -302,9 +304,9 @@ class WeakSolver:
         """State at the first moment, with least squared error."""
         evolution = self.evolution
         intervals = round(evolution.finer * SETTINGS.first_intervals[len(evolution.space)])
-        axes = even_axes(evolution.statement, intervals, SETTINGS.degree)
-        form_of = FirstOrderForm if evolution.statement.form.order == 1 else WeakForm
-        self.form = form_of(evolution.statement, axes)
+        axes = even_axes(evolution.grid_problem, intervals, SETTINGS.degree)
+        form_of = FirstOrderForm if evolution.grid_problem.form.order == 1 else WeakForm
+        self.form = form_of(evolution.grid_problem, axes)
         values = evolution.interpolated_initial(axes)
         return State(axes, self.form.started(values, evolution.initial_on, evolution.begin))
 

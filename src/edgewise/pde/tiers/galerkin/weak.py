@@ -17,7 +17,7 @@ from edgewise.pde.problem.linearisation import Key, linearise, residuals_at, zer
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis, along
 from edgewise.pde.spaces.blocks import grid_points, normal_of
-from edgewise.pde.spaces.statement import Statement
+from edgewise.pde.spaces.grid_problem import GridProblem
 from edgewise.pde.tiers.evolution.problem import OnGrid
 
 
@@ -79,16 +79,17 @@ class WeakForm:
     Propagation", Lecture Notes in Computational Science and Engineering 31, 2003, 201.
     """
 
-    def __init__(self, statement: Statement, axes: Sequence[SplineAxis]):
-        form = statement.form
-        self.statement = statement
+    def __init__(self, grid_problem: GridProblem, axes: Sequence[SplineAxis]):
+        # Coefficients at the points of a quadrature.
+        form = grid_problem.form
+        self.grid_problem = grid_problem
         self.axes = axes
         assert form.time is not None
-        self.time, self.order = form.time, int(statement.field_orders[:, form.time].max())
+        self.time, self.order = form.time, int(grid_problem.field_orders[:, form.time].max())
         self.space = [axis for axis in range(form.domain.dimension) if axis != form.time]
         rules = [AxisQuadrature(axis) for axis in axes]
         low = float(form.domain.bounds[form.time, 0])
-        weight, spread, lower = weighted(statement, [rule.points for rule in rules], low)
+        weight, spread, lower = weighted(grid_problem, [rule.points for rule in rules], low)
         # Stiffness, and the matrices of lower order in space, by their order in time.
         units = np.eye(len(axes), dtype=int).tolist()
         self.matrices = [assembled(rules, spread, units[0], units[0])]
@@ -102,23 +103,24 @@ class WeakForm:
         # Conditions on the sides: given values, or fluxes.
         self._places = [axis.all_points() for axis in axes]
         self.sides, given = list[Side](), np.zeros([axis.count for axis in axes], dtype=bool)
-        for condition, axis, end in statement.faces():
+        for condition, axis, end in grid_problem.faces():
             if axis == self.time:
                 continue
             number = self.space.index(axis)
             term = form.condition_terms[condition]
             at = [AxisQuadrature(each, end if k == number else None) for k, each in enumerate(axes)]
             points = [rule.points for rule in at]
-            slopes, _ = jacobian_of_field(statement, term, points, low, (axis, end))
+            slopes, _ = jacobian_of_field(grid_problem, term, points, low, (axis, end))
             normal = slopes.get(tuple(int(k == axis) for k in range(form.domain.dimension)))
             level = slopes.get((0,) * form.domain.dimension)
             if normal is None:  # values are given, of which a side has those at the places of its splines
                 points = [self._places[k] if k != number else line for k, line in enumerate(points)]
-                level = jacobian_of_field(statement, term, points, low, (axis, end))[0][(0,) * form.domain.dimension]
+                level = jacobian_of_field(grid_problem, term, points, low, (axis, end))[0][(0,) * form.domain.dimension]
                 self.sides.append(Side(number, end, term, points, -1 / level, []))
                 given[self._place(self.sides[-1])] = True
                 continue
-            factor = weighted(statement, points, low)[1] / normal * (1 if end else -1)
+            # Natural conditions: fluxes, with a reaction for those of Robin.
+            factor = weighted(grid_problem, points, low)[1] / normal * (1 if end else -1)
             if level is not None:
                 self.matrices[0] += assembled(at, factor * level)
             self.sides.append(Side(number, end, term, points, factor, at))
@@ -172,13 +174,13 @@ class WeakForm:
     def _data(self, moments: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Integrals of data at moments with all splines, and changes of given coefficients, (q, splines) each."""
         counts = [axis.count for axis in self.axes]
-        source = data_of(self.statement, self.statement.form.equation_term, self._places, moments)[0]
+        source = data_of(self.grid_problem, self.grid_problem.form.equation_term, self._places, moments)[0]
         loads = np.zeros((len(moments), len(start)))
         known = np.zeros((len(moments), *counts))
         self._subtract_source(loads, source)
         for side in self.sides:
             face = self.space[side.axis], side.end
-            data = side.factor * data_of(self.statement, side.term, side.points, moments, face)[0]
+            data = side.factor * data_of(self.grid_problem, side.term, side.points, moments, face)[0]
             if not side.rules:
                 for k, axis in enumerate(self.axes):
                     if k != side.axis:
@@ -235,14 +237,14 @@ def points_at(form: StrongForm, points: Sequence[np.ndarray], moments: np.ndarra
 
 
 def data_of(
-    statement: Statement,
+    grid_problem: GridProblem,
     term: ResidualTerm,
     points: Sequence[np.ndarray],
     moments: np.ndarray,
     face: tuple[int, int] | None = None,
 ) -> np.ndarray:
     """Residuals of u = 0 at moments, (residuals, q, *points), on a grid of space."""
-    form = statement.form
+    form = grid_problem.form
     assert form.time is not None
     x, shape = points_at(form, points, moments)
     residuals = residuals_at(form, term, x, normal_of(face, x), zero_jet(term, x))
@@ -250,38 +252,38 @@ def data_of(
 
 
 def jacobian_of(
-    statement: Statement,
+    grid_problem: GridProblem,
     term: ResidualTerm,
     points: Sequence[np.ndarray],
     moment: float,
     face: tuple[int, int] | None = None,
 ) -> tuple[dict[Key, np.ndarray], list[tuple[Tensor, Tensor]]]:
     """Jacobian of residuals on a grid of space, (*points), at a moment, and what `noted_diffusion` has of them."""
-    x, _ = points_at(statement.form, points, np.array([moment]))
+    x, _ = points_at(grid_problem.form, points, np.array([moment]))
     with noted_diffusion() as noted:
-        jacobian = linearise(statement.form, term, x, normal_of(face, x), zero_jet(term, x))[1]
+        jacobian = linearise(grid_problem.form, term, x, normal_of(face, x), zero_jet(term, x))[1]
     shape = tuple(map(len, points))
     return {key: part.numpy().reshape(shape) for key, part in jacobian.items()}, noted
 
 
 def jacobian_of_field(
-    statement: Statement,
+    grid_problem: GridProblem,
     term: ResidualTerm,
     points: Sequence[np.ndarray],
     moment: float,
     face: tuple[int, int] | None = None,
 ) -> tuple[dict[Index, np.ndarray], list[tuple[Tensor, Tensor]]]:
     """Jacobian of a single residual by the derivatives of a single field, as `jacobian_of` has it for several."""
-    jacobian, noted = jacobian_of(statement, term, points, moment, face)
+    jacobian, noted = jacobian_of(grid_problem, term, points, moment, face)
     return {index: part for (_, _, index), part in jacobian.items()}, noted
 
 
 def weighted(
-    statement: Statement, points: Sequence[np.ndarray], moment: float
+    grid_problem: GridProblem, points: Sequence[np.ndarray], moment: float
 ) -> tuple[np.ndarray, np.ndarray, dict[Index, np.ndarray]]:
     """w, k and the slopes of lower order times w of a `WeakForm`, on a grid of space."""
-    form = statement.form
-    slopes, noted = jacobian_of_field(statement, form.equation_term, points, moment)
+    form = grid_problem.form
+    slopes, noted = jacobian_of_field(grid_problem, form.equation_term, points, moment)
     space = [axis for axis in range(form.domain.dimension) if axis != form.time]
     size = form.domain.dimension
     leading = [slopes.pop(tuple(2 * int(k == axis) for k in range(size)), np.zeros(1)) for axis in space]

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.linalg import LinAlgError
 
-from edgewise.outcomes import OutOfTime
 from edgewise.pde.spaces.axis import SplineAxis
-from edgewise.pde.spaces.statement import Statement
+from edgewise.pde.spaces.grid_problem import GridProblem
 from edgewise.pde.tiers.level import Level
 from edgewise.pde.tiers.tensor_train.functions import Function
 from edgewise.pde.tiers.tensor_train.sweeps import Pairs
@@ -52,16 +51,17 @@ SETTINGS = TrainSettings()
 
 
 def low_rank_stages(
-    statement: Statement, spend: Spend, seed: int = 0, begin: Sequence[int] | None = None
+    grid_problem: GridProblem, spend: Spend, seed: int = 0, begin: Sequence[int] | None = None
 ) -> Iterator[Level]:
     """Solve on finer and finer grids, with sharper tolerances and higher ranks, until the error stalls.
 
-    The statement is a problem of one field on a box, `spend` receives the work and raises `OutOfTime` to end the
+    The grid_problem is a problem of one field on a box, `spend` receives the work and raises `OutOfTime` to end the
     search, `seed` is that of random places, and `begin` has the numbers of intervals of the first grid. Yield each
     stage with the relative error of sources, coefficients and conditions in separated form.
     """
-    bounds = statement.form.domain.bounds.numpy()
-    counts = [SETTINGS.first_periodic if repeats else SETTINGS.first_intervals for repeats in statement.periodic]
+    # First grid, tolerance and rank.
+    bounds = grid_problem.form.domain.bounds.numpy()
+    counts = [SETTINGS.first_periodic if repeats else SETTINGS.first_intervals for repeats in grid_problem.periodic]
     if begin is not None:
         counts = [max(each) for each in zip(counts, begin, strict=True)]
     tolerance = SETTINGS.first_tolerance
@@ -72,10 +72,10 @@ def low_rank_stages(
     while True:
         # The solution on even grids, and its error by a grid of half as many intervals.
         breakpoints = [np.linspace(low, high, count + 1) for (low, high), count in zip(bounds, counts, strict=True)]
-        axes = statement.axes(breakpoints, [SETTINGS.degree] * len(bounds))
+        axes = grid_problem.axes(breakpoints, [SETTINGS.degree] * len(bounds))
         try:
-            solved = _newton(statement, axes, function, tolerance, most, seed, spend)
-        except (NotImplementedError, OutOfTime, LinAlgError):  # a matrix without eigenvectors
+            solved = _newton(grid_problem, axes, function, tolerance, most, seed, spend)
+        except (NotImplementedError, LinAlgError):  # a matrix without eigenvectors
             return
         if solved is None:
             return
@@ -121,7 +121,7 @@ def _grown(axis: SplineAxis, coarser: float, tolerance: float) -> tuple[int, flo
 
 
 def _newton(
-    statement: Statement,
+    grid_problem: GridProblem,
     axes: Sequence[SplineAxis],
     before: Function | None,
     tolerance: float,
@@ -133,17 +133,18 @@ def _newton(
 
     Each step solves the equation linearised about the last function, whose ranks change from step to step.
     """
-    lines, owners = lines_of(statement, axes, spend)
+    lines, owners = lines_of(grid_problem, axes, spend)
+    # The lift of the conditions, about which Newton's method begins.
     data = SETTINGS.data_share * tolerance
     data_rank = SETTINGS.data_rank * most
-    lift, missed = lift_of(statement, lines, owners, data, data_rank, seed)
+    lift, missed = lift_of(grid_problem, lines, owners, data, data_rank, seed)
     current = lift if before is None else before.on(lines)
-    is_linear = statement.form.is_linear
+    is_linear = grid_problem.form.is_linear
     first = math.nan
     for step in range(1 if is_linear else SETTINGS.steps):
         about = Function.zero(lines) if is_linear else current
         # The linearised equation for what is beyond the lift of the conditions, from a start in its space.
-        system = system_of(statement, lines, about, lift, data, data_rank, seed, spend)
+        system = system_of(grid_problem, lines, about, lift, data, data_rank, seed, spend)
         if step == 0 and before is None:
             generator = np.random.default_rng(seed)
             start = [generator.standard_normal((1, line.basis.shape[1], 1)) for line in lines]

@@ -129,6 +129,7 @@ class Pairs:
             self.lines[k + 1],
             Eigenvectors(right[:, 1]) if k + 2 < len(self.cores) else None,
         ]
+        # Eigenvalues of the sum are sums of eigenvalues.
         values = [np.zeros(1) if each is None else each.values for each in factors]
         total = reduce(np.add.outer, values)
         if not np.abs(total).min() > SETTINGS.zero_eigenvalue * np.abs(total).max():
@@ -151,6 +152,7 @@ class Pairs:
         target = max(SETTINGS.gmres_share * self.tolerance, SETTINGS.gmres_rounding)
         left_over = float(np.linalg.norm(error))
         if left_over > target * norm:
+            # Restarted GMRES, preconditioned from the right.
             operator = LinearOperator((x.size, x.size), lambda v: product(solved(v)), dtype=float)
             steps = list[float]()
             tolerance = float(max(target * norm / left_over, SETTINGS.gmres_rounding))

@@ -13,7 +13,7 @@ from edgewise.pde.problem.linearisation import linearise, residuals_at, zero_jet
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis, dense
 from edgewise.pde.spaces.blocks import normal_of
-from edgewise.pde.spaces.statement import Statement
+from edgewise.pde.spaces.grid_problem import GridProblem
 from edgewise.pde.tiers.tensor_train.functions import Function
 from edgewise.pde.tiers.tensor_train.lines import Line
 from edgewise.pde.tiers.tensor_train.trains import Entries, Train, added, along, crossed, rounded, scaled
@@ -158,13 +158,13 @@ class System:
 
 
 def lines_of(
-    statement: Statement, axes: Sequence[SplineAxis], spend: Spend
+    grid_problem: GridProblem, axes: Sequence[SplineAxis], spend: Spend
 ) -> tuple[list[Line], list[list[Pointwise]]]:
     """Lines with the homogeneous parts of all conditions, and for each coordinate the conditions at its ends."""
     rows: list[list[np.ndarray]] = [[] for _ in axes]
     owners: list[list[Pointwise]] = [[] for _ in axes]
-    form = statement.form
-    for number, axis, end in statement.faces():
+    form = grid_problem.form
+    for number, axis, end in grid_problem.faces():
         condition = form.condition_terms[number]
         x = form.domain.interior(SETTINGS.sample_points, "sobol", seed=SETTINGS.sample_points).numpy()
         x[:, axis] = float(form.domain.bounds[axis, end])
@@ -193,7 +193,7 @@ def lines_of(
 
 
 def lift_of(
-    statement: Statement,
+    grid_problem: GridProblem,
     lines: Sequence[Line],
     owners: Sequence[Sequence[Pointwise]],
     tolerance: float,
@@ -206,9 +206,9 @@ def lift_of(
     continued into the box, by polynomials where that leaves the conditions of the others as they are, else, where
     conditions contradict each other at edges, by functions that are zero but for the first intervals.
     """
-    smooth = _lift(statement, lines, owners, [line.lifts for line in lines], tolerance, most, seed)
+    smooth = _lift(grid_problem, lines, owners, [line.lifts for line in lines], tolerance, most, seed)
     generator = np.random.default_rng(seed)
-    bounds = statement.form.domain.bounds.numpy()
+    bounds = grid_problem.form.domain.bounds.numpy()
     for axis, terms in enumerate(owners):
         for term in terms:
             assert term.face is not None
@@ -217,12 +217,12 @@ def lift_of(
             numbers = np.repeat(np.arange(SETTINGS.sample_points)[:, None], len(lines), 1)
             left = term(x, smooth[0].jet(list(x.T), numbers, term.indices))[0]
             if np.abs(left).max() > SETTINGS.edge_gap * max(float(np.abs(term(x)[0]).max()), 1.0):
-                return _lift(statement, lines, owners, [line.sharp_lifts for line in lines], tolerance, most, seed)
+                return _lift(grid_problem, lines, owners, [line.sharp_lifts for line in lines], tolerance, most, seed)
     return smooth
 
 
 def _lift(
-    statement: Statement,
+    grid_problem: GridProblem,
     lines: Sequence[Line],
     owners: Sequence[Sequence[Pointwise]],
     lifts: Sequence[np.ndarray],
@@ -231,10 +231,10 @@ def _lift(
     seed: int,
 ) -> tuple[Function, float]:
     """The lift of all conditions by given functions of each coordinate, see `lift_of`."""
-    bounds = statement.form.domain.bounds.numpy()
+    bounds = grid_problem.form.domain.bounds.numpy()
     total: Train | None = None
     missed = 0.0
-    for axis in reversed(statement.priority):
+    for axis in reversed(grid_problem.priority):
         others = [k for k in range(len(lines)) if k != axis]
         parts: list[Train] = []
         for row, term in enumerate(owners[axis]):
@@ -270,6 +270,7 @@ def _lift(
                 rank = gap[axis - 1].shape[2]
             inserted.insert(axis, np.einsum("rs,n->rns", np.eye(rank), lifts[axis][:, row]))
             parts.append(inserted)
+        # Sum of all lifts so far.
         for part in parts:
             total = part if total is None else added(total, part)
         if total is not None:
@@ -278,7 +279,7 @@ def _lift(
 
 
 def system_of(
-    statement: Statement,
+    grid_problem: GridProblem,
     lines: Sequence[Line],
     at: Function,
     lift: Function,
@@ -291,7 +292,7 @@ def system_of(
     # The function is zero for linear problems, and the lift fulfils all conditions. The tolerance, the rank `most` and
     # the seed are those of cross approximations, see `crossed`; `spend` receives the work.
     grid, shape = [line.nodes for line in lines], [len(line.nodes) for line in lines]
-    term = Pointwise(statement.form, statement.form.equation_term, None, spend)
+    term = Pointwise(grid_problem.form, grid_problem.form.equation_term, None, spend)
 
     def evaluated(numbers: np.ndarray) -> tuple[np.ndarray, dict[Index, np.ndarray]]:
         """Residual of the linearised equation for zero, and slopes."""
@@ -361,6 +362,7 @@ def _add_term(
             weights = profiles[k] + centre / len(own)
             operator.single[k] = operator.single[k] + (lines[k].tested * weights) @ lines[k].splines(index[k])
         return 0.0
+    # The mean of a coefficient joins the Kronecker sum.
     mean = float(values.mean()) if is_single else 0.0  # solved at once by eigenvectors, the rest by iteration
     for k in own if is_single else ():
         operator.single[k] = operator.single[k] + mean / len(own) * lines[k].tested @ lines[k].splines(index[k])

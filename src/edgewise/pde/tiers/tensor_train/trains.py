@@ -177,6 +177,7 @@ def crossed(
     best: tuple[Train, float] = [np.zeros((1, n, 1)) for n in shape], 1.0
     stalls = 0
     for _ in range(SETTINGS.passes):
+        # Sweep to the right: each core interpolates at pivots of a skeleton decomposition.
         train: Train = []
         for k in range(dimension):
             if k < dimension - 1:
@@ -194,6 +195,7 @@ def crossed(
             train.append(linalg.solve(columns[rows].T, columns.T).T.reshape(len(before[k]), shape[k], -1))
             number, place = np.divmod(rows, shape[k])
             before[k + 1] = np.concatenate([before[k][number], place[:, None]], 1)
+        # Error at random entries.
         error = np.abs(entries([train], sample)[0] - wanted)
         relative = float(np.sqrt(np.mean(error**2))) / size
         stalls = 0 if relative < best[1] / 2 else stalls + 1
@@ -205,6 +207,7 @@ def crossed(
         ):
             break
         worst = sample[np.argsort(-error)[: SETTINGS.tried_places]]
+        # Sweep to the left for pivots behind.
         for k in range(dimension - 1, 0, -1):
             front = unique(np.concatenate([before[k], worst[:, :k]]))
             values = function(joined(front, np.arange(shape[k]), after[k])).reshape(len(front), -1)

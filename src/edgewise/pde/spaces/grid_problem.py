@@ -1,4 +1,4 @@
-"""Statements that a structured grid can hold, and which residual is collocated at which points of the grid."""
+"""Problems that a structured grid can hold, and which residual is collocated at which points of the grid."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from edgewise.pde.spaces.blocks import ConstantBlock, EquationBlock, PastValues,
 
 
 @dataclass(frozen=True, eq=False)
-class Statement:
+class GridProblem:
     """A problem on a box whose equations and conditions determine the coefficients of a tensor grid one for one."""
 
     form: StrongForm  # the problem
@@ -194,8 +194,8 @@ def alike(orders: np.ndarray) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     return [(row, tuple(numbers)) for row, numbers in groups.items()]
 
 
-def recognised(form: StrongForm, most_axes: float = 3) -> Statement | str:
-    """The statement, or the reason why products of splines of the coordinates do not hold it, as a clause.
+def recognised(form: StrongForm, most_axes: float = 3) -> GridProblem | str:
+    """The problem on a grid, or the reason why products of splines of the coordinates do not hold it, as a clause.
 
     A `TensorLayer` has three inputs at most.
     """
@@ -226,7 +226,7 @@ def recognised(form: StrongForm, most_axes: float = 3) -> Statement | str:
     keys = dependences(form, form.equation_term)
     dimension = domain.dimension
     orders, field_orders = orders_of(form, keys)
-    problem = Statement(
+    problem = GridProblem(
         form,
         orders,
         field_orders,
@@ -285,6 +285,7 @@ def recognised(form: StrongForm, most_axes: float = 3) -> Statement | str:
     whole = [axis for axis in range(dimension) if not problem.reductions[axis]]
     if not _fit_fields(condition_orders, problem.field_orders, whole):
         return "some field has more conditions than its own order, and another one has fewer"
+    # Where faces meet, conditions with the lowest normal derivatives hold.
     priority = tuple(np.argsort(normal, kind="stable").tolist())
     return replace(problem, priority=priority, condition_orders=condition_orders)
 
@@ -331,7 +332,7 @@ def _without_outflow(form: StrongForm) -> tuple[StrongForm, tuple[ResidualTerm, 
     return form, tuple(outflow_conditions)
 
 
-def _without_needless_conditions(problem: Statement) -> Statement:
+def _without_needless_conditions(problem: GridProblem) -> GridProblem:
     """The problem with lower orders by coordinates of residuals that need no condition on a face without one."""
     form = problem.form
     orders = problem.orders.copy()
@@ -399,29 +400,29 @@ def random_jet(term: ResidualTerm, count: int) -> dict[tuple[int, Index], Tensor
     return {key: torch.rand(count, generator=generator, dtype=torch.float64) + 0.5 for key in term.requirements.keys}
 
 
-def constraint_variables_in_time(statement: Statement, keys: Sequence[Key]) -> Statement:
-    """The statement with constraint variables: fields without start and rate, where no constraint has any.
+def constraint_variables_in_time(grid_problem: GridProblem, keys: Sequence[Key]) -> GridProblem:
+    """The problem with constraint variables: fields without start and rate, where no constraint has any.
 
     A constraint is an equation without rates. Orders by time of constraints and constraint variables become those of a
     first-order equation.
     """
-    form = statement.form
-    time = statement.form.time
-    orders = statement.orders.copy()
-    field_orders = statement.field_orders.copy()
+    form = grid_problem.form
+    time = grid_problem.form.time
+    orders = grid_problem.orders.copy()
+    field_orders = grid_problem.field_orders.copy()
     constraints = np.flatnonzero(orders[:, time] == 0)
     algebraic = np.flatnonzero(field_orders[:, time] == 0)
     is_index_1 = any(number in constraints and slot in algebraic for number, slot, _ in keys)
     is_first_order = int(orders[:, time].max()) == 1
     if not initial_terms(form) or is_index_1 or not is_first_order or len(constraints) != len(algebraic):
-        return statement
+        return grid_problem
     if not len(algebraic):
-        return statement
+        return grid_problem
     orders[constraints, time] = field_orders[algebraic, time] = 1
     reductions = tuple(int(axis == time) for axis in range(form.domain.dimension))
     constraint_variables = tuple(algebraic.tolist())
     return replace(
-        statement,
+        grid_problem,
         orders=orders,
         field_orders=field_orders,
         constraint_variables=constraint_variables,
@@ -467,6 +468,7 @@ def mean_given(form: StrongForm, term: ResidualTerm, rounding: float = 1e-12) ->
     at_zero, at_values, at_weights = (residual(each) for each in (0 * values, values, weights / weights.mean()))
     if recorder.places[name, along, 0].shape[1:] != (len(places), domain.dimension):
         return None
+    # The factor of the mean, and what else there is.
     slope = float((at_weights - at_zero).mean() / (weights.square().sum() / weights.mean()))
     gap = at_values - at_zero[0] - slope * weights @ values
     is_whole = bool(torch.isclose(recorder.places[name, along, 0][..., space], places).all())
@@ -489,41 +491,42 @@ def _constant(form: StrongForm, field: int, constraint: int, mean: tuple[int, fl
     return f"the constant of {form.fields[field]} is not determined by one value"
 
 
-def with_pressure(statement: Statement, keys: Sequence[Key], mean: tuple[int, float] | None) -> Statement | str:
-    """The statement with a constraint variable between walls, as the pressure of a flow; unchanged where there is none.
+def with_pressure(grid_problem: GridProblem, keys: Sequence[Key], mean: tuple[int, float] | None) -> GridProblem | str:
+    """The problem with a constraint variable between walls, as the pressure of a flow; unchanged where there is none.
 
     All equations but one, the constraint, are of the same order along each coordinate with walls, at least 2; one field
     is of order 1 at most and does not occur in the constraint. Orders of both become those of the other ones.
     """
-    form = statement.form
-    time = statement.form.time
-    dimension = statement.form.domain.dimension
+    form = grid_problem.form
+    time = grid_problem.form.time
+    dimension = grid_problem.form.domain.dimension
     # The constraint is the only equation of lower order, and the pressure the only field of order 1 at most.
-    orders = statement.orders.copy()
-    field_orders = statement.field_orders.copy()
-    walls = [axis for axis, repeats in enumerate(statement.periodic) if not repeats and axis != time]
+    orders = grid_problem.orders.copy()
+    field_orders = grid_problem.field_orders.copy()
+    walls = [axis for axis, repeats in enumerate(grid_problem.periodic) if not repeats and axis != time]
     if not walls:
-        return statement
+        return grid_problem
     space = [axis for axis in range(dimension) if axis != time]
     others = np.flatnonzero((orders[:, walls] >= 2).all(1))
     low = np.flatnonzero((field_orders[:, space] <= 1).all(1))
     if len(others) != len(orders) - 1 or len(low) != 1 or (orders[others] != orders[others[:1]]).any():
-        return statement
+        return grid_problem
     (constraint,), (pressure,) = np.setdiff1d(np.arange(len(orders)), others).tolist(), low.tolist()
     if any(number == constraint and slot == pressure for number, slot, _ in keys):
-        return statement
+        return grid_problem
     if time is not None and (orders[constraint, time] or field_orders[pressure, time] or not initial_terms(form)):
-        return statement
+        return grid_problem
     # Conditions for the pressure alone, of which there may be some on opposite faces.
     about: dict[tuple[int, int, int], np.ndarray] = {}
     given = np.zeros(dimension, dtype=int)
-    for key in statement.faces():
+    for key in grid_problem.faces():
         number, axis, end = key
         term = form.condition_terms[number]
         of_face = dependences(form, term, (axis, end))
         slots = [{slot for row, slot, _ in of_face if row == k} for k in range(len(term.requirements.sizes))]
         about[key] = np.array([each == {pressure} for each in slots])
         given[axis] += about[key].sum()
+    # In time the equations give the pressure at the first moment.
     if time is not None and given[time]:
         name = form.fields[pressure]
         raise InputError(
@@ -540,7 +543,7 @@ def with_pressure(statement: Statement, keys: Sequence[Key], mean: tuple[int, fl
         return f"the conditions for {form.fields[pressure]} are too many, or not on opposite faces"
     # Its constant, where only derivatives occur; constraint and pressure count as of the order of the others.
     constant = None
-    if statement.is_free(pressure, keys):
+    if grid_problem.is_free(pressure, keys):
         found = _constant(form, pressure, constraint, mean)
         if isinstance(found, str):
             return found
@@ -548,7 +551,7 @@ def with_pressure(statement: Statement, keys: Sequence[Key], mean: tuple[int, fl
     orders[constraint] = orders[others[0]]
     field_orders[pressure] = orders[others[0]]
     return replace(
-        statement,
+        grid_problem,
         orders=orders,
         field_orders=field_orders,
         constraint_variables=(pressure,),
@@ -558,20 +561,23 @@ def with_pressure(statement: Statement, keys: Sequence[Key], mean: tuple[int, fl
     )
 
 
-def check_initial(statement: Statement, axes: Sequence[SplineAxis], state: np.ndarray, least_gap: float = 1e-3) -> None:
+def check_initial(
+    grid_problem: GridProblem, axes: Sequence[SplineAxis], state: np.ndarray, least_gap: float = 1e-3
+) -> None:
     """Raise an InputError where the initial state of a flow, (*counts, fields), has a divergence or leaves its walls.
 
     Such a flow jumps at the first moment, with a layer at walls of no thickness and a pressure without bound. Smaller
     gaps, relative to the speed, are errors of a user's initial values.
     """
-    form = statement.form
-    time = statement.form.time
-    if time is None or not any(count for axis, count in enumerate(statement.reductions) if axis != time):
+    form = grid_problem.form
+    time = grid_problem.form.time
+    if time is None or not any(count for axis, count in enumerate(grid_problem.reductions) if axis != time):
         return
+    # The initial state, constant in time.
     coef = np.stack([state] * axes[time].count, time)
-    velocities = [slot for slot in range(len(form.fields)) if slot not in statement.constraint_variables]
+    velocities = [slot for slot in range(len(form.fields)) if slot not in grid_problem.constraint_variables]
     size = float(np.abs(state[..., velocities]).max())
-    for block in [*statement.condition_blocks(axes), *statement.equation_blocks(axes)]:
+    for block in [*grid_problem.condition_blocks(axes), *grid_problem.equation_blocks(axes)]:
         if block.face is not None and block.face[0] == time:
             continue
         # Residuals of the constraint and of the walls' conditions at the first moment, without those that hold rates.
@@ -580,7 +586,7 @@ def check_initial(statement: Statement, axes: Sequence[SplineAxis], state: np.nd
         values, slopes = first.evaluate(coef)
         for number, row in enumerate(values):
             own = {key: slope for key, slope in slopes.items() if key[0] == number}
-            if not own or any(slot in statement.constraint_variables or index[time] for _, slot, index in own):
+            if not own or any(slot in grid_problem.constraint_variables or index[time] for _, slot, index in own):
                 continue
             order = max(sum(index) for _, _, index in own)
             if order != (block.face is None):

@@ -1,0 +1,119 @@
+"""Features of given functions that are narrower than the points of a solve: found, resolved or doubted."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise.pde import PDE, Box, Dirichlet, Initial, Interval, Time, diffusion, laplacian, solve
+from edgewise.pde.problem.features import missed_features, narrow_features, resolving
+
+PLACE = 0.6123
+LINE = Interval(0, 1)
+
+
+def load(width):
+    """A load of mass one that is spread over a width."""
+    return PDE(lambda u, x: u.xx + torch.where((x - PLACE).abs() < width / 2, 1 / width, 0.0), LINE, [Dirichlet(0.0)])
+
+
+def gap(width):
+    def coefficient(x):
+        return torch.where((x - PLACE).abs() < width / 2, width, 1.0)
+
+    return PDE(lambda u: diffusion(u, coefficient), LINE, [Dirichlet(0.0, on="x=0"), Dirichlet(1.0, on="x=1")])
+
+
+def pulse(width):
+    start = Initial(lambda x: torch.exp(-(((x - PLACE) / width) ** 2)))
+    return PDE(lambda u: u.t - u.xx, LINE * Time(0, 0.1), [Dirichlet(0.0), start])
+
+
+@pytest.mark.parametrize(("problem", "width"), [(load, 1e-4), (load, 2e-5), (gap, 1e-4), (pulse, 2e-4)])
+def test_a_narrow_feature_is_found_with_its_place_and_width(problem, width):
+    (feature,) = narrow_features(problem(width).form)
+    assert feature.axis == 0
+    assert feature.place == pytest.approx(PLACE, abs=width / 4)
+    assert width / 2 < feature.width < 6 * width
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        PDE(lambda u, x: u.xx + torch.sin(30 * x) * torch.exp(u), LINE, [Dirichlet(0.0)]),
+        PDE(lambda u, x: u.xx + (x - 0.3).abs() + torch.where(x > 0.7, 1.0, 0.0), LINE, [Dirichlet(0.0)]),
+        PDE(lambda u, x: u.xx + 1 / (x + 1e-3).sqrt(), LINE, [Dirichlet(0.0)]),
+        PDE(lambda u, x: 1e-6 * u.xx + u.x * x, Interval(-1, 1), [Dirichlet(lambda x: x)]),
+        PDE(
+            lambda u, x, y: laplacian(u) + torch.exp(-1000 * ((x - 0.3) ** 2 + (y - 0.4) ** 2)),
+            Box(x=(0, 1), y=(0, 1)),
+            [Dirichlet(lambda x, y: torch.sin(50 * x * y))],
+        ),
+        PDE(lambda u, t: u.t - torch.sin(u) ** 2 - torch.cos(u) ** 2 + 1, Time(0, 1), [Initial(0.0)]),
+    ],
+    ids=["wave", "kink and jump", "root", "layer", "plane", "rounding"],
+)
+def test_what_wider_points_see_is_no_narrow_feature(problem):
+    assert not narrow_features(problem.form)
+
+
+def test_breakpoints_resolve_a_feature():
+    features = narrow_features(load(1e-4).form)
+    even = np.linspace(0, 1, 21)
+    points = resolving(even, features, 0)
+    lengths = np.diff(points)
+    assert len(points) < 60
+    assert points[0] == 0 and points[-1] == 1
+    assert lengths.min() < 1e-4 / 2
+    assert lengths.max() <= 2.5 * np.diff(even).max()
+    assert not missed_features(load(1e-4).form, [points])
+    assert missed_features(load(1e-4).form, [even]) == missed_features(load(1e-4).form, None) == list(features)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1e-4, 2e-5])
+def test_a_narrow_load_bends_the_string(width):
+    """It was u = 0, with an estimate at rounding, or a crash."""
+    solution = solve(load(width))
+    x = np.array([[0.1], [0.4], [0.9]])
+    exact = np.where(x < PLACE, x * (1 - PLACE), PLACE * (1 - x))
+    assert np.abs(solution(x) - exact).max() < min(solution.error_estimate, 1e-3)
+
+
+def test_a_narrow_bump_is_solved_to_the_tolerance():
+    width = 2e-5
+    bump = PDE(lambda u, x: u.xx + torch.exp(-(((x - PLACE) / width) ** 2)) / width, LINE, [Dirichlet(0.0)])
+    solution = solve(bump)
+    x = np.array([[0.1], [0.4], [0.9]])
+    exact = math.sqrt(math.pi) * np.where(x < PLACE, x * (1 - PLACE), PLACE * (1 - x))
+    assert np.abs(solution(x) - exact).max() < 1e-9
+
+
+@pytest.mark.slow
+def test_a_narrow_gap_of_a_coefficient_is_doubted():
+    """Its flux is continuous, and an equation in strong form does not say so: u was x, with an estimate of 4e-15."""
+    solution = solve(gap(1e-4))
+    assert solution.trust.startswith("Not to be trusted")
+    assert "jumps near x = 0.612" in solution.trust
+
+
+@pytest.mark.slow
+def test_a_short_impulse_is_not_stepped_over():
+    place = 6.123
+    impulse = PDE(lambda u, t: u.t + u - torch.where((t - place).abs() < 1e-4, 5e3, 0.0), Time(0, 10), [Initial(0.0)])
+    solution = solve(impulse)
+    exact = 5e3 * (math.exp(1e-4) - math.exp(-1e-4)) * math.exp(-(10 - place))
+    assert float(solution([[10.0]])[0, 0]) == pytest.approx(exact, rel=1e-8)
+
+
+def test_a_feature_that_no_grid_resolves_is_doubted():
+    """A strip in the plane, where only networks were asked for."""
+    strip = PDE(
+        lambda u, x, y: laplacian(u) + torch.where((x - PLACE).abs() < 1e-4, 5e3, 0.0),
+        Box(x=(0, 1), y=(0, 1)),
+        [Dirichlet(0.0)],
+    )
+    solution = solve(strip, hidden=(3,), budget=1e-3)
+    assert "The equation has a feature of width 0.0001 near x = 0.6123" in solution.trust
+    assert solution.error_estimate >= 1
