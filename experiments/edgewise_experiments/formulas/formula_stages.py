@@ -102,7 +102,8 @@ def measure(
         front = search.front(stages=stages)
     cpu = time.process_time() - cpu
     assert search.archive is not None, "no target is constant"
-    best, nearest = front.best.formula.expression, min(search.archive, key=lambda judged: judged.held)
+    # A search that its limit ended before any expression was judged has no nearest one.
+    best, nearest = front.best.formula.expression, min(search.archive, key=lambda judged: judged.held, default=None)
     found = search.archive.solved or nearest
     error = relative_error(best, *fresh)
     return {
@@ -112,8 +113,8 @@ def measure(
         "relative": error,
         "exact": is_exact(best, law, noise, clean, fresh),
         "accurate": bool(error**2 < 1 - ACCURATE),
-        "nearest_exact": is_exact(nearest.expression, law, noise, clean, fresh),
-        "source": found.source,
+        "nearest_exact": nearest is not None and is_exact(nearest.expression, law, noise, clean, fresh),
+        "source": "none" if found is None else found.source,
         "yielded": dict(search.archive.tally),
     }
 
