@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from edgewise.checks import check_names
+from edgewise.checks import check_names, typed
 from edgewise.errors import CheckpointError, InputError, missing_extra
 from edgewise.formulas.domains import domain_violations
 from edgewise.formulas.expression import (
@@ -50,6 +50,7 @@ class StoredFormula:
     closed_forms: tuple[Exact | None, ...]  # of the numbers in the order of `constant_values`
 
 
+@typed
 @dataclass(frozen=True)
 class Formula:
     """A formula of named inputs.

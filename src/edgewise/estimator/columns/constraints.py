@@ -50,7 +50,7 @@ def column_constraints(
                 f"shape must map columns to 'convex' or 'concave', got {kind!r} for {encoder.names[column]!r}"
             )
     linear = knowledge.get("linear", ())
-    if isinstance(linear, str) or not isinstance(linear, Iterable):
+    if isinstance(linear, str) or not isinstance(linear, Iterable) or getattr(linear, "ndim", 1) == 0:
         raise InputError(f"linear must be a list of columns, got {linear!r}")
     straight = [_numeric_column(encoder, "linear", one) for one in linear]
     alone = {*monotone, *shape, *straight}

@@ -316,7 +316,7 @@ class Record:
             estimate = max(found.estimate, min(level.tolerance, found.bound), self._of_beginning)
             found = replace(found, checks=(*found.checks, check), estimate=estimate)
         if level.data_error:
-            check = f"sources and conditions, written as sums of products, are off by {level.data_error:.1g}"
+            check = f"sources and conditions, as the method represents them, are off by {level.data_error:.1g}"
             found = replace(found, checks=(*found.checks, check))
         return found
 

@@ -198,7 +198,14 @@ def _level_of(stepper: TimeStepper, problem: Collocation, allowed: float) -> Lev
     if not result.is_complete:
         assert problem.form.time is not None
         problem = until(problem, problem.form.time, result.reached)
-    return Level(network=result.network, loss=allowed, points=result.points, problem=problem, tolerance=allowed)
+    return Level(
+        network=result.network,
+        loss=allowed,
+        points=result.points,
+        problem=problem,
+        tolerance=allowed,
+        data_error=stepper.solver.initial_error,
+    )
 
 
 def _coarser_integration(task: Task, record: Record, grid_problem: GridProblem, method: Method) -> Iterator[Level]:

@@ -23,7 +23,7 @@ from edgewise.pde import (
 )
 from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.solver.solution import errors_of
-from edgewise.pde.spaces.axis import TimeAxis
+from edgewise.pde.spaces.axis import TimeAxis, dense
 from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.spaces.networks import SlabNetwork, TensorNetwork
 from edgewise.pde.tiers.evolution import collocation
@@ -128,6 +128,28 @@ def test_a_front_gets_a_grid_of_its_own():
     assert integration.is_complete and float((integration.network(x).detach() - exact).norm() / exact.norm()) < 1e-4
     steps = integration.network.slab(-1).tensor_layer.breakpoints[0].diff()
     assert float(steps.max() / steps.min()) > 10
+
+
+@pytest.mark.parametrize("waves", [14, 20])
+def test_an_initial_state_gets_the_largest_grid_and_its_error_is_known(waves):
+    # Many waves in the plane need more intervals than a grid may have.
+    def mode(x, y):
+        return torch.sin(waves * PI * x) * torch.sin(PI * y)
+
+    conditions = [Dirichlet(0.0), Initial(mode)]
+    square = Box(x=(0, 1), y=(0, 1))
+    problem = PDE(lambda u: u.t - u.xx / (waves * PI) ** 2 - u.yy / PI**2, square * Time(0, 0.1), conditions)
+    solver = COLLOCATION.stepper(recognised(problem.form), 1e-13, lambda *_: True).solver
+    state = solver.initial()
+    assert 98 <= len(state.space[0].breakpoints) <= 100
+    # The error at points of our own.
+    points = np.linspace(0, 1, 997)
+    coef = state.values[0, ..., 0]
+    values = dense(state.space[0].table(points)) @ coef @ dense(state.space[1].table(points)).T
+    exact = mode(*torch.meshgrid(*2 * [torch.from_numpy(points)], indexing="ij")).numpy()
+    error = np.abs(values - exact).max()
+    assert error < 1e-9
+    assert error / 3 < solver.initial_error < 3 * error
 
 
 def test_an_integration_that_is_stopped_keeps_its_slabs():

@@ -75,6 +75,7 @@ class CollocationSolver:
     def __init__(self, evolution: Evolution, damping: Hyperviscosity | None = None):
         self.evolution = evolution
         self.damping = damping
+        self.initial_error = 0.0  # of the initial state on the largest grid; 0 where the grid resolves it
         self.rough: RoughInitial | None = None  # where the initial state jumps and the equation smooths it
         self._preconditioner: Preconditioner | None = None  # of the last slab
         # sizes of the fields so far, for flows, which may start from rest
@@ -115,6 +116,9 @@ class CollocationSolver:
             if finer is None:
                 break
             axes = finer
+        # The largest grid may leave more than the allowed error.
+        error = max(float(each.max()) for each in errors)
+        self.initial_error = error if error > evolution.allowed else 0.0
         return state
 
     def restart(self, state: State, moment: float) -> State:

@@ -40,11 +40,14 @@ def refined(
     margin: float = SETTINGS.margin,
 ) -> list[SplineAxis] | None:
     """Coordinates of space with shorter intervals where errors are above the allowed one; None where none are."""
+    most = most_intervals[len(space)]
     finer = []
     for line, each in zip(space, errors, strict=True):
-        cut = np.clip(margin * (each / evolution.allowed) ** (1 / (line.degree + 1)), 1.0, SETTINGS.refine)
+        # Near the largest grid intervals are cut by less, so that it is reached.
+        most_cut = np.clip(most / len(line.breakpoints), 1.0, SETTINGS.refine)
+        cut = np.clip(margin * (each / evolution.allowed) ** (1 / (line.degree + 1)), 1.0, most_cut)
         points = graded(line.breakpoints, np.diff(line.breakpoints) / cut, line.periodic)
-        is_finer = float(each.max()) > evolution.allowed and len(points) <= most_intervals[len(space)]
+        is_finer = float(each.max()) > evolution.allowed and len(line.breakpoints) < len(points) <= most
         finer.append(evolution.grid_problem.axis(points, line.degree, line.periodic) if is_finer else line)
     if all(new is old for new, old in zip(finer, space, strict=True)):
         return None

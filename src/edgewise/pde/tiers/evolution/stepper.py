@@ -33,6 +33,8 @@ class SlabSolver(Protocol):
 
     shares_factors: bool  # whether slabs of the same length and grid share factors, so that lengths are a few
 
+    initial_error: float  # relative error of the initial state on the largest grid; 0 where the grid resolves it
+
     @property
     def has_rough_initial(self) -> bool:
         """True if initial data jump, beside which the error falls with the grid alone."""

@@ -74,6 +74,7 @@ class CutCellSolver:
 
     shares_factors = True
     has_rough_initial = False
+    initial_error = 0.0
 
     def __init__(self, evolution: Evolution):
         self.evolution = evolution

@@ -296,6 +296,7 @@ class WeakSolver:
 
     shares_factors = True
     has_rough_initial = False
+    initial_error = 0.0
 
     def __init__(self, evolution: Evolution):
         self.evolution = evolution
