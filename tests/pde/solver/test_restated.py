@@ -205,3 +205,17 @@ def test_integrals_and_normal_derivatives_keep_their_units():
     solution = solve(PDE(lambda u: u.xx - 2e-9, Interval(0, 1), conditions))
     x = np.linspace(0, 1, 5)
     assert np.allclose(solution(x[:, None])[:, 0], 1e-9 * (x**2 + 0.5), rtol=1e-9)
+
+
+def test_a_peak_between_the_probes_gives_no_tiny_unit():
+    """Its tails at the probes are 1e-36: in such units the residual of an exact solution was 1e25."""
+
+    def peak(u, x):
+        return u.xx + torch.exp(-(((x - 0.5004) / 1e-4) ** 2))
+
+    problem = PDE(peak, Interval(0, 1), [Dirichlet(0.0)])
+    assert units_of(problem.form).get("u", 1.0) > 1e-6
+    solution = solve(problem)
+    assert solution.stopped == "converged"
+    # A load of mass m at a place p bends the string by m p (1 - p).
+    assert float(solution([[0.5004]])[0, 0]) == pytest.approx(1e-4 * math.sqrt(math.pi) * 0.25, rel=1e-3)

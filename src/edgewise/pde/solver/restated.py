@@ -41,6 +41,10 @@ class UnitSettings:
     least_source: float = 1e-6  # of the other entries of its row: smaller sources are rounding, as of a sine at pi
     directly: float = 4.0  # weight of a row with one field, which determines its size alone
     least_pull: float = 1e-3  # of the size of a field towards one, where nothing else determines its size
+    # Points at which sources are looked at once more, and by which factor larger they must be there to count: a narrow
+    # peak between the probes of a dry run is not a source of 1e-30.
+    source_points: int = 4096
+    unseen_peak: float = 32.0
     points: int = 500  # at which the sizes of fields are compared: two digits of a mean
 
 
@@ -91,9 +95,15 @@ def units_of(form: StrongForm) -> dict[str, float]:
         return {}
     terms = [(term, *probes(form.domain, term.pieces or None)) for term in (form.equation_term, *form.condition_terms)]
     given = form.fields, form.domain, form.coefficients
-    sources = [DryRun(term.residuals, *given, x, normal).values(NOTHING) for term, x, normal in terms]
-    units = [term.requirements.sizes for term, _, _ in terms]
-    known = torch.cat([each.square().mean(0).sqrt() / unit for each, unit in zip(sources, units, strict=True)])
+
+    def sources(term: ResidualTerm, x: Tensor, normal: Tensor | None) -> Tensor:
+        """Root mean squares (residuals,) of residuals without fields."""
+        values = DryRun(term.residuals, *given, x, normal).values(NOTHING)
+        return values.square().mean(0).sqrt() / term.requirements.sizes
+
+    at_probes = torch.cat([sources(*each) for each in terms])
+    dense = [sources(term, *probes(form.domain, term.pieces or None, SETTINGS.source_points)) for term, _, _ in terms]
+    known = torch.where(torch.cat(dense) > SETTINGS.unseen_peak * at_probes, torch.cat(dense), at_probes)
     exponents = torch.zeros(len(form.fields), dtype=torch.float64)
     for number in range(SETTINGS.rounds):
         rows = torch.cat([_wave_rows(form, *each, exponents.exp2().tolist()) for each in terms])
