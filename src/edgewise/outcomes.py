@@ -345,6 +345,12 @@ def check_time() -> None:
         budget.need(0.0)
 
 
+def is_affordable(kind: str, work: float, share: float) -> bool:
+    """Whether work would end within a share of the time that is left, at the pace of the last part of its kind."""
+    budget = _budget.get()
+    return budget is None or budget.seconds_for(kind, work) <= share * budget.seconds_left
+
+
 @contextmanager
 def foreseen(kind: str, work: float) -> Iterator[None]:
     """Begin a part of long work that nothing interrupts, unless it would not end in time; OutOfTime if so.

@@ -145,6 +145,7 @@ FIRST, BOTH = Initial(1.0), Initial(1.0, rate=0.0)
         (lambda u: u.t - u.xx, AT_END, r"away from 't=1', where u is given, got second derivatives by x of the wrong"),
         (lambda u: u.tt + u.xx, BOTH, r"or give u at both ends of the time$"),
         (lambda u: u.t + (1 + u**2) * u.xx, FIRST, r"short waves of u grow"),
+        (lambda u: u.tt + u.xt + u.xx, BOTH, r"short waves of u grow"),
     ],
 )
 def test_short_waves_must_not_grow_without_bound(equation, given, match):
@@ -161,6 +162,10 @@ def test_short_waves_must_not_grow_without_bound(equation, given, match):
         (lambda u: u.tt - u.xx, BOTH),
         (lambda u: u.t - u * u.xx, FIRST),
         (lambda u: u.t + u * u.x - 0.1 * u.xx, FIRST),
+        (lambda u: u.t - (1 + 0.005 * (u - 300)) * u.xx - 0.005 * u.x**2, FIRST),  # a conductivity by kelvins
+        (lambda u: u.t - (1 - u) * u.xx + u.x**2, FIRST),
+        (lambda u: u.tt + 4 * u.xt + 3 * u.xx, BOTH),  # waves in a stream faster than they are
+        (lambda u: u.t + u.xt + 0.1 * u.xx, FIRST),
     ],
 )
 def test_well_posed_evolutions_are_stated(equation, given):

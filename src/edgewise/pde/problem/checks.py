@@ -25,13 +25,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CheckSettings:
-    """Coefficients at the faces of a domain."""
+    """Where coefficients of an equation are looked at."""
 
     # Distance from a face, relative to the domain, at which coefficients are looked at, and what rounding and this
     # distance may change of a ratio of them: far above rounding, and far below the size of the domain.
     near_face: float = 1e-4
     same_ratio: float = 1e-2
     face_probes: int = 16  # points of a face at which they are
+    # Sizes of fields, of either sign, for which an equation is looked at that depends on them: from millivolts to
+    # kelvins and pascals, so close that smooth fields of size 1 fill the gaps.
+    field_sizes: tuple[float, ...] = tuple(sign * 2.0**k for k in range(-10, 21) for sign in (-1, 1))
 
 
 CHECKS = CheckSettings()
@@ -210,19 +213,40 @@ def check_enough_conditions(form: StrongForm, field: str) -> None:
 def check_direction(form: StrongForm) -> None:
     """Raise an InputError where short waves grow without bound away from the moment at which a field is given [1].
 
-    By a du/dt + b d2u/dx2 = 0 the amplitude of exp(ikx) changes as exp(k^2 b t / a), and by a d2u/dt2 + b d2u/dx2 = 0,
-    with values and rates at one moment, as exp(k sqrt(b / a) t).
+    By a du/dt + b d2u/dx2 = 0 the amplitude of exp(ikx) changes as exp(k^2 b t / a), and by
+    a d2u/dt2 + c d2u/dxdt + b d2u/dx2 = 0, with values and rates at one moment, as exp(k sqrt(b / a - c^2 / 4a^2) t).
+    Coefficients that depend on fields count where no fields of any size and sign let waves stay.
 
     [1] F. John, "Partial Differential Equations", 4th edition, 1982, section 7.1: the symbol at high frequencies.
     """
     time = form.time
     if time is None or form.order != 2 or form.features:
         return
+    smooth = _growing_waves(form, time, (1.0,))
+    if not smooth:
+        return
+    ends = [piece.name for piece in form.domain.pieces if piece.is_time_end]
+    for name, axis, end in _growing_waves(form, time, CHECKS.field_sizes):
+        if (name, axis, end) not in smooth:
+            continue
+        order = form.equation_term.requirements.order(name, [time])
+        raise InputError(
+            f"equation must not let short waves of {name} grow without bound away from {ends[end]!r}, where {name} is "
+            f"given, got second derivatives by {form.domain.coordinates[axis]} of the wrong sign: change it, or give "
+            f"{name} at {'both ends' if order == 2 else 'the other end'} of the time"
+        )
+
+
+def _growing_waves(form: StrongForm, time: int, sizes: Sequence[float]) -> list[tuple[str, int, int]]:
+    """Fields, axes and ends of the time away from which short waves grow everywhere, for fields of all these sizes."""
     domain = form.domain
-    x = domain.interior(CHECKS.face_probes, "sobol", 0)
-    jacobian = linearise(form, form.equation_term, x, None, smooth_jet(form, form.equation_term, x))[1]
+    x = domain.interior(CHECKS.face_probes, "sobol", 0).repeat(len(sizes), 1)
+    size = torch.tensor(sizes).to(x).repeat_interleave(CHECKS.face_probes)
+    jet = {key: size * values for key, values in smooth_jet(form, form.equation_term, x).items()}
+    jacobian = linearise(form, form.equation_term, x, None, jet)[1]
     ends = [piece for piece in domain.pieces if piece.is_time_end]
-    for number, field in {key[:2] for key in jacobian}:
+    growing = []
+    for number, field in dict.fromkeys(key[:2] for key in jacobian):
         name = form.fields[field]
         order = form.equation_term.requirements.order(name, [time])
         if any(sum(index) == 2 and (row, slot) != (number, field) for row, slot, index in jacobian if row == number):
@@ -236,17 +260,19 @@ def check_direction(form: StrongForm) -> None:
         # Growth away from that moment: forwards in time from the first one, backwards from the last one.
         forwards = 1.0 if order == 2 or given[0] else -1.0
         rate = jacobian.get((number, field, _along(time, order, domain.dimension)))
-        for axis, coordinate in enumerate(domain.coordinates):
+        for axis in range(domain.dimension):
             second = jacobian.get((number, field, _along(axis, 2, domain.dimension)))
             if axis == time or rate is None or second is None:
                 continue
-            if bool((forwards * rate * second > 0).all()):
-                moment = ends[given.index(order)].name
-                raise InputError(
-                    f"equation must not let short waves of {name} grow without bound away from {moment!r}, where "
-                    f"{name} is given, got second derivatives by {coordinate} of the wrong sign: change it, or give "
-                    f"{name} at {'both ends' if order == 2 else 'the other end'} of the time"
-                )
+            growth = forwards * rate * second
+            mixed = jacobian.get((number, field, tuple(int(each in (axis, time)) for each in range(domain.dimension))))
+            if mixed is not None and order == 2:
+                growth = growth - mixed.square() / 4  # characteristics are real where this is negative
+            elif mixed is not None:
+                continue  # it bounds the growth, as in a du/dt + c d2u/dxdt + b d2u/dx2 = 0
+            if bool((growth > 0).all()):
+                growing.append((name, axis, given.index(order)))
+    return growing
 
 
 def _along(axis: int, order: int, dimension: int) -> tuple[int, ...]:

@@ -7,13 +7,14 @@ sampled alone, on lines of many thousand points, before any grid.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from edgewise.outcomes import foreseen, is_affordable
 from edgewise.pde.domains.domain import Domain
 from edgewise.pde.domains.sampling import unit_points
 from edgewise.pde.problem.linearisation import residuals_at, smooth_jet, zero_jet
@@ -42,7 +43,10 @@ class FeatureSettings:
     beyond_ends: float = 4.0
     in_feature: float = 1e-2  # of the largest deviation of a cell: points of it belong to the feature
     intervals: int = 4  # into which a first grid cuts a feature
+    # Share of the time that is left, where it is limited, that the look at one function may take.
+    share_of_time: float = 0.05
     kept_forms: int = 8
+    kept_terms: int = 64
 
 
 FEATURES = FeatureSettings()
@@ -63,12 +67,14 @@ def narrow_features(form: StrongForm) -> tuple[NarrowFeature, ...]:
     """Features of the equation and of the conditions on a box that no point of an even grid of a line may see."""
     if not form.domain.is_box or form.domain.dimension > 3 or Feature.INTEGRALS in form.features:
         return ()
-    features = list(_of_term(form, form.equation_term, None))
+    coefficients = tuple(form.coefficients.items())
+    features = list(_of_given(_Given(form.equation_term, None, form.domain, coefficients, form)))
     names = [piece.name for piece in form.domain.pieces]
     for term in form.condition_terms:
         for name in term.pieces:
             if name in names and not term.requirements.integrals:
-                features += _of_term(form, term, divmod(names.index(name), 2))
+                face = divmod(names.index(name), 2)
+                features += _of_given(_Given(term, face, form.domain, coefficients, form))
     # A feature may be in both kinds of cells, and on several lines.
     found: dict[tuple[int, int], NarrowFeature] = {}
     for each in features:
@@ -115,8 +121,25 @@ def missed_features(form: StrongForm, breakpoints: Sequence[Tensor | np.ndarray]
     return missed
 
 
-def _of_term(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | None) -> Iterator[NarrowFeature]:
+@dataclass(frozen=True)
+class _Given:
+    """Functions of a residual; forms of a problem that differ in other terms share them."""
+
+    term: ResidualTerm
+    face: tuple[int, int] | None
+    domain: Domain
+    coefficients: tuple[tuple[str, float], ...]
+    form: StrongForm = field(compare=False)
+
+
+@lru_cache(maxsize=FEATURES.kept_terms)
+def _of_given(given: _Given) -> tuple[NarrowFeature, ...]:
     """Features of a residual, for fields that are zero and for smooth ones, along each coordinate."""
+    return tuple(_of_term(given.form, given.term, given.face))
+
+
+def _of_term(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | None) -> Iterator[NarrowFeature]:
+    """See `_of_given`."""
     domain = form.domain
     free = [axis for axis in range(domain.dimension) if face is None or axis != face[0]]
     points_of_cell = FEATURES.points_of_cell
@@ -126,14 +149,34 @@ def _of_term(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | None)
         for start in _starts(domain, free, axis):
             # Cells of one half of the length of a cell apart: a narrow feature lies inside of one of either.
             low, high = domain.bounds[axis].tolist()
-            places = np.linspace(low, high, FEATURES.cells * points_of_cell + 1)
-            values = _values(form, term, face, start, axis, places)
+            # All points are inside, for functions need no value at an end.
+            count = FEATURES.cells * points_of_cell + 1
+            places = low + (high - low) * (np.arange(count) + 0.5) / count
+            # A few points show whether there is time for all of them.
+            with foreseen("given functions", FEATURES.cells):
+                _values(form, term, face, start, axis, places[::points_of_cell])
+            if not is_affordable("given functions", count, FEATURES.share_of_time):
+                return
+            with foreseen("given functions", count):
+                values = _values(form, term, face, start, axis, places)
             scale = np.maximum(np.abs(values).max(0), ABOVE_ZERO)
             if not np.isfinite(scale).all():
                 continue
             for first in (0, points_of_cell // 2):
                 for place, width in _hidden(places[first:], values[first:], points_of_cell, scale):
-                    yield NarrowFeature(term.label, axis, place, width)
+                    feature = NarrowFeature(term.label, axis, place, width)
+                    if not _divided(form, start, feature):
+                        yield feature
+
+
+def _divided(form: StrongForm, start: Tensor, feature: NarrowFeature) -> bool:
+    """Whether an interface lies in a feature of a line, as beside a thin layer: grids have breakpoints there."""
+    if form.parts is None:
+        return False
+    x = start.repeat(3, 1)
+    x[:, feature.axis] = feature.place + feature.width * torch.tensor([-1.0, 0.0, 1.0])
+    inside = torch.stack([domain.level(x) < 0 for domain in form.parts.inner])
+    return bool((inside != inside[:, 1:2]).any())
 
 
 def _starts(domain: Domain, free: Sequence[int], axis: int) -> Tensor:
