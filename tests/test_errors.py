@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import edgewise
 from edgewise import errors
 from edgewise.errors import (
     CheckpointError,
@@ -54,3 +55,18 @@ def test_all_errors_of_the_library_are_in_one_tree():
         if isinstance(kind := getattr(errors, name), type):
             assert issubclass(kind, EdgewiseError | EdgewiseWarning)
             assert kind.__doc__
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (
+            lambda: edgewise.find_formula([[1.0]], [1.0], limit=3),
+            "find_formula() got an unexpected keyword argument 'limit'",
+        ),
+        (lambda: edgewise.formula(), "formula() missing 1 required positional argument: 'model'"),
+    ],
+)
+def test_arguments_that_a_function_does_not_have_name_the_function(call, words):
+    with pytest.raises(TypeError, match=re.escape(words)):
+        call()

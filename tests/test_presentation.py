@@ -12,6 +12,7 @@ from edgewise.presentation import (
     number_texts,
     percent_text,
     r2_text,
+    seconds_text,
     text_table,
     tick_texts,
 )
@@ -74,3 +75,12 @@ def test_numbers_below_each_other_have_the_same_separators():
     assert column_texts([14_300.0, 3270.0, 12.5]) == ["14,300", "3,270", "12.5"]
     assert number_texts([3270.0, 14_300.0]) == ["3,300", "14,300"]
     assert number_texts([1900.0, 2022.0]) == ["1900", "2022"]
+
+
+def test_a_single_second_is_no_plural():
+    assert [seconds_text(each) for each in (0.4234, 1.0, 1.0001, 12)] == [
+        "0.423 seconds",
+        "1 second",
+        "1 second",
+        "12 seconds",
+    ]

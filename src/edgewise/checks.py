@@ -76,7 +76,10 @@ def typed(function: F) -> F:
         except EdgewiseError:
             raise
         except Exception as error:
-            if fault := _wrong_type(function, arguments, keywords):
+            # Python's own sentence names the function where there are too many, too few or unknown arguments.
+            trace = error.__traceback__
+            is_entered = trace is not None and trace.tb_next is not None
+            if is_entered and (fault := _wrong_type(function, arguments, keywords)):
                 raise InputError(fault) from error
             raise
 

@@ -154,8 +154,9 @@ def _plain(value: float, decimals: int, *, strip: bool = True, separated_from: f
 
 
 def seconds_text(seconds: float) -> str:
-    """Write a time that was measured: 0.42 seconds, 12.3 seconds."""
-    return f"{number_text(seconds, 3)} seconds"
+    """Write a time that was measured: 0.42 seconds, 1 second, 12.3 seconds."""
+    text = number_text(seconds, 3)
+    return f"{text} second" if text == "1" else f"{text} seconds"
 
 
 def p_value_text(p_value: float) -> str:

@@ -134,3 +134,15 @@ def test_ctrl_c_keeps_the_front_so_far_where_options_say_so():
     assert front.stopped == "interrupted" and len(front)
     with pytest.raises(KeyboardInterrupt):
         find_formula(x, y, progress=interrupt)
+
+
+@pytest.mark.slow
+def test_where_memory_is_over_the_front_so_far_is_the_result():
+    x = np.random.default_rng(0).uniform(1, 2, (60, 2))
+
+    def fill_memory(progress):
+        if progress.best_loss is not None:
+            raise MemoryError
+
+    front = find_formula(x, np.sin(3 * x[:, 0] ** x[:, 1]), progress=fill_memory)
+    assert front.stopped == "memory_limit" and len(front)

@@ -36,7 +36,7 @@ import numpy as np
 from edgewise.discovery.curves.assembly import pruned
 from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.evidence import counted_from_origins, decided_form, origins, with_decided_digits
-from edgewise.discovery.losses import Candidate, box_of, decided, front_of, is_as_good, some
+from edgewise.discovery.losses import Box, Candidate, decided, front_of, is_as_good, some
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem, weighted_variance
 from edgewise.discovery.reduction.steps import Step, first_step
@@ -214,7 +214,7 @@ class SquaredLoss:
         self.budget = budget
         self.exact = problem.exact_loss
         self.whole = problem.with_all_rows
-        self.box = box_of(problem.x)
+        self.box = Box.of(problem.x)
 
     def judged(self, node: Expression) -> Squared | None:
         """A formula with constants fitted to the rows to fit."""

@@ -350,19 +350,19 @@ class Search:
         def sentences() -> list[str]:
             return [*messages, *(structure.messages if structure is not None else ()), *engine.messages]
 
-        # Search, then the choice among all that was kept; an interrupted search decides, too
+        # Search, then the choice among all that was kept; a search that was ended decides, too
         stopped = StopReason.CONVERGED
+        front = None
         with one_blas_thread(), np.errstate(all="ignore"), budget.holds():
-            try:
+            with budget.ends(keep_interrupted=self.options.on_interrupt == "keep"):
                 engine.run()
                 if more is not None and archive.solved is None and structure is None:
                     engine.judge_all(more(problem, searching.reporting(heard)))
                 budget.reporting(heard).report("shorter formulas and constants")
                 front = decided_front(archive.candidates, deciding, budget, sentences())
-            except KeyboardInterrupt:
-                if self.options.on_interrupt == "raise":
-                    raise
-                stopped = StopReason.INTERRUPTED
+            if front is None:
+                assert budget.ended_by is not None
+                stopped = budget.ended_by
                 said = [*sentences(), stopped.sentence]
                 front = decided_front(archive.candidates, deciding, budget.at_most(0.0), said)
         if stopped == StopReason.CONVERGED and archive.solved is None:

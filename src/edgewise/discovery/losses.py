@@ -11,14 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from edgewise.discovery.curves.features import has_two_values
 from edgewise.discovery.problem import LawProblem
 from edgewise.errors import InputError
-from edgewise.formulas.domains import domain_violations
+from edgewise.formulas.domains import domain_violations, share_outside
 from edgewise.formulas.expression import Expression, complexity, numbers_of
 from edgewise.formulas.front import (
     FIDELITY_POINTS,
@@ -32,6 +32,7 @@ from edgewise.formulas.front import (
 )
 
 F = TypeVar("F")  # what the fit of a loss returns
+CHANCE_OF_NO_ROW = 0.01  # below which a part of a box without rows is one that they avoid: a test of level 1 %
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,12 @@ class Candidate(Generic[F]):
     losses: np.ndarray  # (M,), of each held-out row
 
     @classmethod
-    def of(
-        cls, expression: Expression, fit: F, losses: np.ndarray, box: np.ndarray, exact: float
-    ) -> Candidate[F] | None:
-        """The candidate; None if it is not finite or, where it is not exact, undefined or infinite in the box (M, d).
+    def of(cls, expression: Expression, fit: F, losses: np.ndarray, box: Box, exact: float) -> Candidate[F] | None:
+        """The candidate; None if it is not finite or, where it is not exact, undefined or infinite in the box.
 
-        The points of the box are those of `box_of`. An exact formula with a pole is a law: it holds on both sides.
+        An exact formula with a pole is a law: it holds on both sides.
         """
-        if np.isfinite(losses).all() and (losses.mean() <= exact or not domain_violations(expression, box)):
+        if np.isfinite(losses).all() and (losses.mean() <= exact or box.allows(expression)):
             return cls(expression, fit, losses)
         return None
 
@@ -68,21 +67,49 @@ class Candidate(Generic[F]):
         return sum(number.exact is not None for number in numbers_of(self.expression))
 
 
-def box_of(x: np.ndarray) -> np.ndarray:
-    """Points of the box of rows x (N, d): the rows, points on lines between them, corners, and random points, (M, d).
+@dataclass(frozen=True)
+class Box:
+    """Points of the box of some rows, at which a formula has to be defined unless the rows avoid a part of the box."""
 
-    An argument that changes its sign has both signs at some of them, so a pole between two points counts as well.
-    Columns of two values have no others.
-    """
-    random = np.random.default_rng([0, 2])
-    low = x.min(0)
-    high = x.max(0)
-    inside = random.uniform(low, high, (FIDELITY_POINTS, len(low)))
-    # Corners, where a monotonic argument is smallest and largest: all of them for up to eight inputs
-    corners = np.where(random.integers(0, 2, (FIDELITY_POINTS // 2, len(low))) > 0, high, low)
-    for column in np.flatnonzero([has_two_values(values) for values in x.T]):
-        inside[:, column] = random.choice(x[:, column], FIDELITY_POINTS)
-    return np.concatenate([x, fresh_inputs(x), np.unique(corners, axis=0), inside])
+    NEAR: ClassVar[int] = 0  # rows, and points on lines between them
+    AROUND: ClassVar[int] = 1  # corners and random points of the box
+    SHUFFLED: ClassVar[int] = 2  # rows with each column in a random order, as if the inputs were independent
+
+    points: np.ndarray  # (M, inputs)
+    kinds: np.ndarray  # (M,), which of the three
+    rows: int
+
+    @classmethod
+    def of(cls, x: np.ndarray) -> Box:
+        """The box of rows x (N, inputs); columns of two values have no others."""
+        random = np.random.default_rng([0, 2])
+        low = x.min(0)
+        high = x.max(0)
+        inside = random.uniform(low, high, (FIDELITY_POINTS, len(low)))
+        # Corners, where a monotonic argument is smallest and largest: all of them for up to eight inputs
+        corners = np.where(random.integers(0, 2, (FIDELITY_POINTS // 2, len(low))) > 0, high, low)
+        for column in np.flatnonzero([has_two_values(values) for values in x.T]):
+            inside[:, column] = random.choice(x[:, column], FIDELITY_POINTS)
+        near = np.concatenate([x, fresh_inputs(x)])
+        around = np.concatenate([np.unique(corners, axis=0), inside])
+        shuffled = np.stack([random.choice(values, FIDELITY_POINTS) for values in x.T], 1)
+        kinds = np.repeat([cls.NEAR, cls.AROUND, cls.SHUFFLED], [len(near), len(around), len(shuffled)])
+        return cls(np.concatenate([near, around, shuffled]), kinds, len(x))
+
+    def allows(self, node: Expression) -> bool:
+        """Whether a formula is defined and finite in the box.
+
+        An argument that changes its sign has both signs at some of the points, so a pole between two of them counts as
+        well. Where it is defined at the rows and between them alone, it is allowed if they avoid the rest: if inputs
+        that were independent would have put a row there with a chance above 99 %, as where a < b for each row.
+        """
+        near = self.points[self.kinds == self.NEAR]
+        if domain_violations(node, near):
+            return False
+        if not domain_violations(node, self.points[self.kinds != self.SHUFFLED]):
+            return True
+        share = share_outside(node, near, self.points[self.kinds == self.SHUFFLED])
+        return bool((1 - share) ** self.rows < CHANCE_OF_NO_ROW)
 
 
 class Loss(Protocol[F]):

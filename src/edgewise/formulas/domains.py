@@ -96,6 +96,30 @@ def domain_violations(node: Expression, x: np.ndarray) -> list[str]:
     return messages
 
 
+def share_outside(node: Expression, x: np.ndarray, points: np.ndarray) -> float:
+    """Share of points (M, inputs) at which an argument leaves its domain or lies across a pole from rows x (N, inputs).
+
+    The formula is defined at the rows.
+    """
+    outside = np.zeros(len(points), dtype=bool)
+    for part in walk(node):
+        row = domain_row(part)
+        if row is None:
+            continue
+        argument = part.parts[0]
+        root = argument if row.allows(0.0, 0.0) else _without_even_power(argument)
+        at_rows = evaluate(root, x)
+        low = float(np.min(at_rows))
+        high = float(np.max(at_rows))
+        values = evaluate(root, points)
+        # A pole between the rows, where the whole formula stays bounded, counts for nothing.
+        if root is not argument:  # an even power of what has one sign at the rows
+            outside |= not low < 0 < high and (values < 0) != (low < 0)
+        elif row.allows(low, high):
+            outside |= [not row.allows(min(low, value), max(high, value)) for value in values.tolist()]
+    return float(outside.mean())
+
+
 def reaches_zero(part: Expression, x: np.ndarray) -> bool:
     """True if a function with a singularity at 0 has as argument an even power of something that changes sign."""
     argument = part.parts[0]

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgewise.discovery.losses import Candidate, Judgement, box_of
+from edgewise.discovery.losses import Box, Candidate, Judgement
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem
 from edgewise.formulas.constants import CHI_SQUARE_99, FreeConstants, convincing_forms, free_places
@@ -183,7 +183,7 @@ class ClassLoss:
     def __init__(self, problem: LawProblem, budget: Budget):
         self.problem = problem
         self.budget = budget
-        self.box = box_of(problem.x)
+        self.box = Box.of(problem.x)
         whole = problem.with_all_rows
         self.x = whole.x
         self.y = whole.y

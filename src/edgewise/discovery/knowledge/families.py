@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edgewise.discovery.knowledge.smooth_parts import ROWS_A_TERM, Polynomials
-from edgewise.discovery.losses import Candidate, Judgement, box_of, is_as_good
+from edgewise.discovery.losses import Box, Candidate, Judgement, is_as_good
 from edgewise.discovery.problem import LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas.constants import (
@@ -170,9 +170,13 @@ class GroupLoss:
         )
         # A law has to be defined in the box of each group's rows, with the constants of the group.
         every = self.everything
-        boxes = [box_of(every.x[every.codes == group])[:: len(labels)] for group in range(len(labels))]
-        self.box = np.concatenate([every.x, *boxes])
-        self.box_codes = np.append(every.codes, np.repeat(np.arange(len(labels)), [len(box) for box in boxes]))
+        count = len(labels)
+        boxes = [Box.of(every.x[every.codes == group]) for group in range(count)]
+        points = np.concatenate([every.x, *(box.points[::count] for box in boxes)])
+        kinds = np.concatenate([np.full(len(every.x), Box.NEAR), *(box.kinds[::count] for box in boxes)])
+        sizes = [len(box.points[::count]) for box in boxes]
+        self.box = Box(points, kinds, len(every.x))
+        self.box_codes = np.append(every.codes, np.repeat(np.arange(count), sizes))
 
     def judged(self, node: Expression) -> Candidate[FamilyFit] | None:
         """A shape with constants fitted to the rows to fit, as many of them shared as Schwarz's criterion prefers."""
@@ -180,7 +184,8 @@ class GroupLoss:
         if fitted is None:
             return None
         squares = self.held.squares(fitted.node, fitted.values)
-        box = Groups(self.box, np.empty(0), np.empty(0), self.box_codes).with_values(fitted.values)
+        points = Groups(self.box.points, np.empty(0), np.empty(0), self.box_codes).with_values(fitted.values)
+        box = replace(self.box, points=points)
         return Candidate.of(fitted.node, fitted, squares, box, self.exact)
 
     def as_good(self, front: Sequence[Candidate[FamilyFit]], entries: Sequence[FrontEntry]) -> tuple[int, ...]:

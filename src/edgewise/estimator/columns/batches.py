@@ -22,7 +22,7 @@ from edgewise.estimator.task import numeric_targets
 from edgewise.files import Journal, Part
 from edgewise.files.journal import FOLDER
 from edgewise.gam.families import Family
-from edgewise.outcomes import OutOfTime, StopReason
+from edgewise.outcomes import Budget, StopReason
 from edgewise.processes.dask_team import DaskTeam
 from edgewise.processes.team import Team
 from edgewise.search.all_rows import AllRows
@@ -125,10 +125,9 @@ class SumPass:
         else:
             gone = time.time() - self.began
         sums = None
-        end = time.monotonic() + self.seconds - gone
+        budget = Budget(self.seconds - gone)
         for batch in batches:
-            if time.monotonic() >= end:
-                raise OutOfTime
+            budget.check()
             found = self.of_batch(batch)
             if sums is None:
                 sums = found
