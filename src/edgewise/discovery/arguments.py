@@ -126,9 +126,15 @@ def checked_data(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         raise InputError(f"x must have shape (N, inputs), got {x.shape}")
     if y.ndim != 1 or len(y) != len(x) or len(y) < LEAST_ROWS:
         raise InputError(
-            f"y must have shape (N,) with a value for each of at least {LEAST_ROWS} rows of x, got {y.shape}"
+            f"y must have shape (N,) with a value for each of at least {LEAST_ROWS} rows of x, got {y.shape} "
+            f"beside {len(x)} rows"
             f"{'; each of several targets needs a call of its own' if y.ndim == 2 else ''}"
         )
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise InputError("x and y must be finite, they are not")
+    for name, values in (("x", x), ("y", y)):
+        unusable = np.argwhere(~np.isfinite(values))
+        if len(unusable):
+            first = tuple(unusable[0])
+            raise InputError(
+                f"{name} must hold finite numbers, got {values[first]} in row {first[0] + 1}, counted from 1"
+            )
     return x, y
