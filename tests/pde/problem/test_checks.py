@@ -143,7 +143,7 @@ FIRST, BOTH = Initial(1.0), Initial(1.0, rate=0.0)
     [
         (lambda u: u.t + u.xx, FIRST, r"^equation must not let short waves of u grow without bound away from 't=0'"),
         (lambda u: u.t - u.xx, AT_END, r"away from 't=1', where u is given, got second derivatives by x of the wrong"),
-        (lambda u: u.tt + u.xx, BOTH, r"or give u at both ends of the time$"),
+        (lambda u: u.tt + u.xx, BOTH, r"or give u at both ends of t, renamed$"),
         (lambda u: u.t + (1 + u**2) * u.xx, FIRST, r"short waves of u grow"),
         (lambda u: u.tt + u.xt + u.xx, BOTH, r"short waves of u grow"),
     ],

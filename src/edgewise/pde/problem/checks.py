@@ -232,8 +232,8 @@ def check_direction(form: StrongForm) -> None:
         order = form.equation_term.requirements.order(name, [time])
         raise InputError(
             f"equation must not let short waves of {name} grow without bound away from {ends[end]!r}, where {name} is "
-            f"given, got second derivatives by {form.domain.coordinates[axis]} of the wrong sign: change it, or give "
-            f"{name} at {'both ends' if order == 2 else 'the other end'} of the time"
+            f"given, got second derivatives by {form.domain.coordinates[axis]} of the wrong sign: change it, or "
+            + (f"give {name} at the other end of the time" if order == 1 else f"give {name} at both ends of t, renamed")
         )
 
 
