@@ -212,16 +212,20 @@ def _hidden(
     cells = (len(places) - 1) // points_of_cell
     inner = values[: cells * points_of_cell].reshape(cells, points_of_cell, -1)
     ends = values[: cells * points_of_cell + 1 : points_of_cell]
-    # Deviations from the lines between the ends.
-    shares = (np.arange(points_of_cell) / points_of_cell)[:, None]
-    deviations = np.abs(inner - (ends[:-1, None] * (1 - shares) + ends[1:, None] * shares))
-    largest = deviations.max(1)
     # Differences of the ends of this cell and its neighbours.
     steps = np.pad(np.abs(np.diff(ends, axis=0)), [(2, 2), (0, 0)], "edge")
     around = np.max([steps[k : k + cells] for k in range(5)], axis=0)
-    least = np.maximum(FEATURES.least * scale, FEATURES.least_of_wave)
-    for cell, number in np.argwhere((largest > least) & (largest > FEATURES.beyond_ends * around)):
-        belongs = np.flatnonzero(deviations[cell, :, number] > FEATURES.in_feature * largest[cell, number])
+    least = np.maximum(np.maximum(FEATURES.least * scale, FEATURES.least_of_wave), FEATURES.beyond_ends * around)
+    # Deviations from the lines between the ends, in cells whose range allows them.
+    spans = np.maximum(inner.max(1), ends[1:]) - np.minimum(inner.min(1), ends[1:])
+    shares = np.arange(points_of_cell) / points_of_cell
+    for cell, number in np.argwhere(spans > least):
+        line = ends[cell, number] * (1 - shares) + ends[cell + 1, number] * shares
+        deviations = np.abs(inner[cell, :, number] - line)
+        largest = deviations.max()
+        if largest <= least[cell, number]:
+            continue
+        belongs = np.flatnonzero(deviations > FEATURES.in_feature * largest)
         first, last = places[cell * points_of_cell + belongs[[0, -1]]]
         width = max(last - first, places[1] - places[0])
         yield float(first + last) / 2, float(width)
