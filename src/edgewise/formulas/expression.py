@@ -55,7 +55,15 @@ class Reader(Protocol[T_co]):
 
 
 class Expression:
-    """A formula: a tree of nodes that are compared and hashed by value."""
+    """A formula: a tree of nodes that are compared and hashed by value.
+
+    Examples
+    --------
+    >>> from edgewise.formulas import as_text, parse_expression
+    >>> expression = parse_expression("sin(x) + 2*x", ["x"])
+    >>> as_text(expression, ["t"])
+    'sin(t) + 2*t'
+    """
 
     @property
     def parts(self) -> tuple[Expression, ...]:

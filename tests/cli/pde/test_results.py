@@ -10,7 +10,7 @@ from tests.plot.solutions import heat, heat_solution, oscillation, untrained
 from edgewise.cli.pde import results as command
 from edgewise.cli.pde.equation import Equation
 from edgewise.cli.pde.results import ALL, SolveJob, SolveResults
-from edgewise.cli.shared.folder import solution_folder
+from edgewise.cli.shared.folder import SOLUTION_NAMES, solution_folder
 
 
 @pytest.fixture(autouse=True)
@@ -51,11 +51,7 @@ def test_the_files(tmp_path):
     written = results_of(heat(heat_solution), vtk=True).write(
         solution_folder(str(tmp_path / "out"), force=False), activities.append
     )
-    assert (
-        written
-        == list(solution_folder("", force=False).names)
-        == [path.name for path in sorted((tmp_path / "out").iterdir(), key=_place)]
-    )
+    assert written == list(SOLUTION_NAMES) == [path.name for path in sorted((tmp_path / "out").iterdir(), key=_place)]
     facts = json.loads((tmp_path / "out" / "solution.json").read_text())
     assert facts["command"] == "edgewise solve mine.py --vtk" and facts["statement"] == "A statement."
     assert facts["domain"]["box"] == {"x": [0.0, 2.0], "t": [0.0, 3.0]}
@@ -65,4 +61,4 @@ def test_the_files(tmp_path):
 
 
 def _place(path):
-    return solution_folder("", force=False).names.index(path.name)
+    return SOLUTION_NAMES.index(path.name)

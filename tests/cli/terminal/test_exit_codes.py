@@ -22,7 +22,7 @@ def run(error, debug=False):
     ("error", "code", "message"),
     [
         (InputError("x must be 1, got 2"), 1, "edgewise: x must be 1, got 2\n"),
-        (InputError("a\x1b[2Jb\nc"), 1, "edgewise: a\\x1b[2Jb\\nc\n"),
+        (InputError("a\x1b[2Jb\nc"), 1, "edgewise: a\\x1b[2Jb c\n"),
         (KeyboardInterrupt(), 130, "edgewise: interrupted; nothing was kept\n"),
     ],
 )
