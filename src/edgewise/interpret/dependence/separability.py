@@ -11,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from edgewise.checks import check_count, check_labels, check_number, typed
+from edgewise.checks import check_count, check_labels, check_number, is_integer, typed
 from edgewise.discovery.reduction.chain import change_of
 from edgewise.discovery.reduction.symmetries import Symmetry as GradientSymmetry
 from edgewise.discovery.reduction.symmetries import symmetries_of_gradients
@@ -161,7 +161,10 @@ def interactions(
     [[0, 1, 0], [1, 0, 0], [0, 0, 0]]
     """
     pairs = RowPairs(model, x, rows, seed)
-    return pairs.interactions(range(pairs.inputs) if inputs is None else sorted(inputs))
+    chosen = list(range(pairs.inputs)) if inputs is None else sorted(inputs)
+    if not all(is_integer(place) and 0 <= place < pairs.inputs for place in chosen):
+        raise InputError(f"inputs must be columns from 0 to {pairs.inputs - 1}, got {chosen}")
+    return pairs.interactions(chosen)
 
 
 def structure(
