@@ -54,7 +54,7 @@ def check_number(value: object, name: str, *, positive: bool = False, of: str = 
         raise InputError(f"{name} must be a {kind}, got {value!r}")
 
 
-def is_one_of(value: object, words: Iterable[str]) -> bool:
+def is_one_of(value: object, words: Iterable[str]) -> TypeGuard[str]:
     """Return whether `value` is one of some words; other types, whose comparison may be an array, are none."""
     return isinstance(value, str) and value in words
 

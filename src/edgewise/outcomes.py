@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal, get_args
 
+from edgewise.checks import is_one_of
 from edgewise.errors import InputError
 from edgewise.settings import WORK_A_SECOND
 
@@ -113,7 +114,7 @@ OnInterrupt = Literal["raise", "keep"]
 
 def check_on_interrupt(value: object) -> OnInterrupt:
     """Return the argument `on_interrupt`; raise InputError unless it is "raise" or "keep"."""
-    if not isinstance(value, str) or value not in get_args(OnInterrupt):
+    if not is_one_of(value, get_args(OnInterrupt)):
         raise InputError(f"on_interrupt must be 'raise' or 'keep', got {value!r}")
     return value  # type: ignore[return-value]
 

@@ -23,6 +23,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, 
 
 import numpy as np
 
+from edgewise.checks import is_one_of
 from edgewise.errors import CheckpointError, InputError
 
 T = TypeVar("T")
@@ -131,7 +132,7 @@ def _read(kind: Any, value: Any, place: str, sizes: ChainMap[str, int]) -> Any:
         return _read_record(origin, value, place, ChainMap({}, *sizes.maps[1:]))
     # Enumerations and numbers.
     if issubclass(origin, Enum):
-        if not isinstance(value, str) or value not in [each.value for each in origin]:
+        if not is_one_of(value, [each.value for each in origin]):
             raise _unexpected(f"one of {', '.join(repr(each.value) for each in origin)}", place, value)
         return origin(value)
     if origin is float and type(value) is int and abs(value) < LARGEST_WHOLE:
@@ -151,7 +152,7 @@ def _read_one_of(kinds: Sequence[Any], value: Any, place: str, sizes: ChainMap[s
     tagged: dict[str, Any] = {_tag(kind)["kind"]: kind for kind in kinds if is_dataclass(kind) and _tag(kind)}  # type: ignore[arg-type]
     if tagged:
         name = value.get("kind") if isinstance(value, dict) else None
-        if not isinstance(name, str) or name not in tagged:
+        if not is_one_of(name, tagged):
             raise _unexpected(f"an object of kind {' or '.join(tagged)}", place, value)
         return _read(tagged[name], value, place, sizes)
     if len(kinds) == 1:

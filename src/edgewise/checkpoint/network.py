@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from edgewise.checkpoint.container import TensorEntry
+from edgewise.checks import is_one_of
 from edgewise.errors import CheckpointError, InputError
 from edgewise.nn.config import KANConfig, MLPConfig
 from edgewise.nn.elementary import Elementary
@@ -151,9 +152,9 @@ def read_description(value: Any, tensor_count: int) -> Description:
     kind = value["kind"]
     config = value["config"]
     dtype = value["dtype"]
-    if not isinstance(kind, str) or kind not in _KINDS:
+    if not is_one_of(kind, _KINDS):
         raise CheckpointError(f"must describe a network of kind {' or '.join(_KINDS)}, got {str(kind)[:40]!a}")
-    if not isinstance(dtype, str) or dtype not in _DTYPES:
+    if not is_one_of(dtype, _DTYPES):
         raise CheckpointError(f"must describe a network of dtype {' or '.join(_DTYPES)}, got {str(dtype)[:40]!a}")
     if type(value["finite"]) is not bool:
         raise CheckpointError("must give true or false for whether its weights are finite, got something else")

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from edgewise.checks import is_integer
+from edgewise.checks import is_integer, is_one_of
 from edgewise.errors import InputError
 from edgewise.ops.activation import ACTIVATIONS, named_activation
 from edgewise.ops.splines.bspline import MAX_EDGE_DEGREE
@@ -170,7 +170,7 @@ class MLPConfig:
 def _checked_base(base: object) -> str | Callable[[Tensor], Tensor]:
     """Return a base function by its name, or as it is where it has none. Raises InputError."""
     if not callable(base):
-        if not isinstance(base, str) or base not in (*BASE_NAMES, *ACTIVATIONS):
+        if not is_one_of(base, (*BASE_NAMES, *ACTIVATIONS)):
             known = ", ".join(BASE_NAMES)
             raise InputError(f"base must be one of {known}, or a function of torch such as torch.erf, got {base!r:.80}")
         return base

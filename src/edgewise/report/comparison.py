@@ -183,7 +183,7 @@ class Comparison:
             return "–"
         if self.is_share:
             return percent_text(score, 3)
-        return number_text(score).replace("-", "\N{MINUS SIGN}")
+        return number_text(score)
 
     def score_with_error(self, model: ModelResult) -> str:
         """Return the score of a model with its standard error."""

@@ -176,7 +176,7 @@ class FitFormulas:
         """Return the chosen formula, then sentences about its accuracy and its domain."""
         formulas = self.formulas
         if math.isfinite(self.score):
-            score = number_text(self.score).replace("-", "\N{MINUS SIGN}")
+            score = number_text(self.score)
         else:
             score = "–"
         return (

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgewise.checks import check_count, is_integer, typed
+from edgewise.checks import check_count, is_integer, is_one_of, typed
 from edgewise.errors import InputError
 from edgewise.formulas.curve_fits import edge_fits
 from edgewise.interpret import edits
@@ -254,7 +254,7 @@ def edit(model: KAN, problem: Problem, kind: str, *, refit: int = REFIT, **field
     """
     edge_layers(model)  # raises for what is no KAN
     judging_data(problem)
-    if not isinstance(kind, str) or kind not in edits.EDITS:
+    if not is_one_of(kind, edits.EDITS):
         raise InputError(f"kind must be one of {', '.join(edits.EDITS)}, got {kind!r:.80}")
     check_count(refit, "refit", 0)
     if "train" in fields:
