@@ -251,7 +251,11 @@ def _factors_of_exponential(argument: Expression, *, with_powers: bool) -> list[
     """
     factors: list[Expression] = []
     inside: list[Expression] = []
-    for term in _terms(argument):
+    terms = _terms(argument)
+    number, rest = split_number(argument)
+    if isinstance(rest, Add) and any(isinstance(part, Call) and part.name == "log" for part in rest.terms):
+        terms = tuple(simplify(Multiply((number, term))) for term in rest.terms)  # n (log v + a) as n log v + n a
+    for term in terms:
         number, rest = split_number(term)
         # Small exact constants such as exp(-1) stay as they are; they are shorter and exact.
         is_short = isinstance(term, Number) and term.exact is not None and abs(term.value) < 1.5

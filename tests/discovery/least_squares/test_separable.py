@@ -37,6 +37,25 @@ def test_constants_inside_functions_are_found_in_any_unit(name, unit):
     assert relative_error(law, problem.held_x, problem.held_y) < 1e-9
 
 
+IN_FRONT = {
+    "Saha": (lambda x: 2.4e15 * x**1.5 * np.exp(-157821 / x), 4000, 12000),
+    "Planck": (lambda x: 4.2 / x**5 / (np.exp(14387.77 / x) - 1), 1500, 30000),
+    "Planck by frequency": (lambda x: 1.5 * x**3 / (np.exp(0.8 * x) - 1), 0.1, 20),
+}
+
+
+@pytest.mark.parametrize("name", IN_FRONT)
+def test_powers_in_front_of_exponentials_are_found_under_noise_that_makes_targets_negative(name):
+    law, low, high = IN_FRONT[name]
+    rng = np.random.default_rng(0)
+    x = rng.uniform(low, high, (400, 1))
+    clean = law(x[:, 0])
+    y = clean + 0.02 * clean.std() * rng.standard_normal(400)
+    assert y.min() < 0
+    first = next(separable_laws(LawProblem(x[:300], y[:300], x[300:], y[300:], ("x",)), Budget()))
+    assert relative_error(first, x, clean) < 0.01
+
+
 def test_functions_that_are_not_permitted_do_not_occur():
     problem = problem_of("Hill", operators=("+", "*", "/", "exp"))
     for law in separable_laws(problem, Budget()):
