@@ -174,7 +174,7 @@ def _with_powers_in_front(node: Expression, x: np.ndarray, y: np.ndarray) -> Ite
             continue
         factor, inner = split_number(part.argument)
         base, exponent = (inner.base, inner.exponent) if isinstance(inner, Power) else (inner, 1.0)
-        if not isinstance(base, Variable) or x[:, base.index].min() <= 0:
+        if inner is None or not isinstance(base, Variable) or x[:, base.index].min() <= 0:
             continue
         # Where the target is large, value and slope stay as they are: c u^k and p log u make up for each other, and a
         # fit that starts elsewhere does not end in this valley.
