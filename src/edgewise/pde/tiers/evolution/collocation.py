@@ -204,6 +204,7 @@ class CollocationSolver:
             assert system is not None
             evolution.work += system.work + NEWTON.application_work * coef.size
             system.work = 0.0
+            step = step.reshape(coef.shape)
             coef = coef + step
             moved = np.abs(step).reshape(-1, coef.shape[-1]).max(0)
             sizes = self._scale(coef)

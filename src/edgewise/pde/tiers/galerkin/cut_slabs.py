@@ -364,6 +364,7 @@ class CutCellSolver:
             evolution.work += assembly.systems.work
             assembly.systems.work = 0.0
             # The size of the step at the points of the equation.
+            step = step.reshape(nodal.shape)
             nodal = nodal + step
             at_points, values = (self._values(grid, each) for each in (step, nodal))
             size = float((np.sqrt((at_points**2).mean((0, 1))) / self._sizes(values)).max())

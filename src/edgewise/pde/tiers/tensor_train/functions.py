@@ -31,6 +31,9 @@ class Function:
     def __add__(self, other: Function) -> Function:
         return Function(self.lines, added(self.train, other.train))
 
+    def __neg__(self) -> Function:
+        return Function(self.lines, scaled(self.train, -1.0))
+
     def __sub__(self, other: Function) -> Function:
         return Function(self.lines, added(self.train, scaled(other.train, -1.0)))
 
