@@ -35,15 +35,15 @@ from edgewise.pde.layers.tensor_product import MAX_INPUTS, TensorLayer
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.singular import SingularFunctions
 from edgewise.pde.solver.solution import Solution, Stage
+from edgewise.pde.spaces.low_rank import LowRankNetwork
 from edgewise.pde.spaces.networks import (
     EnrichedNetwork,
     PeriodicNetwork,
     SeparableNetwork,
     SlabNetwork,
     TensorNetwork,
+    UncertainNetwork,
 )
-from edgewise.pde.tiers.tensor_train.network import LowRankNetwork
-from edgewise.pde.tiers.unknown_fields import UncertainNetwork
 
 
 class StoredNetwork(ABC):

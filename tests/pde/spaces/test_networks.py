@@ -8,18 +8,18 @@ from edgewise.pde.layers.periodic import PeriodicLayer
 from edgewise.pde.layers.separable import SeparableLayer
 from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.singular import SingularFunctions
+from edgewise.pde.spaces.low_rank import LowRankNetwork
 from edgewise.pde.spaces.networks import (
     EnrichedNetwork,
     PeriodicNetwork,
     SeparableNetwork,
     SlabNetwork,
     TensorNetwork,
+    UncertainNetwork,
     described,
     grid_sizes,
     scaled,
 )
-from edgewise.pde.tiers.tensor_train.network import LowRankNetwork
-from edgewise.pde.tiers.unknown_fields import UncertainNetwork
 
 
 def random(*shape):

@@ -29,6 +29,7 @@ from edgewise.pde.layers.periodic import PeriodicLayer
 from edgewise.pde.layers.separable import SeparableLayer
 from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.singular import CornerFunctions, SingularFunctions
+from edgewise.settings import chunks
 from edgewise.train.grids import adapt_domain_, refine
 
 TENSOR = "tensor"
@@ -155,6 +156,33 @@ class TensorNetwork(Chain, FieldNetwork):
         matrix = table.T @ table
         matrix.diagonal().add_(NETWORKS.approach_ridge * matrix.diagonal().amax())
         coef.copy_(torch.linalg.solve(matrix, table.T @ fields).reshape(coef.shape))
+
+
+class UncertainNetwork(TensorNetwork):
+    """Network of one `TensorLayer` whose coefficients have a covariance."""
+
+    root: Tensor  # R, (coefficients, r): the covariance of the coefficients is R R'
+
+    def __init__(self, layer: TensorLayer, root: Tensor):
+        super().__init__(layer)
+        self.register_buffer("root", root)
+
+    @torch.no_grad()
+    def scaled(self, units: Tensor) -> Self:
+        """A copy whose outputs and their standard errors are multiplied by units, (outputs,)."""
+        network = super().scaled(units)
+        network.root.mul_(units.repeat(len(self.root) // len(units))[:, None])
+        return network
+
+    @torch.no_grad()
+    def standard_errors(self, x: Tensor) -> Tensor:
+        """Standard errors of all fields at points x (b, n): (b, fields)."""
+        fields = self.tensor_layer.out_features
+        parts = []
+        for part in chunks(len(x)):
+            splines = self.splines(x[part])
+            parts.append(torch.stack([(splines @ self.root[k::fields]).norm(dim=1) for k in range(fields)], 1))
+        return torch.cat(parts)
 
 
 class SlabNetwork(nn.Module, FieldNetwork):

@@ -11,8 +11,8 @@ from torch import nn
 
 from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.fields import Index
+from edgewise.pde.spaces.low_rank import LowRankNetwork
 from edgewise.pde.tiers.tensor_train.lines import Line
-from edgewise.pde.tiers.tensor_train.network import LowRankNetwork
 from edgewise.pde.tiers.tensor_train.trains import Train, added, along, entries, orthogonal, rounded, scaled, size_of
 
 
