@@ -31,9 +31,6 @@ from edgewise.tables.frames import array_table
 from edgewise.tables.input_encoder import NAMED_COLUMNS, RowCheck
 from edgewise.tables.table import InBatches
 
-# Made-up rows that stand for the training data, in two halves with the same distributions: predictions are averaged
-# over all, and explanations compare with the first half, as many as they use paths.
-BACKGROUND_ROWS = 2 * PATHS
 _WARNINGS: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()  # of each estimator; `predict` changes none of it
 NO_Y = "no_validation"  # scikit-learn's word for a y that it does not check
 
