@@ -12,6 +12,7 @@ from torch import Tensor
 
 from edgewise.nn.layers.initial import seed_of_start
 from edgewise.nn.model import KAN, edge_layers
+from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
 from edgewise.ops.splines import knots as knot_vectors
 from edgewise.ops.splines.bspline import basis
 from edgewise.search.policy import SearchPolicy
@@ -34,7 +35,7 @@ class PursuitSettings:
     # short starts and the steps of each: local minima differ most at the beginning
     starts: int = 6
     short_steps: int = 12
-    # Of the test of a residual: ridge functions, parts of its cross-validation, degree of the polynomials, steps for
+    # Of the test of a residual: ridge functions, parts of its cross-validation, degree of the polynomials, trials for
     # each direction, and first damping. They take a fraction of a second.
     test_nodes: int = 2
     test_parts: int = 3
@@ -160,40 +161,35 @@ def _pursued(
     first = np.concatenate(
         [_hessian_directions(u, residual, weight, few), rng.standard_normal((u.shape[1], starts))], 1
     )
-    best = None
+    root = np.sqrt(weight)[:, None]
+
+    def fitted(direction: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        """Values of rows along a direction with variance 1, their polynomial, and the length of the direction."""
+        length = math.sqrt(weight @ (u @ direction) ** 2 / weight.sum()) or 1.0
+        z = u @ direction / length
+        basis = _polynomials(z)
+        gram = basis.T @ (weight[:, None] * basis)
+        gram[np.diag_indices_from(gram)] += float(weight.mean())
+        return z, np.linalg.solve(gram, basis.T @ (weight[:, None] * residual)), length
+
+    def errors_and_jacobian(direction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weighted errors, (m N,), and their derivatives by the direction while the polynomial is held, (m N, n)."""
+        z, coef, length = fitted(direction)
+        error = root * (residual - _polynomials(z) @ coef)
+        slope = root * (_polynomials(z, derivative=True) @ coef) / length
+        return error.T.ravel(), (-slope.T[:, :, None] * u).reshape(-1, u.shape[1])
+
+    rule = DampingRule(SETTINGS.test_damping)
+    limits = LeastSquaresLimits(evaluations=SETTINGS.test_steps)
+    best = first[:, 0]
     lowest = math.inf
     for start in first.T[: starts + few]:
-        direction = start
-        damping = SETTINGS.test_damping
-        kept = None
-        for _ in range(SETTINGS.test_steps):
-            z = u @ direction
-            direction = direction / max(math.sqrt(weight @ z**2 / weight.sum()), ABOVE_ZERO)
-            z = u @ direction
-            basis = _polynomials(z)
-            gram = basis.T @ (weight[:, None] * basis)
-            gram[np.diag_indices_from(gram)] += float(weight.mean())
-            coef = np.linalg.solve(gram, basis.T @ (weight[:, None] * residual))
-            error = residual - basis @ coef
-            square = float(weight @ (error**2).sum(1))
-            if kept is None or square < kept[0]:
-                kept = (square, direction, coef, error, z)
-                damping = damping / 3
-            else:
-                damping *= 9
-            _, base, coef, error, z = kept
-            slope = _polynomials(z, derivative=True) @ coef
-            jacobian = [slope[:, k : k + 1] * u for k in range(residual.shape[1])]
-            normal = sum(part.T @ (weight[:, None] * part) for part in jacobian)
-            pull = sum(part.T @ (weight * error[:, k]) for k, part in enumerate(jacobian))
-            normal = normal + damping * (np.trace(normal) / len(normal) + ABOVE_ZERO) * np.eye(u.shape[1])
-            direction = base + np.linalg.solve(normal, pull)
-        assert kept is not None
-        if kept[0] < lowest:
-            best = kept
-            lowest = kept[0]
-    assert best is not None
-    return best[1], best[2]
+        fit = least_squares(errors_and_jacobian, start, rule=rule, limits=limits)
+        if fit is not None and fit.loss < lowest:
+            best = fit.x
+            lowest = fit.loss
+    _, coef, length = fitted(best)
+    return best / length, coef
 
 
 def _polynomials(z: np.ndarray, *, derivative: bool = False) -> np.ndarray:
