@@ -15,6 +15,7 @@ from edgewise.nn.model import KAN, edge_layers
 from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
 from edgewise.ops.splines import knots as knot_vectors
 from edgewise.ops.splines.bspline import basis
+from edgewise.scaling import AffineScaling
 from edgewise.search.policy import SearchPolicy
 from edgewise.search.validation import folds, paired_gain, sampled
 from edgewise.settings import ABOVE_ZERO, chunks
@@ -137,7 +138,7 @@ def residual_gain(
         residual = residual[order]
         weight = weight[order]
         blocks = None if blocks is None else blocks[order]
-    u = _standardised(x, weight)
+    u = _held(AffineScaling.standard(x, weight).transform(x))
     scaled = residual / _scale(residual, weight)
     after = np.full(len(x), np.nan)
     for fold in folds(len(x), seed, blocks=blocks, parts=SETTINGS.test_parts):
@@ -194,7 +195,7 @@ def _pursued(
 
 def _polynomials(z: np.ndarray, *, derivative: bool = False) -> np.ndarray:
     """Hermite polynomials of degrees 1 to SETTINGS.test_degree of z held within bounds, (N, degrees)."""
-    held = np.clip(z, -SETTINGS.farthest_deviation, SETTINGS.farthest_deviation)
+    held = _held(z)
     degrees = range(1, SETTINGS.test_degree + 1)
     values = np.polynomial.hermite_e.hermevander(held, SETTINGS.test_degree)
     if derivative:
@@ -274,22 +275,16 @@ def _scale(residual: np.ndarray, weight: np.ndarray) -> float:
 
 def _directions(x: np.ndarray, residual: np.ndarray, weight: np.ndarray, nodes: int, seed: int) -> np.ndarray:
     """Slopes (n, nodes) of starting directions: principal Hessian ones, then random ones."""
-    vectors = _hessian_directions(_standardised(x, weight), residual, weight, nodes)
+    scaling = AffineScaling.standard(x, weight)
+    vectors = _hessian_directions(_held(scaling.transform(x)), residual, weight, nodes)
     more = np.random.default_rng(seed).standard_normal((x.shape[1], max(nodes - vectors.shape[1], 0)))
     directions = np.concatenate([vectors, more / np.linalg.norm(more, axis=0, keepdims=True)], 1)
-    return _slopes(directions, x, weight)
+    return directions / scaling.scale[:, None]
 
 
-def _standardised(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Inputs with mean 0 and variance 1, held at +-SETTINGS.farthest_deviation."""
-    share = weight / weight.sum()
-    centre = share @ x
-    deviation = np.sqrt(share @ (x - centre) ** 2)
-    return np.clip(
-        (x - centre) / np.where(deviation > 0, deviation, 1.0),
-        -SETTINGS.farthest_deviation,
-        SETTINGS.farthest_deviation,
-    )
+def _held(standardised: np.ndarray) -> np.ndarray:
+    """Standardised inputs within SETTINGS.farthest_deviation."""
+    return np.clip(standardised, -SETTINGS.farthest_deviation, SETTINGS.farthest_deviation)
 
 
 def _hessian_directions(u: np.ndarray, residual: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:
@@ -304,20 +299,15 @@ def _hessian_directions(u: np.ndarray, residual: np.ndarray, weight: np.ndarray,
 
 def _pursued_directions(x: np.ndarray, residual: np.ndarray, weight: np.ndarray, nodes: int, seed: int) -> np.ndarray:
     """Slopes (n, nodes) of ridge functions found one after another by projection pursuit."""
-    u = _standardised(x, weight)
+    scaling = AffineScaling.standard(x, weight)
+    u = _held(scaling.transform(x))
     left = residual
     found = []
     for node in range(nodes):
         direction, coef = _pursued(u, left, weight, SETTINGS.pursuit_starts, seed + node)
         left = left - _polynomials(u @ direction) @ coef
         found.append(direction)
-    return _slopes(np.stack(found, 1), x, weight)
-
-
-def _slopes(directions: np.ndarray, x: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Directions (n, nodes) of standardised inputs as slopes of the inputs themselves."""
-    deviation = np.sqrt(np.average((x - np.average(x, axis=0, weights=weight)) ** 2, axis=0, weights=weight))
-    return directions / np.where(deviation > 0, deviation, 1.0)[:, None]
+    return np.stack(found, 1) / scaling.scale[:, None]
 
 
 def greville(knots: Tensor) -> Tensor:
@@ -386,8 +376,7 @@ def smooth_residual(x: np.ndarray, residual: np.ndarray, weight: np.ndarray, err
     """
     from scipy.spatial import KDTree
 
-    deviation = x.std(0)
-    points = x / np.where(deviation > 0, deviation, 1.0)
+    points = AffineScaling.standard(x, np.ones(len(x))).transform(x)
     order = np.random.default_rng(0).permutation(len(points))  # so that of equal points any may be the nearest
     nearest = order[KDTree(points[order]).query(points, 2)[1]]
     neighbour = np.where(nearest[:, 1] == np.arange(len(points)), nearest[:, 0], nearest[:, 1])
