@@ -79,8 +79,8 @@ def find_nodes(
     nodes: int,
     *,
     policy: SearchPolicy,
-    seed: int = 0,
-    watch: Callable[[], None] | None = None,
+    seed: int,
+    watch: Callable[[], None] | None,
 ) -> HiddenNodes | None:
     """Train hidden nodes on the residual of a model.
 
@@ -123,8 +123,8 @@ def residual_gain(
     weight: np.ndarray,
     *,
     policy: SearchPolicy,
-    seed: int = 0,
-    blocks: np.ndarray | None = None,
+    seed: int,
+    blocks: np.ndarray | None,
 ) -> tuple[float, float]:
     """Return the share of the mean square of residuals that two ridge functions take away on unseen rows; its error."""
     # Projection pursuit [1] in its smallest form: polynomials g of one direction a, with steps of Gauss and Newton for
