@@ -256,7 +256,7 @@ def _network(
                 slopes = torch.from_numpy(begin(x, residual / scale, weight, nodes, seed))
                 # Straight lines with these slopes (n, nodes), zero in the domain's middle: the coefficients of t itself
                 # are the means of neighbouring knots (Greville, in Shisha (ed.), "Inequalities", 1967).
-                line = greville(knots)
+                line = knot_vectors.greville(knots, SETTINGS.degree)
                 first.coef.copy_((line - line.mean(1, keepdim=True))[..., None] * slopes[:, None])
         report = short_fit(model, problem, SETTINGS.short_steps)
         if report.loss < lowest:
@@ -310,11 +310,6 @@ def _pursued_directions(x: np.ndarray, residual: np.ndarray, weight: np.ndarray,
     return np.stack(found, 1) / scaling.scale[:, None]
 
 
-def greville(knots: Tensor) -> Tensor:
-    """Return the coefficients of the cubic splines that are t itself, (n, grid + 3), on knots (n, grid + 7)."""
-    return knots[:, 1:-1].unfold(1, SETTINGS.degree, 1).mean(2)
-
-
 def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
     """Join hidden nodes and an additive model of the inputs and of the nodes' values in one network.
 
@@ -332,7 +327,8 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
     last = edge_layers(augmented)[-1] if products else None
     knots = first.knots[:inputs]
     coef = (first.coef * first.mask[:, None]).detach()
-    at = greville(knots).mT  # collocation gives the functions inside the nodes on finer knots that contain theirs
+    # Collocation gives the functions inside the nodes on finer knots that contain theirs.
+    at = knot_vectors.greville(knots, SETTINGS.degree).mT
     values = basis(at, nodes.knots, SETTINGS.degree).transpose(0, 1) @ nodes.coef
     inside = torch.linalg.solve(basis(at, knots, SETTINGS.degree).transpose(0, 1), values)  # (n, grid + 3, H), exact
     inner = [coef[:inputs, :, :outputs], inside, coef[:inputs, :, outputs:]]
@@ -348,6 +344,7 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
     )
     begin, end = edge_layers(model)
     unit = knot_vectors.uniform(torch.tensor([[-1.0, 1.0]], dtype=torch.float64), size, SETTINGS.degree)
+    line = knot_vectors.greville(unit, SETTINGS.degree)[0]
     with torch.no_grad():
         begin.knots.copy_(knots)
         begin.coef.copy_(torch.cat(inner, 2))
@@ -356,12 +353,12 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
         end.knots[outputs : outputs + count] = outer_knots
         end.coef[outputs : outputs + count] = coef[inputs:, :, :outputs]
         for output in range(outputs):  # a sum passes on to its own output alone
-            end.coef[output, :, output] = greville(unit)[0]
+            end.coef[output, :, output] = line
         end.mask[:outputs] = torch.eye(outputs, dtype=torch.float64)
         if last is not None:
             slopes = last.edges(torch.ones(1, last.in_features, dtype=torch.float64))[0]
             slopes = slopes - last.edges(torch.zeros(1, last.in_features, dtype=torch.float64))[0]
-            end.coef[outputs + count :] = greville(unit)[0][None, :, None] * slopes[outputs:, None]
+            end.coef[outputs + count :] = line[None, :, None] * slopes[outputs:, None]
         for layer in (begin, end):
             layer.domain_is_set.fill_(True)
     return model

@@ -16,7 +16,7 @@ from edgewise.gam.pairs import rank_pairs
 from edgewise.nn.layers.initial import seed_of_start, seeded_generator
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
-from edgewise.ops.splines.knots import uniform
+from edgewise.ops.splines.knots import greville, uniform
 from edgewise.outcomes import Budget
 from edgewise.presentation import number_text
 from edgewise.settings import ABOVE_ZERO
@@ -324,7 +324,7 @@ def _grouped_start(problem: Regression, few: Regression, best: Start, plan: Star
             high = values.sum(0).amax(0)
             reach = HIDDEN_MARGIN * (high - low)
             layer.knots.copy_(uniform(torch.stack([low - reach, high + reach], 1), SETTINGS.grid, degree))
-            layer.coef.copy_(layer.knots.unfold(1, degree, 1)[:, 1:-1].mean(2)[..., None])  # Greville: a straight line
+            layer.coef.copy_(greville(layer.knots, degree)[..., None])  # a straight line
     for layer in (first, second, *last):
         layer.domain_is_set.fill_(True)
     return start
