@@ -76,8 +76,8 @@ def test_the_best_formula_as_an_expression_of_sympy(fitted):
     sympy = pytest.importorskip("sympy")
     X, y = law()
     model = copy.copy(fitted).fit_equations(X, y, time_limit=5)
-    difference = model.equations_.best.formula.sympy() - 3 * sympy.Symbol("x_1", real=True) / sympy.Symbol(
-        "x_2", real=True
+    difference = model.equations_.best.formula.sympy() - 3 * sympy.Symbol("x1", real=True) / sympy.Symbol(
+        "x2", real=True
     )
     assert sympy.simplify(difference) == 0
     assert model.equations_.best.validation < 1e-20  # as it is on the rows held out, without a floor

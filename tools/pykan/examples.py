@@ -30,7 +30,7 @@ def hellokan() -> str:
         model = refine(model, 10)
         fit(model, problem, steps=40)
         best = symbolify(model, problem, time_limit=120).best
-        found += str(best.formula) == "exp(sin(pi*x_1) + x_2**2)"
+        found += str(best.formula) == "exp(sin(pi*x1) + x2**2)"
     return f"exact formula for {found} of 5 seeds"
 
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
-from edgewise.checks import check_number, is_number, typed
+from edgewise.checks import check_number, is_number, numbered, typed
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, with_shared_text
 from edgewise.estimator.columns.constraints import Bounds, checked_bounds
@@ -309,7 +309,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         y : array-like of shape (N,) or (N, outputs), optional
             Targets of the formulas; if left out, the predictions of this model.
         names : sequence of str, optional
-            Names of the inputs; if left out, those the estimator was fitted with, else x_1, x_2, ...
+            Names of the inputs; if left out, those the estimator was fitted with, else x1, x2, ...
         time_limit : float, optional
             Seconds, about; without a limit, work of about a minute is planned.
         options : FormulaOptions, optional
@@ -370,7 +370,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
 
     def _names_of_outputs(self, count: int) -> list[str]:
         """Names of several numbers, y1, y2, ... where they have none."""
-        return [str(name) for name in self._task.outputs or [f"y{k + 1}" for k in range(count)]]
+        return [str(name) for name in self._task.outputs or numbered("y", count)]
 
     def _outputs(self, X: np.ndarray) -> np.ndarray:
         return self._in_units(self._network_output(X))
