@@ -117,7 +117,7 @@ def unsupervised() -> str:
     x[:, 2] = torch.exp(torch.sin(math.pi * x[:, 0]) + x[:, 1] ** 2)
     x[:, 4] = x[:, 3] ** 3
     found = relations(x).relations
-    return "finds " + " and ".join(str(tuple(f"x_{i + 1}" for i in one.inputs)).replace("'", "") for one in found)
+    return "finds " + " and ".join(str(tuple(f"x{i + 1}" for i in one.inputs)).replace("'", "") for one in found)
 
 
 def poisson() -> str:

@@ -115,7 +115,7 @@ def hundred_inputs() -> str:
     x = uniform(100)
     y = (x**2 * 0.5 ** torch.arange(100)).sum(1)
     kept = select_inputs(Regression(x, y, validation=0.2)).kept
-    return f"keeps {', '.join(f'x_{i + 1}' for i in kept)}"
+    return f"keeps {', '.join(f'x{i + 1}' for i in kept)}"
 
 
 def symmetries_of_a_network() -> str:
