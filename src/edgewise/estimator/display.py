@@ -239,7 +239,8 @@ class EstimatorDisplay(RowExplainer):
         Parameters
         ----------
         X, y : array-like of shape (N, d) and (N,)
-            At least ten rows, those of the fit for example, and their targets.
+            At least ten rows, those of the fit for example, and their targets. X has the columns of the fit; further
+            ones are not used.
         groups : array-like of shape (N,), optional
             As in `fit`: no fold divides a group.
 
