@@ -248,6 +248,11 @@ class EstimatorDisplay(RowExplainer):
         -------
         edgewise.report.Comparison
             A table in a notebook and as text, with `verdict`, the one sentence.
+
+        Raises
+        ------
+        InputError
+            X lacks a column of the fit, y has no target for each row, or there are fewer than ten rows.
         """
         return import_module(COMPARISON).held_out_comparison(self, X, y, groups)
 

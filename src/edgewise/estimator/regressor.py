@@ -46,10 +46,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     Parameters
     ----------
     <parameters>
-    loss : str, default="squared"
-        "squared" (with a logarithmic link for skewed positive targets, if held-out rows say so), "log", "absolute",
-        "huber", "quantile:0.9", "poisson", "negative_binomial", "gamma" or "tweedie"; the latter four predict through
-        an exponential.
 
     Attributes
     ----------
@@ -216,7 +212,13 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         -------
         y : ndarray of shape (N,), or (N, out) if y had two dimensions
         std : ndarray of the same shape
-            Only with `return_std`; `error_bars_message_` says why a model has none.
+            Only with `return_std`, in the unit of y like it.
+
+        Raises
+        ------
+        InputError
+            X lacks a column of the fit or holds what is no number; or a std is asked of a model without error bars, for
+            the reason in `error_bars_message_`.
         """
         codes = self._warned_codes(X)
         y = self._predicted(codes)
@@ -257,7 +259,12 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         Returns
         -------
         low, high : ndarray
-            Each in the shape of `predict`.
+            Each in the shape and the unit of `predict`.
+
+        Raises
+        ------
+        InputError
+            X is not as for `predict`, the level is no number in (0, 1), or the model has no error bars.
         """
         codes = self._warned_codes(X)
         bars = self._error_bars()
@@ -284,7 +291,12 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         Returns
         -------
         low, high : ndarray
-            Each in the shape of `predict`.
+            Each in the shape and the unit of `predict`.
+
+        Raises
+        ------
+        InputError
+            As of `predict_interval`.
         """
         if not is_number(level) or not 0 < level < 1:
             raise InputError(f"level must be a number in (0, 1), got {level!r}")
@@ -318,6 +330,11 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         Returns
         -------
         self
+
+        Raises
+        ------
+        InputError
+            There are fewer than 20 rows, a target is no finite number, or an argument is invalid.
         """
         # The door to the search for formulas, which a fit does not load.
         from edgewise.estimator.equations import fronts_of_outputs
