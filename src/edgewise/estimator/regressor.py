@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from edgewise.checks import check_number, is_number, numbered, typed
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, with_shared_text
 from edgewise.estimator.columns.constraints import Bounds, checked_bounds
-from edgewise.estimator.columns.reading import ArrayFunction, Rows
+from edgewise.estimator.columns.reading import ArrayFunction, Rows, row_weights
 from edgewise.estimator.scikit import MultiOutputMixin, RegressorMixin
 from edgewise.estimator.task import Numbers
 from edgewise.gam.families.named import Loss, family_of
-from edgewise.metrics import in_unit
+from edgewise.metrics import explained
 from edgewise.search.candidates import Samples
 from edgewise.search.policy import Effort, SearchSettings
 from edgewise.search.validation import block_codes, canonical_rows
@@ -239,11 +238,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         -------
         float
         """
-        observed = np.asarray(y)
         predicted = self._like_y(self._predicted(self._codes(X)))
-        if observed.dtype.kind in "fiu":
-            observed, predicted = in_unit(observed, predicted)
-        return float(r2_score(observed, predicted, sample_weight=sample_weight))
+        return explained(self._task.targets(y), predicted, row_weights(sample_weight, len(predicted)))
 
     def predict_interval(self, X: Rows, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Predict intervals that contain a share `level` of new targets, calibrated on held-out rows; see `ErrorBars`.

@@ -99,10 +99,10 @@ class Task:
         """Return observed targets of rows as predictions are; numbers may be given as text."""
         return np.asarray(y)
 
-    def score(self, observed: Any, predicted: np.ndarray) -> Score:
-        """Return the score of predictions of rows, with its standard error."""
+    def score(self, observed: Any, predicted: np.ndarray, weight: np.ndarray | None = None) -> Score:
+        """Return the score of predictions of rows, with weights (N,) or equal ones, with its standard error."""
         metric = METRICS[self.metric]
-        return metric.score(self.targets(observed), predicted)
+        return metric.score(self.targets(observed), predicted, weight)
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,9 +32,6 @@ from edgewise.tables.frames import array_table
 from edgewise.tables.input_encoder import NAMED_COLUMNS, RowCheck
 from edgewise.tables.table import InBatches
 
-# Made-up rows that stand for the training data, in two halves with the same distributions: predictions are averaged
-# over all, and explanations compare with the first half, as many as they use paths.
-BACKGROUND_ROWS = 2 * PATHS
 _WARNINGS: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()  # of each estimator; `predict` changes none of it
 NO_Y = "no_validation"  # scikit-learn's word for a y that it does not check
 
@@ -118,12 +115,7 @@ class RowReader(BaseEstimator):
             elif self._is_named:
                 del self.feature_names_in_
         # Weights, and the rows of positive weight.
-        weight = None
-        if sample_weight is not None:
-            ones = np.empty((table.n_rows, 1))
-            weight = _check_sample_weight(sample_weight, ones, dtype=np.float64, ensure_non_negative=True)
-            if not (weight > 0).any():
-                raise InputError("sample_weight must have a positive entry, got only zeros")
+        weight = row_weights(sample_weight, table.n_rows)
         if family is not None:
             warn_of_constant(y)
         used = table
@@ -270,6 +262,16 @@ class RowReader(BaseEstimator):
             values = ordered[np.minimum(place, len(ordered) - 1)]
             columns.append(np.concatenate([rng.permutation(values[:PATHS]), rng.permutation(values[PATHS:])]))
         self.background_ = np.stack(columns, axis=1)
+
+
+def row_weights(sample_weight: ArrayLike | None, rows: int) -> np.ndarray | None:
+    """Return the weights of rows as numbers (N,), None without; InputError where there is no positive one."""
+    if sample_weight is None:
+        return None
+    weight = _check_sample_weight(sample_weight, np.empty((rows, 1)), dtype=np.float64, ensure_non_negative=True)
+    if not (weight > 0).any():
+        raise InputError("sample_weight must have a positive entry, got only zeros")
+    return weight
 
 
 def level_counts(codes: np.ndarray, levels: int) -> tuple[int, ...]:
