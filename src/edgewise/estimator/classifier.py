@@ -206,7 +206,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
             formulas are judged by the classes of held-out rows; the model is where the search starts. Without them the
             formulas imitate the model.
         names : sequence of str, optional
-            Names of the inputs; if left out, those the estimator was fitted with, else x_1, x_2, ...
+            Names of the inputs; if left out, those the estimator was fitted with, else x1, x2, ...
         time_limit : float, optional
             Seconds, about, shared by all classes; without a limit, work of about a minute is planned.
         options : FormulaOptions, optional

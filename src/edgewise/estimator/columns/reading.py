@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_array, check_X_y
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from edgewise.checks import numbered
 from edgewise.errors import InputError, warn_caller
 from edgewise.estimator.scikit import BaseEstimator
 from edgewise.estimator.task import (
@@ -101,12 +102,8 @@ class RowReader(BaseEstimator):
             checks = {"dtype": np.float64, "ensure_all_finite": "allow-nan", **settings}
             checked = _with_sentences(lambda: validate_data(self, X, y, **checks), X)
             rows, y = (checked, y) if y is NO_Y else checked
-            count = rows.shape[1]
-            if count > 1:
-                names = [f"x{i + 1}" for i in range(count)]
-            else:
-                names = ["x"]
-            table = _number_table(rows, list(map(str, getattr(self, "feature_names_in_", names))))
+            names = getattr(self, "feature_names_in_", numbered("x", rows.shape[1]))
+            table = _number_table(rows, list(map(str, names)))
         else:
             if y is not NO_Y:
                 _, y = check_X_y(np.zeros((frame.n_rows, 1)), y, dtype=np.float64, estimator=self, **settings)
