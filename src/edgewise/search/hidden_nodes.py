@@ -319,6 +319,7 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
     """
     first = edge_layers(augmented)[0]
     assert first.degree == SETTINGS.degree
+    # Sizes of the parts of the additive network.
     count = nodes.coef.shape[2]
     inputs = nodes.coef.shape[0]
     outputs = augmented.config.width[-1]
@@ -332,6 +333,7 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
     values = basis(at, nodes.knots, SETTINGS.degree).transpose(0, 1) @ nodes.coef
     inside = torch.linalg.solve(basis(at, knots, SETTINGS.degree).transpose(0, 1), values)  # (n, grid + 3, H), exact
     inner = [coef[:inputs, :, :outputs], inside, coef[:inputs, :, outputs:]]
+    # The network of the inputs alone.
     outer_knots = first.knots[inputs:]
     size = outer_knots.shape[1] - 2 * SETTINGS.degree - 1
     model = KAN(
@@ -352,6 +354,7 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
         end.knots.copy_(unit.expand(len(end.knots), -1))
         end.knots[outputs : outputs + count] = outer_knots
         end.coef[outputs : outputs + count] = coef[inputs:, :, :outputs]
+        # Second layer: sums and products pass on as straight lines.
         for output in range(outputs):  # a sum passes on to its own output alone
             end.coef[output, :, output] = line
         end.mask[:outputs] = torch.eye(outputs, dtype=torch.float64)

@@ -194,6 +194,7 @@ def approximated(
     residuals = data_of(unseen, unseen.y - outputs)
     losses = clipped_squares(outputs, unseen.y)
     mean, error = mean_and_error(losses, unseen.weight)
+    # The decision, by the paired difference.
     gain, spread = paired_gain(leader.held_out()[unseen_rows], losses, unseen.weight)
     figures = (
         f"loss {number_text(mean, 2)} on rows that it did not see, {number_text(mean + gain, 2)} "
@@ -202,6 +203,7 @@ def approximated(
     )
     if not gain > policy.margin * spread:
         return None, f"An approximation without noise was tried: {figures}: not taken."
+    # The record of the network that was taken, and its error bars.
     parameters = sum(p.numel() for p in model.parameters())
     name = f"network {list(model.config.width)}, grid {model.config.grid_size[0]}, without noise"
     reason = f"The approximation without noise: {figures}: taken."

@@ -5,7 +5,7 @@ References
 .. [1] S. N. Wood, "On p-values for smooth components of an extended generalized additive model", Biometrika 100 (2013),
    221-228.
 .. [2] S. N. Wood, Generalized Additive Models, 2nd ed., CRC Press, 2017: effective degrees of freedom 6.1.2, tests
-   6.12, REML 6.2.6.
+   6.12, REML 6.2.6. Freedom is the trace of (X'WX + S)^-1 X'WX.
 """
 
 from __future__ import annotations

@@ -40,6 +40,7 @@ def fit_noise_curves(
         prediction = prediction[pick]
         residuals = residuals[pick]
         weight = weight[pick]
+    # A gamma model of the squares of each output, on the inputs that rank first and the prediction.
     squares = np.maximum(residuals**2, SETTINGS.smallest_square * mean)
     inputs = _ranked(x, np.log(squares / mean).mean(axis=1), weight)
     of_noise = AdditivePolicy(most_intervals=SETTINGS.intervals, first_wiggly=SETTINGS.first_wiggly)
@@ -50,6 +51,7 @@ def fit_noise_curves(
         models.append((model, model.predict_link(rows)[:, 0]))
     if all(np.ptp(log) == 0 for _, log in models):
         return None
+    # Its curves as B-splines of the log of the deviation.
     knots = []
     coef = []
     limits = []
