@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -127,6 +128,9 @@ class RowReader(BaseEstimator):
             weight = _check_sample_weight(sample_weight, ones, dtype=np.float64, ensure_non_negative=True)
             if not (weight > 0).any():
                 raise InputError("sample_weight must have a positive entry, got only zeros")
+            largest = float(weight.max())
+            if math.isinf(largest * len(weight)):
+                raise InputError(f"sample_weight must have a finite sum, got entries of {largest:g}")
         if family is not None:
             warn_of_constant(y)
         used = table
