@@ -45,7 +45,7 @@ class StoredFormula:
     """A formula in a file: its text, which the reader of users' formulas reads back to the same tree and numbers."""
 
     names: tuple[str, ...]  # of the inputs
-    text: str  # of inputs x_1, x_2, ..., see `as_stored`
+    text: str  # of inputs x1, x2, ... or x alone, see `as_stored`
     closed_forms: tuple[Exact | None, ...]  # of the numbers in the order of `constant_values`
 
 

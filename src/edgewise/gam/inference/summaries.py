@@ -175,7 +175,7 @@ def summarise(
     weight : ndarray of shape (N,), optional
         Their weights.
     names : sequence of str, optional
-        Names of the inputs; x_1, x_2, ... if left out.
+        Names of the inputs; x1, x2, ... if left out.
     units : ndarray of shape (inputs,), optional
         Length of a unit of each column of x in the units in which slopes are to be stated.
 
@@ -192,7 +192,7 @@ def summarise(
     >>> y = np.sin(6 * x[:, 0]) + 0.3 * rng.standard_normal(300)
     >>> summary = summarise(fit_additive(x, y, pairs=()), x, y)
     >>> [(term.name, term.p_value < 0.01) for term in summary.terms[1:]]
-    [('x_1', True), ('x_2', False)]
+    [('x1', True), ('x2', False)]
     """
     design = model.design
     labels = check_names(names, len(design.inputs))

@@ -268,7 +268,7 @@ def shapley_shares(
     return total / (2 * len(starts)), base.mean(0)
 
 
-def mean_contributions(model: BlackBox, X: np.ndarray, *, rows: int = SHARE_ROWS, seed: int = 0) -> np.ndarray:
+def mean_contributions(model: BlackBox, X: np.ndarray) -> np.ndarray:
     """Compute the mean absolute contribution of each input to the predictions: the one ranking of inputs.
 
     Unlike scores of single edges it cannot be misled by parts of a network that cancel each other.
@@ -278,11 +278,7 @@ def mean_contributions(model: BlackBox, X: np.ndarray, *, rows: int = SHARE_ROWS
     model : torch.nn.Module, object with `predict`, or callable
         Function of an array (n, d), see `edgewise.interpret.black_box.array_function`.
     X : ndarray
-        Data, (N, d), of which at most `rows` rows are explained, evenly picked.
-    rows : int
-        Largest number of explained rows.
-    seed : int
-        Seed of the orders in which the inputs change, see `shapley_shares`.
+        Data, (N, d), of which at most 200 rows are explained, evenly picked.
 
     Returns
     -------
@@ -300,7 +296,7 @@ def mean_contributions(model: BlackBox, X: np.ndarray, *, rows: int = SHARE_ROWS
     >>> mean_contributions(lambda X: 3 * X[:, 0] + X[:, 1], X).round(1).tolist()
     [1.5, 0.5]
     """
-    shares, _ = shapley_shares(model, evenly_picked(X, rows), X, seed=seed)
+    shares, _ = shapley_shares(model, evenly_picked(X, SHARE_ROWS), X)
     return np.abs(shares).mean((0, 2))
 
 
