@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from edgewise.gam.policy import AdditivePolicy
+from edgewise.ops.splines import knots as knot_vectors
 from edgewise.ops.splines.active import active_basis
-from edgewise.ops.splines.knots import extend
 from edgewise.settings import ABOVE_ZERO, chunks
 
 Array = NDArray[np.float64]
@@ -79,12 +79,12 @@ def column_of(x: Array, weight: Array, intervals: int, policy: AdditivePolicy) -
 
 def extended(inner: Array) -> Array:
     """Return breakpoints (G + 1,) with three more knots beyond each end, as `edgewise.ops.splines.knots.extend`."""
-    return extend(torch.from_numpy(inner)[None], DEGREE)[0].numpy()
+    return knot_vectors.extend(torch.from_numpy(inner)[None], DEGREE)[0].numpy()
 
 
 def greville(knots: Array) -> Array:
     """Return the abscissae at which coefficients equal to a straight line lie on it, (..., n)."""
-    return (knots[..., 1:-3] + knots[..., 2:-2] + knots[..., 3:-1]) / 3
+    return knot_vectors.greville(torch.from_numpy(knots), DEGREE).numpy()
 
 
 def active(x: Array, knots: Array) -> tuple[NDArray[np.int64], Array]:

@@ -207,7 +207,7 @@ def fit_mapped(
     strengths: StrengthMap,
     state: Array,
     *,
-    policy: RemlPolicy = DEFAULTS,
+    policy: RemlPolicy,
 ) -> tuple[RemlFit, Array]:
     """Estimate the state of which the strengths are functions, as `fit_reml` estimates each strength; return it too."""
     criterion = _Criterion(normal, np.asarray(groups), None, policy)

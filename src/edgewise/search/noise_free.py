@@ -27,7 +27,7 @@ from edgewise.search.policy import SearchSettings
 from edgewise.search.records import SearchReport, Trial
 from edgewise.search.results import AutoResult, data_of, loss_of, network_error_bars
 from edgewise.search.validation import clipped_squares, held_out_rows, mean_and_error, paired_gain
-from edgewise.settings import ABOVE_ZERO
+from edgewise.settings import ABOVE_ZERO, APPROXIMATION_BUDGET_WORK
 from edgewise.train.loop.reports import FitReport, StepRecord
 from edgewise.train.problems import Regression
 from edgewise.train.uncertainty import ErrorBars, additive_error_bars
@@ -184,16 +184,15 @@ def approximated(
         validation=search.approximation.SETTINGS.held_out_share,
         seed=settings.seed,
     )
-    result = search.approximate(
-        problem,
-        width=[1, samples.y.shape[1]] if inputs == 1 else None,
-        budget=policy.approximation_budget,
-        time_limit=None if budget.time_limit is None else max(budget.seconds_left, 1e-3),
-        seed=settings.seed,
-        progress=lambda at: budget.report(f"without noise: {at.stage}", 0.8 + 0.2 * at.share, at.loss),
+    time_limit = None if budget.time_limit is None else max(budget.seconds_left, 1e-3)
+    work = Budget(
+        time_limit,
+        policy.approximation_budget * APPROXIMATION_BUDGET_WORK,
+        lambda at: budget.report(f"without noise: {at.stage}", 0.8 + 0.2 * at.share, at.loss),
     )
-    if result.stopped == StopReason.INTERRUPTED:
-        raise KeyboardInterrupt
+    width = [1, samples.y.shape[1]] if inputs == 1 else None
+    plan = search.approximation.StartPlan(seed=settings.seed)
+    result = search.approximation.approximate_by_plan(problem, width, plan, work)
     budget.work += result.work
     # Its losses beside those of the other model, on samples that neither of them saw.
     model = result.model

@@ -16,8 +16,8 @@ from edgewise.gam.pairs import rank_pairs
 from edgewise.nn.layers.initial import seed_of_start, seeded_generator
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
-from edgewise.ops.splines.knots import uniform
-from edgewise.outcomes import Budget, StopReason
+from edgewise.ops.splines.knots import greville, uniform
+from edgewise.outcomes import Budget
 from edgewise.presentation import number_text
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.cost import APPROXIMATION_COST, active_parameters
@@ -141,7 +141,7 @@ def train_start(
         method = LevenbergMarquardt(damping=SETTINGS.near_damping)
     else:
         method = LevenbergMarquardt()
-    report = fit(start.model, problem, method, steps=steps, tolerance=tolerance, on_interrupt="keep")
+    report = fit(start.model, problem, method, steps=steps, tolerance=tolerance)
     loss = report.validation_loss
     return replace(start, report=report, loss=loss if loss is not None and math.isfinite(loss) else math.inf)
 
@@ -324,7 +324,7 @@ def _grouped_start(problem: Regression, few: Regression, best: Start, plan: Star
             high = values.sum(0).amax(0)
             reach = HIDDEN_MARGIN * (high - low)
             layer.knots.copy_(uniform(torch.stack([low - reach, high + reach], 1), SETTINGS.grid, degree))
-            layer.coef.copy_(layer.knots.unfold(1, degree, 1)[:, 1:-1].mean(2)[..., None])  # Greville: a straight line
+            layer.coef.copy_(greville(layer.knots, degree)[..., None])  # a straight line
     for layer in (first, second, *last):
         layer.domain_is_set.fill_(True)
     return start
@@ -360,8 +360,6 @@ def _train_stage(start: Start, problem: Regression, steps: int, margin: float | 
     """Train for one stage; with a margin, the hidden grids then follow the activations."""
     start = train_start(start, problem, steps=steps, tolerance=1e-3 if margin is None else 1e-2)
     budget.work += start.last_report.steps * step_work(problem, start.model)
-    if start.last_report.stopped == StopReason.INTERRUPTED:
-        raise KeyboardInterrupt
     if margin is not None and len(start.width) > 2 and math.isfinite(start.loss):
         move_hidden_domains_(start.model, problem.train.x, margin=margin)
     return start
@@ -455,8 +453,6 @@ def _halve_grid(problem: Regression, start: Start, budget: Budget) -> tuple[Star
     budget.work += finer.last_report.steps * step_work(few, model)
     budget.keep_best(finer.loss)
     budget.report(f"choice between shapes: {list(start.width)}", loss=finer.loss)
-    if finer.last_report.stopped == StopReason.INTERRUPTED:
-        raise KeyboardInterrupt
     if not finer.loss < start.loss:
         return start, 0.0
     slope = math.log2(start.loss / max(finer.loss, ABOVE_ZERO)) / 2
