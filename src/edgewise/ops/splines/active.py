@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from edgewise.errors import InputError
 from edgewise.ops import backend
 from edgewise.ops.contract import transforms_active
 from edgewise.ops.kernels import cpu
@@ -20,16 +19,9 @@ def active_basis(x: Tensor, knots: Tensor, degree: int, orders: int = 0) -> tupl
     batch, in, degree + 1).
     """
     # Outside the domain a spline continues as the straight line of its end point. The values are differentiable by `x`.
-    if degree not in range(MAX_PRODUCT_DEGREE + 1):
-        raise InputError(f"degree must be an integer from 0 to {MAX_PRODUCT_DEGREE}, got {degree!r}")
-    if not isinstance(orders, int) or orders < 0:
-        raise InputError(f"orders must be an integer, 0 or more, got {orders!r}")
-    if knots.ndim != 2 or knots.shape[1] < 2 * degree + 2:
-        raise InputError(f"knots must have shape (in, grid_size + {2 * degree + 1}), got {tuple(knots.shape)}")
-    if x.ndim != 2 or x.shape[1] != knots.shape[0]:
-        raise InputError(f"x must have shape (batch, {knots.shape[0]}), got {tuple(x.shape)}")
-    if knots.dtype != x.dtype:
-        raise InputError(f"knots must have the dtype of x, {x.dtype}, got {knots.dtype}")
+    assert degree in range(MAX_PRODUCT_DEGREE + 1) and orders >= 0
+    assert x.ndim == 2 and knots.ndim == 2 and x.shape[1] == len(knots) and knots.shape[1] >= 2 * degree + 2
+    assert knots.dtype == x.dtype
     is_differentiated = (  # autograd, torch.func and the compiler need plain torch
         torch.compiler.is_compiling()
         or transforms_active()

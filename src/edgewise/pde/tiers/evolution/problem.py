@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from edgewise.errors import InputError
 from edgewise.pde.domains.sampling import legendre_rule
 from edgewise.pde.problem.linearisation import linearise, zero_jet
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis, along, prolonged
@@ -149,7 +150,13 @@ class Evolution:
 
     def interpolated_initial(self, axes: Sequence[SplineAxis]) -> np.ndarray:
         """Splines of the initial state, (order, *counts, fields)."""
-        state = self.initial_on([axis.all_points() for axis in axes])
+        points = [axis.all_points() for axis in axes]
+        state = self.initial_on(points)
+        wrong = np.argwhere(~np.isfinite(state).all((0, -1)))
+        if len(wrong):
+            names = [self.domain.coordinates[k] for k in self.space]
+            place = ", ".join(f"{name} = {line[i]:.4g}" for name, line, i in zip(names, points, wrong[0], strict=True))
+            raise InputError(f"Initial must have finite values up to the boundary, got others at {place}")
         for k, axis in enumerate(axes):
             state = axis.interpolated(state, k + 1)
         return state

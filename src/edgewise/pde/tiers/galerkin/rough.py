@@ -224,6 +224,7 @@ def _gaps_in_time(evolution: Evolution, number: int, axis: int, end: int) -> lis
     return gaps
 
 
+@np.errstate(invalid="ignore")  # rates may be infinite at the start
 def _gap_on(evolution: Evolution, number: int, axis: int, end: int) -> float:
     """Largest gap of a condition on a face at the start, and a moment later over the share of the time till then.
 
