@@ -79,7 +79,8 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {"gallery": []}
+# Pages without pages below them have no sidebar, which would hold a title alone.
+html_sidebars = {"gallery": [], "explorer": []}
 html_show_sourcelink = False
 html_copy_source = False
 copybutton_prompt_text = r">>> |\.\.\. "

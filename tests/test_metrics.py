@@ -8,7 +8,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import balanced_accuracy_score, log_loss, r2_score
 
 from edgewise.errors import InputError
-from edgewise.metrics import MEASURED, METRICS, measures, paired_error, r_squared, score
+from edgewise.metrics import MEASURED, METRICS, RunningMeasures, explained, measures, paired_error, r_squared, score
 
 METRIC = {task: names[0] for task, names in MEASURED.items()}
 
@@ -110,3 +110,47 @@ def test_r_squared_of_several_targets():
     assert r_squared(0.0, 0.0) == 1 and r_squared(1.0, 0.0) == 0 and r_squared(1.0, 4.0) == 0.75
     with pytest.raises(InputError, match="y must have the shape of the predictions"):
         score("r2", y, said[:, :1])
+
+
+def test_a_row_of_weight_two_counts_as_two_rows():
+    generator = np.random.default_rng(0)
+    numbers = generator.normal(size=(2, 40))
+    labels = (numbers > 0.3).astype(int)
+    probabilities = generator.dirichlet([2, 2], 40)
+    weight = generator.integers(1, 4, 40).astype(float)
+    copies = np.repeat(np.arange(40), weight.astype(int))
+    pairs = {"accuracy": labels, "balanced_accuracy": labels, "log_loss": (labels[0], probabilities)}
+    for metric in ("r2", "rmse", "mae", *pairs):
+        y, said = pairs.get(metric, numbers)
+        assert score(metric, y, said, weight).value == pytest.approx(score(metric, y[copies], said[copies]).value)
+    equal = score("r2", *numbers)
+    assert score("r2", *numbers, np.full(40, 2.5)).error == pytest.approx(equal.error)
+
+
+def test_explained_is_the_r2_score_of_scikit_learn():
+    y, said = np.random.default_rng(1).normal(size=(2, 30, 2))
+    weight = np.random.default_rng(2).uniform(size=30)
+    assert explained(y, said) == pytest.approx(r2_score(y, said))
+    assert explained(y, said, weight) == pytest.approx(r2_score(y, said, sample_weight=weight))
+    constant = y.copy()
+    constant[:, 0] = 3
+    assert explained(constant, said) == pytest.approx(r2_score(constant, said))
+    assert math.isnan(explained(y[:1], said[:1]))
+    said[:, 0] = 3
+    assert explained(constant, said) == pytest.approx(r2_score(constant, said))
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_measures_part_by_part_are_those_of_all_rows(task):
+    y, said = 1e6 + np.random.default_rng(0).normal(size=(2, 90))
+    if task == "classification":
+        y, said = (y > 1e6).astype(int), (said > 1e6).astype(int)
+    running = RunningMeasures(task)
+    assert running.measures() == {}
+    for rows in np.split(np.arange(90), [10, 11, 50]):
+        running.add(y[rows], said[rows])
+    assert running.count == 90
+    assert running.measures() == pytest.approx(measures(task, y, said), rel=1e-6)
+    constant = RunningMeasures("regression")
+    constant.add(np.ones(3), np.zeros(3))
+    assert math.isnan(constant.measures()["r2"])

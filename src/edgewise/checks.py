@@ -137,10 +137,17 @@ def _is_of_type(value: Any, kind: Any) -> bool:
     return is_right and kind_of_numbers not in NO_ARRAY_OF_NUMBERS and not getattr(value, "is_complex", bool)()
 
 
+def numbered(letter: str, count: int) -> tuple[str, ...]:
+    """Return the names of what has none: the letter alone for one, else x1, x2, ..."""
+    if count == 1:
+        return (letter,)
+    return tuple(f"{letter}{k + 1}" for k in range(count))
+
+
 def check_names(names: Sequence[str] | None, inputs: int) -> tuple[str, ...]:
-    """Return the names of the inputs as a tuple; without names they are x_1, x_2, ..."""
+    """Return the names of the inputs as a tuple; without names they are `numbered`."""
     if names is None:
-        return tuple(f"x_{k + 1}" for k in range(inputs))
+        return numbered("x", inputs)
     names = tuple(names)
     if len(names) != inputs or not all(isinstance(name, str) and name for name in names) or len(set(names)) < inputs:
         raise InputError(f"names must be {inputs} different texts, one for each input, got {names!r}")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,20 +26,29 @@ class Score:
     higher_is_better: bool = True
 
 
+class Evaluation(Protocol):
+    """A metric of observed and predicted targets (N, ...), of rows with weights (N,) or of equal ones."""
+
+    def __call__(
+        self, observed: np.ndarray, predicted: np.ndarray, weight: np.ndarray | None = None, /
+    ) -> tuple[float, np.ndarray | None]:
+        """Return the value and the influences."""
+
+
 class Metric(NamedTuple):
-    """A metric with its name, its direction, and a function of observed and predicted targets (N, ...)."""
+    """A metric with its name, its direction, and a function of observed and predicted targets (N, ...) and weights."""
 
     name: str
     higher_is_better: bool
     # the value, and the influence of each row on it times the number of rows, (N,); None where that is not known
-    evaluate: Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray | None]]
+    evaluate: Evaluation
     is_share: bool = False  # shown in per cent
     is_proportion: bool = False  # a mean of rows that are right (1) or wrong (0)
     of: str = ""  # "regression" or "classification": kind of target that is measured by it wherever predictions are
 
-    def score(self, observed: np.ndarray, predicted: np.ndarray) -> Score:
+    def score(self, observed: np.ndarray, predicted: np.ndarray, weight: np.ndarray | None = None) -> Score:
         """Return the metric of rows with the standard error that their choice gives it, by the delta method."""
-        value, influence = self.evaluate(observed, predicted)
+        value, influence = self.evaluate(observed, predicted, weight)
         if self.is_proportion and influence is not None and len(influence) > 1:
             # Two right and two wrong rows more: a few rows that are all right do not make a share certain (A. Agresti
             # and B. Coull, "Approximate is better than exact", The American Statistician 52 (1998), 119-126).
@@ -55,62 +63,94 @@ def r_squared(squared_error: Any, variance: Any) -> Any:
     return np.where(np.greater(variance, 0), share, np.equal(squared_error, 0).astype(np.float64))[()]
 
 
-def _r2(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, np.ndarray]:
+def explained(observed: np.ndarray, predicted: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """Return R² as estimators of scikit-learn do: the mean over several targets, 1 or 0, met or not, of a constant."""
+    if len(observed) < 2:
+        return math.nan
+    observed, predicted = in_unit(*_columns(observed, predicted))
+    error = _mean((observed - predicted) ** 2, weight)
+    variance = _mean((observed - _mean(observed, weight)) ** 2, weight)
+    return float(np.mean(r_squared(error, variance)))
+
+
+def _r2(observed: np.ndarray, predicted: np.ndarray, weight: np.ndarray | None = None) -> tuple[float, np.ndarray]:
     """R² of numbers, the mean over several targets; NaN where one is constant."""
     # The influence of a row on a ratio of means (A. van der Vaart, Asymptotic Statistics, Cambridge 1998, chapter 3).
     observed, predicted = in_unit(*_columns(observed, predicted))
     squares = (observed - predicted) ** 2
-    spread = (observed - observed.mean(0)) ** 2
-    variance = spread.mean(0)
+    spread = (observed - _mean(observed, weight)) ** 2
+    variance = _mean(spread, weight)
     if not (variance > 0).all():
         return math.nan, np.full(len(observed), math.nan)
-    error = squares.mean(0)
+    error = _mean(squares, weight)
     influence = (error / variance * spread - squares) / variance
-    return float(np.mean(1 - error / variance)), influence.mean(1)
+    return float(np.mean(1 - error / variance)), _weighted(influence.mean(1), weight)
 
 
-def _rmse(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, np.ndarray]:
+def _rmse(observed: np.ndarray, predicted: np.ndarray, weight: np.ndarray | None = None) -> tuple[float, np.ndarray]:
     """The root mean square error, in the unit of the target."""
     observed, predicted = _columns(observed, predicted)
     difference = observed - predicted
     exponent = _exponent(difference)
     squares = (np.ldexp(difference, -exponent) ** 2).mean(1)
-    value = math.sqrt(float(squares.mean()))
+    value = math.sqrt(float(_mean(squares, weight)))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return math.ldexp(value, exponent), np.ldexp(squares / (2 * value), exponent)
+        return math.ldexp(value, exponent), _weighted(np.ldexp(squares / (2 * value), exponent), weight)
 
 
-def _mae(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, np.ndarray]:
+def _mae(observed: np.ndarray, predicted: np.ndarray, weight: np.ndarray | None = None) -> tuple[float, np.ndarray]:
     """The mean absolute error, in the unit of the target."""
     observed, predicted = _columns(observed, predicted)
     sizes = np.abs(observed - predicted).mean(1)
-    return float(sizes.mean()), sizes
+    return float(_mean(sizes, weight)), _weighted(sizes, weight)
 
 
-def _accuracy(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, np.ndarray]:
+def _accuracy(
+    observed: np.ndarray, predicted: np.ndarray, weight: np.ndarray | None = None
+) -> tuple[float, np.ndarray]:
     """The share of rows whose label is predicted."""
     right = (observed == predicted).astype(np.float64)
-    return float(right.mean()), right
+    return float(_mean(right, weight)), _weighted(right, weight)
 
 
-def _balanced_accuracy(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, np.ndarray]:
+def _balanced_accuracy(
+    observed: np.ndarray, predicted: np.ndarray, weight: np.ndarray | None = None
+) -> tuple[float, np.ndarray]:
     """The mean of the recalls of the classes."""
-    labels, codes, counts = np.unique(observed, return_inverse=True, return_counts=True)
+    labels, codes = np.unique(observed, return_inverse=True)
+    weight = np.ones(len(codes)) if weight is None else weight
+    counts = np.bincount(codes, weight)
     right = (observed == predicted).astype(np.float64)
-    recall = np.bincount(codes, right) / counts
-    return float(recall.mean()), (right - recall[codes]) * (len(observed) / (len(labels) * counts))[codes]
+    recall = np.bincount(codes, right * weight) / counts
+    influence = (right - recall[codes]) * (weight.sum() / (len(labels) * counts))[codes]
+    return float(recall.mean()), _weighted(influence, weight)
 
 
-def _log_loss(observed: np.ndarray, probabilities: np.ndarray) -> tuple[float, np.ndarray]:
+def _log_loss(
+    observed: np.ndarray, probabilities: np.ndarray, weight: np.ndarray | None = None
+) -> tuple[float, np.ndarray]:
     """The mean of -log p of the observed class, in nats; observed are columns of `probabilities`, -1 for none."""
     chosen = np.where(observed < 0, 0.0, probabilities[np.arange(len(observed)), observed])
     losses = -np.log(np.clip(chosen, LEAST_PROBABILITY, 1.0))
-    return float(losses.mean()), losses
+    return float(_mean(losses, weight)), _weighted(losses, weight)
 
 
-def _concordance(observed: np.ndarray, risk: np.ndarray) -> tuple[float, None]:
+def _concordance(observed: np.ndarray, risk: np.ndarray, weight: np.ndarray | None = None) -> tuple[float, None]:
     """Harrell's index of risk scores (N,) with times and events (N, 2), see `concordance_index`."""
+    assert weight is None, "the index is of rows of equal weight"
     return concordance_index(observed[:, 1] > 0, observed[:, 0], risk), None
+
+
+def _mean(values: np.ndarray, weight: np.ndarray | None) -> Any:
+    """Return the weighted mean over the rows of values (N, ...)."""
+    return np.average(values, axis=0, weights=weight)
+
+
+def _weighted(influence: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """Return the influences (N,) of rows with weights, from those of equal ones."""
+    if weight is None:
+        return influence
+    return influence * weight / weight.mean()
 
 
 METRICS: dict[str, Metric] = {
@@ -130,9 +170,9 @@ MEASURED = {
 }
 
 
-def score(metric: str, observed: np.ndarray, predicted: np.ndarray) -> Score:
+def score(metric: str, observed: np.ndarray, predicted: np.ndarray, weight: np.ndarray | None = None) -> Score:
     """Return a metric of rows with the standard error that their choice gives it, by the delta method."""
-    return METRICS[metric].score(observed, predicted)
+    return METRICS[metric].score(observed, predicted, weight)
 
 
 def paired_error(metric: str, observed: np.ndarray, one: np.ndarray, other: np.ndarray) -> float:
@@ -165,6 +205,47 @@ def measures(
         codes = class_codes(observed, np.asarray(classes))
         values["log_loss"] = _log_loss(codes, np.asarray(probabilities))[0]
     return values
+
+
+class RunningMeasures:
+    """The metrics of `measures` for rows that come part by part: of numbers, or of labels where there are classes."""
+
+    def __init__(self, task: str) -> None:
+        self.task = task
+        self.count = 0
+        self._shift = 0.0  # the mean of the first part, so that squares keep their digits
+        self._sums = np.zeros(4)  # of y - shift, its square, squared and absolute errors
+        self._counts: dict[Any, np.ndarray] = {}  # by label: rows, and those that are predicted
+
+    def add(self, observed: np.ndarray, predicted: np.ndarray) -> None:
+        """Take the rows of a part into account: targets and predictions (N,)."""
+        if self.task == "classification":
+            for label in np.unique(observed).tolist():
+                chosen = predicted[observed == label]
+                counts = np.array([len(chosen), np.count_nonzero(chosen == label)])
+                self._counts[label] = self._counts.get(label, 0) + counts
+        else:
+            if not self.count:
+                self._shift = float(observed.mean())
+            moved = observed - self._shift
+            error = observed - predicted
+            self._sums += [moved.sum(), (moved**2).sum(), (error**2).sum(), np.abs(error).sum()]
+        self.count += len(observed)
+
+    def measures(self) -> dict[str, float]:
+        """Return the metrics of all rows so far, the score first; none before there are rows."""
+        if not self.count:
+            return {}
+        if self.task == "classification":
+            counts = np.array(list(self._counts.values()))
+            accuracy = counts[:, 1].sum() / self.count
+            return {"accuracy": float(accuracy), "balanced_accuracy": float((counts[:, 1] / counts[:, 0]).mean())}
+        mean, square, squared, absolute = (self._sums / self.count).tolist()
+        variance = square - mean**2
+        r2 = math.nan
+        if variance > 0:
+            r2 = 1 - squared / variance
+        return {"r2": r2, "rmse": math.sqrt(squared), "mae": absolute}
 
 
 def class_codes(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:

@@ -81,7 +81,7 @@ def test_help_version_and_errors_about_files_do_not_load_torch(tmp_path):
         (["--version"], ""),
         (["fit", "--help"], ""),
         (["--show-completion", "bash"], ""),
-        (["fit", "t.csv", "--target", "widht"], "the nearest names are 'width'"),
+        (["fit", "t.csv", "--target", "widht"], "the nearest name is 'width'"),
         (["predict", "missing", "t.csv"], "edgewise: cannot read missing: no such file"),
     ):
         named_shell = {**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}  # any shell may run this

@@ -88,9 +88,9 @@ def test_a_real_table():
         ({"needs": ()}, "needs must be among"),
         ({"task": "x"}, "task must be"),
         ({"X": np.zeros((5, 2)), "y": np.zeros(5)}, "N at least 20"),
-        ({"X": np.full((30, 2), np.nan)}, "^X and y must be finite, they hold NaN or infinite values: [^\\n]*$"),
-        ({"y": np.full(30, np.inf)}, "^X and y must be finite"),
-        ({"X": [["a", "b"]] * 30}, "^X must be numbers"),
+        ({"X": np.full((30, 2), np.nan)}, "^X must hold finite numbers, got nan in row 1 of column 1, counted from 1$"),
+        ({"y": np.full(30, np.inf)}, "^y must hold finite numbers, got inf in row 1"),
+        ({"X": [["a", "b"]] * 30}, "^X must be numbers of shape \\(N, d\\), got others \\(could not convert"),
     ],
 )
 def test_bad_arguments_are_refused(settings, message):

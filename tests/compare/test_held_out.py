@@ -51,6 +51,23 @@ def test_refused_rows_and_targets():
         KANRegressor().compare(X[:5], y[:5])
     with pytest.raises(InputError, match="one target for each of the 20 rows"):
         KANRegressor().compare(X, np.column_stack([y, y]))
+    with pytest.raises(InputError, match="y must hold finite numbers, got nan in row 18, counted from 1"):
+        KANRegressor().compare(X, np.where(np.arange(20) == 17, np.nan, y))
+
+
+def test_the_columns_are_those_of_the_fit():
+    X, y = curved(40)
+    frame = pandas.DataFrame(X, columns=["alpha", "beta"])
+    model = KANRegressor(effort="low").fit(frame, y)
+    with pytest.raises(InputError, match=r"must have the 2 columns of the training table, got none called 'beta'"):
+        model.compare(frame[["alpha"]], y)
+    with pytest.raises(InputError, match=r"none called 'alpha'; the nearest name is 'Alpha'"):
+        model.compare(frame.rename(columns={"alpha": "Alpha"}), y)
+    with pytest.raises(InputError, match="X has 1 features, but KANRegressor is expecting 2 features"):
+        KANRegressor(effort="low").fit(X, y).compare(X[:, :1], y)
+    # Another order of the columns, and one that the fit did not have, change nothing.
+    plain = model.compare(frame, y)
+    assert model.compare(frame.assign(answer=y)[["answer", "beta", "alpha"]], y).verdict == plain.verdict
 
 
 def test_a_summary_says_whether_curves_help():

@@ -81,7 +81,7 @@ def test_progress_rises_to_at_most_one():
     find_formula(x, 3 * x[:, 0], progress=seen.append)
     assert find_formula(x, 3 * x[:, 0], progress=True).best.complexity == 3
     assert seen[0].stage == "sums of simple terms" and 0 <= seen[-1].share <= 1
-    assert seen[-1].stage.endswith("best so far 3*x_1") and seen[-1].best_loss < 1e-20
+    assert seen[-1].stage.endswith("best so far 3*x") and seen[-1].best_loss < 1e-20
 
 
 def test_a_frame_keeps_the_names_of_its_columns_and_a_text_column_is_named():
@@ -98,8 +98,8 @@ def test_a_frame_keeps_the_names_of_its_columns_and_a_text_column_is_named():
     [
         ("fast", "options must be FormulaOptions, got str"),
         ({"max_size": 20}, "options must be FormulaOptions, got dict"),
-        (FormulaOptions(required=("z",)), "options must name inputs among x_1, got 'z'"),
-        (FormulaOptions(required=("y",)), "options must name inputs among x_1, got 'y'"),
+        (FormulaOptions(required=("z",)), "options must name inputs among x, got 'z'"),
+        (FormulaOptions(required=("y",)), "options must name inputs among x, got 'y'"),
         (FormulaOptions(guesses=(3,)), "options.guesses must be texts or formulas, got int"),
         (FormulaOptions(weights=np.ones(3)), "options.weights must be 30 numbers"),
     ],

@@ -119,7 +119,7 @@ class TestNames:
         with pytest.raises(
             InputError,
             match=r"^X must have the 2 columns of the training table, got none called "
-            r"'height'; the nearest names are 'heigth'$",
+            r"'height'; the nearest name is 'heigth'$",
         ):
             fitted.predict(frames(["width", "heigth"]))
 

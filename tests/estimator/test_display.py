@@ -156,7 +156,7 @@ def test_a_report_of_curves_says_what_a_formula_with_a_product_means():
     model = KANRegressor(**SETTINGS).fit(X, X[:, 0] * X[:, 1]).fit_equations(X, X[:, 0] * X[:, 1], time_limit=2)
     content = model.report().content
     assert content.joint[0].startswith("The model is a sum of one curve of each input: it has no pairs of inputs")
-    assert content.joint[1].startswith("The formula joins x_1 and x_2 in one term")
+    assert content.joint[1].startswith("The formula joins x1 and x2 in one term")
     first_page = model.report().html.split("<details>")[0]
     assert all(sentence in first_page for sentence in content.joint)
     assert "edges" not in {figure.kind for figure in content.figures}  # they are the effects of the first page

@@ -76,8 +76,8 @@ def test_the_best_formula_as_an_expression_of_sympy(fitted):
     sympy = pytest.importorskip("sympy")
     X, y = law()
     model = copy.copy(fitted).fit_equations(X, y, time_limit=5)
-    difference = model.equations_.best.formula.sympy() - 3 * sympy.Symbol("x_1", real=True) / sympy.Symbol(
-        "x_2", real=True
+    difference = model.equations_.best.formula.sympy() - 3 * sympy.Symbol("x1", real=True) / sympy.Symbol(
+        "x2", real=True
     )
     assert sympy.simplify(difference) == 0
     assert model.equations_.best.validation < 1e-20  # as it is on the rows held out, without a floor
@@ -117,9 +117,9 @@ def test_a_new_fit_forgets_them_and_clones_have_none(fitted):
     ("X", "y", "settings", "message"),
     [
         (law()[0][:10], law()[1][:10], {}, "at least 20 rows"),
-        (law()[0], law()[1][:9], {}, "y must hold a finite number for each of the 200 rows"),
-        (law()[0], law()[1] * np.nan, {}, "y must hold a finite number"),
-        (law()[0], ["a"] * 200, {}, "y must be numbers, one for each row of X"),
+        (law()[0], law()[1][:9], {}, "y must hold a number for each of the 200 rows"),
+        (law()[0], law()[1] * np.nan, {}, "y must hold finite numbers, got nan in row 1, counted from 1"),
+        (law()[0], ["a"] * 200, {}, "y must hold numbers, got 'a' in row 1, counted from 1"),
         (*law(), {"time_limit": 0}, "time_limit must be a positive number"),
         (*law(), {"names": ["a"]}, "names must be 2 different texts"),
         (law()[0], law()[1] * 1e200, {}, "y must be in a unit in which its squares are numbers"),
@@ -139,7 +139,7 @@ def test_several_numbers_have_a_front_each(tmp_path):
     assert model.equations_[1].best.formula.text() == "a - 1"
     for k, column in enumerate(both.T):
         assert float(np.std(model.equations_[k].best.formula(X) - column)) < 0.1 * np.std(column)
-    with pytest.raises(InputError, match=r"^y must hold 2 finite numbers for each of the"):
+    with pytest.raises(InputError, match=r"^y must hold 2 numbers for each of the"):
         model.fit_equations(X, y)
     save(model, tmp_path / "model.safetensors")
     again = load(tmp_path / "model.safetensors")

@@ -352,7 +352,7 @@ def test_columns_at_predict():
     _, encoder, _ = learned(table(alpha=X, beta=Y, y=Y))
     assert inputs(encoder, table(beta=[1], more=[5], alpha=[2])).tolist() == [[2, 1]]
     assert sentence(encoder.codes, table(alfa=[1], beta=[2])) == (
-        "t.csv must have the 2 columns of the training table, got none called 'alpha'; the nearest names are 'alfa'"
+        "t.csv must have the 2 columns of the training table, got none called 'alpha'; the nearest name is 'alfa'"
     )
 
 

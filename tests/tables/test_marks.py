@@ -42,7 +42,7 @@ def test_a_column_of_one_convention_is_numbers(cells, values, words):
     one = Table(("a",), {"a": np.array(["1,234"], dtype=object)})
     assert again.inputs[0].codes(one)[0] == (1.234 if again.inputs[0].mark == "," else 1234)
     frame = array_table(np.array([[cell] for cell in cells], dtype=object))
-    np.testing.assert_array_equal(again.inputs[0].codes(Table(("a",), {"a": frame.columns["x1"]})), values)
+    np.testing.assert_array_equal(again.inputs[0].codes(Table(("a",), {"a": frame.columns["x"]})), values)
 
 
 def test_mixed_conventions_are_refused_in_words():

@@ -30,7 +30,7 @@ def hellokan() -> str:
         model = refine(model, 10)
         fit(model, problem, steps=40)
         best = symbolify(model, problem, time_limit=120).best
-        found += str(best.formula) == "exp(sin(pi*x_1) + x_2**2)"
+        found += str(best.formula) == "exp(sin(pi*x1) + x2**2)"
     return f"exact formula for {found} of 5 seeds"
 
 
@@ -117,7 +117,7 @@ def unsupervised() -> str:
     x[:, 2] = torch.exp(torch.sin(math.pi * x[:, 0]) + x[:, 1] ** 2)
     x[:, 4] = x[:, 3] ** 3
     found = relations(x).relations
-    return "finds " + " and ".join(str(tuple(f"x_{i + 1}" for i in one.inputs)).replace("'", "") for one in found)
+    return "finds " + " and ".join(str(tuple(f"x{i + 1}" for i in one.inputs)).replace("'", "") for one in found)
 
 
 def poisson() -> str:

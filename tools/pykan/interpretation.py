@@ -23,7 +23,7 @@ from .common import Tutorial, fresh, peak, uniform
 
 
 def written(tree: StructureTree) -> str:
-    """Return a tree in one line, as f(x_1 + f(x_2)); combinations hold their inputs in their label."""
+    """Return a tree in one line, as f(x1 + f(x2)); combinations hold their inputs in their label."""
     if tree.kind in ("input", "combination"):
         return tree.label
     parts = list(map(written, tree.parts))
@@ -46,8 +46,8 @@ def symmetries() -> str:
 
     x = uniform(4)
     tree = written(structure_tree(function, x))
-    held = bool(depends_only_on(function, x, "x_1 - x_2"))
-    return f"tree `{tree}`; acts through x_1 - x_2: {'not rejected' if held else 'rejected'}"
+    held = bool(depends_only_on(function, x, "x1 - x2"))
+    return f"tree `{tree}`; acts through x1 - x2: {'not rejected' if held else 'rejected'}"
 
 
 def relativity() -> str:
@@ -115,7 +115,7 @@ def hundred_inputs() -> str:
     x = uniform(100)
     y = (x**2 * 0.5 ** torch.arange(100)).sum(1)
     kept = select_inputs(Regression(x, y, validation=0.2)).kept
-    return f"keeps {', '.join(f'x_{i + 1}' for i in kept)}"
+    return f"keeps {', '.join(f'x{i + 1}' for i in kept)}"
 
 
 def symmetries_of_a_network() -> str:

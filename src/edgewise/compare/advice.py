@@ -17,13 +17,14 @@ from edgewise.checks import check_number, is_one_of
 from edgewise.compare.baselines import iterate_baselines
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
+from edgewise.estimator.task import check_finite
 from edgewise.listeners import check_progress
 from edgewise.metrics import MEASURED, score
 from edgewise.nn.mlp import MLP
 from edgewise.outcomes import Budget, ProgressCallback
 from edgewise.presentation import counted, percent_text, seconds_text
+from edgewise.scaling import AffineScaling
 from edgewise.settings import ABOVE_ZERO
-from edgewise.tables.scaling import AffineScaling
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.quasi_newton import LBFGS
 from edgewise.train.problems import Classification, Regression
@@ -206,17 +207,15 @@ def advise(
     try:
         X, y = np.asarray(X, dtype=np.float64), np.asarray(y)
     except (TypeError, ValueError) as error:
-        raise InputError("X must be numbers of shape (N, d), it is not") from error
+        raise InputError(f"X must be numbers of shape (N, d), got others ({error})") from error
     task = task or ("regression" if y.dtype.kind == "f" else "classification")
     needs = (needs,) if isinstance(needs, str) else tuple(needs)
     if not needs or not set(needs) <= set(NEEDS):
         raise InputError(f"needs must be among {', '.join(NEEDS)}, got {needs!r}")
     if X.ndim != 2 or y.shape != X.shape[:1] or len(X) < 20:
         raise InputError(f"X and y must have shapes (N, d) and (N,) with N at least 20, got {X.shape} and {y.shape}")
-    if not np.isfinite(X).all() or (y.dtype.kind == "f" and not np.isfinite(y).all()):
-        raise InputError(
-            "X and y must be finite, they hold NaN or infinite values: fill them in or leave such rows out"
-        )
+    check_finite(X, "X")
+    check_finite(y, "y")
     if not is_one_of(task, ("regression", "classification")):
         raise InputError(f"task must be 'regression' or 'classification', got {task!r}")
     if time_limit is not None:

@@ -14,6 +14,7 @@ from sklearn.base import clone, is_classifier
 from edgewise.compare.baselines import BaselineResult, iterate_baselines
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
+from edgewise.estimator.task import check_finite, numeric_targets
 from edgewise.metrics import MEASURED, METRICS, score
 from edgewise.presentation import counted
 from edgewise.report.comparison import Comparison, ModelResult
@@ -28,7 +29,8 @@ def held_out_comparison(
 ) -> Comparison:
     """Fit a copy of the model, a linear model and boosting to four fifths of the rows five times; score the others.
 
-    Shapes: X (N, d), y (N,), groups (N,). InputError for other shapes, fewer than ten rows and a model of survival.
+    Shapes: X (N, d), y (N,), groups (N,). InputError for other shapes, targets that are not finite, fewer than ten
+    rows, a model of survival, and rows that lack a column of the fit. Columns that the fit did not have are left out.
     """
     if not isinstance(model, KANRegressor | KANClassifier):
         raise InputError(f"compare needs a KANRegressor or a KANClassifier, got a {type(model).__name__}")
@@ -43,6 +45,15 @@ def held_out_comparison(
     if len(targets) < 2 * FOLDS:
         raise InputError(f"X must have at least {2 * FOLDS} rows to be compared in {FOLDS} folds, got {len(targets)}")
     task = "classification" if is_classifier(model) else "regression"
+    if isinstance(model, KANRegressor):
+        targets = np.asarray(numeric_targets(targets, model._family))
+    else:
+        check_finite(targets, "y")
+    # The columns are those of the fit, so that the copies are models of the same inputs.
+    if model.__sklearn_is_fitted__():
+        model._codes(table)
+        if isinstance(table, Table) and model._is_named:
+            table = table.select([name for name in model.encoder_.names if name in table.names])
     metric = MEASURED[task][0]
     labels = np.unique(targets, return_inverse=True)[1] if task == "classification" else None
     blocks = block_codes(groups, len(targets))

@@ -106,7 +106,7 @@ def find_formula(
     y : array_like, shape (N,)
         The target, finite. Of booleans the formulas are those of the log-odds of True, whose zero is the boundary.
     names : sequence of str, optional
-        Names of the inputs; by default those of a frame's columns, else x_1, x_2, ...
+        Names of the inputs; by default those of a frame's columns, else x1, x2, ...
     time_limit : float, optional
         Seconds, at most; as much work is planned as a core does in them. A search that reaches the limit returns what
         it has, with a message. Without a limit, work of about two minutes is planned, and equal calls give equal

@@ -26,13 +26,13 @@ from edgewise.estimator.explaining import FARTHEST_INPUT
 from edgewise.listeners import reported
 from edgewise.outcomes import ProgressCallback
 from edgewise.presentation import counted
+from edgewise.scaling import AffineScaling
 from edgewise.search.automatic import AutoResult, auto_fit
 from edgewise.search.candidates import Samples
 from edgewise.search.inference import term_tests
 from edgewise.search.jobs import count_of_jobs
 from edgewise.search.policy import EFFORTS, Effort, SearchSettings
 from edgewise.search.records import SearchReport
-from edgewise.tables.scaling import AffineScaling
 from edgewise.tables.table import InBatches
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.loop.threads import one_thread
@@ -69,6 +69,11 @@ PARAMETERS = {
     effort : {"low", "normal", "high"}, default="normal"
         "low" fits curves of the inputs alone; "normal" adds pairs of inputs, means of models and hidden nodes, each
         where held-out rows ask for it; "high" does so with more folds, nodes and starts.""",
+    "loss": """\
+    loss : str, default="squared"
+        "squared" (with a logarithmic link for skewed positive targets, if held-out rows say so), "log", "absolute",
+        "huber", "quantile:0.9", "poisson", "negative_binomial", "gamma" or "tweedie"; the latter four predict through
+        an exponential.""",
     "time_limit": """\
     time_limit : float, optional
         Seconds. The search ends so early that the final fit ends about there, with the best model so far.""",
@@ -88,11 +93,12 @@ PARAMETERS = {
         Such columns, and those of `shape` and `linear`, take no part in pairs, and hidden nodes are not tried.""",
     "shape": """\
     shape : dict from column to "convex" or "concave", optional
-        Columns in which the prediction is convex or concave, within `input_limits_`; its logarithm for losses that
-        predict through an exponential, the log odds of the second of two classes, and the log hazard.""",
+        Columns in which the prediction is convex or concave, within `input_limits_`. Where it is no sum of curves
+        itself, the sum is: the logarithm for losses that predict through an exponential, the log odds of the second of
+        two classes, the log hazard of times.""",
     "linear": """\
     linear : sequence of columns, optional
-        Columns in which these are a straight line, likewise; for classes their logits are.""",
+        Columns along which the prediction, or that sum, is a straight line; of several classes, the logit of each.""",
     "interactions": """\
     interactions : sequence of pairs of columns, optional
         The only pairs that may act together, where held-out rows ask for it; () for none.""",

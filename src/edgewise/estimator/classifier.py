@@ -19,7 +19,7 @@ from edgewise.checks import check_number, is_number
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, with_shared_text
 from edgewise.estimator.columns.constraints import INEQUALITIES, Bounds, checked_bounds, given_knowledge
-from edgewise.estimator.columns.reading import ArrayFunction, Rows
+from edgewise.estimator.columns.reading import ArrayFunction, Rows, row_weights
 from edgewise.estimator.scikit import ClassifierMixin
 from edgewise.estimator.task import Classes
 from edgewise.gam.families.named import family_of_classes
@@ -143,6 +143,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         samples = Samples(self._scale_inputs(rows, weight), codes, weight, blocks=blocks)
         settings = replace(settings, outputs=len(kept), family=family_of_classes(len(kept)))
         self._train(samples, self._with_knowledge(settings, self._network_bounds()))
+        if self.inference_ is not None and settings.family.predictors > 1:
+            self.inference_ = replace(self.inference_, predictors=tuple(self._task.outputs))
 
     @property
     def _task(self) -> Classes:
@@ -204,7 +206,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
             formulas are judged by the classes of held-out rows; the model is where the search starts. Without them the
             formulas imitate the model.
         names : sequence of str, optional
-            Names of the inputs; if left out, those the estimator was fitted with, else x_1, x_2, ...
+            Names of the inputs; if left out, those the estimator was fitted with, else x1, x2, ...
         time_limit : float, optional
             Seconds, about, shared by all classes; without a limit, work of about a minute is planned.
         options : FormulaOptions, optional
@@ -349,13 +351,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         """
         best = self._logits(self._codes(X)).argmax(1)
         labels = column_or_1d(y)
-        check_consistent_length(best, labels, sample_weight)
-        # Not `accuracy_score`, which refuses classes that are numbers with decimals.
-        if sample_weight is None:
-            weights = None
-        else:
-            weights = np.asarray(sample_weight, dtype=np.float64)
-        return float(np.average(labels == self.classes_[best], weights=weights))
+        check_consistent_length(best, labels)
+        return self._task.score(labels, self.classes_[best], row_weights(sample_weight, len(best))).value
 
     def _class_importance(self, classes: np.ndarray, codes: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
         """Return the weight of each class that `class_weight` states, (classes,), ones by default."""
@@ -402,15 +399,13 @@ def _check_classes(labels: np.ndarray, count: int) -> None:
     rows = len(labels)
     numeric = labels.dtype.kind in "iuf"
     kind = "numbers" if numeric else "labels"
-    if numeric:
-        few = rows < MIN_ROWS_PER_NUMERIC_CLASS * count
-    else:
-        few = rows < 2 * count
     # Numbers with decimals are classes, such as doses of 0.5 and 1.5, if they repeat; scikit-learn refuses them all.
     fraction = labels.dtype.kind == "f" and bool((labels != np.floor(labels)).any())
-    if few and (fraction or count > MAX_NUMERIC_CLASSES):
+    least = MIN_ROWS_PER_NUMERIC_CLASS if fraction else 2
+    if rows < least * count and (fraction or count > MAX_NUMERIC_CLASSES):
         raise InputError(
-            f"y must hold classes that repeat, got {count:,} different {kind} in {counted(rows, 'row')} "
+            f"y must hold classes that repeat in {least} rows on average, "
+            f"got {count:,} different {kind} in {counted(rows, 'row')} "
             f"(Unknown label type: "
             f"continuous){'; KANRegressor predicts numbers' if numeric else ''}"
         )

@@ -239,7 +239,8 @@ class EstimatorDisplay(RowExplainer):
         Parameters
         ----------
         X, y : array-like of shape (N, d) and (N,)
-            At least ten rows, those of the fit for example, and their targets.
+            At least ten rows, those of the fit for example, and their targets. X has the columns of the fit; further
+            ones are not used.
         groups : array-like of shape (N,), optional
             As in `fit`: no fold divides a group.
 
@@ -247,6 +248,11 @@ class EstimatorDisplay(RowExplainer):
         -------
         edgewise.report.Comparison
             A table in a notebook and as text, with `verdict`, the one sentence.
+
+        Raises
+        ------
+        InputError
+            X lacks a column of the fit, y has no target for each row, or there are fewer than ten rows.
         """
         return import_module(COMPARISON).held_out_comparison(self, X, y, groups)
 

@@ -21,6 +21,7 @@ from edgewise.discovery.finder import Search, class_law, planned_budget
 from edgewise.discovery.knowledge.powers_of_ten import check_sizes
 from edgewise.discovery.problem import FormulaOptions, LawProblem
 from edgewise.errors import EdgewiseWarning, InputError
+from edgewise.estimator.task import numeric_targets
 from edgewise.files import Journal, Part
 from edgewise.formulas.expression import Add, Expression, Multiply, Number, Variable, exchanged
 from edgewise.formulas.front import Front, with_fidelity
@@ -30,7 +31,7 @@ from edgewise.interpret.symbolic.snapping import symbolified
 from edgewise.interpret.transform.subnetworks import live_edges, with_output
 from edgewise.outcomes import Budget, ProgressCallback, StopReason
 from edgewise.presentation import counted
-from edgewise.tables.scaling import AffineScaling
+from edgewise.scaling import AffineScaling
 from edgewise.train.problems import Regression
 
 if TYPE_CHECKING:
@@ -120,17 +121,18 @@ def fronts_of_outputs(
     `table_front`, or where the targets are not finite numbers, one for each row and output.
     """
     outputs = estimator.model_.config.width[-1]
+    read = numeric_targets(y, estimator._family)
     try:
-        values = np.asarray(y, dtype=np.float64)
+        values = np.asarray(read, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise InputError("y must be numbers, one for each row of X, they are not") from error
+        raise InputError(f"y must be numbers, one for each row of X, got others ({error})") from error
     shape = values.shape
     values = values[:, None] if values.ndim == 1 and outputs == 1 else values
-    if values.shape != (len(X), outputs) or not np.isfinite(values).all():
+    if values.shape != (len(X), outputs):
         if outputs == 1:
-            each = "a finite number"
+            each = "a number"
         else:
-            each = f"{outputs} finite numbers"
+            each = f"{outputs} numbers"
         raise InputError(f"y must hold {each} for each of the {len(X)} rows of X, got shape {shape}")
     if outputs == 1:
         budget = table_budget(time_limit)

@@ -10,22 +10,21 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
-from edgewise.checks import check_number, is_number, typed
+from edgewise.checks import check_number, is_number, numbered, typed
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, with_shared_text
 from edgewise.estimator.columns.constraints import Bounds, checked_bounds
-from edgewise.estimator.columns.reading import ArrayFunction, Rows
+from edgewise.estimator.columns.reading import ArrayFunction, Rows, row_weights
 from edgewise.estimator.scikit import MultiOutputMixin, RegressorMixin
 from edgewise.estimator.task import Numbers
 from edgewise.gam.families.named import Loss, family_of
-from edgewise.metrics import in_unit
+from edgewise.metrics import explained
+from edgewise.scaling import AffineScaling
 from edgewise.search.candidates import Samples
 from edgewise.search.policy import Effort, SearchSettings
 from edgewise.search.validation import block_codes, canonical_rows
-from edgewise.tables.scaling import AffineScaling
 from edgewise.train.uncertainty import ErrorBars
 
 if TYPE_CHECKING:
@@ -46,10 +45,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     Parameters
     ----------
     <parameters>
-    loss : str, default="squared"
-        "squared" (with a logarithmic link for skewed positive targets, if held-out rows say so), "log", "absolute",
-        "huber", "quantile:0.9", "poisson", "negative_binomial", "gamma" or "tweedie"; the latter four predict through
-        an exponential.
 
     Attributes
     ----------
@@ -216,7 +211,13 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         -------
         y : ndarray of shape (N,), or (N, out) if y had two dimensions
         std : ndarray of the same shape
-            Only with `return_std`; `error_bars_message_` says why a model has none.
+            Only with `return_std`, in the unit of y like it.
+
+        Raises
+        ------
+        InputError
+            X lacks a column of the fit or holds what is no number; or a std is asked of a model without error bars, for
+            the reason in `error_bars_message_`.
         """
         codes = self._warned_codes(X)
         y = self._predicted(codes)
@@ -237,11 +238,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         -------
         float
         """
-        observed = np.asarray(y)
         predicted = self._like_y(self._predicted(self._codes(X)))
-        if observed.dtype.kind in "fiu":
-            observed, predicted = in_unit(observed, predicted)
-        return float(r2_score(observed, predicted, sample_weight=sample_weight))
+        return explained(self._task.targets(y), predicted, row_weights(sample_weight, len(predicted)))
 
     def predict_interval(self, X: Rows, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Predict intervals that contain a share `level` of new targets, calibrated on held-out rows; see `ErrorBars`.
@@ -257,7 +255,12 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         Returns
         -------
         low, high : ndarray
-            Each in the shape of `predict`.
+            Each in the shape and the unit of `predict`.
+
+        Raises
+        ------
+        InputError
+            X is not as for `predict`, the level is no number in (0, 1), or the model has no error bars.
         """
         codes = self._warned_codes(X)
         bars = self._error_bars()
@@ -284,7 +287,12 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         Returns
         -------
         low, high : ndarray
-            Each in the shape of `predict`.
+            Each in the shape and the unit of `predict`.
+
+        Raises
+        ------
+        InputError
+            As of `predict_interval`.
         """
         if not is_number(level) or not 0 < level < 1:
             raise InputError(f"level must be a number in (0, 1), got {level!r}")
@@ -309,7 +317,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         y : array-like of shape (N,) or (N, outputs), optional
             Targets of the formulas; if left out, the predictions of this model.
         names : sequence of str, optional
-            Names of the inputs; if left out, those the estimator was fitted with, else x_1, x_2, ...
+            Names of the inputs; if left out, those the estimator was fitted with, else x1, x2, ...
         time_limit : float, optional
             Seconds, about; without a limit, work of about a minute is planned.
         options : FormulaOptions, optional
@@ -318,6 +326,11 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         Returns
         -------
         self
+
+        Raises
+        ------
+        InputError
+            There are fewer than 20 rows, a target is no finite number, or an argument is invalid.
         """
         # The door to the search for formulas, which a fit does not load.
         from edgewise.estimator.equations import fronts_of_outputs
@@ -368,7 +381,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
 
     def _names_of_outputs(self, count: int) -> list[str]:
         """Names of several numbers, y1, y2, ... where they have none."""
-        return [str(name) for name in self._task.outputs or [f"y{k + 1}" for k in range(count)]]
+        return [str(name) for name in self._task.outputs or numbered("y", count)]
 
     def _outputs(self, X: np.ndarray) -> np.ndarray:
         return self._in_units(self._network_output(X))

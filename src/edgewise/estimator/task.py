@@ -99,10 +99,10 @@ class Task:
         """Return observed targets of rows as predictions are; numbers may be given as text."""
         return np.asarray(y)
 
-    def score(self, observed: Any, predicted: np.ndarray) -> Score:
-        """Return the score of predictions of rows, with its standard error."""
+    def score(self, observed: Any, predicted: np.ndarray, weight: np.ndarray | None = None) -> Score:
+        """Return the score of predictions of rows, with weights (N,) or equal ones, with its standard error."""
         metric = METRICS[self.metric]
-        return metric.score(self.targets(observed), predicted)
+        return metric.score(self.targets(observed), predicted, weight)
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,9 +219,8 @@ def check_finite(cells: np.ndarray, name: str) -> None:
     cells = np.atleast_1d(cells)
     if cells.dtype.kind == "f" and not np.isfinite(cells).all():
         place = np.argwhere(~np.isfinite(cells))[0]
-        raise InputError(
-            f"{name} must hold finite numbers, got {cells[tuple(place)]} in row {place[0] + 1}, counted from 1"
-        )
+        where = f"row {place[0] + 1}" + (f" of column {place[1] + 1}" if cells.ndim == 2 else "")
+        raise InputError(f"{name} must hold finite numbers, got {cells[tuple(place)]} in {where}, counted from 1")
 
 
 def warn_of_other_order(X: Any, y: Any) -> None:

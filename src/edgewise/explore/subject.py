@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from edgewise.checks import numbered
 from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.explore.canonical import canonical_form
@@ -87,7 +88,7 @@ def subject_of(
             target = None
         else:
             target = tensor_of(y, network, "y", network.config.width[-1])
-        names = tuple(f"x{i + 1}" for i in range(x.shape[1]))
+        names = numbered("x", x.shape[1])
         shift = np.zeros(x.shape[1])
         scale = np.ones(x.shape[1])
     elif isinstance(model, KANRegressor | KANClassifier) and hasattr(model, "model_"):

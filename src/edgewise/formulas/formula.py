@@ -16,7 +16,6 @@ from edgewise.formulas.expression import (
     UNITS,
     Exact,
     Expression,
-    Power,
     complexity,
     constant_values,
     depth,
@@ -46,7 +45,7 @@ class StoredFormula:
     """A formula in a file: its text, which the reader of users' formulas reads back to the same tree and numbers."""
 
     names: tuple[str, ...]  # of the inputs
-    text: str  # of inputs x_1, x_2, ..., see `as_stored`
+    text: str  # of inputs x1, x2, ... or x alone, see `as_stored`
     closed_forms: tuple[Exact | None, ...]  # of the numbers in the order of `constant_values`
 
 
@@ -83,9 +82,6 @@ class Formula:
         levels = depth(self.expression)
         if levels > MOST_NESTED:
             raise InputError(f"expression must have at most {MOST_NESTED} nested levels, got {levels}")
-        for part in walk(self.expression):
-            if isinstance(part, Power) and not math.isfinite(part.exponent):
-                raise InputError(f"expression must have finite exponents, got {part.exponent}")
 
     stored_form: ClassVar[type] = StoredFormula
 

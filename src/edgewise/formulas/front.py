@@ -202,12 +202,12 @@ class Front:
     >>> print(front)  # doctest: +ELLIPSIS
       symbols         R²     error        loss  formula
     ...
-    >       5          1       0 %           0  y = 2*x_1 + 1
-    > y = 2*x_1 + 1 is the choice, the shortest formula that is exact to rounding.
+    >       5          1       0 %           0  y = 2*x + 1
+    > y = 2*x + 1 is the choice, the shortest formula that is exact to rounding.
     R² and error (root mean square, in standard deviations of the target) are those of the 9 held-out rows.
     The best formula is exact to rounding.
     >>> str(front.best.formula)
-    '2*x_1 + 1'
+    '2*x + 1'
     """
 
     entries: tuple[FrontEntry, ...]

@@ -206,7 +206,7 @@ def as_c(node: Expression, names: Sequence[str], function: str = "f") -> str:
 
 
 def as_stored(node: Expression, inputs: int) -> str:
-    """The text of a formula of inputs x_1, x_2, ... in a file, all numbers as decimals with every digit."""
+    """The text of a formula of inputs x1, x2, ..., or x alone, in a file, all numbers as decimals with every digit."""
     return node.read_by(_Stored(check_names(None, inputs), None))[0]
 
 

@@ -56,9 +56,7 @@ class IrlsPolicy:
     joint_memory: int = 10
     # Relative fall of the penalised deviance in a step that ends them between rounds: strengths need no more.
     joint_tolerance: float = 1e-6
-    # Share of the fall promised by the slope that a quasi-Newton step must reach (Nocedal and Wright, Numerical
-    # Optimization, section 3.1).
-    joint_fall: float = 1e-4
+    joint_trials: int = 25  # most trials of the line search of such a step
     # Most Newton steps of REML in a round, unless the first round is the whole fit: the approximation moves more than
     # the strengths after these.
     reml_steps: int = 8

@@ -55,8 +55,6 @@ def read_delimited(path: Path, open_binary: Callable[[], BinaryIO], delimiter: s
         commas = sum(_DECIMAL_COMMA.fullmatch(cell) is not None for cell in cells)
         if commas > sum("." in cell and number(cell) is not None for cell in cells):
             decimal = ","
-        else:
-            decimal = "."
     as_text: set[int] = set()
     while True:
         with open_binary() as raw:

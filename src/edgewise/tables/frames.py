@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from edgewise.checks import numbered
 from edgewise.errors import InputError
 from edgewise.presentation import counted
 from edgewise.tables.cells import are_codes, numbers, quoted, texts
@@ -84,7 +85,7 @@ def array_table(data: Any) -> Table:
     data = np.asarray(data, dtype=object)
     if data.ndim != 2:
         raise InputError(f"X must have two dimensions, rows and columns, got shape {data.shape}")
-    names = [f"x{i + 1}" for i in range(data.shape[1])]
+    names = numbered("x", data.shape[1])
     _check_shape(names, len(data), "X")
     return _table(names, [object_cells(column) for column in data.T], "X")
 

@@ -332,7 +332,8 @@ def nearest_names(name: str, names: tuple[str, ...]) -> str:
     folded = {form: other for other in reversed(names) for form in (other.lower()[:length], other.lower())}
     close = dict.fromkeys(folded[form] for form in get_close_matches(str(name).lower(), folded, n=3))
     if close:
-        return f"; the nearest names are {', '.join(quoted(other) for other in close)}"
+        verb = "name is" if len(close) == 1 else "names are"
+        return f"; the nearest {verb} {', '.join(quoted(other) for other in close)}"
     most = 5 if len(names) > 6 else 6  # one name alone is never left out
     shown = ", ".join(quoted(other) for other in names[:most]) + (", ..." if len(names) > most else "")
     return f"; its columns are {shown}"

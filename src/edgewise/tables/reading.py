@@ -79,10 +79,7 @@ def read_table(path: str | os.PathLike[str], *, delimiter: str | None = None) ->
     """
     if delimiter is not None:
         given = delimiter
-        if isinstance(delimiter, str):
-            delimiter = _DELIMITER_NAMES.get(delimiter, delimiter)
-        else:
-            delimiter = ""
+        delimiter = _DELIMITER_NAMES.get(delimiter, delimiter)
         if len(delimiter) != 1 or delimiter in '"\r\n\0' or delimiter.isalnum() or delimiter in ".-+_":
             raise InputError(
                 f'delimiter must be one character such as ",", or "tab" or "whitespace", got {given!r:.40}'

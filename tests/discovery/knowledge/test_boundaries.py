@@ -90,4 +90,4 @@ def test_what_is_refused():
     with pytest.raises(InputError, match="y must have rows of both classes, got one class"):
         find_formula(x, np.ones(40, dtype=bool))
     with pytest.raises(InputError, match="no structure and no groups where y has classes"):
-        find_formula(x, x[:, 0] > 0, options=FormulaOptions(structure="f(x_1)"))
+        find_formula(x, x[:, 0] > 0, options=FormulaOptions(structure="f(x1)"))

@@ -59,7 +59,7 @@ def test_what_are_no_groups(groups, message):
     with pytest.raises(InputError, match=message):
         find_formula(x, x[:, 0], options=FormulaOptions(groups=groups))
     with pytest.raises(InputError, match="no structure where there are groups"):
-        find_formula(x, x[:, 0], options=FormulaOptions(groups=[0, 1] * 15, structure="f(x_1)"))
+        find_formula(x, x[:, 0], options=FormulaOptions(groups=[0, 1] * 15, structure="f(x)"))
 
 
 def test_labels_stand_in_the_order_of_their_rows():

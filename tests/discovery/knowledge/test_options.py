@@ -62,10 +62,10 @@ def test_a_target_whose_squares_are_no_numbers_and_wrong_units_are_refused(size)
     x = positive(40)
     with pytest.raises(InputError, match=r"^y must be in a unit in which its squares are numbers"):
         find_formula(x, x[:, 0] * size)
-    with pytest.raises(InputError, match=r"^x_1 must be in a unit in which its values are normal numbers, its largest"):
+    with pytest.raises(InputError, match=r"^x1 must be in a unit in which its values are normal numbers, its largest"):
         find_formula(x * np.array([1e-310, 1.0]), x[:, 0])
     with pytest.raises(InputError, match=r"^units must allow a formula for y in 'kg'"):
-        find_formula(x, x[:, 0], options=FormulaOptions(units={"x_1": "m", "x_2": "s", "y": "kg"}))
+        find_formula(x, x[:, 0], options=FormulaOptions(units={"x1": "m", "x2": "s", "y": "kg"}))
 
 
 @pytest.mark.slow
@@ -83,7 +83,7 @@ def test_forbidden_and_required_parts_and_the_largest_size_hold_for_every_formul
 def test_ctrl_c_keeps_the_laws_so_far_of_every_kind_of_search(kind):
     x = positive(120)
     y = np.exp(-x[:, 0]) + np.log(x[:, 1]) + 0.1 * np.random.default_rng(1).normal(size=120)
-    given = {"structure": {"structure": "f(x_1) + g(x_2)"}, "groups": {"groups": [0, 1] * 60}, "classes": {}}[kind]
+    given = {"structure": {"structure": "f(x1) + g(x2)"}, "groups": {"groups": [0, 1] * 60}, "classes": {}}[kind]
 
     def interrupt(progress):
         if progress.best_loss is not None or progress.seconds > 1:

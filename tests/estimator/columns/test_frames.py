@@ -174,7 +174,7 @@ def test_columns_that_cannot_be_read():
     assert model.encoder_.inputs[4].first_day.startswith("2020-01-0")
     with pytest.raises(InputError, match=r"^column 'area' must hold numbers, got 'big' in row 1"):
         model.predict(frame.assign(area="big"))
-    with pytest.raises(InputError, match=r"none called 'city'; the nearest names are 'town city'"):
+    with pytest.raises(InputError, match=r"none called 'city'; the nearest name is 'town city'"):
         model.predict(frame.rename(columns={"city": "town city"}))
 
 

@@ -90,7 +90,7 @@ def test_a_line_alone_is_the_t_test_of_least_squares():
     rng = np.random.default_rng(3)
     x = (rng.random((80, 1)) > 0.4) * 3.0
     y = 0.2 * x[:, 0] + rng.standard_normal(80)
-    line = named(summarise(fit_additive(x, y), x, y, units=np.array([2.0])), "x_1")
+    line = named(summarise(fit_additive(x, y), x, y, units=np.array([2.0])), "x")
     plain = stats.linregress(2 * x[:, 0], y)
     assert line.estimate == pytest.approx(plain.slope, rel=1e-8)
     assert line.std == pytest.approx(plain.stderr, rel=0.03)  # the scale is REML's, of the penalised fit
@@ -130,7 +130,7 @@ def test_p_values_are_uniform_without_an_effect_and_bands_hold_the_curves(family
             y = (rng.poisson(mean) if family.name == "poisson" else rng.random(400) < mean).astype(float)
             options = {"family": family}
         model = fit_additive(x, y, pairs=(), **options)
-        p_values.append(named(summarise(model, x, y), "x_3").p_value)
+        p_values.append(named(summarise(model, x, y), "x3").p_value)
         for j in (0, 1, 2):
             values, std = model.effect(j, x[:, j])
             error = np.abs(values[:, 0] - curves[j] + curves[j].mean())

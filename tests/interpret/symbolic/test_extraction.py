@@ -124,4 +124,4 @@ def test_one_edge_of_a_network():
 
 def test_a_formula_has_the_functions_of_the_user():
     model = KAN([1, 1], 0, functions=[[["softer"]]], table={**ELEMENTARY, **FunctionTable([MINE])}, dtype=torch.float64)
-    assert str(formula(model)) == "x_1/(1 + abs(x_1))"
+    assert str(formula(model)) == "x/(1 + abs(x))"

@@ -17,6 +17,7 @@ from edgewise.cli.terminal.console import Screen
 from edgewise.errors import InputError
 from edgewise.estimator import KANRegressor
 from edgewise.files import write_bytes
+from edgewise.metrics import RunningMeasures
 from edgewise.presentation import counted, number_text, percent_text, r2_text
 from edgewise.tables import Table
 
@@ -178,7 +179,7 @@ class _ModelRows(_Rows):
         self.model = open_model(written.file)
         self.flagged = 0
         self.notes = list[str]()
-        self.score = _RunningScore()
+        self.measured = RunningMeasures("classification" if self.model.labels else "regression")
         self.digits: int | None = None
 
     def columns(self, table: Table) -> Columns:
@@ -198,7 +199,9 @@ class _ModelRows(_Rows):
         if check.flagged.any() or not self.is_whole:
             columns["outside"] = [check.remark(row) for row in range(table.n_rows)]
         self.notes = notes if self.is_whole else []
-        self.score.add(model, table, prediction)
+        known = _known(model, table, prediction)
+        if known is not None:
+            self.measured.add(*known)
         return columns
 
     def all_notes(self) -> list[str]:
@@ -208,66 +211,27 @@ class _ModelRows(_Rows):
         return [f"{self.flagged:,} of {counted(self.count, 'row')} are not as in training: see the column 'outside'."]
 
     def facts(self) -> dict[str, object]:
-        score = self.score.sentence(self.model, self.count)[1]
-        return {"target": self.model.target, "notes": self.all_notes(), "score": score}
+        return {"target": self.model.target, "notes": self.all_notes(), "score": self.score()[1]}
 
     def say(self, screen: Screen) -> None:
         screen.notes(self.all_notes())
-        screen.say(self.score.sentence(self.model, self.count)[0])
+        screen.say(self.score()[0])
+
+    def score(self) -> tuple[str, dict[str, float] | None]:
+        """Return a sentence on the accuracy of the predictions, where the table has the target, and its numbers."""
+        sentence = f"Predicted {counted(self.count, 'row')}."
+        scores = self.measured.measures()
+        if not scores or math.isnan(next(iter(scores.values()))):
+            return sentence, None
+        if self.model.labels:
+            score = f"accuracy {percent_text(scores['accuracy'], 3)}"
+        else:
+            score = f"R² {r2_text(scores['r2'])}, RMSE {number_text(scores['rmse'])}"
+        rows = f"{counted(self.measured.count, 'row')} with a known {self.model.target!r}"
+        return f"{sentence} On the {rows}: {score}.", scores
 
     def sentence(self) -> str:
         return f"{counted(self.count, 'prediction')} of {self.model.target!r}"
-
-
-class _RunningScore:
-    """Measures of predictions that come part by part, as `edgewise.compare` has them for all at once."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.shift = 0.0
-        self.sums = np.zeros(4)  # of y - shift, its square, squared and absolute errors
-        self.right: dict[int, np.ndarray] = {}  # by class: rows, and those that are predicted
-
-    def add(self, model: Model, table: Table, prediction: np.ndarray) -> None:
-        """Take the rows of a part into account that have a target."""
-        known = _known(model, table, prediction)
-        if known is None:
-            return
-        truth, predicted = known
-        if model.labels:
-            for code in np.unique(truth).tolist():
-                mine = truth == code
-                right = np.array([mine.sum(), (predicted[mine] == code).sum()])
-                self.right[code] = self.right.get(code, 0) + right
-        else:
-            self.shift = self.shift if self.count else float(truth.mean())  # squares keep their digits
-            moved = truth - self.shift
-            error = truth - predicted
-            self.sums += [moved.sum(), (moved**2).sum(), (error**2).sum(), np.abs(error).sum()]
-        self.count += len(truth)
-
-    def sentence(self, model: Model, rows: int) -> tuple[str, dict[str, float] | None]:
-        """Return a sentence on the accuracy of the predictions, where the table has the target, and its numbers."""
-        numbers: dict[str, float] = {}
-        if self.count and model.labels:
-            found = np.array(list(self.right.values()))
-            numbers = {"accuracy": found[:, 1].sum() / self.count}
-            numbers["balanced_accuracy"] = float((found[:, 1] / found[:, 0]).mean())
-        elif self.count:
-            mean, square, squared, absolute = self.sums / self.count
-            spread = square - mean**2
-            numbers = {"r2": 1 - squared / spread if spread > 0 else math.nan, "rmse": math.sqrt(squared)}
-            numbers["mae"] = absolute
-        sentence = f"Predicted {counted(rows, 'row')}."
-        scores = {name: float(value) for name, value in numbers.items()}
-        if not scores or math.isnan(next(iter(scores.values()))):
-            return sentence, None
-        if model.labels:
-            score = f"accuracy {percent_text(scores['accuracy'], 3)}"
-        else:
-            score = ""
-        score = score or f"R² {r2_text(scores['r2'])}, RMSE {number_text(scores['rmse'])}"
-        return f"{sentence} On the {counted(self.count, 'row')} with a known {model.target!r}: {score}.", scores
 
 
 def _known(model: Model, table: Table, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_array, check_X_y
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from edgewise.checks import numbered
 from edgewise.errors import InputError, warn_caller
 from edgewise.estimator.scikit import BaseEstimator
 from edgewise.estimator.task import (
@@ -31,9 +33,6 @@ from edgewise.tables.frames import array_table
 from edgewise.tables.input_encoder import NAMED_COLUMNS, RowCheck
 from edgewise.tables.table import InBatches
 
-# Made-up rows that stand for the training data, in two halves with the same distributions: predictions are averaged
-# over all, and explanations compare with the first half, as many as they use paths.
-BACKGROUND_ROWS = 2 * PATHS
 _WARNINGS: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()  # of each estimator; `predict` changes none of it
 NO_Y = "no_validation"  # scikit-learn's word for a y that it does not check
 
@@ -104,12 +103,8 @@ class RowReader(BaseEstimator):
             checks = {"dtype": np.float64, "ensure_all_finite": "allow-nan", **settings}
             checked = _with_sentences(lambda: validate_data(self, X, y, **checks), X)
             rows, y = (checked, y) if y is NO_Y else checked
-            count = rows.shape[1]
-            if count > 1:
-                names = [f"x{i + 1}" for i in range(count)]
-            else:
-                names = ["x"]
-            table = _number_table(rows, list(map(str, getattr(self, "feature_names_in_", names))))
+            names = getattr(self, "feature_names_in_", numbered("x", rows.shape[1]))
+            table = _number_table(rows, list(map(str, names)))
         else:
             if y is not NO_Y:
                 _, y = check_X_y(np.zeros((frame.n_rows, 1)), y, dtype=np.float64, estimator=self, **settings)
@@ -121,12 +116,7 @@ class RowReader(BaseEstimator):
             elif self._is_named:
                 del self.feature_names_in_
         # Weights, and the rows of positive weight.
-        weight = None
-        if sample_weight is not None:
-            ones = np.empty((table.n_rows, 1))
-            weight = _check_sample_weight(sample_weight, ones, dtype=np.float64, ensure_non_negative=True)
-            if not (weight > 0).any():
-                raise InputError("sample_weight must have a positive entry, got only zeros")
+        weight = row_weights(sample_weight, table.n_rows)
         if family is not None:
             warn_of_constant(y)
         used = table
@@ -273,6 +263,19 @@ class RowReader(BaseEstimator):
             values = ordered[np.minimum(place, len(ordered) - 1)]
             columns.append(np.concatenate([rng.permutation(values[:PATHS]), rng.permutation(values[PATHS:])]))
         self.background_ = np.stack(columns, axis=1)
+
+
+def row_weights(sample_weight: ArrayLike | None, rows: int) -> np.ndarray | None:
+    """Return the weights of rows as numbers (N,), None without; InputError where there is no positive one."""
+    if sample_weight is None:
+        return None
+    weight = _check_sample_weight(sample_weight, np.empty((rows, 1)), dtype=np.float64, ensure_non_negative=True)
+    if not (weight > 0).any():
+        raise InputError("sample_weight must have a positive entry, got only zeros")
+    largest = float(weight.max())
+    if math.isinf(largest * rows):
+        raise InputError(f"sample_weight must have a finite sum, got entries of {largest:g}")
+    return weight
 
 
 def level_counts(codes: np.ndarray, levels: int) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from edgewise.gam.fitting import fit_additive
 from edgewise.gam.policy import AdditivePolicy, InferencePolicy
 from edgewise.train.noise_curves import NoiseCurves
 
-DEFAULTS = InferencePolicy()
+SETTINGS = InferencePolicy()
 
 
 def fit_noise_curves(
@@ -22,7 +22,6 @@ def fit_noise_curves(
     prediction: np.ndarray,
     residuals: np.ndarray,
     weight: np.ndarray,
-    policy: InferencePolicy = DEFAULTS,
 ) -> NoiseCurves | None:
     """Estimate the standard deviation of the noise as a function of the inputs and of the prediction.
 
@@ -33,17 +32,18 @@ def fit_noise_curves(
     # times a chi-square variable with one degree of freedom, which is a gamma variable. Curves that REML removes have
     # no influence, so noise of one size stays of one size.
     mean = np.average(residuals**2, axis=0, weights=weight)
-    if len(x) < policy.fewest_residuals or not (mean > 0).all():
+    if len(x) < SETTINGS.fewest_residuals or not (mean > 0).all():
         return None
-    if len(x) > policy.most_residuals:
-        pick = np.linspace(0, len(x) - 1, policy.most_residuals).astype(int)
+    if len(x) > SETTINGS.most_residuals:
+        pick = np.linspace(0, len(x) - 1, SETTINGS.most_residuals).astype(int)
         x = x[pick]
         prediction = prediction[pick]
         residuals = residuals[pick]
         weight = weight[pick]
-    squares = np.maximum(residuals**2, policy.smallest_square * mean)
-    inputs = _ranked(x, np.log(squares / mean).mean(axis=1), weight, policy)
-    of_noise = AdditivePolicy(most_intervals=policy.intervals, first_wiggly=policy.first_wiggly)
+    # A gamma model of the squares of each output, on the inputs that rank first and the prediction.
+    squares = np.maximum(residuals**2, SETTINGS.smallest_square * mean)
+    inputs = _ranked(x, np.log(squares / mean).mean(axis=1), weight)
+    of_noise = AdditivePolicy(most_intervals=SETTINGS.intervals, first_wiggly=SETTINGS.first_wiggly)
     models = []
     for output in range(residuals.shape[1]):
         rows = np.column_stack([x[:, inputs], prediction[:, output]])
@@ -51,6 +51,7 @@ def fit_noise_curves(
         models.append((model, model.predict_link(rows)[:, 0]))
     if all(np.ptp(log) == 0 for _, log in models):
         return None
+    # Its curves as B-splines of the log of the deviation.
     knots = []
     coef = []
     limits = []
@@ -73,22 +74,21 @@ def cross_fitted_noise(
     residuals: np.ndarray,
     weight: np.ndarray,
     blocks: np.ndarray | None = None,
-    policy: InferencePolicy = DEFAULTS,
 ) -> np.ndarray:
     """Return the standard deviation of the noise of every row by curves that did not see its residual, (N, m).
 
     Rows of one number in `blocks` (N,) are in one part; the other arguments are those of `fit_noise_curves`.
     """
     # Curves that saw a residual follow it a little, so that its share of the deviation is too small to calibrate
-    # intervals. The rows are divided into `policy.parts` parts by their place, as in cross-fitting: V. Chernozhukov et
-    # al., "Double/debiased machine learning", Econometrics Journal 21 (2018) C1.
+    # intervals. The rows are divided into `SETTINGS.parts` parts by their place, as in cross-fitting: V. Chernozhukov
+    # et al., "Double/debiased machine learning", Econometrics Journal 21 (2018) C1.
     names, block = np.unique(np.arange(len(x)) if blocks is None else blocks, return_inverse=True)
-    part = (np.random.default_rng(0).permutation(len(names)) % policy.parts)[block]
+    part = (np.random.default_rng(0).permutation(len(names)) % SETTINGS.parts)[block]
     deviation = np.empty_like(residuals)
-    for number in range(min(policy.parts, len(names))):
+    for number in range(min(SETTINGS.parts, len(names))):
         held = part == number
         rest = part != number
-        curves = fit_noise_curves(x[rest], prediction[rest], residuals[rest], weight[rest], policy)
+        curves = fit_noise_curves(x[rest], prediction[rest], residuals[rest], weight[rest])
         if curves is None:
             deviation[held] = np.sqrt(np.average(residuals[rest] ** 2, axis=0, weights=weight[rest]))
         else:
@@ -96,17 +96,17 @@ def cross_fitted_noise(
     return deviation
 
 
-def _ranked(x: np.ndarray, target: np.ndarray, weight: np.ndarray, policy: InferencePolicy) -> np.ndarray:
+def _ranked(x: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Positions, ascending, of the inputs whose bins differ most in the mean of a target; all if they are few."""
-    if x.shape[1] <= policy.most_inputs:
+    if x.shape[1] <= SETTINGS.most_inputs:
         return np.arange(x.shape[1])
     spread = np.zeros(x.shape[1])
     centred = target - np.average(target, weights=weight)
     for j, column in enumerate(x.T):
-        cuts = np.unique(np.quantile(column, np.arange(1, policy.ranking_bins) / policy.ranking_bins))
+        cuts = np.unique(np.quantile(column, np.arange(1, SETTINGS.ranking_bins) / SETTINGS.ranking_bins))
         place = np.searchsorted(cuts, column)
         mass = np.bincount(place, weight, len(cuts) + 1)
         total = np.bincount(place, weight * centred, len(cuts) + 1)
         seen = mass > 0
         spread[j] = np.sum(total[seen] ** 2 / mass[seen]) / max(seen.sum() - 1, 1)
-    return np.sort(np.argsort(-spread, kind="stable")[: policy.most_inputs])
+    return np.sort(np.argsort(-spread, kind="stable")[: SETTINGS.most_inputs])

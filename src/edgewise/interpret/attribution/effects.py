@@ -268,7 +268,7 @@ def shapley_shares(
     return total / (2 * len(starts)), base.mean(0)
 
 
-def mean_contributions(model: BlackBox, X: np.ndarray, *, rows: int = SHARE_ROWS, seed: int = 0) -> np.ndarray:
+def mean_contributions(model: BlackBox, X: np.ndarray) -> np.ndarray:
     """Compute the mean absolute contribution of each input to the predictions: the one ranking of inputs.
 
     Unlike scores of single edges it cannot be misled by parts of a network that cancel each other.
@@ -278,11 +278,7 @@ def mean_contributions(model: BlackBox, X: np.ndarray, *, rows: int = SHARE_ROWS
     model : torch.nn.Module, object with `predict`, or callable
         Function of an array (n, d), see `edgewise.interpret.black_box.array_function`.
     X : ndarray
-        Data, (N, d), of which at most `rows` rows are explained, evenly picked.
-    rows : int
-        Largest number of explained rows.
-    seed : int
-        Seed of the orders in which the inputs change, see `shapley_shares`.
+        Data, (N, d), of which at most 200 rows are explained, evenly picked.
 
     Returns
     -------
@@ -300,7 +296,7 @@ def mean_contributions(model: BlackBox, X: np.ndarray, *, rows: int = SHARE_ROWS
     >>> mean_contributions(lambda X: 3 * X[:, 0] + X[:, 1], X).round(1).tolist()
     [1.5, 0.5]
     """
-    shares, _ = shapley_shares(model, evenly_picked(X, rows), X, seed=seed)
+    shares, _ = shapley_shares(model, evenly_picked(X, SHARE_ROWS), X)
     return np.abs(shares).mean((0, 2))
 
 
@@ -343,9 +339,7 @@ def evaluation_points(values: np.ndarray, points: int = 61) -> tuple[np.ndarray,
     return np.linspace(*central_range(values), points), False
 
 
-def input_points(
-    values: np.ndarray, points: int, kind: InputKind | None = None
-) -> tuple[np.ndarray, bool, tuple[str, ...]]:
+def input_points(values: np.ndarray, points: int, kind: InputKind | None) -> tuple[np.ndarray, bool, tuple[str, ...]]:
     """Choose the points at which an input is moved: the levels of a category, or as `evaluation_points` does.
 
     0 is the only point where no values (N,) are known. The second result is whether the points are all the values

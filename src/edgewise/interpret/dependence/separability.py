@@ -11,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from edgewise.checks import check_count, check_labels, check_number, is_integer, typed
+from edgewise.checks import check_count, check_labels, check_number, is_integer, numbered, typed
 from edgewise.discovery.reduction.chain import change_of
 from edgewise.discovery.reduction.steps import sentence_of
 from edgewise.discovery.reduction.symmetries import Symmetry as GradientSymmetry
@@ -224,7 +224,7 @@ def structure(
     """
     check_number(noise, "noise")
     pairs = RowPairs(model, x, rows, seed)
-    names = check_labels(names, [f"x{i + 1}" for i in range(pairs.inputs)])
+    names = check_labels(names, numbered("x", pairs.inputs))
     # Mixed differences of pairs, and the threshold that noise gives them.
     scores = pairs.interactions(range(pairs.inputs))
     if pairs.spread > 0:

@@ -35,7 +35,7 @@ def formula(
     model : KAN
         With elementary functions on all edges, with or without products.
     names : sequence of str, optional
-        Names of the inputs; x_1, x_2, ... if left out.
+        Names of the inputs; x1, x2, ... if left out.
     output : int
         Number of the output.
     x : Tensor, optional
@@ -63,7 +63,7 @@ def formula(
     >>> with torch.no_grad():
     ...     _ = model.layers[0].affine[3].fill_(1e-9)  # in single precision rounding
     >>> str(formula(model)), str(formula(model, x=rows))
-    ('(sin(x_1) + 1e-09) + (x_2**2 + 1e-09)', 'sin(x_1) + x_2**2')
+    ('(sin(x1) + 1e-09) + (x2**2 + 1e-09)', 'sin(x1) + x2**2')
     """
     if x is not None and not isinstance(x, Tensor):
         raise InputError(f"x must be a tensor of rows, got {type(x).__name__}")

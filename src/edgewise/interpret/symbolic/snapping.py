@@ -84,7 +84,7 @@ def symbolify(
         With tensors, at least 20 rows. Its validation data judge the entries of the front; without any, 30 % of the
         rows do, and determine no constants until the choice is made.
     names : sequence of str, optional
-        Names of the inputs; x_1, x_2, ... if left out.
+        Names of the inputs; x1, x2, ... if left out.
     table : mapping of str to Elementary
         The elementary functions.
     beam : int

@@ -65,7 +65,7 @@ def edge_curves(
     layer : int
         Number of the layer; the edges of layer 0 start in the inputs of the model.
     names, outputs : sequence of str, optional
-        Names of the layer's inputs and of its outputs; x_1, x_2, ..., y and for hidden nodes h_1, h_2, ... by default.
+        Names of the layer's inputs and of its outputs; x1, x2, ..., y and for hidden nodes h1, h2, ... by default.
     scaling : pair of sequences of float, optional
         (shift, scale), one number for each input of the layer: x_user = shift + scale * x_model.
     std : callable, optional

@@ -67,7 +67,7 @@ def network_diagram(
         `model.trace(x)`, or rows of data, by which the edges are scored. An estimator that was fitted in this session
         has rows of its own.
     names, outputs : sequence of str, optional
-        Names of the inputs and outputs; x_1, x_2, ... and y_1, y_2, ... by default.
+        Names of the inputs and outputs; x1, x2, ... and y1, y2, ... by default.
     beta : float
         Growth of the opacity with the score B (see `edge_scores`): tanh(beta B / B_max), where B_max is the largest
         score of the same layer. In the first layer the scores of the edges of an input are scaled so that inputs are

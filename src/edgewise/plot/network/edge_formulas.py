@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgewise.checks import numbered
 from edgewise.formulas.constants import closed_forms
 from edgewise.formulas.expression import Expression, Number
 from edgewise.formulas.printing import as_latex
@@ -35,7 +36,7 @@ def formula_texts(model: Chain, layout: Layout, names: Sequence[str] | None) -> 
         if number:
             own_name = []
         else:
-            own_name = [f"x_{i + 1}" if names is None else str(names[i])]
+            own_name = [str(numbered("x", layer.in_features)[i] if names is None else names[i])]
         usable = [name for name in (*own_name, "u") if "$" not in name]
         for text in (
             *(f"${as_latex(node, [name], digits)}$" for name in usable for digits in (3, 2)),

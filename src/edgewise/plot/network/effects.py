@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 import numpy as np
 from matplotlib.axes import Axes
 
-from edgewise.checks import check_options, unknown_name
+from edgewise.checks import check_options, numbered, unknown_name
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import Effect, evenly_picked, mean_contributions, partial_dependence
 from edgewise.interpret.black_box import BlackBox
@@ -83,8 +83,8 @@ def effect_curves(
     X : array-like or data frame, optional
         (n, d), the data. An estimator that was fitted in this session has rows of its own.
     names, outputs : sequence of str, optional
-        Names of the columns and of the outputs; those of the estimator or data frame by default, else x_1, x_2, ...
-        and y_1, y_2, ...
+        Names of the columns and of the outputs; those of the estimator or data frame by default, else x1, x2, ...
+        and y1, y2, ...
     target : str, optional
         Predicted quantity with its unit, the label of the vertical axis.
     scores : sequence of float, optional
@@ -208,7 +208,7 @@ def input_number(view: PredictionView, name: str | int) -> int:
     if view.names is not None:
         known = [str(one) for one in view.names]
     else:
-        known = [f"x{i + 1}" for i in range(count)]
+        known = list(numbered("x", count))
     if isinstance(name, str):
         if name not in known:
             raise InputError(f"name must be one of the inputs, got {name!r}; {unknown_name(name, known)}")

@@ -51,7 +51,7 @@ def parity(
     y, prediction : array-like
         (n,) or (n, outputs), observed and predicted values in one unit.
     names : sequence of str, optional
-        Titles of the panels, one for each output; y_1, y_2, ... by default.
+        Titles of the panels, one for each output; y1, y2, ... by default.
     unit : str
         Unit of `y`, for the axes.
 

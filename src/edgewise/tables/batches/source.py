@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from edgewise.checks import check_count
+from edgewise.checks import check_count, numbered
 from edgewise.errors import FileError, InputError
 from edgewise.files import Journal
 from edgewise.search.validation import in_share
@@ -501,10 +501,7 @@ def _of_arrays(raw: Any) -> tuple[Table, np.ndarray, np.ndarray | None]:
     if not np.isfinite(x).all() and np.isinf(x).any():
         row, column = np.argwhere(np.isinf(x))[0]
         raise InputError(f"X must hold finite numbers, got {x[row, column]} in row {row + 1} of column {column + 1}")
-    if x.shape[1] > 1:
-        names = tuple(f"x{number + 1}" for number in range(x.shape[1]))
-    else:
-        names = ("x",)
+    names = numbered("x", x.shape[1])
     if len(parts) == 3:
         weight = parts[2].astype(np.float64)
     else:
