@@ -246,18 +246,10 @@ class KANClassifier(ClassifierMixin, KANEstimator):
             columns = logits - logits.mean(1, keepdims=True)
         rows = self._inputs(X)
         names = self._network_names(names)
-        classes = self.classes_[1:].tolist() if logits.ndim == 1 else self.classes_.tolist()
-        if y is None:  # the predictions of the model are log-odds themselves
+        if y is None:
             fronts = [
-                table_front(
-                    rows,
-                    column,
-                    names,
-                    table_budget(time_limit, len(classes)),
-                    options=options,
-                    target=f"log-odds of {label}",
-                )
-                for label, column in zip(classes, columns.T, strict=True)
+                table_front(rows, column, names, table_budget(time_limit, len(columns.T)), options=options)
+                for column in columns.T
             ]
         else:
             labels = column_or_1d(y)
@@ -265,22 +257,18 @@ class KANClassifier(ClassifierMixin, KANEstimator):
             unknown = [label for label in np.unique(labels).tolist() if label not in self.classes_.tolist()]
             if unknown:
                 raise InputError(f"y must hold classes of the model, got {unknown[0]!r}")
+            of = self.classes_[1:] if logits.ndim == 1 else self.classes_
             odds = [logits]  # of each class against all others together
             if logits.ndim > 1:
-                odds = [logits[:, k] - np.logaddexp.reduce(np.delete(logits, k, 1), 1) for k in range(len(classes))]
+                odds = [logits[:, k] - np.logaddexp.reduce(np.delete(logits, k, 1), 1) for k in range(len(of))]
             fronts = [
-                class_front_of_table(
-                    rows,
-                    labels == label,
-                    names,
-                    table_budget(time_limit, len(classes)),
-                    column,
-                    options,
-                    target=str(label),
-                )
-                for label, column in zip(classes, odds, strict=True)
+                class_front_of_table(rows, labels == label, names, table_budget(time_limit, len(of)), column, options)
+                for label, column in zip(of, odds, strict=True)
             ]
-        self.equations_ = fronts[0] if logits.ndim == 1 else dict(zip(classes, fronts, strict=True))
+        classes = self.classes_[1:].tolist() if logits.ndim == 1 else self.classes_.tolist()
+        kind = "log-odds of " if y is None else ""  # the predictions of the model are log-odds themselves
+        named = [replace(front, target=f"{kind}{label}") for front, label in zip(fronts, classes, strict=True)]
+        self.equations_ = named[0] if logits.ndim == 1 else dict(zip(classes, named, strict=True))
         return self
 
     def predict_proba(self, X: Rows) -> np.ndarray:

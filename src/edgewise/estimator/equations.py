@@ -57,15 +57,12 @@ def table_front(
     progress: ProgressCallback | None = None,
     options: FormulaOptions | None = None,
     journal: Journal | None = None,
-    *,
-    target: str = "y",
 ) -> Front:
     """Search for formulas of a table, and in its network, and decide by their errors on held-out rows.
 
     X is (N, d), y (N,). The network of a fitted `estimator`, edge by edge, is one of the ways to formulas. The journal
     keeps the front when it is complete, and before that the formulas so far, so that a later run goes on from them.
-    `target` is the name of y. InputError for fewer than 20 rows, names that do not fit, and a column in too extreme a
-    unit.
+    InputError for fewer than 20 rows, names that do not fit, and a column in too extreme a unit.
     """
     if len(X) < FEWEST:
         raise InputError(f"X must have at least {FEWEST} rows to look for formulas, got {len(X)}")
@@ -94,7 +91,7 @@ def table_front(
 
     # Formulas are also evaluated where they are undefined; those with values that are not finite are dropped.
     with np.errstate(all="ignore"):
-        front = Search(X, y, names, options, budget, report=progress, journal=journal, target=target).front(
+        front = Search(X, y, names, options, budget, report=progress, journal=journal).front(
             more=None if estimator is None else of_network
         )
         if estimator is not None:
@@ -113,30 +110,28 @@ def fronts_of_outputs(
     names: Sequence[str] | None,
     time_limit: float | None,
     options: FormulaOptions | None,
-    targets: Sequence[str],
 ) -> Front | dict[int, Front]:
     """Search for formulas of all outputs of a fitted regressor: a front, or one for each output by its place.
 
-    X is (N, d), y (N,) or (N, outputs), and the outputs with the names `targets` share the time limit. InputError as in
-    `table_front`, or where the targets are not finite numbers, one for each row and output.
+    X is (N, d), y (N,) or (N, outputs), and the outputs share the time limit. InputError as in `table_front`, or where
+    the targets are not finite numbers, one for each row and output.
     """
     outputs = estimator.model_.config.width[-1]
     read = numeric_targets(y, estimator._family)
     try:
-        values = np.asarray(read, dtype=np.float64)
+        target = np.asarray(read, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"y must be numbers, one for each row of X, got others ({error})") from error
-    shape = values.shape
-    values = values[:, None] if values.ndim == 1 and outputs == 1 else values
-    if values.shape != (len(X), outputs):
+    shape = target.shape
+    target = target[:, None] if target.ndim == 1 and outputs == 1 else target
+    if target.shape != (len(X), outputs):
         if outputs == 1:
             each = "a number"
         else:
             each = f"{outputs} numbers"
         raise InputError(f"y must hold {each} for each of the {len(X)} rows of X, got shape {shape}")
     if outputs == 1:
-        budget = table_budget(time_limit)
-        return table_front(X, values[:, 0], names, budget, estimator, options=options, target=targets[0])
+        return table_front(X, target[:, 0], names, table_budget(time_limit), estimator, options=options)
     fronts = {}
     scaling = estimator.target_scaling_
     limits = estimator._output_limits
@@ -145,8 +140,7 @@ def fronts_of_outputs(
         alone.model_ = with_output(estimator.model_, k)
         alone.target_scaling_ = AffineScaling(scaling.shift[[k]], scaling.scale[[k]])
         alone._output_limits = None if limits is None else limits[[k]]
-        budget = table_budget(time_limit, outputs)
-        fronts[k] = table_front(X, values[:, k], names, budget, alone, options=options, target=targets[k])
+        fronts[k] = table_front(X, target[:, k], names, table_budget(time_limit, outputs), alone, options=options)
     return fronts
 
 
@@ -157,21 +151,19 @@ def class_front_of_table(
     budget: Budget,
     log_odds: np.ndarray,
     options: FormulaOptions | None = None,
-    *,
-    target: str = "y",
 ) -> Front:
     """Search for formulas of the log-odds of a class, with constants of the likelihood of the classes.
 
     `is_class` (N,) has the rows of X (N, d) that are of the class; `log_odds` (N,) are those of the model, from which
-    the search starts, and `target` the name of the class. Losses of the front are logarithmic. InputError for fewer
-    than 20 rows, one class alone, and names that do not fit.
+    the search starts. Losses of the front are logarithmic. InputError for fewer than 20 rows, one class alone, and
+    names that do not fit.
     """
     if len(X) < FEWEST:
         raise InputError(f"X must have at least {FEWEST} rows to look for formulas, got {len(X)}")
     names = _with_brackets(check_names(names, X.shape[1]), X)
     options = checked_options(options, names, len(X))
     with np.errstate(all="ignore"):
-        return class_law(Search(X, is_class.astype(np.float64), names, options, budget, target=target), log_odds)
+        return class_law(Search(X, is_class.astype(np.float64), names, options, budget), log_odds)
 
 
 def _with_brackets(names: Sequence[str], X: np.ndarray) -> tuple[str, ...]:

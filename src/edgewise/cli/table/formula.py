@@ -54,11 +54,8 @@ def search_formulas(
             X = encoder.inputs_of(encoder.codes(read.frame))
             y = read.y
             names = encoder.formula_names
-            options = _options(job)
-            front = table_front(
-                X, y, names, budget, progress=report, options=options, journal=journal, target=read.target
-            )
-            by_output = {"": replace(FormulaList.from_front(front, X, y, ()), encoder=encoder)}
+            front = table_front(X, y, names, budget, progress=report, options=_options(job), journal=journal)
+            by_output = {"": replace(FormulaList.from_front(front, read.target, X, y, ()), encoder=encoder)}
         else:
             by_output = _search_for_model(job, *read, screen, report, journal)
     # The list of each output on the screen and in its file.
@@ -126,14 +123,11 @@ def _search_for_model(
     for output in outputs:
         y = output.function(X)
         budget = table_budget(job.time_limit, len(outputs))
-        options = _options(job)
-        front = table_front(
-            X, y, model.names, budget, progress=report, options=options, journal=journal, target=output.name
-        )
+        front = table_front(X, y, model.names, budget, progress=report, options=_options(job), journal=journal)
         front = replace(front, entries=tuple(with_fidelity(front, output.function, X)))
         note = f"The formulas fit the model's {output.name}; the target column of the table is not used."
         label = output.label if len(outputs) > 1 else ""
-        by_output[label] = replace(FormulaList.from_front(front, X, y, [note]), encoder=model.encoder)
+        by_output[label] = replace(FormulaList.from_front(front, output.name, X, y, [note]), encoder=model.encoder)
         if front.stopped == StopReason.INTERRUPTED:
             break
     if isinstance(model.estimator, KANClassifier) and len(by_output) == len(outputs):
@@ -171,9 +165,8 @@ def _search_for_number(
             )
     with collect_warnings():
         budget = table_budget(job.time_limit)
-        options = _options(job)
-        front = table_front(X, y, model.names, budget, estimator, report, options, journal, target=model.target)
-    formulas = FormulaList.from_front(front, X, y, ())
+        front = table_front(X, y, model.names, budget, estimator, report, _options(job), journal)
+    formulas = FormulaList.from_front(front, model.target, X, y, ())
     gap = _root_mean_square(formulas.best.formula(X) - prediction)
     gap_sentence = f" The root mean square difference between the chosen formula and the network is {number_text(gap)}."
     return replace(formulas, encoder=model.encoder, notes=(note + error + gap_sentence, *formulas.notes))

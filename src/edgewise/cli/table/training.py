@@ -221,10 +221,9 @@ def find_formulas(
     with collect_warnings():
         names = estimator.encoder_.formula_names
         budget = planned_budget(job.formulas, FORMULA_SECONDS)
-        target = prepared.target
-        front = table_front(X, y, names, budget, estimator, progress, journal=journal, target=target)
+        front = table_front(X, y, names, budget, estimator, progress, journal=journal)
     seconds = time.perf_counter() - start
-    formulas = FormulaList.from_front(front, X, y, ())
+    formulas = FormulaList.from_front(front, prepared.target, X, y, ())
     estimator.equations_ = formulas.front  # stored in the model file
     prediction = formulas.best.formula(estimator._inputs(prepared.frame[prepared.test]))
     reached = math.nan
