@@ -2,6 +2,9 @@
 
 `GradedGrids` are products of splines whose grids follow the residual, for the least-squares tier; `TrainedNetworks` are
 sums of products of functions of one coordinate, and KANs, for the tier of networks.
+
+Measured rows need graded grids for unknown coefficients, as of inverse diffusion, and networks for a ball in five
+dimensions and for all problems for which `hidden` asks for a KAN.
 """
 
 from __future__ import annotations
