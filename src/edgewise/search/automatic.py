@@ -30,6 +30,7 @@ from edgewise.search.noise_free import (
 )
 from edgewise.search.policy import SearchSettings
 from edgewise.search.results import AutoResult, data_of, loss_of, network_error_bars
+from edgewise.search.validation import random_parts
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.jacobian.linearised import evenly_spaced
 from edgewise.train.loop.reports import FitReport, StepRecord
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 # Most rows whose noise is cross-fitted before it calibrates intervals: with more, a curve of the noise follows no
 # single residual.
 CROSS_FITTED_ROWS = 2000
+CROSS_FITTED_PARTS = 5  # of these rows, each with the noise of curves of the others, as for the folds of a search
 FIRST_BARS = 100  # rows that calibrate error bars at first, if time is limited: 95 % intervals need 20
 
 
@@ -284,7 +286,8 @@ def _error_bars(samples: Samples, search: Search, fitted: Fitted, model: KAN) ->
             held_out = evenly_spaced(held_out, int(min(affordable / 2, len(held_out))))
         deviation = None
         if curves is not None and budget.time_limit is None and len(held_out) <= CROSS_FITTED_ROWS:
-            deviation = torch.from_numpy(cross_fitted_noise(seen.x, links, y - links, seen.weight, seen.blocks))
+            part = random_parts(len(seen), CROSS_FITTED_PARTS, 0, seen.blocks)
+            deviation = torch.from_numpy(cross_fitted_noise(seen.x, links, y - links, seen.weight, part))
         bars = additive_error_bars(
             model, factor, noise, held_out, folds=by_folds, curves=curves, held_out_noise=deviation
         )
