@@ -198,9 +198,7 @@ def class_law(search: Search, log_odds: np.ndarray | None = None) -> Front:
     order = np.random.default_rng(search.seed).permutation(len(y))[: SETTINGS.most_deciding_rows]
     if options.weights is not None:
         order = order[options.weights[order] > 0]
-    count = max(1, round(SETTINGS.held_out * len(order)))
-    held = np.sort(order[:count])
-    kept = np.sort(order[count:])
+    kept, held = _split(order)
     parts = _Parts(search)
 
     def of_response(target: np.ndarray, weights: np.ndarray, budget: Budget) -> list[Expression]:
@@ -244,6 +242,12 @@ class _Parts:
         return replace(front, stopped=StopReason.INTERRUPTED, messages=messages)
 
 
+def _split(order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to fit and held-out ones, ascending, of rows in a random order."""
+    count = max(1, round(SETTINGS.held_out * len(order)))
+    return np.sort(order[count:]), np.sort(order[:count])
+
+
 def with_limit(front: Front, budget: Budget) -> Front:
     """The front with the limit that has ended its search, if one has, and a sentence on it."""
     if not budget.is_over:
@@ -258,9 +262,8 @@ def _family(search: Search) -> Front:
     """The front of laws that groups of rows share up to constants, see `FamilySearch`."""
     labels, codes = checked_groups(search.options.groups, len(search.y))
     order = np.random.default_rng(search.seed).permutation(len(codes))[: SETTINGS.most_deciding_rows]
-    own = [order[codes[order] == group] for group in range(len(labels))]
-    held = np.sort(np.concatenate([rows[: max(1, round(SETTINGS.held_out * len(rows)))] for rows in own]))
-    kept = np.sort(np.concatenate([rows[max(1, round(SETTINGS.held_out * len(rows))) :] for rows in own]))
+    by_group = [_split(order[codes[order] == group]) for group in range(len(labels))]
+    kept, held = (np.sort(np.concatenate(rows)) for rows in zip(*by_group, strict=True))
     search = replace(search, options=replace(search.options, groups=None))
     problem = search.problem(kept, held)
     parts = _Parts(search)
@@ -375,9 +378,7 @@ class Search:
         return self._problem(SETTINGS.most_deciding_rows)
 
     def _problem(self, most: int) -> LawProblem:
-        rows = np.random.default_rng(self.seed).permutation(len(self.y))[:most]
-        count = max(1, round(SETTINGS.held_out * len(rows)))
-        return self.problem(np.sort(rows[count:]), np.sort(rows[:count]))
+        return self.problem(*_split(np.random.default_rng(self.seed).permutation(len(self.y))[:most]))
 
     def problem(self, kept: np.ndarray, held: np.ndarray) -> LawProblem:
         """The problem of some rows to fit and others to judge by."""

@@ -23,6 +23,7 @@ import numpy as np
 
 from edgewise.discovery.enumeration.matches import spanned_share, unit_outside
 from edgewise.discovery.least_squares.links import Link, is_allowed, possible_links
+from edgewise.discovery.least_squares.sparse import factors_of, fitted_sum
 from edgewise.discovery.problem import LawProblem, weighted_variance
 from edgewise.formulas.constants import EXACT, fit_constants
 from edgewise.formulas.expression import Add, Call, Expression, Multiply, Number, Power, Variable, evaluate, replaced
@@ -77,10 +78,11 @@ def separable_laws(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
     for form in forms[: SETTINGS.most_fits]:
         if budget.is_over:
             break
-        law = _with_factors(form, x, y, weights)
+        target, importance = form.link.target(y)
+        law = fitted_sum([*form.curves, *form.base], target, importance * weights, x)
         if law is None:
             continue
-        fitted = fit_constants(law, x, y, steps=SETTINGS.steps, weight=weights, budget=budget)
+        fitted = fit_constants(form.link.build(law), x, y, steps=SETTINGS.steps, weight=weights, budget=budget)
         if fitted is not None and np.isfinite(fitted.loss):
             laws.append((fitted.loss, fitted.expression))
             # Two curves may be one whose constant lies between those of the grid.
@@ -203,8 +205,10 @@ def _waves(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Iterator[Form]:
         place = int(np.argmax(share))
         if share[place] > best[0]:
             columns = np.column_stack([cosines[place], sines[place]])
-            factors = np.linalg.lstsq(columns, goal, rcond=None)[0]
-            best = (float(share[place]), float(decay), float(waves[place]), float(np.arctan2(-factors[1], factors[0])))
+            factors = factors_of(columns, goal)
+            if factors is not None:
+                phase = float(np.arctan2(-factors[1], factors[0]))
+                best = (float(share[place]), float(decay), float(waves[place]), phase)
     share, decay, wave, phase = best
     if share == 0:
         return
@@ -212,17 +216,3 @@ def _waves(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Iterator[Form]:
     if decay:
         curve = Multiply((Call("exp", Multiply((Number(-decay), X))), curve))
     yield Form(1 - share, next(possible_links(y)), (curve,), ())
-
-
-def _with_factors(form: Form, x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Expression | None:
-    """The law of a form with factors by linear least squares; None where a curve vanishes in float64."""
-    target, importance = form.link.target(y)
-    root = np.sqrt(importance * weights)
-    terms = [*form.curves, *form.base]
-    columns = np.column_stack([*(evaluate(term, x) for term in terms), np.ones(len(y))]) * root[:, None]
-    size = np.abs(columns).max(axis=0)
-    if not (np.isfinite(size) & (size > 0)).all():
-        return None
-    factors = np.linalg.lstsq(columns / size, target * root, rcond=None)[0] / size
-    scaled = [Multiply((Number(float(factor)), term)) for factor, term in zip(factors, terms, strict=False)]
-    return form.link.build(Add((*scaled, Number(float(factors[-1])))))
