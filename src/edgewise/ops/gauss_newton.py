@@ -157,7 +157,8 @@ def least_squares(
             if loss == 0 or not np.any(gradient) or not np.isfinite(gram).all():
                 return LeastSquaresFit(x, loss, jacobian, StopReason.CONVERGED)
             diagonal = np.diag(gram)
-            scale = diagonal + SCALE_FLOOR * max(float(diagonal.max()), ABOVE_ZERO)
+            # A parameter's unit must not matter: a floor in that of another would hold a factor of 1e11 where it is
+            scale = np.where(diagonal > 0, diagonal, SCALE_FLOOR * max(float(diagonal.max()), ABOVE_ZERO))
             before = loss
             for _ in range(limits.trials):
                 if limits.is_over():
