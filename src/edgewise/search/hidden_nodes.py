@@ -165,7 +165,7 @@ def _pursued(
     root = np.sqrt(weight)[:, None]
 
     def fitted(direction: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-        """Values of rows along a direction with variance 1, the terms, the polynomial, and the length of the direction."""
+        """Values of rows along a direction with variance 1, the terms, their polynomial, and the direction's length."""
         length = math.sqrt(weight @ (u @ direction) ** 2 / weight.sum()) or 1.0
         z = u @ direction / length
         basis = _polynomials(z)
