@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 RANKS = (
     {"errors", "escaping", "lazy"},
     {"files", "checks", "settings", "metrics"},
-    {"outcomes"},
+    {"outcomes", "scaling"},
     {"presentation", "native"},
     {"listeners"},
     {"processes"},

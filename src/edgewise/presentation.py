@@ -69,17 +69,17 @@ def column_texts(values: Sequence[float], digits: int = 3) -> list[str]:
     return [number_text(value, digits, separated_from=start) for value in values]
 
 
-def number_texts(values: Sequence[float], digits: int = 3) -> list[str]:
-    """Write numbers of one quantity with the same decimals: so many digits of their largest difference can be read."""
+def number_texts(values: Sequence[float]) -> list[str]:
+    """Write numbers of one quantity with the same decimals: three digits of their largest difference can be read."""
     values = [float(value) for value in values]
     finite = [value for value in values if math.isfinite(value)]
     span = max(finite, default=0.0) - min(finite, default=0.0)
     extreme = max(map(abs, finite), default=0.0)
     if not (span > 0 and math.isfinite(span)) or not SMALLEST_PLAIN <= extreme < LARGEST_PLAIN or span < 1e-9 * extreme:
-        return [number_text(value, digits) for value in values]
+        return [number_text(value, 3) for value in values]
     if all(value == round(value) and abs(value) < SEPARATED_FROM for value in finite):
         return [number_text(value) for value in values]
-    decimals = digits - 1 - math.floor(math.log10(span))
+    decimals = 2 - math.floor(math.log10(span))
     start = _separated_from(finite)
     return [
         _plain(value, decimals, strip=False, separated_from=start) if math.isfinite(value) else number_text(value)

@@ -33,6 +33,7 @@ WITH_INFINITY = np.where(np.arange(80)[:, None] == 2, np.inf, X)
         (KANRegressor, X[:1], Y[:1], None, "minimum of 2 is required"),
         (KANRegressor, X[:, :0], Y, None, "minimum of 1 is required"),
         (KANRegressor, X, Y, np.zeros(80), "at least one non-zero"),
+        (KANRegressor, X, Y, np.full(80, 1e308), "sample_weight must have a finite sum"),
         (KANRegressor, X, Y[:-1], None, "X and y must have the same rows"),
     ],
 )

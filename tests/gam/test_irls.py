@@ -19,7 +19,7 @@ from edgewise.gam.families import (
     Quantile,
     Tweedie,
 )
-from edgewise.gam.irls import fit_irls, two_loops
+from edgewise.gam.irls import fit_irls
 from edgewise.gam.policy import AdditivePolicy, IrlsPolicy
 from edgewise.gam.rows import null_deviance, shared_normal
 
@@ -192,24 +192,6 @@ def test_separated_classes_end_with_finite_coefficients(classes):
     mean = fit.family.mean(eta_of(fit, x))
     right = (mean > 0.5) == (y > 0) if classes == 2 else mean.argmax(axis=1) == y
     assert right.mean() > 0.95
-
-
-def test_two_loops_are_the_matrix_of_bfgs():
-    """The witness: the updates of the dense inverse Hessian."""
-    rng = np.random.default_rng(0)
-    root = rng.standard_normal((4, 4))
-    hessian, block = root @ root.T + np.eye(4), np.array([[1.0, 0.3], [0.3, 2.0]])
-    dense = np.kron(np.eye(2), block)
-    memory = []
-    for _ in range(3):
-        change = rng.standard_normal(4)
-        bend = hessian @ change
-        memory.append((change.reshape(2, 2), bend.reshape(2, 2)))
-        left = np.eye(4) - np.outer(change, bend) / (change @ bend)
-        dense = left @ dense @ left.T + np.outer(change, change) / (change @ bend)
-    slope = rng.standard_normal((2, 2))
-    found = two_loops(slope, memory, block)
-    np.testing.assert_allclose(found.ravel(), dense @ slope.ravel(), atol=1e-10)
 
 
 @pytest.mark.parametrize("family", [Gaussian(), LogNormal(), Poisson()])

@@ -269,7 +269,7 @@ def from_bytes(data: bytes, *, table: Mapping[str, Elementary] = ELEMENTARY) -> 
     return from_container(container.unpack(data), table=table)
 
 
-def from_container(file: container.Container, *, table: Mapping[str, Elementary] = ELEMENTARY) -> Checkpoint:
+def from_container(file: container.Container, *, table: Mapping[str, Elementary]) -> Checkpoint:
     """Return the checkpoint in an unpacked file, see `from_bytes`."""
     trees = {name: file.metadata.get(name) for name in ("model", "extra", "state")}
     if set(file.metadata) != {"format", "version", *trees}:

@@ -23,8 +23,8 @@ from edgewise.metrics import MEASURED, score
 from edgewise.nn.mlp import MLP
 from edgewise.outcomes import Budget, ProgressCallback
 from edgewise.presentation import counted, percent_text, seconds_text
+from edgewise.scaling import AffineScaling
 from edgewise.settings import ABOVE_ZERO
-from edgewise.tables.scaling import AffineScaling
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.quasi_newton import LBFGS
 from edgewise.train.problems import Classification, Regression

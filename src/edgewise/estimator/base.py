@@ -26,13 +26,13 @@ from edgewise.estimator.explaining import FARTHEST_INPUT
 from edgewise.listeners import reported
 from edgewise.outcomes import ProgressCallback
 from edgewise.presentation import counted
+from edgewise.scaling import AffineScaling
 from edgewise.search.automatic import AutoResult, auto_fit
 from edgewise.search.candidates import Samples
 from edgewise.search.inference import term_tests
 from edgewise.search.jobs import count_of_jobs
 from edgewise.search.policy import EFFORTS, Effort, SearchSettings
 from edgewise.search.records import SearchReport
-from edgewise.tables.scaling import AffineScaling
 from edgewise.tables.table import InBatches
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.loop.threads import one_thread

@@ -143,6 +143,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         samples = Samples(self._scale_inputs(rows, weight), codes, weight, blocks=blocks)
         settings = replace(settings, outputs=len(kept), family=family_of_classes(len(kept)))
         self._train(samples, self._with_knowledge(settings, self._network_bounds()))
+        if self.inference_ is not None and settings.family.predictors > 1:
+            self.inference_ = replace(self.inference_, predictors=tuple(self._task.outputs))
 
     @property
     def _task(self) -> Classes:
@@ -385,15 +387,13 @@ def _check_classes(labels: np.ndarray, count: int) -> None:
     rows = len(labels)
     numeric = labels.dtype.kind in "iuf"
     kind = "numbers" if numeric else "labels"
-    if numeric:
-        few = rows < MIN_ROWS_PER_NUMERIC_CLASS * count
-    else:
-        few = rows < 2 * count
     # Numbers with decimals are classes, such as doses of 0.5 and 1.5, if they repeat; scikit-learn refuses them all.
     fraction = labels.dtype.kind == "f" and bool((labels != np.floor(labels)).any())
-    if few and (fraction or count > MAX_NUMERIC_CLASSES):
+    least = MIN_ROWS_PER_NUMERIC_CLASS if fraction else 2
+    if rows < least * count and (fraction or count > MAX_NUMERIC_CLASSES):
         raise InputError(
-            f"y must hold classes that repeat, got {count:,} different {kind} in {counted(rows, 'row')} "
+            f"y must hold classes that repeat in {least} rows on average, "
+            f"got {count:,} different {kind} in {counted(rows, 'row')} "
             f"(Unknown label type: "
             f"continuous){'; KANRegressor predicts numbers' if numeric else ''}"
         )

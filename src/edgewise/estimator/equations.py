@@ -31,7 +31,7 @@ from edgewise.interpret.symbolic.snapping import symbolified
 from edgewise.interpret.transform.subnetworks import live_edges, with_output
 from edgewise.outcomes import Budget, ProgressCallback, StopReason
 from edgewise.presentation import counted
-from edgewise.tables.scaling import AffineScaling
+from edgewise.scaling import AffineScaling
 from edgewise.train.problems import Regression
 
 if TYPE_CHECKING:

@@ -21,10 +21,10 @@ from edgewise.estimator.scikit import MultiOutputMixin, RegressorMixin
 from edgewise.estimator.task import Numbers
 from edgewise.gam.families.named import Loss, family_of
 from edgewise.metrics import explained
+from edgewise.scaling import AffineScaling
 from edgewise.search.candidates import Samples
 from edgewise.search.policy import Effort, SearchSettings
 from edgewise.search.validation import block_codes, canonical_rows
-from edgewise.tables.scaling import AffineScaling
 from edgewise.train.uncertainty import ErrorBars
 
 if TYPE_CHECKING:

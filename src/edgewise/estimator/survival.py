@@ -18,9 +18,9 @@ from edgewise.estimator.task import Risks
 from edgewise.gam import AdditiveModel, fit_additive, summarise
 from edgewise.gam.families import Cox
 from edgewise.metrics import Score
+from edgewise.scaling import AffineScaling
 from edgewise.search.policy import SearchSettings
 from edgewise.search.validation import block_codes, canonical_rows, folds, mean_and_error
-from edgewise.tables.scaling import AffineScaling
 
 PAIRS = ("auto", "none")
 Column = str | int

@@ -303,6 +303,10 @@ class Power(Expression):
     base: Expression
     exponent: float
 
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.exponent):
+            raise InputError(f"expression must have finite exponents, got {self.exponent}")
+
     @property
     def parts(self) -> tuple[Expression, ...]:
         return (self.base,)

@@ -16,7 +16,6 @@ from edgewise.formulas.expression import (
     UNITS,
     Exact,
     Expression,
-    Power,
     complexity,
     constant_values,
     depth,
@@ -83,9 +82,6 @@ class Formula:
         levels = depth(self.expression)
         if levels > MOST_NESTED:
             raise InputError(f"expression must have at most {MOST_NESTED} nested levels, got {levels}")
-        for part in walk(self.expression):
-            if isinstance(part, Power) and not math.isfinite(part.exponent):
-                raise InputError(f"expression must have finite exponents, got {part.exponent}")
 
     stored_form: ClassVar[type] = StoredFormula
 

@@ -1,19 +1,24 @@
 """Penalised iteratively reweighted least squares with strengths by restricted likelihood (`fit_irls`).
 
 Wood, Generalized Additive Models (2nd ed.), section 6.1.1: a step replaces the log likelihood by its quadratic
-approximation, a penalised least-squares problem; section 6.5: its strengths are estimated anew in each round
-(performance iteration), until they settle. Steps that raise the penalised deviance are halved. Rows in memory, tables
+approximation, a penalised least-squares problem,
+
+    (X'WX + S) b = X'Wz,    z = eta + u / w,
+
+with score u and information w of each row; section 6.5: its strengths are estimated anew in each round (performance
+iteration), until they settle. Steps that raise the penalised deviance are halved. Rows in memory, tables
 that are summed in passes, and several processes differ in the object `Rows` alone.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.gam.design import Design
@@ -25,6 +30,8 @@ from edgewise.gam.reml import RemlFit
 from edgewise.gam.rows import NeededColumns, RowsInMemory, working, working_normal
 from edgewise.gam.solving import estimate, expanded, solve_gaussian, with_strengths
 from edgewise.settings import ABOVE_ZERO
+from edgewise.train.methods.quasi_newton import CurvaturePairs, line_search
+from edgewise.train.objective import Evaluation
 
 
 class Rows(Protocol):
@@ -181,44 +188,47 @@ class Iteration:
     def _move_together(self, tolerance: float) -> tuple[int, bool]:
         """Minimise the penalised deviance in all predictors with the strengths held; return steps and convergence.
 
-        Quasi-Newton steps of limited memory (Nocedal, Mathematics of Computation 35 (1980) 773) whose first metric is
-        the shared normal matrix. No normal matrix is summed.
+        Steps of L-BFGS whose first metric is the shared normal matrix. No normal matrix is summed.
         """
         rows = self.rows
         policy = self.policy
         assert self.fit is not None
         ridge = self.fit.ridge(rows.groups)
         keep = rows.keep
-        metric = self.fit.covariance[np.ix_(keep, keep)]
-        memory: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=policy.joint_memory)
-        value = rows.deviance(self.coefs) + float((ridge * self.coefs**2).sum())
-        slope = (rows.slope(self.coefs) + ridge * self.coefs)[:, keep]
+        metric = torch.from_numpy(self.fit.covariance[np.ix_(keep, keep)])
+        predictors = len(self.coefs)
+        memory = CurvaturePairs(policy.joint_memory, lambda slope: (slope.view(predictors, -1) @ metric).view(-1))
+
+        def embedded(point: Tensor) -> np.ndarray:
+            """Coefficients (K, p), those that the normal matrix has from a point of all predictors."""
+            coefs = self.coefs.copy()
+            coefs[:, keep] = point.view(predictors, -1).numpy()
+            return coefs
+
+        def evaluate(point: Tensor) -> tuple[Evaluation, Tensor, Tensor]:
+            """Half the penalised deviance and its gradient."""
+            coefs = embedded(point)
+            half = Evaluation(rows.deviance(coefs) / 2, float((ridge * coefs**2).sum()) / 2)
+            slope = (rows.slope(coefs) + ridge * coefs)[:, keep]
+            return half, torch.from_numpy(slope).reshape(-1), point
+
+        start, slope, point = evaluate(torch.from_numpy(self.coefs[:, keep]).reshape(-1))
         for step in range(policy.joint_steps):
             if rows.design.watch is not None:
                 rows.design.watch()
-            direction = np.zeros_like(self.coefs)
-            direction[:, keep] = -two_loops(slope, memory, metric)
-            promised = 2 * policy.joint_fall * float((slope * direction[:, keep]).sum())
-            # Line search by halving, until the fall is the share of the promised one that Armijo's rule asks for.
-            for halving in range(policy.halvings + 1):
-                share = 0.5**halving
-                coefs = self.coefs + share * direction
-                after = rows.deviance(coefs) + float((ridge * coefs**2).sum())
-                if after <= value + share * promised:
-                    break
-            else:
+            accepted = line_search(memory, evaluate, point, start, slope, policy.joint_trials)
+            if accepted is None:
                 return step, True
-            new_slope = (rows.slope(coefs) + ridge * coefs)[:, keep]
-            change = (coefs - self.coefs)[:, keep]
-            bend = new_slope - slope
-            if (change * bend).sum() > 0:
-                memory.append((change, bend))
-            fall = value - after
-            self.coefs = coefs
+            assert accepted.evaluation is not None and accepted.gradient is not None and accepted.point is not None
+            move = accepted.point - point
+            memory.remember(move, accepted.gradient - slope, -accepted.length * float(move @ slope))
+            fall = start.total - accepted.value
+            start = accepted.evaluation
+            slope = accepted.gradient
+            point = accepted.point
+            self.coefs = embedded(point)
             self.has_moved = True
-            value = after
-            slope = new_slope
-            if fall <= tolerance * (value + policy.small_deviance * rows.null_deviance):
+            if fall <= tolerance * (start.total + policy.small_deviance * rows.null_deviance / 2):
                 return step + 1, True
         return policy.joint_steps, False
 
@@ -340,21 +350,3 @@ def least_strength(normal: NormalMatrix, groups: np.ndarray, deviation: float) -
     power = np.bincount(groups + 1, np.diag(normal.gram), count + 1)[1:] / normal.gram[0, 0]
     sizes = np.maximum(np.bincount(groups + 1, minlength=count + 1)[1:], 1)
     return power / sizes / deviation**2
-
-
-def two_loops(slope: np.ndarray, memory: Iterable[tuple[np.ndarray, np.ndarray]], metric: np.ndarray) -> np.ndarray:
-    """Return the inverse Hessian of limited memory times a slope (K, p)."""
-    # Memory has changes of the point and of the slope, the oldest first; the metric (p, p) is the block of the inverse
-    # Hessian without memory, the same for all K.
-    # J. Nocedal and S. Wright, Numerical Optimization, 2nd ed., Springer, 2006: algorithm 7.4.
-    product = slope.copy()
-    shares = []
-    pairs = list(memory)
-    for change, bend in reversed(pairs):
-        share = (change * product).sum() / (change * bend).sum()
-        shares.append(share)
-        product -= share * bend
-    product = product @ metric
-    for (change, bend), share in zip(pairs, reversed(shares), strict=True):
-        product += (share - (bend * product).sum() / (change * bend).sum()) * change
-    return product

@@ -56,9 +56,7 @@ class IrlsPolicy:
     joint_memory: int = 10
     # Relative fall of the penalised deviance in a step that ends them between rounds: strengths need no more.
     joint_tolerance: float = 1e-6
-    # Share of the fall promised by the slope that a quasi-Newton step must reach (Nocedal and Wright, Numerical
-    # Optimization, section 3.1).
-    joint_fall: float = 1e-4
+    joint_trials: int = 25  # most trials of the line search of such a step
     # Most Newton steps of REML in a round, unless the first round is the whole fit: the approximation moves more than
     # the strengths after these.
     reml_steps: int = 8
@@ -121,7 +119,6 @@ class InferencePolicy:
     nodes: int = 48  # of Gauss and Legendre, along each of two axes, for the tail of a mixture: ten digits
     fewest_residuals: int = 50  # with fewer, the standard error of a log variance is over 0.2 without any curve
     most_residuals: int = 5000  # evenly picked: the standard error of a log variance is then 0.02
-    parts: int = 5  # of the residuals, each scored by curves of the others, as for the folds of a search
     most_inputs: int = 20  # of which the noise may depend, beside the prediction
     ranking_bins: int = 8  # of an input, whose mean log squared residuals are compared
     smallest_square: float = 1e-12  # share of the mean squared residual below which one counts as this share

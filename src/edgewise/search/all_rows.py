@@ -175,8 +175,6 @@ class AllRows:
         if chosen.family.is_classes:
             whole = Classification(loader, classes=network.model.config.width[-1])
         trained = trained_further(whole, samples.problem(chosen.family), network, share, listener)
-        if trained.report.stopped == StopReason.INTERRUPTED:
-            raise KeyboardInterrupt
         sentence = (
             f"Chosen on a sample of {counted(len(samples), 'row')}; its parameters are those of all "
             f"{counted(self.count, 'row')}, after {trained.report.steps} steps that read them."

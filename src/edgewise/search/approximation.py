@@ -216,16 +216,30 @@ def approximate(
     if knots not in ("even", "error"):
         raise InputError(f'knots must be "even" or "error", got {knots!r}')
     check_progress(progress)
+    problem = _checked(problem, width, budget, time_limit, seed, starts)
+    work = Budget(time_limit, budget * APPROXIMATION_BUDGET_WORK, progress)
+    plan = StartPlan(degree, domain, starts, seed)
+    return approximate_by_plan(problem, width, plan, work, knots, keep_interrupted=True)
+
+
+def approximate_by_plan(
+    problem: Regression,
+    width: Sequence[int] | None,
+    plan: StartPlan,
+    work: Budget,
+    knots: str = "even",
+    *,
+    keep_interrupted: bool = False,
+) -> ApproximateResult:
+    """Approximate as `approximate` does, of arguments that have been checked; Ctrl-C is raised unless it is kept."""
     with torch.inference_mode(False):  # the caller may want gradients of the model
-        problem = _checked(problem, width, budget, time_limit, seed, starts)
         data = problem.train
-        work = Budget(time_limit, budget * APPROXIMATION_BUDGET_WORK, progress)
         if width is not None:
             shapes = [tuple(width)]
         else:
             shapes = shapes_for(data.x.shape[1], data.y.shape[1])
-        start, sentences = best_start(problem, shapes, StartPlan(degree, domain, starts, seed), work)
-        return _Refinement(problem, work, domain, seed, knots).run(start, sentences)
+        start, sentences = best_start(problem, shapes, plan, work)
+        return _Refinement(problem, work, plan, knots).run(start, sentences, keep_interrupted)
 
 
 def _checked(
@@ -262,9 +276,7 @@ def _checked(
 class _Refinement:
     """Halving of the grids of a chosen start while the held-out error falls; the methods stand in order of use."""
 
-    def __init__(
-        self, problem: Regression, work: Budget, domain: Sequence[float] | Tensor | None, seed: int, knots: str
-    ):
+    def __init__(self, problem: Regression, work: Budget, plan: StartPlan, knots: str):
         self.problem = problem
         self.work = work
         self.knots = knots
@@ -272,32 +284,31 @@ class _Refinement:
         # Points where the model will be evaluated, to find the range of the hidden nodes: the samples, and points of
         # the given domain, with its corners where they are few.
         self.points: Tensor | None = None
-        if domain is not None:
+        if plan.domain is not None:
             x = problem.train.x
             inputs = x.shape[1]
-            ends = torch.as_tensor(domain, dtype=x.dtype, device=x.device).expand(inputs, 2)
-            share = torch.rand(SETTINGS.cover, inputs, generator=seeded_generator(seed), dtype=torch.float64).to(x)
+            ends = torch.as_tensor(plan.domain, dtype=x.dtype, device=x.device).expand(inputs, 2)
+            share = torch.rand(SETTINGS.cover, inputs, generator=seeded_generator(plan.seed), dtype=torch.float64).to(x)
             if inputs <= 10:
                 corners = torch.cartesian_prod(*[share.new_tensor([0.0, 1.0])] * inputs).reshape(-1, inputs)
                 share = torch.cat([share, corners])
             self.points = ends[:, 0] * (1 - share) + ends[:, 1] * share
 
-    def run(self, start: Start, sentences: list[str]) -> ApproximateResult:
+    def run(self, start: Start, sentences: list[str], keep_interrupted: bool) -> ApproximateResult:
         """Refine until an end is reached; `sentences` are the reasons so far."""
         best = start
         last = start
         phases = [self._phase(start)]
         end: tuple[StopReason, str] | None = None
-        with self.work.ends(keep_interrupted=True):
+        with self.work.ends(keep_interrupted=keep_interrupted):
             while (end := self._end(best, last, phases)) is None:
                 last = self._train_on_half_grid(last)
                 phases.append(self._phase(last))
                 if last.loss < best.loss:
                     best = last
-                if last.last_report.stopped == StopReason.INTERRUPTED:
-                    raise KeyboardInterrupt
         if end is None:
-            reason = self.work.ended_by or StopReason.INTERRUPTED
+            reason = self.work.ended_by
+            assert reason is not None
             words = "Interrupted;" if self.work.is_interrupted else f"{reason.sentence[:-1]};"
             end = reason, f"{words} the model is the best so far."
             best = replace(best, report=replace(best.last_report, stopped=end[0], message=end[1]))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from edgewise.nn.layers.initial import seed_of_start
 from edgewise.nn.model import KAN
-from edgewise.outcomes import Progress, StopReason
+from edgewise.outcomes import OnInterrupt, Progress, StopReason
 from edgewise.settings import TABLE_BUDGET_WORK
 from edgewise.train.cost import TABLE_COST
 from edgewise.train.grids import adapt_domain_, refine
@@ -154,7 +154,7 @@ def train_shape(
             if trained is not None and trained.report.stopped == StopReason.TIME_LIMIT:
                 trained = trained._replace(model=model, shape=stage)
                 break
-            trained = _trained(model, problem, stage, method, steps, end, listener)
+            trained = _trained(model, problem, stage, method, steps, end, listener, "keep")
             if trained.report.stopped in (StopReason.NONFINITE, StopReason.INTERRUPTED):
                 return trained
             if number < len(phases) - 1:
@@ -204,7 +204,7 @@ def trained_further(
     parameters = sum(p.numel() for p in model.parameters())
     method, _ = method_for(sample, parameters, is_linear=not shape.hidden, limits=SEARCH_LIMITS)
     steps = SETTINGS.final_phase[isinstance(method, LevenbergMarquardt)]
-    return _trained(model, problem, shape, method, steps, SETTINGS.final_tolerance, listener)
+    return _trained(model, problem, shape, method, steps, SETTINGS.final_tolerance, listener, "raise")
 
 
 def _trained(
@@ -215,6 +215,7 @@ def _trained(
     steps: int,
     tolerance: float,
     listener: Listener | None,
+    on_interrupt: OnInterrupt,
 ) -> TrainedShape:
     """Train a network of a shape; the only callback that ends a fit is that of the time."""
     report = fit(
@@ -224,7 +225,7 @@ def _trained(
         steps=steps,
         tolerance=tolerance,
         penalty=shape.penalty(),
-        on_interrupt="keep",
+        on_interrupt=on_interrupt,
         callbacks=() if listener is None else (listener,),
     )
     if report.stopped == StopReason.CALLBACK:

@@ -12,8 +12,10 @@ from torch import Tensor
 
 from edgewise.nn.layers.initial import seed_of_start
 from edgewise.nn.model import KAN, edge_layers
+from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
 from edgewise.ops.splines import knots as knot_vectors
 from edgewise.ops.splines.bspline import basis
+from edgewise.scaling import AffineScaling
 from edgewise.search.policy import SearchPolicy
 from edgewise.search.validation import folds, paired_gain, sampled
 from edgewise.settings import ABOVE_ZERO, chunks
@@ -34,7 +36,7 @@ class PursuitSettings:
     # short starts and the steps of each: local minima differ most at the beginning
     starts: int = 6
     short_steps: int = 12
-    # Of the test of a residual: ridge functions, parts of its cross-validation, degree of the polynomials, steps for
+    # Of the test of a residual: ridge functions, parts of its cross-validation, degree of the polynomials, trials for
     # each direction, and first damping. They take a fraction of a second.
     test_nodes: int = 2
     test_parts: int = 3
@@ -77,8 +79,8 @@ def find_nodes(
     nodes: int,
     *,
     policy: SearchPolicy,
-    seed: int = 0,
-    watch: Callable[[], None] | None = None,
+    seed: int,
+    watch: Callable[[], None] | None,
 ) -> HiddenNodes | None:
     """Train hidden nodes on the residual of a model.
 
@@ -121,8 +123,8 @@ def residual_gain(
     weight: np.ndarray,
     *,
     policy: SearchPolicy,
-    seed: int = 0,
-    blocks: np.ndarray | None = None,
+    seed: int,
+    blocks: np.ndarray | None,
 ) -> tuple[float, float]:
     """Return the share of the mean square of residuals that two ridge functions take away on unseen rows; its error."""
     # Projection pursuit [1] in its smallest form: polynomials g of one direction a, with steps of Gauss and Newton for
@@ -136,7 +138,7 @@ def residual_gain(
         residual = residual[order]
         weight = weight[order]
         blocks = None if blocks is None else blocks[order]
-    u = _standardised(x, weight)
+    u = _held(AffineScaling.standard(x, weight).transform(x))
     scaled = residual / _scale(residual, weight)
     after = np.full(len(x), np.nan)
     for fold in folds(len(x), seed, blocks=blocks, parts=SETTINGS.test_parts):
@@ -160,45 +162,40 @@ def _pursued(
     first = np.concatenate(
         [_hessian_directions(u, residual, weight, few), rng.standard_normal((u.shape[1], starts))], 1
     )
-    best = None
+    root = np.sqrt(weight)[:, None]
+
+    def fitted(direction: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        """Values of rows along a direction with variance 1, their polynomial, and the length of the direction."""
+        length = math.sqrt(weight @ (u @ direction) ** 2 / weight.sum()) or 1.0
+        z = u @ direction / length
+        basis = _polynomials(z)
+        gram = basis.T @ (weight[:, None] * basis)
+        gram[np.diag_indices_from(gram)] += float(weight.mean())
+        return z, np.linalg.solve(gram, basis.T @ (weight[:, None] * residual)), length
+
+    def errors_and_jacobian(direction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weighted errors, (m N,), and their derivatives by the direction while the polynomial is held, (m N, n)."""
+        z, coef, length = fitted(direction)
+        error = root * (residual - _polynomials(z) @ coef)
+        slope = root * (_polynomials(z, derivative=True) @ coef) / length
+        return error.T.ravel(), (-slope.T[:, :, None] * u).reshape(-1, u.shape[1])
+
+    rule = DampingRule(SETTINGS.test_damping)
+    limits = LeastSquaresLimits(evaluations=SETTINGS.test_steps)
+    best = first[:, 0]
     lowest = math.inf
     for start in first.T[: starts + few]:
-        direction = start
-        damping = SETTINGS.test_damping
-        kept = None
-        for _ in range(SETTINGS.test_steps):
-            z = u @ direction
-            direction = direction / max(math.sqrt(weight @ z**2 / weight.sum()), ABOVE_ZERO)
-            z = u @ direction
-            basis = _polynomials(z)
-            gram = basis.T @ (weight[:, None] * basis)
-            gram[np.diag_indices_from(gram)] += float(weight.mean())
-            coef = np.linalg.solve(gram, basis.T @ (weight[:, None] * residual))
-            error = residual - basis @ coef
-            square = float(weight @ (error**2).sum(1))
-            if kept is None or square < kept[0]:
-                kept = (square, direction, coef, error, z)
-                damping = damping / 3
-            else:
-                damping *= 9
-            _, base, coef, error, z = kept
-            slope = _polynomials(z, derivative=True) @ coef
-            jacobian = [slope[:, k : k + 1] * u for k in range(residual.shape[1])]
-            normal = sum(part.T @ (weight[:, None] * part) for part in jacobian)
-            pull = sum(part.T @ (weight * error[:, k]) for k, part in enumerate(jacobian))
-            normal = normal + damping * (np.trace(normal) / len(normal) + ABOVE_ZERO) * np.eye(u.shape[1])
-            direction = base + np.linalg.solve(normal, pull)
-        assert kept is not None
-        if kept[0] < lowest:
-            best = kept
-            lowest = kept[0]
-    assert best is not None
-    return best[1], best[2]
+        fit = least_squares(errors_and_jacobian, start, rule=rule, limits=limits)
+        if fit is not None and fit.loss < lowest:
+            best = fit.x
+            lowest = fit.loss
+    _, coef, length = fitted(best)
+    return best / length, coef
 
 
 def _polynomials(z: np.ndarray, *, derivative: bool = False) -> np.ndarray:
     """Hermite polynomials of degrees 1 to SETTINGS.test_degree of z held within bounds, (N, degrees)."""
-    held = np.clip(z, -SETTINGS.farthest_deviation, SETTINGS.farthest_deviation)
+    held = _held(z)
     degrees = range(1, SETTINGS.test_degree + 1)
     values = np.polynomial.hermite_e.hermevander(held, SETTINGS.test_degree)
     if derivative:
@@ -259,7 +256,7 @@ def _network(
                 slopes = torch.from_numpy(begin(x, residual / scale, weight, nodes, seed))
                 # Straight lines with these slopes (n, nodes), zero in the domain's middle: the coefficients of t itself
                 # are the means of neighbouring knots (Greville, in Shisha (ed.), "Inequalities", 1967).
-                line = greville(knots)
+                line = knot_vectors.greville(knots, SETTINGS.degree)
                 first.coef.copy_((line - line.mean(1, keepdim=True))[..., None] * slopes[:, None])
         report = short_fit(model, problem, SETTINGS.short_steps)
         if report.loss < lowest:
@@ -278,22 +275,16 @@ def _scale(residual: np.ndarray, weight: np.ndarray) -> float:
 
 def _directions(x: np.ndarray, residual: np.ndarray, weight: np.ndarray, nodes: int, seed: int) -> np.ndarray:
     """Slopes (n, nodes) of starting directions: principal Hessian ones, then random ones."""
-    vectors = _hessian_directions(_standardised(x, weight), residual, weight, nodes)
+    scaling = AffineScaling.standard(x, weight)
+    vectors = _hessian_directions(_held(scaling.transform(x)), residual, weight, nodes)
     more = np.random.default_rng(seed).standard_normal((x.shape[1], max(nodes - vectors.shape[1], 0)))
     directions = np.concatenate([vectors, more / np.linalg.norm(more, axis=0, keepdims=True)], 1)
-    return _slopes(directions, x, weight)
+    return directions / scaling.scale[:, None]
 
 
-def _standardised(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Inputs with mean 0 and variance 1, held at +-SETTINGS.farthest_deviation."""
-    share = weight / weight.sum()
-    centre = share @ x
-    deviation = np.sqrt(share @ (x - centre) ** 2)
-    return np.clip(
-        (x - centre) / np.where(deviation > 0, deviation, 1.0),
-        -SETTINGS.farthest_deviation,
-        SETTINGS.farthest_deviation,
-    )
+def _held(standardised: np.ndarray) -> np.ndarray:
+    """Standardised inputs within SETTINGS.farthest_deviation."""
+    return np.clip(standardised, -SETTINGS.farthest_deviation, SETTINGS.farthest_deviation)
 
 
 def _hessian_directions(u: np.ndarray, residual: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:
@@ -308,25 +299,15 @@ def _hessian_directions(u: np.ndarray, residual: np.ndarray, weight: np.ndarray,
 
 def _pursued_directions(x: np.ndarray, residual: np.ndarray, weight: np.ndarray, nodes: int, seed: int) -> np.ndarray:
     """Slopes (n, nodes) of ridge functions found one after another by projection pursuit."""
-    u = _standardised(x, weight)
+    scaling = AffineScaling.standard(x, weight)
+    u = _held(scaling.transform(x))
     left = residual
     found = []
     for node in range(nodes):
         direction, coef = _pursued(u, left, weight, SETTINGS.pursuit_starts, seed + node)
         left = left - _polynomials(u @ direction) @ coef
         found.append(direction)
-    return _slopes(np.stack(found, 1), x, weight)
-
-
-def _slopes(directions: np.ndarray, x: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Directions (n, nodes) of standardised inputs as slopes of the inputs themselves."""
-    deviation = np.sqrt(np.average((x - np.average(x, axis=0, weights=weight)) ** 2, axis=0, weights=weight))
-    return directions / np.where(deviation > 0, deviation, 1.0)[:, None]
-
-
-def greville(knots: Tensor) -> Tensor:
-    """Return the coefficients of the cubic splines that are t itself, (n, grid + 3), on knots (n, grid + 7)."""
-    return knots[:, 1:-1].unfold(1, SETTINGS.degree, 1).mean(2)
+    return np.stack(found, 1) / scaling.scale[:, None]
 
 
 def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
@@ -338,6 +319,7 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
     """
     first = edge_layers(augmented)[0]
     assert first.degree == SETTINGS.degree
+    # Sizes of the parts of the additive network.
     count = nodes.coef.shape[2]
     inputs = nodes.coef.shape[0]
     outputs = augmented.config.width[-1]
@@ -346,10 +328,12 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
     last = edge_layers(augmented)[-1] if products else None
     knots = first.knots[:inputs]
     coef = (first.coef * first.mask[:, None]).detach()
-    at = greville(knots).mT  # collocation gives the functions inside the nodes on finer knots that contain theirs
+    # Collocation gives the functions inside the nodes on finer knots that contain theirs.
+    at = knot_vectors.greville(knots, SETTINGS.degree).mT
     values = basis(at, nodes.knots, SETTINGS.degree).transpose(0, 1) @ nodes.coef
     inside = torch.linalg.solve(basis(at, knots, SETTINGS.degree).transpose(0, 1), values)  # (n, grid + 3, H), exact
     inner = [coef[:inputs, :, :outputs], inside, coef[:inputs, :, outputs:]]
+    # The network of the inputs alone.
     outer_knots = first.knots[inputs:]
     size = outer_knots.shape[1] - 2 * SETTINGS.degree - 1
     model = KAN(
@@ -362,6 +346,7 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
     )
     begin, end = edge_layers(model)
     unit = knot_vectors.uniform(torch.tensor([[-1.0, 1.0]], dtype=torch.float64), size, SETTINGS.degree)
+    line = knot_vectors.greville(unit, SETTINGS.degree)[0]
     with torch.no_grad():
         begin.knots.copy_(knots)
         begin.coef.copy_(torch.cat(inner, 2))
@@ -369,13 +354,14 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
         end.knots.copy_(unit.expand(len(end.knots), -1))
         end.knots[outputs : outputs + count] = outer_knots
         end.coef[outputs : outputs + count] = coef[inputs:, :, :outputs]
+        # Second layer: sums and products pass on as straight lines.
         for output in range(outputs):  # a sum passes on to its own output alone
-            end.coef[output, :, output] = greville(unit)[0]
+            end.coef[output, :, output] = line
         end.mask[:outputs] = torch.eye(outputs, dtype=torch.float64)
         if last is not None:
             slopes = last.edges(torch.ones(1, last.in_features, dtype=torch.float64))[0]
             slopes = slopes - last.edges(torch.zeros(1, last.in_features, dtype=torch.float64))[0]
-            end.coef[outputs + count :] = greville(unit)[0][None, :, None] * slopes[outputs:, None]
+            end.coef[outputs + count :] = line[None, :, None] * slopes[outputs:, None]
         for layer in (begin, end):
             layer.domain_is_set.fill_(True)
     return model
@@ -390,8 +376,7 @@ def smooth_residual(x: np.ndarray, residual: np.ndarray, weight: np.ndarray, err
     """
     from scipy.spatial import KDTree
 
-    deviation = x.std(0)
-    points = x / np.where(deviation > 0, deviation, 1.0)
+    points = AffineScaling.standard(x, np.ones(len(x))).transform(x)
     order = np.random.default_rng(0).permutation(len(points))  # so that of equal points any may be the nearest
     nearest = order[KDTree(points[order]).query(points, 2)[1]]
     neighbour = np.where(nearest[:, 1] == np.arange(len(points)), nearest[:, 0], nearest[:, 1])

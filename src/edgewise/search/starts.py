@@ -16,8 +16,8 @@ from edgewise.gam.pairs import rank_pairs
 from edgewise.nn.layers.initial import seed_of_start, seeded_generator
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
-from edgewise.ops.splines.knots import uniform
-from edgewise.outcomes import Budget, StopReason
+from edgewise.ops.splines.knots import greville, uniform
+from edgewise.outcomes import Budget
 from edgewise.presentation import number_text
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.cost import APPROXIMATION_COST, active_parameters
@@ -141,7 +141,7 @@ def train_start(
         method = LevenbergMarquardt(damping=SETTINGS.near_damping)
     else:
         method = LevenbergMarquardt()
-    report = fit(start.model, problem, method, steps=steps, tolerance=tolerance, on_interrupt="keep")
+    report = fit(start.model, problem, method, steps=steps, tolerance=tolerance)
     loss = report.validation_loss
     return replace(start, report=report, loss=loss if loss is not None and math.isfinite(loss) else math.inf)
 
@@ -159,6 +159,7 @@ def best_start(
             f"Splines have degree {SETTINGS.smooth_degree}, which needs half the coefficients of cubic ones."
         )
     degree = SETTINGS.smooth_degree if plan.degree is None else plan.degree
+    # Each shape in turn, smaller ones first.
     finalists: list[Start] = []
     for number, shape in enumerate(shapes):
         few = _samples_of_race(problem, shape, SETTINGS.grid, plan.degree or SETTINGS.smooth_degree, plan.seed)
@@ -167,11 +168,13 @@ def best_start(
             exact = _exact_start(problem, few, shape, plan, budget)
             if exact is not None:
                 return exact, [*sentences[1:], f"{list(shape)} with splines of degree {SETTINGS.low_degree} is exact."]
+        # An end where the next shape would take more than half of the budget.
         if finalists and budget.work + _race_work(few, shape, degree, SETTINGS.least_starts) > budget.limit / 2:
             sentences.append(
                 f"{list(shape)} and larger ones were not tried: they would take more than the budget allows."
             )
             break
+        # A race of as many starts as the share of the budget for this shape allows.
         left = len(shapes) - number
         share = max(SETTINGS.start_share * budget.limit - budget.work, 0.0) / left
         affordable = max(share / _race_work(few, shape, degree, 1), SETTINGS.least_starts)
@@ -180,6 +183,7 @@ def best_start(
             count = 1  # linear in its coefficients: one start is as good as any
         starts = [_initial_start(shape, degree, plan, start, few) for start in range(count)]
         winner, sentence = _races(problem, few, starts, budget)
+        # One start more, whose nodes were fitted group by group.
         grouped = _grouped_start(problem, few, winner, plan, budget)
         if grouped is not None and (grouped := _race(few, [grouped], budget)[0]).loss < winner.loss:
             winner = grouped
@@ -190,6 +194,7 @@ def best_start(
         sentences.append(sentence)
         if len(shapes) == 1:  # nothing to choose
             return winner, sentences
+        # The end of the choice where the error falls as it does for the right shape.
         winner, slope = _refine_to_theory(problem, winner, budget)
         if slope is not None:
             grid = winner.model.config.grid_size[0]
@@ -279,6 +284,7 @@ def _grouped_start(problem: Regression, few: Regression, best: Start, plan: Star
     resolved = best.loss <= SETTINGS.resolved * float(problem.train.y.square().mean())
     if resolved or not (1 < nodes < inputs and behind in ((1,), (1, 1))):
         return None
+    # Groups of inputs, and the work of a KAN [members, 1, 1] for each.
     groups = input_groups(problem, nodes)
     shapes = [(int(members), 1, 1) for members in groups.sum(0)]
     needed = SETTINGS.group_rounds * sum(_race_work(few, shape, degree, SETTINGS.group_starts) for shape in shapes)
@@ -291,6 +297,7 @@ def _grouped_start(problem: Regression, few: Regression, best: Start, plan: Star
     x = torch.cat([few.train.x, held.x])
     y = torch.cat([few.train.y, held.y])
     rows = len(few.train)
+    # Backfitting: the KAN of a group is fitted to what the others leave.
     models = {}
     values = x.new_zeros(nodes, *y.shape)
     for number in range(
@@ -313,6 +320,7 @@ def _grouped_start(problem: Regression, few: Regression, best: Start, plan: Star
             with torch.no_grad():
                 values[node] = models[node](x[:, columns])
     with torch.no_grad():
+        # The KANs of the groups as one network; layers behind them begin as the identity.
         first.mask.copy_(groups)
         for node, model in models.items():
             columns = groups[:, node].nonzero()[:, 0]
@@ -324,7 +332,7 @@ def _grouped_start(problem: Regression, few: Regression, best: Start, plan: Star
             high = values.sum(0).amax(0)
             reach = HIDDEN_MARGIN * (high - low)
             layer.knots.copy_(uniform(torch.stack([low - reach, high + reach], 1), SETTINGS.grid, degree))
-            layer.coef.copy_(layer.knots.unfold(1, degree, 1)[:, 1:-1].mean(2)[..., None])  # Greville: a straight line
+            layer.coef.copy_(greville(layer.knots, degree)[..., None])  # a straight line
     for layer in (first, second, *last):
         layer.domain_is_set.fill_(True)
     return start
@@ -360,8 +368,6 @@ def _train_stage(start: Start, problem: Regression, steps: int, margin: float | 
     """Train for one stage; with a margin, the hidden grids then follow the activations."""
     start = train_start(start, problem, steps=steps, tolerance=1e-3 if margin is None else 1e-2)
     budget.work += start.last_report.steps * step_work(problem, start.model)
-    if start.last_report.stopped == StopReason.INTERRUPTED:
-        raise KeyboardInterrupt
     if margin is not None and len(start.width) > 2 and math.isfinite(start.loss):
         move_hidden_domains_(start.model, problem.train.x, margin=margin)
     return start
@@ -421,6 +427,7 @@ def _choose_shape(problem: Regression, finalists: list[Start], budget: Budget) -
             spent += halving_work(start, finest)
         return math.sqrt(start.loss) * (grid / finest) ** slope
 
+    # Rounds of halving: the best by error and the best by extrapolated error go on.
     for keep in SETTINGS.finalists:
         by_loss = sorted(entries, key=lambda entry: entry[0].loss)
         by_extrapolation = sorted(entries, key=extrapolated)
@@ -436,6 +443,7 @@ def _choose_shape(problem: Regression, finalists: list[Start], budget: Budget) -
         entries = [_halve_grid(problem, start, budget) for start, _ in affordable]
         if len(entries) == 1:
             break
+    # The shape with the lowest extrapolated error.
     best, slope = min(entries, key=extrapolated)
     error = extrapolated((best, slope))
     grid = best.model.config.grid_size[0]
@@ -455,8 +463,6 @@ def _halve_grid(problem: Regression, start: Start, budget: Budget) -> tuple[Star
     budget.work += finer.last_report.steps * step_work(few, model)
     budget.keep_best(finer.loss)
     budget.report(f"choice between shapes: {list(start.width)}", loss=finer.loss)
-    if finer.last_report.stopped == StopReason.INTERRUPTED:
-        raise KeyboardInterrupt
     if not finer.loss < start.loss:
         return start, 0.0
     slope = math.log2(start.loss / max(finer.loss, ABOVE_ZERO)) / 2

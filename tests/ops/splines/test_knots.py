@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.ops.spline_cases import EVEN, STEEP, UNEVEN, make_knots, points_inside
 
 from edgewise.ops.splines.bspline import MAX_DEGREE, basis
-from edgewise.ops.splines.knots import blossom_coef, breakpoints_of, extend, subdivide, uniform
+from edgewise.ops.splines.knots import blossom_coef, breakpoints_of, extend, greville, subdivide, uniform
 
 DEGREES = range(MAX_DEGREE + 1)
 
@@ -78,3 +78,12 @@ def test_any_knots_any_parts(degree, widths, parts, seed):
     after = basis(x, finer, degree)[:, 0] @ new[0]
     scale = max(1.0, new.abs().max().item())
     assert torch.allclose(after, basis(x, knots, degree)[:, 0] @ coef[0], rtol=0, atol=1e-11 * scale)
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3, 5])
+def test_greville_abscissae_are_the_coefficients_of_the_identity(degree):
+    knots = extend(torch.tensor([[0.0, 0.5, 0.6, 2.0], [-1.0, 0.0, 1.0, 2.0]], dtype=torch.float64), degree)
+    x = torch.linspace(0.01, 1.99, 50, dtype=torch.float64)[:, None].expand(-1, 2)
+    line = torch.einsum("nig,ig->ni", basis(x, knots, degree), greville(knots, degree))
+    torch.testing.assert_close(line, x)
+    torch.testing.assert_close(greville(knots[0], degree), greville(knots, degree)[0])

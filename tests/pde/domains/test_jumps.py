@@ -23,9 +23,16 @@ def test_all_jumps_are_located():
 
 
 @pytest.mark.parametrize(
-    "function", [np.abs, lambda x: np.tanh(1e4 * x), lambda x: np.sqrt(np.abs(x)), lambda x: 0 * x]
+    "function",
+    [
+        np.abs,
+        lambda x: np.tanh(1e4 * x),
+        lambda x: np.sqrt(np.abs(x)),
+        lambda x: 0 * x,
+        lambda x: np.where(np.abs(x - 0.3) < 1e-4, np.inf, np.sign(x - 0.3)),
+    ],
 )
-def test_what_is_continuous_has_none(function):
+def test_what_is_continuous_or_infinite_has_none(function):
     assert jumps(function) == []
 
 

@@ -2,11 +2,12 @@
 
 from itertools import pairwise
 
+import pytest
 import torch
 from torch import nn
 
 from edgewise.nn.model import KAN
-from edgewise.train.methods.quasi_newton import LBFGS
+from edgewise.train.methods.quasi_newton import LBFGS, CurvaturePairs
 from edgewise.train.objective import Objective
 from edgewise.train.problems import Regression
 
@@ -85,3 +86,25 @@ def test_a_start_that_is_not_a_number_is_reported():
     result = LBFGS().start(Objective(model, problem), steps=1).step(problem.train)
     assert not result.evaluation.is_finite
     assert float(model.point.detach()) == -1
+
+
+@pytest.mark.parametrize("has_metric", [False, True])
+def test_the_direction_of_pairs_is_that_of_the_dense_inverse_hessian(has_metric):
+    """The witness: the updates of BFGS, from a metric or from the scale of the last pair."""
+    generator = torch.Generator().manual_seed(0)
+    root = torch.randn(4, 4, generator=generator, dtype=torch.float64)
+    identity = torch.eye(4, dtype=torch.float64)
+    hessian = root @ root.T + identity
+    metric = torch.diag(torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64))
+    moves = torch.randn(3, 4, generator=generator, dtype=torch.float64)
+    gradient = torch.randn(4, generator=generator, dtype=torch.float64)
+    memory = CurvaturePairs(10, (lambda slope: metric @ slope) if has_metric else None)
+    assert memory.is_empty != has_metric
+    last = hessian @ moves[-1]
+    dense = metric if has_metric else identity * (moves[-1] @ last) / (last @ last)
+    for move in moves:
+        change = hessian @ move
+        memory.remember(move, change, 0.0)
+        remaining = identity - torch.outer(move, change) / (move @ change)
+        dense = remaining @ dense @ remaining.T + torch.outer(move, move) / (move @ change)
+    torch.testing.assert_close(memory.direction(gradient), -dense @ gradient)

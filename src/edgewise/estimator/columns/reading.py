@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -271,6 +272,9 @@ def row_weights(sample_weight: ArrayLike | None, rows: int) -> np.ndarray | None
     weight = _check_sample_weight(sample_weight, np.empty((rows, 1)), dtype=np.float64, ensure_non_negative=True)
     if not (weight > 0).any():
         raise InputError("sample_weight must have a positive entry, got only zeros")
+    largest = float(weight.max())
+    if math.isinf(largest * rows):
+        raise InputError(f"sample_weight must have a finite sum, got entries of {largest:g}")
     return weight
 
 

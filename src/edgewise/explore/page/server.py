@@ -6,9 +6,8 @@ import asyncio
 import json
 import secrets
 import socket
-import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -164,20 +163,21 @@ class Server:
     def run(self) -> None:
         """Answer until Ctrl-C, or until `stop`; a job that is computed is cancelled and ends before this returns."""
         # In a thread of its own, where uvicorn leaves the signals of the process to those who called. No thread is a
-        # daemon: one that computes while the interpreter ends would abort it.
-        thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
-        thread.start()
-        try:
-            while thread.is_alive():
-                thread.join(WAKING)
-        except KeyboardInterrupt:
-            pass
-        finally:
-            self.stop()
-            thread.join()
-            self.stop()  # what waited for a thread of its own, and began since
-            self._workers.shutdown(cancel_futures=True)
-            self._socket.close()
+        # daemon: one that computes while the interpreter ends would abort it. It is waited for by its future: Python
+        # takes a thread whose `join` Ctrl-C has interrupted for ended.
+        with ThreadPoolExecutor(1) as thread:
+            serving = thread.submit(self._server.run, [self._socket])
+            try:
+                while not serving.done():
+                    wait([serving], WAKING)
+            except KeyboardInterrupt:
+                pass
+            finally:
+                self.stop()
+                wait([serving])
+                self.stop()  # what waited for a thread of its own, and began since
+                self._workers.shutdown(cancel_futures=True)
+                self._socket.close()
 
     def stop(self) -> None:
         """End `run`, from another thread."""

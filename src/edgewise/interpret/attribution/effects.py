@@ -339,9 +339,7 @@ def evaluation_points(values: np.ndarray, points: int = 61) -> tuple[np.ndarray,
     return np.linspace(*central_range(values), points), False
 
 
-def input_points(
-    values: np.ndarray, points: int, kind: InputKind | None = None
-) -> tuple[np.ndarray, bool, tuple[str, ...]]:
+def input_points(values: np.ndarray, points: int, kind: InputKind | None) -> tuple[np.ndarray, bool, tuple[str, ...]]:
     """Choose the points at which an input is moved: the levels of a category, or as `evaluation_points` does.
 
     0 is the only point where no values (N,) are known. The second result is whether the points are all the values

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
@@ -12,6 +13,7 @@ from edgewise.checks import check_count
 from edgewise.interpret.attribution.removal import judging_data
 from edgewise.interpret.pruning.pruning import PruneReport, prune
 from edgewise.nn.model import KAN
+from edgewise.scaling import AffineScaling
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.quasi_newton import LBFGS
 from edgewise.train.penalties import Sparsity
@@ -167,10 +169,9 @@ def _normal_scores(values: Tensor) -> Tensor:
 
 
 def _standardised(values: Tensor) -> Tensor:
-    """Mean 0 and variance 1; a constant column becomes 0."""
-    centred = values - values.mean(0)
-    deviation = centred.square().mean(0).sqrt()
-    return centred / torch.where(deviation > 1e-12, deviation, torch.inf)
+    """Columns with mean 0 and variance 1; a constant column becomes 0."""
+    scaling = AffineScaling.standard(values.cpu().numpy(), np.ones(len(values)))
+    return torch.from_numpy(scaling.transform(values.cpu().numpy())).to(values)
 
 
 def _strongest_effects(x: Tensor, y: Tensor) -> list[tuple[Tensor, int]]:
@@ -190,7 +191,9 @@ def _strongest_effects(x: Tensor, y: Tensor) -> list[tuple[Tensor, int]]:
         design = both[:, significant.repeat(2)]
         gram = design.T @ design
         gram.diagonal().add_(1e-6 * rows)
-        residual = _standardised(y - design @ torch.linalg.solve(gram, design.T @ y))
+        rest = y - design @ torch.linalg.solve(gram, design.T @ y)
+        is_rounding = rest.square().mean(0).sqrt() <= 1e-12
+        residual = _standardised(torch.where(is_rounding, 0.0, rest))
     pairs = _product_effects(both, both, residual)
     pairs = torch.maximum(pairs[:d], pairs[d:]).view(d, 2, d).amax(1).fill_diagonal_(0)
     orders = [(alone, count), (pairs.amax(1), 4 * d * (d - 1) // 2 * y.shape[1])]

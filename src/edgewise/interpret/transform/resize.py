@@ -19,6 +19,7 @@ from edgewise.nn.layers.initial import initial_weights, seeded_generator
 from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN, edge_layers
+from edgewise.ops.splines.knots import greville
 from edgewise.train.grids import HIDDEN_MARGIN
 
 SomeTensor = TypeVar("SomeTensor", Tensor, nn.Parameter)
@@ -89,10 +90,8 @@ def deepen(model: KAN, before: int | None = None, *, x: Tensor | None = None) ->
     n = like.coef.shape[1]
     layer = copy.deepcopy(like)
     layer.drop_functions_()
-    # Coefficients of the identity: the Greville abscissae of its knots.
-    windows = like.knots.unfold(1, like.degree, 1)[:, 1 : n + 1]  # (in, n, degree)
     coef = torch.zeros(nodes, n, nodes, dtype=like.coef.dtype, device=like.coef.device)
-    coef[torch.arange(nodes), :, torch.arange(nodes)] = windows.mean(2)
+    coef[torch.arange(nodes), :, torch.arange(nodes)] = greville(like.knots, like.degree)
     layer.coef = nn.Parameter(coef)
     if like.base is None:
         layer.base = None

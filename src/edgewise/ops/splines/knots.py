@@ -53,6 +53,14 @@ def breakpoints_of(knots: Tensor, degree: int) -> Tensor:
     return knots[:, degree : knots.shape[1] - degree]
 
 
+def greville(knots: Tensor, degree: int) -> Tensor:
+    """Return the coefficients of the identity, (..., n), on knots (..., n + degree + 1): means of neighbouring knots.
+
+    T. Greville, in O. Shisha (ed.), "Inequalities" (1967); C. de Boor, "A practical guide to splines" (1978), IX.
+    """
+    return knots[..., 1:-1].unfold(-1, degree, 1).mean(-1)
+
+
 def subdivide(knots: Tensor, degree: int, parts: int) -> Tensor:
     """Return knots with every interval cut into `parts` equal ones; the old breakpoints stay the same, bit for bit."""
     old = breakpoints_of(knots, degree)

@@ -20,10 +20,10 @@ class DiagonalSettings:
 
     # Largest condition number of eigenvectors: refinement wins back the digits that are lost, as long as some remain.
     worst_vectors: float = 1e9
-    # Change of a field by reactions in a slab from which on they are a factor of their own: a step of a Krylov method
-    # takes up smaller ones to a digit.
+    # Change of a field by reactions in a time element from which on they are a factor of their own: a step of a Krylov
+    # method takes up smaller ones to a digit.
     least_reaction: float = 0.1
-    # Coordinates whose eigenvectors are kept, the last ones used: those of two grids, which slabs of time share.
+    # Coordinates whose eigenvectors are kept, the last ones used: those of two grids, which time elements share.
     kept_coordinates: int = 8
 
 

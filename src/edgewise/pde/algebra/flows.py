@@ -1,4 +1,4 @@
-"""Slabs of time of an incompressible flow: eigenvectors in time, and for each a flow with separable velocities.
+"""Time elements of an incompressible flow: eigenvectors in time, and for each a flow with separable velocities.
 
 One measured row needs it: the pulsating channel (NS2d-LT).
 """
@@ -25,10 +25,10 @@ from edgewise.pde.spaces.grid_problem import GridProblem
 
 @dataclass(frozen=True)
 class FlowSettings:
-    """Which slabs of flows have factors, and which share them."""
+    """Which time elements of flows have factors, and which share them."""
 
     most_pressures: int = 4000  # values of a pressure at one moment: factors of an eighth of a gigabyte
-    other_lengths: float = 4.0  # factor by which lengths of slabs differ at most that have the same factors
+    other_lengths: float = 4.0  # factor by which lengths of time elements differ at most that have the same factors
     same_along: float = 1e-9  # relative: slopes that are closer are the same; far above rounding
     # of the largest row: smaller rows of conditions are rounding, as Krylov vectors have them
     rounded_rows: float = 1e-15
@@ -39,7 +39,7 @@ SETTINGS = FlowSettings()
 
 @dataclass(eq=False)
 class Level:
-    """A block of the system of a slab at one moment."""
+    """A block of the system of a time element at one moment."""
 
     number: int  # number of the block in the system
     block: RowBlock  # the block on the coordinates of space alone
@@ -66,13 +66,13 @@ class Level:
         return total
 
 
-class SlabOfFlow(Preconditioner):
-    """Solver of a slab of an incompressible flow with slopes that are replaced by means over time.
+class FlowElement(Preconditioner):
+    """Solver of a time element of an incompressible flow with slopes that are replaced by means over time.
 
-    Eigenvectors in time of the method of Radau turn a slab into a flow for each eigenvalue, as in [1]. In these,
-    velocities are eliminated by `FastDiagonalisation`, so that an equation for the values of the pressure at the points
-    of the constraint is left [2]. It has dense factors for one real eigenvalue, and the others differ from it by a
-    pressure without viscosity. Convection is left to a Krylov method.
+    Eigenvectors in time of the method of Radau turn a time element into a flow for each eigenvalue, as in [1]. In
+    these, velocities are eliminated by `FastDiagonalisation`, so that an equation for the values of the pressure at the
+    points of the constraint is left [2]. It has dense factors for one real eigenvalue, and the others differ from it by
+    a pressure without viscosity. Convection is left to a Krylov method.
 
     [1] Y. Maday, E. Ronquist, "Parallelization in time through tensor-product space-time solvers", Comptes Rendus
     Mathematique 346, 2008, 113.
@@ -84,10 +84,11 @@ class SlabOfFlow(Preconditioner):
     @classmethod
     def for_system(
         cls, grid_problem: GridProblem, system: LinearSystem, kept: Preconditioner | None
-    ) -> SlabOfFlow | None:
+    ) -> FlowElement | None:
         """The solver; None where there is no single pressure, or conditions join it with velocities.
 
-        It has the factors of one that is `kept`, if space is the same and the length of the slab is not far off.
+        It has the factors of one that is `kept`, if space is the same and the length of the time element is not far
+        off.
         """
         form = grid_problem.form
         axes = system.blocks[0].axes
@@ -107,7 +108,7 @@ class SlabOfFlow(Preconditioner):
         except (np.linalg.LinAlgError, linalg.LinAlgError):
             return None
 
-    def __init__(self, grid_problem: GridProblem, system: LinearSystem, kept: SlabOfFlow | None = None):
+    def __init__(self, grid_problem: GridProblem, system: LinearSystem, kept: FlowElement | None = None):
         assert grid_problem.form.time is not None
         self.grid_problem, self.shape, self.blocks = grid_problem, system.shape, system.blocks
         self.time = grid_problem.form.time
@@ -142,8 +143,8 @@ class SlabOfFlow(Preconditioner):
             system.work += self._factorise()
             self._inviscid()
 
-    def is_like(self, other: SlabOfFlow, shift: float) -> bool:
-        """True if the factors serve another slab, too."""
+    def is_like(self, other: FlowElement, shift: float) -> bool:
+        """True if the factors serve another time element, too."""
         lines = zip(self.axes, other.axes, strict=True)
         is_same = self.grid_problem is other.grid_problem and all(
             np.array_equal(a.breakpoints, b.breakpoints) for a, b in lines

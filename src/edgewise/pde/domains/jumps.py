@@ -34,6 +34,7 @@ def points_of_line(low: float, high: float, count: int) -> np.ndarray:
     return low + (high - low) * (np.arange(count) + SETTINGS.off_middle) / count
 
 
+@np.errstate(invalid="ignore")  # beside a pole differences of infinities are no numbers, and no jumps
 def jumps_on_line(
     function: OnLine, points: np.ndarray, least: float, rounding: np.ndarray | float = 0.0
 ) -> list[float]:

@@ -146,7 +146,19 @@ class Field:
         raise InputError("an equation must use functions of torch, as torch.sin(u), got one of numpy")
 
     def __bool__(self) -> bool:
-        raise InputError("a field has no truth value, for it has many values: use torch.where(u.value > 0, ...)")
+        raise InputError("a field has no truth value, for it has many values: use torch.where(u > 0, ...)")
+
+    def __lt__(self, other: Operand) -> Tensor:
+        return self.value < _values(other)
+
+    def __le__(self, other: Operand) -> Tensor:
+        return self.value <= _values(other)
+
+    def __gt__(self, other: Operand) -> Tensor:
+        return self.value > _values(other)
+
+    def __ge__(self, other: Operand) -> Tensor:
+        return self.value >= _values(other)
 
     def __neg__(self) -> Tensor:
         return -self.value

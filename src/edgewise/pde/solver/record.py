@@ -299,7 +299,7 @@ class Record:
         level = self.level
         work = max(ESTIMATES.correction_share * min(self.limits.work, self.limits.limit), CORRECTION.work)
         if level.tolerance is not None:
-            work = max(work, CORRECTION.work_of_slabs)
+            work = max(work, CORRECTION.work_of_elements)
         points = self.sought
         with self.limits.judging():
             found = judge(
@@ -312,7 +312,7 @@ class Record:
             )
         if len(self.stages) == 1 and level.tolerance is not None and math.isnan(self.divergence):
             # Residuals are those of all moments in the mean, and say little of errors that grow towards the last.
-            check = f"the only pass through time had a tolerance of {level.tolerance:.1g}"
+            check = f"the only integration in time had a tolerance of {level.tolerance:.1g}"
             estimate = max(found.estimate, min(level.tolerance, found.bound), self._of_beginning)
             found = replace(found, checks=(*found.checks, check), estimate=estimate)
         if level.data_error:
@@ -409,8 +409,8 @@ def rest_of_series(before: float, last: float) -> float:
 def error_of_integrations(record: Record) -> float:
     """Error of a sharper integration in time.
 
-    Its residual falls faster than its error, which grows from slab to slab; one that stays large at a place, as where
-    the start contradicts the boundary, leaves an error that need not fall.
+    Its residual falls faster than its error, which grows from time element to time element; one that stays large at a
+    place, as where the start contradicts the boundary, leaves an error that need not fall.
     """
     if len(record.stages) < 2:
         return record.divergence

@@ -366,10 +366,14 @@ def _minimised(network: TensorNetwork, problem: Collocation) -> tuple[float, flo
                 parameter.copy_(part.reshape(parameter.shape))
         return _residuals(network, problem.blocks()).numpy()
 
+    @np.errstate(over="ignore")  # an infinite loss is worse than any other
+    def loss_of(values: np.ndarray) -> float:
+        return float(np.sum(values**2))
+
     # Sum of squares at the start.
     start = torch.cat([each.detach().flatten() for each in parameters]).numpy()
     residual = residual_at(start)
-    least = float(np.sum(residual**2))
+    least = loss_of(residual)
     if not math.isfinite(least):
         return math.inf, work
 
@@ -401,7 +405,7 @@ def _minimised(network: TensorNetwork, problem: Collocation) -> tuple[float, flo
         nonlocal residual, least
         moved = point + step
         values = residual_at(moved)
-        loss = float(np.sum(values**2))
+        loss = loss_of(values)
         if not loss < least:
             residual_at(point)
             return Advance(point, is_last=True)

@@ -32,11 +32,8 @@ class NetworkSettings:
 SETTINGS = NetworkSettings()
 
 
-@dataclass(frozen=True)
-class Term:
-    """A product node: the coefficients of the Legendre polynomials of each of its inputs."""
-
-    factors: dict[int, np.ndarray]
+# A product node: the coefficients of the Legendre polynomials of each of its inputs.
+Term = dict[int, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,8 +120,8 @@ class Polynomial:
             else:
                 rank = 0
             roots = np.sqrt(s[:rank])
-            return [Term({0: u[:, r] * roots[r], 1: vt[r] * roots[r]}) for r in range(rank)]
-        return [Term(self._factors(kind, own, self.coef)) for kind, own in self._groups()]
+            return [{0: u[:, r] * roots[r], 1: vt[r] * roots[r]} for r in range(rank)]
+        return [self._factors(kind, own, self.coef) for kind, own in self._groups()]
 
     def _table(self, coef: np.ndarray) -> np.ndarray:
         """Coefficients of the products of two inputs by their degrees, (a, b, ...)."""
@@ -159,7 +156,7 @@ class Polynomial:
         nodes = self.terms()
         if not nodes:
             return []
-        left, right = (np.stack([node.factors[j] for node in nodes], 1) for j in (0, 1))
+        left, right = (np.stack([node[j] for node in nodes], 1) for j in (0, 1))
         du, dv = factor_changes(left, right, self._table(root))
         return [{0: du[:, r], 1: dv[:, r]} for r in range(len(nodes))]
 
@@ -183,9 +180,10 @@ class Polynomial:
             intervals *= 2
 
     def _network(self, intervals: int) -> KAN:
+        # Shape: a sum of curves, a product node for each term of several inputs, and an edge for the link.
         terms = self.terms()
         inputs = self.basis.indices.shape[1]
-        arities = [len(term.factors) for term in terms]
+        arities = [len(term) for term in terms]
         has_link = self.link.name != "identity"
         if terms or has_link:
             width = [inputs, 1 + len(terms), 1]
@@ -202,7 +200,8 @@ class Polynomial:
             width, grids, SETTINGS.edge_degree, base=base, products=products, domain=(-1.0, 1.0), dtype=torch.float64
         )
         layers = edge_layers(kan)
-        coef = self._first_layer(intervals, self.curves(self.coef), [term.factors for term in terms], terms)
+        # Coefficients of the first layer; the shift of the values belongs to one of its curves where no link follows.
+        coef = self._first_layer(intervals, self.curves(self.coef), terms, terms)
         if not has_link:
             first = np.flatnonzero(np.abs(coef[:, :, 0]).max(1) > 0)[:1]
             coef[first, :, 0] -= self.shift  # splines sum to 1
@@ -210,6 +209,7 @@ class Polynomial:
             layers[0].knots.copy_(torch.from_numpy(self._knots(intervals)))
             layers[0].coef.copy_(torch.from_numpy(coef))
             layers[0].mask.copy_(torch.from_numpy((coef != 0).any(1).astype(float)))
+            # The sums pass on unchanged; the link is the last edge.
             for layer in layers[:-1] if has_link else layers[: 1 if len(layers) > 1 else 0]:
                 assert layer.base is not None
                 layer.base.zero_()
@@ -241,7 +241,7 @@ class Polynomial:
         return np.concatenate([part.reshape(-1, root.shape[1]) for part in parts.values()])
 
     def _first_layer(
-        self, intervals: int, curves: list[np.ndarray], factors: list[dict[int, np.ndarray]], terms: list[Term]
+        self, intervals: int, curves: list[np.ndarray], factors: list[Term], terms: list[Term]
     ) -> np.ndarray:
         """Spline coefficients of the first layer, (n, G, 1 + all factors, ...), from Legendre coefficients.
 
@@ -253,13 +253,13 @@ class Polynomial:
         sites = _sites(inner)
         degree = int(self.basis.indices.max())
         splines = make_interp_spline(sites, legendre(sites, degree), SETTINGS.edge_degree, _with_ends(inner)).c
-        nodes = sum(len(term.factors) for term in terms)
+        nodes = sum(len(term) for term in terms)
         coef = np.zeros((len(curves), len(sites), 1 + nodes, *curves[0].shape[1:]))
         for j, curve in enumerate(curves):
             coef[j, :, 0] = np.tensordot(splines[:, : len(curve)], curve, 1)
         place = 1
         for term, each in zip(terms, factors, strict=True):
-            for j in sorted(term.factors):
+            for j in sorted(term):
                 if j in each:
                     coef[j, :, place] = np.tensordot(splines[:, : len(each[j])], each[j], 1)
                 place += 1

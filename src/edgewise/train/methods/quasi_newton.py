@@ -11,6 +11,7 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -90,7 +91,7 @@ class LBFGS(Method):
 
     def start(self, objective: Objective, *, steps: int) -> LineSearchRun:
         """Start from the present parameters; see `Method.start`."""
-        return LineSearchRun(objective, _CurvaturePairs(self.history), self.evaluations)
+        return LineSearchRun(objective, CurvaturePairs(self.history), self.evaluations)
 
 
 @dataclass(frozen=True)
@@ -278,25 +279,40 @@ class LineSearchRun:
 
     def _search(self, data: Data, origin: Tensor, start: Evaluation, gradient: Tensor) -> LineSearchPoint | None:
         """Move the parameters along the direction, or leave them at `origin` and return None."""
-        direction = self._memory.direction(gradient)
-        slope = float(direction @ gradient)
-        if not slope < 0 or not math.isfinite(slope):
-            return None
-
-        def attempt(length: float) -> LineSearchPoint:
-            evaluation, new, point = self._evaluate(data, origin + length * direction)
-            return LineSearchPoint(length, evaluation.total, float(new @ direction), evaluation, new, point)
-
-        # While nothing is known about the scale, the first trial moves by at most 1 (sum of absolute changes).
-        if self._memory.is_empty:
-            first = min(1.0, 1 / float(gradient.abs().sum()))
-        else:
-            first = 1.0
-        accepted = strong_wolfe(attempt, start.total, slope, first, self._evaluations)
+        accepted = line_search(self._memory, partial(self._evaluate, data), origin, start, gradient, self._evaluations)
         if accepted is not None and accepted.point is not None and torch.equal(accepted.point, origin):
             accepted = None
         write_(self._parameters, origin if accepted is None or accepted.point is None else accepted.point)
         return accepted
+
+
+def line_search(
+    memory: Memory,
+    evaluate: Callable[[Tensor], tuple[Evaluation, Tensor, Tensor]],
+    origin: Tensor,
+    start: Evaluation,
+    gradient: Tensor,
+    evaluations: int,
+) -> LineSearchPoint | None:
+    """Search along the direction of a memory from a point (n,), where objective and gradient (n,) are those given.
+
+    `evaluate` gives the objective at a point, its gradient, and the point as it was taken.
+    """
+    direction = memory.direction(gradient)
+    slope = float(direction @ gradient)
+    if not slope < 0 or not math.isfinite(slope):
+        return None
+
+    def attempt(length: float) -> LineSearchPoint:
+        evaluation, new, point = evaluate(origin + length * direction)
+        return LineSearchPoint(length, evaluation.total, float(new @ direction), evaluation, new, point)
+
+    # While nothing is known about the scale, the first trial moves by at most 1 (sum of absolute changes).
+    if memory.is_empty:
+        first = min(1.0, 1 / float(gradient.abs().sum()))
+    else:
+        first = 1.0
+    return strong_wolfe(attempt, start.total, slope, first, evaluations)
 
 
 def strong_wolfe(
@@ -351,28 +367,33 @@ def _minimum_between(low: LineSearchPoint, high: LineSearchPoint) -> float:
     return low.length + min(max(share, 0.1), 0.9) * width
 
 
-class _CurvaturePairs:
-    """The latest steps s and changes y of the gradient: the memory of L-BFGS."""
+class CurvaturePairs:
+    """The latest steps s and changes y of the gradient: the memory of L-BFGS.
 
-    def __init__(self, history: int):
+    `metric` maps a gradient (n,) by the inverse Hessian before the first pair; None while nothing is known of it.
+    """
+
+    def __init__(self, history: int, metric: Callable[[Tensor], Tensor] | None = None):
         self._history = history
+        self._metric = metric
         self._moves: list[Tensor] = []
         self._changes: list[Tensor] = []
 
     @property
     def is_empty(self) -> bool:
-        return not self._moves
+        return not self._moves and self._metric is None
 
     def direction(self, gradient: Tensor) -> Tensor:
-        """- H gradient by the two-loop recursion, algorithm 7.4, with the scaling of eq. (7.20)."""
+        """- H gradient by the two-loop recursion, algorithm 7.4; without a metric with the scaling of eq. (7.20)."""
         q = gradient.clone()
-        if not self._moves:
-            return -q
         shares = []
         for move, change in zip(reversed(self._moves), reversed(self._changes), strict=True):
             shares.append((move @ q) / (move @ change))
             q = q - shares[-1] * change
-        q = q * ((self._moves[-1] @ self._changes[-1]) / self._changes[-1].square().sum())
+        if self._metric is not None:
+            q = self._metric(q)
+        elif self._moves:
+            q = q * ((self._moves[-1] @ self._changes[-1]) / self._changes[-1].square().sum())
         for move, change in zip(self._moves, self._changes, strict=True):
             q = q + move * (shares.pop() - (change @ q) / (move @ change))
         return -q

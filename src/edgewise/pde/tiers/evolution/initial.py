@@ -83,13 +83,14 @@ class RoughInitial:
         # Jumps inside.
         line = points_of_line(rough.low, rough.high, SETTINGS.line_points)
         line = with_features(line, narrow_features(form), rough.space)
+        ends = np.array([rough.low, rough.high])
         values = at([line])[0]
-        if not np.isfinite(values).all():
+        at_ends = at([ends])[0]
+        if not (np.isfinite(values).all() and np.isfinite(at_ends).all()):
             return None
         rough.places = jumps_on_line(lambda places: at([places])[0][..., None], line, SETTINGS.least_jump)
         # Walls that the initial values contradict.
-        ends = np.array([rough.low, rough.high])
-        gaps = np.abs(np.where(np.isfinite(rough.walls()), rough.walls() - at([ends])[0], 0.0)).max(1)
+        gaps = np.abs(np.where(np.isfinite(rough.walls()), rough.walls() - at_ends, 0.0)).max(1)
         rough.places += ends[gaps > SETTINGS.least_jump * max(float(np.abs(values).max()), float(gaps.max()))].tolist()
         # Walls whose slopes they contradict, where the shortest interval follows from the error that this leaves.
         kinks = rough.kinks()

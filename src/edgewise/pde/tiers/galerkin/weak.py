@@ -29,7 +29,9 @@ class WeakSettings:
     # interval.
     points: int = 512
     points_of_interval: int = 6
-    slab_work: float = 1e7  # multiply-adds of a slab, at least, for the time of evaluating the data. Measured
+    element_work: float = (
+        1e7  # multiply-adds of a time element, at least, for the time of evaluating the data. Measured
+    )
 
 
 SETTINGS = WeakSettings()
@@ -133,7 +135,7 @@ class WeakForm:
         return tuple(place if k == side.axis else slice(None) for k in range(len(self.axes)))
 
     def solved(self, line: TimeAxis, state: np.ndarray) -> np.ndarray:
-        """Coefficients of space at the moments of a slab, (q, *counts), from the state at its beginning.
+        """Coefficients of space at the moments of a time element, (q, *counts), from the state at its beginning.
 
         These are those of `TimeAxis`, the method of Radau, whose matrix is diagonalised.
         """
