@@ -136,7 +136,7 @@ BEGINNINGS = (
     (Pairs, "_solve_pair"),
     (_Smoothing, "_linearised"),
     (training, "train_network"),
-    (record, "sought_points"),
+    (record, "worst_case_points"),
     (correction, "_other_grid"),
     (evidence, "weakest_direction"),
 )

@@ -48,7 +48,7 @@ BENDING = 1e-4  # weight of second derivatives beside conditions, for these to h
 
 
 def defined_start(grid_problem: GridProblem, axes: Sequence[SplineAxis]) -> np.ndarray:
-    """Coefficients of a constant at which residuals and slopes are finite: zero if they are beside it, too."""
+    """Coefficients of a constant at which residuals and Jacobian are finite: zero if they are beside it, too."""
     blocks, shape = grid_problem.blocks(axes), shape_of(grid_problem, axes)
 
     def is_defined(level: float) -> bool:
@@ -67,7 +67,8 @@ def defined_start(grid_problem: GridProblem, axes: Sequence[SplineAxis]) -> np.n
 def smooth_start(grid_problem: GridProblem, axes: Sequence[SplineAxis], start: np.ndarray) -> np.ndarray | None:
     """Coefficients of the function that bends least among those with the conditions, linearised at a start.
 
-    None where they are too many. The slopes of an equation of first order, as |grad u| = 1, may vanish at a constant.
+    None where they are too many. The entries of the Jacobian of an equation of first order, as |grad u| = 1, may vanish
+    at a constant.
     """
     dimension = len(axes)
     fields = start.shape[-1]
@@ -93,7 +94,7 @@ def smooth_start(grid_problem: GridProblem, axes: Sequence[SplineAxis], start: n
 
 
 def is_finite(evaluated: Sequence[tuple[np.ndarray, Jacobian]]) -> bool:
-    """True if residuals and slopes are."""
+    """True if residuals and Jacobian are."""
     return all(np.isfinite(part).all() for values, jacobian in evaluated for part in (values, *jacobian.values()))
 
 
@@ -297,7 +298,7 @@ def residuals_of(evaluated: Sequence[tuple[np.ndarray, Jacobian]]) -> np.ndarray
 
 
 def stabilised(block: RowBlock, coef: np.ndarray) -> tuple[np.ndarray, Jacobian]:
-    """Residuals and slopes with as much more diffusion as the grid needs to have no oscillations [1]."""
+    """Residuals and Jacobian with as much more diffusion as the grid needs to have no oscillations [1]."""
     # Where a layer is thinner than an interval the solution oscillates everywhere. With the second derivative's slope
     # at least h / 2 times that of the first one, as by upwind differences, only the layer itself is wrong, so that the
     # grid can be refined there.
@@ -312,7 +313,7 @@ def stabilised(block: RowBlock, coef: np.ndarray) -> tuple[np.ndarray, Jacobian]
 
 
 def missing_diffusion(block: RowBlock, jacobian: Jacobian) -> Jacobian:
-    """Return by how much slopes by second derivatives fall short of h / 2 times those by first ones, with signs."""
+    """By how much the Jacobian by second derivatives falls short of h / 2 times that by first ones, with signs."""
     missing = {}
     for (number, slot, index), slope in jacobian.items():
         axis = int(np.argmax(index))

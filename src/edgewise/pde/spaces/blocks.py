@@ -222,7 +222,7 @@ class EquationBlock(RowBlock):
     balanced: int | None = None
 
     def evaluate(self, coef: np.ndarray, with_jacobian: bool = True) -> tuple[np.ndarray, Jacobian]:
-        """Residuals, without the constants, and their slopes, as of `RowBlock`."""
+        """Residuals, without the constants, and their Jacobian, as of `RowBlock`."""
         values, jacobian = super().evaluate(coef, with_jacobian)
         if self.balanced is not None:
             space = tuple(axis for axis in range(len(self.axes)) if axis != self.form.time)
@@ -252,7 +252,7 @@ class FunctionalBlock(RowBlock):
         return table
 
     def evaluate(self, coef: np.ndarray, with_jacobian: bool = True) -> tuple[np.ndarray, Jacobian]:
-        """Differences from the value, (fields, *shape), and their slopes."""
+        """Differences from the value, (fields, *shape), and their Jacobian."""
         index = tuple([0] * len(self.axes))
         values = self.derivatives(coef, [index])[index][list(self.numbers)] - self.value
         return values, {(row, number, index): np.ones(self.shape) for row, number in enumerate(self.numbers)}

@@ -1,4 +1,7 @@
-"""Unknown fields from noisy measurements: as smooth as the data allow, with standard errors."""
+"""Unknown fields from noisy measurements: as smooth as the data allow, with standard errors.
+
+The table of inverse problems needs it, as the conductivity of a rod; no other tier has such fields.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from edgewise.outcomes import check_time
 from edgewise.pde.domains.mesh import Mesh, equal_shares
 from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation
-from edgewise.pde.solver.judging.residuals import Sought, residual_size
+from edgewise.pde.solver.judging.residuals import WorstCase, residual_size
 from edgewise.pde.solver.judging.uniqueness import (
     COARSE,
     UNIQUENESS,
@@ -50,7 +50,7 @@ CORRECTION = CorrectionSettings()
 
 
 def correction_of(
-    network: nn.Module, problem: Collocation, points: Sought, residual: float, work: float, is_only: bool
+    network: nn.Module, problem: Collocation, points: WorstCase, residual: float, work: float, is_only: bool
 ) -> float | None:
     """Size of the error's solution on another grid, relative to the fields; None without such a grid."""
     check_time()
@@ -128,7 +128,7 @@ def _other_grid(
     own: Sequence[Tensor],
     per_interval: Sequence[int],
     problem: Collocation,
-    points: Sought,
+    points: WorstCase,
     degree: int,
     work: float,
 ) -> list[Tensor] | None:

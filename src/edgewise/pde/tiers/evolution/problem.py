@@ -38,7 +38,7 @@ class EvolutionSettings:
     least_allowed: tuple[float, float] = (5e-14, 1e-14)
     least_field: float = 1e-6  # size of a field, relative to the largest one, to which its errors are relative at least
     same_length: float = 1e-9  # relative: time elements whose lengths are closer share factors; far above rounding
-    same_slopes: float = 1e-12  # relative change of a slope or a coefficient from one moment to another: rounding
+    same_jacobian: float = 1e-12  # relative change of a slope or a coefficient from one moment to another: rounding
 
 
 SETTINGS = EvolutionSettings()

@@ -190,12 +190,12 @@ class CutCellSolver:
         begin = line.breakpoints[:1]
         known = np.concatenate([np.tensordot(line.table(begin, order), lines, 1) for order in range(evolution.order)])
         evaluated = self._evaluated(grid, line, values, known, True)
-        residual, slopes = evaluated[0]
+        residual, jacobian = evaluated[0]
         # Residuals of waves of half a length in an interval of space, and of two in the time element.
         waves = np.zeros(residual.shape[:2])
         widths = grid.widths(grid.parts[0].x)
         rate = 2 * np.pi / float(np.ptp(line.breakpoints))
-        for (number, _, index), slope in slopes.items():
+        for (number, _, index), slope in jacobian.items():
             of_space = tuple(index[k] for k in evolution.space)
             size = wave_size(widths, {of_space: np.abs(slope).mean(1)}, np.pi)
             waves[number] += size * rate ** index[evolution.time]
@@ -240,7 +240,7 @@ class CutCellSolver:
     def _evaluated(
         self, grid: CutGrid, line: TimeAxis, nodal: np.ndarray, known: np.ndarray, with_jacobian: bool
     ) -> list[tuple[np.ndarray, Jacobian]]:
-        """Residuals (residuals, m, q) and slopes (m, q) of all parts, from values at the moments and the first ones."""
+        """Residuals (residuals, m, q) and Jacobian (m, q) of parts, from values at the moments and the first one."""
         form = self.evolution.grid_problem.form
         used = {tuple(index[k] for k in self.evolution.space) for _, index in form.equation_term.requirements.keys}
         self._count_values(grid, len(used))
@@ -259,7 +259,7 @@ class CutCellSolver:
         term: ResidualTerm,
         with_jacobian: bool,
     ) -> tuple[np.ndarray, Jacobian]:
-        """Residuals (residuals, m, q) and slopes (m, q) of a term at the points of a part at all moments."""
+        """Residuals (residuals, m, q) and Jacobian (m, q) of a term at the points of a part at all moments."""
         form = self.evolution.grid_problem.form
         part = grid.parts[number]
         moments = line.collocation_points(self.evolution.order)
@@ -337,15 +337,15 @@ class CutCellSolver:
                 ]
                 # The mean Jacobian over the moments, so that Radau's systems are diagonal.
                 means = [
-                    {key: slope.mean(1) for key, slope in slopes.items()}
-                    for slopes in (*(slopes for _, slopes in evaluated), *at_walls)
+                    {key: slope.mean(1) for key, slope in jacobian.items()}
+                    for jacobian in (*(jacobian for _, jacobian in evaluated), *at_walls)
                 ]
                 assembly = self._assembled(grid, means)
                 assembly.systems.factorise(rates)
                 is_exact = evolution.grid_problem.form.is_linear and all(
-                    np.ptp(slope, 1).max() <= EVOLUTION.same_slopes * np.abs(slope).max()
-                    for _, slopes in evaluated
-                    for slope in slopes.values()
+                    np.ptp(slope, 1).max() <= EVOLUTION.same_jacobian * np.abs(slope).max()
+                    for _, jacobian in evaluated
+                    for slope in jacobian.values()
                 )
                 self._kept = assembly, means, is_exact
             is_usable = False

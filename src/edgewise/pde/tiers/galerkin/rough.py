@@ -120,7 +120,7 @@ def has_weak_form(grid_problem: GridProblem) -> bool:
         for share in SETTINGS.compared_moments:
             later = jacobian_of(grid_problem, term, points, begin + share * length, face)[0]
             if later.keys() != before.keys() or any(
-                np.abs(later[key] - slope).max() > EVOLUTION.same_slopes * np.abs(slope).max()
+                np.abs(later[key] - slope).max() > EVOLUTION.same_jacobian * np.abs(slope).max()
                 for key, slope in before.items()
             ):
                 return False
@@ -155,7 +155,7 @@ def has_rough_coefficient(grid_problem: GridProblem) -> bool:
     fresh = [axis.fresh_points(1) for axis in axes]
     values = leading([axis.all_points() for axis in axes])
     size = float(np.abs(values).max())
-    if np.ptp(values.reshape(-1, values.shape[-1]), axis=0).max() <= EVOLUTION.same_slopes * size:
+    if np.ptp(values.reshape(-1, values.shape[-1]), axis=0).max() <= EVOLUTION.same_jacobian * size:
         return False
     for k, line in enumerate(axes):
         values = along(line.table(fresh[k]), line.interpolated(values, k), k)
