@@ -158,9 +158,9 @@ def find_formula(
     options = checked_options(options, names, len(targets))
     check_progress(progress, has_line=True)
     with reported(progress, "find_formula") as report:
-        search = Search(x, targets, names, options, planned_budget(time_limit, USUAL_SECONDS), seed, report)
-        front = class_law(search) if of_classes else _front(search)
-        return replace(front, target=target_name(y))
+        budget = planned_budget(time_limit, USUAL_SECONDS)
+        search = Search(x, targets, names, options, budget, seed, report, target=target_name(y))
+        return class_law(search) if of_classes else _front(search)
 
 
 def planned_budget(time_limit: float | None, usual: float, outputs: int = 1) -> Budget:
@@ -286,6 +286,7 @@ class Search:
     report: ProgressCallback | None = None  # receives the progress
     # keeps the formulas so far; one of an earlier run is gone on with, for the rest of the budget
     journal: Journal | None = None
+    target: str = "y"  # name of the target
 
     def __post_init__(self) -> None:
         self.archive: Archive | None = None  # all that the last search kept, for those who judge by other errors
@@ -394,4 +395,5 @@ class Search:
             weights,
             held_weights,
             seed=self.seed,
+            target=self.target,
         )

@@ -40,6 +40,8 @@ class SeparableSettings:
     # A fit comes from factors of two away, and from half an oscillation.
     rates: tuple[float, ...] = tuple(np.geomspace(0.1, 100, 36))
     powers: tuple[float, ...] = tuple(np.arange(1, 61) / 10)
+    # in front of an exponential, as in the laws of Saha, Richardson, Planck and Maxwell
+    powers_in_front: tuple[float, ...] = tuple(np.delete(np.arange(-10, 11) / 2, 10))
     margins: tuple[float, ...] = tuple(np.geomspace(1e-3, 30, 24))
     decays: tuple[float, ...] = (0.0, *np.geomspace(0.3, 30, 10))
     waves: tuple[float, ...] = tuple(np.arange(1, 121) * np.pi / 2)
@@ -48,6 +50,7 @@ class SeparableSettings:
 
 SETTINGS = SeparableSettings()
 X = Variable(0)
+IN_FRONT = ("^ exp", "^ exp /", "^ exp - /")  # kinds of curves that have a power in front: of the target itself alone
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,8 @@ def _forms(problem: LawProblem, x: np.ndarray, y: np.ndarray, weights: np.ndarra
             if not np.isfinite(goal).all():
                 continue
             for name, rows in values.items():
+                if name in IN_FRONT and link.name:
+                    continue
                 units = unit_outside(rows * root, basis)
                 is_some = np.isfinite(units).all(axis=1)
                 if not is_some.any():
@@ -169,6 +174,10 @@ def _curves(u: np.ndarray) -> dict[str, list[Expression]]:
         arguments += [Multiply((Number(rate / size), inverse)) for rate in SETTINGS.rates]
         if low > 0:
             kinds["log exp -"] = [Call("log", Add((Call("exp", each), MINUS_ONE))) for each in arguments]
+            # Where noise has made targets negative their logarithm cannot show a power and an exponential as a sum.
+            kinds["exp - /"] = [Power(Add((Call("exp", each), MINUS_ONE)), -1.0) for each in arguments]
+            for name, curves in zip(IN_FRONT, (kinds["exp"], kinds["exp /"], kinds["exp - /"]), strict=True):
+                kinds[name] = [Multiply((Power(X, n), each)) for n in SETTINGS.powers_in_front for each in curves]
     return kinds
 
 
