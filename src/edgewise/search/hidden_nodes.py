@@ -164,19 +164,19 @@ def _pursued(
     )
     root = np.sqrt(weight)[:, None]
 
-    def fitted(direction: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-        """Values of rows along a direction with variance 1, their polynomial, and the length of the direction."""
+    def fitted(direction: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+        """Values of rows along a direction with variance 1, the terms, their polynomial, and the direction's length."""
         length = math.sqrt(weight @ (u @ direction) ** 2 / weight.sum()) or 1.0
         z = u @ direction / length
         basis = _polynomials(z)
         gram = basis.T @ (weight[:, None] * basis)
         gram[np.diag_indices_from(gram)] += float(weight.mean())
-        return z, np.linalg.solve(gram, basis.T @ (weight[:, None] * residual)), length
+        return z, basis, np.linalg.solve(gram, basis.T @ (weight[:, None] * residual)), length
 
     def errors_and_jacobian(direction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Weighted errors, (m N,), and their derivatives by the direction while the polynomial is held, (m N, n)."""
-        z, coef, length = fitted(direction)
-        error = root * (residual - _polynomials(z) @ coef)
+        z, basis, coef, length = fitted(direction)
+        error = root * (residual - basis @ coef)
         slope = root * (_polynomials(z, derivative=True) @ coef) / length
         return error.T.ravel(), (-slope.T[:, :, None] * u).reshape(-1, u.shape[1])
 
@@ -189,7 +189,7 @@ def _pursued(
         if fit is not None and fit.loss < lowest:
             best = fit.x
             lowest = fit.loss
-    _, coef, length = fitted(best)
+    _, _, coef, length = fitted(best)
     return best / length, coef
 
 
