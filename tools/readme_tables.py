@@ -4,13 +4,14 @@ python tools/readme_tables.py
 
 Between `<!-- table:NAME -->` and `<!-- end -->` stand the tables of results/NAME.json, NAME being an experiment, and
 the notes of its module about them; "speed", "scale", "cluster", "predicted", "tables-HALF" and "friedman" are tables of
-benchmarks, "summary" has the key figures that are listed here. No number there is typed by hand. Everything else on the
-pages is written by hand. tests/test_readme.py fails when page and results differ.
+benchmarks, "summary" has the key figures that are listed here, "pages" what each page says in short. No number there is
+typed by hand. Everything else on the pages is written by hand. tests/test_readme.py fails when page and results differ.
 """
 
 import re
 import runpy
 import textwrap
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = (
     *(ROOT / name for name in ("README.md", "paper/paper.md")),
     *(ROOT / "docs" / f"{name}.md" for name in ("speed", "scale")),
-    *(page for page in sorted((ROOT / "docs" / "measured").glob("*.md")) if page.stem != "index"),
+    *sorted((ROOT / "docs" / "measured").glob("*.md")),
 )
 # Lines of the table in README.md: what was compared, the experiment, and a sentence of its key figures.
 SUMMARY = (
@@ -82,6 +83,8 @@ def _tables_and_notes(name: str, long_tables: bool) -> str:
         return tables.split("\n\n")[name == "predicted"] + "\n" if benchmark == "cluster" else tables + "\n"
     if name == "friedman":
         return runpy.run_path(str(ROOT / "benchmarks" / "tables_summary.py"))["made_up"]()
+    if name == "pages":
+        return "\n".join(_pages_in_short()) + "\n"
     if name == "summary":
         return _markdown(ResultTable(("compared", "KAN", "command"), tuple(map(_summary_line, SUMMARY)))) + "\n"
     outcome = stored_outcome(ROOT / "results", name)
@@ -97,6 +100,17 @@ def _tables_and_notes(name: str, long_tables: bool) -> str:
         folds = [f"The command prints, and the site shows: {'; '.join(titles)}."] if long else []
     method = [_fold("What the columns are, and how they were measured", "\n\n".join(notes))] if notes else []
     return "\n\n".join([*map(_markdown, shown), *folds, *method]) + "\n"
+
+
+def _pages_in_short() -> Iterator[str]:
+    """Yield a line for each page of measurements, in the order of their contents: a link and its first paragraph."""
+    folder = ROOT / "docs" / "measured"
+    contents = (folder / "index.md").read_text(encoding="utf-8").split(":hidden:")[1]
+    for name in contents.strip(" `\n").split("\n"):
+        text = (folder / f"{name}.md").read_text(encoding="utf-8")
+        title, paragraph = re.search(r"^# (.*)\n\n\*\*In short:\*\* (.*?)\n\n", text, re.DOTALL).groups()
+        line = f"- [{title}]({name}.md): {' '.join(paragraph.split())}"
+        yield textwrap.fill(line, 120, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)
 
 
 def _fold(title: str, inner: str) -> str:

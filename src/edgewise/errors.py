@@ -153,7 +153,7 @@ class SolutionWarning(EdgewiseWarning):
     ...     warnings.simplefilter("always")
     ...     solution = solve(PDE(lambda u: u.t - u**2, Time(0, 2), [Initial(1.0)]))  # u = 1 / (1 - t)
     >>> print(str(caught[0].message).partition(";")[0])
-    Slabs of time became too short, as where a solution blows up or jumps: it ends at t = 1
+    Time elements became too short, as where a solution blows up or jumps: it ends at t = 1
     """
 
 

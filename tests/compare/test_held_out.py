@@ -75,3 +75,9 @@ def test_a_summary_says_whether_curves_help():
     assert KANRegressor(effort="low").fit(X, y).summary().notes[0].startswith("Verdict: use the KAN, whose R² of 0.99")
     line = KANRegressor(effort="low").fit(X, X @ [1.0, 2.0] + np.random.default_rng(1).normal(size=len(X)))
     assert line.summary().notes[0].startswith("Verdict: use a linear model")
+
+
+def test_a_report_of_test_rows_has_the_verdict_beside_a_linear_model():
+    X, y = curved()
+    page = str(KANRegressor(effort="low").fit(X[:90], y[:90]).report(X=X[90:], y=y[90:])._repr_html_())
+    assert "Verdict: use the KAN" in page and "beyond chance, on held-out training rows." in page

@@ -65,8 +65,12 @@ def test_the_summary_shows_them_and_files_keep_them(fitted, tmp_path):
 def test_classes_have_tests_and_long_lists_are_cut():
     rng = np.random.default_rng(0)
     X = rng.uniform(-1, 1, (200, 14))
-    model = KANClassifier(effort="low").fit(X, np.digitize(X[:, 0] + 0.3 * rng.standard_normal(200), [-0.3, 0.3]))
+    sizes = np.array(["low", "middle", "top"])
+    model = KANClassifier(effort="low").fit(
+        X, sizes[np.digitize(X[:, 0] + 0.3 * rng.standard_normal(200), [-0.3, 0.3])]
+    )
     tests, shown = model.inference_, model.summary()
-    assert {term.predictor for term in tests.terms} == {0, 1, 2}
+    assert {term.predictor for term in tests.terms} == {0, 1, 2} and tests.predictors == ("low", "middle", "top")
+    assert "Terms of top" in str(tests) and "x1, of low" in {row[0] for row in tests.table()[1]}
     assert max(term.p_value for term in tests.terms if term.name == "x1" and term.predictor != 1) < 1e-3
     assert len(shown.tests.terms) == SUMMARY_TERMS < len(tests.terms) and "are not shown" in shown.notes[-1]

@@ -39,6 +39,16 @@ def test_a_fit_finds_the_constants_of_its_data():
     assert all(error < 1e-9 for error in fitted.errors)
 
 
+def test_a_factor_of_another_size_than_the_other_constants_is_fitted():
+    """3e11 beside an exponent and an activation temperature: residuals change by 1e-11 where the factor does by 1."""
+    rng = np.random.default_rng(0)
+    x = np.column_stack([rng.uniform(280, 320, 300), rng.uniform(0.1, 2, 300)])
+    y = 3.2e11 * x[:, 1] ** 0.75 * np.exp(-7540 / x[:, 0])
+    start = parse_expression("319000000000.5*exp(0.749*log(y))*exp(-7536.4/x)", NAMES)
+    fitted = fit_constants(start, x, y, steps=200)
+    assert relative_error(fitted.expression, x, y) < 1e-9
+
+
 def test_exact_numbers_stay():
     x = points()
     fitted = fit_constants(parse_expression("3*x + 0.5*y", NAMES), x, 2 * x[:, 0] + x[:, 1])

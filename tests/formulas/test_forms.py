@@ -81,3 +81,10 @@ def test_powers_of_a_wave_become_its_double_angle_only_where_they_are_equal(text
 def test_an_exponent_that_was_fitted_to_rounding_is_whole():
     node = parse_expression("exp(2.000000000000004*log(a/b) - 0.9999999999999961*log(c))", NAMES)
     assert as_text(simplify(in_usual_form(simplify(node))), NAMES) == "(a/b)**2/c"
+
+
+def test_a_logarithm_within_a_product_in_an_exponent_becomes_a_power():
+    node = parse_expression("exp(-2.39*(log(a) - 4.61))", NAMES)
+    form = simplify(in_usual_form(node))
+    assert "log" not in as_text(form, NAMES)
+    np.testing.assert_allclose(evaluate(form, X), evaluate(node, X), rtol=1e-12)

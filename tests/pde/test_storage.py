@@ -16,10 +16,9 @@ from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Initial, Observations, Periodic
 from edgewise.pde.problem.singular import SingularFunctions
 from edgewise.pde.solver.network import network_for, separable_network, tensor_network
-from edgewise.pde.spaces.networks import EnrichedNetwork, SlabNetwork
+from edgewise.pde.spaces.low_rank import LowRankNetwork
+from edgewise.pde.spaces.networks import EnrichedNetwork, TimeElementNetwork, UncertainNetwork
 from edgewise.pde.storage import load_solution, save_solution
-from edgewise.pde.tiers.tensor_train.network import LowRankNetwork
-from edgewise.pde.tiers.unknown_fields import UncertainNetwork
 
 
 def ring() -> PDE:
@@ -44,7 +43,7 @@ def shaken(network):
 
 def slabs(problem):
     parts = [shaken(tensor_network(problem, grid, 3)) for grid in (4, 6)]
-    return SlabNetwork(parts, torch.tensor([0.0, 1.2, 3.0], dtype=torch.float64), 1)
+    return TimeElementNetwork(parts, torch.tensor([0.0, 1.2, 3.0], dtype=torch.float64), 1)
 
 
 def train(problem):

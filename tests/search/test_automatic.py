@@ -1,14 +1,16 @@
 """Tests of edgewise.search.automatic: the way that samples take, and interruptions."""
 
 import itertools
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 
+from edgewise import KANRegressor
 from edgewise.errors import InputError
 from edgewise.gam.families import Poisson
-from edgewise.gam.families.named import family_of, family_of_classes
+from edgewise.gam.families.named import FAMILIES, Loss, family_of, family_of_classes
 from edgewise.search.automatic import auto_fit
 from edgewise.search.candidates import Samples
 from edgewise.search.policy import SearchSettings
@@ -66,6 +68,14 @@ def test_ctrl_c_raises_or_keeps_the_best_model(settings, when):
         result = auto_fit(samples(), SearchSettings(**settings, keep_interrupted=True), stop)
         assert "interrupted" in (result.report.stopped, result.search.stopped)
         assert torch.isfinite(result.model(torch.from_numpy(X))).all()
+
+
+def test_losses_for_type_checkers_are_those_of_the_registry():
+    names = get_args(Loss)
+    assert {*FAMILIES, "absolute"} == {name for name in names if not name.startswith("quantile:")}
+    assert all(family_of(name).name == name for name in FAMILIES)
+    assert [family_of(name).name for name in names if ":" in name] == ["quantile"] * 7
+    assert all(f'"{name}"' in KANRegressor.__doc__ for name in (*FAMILIES, "absolute"))
 
 
 def test_losses_by_name():

@@ -11,6 +11,7 @@ import { pictureButtons } from "./picture";
 import type { Store } from "./store";
 import { type Term, levelOf, levelValue, pairFunction, pointsOf, strongTerms, valueOf } from "./terms";
 
+const BUTTON = 40; // height that the button of weak parts takes below the drawing
 const SAMPLES = 28; // points of a small curve
 const CELLS = 7; // of a small map, along each side
 
@@ -45,11 +46,13 @@ export class Graph {
   private waiting = 0;
   private whole = true; // whether all is drawn anew in the next frame
   private fitted = false;
+  private moved = false; // whether the reader has moved the drawing or changed its size since it was fitted
 
   constructor(private store: Store) {
     this.element.append(this.still, this.canvas, this.weak);
     this.behaviour.on("zoom", (event: D3ZoomEvent<HTMLCanvasElement, unknown>) => {
       this.transform = event.transform;
+      this.moved ||= Boolean(event.sourceEvent);
       this.later();
     });
     select(this.canvas).call(this.behaviour).on("dblclick.zoom", null);
@@ -143,7 +146,7 @@ export class Graph {
       one.width = clientWidth * ratio;
       one.height = clientHeight * ratio;
     }
-    if (!this.fitted) this.fit();
+    if (!this.moved) this.fit();
     this.whole = true;
     this.paint();
   }
@@ -152,9 +155,11 @@ export class Graph {
     const { clientWidth, clientHeight } = this.element;
     if (!clientWidth || !clientHeight) return;
     this.fitted = true;
-    const k = Math.min(clientWidth / this.placed.width, clientHeight / (this.placed.height + 20), 1.6);
+    this.moved = false;
+    const height = clientHeight - (this.weak.hidden ? 0 : BUTTON);
+    const k = Math.min(clientWidth / this.placed.width, height / (this.placed.height + 20), 1.6);
     const x = (clientWidth - k * this.placed.width) / 2;
-    const y = (clientHeight - k * this.placed.height) / 2;
+    const y = (height - k * this.placed.height) / 2;
     select(this.canvas).call(this.behaviour.transform, zoomIdentity.translate(x, y).scale(k));
   }
 
@@ -286,7 +291,10 @@ export class Graph {
     const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
     const factor = { "+": 1.25, "=": 1.25, "-": 0.8 }[event.key];
     if (step && all.length) this.store.select(all[(now + step + all.length) % all.length]!.term.edges[0]!);
-    else if (factor) select(this.canvas).call(this.behaviour.scaleBy, factor);
+    else if (factor) {
+      this.moved = true;
+      select(this.canvas).call(this.behaviour.scaleBy, factor);
+    }
     else if (event.key === "0") {
       this.fitted = false;
       this.fit();

@@ -6,10 +6,10 @@ error at fresh points is below 1e-9 of the standard deviation and it has at most
 shortest form that the library's own simplification finds). An error below 1e-6 is also exact if constants fitted to the
 same rows bring it below 1e-9, because printed constants may be rounded, or if sympy proves the two equal. With normal
 noise of 1 %, 2 % or 10 % of the standard deviation, a formula is exact if it has at most twice the symbols and, with
-constants fitted to the values without noise, an error below 1e-6: its structure contains the law. Accurate is R2 above
-.999 at fresh points. The benchmark SRBench (La Cava et al., NeurIPS 2021) counts a formula that differs from the law by
-a constant or a factor as exact; here it is not. Random expressions and their halves are described in
-`edgewise_experiments.data.laws`.
+its constants and broken exponents fitted to the values without noise, an error below 1e-6: its structure contains the
+law. Accurate is R2 above .999 at fresh points. The benchmark SRBench (La Cava et al., NeurIPS 2021) counts a
+formula that differs from the law by a constant or a factor as exact; here it is not. Random expressions and their
+halves are described in `edgewise_experiments.data.laws`.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from edgewise.discovery.problem import FormulaOptions
 from edgewise.formulas import Expression, complexity
 from edgewise.formulas.constants import fit_constants, relative_error
 from edgewise.formulas.printing import as_sympy
+from edgewise.formulas.rewriting import with_free_exponents
 from edgewise.outcomes import ProgressCallback
 from edgewise_experiments.data.laws import Law, ai_feynman, nguyen, random_laws, textbook
 from edgewise_experiments.runner.jobs import Job
@@ -88,7 +89,9 @@ def is_exact(
         return True
     if not noise and error > SAME_FORM:
         return False
-    fitted = fit_constants(node, *clean, steps=200)
+    # Exponents that were fitted, as 1.852, are constants too: under noise they have the digits that it leaves.
+    form = with_free_exponents(node, clean[0]) if noise else node
+    fitted = fit_constants(form, *clean, steps=200)
     if fitted is not None and relative_error(fitted.expression, *fresh) < (SAME_FORM if noise else CLOSE):
         return True
     return not noise and equals_symbolically(node, law)

@@ -44,7 +44,7 @@ BUDGETS = dict.fromkeys(
     ),
     1.0,
 )
-# A flow of three fields in some sixty slabs, and one with fronts, whose error falls slowly from grid to grid.
+# A flow of three fields in some sixty time elements, and one with fronts, whose error falls slowly from grid to grid.
 BUDGETS |= dict.fromkeys(("pulsating channel (NS2d-LT)", "shocks in the plane (Burgers2d-C)"), 0.4)
 QUICK = ("telegraph", "Lane-Emden")
 NOTES = (

@@ -37,8 +37,8 @@ NOTES = (
     "of the coefficient is its distance from the truth in standard errors. Error and worst are the median and the "
     "largest error of the seeds, requested is the error that a problem should reach. Seconds are wall seconds, or CPU "
     "seconds where these are fewer because the machine was shared.",
-    "On one or two coordinates a solution is a sum of all products of B-splines, mostly in one slab of time after "
-    "another where time is among them (parameters are those of all slabs together); in more dimensions it is a sum of "
+    "On one or two coordinates a solution is a sum of all products of B-splines, mostly in one time element after "
+    "another where time is among them (parameters are those of all together); in more dimensions it is a sum of "
     "separable functions. Published errors are those of networks trained for the problem at hand: Shukla et al., "
     "arXiv 2406.02917; Kiyani et al., arXiv 2501.16371, read from a curve; vRBA by the benchmark in its repository.",
     "The classical method is written by hand for its equation, with a size of a round number; its error is that at "

@@ -36,14 +36,15 @@ KNOT_FEATURES = (
 
 # Description of the table for the reader of a report.
 KNOTS_ABOUT = (
-    "Each row is a hyperbolic knot of at most 15 crossings: its complement carries a complete metric of "
-    "constant curvature \u22121, unique by Mostow\u2019s rigidity. Volume, cusp translations, shortest "
-    "geodesic, Chern\u2013Simons invariant and symmetry group are properties of that metric; the signature "
-    "is a property of the surfaces that the knot bounds. The relation between the two was found with the help of "
-    "machine learning (A. Davies et al., Nature 600, 2021): the signature \u03c3 is near half the natural "
-    "slope Re(\u03bb/\u03bc) of the longitudinal and meridional translations \u03bb and \u03bc of the cusp, "
-    "and |2\u03c3 \u2212 slope| is bounded by a constant times volume / (injectivity radius)\xb3 (A. Davies, "
-    "A. Juh\xe1sz, M. Lackenby, N. Toma\u0161ev, arXiv 2111.15323).",
+    "Each row is a knot in the sense of topology, a closed curve in space, with at most 15 crossings; the knots of "
+    "a spline are something else. It is hyperbolic: its complement carries a complete metric of constant curvature "
+    "\u22121, unique by Mostow\u2019s rigidity. Volume, cusp translations, shortest geodesic, Chern\u2013Simons "
+    "invariant and symmetry group are properties of that metric; the signature is a property of the surfaces that "
+    "the knot bounds. The relation between the two was found with the help of machine learning (A. Davies et al., "
+    "Nature 600, 2021): the signature \u03c3 is near half the natural slope Re(\u03bb/\u03bc) of the longitudinal "
+    "and meridional translations \u03bb and \u03bc of the cusp, and |2\u03c3 \u2212 slope| is bounded by a "
+    "constant times volume / (injectivity radius)\xb3 (A. Davies, A. Juh\xe1sz, M. Lackenby, N. Toma\u0161ev, "
+    "arXiv 2111.15323).",
 )
 
 

@@ -156,7 +156,8 @@ def _level_forms(choice: FrontEntry, known: Sequence[Squared], loss: SquaredLoss
         yield f"As short and, on these rows, as good as the choice: {enumeration(as_short)}."
         return
     # An exponential whose factor makes up for a power in front, as in Saha's law over a few thousand kelvin
-    allowed = [node for node in _with_powers_in_front(chosen.expression) if obeys(node, problem.options, problem.names)]
+    forms_in_front = _with_powers_in_front(chosen.expression, problem.x, problem.y)
+    allowed = [node for node in forms_in_front if obeys(node, problem.options, problem.names)]
     others = [each for each in map(loss.judged, allowed) if each is not None]
     with_powers = level(sorted(others, key=lambda each: each.held))
     if with_powers:
@@ -166,16 +167,22 @@ def _level_forms(choice: FrontEntry, known: Sequence[Squared], loss: SquaredLoss
         )
 
 
-def _with_powers_in_front(node: Expression) -> Iterator[Expression]:
+def _with_powers_in_front(node: Expression, x: np.ndarray, y: np.ndarray) -> Iterator[Expression]:
     """The formula with a power of u in front of exp(c u) or exp(c/u), u an input, for each of some powers."""
     for part in walk(node):
         if not isinstance(part, Call) or part.name != "exp" or len(used_variables(part)) != 1:
             continue
-        _, inner = split_number(part.argument)
-        base = inner.base if isinstance(inner, Power) else inner
-        if isinstance(base, Variable):
-            for power in SETTINGS.powers_in_front:
-                yield simplify(replaced(node, part, Multiply((Power(base, power), part))))
+        factor, inner = split_number(part.argument)
+        base, exponent = (inner.base, inner.exponent) if isinstance(inner, Power) else (inner, 1.0)
+        if inner is None or not isinstance(base, Variable) or x[:, base.index].min() <= 0:
+            continue
+        # Where the target is large, value and slope stay as they are: c u^k and p log u make up for each other, and a
+        # fit that starts elsewhere does not end in this valley.
+        middle = math.exp(np.average(np.log(x[:, base.index]), weights=y**2))
+        for power in SETTINGS.powers_in_front:
+            argument = Multiply((Number(factor.value - power / (exponent * middle**exponent)), inner))
+            same = Number(math.exp(power / exponent) * middle**-power)
+            yield simplify(replaced(node, part, Multiply((same, Power(base, power), Call("exp", argument)))))
 
 
 def _form(node: Expression) -> str:

@@ -158,9 +158,9 @@ def find_formula(
     options = checked_options(options, names, len(targets))
     check_progress(progress, has_line=True)
     with reported(progress, "find_formula") as report:
-        search = Search(x, targets, names, options, planned_budget(time_limit, USUAL_SECONDS), seed, report)
-        front = class_law(search) if of_classes else _front(search)
-        return replace(front, target=target_name(y))
+        budget = planned_budget(time_limit, USUAL_SECONDS)
+        search = Search(x, targets, names, options, budget, seed, report, target=target_name(y))
+        return class_law(search) if of_classes else _front(search)
 
 
 def planned_budget(time_limit: float | None, usual: float, outputs: int = 1) -> Budget:
@@ -198,9 +198,7 @@ def class_law(search: Search, log_odds: np.ndarray | None = None) -> Front:
     order = np.random.default_rng(search.seed).permutation(len(y))[: SETTINGS.most_deciding_rows]
     if options.weights is not None:
         order = order[options.weights[order] > 0]
-    count = max(1, round(SETTINGS.held_out * len(order)))
-    held = np.sort(order[:count])
-    kept = np.sort(order[count:])
+    kept, held = _split(order)
     parts = _Parts(search)
 
     def of_response(target: np.ndarray, weights: np.ndarray, budget: Budget) -> list[Expression]:
@@ -244,6 +242,12 @@ class _Parts:
         return replace(front, stopped=StopReason.INTERRUPTED, messages=messages)
 
 
+def _split(order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to fit and held-out ones, ascending, of rows in a random order."""
+    count = max(1, round(SETTINGS.held_out * len(order)))
+    return np.sort(order[count:]), np.sort(order[:count])
+
+
 def with_limit(front: Front, budget: Budget) -> Front:
     """The front with the limit that has ended its search, if one has, and a sentence on it."""
     if not budget.is_over:
@@ -258,9 +262,8 @@ def _family(search: Search) -> Front:
     """The front of laws that groups of rows share up to constants, see `FamilySearch`."""
     labels, codes = checked_groups(search.options.groups, len(search.y))
     order = np.random.default_rng(search.seed).permutation(len(codes))[: SETTINGS.most_deciding_rows]
-    own = [order[codes[order] == group] for group in range(len(labels))]
-    held = np.sort(np.concatenate([rows[: max(1, round(SETTINGS.held_out * len(rows)))] for rows in own]))
-    kept = np.sort(np.concatenate([rows[max(1, round(SETTINGS.held_out * len(rows))) :] for rows in own]))
+    by_group = [_split(order[codes[order] == group]) for group in range(len(labels))]
+    kept, held = (np.sort(np.concatenate(rows)) for rows in zip(*by_group, strict=True))
     search = replace(search, options=replace(search.options, groups=None))
     problem = search.problem(kept, held)
     parts = _Parts(search)
@@ -286,6 +289,7 @@ class Search:
     report: ProgressCallback | None = None  # receives the progress
     # keeps the formulas so far; one of an earlier run is gone on with, for the rest of the budget
     journal: Journal | None = None
+    target: str = "y"  # name of the target
 
     def __post_init__(self) -> None:
         self.archive: Archive | None = None  # all that the last search kept, for those who judge by other errors
@@ -374,9 +378,7 @@ class Search:
         return self._problem(SETTINGS.most_deciding_rows)
 
     def _problem(self, most: int) -> LawProblem:
-        rows = np.random.default_rng(self.seed).permutation(len(self.y))[:most]
-        count = max(1, round(SETTINGS.held_out * len(rows)))
-        return self.problem(np.sort(rows[count:]), np.sort(rows[:count]))
+        return self.problem(*_split(np.random.default_rng(self.seed).permutation(len(self.y))[:most]))
 
     def problem(self, kept: np.ndarray, held: np.ndarray) -> LawProblem:
         """The problem of some rows to fit and others to judge by."""
@@ -394,4 +396,5 @@ class Search:
             weights,
             held_weights,
             seed=self.seed,
+            target=self.target,
         )

@@ -166,6 +166,7 @@ def decided(candidates: Sequence[Candidate[F]], loss: Loss[F], messages: Iterabl
         held_out_variance=held_variance,
         as_good=as_good,
         loss_name=loss.name,
+        target=problem.target,
     )
 
 

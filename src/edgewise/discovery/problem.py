@@ -122,6 +122,7 @@ class LawProblem:
     # 0 where it was measured, whether the measurements have noise or not
     noise: float = 0.0
     seed: int = 0  # seed of everything random in the search
+    target: str = "y"  # name of the target
 
     def held_squares(self, expression: Expression) -> np.ndarray:
         """Squared errors of a formula on the held-out rows, (M,), times the weights of the rows over their mean."""

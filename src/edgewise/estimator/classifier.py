@@ -143,6 +143,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         samples = Samples(self._scale_inputs(rows, weight), codes, weight, blocks=blocks)
         settings = replace(settings, outputs=len(kept), family=family_of_classes(len(kept)))
         self._train(samples, self._with_knowledge(settings, self._network_bounds()))
+        if self.inference_ is not None and settings.family.predictors > 1:
+            self.inference_ = replace(self.inference_, predictors=tuple(self._task.outputs))
 
     @property
     def _task(self) -> Classes:

@@ -180,7 +180,18 @@ def page_content(
         parts["cautions"].append(HELD_OUT_TEXT)
     else:
         parts["cautions"].append("No test rows were given, so how well the model predicts is not known here.")
-    return ReportContent(**(parts | given))
+    content = ReportContent(**(parts | given))
+    if not content.comparison.verdict:  # no other model has a score on the same rows
+        content = replace(content, errors=[*content.errors, *filter(None, [held_out_verdict(model)])])
+    return content
+
+
+def held_out_verdict(model: EstimatorDisplay) -> str:
+    """Return the verdict beside a linear model on the rows that chose the model; "" where it has none."""
+    held_out = model._beside_linear()
+    if held_out is None or not held_out.verdict:
+        return ""
+    return f"{held_out.verdict.removesuffix('.')}, on held-out training rows."
 
 
 def fit_sentence(model: EstimatorDisplay, rows: str = "") -> str:

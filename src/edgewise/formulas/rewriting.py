@@ -238,27 +238,44 @@ def _reduced_call(name: str, argument: Expression) -> Expression:
 
 def _reduced_exponential(argument: Expression) -> Expression:
     """An exponential with logarithms and constants taken out: exp(u + n log v + c) = e^c v^n exp(u)."""
-    outside: list[Expression] = []
+    factors = _factors_of_exponential(argument, with_powers=False)
+    if len(factors) == 1 and isinstance(factors[0], Call):
+        return factors[0]
+    reduced = [_reduced_power(each.base, each.exponent) if isinstance(each, Power) else each for each in factors]
+    return _collected_product(reduced)
+
+
+def _factors_of_exponential(argument: Expression, *, with_powers: bool) -> list[Expression]:
+    """The factors e^c, v^n and exp(u) of exp(u + n log v + c).
+
+    exp(n log v) is v**n for halves, and for other fractions in closed form; `with_powers` for every n, where those that
+    were fitted to rounding are whole and half numbers.
+    """
+    factors: list[Expression] = []
     inside: list[Expression] = []
-    for term in _terms(argument):
-        factor, rest = split_number(term)
+    terms = _terms(argument)
+    number, rest = split_number(argument)
+    if isinstance(rest, Add) and any(isinstance(part, Call) and part.name == "log" for part in rest.terms):
+        terms = tuple(simplify(Multiply((number, term))) for term in rest.terms)  # n (log v + a) as n log v + n a
+    for term in terms:
+        number, rest = split_number(term)
         # Small exact constants such as exp(-1) stay as they are; they are shorter and exact.
         is_short = isinstance(term, Number) and term.exact is not None and abs(term.value) < 1.5
-        # exp(n log v) is better written as v**n for halves, and for other fractions in closed form.
-        is_half = (2 * factor.value) % 1 == 0
-        exact = factor.exact
-        is_fraction = exact is not None and exact[1] <= LARGEST_ROOT and not exact[2]
-        if rest is None and abs(factor.value) < LARGEST_EXPONENT and not is_short:
-            outside.append(Number(math.exp(factor.value)))
-        elif isinstance(rest, Call) and rest.name == "log" and abs(factor.value) < 9 and (is_half or is_fraction):
-            outside.append(_reduced_power(rest.argument, factor.value))
-        else:
-            inside.append(term)
-    if not outside:
-        return Call("exp", argument)
-    if not inside:
-        return _collected_product(outside)
-    return _collected_product((*outside, Call("exp", inside[0] if len(inside) == 1 else Add(tuple(inside)))))
+        if rest is None and abs(number.value) < LARGEST_EXPONENT and not is_short:
+            factors.append(Number(math.exp(number.value)))
+            continue
+        if isinstance(rest, Call) and rest.name == "log":
+            half = round(2 * number.value) / 2
+            is_half = abs(number.value - half) <= (TWO_EQUAL * max(abs(half), 0.1) if with_powers else 0.0)
+            exact = number.exact
+            is_fraction = exact is not None and exact[1] <= LARGEST_ROOT and not exact[2]
+            if with_powers or (abs(number.value) < 9 and (is_half or is_fraction)):
+                factors.append(Power(rest.argument, half if is_half else number.value))
+                continue
+        inside.append(term)
+    if inside:
+        factors.append(Call("exp", inside[0] if len(inside) == 1 else Add(tuple(inside))))
+    return factors
 
 
 def _terms(node: Expression) -> tuple[Expression, ...]:
@@ -298,7 +315,7 @@ def shortest_form(node: Expression, x: np.ndarray, budget: Budget | None = None)
         lambda form: _with_known_signs(form, x),
         factored,
         lambda form: factored(_fully_expanded(form)),
-        lambda form: with_one_factor(with_whole_parts(form)),
+        lambda form: with_one_factor(with_whole_parts(_with_simple_fractions(form))),
     )
     tolerance = VALUE_TOLERANCE * max(np.abs(values).max(), ABOVE_ZERO)
     for _ in range(MOST_PASSES):
@@ -441,6 +458,19 @@ def _with_known_signs(node: Expression, x: np.ndarray) -> Expression:
     return node
 
 
+def _with_simple_fractions(node: Expression) -> Expression:
+    """Write fractions within fractions as one: 1/(c/u + d), u a sum, as u/(c + d u)."""
+    node = node.with_parts([_with_simple_fractions(part) for part in node.parts])
+    if not isinstance(node, Power) or node.exponent != -1 or not isinstance(node.base, Add):
+        return simplify(node)
+    for term in node.base.terms:
+        number, rest = split_number(term)
+        if isinstance(rest, Power) and rest.exponent == -1 and isinstance(rest.base, Add):
+            others = [Multiply((other, rest.base)) for other in node.base.terms if other is not term]
+            return simplify(Multiply((rest.base, Power(simplify(expanded(Add((number, *others)))), -1.0))))
+    return simplify(node)
+
+
 def with_whole_parts(node: Expression) -> Expression:
     """Write quotients of two sums as a number plus a quotient: (a u + b)/(c u + d) as a/c + (b - a d/c)/(c u + d)."""
     node = node.with_parts([with_whole_parts(part) for part in node.parts])
@@ -574,7 +604,7 @@ def in_usual_form(node: Expression) -> Expression:
     if isinstance(node, Call) and isinstance(node.argument, Call):
         return _without_inverse(node, node.argument)
     if isinstance(node, Call) and node.name == "exp":
-        return _with_factors_in_front(node)
+        return product_of([simplify(each) for each in _factors_of_exponential(node.argument, with_powers=True)])
     return node
 
 
@@ -592,32 +622,6 @@ def _without_inverse(node: Call, inner: Call) -> Expression:
         ("cos", "atan"): Power(plus, -1.0),
     }
     return forms.get((node.name, inner.name), node)
-
-
-def _with_factors_in_front(node: Call) -> Expression:
-    """exp(a + c log(u) + d) as exp(d) u^c exp(a)."""
-    factors: list[Expression] = []
-    left: list[Expression] = []
-    for term in _terms(node.argument):
-        number, rest = split_number(term)
-        if rest is None:
-            if abs(number.value) < 300 and not (number.exact and number.exact[1] == 1):
-                factors.append(Number(math.exp(number.value)))
-            else:
-                left.append(term)
-        elif isinstance(rest, Call) and rest.name == "log":
-            # An exponent was fitted to rounding: 2.000000000000004 is 2.
-            nearest = round(2 * number.value) / 2
-            is_half = abs(number.value - nearest) <= TWO_EQUAL * max(abs(nearest), 0.1)
-            exponent = nearest if is_half else number.value
-            factors.append(simplify(Power(rest.argument, exponent)))
-        else:
-            left.append(term)
-    if not factors:
-        return node
-    if left:
-        factors.append(Call("exp", left[0] if len(left) == 1 else Add(tuple(left))))
-    return product_of(factors)
 
 
 def with_free_exponents(node: Expression, x: np.ndarray, largest_denominator: int = LARGEST_ROOT) -> Expression:

@@ -279,6 +279,7 @@ def refined(
     design = solution.design
     family = solution.family
     passes = RowsInPasses(solution, total, policy, report)
+    # Squared errors: one normal matrix, from which strengths and coefficients follow.
     if family.is_least_squares:
         normal = passes.normal(solution.coef.T)
         design = replace(design, rows=normal.rows)
@@ -286,6 +287,7 @@ def refined(
         if factor != 1:
             fits = [with_strengths(normal.output(k), design, f, factor * f.strength) for k, f in enumerate(fits)]
         return replace(solution, design=design, fits=tuple(fits), normal=normal), 1, all(f.converged for f in fits)
+    # Other losses: reweighting in passes, until it settles or the time is over.
     iteration = Iteration(passes, solution.coef.T, solution.fits[0].strength, policy)
     converged = False
     try:
@@ -301,6 +303,7 @@ def refined(
     except OutOfTime:
         if iteration.fit is None or (iteration.has_several and not iteration.has_moved):
             raise
+    # The estimate of all rows in the form of that of the part.
     fit = iteration.fit
     last = iteration.normal
     assert fit is not None and last is not None

@@ -220,6 +220,7 @@ def margin_of(column: Column, gram: Array, weight: float, intervals: int, policy
     """Return the functions of an input that its pairs are made of."""
     from scipy.interpolate import BSpline  # imported late: `import edgewise` stays light
 
+    # Places of the splines between the tails, from 0 to 1.
     size = len(gram)
     low, high = np.interp(column.tails, greville(column.knots), np.arange(size))
     ends = column.knots[[DEGREE, -DEGREE - 1]]
@@ -231,6 +232,7 @@ def margin_of(column: Column, gram: Array, weight: float, intervals: int, policy
     place = (np.clip(np.arange(size), low, high) - low) / (high - low)
     mean = gram.sum(0) / weight
     moments = gram / weight - np.outer(mean, mean)
+    # Straight parts: in the values, and in ranks where the two differ.
     averages = greville(column.knots)
     ends = np.interp([low, high], np.arange(size), averages)
     lines = _level_ends(np.stack([np.clip(averages, *ends), place], 1), column.knots)
@@ -242,6 +244,7 @@ def margin_of(column: Column, gram: Array, weight: float, intervals: int, policy
         straight = raw
     else:
         straight = np.concatenate([raw, ranked], 1)
+    # Curved parts: quadratic splines of the place, in the basis of Demmler and Reinsch.
     intervals = min(intervals, column.distinct - 1, int(high - low))
     quadratics = BSpline(np.arange(-2, intervals + 3) / intervals, np.eye(intervals + 2), 2)  # on even knots in [0, 1]
     curved = _level_ends(quadratics(place), column.knots)

@@ -1,7 +1,7 @@
 """The columns of an additive model with pairs, all made of one space of cubic B-splines per input (`Design`).
 
-Wood, Generalized Additive Models (2nd ed.), section 4.3: the additive model as a penalised linear one. Here the columns
-are evaluated; `building` chooses them.
+Wood, Generalized Additive Models (2nd ed.), section 4.3: the additive model as a penalised linear one, X b with the
+penalty b'Sb. Here the columns of X are evaluated; `building` chooses them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,12 @@
 """Penalised iteratively reweighted least squares with strengths by restricted likelihood (`fit_irls`).
 
 Wood, Generalized Additive Models (2nd ed.), section 6.1.1: a step replaces the log likelihood by its quadratic
-approximation, a penalised least-squares problem; section 6.5: its strengths are estimated anew in each round
-(performance iteration), until they settle. Steps that raise the penalised deviance are halved. Rows in memory, tables
+approximation, a penalised least-squares problem,
+
+    (X'WX + S) b = X'Wz,    z = eta + u / w,
+
+with score u and information w of each row; section 6.5: its strengths are estimated anew in each round (performance
+iteration), until they settle. Steps that raise the penalised deviance are halved. Rows in memory, tables
 that are summed in passes, and several processes differ in the object `Rows` alone.
 """
 

@@ -1,6 +1,6 @@
 """An additive model with pairs, its curves with bands, and the KAN that it is (`AdditiveModel`).
 
-Wood, Generalized Additive Models (2nd ed.), section 6.10: bands from the Bayesian covariance.
+Wood, Generalized Additive Models (2nd ed.), section 6.10: bands from the Bayesian covariance (X'WX + S)^-1 phi.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The weighted normal matrix of a design, summed in chunks: the only step that sees all rows (`normal_matrix`).
 
-Wood, Generalized Additive Models (2nd ed.), section 6.9, on bigger data.
+Wood, Generalized Additive Models (2nd ed.), section 6.9, on bigger data: X'WX, X'Wz and z'Wz are sums over the rows.
 """
 
 from __future__ import annotations

@@ -2,9 +2,13 @@
 
 `fit_reml` finds the strength of each group of columns, and takes groups out that vanish; `fit_mapped` finds few numbers
 of which all strengths are functions. Wood, Generalized Additive Models (2nd ed.), section 6.2.6: the criterion with the
-scale profiled out; section 6.5.2 and S. N. Wood, J. R. Statist. Soc. B 73 (2011) 3: Newton's method in the logs of the
-strengths; section 6.11.1 and S. N. Wood, N. Pya and B. Saefken, J. Am. Statist. Assoc. 111 (2016) 1548, section 4: the
-covariance with the uncertainty of the strengths.
+scale profiled out,
+
+    log |X'WX + S| - log |S|+ + (n - M) log (|y - Xb|^2_W + b'Sb),
+
+with b the penalised least squares of the n rows and M columns without a penalty; section 6.5.2 and S. N. Wood, J. R.
+Statist. Soc. B 73 (2011) 3: Newton's method in the logs of the strengths; section 6.11.1 and S. N. Wood, N. Pya and B.
+Saefken, J. Am. Statist. Assoc. 111 (2016) 1548, section 4: the covariance with the uncertainty of the strengths.
 """
 
 from __future__ import annotations

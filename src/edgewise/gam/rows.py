@@ -1,7 +1,7 @@
 """Rows in memory as the iteration of least squares sees them (`RowsInMemory`), on the columns that curves need.
 
 Wood, Generalized Additive Models (2nd ed.), section 3.1.2, on fitting generalised linear models: working weights and
-working responses of a likelihood; section 6.1.1 with penalties.
+working responses z = eta + u / w of a likelihood with score u and information w; section 6.1.1 with penalties.
 """
 
 from __future__ import annotations

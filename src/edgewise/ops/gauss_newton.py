@@ -18,8 +18,8 @@ from torch import Tensor
 from edgewise.outcomes import StopReason, spend
 from edgewise.settings import ABOVE_ZERO, CALL_WORK, PRODUCT_SPEED
 
-# Share of the largest diagonal entry of J'J that is added to every entry of the damping scale, so that a parameter
-# which no residual depends on keeps a finite step: far below what is visible in a solution in float64.
+# Share of the largest diagonal entry of J'J that is the damping scale of a parameter which no residual depends on, so
+# that its step is finite: far below what is visible in a solution in float64.
 SCALE_FLOOR = 1e-12
 
 
@@ -157,7 +157,8 @@ def least_squares(
             if loss == 0 or not np.any(gradient) or not np.isfinite(gram).all():
                 return LeastSquaresFit(x, loss, jacobian, StopReason.CONVERGED)
             diagonal = np.diag(gram)
-            scale = diagonal + SCALE_FLOOR * max(float(diagonal.max()), ABOVE_ZERO)
+            # A parameter's unit must not matter: a floor in that of another would hold a factor of 1e11 where it is.
+            scale = np.where(diagonal > 0, diagonal, SCALE_FLOOR * max(float(diagonal.max()), ABOVE_ZERO))
             before = loss
             for _ in range(limits.trials):
                 if limits.is_over():

@@ -35,15 +35,15 @@ from edgewise.pde.layers.tensor_product import MAX_INPUTS, TensorLayer
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.singular import SingularFunctions
 from edgewise.pde.solver.solution import Solution, Stage
+from edgewise.pde.spaces.low_rank import LowRankNetwork
 from edgewise.pde.spaces.networks import (
     EnrichedNetwork,
     PeriodicNetwork,
     SeparableNetwork,
-    SlabNetwork,
     TensorNetwork,
+    TimeElementNetwork,
+    UncertainNetwork,
 )
-from edgewise.pde.tiers.tensor_train.network import LowRankNetwork
-from edgewise.pde.tiers.unknown_fields import UncertainNetwork
 
 
 class StoredNetwork(ABC):
@@ -128,8 +128,8 @@ class StoredTensor(StoredNetwork):
 
 
 @dataclass(frozen=True)
-class StoredSlabs(StoredNetwork):
-    """A `SlabNetwork`: the number of the coordinate that is time, and the moments between slabs."""
+class StoredTimeElements(StoredNetwork):
+    """A `TimeElementNetwork`: the number of the coordinate that is time, and the moments between time elements."""
 
     kind: ClassVar[str] = "slabs"
     axis: Annotated[int, Within(0)]
@@ -137,21 +137,21 @@ class StoredSlabs(StoredNetwork):
     slabs: tuple[StoredTensor, ...]
 
     def fault(self, sizes: Mapping[str, int]) -> str:
-        """Return what is wrong with slabs from a file."""
+        """Return what is wrong with time elements from a file."""
         if not 0 < len(self.slabs) == sizes["moments"] - 1 or not bool((self.ends.diff() > 0).all()):
-            return "slabs that do not follow one another"
+            return "time elements that do not follow one another"
         shapes = {(len(slab.axes), slab.outputs) for slab in self.slabs}
         return "" if len(shapes) == 1 and self.axis < len(self.slabs[0].axes) else "other inputs or outputs"
 
     @classmethod
-    def from_network(cls, network: SlabNetwork) -> Self:
-        """Take the slabs of a network."""
-        slabs = [StoredTensor.from_network(network.slab(number)) for number in range(len(network.slabs))]
+    def from_network(cls, network: TimeElementNetwork) -> Self:
+        """Take the time elements of a network."""
+        slabs = [StoredTensor.from_network(network.element(number)) for number in range(len(network.elements))]
         return cls(network.axis, network.ends, tuple(slabs))
 
-    def network(self) -> SlabNetwork:
+    def network(self) -> TimeElementNetwork:
         """The network."""
-        return SlabNetwork([slab.network() for slab in self.slabs], self.ends, self.axis)
+        return TimeElementNetwork([slab.network() for slab in self.slabs], self.ends, self.axis)
 
 
 @dataclass(frozen=True)
@@ -316,7 +316,7 @@ class StoredPeriodic(StoredNetwork):
 
 RECORDS: dict[type[nn.Module], type[StoredNetwork]] = {
     TensorNetwork: StoredTensor,
-    SlabNetwork: StoredSlabs,
+    TimeElementNetwork: StoredTimeElements,
     LowRankNetwork: StoredTrain,
     UncertainNetwork: StoredUncertain,
     EnrichedNetwork: StoredEnriched,
@@ -327,7 +327,7 @@ RECORDS: dict[type[nn.Module], type[StoredNetwork]] = {
 }
 AnyNetwork = (
     StoredTensor
-    | StoredSlabs
+    | StoredTimeElements
     | StoredTrain
     | StoredUncertain
     | StoredEnriched

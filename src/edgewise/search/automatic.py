@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from edgewise.errors import InputError, is_out_of_memory
-from edgewise.gam.families import Family
 from edgewise.gam.inference.variance import cross_fitted_noise, fit_noise_curves
 from edgewise.nn.model import KAN, edge_layers
 from edgewise.nn.prediction import predict_in_batches
@@ -22,9 +21,16 @@ from edgewise.search.comparisons import sample_losses
 from edgewise.search.inference import parameter_factor
 from edgewise.search.jobs import one_blas_thread
 from edgewise.search.nested import Search
-from edgewise.search.noise_free import approximated, without_noise
+from edgewise.search.noise_free import (
+    Leader,
+    approximated,
+    finished,
+    may_be_noise_free,
+    polynomial_without_noise,
+)
 from edgewise.search.policy import SearchSettings
 from edgewise.search.results import AutoResult, data_of, loss_of, network_error_bars
+from edgewise.search.validation import random_parts
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.jacobian.linearised import evenly_spaced
 from edgewise.train.loop.reports import FitReport, StepRecord
@@ -36,6 +42,7 @@ if TYPE_CHECKING:
 # Most rows whose noise is cross-fitted before it calibrates intervals: with more, a curve of the noise follows no
 # single residual.
 CROSS_FITTED_ROWS = 2000
+CROSS_FITTED_PARTS = 5  # of these rows, each with the noise of curves of the others, as for the folds of a search
 FIRST_BARS = 100  # rows that calibrate error bars at first, if time is limited: 95 % intervals need 20
 
 
@@ -80,52 +87,54 @@ def output_limits(model: KAN, x: np.ndarray, limits: np.ndarray | None, beyond: 
 
 
 def _chosen(samples: Samples, settings: SearchSettings, budget: Budget, everything: AllRows | None) -> AutoResult:
-    """Search, before that for a polynomial without noise where the caller has fixed nothing."""
+    """Choose a model: a polynomial or halved grids without noise, or the best of nested candidates, of all rows."""
     family = settings.family
     if settings.is_fixed and not (family.is_classes or family.is_least_squares):
         raise InputError(
             f"loss must be 'squared' where hidden, grid_size or regularization is given, got {family.spelling!r}"
         )
     with one_blas_thread():
-        squared = family.is_least_squares and settings.constraints is None and samples.blocks is None
-        if squared and settings.hidden is None and not settings.is_fixed:
-            exact = None
-            with budget.ends(keep_interrupted=settings.keep_interrupted):
-                exact = without_noise(samples, settings, budget)
-            if exact is not None:
-                return exact
-            if not budget.is_interrupted:  # else the search ends with its first model
+        ends = partial(budget.ends, keep_interrupted=settings.keep_interrupted)
+        limit = budget.time_limit
+        # A polynomial of samples without noise, which spares the search.
+        may_be_free = may_be_noise_free(samples, settings)
+        leader: Leader | None = None
+        if may_be_free:
+            with ends():
+                leader = polynomial_without_noise(samples, settings, budget)
+            if leader is None and not budget.is_interrupted:  # else the search ends with its first model
                 budget.ended_by = None  # the search begins with what needs least memory and time
-        return _searched(samples, family, settings, budget, everything)
+        # Nested candidates on held-out rows, half of the time if passes over a table follow.
+        search = Search(samples, family, settings, budget)
+        if leader is None:
+            if everything is not None and limit is not None:
+                budget.time_limit = budget.share(everything.searched_share).time_limit
+            report = search.run()
+            leader = Leader(report, partial(search.held_out_losses, len(samples)), search.has_smooth_residual)
+        # Halved grids, where residuals are structure and no noise.
+        network: AutoResult | None = None
+        sentence = ""
+        if may_be_free and not budget.is_interrupted:
+            with ends():
+                network, sentence = approximated(samples, leader, settings, budget)
+        if network is not None:
+            return network
+        if leader.result is not None:
+            return finished(leader.result, sentence, budget)
+        if sentence:
+            search.sentences.append(sentence)
+        return _final(samples, search, everything, limit)
 
 
-def _searched(
-    samples: Samples, family: Family, settings: SearchSettings, budget: Budget, everything: AllRows | None
-) -> AutoResult:
-    """Search, approximate what seems free of noise, or fit the chosen candidate to all rows."""
-    # Nested candidates on held-out rows, half of the time if passes over a table follow.
-    search = Search(samples, family, settings, budget)
-    ends = partial(budget.ends, keep_interrupted=settings.keep_interrupted)
-    limit = budget.time_limit
-    if everything is not None and limit is not None:
-        budget.time_limit = budget.share(everything.searched_share).time_limit
-    report = search.run()
-    # Residuals without noise: approximation to many digits instead.
-    exact: AutoResult | str | None = None
-    free = settings.hidden is None and not settings.is_fixed and settings.constraints is None
-    free = free and not budget.is_interrupted
-    if family.is_least_squares and free and samples.blocks is None:  # groups that differ are noise
-        held_out = partial(search.held_out_losses, len(samples))
-        with ends():
-            exact = approximated(samples, held_out, report, search.has_smooth_residual, settings, budget)
-    if isinstance(exact, str):
-        search.sentences.append(exact)
-    elif exact is not None:
-        return exact
+def _final(samples: Samples, search: Search, everything: AllRows | None, time_limit: float | None) -> AutoResult:
+    """Fit the chosen candidate to all rows; `time_limit` is that of the whole fit."""
+    family = search.settings.family
+    budget = search.budget
+    ends = partial(budget.ends, keep_interrupted=search.settings.keep_interrupted)
     # The chosen candidate, of all samples or of all rows of a table.
     fitted = search.final()
     if everything is not None and not budget.is_interrupted:
-        budget.time_limit = limit
+        budget.time_limit = time_limit
         with ends():
             fitted, sentence, is_ended = everything.fitted(fitted, samples, budget, search.policy)
             search.sentences.append(sentence)
@@ -277,7 +286,8 @@ def _error_bars(samples: Samples, search: Search, fitted: Fitted, model: KAN) ->
             held_out = evenly_spaced(held_out, int(min(affordable / 2, len(held_out))))
         deviation = None
         if curves is not None and budget.time_limit is None and len(held_out) <= CROSS_FITTED_ROWS:
-            deviation = torch.from_numpy(cross_fitted_noise(seen.x, links, y - links, seen.weight, seen.blocks))
+            part = random_parts(len(seen), CROSS_FITTED_PARTS, 0, seen.blocks)
+            deviation = torch.from_numpy(cross_fitted_noise(seen.x, links, y - links, seen.weight, part))
         bars = additive_error_bars(
             model, factor, noise, held_out, folds=by_folds, curves=curves, held_out_noise=deviation
         )

@@ -164,19 +164,19 @@ def _pursued(
     )
     root = np.sqrt(weight)[:, None]
 
-    def fitted(direction: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-        """Values of rows along a direction with variance 1, their polynomial, and the length of the direction."""
+    def fitted(direction: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+        """Values of rows along a direction with variance 1, the terms, their polynomial, and the direction's length."""
         length = math.sqrt(weight @ (u @ direction) ** 2 / weight.sum()) or 1.0
         z = u @ direction / length
         basis = _polynomials(z)
         gram = basis.T @ (weight[:, None] * basis)
         gram[np.diag_indices_from(gram)] += float(weight.mean())
-        return z, np.linalg.solve(gram, basis.T @ (weight[:, None] * residual)), length
+        return z, basis, np.linalg.solve(gram, basis.T @ (weight[:, None] * residual)), length
 
     def errors_and_jacobian(direction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Weighted errors, (m N,), and their derivatives by the direction while the polynomial is held, (m N, n)."""
-        z, coef, length = fitted(direction)
-        error = root * (residual - _polynomials(z) @ coef)
+        z, basis, coef, length = fitted(direction)
+        error = root * (residual - basis @ coef)
         slope = root * (_polynomials(z, derivative=True) @ coef) / length
         return error.T.ravel(), (-slope.T[:, :, None] * u).reshape(-1, u.shape[1])
 
@@ -189,7 +189,7 @@ def _pursued(
         if fit is not None and fit.loss < lowest:
             best = fit.x
             lowest = fit.loss
-    _, coef, length = fitted(best)
+    _, _, coef, length = fitted(best)
     return best / length, coef
 
 
@@ -319,6 +319,7 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
     """
     first = edge_layers(augmented)[0]
     assert first.degree == SETTINGS.degree
+    # Sizes of the parts of the additive network.
     count = nodes.coef.shape[2]
     inputs = nodes.coef.shape[0]
     outputs = augmented.config.width[-1]
@@ -332,6 +333,7 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
     values = basis(at, nodes.knots, SETTINGS.degree).transpose(0, 1) @ nodes.coef
     inside = torch.linalg.solve(basis(at, knots, SETTINGS.degree).transpose(0, 1), values)  # (n, grid + 3, H), exact
     inner = [coef[:inputs, :, :outputs], inside, coef[:inputs, :, outputs:]]
+    # The network of the inputs alone.
     outer_knots = first.knots[inputs:]
     size = outer_knots.shape[1] - 2 * SETTINGS.degree - 1
     model = KAN(
@@ -352,6 +354,7 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
         end.knots.copy_(unit.expand(len(end.knots), -1))
         end.knots[outputs : outputs + count] = outer_knots
         end.coef[outputs : outputs + count] = coef[inputs:, :, :outputs]
+        # Second layer: sums and products pass on as straight lines.
         for output in range(outputs):  # a sum passes on to its own output alone
             end.coef[output, :, output] = line
         end.mask[:outputs] = torch.eye(outputs, dtype=torch.float64)

@@ -250,6 +250,7 @@ class Search:
         assert self.cache is not None
         fold_caches = self.divided()[:most]
         count = len(self.samples)
+        # The fit to all rows gives the folds knots, columns and first strengths.
         for candidate in candidates:
             self.budget.report(candidate.describe(), share)
             began = self.budget.seconds
@@ -261,6 +262,7 @@ class Search:
             losses = np.zeros(count)
             times = np.zeros(count)
             links = np.zeros((count, len(whole.model.fits)))
+            # Fits to the folds, each scored on the rows that it left out.
             work = methodcaller("fit", candidate)
             fits = run_jobs(work, [cache for _, cache in fold_caches], self.settings.jobs)
             for (fold, _), fitted in zip(fold_caches, fits, strict=True):
@@ -272,6 +274,7 @@ class Search:
                 parameters = max(parameters, fitted.parameters)
                 self.budget.report()
                 self.check_time(candidate, 1, fitted=self.budget.seconds - began)
+            # Means over the repeated divisions.
             seen = times > 0
             with np.errstate(invalid="ignore"):
                 losses = losses / times

@@ -1,15 +1,16 @@
-"""Samples without noise: a polynomial inside a link, or a network on halved grids where that leaves structure.
+"""Samples without noise: a polynomial inside a link, or a network on halved grids where a model leaves structure.
 
-Both are for few inputs. The polynomial comes before the search, which it spares. The network is tried where residuals
-of the polynomial, or of the model of the search, are smooth functions of the inputs, and taken where it lowers the
-error of samples that it did not see.
+Both are for few inputs (`may_be_noise_free`). The polynomial comes before the search, which it spares. One rule decides
+on the network (`approximated`): it is tried where residuals of the best model, the polynomial or that of the search,
+are smooth functions of the inputs, and taken where it lowers the error of samples that it did not see.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -35,46 +36,33 @@ from edgewise.train.uncertainty import ErrorBars, additive_error_bars
 SPLINE_ERROR_SHARE = 0.1  # of a polynomial's error, by which its network may differ
 
 
-def without_noise(samples: Samples, settings: SearchSettings, budget: Budget) -> AutoResult | None:
-    """Return a polynomial of noise-free samples, or a network if that is better.
+@dataclass(frozen=True, eq=False)
+class Leader:
+    """The best model so far of samples that may be free of noise."""
 
-    None where there is noise, or the samples are too few or have too many inputs for that conclusion; OutOfTime where
-    the polynomials take more than their share of the time.
+    report: SearchReport
+    held_out: Callable[[], np.ndarray]  # losses of the samples, (N,), by models that did not see them; NaN where none
+    is_smooth: Callable[[], bool]  # whether its residuals are structure and no noise
+    result: AutoResult | None = None  # of a polynomial, which needs no final fit
+
+
+def may_be_noise_free(samples: Samples, settings: SearchSettings) -> bool:
+    """Return whether the caller has fixed nothing, and samples are enough for a conclusion and have few inputs."""
+    is_open = settings.hidden is None and not settings.is_fixed and settings.constraints is None
+    # Groups that differ are noise.
+    if not is_open or not settings.family.is_least_squares or samples.blocks is not None:
+        return False
+    rows, inputs = samples.x.shape
+    return rows >= settings.policy.fewest_rows and inputs <= settings.policy.noise_free_inputs
+
+
+def polynomial_without_noise(samples: Samples, settings: SearchSettings, budget: Budget) -> Leader | None:
+    """Fit a polynomial inside a link; None where that does not predict samples that were left out.
+
+    OutOfTime where it takes more than its share of the time.
     """
-    found = _fit_polynomial(samples, settings, budget)
-    if found is None:
-        return None
-    # The polynomial as a network, whose splines have errors of their own.
-    polynomial = found.polynomial
-    model = polynomial.to_kan(SPLINE_ERROR_SHARE * math.sqrt(max(found.loss, ABOVE_ZERO)))
-    fitted = samples.select(found.rows)
-    outputs = predict_in_batches(model, torch.from_numpy(np.ascontiguousarray(fitted.x))).numpy()[:, 0]
-    residual = found.residual + polynomial(fitted.x) - outputs
-    result = _polynomial_result(found, model, samples, residual, budget)
-    # Halved grids, where the polynomial leaves structure.
-    losses = np.full(len(samples), np.nan)
-    losses[found.rows] = residual**2
-
-    def is_smooth() -> bool:
-        return smooth_residual(fitted.x, residual[:, None], fitted.weight, settings.policy.smooth_errors)
-
-    other = None
-    with budget.ends(keep_interrupted=settings.keep_interrupted):
-        other = approximated(samples, lambda: losses, result.search, is_smooth, settings, budget)
-    if budget.is_interrupted:
-        message = "Interrupted; the model is the best so far."
-        return replace(result, report=replace(result.report, stopped=StopReason.INTERRUPTED, message=message))
-    if isinstance(other, AutoResult):
-        return other
-    budget.report("done", 1.0, found.loss)
-    sentences = result.search.sentences + (() if other is None else (other,))
-    return replace(result, search=replace(result.search, sentences=sentences, seconds=budget.seconds, work=budget.work))
-
-
-def _fit_polynomial(samples: Samples, settings: SearchSettings, budget: Budget) -> polynomials.ExactFit | None:
-    """Fit a polynomial inside a link; None where that does not predict samples that were left out."""
-    policy, (rows, inputs) = settings.policy, samples.x.shape
-    if rows < policy.fewest_rows or inputs > policy.noise_free_inputs or samples.y.shape[1] != 1:
+    policy = settings.policy
+    if samples.y.shape[1] != 1:
         return None
 
     def goes_on(loss: float, which: np.ndarray, residual: np.ndarray) -> bool:
@@ -94,7 +82,19 @@ def _fit_polynomial(samples: Samples, settings: SearchSettings, budget: Budget) 
         goes_on=goes_on,
         watch=watch,
     )
-    return found if found is not None and found.loss < policy.noise_free else None
+    if found is None or not found.loss < policy.noise_free:
+        return None
+    # The polynomial as a network, whose splines have errors of their own.
+    polynomial = found.polynomial
+    model = polynomial.to_kan(SPLINE_ERROR_SHARE * math.sqrt(max(found.loss, ABOVE_ZERO)))
+    fitted = samples.select(found.rows)
+    outputs = predict_in_batches(model, torch.from_numpy(np.ascontiguousarray(fitted.x))).numpy()[:, 0]
+    residual = found.residual + polynomial(fitted.x) - outputs
+    losses = np.full(len(samples), np.nan)
+    losses[found.rows] = residual**2
+    result = _polynomial_result(found, model, samples, residual, budget)
+    is_smooth = partial(smooth_residual, fitted.x, residual[:, None], fitted.weight, policy.smooth_errors)
+    return Leader(result.search, lambda: losses, is_smooth, result)
 
 
 def _polynomial_result(
@@ -149,30 +149,23 @@ def _limits(samples: Samples) -> np.ndarray:
 
 
 def approximated(
-    samples: Samples,
-    held_out: Callable[[], np.ndarray],
-    report: SearchReport,
-    is_smooth: Callable[[], bool],
-    settings: SearchSettings,
-    budget: Budget,
-) -> AutoResult | str | None:
-    """Return an approximation by a network of samples that seem free of noise.
+    samples: Samples, leader: Leader, settings: SearchSettings, budget: Budget
+) -> tuple[AutoResult | None, str]:
+    """Return an approximation by a network on halved grids, None where the leader stays, and a sentence on it.
 
-    The result is taken if it lowers the loss on rows that it did not see, `held_out` giving those of the model in
-    `report`, by `SearchPolicy.margin` standard errors of the difference; otherwise a sentence is returned. None where
-    nothing was tried.
+    The result is taken if it lowers the loss on rows that it did not see by `SearchPolicy.margin` standard errors of
+    the difference. The sentence is empty where nothing was tried.
     """
     policy = settings.policy.for_effort(settings.effort)
+    report = leader.report
     loss = loss_of(report)
     rows, inputs = samples.x.shape
-    if rows < policy.fewest_rows or inputs > policy.noise_free_inputs or budget.is_over:
-        return None
     if settings.effort == "low" and inputs > 1:  # a spline of one input costs nothing
-        return None
-    if not policy.resolved**2 < loss < policy.nearly_noise_free:
-        return None
-    if (inputs > 1 or loss > policy.noise_free) and not is_smooth():
-        return None
+        return None, ""
+    if budget.is_over or not policy.resolved**2 < loss < policy.nearly_noise_free:
+        return None, ""
+    if (inputs > 1 or loss > policy.noise_free) and not leader.is_smooth():
+        return None, ""
     # A network that is fitted to nine tenths of the samples.
     unseen_rows = np.array(held_out_rows(policy.unseen, rows, settings.seed))
     unseen = samples.select(unseen_rows)
@@ -201,14 +194,16 @@ def approximated(
     residuals = data_of(unseen, unseen.y - outputs)
     losses = clipped_squares(outputs, unseen.y)
     mean, error = mean_and_error(losses, unseen.weight)
-    gain, spread = paired_gain(held_out()[unseen_rows], losses, unseen.weight)
+    # The decision, by the paired difference.
+    gain, spread = paired_gain(leader.held_out()[unseen_rows], losses, unseen.weight)
     figures = (
         f"loss {number_text(mean, 2)} on rows that it did not see, {number_text(mean + gain, 2)} "
         f"without (standard error of the difference "
         f"{number_text(spread, 1)})"
     )
     if not gain > policy.margin * spread:
-        return f"An approximation without noise was tried: {figures}: not taken."
+        return None, f"An approximation without noise was tried: {figures}: not taken."
+    # The record of the network that was taken, and its error bars.
     parameters = sum(p.numel() for p in model.parameters())
     name = f"network {list(model.config.width)}, grid {model.config.grid_size[0]}, without noise"
     reason = f"The approximation without noise: {figures}: taken."
@@ -227,4 +222,18 @@ def approximated(
     )
     budget.report("done", 1.0, mean)
     bars, message = network_error_bars(model, samples, None, residuals)
-    return AutoResult(model, result.report, report, _limits(samples), error_bars=bars, message=message, has_noise=False)
+    limits = _limits(samples)
+    done = AutoResult(model, result.report, report, limits, error_bars=bars, message=message, has_noise=False)
+    return done, reason
+
+
+def finished(result: AutoResult, sentence: str, budget: Budget) -> AutoResult:
+    """Return the result of a polynomial that stays, with the sentence on the network that was tried, if any."""
+    if budget.is_interrupted:
+        message = "Interrupted; the model is the best so far."
+        return replace(result, report=replace(result.report, stopped=StopReason.INTERRUPTED, message=message))
+    budget.report("done", 1.0, loss_of(result.search))
+    sentences = result.search.sentences
+    if sentence:
+        sentences = (*sentences, sentence)
+    return replace(result, search=replace(result.search, sentences=sentences, seconds=budget.seconds, work=budget.work))

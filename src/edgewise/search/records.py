@@ -171,7 +171,9 @@ class SearchReport:
             marked = None
         else:
             marked = self.trials.index(chosen)
-        return html_table(head, rows, caption=f"Search: {self.chosen}", marked=marked, notes=self.sentences)
+        table = html_table(head, rows, caption=f"Search: {self.chosen}", marked=marked, notes=filter(None, [self.line]))
+        reasons = html_table(head, (), notes=self.sentences)
+        return f"{table}<details><summary>Why each was taken or not</summary>{reasons}</details>"
 
 
 def comparison_sentence(

@@ -159,6 +159,7 @@ def best_start(
             f"Splines have degree {SETTINGS.smooth_degree}, which needs half the coefficients of cubic ones."
         )
     degree = SETTINGS.smooth_degree if plan.degree is None else plan.degree
+    # Each shape in turn, smaller ones first.
     finalists: list[Start] = []
     for number, shape in enumerate(shapes):
         few = _samples_of_race(problem, shape, SETTINGS.grid, plan.degree or SETTINGS.smooth_degree, plan.seed)
@@ -167,11 +168,13 @@ def best_start(
             exact = _exact_start(problem, few, shape, plan, budget)
             if exact is not None:
                 return exact, [*sentences[1:], f"{list(shape)} with splines of degree {SETTINGS.low_degree} is exact."]
+        # An end where the next shape would take more than half of the budget.
         if finalists and budget.work + _race_work(few, shape, degree, SETTINGS.least_starts) > budget.limit / 2:
             sentences.append(
                 f"{list(shape)} and larger ones were not tried: they would take more than the budget allows."
             )
             break
+        # A race of as many starts as the share of the budget for this shape allows.
         left = len(shapes) - number
         share = max(SETTINGS.start_share * budget.limit - budget.work, 0.0) / left
         affordable = max(share / _race_work(few, shape, degree, 1), SETTINGS.least_starts)
@@ -180,6 +183,7 @@ def best_start(
             count = 1  # linear in its coefficients: one start is as good as any
         starts = [_initial_start(shape, degree, plan, start, few) for start in range(count)]
         winner, sentence = _races(problem, few, starts, budget)
+        # One start more, whose nodes were fitted group by group.
         grouped = _grouped_start(problem, few, winner, plan, budget)
         if grouped is not None and (grouped := _race(few, [grouped], budget)[0]).loss < winner.loss:
             winner = grouped
@@ -190,6 +194,7 @@ def best_start(
         sentences.append(sentence)
         if len(shapes) == 1:  # nothing to choose
             return winner, sentences
+        # The end of the choice where the error falls as it does for the right shape.
         winner, slope = _refine_to_theory(problem, winner, budget)
         if slope is not None:
             grid = winner.model.config.grid_size[0]
@@ -279,6 +284,7 @@ def _grouped_start(problem: Regression, few: Regression, best: Start, plan: Star
     resolved = best.loss <= SETTINGS.resolved * float(problem.train.y.square().mean())
     if resolved or not (1 < nodes < inputs and behind in ((1,), (1, 1))):
         return None
+    # Groups of inputs, and the work of a KAN [members, 1, 1] for each.
     groups = input_groups(problem, nodes)
     shapes = [(int(members), 1, 1) for members in groups.sum(0)]
     needed = SETTINGS.group_rounds * sum(_race_work(few, shape, degree, SETTINGS.group_starts) for shape in shapes)
@@ -291,6 +297,7 @@ def _grouped_start(problem: Regression, few: Regression, best: Start, plan: Star
     x = torch.cat([few.train.x, held.x])
     y = torch.cat([few.train.y, held.y])
     rows = len(few.train)
+    # Backfitting: the KAN of a group is fitted to what the others leave.
     models = {}
     values = x.new_zeros(nodes, *y.shape)
     for number in range(
@@ -313,6 +320,7 @@ def _grouped_start(problem: Regression, few: Regression, best: Start, plan: Star
             with torch.no_grad():
                 values[node] = models[node](x[:, columns])
     with torch.no_grad():
+        # The KANs of the groups as one network; layers behind them begin as the identity.
         first.mask.copy_(groups)
         for node, model in models.items():
             columns = groups[:, node].nonzero()[:, 0]
@@ -419,6 +427,7 @@ def _choose_shape(problem: Regression, finalists: list[Start], budget: Budget) -
             spent += halving_work(start, finest)
         return math.sqrt(start.loss) * (grid / finest) ** slope
 
+    # Rounds of halving: the best by error and the best by extrapolated error go on.
     for keep in SETTINGS.finalists:
         by_loss = sorted(entries, key=lambda entry: entry[0].loss)
         by_extrapolation = sorted(entries, key=extrapolated)
@@ -434,6 +443,7 @@ def _choose_shape(problem: Regression, finalists: list[Start], budget: Budget) -
         entries = [_halve_grid(problem, start, budget) for start, _ in affordable]
         if len(entries) == 1:
             break
+    # The shape with the lowest extrapolated error.
     best, slope = min(entries, key=extrapolated)
     error = extrapolated((best, slope))
     grid = best.model.config.grid_size[0]

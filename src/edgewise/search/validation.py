@@ -106,6 +106,12 @@ def _folds_of_blocks(blocks: np.ndarray, labels: np.ndarray, seed: int, parts: i
     return [fold for fold in found if len(fold.held)]
 
 
+def random_parts(rows: int, parts: int, seed: int, blocks: np.ndarray | None = None) -> np.ndarray:
+    """Return the number of the part of each row, (rows,), all parts about equal; rows of one block (rows,) together."""
+    names, block = np.unique(np.arange(rows) if blocks is None else blocks, return_inverse=True)
+    return (np.random.default_rng(seed).permutation(len(names)) % parts)[block]
+
+
 def clipped_squares(prediction: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Squared errors of standardised targets, mean over the outputs, (N,), clipped for the comparison of candidates.
 

@@ -33,7 +33,7 @@ def test_info(edgewise, heat):
     for path in (heat, heat / "solution.safetensors"):
         done = edgewise("info", path)
         assert done.code == 0
-        for part in ("solution.safetensors (", "u_t = 0.1 u_xx", "heat.py --tolerance 1e-06", "SlabNetwork"):
+        for part in ("solution.safetensors (", "u_t = 0.1 u_xx", "heat.py --tolerance 1e-06", "TimeElementNetwork"):
             assert part in done.out
         assert "relative L2 error, all" in done.out
     assert json.loads(edgewise("info", heat, "--json").out)["fields"] == ["u"]

@@ -61,7 +61,7 @@ def test_a_file(edgewise, decay, tmp_path):
     done = edgewise("solve", decay)
     assert done.code == 0 and done.err == ""
     assert done.out.startswith(f"{decay}: Decay.\n")
-    assert "parameters" in done.out and "Two passes through time agree" in done.out
+    assert "parameters" in done.out and "Two integrations in time agree" in done.out
     assert number("relative L2 error", done.out) < 1e-9
     for label in ("relative H1 error", "largest error", "residual", "estimated relative error"):
         assert number(label, done.out) < 1e-8
@@ -73,7 +73,7 @@ def test_a_file(edgewise, decay, tmp_path):
 def test_the_command_solves_as_the_function_does(edgewise, heat):
     """Options that nobody gives choose nothing: networks were trained where grids solve."""
     message = real(open_equation(str(heat)).problem).message
-    assert message.startswith("Two passes through time agree to ")
+    assert message.startswith("Two integrations in time agree to ")
     assert message in " ".join(edgewise("solve", heat).out.split())
 
 

@@ -6,9 +6,10 @@ import pytest
 from edgewise.discovery.least_squares.separable import separable_laws
 from edgewise.discovery.problem import FormulaOptions, LawProblem
 from edgewise.formulas.constants import relative_error
-from edgewise.formulas.expression import Call, evaluate, walk
+from edgewise.formulas.expression import Call, Power, Variable, evaluate, walk
 from edgewise.outcomes import Budget
 
+X = Variable(0)
 LAWS = {
     "Hill": (lambda x: 12.5 * x**2.7 / (4.3**2.7 + x**2.7), 0.2, 20),
     "Gompertz": (lambda x: 15.2 * np.exp(-6.1 * np.exp(-0.27 * x)), 0, 30),
@@ -35,6 +36,26 @@ def test_constants_inside_functions_are_found_in_any_unit(name, unit):
     problem = problem_of(name, unit)
     law = next(separable_laws(problem, Budget()))
     assert relative_error(law, problem.held_x, problem.held_y) < 1e-9
+
+
+IN_FRONT = {
+    "Saha": (lambda x: 2.4e15 * x**1.5 * np.exp(-157821 / x), 4000, 12000),
+    "Planck": (lambda x: 4.2 / x**5 / (np.exp(14387.77 / x) - 1), 1500, 30000),
+    "Planck by frequency": (lambda x: 1.5 * x**3 / (np.exp(0.8 * x) - 1), 0.1, 20),
+}
+
+
+@pytest.mark.parametrize("name", IN_FRONT)
+def test_powers_in_front_of_exponentials_are_found_under_noise_that_makes_targets_negative(name):
+    law, low, high = IN_FRONT[name]
+    rng = np.random.default_rng(0)
+    x = rng.uniform(low, high, (400, 1))
+    clean = law(x[:, 0])
+    y = clean + 0.02 * clean.std() * rng.standard_normal(400)
+    assert y.min() < 0
+    laws = list(separable_laws(LawProblem(x[:300], y[:300], x[300:], y[300:], ("x",)), Budget()))
+    with_power = [law for law in laws if any(isinstance(part, Power) and part.base == X for part in walk(law))]
+    assert min(relative_error(law, x, clean) for law in with_power) < 0.005
 
 
 def test_functions_that_are_not_permitted_do_not_occur():

@@ -5,8 +5,9 @@ import pytest
 
 from edgewise.discovery.problem import LawProblem
 from edgewise.discovery.reduction import reductions
+from edgewise.discovery.reduction.steps import Change, sentence_of
 from edgewise.formulas import evaluate
-from edgewise.formulas.expression import Variable, exact_number
+from edgewise.formulas.expression import Multiply, Power, Variable, exact_number
 from edgewise.outcomes import Budget
 
 
@@ -33,7 +34,7 @@ LAWS = [
     (lambda a, b, c: a * np.exp(b - c), 3, "y/a depends on b - c"),
     (lambda a, b, c: np.sqrt(a) / np.sqrt(1 + (b * c) ** 2), 3, "y/sqrt(a) depends on b*c"),
     (lambda a, b, c, d: a * b**2 / (c - d + 3), 4, "y/(a*b**2) depends on c - d"),
-    (lambda a, b, c: 3 * a * b / c**2, 3, "y/(a*b/c**2) is constant"),
+    (lambda a, b, c: 3 * a * b / c**2, 3, "y*c**2/(a*b) is constant"),
     (lambda a, b, c: np.cos(a) * np.sin(3 * b) + 0.2 * a * b, 3, "y depends on a and b"),
     (lambda a, b, c: np.sin(a**2 + b**2) / (1 + c**2) + c * a**2 + c * b**2, 3, "y depends on a**2 + b**2 and c"),
     (lambda a, b, c: np.exp(-a * (1 + b)) + c, 3, "y/(exp(-a*(b + 1)) + c) is constant"),
@@ -47,6 +48,12 @@ def test_a_symmetry_removes_its_inputs(law, inputs, sentence):
     reduction = next(reductions(problem, Budget()))
     assert reduction.sentence == sentence
     check(problem, reduction)
+
+
+def test_sentences_name_the_target_and_have_no_power_below_a_line():
+    a, b = Variable(0), Variable(1)
+    change = Change((Multiply((a, b)),), Power(a, -5.0))
+    assert sentence_of(("lam", "T"), [change], "radiance") == "radiance*lam**5 depends on lam*T"
 
 
 def test_nothing_is_reduced_where_the_law_has_no_symmetry():

@@ -6,6 +6,7 @@ import torch
 
 from edgewise.gam import fit_additive
 from edgewise.gam.inference.variance import cross_fitted_noise, fit_noise_curves
+from edgewise.search.validation import random_parts
 
 
 def std(curves, x, prediction):
@@ -65,7 +66,9 @@ def test_cross_fitted_noise_does_not_follow_its_own_residual():
     x = rng.random((120, 2))
     residuals = np.exp(x[:, :1]) * rng.standard_normal((120, 1))
     rest = np.zeros((120, 1)), np.ones(120)
-    before = cross_fitted_noise(x, rest[0], residuals, rest[1])
+    part = random_parts(120, 5, 0)
+    assert np.bincount(part).tolist() == [24] * 5
+    before = cross_fitted_noise(x, rest[0], residuals, rest[1], part)
     residuals[7] = 30.0
-    after = cross_fitted_noise(x, rest[0], residuals, rest[1])
+    after = cross_fitted_noise(x, rest[0], residuals, rest[1], part)
     assert after[7] == before[7] and (after != before).mean() > 0.7

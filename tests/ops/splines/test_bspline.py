@@ -79,7 +79,7 @@ def test_sums_to_one_everywhere_and_its_derivatives_to_zero(kind):
 def test_at_most_degree_plus_one_functions_are_active(degree):
     knots = make_knots(UNEVEN, 6, degree)
     x = points_inside(knots, degree)
-    interval, values = local_basis(x, knots, degree)
+    interval, (values,) = local_basis(x, knots, degree)
     assert values.shape == (*x.shape, degree + 1)
     dense = basis(x, knots, degree)
     for b in range(len(x)):

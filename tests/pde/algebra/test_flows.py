@@ -1,11 +1,11 @@
-"""Slabs of incompressible flows between walls, against sparse factors of the whole system."""
+"""Time elements of incompressible flows between walls, against sparse factors of the whole system."""
 
 import numpy as np
 import pytest
 
 from edgewise.pde import PDE, Box, Dirichlet, Initial, Neumann, Periodic, Time, laplacian
 from edgewise.pde.algebra import Krylov, LinearSystem, solver_for
-from edgewise.pde.algebra.flows import SlabOfFlow
+from edgewise.pde.algebra.flows import FlowElement
 from edgewise.pde.spaces.axis import TimeAxis
 from edgewise.pde.spaces.grid_problem import recognised
 
@@ -20,8 +20,8 @@ def creeping(u, v, p, x):
     return (u.t + p.x - (0.3 + 0.1 * x) * laplacian(u), v.t + p.y - 0.3 * laplacian(v), u.x + v.y)
 
 
-def slab(domain, conditions, begin=0.0, length=0.1, count=4):
-    """GridProblem and system of a slab, and the first with its time."""
+def element(domain, conditions, begin=0.0, length=0.1, count=4):
+    """GridProblem and system of a time element, and the first with its time."""
     grid_problem = recognised(PDE(creeping, domain, conditions).form)
     space = [
         grid_problem.axis(np.linspace(0, 1, count + 1), 5, "x" in grid_problem.form.periodic),
@@ -47,11 +47,11 @@ def slab(domain, conditions, begin=0.0, length=0.1, count=4):
     ],
     ids=["box", "outlet", "open", "periodic", "time first"],
 )
-def test_a_slab_of_a_flow_is_that_of_sparse_factors(domain, conditions):
+def test_a_time_element_of_a_flow_is_that_of_sparse_factors(domain, conditions):
     """Rows at the first moment, of reductions and of conditions are not zero either."""
-    grid_problem, system = slab(domain, conditions)
+    grid_problem, system = element(domain, conditions)
     solver = solver_for(grid_problem, system)
-    assert isinstance(solver, Krylov) and isinstance(solver.preconditioner, SlabOfFlow)
+    assert isinstance(solver, Krylov) and isinstance(solver.preconditioner, FlowElement)
     rhs = np.random.default_rng(0).normal(size=system.rows)
     found, expected = solver(rhs), system.factorised()(rhs)
     np.testing.assert_allclose(found, expected, atol=1e-9 * np.abs(expected).max())

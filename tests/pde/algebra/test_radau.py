@@ -1,4 +1,4 @@
-"""Shifted systems of Radau's method against the whole system of a slab."""
+"""Shifted systems of Radau's method against the whole system of a time element."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from edgewise.pde.spaces.axis import TimeAxis
 
 
 @pytest.mark.parametrize("most_direct", [800, 10], ids=["factors of each eigenvalue", "GMRES"])
-def test_shifted_systems_solve_a_slab(most_direct, monkeypatch):
+def test_shifted_systems_solve_a_time_element(most_direct, monkeypatch):
     monkeypatch.setattr(radau_module, "SETTINGS", radau_module.ShiftSettings(most_direct=most_direct))
     generator, size = np.random.default_rng(0), 20
     stiff, mass = (each @ each.T + size * np.eye(size) for each in generator.normal(size=(2, size, size)))

@@ -26,13 +26,13 @@ def fronts(end):
     return PDE(equation, Box(x=(0, 1), y=(0, 1)) * Time(0, end), [Dirichlet(0.0), start])
 
 
-def test_a_long_slab_has_no_false_solution():
+def test_a_long_time_element_has_no_false_solution():
     """The linearised reaction grows by exp(5), beyond which the sine of a square has zeros everywhere."""
     integration = COLLOCATION.stepper(recognised(fronts(60.0).form), 1.0, lambda *_: True)
     state = integration.solver.initial()
     for length in (0.05, 0.1, 0.2):
-        slab = integration.solver.solve(state, 0.0, length, None, None)
-        assert slab is None or np.abs(slab.coef).max() < 3
+        element = integration.solver.solve(state, 0.0, length, None, None)
+        assert element is None or np.abs(element.coef).max() < 3
     assert integration.solver.solve(state, 0.0, 0.02, None, None) is not None
 
 

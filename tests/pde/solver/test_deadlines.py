@@ -36,7 +36,7 @@ from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers import least_squares
 from edgewise.pde.tiers.collocation import stationary
 from edgewise.pde.tiers.evolution import collocation
-from edgewise.pde.tiers.galerkin import cut_slabs
+from edgewise.pde.tiers.galerkin import cut_evolution
 from edgewise.pde.tiers.tensor_train.sweeps import Pairs
 from edgewise.pde.tiers.unknown_fields import _Smoothing
 
@@ -130,13 +130,13 @@ BEGINNINGS = (
     (newton.GridEquations, "factorised"),
     (collocation, "LinearSystem"),
     (collocation, "solver_for"),
-    (cut_slabs, "CutGrid"),
-    (cut_slabs, "Assembly"),
+    (cut_evolution, "CutGrid"),
+    (cut_evolution, "Assembly"),
     (least_squares, "_rows"),
     (Pairs, "_solve_pair"),
     (_Smoothing, "_linearised"),
     (training, "train_network"),
-    (record, "sought_points"),
+    (record, "worst_case_points"),
     (correction, "_other_grid"),
     (evidence, "weakest_direction"),
 )
@@ -178,7 +178,7 @@ def test_nothing_begins_after_the_deadline(kind, begun, counted_seconds, monkeyp
     assert counted_seconds.now < before + LIMIT + GRACE + ENDING
 
 
-def test_a_limit_too_short_for_a_slab_is_refused(counted_seconds, monkeypatch):
+def test_a_limit_too_short_for_a_time_element_is_refused(counted_seconds, monkeypatch):
     monkeypatch.setattr(limits, "RESERVE", replace(limits.RESERVE, first_grace=0.0))
     with pytest.raises(InputError, match=r"^time_limit must be long enough to go beyond the first moment, t = 0, got "):
         solve(burgers(), time_limit=1e-3)
@@ -193,7 +193,7 @@ def test_a_judgement_without_time_says_so(counted_seconds, monkeypatch):
     monkeypatch.setattr(limits, "RESERVE", replace(limits.RESERVE, reserved_share=0.0))
     hasty = solve(burgers(), time_limit=0.1)
     assert "there was no time for further checks" in hasty.trust
-    assert "the only pass through time had a tolerance of" in hasty.trust
+    assert "the only integration in time had a tolerance of" in hasty.trust
     assert math.isfinite(hasty.error_estimate)
 
 
@@ -230,7 +230,7 @@ def _interrupts_reach_the_work():
 @pytest.mark.usefixtures("_interrupts_reach_the_work")
 @pytest.mark.parametrize("kind", ["box", "line and time", "corner", "network"])
 def test_ctrl_c_keeps_what_there_is(kind, monkeypatch):
-    """A signal amid native code, after a fifth of a second of processor time behind the first slab or stage."""
+    """A signal amid native code, after a fifth of a second of processor time behind the first time element or stage."""
     monkeypatch.setattr(limits, "RESERVE", replace(limits.RESERVE, interrupted_seconds=0.0))
     problem, before = KINDS[kind](), signal.signal(signal.SIGPROF, signal.default_int_handler)
     report = limits.Limits.report
@@ -252,7 +252,7 @@ def test_ctrl_c_keeps_what_there_is(kind, monkeypatch):
 
 def test_the_best_attempt_takes_the_clause_of_the_limit_that_ended_a_later_tier():
     later = SimpleNamespace(count=1, tier=SimpleNamespace(is_better=lambda *_: False, no_better="no better"))
-    best = Attempt(SimpleNamespace(), Ending(StopReason.NO_PROGRESS, "slabs became too short"))
+    best = Attempt(SimpleNamespace(), Ending(StopReason.NO_PROGRESS, "time elements became too short"))
     spent = Ending(StopReason.BUDGET, "A finer network has more than 1,000 parameters")
     assert _better(best, later, spent).ending == spent
     assert _better(best, later, Ending(StopReason.NO_PROGRESS)).ending == Ending(StopReason.NO_PROGRESS, "no better")

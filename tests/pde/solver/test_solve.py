@@ -15,7 +15,7 @@ from edgewise.pde.problem.conditions import Dirichlet, Initial, Observations, Pe
 from edgewise.pde.solver import refinement
 from edgewise.pde.solver.judging.uniqueness import squared_residuals
 from edgewise.pde.solver.solving import solve
-from edgewise.pde.spaces.networks import SlabNetwork
+from edgewise.pde.spaces.networks import TimeElementNetwork
 from edgewise_experiments.problems.named_equations import named_equation
 
 PI = math.pi
@@ -35,7 +35,7 @@ def heat(**settings):
 def test_heat_with_default_settings():
     events = []
     solution = solve(heat(), budget=0.02, tolerance=1e-7, progress=events.append)
-    assert isinstance(solution.model, SlabNetwork)
+    assert isinstance(solution.model, TimeElementNetwork)
     error = solution.errors()
     assert error.relative_l2 < 1e-5
     assert error.relative_l2 < 30 * solution.error_estimate
@@ -43,7 +43,7 @@ def test_heat_with_default_settings():
     assert solution.residual == pytest.approx(float(squares.mean().sqrt()), rel=0.5)
     assert [stage.parameters for stage in solution.stages] == sorted(stage.parameters for stage in solution.stages)
     assert math.isnan(solution.stages[0].change)
-    assert events[-1].stage.endswith("slabs") and 0 < events[-1].share <= 1
+    assert events[-1].stage.endswith("time elements") and 0 < events[-1].share <= 1
 
 
 def _fresh(solution):

@@ -8,18 +8,18 @@ from edgewise.pde.layers.periodic import PeriodicLayer
 from edgewise.pde.layers.separable import SeparableLayer
 from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.singular import SingularFunctions
+from edgewise.pde.spaces.low_rank import LowRankNetwork
 from edgewise.pde.spaces.networks import (
     EnrichedNetwork,
     PeriodicNetwork,
     SeparableNetwork,
-    SlabNetwork,
     TensorNetwork,
+    TimeElementNetwork,
+    UncertainNetwork,
     described,
     grid_sizes,
     scaled,
 )
-from edgewise.pde.tiers.tensor_train.network import LowRankNetwork
-from edgewise.pde.tiers.unknown_fields import UncertainNetwork
 
 
 def random(*shape):
@@ -34,9 +34,9 @@ def splines(sizes, outputs, begin=0.0, end=1.0):
     return layer
 
 
-def slabs():
+def elements():
     parts = [TensorNetwork(splines((size, 3), 2, size - 2, size - 1)) for size in (2, 3)]
-    return SlabNetwork(parts, torch.tensor([0.0, 1.0, 2.0], dtype=torch.float64), 0)
+    return TimeElementNetwork(parts, torch.tensor([0.0, 1.0, 2.0], dtype=torch.float64), 0)
 
 
 def separable():
@@ -64,7 +64,7 @@ KINDS = {
     "separable": (separable, (4,), "rank 3, grid 4"),
     "tensor": (lambda: TensorNetwork(splines((2, 3), 2)), (2, 3), "grid 2 x 3"),
     "enriched": (enriched, (2, 3), "grid 2 x 3"),
-    "slabs": (slabs, (3, 3), "2 slabs"),
+    "time elements": (elements, (3, 3), "2 time elements"),
     "low rank": (
         lambda: LowRankNetwork([splines((4,), 2), splines((5,), 2)], (1, 2, 1)),
         (4, 5),

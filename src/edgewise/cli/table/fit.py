@@ -28,7 +28,7 @@ from edgewise.cli.terminal.console import Screen, input_table
 from edgewise.cli.terminal.interrupts import finish
 from edgewise.compare.baselines import TITLES, BaselineResult
 from edgewise.errors import InputError
-from edgewise.estimator.reporting import class_results
+from edgewise.estimator.reporting import class_results, held_out_verdict
 from edgewise.files import Journal
 from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.presentation import counted, enumeration, number_text, percent_text, seconds_text
@@ -222,6 +222,8 @@ def _show_training(results: FitResults, screen: Screen) -> None:
     screen.say()
     for sentence in replace(compared_models(results), models=compared_models(results).models[:1]).sentences:
         screen.always(sentence, "bold")
+    if not COMPARED[results.job.compare]:
+        screen.say(held_out_verdict(trained.estimator))
     if 0 < len(judged.classes) <= SHOWN_CLASSES:
         classes = class_results(judged.classes, judged.observed, judged.predicted)
         known = [one for one in classes if one.recall is not None]

@@ -170,7 +170,7 @@ class Engine:
     @property
     def messages(self) -> list[str]:
         """Sentences on the reductions that led to the law, and on stages that failed."""
-        sentences = [sentence[0].upper() + sentence[1:].rstrip(".") + "." for sentence in self._path if sentence]
+        sentences = [f"{sentence}." for sentence in self._path if sentence]
         return list(dict.fromkeys([*sentences, *self.failures]))
 
     def judge_all(self, expressions: Iterable[Expression]) -> None:

@@ -19,23 +19,21 @@ from edgewise.discovery.enumeration.families import family_members
 from edgewise.discovery.enumeration.matches import spanned_share, unit_outside
 from edgewise.discovery.enumeration.pool import Pool
 from edgewise.discovery.enumeration.targets import Target, link_targets
+from edgewise.discovery.least_squares.sparse import fitted_sum
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem
 from edgewise.formulas.constants import fit_constants, free_places
 from edgewise.formulas.expression import (
     Expression,
-    Multiply,
-    Number,
     Variable,
     complexity,
     evaluate,
     product_of,
-    sum_of,
 )
 from edgewise.formulas.front import pareto
 from edgewise.formulas.rewriting import simplify
 from edgewise.outcomes import Budget, spend
-from edgewise.settings import ABOVE_ZERO, CALL_WORK, PRODUCT_SPEED
+from edgewise.settings import ABOVE_ZERO, PRODUCT_SPEED
 
 
 @dataclass(frozen=True)
@@ -304,12 +302,5 @@ def _with_factors(
 ) -> Expression | None:
     """The law of a candidate with factors and a constant fitted by weighted least squares; None if it is undefined."""
     terms = [product_of([columns.expression(k) for k in term]) for term in candidate.terms]
-    root = np.sqrt(importance)
-    values = np.column_stack([*(evaluate(term, x) for term in terms), np.ones(len(x))]) * root[:, None]
-    lengths = np.linalg.norm(values, axis=0)
-    if not np.isfinite(lengths).all() or not lengths.all():
-        return None
-    numbers = np.linalg.lstsq(values / lengths, target.z * root, rcond=1e-12)[0] / lengths
-    spend(30 * CALL_WORK + 20 * values.size)
-    parts = [Multiply((Number(float(number)), term)) for number, term in zip(numbers, terms, strict=False)]
-    return target.build(sum_of([*parts, Number(float(numbers[-1]))]))
+    law = fitted_sum(terms, target.z, importance, x)
+    return None if law is None else target.build(law)

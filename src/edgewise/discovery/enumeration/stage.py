@@ -35,6 +35,7 @@ from edgewise.discovery.enumeration.pool import Pool
 from edgewise.discovery.enumeration.ranking import ranked
 from edgewise.discovery.enumeration.targets import Target, link_targets, scaled_targets
 from edgewise.discovery.least_squares.laws import polynomial_columns
+from edgewise.discovery.least_squares.sparse import factors_of
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem
 from edgewise.formulas.constants import closed_forms
@@ -51,8 +52,7 @@ from edgewise.formulas.expression import (
     value_of,
 )
 from edgewise.formulas.rewriting import simplify
-from edgewise.outcomes import Budget, spend
-from edgewise.settings import CALL_WORK
+from edgewise.outcomes import Budget
 
 
 @dataclass(frozen=True)
@@ -270,16 +270,14 @@ class _Fitter:
 
 def _least_squares(columns: np.ndarray, goal: np.ndarray) -> list[Number] | None:
     """Factors of the columns, those of negligible columns 0; None if a value is not finite."""
-    spend(50 * CALL_WORK + 20 * columns.size)
-    lengths = np.linalg.norm(columns, axis=0)
-    if not (np.isfinite(lengths).all() and np.isfinite(goal).all() and lengths.all()):
+    numbers = factors_of(columns, goal)
+    if numbers is None:
         return None
-    shares = np.linalg.lstsq(columns / lengths, goal, rcond=1e-14)[0]
-    kept = np.abs(shares) > SETTINGS.negligible * np.linalg.norm(goal)
+    kept = np.abs(numbers) * np.linalg.norm(columns, axis=0) > SETTINGS.negligible * np.linalg.norm(goal)
     if not kept.all() and kept.any():
-        shares = np.zeros(len(shares))
-        shares[kept] = np.linalg.lstsq((columns / lengths)[:, kept], goal, rcond=1e-14)[0]
-    return [Number(float(value)) for value in shares / lengths]
+        numbers = np.zeros(len(numbers))
+        numbers[kept] = factors_of(columns[:, kept], goal)
+    return [Number(float(value)) for value in numbers]
 
 
 def _as_written(numbers: Sequence[Number]) -> list[Number] | None:

@@ -274,6 +274,7 @@ def part_problem(fit: PartsFit, problem: LawProblem, function: int) -> LawProble
         names=tuple(shown),
         noise=max(problem.noise, error / max(float(np.std(target)), ABOVE_ZERO)),
         options=options,
+        target=f"f({', '.join(shown)})",
     )
 
 

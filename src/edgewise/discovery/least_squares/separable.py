@@ -23,6 +23,7 @@ import numpy as np
 
 from edgewise.discovery.enumeration.matches import spanned_share, unit_outside
 from edgewise.discovery.least_squares.links import Link, is_allowed, possible_links
+from edgewise.discovery.least_squares.sparse import factors_of, fitted_sum
 from edgewise.discovery.problem import LawProblem, weighted_variance
 from edgewise.formulas.constants import EXACT, fit_constants
 from edgewise.formulas.expression import Add, Call, Expression, Multiply, Number, Power, Variable, evaluate, replaced
@@ -40,6 +41,8 @@ class SeparableSettings:
     # A fit comes from factors of two away, and from half an oscillation.
     rates: tuple[float, ...] = tuple(np.geomspace(0.1, 100, 36))
     powers: tuple[float, ...] = tuple(np.arange(1, 61) / 10)
+    # in front of an exponential, as in the laws of Saha, Richardson, Planck and Maxwell
+    powers_in_front: tuple[float, ...] = tuple(np.delete(np.arange(-10, 11) / 2, 10))
     margins: tuple[float, ...] = tuple(np.geomspace(1e-3, 30, 24))
     decays: tuple[float, ...] = (0.0, *np.geomspace(0.3, 30, 10))
     waves: tuple[float, ...] = tuple(np.arange(1, 121) * np.pi / 2)
@@ -48,6 +51,7 @@ class SeparableSettings:
 
 SETTINGS = SeparableSettings()
 X = Variable(0)
+IN_FRONT = ("^ exp", "^ exp /", "^ exp - /")  # kinds of curves that have a power in front: of the target itself alone
 
 
 @dataclass(frozen=True)
@@ -74,10 +78,11 @@ def separable_laws(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
     for form in forms[: SETTINGS.most_fits]:
         if budget.is_over:
             break
-        law = _with_factors(form, x, y, weights)
+        target, importance = form.link.target(y)
+        law = fitted_sum([*form.curves, *form.base], target, importance * weights, x)
         if law is None:
             continue
-        fitted = fit_constants(law, x, y, steps=SETTINGS.steps, weight=weights, budget=budget)
+        fitted = fit_constants(form.link.build(law), x, y, steps=SETTINGS.steps, weight=weights, budget=budget)
         if fitted is not None and np.isfinite(fitted.loss):
             laws.append((fitted.loss, fitted.expression))
             # Two curves may be one whose constant lies between those of the grid.
@@ -108,6 +113,8 @@ def _forms(problem: LawProblem, x: np.ndarray, y: np.ndarray, weights: np.ndarra
             if not np.isfinite(goal).all():
                 continue
             for name, rows in values.items():
+                if name in IN_FRONT and link.name:
+                    continue
                 units = unit_outside(rows * root, basis)
                 is_some = np.isfinite(units).all(axis=1)
                 if not is_some.any():
@@ -169,6 +176,10 @@ def _curves(u: np.ndarray) -> dict[str, list[Expression]]:
         arguments += [Multiply((Number(rate / size), inverse)) for rate in SETTINGS.rates]
         if low > 0:
             kinds["log exp -"] = [Call("log", Add((Call("exp", each), MINUS_ONE))) for each in arguments]
+            # Where noise has made targets negative their logarithm cannot show a power and an exponential as a sum.
+            kinds["exp - /"] = [Power(Add((Call("exp", each), MINUS_ONE)), -1.0) for each in arguments]
+            for name, curves in zip(IN_FRONT, (kinds["exp"], kinds["exp /"], kinds["exp - /"]), strict=True):
+                kinds[name] = [Multiply((Power(X, n), each)) for n in SETTINGS.powers_in_front for each in curves]
     return kinds
 
 
@@ -194,8 +205,10 @@ def _waves(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Iterator[Form]:
         place = int(np.argmax(share))
         if share[place] > best[0]:
             columns = np.column_stack([cosines[place], sines[place]])
-            factors = np.linalg.lstsq(columns, goal, rcond=None)[0]
-            best = (float(share[place]), float(decay), float(waves[place]), float(np.arctan2(-factors[1], factors[0])))
+            factors = factors_of(columns, goal)
+            if factors is not None:
+                phase = float(np.arctan2(-factors[1], factors[0]))
+                best = (float(share[place]), float(decay), float(waves[place]), phase)
     share, decay, wave, phase = best
     if share == 0:
         return
@@ -203,17 +216,3 @@ def _waves(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Iterator[Form]:
     if decay:
         curve = Multiply((Call("exp", Multiply((Number(-decay), X))), curve))
     yield Form(1 - share, next(possible_links(y)), (curve,), ())
-
-
-def _with_factors(form: Form, x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Expression | None:
-    """The law of a form with factors by linear least squares; None where a curve vanishes in float64."""
-    target, importance = form.link.target(y)
-    root = np.sqrt(importance * weights)
-    terms = [*form.curves, *form.base]
-    columns = np.column_stack([*(evaluate(term, x) for term in terms), np.ones(len(y))]) * root[:, None]
-    size = np.abs(columns).max(axis=0)
-    if not (np.isfinite(size) & (size > 0)).all():
-        return None
-    factors = np.linalg.lstsq(columns / size, target * root, rcond=None)[0] / size
-    scaled = [Multiply((Number(float(factor)), term)) for factor, term in zip(factors, terms, strict=False)]
-    return form.link.build(Add((*scaled, Number(float(factors[-1])))))

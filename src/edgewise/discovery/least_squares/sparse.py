@@ -20,11 +20,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewise.formulas.constants import EXACT, root_weights
-from edgewise.formulas.expression import Add, Expression, Multiply, Number, exact_number
+from edgewise.formulas.expression import Add, Expression, Multiply, Number, evaluate, exact_number, sum_of
 from edgewise.outcomes import spend
 from edgewise.settings import ABOVE_ZERO, CALL_WORK, PRODUCT_SPEED
 
 DEPENDENT_SHARE = 1e-10  # Share of a column's square outside the chosen ones, below which it is linearly dependent.
+SMALLEST_SHARE = 1e-14  # Singular values of columns of size one over the largest, below which they are rounding.
 LARGEST_COLUMN = 1e12  # Values of a column that is selected, at most.
 ROWS_A_TERM = 5  # Rows for each selected column, at least.
 
@@ -120,9 +121,9 @@ def selected(columns: np.ndarray, target: np.ndarray, most: int) -> Iterator[tup
         residuals = residuals - direction * (direction @ residuals)
         orthogonal = orthogonal - np.outer(direction, direction @ orthogonal)
         # the least-squares fit of the chosen columns and a constant
-        design = np.column_stack([columns[:, chosen], np.ones(len(target))])
-        scale = np.abs(design).max(0)
-        yield list(chosen), np.linalg.lstsq(design / scale, target, rcond=None)[0] / scale
+        numbers = factors_of(np.column_stack([columns[:, chosen], np.ones(len(target))]), target)
+        assert numbers is not None, "columns that are chosen are finite and not zero"
+        yield list(chosen), numbers
 
 
 def sparse_null_vector(small: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -138,6 +139,28 @@ def sparse_null_vector(small: np.ndarray, places: np.ndarray) -> tuple[np.ndarra
         vector = right[-1]
         places = np.delete(places, int(np.argmin(np.abs(right[-1]))))
     return kept, vector
+
+
+def factors_of(columns: np.ndarray, goal: np.ndarray) -> np.ndarray | None:
+    """Factors of columns (N, columns) by least squares; None where one vanishes or a value is not finite."""
+    spend(40 * CALL_WORK + 20 * columns.size)
+    sizes = np.abs(columns).max(axis=0)
+    if not (np.isfinite(sizes).all() and np.isfinite(goal).all() and sizes.all()):
+        return None
+    return np.asarray(np.linalg.lstsq(columns / sizes, goal, rcond=SMALLEST_SHARE)[0] / sizes)
+
+
+def fitted_sum(
+    terms: Sequence[Expression], goal: np.ndarray, importance: np.ndarray, x: np.ndarray
+) -> Expression | None:
+    """The sum of terms and a constant that is nearest to a goal (N,) with weights (N,); None where it is undefined."""
+    root = np.sqrt(importance)
+    columns = np.column_stack([*(evaluate(term, x) for term in terms), np.ones(len(x))]) * root[:, None]
+    numbers = factors_of(columns, goal * root)
+    if numbers is None:
+        return None
+    parts = [Multiply((Number(float(number)), term)) for number, term in zip(numbers, terms, strict=False)]
+    return sum_of([*parts, Number(float(numbers[-1]))])
 
 
 def triangular_factor(matrix: np.ndarray) -> np.ndarray:

@@ -23,13 +23,11 @@ from edgewise.discovery.reduction.steps import (
     applied,
     first_step,
     is_confirmed,
-    quotient,
     rebuilding,
     sentence_of,
 )
 from edgewise.discovery.reduction.symmetries import Symmetry, simple_symmetries, symmetries_of_gradients
 from edgewise.formulas.expression import Expression, Multiply, Power, Variable, exact_number, monomial, sum_of, walk
-from edgewise.formulas.printing import as_text
 from edgewise.formulas.rewriting import ONE, simplify
 from edgewise.outcomes import Budget
 
@@ -60,7 +58,7 @@ def reductions(problem: LawProblem, budget: Budget) -> Iterator[NoiseEstimate | 
     for count in range(len(steps) - 1, 0, -1):
         step = steps[count]
         rebuild = rebuilding(step.changes)
-        sentence = sentence_of(problem, step.changes)
+        sentence = sentence_of(problem.names, step.changes, problem.target)
         yield Reduction(step.problem, rebuild, sentence, step.error, is_final=True)
         if count == len(steps) - 1:
             yield from _separations_of(step, problem, budget)
@@ -74,7 +72,7 @@ def _separations_of(step: Step, problem: LawProblem, budget: Budget) -> Iterator
     for found in proposed_separations(step, budget):
         sentence = found.sentence
         if step.changes:
-            sentence = f"{sentence_of(problem, step.changes)}; then {sentence}"
+            sentence = f"{sentence_of(problem.names, step.changes, problem.target)}; then {sentence}"
 
         def rebuild(parts: Sequence[Expression], found: Separation = found) -> Expression:
             return whole(found.rebuild(parts))
@@ -94,7 +92,7 @@ def _chain(problem: LawProblem, budget: Budget) -> list[Step]:
             break
         step = _reduced_once(step, budget)
         if step is not None:
-            budget.report(step.changes[-1].sentence)
+            budget.report(sentence_of(problem.names, step.changes, problem.target))
     return steps
 
 
@@ -105,7 +103,7 @@ def _dimensionless(problem: LawProblem) -> list[Step]:
         if whole is None:
             return []
         whole = replace(whole, problem=problem)
-        smaller = applied(whole, change_of(symmetry, problem.names))
+        smaller = applied(whole, change_of(symmetry, len(problem.names)))
         if smaller is not None:
             return [whole, smaller]
     return []
@@ -151,7 +149,7 @@ def _proposals(step: Step) -> Iterator[Change]:
     problem = step.problem
     x = step.problem.x[: SETTINGS.gradient_rows]
     if not step.model.groups:
-        yield Change((), ONE, "y is constant")
+        yield Change((), ONE)
         return
     if step.model.scales.log_target:
         value = None
@@ -161,16 +159,15 @@ def _proposals(step: Step) -> Iterator[Change]:
     if not step.is_clean:
         found = sorted([*found, *simple_symmetries(step.model, x)], key=lambda symmetry: symmetry.doubt)
     for symmetry in found[: SETTINGS.most_tests]:
-        yield change_of(symmetry, problem.names)
+        yield change_of(symmetry, len(problem.names))
     for proposal in proposed_curve_sums(step.model, x, algebraic=not step.is_clean)[: SETTINGS.most_curve_tests]:
         others = [k for k in range(len(problem.names)) if k not in proposal.inputs]
-        inputs = (proposal.combination, *map(Variable, others))
-        yield Change(inputs, ONE, f"y depends on {' and '.join(as_text(part, problem.names) for part in inputs)}")
+        yield Change((proposal.combination, *map(Variable, others)), ONE)
 
 
-def change_of(symmetry: Symmetry, names: Sequence[str]) -> Change:
+def change_of(symmetry: Symmetry, inputs_before: int) -> Change:
     """The combinations that do not change under a symmetry, and the monomial that takes up its factors."""
-    kept = [j for j in range(len(names)) if j not in symmetry.pivots]
+    kept = [j for j in range(inputs_before) if j not in symmetry.pivots]
     rows = list(zip(symmetry.pivots, symmetry.basis, strict=True))
     inputs = []
     for j in kept:
@@ -182,6 +179,4 @@ def change_of(symmetry: Symmetry, names: Sequence[str]) -> Change:
         else:
             inputs.append(monomial(sorted([(j, 1.0), *((p, -row[j]) for p, row in rows)])))
     factor = monomial(sorted(zip(symmetry.pivots, symmetry.degrees, strict=True)))
-    subject = quotient(factor, names)
-    what = " and ".join(as_text(part, names) for part in inputs)
-    return Change(tuple(inputs), factor, f"{subject} depends on {what}" if inputs else f"{subject} is constant")
+    return Change(tuple(inputs), factor)

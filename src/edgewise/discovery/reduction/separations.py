@@ -187,7 +187,7 @@ def _joined(
         return Multiply(placed) if is_product else Add(placed)
 
     what = " and ".join(f"({', '.join(step.problem.names[i] for i in group)})" for group in groups)
-    sentence = f"y is a {'product' if is_product else 'sum'} of functions of {what}"
+    sentence = f"{step.problem.target} is a {'product' if is_product else 'sum'} of functions of {what}"
     return Separation(tuple(problems), rebuild, sentence, error)
 
 
@@ -199,6 +199,7 @@ def _part(
     error: float,
 ) -> LawProblem:
     """A part with its own columns, targets to fit and held out, and the noise that the model of the others leaves."""
+    names = tuple(problem.names[i] for i in columns)
     return replace(
         problem,
         x=problem.x[:, list(columns)],
@@ -206,7 +207,8 @@ def _part(
         y=targets[0],
         held_y=targets[1],
         weights=weights,
-        names=tuple(problem.names[i] for i in columns),
+        names=names,
+        target=f"f({', '.join(names)})",
         noise=max(problem.noise, error / max(float(np.std(targets[0])), ABOVE_ZERO)),
         options=problem.options.of_smaller_problem(),
     )
@@ -276,4 +278,4 @@ def _with_inner_function(step: Step, inner: tuple[int, ...]) -> Separation | Non
         _part(problem, inner, (g, held_g), None, model.error),
         _part(outer_problem, range(len(outer) + 1), (problem.y, problem.held_y), problem.weights, model.error),
     )
-    return Separation(problems, rebuild, f"y is a function of g({shown}) and {rest}", tested.error)
+    return Separation(problems, rebuild, f"{problem.target} is a function of g({shown}) and {rest}", tested.error)

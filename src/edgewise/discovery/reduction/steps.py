@@ -11,7 +11,7 @@ import numpy as np
 
 from edgewise.discovery.problem import LawProblem
 from edgewise.discovery.reduction.smooth_models import SmoothModel, fit_smooth_model
-from edgewise.formulas.expression import Expression, Multiply, Variable, evaluate, exchanged
+from edgewise.formulas.expression import Expression, Multiply, Power, Variable, evaluate, exchanged
 from edgewise.formulas.printing import as_text
 from edgewise.formulas.rewriting import ONE, simplify
 from edgewise.settings import ABOVE_ZERO
@@ -40,7 +40,6 @@ class Change:
 
     inputs: tuple[Expression, ...]  # the inputs of the smaller problem
     factor: Expression  # y of the larger problem is this times y of the smaller one
-    sentence: str  # what was recognised
 
 
 @dataclass(frozen=True)
@@ -111,6 +110,7 @@ def applied(step: Step, change: Change, fast: bool = False) -> Step | None:
             names=tuple(as_text(part, problem.names) for part in change.inputs),
             weights=factor**2 * (1.0 if problem.weights is None else problem.weights),
             options=problem.options.of_smaller_problem(),
+            target=quotient(change.factor, problem.names, problem.target),
         )
     if not all(np.isfinite(rows).all() for rows in (smaller.x, smaller.y, smaller.held_x, smaller.held_y)):
         return None
@@ -170,29 +170,21 @@ def substituted(node: Expression, inputs: Sequence[Expression]) -> Expression:
     return exchanged(node, lambda part: inputs[part.index] if isinstance(part, Variable) else None)
 
 
-def sentence_of(problem: LawProblem, changes: Sequence[Change]) -> str:
-    """All changes in one sentence about the inputs of the first problem."""
-    if len(changes) == 1:
-        return changes[0].sentence
-    rebuild = rebuilding(changes)
-    factor = rebuild(ONE)
-    places = range(len(changes[-1].inputs))
-    inputs: list[Expression] = [Variable(k) for k in places]
+def sentence_of(names: Sequence[str], changes: Sequence[Change], target: str = "y") -> str:
+    """All changes in one sentence about the inputs of the first problem, which have these names."""
+    factor = rebuilding(changes)(ONE)
+    inputs: list[Expression] = [Variable(k) for k in range(len(changes[-1].inputs))]
     for change in reversed(changes):
-        inputs = [simplify(substituted(part, change.inputs)) for part in inputs]
-    subject = quotient(factor, problem.names)
-    what = " and ".join(as_text(part, problem.names) for part in inputs)
+        inputs = [substituted(part, change.inputs) for part in inputs]
+        if len(changes) > 1:
+            inputs = [simplify(part) for part in inputs]
+    subject = quotient(factor, names, target)
     if inputs:
-        return f"{subject} depends on {what}"
+        return f"{subject} depends on {' and '.join(as_text(part, names) for part in inputs)}"
     return f"{subject} is constant"
 
 
-def quotient(factor: Expression, names: Sequence[str]) -> str:
-    """The text y/factor."""
-    shown = as_text(factor, names)
-    is_simple = isinstance(factor, Variable) or shown.startswith("sqrt(")
-    if factor == ONE:
-        return "y"
-    if is_simple and shown.count("(") < 2:
-        return f"y/{shown}"
-    return f"y/({shown})"
+def quotient(factor: Expression, names: Sequence[str], target: str) -> str:
+    """The text y/factor, y being the target."""
+    whole = Variable(len(names))
+    return as_text(simplify(Multiply((whole, Power(factor, -1.0)))), (*names, target))

@@ -1,4 +1,4 @@
-"""The family of classes: the multinomial distribution with a softmax.
+"""The family of classes: the multinomial distribution with a softmax, p_k = exp(eta_k) / sum_j exp(eta_j).
 
 References
 ----------

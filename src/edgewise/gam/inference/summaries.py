@@ -5,7 +5,7 @@ References
 .. [1] S. N. Wood, "On p-values for smooth components of an extended generalized additive model", Biometrika 100 (2013),
    221-228.
 .. [2] S. N. Wood, Generalized Additive Models, 2nd ed., CRC Press, 2017: effective degrees of freedom 6.1.2, tests
-   6.12, REML 6.2.6.
+   6.12, REML 6.2.6. Freedom is the trace of (X'WX + S)^-1 X'WX.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class TermTest:
     name : str
         The term: the name of its input, or of all inputs of a product.
     predictor : int
-        Number of the linear predictor, 0 if there is one.
+        Place of the linear predictor, 0 if there is one.
     kind : str
         "constant", "line" (an input with two values), "levels" (a category), "curve", "pair", or "product" of three
         inputs or more in a polynomial.
@@ -86,6 +86,8 @@ class AdditiveSummary:
         Whether the loss gives the scale, so that tests are chi-square and not F tests.
     rows : float
         Sum of the weights.
+    predictors : tuple of str
+        Names of several linear predictors: the classes. Empty for a single one, and where they have no names.
     """
 
     family: str
@@ -97,6 +99,13 @@ class AdditiveSummary:
     scale: float
     scale_known: bool
     rows: float
+    predictors: tuple[str, ...] = ()
+
+    def predictor_name(self, place: int) -> str:
+        """Return the name of a linear predictor, its number from 1 on where it has none."""
+        if place < len(self.predictors):
+            return self.predictors[place]
+        return f"predictor {place + 1}"
 
     @property
     def strongest_first(self) -> list[TermTest]:
@@ -111,7 +120,7 @@ class AdditiveSummary:
         for predictor in sorted({term.predictor for term in self.terms}):
             own = [term for term in self.strongest_first if term.predictor == predictor]
             if several:
-                lines += ["", f"Linear predictor {predictor}"]
+                lines += ["", f"Terms of {self.predictor_name(predictor)}"]
             smooth = [term for term in own if term.estimate is None]
             if len(smooth) < len(own):
                 lines += ["", f"{'':{width}}{'estimate':>12}{'std. error':>12}{statistics[0]:>10}{'p':>10}"]
@@ -140,7 +149,7 @@ class AdditiveSummary:
         of_lines, of_smooths = ("z", "chi-square") if self.scale_known else ("t", "F")
         rows: list[tuple[str, ...]] = []
         for term in self.strongest_first:
-            name = f"{term.name}, predictor {term.predictor}" if several else term.name
+            name = f"{term.name}, of {self.predictor_name(term.predictor)}" if several else term.name
             letter = of_smooths if term.estimate is None else of_lines
             statistic = f"{letter} = {term.statistic:.2f}".replace("= -", "= \N{MINUS SIGN}")
             rows.append((name, f"{term.edf:.3g}", statistic, p_value_text(term.p_value)))

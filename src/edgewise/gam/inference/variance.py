@@ -40,6 +40,7 @@ def fit_noise_curves(
         prediction = prediction[pick]
         residuals = residuals[pick]
         weight = weight[pick]
+    # A gamma model of the squares of each output, on the inputs that rank first and the prediction.
     squares = np.maximum(residuals**2, SETTINGS.smallest_square * mean)
     inputs = _ranked(x, np.log(squares / mean).mean(axis=1), weight)
     of_noise = AdditivePolicy(most_intervals=SETTINGS.intervals, first_wiggly=SETTINGS.first_wiggly)
@@ -50,6 +51,7 @@ def fit_noise_curves(
         models.append((model, model.predict_link(rows)[:, 0]))
     if all(np.ptp(log) == 0 for _, log in models):
         return None
+    # Its curves as B-splines of the log of the deviation.
     knots = []
     coef = []
     limits = []
@@ -71,19 +73,17 @@ def cross_fitted_noise(
     prediction: np.ndarray,
     residuals: np.ndarray,
     weight: np.ndarray,
-    blocks: np.ndarray | None = None,
+    part: np.ndarray,
 ) -> np.ndarray:
     """Return the standard deviation of the noise of every row by curves that did not see its residual, (N, m).
 
-    Rows of one number in `blocks` (N,) are in one part; the other arguments are those of `fit_noise_curves`.
+    `part` (N,) is the number of the part of each row; the other arguments are those of `fit_noise_curves`.
     """
     # Curves that saw a residual follow it a little, so that its share of the deviation is too small to calibrate
-    # intervals. The rows are divided into `SETTINGS.parts` parts by their place, as in cross-fitting: V. Chernozhukov
-    # et al., "Double/debiased machine learning", Econometrics Journal 21 (2018) C1.
-    names, block = np.unique(np.arange(len(x)) if blocks is None else blocks, return_inverse=True)
-    part = (np.random.default_rng(0).permutation(len(names)) % SETTINGS.parts)[block]
+    # intervals. So each part has the curves of the others, as in cross-fitting: V. Chernozhukov et al.,
+    # "Double/debiased machine learning", Econometrics Journal 21 (2018) C1.
     deviation = np.empty_like(residuals)
-    for number in range(min(SETTINGS.parts, len(names))):
+    for number in np.unique(part):
         held = part == number
         rest = part != number
         curves = fit_noise_curves(x[rest], prediction[rest], residuals[rest], weight[rest])

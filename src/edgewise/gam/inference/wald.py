@@ -1,6 +1,7 @@
 """Wald tests of terms with fewer degrees of freedom than coefficients (`smooth_test`).
 
-Wood, Generalized Additive Models (2nd ed.), section 6.12.1, on approximate p-values for smooth terms.
+Wood, Generalized Additive Models (2nd ed.), section 6.12.1, on approximate p-values for smooth terms: f' V^- f with the
+term f at the rows and a pseudo-inverse of its covariance V.
 
 References
 ----------

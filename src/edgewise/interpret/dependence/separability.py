@@ -13,6 +13,7 @@ from torch import Tensor
 
 from edgewise.checks import check_count, check_labels, check_number, is_integer, numbered, typed
 from edgewise.discovery.reduction.chain import change_of
+from edgewise.discovery.reduction.steps import sentence_of
 from edgewise.discovery.reduction.symmetries import Symmetry as GradientSymmetry
 from edgewise.discovery.reduction.symmetries import symmetries_of_gradients
 from edgewise.errors import InputError
@@ -497,7 +498,7 @@ def _fewer_inputs(slopes: _Slopes, used: list[int], names: Sequence[str]) -> Ite
     for kind in ("translation", "scaling"):
         best = next((found for found in proposals if found.kind == kind and holds(found)), None)
         if best is not None:
-            yield change_of(best, [names[i] for i in used]).sentence
+            yield sentence_of([names[i] for i in used], [change_of(best, len(used))])
 
 
 def _relative_difference(left: Tensor, right: Tensor) -> float:

@@ -30,7 +30,8 @@ def active_basis(x: Tensor, knots: Tensor, degree: int, orders: int = 0) -> tupl
     )
     if not is_differentiated and backend.choose(degree, x, knots) is cpu:
         return cpu.active_basis(x, knots, degree, orders)
-    located = [local_basis(x, knots, degree, order) for order in range(min(orders, degree) + 1)]
-    interval, first = located[0]
-    above = [first.clamp(0, 0) for _ in range(orders - degree)]  # clamped: infinity * 0 would be NaN
-    return interval, torch.stack([values for _, values in located] + above)
+    interval, values = local_basis(x, knots, degree, min(orders, degree))
+    if orders > degree:
+        above = values[:1].clamp(0, 0)  # clamped: infinity * 0 would be NaN
+        values = torch.cat([values, above.expand(orders - degree, *above.shape[1:])])
+    return interval, values

@@ -40,46 +40,50 @@ def locate(x: Tensor, knots: Tensor, degree: int) -> Tensor:
     return block * size + (x[..., None] >= in_block).sum(-1)
 
 
-def local_basis(x: Tensor, knots: Tensor, degree: int, order: int = 0) -> tuple[Tensor, Tensor]:
-    """Compute the `degree + 1` basis functions that can differ from zero at each x, or their `order`-th derivatives.
+def local_basis(x: Tensor, knots: Tensor, degree: int, orders: int = 0) -> tuple[Tensor, Tensor]:
+    """Compute the `degree + 1` basis functions that can differ from zero at each x, and their derivatives.
 
-    Shapes: x (batch, in), knots (in, grid_size + 2 degree + 1); returns interval (batch, in), values (batch, in, degree
-    + 1).
+    Shapes: x (batch, in), knots (in, grid_size + 2 degree + 1); returns interval (batch, in), values (orders + 1,
+    batch, in, degree + 1).
     """
     # The triangular scheme of de Boor, "A Practical Guide to Splines" (1978), ch. X, eq. (8): each level raises the
-    # degree by one. A derivative replaces the last `order` levels by differences, ch. X, eq. (12): B'_{g,j} = j
-    # (B_{g,j-1} / (t_{g+j} - t_g) - B_{g+1,j-1} / (t_{g+j+1} - t_{g+1})). Outside the domain a spline continues as the
-    # straight line of its end point.
-    assert 0 <= order <= degree
+    # degree by one. A derivative replaces the last levels, as many as its order, by differences, ch. X, eq. (12):
+    # B'_{g,j} = j (B_{g,j-1} / (t_{g+j} - t_g) - B_{g+1,j-1} / (t_{g+j+1} - t_{g+1})). Outside the domain a spline
+    # continues as the straight line of its end point.
+    assert 0 <= orders <= degree
     low, high = spline_domain(knots, degree)
     inside = x.clamp(low, high)  # with slope 1 at both ends too, so that the inner polynomial counts there
     beyond = x - inside
     interval = locate(inside, knots, degree)
-    window: tuple[Tensor, ...] = ()  # the 2 degree knots around each interval, t[s - degree + 1] .. t[s + degree]
+    # The 2 degree knots around each interval, t[s - degree + 1] .. t[s + degree]: (2 degree, batch, in).
+    window = x.new_zeros(0)
     if degree:
         grid_size = knots.shape[-1] - 2 * degree - 1
-        windows = torch.stack([knots[:, 1 + j : 1 + j + grid_size] for j in range(2 * degree)], -1)
-        window = windows[torch.arange(knots.shape[0], device=knots.device), interval].unbind(-1)
-    values = [inside * 0 + 1]  # not ones_like: a NaN must come out as NaN at every order
-    slope = [torch.zeros_like(x)]  # of a spline of degree 0, a step
+        windows = torch.stack([knots[:, 1 + j : 1 + j + grid_size] for j in range(2 * degree)])
+        window = windows[:, torch.arange(knots.shape[0], device=knots.device), interval]
+    # Levels of the scheme, of which the last ones are those that differences begin with.
+    order = min(max(orders, 1), degree)  # of the highest difference: the first one is the slope of the line outside
+    values = (inside * 0 + 1)[None]  # not ones_like: a NaN must come out as NaN at every order
+    levels = [values]
     for level in range(1, degree + 1):
         left = window[degree - level : degree]
         right = window[degree : degree + level]
-        share = [value / (r - l) for value, l, r in zip(values, left, right, strict=True)]
-        if level > degree - max(order, 1):  # the last level's difference is also the slope of the line outside
-            slope = _overlap([level * s for s in share], [-level * s for s in share])
-        if level > degree - order:
-            values = slope
-        else:
-            rise = [s * (inside - l) for s, l in zip(share, left, strict=True)]
-            fall = [s * (r - inside) for s, r in zip(share, right, strict=True)]
-            values = _overlap(rise, fall)
-    if order == 0:
-        values = [value + beyond * s for value, s in zip(values, slope, strict=True)]
-    elif order >= 2:
-        outside = beyond.abs() > 0
-        values = [value.masked_fill(outside, 0) for value in values]
-    return interval, torch.stack(values, -1)
+        share = values / (right - left)
+        values = _overlap(share * (inside - left), share * (right - inside))
+        levels = [*levels[-order:], values]
+    # Differences.
+    derivatives = []
+    for each in range(1, order + 1):
+        difference = levels[-1 - each]
+        for level in range(degree - each + 1, degree + 1):
+            share = level * (difference / (window[degree : degree + level] - window[degree - level : degree]))
+            difference = _overlap(share, -share)
+        derivatives.append(difference)
+    slope = derivatives[0] if degree else torch.zeros_like(values)  # of a step
+    values = values + beyond * slope
+    outside = beyond.abs() > 0
+    higher = [each.masked_fill(outside, 0) for each in derivatives[1:orders]]
+    return interval, torch.stack([each.movedim(0, -1) for each in (values, *derivatives[: min(orders, 1)], *higher)])
 
 
 def basis(x: Tensor, knots: Tensor, degree: int, order: int = 0) -> Tensor:
@@ -90,12 +94,13 @@ def basis(x: Tensor, knots: Tensor, degree: int, order: int = 0) -> Tensor:
     n = knots.shape[-1] - degree - 1
     if order > degree:
         return x.clamp(0, 0)[..., None] * x.new_zeros(n)  # clamped: infinity * 0 would be NaN
-    interval, values = local_basis(x, knots, degree, order)
+    interval, derivatives = local_basis(x, knots, degree, order)
+    values = derivatives[order]
     position = interval[..., None] + torch.arange(degree + 1, device=x.device)
     dense = torch.zeros_like(values[..., :1]).expand(*values.shape[:-1], n)
     return dense.scatter(-1, position, values)
 
 
-def _overlap(rise: list[Tensor], fall: list[Tensor]) -> list[Tensor]:
+def _overlap(rise: Tensor, fall: Tensor) -> Tensor:
     """Add neighbours: each function rises with the share on its left and falls with its own; one more than shares."""
-    return [fall[0], *(r + f for r, f in zip(rise[:-1], fall[1:], strict=True)), rise[-1]]
+    return torch.cat([fall[:1], rise[:-1] + fall[1:], rise[-1:]])

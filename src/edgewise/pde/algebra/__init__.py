@@ -2,7 +2,8 @@
 
 A `system` has the rows of all blocks, linearised, and `solver` chooses how it is solved: by `factors`, by eigenvectors
 of each coordinate (`diagonal`), or by Fourier transforms where coupled fields are periodic (`waves`). `radau` parts a
-slab of time into systems of space, `flows` serves slabs of flows between walls, and `factors` Galerkin's method, too.
+time element into systems of space, `flows` serves elements of flows between walls, and `factors` Galerkin's method,
+too.
 """
 
 from typing import TYPE_CHECKING

@@ -20,10 +20,10 @@ class DiagonalSettings:
 
     # Largest condition number of eigenvectors: refinement wins back the digits that are lost, as long as some remain.
     worst_vectors: float = 1e9
-    # Change of a field by reactions in a slab from which on they are a factor of their own: a step of a Krylov method
-    # takes up smaller ones to a digit.
+    # Change of a field by reactions in a time element from which on they are a factor of their own: a step of a Krylov
+    # method takes up smaller ones to a digit.
     least_reaction: float = 0.1
-    # Coordinates whose eigenvectors are kept, the last ones used: those of two grids, which slabs of time share.
+    # Coordinates whose eigenvectors are kept, the last ones used: those of two grids, which time elements share.
     kept_coordinates: int = 8
 
 
@@ -58,7 +58,7 @@ class FieldByField(Preconditioner):
         parts = []
         for field in range(fields):
             blocks = []
-            slopes = []
+            jacobian = []
             rows = []
             for block, its_slopes, start in zip(system.blocks, system.jacobian, starts, strict=False):
                 own = {number for number, slot, _ in its_slopes if slot == field}
@@ -69,7 +69,7 @@ class FieldByField(Preconditioner):
                     continue
                 place = {number: k for k, number in enumerate(numbers)}
                 blocks.append(replace(block, numbers=tuple(block.numbers[number] for number in numbers)))
-                slopes.append(
+                jacobian.append(
                     {
                         (place[number], 0, index): slope
                         for (number, slot, index), slope in its_slopes.items()
@@ -79,7 +79,9 @@ class FieldByField(Preconditioner):
                 # Rows of the system that belong to the field.
                 whole = np.arange(block.rows).reshape(len(block.numbers), -1)
                 rows.append(start + whole[numbers].ravel())
-            solver = FastDiagonalisation.for_system(grid_problem, LinearSystem(blocks, slopes, (*system.shape[:-1], 1)))
+            solver = FastDiagonalisation.for_system(
+                grid_problem, LinearSystem(blocks, jacobian, (*system.shape[:-1], 1))
+            )
             if solver is None:
                 return None
             parts.append((np.concatenate(rows), solver))
@@ -93,9 +95,9 @@ class FieldByField(Preconditioner):
 class FastDiagonalisation(Preconditioner):
     """Solver of a sum of Kronecker products with one derivative each, by eigenvectors of each coordinate [1]_.
 
-    The slopes of the equation are replaced by means: a derivative by a coordinate has a slope that depends on this
-    coordinate alone. Where that is so for the equation itself, and slopes of conditions are constant along faces, the
-    solver is exact to the rounding of its eigenvectors.
+    The entries of the Jacobian of the equation are replaced by means: a derivative by a coordinate has a slope that
+    depends on this coordinate alone. Where that is so for the equation itself, and entries of the Jacobian of
+    conditions are constant along faces, the solver is exact to the rounding of its eigenvectors.
 
     Parameters
     ----------
@@ -129,10 +131,10 @@ class FastDiagonalisation(Preconditioner):
     def shifted(cls, grid_problem: GridProblem, system: LinearSystem) -> FastDiagonalisation:
         """The solver, which may have an eigenvalue of zero and so need a shift, see `solved`."""
         block = system.blocks[0]
-        slopes = system.jacobian[0]
+        jacobian = system.jacobian[0]
         dimension = len(block.axes)
         operators = [np.zeros((len(p), a.count)) for p, a in zip(block.points, block.axes, strict=True)]
-        for (_, _, index), slope in slopes.items():
+        for (_, _, index), slope in jacobian.items():
             by = [axis for axis, order in enumerate(index) if order]
             if len(by) > 1:
                 continue  # mixed derivatives are left to the Krylov method
@@ -228,9 +230,9 @@ class FastDiagonalisation(Preconditioner):
     def _reactions(self) -> np.ndarray | None:
         """Inverses of what reactions do at each point of space, (*space, moments, moments); None where it is little.
 
-        Reactions are slopes by the field itself that vary over space and time. With T for the derivative in time, L
-        for the others and r for what reactions differ from their mean, T + L + r is replaced by (T + L) T^-1 (T + r),
-        which is that but for L T^-1 r. The last factor couples the moments of a point alone.
+        Reactions are entries of the Jacobian by the field itself that vary over space and time. With T for the
+        derivative in time, L for the others and r for what reactions differ from their mean, T + L + r is replaced by
+        (T + L) T^-1 (T + r), which is that but for L T^-1 r. The last factor couples the moments of a point alone.
         """
         time = self.blocks[0].form.time
         index = tuple([0] * len(self.lines))

@@ -1,4 +1,4 @@
-"""Slabs of time of an incompressible flow: eigenvectors in time, and for each a flow with separable velocities.
+"""Time elements of an incompressible flow: eigenvectors in time, and for each a flow with separable velocities.
 
 One measured row needs it: the pulsating channel (NS2d-LT).
 """
@@ -25,11 +25,11 @@ from edgewise.pde.spaces.grid_problem import GridProblem
 
 @dataclass(frozen=True)
 class FlowSettings:
-    """Which slabs of flows have factors, and which share them."""
+    """Which time elements of flows have factors, and which share them."""
 
     most_pressures: int = 4000  # values of a pressure at one moment: factors of an eighth of a gigabyte
-    other_lengths: float = 4.0  # factor by which lengths of slabs differ at most that have the same factors
-    same_along: float = 1e-9  # relative: slopes that are closer are the same; far above rounding
+    other_lengths: float = 4.0  # factor by which lengths of time elements differ at most that have the same factors
+    same_along: float = 1e-9  # relative gap of entries of the Jacobian that are the same; far above rounding
     # of the largest row: smaller rows of conditions are rounding, as Krylov vectors have them
     rounded_rows: float = 1e-15
 
@@ -39,11 +39,11 @@ SETTINGS = FlowSettings()
 
 @dataclass(eq=False)
 class Level:
-    """A block of the system of a slab at one moment."""
+    """A block of the system of a time element at one moment."""
 
     number: int  # number of the block in the system
     block: RowBlock  # the block on the coordinates of space alone
-    slopes: Jacobian  # slopes by derivatives in space of what has no derivative in time, in the mean over time
+    jacobian: Jacobian  # by derivatives in space of what has no derivative in time, in the mean over time
     rates: Jacobian  # the same of what has one
     # takes rows at the moments of the block to rows at the first moment and at those of the equation
     to_levels: np.ndarray
@@ -57,7 +57,7 @@ class Level:
     def applied(self, row: int, slot: int, coef: np.ndarray, of_rates: bool = False) -> np.ndarray:
         """A residual by a field, (*points, ...), from coefficients of the field, (*counts, ...)."""
         total = np.zeros((*self.block.shape, *coef.shape[len(self.block.axes) :]), dtype=coef.dtype)
-        for (number, other, index), slope in (self.rates if of_rates else self.slopes).items():
+        for (number, other, index), slope in (self.rates if of_rates else self.jacobian).items():
             if (number, other) == (row, slot):
                 values = coef
                 for axis, order in enumerate(index):
@@ -66,13 +66,13 @@ class Level:
         return total
 
 
-class SlabOfFlow(Preconditioner):
-    """Solver of a slab of an incompressible flow with slopes that are replaced by means over time.
+class FlowElement(Preconditioner):
+    """Solver of a time element of an incompressible flow whose Jacobian is replaced by its mean over time.
 
-    Eigenvectors in time of the method of Radau turn a slab into a flow for each eigenvalue, as in [1]. In these,
-    velocities are eliminated by `FastDiagonalisation`, so that an equation for the values of the pressure at the points
-    of the constraint is left [2]. It has dense factors for one real eigenvalue, and the others differ from it by a
-    pressure without viscosity. Convection is left to a Krylov method.
+    Eigenvectors in time of the method of Radau turn a time element into a flow for each eigenvalue, as in [1]. In
+    these, velocities are eliminated by `FastDiagonalisation`, so that an equation for the values of the pressure at the
+    points of the constraint is left [2]. It has dense factors for one real eigenvalue, and the others differ from it by
+    a pressure without viscosity. Convection is left to a Krylov method.
 
     [1] Y. Maday, E. Ronquist, "Parallelization in time through tensor-product space-time solvers", Comptes Rendus
     Mathematique 346, 2008, 113.
@@ -84,10 +84,11 @@ class SlabOfFlow(Preconditioner):
     @classmethod
     def for_system(
         cls, grid_problem: GridProblem, system: LinearSystem, kept: Preconditioner | None
-    ) -> SlabOfFlow | None:
+    ) -> FlowElement | None:
         """The solver; None where there is no single pressure, or conditions join it with velocities.
 
-        It has the factors of one that is `kept`, if space is the same and the length of the slab is not far off.
+        It has the factors of one that is `kept`, if space is the same and the length of the time element is not far
+        off.
         """
         form = grid_problem.form
         axes = system.blocks[0].axes
@@ -107,7 +108,7 @@ class SlabOfFlow(Preconditioner):
         except (np.linalg.LinAlgError, linalg.LinAlgError):
             return None
 
-    def __init__(self, grid_problem: GridProblem, system: LinearSystem, kept: SlabOfFlow | None = None):
+    def __init__(self, grid_problem: GridProblem, system: LinearSystem, kept: FlowElement | None = None):
         assert grid_problem.form.time is not None
         self.grid_problem, self.shape, self.blocks = grid_problem, system.shape, system.blocks
         self.time = grid_problem.form.time
@@ -142,8 +143,8 @@ class SlabOfFlow(Preconditioner):
             system.work += self._factorise()
             self._inviscid()
 
-    def is_like(self, other: SlabOfFlow, shift: float) -> bool:
-        """True if the factors serve another slab, too."""
+    def is_like(self, other: FlowElement, shift: float) -> bool:
+        """True if the factors serve another time element, too."""
         lines = zip(self.axes, other.axes, strict=True)
         is_same = self.grid_problem is other.grid_problem and all(
             np.array_equal(a.breakpoints, b.breakpoints) for a, b in lines
@@ -152,7 +153,7 @@ class SlabOfFlow(Preconditioner):
 
     def _level(self, number: int, of_block: tuple[RowBlock, Jacobian]) -> Level:
         """A block without time; see `Level`."""
-        block, slopes = of_block
+        block, jacobian = of_block
         face = None if block.face is None or block.face[0] == self.time else block.face
         points = [block.points[axis] for axis in self.space]
         if isinstance(block, ReducedSpaceBlock) and block.reduced != self.time:
@@ -165,7 +166,7 @@ class SlabOfFlow(Preconditioner):
         if face is not None:
             moved.face = self.space.index(face[0]), face[1]
         parts: tuple[Jacobian, Jacobian] = {}, {}
-        for (row, slot, index), slope in slopes.items():
+        for (row, slot, index), slope in jacobian.items():
             key = row, slot, tuple(index[axis] for axis in self.space)
             mean = slope.mean(self.time)
             part = parts[index[self.time]]
@@ -185,7 +186,7 @@ class SlabOfFlow(Preconditioner):
         """Find the residual of the equation and the rows of conditions that belong to each velocity."""
         highest = int(self.grid_problem.orders[0][self.space].max())
         owners: dict[int, set[int]] = {}
-        for row, slot, index in self.equation.slopes:
+        for row, slot, index in self.equation.jacobian:
             if max(index) == highest:
                 owners.setdefault(row, set()).add(slot)
         pairs = {next(iter(slots)): row for row, slots in owners.items() if len(slots) == 1}
@@ -200,7 +201,7 @@ class SlabOfFlow(Preconditioner):
                 continue
             for row in range(len(level.block.numbers)):
                 orders: dict[int, int] = {}  # by the coordinate that is constant, of each field
-                for number, slot, index in level.slopes:
+                for number, slot, index in level.jacobian:
                     if number == row:
                         orders[slot] = max(orders.get(slot, 0), index[level.block.face[0]])
                 own = [slot for slot in orders if slot != self.pressure] or list(orders)
@@ -223,14 +224,14 @@ class SlabOfFlow(Preconditioner):
         # Fast diagonalisation of each velocity in space.
         for slot, row in self.rows.items():
             blocks = list[RowBlock]()
-            slopes = list[Jacobian]()
+            jacobian = list[Jacobian]()
             for level, number in [(self.equation, row), *self.walls[slot]]:
                 blocks.append(replace(level.block, numbers=(level.block.numbers[number],)))
-                own = {(0, 0, i): s for (n, o, i), s in level.slopes.items() if (n, o) == (number, slot)}
+                own = {(0, 0, i): s for (n, o, i), s in level.jacobian.items() if (n, o) == (number, slot)}
                 if level is self.equation:  # eigenvectors of convection are close to each other, and soon out of date
                     own = {key: slope for key, slope in own.items() if sum(key[2]) != 1}
-                slopes.append(own)
-            system = LinearSystem(blocks, slopes, (*count, 1))
+                jacobian.append(own)
+            system = LinearSystem(blocks, jacobian, (*count, 1))
             self.fast[slot] = FastDiagonalisation.shifted(of_space, system)
             self.mass[slot] = float(self.equation.rates[row, slot, (0,) * len(count)].mean())
         # Conditions and reductions of the pressure along each coordinate.
@@ -243,14 +244,14 @@ class SlabOfFlow(Preconditioner):
                 axis = face[0]
             else:
                 axis = 0
-            for (row, _, index), slope in level.slopes.items():
+            for (row, _, index), slope in level.jacobian.items():
                 if row == number and (
                     sum(index) > index[axis] or np.ptp(slope) > SETTINGS.same_along * np.abs(slope).max()
                 ):
                     raise np.linalg.LinAlgError("a condition for the pressure varies along its face")
             rows = sum(
                 slope.flat[0] * dense(level.block.table(axis, index[axis]))
-                for (row, _, index), slope in level.slopes.items()
+                for (row, _, index), slope in level.jacobian.items()
                 if row == number
             )
             ends[axis] = np.concatenate([ends[axis], rows])
@@ -294,8 +295,8 @@ class SlabOfFlow(Preconditioner):
             found = None
             for slot, row in self.rows.items():
                 pair = (self.constraint, slot, unit), (row, self.pressure, unit)
-                if all(key in self.equation.slopes for key in pair):
-                    size += math.prod(float(self.equation.slopes[key].mean()) for key in pair) / self.mass[slot]
+                if all(key in self.equation.jacobian for key in pair):
+                    size += math.prod(float(self.equation.jacobian[key].mean()) for key in pair) / self.mass[slot]
                     found = self.fast[slot].lines[axis]
             if found is None:
                 raise np.linalg.LinAlgError("the constraint has no divergence")
@@ -334,13 +335,13 @@ class SlabOfFlow(Preconditioner):
     def _with_conditions(self) -> Solver:
         """Solver of reductions and conditions of the pressure, with values of zero at the points of the equation."""
         blocks = list[RowBlock]()
-        slopes = list[Jacobian]()
+        jacobian = list[Jacobian]()
         for level, number in self.reductions:
             blocks.append(replace(level.block, numbers=(level.block.numbers[number],)))
-            slopes.append({(0, 0, index): s for (row, _, index), s in level.slopes.items() if row == number})
+            jacobian.append({(0, 0, index): s for (row, _, index), s in level.jacobian.items() if row == number})
         blocks.append(replace(self.equation.block, numbers=(0,)))
-        slopes.append({(0, 0, (0,) * len(self.axes)): np.ones(self.equation.block.shape)})
-        solver = LinearSystem(blocks, slopes, (*(axis.count for axis in self.axes), 1)).factorised()
+        jacobian.append({(0, 0, (0,) * len(self.axes)): np.ones(self.equation.block.shape)})
+        solver = LinearSystem(blocks, jacobian, (*(axis.count for axis in self.axes), 1)).factorised()
         if solver is None:
             raise np.linalg.LinAlgError("the pressure is not determined")
         return solver
@@ -350,11 +351,11 @@ class SlabOfFlow(Preconditioner):
         """Solver of what holds at the first moment alone: the state, conditions there, and the reduction in time."""
         levels = [level for level in self.levels if level.has_begin]
         blocks = [level.block for level in levels]
-        slopes = []
+        jacobian = []
         for level in levels:
             is_about = isinstance(self.blocks[level.number], ReducedSpaceBlock)
-            slopes.append({k: s for k, s in level.slopes.items() if is_about or k[1] != self.pressure})
-        solver = LinearSystem(blocks, slopes, (*(axis.count for axis in self.axes), self.shape[-1])).factorised()
+            jacobian.append({k: s for k, s in level.jacobian.items() if is_about or k[1] != self.pressure})
+        solver = LinearSystem(blocks, jacobian, (*(axis.count for axis in self.axes), self.shape[-1])).factorised()
         if solver is None:
             raise np.linalg.LinAlgError("the first moment is not determined")
         return solver

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -47,7 +48,7 @@ BENDING = 1e-4  # weight of second derivatives beside conditions, for these to h
 
 
 def defined_start(grid_problem: GridProblem, axes: Sequence[SplineAxis]) -> np.ndarray:
-    """Coefficients of a constant at which residuals and slopes are finite: zero if they are beside it, too."""
+    """Coefficients of a constant at which residuals and Jacobian are finite: zero if they are beside it, too."""
     blocks, shape = grid_problem.blocks(axes), shape_of(grid_problem, axes)
 
     def is_defined(level: float) -> bool:
@@ -66,7 +67,8 @@ def defined_start(grid_problem: GridProblem, axes: Sequence[SplineAxis]) -> np.n
 def smooth_start(grid_problem: GridProblem, axes: Sequence[SplineAxis], start: np.ndarray) -> np.ndarray | None:
     """Coefficients of the function that bends least among those with the conditions, linearised at a start.
 
-    None where they are too many. The slopes of an equation of first order, as |grad u| = 1, may vanish at a constant.
+    None where they are too many. The entries of the Jacobian of an equation of first order, as |grad u| = 1, may vanish
+    at a constant.
     """
     dimension = len(axes)
     fields = start.shape[-1]
@@ -92,7 +94,7 @@ def smooth_start(grid_problem: GridProblem, axes: Sequence[SplineAxis], start: n
 
 
 def is_finite(evaluated: Sequence[tuple[np.ndarray, Jacobian]]) -> bool:
-    """True if residuals and slopes are."""
+    """True if residuals and Jacobian are."""
     return all(np.isfinite(part).all() for values, jacobian in evaluated for part in (values, *jacobian.values()))
 
 
@@ -101,31 +103,43 @@ def shape_of(grid_problem: GridProblem, axes: Sequence[SplineAxis]) -> tuple[int
     return (*(axis.count for axis in axes), len(grid_problem.form.fields))
 
 
+class Vector(Protocol):
+    """Unknowns or residuals: an array, or a function in another format."""
+
+    def __neg__(self) -> Self: ...
+
+
+V = TypeVar("V", bound=Vector)
+
+
 @dataclass(frozen=True)
-class Advance:
+class Advance(Generic[V]):
     """Where a step of Newton's method leads."""
 
-    point: np.ndarray
+    point: V
     is_last: bool = False  # it is a solution, or as near to one as is asked for
     keeps_factors: bool = False  # they serve the next step, too: the simplified method
 
 
-Globalisation = Callable[[np.ndarray, np.ndarray, Solver], Advance | None]
-"""Where a step from a point leads, with the solver that made it; None where the iteration fails."""
+def largest(values: np.ndarray) -> float:
+    """Largest magnitude among values."""
+    return float(np.abs(values).max(initial=0.0))
 
 
 def newton(
-    start: np.ndarray,
-    residual: Callable[[np.ndarray], np.ndarray],
-    factorised: Callable[[np.ndarray], Solver | None],
-    globalisation: Globalisation,
+    start: V,
+    residual: Callable[[V], V],
+    factorised: Callable[[V], Callable[[V], V] | None],
+    globalisation: Callable[[V, V, Callable[[V], V]], Advance[V] | None],
     most_steps: int,
-) -> tuple[np.ndarray, Solver] | None:
+    size: Callable[[Any], float] = largest,
+) -> tuple[V, Callable[[V], V]] | None:
     """A zero of a residual by Newton's method [1], and the solver of its last step; None if it finds none.
 
     `factorised` gives the solver of the equations linearised at a point, None where they are singular, and the
-    globalisation says how far a step goes, when it was the last one, and whether its solver serves the next one: it
-    makes the method damped, simplified or deflated.
+    globalisation says where a step leads, with the solver that made it, when it was the last one, and whether its
+    solver serves the next one: it makes the method damped, simplified or deflated, and gives None where it fails. The
+    size of residuals and steps must be finite.
 
     [1] P. Deuflhard, "Newton Methods for Nonlinear Problems", 2004.
     """
@@ -138,10 +152,10 @@ def newton(
         if solver is None:
             return None
         values = residual(point)
-        if not np.isfinite(values).all():
+        if not math.isfinite(size(values)):
             return None
-        step = solver(-values).reshape(point.shape)
-        if not np.isfinite(step).all():
+        step = solver(-values)
+        if not math.isfinite(size(step)):
             return None
         ahead = globalisation(point, step, solver)
         if ahead is None:
@@ -218,6 +232,7 @@ def damped_newton(
 
         [1] P. Deuflhard, "Newton Methods for Nonlinear Problems", 2004, section 3.3.
         """
+        step = step.reshape(coef.shape)
         if is_linear:
             return Advance(coef + step, is_last=True)
         fields = tuple(range(coef.ndim - 1))
@@ -283,7 +298,7 @@ def residuals_of(evaluated: Sequence[tuple[np.ndarray, Jacobian]]) -> np.ndarray
 
 
 def stabilised(block: RowBlock, coef: np.ndarray) -> tuple[np.ndarray, Jacobian]:
-    """Residuals and slopes with as much more diffusion as the grid needs to have no oscillations [1]."""
+    """Residuals and Jacobian with as much more diffusion as the grid needs to have no oscillations [1]."""
     # Where a layer is thinner than an interval the solution oscillates everywhere. With the second derivative's slope
     # at least h / 2 times that of the first one, as by upwind differences, only the layer itself is wrong, so that the
     # grid can be refined there.
@@ -298,7 +313,7 @@ def stabilised(block: RowBlock, coef: np.ndarray) -> tuple[np.ndarray, Jacobian]
 
 
 def missing_diffusion(block: RowBlock, jacobian: Jacobian) -> Jacobian:
-    """Return by how much slopes by second derivatives fall short of h / 2 times those by first ones, with signs."""
+    """By how much the Jacobian by second derivatives falls short of h / 2 times that by first ones, with signs."""
     missing = {}
     for (number, slot, index), slope in jacobian.items():
         axis = int(np.argmax(index))

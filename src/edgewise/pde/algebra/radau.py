@@ -1,4 +1,4 @@
-"""Radau's method with its matrix diagonalised: a slab of time becomes one system of space for each eigenvalue [1].
+"""Radau's method with its matrix diagonalised: a time element becomes one system of space for each eigenvalue [1].
 
 [1] E. Hairer, G. Wanner, "Solving Ordinary Differential Equations II", section IV.8.
 """
@@ -20,7 +20,7 @@ from edgewise.pde.algebra.factors import Factors, cell_factors, solved_nearby
 class ShiftSettings:
     """Which shifted systems share factors."""
 
-    same_rates: float = 1e-9  # relative: slabs whose lengths are closer share factors; far above rounding
+    same_rates: float = 1e-9  # relative: time elements whose lengths are closer share factors; far above rounding
     # Unknowns up to which each eigenvalue of a dense system has its own factors; beyond, GMRES serves all that are at
     # most so many times larger or smaller than one with factors: these take a second or two with 2,000 unknowns.
     most_direct: int = 800
@@ -32,7 +32,7 @@ SETTINGS = ShiftSettings()
 
 @dataclass(frozen=True, eq=False)
 class DiagonalRadau:
-    """Derivatives in time at the moments of a slab by the values there, diagonalised.
+    """Derivatives in time at the moments of a time element by the values there, diagonalised.
 
     Of each pair of conjugate eigenvalues one is left, and its eigenvector is doubled, so that for real right-hand sides
     the real part of a sum over modes is that over all eigenvalues.
@@ -70,7 +70,7 @@ class DiagonalRadau:
 
 
 class ShiftedSystems:
-    """A linear system in a slab of time: matrices times the derivatives in time, of order 0, 1, ..., of the unknowns.
+    """A linear system in a time element: matrices times the derivatives in time, of order 0, 1, ..., of the unknowns.
 
     Each eigenvalue has a system of the size of space, the sum of its powers times the matrices.
 

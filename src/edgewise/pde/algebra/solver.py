@@ -10,7 +10,7 @@ from scipy.sparse.linalg import LinearOperator, gmres
 
 from edgewise.outcomes import check_time
 from edgewise.pde.algebra.diagonal import FieldByField
-from edgewise.pde.algebra.flows import SlabOfFlow
+from edgewise.pde.algebra.flows import FlowElement
 from edgewise.pde.algebra.system import LinearSystem, Preconditioner, Solver
 from edgewise.pde.algebra.waves import WaveByWave
 from edgewise.pde.spaces.grid_problem import GridProblem
@@ -63,18 +63,18 @@ def solver_for(
     """A solver of a square system; None if there is none that is exact to rounding within the allowed work.
 
     `enough`, (fields,), are errors of coefficients that it may leave; without them it is exact to rounding. Of a
-    preconditioner that is `kept`, the one for the last slab, factors are used again.
+    preconditioner that is `kept`, the one for the last time element, factors are used again.
     """
     if not all(np.isfinite(slope).all() for slopes in system.jacobian for slope in slopes.values()):
         return None
     left = 0.0 if grid_problem.form.is_linear else SETTINGS.left_in_step
     if grid_problem.constraint_variables:
-        flow = SlabOfFlow.for_system(grid_problem, system, kept)
+        flow = FlowElement.for_system(grid_problem, system, kept)
     else:
         flow = None
     if flow is not None:
         return Krylov(system, flow, enough, left)
-    long = sum(axis.intervals > 1 for axis in system.blocks[0].axes)  # a slab of time is short
+    long = sum(axis.intervals > 1 for axis in system.blocks[0].axes)  # a time element is short
     is_dear = system.unknowns > SETTINGS.always_factorised and (
         system.shape[-1] == 1 or system.factor_work() > SETTINGS.cheap_factors
     )
@@ -126,7 +126,9 @@ class Krylov:
         size = float(np.linalg.norm(left))
         operator = LinearOperator((len(rhs), len(rhs)), applied, dtype=float)
         is_close = True  # the preconditioner alone may do
-        is_short = any(axis.intervals == 1 for axis in system.blocks[0].axes)  # a shorter slab is cheaper than factors
+        is_short = any(
+            axis.intervals == 1 for axis in system.blocks[0].axes
+        )  # a shorter time element is cheaper than factors
         restarts = 1 if is_short and self.enough is not None else SETTINGS.restarts
         # Iterative refinement by the preconditioner, and by restarted GMRES once that falls slowly.
         for _ in range(SETTINGS.refinement_rounds):

@@ -31,11 +31,11 @@ SETTINGS = WaveSettings()
 
 
 class WaveByWave(Preconditioner):
-    """Solver of a system whose slopes are replaced by means over the periodic coordinates [1]_.
+    """Solver of a system whose entries of the Jacobian are replaced by means over the periodic coordinates [1]_.
 
     On an even grid a discrete Fourier transform turns it into a system for each wave, of all fields and all splines of
-    the other coordinate. It is exact where slopes depend on that coordinate alone. What a wave's system leaves
-    undetermined, as the mean of a pressure of which only derivatives occur, is zero.
+    the other coordinate. It is exact where entries of the Jacobian depend on that coordinate alone. What a wave's
+    system leaves undetermined, as the mean of a pressure of which only derivatives occur, is zero.
 
     Parameters
     ----------
@@ -85,12 +85,12 @@ class WaveByWave(Preconditioner):
         waves = (*self.counts[:-1], self.counts[-1] // 2 + 1)  # the others are complex conjugates
         matrices = np.zeros((*waves, size, size), dtype=complex)
         row = 0
-        for block, slopes in zip(system.blocks, system.jacobian, strict=True):
+        for block, jacobian in zip(system.blocks, system.jacobian, strict=True):
             if self.other is None:
                 moments = 1
             else:
                 moments = len(block.points[self.other])
-            for (number, slot, index), slope in slopes.items():
+            for (number, slot, index), slope in jacobian.items():
                 part = slope.mean(tuple(lines)).reshape(moments, 1)
                 if self.other is not None:
                     part = part * dense(block.table(self.other, index[self.other]))

@@ -67,7 +67,7 @@ class Requirements:
     integrals: Mapping[IntegralKey, int] = field(default_factory=dict)
     rule: Rule = GIVEN_RULE  # the rule by which integrals are computed
     # mean slope of the residuals by each derivative, by the field and the multi-index, with its sign
-    slopes: Mapping[tuple[str, Index], float] = field(default_factory=dict)
+    jacobian: Mapping[tuple[str, Index], float] = field(default_factory=dict)
     trial: Trial = WAVE  # functions on which the residuals are finite
 
     def with_rule(self, rule: Rule) -> Requirements:
@@ -107,7 +107,7 @@ class Requirements:
             """Mean slope of the residuals by the second derivative of the field by a coordinate; 0 without one."""
             return sum(
                 slope
-                for (each, index), slope in self.slopes.items()
+                for (each, index), slope in self.jacobian.items()
                 if each == name and index[other] == sum(index) == 2
             )
 
@@ -181,22 +181,22 @@ class DryRun:
                 number.requires_grad_()
             results = self.residuals(context)
             sizes = []
-            mean_slopes = dict.fromkeys(derivatives, 0.0)
+            mean_jacobian = dict.fromkeys(derivatives, 0.0)
             # Size of each residual: root mean square of what all waves contribute.
             for residual in results:
                 total = residual.new_zeros(())
                 leaves = [*derivatives.values(), *integrated]
                 if residual.requires_grad and leaves:
-                    slopes = torch.autograd.grad(residual.sum(), leaves, retain_graph=True, materialize_grads=True)
-                    for slope in slopes[len(derivatives) :]:
+                    jacobian = torch.autograd.grad(residual.sum(), leaves, retain_graph=True, materialize_grads=True)
+                    for slope in jacobian[len(derivatives) :]:
                         total = total + slope.abs().sum(1).square().mean()
-                    for (name, index), slope in zip(derivatives, slopes[: len(derivatives)], strict=True):
+                    for (name, index), slope in zip(derivatives, jacobian[: len(derivatives)], strict=True):
                         total = total + wave_scale(domain, index) ** 2 * slope.square().mean()
-                        mean_slopes[name, index] += float(slope.mean())
+                        mean_jacobian[name, index] += float(slope.mean())
                 sizes.append(total.sqrt() + 0 * residual.detach().sum())  # not a number where the residual is not
         # Derivatives that occur.
         indices = {name: frozenset(index for other, index in derivatives if other == name) for name in self.fields}
-        return Requirements(indices, torch.stack(sizes), calls.points, slopes=mean_slopes, trial=trial)
+        return Requirements(indices, torch.stack(sizes), calls.points, jacobian=mean_jacobian, trial=trial)
 
     @torch.no_grad()
     def values(self, trial: Trial = WAVE) -> Tensor:

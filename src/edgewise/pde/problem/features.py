@@ -45,7 +45,6 @@ class FeatureSettings:
     intervals: int = 4  # into which a first grid cuts a feature
     # Share of the time that is left, where it is limited, that the look at one function may take.
     share_of_time: float = 0.05
-    kept_forms: int = 8
     kept_terms: int = 64
 
 
@@ -62,7 +61,6 @@ class NarrowFeature:
     width: float
 
 
-@lru_cache(maxsize=FEATURES.kept_forms)
 def narrow_features(form: StrongForm) -> tuple[NarrowFeature, ...]:
     """Features of the equation and of the conditions on a box that no point of an even grid of a line may see."""
     if not form.domain.is_box or form.domain.dimension > 3 or Feature.INTEGRALS in form.features:

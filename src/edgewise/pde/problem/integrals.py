@@ -44,7 +44,7 @@ class Rule(NamedTuple):
     # whether points on lines are denser towards both ends, for integrands that have no bound there
     is_graded: bool = False
     axis: int | None = None  # number of a coordinate on whose lines there are so many points between each two cuts
-    cuts: tuple[float, ...] = ()  # places on these lines, in order, as the ends of slabs of time
+    cuts: tuple[float, ...] = ()  # places on these lines, in order, as the ends of time elements
 
     def multiple(self, axis: int | tuple[int, ...]) -> int:
         """Factor by which points of an integral along a coordinate, or several, exceed those that it was given."""

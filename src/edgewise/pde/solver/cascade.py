@@ -48,7 +48,7 @@ class CascadeSettings:
     # Estimated relative error above which graded grids or networks follow structured grids, as by sources that jump
     # within cells: one per cent, as of a residual.
     unsolved_estimate: float = 1e-2
-    reach_of_networks: float = 1e-9  # estimated relative error on a solid up to which slabs in time do no better
+    reach_of_networks: float = 1e-9  # estimated relative error on a solid up to which time elements do no better
     most_plane: int = 3  # coordinates, time among them, of evolutions in the plane
     beside_jumps: float = 3.0  # errors at an outflow relative to those of the whole domain, where a start jumps
     gap_of_errors: float = 0.2  # standard errors to which two grids must agree: an interval is then 2 % too short
@@ -112,16 +112,16 @@ class FieldFits(Tier):
 
 
 class IntegrationTier(Tier):
-    """Passes through time, each sharper than the one before."""
+    """Integrations in time, each sharper than the one before."""
 
-    of_levels = "passes through time"
+    of_levels = "integrations in time"
 
     def error(self, record: Record) -> float:
         return error_of_integrations(record)
 
 
 class EvenGridTier(Tier):
-    """Passes through time on finer and finer even grids, whose residuals at points are no evidence."""
+    """Integrations in time on finer and finer even grids, whose residuals at points are no evidence."""
 
     judges_itself = True
 
@@ -159,7 +159,7 @@ class WeakForm(EvenGridTier):
 
 
 class TimeElements(IntegrationTier):
-    """Evolution on a box: collocation in slab after slab of time."""
+    """Evolution on a box: collocation in time element after time element."""
 
     name = "time elements"
 
@@ -223,7 +223,7 @@ class Hyperviscosity(EvenGridTier):
 
 
 class CutCellsInTime(IntegrationTier):
-    """Evolution on a domain of the plane that is no box: Galerkin's method on cut cells, in slabs of time."""
+    """Evolution on a domain of the plane that is no box: Galerkin's method on cut cells, in time elements."""
 
     name = "cut cells in time"
 
@@ -231,7 +231,7 @@ class CutCellsInTime(IntegrationTier):
         return facts.evolving is not None and facts.dimension <= CASCADE.most_plane and not facts.rough
 
     def levels(self, task: Task, record: Record) -> Levels:
-        from edgewise.pde.tiers.galerkin.cut_slabs import CUT_CELLS
+        from edgewise.pde.tiers.galerkin.cut_evolution import CUT_CELLS
 
         assert task.facts.evolving is not None
         return (yield from integrations(task, record, task.facts.evolving, CUT_CELLS))
@@ -443,7 +443,7 @@ class CutCellsOfSolids(IntegrationTier):
         return best.record.evidence().estimate > max(task.tolerance, CASCADE.reach_of_networks)
 
     def levels(self, task: Task, record: Record) -> Levels:
-        from edgewise.pde.tiers.galerkin.cut_slabs import CUT_CELLS_OF_SOLIDS
+        from edgewise.pde.tiers.galerkin.cut_evolution import CUT_CELLS_OF_SOLIDS
 
         assert task.facts.evolving is not None
         return (yield from integrations(task, record, task.facts.evolving, CUT_CELLS_OF_SOLIDS))

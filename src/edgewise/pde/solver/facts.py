@@ -92,7 +92,7 @@ class Facts:
 
     @cached_property
     def is_initial_value_problem(self) -> bool:
-        """Whether slabs of time on a tensor grid can solve the problem."""
+        """Whether time elements on a tensor grid can solve the problem."""
         from edgewise.pde.tiers.evolution.collocation import is_initial_value_problem
 
         return self.grid_problem is not None and is_initial_value_problem(self.grid_problem)
@@ -119,7 +119,7 @@ class Facts:
     @cached_property
     def evolving(self) -> GridProblem | None:
         """The problem as an evolution on a domain that is no box; None where it is none."""
-        from edgewise.pde.tiers.galerkin.cut_slabs import cut_cell_problem
+        from edgewise.pde.tiers.galerkin.cut_evolution import cut_cell_problem
 
         return None if self.grid_problem is not None else cut_cell_problem(self.form)
 

@@ -30,7 +30,7 @@ class Clause(StrEnum):
     NO_HELP = "A finer grid would not help"
     LARGEST_GRID = "The largest grid is reached."
     GRID_OUT_OF_REACH = "A finer grid is out of reach of the budget."
-    NOT_SHARPER = "A sharper pass through time is no better"
+    NOT_SHARPER = "A sharper integration in time is no better"
     GRADED_NO_BETTER = "Grids that follow the residual are no better"
     NETWORKS_NO_BETTER = "Trained networks are no better"
     ONLY_ROUNDING = "Only rounding is left of the residual."
@@ -38,7 +38,7 @@ class Clause(StrEnum):
     STAGE_OUT_OF_REACH = "A further stage would not end in time"
     INTEGRALS_NO_HELP = "More points of integrals do not help"
     INTERRUPTED_FIRST = "Interrupted before the first stage was complete, whose network this is."
-    INTEGRATIONS_NO_BETTER = "Passes through time are no better than the networks"
+    INTEGRATIONS_NO_BETTER = "Integrations in time are no better than the networks"
     INTERRUPTED_OTHERS = "Interrupted while other solutions were sought."
     ANOTHER_SOLUTION = "another solution exists, which other_solutions gives"
 
@@ -50,12 +50,12 @@ OVER = {
     StopReason.INTERRUPTED: "Interrupted; the solution is that of the last complete grid or pass.",
 }
 INTEGRATION_OUT_OF_REACH = {
-    StopReason.BUDGET: "A sharper pass is out of reach of the budget",
-    StopReason.TIME_LIMIT: "A sharper pass is out of reach of the time limit",
+    StopReason.BUDGET: "A sharper integration is out of reach of the budget",
+    StopReason.TIME_LIMIT: "A sharper integration is out of reach of the time limit",
 }
 
 ENDED_EARLY = {
-    StopReason.NO_PROGRESS: "Slabs of time became too short, as where a solution blows up or jumps: it ends",
+    StopReason.NO_PROGRESS: "Time elements became too short, as where a solution blows up or jumps: it ends",
     StopReason.BUDGET: "The budget was spent before the last moment, which needs a larger one: the solution ends",
     StopReason.TIME_LIMIT: "The time was over before the last moment: the solution ends",
     StopReason.INTERRUPTED: "Interrupted before the last moment: the solution ends",
@@ -94,7 +94,7 @@ def too_many_parameters(noun: str, most: int) -> str:
 def hardly_begun(record: Record) -> str:
     """Clause on an integration in time that went wrong soon."""
     name, reached = _last_moment(record)
-    return f"slabs of time reached no further than {name} = {reached:.6g}"
+    return f"time elements reached no further than {name} = {reached:.6g}"
 
 
 def _last_moment(record: Record) -> tuple[str, float]:

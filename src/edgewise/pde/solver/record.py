@@ -19,7 +19,7 @@ from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver import messages
 from edgewise.pde.solver.judging.correction import CORRECTION
 from edgewise.pde.solver.judging.evidence import EVIDENCE, Evidence, doubts_of_features, judge
-from edgewise.pde.solver.judging.residuals import Sought, residual_size, sought_points
+from edgewise.pde.solver.judging.residuals import WorstCase, residual_size, worst_case_points
 from edgewise.pde.solver.judging.uniqueness import squared_residuals
 from edgewise.pde.solver.limits import Ending, Limits
 from edgewise.pde.solver.network import count_parameters
@@ -96,7 +96,7 @@ class Record:
         self._is_beginning = False  # whether the last one only served to judge the best
         self._of_beginning = 0.0  # as `divergence`, of an integration that ended in the first half of the time
         self._evidence: Evidence | None = None
-        self._sought: tuple[Sought, float] | None = None
+        self._worst_case: tuple[WorstCase, float] | None = None
         self._draw_points(problem)
 
     @property
@@ -142,7 +142,7 @@ class Record:
         # kept of the level.
         began = self.limits.seconds
         squares = squared_residuals(level.network, problem, self.fresh_points)
-        at_fresh = Sought(self.fresh_points, torch.full_like(squares, 1 / len(squares)), squares)
+        at_fresh = WorstCase(self.fresh_points, torch.full_like(squares, 1 / len(squares)), squares)
         self._fresh_seconds = self.limits.seconds - began
         fields = field_values(level.network, problem, self.fresh_points)
         change = math.nan
@@ -194,11 +194,11 @@ class Record:
         if has_stalled or self._least is not self._level:
             self._become(self._least, self._least_at_fresh)
 
-    def _become(self, level: Level, at_fresh: Sought) -> None:
+    def _become(self, level: Level, at_fresh: WorstCase) -> None:
         self._level = level
         self.at_fresh = at_fresh
         self._evidence = None
-        self._sought = None
+        self._worst_case = None
 
     def _draw_points(self, problem: Collocation) -> None:
         """Fresh points in the domain of a problem, which may end earlier than the whole one."""
@@ -240,21 +240,21 @@ class Record:
         self.divergence = max(min(whole * math.exp(min(exponent, ESTIMATES.most_growth)), 1.0), ESTIMATES.rounding)
 
     @property
-    def sought(self) -> Sought:
-        """Fresh points for the best network, see `sought_points`; once for each level."""
+    def worst_case(self) -> WorstCase:
+        """Fresh points for the best network, see `worst_case_points`; once for each level."""
         return self._search()[0]
 
-    def _search(self) -> tuple[Sought, float]:
+    def _search(self) -> tuple[WorstCase, float]:
         """Points of a worst-case search, and the size of the residual there."""
-        if self._sought is None:
+        if self._worst_case is None:
             with self.limits.judging():
                 is_long = self.limits.seconds_left < ESTIMATES.search_of_fresh * self._fresh_seconds
                 if is_long:
                     points = self.at_fresh
                 else:
-                    points = sought_points(self.level.network, self.problem, self.seed)
-            self._sought = points, residual_size(self.level.network, self.problem, points)
-        return self._sought
+                    points = worst_case_points(self.level.network, self.problem, self.seed)
+            self._worst_case = points, residual_size(self.level.network, self.problem, points)
+        return self._worst_case
 
     @property
     def residual(self) -> float:
@@ -269,7 +269,7 @@ class Record:
     def residual_of(self, level: Level) -> float:
         """Mean residual of another level at those fresh points that were sought for the best one; see `judge`."""
         problem = self._problem_of(level)
-        points = self.sought._replace(squares=squared_residuals(level.network, problem, self.sought.x))
+        points = self.worst_case._replace(squares=squared_residuals(level.network, problem, self.worst_case.x))
         residual = residual_size(level.network, problem, points)
         return residual if math.isfinite(residual) else math.inf
 
@@ -299,8 +299,8 @@ class Record:
         level = self.level
         work = max(ESTIMATES.correction_share * min(self.limits.work, self.limits.limit), CORRECTION.work)
         if level.tolerance is not None:
-            work = max(work, CORRECTION.work_of_slabs)
-        points = self.sought
+            work = max(work, CORRECTION.work_of_elements)
+        points = self.worst_case
         with self.limits.judging():
             found = judge(
                 level.network,
@@ -312,7 +312,7 @@ class Record:
             )
         if len(self.stages) == 1 and level.tolerance is not None and math.isnan(self.divergence):
             # Residuals are those of all moments in the mean, and say little of errors that grow towards the last.
-            check = f"the only pass through time had a tolerance of {level.tolerance:.1g}"
+            check = f"the only integration in time had a tolerance of {level.tolerance:.1g}"
             estimate = max(found.estimate, min(level.tolerance, found.bound), self._of_beginning)
             found = replace(found, checks=(*found.checks, check), estimate=estimate)
         if level.data_error:
@@ -409,8 +409,8 @@ def rest_of_series(before: float, last: float) -> float:
 def error_of_integrations(record: Record) -> float:
     """Error of a sharper integration in time.
 
-    Its residual falls faster than its error, which grows from slab to slab; one that stays large at a place, as where
-    the start contradicts the boundary, leaves an error that need not fall.
+    Its residual falls faster than its error, which grows from time element to time element; one that stays large at a
+    place, as where the start contradicts the boundary, leaves an error that need not fall.
     """
     if len(record.stages) < 2:
         return record.divergence

@@ -2,6 +2,9 @@
 
 `GradedGrids` are products of splines whose grids follow the residual, for the least-squares tier; `TrainedNetworks` are
 sums of products of functions of one coordinate, and KANs, for the tier of networks.
+
+Measured rows need graded grids for unknown coefficients, as of inverse diffusion, and networks for a ball in five
+dimensions and for all problems for which `hidden` asks for a KAN.
 """
 
 from __future__ import annotations
@@ -394,7 +397,7 @@ class GradedGrids(Refinement):
 
     def _by_residual(self, counts: Sequence[int]) -> list[Tensor]:
         """Breakpoints of so many intervals of each coordinate, with equal shares of the residual of the best level."""
-        sought = self.record.sought
+        sought = self.record.worst_case
         return equal_shares(sought.x, sought.weights, sought.squares.sqrt(), self.problem.domain.bounds, counts)
 
     def _anew(self, layer: TensorLayer, lines: Sequence[Tensor]) -> TensorNetwork:

@@ -145,10 +145,10 @@ class Solution:
         something does.
     tier : str
         Name of the method that found it: "collocation" (products of splines on grids), "time elements" (the same in
-        slabs of time), "weak form" (Galerkin's method on even grids in time), "hyperviscosity" (slabs whose fronts are
-        smoothed), "cut cells" and "cut cells in time" (Galerkin's method on other domains), "tensor train", "least
-        squares" (splines that minimise the residual, with singular functions where there are some), "penalised least
-        squares" (unknown fields) or "network" (sums of products, and KANs, that are trained); see `solve`.
+        time elements), "weak form" (Galerkin's method on even grids in time), "hyperviscosity" (time elements whose
+        fronts are smoothed), "cut cells" and "cut cells in time" (Galerkin's method on other domains), "tensor train",
+        "least squares" (splines that minimise the residual, with singular functions where there are some), "penalised
+        least squares" (unknown fields) or "network" (sums of products, and KANs, that are trained); see `solve`.
 
     Examples
     --------

@@ -52,7 +52,7 @@ class SolveOptions(TypedDict, total=False):
     start : Solution
         Solution of a like problem, with the same coordinates, ends, periods, parts and fields: Newton's method and the
         training of networks, which keep its shape, begin with its fields, unknown coefficients at its values. Linear
-        problems need none, nor do integrations in time, whose slabs begin with the one before.
+        problems need none, nor do integrations in time, whose time elements begin with the one before.
     on_interrupt : {"raise", "keep"}
         What Ctrl-C does: "raise", the default, passes the KeyboardInterrupt on; "keep" returns the solution of the last
         complete stage, once there is one, or, in time, that up to the moment that was reached.
@@ -100,7 +100,7 @@ def solve(
         Work allowed, in units of `edgewise.settings.EQUATION_BUDGET_WORK`: 1 is up to about two minutes of one core.
     time_limit : float, optional
         Wall seconds allowed, of which 15 %, 5 at most, are left for the judgement. No part begins that is foreseen to
-        end later; a pass that would not reach the last moment begins again with a larger tolerance.
+        end later; an integration that would not reach it begins again with a larger tolerance.
     tolerance : float
         Estimated relative error at which the solve ends; not for `UnknownField`, whose grids must agree to 0.2 of a
         standard error.
@@ -137,19 +137,19 @@ def solve(
 
     Time is t, or the only coordinate that acts as it: the equation evolves along it from conditions at its lower end,
     as `Dirichlet(..., on="s=0")`. Where nothing is chosen, the first of these methods that fits is taken, and each goes
-    from grid to grid, or from one pass through time to a sharper one, until two results agree to `tolerance`:
+    from grid to grid, or from one integration in time to a sharper one, until two results agree to `tolerance`:
 
     - Boxes of at most three coordinates, with as many conditions as the equations' orders: collocation with products of
-      splines of degree 9 to 11 and sparse factors, in time slab after slab. A field of which only derivatives occur, as
-      the pressure of a flow, needs one value, as `Observations`, or its mean, as a `Condition` on its `integral`. In
-      time its mean is zero; initial velocities alone are given, without a divergence and as at the walls; an outlet has
-      p = 0 with v = 0 and the normal derivative of u, or with both normal derivatives.
+      splines of degree 9 to 11 and sparse factors, in time element after time element. A field of which only
+      derivatives occur, as the pressure of a flow, needs one value, as `Observations`, or its mean, as a `Condition` on
+      its `integral`. In time its mean is zero; initial velocities alone are given, without a divergence and as at the
+      walls; an outlet has p = 0 with v = 0 and the normal derivative of u, or with both normal derivatives.
     - Linear evolution on an interval or a rectangle with coefficients that no grid resolves, and waves and transport,
       also as systems of first order, from starts or with data on walls that have kinks or jumps, or contradict each
-      other, as a wave from rest that a wall drives: a weak form on even grids. Fronts too thin for slabs, and
+      other, as a wave from rest that a wall drives: a weak form on even grids. Fronts too thin for time elements, and
       diffusion that degenerates: even grids with a hyperviscosity, which smooths them over a few intervals.
-    - Evolution on other domains of the plane: Galerkin's method in slabs of time. On solids, for one field, networks
-      are the first, and such slabs follow where the estimate is above the tolerance and 1e-9.
+    - Evolution on other domains of the plane: Galerkin's method in time elements. On solids, for one field, networks
+      are the first, and such time elements follow where the estimate is above the tolerance and 1e-9.
     - Linear equations of second order for one field on solids cut from others: Galerkin's method on cut cells.
     - One field of more coordinates, or where three are too many for a grid: a tensor train of splines.
     - Other domains of the plane without time: splines of degree 11 by least squares, with functions that are singular

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 class IntegrationSettings:
     """Tolerances, grids and forecasts of integrations in time, one after another."""
 
-    first_tolerance: float = 30.0  # slabs of time: the first integration has so many times the tolerance
+    first_tolerance: float = 30.0  # time elements: the first integration has so many times the tolerance
     finer: float = 1.3  # factor of the first grids from one to the next: two are never the same
     # Largest tolerance of a first integration, and of one after another that would not have reached the last moment;
     # how much sharper ones get that are looser than usual: where one is dear, a hundredth of its tolerance is out of
@@ -59,7 +59,7 @@ class IntegrationSettings:
     # as the square of the intervals, as errors in space about do. For the work 3.5 to 4.6 times was measured.
     even_dearer: float = 4.0
     even_tolerance: float = 1e-2
-    slabs_of_rule: int = 3  # over which a judgement integrates by a rule of 24 points: its degree is 47
+    elements_of_rule: int = 3  # over which a judgement integrates by a rule of 24 points: its degree is 47
     coarse_gap: float = 0.1  # of the field: a coarse integration leaves less at an outflow, also beside jumps
 
 
@@ -85,30 +85,30 @@ class Watch:
         self.is_out_of_reach = False
         self._begin: tuple[float, float] | None = None
 
-    def __call__(self, share: float, slabs: int, work: float) -> bool:
-        """Receive the share of the time, the number of slabs and the work; return whether to go on."""
+    def __call__(self, share: float, elements: int, work: float) -> bool:
+        """Receive the share of the time, the number of time elements and the work; return whether to go on."""
         limits = self.limits
         limits.work = self.spent + work
-        name = "check, slab" if self.is_check else "slab"
-        self.record.report(f"{name} {slabs}, {100 * share:.0f} % of the time", self.tolerance**2)
+        name = "check, time element" if self.is_check else "time element"
+        self.record.report(f"{name} {elements}, {100 * share:.0f} % of the time", self.tolerance**2)
         if self.is_check:
             return not limits.past_deadline
-        limits.has_result = limits.has_result or slabs > 0
+        limits.has_result = limits.has_result or elements > 0
         if limits.over is not None:
             return False
         if self.method is not None:
-            self._forecast(self.method, share, slabs, work)
+            self._forecast(self.method, share, elements, work)
         return self.looser is None and not self.is_out_of_reach
 
-    def _forecast(self, method: Method, share: float, slabs: int, work: float) -> None:
+    def _forecast(self, method: Method, share: float, elements: int, work: float) -> None:
         """Compare the work of the rest, at the pace of late, with what the limits leave."""
         limits = self.limits
         limit = limits.work_within_reach(self.spent, self.began)
         is_first = not self.record.count
         if is_first and share < INTEGRATION.least_begun and limits.work > INTEGRATION.forecast_to * limits.limit:
             self.is_out_of_reach = True
-        elif work > INTEGRATION.forecast_from / 2 * limit and slabs >= method.growing:
-            self._begin = self._begin or (share, work)  # the first slabs are short
+        elif work > INTEGRATION.forecast_from / 2 * limit and elements >= method.growing:
+            self._begin = self._begin or (share, work)  # the first time elements are short
             if work > INTEGRATION.forecast_from * limit:
                 needed = (1 - share) * (work - self._begin[1]) / max(share - self._begin[0], ABOVE_ZERO)
                 excess = needed / max(limit - limits.work, ABOVE_ZERO)
@@ -129,10 +129,10 @@ class Watch:
 
 
 def integrations(task: Task, record: Record, grid_problem: GridProblem, method: Method) -> Levels:
-    """Integrate over the whole time in slabs, again and again, each time with a sharper tolerance.
+    """Integrate over the whole time in time elements, again and again, each time with a sharper tolerance.
 
-    Where not even the first integration reaches the last moment, its slabs are the solution up to the moment that it
-    reached.
+    Where not even the first integration reaches the last moment, its time elements are the solution up to the moment
+    that it reached.
     """
     limits = task.limits
     problem = task.problem
@@ -140,7 +140,8 @@ def integrations(task: Task, record: Record, grid_problem: GridProblem, method: 
     allowed = min(max(INTEGRATION.first_tolerance * task.tolerance, first), INTEGRATION.most_tolerance)
     passed = 0
     while True:
-        # One integration, as far as it comes: a limit or Ctrl-C inside of a slab leaves the slabs before it.
+        # One integration, as far as it comes: a limit or Ctrl-C inside of a time element leaves the time elements
+        # before it.
         watch = Watch(record, allowed, method)
         stepper = method.stepper(grid_problem, allowed, watch, INTEGRATION.finer**passed)
         level_so_far = partial(_level_of, stepper, problem, allowed)
@@ -188,12 +189,12 @@ def _ratio_of_tolerances(tolerance: float) -> float:
 
 
 def _level_of(stepper: TimeStepper, problem: Collocation, allowed: float) -> Level | None:
-    """An integration in time as a level, whose problem ends where it does; None if there is not even one slab."""
+    """An integration in time as a level, whose problem ends where it does; None if there is not even one element."""
     result = stepper.result()
     if result is None:
         return None
     if stepper.memory is not None:
-        rule = stepper.memory.rule(INTEGRATION.slabs_of_rule)
+        rule = stepper.memory.rule(INTEGRATION.elements_of_rule)
         problem = Collocation(with_integrals_by(problem.form, rule), problem.sampling)
     if not result.is_complete:
         assert problem.form.time is not None

@@ -20,7 +20,7 @@ Table: TypeAlias = "sparse.csr_array | np.ndarray"
 
 # Splines up to which tables are dense: a dense product is then as fast as one of 12 nonzeros a row. Measured.
 MOST_DENSE = 160
-# Tables that are kept, the last ones used: those of two grids, which slabs of time share.
+# Tables that are kept, the last ones used: those of two grids, which time elements share.
 KEPT_TABLES = 64
 
 
@@ -100,7 +100,7 @@ class SplineAxis:
         """Splines that can differ from zero at points inside, and values or derivatives: (points, degree + 1) each.
 
         The scheme of `edgewise.ops.splines.bspline.local_basis`, over all splines at once: tables are most of the work
-        of a short slab. `is_long` asks for extended precision, where the machine has it.
+        of a short time element. `is_long` asks for extended precision, where the machine has it.
         """
         kind: type[np.floating] = np.longdouble if is_long else np.float64
         degree = self.degree

@@ -106,9 +106,9 @@ class RowBlock:
 
     @property
     def _needed(self) -> list[tuple[int, Index]]:
-        """Derivatives of fields that the term uses, and those by which integrals up to now depend on the slab.
+        """Derivatives of fields that the term uses, and those by which integrals up to now depend on the time element.
 
-        These are all derivatives in time: with them a polynomial is known at all moments of the slab.
+        These are all derivatives in time: with them a polynomial is known at all moments of the time element.
         """
         needed = self.term.requirements.keys
         time = self.form.time
@@ -176,7 +176,7 @@ class RowBlock:
         values = at.new_zeros(at.shape[:2])
         columns = is_own.any(0)
         same = (at[..., axis] == at[:1, :, axis]).all(0)
-        # Moments before the slab are mostly the same for all of its points.
+        # Moments before the time element are mostly the same for all of its points.
         once = at.unflatten(0, self.shape).select(axis, 0)[..., same, :]
         known = self.past(number, once.reshape(len(at) // self.shape[axis], once.shape[-2], len(self.axes)))
         known = known.reshape(once.shape[:-1]).unsqueeze(axis)
@@ -200,7 +200,7 @@ class RowBlock:
         return values.index_copy(1, columns.nonzero()[:, 0], torch.where(is_own[:, columns], own, values[:, columns]))
 
     def _within(self, coef: np.ndarray, number: int, axis: int, moments: Tensor) -> Tensor:
-        """Values of a field at the points, at other moments (N, q) of the same slab: (N, q)."""
+        """Values of a field at the points, at other moments (N, q) of the same time element: (N, q)."""
         lines = coef[..., number]
         for k in range(len(self.axes)):
             if k != axis:
@@ -222,7 +222,7 @@ class EquationBlock(RowBlock):
     balanced: int | None = None
 
     def evaluate(self, coef: np.ndarray, with_jacobian: bool = True) -> tuple[np.ndarray, Jacobian]:
-        """Residuals, without the constants, and their slopes, as of `RowBlock`."""
+        """Residuals, without the constants, and their Jacobian, as of `RowBlock`."""
         values, jacobian = super().evaluate(coef, with_jacobian)
         if self.balanced is not None:
             space = tuple(axis for axis in range(len(self.axes)) if axis != self.form.time)
@@ -252,7 +252,7 @@ class FunctionalBlock(RowBlock):
         return table
 
     def evaluate(self, coef: np.ndarray, with_jacobian: bool = True) -> tuple[np.ndarray, Jacobian]:
-        """Differences from the value, (fields, *shape), and their slopes."""
+        """Differences from the value, (fields, *shape), and their Jacobian."""
         index = tuple([0] * len(self.axes))
         values = self.derivatives(coef, [index])[index][list(self.numbers)] - self.value
         return values, {(row, number, index): np.ones(self.shape) for row, number in enumerate(self.numbers)}

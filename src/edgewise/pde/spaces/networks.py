@@ -1,4 +1,4 @@
-"""Networks of fields on grids: tensor products, one for each slab of time, separable ones, KANs, periodic ones.
+"""Networks of fields on grids: tensor products, one for each time element, separable ones, KANs, periodic ones.
 
 Each says its grid sizes, describes its shape and scales its outputs. A KAN is a network of its own room, so that
 functions of the same names answer for it.
@@ -29,6 +29,7 @@ from edgewise.pde.layers.periodic import PeriodicLayer
 from edgewise.pde.layers.separable import SeparableLayer
 from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.singular import CornerFunctions, SingularFunctions
+from edgewise.settings import chunks
 from edgewise.train.grids import adapt_domain_, refine
 
 TENSOR = "tensor"
@@ -64,7 +65,7 @@ class FieldNetwork(ABC):
     @property
     @abstractmethod
     def grid_sizes(self) -> tuple[int, ...]:
-        """Numbers of intervals: of each coordinate, or of each layer; those of the last slab in time."""
+        """Numbers of intervals: of each coordinate, or of each layer; those of the last time element."""
 
     @abstractmethod
     def describe(self) -> str:
@@ -81,7 +82,7 @@ class FieldNetwork(ABC):
 
     @property
     def moments(self) -> tuple[int, Tensor] | None:
-        """Number of the coordinate that is time, and the moments between slabs; None where all of time is one."""
+        """Number of the coordinate that is time, and the moments between elements; None where all of time is one."""
         return None
 
     def fit_hidden_grids_(self, x: Tensor) -> bool:
@@ -157,47 +158,74 @@ class TensorNetwork(Chain, FieldNetwork):
         coef.copy_(torch.linalg.solve(matrix, table.T @ fields).reshape(coef.shape))
 
 
-class SlabNetwork(nn.Module, FieldNetwork):
-    """A network for each of several slabs of time that follow one another."""
+class UncertainNetwork(TensorNetwork):
+    """Network of one `TensorLayer` whose coefficients have a covariance."""
 
-    ends: Tensor  # first moment, moments at which a slab ends and the next begins, and last moment, (slabs + 1,)
+    root: Tensor  # R, (coefficients, r): the covariance of the coefficients is R R'
 
-    def __init__(self, slabs: list[TensorNetwork], ends: Tensor, axis: int):
+    def __init__(self, layer: TensorLayer, root: Tensor):
+        super().__init__(layer)
+        self.register_buffer("root", root)
+
+    @torch.no_grad()
+    def scaled(self, units: Tensor) -> Self:
+        """A copy whose outputs and their standard errors are multiplied by units, (outputs,)."""
+        network = super().scaled(units)
+        network.root.mul_(units.repeat(len(self.root) // len(units))[:, None])
+        return network
+
+    @torch.no_grad()
+    def standard_errors(self, x: Tensor) -> Tensor:
+        """Standard errors of all fields at points x (b, n): (b, fields)."""
+        fields = self.tensor_layer.out_features
+        parts = []
+        for part in chunks(len(x)):
+            splines = self.splines(x[part])
+            parts.append(torch.stack([(splines @ self.root[k::fields]).norm(dim=1) for k in range(fields)], 1))
+        return torch.cat(parts)
+
+
+class TimeElementNetwork(nn.Module, FieldNetwork):
+    """A network for each of several time elements that follow one another."""
+
+    ends: Tensor  # first moment, moments at which an element ends and the next begins, and last moment, (elements + 1,)
+
+    def __init__(self, elements: list[TensorNetwork], ends: Tensor, axis: int):
         super().__init__()
-        self.slabs = nn.ModuleList(slabs)
+        self.elements = nn.ModuleList(elements)
         self.axis = axis
         self.register_buffer("ends", ends)
 
-    def slab(self, number: int) -> TensorNetwork:
-        """The network of one slab, by its number in the order of time."""
-        network = self.slabs[number]
+    def element(self, number: int) -> TensorNetwork:
+        """The network of one time element, by its number in the order of time."""
+        network = self.elements[number]
         assert isinstance(network, TensorNetwork)
         return network
 
     @property
     def grid_sizes(self) -> tuple[int, ...]:
-        """Numbers of intervals of each coordinate in the last slab."""
-        return self.slab(-1).grid_sizes
+        """Numbers of intervals of each coordinate in the last time element."""
+        return self.element(-1).grid_sizes
 
     @property
     def grid(self) -> TensorLayer:
-        """The layer of the slab with the most coefficients."""
-        layers = [self.slab(number).tensor_layer for number in range(len(self.slabs))]
+        """The layer of the time element with the most coefficients."""
+        layers = [self.element(number).tensor_layer for number in range(len(self.elements))]
         return max(layers, key=lambda layer: math.prod(layer.coef.shape))
 
     @property
     def moments(self) -> tuple[int, Tensor]:
-        """Number of the coordinate that is time, and the moments between slabs, (slabs + 1,)."""
+        """Number of the coordinate that is time, and the moments between time elements, (time elements + 1,)."""
         return self.axis, self.ends
 
     def describe(self) -> str:
         """Shape of the network in a few words."""
-        return f"{len(self.slabs)} slabs"
+        return f"{len(self.elements)} time elements"
 
-    def scaled(self, units: Tensor) -> "SlabNetwork":
+    def scaled(self, units: Tensor) -> "TimeElementNetwork":
         """A copy whose outputs are multiplied by units, (outputs,)."""
-        slabs = [self.slab(number).scaled(units) for number in range(len(self.slabs))]
-        return SlabNetwork(slabs, self.ends, self.axis)
+        elements = [self.element(number).scaled(units) for number in range(len(self.elements))]
+        return TimeElementNetwork(elements, self.ends, self.axis)
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (*batch, fields) at points (*batch, in)."""
@@ -213,7 +241,7 @@ class SlabNetwork(nn.Module, FieldNetwork):
         jet = seed_jet(x, directions, order)
         place = self._alike.to(number.device)[number]
         groups = [(place == first).nonzero()[:, 0] for first in place.unique().tolist()]
-        met = math.prod(degree + 1 for degree in self.slab(0).tensor_layer.degrees)
+        met = math.prod(degree + 1 for degree in self.element(0).tensor_layer.degrees)
         most = max(1, min(NETWORKS.rows, NETWORKS.most_met // met))
         chosen = [rows for group in groups for rows in group.split(most)] or [number]  # also of no points
         parts = [self._jet_of_alike(number[rows], jet[:, rows], order) for rows in chosen]
@@ -221,22 +249,22 @@ class SlabNetwork(nn.Module, FieldNetwork):
 
     @cached_property
     def _alike(self) -> Tensor:
-        """For each slab the number of the first one with the same grid but for the moments, (slabs,)."""
+        """For each time element the number of the first one with the same grid but for the moments, (elements,)."""
         firsts = list[int]()
         known = dict[tuple, int]()
-        for number in range(len(self.slabs)):
-            layer = self.slab(number).tensor_layer
+        for number in range(len(self.elements)):
+            layer = self.element(number).tensor_layer
             space = [each.cpu().numpy().tobytes() for axis, each in enumerate(layer.knots) if axis != self.axis]
             firsts.append(known.setdefault((*layer.coef.shape, *layer.degrees, *space), number))
         return torch.tensor(firsts)
 
     def _jet_of_alike(self, number: Tensor, jet: Tensor, order: int) -> Tensor:
-        """Carry a jet (C, b, in) through slabs that are `_alike`, by their numbers (b,), at once.
+        """Carry a jet (C, b, in) through time elements that are `_alike`, by their numbers (b,), at once.
 
-        Moments are those of the first of them that lie at the same share of the slab.
+        Moments are those of the first of them that lie at the same share of the time element.
         """
         present, place = number.unique(return_inverse=True)
-        layer = self.slab(int(present[0]) if len(present) else 0).tensor_layer
+        layer = self.element(int(present[0]) if len(present) else 0).tensor_layer
         if len(present) < 2:
             return layer.jet(jet, order)
         begin = self.ends[:-1]
@@ -246,10 +274,10 @@ class SlabNetwork(nn.Module, FieldNetwork):
         moments = jet[..., self.axis] * ratio
         moment = jet[0, :, self.axis]
         moved = begin[present[0]] + (moment - begin[number]) * ratio
-        # Rounding must not move the last moment of a slab beyond the first one's, where splines go on as lines.
+        # Rounding must not move the last moment of a time element beyond the first one's, where splines go on as lines.
         moments[0] = torch.where(moment <= end[number], moved.minimum(end[present[0]]), moved)
         jet = torch.cat([jet[..., : self.axis], moments[..., None], jet[..., self.axis + 1 :]], -1)
-        coefs = [self.slab(slab).tensor_layer.coef for slab in present.tolist()]
+        coefs = [self.element(element).tensor_layer.coef for element in present.tolist()]
         return layer.jet_of(coefs, place, jet, order)
 
 
@@ -536,5 +564,5 @@ def grid_of(network: nn.Module) -> TensorLayer | None:
 
 
 def moments_of(network: nn.Module) -> tuple[int, Tensor] | None:
-    """Time and the moments between slabs of a network, see `FieldNetwork.moments`."""
+    """Time and the moments between time elements of a network, see `FieldNetwork.moments`."""
     return network.moments if isinstance(network, FieldNetwork) else None

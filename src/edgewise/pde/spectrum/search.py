@@ -343,7 +343,7 @@ def _check_problem(problem: Collocation) -> bool:
         )
     # Splines fulfil conditions without the coefficient on boxes and their like; cut cells hold one equation of order 2.
     pairs = zip(form.condition_terms, beside.condition_terms, strict=True)
-    is_fixed = all(own.requirements.slopes == other.requirements.slopes for own, other in pairs)
+    is_fixed = all(own.requirements.jacobian == other.requirements.jacobian for own, other in pairs)
     if isinstance(domain, Polygon):
         edges = domain.corners.roll(-1, 0) - domain.corners
     else:

@@ -3,6 +3,8 @@
 The solution is a sum of products of splines, which are smooth on the box around the domain, and, for one field and the
 Laplacian, of the functions that are singular at its corners and in its holes. A few hundred of both have the digits for
 which splines alone need many thousands; on smooth domains splines are enough.
+
+Measured rows in the plane on domains that are no boxes need it, as four holes (Poisson2d-C), an annulus and a corner.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class Level:
     work: float = 0.0  # multiply-adds that nobody has counted yet
     # the problem with unknown coefficients of its own, or up to an earlier moment; None for that of the solve
     problem: Collocation | None = None
-    tolerance: float | None = None  # of an integration in time whose slabs are collocated; None for all others
+    tolerance: float | None = None  # of an integration in time whose time elements are collocated; None for all others
     is_enriched: bool = False  # whether singular functions stand beside the splines
     is_graded: bool = False  # whether it follows the residual of the one before, and so was compared with it
     no_residuals: str = ""  # why residuals at points are no evidence, as a clause; "" where they are

@@ -1,4 +1,7 @@
-"""Unknown fields from noisy measurements: as smooth as the data allow, with standard errors."""
+"""Unknown fields from noisy measurements: as smooth as the data allow, with standard errors.
+
+The table of inverse problems needs it, as the conductivity of a rod; no other tier has such fields.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
-from typing import Self
 
 import numpy as np
 import torch
@@ -28,10 +30,10 @@ from edgewise.pde.problem.dry_run import Requirements
 from edgewise.pde.problem.evaluation import EvaluationContext
 from edgewise.pde.problem.fields import stencil
 from edgewise.pde.problem.residuals import BlockResiduals
-from edgewise.pde.spaces.networks import TensorNetwork
+from edgewise.pde.spaces.networks import TensorNetwork, UncertainNetwork
 from edgewise.pde.tiers.level import Begun, Level
 from edgewise.pde.tiers.strengths import EVERY, LOG_FACTORS, averaged_over_strengths
-from edgewise.settings import ABOVE_ZERO, chunks
+from edgewise.settings import ABOVE_ZERO
 from edgewise.train.blocks import BlockRole, ResidualBlock
 from edgewise.train.jacobian import RowSource
 from edgewise.train.parameters import ParameterSlots, trainable_slots
@@ -84,33 +86,6 @@ class FieldSettings:
 
 
 SETTINGS = FieldSettings()
-
-
-class UncertainNetwork(TensorNetwork):
-    """Network of one `TensorLayer` whose coefficients have a covariance."""
-
-    root: Tensor  # R, (coefficients, r): the covariance of the coefficients is R R'
-
-    def __init__(self, layer: TensorLayer, root: Tensor):
-        super().__init__(layer)
-        self.register_buffer("root", root)
-
-    @torch.no_grad()
-    def scaled(self, units: Tensor) -> Self:
-        """A copy whose outputs and their standard errors are multiplied by units, (outputs,)."""
-        network = super().scaled(units)
-        network.root.mul_(units.repeat(len(self.root) // len(units))[:, None])
-        return network
-
-    @torch.no_grad()
-    def standard_errors(self, x: Tensor) -> Tensor:
-        """Standard errors of all fields at points x (b, n): (b, fields)."""
-        fields = self.tensor_layer.out_features
-        parts = []
-        for part in chunks(len(x)):
-            splines = self.splines(x[part])
-            parts.append(torch.stack([(splines @ self.root[k::fields]).norm(dim=1) for k in range(fields)], 1))
-        return torch.cat(parts)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -146,7 +146,7 @@ def fit_exact(
     data = _Data(x[rows], y[rows], weight[rows], limits, degrees, shift, unit)
     enough = (SETTINGS.at_rounding * float(np.std(data.y))) ** 2
     # A first look at few rows: most tables have noise, and end here.
-    some = np.random.default_rng(seed).permutation(len(rows))[: SETTINGS.look_rows]
+    some = sampled(len(rows), SETTINGS.look_rows, seed)
     few = replace(data, x=data.x[some], y=data.y[some], weight=data.weight[some])
     first = _ordered(few, LINK_FUNCTIONS["identity"], min(SETTINGS.look_columns, len(some) // 3), 1)
     if first is None or not goes_on(first.loss, rows[some], first.residual):

@@ -180,6 +180,7 @@ class Polynomial:
             intervals *= 2
 
     def _network(self, intervals: int) -> KAN:
+        # Shape: a sum of curves, a product node for each term of several inputs, and an edge for the link.
         terms = self.terms()
         inputs = self.basis.indices.shape[1]
         arities = [len(term) for term in terms]
@@ -199,6 +200,7 @@ class Polynomial:
             width, grids, SETTINGS.edge_degree, base=base, products=products, domain=(-1.0, 1.0), dtype=torch.float64
         )
         layers = edge_layers(kan)
+        # Coefficients of the first layer; the shift of the values belongs to one of its curves where no link follows.
         coef = self._first_layer(intervals, self.curves(self.coef), terms, terms)
         if not has_link:
             first = np.flatnonzero(np.abs(coef[:, :, 0]).max(1) > 0)[:1]
@@ -207,6 +209,7 @@ class Polynomial:
             layers[0].knots.copy_(torch.from_numpy(self._knots(intervals)))
             layers[0].coef.copy_(torch.from_numpy(coef))
             layers[0].mask.copy_(torch.from_numpy((coef != 0).any(1).astype(float)))
+            # The sums pass on unchanged; the link is the last edge.
             for layer in layers[:-1] if has_link else layers[: 1 if len(layers) > 1 else 0]:
                 assert layer.base is not None
                 layer.base.zero_()

@@ -11,7 +11,7 @@ from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial, Neumann, Observations
 from edgewise.pde.problem.integrals import integral
 from edgewise.pde.solver.judging.evidence import Evidence, judge
-from edgewise.pde.solver.judging.residuals import one_sided_residual, sought_points
+from edgewise.pde.solver.judging.residuals import one_sided_residual, worst_case_points
 from edgewise.pde.solver.judging.uniqueness import (
     SumNetwork,
     coefficient_jump,
@@ -90,13 +90,13 @@ def test_integral_equations_of_the_first_kind_are_not_trusted():
 
 def test_points_are_sought_where_residuals_are_large():
     problem = PDE(lambda u, x, y: u.xx - torch.exp(-((x - 0.3) ** 2 + (y - 0.6) ** 2) / 1e-4), SQUARE, [Dirichlet(0.0)])
-    x, weights, _ = sought_points(tensor_network(problem, 4, 5), problem)
+    x, weights, _ = worst_case_points(tensor_network(problem, 4, 5), problem)
     near = (x - torch.tensor([0.3, 0.6], dtype=x.dtype)).norm(dim=1) < 0.03
     assert float(near.double().mean()) > 0.1
     assert float(weights[near].sum()) == pytest.approx(PI * 0.03**2, rel=0.15)
     assert float((weights * x[:, 0]).sum()) == pytest.approx(0.5, abs=5e-3)
     cut, around = named_equation("poisson-corner").make(), LShape()
-    x, weights, _ = sought_points(tensor_network(cut, 4, 5), cut)
+    x, weights, _ = worst_case_points(tensor_network(cut, 4, 5), cut)
     assert bool(around.contains(x).all()) and float(weights.sum()) == pytest.approx(1)
 
 

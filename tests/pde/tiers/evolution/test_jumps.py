@@ -145,7 +145,7 @@ EVENTS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("event", EVENTS)
-def test_slabs_end_at_events(event):
+def test_time_elements_end_at_events(event):
     """Their lengths, which the tolerance and the first one vary, do not matter, nor whether one seemed short enough."""
     equation, end, start, exact = EVENTS[event]
     problem = PDE(equation, Time(0, end), [start])
@@ -155,7 +155,7 @@ def test_slabs_end_at_events(event):
         values = integration.network(torch.from_numpy(t[:, None]))[:, 0].detach().numpy()
         error = np.linalg.norm(values - exact(t)) / np.linalg.norm(exact(t))
         assert integration.is_complete and error < max(tolerance, 1e-11)
-        assert len(integration.network.slabs) < 60
+        assert len(integration.network.elements) < 60
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.evolution.collocation import COLLOCATION
 
 
-def test_slabs_end_where_derivatives_jump():
+def test_time_elements_end_where_derivatives_jump():
     problem = PDE(lambda u, t: u.t + u(t - 1), Time(0, 2.5), [Initial(1.0)])
     assert problem.form.features == {Feature.DELAYS}
     integration = COLLOCATION.stepper(recognised(problem.form), 1e-10, lambda *_: True)
@@ -110,7 +110,7 @@ def test_slopes_of_integrals_up_to_now_are_differences_of_residuals():
     )
     integration = COLLOCATION.stepper(recognised(problem.form), 1e-9, lambda share, *_: share < 0.2)
     integration.run()
-    begin = integration.ends[len(integration.slabs)]
+    begin = integration.ends[len(integration.elements)]
     integration.bounded(begin, 0.1)
     axes = integration.evolution.with_time([], begin, begin + 0.1)
     block = integration.evolution.grid_problem.equation_blocks(axes)[0]

@@ -65,8 +65,8 @@ def test_front_of_burgers_equation_is_passed():
 def test_slopes_of_smoothed_residuals_are_differences():
     integration = SMOOTHED.stepper(recognised(burgers(0.4).form), 1e-2, lambda *_: True, 0.5)
     state = integration.solver.initial()
-    slab = integration.solver.solve(state, 0.0, 0.01, None, None)
-    axes = slab.axes
+    element = integration.solver.solve(state, 0.0, 0.01, None, None)
+    axes = element.axes
     damping = integration.solver.damping
     assert list(damping.factors) == [(0, 0, (4, 0))]
     speed, length = MEAN + 1, 1 / 24

@@ -164,7 +164,7 @@ def test_what_is_rough():
     [(0.0, "start or boundary values are"), (lambda t: -torch.exp(-t) * torch.sin(2 * math.pi * t), "")],
 )
 def test_transport_whose_inflow_begins_at_another_rate(inflow, rough):
-    """A kink runs along x = 2 t, on which slabs had become too short; along the flow the field falls as exp(-t)."""
+    """A kink runs along x = 2 t, on which elements had become too short; along the flow the field falls as exp(-t)."""
     start = Initial(lambda x: torch.sin(math.pi * x))
     problem = PDE(lambda u: u.t + 2 * u.x + u, Interval(0, 1) * Time(0, 0.5), [start, Dirichlet(inflow, on="x=0")])
     assert rough_part(recognised(problem.form)) == rough

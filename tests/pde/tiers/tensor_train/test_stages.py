@@ -12,7 +12,7 @@ from edgewise.outcomes import StopReason
 from edgewise.pde import PDE, Box, Dirichlet, Neumann, Robin, laplacian, solve
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.grid_problem import recognised
-from edgewise.pde.tiers.tensor_train.network import LowRankNetwork
+from edgewise.pde.spaces.low_rank import LowRankNetwork
 from edgewise.pde.tiers.tensor_train.stages import _grown, low_rank_stages
 
 CUBE = Box(x=(0, 1), y=(0, 1), z=(0, 1), w=(0, 1))

@@ -13,7 +13,7 @@ from edgewise.outcomes import check_time
 from edgewise.pde.domains.mesh import Mesh, equal_shares
 from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation
-from edgewise.pde.solver.judging.residuals import Sought, residual_size
+from edgewise.pde.solver.judging.residuals import WorstCase, residual_size
 from edgewise.pde.solver.judging.uniqueness import (
     COARSE,
     UNIQUENESS,
@@ -35,22 +35,22 @@ class CorrectionSettings:
     # A correction that leaves a share of the residual leaves about that share of the error; above this share the rest
     # of the residual is rounding or finer than the grid, and does not count.
     explained: float = 0.9
-    # Points of the equation of the error between breakpoints; in a slab of time there are as many as its polynomial has
+    # Points of the equation of the error between breakpoints; in a time element there are as many as its polynomial has
     # coefficients, for its residual is orthogonal to polynomials of all lower degrees, and fewer points do not see
     # that.
     points: int = 3
     late_share: float = 0.1  # of the time: the last part, whose error counts where it is larger
-    # Multiply-adds that a correction may take at least, some 0.05 seconds, and where a solution consists of slabs of
-    # time, whose growth of errors nothing else knows, a second.
+    # Multiply-adds that a correction may take at least, some 0.05 seconds, and where a solution consists of time
+    # elements of time, whose growth of errors nothing else knows, a second.
     work: float = 1e8
-    work_of_slabs: float = 1e9
+    work_of_elements: float = 1e9
 
 
 CORRECTION = CorrectionSettings()
 
 
 def correction_of(
-    network: nn.Module, problem: Collocation, points: Sought, residual: float, work: float, is_only: bool
+    network: nn.Module, problem: Collocation, points: WorstCase, residual: float, work: float, is_only: bool
 ) -> float | None:
     """Size of the error's solution on another grid, relative to the fields; None without such a grid."""
     check_time()
@@ -65,9 +65,9 @@ def correction_of(
     periodic = [name in problem.form.periodic for name in problem.domain.coordinates]
     error = TensorNetwork(TensorLayer(lines, problem.form.outputs, degree=degree, periodic=periodic))
     # The residual oscillates on the grid of the network: fewer points would take it for a smooth one.
-    are_slabs = max(per_interval) > CORRECTION.points
+    are_elements = max(per_interval) > CORRECTION.points
     both = [
-        b if are_slabs and len(b) >= len(a) else torch.cat([a, b]).unique() for a, b in zip(lines, own, strict=True)
+        b if are_elements and len(b) >= len(a) else torch.cat([a, b]).unique() for a, b in zip(lines, own, strict=True)
     ]
     sampled = problem.resampled(1, seed=1, mesh=Mesh(problem.domain, both, of_each=per_interval), own_unknowns=True)
     around = problem_around(network, sampled)
@@ -114,10 +114,10 @@ def _grids_of(
     elif moments is None:
         yield grid.breakpoints, few
     else:
-        axis, slab_ends = moments
+        axis, element_ends = moments
         lines = list(grid.breakpoints)
         counts = few.copy()
-        lines[axis] = slab_ends
+        lines[axis] = element_ends
         counts[axis] = grid.degrees[axis] + 1
         yield lines, counts
         if is_only:
@@ -128,7 +128,7 @@ def _other_grid(
     own: Sequence[Tensor],
     per_interval: Sequence[int],
     problem: Collocation,
-    points: Sought,
+    points: WorstCase,
     degree: int,
     work: float,
 ) -> list[Tensor] | None:
@@ -143,15 +143,15 @@ def _other_grid(
         return None
     # As many intervals as the work allows.
     sizes = [len(line) - 1 for line in own]
-    are_slabs = max(per_interval) > CORRECTION.points
-    counts = [3 * n // 2 + 1 if n > 1 and not are_slabs else round(300 ** (1 / dimension)) for n in sizes]
+    are_elements = max(per_interval) > CORRECTION.points
+    counts = [3 * n // 2 + 1 if n > 1 and not are_elements else round(300 ** (1 / dimension)) for n in sizes]
     rows = 1 + 2 * problem.form.order
     places = sum(problem.form.equation_term.requirements.integrals.values())
     while True:
         # Work of a step of least squares on this grid.
         size = math.prod(n + degree for n in counts) * fields
         each = zip(counts, sizes, per_interval, strict=True)
-        joined = (per * (m if are_slabs and m >= n else n + m) for n, m, per in each)
+        joined = (per * (m if are_elements and m >= n else n + m) for n, m, per in each)
         count = math.prod(joined) * fields
         if problem.form.has_integrals:
             active = size

@@ -28,11 +28,11 @@ from edgewise.pde.problem.strong_form import Feature
 from edgewise.pde.solver.judging.correction import CORRECTION, correction_of
 from edgewise.pde.solver.judging.residuals import (
     SEARCH,
-    Sought,
+    WorstCase,
     integrals_gap,
     one_sided_residual,
     residual_size,
-    sought_points,
+    worst_case_points,
 )
 from edgewise.pde.solver.judging.scatter import misfits_of, scatter_of
 from edgewise.pde.solver.judging.uniqueness import (
@@ -139,7 +139,7 @@ def judge(
     change: float = math.nan,
     estimate: float = math.nan,
     work: float = CORRECTION.work,
-    points: Sought | None = None,
+    points: WorstCase | None = None,
 ) -> Evidence:
     """Judge a solution by evidence that is independent of how it was made."""
     # The correction e solves the equation linearised about u, R(u) + R'(u) e = 0, by least squares on another grid, so
@@ -148,7 +148,7 @@ def judge(
     # is over, the checks end, and the evidence says so.
     # Residuals at the sought points, and the size of the fields there.
     if points is None:
-        points = sought_points(network, problem)
+        points = worst_case_points(network, problem)
     residual = residual_size(network, problem, points)
     x = points.x
     weights = points.weights

@@ -51,7 +51,7 @@ class SearchSettings:
 SEARCH = SearchSettings()
 
 
-class Sought(NamedTuple):
+class WorstCase(NamedTuple):
     """Fresh points and what the equation leaves there."""
 
     x: Tensor  # points, (N, n)
@@ -59,7 +59,7 @@ class Sought(NamedTuple):
     squares: Tensor  # sums of the squared residuals of the equation, in units of the field, (N,)
 
 
-def sought_points(network: nn.Module, problem: Collocation, seed: int = 0) -> Sought:
+def worst_case_points(network: nn.Module, problem: Collocation, seed: int = 0) -> WorstCase:
     """Points that are denser where residuals are large; as many as there is time for."""
     # Stratified sampling that splits those cells that have the largest shares of the mean square, as in recursive
     # stratified sampling [1]; weighted means at the points are means over the domain.
@@ -69,7 +69,9 @@ def sought_points(network: nn.Module, problem: Collocation, seed: int = 0) -> So
     dimension = problem.domain.dimension
     if dimension not in FIRST_CELLS:
         x = domain.interior(SEARCH.many_dimensions, "sobol", seed)
-        return Sought(x, torch.full((len(x),), 1 / len(x), dtype=torch.float64), squared_residuals(network, problem, x))
+        return WorstCase(
+            x, torch.full((len(x),), 1 / len(x), dtype=torch.float64), squared_residuals(network, problem, x)
+        )
     # An integral needs the field at all its places for every point.
     fewer = 8 if problem.form.has_integrals else 1
     first = FIRST_CELLS[dimension] // fewer
@@ -105,10 +107,10 @@ def sought_points(network: nn.Module, problem: Collocation, seed: int = 0) -> So
         new = drawn(finer, (sides[split] / 2).repeat_interleave(2**dimension, 0))
         cells = tuple(torch.cat([old[kept], more]) for old, more in zip(cells, new, strict=True))
     x, _, sides, squares = cells
-    return Sought(x, sides.prod(1) / sides.prod(1).sum(), squares)
+    return WorstCase(x, sides.prod(1) / sides.prod(1).sum(), squares)
 
 
-def residual_size(network: nn.Module, problem: Collocation, points: Sought) -> float:
+def residual_size(network: nn.Module, problem: Collocation, points: WorstCase) -> float:
     """Weighted mean of the equation's residuals at points, in magnitude, plus those of all conditions.
 
     The mean of magnitudes, not of squares: beside a corner of the domain the square of the residual of a good solution

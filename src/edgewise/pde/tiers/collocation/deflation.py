@@ -115,6 +115,7 @@ def _deflated(
 
     def deflated(coef: np.ndarray, step: np.ndarray, solver: Solver) -> Advance:
         """Newton's step times the factor of deflation, no longer than the fields allow."""
+        step = step.reshape(coef.shape)
         slope = 0.0
         for each, scale in zip(found, scales, strict=True):
             gap = coef - each

@@ -64,7 +64,7 @@ class GridSettings:
     # Of the size with which it would balance the other fields of a flow: smaller pressures and velocities count as if
     # they had this size, for their rounding is that of the others; pressures are a tenth of all forces at least.
     balanced_share: float = 0.1
-    # Weight of an error that is summed up over the whole time beside that of one slab, of which there are many
+    # Weight of an error that is summed up over the whole time beside that of one time element, of which there are many
     lasting_weight: float = 0.1
     mean_rounding: float = 1e-15  # of the slopes of the shortest waves: means of residuals below it are rounding
     # Relative difference of two grids, and least size in units of the field, of a mean residual that is no error of
@@ -295,7 +295,7 @@ def local_errors(
                 of_variables = {
                     key: s for key, s in evaluated[1].items() if key[1] in grid_problem.constraint_variables
                 }
-                if of_variables:  # what a short slab makes small in other fields need not be so in these
+                if of_variables:  # what a short time element makes small in other fields need not be so in these
                     wave = wave_symbol(fresh, evaluated[0].shape, of_variables, axis)
                     own = implied_errors(evaluated[0], np.where(wave > ABOVE_ZERO, wave, math.inf))
                     values = np.maximum(values, own * cell_roots(fresh))
@@ -341,7 +341,7 @@ def lasting_errors(
     """Errors in the whole domain that means of residuals over intervals of a coordinate, `count` points each, imply.
 
     A wave as long as an interval is damped by the highest derivatives; what is left in the mean over intervals is a
-    source in every slab of time. Means within rounding do not count; `short` are the `wave_symbol` of the coordinate.
+    source in every time element. Means within rounding do not count; `short` are the `wave_symbol` of the coordinate.
     """
     lines = np.moveaxis(values, axis + 1, -1)
     means = np.abs(lines.reshape(*lines.shape[:-1], -1, count).mean(-1)).repeat(count, -1)

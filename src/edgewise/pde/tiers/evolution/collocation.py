@@ -1,4 +1,4 @@
-"""Slabs of time by collocation on a tensor grid: Newton's method, whose factors serve as long as they contract."""
+"""Time elements by collocation on a tensor grid: Newton's method, whose factors serve as long as they contract."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from edgewise.pde.tiers.evolution.hyperviscosity import Hyperviscosity
 from edgewise.pde.tiers.evolution.initial import RoughInitial
 from edgewise.pde.tiers.evolution.problem import (
     Evolution,
-    Slab,
     State,
+    TimeElement,
     each_prolonged,
     floored,
     last_legendre,
@@ -42,14 +42,14 @@ class CollocationSettings:
 
     degree: tuple[int, ...] = (0, 10, 10)
     first_intervals: tuple[int, ...] = (0, 24, 12)  # the initial state and the residual refine it
-    most_intervals: tuple[int, ...] = (0, 3000, 100)  # of a coordinate: a slab takes a second
+    most_intervals: tuple[int, ...] = (0, 3000, 100)  # of a coordinate: a time element takes a second
     initial_rounds: int = 36  # grids of the initial state
     coarse_rounds: int = 12  # of a coarser state
 
 
 @dataclass(frozen=True)
 class NewtonSettings:
-    """Newton's method in a slab."""
+    """Newton's method in a time element."""
 
     iterations: int = 12
     contraction: float = 0.2  # of steps, below which the factors are used again
@@ -67,7 +67,7 @@ NEWTON = NewtonSettings()
 
 
 class CollocationSolver:
-    """Solver of slabs on a tensor grid; `damping`, if given, is that of one even grid."""
+    """Solver of time elements on a tensor grid; `damping`, if given, is that of one even grid."""
 
     shares_factors = False
     settings = CollocationSettings()
@@ -77,7 +77,7 @@ class CollocationSolver:
         self.damping = damping
         self.initial_error = 0.0  # of the initial state on the largest grid; 0 where the grid resolves it
         self.rough: RoughInitial | None = None  # where the initial state jumps and the equation smooths it
-        self._preconditioner: Preconditioner | None = None  # of the last slab
+        self._preconditioner: Preconditioner | None = None  # of the last time element
         # sizes of the fields so far, for flows, which may start from rest
         self._largest = (
             np.zeros(len(evolution.grid_problem.form.fields)) if evolution.grid_problem.constraint_variables else None
@@ -138,10 +138,12 @@ class CollocationSolver:
         """Intervals of the first grid, at least as many as splines on a periodic coordinate need."""
         return max(round(self.evolution.finer * self.settings.first_intervals[len(self.evolution.space)]), degree + 1)
 
-    # One slab.
+    # One time element.
 
-    def solve(self, state: State, begin: float, end: float, previous: Slab | None, near: Slab | None) -> Slab | None:
-        """The slab on the grid of a state; None where Newton's method finds none."""
+    def solve(
+        self, state: State, begin: float, end: float, previous: TimeElement | None, near: TimeElement | None
+    ) -> TimeElement | None:
+        """The time element on the grid of a state; None where Newton's method finds none."""
         evolution = self.evolution
         axes = evolution.with_time(state.space, begin, end)
         if self.damping is not None:
@@ -153,16 +155,21 @@ class CollocationSolver:
         if self._largest is not None:
             self._largest = self._scale(coef)
         error = time_error(last_legendre(evolution, state.space, coef, self._scale(coef)))
-        return Slab(state, axes, coef, error, steps)
+        return TimeElement(state, axes, coef, error, steps)
 
     def _newton(
-        self, axes: list[SplineAxis], state: State, length: float, previous: Slab | None, near: Slab | None
+        self,
+        axes: list[SplineAxis],
+        state: State,
+        length: float,
+        previous: TimeElement | None,
+        near: TimeElement | None,
     ) -> tuple[np.ndarray, int] | None:
         """Coefficients and number of steps of the simplified Newton's method; None if it fails."""
         evolution = self.evolution
         grid_problem = evolution.grid_problem
         enough = NEWTON.step * evolution.allowed
-        # Rows of the slab, and the state of the iteration.
+        # Rows of the time element, and the state of the iteration.
         blocks = self._blocks(axes)
         is_start = [block.face == (evolution.time, 0) for block in blocks]
         system: LinearSystem | None = None
@@ -204,6 +211,7 @@ class CollocationSolver:
             assert system is not None
             evolution.work += system.work + NEWTON.application_work * coef.size
             system.work = 0.0
+            step = step.reshape(coef.shape)
             coef = coef + step
             moved = np.abs(step).reshape(-1, coef.shape[-1]).max(0)
             sizes = self._scale(coef)
@@ -221,7 +229,7 @@ class CollocationSolver:
                 return Advance(coef, is_last=True)
             if size < NEWTON.stalled[bool(grid_problem.constraint_variables)] and rate > NEWTON.series:
                 return Advance(coef, is_last=True)
-            # Old factors with which steps grow are those of a slab that is too long.
+            # Old factors with which steps grow are those of a time element that is too long.
             if rate > 1 and not is_fresh:
                 return None
             keeps_factors = rate <= NEWTON.contraction or not math.isfinite(before)
@@ -229,13 +237,13 @@ class CollocationSolver:
             is_fresh = False
             return Advance(coef, keeps_factors=keeps_factors)
 
-        # Simplified Newton steps from a guess that continues the slab before.
+        # Simplified Newton steps from a guess that continues the time element before.
         guess = first_guess(evolution, each_prolonged, axes, state, length, previous, near)
         solved = newton(guess, residual, factorised, contracting, NEWTON.iterations)
         return None if solved is None else (solved[0], steps)
 
     def _blocks(self, axes: list[SplineAxis]) -> list[RowBlock]:
-        """Rows of the slab."""
+        """Rows of the time element."""
         blocks = self.evolution.grid_problem.blocks(axes)
         if self.damping is None:
             return blocks
@@ -257,14 +265,14 @@ class CollocationSolver:
 
     # The grid of space.
 
-    def indicators(self, slab: Slab) -> list[np.ndarray]:
-        """Errors of a slab that the residual between points of space implies, for each interval, in the mean."""
+    def indicators(self, element: TimeElement) -> list[np.ndarray]:
+        """Errors of an element that the residual between points of space implies, for each interval, in the mean."""
         evolution = self.evolution
         if not evolution.space or self.damping is not None:
             return []
-        size = float(self._scale(slab.coef).max())
-        errors = local_errors(evolution.grid_problem, slab.axes, slab.coef, evolution.space)
-        return [self._weighed(slab.axes[axis], errors[axis] / size) for axis in evolution.space]
+        size = float(self._scale(element.coef).max())
+        errors = local_errors(evolution.grid_problem, element.axes, element.coef, evolution.space)
+        return [self._weighed(element.axes[axis], errors[axis] / size) for axis in evolution.space]
 
     def refine(self, state: State, indicators: list[np.ndarray]) -> State | None:
         """The state on a grid with shorter intervals where errors are above the allowed one; None where none are."""
@@ -279,14 +287,16 @@ class CollocationSolver:
             indicators = [self.rough.spared(line, each) for line, each in zip(space, indicators, strict=True)]
         return grids.refined(self.evolution, space, indicators, self.settings.most_intervals)
 
-    def coarsen(self, state: State, slab: Slab) -> State:
-        """The state on a coarser grid, where indicators of the last slab and the state itself allow it."""
+    def coarsen(self, state: State, element: TimeElement) -> State:
+        """The state on a coarser grid, where indicators of the last time element and the state itself allow it."""
         if not self.evolution.space or self.damping is not None:
             return state
-        errors = self.indicators(slab) if slab.indicators is None else slab.indicators
+        errors = self.indicators(element) if element.indicators is None else element.indicators
         coarser = grids.coarsened(self.evolution, state.space, errors)
         at = partial(on_points, state.space, state.values)
-        for _ in range(self.settings.coarse_rounds):  # the residual of a short slab says nothing of the state after it
+        for _ in range(
+            self.settings.coarse_rounds
+        ):  # the residual of a short time element says nothing of the state after it
             coarser = [self._worth(new, old) for new, old in zip(coarser, state.space, strict=True)]
             moved = State(coarser, each_prolonged(state.values, state.space, coarser))
             finer = self._finer(coarser, self._misfits(moved, at))
@@ -338,7 +348,7 @@ SMOOTHED = Method(
 
 
 def is_initial_value_problem(grid_problem: GridProblem) -> bool:
-    """True if slabs can solve a problem: its fields start from given values and have order 2 in time at most.
+    """True if time elements can solve a problem: its fields start from given values and have order 2 in time at most.
 
     Fields of order 0 in time, as the algebraic ones of differential-algebraic equations, start from nothing, and so do
     those of which there are integrals up to now alone.

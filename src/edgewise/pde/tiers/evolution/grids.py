@@ -21,7 +21,8 @@ class GridSettings:
     refine: float = 2.0
     coarsen: float = 1.5
     spared: float = 0.3  # share of the intervals that a coarser grid must spare to be worth the interpolation
-    # Intervals beyond what the error asks for: of a slab, so that a grid lasts for several, and of the initial state.
+    # Intervals beyond what the error asks for: of a time element, so that a grid lasts for several, and of the initial
+    # state.
     margin: float = 1.25
     initial_margin: float = 1.1
     # of what an error allows, for the length of coarser intervals, and their least factor

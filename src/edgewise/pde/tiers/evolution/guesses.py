@@ -1,4 +1,4 @@
-"""First guesses of a slab for Newton's method: the slab on another grid, or the slab before, continued."""
+"""First guesses of an element for Newton's method: the same one on another grid, or the one before, continued."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis
-from edgewise.pde.tiers.evolution.problem import Evolution, Slab, State
+from edgewise.pde.tiers.evolution.problem import Evolution, State, TimeElement
 
-CONTINUED_DEGREE = 4  # in time, with which a slab's polynomial is continued: that of higher degrees grows fast
+CONTINUED_DEGREE = 4  # in time, with which a time element's polynomial is continued: that of higher degrees grows fast
 
 
 Prolonged = Callable[[np.ndarray, Sequence[SplineAxis], Sequence[SplineAxis]], np.ndarray]
@@ -22,10 +22,10 @@ def first_guess(
     axes: list[SplineAxis],
     state: State,
     length: float,
-    previous: Slab | None,
-    near: Slab | None,
+    previous: TimeElement | None,
+    near: TimeElement | None,
 ) -> np.ndarray:
-    """Coefficients of a slab: what it is on another grid, `near`; else the slab before, continued from the state."""
+    """Coefficients of an element: what it is on another grid, `near`; else the one before, continued from the state."""
     coef = steady(evolution, axes, state, length)
     lines = np.moveaxis(coef, evolution.time, 0)
     if near is not None:
@@ -55,7 +55,7 @@ def first_guess(
 
 
 def steady(evolution: Evolution, axes: list[SplineAxis], state: State, length: float) -> np.ndarray:
-    """Coefficients of a slab that keeps its first state, or the rate of it for equations of order 2."""
+    """Coefficients of a time element that keeps its first state, or the rate of it for equations of order 2."""
     coef = np.zeros((*(axis.count for axis in axes), state.values.shape[-1]))
     lines = np.moveaxis(coef, evolution.time, 0)
     lines[:] = state.values[0]

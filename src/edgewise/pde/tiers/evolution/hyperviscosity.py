@@ -85,7 +85,7 @@ class Hyperviscosity:
 
     def __init__(self, evolution: Evolution):
         self.evolution = evolution
-        self.factors: dict[Key, float] = {}  # of fourth derivatives in the equation of this slab
+        self.factors: dict[Key, float] = {}  # of fourth derivatives in the equation of this time element
 
     def axes(self) -> list[SplineAxis]:
         """The even grid."""
@@ -93,7 +93,7 @@ class Hyperviscosity:
         return even_axes(self.evolution.grid_problem, intervals, self.settings.degree)
 
     def measure(self, axes: list[SplineAxis], coef: np.ndarray) -> None:
-        """Set the factors for a slab that begins with a state, constant in time; none without any speed.
+        """Set the factors for a time element that begins with a state, constant in time; none without any speed.
 
         There are none either where an equation holds rates of change of several fields, or one whose factor changes its
         sign.
@@ -120,7 +120,7 @@ class Hyperviscosity:
                     self.factors[number, slot, tuple((4 * index).tolist())] = factor
 
     def damped(self, blocks: Sequence[RowBlock]) -> list[RowBlock]:
-        """Rows of a slab with the hyperviscosity in those of the equation."""
+        """Rows of a time element with the hyperviscosity in those of the equation."""
         return [
             SmoothedBlock(each.form, each.term, each.numbers, each.axes, each.points, smoothing=self.factors)
             if each.face is None

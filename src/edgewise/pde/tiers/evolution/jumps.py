@@ -1,4 +1,4 @@
-"""Moments at which an equation or a condition jumps, as by a source that is switched on: slabs end there."""
+"""Moments at which an equation or a condition jumps, as by a source that is switched on: time elements end there."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from edgewise.pde.spaces.grid_problem import GridProblem, probes_of, random_jet
 
 @dataclass(frozen=True)
 class EventSettings:
-    """Search for moments at which an equation jumps, by itself and along the fields of a slab."""
+    """Search for moments at which an equation jumps, by itself and along the fields of a time element."""
 
     # Moments of the whole time that are compared, and places of space at each.
     moments: int = 1025
     places: int = 4
     least_jump: float = 1e-6  # relative to the largest residual
-    # Units in the last place of the largest moment, by which a slab ends before a jump: it has rounding.
+    # Units in the last place of the largest moment, by which a time element ends before a jump: it has rounding.
     rounding: int = 4
-    # Moments of a slab that are compared for events; least jump there: smaller ones leave slabs long enough that their
-    # rates are no rounding, and square roots near zero jump by rounding.
-    moments_of_slab: int = 129
+    # Moments of a time element that are compared for events; least jump there: smaller ones leave time elements long
+    # enough that their rates are no rounding, and square roots near zero jump by rounding.
+    moments_of_element: int = 129
     least_event: float = 1e-4
-    reach: float = 1e-3  # part of a slab by which its polynomial may be continued to an event
+    reach: float = 1e-3  # part of a time element by which its polynomial may be continued to an event
     field_rounding: float = 16 * float(np.finfo(float).eps)  # relative to the size of a field
 
 
@@ -56,17 +56,17 @@ def moments_of_jumps(grid_problem: GridProblem) -> list[tuple[float, float]]:
             found += jumps_on_line(residuals, moments, SETTINGS.least_jump)
     margin = SETTINGS.rounding * float(np.spacing(max(abs(begin), abs(end))))
     jumps = [(each - margin, each + margin) for each in found if begin + margin < each < end - margin]
-    # No slab goes over a narrow feature: slabs end before it, in it and after it.
+    # No time element goes over a narrow feature: time elements end before it, in it and after it.
     ends = [each.place + share * each.width for each in features for share in (-1.0, 0.0, 1.0)]
     return sorted(jumps + [(each, each) for each in ends if begin < each < end])
 
 
 def first_event(grid_problem: GridProblem, line: SplineAxis, coef: np.ndarray, after: float, end: float) -> float:
-    """Moment of the first event, a jump of the equation along the fields of a slab; inf where there is none."""
+    """Moment of the first event, a jump of the equation along the fields of a time element; inf where there is none."""
     # The fields are continued to the moment `end`, up to where they leave the domain of the equation.
     begin = line.breakpoints[0]
     along = _residuals_along(grid_problem, line, coef)
-    moments = np.linspace(begin, end, SETTINGS.moments_of_slab)
+    moments = np.linspace(begin, end, SETTINGS.moments_of_element)
     is_finite = np.isfinite(along(moments)).all((1, 2))
     if not is_finite.all():
         moments = moments[: is_finite.argmin()]
@@ -86,7 +86,7 @@ def first_event(grid_problem: GridProblem, line: SplineAxis, coef: np.ndarray, a
 
 
 def _rounding_along(grid_problem: GridProblem, line: SplineAxis, coef: np.ndarray, moments: np.ndarray) -> np.ndarray:
-    """Rounding of residuals along the fields of a slab at moments (m,), (m, residuals, 1)."""
+    """Rounding of residuals along the fields of a time element at moments (m,), (m, residuals, 1)."""
     # The sum over all derivatives of their rounding times the slope of the residual, in which a jump itself does not
     # count. Highest derivatives are among them: a jump below their rounding does not change the fields.
     form = grid_problem.form
@@ -133,7 +133,7 @@ def _residuals_along(
     moved: tuple[int, Index] | None = None,
     shift: float = 0.0,
 ) -> OnLine:
-    """Residuals along the fields of a slab, of which one derivative may be shifted."""
+    """Residuals along the fields of a time element, of which one derivative may be shifted."""
     # The highest derivatives are held constant, for their rounding is large.
     form = grid_problem.form
     orders = grid_problem.field_orders[:, 0]

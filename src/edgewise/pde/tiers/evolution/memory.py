@@ -12,9 +12,9 @@ from edgewise.pde.problem.evaluation import EquationResiduals, EvaluationContext
 from edgewise.pde.problem.fields import Field
 from edgewise.pde.problem.integrals import Rule
 from edgewise.pde.problem.strong_form import Feature, with_integrals_by
-from edgewise.pde.spaces.networks import SlabNetwork, TensorNetwork
+from edgewise.pde.spaces.networks import TensorNetwork, TimeElementNetwork
 from edgewise.pde.tiers.collocation.stationary import network_of
-from edgewise.pde.tiers.evolution.problem import Evolution, Slab
+from edgewise.pde.tiers.evolution.problem import Evolution, TimeElement
 
 
 @dataclass(frozen=True)
@@ -23,16 +23,16 @@ class MemorySettings:
 
     same_moment: float = 1e-10  # of the whole time: moments that are closer are the same; far above rounding
     past_work: float = 5e3  # multiply-adds in the time in which a solution is evaluated at a point. Measured
-    halvings: int = 52  # of a slab after which a moment is known to rounding
+    halvings: int = 52  # of a time element after which a moment is known to rounding
 
 
 class Memory:
-    """The slabs so far as the past of the next one [1] [2].
+    """The time elements so far as the past of the next one [1] [2].
 
-    Slabs are no longer than delays, so that delayed values are known. A solution has a jump in its first derivative at
-    the first moment, where its history ends; a delay carries each jump on, to one of an order higher. Slabs end at
-    these moments, so that each is smooth. Integrals up to now are sums over the slabs, each by a rule of its own, and
-    over the part of the slab that is being solved.
+    Time elements are no longer than delays, so that delayed values are known. A solution has a jump in its first
+    derivative at the first moment, where its history ends; a delay carries each jump on, to one of an order higher.
+    Time elements end at these moments, so that each is smooth. Integrals up to now are sums over the time elements,
+    each by a rule of its own, and over the part of the time element that is being solved.
 
     [1] A. Bellen, M. Zennaro, "Numerical Methods for Delay Differential Equations", 2003, chapters 2 and 3.
 
@@ -51,16 +51,16 @@ class Memory:
         self._probes, _ = probes(evolution.domain)
         self._same = self.settings.same_moment * float(evolution.domain.size[evolution.time])
 
-    def keep(self, slab: Slab, end: float) -> None:
-        """Add a slab that ends at a moment to the past."""
-        self._networks.append(network_of(slab.axes, slab.coef))
+    def keep(self, element: TimeElement, end: float) -> None:
+        """Add a time element that ends at a moment to the past."""
+        self._networks.append(network_of(element.axes, element.coef))
         self.ends.append(end)
 
-    def rule(self, slabs: int = 1) -> Rule:
-        """Rule of integrals with so many slabs between two cuts, and with one where a derivative jumps."""
+    def rule(self, elements: int = 1) -> Rule:
+        """Rule of integrals with so many time elements between two cuts, and with one where a derivative jumps."""
         ends = self.ends[1:]
         jumps = {place for place, _ in self.jumps}
-        cuts = {*ends[slabs - 1 :: slabs], *jumps.intersection(ends)}
+        cuts = {*ends[elements - 1 :: elements], *jumps.intersection(ends)}
         return Rule(axis=self.evolution.time, cuts=tuple(sorted(cuts)))
 
     def past(self, number: int, points: Tensor) -> Tensor:
@@ -68,9 +68,10 @@ class Memory:
         if not self._networks:
             return points.new_zeros(points.shape[:2])  # the history takes their place
         ends = torch.tensor(self.ends, dtype=torch.float64)
-        network = SlabNetwork(self._networks, ends, self.evolution.time)
+        network = TimeElementNetwork(self._networks, ends, self.evolution.time)
         flat = points.flatten(0, 1).clone()
-        # Moments after the last one that is known belong to a slab that is too long, or to fresh points by rounding.
+        # Moments after the last one that is known belong to a time element that is too long, or to fresh points by
+        # rounding.
         flat[:, self.evolution.time].clamp_(max=float(ends[-1]))
         if Feature.INTEGRALS in self.evolution.grid_problem.form.features:
             self.evolution.work += self.settings.past_work * len(flat)
@@ -78,7 +79,7 @@ class Memory:
             return network(flat)[:, number].reshape(points.shape[:2])
 
     def bounded(self, moment: float, length: float) -> float:
-        """Length of a slab that needs known delayed values and ends where a derivative jumps; 0 where there is none."""
+        """Length of an element that needs known delayed values and ends where a derivative jumps; 0 for none."""
         grid_problem = self.evolution.grid_problem
         self.evolution.grid_problem = replace(grid_problem, form=with_integrals_by(grid_problem.form, self.rule()))
         begin = self._places(moment)
@@ -108,7 +109,7 @@ class Memory:
         return end
 
     def _add_jump(self, moment: float, generation: int) -> None:
-        """Remember a jump in a derivative that the degree of a slab resolves."""
+        """Remember a jump in a derivative that the degree of a time element resolves."""
         if generation <= self.evolution.degree and all(place != moment for place, _ in self.jumps):
             self.jumps.append((moment, generation))
 

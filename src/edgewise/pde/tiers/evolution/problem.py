@@ -1,4 +1,4 @@
-"""What a time stepper and its solver share: the problem of evolution, states at a moment, and slabs of time."""
+"""What a time stepper and its solver share: the problem of evolution, states at a moment, and time elements."""
 
 from __future__ import annotations
 
@@ -22,18 +22,23 @@ OnGrid = Callable[[Sequence[np.ndarray]], np.ndarray]
 
 @dataclass(frozen=True)
 class EvolutionSettings:
-    """Degree in time and allowed errors of slabs."""
+    """Degree in time and allowed errors of time elements."""
 
-    degree: tuple[int, ...] = (10, 9, 7, 6)  # in time, by the number of space coordinates: long where a slab is cheap
-    share: float = 0.1  # of the tolerance, allowed as error of one slab, for the errors of many add up
-    # Least error of a slab, relative to the field, that is aimed at, without and with coordinates of space: rounding,
-    # from which shorter slabs do not help. Without, slabs below 2e-14 become shorter until the integration gives up,
-    # and 5e-14 leaves errors of 1e-15 to 3e-12 in half as many slabs. With, of Burgers' shock 2e-15 left five times the
-    # error of 1e-14.
+    degree: tuple[int, ...] = (
+        10,
+        9,
+        7,
+        6,
+    )  # in time, by the number of space coordinates: long where a time element is cheap
+    share: float = 0.1  # of the tolerance, allowed as error of one time element, for the errors of many add up
+    # Least error of a time element, relative to the field, that is aimed at, without and with coordinates of space:
+    # rounding, from which shorter time elements do not help. Without, time elements below 2e-14 become shorter until
+    # the integration gives up, and 5e-14 leaves errors of 1e-15 to 3e-12 in half as many time elements. With, of
+    # Burgers' shock 2e-15 left five times the error of 1e-14.
     least_allowed: tuple[float, float] = (5e-14, 1e-14)
     least_field: float = 1e-6  # size of a field, relative to the largest one, to which its errors are relative at least
-    same_length: float = 1e-9  # relative: slabs whose lengths are closer share factors; far above rounding
-    same_slopes: float = 1e-12  # relative change of a slope or a coefficient from one moment to another: rounding
+    same_length: float = 1e-9  # relative: time elements whose lengths are closer share factors; far above rounding
+    same_jacobian: float = 1e-12  # relative change of a slope or a coefficient from one moment to another: rounding
 
 
 SETTINGS = EvolutionSettings()
@@ -48,8 +53,8 @@ class State:
 
 
 @dataclass(frozen=True, eq=False)
-class Slab:
-    """The solution in one slab of time: splines of space times one polynomial of time."""
+class TimeElement:
+    """The solution in one time element: splines of space times one polynomial of time."""
 
     state: State  # at its beginning
     axes: list[SplineAxis]  # all coordinates
@@ -60,7 +65,7 @@ class Slab:
 
 
 class Evolution:
-    """A problem of evolution, the error that a slab of it may have, and the work that was spent on it."""
+    """A problem of evolution, the error that a time element of it may have, and the work that was spent on it."""
 
     def __init__(self, grid_problem: GridProblem, tolerance: float, finer: float = 1.0):
         self.grid_problem = grid_problem
@@ -82,7 +87,7 @@ class Evolution:
         self.last_legendre = (legendre * (np.arange(2 * self.degree - 1, 2 * self.degree + 2, 2) / 2)).T @ values
 
     def with_time(self, space: Sequence[SplineAxis], begin: float, end: float) -> list[SplineAxis]:
-        """All coordinates of a slab."""
+        """All coordinates of a time element."""
         axes = list(space)
         axes.insert(self.time, TimeAxis(begin, end, self.degree))
         return axes
@@ -91,19 +96,19 @@ class Evolution:
         """Coordinates of space among all of them."""
         return [axes[axis] for axis in self.space]
 
-    def last_state(self, slab: Slab, length: float) -> State:
-        """State at the end of a slab: values, and rates of change for equations of order 2."""
-        lines = np.moveaxis(slab.coef, self.time, 0)
+    def last_state(self, element: TimeElement, length: float) -> State:
+        """State at the end of a time element: values, and rates of change for equations of order 2."""
+        lines = np.moveaxis(element.coef, self.time, 0)
         if self.order == 1:
-            return State(slab.state.space, lines[-1:].copy())
-        return State(slab.state.space, np.stack([lines[-1], self.last_rate(lines, length)]))
+            return State(element.state.space, lines[-1:].copy())
+        return State(element.state.space, np.stack([lines[-1], self.last_rate(lines, length)]))
 
     def last_rate(self, lines: np.ndarray, length: float) -> np.ndarray:
-        """Rate of change at the end of a slab of order 2 by Radau's method, from coefficients (degree + 1, ...)."""
+        """Rate of change at the end of an element of order 2 by Radau's method, from coefficients (degree + 1, ...)."""
         return np.tensordot(TimeAxis(0.0, length, self.degree).pair_tables[0][-1], lines, 1)
 
     def from_nodal(self, line: TimeAxis, nodal: np.ndarray, state: np.ndarray) -> np.ndarray:
-        """Coefficients of a slab from those at its moments, (q, *counts, fields), and the state at its first one."""
+        """Coefficients of an element from those at its moments, (q, *counts, fields), and the state at the first."""
         moments = line.collocation_points(self.order)
         begin = line.breakpoints[0]
         points = line.all_points()
@@ -196,5 +201,5 @@ def last_legendre(evolution: Evolution, space: Sequence[SplineAxis], coef: np.nd
 
 
 def time_error(tail: np.ndarray) -> float:
-    """Error in time of a slab from the last two Legendre coefficients, (2, fields): the last one, where they fall."""
+    """Error in time of an element from its last two Legendre coefficients, (2, fields): the last, where they fall."""
     return float(np.maximum(tail[1], 0.1 * tail[0]).max())

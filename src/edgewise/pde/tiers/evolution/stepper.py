@@ -1,7 +1,7 @@
-"""Time integration slab by slab: the length of a slab and the grid of space follow the errors of the one before.
+"""Time integration by time elements: the length and the grid of space of one follow the errors of the one before.
 
-A slab is a time element: one polynomial of time, times splines of space. `TimeStepper` chooses its length and its grid,
-ends it where the equation jumps, and rejects it where its error is too large; a `SlabSolver` solves it.
+A time element is one polynomial of time, times splines of space. `TimeStepper` chooses its length and
+its grid, ends it where the equation jumps, and rejects it where its error is too large; an `ElementSolver` solves it.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ import torch
 
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis
 from edgewise.pde.spaces.grid_problem import GridProblem, check_initial
-from edgewise.pde.spaces.networks import SlabNetwork
+from edgewise.pde.spaces.networks import TimeElementNetwork
 from edgewise.pde.tiers.collocation.stationary import network_of
 from edgewise.pde.tiers.evolution.jumps import SETTINGS as EVENTS
 from edgewise.pde.tiers.evolution.jumps import first_event, moments_of_jumps, moved_by_rounding
 from edgewise.pde.tiers.evolution.memory import Memory
-from edgewise.pde.tiers.evolution.problem import SETTINGS, Evolution, Slab, State
+from edgewise.pde.tiers.evolution.problem import SETTINGS, Evolution, State, TimeElement
 from edgewise.settings import ABOVE_ZERO
 
 Watch = Callable[[float, int, float], bool]
-"""Receives the share of time that is done, the number of slabs and the work; returns whether to go on."""
+"""Receives the share of time that is done, the number of time elements and the work; returns whether to go on."""
 
 
-class SlabSolver(Protocol):
-    """A discretisation of one slab of time, which a `TimeStepper` has."""
+class ElementSolver(Protocol):
+    """A discretisation of one time element, which a `TimeStepper` has."""
 
-    shares_factors: bool  # whether slabs of the same length and grid share factors, so that lengths are a few
+    shares_factors: bool  # whether time elements of the same length and grid share factors, so that lengths are a few
 
     initial_error: float  # relative error of the initial state on the largest grid; 0 where the grid resolves it
 
@@ -45,70 +45,76 @@ class SlabSolver(Protocol):
     def restart(self, state: State, moment: float) -> State:
         """State after a jump of the equation, which conditions on walls may contradict as they may initial values."""
 
-    def solve(self, state: State, begin: float, end: float, previous: Slab | None, near: Slab | None) -> Slab | None:
-        """The slab from a state on, None where it has no solution.
+    def solve(
+        self, state: State, begin: float, end: float, previous: TimeElement | None, near: TimeElement | None
+    ) -> TimeElement | None:
+        """The time element from a state on, None where it has no solution.
 
-        `previous` is the slab before, if there is one, and `near` the same slab on another grid.
+        `previous` is the element before, if there is one, and `near` the same time element on another grid.
         """
 
-    def indicators(self, slab: Slab) -> list[np.ndarray]:
+    def indicators(self, element: TimeElement) -> list[np.ndarray]:
         """Errors in the intervals of each coordinate of space, relative to the field; empty where the grid is fixed."""
 
     def refine(self, state: State, indicators: list[np.ndarray]) -> State | None:
         """The state on a grid with shorter intervals where errors are above the allowed one; None where none are."""
 
-    def coarsen(self, state: State, slab: Slab) -> State:
-        """The state on a coarser grid, where indicators of the last slab and the state itself allow it."""
+    def coarsen(self, state: State, element: TimeElement) -> State:
+        """The state on a coarser grid, where indicators of the last time element and the state itself allow it."""
 
 
 @dataclass(frozen=True)
 class StepSettings:
-    """Control of the length of slabs and of the rounds on their grids."""
+    """Control of the length of time elements and of the rounds on their grids."""
 
     # Step-size control as of solvers of ordinary differential equations: safety factor, least and largest change of the
-    # length of a slab (E. Hairer, S. Norsett, G. Wanner, "Solving Ordinary Differential Equations I", section II.4).
+    # length of a time element (E. Hairer, S. Norsett, G. Wanner, "Solving Ordinary Differential Equations I", section
+    # II.4).
     safety: float = 0.85
     shrink: float = 0.2
     grow: float = 2.0
-    first_slabs: int = 50  # first length of a slab, as a part of the whole time: the control corrects it
-    shortest: float = 1e-12  # of the whole time: shorter slabs mean that the solution blows up
-    # Factor of the length where a slab has no solution, after which the next one is no longer, and steps of Newton's
-    # method in a slab beyond which it is not either: a slab that fails costs as much as one that does not.
+    first_elements: int = 50  # first length of a time element, as a part of the whole time: the control corrects it
+    shortest: float = 1e-12  # of the whole time: shorter time elements mean that the solution blows up
+    # Factor of the length where a time element has no solution, after which the next one is no longer, and steps of
+    # Newton's method in a time element beyond which it is not either: a time element that fails costs as much as one
+    # that does not.
     halted: float = 0.4
     few_steps: int = 3
-    # a slab whose error is so many times the allowed one is too long; far beyond it is so on any grid
+    # a time element whose error is so many times the allowed one is too long; far beyond it is so on any grid
     too_long: float = 2.0
     far: float = 1e3
-    # Factor of its length up to which a slab is continued to see events, where Legendre polynomials of its degree are
-    # 1e5, and attempts from one moment that are longer, to end with an event.
+    # Factor of its length up to which a time element is continued to see events, where Legendre polynomials of its
+    # degree are 1e5, and attempts from one moment that are longer, to end with an event.
     most_ahead: float = 1.5
     most_lengthened: int = 3
     # Events that may lie within a part of the whole time. More of them accumulate, as of friction that holds a body at
-    # rest, and the integration ends there as with slabs that are too short: at their pace it would take hours.
+    # rest, and the integration ends there as with time elements that are too short: at their pace it would take hours.
     most_events: int = 30
     events_within: float = 1e-3
-    sliver: float = 1.2  # lengths: what is left up to a given moment is one slab if it is no longer
-    most_rounds: int = 12  # new grids for one slab
-    length_ratio: float = math.sqrt(2.0)  # between the lengths that slabs may have which share factors
+    sliver: float = 1.2  # lengths: what is left up to a given moment is one time element if it is no longer
+    most_rounds: int = 12  # new grids for one time element
+    length_ratio: float = math.sqrt(2.0)  # between the lengths that time elements may have which share factors
 
 
 @dataclass(frozen=True, eq=False)
 class TimeIntegration:
     """Result of an integration in time."""
 
-    network: SlabNetwork  # the fields, up to the moment that was reached
+    network: TimeElementNetwork  # the fields, up to the moment that was reached
     reached: float  # that moment
     is_complete: bool  # whether it is the last one
-    points: int  # number of collocation points of all slabs
+    points: int  # number of collocation points of all time elements
 
 
 @dataclass(frozen=True)
 class Method:
-    """A way to solve slabs of time, and what its integrations cost."""
+    """A way to solve time elements, and what its integrations cost."""
 
-    solver: Callable[[Evolution], SlabSolver]
+    solver: Callable[[Evolution], ElementSolver]
     dearer: float = 1.5  # work of a sharper integration, at least, by that of the one before
-    growing: int = 0  # first slabs, each about twice as long as the one before, whose pace says nothing of later ones
+    growing: int = (
+        0  # first time elements, each about twice as long as the one before, whose pace says nothing of later ones
+    )
     tolerances: tuple[float, float] = (1e-14, 1e-14)  # of a first integration, and of any: below them is rounding
     # even intervals of the first and of the largest grid, where it is fixed, by the number of coordinates of space
     first_intervals: tuple[int, ...] = ()
@@ -122,41 +128,43 @@ class Method:
 
 
 class TimeStepper:
-    """An integration in time with an allowed error in each slab."""
+    """An integration in time with an allowed error in each time element."""
 
     settings = StepSettings()
 
-    def __init__(self, evolution: Evolution, solver: SlabSolver, watch: Watch, memory: Memory | None = None):
+    def __init__(self, evolution: Evolution, solver: ElementSolver, watch: Watch, memory: Memory | None = None):
         self.evolution = evolution
         self.solver = solver
         self.watch = watch
         self.memory = memory
         self.whole = float(evolution.domain.size[evolution.time])
-        self.slabs: list[Slab] = []
+        self.elements: list[TimeElement] = []
         self.ends = [evolution.begin]
         self.points = 0
         self._jump_moments = moments_of_jumps(evolution.grid_problem)
 
     def run(self) -> TimeIntegration | None:
-        """Integrate from the first moment to the last, or as far as it goes; None if there is not even one slab.
+        """Integrate from the first moment to the last, or as far as it goes; None if there is not even one element.
 
-        Where the time is over inside a slab, OutOfTime is raised, and `result` has the slabs before it.
+        Where the time is over inside a time element, OutOfTime is raised, and `result` has the time elements before it.
         """
         settings = self.settings
         evolution = self.evolution
         end = evolution.end
         moment = evolution.begin
-        length = self.whole / (settings.first_slabs * evolution.finer)
+        length = self.whole / (settings.first_elements * evolution.finer)
         state = self.solver.initial()
         check_initial(evolution.grid_problem, evolution.with_time(state.space, moment, end), state.values[0])
         asked = length  # of the first attempt from this moment
         lengthened = 0  # attempts from this moment that were made longer
-        events = [-math.inf] * settings.most_events  # the last ones with which slabs ended
+        events = [-math.inf] * settings.most_events  # the last ones with which time elements ended
         is_halted = False  # whether the last attempt had no solution
-        rejected: tuple[float, float] | None = None  # length and error of a slab from this moment that was too long
-        latest = end  # moment up to which this slab may go: an event that lies before the end, once it is seen
+        rejected: tuple[float, float] | None = (
+            None  # length and error of a time element from this moment that was too long
+        )
+        latest = end  # moment up to which this time element may go: an event that lies before the end, once it is seen
         while end - moment > settings.shortest * self.whole:
-            # Length: no sliver is left before the latest moment, and nothing jumps inside of a slab.
+            # Length: no sliver is left before the latest moment, and nothing jumps inside of a time element.
             length = min(length, latest - moment)
             if latest - moment < settings.sliver * length:
                 length = latest - moment
@@ -164,71 +172,73 @@ class TimeStepper:
             if length < settings.shortest * self.whole:
                 break
             share = (moment - evolution.begin) / self.whole
-            slab = self._resolved(state, moment, moment + length)
+            element = self._resolved(state, moment, moment + length)
             # Rejection without a solution.
-            if slab is None:
+            if element is None:
                 if not self._goes_on(share):
                     break
                 length = settings.halted * length
                 is_halted = True
                 continue
-            state = slab.state  # on a grid that is kept, also where the slab is rejected
+            state = element.state  # on a grid that is kept, also where the time element is rejected
             # Step-size control. Errors fall as a power of the length: the degree, or less where the initial state is
             # not smooth.
             power = float(evolution.degree)
-            if rejected is not None and rejected[0] > length and rejected[1] > slab.time_error > 0:
-                power = min(power, math.log(rejected[1] / slab.time_error) / math.log(rejected[0] / length))
-            factor = settings.safety * (evolution.allowed / max(slab.time_error, ABOVE_ZERO)) ** (1 / power)
-            is_too_long = slab.time_error > settings.too_long * evolution.allowed
-            # Event location: a slab aims at a little before an event, and its polynomial is continued to it.
+            if rejected is not None and rejected[0] > length and rejected[1] > element.time_error > 0:
+                power = min(power, math.log(rejected[1] / element.time_error) / math.log(rejected[0] / length))
+            factor = settings.safety * (evolution.allowed / max(element.time_error, ABOVE_ZERO)) ** (1 / power)
+            is_too_long = element.time_error > settings.too_long * evolution.allowed
+            # Event location: a time element aims at a little before an event, and its polynomial is continued to it.
             ahead = 1.0
             if not is_too_long:
                 ahead = min(factor, settings.most_ahead)
-            event = self._event(slab, moment, length, ahead)
+            event = self._event(element, moment, length, ahead)
             ratio = (event - moment) / length
             aim = (1 - EVENTS.reach / 2) * ratio
             is_at_event = not is_too_long and 1 <= ratio <= 1 + EVENTS.reach
-            # Rejection of a slab that is too long, or goes beyond an event.
+            # Rejection of a time element that is too long, or goes beyond an event.
             if is_too_long or ratio < 1:
                 if self._goes_on(share):
                     if is_too_long:
-                        if not self.slabs and rejected is not None and slab.time_error > rejected[1] / 2:
-                            self._put_walls_first()  # shorter slabs are no better
-                        rejected = length, slab.time_error
+                        if not self.elements and rejected is not None and element.time_error > rejected[1] / 2:
+                            self._put_walls_first()  # shorter time elements are no better
+                        rejected = length, element.time_error
                     if ratio < 1:
                         factor = aim
                     length *= max(settings.shrink, min(factor, settings.safety))
                     latest = moment + length
                     continue
-                if self.slabs:
+                if self.elements:
                     break
-                # A first slab is kept, however large its error is: there is a solution, and the evidence judges it.
+                # A first time element is kept, however large its error is: there is a solution, and the evidence judges
+                # it.
             elif not is_at_event and ratio < math.inf and lengthened < settings.most_lengthened:
-                # A short slab would be left before the event, and rates of short slabs have large rounding.
+                # A short time element would be left before the event, and rates of short time elements have large
+                # rounding.
                 length *= aim
                 latest = moment + length
                 lengthened += 1
                 continue
-            # Acceptance: the slab ends exactly where it was asked to, or a little after an event.
+            # Acceptance: the time element ends exactly where it was asked to, or a little after an event.
             stop = latest if length == latest - moment else moment + length
-            slab = replace(slab, axes=evolution.with_time(slab.state.space, moment, stop))
-            state = evolution.last_state(slab, length)
+            element = replace(element, axes=evolution.with_time(element.state.space, moment, stop))
+            state = evolution.last_state(element, length)
             if is_at_event:
-                slab, state = self._continued(slab, event)
-                stop = float(slab.axes[evolution.time].breakpoints[1])
+                element, state = self._continued(element, event)
+                stop = float(element.axes[evolution.time].breakpoints[1])
             after = self._after_jump(stop)
-            self._keep(slab, after)
+            self._keep(element, after)
             if is_at_event:
                 events = [*events[1:], event]
                 if event - events[0] < settings.events_within * self.whole:
                     break
             # The next one begins on a coarser grid, or on a new one where the equation has jumped.
             if after == stop:
-                state = self.solver.coarsen(state, slab)
+                state = self.solver.coarsen(state, element)
             else:
                 state = self.solver.restart(state, after)
             # It is up to twice as long, and after an event as long as the first attempt before it.
-            length *= min(1.0 if is_halted or slab.steps > settings.few_steps else settings.grow, factor)
+            length *= min(1.0 if is_halted or element.steps > settings.few_steps else settings.grow, factor)
             if is_at_event:
                 length = max(length, asked)
             moment = after
@@ -243,47 +253,47 @@ class TimeStepper:
 
     def _goes_on(self, share: float) -> bool:
         """Report the share of time that is done; False where the integration is to end."""
-        return self.watch(share, len(self.slabs), self.evolution.work)
+        return self.watch(share, len(self.elements), self.evolution.work)
 
-    def _keep(self, slab: Slab, after: float) -> None:
-        """Add a slab, after which the next one begins at a moment."""
-        self.slabs.append(slab)
+    def _keep(self, element: TimeElement, after: float) -> None:
+        """Add a time element, after which the next one begins at a moment."""
+        self.elements.append(element)
         self.ends.append(after)
-        self.points += slab.coef.size
+        self.points += element.coef.size
         if self.memory is not None:
-            self.memory.keep(slab, after)
+            self.memory.keep(element, after)
 
-    def _resolved(self, state: State, begin: float, end: float) -> Slab | None:
-        """A slab on a grid that is refined until it is resolved; None where there is no solution."""
+    def _resolved(self, state: State, begin: float, end: float) -> TimeElement | None:
+        """A time element on a grid that is refined until it is resolved; None where there is no solution."""
         evolution = self.evolution
         before = math.inf  # the largest error on a grid with half as many splines
         near = None
         for rounds in range(1, self.settings.most_rounds + 2):
-            previous = self.slabs[-1] if self.slabs else None
-            slab = self.solver.solve(state, begin, end, previous, near)
-            if slab is None:
+            previous = self.elements[-1] if self.elements else None
+            element = self.solver.solve(state, begin, end, previous, near)
+            if element is None:
                 return None
-            if slab.time_error > self.settings.far * evolution.allowed or rounds > self.settings.most_rounds:
-                return slab
-            indicators = self.solver.indicators(slab)
+            if element.time_error > self.settings.far * evolution.allowed or rounds > self.settings.most_rounds:
+                return element
+            indicators = self.solver.indicators(element)
             if not indicators:
-                return slab
-            slab = replace(slab, indicators=indicators)
+                return element
+            element = replace(element, indicators=indicators)
             largest = max(float(each.max()) for each in indicators)
             if largest <= evolution.allowed or largest > before / 2:
-                return slab
+                return element
             finer = self.solver.refine(state, indicators)
             if finer is None:
-                return slab
+                return element
             if finer.space[0].count < 2 * state.space[0].count:
                 before = largest
             state = finer
-            near = slab
+            near = element
         raise AssertionError("the last round returns")
 
     def bounded(self, moment: float, length: float) -> float:
-        """Longest length of a slab from a moment on that the problem allows, at most the given one; 0 for none."""
-        # Slabs that share factors have a few lengths; the last one is as long as time is left.
+        """Longest length of an element from a moment on that the problem allows, at most the given one; 0 for none."""
+        # Time elements that share factors have a few lengths; the last one is as long as time is left.
         if self.solver.shares_factors and length != self.evolution.end - moment:
             ratio = self.settings.length_ratio
             steps = math.floor(SETTINGS.same_length + math.log(length / self.whole, ratio))
@@ -297,53 +307,53 @@ class TimeStepper:
             return self.memory.bounded(moment, length)
         return length
 
-    def _event(self, slab: Slab, moment: float, length: float, ahead: float) -> float:
-        """Moment of the first event in a slab of time alone that is continued to `ahead` lengths; inf for none."""
+    def _event(self, element: TimeElement, moment: float, length: float, ahead: float) -> float:
+        """Moment of the first event in a time element alone that is continued to `ahead` lengths; inf for none."""
         evolution = self.evolution
         if evolution.space or evolution.grid_problem.form.has_integrals:
             return math.inf
         axes = evolution.with_time([], moment, moment + length)
-        (line,), smooth = self._with_last_rate(axes, slab.coef)
+        (line,), smooth = self._with_last_rate(axes, element.coef)
         beyond = moment + self.bounded(moment, min(ahead * length, evolution.end - moment))
         return first_event(evolution.grid_problem, line, smooth, moment + self.settings.shortest * self.whole, beyond)
 
-    def _continued(self, slab: Slab, event: float) -> tuple[Slab, State]:
-        """A slab of time alone, continued until rounding leaves no doubt that an event is over, and the state there."""
+    def _continued(self, element: TimeElement, event: float) -> tuple[TimeElement, State]:
+        """A time element alone, continued until rounding leaves no doubt that an event is over, and the state there."""
         evolution = self.evolution
-        (line,), coef = self._with_last_rate(slab.axes, slab.coef)
+        (line,), coef = self._with_last_rate(element.axes, element.coef)
         stop = event + moved_by_rounding(evolution.grid_problem, line, coef, event)
         longer = TimeAxis(line.breakpoints[0], min(stop, evolution.end), line.degree)
         lines = longer.interpolated(line.table(longer.all_points()) @ coef)
         rate = longer.degree / float(np.ptp(longer.breakpoints)) * (lines[-1] - lines[-2])
-        state = State(slab.state.space, np.stack([lines[-1], rate])[: evolution.order])
-        return replace(slab, axes=[longer], coef=lines), state
+        state = State(element.state.space, np.stack([lines[-1], rate])[: evolution.order])
+        return replace(element, axes=[longer], coef=lines), state
 
     def _after_jump(self, moment: float) -> float:
-        """The first moment after a jump of the equation, if a slab ends with it, else the moment itself."""
+        """The first moment after a jump of the equation, if a time element ends with it, else the moment itself."""
         return next((after for before, after in self._jump_moments if before <= moment <= after), moment)
 
     def _put_walls_first(self) -> None:
         """Let conditions on walls hold from the first moment on, also those for slopes: initial values contradict them.
 
-        Rows at a corner of the slab then belong to the walls.
+        Rows at a corner of the time element then belong to the walls.
         """
         evolution = self.evolution
         evolution.grid_problem = replace(evolution.grid_problem, priority=(*evolution.space, evolution.time))
 
     def result(self) -> TimeIntegration | None:
-        """The slabs so far; None if there is none."""
-        if not self.slabs:
+        """The time elements so far; None if there is none."""
+        if not self.elements:
             return None
-        networks = [network_of(*self._with_last_rate(slab.axes, slab.coef)) for slab in self.slabs]
-        ends = self.ends[: len(self.slabs) + 1]
-        network = SlabNetwork(networks, torch.tensor(ends, dtype=torch.float64), self.evolution.time)
+        networks = [network_of(*self._with_last_rate(element.axes, element.coef)) for element in self.elements]
+        ends = self.ends[: len(self.elements) + 1]
+        network = TimeElementNetwork(networks, torch.tensor(ends, dtype=torch.float64), self.evolution.time)
         return TimeIntegration(network, ends[-1], ends[-1] == self.evolution.end, self.points)
 
     def _with_last_rate(self, axes: list[SplineAxis], coef: np.ndarray) -> tuple[list[SplineAxis], np.ndarray]:
-        """A slab whose fields of order 2 end with the rate with which the next slab begins.
+        """A time element whose fields of order 2 end with the rate with which the next time element begins.
 
         That of the polynomial itself differs by what its highest coefficients have for an error, a kick that no
-        residual inside of slabs shows.
+        residual inside of time elements shows.
         """
         evolution = self.evolution
         line = axes[evolution.time]

@@ -2,8 +2,11 @@
 
 A `cut_grid` has the splines that reach into a domain, and points in its cells and on its boundary. `assembly` makes
 matrices of linearised equations with their conditions, for eigenvalues, for the grids of `cut_stages`, and for
-`cut_slabs`, which pass through time on such domains. `rough` recognises coefficients, starts and walls that no grid
-resolves, which the `weak` form of one field or that of systems of `first_order` serve.
+`cut_evolution`, which integration in time on such domains. `rough` recognises coefficients, starts and walls that no
+grid resolves, which the `weak` form of one field or that of systems of `first_order` serve.
+
+Measured rows need weak forms for waves in two layers and from a wall, cut cells in time for heat on a disk and around
+holes (Heat2d-CG), and cut cells without time for a shell and around four balls; eigenvalues need its matrices.
 """
 
 from typing import TYPE_CHECKING

@@ -138,7 +138,7 @@ class Assembly:
 
     @cached_property
     def systems(self) -> ShiftedSystems:
-        """Solver of the systems of a slab of time."""
+        """Solver of the systems of a time element."""
         return ShiftedSystems(self.matrices, is_cut=True)
 
     def tested(self, residuals: Sequence[np.ndarray], changes: Sequence[np.ndarray]) -> np.ndarray:

@@ -134,14 +134,14 @@ def resolved(
     form = grid_problem.form
     shape = tuple(map(len, points))
     assert form.time is not None
-    slopes, _ = jacobian_of(grid_problem, form.equation_term, points, moment)
+    jacobian, _ = jacobian_of(grid_problem, form.equation_term, points, moment)
     units = [tuple(row) for row in np.eye(form.domain.dimension, dtype=int).tolist()]
     found = {index: np.zeros((*shape, *[len(form.fields)] * 2)) for index in [*units, (0,) * len(units)]}
-    for (row, slot, index), slope in slopes.items():
+    for (row, slot, index), slope in jacobian.items():
         found[index][..., row, slot] = slope
     rates = found.pop(units[form.time])
     kinds, places = _kinds(rates.reshape(-1, *rates.shape[-2:]))
-    is_finite = all(np.isfinite(slope).all() for slope in slopes.values())  # no pole, as at the axis of a disc
+    is_finite = all(np.isfinite(slope).all() for slope in jacobian.values())  # no pole, as at the axis of a disc
     if is_finite:
         values = np.linalg.svd(kinds, compute_uv=False)
     else:

@@ -21,8 +21,8 @@ from edgewise.pde.tiers.evolution.initial import STENCIL, STENCIL_STEP, STENCIL_
 from edgewise.pde.tiers.evolution.problem import SETTINGS as EVOLUTION
 from edgewise.pde.tiers.evolution.problem import (
     Evolution,
-    Slab,
     State,
+    TimeElement,
     even_axes,
     floored,
     last_legendre,
@@ -49,7 +49,7 @@ class RoughSettings:
 
     compared_moments: tuple[float, ...] = (0.37, 1.0)  # shares of the time at which coefficients must be the same
     # Intervals of a coordinate, and degree of splines, on which a coefficient is rough if they are off by more than
-    # this share of it: no slab of time has a finer grid; errors of solutions are as large.
+    # this share of it: no time element has a finer grid; errors of solutions are as large.
     grid: tuple[int, ...] = (0, 3000, 100)
     grid_degree: int = 5
     rough: float = 1e-2
@@ -120,7 +120,7 @@ def has_weak_form(grid_problem: GridProblem) -> bool:
         for share in SETTINGS.compared_moments:
             later = jacobian_of(grid_problem, term, points, begin + share * length, face)[0]
             if later.keys() != before.keys() or any(
-                np.abs(later[key] - slope).max() > EVOLUTION.same_slopes * np.abs(slope).max()
+                np.abs(later[key] - slope).max() > EVOLUTION.same_jacobian * np.abs(slope).max()
                 for key, slope in before.items()
             ):
                 return False
@@ -155,7 +155,7 @@ def has_rough_coefficient(grid_problem: GridProblem) -> bool:
     fresh = [axis.fresh_points(1) for axis in axes]
     values = leading([axis.all_points() for axis in axes])
     size = float(np.abs(values).max())
-    if np.ptp(values.reshape(-1, values.shape[-1]), axis=0).max() <= EVOLUTION.same_slopes * size:
+    if np.ptp(values.reshape(-1, values.shape[-1]), axis=0).max() <= EVOLUTION.same_jacobian * size:
         return False
     for k, line in enumerate(axes):
         values = along(line.table(fresh[k]), line.interpolated(values, k), k)
@@ -293,7 +293,7 @@ def _initial_jet(evolution: Evolution, points: Sequence[np.ndarray]) -> dict[Ind
 
 
 class WeakSolver:
-    """Solver of slabs by a `WeakForm` or a `FirstOrderForm` on one even grid of space."""
+    """Solver of time elements by a `WeakForm` or a `FirstOrderForm` on one even grid of space."""
 
     shares_factors = True
     has_rough_initial = False
@@ -316,19 +316,21 @@ class WeakSolver:
         """State after a jump of the equation: as it is."""
         return state
 
-    def solve(self, state: State, begin: float, end: float, previous: Slab | None, near: Slab | None) -> Slab:
-        """The slab from a state on."""
+    def solve(
+        self, state: State, begin: float, end: float, previous: TimeElement | None, near: TimeElement | None
+    ) -> TimeElement:
+        """The time element from a state on."""
         evolution = self.evolution
         axes = evolution.with_time(state.space, begin, end)
         line = axes[evolution.time]
         assert isinstance(line, TimeAxis)
         coef = evolution.from_nodal(line, self.form.solved(line, state.values), state.values)
-        evolution.work += WEAK.slab_work + self.form.systems.work
+        evolution.work += WEAK.element_work + self.form.systems.work
         self.form.systems.work = 0.0
         scale = floored(np.abs(coef).reshape(-1, coef.shape[-1]).max(0))
-        return Slab(state, axes, coef, time_error(last_legendre(evolution, state.space, coef, scale)))
+        return TimeElement(state, axes, coef, time_error(last_legendre(evolution, state.space, coef, scale)))
 
-    def indicators(self, slab: Slab) -> list[np.ndarray]:
+    def indicators(self, element: TimeElement) -> list[np.ndarray]:
         """None, for the grid is fixed."""
         return []
 
@@ -336,7 +338,7 @@ class WeakSolver:
         """No grid, see `indicators`."""
         return None
 
-    def coarsen(self, state: State, slab: Slab) -> State:
+    def coarsen(self, state: State, element: TimeElement) -> State:
         """The state as it is."""
         return state
 

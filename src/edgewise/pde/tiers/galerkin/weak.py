@@ -29,7 +29,9 @@ class WeakSettings:
     # interval.
     points: int = 512
     points_of_interval: int = 6
-    slab_work: float = 1e7  # multiply-adds of a slab, at least, for the time of evaluating the data. Measured
+    element_work: float = (
+        1e7  # multiply-adds of a time element, at least, for the time of evaluating the data. Measured
+    )
 
 
 SETTINGS = WeakSettings()
@@ -110,9 +112,9 @@ class WeakForm:
             term = form.condition_terms[condition]
             at = [AxisQuadrature(each, end if k == number else None) for k, each in enumerate(axes)]
             points = [rule.points for rule in at]
-            slopes, _ = jacobian_of_field(grid_problem, term, points, low, (axis, end))
-            normal = slopes.get(tuple(int(k == axis) for k in range(form.domain.dimension)))
-            level = slopes.get((0,) * form.domain.dimension)
+            jacobian, _ = jacobian_of_field(grid_problem, term, points, low, (axis, end))
+            normal = jacobian.get(tuple(int(k == axis) for k in range(form.domain.dimension)))
+            level = jacobian.get((0,) * form.domain.dimension)
             if normal is None:  # values are given, of which a side has those at the places of its splines
                 points = [self._places[k] if k != number else line for k, line in enumerate(points)]
                 level = jacobian_of_field(grid_problem, term, points, low, (axis, end))[0][(0,) * form.domain.dimension]
@@ -133,7 +135,7 @@ class WeakForm:
         return tuple(place if k == side.axis else slice(None) for k in range(len(self.axes)))
 
     def solved(self, line: TimeAxis, state: np.ndarray) -> np.ndarray:
-        """Coefficients of space at the moments of a slab, (q, *counts), from the state at its beginning.
+        """Coefficients of space at the moments of a time element, (q, *counts), from the state at its beginning.
 
         These are those of `TimeAxis`, the method of Radau, whose matrix is diagonalised.
         """
@@ -281,14 +283,14 @@ def jacobian_of_field(
 def weighted(
     grid_problem: GridProblem, points: Sequence[np.ndarray], moment: float
 ) -> tuple[np.ndarray, np.ndarray, dict[Index, np.ndarray]]:
-    """w, k and the slopes of lower order times w of a `WeakForm`, on a grid of space."""
+    """w, k and the entries of the Jacobian of lower order times w of a `WeakForm`, on a grid of space."""
     form = grid_problem.form
-    slopes, noted = jacobian_of_field(grid_problem, form.equation_term, points, moment)
+    jacobian, noted = jacobian_of_field(grid_problem, form.equation_term, points, moment)
     space = [axis for axis in range(form.domain.dimension) if axis != form.time]
     size = form.domain.dimension
-    leading = [slopes.pop(tuple(2 * int(k == axis) for k in range(size)), np.zeros(1)) for axis in space]
+    leading = [jacobian.pop(tuple(2 * int(k == axis) for k in range(size)), np.zeros(1)) for axis in space]
     first = leading[0]
-    rest = [sum(index[axis] for axis in space) + bool(index[form.time or 0]) for index in slopes]
+    rest = [sum(index[axis] for axis in space) + bool(index[form.time or 0]) for index in jacobian]
     is_even = all(np.allclose(each, first, rtol=1e-12) for each in leading) and float(first.min() * first.max()) > 0
     if not is_even or max(rest, default=0) > 1 or len(noted) > 1:
         raise ValueError("second derivatives are no Laplacian times a coefficient that keeps its sign")
@@ -297,7 +299,7 @@ def weighted(
     else:
         spread = np.ones_like(first)
     weight = -spread / first
-    lower = {index: weight * slope for index, slope in slopes.items()}
+    lower = {index: weight * slope for index, slope in jacobian.items()}
     for axis, slope in zip(space, noted[0][1].numpy().T[space] if noted else (), strict=False):
         index = tuple(int(k == axis) for k in range(size))
         lower[index] = lower.get(index, 0.0) + slope.reshape(first.shape)  # it is part of the divergence

@@ -11,8 +11,8 @@ from torch import nn
 
 from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.fields import Index
+from edgewise.pde.spaces.low_rank import LowRankNetwork
 from edgewise.pde.tiers.tensor_train.lines import Line
-from edgewise.pde.tiers.tensor_train.network import LowRankNetwork
 from edgewise.pde.tiers.tensor_train.trains import Train, added, along, entries, orthogonal, rounded, scaled, size_of
 
 
@@ -30,6 +30,9 @@ class Function:
 
     def __add__(self, other: Function) -> Function:
         return Function(self.lines, added(self.train, other.train))
+
+    def __neg__(self) -> Function:
+        return Function(self.lines, scaled(self.train, -1.0))
 
     def __sub__(self, other: Function) -> Function:
         return Function(self.lines, added(self.train, scaled(other.train, -1.0)))

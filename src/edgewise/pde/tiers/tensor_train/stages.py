@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.linalg import LinAlgError
 
+from edgewise.pde.algebra.newton import Advance, newton
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.grid_problem import GridProblem
 from edgewise.pde.tiers.level import Level
@@ -131,21 +132,25 @@ def _newton(
 ) -> tuple[Function, float] | None:
     """The solution on a grid from that of the level before, and the error of data in separated form; None without one.
 
-    Each step solves the equation linearised about the last function, whose ranks change from step to step.
+    The linearised equation is solved for the next function itself, to a tolerance relative to that: Newton's method is
+    for the fixed point of this map, where it ends, and steps are differences of functions, whose ranks change.
     """
     lines, owners = lines_of(grid_problem, axes, spend)
     # The lift of the conditions, about which Newton's method begins.
     data = SETTINGS.data_share * tolerance
     data_rank = SETTINGS.data_rank * most
     lift, missed = lift_of(grid_problem, lines, owners, data, data_rank, seed)
-    current = lift if before is None else before.on(lines)
     is_linear = grid_problem.form.is_linear
     first = math.nan
-    for step in range(1 if is_linear else SETTINGS.steps):
+    ahead = lift
+
+    def residual(current: Function) -> Function:
+        """The function less the solution of the equation linearised about it."""
+        nonlocal missed, ahead
         about = Function.zero(lines) if is_linear else current
         # The linearised equation for what is beyond the lift of the conditions, from a start in its space.
         system = system_of(grid_problem, lines, about, lift, data, data_rank, seed, spend)
-        if step == 0 and before is None:
+        if current is lift:
             generator = np.random.default_rng(seed)
             start = [generator.standard_normal((1, line.basis.shape[1], 1)) for line in lines]
         else:
@@ -153,15 +158,24 @@ def _newton(
             start = along(beyond.train, [line.tested @ line.splines(0) for line in lines])
         pairs = Pairs(system, start)
         if not pairs.run(tolerance, most, spend):
-            return None
-        # Newton's step is the change; it diverges where it grows without bound.
-        new = (lift + Function(lines, along(pairs.cores, [line.basis for line in lines]))).rounded(data)
-        change = (new - current).norm / max(new.norm, ABOVE_ZERO)
+            raise LinAlgError("a pair of cores has no solution")
         missed = max(missed, system.missed)
-        current = new
-        first = change if step == 0 else first
+        ahead = (lift + Function(lines, along(pairs.cores, [line.basis for line in lines]))).rounded(data)
+        return current - ahead
+
+    def settled(current: Function, step: Function, solver: Callable[[Function], Function]) -> Advance[Function] | None:
+        """Full steps, until one changes next to nothing; it diverges where changes grow without bound."""
+        nonlocal first
+        change = step.norm / max(ahead.norm, ABOVE_ZERO)
+        first = change if math.isnan(first) else first
         if not change <= SETTINGS.diverged * first:
             return None
-        if is_linear or change <= SETTINGS.close * tolerance:
-            return current, missed
-    return None
+        return Advance(ahead, is_last=is_linear or change <= SETTINGS.close * tolerance)
+
+    def factorised(current: Function) -> Callable[[Function], Function]:
+        """The Jacobian of the map is next to zero at its fixed point: that of the residual is the identity."""
+        return lambda values: values
+
+    start = lift if before is None else before.on(lines)
+    solved = newton(start, residual, factorised, settled, SETTINGS.steps, lambda function: function.norm)
+    return None if solved is None else (solved[0], missed)

@@ -44,7 +44,7 @@ Spend = Callable[[float], None]
 
 
 class Pointwise:
-    """Residual of one term, the equation or a condition, and its slopes at any points."""
+    """Residual of one term, the equation or a condition, and its Jacobian at any points."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Pointwise:
     def __call__(
         self, x: np.ndarray, jet: Mapping[Index, np.ndarray] | None = None, with_jacobian: bool = False
     ) -> tuple[np.ndarray, dict[Index, np.ndarray]]:
-        """Residual (N,) at points x (N, d) where the field has the derivatives of a jet, zero if left out; slopes."""
+        """Residual (N,) at points x (N, d) for the derivatives of a jet, zero if left out, and its Jacobian."""
         parts = []
         all_slopes = []
         for start in range(0, len(x), SETTINGS.points_at_once):
@@ -172,9 +172,9 @@ def lines_of(
             term = Pointwise(form, condition, (axis, end), spend, residual)
             row = np.zeros(axes[axis].count)
             jets = [{index: np.full(len(x), value) for index in term.indices} for value in (0.0, 0.7)]
-            slopes = [term(x, jet, with_jacobian=True)[1] for jet in jets]
-            for index in set(slopes[0]) | set(slopes[1]):
-                both = np.concatenate([each.get(index, np.zeros(len(x))) for each in slopes])
+            jacobian = [term(x, jet, with_jacobian=True)[1] for jet in jets]
+            for index in set(jacobian[0]) | set(jacobian[1]):
+                both = np.concatenate([each.get(index, np.zeros(len(x))) for each in jacobian])
                 if np.ptp(both) > SETTINGS.equal * np.abs(both).max() or sum(index) != index[axis]:
                     raise NotImplementedError(
                         "the coefficients of a condition vary, or it has derivatives along its face"
@@ -295,14 +295,14 @@ def system_of(
     term = Pointwise(grid_problem.form, grid_problem.form.equation_term, None, spend)
 
     def evaluated(numbers: np.ndarray) -> tuple[np.ndarray, dict[Index, np.ndarray]]:
-        """Residual of the linearised equation for zero, and slopes."""
+        """Residual of the linearised equation for zero, and its Jacobian."""
         x = np.stack([nodes[numbers[:, k]] for k, nodes in enumerate(grid)], 1)
         if at.is_zero:
             return term(x, None, with_jacobian=True)
         jet = at.jet(grid, numbers, term.indices)
-        values, slopes = term(x, jet, with_jacobian=True)
+        values, jacobian = term(x, jet, with_jacobian=True)
         with np.errstate(over="ignore", invalid="ignore"):  # far from a solution; `crossed` finds it
-            return sum((-slope * jet[index] for index, slope in slopes.items()), start=values), slopes
+            return sum((-slope * jet[index] for index, slope in jacobian.items()), start=values), jacobian
 
     # The source, by cross approximation.
     found = crossed(lambda numbers: -evaluated(numbers)[0], shape, tolerance, most, seed)
@@ -315,10 +315,10 @@ def system_of(
     # The matrix: each derivative times its coefficient.
     generator = np.random.default_rng(seed + 1)
     sample = np.stack([generator.integers(0, n, SETTINGS.sample_points) for n in shape], 1)
-    slopes = evaluated(sample)[1]
-    if not slopes:
+    jacobian = evaluated(sample)[1]
+    if not jacobian:
         raise NotImplementedError("the equation does not depend on the field")
-    for index, values in slopes.items():
+    for index, values in jacobian.items():
 
         def coefficient(numbers: np.ndarray, index: Index = index) -> np.ndarray:
             return evaluated(numbers)[1].get(index, np.zeros(len(numbers)))

@@ -1,8 +1,9 @@
-"""Evolution in time on domains that are no box: slabs of time, in each of which space is fitted at scattered points.
+"""Evolution in time on domains that are no box: time elements, in each of which space is fitted at scattered points.
 
-The fields of a slab are splines of space on the box around the domain times one polynomial of time. At the moments of
-Radau's method the equation and the conditions on the boundary hold in the mean, see `assembly`. Eigenvectors of the
-derivative in time part the slab into systems of the size of space, with factors that all slabs of one length share.
+The fields of a time element are splines of space on the box around the domain times one polynomial of time. At the
+moments of Radau's method the equation and the conditions on the boundary hold in the mean, see `assembly`. Eigenvectors
+of the derivative in time part the time element into systems of the size of space, with factors that all time elements
+of one length share.
 
 In the plane one measured row needs them: heat around holes (Heat2d-CG). On solids, where networks are the first, none
 does; the guide to materials promises them for heat in a ball.
@@ -30,7 +31,7 @@ from edgewise.pde.tiers.evolution.collocation import NEWTON
 from edgewise.pde.tiers.evolution.grids import refined
 from edgewise.pde.tiers.evolution.guesses import first_guess
 from edgewise.pde.tiers.evolution.problem import SETTINGS as EVOLUTION
-from edgewise.pde.tiers.evolution.problem import Evolution, Slab, State, floored, time_error
+from edgewise.pde.tiers.evolution.problem import Evolution, State, TimeElement, floored, time_error
 from edgewise.pde.tiers.evolution.stepper import Method
 from edgewise.pde.tiers.galerkin import CutGrid
 from edgewise.pde.tiers.galerkin.assembly import Assembly, wave_size
@@ -38,8 +39,8 @@ from edgewise.settings import ABOVE_ZERO
 
 
 @dataclass(frozen=True)
-class CutSlabSettings:
-    """Grids of space and Newton's method of slabs on cut cells."""
+class CutElementSettings:
+    """Grids of space and Newton's method of time elements on cut cells."""
 
     most_axes: int = 4  # as many inputs as a `TensorLayer` has
     # Degree, and intervals of a coordinate of the first and of the largest grid, by the number of coordinates of space:
@@ -66,11 +67,11 @@ class CutSlabSettings:
     implied_share: float = 0.3
 
 
-SETTINGS = CutSlabSettings()
+SETTINGS = CutElementSettings()
 
 
 class CutCellSolver:
-    """Solver of slabs on any domain of space, see the module."""
+    """Solver of time elements on any domain of space, see the module."""
 
     shares_factors = True
     has_rough_initial = False
@@ -83,7 +84,9 @@ class CutCellSolver:
         self._grids: list[CutGrid] = []
         self._refined = (0, math.inf)
         self._is_settled = False
-        self._kept: tuple[Assembly, list[Jacobian], bool] | None = None  # of the last slab, and whether they are exact
+        self._kept: tuple[Assembly, list[Jacobian], bool] | None = (
+            None  # of the last time element, and whether they are exact
+        )
 
     def _grid(self, axes: Sequence[SplineAxis]) -> CutGrid:
         for grid in self._grids:
@@ -154,8 +157,8 @@ class CutCellSolver:
         """State after a jump of the equation: as it is."""
         return state
 
-    def coarsen(self, state: State, slab: Slab) -> State:
-        """The state as it is: grids get no coarser, so that slabs share factors."""
+    def coarsen(self, state: State, element: TimeElement) -> State:
+        """The state as it is: grids get no coarser, so that time elements share factors."""
         return state
 
     def _narrowest(self) -> float:
@@ -176,28 +179,28 @@ class CutCellSolver:
             means.append(np.sqrt(total))
         return means
 
-    def indicators(self, slab: Slab) -> list[np.ndarray]:
-        """Errors of a slab that the residual implies, for each interval, in the mean."""
+    def indicators(self, element: TimeElement) -> list[np.ndarray]:
+        """Errors of a time element that the residual implies, for each interval, in the mean."""
         evolution = self.evolution
-        grid = self._grid(slab.state.space)
-        line = slab.axes[evolution.time]
+        grid = self._grid(element.state.space)
+        line = element.axes[evolution.time]
         assert isinstance(line, TimeAxis)
-        values = self._nodal(line, slab.coef)
-        lines = np.moveaxis(slab.coef, evolution.time, 0)
+        values = self._nodal(line, element.coef)
+        lines = np.moveaxis(element.coef, evolution.time, 0)
         begin = line.breakpoints[:1]
         known = np.concatenate([np.tensordot(line.table(begin, order), lines, 1) for order in range(evolution.order)])
         evaluated = self._evaluated(grid, line, values, known, True)
-        residual, slopes = evaluated[0]
-        # Residuals of waves of half a length in an interval of space, and of two in the slab.
+        residual, jacobian = evaluated[0]
+        # Residuals of waves of half a length in an interval of space, and of two in the time element.
         waves = np.zeros(residual.shape[:2])
         widths = grid.widths(grid.parts[0].x)
         rate = 2 * np.pi / float(np.ptp(line.breakpoints))
-        for (number, _, index), slope in slopes.items():
+        for (number, _, index), slope in jacobian.items():
             of_space = tuple(index[k] for k in evolution.space)
             size = wave_size(widths, {of_space: np.abs(slope).mean(1)}, np.pi)
             waves[number] += size * rate ** index[evolution.time]
         waves = np.maximum(waves, ABOVE_ZERO)
-        scale = self._sizes(self._at_points(grid.axes, slab.coef)).max()
+        scale = self._sizes(self._at_points(grid.axes, element.coef)).max()
         errors = SETTINGS.implied_share * np.sqrt((residual**2).mean(2)) / waves / scale
         return self._by_interval(grid, errors.max(0))
 
@@ -221,11 +224,11 @@ class CutCellSolver:
         return State(space, self.prolonged(state.values, state.space, space))
 
     def _nodal(self, line: TimeAxis, coef: np.ndarray) -> np.ndarray:
-        """Coefficients of space (q, *counts, fields) at the moments of a slab."""
+        """Coefficients of space (q, *counts, fields) at the moments of a time element."""
         return np.tensordot(line.table(line.collocation_points(self.evolution.order)), coef, (1, self.evolution.time))
 
     def _changes(self, grid: CutGrid, line: TimeAxis, nodal: np.ndarray, known: np.ndarray) -> list[np.ndarray]:
-        """Active coefficients at the moments of a slab, and their derivatives in time, (q, active, fields) each."""
+        """Active coefficients at the moments of an element, and their derivatives in time, (q, active, fields) each."""
         taken = grid.taken(nodal)
         start = grid.taken(known)
         rates = line.rates(self.evolution.order)
@@ -237,7 +240,7 @@ class CutCellSolver:
     def _evaluated(
         self, grid: CutGrid, line: TimeAxis, nodal: np.ndarray, known: np.ndarray, with_jacobian: bool
     ) -> list[tuple[np.ndarray, Jacobian]]:
-        """Residuals (residuals, m, q) and slopes (m, q) of all parts, from values at the moments and the first ones."""
+        """Residuals (residuals, m, q) and Jacobian (m, q) of parts, from values at the moments and the first one."""
         form = self.evolution.grid_problem.form
         used = {tuple(index[k] for k in self.evolution.space) for _, index in form.equation_term.requirements.keys}
         self._count_values(grid, len(used))
@@ -256,7 +259,7 @@ class CutCellSolver:
         term: ResidualTerm,
         with_jacobian: bool,
     ) -> tuple[np.ndarray, Jacobian]:
-        """Residuals (residuals, m, q) and slopes (m, q) of a term at the points of a part at all moments."""
+        """Residuals (residuals, m, q) and Jacobian (m, q) of a term at the points of a part at all moments."""
         form = self.evolution.grid_problem.form
         part = grid.parts[number]
         moments = line.collocation_points(self.evolution.order)
@@ -285,8 +288,10 @@ class CutCellSolver:
         shaped = {key: part.numpy().reshape(count, q) for key, part in jacobian.items()}
         return residuals.numpy().reshape(-1, count, q), shaped
 
-    def solve(self, state: State, begin: float, end: float, previous: Slab | None, near: Slab | None) -> Slab | None:
-        """The slab from a state on; None where simplified Newton iterations find none."""
+    def solve(
+        self, state: State, begin: float, end: float, previous: TimeElement | None, near: TimeElement | None
+    ) -> TimeElement | None:
+        """The time element from a state on; None where simplified Newton iterations find none."""
         evolution = self.evolution
         axes = evolution.with_time(state.space, begin, end)
         try:
@@ -300,24 +305,24 @@ class CutCellSolver:
         # Its error in time, from the last Legendre coefficients at the points of the equation.
         values = self._at_points(state.space, coef)
         tail = np.tensordot(evolution.last_legendre, values, 1)
-        return Slab(state, axes, coef, time_error(np.sqrt((tail**2).mean(1)) / self._sizes(values)))
+        return TimeElement(state, axes, coef, time_error(np.sqrt((tail**2).mean(1)) / self._sizes(values)))
 
     def _newton(self, axes: list[SplineAxis], state: State, guess: np.ndarray) -> np.ndarray | None:
-        """Coefficients of a slab by Newton's method, with factors that are kept from slab to slab; None if it fails."""
+        """Coefficients of an element by Newton's method, with factors that others share; None if it fails."""
         evolution = self.evolution
         grid = self._grid(state.space)
         line = axes[evolution.time]
         assert isinstance(line, TimeAxis)
         initial = state.values
         rates = line.rates(evolution.order)
-        # Factors of the slab before, where the grid and the length are the same.
+        # Factors of the time element before, where the grid and the length are the same.
         assembly, _, is_exact = self._kept or (None, [], False)
         is_usable = assembly is not None and assembly.grid is grid and assembly.systems.serves(rates)
         fresh: list[np.ndarray] | None = None  # residuals where the Jacobian was evaluated; None for older factors
         before = math.inf  # size of the step before
 
         def factorised(nodal: np.ndarray) -> Solver | None:
-            """Factors of the Jacobian, its mean over the moments; at first those of the last slab, if they serve."""
+            """Factors of the Jacobian, its mean over the moments; at first those of the last element, if they serve."""
             nonlocal assembly, is_exact, is_usable, fresh
             if not is_usable:
                 evaluated = self._evaluated(grid, line, grid.spread(nodal), initial, True)
@@ -332,15 +337,15 @@ class CutCellSolver:
                 ]
                 # The mean Jacobian over the moments, so that Radau's systems are diagonal.
                 means = [
-                    {key: slope.mean(1) for key, slope in slopes.items()}
-                    for slopes in (*(slopes for _, slopes in evaluated), *at_walls)
+                    {key: slope.mean(1) for key, slope in jacobian.items()}
+                    for jacobian in (*(jacobian for _, jacobian in evaluated), *at_walls)
                 ]
                 assembly = self._assembled(grid, means)
                 assembly.systems.factorise(rates)
                 is_exact = evolution.grid_problem.form.is_linear and all(
-                    np.ptp(slope, 1).max() <= EVOLUTION.same_slopes * np.abs(slope).max()
-                    for _, slopes in evaluated
-                    for slope in slopes.values()
+                    np.ptp(slope, 1).max() <= EVOLUTION.same_jacobian * np.abs(slope).max()
+                    for _, jacobian in evaluated
+                    for slope in jacobian.values()
                 )
                 self._kept = assembly, means, is_exact
             is_usable = False
@@ -364,6 +369,7 @@ class CutCellSolver:
             evolution.work += assembly.systems.work
             assembly.systems.work = 0.0
             # The size of the step at the points of the equation.
+            step = step.reshape(nodal.shape)
             nodal = nodal + step
             at_points, values = (self._values(grid, each) for each in (step, nodal))
             size = float((np.sqrt((at_points**2).mean((0, 1))) / self._sizes(values)).max())
@@ -373,7 +379,7 @@ class CutCellSolver:
             is_still = size > before / 2 and size <= evolution.allowed
             if size <= NEWTON.step * evolution.allowed or is_still or is_exact:
                 return Advance(nodal, is_last=True)
-            # Slow contraction: new factors, but not for steps that grow with those of another slab.
+            # Slow contraction: new factors, but not for steps that grow with those of another time element.
             is_slow = size > SETTINGS.contraction * before
             if is_slow and fresh is None and size > 2 * before and before < 1:
                 return None
@@ -425,12 +431,12 @@ class CutCellSolver:
 # Seconds for a first integration; below the least tolerance rounding is seen.
 CUT_CELLS = Method(CutCellSolver, tolerances=(1e-5, 1e-10))
 # On a solid a grid that is half as fine again has three times as many unknowns, as a sharper first integration would,
-# which takes minutes. Its first slabs grow from a fiftieth of the time to one as long as the time.
+# which takes minutes. Its first time elements grow from a fiftieth of the time to one as long as the time.
 CUT_CELLS_OF_SOLIDS = Method(CutCellSolver, dearer=10.0, growing=6, tolerances=(1e-4, 1e-10))
 
 
 def cut_cell_problem(form: StrongForm) -> GridProblem | None:
-    """The problem on a grid of an evolution on a domain that is no box, or None where slabs cannot solve it."""
+    """The problem on a grid of an evolution on a domain that is no box, or None where time elements cannot solve it."""
     domain = form.domain
     if not isinstance(domain, OverTime) or form.time != domain.dimension - 1 or domain.dimension > SETTINGS.most_axes:
         return None

@@ -19,7 +19,7 @@ from edgewise.pde import (
     solve,
 )
 from edgewise.pde.solver.solution import errors_of
-from edgewise.pde.tiers.galerkin.cut_slabs import CUT_CELLS, cut_cell_problem
+from edgewise.pde.tiers.galerkin.cut_evolution import CUT_CELLS, cut_cell_problem
 
 ZEROS = jn_zeros(0, 2)
 
@@ -85,8 +85,10 @@ def test_a_periodic_coordinate_beside_a_hole():
     assert errors_of(integration.network, problem).relative_l2 < 1e-5
 
 
-@pytest.mark.parametrize("domain", [Box(x=(-1, 1), y=(-1, 1)) * Time(0, 1), Disk()], ids=["a box has slabs", "no time"])
-def test_other_problems_have_no_slabs(domain):
+@pytest.mark.parametrize(
+    "domain", [Box(x=(-1, 1), y=(-1, 1)) * Time(0, 1), Disk()], ids=["a box has time elements", "no time"]
+)
+def test_other_problems_have_no_time_elements(domain):
     start = [Initial(0.0)] if "t" in domain.coordinates else []
     equation = (lambda u: u.t - laplacian(u)) if start else (lambda u: laplacian(u) + 1)
     assert cut_cell_problem(PDE(equation, domain, [Dirichlet(0.0), *start]).form) is None

@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 
 from edgewise.pde.layers.tensor_product import TensorLayer
-from edgewise.pde.tiers.tensor_train.network import LowRankNetwork
+from edgewise.pde.spaces.low_rank import LowRankNetwork
 
 
 def network(ranks=(1, 2, 3, 1), seed=0):
@@ -44,5 +44,5 @@ def test_many_points_are_evaluated_in_batches(monkeypatch):
     net = network()
     x = torch.rand(50, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     whole = net.jet(x, torch.eye(3, dtype=torch.float64), 2)
-    monkeypatch.setattr("edgewise.pde.tiers.tensor_train.network.BATCH_NUMBERS", 300)
+    monkeypatch.setattr("edgewise.pde.spaces.low_rank.BATCH_NUMBERS", 300)
     assert torch.equal(net.jet(x, torch.eye(3, dtype=torch.float64), 2), whole)

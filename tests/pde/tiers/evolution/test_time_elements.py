@@ -1,4 +1,4 @@
-"""Evolution by slabs: exact solutions, scipy, Fourier series; grids that follow; integrations that end early."""
+"""Evolution by elements: exact solutions, scipy, Fourier series; grids that follow; integrations that end early."""
 
 import math
 from dataclasses import replace
@@ -25,7 +25,7 @@ from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.solver.solution import errors_of
 from edgewise.pde.spaces.axis import TimeAxis, dense
 from edgewise.pde.spaces.grid_problem import recognised
-from edgewise.pde.spaces.networks import SlabNetwork, TensorNetwork
+from edgewise.pde.spaces.networks import TensorNetwork, TimeElementNetwork
 from edgewise.pde.tiers.evolution import collocation
 from edgewise.pde.tiers.evolution.collocation import COLLOCATION, is_initial_value_problem
 from edgewise.pde.tiers.evolution.stepper import StepSettings, TimeStepper
@@ -40,37 +40,39 @@ def ring():
     return PDE(lambda u: u.t + u * u.x - 0.1 * u.xx, Interval(0, 2 * PI) * Time(0, 1), conditions)
 
 
-def test_slabs_on_one_grid_are_evaluated_at_once():
+def test_time_elements_on_one_grid_are_evaluated_at_once():
     torch.manual_seed(0)
 
-    def slab(begin, end, intervals):
+    def element(begin, end, intervals):
         lines = [torch.linspace(0, 1, intervals + 1).double(), torch.tensor([begin, end]).double()]
         layer = TensorLayer(lines, 2, degree=(4, 3), clamped=True)
         layer.coef.data.normal_()
         return TensorNetwork(layer)
 
     ends = torch.tensor([0.0, 0.3, 0.4, 1.0, 1.5]).double()
-    slabs = [slab(*ends[k : k + 2].tolist(), 5 if k == 1 else 3) for k in range(4)]
-    network, along = SlabNetwork(slabs, ends, 1), torch.eye(2).double()
+    elements = [element(*ends[k : k + 2].tolist(), 5 if k == 1 else 3) for k in range(4)]
+    network, along = TimeElementNetwork(elements, ends, 1), torch.eye(2).double()
     x = torch.rand(60, 2).double() * torch.tensor([1.0, 1.5])
     whole = network.jet(x, along, 2)
-    for k, single in enumerate(slabs):
+    for k, single in enumerate(elements):
         inside = (ends[k] <= x[:, 1]) & (x[:, 1] < ends[k + 1])
         torch.testing.assert_close(whole[:, inside], single.jet(x[inside], along, 2), rtol=1e-10, atol=1e-10)
     assert torch.equal(network(x), whole[0])
 
 
-def test_the_last_moment_has_the_derivatives_of_the_last_slab():
-    """Also where the places of moments in slabs of other lengths are rounded upwards."""
+def test_the_last_moment_has_the_derivatives_of_the_last_time_element():
+    """Also where the places of moments in time elements of other lengths are rounded upwards."""
     generator = torch.Generator().manual_seed(0)
     for _ in range(30):
         ends = torch.rand(4, dtype=torch.float64, generator=generator).cumsum(0)
-        slabs = [TensorNetwork(TensorLayer([each], 1, degree=4, clamped=True)) for each in ends.unfold(0, 2, 1)]
-        for each in slabs:
+        elements = [TensorNetwork(TensorLayer([each], 1, degree=4, clamped=True)) for each in ends.unfold(0, 2, 1)]
+        for each in elements:
             torch.nn.init.normal_(each.tensor_layer.coef, generator=generator)
         x, along = torch.stack([ends[0], ends[-1]])[:, None], torch.ones(1, 1, dtype=torch.float64)
-        expected = slabs[-1].jet(x[1:], along, 2)
-        torch.testing.assert_close(SlabNetwork(slabs, ends, 0).jet(x, along, 2)[:, 1:], expected, rtol=1e-9, atol=0)
+        expected = elements[-1].jet(x[1:], along, 2)
+        torch.testing.assert_close(
+            TimeElementNetwork(elements, ends, 0).jet(x, along, 2)[:, 1:], expected, rtol=1e-9, atol=0
+        )
 
 
 def test_points_of_time_are_those_of_radau():
@@ -90,7 +92,7 @@ def test_a_multiplier_of_a_constraint_is_found_with_the_fields():
         [Initial({"u": 0.3, "v": 0.7})],
     )
     solution = solve(problem, tolerance=1e-10)
-    assert isinstance(solution.model, SlabNetwork) and solution.stopped == "converged"
+    assert isinstance(solution.model, TimeElementNetwork) and solution.stopped == "converged"
 
     def force(t, u):
         return (u**2 + np.cos(t) - u - np.sin(t)) / 3
@@ -126,7 +128,7 @@ def test_a_front_gets_a_grid_of_its_own():
     x = grid_problem.form.domain.interior(2000, seed=1)
     exact = grid_problem.form.exact(x)
     assert integration.is_complete and float((integration.network(x).detach() - exact).norm() / exact.norm()) < 1e-4
-    steps = integration.network.slab(-1).tensor_layer.breakpoints[0].diff()
+    steps = integration.network.element(-1).tensor_layer.breakpoints[0].diff()
     assert float(steps.max() / steps.min()) > 10
 
 
@@ -152,7 +154,7 @@ def test_an_initial_state_gets_the_largest_grid_and_its_error_is_known(waves):
     assert error / 3 < solver.initial_error < 3 * error
 
 
-def test_an_integration_that_is_stopped_keeps_its_slabs():
+def test_an_integration_that_is_stopped_keeps_its_time_elements():
     grid_problem = recognised(ring().form)
     integration = COLLOCATION.stepper(grid_problem, 1e-8, lambda share, count, work: count < 2).run()
     assert not integration.is_complete and 0 < integration.reached < 1
@@ -161,7 +163,7 @@ def test_an_integration_that_is_stopped_keeps_its_slabs():
     assert bool(values[0].isfinite()) and bool(values[1].isnan())
 
 
-def test_a_time_limit_keeps_the_slabs_and_says_up_to_which_moment(counted_seconds):
+def test_a_time_limit_keeps_the_time_elements_and_says_up_to_which_moment(counted_seconds):
     solution = solve(ring(), time_limit=1e-9)
     assert solution.stopped == "time_limit"
     assert "before the last moment: the solution ends at t = 0.0" in solution.message
@@ -315,11 +317,11 @@ def test_rates_of_waves_do_not_jump_and_their_estimates_are_sharp(name):
     solution = solve(named_equation(name).make(), budget=0.02)
     network, x = solution.model, torch.linspace(0.1, 0.9, 9, dtype=torch.float64)
     low, high = solution.problem.domain.bounds[0]
-    assert isinstance(network, SlabNetwork)
+    assert isinstance(network, TimeElementNetwork)
     for number, moment in enumerate(network.ends[1:-1]):
         places = torch.stack([low + (high - low) * x, torch.full_like(x, float(moment))], 1)
         along = torch.tensor([[0.0, 1.0]], dtype=torch.float64)
-        before, after = (network.slab(each).jet(places, along, 1)[1] for each in (number, number + 1))
+        before, after = (network.element(each).jet(places, along, 1)[1] for each in (number, number + 1))
         assert float((before - after).detach().abs().max()) < 1e-11
     error = solution.errors().relative_l2
     assert error / 3 < solution.error_estimate < 100 * error
@@ -331,7 +333,7 @@ def test_rates_of_waves_do_not_jump_and_their_estimates_are_sharp(name):
     [
         (lambda h: h.t + torch.sqrt(h), 1.0, 2.0, "h reaches 0, below which the equation is no finite number"),
         (lambda h: h.t - torch.sqrt(1 - h), 0.0, 2.0, "h reaches 1, above which the equation is no finite number"),
-        (lambda h: h.t - h**2, 1.0, 1.0, "Slabs of time became too short, as where a solution blows up or jumps"),
+        (lambda h: h.t - h**2, 1.0, 1.0, "Time elements became too short, as where a solution blows up or jumps"),
     ],
 )
 def test_where_an_equation_ends_is_told(equation, start, end, words):
@@ -351,11 +353,11 @@ def test_where_an_equation_ends_is_told(equation, start, end, words):
         (lambda u: u.tt + 1 + 0 * u, 1.4, Initial(1.0, rate=0.0), lambda t: 1 - t**2 / 2),
     ],
 )
-def test_slabs_do_not_shrink_to_nothing_for_the_sake_of_rounding(equation, end, start, exact):
+def test_time_elements_do_not_shrink_to_nothing_for_the_sake_of_rounding(equation, end, start, exact):
     problem = PDE(equation, Time(0, end), [start])
     for finer in (1.0, 1.3, 1.69):
         integration = COLLOCATION.stepper(recognised(problem.form), 1e-15, lambda *_: True, finer).run()
         t = np.linspace(0, end, 200)
         values = integration.network(torch.from_numpy(t[:, None])).detach().numpy()[:, 0]
-        assert integration.is_complete and len(integration.network.slabs) < 60
+        assert integration.is_complete and len(integration.network.elements) < 60
         np.testing.assert_allclose(values, exact(t), atol=1e-11)
