@@ -47,6 +47,9 @@ EARLIER = [  # statements that raised another error, or a warning of numpy
     f"solve(PDE(lambda u, x: u.t - 1e-3*u.xx, {LINE}, [Neumann(0.0), Initial(lambda x: 1/x)]), time_limit=3)",
     f"solve(PDE(lambda u, t: u.t + u.x + 1/t, {LINE}, [Periodic('x'), Initial(lambda x: x**2)]), time_limit=3)",
     f"solve(PDE(lambda u, t: u.t + u.x + u/(t - 0.3), {LINE}, [Dirichlet(1.0, on='x=0'), Initial(1.0)]), time_limit=3)",
+    "solve(PDE(lambda u: u.x - u.y + torch.log(u), Annulus(0.5, 1), []), time_limit=3)",
+    "solve(PDE(lambda u: u.t - u.xx - u.yy + torch.sqrt(u), Box(x=(0, 1), y=(0, 1))*Time(0, 0.2), "
+    "[Dirichlet(0.0), Initial(lambda t: 0*t), Periodic('x')]), time_limit=3)",
     "solve(PDE(lambda u, y: u.x - u.y + torch.exp(u - 50*y), Annulus(0.5, 1), [Dirichlet(on='inner')]), time_limit=3)",
 ]
 

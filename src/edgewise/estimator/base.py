@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 from torch.utils.data import DataLoader
 
-from edgewise.checks import KnownKeywords, is_integer, is_one_of
+from edgewise.checks import KnownKeywords, is_integer, is_one_of, typed
 from edgewise.errors import InputError
 from edgewise.estimator.columns.constraints import Bounds, column_constraints, given_knowledge, knowledge_sentence
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
@@ -394,6 +394,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             return np.column_stack([front.best.formula(rows) for front in fronts.values()])
         return fronts.best.formula(rows)
 
+    @typed
     def export(
         self, path: str | os.PathLike[str], *, names: Sequence[str] | None = None, outputs: Sequence[str] | None = None
     ) -> None:

@@ -239,7 +239,10 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         float
         """
         predicted = self._like_y(self._predicted(self._codes(X)))
-        return explained(self._task.targets(y), predicted, row_weights(sample_weight, len(predicted)))
+        observed = self._task.targets(y)
+        if not observed.ndim:
+            raise InputError(f"y must hold a target of each row, got {y!r:.60}")
+        return explained(observed, predicted, row_weights(sample_weight, len(predicted)))
 
     def predict_interval(self, X: Rows, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Predict intervals that contain a share `level` of new targets, calibrated on held-out rows; see `ErrorBars`.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgewise.checks import typed
 from edgewise.formulas.expression import (
     FUNCTIONS,
     Call,
@@ -50,6 +51,7 @@ class DomainSettings:
 SETTINGS = DomainSettings()
 
 
+@typed
 def domain_violations(node: Expression, x: np.ndarray) -> list[str]:
     """Describe where a formula leaves the domain of one of its functions on given rows.
 

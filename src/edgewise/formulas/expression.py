@@ -593,6 +593,7 @@ def values_and_derivatives(
         return np.broadcast_to(value, x.shape[:1]).astype(np.float64), derivatives
 
 
+@typed
 def complexity(node: Expression) -> int:
     """Number of symbols of a formula: variables, numbers, functions and signs of +, *, / and power.
 

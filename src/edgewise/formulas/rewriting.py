@@ -19,6 +19,7 @@ from itertools import product
 
 import numpy as np
 
+from edgewise.checks import typed
 from edgewise.formulas.expression import (
     FUNCTIONS,
     Add,
@@ -56,6 +57,7 @@ TWO_EQUAL = 1e-7  # Relative difference of numbers that count as equal; those he
 MOST_PASSES = 4
 
 
+@typed
 def simplify(node: Expression) -> Expression:
     """Simplify a formula by algebraic rules.
 
@@ -283,6 +285,7 @@ def _terms(node: Expression) -> tuple[Expression, ...]:
     return (node,)
 
 
+@typed
 def shortest_form(node: Expression, x: np.ndarray, budget: Budget | None = None) -> Expression:
     """Find the shortest form of a formula: expanded, factored, and with absolute values resolved by the data.
 

@@ -55,7 +55,7 @@ def frame_table(data: Any, argument: str = "X") -> Table:
     Raises
     ------
     InputError
-        It has no columns, no rows, or two columns of one name.
+        It is no frame, or has no columns, no rows, or two columns of one name.
 
     Examples
     --------
@@ -66,6 +66,8 @@ def frame_table(data: Any, argument: str = "X") -> Table:
     """
     if isinstance(data, Table):
         return data
+    if not is_frame(data):
+        raise InputError(f"{argument} must be a frame of pandas, polars or pyarrow, got {type(data).__name__}")
     package = type(data).__module__.partition(".")[0]
     if type(data).__name__ == "LazyFrame":
         data = data.collect()

@@ -50,6 +50,7 @@ class MoveReport:
     change: float  # root mean square of the change of the outputs
 
 
+@typed
 def data_domain(x: Tensor) -> Tensor:
     """Interval of each input in which the bulk of the data lies: its range, cut at Tukey's outer fences.
 

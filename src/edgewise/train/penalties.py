@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from edgewise.checks import check_number
+from edgewise.checks import check_number, typed
 from edgewise.errors import InputError
 from edgewise.nn.layers.spline import KANLayer, spline_layers
 from edgewise.nn.trace import Trace
@@ -45,6 +45,7 @@ class Curvature(NamedTuple):
     values: Tensor
 
 
+@typed
 def edge_magnitudes(trace: Trace, weight: Tensor | None = None) -> tuple[Tensor, ...]:
     """Mean of |phi(x)| over the samples for every edge phi, (in, out) for each layer.
 

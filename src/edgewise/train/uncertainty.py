@@ -11,7 +11,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from edgewise.checks import Shape, Within
+from edgewise.checks import Shape, Within, typed
 from edgewise.errors import InputError
 from edgewise.nn.layers.base import Layer
 from edgewise.presentation import counted, number_text
@@ -256,6 +256,7 @@ class ErrorBars:
         return "" if ascending else "scores that do not ascend"
 
 
+@typed
 def prediction_uncertainty(
     model: nn.Module,
     data: Data,

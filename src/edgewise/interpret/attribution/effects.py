@@ -189,6 +189,7 @@ def partial_dependence(
     return Effect(column, at, discrete, mean, low, high, over_data.std(1), levels, missing)
 
 
+@typed
 def shapley_shares(
     model: BlackBox, X: np.ndarray | Tensor, background: np.ndarray | Tensor, *, paths: int = PATHS, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from edgewise.checks import is_integer
+from edgewise.checks import is_integer, typed
 from edgewise.errors import InputError
 from edgewise.nn.trace import Trace
 
 
+@typed
 def edge_scores(trace: Trace, output_weights: Tensor | None = None) -> tuple[Tensor, ...]:
     """Compute the attribution score B of every edge.
 
@@ -59,6 +60,7 @@ def edge_scores(trace: Trace, output_weights: Tensor | None = None) -> tuple[Ten
     return _scores(trace, output_weights)[0]
 
 
+@typed
 def node_scores(trace: Trace, output_weights: Tensor | None = None) -> tuple[Tensor, ...]:
     """Compute the attribution score A of every node, see `edge_scores`.
 
@@ -88,6 +90,7 @@ def node_scores(trace: Trace, output_weights: Tensor | None = None) -> tuple[Ten
     return _scores(trace, output_weights)[1]
 
 
+@typed
 def input_scores(trace: Trace, output_weights: Tensor | None = None, *, node: tuple[int, int] | None = None) -> Tensor:
     """Compute the attribution score of every input, see `edge_scores`.
 

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from edgewise.checks import check_count, check_labels, numbered
+from edgewise.checks import check_count, check_labels, numbered, typed
 from edgewise.errors import InputError
 from edgewise.interpret.black_box import check_points
 from edgewise.nn.model import KAN, edge_layers
@@ -160,6 +160,7 @@ class Relations:
     sentences: tuple[str, ...]
 
 
+@typed
 def relations(
     x: ArrayLike | Tensor,
     *,
@@ -218,6 +219,7 @@ def relations(
     x = check_points(x, least=50)
     check_count(seeds, "seeds", 0)
     check_count(steps, "steps")
+    check_count(seed, "seed", 0)
     names = check_labels(names, numbered("x", x.shape[1]))
     # The search among splines of the columns, with networks that propose subsets.
     search = _RelationSearch(x, LOOSEST, torch.Generator().manual_seed(seed))

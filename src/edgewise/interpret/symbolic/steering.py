@@ -124,6 +124,7 @@ class Suggestions(tuple[Suggestion, ...]):
         return html_table(self._COLUMNS, self._rows(), text_columns=(0, 3))
 
 
+@typed
 def suggest_functions(
     model: KAN,
     edge: Edge,

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from edgewise.checks import check_count
+from edgewise.checks import check_count, typed
 from edgewise.errors import InputError
 from edgewise.interpret.black_box import BlackBox, TensorFunction, check_points, tensor_function
 from edgewise.nn.model import KAN, edge_layers
@@ -75,6 +75,7 @@ class DistilReport:
         )
 
 
+@typed
 def distil(
     model: BlackBox,
     x: ArrayLike | Tensor | None = None,
@@ -133,6 +134,7 @@ def distil(
     check_count(samples, "samples")
     if samples < FEWEST_SAMPLES:
         raise InputError(f"samples must be at least {FEWEST_SAMPLES}, got {samples}")
+    check_count(seed, "seed", 0)
     grids = list(grid_sizes)
     for size in grids:
         check_count(size, "grid_sizes")

@@ -65,6 +65,8 @@ def solver_for(
     `enough`, (fields,), are errors of coefficients that it may leave; without them it is exact to rounding. Of a
     preconditioner that is `kept`, the one for the last time element, factors are used again.
     """
+    if not all(np.isfinite(slope).all() for slopes in system.jacobian for slope in slopes.values()):
+        return None
     left = 0.0 if grid_problem.form.is_linear else SETTINGS.left_in_step
     if grid_problem.constraint_variables:
         flow = FlowElement.for_system(grid_problem, system, kept)

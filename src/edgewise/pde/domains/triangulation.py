@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from edgewise.checks import typed
 from edgewise.errors import FileError, InputError, missing_extra
 from edgewise.pde.domains.domain import Domain, Piece, check_coordinates
 from edgewise.pde.domains.sampling import gauss_legendre, unit_points
@@ -48,6 +49,7 @@ class CellSettings:
 CELL = CellSettings()
 
 
+@typed
 class Triangulation(Domain):
     """Domain covered by triangles in the plane, or by tetrahedra in space.
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from edgewise.checks import check_count, check_number
+from edgewise.checks import check_count, check_number, typed
 from edgewise.errors import InputError
 from edgewise.outcomes import StopReason
 from edgewise.pde.solver.cascade import GridCollocation
@@ -20,6 +20,7 @@ from edgewise.pde.solver.solution import Solution
 from edgewise.pde.spaces.networks import scaled
 
 
+@typed
 def other_solutions(
     known: Solution | Sequence[Solution], *, most: int = 4, budget: float = 1.0, tolerance: float = 1e-10, seed: int = 0
 ) -> list[Solution]:
@@ -74,6 +75,7 @@ def other_solutions(
     if any(each.problem.form is not solutions[0].problem.form for each in solutions):
         raise InputError("known must hold solutions of one problem, got several problems")
     check_count(most, "most")
+    check_count(seed, "seed", 0)
     for value, name in ((budget, "budget"), (tolerance, "tolerance")):
         check_number(value, name, positive=True)
     from edgewise.pde.tiers.collocation.deflation import others  # imported late: `import edgewise` stays light

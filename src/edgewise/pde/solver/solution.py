@@ -12,6 +12,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
+from edgewise.checks import typed
 from edgewise.errors import InputError
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import StopReason
@@ -259,6 +260,7 @@ class Solution:
         )
         return plan.fields(jet, names)
 
+    @typed
     def derivative(self, x: Tensor | ArrayLike, by: str, field: str | None = None) -> Tensor | np.ndarray:
         """A derivative of one field, as `solution.derivative(x, "xx")`.
 
@@ -306,6 +308,7 @@ class Solution:
         values: Tensor = known(self._points(x))[:, self._slot(field)]
         return values.to(x.dtype) if isinstance(x, Tensor) else values.numpy()
 
+    @typed
     def flux(self, on: str | Sequence[str] | None = None, field: str | None = None, coefficient: Value = 1.0) -> float:
         """Flux of a field out of the domain: the integral over pieces of its boundary of coefficient * du/dn.
 
@@ -405,6 +408,7 @@ class Solution:
             found.append(Extreme(value, dict(zip(problem.domain.coordinates, place.tolist(), strict=True))))
         return found[0], found[1]
 
+    @typed
     def roots(self, value: float = 0.0, field: str | None = None) -> np.ndarray:
         """Places at which a field takes a value: roots for one coordinate, points of a level set for two or three.
 
@@ -432,6 +436,7 @@ class Solution:
             return places[:, 0].sort().values.numpy()
         return places.numpy()
 
+    @typed
     def on_grid(
         self, counts: int | Sequence[int] | None = None, at: Mapping[str, float] | None = None
     ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -467,6 +472,7 @@ class Solution:
         """
         return dataset_of(self, counts, at)
 
+    @typed
     def save_vtk(
         self,
         path: str | os.PathLike[str],
@@ -526,6 +532,7 @@ class Solution:
             raise InputError(f"field must be one of {', '.join(names)}, got {field!r}")
         return 0 if field is None else names.index(field)
 
+    @typed
     def errors(self, fields: Sequence[str] | None = None) -> Errors:
         """Errors against the known solution of the problem.
 

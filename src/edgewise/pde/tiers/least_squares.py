@@ -325,6 +325,8 @@ def _bend_least(network: TensorNetwork, problem: Collocation, x: Tensor) -> None
     """
     layer = network.tensor_layer
     conditions = problem.with_role(BlockRole.CONDITION)
+    if not conditions:
+        return
     fields = problem.form.outputs
     # Second derivatives at all points, of all fields, with a small weight.
     directions = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], dtype=x.dtype) * problem.domain.size

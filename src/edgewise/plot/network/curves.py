@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import numpy as np
 from matplotlib.axes import Axes
 
-from edgewise.checks import check_options
+from edgewise.checks import check_options, typed
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import evaluation_points
 from edgewise.interpret.attribution.scores import edge_scores, node_scores
@@ -42,6 +42,7 @@ class EdgeCurveLimits(TypedDict, total=False):
     max_curves: int  # largest number of functions in a panel, those that vary most
 
 
+@typed
 def edge_curves(
     model: Chain | Viewable,
     trace: Trace | ArrayLike | None = None,
@@ -101,6 +102,8 @@ def edge_curves(
     (1, 'contribution to $y$')
     """
     check_options(edge_curves, limits, EdgeCurveLimits)
+    if std is not None and not callable(std):
+        raise InputError(f"std must be a function of values of an input, got {std!r:.60}")
     view = as_network_view(model, trace, outputs=outputs)
     depth = len(view.trace.edges)
     if layer not in range(depth):

@@ -11,6 +11,7 @@ import torch
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgba_array
 
+from edgewise.checks import typed
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import central_range
 from edgewise.interpret.attribution.scores import edge_scores, node_scores
@@ -46,6 +47,7 @@ _INSIDE = (0.84, 0.74)  # shares of a frame's width and height that its curve ta
 _FEW_LEVELS = 4  # inputs with at most so many different values are drawn as steps (flags and categories)
 
 
+@typed
 def network_diagram(
     model: Chain | Viewable,
     trace: Trace | ArrayLike | None = None,

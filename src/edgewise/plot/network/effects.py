@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 import numpy as np
 from matplotlib.axes import Axes
 
-from edgewise.checks import check_options, numbered, unknown_name
+from edgewise.checks import check_options, numbered, typed, unknown_name
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import Effect, evenly_picked, mean_contributions, partial_dependence
 from edgewise.interpret.black_box import BlackBox
@@ -61,6 +61,7 @@ class EffectCurveLimits(TypedDict, total=False):
     rows: int  # largest number of rows, picked evenly, over which the predictions are averaged
 
 
+@typed
 def effect_curves(
     model: BlackBox | Viewable,
     X: ArrayLike | None = None,

@@ -8,6 +8,7 @@ from itertools import zip_longest
 
 import numpy as np
 
+from edgewise.checks import typed
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import is_space
 from edgewise.pde.problem.collocation import Collocation
@@ -48,6 +49,7 @@ class _Quantity:
     signed: bool
 
 
+@typed
 def solution_figure(
     solution: Solution,
     *,

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from edgewise.checks import typed
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.explanations import LocalExplanation, are_probabilities, most_varying
 from edgewise.plot.style import (
@@ -39,6 +40,7 @@ _GREY_DOTS = "categories are grey"
 _BAR = 0.62  # height of a bar, in rows
 
 
+@typed
 def share_dots(explanation: LocalExplanation, *, output: int | None = None, max_inputs: int = 12) -> Figure:
     """Draw the share of each input in each prediction: a dot for each row, darker where the input is higher.
 
@@ -99,6 +101,7 @@ def share_dots(explanation: LocalExplanation, *, output: int | None = None, max_
         return fix_layout(figure)
 
 
+@typed
 def share_bars(
     explanation: LocalExplanation, row: int = 0, *, output: int | None = None, max_inputs: int = 10
 ) -> Figure:

@@ -10,6 +10,7 @@ from matplotlib.mathtext import MathTextParser
 from matplotlib.patches import PathPatch
 from matplotlib.textpath import TextPath
 
+from edgewise.checks import typed
 from edgewise.errors import InputError
 from edgewise.formulas.front import Front, FrontEntry
 from edgewise.formulas.printing import latex_name
@@ -40,6 +41,7 @@ _FLOOR = 1e-3  # exact formulas stand at most this high on the logarithmic axis
 _MATH = MathTextParser("path")
 
 
+@typed
 def formula_front(
     front: Front, *, chosen: int | None = None, target: str = "y", digits: int = 3, max_formulas: int = 12
 ) -> Figure:

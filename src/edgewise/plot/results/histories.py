@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
+from edgewise.checks import typed
 from edgewise.errors import InputError
 from edgewise.pde.solver.solution import Solution, Stage
 from edgewise.plot.style import (
@@ -122,6 +123,7 @@ def training_history(report: Any, *, best_step: int | None = None, loss_name: st
         return fix_layout(figure)
 
 
+@typed
 def solution_history(solution: Solution) -> Figure:
     """Draw the errors of each stage of `edgewise.pde.solve` against its parameters and against the seconds.
 

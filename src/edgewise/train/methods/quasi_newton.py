@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor
 
-from edgewise.checks import check_count
+from edgewise.checks import check_count, typed
 from edgewise.errors import InputError
 from edgewise.outcomes import StopReason
 from edgewise.train.blocks import Data
@@ -94,6 +94,7 @@ class LBFGS(Method):
         return LineSearchRun(objective, CurvaturePairs(self.history), self.evaluations)
 
 
+@typed
 @dataclass(frozen=True)
 class SSBroyden(Method):
     """Self-scaled Broyden: a quasi-Newton method with a whole inverse Hessian, in float64.
