@@ -34,13 +34,13 @@ def test_the_rows_and_the_standard_error_are_said():
         (
             0.79,
             0.70,
-            "use linear, which is simpler and as good within chance: it is 0.01 behind the KAN, and up to 0.02 may be "
-            "chance.",
+            "use linear, which is simpler and as good within chance: its R² is 0.01 behind that of the KAN, and up to "
+            "0.02 may be chance.",
         ),
         (
             0.80,
             0.70,
-            "use linear, which is simpler and as good within chance: both scores are 0.8, and up to 0.02 may "
+            "use linear, which is simpler and as good within chance: the R² of both is 0.8, and up to 0.02 may "
             "be chance.",
         ),
     ],

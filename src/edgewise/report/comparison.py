@@ -95,9 +95,12 @@ class Comparison:
                 return f"Verdict: use {simplest.name}, which is simpler and as good on each row."
             chance = self._difference(BEYOND_CHANCE * (simplest.gap_error or 0.0))
             place = "behind" if self._gain(simplest) > 0 else "ahead of"
-            difference = f"it is {self._gap(simplest)} {place} the {own.name}, and up to {chance} may be chance"
+            reached = f"its {self.score_name} is {self._gap(simplest)} {place} that of the {own.name}"
+            difference = f"{reached}, and up to {chance} may be chance"
             if self.score_text(simplest.score) == self.score_text(own.score):
-                difference = f"both scores are {self.score_text(own.score)}, and up to {chance} may be chance"
+                difference = (
+                    f"the {self.score_name} of both is {self.score_text(own.score)}, and up to {chance} may be chance"
+                )
             return f"Verdict: use {simplest.name}, which is simpler and as good within chance: {difference}."
         parts = []
         if ahead:

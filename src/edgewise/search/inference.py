@@ -172,8 +172,9 @@ def parameter_factor(fitted: Fitted, model: KAN) -> Tensor:
     count = sum(shape.numel() for shape in shapes.values())
     for output in range(len(fitted.model.fits)):
         root = _root(fitted.model.band_covariance(output))
-        if sum(block.shape[1] for block in blocks) * count + root.shape[1] * count > MOST_NUMBERS:
-            raise InputError(f"model must have fewer parameters for error bars, got {count:,}")
+        most = MOST_NUMBERS // max(sum(block.shape[1] for block in blocks) + root.shape[1], 1)
+        if count > most:
+            raise InputError(f"model must have at most {most:,} parameters to have error bars, got {count:,}")
         parts = {name: np.zeros((*shape, root.shape[1])) for name, shape in shapes.items()}
         _fill_curves(parts, design, root, output, fitted)
         if design.pairs:

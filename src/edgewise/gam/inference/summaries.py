@@ -126,14 +126,13 @@ class AdditiveSummary:
                 lines += ["", f"{'':{width}}{'estimate':>12}{'std. error':>12}{statistics[0]:>10}{'p':>10}"]
             for term in own:
                 if term.estimate is not None and term.std is not None:
-                    cells = (
-                        f"{term.estimate:12.4g}{term.std:12.3g}{term.statistic:10.3f}{p_value_text(term.p_value):>10}"
-                    )
+                    estimate = f"{term.estimate:12.4g}{term.std:12.3g}"
+                    cells = f"{estimate}{_statistic(term):>10}{p_value_text(term.p_value):>10}"
                     lines.append(f"{term.name:{width}}{cells}")
             if smooth:
                 lines += ["", f"{'':{width}}{'edf':>12}{'ref. df':>12}{statistics[1]:>10}{'p':>10}"]
             for term in smooth:
-                cells = f"{term.edf:12.3f}{term.reference:12.3f}{term.statistic:10.3f}{p_value_text(term.p_value):>10}"
+                cells = f"{term.edf:12.3f}{term.reference:12.3f}{_statistic(term):>10}{p_value_text(term.p_value):>10}"
                 lines.append(f"{term.name:{width}}{cells}")
         if self.r2_adjusted is None:
             adjusted = ""
@@ -158,6 +157,10 @@ class AdditiveSummary:
     def _repr_html_(self) -> str:
         head, rows = self.table()
         return html_table(head, rows, caption="Tests of the terms")
+
+
+def _statistic(term: TermTest) -> str:
+    return f"{term.statistic:.3f}" if abs(term.statistic) < 1e5 else f"{term.statistic:.3g}"
 
 
 def summarise(
