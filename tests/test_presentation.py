@@ -14,6 +14,7 @@ from edgewise.presentation import (
     r2_text,
     seconds_text,
     text_table,
+    text_with_error,
     tick_texts,
 )
 
@@ -37,6 +38,20 @@ from edgewise.presentation import (
 )
 def test_numbers_as_people_write_them(value, digits, text):
     assert number_text(value, digits) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (3.2e13, 1.3e12, "3.2·10¹³ ± 1.3·10¹²"),
+        (3.25e-9, 0.0012, "3.25·10⁻⁹ ± 1.2·10⁻³"),
+        (0.5, 8.3e-10, "0.5 ± 8.3·10⁻¹⁰"),
+        (1234.567, 12.34, "1234.57 ± 12"),
+        (3.2e13, math.inf, "3.2·10¹³ ± ∞"),
+    ],
+)
+def test_a_number_and_its_error_have_one_notation(value, error, text):
+    assert text_with_error(value, error) == text
 
 
 def test_numbers_of_one_quantity_share_their_decimals():

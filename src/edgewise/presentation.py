@@ -56,11 +56,23 @@ def number_text(value: float, digits: int = 4, *, separated_from: float = SEPARA
         return _plain(value, 0, separated_from=separated_from)
     place = math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}"))))
     if not SMALLEST_PLAIN <= abs(value) < LARGEST_PLAIN:
-        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-        if "." in mantissa:
-            mantissa = mantissa.rstrip("0").rstrip(".")
-        return f"{mantissa.replace('-', MINUS)}·10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+        return _with_power_of_ten(value, digits)
     return _plain(value, digits - 1 - place, separated_from=separated_from)
+
+
+def _with_power_of_ten(value: float, digits: int) -> str:
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    if "." in mantissa:
+        mantissa = mantissa.rstrip("0").rstrip(".")
+    return f"{mantissa.replace('-', MINUS)}·10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+
+
+def text_with_error(value: float, error: float, digits: int = 6) -> str:
+    """Write a number and its standard error; where the number has a power of ten, so has the error."""
+    text = number_text(value, digits)
+    if "·10" in text and 0 < error < math.inf:
+        return f"{text} ± {_with_power_of_ten(error, 2)}"
+    return f"{text} ± {number_text(error, 2)}"
 
 
 def column_texts(values: Sequence[float], digits: int = 3) -> list[str]:

@@ -5,6 +5,7 @@ import numpy as np
 from edgewise.discovery.curves.simple_forms import stepwise_sums
 from edgewise.discovery.evidence import (
     counted_from_origins,
+    determines_constants,
     origins,
     with_decided_digits,
     with_lines_for_two_values,
@@ -67,3 +68,16 @@ def test_digits_are_those_that_the_data_decide():
     assert len(f"{second:.10g}") <= 6
     rise = np.sum((evaluate(node, x) - y) ** 2) - squares
     assert 0 <= rise <= 3 * 0.25 * squares / 197 * 1.01
+
+
+def test_a_slope_that_no_row_determines_is_seen_and_small_terms_may_be_uncertain():
+    x = np.linspace(-1, 1, 100)[:, None]
+
+    def determines(text, variance=1e-4):
+        return determines_constants(parse_expression(text, ("a",)), x, variance)
+
+    assert determines("0.51*tanh(3.1*a - 1.2)") and not determines("0.51*tanh(5000.1*a - 1500.3)")
+    assert not determines("0.51*tanh(5000.1*a - 1500.3)", 0.0)  # no residual at a row depends on the slope
+    assert determines("2.7*a + 0.0001") and determines("(a + 0.0001)**2")  # may be 0
+    assert determines("2.7*a + 0.0001*a**2") and determines("1.1*(a + 1.5)**2.7")
+    assert not determines("1.1*(a + 1.5)**2.7", 1e4)

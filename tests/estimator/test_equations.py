@@ -10,6 +10,8 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from edgewise import find_formula, load, save
+from edgewise.discovery import FormulaOptions
+from edgewise.discovery.finder import Search
 from edgewise.errors import InputError
 from edgewise.estimator import KANRegressor
 from edgewise.estimator import equations as module
@@ -34,7 +36,8 @@ def fitted():
 def test_every_door_gives_the_same_front():
     """`find_formula` and the search behind estimators, the command line and the report, without a network."""
     X, y = law()
-    first, second = find_formula(X, y, time_limit=30), module.table_front(X, y, None, Budget.planned(30, 60))
+    search = Search(X, y, ("x1", "x2"), FormulaOptions(), Budget.planned(30, 60))
+    first, second = find_formula(X, y, time_limit=30), module.table_front(search)
     assert [str(entry.formula) for entry in first] == [str(entry.formula) for entry in second]
     assert first.best_place == second.best_place and first.held_out == second.held_out
 
@@ -65,7 +68,8 @@ def test_indicators_stand_in_brackets_and_never_in_functions():
     random = np.random.default_rng(0)
     city, area = random.integers(0, 2, 200).astype(float), random.uniform(40, 200, 200)
     y = area * (2 + city) * (1 + 0.05 * random.normal(size=200))
-    front = module.table_front(np.stack([area, city], 1), y, ["area", "city is Köln"], Budget.planned(1.0, 60))
+    rows, names = np.stack([area, city], 1), ("area", "city is Köln")
+    front = module.table_front(Search(rows, y, names, FormulaOptions(), Budget.planned(1.0, 60)))
     assert "[city is Köln]" in str(front.best.formula) and "`" not in str(front)
     for entry in front:
         parts = [part for part in walk(entry.formula.expression) if isinstance(part, Call | Power)]

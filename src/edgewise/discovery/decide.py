@@ -35,7 +35,13 @@ import numpy as np
 
 from edgewise.discovery.curves.assembly import pruned
 from edgewise.discovery.curves.residuals import NoiseTest
-from edgewise.discovery.evidence import counted_from_origins, decided_form, origins, with_decided_digits
+from edgewise.discovery.evidence import (
+    counted_from_origins,
+    decided_form,
+    determines_constants,
+    origins,
+    with_decided_digits,
+)
 from edgewise.discovery.losses import Box, Candidate, decided, front_of, is_as_good, some
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem, weighted_variance
@@ -75,7 +81,7 @@ from edgewise.formulas.rewriting import (
 )
 from edgewise.metrics import r_squared
 from edgewise.outcomes import Budget
-from edgewise.presentation import enumeration, percent_text
+from edgewise.presentation import counted, enumeration, percent_text
 from edgewise.search.jobs import one_blas_thread
 from edgewise.settings import ABOVE_ZERO
 
@@ -230,6 +236,9 @@ class SquaredLoss:
         if fitted is None:
             return None
         squares = problem.held_squares(fitted.expression)
+        variance = max(float(np.mean(squares)), self.exact)
+        if not determines_constants(fitted.expression, problem.x, variance, problem.weights):
+            return None
         return Candidate.of(fitted.expression, fitted, squares, self.box, self.exact)
 
     def fitted(self, node: Expression, problem: LawProblem) -> FittedExpression | None:
@@ -311,7 +320,8 @@ class SquaredLoss:
         if choice.validation <= self.exact:
             yield "The best formula is exact to rounding."
         elif not used_variables(choice.formula.expression):
-            yield "No formula of the inputs was found that is more accurate than a constant."
+            nothing = "No formula of the inputs was found that is more accurate than a constant."
+            yield self._shortfall(entries) or nothing
         elif self._leaves_noise(choice):
             yield "The residuals of the best formula look like noise."
         else:
@@ -355,8 +365,8 @@ class SquaredLoss:
             return ""
         share = percent_text(max(explained[0], 0.0) / explained[1])
         return (
-            f"No short law was found: the best of {best.complexity} symbols explains {share} of what a smooth model of "
-            "all inputs explains on held-out rows."
+            f"No short law was found: the best of {counted(best.complexity, 'symbol')} explains {share} of what a "
+            "smooth model of all inputs explains on held-out rows."
         )
 
 

@@ -15,7 +15,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewise.discovery.curves.features import has_two_values
-from edgewise.formulas.constants import CHI_SQUARE_99, EXACT, FittedExpression, fit_constants, free_places, root_weights
+from edgewise.formulas.constants import (
+    CHI_SQUARE_99,
+    EXACT,
+    SHORT_ROOT,
+    FittedExpression,
+    fit_constants,
+    free_places,
+    root_weights,
+    standard_errors,
+)
 from edgewise.formulas.expression import (
     Add,
     Call,
@@ -34,7 +43,7 @@ from edgewise.formulas.expression import (
     walk,
     with_constants,
 )
-from edgewise.formulas.rewriting import simplify, split_number, with_one_factor
+from edgewise.formulas.rewriting import simplify, split_number, with_free_exponents, with_one_factor
 from edgewise.outcomes import Budget
 
 
@@ -178,6 +187,28 @@ def _with_one_line(node: Expression, x: np.ndarray) -> Iterator[Expression]:
     for place, part in enumerate(parts):
         for other in _with_one_line(part, x):
             yield node.with_parts((*parts[:place], other, *parts[place + 1 :]))
+
+
+def determines_constants(node: Expression, x: np.ndarray, variance: float, weight: np.ndarray | None = None) -> bool:
+    """False if a free number or exponent may be any, except 0, for errors at rows x of a variance.
+
+    Such a number has a standard error above its size, and without it the formula has other values: the slope of a step
+    so steep that no row lies on it. A small term or shift that is as uncertain may be left out.
+    """
+    free = with_free_exponents(node, x, SHORT_ROOT)
+    places = free_places(free)
+    predicted, derivatives = values_and_derivatives(free, x)
+    root = root_weights(weight, len(x))
+    errors = standard_errors(derivatives[:, places] * root[:, None], variance)
+    values = constant_values(free)
+    exact = [number.exact for number in numbers_of(free)]
+    for place, error in zip(places, errors, strict=True):
+        if error > abs(values[place]):
+            without = with_constants(free, [*values[:place], 0.0, *values[place + 1 :]], exact)
+            change = float(np.mean(((evaluate(without, x) - predicted) * root) ** 2))
+            if not change <= variance:  # not finite, too
+                return False
+    return True
 
 
 def largest_cancellation(node: Expression, x: np.ndarray) -> float:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from edgewise.checks import check_number, is_number
+from edgewise.checks import check_names, check_number, is_number
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, with_shared_text
 from edgewise.estimator.columns.constraints import INEQUALITIES, Bounds, checked_bounds, given_knowledge
@@ -234,6 +234,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         True
         """
         # The door to the search for formulas, which a fit does not load.
+        from edgewise.discovery.arguments import checked_options
+        from edgewise.discovery.finder import Search
         from edgewise.estimator.equations import class_front_of_table, table_budget, table_front
 
         check_is_fitted(self)
@@ -245,11 +247,18 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         else:
             columns = logits - logits.mean(1, keepdims=True)
         rows = self._inputs(X)
-        names = self._network_names(names)
-        if y is None:
+        names = check_names(self._network_names(names), rows.shape[1])
+        options = checked_options(options, names, len(rows))
+        classes = self.classes_[1:].tolist() if logits.ndim == 1 else self.classes_.tolist()
+
+        def search_of(target: np.ndarray, name: str) -> Search:
+            budget = table_budget(time_limit, len(classes))
+            return Search(rows, target.astype(np.float64), names, options, budget, target=name)
+
+        if y is None:  # the predictions of the model are log-odds themselves
             fronts = [
-                table_front(rows, column, names, table_budget(time_limit, len(columns.T)), options=options)
-                for column in columns.T
+                table_front(search_of(column, f"log-odds of {label}"))
+                for label, column in zip(classes, columns.T, strict=True)
             ]
         else:
             labels = column_or_1d(y)
@@ -257,18 +266,14 @@ class KANClassifier(ClassifierMixin, KANEstimator):
             unknown = [label for label in np.unique(labels).tolist() if label not in self.classes_.tolist()]
             if unknown:
                 raise InputError(f"y must hold classes of the model, got {unknown[0]!r}")
-            of = self.classes_[1:] if logits.ndim == 1 else self.classes_
             odds = [logits]  # of each class against all others together
             if logits.ndim > 1:
-                odds = [logits[:, k] - np.logaddexp.reduce(np.delete(logits, k, 1), 1) for k in range(len(of))]
+                odds = [logits[:, k] - np.logaddexp.reduce(np.delete(logits, k, 1), 1) for k in range(len(classes))]
             fronts = [
-                class_front_of_table(rows, labels == label, names, table_budget(time_limit, len(of)), column, options)
-                for label, column in zip(of, odds, strict=True)
+                class_front_of_table(search_of(labels == label, str(label)), column)
+                for label, column in zip(classes, odds, strict=True)
             ]
-        classes = self.classes_[1:].tolist() if logits.ndim == 1 else self.classes_.tolist()
-        kind = "log-odds of " if y is None else ""  # the predictions of the model are log-odds themselves
-        named = [replace(front, target=f"{kind}{label}") for front, label in zip(fronts, classes, strict=True)]
-        self.equations_ = named[0] if logits.ndim == 1 else dict(zip(classes, named, strict=True))
+        self.equations_ = fronts[0] if logits.ndim == 1 else dict(zip(classes, fronts, strict=True))
         return self
 
     def predict_proba(self, X: Rows) -> np.ndarray:

@@ -22,14 +22,14 @@ from edgewise.discovery.knowledge.powers_of_ten import check_sizes
 from edgewise.discovery.problem import FormulaOptions, LawProblem
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator.task import numeric_targets
-from edgewise.files import Journal, Part
+from edgewise.files import Part
 from edgewise.formulas.expression import Add, Expression, Multiply, Number, Variable, exchanged
 from edgewise.formulas.front import Front, with_fidelity
 from edgewise.formulas.rewriting import simplify
 from edgewise.interpret.pruning.pruning import prune
 from edgewise.interpret.symbolic.snapping import symbolified
 from edgewise.interpret.transform.subnetworks import live_edges, with_output
-from edgewise.outcomes import Budget, ProgressCallback, StopReason
+from edgewise.outcomes import Budget, StopReason
 from edgewise.presentation import counted
 from edgewise.scaling import AffineScaling
 from edgewise.train.problems import Regression
@@ -48,31 +48,22 @@ def table_budget(time_limit: float | None, outputs: int = 1) -> Budget:
     return planned_budget(time_limit, TABLE_SECONDS, outputs)
 
 
-def table_front(
-    X: np.ndarray,
-    y: np.ndarray,
-    names: Sequence[str] | None,
-    budget: Budget,
-    estimator: KANRegressor | None = None,
-    progress: ProgressCallback | None = None,
-    options: FormulaOptions | None = None,
-    journal: Journal | None = None,
-) -> Front:
+def table_front(search: Search, estimator: KANRegressor | None = None) -> Front:
     """Search for formulas of a table, and in its network, and decide by their errors on held-out rows.
 
-    X is (N, d), y (N,). The network of a fitted `estimator`, edge by edge, is one of the ways to formulas. The journal
-    keeps the front when it is complete, and before that the formulas so far, so that a later run goes on from them.
-    InputError for fewer than 20 rows, names that do not fit, and a column in too extreme a unit.
+    The names and options of the search are checked here. The network of a fitted `estimator`, edge by edge, is one of
+    the ways to formulas. The journal keeps the front when it is complete, and before that the formulas so far, so that
+    a later run goes on from them. InputError for fewer than 20 rows, names that do not fit, and a column in too extreme
+    a unit.
     """
-    if len(X) < FEWEST:
-        raise InputError(f"X must have at least {FEWEST} rows to look for formulas, got {len(X)}")
-    names = _with_brackets(check_names(names, X.shape[1]), X)
-    check_sizes(X, y, names)
-    options = checked_options(options, names, len(y))
-    if options.groups is not None:
+    search = _checked(search)
+    check_sizes(search.x, search.y, search.names)
+    if search.options.groups is not None:
         raise InputError("options must have no groups here: find_formula looks for laws of groups")
-    X, y, options = rows_with_weight(X, y, options)
+    X, y, options = rows_with_weight(search.x, search.y, search.options)
+    search = replace(search, x=X, y=y, options=options)
     name = f"front {data_name(X, y)}"
+    journal = search.journal
     if journal is not None and (known := journal.recall(name)) is not None:
         with container.errors_of_file("resume", journal.place):
             return codec.read(Front, known.facts, "formulas", {"inputs": X.shape[1]})
@@ -91,9 +82,7 @@ def table_front(
 
     # Formulas are also evaluated where they are undefined; those with values that are not finite are dropped.
     with np.errstate(all="ignore"):
-        front = Search(X, y, names, options, budget, report=progress, journal=journal).front(
-            more=None if estimator is None else of_network
-        )
+        front = search.front(more=None if estimator is None else of_network)
         if estimator is not None:
             front = replace(front, entries=tuple(with_fidelity(front, lambda rows: estimator._outputs(rows)[:, 0], X)))
         judged = f"Judged on {counted(front.held_out, 'row')} that were held out."
@@ -119,51 +108,52 @@ def fronts_of_outputs(
     outputs = estimator.model_.config.width[-1]
     read = numeric_targets(y, estimator._family)
     try:
-        target = np.asarray(read, dtype=np.float64)
+        values = np.asarray(read, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"y must be numbers, one for each row of X, got others ({error})") from error
-    shape = target.shape
-    target = target[:, None] if target.ndim == 1 and outputs == 1 else target
-    if target.shape != (len(X), outputs):
+    shape = values.shape
+    values = values[:, None] if values.ndim == 1 and outputs == 1 else values
+    if values.shape != (len(X), outputs):
         if outputs == 1:
             each = "a number"
         else:
             each = f"{outputs} numbers"
         raise InputError(f"y must hold {each} for each of the {len(X)} rows of X, got shape {shape}")
+    names = check_names(names, X.shape[1])
+    options = checked_options(options, names, len(X))
     if outputs == 1:
-        return table_front(X, target[:, 0], names, table_budget(time_limit), estimator, options=options)
+        target = estimator._task.target
+        search = Search(X, values[:, 0], names, options, table_budget(time_limit), target=target)
+        return table_front(search, estimator)
     fronts = {}
     scaling = estimator.target_scaling_
     limits = estimator._output_limits
-    for k in range(outputs):
+    for k, target in enumerate(estimator._names_of_outputs(outputs)):
         alone = copy.copy(estimator)
         alone.model_ = with_output(estimator.model_, k)
         alone.target_scaling_ = AffineScaling(scaling.shift[[k]], scaling.scale[[k]])
         alone._output_limits = None if limits is None else limits[[k]]
-        fronts[k] = table_front(X, target[:, k], names, table_budget(time_limit, outputs), alone, options=options)
+        search = Search(X, values[:, k], names, options, table_budget(time_limit, outputs), target=target)
+        fronts[k] = table_front(search, alone)
     return fronts
 
 
-def class_front_of_table(
-    X: np.ndarray,
-    is_class: np.ndarray,
-    names: Sequence[str] | None,
-    budget: Budget,
-    log_odds: np.ndarray,
-    options: FormulaOptions | None = None,
-) -> Front:
-    """Search for formulas of the log-odds of a class, with constants of the likelihood of the classes.
+def class_front_of_table(search: Search, log_odds: np.ndarray) -> Front:
+    """Search for formulas of the log-odds of y = 1, with constants of the likelihood of the classes.
 
-    `is_class` (N,) has the rows of X (N, d) that are of the class; `log_odds` (N,) are those of the model, from which
-    the search starts. Losses of the front are logarithmic. InputError for fewer than 20 rows, one class alone, and
-    names that do not fit.
+    `log_odds` (N,) are those of the model, from which the search starts. Losses of the front are logarithmic.
+    InputError for fewer than 20 rows, one class alone, and names that do not fit.
     """
-    if len(X) < FEWEST:
-        raise InputError(f"X must have at least {FEWEST} rows to look for formulas, got {len(X)}")
-    names = _with_brackets(check_names(names, X.shape[1]), X)
-    options = checked_options(options, names, len(X))
     with np.errstate(all="ignore"):
-        return class_law(Search(X, is_class.astype(np.float64), names, options, budget), log_odds)
+        return class_law(_checked(search), log_odds)
+
+
+def _checked(search: Search) -> Search:
+    """A search of a table with enough rows, names with brackets and checked options."""
+    if len(search.x) < FEWEST:
+        raise InputError(f"X must have at least {FEWEST} rows to look for formulas, got {len(search.x)}")
+    names = _with_brackets(check_names(search.names, search.x.shape[1]), search.x)
+    return replace(search, names=names, options=checked_options(search.options, names, len(search.y)))
 
 
 def _with_brackets(names: Sequence[str], X: np.ndarray) -> tuple[str, ...]:

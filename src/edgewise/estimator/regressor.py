@@ -343,12 +343,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             check_number(time_limit, "time_limit", positive=True, of=" of seconds")
         rows = self._inputs(X)
         target = self._predicted(self._codes(X)) if y is None else y
-        fronts = fronts_of_outputs(self, rows, target, self._network_names(names), time_limit, options)
-        if isinstance(fronts, dict):
-            names = self._names_of_outputs(len(fronts))
-            self.equations_ = {k: replace(front, target=names[k]) for k, front in fronts.items()}
-        else:
-            self.equations_ = replace(fronts, target=self._task.target)
+        self.equations_ = fronts_of_outputs(self, rows, target, self._network_names(names), time_limit, options)
         return self
 
     def predict_equation(self, X: Rows) -> np.ndarray:

@@ -183,14 +183,19 @@ def fit_constants(
 
 
 def standard_errors(jacobian: np.ndarray, variance: float) -> np.ndarray:
-    """Standard errors of fitted numbers from the derivatives (N, P) of residuals with a variance; (P,)."""
+    """Standard errors of fitted numbers from the derivatives (N, P) of residuals with a variance; (P,).
+
+    A number that no residual depends on has an infinite one.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         # Columns of length 1: numbers of any unit, such as 1e-23, count alike when the inverse is cut off.
-        scale = np.maximum(np.linalg.norm(jacobian, axis=0), ABOVE_ZERO)
+        lengths = np.linalg.norm(jacobian, axis=0)
+        scale = np.maximum(lengths, ABOVE_ZERO)
         gram = (jacobian / scale).T @ (jacobian / scale)
         if not np.isfinite(gram).all():
             return np.full(len(gram), math.inf)
-        return np.sqrt(np.abs(np.diag(np.linalg.pinv(gram, hermitian=True))) * variance) / scale
+        errors = np.sqrt(np.abs(np.diag(np.linalg.pinv(gram, hermitian=True))) * variance) / scale
+        return np.where(lengths > 0, errors, math.inf)
 
 
 def errors_of(

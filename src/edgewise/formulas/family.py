@@ -11,7 +11,7 @@ from edgewise.errors import InputError
 from edgewise.formulas.expression import Expression, Number, Variable, exchanged
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.rewriting import simplify
-from edgewise.presentation import html_table, number_text, text_table
+from edgewise.presentation import html_table, number_text, text_table, text_with_error
 
 EXACT_CONSTANT = 1e-12  # Relative standard error below which a constant is exact to rounding, and printed without it.
 MOST_SHOWN = 20  # Groups in a printed table, at most: a screen.
@@ -90,10 +90,7 @@ class Family:
             pairs = zip(values, errors, strict=True)
             yield [
                 str(group),
-                *(
-                    number_text(v, 6) if e <= EXACT_CONSTANT * abs(v) else f"{number_text(v, 6)} ± {number_text(e, 2)}"
-                    for v, e in pairs
-                ),
+                *(number_text(v, 6) if e <= EXACT_CONSTANT * abs(v) else text_with_error(v, e) for v, e in pairs),
             ]
 
     def __str__(self) -> str:

@@ -18,7 +18,7 @@ from edgewise.formulas.formula import Formula
 from edgewise.metrics import r_squared
 from edgewise.nn.model import KAN
 from edgewise.outcomes import StopReason
-from edgewise.presentation import enumeration, html_table, number_text, percent_text, r2_text
+from edgewise.presentation import enumeration, html_table, percent_text, r2_text, text_with_error
 from edgewise.settings import ABOVE_ZERO
 
 # Random points of each kind: mean squares then have a standard error of a few per cent.
@@ -374,7 +374,7 @@ class Front:
     def _certainty(self) -> Iterator[str]:
         """Sentences on the constants of the best formula and on its alternatives."""
         if _error(self.best) > EXACT.fitted_loss(self.variance):
-            errors = [f"{number_text(value, 6)} ± {number_text(error, 2)}" for value, error in self.best.constants]
+            errors = [text_with_error(value, error) for value, error in self.best.constants]
             if errors and "–" not in "".join(errors):
                 yield f"Constants of the choice with their standard errors: {', '.join(errors)}."
         if self.alternatives:

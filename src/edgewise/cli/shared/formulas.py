@@ -42,12 +42,12 @@ class FormulaList:
     encoder: InputEncoder | None = None
 
     @classmethod
-    def from_front(cls, front: Front, target: str, X: np.ndarray, y: np.ndarray, notes: Sequence[str]) -> FormulaList:
+    def from_front(cls, front: Front, X: np.ndarray, y: np.ndarray, notes: Sequence[str]) -> FormulaList:
         """Choose the best formula of the front; the notes come before the messages of the search."""
-        front = replace(front, target=target)
         best = front.best
         chosen = next(place for place, entry in enumerate(front) if entry is best)
-        return cls(front, chosen, target, X, y, (*notes, f"The chosen formula is {front.reason}.", *front.messages))
+        notes = (*notes, f"The chosen formula is {front.reason}.", *front.messages)
+        return cls(front, chosen, front.target, X, y, notes)
 
     @property
     def best(self) -> FrontEntry:

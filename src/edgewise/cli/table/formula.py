@@ -11,12 +11,14 @@ import numpy as np
 from rich.table import Table as Grid
 from rich.text import Text
 
+from edgewise.checks import check_names
 from edgewise.cli.shared.formulas import FormulaList
 from edgewise.cli.shared.model import Model, open_model
 from edgewise.cli.shared.opening import Written
 from edgewise.cli.shared.preparation import FormulaJob, PreparedTable, collect_warnings
 from edgewise.cli.terminal.console import Screen
 from edgewise.discovery import FormulaOptions
+from edgewise.discovery.finder import Search
 from edgewise.errors import InputError
 from edgewise.escaping import file_name, terminal_line
 from edgewise.estimator import KANClassifier, KANRegressor
@@ -54,8 +56,10 @@ def search_formulas(
             X = encoder.inputs_of(encoder.codes(read.frame))
             y = read.y
             names = encoder.formula_names
-            front = table_front(X, y, names, budget, progress=report, options=_options(job), journal=journal)
-            by_output = {"": replace(FormulaList.from_front(front, read.target, X, y, ()), encoder=encoder)}
+            options = _options(job)
+            search = Search(X, y, names, options, budget, report=report, journal=journal, target=read.target)
+            front = table_front(search)
+            by_output = {"": replace(FormulaList.from_front(front, X, y, ()), encoder=encoder)}
         else:
             by_output = _search_for_model(job, *read, screen, report, journal)
     # The list of each output on the screen and in its file.
@@ -123,11 +127,14 @@ def _search_for_model(
     for output in outputs:
         y = output.function(X)
         budget = table_budget(job.time_limit, len(outputs))
-        front = table_front(X, y, model.names, budget, progress=report, options=_options(job), journal=journal)
+        options = _options(job)
+        names = check_names(model.names, X.shape[1])
+        search = Search(X, y, names, options, budget, report=report, journal=journal, target=output.name)
+        front = table_front(search)
         front = replace(front, entries=tuple(with_fidelity(front, output.function, X)))
         note = f"The formulas fit the model's {output.name}; the target column of the table is not used."
         label = output.label if len(outputs) > 1 else ""
-        by_output[label] = replace(FormulaList.from_front(front, output.name, X, y, [note]), encoder=model.encoder)
+        by_output[label] = replace(FormulaList.from_front(front, X, y, [note]), encoder=model.encoder)
         if front.stopped == StopReason.INTERRUPTED:
             break
     if isinstance(model.estimator, KANClassifier) and len(by_output) == len(outputs):
@@ -165,8 +172,11 @@ def _search_for_number(
             )
     with collect_warnings():
         budget = table_budget(job.time_limit)
-        front = table_front(X, y, model.names, budget, estimator, report, _options(job), journal)
-    formulas = FormulaList.from_front(front, model.target, X, y, ())
+        options = _options(job)
+        names = check_names(model.names, X.shape[1])
+        search = Search(X, y, names, options, budget, report=report, journal=journal, target=model.target)
+        front = table_front(search, estimator)
+    formulas = FormulaList.from_front(front, X, y, ())
     gap = _root_mean_square(formulas.best.formula(X) - prediction)
     gap_sentence = f" The root mean square difference between the chosen formula and the network is {number_text(gap)}."
     return replace(formulas, encoder=model.encoder, notes=(note + error + gap_sentence, *formulas.notes))

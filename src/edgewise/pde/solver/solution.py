@@ -22,7 +22,7 @@ from edgewise.pde.problem.evaluation import Value, call_by_name, coordinate_tabl
 from edgewise.pde.problem.fields import Field, Index, derivative_names, function_jet, stencil
 from edgewise.pde.solver.gridded import crossings, dataset_of, grid_of, lowest, quadrature_of, write_vtk
 from edgewise.pde.spaces.networks import moments_of
-from edgewise.presentation import html_table, number_text
+from edgewise.presentation import html_table, number_text, text_with_error
 from edgewise.settings import ABOVE_ZERO, chunks
 
 FLUX_POINTS = 4096  # on each piece of a boundary, for fluxes: errors of 1e-7 for a few periods
@@ -192,7 +192,8 @@ class Solution:
             notes = [self.message]
         for name, value in self.unknowns.items():
             error = self.standard_errors.get(name)
-            notes.append(f"{name} = {number_text(value, 6)}" + ("" if error is None else f" ± {number_text(error, 2)}"))
+            text = number_text(value, 6) if error is None else text_with_error(value, error)
+            notes.append(f"{name} = {text}")
         notes.append("edgewise.plot.solution_figure(solution) draws it.")
         head = ["grid", "parameters", "residual", "change", "seconds"]
         return html_table(head, rows, caption=f"Solution for {', '.join(self.problem.fields)}", notes=notes)
