@@ -207,6 +207,11 @@ def measures(
     return values
 
 
+def row_losses(observed: ArrayLike, probabilities: ArrayLike, classes: ArrayLike) -> np.ndarray:
+    """Return -log p of the class of each row, (N,), whose mean is the log loss; shapes as in `measures`."""
+    return _log_loss(class_codes(np.asarray(observed), np.asarray(classes)), np.asarray(probabilities))[1]
+
+
 class RunningMeasures:
     """The metrics of `measures` for rows that come part by part: of numbers, or of labels where there are classes."""
 

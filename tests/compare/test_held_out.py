@@ -81,3 +81,13 @@ def test_a_report_of_test_rows_has_the_verdict_beside_a_linear_model():
     X, y = curved()
     page = str(KANRegressor(effort="low").fit(X[:90], y[:90]).report(X=X[90:], y=y[90:])._repr_html_())
     assert "Verdict: use the KAN" in page and "beyond chance, on held-out training rows." in page
+
+
+@pytest.mark.slow
+def test_of_classes_the_log_loss_decides_as_in_the_choice_of_the_model():
+    random = np.random.default_rng(0)
+    X = random.uniform(-1, 1, (400, 2))
+    y = random.random(400) < 1 / (1 + np.exp(2 - 6 * X[:, 0] ** 2))
+    comparison = KANClassifier(effort="low").compare(X, y)
+    assert comparison.score_name == "accuracy" and "log loss of 0." in comparison.verdict
+    assert comparison.verdict.startswith("Verdict: use the KAN") and comparison.better == ""

@@ -1,8 +1,9 @@
 """Tests of models set beside a KAN, and of the sentence that says which to use."""
 
+import numpy as np
 import pytest
 
-from edgewise.report.comparison import Comparison, ModelResult
+from edgewise.report.comparison import Comparison, ModelResult, by_losses
 
 
 def say(*models, **settings):
@@ -53,6 +54,16 @@ def test_one_sentence_says_which_model_to_use_and_by_how_much(linear, boosting, 
 def test_equal_scores_of_each_row_do_not_make_the_kan_a_linear_model():
     verdict = "Verdict: use a linear model, which is simpler and as good on each row."
     assert beside(0.8, [("a linear model", 0.8, 5, 0.0)]) == verdict
+
+
+def test_of_classes_the_log_loss_gives_the_verdict_and_has_a_column():
+    rows = np.linspace(0.2, 0.4, 50)
+    models = [ModelResult("KAN", 0.8, 90), ModelResult("logistic regression", 0.82, 7, gap_error=0.03)]
+    comparison = by_losses(Comparison(models, "accuracy", is_share=True), [rows, rows + 0.1])
+    assert comparison.table()[0][1:3] == ("82.0 %", "0.4") and comparison.head[2] == "log loss"
+    better = "use the KAN, whose log loss of 0.3 is 0.1 ahead of logistic regression, beyond chance."
+    assert comparison.verdict == f"Verdict: {better}" and not comparison.better
+    assert by_losses(Comparison(models, "accuracy"), [rows, None]).verdict == ""
 
 
 def test_of_an_error_the_lower_is_better_and_shares_are_in_points():

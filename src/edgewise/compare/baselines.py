@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from edgewise.checks import is_one_of
 from edgewise.errors import InputError, missing_extra
 from edgewise.listeners import check_progress
-from edgewise.metrics import MEASURED, METRICS, class_codes, measures, paired_error, score
+from edgewise.metrics import MEASURED, METRICS, class_codes, measures, paired_error, row_losses, score
 from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.report.comparison import ModelResult
 from edgewise.search.validation import folds
@@ -72,6 +72,8 @@ class BaselineResult:
         Sentences on problems of the fit.
     prediction : ndarray of shape (N_test,), optional
         Predictions for the test rows.
+    losses : ndarray of shape (N_test,), optional
+        Of classes, the log loss of each test row.
 
     Examples
     --------
@@ -89,6 +91,7 @@ class BaselineResult:
     error: float = math.nan
     notes: tuple[str, ...] = ()
     prediction: np.ndarray | None = field(default=None, compare=False, repr=False)
+    losses: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     def beside(self, observed: np.ndarray, prediction: np.ndarray, task: str) -> ModelResult:
         """Return the row of a comparison with a KAN, whose predictions of the same rows are given.
@@ -188,7 +191,9 @@ def iterate_baselines(
         notes = sorted({f"{name}: {' '.join(str(one.message).split())[:200]}" for one in caught})
         value = metrics[MEASURED[task][0]]
         seconds = time.perf_counter() - start
-        yield BaselineResult(name, value, metrics, parameters, seconds, settings, error, tuple(notes), prediction)
+        losses = None if probabilities is None else row_losses(data.y_test, probabilities, data.classes)
+        found = name, value, metrics, parameters, seconds, settings, error, tuple(notes), prediction, losses
+        yield BaselineResult(*found)
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from edgewise.compare.baselines import BaselineResult, iterate_baselines
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.task import check_finite, numeric_targets
-from edgewise.metrics import MEASURED, METRICS, score
+from edgewise.metrics import MEASURED, METRICS, row_losses, score
 from edgewise.presentation import counted
-from edgewise.report.comparison import Comparison, ModelResult
+from edgewise.report.comparison import Comparison, ModelResult, by_losses
 from edgewise.search.validation import block_codes, folds
 from edgewise.tables import Table, frame_table, is_frame
 
@@ -60,6 +60,7 @@ def held_out_comparison(
     # Each fold: a copy of the model, and the others on the same inputs as numbers.
     unpredicted = np.full(len(targets), np.nan) if labels is None else targets
     predictions: dict[str, np.ndarray] = {"KAN": unpredicted.copy()}
+    losses = {"KAN": np.full(len(targets), np.nan)}
     others: dict[str, BaselineResult] = {}
     failed: set[str] = set()
     seconds = {"KAN": 0.0}
@@ -73,12 +74,16 @@ def held_out_comparison(
             kan = clone(model).fit(train, targets[fold.train], groups=None if blocks is None else blocks[fold.train])
             seconds["KAN"] += time.perf_counter() - start
             predictions["KAN"][fold.held] = kan.predict(test)
+            if isinstance(kan, KANClassifier):
+                losses["KAN"][fold.held] = row_losses(targets[fold.held], kan.predict_proba(test), kan.classes_)
             rows = kan._inputs(train), targets[fold.train], kan._inputs(test), targets[fold.held]
             for one in iterate_baselines(*rows, task=task):
                 if one.prediction is None:
                     failed.add(one.name)
                 else:
                     predictions.setdefault(one.name, unpredicted.copy())[fold.held] = one.prediction
+                    if one.losses is not None:
+                        losses.setdefault(one.name, np.full(len(targets), np.nan))[fold.held] = one.losses
                 seconds[one.name] = seconds.get(one.name, 0.0) + one.seconds
                 others[one.name] = one
             held[fold.held] = True
@@ -98,4 +103,7 @@ def held_out_comparison(
         models.append(whole.beside(observed, own, task))
     kind = METRICS[metric]
     where = f"the {counted(int(held.sum()), 'row')}, each held out in one of {FOLDS} folds,"
-    return Comparison(models, kind.name, kind.is_share, kind.higher_is_better, where)
+    comparison = Comparison(models, kind.name, kind.is_share, kind.higher_is_better, where)
+    if task == "regression":
+        return comparison
+    return by_losses(comparison, [losses[name][held] if name not in failed else None for name in ("KAN", *others)])

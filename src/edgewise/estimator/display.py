@@ -234,7 +234,7 @@ class EstimatorDisplay(RowExplainer):
         """Compare with a linear model and gradient boosting on held-out rows; its verdict says which of them to use.
 
         Copies of the three are fitted to four fifths of the rows and score the fifth that is left, five times. A
-        difference is beyond chance where it is larger than two standard errors.
+        difference of R², for classes of the log loss, is beyond chance where it exceeds two standard errors.
 
         Parameters
         ----------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -24,7 +24,7 @@ def from_pykan(
     *,
     table: Mapping[str, Elementary] = ELEMENTARY,
     dtype: torch.dtype = torch.float64,
-    beyond: str = "zero",
+    beyond: Literal["zero", "line"] = "zero",
     base: Callable[[Tensor], Tensor] | None = None,
 ) -> KAN:
     """Read a network of pykan 0.2 as a KAN that computes the same function, to rounding.

@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from edgewise.metrics import METRICS
 from edgewise.presentation import enumeration, html_table, number_text, percent_text, text_table
@@ -46,6 +48,8 @@ class Comparison:
         False for an error.
     rows : str
         The held-out rows in words, such as "the 1,600 test rows".
+    decided_by : Comparison, optional
+        The same models by another score, which gives the verdict, see `by_losses`.
 
     Examples
     --------
@@ -59,6 +63,7 @@ class Comparison:
     is_share: bool = False
     higher_is_better: bool = True
     rows: str = "the test rows"
+    decided_by: "Comparison | None" = None
 
     @property
     def own(self) -> ModelResult | None:
@@ -81,6 +86,8 @@ class Comparison:
     @property
     def verdict(self) -> str:
         """One sentence on which model to use and by how much; "" where differences have no standard errors."""
+        if self.decided_by is not None:
+            return self.decided_by.verdict
         own = self.own
         ahead, level, behind = self._places()
         if own is None or not ahead + level + behind:
@@ -113,6 +120,8 @@ class Comparison:
     @property
     def better(self) -> str:
         """Name of the best model that is ahead of the KAN beyond chance, "" for none."""
+        if self.decided_by is not None:
+            return self.decided_by.better
         behind = self._places()[2]
         return max(behind, key=lambda one: -self._gain(one)).name if behind else ""
 
@@ -147,9 +156,10 @@ class Comparison:
     # The table
 
     @property
-    def head(self) -> tuple[str, str, str, str]:
+    def head(self) -> tuple[str, ...]:
         """Titles of the columns of `table`."""
-        return ("model", self.score_name, "parameters", "seconds to fit")
+        deciding = [] if self.decided_by is None else [self.decided_by.score_name]
+        return ("model", self.score_name, *deciding, "parameters", "seconds to fit")
 
     @property
     def order(self) -> list[ModelResult]:
@@ -157,12 +167,15 @@ class Comparison:
         sign = -1 if self.higher_is_better else 1
         return sorted(self.models, key=lambda one: (one.known is None, sign * (one.known or 0.0)))
 
-    def table(self) -> list[tuple[str, str, str, str]]:
+    def table(self) -> list[tuple[str, ...]]:
         """Return the cells of the models in `order` as texts."""
-        rows = []
+        rows: list[tuple[str, ...]] = []
+        decided = self.decided_by
         for model in self.order:
+            deciding = [] if decided is None else [decided.score_text(decided.models[self.models.index(model)].score)]
             parameters = "–" if model.parameters is None else f"{model.parameters:,}"
-            rows.append((model.name, self.score_with_error(model), parameters, _seconds_text(model.seconds)))
+            score = self.score_with_error(model)
+            rows.append((model.name, score, *deciding, parameters, _seconds_text(model.seconds)))
         return rows
 
     def __str__(self) -> str:
@@ -207,6 +220,25 @@ class Comparison:
             return number_text(gap, 2)
         points = f"{100 * gap:.1f}"
         return f"{points} percentage {'point' if points == '1.0' else 'points'}"
+
+
+def by_losses(comparison: Comparison, losses: Sequence[np.ndarray | None]) -> Comparison:
+    """Return a comparison of classifiers whose verdict is that of their log losses, as in the choice of a model.
+
+    Shapes: losses (N,) of the rows for each model; None where they are not known. Shares of right rows differ beyond
+    chance on many rows only.
+    """
+    own = losses[0]
+    models = []
+    for model, rows in zip(comparison.models, losses, strict=True):
+        if own is None or rows is None:
+            models.append(replace(model, score=None, error=None, gap_error=None))
+            continue
+        error, gap = (float(one.std() / math.sqrt(len(one))) for one in (rows, rows - own))
+        models.append(replace(model, score=float(rows.mean()), error=error, gap_error=gap))
+    kind = METRICS["log_loss"]
+    decided = Comparison(models, kind.name, kind.is_share, kind.higher_is_better, comparison.rows)
+    return replace(comparison, decided_by=decided)
 
 
 def _seconds_text(seconds: float | None) -> str:

@@ -286,8 +286,8 @@ def _error_bars(samples: Samples, search: Search, fitted: Fitted, model: KAN) ->
             held_out = evenly_spaced(held_out, int(min(affordable / 2, len(held_out))))
         deviation = None
         if curves is not None and budget.time_limit is None and len(held_out) <= CROSS_FITTED_ROWS:
-            part = random_parts(len(seen), CROSS_FITTED_PARTS, 0, seen.blocks)
-            deviation = torch.from_numpy(cross_fitted_noise(seen.x, links, y - links, seen.weight, part))
+            parts = random_parts(len(seen), CROSS_FITTED_PARTS, 0, seen.blocks)
+            deviation = torch.from_numpy(cross_fitted_noise(seen.x, links, y - links, seen.weight, parts))
         bars = additive_error_bars(
             model, factor, noise, held_out, folds=by_folds, curves=curves, held_out_noise=deviation
         )

@@ -11,7 +11,7 @@ from edgewise.outcomes import StopReason
 from edgewise.pde.domains.domain import Box, Time
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial
-from edgewise.pde.solver.cascade import Networks, TimeElements
+from edgewise.pde.solver.cascade import GridCollocation, Networks, TimeElements
 from edgewise.pde.solver.judging.uniqueness import squared_residuals
 from edgewise.pde.solver.limits import Ending, Limits
 from edgewise.pde.solver.messages import solution_of
@@ -68,6 +68,17 @@ def test_stages_changes_and_estimates():
     assert "no solution. Done; the largest" in solution.message
     assert solution.message.endswith(" is that of 'Dirichlet 1 on x=0, x=1, y=0, y=1', 2 in units of the field.")
     assert solution.error_estimate > 0.5
+
+
+@pytest.mark.parametrize(("reason", "finest"), [(StopReason.BUDGET, True), (StopReason.NO_PROGRESS, False)])
+def test_the_finest_grid_counts_unless_finer_ones_were_no_better(reason, finest):
+    problem = poisson()
+    record = Record(GridCollocation(), problem, Limits())
+    levels = [level(problem, value, loss) for value, loss in ((1.0, 1e-4), (2.0, 3e-4))]
+    for each in levels:
+        record.add(each)
+    record.settle(Ending(reason))
+    assert record.level is levels[1 if finest else 0]
 
 
 def test_the_residual_of_nothing_is_the_source():

@@ -86,6 +86,7 @@ def each_once(journal: Journal | None, name: str, results: Iterator[BaselineResu
             given = facts | {
                 "notes": tuple(facts["notes"]),
                 "prediction": None if prediction is None else np.array(prediction),
+                "losses": None if (losses := facts.get("losses")) is None else np.array(losses),
             }
             yield BaselineResult(**given)
         return
@@ -99,6 +100,7 @@ def each_once(journal: Journal | None, name: str, results: Iterator[BaselineResu
     arrays = {}
     for number, result in enumerate(made):
         facts = asdict(result)
+        facts["losses"] = None if result.losses is None else result.losses.tolist()
         prediction = result.prediction
         if prediction is not None and prediction.dtype.kind in "biuf":
             arrays[str(number)] = prediction

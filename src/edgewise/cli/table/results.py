@@ -39,10 +39,10 @@ from edgewise.estimator.storage import save_estimator
 from edgewise.files import write_bytes
 from edgewise.interpret.attribution.effects import mean_contributions
 from edgewise.interpret.attribution.explanations import GlobalExplanation, constant_sentence
-from edgewise.metrics import MEASURED, METRICS, Score
+from edgewise.metrics import MEASURED, METRICS, Score, row_losses
 from edgewise.plot import formula_front
 from edgewise.presentation import counted
-from edgewise.report.comparison import Comparison, ModelResult
+from edgewise.report.comparison import Comparison, ModelResult, by_losses
 from edgewise.report.content import ReportContent, ReportFigure, formula_rows
 from edgewise.report.page import write_report
 from edgewise.tables import Table
@@ -210,7 +210,11 @@ def compared_models(results: FitResults) -> Comparison:
     others = [one.beside(observed, trained.prediction, prepared.task) for one in results.baselines]
     metric = METRICS[MEASURED[prepared.task][0]]
     rows = f"the {counted(len(prepared.test), 'test row')}"
-    return Comparison([own, *others], metric.name, metric.is_share, metric.higher_is_better, rows)
+    comparison = Comparison([own, *others], metric.name, metric.is_share, metric.higher_is_better, rows)
+    if trained.probabilities is None or not others:
+        return comparison
+    ours = row_losses(observed, trained.probabilities, np.array(prepared.labels, dtype=prepared.y.dtype))
+    return by_losses(comparison, [ours, *(one.losses for one in results.baselines)])
 
 
 def _finite(value: float | None) -> float | None:

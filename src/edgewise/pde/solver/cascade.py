@@ -238,11 +238,11 @@ class CutCellsInTime(IntegrationTier):
 
 
 class GridTier(Tier):
-    """Ever finer grids without time, of which the one with the least loss counts."""
+    """Ever finer grids without time: the finest counts, or that with the least loss where finer ones were no better."""
 
     def settle(self, record: Record, *, has_stalled: bool) -> None:
-        if not record.is_doubted:
-            record.return_to_least(has_stalled=has_stalled)
+        if has_stalled and not record.is_doubted:
+            record.return_to_least(has_stalled=True)
 
     def gives_way(self, record: Record) -> bool:
         """Whether grids that follow the residual may find what no structured grid resolves."""
@@ -351,8 +351,8 @@ class LeastSquares(GridTier):
         return (yield from GradedGrids(task.problem, task.plan, record, task.tolerance).levels())
 
     def settle(self, record: Record, *, has_stalled: bool) -> None:
-        if not record.level.is_graded:
-            super().settle(record, has_stalled=has_stalled)
+        if not (record.level.is_graded or record.is_doubted):
+            record.return_to_least(has_stalled=has_stalled)
 
     def gives_way(self, record: Record) -> bool:
         return False
