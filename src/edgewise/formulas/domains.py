@@ -85,9 +85,11 @@ def domain_violations(node: Expression, x: np.ndarray) -> list[str]:
         values = evaluate(argument, x)
         low = float(np.min(values))
         high = float(np.max(values))
+        # Outside the domain at a row; at a pole a function may be bounded all the same, as sin(x)/x is
         if not row.allows(low, high):
             if not (row.pole == 0.0 and _is_bounded_at_zero(node, argument, x, SETTINGS.halvings_first_order)):
                 messages.append(f"{row.text} needs {row.domain}, its argument goes from {low:.6g} to {high:.6g}")
+        # Inside at each row, but with a zero between two of them: by so many halvings of their distance
         elif reaches_zero(part, x):
             if row.pole is None:
                 halvings = SETTINGS.halvings_logarithm

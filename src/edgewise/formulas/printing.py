@@ -35,7 +35,7 @@ from edgewise.formulas.expression import (
     product_of,
     used_variables,
 )
-from edgewise.formulas.rewriting import split_number
+from edgewise.formulas.rewriting import as_fraction, split_number
 
 if TYPE_CHECKING:
     import sympy
@@ -45,7 +45,6 @@ SUM, PRODUCT, POWER, ATOM = range(4)  # Precedence of the outermost sign of a pr
 PLAIN = 1e7  # rounded numbers below this are written with their zeros, 46000 and not 4.6e+04
 
 DECIMAL_DENOMINATORS = (10, 20, 25, 50, 100)  # 51/10 is printed 5.1, but 1/2, 3/4 and 8/5 as they are
-LARGEST_EXPONENT_DENOMINATOR = 12  # exponents such as 1/3 and 5/7 are printed as fractions
 
 _GREEK = {"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "kappa", "lambda", "mu", "nu", "xi"}
 _GREEK |= {"pi", "rho", "sigma", "tau", "phi", "chi", "psi", "omega"}
@@ -230,10 +229,11 @@ def latex_name(name: str) -> str:
 
 
 def exponent_fraction(exponent: float) -> Fraction | None:
-    """The fraction p/q with 2 < q <= 12 that an exponent is to rounding; None for others and for short decimals."""
-    fraction = Fraction(exponent).limit_denominator(LARGEST_EXPONENT_DENOMINATOR)
-    is_equal = fraction.denominator > 2 and math.isclose(exponent, fraction, rel_tol=1e-14)
-    return fraction if is_equal and float(f"{exponent:.4g}") != exponent else None
+    """The fraction p/q with q > 2 that an exponent is, see `as_fraction`; None for others and for short decimals."""
+    fraction = as_fraction(exponent)
+    if fraction is None or fraction.denominator <= 2 or float(f"{exponent:.4g}") == exponent:
+        return None
+    return fraction
 
 
 def base_and_exponent(node: Call) -> tuple[Expression, Expression] | None:

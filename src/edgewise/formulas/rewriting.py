@@ -309,6 +309,7 @@ def shortest_form(node: Expression, x: np.ndarray, budget: Budget | None = None)
     >>> as_text(shortest_form(parse_expression("x*x + 2*x + sqrt(x**2)"), np.array([[1.0], [2.0]])), ["x"])
     'x*(x + 3)'
     """
+    # The rewritings that may shorten a formula, and how far its values may move by rounding
     best = simplify(node)
     values = evaluate(node, x)
     changes = (
@@ -318,6 +319,7 @@ def shortest_form(node: Expression, x: np.ndarray, budget: Budget | None = None)
         lambda form: with_one_factor(with_whole_parts(_with_simple_fractions(form))),
     )
     tolerance = VALUE_TOLERANCE * max(np.abs(values).max(), ABOVE_ZERO)
+    # One after another, each kept if the formula becomes shorter and its values stay, until none shortens it
     for _ in range(MOST_PASSES):
         size = complexity(best)
         for change in changes:
@@ -628,7 +630,7 @@ def with_free_exponents(node: Expression, x: np.ndarray, largest_denominator: in
     """Write powers u**p as exp(p log u), p a free number, where u is positive at rows x and p no fraction as short."""
 
     def exponential(part: Expression) -> Expression | None:
-        if not isinstance(part, Power) or is_fraction(part.exponent, largest_denominator):
+        if not isinstance(part, Power) or as_fraction(part.exponent, largest_denominator) is not None:
             return None
         base = exchanged(part.base, exponential)
         if evaluate(base, x).min() > 0:
@@ -638,10 +640,10 @@ def with_free_exponents(node: Expression, x: np.ndarray, largest_denominator: in
     return exchanged(node, exponential)
 
 
-def is_fraction(exponent: float, largest_denominator: int) -> bool:
-    """True if an exponent is a fraction with a denominator of at most so much, to rounding."""
+def as_fraction(exponent: float, largest_denominator: int = LARGEST_ROOT) -> Fraction | None:
+    """The fraction with a denominator of at most so much that an exponent is to rounding; None for others."""
     fraction = Fraction(exponent).limit_denominator(largest_denominator)
-    return math.isclose(exponent, fraction, rel_tol=1e-14)
+    return fraction if math.isclose(exponent, fraction, rel_tol=1e-14) else None
 
 
 def with_leading_plus(node: Expression) -> Expression:

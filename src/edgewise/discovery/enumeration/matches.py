@@ -51,6 +51,8 @@ class MatchSettings:
 
 
 SETTINGS = MatchSettings()
+# 1 - squared correlation of two curves, below which they are equal to rounding, and their span a line.
+LEAST_DIFFERENCE = 1e-8
 
 
 class Match(NamedTuple):

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from edgewise.discovery.enumeration.families import family_members
-from edgewise.discovery.enumeration.matches import spanned_share, unit_outside
+from edgewise.discovery.enumeration.matches import LEAST_DIFFERENCE, spanned_share, unit_outside
 from edgewise.discovery.enumeration.pool import Pool
 from edgewise.discovery.enumeration.targets import Target, link_targets
 from edgewise.discovery.least_squares.sparse import fitted_sum
@@ -62,7 +62,6 @@ class RankingSettings:
     kept: int = 100
     fitted_rows: int = 400  # of these fits, at most: what is kept is fitted to all rows later
     fit_steps: int = 40  # Levenberg-Marquardt steps of a fit, at most; one that has converged ends sooner
-    least_difference: float = 1e-8  # 1 - squared correlation of two expressions; less alike ones are equal to rounding
     share_rounding: float = 1e-6  # a share larger than 1 by more has lost its digits
     pairs_at_once: int = 1_000_000  # whose shares are computed
     looked_at: int = 4000  # pairs of these with the largest share
@@ -203,16 +202,14 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, budget
         """Coefficients of determination of a f + b g + c for all pairs."""
         both = units[first] @ units[second].T
         share = spanned_share(along[first][:, None], along[second][None], both)
-        return np.where(1 - both**2 > SETTINGS.least_difference, share, 0.0)
+        return np.where(1 - both**2 > LEAST_DIFFERENCE, share, 0.0)
 
     def of_products(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Squared correlations of f g with the target for all pairs."""
         f = columns.values[first] / lengths[first, None]
         g = weighted[second] / lengths[second, None]
         variation = (f * f) @ (g * g).T - ((f * basis[:, 0]) @ g.T) ** 2
-        return ((f * goal) @ g.T) ** 2 / np.where(
-            variation > SETTINGS.least_difference * variation.max(), variation, np.inf
-        )
+        return ((f * goal) @ g.T) ** 2 / np.where(variation > LEAST_DIFFERENCE * variation.max(), variation, np.inf)
 
     def best_pairs(
         shares: Callable[[np.ndarray, np.ndarray], np.ndarray], first: np.ndarray, second: np.ndarray, is_curve: bool

@@ -205,6 +205,7 @@ def _fitted(
     budget: Budget,
 ) -> PartsFit | None:
     """All coefficients and constants by Levenberg-Marquardt from a start."""
+    # Columns of each smooth function at its arguments, and where its coefficients lie in the vector of all
     x = problem.x
     y = problem.y
     columns = [bases[each.function].columns(template.arguments(k, x)) for k, each in enumerate(template.occurrences)]
@@ -213,6 +214,7 @@ def _fitted(
     by_occurrence = range(template.inputs, template.inputs + len(template.occurrences))
     root = root_weights(problem.weights, len(y))
 
+    # Residuals and, by the chain rule, their Jacobian by coefficients and constants
     def residuals_and_jacobian(free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         parts = [
             block @ free[ends[each.function] : ends[each.function + 1]]
@@ -226,6 +228,7 @@ def _fitted(
         jacobian[:, ends[-1] :] = slopes[:, constants.places]
         return (predicted - y) * root, jacobian * root[:, None]
 
+    # Levenberg-Marquardt, then the errors on the held-out rows
     start = np.concatenate([*coefficients, numbers])
     limits = LeastSquaresLimits(steps=SETTINGS.steps, is_over=lambda: budget.is_over)
     fit = least_squares(residuals_and_jacobian, start, rule=PART_DAMPING, limits=limits, minimum_norm=True)

@@ -21,7 +21,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from edgewise.discovery.enumeration.matches import spanned_share, unit_outside
+from edgewise.discovery.enumeration.matches import LEAST_DIFFERENCE, spanned_share, unit_outside
 from edgewise.discovery.least_squares.links import Link, is_allowed, possible_links
 from edgewise.discovery.least_squares.sparse import factors_of, fitted_sum
 from edgewise.discovery.problem import LawProblem, weighted_variance
@@ -46,7 +46,6 @@ class SeparableSettings:
     margins: tuple[float, ...] = tuple(np.geomspace(1e-3, 30, 24))
     decays: tuple[float, ...] = (0.0, *np.geomspace(0.3, 30, 10))
     waves: tuple[float, ...] = tuple(np.arange(1, 121) * np.pi / 2)
-    least_difference: float = 1e-8  # 1 - squared correlation of two curves; less alike ones are equal to rounding
 
 
 SETTINGS = SeparableSettings()
@@ -141,7 +140,7 @@ def _best_pair(units: np.ndarray, along: np.ndarray) -> tuple[int, int, float]:
     both = units @ units.T
     spend(units.size * len(units))
     share = spanned_share(along[:, None], along[None], both)
-    share = np.where(1 - both**2 > SETTINGS.least_difference, np.minimum(share, 1.0), 0.0)
+    share = np.where(1 - both**2 > LEAST_DIFFERENCE, np.minimum(share, 1.0), 0.0)
     first, second = np.unravel_index(int(np.argmax(share)), share.shape)
     return int(first), int(second), float(share[first, second])
 
