@@ -174,5 +174,9 @@ def test_formulas_predict_what_the_fit_took():
         model.predict_equation(frame)
     model.fit_equations(frame, target, time_limit=3)
     np.testing.assert_allclose(model.predict_equation(frame), target, rtol=1e-6)
+    shuffled = frame[["volume", "city", "mass"]]
+    np.testing.assert_array_equal(model.equations_.best.formula(shuffled), model.predict_equation(frame))
     formula = find_formula(X, y, names=["mass", "volume"], time_limit=3).best.formula
     np.testing.assert_array_equal(formula(frame[["volume", "mass", "city"]]), formula(X))
+    with pytest.raises(InputError, match="none named 'mass'"):
+        formula(frame[["volume"]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from inspect import signature
@@ -386,6 +386,14 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         return result
 
     # Export
+
+    def _set_equations(self, fronts: Sequence[Front], keys: Iterable[Any]) -> None:
+        """Keep one front, or those of several outputs by their keys; their formulas take what the fit took."""
+        reading = []
+        for front in fronts:
+            entries = [replace(entry, formula=replace(entry.formula, rows_of=self._inputs)) for entry in front.entries]
+            reading.append(replace(front, entries=tuple(entries)))
+        self.equations_ = reading[0] if len(reading) == 1 else dict(zip(keys, reading, strict=True))
 
     def _equation_values(self, fronts: Front | Mapping[Any, Front], X: Rows) -> np.ndarray:
         """Return the values (N,) of the best formula, or those of each front in columns, (N, fronts)."""

@@ -273,7 +273,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
                 class_front_of_table(search_of(labels == label, str(label)), column)
                 for label, column in zip(classes, odds, strict=True)
             ]
-        self.equations_ = fronts[0] if logits.ndim == 1 else dict(zip(classes, fronts, strict=True))
+        self._set_equations(fronts, classes)
         return self
 
     def predict_proba(self, X: Rows) -> np.ndarray:

@@ -99,8 +99,8 @@ def fronts_of_outputs(
     names: Sequence[str] | None,
     time_limit: float | None,
     options: FormulaOptions | None,
-) -> Front | dict[int, Front]:
-    """Search for formulas of all outputs of a fitted regressor: a front, or one for each output by its place.
+) -> list[Front]:
+    """Search for formulas of all outputs of a fitted regressor, a front for each.
 
     X is (N, d), y (N,) or (N, outputs), and the outputs share the time limit. InputError as in `table_front`, or where
     the targets are not finite numbers, one for each row and output.
@@ -124,8 +124,8 @@ def fronts_of_outputs(
     if outputs == 1:
         target = estimator._task.target
         search = Search(X, values[:, 0], names, options, table_budget(time_limit), target=target)
-        return table_front(search, estimator)
-    fronts = {}
+        return [table_front(search, estimator)]
+    fronts = []
     scaling = estimator.target_scaling_
     limits = estimator._output_limits
     for k, target in enumerate(estimator._names_of_outputs(outputs)):
@@ -134,7 +134,7 @@ def fronts_of_outputs(
         alone.target_scaling_ = AffineScaling(scaling.shift[[k]], scaling.scale[[k]])
         alone._output_limits = None if limits is None else limits[[k]]
         search = Search(X, values[:, k], names, options, table_budget(time_limit, outputs), target=target)
-        fronts[k] = table_front(search, alone)
+        fronts.append(table_front(search, alone))
     return fronts
 
 

@@ -343,7 +343,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             check_number(time_limit, "time_limit", positive=True, of=" of seconds")
         rows = self._inputs(X)
         target = self._predicted(self._codes(X)) if y is None else y
-        self.equations_ = fronts_of_outputs(self, rows, target, self._network_names(names), time_limit, options)
+        fronts = fronts_of_outputs(self, rows, target, self._network_names(names), time_limit, options)
+        self._set_equations(fronts, range(len(fronts)))
         return self
 
     def predict_equation(self, X: Rows) -> np.ndarray:

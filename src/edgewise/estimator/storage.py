@@ -384,7 +384,7 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
         if not fronts:
             del estimator.equations_
         else:
-            estimator.equations_ = fronts[0] if len(fronts) == 1 else dict(zip(keys, fronts, strict=True))
+            estimator._set_equations(fronts, keys)
     rebuilt: KANEstimator = estimator
     return rebuilt
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -63,6 +64,8 @@ class Formula:
         The expression tree, see `parse_expression`.
     names : tuple of str
         The names of the inputs in the order of the columns.
+    rows_of : callable, optional
+        What makes rows (N, inputs) of a frame with other columns, such as the one that an estimator was fitted to.
 
     Examples
     --------
@@ -77,6 +80,7 @@ class Formula:
 
     expression: Expression
     names: tuple[str, ...]
+    rows_of: Callable[[Any], np.ndarray] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         levels = depth(self.expression)
@@ -117,17 +121,22 @@ class Formula:
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Evaluate the formula. Shapes: x (N, inputs), or a frame with columns of the names; returns (N,)."""
-        x = np.asarray(self._columns(x), dtype=np.float64)
-        if x.ndim != 2 or x.shape[1] != len(self.names):
-            raise InputError(f"x must have shape (batch, {len(self.names)}), got {x.shape}")
-        return evaluate(self.expression, x)
+        rows = np.asarray(self._rows(x), dtype=np.float64)
+        if rows.ndim != 2 or rows.shape[1] != len(self.names):
+            raise InputError(f"x must have shape (batch, {len(self.names)}), got {rows.shape}")
+        return evaluate(self.expression, rows)
 
-    def _columns(self, x: Any) -> Any:
-        """The columns of a frame that are the inputs, in their order; anything else as it is."""
+    def _rows(self, x: Any) -> Any:
+        """The inputs of a frame, in their order; anything else as it is."""
         columns = getattr(x, "column_names", getattr(x, "columns", ()))
         keys = {str(column): column for column in columns}
-        if not keys or not set(self.names) <= set(keys):
+        if not keys:
             return x
+        if self.rows_of is not None:
+            return self.rows_of(x)
+        missing = [name for name in self.names if name not in keys]
+        if missing:
+            raise InputError(f"x must have a column for each input of the formula, got none named {missing[0]!r}")
         return np.column_stack([np.asarray(x[keys[name]], dtype=np.float64) for name in self.names])
 
     def __str__(self) -> str:
@@ -145,7 +154,7 @@ class Formula:
 
     def simplified(self) -> Formula:
         """A shorter formula with the same values up to rounding, see `edgewise.formulas.simplify`."""
-        return Formula(simplify(self.expression), self.names)
+        return replace(self, expression=simplify(self.expression))
 
     def domain_violations(self, x: np.ndarray) -> list[str]:
         """Describe each function that leaves its domain, or has a pole, on the range of the rows.
