@@ -344,7 +344,8 @@ def explanation_figures(
     def drawn(kind: str, figure: Any, group: str = "") -> ReportFigure:
         return ReportFigure(kind, figure, caption=captions[kind], group=group)
 
-    figures = [drawn("effects", effect_curves(_Viewed(view), max_inputs=EFFECTS))]
+    scores = None if explanation is None else explanation.importance.tolist()  # of many inputs they cost minutes
+    figures = [drawn("effects", effect_curves(_Viewed(view), scores=scores, max_inputs=EFFECTS))]
     if explanation is None:
         return figures
     joint = np.triu(explanation.interactions, 1)
