@@ -128,3 +128,21 @@ def test_a_problem_without_inputs_is_a_constant():
 
 def _times_ratio(node):
     return Multiply((node, parse_expression("a/b", "ab")))
+
+
+def test_a_stage_after_a_law_has_no_more_work_than_the_patience():
+    problem = problem_of(lambda a, b: 2.5 * a)
+    given = []
+
+    def first(problem, budget):
+        yield parse_expression("2.4*a", problem.names)
+
+    def long(problem, budget):
+        given.append(budget.work_left)
+        yield from ()
+
+    whole = Budget.planned(None, 60)
+    engine = Engine(Archive(problem), whole, Stages(quick=(first,), enumerate=long))
+    engine.run()
+    assert engine.archive.solved is not None
+    assert given and max(given) < 0.1 * whole.work_left

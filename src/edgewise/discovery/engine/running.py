@@ -282,6 +282,8 @@ class Engine:
         name = getattr(stage, "__name__", type(stage).__name__).replace("_", " ")
         if self.recording is not None and self.recording.is_complete(name, branch.sentences):
             return
+        if self._ends is not None:  # a stage that yields nothing for long would not see that a law was found
+            budget = budget.at_most(self._ends - self.budget.work)
         for expression in self._fenced(name, stage, branch.problem, budget):
             self._judge(expression, branch, name)
             if self.is_done or budget.is_over:
