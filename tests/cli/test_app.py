@@ -130,6 +130,7 @@ def test_an_empty_name_and_an_unknown_command_get_a_sentence(edgewise, tmp_path,
     assert done.code == 2 and "Invalid value for '--out'" in done.err and "expected some text, got ''" in done.err
     assert list(tmp_path.iterdir()) == []
     done = edgewise("convert")
+    assert "edgewise.from_pykan" in done.err
     assert done.code == 2 and "the commands are fit, predict, info" in " ".join(done.err.split())
 
 

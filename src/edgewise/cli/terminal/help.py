@@ -53,7 +53,8 @@ class Group(TyperGroup):
             message = getattr(error, "message", None)
             if isinstance(message, str) and message.startswith("No such command") and "Did you mean" not in message:
                 names = ", ".join(self.list_commands(ctx))
-                error.message = f"{message.rstrip('.')}; the commands are {names}."  # type: ignore[attr-defined]
+                hint = " In Python, edgewise.from_pykan reads a model of pykan." if "convert" in args[:1] else ""
+                error.message = f"{message.rstrip('.')}; the commands are {names}.{hint}"  # type: ignore[attr-defined]
             raise
 
     def get_params(self, ctx: Any) -> Any:
