@@ -103,7 +103,7 @@ class AdditiveSummary:
 
     def predictor_name(self, place: int) -> str:
         """Return the name of a linear predictor, its number from 1 on where it has none."""
-        if place < len(self.predictors):
+        if 0 <= place < len(self.predictors):
             return self.predictors[place]
         return f"predictor {place + 1}"
 
