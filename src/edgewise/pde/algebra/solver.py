@@ -126,9 +126,8 @@ class Krylov:
         size = float(np.linalg.norm(left))
         operator = LinearOperator((len(rhs), len(rhs)), applied, dtype=float)
         is_close = True  # the preconditioner alone may do
-        is_short = any(
-            axis.intervals == 1 for axis in system.blocks[0].axes
-        )  # a shorter time element is cheaper than factors
+        # A shorter time element is cheaper than factors.
+        is_short = any(axis.intervals == 1 for axis in system.blocks[0].axes)
         restarts = 1 if is_short and self.enough is not None else SETTINGS.restarts
         # Iterative refinement by the preconditioner, and by restarted GMRES once that falls slowly.
         for _ in range(SETTINGS.refinement_rounds):

@@ -397,8 +397,8 @@ class GradedGrids(Refinement):
 
     def _by_residual(self, counts: Sequence[int]) -> list[Tensor]:
         """Breakpoints of so many intervals of each coordinate, with equal shares of the residual of the best level."""
-        sought = self.record.worst_case
-        return equal_shares(sought.x, sought.weights, sought.squares.sqrt(), self.problem.domain.bounds, counts)
+        worst = self.record.worst_case
+        return equal_shares(worst.x, worst.weights, worst.squares.sqrt(), self.problem.domain.bounds, counts)
 
     def _anew(self, layer: TensorLayer, lines: Sequence[Tensor]) -> TensorNetwork:
         """A network of zeros on other breakpoints."""

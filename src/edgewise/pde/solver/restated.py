@@ -102,8 +102,9 @@ def units_of(form: StrongForm) -> dict[str, float]:
         return values.square().mean(0).sqrt() / term.requirements.sizes
 
     at_probes = torch.cat([sources(*each) for each in terms])
-    dense = [sources(term, *probes(form.domain, term.pieces or None, SETTINGS.source_points)) for term, _, _ in terms]
-    known = torch.where(torch.cat(dense) > SETTINGS.unseen_peak * at_probes, torch.cat(dense), at_probes)
+    looks = [(term, *probes(form.domain, term.pieces or None, SETTINGS.source_points)) for term, _, _ in terms]
+    dense = torch.cat([sources(*each) for each in looks])
+    known = torch.where(dense > SETTINGS.unseen_peak * at_probes, dense, at_probes)
     exponents = torch.zeros(len(form.fields), dtype=torch.float64)
     for number in range(SETTINGS.rounds):
         rows = torch.cat([_wave_rows(form, *each, exponents.exp2().tolist()) for each in terms])

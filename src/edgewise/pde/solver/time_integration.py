@@ -129,7 +129,7 @@ class Watch:
 
 
 def integrations(task: Task, record: Record, grid_problem: GridProblem, method: Method) -> Levels:
-    """Integrate over the whole time in time elements, again and again, each time with a sharper tolerance.
+    """Integrate over the whole time by elements, again and again, each time with a sharper tolerance.
 
     Where not even the first integration reaches the last moment, its time elements are the solution up to the moment
     that it reached.

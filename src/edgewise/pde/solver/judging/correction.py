@@ -41,7 +41,7 @@ class CorrectionSettings:
     points: int = 3
     late_share: float = 0.1  # of the time: the last part, whose error counts where it is larger
     # Multiply-adds that a correction may take at least, some 0.05 seconds, and where a solution consists of time
-    # elements of time, whose growth of errors nothing else knows, a second.
+    # elements, whose growth of errors nothing else knows, a second.
     work: float = 1e8
     work_of_elements: float = 1e9
 

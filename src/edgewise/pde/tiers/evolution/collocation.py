@@ -294,9 +294,8 @@ class CollocationSolver:
         errors = self.indicators(element) if element.indicators is None else element.indicators
         coarser = grids.coarsened(self.evolution, state.space, errors)
         at = partial(on_points, state.space, state.values)
-        for _ in range(
-            self.settings.coarse_rounds
-        ):  # the residual of a short time element says nothing of the state after it
+        # The residual of a short time element says nothing of the state after it.
+        for _ in range(self.settings.coarse_rounds):
             coarser = [self._worth(new, old) for new, old in zip(coarser, state.space, strict=True)]
             moved = State(coarser, each_prolonged(state.values, state.space, coarser))
             finer = self._finer(coarser, self._misfits(moved, at))

@@ -84,9 +84,8 @@ class CutCellSolver:
         self._grids: list[CutGrid] = []
         self._refined = (0, math.inf)
         self._is_settled = False
-        self._kept: tuple[Assembly, list[Jacobian], bool] | None = (
-            None  # of the last time element, and whether they are exact
-        )
+        # Of the last time element, and whether they are exact.
+        self._kept: tuple[Assembly, list[Jacobian], bool] | None = None
 
     def _grid(self, axes: Sequence[SplineAxis]) -> CutGrid:
         for grid in self._grids:
