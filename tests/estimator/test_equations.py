@@ -11,7 +11,6 @@ from sklearn.exceptions import NotFittedError
 
 from edgewise import find_formula, load, save
 from edgewise.discovery import FormulaOptions
-from edgewise.discovery.finder import Search
 from edgewise.errors import InputError
 from edgewise.estimator import KANRegressor
 from edgewise.estimator import equations as module
@@ -36,7 +35,7 @@ def fitted():
 def test_every_door_gives_the_same_front():
     """`find_formula` and the search behind estimators, the command line and the report, without a network."""
     X, y = law()
-    search = Search(X, y, ("x1", "x2"), FormulaOptions(), Budget.planned(30, 60))
+    search = module.table_search(X, y, None, None, Budget.planned(30, 60))
     first, second = find_formula(X, y, time_limit=30), module.table_front(search)
     assert [str(entry.formula) for entry in first] == [str(entry.formula) for entry in second]
     assert first.best_place == second.best_place and first.held_out == second.held_out
@@ -69,11 +68,21 @@ def test_indicators_stand_in_brackets_and_never_in_functions():
     city, area = random.integers(0, 2, 200).astype(float), random.uniform(40, 200, 200)
     y = area * (2 + city) * (1 + 0.05 * random.normal(size=200))
     rows, names = np.stack([area, city], 1), ("area", "city is Köln")
-    front = module.table_front(Search(rows, y, names, FormulaOptions(), Budget.planned(1.0, 60)))
+    front = module.table_front(module.table_search(rows, y, names, None, Budget.planned(1.0, 60)))
     assert "[city is Köln]" in str(front.best.formula) and "`" not in str(front)
     for entry in front:
         parts = [part for part in walk(entry.formula.expression) if isinstance(part, Call | Power)]
         assert all(used_variables(part) != [1] for part in parts)
+
+
+def test_options_name_an_indicator_as_formulas_do():
+    random = np.random.default_rng(0)
+    rows = np.column_stack([random.uniform(1, 3, 60), random.integers(0, 2, 60)])
+    y = rows[:, 0] * (2 + rows[:, 1])
+    model = KANRegressor(**SMALL).fit(rows, y)
+    options = FormulaOptions(required=["[city is Köln]"])
+    model.fit_equations(rows, y, names=["area", "city is Köln"], time_limit=1, options=options)
+    assert all("[city is Köln]" in str(entry.formula) for entry in model.equations_)
 
 
 def test_the_best_formula_as_an_expression_of_sympy(fitted):

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from edgewise.checks import check_names, check_number, is_number
+from edgewise.checks import check_number, is_number
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, with_shared_text
 from edgewise.estimator.columns.constraints import INEQUALITIES, Bounds, checked_bounds, given_knowledge
@@ -30,6 +30,7 @@ from edgewise.search.validation import block_codes, canonical_rows
 from edgewise.tables.target import MAX_NUMERIC_CLASSES, MIN_ROWS_PER_NUMERIC_CLASS
 
 if TYPE_CHECKING:
+    from edgewise.discovery.finder import Search
     from edgewise.discovery.problem import FormulaOptions
     from edgewise.formulas.front import Front
     from edgewise.gam.families import Family
@@ -234,9 +235,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         True
         """
         # The door to the search for formulas, which a fit does not load.
-        from edgewise.discovery.arguments import checked_options
-        from edgewise.discovery.finder import Search
-        from edgewise.estimator.equations import class_front_of_table, table_budget, table_front
+        from edgewise.estimator.equations import class_front_of_table, table_budget, table_front, table_search
 
         check_is_fitted(self)
         if time_limit is not None:
@@ -247,13 +246,12 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         else:
             columns = logits - logits.mean(1, keepdims=True)
         rows = self._inputs(X)
-        names = check_names(self._network_names(names), rows.shape[1])
-        options = checked_options(options, names, len(rows))
+        names = self._network_names(names)
         classes = self.classes_[1:].tolist() if logits.ndim == 1 else self.classes_.tolist()
 
         def search_of(target: np.ndarray, name: str) -> Search:
             budget = table_budget(time_limit, len(classes))
-            return Search(rows, target.astype(np.float64), names, options, budget, target=name)
+            return table_search(rows, target.astype(np.float64), names, options, budget, target=name)
 
         if y is None:  # the predictions of the model are log-odds themselves
             fronts = [

@@ -22,14 +22,14 @@ from edgewise.discovery.knowledge.powers_of_ten import check_sizes
 from edgewise.discovery.problem import FormulaOptions, LawProblem
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator.task import numeric_targets
-from edgewise.files import Part
+from edgewise.files import Journal, Part
 from edgewise.formulas.expression import Add, Expression, Multiply, Number, Variable, exchanged
 from edgewise.formulas.front import Front, with_fidelity
 from edgewise.formulas.rewriting import simplify
 from edgewise.interpret.pruning.pruning import prune
 from edgewise.interpret.symbolic.snapping import symbolified
 from edgewise.interpret.transform.subnetworks import live_edges, with_output
-from edgewise.outcomes import Budget, StopReason
+from edgewise.outcomes import Budget, ProgressCallback, StopReason
 from edgewise.presentation import counted
 from edgewise.scaling import AffineScaling
 from edgewise.train.problems import Regression
@@ -48,15 +48,35 @@ def table_budget(time_limit: float | None, outputs: int = 1) -> Budget:
     return planned_budget(time_limit, TABLE_SECONDS, outputs)
 
 
+def table_search(
+    X: np.ndarray,
+    y: np.ndarray,
+    names: Sequence[str] | None,
+    options: FormulaOptions | None,
+    budget: Budget,
+    *,
+    target: str = "y",
+    report: ProgressCallback | None = None,
+    journal: Journal | None = None,
+) -> Search:
+    """A search for formulas of a table, X (N, d) and y (N,), whose indicators have names in brackets.
+
+    InputError for fewer than 20 rows, and names and options that do not fit.
+    """
+    if len(X) < FEWEST:
+        raise InputError(f"X must have at least {FEWEST} rows to look for formulas, got {len(X)}")
+    shown = _with_brackets(check_names(names, X.shape[1]), X)
+    options = checked_options(options, shown, len(y))
+    return Search(X, y, shown, options, budget, report=report, journal=journal, target=target)
+
+
 def table_front(search: Search, estimator: KANRegressor | None = None) -> Front:
     """Search for formulas of a table, and in its network, and decide by their errors on held-out rows.
 
-    The names and options of the search are checked here. The network of a fitted `estimator`, edge by edge, is one of
-    the ways to formulas. The journal keeps the front when it is complete, and before that the formulas so far, so that
-    a later run goes on from them. InputError for fewer than 20 rows, names that do not fit, and a column in too extreme
-    a unit.
+    The search is one of `table_search`. The network of a fitted `estimator`, edge by edge, is one of the ways to
+    formulas. The journal keeps the front when it is complete, and before that the formulas so far, so that a later run
+    goes on from them. InputError for a column in too extreme a unit.
     """
-    search = _checked(search)
     check_sizes(search.x, search.y, search.names)
     if search.options.groups is not None:
         raise InputError("options must have no groups here: find_formula looks for laws of groups")
@@ -119,11 +139,9 @@ def fronts_of_outputs(
         else:
             each = f"{outputs} numbers"
         raise InputError(f"y must hold {each} for each of the {len(X)} rows of X, got shape {shape}")
-    names = check_names(names, X.shape[1])
-    options = checked_options(options, names, len(X))
     if outputs == 1:
         target = estimator._task.target
-        search = Search(X, values[:, 0], names, options, table_budget(time_limit), target=target)
+        search = table_search(X, values[:, 0], names, options, table_budget(time_limit), target=target)
         return [table_front(search, estimator)]
     fronts = []
     scaling = estimator.target_scaling_
@@ -133,7 +151,7 @@ def fronts_of_outputs(
         alone.model_ = with_output(estimator.model_, k)
         alone.target_scaling_ = AffineScaling(scaling.shift[[k]], scaling.scale[[k]])
         alone._output_limits = None if limits is None else limits[[k]]
-        search = Search(X, values[:, k], names, options, table_budget(time_limit, outputs), target=target)
+        search = table_search(X, values[:, k], names, options, table_budget(time_limit, outputs), target=target)
         fronts.append(table_front(search, alone))
     return fronts
 
@@ -141,19 +159,11 @@ def fronts_of_outputs(
 def class_front_of_table(search: Search, log_odds: np.ndarray) -> Front:
     """Search for formulas of the log-odds of y = 1, with constants of the likelihood of the classes.
 
-    `log_odds` (N,) are those of the model, from which the search starts. Losses of the front are logarithmic.
-    InputError for fewer than 20 rows, one class alone, and names that do not fit.
+    The search is one of `table_search`; `log_odds` (N,) are those of the model, from which it starts. Losses of the
+    front are logarithmic. InputError for one class alone.
     """
     with np.errstate(all="ignore"):
-        return class_law(_checked(search), log_odds)
-
-
-def _checked(search: Search) -> Search:
-    """A search of a table with enough rows, names with brackets and checked options."""
-    if len(search.x) < FEWEST:
-        raise InputError(f"X must have at least {FEWEST} rows to look for formulas, got {len(search.x)}")
-    names = _with_brackets(check_names(search.names, search.x.shape[1]), search.x)
-    return replace(search, names=names, options=checked_options(search.options, names, len(search.y)))
+        return class_law(search, log_odds)
 
 
 def _with_brackets(names: Sequence[str], X: np.ndarray) -> tuple[str, ...]:

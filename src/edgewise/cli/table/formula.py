@@ -11,18 +11,16 @@ import numpy as np
 from rich.table import Table as Grid
 from rich.text import Text
 
-from edgewise.checks import check_names
 from edgewise.cli.shared.formulas import FormulaList
 from edgewise.cli.shared.model import Model, open_model
 from edgewise.cli.shared.opening import Written
 from edgewise.cli.shared.preparation import FormulaJob, PreparedTable, collect_warnings
 from edgewise.cli.terminal.console import Screen
 from edgewise.discovery import FormulaOptions
-from edgewise.discovery.finder import Search
 from edgewise.errors import InputError
 from edgewise.escaping import file_name, terminal_line
 from edgewise.estimator import KANClassifier, KANRegressor
-from edgewise.estimator.equations import TABLE_SECONDS, table_budget, table_front
+from edgewise.estimator.equations import TABLE_SECONDS, table_budget, table_front, table_search
 from edgewise.files import Journal
 from edgewise.formulas.front import with_fidelity
 from edgewise.outcomes import ProgressCallback, StopReason
@@ -57,7 +55,7 @@ def search_formulas(
             y = read.y
             names = encoder.formula_names
             options = _options(job)
-            search = Search(X, y, names, options, budget, report=report, journal=journal, target=read.target)
+            search = table_search(X, y, names, options, budget, report=report, journal=journal, target=read.target)
             front = table_front(search)
             by_output = {"": replace(FormulaList.from_front(front, X, y, ()), encoder=encoder)}
         else:
@@ -128,8 +126,7 @@ def _search_for_model(
         y = output.function(X)
         budget = table_budget(job.time_limit, len(outputs))
         options = _options(job)
-        names = check_names(model.names, X.shape[1])
-        search = Search(X, y, names, options, budget, report=report, journal=journal, target=output.name)
+        search = table_search(X, y, model.names, options, budget, report=report, journal=journal, target=output.name)
         front = table_front(search)
         front = replace(front, entries=tuple(with_fidelity(front, output.function, X)))
         note = f"The formulas fit the model's {output.name}; the target column of the table is not used."
@@ -173,8 +170,7 @@ def _search_for_number(
     with collect_warnings():
         budget = table_budget(job.time_limit)
         options = _options(job)
-        names = check_names(model.names, X.shape[1])
-        search = Search(X, y, names, options, budget, report=report, journal=journal, target=model.target)
+        search = table_search(X, y, model.names, options, budget, report=report, journal=journal, target=model.target)
         front = table_front(search, estimator)
     formulas = FormulaList.from_front(front, X, y, ())
     gap = _root_mean_square(formulas.best.formula(X) - prediction)

@@ -18,10 +18,9 @@ from edgewise.cli.shared.preparation import FitJob, PreparedTable, collect_warni
 from edgewise.cli.shared.resume import each_once
 from edgewise.cli.terminal.interrupts import finish
 from edgewise.compare.baselines import LEARNERS, BaselineResult, iterate_baselines
-from edgewise.discovery import FormulaOptions
-from edgewise.discovery.finder import Search, planned_budget
+from edgewise.discovery.finder import planned_budget
 from edgewise.estimator import KANClassifier, KANRegressor
-from edgewise.estimator.equations import FEWEST, table_front
+from edgewise.estimator.equations import FEWEST, table_front, table_search
 from edgewise.estimator.storage import load_estimator
 from edgewise.files import Journal, Part, read_bytes
 from edgewise.metrics import MEASURED, measures, score
@@ -222,12 +221,11 @@ def find_formulas(
     with collect_warnings():
         names = estimator.encoder_.formula_names
         budget = planned_budget(job.formulas, FORMULA_SECONDS)
-        options = FormulaOptions()
-        search = Search(X, y, names, options, budget, report=progress, journal=journal, target=prepared.target)
+        search = table_search(X, y, names, None, budget, report=progress, journal=journal, target=prepared.target)
         front = table_front(search, estimator)
     seconds = time.perf_counter() - start
     formulas = FormulaList.from_front(front, X, y, ())
-    estimator.equations_ = formulas.front  # stored in the model file
+    estimator._set_equations([front], ())  # stored in the model file
     prediction = formulas.best.formula(estimator._inputs(prepared.frame[prepared.test]))
     reached = math.nan
     if math.isfinite(prediction.sum()):
