@@ -1,7 +1,7 @@
 """A time limit is kept by every door that takes one, to 10 % and two seconds.
 
-The seconds are those of the processor, so that a busy machine makes no test fail: it only leaves less of them before
-the limit. A door that does not look at the clock works for as long as the whole computation takes, many times as long.
+The seconds are those of the processor, and the least of three runs counts, so that a busy machine makes no test fail. A
+door that does not look at the clock works for as long as the whole computation takes, many times as long in each run.
 """
 
 import time
@@ -19,6 +19,7 @@ from edgewise_experiments.problems.named_equations import named_equation
 
 LIMIT = 1.0  # seconds
 ALLOWED = 1.1 * LIMIT + 2.0
+RUNS = 3
 DRAW = np.random.default_rng(0)
 
 
@@ -49,6 +50,13 @@ def network_to_formula():
     return lambda: symbolify(model, problem, time_limit=LIMIT)
 
 
+def table_to_equations():
+    """The table is fitted before the clock starts."""
+    x, y = rows(2000, 6)
+    model = KANRegressor(effort="low").fit(x, y)
+    return lambda: model.fit_equations(x, time_limit=LIMIT)
+
+
 DOORS = {
     "regressor, many rows": regressor(100_000, 10),
     "regressor, many columns": regressor(2000, 60),
@@ -62,9 +70,7 @@ DOORS = {
     "classifier, two classes": classifier(20_000, 12, 2),
     "classifier, ten classes": classifier(3000, 30, 10),
     "find_formula": lambda: find_formula(*rows(3000, 6), time_limit=LIMIT),
-    "fit_equations": lambda: (
-        KANRegressor(effort="low").fit(*(data := rows(2000, 6))).fit_equations(data[0], time_limit=LIMIT)
-    ),
+    "fit_equations": table_to_equations,
     "symbolify": network_to_formula,
     "advise": lambda: advise(*rows(20_000, 10), time_limit=LIMIT),
     "solve, in time windows": lambda: solve(named_equation("allen-cahn").make(), time_limit=LIMIT),
@@ -74,14 +80,23 @@ DOORS = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("door", DOORS)
-def test_a_time_limit_is_kept(door):
-    run = network_to_formula() if door == "symbolify" else DOORS[door]
+# Doors whose function makes the model first and returns the work that the limit is for.
+PREPARED = ("fit_equations", "symbolify")
+
+
+def seconds_of(run):
+    """The seconds of the processor that one run takes."""
     began = time.process_time()
     try:
         run()
     except InputError as error:  # a busy machine may do too little in the time; it says so, and as soon
         assert str(error).startswith("time_limit must be long enough")
-    assert time.process_time() - began < ALLOWED
+    return time.process_time() - began
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("door", DOORS)
+def test_a_time_limit_is_kept(door):
+    run = DOORS[door]() if door in PREPARED else DOORS[door]
+    assert any(seconds_of(run) < ALLOWED for _ in range(RUNS))
