@@ -131,12 +131,12 @@ def residual_gain(
     # parts; rows with the same number in `blocks` stay in one. Residuals (N, m) are best those of models that did not
     # see the row.
     # [1] J. Friedman and W. Stuetzle, J. Am. Stat. Assoc. 76 (1981) 817.
-    order = np.random.default_rng(seed).permutation(len(x))[: policy.test_rows]
-    if len(order) < len(x):
-        x = x[order]
-        residual = residual[order]
-        weight = weight[order]
-        blocks = None if blocks is None else blocks[order]
+    if len(x) > policy.test_rows:
+        some = sampled(len(x), policy.test_rows, seed)
+        x = x[some]
+        residual = residual[some]
+        weight = weight[some]
+        blocks = None if blocks is None else blocks[some]
     u = _held(AffineScaling.standard(x, weight).transform(x))
     scaled = residual / _scale(residual, weight)
     after = np.full(len(x), np.nan)
