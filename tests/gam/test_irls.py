@@ -33,7 +33,6 @@ class Dense:
     groups: np.ndarray
     policy = AdditivePolicy()
     constraints = None
-    watch = None
     bent = MappingProxyType({})
     rivals = 0
 
