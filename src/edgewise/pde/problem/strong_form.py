@@ -351,6 +351,7 @@ def strong_form_of(
         observed.check(domain, fields)
     for unknown_field in unknown_fields:
         unknown_field.check(fields)
+    # Other conditions hold on the boundary, or between parts.
     for condition in conditions:
         if isinstance(condition, Interface):
             surface = Surface(domain, next(inner_sides))
@@ -384,6 +385,7 @@ def strong_form_of(
                     f"{each.words[0].upper()}{each.words[1:]}: only {each.allowed} of them can hold, unless the others "
                     "follow from these."
                 )
+    # Each field needs enough conditions, where the equation carries it in.
     if not observations:
         for name in fields:
             check_enough_conditions(form, name)

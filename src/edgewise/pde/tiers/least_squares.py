@@ -12,14 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.native import interruptible
 from edgewise.outcomes import check_time, foreseen
+from edgewise.pde.algebra.dense import LeastSquares
 from edgewise.pde.algebra.newton import BENDING, Advance, newton
 from edgewise.pde.algebra.system import Solver
 from edgewise.pde.domains.domain import Domain, Piece
@@ -382,27 +381,14 @@ def _minimised(network: TensorNetwork, problem: Collocation) -> tuple[float, flo
         return math.inf, work
 
     def factorised(point: np.ndarray) -> Solver:
-        """Least squares by QR of the rows, whose columns are scaled to norm one, above a ridge."""
+        """Solver of the least squares of the rows at a point."""
         nonlocal work
         product = 2.0 * (len(residual) + count) * count**2
         with foreseen("rows and their QR factors", product):
             rows = _rows(network, problem.blocks())
-            # Columns of norm one, so that the ridge is the same for each, and their QR factors.
-            norms = rows.norm(dim=0)
-            for part in norms.split(sizes):
-                part.clamp_(min=SETTINGS.least_norm * float(part.max()))
-            stacked = torch.cat([rows / norms, SETTINGS.ridge * torch.eye(count, dtype=rows.dtype)])
-            triangle, reflections = interruptible(partial(torch.geqrf, stacked))
+            factors = LeastSquares(rows, sizes, SETTINGS.ridge, SETTINGS.least_norm)
         work += product
-
-        def solver(values: np.ndarray) -> np.ndarray:
-            rhs = torch.cat([torch.from_numpy(values), norms.new_zeros(count)])[:, None]
-            # Back substitution.
-            projected = torch.ormqr(triangle, reflections, rhs, transpose=True)[:count]
-            solution: Tensor = torch.linalg.solve_triangular(triangle[:count], projected, upper=True)[:, 0] / norms
-            return solution.numpy()
-
-        return solver
+        return lambda values: factors.solve(torch.from_numpy(values)).numpy()
 
     def descending(point: np.ndarray, step: np.ndarray, solver: Solver) -> Advance:
         """Full steps, until one gains less than a factor; the rows of a linear problem are the same everywhere."""
