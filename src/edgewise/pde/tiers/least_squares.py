@@ -259,7 +259,9 @@ class _FineMesh(Mesh):
         return x, normal, piece.measure * shares
 
 
-def even_levels(problem: Collocation, begin: Callable[[Tensor], Tensor] | None = None) -> Generator[Level, None, bool]:
+def even_grid_levels(
+    problem: Collocation, begin: Callable[[Tensor], Tensor] | None = None
+) -> Generator[Level, None, bool]:
     """Solve with ever more functions, and return whether they remain far from the solution.
 
     There is no level where a domain needs singular functions that are not known.
@@ -338,9 +340,9 @@ def _bend_least(network: TensorNetwork, problem: Collocation, x: Tensor) -> None
     rows = [_rows(network, conditions), *network.jacobian(x, directions, 2, sensitivities)]
     # The least squares of both, by singular values: conditions alone may not determine all coefficients.
     matrix = torch.cat(rows)
-    sought = -_residuals(network, conditions)
-    sought = torch.cat([sought, sought.new_zeros(len(matrix) - len(sought))])
-    step = torch.linalg.lstsq(matrix, sought[:, None], driver="gelsd").solution
+    residuals = _residuals(network, conditions)
+    target = torch.cat([-residuals, residuals.new_zeros(len(matrix) - len(residuals))])
+    step = torch.linalg.lstsq(matrix, target[:, None], driver="gelsd").solution
     with torch.no_grad():
         layer.coef.add_(step.reshape(layer.coef.shape))
 

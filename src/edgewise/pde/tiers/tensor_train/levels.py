@@ -51,7 +51,7 @@ class TrainSettings:
 SETTINGS = TrainSettings()
 
 
-def low_rank_stages(
+def tensor_train_levels(
     grid_problem: GridProblem, spend: Spend, seed: int = 0, begin: Sequence[int] | None = None
 ) -> Iterator[Level]:
     """Solve on finer and finer grids, with sharper tolerances and higher ranks, until the error stalls.
