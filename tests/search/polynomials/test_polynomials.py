@@ -119,7 +119,7 @@ def test_the_likelihood_of_a_link_does_not_depend_on_the_unit_of_the_target():
     x = rng.random((80, 2))
     y = np.log(1 + x.sum(1)) + 0.01 * rng.standard_normal(80)
     basis = Basis(lower_set([1, 1], 0, 10, [79, 79])[0], np.array([[0.0, 1.0]] * 2))
-    with_unit = [smooth._Rows(x, y / unit, np.ones(80), basis, 0.0, unit, int) for unit in (1.0, 10.0)]
+    with_unit = [smooth._Rows(x, y / unit, np.ones(80), basis, 0.0, unit) for unit in (1.0, 10.0)]
     link = LINK_FUNCTIONS["logarithm"]
     start = np.linalg.lstsq(basis.columns(x), np.exp(y))[0]
     one, other = (rows.fit(link, start, rows.bounds(link, np.exp(y)), None) for rows in with_unit)
