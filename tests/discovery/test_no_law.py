@@ -35,12 +35,11 @@ def gaussian_process(a, b, random):
 
 
 def forest(a, b, random):
-    """Predictions of trees that were fitted to a law with noise."""
+    """Predictions of trees that were fitted to a draw of the process."""
     from sklearn.ensemble import RandomForestRegressor
 
     x = np.column_stack([a, b])
-    trees = RandomForestRegressor(30, random_state=0)
-    return trees.fit(x, np.sin(3 * a) + a * b + 0.3 * random.normal(size=len(a))).predict(x)
+    return RandomForestRegressor(30, random_state=0).fit(x, gaussian_process(a, b, random)).predict(x)
 
 
 def assert_no_law(table):

@@ -166,7 +166,8 @@ def _is_bounded_at_zero(node: Expression, part: Expression, x: np.ndarray, halvi
     left = x[below[:: max(len(below) // count, 1)][:count]]
     right = x[above[:: max(len(above) // count, 1)][:count]]
     margin = float(np.ptp(values))
-    for _ in range(halvings):
+    jumps = np.full(count, np.inf)
+    for number in range(halvings):
         middle = (left + right) / 2
         negative = (evaluate(part, middle) < 0)[:, None]
         left = np.where(negative, middle, left)
@@ -174,7 +175,8 @@ def _is_bounded_at_zero(node: Expression, part: Expression, x: np.ndarray, halvi
         near = evaluate(node, np.concatenate([left, right]))
         if not ((near >= values.min() - margin) & (near <= values.max() + margin)).all():
             return False
-    jumps = np.abs(evaluate(node, left) - evaluate(node, right))
+        if number >= halvings // 2:  # near the zero, but not only there: rounding is largest at the end
+            jumps = np.minimum(jumps, np.abs(near[:count] - near[count:]))
     return bool((jumps <= SETTINGS.largest_jump * margin).all())
 
 
