@@ -62,5 +62,6 @@ def test_a_short_search_of_a_step_says_that_there_is_no_law(table, monkeypatch):
 @pytest.mark.parametrize(
     "table", [step, step_beside_a_line, noisy_step, step_in_two_inputs, two_regimes, gaussian_process, forest]
 )
-def test_a_table_without_a_law_is_called_so(table):
+def test_a_table_without_a_law_is_called_so(table, monkeypatch):
+    monkeypatch.setattr(finder, "USUAL_SECONDS", 10.0)
     assert_no_law(table)

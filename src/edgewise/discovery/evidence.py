@@ -68,14 +68,13 @@ class EvidenceSettings:
     # three.
     largest_cancellation: float = 1e3
     # Times that a slope is doubled, and Levenberg-Marquardt steps of the other constants at each.
-    doublings: int = 4
+    doublings: int = 3
     profile_steps: int = 8
     # Arguments of exp are no larger there, so that exp(-exp(u)) and its derivative are numbers of float64.
     largest_exponent: float = 300.0
 
 
 STEP_LIKE = ("exp", "tanh", "atan")  # functions that are steps where their slopes are large
-CHI_SQUARE_95 = 3.84  # quantile of one degree of freedom
 
 
 SETTINGS = EvidenceSettings()
@@ -217,7 +216,7 @@ def determines_slopes(
     free = with_free_exponents(node, x, SHORT_ROOT)
     root = root_weights(weight, len(x))
     loss = float(np.mean(((evaluate(free, x) - y) * root) ** 2))
-    most = loss + CHI_SQUARE_95 * max(variance, loss) / len(y)
+    most = loss + CHI_SQUARE_99 * max(variance, loss) / len(y)
     found = (part for part in walk(free) if isinstance(part, Call) and part.name in STEP_LIKE)
     functions = list(dict.fromkeys(found))
     groups = [[part] for part in functions]
