@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal, get_args
+from functools import partial
+from typing import Any, Literal, TypeVar, get_args
 
 from edgewise.checks import is_one_of
 from edgewise.errors import InputError
@@ -108,6 +109,9 @@ class Progress:
         return self.seconds * (1 - self.share) / max(self.share, 1e-9)
 
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
 OnInterrupt = Literal["raise", "keep"]
 """Effect of Ctrl-C on long work: "raise" passes the KeyboardInterrupt on, "keep" returns the best result so far."""
 
@@ -175,19 +179,19 @@ class Budget:
         self.whole: Budget = whole or self
         self._work = 0.0
         self._is_late = False
-        # A reading of `time.monotonic`, and seconds for a unit of work, of the last part of each kind.
+        # A reading of `time.monotonic` at the beginning, and seconds for a unit of work, of the last part of each kind.
         if whole is not None:
-            began = whole._began
-        self._began: float = time.monotonic() if began is None else began
+            began = whole.began
+        self.began: float = time.monotonic() if began is None else began
         self._paces: dict[str, float] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state for another process: the seconds so far, and no callback."""
-        return {**vars(self), "progress": None, "_began": self.seconds}
+        return {**vars(self), "progress": None, "began": self.seconds}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._began = time.monotonic() - state["_began"]  # clocks of machines have nothing in common but their pace
+        self.began = time.monotonic() - state["began"]  # clocks of machines have nothing in common but their pace
 
     @classmethod
     def planned(cls, time_limit: float | None, usual: float) -> Budget:
@@ -211,7 +215,7 @@ class Budget:
     @property
     def seconds(self) -> float:
         """Wall seconds since the beginning."""
-        return time.monotonic() - self._began
+        return time.monotonic() - self.began
 
     @property
     def seconds_left(self) -> float:
@@ -330,6 +334,17 @@ class Budget:
 
 
 _budget: ContextVar[Budget | None] = ContextVar("edgewise_budget", default=None)
+
+
+def with_budget(function: Callable[[Item], Result]) -> Callable[[Item], Result]:
+    """The function under the budget of the work that calls this, for threads and processes, which would have none."""
+    budget = _budget.get()
+    return function if budget is None else partial(_held, budget, function)
+
+
+def _held(budget: Budget, function: Callable[[Item], Result], item: Item) -> Result:
+    with budget.holds():
+        return function(item)
 
 
 def spend(work: float) -> None:

@@ -59,13 +59,6 @@ def test_kan_is_the_model_inside_and_outside(model):
     np.testing.assert_allclose(lone.to_kan()(torch.from_numpy(x)).detach().numpy(), lone.predict_link(x), atol=1e-12)
 
 
-def test_flat_extrapolation_is_constant_beyond_the_rows():
-    x, _, y = _friedman(100)
-    model = fit_additive(x, y, pairs=(), policy=AdditivePolicy(extrapolation="flat"))
-    ends = np.stack([x.min(0), x.max(0)])
-    np.testing.assert_array_equal(model.predict_link(ends), model.predict_link(ends + np.array([[-1.0], [1.0]])))
-
-
 def test_effects_add_up_to_the_prediction(model):
     model, x = model
     total = model.coef[0] + sum(model.effect(j, x[:, j])[0] for j in range(5))

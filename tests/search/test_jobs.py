@@ -10,6 +10,7 @@ import torch
 
 from edgewise import KANRegressor
 from edgewise.errors import InputError
+from edgewise.outcomes import Budget, OutOfTime, check_time
 from edgewise.search.jobs import count_of_jobs, one_blas_thread, run_jobs
 
 
@@ -22,6 +23,20 @@ def test_results_come_in_order_from_threads():
 
     assert list(run_jobs(piece, range(20), 2)) == [number**2 for number in range(20)]
     assert threading.main_thread().name not in names
+
+
+def test_the_time_of_the_caller_ends_pieces_in_threads_and_processes():
+    with Budget(seconds=0.0).holds():
+        for backend in ("threading", "loky"):
+            with joblib.parallel_config(backend=backend), pytest.raises(OutOfTime):
+                list(run_jobs(timed, range(2), 2))
+    assert list(run_jobs(timed, range(2), 2)) == [0, 1]
+
+
+def timed(piece):
+    """A piece that asks for the time."""
+    check_time()
+    return piece
 
 
 @pytest.mark.parametrize("jobs", [0, 1.5, True, "2"])

@@ -62,9 +62,12 @@ def test_work_grows_with_samples_and_grid():
 
 def test_training_a_start_lowers_its_held_out_loss():
     data = problem(lambda x: x[:, 0] + x[:, 1], samples=100)
-    start = train_start(Start(0, KAN([2, 1], 4, base="zero", dtype=torch.float64)), data, steps=5, tolerance=1e-6)
+    budget = unlimited()
+    start = Start(0, KAN([2, 1], 4, base="zero", dtype=torch.float64))
+    start = train_start(start, data, budget, steps=5, tolerance=1e-6)
     assert 0 <= start.loss < 1e-15
     assert start.report.steps >= 1
+    assert budget.work == start.report.steps * step_work(data, start.model)
 
 
 def test_inputs_that_act_together_share_a_group():

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from edgewise.nn.model import KAN
+from edgewise.outcomes import Budget, OutOfTime
 from edgewise.train.jacobian.linearised import linearise
 from edgewise.train.problems import Regression
 from edgewise.train.smoothing import smooth_fit
@@ -39,15 +40,7 @@ def test_the_error_against_the_function_is_a_fraction_of_the_noise(function, wid
     assert wrong < 0.035 and linearise(model, problem.train, penalty).effective < 24
 
 
-def test_what_watches_may_end_it():
+def test_the_time_of_the_caller_ends_it():
     problem, _ = noisy(product, 60)
-    calls = []
-
-    def stop():
-        calls.append(1)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        smooth_fit(kan((2, 2, 1)), problem, stop)
-    assert len(calls) == 3
+    with Budget(seconds=0.0).holds(), pytest.raises(OutOfTime):
+        smooth_fit(kan((2, 2, 1)), problem)

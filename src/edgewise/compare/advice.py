@@ -23,6 +23,7 @@ from edgewise.nn.mlp import MLP
 from edgewise.outcomes import Budget, ProgressCallback
 from edgewise.presentation import counted, percent_text, seconds_text
 from edgewise.scaling import AffineScaling
+from edgewise.search.validation import sampled, split_rows
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.quasi_newton import LBFGS
@@ -220,9 +221,10 @@ def advise(
     if time_limit is not None:
         check_number(time_limit, "time_limit", positive=True, of=" of seconds")
     check_progress(progress)
-    order = np.random.default_rng(seed).permutation(len(X))[:MOST_ADVICE_ROWS]
-    held = max(5, round(TEST * len(order)))
-    rows = Rows(X[order[held:]], y[order[held:]], X[order[:held]], y[order[:held]])
+    some = sampled(len(X), MOST_ADVICE_ROWS, seed)
+    X, y = X[some], y[some]
+    train, test = split_rows(len(y), TEST, seed, labels=y if task == "classification" else None)
+    rows = Rows(X[train], y[train], X[test], y[test])
     evidence = Measurement(rows, task, seed, Budget(seconds=time_limit, report=progress)).evidence()
     branches = evidence.branches(needs)
     recommendation, why = evidence.verdict(branches)
@@ -265,13 +267,13 @@ class Measurement:
         y = self.rows.y
         X_test = self.rows.X_test
         y_test = self.rows.y_test
-        half = max(10, len(X) // 2)
+        half, _ = split_rows(len(y), 0.5, self.seed, labels=y if self.task == "classification" else None)
         self.budget.report("KAN", 0.0)
         kan, model = self.kan(X, y, KAN_END)
         self.budget.report("additive KAN", 0.3)
         additive, _ = self.kan(X, y, ADDITIVE_END, hidden=())
         self.budget.report("KAN on half the rows", 0.4)
-        few, _ = self.kan(X[:half], y[:half], HALF_END)
+        few, _ = self.kan(X[half], y[half], HALF_END)
         self.budget.report("small MLP", 0.5)
         outputs = 1 if self.task == "regression" else len(np.unique(y))
         nodes = max(1, round((kan.parameters - outputs) / (X.shape[1] + 1 + outputs)))

@@ -14,6 +14,7 @@ from edgewise.errors import CancelledError, InputError
 from edgewise.interpret.edits import Cost, checked_edit, cost_of, made
 from edgewise.interpret.symbolic.steering import REFIT
 from edgewise.nn.model import KAN, edge_layers
+from edgewise.search.validation import split_rows
 from edgewise.train.loop.fitting import fit
 from edgewise.train.loop.reports import StepEvent
 from edgewise.train.loop.threads import one_thread
@@ -132,8 +133,7 @@ def _refitted(model: KAN, problem: Problem, steps: int, trained: str, progress: 
     own.validation = None
     rows = len(problem.train)
     if trained == "all" and rows >= FEWEST_TO_STOP:
-        order = torch.randperm(rows, generator=torch.Generator().manual_seed(0))
-        chosen, kept = order.tensor_split([int(STOPPING_SHARE * rows)])
+        kept, chosen = (torch.from_numpy(part) for part in split_rows(rows, STOPPING_SHARE, 0))
         own = problem.subset(kept)
         own.validation = problem.train.select(chosen)
     for parameter in frozen:

@@ -6,8 +6,8 @@ penalty b'Sb. Here the columns of X are evaluated; `building` chooses them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 
@@ -27,6 +27,7 @@ from edgewise.gam.basis import (
 from edgewise.gam.constraints import Constraints
 from edgewise.gam.policy import AdditivePolicy
 from edgewise.ops.contract import spline_sum
+from edgewise.outcomes import check_time
 from edgewise.settings import ROW_NUMBERS, chunks
 
 Array = NDArray[np.float64]
@@ -51,8 +52,6 @@ class Design:
     size: int | None = None  # intervals of the margins, None without pairs
     constraints: Constraints | None = None  # what the model must obey
     levels: tuple[tuple[int, ...], ...] = ()  # inputs that are the indicators of one category each
-    # called before every run of rows and every step of REML; it may raise to end the work
-    watch: Callable[[], None] | None = field(default=None, repr=False, compare=False)
 
     @property
     def knots(self) -> Array:
@@ -100,8 +99,7 @@ class Design:
     def chunks(self, rows: int, numbers: int = ROW_NUMBERS) -> Iterator[slice]:
         """Yield the runs of rows that are worked on at a time, each row with its columns or more numbers."""
         for part in chunks(rows, max(numbers, len(self.groups))):
-            if self.watch is not None:
-                self.watch()
+            check_time()
             yield part
 
     def columns(self, x: Array) -> Array:

@@ -29,6 +29,7 @@ from edgewise.gam.policy import IrlsPolicy
 from edgewise.gam.reml import RemlFit
 from edgewise.gam.rows import NeededColumns, RowsInMemory, working, working_normal
 from edgewise.gam.solving import estimate, expanded, solve_gaussian, with_strengths
+from edgewise.outcomes import check_time
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.methods.quasi_newton import CurvaturePairs, line_search
 from edgewise.train.objective import Evaluation
@@ -214,8 +215,7 @@ class Iteration:
 
         start, slope, point = evaluate(torch.from_numpy(self.coefs[:, keep]).reshape(-1))
         for step in range(policy.joint_steps):
-            if rows.design.watch is not None:
-                rows.design.watch()
+            check_time()
             accepted = line_search(memory, evaluate, point, start, slope, policy.joint_trials)
             if accepted is None:
                 return step, True

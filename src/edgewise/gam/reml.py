@@ -13,7 +13,7 @@ Saefken, J. Am. Statist. Assoc. 111 (2016) 1548, section 4: the covariance with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from edgewise.gam.normal import NormalMatrix
 from edgewise.gam.policy import RemlPolicy
+from edgewise.outcomes import check_time
 from edgewise.settings import ABOVE_ZERO
 
 Array = NDArray[np.float64]
@@ -136,7 +137,6 @@ def fit_reml(
     *,
     policy: RemlPolicy = DEFAULTS,
     rivals: int = 0,
-    watch: Callable[[], None] | None = None,
 ) -> RemlFit:
     """Estimate the strengths of ridge penalties on groups of columns by restricted maximum likelihood.
 
@@ -156,7 +156,7 @@ def fit_reml(
 
     `groups` has the group of each column, (p,), numbered from 0; -1 for columns without a penalty. `start` has first
     strengths, (groups,) or fewer, infinite for groups that start out vanished and NaN for unknown ones. `rivals` is the
-    number of groups from which these were chosen by the response, if more [2]; `watch` is called before every step.
+    number of groups from which these were chosen by the response, if more [2].
     """
     # [1] S. Wood, "Fast stable restricted maximum likelihood and marginal likelihood estimation of semiparametric
     # generalized linear models", J. R. Statist. Soc. B 73 (2011) 3, sections 2 and 3.
@@ -168,8 +168,7 @@ def fit_reml(
     converged = False
     iterations = 0
     while iterations < policy.steps:
-        if watch is not None:
-            watch()
+        check_time()
         # Groups whose penalty takes all of them, and still grows, have vanished.
         slope, curvature = criterion.derivatives(point)
         live = np.isfinite(point.strength)

@@ -33,7 +33,6 @@ class NeededColumns:
         self.x = x
         self.rivals = design.rivals
         self.chunks = design.chunks
-        self.watch = design.watch
         self.constraints = None
         self.bent = design.bent
         self.count = int(design.groups.max(initial=-1)) + 1

@@ -14,6 +14,7 @@ from edgewise.gam.design import Design
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.pairs import bins_of
 from edgewise.gam.solving import Solver
+from edgewise.outcomes import check_time
 from edgewise.settings import ABOVE_ZERO
 
 Array = NDArray[np.float64]
@@ -37,8 +38,7 @@ def screened(design: Design, x: Array, weight: Array, solve: Solver) -> tuple[De
     for number in range(rounds):
         design = with_curves(design, sorted(kept), x, weight)
         solution = solve(design, solution)
-        if design.watch is not None:
-            design.watch()
+        check_time()
         promise = {j: _promise(codes[j], solution) for j in others if j not in kept}
         best = sorted(promise, key=lambda j: (-promise[j], j))
         if number < rounds - 1:

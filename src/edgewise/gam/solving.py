@@ -61,7 +61,6 @@ def estimate(
                 scale,
                 policy=policy.reml,
                 rivals=design.rivals,
-                watch=design.watch,
             )
             unused = np.bincount(groups[ranks >= most[groups]] + 1, minlength=count + 1)[1:]
             more = (fit.edf > most[:count] / 2) & (unused > 0)

@@ -22,13 +22,14 @@ from edgewise.search.starts import (
     Start,
     StartPlan,
     best_start,
+    half_grids,
     most_values,
     shapes_for,
     step_work,
     train_start,
 )
 from edgewise.settings import ABOVE_ZERO, APPROXIMATION_BUDGET_WORK
-from edgewise.train.grids import adapt_domain_, enclose, refine
+from edgewise.train.grids import adapt_domain_, enclose
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.problems import Regression
 
@@ -337,7 +338,7 @@ class _Refinement:
         return self._limit_of_size(last.model)
 
     def _train_on_half_grid(self, start: Start) -> Start:
-        finer = replace(start, model=refine(start.model, tuple(2 * size for size in start.model.config.grid_size)))
+        finer = replace(start, model=half_grids(start.model))
         if self._limit_of_size(finer.model) is None:
             tolerance = SETTINGS.passing_tolerance
         else:
@@ -348,8 +349,8 @@ class _Refinement:
             self.work.keep_best(start.loss)
             self.work.report(f"grid {model.config.grid_size[0]}", loss=start.loss)
             finer = replace(finer, model=model)
-            finer = train_start(finer, self.problem, steps=SETTINGS.fine_steps, tolerance=tolerance, near_minimum=True)
-            self.work.work += finer.last_report.steps * step_work(self.problem, model)
+            steps = SETTINGS.fine_steps
+            finer = train_start(finer, self.problem, self.work, steps=steps, tolerance=tolerance, is_continued=True)
             trained.append(finer)
         return min(trained, key=lambda each: each.loss)
 
@@ -375,7 +376,7 @@ class _Refinement:
 
     def _limit_of_size(self, model: KAN) -> tuple[StopReason, str] | None:
         """Return the reason why samples, budget or time do not allow grids of half the width, or None."""
-        finer = refine(model, tuple(2 * size for size in model.config.grid_size))
+        finer = half_grids(model)
         parameters = _parameter_count(finer)
         residuals = self.problem.train.y.numel()
         if SETTINGS.residuals_each[self.knots] * parameters > residuals:

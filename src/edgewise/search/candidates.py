@@ -6,7 +6,7 @@ A network of a shape that the user has fixed is a candidate too.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -26,7 +26,7 @@ from edgewise.gam.screening import screened
 from edgewise.gam.solving import Solver
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
-from edgewise.outcomes import Progress, StopReason
+from edgewise.outcomes import Progress, StopReason, check_time
 from edgewise.presentation import number_text
 from edgewise.search.fixed_shape import FixedShape, Listener, TrainedShape, best_of_starts, train_shape
 from edgewise.search.hidden_nodes import HiddenNodes, find_nodes, with_nodes
@@ -224,7 +224,6 @@ class FitCache:
         seed: int = 0,
         inputs: Sequence[int] | None = None,
         constraints: Constraints | None = None,
-        watch: Callable[[], None] | None = None,
         whole: FitCache | None = None,
     ) -> None:
         self.samples = samples
@@ -237,13 +236,13 @@ class FitCache:
             )
             if inputs is not None:
                 design = with_curves(design, inputs, samples.x, samples.weight)
-        self.design = replace(design, rows=samples.total, watch=design.watch if watch is None else watch)
+        self.design = replace(design, rows=samples.total)
         self.whole = whole
         if whole is None:
             straight = straight_lines(design, samples.x, samples.weight)
         else:
             straight = whole.straight
-        self.straight: Design = replace(straight, rows=samples.total, watch=self.design.watch)
+        self.straight: Design = replace(straight, rows=samples.total)
         self.listener: Listener | None = None  # hears the training of a network on all rows, and may end it
         self.sample: FitCache | None = None  # of a sample of these rows, whose choice of pairs holds for them
         self._solved: dict[Candidate, AdditiveModel] = {}
@@ -287,17 +286,11 @@ class FitCache:
         else:
             warm = None if candidate.before is None else self.network(candidate.before).model
             with one_thread():  # as in threads of a search, so that the bits are those of any number of them
-                trained = train_shape(problem, shape, outputs=outputs, seed=self.seed, warm=warm, listener=self._ends)
+                trained = train_shape(problem, shape, outputs=outputs, seed=self.seed, warm=warm, listener=_ends)
         self._networks[candidate] = trained
         if trained.report.stopped == StopReason.INTERRUPTED:
             raise KeyboardInterrupt
         return trained
-
-    def _ends(self, event: Progress) -> bool:
-        """Raise OutOfTime in the training of a part once its time is over."""
-        if self.design.watch is not None:
-            self.design.watch()
-        return False
 
     def latest_network(self) -> Fitted | None:
         """Return the network that was trained last, as far as its training came; None before there is any."""
@@ -312,7 +305,7 @@ class FitCache:
         like = None if self.whole is None else self.whole.smooth
         data = (rows.x, rows.y[:, 0], rows.weight)
         unit = rows.unit
-        return fit_smooth(*data, shift=rows.offset, unit=unit, like=like, watch=self.design.watch)
+        return fit_smooth(*data, shift=rows.offset, unit=unit, like=like)
 
     def estimate(self, candidate: Candidate) -> AdditiveModel:
         """Return what the solver gave for an additive candidate without hidden nodes."""
@@ -357,24 +350,9 @@ class FitCache:
             return estimated(self.straight if candidate.linear else self.design, samples, family)
         simple = self.estimate(replace(candidate, pairs=False))
         if self.sample is not None:
-            return self._with_pairs_of_sample(simple, self.sample.estimate(candidate).design)
+            pairs = self.sample.estimate(candidate).pairs
+            return with_finest_margins(self.design, pairs, samples, simple) if pairs else simple
         return choose_pairs(simple, samples.x, samples.weight, _solver(samples, family))
-
-    def _with_pairs_of_sample(self, simple: AdditiveModel, chosen: Design) -> AdditiveModel:
-        """Add the pairs that a sample chose to an additive model, with the finest margins that their number allows.
-
-        A sample may not see what finer margins are for; all rows do, and their strengths keep smooth what does not need
-        them.
-        """
-        pairs = [pair.inputs for pair in chosen.pairs]
-        if not pairs:
-            return simple
-        policy = chosen.policy
-        sizes = [policy.margin(self.design.rows)]
-        if len(simple.fits) == 1:  # several predictors take too long for more than the usual size
-            sizes += [size for size in policy.finer_margins if len(pairs) * (size + 2) ** 2 <= policy.margin_columns]
-        design = with_pairs(self.design, pairs, self.samples.x, self.samples.weight, max(sizes))
-        return estimated(design, self.samples, simple.family, simple)
 
     def _constant(self, candidate: Candidate) -> AdditiveModel:
         """The best constant: the design without any column but the first."""
@@ -435,7 +413,6 @@ class FitCache:
             count,
             policy=self.policy,
             seed=self.seed,
-            watch=self.design.watch,
         )
 
     def _with_nodes(self, estimate: AdditiveModel, family: Family, nodes: HiddenNodes) -> AdditiveModel:
@@ -446,20 +423,23 @@ class FitCache:
         if self.inputs is not None:
             nodes_at = range(samples.x.shape[1], x.shape[1])
             design = with_curves(design, [*self.inputs, *nodes_at], x, samples.weight)
-        design = replace(design, watch=self.design.watch)
         pairs = [part.inputs for part in estimate.design.pairs]
         if pairs:
             design = with_pairs(design, pairs, x, samples.weight, estimate.design.size)
         return estimated(design, replace(samples, x=x), family, estimate)
 
 
-def promising_inputs(
-    samples: Samples, family: Family, policy: AdditivePolicy, watch: Callable[[], None] | None
-) -> list[int] | None:
+def _ends(event: Progress) -> bool:
+    """Raise OutOfTime in the training of a part once its time is over."""
+    check_time()
+    return False
+
+
+def promising_inputs(samples: Samples, family: Family, policy: AdditivePolicy) -> list[int] | None:
     """Return the inputs of a wide table that get a curve, see `additive.screening`; None where all do."""
     if samples.x.shape[1] <= policy.most_inputs:
         return None
-    bare = replace(design_of(samples.x, samples.weight, policy, samples.groups, is_bare=True), watch=watch)
+    bare = design_of(samples.x, samples.weight, policy, samples.groups, is_bare=True)
     design, _ = screened(bare, samples.x, samples.weight, _solver(samples, family))
     return [j for j, curves in enumerate(design.curves) if curves.change.shape[1]]
 
@@ -468,6 +448,22 @@ def estimated(design: Design, samples: Samples, family: Family, before: Additive
     """Estimate the coefficients and strengths of a design for a family."""
     y = samples.y if family.is_least_squares else samples.response(family)
     return solve(design, samples.x, y, samples.weight, family, before)
+
+
+def with_finest_margins(
+    design: Design, pairs: Sequence[Pair], samples: Samples, before: AdditiveModel
+) -> AdditiveModel:
+    """Estimate a design with the pairs that a sample chose, with the finest margins that their number allows.
+
+    An estimate whose own design has margins as fine stays as it is.
+
+    A sample may not see what finer margins are for; all rows do, and their strengths keep smooth what does not need
+    them.
+    """
+    size = max(design.policy.margin_sizes(design.rows, len(pairs), len(before.fits)))
+    if design.size is not None and design.size >= size:
+        return before
+    return estimated(with_pairs(design, pairs, samples.x, samples.weight, size), samples, before.family, before)
 
 
 def _solver(samples: Samples, family: Family) -> Solver:
@@ -526,5 +522,4 @@ def structure_residual(estimate: AdditiveModel, samples: Samples) -> tuple[np.nd
 
 
 def _fitted(candidate: Candidate, estimate: AdditiveModel, nodes: HiddenNodes | None) -> Fitted:
-    estimate = replace(estimate, design=replace(estimate.design, watch=None))  # the watch belongs to the search
     return Fitted(candidate, estimate.of_low_rank(), nodes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +14,7 @@ from edgewise.nn.model import KAN, edge_layers
 from edgewise.ops.gauss_newton import DampingRule, LeastSquaresLimits, least_squares
 from edgewise.ops.splines import knots as knot_vectors
 from edgewise.ops.splines.bspline import basis
+from edgewise.outcomes import check_time
 from edgewise.scaling import AffineScaling
 from edgewise.search.policy import SearchPolicy
 from edgewise.search.validation import folds, paired_gain, sampled
@@ -80,7 +80,6 @@ def find_nodes(
     *,
     policy: SearchPolicy,
     seed: int,
-    watch: Callable[[], None] | None,
 ) -> HiddenNodes | None:
     """Train hidden nodes on the residual of a model.
 
@@ -93,7 +92,7 @@ def find_nodes(
     # residual it is. The curves are estimated anew later, together with that model.
     # [1] K.-C. Li, J. Am. Stat. Assoc. 87 (1992) 1025.
     # [2] J. Friedman and W. Stuetzle, J. Am. Stat. Assoc. 76 (1981) 817.
-    model = _network(x, residual, weight, breakpoints, nodes, policy=policy, seed=seed, watch=watch or (lambda: None))
+    model = _network(x, residual, weight, breakpoints, nodes, policy=policy, seed=seed)
     if model is None:
         return None
     layer = edge_layers(model)[0]
@@ -132,12 +131,12 @@ def residual_gain(
     # parts; rows with the same number in `blocks` stay in one. Residuals (N, m) are best those of models that did not
     # see the row.
     # [1] J. Friedman and W. Stuetzle, J. Am. Stat. Assoc. 76 (1981) 817.
-    order = np.random.default_rng(seed).permutation(len(x))[: policy.test_rows]
-    if len(order) < len(x):
-        x = x[order]
-        residual = residual[order]
-        weight = weight[order]
-        blocks = None if blocks is None else blocks[order]
+    if len(x) > policy.test_rows:
+        some = sampled(len(x), policy.test_rows, seed)
+        x = x[some]
+        residual = residual[some]
+        weight = weight[some]
+        blocks = None if blocks is None else blocks[some]
     u = _held(AffineScaling.standard(x, weight).transform(x))
     scaled = residual / _scale(residual, weight)
     after = np.full(len(x), np.nan)
@@ -213,7 +212,6 @@ def _network(
     *,
     policy: SearchPolicy,
     seed: int,
-    watch: Callable[[], None],
 ) -> KAN | None:
     """Train a network [n, nodes, m] on the residual, scaled to mean square 1."""
     inputs = x.shape[1]
@@ -237,7 +235,7 @@ def _network(
     best = None
     lowest = math.inf
     for start in range(SETTINGS.starts):
-        watch()
+        check_time()
         own = seed_of_start(seed, start)
         model = KAN(
             [inputs, nodes, outputs],
@@ -265,7 +263,7 @@ def _network(
     if best is None:
         return None
     # The domain of the second layer moves to the values of the nodes; that of the first lies on the data already.
-    return None if smooth_fit(best, problem, watch) is None else best
+    return None if smooth_fit(best, problem) is None else best
 
 
 def _scale(residual: np.ndarray, weight: np.ndarray) -> float:

@@ -7,13 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
-from typing import TypeVar
 
 from edgewise.errors import InputError
+from edgewise.outcomes import Item, Result, with_budget
 from edgewise.train.loop.threads import one_thread
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 def count_of_jobs(n_jobs: int | None) -> int:
@@ -45,6 +42,7 @@ def run_jobs(function: Callable[[Item], Result], items: Sequence[Item], n_jobs: 
     if n_jobs == 1 or len(items) < 2:
         yield from map(function, items)
         return
+    function = with_budget(function)
     joblib = import_module("joblib")
     backend, _ = joblib.parallel.get_active_backend(prefer="threads")
     if not getattr(backend, "supports_sharedmem", False):  # workers in other processes

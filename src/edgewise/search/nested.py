@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
@@ -56,8 +56,8 @@ class Search:
             self.budget = Budget(seconds=settings.time_limit)
         else:
             self.budget = budget
-        self.stage = self.budget.share(1.0)  # the budget of the present stage, without a limit at first
-        self.stage.time_limit = None
+        # The time of the present stage, without a limit at first; the account of the search is that of its trials.
+        self.stage = Budget(began=self.budget.began)
         self.all_rows = samples
         self.samples = samples
         most = self.policy.search_rows
@@ -82,7 +82,7 @@ class Search:
 
     def run(self) -> SearchReport:
         """Try the candidates in order of richness; `best` is then the chosen one, after Ctrl-C that of a first look."""
-        with self._ends():
+        with self._ends(), self.stage.holds():
             if len(self.samples) < 2 and not self.settings.is_fixed:
                 self.best = Candidate(self.family, additive=False)
                 self.sentences.append(
@@ -127,7 +127,7 @@ class Search:
         if few_inputs and len(rows) >= self.policy.fewest_for_means and not self.settings.is_fixed:
             self._begin_stage(self.policy.first_share)
             try:
-                cache = FitCache(rows, policy=self.policy, seed=seed, constraints=rules, watch=self._watch)
+                cache = FitCache(rows, policy=self.policy, seed=seed, constraints=rules)
                 self._first = cache.fit(Candidate(self.family))
             except OutOfTime:
                 pass  # the constant stays for that case
@@ -149,7 +149,7 @@ class Search:
         if self.settings.is_fixed:
             self.inputs = []
         else:
-            self.inputs = promising_inputs(self.samples, self.family, self.policy.additive, self._watch)
+            self.inputs = promising_inputs(self.samples, self.family, self.policy.additive)
         if self.inputs:
             self.sentences.append(
                 f"Of {counted(self.samples.x.shape[1], 'input')} the {len(self.inputs)} that promise most get a curve."
@@ -198,14 +198,9 @@ class Search:
             seed=settings.seed,
             inputs=self.inputs,
             constraints=settings.constraints,
-            watch=self._watch,
         )
         cache.listener = partial(_listen, self.budget, self.stage)
         return cache
-
-    @property
-    def _watch(self) -> Callable[[], None] | None:
-        return None if self.budget.time_limit is None else self.stage.check
 
     @property
     def is_noise_known(self) -> bool:
@@ -394,9 +389,12 @@ class Search:
             cache = self._cache_of(samples)
             cache.sample = self.cache
         self._final_cache = cache
-        if self.best.models == self.policy.bags and len(self._fold_caches) == self.policy.bags:
-            return with_own_covariances(cache.mean(self.best, [part for _, part in self._fold_caches]), cache.samples)
-        return with_own_covariances(cache.fit(self.best), cache.samples)
+        with self.stage.holds():
+            if self.best.models == self.policy.bags and len(self._fold_caches) == self.policy.bags:
+                fitted = cache.mean(self.best, [part for _, part in self._fold_caches])
+            else:
+                fitted = cache.fit(self.best)
+        return with_own_covariances(fitted, cache.samples)
 
 
 def _listen(budget: Budget, stage: Budget, event: Progress) -> bool:

@@ -71,17 +71,16 @@ def polynomial_without_noise(samples: Samples, settings: SearchSettings, budget:
         return loss <= policy.noise_free or is_structure
 
     budget.report("polynomials without noise", 0.02)
-    watch = (lambda: None) if budget.time_limit is None else budget.share(policy.first_share).check
-    found = polynomials.fit_exact(
-        samples.x,
-        samples.y[:, 0],
-        samples.weight,
-        shift=samples.offset,
-        unit=samples.unit,
-        seed=settings.seed,
-        goes_on=goes_on,
-        watch=watch,
-    )
+    with budget.share(policy.first_share).holds():
+        found = polynomials.fit_exact(
+            samples.x,
+            samples.y[:, 0],
+            samples.weight,
+            shift=samples.offset,
+            unit=samples.unit,
+            seed=settings.seed,
+            goes_on=goes_on,
+        )
     if found is None or not found.loss < policy.noise_free:
         return None
     # The polynomial as a network, whose splines have errors of their own.

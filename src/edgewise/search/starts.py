@@ -130,18 +130,24 @@ def edge_count(width: Sequence[int]) -> int:
     return sum(a * b for a, b in pairwise(width))
 
 
-def train_start(
-    start: Start, problem: Regression, *, steps: int, tolerance: float, near_minimum: bool = False
-) -> Start:
-    """Train a start by Levenberg-Marquardt; its model is changed in place.
+def half_grids(model: KAN) -> KAN:
+    """Return the same function on grids of half the width."""
+    return refine(model, tuple(2 * size for size in model.config.grid_size))
 
-    With `near_minimum` the damping begins small, as for a model that continues from a coarser grid.
+
+def train_start(
+    start: Start, problem: Regression, budget: Budget, *, steps: int, tolerance: float, is_continued: bool = False
+) -> Start:
+    """Train a start by Levenberg-Marquardt, in place; the budget counts the work.
+
+    Where it is continued from a coarser grid, near its minimum, the damping begins small.
     """
-    if near_minimum:
+    if is_continued:
         method = LevenbergMarquardt(damping=SETTINGS.near_damping)
     else:
         method = LevenbergMarquardt()
     report = fit(start.model, problem, method, steps=steps, tolerance=tolerance)
+    budget.work += report.steps * step_work(problem, start.model)
     loss = report.validation_loss
     return replace(start, report=report, loss=loss if loss is not None and math.isfinite(loss) else math.inf)
 
@@ -366,8 +372,7 @@ def _race(few: Regression, starts: list[Start], budget: Budget) -> tuple[Start, 
 
 def _train_stage(start: Start, problem: Regression, steps: int, margin: float | None, budget: Budget) -> Start:
     """Train for one stage; with a margin, the hidden grids then follow the activations."""
-    start = train_start(start, problem, steps=steps, tolerance=1e-3 if margin is None else 1e-2)
-    budget.work += start.last_report.steps * step_work(problem, start.model)
+    start = train_start(start, problem, budget, steps=steps, tolerance=1e-3 if margin is None else 1e-2)
     if margin is not None and len(start.width) > 2 and math.isfinite(start.loss):
         move_hidden_domains_(start.model, problem.train.x, margin=margin)
     return start
@@ -455,12 +460,10 @@ def _choose_shape(problem: Regression, finalists: list[Start], budget: Budget) -
 
 def _halve_grid(problem: Regression, start: Start, budget: Budget) -> tuple[Start, float]:
     """Train a start on grids of half the width; return it with the slope with which its error fell."""
-    model = refine(start.model, tuple(2 * size for size in start.model.config.grid_size))
+    model = half_grids(start.model)
     few = _samples_of_race(problem, start.width, model.config.grid_size[0], model.config.degree, start.seed)
-    finer = train_start(
-        replace(start, model=model), few, steps=SETTINGS.coarse_steps, tolerance=1e-3, near_minimum=True
-    )
-    budget.work += finer.last_report.steps * step_work(few, model)
+    finer = replace(start, model=model)
+    finer = train_start(finer, few, budget, steps=SETTINGS.coarse_steps, tolerance=1e-3, is_continued=True)
     budget.keep_best(finer.loss)
     budget.report(f"choice between shapes: {list(start.width)}", loss=finer.loss)
     if not finer.loss < start.loss:

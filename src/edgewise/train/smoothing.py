@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from edgewise.nn.layers.spline import spline_layers
 from edgewise.nn.model import KAN
-from edgewise.outcomes import StopReason
+from edgewise.outcomes import StopReason, check_time
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.blocks import Data
 from edgewise.train.grids import adapt_domain_
@@ -56,11 +55,11 @@ SMOOTH_TOLERANCE = 1e-6
 SHORT_TOLERANCE = 1e-4
 
 
-def smooth_fit(model: KAN, problem: Problem, watch: Callable[[], None] = lambda: None) -> EdgePenalty | None:
+def smooth_fit(model: KAN, problem: Problem) -> EdgePenalty | None:
     """Train a KAN by least squares with smoothing strengths that the data determine.
 
-    The model is float64, with splines in all layers but those of products; the problem has tensors. `watch` is called
-    after every step and may raise to end the training. Returns the last penalty; None where a loss is not finite.
+    The model is float64, with splines in all layers but those of products; the problem has tensors. Returns the last
+    penalty; None where a loss is not finite.
     """
     is_linear = len(model.layers) == 1
 
@@ -72,7 +71,7 @@ def smooth_fit(model: KAN, problem: Problem, watch: Callable[[], None] = lambda:
             steps=steps,
             penalty=penalty,
             tolerance=SMOOTH_TOLERANCE,
-            callbacks=[lambda event: watch()],
+            callbacks=[lambda event: check_time()],
         )
         return report.stopped != StopReason.NONFINITE
 

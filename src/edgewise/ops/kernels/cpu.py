@@ -131,6 +131,23 @@ def variants() -> list[str]:
     return names
 
 
+def _chosen_variant() -> str | None:
+    """Return the instruction set that the environment names, for tests of what a smaller processor computes."""
+    chosen = os.environ.get("EDGEWISE_INSTRUCTIONS")
+    if chosen is None or chosen in variants():
+        return chosen
+    warnings.warn(
+        f"EDGEWISE_INSTRUCTIONS must be one of {', '.join(variants())} here, got {chosen!r}. {variants()[0]} runs.",
+        EdgewiseWarning,
+        stacklevel=1,
+    )
+    return None
+
+
+# The instruction set of calls that name none; None stands for the best one.
+_VARIANT = _chosen_variant() if _LIBRARY is not None else None
+
+
 def refuses(degree: int, *tensors: Tensor | None) -> str | None:
     """Return the reason why the kernel cannot take these tensors, as a clause; None if it can."""
     if _LIBRARY is None:
@@ -288,9 +305,10 @@ def _run(name: str, call: LayerCall, sizes: Sequence[int], results: _Results, va
     )
     # The call, in the instruction set that was asked for.
     is_double = x.dtype == torch.float64
-    encoded = None if variant is None else variant.encode()
+    instructions = variant or _VARIANT
+    encoded = None if instructions is None else instructions.encode()
     failed = getattr(_LIBRARY, name)(problem, is_double, torch.get_num_threads(), encoded)
-    check_call(failed, variant)
+    check_call(failed, instructions)
 
 
 def check_call(failed: int, variant: str | None) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from edgewise.outcomes import check_time
 from edgewise.search.polynomials.basis import Basis, decay, lower_set
 from edgewise.search.polynomials.links import LINK_FUNCTIONS, STRAIGHT, Link, scaling
 from edgewise.search.polynomials.network import Polynomial
@@ -98,7 +99,6 @@ def fit_exact(
     unit: float = 1.0,
     seed: int = 0,
     goes_on: Callable[[float, np.ndarray, np.ndarray], bool] = lambda loss, rows, residual: True,
-    watch: Callable[[], None] = lambda: None,
 ) -> ExactFit | None:
     """Fit polynomials inside several links to samples without noise; return the one with the least error.
 
@@ -116,8 +116,6 @@ def fit_exact(
         Seed of the choice of rows, where they are many.
     goes_on : callable
         Whether a fit on few products with this loss, and these leave-one-out residuals at these rows, is worth more.
-    watch : callable
-        Called between factorisations; it may raise to end the work.
 
     Returns
     -------
@@ -153,7 +151,7 @@ def fit_exact(
         return None
     found: list[_Nested] = []
     for link in LINK_FUNCTIONS.values():
-        watch()
+        check_time()
         values = data.values(link)
         if link.takes(float(values.min()), float(values.max())):
             fit = _ordered(data, link, min(SETTINGS.screen_columns, most), 1)
@@ -163,7 +161,7 @@ def fit_exact(
         return None
     if found[0].loss > enough:
         for fit in [fit for fit in found if fit.loss < SETTINGS.rival_ratio * found[0].loss]:
-            watch()
+            check_time()
             finer = _ordered(data, fit.link, min(SETTINGS.columns, most), SETTINGS.orderings, fit)
             found += [] if finer is None else [finer]
     best = min(found, key=lambda fit: fit.loss)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from edgewise.gam.normal import NormalMatrix
 from edgewise.gam.policy import AdditivePolicy, IrlsPolicy, RemlPolicy
 from edgewise.gam.reml import RemlFit, fit_mapped
 from edgewise.nn.model import KAN
+from edgewise.outcomes import check_time
 from edgewise.search.polynomials.basis import Basis, Decay, decay, lower_set
 from edgewise.search.polynomials.links import LINK_FUNCTIONS, STRAIGHT, Link, scaling
 from edgewise.search.polynomials.network import Polynomial
@@ -183,7 +184,6 @@ def fit_smooth(
     shift: float = 0.0,
     unit: float = 1.0,
     like: SmoothFit | None = None,
-    watch: Callable[[], None] | None = None,
 ) -> SmoothFit | None:
     """Fit polynomials inside several links to noisy samples; return the one with the highest marginal likelihood.
 
@@ -200,8 +200,6 @@ def fit_smooth(
         (y + shift) * unit is the target in its own units.
     like : SmoothFit, optional
         A fit to rows of which these are a part, whose products and link are kept.
-    watch : callable, optional
-        Called between factorisations; it may raise to end the work.
 
     Returns
     -------
@@ -221,9 +219,8 @@ def fit_smooth(
     >>> found.polynomial.link.name, bool(np.abs(found.polynomial(x) - y).max() < 0.06), round(found.dispersion**0.5, 2)
     ('exponential', True, 0.05)
     """
-    watch = watch or (lambda: None)
     if like is not None:
-        data = _Rows(x, y, weight, like.polynomial.basis, shift, unit, watch)
+        data = _Rows(x, y, weight, like.polynomial.basis, shift, unit)
         known = like.polynomial
         arguments = np.clip(data.columns @ known.coef, *known.bounds)
         return data.fit(known.link, known.coef, data.bounds(known.link, arguments), like.state)
@@ -241,7 +238,7 @@ def fit_smooth(
         # whole degrees
         if len(indices) == count > 10:
             indices = indices[weights < weights[-1]]
-        data = _Rows(x, y, weight, Basis(indices, limits), shift, unit, watch)
+        data = _Rows(x, y, weight, Basis(indices, limits), shift, unit)
         fits = data.fits(links)
         if not fits:
             return None
@@ -270,13 +267,11 @@ class _Rows:
         basis: Basis,
         shift: float,
         unit: float,
-        watch: Callable[[], None],
     ) -> None:
         self.x = x
         self.y = y
         self.weight = weight
         self.basis = basis
-        self.watch = watch
         self.shift = shift
         self.unit = unit
         self.columns = basis.columns(x)
@@ -290,7 +285,7 @@ class _Rows:
         fitted = plain.polynomial(self.x)
         fits = [plain]
         for link in links:
-            self.watch()
+            check_time()
             arguments = self.first_arguments(link, fitted)
             if arguments is None:
                 continue
@@ -312,8 +307,12 @@ class _Rows:
         highest = 1 - SETTINGS.link_floor * (high < math.inf)
         ends = np.quantile(values[inside], [lowest, highest])
         arguments = link.inverse(np.clip(values, *ends))
-        bends = np.isfinite(arguments).all() and np.ptp(arguments) > STRAIGHT * np.abs(arguments).max()
-        return arguments if bends else None
+        largest = np.abs(arguments).max()
+        if not (np.isfinite(largest) and np.ptp(arguments) > STRAIGHT * largest):
+            return None
+        # Rounding of the largest argument must not move the value at the steepest one by the range of the values.
+        rounding = np.finfo(np.float64).eps * largest * np.abs(link.slope(arguments)).max()
+        return arguments if rounding < np.ptp(values) else None
 
     def bounds(self, link: Link, arguments: np.ndarray) -> tuple[float, float]:
         """Interval of a link's arguments: far beyond the first ones, and without a pole or an end of g."""
@@ -348,7 +347,7 @@ class _Rows:
 
         def estimate(normal: NormalMatrix, design: object, strength: object, scale: object) -> RemlFit:
             nonlocal state, steps
-            self.watch()
+            check_time()
             assert state is not None
             fit, state = fit_mapped(normal, rows.groups, self.strengths, state, policy=RemlPolicy(steps=steps))
             steps = SETTINGS.later_steps
