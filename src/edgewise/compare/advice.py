@@ -312,10 +312,10 @@ class Measurement:
         outputs = 1 if self.task == "regression" else len(classes)
         scaling = AffineScaling.fit(X)
         x = torch.from_numpy(scaling.transform(X))
-        mean, deviation = (0.0, 1.0) if outputs > 1 else (y.mean(), y.std() or 1.0)
         problem: Regression | Classification
         if self.task == "regression":
-            problem = Regression(x, torch.from_numpy((y - mean) / deviation), validation=0.2, seed=self.seed)
+            target = AffineScaling.standard(y[:, None], np.ones(len(y)))
+            problem = Regression(x, torch.from_numpy(target.transform(y[:, None])), validation=0.2, seed=self.seed)
         else:
             problem = Classification(x, torch.from_numpy(labels), classes=outputs, validation=0.2, seed=self.seed)
         trained = []
@@ -334,7 +334,7 @@ class Measurement:
         with torch.no_grad():
             output = model(torch.from_numpy(scaling.transform(self.rows.X_test))).numpy()
         if self.task == "regression":
-            prediction = mean + deviation * output[:, 0]
+            prediction = target.inverse(output)[:, 0]
         else:
             prediction = classes[output.argmax(1)]
         count = sum(p.numel() for p in model.parameters())

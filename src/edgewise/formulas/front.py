@@ -115,11 +115,9 @@ class FrontEntry:
         return "a negative squared error" if any(error < 0 for error in errors) else ""
 
     @classmethod
-    def from_data(
-        cls, formula: Formula, x: np.ndarray, y: np.ndarray, model: KAN | None = None, weights: np.ndarray | None = None
-    ) -> FrontEntry:
+    def from_data(cls, formula: Formula, x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> FrontEntry:
         """Entry whose loss is the mean squared error on x (N, inputs), y (N,), weighted if there are weights (N,)."""
-        return cls(formula, mean_squared_error(formula.expression, x, y, weights), model=model)
+        return cls(formula, mean_squared_error(formula.expression, x, y, weights))
 
     def __repr__(self) -> str:
         return f"<FrontEntry of {self.complexity} symbols, loss {self.loss:.4g}: {self.formula}>"
