@@ -151,6 +151,16 @@ def test_measures_part_by_part_are_those_of_all_rows(task):
         running.add(y[rows], said[rows])
     assert running.count == 90
     assert running.measures() == pytest.approx(measures(task, y, said), rel=1e-6)
+    for size in (1e-300, 1e300):
+        running = RunningMeasures("regression")
+        y = np.linspace(1, 2, 30)
+        with np.errstate(all="raise", under="ignore"):
+            for rows in (slice(0, 10), slice(10, 30)):
+                running.add(size * y[rows], size * y[::-1][rows])
+        expected = measures("regression", y, y[::-1])
+        assert running.measures() == pytest.approx(
+            {**expected, "rmse": size * expected["rmse"], "mae": size * expected["mae"]}
+        )
     constant = RunningMeasures("regression")
     constant.add(np.ones(3), np.zeros(3))
     assert math.isnan(constant.measures()["r2"])

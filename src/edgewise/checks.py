@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import types
-from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence, Sized
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping, Sequence, Sized
 from difflib import get_close_matches
 from functools import wraps
 from inspect import Parameter, signature
@@ -52,6 +52,16 @@ def check_number(value: object, name: str, *, positive: bool = False, of: str = 
         else:
             kind = f"number{of} of at least 0"
         raise InputError(f"{name} must be a {kind}, got {value!r}")
+
+
+def is_function(value: object) -> TypeGuard[Callable[..., Any]]:
+    """Return whether `value` can be called and is no class: who gives a class means an object of it."""
+    return callable(value) and not isinstance(value, type)
+
+
+def is_list(value: object) -> TypeGuard[Collection[Any]]:
+    """Return whether `value` has items and is no text; an array of no dimension has none."""
+    return isinstance(value, Collection) and not isinstance(value, str | bytes) and getattr(value, "ndim", 1) > 0
 
 
 def is_one_of(value: object, words: Iterable[str]) -> TypeGuard[str]:
@@ -121,6 +131,9 @@ def _is_of_type(value: Any, kind: Any) -> bool:
         return is_integer(value)
     if origin is float:
         return isinstance(value, Real) and not isinstance(value, bool)
+    if origin in (Mapping, dict) and arguments:
+        pairs = islice(value.items(), ITEMS_LOOKED_AT) if isinstance(value, Mapping) else None
+        return pairs is not None and all(all(map(_is_of_type, pair, arguments)) for pair in pairs)
     if origin in (Sequence, list, tuple, Iterable):
         is_sequence: bool = isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
         rank = getattr(value, "ndim", 1)
@@ -158,7 +171,7 @@ def check_labels(names: Sequence[object] | None, default: Sequence[str], argumen
     """Return names as texts, the default ones where none are given; raise InputError unless they are as many."""
     if names is None:
         return tuple(default)
-    if isinstance(names, str) or len(names) != len(default):
+    if not is_list(names) or len(names) != len(default):
         raise InputError(f"{argument} must hold {len(default)} names, got {names!r:.80}")
     return tuple(map(str, names))
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from edgewise.checks import is_function
 from edgewise.errors import InputError
 from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.presentation import clock_text
@@ -25,7 +26,7 @@ LINE_BAR = 20
 
 def check_progress(progress: object, *, has_line: bool = False) -> None:
     """Raise InputError unless the argument `progress` is a function or None, or, for work with a line, a bool."""
-    if progress is None or callable(progress) or (has_line and isinstance(progress, bool)):
+    if progress is None or is_function(progress) or (has_line and isinstance(progress, bool)):
         return
     kinds = "True, False or a function of one Progress" if has_line else "a function of one Progress or None"
     raise InputError(f"progress must be {kinds}, got {progress!r}")

@@ -219,6 +219,7 @@ class RunningMeasures:
         self.task = task
         self.count = 0
         self._shift = 0.0  # the mean of the first part, so that squares keep their digits
+        self._exponent = -1074  # the sums are in the unit 2^exponent, in which no square overflows
         self._sums = np.zeros(4)  # of y - shift, its square, squared and absolute errors
         self._counts: dict[Any, np.ndarray] = {}  # by label: rows, and those that are predicted
 
@@ -232,8 +233,12 @@ class RunningMeasures:
         else:
             if not self.count:
                 self._shift = float(observed.mean())
-            moved = observed - self._shift
-            error = observed - predicted
+            # The sums in the unit of the largest number so far.
+            exponent = max(self._exponent, _exponent(observed), _exponent(predicted))
+            self._sums = np.ldexp(self._sums, np.array([1, 2, 2, 1]) * (self._exponent - exponent))
+            self._exponent = exponent
+            moved = np.ldexp(observed - self._shift, -exponent)
+            error = np.ldexp(observed - predicted, -exponent)
             self._sums += [moved.sum(), (moved**2).sum(), (error**2).sum(), np.abs(error).sum()]
         self.count += len(observed)
 
@@ -250,7 +255,8 @@ class RunningMeasures:
         r2 = math.nan
         if variance > 0:
             r2 = 1 - squared / variance
-        return {"r2": r2, "rmse": math.sqrt(squared), "mae": absolute}
+        unit = self._exponent
+        return {"r2": r2, "rmse": math.ldexp(math.sqrt(squared), unit), "mae": math.ldexp(absolute, unit)}
 
 
 def class_codes(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:

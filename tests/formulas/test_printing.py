@@ -79,6 +79,8 @@ def test_latex(text, latex):
 
 
 def test_a_text_is_read_back_whatever_the_names():
+    wide = "\uff41"  # which Python reads as "a"
+    assert parse_expression(as_text(parse_expression("2*x", ["x"]), [wide]), [wide]) == parse_expression("2*x", ["x"])
     names = ["lambda", "mass of car", "x"]
     node = parse_expression("`lambda`*sin(`mass of car`)/x", names)
     text = as_text(node, names, None)

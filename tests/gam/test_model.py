@@ -59,13 +59,6 @@ def test_kan_is_the_model_inside_and_outside(model):
     np.testing.assert_allclose(lone.to_kan()(torch.from_numpy(x)).detach().numpy(), lone.predict_link(x), atol=1e-12)
 
 
-def test_flat_extrapolation_is_constant_beyond_the_rows():
-    x, _, y = _friedman(100)
-    model = fit_additive(x, y, pairs=(), policy=AdditivePolicy(extrapolation="flat"))
-    ends = np.stack([x.min(0), x.max(0)])
-    np.testing.assert_array_equal(model.predict_link(ends), model.predict_link(ends + np.array([[-1.0], [1.0]])))
-
-
 def surface(model, x):
     """Values of the only pair at rows, and their standard errors, (N, m) each."""
     return model._values(model.clipped(x), model.design.columns_of_pair(0))

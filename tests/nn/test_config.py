@@ -37,6 +37,14 @@ def test_bad_width(width):
             config(width)
 
 
+def test_sizes_beyond_any_memory():
+    for make in (lambda: KANConfig([2, 2**70]), lambda: MLPConfig([2**31, 2**31])):
+        with pytest.raises(InputError, match=r"^width must have fewer than 2\*\*60 edges between two layers"):
+            make()
+    with pytest.raises(InputError, match=r"^grid_size must be small enough for 2\*\*60 weights"):
+        KANConfig([2, 1], 2**70)
+
+
 @pytest.mark.parametrize("grid_size", [0, -1, 2.0, True, "5", None, (), (3,), (3, 4, 5), (3, 0)])
 def test_bad_grid_size(grid_size):
     message = f"grid_size must be a positive integer, or one for each of the 2 layers, got {grid_size!r}"

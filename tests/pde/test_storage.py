@@ -41,7 +41,7 @@ def shaken(network):
     return network
 
 
-def slabs(problem):
+def time_elements(problem):
     parts = [shaken(tensor_network(problem, grid, 3)) for grid in (4, 6)]
     return TimeElementNetwork(parts, torch.tensor([0.0, 1.2, 3.0], dtype=torch.float64), 1)
 
@@ -71,7 +71,7 @@ KINDS = {
     "tensor": (heat, lambda problem: tensor_network(problem, 4, 5)),
     "periodic tensor": (ring, lambda problem: tensor_network(problem, 4, 5)),
     "periodic": (ring, lambda problem: network_for(problem, (3,), 4, 5, 0)),
-    "slabs": (heat, slabs),
+    "time elements": (heat, time_elements),
     "train": (heat, train),
     "uncertain": (heat, uncertain),
     "enriched": (heat, enriched),
@@ -173,8 +173,8 @@ def put(*keys, value):
 @pytest.mark.parametrize(
     ("kind", "change", "message"),
     [
-        ("tensor", put("network", "kind", value="python"), "an object of kind tensor or slabs"),
-        ("tensor", put("network", value=None), "an object of kind tensor or slabs"),
+        ("tensor", put("network", "kind", value="python"), "an object of kind tensor or time elements"),
+        ("tensor", put("network", value=None), "an object of kind tensor or time elements"),
         ("tensor", put("network", "more", value=1), "got also 'more'"),
         ("tensor", put("network", "axes", 0, "degree", value=10**9), "numbers of at least 1 of at most 11"),
         ("tensor", put("network", "axes", 1, "knots", value=zeros(1, 3)), "got too few knots"),
@@ -189,9 +189,9 @@ def put(*keys, value):
         ("periodic", put("network", "periods", value=[(7, 0.0, 2.0)]), "a possible network"),
         ("periodic", put("network", "inputs", value=3), "as many inputs as its periods give"),
         ("periodic", put("network", "inner", "kind", value="tensor"), "an object of kind kan"),
-        ("slabs", put("network", "axis", value=5), "other inputs or outputs"),
-        ("slabs", put("network", "slabs", value=[]), "do not follow one another"),
-        ("slabs", put("network", "ends", value=zeros(3)), "do not follow one another"),
+        ("time elements", put("network", "axis", value=5), "other inputs or outputs"),
+        ("time elements", put("network", "elements", value=[]), "do not follow one another"),
+        ("time elements", put("network", "ends", value=zeros(3)), "do not follow one another"),
         ("train", put("network", "ranks", value=[1, 3, 1]), "other ranks"),
         ("train", put("network", "ranks", value=[]), "other ranks at its ends"),
         ("train", put("network", "lines", 0, "kind", value="kan"), "an object of kind tensor"),

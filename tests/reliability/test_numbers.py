@@ -119,6 +119,23 @@ def test_any_finite_numbers_give_finite_predictions(rows, data):
     assert all(math.isfinite(value) for value in found)
 
 
+@pytest.mark.parametrize("large", [1e17, 1e155, 1e300])
+def test_rows_without_weight_beside_the_largest_have_none(large):
+    weight = np.where(np.arange(60) < 30, 1.0, large)
+    alone = KANRegressor().fit(X, Y, sample_weight=weight * (weight > 1))
+    np.testing.assert_array_equal(KANRegressor().fit(X, Y, sample_weight=weight).predict(X), alone.predict(X))
+    one = KANRegressor().fit(X, Y, sample_weight=np.where(np.arange(60) == 3, large, 1.0))
+    with pytest.warns(UserWarning, match="59 of 60 rows lie outside the training range"):
+        assert np.isfinite(one.predict(X)).all()
+
+
+def test_many_integer_classes_of_three_rows_each():
+    labels = np.repeat(np.arange(100), 3)
+    rows = np.stack([labels, RANDOM.normal(size=300)], 1)
+    model = KANClassifier(hidden=(), grid_size=2, regularization=1e-3).fit(rows, labels)
+    assert len(model.classes_) == 100
+
+
 def test_integers_beyond_float64_have_a_sentence():
     cells = np.array([[10**400, 0.0], *X[1:]], dtype=object)
     with pytest.raises(EdgewiseError, match=r"X must hold numbers of at most 1\.8e308 in size"):

@@ -10,6 +10,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from edgewise.checks import is_list
 from edgewise.errors import InputError
 from edgewise.estimator.columns.reading import RowReader, Rows
 from edgewise.estimator.task import Task
@@ -150,8 +151,9 @@ class RowExplainer(RowReader):
         encoder = self.encoder_
         if names is None:
             return encoder.columns
-        if isinstance(names, str) or len(names) not in (len(encoder.columns), len(encoder.names)):
+        if not is_list(names) or len(names) not in (len(encoder.columns), len(encoder.names)):
             raise InputError(f"names must hold {len(encoder.columns)} names, got {names!r:.80}")
+        names = list(names)
         if len(names) == len(encoder.columns):
             return names
         return [names[encoder.names.index(name)] for name in encoder.columns]

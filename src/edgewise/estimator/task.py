@@ -119,7 +119,10 @@ class Numbers(Task):
 
     def targets(self, y: Any) -> np.ndarray:
         """Return observed numbers, those in text read."""
-        return np.asarray(numeric_targets(y, self.family))
+        numbers = np.asarray(numeric_targets(y, self.family))
+        if numbers.dtype.kind not in "fiub":
+            raise InputError(f"y must hold numbers, got {y!r:.60}")
+        return numbers
 
     def held_out(self, loss: float, error: float) -> Score:
         """Return R² for squared errors, since the loss of scaled targets is a share of their variance."""

@@ -136,13 +136,9 @@ class AdditiveModel:
     def limits(self) -> Array:
         """Interval to which each input is clipped before the model sees it, (inputs, 2).
 
-        With `AdditivePolicy.extrapolation` "linear" curves go on as straight lines a little beyond the rows
-        (`AdditivePolicy.reach`), and are constant from there on; with "flat" they are constant beyond the rows.
+        Curves go on as straight lines a little beyond the rows (`AdditivePolicy.reach`) and are constant from there on.
         """
-        design = self.design
-        if design.policy.extrapolation == "flat":
-            return np.stack([design.knots[:, DEGREE], design.knots[:, -DEGREE - 1]], 1)
-        return design.limits
+        return self.design.limits
 
     def clipped(self, x: Array) -> Array:
         """Return points (N, inputs) moved to the nearest ones within the limits."""

@@ -156,10 +156,8 @@ def _with_finer_margins(solution: AdditiveModel, x: Array, weight: Array, solve:
     policy = design.policy
     if not pairs:
         return solution
-    sizes = {policy.margin(design.rows)}
-    if len(solution.own_fits) == 1:  # several predictors take too long for more than the usual size
-        sizes |= {size for size in policy.finer_margins if len(pairs) * (size + 2) ** 2 <= policy.margin_columns}
-    for size in sorted(size for size in sizes if size > policy.margin(0.0)):
+    sizes = policy.margin_sizes(design.rows, len(pairs), len(solution.own_fits))
+    for size in [size for size in sizes if size > policy.margin(0.0)]:
         finer = solve(with_pairs(design, pairs, x, weight, size), solution)
         if sum(fit.criterion for fit in finer.own_fits) < sum(fit.criterion for fit in solution.own_fits):
             solution = finer

@@ -209,8 +209,6 @@ class AdditivePolicy:
     rank_cut : float
         A pair keeps so few product nodes that the variance of what is cut stays below this share of the variance of its
         estimate: a tenth of the standard error cannot be seen in any band.
-    extrapolation : {"linear", "flat"}
-        Whether curves go on as straight lines for the distance of `reach` beyond the rows, or are constant at once.
     reach : float
         A straight continuation goes as far beyond the outermost row as the quantile of this share lies from that of
         `tail`. The slope at an end is learned from about these rows. A measurement: from the outermost row itself, one
@@ -275,7 +273,6 @@ class AdditivePolicy:
     most_straight: int = 500
     pair_inputs: int = 100
     rank_cut: float = 0.01
-    extrapolation: str = "linear"
     reach: float = 0.1
     fence: float = 1.5
     narrowest: float = 1e-14
@@ -299,3 +296,10 @@ class AdditivePolicy:
     def margin(self, rows: float) -> int:
         """Return the number of intervals of the margins of pairs for so many rows."""
         return max(size for least, size in self.margin_intervals if rows >= least)
+
+    def margin_sizes(self, rows: float, pairs: int, predictors: int) -> list[int]:
+        """Return the numbers of intervals that the margins of so many pairs may have, ascending."""
+        sizes = {self.margin(rows)}
+        if predictors == 1:  # several predictors take too long for more than the usual size
+            sizes |= {size for size in self.finer_margins if pairs * (size + 2) ** 2 <= self.margin_columns}
+        return sorted(sizes)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
+from edgewise.checks import is_function
 from edgewise.errors import InputError
 
 # Step of the finite differences, in standard deviations of the input: at fourth order, the rounding and the truncation
@@ -90,13 +91,16 @@ def array_function(model: BlackBox) -> ArrayFunction:
 
 def _predict_method(model: object) -> Callable[[np.ndarray], Any] | None:
     """Return the method that predicts probabilities or numbers, or None for an object that has neither."""
+    if isinstance(model, type):  # its methods need a model
+        return None
     methods = (getattr(model, name, None) for name in ("predict_proba", "predict"))
     return next((method for method in methods if callable(method)), None)
 
 
 def _checked_callable(model: object) -> Callable[[Any], Any]:
-    if not callable(model):
-        raise InputError(f"model must be callable or have a predict method, got {type(model).__name__}")
+    if not is_function(model):
+        got = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
+        raise InputError(f"model must be callable or have a predict method, got {got}")
     return model
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ BASE_NAMES = ("silu", "identity", "zero", "tanh", "relu", "gelu", "softplus", "s
 ACTIVATION_NAMES = ("silu", "tanh", "relu")
 BESIDE_SPLINE = "+"  # before the name of a function that is added to the spline of the same edge
 NO_FUNCTION = "0"  # name of the function of an edge that has none
+MOST_WEIGHTS = 1 << 60  # of a layer: eight bytes of each are what numpy and torch can count
 MAX_ARITY = (1 << 16) - 1  # far above any use, and it bounds the size of a network built from a hostile file
 
 Names = tuple[tuple[str, ...], ...]  # of the elementary functions of a layer's edges, one row for each input
@@ -114,6 +116,8 @@ class KANConfig:
             else:
                 more = ""
             raise InputError(f"degree must be {wanted}{more}, got {given!r}")
+        if max(one + size for one, size in zip(each, sizes, strict=True)) * _most_edges(nodes) > MOST_WEIGHTS:
+            raise InputError(f"grid_size must be small enough for 2**60 weights, got {grid_size!r}")
         # A frozen record, whose fields are set once.
         base = _checked_base(base)
         counts = tuple(int(size) if splines else 0 for size, splines in zip(sizes, has_splines, strict=True))
@@ -190,7 +194,14 @@ def check_width(width: object) -> tuple[int, ...]:
     """Return the numbers of nodes per layer as a tuple."""
     if not isinstance(width, list | tuple) or len(width) < 2 or not all(is_integer(n) and n >= 1 for n in width):
         raise InputError(f"width must list at least two positive integers, inputs first, got {width!r}")
+    if _most_edges(width) > MOST_WEIGHTS:
+        raise InputError(f"width must have fewer than 2**60 edges between two layers, got {width!r}")
     return tuple(int(n) for n in width)
+
+
+def _most_edges(width: Sequence[int]) -> int:
+    """Return the largest number of edges between two layers."""
+    return max(int(inputs) * int(outputs) for inputs, outputs in pairwise(width))
 
 
 def check_input(x: Tensor, features: int, dtype: torch.dtype) -> None:

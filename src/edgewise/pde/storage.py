@@ -131,27 +131,27 @@ class StoredTensor(StoredNetwork):
 class StoredTimeElements(StoredNetwork):
     """A `TimeElementNetwork`: the number of the coordinate that is time, and the moments between time elements."""
 
-    kind: ClassVar[str] = "slabs"
+    kind: ClassVar[str] = "time elements"
     axis: Annotated[int, Within(0)]
     ends: Annotated[Tensor, Shape("moments"), Within()]
-    slabs: tuple[StoredTensor, ...]
+    elements: tuple[StoredTensor, ...]
 
     def fault(self, sizes: Mapping[str, int]) -> str:
         """Return what is wrong with time elements from a file."""
-        if not 0 < len(self.slabs) == sizes["moments"] - 1 or not bool((self.ends.diff() > 0).all()):
+        if not 0 < len(self.elements) == sizes["moments"] - 1 or not bool((self.ends.diff() > 0).all()):
             return "time elements that do not follow one another"
-        shapes = {(len(slab.axes), slab.outputs) for slab in self.slabs}
-        return "" if len(shapes) == 1 and self.axis < len(self.slabs[0].axes) else "other inputs or outputs"
+        shapes = {(len(element.axes), element.outputs) for element in self.elements}
+        return "" if len(shapes) == 1 and self.axis < len(self.elements[0].axes) else "other inputs or outputs"
 
     @classmethod
     def from_network(cls, network: TimeElementNetwork) -> Self:
         """Take the time elements of a network."""
-        slabs = [StoredTensor.from_network(network.element(number)) for number in range(len(network.elements))]
-        return cls(network.axis, network.ends, tuple(slabs))
+        elements = [StoredTensor.from_network(network.element(number)) for number in range(len(network.elements))]
+        return cls(network.axis, network.ends, tuple(elements))
 
     def network(self) -> TimeElementNetwork:
         """The network."""
-        return TimeElementNetwork([slab.network() for slab in self.slabs], self.ends, self.axis)
+        return TimeElementNetwork([element.network() for element in self.elements], self.ends, self.axis)
 
 
 @dataclass(frozen=True)

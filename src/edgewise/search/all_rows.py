@@ -12,13 +12,12 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from edgewise.gam.all_rows import held_out_losses, refined
-from edgewise.gam.building import with_pairs
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.rows import working
 from edgewise.gam.solving import with_strengths
 from edgewise.outcomes import Budget, OutOfTime, Progress, StopReason
 from edgewise.presentation import counted, number_text
-from edgewise.search.candidates import Fitted, Samples, estimated, with_own_covariances
+from edgewise.search.candidates import Fitted, Samples, with_finest_margins, with_own_covariances
 from edgewise.search.fixed_shape import TrainedShape, trained_further
 from edgewise.search.hidden_nodes import HiddenNodes
 from edgewise.search.policy import SearchPolicy
@@ -93,10 +92,9 @@ class AllRows:
                 False,
             )
         # The iteration over all rows, from the estimate of the sample, whose margins may become finer.
-        if chosen.nodes is not None:
-            start = chosen.model
-        else:
-            start = _with_finer_margins(chosen.model, samples)
+        start = chosen.model
+        if chosen.nodes is None and start.pairs:
+            start = with_finest_margins(start.design, start.pairs, samples, start)
         plain = family.is_least_squares
         start = replace(start, family=family)
         try:
@@ -249,18 +247,3 @@ class _Stream(IterableDataset[Any]):
         mean = self.rows.rows / self.rows.count
         for x, y, weight in self.rows.batches():
             yield tuple(torch.from_numpy(np.ascontiguousarray(part)) for part in (x, y, weight / mean))
-
-
-def _with_finer_margins(estimate: AdditiveModel, samples: Samples) -> AdditiveModel:
-    """Return the estimate with the finest margins of pairs that `AdditivePolicy` tries, if they are not too many.
-
-    A sample may not see what finer margins are for; all rows do, and their strengths keep what they do not need smooth.
-    """
-    design = estimate.design
-    policy = estimate.design.policy
-    pairs = [part.inputs for part in design.pairs]
-    sizes = [size for size in policy.finer_margins if len(pairs) * (size + 2) ** 2 <= policy.margin_columns]
-    if not pairs or design.size is None or max(sizes, default=0) <= design.size:
-        return estimate
-    finer = with_pairs(design, pairs, samples.x, samples.weight, max(sizes))
-    return estimated(finer, samples, estimate.family, estimate)

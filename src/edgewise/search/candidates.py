@@ -356,24 +356,9 @@ class FitCache:
             return estimated(self.straight if candidate.linear else self.design, samples, family)
         simple = self.estimate(replace(candidate, pairs=False))
         if self.sample is not None:
-            return self._with_pairs_of_sample(simple, self.sample.estimate(candidate).design)
+            pairs = self.sample.estimate(candidate).pairs
+            return with_finest_margins(self.design, pairs, samples, simple) if pairs else simple
         return choose_pairs(simple, samples.x, samples.weight, _solver(samples, family))
-
-    def _with_pairs_of_sample(self, simple: AdditiveModel, chosen: Design) -> AdditiveModel:
-        """Add the pairs that a sample chose to an additive model, with the finest margins that their number allows.
-
-        A sample may not see what finer margins are for; all rows do, and their strengths keep smooth what does not need
-        them.
-        """
-        pairs = [pair.inputs for pair in chosen.pairs]
-        if not pairs:
-            return simple
-        policy = chosen.policy
-        sizes = [policy.margin(self.design.rows)]
-        if len(simple.fits) == 1:  # several predictors take too long for more than the usual size
-            sizes += [size for size in policy.finer_margins if len(pairs) * (size + 2) ** 2 <= policy.margin_columns]
-        design = with_pairs(self.design, pairs, self.samples.x, self.samples.weight, max(sizes))
-        return estimated(design, self.samples, simple.family, simple)
 
     def _constant(self, candidate: Candidate) -> AdditiveModel:
         """The best constant: the design without any column but the first."""
@@ -469,6 +454,22 @@ def estimated(design: Design, samples: Samples, family: Family, before: Additive
     """Estimate the coefficients and strengths of a design for a family."""
     y = samples.y if family.is_least_squares else samples.response(family)
     return solve(design, samples.x, y, samples.weight, family, before)
+
+
+def with_finest_margins(
+    design: Design, pairs: Sequence[Pair], samples: Samples, before: AdditiveModel
+) -> AdditiveModel:
+    """Estimate a design with the pairs that a sample chose, with the finest margins that their number allows.
+
+    An estimate whose own design has margins as fine stays as it is.
+
+    A sample may not see what finer margins are for; all rows do, and their strengths keep smooth what does not need
+    them.
+    """
+    size = max(design.policy.margin_sizes(design.rows, len(pairs), len(before.fits)))
+    if design.size is not None and design.size >= size:
+        return before
+    return estimated(with_pairs(design, pairs, samples.x, samples.weight, size), samples, before.family, before)
 
 
 def _solver(samples: Samples, family: Family) -> Solver:

@@ -174,11 +174,11 @@ def _read_columns(
                 textual[i].extend(cells)
     except csv.Error as error:
         problem, line = error.args
-        unclosed = "field larger" in problem or "unexpected end" in problem
-        if unclosed:
-            hint = (
-                f"is a quotation mark never closed? A cell has at most {counted(csv.field_size_limit(), 'character')}"
-            )
+        if "field larger" in problem:
+            longest = counted(csv.field_size_limit(), "character")
+            hint = f"a cell has more than {longest}; is a quotation mark never closed?"
+        elif "unexpected end" in problem:
+            hint = "is a quotation mark never closed?"
         else:
             hint = "a quotation mark stands where none may"
         raise FileError(f"{path}: a table was expected, got a line {line} that can't be split ({hint})") from error

@@ -73,6 +73,8 @@ def data_domain(x: Tensor) -> Tensor:
     >>> data_domain(x).tolist()
     [[0.0, 9.0], [0.0, 2.0]]
     """
+    if x.ndim != 2 or not x.is_floating_point():
+        raise InputError(f"x must be floats of shape (N, in), got {x.dtype} of shape {tuple(x.shape)}")
     low = x.amin(0)
     high = x.amax(0)
     first = _quantile_of_rows(x, 0.25)

@@ -72,7 +72,10 @@ def edge_magnitudes(trace: Trace, weight: Tensor | None = None) -> tuple[Tensor,
     """
     if weight is None:
         return tuple(edges.abs().mean(0) for edges in trace.edges)
-    share = weight / len(weight)
+    rows = len(trace.edges[0])
+    if weight.shape != (rows,):
+        raise InputError(f"weight must have shape ({rows},), one weight for each sample, got {tuple(weight.shape)}")
+    share = weight / rows
     return tuple(torch.einsum("b,bio->io", share, edges.abs()) for edges in trace.edges)
 
 

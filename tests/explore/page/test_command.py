@@ -18,10 +18,11 @@ import pytest
 
 import edgewise
 from edgewise import KANRegressor
+from edgewise.escaping import printable_line
 from edgewise.explore import Session
 
 pytest.importorskip("typer")
-HOSTILE = "</script><img src=x onerror=alert(1)>"
+HOSTILE = "</script><img src=x onerror=alert(1)>\x1b[2J\x07\u202e"
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,8 @@ def test_one_file_holds_the_page_and_asks_nobody(files):
     text = page.read_text(encoding="utf-8")
     data = re.search(r'<script type="application/json" id="explorer-data">(.*?)</script>', text, re.DOTALL).group(1)
     fields = json.loads(data)
-    assert HOSTILE in fields["subject"]["inputs"] and HOSTILE not in text
+    assert printable_line(HOSTILE) in fields["subject"]["inputs"] and HOSTILE[:9] not in data
+    assert not any(mark in text for mark in ("\x1b", "\x07", "\u202e", "\\u001b", "\\u0007", "\\u202e"))
     [edit] = fields["state"]["edits"]
     assert edit["text"] == "Edge (0, 0, 0) is removed." and edit["holds"] and edit["costs"]["held-out"]["rows"] == 12
     assert "Content-Security-Policy" in text and not re.search(r'<(script|link)[^>]*(src|href)="(?!data:)', text)

@@ -2,6 +2,7 @@
 
 import json
 import random
+import socket
 import threading
 import urllib.error
 import urllib.request
@@ -72,6 +73,12 @@ def page(folder):
     running.stop()
     thread.join(60)
     assert not thread.is_alive()
+
+
+def test_the_socket_listens_before_the_address_is_told():
+    waiting = server.Server(Requests(new_session(), ""))
+    with socket.create_connection((server.HOST, waiting.port), timeout=5):
+        waiting._socket.close()
 
 
 def test_the_page_comes_with_its_token_alone_and_may_load_nothing_else(page):

@@ -27,7 +27,6 @@ COUNTS = RNG.poisson(2.0, 60).astype(float)
 TIMES = np.column_stack([np.round(RNG.exponential(1.0, 60), 1), RNG.random(60) < 0.7]).astype(float)
 CASES = [
     (Gaussian(), POSITIVE),
-    (Gaussian(log_link=True), POSITIVE),
     (LogNormal(shift=0.3), POSITIVE),
     (Bernoulli(), (COUNTS > 1).astype(float)),
     (Poisson(), COUNTS),

@@ -208,7 +208,7 @@ def test_a_residual_that_nobody_could_compare_is_no_estimate(linear, cubic):
         return u.xx + linear * (u - true(x)) + cubic * (u**3 - true(x) ** 3) + 400 * torch.sin(20 * x)
 
     problem = PDE(equation, Interval(0, 1), [Dirichlet(true)], solution=true)
-    first = next(stationary.stationary_stages(recognised(problem.form)))
+    first = next(stationary.stationary_levels(recognised(problem.form)))
     x = problem.domain.interior(1000, "sobol")
     error = first.network(x).detach() - problem.exact(x)
     with Budget(seconds=-1.0).holds():

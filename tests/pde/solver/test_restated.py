@@ -219,3 +219,23 @@ def test_a_peak_between_the_probes_gives_no_tiny_unit():
     assert solution.stopped == "converged"
     # A load of mass m at a place p bends the string by m p (1 - p).
     assert float(solution([[0.5004]])[0, 0]) == pytest.approx(1e-4 * math.sqrt(math.pi) * 0.25, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["in time", "in the plane"])
+def test_a_source_of_rounding_is_none(name):
+    """Its size says nothing of the fields, and it has no grid that resolves it: the solution is zero."""
+    if name == "in time":
+        problem = PDE(lambda u, t: u.t - (t.sin() ** 2 + t.cos() ** 2 - 1), Time(0, 1), [Initial(0.0)])
+    else:
+        square = Box(x=(0, 1), y=(0, 1))
+        problem = PDE(lambda u, x, y: laplacian(u) - (x.sin() ** 2 + x.cos() ** 2 - 1), square, [Dirichlet(0.0)])
+    solution = solve(problem)
+    assert solution.stopped is StopReason.CONVERGED
+    assert solution.trust.startswith("Checked") and not bool(solution(problem.domain.interior(50, "sobol")).any())
+
+
+def test_a_small_source_with_digits_counts():
+    problem = PDE(lambda u, t: u.t - 1e-20 * t.cos(), Time(0, 1), [Initial(0.0)])
+    assert units_of(problem.form)["u"] < 1e-18
+    last = float(solve(problem)(torch.tensor([[1.0]], dtype=torch.float64))[0, 0])
+    assert last == pytest.approx(1e-20 * math.sin(1.0), rel=1e-8)

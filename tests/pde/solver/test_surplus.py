@@ -85,5 +85,5 @@ def test_surplus_conditions_that_contradict_each_other_are_named(name, count, or
 
 def test_as_many_conditions_as_the_order_are_no_surplus():
     problem = PDE(lambda u: u.xx - 1, Interval(0, 1), [Dirichlet(0.0)])
-    assert problem.form.surplus == ""
-    assert PDE(transport, *STARTS["transport"][1:]).form.surplus == ""
+    assert problem.form.surplus_conditions == ""
+    assert PDE(transport, *STARTS["transport"][1:]).form.surplus_conditions == ""

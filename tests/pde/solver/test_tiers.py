@@ -33,7 +33,7 @@ print(edgewise.pde.solve(problem, tolerance=1e-4).tier)
         ("tensor_train", "tensor train"),
         ("unknown_fields", "penalised least squares"),
         ("least_squares", "least squares"),
-        ("galerkin.cut_stages", "cut cells"),
+        ("galerkin.cut_stationary", "cut cells"),
     ],
 )
 def test_without_a_tier_all_else_is_imported_and_solves(folder, tier):

@@ -24,7 +24,7 @@ from edgewise.pde import (
 )
 from edgewise.pde.solver.judging.evidence import EVIDENCE
 from edgewise.pde.spaces.networks import EnrichedNetwork, TensorNetwork
-from edgewise.pde.tiers.least_squares import even_levels
+from edgewise.pde.tiers.least_squares import even_grid_levels
 from edgewise_experiments.problems.named_equations import named_equation
 
 pytestmark = pytest.mark.slow
@@ -123,7 +123,7 @@ def test_files_derivatives_and_fluxes(tmp_path):
     ],
 )
 def test_other_problems_are_left_to_least_squares_of_splines(problem):
-    assert list(even_levels(problem)) == []
+    assert list(even_grid_levels(problem)) == []
 
 
 def smooth(x, y):

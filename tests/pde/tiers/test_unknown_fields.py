@@ -20,10 +20,11 @@ from edgewise.pde import (
     laplacian,
     solve,
 )
+from edgewise.pde.tiers import unknown_fields
 from edgewise.pde.tiers.strengths import EVERY, LOG_FACTORS, averaged_over_strengths
-from edgewise.pde.tiers.unknown_fields import _Factor
 
 LINE = Interval(0, 1)
+NOT_FINITE = torch.full((2, 2), torch.nan, dtype=torch.float64)
 X = np.linspace(0, 1, 150)
 
 
@@ -95,9 +96,10 @@ def test_a_step_that_raises_the_sum_is_taken_back():
     assert solution.trust.startswith("Not to be trusted") or abs(a - 1) < 3 * error
 
 
-def test_a_matrix_that_is_not_finite_ends():
+def test_a_matrix_that_is_not_finite_is_a_sentence(monkeypatch):
+    monkeypatch.setattr(unknown_fields._Smoothing, "_likeliest", lambda self, *_: unknown_fields._factor_of(NOT_FINITE))
     with pytest.raises(InputError, match=r"^the equation and its derivatives by the fields must be finite"):
-        _Factor(torch.tensor([[1.0, torch.nan], [torch.nan, 1.0]], dtype=torch.float64))
+        solve(rod(0), budget=1e-3)
 
 
 def test_the_time_limit_ends_the_first_grid(counted_seconds):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from edgewise.checks import is_integer
+from edgewise.checks import is_integer, is_list
 from edgewise.errors import InputError
 from edgewise.gam.constraints import SHAPES, Constraints, Pair
 from edgewise.presentation import number_text
@@ -50,7 +50,7 @@ def column_constraints(
                 f"shape must map columns to 'convex' or 'concave', got {kind!r} for {encoder.names[column]!r}"
             )
     linear = knowledge.get("linear", ())
-    if isinstance(linear, str) or not isinstance(linear, Iterable) or getattr(linear, "ndim", 1) == 0:
+    if not is_list(linear):
         raise InputError(f"linear must be a list of columns, got {linear!r}")
     straight = [_numeric_column(encoder, "linear", one) for one in linear]
     alone = {*monotone, *shape, *straight}
@@ -154,7 +154,7 @@ def _value_input(encoder: InputEncoder, column: int) -> int:
 def _interactions(encoder: InputEncoder, given: object, alone: set[int]) -> tuple[Pair, ...]:
     """Return the pairs of inputs that may act together: those of the columns given. Raises InputError."""
     wanted = "interactions must be a list of pairs of different columns"
-    if isinstance(given, str) or not isinstance(given, Iterable):
+    if not is_list(given):
         raise InputError(f"{wanted}, got {given!r}")
     groups = dict(zip(encoder.columns, encoder.groups, strict=True))
     pairs: list[Pair] = []

@@ -275,7 +275,7 @@ def row_weights(sample_weight: ArrayLike | None, rows: int) -> np.ndarray | None
     largest = float(weight.max())
     if math.isinf(largest * rows):
         raise InputError(f"sample_weight must have a finite sum, got entries of {number_text(largest, 6)}")
-    return weight
+    return np.where(weight < np.finfo(np.float64).eps * largest, 0.0, weight)  # sums lose such beside the largest
 
 
 def level_counts(codes: np.ndarray, levels: int) -> tuple[int, ...]:

@@ -66,7 +66,7 @@ class Family:
 
     name: ClassVar[str]
     scale: ClassVar[float | None] = 1.0
-    log_link: bool = False
+    log_link: ClassVar[bool] = False
     quadratic: bool = False
     is_classes: ClassVar[bool] = False
     is_normal: ClassVar[bool] = False

@@ -33,7 +33,7 @@ from edgewise.settings import ABOVE_ZERO, ROW_CHUNK_NUMBERS, chunks
 
 @dataclass(frozen=True)
 class Gaussian(Family):
-    """Normal distribution with a constant variance; the mean is eta, or with a log link its exponential.
+    """Normal distribution with a constant variance; the mean is eta.
 
     Examples
     --------
@@ -41,35 +41,22 @@ class Gaussian(Family):
     [4.0]
     """
 
-    log_link: bool = False
     name = "squared"
     scale = None
+    quadratic = True
     is_normal = True
 
-    @property
-    def quadratic(self) -> bool:  # type: ignore[override]
-        return not self.log_link
-
-    def checked(self, y: np.ndarray) -> np.ndarray:
-        y = finite_numbers(y, self.name)
-        if self.log_link:
-            require(float(y.mean()) > 0, "have a positive mean", f"{y.mean():.4g}", "squared with a log link")
-        return y
-
     def start(self, y: np.ndarray, weight: np.ndarray) -> float:
-        mean = float(np.average(y, weights=weight))
-        return float(np.log(mean)) if self.log_link else mean
+        return float(np.average(y, weights=weight))
 
     def mean(self, eta: np.ndarray) -> np.ndarray:
-        return exponential(eta) if self.log_link else eta
+        return eta
 
     def derivatives(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        mean = self.mean(eta)
-        slope = mean if self.log_link else np.ones_like(eta)
-        return (y - mean) * slope, slope**2
+        return y - eta, np.ones_like(eta)
 
     def deviance(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
-        return (y - self.mean(eta)) ** 2
+        return (y - eta) ** 2
 
     def log_likelihood(self, y: np.ndarray, eta: np.ndarray, dispersion: float) -> np.ndarray:
         return -0.5 * (self.deviance(y, eta) / dispersion + np.log(2 * np.pi * dispersion))

@@ -240,6 +240,7 @@ def shapley_shares(
     background = checked_table(background, "background")
     if len(background) == 0 or background.shape[1] != X.shape[1]:
         raise InputError(f"background must have shape (rows, {X.shape[1]}), got {background.shape}")
+    check_count(paths, "paths")
     predict = array_function(model)
     rng = np.random.default_rng(seed)
     starts = evenly_picked(background, paths)

@@ -375,7 +375,8 @@ def explain_global(
     importance = np.abs(local.shares).mean((0, 2))
     order = np.argsort(-importance, kind="stable")
     effects = tuple(
-        partial_dependence(predict, X, int(i), kind=kinds[i] if kinds else None) for i in order[:MOST_EFFECTS]
+        partial_dependence(predict, X, int(i), kind=local.kinds[i] if local.kinds else None)
+        for i in order[:MOST_EFFECTS]
     )
     output = most_varying(local.prediction)
     pairs = np.zeros((X.shape[1], X.shape[1]))

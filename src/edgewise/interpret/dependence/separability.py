@@ -223,6 +223,7 @@ def structure(
     ((0, 1), (2,))
     """
     check_number(noise, "noise")
+    noise = float(noise)
     pairs = RowPairs(model, x, rows, seed)
     names = check_labels(names, numbered("x", pairs.inputs))
     # Mixed differences of pairs, and the threshold that noise gives them.

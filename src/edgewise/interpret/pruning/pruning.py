@@ -148,7 +148,7 @@ def prune(
         Relative rise of the loss that is accepted for fewer edges.
     precision : float
         Errors of that share of the target's standard deviation are negligible (in a classification: a loss of
-        precision^2 nats).
+        precision^2 nats); at most 1.
     refit : int
         Largest number of training steps after each removal; 0 trains nothing.
     penalty : Penalty, optional
@@ -188,6 +188,8 @@ def prune(
     product_groups(model)
     for name, value in (("tolerance", tolerance), ("precision", precision)):
         check_number(value, name)
+    if precision > 1:
+        raise InputError(f"precision must be a number of at most 1, got {precision!r}")
     check_count(refit, "refit", 0)
     if not isinstance(problem, Problem) or problem.train_loader is not None:
         kinds = "a Regression, Classification or OrdinalClassification"

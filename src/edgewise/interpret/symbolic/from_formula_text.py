@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from edgewise.checks import check_names
+from edgewise.checks import check_names, typed
 from edgewise.errors import InputError
 from edgewise.formulas.expression import (
     FUNCTIONS,
@@ -49,6 +49,7 @@ class _Edge:
     d: float = 0.0
 
 
+@typed
 def from_formula(formula: Any, names: Sequence[str] | None = None) -> KAN:
     """Build the network of elementary edges and product nodes that computes a formula.
 

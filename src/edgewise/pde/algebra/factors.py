@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 from scipy import linalg, sparse
-from scipy.sparse.linalg import LinearOperator, gmres, splu
+from scipy.sparse.linalg import splu
 
 from edgewise.native import NativeThread
-from edgewise.outcomes import check_time, foreseen
+from edgewise.outcomes import foreseen
+from edgewise.pde.algebra.krylov import solved_from_right
 from edgewise.train.cost import EQUATION_COST
 
 
@@ -176,28 +177,24 @@ def cell_factors(
 
 
 def solved_nearby(near: Factors, product: Product, rhs: np.ndarray) -> tuple[np.ndarray | None, float]:
-    """Solution (size,) of a complex system by GMRES with factors of a real one [1], and its work in multiply-adds.
+    """Solution (size,) of a complex system by GMRES with factors of a real one, and its work in multiply-adds.
 
     The solution is None where the iterations do not converge. `product` is the complex matrix times vectors (size, k).
-
-    [1] Y. Saad, "Iterative Methods for Sparse Linear Systems", 2nd edition, 2003, section 9.3.
     """
-    iterations = 0
 
     def back(vector: np.ndarray) -> np.ndarray:
         parts = near.once(np.stack([vector.real, vector.imag], 1) / near.rows[:, None])
         return parts[:, 0] + 1j * parts[:, 1]
 
-    def applied(vector: np.ndarray) -> np.ndarray:
-        nonlocal iterations
-        iterations += 1
-        check_time()
-        return product(back(vector)[:, None])[:, 0] * near.rows
+    def scaled_product(vector: np.ndarray) -> np.ndarray:
+        return product(vector[:, None])[:, 0] * near.rows
 
-    operator = LinearOperator((len(rhs),) * 2, applied, dtype=complex)
-    once = {"rtol": SETTINGS.nearby_residual, "restart": SETTINGS.nearby_iterations, "maxiter": 1}
     scaled = rhs * near.rows
-    solution, missed = gmres(operator, scaled, **once)
-    if missed:
-        missed = np.linalg.norm(applied(solution) - scaled) > SETTINGS.nearby_rounding * np.linalg.norm(scaled)
-    return None if missed else back(solution), iterations * near.solve_work / (1 + SETTINGS.rounds)
+    solution, products, has_converged = solved_from_right(
+        scaled_product, back, scaled, SETTINGS.nearby_residual, SETTINGS.nearby_iterations, 1
+    )
+    if not has_converged:
+        products += 1
+        missed = np.linalg.norm(scaled_product(solution) - scaled)
+        has_converged = bool(missed <= SETTINGS.nearby_rounding * np.linalg.norm(scaled))
+    return solution if has_converged else None, products * near.solve_work / (1 + SETTINGS.rounds)

@@ -88,8 +88,8 @@ def smooth_start(grid_problem: GridProblem, axes: Sequence[SplineAxis], start: n
         jacobian.append({(slot, slot, index): np.full(everywhere.shape, weight) for slot in range(fields)})
         blocks.append(everywhere)
     matrix = LinearSystem(blocks, jacobian, start.shape).matrix().toarray()
-    sought = residuals_of(evaluated) - matrix[: sum(values.size for values, _ in evaluated)] @ start.ravel()
-    solution = np.linalg.lstsq(matrix, np.pad(-sought, (0, len(matrix) - len(sought))), rcond=NEWTON.rounded_bending)[0]
+    target = residuals_of(evaluated) - matrix[: sum(values.size for values, _ in evaluated)] @ start.ravel()
+    solution = np.linalg.lstsq(matrix, np.pad(-target, (0, len(matrix) - len(target))), rcond=NEWTON.rounded_bending)[0]
     return solution.reshape(start.shape)
 
 
@@ -175,7 +175,7 @@ class GridEquations:
         self.grid_problem = grid_problem
         self.blocks = grid_problem.blocks(axes)
         self.is_stabilised = is_stabilised
-        self.target: np.ndarray | float = 0.0  # residuals that are sought
+        self.target: np.ndarray | float = 0.0  # residuals that are aimed at
         self.linearised: list[tuple[np.ndarray, Jacobian]] = []  # residuals and Jacobian of the last factors
         self._system: LinearSystem | None = None
         self._work = 0.0  # of the systems before the last one
@@ -197,7 +197,7 @@ class GridEquations:
         return self._kept[1]
 
     def residual(self, coef: np.ndarray) -> np.ndarray:
-        """All residuals as one vector, less those that are sought."""
+        """All residuals as one vector, less those that are aimed at."""
         return residuals_of(self.evaluate(coef)) - self.target
 
     def factorised(self, coef: np.ndarray) -> Solver | None:
@@ -221,7 +221,7 @@ def solved_on_grid(
 def damped_newton(
     equations: GridEquations, start: np.ndarray, least_factor: float = NEWTON.least_factor
 ) -> Solved | None:
-    """Coefficients with the residuals that are sought, by damped Newton steps; None if they lead to none."""
+    """Coefficients with the residuals that are aimed at, by damped Newton steps; None if they lead to none."""
     is_linear = equations.grid_problem.form.is_linear
 
     def damped(coef: np.ndarray, step: np.ndarray, solver: Solver) -> Advance | None:

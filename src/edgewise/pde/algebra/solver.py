@@ -6,11 +6,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator, gmres
 
-from edgewise.outcomes import check_time
 from edgewise.pde.algebra.diagonal import FieldByField
 from edgewise.pde.algebra.flows import FlowElement
+from edgewise.pde.algebra.krylov import solved_from_right
 from edgewise.pde.algebra.system import LinearSystem, Preconditioner, Solver
 from edgewise.pde.algebra.waves import WaveByWave
 from edgewise.pde.spaces.grid_problem import GridProblem
@@ -115,16 +114,13 @@ class Krylov:
             system.unknowns * (4.0 * sum(system.shape[:-1]) + SETTINGS.tables_work), SETTINGS.least_application_work
         )
 
-        def applied(v: np.ndarray) -> np.ndarray:
-            check_time()
-            system.work += work
-            return balanced(system.product(self.preconditioner(v)))
+        def product(v: np.ndarray) -> np.ndarray:
+            return balanced(system.product(v))
 
         # A first solution by the preconditioner alone.
         solution = self.preconditioner(rhs)
         left = balanced(rhs - system.product(solution))
         size = float(np.linalg.norm(left))
-        operator = LinearOperator((len(rhs), len(rhs)), applied, dtype=float)
         is_close = True  # the preconditioner alone may do
         # A shorter time element is cheaper than factors.
         is_short = any(axis.intervals == 1 for axis in system.blocks[0].axes)
@@ -142,9 +138,10 @@ class Krylov:
                     return solution + move
                 reduction = max(SETTINGS.well_below / share, reduction)
             if not is_close:
-                move = self.preconditioner(
-                    gmres(operator, left, rtol=reduction, restart=SETTINGS.restart, maxiter=restarts)[0]
+                move, products, _ = solved_from_right(
+                    product, self.preconditioner, left, reduction, SETTINGS.restart, restarts
                 )
+                system.work += products * work
             new = balanced(left - system.product(move))
             system.work += work
             reached = float(np.linalg.norm(new))

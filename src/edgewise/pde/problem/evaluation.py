@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from edgewise.checks import is_function
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import TIME
 from edgewise.pde.problem.fields import Field, Past
@@ -87,6 +88,8 @@ def errors_named(name: str) -> Iterator[None]:
 def argument_names(function: Callable, name: str) -> tuple[str, ...]:
     """Names of a function's required arguments."""
     wrong = f"{name} must be a function with named arguments, as lambda x, y: ..., got {function!r}"
+    if not is_function(function):
+        raise InputError(wrong)
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError) as error:

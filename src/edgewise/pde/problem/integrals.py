@@ -138,6 +138,7 @@ def integral(
     A kernel: `integral(u, 0, 1, lambda u, s: torch.exp(x[:, None] - s) * u)`; one over the unit square:
     `integral(u, over=Box(x=(0, 1), y=(0, 1)), integrand=lambda u, s, t: x[:, None] * s * t * u)`.
     """
+    # Points and weights of the rule.
     if not isinstance(u, Field) or u.elsewhere is None:
         raise InputError("integral must be of a field of an equation or a condition")
     if not (integrand is None or callable(integrand)):
@@ -147,6 +148,7 @@ def integral(
     axis, places, weights = _on_line(u, low, high, along, points) if over is None else _over(u, over, points)
     if over is not None and (low, high, along) != (None, None, None):
         raise InputError("integral must have either limits low and high or a domain `over`, got both")
+    # The integrand of the field there.
     values = u.elsewhere(axis, places)
     places, weights = (each.to(values.dtype) for each in (places, weights))
     lines = (places,) if over is None else places.unbind(2)
@@ -154,6 +156,7 @@ def integral(
         integrated = values
     else:
         integrated = integrand(values, *(line.expand(values.shape) for line in lines))
+    # Quadrature.
     if not isinstance(integrated, Tensor) or integrated.shape != values.shape:
         if isinstance(integrated, Tensor):
             came = tuple(integrated.shape)

@@ -195,7 +195,7 @@ class StrongForm:
         return next((level for level in levels if level), 0.0)
 
     @cached_property
-    def surplus(self) -> str:
+    def surplus_conditions(self) -> str:
         """Words for conditions that are more than the equation needs along a coordinate; "" where there are none."""
         if self.observations or self.coefficients or self.parts is not None:
             return ""
@@ -334,12 +334,14 @@ def strong_form_of(
     check_no_contradiction(conditions, domain, fields)
 
     # Dry runs of the equation and of all conditions.
-    starts = [by_field(each.value, fields) for each in initial]
-    if starts:
+    initial_values = [by_field(each.value, fields) for each in initial]
+    if initial_values:
         first = float(domain.bounds[domain.coordinates.index(TIME), 0])
     else:
         first = -math.inf
-    residuals = EquationResiduals(equation, {name: value for each in starts for name, value in each.items()}, first)
+    residuals = EquationResiduals(
+        equation, {name: value for each in initial_values for name, value in each.items()}, first
+    )
     run = DryRun(residuals, fields, domain, numbers, probes(domain)[0])
     equation_term = _equation_term(run, parts, float(weight))
     inner_sides = iter(() if parts is None else parts.inner)
@@ -351,6 +353,7 @@ def strong_form_of(
         observed.check(domain, fields)
     for unknown_field in unknown_fields:
         unknown_field.check(fields)
+    # Other conditions hold on the boundary, or between parts.
     for condition in conditions:
         if isinstance(condition, Interface):
             surface = Surface(domain, next(inner_sides))
@@ -384,6 +387,7 @@ def strong_form_of(
                     f"{each.words[0].upper()}{each.words[1:]}: only {each.allowed} of them can hold, unless the others "
                     "follow from these."
                 )
+    # Each field needs enough conditions, where the equation carries it in.
     if not observations:
         for name in fields:
             check_enough_conditions(form, name)

@@ -277,9 +277,9 @@ class GridCollocation(GridTier):
 
     def levels_from(self, grid_problem: GridProblem, begin: tuple[list[SplineAxis], np.ndarray] | None) -> Levels:
         """Levels from given coefficients on given axes on, or from the usual first grid."""
-        from edgewise.pde.tiers.collocation.stationary import stationary_stages
+        from edgewise.pde.tiers.collocation.stationary import stationary_levels
 
-        yield from stationary_stages(grid_problem, begin)
+        yield from stationary_levels(grid_problem, begin)
         return Ending(StopReason.NO_PROGRESS)
 
     def conclude(self, task: Task, record: Record, ending: Ending) -> Ending:
@@ -306,10 +306,10 @@ class CutCells(GridTier):
         return facts.is_off_grid and is_of_second_order and facts.is_cut_solid and len(facts.interfaces) <= 1
 
     def levels(self, task: Task, record: Record) -> Levels:
-        from edgewise.pde.tiers.galerkin.cut_stages import solid_stages
+        from edgewise.pde.tiers.galerkin.cut_stationary import cut_cell_levels
 
         if task.limits.limit >= CASCADE.least_solid_work:
-            yield from solid_stages(task.problem, task.facts.interfaces)
+            yield from cut_cell_levels(task.problem, task.facts.interfaces)
         return Ending(StopReason.NO_PROGRESS)
 
     def gives_way(self, record: Record) -> bool:
@@ -334,10 +334,10 @@ class LeastSquares(GridTier):
         return has_grids and super().follows(best, task)
 
     def levels(self, task: Task, record: Record) -> Levels:
-        from edgewise.pde.tiers.least_squares import even_levels
+        from edgewise.pde.tiers.least_squares import even_grid_levels
 
         if _has_even_grids(task.facts) and not task.plan.is_chosen:
-            is_far = yield from even_levels(task.problem, task.start)
+            is_far = yield from even_grid_levels(task.problem, task.start)
             if record.count:
                 record.return_to_least(has_stalled=False)
                 evidence = record.evidence()
@@ -381,7 +381,7 @@ class TensorTrain(GridTier):
         return best is None or best.ending.reason is StopReason.NO_PROGRESS
 
     def levels(self, task: Task, record: Record) -> Levels:
-        from edgewise.pde.tiers.tensor_train.stages import low_rank_stages
+        from edgewise.pde.tiers.tensor_train.levels import tensor_train_levels
 
         def spend(work: float) -> None:
             task.limits.work += work
@@ -394,7 +394,7 @@ class TensorTrain(GridTier):
         begin = None
         if record.before is not None:
             begin = [count // 2 for count in grid_sizes(record.before.level.network)]
-        yield from low_rank_stages(grid_problem, spend, task.plan.seed, begin)
+        yield from tensor_train_levels(grid_problem, spend, task.plan.seed, begin)
         return Ending(StopReason.NO_PROGRESS)
 
     def gives_way(self, record: Record) -> bool:

@@ -362,7 +362,7 @@ class Record:
         found = self.evidence()
         self.is_doubted = True
         if found.is_sound or doubt.is_alone:
-            others = found.doubts if self.problem.form.surplus else ()
+            others = found.doubts if self.problem.form.surplus_conditions else ()
             doubts = (*others, doubt.sentence)
             self._evidence = replace(found, doubts=doubts, estimate=max(found.estimate, 1.0))
 

@@ -337,7 +337,7 @@ class GradedGrids(Refinement):
         is finer in some coordinates alone is no evidence.
         """
         problem = self.problem
-        is_sure = problem.form.is_linear and not problem.form.surplus
+        is_sure = problem.form.is_linear and not problem.form.surplus_conditions
         if is_sure or problem.unknowns or problem.form.observations:
             return False
         sizes = zip(grid_sizes(coarse.network), grid_sizes(fine.network), strict=True)

@@ -46,6 +46,10 @@ class UnitSettings:
     source_points: int = 4096
     unseen_peak: float = 32.0
     points: int = 500  # at which the sizes of fields are compared: two digits of a mean
+    # Sources below this size, in units of the field, that change by a share of their size where places change by
+    # rounding, have no digit.
+    small_source: float = 1e-12
+    changed: float = 0.1
 
 
 SETTINGS = UnitSettings()
@@ -60,10 +64,16 @@ class ResidualsInUnits:
 
     residuals: Residuals  # the residuals as a function of the fields themselves
     units: Mapping[str, float]  # unit of each field
+    has_sources: bool = True  # else residuals of fields that are zero, which are rounding, are subtracted
 
     def __call__(self, context: EvaluationContext) -> list[Tensor]:
         fields = {name: field.times(self.units[name]) for name, field in context.fields.items()}
-        return self.residuals(replace(context, fields=fields))
+        residuals = self.residuals(replace(context, fields=fields))
+        if self.has_sources:
+            return residuals
+        zero = {name: field.times(0.0) for name, field in context.fields.items()}
+        sources = self.residuals(replace(context, fields=zero))
+        return [residual - source for residual, source in zip(residuals, sources, strict=True)]
 
 
 def in_own_units(
@@ -82,8 +92,30 @@ def in_own_units(
     return problem, start, units
 
 
+def _has_sources(form: StrongForm) -> bool:
+    """Whether a source has a digit, or none is other than zero; that of sin(x)^2 + cos(x)^2 - 1 has none."""
+    if form.observations or Feature.INTEGRALS in form.features:
+        return True
+    given = form.fields, form.domain, form.coefficients
+    is_zero = True
+    for term in (form.equation_term, *form.condition_terms):
+        x, normal = probes(form.domain, term.pieces or None)
+        moved = x * (1 + 4 * torch.finfo(x.dtype).eps)
+        before, after = (DryRun(term.residuals, *given, at, normal).values(NOTHING) for at in (x, moved))
+        sizes = before.norm(dim=0)
+        is_small = before.abs().amax(0) / term.requirements.sizes < SETTINGS.small_source
+        is_rounding = is_small & ((after - before).norm(dim=0) >= SETTINGS.changed * sizes)
+        if not bool(is_rounding.all()):
+            return True
+        is_zero = is_zero and not bool(sizes.any())
+    return is_zero
+
+
 def units_of(form: StrongForm) -> dict[str, float]:
-    """Sizes of the fields, rounded to powers of two; empty if they are all near one, or not known."""
+    """Sizes of the fields, rounded to powers of two; empty if they are all near one, or not known.
+
+    They are one where sources are rounding, which says nothing of them.
+    """
     # The rows of a matrix are the residuals of the equation and of all conditions, its columns are the fields, for
     # waves as long as the domain, and the sources. Factors of its rows and columns bring all entries as near to one as
     # they can, in the mean square of logarithms, where the column of the sources has no factor [1]: those of the
@@ -105,6 +137,8 @@ def units_of(form: StrongForm) -> dict[str, float]:
     looks = [(term, *probes(form.domain, term.pieces or None, SETTINGS.source_points)) for term, _, _ in terms]
     dense = torch.cat([sources(*each) for each in looks])
     known = torch.where(dense > SETTINGS.unseen_peak * at_probes, dense, at_probes)
+    if not _has_sources(form):
+        return dict.fromkeys(form.fields, 1.0)
     exponents = torch.zeros(len(form.fields), dtype=torch.float64)
     for number in range(SETTINGS.rounds):
         rows = torch.cat([_wave_rows(form, *each, exponents.exp2().tolist()) for each in terms])
@@ -174,8 +208,10 @@ def in_units(problem: Collocation, units: Mapping[str, float]) -> Collocation:
         return problem
     terms = list[ResidualTerm]()
     is_linear = True
+    has_sources = _has_sources(form)
     for term in (form.equation_term, *form.condition_terms):
-        residuals, (x, normal) = ResidualsInUnits(term.residuals, units), probes(form.domain, term.pieces or None)
+        residuals = ResidualsInUnits(term.residuals, units, has_sources)
+        x, normal = probes(form.domain, term.pieces or None)
         run = DryRun(residuals, form.fields, form.domain, form.coefficients, x, normal)
         requirements = run.requirements().with_rule(term.requirements.rule)
         terms.append(replace(term, residuals=residuals, requirements=requirements))

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from edgewise.checks import typed
+from edgewise.checks import is_one_of, typed
 from edgewise.errors import InputError
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import StopReason
@@ -432,7 +432,8 @@ class Solution:
             The domain has more than three coordinates.
         """
         problem, domain, slot = self.problem, self.problem.domain, self._slot(field)
-        places = crossings(lambda x: field_values(self.model, problem, x)[:, slot] - value, domain, problem.form.parts)
+        level = float(value)
+        places = crossings(lambda x: field_values(self.model, problem, x)[:, slot] - level, domain, problem.form.parts)
         if domain.dimension == 1:
             return places[:, 0].sort().values.numpy()
         return places.numpy()
@@ -529,7 +530,7 @@ class Solution:
 
     def _slot(self, field: str | None) -> int:
         names = self.problem.fields
-        if (field is None and len(names) > 1) or field not in (None, *names):
+        if (field is None and len(names) > 1) or (field is not None and not is_one_of(field, names)):
             raise InputError(f"field must be one of {', '.join(names)}, got {field!r}")
         return 0 if field is None else names.index(field)
 

@@ -172,14 +172,17 @@ def solve(
     >>> solution.stopped, solution.error_estimate < 1e-8
     (<StopReason.CONVERGED: 'converged'>, True)
     """
+    # Options are checked, and the problem is stated for fields near one.
     _check_options(problem, budget, time_limit, tolerance, options)
     keep_interrupted = check_on_interrupt(options.get("on_interrupt", "raise")) == "keep"
     check_progress(progress, has_line=True)
     restated, start, units = in_own_units(problem, options.get("start"))
+    # What the problem is decides which tiers solve it.
     facts = Facts.of(restated)
     _check_order(facts, options)
     plan = planned(restated, seed, {**options, "start": start})
     tiers = (LeastSquares(), Networks()) if plan.is_chosen else TIERS
+    # Tiers in their order, each refined until two levels agree, as far as the limits allow.
     journal = options.get("journal")
     with reported(progress, "solve") as report:
         limits = Limits(budget, time_limit, report, 0.0 if journal is None else journal.earlier_seconds)
@@ -189,6 +192,7 @@ def solve(
             found = first_good(task, tiers)
     if found.ending.reason is StopReason.INTERRUPTED and not keep_interrupted:
         raise KeyboardInterrupt
+    # The best level with its judgement, in the units of the statement.
     return solution_in_units(messages.solution_of(found.record, found.ending), problem, units)
 
 

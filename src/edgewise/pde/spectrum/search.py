@@ -200,6 +200,7 @@ def eigenvalues(
     if ending.reason is StopReason.INTERRUPTED:
         raise KeyboardInterrupt
     is_over = ending.reason is StopReason.TIME_LIMIT
+    # Sentences where no grid has so many eigenvalues.
     best = grids.best
     if best is None and is_over:
         raise InputError(f"time_limit must be long enough for {count} eigenvalues, got {time_limit:g} s")

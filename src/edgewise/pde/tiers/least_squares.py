@@ -12,14 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.native import interruptible
 from edgewise.outcomes import check_time, foreseen
+from edgewise.pde.algebra.dense import LeastSquares
 from edgewise.pde.algebra.newton import BENDING, Advance, newton
 from edgewise.pde.algebra.system import Solver
 from edgewise.pde.domains.domain import Domain, Piece
@@ -260,7 +259,9 @@ class _FineMesh(Mesh):
         return x, normal, piece.measure * shares
 
 
-def even_levels(problem: Collocation, begin: Callable[[Tensor], Tensor] | None = None) -> Generator[Level, None, bool]:
+def even_grid_levels(
+    problem: Collocation, begin: Callable[[Tensor], Tensor] | None = None
+) -> Generator[Level, None, bool]:
     """Solve with ever more functions, and return whether they remain far from the solution.
 
     There is no level where a domain needs singular functions that are not known.
@@ -339,9 +340,9 @@ def _bend_least(network: TensorNetwork, problem: Collocation, x: Tensor) -> None
     rows = [_rows(network, conditions), *network.jacobian(x, directions, 2, sensitivities)]
     # The least squares of both, by singular values: conditions alone may not determine all coefficients.
     matrix = torch.cat(rows)
-    sought = -_residuals(network, conditions)
-    sought = torch.cat([sought, sought.new_zeros(len(matrix) - len(sought))])
-    step = torch.linalg.lstsq(matrix, sought[:, None], driver="gelsd").solution
+    residuals = _residuals(network, conditions)
+    target = torch.cat([-residuals, residuals.new_zeros(len(matrix) - len(residuals))])
+    step = torch.linalg.lstsq(matrix, target[:, None], driver="gelsd").solution
     with torch.no_grad():
         layer.coef.add_(step.reshape(layer.coef.shape))
 
@@ -382,27 +383,14 @@ def _minimised(network: TensorNetwork, problem: Collocation) -> tuple[float, flo
         return math.inf, work
 
     def factorised(point: np.ndarray) -> Solver:
-        """Least squares by QR of the rows, whose columns are scaled to norm one, above a ridge."""
+        """Solver of the least squares of the rows at a point."""
         nonlocal work
         product = 2.0 * (len(residual) + count) * count**2
         with foreseen("rows and their QR factors", product):
             rows = _rows(network, problem.blocks())
-            # Columns of norm one, so that the ridge is the same for each, and their QR factors.
-            norms = rows.norm(dim=0)
-            for part in norms.split(sizes):
-                part.clamp_(min=SETTINGS.least_norm * float(part.max()))
-            stacked = torch.cat([rows / norms, SETTINGS.ridge * torch.eye(count, dtype=rows.dtype)])
-            triangle, reflections = interruptible(partial(torch.geqrf, stacked))
+            factors = LeastSquares(rows, sizes, SETTINGS.ridge, SETTINGS.least_norm)
         work += product
-
-        def solver(values: np.ndarray) -> np.ndarray:
-            rhs = torch.cat([torch.from_numpy(values), norms.new_zeros(count)])[:, None]
-            # Back substitution.
-            projected = torch.ormqr(triangle, reflections, rhs, transpose=True)[:count]
-            solution: Tensor = torch.linalg.solve_triangular(triangle[:count], projected, upper=True)[:, 0] / norms
-            return solution.numpy()
-
-        return solver
+        return lambda values: factors.solve(torch.from_numpy(values)).numpy()
 
     def descending(point: np.ndarray, step: np.ndarray, solver: Solver) -> Advance:
         """Full steps, until one gains less than a factor; the rows of a linear problem are the same everywhere."""

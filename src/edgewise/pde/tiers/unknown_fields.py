@@ -16,10 +16,12 @@ from itertools import product
 import numpy as np
 import torch
 from torch import Tensor
+from torch.linalg import LinAlgError
 
 from edgewise.errors import InputError
 from edgewise.native import interruptible
 from edgewise.outcomes import foreseen
+from edgewise.pde.algebra.dense import CholeskyFactor
 from edgewise.pde.algebra.newton import Advance, newton
 from edgewise.pde.algebra.system import Solver
 from edgewise.pde.domains.mesh import Mesh, even_lines
@@ -214,9 +216,9 @@ def inverse_fits(
                     begin(Begun(smoothing.result))
                 smoothing.find_bars()
                 tried = smoothing.result()
-            except InputError:  # not finite
+            except LinAlgError as error:
                 if fit is None and start is None:
-                    raise
+                    raise not_finite() from error
                 if fit is None:
                     return
                 break
@@ -344,7 +346,7 @@ class _Smoothing:
         root = self.root
         if root is None:
             self._set(found.parameters)
-            root = _Factor(found.covariance).root()
+            root = _factor_of(found.covariance).root()
         size = self.network.tensor_layer.coef.numel()
         ends = [min(each) for each in self.rises.values()]
         wider = max((SETTINGS.profiled / max(each, SETTINGS.least_rise) for each in ends), default=1.0)
@@ -371,11 +373,11 @@ class _Smoothing:
         smooth = self._smooth(found)
         weight = SETTINGS.exactnesses[-1] * self.count / found.noise**2
         exact = weight * self._squares(self.exact)[0]
-        half = _Factor(self.first[0] / found.noise**2 + exact + smooth).root()
+        half = _factor_of(self.first[0] / found.noise**2 + exact + smooth).root()
 
         def averaged() -> tuple[Tensor, Tensor]:
             factors = LOG_FACTORS[::EVERY].exp()
-            held = [each * (_Factor(exact + each * smooth).inverse() * smooth).sum() for each in factors]
+            held = [each * (_factor_of(exact + each * smooth).inverse() * smooth).sum() for each in factors]
             return averaged_over_strengths(found.parameters, half, smooth, torch.stack(held))
 
         mean, root = interruptible(averaged)
@@ -420,7 +422,7 @@ class _Smoothing:
             chosen[own] = True
         if unknown:
             step = torch.zeros_like(gradient)
-            step[chosen] = -_Factor(whole[chosen][:, chosen]).solve(weight * gradient[chosen][:, None])[:, 0]
+            step[chosen] = -_factor_of(whole[chosen][:, chosen]).solve(weight * gradient[chosen][:, None])[:, 0]
             self._set(self._coefficients() + step)
         return tuple(strengths[name] for name in self.names), noise
 
@@ -438,12 +440,12 @@ class _Smoothing:
             smooth = sum((s * p for s, p in zip(strengths, rough, strict=True)), nothing)
             return _Penalty(smooth, noise, exactness * self.count / noise**2)
 
-        def updated(before: _Penalty, whole: _Factor, exact: Tensor, fall: float) -> _Penalty | None:
+        def updated(before: _Penalty, whole: CholeskyFactor, exact: Tensor, fall: float) -> _Penalty | None:
             nonlocal strengths
             # Effective parameters of the measurements, and of each field beyond what the equation leaves of it.
             with foreseen("strengths of unknown fields", len(nothing) ** 3):
                 covariance = whole.inverse()
-                free = _Factor(before.weight * exact + before.smooth)
+                free = _factor_of(before.weight * exact + before.smooth)
                 curved = [float(free.solve(matrix).diagonal().sum()) for matrix in rough]
             c = self._coefficients()
             self.work += 4 * len(c) ** 3
@@ -475,7 +477,7 @@ class _Smoothing:
         self,
         penalty: _Penalty,
         steps: int,
-        updated: Callable[[_Penalty, _Factor, Tensor, float], _Penalty | None] | None = None,
+        updated: Callable[[_Penalty, CholeskyFactor, Tensor, float], _Penalty | None] | None = None,
         held: Tensor | None = None,
     ) -> None:
         """Newton's method for the least sum of squares, with steps that keep g'c for held g (P,).
@@ -485,7 +487,7 @@ class _Smoothing:
         without it the method ends where that is next to nothing.
         """
         # The last linearisation.
-        whole: _Factor
+        whole: CholeskyFactor
         exact: Tensor
         gradient: np.ndarray  # half of it
 
@@ -527,14 +529,14 @@ class _Smoothing:
 
         newton(self._coefficients().numpy(), lambda point: gradient, factorised, damped, steps)
 
-    def _linearised(self, c: Tensor, penalty: _Penalty) -> tuple[_Factor, Tensor, np.ndarray]:
+    def _linearised(self, c: Tensor, penalty: _Penalty) -> tuple[CholeskyFactor, Tensor, np.ndarray]:
         """Factor of the whole matrix about c, the matrix of the equation and the conditions, and half the gradient."""
         exact, pull, _ = self._squares(self.exact)
-        whole = _Factor(self.first[0] / penalty.noise**2 + penalty.weight * exact + penalty.smooth)
+        whole = _factor_of(self.first[0] / penalty.noise**2 + penalty.weight * exact + penalty.smooth)
         towards = (self.first[1] + self.first[0] @ (c - self.origin)) / penalty.noise**2
         gradient = (towards + penalty.weight * pull + penalty.smooth @ c).numpy()
         if not np.isfinite(gradient).all():
-            raise not_finite()
+            raise LinAlgError("a gradient is not finite")
         return whole, exact, gradient
 
     def _deviations(self, c: Tensor) -> float:
@@ -557,7 +559,7 @@ class _Smoothing:
         penalty = _Penalty(self._smooth(found), found.noise, weight)
         least = self._objective(penalty)
         one = self.network.splines(self.mesh.interior()[0])
-        root = _Factor(one.mT @ one).root()
+        root = _factor_of(one.mT @ one).root()
         for name in (each.field for each in of_kind(self.problem.form.conditions, UnknownField)):
             slots = slice(fields.index(name), coef.numel(), len(fields))
             sizes, vectors = torch.linalg.eigh(root.mT @ found.covariance[slots, slots] @ root)
@@ -613,34 +615,6 @@ def not_finite() -> InputError:
     )
 
 
-class _Factor:
-    """Cholesky's factor of a matrix that is scaled to a diagonal of ones and has a small ridge.
-
-    An InputError where the matrix is not finite, which no ridge would end.
-    """
-
-    def __init__(self, matrix: Tensor):
-        if not bool(matrix.isfinite().all()):
-            raise not_finite()
-        diagonal = matrix.diagonal()
-        self.scale = torch.where(diagonal > 0, diagonal, diagonal.amax().clamp(min=ABOVE_ZERO)).rsqrt()
-        scaled = matrix * self.scale[:, None] * self.scale
-        ridge = SETTINGS.ridge
-        while True:
-            scaled.diagonal().copy_(torch.full_like(self.scale, 1 + ridge))
-            self.factor, info = torch.linalg.cholesky_ex(scaled)
-            if not int(info):
-                break
-            ridge *= 10
-
-    def solve(self, columns: Tensor) -> Tensor:
-        """Solve for columns (P, k)."""
-        return torch.cholesky_solve(columns * self.scale[:, None], self.factor) * self.scale[:, None]
-
-    def root(self) -> Tensor:
-        """L, (P, P), whose product L L' is the matrix, ridge included."""
-        return self.factor / self.scale[:, None]
-
-    def inverse(self) -> Tensor:
-        """The inverse, (P, P)."""
-        return torch.cholesky_inverse(self.factor) * self.scale[:, None] * self.scale
+def _factor_of(matrix: Tensor) -> CholeskyFactor:
+    """Factor of a normal matrix (P, P); a LinAlgError where it is not finite."""
+    return CholeskyFactor(matrix, SETTINGS.ridge)

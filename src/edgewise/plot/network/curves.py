@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import numpy as np
 from matplotlib.axes import Axes
 
-from edgewise.checks import check_options, typed
+from edgewise.checks import check_options, is_function, typed
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import evaluation_points
 from edgewise.interpret.attribution.scores import edge_scores, node_scores
@@ -102,7 +102,7 @@ def edge_curves(
     (1, 'contribution to $y$')
     """
     check_options(edge_curves, limits, EdgeCurveLimits)
-    if std is not None and not callable(std):
+    if std is not None and not is_function(std):
         raise InputError(f"std must be a function of values of an input, got {std!r:.60}")
     view = as_network_view(model, trace, outputs=outputs)
     depth = len(view.trace.edges)
@@ -128,9 +128,13 @@ def _draw(view: NetworkView, layer: int, max_inputs: int, max_curves: int) -> Fi
     count = inputs.shape[1]
     ends = labels(view.outputs, trace.edges[layer].shape[2], "y" if last else "h", "outputs", NAME)
     titles = labels(view.names, count, "h" if layer else "x", "names")
-    shift, scale = (as_numpy(part, "scaling") for part in view.scaling or (np.zeros(count), np.ones(count)))
-    if shift.shape != (count,) or scale.shape != (count,):
-        raise InputError(f"scaling must be (shift, scale) of {count} numbers each, got {shift.shape} and {scale.shape}")
+    scaling = (np.zeros(count), np.ones(count)) if view.scaling is None else view.scaling
+    pair = [as_numpy(part, "scaling") for part in scaling]
+    shapes = [part.shape for part in pair]
+    if shapes != [(count,), (count,)]:
+        came = " and ".join(map(str, shapes))
+        raise InputError(f"scaling must be (shift, scale) of {count} numbers each, got {came:.80}")
+    shift, scale = pair
     columns = view.columns if layer == 0 else None
     # Strength of edges and inputs, those of one column together; the strongest inputs get a panel.
     score = as_numpy(edge_scores(trace)[layer], "scores")
@@ -174,7 +178,10 @@ def _draw(view: NetworkView, layer: int, max_inputs: int, max_curves: int) -> Fi
             if view.group_std is not None:
                 width = 2 * view.group_std(grid, used) * unit
             elif view.std is not None and len(used) == 1:
-                width = 2 * as_numpy(view.std(grid), "the result of std")[:, used[0]] * unit
+                widths = as_numpy(view.std(grid), "the result of std")
+                if widths.shape != grid.shape:
+                    raise InputError(f"std must return an array of shape {grid.shape}, got {widths.shape}")
+                width = 2 * widths[:, used[0]] * unit
             if column is not None and column.levels:
                 strongest = [o for o in _strongest(score[i], max_curves) if mask[i, o]]
                 _draw_levels(panel, column, (values, width), strongest, ends)

@@ -118,6 +118,7 @@ def network_diagram(
     width = [values.shape[1] for values in (*view.trace.inputs, view.trace.output)]
     if not beta > 0 or max_nodes < 1 or max_curves < 1:
         raise InputError(f"beta, max_nodes, max_curves must be positive, got {beta}, {max_nodes}, {max_curves}")
+    beta = float(beta)
     if order not in ("number", "modules"):
         raise InputError(f'order must be "number" or "modules", got {order!r}')
     input_labels = labels(view.names, width[0], "x", "names")

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from edgewise.checks import is_integer
+from edgewise.checks import is_integer, typed
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.pairs import PairEffect, pair_dependence
 from edgewise.interpret.black_box import BlackBox
@@ -40,6 +40,7 @@ _TOO_FAR = 0.1
 _LEVEL = 12  # most characters of the name of a level at an axis
 
 
+@typed
 def pair_map(
     model: BlackBox | Viewable,
     X: ArrayLike | None = None,

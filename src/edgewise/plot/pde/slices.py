@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from edgewise.checks import is_function
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import covers
 from edgewise.pde.problem.collocation import Collocation, points_with
@@ -100,6 +101,8 @@ def exact_values(problem: Collocation, x: Tensor, exact: ExactSolution | None) -
         if not problem.form.has_exact_solution:
             return None
         return torch.cat([problem.exact(x[part]) for part in chunks(len(x))])
+    if not is_function(exact):
+        raise InputError(f"exact must be a function of points (b, n), got {exact!r:.60}")
     values = torch.as_tensor(exact(x)).detach().double()
     if values.shape != (len(x), len(problem.fields)):
         raise InputError(

@@ -37,7 +37,11 @@ class Curves(Stage):
 
 
 class PlainAgain(Stage):
-    """A constant or linear model after all, where folds show the chosen one to be worse."""
+    """A constant or linear model after all, where folds show the chosen one to be worse.
+
+    No open table gains by it. It stays for tiny tables: without it the golden table of 21 rows goes from 0.10 to 0.15
+    of the variance unexplained (standard error 0.03).
+    """
 
     name = "plain"
     share = 0.9

@@ -1,4 +1,8 @@
-"""The stage of the logarithm of the target."""
+"""The stage of the logarithm of the target.
+
+None of the 25 open tables takes it. It stays for targets of multiplicative noise: without it the golden table of such a
+target goes from 0.20 to 0.44 of the variance unexplained (standard error 0.07).
+"""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ from edgewise.pde.algebra import FastDiagonalisation, LinearSystem
 from edgewise.pde.algebra import factors as factors_module
 from edgewise.pde.algebra.factors import FactorSettings
 from edgewise.pde.spaces.grid_problem import recognised
-from edgewise.pde.tiers.collocation.stationary import stationary_stages
+from edgewise.pde.tiers.collocation.stationary import stationary_levels
 
 PI = math.pi
 LINE = Interval(0, 1)
@@ -130,7 +130,7 @@ def test_newtons_method_ends_on_no_other_branch_in_a_corner():
         return u.xx * u.yy - u.xy**2 - (1 + x**2 + y**2) * torch.exp(x**2 + y**2)
 
     problem = PDE(monge_ampere, Box(x=(0, 1), y=(0, 1)), [Dirichlet(bowl)], solution=bowl)
-    stages = list(itertools.islice(stationary_stages(recognised(problem.form)), 2))
+    stages = list(itertools.islice(stationary_levels(recognised(problem.form)), 2))
     x = problem.domain.interior(500, "sobol", seed=1)
     for stage, allowed in zip(stages, (1e-11, 1e-13), strict=True):
         torch.testing.assert_close(stage.network(x)[:, 0], bowl(*x.T), rtol=0, atol=allowed)

@@ -167,7 +167,7 @@ def judge(
         return Evidence(math.nan, residual, tuple(checks), tuple(doubts))
     # An equation that does not hold.
     if residual > EVIDENCE.largest_residual:
-        surplus = problem.form.surplus
+        surplus = problem.form.surplus_conditions
         why = f"the problem may have no solution{', for ' if surplus else ''}{surplus}"
         doubts.append(
             f"The equation does not hold: its mean residual is {residual:.1g} in units of the field. It may be out "
@@ -267,10 +267,10 @@ def _doubts_of_uniqueness(
     """
     doubts = list[str]()
     # Coefficients that nothing determines.
-    starts = problem.form.coefficients
     for name in undetermined_coefficients(network, problem):
         errors.pop(name, None)
-        moved = abs(float(problem.unknowns[name].detach()) - starts[name]) > EVIDENCE.unmoved * (1 + abs(starts[name]))
+        first = problem.form.coefficients[name]
+        moved = abs(float(problem.unknowns[name].detach()) - first) > EVIDENCE.unmoved * (1 + abs(first))
         depends = "depends on the one at which it started, as that of a factor of a product that is known"
         is_start = "is the one at which it started"
         doubts.append(f"Nothing determines the coefficient {name}: its value {depends if moved else is_start}.")

@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.linalg import LinAlgError
 
 from edgewise.native import interruptible
+from edgewise.pde.algebra.dense import CholeskyFactor
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.solution import field_values
 from edgewise.settings import ABOVE_ZERO
@@ -25,8 +27,8 @@ from edgewise.train.problems import BlockProblem
 class ScatterSettings:
     """Draws of the noise of measured values, and neighbours among them."""
 
-    # Ridge of the normal matrix, relative to its largest diagonal entry: the uncertainty that rounding leaves (1e-16
-    # times the numbers that are summed).
+    # Ridge of the normal matrix, scaled to a diagonal of ones: the uncertainty that rounding leaves (1e-16 times the
+    # numbers that are summed).
     rounding_ridge: float = 1e-13
     # Draws of the noise for the scatter of the fields: a standard deviation to 12 % if one direction dominates.
     draws: int = 32
@@ -99,9 +101,9 @@ def scatter_of(network: nn.Module, problem: Collocation, x: Tensor) -> Scatter:
     slots = trainable_slots(network, problem)
     matrix = RowSource(network, problem, slots).normal_equations().matrix.triu()
     matrix = matrix + matrix.triu(1).mT
-    matrix.diagonal().add_(SCATTER.rounding_ridge * float(matrix.diagonal().max()))
-    factor, info = interruptible(lambda: torch.linalg.cholesky_ex(matrix))
-    if int(info):
+    try:
+        factor = interruptible(lambda: CholeskyFactor(matrix, SCATTER.rounding_ridge, is_fixed=True))
+    except LinAlgError:
         return Scatter(dict.fromkeys(problem.unknowns, math.nan), math.nan)
     variances = dict.fromkeys(problem.unknowns, 0.0)
     moves = matrix.new_zeros(len(matrix), SCATTER.draws)
@@ -116,11 +118,11 @@ def scatter_of(network: nn.Module, problem: Collocation, x: Tensor) -> Scatter:
         noise = float(residuals.square().sum()) / max(count - len(problem.unknowns), 1)
         share = (2 * block.weight / count) * math.sqrt(noise)
         draws = torch.randn(len(rows), SCATTER.draws, generator=generator, dtype=torch.float64)
-        moves += share * torch.cholesky_solve(rows.mT @ draws, factor)
+        moves += share * factor.solve(rows.mT @ draws)
         for name in variances:
             unit = matrix.new_zeros(len(matrix))
             unit[slots.slots[f"unknowns.{name}"]] = 1.0
-            along: Tensor = rows @ torch.cholesky_solve(unit[:, None], factor)[:, 0]
+            along: Tensor = rows @ factor.solve(unit[:, None])[:, 0]
             variances[name] += share**2 * float(along.square().sum())
     errors = {name: math.sqrt(variance) for name, variance in variances.items()}
     return Scatter(errors, _scatter_of_fields(network, problem, x, moves, slots.slots))

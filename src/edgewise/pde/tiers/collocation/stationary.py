@@ -109,7 +109,7 @@ def first_axes(grid_problem: GridProblem) -> list[SplineAxis]:
     return grid_problem.axes(first, [GRIDS.highest_degree] * len(bounds))
 
 
-def stationary_stages(
+def stationary_levels(
     grid_problem: GridProblem, begin: tuple[list[SplineAxis], np.ndarray] | None = None
 ) -> Iterator[Level]:
     """Solve on ever finer grids; ends where Newton's method fails, the residual stalls or the grid gets too large.

@@ -1,7 +1,7 @@
 """Galerkin's method with splines: weak forms on boxes, and cut cells on domains that are no box.
 
 A `cut_grid` has the splines that reach into a domain, and points in its cells and on its boundary. `assembly` makes
-matrices of linearised equations with their conditions, for eigenvalues, for the grids of `cut_stages`, and for
+matrices of linearised equations with their conditions, for eigenvalues, for the grids of `cut_stationary`, and for
 `cut_evolution`, which integration in time on such domains. `rough` recognises coefficients, starts and walls that no
 grid resolves, which the `weak` form of one field or that of systems of `first_order` serve.
 

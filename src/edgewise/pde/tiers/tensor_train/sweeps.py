@@ -9,9 +9,9 @@ from functools import reduce
 
 import numpy as np
 from scipy import linalg
-from scipy.sparse.linalg import LinearOperator, gmres
 
 from edgewise.outcomes import check_time
+from edgewise.pde.algebra.krylov import solved_from_right
 from edgewise.pde.spaces.axis import along
 from edgewise.pde.tiers.tensor_train.system import Spend, System
 from edgewise.pde.tiers.tensor_train.trains import Train, orthogonal, split
@@ -103,6 +103,7 @@ class Pairs:
 
     def _solve_pair(self, k: int, to_right: bool) -> float | None:
         """Solve for cores k and k + 1; the relative change of their product, None without a solution."""
+        check_time()
         # The equations of both cores, projected on all other ones: right-hand side and product.
         left = self.left[k]
         right = self.right[k + 2]
@@ -115,7 +116,6 @@ class Pairs:
         )
 
         def product(x: np.ndarray) -> np.ndarray:
-            check_time()
             y = np.tensordot(left, x.reshape(shape), (2, 0))  # r R i j t
             y = np.tensordot(y, first, ((1, 2), (0, 2)))  # r j t i S
             y = np.tensordot(y, second, ((4, 1), (0, 2)))  # r t i j T
@@ -152,14 +152,12 @@ class Pairs:
         target = max(SETTINGS.gmres_share * self.tolerance, SETTINGS.gmres_rounding)
         left_over = float(np.linalg.norm(error))
         if left_over > target * norm:
-            # Restarted GMRES, preconditioned from the right.
-            operator = LinearOperator((x.size, x.size), lambda v: product(solved(v)), dtype=float)
-            steps = list[float]()
-            tolerance = float(max(target * norm / left_over, SETTINGS.gmres_rounding))
-            lengths = {"restart": SETTINGS.restart, "maxiter": SETTINGS.restarts}
-            options = {**lengths, "callback": steps.append, "callback_type": "pr_norm"}
-            x = x + solved(gmres(operator, error, rtol=tolerance, **options)[0])
-            self.work += len(steps) * one_step
+            reduction = float(max(target * norm / left_over, SETTINGS.gmres_rounding))
+            step, products, _ = solved_from_right(
+                product, solved, error, reduction, SETTINGS.restart, SETTINGS.restarts
+            )
+            x = x + step
+            self.work += products * one_step
         if not np.isfinite(x).all():
             return None
         # A singular value decomposition gives both cores and the rank between them.

@@ -235,6 +235,7 @@ def _lift(
     total: Train | None = None
     missed = 0.0
     for axis in reversed(grid_problem.priority):
+        # Conditions at the ends of this coordinate.
         others = [k for k in range(len(lines)) if k != axis]
         parts: list[Train] = []
         for row, term in enumerate(owners[axis]):

@@ -56,7 +56,7 @@ class CutStageSettings:
 SETTINGS = CutStageSettings()
 
 
-def solid_stages(problem: Collocation, interfaces: Sequence[Interface] = ()) -> Iterator[Level]:
+def cut_cell_levels(problem: Collocation, interfaces: Sequence[Interface] = ()) -> Iterator[Level]:
     """Solve on finer and finer grids; without a level where a piece of the boundary has no distance."""
     # Parts of the domain on both sides of an interface.
     form = problem.form

@@ -23,7 +23,7 @@ from edgewise.pde import (
 )
 from edgewise.pde.solver.cascade import CutCells
 from edgewise.pde.solver.facts import Facts
-from edgewise.pde.tiers.galerkin.cut_stages import solid_stages
+from edgewise.pde.tiers.galerkin.cut_stationary import cut_cell_levels
 
 CUBE = Box(x=(-1, 1), y=(-1, 1), z=(-1, 1))
 
@@ -77,7 +77,7 @@ WALLS = [name for name in HOLE.boundary_names if name != "sphere"]
 def test_the_first_grids_have_five_digits(problem, exact, grids):
     x = problem.domain.interior(1000, "sobol", 9)
     interfaces = Facts.of(problem).interfaces
-    stages, known = solid_stages(problem, interfaces), exact(*x.T)
+    stages, known = cut_cell_levels(problem, interfaces), exact(*x.T)
     number = torch.zeros(len(x), dtype=torch.int64) if problem.form.parts is None else problem.form.parts.number(x)
     errors = []
     for stage in islice(stages, grids):
@@ -112,4 +112,4 @@ def test_other_conditions_and_several_residuals_have_no_stage(equation, conditio
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EdgewiseWarning)  # of surplus conditions
         problem = PDE(equation, HOLE, [Dirichlet(lambda x: x, on=WALLS), condition])
-    assert next(solid_stages(problem), None) is None
+    assert next(cut_cell_levels(problem), None) is None

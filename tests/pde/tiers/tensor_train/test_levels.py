@@ -13,7 +13,7 @@ from edgewise.pde import PDE, Box, Dirichlet, Neumann, Robin, laplacian, solve
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.spaces.low_rank import LowRankNetwork
-from edgewise.pde.tiers.tensor_train.stages import _grown, low_rank_stages
+from edgewise.pde.tiers.tensor_train.levels import _grown, tensor_train_levels
 
 CUBE = Box(x=(0, 1), y=(0, 1), z=(0, 1), w=(0, 1))
 
@@ -86,7 +86,7 @@ def test_one_stage_agrees_with_finite_differences():
     """Three coordinates, against seven-point differences with Richardson's extrapolation."""
     box = Box(x=(0, 1), y=(0, 1), z=(0, 1))
     problem = PDE(lambda u, x, y, z: -laplacian(u) + 5 * u - torch.exp(x * y * z), box, [Dirichlet(0.0)])
-    stages = low_rank_stages(recognised(problem.form), lambda work: None)
+    stages = tensor_train_levels(recognised(problem.form), lambda work: None)
     next(stages)
     network = next(stages).network
 

@@ -51,7 +51,7 @@ class TrainSettings:
 SETTINGS = TrainSettings()
 
 
-def low_rank_stages(
+def tensor_train_levels(
     grid_problem: GridProblem, spend: Spend, seed: int = 0, begin: Sequence[int] | None = None
 ) -> Iterator[Level]:
     """Solve on finer and finer grids, with sharper tolerances and higher ranks, until the error stalls.
@@ -135,6 +135,7 @@ def _newton(
     The linearised equation is solved for the next function itself, to a tolerance relative to that: Newton's method is
     for the fixed point of this map, where it ends, and steps are differences of functions, whose ranks change.
     """
+    # Lines with the conditions at their ends.
     lines, owners = lines_of(grid_problem, axes, spend)
     # The lift of the conditions, about which Newton's method begins.
     data = SETTINGS.data_share * tolerance
@@ -176,6 +177,7 @@ def _newton(
         """The Jacobian of the map is next to zero at its fixed point: that of the residual is the identity."""
         return lambda values: values
 
+    # From the level before, or from the lift.
     start = lift if before is None else before.on(lines)
     solved = newton(start, residual, factorised, settled, SETTINGS.steps, lambda function: function.norm)
     return None if solved is None else (solved[0], missed)
