@@ -13,11 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from edgewise.checks import check_number, is_one_of
+from edgewise.checks import check_finite, check_number, is_one_of
 from edgewise.compare.baselines import iterate_baselines
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
-from edgewise.estimator.task import check_finite
 from edgewise.listeners import check_progress
 from edgewise.metrics import MEASURED, score
 from edgewise.nn.mlp import MLP

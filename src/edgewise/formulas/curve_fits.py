@@ -71,6 +71,7 @@ def ranking_criterion(error: float, symbols: int, floor: float) -> float:
     """Logarithm of a relative error plus a price for symbols; the fit with the lowest value is preferred.
 
     Errors below `floor` count as equal to it: the curve is not known more accurately.
+    A curve is compared with functions at points of its own choice, so there is no number of rows as in `front.price`.
     """
     return math.log(max(error, floor)) + SETTINGS.symbol_price_per_log_error * symbols
 
@@ -286,11 +287,7 @@ class _Curve:
 
 
 def edge_fits(
-    u: np.ndarray,
-    s: np.ndarray,
-    *,
-    table: Mapping[str, Elementary] = ELEMENTARY,
-    most: int | None = None,
+    u: np.ndarray, s: np.ndarray, *, table: Mapping[str, Elementary] = ELEMENTARY, most: int | None = None
 ) -> list[EdgeFit]:
     """Fit c f(a u + b) + d to a curve for every function f of a table."""
     curve = _Curve.from_points(u, s)

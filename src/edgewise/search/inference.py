@@ -67,7 +67,8 @@ def term_tests(fitted: Fitted, samples: Samples, names: Sequence[str], units: np
             fits.append(
                 replace(fit, coef=coef, covariance=squared * fit.covariance, dispersion=squared * fit.dispersion)
             )
-        model = replace(model, fits=tuple(fits))
+        normal = replace(model.normal, moment=times * model.normal.moment)
+        model = replace(model, fits=tuple(fits), normal=normal)
     if not all(0 < fit.dispersion < math.inf for fit in model.fits):
         return None  # a constant target, or a variance that is no float64
     return summarise(model, samples.x, y, samples.weight, names, units)

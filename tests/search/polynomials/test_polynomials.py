@@ -129,6 +129,19 @@ def test_the_likelihood_of_a_link_does_not_depend_on_the_unit_of_the_target():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("low", "high"), [(20, 250), (60, 320)])
+def test_targets_whose_exponentials_round_each_other_away_take_no_logarithm(low, high):
+    """Squares of exponentials of such targets overflow, and the curvature of the likelihood was no number."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0, 1, (300, 2))
+    target = low + (high - low) * x[:, 0] * x[:, 1] + 10 * rng.standard_normal(300)
+    unit = target.std()
+    y = (target - target.mean()) / unit
+    found = fit_smooth(x, y, np.ones(300), shift=target.mean() / unit, unit=unit)
+    assert found.polynomial.link.name != "logarithm"
+    assert found.dispersion**0.5 * unit == pytest.approx(10, rel=0.1)
+
+
 def test_the_shrunk_fit_is_the_penalised_least_squares_and_its_bands_hold():
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, (300, 2))

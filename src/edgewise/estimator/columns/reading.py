@@ -13,11 +13,10 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_array, check_X_y
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from edgewise.checks import numbered
+from edgewise.checks import check_finite, numbered
 from edgewise.errors import InputError, warn_caller
 from edgewise.estimator.scikit import BaseEstimator
 from edgewise.estimator.task import (
-    check_finite,
     numeric_targets,
     warn_of_constant,
     warn_of_other_order,

@@ -216,12 +216,16 @@ def summarise(
     rows = float(weight.sum())
     fits = model.fits
     residual_df = max(rows - sum(fit.total_edf for fit in fits), 1.0)
-    # Wald tests of the terms of each predictor, from its own normal matrix at the fit.
+    # Wald tests of the terms of each predictor, from its own normal matrix at the fit; that of squared errors is known.
     terms: list[TermTest] = []
     determinants = 0.0
     for k, fit in enumerate(fits):
-        centre = float(np.average(eta[:, k], weights=weight))  # squares of centred numbers keep their digits
-        normal = working_normal(design, x, y, weight, family, eta, k)
+        if family.is_least_squares:
+            normal = model.normal
+            centre = float(normal.moment[0, 0] / normal.gram[0, 0])
+        else:
+            normal = working_normal(design, x, y, weight, family, eta, k)
+            centre = float(np.average(eta[:, k], weights=weight))
         constant = family.shared_information(y, shaped) is None
         block = _Normal(design, fit, normal, centre, None if family.scale is not None else residual_df)
         terms += block.tests(k, labels, np.ones(len(labels)) if units is None else units, constant)
@@ -268,7 +272,7 @@ class _Normal:
         self.fit = fit
         self.residual_df = residual_df
         self.gram = normal.gram
-        self.moment = normal.moment[:, 0] - centre * normal.gram[:, 0]
+        self.moment = normal.moment[:, 0] - centre * normal.gram[:, 0]  # centred numbers keep their digits
         self.kept = np.diag(fit.covariance) > 0
         self.ridge = fit.ridge(design.groups)
         self.inverse = fit.covariance / fit.dispersion

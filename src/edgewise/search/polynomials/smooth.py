@@ -307,8 +307,12 @@ class _Rows:
         highest = 1 - SETTINGS.link_floor * (high < math.inf)
         ends = np.quantile(values[inside], [lowest, highest])
         arguments = link.inverse(np.clip(values, *ends))
-        bends = np.isfinite(arguments).all() and np.ptp(arguments) > STRAIGHT * np.abs(arguments).max()
-        return arguments if bends else None
+        largest = np.abs(arguments).max()
+        if not (np.isfinite(largest) and np.ptp(arguments) > STRAIGHT * largest):
+            return None
+        # Rounding of the largest argument must not move the value at the steepest one by the range of the values.
+        rounding = np.finfo(np.float64).eps * largest * np.abs(link.slope(arguments)).max()
+        return arguments if rounding < np.ptp(values) else None
 
     def bounds(self, link: Link, arguments: np.ndarray) -> tuple[float, float]:
         """Interval of a link's arguments: far beyond the first ones, and without a pole or an end of g."""
