@@ -146,7 +146,7 @@ class _Curve:
     weight: np.ndarray
 
     @classmethod
-    def from_points(cls, u: np.ndarray, s: np.ndarray, weight: np.ndarray | None) -> _Curve:
+    def from_points(cls, u: np.ndarray, s: np.ndarray, weight: np.ndarray | None = None) -> _Curve:
         """The curve through at most `most_points` of the points."""
         weight = np.ones_like(s) if weight is None else weight
         order = np.argsort(u)
@@ -290,7 +290,7 @@ def edge_fits(
     u: np.ndarray, s: np.ndarray, *, table: Mapping[str, Elementary] = ELEMENTARY, most: int | None = None
 ) -> list[EdgeFit]:
     """Fit c f(a u + b) + d to a curve for every function f of a table."""
-    curve = _Curve.from_points(u, s, None)
+    curve = _Curve.from_points(u, s)
     curve = replace(curve, weight=curve.share)
     if curve.deviation <= 1e-12 * max(abs(curve.mean), ABOVE_ZERO):
         return [EdgeFit("0", 0.0, 0.0, 0.0, curve.mean, 0.0, 0)]
