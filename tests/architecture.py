@@ -1,6 +1,7 @@
 """Reads a module's source and says, one sentence each, what breaks the rules that ARCHITECTURE.md states."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -158,6 +159,39 @@ CATCHES_PROGRAMMING_ERRORS = {
     "train/loop/batches.py",  # a DataLoader without length
 }
 
+# Modules and rooms that write numbers by formats of their own; `presentation` owns those of sentences and tables.
+WRITES_NUMBERS = {
+    "presentation",
+    "checks",  # below it
+    "outcomes",  # below it
+    "nn.elementary",  # domains as conditions of a program
+    "formulas.printing",  # programs and formulas
+    "formulas.domains",  # numbers beside formulas, with their minus
+    "gam.families",  # numbers as the user gave them, and names of losses
+    "gam.inference.summaries",  # columns of one width, as in mgcv
+    "report.page",  # widths of bars
+    "report.comparison",  # percentage points with one decimal
+    "report.vector",  # sizes of drawings
+    "report.wording",  # whole percents
+    "tables.columns",  # numbers as they stand in the file
+    "cli.pde",  # as `pde`
+    "cli.shared.model",  # columns of a file
+    "cli.shared.resume",  # whole seconds
+    "cli.table.explain",  # columns of a file
+    "cli.terminal.options",  # a command line
+    "explore.page.evidence",  # JSON
+    "interpret.dependence.additive_relations",  # whole standard deviations
+    "interpret.symbolic.steering",  # R² beside each other
+    "plot.network.edge_formulas",  # a test of digits
+    "plot.pde.modes",  # labels beside each other
+    "plot.results.predictions",  # cells of a matrix
+    "search.fixed_shape",  # strengths that are powers of ten
+    "search.stages.given",  # strengths that are powers of ten
+    "discovery",  # rounded constants
+    "pde",  # orders of magnitude with one digit
+}
+NUMBER_FORMAT = re.compile(r"[+0-9]*,?(\.\d+)?[gfe%]")
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -170,6 +204,7 @@ def problems(path: str, source: str) -> list[str]:
         *_argument_problems(path, tree),
         *_habit_problems(tree),
         *_except_problems(path, tree),
+        *_format_problems(path, tree),
     ]
     return [f"{path}: {problem}" for problem in found]
 
@@ -266,6 +301,17 @@ def _habit_problems(tree: ast.Module) -> Iterator[str]:
             yield f"line {node.lineno} calls {name}: {FORBIDDEN_CALLS[name]}"
         elif isinstance(node, ast.Attribute | ast.Name) and _dotted(node).split(".")[-1].startswith("nan_to_num"):
             yield f"line {node.lineno} hides numbers that are none (nan_to_num)"
+
+
+def _format_problems(path: str, tree: ast.Module) -> Iterator[str]:
+    module = ".".join(PurePosixPath(path).with_suffix("").parts)
+    if any(_is_within(module, place) for place in WRITES_NUMBERS):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FormattedValue) and node.format_spec is not None:
+            spec = ast.unparse(node.format_spec)[2:-1]
+            if NUMBER_FORMAT.fullmatch(spec):
+                yield f"line {node.lineno} writes a number by {spec!r}, which `presentation` does"
 
 
 def _except_problems(path: str, tree: ast.Module) -> Iterator[str]:

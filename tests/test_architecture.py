@@ -226,6 +226,7 @@ def test_good_files_pass(path, source):
         ),
         ("nn/layer.py", "x.nan_to_num()", "line 2 hides numbers that are none (nan_to_num)"),
         ("nn/layer.py", "f(x).nan_to_num_()", "line 2 hides numbers that are none (nan_to_num)"),
+        ("nn/layer.py", "y = f'{x:.3g}'", "line 2 writes a number by '.3g', which `presentation` does"),
         ("nn/utils.py", "", "is called utils, which says nothing"),
         ("nn/_helpers/x.py", "", "is called _helpers, which says nothing"),
         ("nn/layer.py", "x = 1\n" * FILE_LINES, f"{FILE_LINES + 1} lines, at most {FILE_LINES}"),

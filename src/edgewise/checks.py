@@ -10,9 +10,24 @@ from functools import wraps
 from inspect import Parameter, signature
 from itertools import islice
 from numbers import Integral, Real
-from typing import Annotated, Any, Literal, Self, TypeGuard, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    Self,
+    TypeGuard,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from edgewise.errors import EdgewiseError, InputError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,6 +67,17 @@ def check_number(value: object, name: str, *, positive: bool = False, of: str = 
         else:
             kind = f"number{of} of at least 0"
         raise InputError(f"{name} must be a {kind}, got {value!r}")
+
+
+def check_finite(cells: np.ndarray, name: str) -> None:
+    """Raise InputError for the first number of an array that is NaN or infinite."""
+    import numpy as np
+
+    cells = np.atleast_1d(cells)
+    if cells.dtype.kind == "f" and not np.isfinite(cells).all():
+        place = np.argwhere(~np.isfinite(cells))[0]
+        where = f"row {place[0] + 1}" + (f" of column {place[1] + 1}" if cells.ndim == 2 else "")
+        raise InputError(f"{name} must hold finite numbers, got {cells[tuple(place)]} in {where}, counted from 1")
 
 
 def is_function(value: object) -> TypeGuard[Callable[..., Any]]:

@@ -53,7 +53,7 @@ class Metric(NamedTuple):
             # Two right and two wrong rows more: a few rows that are all right do not make a share certain (A. Agresti
             # and B. Coull, "Approximate is better than exact", The American Statistician 52 (1998), 119-126).
             influence = np.r_[influence, 1.0, 1.0, 0.0, 0.0]
-        return Score(self.name, value, _standard_error(influence), self.higher_is_better)
+        return Score(self.name, value, standard_error(influence), self.higher_is_better)
 
 
 def r_squared(squared_error: Any, variance: Any) -> Any:
@@ -185,7 +185,7 @@ def paired_error(metric: str, observed: np.ndarray, one: np.ndarray, other: np.n
     second = evaluate(observed, other)[1]
     if first is None or second is None:
         return math.nan
-    return _standard_error(first - second)
+    return standard_error(first - second)
 
 
 def measures(
@@ -265,7 +265,7 @@ def class_codes(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return np.array([place.get(label, -1) for label in labels.tolist()], dtype=np.int64)
 
 
-def _standard_error(influence: np.ndarray | None) -> float:
+def standard_error(influence: np.ndarray | None) -> float:
     """Return the standard error of a mean of influences (N,); NaN for one row, or where they are not known."""
     if influence is None or len(influence) < 2:
         return math.nan

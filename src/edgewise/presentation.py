@@ -67,9 +67,9 @@ def _with_power_of_ten(value: float, digits: int) -> str:
     return f"{mantissa.replace('-', MINUS)}·10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
 
 
-def text_with_error(value: float, error: float, digits: int = 6) -> str:
+def text_with_error(value: float, error: float) -> str:
     """Write a number and its standard error; where the number has a power of ten, so has the error."""
-    text = number_text(value, digits)
+    text = number_text(value, 6)
     if "·10" in text and 0 < error < math.inf:
         return f"{text} ± {_with_power_of_ten(error, 2)}"
     return f"{text} ± {number_text(error, 2)}"

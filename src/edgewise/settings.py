@@ -23,9 +23,14 @@ FORWARD_CHUNK_NUMBERS = 2**23
 ROW_NUMBERS = 2**10
 
 
+def rows_at_once(numbers: int = ROW_NUMBERS, most: int = FORWARD_CHUNK_NUMBERS) -> int:
+    """How many rows, of `numbers` each, hold at most `most` numbers; at least one."""
+    return max(1, most // max(1, numbers))
+
+
 def chunks(rows: int, numbers: int = ROW_NUMBERS, most: int = FORWARD_CHUNK_NUMBERS) -> Iterator[slice]:
     """Runs of rows, of `numbers` each, that hold at most `most` numbers; a row with more is a run of its own."""
-    length = max(1, most // max(1, numbers))
+    length = rows_at_once(numbers, most)
     return (slice(first, min(first + length, rows)) for first in range(0, rows, length))
 
 

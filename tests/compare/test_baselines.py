@@ -42,7 +42,7 @@ def test_awkward_columns():
 
 
 def test_a_model_that_cannot_be_fitted_is_told_not_raised():
-    X = np.array([[1e308, 0], [-1e308, 1], [1e308, 2], [0, 3]] * 4)
+    X = np.array([[np.inf, 0], [-1.0, 1], [1.0, 2], [0, 3]] * 4)
     found = run_baselines(X, np.arange(16.0), X, np.arange(16.0), task="regression")
     assert math.isnan(found[0].score) and "linear could not be fitted" in found[0].notes[0]
 

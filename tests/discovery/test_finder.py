@@ -59,7 +59,11 @@ def test_a_time_limit_of_zero_still_gives_a_formula():
         (np.zeros((30, 1)), [[1.0, 2.0], [3.0]], "y must be an array of numbers, got list"),
         ("x", np.zeros(30), "x must be an array of numbers, got 'x'"),
         (np.zeros((30, 1)), "y", "y must be an array of numbers, got 'y'"),
-        (np.full((30, 1), np.nan), np.zeros(30), "x must hold finite numbers, got nan in row 1, counted from 1"),
+        (
+            np.full((30, 1), np.nan),
+            np.zeros(30),
+            "x must hold finite numbers, got nan in row 1 of column 1, counted from 1",
+        ),
         (np.zeros((30, 1)), np.r_[np.zeros(29), np.inf], "y must hold finite numbers, got inf in row 30"),
         (np.zeros((30, 1)), np.zeros(25), r"at least 20 rows of x, got \(25,\) beside 30 rows"),
     ],

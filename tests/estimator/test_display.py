@@ -180,10 +180,10 @@ def test_columns_that_are_nearly_the_same_are_named():
     a = np.linspace(0, 1, 50)
     codes = np.stack([a, a + 1e-3 * np.cos(40 * a), np.cos(9 * a), np.zeros(50)], 1)
     (sentence,) = alike_sentences(codes, [NumberInput(name, 0.0, -1.0, 1.0, flag=False) for name in "abcd"])
-    assert sentence.startswith("a and b are nearly the same (correlation 1.00)")
+    assert sentence.startswith("a and b are nearly the same (correlation 1)")
     codes[:, 1] *= -1
     (sentence,) = alike_sentences(codes, [NumberInput(name, 0.0, -1.0, 1.0, flag=False) for name in "abcd"])
-    assert sentence.startswith("a and b are nearly opposite (correlation \N{MINUS SIGN}1.00)")
+    assert sentence.startswith("a and b are nearly opposite (correlation \N{MINUS SIGN}1)")
     codes[:, 1] = np.sin(5 * a)
     codes[:, 3] = codes[:, 1] + codes[:, 2]  # an area is that of its floors, and like none of them
     (sentence,) = alike_sentences(codes, [NumberInput(name, 0.0, -1.0, 1.0, flag=False) for name in "abcd"])

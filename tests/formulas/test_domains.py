@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgewise.formulas.domains import domain_report, undefined_share
+from edgewise.formulas.domains import domain_report, domain_violations, undefined_share
 from edgewise.formulas.expression import parse_expression
 from edgewise.formulas.formula import Formula
 
@@ -29,6 +29,21 @@ def of(text):
 )
 def test_conditions(text, expected):
     assert any(expected in sentence for sentence in domain_report(of(text), X)), domain_report(of(text), X)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_defined"),
+    [
+        ("sin(a)/a", True),
+        ("tanh(1/a)", False),
+        ("abs(a)/a", False),
+        ("a*tanh(1/a)", True),
+        ("b + 0.5*atan(1/a)", False),
+    ],
+)
+def test_a_bounded_formula_may_not_jump_between_rows(text, is_defined):
+    x = np.random.default_rng(0).uniform(-1, 1, (300, 2))
+    assert (domain_violations(of(text).expression, x) == []) is is_defined
 
 
 @pytest.mark.parametrize(

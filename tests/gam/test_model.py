@@ -59,17 +59,22 @@ def test_kan_is_the_model_inside_and_outside(model):
     np.testing.assert_allclose(lone.to_kan()(torch.from_numpy(x)).detach().numpy(), lone.predict_link(x), atol=1e-12)
 
 
+def surface(model, x):
+    """Values of the only pair at rows, and their standard errors, (N, m) each."""
+    return model._values(model.clipped(x), model.design.columns_of_pair(0))
+
+
 def test_effects_add_up_to_the_prediction(model):
     model, x = model
     total = model.coef[0] + sum(model.effect(j, x[:, j])[0] for j in range(5))
-    total = total + model.pair_effect((0, 1), x[:, 0], x[:, 1])[0]
+    total = total + surface(model, x)[0]
     np.testing.assert_allclose(total, model.predict_link(x), atol=1e-10)
 
 
 def test_pairs_hold_nothing_that_one_input_explains(model):
     model, x = model
     design = model.design
-    values, std = model.pair_effect((0, 1), x[:, 0], x[:, 1])
+    values, std = surface(model, x)
     assert values.std() > 0.3 and (std > 0).all()
     for j in (0, 1):
         margin = design.margins[j].change
@@ -148,7 +153,7 @@ def test_low_rank_is_within_the_standard_error():
     full = fit_additive(x, y, pairs=[(0, 1)], policy=AdditivePolicy(rank_cut=0.0))
     few = fit_additive(x, y, pairs=[(0, 1)], policy=AdditivePolicy(rank_cut=0.01))
     assert len(few.to_kan().config.products[0]) < len(full.to_kan().config.products[0])
-    _, std = full.pair_effect((0, 1), x[:, 0], x[:, 1])
+    _, std = surface(full, x)
     difference = full.predict_link(x) - few.predict_link(x)
     assert np.mean(difference**2) < 0.02 * np.mean(std**2)
 

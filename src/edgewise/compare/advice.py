@@ -13,16 +13,15 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from edgewise.checks import check_number, is_one_of
+from edgewise.checks import check_finite, check_number, is_one_of
 from edgewise.compare.baselines import iterate_baselines
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
-from edgewise.estimator.task import check_finite
 from edgewise.listeners import check_progress
 from edgewise.metrics import MEASURED, score
 from edgewise.nn.mlp import MLP
 from edgewise.outcomes import Budget, ProgressCallback
-from edgewise.presentation import counted, percent_text, seconds_text
+from edgewise.presentation import counted, number_text, percent_text, seconds_text
 from edgewise.scaling import AffineScaling
 from edgewise.search.validation import sampled, split_rows
 from edgewise.settings import ABOVE_ZERO
@@ -312,10 +311,10 @@ class Measurement:
         outputs = 1 if self.task == "regression" else len(classes)
         scaling = AffineScaling.fit(X)
         x = torch.from_numpy(scaling.transform(X))
-        mean, deviation = (0.0, 1.0) if outputs > 1 else (y.mean(), y.std() or 1.0)
         problem: Regression | Classification
         if self.task == "regression":
-            problem = Regression(x, torch.from_numpy((y - mean) / deviation), validation=0.2, seed=self.seed)
+            target = AffineScaling.standard(y[:, None], np.ones(len(y)))
+            problem = Regression(x, torch.from_numpy(target.transform(y[:, None])), validation=0.2, seed=self.seed)
         else:
             problem = Classification(x, torch.from_numpy(labels), classes=outputs, validation=0.2, seed=self.seed)
         trained = []
@@ -334,7 +333,7 @@ class Measurement:
         with torch.no_grad():
             output = model(torch.from_numpy(scaling.transform(self.rows.X_test))).numpy()
         if self.task == "regression":
-            prediction = mean + deviation * output[:, 0]
+            prediction = target.inverse(output)[:, 0]
         else:
             prediction = classes[output.argmax(1)]
         count = sum(p.numel() for p in model.parameters())
@@ -410,7 +409,7 @@ class Evidence:
         return "either", f"no measurement favours one of them ({scores})."
 
     def _scores(self, *names: str) -> str:
-        return ", ".join(f"{name} {self.models[name].score:.3f}" for name in names)
+        return ", ".join(f"{name} {number_text(self.models[name].score, 3)}" for name in names)
 
     def _data(self) -> list[Branch]:
         """Answer the questions before the guide: whether there are enough rows, and whether the function is smooth."""
@@ -421,8 +420,9 @@ class Evidence:
             "Enough samples?",
             "more would help" if grows else "yes",
             "either",
-            f"{self.metric} on held-out rows with all {self.rows:,} training rows {self.kan.score:.3f}, with half of "
-            f"them {half:.3f}; {self.rows / self.kan.parameters:.1f} rows for each parameter.",
+            f"{self.metric} on held-out rows with all {self.rows:,} training rows {number_text(self.kan.score, 3)}, "
+            f"with half of them {number_text(half, 3)}; "
+            f"{number_text(self.rows / self.kan.parameters, 2)} rows for each parameter.",
         )
         rough = self.is_ahead("boosting", "KAN") and self.is_ahead("boosting", "MLP")
         smooth = Branch(
@@ -515,8 +515,9 @@ class Evidence:
             "Small model wanted?",
             answer,
             "KAN" if needed else "either",
-            f"{self.metric}: KAN of {counted(self.kan.parameters, 'parameter')} {self.kan.score:.3f}, MLP of "
-            f"{little.parameters:,} {little.score:.3f}, of {self.mlp.parameters:,} {self.mlp.score:.3f}.",
+            f"{self.metric}: KAN of {counted(self.kan.parameters, 'parameter')} {number_text(self.kan.score, 3)}, "
+            f"MLP of {little.parameters:,} {number_text(little.score, 3)}, "
+            f"of {self.mlp.parameters:,} {number_text(self.mlp.score, 3)}.",
             SMALL_MLP,
         )
         ratio = self.kan.seconds / max(self.mlp.seconds, 1e-9)
@@ -526,7 +527,8 @@ class Evidence:
             "Fast training wanted?",
             "then the MLP" if slower else "either, by the measured seconds",
             "MLP" if slower else "either",
-            f"KAN {seconds_text(self.kan.seconds)} with its search, MLP {self.mlp.seconds:.1f} with its starts.",
+            f"KAN {seconds_text(self.kan.seconds)} with its search, MLP {number_text(self.mlp.seconds, 3)} with its "
+            "starts.",
             "" if slower else "The guide recommends an MLP; with second-order methods a KAN need not be slower.",
         )
         return [small, fast]

@@ -18,12 +18,12 @@ from edgewise.listeners import check_progress
 from edgewise.metrics import MEASURED, METRICS, class_codes, measures, paired_error, row_losses, score
 from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.report.comparison import ModelResult
+from edgewise.scaling import AffineScaling
 from edgewise.search.validation import folds
 
 try:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.linear_model import LogisticRegression, Ridge
-    from sklearn.preprocessing import StandardScaler
 except ImportError as error:  # pragma: no cover - the environment of the tests has it
     raise missing_extra("scikit-learn", "sklearn", "Comparing with other models") from error
 
@@ -228,19 +228,21 @@ class SplitTable:
             )
         if min(len(X), len(X_test)) == 0:
             raise InputError(f"training and test must have at least one row each, got {len(X)} and {len(X_test)}")
-        with np.errstate(over="ignore", invalid="ignore"):
-            scaler = StandardScaler().fit(X)
-            inputs = scaler.transform(X)
-            test_inputs = scaler.transform(X_test)
+        even = np.ones(len(X))
+        with np.errstate(invalid="ignore"):  # models say what they cannot be fitted to
+            scaling = AffineScaling.standard(X, even)
+            inputs = scaling.transform(X)
+            test_inputs = scaling.transform(X_test)
         if task == "classification":
             classes, codes = np.unique(y, return_inverse=True)
             if len(classes) < 2:
                 raise InputError(f"y must hold at least two classes, got {len(classes)}")
             return cls(task, seed, inputs, codes, test_inputs, y_test, classes, 0.0, 1.0)
-        y = y.astype(np.float64)
-        scale = float(y.std()) or 1.0
-        targets = (y - y.mean()) / scale
-        return cls(task, seed, inputs, targets, test_inputs, y_test, np.empty(0), float(y.mean()), scale)
+        column = y.astype(np.float64)[:, None]
+        target = AffineScaling.standard(column, even)
+        targets = target.transform(column)[:, 0]
+        mean = float(target.shift[0])
+        return cls(task, seed, inputs, targets, test_inputs, y_test, np.empty(0), mean, float(target.scale[0]))
 
     @property
     def outputs(self) -> int:

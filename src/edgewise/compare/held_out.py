@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone, is_classifier
 
+from edgewise.checks import check_finite
 from edgewise.compare.baselines import BaselineResult, iterate_baselines
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
-from edgewise.estimator.task import check_finite, numeric_targets
+from edgewise.estimator.task import numeric_targets
 from edgewise.metrics import MEASURED, METRICS, row_losses, score
 from edgewise.presentation import counted
 from edgewise.report.comparison import Comparison, ModelResult, by_losses

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from edgewise.checks import check_finite
 from edgewise.discovery.knowledge.families import checked_groups
 from edgewise.discovery.knowledge.templates import read_template
 from edgewise.discovery.problem import FormulaOptions
@@ -130,11 +131,6 @@ def checked_data(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
             f"beside {len(x)} rows"
             f"{'; each of several targets needs a call of its own' if y.ndim == 2 else ''}"
         )
-    for name, values in (("x", x), ("y", y)):
-        unusable = np.argwhere(~np.isfinite(values))
-        if len(unusable):
-            first = tuple(unusable[0])
-            raise InputError(
-                f"{name} must hold finite numbers, got {values[first]} in row {first[0] + 1}, counted from 1"
-            )
+    check_finite(x, "x")
+    check_finite(y, "y")
     return x, y

@@ -13,6 +13,8 @@ Three questions are answered with statistics, one after another.
    correction for the number of fitted constants. The second question protects from what few held-out rows cannot see.
 
 The shortest of those is the choice, the others are its alternatives. Finally all constants are fitted to all rows.
+Where the choice is long and leaves more than noise, and a smooth model predicts better than every short formula, there
+is no short law: a sentence says so, and the choice is among the short formulas.
 
 References
 ----------
@@ -38,7 +40,7 @@ from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.evidence import (
     counted_from_origins,
     decided_form,
-    determines_constants,
+    determines_slopes,
     origins,
     with_decided_digits,
 )
@@ -97,8 +99,6 @@ class DecisionSettings:
     # Mean squared difference of two formulas over their mean squared error, up to which they are one law in two forms.
     same_values: float = 1e-3
     most_short: int = 20  # Symbols of a formula that people read as a law, at most.
-    # Share of the deviation of y that a longer formula leaves, at most, to be chosen where no short one is a law.
-    largest_error: float = 0.25
     most_rivals: int = 3  # Other forms that are compared with the choice, at most.
     # Powers in front of an exponential that are compared with that of the choice: those of Saha, Richardson, Arrhenius.
     powers_in_front: tuple[float, ...] = (-2.0, -1.5, -1.0, -0.5, 0.5, 1.0, 1.5, 2.0)
@@ -237,7 +237,7 @@ class SquaredLoss:
             return None
         squares = problem.held_squares(fitted.expression)
         variance = max(float(np.mean(squares)), self.exact)
-        if not determines_constants(fitted.expression, problem.x, variance, problem.weights):
+        if not determines_slopes(fitted.expression, problem.x, problem.y, variance, problem.weights):
             return None
         return Candidate.of(fitted.expression, fitted, squares, self.box, self.exact)
 
@@ -281,7 +281,8 @@ class SquaredLoss:
     def as_good(self, front: Sequence[Squared], entries: Sequence[FrontEntry]) -> tuple[int, ...]:
         """Places of the entry with the shortest description and of the others that are as good, the shortest first.
 
-        Where a long one is the choice and still explains less than a smooth model, the choice is among the short ones.
+        Where a long one leaves more than noise and a smooth model predicts better than every short one, the choice is
+        among the short ones.
         """
         places = self._as_good(front, entries)
         choice = entries[places[0]]
@@ -336,9 +337,9 @@ class SquaredLoss:
         return NoiseTest(self.whole.x).passes(residuals, self.whole.weights)
 
     def _falls_short(self, entries: Sequence[FrontEntry], choice: FrontEntry) -> bool:
-        """True if a formula leaves much that is no noise, and a smooth model predicts better than every short one."""
-        leaves_much = choice.validation > SETTINGS.largest_error**2 * self.problem.held_variance
-        return leaves_much and not self._leaves_noise(choice) and self._shortfall(entries) != ""
+        """True if a formula leaves more than noise, and a smooth model predicts better than every short one."""
+        leaves_more = choice.validation > self.exact and not self._leaves_noise(choice)
+        return leaves_more and self._shortfall(entries) != ""
 
     @cached_property
     def _smooth(self) -> Step | None:

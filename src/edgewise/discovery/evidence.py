@@ -3,13 +3,19 @@
 A fit gives every constant sixteen digits and every curve a function, whether the rows determine them or not. The steps
 here take back what they do not determine: a function of a column with two values is a straight line, a function that
 the rows cannot distinguish from a straight line becomes one, inputs far from zero are counted from a round number in
-their middle, and constants keep the digits that their standard errors allow.
+their middle, and constants keep the digits that their standard errors allow. A function that may be a step between two
+rows is no part of a law (`determines_slopes`): its slope has a profile likelihood without an upper end [1]_.
+
+References
+----------
+.. [1] S. Wilks, "The large-sample distribution of the likelihood ratio for testing composite hypotheses", Annals of
+   Mathematical Statistics 9 (1938).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +29,6 @@ from edgewise.formulas.constants import (
     fit_constants,
     free_places,
     root_weights,
-    standard_errors,
 )
 from edgewise.formulas.expression import (
     Add,
@@ -38,6 +43,7 @@ from edgewise.formulas.expression import (
     exact_number,
     exchanged,
     numbers_of,
+    replaced,
     used_variables,
     values_and_derivatives,
     walk,
@@ -61,6 +67,14 @@ class EvidenceSettings:
     # Size of a term of a sum over the standard deviation of the sum, at most: with six printed digits the sum keeps
     # three.
     largest_cancellation: float = 1e3
+    # Times that a slope is doubled, and Levenberg-Marquardt steps of the other constants at each.
+    doublings: int = 3
+    profile_steps: int = 8
+    # Arguments of exp are no larger there, so that exp(-exp(u)) and its derivative are numbers of float64.
+    largest_exponent: float = 300.0
+
+
+STEP_LIKE = ("exp", "tanh", "atan")  # functions that are steps where their slopes are large
 
 
 SETTINGS = EvidenceSettings()
@@ -189,25 +203,62 @@ def _with_one_line(node: Expression, x: np.ndarray) -> Iterator[Expression]:
             yield node.with_parts((*parts[:place], other, *parts[place + 1 :]))
 
 
-def determines_constants(node: Expression, x: np.ndarray, variance: float, weight: np.ndarray | None = None) -> bool:
-    """False if a free number or exponent may be any, except 0, for errors at rows x of a variance.
+def determines_slopes(
+    node: Expression, x: np.ndarray, y: np.ndarray, variance: float, weight: np.ndarray | None = None
+) -> bool:
+    """False if a function of a fitted formula may be a step, for errors at rows x, y of at least a variance.
 
-    Such a number has a standard error above its size, and without it the formula has other values: the slope of a step
-    so steep that no row lies on it. A small term or shift that is as uncertain may be left out.
+    The argument of an exponential, of a power among them, of tanh or of atan is doubled a few times, and all constants
+    outside of it and its shift are fitted again; where there are several, those of all together, too. If the loss stays
+    within the interval of Wilks' theorem, the profile likelihood of the slope has no upper end: no row lies on the
+    step, and any steeper one is as good.
     """
     free = with_free_exponents(node, x, SHORT_ROOT)
-    places = free_places(free)
-    predicted, derivatives = values_and_derivatives(free, x)
     root = root_weights(weight, len(x))
-    errors = standard_errors(derivatives[:, places] * root[:, None], variance)
-    values = constant_values(free)
-    exact = [number.exact for number in numbers_of(free)]
-    for place, error in zip(places, errors, strict=True):
-        if error > abs(values[place]):
-            without = with_constants(free, [*values[:place], 0.0, *values[place + 1 :]], exact)
-            change = float(np.mean(((evaluate(without, x) - predicted) * root) ** 2))
-            if not change <= variance:  # not finite, too
-                return False
+    loss = float(np.mean(((evaluate(free, x) - y) * root) ** 2))
+    most = loss + CHI_SQUARE_99 * max(variance, loss) / len(y)
+    found = (part for part in walk(free) if isinstance(part, Call) and part.name in STEP_LIKE)
+    functions = list(dict.fromkeys(found))
+    groups = [[part] for part in functions]
+    if len(functions) > 1:
+        groups.append(functions)
+    return not any(_may_be_steps(free, group, x, y, most, weight) for group in groups)
+
+
+def _may_be_steps(
+    node: Expression, functions: Sequence[Call], x: np.ndarray, y: np.ndarray, most: float, weight: np.ndarray | None
+) -> bool:
+    """True if the loss stays below `most` wherever arguments of functions are larger, see `determines_slopes`."""
+    # The arguments are columns, so that their slopes are fixed; exp(u + log k) for k exp(u) has its threshold at zero.
+    form = node
+    columns: list[np.ndarray] = []
+    limits: list[float] = []
+    for part in functions:
+        argument = evaluate(part.argument, x)
+        steeper = Call(part.name, Add((Variable(x.shape[1] + len(columns)), Number(0.0))))
+        form = replaced(form, part, steeper)
+        products = [each for each in walk(form) if isinstance(each, Multiply) and steeper in each.factors]
+        if part.name == "exp" and products:
+            number, _ = split_number(products[0])
+            argument = argument + math.log(abs(number.value))
+            others = [factor for factor in products[0].factors if not isinstance(factor, Number)]
+            form = replaced(form, products[0], Multiply((Number(math.copysign(1.0, number.value)), *others)))
+        columns.append(argument)
+        limits.append(SETTINGS.largest_exponent if part.name == "exp" else math.inf)
+
+    def with_doubled_shift(each: Expression) -> Expression | None:
+        if isinstance(each, Add) and isinstance(each.terms[0], Variable) and each.terms[0].index >= x.shape[1]:
+            return Add((each.terms[0], Number(2 * constant_values(each)[0])))
+        return None
+
+    arguments = np.column_stack(columns)
+    for _ in range(SETTINGS.doublings):
+        arguments = np.clip(2 * arguments, np.negative(limits), limits)
+        form = exchanged(form, with_doubled_shift)
+        fitted = fit_constants(form, np.column_stack([x, arguments]), y, steps=SETTINGS.profile_steps, weight=weight)
+        if fitted is None or fitted.loss > most:
+            return False
+        form = fitted.expression
     return True
 
 

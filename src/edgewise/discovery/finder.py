@@ -69,7 +69,7 @@ CONSTANT = Number(1.5)  # a formula of one free constant
 TIME_LIMIT_MESSAGE = "The time limit ended the search."
 LATE_PART_MESSAGE = "The time limit ended a part of the search."
 WORK_MESSAGE = "The planned work is done; a longer time limit plans more."
-USUAL_SECONDS = 120.0  # for which a core works where no limit is set
+USUAL_SECONDS = 60.0  # for which a core works where no limit is set
 ALL_STAGES = Stages(
     first=(simple_sums,),
     quick=(short_laws, separable_laws, least_squares_laws),
@@ -109,7 +109,7 @@ def find_formula(
         Names of the inputs; by default those of a frame's columns, else x1, x2, ...
     time_limit : float, optional
         Seconds, at most; as much work is planned as a core does in them. A search that reaches the limit returns what
-        it has, with a message. Without a limit, work of about two minutes is planned, and equal calls give equal
+        it has, with a message. Without a limit, work of about a minute is planned, and equal calls give equal
         results however busy the machine is.
     options : FormulaOptions, optional
         What a law may be made of: operators, size, nesting, units, formulas to start from, weights of rows.

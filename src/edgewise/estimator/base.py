@@ -233,7 +233,8 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             structured array with these fields; the event is False where the row was censored.
         sample_weight : array-like of shape (N,), optional
             Nonnegative weights. A whole number is the same as so many copies of the row; copies are further evidence on
-            the noise only where rows of equal inputs have different targets.
+            the noise only where rows of equal inputs have different targets. What is lost beside the largest weight in
+            a sum of float64 counts as 0.
         groups : array-like of shape (N,), optional
             Labels of groups of rows that depend on each other, such as a person or a place: no group is divided where
             candidates are compared and intervals calibrated.

@@ -485,9 +485,7 @@ def alike_sentences(codes: np.ndarray, columns: Sequence[Input]) -> list[str]:
     pairs = np.argwhere(np.abs(np.triu(correlation, 1)) >= ALIKE)
     sentences = [
         f"{names[i]} and {names[j]} are nearly {'the same' if correlation[i, j] > 0 else 'opposite'} (correlation "
-        f"{correlation[i, j]:.2f}): how an effect is divided between them is uncertain.".replace(
-            "(correlation -", "(correlation \N{MINUS SIGN}"
-        )
+        f"{number_text(correlation[i, j], 3)}): how an effect is divided between them is uncertain."
         for i, j in pairs[:5]
     ]
     # The variance inflation factor, the diagonal of the inverse correlation matrix, is 1 / (1 - R2) of the regression
@@ -499,7 +497,7 @@ def alike_sentences(codes: np.ndarray, columns: Sequence[Input]) -> list[str]:
             listed = enumeration([names[k] for k in sums[:5]]) + (" and others" if len(sums) > 5 else "")
             sentences.append(
                 f"{listed} nearly follow{'s' if len(sums) == 1 else ''} from the other inputs together (R² of at least "
-                f"{ALIKE:g}): how an effect is divided between them is uncertain."
+                f"{number_text(ALIKE)}): how an effect is divided between them is uncertain."
             )
     return sentences
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from edgewise.checks import check_finite
 from edgewise.errors import InputError, warn_caller
 from edgewise.gam.families import Family, Gaussian
 from edgewise.metrics import METRICS, Score
@@ -215,15 +216,6 @@ def numeric_targets(y: Any, family: Family) -> Any:
             f"y must be {kind} for loss={family.name!r}, got {read[tuple(place)]} in row {place[0] + 1}, counted from 1"
         )
     return y if read is cells else read
-
-
-def check_finite(cells: np.ndarray, name: str) -> None:
-    """Raise InputError for the first number of an array that is NaN or infinite."""
-    cells = np.atleast_1d(cells)
-    if cells.dtype.kind == "f" and not np.isfinite(cells).all():
-        place = np.argwhere(~np.isfinite(cells))[0]
-        where = f"row {place[0] + 1}" + (f" of column {place[1] + 1}" if cells.ndim == 2 else "")
-        raise InputError(f"{name} must hold finite numbers, got {cells[tuple(place)]} in {where}, counted from 1")
 
 
 def warn_of_other_order(X: Any, y: Any) -> None:

@@ -71,6 +71,7 @@ def ranking_criterion(error: float, symbols: int, floor: float) -> float:
     """Logarithm of a relative error plus a price for symbols; the fit with the lowest value is preferred.
 
     Errors below `floor` count as equal to it: the curve is not known more accurately.
+    A curve is compared with functions at points of its own choice, so there is no number of rows as in `front.price`.
     """
     return math.log(max(error, floor)) + SETTINGS.symbol_price_per_log_error * symbols
 
@@ -145,7 +146,7 @@ class _Curve:
     weight: np.ndarray
 
     @classmethod
-    def from_points(cls, u: np.ndarray, s: np.ndarray, weight: np.ndarray | None) -> _Curve:
+    def from_points(cls, u: np.ndarray, s: np.ndarray, weight: np.ndarray | None = None) -> _Curve:
         """The curve through at most `most_points` of the points."""
         weight = np.ones_like(s) if weight is None else weight
         order = np.argsort(u)
@@ -286,15 +287,10 @@ class _Curve:
 
 
 def edge_fits(
-    u: np.ndarray,
-    s: np.ndarray,
-    *,
-    weight: np.ndarray | None = None,
-    table: Mapping[str, Elementary] = ELEMENTARY,
-    most: int | None = None,
+    u: np.ndarray, s: np.ndarray, *, table: Mapping[str, Elementary] = ELEMENTARY, most: int | None = None
 ) -> list[EdgeFit]:
     """Fit c f(a u + b) + d to a curve for every function f of a table."""
-    curve = _Curve.from_points(u, s, weight)
+    curve = _Curve.from_points(u, s)
     curve = replace(curve, weight=curve.share)
     if curve.deviation <= 1e-12 * max(abs(curve.mean), ABOVE_ZERO):
         return [EdgeFit("0", 0.0, 0.0, 0.0, curve.mean, 0.0, 0)]

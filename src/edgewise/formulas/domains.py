@@ -46,6 +46,9 @@ class DomainSettings:
     halvings_first_order: int = 20
     halvings_second_order: int = 10
     halvings_logarithm: int = 40
+    # Share of the range of a formula by which it may differ on the two sides of a pole: after ten halvings a smooth one
+    # differs by less.
+    largest_jump: float = 0.1
 
 
 SETTINGS = DomainSettings()
@@ -149,9 +152,9 @@ def _without_even_power(node: Expression) -> Expression:
 
 
 def _is_bounded_at_zero(node: Expression, part: Expression, x: np.ndarray, halvings: int) -> bool:
-    """True if a formula stays about as large as at the rows where a part of it crosses zero.
+    """True if a formula stays about as large as at the rows, and does not jump, where a part of it crosses zero.
 
-    Lines join rows on both sides of the zero; bisection approaches the crossing on each line.
+    Lines join rows on both sides of the zero; bisection approaches the crossing on each line. tanh(1/x) jumps at 0.
     """
     at_rows = evaluate(part, x)
     below = np.flatnonzero(at_rows < 0)
@@ -163,7 +166,8 @@ def _is_bounded_at_zero(node: Expression, part: Expression, x: np.ndarray, halvi
     left = x[below[:: max(len(below) // count, 1)][:count]]
     right = x[above[:: max(len(above) // count, 1)][:count]]
     margin = float(np.ptp(values))
-    for _ in range(halvings):
+    jumps = np.full(count, np.inf)
+    for number in range(halvings):
         middle = (left + right) / 2
         negative = (evaluate(part, middle) < 0)[:, None]
         left = np.where(negative, middle, left)
@@ -171,7 +175,9 @@ def _is_bounded_at_zero(node: Expression, part: Expression, x: np.ndarray, halvi
         near = evaluate(node, np.concatenate([left, right]))
         if not ((near >= values.min() - margin) & (near <= values.max() + margin)).all():
             return False
-    return True
+        if number >= halvings // 2:  # near the zero, but not only there: rounding is largest at the end
+            jumps = np.minimum(jumps, np.abs(near[:count] - near[count:]))
+    return bool((jumps <= SETTINGS.largest_jump * margin).all())
 
 
 def domain_row(node: Expression) -> Elementary | None:

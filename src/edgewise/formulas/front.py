@@ -18,7 +18,7 @@ from edgewise.formulas.formula import Formula
 from edgewise.metrics import r_squared
 from edgewise.nn.model import KAN
 from edgewise.outcomes import StopReason
-from edgewise.presentation import enumeration, html_table, percent_text, r2_text, text_with_error
+from edgewise.presentation import enumeration, html_table, number_text, percent_text, r2_text, text_with_error
 from edgewise.settings import ABOVE_ZERO
 
 # Random points of each kind: mean squares then have a standard error of a few per cent.
@@ -115,14 +115,12 @@ class FrontEntry:
         return "a negative squared error" if any(error < 0 for error in errors) else ""
 
     @classmethod
-    def from_data(
-        cls, formula: Formula, x: np.ndarray, y: np.ndarray, model: KAN | None = None, weights: np.ndarray | None = None
-    ) -> FrontEntry:
+    def from_data(cls, formula: Formula, x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> FrontEntry:
         """Entry whose loss is the mean squared error on x (N, inputs), y (N,), weighted if there are weights (N,)."""
-        return cls(formula, mean_squared_error(formula.expression, x, y, weights), model=model)
+        return cls(formula, mean_squared_error(formula.expression, x, y, weights))
 
     def __repr__(self) -> str:
-        return f"<FrontEntry of {self.complexity} symbols, loss {self.loss:.4g}: {self.formula}>"
+        return f"<FrontEntry of {self.complexity} symbols, loss {number_text(self.loss)}: {self.formula}>"
 
     def _repr_latex_(self) -> str:
         return self.formula._repr_latex_()
@@ -282,8 +280,8 @@ class Front:
         if self.as_good:
             return "the shortest formula that is as accurate on held-out rows as the best one, within a standard error"
         return (
-            f"the formula with the best balance of length and error: the smallest N log(loss) + {SYMBOL_PRICE:g} times "
-            "the number of symbols"
+            "the formula with the best balance of length and error: the smallest N log(loss) + "
+            f"{number_text(SYMBOL_PRICE)} times the number of symbols"
         )
 
     def r_squared(self, place: int) -> float:
@@ -333,9 +331,9 @@ class Front:
         rows = []
         for k, e in enumerate(self.entries):
             if self._of_squares:
-                error = f"{100 * self.relative_error(k):.3g} %"
+                error = f"{number_text(100 * self.relative_error(k), 3)} %"
             else:
-                error = f"{_error(e):.3g}"
+                error = number_text(_error(e), 3)
             mark = ">" if k == best else " "
             numbers = f"{e.complexity:>7}  {r2_text(self.r_squared(k)):>9}  {error:>8}  {e.loss:>10.3g}"
             rows.append(f"{mark} {numbers}  {self._equation(e)}")
@@ -389,7 +387,7 @@ class Front:
                 "→" if place == self.best_place else "",
                 entry.complexity,
                 r2_text(self.r_squared(place)),
-                percent_text(self.relative_error(place)) if self._of_squares else f"{_error(entry):.3g}",
+                percent_text(self.relative_error(place)) if self._of_squares else number_text(_error(entry), 3),
                 self._equation(entry),
             ]
             for place, entry in enumerate(self.entries)

@@ -88,6 +88,8 @@ def fit_additive(
 
     if constraints is not None:
         constraints.check(x.shape[1])
+        if loss.predictors > 1 and constraints.has_inequalities:
+            raise InputError(f"constraints must be none on curves for several classes, got {constraints!r}")
     design = design_of(x, weight, policy, groups, constraints, is_bare=True)
     design, before = screened(design, x, weight, solver)
     if pairs is not None:

@@ -172,21 +172,10 @@ class AdditiveModel:
         ----------
         .. [1] D. Nychka, J. Am. Statist. Assoc. 83 (1988) 1134; G. Marra and S. Wood, Scand. J. Statist. 39 (2012) 53.
         """
-        return self._values(self._rows({j: x}), self.design.columns_of(j))
-
-    def pair_effect(self, pair: Pair, first: Array, second: Array) -> tuple[Array, Array]:
-        """Compute the surface of a pair at values (N,) of its two inputs: values and standard errors, (N, m) each."""
-        number = self.pairs.index(pair)
-        rows = self._rows({pair[0]: first, pair[1]: second})
-        return self._values(rows, self.design.columns_of_pair(number))
-
-    def _rows(self, values: dict[int, Array]) -> Array:
-        """Return rows with these values of some inputs, and any of the others."""
-        arrays = {j: np.asarray(each, float).ravel() for j, each in values.items()}
-        rows = np.tile(self.design.knots[:, DEGREE], (len(next(iter(arrays.values()))), 1))
-        for j, each in arrays.items():
-            rows[:, j] = each
-        return self.clipped(rows)
+        values = np.asarray(x, float).ravel()
+        rows = np.tile(self.design.knots[:, DEGREE], (len(values), 1))  # the other inputs have any value
+        rows[:, j] = values
+        return self._values(self.clipped(rows), self.design.columns_of(j))
 
     def _values(self, rows: Array, own: slice) -> tuple[Array, Array]:
         columns = np.concatenate([self.design.columns(rows[part])[:, own] for part in self.design.chunks(len(rows))])
@@ -237,7 +226,7 @@ class AdditiveModel:
 
         Without pairs it has one layer of splines. Each term of a pair's low-rank tensor is a product node of two
         splines; the last layer adds up by straight edges of slope 1. The curves on its edges hold the constant and what
-        `pair_effect` subtracts; `effect` gives the curves themselves.
+        surfaces of pairs subtract; `effect` gives the curves themselves.
         """
         design = self.design
         outputs = len(self.fits)

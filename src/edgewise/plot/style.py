@@ -168,7 +168,7 @@ class Figure(MatplotlibFigure):
     def __repr__(self) -> str:
         width, height = self.get_size_inches()
         how = 'edgewise.plot.save(figure, "figure.svg") writes it to a file'
-        return f"<Figure of {width:.2g} x {height:.2g} inches; {how}>"
+        return f"<Figure of {number_text(width, 2)} x {number_text(height, 2)} inches; {how}>"
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
         width, height = (round(size * NOTEBOOK_DPI / 2) for size in self.get_size_inches())

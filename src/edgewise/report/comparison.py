@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgewise.metrics import METRICS
+from edgewise.metrics import METRICS, standard_error
 from edgewise.presentation import enumeration, html_table, number_text, percent_text, text_table
 
 BEYOND_CHANCE = 2.0  # standard errors of a difference (about 95 % for normal errors)
@@ -234,7 +234,7 @@ def by_losses(comparison: Comparison, losses: Sequence[np.ndarray | None]) -> Co
         if own is None or rows is None:
             models.append(replace(model, score=None, error=None, gap_error=None))
             continue
-        error, gap = (float(one.std() / math.sqrt(len(one))) for one in (rows, rows - own))
+        error, gap = (standard_error(one) for one in (rows, rows - own))
         models.append(replace(model, score=float(rows.mean()), error=error, gap_error=gap))
     kind = METRICS["log_loss"]
     decided = Comparison(models, kind.name, kind.is_share, kind.higher_is_better, comparison.rows)

@@ -111,13 +111,11 @@ class TestTable:
     caption: str  # what the tests are, and what to keep in mind
 
 
-def formula_rows(front: Front, chosen: int | None = None, digits: int = 4) -> list[FormulaRow]:
+def formula_rows(front: Front, chosen: int | None = None) -> list[FormulaRow]:
     """Return the rows of a front of formulas, with the errors on held-out rows if there are any."""
     place = front.best_place if chosen is None else chosen
     return [
-        FormulaRow(
-            entry.formula.text(digits), entry.complexity, front.r_squared(k), front.relative_error(k), k == place
-        )
+        FormulaRow(entry.formula.text(4), entry.complexity, front.r_squared(k), front.relative_error(k), k == place)
         for k, entry in enumerate(front)
     ]
 

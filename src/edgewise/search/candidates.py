@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -26,7 +27,7 @@ from edgewise.gam.screening import screened
 from edgewise.gam.solving import Solver
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
-from edgewise.outcomes import Progress, StopReason, check_time
+from edgewise.outcomes import Progress, check_time
 from edgewise.presentation import number_text
 from edgewise.search.fixed_shape import FixedShape, Listener, TrainedShape, best_of_starts, train_shape
 from edgewise.search.hidden_nodes import HiddenNodes, find_nodes, with_nodes
@@ -247,13 +248,14 @@ class FitCache:
         self.sample: FitCache | None = None  # of a sample of these rows, whose choice of pairs holds for them
         self._solved: dict[Candidate, AdditiveModel] = {}
         self._networks: dict[Candidate, TrainedShape] = {}
+        self._latest: tuple[Candidate, TrainedShape] | None = None  # in training, or trained last
 
     def fit(self, candidate: Candidate) -> Fitted:
         """Fit a candidate; a mean of models is fitted to the parts of a division of the rows."""
         if candidate.models > 1:
             return self.mean(candidate, self.parts(candidate.models, candidate.family))
         if candidate.shape is not None:
-            return replace(_fitted(candidate, self._constant(candidate.base), None), network=self.network(candidate))
+            return self._of_network(candidate, self.network(candidate))
         if not candidate.additive:
             return _fitted(candidate, self._constant(candidate), None)
         if candidate.smooth:
@@ -269,8 +271,7 @@ class FitCache:
     def network(self, candidate: Candidate) -> TrainedShape:
         """Train the network of a candidate: briefly on a part of the rows, from several starts on all.
 
-        OutOfTime where a part took too long; all rows have the network that the time allowed. After Ctrl-C the network
-        so far is kept as well.
+        OutOfTime where a part took too long; all rows have the network that the time allowed.
         """
         if candidate in self._networks:
             return self._networks[candidate]
@@ -280,23 +281,28 @@ class FitCache:
         outputs = max(candidate.family.predictors, 2) if candidate.family.is_classes else self.samples.y.shape[1]
         if self.whole is None:
             starts = self.policy.final_starts
-            trained = best_of_starts(
+            threads: AbstractContextManager[object] = nullcontext()
+            trainings = best_of_starts(
                 problem, shape, outputs=outputs, seed=self.seed, starts=starts, listener=self.listener
             )
         else:
             warm = None if candidate.before is None else self.network(candidate.before).model
-            with one_thread():  # as in threads of a search, so that the bits are those of any number of them
-                trained = train_shape(problem, shape, outputs=outputs, seed=self.seed, warm=warm, listener=_ends)
+            threads = one_thread()  # as in threads of a search, so that the bits are those of any number of them
+            trainings = train_shape(problem, shape, outputs=outputs, seed=self.seed, warm=warm, listener=_ends)
+        with threads:
+            for trained in trainings:
+                self._latest = candidate, trained
         self._networks[candidate] = trained
-        if trained.report.stopped == StopReason.INTERRUPTED:
-            raise KeyboardInterrupt
         return trained
 
     def latest_network(self) -> Fitted | None:
         """Return the network that was trained last, as far as its training came; None before there is any."""
-        if not self._networks:
+        if self._latest is None:
             return None
-        return self.fit(list(self._networks)[-1])
+        return self._of_network(*self._latest)
+
+    def _of_network(self, candidate: Candidate, trained: TrainedShape) -> Fitted:
+        return replace(_fitted(candidate, self._constant(candidate.base), None), network=trained)
 
     @cached_property
     def smooth(self) -> SmoothFit | None:

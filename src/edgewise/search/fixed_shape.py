@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import NamedTuple
 
 from edgewise.nn.layers.initial import seed_of_start
 from edgewise.nn.model import KAN
-from edgewise.outcomes import OnInterrupt, Progress, StopReason
+from edgewise.outcomes import Progress, StopReason
 from edgewise.settings import TABLE_BUDGET_WORK
 from edgewise.train.cost import TABLE_COST
 from edgewise.train.grids import adapt_domain_, refine
@@ -120,11 +120,12 @@ def train_shape(
     warm: KAN | None = None,
     final: bool = False,
     listener: Listener | None = None,
-) -> TrainedShape:
-    """Train a network of a given shape with so many outputs, on one grid after another."""
+) -> Iterator[TrainedShape]:
+    """Train a network of a given shape with so many outputs, on one grid after another; yield it after each phase."""
     # The training data of the problem are tensors. Training continues from a copy of `warm`, a model of the same shape
     # whose grid size divides that of `shape`, and makes more steps for a `final` model. When the listener has ended a
-    # training no further step is made: finer grids then keep the function. Ctrl-C ends it with the network so far.
+    # training no further step is made: finer grids then keep the function. The network is there before the first step
+    # too, and after Ctrl-C has the best parameters so far.
     x = problem.train.x
     sizes = shape.grids() if warm is None else (shape.grid_size,)
     if warm is None:
@@ -150,23 +151,25 @@ def train_shape(
             first, then = (12, 20) if newton else (50, 80)
             tolerance = SETTINGS.trial_tolerance
         phases = [(first, SETTINGS.first_tolerance)] * bool(shape.hidden) + [(then, tolerance)]
+        if trained is None:
+            yield _trained(model, problem, stage, method, 0, tolerance, None)
         for number, (steps, end) in enumerate(phases):
             if trained is not None and trained.report.stopped == StopReason.TIME_LIMIT:
                 trained = trained._replace(model=model, shape=stage)
+                yield trained
                 break
-            trained = _trained(model, problem, stage, method, steps, end, listener, "keep")
-            if trained.report.stopped in (StopReason.NONFINITE, StopReason.INTERRUPTED):
-                return trained
+            trained = _trained(model, problem, stage, method, steps, end, listener)
+            yield trained
+            if trained.report.stopped == StopReason.NONFINITE:
+                return
             if number < len(phases) - 1:
                 adapt_domain_(model, x, hidden_only=True)
-    assert trained is not None  # there is at least one grid
-    return trained
 
 
 def best_of_starts(
     problem: Problem, shape: FixedShape, *, outputs: int, seed: int, starts: int, listener: Listener | None = None
-) -> TrainedShape:
-    """Train a network from at most so many initial weights; return that of the lowest penalised loss.
+) -> Iterator[TrainedShape]:
+    """Train a network from at most so many initial weights; yield that of the lowest penalised loss so far.
 
     A network without hidden layers is linear in its coefficients and has one start, a large one too.
     """
@@ -174,7 +177,9 @@ def best_of_starts(
     lowest = math.inf
     for start in range(starts if shape.hidden else 1):
         other = seed_of_start(seed, start)
-        trained = train_shape(problem, shape, outputs=outputs, seed=other, final=True, listener=listener)
+        for trained in train_shape(problem, shape, outputs=outputs, seed=other, final=True, listener=listener):
+            if best is None:
+                yield trained
         score = math.inf
         if trained.report.history:
             record = trained.report.history[-1]
@@ -182,13 +187,11 @@ def best_of_starts(
         if best is None or score < lowest:
             best = trained
             lowest = score
-        if trained.report.stopped in (StopReason.TIME_LIMIT, StopReason.INTERRUPTED):
+        if trained.report.stopped == StopReason.TIME_LIMIT:
             best = best._replace(report=replace(best.report, stopped=trained.report.stopped))
+        yield best
+        if trained.report.stopped == StopReason.TIME_LIMIT or work_of(problem, trained) > SETTINGS.start_work:
             break
-        if work_of(problem, trained) > SETTINGS.start_work:
-            break
-    assert best is not None  # there is at least one start
-    return best
 
 
 def trained_further(
@@ -204,7 +207,7 @@ def trained_further(
     parameters = sum(p.numel() for p in model.parameters())
     method, _ = method_for(sample, parameters, is_linear=not shape.hidden, limits=SEARCH_LIMITS)
     steps = SETTINGS.final_phase[isinstance(method, LevenbergMarquardt)]
-    return _trained(model, problem, shape, method, steps, SETTINGS.final_tolerance, listener, "raise")
+    return _trained(model, problem, shape, method, steps, SETTINGS.final_tolerance, listener)
 
 
 def _trained(
@@ -215,7 +218,6 @@ def _trained(
     steps: int,
     tolerance: float,
     listener: Listener | None,
-    on_interrupt: OnInterrupt,
 ) -> TrainedShape:
     """Train a network of a shape; the only callback that ends a fit is that of the time."""
     report = fit(
@@ -225,7 +227,6 @@ def _trained(
         steps=steps,
         tolerance=tolerance,
         penalty=shape.penalty(),
-        on_interrupt=on_interrupt,
         callbacks=() if listener is None else (listener,),
     )
     if report.stopped == StopReason.CALLBACK:

@@ -146,8 +146,8 @@ def residual_gain(
         guess = np.zeros_like(scaled[fold.held])
         for node in range(SETTINGS.test_nodes):
             direction, coef = _pursued(u[fold.train], left, own, policy.test_starts, seed + node)
-            left = left - _polynomials(u[fold.train] @ direction) @ coef
-            guess += _polynomials(u[fold.held] @ direction) @ coef
+            left = left - _polynomials(u[fold.train] @ direction)[0] @ coef
+            guess += _polynomials(u[fold.held] @ direction)[0] @ coef
         after[fold.held] = ((scaled[fold.held] - guess) ** 2).mean(1)
     return paired_gain((scaled**2).mean(1), after, weight, blocks)
 
@@ -164,19 +164,18 @@ def _pursued(
     root = np.sqrt(weight)[:, None]
 
     def fitted(direction: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-        """Values of rows along a direction with variance 1, the terms, their polynomial, and the direction's length."""
+        """Terms of rows along a direction with variance 1, their slopes, the polynomial, the direction's length."""
         length = math.sqrt(weight @ (u @ direction) ** 2 / weight.sum()) or 1.0
-        z = u @ direction / length
-        basis = _polynomials(z)
+        basis, slopes = _polynomials(u @ direction / length)
         gram = basis.T @ (weight[:, None] * basis)
         gram[np.diag_indices_from(gram)] += float(weight.mean())
-        return z, basis, np.linalg.solve(gram, basis.T @ (weight[:, None] * residual)), length
+        return basis, slopes, np.linalg.solve(gram, basis.T @ (weight[:, None] * residual)), length
 
     def errors_and_jacobian(direction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Weighted errors, (m N,), and their derivatives by the direction while the polynomial is held, (m N, n)."""
-        z, basis, coef, length = fitted(direction)
+        basis, slopes, coef, length = fitted(direction)
         error = root * (residual - basis @ coef)
-        slope = root * (_polynomials(z, derivative=True) @ coef) / length
+        slope = root * (slopes @ coef) / length
         return error.T.ravel(), (-slope.T[:, :, None] * u).reshape(-1, u.shape[1])
 
     rule = DampingRule(SETTINGS.test_damping)
@@ -192,15 +191,13 @@ def _pursued(
     return best / length, coef
 
 
-def _polynomials(z: np.ndarray, *, derivative: bool = False) -> np.ndarray:
-    """Hermite polynomials of degrees 1 to SETTINGS.test_degree of z held within bounds, (N, degrees)."""
-    held = _held(z)
-    degrees = range(1, SETTINGS.test_degree + 1)
-    values = np.polynomial.hermite_e.hermevander(held, SETTINGS.test_degree)
-    if derivative:
-        inside = np.abs(z) < SETTINGS.farthest_deviation
-        return np.stack([inside * n * values[:, n - 1] / math.sqrt(math.factorial(n)) for n in degrees], 1)
-    return np.stack([values[:, n] / math.sqrt(math.factorial(n)) for n in degrees], 1)
+def _polynomials(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Hermite polynomials of degrees 1 to SETTINGS.test_degree of z held within bounds, and their slopes."""
+    degrees = [(n, math.sqrt(math.factorial(n))) for n in range(1, SETTINGS.test_degree + 1)]
+    values = np.polynomial.hermite_e.hermevander(_held(z), SETTINGS.test_degree)
+    inside = np.abs(z) < SETTINGS.farthest_deviation
+    slopes = np.stack([inside * n * values[:, n - 1] / root for n, root in degrees], 1)
+    return np.stack([values[:, n] / root for n, root in degrees], 1), slopes
 
 
 def _network(
@@ -303,7 +300,7 @@ def _pursued_directions(x: np.ndarray, residual: np.ndarray, weight: np.ndarray,
     found = []
     for node in range(nodes):
         direction, coef = _pursued(u, left, weight, SETTINGS.pursuit_starts, seed + node)
-        left = left - _polynomials(u @ direction) @ coef
+        left = left - _polynomials(u @ direction)[0] @ coef
         found.append(direction)
     return np.stack(found, 1) / scaling.scale[:, None]
 

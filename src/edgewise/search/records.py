@@ -151,7 +151,7 @@ class SearchReport:
                 number_text(trial.loss),
                 number_text(trial.error, 2),
                 f"{trial.parameters:,}",
-                f"{trial.seconds:.1f}",
+                number_text(trial.seconds, 2),
                 "yes" if trial.taken else "no",
             )
             for trial in self.trials

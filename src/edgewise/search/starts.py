@@ -206,8 +206,8 @@ def best_start(
             grid = winner.model.config.grid_size[0]
             return winner, [
                 *sentences,
-                f"{list(shape)} is taken: up to grid {grid} its error falls with slope {slope:.1f} and more, as only "
-                "that of the function's own shape does; larger shapes were not tried.",
+                f"{list(shape)} is taken: up to grid {grid} its error falls with slope {number_text(slope, 2)} and "
+                "more, as only that of the function's own shape does; larger shapes were not tried.",
             ]
         finalists.append(winner)
         if budget.past_deadline:
@@ -454,7 +454,7 @@ def _choose_shape(problem: Regression, finalists: list[Start], budget: Budget) -
     grid = best.model.config.grid_size[0]
     return best, (
         f"{list(best.width)} is taken: error {number_text(math.sqrt(best.loss), 2)} at grid {grid}, falling with slope "
-        f"{slope:.1f}, promises {number_text(error, 1)} at the finest grid that samples and budget allow."
+        f"{number_text(slope, 2)}, promises {number_text(error, 1)} at the finest grid that samples and budget allow."
     )
 
 

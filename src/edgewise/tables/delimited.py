@@ -17,6 +17,7 @@ import numpy as np
 
 from edgewise.errors import FileError
 from edgewise.presentation import counted
+from edgewise.settings import rows_at_once
 from edgewise.tables.cells import are_codes, number, numbers, quoted, texts
 from edgewise.tables.table import Table, check_column_count, check_column_names
 
@@ -25,7 +26,7 @@ _CANDIDATES = (",", ";", "\t", "|")  # in the order of preference
 _NAMES = {"\t": "tab", WHITESPACE: "whitespace"}
 _SAMPLE_LINES = 100  # as many lines show the delimiter and the decimal mark
 _LONGEST_LINE = 64 << 20  # bytes: the widest table allowed has lines of a few hundred thousand
-_CELLS_AT_ONCE = 500_000  # cells held as text at any time, some 50 MB
+_CELL_NUMBERS = 16  # that take the memory of a cell as text, some 100 bytes
 _MOST_BLANK = 1_000_000  # more blank lines than others
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")  # the line ends of old Macintosh files too
 _BOM = b"\xef\xbb\xbf"
@@ -157,8 +158,8 @@ def _read_columns(
         numeric: list[list[np.ndarray]] = [[] for _ in names]
         textual: list[list[str]] = [[] for _ in names]
         is_text, late = set(as_text), set()
-        rows_at_once = max(1, _CELLS_AT_ONCE // len(names))
-        while chunk := _checked_rows(path, islice(records, rows_at_once), len(names), delimiter):
+        length = rows_at_once(_CELL_NUMBERS * len(names))
+        while chunk := _checked_rows(path, islice(records, length), len(names), delimiter):
             for i, cells in enumerate(zip(*chunk, strict=True)):
                 if i in is_text or are_codes(cells):
                     values = None

@@ -93,16 +93,6 @@ class RowCheck:
         left = len(columns) - NAMED_COLUMNS
         return ", ".join(names) + (f" and {left} more column{'s' if left > 1 else ''}" if left > 0 else "")
 
-    def to_dict(self, row: int) -> dict[str, str]:
-        """Return the columns of one row that are not as in training, with "outside" or "missing" for each."""
-        words = {}
-        for i, name in enumerate(self.names):
-            if self.outside[row, i]:
-                words[name] = "outside"
-            elif self.missing[row, i]:
-                words[name] = "missing"
-        return words
-
     def remark(self, row: int) -> str:
         """Return the columns of one row that lie outside, and "mostly missing"; "" where all is as in training."""
         words = [self.names[i] for i in np.flatnonzero(self.outside[row])]

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from edgewise.errors import EdgewiseError, FileError, missing_extra
+from edgewise.settings import rows_at_once
 from edgewise.tables.frames import ARROW_TEXT
 from edgewise.tables.table import check_column_names, check_unpacked
 
 PARQUET = (".parquet", ".pq")
-ROWS_AT_ONCE = 65_536  # of 100 numbers they take 52 MB, and reading so many hides the cost of each call
+BATCH_ROWS = rows_at_once(128)  # of a wide table; reading so many hides the cost of each call
 NUMBER_BYTES = 8  # of a number, a date, or the place of a text
 
 
@@ -42,7 +43,7 @@ def names_and_rows(path: Path) -> tuple[list[str], list[int]]:
 
 
 def parquet_batches(
-    path: Path, columns: Sequence[str], rows: int = ROWS_AT_ONCE, groups: Sequence[int] | None = None
+    path: Path, columns: Sequence[str], rows: int = BATCH_ROWS, groups: Sequence[int] | None = None
 ) -> Iterator[Any]:
     """Yield the rows of a Parquet file, or of some of its row groups, as record batches of pyarrow.
 

@@ -112,7 +112,7 @@ def test_rows_outside_are_counted_in_one_sentence(fitted):
     )
     check = fitted.check_rows(frame)
     assert np.flatnonzero(check.flagged).tolist() == [0, 1, 2, 7]
-    assert check.to_dict(0) == {"area": "outside"} and check.to_dict(7)["city"] == "outside"
+    assert check.remark(0) == "area" and "city" in check.remark(7)
     # An unseen level has no effect: the prediction is the mean over the levels of the training rows.
     each = [fitted.predict(frame.iloc[[7]].assign(city=city))[0] for city in (*CITY, None)]
     levels = fitted.background_[:, 1]

@@ -17,7 +17,7 @@ from edgewise.gam.families import (
     Quantile,
     Tweedie,
 )
-from edgewise.gam.families.base import weighted_quantile
+from edgewise.gam.families.base import lower_quantile
 from edgewise.gam.families.named import family_of
 
 RNG = np.random.default_rng(0)
@@ -156,11 +156,11 @@ def test_wrong_parameters_get_one_sentence():
             make()
 
 
-def test_weighted_quantile_counts_weights_as_repeats():
+def test_lower_quantile_counts_weights_as_repeats():
     values, weight = RNG.standard_normal(50), RNG.integers(0, 4, 50).astype(float)
     repeated = np.sort(np.repeat(values, weight.astype(int)))
     for share in (0.1, 0.5, 0.93):
-        assert weighted_quantile(values, share, weight) == repeated[int(np.ceil(share * len(repeated))) - 1]
+        assert lower_quantile(values, share, weight) == repeated[int(np.ceil(share * len(repeated))) - 1]
 
 
 def test_a_class_without_a_row_in_a_part_of_a_table_starts_as_half_a_row():

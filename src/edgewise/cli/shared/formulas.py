@@ -143,7 +143,7 @@ class FormulaList:
             lines += ["\\begin{equation}", f"  {left} = {formula.latex()}", "\\end{equation}", ""]
             lines.append("% All formulas, each with its complexity and root mean square error:")
             lines += [
-                f"% {entry.complexity}, {math.sqrt(entry.loss):.3g}: {left} = {entry.formula.latex()}"
+                f"% {entry.complexity}, {number_text(math.sqrt(entry.loss), 3)}: {left} = {entry.formula.latex()}"
                 for entry in self.front
             ]
             text = "\n".join(lines) + "\n"

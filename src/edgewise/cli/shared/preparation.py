@@ -18,7 +18,7 @@ from edgewise.cli.terminal.console import Screen
 from edgewise.cli.terminal.options import command_line
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.files import Journal
-from edgewise.presentation import counted
+from edgewise.presentation import counted, number_text
 from edgewise.search.validation import split_rows
 from edgewise.tables import Table
 from edgewise.tables.batches import Batches
@@ -46,7 +46,8 @@ class TableJob:
 
     def __post_init__(self) -> None:
         if not 0 < self.test <= MOST_TEST:
-            raise InputError(f"--test must be a share above 0 and at most {MOST_TEST:g}, got {self.test:g}")
+            given = number_text(self.test, 6)
+            raise InputError(f"--test must be a share above 0 and at most {number_text(MOST_TEST)}, got {given}")
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,11 @@ class FitJob(TableJob):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.time_limit is not None and not 0 < self.time_limit < math.inf:
-            raise InputError(f"--time-limit must be a positive number, got {self.time_limit:g}")
+            raise InputError(f"--time-limit must be a positive number, got {number_text(self.time_limit, 6)}")
         if self.formulas is not None and not 0 <= self.formulas < math.inf:
-            raise InputError(f"--formulas must be a number of seconds, or 0 for no search, got {self.formulas:g}")
+            raise InputError(
+                f"--formulas must be a number of seconds, or 0 for no search, got {number_text(self.formulas, 6)}"
+            )
 
     @property
     def command(self) -> str:
@@ -89,7 +92,7 @@ class FormulaJob:
     def __post_init__(self) -> None:
         check_ending(self.out, FORMULA_ENDINGS)
         if self.time_limit is not None and not 0 < self.time_limit < math.inf:
-            raise InputError(f"--time-limit must be a positive number, got {self.time_limit:g}")
+            raise InputError(f"--time-limit must be a positive number, got {number_text(self.time_limit, 6)}")
         if self.data is None and self.table.target is None:
             raise InputError("--data must name the table of a model, or --target the column of a table to predict")
 

@@ -86,7 +86,7 @@ def each_once(journal: Journal | None, name: str, results: Iterator[BaselineResu
             given = facts | {
                 "notes": tuple(facts["notes"]),
                 "prediction": None if prediction is None else np.array(prediction),
-                "losses": None if (losses := facts.get("losses")) is None else np.array(losses),
+                "losses": known.arrays.get(f"losses {number}"),
             }
             yield BaselineResult(**given)
         return
@@ -100,10 +100,12 @@ def each_once(journal: Journal | None, name: str, results: Iterator[BaselineResu
     arrays = {}
     for number, result in enumerate(made):
         facts = asdict(result)
-        facts["losses"] = None if result.losses is None else result.losses.tolist()
+        if result.losses is not None:
+            arrays[f"losses {number}"] = result.losses
         prediction = result.prediction
         if prediction is not None and prediction.dtype.kind in "biuf":
             arrays[str(number)] = prediction
         texts = prediction is not None and prediction.dtype.kind not in "biuf"
-        stored.append(facts | {"prediction": prediction.tolist() if texts and prediction is not None else None})
+        facts["prediction"] = prediction.tolist() if texts and prediction is not None else None
+        stored.append(facts | {"losses": None})
     journal.keep(f"model {name}", Part({"results": stored}, arrays))

@@ -15,7 +15,7 @@ from edgewise.cli.terminal.exit_codes import standard_output
 from edgewise.datasets import KNOT_FEATURES, KNOTS_ABOUT, knots_path
 from edgewise.errors import InputError
 from edgewise.escaping import csv_cell, csv_cells, printable_text
-from edgewise.files import beside, read_bytes, write_bytes
+from edgewise.files import beside, read_bytes
 from edgewise.presentation import counted
 from edgewise.tables import Table, read_table
 from edgewise.tables.cells import quoted
@@ -140,11 +140,8 @@ def columns_csv(rows: np.ndarray, columns: Mapping[str, Sequence[object]], *, ha
     return text.getvalue()
 
 
-def write_csv(text: str, out: str | None) -> None:
-    """Write CSV to the file `out`, or to stdout."""
-    if out is not None:
-        write_bytes(out, text.encode())
-        return
+def write_csv(text: str) -> None:
+    """Write CSV to stdout."""
     # A terminal would obey escape characters in names of classes; a pipe receives the bytes that a file would hold.
     output = standard_output()
     output.write(printable_text(text, kept="\n") if output.isatty() else text)

@@ -75,11 +75,11 @@ def write_predictions(
     if out is not None:
         write_bytes(out, (text.encode() for text in pieces()))
     elif screen.json:
-        screen.long_result("predictions", numbered(), facts)
+        screen.predictions(numbered(), facts)
         return
     else:
         for text in pieces():
-            write_csv(text, None)
+            write_csv(text)
     if screen.json:
         screen.result(facts() | {"wrote": out})
         return

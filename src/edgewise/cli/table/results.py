@@ -106,7 +106,7 @@ class FitResults:
         """
         prepared = self.prepared
         trained = self.trained
-        content, summary = report_content(self, figures=True) if report == "draw" else None, metrics(self)
+        content, summary = report_content(self) if report == "draw" else None, metrics(self)
         predictions = self.predictions_csv()
         stored = ("edgewise", "data", "command", "score", "metrics", "rows", "inputs", "formulas")
         extra = {"target": codec.plain(prepared.response), "fit": {key: summary[key] for key in stored}}
@@ -224,17 +224,14 @@ def _finite(value: float | None) -> float | None:
 # The report
 
 
-def report_content(results: FitResults, *, figures: bool = False) -> ReportContent:
-    """Return the content of the report, with or without its figures."""
+def report_content(results: FitResults) -> ReportContent:
+    """Return the content of the report, with its figures."""
     job = results.job
     prepared = results.prepared
     trained = results.trained
     estimator = trained.estimator
-    explanation = None
-    drawn: Sequence[ReportFigure] = ()
-    if figures:
-        explanation = results.kept("explanation", lambda: explain_rows(results))
-        drawn = report_figures(results, explanation)
+    explanation = results.kept("explanation", lambda: explain_rows(results))
+    drawn = report_figures(results, explanation)
     # What the command line knows beside the estimator: the table, the other models and the formulas.
     source = prepared.source.table.source if prepared.large is None else job.data
     rows = f", on {counted(prepared.training_rows, 'row')} of {source}"

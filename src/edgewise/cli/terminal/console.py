@@ -58,12 +58,10 @@ class Screen:
             output.write(f"{text}\n")
             output.flush()
 
-    def long_result(
-        self, name: str, items: Iterable[Mapping[str, object]], facts: Callable[[], Mapping[str, object]]
-    ) -> None:
-        """Print the result as JSON with a list of any length, item by item; the other facts are known after it."""
+    def predictions(self, items: Iterable[Mapping[str, object]], facts: Callable[[], Mapping[str, object]]) -> None:
+        """Print predictions of any number as JSON, one by one; the other facts are known after them."""
         output = standard_output()
-        opening = f"{{\n  {json.dumps(name)}: [\n    "
+        opening = '{\n  "predictions": [\n    '
         for item in items:
             output.write(opening + json.dumps(plain(item), ensure_ascii=False, allow_nan=False))
             opening = ",\n    "

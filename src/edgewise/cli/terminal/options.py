@@ -74,20 +74,16 @@ def parse_number(text: str | float) -> float:
         raise typer.BadParameter(f"expected a number, got {text!r:.60}") from None
 
 
-def whole_number(least: int, most: int | None = None) -> Callable[[str | int], int]:
-    """Return the parser of a whole number in a range, whose message names the range and the text."""
-    if most is None:
-        expected = f"of at least {least}"
-    else:
-        expected = f"from {least} to {most}"
+def whole_number(least: int) -> Callable[[str | int], int]:
+    """Return the parser of a whole number from `least` on, whose message names that and the text."""
 
     def parse_whole_number(text: str | int) -> int:
         words = str(text).strip()
         if words.lstrip("+-").isascii() and words.lstrip("+-").isdecimal() and len(words) < MOST_DIGITS:
             value = int(words)
-            if value >= least and (most is None or value <= most):
+            if value >= least:
                 return value
-        raise typer.BadParameter(f"expected a whole number {expected}, got {text!r:.60}")
+        raise typer.BadParameter(f"expected a whole number of at least {least}, got {text!r:.60}")
 
     return parse_whole_number
 

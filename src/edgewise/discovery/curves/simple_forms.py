@@ -50,13 +50,13 @@ class SimpleFormSettings:
 SETTINGS = SimpleFormSettings()
 
 
-def stepwise_sums(x: np.ndarray, y: np.ndarray, *, terms: int = SETTINGS.most_sum_terms) -> Iterator[Expression]:
+def stepwise_sums(x: np.ndarray, y: np.ndarray) -> Iterator[Expression]:
     """Least-squares sums of 1, 2, ... terms: inputs, their powers, logarithms, products and ratios."""
     # The terms are chosen by forward selection. First only inputs are candidates, then, again from one term on, all
     # terms. An input with two values has no powers and no logarithm, and stands in no denominator; one that is far from
     # zero, such as a year, has powers of its distance from a round number in its middle.
     singles = [Variable(k) for k in range(x.shape[1])]
-    yield from _selected_sums(singles, x, y, terms)
+    yield from _selected_sums(singles, x, y)
     centred = x - x.mean(0)
     size = np.sqrt(np.square(centred).sum(0))
     correlations = centred.T @ (y - y.mean()) / np.where(size > 0, size, np.inf)
@@ -74,13 +74,13 @@ def stepwise_sums(x: np.ndarray, y: np.ndarray, *, terms: int = SETTINGS.most_su
         candidates.append(Multiply((from_origin(one.index, origin), from_origin(other.index, origin))))
         candidates += [Multiply((one, Power(other, -1.0)))] if other in curved else []
         candidates += [Multiply((other, Power(one, -1.0)))] if one in curved else []
-    yield from _selected_sums([term for term in candidates if not domain_violations(term, x)], x, y, terms)
+    yield from _selected_sums([term for term in candidates if not domain_violations(term, x)], x, y)
 
 
-def _selected_sums(candidates: Sequence[Expression], x: np.ndarray, y: np.ndarray, most: int) -> Iterator[Expression]:
+def _selected_sums(candidates: Sequence[Expression], x: np.ndarray, y: np.ndarray) -> Iterator[Expression]:
     """Sums of 1, 2, ... terms by forward selection."""
     columns = np.stack([evaluate(term, x) for term in candidates], 1)
-    for places, factors in selected(columns, y, most):
+    for places, factors in selected(columns, y, SETTINGS.most_sum_terms):
         terms = [Multiply((Number(float(f)), candidates[k])) for f, k in zip(factors[:-1], places, strict=True)]
         yield Add((*terms, Number(float(factors[-1]))))
 

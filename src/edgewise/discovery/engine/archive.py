@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edgewise.discovery.curves.residuals import NoiseTest
-from edgewise.discovery.evidence import determines_constants
+from edgewise.discovery.evidence import determines_slopes
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem
 from edgewise.formulas.constants import EXACT, fit_constants, free_places, recognise
@@ -228,7 +228,7 @@ class Archive:
         if error > EXACT.error and domain_violations(expression, problem.x):
             return None
         variance = max(float(held), problem.exact_loss)
-        if not determines_constants(expression, problem.x, variance, problem.weights):
+        if not determines_slopes(expression, problem.x, problem.y, variance, problem.weights):
             return None
         return Judged(expression, float(loss), float(held), error, complexity(expression), source)
 

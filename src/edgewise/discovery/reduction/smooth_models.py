@@ -16,6 +16,7 @@ from itertools import product
 import numpy as np
 
 from edgewise.outcomes import spend
+from edgewise.scaling import AffineScaling
 from edgewise.settings import CALL_WORK, PRODUCT_SPEED
 
 
@@ -68,8 +69,8 @@ class Scales:
             t = np.log(log_target * y)
         else:
             t = y
-        width = u.std(0)
-        return cls(log_inputs, log_target, u.mean(0), np.where(width > 0, width, 1.0), float(t.mean()), float(t.std()))
+        inputs = AffineScaling.standard(u, np.ones(len(u)))
+        return cls(log_inputs, log_target, inputs.shift, inputs.scale, float(t.mean()), float(t.std()))
 
     def inputs(self, x: np.ndarray) -> np.ndarray:
         """Scaled inputs, (N, inputs); an input outside the domain of its logarithm is NaN."""

@@ -13,11 +13,10 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_array, check_X_y
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from edgewise.checks import numbered
+from edgewise.checks import check_finite, numbered
 from edgewise.errors import InputError, warn_caller
 from edgewise.estimator.scikit import BaseEstimator
 from edgewise.estimator.task import (
-    check_finite,
     numeric_targets,
     warn_of_constant,
     warn_of_other_order,
@@ -25,7 +24,7 @@ from edgewise.estimator.task import (
 )
 from edgewise.gam.families import Family
 from edgewise.interpret.attribution.effects import PATHS
-from edgewise.presentation import counted
+from edgewise.presentation import counted, number_text
 from edgewise.settings import chunks
 from edgewise.tables import AffineScaling, InputEncoder, Table, frame_table, is_frame
 from edgewise.tables.columns import FAR
@@ -274,7 +273,7 @@ def row_weights(sample_weight: ArrayLike | None, rows: int) -> np.ndarray | None
         raise InputError("sample_weight must have a positive entry, got only zeros")
     largest = float(weight.max())
     if math.isinf(largest * rows):
-        raise InputError(f"sample_weight must have a finite sum, got entries of {largest:g}")
+        raise InputError(f"sample_weight must have a finite sum, got entries of {number_text(largest, 6)}")
     return np.where(weight < np.finfo(np.float64).eps * largest, 0.0, weight)  # sums lose such beside the largest
 
 

@@ -176,7 +176,7 @@ def log_gamma(x: np.ndarray) -> np.ndarray:
     return torch.lgamma(torch.as_tensor(np.asarray(x, dtype=np.float64))).numpy()
 
 
-def weighted_quantile(values: np.ndarray, share: float, weight: np.ndarray) -> float:
+def lower_quantile(values: np.ndarray, share: float, weight: np.ndarray) -> float:
     """Return the smallest value at or below which lies at least this share of the weight."""
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(weight[order])

@@ -22,7 +22,7 @@ from typing import Self
 
 import numpy as np
 
-from edgewise.gam.families.base import Family, logistic, require, weighted_quantile
+from edgewise.gam.families.base import Family, logistic, lower_quantile, require
 
 HUBER_TUNING = 1.345  # 95 % efficiency at the normal distribution [1]
 MAD_TO_DEVIATION = 1.4826  # 1 / the normal distribution's 75 % quantile
@@ -58,7 +58,7 @@ class Huber(Family):
         require(self.tuning > 0, "have a positive tuning constant", repr(self.tuning), self.name)
 
     def start(self, y: np.ndarray, weight: np.ndarray) -> float:
-        return weighted_quantile(y, 0.5, weight)
+        return lower_quantile(y, 0.5, weight)
 
     def mean(self, eta: np.ndarray) -> np.ndarray:
         return eta
@@ -84,7 +84,7 @@ class Huber(Family):
 
     def adapted(self, y: np.ndarray, eta: np.ndarray, weight: np.ndarray) -> Self:
         size = np.abs(y - eta)
-        spread = MAD_TO_DEVIATION * weighted_quantile(size, 0.5, weight)
+        spread = MAD_TO_DEVIATION * lower_quantile(size, 0.5, weight)
         if spread <= 0:  # more than half of the rows are met exactly: the mean size of the others
             spread = float(np.average(size, weights=weight)) or 1.0
         inside = float(np.average(size <= self.tuning * spread, weights=weight))
@@ -129,7 +129,7 @@ class Quantile(Family):
         require(0 < self.share < 1, "have a quantile in (0, 1)", repr(self.share), self.name)
 
     def start(self, y: np.ndarray, weight: np.ndarray) -> float:
-        return weighted_quantile(y, self.share, weight)
+        return lower_quantile(y, self.share, weight)
 
     def mean(self, eta: np.ndarray) -> np.ndarray:
         return eta
@@ -150,7 +150,7 @@ class Quantile(Family):
     def adapted(self, y: np.ndarray, eta: np.ndarray, weight: np.ndarray) -> Self:
         rest = y - eta
         rows = float(weight.sum())
-        ends = [weighted_quantile(rest, share, weight) for share in (0.25, 0.75)]
+        ends = [lower_quantile(rest, share, weight) for share in (0.25, 0.75)]
         spread = (ends[1] - ends[0]) / IQR_TO_DEVIATION or float(np.std(rest)) or 1.0
         noise = self.share * (1 - self.share)
         width = spread * max(LEAST_BANDWIDTH, np.sqrt(noise) * (np.log(rows) / rows) ** 0.4)
@@ -161,7 +161,7 @@ class Quantile(Family):
         return replace(self, bandwidth=width, rate=rate, curvature=density / rate)
 
     def final_shift(self, y: np.ndarray, eta: np.ndarray, weight: np.ndarray) -> tuple[float, Self]:
-        return weighted_quantile(y - eta, self.share, weight), self
+        return lower_quantile(y - eta, self.share, weight), self
 
     def loss(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         rest = y - eta

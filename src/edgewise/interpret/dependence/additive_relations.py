@@ -23,6 +23,7 @@ from edgewise.nn.model import KAN, edge_layers
 from edgewise.ops.splines import knots as knot_vectors
 from edgewise.ops.splines.bspline import basis
 from edgewise.presentation import number_text
+from edgewise.settings import chunks
 from edgewise.train.grids import data_domain
 
 # Of the networks.
@@ -44,7 +45,6 @@ LOOSEST = 0.25  # largest looseness of a relation; two columns with correlation 
 MOST_RELATION_ROWS = 4000  # rows that are used: half to find relations, half to test them
 EXHAUSTIVE = 20_000  # up to so many subsets of three columns all of them are tested
 BRANCHES = 3  # independent relations that are sought in one subset
-SUBSETS_AT_ONCE = 2000  # eigenvalue problems that are solved together; bounds the memory
 LEAST_PART = 0.25  # smallest deviation of the function of any column of a relation, relative to the largest one
 SHADOW = 10.0  # a relation among some columns of one that is so many times tighter is only a part of that one
 NEEDED = 0.75  # a relation with more columns must be tighter by this factor for the added columns to count
@@ -363,11 +363,11 @@ class _RelationSearch:
     def candidates(self, subsets: list[tuple[int, ...]]) -> Iterator[_Candidate]:
         """The tightest sums of functions of each subset (all of one size) in which every column takes part."""
         self.tests += len(subsets) * BRANCHES
-        for start in range(0, len(subsets), SUBSETS_AT_ONCE):
-            block = subsets[start : start + SUBSETS_AT_ONCE]
+        k = len(subsets[0]) if subsets else 0
+        n = self.fit.shape[2]
+        for part in chunks(len(subsets), 4 * (k * n) ** 2):  # eigenvalue problems that are solved together
+            block = subsets[part]
             index = torch.tensor(block)
-            k = index.shape[1]
-            n = self.fit.shape[2]
             matrix = self.covariance[index[:, :, None], :, index[:, None, :], :]  # (s, k, k, n, n)
             matrix = matrix.permute(0, 1, 3, 2, 4).reshape(len(block), k * n, k * n)
             missing = matrix.diagonal(dim1=1, dim2=2) < 0.5

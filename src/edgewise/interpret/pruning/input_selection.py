@@ -13,6 +13,7 @@ from edgewise.checks import check_count
 from edgewise.interpret.attribution.removal import judging_data
 from edgewise.interpret.pruning.pruning import PruneReport, prune
 from edgewise.nn.model import KAN
+from edgewise.presentation import number_text
 from edgewise.scaling import AffineScaling
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.quasi_newton import LBFGS
@@ -141,8 +142,8 @@ def select_inputs(problem: Problem, *, most: int = 20, hidden: int = 5, seed: in
     # What was found, in words.
     sentences = [
         f"Of {data.x.shape[1]} inputs {int((excess > 1).sum())} have an effect, alone or in a product, that useless "
-        f"inputs would hardly show (z above {', '.join(f'{limit:.1f}' for limit in thresholds)} for orders 1 to "
-        f"{len(orders)})."
+        f"inputs would hardly show (z above {', '.join(number_text(limit, 2) for limit in thresholds)} for orders 1 "
+        f"to {len(orders)})."
     ]
     if len(orders) < 3:
         sentences.append("Products of three inputs were not tested: there are too few or too many.")

@@ -91,7 +91,7 @@ def symbolify(
         Number of networks that are kept side by side.
     time_limit : float, optional
         Seconds, which several outputs share equally; as much work is planned as a core does in them, without a limit
-        that of two minutes. After 60 % of either the remaining edges get their best function by shape at once, and a
+        that of a minute. After 60 % of either the remaining edges get their best function by shape at once, and a
         message of the front states this.
     output : int, optional
         Number of the output of a network that has several; all of them if left out.

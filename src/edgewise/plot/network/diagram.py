@@ -29,6 +29,7 @@ from edgewise.plot.network.layout import (
 )
 from edgewise.plot.network.views import NetworkColumn, NetworkView, Viewable, as_network_view
 from edgewise.plot.style import BLUE, GREY, INK, SIZES, Figure, labels, styled, text_width
+from edgewise.presentation import percent_text
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -201,7 +202,8 @@ def _shown_part(
                 kind = f"nodes of hidden layer {number}"
             share = 1 - rank[kept].sum() / max(rank.sum(), _TINY)
             of_what = "score" if number else "contributions"
-            strongest = f"the {most} strongest of {len(rank)} {kind} (the others hold {share:.1%} of the {of_what})"
+            others = f"the others hold {percent_text(share, 3)} of the {of_what}"
+            strongest = f"the {most} strongest of {len(rank)} {kind} ({others})"
             notes.append(f"the first {max_nodes} of {len(rank)} outputs" if number == last else strongest)
     # The edges between them, the strongest of which are drawn.
     edges = [(n, i, o) for n, mask in enumerate(masks) for i in nodes[n] for o in nodes[n + 1] if mask[i, o]]

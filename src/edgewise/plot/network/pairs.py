@@ -28,6 +28,7 @@ from edgewise.plot.style import (
     labels,
     styled,
 )
+from edgewise.presentation import number_text
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -150,7 +151,7 @@ def _draw(panel: Axes, effect: PairEffect, values: np.ndarray, view: PredictionV
     for i, axis in enumerate((panel.xaxis, panel.yaxis)):
         if effect.discrete[i]:
             kind = view.kind(effect.inputs[i])
-            texts = effect.levels[i] or [f"{v:g}" if kind is None else kind.text(v) for v in effect.points[i]]
+            texts = effect.levels[i] or [number_text(v, 6) if kind is None else kind.text(v) for v in effect.points[i]]
             axis.set_ticks(range(len(texts)), [display_text(text, _LEVEL) for text in texts], size=SIZES.tiny)
         else:
             axis.set_major_locator(MaxNLocator(5))

@@ -18,6 +18,7 @@ from edgewise.pde.domains.domain import covers, is_space
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.plot.pde.slices import Slice, grid, middle, time_of
 from edgewise.plot.style import GREY, INK, SEQUENTIAL, SIGNED, SIZES, Figure, display_text
+from edgewise.presentation import number_text
 
 # colours end at this percentile if the largest value is so many times larger
 _BULK = 99
@@ -204,8 +205,8 @@ def filled(values: np.ndarray, rings: int = _RINGS) -> np.ndarray:
 
 def name_middle(figure: Figure, others: Sequence[str], fixed: Mapping[str, float]) -> None:
     """Write the values of coordinates that a figure does not show, the first and the last of them, above it."""
-    parts = [f"{with_unit(others[0], {})} = {fixed[others[0]]:g}"]
-    parts += [f"… {with_unit(others[-1], {})} = {fixed[others[-1]]:g}"] if len(others) > 1 else []
+    parts = [f"{with_unit(others[0], {})} = {number_text(fixed[others[0]], 6)}"]
+    parts += [f"… {with_unit(others[-1], {})} = {number_text(fixed[others[-1]], 6)}"] if len(others) > 1 else []
     figure.suptitle(f"at {', '.join(parts)}", x=0.01, ha="left", fontsize=SIZES.small, color=GREY)
 
 

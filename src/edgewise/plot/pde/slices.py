@@ -15,6 +15,7 @@ from edgewise.pde.domains.domain import covers
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.solver.gridded import grid_points
 from edgewise.pde.solver.solution import Solution
+from edgewise.presentation import number_text
 from edgewise.settings import chunks
 
 ExactSolution = Callable[[Tensor], Tensor]
@@ -147,5 +148,5 @@ def chosen_times(problem: Collocation, times: Sequence[float] | None, shares: Se
     if times is None:
         return [low + share * (high - low) for share in shares]
     if not times or not all(low <= moment <= high for moment in times):
-        raise InputError(f"times must lie between {low:g} and {high:g}, got {times!r}")
+        raise InputError(f"times must lie between {number_text(low, 6)} and {number_text(high, 6)}, got {times!r}")
     return [float(moment) for moment in times]

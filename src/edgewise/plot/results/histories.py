@@ -26,6 +26,7 @@ from edgewise.plot.style import (
     fix_layout,
     styled,
 )
+from edgewise.presentation import number_text
 
 _STEPS = 2000  # most steps that are drawn: more than a line shows, and megabytes of vector graphics
 _FEW_STEPS = 30  # below this number each step has a marker
@@ -115,7 +116,7 @@ def training_history(report: Any, *, best_step: int | None = None, loss_name: st
         if axes.get_yscale() == "log" and high / low < _FEW_DECADES:
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low > _WITHIN_A_DECADE else range(1, 10)))
             axes.yaxis.set_minor_locator(NullLocator())
-            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axes.yaxis.set_major_formatter(lambda value, _: number_text(value, 6))
         axes.set_xlabel("step")
         axes.set_ylabel(display_text(loss_name))
         axes.locator_params(axis="x", integer=True)

@@ -22,7 +22,7 @@ from edgewise.tables.batches.groups import group_numbers, row_keys
 from edgewise.tables.batches.partitions import Partitions
 from edgewise.tables.cells import quoted
 from edgewise.tables.frames import frame_table, is_frame
-from edgewise.tables.parquet import ROWS_AT_ONCE, names_and_rows, parquet_batches, parquet_files
+from edgewise.tables.parquet import BATCH_ROWS, names_and_rows, parquet_batches, parquet_files
 from edgewise.tables.table import InBatches, Table
 
 # Structure that 100,000 rows do not show is not worth a search, and 100 columns of them take 80 MB.
@@ -154,7 +154,7 @@ class Batches(InBatches):
         weight: str | None = None,
         columns: str | Sequence[str] | None = None,
         group: str | None = None,
-        batch_rows: int = ROWS_AT_ONCE,
+        batch_rows: int = BATCH_ROWS,
         sample_rows: int = SAMPLE_ROWS,
         checkpoint: str | os.PathLike[str] | Journal | None = None,
     ) -> None:
@@ -439,7 +439,7 @@ def table_parts(paths: Sequence[Path]) -> Iterator[Table]:
     """Yield the rows of Parquet files in order, as tables that number them from 1, one of them in memory at a time."""
     first = 0
     kinds = dict[str, str]()
-    for unit in [unit for path in paths for unit in _parquet_units(path, None, ROWS_AT_ONCE)]:
+    for unit in [unit for path in paths for unit in _parquet_units(path, None, BATCH_ROWS)]:
         for place, raw in enumerate(unit.read(), start=1):
             name = f"batch {place} of {unit.name}"
             try:

@@ -7,7 +7,7 @@ from torch import nn
 
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import evaluation_mode
-from edgewise.presentation import percent_text
+from edgewise.presentation import number_text, percent_text
 from edgewise.train.problems import Regression
 
 # A loss below this share of the variance of the targets is not looked at: the network is no failure.
@@ -60,5 +60,5 @@ def advice_if_stuck(model: nn.Module, problem: object, loss: float) -> str:
         f" It explains {percent_text(max(0.0, 1 - loss / variance))} of the variance, and residuals "
         f"of neighbouring rows"
     )
-    words += f" agree (correlation {correlation:.2f}), so it is stuck or too small:"
+    words += f" agree (correlation {number_text(correlation, 3)}), so it is stuck or too small:"
     return words + " try another seed, more nodes or intervals, or approximate(problem), which chooses them."

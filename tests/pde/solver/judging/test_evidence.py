@@ -10,8 +10,8 @@ from edgewise.pde.domains.shapes import LShape
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial, Neumann, Observations
 from edgewise.pde.problem.integrals import integral
-from edgewise.pde.solver.judging.evidence import Evidence, judge
-from edgewise.pde.solver.judging.residuals import one_sided_residual, worst_case_points
+from edgewise.pde.solver.judging.evidence import Evidence
+from edgewise.pde.solver.judging.residuals import worst_case_points
 from edgewise.pde.solver.judging.uniqueness import (
     SumNetwork,
     coefficient_jump,
@@ -124,21 +124,6 @@ def test_parts_of_the_judgement():
     torch.nn.init.ones_(network.tensor_layer.coef)
     assert torch.allclose(SumNetwork(network, network)(x), torch.full((5, 1), 2.0, dtype=x.dtype))
     assert Evidence(0.1, 1.0, ("a", "b"), ("Doubt.",)).trust == "Not to be trusted: Doubt. Checked: a; b."
-
-
-def test_a_residual_that_cancels_out_between_neighbours_bounds_nothing():
-    """The zero function on an L-shape: its residual is the source, even or in waves shorter than the averaged cells."""
-
-    def left(source):
-        problem = PDE(lambda u, x, y: u.xx + u.yy - source(x, y), LShape(), [Dirichlet(0.0)])
-        network = tensor_network(problem, 24, 5)
-        return one_sided_residual(network, problem), judge(network, problem)
-
-    even, evidence = left(lambda x, y: 1 + 0 * x)
-    waves, of_waves = left(lambda x, y: torch.sin(40 * PI * x) * torch.sin(40 * PI * y))
-    assert even > 0 and waves == 0
-    assert any("bound the error" in check for check in evidence.checks)
-    assert not any("bound the error" in check for check in of_waves.checks)
 
 
 def test_a_field_that_no_initial_value_determines_is_still_named():

@@ -30,7 +30,6 @@ from edgewise.pde.solver.judging.residuals import (
     SEARCH,
     WorstCase,
     integrals_gap,
-    one_sided_residual,
     residual_size,
     worst_case_points,
 )
@@ -217,12 +216,6 @@ def judge(
             else:
                 most = math.inf
             estimates.append(min(relative, EVIDENCE.rounded) / weakest.size)
-            bound = one_sided_residual(network, problem) / max(size, ABOVE_ZERO) / weakest.size
-            if bound > EVIDENCE.rounded:
-                checks.append(
-                    f"residuals do not cancel out between neighbouring points, and bound the error by {bound:.1g}"
-                )
-                estimates.append(bound)
         # Trivial solutions and null vectors.
         of_problem = _doubts_of_uniqueness(network, problem, residual, size, weakest, checks, errors)
         if of_problem:

@@ -10,19 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.outcomes import OutOfTime, check_time
-from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.domains.sampling import unit_points
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.integrals import Rule
 from edgewise.pde.problem.strong_form import with_integrals_by
 from edgewise.pde.solver.judging.uniqueness import (
-    COARSE,
-    block_residuals,
     block_squares,
     squared_residuals,
 )
-from edgewise.pde.spaces.networks import grid_of, moments_of
-from edgewise.settings import ABOVE_ZERO
 from edgewise.train.blocks import BlockRole
 
 # Cells of each coordinate with one point each from which the search for large residuals starts, by dimension, and
@@ -40,9 +35,6 @@ class SearchSettings:
     search_rounds: int = 5
     split: int = 128
     condition_points: int = 400  # on the boundary, for the residuals of conditions: two digits of a mean
-    # Share of the residual's root mean square that must be left after averages over cells for it to count as one of one
-    # sign: 0.6 behind a step, 0.1 to 0.2 for smooth solutions on coarse grids.
-    one_sided: float = 0.5
     # Two rules of integration must agree to this size, in units of the field.
     integrals_agree: float = 1e-8
     largest_gap: float = 1e-4  # the same, above which they are doubted; a smaller one is part of the estimate
@@ -121,33 +113,6 @@ def residual_size(network: nn.Module, problem: Collocation, points: WorstCase) -
     for block in fresh.with_role(BlockRole.CONDITION):
         total += float(block_squares(replace(block, weight=1.0), network, problem).sqrt().mean())
     return total
-
-
-def one_sided_residual(network: nn.Module, problem: Collocation) -> float:
-    """Root mean square of the equation's residual after it is averaged over cells; 0 where averages are mostly zero."""
-    # Beside a reentrant corner the residual of the solution itself has no mean square, so that the least squares rest
-    # at other fields, as at a flow that loses mass, on every grid and also in the equation of the error [1]. Such
-    # fields leave a residual of one sign over wide parts of the domain, where that of a grid that is too coarse
-    # oscillates. Splines on domains other than boxes are looked at.
-    # [1] E. Lee, T. Manteuffel, C. Westphal, "Weighted-norm first-order system least squares (FOSLS) for problems with
-    # corner singularities", SIAM J. Numer. Anal. 44, 2006, 1974.
-    domain = problem.domain
-    grid = grid_of(network)
-    if domain.is_box or problem.form.parts is not None or grid is None or moments_of(network) is not None:
-        return 0.0
-    x, weights = Mesh(domain, grid.breakpoints).interior()
-    block = replace(problem.equation_block(points_with(x)), weight=1.0)
-    count = COARSE[domain.dimension]
-    residuals = block_residuals(block, network, problem)
-    places = ((x - domain.bounds[:, 0]) / domain.size * count).long().clamp(0, count - 1)
-    _, cell = places.unique(dim=0, return_inverse=True)
-    sizes = weights.new_zeros(int(cell.max()) + 1).index_add(0, cell, weights)
-    totals = residuals.new_zeros(len(sizes), residuals.shape[1]).index_add(0, cell, weights[:, None] * residuals)
-    averaged = float((totals.square().sum(1) / sizes.clamp(min=ABOVE_ZERO)).sum())
-    whole = float((weights[:, None] * residuals.square()).sum())
-    if averaged > SEARCH.one_sided**2 * whole:
-        return math.sqrt(averaged / len(x))
-    return 0.0
 
 
 def integrals_gap(network: nn.Module, problem: Collocation, x: Tensor, rule: Rule | None = None) -> float:
