@@ -7,6 +7,7 @@ from edgewise.formulas import as_text, parse_expression, simplify
 from edgewise.formulas.expression import evaluate
 from edgewise.formulas.rewriting import (
     in_usual_form,
+    shortest_form,
     with_completed_squares,
     with_double_angles,
     with_joined_waves,
@@ -88,3 +89,17 @@ def test_a_logarithm_within_a_product_in_an_exponent_becomes_a_power():
     form = simplify(in_usual_form(node))
     assert "log" not in as_text(form, NAMES)
     np.testing.assert_allclose(evaluate(form, X), evaluate(node, X), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a*(log(b) - log(c))", "a*log(b/c)"),
+        ("3*log(a) - 3*log(b) + c", "3*log(a/b) + c"),
+        ("log(a) + log(b)", "log(a*b)"),
+        ("log(a) - 2.5*log(b)", "log(a) - 2.5*log(b)"),
+    ],
+)
+def test_logarithms_of_one_factor_are_one_logarithm(text, expected):
+    x = np.random.default_rng(0).uniform(1, 5, (30, len(NAMES)))
+    assert as_text(shortest_form(parse_expression(text, NAMES), x), NAMES) == expected

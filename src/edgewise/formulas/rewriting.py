@@ -316,6 +316,7 @@ def shortest_form(node: Expression, x: np.ndarray, budget: Budget | None = None)
         lambda form: _with_known_signs(form, x),
         factored,
         lambda form: factored(_fully_expanded(form)),
+        with_joined_logarithms,
         lambda form: with_one_factor(with_whole_parts(_with_simple_fractions(form))),
     )
     tolerance = VALUE_TOLERANCE * max(np.abs(values).max(), ABOVE_ZERO)
@@ -702,6 +703,26 @@ def _with_one_square(terms: Sequence[Expression]) -> list[Expression] | None:
                     others = [t for k, t in enumerate(terms) if k not in (first, second, place)]
                     return [simplify(Multiply((p, square))) if p.value != 1 else square, *others]
     return None
+
+
+def with_joined_logarithms(node: Expression) -> Expression:
+    """Write log u - log v as log(u/v), and log u + log v as log(u v)."""
+    node = node.with_parts([with_joined_logarithms(part) for part in node.parts])
+    if not isinstance(node, Add):
+        return node
+    # Arguments of the logarithms without another factor, as powers with the sign of their term
+    arguments: list[Expression] = []
+    others: list[Expression] = []
+    for term in node.terms:
+        factor, rest = split_number(term)
+        if isinstance(rest, Call) and rest.name == "log" and abs(factor.value) == 1.0:
+            arguments.append(Power(rest.argument, factor.value))
+        else:
+            others.append(term)
+    if len(arguments) < 2:
+        return node
+    joined = Call("log", simplify(Multiply(tuple(arguments))))
+    return Add((joined, *others)) if others else joined
 
 
 def with_joined_waves(node: Expression) -> Expression:
