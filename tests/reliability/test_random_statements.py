@@ -51,6 +51,9 @@ EARLIER = [  # statements that raised another error, or a warning of numpy
     "solve(PDE(lambda u: u.t - u.xx - u.yy + torch.sqrt(u), Box(x=(0, 1), y=(0, 1))*Time(0, 0.2), "
     "[Dirichlet(0.0), Initial(lambda t: 0*t), Periodic('x')]), time_limit=3)",
     "solve(PDE(lambda u, y: u.x - u.y + torch.exp(u - 50*y), Annulus(0.5, 1), [Dirichlet(on='inner')]), time_limit=3)",
+    "solve(PDE(lambda u, v, x, y: (u.xx + u.yy + torch.sin(9*y), v.xx + v.yy + torch.sign(x - 0.4)*v.xx "
+    "+ torch.sin(9*x)*torch.sin(u) + torch.exp(-50*x)*torch.where(v > 0.5, v, 0*v) + 1e-6), LShape(), "
+    "[Dirichlet({'u': 1.0, 'v': lambda x, y: torch.exp(y)})]), time_limit=2, budget=0.01)",
 ]
 
 

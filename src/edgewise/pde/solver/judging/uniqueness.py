@@ -406,9 +406,13 @@ def leading_coefficients(form: StrongForm, x: Tensor, axis: int) -> Tensor:
     axes = range(form.domain.dimension)
     orders = [term.requirements.order(name, axes) for name in form.fields]
     jacobian = linearise(form, term, x, None, smooth_jet(form, term, x))[1]
+    # A column for each of them, also where it is zero at all of these points, which no linearisation lists.
+    zero = x.new_zeros(len(x))
     leading = [
-        term.requirements.sizes[number] * part
-        for (number, field, index), part in jacobian.items()
-        if sum(index) == orders[field] >= 2 and index[axis]
+        size * jacobian.get((number, field, index), zero)
+        for number, size in enumerate(term.requirements.sizes)
+        for field, order in enumerate(orders)
+        for index in itertools.product(range(order + 1), repeat=len(axes))
+        if sum(index) == order >= 2 and index[axis]
     ]
-    return torch.stack([x.new_zeros(len(x)), *leading], 1)
+    return torch.stack([zero, *leading], 1)
