@@ -18,7 +18,7 @@ from edgewise.compare.baselines import iterate_baselines
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.listeners import check_progress
-from edgewise.metrics import MEASURED, score
+from edgewise.metrics import MEASURED, METRICS, score
 from edgewise.nn.mlp import MLP
 from edgewise.outcomes import Budget, ProgressCallback
 from edgewise.presentation import counted, number_text, percent_text, seconds_text
@@ -286,8 +286,8 @@ class Measurement:
             models[one.name] = ModelScore(one.score, one.error, one.parameters, one.seconds)
         explained = model.explain_global(X)
         strongest_pair = float(np.triu(explained.interactions, 1).max(initial=0.0))
-        metric = "R²" if self.task == "regression" else "accuracy"
-        return Evidence(models, explained.importance, strongest_pair, len(X), metric)
+        metric = METRICS[MEASURED[self.task][0]]
+        return Evidence(models, explained.importance, strongest_pair, len(X), metric.name)
 
     def kan(
         self, X: np.ndarray, y: np.ndarray, end: float, hidden: Literal["auto"] | tuple[int, ...] = "auto"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgewise.metrics import METRICS
 from edgewise.presentation import counted, number_text, percent_text
 from edgewise.report.content import ReportContent
 
@@ -16,7 +17,7 @@ def cautions(content: ReportContent) -> list[str]:
     sentences = []
     comparison = content.comparison
     own = comparison.own
-    if own is not None and own.score is not None and comparison.score_name == "R²" and own.score < LOW_R2:
+    if own is not None and own.score is not None and comparison.score_name == METRICS["r2"].name and own.score < LOW_R2:
         unexplained = 100 * (1 - max(own.score, 0))
         sentences.append(
             f"The model explains little: most of the variation of the target ({unexplained:.0f} %) is not in these "

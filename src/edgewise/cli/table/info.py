@@ -11,6 +11,7 @@ from edgewise.cli.shared.formulas import FormulaFile
 from edgewise.cli.shared.model import Model, open_model
 from edgewise.cli.shared.opening import Kind, Written
 from edgewise.cli.terminal.console import Screen, input_table
+from edgewise.metrics import METRICS
 from edgewise.nn.model import KAN
 from edgewise.presentation import counted, number_text
 
@@ -91,7 +92,8 @@ def _training_facts(model: Model) -> dict[str, object]:
     score = stored.get("score")
     rows = stored.get("rows")
     if isinstance(score, dict) and isinstance(score.get("value"), float) and isinstance(rows, dict):
-        name = "R²" if score.get("name") == "r2" else score.get("name")
+        metric = METRICS.get(str(score.get("name")))
+        name = score.get("name") if metric is None else metric.name
         facts["test score"] = (
             f"{name} {number_text(score['value'])} on {rows.get('test')} test rows, trained on "
             f"{rows.get('training')} rows"

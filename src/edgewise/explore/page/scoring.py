@@ -29,13 +29,14 @@ def scores(subject: Subject, network: KAN) -> dict[str, dict[str, float | None]]
         output = network(data.x).double()
         loss = float(problem.sample_losses(network, data).mean())
         if isinstance(problem, Classification):
-            accuracy = score("accuracy", data.y.numpy(), output.argmax(1).numpy()).value
-            values = {"accuracy": accuracy, "cross-entropy": loss}
+            accuracy = score("accuracy", data.y.numpy(), output.argmax(1).numpy())
+            values = {accuracy.name: accuracy.value, "cross-entropy": loss}
         else:
             unit = 1.0
             if isinstance(subject.estimator, KANRegressor) and len(subject.outputs) == 1:
                 unit = float(subject.estimator.target_scaling_.scale[0])
-            values = {"R²": score("r2", data.y.numpy(), output.numpy()).value, "RMSE": math.sqrt(loss) * unit}
+            explained = score("r2", data.y.numpy(), output.numpy())
+            values = {explained.name: explained.value, "RMSE": math.sqrt(loss) * unit}
         results[name] = {key: value if math.isfinite(value) else None for key, value in values.items()}
     return results
 
