@@ -15,6 +15,7 @@ import torch
 from edgewise import pde
 from edgewise.errors import EdgewiseError, EdgewiseWarning
 
+RUNS = 3
 TRIES = 200 if "EDGEWISE_RANDOM_STATEMENTS" in os.environ else 12
 # Each domain: its coordinates, and a principal part of an equation for a field of it.
 DOMAINS = {
@@ -54,6 +55,9 @@ EARLIER = [  # statements that raised another error, or a warning of numpy
     "solve(PDE(lambda u, v, x, y: (u.xx + u.yy + torch.sin(9*y), v.xx + v.yy + torch.sign(x - 0.4)*v.xx "
     "+ torch.sin(9*x)*torch.sin(u) + torch.exp(-50*x)*torch.where(v > 0.5, v, 0*v) + 1e-6), LShape(), "
     "[Dirichlet({'u': 1.0, 'v': lambda x, y: torch.exp(y)})]), time_limit=2, budget=0.01)",
+    "solve(PDE(lambda u, x, y, t: ((u.t - u.xx - u.yy) + (1/(x-0.3)*torch.sin(u)) + (t*torch.exp(u)) + "
+    "(1*u.yt) + (-0.1)), Disk()*Time(0, 0.2), [Neumann(lambda x, y, t: (1/t)), Initial(lambda x, y, t: "
+    "(torch.where(x>0.5,1.0,0.0)))]), time_limit=2.0, budget=0.01)",
 ]
 
 
@@ -166,22 +170,30 @@ def evaluated(text):
 
 
 def fault_of(statement, seconds):
-    """What is wrong with the answer to a statement; "" if nothing is."""
+    """What is wrong with the answer to a statement; "" if nothing is. It is late if it is so in each of three runs."""
+    for _ in range(RUNS):
+        fault, spent = answer_to(statement)
+        if fault or spent <= 1.1 * seconds + 2:
+            return fault
+    return f"{statement}: {spent:.1f} s"
+
+
+def answer_to(statement):
+    """What is wrong with the answer to a statement but its seconds, and these, of the processor."""
     began = time.process_time()
+    fault = ""
     try:
         with warnings.catch_warnings(record=True) as raised:
             warnings.simplefilter("always")
             str(evaluated(statement))
     except EdgewiseError as error:
         if "\n" in str(error):
-            return f"{statement}: {error}"
+            fault = f"{statement}: {error}"
     except Exception as error:
-        return f"{statement}: {type(error).__name__}: {error}"
+        fault = f"{statement}: {type(error).__name__}: {error}"
     spent = time.process_time() - began
-    if spent > 1.1 * seconds + 2:
-        return f"{statement}: {spent:.1f} s"
     raw = [str(one.message) for one in raised if not issubclass(one.category, EdgewiseWarning)]
-    return f"{statement}: {raw[0]}" if raw else ""
+    return fault or (f"{statement}: {raw[0]}" if raw else ""), spent
 
 
 @pytest.mark.slow

@@ -151,7 +151,9 @@ def newton(
             solver = factorised(point)
         if solver is None:
             return None
-        values = residual(point)
+        # The Newton step; residuals far from a solution may overflow, which their size shows.
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = residual(point)
         if not math.isfinite(size(values)):
             return None
         step = solver(-values)
