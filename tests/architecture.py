@@ -166,29 +166,22 @@ WRITES_NUMBERS = {
     "outcomes",  # below it
     "nn.elementary",  # domains as conditions of a program
     "formulas.printing",  # programs and formulas
-    "formulas.domains",  # numbers beside formulas, with their minus
-    "gam.families",  # numbers as the user gave them, and names of losses
     "gam.inference.summaries",  # columns of one width, as in mgcv
     "report.page",  # widths of bars
     "report.comparison",  # percentage points with one decimal
     "report.vector",  # sizes of drawings
     "report.wording",  # whole percents
-    "tables.columns",  # numbers as they stand in the file
-    "cli.pde",  # as `pde`
     "cli.shared.model",  # columns of a file
     "cli.shared.resume",  # whole seconds
     "cli.table.explain",  # columns of a file
     "cli.terminal.options",  # a command line
-    "explore.page.evidence",  # JSON
     "interpret.dependence.additive_relations",  # whole standard deviations
     "interpret.symbolic.steering",  # R² beside each other
     "plot.network.edge_formulas",  # a test of digits
-    "plot.pde.modes",  # labels beside each other
     "plot.results.predictions",  # cells of a matrix
     "search.fixed_shape",  # strengths that are powers of ten
     "search.stages.given",  # strengths that are powers of ten
     "discovery",  # rounded constants
-    "pde",  # orders of magnitude with one digit
 }
 NUMBER_FORMAT = re.compile(r"[+0-9]*,?(\.\d+)?[gfe%]")
 

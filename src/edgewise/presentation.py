@@ -60,6 +60,11 @@ def number_text(value: float, digits: int = 4, *, separated_from: float = SEPARA
     return _plain(value, digits - 1 - place, separated_from=separated_from)
 
 
+def typed_text(value: float, digits: int = 6) -> str:
+    """Write a number as programs read it, rounded to significant digits: 0.3, -2, 2e-12."""
+    return f"{float(value):.{digits}g}"
+
+
 def _with_power_of_ten(value: float, digits: int) -> str:
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
     if "." in mantissa:

@@ -64,7 +64,7 @@ def test_zeros_between_rows_of_what_has_one_sign(text, expected):
 def test_beyond_the_data():
     assert domain_report(of("a*b + exp(a)"), X) == ("It is defined everywhere.",)
     assert undefined_share(of("sqrt(a - 0.99)"), X) > 0.1
-    assert domain_report(of("sqrt(a - 0.99)"), X)[-1].startswith("Up to 20% beyond the range")
+    assert domain_report(of("sqrt(a - 0.99)"), X)[-1].startswith("Up to 20 % beyond the range")
     assert undefined_share(of("log(a)"), X) == 0
 
 

@@ -205,26 +205,28 @@ def advise(
     X and y must have shapes (N, d) and (N,) with N at least 20, got (3, 2) and (3,)
     """
     try:
-        X, y = np.asarray(X, dtype=np.float64), np.asarray(y)
+        inputs = np.asarray(X, dtype=np.float64)
+        target = np.asarray(y)
     except (TypeError, ValueError) as error:
         raise InputError(f"X must be numbers of shape (N, d), got others ({error})") from error
-    task = task or ("regression" if y.dtype.kind == "f" else "classification")
+    task = task or ("regression" if target.dtype.kind == "f" else "classification")
     needs = (needs,) if isinstance(needs, str) else tuple(needs)
     if not needs or not set(needs) <= set(NEEDS):
         raise InputError(f"needs must be among {', '.join(NEEDS)}, got {needs!r}")
-    if X.ndim != 2 or y.shape != X.shape[:1] or len(X) < 20:
-        raise InputError(f"X and y must have shapes (N, d) and (N,) with N at least 20, got {X.shape} and {y.shape}")
-    check_finite(X, "X")
-    check_finite(y, "y")
+    if inputs.ndim != 2 or target.shape != inputs.shape[:1] or len(inputs) < 20:
+        shapes = f"{inputs.shape} and {target.shape}"
+        raise InputError(f"X and y must have shapes (N, d) and (N,) with N at least 20, got {shapes}")
+    check_finite(inputs, "X")
+    check_finite(target, "y")
     if not is_one_of(task, ("regression", "classification")):
         raise InputError(f"task must be 'regression' or 'classification', got {task!r}")
     if time_limit is not None:
         check_number(time_limit, "time_limit", positive=True, of=" of seconds")
     check_progress(progress)
-    some = sampled(len(X), MOST_ADVICE_ROWS, seed)
-    X, y = X[some], y[some]
-    train, test = split_rows(len(y), TEST, seed, labels=y if task == "classification" else None)
-    rows = Rows(X[train], y[train], X[test], y[test])
+    some = sampled(len(inputs), MOST_ADVICE_ROWS, seed)
+    inputs, target = inputs[some], target[some]
+    train, test = split_rows(len(target), TEST, seed, labels=target if task == "classification" else None)
+    rows = Rows(inputs[train], target[train], inputs[test], target[test])
     evidence = Measurement(rows, task, seed, Budget(seconds=time_limit, report=progress)).evidence()
     branches = evidence.branches(needs)
     recommendation, why = evidence.verdict(branches)

@@ -21,6 +21,7 @@ from edgewise.formulas.expression import (
 )
 from edgewise.formulas.printing import as_text
 from edgewise.nn.elementary import ELEMENTARY, Elementary
+from edgewise.presentation import percent_text, typed_text
 
 if TYPE_CHECKING:
     from edgewise.formulas.formula import Formula
@@ -91,7 +92,9 @@ def domain_violations(node: Expression, x: np.ndarray) -> list[str]:
         # Outside the domain at a row; at a pole a function may be bounded all the same, as sin(x)/x is
         if not row.allows(low, high):
             if not (row.pole == 0.0 and _is_bounded_at_zero(node, argument, x, SETTINGS.halvings_first_order)):
-                messages.append(f"{row.text} needs {row.domain}, its argument goes from {low:.6g} to {high:.6g}")
+                messages.append(
+                    f"{row.text} needs {row.domain}, its argument goes from {typed_text(low)} to {typed_text(high)}"
+                )
         # Inside at each row, but with a zero between two of them: by so many halvings of their distance
         elif reaches_zero(part, x):
             if row.pole is None:
@@ -221,7 +224,7 @@ def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
             zero = zero_in_box(argument, x)
             if zero is not None:
                 shown = np.where(np.abs(zero) < 1e-6 * np.ptp(x, axis=0), 0.0, zero)
-                place = ", ".join(f"{formula.names[k]} = {shown[k]:.3g}" for k in used_variables(argument))
+                place = ", ".join(f"{formula.names[k]} = {typed_text(shown[k], 3)}" for k in used_variables(argument))
                 verdict = f"but between the rows it comes down to 0, near {place}"
                 # Points in the box of the rows at smaller and smaller distances from the zero.
                 distance = np.geomspace(1e-1, 1e-10, SETTINGS.checked_points)[:, None] * np.ptp(x, axis=0)
@@ -237,12 +240,14 @@ def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
             need = row.domain.replace("x", text, 1)
         else:
             need = f"{text} {row.domain.removeprefix('x ')}"
-        sentences.append(f"{as_text(part, formula.names, 4)} needs {need}, {verdict}: {low:.4g} to {high:.4g}.")
+        sentences.append(
+            f"{as_text(part, formula.names, 4)} needs {need}, {verdict}: {typed_text(low, 4)} to {typed_text(high, 4)}."
+        )
     share = undefined_share(formula, x)
     if share > 0:
         sentences.append(
-            f"Up to {EXTRAPOLATED_SHARE:.0%} beyond the range of each input it is undefined or infinite at {share:.1%} "
-            "of points drawn there."
+            f"Up to {percent_text(EXTRAPOLATED_SHARE)} beyond the range of each input it is undefined or infinite at "
+            f"{percent_text(share)} of points drawn there."
         )
     elif not sentences:
         sentences.append("It is defined everywhere.")

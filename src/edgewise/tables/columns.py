@@ -12,7 +12,7 @@ import numpy as np
 from edgewise.checks import Within
 from edgewise.errors import InputError
 from edgewise.escaping import c_comment, c_string
-from edgewise.presentation import counted, number_text
+from edgewise.presentation import counted, number_text, typed_text
 from edgewise.scaling import weighted_quantile
 from edgewise.tables.cells import (
     Mark,
@@ -50,7 +50,7 @@ _SPARSEST = 2  # numbers a row: a training part of at least half of the table st
 _CODES_OF_MISSING = frozenset(sign * (10**n - 1) for n in range(1, 6) for sign in (-1.0, 1.0))  # -9, 99, -999, ...
 _FEWEST_OTHERS = 3  # distinct values beside a code of a missing value, so that they have a range
 _FARTHEST = 1e6  # times the range of all other values
-FAR = f"is more than {_FARTHEST:,.0f} times as far from"
+FAR = f"is more than {number_text(_FARTHEST, 7)} times as far from"
 _FEWEST_BESIDE_REPEATED = 10  # the same for a repeated number that is no usual code: counts are shorter
 
 
@@ -511,7 +511,7 @@ def _learn_number(
         return None, f"Column {quoted(name)} was left out: it has no value in any row."
     constant = bool((known == known[0]).all())
     if constant and not missing and not keep_constant:
-        return None, f"Column {quoted(name)} was left out: it is {known[0]:.6g} in every row."
+        return None, f"Column {quoted(name)} was left out: it is {typed_text(known[0])} in every row."
     if weight is None:
         mass = np.ones(len(known))
     else:
@@ -523,13 +523,13 @@ def _learn_number(
     spec = NumberInput(name, median, low, high, flag=missing > 0, value=not constant or not missing)
     if constant and missing:
         return spec, (
-            f"Column {quoted(name)} is {known[0]:.6g} wherever it is known; only whether it is missing "
+            f"Column {quoted(name)} is {typed_text(known[0])} wherever it is known; only whether it is missing "
             f"({missing} of {len(column)} rows) is an input."
         )
     if missing:
         return spec, (
             f"Column {quoted(name)}: {missing} of {len(column)} training rows have no value; the median replaces it, "
-            f"{median:.6g}, and the input {quoted(name + ' is missing')} marks the rows. {code}".rstrip()
+            f"{typed_text(median)}, and the input {quoted(name + ' is missing')} marks the rows. {code}".rstrip()
         )
     # By the rows' numbers in the file: some of its rows may have gone to a test.
     with np.errstate(over="ignore"):  # differences of numbers near the largest float64 are infinite, not 1
@@ -553,9 +553,8 @@ def _code_of_missing(name: str, known: np.ndarray) -> str:
         usual = value in _CODES_OF_MISSING or (count > 1 and len(rest) >= _FEWEST_BESIDE_REPEATED)
         if usual and np.abs(rest - value).min() > np.ptp(rest):
             return (
-                f"Column {quoted(name)}: {value:.6g} in {counted(count, 'row')} lies far "
-                f"from all other values and "
-                "looks like a code for a missing value; if it is one, empty these cells."
+                f"Column {quoted(name)}: {typed_text(value)} in {counted(count, 'row')} lies far "
+                f"from all other values and looks like a code for a missing value; if it is one, empty these cells."
             )
     return ""
 
@@ -572,9 +571,8 @@ def _far_value(name: str, known: np.ndarray, rows: np.ndarray) -> str:
             is_far = spread > 0 and distance > _FARTHEST * spread
         if is_far:
             return (
-                f"Column {quoted(name)}: {known[end]:.6g} in row {rows[end]} {FAR} all "
-                f"other values as these are from "
-                "each other; if it is a mistake, empty the cell."
+                f"Column {quoted(name)}: {typed_text(known[end])} in row {rows[end]} {FAR} all "
+                f"other values as these are from each other; if it is a mistake, empty the cell."
             )
     return ""
 

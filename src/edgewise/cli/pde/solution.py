@@ -22,7 +22,7 @@ from edgewise.errors import CheckpointError, InputError
 from edgewise.files import beside, read_bytes
 from edgewise.pde import PDE, Box, Dirichlet, Initial, Solution
 from edgewise.pde.storage import load_solution
-from edgewise.presentation import counted
+from edgewise.presentation import counted, typed_text
 from edgewise.tables import Table
 
 # Entries of solution.json that are shown, with their titles.
@@ -46,15 +46,15 @@ def show_solution(file: Path, screen: Screen) -> None:
     for key, title in TITLES.items():
         value = stored.get(key)
         if isinstance(value, str | int | float):
-            facts[title] = f"{value:.3g}" if isinstance(value, float) else value
+            facts[title] = typed_text(value, 3) if isinstance(value, float) else value
     errors = stored.get("errors")
     unknowns = stored.get("unknowns")
     for field, measures in errors.items() if isinstance(errors, dict) else ():
         if isinstance(measures, dict) and isinstance(measures.get("relative_l2"), float):
-            facts[f"relative L2 error, {field}"] = f"{measures['relative_l2']:.2g}"
+            facts[f"relative L2 error, {field}"] = typed_text(measures["relative_l2"], 2)
     for name, value in unknowns.items() if isinstance(unknowns, dict) else ():
         if isinstance(value, float):
-            facts[name] = f"{value:.3g}"
+            facts[name] = typed_text(value, 3)
     screen.facts(facts)
     screen.result({"kind": "solution", "file": str(file), **stored})
 

@@ -18,6 +18,7 @@ from edgewise.escaping import terminal_line
 from edgewise.files import Journal
 from edgewise.outcomes import Progress, StopReason
 from edgewise.pde import solve as solve_problem
+from edgewise.presentation import seconds_text, typed_text
 
 # Fields of `Errors`, with their titles and explanations.
 ERROR_TITLES = {
@@ -81,7 +82,7 @@ def _show(results: SolveResults, screen: Screen) -> None:
     """Print how the solve ended, then a table of errors, the solver's own estimates and estimated coefficients."""
     solution = results.solution
     errors = results.errors
-    ended = f"{solution.parameters:,} parameters, {results.seconds:.1f} seconds. {solution.message}"
+    ended = f"{solution.parameters:,} parameters, {seconds_text(results.seconds)}. {solution.message}"
     if solution.stopped is StopReason.INTERRUPTED:
         screen.always(ended, style="yellow")
     else:
@@ -89,7 +90,7 @@ def _show(results: SolveResults, screen: Screen) -> None:
     if screen.quiet:
         parts = [f"residual {_two_digits(solution.residual)}"]
         parts += [f"relative L2 error {_two_digits(errors[ALL].relative_l2)}"] if errors else []
-        parts += [f"{name} {value:.6g}" for name, value in solution.unknowns.items()]
+        parts += [f"{name} {typed_text(value)}" for name, value in solution.unknowns.items()]
         screen.always(f"{results.equation.name}: {', '.join(parts)}")
         return
     # A column for each field, and a row for each kind of error, for the residual and for each coefficient.
@@ -117,14 +118,14 @@ def _show(results: SolveResults, screen: Screen) -> None:
         if f"Nothing determines the coefficient {name}:" in solution.trust:
             origin = "determined by nothing but the start"
         if math.isfinite(error):
-            known = f"standard error {error:.2g}, "
+            known = f"standard error {typed_text(error, 2)}, "
         else:
             known = ""
-        add_row(name, [f"{value:.6g}"], f"{known}{origin}")
+        add_row(name, [typed_text(value)], f"{known}{origin}")
     screen.say()
     screen.table(grid)
     screen.say()
 
 
 def _two_digits(value: float) -> str:
-    return f"{value:.2g}" if math.isfinite(value) else "-"
+    return typed_text(value, 2) if math.isfinite(value) else "-"

@@ -16,7 +16,7 @@ from edgewise.cli.shared.source import Source, decimals, predicted_rows
 from edgewise.errors import CheckpointError, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.storage import load_estimator
-from edgewise.presentation import counted
+from edgewise.presentation import counted, typed_text
 from edgewise.tables import InputEncoder, Table
 from edgewise.tables.target import Target
 
@@ -153,7 +153,7 @@ def prediction_columns(
             columns[f"low {100 * LEVEL:.0f} %"] = _rounded(low, digits)
             columns[f"high {100 * LEVEL:.0f} %"] = _rounded(high, digits)
     if probabilities is not None:
-        shares = [[f"{p:.6g}" for p in column] for column in probabilities.T.tolist()]
+        shares = [[typed_text(p) for p in column] for column in probabilities.T.tolist()]
         columns |= {f"p({label})": column for label, column in zip(labels, shares, strict=True)}
     return columns
 

@@ -24,7 +24,7 @@ from edgewise.files import write_bytes
 from edgewise.interpret import explain_global, explain_local
 from edgewise.interpret.attribution.explanations import GlobalExplanation, LocalExplanation
 from edgewise.plot import save, share_bars, share_dots
-from edgewise.presentation import counted
+from edgewise.presentation import counted, typed_text
 from edgewise.tables import Table
 
 
@@ -141,5 +141,5 @@ def contributions_csv(local: LocalExplanation, rows: np.ndarray) -> str:
     for n, row in enumerate(rows.tolist()):
         for o, output in enumerate(local.outputs):
             numbers = (local.prediction[n, o], local.base[o], *local.shares[n, :, o])
-            writer.writerow([row, csv_cell(output), *(f"{number:.9g}" for number in numbers)])
+            writer.writerow([row, csv_cell(output), *(typed_text(number, 9) for number in numbers)])
     return text.getvalue()

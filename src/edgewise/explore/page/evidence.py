@@ -14,6 +14,7 @@ from edgewise.estimator.display import BAND_WIDTH
 from edgewise.explore.subject import Subject
 from edgewise.interpret.edits import layer_inputs
 from edgewise.nn.model import edge_layers
+from edgewise.presentation import typed_text
 
 BAND_POINTS = 41  # at which the band of a curve is drawn: two for each of 20 knot intervals
 ALONG_POINTS = 61  # at which a formula is drawn along an input
@@ -103,4 +104,4 @@ def front_fields(subject: Subject, x: np.ndarray) -> list[dict[str, Any]]:
 
 def short_numbers(values: np.ndarray) -> list[float | None]:
     """Return values with seven digits, for a page; None where they are not finite."""
-    return [float(f"{value:.7g}") if np.isfinite(value) else None for value in values.tolist()]
+    return [float(typed_text(value, 7)) if np.isfinite(value) else None for value in values.tolist()]

@@ -13,6 +13,7 @@ import numpy as np
 
 from edgewise.errors import InputError
 from edgewise.gam.families.base import Family, finite_numbers, require
+from edgewise.presentation import typed_text
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Multinomial(Family):
         if not bool((y == np.round(y)).all()) or y.min() < 0 or y.max() >= self.classes:
             raise InputError(
                 f"y must hold integers from 0 to {self.classes - 1} for the loss {self.name!r}, "
-                f"got {y.min():g} to {y.max():g}"
+                f"got {typed_text(y.min())} to {typed_text(y.max())}"
             )
         codes = y.astype(np.int64)
         missing = np.flatnonzero(np.bincount(codes, minlength=self.classes) == 0)

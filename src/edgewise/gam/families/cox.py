@@ -20,6 +20,7 @@ import numpy as np
 from edgewise.checks import is_one_of
 from edgewise.errors import InputError
 from edgewise.gam.families.base import Family, exponential
+from edgewise.presentation import typed_text
 
 TIES = ("breslow", "efron")
 
@@ -119,7 +120,7 @@ class Cox(Family):
         if not np.isfinite(y).all() or y[:, 0].min() < 0:
             raise InputError("the times in y must be finite and at least 0, got others")
         if not np.isin(y[:, 1], (0, 1)).all():
-            raise InputError(f"the events in y must be 0 or 1, got {y[~np.isin(y[:, 1], (0, 1)), 1][0]:g}")
+            raise InputError(f"the events in y must be 0 or 1, got {typed_text(y[~np.isin(y[:, 1], (0, 1)), 1][0])}")
         if not y[:, 1].any():
             raise InputError("y must have at least one event, got only censored rows")
         return y

@@ -28,6 +28,7 @@ from edgewise.gam.families.base import (
     maximum,
     require,
 )
+from edgewise.presentation import typed_text
 from edgewise.settings import ABOVE_ZERO, ROW_CHUNK_NUMBERS, chunks
 
 
@@ -85,7 +86,7 @@ class LogNormal(Family):
 
     def checked(self, y: np.ndarray) -> np.ndarray:
         y = finite_numbers(y, self.name)
-        require(float(y.min()) > 0, "be positive", f"{y.min():.4g}", self.name)
+        require(float(y.min()) > 0, "be positive", typed_text(y.min(), 4), self.name)
         return y
 
     def start(self, y: np.ndarray, weight: np.ndarray) -> float:
@@ -129,7 +130,7 @@ class Bernoulli(Family):
         y = finite_numbers(y, self.name)
         values = np.unique(y)
         require(bool(np.isin(values, (0, 1)).all()), "be 0 or 1", values[:5].tolist(), self.name)
-        require(len(values) == 2, "hold both classes", f"only {values[0]:g}", self.name)
+        require(len(values) == 2, "hold both classes", f"only {typed_text(values[0])}", self.name)
         return y
 
     def start(self, y: np.ndarray, weight: np.ndarray) -> float:
@@ -160,8 +161,8 @@ class LogLink(Family):
     def checked(self, y: np.ndarray) -> np.ndarray:
         y = finite_numbers(y, self.name)
         if self.positive:
-            require(float(y.min()) > 0, "be positive", f"{y.min():.4g}", self.name)
-        require(float(y.min()) >= 0, "be at least 0", f"{y.min():.4g}", self.name)
+            require(float(y.min()) > 0, "be positive", typed_text(y.min(), 4), self.name)
+        require(float(y.min()) >= 0, "be at least 0", typed_text(y.min(), 4), self.name)
         require(float(y.max()) > 0, "have a positive value", "only zeros", self.name)
         return y
 

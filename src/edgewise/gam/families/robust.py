@@ -23,6 +23,7 @@ from typing import Self
 import numpy as np
 
 from edgewise.gam.families.base import Family, logistic, lower_quantile, require
+from edgewise.presentation import typed_text
 
 HUBER_TUNING = 1.345  # 95 % efficiency at the normal distribution [1]
 MAD_TO_DEVIATION = 1.4826  # 1 / the normal distribution's 75 % quantile
@@ -123,7 +124,7 @@ class Quantile(Family):
     @property
     def spelling(self) -> str:
         """The loss with its share; the median has a name of its own."""
-        return "absolute" if self.share == 0.5 else f"quantile:{self.share:g}"
+        return "absolute" if self.share == 0.5 else f"quantile:{typed_text(self.share)}"
 
     def __post_init__(self) -> None:
         require(0 < self.share < 1, "have a quantile in (0, 1)", repr(self.share), self.name)

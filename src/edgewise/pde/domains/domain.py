@@ -19,6 +19,7 @@ from torch import Tensor
 from edgewise.checks import check_count
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.pde.domains.sampling import accepted_points, gauss_legendre, unit_points
+from edgewise.presentation import typed_text
 
 TIME = "t"  # the coordinate of this name is time, all others are space, but for those that `Parameter` makes
 
@@ -407,7 +408,9 @@ def checked_points(domain: Domain, x: Tensor | ArrayLike, beyond: str = "extrapo
     else:
         outside = 0
     if outside:
-        ends = ", ".join(f"{name} in [{low:g}, {high:g}]" for name, (low, high) in domain.ends.items())
+        ends = ", ".join(
+            f"{name} in [{typed_text(low)}, {typed_text(high)}]" for name, (low, high) in domain.ends.items()
+        )
         where = f"{outside} of {len(points)} points lie outside the domain, {ends}"
         warnings.warn(f"{where}: values there are {beyond}", EdgewiseWarning, stacklevel=stacklevel)
     return points
@@ -519,7 +522,7 @@ class Box(Domain):
             nearest[:, axis] = value
             return (x - nearest).norm(dim=1)
 
-        return Piece(f"{name}={value:.12g}", measure, sample, curve, name, is_initial, distance=distance)
+        return Piece(f"{name}={typed_text(value, 12)}", measure, sample, curve, name, is_initial, distance=distance)
 
 
 def Interval(low: float, high: float, name: str = "x") -> Box:

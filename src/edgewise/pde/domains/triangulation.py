@@ -22,6 +22,7 @@ from edgewise.errors import FileError, InputError, missing_extra
 from edgewise.pde.domains.domain import Domain, Piece, check_coordinates
 from edgewise.pde.domains.sampling import gauss_legendre, unit_points
 from edgewise.pde.domains.shapes import distance_to_line
+from edgewise.presentation import typed_text
 
 # names of the shapes in `meshio`
 CELLS = {2: "triangle", 3: "tetra"}
@@ -125,7 +126,7 @@ class Triangulation(Domain):
         beyond = self.faces.mean(1) + CELL.beyond_face * self._measures[:, None] ** (1 / (dimension - 1)) * normal
         crossed = self.contains(beyond).nonzero()
         if len(crossed):
-            at = ", ".join(f"{each:.6g}" for each in self.faces[int(crossed[0])].mean(0).tolist())
+            at = ", ".join(typed_text(each) for each in self.faces[int(crossed[0])].mean(0).tolist())
             raise InputError(f"cells must share whole edges or faces and not overlap, got others at ({at})")
         groups = _grouped(faces, {name: _named_faces(part, name, number) for name, part in (boundary or {}).items()})
         self.pieces = tuple(self._piece(name, part, normal, faces) for name, part in groups.items())

@@ -19,6 +19,7 @@ from edgewise.pde.domains.domain import Domain
 from edgewise.pde.problem.evaluation import EvaluationContext, Residuals
 from edgewise.pde.problem.fields import Field, Index, field_leaf
 from edgewise.pde.problem.integrals import GIVEN_RULE, IntegralCalls, IntegralKey, Rule, at_places, axes_of
+from edgewise.presentation import typed_text
 
 # Points of a dry run: enough for stable sizes of residuals (they change by a few per cent with the points), few enough
 # that stating a problem takes milliseconds.
@@ -282,7 +283,7 @@ def _wave(domain: Domain, x: Tensor, number: int, trial: Trial, index: Index | N
 def place_words(coordinates: Sequence[str], x: Tensor, wrong: Tensor) -> str:
     """Words for the first of the points x (b, n) where `wrong` (b,) is true, as "x = 0.5, y = 1"."""
     place = x[wrong][0].tolist()
-    return ", ".join(f"{name} = {value:.4g}" for name, value in zip(coordinates, place, strict=True))
+    return ", ".join(f"{name} = {typed_text(value, 4)}" for name, value in zip(coordinates, place, strict=True))
 
 
 def not_finite_words(values: Tensor, domain: Domain, x: Tensor) -> str:

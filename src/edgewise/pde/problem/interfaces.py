@@ -26,6 +26,7 @@ from edgewise.pde.problem.conditions import FieldValues, by_field, check_weight,
 from edgewise.pde.problem.dry_run import Requirements
 from edgewise.pde.problem.evaluation import EvaluationContext, Residuals, coordinate_table
 from edgewise.pde.problem.fields import Field, Index, depends_on_fields, gradient, laplacian
+from edgewise.presentation import typed_text
 
 PART_POINTS = 2**14  # at which the parts of a domain are found: parts of a thousandth of it are seen
 # Distance from an interface, relative to the domain, within which a point is moved off it, and of the first of two
@@ -108,7 +109,10 @@ class Interface:
                 raise InputError(f'on of an Interface must be like "{name}=0.5", got {on!r}') from error
             low, high = domain.ends[name]
             if not low < value < high:
-                raise InputError(f"on must lie inside the domain, {name} between {low:g} and {high:g}, got {on!r}")
+                raise InputError(
+                    f"on must lie inside the domain, {name} between {typed_text(low)} and {typed_text(high)}, got "
+                    f"{on!r}"
+                )
             on = Box(**{**domain.ends, name: (low, value)})
         elif not isinstance(on, Domain):
             if not callable(on):

@@ -213,7 +213,7 @@ class Hyperviscosity(EvenGridTier):
         record.remark = ""
         why = (
             "fronts are thinner than any grid within reach, and a hyperviscosity smooths them over a few intervals of "
-            "{length:.2g}, so that residuals say nothing"
+            "{length}, so that residuals say nothing"
         )
         return (yield from even_grids(task, record, task.facts.grid_problem, SMOOTHED, why))
 

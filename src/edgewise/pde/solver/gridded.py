@@ -20,6 +20,7 @@ from edgewise.files import write_bytes
 from edgewise.pde.domains.domain import Box, Domain, covers, finite_number
 from edgewise.pde.domains.mesh import even_lines
 from edgewise.pde.problem.interfaces import Parts
+from edgewise.presentation import typed_text
 from edgewise.settings import ABOVE_ZERO
 
 if TYPE_CHECKING:
@@ -80,14 +81,16 @@ def grid_of(
         middle = float(domain.bounds[domain.coordinates.index(free[-1])].mean())
         raise InputError(
             f"counts must make a grid of {SETTINGS.most_values:,} values at most, got {math.prod(sizes):,}: give "
-            f"values of some coordinates, as at={{{free[-1]!r}: {middle:g}}}"
+            f"values of some coordinates, as at={{{free[-1]!r}: {typed_text(middle)}}}"
         )
     # Values at the points that lie in the domain, nan elsewhere.
     lines = {name: np.linspace(*domain.ends[name], size) for name, size in zip(free, sizes, strict=True)}
     for name, value in fixed.items():
         low, high = domain.ends[name]
         if not low <= finite_number(value, f"at {name}") <= high:
-            raise InputError(f"at must lie inside the domain, {name} between {low:g} and {high:g}, got {value!r}")
+            raise InputError(
+                f"at must lie inside the domain, {name} between {typed_text(low)} and {typed_text(high)}, got {value!r}"
+            )
     points = grid_points(domain, lines, fixed)
     values = np.full((len(points), len(solution.problem.fields)), np.nan)
     inside = covers(domain, points)
@@ -137,7 +140,7 @@ def write_vtk(
         )
     lines, fields = grid_of(solution, counts, at)
     axes = [*lines.values(), *[np.zeros(1)] * (3 - len(lines))]
-    where = "".join(f", {name} = {float(value):g}" for name, value in (at or {}).items())
+    where = "".join(f", {name} = {typed_text(float(value))}" for name, value in (at or {}).items())
     title = f"fields {', '.join(fields)} over {', '.join(lines)}{where}"[:200]
     parts = [f"# vtk DataFile Version 3.0\n{title}\nBINARY\nDATASET RECTILINEAR_GRID\n".encode()]
     parts.append(f"DIMENSIONS {' '.join(str(len(line)) for line in axes)}\n".encode())

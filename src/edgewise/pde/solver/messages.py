@@ -17,6 +17,7 @@ from edgewise.pde.problem.strong_form import StrongForm
 from edgewise.pde.solver.judging.uniqueness import undefined_beyond
 from edgewise.pde.solver.limits import Ending, Limits
 from edgewise.pde.solver.solution import Solution
+from edgewise.presentation import typed_text
 from edgewise.train.blocks import BlockRole
 
 if TYPE_CHECKING:
@@ -65,15 +66,14 @@ ENDED_EARLY = {
 def agreement(record: Record) -> str:
     """Sentence on two levels that agree to the tolerance."""
     tier = record.tier
-    return f"Two {tier.of_levels} agree to {record.error:.1g}{tier.unit}, within the tolerance."
+    return f"Two {tier.of_levels} agree to {typed_text(record.error, 1)}{tier.unit}, within the tolerance."
 
 
 def other_evidence(record: Record) -> str:
     """Clause on two levels that agree to the tolerance where other evidence contradicts them."""
     estimate = record.evidence().estimate
-    return (
-        f"Two {record.tier.of_levels} agree to {record.error:.1g}, but other evidence puts the error at {estimate:.1g}."
-    )
+    agreement = f"Two {record.tier.of_levels} agree to {typed_text(record.error, 1)}"
+    return f"{agreement}, but other evidence puts the error at {typed_text(estimate, 1)}."
 
 
 def no_help(noun: str) -> str:
@@ -94,7 +94,7 @@ def too_many_parameters(noun: str, most: int) -> str:
 def hardly_begun(record: Record) -> str:
     """Clause on an integration in time that went wrong soon."""
     name, reached = _last_moment(record)
-    return f"time elements reached no further than {name} = {reached:.6g}"
+    return f"time elements reached no further than {name} = {typed_text(reached)}"
 
 
 def _last_moment(record: Record) -> tuple[str, float]:
@@ -118,7 +118,7 @@ def sentence(record: Record, ending: Ending) -> str:
             beyond = undefined_beyond(record.level.network, record.problem, x)
             if beyond:
                 clause = f"{beyond}: the solution ends"
-        clause = f"{clause} at {name} = {reached:.6g}"
+        clause = f"{clause} at {name} = {typed_text(reached)}"
     if record.tier.judges_itself and not clause.endswith("."):
         return f"{clause}."
     return clause if clause.endswith(".") else f"{clause}; {_largest_residual(record)}"
@@ -138,7 +138,7 @@ def _largest_residual(record: Record) -> str:
             square = sum(share * float(block.loss(network, part, problem.unknowns)) for part, share in parts)
             sizes[block.name] = math.sqrt(square)
     worst = max(sizes, key=lambda name: sizes[name])
-    return f"the largest residual is that of {worst!r}, {sizes[worst]:.1g} in units of the field."
+    return f"the largest residual is that of {worst!r}, {typed_text(sizes[worst], 1)} in units of the field."
 
 
 def solution_of(record: Record, ending: Ending) -> Solution:
@@ -175,12 +175,13 @@ def solution_of(record: Record, ending: Ending) -> Solution:
 
 def nothing_in_time(problem: Collocation, limits: Limits) -> InputError:
     """The error of a time limit that is over before there is anything to return."""
+    assert limits.time_limit is not None, "a limit has ended the work"
     what = "for a solution on the first grid"
     axis = problem.form.time
     if axis is not None and not problem.form.smoothed_fields:
         begin = float(problem.domain.bounds[axis, 0])
-        what = f"to go beyond the first moment, {problem.domain.coordinates[axis]} = {begin:g}"
-    return InputError(f"time_limit must be long enough {what}, got {limits.time_limit:g} s")
+        what = f"to go beyond the first moment, {problem.domain.coordinates[axis]} = {typed_text(begin)}"
+    return InputError(f"time_limit must be long enough {what}, got {typed_text(limits.time_limit)} s")
 
 
 def too_high_order(form: StrongForm, why: str = "") -> InputError:

@@ -26,6 +26,7 @@ from edgewise.pde.solver.network import count_parameters
 from edgewise.pde.solver.solution import Stage, field_values
 from edgewise.pde.spaces.networks import described, grid_sizes
 from edgewise.pde.tiers.level import Begun, Doubt, Level
+from edgewise.presentation import typed_text
 from edgewise.settings import ABOVE_ZERO
 
 if TYPE_CHECKING:
@@ -312,11 +313,13 @@ class Record:
             )
         if len(self.stages) == 1 and level.tolerance is not None and math.isnan(self.divergence):
             # Residuals are those of all moments in the mean, and say little of errors that grow towards the last.
-            check = f"the only integration in time had a tolerance of {level.tolerance:.1g}"
+            check = f"the only integration in time had a tolerance of {typed_text(level.tolerance, 1)}"
             estimate = max(found.estimate, min(level.tolerance, found.bound), self._of_beginning)
             found = replace(found, checks=(*found.checks, check), estimate=estimate)
         if level.data_error:
-            check = f"sources and conditions, as the method represents them, are off by {level.data_error:.1g}"
+            check = (
+                f"sources and conditions, as the method represents them, are off by {typed_text(level.data_error, 1)}"
+            )
             found = replace(found, checks=(*found.checks, check))
         return found
 

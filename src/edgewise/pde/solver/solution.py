@@ -22,7 +22,7 @@ from edgewise.pde.problem.evaluation import Value, call_by_name, coordinate_tabl
 from edgewise.pde.problem.fields import Field, Index, derivative_names, function_jet, stencil
 from edgewise.pde.solver.gridded import crossings, dataset_of, grid_of, lowest, quadrature_of, write_vtk
 from edgewise.pde.spaces.networks import moments_of
-from edgewise.presentation import html_table, number_text, text_with_error
+from edgewise.presentation import html_table, number_text, percent_text, text_with_error
 from edgewise.settings import ABOVE_ZERO, chunks
 
 FLUX_POINTS = 4096  # on each piece of a boundary, for fluxes: errors of 1e-7 for a few periods
@@ -373,7 +373,9 @@ class Solution:
         x, weights = quadrature_of(domain, self.problem.form.parts)
         outside = float(weights[~covers(self.problem.domain, x)].sum() / weights.sum())
         if outside > OUTSIDE_SHARE:
-            raise InputError(f"over must lie within the domain of the problem, got {outside:.2%} of it outside")
+            raise InputError(
+                f"over must lie within the domain of the problem, got {percent_text(outside)} of it outside"
+            )
         values = field_values(self.model, self.problem, x)
         if integrand is None:
             return float(weights @ values[:, 0])

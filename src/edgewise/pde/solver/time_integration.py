@@ -25,6 +25,7 @@ from edgewise.pde.solver.record import ESTIMATES, Record, fall_of_integration
 from edgewise.pde.solver.restated import until
 from edgewise.pde.solver.solution import field_values
 from edgewise.pde.tiers.level import Begun, Level
+from edgewise.presentation import percent_text, typed_text
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.blocks import BlockRole
 
@@ -90,7 +91,7 @@ class Watch:
         limits = self.limits
         limits.work = self.spent + work
         name = "check, time element" if self.is_check else "time element"
-        self.record.report(f"{name} {elements}, {100 * share:.0f} % of the time", self.tolerance**2)
+        self.record.report(f"{name} {elements}, {percent_text(share)} of the time", self.tolerance**2)
         if self.is_check:
             return not limits.past_deadline
         limits.has_result = limits.has_result or elements > 0
@@ -250,7 +251,8 @@ def check_outflow(network: nn.Module, problem: Collocation, grid_problem: GridPr
             (name,), (piece,) = problem.fields, term.pieces
             raise InputError(
                 f"conditions of an equation of first order must hold where it carries {name} into the domain, got "
-                f"{term.label} on {piece!r}, where {name} leaves with other values, {gap:.1g} off in the mean"
+                f"{term.label} on {piece!r}, where {name} leaves with other values, {typed_text(gap, 1)} off in the "
+                "mean"
             )
 
 
@@ -293,9 +295,9 @@ def evidence_of_even_grids(record: Record) -> Evidence:
     form = record.problem.form
     lengths = form.domain.size / torch.tensor(record.stages[-1].grid_size)
     longest = max(float(each) for axis, each in enumerate(lengths) if axis != form.time)
-    why = record.level.no_residuals.format(length=longest)
+    why = record.level.no_residuals.format(length=typed_text(longest, 2))
     changes = record.changes
     if not changes:
         return Evidence(1.0, 0.0, (why,), ("There was one grid only, and nothing to compare it with.",))
-    agree = f"two solutions on different grids agree to {changes[-1]:.1g}"
+    agree = f"two solutions on different grids agree to {typed_text(changes[-1], 1)}"
     return Evidence(record.error, 0.0, (agree, why), ())

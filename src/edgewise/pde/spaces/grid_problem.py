@@ -21,6 +21,7 @@ from edgewise.pde.problem.linearisation import Key, linearise
 from edgewise.pde.problem.strong_form import Feature, ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.blocks import ConstantBlock, EquationBlock, PastValues, ReducedSpaceBlock, RowBlock, normal_of
+from edgewise.presentation import typed_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -608,8 +609,8 @@ def check_initial(
                     where = f"fit the conditions on {face}"
                 names = ", ".join(form.fields[slot] for slot in velocities)
                 raise InputError(
-                    f"the initial values of {names} must {where}, got a gap of {gap:.2g}: let a speed that starts at "
-                    "once grow over a short time, as by 1 - exp(-(t / 0.1)**2)"
+                    f"the initial values of {names} must {where}, got a gap of {typed_text(gap, 2)}: let a speed "
+                    "that starts at once grow over a short time, as by 1 - exp(-(t / 0.1)**2)"
                 )
 
 

@@ -26,6 +26,7 @@ from edgewise.pde.solver.judging.uniqueness import coefficient_jump, unsolved_by
 from edgewise.pde.solver.limits import Ending, Limits
 from edgewise.pde.spectrum.grids import finer_grids, harmonic_corners
 from edgewise.pde.spectrum.matrices import on_cut_cells, on_fitted_cells
+from edgewise.presentation import typed_text
 from edgewise.settings import ABOVE_ZERO
 
 WITHOUT_EIGENVALUES = {
@@ -98,7 +99,10 @@ class Eigenvalues:
     trust: str
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{value:.10g} ± {error:.1g}" for value, error in zip(self.values, self.errors, strict=True))
+        shown = ", ".join(
+            f"{typed_text(value, 10)} ± {typed_text(error, 1)}"
+            for value, error in zip(self.values, self.errors, strict=True)
+        )
         return f"<Eigenvalues {shown}>"
 
     def function(self, number: int) -> Callable[[Tensor | ArrayLike], Tensor | np.ndarray]:
@@ -203,7 +207,8 @@ def eigenvalues(
     # Sentences where no grid has so many eigenvalues.
     best = grids.best
     if best is None and is_over:
-        raise InputError(f"time_limit must be long enough for {count} eigenvalues, got {time_limit:g} s")
+        assert time_limit is not None, "a limit has ended the work"
+        raise InputError(f"time_limit must be long enough for {count} eigenvalues, got {typed_text(time_limit)} s")
     if best is None:
         raise InputError(f"count must be at most about {grids.size}, as many as the finest grid has, got {count}")
     # What their differences say.
@@ -212,7 +217,9 @@ def eigenvalues(
         errors = np.full(count, math.nan)
         trust = f"Not checked: there is only one grid, of {grids.size:,} splines."
     else:
-        trust = f"Checked: two of {grids.count} grids, up to {best.size:,} splines, agree to {errors.max():.1g}."
+        trust = (
+            f"Checked: two of {grids.count} grids, up to {best.size:,} splines, agree to {typed_text(errors.max(), 1)}."
+        )
     if is_over:
         trust = f"{trust[:-1]}; the time was over before the next one."
     return Eigenvalues(best.values, errors, problem, best.networks, trust)
@@ -328,8 +335,8 @@ def _check_problem(problem: Collocation) -> bool:
     if jump is not None:
         raise InputError(
             "problem must have leading coefficients without jumps for eigenvalues, got a jump near "
-            f"{domain.coordinates[jump[0]]} = {jump[1]:.4g}: where slopes are continuous, divide the equation by the "
-            "coefficient; where fluxes are, smooth the jump over a short distance"
+            f"{domain.coordinates[jump[0]]} = {typed_text(jump[1], 4)}: where slopes are continuous, divide the "
+            "equation by the coefficient; where fluxes are, smooth the jump over a short distance"
         )
     # Domains, and as many residuals as fields.
     if domain.dimension > 3 or (domain.dimension == 1 and not domain.is_box):
@@ -405,7 +412,7 @@ def _on_grid(
         # Beside an eigenvalue the others are lost in rounding: the factors are made a little beside it.
         shift = -SETTINGS.beside_nearest * float(near[near >= SETTINGS.too_near * near[-1]][0])
     if ritz is None:
-        raise InputError(f"coefficients must start at a value that is no eigenvalue, got {start:g}")
+        raise InputError(f"coefficients must start at a value that is no eigenvalue, got {typed_text(start)}")
     if len(ritz[0]) < count:
         return np.zeros(0), (), len(ritz[0])
     # Real eigenvalues in order, and their functions.

@@ -25,6 +25,7 @@ from edgewise.plot.pde.maps import (
 )
 from edgewise.plot.pde.slices import chosen_fields, grid, middle
 from edgewise.plot.style import COLORS, FAINT, SIZES, Figure, display_text, fix_layout, panels, styled
+from edgewise.presentation import typed_text
 
 _COLUMNS = 3  # panels beside each other
 # points along a curve, and along a side of a map
@@ -119,7 +120,7 @@ def modes_figure(
 def _with_digits(value: float, error: float) -> str:
     """Return a value with the digits that its error leaves, at most ten of them."""
     if not value or not error < abs(value):
-        return f"{value:.2g}"
+        return typed_text(value, 2)
     digits = min(math.floor(math.log10(abs(value) / max(error, math.ulp(value)))), _MOST_DIGITS)
     return f"{value:.{max(digits, 1)}g}"
 

@@ -44,6 +44,7 @@ from edgewise.pde.solver.judging.uniqueness import (
 )
 from edgewise.pde.solver.solution import Stage, field_values
 from edgewise.pde.spaces.networks import grid_of, moments_of
+from edgewise.presentation import percent_text, typed_text
 from edgewise.settings import ABOVE_ZERO
 
 if TYPE_CHECKING:
@@ -157,9 +158,10 @@ def judge(
     checks = []
     doubts = []
     if not math.isnan(change):
-        checks.append(f"two solutions on different grids agree to {change:.1g}")
+        checks.append(f"two solutions on different grids agree to {typed_text(change, 1)}")
     checks.append(
-        f"the mean residual at {len(x):,} fresh points, more where it is large, is {residual:.1g} in units of the field"
+        f"the mean residual at {len(x):,} fresh points, more where it is large, is {typed_text(residual, 1)} in "
+        "units of the field"
     )
     if not math.isfinite(residual):
         doubts.append(f"The residual is not a number: {_place_of_nan(network, problem, x)}.")
@@ -169,8 +171,8 @@ def judge(
         surplus = problem.form.surplus_conditions
         why = f"the problem may have no solution{', for ' if surplus else ''}{surplus}"
         doubts.append(
-            f"The equation does not hold: its mean residual is {residual:.1g} in units of the field. It may be out "
-            f"of reach of the budget, or {why}."
+            f"The equation does not hold: its mean residual is {typed_text(residual, 1)} in units of the field. It "
+            f"may be out of reach of the budget, or {why}."
         )
         estimates.append(residual / max(size, residual))
     noise = 0.0
@@ -181,31 +183,32 @@ def judge(
     for misfit in misfits_of(network, problem):
         if misfit.share > EVIDENCE.largest_misfit and misfit.deviations > EVIDENCE.unlikely:
             doubts.append(
-                f"The solution misses the measured values of {misfit.field} by {misfit.share:.0%} of their spread, and "
-                "neighbouring ones alike: coefficients may begin elsewhere, or the values belong to another equation."
+                f"The solution misses the measured values of {misfit.field} by {percent_text(misfit.share)} of their "
+                "spread, and neighbouring ones alike: coefficients may begin elsewhere, or the values belong to "
+                "another equation."
             )
             estimates.append(misfit.share)
     try:
         # Quadrature error of integrals.
         if Feature.INTEGRALS in problem.form.features:
             gap = integrals_gap(network, problem, x)
-            checks.append(f"integrals by two rules agree to {gap:.1g}")
+            checks.append(f"integrals by two rules agree to {typed_text(gap, 1)}")
             estimates.append(gap / max(size, ABOVE_ZERO))
             if gap > SEARCH.largest_gap:
                 doubts.append(
-                    f"Integrals by two rules differ by {gap:.1g}: give `integral` more points, or divide it where its "
-                    "integrand has a peak or no bound."
+                    f"Integrals by two rules differ by {typed_text(gap, 1)}: give `integral` more points, or divide "
+                    "it where its integrand has a peak or no bound."
                 )
         # The equation of the error, and the spread by the noise of measured values.
         corrected = correction_of(network, problem, points, residual, work, is_only=math.isnan(change))
         if corrected is not None:
-            checks.append(f"the equation of the error, solved on another grid, gives {corrected:.1g}")
+            checks.append(f"the equation of the error, solved on another grid, gives {typed_text(corrected, 1)}")
             estimates.append(corrected)
         check_time()
         scatter = scatter_of(network, problem, x[:: max(1, len(x) // EVIDENCE.scatter_points)])
         noise, errors = scatter.fields / max(size, ABOVE_ZERO), dict(scatter.standard_errors)
         if noise > EVIDENCE.rounded:
-            checks.append(f"noise of the measured values leaves a relative standard error of {noise:.1g}")
+            checks.append(f"noise of the measured values leaves a relative standard error of {typed_text(noise, 1)}")
         check_time()
         # Smallest singular value of the linearised problem: stability, and uniqueness.
         weakest = weakest_direction(network, problem)
@@ -223,7 +226,7 @@ def judge(
     except OutOfTime:
         checks.append("there was no time for further checks")
         if not any(estimates):
-            checks.append(f"the estimate is {EVIDENCE.unchecked:.0f} times the residual at least")
+            checks.append(f"the estimate is {typed_text(EVIDENCE.unchecked)} times the residual at least")
             estimates.append(EVIDENCE.unchecked * residual / max(size, ABOVE_ZERO))
     if not any(estimates):  # a residual in units of the field exceeds the error of a smooth solution, but it is known
         estimates.append(residual / max(size, ABOVE_ZERO))
@@ -297,11 +300,11 @@ def _doubts_of_uniqueness(
     elif weakest is not None:
         for name in weakest.zero_means:
             checks.append(f"{name} is determined up to a function of time, and its mean over space is zero")
-        checks.append(f"no smooth function may be added to it (smallest singular value {weakest.size:.1g})")
+        checks.append(f"no smooth function may be added to it (smallest singular value {typed_text(weakest.size, 1)})")
     # Leading coefficients that jump.
     jump = coefficient_jump(problem.form)
     if jump is not None:
-        where = f"{problem.domain.coordinates[jump[0]]} = {jump[1]:.4g}"
+        where = f"{problem.domain.coordinates[jump[0]]} = {typed_text(jump[1], 4)}"
         doubts.append(
             f"A leading coefficient of the equation jumps near {where}, where derivatives of the solution jump too: "
             "give Interface(on=...) there, or write the equation as a system of first order, with the flux as a field."
@@ -331,8 +334,9 @@ def doubts_of_features(network: nn.Module, problem: Collocation) -> list[str]:
     names = problem.domain.coordinates
     labels = {"equation": "The equation"}
     return [
-        f"{labels.get(each.label, each.label)} has a feature of width {each.width:.1g} near {names[each.axis]} = "
-        f"{each.place:.6g}, which no interval of the grid resolves: divide the domain there, or make it wider."
+        f"{labels.get(each.label, each.label)} has a feature of width {typed_text(each.width, 1)} near "
+        f"{names[each.axis]} = {typed_text(each.place)}, which no interval of the grid resolves: divide the domain "
+        "there, or make it wider."
         for each in features[: EVIDENCE.named_features]
     ]
 
@@ -344,12 +348,12 @@ def evidence_of_fields(
     if math.isnan(gap):
         checks = []
     else:
-        checks = [f"two grids agree to {gap:.1g} of a standard error"]
+        checks = [f"two grids agree to {typed_text(gap, 1)} of a standard error"]
     # Differences of grids, residual, and noise.
-    checks.append(f"the residual at fresh points is {stage.residual:.1g} in units of the field")
+    checks.append(f"the residual at fresh points is {typed_text(stage.residual, 1)} in units of the field")
     checks.append(
-        f"the measured values have a noise of {fit.noise:.3g} and determine {fit.freedom:.3g} parameters, with "
-        f"{', '.join(names)} smoothed by restricted likelihood of derivatives of order {fit.order}"
+        f"the measured values have a noise of {typed_text(fit.noise, 3)} and determine {typed_text(fit.freedom, 3)} "
+        f"parameters, with {', '.join(names)} smoothed by restricted likelihood of derivatives of order {fit.order}"
     )
     if fit.has_noise and fit.is_settled and not fit.rises:
         checks.append("there was no time for further checks")
@@ -364,7 +368,7 @@ def evidence_of_fields(
     for name, ends in fit.rises.items():
         fallen = (
             f"two standard errors off along the least known direction of {name}, the likelihood falls as at "
-            f"{ends[0]:.2g} and {ends[1]:.2g} of them"
+            f"{typed_text(ends[0], 2)} and {typed_text(ends[1], 2)} of them"
         )
         if min(ends) < EVIDENCE.fallen_least:
             doubts.append(f"Error bars are those of a linear problem, which this is not: {fallen}.")

@@ -26,6 +26,7 @@ from edgewise.pde.problem.features import narrow_features, with_features
 from edgewise.pde.problem.linearisation import linearise, smooth_jet
 from edgewise.pde.problem.strong_form import StrongForm
 from edgewise.pde.spaces.networks import TensorNetwork
+from edgewise.presentation import typed_text
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.blocks import Data, ResidualBlock, copied_unknowns
 from edgewise.train.jacobian import RowSource
@@ -346,7 +347,7 @@ def undefined_beyond(network: nn.Module, problem: Collocation, x: Tensor) -> str
             if step > 0 and bool(wrong.any()):
                 value = round(float(jet[0, ..., number].reshape(-1)[wrong][0]) / step) * step
                 value *= problem.form.units.get(name, 1.0)
-                return f"{name} reaches {value:.4g}, {side} which the equation is no finite number"
+                return f"{name} reaches {typed_text(value, 4)}, {side} which the equation is no finite number"
     return ""
 
 

@@ -28,6 +28,7 @@ from edgewise.pde.spaces.grid_problem import GridProblem
 from edgewise.pde.spaces.networks import TensorNetwork
 from edgewise.pde.tiers.collocation.paths import sought_along_path
 from edgewise.pde.tiers.level import NO_SOLUTION, Doubt, Level
+from edgewise.presentation import typed_text
 from edgewise.settings import ABOVE_ZERO
 
 
@@ -93,7 +94,7 @@ OUT_OF_BALANCE = (
 )
 HARDLY_DETERMINED = (
     "The equation and its conditions hardly determine the solution, as where a layer may be moved: a residual changes "
-    "it by {growth:.0e} times as much."
+    "it by {growth} times as much."
 )
 
 
@@ -195,7 +196,7 @@ def stationary_levels(
         if not is_in_balance:
             doubt = Doubt(OUT_OF_BALANCE)
         elif growth > GRIDS.largest_growth:
-            doubt = Doubt(HARDLY_DETERMINED.format(growth=growth))
+            doubt = Doubt(HARDLY_DETERMINED.format(growth=typed_text(growth, 1)))
         yield Level(network=network_of(axes, coef), loss=loss, points=points, work=work, doubt=doubt)
         # Upwind diffusion for layers thinner than the intervals, and corrections of what it leaves.
         was = is_stabilised, is_corrected

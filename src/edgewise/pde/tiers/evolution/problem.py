@@ -14,6 +14,7 @@ from edgewise.pde.problem.linearisation import linearise, zero_jet
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis, along, prolonged
 from edgewise.pde.spaces.blocks import normal_of
 from edgewise.pde.spaces.grid_problem import GridProblem, initial_terms
+from edgewise.presentation import typed_text
 from edgewise.settings import ABOVE_ZERO
 
 OnGrid = Callable[[Sequence[np.ndarray]], np.ndarray]
@@ -155,7 +156,9 @@ class Evolution:
         wrong = np.argwhere(~np.isfinite(state).all((0, -1)))
         if len(wrong):
             names = [self.domain.coordinates[k] for k in self.space]
-            place = ", ".join(f"{name} = {line[i]:.4g}" for name, line, i in zip(names, points, wrong[0], strict=True))
+            place = ", ".join(
+                f"{name} = {typed_text(line[i], 4)}" for name, line, i in zip(names, points, wrong[0], strict=True)
+            )
             raise InputError(f"Initial must have finite values up to the boundary, got others at {place}")
         for k, axis in enumerate(axes):
             state = axis.interpolated(state, k + 1)

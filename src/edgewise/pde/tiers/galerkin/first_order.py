@@ -15,6 +15,7 @@ from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.grid_problem import GridProblem
 from edgewise.pde.tiers.galerkin.cut_grid import between_fields
 from edgewise.pde.tiers.galerkin.weak import AxisQuadrature, WeakForm, assembled, data_of, integrated, jacobian_of
+from edgewise.presentation import typed_text
 
 
 @dataclass(frozen=True)
@@ -216,7 +217,7 @@ def sat_penalty(
     count = given.shape[-2]
     least = int(running.sum(-1).min())
     if count < least:
-        at = f"{form.domain.coordinates[face[0]]}={float(form.domain.bounds[face]):g}"
+        at = f"{form.domain.coordinates[face[0]]}={typed_text(float(form.domain.bounds[face]))}"
         raise InputError(
             f"conditions on {at!r} must be {least} at least, as many as waves run into the domain there, got {count}"
         )
