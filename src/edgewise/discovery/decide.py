@@ -13,8 +13,8 @@ Three questions are answered with statistics, one after another.
    correction for the number of fitted constants. The second question protects from what few held-out rows cannot see.
 
 The shortest of those is the choice, the others are its alternatives. Finally all constants are fitted to all rows.
-Where the choice is long and leaves more than noise, and a smooth model predicts better than every short formula, there
-is no short law: a sentence says so, and the choice is among the short formulas.
+Where the choice is long and leaves more than noise, and a smooth model predicts as well as it and better than every
+short formula, there is no short law: a sentence says so, and the choice is among the short formulas.
 
 References
 ----------
@@ -281,8 +281,8 @@ class SquaredLoss:
     def as_good(self, front: Sequence[Squared], entries: Sequence[FrontEntry]) -> tuple[int, ...]:
         """Places of the entry with the shortest description and of the others that are as good, the shortest first.
 
-        Where a long one leaves more than noise and a smooth model predicts better than every short one, the choice is
-        among the short ones.
+        Where a long one leaves more than noise, and a smooth model predicts as well as it and better than every short
+        one, the choice is among the short ones.
         """
         places = self._as_good(front, entries)
         choice = entries[places[0]]
@@ -337,9 +337,11 @@ class SquaredLoss:
         return NoiseTest(self.whole.x).passes(residuals, self.whole.weights)
 
     def _falls_short(self, entries: Sequence[FrontEntry], choice: FrontEntry) -> bool:
-        """True if a formula leaves more than noise, and a smooth model predicts better than every short one."""
-        leaves_more = choice.validation > self.exact and not self._leaves_noise(choice)
-        return leaves_more and self._shortfall(entries) != ""
+        """True if a formula leaves more than noise, and a smooth model predicts as well, and better than short ones."""
+        if choice.validation <= self.exact or self._leaves_noise(choice) or not self._shortfall(entries):
+            return False
+        squares = self.problem.held_squares(choice.formula.expression)
+        return is_as_good(self._squares_of_smooth(len(squares)), squares)
 
     @cached_property
     def _smooth(self) -> Step | None:
@@ -349,18 +351,22 @@ class SquaredLoss:
         with one_blas_thread():
             return first_step(self.problem)
 
+    def _squares_of_smooth(self, rows: int) -> np.ndarray:
+        """Squared errors of the smooth model at the held-out rows, with their weights."""
+        assert self._smooth is not None
+        squares = self._smooth.squares[-rows:]
+        weights = self.problem.held_weights
+        return squares if weights is None else squares * (weights / weights.mean())
+
     def _shortfall(self, entries: Sequence[FrontEntry]) -> str:
         """A sentence if a smooth model of all inputs predicts held-out rows better than every short formula, or ""."""
         problem = self.problem
         short = [entry for entry in entries if entry.complexity <= SETTINGS.most_short]
-        smooth = self._smooth
-        if smooth is None or not short:
+        if self._smooth is None or not short:
             return ""
         best = min(short, key=lambda entry: entry.validation)
         squares = problem.held_squares(best.formula.expression)
-        of_smooth = smooth.squares[-len(squares) :]
-        if problem.held_weights is not None:
-            of_smooth = of_smooth * (problem.held_weights / problem.held_weights.mean())
+        of_smooth = self._squares_of_smooth(len(squares))
         explained = [float(r_squared(float(each.mean()), problem.held_variance)) for each in (squares, of_smooth)]
         if explained[1] <= 0 or is_as_good(squares, of_smooth):
             return ""

@@ -32,7 +32,7 @@ from edgewise.nn.config import NO_FUNCTION
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.layers.spline import KANLayer, spline_layers
 from edgewise.nn.model import KAN, edge_layers, edge_places
-from edgewise.presentation import number_text
+from edgewise.presentation import typed_text
 from edgewise.train.blocks import Data
 from edgewise.train.problems import Problem
 
@@ -267,7 +267,7 @@ def _levelled(model: KAN, problem: Problem, edge: Edge, limits: Sequence[float] 
     coef = shapes.levelled(layer, i, o, limits, rows, flat=flat)
     layer.coef[i, :, o] = torch.from_numpy(coef).to(layer.coef)
     what = "constant" if flat else "straight"
-    return model, f"Edge {place} is {what} from {number_text(limits[0])} to {number_text(limits[1])}."
+    return model, f"Edge {place} is {what} from {typed_text(limits[0], 4)} to {typed_text(limits[1], 4)}."
 
 
 def _with_spline_alone(model: KAN, problem: Problem, edge: Edge, *, keep_base: bool) -> KAN:
@@ -307,7 +307,7 @@ def snapped(model: KAN, problem: Problem, edge: Edge, constant: str, value: floa
     if constant not in CONSTANTS or not is_number(value):
         raise InputError(f"constant must be one of {', '.join(CONSTANTS)} with a number, got {constant!r}: {value!r}")
     layer.affine[CONSTANTS.index(constant), i, o] = float(value)
-    return model, f"Constant {constant} of edge {place} is {number_text(value, 6)}."
+    return model, f"Constant {constant} of edge {place} is {typed_text(value)}."
 
 
 @torch.no_grad()

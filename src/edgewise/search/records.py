@@ -90,8 +90,8 @@ class SearchReport:
     >>> report = SearchReport("additive", rows, ("Chosen of 2 candidates: additive.",), 5, 1e6, StopReason.CONVERGED)
     >>> print(report)  # doctest: +NORMALIZE_WHITESPACE
     candidate  held-out loss  standard error  parameters  seconds  taken
-    constant               1             0.1           1      0.0  no
-    additive             0.2            0.02          40      0.0  yes
+    constant               1             0.1           1        0  no
+    additive             0.2            0.02          40        0  yes
     >>> report.line
     'Explained on held-out rows, as a share of the loss of a constant: additive 0.800.'
     """
