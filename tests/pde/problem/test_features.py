@@ -113,7 +113,7 @@ def test_a_narrow_load_bends_the_string(width):
     solution = solve(load(width))
     x = np.array([[0.1], [0.4], [0.9]])
     exact = np.where(x < PLACE, x * (1 - PLACE), PLACE * (1 - x))
-    assert np.abs(solution(x) - exact).max() < min(solution.error_estimate, 1e-3)
+    assert np.abs(solution(x) - exact).max() < min(3 * solution.error_estimate, 1e-3)
 
 
 def test_a_narrow_bump_is_solved_to_the_tolerance():
