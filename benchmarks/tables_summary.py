@@ -10,6 +10,7 @@ from edgewise_experiments.runner.store import RESULTS, Store
 WITHIN, NEAR, FAR = 1.0, 2.0, 5.0  # points from the best that count as equal to it, as near it, and as far behind
 # A model of the key that was given up after its limit of seconds has the scores of the other one instead.
 SUBSTITUTES = {"EBM": "small EBM"}
+LEVEL_RANKS = 0.08  # mean ranks whose difference the height of a name covers in the figure
 
 
 def read(half: str) -> list[dict]:
@@ -287,12 +288,18 @@ def draw(rows: list[dict], path) -> None:
         handletextpad=0.1,
         columnspacing=0.9,
     )
-    for entry in statistics_of(rows):
+    entries = statistics_of(rows)
+    for entry in entries:
         model = entry["model"]
-        right.plot(entry["median seconds"], entry["rank"], marks[model], color=colours[model], markersize=8)
-        right.annotate(
-            model, (entry["median seconds"], entry["rank"]), textcoords="offset points", xytext=(8, -3), fontsize=9
+        place = entry["median seconds"], entry["rank"]
+        right.plot(*place, marks[model], color=colours[model], markersize=8)
+        # Of two models of one rank, the faster one has its name on the left.
+        is_left = any(
+            abs(other["rank"] - entry["rank"]) < LEVEL_RANKS and other["median seconds"] > entry["median seconds"]
+            for other in entries
         )
+        offset, side = ((-8, -3), "right") if is_left else ((8, -3), "left")
+        right.annotate(model, place, textcoords="offset points", xytext=offset, ha=side, fontsize=9)
     right.set_xscale("log")
     right.margins(x=0.35, y=0.1)
     right.set_xlabel("median CPU seconds of a fit")
