@@ -1,7 +1,7 @@
 """Coupled fields on even grids of periodic coordinates: one small system for each wave.
 
-Measured rows that need it are those of several fields in a periodic plane: pulses (GS), shocks (Burgers2d-C), and the
-vortices of Taylor and Green.
+The vortices of Taylor and Green have no solution without it. Other measured rows of several fields in a periodic plane
+use it: pulses (GS), a fifth quicker with it, and shocks (Burgers2d-C).
 """
 
 from __future__ import annotations
