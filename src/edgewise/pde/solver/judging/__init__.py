@@ -17,6 +17,7 @@ geometric series of changes (`solver.record`)      5       3           0
 integrals by two rules, on two rows                2       2           0
 ============================================  ======  ======  ==========
 
-All other checks raise nothing on these rows, which are well posed: they are about statements, as of a coefficient that
-nothing determines, and each has its test.
+All other checks that these rows ask raise nothing, for the rows are well posed: they are about statements, as of a
+coefficient that nothing determines. The checks of a solution that is zero, of an integration that ended early and of
+narrow features were not left out.
 """
