@@ -461,10 +461,8 @@ def with_finest_margins(
 ) -> AdditiveModel:
     """Estimate a design with the pairs that a sample chose, with the finest margins that their number allows.
 
-    An estimate whose own design has margins as fine stays as it is.
-
     A sample may not see what finer margins are for; all rows do, and their strengths keep smooth what does not need
-    them.
+    them. A design whose margins are as fine keeps the estimate `before`.
     """
     size = max(design.policy.margin_sizes(design.rows, len(pairs), len(before.fits)))
     if design.size is not None and design.size >= size:

@@ -554,7 +554,7 @@ def _code_of_missing(name: str, known: np.ndarray) -> str:
         if usual and np.abs(rest - value).min() > np.ptp(rest):
             return (
                 f"Column {quoted(name)}: {typed_text(value)} in {counted(count, 'row')} lies far "
-                f"from all other values and looks like a code for a missing value; if it is one, empty these cells."
+                "from all other values and looks like a code for a missing value; if it is one, empty these cells."
             )
     return ""
 
@@ -572,7 +572,7 @@ def _far_value(name: str, known: np.ndarray, rows: np.ndarray) -> str:
         if is_far:
             return (
                 f"Column {quoted(name)}: {typed_text(known[end])} in row {rows[end]} {FAR} all "
-                f"other values as these are from each other; if it is a mistake, empty the cell."
+                "other values as these are from each other; if it is a mistake, empty the cell."
             )
     return ""
 

@@ -140,7 +140,7 @@ def write_vtk(
         )
     lines, fields = grid_of(solution, counts, at)
     axes = [*lines.values(), *[np.zeros(1)] * (3 - len(lines))]
-    where = "".join(f", {name} = {typed_text(float(value))}" for name, value in (at or {}).items())
+    where = "".join(f", {name} = {typed_text(value)}" for name, value in (at or {}).items())
     title = f"fields {', '.join(fields)} over {', '.join(lines)}{where}"[:200]
     parts = [f"# vtk DataFile Version 3.0\n{title}\nBINARY\nDATASET RECTILINEAR_GRID\n".encode()]
     parts.append(f"DIMENSIONS {' '.join(str(len(line)) for line in axes)}\n".encode())

@@ -37,7 +37,7 @@ from edgewise.train.cost import EQUATION_COST
 
 
 @dataclass(frozen=True)
-class CutStageSettings:
+class CutStationarySettings:
     """Grids of solids without time."""
 
     degree: int = 5  # with the first grid, three digits of a smooth solution within three seconds
@@ -53,7 +53,7 @@ class CutStageSettings:
     fresh_points: int = 2000  # at which a residual is looked at
 
 
-SETTINGS = CutStageSettings()
+SETTINGS = CutStationarySettings()
 
 
 def cut_cell_levels(problem: Collocation, interfaces: Sequence[Interface] = ()) -> Iterator[Level]:
