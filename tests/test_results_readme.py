@@ -1,4 +1,4 @@
-"""results/README.md is made from the stored results, every figure of theirs exists, and the guide reads them."""
+"""results/README.md is made from the stored results, and every figure of theirs exists."""
 
 import pytest
 from tools.results_readme import RESULTS, rendered
@@ -7,7 +7,6 @@ from edgewise_experiments import experiments
 from edgewise_experiments.pages.claims import FEW
 from edgewise_experiments.pages.stored import stored_outcome
 from edgewise_experiments.runner.store import Store
-from edgewise_experiments.theory.guide import LEAVES
 
 
 def test_it_is_made_from_the_stored_results_and_every_claim_has_a_number():
@@ -26,8 +25,3 @@ def test_figures_are_there(name):
 def test_every_row_of_an_experiment_or_a_benchmark_says_where_it_is_from(path):
     rows = Store.open(RESULTS, path.stem).rows
     assert rows and all("commit" in row and row["machine"]["processor"] for row in rows)
-
-
-def test_the_guide_reads_all_stored_rows():
-    store = Store(RESULTS / "guide.json")
-    assert all(leaf.judge(rows).measured for leaf in LEAVES if (rows := store.beside(leaf.source)))

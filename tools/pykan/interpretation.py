@@ -12,22 +12,13 @@ from edgewise.interpret import (
     from_formula,
     input_scores,
     select_inputs,
+    structure,
     widen,
 )
 from edgewise.plot import network_diagram
 from edgewise.train import LBFGS, Sparsity
-from edgewise_experiments.formulas.structure_tests import depends_only_on
-from edgewise_experiments.formulas.structure_tree import StructureTree, structure_tree
 
 from .common import Tutorial, fresh, peak, uniform
-
-
-def written(tree: StructureTree) -> str:
-    """Return a tree in one line, as f(x1 + f(x2)); combinations hold their inputs in their label."""
-    if tree.kind in ("input", "combination"):
-        return tree.label
-    parts = list(map(written, tree.parts))
-    return f" {tree.label} ".join(parts) if tree.kind in ("sum", "product") else f"f({', '.join(parts)})"
 
 
 def product() -> str:
@@ -44,10 +35,7 @@ def symmetries() -> str:
     def function(x: Tensor) -> Tensor:
         return torch.sqrt((x[:, 0] - x[:, 1]) ** 2 + (x[:, 2] - x[:, 3]) ** 2)
 
-    x = uniform(4)
-    tree = written(structure_tree(function, x))
-    held = bool(depends_only_on(function, x, "x1 - x2"))
-    return f"tree `{tree}`; acts through x1 - x2: {'not rejected' if held else 'rejected'}"
+    return structure(function, uniform(4)).fewer_inputs[0]
 
 
 def relativity() -> str:
@@ -126,8 +114,7 @@ def symmetries_of_a_network() -> str:
     model = KAN([4, 5, 5, 1], seed=0, dtype=torch.float64)
     fit(model, Regression(x, function(x), validation=0.2), steps=100)
     error = fresh(model, function, test)
-    tree = written(structure_tree(model, x, noise=error))
-    return f"error {error:.1e}, tree `{tree}`"
+    return f"error {error:.1e}; {structure(model, x, noise=error).sentences[0]}"
 
 
 def metrics() -> str:
@@ -195,8 +182,8 @@ TUTORIALS = (
         attribution,
     ),
     Tutorial("Interp 4, 100 inputs", "the few that matter", "by a threshold", "`select_inputs`", hundred_inputs),
-    Tutorial("Interp 5", "symmetries as a tree", "tree", "`structure_tree`, `depends_only_on`", symmetries),
-    Tutorial("Interp 6", "symmetries of a network", "4.8e-3, tree", "`fit`, `structure_tree`", symmetries_of_a_network),
+    Tutorial("Interp 5", "symmetries", "tree", "`structure`", symmetries),
+    Tutorial("Interp 6", "symmetries of a network", "4.8e-3, tree", "`fit`, `structure`", symmetries_of_a_network),
     Tutorial("Interp 8", "relativistic mass", "exact, given beta and gamma", "`find_formula`", relativity),
     Tutorial("Interp 9", "two ways to score edges", "pictures", "`edge_scores`, `edge_magnitudes`", metrics),
     Tutorial("Interp 10A", "majority of majorities of 9 bits", "100 %, [9, 3, 1, 1]", "`fit`, `prune`", majority),

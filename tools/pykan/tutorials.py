@@ -11,12 +11,12 @@ import argparse
 import time
 from pathlib import Path
 
-from . import api, examples, interpretation, physics
+from . import examples, interpretation, physics
 from .common import Tutorial
 
 PAGE = Path(__file__).parents[2] / "docs" / "from-pykan.md"
 BEGIN, END = "<!-- tutorials: tools/pykan/tutorials.py writes this table -->", "<!-- end of the table -->"
-TUTORIALS = (*examples.TUTORIALS, *interpretation.TUTORIALS, *physics.TUTORIALS, *api.TUTORIALS)
+TUTORIALS = (*examples.TUTORIALS, *interpretation.TUTORIALS, *physics.TUTORIALS)
 
 
 def row_of(tutorial: Tutorial) -> str:

@@ -1,18 +1,16 @@
 """The 15 special functions of the KAN paper: automatic shape and grids, compared with the paper, pykan and MLPs.
 
 The domains are ours (`edgewise_experiments/data/special_functions.py`) because the paper prints none; pykan and MLPs
-were trained on ours for some of the functions. Four functions are also measured by size, as in the paper's Figure 2.
+were trained on ours for some of the functions.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 from edgewise_experiments.accuracy.known_functions import Effort, accuracy_job, beside_the_paper, by_function, shape
 from edgewise_experiments.accuracy.mlp_baseline import best_mlp
 from edgewise_experiments.data.special_functions import SPECIAL_FUNCTIONS
-from edgewise_experiments.formulas.special_fronts import FRONT_NOTES, draw_fronts, front_jobs, front_table, is_front
 from edgewise_experiments.runner.jobs import RowCallback, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, scientific, times
 from edgewise_experiments.runner.store import Store
@@ -31,33 +29,26 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
     """Measure every function with three seeds (of samples and training) by default."""
     names, seeds = (QUICK, seeds or (0,)) if quick else (tuple(SPECIAL_FUNCTIONS), seeds or (0, 1, 2))
     effort = QUICK_EFFORT if quick else EFFORT
-    jobs = []
-    for seed in seeds:  # outermost, so that the table is complete, with one seed, after a third of the time
-        jobs += [accuracy_job(SPECIAL_FUNCTIONS[name], seed, effort) for name in names]
-        jobs += [job for name in names for job in front_jobs(name, seed, quick=quick)]
+    # Seeds are the outer loop, so that the table is complete, with one seed, after a third of the time.
+    jobs = [accuracy_job(SPECIAL_FUNCTIONS[name], seed, effort) for seed in seeds for name in names]
     rows = run_jobs(jobs, store, progress, line)
     return summary([*rows, *store.beside(*ALSO)])
 
 
 def summary(rows: list[dict]) -> Outcome:
-    """Make the table beside the paper's, the comparison on the same domains, and the errors by size."""
+    """Make the table beside the paper's, and the comparison on the same domains."""
     known = [row for row in rows if row.get("problem") in SPECIAL_FUNCTIONS]
-    ours = latest([row for row in known if "model" not in row and not is_front(row)], "problem", "seed")
+    ours = latest([row for row in known if "model" not in row], "problem", "seed")
     pykan = [row for row in rows if row.get("function") in SPECIAL_FUNCTIONS]
     mlps = [row for row in known if row.get("model") == "MLP"]
     to_beat = {name: target.paper["kan"] for name, target in SPECIAL_FUNCTIONS.items()}
     reference = "the paper's best KAN"
     outcome = beside_the_paper(ours, SPECIAL_FUNCTIONS, to_beat=to_beat, reference=reference)
-    same, fronts = same_domains_table(ours, pykan, mlps), front_table(known)
-    more = [table for table in (same, fronts) if table is not None and table.rows]
-    figures = dict(outcome.figures)
-    if fronts is not None:
-        figures["fronts"] = partial(draw_fronts, known)
-    tables = (*outcome.tables[:1], *more, *outcome.tables[1:])
-    notes = (*outcome.notes, NOTES) if more else outcome.notes
-    return replace(
-        outcome, tables=tables, notes=(*notes, FRONT_NOTES) if fronts is not None else notes, figures=figures
-    )
+    same = same_domains_table(ours, pykan, mlps)
+    if not same.rows:
+        return outcome
+    tables = (*outcome.tables[:1], same, *outcome.tables[1:])
+    return replace(outcome, tables=tables, notes=(*outcome.notes, NOTES))
 
 
 def same_domains_table(ours: list[dict], pykan: list[dict], mlps: list[dict]) -> ResultTable:
@@ -92,8 +83,7 @@ def same_domains_table(ours: list[dict], pykan: list[dict], mlps: list[dict]) ->
 def line(row: dict) -> str:
     """Describe a stored row in one line."""
     paper = SPECIAL_FUNCTIONS[row["problem"]].paper["kan"]
-    what = f"{row['problem']}, cubic {shape(row['width'])}" if is_front(row) else row["problem"]
     return (
-        f"{what}, seed {row['seed']}: {scientific(row['rmse'])} (paper {scientific(paper)}), "
+        f"{row['problem']}, seed {row['seed']}: {scientific(row['rmse'])} (paper {scientific(paper)}), "
         f"{row['parameters']:,} parameters, {row['seconds']:.1f} s"
     )

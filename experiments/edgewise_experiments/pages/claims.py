@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from edgewise_experiments.accuracy import feynman, hidden_nodes, mlp_comparison, noise, special_functions, toy_functions
+from edgewise_experiments.accuracy import feynman, mlp_comparison, noise, special_functions, toy_functions
 from edgewise_experiments.anderson import anderson
 from edgewise_experiments.formulas import formula_stages, formulas, srbench
 from edgewise_experiments.images import imaging
@@ -18,13 +18,7 @@ from edgewise_experiments.language import language
 from edgewise_experiments.pde import equations, estimates, pde_table, poisson, reach, unknown_fields
 from edgewise_experiments.runner.outcome import Outcome, median
 from edgewise_experiments.tables import ablation, coverage, tables
-from edgewise_experiments.theory import (
-    approximation_theory,
-    continual_learning,
-    guide,
-    representation,
-    scaling_exponents,
-)
+from edgewise_experiments.theory import approximation_theory, continual_learning
 
 FEW = "too few rows"
 BEYOND = "not in the paper"
@@ -81,12 +75,6 @@ def _edges(rows: list[dict]) -> str:
 
 CLAIMS = (
     Claim(
-        "Deeper KANs are more accurate than two layers",
-        "representation",
-        "[4,2,2,1] much better than [4,9,1] (section 3.1, in words)",
-        _quoted(representation.summary, "functions for which a deeper KAN is more accurate"),
-    ),
-    Claim(
         "The error in C^m falls as G^-(k+1-m)",
         "approximation-theory",
         "theorem 2.1, not measured",
@@ -96,20 +84,6 @@ CLAIMS = (
             "training on values and derivatives: exponents at least the theory's less 0.2",
             "training on values and derivatives: largest error over the best splines'",
             "training on values: exponents at least the theory's less 0.2",
-        ),
-    ),
-    Claim(
-        "KANs scale with alpha = k + 1 whatever the dimension",
-        "scaling-exponents",
-        "4 with cubic splines (Table 1, Figure 3.1)",
-        _quoted(
-            scaling_exponents.summary,
-            "exponent of the KAN agrees with the KAN paper",
-            "with even knots everywhere it agrees with the KAN paper",
-            "exponent of the KAN agrees with Sharma and Kaplan",
-            "exponent of the KAN agrees with Michaud",
-            "exponent of the KAN agrees with Poggio",
-            "models without a rate",
         ),
     ),
     Claim(
@@ -228,18 +202,6 @@ CLAIMS = (
         _edges,
     ),
     Claim(
-        "Should I use KANs or MLPs?",
-        "guide",
-        "seven leaves (figure 6.1)",
-        _quoted(
-            guide.summary,
-            "leaves, advice holds",
-            "leaves, advice partly",
-            "leaves, advice contradicted",
-            "leaves, not measured",
-        ),
-    ),
-    Claim(
         "Tables: a KAN with its defaults beside other models",
         "tables",
         BEYOND,
@@ -315,17 +277,6 @@ CLAIMS = (
             "equations for which the KAN has the lowest error",
             "coverage of the 90 % intervals",
             "coverage of the 90 % bands",
-        ),
-    ),
-    Claim(
-        "Hidden nodes: grids that follow, several starts",
-        "hidden-nodes",
-        BEYOND,
-        _quoted(
-            hidden_nodes.summary,
-            "runs whose two best starts met in one minimum",
-            "good runs among these",
-            "good runs among the others",
         ),
     ),
     Claim(

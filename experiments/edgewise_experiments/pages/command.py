@@ -1,11 +1,10 @@
-"""The command `python -m edgewise_experiments`: runs experiments, shows tables and notes, and writes figures."""
+"""The command `python -m edgewise_experiments`: runs an experiment, shows tables and notes, and writes figures."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.table import Table as Grid
 from rich.text import Text
@@ -15,7 +14,6 @@ from edgewise.errors import EdgewiseError
 from edgewise.escaping import terminal_line
 from edgewise_experiments import experiments, load_experiment
 from edgewise_experiments.runner.jobs import RowProgress
-from edgewise_experiments.runner.outcome import Outcome
 from edgewise_experiments.runner.store import Store
 
 FAILED, INTERRUPTED = 1, 130  # exit codes, as those of the command `edgewise`
@@ -25,14 +23,12 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the command with these words, by default those of the command line, and return its exit code."""
     parser = _parser()
     options = parser.parse_args(words)
-    if options.name is None and not options.list and not options.all:
-        parser.error("give the name of an experiment, or --list or --all")
+    if options.name is None and not options.list:
+        parser.error("give the name of an experiment, or --list")
     screen, seeds = Screen(), {"seeds": options.seeds, "seed": options.seed}
     try:
         if options.list:
             show_names(screen)
-        elif options.all:
-            reproduce_all(screen, quick=options.quick, out=options.out or "reproduced", **seeds)
         else:
             reproduce(options.name, screen, quick=options.quick, out=options.out, **seeds)
     except EdgewiseError as error:
@@ -52,7 +48,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="name of an experiment (see --list)")
     parser.add_argument("--list", action="store_true", help="list the experiments and exit")
-    parser.add_argument("--all", action="store_true", help="run all experiments and write one HTML page")
     parser.add_argument("--quick", action="store_true", help="run a small version that takes seconds")
     parser.add_argument("--out", "-o", metavar="DIR", help="folder for the results: JSON, and figures as SVG and PDF")
     parser.add_argument("--seeds", type=int, metavar="N", help="number of seeds; by default what the experiment needs")
@@ -68,24 +63,7 @@ def show_names(screen: Screen) -> None:
     screen.table(grid)
 
 
-def reproduce_all(screen: Screen, *, quick: bool, out: str, seeds: int | None, seed: int) -> None:
-    """Run every experiment, the guide last because it reads the others' rows, and write the page `out`/index.html."""
-    from edgewise_experiments.pages.page import Section, write_page
-
-    known = experiments()
-    names = [name for name in known if name != "guide"] + [name for name in known if name == "guide"]
-    sections, stored = [], {}
-    for name in names:
-        screen.say(f"{name}: {known[name]}")
-        outcome = reproduce(name, screen, quick=quick, out=out, seeds=seeds, seed=seed)
-        sections.append(Section(name, known[name], outcome))
-        stored[name] = Store.open(out, f"{name}-quick" if quick else name).rows
-    path = Path(out) / "index.html"
-    write_page(path, sections, stored, quick=quick)
-    screen.always(f"Wrote {path}: all experiments on one page.")
-
-
-def reproduce(name: str, screen: Screen, *, quick: bool, out: str | None, seeds: int | None, seed: int) -> Outcome:
+def reproduce(name: str, screen: Screen, *, quick: bool, out: str | None, seeds: int | None, seed: int) -> None:
     """Run one experiment and show its tables and notes."""
     module = load_experiment(name)
     store = Store.open(out, f"{name}-quick" if quick else name)
@@ -129,4 +107,3 @@ def reproduce(name: str, screen: Screen, *, quick: bool, out: str | None, seeds:
             save(drawn, path, theme="auto")  # its colours follow the page it stands on
             save(drawn, path.with_suffix(".pdf"))
             screen.say(f"Wrote {path} and .pdf.")
-    return outcome

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from html import escape
 
 # A product, a power, an absolute value, a function of an argument, or a ratio of two letters.
 _FORMULA = re.compile(r"\*|\^|\|\w|\b[A-Za-z]\w*\(|\b[a-z]/[a-z]\b|^\([-\w ]+ [-+] ")
@@ -13,7 +12,6 @@ _LABEL = re.compile(r"([A-Za-z]+: )(.*)", re.DOTALL)
 # An equation or inequality at the beginning of a cell, up to the words about its domain.
 _DERIVATIVE = r"(?:\b[a-z]_[a-z]+|\b[a-z]'+|\blaplacian [a-z])"
 _EQUATION = re.compile(rf"((?:(?! of )[^,=`])*?{_DERIVATIVE} [^,=]*= .+?|[^,]+ [<>] 0)(?= on | in | for |, |$)(.*)")
-_CODE = re.compile(r"(`+)(.+?)\1")
 
 
 def split_formula(cell: str) -> tuple[str, str, str]:
@@ -36,14 +34,3 @@ def markdown_cell(cell: str) -> str:
         space = " " if formula.startswith("`") or formula.endswith("`") else ""
         words += f"{marks}{space}{formula}{space}{marks}{rest}"
     return words.replace("|", "\\|")  # an unescaped bar within a cell would end the cell, within code marks too
-
-
-def html_cell(cell: str) -> str:
-    """A cell for a table in HTML, formulas as code."""
-    words, formula, rest = split_formula(cell)
-    return escape(words) + (f"<code>{escape(formula)}</code>" if formula else "") + escape(rest)
-
-
-def html_text(text: str) -> str:
-    """A paragraph for HTML, what stands in code marks as code."""
-    return _CODE.sub(r"<code>\2</code>", escape(text, quote=False))

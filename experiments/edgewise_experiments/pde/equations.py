@@ -1,4 +1,4 @@
-"""Equations that `solve` was not developed on: errors and times beside classical methods and published networks.
+"""Equations that `solve` was not developed on: errors and times beside published networks.
 
 Cases of PINNacle, a benchmark of physics-informed networks (Hao et al., arXiv 2306.08827), and textbook equations; each
 is solved once, with nothing to choose.
@@ -16,13 +16,11 @@ import torch
 from edgewise.outcomes import ProgressCallback
 from edgewise.pde import Solution, other_solutions, solve
 from edgewise_experiments.problems.cases import CASES, Case
-from edgewise_experiments.problems.classical import classical_row
 from edgewise_experiments.problems.drawn_fields import DRAWN_CASES
 from edgewise_experiments.problems.four_balls import BALL_CASES
-from edgewise_experiments.problems.further_classical import METHODS
 from edgewise_experiments.problems.long_flow import LONG_CASES
 from edgewise_experiments.problems.many_dimensions import MANY_CASES
-from edgewise_experiments.problems.new_cases import CHANGED, LATE_CASES, NEW_CASES, PUBLISHED
+from edgewise_experiments.problems.new_cases import CHANGED, NEW_CASES, PUBLISHED
 from edgewise_experiments.problems.plane_cases import PLANE_CASES
 from edgewise_experiments.problems.reference_solutions import distance
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs, working_seconds
@@ -64,19 +62,11 @@ NOTES = (
     "printed equation and conditions, which the printed solution does not fulfil. Of a fifth, the flow with shocks, "
     "the initial fields are drawn anew by the rule of its generator, and one of their 4 x 4 periods is solved. The two "
     "random coefficients are those of its generator with its seed.",
-    "The classical method is written by hand for its equation, with a size of a round number; its error is that at "
-    "the last moment or at its points. Its seconds are CPU seconds, without those of the reference that measures the "
-    "error. It has no estimate and no choice of the grid. Where it exists it is the better tool: a network is worth "
-    "its time where nobody writes such a program, or where coefficients are sought from data.",
-    "Equations that were opened last were written down before the last change of the library at that time and run "
-    "after it; no change was made for them. They have been run again with later versions.",
 )
 
 BY_NAME: dict[str, Case] = {
-    case.name: case
-    for case in (*CASES, *NEW_CASES, *PLANE_CASES, *DRAWN_CASES, *BALL_CASES, *LONG_CASES, *MANY_CASES, *LATE_CASES)
+    case.name: case for case in (*CASES, *NEW_CASES, *PLANE_CASES, *DRAWN_CASES, *BALL_CASES, *LONG_CASES, *MANY_CASES)
 }
-LATE = {case.name for case in LATE_CASES}
 
 
 def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
@@ -113,7 +103,6 @@ def measure(name: str, seed: int, report: ProgressCallback) -> dict:
         "is_doubted": not solution.trust.startswith("Checked"),
         "seconds": round(seconds, 3),
         "cpu_seconds": round(cpu_seconds, 3),
-        **classical_row(name, METHODS),
     }
 
 
@@ -145,8 +134,6 @@ def summary(rows: list[dict]) -> Outcome:
     rows = [row for row in latest(rows, "problem", "seed") if row["problem"] in BY_NAME]
     if not rows:
         return NO_ROWS
-    groups = {"": [row for row in rows if row["problem"] not in LATE]}
-    groups["Opened last"] = [row for row in rows if row["problem"] in LATE]
     wrong = [row["problem"] for row in rows if not holds(row)]
     far = [row for row in rows if not holds(row) and row["error"] > max(1e-3, 100 * row["estimate"])]
     compared = [row for row in rows if row["problem"] in PUBLISHED and row["problem"] not in CHANGED]
@@ -160,9 +147,6 @@ def summary(rows: list[dict]) -> Outcome:
             "estimates that hold": f"{len(rows) - len(wrong)} of {len(rows)}",
             "those that do not": ", ".join(wrong) or "none",
             "wrong without a word (error above 1e-3, estimate 100 times too small)": str(len(far)),
-            "of those opened last, with an error of at most 1e-6": "{} of {}".format(
-                sum(at_most(row, 1e-6) for row in groups["Opened last"]), len(groups["Opened last"])
-            ),
             "cases of PINNacle with an error below its best method's": ahead(compared),
             "of its cases whose statement had to be changed": ahead(changed),
             "seconds of all": f"{sum(map(working_seconds, rows)):.0f}",
@@ -178,12 +162,8 @@ def summary(rows: list[dict]) -> Outcome:
         "stopped",
         "doubts",
         "PINNacle's best",
-        "classical method",
-        "its error",
-        "its seconds",
     )
-    tables = [ResultTable(head, tuple(map(cells, group)), title) for title, group in groups.items() if group]
-    return Outcome((figures, *tables), NOTES, {"errors": partial(draw, rows)})
+    return Outcome((figures, ResultTable(head, tuple(map(cells, rows)))), NOTES, {"errors": partial(draw, rows)})
 
 
 def ahead(rows: list[dict]) -> str:
@@ -209,9 +189,6 @@ def cells(row: dict) -> tuple[str, ...]:
         row["stopped"].replace("_", " "),
         "yes" if row["is_doubted"] else "no",
         "-" if best is None else ", ".join(filter(None, (f"{best:.1e}", method))),
-        row.get("classical", "-"),
-        scientific(row.get("classical_error")),
-        f"{row['classical_seconds']:.2g}" if "classical" in row else "-",
     )
 
 

@@ -107,17 +107,7 @@ def _job(name: str, seed: int, quick: bool) -> Job:
 def classical_job(name: str, quick: bool) -> Job:
     """The classical method of an equation."""
     key = {"problem": name, "model": "classical", "seed": 0, "quick": quick}
-
-    def work(report: ProgressCallback) -> dict:
-        row = classical_row(name)
-        return {
-            "method": row["classical"],
-            "error": row["classical_error"],
-            "cpu_seconds": round(row["classical_seconds"], 4),
-            "parameters": 0,
-        }
-
-    return Job(f"{name}, classical", key, work)
+    return Job(f"{name}, classical", key, lambda report: classical_row(name))
 
 
 def measure(name: str, seed: int, quick: bool, report: ProgressCallback) -> dict:

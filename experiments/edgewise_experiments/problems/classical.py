@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -17,7 +17,6 @@ from scipy.optimize import least_squares
 
 from edgewise.pde import PDE
 from edgewise.pde.problem.evaluation import value_at
-from edgewise_experiments.problems import cases
 from edgewise_experiments.problems import reference_solutions as references
 from edgewise_experiments.problems.named_equations import (
     NOISE,
@@ -170,31 +169,6 @@ def diagonalised(
     return distance(u, true)
 
 
-def on_square_in_time(problem: PDE, size: int, rate: Callable[..., Sequence[np.ndarray]]) -> float:
-    """Error at the last moment on a square, Chebyshev points and DOP853, values at the rim."""
-    (a, b), (c, d), (begin, end) = problem.domain.bounds.tolist()
-    (x, dx, xx), (y, dy, yy) = axis(a, b, size), axis(c, d, size)
-    grid = grid_points(x, y)
-    rim = ((grid == [a, c]) | (grid == [b, d])).any(1)
-    shape, fields = (size + 1, size + 1), len(problem.fields)
-
-    def whole(t: float, state: np.ndarray) -> np.ndarray:
-        values = np.empty((fields, len(grid)))
-        values[:, ~rim] = state.reshape(fields, -1)
-        values[:, rim] = exact(problem, np.column_stack([grid[rim], np.full(rim.sum(), t)])).T
-        return values
-
-    def change(t: float, state: np.ndarray) -> np.ndarray:
-        parts = [(u, dx @ u, u @ dy.T, xx @ u + u @ yy.T) for u in (each.reshape(shape) for each in whole(t, state))]
-        return np.stack([each.ravel()[~rim] for each in rate(*parts)]).ravel()
-
-    start = exact(problem, np.column_stack([grid, np.full(len(grid), begin)])).T
-    found = solve_ivp(
-        change, (begin, end), start[:, ~rim].ravel(), method="DOP853", t_eval=[end], rtol=1e-9, atol=1e-10
-    )
-    return distance(whole(end, found.y[:, -1]), exact(problem, np.column_stack([grid, np.full(len(grid), end)])).T)
-
-
 def burgers() -> Callable[[], float]:
     """Burgers' equation, 1,024 modes."""
     x, wave = -1 + 2 * np.arange(1024) / 1024, PI * np.arange(513)
@@ -236,18 +210,6 @@ def on_ring(
     return distance(np.fft.ifft(np.exp(linear * end) * found.y[:, -1])[inside], state(end)[inside])
 
 
-def two_scales() -> float:
-    """Chebyshev points, exact in time by eigenvectors."""
-    problem = cases.two_scales()
-    (x, _, xx), (y, _, yy) = axis(0, 1, 64), axis(0, 1, 24)
-    operators = [xx[1:-1, 1:-1] / (500 * PI) ** 2, yy[1:-1, 1:-1] / PI**2]
-    (a, left), (b, right) = (np.linalg.eig(each) for each in operators)
-    start = np.sin(20 * PI * x[1:-1, None]) * np.sin(PI * y[1:-1])
-    modes = np.linalg.inv(left) @ start @ np.linalg.inv(right).T * np.exp(5 * (a[:, None] + b))
-    grid = grid_points(x[1:-1], y[1:-1], [5.0])
-    return distance((left @ modes @ right.T).real.ravel(), exact(problem, grid)[:, 0])
-
-
 def ode(
     rate: Rate, start: Sequence[float], end: float, true: Callable[[], np.ndarray], method: str = "DOP853"
 ) -> Callable[[], float]:
@@ -259,20 +221,6 @@ def ode(
         return float(np.abs(found[: len(last)] / last - 1).max())
 
     return error
-
-
-def two_point(problem: PDE, size: int, residual: Callable[..., tuple[np.ndarray, np.ndarray]]) -> float:
-    """Error of Newton's method on Chebyshev points for u'' + g(u, x) = 0 with values at the ends."""
-    ((low, high),) = problem.domain.bounds.tolist()
-    x, _, second = axis(low, high, size)
-    true = exact(problem, x[:, None])[:, 0]
-    u = np.zeros_like(x)
-    u[[0, -1]] = true[[0, -1]]
-    for _ in range(12):
-        g, slope = residual(u, x)
-        move = np.linalg.solve((second + np.diag(slope))[1:-1, 1:-1], (second @ u + g)[1:-1])
-        u[1:-1] -= move
-    return distance(u, true)
 
 
 def poles(problem: PDE, points: np.ndarray, inside: np.ndarray, columns: Callable[[np.ndarray], np.ndarray]) -> float:
@@ -328,25 +276,6 @@ def diffusion() -> float:
     return abs(float(fit.x[0]) - TRUE_DIFFUSION) * float(np.linalg.norm(fit.jac)) / NOISE
 
 
-def plane_strain(size: int = 20) -> float:
-    """Chebyshev points and one dense factorisation of both fields."""
-    problem = cases.elasticity()
-    s, first, second = axis(0, 1, size)
-    one = np.eye(size + 1)
-    xx, yy, xy = np.kron(second, one), np.kron(one, second), np.kron(first, first)
-    grid = grid_points(s, s)
-    inner = ~((grid == 0) | (grid == 1)).any(1)
-    true = exact(problem, grid).T
-    x, y = grid.T
-    u, v = true
-    force = [-13 * u - 6 * np.sin(x) * np.cos(3 * y), -28 * v - 4 * np.cos(2 * x) * np.sin(y)]
-    whole = np.block([[3 * xx + yy, 2 * xy], [2 * xy, 3 * yy + xx]])
-    both, known = np.tile(inner, 2), np.where(inner, 0.0, true).ravel()
-    found = known.copy()
-    found[both] = np.linalg.solve(whole[np.ix_(both, both)], (np.concatenate(force) - whole @ known)[both])
-    return distance(found, true.ravel())
-
-
 def plate() -> float:
     """A supported plate: Poisson's equation twice, by eigenvectors of each coordinate."""
     problem = library("biharmonic")
@@ -357,30 +286,6 @@ def plate() -> float:
     modes = back @ (4 * PI**4 * true) @ back.T / (values[:, None] + values) ** 2
     assert problem.form.solution is not None
     return distance((vectors @ modes @ vectors.T).real, true)
-
-
-def black_scholes() -> float:
-    """The put on Chebyshev points."""
-    return evolved(
-        cases.black_scholes(),
-        48,
-        lambda x, t, d, dd, u: [0.02 * x**2 * (dd @ u) + 0.05 * x * (d @ u) - 0.05 * u],
-        method="LSODA",
-    )
-
-
-def lane_emden(t: float, y: np.ndarray) -> list[float]:
-    """The star, whose second derivative at the centre is known from the equation's limit."""
-    return [y[1], -(y[0] ** 5) - 2 * y[1] / t if t > 0 else -1 / 3]
-
-
-def growth_of_all() -> float:
-    """Every rate by itself, all at once."""
-    m = np.linspace(0.1, 4, 41)
-    found = solve_ivp(
-        lambda t, u: m * u * (1 - u), (0, 3), np.full(41, 0.1), method="DOP853", rtol=1e-11, atol=1e-12
-    ).y[:, -1]
-    return distance(found, 1 / (1 + 9 * np.exp(-3 * m)))
 
 
 def nonlinear_poisson() -> float:
@@ -397,12 +302,6 @@ def nonlinear_poisson() -> float:
         return xx + yy - np.exp(u) - source, [-np.exp(u), 0.0, 0.0, 1.0, 0.0, 1.0]
 
     return newton_on_square(problem, size, residual, lambda x, y: 0 * x)
-
-
-def liouville(x: np.ndarray, y: np.ndarray, *jet: np.ndarray) -> tuple[np.ndarray, list]:
-    """Residual of Liouville's equation."""
-    u, _, _, xx, _, yy = jet
-    return xx + yy + np.exp(u), [np.exp(u), 0.0, 0.0, 1.0, 0.0, 1.0]
 
 
 def evolved_breather() -> float:
@@ -423,108 +322,6 @@ def _sum_source(points: np.ndarray) -> np.ndarray:
 CHEBYSHEV, FOURIER, FOURIER_DOP853 = "Chebyshev points", "Fourier series, ETDRK4", "Fourier series, DOP853"
 IN_TIME = f"{CHEBYSHEV}, Radau or DOP853 in time"
 CLASSICAL: dict[str, Method] = {
-    "wave (Wave1d-C)": (
-        IN_TIME,
-        lambda: evolved(
-            cases.string(), 40, lambda x, t, d, dd, u, v: [4 * dd @ u], rates=np.zeros_like, method="DOP853"
-        ),
-    ),
-    "two scales (Heat2d-MS)": (f"{CHEBYSHEV}, exact in time", two_scales),
-    "five dimensions (PNd)": (
-        f"{CHEBYSHEV}, diagonalised",
-        lambda: diagonalised(cases.five_dimensions(), 8, _sum_source),
-    ),
-    "Fisher": (IN_TIME, lambda: evolved(cases.fisher(), 64, lambda x, t, d, dd, u: [dd @ u + u * (1 - u)])),
-    "Schroedinger": (
-        FOURIER_DOP853,
-        lambda: on_ring(
-            cases.schroedinger(), 60, 512, lambda k: -0.5j * k**2, lambda k: 1j + 0 * k, lambda v: np.abs(v) ** 2 * v, 8
-        ),
-    ),
-    "Klein-Gordon": (
-        IN_TIME,
-        lambda: evolved(
-            cases.klein_gordon(),
-            16,
-            lambda x, t, d, dd, u, v: [dd @ u - u**2 - x * math.cos(t) + x**2 * math.cos(t) ** 2],
-            rates=np.zeros_like,
-            method="DOP853",
-        ),
-    ),
-    "telegraph": (
-        IN_TIME,
-        lambda: evolved(
-            cases.telegraph(),
-            16,
-            lambda x, t, d, dd, u, v: [dd @ u - u - 2 * v],
-            rates=lambda x: -np.sin(PI * x),
-            method="DOP853",
-        ),
-    ),
-    "beam": (
-        IN_TIME,
-        lambda: evolved(
-            cases.beam(),
-            12,
-            lambda x, t, d, dd, u, v: [-dd @ np.pad((dd @ u)[1:-1], 1)],
-            rates=np.zeros_like,
-            method="DOP853",
-        ),
-    ),
-    "long waves": (
-        FOURIER_DOP853,
-        lambda: on_ring(
-            cases.long_waves(),
-            90,
-            512,
-            lambda k: -1j * k / (1 + k**2),
-            lambda k: -0.5j * k / (1 + k**2),
-            lambda v: v.real**2,
-            15,
-        ),
-    ),
-    "Bratu": (CHEBYSHEV, lambda: two_point(cases.bratu(), 20, lambda u, x: (np.exp(u), np.exp(u)))),
-    "Airy": (CHEBYSHEV, lambda: two_point(cases.airy(), 80, lambda u, x: (-x * u, -x))),
-    "Lane-Emden": ("DOP853", lambda: ode(lane_emden, [1.0, 0.0], 3.0, lambda: np.array([0.5]))),
-    "Black-Scholes": (IN_TIME, black_scholes),
-    "moving bump": (
-        IN_TIME,
-        lambda: on_square_in_time(cases.moving_bump(), 40, lambda u: [0.01 * u[3] - 0.4 * u[1] - 0.3 * u[2]]),
-    ),
-    "Burgers in the plane": (
-        IN_TIME,
-        lambda: on_square_in_time(
-            cases.burgers_2d(),
-            24,
-            lambda u, v: [each[3] / 20 - u[0] * each[1] - v[0] * each[2] for each in (u, v)],
-        ),
-    ),
-    "Lorenz": (
-        "DOP853",
-        lambda: ode(
-            cases.lorenz_rate,
-            [1.0, 1.0, 1.0],
-            8.0,
-            lambda: cases.lorenz_reference()[1][0],
-        ),
-    ),
-    "charge": (f"{CHEBYSHEV}, diagonalised", lambda: diagonalised(cases.charge(), 32, lambda points: 0 * points[:, 0])),
-    "Liouville": (
-        CHEBYSHEV,
-        lambda: newton_on_square(cases.liouville(), 32, liouville, lambda x, y: 2 - x**2 - y**2),
-    ),
-    "elasticity": (CHEBYSHEV, plane_strain),
-    "growing surface": (
-        IN_TIME,
-        lambda: evolved(cases.growing_surface(), 32, lambda x, t, d, dd, u: [0.05 * (dd @ u) - (d @ u) ** 2 / 2]),
-    ),
-    "family": ("DOP853", growth_of_all),
-    "memory": (
-        "DOP853",
-        lambda: ode(
-            lambda t, y: [-y[0] + y[1], y[0] - y[1]], [1.0, 0.0], 3.0, lambda: np.array([(1 + math.exp(-6)) / 2])
-        ),
-    ),
     "poisson": (
         f"{CHEBYSHEV}, diagonalised",
         lambda: diagonalised(library("poisson"), 40, lambda p: poisson_source(*torch.from_numpy(p).T).numpy()),
@@ -586,19 +383,17 @@ CLASSICAL: dict[str, Method] = {
     ),
     "allen-cahn": (FOURIER, allen_cahn),
 }
-CLASSICAL["Burgers (Burgers1d-C)"] = CLASSICAL["burgers"]
 
 
-def classical_row(name: str, methods: Mapping[str, Method] = CLASSICAL) -> dict:
-    """Error and CPU seconds of the classical method of an equation, without those of a reference; {} if it has none."""
-    if name not in methods:
-        return {}
-    method, work = methods[name]
+def classical_row(name: str) -> dict:
+    """Error and CPU seconds of the classical method of an equation, without those of a reference."""
+    method, work = CLASSICAL[name]
     begin = time.process_time()
     error = work()
     seconds = time.process_time() - begin
     return {
-        "classical": method,
-        "classical_error": error() if callable(error) else error,
-        "classical_seconds": seconds,
+        "method": method,
+        "error": error() if callable(error) else error,
+        "cpu_seconds": round(seconds, 4),
+        "parameters": 0,
     }

@@ -1,4 +1,4 @@
-"""Further equations of the panel: cases of PINNacle, and two groups of our own, of which one was opened last."""
+"""Further equations of the panel: cases of PINNacle, and equations of our own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import torch
 from scipy.fft import dstn, idstn
-from scipy.integrate import solve_bvp, solve_ivp
+from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 from scipy.special import kn
 from torch import Tensor
@@ -16,13 +16,10 @@ from torch import Tensor
 from edgewise.pde import (
     PDE,
     Box,
-    Condition,
     Dirichlet,
     Initial,
-    Interval,
     Neumann,
     Observations,
-    Periodic,
     Time,
     laplacian,
 )
@@ -32,8 +29,6 @@ from edgewise_experiments.problems.cases import (
     PI,
     SQUARE,
     Case,
-    derivative,
-    fourier,
     steady_flow,
     without_disks,
 )
@@ -272,52 +267,6 @@ def kepler_reference() -> tuple[np.ndarray, np.ndarray]:
     return np.array([[6.0]]), np.array([[math.cos(angle) - 0.6, 0.8 * math.sin(angle)]])
 
 
-def blasius() -> PDE:
-    """The boundary layer of a plate."""
-    return PDE(
-        lambda u: u.xxx + u * u.xx / 2,
-        Interval(0, 10),
-        [
-            Dirichlet(0.0, on="x=0"),
-            Condition(lambda u: u.x, on="x=0"),
-            Condition(lambda u: u.x - 1, on="x=10"),
-        ],
-    )
-
-
-def blasius_reference(tolerance: float = 1e-12) -> tuple[np.ndarray, np.ndarray]:
-    """The same by scipy's solve_bvp."""
-    x = np.linspace(0, 10, 200)
-    start = np.stack([x**2 / 20, x / 10, 0 * x + 0.1])
-    found = solve_bvp(
-        lambda x, y: np.stack([y[1], y[2], -y[0] * y[2] / 2]),
-        lambda a, b: np.array([a[0], a[1], b[1] - 1]),
-        x,
-        start,
-        tol=tolerance,
-        max_nodes=100_000,
-    )
-    return x[:, None], found.sol(x)[:1].T
-
-
-def swift_hohenberg() -> PDE:
-    """A pattern that grows from a wave."""
-    return PDE(
-        lambda u: u.t - 0.3 * u + u + 2 * u.xx + u.xxxx + u**3,
-        Interval(0, 4 * PI) * Time(0, 5),
-        [Periodic("x"), Initial(lambda x: 0.3 * torch.cos(x) + 0.1 * torch.sin(x / 2))],
-    )
-
-
-def swift_hohenberg_reference(modes: int = 48) -> tuple[np.ndarray, np.ndarray]:
-    """Fourier series of the same."""
-
-    def rate(u: np.ndarray, wave: np.ndarray) -> np.ndarray:
-        return -0.7 * u - 2 * derivative(u, wave, 2) - derivative(u, wave, 4) - u**3
-
-    return fourier(rate, lambda x: 0.3 * np.cos(x) + 0.1 * np.sin(x / 2), 0, 4 * PI, 5.0, modes)
-
-
 def heat_and_flow() -> PDE:
     """Convection of heat in a cell, a layer on each of two sides."""
 
@@ -347,61 +296,6 @@ def monge_ampere() -> PDE:
         [Dirichlet(bowl)],
         solution=bowl,
     )
-
-
-def brusselator() -> PDE:
-    """A chemical clock on a ring."""
-    start = {"u": lambda x: 1 + 0.5 * torch.sin(x), "v": lambda x: 3 + 0.5 * torch.cos(x)}
-    return PDE(
-        lambda u, v: (u.t - 0.05 * u.xx - 1 - u**2 * v + 4 * u, v.t - 0.05 * v.xx - 3 * u + u**2 * v),
-        Interval(0, 2 * PI) * Time(0, 5),
-        [Periodic("x"), Initial(start)],
-    )
-
-
-def brusselator_reference(modes: int = 256) -> tuple[np.ndarray, np.ndarray]:
-    """Fourier series of the same."""
-
-    def rate(both: np.ndarray, wave: np.ndarray) -> np.ndarray:
-        (u, v), bent = both, 0.05 * derivative(both, wave, 2)
-        return np.stack([bent[0] + 1 + u**2 * v - 4 * u, bent[1] + 3 * u - u**2 * v])
-
-    return fourier(rate, lambda x: np.stack([1 + 0.5 * np.sin(x), 3 + 0.5 * np.cos(x)]), 0, 2 * PI, 5.0, modes)
-
-
-def resonator() -> PDE:
-    """Maxwell's equations in a square resonator, a mode of two by one waves."""
-    k, m = 2 * PI, PI
-    speed = math.hypot(k, m)
-    fields = {
-        "e": lambda x, y, t: torch.sin(k * x) * torch.sin(m * y) * torch.cos(speed * t),
-        "h": lambda x, y, t: -m / speed * torch.sin(k * x) * torch.cos(m * y) * torch.sin(speed * t),
-        "g": lambda x, y, t: k / speed * torch.cos(k * x) * torch.sin(m * y) * torch.sin(speed * t),
-    }
-    return PDE(
-        lambda e, h, g: (e.t - g.x + h.y, h.t + e.y, g.t - e.x),
-        SQUARE * Time(0, 1),
-        [
-            Dirichlet({"e": 0.0}, on=["x=0", "x=1", "y=0", "y=1"]),
-            Initial({"e": lambda x, y: torch.sin(k * x) * torch.sin(m * y), "h": 0.0, "g": 0.0}),
-        ],
-        solution=fields,
-    )
-
-
-def van_der_pol() -> PDE:
-    """Relaxation oscillations with a stiffness of 50."""
-    return PDE(lambda u: u.tt - 50 * (1 - u**2) * u.t + u, Time(0, 100), [Initial(2.0, rate=0.0)])
-
-
-def van_der_pol_reference(tolerance: float = references.RELATIVE_TOLERANCE) -> tuple[np.ndarray, np.ndarray]:
-    """The same by Radau."""
-
-    def rate(t: float, y: np.ndarray) -> tuple[float, ...]:
-        return (y[1], 50 * (1 - y[0] ** 2) * y[1] - y[0])
-
-    end = np.array([100.0])
-    return end[:, None], references.solve_ode(rate, (2.0, 0.0), end, method="Radau", relative=tolerance)[:, :1]
 
 
 def plate() -> PDE:
@@ -449,19 +343,7 @@ NEW_CASES = (
     Case("lid (NS2d-C)", "Navier-Stokes, Re 100, under a lid of speed 4 x (1 - x)", lid, lid_reference),
     Case("minimal surface", "Scherk's surface on [-1, 1]^2", scherk),
     Case("orbit", "Kepler's problem, eccentricity 0.6, t to 6", kepler, kepler_reference),
-    Case("Blasius", "u''' + u u'' / 2 = 0 on [0, 10]", blasius, blasius_reference),
-    Case(
-        "Swift-Hohenberg",
-        "u_t = 0.3 u - (1 + d_xx)^2 u - u^3 on a ring of 4 pi, t to 5",
-        swift_hohenberg,
-        swift_hohenberg_reference,
-    ),
     Case("two layers", "-laplacian u / 20 + u_x + u_y = f on a square", heat_and_flow),
-)
-LATE_CASES = (
     Case("Monge-Ampere", "u_xx u_yy - u_xy^2 = f on a square", monge_ampere),
-    Case("Brusselator", "two fields on a ring of 2 pi, t to 5", brusselator, brusselator_reference),
-    Case("resonator", "Maxwell's equations on a square, three fields, t to 1", resonator),
-    Case("van der Pol", "u'' = 50 (1 - u^2) u' - u, t to 100", van_der_pol, van_der_pol_reference),
     Case("clamped plate", "laplacian^2 u = f on a square, u = u_n = 0", plate),
 )

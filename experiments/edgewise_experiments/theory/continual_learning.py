@@ -240,11 +240,6 @@ CHOICES: Mapping[str, Callable[[dict], float | None]] = {
 }
 
 
-def forgets(row: dict) -> bool:
-    """Return whether the first group's error at the end is large and ten times that right after it was learned."""
-    return row["errors"][-1][0] > max(10 * row["errors"][0][0], 1e-3)
-
-
 def best_rows(rows: Sequence[dict], case: str, kind: str, error: Callable[[dict], float | None]) -> list[dict]:
     """Return the rows, one for each seed, of the plan with the lowest median of `error`."""
     groups: dict[tuple, list[dict]] = {}

@@ -1,8 +1,4 @@
-"""Theories of how fast the error of a model falls with its size, bounds on the error of splines, and measured rates.
-
-The root mean square error of a model of N parameters falls as N^-alpha. Liu et al., "KAN: Kolmogorov-Arnold Networks"
-(arXiv 2404.19756), compare four theories of alpha in section 2.3; `exponents` returns them all.
-"""
+"""Bounds on the error of splines, and the rates of measured errors."""
 
 from __future__ import annotations
 
@@ -13,94 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewise.errors import InputError
-
-__all__ = [
-    "MICHAUD_POSTER",
-    "FittedExponent",
-    "Traits",
-    "derivative_exponent",
-    "exponents",
-    "fitted_exponent",
-    "liu",
-    "michaud",
-    "poggio",
-    "sharma_kaplan",
-    "spline_bound",
-]
-
-# The number printed on the KAN paper's poster: (k + 1) / 2 of piecewise linear splines, as of ReLU.
-MICHAUD_POSTER = 1.0
-
-
-@dataclass(frozen=True)
-class Traits:
-    """Properties of a function on which the theories of the exponent depend."""
-
-    inputs: int
-    dimension: int | None = None
-    arity: int = 2
-    smoothness: float = math.inf
-
-    def __post_init__(self) -> None:
-        dimension = self.inputs if self.dimension is None else self.dimension
-        if not 1 <= dimension <= self.inputs:
-            raise InputError(f"dimension must be from 1 to the {self.inputs} inputs, got {dimension}")
-        if not (self.arity >= 1 and self.smoothness >= 0):
-            raise InputError(
-                f"arity must be at least 1 and smoothness at least 0, got {self.arity} and {self.smoothness}"
-            )
-        object.__setattr__(self, "dimension", dimension)
-
-
-def sharma_kaplan(degree: int, dimension: int) -> float:
-    """Return (k + 1) / d, with d the intrinsic dimension of the inputs.
-
-    References
-    ----------
-    Sharma and Kaplan, "A neural scaling law from the dimension of the data manifold" (arXiv 2004.10802).
-    """
-    return (degree + 1) / dimension
-
-
-def michaud(degree: int, arity: int = 2) -> float:
-    """Return (k + 1) / arity; the KAN paper uses arity 2, and its poster prints `MICHAUD_POSTER`.
-
-    References
-    ----------
-    Michaud, Liu and Tegmark, "Precision machine learning" (arXiv 2210.13447).
-    """
-    return (degree + 1) / arity
-
-
-def poggio(smoothness: float) -> float:
-    """Return m / 2, for compositions of functions of two inputs with m continuous derivatives.
-
-    References
-    ----------
-    Poggio, Banburski and Liao, "Theoretical issues in deep networks", PNAS 117 (2020).
-    """
-    return smoothness / 2
-
-
-def liu(degree: int) -> float:
-    """Return k + 1, for a KAN of the function's own smooth shape, whatever the number of inputs.
-
-    References
-    ----------
-    Liu et al., "KAN: Kolmogorov-Arnold Networks" (arXiv 2404.19756), theorem 2.1.
-    """
-    return degree + 1.0
-
-
-def exponents(traits: Traits, degree: int) -> dict[str, float]:
-    """Return alpha by each of the four theories, for piecewise polynomials of one degree."""
-    assert traits.dimension is not None  # set by the class
-    return {
-        "Sharma-Kaplan": sharma_kaplan(degree, traits.dimension),
-        "Michaud": michaud(degree, traits.arity),
-        "Poggio": poggio(traits.smoothness),
-        "KAN": liu(degree),
-    }
 
 
 def derivative_exponent(degree: int, order: int) -> int:

@@ -10,6 +10,7 @@ from experiments.tests.theory.test_continual_learning import CASES
 
 from edgewise_experiments import experiments
 from edgewise_experiments.pages.claims import CLAIMS, total_seconds
+from edgewise_experiments.pages.page import HEADS, claim_lines, claims_markdown
 
 RESULTS = Path(__file__).parents[3] / "results"
 
@@ -83,6 +84,15 @@ def test_leads_speak_for_pictures_and_losses_for_language():
     rows = [language_row("equal time", kind, loss) for kind, loss in (("KAN", 1.9), ("MLP", 1.8))]
     assert claim.ours(rows) == "equal time, cpu: loss of the KAN: 1.900; equal time, cpu: loss of the MLP: 1.800"
     assert claim.ours(rows[1:]) == "too few rows"
+
+
+def test_claims_without_rows_say_so():
+    lines = claim_lines({})
+    assert len(lines) == len(CLAIMS) and all(len(line) == len(HEADS) for line in lines)
+    assert {line[3] for line in lines} == {"not run yet"} and {line[4] for line in lines} == {"-"}
+    text = claims_markdown({})
+    assert text.startswith("# Results\n") and text.count("\n| ") == 2 + len(CLAIMS) and "## Figures" not in text
+    assert claims_markdown({}, ["a-b.svg"]).endswith("\n## Figures\n\n![a-b](a-b.svg)\n")
 
 
 def test_seconds():

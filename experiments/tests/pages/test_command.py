@@ -96,13 +96,3 @@ def test_a_file_that_is_something_else(refused, tmp_path):
     assert (tmp_path / "tables-quick.json").read_text() == "[]"
     (tmp_path / "file").write_text("")
     assert "cannot make the folder" in refused("tables", "--quick", "--out", tmp_path / "file" / "x")
-
-
-def test_all_on_one_page(run, squares, tmp_path, monkeypatch):
-    monkeypatch.setattr(command, "experiments", lambda: {"guide": "The guide.", "squares": "Squares of seeds."})
-    monkeypatch.setattr("edgewise_experiments.pages.page.CLAIMS", ())  # they know real rows only
-    done = run("--all", "--quick", "--out", tmp_path)
-    assert done.code == 0 and "index.html: all experiments on one page" in done.out
-    text = (tmp_path / "index.html").read_text()
-    assert text.index("Squares of seeds.") < text.index("The guide.") and text.count("<svg ") == 2
-    assert sorted(path.name for path in tmp_path.glob("*.json")) == ["guide-quick.json", "squares-quick.json"]

@@ -1,4 +1,4 @@
-"""Exponents and bounds against the papers' numbers, measured splines and measured compositions."""
+"""Bounds against measured splines, and fitted exponents."""
 
 import math
 
@@ -11,34 +11,10 @@ from edgewise.ops.splines.bspline import basis
 from edgewise.ops.splines.knots import breakpoints_of, uniform
 from edgewise.ops.splines.lstsq import quadrature
 from edgewise_experiments.theory.exponents import (
-    MICHAUD_POSTER,
-    Traits,
     derivative_exponent,
-    exponents,
     fitted_exponent,
-    michaud,
     spline_bound,
 )
-
-
-def test_the_table_of_the_paper():
-    assert exponents(Traits(100, smoothness=6), 3) == {"Sharma-Kaplan": 0.04, "Michaud": 2, "Poggio": 3, "KAN": 4}
-    assert exponents(Traits(4, dimension=2, arity=3), 3)["Sharma-Kaplan"] == 2
-    assert exponents(Traits(4, dimension=2, arity=3), 3)["Michaud"] == pytest.approx(4 / 3)
-    assert exponents(Traits(2), 1)["Poggio"] == math.inf
-    assert michaud(1) == MICHAUD_POSTER  # the poster's 1 is the paper's (k + 1) / 2 with ReLU
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"inputs": 2, "dimension": 3}, "dimension must be from 1 to the 2 inputs, got 3"),
-        ({"inputs": 2, "arity": 0}, "arity must be at least 1 and smoothness at least 0, got 0 and inf"),
-    ],
-)
-def test_traits_that_no_function_has(arguments, message):
-    with pytest.raises(InputError, match=message):
-        Traits(**arguments)
 
 
 def test_the_order_of_a_derivative_is_at_most_the_degree():
