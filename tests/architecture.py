@@ -42,6 +42,7 @@ INNER_RANKS = {
         {"shared"},
         {"methods", "grids", "cost", "noise_curves"},
         {"loop"},
+        {"conformal"},
         {"smoothing", "uncertainty", "remembering"},
     ),
     "interpret": (

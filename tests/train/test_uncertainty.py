@@ -149,17 +149,6 @@ def test_bad_fields_are_refused(linear, changes):
         codec.read(ErrorBars, {**codec.plain(linear[-1]), **changes}, "bars", SIZES)
 
 
-def test_many_scores_are_thinned_to_the_larger_ones(monkeypatch):
-    size = tensor(RNG.exponential(size=(500, 1)))
-    whole = module.score_quantiles(size, torch.ones(500, dtype=torch.float64))
-    monkeypatch.setattr(module, "MOST_SCORES", 40)
-    levels, scores = module.score_quantiles(size, torch.ones(500, dtype=torch.float64))
-    assert len(levels) == 40
-    for level, score in zip(levels[:, 0].tolist(), scores[:, 0].tolist(), strict=True):
-        assert score == float(whole[1][round(level * 501) - 1])
-    assert float(scores[-1]) == float(size.max())
-
-
 def test_faults_get_a_sentence(linear, monkeypatch):
     _, _, model, data, bars = linear
     for level in (0, 1, True, "0.9"):

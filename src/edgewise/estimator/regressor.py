@@ -9,6 +9,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
@@ -21,10 +22,12 @@ from edgewise.estimator.scikit import MultiOutputMixin, RegressorMixin
 from edgewise.estimator.task import Numbers
 from edgewise.gam.families.named import Loss, family_of
 from edgewise.metrics import explained
+from edgewise.nn.prediction import predict_in_batches
 from edgewise.scaling import AffineScaling
 from edgewise.search.candidates import Samples
 from edgewise.search.policy import Effort, SearchSettings
 from edgewise.search.validation import block_codes, canonical_rows
+from edgewise.train.conformal import ResidualIntervals
 from edgewise.train.uncertainty import ErrorBars
 
 if TYPE_CHECKING:
@@ -56,8 +59,10 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         "identity", or "log" if predictions are exponentials.
     error_bars_ : ErrorBars or None
         Uncertainty of the predictions in the units of the network; None where it is not available.
+    residual_intervals_ : ResidualIntervals or None
+        Quantiles of the residuals of held-out rows, where there are no error bars.
     error_bars_message_ : str
-        A sentence on the calibration of the error bars, or the reason why there are none.
+        Sentences on the calibration of the error bars or intervals, with the reason where there are none.
 
     See Also
     --------
@@ -91,6 +96,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     target_scaling_: AffineScaling
     link_: str
     error_bars_: ErrorBars | None
+    residual_intervals_: ResidualIntervals | None
     error_bars_message_: str
     equations_: Front | dict[int, Front]
     _exponent: tuple[float, float] | None
@@ -153,6 +159,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         settings = self._with_knowledge(replace(settings, outputs=outputs), self._network_bounds(settings.family))
         result = self._train(samples, settings)
         self.error_bars_ = result.error_bars
+        self.residual_intervals_ = result.intervals
         self.error_bars_message_ = result.message
         self.link_ = "identity"
         self._exponent = None
@@ -171,6 +178,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             scaling=self.target_scaling_,
             exponent=self._exponent,
             bars=self.error_bars_,
+            intervals=self.residual_intervals_,
             bars_message=self.error_bars_message_,
             family=family_of(self.loss),
         )
@@ -245,7 +253,10 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         return explained(observed, predicted, row_weights(sample_weight, len(predicted)))
 
     def predict_interval(self, X: Rows, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
-        """Predict intervals that contain a share `level` of new targets, calibrated on held-out rows; see `ErrorBars`.
+        """Predict intervals that contain a share `level` of new targets, calibrated on held-out rows.
+
+        Their width is that of `ErrorBars` for squared errors; for other losses, constants and networks of very many
+        parameters the ends are quantiles of the residuals of held-out rows, see `ResidualIntervals`.
 
         Beyond the training range they widen; no data show whether that is enough. `predict_band` is for the mean.
 
@@ -263,9 +274,11 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         Raises
         ------
         InputError
-            X is not as for `predict`, the level is no number in (0, 1), or the model has no error bars.
+            X is not as for `predict`, the level is no number in (0, 1), or too few rows were held out.
         """
         codes = self._warned_codes(X)
+        if self.error_bars_ is None and self.residual_intervals_ is not None:
+            return self._interval_of_residuals(codes, self.residual_intervals_, level)
         bars = self._error_bars()
 
         def width(rows: np.ndarray) -> np.ndarray:
@@ -276,7 +289,9 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         width(self.encoder_.inputs_of(codes[:1]))  # checks the level
         # In standard deviations, so that the spread over unknown cells can be added.
         normal = NormalDist().inv_cdf((1 + level) / 2)
-        return self._interval(codes, normal * self._with_spread(codes, lambda rows: width(rows) / normal))
+        return self._interval(
+            codes, normal * self._with_spread(codes, lambda rows: width(rows) / normal, self._network_output)
+        )
 
     def predict_band(self, X: Rows, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Predict a pointwise confidence band for the mean of y, without noise.
@@ -364,11 +379,19 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         return self._equation_values(self.equations_, X)
 
     def _covered(self, X: Rows, y: np.ndarray, level: float) -> float | None:
-        bars = self.error_bars_
-        if y.ndim > 1 or bars is None or float(bars.levels[-1].min()) < level:
+        if y.ndim > 1 or level > self._highest_level:
             return None
         low, high = self.predict_interval(X, level)
         return float(((low <= y) & (y <= high)).mean())
+
+    @property
+    def _highest_level(self) -> float:
+        """The highest level of intervals for which the held-out rows are enough; 0 where there are no intervals."""
+        if self.error_bars_ is not None:
+            return float(self.error_bars_.levels[-1].min())
+        if self.residual_intervals_ is not None:
+            return self.residual_intervals_.most
+        return 0.0
 
     def _network_targets(self) -> ArrayFunction:
         return self.target_scaling_.transform
@@ -406,6 +429,46 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
                 high = np.exp(high)
         return self._like_y(low), self._like_y(high)
 
+    def _interval_of_residuals(
+        self, codes: np.ndarray, intervals: ResidualIntervals, level: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Ends of intervals from the residuals of held-out rows, in the units of y."""
+        # Residuals are those of the target itself where it has a logarithmic link and no normal logarithm.
+        family = self._family
+        of_target = self._exponent is not None and not family.is_normal
+        values = self._outputs if of_target else self._network_output
+        below, above = (end.numpy() for end in intervals.quantiles(level))
+
+        def deviation(rows: np.ndarray) -> np.ndarray:
+            x = self._to_network(rows)
+            inside = values(rows)
+            size = intervals.deviation(x, torch.from_numpy(inside)).numpy()
+            # Beyond the limits the prediction is constant and the splines go on: their distance is not known better.
+            unclipped = self._to_network(rows, clipped=False)
+            beyond = (unclipped != x).any(1).numpy()
+            if beyond.any():
+                with np.errstate(over="ignore"):
+                    far = predict_in_batches(self.model_, unclipped[beyond]).numpy()
+                    far = self._in_units(far) if of_target else far
+                size = size.copy()
+                size[beyond] = np.hypot(size[beyond], far - inside[beyond])
+            return size
+
+        size = self._with_spread(codes, deviation, values)
+        middle = self._averaged(codes, values)
+        with np.errstate(over="ignore"):
+            low = middle - below * size
+            high = middle + above * size
+            if of_target:
+                low = np.maximum(low, 0.0)
+            else:
+                low = self.target_scaling_.inverse(low)
+                high = self.target_scaling_.inverse(high)
+                if self._exponent is not None:
+                    low = np.exp(low)
+                    high = np.exp(high)
+        return self._like_y(low), self._like_y(high)
+
     def _error_bars(self) -> ErrorBars:
         check_is_fitted(self)
         if self.error_bars_ is None:
@@ -420,10 +483,10 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             unclipped = self._to_network(rows, clipped=False)
             return bars.std(self.model_, x, noise=noise, unclipped=unclipped).numpy()
 
-        return self._with_spread(codes, deviation)
+        return self._with_spread(codes, deviation, self._network_output)
 
-    def _with_spread(self, codes: np.ndarray, deviation: ArrayFunction) -> np.ndarray:
-        """Return deviations (N, out); where cells are unknown, with the spread over their possible values.
+    def _with_spread(self, codes: np.ndarray, deviation: ArrayFunction, values: ArrayFunction) -> np.ndarray:
+        """Return deviations of values (N, out); where cells are unknown, with the spread over their possible values.
 
         The variance is the mean of the variances plus the variance of the means, over the background.
         """
@@ -431,7 +494,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         for rows, several in self._completions(codes):
             inputs = self.encoder_.inputs_of(several)
             shape = (len(rows), len(self.background_), -1)
-            means = self._network_output(inputs).reshape(shape)
+            means = values(inputs).reshape(shape)
             own = deviation(inputs).reshape(shape)
             result[rows] = np.sqrt((own**2).mean(axis=1) + means.var(axis=1))
         return result

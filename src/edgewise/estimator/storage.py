@@ -29,6 +29,7 @@ from edgewise.nn.elementary import Elementary
 from edgewise.nn.model import KAN
 from edgewise.search.records import SearchReport
 from edgewise.tables import AffineScaling, InputEncoder
+from edgewise.train.conformal import ResidualIntervals
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.uncertainty import ErrorBars
 
@@ -258,11 +259,17 @@ def save_estimator(
     if not isinstance(estimator, KANEstimator) or not estimator.__sklearn_is_fitted__():
         raise InputError(f"estimator must be a fitted KANRegressor, KANClassifier or KANSurvival, got {estimator!r}")
     bars = estimator._task.bars
+    intervals = estimator._task.intervals
+    state = None
+    if bars is not None:
+        state = {"error_bars": _packed(bars)}
+    elif intervals is not None:
+        state = {"residual_intervals": codec.plain(intervals)}
     checkpoint.write(
         estimator.model_,
         path,
         extra={"estimator": _fields(estimator), "extra": dict(extra or {})},
-        state=None if bars is None else {"error_bars": _packed(bars)},
+        state=state,
     )
 
 
@@ -377,8 +384,15 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
         estimator.classes_ = record.classes_.array()
         keys = estimator.classes_.tolist()
     if isinstance(record, StoredRegressor):
-        state = file.state
-        estimator.error_bars_ = None if state is None else _unpacked(state.get("error_bars"), sizes)
+        state = file.state or {}
+        estimator.error_bars_ = None
+        estimator.residual_intervals_ = None
+        if "residual_intervals" in state:
+            estimator.residual_intervals_ = codec.read(
+                ResidualIntervals, state["residual_intervals"], "residual intervals", sizes
+            )
+        elif file.state is not None:
+            estimator.error_bars_ = _unpacked(state.get("error_bars"), sizes)
     if isinstance(record, StoredRegressor | StoredClassifier):
         fronts = record.equations_
         if not fronts:

@@ -15,6 +15,7 @@ from edgewise.gam.families import Family, Gaussian
 from edgewise.metrics import METRICS, Score
 from edgewise.presentation import counted, number_text
 from edgewise.tables import AffineScaling, Table
+from edgewise.train.conformal import ResidualIntervals
 from edgewise.train.uncertainty import ErrorBars
 
 CLASS_CURVES = 6  # classes up to which each has a curve; beyond, numeric classes are shown by their expected value
@@ -40,6 +41,7 @@ class Task:
     scaling: AffineScaling | None = None  # from targets to outputs of the network; None if these have no unit
     exponent: tuple[float, float] | None = None  # range of the logarithm where predictions are exponentials; else None
     bars: ErrorBars | None = None  # uncertainty of predictions; None where it is not known
+    intervals: ResidualIntervals | None = None  # of new targets, where there are no error bars
     bars_message: str = ""  # a sentence on the error bars, or why there are none
     metric: ClassVar[str]  # of `METRICS`, by which predictions of new rows are scored
     training_loss: ClassVar[str] = "mean squared error (scaled)"  # the loss in the history of a training
@@ -61,7 +63,8 @@ class Task:
     @property
     def no_intervals(self) -> str:
         """Why predictions of numbers have no intervals, in a sentence; "" where they have them, and for others."""
-        return self.bars_message if self.scaling is not None and self.bars is None else ""
+        has_intervals = self.bars is not None or self.intervals is not None
+        return "" if self.scaling is None or has_intervals else self.bars_message
 
     @property
     def answers(self) -> Sequence[str]:

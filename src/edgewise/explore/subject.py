@@ -61,6 +61,7 @@ class Subject:
         estimator.search_ = replace(estimator.search_, sentences=(*estimator.search_.sentences, "Edited by hand."))
         if isinstance(estimator, KANRegressor):
             estimator.error_bars_ = None
+            estimator.residual_intervals_ = None
             estimator.error_bars_message_ = EDITED
         if hasattr(estimator, "equations_"):
             del estimator.equations_

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from edgewise.errors import InputError, is_out_of_memory
-from edgewise.gam.inference.variance import cross_fitted_noise, fit_noise_curves
+from edgewise.errors import InputError
 from edgewise.nn.model import KAN, edge_layers
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import Budget, ProgressCallback, StopReason
 from edgewise.presentation import counted, number_text
+from edgewise.search.calibration import HeldOutRows, error_bars
 from edgewise.search.candidates import Fitted, Samples
 from edgewise.search.comparisons import sample_losses
-from edgewise.search.inference import parameter_factor
 from edgewise.search.jobs import one_blas_thread
 from edgewise.search.nested import Search
 from edgewise.search.noise_free import (
@@ -29,21 +28,11 @@ from edgewise.search.noise_free import (
     polynomial_without_noise,
 )
 from edgewise.search.policy import SearchSettings
-from edgewise.search.results import AutoResult, data_of, loss_of, network_error_bars
-from edgewise.search.validation import random_parts
-from edgewise.settings import ABOVE_ZERO
-from edgewise.train.jacobian.linearised import evenly_spaced
+from edgewise.search.results import AutoResult, loss_of
 from edgewise.train.loop.reports import FitReport, StepRecord
-from edgewise.train.uncertainty import ErrorBars, additive_error_bars
 
 if TYPE_CHECKING:
     from edgewise.search.all_rows import AllRows
-
-# Most rows whose noise is cross-fitted before it calibrates intervals: with more, a curve of the noise follows no
-# single residual.
-CROSS_FITTED_ROWS = 2000
-CROSS_FITTED_PARTS = 5  # of these rows, each with the noise of curves of the others, as for the folds of a search
-FIRST_BARS = 100  # rows that calibrate error bars at first, if time is limited: 95 % intervals need 20
 
 
 def auto_fit(
@@ -148,19 +137,24 @@ def _final(samples: Samples, search: Search, everything: AllRows | None, time_li
     if family.is_classes and family.predictors == 1 and fitted.network is None:
         model = _of_two_classes(model)
     bars = None
+    intervals = None
     message = "Interrupted: there are no error bars."
     with ends():
-        bars, message = _error_bars(samples, search, fitted, model)
+        held_out = HeldOutRows.of(samples, search, fitted)
+        bars, message = error_bars(samples, search.budget, fitted, model, held_out)
+        if bars is None and held_out is not None:
+            intervals = held_out.intervals()
+            message = f"{message} {intervals.message}"
     stopped = budget.ended_by or StopReason.CONVERGED
     report = search.report(stopped)
     if fitted.network is None:
         done = _fit_report(fitted, samples, stopped, budget)
-        result = AutoResult(model, done, report, fitted.limits, exponent, bars, message, fitted)
+        result = AutoResult(model, done, report, fitted.limits, exponent, bars, message, intervals, fitted)
     else:
         done = fitted.network.report
         if stopped == StopReason.INTERRUPTED:
             done = replace(done, stopped=stopped, message="Interrupted; the model is the best so far.")
-        result = AutoResult(model, done, report, error_bars=bars, message=message)
+        result = AutoResult(model, done, report, error_bars=bars, message=message, intervals=intervals)
     loss = loss_of(report)
     budget.report("done", 1.0, done.loss if math.isnan(loss) else loss)
     return result
@@ -240,61 +234,3 @@ def _of_two_classes(model: KAN) -> KAN:
         new.mask.copy_(old.mask.expand(-1, 2))
         new.domain_is_set.copy_(old.domain_is_set)
     return both
-
-
-def _error_bars(samples: Samples, search: Search, fitted: Fitted, model: KAN) -> tuple[ErrorBars | None, str]:
-    """Error bars of squared errors, calibrated on the residuals of models that did not see the row."""
-    if not fitted.family.is_normal:
-        return None, f"There are no error bars for the loss {fitted.family.spelling!r}."
-    known = search.held_out()
-    if fitted.network is not None:
-        held = None
-        if known is not None:
-            rows, links, _ = known
-            seen = samples.select(rows)
-            held = data_of(seen, seen.y - links)
-        return network_error_bars(model, samples, fitted.network.shape.penalty(), held)
-    try:
-        if known is None or not fitted.candidate.additive:
-            raise InputError("model must use its inputs and have held-out rows for error bars, it is a constant")
-        # Held-out residuals on the scale of the linear predictor.
-        rows, links, by_folds = known
-        seen = samples.select(rows)
-        if fitted.family.log_link:
-            y = np.log(seen.y + seen.offset)
-        else:
-            y = seen.y
-        # Variance of the noise, its curves over the inputs, and the covariance of the parameters.
-        smooth = fitted.smooth
-        if smooth is None:
-            variances = [fit.dispersion for fit in fitted.model.fits]
-        else:
-            variances = [smooth.dispersion]
-        noise = torch.tensor(variances, dtype=torch.float64).sqrt()
-        curves = fit_noise_curves(seen.x, links, y - links, seen.weight)
-        factor = parameter_factor(fitted, model)
-        # Calibration on the held-out residuals: on few of them first where time is limited.
-        held_out = data_of(seen, y - links)
-        budget = search.budget
-        began = search.budget.seconds
-        if budget.time_limit is not None and len(held_out) > FIRST_BARS:
-            part = evenly_spaced(held_out, FIRST_BARS)
-            bars = additive_error_bars(model, factor, noise, part, folds=by_folds, curves=curves)
-            affordable = FIRST_BARS * max(budget.seconds_left, 0.0) / max(budget.seconds - began, ABOVE_ZERO)
-            if affordable < 2 * FIRST_BARS:
-                return bars, bars.message
-            held_out = evenly_spaced(held_out, int(min(affordable / 2, len(held_out))))
-        deviation = None
-        if curves is not None and budget.time_limit is None and len(held_out) <= CROSS_FITTED_ROWS:
-            parts = random_parts(len(seen), CROSS_FITTED_PARTS, 0, seen.blocks)
-            deviation = torch.from_numpy(cross_fitted_noise(seen.x, links, y - links, seen.weight, parts))
-        bars = additive_error_bars(
-            model, factor, noise, held_out, folds=by_folds, curves=curves, held_out_noise=deviation
-        )
-        return bars, bars.message
-    except InputError as error:
-        return None, f"There are no error bars: {error}."
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        return None, "There are no error bars: memory ran out."

@@ -29,9 +29,10 @@ from edgewise.search.records import SearchReport, Trial
 from edgewise.search.results import AutoResult, data_of, loss_of, network_error_bars
 from edgewise.search.validation import clipped_squares, held_out_rows, mean_and_error, paired_gain
 from edgewise.settings import ABOVE_ZERO, APPROXIMATION_BUDGET_WORK
+from edgewise.train.conformal import residual_intervals
 from edgewise.train.loop.reports import FitReport, StepRecord
 from edgewise.train.problems import Regression
-from edgewise.train.uncertainty import ErrorBars, additive_error_bars
+from edgewise.train.uncertainty import FEWEST_ROWS, ErrorBars, additive_error_bars
 
 SPLINE_ERROR_SHARE = 0.1  # of a polynomial's error, by which its network may differ
 
@@ -221,8 +222,21 @@ def approximated(
     )
     budget.report("done", 1.0, mean)
     bars, message = network_error_bars(model, samples, None, residuals)
+    intervals = None
+    if bars is None and len(unseen) >= FEWEST_ROWS:
+        intervals = residual_intervals(residuals.y, torch.from_numpy(unseen.weight))
+        message = f"{message} {intervals.message}"
     limits = _limits(samples)
-    done = AutoResult(model, result.report, report, limits, error_bars=bars, message=message, has_noise=False)
+    done = AutoResult(
+        model,
+        result.report,
+        report,
+        limits,
+        error_bars=bars,
+        message=message,
+        intervals=intervals,
+        has_noise=False,
+    )
     return done, reason
 
 

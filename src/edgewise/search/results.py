@@ -13,6 +13,7 @@ from edgewise.nn.model import KAN
 from edgewise.search.candidates import Fitted, Samples
 from edgewise.search.records import SearchReport
 from edgewise.train.blocks import Data
+from edgewise.train.conformal import ResidualIntervals
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.problems import Regression
 from edgewise.train.uncertainty import ErrorBars, prediction_uncertainty
@@ -30,7 +31,8 @@ class AutoResult:
     # interval to which the output is clipped where predictions are its exponential; None where they are the output
     exponent: tuple[float, float] | None = None
     error_bars: ErrorBars | None = None  # uncertainty of the output
-    message: str = ""  # A sentence on the calibration of the error bars, or the reason why there are none
+    message: str = ""  # Sentences on the calibration of error bars or intervals, with the reason where there are none
+    intervals: ResidualIntervals | None = None  # of new targets, where there are no error bars
     fitted: Fitted | None = None  # the additive model, if the network is one
     # interval to which each output is clipped, see `SearchPolicy.beyond`; None for classes and for exponentials, which
     # have `exponent`

@@ -17,6 +17,7 @@ from edgewise.nn.layers.base import Layer
 from edgewise.presentation import counted, number_text
 from edgewise.settings import MOST_FACTORISED_FOR_UNCERTAINTY, ROW_CHUNK_NUMBERS, chunks
 from edgewise.train.blocks import Data
+from edgewise.train.conformal import score_quantiles
 from edgewise.train.jacobian.linearised import evenly_spaced, inverse_triangular, layer_rows, linearise, output_rows
 from edgewise.train.jacobian.rows import layers_of
 from edgewise.train.noise_curves import NoiseCurves
@@ -26,8 +27,6 @@ from edgewise.train.penalties import Penalty
 FEWEST_ROWS = 10
 # Most held-out rows that calibrate: the standard error of a 90 % quantile of 4,000 scores is half a percentage point.
 MOST_CALIBRATION_ROWS = 4000
-# Most levels of the scores that are kept: 1,000 levels are a tenth of a percentage point apart.
-MOST_SCORES = 1000
 # Standard deviation that rounding leaves of a target of order 1 in float64; a fit without noise can't be better.
 ROUNDING_DEVIATION = 1e-14
 
@@ -398,22 +397,6 @@ def _calibrated(factor: Tensor, noise: Tensor, spread: Tensor, residuals: Data, 
     stretch = (weight @ size.square() / weight.sum()).sqrt()
     levels, scores = score_quantiles(size, weight)
     return ErrorBars(factor, noise, spread, stretch, levels, scores, len(size), folds)
-
-
-def score_quantiles(size: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Levels and scores of conformal intervals, (k, m) each, ascending.
-
-    They are those of sizes (n, m) of standardised residuals with numbers of repeats (n,). With w the sum of these a
-    share k / (w + 1) of new samples lies within the k-th smallest score. At most `MOST_SCORES` scores are kept, the
-    larger of neighbours, so that intervals are rather too wide.
-    """
-    scores, order = size.sort(0)
-    levels = weight[order].cumsum(0) / (weight.sum() + 1)
-    if len(scores) > MOST_SCORES:
-        kept = torch.linspace(0, len(scores) - 1, MOST_SCORES).long().to(scores.device)
-        levels = levels[kept]
-        scores = scores[kept]
-    return levels, scores
 
 
 def edge_parameters(layer: Layer, output: int) -> list[Tensor]:

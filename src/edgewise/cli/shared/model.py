@@ -164,8 +164,7 @@ def _rounded(values: np.ndarray, digits: int) -> list[float]:
 
 def has_intervals(estimator: KANRegressor) -> bool:
     """Return True if enough rows were held out in training to calibrate the 90 % intervals."""
-    bars = getattr(estimator, "error_bars_", None)
-    return bars is not None and float(bars.levels[-1].min()) >= LEVEL
+    return estimator._highest_level >= LEVEL
 
 
 def rows_of_test(model: Model, source: Source) -> np.ndarray | None:

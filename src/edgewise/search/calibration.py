@@ -1,0 +1,137 @@
+"""What the rows that a model did not see say about its predictions: error bars, or intervals of any model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from edgewise.errors import InputError, is_out_of_memory
+from edgewise.gam.inference.variance import cross_fitted_noise, fit_noise_curves
+from edgewise.nn.model import KAN
+from edgewise.outcomes import Budget
+from edgewise.search.candidates import Fitted, Samples
+from edgewise.search.inference import parameter_factor
+from edgewise.search.nested import Search
+from edgewise.search.results import data_of, network_error_bars
+from edgewise.search.validation import random_parts
+from edgewise.settings import ABOVE_ZERO
+from edgewise.train.blocks import Data
+from edgewise.train.conformal import ResidualIntervals, residual_intervals
+from edgewise.train.jacobian.linearised import evenly_spaced
+from edgewise.train.noise_curves import NoiseCurves
+from edgewise.train.uncertainty import FEWEST_ROWS, ErrorBars, additive_error_bars
+
+# Most rows whose noise is cross-fitted before it calibrates intervals: with more, a curve of the noise follows no
+# single residual.
+CROSS_FITTED_ROWS = 2000
+CROSS_FITTED_PARTS = 5  # of these rows, each with the noise of curves of the others, as for the folds of a search
+FIRST_BARS = 100  # rows that calibrate error bars at first, if time is limited: 95 % intervals need 20
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOutRows:
+    """Rows of a search with the predictions of models that did not see them.
+
+    Predictions and residuals are on the scale of the linear predictor, or of the target where a loss that is not
+    normal has a logarithmic link: the logarithm of a count of 0 is none.
+    """
+
+    samples: Samples
+    predicted: np.ndarray  # (n, m)
+    residuals: np.ndarray  # (n, m), the targets less these
+    by_folds: bool  # whether they are those of cross-validation
+
+    @classmethod
+    def of(cls, samples: Samples, search: Search, fitted: Fitted) -> HeldOutRows | None:
+        """Return the rows of a search that has ended; None for few rows, and for classes and survival times."""
+        known = search.held_out()
+        family = fitted.family
+        if known is None or len(known[0]) < FEWEST_ROWS or samples.y.ndim == 1:
+            return None
+        rows, links, by_folds = known
+        seen = samples.select(rows)
+        y = seen.y
+        predicted = links
+        if family.log_link and family.is_normal:
+            y = np.log(seen.y + seen.offset)
+        elif family.log_link:
+            y = seen.y + seen.offset
+            predicted = family.predicted(links, fitted.range)
+        return cls(seen, predicted, y - predicted, by_folds)
+
+    @property
+    def data(self) -> Data:
+        """The inputs with the residuals as targets."""
+        return data_of(self.samples, self.residuals)
+
+    @cached_property
+    def curves(self) -> NoiseCurves | None:
+        """Standard deviation of the noise where it follows the rows."""
+        return fit_noise_curves(self.samples.x, self.predicted, self.residuals, self.samples.weight)
+
+    @cached_property
+    def cross_fitted_deviation(self) -> np.ndarray | None:
+        """Standard deviation of the noise of each row by curves that did not see it, (n, m); None for many rows."""
+        if self.curves is None or len(self.samples) > CROSS_FITTED_ROWS:
+            return None
+        parts = random_parts(len(self.samples), CROSS_FITTED_PARTS, 0, self.samples.blocks)
+        return cross_fitted_noise(self.samples.x, self.predicted, self.residuals, self.samples.weight, parts)
+
+    def intervals(self) -> ResidualIntervals:
+        """Return intervals of new targets, for models without error bars."""
+        residuals = torch.from_numpy(self.residuals)
+        weight = torch.from_numpy(self.samples.weight)
+        deviation = None
+        if self.cross_fitted_deviation is not None:
+            deviation = torch.from_numpy(self.cross_fitted_deviation)
+        elif self.curves is not None:
+            deviation = self.curves.std(torch.from_numpy(self.samples.x), torch.from_numpy(self.predicted))
+        return residual_intervals(residuals, weight, deviation, self.curves)
+
+
+def error_bars(
+    samples: Samples, budget: Budget, fitted: Fitted, model: KAN, held_out: HeldOutRows | None
+) -> tuple[ErrorBars | None, str]:
+    """Error bars of squared errors, calibrated on the residuals of models that did not see the row, and a sentence."""
+    if not fitted.family.is_normal:
+        return None, f"There are no error bars for the loss {fitted.family.spelling!r}."
+    if fitted.network is not None:
+        residuals = None if held_out is None else held_out.data
+        return network_error_bars(model, samples, fitted.network.shape.penalty(), residuals)
+    try:
+        if held_out is None or not fitted.candidate.additive:
+            return None, "There are no error bars: the model is a constant, or too few rows were held out."
+        # Variance of the noise, and the covariance of the parameters.
+        smooth = fitted.smooth
+        if smooth is None:
+            variances = [fit.dispersion for fit in fitted.model.fits]
+        else:
+            variances = [smooth.dispersion]
+        noise = torch.tensor(variances, dtype=torch.float64).sqrt()
+        curves = held_out.curves
+        factor = parameter_factor(fitted, model)
+        # Calibration on the held-out residuals: on few of them first where time is limited.
+        data = held_out.data
+        by_folds = held_out.by_folds
+        began = budget.seconds
+        if budget.time_limit is not None and len(data) > FIRST_BARS:
+            part = evenly_spaced(data, FIRST_BARS)
+            bars = additive_error_bars(model, factor, noise, part, folds=by_folds, curves=curves)
+            affordable = FIRST_BARS * max(budget.seconds_left, 0.0) / max(budget.seconds - began, ABOVE_ZERO)
+            if affordable < 2 * FIRST_BARS:
+                return bars, bars.message
+            data = evenly_spaced(data, int(min(affordable / 2, len(data))))
+        deviation = None
+        if budget.time_limit is None and held_out.cross_fitted_deviation is not None:
+            deviation = torch.from_numpy(held_out.cross_fitted_deviation)
+        bars = additive_error_bars(model, factor, noise, data, folds=by_folds, curves=curves, held_out_noise=deviation)
+        return bars, bars.message
+    except InputError as error:
+        return None, f"There are no error bars: {error}."
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return None, "There are no error bars: memory ran out."

@@ -1,0 +1,74 @@
+"""Intervals from residuals: their ends are order statistics, and weights are repeats."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise.checkpoint import codec
+from edgewise.errors import CheckpointError, InputError
+from edgewise.train import conformal
+from edgewise.train.conformal import ResidualIntervals, residual_intervals
+
+RESIDUALS = torch.from_numpy(np.random.default_rng(0).exponential(size=(99, 1)) - 0.5)
+ONES = torch.ones(99, dtype=torch.float64)
+
+
+def test_the_ends_are_order_statistics_of_the_signed_residuals():
+    zero = torch.zeros(1, 1, dtype=torch.float64)
+    ordered = sorted(RESIDUALS[:, 0].tolist())
+    intervals = residual_intervals(RESIDUALS, ONES)
+    for level in (0.5, 0.8, 0.9, 0.98):
+        low, high = intervals.ends(zero, zero, level)
+        # Of 99 residuals the k-th smallest has k of 100 new ones below it, on average.
+        place = round(100 * (1 - level) / 2)
+        assert float(low) == pytest.approx(ordered[place - 1], abs=1e-12)
+        assert float(high) == pytest.approx(ordered[99 - place], abs=1e-12)
+    assert intervals.most == pytest.approx(0.98)
+
+
+def test_weights_are_repeats():
+    count = torch.arange(99) % 3 + 1
+    weighted = residual_intervals(RESIDUALS, count.double())
+    repeated = residual_intervals(
+        RESIDUALS.repeat_interleave(count, 0), torch.ones(int(count.sum()), dtype=torch.float64)
+    )
+    for level in (0.5, 0.9, 0.95):
+        for one, other in zip(weighted.quantiles(level), repeated.quantiles(level), strict=True):
+            assert float(one) == pytest.approx(float(other), rel=1e-12)
+
+
+def test_a_share_of_new_targets_as_promised_lies_within():
+    """The mean coverage of split conformal prediction is at least the level, and at most 2 / (n + 1) above it."""
+    rng = np.random.default_rng(1)
+    covered = []
+    for _ in range(400):
+        seen, new = torch.from_numpy(rng.gamma(2.0, size=(2, 59, 1)))
+        low, high = residual_intervals(seen, torch.ones(59, dtype=torch.float64)).ends(new, torch.zeros_like(new), 0.8)
+        covered.append(float(((low <= new) & (new <= high)).double().mean()))
+    error = np.std(covered) / math.sqrt(len(covered))
+    assert 0.8 - 3 * error <= np.mean(covered) <= 0.8 + 2 / 60 + 3 * error
+
+
+def test_many_scores_are_thinned_to_the_larger_ones(monkeypatch):
+    size = RESIDUALS.abs()
+    whole = conformal.score_quantiles(size, ONES)
+    monkeypatch.setattr(conformal, "MOST_SCORES", 40)
+    levels, scores = conformal.score_quantiles(size, ONES)
+    assert len(levels) == 40
+    for level, score in zip(levels[:, 0].tolist(), scores[:, 0].tolist(), strict=True):
+        assert score == float(whole[1][round(level * 100) - 1])
+    assert float(scores[-1]) == float(size.max())
+
+
+def test_faults_get_a_sentence():
+    intervals = residual_intervals(RESIDUALS, ONES)
+    for level in (0, 1, True, "0.9"):
+        with pytest.raises(InputError, match=r"^level must be a number in \(0, 1\), got "):
+            intervals.quantiles(level)
+    with pytest.raises(InputError, match=r"^level must be at most 0.98 for a model calibrated on 99 rows, got 0.99"):
+        intervals.quantiles(0.99)
+    for changes in ({"scores": intervals.scores.flip(1)}, {"noise": -ONES[:1]}, {"levels": None}, {"more": 2}):
+        with pytest.raises(CheckpointError, match=r"^must have .*intervals"):
+            codec.read(ResidualIntervals, {**codec.plain(intervals), **changes}, "intervals", {"outputs": 1})
