@@ -24,6 +24,7 @@ RANKS = (
     {"interpret"},
     {"pde", "datasets"},
     {"export", "plot", "pykan", "tables"},
+    {"dynamics"},
     {"report"},
     {"estimator"},
     {"compare", "storage"},
@@ -97,6 +98,7 @@ HEAVY = {
         "export",
         "formulas",
         "discovery",
+        "dynamics",
         "gam",
         "interpret",
         "search",
@@ -142,6 +144,7 @@ ARGUMENTS = 8
 # A command of typer is a list of options, one parameter each; nothing calls it with positions.
 MANY_ARGUMENTS = (
     "cli.app",
+    "dynamics.finder",  # one door: each argument is a fact about the trajectories
     # scikit-learn reads the parameters of an estimator from an explicit signature.
     "estimator.base",
     "estimator.classifier",

@@ -172,7 +172,7 @@ def test_good_files_pass(path, source):
         (
             "nn/layer.py",
             "def f():\n    from scipy import linalg",
-            "line 3 imports scipy, allowed in export, formulas, discovery, gam, interpret, search, "
+            "line 3 imports scipy, allowed in export, formulas, discovery, dynamics, gam, interpret, search, "
             "pde.spaces, pde.algebra, pde.tiers, processes.memory",
         ),
         ("train/grids.py", "import sklearn", "line 2 imports sklearn, allowed in estimator, compare"),

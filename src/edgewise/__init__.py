@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         compare,
         datasets,
         discovery,
+        dynamics,
         errors,
         estimator,
         explore,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         train,
     )
     from edgewise.discovery import find_formula
+    from edgewise.dynamics import find_dynamics
     from edgewise.estimator import KANClassifier, KANRegressor, KANSurvival
     from edgewise.interpret import explain_global, explain_local, formula, prune, symbolify
     from edgewise.nn import KAN, KANLayer
@@ -55,6 +57,7 @@ __all__ = [
     "Regression",
     "explain_global",
     "explain_local",
+    "find_dynamics",
     "find_formula",
     "fit",
     "formula",

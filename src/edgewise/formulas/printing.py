@@ -78,6 +78,12 @@ def as_text(node: Expression, names: Sequence[str], digits: int | None = 6) -> s
     return node.read_by(_Text(tuple(map(shown_name, names)), digits))[0]
 
 
+@typed
+def as_written(node: Expression, names: Sequence[str], digits: int | None = 4) -> str:
+    """The text as a person writes it, with spaces between factors and names as they are; nothing reads it back."""
+    return node.read_by(_Written(tuple(names), digits))[0]
+
+
 def shown_name(name: str) -> str:
     """The name of an input in a printed formula, which `parse_expression` reads."""
     bracketed = re.fullmatch(r"\[[^\[\]`]+\]", name) is not None
@@ -381,6 +387,20 @@ class _Text:
     def function(self, name: str) -> str:
         """A call of a function, with %s for the argument."""
         return f"{name}(%s)"
+
+
+class _Written(_Text):
+    """Printer of what a person writes: a b instead of a*b, and x^2."""
+
+    times = " "
+    power_sign = "^"
+
+    def power(self, node: Power) -> tuple[str, int]:
+        text, precedence = super().power(node)
+        return text.replace("**", "^"), precedence
+
+    def general_power(self, base: Expression, exponent: Expression) -> str:
+        return f"{self.bracketed(base, ATOM)}^{self.bracketed(exponent, ATOM)}"
 
 
 class _Latex(_Text):

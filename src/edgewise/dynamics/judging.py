@@ -1,0 +1,343 @@
+"""What follows from the systems that the data do not exclude: forecasts, decision, points of rest, conservation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+from scipy.optimize import root
+from scipy.stats import chi2
+
+from edgewise.dynamics.result import Conserved, FixedPoint, Forecast, Motion, System
+from edgewise.dynamics.shooting import Fit
+from edgewise.dynamics.simulation import accurate, together
+from edgewise.dynamics.terms import Law
+from edgewise.dynamics.trajectories import Kind, Known, Observations, no_known
+from edgewise.errors import InputError
+from edgewise.formulas.expression import (
+    Call,
+    Expression,
+    Multiply,
+    Number,
+    Variable,
+    exact_number,
+    monomial,
+    sum_of,
+    values_and_derivatives,
+)
+from edgewise.formulas.rewriting import simplify
+
+DRAWS = 100  # of a forecast's band, whose quantiles at 5 % then rest on five
+STARTS = 24  # at which rivals are compared
+
+
+def probabilities(scores: Sequence[float]) -> np.ndarray:
+    """Probabilities of laws from their scores, which are twice minus the logs of those but for a constant."""
+    values = np.array(scores, dtype=np.float64)
+    weights = np.exp(-(values - values.min()) / 2)
+    return weights / weights.sum()
+
+
+def other_starts(data: Observations, seed: int) -> np.ndarray:
+    """Starts (S, states) around those measured, first near the middle, then up to half a range beyond it."""
+    states = np.concatenate([run.states for run in data.runs])
+    low = states.min(axis=0)
+    high = states.max(axis=0)
+    random = np.random.default_rng(seed)
+    inner = random.uniform(low, high, (STARTS // 2, len(low)))
+    outer = random.uniform(low - (high - low) / 2, high + (high - low) / 2, (STARTS // 2, len(low)))
+    starts = np.concatenate([inner, outer])
+    # What never was negative is counted or weighed: starts stay positive
+    return np.where((low >= 0) & (starts < 0), low / 2 + (high - low) * 0.02, starts)
+
+
+def blows_up(law: Law, data: Observations) -> bool:
+    """Whether a state leaves all measure within twice the time, or from starts half as far from the middle again."""
+    kind = data.kind
+    for run in data.runs:
+        z = run.states
+        middle = z.mean(axis=0)
+        starts = np.stack([z[0], middle + 1.5 * (z[0] - middle), middle + 0.5 * (z[0] - middle)])
+        starts = np.where((z.min(axis=0) > 0) & (starts <= 0), z[0] / 2, starts)
+        longer = run.t
+        if not kind.inputs:
+            longer = np.concatenate([run.t, run.t[-1] + (run.t[1:] - run.t[0])])
+        path = together(law, kind, starts, longer, substeps=data.substeps, known=run.known)[:, :, : kind.measured]
+        limit = 30 * (np.abs(z).max() + np.ptp(z))
+        if not np.isfinite(path).all() or (np.abs(path).max() > limit and kind.states > 1):
+            return True
+    return False
+
+
+def agreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Explained share of the variance (S,) of all coordinates of paths (n, S, d); minus infinity where lost."""
+    total = ((first - first.mean(axis=0)) ** 2).sum(axis=(0, 2))
+    left = ((first - second) ** 2).sum(axis=(0, 2))
+    is_lost = ~np.isfinite(total + left)
+    return np.where(is_lost, -np.inf, 1 - left / np.maximum(total, 1e-300))
+
+
+def decision(
+    choice: Fit, rivals: Sequence[Fit], worth: Sequence[float], data: Observations, seed: int
+) -> tuple[bool, np.ndarray | None]:
+    """Whether rivals move as the choice does from other starts, and the start where they differ most."""
+    if not rivals:
+        return True, None
+    run = data.runs[0]
+    kind = data.kind
+    starts = other_starts(data, seed)
+    with np.errstate(all="ignore"):
+        mine = together(choice.law, kind, starts, run.t, substeps=data.substeps, known=run.known)[..., : kind.measured]
+        others = [
+            together(fit.law, kind, starts, run.t, substeps=data.substeps, known=run.known)[..., : kind.measured]
+            for fit in rivals
+        ]
+        shares = np.stack([agreement(mine, other) for other in others])
+    # Rivals that move otherwise, from starts within the range of the data, weigh less than one in ten
+    weights = probabilities(worth)[1:]
+    inside = shares[:, : STARTS // 2]
+    differs = np.mean(inside < 0.9, axis=1) > 0.25
+    is_decided = float(weights[differs].sum()) < 0.1
+    # The start at which the rivals differ most, of those from which the choice stays within measure
+    largest = np.abs(np.concatenate([one.states[:, : kind.measured] for one in data.runs])).max(axis=0)
+    stays = (np.abs(mine) < 5 * largest).all(axis=(0, 2)) & np.isfinite(mine).all(axis=(0, 2))
+    disagreement = weights @ (1 - np.clip(shares, -1, 1))
+    best = int(np.argmax(np.where(stays, disagreement, -1.0)))
+    return is_decided, starts[best]
+
+
+def forecast_of(
+    motion: Motion, start: np.ndarray, t: np.ndarray, level: float, inputs: Mapping[str, np.ndarray] | None
+) -> Forecast:
+    """The trajectory of the choice, and a band of draws from rivals and constants."""
+    evidence = motion.evidence
+    kind = motion.choice.kind
+    known = _inputs_of(motion, t, inputs)
+    # As fine a grid as the search had, with the times asked for
+    spacing = float(np.median(np.concatenate([np.diff(times) for times in evidence.t]))) / evidence.substeps
+    parts = np.ceil(np.diff(t) / spacing).astype(int)
+    parts = np.minimum(np.maximum(parts, 1), max(20_000 // len(t), 1))
+    if kind.is_map:
+        parts = np.ones(len(t) - 1, dtype=int)
+    pieces = [np.linspace(a, b, n, endpoint=False) for a, b, n in zip(t[:-1], t[1:], parts, strict=True)]
+    fine = np.concatenate([*pieces, t[-1:]])
+    asked = np.concatenate([[0], np.cumsum(parts)])
+    m = kind.measured
+
+    random = np.random.default_rng(evidence.seed)
+    systems = [motion.choice, *motion.rivals]
+    counts = random.multinomial(DRAWS, probabilities([system.score for system in systems]))
+    paths = []
+    for system, count in zip(systems, counts, strict=True):
+        if count:
+            theta = _draws(system, count, random).T
+            starts = np.tile(start, (count, 1))
+            path = together(system.law, kind, starts, fine, theta=theta, substeps=1, known=known)
+            paths.append(path[asked][:, :, :m])
+    drawn = np.concatenate(paths, axis=1)
+    drawn = np.where(np.isfinite(drawn), drawn, np.inf)
+    if kind.is_map or kind.delays:
+        x = together(motion.choice.law, kind, start[None], fine, substeps=1, known=known)[asked][:, 0, :m]
+    else:
+        x = accurate(motion.choice.law, kind, start, t, known)[:, :m]
+    with np.errstate(all="ignore"):
+        lower, upper = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=1, method="nearest")
+    return Forecast(t, x, lower, upper, level)
+
+
+def _draws(system: System, count: int, random: np.random.Generator) -> np.ndarray:
+    """Constants (count, p) from their normal distribution."""
+    theta = system.law.theta
+    values, vectors = np.linalg.eigh(system.covariance) if len(theta) else (np.zeros(0), np.zeros((0, 0)))
+    root_of = vectors * np.sqrt(np.maximum(values, 0))
+    return theta + random.standard_normal((count, len(theta))) @ root_of.T
+
+
+def _inputs_of(motion: Motion, t: np.ndarray, inputs: Mapping[str, np.ndarray] | None) -> Known:
+    """The inputs of a forecast as a function of time."""
+    names = motion.evidence.input_names
+    if not names:
+        return no_known
+    if not isinstance(inputs, Mapping) or set(inputs) != set(names):
+        raise InputError(f"inputs must map {', '.join(names)} to a number for each time")
+    columns = [np.asarray(inputs[name], dtype=np.float64) for name in names]
+    if any(column.shape != t.shape for column in columns):
+        raise InputError(f"inputs must hold {len(t)} numbers each, one for each time")
+    return PchipInterpolatorColumns(t, columns)
+
+
+class PchipInterpolatorColumns:
+    """Columns of samples as functions of time, between which they keep their monotony."""
+
+    def __init__(self, t: np.ndarray, columns: Sequence[np.ndarray]):
+        self.t = t
+        self.curves = [PchipInterpolator(t, column) for column in columns]
+
+    def __call__(self, times: np.ndarray) -> np.ndarray:
+        inside = np.clip(times, self.t[0], self.t[-1])
+        return np.stack([curve(inside) for curve in self.curves])
+
+
+def jacobian(system: System, state: np.ndarray) -> np.ndarray:
+    """The Jacobian (states, states) of the right-hand sides at a state, by central differences."""
+    kind = system.kind
+    d = kind.states
+    steps = 1e-5 * (1e-3 + np.abs(state))
+    shifts = np.diag(steps)
+    p = system.law.theta[:, None]
+    variables = np.concatenate([state + shifts, state - shifts]).T
+    if kind.known:
+        variables = np.concatenate([variables, np.zeros((kind.known, 2 * d))])
+    rows = (
+        kind.slopes(system.law, list(variables), p)[-d:] if not kind.is_map else system.law.function(list(variables), p)
+    )
+    values = np.stack(np.broadcast_arrays(*rows, variables[0])[:-1])
+    return (values[:, :d] - values[:, d:]) / (2 * steps)
+
+
+def fixed_points_of(motion: Motion) -> list[FixedPoint]:
+    """Roots of the right-hand sides from starts in and around the data, each once."""
+    system = motion.choice
+    kind = system.kind
+    states = np.concatenate(motion.evidence.states)
+    low = states.min(axis=0)
+    high = states.max(axis=0)
+    reach = high - low
+    random = np.random.default_rng(motion.evidence.seed)
+    guesses = np.concatenate(
+        [random.uniform(low - reach / 2, high + reach / 2, (60, len(low))), np.zeros((1, len(low)))]
+    )
+
+    def slopes(state: np.ndarray) -> np.ndarray:
+        columns = [*state, *np.zeros(kind.known)]
+        if kind.is_map:
+            return np.array(system.law.function(columns, system.law.theta)) - state
+        return np.array(kind.slopes(system.law, columns, system.law.theta), dtype=np.float64)
+
+    found: list[FixedPoint] = []
+    for guess in guesses:
+        with np.errstate(all="ignore"):
+            result = root(slopes, guess, method="hybr")
+            residual = np.abs(slopes(result.x)).max()
+        point = np.where(np.abs(result.x) < 1e-10 * (reach + 1e-300), 0.0, result.x)
+        is_near = ((point > low - reach) & (point < high + reach)).all()
+        is_new = all(np.abs((point - one.state) / (reach + 1e-300)).max() > 1e-4 for one in found)
+        scale = np.abs(slopes(guess)).max() + 1e-12
+        if residual < 1e-7 * scale and is_near and is_new and np.isfinite(point).all():
+            eigenvalues = np.linalg.eigvals(jacobian(system, point)).astype(complex)
+            found.append(FixedPoint(point, eigenvalues, _stability(eigenvalues, kind)))
+    return sorted(found, key=lambda one: tuple(one.state))
+
+
+def _stability(eigenvalues: np.ndarray, kind: Kind) -> str:
+    """The kind of a point of rest by its eigenvalues."""
+    growth = np.log(np.maximum(np.abs(eigenvalues), 1e-300)) if kind.is_map else eigenvalues.real
+    tolerance = 1e-6 * (np.abs(eigenvalues).max() + 1e-300)
+    if (growth < -tolerance).all():
+        return "stable"
+    if (growth > tolerance).all():
+        return "unstable"
+    if (growth > tolerance).any():
+        return "saddle"
+    return "centre"
+
+
+def conserved_by(motion: Motion) -> Conserved | None:
+    """A sum of functions of the states whose derivative along the choice vanishes, with a test by the samples.
+
+    A quantity Q = sum_j c_j q_j is conserved where sum_j c_j (grad q_j . f) = 0 at all states: c is a null vector of
+    the matrix of these derivatives at random states (Kaiser, Kutz and Brunton, arXiv:1811.00961).
+    """
+    system = motion.choice
+    kind = system.kind
+    states = np.concatenate(motion.evidence.states)
+    low = states.min(axis=0)
+    high = states.max(axis=0)
+    points = np.random.default_rng(motion.evidence.seed).uniform(low, high, (400, len(low)))
+    functions = _conserved_functions(low > 0, kind)
+    theta = system.law.theta[:, None]
+    slopes = kind.slopes(system.law, [*points.T, *np.zeros((kind.known, len(points)))], theta)
+    flow = np.column_stack([np.broadcast_to(slope, len(points)) for slope in slopes])
+    derivatives = []
+    gradients = []
+    for function in functions:
+        _, by_input = values_and_derivatives(function, points, columns=range(len(low)))
+        gradient = by_input[:, by_input.shape[1] - len(low) :]
+        derivatives.append((gradient * flow).sum(axis=1))
+        gradients.append(np.linalg.norm(gradient * np.abs(flow), axis=1))
+    scale = np.array([np.sqrt(np.mean(one**2)) + 1e-300 for one in gradients])
+    matrix = np.column_stack(derivatives) / scale
+    chosen = _sparsest_null(matrix)
+    if chosen is None:
+        return None
+    places, weights = chosen
+    weights = weights / scale[places]
+    weights = weights / weights[int(np.argmax(np.abs(weights) * scale[places]))]
+    terms = [Multiply((_round(c), functions[p])) for c, p in zip(weights, places, strict=True)]
+    expression = simplify(sum_of(terms))
+    return Conserved(expression, system.variables[: kind.states], _constancy(expression, motion))
+
+
+def _round(value: float) -> Number:
+    """A number; a whole one exactly."""
+    return exact_number(round(value)) if abs(value - round(value)) < 1e-6 else Number(float(value))
+
+
+def _conserved_functions(is_positive: np.ndarray, kind: Kind) -> list[Expression]:
+    """Candidates: monomials up to the fourth degree of few states, logarithms and cosines."""
+    d = len(is_positive)
+    degree = 4 if d <= 3 else 2
+    functions: list[Expression] = []
+    for total in range(1, degree + 1):
+        for powers in np.ndindex(*([total + 1] * d)):
+            if sum(powers) == total:
+                functions.append(monomial(list(enumerate(powers))))
+    functions += [Call("log", Variable(k)) for k in range(d) if is_positive[k]]
+    functions += [Call("cos", Variable(k)) for k in range(d)]
+    return functions
+
+
+def _sparsest_null(matrix: np.ndarray) -> tuple[list[int], np.ndarray] | None:
+    """Columns and weights of the shortest sum that vanishes up to rounding: up to four of all, else elimination."""
+    count = matrix.shape[1]
+    gram = matrix.T @ matrix / len(matrix)
+    if float(np.linalg.eigvalsh(gram)[0]) > 1e-10:
+        return None
+    for size in (1, 2, 3, 4):
+        if size == 4 and count > 20:
+            break
+        for places in combinations(range(count), size):
+            own = gram[np.ix_(places, places)]
+            values, vectors = np.linalg.eigh(own)
+            if values[0] < 1e-10:
+                return list(places), vectors[:, 0]
+    places = list(range(count))
+    removable = list(places)
+    while removable:
+        place = removable.pop()
+        rest = [one for one in places if one != place]
+        if np.linalg.eigvalsh(gram[np.ix_(rest, rest)])[0] < 1e-10:
+            places = rest
+    return places, np.linalg.eigh(gram[np.ix_(places, places)])[1][:, 0]
+
+
+def _constancy(expression: Expression, motion: Motion) -> float:
+    """The p-value of a chi-squared test that a quantity keeps its value along each trajectory of samples."""
+    evidence = motion.evidence
+    m = motion.choice.kind.measured
+    total = 0.0
+    freedom = 0
+    for y, present, sigma, states in zip(evidence.y, evidence.present, evidence.sigma, evidence.states, strict=True):
+        rows = present.all(axis=1)
+        sampled = np.column_stack([y, states[:, m:]])[rows]
+        values, by_input = values_and_derivatives(expression, sampled, columns=range(states.shape[1]))
+        gradient = by_input[:, by_input.shape[1] - states.shape[1] :][:, :m]
+        variance = ((gradient * sigma[rows]) ** 2).sum(axis=1) + 1e-300
+        usable = np.isfinite(values) & np.isfinite(variance)
+        weights = 1 / variance[usable]
+        middle = float(values[usable] @ weights / weights.sum())
+        total += float(((values[usable] - middle) ** 2 * weights).sum())
+        freedom += int(usable.sum()) - 1
+    return float(chi2.sf(total, max(freedom, 1)))

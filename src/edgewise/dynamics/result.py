@@ -1,0 +1,419 @@
+"""What `find_dynamics` returns: systems of equations from short to accurate, and what follows from the choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from edgewise.checks import check_number
+from edgewise.dynamics.terms import Law, variables_of
+from edgewise.dynamics.trajectories import Kind, Known
+from edgewise.errors import InputError
+from edgewise.formulas.expression import Add, Expression, Multiply, Variable, complexity, exact_number
+from edgewise.formulas.printing import as_written
+from edgewise.formulas.rewriting import simplify
+from edgewise.outcomes import StopReason
+from edgewise.presentation import enumeration, number_text, text_with_error
+
+_LETTERS = "abcdfghklmnopqrsuvwz"  # of constants: without e, i, j, t, x and y
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A constant of a system, in the units of data."""
+
+    symbol: str  # its letter in the printed equations
+    value: float
+    error: float  # standard error
+    equation: str  # the coordinate in whose equation it stands
+
+    def __str__(self) -> str:
+        return f"{self.symbol} = {text_with_error(self.value, self.error)}"
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Trajectory of the choice from a start, with a band of the rivals and of the errors of constants.
+
+    Parameters
+    ----------
+    t : ndarray, shape (n,)
+        Times.
+    x : ndarray, shape (n, d)
+        Coordinates; NaN after a blow-up.
+    lower, upper : ndarray, shape (n, d)
+        The band at the given level, of the state and not of a noisy sample.
+    level : float
+        Probability of the band.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> line = np.zeros((2, 1))
+    >>> Forecast(np.arange(2.0), line, line - 1, line + 1, 0.9).upper.ravel()
+    array([1., 1.])
+    """
+
+    t: np.ndarray
+    x: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    level: float
+
+
+@dataclass(frozen=True)
+class System:
+    """Equations of motion with fitted constants.
+
+    Parameters
+    ----------
+    names, variables : tuple of str
+        The coordinates, and all variables that right-hand sides may have: states, inputs, delayed coordinates.
+    kind : Kind
+        How right-hand sides move the states.
+    law : Law
+        The right-hand sides as sums of terms.
+    covariance : ndarray, shape (p, p)
+        Covariance of the constants, in the order of `constants`.
+    score : float
+        Schwarz's criterion with the prior; lower is better, and 6 is a Bayes factor of 20.
+    error : ndarray, shape (d,)
+        Root mean squared residual of each coordinate, in the units of data.
+    blows_up : bool
+        Whether a trajectory leaves all measure soon after, or beside, the measured ones.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from edgewise import find_dynamics
+    >>> t = np.linspace(0, 4, 60)
+    >>> system = find_dynamics(t, np.exp(-t)).choice
+    >>> system.equations["x"], system.complexity
+    (Multiply(factors=(Number(value=-1.0, exact=(-1, 1, '')), Variable(index=0))), 1)
+    """
+
+    names: tuple[str, ...]
+    variables: tuple[str, ...]
+    kind: Kind
+    law: Law
+    covariance: np.ndarray = field(repr=False)
+    score: float
+    error: np.ndarray
+    blows_up: bool = False
+
+    @cached_property
+    def equations(self) -> dict[str, Expression]:
+        """The right-hand side of each coordinate, of `variables`."""
+        return {name: simplify(self.law.expression(k)) for k, name in enumerate(self.names)}
+
+    @property
+    def complexity(self) -> int:
+        """Symbols of all right-hand sides, see `edgewise.formulas.complexity`."""
+        return sum(complexity(self.law.expression(k)) for k in range(len(self.names)))
+
+    @cached_property
+    def constants(self) -> tuple[Constant, ...]:
+        """All constants with their standard errors, named by letters in the order of the printed equations."""
+        errors = np.sqrt(np.maximum(np.diag(self.covariance), 0))
+        signs, owners = self._signs_and_owners
+        values = zip(self._symbols, self.law.theta, errors, signs, owners, strict=True)
+        return tuple(Constant(one, float(sign * value), float(error), name) for one, value, error, sign, name in values)
+
+    @property
+    def _signs_and_owners(self) -> tuple[list[int], list[str]]:
+        """The sign that is written before each constant, and its coordinate: coefficients are written positive."""
+        signs: list[int] = []
+        owners: list[str] = []
+        for name, equation in zip(self.names, self.law.equations, strict=True):
+            for term, c in equation:
+                signs += [-1 if c < 0 else 1, *([1] * len(term.inner))]
+                owners += [name] * term.constants
+        return signs, owners
+
+    @property
+    def _symbols(self) -> list[str]:
+        letters = [letter for letter in _LETTERS if letter not in self.variables]
+        letters += [f"c{k}" for k in range(1, len(self.law.theta) + 1)]
+        return letters[: len(self.law.theta)]
+
+    @property
+    def left_sides(self) -> tuple[str, ...]:
+        """What each equation is for: x', x'' or x(n + 1)."""
+        if self.kind.is_map:
+            return tuple(f"{name}(n + 1)" for name in self.names)
+        return tuple(name + "'" * self.kind.order for name in self.names)
+
+    def lines(self, digits: int | None = None) -> list[str]:
+        """The equations as a person writes them: with letters for constants, or with so many digits of them."""
+        if digits is not None:
+            texts = [as_written(expression, self.variables, digits) for expression in self.equations.values()]
+        else:
+            names = (*self.variables, *self._symbols)
+            place = len(self.variables)
+            texts = []
+            for equation in self.law.equations:
+                parts: list[Expression] = []
+                for term, c in equation:
+                    factors: list[Expression] = [exact_number(-1)] if c < 0 else []
+                    letters = [Variable(place + k) for k in range(term.constants)]
+                    place += term.constants
+                    form = term.with_letters(letters[1:])
+                    is_one = form == exact_number(1)
+                    factors += [letters[0], *(() if is_one else form.multiplicands)]
+                    parts.append(Multiply(tuple(factors)) if len(factors) > 1 else factors[0])
+                whole = Add(tuple(parts)) if len(parts) > 1 else (*parts, exact_number(0))[0]
+                texts.append(as_written(whole, names))
+        return [f"{left} = {text}" for left, text in zip(self.left_sides, texts, strict=True)]
+
+    def __str__(self) -> str:
+        constants = ", ".join(str(constant) for constant in self.constants)
+        return "\n".join([*self.lines(), *([constants] if constants else [])])
+
+    def rhs(self, x: np.ndarray) -> np.ndarray:
+        """Values (N, d) of the right-hand sides at variables x (N, variables); of one row (variables,), (d,)."""
+        x = np.asarray(x, dtype=np.float64)
+        if x.ndim not in (1, 2) or x.shape[-1] != len(self.variables):
+            raise InputError(f"x must have shape (N, {len(self.variables)}), got {x.shape}")
+        rows = np.atleast_2d(x)
+        with np.errstate(all="ignore"):
+            values = self.law.function(list(rows.T), self.law.theta)
+        out = np.column_stack([np.broadcast_to(value, len(rows)) for value in values])
+        return out if x.ndim == 2 else out[0]
+
+    @property
+    def is_autonomous(self) -> bool:
+        """Whether right-hand sides depend on the present state alone."""
+        return all(index < self.kind.states for index in variables_of(self.law))
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    """A point of rest of a system, or of a map."""
+
+    state: np.ndarray  # (states,) coordinates and, of second order, velocities
+    eigenvalues: np.ndarray  # (states,) complex, of the Jacobian there
+    # "stable", "unstable", "saddle", or "centre" where no real part is told from zero
+    stability: str
+
+
+@dataclass(frozen=True)
+class Conserved:
+    """A quantity that a system keeps along every trajectory, and whether the data agree."""
+
+    expression: Expression  # of `variables`
+    variables: tuple[str, ...]  # names of the states
+    # Of the test that its values at the samples vary along each trajectory by their noise alone
+    p_value: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the data do not contradict, at 1 %."""
+        return self.p_value > 0.01
+
+    def __str__(self) -> str:
+        return as_written(self.expression, self.variables, 4)
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Laws of motion found from trajectories; see `find_dynamics`.
+
+    Parameters
+    ----------
+    systems : tuple of System
+        From short to accurate; none is both longer and less accurate than another.
+    choice : System
+        The recommended one.
+    rivals : tuple of System
+        Others that the data do not exclude, best first.
+    decided : bool
+        Whether the choice follows the data and the rivals move as it does from other starts.
+    adequate : bool
+        Whether the choice leaves no more than the noise.
+    noise : ndarray, shape (d,)
+        Standard deviation of the noise of each coordinate.
+    next_start : ndarray, shape (states,) or None
+        The start from which rivals differ most; None without a rival.
+    stopped : StopReason
+        Why the search ended.
+    messages : tuple of str
+        Sentences on the data and the search.
+    evidence : Evidence
+        Trajectories that the search has seen, for forecasts and tests.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from edgewise import find_dynamics
+    >>> t = np.linspace(0, 6, 80)
+    >>> motion = find_dynamics([t, t], [1 / (1 + 9 * np.exp(-t)), 2 / (2 - np.exp(-t))])
+    >>> print(motion.choice.lines(3)[0])
+    x' = x - x^2
+    >>> motion.decided
+    True
+    """
+
+    systems: tuple[System, ...]
+    choice: System
+    rivals: tuple[System, ...]
+    decided: bool
+    adequate: bool
+    noise: np.ndarray
+    next_start: np.ndarray | None
+    stopped: StopReason
+    messages: tuple[str, ...]
+    evidence: Any = field(repr=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the coordinates."""
+        return self.choice.names
+
+    @property
+    def says(self) -> str:
+        """What the data decide, in a sentence or two."""
+        if self.decided:
+            return "These trajectories decide: " + "; ".join(self.choice.lines(4)) + "."
+        sentences = []
+        if not self.adequate:
+            sentences.append("The equations leave more than the noise.")
+        if self.rivals:
+            laws = ["; ".join(system.lines(3)) for system in (self.choice, *self.rivals[:2])]
+            sentence = f"These trajectories do not decide between: {' | '.join(laws)}"
+            if self.next_start is not None:
+                names = self.choice.variables[: self.choice.kind.states]
+                start = enumeration([f"{n} = {number_text(v, 3)}" for n, v in zip(names, self.next_start, strict=True)])
+                sentence += f"; measure from a start such as {start}"
+            sentences.append(sentence + ".")
+        return " ".join(sentences) or "These trajectories do not decide."
+
+    def __str__(self) -> str:
+        lines = []
+        for system in self.systems:
+            mark = "* " if system is self.choice else "  "
+            error = ", ".join(number_text(value, 2) for value in system.error)
+            head = f"{mark}{system.complexity} symbols, error {error}"
+            lines += [head, *(f"    {line}" for line in str(system).splitlines())]
+        return "\n".join([*lines, self.says, *self.messages])
+
+    def forecast(
+        self, x0: np.ndarray, t: np.ndarray, level: float = 0.9, inputs: Mapping[str, np.ndarray] | None = None
+    ) -> Forecast:
+        """Continue from a start.
+
+        Parameters
+        ----------
+        x0 : array_like, shape (d,) or (states,)
+            The state at t[0]; of second order coordinates and then velocities, which are 0 where they are left out. It
+            is also the history of delayed coordinates.
+        t : array_like, shape (n,)
+            Increasing times; of a map, n numbers of steps.
+        level : float
+            Probability of the band.
+        inputs : mapping of str to array_like, shape (n,)
+            Inputs at these times, where the search had some.
+
+        Returns
+        -------
+        Forecast
+            The trajectory of the choice, and a band of draws from the rivals by their probabilities and from the errors
+            of their constants.
+
+        Raises
+        ------
+        InputError
+            An argument is not as described.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from edgewise import find_dynamics
+        >>> t = np.linspace(0, 4, 60)
+        >>> forecast = find_dynamics(t, np.exp(-t)).forecast([2.0], [0.0, 1.0])
+        >>> forecast.x.round(3).ravel()
+        array([2.   , 0.736])
+        """
+        from edgewise.dynamics.judging import forecast_of
+
+        start = np.asarray(x0, dtype=np.float64).ravel()
+        times = np.asarray(t, dtype=np.float64).ravel()
+        kind = self.choice.kind
+        check_number(level, "level", positive=True)
+        if level >= 1:
+            raise InputError(f"level must be a probability below 1, got {level!r}")
+        if kind.order == 2 and len(start) == kind.measured:
+            start = np.concatenate([start, np.zeros(kind.measured)])
+        if len(start) != kind.states or not np.isfinite(start).all():
+            raise InputError(f"x0 must hold {kind.states} finite numbers, got {x0!r:.80}")
+        if len(times) < 2 or not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+            raise InputError("t must hold two or more increasing times")
+        return forecast_of(self, start, times, level, inputs)
+
+    def fixed_points(self) -> list[FixedPoint]:
+        """Points of rest of the choice near the data, with eigenvalues and stability.
+
+        Returns
+        -------
+        list of FixedPoint
+            Those within three times the range of the trajectories.
+
+        Raises
+        ------
+        InputError
+            The choice depends on inputs or on delayed coordinates, so that it has none.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from edgewise import find_dynamics
+        >>> t = np.linspace(0, 4, 60)
+        >>> find_dynamics(t, 1 + np.exp(-t)).fixed_points()[0].state.round(6)
+        array([1.])
+        """
+        from edgewise.dynamics.judging import fixed_points_of
+
+        if not self.choice.is_autonomous:
+            raise InputError("fixed points need equations of the present state alone; the choice has inputs or delays")
+        return fixed_points_of(self)
+
+    def conserved(self) -> Conserved | None:
+        """A quantity that the choice keeps along every trajectory, with a test by the data.
+
+        Returns
+        -------
+        Conserved or None
+            The shortest sum of powers, logarithms and cosines of the states, if there is one; maps have none here.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from edgewise import find_dynamics
+        >>> t = np.linspace(0, 9, 120)
+        >>> motion = find_dynamics(t, np.column_stack([np.cos(2 * t), np.sin(2 * t)]), names=["x", "y"])
+        >>> print(motion.conserved())
+        x^2 + y^2
+        """
+        from edgewise.dynamics.judging import conserved_by
+
+        if self.choice.kind.is_map or not self.choice.is_autonomous:
+            return None
+        return conserved_by(self)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a motion keeps of the data: trajectories of smoothed states, noise and known columns."""
+
+    t: tuple[np.ndarray, ...]  # (n,) of each trajectory
+    y: tuple[np.ndarray, ...]  # samples (n, measured)
+    present: tuple[np.ndarray, ...]  # (n, measured)
+    sigma: tuple[np.ndarray, ...]  # (n, measured)
+    states: tuple[np.ndarray, ...]  # fitted by the choice (n, states)
+    known: tuple[Known, ...]
+    substeps: int
+    input_names: tuple[str, ...]
+    seed: int

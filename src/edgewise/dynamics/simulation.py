@@ -1,0 +1,110 @@
+"""Trajectories of a law from given starts: many at once for judging, one to tolerance for a forecast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.integrate import solve_ivp
+
+from edgewise.dynamics.terms import Law
+from edgewise.dynamics.trajectories import Kind
+from edgewise.outcomes import spend
+
+MOST_EVALUATIONS = 20_000  # of a right-hand side along one forecast: a stiff one takes hundreds, a lost one any number
+Known = Callable[[np.ndarray], np.ndarray]
+
+
+class _Lost(Exception):
+    """Raised where an integration does not come to its end."""
+
+
+def accurate(law: Law, kind: Kind, start: np.ndarray, t: np.ndarray, known: Known) -> np.ndarray:
+    """States (n, states) at times t (n,) to tolerance; NaN after a blow-up. Flows without delays."""
+    out = np.full((len(t), kind.states), np.nan)
+    theta = law.theta
+    left = [MOST_EVALUATIONS]
+
+    def slopes(time: float, x: np.ndarray) -> np.ndarray:
+        left[0] -= 1
+        if left[0] < 0:
+            raise _Lost
+        return np.array(kind.slopes(law, [*x, *known(np.float64(time))], theta), dtype=np.float64)
+
+    def leaves(time: float, x: np.ndarray) -> float:
+        return limit - np.abs(x).max()
+
+    leaves.terminal = True  # type: ignore[attr-defined]
+    limit = 1e6 * (1 + np.abs(start).max())
+    with np.errstate(all="ignore"):
+        try:
+            path = solve_ivp(slopes, (t[0], t[-1]), start, "LSODA", t_eval=t, rtol=1e-8, atol=1e-10, events=leaves)
+        except (_Lost, ValueError, OverflowError, ZeroDivisionError):
+            return out
+    out[: path.y.shape[1]] = path.y.T
+    return out
+
+
+def together(
+    law: Law,
+    kind: Kind,
+    starts: np.ndarray,
+    t: np.ndarray,
+    *,
+    theta: np.ndarray | None = None,
+    substeps: int = 4,
+    known: Known | None = None,
+) -> np.ndarray:
+    """States (n, S, states) of S starts (S, states) at times t (n,), constants (p,) or (p, S); not finite where lost.
+
+    Runge and Kutta's method with fixed steps between the times, the method of steps for delays, whose history before
+    the start is constant.
+    """
+    p = law.theta[:, None] if theta is None else theta
+    out = np.empty((len(t), *starts.shape))
+    out[0] = starts
+    m = kind.measured
+    spend(20.0 * len(t) * starts.size * substeps * (1 + len(p)))
+
+    def columns(x: np.ndarray, time: float, filled: int) -> list[np.ndarray]:
+        values = list(x)
+        if kind.inputs and known is not None:
+            values += [np.full(x.shape[1], value) for value in known(np.float64(time))[: kind.inputs]]
+        for delay in kind.delays:
+            values += list(_history(out[:filled, :, :m], t[:filled], time - delay).T)
+        return values
+
+    with np.errstate(all="ignore"):
+        x = starts.T
+        for place in range(1, len(t)):
+            if kind.is_map:
+                new = law.function(columns(x, t[place - 1], place), p)
+                x = np.stack(np.broadcast_arrays(*new, x[0])[:-1])
+                out[place] = x.T
+                continue
+            h = (t[place] - t[place - 1]) / substeps
+            for step in range(substeps):
+                time = t[place - 1] + step * h
+                a = _slopes(kind, law, columns(x, time, place), p, x)
+                b = _slopes(kind, law, columns(x + h / 2 * a, time + h / 2, place), p, x)
+                c = _slopes(kind, law, columns(x + h / 2 * b, time + h / 2, place), p, x)
+                d = _slopes(kind, law, columns(x + h * c, time + h, place), p, x)
+                x = x + h / 6 * (a + 2 * b + 2 * c + d)
+            out[place] = x.T
+    return out
+
+
+def _slopes(kind: Kind, law: Law, columns: list[np.ndarray], p: np.ndarray, like: np.ndarray) -> np.ndarray:
+    slopes = np.empty_like(like)
+    for k, value in enumerate(kind.slopes(law, columns, p)):
+        slopes[k] = value
+    return slopes
+
+
+def _history(out: np.ndarray, t: np.ndarray, time: float) -> np.ndarray:
+    """States (S, measured) at an earlier time, between those computed so far (n, S, measured)."""
+    place = int(np.clip(np.searchsorted(t, time) - 1, 0, max(len(t) - 2, 0)))
+    if time <= t[0] or len(t) == 1:
+        return out[0]
+    share = min((time - t[place]) / (t[place + 1] - t[place]), 1.0)
+    return (1 - share) * out[place] + share * out[place + 1]

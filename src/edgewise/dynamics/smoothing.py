@@ -1,0 +1,175 @@
+"""A trajectory without its noise: a penalised quintic spline whose smoothness varies in time, by REML.
+
+The third derivative of a quintic spline is a quadratic one with coefficients d = D c. The penalty is the sum of
+exp(rho(t_j)) d_j^2, rho a broken line in time, so that its logarithmic determinant is the sum of the rho(t_j), and the
+restricted likelihood needs one banded Cholesky factor (Wood, Generalized Additive Models, 2nd ed., sections 6.2.6 and
+5.3.5; Ruppert and Carroll, Aust. N. Z. J. Stat. 42 (2000) 205). A spike at the start so does not roughen the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.interpolate import BSpline, make_interp_spline
+from scipy.linalg import cho_solve_banded, cholesky_banded
+from scipy.optimize import minimize
+
+from edgewise.dynamics.settings import DynamicsSettings
+
+DEGREE = 5
+ROUGHNESS_ORDER = 3  # of the penalised derivative
+GAUSS_POINTS, GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(5)
+
+
+@dataclass(frozen=True)
+class Smooth:
+    """A coordinate along a trajectory: its spline, and standard deviations at the samples (n,)."""
+
+    spline: BSpline
+    sigma: np.ndarray  # of the noise of a sample
+    derivative_error: np.ndarray  # of the spline's first derivative
+
+
+def quadrature(t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss points and weights, both (intervals, 5), of the intervals between the times t (n,)."""
+    half = np.diff(t)[:, None] / 2
+    middle = (t[1:] + t[:-1])[:, None] / 2
+    return middle + half * GAUSS_POINTS, half * GAUSS_WEIGHTS
+
+
+def smooth(t: np.ndarray, y: np.ndarray, settings: DynamicsSettings) -> Smooth:
+    """Smooth a coordinate y (n,), NaN where missing, under noise of one size or proportional to the value.
+
+    The better of the two by their restricted likelihoods; 4 is the difference of Akaike's criterion for two choices.
+    """
+    present = np.isfinite(y)
+    times = t[present]
+    values = y[present]
+    largest = np.abs(values).max() + 1e-300
+    same = _Reml(times, values, np.ones(len(values)), settings)
+    # Noise in proportion to the curve itself, which the curve of the same noise starts
+    size = np.abs(same.spline(times)) + 0.02 * largest
+    for _ in range(2):
+        relative = _Reml(times, values, size, settings)
+        size = np.abs(relative.spline(times)) + 0.01 * largest
+    if relative.criterion < same.criterion - 4:
+        sizes = np.abs(relative.spline(t)) + 0.01 * largest
+        return relative.smooth(t, sizes)
+    return same.smooth(t, np.ones(len(t)))
+
+
+class _Reml:
+    """A spline of maximal restricted likelihood under noise of given relative sizes (n,)."""
+
+    def __init__(self, t: np.ndarray, y: np.ndarray, size: np.ndarray, settings: DynamicsSettings):
+        places = t
+        if len(t) > settings.most_knots:
+            places = t[np.round(np.linspace(0, len(t) - 1, settings.most_knots)).astype(int)]
+        self.knots = make_interp_spline(places, np.zeros(len(places)), DEGREE).t
+        count = len(self.knots) - DEGREE - 1
+        # Sums of squares of samples in units of the noise, banded
+        basis = BSpline.design_matrix(t, self.knots, DEGREE).toarray() / size[:, None]
+        self.target = y / size
+        self.gram = basis.T @ basis
+        self.gram_bands = np.zeros((DEGREE + 1, count))
+        for band in range(DEGREE + 1):
+            self.gram_bands[band, : count - band] = np.diagonal(self.gram, -band)
+        self.gram_bands[0] *= 1 + 1e-13
+        self.right = basis.T @ self.target
+        self.total = float(self.target @ self.target)
+        # Coefficients of the third derivative, each weighed by the length of its B-spline
+        third = BSpline(self.knots, np.eye(count), DEGREE).derivative(ROUGHNESS_ORDER)
+        roughness = third.c[: count - ROUGHNESS_ORDER]
+        lengths = third.t[ROUGHNESS_ORDER:] - third.t[:-ROUGHNESS_ORDER]
+        length = lengths[: count - ROUGHNESS_ORDER]
+        self.roughness = roughness * np.sqrt(length / ROUGHNESS_ORDER)[:, None]
+        # Row j of D has four entries, from column j on.
+        rows = np.arange(count - ROUGHNESS_ORDER)
+        self.entries = [self.roughness[rows, rows + k] for k in range(ROUGHNESS_ORDER + 1)]
+        centres = np.convolve(third.t, np.ones(4) / 4, "valid")[: count - ROUGHNESS_ORDER]
+        self.freedom = len(t) - ROUGHNESS_ORDER
+        # Noise is at least the rounding of the samples: without it the likelihood of exact data has no bound.
+        self.rounding = (1e-9 * np.std(self.target)) ** 2 * self.freedom + 1e-300
+
+        # One strength for all times, by a grid and then by descent, and from it a broken line of strengths
+        scale = np.log(np.trace(self.gram) / np.trace(self.roughness.T @ self.roughness))
+        everywhere = np.ones((len(centres), 1))
+        grid = scale + np.linspace(-14, 30, 23)
+        start = grid[int(np.argmin([self._value(np.array([rho]), everywhere) for rho in grid]))]
+        self.rho, self.criterion = self._least(np.array([start]), everywhere)
+        self.hats = everywhere
+        pieces = min(settings.time_pieces, self.freedom // 10)
+        if pieces > 1:
+            corners = np.quantile(t, np.linspace(0, 1, pieces))
+            hats = np.column_stack([np.interp(centres, corners, row) for row in np.eye(pieces)])
+            rho, criterion = self._least(np.full(pieces, self.rho[0]), hats)
+            # Akaike's price of the further strengths
+            if criterion < self.criterion - 2 * (pieces - 1):
+                self.rho = rho
+                self.hats = hats
+                self.criterion = criterion
+        factor, strength = self._factor(self.rho, self.hats)
+        self.coefficients = cho_solve_banded((factor, True), self.right)
+        self.variance = self._variance(self.coefficients, strength)
+        self.criterion += 2 * float(np.log(size).sum())
+        self.factor = factor
+
+    @property
+    def spline(self) -> BSpline:
+        """The smoothed coordinate."""
+        return BSpline(self.knots, self.coefficients, DEGREE)
+
+    def smooth(self, t: np.ndarray, size: np.ndarray) -> Smooth:
+        """The result at all times, with the relative sizes of the noise there."""
+        slopes = BSpline(self.knots, np.eye(len(self.coefficients)), DEGREE).derivative()(t)
+        spread = np.einsum("ij,ji->i", slopes, cho_solve_banded((self.factor, True), slopes.T))
+        return Smooth(self.spline, np.sqrt(self.variance) * size, np.sqrt(self.variance * np.maximum(spread, 0)))
+
+    def _factor(self, rho: np.ndarray, hats: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The Cholesky factor of the penalised normal matrix, banded, and the strengths."""
+        strength = np.exp(np.clip(hats @ rho, -600, 600))
+        bands = self.gram_bands.copy()
+        for column, entry in enumerate(self.entries):
+            for band, lower in enumerate(self.entries[column:]):
+                bands[band, column : column + len(entry)] += strength * entry * lower
+        return cholesky_banded(bands, lower=True), strength
+
+    def _variance(self, coefficients: np.ndarray, strength: np.ndarray) -> float:
+        """The variance of the noise, profiled out of the restricted likelihood."""
+        rough = self.roughness @ coefficients
+        squares = self.total - 2 * float(coefficients @ self.right) + float(coefficients @ self.gram @ coefficients)
+        return (max(squares, 0.0) + float(strength @ rough**2) + self.rounding) / self.freedom
+
+    def _value(self, rho: np.ndarray, hats: np.ndarray) -> float:
+        """Minus twice the log restricted likelihood."""
+        factor, strength = self._factor(rho, hats)
+        variance = self._variance(cho_solve_banded((factor, True), self.right), strength)
+        determinant = 2 * float(np.log(factor[0]).sum()) - float((hats @ rho).sum())
+        return determinant + self.freedom * float(np.log(variance))
+
+    def _value_and_slope(self, rho: np.ndarray, hats: np.ndarray) -> tuple[float, np.ndarray]:
+        """The criterion, and its gradient by the corners of the broken line."""
+        factor, strength = self._factor(rho, hats)
+        coefficients = cho_solve_banded((factor, True), self.right)
+        variance = self._variance(coefficients, strength)
+        rough = self.roughness @ coefficients
+        inner = np.einsum("ij,ji->i", self.roughness, cho_solve_banded((factor, True), self.roughness.T))
+        value = 2 * float(np.log(factor[0]).sum()) - float((hats @ rho).sum())
+        value += self.freedom * float(np.log(variance))
+        slope = strength * inner - 1 + strength * rough**2 / variance
+        return value, hats.T @ slope
+
+    def _least(self, start: np.ndarray, hats: np.ndarray) -> tuple[np.ndarray, float]:
+        """The strengths of maximal restricted likelihood near a start."""
+        bounds = [(value - 15, value + 15) for value in start]
+        found = minimize(
+            self._value_and_slope,
+            start,
+            args=(hats,),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=bounds,
+            options={"maxiter": 40, "ftol": 1e-6},
+        )
+        return found.x, float(found.fun)

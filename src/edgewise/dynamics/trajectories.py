@@ -1,0 +1,86 @@
+"""Trajectories with their noise, smoothed states and known columns: what every stage reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgewise.dynamics.terms import Columns, Law
+
+Known = Callable[[np.ndarray], np.ndarray]
+"""Values (known, *shape) of inputs and delayed coordinates at times of any shape."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How right-hand sides move states: x' = f, x'' = f or x_{n+1} = f."""
+
+    measured: int  # coordinates, each with an equation
+    order: int = 1  # of the derivative
+    is_map: bool = False
+    inputs: int = 0
+    delays: tuple[float, ...] = ()
+
+    @property
+    def states(self) -> int:
+        """Numbers of a state: coordinates and, of second order, their velocities."""
+        return self.measured * self.order
+
+    @property
+    def known(self) -> int:
+        """Columns beside the states: inputs, then all coordinates at each delay."""
+        return self.inputs + self.measured * len(self.delays)
+
+    def slopes(self, law: Law, x: Columns, p: np.ndarray) -> list[np.ndarray]:
+        """The derivatives of all states."""
+        return [*x[self.measured : self.states], *law.function(x, p)]
+
+
+@dataclass
+class Trajectory:
+    """One trajectory of n samples."""
+
+    t: np.ndarray  # (n,)
+    y: np.ndarray  # samples (n, measured), the smoothed state where missing
+    present: np.ndarray  # (n, measured) whether there is a sample
+    sigma: np.ndarray  # (n, measured) standard deviation of the noise
+    states: np.ndarray  # (n, states) smoothed
+    state_scale: np.ndarray  # (n, states) standard deviation of the smoothed states' errors, for broken continuity
+    known: Known  # inputs and delayed coordinates
+
+    def columns(self, states: np.ndarray | None = None) -> np.ndarray:
+        """Variables of the terms (n, variables) at the samples."""
+        states = self.states if states is None else states
+        return np.column_stack([states, self.known(self.t).T])
+
+    @property
+    def weight(self) -> np.ndarray:
+        """One over the noise, 0 without a sample, (n, measured)."""
+        return self.present / self.sigma
+
+
+@dataclass
+class Observations:
+    """All trajectories of a search."""
+
+    runs: list[Trajectory]
+    kind: Kind
+    floor: np.ndarray  # (states,) rounding, below which no residual and no defect counts
+    substeps: int = 4  # Runge-Kutta steps between two samples
+
+    @property
+    def rows(self) -> int:
+        """Samples of all trajectories."""
+        return sum(len(run.t) for run in self.runs)
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Samples of each coordinate (measured,)."""
+        return sum(run.present.sum(axis=0) for run in self.runs)
+
+
+def no_known(t: np.ndarray) -> np.ndarray:
+    """The known columns where there are none, (0, *shape)."""
+    return np.zeros((0, *np.shape(t)))

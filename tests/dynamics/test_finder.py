@@ -1,0 +1,72 @@
+"""Laws of motion with known answers, from samples without noise and with 5 % of it."""
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+from edgewise import find_dynamics
+
+T = np.linspace(0, 10, 150)
+LAWS = {
+    "logistic": (lambda t, x: [0.9 * x[0] * (1 - x[0] / 4)], [0.3]),
+    "Lotka and Volterra": (
+        lambda t, x: [1.1 * x[0] - 0.4 * x[0] * x[1], -0.4 * x[1] + 0.1 * x[0] * x[1]],
+        [10, 5],
+    ),
+    "damped pendulum": (lambda t, x: [x[1], -0.3 * x[1] - 2 * np.sin(x[0])], [2, 0]),
+    "SIR": (lambda t, x: [-0.8 * x[0] * x[1], 0.8 * x[0] * x[1] - 0.3 * x[1]], [0.95, 0.05]),
+    "van der Pol": (lambda t, x: [x[1], 1.5 * (1 - x[0] ** 2) * x[1] - x[0]], [2, 0]),
+    "Lorenz": (
+        lambda t, x: [10 * (x[1] - x[0]), x[0] * (28 - x[2]) - x[1], x[0] * x[1] - 8 / 3 * x[2]],
+        [1, 1, 1],
+    ),
+}
+TRUTH = {
+    "logistic": ["x' = 0.9 x - 0.225 x^2"],
+    "Lotka and Volterra": ["x1' = 1.1 x1 - 0.4 x1 x2", "x2' = -0.4 x2 + 0.1 x1 x2"],
+    "damped pendulum": ["x1' = 1 x2", "x2' = -0.3 x2 - 2 sin(x1)"],
+    "SIR": ["x1' = -0.8 x1 x2", "x2' = -0.3 x2 + 0.8 x1 x2"],
+    "van der Pol": ["x1' = 1 x2", "x2' = -1 x1 + 1.5 x2 - 1.5 x1^2 x2"],
+    "Lorenz": ["x1' = -10 x1 + 10 x2", "x2' = 28 x1 - 1 x2 - 1 x1 x3", "x3' = -2.667 x3 + 1 x1 x2"],
+}
+
+
+def sampled(name, *, noise=0.0, seed=0):
+    right_hand_side, start = LAWS[name]
+    x = solve_ivp(right_hand_side, (0, 10), start, t_eval=T, rtol=1e-10, atol=1e-12).y.T
+    return x * (1 + noise * np.random.default_rng(seed).standard_normal(x.shape))
+
+
+def shapes(system):
+    return [{term.shape for term, _ in equation} for equation in system.law.equations]
+
+
+def test_the_logistic_law_is_found_from_exact_samples():
+    motion = find_dynamics(T, sampled("logistic"))
+    assert motion.choice.lines(4) == TRUTH["logistic"]
+    assert motion.decided and motion.stopped == "converged"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LAWS)
+def test_known_laws_are_found_from_exact_samples(name):
+    motion = find_dynamics(T, sampled(name))
+    assert motion.choice.lines(4) == TRUTH[name]
+    assert motion.decided
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in LAWS if name != "Lorenz"])
+def test_known_laws_are_found_with_noise_of_5_percent(name):
+    exact = find_dynamics(T, sampled(name)).choice
+    motion = find_dynamics(T, sampled(name, noise=0.05))
+    assert shapes(motion.choice) == shapes(exact)
+    errors = [
+        (one.value - true.value) / one.error for one, true in zip(motion.choice.constants, exact.constants, strict=True)
+    ]
+    assert np.abs(errors).max() < 4
+
+
+def test_equal_calls_give_equal_bits():
+    first, second = (find_dynamics(T, sampled("logistic", noise=0.05)).choice.law.theta for _ in range(2))
+    assert first.tobytes() == second.tobytes()
