@@ -14,7 +14,7 @@ def test_shifted_systems_solve_a_time_element(most_direct, monkeypatch):
     monkeypatch.setattr(radau_module, "SETTINGS", radau_module.ShiftSettings(most_direct=most_direct))
     generator, size = np.random.default_rng(0), 20
     stiff, mass = (each @ each.T + size * np.eye(size) for each in generator.normal(size=(2, size, size)))
-    systems = ShiftedSystems([sparse.csr_array(stiff), sparse.csr_array(mass)], is_cut=True)
+    systems = ShiftedSystems([sparse.csr_array(stiff), sparse.csr_array(mass)], lambda work: None, is_cut=True)
     rates = TimeAxis(0.0, 0.5, 6).rates(1)
     assert not systems.serves(rates)
     systems.factorise(rates)

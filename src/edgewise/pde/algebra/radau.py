@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -28,6 +28,8 @@ class ShiftSettings:
 
 
 SETTINGS = ShiftSettings()
+Spend = Callable[[float], None]
+"""Counts multiply-adds, and raises OutOfTime where no more may be spent."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,14 +80,16 @@ class ShiftedSystems:
     ----------
     matrices : sequence of sparse array
         That of each order in time, (size, size).
+    spend : callable
+        Receives multiply-adds once they are done; OutOfTime where no more may be.
     is_cut : bool
         Whether a boundary cuts cells, see `cell_factors`.
     """
 
-    def __init__(self, matrices: Sequence[sparse.csr_array], *, is_cut: bool):
+    def __init__(self, matrices: Sequence[sparse.csr_array], spend: Spend, *, is_cut: bool):
         self.matrices = matrices
+        self._spend = spend
         self._is_cut = is_cut
-        self.work = 0.0  # multiply-adds so far
         size = matrices[0].shape[0]
         entries = max(matrix.nnz for matrix in matrices)
         self._is_dear = size > SETTINGS.most_direct and entries > FACTORS.dense_share * size**2
@@ -123,13 +127,13 @@ class ShiftedSystems:
             if direct is None:
                 assert self._near is not None
                 solution, work = solved_nearby(self._near[1], partial(self._product, powers), rhs + 0j)
-                self.work += work
+                self._spend(work)
                 if solution is not None:
                     solutions.append(solution)
                     continue
                 direct = self._direct[number] = self._factors(powers)
             solutions.append(direct(rhs[:, None])[:, 0])
-            self.work += direct.solve_work
+            self._spend(direct.solve_work)
         return self._radau.at_moments(solutions)
 
     def _factors(self, powers: Sequence[complex]) -> Factors:
@@ -141,7 +145,7 @@ class ShiftedSystems:
             matrix = matrix + powers[order] * self.matrices[order]
             sizes = sizes + self._radau.middle**order * np.abs(self.matrices[order].diagonal())
         factors = cell_factors(matrix, np.sqrt(sizes), partial(self._product, powers), is_cut=self._is_cut)
-        self.work += factors.work
+        self._spend(factors.work)
         return factors
 
     def _product(self, powers: Sequence[complex], x: np.ndarray) -> np.ndarray:

@@ -101,6 +101,11 @@ class Watch:
             self._forecast(self.method, share, elements, work)
         return self.looser is None and not self.is_out_of_reach
 
+    def left(self, work: float) -> float:
+        """Receive the work inside of a time element; return what the budget leaves."""
+        self.limits.work = self.spent + work
+        return self.limits.work_left
+
     def _forecast(self, method: Method, share: float, elements: int, work: float) -> None:
         """Compare the work of the rest, at the pace of late, with what the limits leave."""
         limits = self.limits
@@ -144,7 +149,7 @@ def integrations(task: Task, record: Record, grid_problem: GridProblem, method: 
         # One integration, as far as it comes: a limit or Ctrl-C inside of a time element leaves the time elements
         # before it.
         watch = Watch(record, allowed, method)
-        stepper = method.stepper(grid_problem, allowed, watch, INTEGRATION.finer**passed)
+        stepper = method.stepper(grid_problem, allowed, watch, INTEGRATION.finer**passed, watch.left)
         level_so_far = partial(_level_of, stepper, problem, allowed)
         record.begun = Begun(level_so_far)
         result = stepper.run()
@@ -264,7 +269,8 @@ def even_grids(task: Task, record: Record, grid_problem: GridProblem, method: Me
     dimension = problem.domain.dimension - 1
     while True:
         watch = Watch(record, task.tolerance)
-        stepper = method.stepper(grid_problem, max(task.tolerance, INTEGRATION.even_tolerance / finer**2), watch, finer)
+        allowed = max(task.tolerance, INTEGRATION.even_tolerance / finer**2)
+        stepper = method.stepper(grid_problem, allowed, watch, finer, watch.left)
         level_so_far = partial(_even_level_of, stepper, problem, task.tolerance, why)
         record.begun = None if record.count else Begun(level_so_far)
         result = stepper.run()

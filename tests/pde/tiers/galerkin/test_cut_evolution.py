@@ -105,3 +105,18 @@ def test_a_triangulation_that_fills_its_box_marches():
     start = Initial(lambda x, y: fading(x, y, 0 * x))
     problem = PDE(lambda u: u.t - 0.1 * laplacian(u), square * Time(0, 0.1), [Dirichlet(0.0), start], solution=fading)
     assert solve(problem, tolerance=1e-4).errors().relative_l2 < 1e-4
+
+
+def test_a_budget_ends_inside_of_a_time_element_with_what_there_is():
+    """The first one had gone from grid to grid, and taken 400 times as much work."""
+    allowed = 3e8
+    start = Initial(lambda x, y: 1 - x**2 - y**2)
+    problem = PDE(lambda u: u.t - laplacian(u), Disk() * Time(0, 0.1), [Dirichlet(0.0), start])
+    stepper = CUT_CELLS.stepper(
+        cut_cell_problem(problem.form),
+        3e-4,
+        lambda share, count, work: work < allowed,
+        left=lambda work: allowed - work,
+    )
+    integration = stepper.run()
+    assert 0 < integration.reached < 0.1 and stepper.evolution.work < 3 * allowed

@@ -209,7 +209,7 @@ class CollocationSolver:
             nonlocal steps, first, before, is_fresh
             steps += 1
             assert system is not None
-            evolution.work += system.work + NEWTON.application_work * coef.size
+            evolution.spend(system.work + NEWTON.application_work * coef.size)
             system.work = 0.0
             step = step.reshape(coef.shape)
             coef = coef + step

@@ -74,7 +74,7 @@ class Memory:
         # rounding.
         flat[:, self.evolution.time].clamp_(max=float(ends[-1]))
         if Feature.INTEGRALS in self.evolution.grid_problem.form.features:
-            self.evolution.work += self.settings.past_work * len(flat)
+            self.evolution.spend(self.settings.past_work * len(flat))
         with torch.no_grad():
             return network(flat)[:, number].reshape(points.shape[:2])
 

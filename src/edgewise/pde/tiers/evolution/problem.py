@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 
 from edgewise.errors import InputError
+from edgewise.outcomes import OutOfWork
 from edgewise.pde.domains.sampling import legendre_rule
 from edgewise.pde.problem.linearisation import linearise, zero_jet
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis, along, prolonged
@@ -68,10 +70,20 @@ class TimeElement:
 class Evolution:
     """A problem of evolution, the error that a time element of it may have, and the work that was spent on it."""
 
-    def __init__(self, grid_problem: GridProblem, tolerance: float, finer: float = 1.0):
+    def __init__(
+        self,
+        grid_problem: GridProblem,
+        tolerance: float,
+        finer: float = 1.0,
+        left: Callable[[float], float] | None = None,
+    ):
         self.grid_problem = grid_problem
         self.finer = finer  # factor of the first grids of space
-        self.work = 0.0  # multiply-adds
+        # Multiply-adds so far, and what gives those that are left; None without a limit. Up to the first time element,
+        # on any grid, there is nothing to end with.
+        self.work = 0.0
+        self.has_element = False
+        self._left = left
         self.domain = grid_problem.form.domain
         assert grid_problem.form.time is not None
         self.time = grid_problem.form.time
@@ -86,6 +98,17 @@ class Evolution:
         values = TimeAxis(0.0, 1.0, self.degree).table((nodes + 1) / 2)
         legendre = np.polynomial.legendre.legvander(nodes, self.degree)[:, -2:] * weights[:, None]
         self.last_legendre = (legendre * (np.arange(2 * self.degree - 1, 2 * self.degree + 2, 2) / 2)).T @ values
+
+    def spend(self, work: float) -> None:
+        """Count multiply-adds, also inside of a time element; OutOfWork once the budget is spent."""
+        self.work += work
+        if self.left < 0 and self.has_element:
+            raise OutOfWork
+
+    @property
+    def left(self) -> float:
+        """Multiply-adds that the budget leaves."""
+        return math.inf if self._left is None else self._left(self.work)
 
     def with_time(self, space: Sequence[SplineAxis], begin: float, end: float) -> list[SplineAxis]:
         """All coordinates of a time element."""

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from edgewise.outcomes import OutOfTime
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis
 from edgewise.pde.spaces.grid_problem import GridProblem, check_initial
 from edgewise.pde.spaces.networks import TimeElementNetwork
@@ -120,9 +121,16 @@ class Method:
     first_intervals: tuple[int, ...] = ()
     most_intervals: tuple[int, ...] = ()
 
-    def stepper(self, grid_problem: GridProblem, tolerance: float, watch: Watch, finer: float = 1.0) -> TimeStepper:
-        """A stepper with a tolerance, whose first grid is finer by a factor."""
-        evolution = Evolution(grid_problem, tolerance, finer)
+    def stepper(
+        self,
+        grid_problem: GridProblem,
+        tolerance: float,
+        watch: Watch,
+        finer: float = 1.0,
+        left: Callable[[float], float] | None = None,
+    ) -> TimeStepper:
+        """A stepper with a tolerance, whose first grid is finer by a factor; `left` is that of its `Evolution`."""
+        evolution = Evolution(grid_problem, tolerance, finer, left)
         memory = Memory(evolution) if grid_problem.form.has_integrals else None
         return TimeStepper(evolution, self.solver(evolution), watch, memory)
 
@@ -146,7 +154,7 @@ class TimeStepper:
     def run(self) -> TimeIntegration | None:
         """Integrate from the first moment to the last, or as far as it goes; None if there is not even one element.
 
-        Where the time is over inside a time element, OutOfTime is raised, and `result` has the time elements before it.
+        Where a limit is over inside a time element, OutOfTime is raised, and `result` has the time elements before it.
         """
         settings = self.settings
         evolution = self.evolution
@@ -258,37 +266,46 @@ class TimeStepper:
     def _keep(self, element: TimeElement, after: float) -> None:
         """Add a time element, after which the next one begins at a moment."""
         self.elements.append(element)
+        self.evolution.has_element = True
         self.ends.append(after)
         self.points += element.coef.size
         if self.memory is not None:
             self.memory.keep(element, after)
 
     def _resolved(self, state: State, begin: float, end: float) -> TimeElement | None:
-        """A time element on a grid that is refined until it is resolved; None where there is no solution."""
+        """A time element on a grid that is refined until it is resolved; None where there is no solution.
+
+        Where a limit is over inside the first one, that on the grid before is a beginning.
+        """
         evolution = self.evolution
         before = math.inf  # the largest error on a grid with half as many splines
-        near = None
-        for rounds in range(1, self.settings.most_rounds + 2):
-            previous = self.elements[-1] if self.elements else None
-            element = self.solver.solve(state, begin, end, previous, near)
-            if element is None:
-                return None
-            if element.time_error > self.settings.far * evolution.allowed or rounds > self.settings.most_rounds:
-                return element
-            indicators = self.solver.indicators(element)
-            if not indicators:
-                return element
-            element = replace(element, indicators=indicators)
-            largest = max(float(each.max()) for each in indicators)
-            if largest <= evolution.allowed or largest > before / 2:
-                return element
-            finer = self.solver.refine(state, indicators)
-            if finer is None:
-                return element
-            if finer.space[0].count < 2 * state.space[0].count:
-                before = largest
-            state = finer
-            near = element
+        element: TimeElement | None = None  # that on the last grid
+        try:
+            for rounds in range(1, self.settings.most_rounds + 2):
+                previous = self.elements[-1] if self.elements else None
+                element = self.solver.solve(state, begin, end, previous, element)
+                if element is None:
+                    return None
+                if element.time_error > self.settings.far * evolution.allowed or rounds > self.settings.most_rounds:
+                    return element
+                indicators = self.solver.indicators(element)
+                if not indicators:
+                    return element
+                element = replace(element, indicators=indicators)
+                largest = max(float(each.max()) for each in indicators)
+                if largest <= evolution.allowed or largest > before / 2:
+                    return element
+                evolution.has_element = True
+                finer = self.solver.refine(state, indicators)
+                if finer is None:
+                    return element
+                if finer.space[0].count < 2 * state.space[0].count:
+                    before = largest
+                state = finer
+        except OutOfTime:
+            if element is None or self.elements:
+                raise
+            return element
         raise AssertionError("the last round returns")
 
     def bounded(self, moment: float, length: float) -> float:

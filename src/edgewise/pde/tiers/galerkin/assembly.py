@@ -15,14 +15,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
 from scipy import sparse
 
 from edgewise.errors import InputError
-from edgewise.pde.algebra import ShiftedSystems
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.linearisation import Key, linearise, zero_jet
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
@@ -135,11 +133,6 @@ class Assembly:
                     self.matrices[order] += between_fields(grid.products(number, test, factors), slot, other, shape)
         for slot, order, other, weight in self._ghosts:
             self.matrices[order] += between_fields(weight * grid.ghost, slot, other, shape)
-
-    @cached_property
-    def systems(self) -> ShiftedSystems:
-        """Solver of the systems of a time element."""
-        return ShiftedSystems(self.matrices, is_cut=True)
 
     def tested(self, residuals: Sequence[np.ndarray], changes: Sequence[np.ndarray]) -> np.ndarray:
         """Sums (q, active, fields) of residuals (residuals, m, q) of each part times all test functions.

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from edgewise.outcomes import check_time
+from edgewise.pde.algebra import ShiftedSystems
 from edgewise.pde.algebra.newton import Advance, newton
 from edgewise.pde.algebra.system import Solver
 from edgewise.pde.domains.products import OverTime
@@ -58,10 +59,19 @@ class CutElementSettings:
     hole_intervals: tuple[int, int] = (24, 128)
     hole_degree: int = 4
     closed: float = 0.2  # length of the mean normal below which a piece is a closed curve: a half circle has 0.64
+    # In the plane: multiply-adds for each interval of a coordinate of a grid, for the points in its cut cells; measured
+    # on a disk, an L and a ring: 0.01 to 0.02 seconds.
+    cut_work: float = 5e7
     # On solids: multiply-adds of a value of a spline of three coordinates at a point, and values of all for the points
     # and matrices of a grid. Measured in a ball: 2e-8 seconds each, and ten seconds for a grid of 4^3 cells.
     value_work: float = 30.0
     times_at_points: float = 50.0
+    # In the plane: factors of a time element by those of a fit, of seven moments three pairs of complex eigenvalues and
+    # a real one; the power of the number of splines with which they grow (A. George, "Nested dissection of a regular
+    # finite element mesh", SIAM J. Numer. Anal. 10, 1973, 345); and the share of what is left that a grid may take.
+    times_fit: float = 13.0
+    growth_of_factors: float = 1.5
+    most_share: float = 0.5
     contraction: float = 0.3  # of Newton's steps, below which factors are used again
     # Errors that residuals imply are overestimates beside the boundary: this share of them counts. Measured on a disk.
     implied_share: float = 0.3
@@ -85,7 +95,7 @@ class CutCellSolver:
         self._refined = (0, math.inf)
         self._is_settled = False
         # Of the last time element, and whether they are exact.
-        self._kept: tuple[Assembly, list[Jacobian], bool] | None = None
+        self._kept: tuple[Assembly, ShiftedSystems, list[Jacobian], bool] | None = None
 
     def _grid(self, axes: Sequence[SplineAxis]) -> CutGrid:
         for grid in self._grids:
@@ -93,13 +103,15 @@ class CutCellSolver:
                 return grid
         self._grids = [*self._grids[-1:], CutGrid(self.evolution.grid_problem.form, self.place, axes)]
         self._count_values(self._grids[-1], SETTINGS.times_at_points)
+        if len(axes) == 2:
+            self.evolution.spend(SETTINGS.cut_work * sum(axis.intervals for axis in axes))
         return self._grids[-1]
 
     def _count_values(self, grid: CutGrid, times: float) -> None:
-        """Count the work of the values of all splines at all points, so many times; in the plane factors exceed it."""
+        """Count the work of the values of all splines at all points, so many times; in the plane others exceed it."""
         if len(grid.axes) > 2:
             local = math.prod(axis.degree + 1 for axis in grid.axes)
-            self.evolution.work += times * SETTINGS.value_work * local * len(grid.points)
+            self.evolution.spend(times * SETTINGS.value_work * local * len(grid.points))
 
     def initial(self) -> State:
         """State at the first moment: its grid is refined until the state is resolved."""
@@ -124,11 +136,19 @@ class CutCellSolver:
             largest = max(float(each.max()) for each in errors)
             finer = None
             if evolution.allowed < largest < before / 2:
-                finer = refined(evolution, axes, errors, SETTINGS.most_intervals)
+                finer = self._affordable(axes, refined(evolution, axes, errors, SETTINGS.most_intervals))
             if finer is None:
                 return State(axes, state)
             axes = finer
             before = largest
+
+    def _affordable(self, axes: Sequence[SplineAxis], finer: list[SplineAxis] | None) -> list[SplineAxis] | None:
+        """Coordinates of a finer grid of the plane; None where the factors of a time element on it are too dear."""
+        if finer is None or len(axes) > 2:
+            return finer
+        ratio = math.prod(line.count for line in finer) / math.prod(line.count for line in axes)
+        needed = SETTINGS.times_fit * self._grid(axes).fit_work * ratio**SETTINGS.growth_of_factors
+        return finer if needed <= SETTINGS.most_share * self.evolution.left else None
 
     def _first_axes(self) -> list[SplineAxis]:
         """Coordinates of the first grid, in the plane with a few intervals across the smallest hole."""
@@ -206,8 +226,8 @@ class CutCellSolver:
     def refine(self, state: State, indicators: list[np.ndarray]) -> State | None:
         """The state on a grid with shorter intervals where errors are above the allowed one; None where none are.
 
-        None, too, once a finer grid has not made the largest error half as large: it is rounding, or what no grid of
-        this kind resolves.
+        None, too, where the budget leaves no work for one, or once a finer grid has not made the largest error half as
+        large: it is rounding, or what no grid of this kind resolves.
         """
         largest = max(float(each.max()) for each in indicators)
         intervals = sum(line.intervals for line in state.space)
@@ -217,7 +237,8 @@ class CutCellSolver:
         self._refined = intervals, largest
         if self._is_settled:
             return None
-        space = refined(self.evolution, state.space, indicators, SETTINGS.most_intervals)
+        finer = refined(self.evolution, state.space, indicators, SETTINGS.most_intervals)
+        space = self._affordable(state.space, finer)
         if space is None:
             return None
         return State(space, self.prolonged(state.values, state.space, space))
@@ -315,14 +336,14 @@ class CutCellSolver:
         initial = state.values
         rates = line.rates(evolution.order)
         # Factors of the time element before, where the grid and the length are the same.
-        assembly, _, is_exact = self._kept or (None, [], False)
-        is_usable = assembly is not None and assembly.grid is grid and assembly.systems.serves(rates)
+        assembly, systems, _, is_exact = self._kept or (None, None, [], False)
+        is_usable = systems is not None and assembly.grid is grid and systems.serves(rates)
         fresh: list[np.ndarray] | None = None  # residuals where the Jacobian was evaluated; None for older factors
         before = math.inf  # size of the step before
 
         def factorised(nodal: np.ndarray) -> Solver | None:
             """Factors of the Jacobian, its mean over the moments; at first those of the last element, if they serve."""
-            nonlocal assembly, is_exact, is_usable, fresh
+            nonlocal assembly, systems, is_exact, is_usable, fresh
             if not is_usable:
                 evaluated = self._evaluated(grid, line, grid.spread(nodal), initial, True)
                 fresh = [values for values, _ in evaluated]
@@ -339,17 +360,17 @@ class CutCellSolver:
                     {key: slope.mean(1) for key, slope in jacobian.items()}
                     for jacobian in (*(jacobian for _, jacobian in evaluated), *at_walls)
                 ]
-                assembly = self._assembled(grid, means)
-                assembly.systems.factorise(rates)
+                assembly, systems = self._assembled(grid, means)
+                systems.factorise(rates)
                 is_exact = evolution.grid_problem.form.is_linear and all(
                     np.ptp(slope, 1).max() <= EVOLUTION.same_jacobian * np.abs(slope).max()
                     for _, jacobian in evaluated
                     for slope in jacobian.values()
                 )
-                self._kept = assembly, means, is_exact
+                self._kept = assembly, systems, means, is_exact
             is_usable = False
-            assert assembly is not None
-            return assembly.systems.solved
+            assert systems is not None
+            return systems.solved
 
         def residual(nodal: np.ndarray) -> np.ndarray:
             """Residuals tested with all splines, (q, active * fields)."""
@@ -364,9 +385,6 @@ class CutCellSolver:
         def contracting(nodal: np.ndarray, step: np.ndarray, solver: Solver) -> Advance | None:
             """A full step, whose factors serve the next one while steps contract."""
             nonlocal fresh, before
-            assert assembly is not None
-            evolution.work += assembly.systems.work
-            assembly.systems.work = 0.0
             # The size of the step at the points of the equation.
             step = step.reshape(nodal.shape)
             nodal = nodal + step
@@ -404,17 +422,18 @@ class CutCellSolver:
         values = grid.values(0, (0,) * len(self.evolution.space), np.moveaxis(taken, 1, 0).reshape(taken.shape[1], -1))
         return np.moveaxis(values.reshape(-1, len(taken), taken.shape[-1]), 1, 0)
 
-    def _assembled(self, grid: CutGrid, jacobians: Sequence[Jacobian]) -> Assembly:
+    def _assembled(self, grid: CutGrid, jacobians: Sequence[Jacobian]) -> tuple[Assembly, ShiftedSystems]:
         """Matrices for mean Jacobians of all parts, and of the equation on the boundary; the last ones for the same."""
         if self._kept is not None and self._kept[0].grid is grid:
-            assembly, before, _ = self._kept
+            assembly, systems, before, _ = self._kept
             if all(
                 old.keys() == new.keys() and all(np.array_equal(old[key], new[key]) for key in new)
                 for old, new in zip(before, jacobians, strict=True)
             ):
-                return assembly
+                return assembly, systems
         count = len(grid.parts)
-        return Assembly(grid, jacobians[:count], jacobians[count:], self.evolution.time)
+        assembly = Assembly(grid, jacobians[:count], jacobians[count:], self.evolution.time)
+        return assembly, ShiftedSystems(assembly.matrices, self.evolution.spend, is_cut=True)
 
     def prolonged(self, values: np.ndarray, old: Sequence[SplineAxis], new: Sequence[SplineAxis]) -> np.ndarray:
         """Coefficients of space (k, *counts, fields) on another grid."""

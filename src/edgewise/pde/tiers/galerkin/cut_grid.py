@@ -287,6 +287,11 @@ class CutGrid:
         each = enumerate(zip(self._weights, np.split(values, ends), strict=True))
         return np.add.reduce([self.sums(part, weights, own) for part, (weights, own) in each])
 
+    @property
+    def fit_work(self) -> float:
+        """Multiply-adds of the factors of the fit."""
+        return self._fit.work
+
     @cached_property
     def _fit(self) -> Factors:
         none = (0,) * len(self.axes)

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from edgewise.errors import InputError
 from edgewise.pde.algebra import ShiftedSystems
+from edgewise.pde.algebra.radau import Spend
 from edgewise.pde.problem.strong_form import ResidualTerm
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.grid_problem import GridProblem
@@ -46,7 +47,7 @@ class FirstOrderForm(WeakForm):
     hyperbolic systems", J. Comput. Phys. 111, 1994, 220.
     """
 
-    def __init__(self, grid_problem: GridProblem, axes: Sequence[SplineAxis]):
+    def __init__(self, grid_problem: GridProblem, axes: Sequence[SplineAxis], spend: Spend):
         form = grid_problem.form
         self.grid_problem = grid_problem
         self.axes = axes
@@ -78,7 +79,7 @@ class FirstOrderForm(WeakForm):
             if factors.any():
                 self.walls.append((face, at, factors))
         self.given = np.zeros(self.matrices[0].shape[0], dtype=bool)
-        self.systems = ShiftedSystems(self.matrices, is_cut=False)
+        self.systems = ShiftedSystems(self.matrices, spend, is_cut=False)
 
     def _assembled(
         self, rules: Sequence[AxisQuadrature], values: np.ndarray, trials: Sequence[int] = (0, 0)

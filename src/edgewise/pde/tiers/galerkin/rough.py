@@ -308,7 +308,7 @@ class WeakSolver:
         intervals = round(evolution.finer * SETTINGS.first_intervals[len(evolution.space)])
         axes = even_axes(evolution.grid_problem, intervals, SETTINGS.degree)
         form_of = FirstOrderForm if evolution.grid_problem.form.order == 1 else WeakForm
-        self.form = form_of(evolution.grid_problem, axes)
+        self.form = form_of(evolution.grid_problem, axes, evolution.spend)
         values = evolution.interpolated_initial(axes)
         return State(axes, self.form.started(values, evolution.initial_on, evolution.begin))
 
@@ -325,8 +325,7 @@ class WeakSolver:
         line = axes[evolution.time]
         assert isinstance(line, TimeAxis)
         coef = evolution.from_nodal(line, self.form.solved(line, state.values), state.values)
-        evolution.work += WEAK.element_work + self.form.systems.work
-        self.form.systems.work = 0.0
+        evolution.spend(WEAK.element_work)
         scale = floored(np.abs(coef).reshape(-1, coef.shape[-1]).max(0))
         return TimeElement(state, axes, coef, time_error(last_legendre(evolution, state.space, coef, scale)))
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from edgewise.outcomes import check_time
 from edgewise.pde.algebra import ShiftedSystems, cell_factors
+from edgewise.pde.algebra.radau import Spend
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.interfaces import noted_diffusion
 from edgewise.pde.problem.linearisation import Key, linearise, residuals_at, zero_jet
@@ -81,7 +82,7 @@ class WeakForm:
     Propagation", Lecture Notes in Computational Science and Engineering 31, 2003, 201.
     """
 
-    def __init__(self, grid_problem: GridProblem, axes: Sequence[SplineAxis]):
+    def __init__(self, grid_problem: GridProblem, axes: Sequence[SplineAxis], spend: Spend):
         # Coefficients at the points of a quadrature.
         form = grid_problem.form
         self.grid_problem = grid_problem
@@ -127,7 +128,8 @@ class WeakForm:
                 self.matrices[0] += assembled(at, factor * level)
             self.sides.append(Side(number, end, term, points, factor, at))
         self.given = given.ravel()
-        self.systems = ShiftedSystems([each[~self.given][:, ~self.given] for each in self.matrices], is_cut=False)
+        inner = [each[~self.given][:, ~self.given] for each in self.matrices]
+        self.systems = ShiftedSystems(inner, spend, is_cut=False)
 
     def _place(self, side: Side) -> tuple[slice, ...]:
         """Coefficients of a side among all of them."""
