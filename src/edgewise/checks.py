@@ -187,10 +187,12 @@ def check_names(names: Sequence[str] | None, inputs: int) -> tuple[str, ...]:
     """Return the names of the inputs as a tuple; without names they are `numbered`."""
     if names is None:
         return numbered("x", inputs)
-    names = tuple(names)
-    if len(names) != inputs or not all(isinstance(name, str) and name for name in names) or len(set(names)) < inputs:
-        raise InputError(f"names must be {inputs} different texts, one for each input, got {names!r}")
-    return names
+    texts: tuple[str, ...] = ()
+    if isinstance(names, str) or is_list(names):  # each letter of a text is a name
+        texts = tuple(names)
+    if len(texts) != inputs or not all(isinstance(name, str) and name for name in texts) or len(set(texts)) < inputs:
+        raise InputError(f"names must be {inputs} different texts, one for each input, got {names!r:.{SHOWN}}")
+    return texts
 
 
 def check_labels(names: Sequence[object] | None, default: Sequence[str], argument: str = "names") -> tuple[str, ...]:

@@ -138,6 +138,11 @@ def test_a_report_takes_rows_by_name(regressor):
         regressor.report(*houses(5))
 
 
+def test_a_report_takes_a_text_for_its_title(regressor):
+    with pytest.raises(InputError, match="title must be of type"):
+        regressor.report(title=np.zeros(3))
+
+
 @pytest.mark.slow
 def test_a_report_of_a_regressor(regressor, tmp_path):
     X, y = houses(60)

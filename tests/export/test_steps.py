@@ -6,6 +6,7 @@ import torch
 from tests.export.networks import case, mixed, units
 
 from edgewise.errors import InputError
+from edgewise.export.program import to_program
 from edgewise.export.steps import (
     Dense,
     Formulas,
@@ -55,6 +56,11 @@ def test_bad_arguments_are_refused():
     with pytest.raises(InputError, match="names must hold 2 names"):
         labels_of("ab", 2, "x", "names")
     assert labels_of(None, 2, "x", "names") == ("x1", "x2")
+
+
+def test_a_program_refuses_units_of_another_type():
+    with pytest.raises(InputError, match="units must be of type"):
+        to_program(case("degree 5")[0], "model.pt2", units=3)
 
 
 def test_an_exponent_is_clipped_and_exponentiated():

@@ -129,6 +129,8 @@ MISTAKES = [
     (lambda: array_function(KAN), "model must be callable or have a predict method, got the class KAN"),
     (lambda: prune(MODEL, DATA, precision=1e308), "precision must be a number of at most 1"),
     (lambda: from_formula("x", 3), "names must be of type"),
+    (lambda: formula(SINE, names=3), "names must be 2 different texts, one for each input, got 3$"),
+    (lambda: symbolify(MODEL, DATA, table=[1]), "table must be of type"),
     (lambda: suggest_functions(MODEL, EDGE, DATA, table={"x": 1}), "table must be of type"),
     (lambda: shapley_shares(first, XN, XN, paths=0), "paths must be an integer of at least 1"),
     (lambda: structure(first, X, names=3), "names must hold 2 names"),

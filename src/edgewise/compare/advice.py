@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from edgewise.checks import check_finite, check_number, is_one_of
+from edgewise.checks import check_count, check_finite, check_number, is_one_of, typed
 from edgewise.compare.baselines import iterate_baselines
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
@@ -140,6 +140,7 @@ class Advice:
         return [*lines, f"The guide: {SOURCE}."]
 
 
+@typed
 def advise(
     X: ArrayLike,
     y: ArrayLike,
@@ -222,6 +223,7 @@ def advise(
         raise InputError(f"task must be 'regression' or 'classification', got {task!r}")
     if time_limit is not None:
         check_number(time_limit, "time_limit", positive=True, of=" of seconds")
+    check_count(seed, "seed", 0)
     check_progress(progress)
     some = sampled(len(inputs), MOST_ADVICE_ROWS, seed)
     inputs, target = inputs[some], target[some]

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
+from edgewise.checks import typed
 from edgewise.errors import InputError
 from edgewise.estimator.columns.reading import Rows
 from edgewise.estimator.explaining import RowExplainer
@@ -256,6 +257,7 @@ class EstimatorDisplay(RowExplainer):
         """
         return import_module(COMPARISON).held_out_comparison(self, X, y, groups)
 
+    @typed
     def report(
         self,
         path: str | os.PathLike[str] | None = None,

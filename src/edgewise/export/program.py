@@ -12,11 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from edgewise import files
+from edgewise.checks import typed
 from edgewise.export.steps import InUnits, Units, check_model, check_units
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 
 
+@typed
 def to_program(model: KAN | MLP, path: str | os.PathLike[str], *, units: Units | None = None) -> None:
     """Write a network as a .pt2 file: `torch.export.load(path).module()(x)` returns (batch, out) for x (batch, in).
 

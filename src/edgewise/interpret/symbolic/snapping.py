@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.checks import check_count, check_names, check_number, is_integer
+from edgewise.checks import check_count, check_names, check_number, is_integer, typed
 from edgewise.discovery.arguments import LEAST_ROWS
 from edgewise.discovery.decide import decided_front
 from edgewise.discovery.finder import USUAL_SECONDS, Search, planned_budget
@@ -56,6 +56,7 @@ SMALLEST_LOSS = 1e-22  # share of the variance of y below which losses count as 
 SYMBOL_PRICE_PER_LOG_LOSS = 0.05
 
 
+@typed
 def symbolify(
     model: KAN,
     problem: Regression,
