@@ -136,7 +136,6 @@ benchmarks/.venv-tables/.installed: benchmarks/tables_requirements.txt pyproject
 # Tables in batches, up to 10 million rows: ten minutes of one core; BENCH='--rows 1e8' for more.
 bench-scale: install
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scale.py $(BENCH)
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/cluster.py
 
 clean:
 	rm -rf $(VENV) benchmarks/.venv benchmarks/.venv-tables demo build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage

@@ -11,6 +11,7 @@ import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from textwrap import fill
 
 from packaging.requirements import Requirement
 
@@ -23,11 +24,9 @@ HEAD = """# Licences of what Edgewise needs
 Edgewise is under the MIT licence. An installation brings the packages below, with what they need themselves. Of
 other authors only the page of `edgewise explore` holds code: parts of d3 (ISC, M. Bostock) and KaTeX (MIT, Khan Academy
 and others), whose licences stand at its beginning. Versions and hashes of an environment are in the file that
-`make sbom` writes. The table is made by `tools/licences.py`; tests, experiments and benchmarks use further packages,
+`make sbom` writes. The list is made by `tools/licences.py`; tests, experiments and benchmarks use further packages,
 which are not installed with Edgewise.
 
-| package | licence | comes with |
-|---|---|---|
 """
 
 
@@ -69,11 +68,15 @@ def page() -> str:
     for extra, names in by.items():
         for name in required(names):
             brought.setdefault(name, []).append(f"`edgewise[{extra}]`" if extra else "always")
-    lines = []
+    groups: dict[str, list[str]] = {}
     for name, ways in sorted(brought.items()):
         shown = "always" if "always" in ways else ", ".join(ways)
-        lines.append(f"| {name} | {licence(name)} | {shown} |")
-    return HEAD + "\n".join(lines) + "\n"
+        groups.setdefault(shown, []).append(f"**{name}** {licence(name)}")
+    lines = [f"- {way}: {', '.join(packages)}" for way, packages in sorted(groups.items())]
+    wrapped = (
+        fill(line, 120, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False) for line in lines
+    )
+    return HEAD + "\n".join(wrapped) + "\n"
 
 
 def direct() -> set[str]:
@@ -88,10 +91,8 @@ def direct() -> set[str]:
 
 def listed() -> dict[str, str]:
     """The packages of the page with their licences."""
-    rows = [
-        line.strip("|").split("|") for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")
-    ]
-    return {name.strip(): stated.strip() for name, stated, _ in rows if name.strip() != "package"}
+    packages = " ".join(PAGE.read_text(encoding="utf-8").partition("\n- ")[2].split())
+    return dict(re.findall(r"\*\*([\w-]+)\*\* (.+?)(?:,(?= \*\*)| - |$)", packages))
 
 
 def main() -> int:

@@ -2,10 +2,11 @@
 
 python tools/readme_tables.py
 
-Between `<!-- table:NAME -->` and `<!-- end -->` stand the tables of results/NAME.json, NAME being an experiment, and
-the notes of its module about them; "speed", "scale", "cluster", "predicted", "tables-HALF" and "friedman" are tables of
-benchmarks, "summary" has the key figures that are listed here, "pages" what each page says in short. No number there is
-typed by hand. Everything else on the pages is written by hand. tests/test_readme.py fails when page and results differ.
+Between `<!-- table:NAME -->` and `<!-- end -->` stand the key figures of results/NAME.json, NAME being an experiment,
+and its table, if both are short; on the site also its other tables and the notes of its module about them. "speed",
+"scale", "tables-HALF" and "friedman" are tables of benchmarks, "summary" has the key figures that are listed here,
+"pages" what each page says in short. No number there is typed by hand. Everything else on the pages is written by hand.
+tests/test_readme.py fails when page and results differ.
 """
 
 import re
@@ -61,6 +62,7 @@ SUMMARY = (
         "loss {equal time, cpu: KAN minus MLP} nats a character at equal time: the MLP is better",
     ),
 )
+SHORT = 20  # rows of the key figures and the first table up to which a page in the repository shows both
 LONG_TABLE = 16  # rows above which a table stands on the site alone, folded (about half a screen)
 KEY_FIGURES = "Key figures"  # title of the table that is never folded
 BLOCK = re.compile(r"(<!-- table:([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -77,10 +79,8 @@ def _tables_and_notes(name: str, long_tables: bool) -> str:
     if name.startswith("tables-"):
         half = name.removeprefix("tables-")
         return runpy.run_path(str(ROOT / "benchmarks" / "tables_summary.py"))["stored"](half, each_table=long_tables)
-    if name in ("scale", "cluster", "predicted"):
-        benchmark = "scale" if name == "scale" else "cluster"
-        tables = runpy.run_path(str(ROOT / "benchmarks" / f"{benchmark}.py"))["stored"]()
-        return tables.split("\n\n")[name == "predicted"] + "\n" if benchmark == "cluster" else tables + "\n"
+    if name == "scale":
+        return runpy.run_path(str(ROOT / "benchmarks" / "scale.py"))["stored"]() + "\n"
     if name == "friedman":
         return runpy.run_path(str(ROOT / "benchmarks" / "tables_summary.py"))["made_up"]()
     if name == "pages":
@@ -89,17 +89,21 @@ def _tables_and_notes(name: str, long_tables: bool) -> str:
         return _markdown(ResultTable(("compared", "KAN", "command"), tuple(map(_summary_line, SUMMARY)))) + "\n"
     outcome = stored_outcome(ROOT / "results", name)
     notes = [textwrap.fill(note, 120, break_on_hyphens=False) for note in outcome.notes]
-    # The key figures first, then the short tables; how all was measured opens with a click.
-    shown = [table for table in outcome.tables if len(table.rows) <= LONG_TABLE or table.title == KEY_FIGURES]
-    shown = sorted(shown, key=lambda table: table.title != KEY_FIGURES)
-    long = [table for table in outcome.tables if table not in shown]
-    titles = [f"{table.title or 'the whole table'} ({len(table.rows)} lines)" for table in long]
-    if long_tables:
-        folds = [_fold(title, _markdown(replace(table, title=""))) for title, table in zip(titles, long, strict=True)]
-    else:
-        folds = [f"The command prints, and the site shows: {'; '.join(titles)}."] if long else []
-    method = [_fold("What the columns are, and how they were measured", "\n\n".join(notes))] if notes else []
-    return "\n\n".join([*map(_markdown, shown), *folds, *method]) + "\n"
+    # The key figures first, then the table, if it is short; the site shows the others too, and how all was measured.
+    key = [table for table in outcome.tables if table.title == KEY_FIGURES]
+    others = [table for table in outcome.tables if table.title != KEY_FIGURES]
+    rows = sum(len(table.rows) for table in (*key, *others[:1]))
+    shown = others if long_tables else others[: rows <= SHORT]
+    parts = [_markdown(table) for table in key]
+    for table in shown:
+        if len(table.rows) <= LONG_TABLE:
+            parts.append(_markdown(table))
+        elif long_tables:
+            title = f"{table.title or 'the whole table'} ({len(table.rows)} lines)"
+            parts.append(_fold(title, _markdown(replace(table, title=""))))
+    if long_tables and notes:
+        parts.append(_fold("What the columns are, and how they were measured", "\n\n".join(notes)))
+    return "\n\n".join(parts) + "\n"
 
 
 def _pages_in_short() -> Iterator[str]:
