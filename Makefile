@@ -109,7 +109,6 @@ $(VENV)/.docs-installed: $(STAMP)
 bench: benchmarks/.venv/.installed
 	benchmarks/.venv/bin/python benchmarks/speed.py $(BENCH)
 	benchmarks/.venv/bin/python benchmarks/memory.py
-	benchmarks/.venv/bin/python benchmarks/limits.py
 
 benchmarks/.venv/.installed: benchmarks/requirements.txt pyproject.toml CMakeLists.txt $(wildcard src/edgewise/csrc/*)
 	@$(PYTHON) -m venv benchmarks/.venv

@@ -13,14 +13,6 @@ FACTOR_NOTE = (
     "The largest factor over `nn.Linear` among layers of 16 outputs or more, for other number types and numbers of "
     "threads:"
 )
-LIMIT_NOTE = (
-    "Where the time goes. Every sample and input needs some preparation, whatever the number of outputs: the knot "
-    "interval, the spline values and the base function. The multiply-adds then run at a large share of the limit of "
-    "the processor; the rest is spent on the rows of outputs, which every input reads and writes again. In narrow "
-    "layers most of the time is preparation, so that faster arithmetic would gain little there. Where the "
-    "coefficients outgrow the caches, reading and writing them adds to the time, page by page; the kernel requests "
-    "large pages. Times are those of forward + backward in float32 on one thread."
-)
 
 
 def times(speed: list[dict], threads: int, dtype: str) -> dict[tuple, float]:
@@ -85,40 +77,10 @@ def factor_table(speed: list[dict]) -> str:
     return table(["number type", "threads", f"largest factor, grid {' · '.join(map(str, GRIDS))}"], rows)
 
 
-def limit_table(limits: list[dict]) -> str:
-    """Compare the kernel with the limits of one core, and show the parts of its time."""
-    peak = next(row for row in limits if row["kind"] == "peak")
-    phases = {(row["task"], row["grid_size"]): row for row in limits if row["kind"] == "phase"}
-    shapes = [row for row in limits if row["kind"] == "shape"]
-    forward, both = phases["forward", GRIDS[0]], phases[BACKWARD, GRIDS[0]]
-    large = max(shapes, key=lambda row: row["coefficient_bytes"])
-    small = next(row for row in shapes if row["shape"] == large["shape"] and row["grid_size"] == GRIDS[0])
-    narrow = next(row for row in shapes if row["shape"][2] == WIDE and row["grid_size"] == GRIDS[0])
-    prepared = both["nanoseconds_per_sample_and_input"] * narrow["shape"][0] * narrow["shape"][1] * 1e-6
-    traffic = large["read_coefficients"] + large["write_gradient"]
-    wide, slim = (f"{row['shape'][1]} → {row['shape'][2]}, grid {row['grid_size']}" for row in (small, narrow))
-    fine = f"{large['shape'][1]} → {large['shape'][2]}, grid {large['grid_size']}"
-    values = {
-        "one core's limit, thousand million multiply-adds a second": f"{peak['multiply_adds_per_second'] / 1e9:.0f}",
-        "preparation of a sample and input, forward": f"{forward['nanoseconds_per_sample_and_input']:.1f} ns",
-        "preparation of a sample and input, with backward": f"{both['nanoseconds_per_sample_and_input']:.1f} ns",
-        "share of the limit for the multiply-adds, forward": f"{forward['share_of_peak']:.0%}",
-        "share of the limit for the multiply-adds, with backward": f"{both['share_of_peak']:.0%}",
-        f"{wide}: time": f"{small['milliseconds']:.1f} ms",
-        f"{wide}: its multiply-adds at the limit": f"{small['multiply_adds_at_peak']:.1f} ms",
-        f"{slim}: time": f"{narrow['milliseconds']:.0f} ms",
-        f"{slim}: its preparation": f"{prepared:.0f} ms",
-        f"{fine}: coefficients": f"{large['coefficient_bytes'] / 1e6:.0f} MB",
-        f"{fine}: time": f"{large['milliseconds']:.0f} ms",
-        f"{fine}: reading them once and writing a gradient": f"{traffic:.0f} ms",
-    }
-    return table(["quantity", "value"], [list(pair) for pair in values.items()])
-
-
 def markdown() -> str:
     """Return the measured part of docs/speed.md: tables, and the paragraphs that explain them."""
     store = Store(RESULTS / "speed.json")
-    speed, limits = store.beside("speed"), store.beside("limits")
+    speed = store.beside("speed")
     held = {(tuple(row["shape"]), row["grid_size"], row["layer"]): row["bytes"] for row in store.beside("memory")}
     machine = speed[-1]["machine"]
     parts = (
@@ -126,8 +88,6 @@ def markdown() -> str:
         speed_table(times(speed, 1, "float32"), held),
         FACTOR_NOTE,
         factor_table(speed),
-        LIMIT_NOTE,
-        limit_table(limits),
     )
     filled = [part if part.startswith("|") else textwrap.fill(part, 120) for part in parts]
     return "\n\n".join(filled) + "\n"

@@ -24,8 +24,8 @@ def stored(half: str, each_table: bool = True) -> str:
     return text([row for row in read(half) if row["seed"] == 0], each_table)
 
 
-def made_up() -> str:
-    """Return the tables of the last fits of `tables_friedman.py` by the KAN, for the same page."""
+def made_up(each_table: bool = True) -> str:
+    """Return the tables of the last fits of `tables_friedman.py` by the KAN, or the first two, for the same page."""
     rows = Store(RESULTS / "friedman.json").beside("friedman")
     last = {row.get("what", row.get("rows")): row for row in rows if row["model"] == "KAN"}.values()
     functions = [row for row in last if "rows" in row]
@@ -66,7 +66,7 @@ def made_up() -> str:
             ),
         ),
     )
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(parts if each_table else parts[:2]) + "\n"
 
 
 def markdown(first: str, others, rows, cells) -> str:
@@ -184,7 +184,7 @@ def text(rows: list[dict], each_table: bool = True) -> str:
         each = (
             "`make bench-tables BENCH=--summary` prints, and the site shows, the score of each model on each table.\n"
         )
-        return "\n".join([*lines, "", each, *notes(rows)])
+        return "\n".join([*lines, "", each, *notes(rows)[1:2], *notes(rows)[-1:]])
     models = [entry["model"] for entry in entries]
     lines += ["", f"| table | rows x columns | {' | '.join(models)} |", "| --- | ---: |" + " ---: |" * len(models)]
     smaller = {row["table"] for row in with_substitutes(rows) if row.get("substitute")}

@@ -62,7 +62,7 @@ SUMMARY = (
         "loss {equal time, cpu: KAN minus MLP} nats a character at equal time: the MLP is better",
     ),
 )
-SHORT = 20  # rows of the key figures and the first table up to which a page in the repository shows both
+SHORT = 14  # rows of the key figures and the first table up to which a page in the repository shows both
 LONG_TABLE = 16  # rows above which a table stands on the site alone, folded (about half a screen)
 KEY_FIGURES = "Key figures"  # title of the table that is never folded
 BLOCK = re.compile(r"(<!-- table:([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -82,7 +82,7 @@ def _tables_and_notes(name: str, long_tables: bool) -> str:
     if name == "scale":
         return runpy.run_path(str(ROOT / "benchmarks" / "scale.py"))["stored"]() + "\n"
     if name == "friedman":
-        return runpy.run_path(str(ROOT / "benchmarks" / "tables_summary.py"))["made_up"]()
+        return runpy.run_path(str(ROOT / "benchmarks" / "tables_summary.py"))["made_up"](each_table=long_tables)
     if name == "pages":
         return "\n".join(_pages_in_short()) + "\n"
     if name == "summary":
@@ -107,13 +107,14 @@ def _tables_and_notes(name: str, long_tables: bool) -> str:
 
 
 def _pages_in_short() -> Iterator[str]:
-    """Yield a line for each page of measurements, in the order of their contents: a link and its first paragraph."""
+    """Yield a line for each page of measurements, in the order of their contents: a link and its first sentence."""
     folder = ROOT / "docs" / "measured"
     contents = (folder / "index.md").read_text(encoding="utf-8").split(":hidden:")[1]
     for name in contents.strip(" `\n").split("\n"):
         text = (folder / f"{name}.md").read_text(encoding="utf-8")
         title, paragraph = re.search(r"^# (.*)\n\n\*\*In short:\*\* (.*?)\n\n", text, re.DOTALL).groups()
-        line = f"- [{title}]({name}.md): {' '.join(paragraph.split())}"
+        sentence = re.split(r"(?<=\.) (?=[A-Z])", " ".join(paragraph.split()))[0]
+        line = f"- [{title}]({name}.md): {sentence}"
         yield textwrap.fill(line, 120, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)
 
 

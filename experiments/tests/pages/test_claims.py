@@ -69,7 +69,7 @@ def test_formulas_without_help_speak_for_anderson():
 
 def test_claims_quote_key_figures():
     text = claim_of("special-functions").ours([accuracy_row("kv", rmse=1.0)])
-    assert text.startswith("functions whose median is below the paper's best KAN: 0 of 1; not below: kv; ")
+    assert text.startswith("functions whose median is below the paper's best KAN: 0 of 1; median of times lower: ")
 
 
 def test_leads_speak_for_pictures_and_losses_for_language():
