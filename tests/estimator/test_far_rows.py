@@ -1,9 +1,12 @@
 """Rows far beyond the training rows: predictions stay within the widened range of the data, in every form."""
 
+import warnings
+
 import numpy as np
 import pytest
 
-from edgewise import KANRegressor
+from edgewise import KANClassifier, KANRegressor
+from edgewise.errors import EdgewiseWarning
 
 pytestmark = pytest.mark.filterwarnings("ignore::edgewise.errors.EdgewiseWarning")  # of rows beyond the training rows
 
@@ -45,3 +48,18 @@ def test_intervals_widen_beyond_the_limits_where_the_prediction_is_constant(fitt
         assert (np.diff(high - low)[1:] > 0).all()  # the noise is not the same everywhere
     # Far away the deviation is that of a straight line: it grows like the distance.
     assert (high - low)[4] / (high - low)[3] == pytest.approx(2.3, rel=0.1)
+
+
+@pytest.mark.parametrize("kind", [KANRegressor, KANClassifier])
+def test_a_score_names_a_number_that_decides_it(kind):
+    """A cell of 1e300 among the test rows had turned R² bad without a word."""
+    x = np.random.default_rng(0).uniform(-1, 1, (60, 2))
+    y = x[:, 0] > 0 if kind is KANClassifier else x[:, 0]
+    model = kind(hidden=(), grid_size=3, regularization=1e-3).fit(x, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.score(2 * x, y)
+    other = x.copy()
+    other[3, 1] = -1e300
+    with pytest.warns(EdgewiseWarning, match="^Column 'x2': −1·10³⁰⁰ in row 4 is more than 1,000,000 times as far"):
+        model.score(other, y)

@@ -327,7 +327,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
     def score(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy: the share of rows whose most probable class is theirs.
 
-        Unlike `predict` it does not warn of rows outside the training range: a score is no use of their predictions.
+        Unlike `predict` it does not warn of rows outside the training range, but of numbers a million times as far off:
+        a score is no use of their predictions.
 
         Parameters
         ----------
@@ -340,7 +341,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         -------
         float
         """
-        best = self._logits(self._codes(X)).argmax(1)
+        best = self._logits(self._judged_codes(X)).argmax(1)
         labels = column_or_1d(y)
         check_consistent_length(best, labels)
         return self._task.score(labels, self.classes_[best], row_weights(sample_weight, len(best))).value

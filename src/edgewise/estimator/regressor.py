@@ -236,7 +236,9 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         return self._like_y(y), self._like_y(std)
 
     def score(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Return the share of explained variation R², the mean over several targets, without warnings about the rows.
+        """Return the share of explained variation R², the mean over several targets.
+
+        It warns of no rows outside the training range but those with a number a million times as far off.
 
         Parameters
         ----------
@@ -246,7 +248,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         -------
         float
         """
-        predicted = self._like_y(self._predicted(self._codes(X)))
+        predicted = self._like_y(self._predicted(self._judged_codes(X)))
         observed = self._task.targets(y)
         if not observed.ndim:
             raise InputError(f"y must hold a target of each row, got {y!r:.60}")

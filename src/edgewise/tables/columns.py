@@ -135,6 +135,19 @@ class NumberInput:
         slack = RANGE_SLACK * self.high - RANGE_SLACK * self.low
         return (codes < self.low - slack) | (codes > self.high + slack)
 
+    def far_value(self, codes: np.ndarray) -> str:
+        """Return a sentence about the first number of other rows that no curve over the training range is for."""
+        with np.errstate(over="ignore"):  # of numbers near the largest float64
+            distance = np.maximum(self.low - codes, codes - self.high)
+            is_far = distance > _FARTHEST * (self.high - self.low)
+        if not (self.value and self.high > self.low and is_far.any()):
+            return ""
+        row = int(is_far.argmax())
+        return (
+            f"Column {quoted(self.name)}: {self.text(codes[row])} in row {row + 1} {FAR} the training range as its "
+            "ends are from each other; if it is a mistake, empty the cell."
+        )
+
     def inputs_of(self, codes: np.ndarray) -> np.ndarray:
         """Return the inputs of the model, (n_rows, number of inputs), for the numbers that `codes` returns."""
         missing = np.isnan(codes)
@@ -278,6 +291,10 @@ class CategoryInput:
     def outside(self, codes: np.ndarray) -> np.ndarray:
         """Return where a level did not occur in training, (n_rows,)."""
         return codes == UNSEEN
+
+    def far_value(self, codes: np.ndarray) -> str:
+        """Return no sentence: levels have no distance."""
+        return ""
 
     def inputs_of(self, codes: np.ndarray) -> np.ndarray:
         """Return the inputs of the model, (n_rows, number of inputs), for the codes that `codes` returns."""

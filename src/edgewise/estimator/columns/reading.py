@@ -196,6 +196,14 @@ class RowReader(BaseEstimator):
             given.add(text)
         return codes
 
+    def _judged_codes(self, X: Any) -> np.ndarray:
+        """Return the codes for a score, and warn of numbers so far off that they decide it."""
+        codes = self._codes(X)
+        far = self.encoder_.far_values(codes)
+        if far:
+            warn_caller(" ".join(far[:NAMED_COLUMNS]))
+        return codes
+
     def _inputs(self, X: Any) -> np.ndarray:
         """Return the inputs of the network before scaling, (N, p), with usual values for what is unknown."""
         return self.encoder_.inputs_of(self._codes(X))
