@@ -23,6 +23,7 @@ RANKS = (
     {"discovery"},
     {"interpret"},
     {"pde", "datasets"},
+    {"dynamics"},
     {"export", "plot", "pykan", "tables"},
     {"dynamics"},
     {"report"},

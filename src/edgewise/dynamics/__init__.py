@@ -7,7 +7,8 @@ measurement would decide most.
 
 The stages, each a module: `smoothing` takes the noise off, `terms` lists what a right-hand side may be made of,
 `integral_form` finds sparse sums without derivatives, `shooting` fits all constants to whole trajectories, `choosing`
-exchanges terms, and `judging` asks how the rivals differ.
+exchanges terms, and `judging` asks how the rivals differ. Fields on a grid, and partial differential equations, have
+`fields`.
 """
 
 from typing import TYPE_CHECKING

@@ -96,12 +96,14 @@ class Hyperviscosity:
         """Set the factors for a time element that begins with a state, constant in time; none without any speed.
 
         There are none either where an equation holds rates of change of several fields, or one whose factor changes its
-        sign.
+        sign, nor where the equations of a system have blocks of their own, for orders in space that differ.
         """
         self.factors = {}
         # The symbol of the equation at the first moment.
         time = self.evolution.time
-        (block,) = self.evolution.grid_problem.equation_blocks(axes)
+        block, *others = self.evolution.grid_problem.equation_blocks(axes)
+        if others:
+            return
         points = [axes[k].breakpoints[:1] if k == time else each for k, each in enumerate(block.points)]
         at_first = RowBlock(block.form, block.term, block.numbers, axes, points)
         jacobian = at_first.evaluate(coef)[1]
