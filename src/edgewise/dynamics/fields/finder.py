@@ -234,7 +234,7 @@ def _axis(values: ArrayLike, name: str) -> np.ndarray:
     # Even to a thousandth of a step: what printed grids keep.
     if step <= 0 or np.abs(gaps - step).max() > 1e-3 * step:
         raise InputError(
-            f"{name} must rise by even steps, got steps from {number_text(gaps.min())} to {number_text(gaps.max())}: interpolate the data to "
-            "an even grid"
+            f"{name} must rise by even steps, got steps from {number_text(gaps.min())} to {number_text(gaps.max())}: "
+            "interpolate the data to an even grid"
         )
     return grid
