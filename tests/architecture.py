@@ -23,7 +23,6 @@ RANKS = (
     {"discovery"},
     {"interpret"},
     {"pde", "datasets"},
-    {"dynamics"},
     {"export", "plot", "pykan", "tables"},
     {"dynamics"},
     {"report"},
