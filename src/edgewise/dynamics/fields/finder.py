@@ -25,31 +25,13 @@ FEWEST_POINTS = 16  # of an axis: a test function of the narrowest half width an
 
 @dataclass(frozen=True)
 class FieldSettings:
-    """Numbers of `find_field_equations`.
+    """Numbers of `find_field_equations`."""
 
-    Parameters
-    ----------
-    degrees : tuple of int
-        Highest degree of monomials of one, two, and three or more fields.
-    rounds : int
-        Rounds of choosing terms under the covariance that the terms of the round before imply, at most.
-    candidates : int
-        Sets of terms that are weighed by a covariance of their own in each round.
-    rival_gap : float
-        Difference of the criterion up to which the data do not exclude an equation: 6 is a Bayes factor of 20 (Kass and
-        Raftery, J. Am. Statist. Assoc. 90 (1995) 773).
-    weak_form, choosing : WeakFormSettings, ChoosingSettings
-        Numbers of the stages.
-
-    Examples
-    --------
-    >>> FieldSettings(degrees=(2, 2, 2)).rounds
-    4
-    """
-
-    degrees: tuple[int, int, int] = (3, 3, 2)
-    rounds: int = 4
-    candidates: int = 10
+    degrees: tuple[int, int, int] = (3, 3, 2)  # highest one of monomials of one, two, and more fields
+    rounds: int = 4  # of choosing terms under the covariance that those of the round before imply, at most
+    candidates: int = 10  # sets of terms that are weighed by a covariance of their own in each round
+    # Difference of the criterion up to which the data do not exclude an equation: a Bayes factor of 20 (Kass and
+    # Raftery, J. Am. Statist. Assoc. 90 (1995) 773).
     rival_gap: float = 6.0
     weak_form: WeakFormSettings = field(default_factory=WeakFormSettings)
     choosing: ChoosingSettings = field(default_factory=ChoosingSettings)
@@ -90,7 +72,9 @@ def find_field_equations(
     Returns
     -------
     FieldEquations
-        The equations with standard errors, their rivals, and what solves them again.
+        Its text are the equations; `equations` has for each field terms, coefficients, standard errors, rivals and the
+        front; `decided` and `says` tell what the data leave open; `problem()` states the equations as a `PDE` with the
+        data's initial and boundary values, and `solve()` solves that and gives `relative_errors` against the data.
 
     Raises
     ------

@@ -27,50 +27,20 @@ class FieldData:
 
 @dataclass(frozen=True, eq=False)
 class FieldEquation:
-    """The equation of one field.
+    """The equation of one field."""
 
-    Parameters
-    ----------
-    field : str
-        Name of the field that evolves.
-    order : int
-        Order of its derivative in time.
-    terms : tuple of str
-        The terms of the right-hand side as people write them, as "u u_x".
-    coefficients, standard_errors : ndarray
-        Their factors, (k,), in units of the data.
-    loss : float
-        Mean squared residual in units of what the noise and the grid leave; near 1, or below, where the terms explain
-        the data.
-    criterion : float
-        Schwarz's criterion with a price for symbols; smaller is better.
-    rivals : tuple of FieldEquation
-        Equations that the data do not exclude.
-    front : tuple of FieldEquation
-        The best equation of each number of terms, the shortest first.
-    library : tuple of Term
-        The terms in the form that integrates by parts, whose factors may differ.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from edgewise.dynamics.fields import find_field_equations
-    >>> t, x = np.linspace(0, 1, 60), np.linspace(0, 6, 80)
-    >>> u = sum(np.exp(-0.2 * k**2 * t[:, None]) * np.sin(k * x + k) for k in (1, 2, 3))
-    >>> find_field_equations(t, x, u).equations["u"].terms
-    ('u_xx',)
-    """
-
-    field: str
-    order: int
-    terms: tuple[str, ...]
+    field: str  # that evolves
+    order: int  # of its derivative in time
+    terms: tuple[str, ...]  # of the right-hand side as people write them, as "u u_x"
+    # Their factors, (k,), in units of the data.
     coefficients: np.ndarray
     standard_errors: np.ndarray
+    # Mean squared residual in units of what the noise and the grid leave; near 1, or below, where terms explain the data.
     loss: float
-    criterion: float
-    rivals: tuple[FieldEquation, ...]
-    front: tuple[FieldEquation, ...]
-    library: tuple[Term, ...]
+    criterion: float  # Schwarz's, with a price for symbols; smaller is better
+    rivals: tuple[FieldEquation, ...]  # that the data do not exclude
+    front: tuple[FieldEquation, ...]  # the best of each number of terms, the shortest first
+    library: tuple[Term, ...]  # the terms in the form that integrates by parts, whose factors may differ
 
     @classmethod
     def of(
@@ -121,58 +91,23 @@ class FieldEquation:
 
 @dataclass(frozen=True, eq=False)
 class FieldComparison:
-    """A solution of the found equations beside the data.
-
-    Parameters
-    ----------
-    solution : Solution
-        What `edgewise.pde.solve` returned.
-    values : mapping
-        Its fields at the points of the data, (nt, nx) or (nt, nx, ny).
-    relative_errors : mapping
-        Root of the mean squared difference from the data over that of the data from their mean, for each field.
-    until : float
-        Last moment that the solution has reached, to which all this refers.
-    """
+    """A solution of the found equations beside the data."""
 
     solution: Solution
-    values: Mapping[str, np.ndarray]
+    values: Mapping[str, np.ndarray]  # its fields at the points of the data, (nt, nx) or (nt, nx, ny)
+    # Root of the mean squared difference from the data over that of the data from their mean, for each field.
     relative_errors: Mapping[str, float]
-    until: float
+    until: float  # the last moment that the solution has reached, to which all this refers
 
 
 @dataclass(frozen=True, eq=False)
 class FieldEquations:
-    """The equations of fields on a grid.
-
-    Parameters
-    ----------
-    equations : mapping
-        A `FieldEquation` for each field that evolves.
-    data : FieldData
-        The grid and the fields.
-    order : int
-        Order of the derivatives in time.
-    noise : mapping
-        Standard deviation of the noise of each field, from differences of neighbouring points.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from edgewise.dynamics.fields import find_field_equations
-    >>> t, x = np.linspace(0, 1, 60), np.linspace(0, 6, 80)
-    >>> u = sum(np.exp(-0.2 * k**2 * t[:, None]) * np.sin(k * x + k) for k in (1, 2, 3))
-    >>> heat = find_field_equations(t, x, u)
-    >>> print(heat)
-    u_t = 0.2 u_xx
-    >>> heat.solve(tolerance=1e-4).relative_errors["u"] < 1e-3
-    True
-    """
+    """The equations of fields on a grid; see `find_field_equations`."""
 
     equations: Mapping[str, FieldEquation]
     data: FieldData
-    order: int
-    noise: Mapping[str, float]
+    order: int  # of the derivatives in time
+    noise: Mapping[str, float]  # standard deviation for each field, from differences of neighbouring points
 
     @property
     def decided(self) -> bool:
@@ -203,23 +138,10 @@ class FieldEquations:
         return "\n".join(str(each) for each in self.equations.values())
 
     def problem(self, *, periodic: Sequence[str] | None = None) -> PDE:
-        """State the equations as a problem, with the initial and boundary values of the data.
+        """State the equations as a problem for `edgewise.pde.solve`, with the initial and boundary values of the data.
 
-        Parameters
-        ----------
-        periodic : sequence of str, optional
-            Axes along which the fields repeat themselves; if left out, those along which the data go on smoothly from
-            the last point to the first.
-
-        Returns
-        -------
-        PDE
-            For `edgewise.pde.solve`.
-
-        Raises
-        ------
-        InputError
-            A field has no equation, or an axis is unknown.
+        Fields repeat themselves along the axes that `periodic` names; if left out, along those where the data go on
+        smoothly from the last point to the first. Raises InputError where a field has no equation.
         """
         from edgewise.dynamics.fields.restatement import restated
 
@@ -228,22 +150,7 @@ class FieldEquations:
     def solve(self, *, periodic: Sequence[str] | None = None, **options: Any) -> FieldComparison:
         """Solve the equations from the initial and boundary values of the data, and compare.
 
-        Parameters
-        ----------
-        periodic : sequence of str, optional
-            As in `problem`.
-        **options
-            Options of `edgewise.pde.solve`; its tolerance is 1e-4 if left out.
-
-        Returns
-        -------
-        FieldComparison
-            The solution and its relative error against the data.
-
-        Raises
-        ------
-        InputError
-            As in `problem` and in `edgewise.pde.solve`.
+        Options are those of `edgewise.pde.solve`; its tolerance is 1e-4 if left out.
         """
         from edgewise.dynamics.fields.restatement import compared
         from edgewise.pde import solve
