@@ -38,6 +38,7 @@ from edgewise.train.loop.reports import FitReport
 from edgewise.train.loop.threads import one_thread
 
 if TYPE_CHECKING:
+    from edgewise.estimator.law import LawSearch
     from edgewise.formulas.front import Front
     from edgewise.gam.families import Family
     from edgewise.tables.batches import Batches
@@ -260,12 +261,16 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         *,
         progress: ProgressCallback | None = None,
         keep_interrupted: bool = False,
+        search_law: LawSearch | None = None,
     ) -> Self:
         """Fit to a table in memory or in batches; a failure leaves the estimator as it was.
 
-        The command line is given the progress, and keeps the best model so far after Ctrl-C.
+        The command line is given the progress, keeps the best model so far after Ctrl-C, and lets a regression have a
+        short law as a part of its network.
         """
-        settings = replace(self._checked_settings(), progress=progress, keep_interrupted=keep_interrupted)
+        settings = replace(
+            self._checked_settings(), progress=progress, keep_interrupted=keep_interrupted, search_law=search_law
+        )
         with unchanged_on_failure(self):
             if isinstance(X, InBatches | DataLoader):
                 # The door to tables in batches, their files and several processes, for a fit that has them.
@@ -353,7 +358,6 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
 
     def _trained(self, samples: Samples, settings: SearchSettings, report: ProgressCallback | None) -> AutoResult:
         samples = replace(samples, groups=self.encoder_.indicator_groups)
-        clip = np.tile([-CLIP, CLIP], (samples.x.shape[1], 1))
         if settings.is_fixed:
             samples = replace(samples, x=np.clip(samples.x, -CLIP, CLIP))
         # The search, on a sample where the table is in batches.
@@ -373,18 +377,26 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         sentence = knowledge_sentence(self.encoder_, given_knowledge(self))
         if sentence:
             sentences.insert(0, sentence)
-        self.search_ = replace(result.search, sentences=tuple(sentences))
+        result = replace(result, search=replace(result.search, sentences=tuple(sentences)))
+        self._keep(result, samples, settings)
+        return result
+
+    def _keep(self, result: AutoResult, samples: Samples, settings: SearchSettings) -> None:
+        """Set what a search has found as what the estimator has learned."""
+        self.search_ = result.search
         self.__dict__.pop("equations_", None)  # they belong to an earlier fit
         self.model_ = result.model
         self.report_ = result.report
-        self.input_limits_ = clip if result.limits is None else result.limits
+        if result.limits is None:
+            self.input_limits_ = np.tile([-CLIP, CLIP], (samples.x.shape[1], 1))
+        else:
+            self.input_limits_ = result.limits
         self._output_limits = result.output_limits
         self.n_iter_ = max(result.report.steps, 1)
         self.inference_ = None
         if result.fitted is not None:
             names = self.encoder_.feature_names
             self.inference_ = term_tests(result.fitted, samples, names, self.input_scaling_.scale)
-        return result
 
     # Export
 

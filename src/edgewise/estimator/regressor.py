@@ -98,6 +98,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     error_bars_: ErrorBars | None
     residual_intervals_: ResidualIntervals | None
     error_bars_message_: str
+    _has_noise: bool = True  # whether the samples of the fit have noise, as far as the search knew
     equations_: Front | dict[int, Front]
     _exponent: tuple[float, float] | None
 
@@ -158,6 +159,22 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         samples = Samples(x, y, weight, float(shift[0] / scale[0]), float(scale[0]), blocks=block)
         settings = self._with_knowledge(replace(settings, outputs=outputs), self._network_bounds(settings.family))
         result = self._train(samples, settings)
+        if outputs == 1 and (settings.search_law is not None or settings.effort == "high"):
+            # The door to searches for formulas, which other fits do not load.
+            from edgewise.estimator.law import fit_with_law, usual_search
+
+            search_law = settings.search_law
+            if search_law is None:
+                search_law = usual_search(self, result, settings, len(rows))
+            if search_law is not None:
+                samples = replace(samples, groups=self.encoder_.indicator_groups)
+                scaling = self.input_scaling_
+                found = fit_with_law(result, samples, rows, targets[:, 0], scaling, search_law, settings)
+                if found is not None:
+                    result = found.result
+                    self._keep(result, samples, settings)
+                    self._set_equations([found.front], ())
+        self._has_noise = result.has_noise
         self.error_bars_ = result.error_bars
         self.residual_intervals_ = result.intervals
         self.error_bars_message_ = result.message

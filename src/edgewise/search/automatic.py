@@ -138,6 +138,7 @@ def _final(samples: Samples, search: Search, everything: AllRows | None, time_li
         model = _of_two_classes(model)
     bars = None
     intervals = None
+    held_out = None
     message = "Interrupted: there are no error bars."
     with ends():
         held_out = HeldOutRows.of(samples, search, fitted)
@@ -149,7 +150,20 @@ def _final(samples: Samples, search: Search, everything: AllRows | None, time_li
     report = search.report(stopped)
     if fitted.network is None:
         done = _fit_report(fitted, samples, stopped, budget)
-        result = AutoResult(model, done, report, fitted.limits, exponent, bars, message, intervals, fitted)
+        losses = search.held_out_losses(len(samples))
+        result = AutoResult(
+            model,
+            done,
+            report,
+            fitted.limits,
+            exponent,
+            bars,
+            message,
+            intervals,
+            fitted,
+            held_out_losses=losses,
+            held_out=held_out,
+        )
     else:
         done = fitted.network.report
         if stopped == StopReason.INTERRUPTED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -61,6 +61,10 @@ class HeldOutRows:
             y = seen.y + seen.offset
             predicted = family.predicted(links, fitted.range)
         return cls(seen, predicted, y - predicted, by_folds)
+
+    def of_inputs(self, count: int) -> HeldOutRows:
+        """Return the rows with the first `count` inputs alone."""
+        return replace(self, samples=replace(self.samples, x=self.samples.x[:, :count]))
 
     @property
     def data(self) -> Data:

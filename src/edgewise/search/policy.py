@@ -209,6 +209,14 @@ class SearchSettings:
     constraints: Constraints | None = None
     # the first pass over a table in batches, of which the search sees a sample; the estimators use it
     survey: Any = None
+    # the search for a short law that the network may have as a part, rows (n, d) and targets (n,) -> front; the
+    # estimators use it
+    search_law: Any = None
+
+    @property
+    def is_restricted(self) -> bool:
+        """True if something of the model is fixed, or known of it, so that nothing else is tried."""
+        return self.is_fixed or self.hidden is not None or self.constraints is not None
 
     @property
     def is_fixed(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,6 +18,9 @@ from edgewise.train.conformal import ResidualIntervals
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.problems import Regression
 from edgewise.train.uncertainty import ErrorBars, prediction_uncertainty
+
+if TYPE_CHECKING:
+    from edgewise.search.calibration import HeldOutRows
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +42,8 @@ class AutoResult:
     # have `exponent`
     output_limits: np.ndarray | None = None
     has_noise: bool = True  # whether the samples have noise, as far as the search knows
+    held_out_losses: np.ndarray | None = None  # (N,) of the samples, by models that did not see them; None if unknown
+    held_out: HeldOutRows | None = None  # the rows of these losses; None if unknown
 
 
 def loss_of(report: SearchReport) -> float:

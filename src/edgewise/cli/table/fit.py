@@ -31,7 +31,7 @@ from edgewise.errors import InputError
 from edgewise.estimator.reporting import class_results, held_out_verdict
 from edgewise.files import Journal
 from edgewise.outcomes import Progress, ProgressCallback
-from edgewise.presentation import counted, enumeration, number_text, percent_text, seconds_text
+from edgewise.presentation import counted, enumeration, number_text, percent_text, r2_text, seconds_text
 from edgewise.processes.team import Team
 from edgewise.report.comparison import Comparison
 
@@ -75,6 +75,12 @@ def run_fit(
         if results.formulas is not None:
             screen.say("Formula", style="bold")
             screen.say(results.formulas.headline)
+            if results.trained.score != trained.score:
+                better = r2_text(results.trained.score)
+                screen.always(
+                    f"The KAN has this formula as a part of its network now: R² {better} on the test rows, "
+                    f"{r2_text(trained.score)} without it."
+                )
             screen.say()
         if results.baselines:
             comparison = compared_models(results)
@@ -168,7 +174,8 @@ def _search_formulas(results: FitResults, stages: Stages, journal: Journal | Non
     prepared = results.prepared
     with stages.keeping("The search for a formula was interrupted."), stages.progress("Formulas") as report:
         try:
-            return replace(results, formulas=find_formulas(results.job, prepared, results.trained, report, journal))
+            formulas, trained = find_formulas(results.job, prepared, results.trained, report, journal)
+            return replace(results, formulas=formulas, trained=trained)
         except InputError as error:
             stages.screen.notes([f"No formula was searched for: {error}."])
     return results

@@ -6,7 +6,7 @@ import hashlib
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -21,8 +21,10 @@ from edgewise.compare.baselines import LEARNERS, BaselineResult, iterate_baselin
 from edgewise.discovery.finder import planned_budget
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.equations import FEWEST, table_front, table_search
+from edgewise.estimator.law import SETTINGS, LawSearch
 from edgewise.estimator.storage import load_estimator
 from edgewise.files import Journal, Part, read_bytes
+from edgewise.formulas.front import Front
 from edgewise.metrics import MEASURED, measures, score
 from edgewise.outcomes import ProgressCallback, StopReason
 from edgewise.presentation import number_text, r2_text, seconds_text
@@ -63,7 +65,11 @@ class TrainedModel:
 
 
 def train_model(
-    job: FitJob, prepared: PreparedTable, progress: ProgressCallback | None = None, journal: Journal | None = None
+    job: FitJob,
+    prepared: PreparedTable,
+    progress: ProgressCallback | None = None,
+    journal: Journal | None = None,
+    search_law: LawSearch | None = None,
 ) -> TrainedModel:
     """Fit the KAN to the training rows and score it on the test rows.
 
@@ -89,7 +95,9 @@ def train_model(
         else:
             X = prepared.frame[prepared.train]
             y = prepared.y[prepared.train]
-            estimator._fit_with(X, y, groups=groups, progress=progress, keep_interrupted=True)
+            estimator._fit_with(
+                X, y, groups=groups, progress=progress, keep_interrupted=search_law is None, search_law=search_law
+            )
     estimator.target_names_ = (prepared.target,)
     said = estimator.encoder_.notes
     others = [note for note in notes if not any(sentence in note for sentence in said)]
@@ -207,30 +215,43 @@ def find_formulas(
     trained: TrainedModel,
     progress: ProgressCallback | None = None,
     journal: Journal | None = None,
-) -> FitFormulas | None:
-    """Search for formulas of a numeric target on the training rows.
+) -> tuple[FitFormulas | None, TrainedModel]:
+    """Search for formulas of a numeric target on the training rows; return them with the model.
 
-    Returns None for classes, for few rows, and if the job allows no time for it.
+    They are None for classes, for few rows, and if the job allows no time for it. Of many rows in memory the search
+    sees a part; the others say whether a network that has the formula as a part takes the place of the model.
     """
     estimator = trained.estimator
     if not isinstance(estimator, KANRegressor) or job.formulas == 0 or len(prepared.train) < FEWEST:
-        return None
+        return None, trained
     start = time.perf_counter()
     X = estimator._inputs(prepared.frame[prepared.train])
     y = prepared.y[prepared.train]
+    names = estimator.encoder_.formula_names
+    budget = planned_budget(job.formulas, FORMULA_SECONDS)
+
+    def search_law(rows: np.ndarray, targets: np.ndarray, model: KANRegressor | None = None) -> Front:
+        target = prepared.target
+        search = table_search(rows, targets, names, None, budget, target=target, report=progress, journal=journal)
+        return table_front(search, model)
+
     with collect_warnings():
-        names = estimator.encoder_.formula_names
-        budget = planned_budget(job.formulas, FORMULA_SECONDS)
-        search = table_search(X, y, names, None, budget, report=progress, journal=journal, target=prepared.target)
-        front = table_front(search, estimator)
+        if "equations_" in vars(estimator):  # a fit of high effort has looked for them
+            [front] = estimator._fronts().values()
+        elif prepared.large is None and len(X) >= SETTINGS.fewest_rows and estimator._has_noise:
+            richer = train_model(job, prepared, search_law=search_law)
+            trained = replace(richer, seconds=trained.seconds)
+            [front] = trained.estimator._fronts().values()
+        else:
+            front = search_law(X, y, estimator)
+            estimator._set_equations([front], ())  # stored in the model file
     seconds = time.perf_counter() - start
     formulas = FormulaList.from_front(front, X, y, ())
-    estimator._set_equations([front], ())  # stored in the model file
     prediction = formulas.best.formula(estimator._inputs(prepared.frame[prepared.test]))
     reached = math.nan
     if math.isfinite(prediction.sum()):
         reached = score("r2", prepared.y[prepared.test], prediction).value
-    return FitFormulas(formulas, reached, seconds)
+    return FitFormulas(formulas, reached, seconds), trained
 
 
 # The training in the journal of an unfinished run.

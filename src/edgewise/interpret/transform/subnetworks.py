@@ -98,7 +98,7 @@ def without_edges(model: KAN, keep: Masks, x: Tensor) -> KAN:
             break
         layers[number], groups[number], alive = _without_constant_factors(layer, nodes, offset)
         x = torch.stack([sums[:, list(group)].prod(1) for group in groups[number]], 1)
-    return _with_layers(model, layers, groups)
+    return with_layers(model, layers, groups)
 
 
 def _with_offsets(layer: KANLayer, offset: Tensor, strength: Tensor, *, keep_constants: bool) -> KANLayer:
@@ -172,7 +172,7 @@ def without_dead_nodes(model: KAN) -> tuple[KAN, Kept]:
         selected(layer, inputs, outputs)
         for layer, inputs, outputs in zip(edge_layers(model), nodes[:-1], sums, strict=True)
     ]
-    return _with_layers(model, layers, shapes), Kept(tuple(nodes), tuple(sums))
+    return with_layers(model, layers, shapes), Kept(tuple(nodes), tuple(sums))
 
 
 def with_output(model: KAN, output: int) -> KAN:
@@ -182,13 +182,13 @@ def with_output(model: KAN, output: int) -> KAN:
     last = layers[-1]
     wanted = torch.tensor(groups[-1][output])
     layers[-1] = selected(last, torch.arange(last.in_features), wanted)
-    alone = _with_layers(model, layers, [*groups[:-1], (tuple(range(len(wanted))),)])
+    alone = with_layers(model, layers, [*groups[:-1], (tuple(range(len(wanted))),)])
     live = live_edges(alone)
     kept = [with_edges(layer, mask) for layer, mask in zip(edge_layers(alone), live, strict=True)]
-    return _with_layers(alone, kept, product_groups(alone))
+    return with_layers(alone, kept, product_groups(alone))
 
 
-def _with_layers(model: KAN, layers: Sequence[KANLayer], groups: Sequence[Groups]) -> KAN:
+def with_layers(model: KAN, layers: Sequence[KANLayer], groups: Sequence[Groups]) -> KAN:
     """Copy a network with other layers, and with products where nodes are not simply the sums."""
     chain: list[KANLayer | ProductLayer] = []
     for layer, nodes in zip(layers, groups, strict=True):
@@ -204,4 +204,4 @@ def _with_layers(model: KAN, layers: Sequence[KANLayer], groups: Sequence[Groups
 def with_inputs(model: KAN, columns: Tensor, like: KANLayer) -> KAN:
     """Copy a network so that it takes all inputs of the layer `like`, of which it uses `columns`; others are masked."""
     first, *others = edge_layers(model)
-    return _with_layers(model, [spread_inputs(first, columns, like), *copy.deepcopy(others)], product_groups(model))
+    return with_layers(model, [spread_inputs(first, columns, like), *copy.deepcopy(others)], product_groups(model))

@@ -1,0 +1,239 @@
+"""A short law as a part of a network: found on some rows, judged on others, and taken where it is better there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgewise.errors import InputError
+from edgewise.estimator.equations import table_budget, table_front, table_search
+from edgewise.formulas.expression import Add, Expression, Multiply, Number, Variable, evaluate, exchanged
+from edgewise.formulas.front import Front
+from edgewise.interpret.symbolic.from_formula_text import from_formula
+from edgewise.interpret.transform.edges import inputs_of, with_layer, with_spline
+from edgewise.interpret.transform.subnetworks import product_groups, with_layers
+from edgewise.nn.config import NO_FUNCTION
+from edgewise.nn.layers.spline import KANLayer
+from edgewise.nn.model import KAN, edge_layers
+from edgewise.outcomes import StopReason
+from edgewise.presentation import counted, number_text
+from edgewise.scaling import AffineScaling
+from edgewise.search.automatic import auto_fit
+from edgewise.search.calibration import HeldOutRows
+from edgewise.search.candidates import Samples
+from edgewise.search.policy import SearchSettings
+from edgewise.search.records import SearchReport, Trial
+from edgewise.search.results import AutoResult
+from edgewise.search.validation import folds, mean_and_error, paired_gain
+from edgewise.train.uncertainty import ErrorBars, additive_error_bars
+
+if TYPE_CHECKING:
+    from edgewise.estimator.regressor import KANRegressor
+
+LawSearch = Callable[[np.ndarray, np.ndarray], Front | None]
+"""A search for short laws of rows (n, d) and targets (n,), which returns its front; None if it can't look."""
+
+
+@dataclass(frozen=True)
+class LawSettings:
+    """When a law is looked for as a part of a network, and how it is judged."""
+
+    fewest_rows: int = 400  # a quarter of fewer rows tells no small gain from chance
+    parts: int = 4  # one of so many parts of the rows is not seen by the search for the law, and judges it
+    intervals: int = 32  # of the splines that start as the functions of the law
+    widest: float = 1e6  # most interquartile ranges between values of a law: beyond, a pole is among the rows
+
+
+SETTINGS = LawSettings()
+STRAIGHT = ("x", NO_FUNCTION)  # functions of edges that stay as they are
+
+
+@dataclass(frozen=True, eq=False)
+class LawFit:
+    """The result of a search for a law, and of the network that has it as a part."""
+
+    front: Front
+    result: AutoResult  # of the network with the law where that is better, else of the one before
+
+
+def fit_with_law(
+    before: AutoResult,
+    samples: Samples,
+    rows: np.ndarray,
+    targets: np.ndarray,
+    scaling: AffineScaling,
+    search_law: LawSearch,
+    settings: SearchSettings,
+) -> LawFit | None:
+    """Look for a law on three quarters of the rows, and let the last quarter say whether the network needs it.
+
+    Shapes: rows (n, d) and targets (n,) in their units; `samples` are the same, scaled by `scaling`.
+    """
+    # The search for the law sees some rows, whole blocks of them, and none of the others.
+    division = folds(len(rows), settings.seed, blocks=samples.blocks, parts=SETTINGS.parts)[0]
+    front = search_law(rows[division.train], targets[division.train])
+    if front is None:
+        return None
+    unchanged = LawFit(front, before)
+    if front.stopped == StopReason.INTERRUPTED:
+        return LawFit(front, _interrupted(before))
+    if before.held_out_losses is None or settings.is_restricted:
+        return unchanged
+    # The law as a network of the scaled inputs, which hands the inputs on beside its value.
+    law = _law_network(front.best.formula.expression, samples.x, scaling)
+    if law is None:
+        return unchanged
+    with torch.no_grad():
+        wider = law(torch.from_numpy(np.ascontiguousarray(samples.x))).numpy()
+    # The search once more, with the value of the law as one more input.
+    rich = auto_fit(replace(samples, x=wider), replace(settings, search_law=None), settings.progress)
+    if rich.search.stopped == StopReason.INTERRUPTED:
+        return LawFit(front, _interrupted(before))
+    if rich.held_out_losses is None or rich.held_out is None or rich.fitted is None:
+        return unchanged
+    # The paired difference on rows that the law has not seen, of models that did not see them either.
+    unseen = division.held
+    blocks = None if samples.blocks is None else samples.blocks[unseen]
+    gain, error = paired_gain(
+        before.held_out_losses[unseen], rich.held_out_losses[unseen], samples.weight[unseen], blocks
+    )
+    taken = gain > settings.policy.margin * error
+    both = np.isfinite(before.held_out_losses) & np.isfinite(rich.held_out_losses)
+    judging = unseen[both[unseen]]
+    loss = mean_and_error(rich.held_out_losses[judging], samples.weight[judging])[0]
+    sentence = (
+        f"A short law as a part of the network: R² {number_text(1 - loss, 4)} instead of "
+        f"{number_text(1 - loss - gain, 4)} on {counted(len(judging), 'row')} that its search had not seen (standard "
+        f"error of the difference {number_text(error, 1)}): {'taken' if taken else 'not taken'}."
+    )
+    name = f"{rich.search.chosen}, with a short law as an input"
+    whole, whole_error = mean_and_error(rich.held_out_losses[both], samples.weight[both])
+    trial = Trial(name, whole, whole_error, rich.fitted.parameters, 1, taken=taken, reason=sentence)
+    report = replace(
+        before.search,
+        trials=(*before.search.trials, trial),
+        sentences=(*before.search.sentences, sentence),
+        work=before.search.work + rich.search.work,
+    )
+    if not taken:
+        return LawFit(front, replace(before, search=report))
+    return LawFit(front, _joined(law, rich, samples, replace(report, chosen=name)))
+
+
+def _interrupted(result: AutoResult) -> AutoResult:
+    return replace(result, search=replace(result.search, stopped=StopReason.INTERRUPTED))
+
+
+def usual_search(estimator: KANRegressor, before: AutoResult, settings: SearchSettings, rows: int) -> LawSearch | None:
+    """The search for a law of a regression of high effort; None where no law could take the place of the model.
+
+    Of a limited time it takes half of what is left.
+    """
+    may_win = before.has_noise and before.held_out_losses is not None and not settings.is_restricted
+    if not may_win or rows < SETTINGS.fewest_rows or settings.survey is not None:
+        return None
+    seconds = None
+    if settings.time_limit is not None and settings.began is not None:
+        seconds = (settings.time_limit - (time.monotonic() - settings.began)) / 2
+        if seconds <= 0:
+            return None
+    names = estimator.encoder_.formula_names
+    target = estimator.target_names_[0] if estimator.target_names_ else "y"
+    budget = table_budget(seconds)
+    report = settings.progress
+
+    def search(x: np.ndarray, y: np.ndarray) -> Front | None:
+        try:
+            return table_front(table_search(x, y, names, None, budget, target=target, report=report))
+        except InputError:
+            return None  # a column in too extreme a unit
+
+    return search
+
+
+def _law_network(law: Expression, x: np.ndarray, scaling: AffineScaling) -> KAN | None:
+    """A network from scaled inputs (n, d) to these and the scaled value of a law; None for a law without value.
+
+    Its functions are splines that start as those of the law, so they have no pole beyond the rows and can be trained.
+    """
+    inputs = [Variable(j) for j in range(x.shape[1])]
+
+    def unscaled(part: Expression) -> Expression | None:
+        if not isinstance(part, Variable):
+            return None
+        j = part.index
+        return Add((Number(float(scaling.shift[j])), Multiply((Number(float(scaling.scale[j])), part))))
+
+    inside = exchanged(law, unscaled)
+    with np.errstate(all="ignore"):
+        values = evaluate(inside, x)
+    if not np.isfinite(values).all():
+        return None
+    spread = float(np.quantile(values, 0.75) - np.quantile(values, 0.25))
+    if not spread > 0 or np.ptp(values) > SETTINGS.widest * spread:
+        return None
+    low, high = float(values.min()), float(values.max())
+    half = (high - low) / 2
+    column = Add((Number(-(low + half) / half), Multiply((Number(1 / half), inside))))
+    model = from_formula([*inputs, column], [f"x{j + 1}" for j in range(x.shape[1])])
+    # Splines in place of the curved functions, on the values that enter each layer at the rows.
+    points = torch.from_numpy(np.ascontiguousarray(x))
+    like = KANLayer(1, 1, grid_size=SETTINGS.intervals, base="zero", dtype=points.dtype)
+    names = [layer.functions for layer in edge_layers(model)]
+    for number, functions in enumerate(names):
+        assert functions is not None, "a formula is made of functions"
+        for i, row in enumerate(functions):
+            for o, name in enumerate(row):
+                if name not in STRAIGHT:
+                    layer = edge_layers(model)[number]
+                    layer = with_spline(layer, i, o, inputs_of(layer, model, points), like=like)
+                    model = with_layer(model, number, layer)
+    return model
+
+
+def _joined(law: KAN, rich: AutoResult, samples: Samples, report: SearchReport) -> AutoResult:
+    """The result of the network that first computes the law and then what was fitted to it and the inputs."""
+    layers = [*edge_layers(law), *edge_layers(rich.model)]
+    model = with_layers(rich.model, layers, [*product_groups(law), *product_groups(rich.model)])
+    # Error bars: the functions within the law are taken as known.
+    assert rich.limits is not None and rich.held_out is not None
+    held_out = rich.held_out.of_inputs(samples.x.shape[1])
+    bars = None
+    intervals = None
+    if rich.error_bars is None:
+        intervals = held_out.intervals()
+    else:
+        first = sum(parameter.numel() for parameter in law.parameters() if parameter.requires_grad)
+        bars = _of_longer_network(rich.error_bars, first, model, held_out)
+    return replace(
+        rich,
+        model=model,
+        search=report,
+        limits=rich.limits[: samples.x.shape[1]],
+        error_bars=bars,
+        intervals=intervals,
+        fitted=None,
+    )
+
+
+def _of_longer_network(bars: ErrorBars, first: int, model: KAN, held_out: HeldOutRows) -> ErrorBars:
+    """Error bars of a network to which layers of so many parameters without uncertainty were put in front."""
+    factor = torch.cat([bars.factor.new_zeros(first, bars.factor.shape[1]), bars.factor])
+    deviation: Tensor | None = None
+    if held_out.cross_fitted_deviation is not None:
+        deviation = torch.from_numpy(held_out.cross_fitted_deviation)
+    return additive_error_bars(
+        model,
+        factor,
+        bars.noise,
+        held_out.data,
+        folds=bars.folds,
+        curves=held_out.curves,
+        held_out_noise=deviation,
+    )
