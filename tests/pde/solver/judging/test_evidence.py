@@ -10,7 +10,7 @@ from edgewise.pde.domains.shapes import LShape
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial, Neumann, Observations
 from edgewise.pde.problem.integrals import integral
-from edgewise.pde.solver.judging.evidence import Evidence
+from edgewise.pde.solver.judging.evidence import Evidence, judge
 from edgewise.pde.solver.judging.residuals import worst_case_points
 from edgewise.pde.solver.judging.uniqueness import (
     SumNetwork,
@@ -38,6 +38,15 @@ def test_a_source_narrower_than_the_first_grid_is_seen():
     away = (x - at).abs()[:, 0] > 0.01
     assert torch.allclose(solution(x)[away], green[away], atol=1e-7)
     assert solution.error_estimate < 1e-6
+
+
+def test_without_another_estimate_the_residual_gives_one():
+    """The share of rounding alone had stood for the error of a network of one stage."""
+    problem = PDE(lambda u, x: u.xx + PI**2 * torch.sin(PI * x), LINE, [Dirichlet(0.0)])
+    network = solve(problem, tolerance=1e-2, budget=1e-4).model
+    for layer in network.layers:
+        layer.coef.data.mul_(1 + 1e-3)
+    assert 0.5e-3 < judge(network, problem, work=0.0).estimate < 2e-3  # the error is 1e-3
 
 
 def test_an_eigenvalue_problem_is_named():

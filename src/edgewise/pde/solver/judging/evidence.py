@@ -179,6 +179,7 @@ def judge(
     of_problem = list[str]()
     errors = dict[str, float]()
     most = math.inf
+    of_rounding = 0.0  # least error; no estimate of one, for the residual may be much larger
     # Misfits of measured values that are no noise.
     for misfit in misfits_of(network, problem):
         if misfit.share > EVIDENCE.largest_misfit and misfit.deviations > EVIDENCE.unlikely:
@@ -218,7 +219,7 @@ def judge(
                 most = relative / weakest.size
             else:
                 most = math.inf
-            estimates.append(min(relative, EVIDENCE.rounded) / weakest.size)
+            of_rounding = min(relative, EVIDENCE.rounded) / weakest.size
         # Trivial solutions and null vectors.
         of_problem = _doubts_of_uniqueness(network, problem, residual, size, weakest, checks, errors)
         if of_problem:
@@ -228,9 +229,11 @@ def judge(
         if not any(estimates):
             checks.append(f"the estimate is {typed_text(EVIDENCE.unchecked)} times the residual at least")
             estimates.append(EVIDENCE.unchecked * residual / max(size, ABOVE_ZERO))
-    if not any(estimates):  # a residual in units of the field exceeds the error of a smooth solution, but it is known
-        estimates.append(residual / max(size, ABOVE_ZERO))
-    estimate = max(*estimates, _rounding_of_coordinates(network, problem, x, values))
+    # Without another estimate: the bound of a linear problem, or the residual, which in units of the field is about the
+    # error of a smooth solution.
+    if not any(estimates):
+        estimates.append(most if math.isfinite(most) else residual / max(size, ABOVE_ZERO))
+    estimate = max(*estimates, of_rounding, _rounding_of_coordinates(network, problem, x, values))
     return Evidence(estimate, residual, tuple(checks), (*doubts, *of_problem), bool(of_problem), noise, errors, most)
 
 
