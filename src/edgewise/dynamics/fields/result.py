@@ -35,7 +35,7 @@ class FieldEquation:
     # Their factors, (k,), in units of the data.
     coefficients: np.ndarray
     standard_errors: np.ndarray
-    # Mean squared residual in units of what the noise and the grid leave; near 1, or below, where terms explain the data.
+    # Mean squared residual in units of what the noise and the grid leave; near 1, or below, where terms explain them.
     loss: float
     criterion: float  # Schwarz's, with a price for symbols; smaller is better
     rivals: tuple[FieldEquation, ...]  # that the data do not exclude
