@@ -1,4 +1,4 @@
-"""Samples on a grid: sums of products of one-input functions, smoothed by marginal likelihood or with few products.
+"""Samples on a grid as sums of few products of one-input functions.
 
 Such a sum is a KAN with product nodes. On a full grid the products are orthonormal, so that a transform of each axis
 replaces every linear system: a picture of 128 x 128 pixels takes a fraction of a second.
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from scipy import fft, optimize
+from scipy import fft
 from scipy.interpolate import make_interp_spline
 
 from edgewise.checks import is_integer
@@ -28,66 +28,15 @@ LEAST_SAMPLES = 4  # of an axis: fewer say nothing about frequencies
 BITS = 32  # of a number, by which the mask of the products is counted
 
 
-@dataclass(frozen=True)
-class GridPolicy:
-    """Values from which the marginal likelihood chooses."""
-
-    # Highest frequencies over that which the samples distinguish from lower ones, at most 2.
-    reaches: tuple[float, ...] = field(default_factory=lambda: tuple(2 ** (step / 8) for step in range(-16, 9)))
-    slopes: tuple[float, float] = (0.3, 8.0)  # bounds of the slope of the spectrum
-    # Bounds of the logarithm of the noise's variance over that of a wave with a quarter of the highest frequency.
-    noises: tuple[float, float] = (-25.0, 15.0)
-
-
 @dataclass(frozen=True, eq=False)
 class GridFit:
     """A sum of products of one-input functions that was fitted to samples on a grid."""
 
     layer: TensorLayer  # of points (batch, in) in the units of the axes, in float64; straight beyond the grid
     products: int
-    # Numbers that determine the function on a given grid: for a smooth one as many as samples; for one with few
-    # products their weights, and one for each 32 products that could have been chosen, a bit each.
+    # Numbers that determine the function on a given grid: the weights of its products, and one for each 32 products
+    # that could have been chosen, a bit each.
     numbers: int
-    slope: float | None = None  # exponent s of the spectrum (frequency^2)^-s of a smooth function
-    noise: float | None = None  # standard deviation of the noise about a smooth function
-    left_out: np.ndarray | None = None  # prediction of each sample from all the others, for a smooth function
-
-
-def smooth_on_grid(
-    axes: Sequence[ArrayLike], values: ArrayLike, *, most: int | None = None, policy: GridPolicy | None = None
-) -> GridFit:
-    """Smooth or interpolate samples on an evenly spaced grid, with strengths by restricted marginal likelihood (REML).
-
-    The function is a mean plus a sum of products of cosines of each input. Their weights have normal priors whose
-    variances fall as a power of the frequency, (f_1^2 + f_2^2 + ...)^-s; s, the noise, the scale of each input and the
-    highest frequency are those with the highest likelihood. Frequencies beyond those of the grid are separated from
-    lower ones by the prior alone, as in kriging. `most` limits `GridFit.numbers`: the largest weights are kept.
-
-    References
-    ----------
-    .. [1] C. Rasmussen, C. Williams, "Gaussian processes for machine learning" (2006), sections 2.7, 4.2.1 and 5.4.2.
-    """
-    lines, samples = _checked(axes, values)
-    if np.ptp(samples) == 0:
-        raise InputError("values must differ from each other, got equal ones")
-    weights = fft.dctn(samples, norm="ortho")
-    policy = policy or GridPolicy()
-    best: _Prior | None = None
-    start = None
-    for reach in policy.reaches:
-        prior = _Prior(weights, reach)
-        start = prior.maximise(policy, start)
-        if best is None or prior.loss < best.loss:
-            best = prior
-    assert best is not None
-    noise = math.sqrt(best.amplitude * best.ratio)
-    left_out = samples - best.left_out_errors()
-    coef = best.weights()
-    numbers = samples.size
-    if most is not None and most < numbers:
-        coef, numbers = _largest(coef, most)
-    layer = _of_cosines(lines, coef)
-    return GridFit(layer, int(np.count_nonzero(coef)), numbers, best.slope, noise, left_out)
 
 
 def sparse_on_grid(axes: Sequence[ArrayLike], values: ArrayLike, most: int) -> GridFit:
@@ -111,114 +60,6 @@ def sparse_on_grid(axes: Sequence[ArrayLike], values: ArrayLike, most: int) -> G
     layer = TensorLayer([torch.from_numpy(line) for line in lines], 1, degree=1)
     _write_(layer, _on_axes(local, levels))  # a coefficient of degree 1 is the value at its breakpoint
     return GridFit(layer, int(np.count_nonzero(local)), numbers)
-
-
-class _Prior:
-    """Power-law prior of the weights of cosines, with the likelihood of the samples under it.
-
-    The weights of the samples' own cosines are c, (n_1, n_2, ...). A frequency j > n looks on the grid like 2n - j with
-    the opposite sign, and n itself vanishes there.
-    """
-
-    def __init__(self, weights: np.ndarray, reach: float) -> None:
-        self.c, sizes = weights, weights.shape
-        self.counts = [min(round(reach * n), 2 * n) for n in sizes]
-        # In units of a quarter of the grid's highest frequency.
-        self.squares = [
-            (4 * np.arange(count) / max(sizes)).reshape([-1 if axis == i else 1 for i in range(len(sizes))]) ** 2
-            for axis, count in enumerate(self.counts)
-        ]
-        shares = [
-            square * (max(sizes) / 4 / count) ** 2 for square, count in zip(self.squares, self.counts, strict=True)
-        ]
-        inside = sum(shares[1:], shares[0]) < 1
-        inside[(0,) * len(sizes)] = False  # the mean has no prior
-        for axis, (n, count) in enumerate(zip(sizes, self.counts, strict=True)):
-            if count > n:
-                np.moveaxis(inside, axis, 0)[n] = False
-        self.inside = inside
-        self.loss = math.inf
-
-    def maximise(self, policy: GridPolicy, start: np.ndarray | None) -> np.ndarray:
-        """Find slope, noise and the scales of all inputs but the first; return them as a start for another prior."""
-        axes = self.c.ndim
-        first = np.array([1.5, -5.0, *[0.0] * (axes - 1)])  # all tried pictures converged from it
-        bounds = [policy.slopes, policy.noises, *[(-4.0, 4.0)] * (axes - 1)]
-        found = optimize.minimize(
-            self._loss, first if start is None else start, jac=True, bounds=bounds, options={"ftol": 1e-12}
-        )
-        self.loss = float(found.fun)
-        self.slope, self.ratio = float(found.x[0]), math.exp(found.x[1])
-        self._variances(found.x)
-        self.amplitude = self._amplitude(self._total(self.variances))
-        return found.x
-
-    def weights(self) -> np.ndarray:
-        """Return the posterior mean of all weights, in which the mean of the samples is the first."""
-        total = self._total(self.variances)
-        scaled = self.c / total
-        scaled.flat[0] = 0
-        weights = self.variances * self._unfolded(scaled, is_odd=True)
-        weights.flat[0] = self.c.flat[0]
-        return weights
-
-    def left_out_errors(self) -> np.ndarray:
-        """Return each sample minus its prediction from all the others: see Rasmussen and Williams, eq. 5.12."""
-        inverse = 1 / self._total(self.variances)
-        inverse.flat[0] = 0
-        bases = [fft.idct(np.eye(n), norm="ortho", axis=0) for n in self.c.shape]
-        return fft.idctn(inverse * self.c, norm="ortho") / _on_axes(inverse, [basis**2 for basis in bases])
-
-    def _variances(self, strengths: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Set the prior variances (of unit amplitude), and return the squared frequencies, whole and of each input."""
-        scales = [1.0, *np.exp(2 * strengths[2:])]
-        parts = [scale * square for scale, square in zip(scales, self.squares, strict=True)]
-        whole = np.where(self.inside, sum(parts[1:], parts[0]), 1.0)
-        self.variances = np.where(self.inside, whole ** -strengths[0], 0.0)
-        return whole, parts
-
-    def _total(self, variances: np.ndarray) -> np.ndarray:
-        return self._folded(variances) + self.ratio
-
-    def _amplitude(self, total: np.ndarray) -> float:
-        return float((self.c**2 / total).flat[1:].mean())
-
-    def _loss(self, strengths: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the negative log likelihood of all weights but the mean, at its best amplitude, and its gradient."""
-        self.ratio = math.exp(strengths[1])
-        whole, parts = self._variances(strengths)
-        total = self._total(self.variances)
-        amplitude, count = self._amplitude(total), self.c.size - 1
-        loss = 0.5 * (count * math.log(amplitude) + float(np.log(total).flat[1:].sum()))
-        by_total = 0.5 * (1 / total - self.c**2 / (amplitude * total**2))
-        by_total.flat[0] = 0
-        pulled = self._unfolded(by_total) * self.variances
-        gradient = [-float((pulled * np.log(whole)).sum()), self.ratio * float(by_total.sum())]
-        gradient += [-2 * strengths[0] * float((pulled * part / whole).sum()) for part in parts[1:]]
-        return loss, np.array(gradient)
-
-    def _folded(self, spectrum: np.ndarray) -> np.ndarray:
-        """Add what looks alike on the grid, (m_1, m_2, ...) to (n_1, n_2, ...)."""
-        for axis, n in enumerate(self.c.shape):
-            moved = np.moveaxis(spectrum, axis, 0)
-            own = np.zeros((n, *moved.shape[1:]))
-            own[: len(moved)] = moved[:n]
-            beyond = moved[n + 1 :]
-            own[n - len(beyond) :] += beyond[::-1]
-            spectrum = np.moveaxis(own, 0, axis)
-        return spectrum
-
-    def _unfolded(self, on_grid: np.ndarray, *, is_odd: bool = False) -> np.ndarray:
-        """Repeat the entries for all that looks alike on the grid, the transpose of `_folded`; with signs if odd."""
-        for axis, (n, count) in enumerate(zip(self.c.shape, self.counts, strict=True)):
-            moved = np.moveaxis(on_grid, axis, 0)
-            if count <= n:
-                on_grid = np.moveaxis(moved[:count], 0, axis)
-            else:
-                beyond = moved[2 * n - count + 1 :][::-1]
-                parts = [moved, np.zeros_like(moved[:1]), -beyond if is_odd else beyond]
-                on_grid = np.moveaxis(np.concatenate(parts), 0, axis)
-        return on_grid
 
 
 def _checked(axes: Sequence[ArrayLike], values: ArrayLike) -> tuple[list[np.ndarray], np.ndarray]:

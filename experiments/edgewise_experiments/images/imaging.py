@@ -4,15 +4,12 @@ The photograph is scikit-image's `camera` (of version 0.18 and later, CC0), redu
 field has the energy spectrum k^-5/3 between 2 and 48 waves a side. All models have the same limit of parameters and the
 same CPU seconds, with Adam or L-BFGS; a "product KAN" is solved for instead, in a fraction of these. Each kind has
 several settings, which are tried for a short time on the picture at hand; the setting with the lowest error is trained.
-For super-resolution every second pixel of rows and columns is visible and the others are scored; for denoising all
-pixels are visible with Gaussian noise and are scored against the clean picture. In these two tasks a tenth of the
-visible pixels is held out, and chooses the settings and when to stop; a product KAN needs no such pixels.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -21,11 +18,11 @@ import torch
 from torch import nn
 
 from edgewise.outcomes import ProgressCallback
-from edgewise.train import Roughness
-from edgewise_experiments.images.networks import Schedule, build, parameters_of, train
+from edgewise_experiments.data.images import pixel_centres
+from edgewise_experiments.images.networks import build, parameters_of, train
 from edgewise_experiments.images.products import PRODUCT_KAN, fit_products
+from edgewise_experiments.images.quality import FIELDS, decibels, packed, psnr, ssim
 from edgewise_experiments.images.reporting import best_row, line, summary
-from edgewise_experiments.images.tasks import FIELDS, TASKS, decibels, packed, psnr, reference, samples_of, ssim
 from edgewise_experiments.runner.jobs import Job, RowCallback, run_jobs
 from edgewise_experiments.runner.outcome import Outcome
 from edgewise_experiments.runner.store import Store
@@ -39,17 +36,6 @@ SETTINGS: Mapping[str, tuple[dict, ...]] = {
     "SiLU MLP": ({"rate": 1e-2}, {}),
     "ReLU MLP": ({"rate": 1e-2}, {}),
 }
-# The same for super-resolution and denoising, where smooth models do better. roughness: weight of that penalty.
-TASK_SETTINGS: Mapping[str, tuple[dict, ...]] = {
-    PRODUCT_KAN: ({},),
-    "KAN": tuple(
-        {"grid": grid, "last_grid": 1, "roughness": rough} for grid, rough in ((40, 1e-8), (64, 1e-8), (64, 1e-7))
-    ),
-    "SIREN": ({"omega": 10}, {"omega": 15}, {"omega": 30, "rate": 3e-3}),
-    "Fourier features": ({"scale": 4}, {"scale": 4, "rate": 5e-3}, {"scale": 8, "rate": 5e-3}),
-    "SiLU MLP": SETTINGS["SiLU MLP"],
-    "ReLU MLP": SETTINGS["ReLU MLP"],
-}
 
 
 @dataclass(frozen=True)
@@ -58,19 +44,18 @@ class Effort:
 
     sizes: Mapping[int, float]
     tune: float
-    task: float
     long: float
     settings: int | None = None
     compared: tuple[str, ...] = (PRODUCT_KAN, "KAN", "SIREN")
 
 
 # Both sizes are smaller than the number of pixels.
-EFFORT = Effort({5_000: 10.0, 12_000: 20.0}, tune=4.0, task=4.0, long=40.0)
-QUICK = Effort({1_500: 0.05}, tune=0.05, task=0.05, long=0.0, settings=1)
+EFFORT = Effort({5_000: 10.0, 12_000: 20.0}, tune=4.0, long=40.0)
+QUICK = Effort({1_500: 0.05}, tune=0.05, long=0.0, settings=1)
 
 
 def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
-    """Try the settings and train the best, with three seeds of weights, noise and held-out pixels by default."""
+    """Try the settings and train the best, with three seeds of weights by default."""
     effort, seeds = (QUICK if quick else EFFORT), seeds or ((0,) if quick else (0, 1, 2))
     first_size = next(iter(effort.sizes))
 
@@ -87,23 +72,12 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
         _job("fit", field, kind, best_setting(field, kind, seed), size, seconds, seed)
         for seed, (size, seconds), field, kind in product(seeds, effort.sizes.items(), FIELDS, SETTINGS)
     ]
-    tasks = [
-        job for seed, task, field in product(seeds, TASKS, FIELDS) for job in _task_jobs(effort, task, field, seed)
-    ]
     longer = [
         _job("longer", field, kind, best_setting(field, kind, seed), first_size, effort.long, seed)
         for seed, field, kind in product(seeds, FIELDS, effort.compared if effort.long else ())
     ]
-    jobs = [job if job.key["seed"] == seeds[0] else _without_picture(job) for job in (*fits, *tasks, *longer)]
+    jobs = [job if job.key["seed"] == seeds[0] else _without_picture(job) for job in (*fits, *longer)]
     return summary([*tried, *run_jobs(jobs, store, progress, line)])
-
-
-def _task_jobs(effort: Effort, task: str, field: str, seed: int) -> Iterator[Job]:
-    """Yield the jobs of a task on a picture: the result without training, and every setting of every kind."""
-    yield _job(task, field, "none", {}, 0, 0.0, seed)
-    for kind, settings in TASK_SETTINGS.items():
-        for setting in settings[: effort.settings]:
-            yield _job(task, field, kind, setting, next(iter(effort.sizes)), effort.task, seed)
 
 
 def _without_picture(job: Job) -> Job:
@@ -123,43 +97,37 @@ def _job(task: str, field: str, kind: str, setting: Mapping, size: int, seconds:
 
 
 def measure(key: Mapping, report: ProgressCallback) -> dict:
-    """Train one network on one task and score it."""
-    task, kind, setting, seed = key["task"], key["kind"], key["setting"], key["seed"]
-    samples = samples_of(FIELDS[key["field"]](), task if task in TASKS else "fit", seed)
-    if kind == "none":
-        picture = reference(samples, task)
-        return {"psnr": psnr(picture, samples), "ssim": ssim(picture, samples), "picture": packed(picture)}
+    """Train one network on one picture and score it."""
+    kind, clean = key["kind"], FIELDS[key["field"]]()
     if kind == PRODUCT_KAN:
-        row, picture = fit_products(samples, task, key["size"])
-        return row if task == "tune" else {**row, "picture": packed(picture)}
-    x = torch.from_numpy(samples.x).float()
-    y = torch.from_numpy(samples.values).float()[:, None]
-    trained, held_out = (torch.from_numpy(pixels) for pixels in (samples.trained, samples.held_out))
-    has_held_out = bool(held_out.any())
-    evaluated = held_out if has_held_out else trained
-    x_evaluated, y_evaluated = x[evaluated], y[evaluated]
+        row, picture = fit_products(clean, key["size"])
+    else:
+        row, picture = _trained(key, clean, report)
+    return row if key["task"] == "tune" else {**row, "picture": packed(picture)}
+
+
+def _trained(key: Mapping, clean, report: ProgressCallback):  # type: ignore[no-untyped-def]
+    """Train a network by steps on all pixels of a picture (side, side); return its row and its picture."""
+    x = torch.from_numpy(pixel_centres(len(clean))).float()
+    y = torch.from_numpy(clean.ravel()).float()[:, None]
 
     def error(model: nn.Module) -> float:
-        return float((model(x_evaluated) - y_evaluated).square().mean())
+        return float((model(x) - y).square().mean())
 
-    model = build(kind, setting, key["size"], seed)
-    penalty = Roughness(setting["roughness"]) if "roughness" in setting else None
-    schedule = Schedule(key["given"], setting.get("rate"), penalty, keep_best=has_held_out)
-    training = train(model, x[trained], y[trained], schedule, error, report)
+    model = build(key["kind"], key["setting"], key["size"], key["seed"])
+    training = train(model, x, y, key["given"], key["setting"].get("rate"), error, report)
     with torch.no_grad():
-        picture = model(x).double().numpy().reshape(samples.clean.shape)
+        picture = model(x).double().numpy().reshape(clean.shape)
     looks = [
         (seconds, round(decibels(loss), 3) if math.isfinite(loss) else None)
         for seconds, loss in training["evaluations"]
     ]
-    known = [quality for _, quality in looks if quality is not None]
     row = {
-        "psnr": psnr(picture, samples),
-        "ssim": ssim(picture, samples),
+        "psnr": psnr(picture, clean),
+        "ssim": ssim(picture, clean),
         "parameters": parameters_of(model),
         "steps": training["steps"],
         "trained": training["seconds"],
         "looks": looks,
-        "held_out": max(known, default=None) if has_held_out else None,
     }
-    return row if task == "tune" else {**row, "picture": packed(picture)}
+    return row, picture

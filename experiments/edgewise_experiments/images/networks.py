@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -20,12 +19,11 @@ from torch import Tensor, nn
 from edgewise import KAN, Regression, fit
 from edgewise.nn import MLP
 from edgewise.outcomes import Progress, ProgressCallback
-from edgewise.train import LBFGS, Roughness, adapt_domain_
+from edgewise.train import LBFGS, adapt_domain_
 
 LAYERS = 3  # hidden layers of all networks except the KAN
 INNER_OMEGA = 30.0  # of SIREN's layers after the first: the value of its paper
 EVALUATIONS = 8  # of the error during training
-CHOICES = 24  # the same where the parameters of the best evaluation are kept
 Setting = Mapping[str, float]
 
 
@@ -118,28 +116,13 @@ def warm_up() -> None:
     torch.optim.AdamW([number]).step()
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """The training of a network."""
-
-    seconds: float
-    rate: float | None
-    penalty: Roughness | None = None
-    keep_best: bool = False
-
-    def __post_init__(self) -> None:
-        assert self.rate is None or self.penalty is None
-
-
 class TimedTraining:
     """Measures CPU seconds without those of evaluations, and evaluates the error at even times."""
 
-    def __init__(self, schedule: Schedule, evaluate: Callable[[nn.Module], float], report: ProgressCallback) -> None:
-        self.schedule, self.steps = schedule, 0
+    def __init__(self, seconds: float, evaluate: Callable[[nn.Module], float], report: ProgressCallback) -> None:
+        self.seconds, self.steps = seconds, 0
         self.evaluations: list[tuple[float, float]] = []  # CPU seconds, error
-        self._planned = CHOICES if schedule.keep_best else EVALUATIONS
         self._evaluate, self._report = evaluate, report
-        self._best: dict[str, Tensor] | None = None
         self._start = time.process_time()
 
     @property
@@ -150,57 +133,52 @@ class TimedTraining:
     def after_step(self, model: nn.Module) -> bool:
         """Count a step, evaluate the error if it is time to, and return whether the training is over."""
         self.steps += 1
-        spent, seconds = self.spent, self.schedule.seconds
-        if spent >= seconds * (len(self.evaluations) + 1) / self._planned:
+        spent = self.spent
+        if spent >= self.seconds * (len(self.evaluations) + 1) / EVALUATIONS:
             with torch.no_grad():
                 error = self._evaluate(model)
             self.evaluations.append((round(spent, 3), error))
-            self._report(Progress("training", spent / seconds, error))
-            if self.schedule.keep_best and error == min(value for _, value in self.evaluations):
-                self._best = {name: value.clone() for name, value in model.state_dict().items()}
+            self._report(Progress("training", spent / self.seconds, error))
             self._start += self.spent - spent
-        return spent >= seconds
-
-    def restore_best_(self, model: nn.Module) -> None:
-        """Give the network the best parameters, if they were kept."""
-        if self._best is not None:
-            model.load_state_dict(self._best)
+        return spent >= self.seconds
 
 
 def train(
     model: nn.Module,
     x: Tensor,
     y: Tensor,
-    schedule: Schedule,
+    seconds: float,
+    rate: float | None,
     evaluate: Callable[[nn.Module], float],
     report: ProgressCallback = lambda progress: None,
 ) -> dict:
-    """Train on all samples in every step, x (N, 2) and y (N, 1), for a number of CPU seconds."""
+    """Train on all samples in every step, x (N, 2) and y (N, 1), for a number of CPU seconds.
+
+    With a learning rate the method is Adam, without one L-BFGS.
+    """
     if isinstance(model, KAN):
         adapt_domain_(model, x, hidden_only=True)
     warm_up()
-    training = TimedTraining(schedule, evaluate, report)
-    if schedule.rate is None:
+    training = TimedTraining(seconds, evaluate, report)
+    if rate is None:
         fit(
             model,
             Regression(x, y),
             LBFGS(),
             steps=10**6,
             tolerance=0.0,
-            penalty=schedule.penalty,
             adapt_domain=False,
             callbacks=[lambda event: training.after_step(event.model)],
         )
     else:
-        optimiser, is_over = torch.optim.Adam(model.parameters(), lr=schedule.rate), False
+        optimiser, is_over = torch.optim.Adam(model.parameters(), lr=rate), False
         while not is_over:
-            share = min(training.spent / schedule.seconds, 1)
+            share = min(training.spent / seconds, 1)
             for group in optimiser.param_groups:
-                group["lr"] = schedule.rate * (1 + math.cos(math.pi * share)) / 2
+                group["lr"] = rate * (1 + math.cos(math.pi * share)) / 2
             optimiser.zero_grad()
             (model(x) - y).square().mean().backward()
             optimiser.step()
             is_over = training.after_step(model)
     spent = round(training.spent, 3)
-    training.restore_best_(model)
     return {"steps": training.steps, "seconds": spent, "evaluations": training.evaluations}

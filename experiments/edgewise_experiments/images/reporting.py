@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from edgewise_experiments.images.products import PRODUCT_KAN
-from edgewise_experiments.images.tasks import FIELDS, TASKS, unpacked
+from edgewise_experiments.images.quality import FIELDS, unpacked
 from edgewise_experiments.runner.jobs import latest, repeats
 from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 KEY = ("task", "field", "kind", "setting", "size", "given", "seed")
 RIVAL = "SIREN"
 KANS = (PRODUCT_KAN, "KAN")
-# The results without training, of the kind "none": in tables, and in figures.
-NAMES = {"super-resolution": "cubic splines, no training", "denoising": "noisy picture as it is"}
-SHORT_NAMES = {"super-resolution": "cubic splines", "denoising": "noisy"}
 QUALITY = ("PSNR", "SSIM")
 NOTES = (
     "Pictures have 128 x 128 pixels with values from 0 to 1: scikit-image's camera, reduced by means of blocks, and a "
@@ -30,63 +27,47 @@ NOTES = (
     "network is as wide as a common limit allows. Seconds are CPU seconds of training, the same for all kinds of a "
     "size. PSNR is in dB, the mean of the seeds with the standard deviation; figures show the first seed.",
     "The KAN and the other networks are trained by steps. The product KAN is a sum of products of a function of x and "
-    "one of y, solved for by `smooth_on_grid` and `sparse_on_grid` of the experiments: a fit keeps the "
-    "largest products of cosines, or of piecewise linear functions at several resolutions, whichever leaves the "
-    "smaller error. Its numbers are the weights and one more for every 32 products that could have been kept, a bit "
-    "for each; in the tasks the marginal likelihood chooses how smooth it is.",
-    "For super-resolution every second pixel of rows and columns is visible and the others are scored (SSIM: the "
-    "whole picture); for denoising all pixels are visible with noise of standard deviation 0.1 and are scored against "
-    "the clean picture. In both tasks a tenth of the visible pixels is held out and chooses the settings and when to "
-    "stop; cubic splines and the product KAN see these pixels too, because nothing is left to choose.",
+    "one of y, solved for by `sparse_on_grid` of the experiments: it keeps the largest products of cosines, or of "
+    "piecewise linear functions at several resolutions, whichever leaves the smaller error. Its numbers are the "
+    "weights and one more for every 32 products that could have been kept, a bit for each.",
     "A lead is the PSNR of a KAN minus that of SIREN with the same limit of parameters and at most the same CPU "
-    "seconds, the mean of the seeds. The key figures count fits (a picture, a size and a seed) and pictures (by the "
-    "means of the seeds) in which a KAN is ahead.",
+    "seconds, the mean of the seeds. The key figures count fits (a picture, a size and a seed) with a KAN ahead.",
 )
 
 
 def summary(rows: list[dict]) -> Outcome:
-    """Show fits at equal parameters and time, super-resolution and denoising, and longer fits."""
+    """Show fits at equal parameters and time, and longer fits."""
     rows = sorted(latest(rows, *KEY), key=_place)
     fits = [row for row in rows if row["task"] in ("fit", "longer")]
-    plans = dict.fromkeys((row["task"], row["field"], row["kind"], row["seed"]) for row in rows if row["task"] in TASKS)
-    tasks = [best_row(rows, *plan) for plan in plans]
-    if not fits and not tasks:
+    if not fits:
         return NO_ROWS
     columns = ("picture", "parameters", "model", "setting", "steps", "seconds", *QUALITY)
-    task_lines = tuple((seeds[0]["task"], *model_cells(seeds)) for seeds in _repeats(tasks))
     leads = leads_of(fits)
     tables = (
-        key_figures(main_numbers(rows, tasks, leads)),
+        key_figures(main_numbers(rows, leads)),
         ResultTable(columns, tuple(model_cells(seeds) for seeds in _repeats(fits)), "Fits"),
         lead_table(leads),
-        ResultTable(("task", *columns), task_lines, "From part of the pixels, or noise"),
     )
-    return Outcome(tuple(table for table in tables if table.rows), NOTES, picture_figures(fits, tasks))
+    return Outcome(tuple(table for table in tables if table.rows), NOTES, picture_figures(fits))
 
 
 def _place(row: Mapping) -> tuple:
     """Place of a row in tables and figures: KANs stand before the others, which stay in their order."""
-    known = ("none", *KANS)
-    kind = known.index(row["kind"]) if row["kind"] in known else len(known)
-    return row["task"] == "longer", row["size"] if row["task"] not in TASKS else 0, row["task"], row["field"], kind
+    kind = KANS.index(row["kind"]) if row["kind"] in KANS else len(KANS)
+    return row["task"] == "longer", row["size"], row["field"], kind
 
 
 def best_row(rows: Sequence[dict], task: str, field: str, kind: str, seed: int) -> dict:
-    """Return the row of the setting with the lowest error on held-out pixels, or on all if none are held out."""
+    """Return the row of the setting with the lowest error."""
     candidates = [
         row for row in rows if (row["task"], row["field"], row["kind"], row["seed"]) == (task, field, kind, seed)
     ]
-
-    def quality(row: dict) -> float:
-        psnr = row["psnr"] if row.get("held_out") is None else row["held_out"]
-        return -math.inf if psnr is None else psnr
-
-    return max(candidates, key=quality)
+    return max(candidates, key=lambda row: -math.inf if row["psnr"] is None else row["psnr"])
 
 
 def line(row: dict) -> str:
     """Describe a stored row in one line."""
-    model = NAMES[row["task"]] if row["kind"] == "none" else f"{row['kind']} {_setting_text(row)}"
+    model = f"{row['kind']} {_setting_text(row)}"
     return f"{row['task']}, {row['field']}, {model}: {_decibels(row['psnr'])} dB, {row['seconds']:.1f} s"
 
 
@@ -98,14 +79,11 @@ def _repeats(rows: Sequence[dict]) -> list[list[dict]]:
 def model_cells(seeds: Sequence[dict]) -> tuple[str, ...]:
     """Return the cells of one model: means of the seeds, and the standard deviation of the PSNR."""
     row = seeds[0]
-    if row["kind"] == "none":
-        cells = ("-", NAMES[row["task"]], "-", "-", "-")
-    else:
-        settings = dict.fromkeys(_setting_text(each) for each in seeds)
-        seconds = row["trained"]
-        numbers = (f"{fmean(each['steps'] for each in seeds):,.0f}", f"{seconds:.{0 if seconds >= 1 else 2}f}")
-        sizes = dict.fromkeys(f"{each['parameters']:,}" for each in seeds)
-        cells = (" or ".join(sizes), row["kind"], " or ".join(settings), *numbers)
+    settings = dict.fromkeys(_setting_text(each) for each in seeds)
+    seconds = row["trained"]
+    numbers = (f"{fmean(each['steps'] for each in seeds):,.0f}", f"{seconds:.{0 if seconds >= 1 else 2}f}")
+    sizes = dict.fromkeys(f"{each['parameters']:,}" for each in seeds)
+    cells = (" or ".join(sizes), row["kind"], " or ".join(settings), *numbers)
     values = [each["psnr"] for each in seeds]
     spread = f" ± {stdev(values):.1f}" if None not in values and len(set(values)) > 1 else ""
     similarity = _mean(each["ssim"] for each in seeds)
@@ -165,10 +143,8 @@ def lead_table(leads: Sequence[tuple[dict, float, float]]) -> ResultTable:
     return ResultTable(("picture", "parameters up to", "seconds", *kinds), lines, f"Lead over {RIVAL} in dB")
 
 
-def main_numbers(
-    rows: Sequence[dict], tasks: Sequence[dict], leads: Sequence[tuple[dict, float, float]]
-) -> dict[str, str]:
-    """Count the fits and the pictures in which a KAN of each kind is ahead."""
+def main_numbers(rows: Sequence[dict], leads: Sequence[tuple[dict, float, float]]) -> dict[str, str]:
+    """Count the fits in which a KAN of each kind is ahead."""
     numbers = {}
     for (task, label), kind in product((("fit", "fits"), ("longer", "longer fits")), KANS):
         own = [(over, over_all) for row, over, over_all in leads if (row["task"], row["kind"]) == (task, kind)]
@@ -177,41 +153,20 @@ def main_numbers(
             if task == "fit":
                 ahead = sum(pair[1] > 0 for pair in own)
                 numbers[f"fits with the {kind} above every other network"] = f"{ahead} of {len(own)}"
-    for task, kind in product(TASKS, KANS):
-        above_networks, above_plain = [], []
-        for field in FIELDS:
-            found = [seeds for seeds in _repeats(tasks) if (seeds[0]["task"], seeds[0]["field"]) == (task, field)]
-            means = {seeds[0]["kind"]: _mean(row["psnr"] for row in seeds) for seeds in found}
-            quality = {name: mean for name, mean in means.items() if mean is not None}
-            others = [value for name, value in quality.items() if name not in (*KANS, "none")]
-            if {kind, "none"} <= set(quality) and others:
-                above_networks.append(quality[kind] > max(others))
-                above_plain.append(quality[kind] > quality["none"])
-        if above_plain:
-            count, plain = len(above_plain), NAMES[task].removesuffix(", no training")
-            numbers[f"{task}: pictures with the {kind} above every other network"] = f"{sum(above_networks)} of {count}"
-            numbers[f"{task}: pictures with the {kind} above the {plain}"] = f"{sum(above_plain)} of {count}"
     threads = sorted({row.get("machine", {}).get("threads", 1) for row in rows})
     return numbers | {"seeds": str(len({row["seed"] for row in rows})), "threads": " or ".join(map(str, threads))}
 
 
-def picture_figures(fits: Sequence[dict], tasks: Sequence[dict]) -> dict[str, Callable[[], Figure]]:
-    """Return the figures: the pictures of each fit and task, and the PSNR against the time."""
+def picture_figures(fits: Sequence[dict]) -> dict[str, Callable[[], Figure]]:
+    """Return the figures: the pictures of each model, and the PSNR against the time."""
     # The first seed's row of every model, if it has its picture.
-    fits, tasks = ([seeds[0] for seeds in _repeats(rows) if "picture" in seeds[0]] for rows in (fits, tasks))
-    figures: dict[str, Callable[[], Figure]] = {}
+    fits = [seeds[0] for seeds in _repeats(fits) if "picture" in seeds[0]]
     first_size = min((row["size"] for row in fits), default=0)
     shown = [row for row in fits if (row["task"], row["size"]) == ("fit", first_size)]
+    figures: dict[str, Callable[[], Figure]] = {}
     for field in FIELDS:
         if rows := [row for row in shown if row["field"] == field]:
             figures[field] = partial(draw_pictures, field, rows)
-    for task, field in product(TASKS, FIELDS):
-        rows = [row for row in tasks if (row["task"], row["field"]) == (task, field)]
-        # The two best other kinds are enough: every further panel makes all of them smaller.
-        others = [row for row in rows if row["kind"] not in ("none", *KANS) and row["psnr"] is not None]
-        kept = {"none", *KANS, *(row["kind"] for row in sorted(others, key=lambda row: -row["psnr"])[:2])}
-        if rows:
-            figures[f"{task}-{field}"] = partial(draw_pictures, field, [row for row in rows if row["kind"] in kept])
     if shown:
         figures["time"] = partial(draw_time, shown)
     return figures
@@ -221,7 +176,7 @@ def draw_pictures(field: str, rows: Sequence[dict]) -> Figure:
     """Draw the original and the picture of every model with its PSNR."""
     from edgewise_experiments.plots.pictures import side_by_side
 
-    named = {SHORT_NAMES.get(row["task"], "") if row["kind"] == "none" else row["kind"]: row for row in rows}
+    named = {row["kind"]: row for row in rows}
     pictures = {name: unpacked(row["picture"]) for name, row in named.items()}
     notes = {name: f"{_decibels(row['psnr'])} dB" for name, row in named.items()}
     return side_by_side(FIELDS[field](), pictures, notes=notes)

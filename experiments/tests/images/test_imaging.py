@@ -1,9 +1,8 @@
-"""The experiment on images: quick run, settings chosen before fits, stored rows are not measured again."""
+"""The experiment on images: settings are chosen before fits."""
 
 import pytest
 
-from edgewise_experiments import experiments
-from edgewise_experiments.images import imaging, tasks
+from edgewise_experiments.images import imaging, quality
 from edgewise_experiments.images.products import PRODUCT_KAN
 from edgewise_experiments.images.reporting import summary
 from edgewise_experiments.runner.store import Store
@@ -16,37 +15,8 @@ KINDS = (PRODUCT_KAN, "KAN", "SIREN")
 @pytest.fixture
 def small(monkeypatch):
     """One picture and three kinds."""
-    fields = {"turbulence": tasks.FIELDS["turbulence"]}
-    monkeypatch.setattr(imaging, "FIELDS", fields)
-    for name in ("SETTINGS", "TASK_SETTINGS"):
-        monkeypatch.setattr(imaging, name, {kind: getattr(imaging, name)[kind] for kind in KINDS})
-
-
-@pytest.mark.slow
-def test_quick(small):
-    assert experiments()["imaging"].startswith("Imaging: a photograph and a turbulence-like field")
-    store, lines = Store(None), []
-    outcome = imaging.run(quick=True, store=store, seeds=None, progress=lambda update: lines.append(update.line))
-    assert [(row["task"], row["kind"]) for row in store.rows] == [
-        *(("tune", kind) for kind in KINDS),
-        *(("fit", kind) for kind in KINDS),
-        *((task, kind) for task in tasks.TASKS for kind in ("none", *KINDS)),
-    ]
-    products, kan = store.rows[3:5]
-    assert products["parameters"] == 1500 and products["products"] == 1500 - 128**2 // 32 and products["psnr"] > 20
-    assert 1125 < kan["parameters"] <= 1500 and kan["psnr"] > 5 and 0 <= kan["ssim"] < 1 and kan["steps"] >= 1
-    assert "picture" not in store.rows[0] and store.rows[0]["held_out"] is None
-    # The cubic splines and the product KAN have learned from pixels that are not scored.
-    assert [store.rows[place].get("held_out") is None for place in (6, 7, 8)] == [True, False, False]
-    assert store.rows[7]["psnr"] > 20 and store.rows[11]["psnr"] > 20 and store.rows[8]["held_out"] > 5
-    assert [len(table.rows) for table in outcome.tables[1:]] == [3, 1, 8]
-    assert len([line for line in lines if line]) == 14
-    assert lines.count(None) >= 14
-    # The same command goes on where rows are missing.
-    del store.rows[3:]
-    store.rows[0]["psnr"], made = 99.0, len(store.rows)
-    imaging.run(quick=True, store=store, seeds=None, progress=lambda update: None)
-    assert store.rows[0]["psnr"] == 99.0 and len(store.rows) == 14 and made == 3
+    monkeypatch.setattr(imaging, "FIELDS", {"turbulence": quality.FIELDS["turbulence"]})
+    monkeypatch.setattr(imaging, "SETTINGS", {kind: imaging.SETTINGS[kind] for kind in KINDS})
 
 
 def test_what_was_best_when_tried_is_fitted(monkeypatch, small):
@@ -54,11 +24,11 @@ def test_what_was_best_when_tried_is_fitted(monkeypatch, small):
 
     def measured(plan, report):
         tried.append(plan)
-        good = plan["kind"] == "none" or plan["setting"] == imaging.SETTINGS[plan["kind"]][-1]
-        return {"psnr": 30.0 if good else 20.0, "ssim": 0.5, "held_out": None, "looks": [(1.0, 20.0)], "steps": 3} | {
+        good = plan["setting"] == imaging.SETTINGS[plan["kind"]][-1]
+        return {"psnr": 30.0 if good else 20.0, "ssim": 0.5, "looks": [(1.0, 20.0)], "steps": 3} | {
             "parameters": 100,
             "trained": 1.0,
-            "picture": tasks.packed(tasks.FIELDS["turbulence"]()),
+            "picture": quality.packed(quality.FIELDS["turbulence"]()),
         }
 
     monkeypatch.setattr(imaging, "measure", measured)

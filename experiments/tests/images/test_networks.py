@@ -5,13 +5,10 @@ import math
 import pytest
 import torch
 
-from edgewise.train.penalties import Roughness
 from edgewise_experiments.images.imaging import SETTINGS
 from edgewise_experiments.images.networks import (
     BUILDERS,
-    EVALUATIONS,
     FourierFeatures,
-    Schedule,
     Sine,
     build,
     parameters_of,
@@ -65,34 +62,9 @@ def test_training_lowers_the_error_within_its_time(kind, rate):
         return float((model(X) - Y).square().mean())
 
     before = error(model)
-    found = train(model, X, Y, Schedule(TIME, rate), error, events.append)
+    found = train(model, X, Y, TIME, rate, error, events.append)
     assert error(model) < 0.2 * before
     assert TIME <= found["seconds"] < 1.5 and found["steps"] > 8
     times = [seconds for seconds, _ in found["evaluations"]]
     assert times == sorted(times) and len(times) == len(events) >= 4
     assert events[-1].stage == "training" and events[-1].loss == found["evaluations"][-1][1]
-
-
-@pytest.mark.slow
-def test_a_penalty_makes_a_kan_smoother():
-    rough, smooth = (build("KAN", SETTINGS["KAN"][0], 500, 0) for _ in range(2))
-    noisy = Y + 0.3 * torch.randn(Y.shape, generator=torch.Generator().manual_seed(1))
-    for model, penalty in ((rough, None), (smooth, Roughness(1e-3))):
-        train(model, X, noisy, Schedule(0.8, None, penalty), lambda model: 0.0)
-    errors = [(model(X) - Y).square().mean() for model in (rough, smooth)]
-    assert errors[1] < 0.5 * errors[0]
-
-
-@pytest.mark.slow
-def test_the_best_evaluation_is_kept():
-    model, number, kept = build("SiLU MLP", {}, 500, 0), iter(range(100)), {}
-
-    def error(model):
-        """Lowest at the third evaluation."""
-        place = next(number)
-        kept[place] = model(X)
-        return abs(place - 2)
-
-    train(model, X, Y, Schedule(0.3, 1e-2, keep_best=True), error)
-    assert len(kept) > EVALUATIONS
-    assert torch.equal(model(X), kept[2]) and not torch.equal(kept[2], kept[max(kept)])
