@@ -229,7 +229,6 @@ CLAIMS = (
             "with an error of at most 1e-6",
             "estimates that hold",
             "cases of PINNacle with an error below its best method's",
-            "of its cases whose statement had to be changed",
         ),
     ),
     Claim(

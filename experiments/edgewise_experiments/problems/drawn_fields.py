@@ -1,8 +1,8 @@
-"""Cases of PINNacle whose coefficients or initial fields are drawn at random, with references by classical methods.
+"""Cases of PINNacle whose coefficients are drawn at random, with references by classical methods.
 
 The generator of PINNacle's repository (i207M/PINNacle, data/generate_functions.py, with its seed 20220722) gives the
 pictures of its two coefficients that the repository holds, to the last grey level: the coefficients of Heat2d-VC and
-Wave2d-CG are its own. The initial fields of Burgers2d-C are in files that it does not hold; they are drawn by its rule.
+Wave2d-CG are its own.
 """
 
 from __future__ import annotations
@@ -12,18 +12,16 @@ from functools import cache
 
 import numpy as np
 import torch
-from scipy.fft import dstn, idstn, irfft2, rfft2
+from scipy.fft import dstn, idstn
 from scipy.linalg import eigh
 from scipy.sparse.linalg import LinearOperator, gmres
 from torch import Tensor
 
-from edgewise.pde import PDE, Box, Dirichlet, Initial, Neumann, Periodic, Time, laplacian
+from edgewise.pde import PDE, Box, Dirichlet, Initial, Neumann, Time, laplacian
 from edgewise_experiments.problems.cases import PI, SQUARE, Case
-from edgewise_experiments.problems.plane_cases import plane_series, squared_waves
 from edgewise_experiments.problems.reference_solutions import grid_points
 
 SEED, FIELD = 20220722, 256  # of PINNacle's generator: its seed and points of a side
-WAVES, FLOW_POINTS = 4, 512  # of its initial flows: waves of each coordinate, and points of four periods of a side
 
 
 def random_field() -> np.ndarray:
@@ -102,66 +100,6 @@ def wave_through_noise() -> PDE:
 
 
 @cache
-def drawn_flow() -> tuple[np.ndarray, np.ndarray]:
-    """Factors of sines and cosines of both speeds, (speeds, 2, waves of x, waves of y), and their means, (speeds,).
-
-    PINNacle's rule: normal factors, the largest value of both sums scaled to 2, and normal means.
-    """
-    random = np.random.RandomState(SEED)
-    factors = random.normal(size=(2, 2, WAVES, WAVES))
-    line = np.linspace(0, 4, FLOW_POINTS)
-    x, y = np.meshgrid(line, line)
-    factors *= 2 / max(flow_sum(each, x, y).max() for each in factors)
-    return factors, random.normal(size=2)
-
-
-def flow_sum(factors: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Sum over i and j of factors (2, i, j) times sine and cosine of 2 pi (i x + j y)."""
-    powers = [np.exp(2j * PI * np.multiply.outer(each, np.arange(WAVES))) for each in (x, y)]
-    return np.einsum("...i,...j,ij->...", *powers, factors[1] - 1j * factors[0]).real
-
-
-def drawn_burgers() -> PDE:
-    """PINNacle's equations of Burgers in the plane on one period of the initial flow, of its 4 x 4."""
-    factors, means = drawn_flow()
-
-    def speed(number: int) -> Callable[..., Tensor]:
-        return of_tensors(lambda x, y: flow_sum(factors[number], x, y) + means[number])
-
-    return PDE(
-        lambda u, v: (
-            u.t + u * u.x + v * u.y - 0.001 * laplacian(u),
-            v.t + u * v.x + v * v.y - 0.001 * laplacian(v),
-        ),
-        SQUARE * Time(0, 1),
-        [Periodic("x", "y"), Initial({"u": speed(0), "v": speed(1)})],
-    )
-
-
-@cache
-def drawn_burgers_reference(modes: int = 384, steps: int = 1200) -> tuple[np.ndarray, np.ndarray]:
-    """Fourier series of the same with ETDRK4, in the frame that moves with the mean flow."""
-    factors, means = drawn_flow()
-    grid = np.arange(modes) / modes
-    x, y = np.meshgrid(grid, grid, indexing="ij")
-    start = np.stack([flow_sum(each, x, y) for each in factors])
-    wave = 2j * PI * np.fft.fftfreq(modes, 1 / modes)[:, None], 2j * PI * np.fft.rfftfreq(modes, 1 / modes)
-    kept = (abs(wave[0]) < 2 * PI * modes / 3) & (abs(wave[1]) < 2 * PI * modes / 3)
-
-    def carried(series: np.ndarray) -> np.ndarray:
-        u, v = irfft2(series)
-        slopes = [irfft2(each * series) for each in wave]
-        return np.where(kept, -rfft2(u * slopes[0] + v * slopes[1]), 0.0)
-
-    linear = np.broadcast_to(-0.001 * squared_waves(modes, 1.0), (2, modes, modes // 2 + 1))
-    last = plane_series(linear, carried, start, steps, 1.0)
-    moved = [np.mod(each + mean, 1) for each, mean in zip((x, y), means, strict=True)]
-    points = np.stack([*(each.ravel() for each in moved), np.ones(x.size)], 1)
-    chosen = np.arange(x.size).reshape(modes, modes)[:: modes // 64, :: modes // 64].ravel()
-    return points[chosen], (last + means[:, None, None]).reshape(2, -1).T[chosen]
-
-
-@cache
 def heat_through_noise_reference(cells: int = 2040) -> tuple[np.ndarray, np.ndarray]:
     """Heat2d-VC at the last moment, when what is left of the start is below rounding: one oscillation in time.
 
@@ -227,11 +165,5 @@ DRAWN_CASES = (
         "u_tt = a laplacian u on [-1, 1]^2, t to 5, a 1 or 12 at random",
         wave_through_noise,
         wave_through_noise_reference,
-    ),
-    Case(
-        "shocks in the plane (Burgers2d-C)",
-        "Burgers' equations, viscosity 0.001, on a period of a random flow, t to 1",
-        drawn_burgers,
-        drawn_burgers_reference,
     ),
 )

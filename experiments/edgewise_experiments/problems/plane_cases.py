@@ -1,25 +1,21 @@
-"""Further cases of PINNacle in the plane: patches, reactions, long waves, heat and flows, with references."""
+"""Further cases of PINNacle in the plane: patches and heat around holes, with references."""
 
 from __future__ import annotations
 
-import math
-from collections import deque
-from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from scipy import sparse
-from scipy.fft import irfft2, rfft2
 from scipy.linalg import eigh
 from scipy.sparse.linalg import splu
 from scipy.spatial import Delaunay, cKDTree
 from torch import Tensor
 
-from edgewise.pde import PDE, Box, Dirichlet, Disk, Domain, Initial, Neumann, Periodic, Robin, Time, laplacian
-from edgewise_experiments.problems.cases import PI, SQUARE, Case, steady_flow
-from edgewise_experiments.problems.reference_solutions import exponential_series, grid_points
+from edgewise.pde import PDE, Box, Disk, Domain, Initial, Robin, Time, laplacian
+from edgewise_experiments.problems.cases import PI, Case
+from edgewise_experiments.problems.reference_solutions import grid_points
 
 if TYPE_CHECKING:
     from skfem import MeshTri
@@ -122,164 +118,6 @@ def lagrange_derivatives(nodes: np.ndarray) -> np.ndarray:
     matrix = scale[:, None] / scale / gaps
     np.fill_diagonal(matrix, 0.0)
     return matrix - np.diag(matrix.sum(1))
-
-
-def gray_scott_plane() -> PDE:
-    """Gray and Scott's reaction in the plane, periodic as in Chebfun's demonstration of it (spin2, "GS2")."""
-    start = {
-        "u": lambda x, y: 1 - torch.exp(-80 * ((x + 0.05) ** 2 + (y + 0.02) ** 2)),
-        "v": lambda x, y: torch.exp(-80 * ((x - 0.05) ** 2 + (y - 0.02) ** 2)),
-    }
-    return PDE(
-        lambda u, v: (
-            u.t - 1e-5 * laplacian(u) - 0.04 * (1 - u) + u * v**2,
-            v.t - 5e-6 * laplacian(v) + 0.1 * v - u * v**2,
-        ),
-        Box(x=(-1, 1), y=(-1, 1)) * Time(0, 200),
-        [Periodic("x", "y"), Initial(start)],
-    )
-
-
-def long_waves_plane() -> PDE:
-    """PINNacle's waves over a long time: its equation, initial state at rest and values at the boundary."""
-
-    def given(x: Tensor, y: Tensor, t: Tensor) -> Tensor:
-        first = torch.sin(PI * x) * torch.sinh(PI * y)
-        second = torch.sinh(3 * PI * x) * torch.sin(2 * PI * y)
-        return (first + second) * torch.cos(PI * t)
-
-    return PDE(
-        lambda u: u.tt - u.xx - 2 * u.yy,
-        SQUARE * Time(0, 100),
-        [Dirichlet(given), Initial(lambda x, y: given(x, y, torch.zeros_like(x)), rate=0.0)],
-    )
-
-
-def step() -> PDE:
-    """PINNacle's flow over a backward step, Reynolds number 100; at the outlet it is normal and without stress."""
-    domain = Box(x=(0, 4), y=(0, 2)) - Box(x=(0, 2), y=(1, 2))
-    walls = [name for name in domain.boundary_names if name not in ("x=0", "x=4")]
-    return PDE(
-        steady_flow,
-        domain,
-        [
-            Dirichlet({"u": lambda y: 4 * y * (1 - y), "v": 0.0}, on="x=0"),
-            Dirichlet({"v": 0.0, "p": 0.0}, on="x=4"),
-            Neumann({"u": 0.0}, on="x=4"),
-            Dirichlet({"u": 0.0, "v": 0.0}, on=walls),
-        ],
-    )
-
-
-@cache
-def step_reference(cells: int = 8, rounds: int = 10) -> tuple[np.ndarray, np.ndarray]:
-    """The same by Newton's method with finite elements of degree 4 for velocities and 3 for the pressure (scikit-fem).
-
-    Triangles with a corner at that of the step are halved `rounds` times. With 12 cells a unit the result changes by
-    3e-4.
-    """
-    from skfem import (
-        Basis,
-        BilinearForm,
-        ElementTriP3,
-        ElementTriP4,
-        ElementVector,
-        LinearForm,
-        MeshTri,
-    )
-    from skfem.helpers import ddot, div, dot, grad, mul
-
-    mesh = MeshTri.init_tensor(np.linspace(0, 4, 4 * cells + 1), np.linspace(0, 2, 2 * cells + 1))
-    middle = mesh.p[:, mesh.t].mean(1)
-    mesh = mesh.restrict(np.nonzero((middle[0] > 2) | (middle[1] < 1))[0])
-    for _ in range(rounds):
-        mesh = mesh.refined(np.nonzero((np.hypot(*(mesh.p[:, mesh.t] - [[[2]], [[1]]])) < 1e-9).any(0))[0])
-    velocity = Basis(mesh, ElementVector(ElementTriP4()), intorder=10)
-    pressure = velocity.with_element(ElementTriP3())
-    stiff = BilinearForm(lambda u, v, _: ddot(grad(u), grad(v)) / 100).assemble(velocity)
-    divergence = BilinearForm(lambda u, q, _: -div(u) * q).assemble(velocity, pressure)
-    carried = BilinearForm(lambda u, v, w: dot(mul(grad(u), w["a"]) + mul(grad(w["a"]), u), v))
-    carrying = LinearForm(lambda v, w: dot(mul(grad(w["a"]), w["a"]), v))
-
-    count = velocity.N
-    at = velocity.doflocs
-    is_second = velocity.project(lambda x: np.stack([0 * x[0], 1 + 0 * x[0]])) > 0.5
-    outlet = mesh.facets_satisfying(lambda x: np.isclose(x[0], 4), boundaries_only=True)
-    walls = velocity.get_dofs(np.setdiff1d(mesh.boundary_facets(), outlet)).flatten()
-    ends = velocity.get_dofs(outlet).flatten()
-    fixed = np.union1d(walls, ends[is_second[ends]])
-    found = np.zeros(count + pressure.N)
-    inlet = np.nonzero((at[0] == 0) & ~is_second)[0]
-    found[inlet] = 4 * at[1, inlet] * (1 - at[1, inlet])
-    free = np.setdiff1d(np.arange(len(found)), fixed)
-    for number in range(15):
-        speed = velocity.interpolate(found[:count])
-        momentum = stiff @ found[:count] + carrying.assemble(velocity, a=speed) + divergence.T @ found[count:]
-        residual = np.concatenate([momentum, divergence @ found[:count]])
-        # The first step is that of a slow flow, without what the flow carries along.
-        top = stiff + carried.assemble(velocity, a=speed) if number else stiff
-        whole = sparse.bmat([[top, divergence.T], [divergence, None]]).tocsc()
-        move = splu(whole[free][:, free]).solve(-residual[free])
-        found[free] += move
-        if np.abs(move).max() < 1e-11:
-            break
-    s = (np.arange(40) + 0.5) / 40
-    points = grid_points(4 * s, 2 * s)
-    points = points[(points[:, 0] > 2) | (points[:, 1] < 1)]
-    speeds = (velocity.probes(points.T) @ found[:count]).reshape(2, -1)
-    return points, np.stack([*speeds, pressure.probes(points.T) @ found[count:]], 1)
-
-
-@cache
-def gray_scott_plane_reference(modes: int = 256, steps: int = 400) -> tuple[np.ndarray, np.ndarray]:
-    """Fourier series of the same with ETDRK4; half the modes change it by 0.7 %."""
-    grid = -1 + 2 * np.arange(modes) / modes
-    x, y = np.meshgrid(grid, grid, indexing="ij")
-    start = [1 - np.exp(-80 * ((x + 0.05) ** 2 + (y + 0.02) ** 2)), np.exp(-80 * ((x - 0.05) ** 2 + (y - 0.02) ** 2))]
-    squares = squared_waves(modes, 2.0)
-    linear = np.stack([-1e-5 * squares - 0.04, -5e-6 * squares - 0.1])
-
-    def reaction(fields: np.ndarray) -> np.ndarray:
-        consumed = fields[0] * fields[1] ** 2
-        return np.stack([0.04 - consumed, consumed])
-
-    last = plane_series(linear, lambda v: rfft2(reaction(irfft2(v))), np.stack(start), steps, 200.0)
-    return np.stack([x.ravel(), y.ravel(), np.full(x.size, 200.0)], 1), last.reshape(2, -1).T
-
-
-def squared_waves(modes: int, length: float) -> np.ndarray:
-    """Squares of wave numbers of `rfft2` on a square of some length."""
-    unit = 2 * PI / length
-    return (unit * np.fft.fftfreq(modes, 1 / modes)[:, None]) ** 2 + (unit * np.fft.rfftfreq(modes, 1 / modes)) ** 2
-
-
-def plane_series(
-    linear: np.ndarray, nonlinear: Callable[[np.ndarray], np.ndarray], start: np.ndarray, steps: int, end: float
-) -> np.ndarray:
-    """Values (fields, n, n) at the end of v_t = linear v + nonlinear(v) on a square, for series by `rfft2`, ETDRK4."""
-
-    def flat(v: np.ndarray) -> np.ndarray:
-        return nonlinear(v.reshape(linear.shape)).ravel()
-
-    whole = exponential_series(linear.ravel(), flat, rfft2(start).ravel(), steps=steps, end=end)
-    (last,) = deque(whole, maxlen=1)
-    return irfft2(last.reshape(linear.shape))
-
-
-@cache
-def long_waves_plane_reference(terms: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
-    """Series of the same: in each part a standing wave with the values at the boundary, and sines for the rest."""
-    s, number, moment = (np.arange(40) + 0.5) / 40, np.arange(1, terms + 1), 100.0
-    sines, signs = np.sin(PI * s[:, None] * number), 2 / PI * (-1.0) ** (number + 1)
-    first = -signs * np.sinh(PI) / (number * (1 + number**2)) * np.cos(PI * np.sqrt(1 + 2 * number**2) * moment)
-    along_y = sines @ first + np.sinh(PI) * s * np.cos(PI * moment)
-    second = -2 * signs * number * np.sinh(3 * PI) / ((9 + number**2) * (7 + number**2))
-    along_x = sines @ (second * np.cos(PI * np.sqrt(number**2 + 8) * moment))
-    root = math.sqrt(7) * PI
-    along_x += np.sinh(3 * PI) / np.sinh(root) * np.sinh(root * s) * np.cos(PI * moment)
-    u = np.outer(np.sin(PI * s), along_y) + np.outer(along_x, np.sin(2 * PI * s))
-    points = grid_points(s, s, [moment])
-    return points, u.reshape(-1, 1)
 
 
 def heat_around_holes() -> PDE:
@@ -397,28 +235,10 @@ def holes_reference(width: float = 0.4, chords: int = 64, nodes: int = 32) -> tu
 
 PLANE_CASES = (
     Case(
-        "backward step (NS2d-CG)",
-        "Navier-Stokes, Re 100, behind a step; normal to the outlet",
-        step,
-        step_reference,
-    ),
-    Case(
         "patches (Poisson2d-MS)",
         "a laplacian u + f = 0 on 5 x 5 patches, u_n + u = 0 at the boundary",
         patches,
         patches_reference,
-    ),
-    Case(
-        "waves, t to 100 (Wave2d-MS)",
-        "u_tt = u_xx + 2 u_yy on a square, values at the boundary",
-        long_waves_plane,
-        long_waves_plane_reference,
-    ),
-    Case(
-        "pulses in the plane (GS)",
-        "Gray and Scott's reaction on [-1, 1]^2, periodic, t to 200",
-        gray_scott_plane,
-        gray_scott_plane_reference,
     ),
     Case(
         "heat around holes (Heat2d-CG)",

@@ -1,24 +1,9 @@
 """The Feynman experiment: quick run, resuming, which figure is to be beaten."""
 
-import pytest
 from experiments.tests.made_rows import accuracy_row
 
-from edgewise_experiments import experiments
 from edgewise_experiments.accuracy import feynman
 from edgewise_experiments.data.feynman import FEYNMAN_EQUATIONS
-from edgewise_experiments.runner.store import Store
-
-
-@pytest.mark.slow
-def test_quick(monkeypatch):
-    assert experiments()["feynman"].startswith("The 27 Feynman equations")
-    monkeypatch.setattr(feynman, "QUICK", ("II.38.3",))
-    store = Store(None)
-    outcome = feynman.run(quick=True, store=store, seeds=None, progress=lambda update: None)
-    assert store.rows[0]["rmse"] < 1e-2
-    assert feynman.run(quick=True, store=store, seeds=None, progress=lambda update: None).tables == outcome.tables
-    assert len(store.rows) == 1
-    assert feynman.line(store.rows[0]).startswith("II.38.3, seed 0: ")
 
 
 def test_the_best_of_four_columns_is_to_be_beaten():

@@ -25,24 +25,6 @@ def test_the_noise_is_five_per_cent():
     assert not np.array_equal(noise.noisy_samples(target, 1)[1], y)
 
 
-@pytest.mark.slow
-def test_quick(monkeypatch):
-    monkeypatch.setattr(noise, "QUICK", noise.EQUATIONS[:1])
-    store, lines = Store(None), []
-    outcome = noise.run(quick=True, store=store, seeds=None, progress=lambda update: lines.append(update.line))
-    assert [row["model"] for row in store.rows] == list(noise.MODELS)
-    assert all(0 < row["relative"] < 0.6 for row in store.rows), store.rows
-    kan = next(row for row in store.rows if row["model"] == "KAN")
-    assert 0.8 < kan["interval_holds"] <= 1 and 0 < kan["band_holds"] <= 1
-    assert outcome.key_figures["fits with intervals"] == "1"
-    table, _ = outcome.tables
-    assert table.columns[0] == "equation" and table.rows[0][0] == "I.6.2"
-    assert sum(line is not None for line in lines) == 4
-    assert len(outcome.figures["errors"]().axes) == 1
-    again = noise.run(quick=True, store=store, seeds=None, progress=lines.append)
-    assert again.tables == outcome.tables and len(store.rows) == 4
-
-
 def rows_of(errors):
     return [
         {

@@ -1,23 +1,9 @@
 """The experiment on special functions: quick run, the paper's best KAN, pykan on the same domains."""
 
-import pytest
 from experiments.tests.made_rows import accuracy_row, pykan_row
 
-from edgewise_experiments import experiments
 from edgewise_experiments.accuracy import special_functions
 from edgewise_experiments.data.special_functions import SPECIAL_FUNCTIONS
-from edgewise_experiments.runner.store import Store
-
-
-@pytest.mark.slow
-def test_quick(monkeypatch):
-    assert experiments()["special-functions"].startswith("The 15 special functions")
-    monkeypatch.setattr(special_functions, "QUICK", ("sph_harm 0 1",))
-    store = Store(None)
-    outcome = special_functions.run(quick=True, store=store, seeds=(3,), progress=lambda update: None)
-    assert (store.rows[0]["seed"], store.rows[0]["rmse"] < 1e-2) == (3, True)
-    assert len(outcome.tables) == 2
-    assert special_functions.line(store.rows[0]).startswith("sph_harm 0 1, seed 3: ")
 
 
 def test_the_best_kan_is_to_be_beaten_and_pykan_shown():

@@ -3,23 +3,8 @@
 import pytest
 from experiments.tests.made_rows import accuracy_row, halvings_row, phase, pykan_row
 
-from edgewise_experiments import experiments
 from edgewise_experiments.accuracy import toy_functions
 from edgewise_experiments.accuracy.toy_functions import slope, summary
-from edgewise_experiments.runner.store import Store
-
-
-@pytest.mark.slow
-def test_quick(monkeypatch):
-    assert experiments()["toy-functions"].startswith("The toy functions of the KAN paper")
-    monkeypatch.setattr(toy_functions, "QUICK", ("toy 2",))
-    store, lines = Store(None), []
-    outcome = toy_functions.run(quick=True, store=store, seeds=None, progress=lambda update: lines.append(update.line))
-    assert [row["degree"] for row in store.rows] == [None, 3, 5]
-    assert [row["spline_degree"] for row in store.rows[1:]] == [3, 5]
-    assert all(row["shape"] == [2, 1, 1] for row in store.rows)
-    assert len(outcome.tables) == 3
-    assert [line for line in lines if line][1].startswith("exp(sin(pi*x) + y**2), cubic, seed 0: ")
 
 
 def falling(power, sizes=(5, 10, 20, 40, 80, 160), floor=0.0):

@@ -5,29 +5,9 @@ import math
 import pytest
 import torch
 
-from edgewise_experiments import experiments
 from edgewise_experiments.language import language
 from edgewise_experiments.language.language import text_of, unigram_loss
 from edgewise_experiments.runner.store import Store
-
-
-@pytest.mark.slow
-def test_quick():
-    assert experiments()["language"].startswith("Language: a small transformer that writes Paradise Lost")
-    store, lines = Store(None), []
-    outcome = language.run(quick=True, store=store, seeds=None, progress=lambda update: lines.append(update.line))
-    plan = [(task, kind) for task in ("tune", "equal time", "equal text") for kind in ("KAN", "MLP")]
-    assert [(row["task"], row["kind"]) for row in store.rows] == plan
-    assert "said" not in store.rows[0] and len(store.rows[2]["said"]) == language.QUICK.sample
-    assert all(6500 < row["parameters"] <= 8000 and row["loss"] < 5 for row in store.rows)
-    assert all(row["read"] == 10 * 4 * 16 for row in store.rows[4:])
-    assert [len(table.rows) for table in outcome.tables[1:]] == [4, 2]
-    assert len([line for line in lines if line]) == 6
-    # The same command goes on where rows are missing.
-    del store.rows[4:]
-    store.rows[2]["loss"] = 9.0
-    language.run(quick=True, store=store, seeds=None, progress=lambda update: None)
-    assert store.rows[2]["loss"] == 9.0 and [(row["task"], row["kind"]) for row in store.rows] == plan
 
 
 def test_the_best_setting_goes_on(monkeypatch):

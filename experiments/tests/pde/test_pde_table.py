@@ -3,37 +3,12 @@
 import pytest
 
 from edgewise.pde import solve
-from edgewise_experiments import experiments
-from edgewise_experiments.pde import pde_table
 from edgewise_experiments.pde.pde_table import TARGETS, measured_errors, summary
 from edgewise_experiments.problems.named_equations import EQUATIONS, named_equation
-from edgewise_experiments.runner.store import Store
 
 
 def test_every_equation_has_a_row():
     assert {target.name for target in TARGETS} == {equation.name for equation in EQUATIONS}
-
-
-@pytest.mark.slow
-def test_quick():
-    assert experiments()["pde-table"].startswith("Differential equations, solved with nothing to choose")
-    store, lines = Store(None), []
-    outcome = pde_table.run(quick=True, store=store, seeds=None, progress=lambda update: lines.append(update.line))
-    assert [(row["problem"], row["model"]) for row in store.rows] == [
-        ("heat", "solve"),
-        ("pendulum", "solve"),
-        ("heat", "KAN"),
-        ("heat", "MLP"),
-        ("heat", "classical"),
-        ("pendulum", "classical"),
-    ]
-    assert all(row["error"] < 1e-9 for row in store.rows[4:])
-    assert store.rows[0]["error"] < 1e-3 and store.rows[1]["error"] < 1e-3
-    assert next(line for line in lines if line).startswith("heat, seed 0: ")
-    assert len(outcome.tables) == 3
-    assert len(outcome.figures["errors"]().axes) == 1
-    pde_table.run(quick=True, store=store, seeds=None, progress=lambda update: None)
-    assert len(store.rows) == 6
 
 
 @pytest.mark.slow

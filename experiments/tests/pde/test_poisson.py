@@ -6,11 +6,8 @@ import pytest
 import torch
 
 from edgewise.pde.solver.network import tensor_network
-from edgewise_experiments import experiments
-from edgewise_experiments.pde import poisson
 from edgewise_experiments.pde.poisson import Meter, paper_problem, sizes_and_errors, summary
 from edgewise_experiments.problems.named_equations import poisson_solution, poisson_source
-from edgewise_experiments.runner.store import Store
 
 
 def test_the_loss_is_the_papers():
@@ -38,18 +35,6 @@ def test_the_meter_measures_means_over_the_domain():
         ]
     )
     assert h1 == pytest.approx(l2 + float(slopes.square().sum(0).mean()), rel=0.01)
-
-
-@pytest.mark.slow
-def test_quick():
-    assert experiments()["poisson"].startswith("The Poisson problem of the KAN paper's poster")
-    store, lines = Store(None), []
-    outcome = poisson.run(quick=True, store=store, seeds=None, progress=lambda update: lines.append(update.line))
-    assert [row["model"] for row in store.rows] == ["KAN", "MLP", "solve"]
-    assert len(store.rows[0]["dynamics"]) >= 2
-    assert [line for line in lines if line][2].startswith("solve, seed 0: squared L2 ")
-    assert len(outcome.tables[1].rows) == 3
-    assert len(outcome.figures["panels"]().axes) == 4
 
 
 def made(model, hidden, size, l2, dynamics=(), seed=0):

@@ -3,10 +3,8 @@
 import pytest
 import torch
 
-from edgewise_experiments import experiments
 from edgewise_experiments.pde import unknown_fields
 from edgewise_experiments.pde.unknown_fields import conductivity_of_rod, exact_square, rod_temperatures, square, summary
-from edgewise_experiments.runner.store import Store
 
 
 def test_the_exact_fields_solve_the_square():
@@ -31,15 +29,6 @@ def test_the_rod_is_in_balance():
     flux = conductivity_of_rod(torch.from_numpy(middle)).numpy() * (u[1:] - u[:-1]) / (x[1] - x[0])
     assert abs(u[-1]) < 1e-12
     assert flux[0] - flux[-1] == pytest.approx(10 * (middle[-1] - middle[0]), rel=1e-6)
-
-
-@pytest.mark.slow
-def test_quick():
-    assert experiments()["unknown-fields"].startswith("Unknown coefficients that vary over the domain")
-    store, lines = Store(None), []
-    unknown_fields.run(quick=True, store=store, seeds=None, progress=lambda update: lines.append(update.line))
-    assert next(each for each in lines if each).startswith("rod, noise 0.02: coverage ")
-    assert max(max(error) for error in store.rows[0]["errors"]) < 0.1
 
 
 def test_summary():

@@ -6,8 +6,6 @@ import pytest
 import torch
 
 from edgewise import KAN, fit
-from edgewise_experiments import experiments
-from edgewise_experiments.runner.store import Store
 from edgewise_experiments.theory import approximation_theory
 from edgewise_experiments.theory.approximation_theory import (
     FULL,
@@ -15,27 +13,9 @@ from edgewise_experiments.theory.approximation_theory import (
     best_splines,
     derivatives,
     exponent,
-    over_best,
     sobolev_problem,
     summary,
 )
-
-
-@pytest.mark.slow
-def test_quick(monkeypatch):
-    assert experiments()["approximation-theory"].startswith("The KAN paper's error bound, measured")
-    monkeypatch.setattr(approximation_theory, "QUICK_DEGREES", (1,))
-    store, lines = Store(None), []
-    outcome = approximation_theory.run(
-        quick=True, store=store, seeds=None, progress=lambda update: lines.append(update.line)
-    )
-    assert [(row["kind"], row["degree"]) for row in store.rows] == [("projection", 1), ("training", 1), ("sobolev", 1)]
-    assert [len(errors) for errors in store.rows[1]["errors"]] == [2, 2]
-    assert max(over_best(store.rows[2], order) for order in (0, 1)) < 3
-    table, _ = outcome.tables
-    assert [row[:3] for row in table.rows] == [("1", "0", "2"), ("1", "1", "1")]
-    assert len(outcome.figures["slopes"]().axes) == 3
-    assert next(line for line in lines if line).startswith("best spline, degree 1: exponents for m = 0..1 2.0")
 
 
 @pytest.mark.slow

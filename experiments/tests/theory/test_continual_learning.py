@@ -3,27 +3,8 @@
 import numpy as np
 import pytest
 
-from edgewise_experiments import experiments
-from edgewise_experiments.runner.store import Store
 from edgewise_experiments.theory import continual_learning
 from edgewise_experiments.theory.continual_learning import CASES, Plan, plans, summary
-
-
-@pytest.mark.slow
-def test_quick(monkeypatch):
-    assert experiments()["continual-learning"].startswith("Continual learning: KANs and tuned MLPs")
-    small = {name: CASES[name] for name in ("1-D", "2-D")}
-    monkeypatch.setattr(continual_learning, "CASES", small)
-    store, lines = Store(None), []
-    outcome = continual_learning.run(
-        quick=True, store=store, seeds=None, progress=lambda update: lines.append(update.line)
-    )
-    assert [(row["case"], row["kind"]) for row in store.rows] == [(c, k) for c in small for k in ("KAN", "MLP")]
-    kan = store.rows[0]
-    assert kan["parameters"] == 203 and np.shape(kan["errors"]) == (5, 5) and np.shape(kan["curves"]) == (5, 201)
-    assert [len(outcome.figures[name]().axes) for name in ("peaks", "forgetting")] == [10, 2]
-    assert len(outcome.tables[0].rows) == 4
-    assert len([line for line in lines if line]) == 4
 
 
 def test_the_papers_five_peaks():
