@@ -1,30 +1,41 @@
-"""Breaks lines of the core at random, one at a time, and counts how many of them the fast tests notice.
+"""Breaks lines of the core at random, one at a time, and counts how many of them the fast tests beside it notice.
 
-    python -m pytest -m "not slow" --cov --cov-context=test
     python -m tests.mutation --count 40 --seed 0
 
-A broken line has another comparison, sign, number or condition. The tests that run it are known from the contexts of
-`.coverage`; those of its room come first. Some changes make no difference to results, so nine of ten are a good share.
+A broken line has another comparison, sign, number or condition. Each is tried in a process of its own that has torch
+and scipy already, by the tests that import the module and then by those of its folder. Some changes make no difference
+to results, so nine of ten are a good share.
 """
 
 import argparse
 import ast
+import importlib
+import importlib.util
+import multiprocessing
 import os
 import random
-import shutil
-import subprocess
+import resource
 import sys
-import tempfile
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 
-import coverage
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "edgewise"
 CORE = ("ops", "nn", "train", "gam", "search", "interpret", "tables", "checkpoint", "export", "formulas", "pde")
-MOST_TESTS = 150  # of those that run one line
-SECONDS = 300.0  # a line that makes tests go on for longer is noticed
+UNTOLD = 9  # pytest itself ended with an error
+SECONDS = 300  # of CPU; a line that makes tests go on for longer is noticed
+# What the rooms import from other packages: loaded once, before the processes of the broken lines begin.
+LOADED = (
+    "torch",
+    "scipy.optimize",
+    "scipy.interpolate",
+    "scipy.sparse.linalg",
+    "scipy.stats",
+    "sklearn.base",
+)
 
 OPERATORS = {
     ast.Lt: ast.GtE,
@@ -77,25 +88,56 @@ def changes(text: str) -> Iterator[tuple[int, str]]:
                 yield node.lineno, "".join([*lines[: node.lineno - 1], replaced, *lines[node.lineno :]])
 
 
-def tests_of(data: coverage.CoverageData, module: Path, line: int) -> list[str]:
-    """The tests that run a line, those of the same room first."""
-    contexts = data.contexts_by_lineno(str(module)).get(line, [])
-    tests = sorted({context.partition("|")[0] for context in contexts if context})
-    room = f"tests/{module.relative_to(SOURCE).parts[0]}/"
-    return sorted(tests, key=lambda test: not test.startswith(room))[:MOST_TESTS]
+class BrokenModule(SourceFileLoader):
+    """Finds one module, with another text than that of its file."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        name = ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")
+        super().__init__(name, str(path))
+        self.text = text
+
+    def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
+        return importlib.util.spec_from_file_location(name, self.path, loader=self) if name == self.name else None
+
+    def get_code(self, fullname: str):
+        return compile(self.text, self.path, "exec")
 
 
-def is_noticed(copy: Path, tests: list[str]) -> bool:
-    """Whether one of the tests fails on the copy of the library."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
-    environment = os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+def tests_of(module: BrokenModule) -> list[str]:
+    """The files of tests that import a module, then the folder of those beside it."""
+    folder = ROOT / "tests" / Path(module.path).relative_to(SOURCE).parent
+    while not folder.is_dir():
+        folder = folder.parent
+    package, _, name = module.name.rpartition(".")
+    imports = (f"from {module.name} import", f"import {module.name}", f"from {package} import {name}")
+    files = sorted((ROOT / "tests").rglob("test_*.py"))
+    texts = {path: path.read_text(encoding="utf-8") for path in files}
+    return [*(str(path) for path in files if any(line in texts[path] for line in imports)), str(folder)]
+
+
+def end_as_tests_do(module: BrokenModule, tests: list[str]) -> None:
+    """Run tests with a broken module in this process, which ends with the code of pytest."""
+    sys.meta_path.insert(0, module)
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(1, 2)
+    code = UNTOLD
     try:
-        ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=SECONDS, text=True)
-    except subprocess.TimeoutExpired:
-        return True
-    if ended.returncode > 2:  # neither passed, failed nor broken off: a test of the contexts is no longer there
-        raise RuntimeError(ended.stdout[-2000:] + ended.stderr[-2000:])
-    return ended.returncode != 0
+        code = pytest.main(["-x", "-m", "not slow", "-p", "no:cacheprovider", *tests])
+    finally:
+        os._exit(code)
+
+
+def is_noticed(module: BrokenModule) -> bool:
+    """Whether a test fails, does not end, or ends the process."""
+    tried = multiprocessing.get_context("fork").Process(target=end_as_tests_do, args=(module, tests_of(module)))
+    tried.start()
+    tried.join(4 * SECONDS)
+    tried.kill()
+    tried.join()
+    if tried.exitcode > 2:
+        raise RuntimeError(f"pytest ended with {tried.exitcode} on {module.name}: it found no tests")
+    return tried.exitcode != 0
 
 
 def main() -> None:
@@ -103,26 +145,26 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rooms", nargs="+", default=CORE, help="rooms of src/edgewise")
-    parser.add_argument("--coverage", default=str(ROOT / ".coverage"), help="file with the contexts of the tests")
+    parser.add_argument("--only", nargs="+", type=int, help="numbers of the drawn lines to try again, from 1")
     options = parser.parse_args()
-    data = coverage.CoverageData(options.coverage)
-    data.read()
+    os.environ["OMP_NUM_THREADS"] = "1"
+    for name in LOADED:
+        importlib.import_module(name)
+    os.chdir(ROOT)
     modules = [path for room in options.rooms for path in sorted((SOURCE / room).rglob("*.py"))]
     places = [(module, line, text) for module in modules for line, text in changes(module.read_text(encoding="utf-8"))]
-    drawn = random.Random(options.seed).sample(places, options.count)
+    drawn = list(enumerate(random.Random(options.seed).sample(places, options.count), start=1))
+    if options.only:
+        drawn = [drawn[number - 1] for number in options.only]
     noticed = 0
-    for module, line, text in drawn:
-        tests = tests_of(data, module, line)
-        with tempfile.TemporaryDirectory() as folder:
-            copy = shutil.copytree(SOURCE, Path(folder) / "edgewise")
-            (copy / module.relative_to(SOURCE)).write_text(text, encoding="utf-8")
-            is_seen = bool(tests) and is_noticed(Path(folder), tests)
+    for number, (path, line, text) in drawn:
+        is_seen = is_noticed(BrokenModule(path, text))
         noticed += is_seen
-        before = module.read_text(encoding="utf-8").splitlines()[line - 1].strip()
+        before = path.read_text(encoding="utf-8").splitlines()[line - 1].strip()
         after = text.splitlines()[line - 1].strip()
-        verdict = "noticed" if is_seen else f"NOT NOTICED by {len(tests)} tests"
-        print(f"{module.relative_to(SOURCE)}:{line}: {verdict}\n    {before}\n    {after}", flush=True)
-    print(f"{noticed} of {options.count} broken lines are noticed")
+        verdict = "noticed" if is_seen else "NOT NOTICED"
+        print(f"{number}. {path.relative_to(SOURCE)}:{line}: {verdict}\n    {before}\n    {after}", flush=True)
+    print(f"{noticed} of {len(drawn)} broken lines are noticed")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,9 @@ import re
 import shlex
 import subprocess
 import sys
+import warnings
+from contextlib import chdir, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -20,10 +23,10 @@ BLOCKS = [match["code"] for match in SNIPPET.finditer(README)]
 
 def printed_by(code: str, folder: Path) -> str:
     """What a program prints that is run in a folder of its own, with warnings as errors."""
-    command = [sys.executable, "-W", "error", "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, encoding="utf-8")
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    with chdir(folder), redirect_stdout(StringIO()) as printed, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        exec(compile(code, "page", "exec"), {"__name__": "page"})
+    return printed.getvalue()
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from tools.run_snippets import SNIPPET
 
 import edgewise
 from edgewise.errors import SolutionWarning
+from edgewise.pde import solve
 from tests.test_import import ROOMS
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -82,9 +83,13 @@ def test_code_that_prints_is_followed_by_what_it_printed():
 @pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: str(page.relative_to(DOCS)))
 def test_code_runs(page, monkeypatch, tmp_path, capsys):
-    """All blocks of a page in order, with warnings as errors; a search for a formula looks for three seconds."""
+    """All blocks of a page in order, with warnings as errors; searches for formulas and solves are short.
+
+    In full length the tutorials run when `make docs` builds the site.
+    """
     pytest.importorskip("pandas")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(solve.__kwdefaults__, "budget", 0.05)
     names = {"__name__": "page"}
     for code in code_of(page):
         *first, last = ast.parse(re.sub(r"(time_limit=)\d+\)", r"\g<1>3)", code)).body
