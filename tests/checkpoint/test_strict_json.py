@@ -91,6 +91,16 @@ def test_the_deepest_that_is_saved_is_read():
     assert same(round_trip(value), value)
 
 
+def test_as_many_levels_are_read_as_are_allowed():
+    most = strict_json.MAX_DEPTH
+    value = strict_json.parse("[" * most + "]" * most, "extra")
+    for _ in range(most - 1):
+        (value,) = value
+    assert value == []
+    with pytest.raises(CheckpointError, match=f"nested at most {most} levels"):
+        strict_json.parse("[" * (most + 1) + "]" * (most + 1), "extra")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

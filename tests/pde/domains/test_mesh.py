@@ -7,7 +7,7 @@ import torch
 
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.implicit import LevelSet
-from edgewise.pde.domains.mesh import Mesh, even_lines, grown, left_out, respaced
+from edgewise.pde.domains.mesh import Mesh, even_lines, graded_to_ends, grown, left_out, respaced
 from edgewise.pde.domains.shapes import Disk, LShape
 from edgewise.pde.domains.solids import Ball, Cylinder
 from edgewise.pde.layers.tensor_product import TensorLayer
@@ -153,3 +153,12 @@ def test_respaced_intervals_of_zero_are_even():
     (points,) = respaced(TensorLayer(lines, 1, degree=5), Box(x=(0, 1)), 2.0)
     torch.testing.assert_close(points, torch.linspace(0, 1, len(points), dtype=torch.float64))
     assert len(points) > 7
+
+
+def test_graded_intervals_halve_towards_both_ends():
+    points = torch.tensor([-1.0, 0.0, 0.5, 2.0], dtype=torch.float64)
+    finer = graded_to_ends(points, octaves=3, each=2)
+    assert len(finer) == 4 + 2 * 6 and bool(torch.isin(points, finer).all())
+    shares = 2.0 ** (torch.arange(-6, 1, dtype=torch.float64) / 2)
+    torch.testing.assert_close(finer[1:8] - finer[0], shares)
+    torch.testing.assert_close(finer[-1] - finer.flip(0)[1:8], 1.5 * shares)
