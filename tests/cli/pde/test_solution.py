@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import shutil
 from functools import partial
 
 import pyarrow as pa
@@ -11,22 +12,32 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from tests.cli.pde.test_solve import DECAY, HEAT
+from typer.testing import CliRunner
 
+from edgewise.cli.app import app
 from edgewise.cli.pde import results
 from edgewise.cli.shared import large
 from edgewise.cli.shared.opening import find_written
 from edgewise.errors import FileError
 
-pytestmark = pytest.mark.slow  # each solves an equation and draws an animation
+pytestmark = pytest.mark.slow  # solves equations and draws their animations
+
+
+@pytest.fixture(scope="module")
+def solved(tmp_path_factory):
+    """The folder of a solved equation, not to be changed."""
+    place = tmp_path_factory.mktemp("solved")
+    (place / "heat.py").write_text(HEAT)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(results, "animate", partial(results.animate, frames=2))
+        words = ["solve", place / "heat.py", "--out", place / "heat", "--tolerance", "1e-6"]
+        assert CliRunner().invoke(app, [str(word) for word in words]).exit_code == 0
+    return place / "heat"
 
 
 @pytest.fixture
-def heat(edgewise, tmp_path, monkeypatch):
-    monkeypatch.setattr(results, "animate", partial(results.animate, frames=2))
-    file = tmp_path / "heat.py"
-    file.write_text(HEAT)
-    assert edgewise("solve", file, "--out", tmp_path / "heat", "--tolerance", "1e-6").code == 0
-    return tmp_path / "heat"
+def heat(solved, tmp_path):
+    return shutil.copytree(solved, tmp_path / "heat")
 
 
 def test_info(edgewise, heat):
