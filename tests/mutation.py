@@ -3,8 +3,8 @@
     python -m tests.mutation --count 40 --seed 0
 
 A broken line has another comparison, sign, number or condition. Each is tried in a process of its own that has torch
-and scipy already, by the tests that import the module and then by those of its folder. Some changes make no difference
-to results, so nine of ten are a good share.
+and scipy already: by the tests that import the module, those of its folder, and those of the rooms around it. Some
+changes make no difference to results, so nine of ten are a good share.
 """
 
 import argparse
@@ -111,15 +111,16 @@ class BrokenModule(SourceFileLoader):
 
 
 def tests_of(module: BrokenModule) -> list[str]:
-    """The files of tests that import a module, then the folder of those beside it."""
-    folder = ROOT / "tests" / Path(module.path).relative_to(SOURCE).parent
-    while not folder.is_dir():
-        folder = folder.parent
+    """The files of tests that import a module, the folder of those beside it, and the files of the rooms around it."""
     package, _, name = module.name.rpartition(".")
     imports = (f"from {module.name} import", f"import {module.name}", f"from {package} import {name}")
     files = sorted((ROOT / "tests").rglob("test_*.py"))
-    texts = {path: path.read_text(encoding="utf-8") for path in files}
-    return [*(str(path) for path in files if any(line in texts[path] for line in imports)), str(folder)]
+    importing = [path for path in files if any(line in path.read_text(encoding="utf-8") for line in imports)]
+    folder = ROOT / "tests" / Path(module.path).relative_to(SOURCE).parent
+    while not folder.is_dir():
+        folder = folder.parent
+    around = [path for path in files if path.parent in folder.parents and path.parent != ROOT / "tests"]
+    return [str(path) for path in (*importing, folder, *around)]
 
 
 def end_as_tests_do(module: BrokenModule, tests: list[str]) -> None:

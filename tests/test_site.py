@@ -1,6 +1,7 @@
 """The pages of the site: each public name has its place in the reference, links lead to files, and code runs."""
 
 import ast
+import inspect
 import re
 import subprocess
 import warnings
@@ -89,7 +90,7 @@ def test_code_runs(page, monkeypatch, tmp_path, capsys):
     """
     pytest.importorskip("pandas")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(solve.__kwdefaults__, "budget", 0.05)
+    monkeypatch.setitem(inspect.unwrap(solve).__kwdefaults__, "budget", 0.05)
     names = {"__name__": "page"}
     for code in code_of(page):
         *first, last = ast.parse(re.sub(r"(time_limit=)\d+\)", r"\g<1>3)", code)).body
