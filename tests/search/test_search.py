@@ -44,6 +44,9 @@ def test_the_table_is_in_order_of_richness_with_a_reason_for_each():
     assert all(trial.reason for trial in report.trials[1:]) and "held-out loss" in str(report)
     losses = [trial.loss for trial in report.trials[:4]]
     assert losses == sorted(losses, reverse=True)
+    assert all(
+        one.work == max(one.folds, 1) * 300 * one.parameters**2 for one in report.trials if "mean" not in one.name
+    )
 
 
 def test_low_effort_and_an_additive_shape_try_no_pairs():

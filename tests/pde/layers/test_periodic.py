@@ -1,11 +1,10 @@
-"""The periodic layer: same values one period on, jets equal nested autograd, no parameters."""
+"""The periodic layer: same values one period on, and no parameters."""
 
 import pytest
 import torch
-from tests.ops.test_jet import line_derivatives, numbers
+from tests.ops.test_jet import numbers
 
 from edgewise.errors import InputError
-from edgewise.ops.jet import along, seed_jet
 from edgewise.pde.layers.periodic import PeriodicLayer
 
 
@@ -21,18 +20,6 @@ def test_values():
     assert torch.allclose(layer(moved), y, atol=1e-12)
     assert layer(x.reshape(5, 1, 3)).shape == (5, 1, 4)
     assert not list(layer.parameters())
-    assert layer.jacobian_segments(x[None], y[None]) == ()
-
-
-@pytest.mark.parametrize("order", [0, 1, 2, 4])
-def test_jets(order):
-    layer = PeriodicLayer(2, {0: (0.3, 1.5), 1: (0.0, 4.0)})
-    x, directions = numbers(4, 2), numbers(3, 2, seed=5)
-    found = layer.jet(seed_jet(x, directions, order), order)
-    assert torch.allclose(found[0], layer(x))
-    for d, direction in enumerate(directions if order else ()):
-        expected = line_derivatives(layer, x, direction, order)
-        assert (along(found, order)[d] - expected).abs().max() <= 1e-10 * (expected.abs().max() + 1)
 
 
 @pytest.mark.parametrize("periods", [{}, {2: (0.0, 1.0)}, {0: (0.0, 0.0)}, {0: (0.0, float("inf"))}])
