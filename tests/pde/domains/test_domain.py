@@ -232,33 +232,6 @@ def test_time():
     assert normal.tolist()[0] == [0, 0, -1]
 
 
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: Box(x=(1, 0)), r"^x must be \(low, high\) with low < high, got \(1, 0\)$"),
-        (lambda: Box(), r"^a box must have a coordinate, as Box\(x=\(0, 1\)\), got none$"),
-        (lambda: Box(width=(0, 1)), "^a coordinate must be a letter, perhaps with a number, as x or x10, got 'width'$"),
-        (lambda: Disk(-1), "^radius must be a positive number, got -1$"),
-        (lambda: Annulus(2, 1), "^an annulus must have radii 0 < inner < outer, got 2 and 1$"),
-        (lambda: Polygon([(0, 0), (1, 1)]), r"^corners must have shape \(m, 2\) with m of at least 3, got \(2, 2\)$"),
-        (lambda: SQUARE - Interval(0, 1), r"^both domains must have the coordinates \('x', 'y'\), got \('x',\)$"),
-        (lambda: DISK * DISK, "^a domain must be multiplied by a Time or a Parameter, got Disk$"),
-        (lambda: Interval(0, 1) * Interval(0, 1), r"got Box; a box of several axes is Box\(x=\(0, 1\), y=\(0, 1\)\)$"),
-        (lambda: SQUARE.boundary(9, names=["left"]), "^on must name pieces of the boundary, \"x=-1\", .* got 'left'$"),
-        (lambda: LShape().factor(torch.zeros(1, 2), ["edge 1"]), "^hard conditions need a box, .* got Polygon$"),
-        (lambda: DISK - SQUARE, "^the domain must have a volume and a boundary, got an empty one$"),
-        (lambda: DISK & Disk(0.5, (3, 0)), "got an empty one, of domains that lie apart$"),
-        (lambda: Ball(0), "^radius must be a positive number, got 0$"),
-        (lambda: Ball(1, (0, 0)), r"^center must be 3 numbers, as \(0, 0, 0\), got \(0, 0\)$"),
-        (lambda: Ball(coordinates=("x",)), r"^coordinates must be two or more names, got \('x',\)$"),
-        (lambda: Cylinder(1, 2, 1), "^low must be less than high, got 2 and 1$"),
-    ],
-)
-def test_wrong_domains_get_one_sentence(make, message):
-    with pytest.raises(InputError, match=message):
-        make()
-
-
 CENTERS = [(0.5, 0.5), (-0.5, 0.5), (-0.5, -0.5), (0.5, -0.5)]
 HOLES = Box(x=(-1, 1), y=(-1, 1)) - Disk(0.1) - Disk(0.2, CENTERS[0]) - Disk(0.2, CENTERS[1]) - Disk(0.2, CENTERS[2])
 

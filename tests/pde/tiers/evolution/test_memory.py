@@ -6,7 +6,7 @@ import torch
 from scipy.integrate import solve_ivp
 
 from edgewise.errors import InputError
-from edgewise.pde import PDE, Dirichlet, Initial, Interval, Time, integral, solve
+from edgewise.pde import PDE, Initial, Time, integral, solve
 from edgewise.pde.algebra import LinearSystem
 from edgewise.pde.problem.strong_form import Feature
 from edgewise.pde.spaces.grid_problem import recognised
@@ -51,28 +51,6 @@ def test_the_delayed_logistic_equation_is_that_of_scipy():
     expected = steps(lambda t, u, v: 1.5 * u * (1 - v), lambda t: 0.5 + 0.2 * np.cos(t), 1.0, 8)
     assert solution([[8.0]])[0, 0] == pytest.approx(expected[0], rel=1e-10)
     assert solution.error_estimate < 1e-10
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (
-            lambda: PDE(lambda u, t: u.t + u(t + 1), Time(0, 2), [Initial(1.0)]),
-            "^a delay must look back in time, as u\\(t - 1\\), got a later moment",
-        ),
-        (
-            lambda: PDE(lambda u, x: u.x + u(x - 1), Interval(0, 2), [Dirichlet(1.0, on="x=0")]),
-            "^a field has values at the point and at earlier moments alone, as u\\(t - 1\\) .* got u\\(Tensor\\)$",
-        ),
-        (
-            lambda: PDE(lambda u, t, s: u.t + u(t - s), Time(0, 2), [Initial(1.0)], coefficients={"s": 1.0}),
-            "^a delay must not depend on fields or unknown coefficients$",
-        ),
-    ],
-)
-def test_mistakes_get_one_sentence(make, message):
-    with pytest.raises(InputError, match=message):
-        make()
 
 
 def test_a_derivative_with_a_delay_is_refused_in_a_sentence():
