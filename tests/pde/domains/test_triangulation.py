@@ -131,20 +131,11 @@ SQUARE = [(0, 0), (1, 0), (1, 1), (0, 1)]
         (([*SQUARE], [(0.0, 1.0, 2.0)]), "^cells must be rows of numbers of points, got float64 of shape"),
         (([*SQUARE], [(0, 1, 4)]), "^cells must be numbers of the 4 points, from 0 to 3, got 4$"),
         (([*SQUARE, (2, 0)], [(0, 1, 2), (0, 1, 4)]), "^cells must have a volume, got the degenerate cell 1$"),
-        (
-            ([*SQUARE, (0.1, 2)], [(0, 1, 2), (0, 1, 3), (0, 1, 4)]),
-            "^cells must share .* one other, got one of 3 cells$",
-        ),
+        (([*SQUARE, (0.1, 2)], [(0, 1, 2), (0, 1, 3), (0, 1, 4)]), "^cells must share .* one other, got one of 3"),
         (([*SQUARE], [(0, 1, 2), (0, 1, 3)]), r"^cells must share whole edges or faces and not overlap, got others at"),
         # a corner of one cell in the middle of an edge of another
-        (
-            ([*SQUARE, (0.5, 0.5)], [(0, 1, 2), (0, 4, 3), (4, 2, 3)]),
-            "^cells must share whole edges or faces and not overlap, got others at",
-        ),
-        (
-            ([*SQUARE], [(0, 1, 2), (0, 2, 3)], {"cut": [(0, 2)]}),
-            r"^boundary\['cut'\] must be faces of the boundary of no other piece, got \[",
-        ),
+        (([*SQUARE, (0.5, 0.5)], [(0, 1, 2), (0, 4, 3), (4, 2, 3)]), "^cells must share whole edges or faces and not"),
+        (([*SQUARE], [(0, 1, 2), (0, 2, 3)], {"cut": [(0, 2)]}), r"^boundary\['cut'\] must be faces of the boundary"),
         (
             ([*SQUARE], [(0, 1, 2), (0, 2, 3)], {"a": [(0, 1)], "b": [(1, 0)]}),
             r"^boundary\['b'\] must be faces of the boundary of no other piece, got \[",

@@ -91,10 +91,7 @@ def test_an_error_during_training_names_the_block():
         (lambda u: curl(u, 3), "curl must be of fields of an equation or a condition, got int"),
         (lambda u: gradient(3), "gradient must be of fields of an equation or a condition, got int"),
         (lambda u: laplacian(u.x), "laplacian must be of fields of an equation or a condition, got Tensor"),
-        (
-            lambda u: laplacian(laplacian(u)),
-            r"got Tensor; derivatives of derivatives are written out, as u.xxxx \+ 2 \* u.xxyy \+ u.yyyy",
-        ),
+        (lambda u: laplacian(laplacian(u)), r"got Tensor; derivatives of derivatives are written out, as u.xxxx \+ 2"),
         (lambda u: hessian(None), "hessian must be of fields of an equation or a condition, got NoneType"),
         (lambda u: u.x + integral(u, "a", 1), r"low must be a number or a tensor of shape \(b,\), got str"),
         (lambda u: u.x + integral(u, 0, None), r"high must be a number or a tensor of shape \(b,\), got NoneType"),

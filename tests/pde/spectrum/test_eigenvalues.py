@@ -103,24 +103,12 @@ value = Observations(torch.tensor([[1.0]]), torch.ones(1))
     [
         (3, "^problem must be a PDE, got int$"),
         (PDE(lambda u: u.xx, STRING, [Dirichlet(0.0)]), "^problem must have one unknown coefficient, .* got none$"),
-        (
-            string([Dirichlet(1.0)]),
-            "^problem must be linear and homogeneous in u .* got Dirichlet 1 on x=0, .*, which u = 0 does not fulfil$",
-        ),
-        (
-            string([Dirichlet(0.0), value]),
-            "^problem must be linear and homogeneous in u for eigenvalues, got measured values$",
-        ),
-        (
-            problem(lambda u, lam: u.xx + lam * u**3, STRING, [Dirichlet(0.0)]),
-            "got an equation or a condition that is not linear in u$",
-        ),
+        (string([Dirichlet(1.0)]), "^problem must be linear and homogeneous in u .* got Dirichlet 1 on x=0, .*,"),
+        (string([Dirichlet(0.0), value]), "^problem must be linear and homogeneous in u for eigenvalues, got"),
+        (problem(lambda u, lam: u.xx + lam * u**3, STRING, [Dirichlet(0.0)]), "got an equation or a condition that"),
         (problem(lambda u, lam: u.xx + lam**2 * u, STRING, [Dirichlet(0.0)], 1.0), "^problem must depend linearly on"),
         (string([Dirichlet(0.0, hard=True)]), "^problem must have no integrals, no delays .* got a hard condition$"),
-        (
-            problem(lambda u, lam: u.t + lam * u, Time(0, 1), [Initial(0.0)]),
-            "^problem must not depend on time or a Parameter .* got the coordinates t: ask",
-        ),
+        (problem(lambda u, lam: u.t + lam * u, Time(0, 1), [Initial(0.0)]), "^problem must not depend on time or a"),
         (
             problem(lambda u, lam, m: u.xx + lam * m * u, STRING * Parameter("m", 1, 2), [Dirichlet(0.0)]),
             "^problem must not depend on time or a Parameter .* got the coordinates x, m: ask",
