@@ -2,14 +2,17 @@
 
 import numpy as np
 import pytest
+import torch
 
 from edgewise import load, save
 from edgewise.errors import EdgewiseWarning
 from edgewise.estimator import KANRegressor
-from edgewise.estimator.law import SETTINGS
+from edgewise.estimator.law import SETTINGS, law_network
+from edgewise.formulas.expression import evaluate
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front, FrontEntry
 from edgewise.interpret.symbolic.from_formula_text import parse_expression
+from edgewise.scaling import AffineScaling
 
 RNG = np.random.default_rng(0)
 ROWS = 420
@@ -92,6 +95,28 @@ def test_a_quarter_of_the_rows_is_not_seen_and_no_group_divided():
     assert abs(len(unseen) - ROWS / SETTINGS.parts) < ROWS / 20
     assert not {GROUPS[row] for row in places} & {GROUPS[row] for row in unseen}
     assert f"{len(unseen)} rows" in model.search_.sentences[-1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sin(2 * x1 * x2 + x3) + sqrt(1 + x1**2 + x3**2)",
+        "exp(x1 * x3) / (1 + x2**2)",
+        "x1 * x2 * x3",
+        "(x1 - x2) * tanh(2 * x3)",
+        "(x1 + 1)**2.5",
+    ],
+)
+def test_a_law_as_a_network_of_splines_has_its_values(text):
+    law = parse_expression(text, ("x1", "x2", "x3"))
+    scaling = AffineScaling.fit(X)
+    x = scaling.transform(X)
+    network = law_network(law, x, scaling)
+    columns = network(torch.from_numpy(x)).detach().numpy()
+    np.testing.assert_allclose(columns[:, :3], x, atol=1e-12)
+    values = evaluate(law, X)
+    scaled = 2 * (values - values.min()) / np.ptp(values) - 1
+    np.testing.assert_allclose(columns[:, 3], scaled, atol=2e-3)
 
 
 @pytest.mark.slow

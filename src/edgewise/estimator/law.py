@@ -20,7 +20,7 @@ from edgewise.interpret.transform.edges import inputs_of, with_layer, with_splin
 from edgewise.interpret.transform.subnetworks import product_groups, with_layers
 from edgewise.nn.config import NO_FUNCTION
 from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.model import KAN, edge_layers
+from edgewise.nn.model import KAN, edge_layers, edge_places
 from edgewise.outcomes import StopReason
 from edgewise.presentation import counted, number_text
 from edgewise.scaling import AffineScaling
@@ -86,7 +86,7 @@ def fit_with_law(
     if before.held_out_losses is None or settings.is_restricted:
         return unchanged
     # The law as a network of the scaled inputs, which hands the inputs on beside its value.
-    law = _law_network(front.best.formula.expression, samples.x, scaling)
+    law = law_network(front.best.formula.expression, samples.x, scaling)
     if law is None:
         return unchanged
     with torch.no_grad():
@@ -157,7 +157,7 @@ def usual_search(estimator: KANRegressor, before: AutoResult, settings: SearchSe
     return search
 
 
-def _law_network(law: Expression, x: np.ndarray, scaling: AffineScaling) -> KAN | None:
+def law_network(law: Expression, x: np.ndarray, scaling: AffineScaling) -> KAN | None:
     """A network from scaled inputs (n, d) to these and the scaled value of a law; None for a law without value.
 
     Its functions are splines that start as those of the law, so they have no pole beyond the rows and can be trained.
@@ -193,7 +193,7 @@ def _law_network(law: Expression, x: np.ndarray, scaling: AffineScaling) -> KAN 
                 if name not in STRAIGHT:
                     layer = edge_layers(model)[number]
                     layer = with_spline(layer, i, o, inputs_of(layer, model, points), like=like)
-                    model = with_layer(model, number, layer)
+                    model = with_layer(model, edge_places(model)[number], layer)
     return model
 
 
