@@ -13,7 +13,7 @@ import numpy as np
 
 from edgewise.dynamics.integral_form import Equation
 from edgewise.dynamics.settings import DynamicsSettings
-from edgewise.dynamics.shooting import Course, Fit, fit_law, propagated
+from edgewise.dynamics.shooting import Course, Fit, Propagation, fit_law
 from edgewise.dynamics.terms import Law, Term
 from edgewise.dynamics.trajectories import Observations
 
@@ -36,12 +36,20 @@ class Choice:
         self.settings = settings
         self.fits: dict[tuple, Fit] = {}
 
-    def fitted(self, law: Law, states: list[np.ndarray] | None = None) -> Fit:
-        """The fit of a law; one that was continuous is remembered by its shape."""
+    def fitted(self, law: Law, states: list[np.ndarray] | None = None, beside: Fit | None = None) -> Fit:
+        """The fit of a law; one that was continuous is remembered by its shape.
+
+        A law that is longer than the one it stands beside, and will not come near its score, is given up.
+        """
+        limit = math.inf
+        if beside is not None and beside.is_continuous and len(law.theta) >= len(beside.law.theta):
+            limit = beside.score + 2 * self.settings.rival_gap
         known = self.fits.get(law.shape)
-        if known is None or not known.is_continuous:
-            self.fits[law.shape] = fit_law(law, self.data, self.settings, states)
-        return self.fits[law.shape]
+        if known is not None and (known.is_continuous or known.limit <= limit < math.inf):
+            return known
+        fit = fit_law(law, self.data, self.settings, states, limit)
+        self.fits[law.shape] = fit
+        return fit
 
     def is_adequate(self, fit: Fit) -> np.ndarray:
         """Which coordinates (measured,) the law follows as well as their noise allows; rounding is no noise."""
@@ -95,7 +103,7 @@ class Choice:
                     if self.is_exact(current) and price(equation) >= price(current.law.equations[k]):
                         continue  # nothing to gain but brevity
                     law = current.law if current.is_continuous else first
-                    fit = self.fitted(law.with_equation(k, equation))
+                    fit = self.fitted(law.with_equation(k, equation), beside=current)
                     if fit.score < current.score - 1e-6:
                         current = self.calibrated(fit)
             if len(alternatives) == 1 or (math.isfinite(before) and current.score >= before - 1e-6):
@@ -108,7 +116,7 @@ class Choice:
             before = current.score
             current = self.swapped(self.dropped(current))
             for law in self.additions(current):
-                fit = self.fitted(law, current.states)
+                fit = self.fitted(law, current.states, beside=current)
                 if fit.score < current.score + 8:
                     fit = self.dropped(fit)
                 if fit.score < current.score - 1e-6:
@@ -159,7 +167,7 @@ class Choice:
                     scale = float(likeness[place] * size / sizes[place])
                     other = (self.terms[place], c * scale)
                     law = current.law.with_equation(k, (*equation[:j], other, *equation[j + 1 :]))
-                    fit = self.fitted(law, current.states)
+                    fit = self.fitted(law, current.states, beside=current)
                     if fit.score < current.score - 1e-6:
                         return self.swapped(fit)
         return current
@@ -173,12 +181,11 @@ class Choice:
         count = len(self.terms)
         m = kind.measured
         d = kind.states
-        p = len(law.theta)
-        runs = len(self.data.runs)
         extras = []
         bases = []
         residuals = []
-        for r, (run, z) in enumerate(zip(self.data.runs, current.states, strict=True)):
+        propagations = []
+        for run, z in zip(self.data.runs, current.states, strict=True):
             course = Course.of(run, kind, self.data.substeps)
             _, by_state, by_constant = course.linearised(law, z, law.theta)
             values = np.column_stack([term.values(run.columns(z)) for term in self.terms])
@@ -186,14 +193,17 @@ class Choice:
             push = np.zeros((len(drive), d, m * count))
             for k in range(m):
                 push[:, d - m + k, k * count : (k + 1) * count] = drive
-            plan = propagated(by_state, np.concatenate([by_constant, push], axis=2))[:, :m]
-            weight = run.weight
-            base = np.zeros((len(z), m, runs * d + p))
-            base[:, :, r * d : (r + 1) * d] = plan[:, :, :d]
-            base[:, :, runs * d :] = plan[:, :, d : d + p]
-            bases.append((base * weight[:, :, None]).reshape(-1, runs * d + p))
-            extras.append((plan[:, :, d + p :] * weight[:, :, None]).reshape(-1, m * count))
-            residuals.append(((run.y - z[:, :m]) * weight).ravel())
+            propagations.append(Propagation.of(by_state, np.concatenate([by_constant, push], axis=2)))
+        # Segments of chaotic trajectories have starts of their own here: less power, but no false gain
+        width = d * sum(len(one.starts) for one in propagations)
+        unknowns = width + len(law.theta)
+        first = 0
+        for run, z, propagation in zip(self.data.runs, current.states, propagations, strict=True):
+            plan = propagation.spread(first, width)[:, :m] * run.weight[:, :, None]
+            first += d * len(propagation.starts)
+            bases.append(plan[:, :, :unknowns].reshape(-1, unknowns))
+            extras.append(plan[:, :, unknowns:].reshape(-1, m * count))
+            residuals.append(((run.y - z[:, :m]) * run.weight).ravel())
         base = np.concatenate(bases)
         extra = np.concatenate(extras)
         residual = np.concatenate(residuals)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -80,23 +81,34 @@ class IntegralForm:
             out.append(total)
         return out
 
-    def columns(self, k: int, integrals: Sequence[list[np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-        """Weighted columns and target of coordinate k without the starts, which are free."""
-        blocks = []
-        targets = []
-        for r, run in enumerate(self.data.runs):
+    @cache
+    def starts(self, k: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Weights (n,) of coordinate k, and an orthonormal basis of what its starts can change, of each trajectory."""
+        out = []
+        for run in self.data.runs:
             weight = run.weight[:, k]
             if self.data.kind.is_map:
-                weight = weight * (np.arange(len(weight)) > 0)
-                starts = np.zeros((len(weight), 0))
+                out.append((weight * (np.arange(len(weight)) > 0), np.zeros((len(weight), 0))))
             else:
-                starts = np.vander(run.t - run.t[0], self.data.kind.order)
+                powers = np.vander(run.t - run.t[0], self.data.kind.order)
+                out.append((weight, np.linalg.qr(powers * weight[:, None])[0]))
+        return out
+
+    def columns(self, k: int, integrals: Sequence[list[np.ndarray]]) -> np.ndarray:
+        """Weighted columns (N, terms) for coordinate k without the starts, which are free."""
+        blocks = []
+        for r, (weight, q) in enumerate(self.starts(k)):
             block = np.column_stack([column[r] for column in integrals]) * weight[:, None]
-            target = run.y[:, k] * weight
-            q = np.linalg.qr(starts * weight[:, None])[0]
             blocks.append(block - q @ (q.T @ block))
+        return np.concatenate(blocks)
+
+    def target(self, k: int) -> np.ndarray:
+        """The weighted samples (N,) of coordinate k without the starts."""
+        targets = []
+        for run, (weight, q) in zip(self.data.runs, self.starts(k), strict=True):
+            target = run.y[:, k] * weight
             targets.append(target - q @ (q.T @ target))
-        return np.concatenate(blocks), np.concatenate(targets)
+        return np.concatenate(targets)
 
 
 class SparseSums:
@@ -115,8 +127,8 @@ class SparseSums:
         self.k = k
         self.settings = settings
         self.terms = list(terms)
-        matrix, self.target = form.columns(k, integrals)
-        self.lengths, self.matrix = _normed(matrix)
+        self.target = form.target(k)
+        self.lengths, self.matrix = _normed(form.columns(k, integrals))
         self.rows = int(form.data.counts[k])
         sigma = np.mean(np.concatenate([run.sigma[:, k] for run in form.data.runs]))
         # Errors of the curves themselves, in units of the noise: no sum can follow the samples better.
@@ -202,7 +214,7 @@ class SparseSums:
             fresh = self._refined(sorted(base))
             if not fresh:
                 continue
-            matrix = self.form.columns(self.k, [self.form.integrated(term) for term in fresh])[0]
+            matrix = self.form.columns(self.k, [self.form.integrated(term) for term in fresh])
             lengths, matrix = _normed(matrix)
             first = len(self.terms)
             self.terms += fresh
@@ -233,7 +245,7 @@ class SparseSums:
             def unexplained(scaled: np.ndarray, term: Term = term, inner: np.ndarray = inner) -> np.ndarray:
                 with np.errstate(all="ignore"):
                     integrals = self.form.integrated(term.with_inner(inner * scaled))
-                    column = self.form.columns(self.k, [integrals])[0][:, 0]
+                    column = self.form.columns(self.k, [integrals])[:, 0]
                     column = column - q @ (q.T @ column)
                     left = residual - column * ((column @ residual) / max(column @ column, 1e-300))
                 return np.where(np.isfinite(left), left, 1e6)

@@ -29,6 +29,9 @@ class ShootingSettings:
     defect_weight: float = 1e4
     # Mean squared defect, as a share of the mean squared residual, of a trajectory that counts as continuous
     continuous: float = 1e-5
+    # Growth of the derivatives by a start up to which a segment goes on: half of the digits then remain
+    most_growth: float = 1e6
+    settled: int = 3  # steps after which the foreseen score of a fit is trusted
     step: float = 1e-6  # of difference quotients, relative: the root of rounding, and of the cube of the truncation
 
 
@@ -44,6 +47,7 @@ class Fit:
     squares: np.ndarray = field(default_factory=lambda: np.zeros(0))  # (measured,) mean squares in units of the noise
     states: list[np.ndarray] = field(default_factory=list)  # (n, states) of each trajectory
     covariance: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))  # of the constants
+    limit: float = math.inf  # the score above which the fit was given up; infinite where it came to its end
 
     @property
     def is_continuous(self) -> bool:
@@ -117,15 +121,107 @@ class Course:
         return ends[:, 0].T, by_state.transpose(2, 0, 1), by_constant.transpose(2, 0, 1)
 
 
-def propagated(by_state: np.ndarray, drives: np.ndarray) -> np.ndarray:
-    """Derivatives (n, d, d + q) of all states by the first state and by drives (J, d, q) of the intervals."""
-    intervals, d, _ = by_state.shape
-    out = np.zeros((intervals + 1, d, d + drives.shape[2]))
-    out[0, :, :d] = np.eye(d)
-    for j in range(intervals):
-        np.matmul(by_state[j], out[j], out=out[j + 1])
-        out[j + 1, :, d:] += drives[j]
-    return out
+@dataclass(frozen=True)
+class Propagation:
+    """Derivatives of the states of a trajectory by those at the start of their segment and by drives.
+
+    Where the states grow too sensitive to their start, as in chaos, a new segment begins; `links` are the derivatives
+    of the state there by what came before.
+    """
+
+    plan: np.ndarray  # (n, d, d + q)
+    starts: list[int]  # places of the first state of each segment
+    links: list[np.ndarray]  # (d, d + q) of each segment but the first
+
+    @classmethod
+    def of(cls, by_state: np.ndarray, drives: np.ndarray) -> Propagation:
+        """The recursion over intervals with derivatives (J, d, d) by states and (J, d, q) by drives."""
+        intervals, d, _ = by_state.shape
+        plan = np.zeros((intervals + 1, d, d + drives.shape[2]))
+        plan[0, :, :d] = np.eye(d)
+        starts = [0]
+        links = []
+        for j in range(intervals):
+            state = plan[j + 1]
+            np.matmul(by_state[j], plan[j], out=state)
+            state[:, d:] += drives[j]
+            if np.abs(state[:, :d]).max() > SHOOTING.most_growth and j + 1 < intervals:
+                links.append(state.copy())
+                starts.append(j + 1)
+                state[:] = 0.0
+                state[:, :d] = np.eye(d)
+        return cls(plan, starts, links)
+
+    def spread(self, first: int, width: int) -> np.ndarray:
+        """The derivatives (n, d, width + q) with a column of its own for each start, from column `first` on."""
+        n, d, _ = self.plan.shape
+        out = np.zeros((n, d, width + self.plan.shape[2] - d))
+        out[:, :, width:] = self.plan[:, :, d:]
+        for place, start in enumerate(self.starts):
+            column = first + place * d
+            end = (*self.starts, n)[place + 1]
+            out[start:end, :, column : column + d] = self.plan[start:end, :, :d]
+        return out
+
+    def constraints(self, first: int, width: int) -> np.ndarray:
+        """Rows (d (segments - 1), width + q) that vanish where each segment begins at the end of the one before."""
+        d = self.plan.shape[1]
+        rows = []
+        for place, link in enumerate(self.links):
+            column = first + place * d
+            row = np.zeros((d, width + link.shape[1] - d))
+            row[:, column : column + d] = link[:, :d]
+            row[:, column + d : column + 2 * d] = -np.eye(d)
+            row[:, width:] = link[:, d:]
+            rows.append(row)
+        return np.concatenate(rows) if rows else np.zeros((0, width + self.plan.shape[2] - d))
+
+
+@dataclass(frozen=True)
+class LinearProblem:
+    """Least squares for one step of starts and constants: rows, and linear constraints between segments."""
+
+    plans: list[np.ndarray]  # (n, d, columns + 1) changes of the states of each trajectory; the last one by defects
+    matrix: np.ndarray  # (rows, columns) in units of the noise
+    target: np.ndarray  # (rows,)
+    constraints: np.ndarray  # (links, columns + 1)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all numbers are."""
+        return bool(np.isfinite(self.matrix).all() and np.isfinite(self.target).all())
+
+    def solve(self, damping: float) -> tuple[np.ndarray, np.ndarray]:
+        """A step (columns,), filtered by singular values, and the residuals (rows,) that it should leave."""
+        lengths = np.sqrt((self.matrix**2).sum(axis=0)) + 1e-300
+        matrix = self.matrix / lengths
+        particular, free = self._feasible(lengths)
+        target = self.target - matrix @ particular
+        u, s, v = np.linalg.svd(matrix @ free, full_matrices=False)
+        filtered = s / (s**2 + damping * s[0] ** 2)
+        step = particular + free @ (v.T @ (filtered * (u.T @ target)))
+        return step / lengths, self.target - matrix @ step
+
+    def covariance(self, noise: np.ndarray) -> np.ndarray:
+        """Covariance (columns, columns) of the unknowns, with the residuals' standard deviation of each row."""
+        weighed = self.matrix / noise[:, None]
+        lengths = np.sqrt((weighed**2).sum(axis=0)) + 1e-300
+        _, free = self._feasible(lengths)
+        _, s, v = np.linalg.svd((weighed / lengths) @ free, full_matrices=False)
+        half = free @ (v.T / np.maximum(s, 1e-9 * s[0])) / lengths[:, None]
+        return half @ half.T
+
+    def _feasible(self, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A scaled step that fulfils the constraints, and a basis of those that keep them (null space method)."""
+        columns = len(lengths)
+        if not len(self.constraints):
+            return np.zeros(columns), np.eye(columns)
+        rows = self.constraints[:, :-1] / lengths
+        sizes = np.linalg.norm(rows, axis=1) + 1e-300
+        q, r = np.linalg.qr((rows / sizes[:, None]).T, mode="complete")
+        count = len(rows)
+        right = -self.constraints[:, -1] / sizes
+        return q[:, :count] @ np.linalg.lstsq(r[:count].T, right, rcond=1e-14)[0], q[:, count:]
 
 
 def score_of(squares: np.ndarray, data: Observations, law: Law, settings: DynamicsSettings) -> float:
@@ -137,11 +233,20 @@ def score_of(squares: np.ndarray, data: Observations, law: Law, settings: Dynami
     return likelihood + math.log(data.rows) * constants + law.cost(settings.shared_cost)
 
 
-def fit_law(law: Law, data: Observations, settings: DynamicsSettings, states: list[np.ndarray] | None = None) -> Fit:
-    """Fit all constants and initial states of a law to the trajectories, from its constants and from given states."""
+def fit_law(
+    law: Law,
+    data: Observations,
+    settings: DynamicsSettings,
+    states: list[np.ndarray] | None = None,
+    limit: float = math.inf,
+) -> Fit:
+    """Fit all constants and initial states of a law to the trajectories, from its constants and from given states.
+
+    A fit that will have a score above the limit may be given up.
+    """
     check_time()
     with np.errstate(all="ignore"):
-        return _Shooting(law, data, states).fit(settings)
+        return _Shooting(law, data, states).fit(settings, limit)
 
 
 class _Shooting:
@@ -168,58 +273,61 @@ class _Shooting:
             return math.inf, math.inf
         return residual, defect
 
-    def linear_problem(self) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
-        """Derivatives of the states of each trajectory, and matrix and target of the least squares for a step."""
-        runs = len(self.data.runs)
+    def linear_problem(self) -> LinearProblem:
+        """The derivatives of all states by starts and constants, and with them the residuals to first order."""
         m = self.data.kind.measured
         d = self.data.kind.states
-        p = len(self.theta)
-        plans: list[np.ndarray] = []
-        rows: list[np.ndarray] = []
-        targets: list[np.ndarray] = []
-        for r, (run, course, weight, z) in enumerate(
-            zip(self.data.runs, self.courses, self.weights, self.states, strict=True)
-        ):
+        propagations = []
+        for course, z in zip(self.courses, self.states, strict=True):
             ends, by_state, by_constant = course.linearised(self.law, z, self.theta)
             defects = (ends - z[1:])[:, :, None]
-            plan = propagated(by_state, np.concatenate([by_constant, defects], axis=2))
-            block = np.zeros((len(z), m, runs * d + p))
-            block[:, :, r * d : (r + 1) * d] = plan[:, :m, :d]
-            block[:, :, runs * d :] = plan[:, :m, d : d + p]
+            propagations.append(Propagation.of(by_state, np.concatenate([by_constant, defects], axis=2)))
+        width = d * sum(len(one.starts) for one in propagations)
+        plans = []
+        constraints = []
+        rows = []
+        targets = []
+        first = 0
+        for run, weight, z, propagation in zip(
+            self.data.runs, self.weights, self.states, propagations, strict=True
+        ):
+            plan = propagation.spread(first, width)
             plans.append(plan)
-            rows.append((block * weight[:, :, None]).reshape(-1, runs * d + p))
+            constraints.append(propagation.constraints(first, width))
+            rows.append((plan[:, :m, :-1] * weight[:, :, None]).reshape(-1, plan.shape[2] - 1))
             targets.append(((run.y - z[:, :m] - plan[:, :m, -1]) * weight).ravel())
-        return plans, np.concatenate(rows), np.concatenate(targets)
+            first += d * len(propagation.starts)
+        return LinearProblem(plans, np.concatenate(rows), np.concatenate(targets), np.concatenate(constraints))
 
-    def fit(self, settings: DynamicsSettings) -> Fit:
-        """Damped Gauss-Newton steps with a line search, until residuals and defects stand still."""
+    def fit(self, settings: DynamicsSettings, limit: float = math.inf) -> Fit:
+        """Damped Gauss-Newton steps with a line search, until residuals and defects stand still.
+
+        A fit whose score, as its steps foresee it, will stay above a limit is given up.
+        """
         result = Fit(self.law)
         data = self.data
-        d = data.kind.states
-        starts = len(data.runs) * d
+        m = data.kind.measured
         p = len(self.theta)
         residual, defect = self.misfit(self.states, self.theta)
         if not math.isfinite(defect):
             return result
         damping = 1e-10
         is_converged = False
-        for _ in range(SHOOTING.iterations):
-            # One filtered least squares for starts and constants, by singular values
-            plans, matrix, target = self.linear_problem()
-            if not all(np.isfinite(plan).all() and np.abs(plan).max() < 1e12 for plan in plans):
+        for iteration in range(SHOOTING.iterations):
+            problem = self.linear_problem()
+            if not problem.is_finite:
                 return result
-            lengths = np.sqrt((matrix**2).sum(axis=0)) + 1e-300
-            u, s, v = np.linalg.svd(matrix / lengths, full_matrices=False)
-            filtered = s / (s**2 + damping * s[0] ** 2)
-            step = (v.T @ (filtered * (u.T @ target))) / lengths
+            step, foreseen = problem.solve(damping)
+            if iteration >= SHOOTING.settled and limit < math.inf:
+                squares = (foreseen.reshape(-1, m) ** 2).sum(axis=0) / np.maximum(data.counts, 1)
+                if score_of(squares, data, self.law, settings) > limit:
+                    return Fit(self.law, limit=limit)
             # The longest step that lowers residuals and defects together
             accepted = False
             for alpha in (1.0, 0.5, 0.2, 0.05):
-                new = []
-                for r, plan in enumerate(plans):
-                    move = plan[:, :, :d] @ step[r * d : (r + 1) * d] + plan[:, :, d : d + p] @ step[starts:]
-                    new.append(self.states[r] + alpha * (move + plan[:, :, -1]))
-                theta = self.theta + alpha * step[starts:]
+                pairs = zip(self.states, problem.plans, strict=True)
+                new = [z + alpha * (plan[:, :, :-1] @ step + plan[:, :, -1]) for z, plan in pairs]
+                theta = self.theta + alpha * step[len(step) - p :]
                 new_residual, new_defect = self.misfit(new, theta)
                 after = new_residual + SHOOTING.defect_weight * new_defect
                 before = residual + SHOOTING.defect_weight * defect
@@ -244,27 +352,27 @@ class _Shooting:
                 break
         if defect > SHOOTING.continuous * residual / data.rows + 1e-9:
             return result
-        return self.judged(result, matrix, is_converged=is_converged, settings=settings)
+        return self.judged(result, problem, is_converged=is_converged, settings=settings)
 
-    def judged(self, result: Fit, matrix: np.ndarray, *, is_converged: bool, settings: DynamicsSettings) -> Fit:
+    def judged(
+        self, result: Fit, problem: LinearProblem, *, is_converged: bool, settings: DynamicsSettings
+    ) -> Fit:
         """The fit with its score and the covariance of its constants, each coordinate at its own residual variance."""
-        m = self.data.kind.measured
+        data = self.data
+        m = data.kind.measured
         sums = [
             (((run.y - z[:, :m]) * weight) ** 2).sum(axis=0)
-            for run, z, weight in zip(self.data.runs, self.states, self.weights, strict=True)
+            for run, z, weight in zip(data.runs, self.states, self.weights, strict=True)
         ]
         result.law = self.law.with_theta(self.theta)
         result.states = self.states
-        result.squares = sum(sums) / np.maximum(self.data.counts, 1)
-        result.score = score_of(result.squares, self.data, self.law, settings) + (0.0 if is_converged else 1.0)
-        # Degrees of freedom: each start and constant takes one
-        freedom = max(float(self.data.counts.sum()) - matrix.shape[1], 1.0) / float(self.data.counts.sum())
-        noise = np.sqrt(np.maximum(result.squares / freedom, 1e-300))
-        weighed = (matrix.reshape(-1, m, matrix.shape[1]) / noise[:, None]).reshape(-1, matrix.shape[1])
-        lengths = np.sqrt((weighed**2).sum(axis=0)) + 1e-300
-        _, s, v = np.linalg.svd(weighed / lengths, full_matrices=False)
-        inverse = v.T @ (v / np.maximum(s, 1e-9 * s[0])[:, None] ** 2)
-        covariance = inverse / np.outer(lengths, lengths)
-        starts = matrix.shape[1] - len(self.theta)
-        result.covariance = covariance[starts:, starts:]
+        result.squares = sum(sums) / np.maximum(data.counts, 1)
+        result.score = score_of(result.squares, data, self.law, settings) + (0.0 if is_converged else 1.0)
+        # Degrees of freedom: each constant, and one start of each trajectory, takes one
+        samples = float(data.counts.sum())
+        unknowns = len(self.theta) + data.kind.states * len(data.runs)
+        noise = np.sqrt(np.maximum(result.squares, 1e-300) * samples / max(samples - unknowns, 1.0))
+        covariance = problem.covariance(np.tile(noise, len(problem.target) // m))
+        first = len(covariance) - len(self.theta)
+        result.covariance = covariance[first:, first:]
         return result
