@@ -16,6 +16,7 @@ from edgewise.dynamics.settings import DynamicsSettings
 from edgewise.dynamics.shooting import Course, Fit, Propagation, fit_law
 from edgewise.dynamics.terms import Law, Term
 from edgewise.dynamics.trajectories import Observations
+from edgewise.outcomes import Budget
 
 CONSTANT_PRICE = 5.0  # of a constant beside the prior, where equations are only compared in price: log of 150 samples
 
@@ -28,12 +29,15 @@ def price(equation: Equation) -> float:
 class Choice:
     """The laws fitted so far, and the moves from one to the next."""
 
-    def __init__(self, data: Observations, terms: Sequence[Term], noise: np.ndarray, settings: DynamicsSettings):
+    def __init__(
+        self, data: Observations, terms: Sequence[Term], noise: np.ndarray, settings: DynamicsSettings, budget: Budget
+    ):
         # `noise` (measured,) is that of the samples relative to the spread of each coordinate
         self.data = data
         self.terms = terms
         self.noise = noise
         self.settings = settings
+        self.budget = budget
         self.fits: dict[tuple, Fit] = {}
 
     def fitted(self, law: Law, states: list[np.ndarray] | None = None, beside: Fit | None = None) -> Fit:
@@ -43,10 +47,11 @@ class Choice:
         """
         limit = math.inf
         if beside is not None and beside.is_continuous and len(law.theta) >= len(beside.law.theta):
-            limit = beside.score + 2 * self.settings.rival_gap
+            limit = beside.score + self.settings.rival_gap
         known = self.fits.get(law.shape)
         if known is not None and (known.is_continuous or known.limit <= limit < math.inf):
             return known
+        self.budget.check()
         fit = fit_law(law, self.data, self.settings, states, limit)
         self.fits[law.shape] = fit
         return fit
@@ -74,7 +79,7 @@ class Choice:
                     coarse = Course.of(run, self.data.kind, substeps).ends(law, start, p)
                     fine = Course.of(run, self.data.kind, 2 * substeps).ends(law, start, p)
                 gap = np.abs(coarse - fine)[:m, 0].T / np.maximum(share * run.sigma[1:], 0.1 * self.data.floor[:m])
-                worst = max(worst, float(np.quantile(np.where(np.isfinite(gap), gap, np.inf), 0.99)))
+                worst = max(worst, float(np.quantile(np.where(np.isfinite(gap), gap, np.inf), 0.99, method="lower")))
             if worst < 1:
                 return
 

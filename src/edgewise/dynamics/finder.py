@@ -20,7 +20,7 @@ from edgewise.dynamics.result import Evidence, Motion, System
 from edgewise.dynamics.settings import DynamicsSettings
 from edgewise.dynamics.shooting import Fit
 from edgewise.dynamics.smoothing import Smooth, smooth
-from edgewise.dynamics.terms import Law, library
+from edgewise.dynamics.terms import Law, Term, library
 from edgewise.dynamics.trajectories import Known, Observations, Trajectory, no_known
 from edgewise.errors import InputError
 from edgewise.listeners import check_progress, reported
@@ -155,8 +155,11 @@ class _Search:
         curves, data, noise, curve_error = self._smoothed()
         form = IntegralForm(data, curves)
         terms = library(form.everywhere, self.samples.dimensions)
-        choice = Choice(data, terms, noise, self.settings)
+        choice = Choice(data, terms, noise, self.settings, self.budget)
         integrals = [form.integrated(term) for term in terms]
+        if self.kind.is_map:
+            self._measure_noise(form, terms, integrals)
+            choice.noise = self.noise / self.spread
         self.budget.report("sparse sums", 0.1)
         candidates: list[list[Candidate]] = []
         for k in range(self.kind.measured):
@@ -167,6 +170,7 @@ class _Search:
 
         self.budget.report("whole trajectories", 0.4)
         self.choice = choice
+        self.best = Fit(first)  # what there is if a limit ends the work here
         choice.set_substeps(first)
         current = choice.calibrated(choice.fitted(first))
         self.best = current
@@ -186,6 +190,8 @@ class _Search:
     def _smoothed(self) -> tuple[list[Callable[[np.ndarray], np.ndarray]], Observations, np.ndarray, np.ndarray]:
         """Curves of the states, the trajectories, the relative noise, and errors of the curves."""
         kind = self.kind
+        # Known columns are interpolated, so exact only to a few digits
+        rounding = 100 * ROUNDING if kind.known else ROUNDING
         spread = np.array([np.nanstd(np.concatenate([x[:, k] for x in self.samples.x])) for k in range(kind.measured)])
         runs: list[Trajectory] = []
         curves: list[Callable[[np.ndarray], np.ndarray]] = []
@@ -196,19 +202,17 @@ class _Search:
             splines = [one.spline for one in smooths]
             slopes = [spline.derivative() for spline in splines] if kind.order == 2 else []
             sigma = np.column_stack([one.sigma for one in smooths])
-            if kind.is_map:  # neighbours of a map have nothing in common: the samples are the states
-                sigma = np.tile(1e-3 * spread, (len(t), 1))
-            sigma = np.maximum(sigma, ROUNDING * spread)
+            sigma = np.maximum(sigma, rounding * spread)
             states = np.column_stack([spline(t) for spline in (*splines, *slopes)])
             present = np.isfinite(x)
             y = np.where(present, x, states[:, : kind.measured])
             scale = sigma
-            if kind.is_map:
+            if kind.is_map:  # neighbours of a map have nothing in common: the samples are the states
                 states = y
             if kind.order == 2:
                 errors = np.column_stack([one.derivative_error for one in smooths])
                 velocities = states[:, kind.measured :]
-                scale = np.column_stack([sigma, np.maximum(errors, ROUNDING * np.std(velocities, axis=0))])
+                scale = np.column_stack([sigma, np.maximum(errors, rounding * np.std(velocities, axis=0))])
             # A spline through every second sample errs 64 times as much as one through all: 2 to the power 6
             half = slice(None, None, 2)
             coarse = make_interp_spline(t[half], states[half, : kind.measured], min(5, len(t[half]) - 1))(t)
@@ -220,12 +224,28 @@ class _Search:
             curves.append(_curve([*splines, *slopes]))
             self.smooths.append(smooths)
         moving = np.std(np.concatenate([run.states for run in runs]), axis=0)[kind.measured :]
-        data = Observations(runs, kind, ROUNDING * np.concatenate([spread, moving]))
+        data = Observations(runs, kind, rounding * np.concatenate([spread, moving]))
         noise = np.sqrt(np.mean([np.mean((run.sigma / spread) ** 2, axis=0) for run in runs], axis=0))
         error = np.sqrt(np.mean(np.square(gaps), axis=0))
         curve_error = np.clip(error, 1e-5 * spread, 0.01 * spread)
         self.noise = noise * spread
+        self.spread = spread
         return curves, data, noise, curve_error
+
+    def _measure_noise(self, form: IntegralForm, terms: Sequence[Term], integrals: Sequence[list[np.ndarray]]) -> None:
+        """The noise of a map: what the longest polynomial leaves of the next sample, which this one's adds to."""
+        polynomials = [column for term, column in zip(terms, integrals, strict=True) if term.kind == "polynomial"]
+        for k in range(self.kind.measured):
+            weight = np.concatenate([weight for weight, _ in form.starts[k]])
+            matrix = form.columns(k, polynomials)
+            target = form.target(k)
+            residual = target - matrix @ np.linalg.lstsq(matrix, target, rcond=1e-12)[0]
+            sigma = np.concatenate([run.sigma[:, k] for run in form.data.runs])
+            noise = np.std((residual * sigma)[weight > 0]) / math.sqrt(2)
+            for run in form.data.runs:
+                run.sigma[:, k] = max(noise, float(form.data.floor[k]))
+            self.noise[k] = max(noise, float(form.data.floor[k]))
+        form.weigh()
 
     def _known(self, t: np.ndarray, u: np.ndarray, splines: Sequence[BSpline]) -> Known:
         """Inputs, which keep their monotony between samples, and smoothed coordinates at each delay."""

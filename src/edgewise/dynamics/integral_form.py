@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -65,7 +64,12 @@ class IntegralForm:
             flat = points.ravel()
             self.inner.append(np.column_stack([curve(flat), run.known(flat).T]))
         at_samples = [run.columns() for run in data.runs]
+        self.weigh()
         self.everywhere = np.concatenate(at_samples if data.kind.is_map else [*self.inner, *at_samples])
+
+    def weigh(self) -> None:
+        """Read the noise of the trajectories, at the beginning and where it has changed."""
+        self.starts = [self._starts(k) for k in range(self.data.kind.measured)]
 
     def integrated(self, term: Term) -> list[np.ndarray]:
         """What a coefficient of 1 adds to the coordinate at the samples (n,) of each trajectory."""
@@ -81,8 +85,7 @@ class IntegralForm:
             out.append(total)
         return out
 
-    @cache
-    def starts(self, k: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _starts(self, k: int) -> list[tuple[np.ndarray, np.ndarray]]:
         """Weights (n,) of coordinate k, and an orthonormal basis of what its starts can change, of each trajectory."""
         out = []
         for run in self.data.runs:
@@ -97,7 +100,7 @@ class IntegralForm:
     def columns(self, k: int, integrals: Sequence[list[np.ndarray]]) -> np.ndarray:
         """Weighted columns (N, terms) for coordinate k without the starts, which are free."""
         blocks = []
-        for r, (weight, q) in enumerate(self.starts(k)):
+        for r, (weight, q) in enumerate(self.starts[k]):
             block = np.column_stack([column[r] for column in integrals]) * weight[:, None]
             blocks.append(block - q @ (q.T @ block))
         return np.concatenate(blocks)
@@ -105,7 +108,7 @@ class IntegralForm:
     def target(self, k: int) -> np.ndarray:
         """The weighted samples (N,) of coordinate k without the starts."""
         targets = []
-        for run, (weight, q) in zip(self.data.runs, self.starts(k), strict=True):
+        for run, (weight, q) in zip(self.data.runs, self.starts[k], strict=True):
             target = run.y[:, k] * weight
             targets.append(target - q @ (q.T @ target))
         return np.concatenate(targets)

@@ -41,13 +41,13 @@ def probabilities(scores: Sequence[float]) -> np.ndarray:
 
 
 def other_starts(data: Observations, seed: int) -> np.ndarray:
-    """Starts (S, states) around those measured, first near the middle, then up to half a range beyond it."""
+    """Starts (S, states) around those measured, first near the middle, then up to a range beyond it."""
     states = np.concatenate([run.states for run in data.runs])
     low = states.min(axis=0)
     high = states.max(axis=0)
     random = np.random.default_rng(seed)
     inner = random.uniform(low, high, (STARTS // 2, len(low)))
-    outer = random.uniform(low - (high - low) / 2, high + (high - low) / 2, (STARTS // 2, len(low)))
+    outer = random.uniform(2 * low - high, 2 * high - low, (STARTS // 2, len(low)))
     starts = np.concatenate([inner, outer])
     # What never was negative is counted or weighed: starts stay positive
     return np.where((low >= 0) & (starts < 0), low / 2 + (high - low) * 0.02, starts)
@@ -95,10 +95,9 @@ def decision(
             for fit in rivals
         ]
         shares = np.stack([agreement(mine, other) for other in others])
-    # Rivals that move otherwise, from starts within the range of the data, weigh less than one in ten
+    # Rivals that move otherwise from a quarter of the starts weigh less than one in ten
     weights = probabilities(worth)[1:]
-    inside = shares[:, : STARTS // 2]
-    differs = np.mean(inside < 0.9, axis=1) > 0.25
+    differs = np.mean(shares < 0.9, axis=1) > 0.25
     is_decided = float(weights[differs].sum()) < 0.1
     # The start at which the rivals differ most, of those from which the choice stays within measure
     largest = np.abs(np.concatenate([one.states[:, : kind.measured] for one in data.runs])).max(axis=0)

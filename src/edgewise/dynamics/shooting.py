@@ -18,6 +18,7 @@ from edgewise.dynamics.settings import DynamicsSettings
 from edgewise.dynamics.terms import Law
 from edgewise.dynamics.trajectories import Kind, Observations, Trajectory
 from edgewise.outcomes import check_time, spend
+from edgewise.settings import CALL_WORK
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class Course:
         if self.kind.is_map:
             return np.stack(np.broadcast_arrays(*law.function([*states, *self.known[0, 0]], p), states[0])[:-1])
         substeps = len(self.known)
+        spend(4.0 * substeps * (2 + len(p)) * (3 * CALL_WORK + 2 * states.size))
         h = self.lengths / substeps
 
         def slopes(x: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -115,7 +117,6 @@ class Course:
             batch[k, 1 + k] += steps[k]
         constants[np.arange(p), 1 + d + np.arange(p)] += own
         ends = self.ends(law, batch, constants[:, :, None])
-        spend(8.0 * batch.size * len(self.known) * (2 + p))
         by_state = (ends[:, 1 : 1 + d] - ends[:, :1]) / steps[None, :, None]
         by_constant = (ends[:, 1 + d :] - ends[:, :1]) / own[None, :, None]
         return ends[:, 0].T, by_state.transpose(2, 0, 1), by_constant.transpose(2, 0, 1)
@@ -189,7 +190,8 @@ class LinearProblem:
     @property
     def is_finite(self) -> bool:
         """Whether all numbers are."""
-        return bool(np.isfinite(self.matrix).all() and np.isfinite(self.target).all())
+        parts = (self.matrix, self.target, self.constraints)
+        return all(bool(np.isfinite(part).all()) for part in parts)
 
     def solve(self, damping: float) -> tuple[np.ndarray, np.ndarray]:
         """A step (columns,), filtered by singular values, and the residuals (rows,) that it should leave."""
@@ -288,9 +290,7 @@ class _Shooting:
         rows = []
         targets = []
         first = 0
-        for run, weight, z, propagation in zip(
-            self.data.runs, self.weights, self.states, propagations, strict=True
-        ):
+        for run, weight, z, propagation in zip(self.data.runs, self.weights, self.states, propagations, strict=True):
             plan = propagation.spread(first, width)
             plans.append(plan)
             constraints.append(propagation.constraints(first, width))
@@ -354,9 +354,7 @@ class _Shooting:
             return result
         return self.judged(result, problem, is_converged=is_converged, settings=settings)
 
-    def judged(
-        self, result: Fit, problem: LinearProblem, *, is_converged: bool, settings: DynamicsSettings
-    ) -> Fit:
+    def judged(self, result: Fit, problem: LinearProblem, *, is_converged: bool, settings: DynamicsSettings) -> Fit:
         """The fit with its score and the covariance of its constants, each coordinate at its own residual variance."""
         data = self.data
         m = data.kind.measured

@@ -1,0 +1,120 @@
+"""What follows from a choice: forecasts, points of rest, conserved quantities, the decision, budgets and errors."""
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+from edgewise import find_dynamics
+from edgewise.dynamics import DynamicsSettings
+from edgewise.errors import InputError
+
+T = np.linspace(0, 10, 120)
+
+
+def prey_and_predator(t, x):
+    return [1.1 * x[0] - 0.4 * x[0] * x[1], -0.4 * x[1] + 0.1 * x[0] * x[1]]
+
+
+@pytest.fixture(scope="module")
+def lotka_volterra():
+    random = np.random.default_rng(1)
+    runs = [solve_ivp(prey_and_predator, (0, 10), s, t_eval=T, rtol=1e-9).y.T for s in ([10, 5], [3, 1])]
+    noisy = [x * (1 + 0.02 * random.standard_normal(x.shape)) for x in runs]
+    return find_dynamics([T, T], noisy, names=["x", "y"])
+
+
+@pytest.fixture(scope="module")
+def logistic():
+    x = 4 / (1 + 12 * np.exp(-0.9 * T))
+    return find_dynamics(T, x * (1 + 0.03 * np.random.default_rng(0).standard_normal(120)))
+
+
+@pytest.mark.slow
+def test_prey_and_predator(lotka_volterra):
+    motion = lotka_volterra
+    assert motion.decided and motion.adequate
+    # Two points of rest: a saddle and a centre
+    points = motion.fixed_points()
+    np.testing.assert_allclose([point.state for point in points], [[0, 0], [4, 2.75]], atol=0.1)
+    assert [point.stability for point in points] == ["saddle", "centre"]
+    # d log x + ... is conserved, with which the samples agree
+    conserved = motion.conserved()
+    assert "log(x)" in str(conserved) and "log(y)" in str(conserved)
+    assert conserved.agrees
+    # The forecast from another start is the truth up to the band, which is narrow
+    truth = solve_ivp(prey_and_predator, (0, 10), [6, 2], t_eval=T, rtol=1e-9).y.T
+    forecast = motion.forecast([6, 2], T)
+    np.testing.assert_allclose(forecast.x, truth, atol=0.5)
+    assert 0.01 < np.max(forecast.upper - forecast.lower) < 2
+
+
+def test_a_system_is_printed_with_errors_and_read_as_expressions(logistic):
+    assert str(logistic.choice).splitlines()[0] == "x' = a x - b x^2"
+    assert "±" in str(logistic.choice)
+    assert logistic.systems[0].complexity <= logistic.choice.complexity
+    assert any(system is logistic.choice for system in logistic.systems)
+    x = np.array([[0.5], [1.0]])
+    np.testing.assert_allclose(logistic.choice.rhs(x)[:, 0], 0.9 * x[:, 0] * (1 - x[:, 0] / 4), rtol=0.1)
+    assert logistic.choice.rhs(x[0]).shape == (1,)
+    assert "x' =" in str(logistic) and logistic.says in str(logistic)
+
+
+def test_rivals_have_a_start_that_would_decide(logistic):
+    assert logistic.rivals
+    assert logistic.next_start.shape == (1,)
+    assert np.isfinite(logistic.next_start).all()
+
+
+def test_a_short_run_says_what_would_decide():
+    t = np.linspace(0, 4, 60)
+    growth = 0.3 * np.exp(0.5 * t) * (1 + 0.05 * np.random.default_rng(0).standard_normal(60))
+    motion = find_dynamics(t, growth)
+    assert not motion.decided and motion.adequate
+    assert motion.says.startswith("These trajectories do not decide between: x' = ")
+    assert "measure from a start such as x = " in motion.says
+
+
+def test_wrong_arguments_of_a_forecast(logistic):
+    for arguments, sentence in [
+        (([1, 2], T), "x0 must hold 1 finite numbers"),
+        (([1], [0.0]), "t must hold two or more increasing times"),
+        (([1], T, 1.5), "level must be a probability below 1, got 1.5"),
+    ]:
+        with pytest.raises(InputError, match=sentence):
+            logistic.forecast(*arguments)
+
+
+def test_progress_never_falls_and_a_spent_budget_keeps_the_best():
+    shares = []
+    x = 4 / (1 + 12 * np.exp(-0.9 * T))
+    settings = DynamicsSettings(usual_seconds=0.2)
+    motion = find_dynamics(T, x, progress=lambda at: shares.append(at.share), settings=settings)
+    assert shares == sorted(shares) and shares[-1] == 1.0
+    assert motion.stopped == "budget"
+    assert motion.messages[-1] == motion.stopped.sentence
+
+
+def test_ctrl_c_keeps_the_best_so_far():
+    def stop(at):
+        if at.stage == "terms exchanged":
+            raise KeyboardInterrupt
+
+    x = 4 / (1 + 12 * np.exp(-0.9 * T))
+    assert find_dynamics(T, x, progress=stop).stopped == "interrupted"
+    with pytest.raises(KeyboardInterrupt):
+        find_dynamics(T, x, progress=stop, on_interrupt="raise")
+
+
+@pytest.mark.slow
+def test_standard_errors_are_the_spread_over_draws_of_the_noise():
+    truth = 4 / (1 + 12 * np.exp(-0.9 * T))
+    deviations = []
+    for seed in range(30):
+        noisy = truth + 0.05 * np.random.default_rng(seed).standard_normal(120)
+        motion = find_dynamics(T, noisy)
+        if motion.choice.lines()[0] == "x' = a x - b x^2":
+            values = [(c.value - true) / c.error for c, true in zip(motion.choice.constants, (0.9, 0.225), strict=True)]
+            deviations.append(values)
+    spread = np.std(deviations, axis=0)
+    assert len(deviations) > 20
+    assert ((spread > 0.7) & (spread < 1.4)).all(), spread
