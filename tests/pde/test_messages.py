@@ -153,7 +153,11 @@ MISTAKES = [
     (lambda: PDE(lambda u: u.x[:5], SQUARE, []), r"equation must return residuals of shape .* got \(5,\)"),
     (lambda: PDE(lambda u, v: u.xx, SQUARE, []), r"equation must use every field that it takes, got v unused"),
     (lambda: PDE(lambda u: torch.log(u - 9), SQUARE, []), r"equation must be finite for a smooth solution"),
-    (lambda: PDE(laplacian, SQUARE, []), r"conditions on 'x=-1' must be 1 for u, .* got 0: add Dirichlet"),
+    (lambda: PDE(laplacian, SQUARE, []), r"conditions on 'x=-1' must be 1 for u, .* got 0: add Dirichlet\(0.0, on"),
+    (
+        lambda: PDE(lambda u, v: (u.xx - v, v.xx + u), Interval(0, 1), [Dirichlet({"u": 0.0})]),
+        r".*: add Dirichlet\(\{'v': 0.0\}, on='x=0'\)$",
+    ),
     (
         lambda: PDE(laplacian, SQUARE, [Dirichlet(0.0, on=["x=-1", "x=1", "y=-1"])]),
         r"conditions on 'y=1' must be 1 for u, for an equation of order 2 in space, got 0",
@@ -174,7 +178,10 @@ MISTAKES = [
         lambda: PDE(laplacian, LShape(), [Dirichlet(0.0, hard=True)]),
         r"hard conditions need a box, a disk, an annulus",
     ),
-    (lambda: PDE(lambda u, v: (u.xx, v.yy), SQUARE, [Dirichlet(0.0)]), r"value must say for which of the fields u,"),
+    (
+        lambda: PDE(lambda u, v: (u.xx, v.yy), SQUARE, [Dirichlet(0.0)]),
+        r"value must say for which of the fields u, v, as \{'u': 0.0, 'v': 0.0\}, got 0.0",
+    ),
     (
         lambda: PDE(laplacian, SQUARE, [Dirichlet(0.0), Condition(lambda u, x: x)]),
         r"a condition on .* must depend on the solution",

@@ -204,9 +204,10 @@ def check_enough_conditions(form: StrongForm, field: str) -> None:
             if (order == 1 and sum(faces) >= 1) or (order == 2 and not given and is_degenerate(piece)):
                 continue
         if given < needed and piece.coordinate not in form.periodic:
+            value = f"{{{field!r}: 0.0}}" if len(form.fields) > 1 else "0.0"
             raise InputError(
                 f"conditions on {piece.name!r} must be {needed} for {field}, for an equation of order {order} in "
-                f"space, got {given}: add Dirichlet(..., on={piece.name!r}){initial}"
+                f"space, got {given}: add Dirichlet({value}, on={piece.name!r}){initial}"
             )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.checks import check_number
+from edgewise.checks import check_number, is_number
 from edgewise.errors import InputError
 from edgewise.ops.jet import multiply
 from edgewise.pde.domains.domain import TIME, Domain
@@ -516,9 +516,10 @@ def by_field(value: FieldValues, fields: Sequence[str], label: str = "value") ->
             raise InputError(f"{label} must be given for fields among {', '.join(fields)}, got {list(value)}")
         return dict(value)
     if len(fields) > 1:
-        example = "{" + f"{fields[0]!r}: 0.0" + "}"
+        number = value if is_number(value) else 0.0
+        example = dict.fromkeys(fields, number)
         raise InputError(
-            f"{label} must say for which of the fields {', '.join(fields)}, as {example}, got {value!r}; every "
+            f"{label} must say for which of the fields {', '.join(fields)}, as {example}, got {value!r:.60}; every "
             "argument of the equation is a field unless it is a coordinate or stands in coefficients="
         )
     return {fields[0]: value}
