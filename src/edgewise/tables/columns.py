@@ -135,17 +135,17 @@ class NumberInput:
         slack = RANGE_SLACK * self.high - RANGE_SLACK * self.low
         return (codes < self.low - slack) | (codes > self.high + slack)
 
-    def far_value(self, codes: np.ndarray) -> str:
-        """Return a sentence about the first number of other rows that no curve over the training range is for."""
+    def far_value(self, codes: np.ndarray, rows: np.ndarray) -> str:
+        """Return a sentence about the first number of numbered rows that no curve over the training range is for."""
         with np.errstate(over="ignore"):  # of numbers near the largest float64
             distance = np.maximum(self.low - codes, codes - self.high)
             is_far = distance > _FARTHEST * (self.high - self.low)
         if not (self.value and self.high > self.low and is_far.any()):
             return ""
-        row = int(is_far.argmax())
+        place = int(is_far.argmax())
         return (
-            f"Column {quoted(self.name)}: {self.text(codes[row])} in row {row + 1} {FAR} the training range as its "
-            "ends are from each other; if it is a mistake, empty the cell."
+            f"Column {quoted(self.name)}: {self.text(codes[place])} in row {rows[place]} {FAR} the training range as "
+            "its ends are from each other; if it is a mistake, empty the cell."
         )
 
     def inputs_of(self, codes: np.ndarray) -> np.ndarray:
@@ -292,7 +292,7 @@ class CategoryInput:
         """Return where a level did not occur in training, (n_rows,)."""
         return codes == UNSEEN
 
-    def far_value(self, codes: np.ndarray) -> str:
+    def far_value(self, codes: np.ndarray, rows: np.ndarray) -> str:
         """Return no sentence: levels have no distance."""
         return ""
 

@@ -286,9 +286,9 @@ class InputEncoder:
         """Return the cells with a number outside the training range or an unseen level, like `unknown`."""
         return np.stack([one.outside(codes[:, i]) for i, one in enumerate(self.inputs)], axis=1)
 
-    def far_values(self, codes: np.ndarray) -> list[str]:
-        """Return a sentence for each column with a number far beyond the training range."""
-        return [text for i, one in enumerate(self.inputs) if (text := one.far_value(codes[:, i]))]
+    def far_values(self, codes: np.ndarray, rows: np.ndarray) -> list[str]:
+        """Return a sentence for each column with a number far beyond the training range, of rows with numbers (N,)."""
+        return [text for i, one in enumerate(self.inputs) if (text := one.far_value(codes[:, i], rows))]
 
     def mostly_missing(self, codes: np.ndarray) -> np.ndarray:
         """Return the rows that lack most of their values, more than the training rows did, (n_rows,)."""

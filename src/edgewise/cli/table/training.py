@@ -119,6 +119,7 @@ def scored(
 
     with collect_warnings() as more:
         (prediction, probabilities, interval), ended = finish(predicted)
+    far = estimator.encoder_.far_values(estimator._codes(X_test), X_test.rows)
     coverage = None
     if interval is not None:
         coverage = float(np.mean((interval[0] <= truth) & (truth <= interval[1])))
@@ -129,7 +130,7 @@ def scored(
         measures(prepared.task, truth, prediction, probabilities, np.array(prepared.labels)),
         score(MEASURED[prepared.task][0], truth, prediction).error,
         seconds,
-        tuple(dict.fromkeys([*notes, *more])),
+        tuple(dict.fromkeys([*notes, *more, *far])),
         coverage,
         interval,
         ended,

@@ -199,7 +199,7 @@ class RowReader(BaseEstimator):
     def _judged_codes(self, X: Any) -> np.ndarray:
         """Return the codes for a score, and warn of numbers so far off that they decide it."""
         codes = self._codes(X)
-        far = self.encoder_.far_values(codes)
+        far = self.encoder_.far_values(codes, np.arange(1, len(codes) + 1))
         if far:
             warn_caller(" ".join(far[:NAMED_COLUMNS]))
         return codes
