@@ -18,7 +18,7 @@ from edgewise.search.candidates import (
     estimated,
 )
 from edgewise.search.comparisons import left_out
-from edgewise.search.inference import parameter_factor
+from edgewise.search.inference import _with_own_ridges, parameter_factor
 from edgewise.search.nested import Search
 from edgewise.search.policy import SearchPolicy, SearchSettings
 from edgewise.train.uncertainty import _lengths
@@ -212,6 +212,15 @@ def test_a_straight_line_is_a_linear_model_with_one_ridge():
     z = (X - X.mean(0)) / X.std(0)
     slopes = np.linalg.solve(z.T @ z + strength * np.eye(4), z.T @ samples.y[:, 0])
     np.testing.assert_allclose(estimate.design.columns(X) @ estimate.coef, z @ slopes[:, None], atol=1e-6)
+
+
+def test_lines_with_ridges_of_their_own_share_the_degrees_of_freedom():
+    y = X @ np.array([[1.0], [0.5], [0.0], [-0.3]]) + NOISE
+    together = FitCache(Samples(X, y - y.mean(), np.ones(300)), policy=SearchPolicy())
+    together = together.estimate(Candidate(Gaussian(), linear=True))
+    alone = _with_own_ridges(together)
+    assert alone.design.labels == tuple(("straight", (j,)) for j in range(4))
+    assert alone.fits[0].edf.sum() == pytest.approx(together.fits[0].edf.sum(), rel=1e-6)
 
 
 @pytest.mark.slow

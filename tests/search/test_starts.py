@@ -54,6 +54,13 @@ def test_the_shape_of_the_function_wins_over_an_additive_one():
     assert stages
 
 
+def test_a_shape_that_is_linear_in_its_coefficients_has_one_start():
+    data = problem(lambda x: torch.sin(3 * x[:, 0]) + x[:, 1] ** 2, samples=200)
+    for shape, text in (((2, 1), ""), ((2, 1, 1), "best of 2 starts")):
+        start, sentences = best_start(data, [shape], StartPlan(degree=3, starts=3), unlimited())
+        assert start.width == shape and ("best of" in sentences[0]) == bool(text) and text in sentences[0]
+
+
 def test_work_grows_with_samples_and_grid():
     few, many = problem(lambda x: x[:, 0], 100), problem(lambda x: x[:, 0], 1000)
     coarse, fine = (KAN([2, 5, 1], grid, dtype=torch.float64) for grid in (4, 32))

@@ -71,3 +71,13 @@ def test_parts_without_effect_are_removed_first_without_a_change():
     assert set(first.where) == {(0, 0, 1), (0, 1, 1), (0, 0, 2)}
     assert first.loss_after == pytest.approx(first.loss_before, rel=1e-12)
     assert report.loss <= report.allowed
+
+
+@pytest.mark.parametrize(("precision", "kept"), [(0.05, (0,)), (0.005, (0, 1))])
+def test_parts_smaller_than_the_precision_are_removed(precision, kept):
+    """The second input has a fiftieth of the standard deviation."""
+    x = sample(200, 2)
+    data = Regression(x, x[:, 0] + 0.02 * x[:, 1])
+    model = KAN([2, 1], grid_size=3, seed=1, dtype=torch.float64)
+    fit(model, data, LBFGS(), steps=60)
+    assert prune(model, data, precision=precision)[1].kept_inputs == kept

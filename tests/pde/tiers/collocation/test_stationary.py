@@ -30,6 +30,7 @@ from edgewise.pde import (
 from edgewise.pde.algebra import FastDiagonalisation, LinearSystem
 from edgewise.pde.algebra import factors as factors_module
 from edgewise.pde.algebra.factors import FactorSettings
+from edgewise.pde.spaces.axis import dense
 from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.collocation.stationary import stationary_levels
 
@@ -78,6 +79,12 @@ def test_the_matrix_its_product_and_both_solvers_agree(mixed, long_factors, monk
     if not mixed:  # then the coefficients are of the kind that fast diagonalisation solves at once
         solve_fast = FastDiagonalisation.for_system(grid_problem, system)
         np.testing.assert_allclose(solve_fast(system.product(vector)), vector, atol=1e-7)
+        # The same with a complex multiple of the values at the points of the equation.
+        inside, *walls = np.split(system.product(vector), np.cumsum([block.rows for block in system.blocks])[:-1])
+        lines = [dense(system.blocks[0].table(axis, 0)) for axis in (0, 1)]
+        values = lines[0] @ vector.reshape(len(lines[0].T), -1) @ lines[1].T
+        shifted = solve_fast.solved(inside + (0.7 + 0.3j) * values.ravel(), walls, 0.7 + 0.3j)
+        np.testing.assert_allclose(shifted.ravel(), vector, atol=1e-7)
 
 
 def test_a_factorisation_is_left_at_the_deadline(monkeypatch):

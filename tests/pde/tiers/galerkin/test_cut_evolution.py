@@ -1,7 +1,9 @@
 """Evolution on domains that are no box: series of Bessel functions, given solutions, integrations that end early."""
 
 import math
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from scipy.special import jn_zeros
@@ -19,7 +21,8 @@ from edgewise.pde import (
     solve,
 )
 from edgewise.pde.solver.solution import errors_of
-from edgewise.pde.tiers.galerkin.cut_evolution import CUT_CELLS, cut_cell_problem
+from edgewise.pde.spaces.axis import SplineAxis
+from edgewise.pde.tiers.galerkin.cut_evolution import CUT_CELLS, CutCellSolver, cut_cell_problem
 
 ZEROS = jn_zeros(0, 2)
 
@@ -120,3 +123,10 @@ def test_a_budget_ends_inside_of_a_time_element_with_what_there_is():
     )
     integration = stepper.run()
     assert 0 < integration.reached < 0.1 and stepper.evolution.work < 3 * allowed
+
+
+def test_errors_by_interval_are_root_mean_squares():
+    part = SimpleNamespace(weights=np.ones(8), x=torch.linspace(1 / 16, 15 / 16, 8, dtype=torch.float64)[:, None])
+    grid = SimpleNamespace(parts=[part], axes=[SplineAxis(np.linspace(0, 1, 5), 3)])
+    (means,) = CutCellSolver._by_interval(None, grid, np.array([1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 1.0, 7.0]))
+    np.testing.assert_allclose(means, [1, 2, 3, 5])
