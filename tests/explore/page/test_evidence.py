@@ -66,3 +66,17 @@ def test_formulas_of_several_targets_name_their_target():
     rows = np.array(fields["rows"]["numbers"]) - 1
     assert list(best) == list(fields["outputs"]) == ["first", "second"]
     assert np.allclose(best["second"], x[rows, 1] - 1, atol=1e-6)
+
+
+def test_a_column_tells_the_page_its_levels_or_the_number_that_stands_for_a_missing_one():
+    generator = np.random.default_rng(0)
+    frame = pd.DataFrame({"size": generator.uniform(1, 5, 90), "kind": generator.choice(["a", "b", "c"], 90)})
+    y = frame["size"] + (frame["kind"] == "b")
+    frame.loc[::9, "size"] = np.nan
+    model = KANRegressor(hidden=(), grid_size=3, regularization=1e-2).fit(frame, y)
+    size, kind = subject_fields(Session(model, frame, y).subject)["columns"]
+    assert (size["name"], size["levels"], kind["name"], kind["levels"]) == ("size", [], "kind", ["a", "b", "c"])
+    assert size["missing"] == pytest.approx(frame["size"].median()) and kind["missing"] is None
+    assert len(size["inputs"]) == 2 and not set(size["inputs"]) & set(kind["inputs"])
+    (bare,) = subject_fields(Session(KAN([1, 1], dtype=torch.float64)).subject)["columns"]
+    assert bare == {"name": "x", "inputs": [0], "levels": [], "missing": None}
