@@ -1,10 +1,10 @@
-"""Breaks lines of the core at random, one at a time, and counts how many of them the fast tests beside it notice.
+"""Breaks lines of the core at random, one at a time, and counts how many of them the fast tests of its room notice.
 
     python -m tests.mutation --count 40 --seed 0
 
 A broken line has another comparison, sign, number or condition. Each is tried in a process of its own that has torch
-and scipy already: by the tests that import the module, those of its folder, and those of the rooms around it. Some
-changes make no difference to results, so nine of ten are a good share.
+and scipy already: by the tests that import the module, those of its folder, and those of its room. Some changes make
+no difference to results, so nine of ten are a good share.
 """
 
 import argparse
@@ -111,16 +111,16 @@ class BrokenModule(SourceFileLoader):
 
 
 def tests_of(module: BrokenModule) -> list[str]:
-    """The files of tests that import a module, the folder of those beside it, and the files of the rooms around it."""
+    """The files of tests that import a module, the folder of those beside it, and all of its room."""
     package, _, name = module.name.rpartition(".")
     imports = (f"from {module.name} import", f"import {module.name}", f"from {package} import {name}")
     files = sorted((ROOT / "tests").rglob("test_*.py"))
     importing = [path for path in files if any(line in path.read_text(encoding="utf-8") for line in imports)]
-    folder = ROOT / "tests" / Path(module.path).relative_to(SOURCE).parent
+    place = Path(module.path).relative_to(SOURCE)
+    folder = ROOT / "tests" / place.parent
     while not folder.is_dir():
         folder = folder.parent
-    around = [path for path in files if path.parent in folder.parents and path.parent != ROOT / "tests"]
-    return [str(path) for path in (*importing, folder, *around)]
+    return [str(path) for path in (*importing, folder, ROOT / "tests" / place.parts[0])]
 
 
 def end_as_tests_do(module: BrokenModule, tests: list[str]) -> None:
