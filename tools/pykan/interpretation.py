@@ -6,7 +6,6 @@ from torch import Tensor
 from edgewise import KAN, Regression, find_formula, fit, prune, symbolify
 from edgewise.interpret import (
     deepen,
-    edge_magnitudes,
     edge_scores,
     edit,
     from_formula,
@@ -60,21 +59,6 @@ def majority() -> str:
     return f"{correct:.0%} correct, [9, {nodes}, 1] after `prune`"
 
 
-def product_nodes() -> str:
-    """Networks with product nodes of other arities give what is multiplied by hand from their sums."""
-    x, gaps = uniform(2), []
-    widths = (([2, (3, 2), 1], ()), ([2, 5, 1], ([3, 3], ())), ([2, 5, 1], ([2, 3], ())), ([2, (2, 2), (1, 3), 1], ()))
-    for width, products in widths:
-        model = KAN(width, products=products, seed=0, dtype=torch.float64)
-        first, arities = model.layers[0], model.config.products[0]
-        with torch.no_grad():
-            sums = first(x)
-            plain = sums.shape[1] - sum(arities)
-            nodes = [*sums[:, :plain].T, *(part.prod(1) for part in sums[:, plain:].split(list(arities), 1))]
-            gaps.append(float((model.layers[1](sums) - torch.stack(nodes, 1)).abs().max()))
-    return f"{len(gaps)} shapes, products of 2 and 3 sums: largest difference {max(gaps):.0e}"
-
-
 def compiled() -> str:
     x = uniform(2)
     model = from_formula("exp(sin(pi*x) + y**2)", names=["x", "y"])
@@ -117,15 +101,6 @@ def symmetries_of_a_network() -> str:
     return f"error {error:.1e}; {structure(model, x, noise=error).sentences[0]}"
 
 
-def metrics() -> str:
-    x = uniform(2)
-    model = KAN([2, 5, 1], seed=0, dtype=torch.float64)
-    fit(model, Regression(x, peak(x)), steps=60, penalty=Sparsity(1e-3))
-    trace = model.trace(x)
-    alike = torch.corrcoef(torch.stack([edge_magnitudes(trace)[0].flatten(), edge_scores(trace)[0].flatten()]))[0, 1]
-    return f"correlation of the two scores of edges {float(alike.detach()):.2f}"
-
-
 def modules() -> str:
     x, test = uniform(10), uniform(10, seed=1)
 
@@ -143,30 +118,8 @@ def modules() -> str:
     return f"{error:.1e}; {edges[0]} and {edges[1]} edges of weight, drawn as five modules"
 
 
-def curvature() -> str:
-    x = uniform(1)
-    model = KAN([1, 5, 1], seed=0, dtype=torch.float64)
-    error = fit(model, Regression(x, x**2), steps=60).loss ** 0.5
-    weights = {name: weight.detach() for name, weight in model.named_parameters()}
-    flat = torch.cat([weight.flatten() for weight in weights.values()])
-
-    def loss(flat: Tensor) -> Tensor:
-        parts = flat.split([weight.numel() for weight in weights.values()])
-        own = {name: part.view_as(weights[name]) for name, part in zip(weights, parts, strict=True)}
-        return (torch.func.functional_call(model, own, x) - x**2).square().mean()
-
-    values = torch.linalg.eigvalsh(torch.func.hessian(loss)(flat))
-    return f"error {error:.0e}; {int((values > 1e-6 * values.max()).sum())} of {len(values)} eigenvalues above 1e-6"
-
-
-def sparse_start() -> str:
-    counts = [sum(int(one.mask.sum()) for one in KAN([5, 5, 5, 1], init=init).layers) for init in ("power", "sparse")]
-    return f"{counts[1]} edges instead of {counts[0]}"
-
-
 TUTORIALS = (
     Tutorial("Interp 1", "x y by a product node", "exact", "`prune`, `symbolify`", product),
-    Tutorial("Interp 2", "product nodes of several arities", "pictures", "`KAN(products=)`", product_nodes),
     Tutorial(
         "Interp 3",
         "a formula as a network, grown and fitted",
@@ -185,9 +138,6 @@ TUTORIALS = (
     Tutorial("Interp 5", "symmetries", "tree", "`structure`", symmetries),
     Tutorial("Interp 6", "symmetries of a network", "4.8e-3, tree", "`fit`, `structure`", symmetries_of_a_network),
     Tutorial("Interp 8", "relativistic mass", "exact, given beta and gamma", "`find_formula`", relativity),
-    Tutorial("Interp 9", "two ways to score edges", "pictures", "`edge_scores`, `edge_magnitudes`", metrics),
     Tutorial("Interp 10A", "majority of majorities of 9 bits", "100 %, [9, 3, 1, 1]", "`fit`, `prune`", majority),
     Tutorial("Interp 10B", "five sums of two of 10 inputs", "7.7e-2", "`fit`, `network_diagram`", modules),
-    Tutorial("Interp 10", "the Hessian of the loss", "8.3e-4", "`torch.func.hessian`", curvature),
-    Tutorial("Interp 11", "a sparse start, [5, 5, 5, 1]", "pictures", '`KAN(init="sparse")`', sparse_start),
 )
