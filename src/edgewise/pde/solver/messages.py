@@ -150,6 +150,14 @@ def solution_of(record: Record, ending: Ending) -> Solution:
     evidence = record.evidence()
     message = sentence(record, ending)
     stopped = ending.reason
+    # A residual that noise in measured values keeps is no lack of progress.
+    is_within_noise = evidence.is_sound and evidence.estimate < evidence.noise
+    if stopped is StopReason.NO_PROGRESS and is_within_noise and record.is_complete:
+        stopped = StopReason.CONVERGED
+        message = (
+            f"The solution is as accurate as the data: their noise leaves a relative standard error of "
+            f"{typed_text(evidence.noise, 1)}, and the method an error of {typed_text(evidence.estimate, 1)}."
+        )
     if record.remark:
         evidence = replace(evidence, checks=(*evidence.checks, record.remark))
         message = f"{message} {record.remark[0].upper()}{record.remark[1:]}."

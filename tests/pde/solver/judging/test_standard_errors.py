@@ -32,6 +32,7 @@ def test_they_are_those_of_least_squares():
     expected = float((noise / slope.square().sum()).sqrt())
     assert solution.standard_errors["k"] == pytest.approx(expected, rel=0.1)
     assert abs(k - 0.7) < 3 * expected
+    assert solution.stopped == "converged" and "is as accurate as the data: their noise leaves" in solution.message
     best = min(
         torch.linspace(0.5, 0.9, 4001).tolist(), key=lambda k: float((values - torch.exp(-k * x)).square().sum())
     )
