@@ -1,0 +1,1 @@
+"""Laws of motion from trajectories and from fields."""
