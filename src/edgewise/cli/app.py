@@ -384,6 +384,43 @@ def _formula(
 
 
 @app.command(
+    "dynamics",
+    cls=Command,
+    epilog=_examples(
+        "edgewise dynamics runs.csv --time t --id run",
+        "edgewise dynamics runs.csv --time t --id run --out motion.svg",
+        after="Ctrl-C keeps the best equations so far; the results are still written (exit code 0).",
+    ),
+)
+def _dynamics(
+    context: typer.Context,
+    data: options.Data,
+    time: options.Moments,
+    id: options.Runs = None,
+    inputs: options.Forcing = None,
+    drop: options.Drop = None,
+    order: options.Order = 1,
+    out: options.OutMotion = None,
+    time_limit: options.TimeLimit = None,
+    quiet: options.Quiet = False,
+    force: options.ReplaceFile = False,
+    json: options.Json = False,
+) -> None:
+    """Find the equations of motion behind measured trajectories, from short to accurate; bring several trajectories."""
+    with guard(context):
+        from edgewise.cli.shared.opening import FIGURE_ENDINGS, check_ending, check_out
+        from edgewise.cli.terminal.console import Screen
+
+        check_ending(out, (".json", *FIGURE_ENDINGS))
+        check_out(out, [data], force=force)
+        with importing():
+            from edgewise.cli.table.dynamics import MotionJob, find_motion
+
+        job = MotionJob(data, time, id, tuple(inputs or ()), tuple(drop or ()), order, out, time_limit)
+        find_motion(job, Screen(quiet=quiet, json=json))
+
+
+@app.command(
     "export",
     cls=Command,
     epilog=_examples("edgewise export houses --out houses.c", "edgewise export houses --out houses.onnx"),

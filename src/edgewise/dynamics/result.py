@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from edgewise.formulas.printing import as_written
 from edgewise.formulas.rewriting import simplify
 from edgewise.outcomes import StopReason
 from edgewise.presentation import enumeration, number_text, text_with_error
+
+if TYPE_CHECKING:
+    from edgewise.plot.style import Figure
 
 _LETTERS = "abcdfghklmnopqrsuvwz"  # of constants: without e, i, j, t, x and y
 
@@ -402,6 +405,26 @@ class Motion:
         if self.choice.kind.is_map or not self.choice.is_autonomous:
             return None
         return conserved_by(self)
+
+    def figure(self) -> Figure:
+        """Draw trajectories with fit and forecast, the phase portrait with fixed points, and the front of systems.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            `edgewise.plot.save` writes it to a file.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from edgewise import find_dynamics
+        >>> t = np.linspace(0, 4, 60)
+        >>> len(find_dynamics(t, 1 + np.exp(-t)).figure().axes)
+        3
+        """
+        from edgewise.plot.results.motions import motion_figure
+
+        return motion_figure(self)
 
 
 @dataclass(frozen=True)

@@ -433,3 +433,30 @@ SolveVtk = Annotated[
     bool,
     typer.Option("--vtk", help="With --out: also write the first three coordinates, in the middle of others, as .vtk."),
 ]
+Moments = Annotated[
+    str, typer.Option("--time", metavar="COL", help="Column of times, numbers or dates.", show_default=False)
+]
+Runs = Annotated[
+    str | None,
+    _without_default("--id", metavar="COL", help="Column that tells trajectories apart. Default: all rows are one."),
+]
+Forcing = Annotated[
+    Names | None,
+    _without_default(
+        "--inputs", metavar="A,B", parser=parse_names, help="Columns that act on the motion, separated by commas."
+    ),
+]
+Order = Annotated[
+    int,
+    typer.Option("--order", metavar="N", parser=whole_number(1), help="2 for x'' = f(x, x') from positions alone."),
+]
+OutMotion = Annotated[
+    str | None,
+    _without_default(
+        "--out",
+        "-o",
+        metavar="FILE",
+        help="Write the equations (.json), or a figure with fits, forecast, phase portrait and front (.svg, .pdf, "
+        ".png).",
+    ),
+]

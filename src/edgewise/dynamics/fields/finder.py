@@ -20,14 +20,13 @@ from edgewise.listeners import check_progress, reported
 from edgewise.outcomes import Budget, OutOfTime, ProgressCallback
 from edgewise.presentation import number_text
 
-FEWEST_POINTS = 16  # of an axis: a test function of the narrowest half width and a few shifts of it
-
 
 @dataclass(frozen=True)
 class FieldSettings:
     """Numbers of `find_field_equations`."""
 
     degrees: tuple[int, int, int] = (3, 3, 2)  # highest one of monomials of one, two, and more fields
+    fewest_points: int = 16  # of an axis: a test function of the narrowest half width and a few shifts of it
     rounds: int = 4  # of choosing terms under the covariance that those of the round before imply, at most
     candidates: int = 10  # sets of terms that are weighed by a covariance of their own in each round
     # Difference of the criterion up to which the data do not exclude an equation: a Bayes factor of 20 (Kass and
@@ -99,7 +98,7 @@ def find_field_equations(
     """
     # Arguments are checked, once.
     settings = settings or FieldSettings()
-    data = _checked(t, x, u)
+    data = _checked(t, x, u, settings.fewest_points)
     if check_count(order, "order") > 2:
         raise InputError(f"order must be 1 or 2, got {order}")
     wanted = list(data.fields) if evolving is None else list(evolving)
@@ -185,12 +184,14 @@ def _weigh(
     weighed[choice.terms] = choice
 
 
-def _checked(t: ArrayLike, x: ArrayLike | Mapping[str, ArrayLike], u: ArrayLike | Mapping[str, ArrayLike]) -> FieldData:
+def _checked(
+    t: ArrayLike, x: ArrayLike | Mapping[str, ArrayLike], u: ArrayLike | Mapping[str, ArrayLike], fewest: int
+) -> FieldData:
     """The arguments as arrays. Raises InputError."""
     axes = {"t": t, **(x if isinstance(x, Mapping) else {"x": x})}
     if not 2 <= len(axes) <= 3:
         raise InputError(f"x must be one axis of space or two by other names than t, got {len(axes) - 1}")
-    grids = {name: _axis(values, name) for name, values in axes.items()}
+    grids = {name: _axis(values, name, fewest) for name, values in axes.items()}
     fields = {}
     shape = tuple(len(grid) for grid in grids.values())
     for name, values in (u if isinstance(u, Mapping) else {"u": u}).items():
@@ -208,10 +209,10 @@ def _checked(t: ArrayLike, x: ArrayLike | Mapping[str, ArrayLike], u: ArrayLike 
     return FieldData(moments, grids, fields)
 
 
-def _axis(values: ArrayLike, name: str) -> np.ndarray:
+def _axis(values: ArrayLike, name: str, fewest: int) -> np.ndarray:
     grid = np.array(values, dtype=np.float64)
-    if grid.ndim != 1 or len(grid) < FEWEST_POINTS:
-        raise InputError(f"{name} must be an axis of at least {FEWEST_POINTS} points, got shape {grid.shape}")
+    if grid.ndim != 1 or len(grid) < fewest:
+        raise InputError(f"{name} must be an axis of at least {fewest} points, got shape {grid.shape}")
     check_finite(grid, name)
     gaps = np.diff(grid)
     step = (grid[-1] - grid[0]) / (len(grid) - 1)

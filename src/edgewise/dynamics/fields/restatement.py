@@ -17,9 +17,6 @@ from edgewise.dynamics.fields.result import FieldComparison, FieldData, FieldEqu
 from edgewise.errors import InputError
 from edgewise.pde import PDE, Box, Dirichlet, Domain, Initial, Neumann, Periodic, Solution, Time
 
-# How much the step from the last point to the first may exceed the largest one between neighbours.
-SEAM = 1.5
-
 
 def restated(found: FieldEquations, periodic: Sequence[str] | None) -> PDE:
     """The problem of the found equations. Raises InputError."""
@@ -144,14 +141,14 @@ def smoothed(values: np.ndarray) -> np.ndarray:
 
 
 def _is_periodic(data: FieldData, axis: str) -> bool:
-    """Whether the second differences across the seam are no larger than within, for every field."""
+    """Whether the second differences across the seam are about as small as within, for every field."""
     place = 1 + list(data.axes).index(axis)
     for values in data.fields.values():
         lines = np.moveaxis(values, place, -1)
         inner = np.sqrt(np.mean(np.diff(lines, 2, axis=-1) ** 2, axis=tuple(range(lines.ndim - 1)))).max()
         seam = np.concatenate([lines[..., -2:], lines[..., :2]], axis=-1)
         across = np.sqrt(np.mean(np.diff(seam, 2, axis=-1) ** 2, axis=tuple(range(lines.ndim - 1)))).max()
-        if across > SEAM * inner:
+        if across > 1.5 * inner:
             return False
     return True
 

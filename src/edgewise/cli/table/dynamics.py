@@ -1,0 +1,145 @@
+"""`edgewise dynamics`: from a table of trajectories to equations of motion on the screen and in a file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from rich.table import Table as Grid
+from rich.text import Text
+
+from edgewise.cli.shared.large import open_sampled
+from edgewise.cli.terminal.console import Screen
+from edgewise.dynamics import Motion, System, find_dynamics
+from edgewise.errors import InputError
+from edgewise.escaping import terminal_line
+from edgewise.files import write_bytes
+from edgewise.presentation import number_text
+from edgewise.tables import Table
+
+
+@dataclass(frozen=True)
+class MotionJob:
+    """What the command line asks for."""
+
+    data: str
+    time: str
+    run: str | None
+    inputs: tuple[str, ...]
+    drop: tuple[str, ...]
+    order: int
+    out: str | None
+    time_limit: float | None
+
+
+def find_motion(job: MotionJob, screen: Screen) -> Motion:
+    """Search, show the front of systems and what the data decide, and write the file --out."""
+    source = open_sampled(job.data)
+    screen.notes(source.notes)
+    table = source.table
+    names = _coordinates(job, table)
+    # Rows of each trajectory, in the order of the file.
+    labels = table.columns[job.run].tolist() if job.run else [0] * len(table.columns[job.time])
+    runs = [np.flatnonzero([label == key for label in labels]) for key in dict.fromkeys(labels)]
+    columns = {name: _numbers(table, name) for name in (job.time, *names, *job.inputs)}
+    inputs = {name: [columns[name][rows] for rows in runs] for name in job.inputs}
+    with screen.progress("Equations of motion") as bar:
+        motion = find_dynamics(
+            [columns[job.time][rows] for rows in runs],
+            [np.column_stack([columns[name][rows] for name in names]) for rows in runs],
+            names=names,
+            inputs=inputs or None,
+            order=job.order,
+            time_limit=job.time_limit,
+            progress=None if bar is None else bar.update,
+        )
+    # The front, the choice with its constants, and what the data decide.
+    screen.say("Systems from short to accurate; the arrow marks the chosen one.", style="bold")
+    screen.table(_front(motion))
+    screen.say()
+    for line in motion.choice.lines(4):
+        screen.always(terminal_line(line), "bold")
+    screen.say(terminal_line(", ".join(map(str, motion.choice.constants))))
+    screen.notes([motion.says, *motion.messages])
+    facts = _facts(motion)
+    wrote = []
+    if job.out is not None:
+        if job.out.lower().endswith(".json"):
+            write_bytes(job.out, (json.dumps(facts, indent=2) + "\n").encode())
+        else:
+            from edgewise.plot import save
+
+            save(motion.figure(), job.out)
+        screen.say(f"Wrote {job.out}.")
+        wrote.append(job.out)
+    screen.result({**facts, "wrote": wrote})
+    return motion
+
+
+def _coordinates(job: MotionJob, table: Table) -> list[str]:
+    """The columns that move: all numbers that no option names. Raises InputError for a column that is not there."""
+    options = [("--time", job.time), *([("--id", job.run)] if job.run else [])]
+    options += [("--inputs", name) for name in job.inputs] + [("--drop", name) for name in job.drop]
+    for option, name in options:
+        if name not in table.columns:
+            raise InputError(f"{option} must be a column of {job.data}, got {name!r}; it has {', '.join(table.names)}")
+    named = {name for _, name in options}
+    names = [name for name in table.names if name not in named]
+    if not names:
+        raise InputError(f"{job.data} must have a column beside those of the options, got none")
+    return names
+
+
+def _numbers(table: Table, name: str) -> np.ndarray:
+    """A column of numbers, or of dates as days. Raises InputError."""
+    cells = table.columns[name]
+    if cells.dtype.kind == "M":
+        cells = (cells - cells.min()) / np.timedelta64(1, "D")
+    if cells.dtype.kind != "f":
+        raise InputError(f"column {name!r} must hold numbers, got text: name it in --id, or leave it out by --drop")
+    return cells
+
+
+def _front(motion: Motion) -> Grid:
+    grid = Grid(box=None, padding=(0, 2), pad_edge=False)
+    for name in ("", "symbols", "error"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    grid.add_column("equations", overflow="fold")
+    for number, system in enumerate(motion.systems, start=1):
+        is_choice = system is motion.choice
+        error = ", ".join(number_text(value, 2) for value in system.error)
+        equations = "\n".join(terminal_line(line) for line in system.lines(4))
+        cells = (f"{'→ ' if is_choice else ''}{number}", f"{system.complexity}", error, equations)
+        grid.add_row(*(Text(cell, style="bold" if is_choice else "") for cell in cells))
+    return grid
+
+
+def _facts(motion: Motion) -> dict[str, Any]:
+    """The motion as plain values."""
+    return {
+        "equations": motion.choice.lines(6),
+        "constants": [_constant(each) for each in motion.choice.constants],
+        "decided": motion.decided,
+        "says": motion.says,
+        "noise": [float(value) for value in motion.noise],
+        "rivals": [system.lines(6) for system in motion.rivals],
+        "next_start": None if motion.next_start is None else [float(value) for value in motion.next_start],
+        "systems": [_system(system) for system in motion.systems],
+        "messages": list(motion.messages),
+    }
+
+
+def _constant(constant: Any) -> dict[str, Any]:
+    return {
+        "symbol": constant.symbol,
+        "value": constant.value,
+        "standard_error": constant.error,
+        "equation": constant.equation,
+    }
+
+
+def _system(system: System) -> dict[str, Any]:
+    errors = [float(value) for value in system.error]
+    return {"equations": system.lines(6), "symbols": system.complexity, "score": float(system.score), "error": errors}

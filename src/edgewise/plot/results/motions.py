@@ -1,0 +1,172 @@
+"""Figure of a motion: trajectories with fit and forecast, the phase portrait, and the front of systems."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from edgewise.plot.style import (
+    BAND_OPACITY,
+    BLUE,
+    FAINT,
+    GREY,
+    INK,
+    ORANGE,
+    SIZES,
+    Figure,
+    fix_layout,
+    styled,
+)
+
+
+@dataclass(frozen=True)
+class MotionLook:
+    """Numbers of the figure."""
+
+    most: int = 4  # coordinates in panels of their own
+    points: int = 24  # along an axis of the phase plane: streamlines turn no faster than between so many
+    later: float = 0.5  # share of the measured time that the forecast goes on
+
+
+LOOK = MotionLook()
+# Fixed points as textbooks draw them: filled where they attract.
+POINTS = {"stable": (INK, "o"), "unstable": ("none", "o"), "saddle": ("none", "D"), "centre": ("none", "s")}
+
+
+def motion_figure(motion: Any) -> Figure:
+    """Draw a `Motion`: samples, fits and forecasts of each coordinate above, phase portrait and front below."""
+    shown = motion.names[: LOOK.most]
+    with styled():
+        figure = Figure(figsize=(SIZES.page, SIZES.panel * len(shown) + 2 * SIZES.panel))
+        grid = figure.add_gridspec(
+            len(shown) + 1,
+            2,
+            height_ratios=[*([1.0] * len(shown)), 1.7],
+            hspace=0.42,
+            wspace=0.3,
+            left=0.11,
+            right=0.97,
+            top=1 - 0.3 / figure.get_figheight(),
+            bottom=0.5 / figure.get_figheight(),
+        )
+        for k, name in enumerate(shown):
+            axes = figure.add_subplot(grid[k, :])
+            _draw_trajectories(axes, motion, k)
+            axes.set_ylabel(name)
+            if k == len(shown) - 1:
+                axes.set_xlabel("n" if motion.choice.kind.is_map else "t", labelpad=2)
+            if k == 0:
+                axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, handletextpad=0.4, borderaxespad=0.1)
+        _draw_portrait(figure.add_subplot(grid[-1, 0]), motion)
+        _draw_front(figure.add_subplot(grid[-1, 1]), motion)
+        return fix_layout(figure)
+
+
+def _draw_trajectories(axes: Axes, motion: Any, k: int) -> None:
+    """Samples and fit of every trajectory, and the forecast with its band after the end of the first."""
+    evidence = motion.evidence
+    for number, (t, y, states) in enumerate(zip(evidence.t, evidence.y, evidence.states, strict=True)):
+        is_first = number == 0
+        label = {"data": "data", "fit": "fit"} if is_first else {"data": None, "fit": None}
+        axes.plot(t, y[:, k], ".", markersize=3, color=GREY, zorder=2, label=label["data"])
+        axes.plot(t, states[:, k], color=BLUE, zorder=3, label=label["fit"])
+    if motion.choice.is_autonomous and not motion.choice.kind.is_map:
+        t = evidence.t[0]
+        later = np.linspace(t[-1], t[-1] + LOOK.later * (t[-1] - t[0]), 120)
+        forecast = motion.forecast(evidence.states[0][-1], later)
+        axes.plot(later, forecast.x[:, k], color=ORANGE, zorder=3, label="forecast")
+        axes.fill_between(
+            later, forecast.lower[:, k], forecast.upper[:, k], color=ORANGE, alpha=BAND_OPACITY, linewidth=0
+        )
+
+
+def _draw_portrait(axes: Axes, motion: Any) -> None:
+    """The field with trajectories and fixed points: x' against x of one state, streamlines of two."""
+    choice = motion.choice
+    states = choice.kind.states
+    names = choice.variables[:states]
+    fitted = motion.evidence.states
+    flat = np.concatenate(fitted)
+    low = flat.min(axis=0)
+    high = flat.max(axis=0)
+    margin = 0.12 * (high - low) + 1e-12
+    low = low - margin
+    high = high + margin
+    draws_field = choice.is_autonomous and not choice.kind.is_map
+    if states == 1:
+        x = np.linspace(low[0], high[0], 200)
+        if choice.is_autonomous:
+            axes.plot(x, choice.rhs(x[:, None])[:, 0], color=BLUE)
+        axes.axhline(0, color=FAINT, linewidth=0.8, zorder=0)
+        axes.set_ylabel(choice.left_sides[0])
+    else:
+        if draws_field and states == 2:
+            a = np.linspace(low[0], high[0], LOOK.points)
+            b = np.linspace(low[1], high[1], LOOK.points)
+            places = np.stack(np.meshgrid(a, b), axis=-1).reshape(-1, 2)
+            rates = choice.rhs(places)
+            if choice.kind.order == 2:
+                rates = np.column_stack([places[:, 1], rates[:, 0]])
+            u, v = np.ma.masked_invalid(rates).T.reshape(2, LOOK.points, LOOK.points)
+            axes.streamplot(a, b, u, v, color=FAINT, linewidth=0.7, density=0.8, arrowsize=0.7, zorder=1)
+        for one in fitted:
+            axes.plot(one[:, 0], one[:, 1], color=BLUE, zorder=2)
+            axes.plot(*one[0, :2], ".", color=BLUE, markersize=6, zorder=3)
+        axes.set_ylabel(names[1])
+        axes.set_ylim(low[1], high[1])
+    axes.set_xlabel(names[0], labelpad=2)
+    axes.set_xlim(low[0], high[0])
+    if choice.is_autonomous:
+        inside = [each for each in motion.fixed_points() if (low <= each.state).all() and (each.state <= high).all()]
+        for point in inside:
+            fill, marker = POINTS[point.stability]
+            height = 0.0 if states == 1 else point.state[1]
+            axes.plot(
+                point.state[0],
+                height,
+                marker,
+                markersize=6,
+                markerfacecolor=fill,
+                markeredgecolor=INK,
+                zorder=4,
+                label=point.stability,
+            )
+        handles, labels = axes.get_legend_handles_labels()
+        single = dict(zip(labels, handles, strict=True))
+        if single:
+            where = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": len(single)}
+            axes.legend(single.values(), single.keys(), **where, handletextpad=0.2, borderaxespad=0.1)
+
+
+def _draw_front(axes: Axes, motion: Any) -> None:
+    """Root mean squared residual in units of the noise, or of the samples' spread, against symbols."""
+    spread = np.nanstd(np.concatenate(motion.evidence.y), axis=0) + np.finfo(float).tiny
+    symbols = [system.complexity for system in motion.systems]
+    errors = [max(float(np.sqrt(np.mean((system.error / spread) ** 2))), 1e-12) for system in motion.systems]
+    axes.set_yscale("log")
+    axes.step(symbols, errors, where="post", color=FAINT, linewidth=1.0, zorder=1)
+    axes.scatter(symbols, errors, s=22, color=BLUE, linewidths=0, zorder=3)
+    place = motion.systems.index(motion.choice) if motion.choice in motion.systems else None
+    if place is not None:
+        ring = {"facecolors": "none", "edgecolors": ORANGE, "linewidths": 1.4, "zorder": 4}
+        axes.scatter(symbols[place], errors[place], s=110, label="choice", **ring)
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), handletextpad=0.2, borderaxespad=0.1)
+    noise = float(np.sqrt(np.mean((motion.noise / spread) ** 2)))
+    if noise > 1e-12:
+        axes.axhline(noise, color=GREY, linewidth=0.7, linestyle=(0, (4, 3)), zorder=0)
+        axes.text(
+            1.0,
+            noise,
+            "noise",
+            ha="right",
+            va="bottom",
+            size=SIZES.tiny,
+            color=GREY,
+            transform=axes.get_yaxis_transform(),
+        )
+    axes.set_ylim(min([*errors, noise or 1.0]) / 3, max([*errors, noise]) * 3)
+    axes.set_xlabel("complexity (symbols)", labelpad=2)
+    axes.set_ylabel("error / standard deviation")

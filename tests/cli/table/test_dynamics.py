@@ -1,0 +1,53 @@
+"""`edgewise dynamics`: from a table of trajectories to equations on the screen and in files."""
+
+import json
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Two runs of logistic growth, 60 samples each."""
+    t = np.linspace(0, 6, 60)
+    lines = ["t,run,mass"]
+    for name, start in (("a", 0.1), ("b", 2.0)):
+        mass = start * np.exp(t) / (1 + start * (np.exp(t) - 1))
+        lines += [f"{time:.6f},{name},{value:.9f}" for time, value in zip(t, mass, strict=True)]
+    path = tmp_path / "runs.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.slow
+def test_equations_on_the_screen_and_in_a_file(edgewise, runs, tmp_path):
+    out = tmp_path / "motion.json"
+    done = edgewise("dynamics", runs, "--time", "t", "--id", "run", "--out", out)
+    assert done.code == 0, done
+    assert "mass' = " in done.out and "decide" in done.out and "→" in done.out and f"Wrote {out}." in done.out
+    facts = json.loads(out.read_text())
+    assert facts["decided"] and [each["value"] for each in facts["constants"]] == pytest.approx([1, 1], abs=1e-4)
+
+
+@pytest.mark.slow
+def test_one_object_for_programs_and_a_figure(edgewise, runs, tmp_path):
+    out = tmp_path / "motion.svg"
+    done = edgewise("dynamics", runs, "--time", "t", "--id", "run", "--json", "-o", out)
+    facts = json.loads(done.out)
+    assert facts["equations"][0].startswith("mass' = ") and facts["wrote"] == [str(out)]
+    assert out.read_text().startswith("<?xml")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--time", "time"], "--time must be a column of"),
+        (["--time", "t", "--id", "who"], "--id must be a column of"),
+        (["--time", "t", "--drop", "no"], "--drop must be a column of"),
+        (["--time", "t"], "column 'run' must hold numbers, got text"),
+        (["--time", "t", "--id", "run", "--out", "a.csv"], "--out must end in .json, .svg, .pdf or .png"),
+    ],
+)
+def test_a_wrong_option(edgewise, runs, words, sentence):
+    done = edgewise("dynamics", runs, *words)
+    assert done.code == 1 and sentence in " ".join(done.err.split()), done
