@@ -100,7 +100,7 @@ def same_structure(motion: Motion, entry: dict, states: np.ndarray) -> bool:
 
 def _constants_of(text: str, names: Sequence[str]) -> int:
     """Constants of a right-hand side written as a sum, whichever of two forms has more."""
-    forms = (text, str(sympy.expand(sympy.sympify(text))))
+    forms = (text, str(sympy.expand(sympy.sympify(text))).replace("Abs", "abs"))
     return max(_free_constants(simplify(parse_expression(form, names))) for form in forms)
 
 
