@@ -36,6 +36,9 @@ STARTS = 24  # at which rivals are compared
 def probabilities(scores: Sequence[float]) -> np.ndarray:
     """Probabilities of laws from their scores, which are twice minus the logs of those but for a constant."""
     values = np.array(scores, dtype=np.float64)
+    # Where no law could be scored, none is more probable than another.
+    if not np.isfinite(values).any():
+        return np.full(len(values), 1 / len(values))
     weights = np.exp(-(values - values.min()) / 2)
     return weights / weights.sum()
 
