@@ -152,6 +152,9 @@ def forecast_of(
 def _draws(system: System, count: int, random: np.random.Generator) -> np.ndarray:
     """Constants (count, p) from their normal distribution."""
     theta = system.law.theta
+    # Constants of a law that no trajectory follows have no covariance.
+    if not np.isfinite(system.covariance).all():
+        return np.tile(theta, (count, 1))
     values, vectors = np.linalg.eigh(system.covariance) if len(theta) else (np.zeros(0), np.zeros((0, 0)))
     root_of = vectors * np.sqrt(np.maximum(values, 0))
     return theta + random.standard_normal((count, len(theta))) @ root_of.T
