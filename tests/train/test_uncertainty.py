@@ -8,6 +8,7 @@ import torch
 
 from edgewise.checkpoint import codec
 from edgewise.errors import CheckpointError, InputError
+from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.train import uncertainty as module
@@ -168,3 +169,19 @@ def test_faults_get_a_sentence(linear, monkeypatch):
     broken = Data(data.x, data.y / 0)
     with pytest.raises(InputError, match=r"^model must have a finite loss on its data"):
         prediction_uncertainty(model, broken)
+
+
+def test_every_parameter_belongs_to_one_edge():
+    layer = KANLayer(5, 2, grid_size=3, functions=[["sin", "x"]] + [["0", "exp"]] * 4)
+    seen = torch.cat([part for o in range(2) for part in module.edge_parameters(layer, o)])
+    assert sorted(seen.tolist()) == list(range(sum(p.numel() for p in layer.parameters())))
+    # Those of an edge are the ones that its value depends on, and no others.
+    x = torch.rand(3, 5, generator=torch.Generator().manual_seed(0))
+    gradient = torch.autograd.grad(layer.edges(x)[:, 4, 1].sum(), list(layer.parameters()), allow_unused=True)
+    flat = torch.cat(
+        [
+            torch.zeros(p.numel()) if g is None else g.flatten()
+            for g, p in zip(gradient, layer.parameters(), strict=True)
+        ]
+    )
+    assert set(flat.nonzero()[:, 0].tolist()) <= set(module.edge_parameters(layer, 1)[4].tolist())

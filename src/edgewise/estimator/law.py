@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,7 +19,6 @@ from edgewise.formulas.front import Front
 from edgewise.interpret.symbolic.from_formula_text import from_formula
 from edgewise.interpret.transform.edges import inputs_of, with_layer, with_spline
 from edgewise.interpret.transform.subnetworks import product_groups, with_layers
-from edgewise.nn.config import NO_FUNCTION
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN, edge_layers, edge_places
 from edgewise.outcomes import StopReason
@@ -47,11 +47,11 @@ class LawSettings:
     fewest_rows: int = 400  # a quarter of fewer rows tells no small gain from chance
     parts: int = 4  # one of so many parts of the rows is not seen by the search for the law, and judges it
     intervals: int = 32  # of the splines that start as the functions of the law
+    box_points: int = 4096  # of the box of the rows, where functions of the law must be defined
     widest: float = 1e6  # most interquartile ranges between values of a law: beyond, a pole is among the rows
 
 
 SETTINGS = LawSettings()
-STRAIGHT = ("x", NO_FUNCTION)  # functions of edges that stay as they are
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,9 +112,12 @@ def fit_with_law(
         f"{number_text(1 - loss - gain, 4)} on {counted(len(judging), 'row')} that its search had not seen (standard "
         f"error of the difference {number_text(error, 1)}): {'taken' if taken else 'not taken'}."
     )
-    name = f"{rich.search.chosen}, with a short law as an input"
+    chosen = rich.search.chosen_trial
+    kind = rich.search.chosen if chosen is None else chosen.kind
+    name = f"{kind} with a short law"
     whole, whole_error = mean_and_error(rich.held_out_losses[both], samples.weight[both])
-    trial = Trial(name, whole, whole_error, rich.fitted.parameters, 1, taken=taken, reason=sentence)
+    folds_made = 0 if chosen is None else chosen.folds
+    trial = Trial(name, whole, whole_error, rich.fitted.parameters, folds_made, taken=taken, reason=sentence)
     report = replace(
         before.search,
         trials=(*before.search.trials, trial),
@@ -123,7 +126,13 @@ def fit_with_law(
     )
     if not taken:
         return LawFit(front, replace(before, search=report))
-    return LawFit(front, _joined(law, rich, samples, replace(report, chosen=name)))
+    # The gain on a linear model is that of the model before and that of the law.
+    linear_gain = before.search.linear_gain
+    if linear_gain is not None:
+        more, more_error = paired_gain(before.held_out_losses, rich.held_out_losses, samples.weight, samples.blocks)
+        linear_gain = (linear_gain[0] + more, math.hypot(linear_gain[1], more_error))
+    report = replace(report, chosen=name, linear_gain=linear_gain)
+    return LawFit(front, _joined(law, rich, samples, report))
 
 
 def _interrupted(result: AutoResult) -> AutoResult:
@@ -157,10 +166,11 @@ def usual_search(estimator: KANRegressor, before: AutoResult, settings: SearchSe
     return search
 
 
+@torch.no_grad()
 def law_network(law: Expression, x: np.ndarray, scaling: AffineScaling) -> KAN | None:
     """A network from scaled inputs (n, d) to these and the scaled value of a law; None for a law without value.
 
-    Its functions are splines that start as those of the law, so they have no pole beyond the rows and can be trained.
+    Its functions are those of the law, and splines that start as they are where the law may have a pole.
     """
     inputs = [Variable(j) for j in range(x.shape[1])]
 
@@ -182,19 +192,31 @@ def law_network(law: Expression, x: np.ndarray, scaling: AffineScaling) -> KAN |
     half = (high - low) / 2
     column = Add((Number(-(low + half) / half), Multiply((Number(1 / half), inside))))
     model = from_formula([*inputs, column], [f"x{j + 1}" for j in range(x.shape[1])])
-    # Splines in place of the curved functions, on the values that enter each layer at the rows.
+    # Splines in place of functions that are not defined, or have a pole, somewhere in the box of the rows: on the
+    # values that enter the layer at the rows. They go on as straight lines.
     points = torch.from_numpy(np.ascontiguousarray(x))
+    box = torch.from_numpy(_points_in_box(x))
     like = KANLayer(1, 1, grid_size=SETTINGS.intervals, base="zero", dtype=points.dtype)
-    names = [layer.functions for layer in edge_layers(model)]
-    for number, functions in enumerate(names):
-        assert functions is not None, "a formula is made of functions"
-        for i, row in enumerate(functions):
-            for o, name in enumerate(row):
-                if name not in STRAIGHT:
-                    layer = edge_layers(model)[number]
-                    layer = with_spline(layer, i, o, inputs_of(layer, model, points), like=like)
-                    model = with_layer(model, edge_places(model)[number], layer)
+    for number, layer in enumerate(edge_layers(model)):
+        reached = inputs_of(edge_layers(model)[number], model, box)
+        for i, o in layer.function_mask.nonzero().tolist():
+            function = layer.elementary(i, o)
+            a, b = layer.affine[:2, i, o].tolist()
+            ends = sorted((a * float(reached[:, i].min()) + b, a * float(reached[:, i].max()) + b))
+            if function is not None and not function.allows(*ends):
+                own = edge_layers(model)[number]
+                own = with_spline(own, i, o, inputs_of(own, model, points), like=like)
+                model = with_layer(model, edge_places(model)[number], own)
     return model
+
+
+def _points_in_box(x: np.ndarray) -> np.ndarray:
+    """Points (m, d) of the box of rows (n, d), its ends among them, as those of a Sobol sequence."""
+    low = x.min(0)
+    high = x.max(0)
+    points = torch.quasirandom.SobolEngine(x.shape[1]).draw(SETTINGS.box_points, dtype=torch.float64).numpy()
+    # Corners come from the rows of the sequence, rounded to the ends.
+    return np.concatenate([x, low + (high - low) * points, low + (high - low) * points.round()])
 
 
 def _joined(law: KAN, rich: AutoResult, samples: Samples, report: SearchReport) -> AutoResult:

@@ -98,7 +98,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     error_bars_: ErrorBars | None
     residual_intervals_: ResidualIntervals | None
     error_bars_message_: str
-    _has_noise: bool = True  # whether the samples of the fit have noise, as far as the search knew
     equations_: Front | dict[int, Front]
     _exponent: tuple[float, float] | None
 
@@ -174,7 +173,6 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
                     result = found.result
                     self._keep(result, samples, settings)
                     self._set_equations([found.front], ())
-        self._has_noise = result.has_noise
         self.error_bars_ = result.error_bars
         self.residual_intervals_ = result.intervals
         self.error_bars_message_ = result.message

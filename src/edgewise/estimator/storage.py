@@ -308,8 +308,10 @@ def _parameters(estimator: KANEstimator, record: type) -> dict[str, Any]:
 
 
 def _packed(bars: ErrorBars) -> dict[str, Any]:
-    """Error bars as plain values and tensors; of a triangular factor only the numbers that aren't zero."""
+    """Error bars as plain values and tensors, without the zeros of a triangular factor, and its first rows of zeros."""
     values: dict[str, Any] = codec.plain(bars)
+    used = bars.factor.ne(0).any(1)
+    values["factor"] = bars.factor[int(used.to(torch.uint8).argmax()) :]
     if bars.is_triangular:
         upper = torch.triu_indices(*bars.factor.shape)
         values["factor"] = bars.factor[upper[0], upper[1]]
@@ -327,6 +329,9 @@ def _unpacked(values: Any, sizes: Mapping[str, int]) -> ErrorBars:
         factor = packed.new_zeros(count, count)
         factor[upper[0], upper[1]] = packed
         values = values | {"factor": factor}
+    elif isinstance(packed, Tensor) and packed.ndim == 2 and len(packed) < count:
+        first = packed.new_zeros(count - len(packed), packed.shape[1])
+        values = values | {"factor": torch.cat([first, packed])}
     bars = codec.read(ErrorBars, values, "error bars", sizes)
     if is_packed and not bars.is_triangular:
         raise CheckpointError("must have error bars with a positive diagonal, got others")

@@ -409,6 +409,8 @@ def edge_parameters(layer: Layer, output: int) -> list[Tensor]:
         if name != "bias":
             index = torch.arange(start, start + parameter.numel(), device=parameter.device)
             index = index.view(parameter.shape)[..., output]
+            if name == "affine":  # its constants come before its inputs
+                index = index.T
             for i, own in enumerate(positions):
                 own.append(index[i].flatten())
         start += parameter.numel()

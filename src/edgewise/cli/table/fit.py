@@ -175,7 +175,9 @@ def _search_formulas(results: FitResults, stages: Stages, journal: Journal | Non
     with stages.keeping("The search for a formula was interrupted."), stages.progress("Formulas") as report:
         try:
             formulas, trained = find_formulas(results.job, prepared, results.trained, report, journal)
-            return replace(results, formulas=formulas, trained=trained)
+            if trained.score == results.trained.score:
+                return replace(results, formulas=formulas)
+            return FitResults(results.job, prepared, trained, results.baselines, formulas)
         except InputError as error:
             stages.screen.notes([f"No formula was searched for: {error}."])
     return results

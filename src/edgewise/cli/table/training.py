@@ -239,7 +239,7 @@ def find_formulas(
     with collect_warnings():
         if "equations_" in vars(estimator):  # a fit of high effort has looked for them
             [front] = estimator._fronts().values()
-        elif prepared.large is None and len(X) >= SETTINGS.fewest_rows and estimator._has_noise:
+        elif prepared.large is None and len(X) >= SETTINGS.fewest_rows and not estimator.search_.is_without_noise:
             richer = train_model(job, prepared, search_law=search_law)
             trained = replace(richer, seconds=trained.seconds)
             [front] = trained.estimator._fronts().values()
