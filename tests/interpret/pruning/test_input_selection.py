@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from edgewise.interpret.pruning.input_selection import select_inputs
+from edgewise.interpret.pruning.input_selection import _product_effects, select_inputs
 from edgewise.train.problems import Regression
 
 
@@ -33,3 +33,13 @@ def test_three_of_a_hundred(function):
     assert result.kept == (10, 50, 90)
     assert result.model.config.width[0] == 3
     assert set(result.z.argsort(descending=True)[:3].tolist()) == {10, 50, 90}
+
+
+def test_effects_of_products_are_correlations_and_columns_of_zeros_have_none():
+    a, b, y = inputs(50, 3), inputs(50, 2) ** 2, noise(50, 1.0)
+    a[:, 1] = 0
+    expected = torch.zeros(3, 2, dtype=torch.float64)
+    for i in (0, 2):
+        product = a[:, i : i + 1] * b
+        expected[i] = (product.T @ y).abs() / product.norm(dim=0)
+    torch.testing.assert_close(_product_effects(a, b, y[:, None]), expected)

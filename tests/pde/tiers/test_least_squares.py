@@ -24,7 +24,7 @@ from edgewise.pde import (
 )
 from edgewise.pde.solver.judging.evidence import EVIDENCE
 from edgewise.pde.spaces.networks import EnrichedNetwork, TensorNetwork
-from edgewise.pde.tiers.least_squares import even_grid_levels
+from edgewise.pde.tiers.least_squares import even_grid_levels, operator_of
 from edgewise_experiments.problems.named_equations import named_equation
 
 pytestmark = pytest.mark.slow
@@ -158,3 +158,16 @@ def test_a_nonlinear_problem():
     solution = solve(problem, tolerance=1e-8)
     assert isinstance(solution.model, EnrichedNetwork)
     assert solution.residual < 1e-6 < EVIDENCE.largest_residual and solution.error_estimate < 1e-7
+
+
+@pytest.mark.parametrize(
+    ("equation", "is_known"),
+    [
+        (lambda u: 3 * laplacian(u) + 1, True),
+        (lambda u: -laplacian(u) - 2 * u, True),
+        (lambda u: u.xx + 2 * u.yy, False),
+        (lambda u: laplacian(u) + u.xy, False),
+    ],
+)
+def test_singular_functions_are_those_of_a_multiple_of_the_laplacian(equation, is_known):
+    assert (operator_of(PDE(equation, Box(x=(0, 1), y=(0, 1)), [Dirichlet(0.0)])) is not None) == is_known
