@@ -29,8 +29,6 @@ from edgewise.outcomes import ProgressCallback
 from edgewise_experiments.data.feynman import FEYNMAN_EQUATIONS
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.data.target import TargetFunction, by_name, of_columns
-from edgewise_experiments.formulas.symbolified import SECONDS as SYMBOLIFIED
-from edgewise_experiments.formulas.symbolified import WIDTH, measured
 from edgewise_experiments.plots.errors import Span, error_dots
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures, median, scientific
@@ -50,8 +48,6 @@ NOTES = (
     "with noise its form must contain the truth within the standard errors of its constants. Symbols: complexity of "
     "the formula (median of the seeds) over that of the truth. Seconds are medians: wall seconds, or CPU seconds "
     "where these are fewer because the machine was shared. The formula is that of the first seed.",
-    "The cost of `symbolify` is "
-    "measured for an unpruned network in a separate process, whose memory includes training and torch.",
 )
 
 
@@ -93,7 +89,6 @@ INTERPRETABLE = by_name(
 PROBLEMS = {**TOY_FUNCTIONS, **INTERPRETABLE, **FEYNMAN_EQUATIONS}
 TEN = ("toy 3", "x/y", "I.6.2", "I.12.11", "I.13.12", "I.26.2", "I.27.6", "I.40.1", "I.44.4", "III.10.19")
 QUICK = ("toy 3", "I.40.1")
-QUICK_SYMBOLIFIED = 1.0
 _SINES = "exp((" + " + ".join(f"sin(pi*x{i}/2)**2" for i in range(1, 101)) + ")/100)"
 _TEXTS = {"toy 1": "besselj0(20*x)", "toy 4": _SINES}  # those whose formula is not in the notation that is parsed
 
@@ -117,9 +112,6 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
         key["ahead"] = SIGNIFICANT_Z
         label = f"{name}{', noise' if noise else ''}{', useless inputs' if useless else ''}, seed {seed}"
         jobs.append(Job(label, key, partial(measure, name, seed, noise, useless)))
-    limit = QUICK_SYMBOLIFIED if quick else SYMBOLIFIED
-    key = {"network": list(WIDTH), "seed": (seeds or (0,))[0], "samples": SAMPLES, "limit": limit, "quick": quick}
-    jobs.append(Job("symbolify an unpruned network", key, lambda report_progress: measured(key["seed"], limit)))
     return summary(run_jobs(jobs, store, progress, line))
 
 
@@ -167,16 +159,13 @@ def has_same_form(
 
 def line(row: dict) -> str:
     """Describe a stored row in one line."""
-    if "network" in row:
-        return f"{row['network']}: symbolify took {row['seconds']:.1f} s"
     verdict = "exact" if row["exact"] else f"not exact, error {scientific(row['relative'])}"
     return f"{row['problem']}, seed {row['seed']}, noise {row['noise']:g}: {verdict}, {row['seconds']:.1f} s"
 
 
 def summary(rows: list[dict]) -> Outcome:
     """Make the table of problems, the comparison with other programs, the key figures, and the figure."""
-    networks = latest([row for row in rows if "network" in row], "network")
-    rows = latest([row for row in rows if "noise" in row], "problem", "seed", "noise", "useless")
+    rows = latest(rows, "problem", "seed", "noise", "useless")
     names = list(dict.fromkeys(row["problem"] for row in rows))
     lines = []
     for name in names:
@@ -201,10 +190,6 @@ def summary(rows: list[dict]) -> Outcome:
         f"exact among {USELESS} useless inputs": _percent([row for row in rows if row["useless"]]),
         "samples": f"{rows[0]['samples']:,}",
     }
-    for row in networks:
-        network = f"`symbolify` of [{','.join(map(str, row['network']))}] from {row['samples']:,} samples"
-        figures[f"{network}, seconds of the {row['limit']:.0f} allowed"] = f"{row['seconds']:.0f}"
-        figures[f"{network}, memory"] = f"{row['peak_bytes'] / 1e9:.2f} GB"
     tables = (ResultTable(columns, tuple(lines)), key_figures(figures))
     return Outcome(tables, NOTES, {"seconds": partial(draw_seconds, rows)})
 

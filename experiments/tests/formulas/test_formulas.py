@@ -38,7 +38,6 @@ def test_a_quick_run_goes_on_where_it_stood(tmp_path):
     rows = list(store.rows)
     again = formulas.run(quick=True, store=Store.open(tmp_path, "formulas-quick"), seeds=None, progress=lambda u: None)
     assert again.tables == outcome.tables
-    assert len(rows) == 3 * len(formulas.QUICK) + 1
-    assert any("`symbolify`" in quantity for quantity in outcome.key_figures)
+    assert len(rows) == 3 * len(formulas.QUICK)
     assert len(outcome.figures["seconds"]().axes) == 1
     assert complexity(formulas.truth("toy 3")) == 3
