@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from edgewise_experiments.accuracy import feynman, mlp_comparison, noise, special_functions, toy_functions
 from edgewise_experiments.anderson import anderson
+from edgewise_experiments.dynamics import field_equations, motion
 from edgewise_experiments.formulas import formula_stages, formulas, srbench
 from edgewise_experiments.images import imaging
 from edgewise_experiments.knots import knot_relations, knots
@@ -250,6 +251,18 @@ CLAIMS = (
             "coverage of 95 % error bars, over problems and fields",
             "fields whose coverage is within 3 points of 95 %",
         ),
+    ),
+    Claim(
+        "Laws of motion from trajectories",
+        "motion",
+        BEYOND,
+        _quoted(motion.summary, "ODEBench, 0 % noise, 1 seen, edgewise", "ODEBench, 5 % noise, 1 seen, edgewise"),
+    ),
+    Claim(
+        "Differential equations of fields",
+        "field-equations",
+        BEYOND,
+        _quoted(field_equations.summary, "0 % noise", "5 % noise"),
     ),
     Claim(
         "Smooth equations to the last digits in seconds",
