@@ -24,10 +24,10 @@ LAWS = {
 TRUTH = {
     "logistic": ["x' = 0.9 x - 0.225 x^2"],
     "Lotka and Volterra": ["x1' = 1.1 x1 - 0.4 x1 x2", "x2' = -0.4 x2 + 0.1 x1 x2"],
-    "damped pendulum": ["x1' = 1 x2", "x2' = -0.3 x2 - 2 sin(x1)"],
+    "damped pendulum": ["x1' = x2", "x2' = -0.3 x2 - 2 sin(x1)"],
     "SIR": ["x1' = -0.8 x1 x2", "x2' = -0.3 x2 + 0.8 x1 x2"],
-    "van der Pol": ["x1' = 1 x2", "x2' = -1 x1 + 1.5 x2 - 1.5 x1^2 x2"],
-    "Lorenz": ["x1' = -10 x1 + 10 x2", "x2' = 28 x1 - 1 x2 - 1 x1 x3", "x3' = -2.667 x3 + 1 x1 x2"],
+    "van der Pol": ["x1' = x2", "x2' = -x1 + 1.5 x2 - 1.5 x1^2 x2"],
+    "Lorenz": ["x1' = -10 x1 + 10 x2", "x2' = 28 x1 - x2 - x1 x3", "x3' = -2.667 x3 + x1 x2"],
 }
 
 

@@ -224,6 +224,7 @@ class _Search:
             curves.append(_curve([*splines, *slopes]))
             self.smooths.append(smooths)
         moving = np.std(np.concatenate([run.states for run in runs]), axis=0)[kind.measured :]
+        self.curves = [run.states for run in runs]
         data = Observations(runs, kind, rounding * np.concatenate([spread, moving]))
         noise = np.sqrt(np.mean([np.mean((run.sigma / spread) ** 2, axis=0) for run in runs], axis=0))
         error = np.sqrt(np.mean(np.square(gaps), axis=0))
@@ -304,7 +305,7 @@ class _Search:
         rivals = [fit for fit in near[1:] if worth[id(fit)] < worth[id(best)] + self.settings.rival_gap]
         is_adequate = best.is_continuous and bool(choice.is_adequate(best).all())
         if not best.is_continuous:
-            messages.append("No system of sums of terms follows the trajectories.")
+            messages.append("No system of terms follows the trajectories; network() trains one without a formula.")
         agrees, start = True, None
         if best.is_continuous:
             agrees, start = decision(best, rivals, [worth[id(fit)] for fit in (best, *rivals)], data, self.seed)
@@ -320,6 +321,7 @@ class _Search:
             tuple(run.present for run in data.runs),
             tuple(run.sigma for run in data.runs),
             tuple(best.states or [run.states for run in data.runs]),
+            tuple(self.curves),
             tuple(run.known for run in data.runs),
             data.substeps,
             self.samples.input_names,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, combinations_with_replacement
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
@@ -296,9 +296,8 @@ def _conserved_functions(is_positive: np.ndarray, kind: Kind) -> list[Expression
     degree = 4 if d <= 3 else 2
     functions: list[Expression] = []
     for total in range(1, degree + 1):
-        for powers in np.ndindex(*([total + 1] * d)):
-            if sum(powers) == total:
-                functions.append(monomial(list(enumerate(powers))))
+        for chosen in combinations_with_replacement(range(d), total):
+            functions.append(monomial([(k, chosen.count(k)) for k in range(d)]))
     functions += [Call("log", Variable(k)) for k in range(d) if is_positive[k]]
     functions += [Call("cos", Variable(k)) for k in range(d)]
     return functions

@@ -13,13 +13,23 @@ from edgewise.checks import check_number
 from edgewise.dynamics.terms import Law, variables_of
 from edgewise.dynamics.trajectories import Kind, Known
 from edgewise.errors import InputError
-from edgewise.formulas.expression import Add, Expression, Multiply, Variable, complexity, exact_number
+from edgewise.formulas.expression import (
+    Add,
+    Expression,
+    Multiply,
+    Number,
+    Variable,
+    complexity,
+    exact_number,
+    exchanged,
+)
 from edgewise.formulas.printing import as_written
 from edgewise.formulas.rewriting import simplify
 from edgewise.outcomes import StopReason
-from edgewise.presentation import enumeration, number_text, text_with_error
+from edgewise.presentation import enumeration, number_text, text_with_error, typed_text
 
 if TYPE_CHECKING:
+    from edgewise.dynamics.network import MotionNetwork
     from edgewise.plot.style import Figure
 
 _LETTERS = "abcdfghklmnopqrsuvwz"  # of constants: without e, i, j, t, x and y
@@ -95,8 +105,10 @@ class System:
     >>> from edgewise import find_dynamics
     >>> t = np.linspace(0, 4, 60)
     >>> system = find_dynamics(t, np.exp(-t)).choice
-    >>> system.equations["x"], system.complexity
-    (Multiply(factors=(Number(value=-1.0, exact=(-1, 1, '')), Variable(index=0))), 1)
+    >>> system.lines()
+    ["x' = -a x"]
+    >>> system.complexity
+    3
     """
 
     names: tuple[str, ...]
@@ -153,7 +165,8 @@ class System:
     def lines(self, digits: int | None = None) -> list[str]:
         """The equations as a person writes them: with letters for constants, or with so many digits of them."""
         if digits is not None:
-            texts = [as_written(expression, self.variables, digits) for expression in self.equations.values()]
+            shown = [exchanged(one, lambda part: _one(part, digits)) for one in self.equations.values()]
+            texts = [as_written(simplify(expression), self.variables, digits) for expression in shown]
         else:
             names = (*self.variables, *self._symbols)
             place = len(self.variables)
@@ -191,6 +204,14 @@ class System:
     def is_autonomous(self) -> bool:
         """Whether right-hand sides depend on the present state alone."""
         return all(index < self.kind.states for index in variables_of(self.law))
+
+
+def _one(node: Expression, digits: int) -> Expression | None:
+    """Exactly 1 or -1 for a free number that is so to some digits; None for anything else."""
+    match node:
+        case Number(value=value, exact=None) if typed_text(abs(value), digits) == "1":
+            return exact_number(round(value))
+    return None
 
 
 @dataclass(frozen=True)
@@ -426,6 +447,39 @@ class Motion:
 
         return motion_figure(self)
 
+    def network(self, hidden: int | None = None, seed: int = 0) -> MotionNetwork:
+        """Train a KAN for the right-hand sides, for a motion without a short law.
+
+        Parameters
+        ----------
+        hidden : int, optional
+            Nodes of a hidden layer, 0 for an additive network; by default one of 2 d + 1 where it foresees better.
+        seed : int
+            Seed of the start and of the held-out stretches.
+
+        Returns
+        -------
+        MotionNetwork
+            Its `model` is drawn and read as any other KAN; its `forecast` integrates it.
+
+        Raises
+        ------
+        InputError
+            The motion has inputs or delays.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from edgewise import find_dynamics
+        >>> t = np.linspace(0, 4, 60)
+        >>> network = find_dynamics(t, np.exp(-t)).network(hidden=0)
+        >>> network.forecast([1.0], [0.0, 1.0]).x.round(2).ravel()
+        array([1.  , 0.37])
+        """
+        from edgewise.dynamics.network import network_of
+
+        return network_of(self, hidden, seed)
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -436,6 +490,7 @@ class Evidence:
     present: tuple[np.ndarray, ...]  # (n, measured)
     sigma: tuple[np.ndarray, ...]  # (n, measured)
     states: tuple[np.ndarray, ...]  # fitted by the choice (n, states)
+    curves: tuple[np.ndarray, ...]  # smoothed without any law (n, states)
     known: tuple[Known, ...]
     substeps: int
     input_names: tuple[str, ...]

@@ -369,7 +369,9 @@ class _Shooting:
         # Degrees of freedom: each constant, and one start of each trajectory, takes one
         samples = float(data.counts.sum())
         unknowns = len(self.theta) + data.kind.states * len(data.runs)
-        noise = np.sqrt(np.maximum(result.squares, 1e-300) * samples / max(samples - unknowns, 1.0))
+        sigma = np.concatenate([run.sigma for run in data.runs])
+        floors = data.floor[:m] ** 2 / np.mean(sigma**2, axis=0)
+        noise = np.sqrt((result.squares + floors) * samples / max(samples - unknowns, 1.0))
         covariance = problem.covariance(np.tile(noise, len(problem.target) // m))
         first = len(covariance) - len(self.theta)
         result.covariance = covariance[first:, first:]
