@@ -18,12 +18,10 @@ from edgewise.dynamics.terms import Law, Term
 from edgewise.dynamics.trajectories import Observations
 from edgewise.outcomes import Budget
 
-CONSTANT_PRICE = 5.0  # of a constant beside the prior, where equations are only compared in price: log of 150 samples
-
 
 def price(equation: Equation) -> float:
-    """What an equation costs whatever the data."""
-    return sum(term.cost + CONSTANT_PRICE * term.constants for term, _ in equation)
+    """What an equation costs whatever the data: each constant as much as with 150 samples, whose logarithm is 5."""
+    return sum(term.cost + 5.0 * term.constants for term, _ in equation)
 
 
 class Choice:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.interpolate import BSpline, PchipInterpolator, make_interp_spline
 
 from edgewise.checks import check_count, check_number
@@ -24,7 +23,7 @@ from edgewise.dynamics.terms import Law, Term, library
 from edgewise.dynamics.trajectories import Known, Observations, Trajectory, no_known
 from edgewise.errors import InputError
 from edgewise.listeners import check_progress, reported
-from edgewise.outcomes import Budget, OnInterrupt, ProgressCallback, StopReason, check_on_interrupt
+from edgewise.outcomes import Budget, ProgressCallback, StopReason, check_on_interrupt
 from edgewise.search.jobs import one_blas_thread
 from edgewise.settings import WORK_A_SECOND
 
@@ -32,20 +31,20 @@ ROUNDING = 1e-6  # of samples relative to the spread of their coordinate: that o
 
 
 def find_dynamics(
-    t: ArrayLike | Sequence[ArrayLike] | str,
+    t: Any,
     x: Any,
     *,
     names: Sequence[str] | None = None,
     run: str | None = None,
-    units: Mapping[str, str] | None = None,
-    inputs: Mapping[str, ArrayLike] | Sequence[str] | None = None,
+    units: dict[str, str] | None = None,
+    inputs: Any = None,
     order: int = 1,
     kind: str = "flow",
-    delays: Sequence[float] = (),
+    delays: Any = (),
     time_limit: float | None = None,
     seed: int = 0,
     progress: ProgressCallback | bool | None = None,
-    on_interrupt: OnInterrupt = "keep",
+    on_interrupt: str = "keep",
     settings: DynamicsSettings | None = None,
 ) -> Motion:
     r"""Find the equations of motion behind trajectories. Bring several, from different starts.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations, combinations_with_replacement
 
 import numpy as np
@@ -29,8 +30,16 @@ from edgewise.formulas.expression import (
 )
 from edgewise.formulas.rewriting import simplify
 
-DRAWS = 100  # of a forecast's band, whose quantiles at 5 % then rest on five
-STARTS = 24  # at which rivals are compared
+
+@dataclass(frozen=True)
+class JudgingSettings:
+    """Numbers of draws and of starts."""
+
+    draws: int = 100  # of a forecast's band, whose quantiles at 5 % then rest on five
+    starts: int = 24  # at which rivals are compared, half of them within the range of the data
+
+
+JUDGING = JudgingSettings()
 
 
 def probabilities(scores: Sequence[float]) -> np.ndarray:
@@ -49,8 +58,8 @@ def other_starts(data: Observations, seed: int) -> np.ndarray:
     low = states.min(axis=0)
     high = states.max(axis=0)
     random = np.random.default_rng(seed)
-    inner = random.uniform(low, high, (STARTS // 2, len(low)))
-    outer = random.uniform(2 * low - high, 2 * high - low, (STARTS // 2, len(low)))
+    inner = random.uniform(low, high, (JUDGING.starts // 2, len(low)))
+    outer = random.uniform(2 * low - high, 2 * high - low, (JUDGING.starts // 2, len(low)))
     starts = np.concatenate([inner, outer])
     # What never was negative is counted or weighed: starts stay positive
     return np.where((low >= 0) & (starts < 0), low / 2 + (high - low) * 0.02, starts)
@@ -130,7 +139,7 @@ def forecast_of(
 
     random = np.random.default_rng(evidence.seed)
     systems = [motion.choice, *motion.rivals]
-    counts = random.multinomial(DRAWS, probabilities([system.score for system in systems]))
+    counts = random.multinomial(JUDGING.draws, probabilities([system.score for system in systems]))
     paths = []
     for system, count in zip(systems, counts, strict=True):
         if count:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -17,15 +16,12 @@ from edgewise.formulas.rewriting import simplify, split_number
 from edgewise.outcomes import Budget
 from edgewise.search.jobs import one_blas_thread
 
-MOST_SYMBOLS = 30
-SYMBOL_PRICE = 2 * math.log(6)  # twice the log prior of one of about six usual symbols
-
 
 def formula_equations(
     x: np.ndarray, slopes: np.ndarray, weights: np.ndarray, names: Sequence[str], budget: Budget, seed: int
 ) -> list[Equation]:
     """Equations of the formulas around the best one for slopes (N,) at variables x (N, variables)."""
-    options = FormulaOptions(weights=weights, max_size=MOST_SYMBOLS)
+    options = FormulaOptions(weights=weights, max_size=30)
     with one_blas_thread():
         front = Search(x, slopes, tuple(names), options, budget, seed).front()
     entries = list(front)
@@ -38,14 +34,10 @@ def as_equation(node: Expression) -> Equation:
     """The terms of a sum with their coefficients; numbers without a closed form inside are inner constants."""
     equation = []
     node = simplify(node)
+    price = 2 * math.log(6)  # twice the log prior of one of about six usual symbols
     for part in node.parts if isinstance(node, Add) else (node,):
         number, rest = split_number(part)
         form = exact_number(1) if rest is None else rest
         symbols = 0 if rest is None else complexity(rest)
-        equation.append((Term(form, SYMBOL_PRICE * max(symbols - 1, 0)), number.value))
+        equation.append((Term(form, price * max(symbols - 1, 0)), number.value))
     return tuple(equation)
-
-
-def unpriced(equation: Equation) -> Equation:
-    """The equation with terms that cost nothing a priori, as a user's own."""
-    return tuple((replace(term, cost=0.0), c) for term, c in equation)

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from edgewise.dynamics.network import MotionNetwork
     from edgewise.plot.style import Figure
 
-_LETTERS = "abcdfghklmnopqrsuvwz"  # of constants: without e, i, j, t, x and y
-
 
 @dataclass(frozen=True)
 class Constant:
@@ -151,7 +149,8 @@ class System:
 
     @property
     def _symbols(self) -> list[str]:
-        letters = [letter for letter in _LETTERS if letter not in self.variables]
+        # Without e, i, j, t, x and y, which mean something else
+        letters = [letter for letter in "abcdfghklmnopqrsuvwz" if letter not in self.variables]
         letters += [f"c{k}" for k in range(1, len(self.law.theta) + 1)]
         return letters[: len(self.law.theta)]
 

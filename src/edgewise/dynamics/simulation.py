@@ -11,7 +11,6 @@ from edgewise.dynamics.terms import Law
 from edgewise.dynamics.trajectories import Kind
 from edgewise.outcomes import spend
 
-MOST_EVALUATIONS = 20_000  # of a right-hand side along one forecast: a stiff one takes hundreds, a lost one any number
 Known = Callable[[np.ndarray], np.ndarray]
 
 
@@ -23,7 +22,7 @@ def accurate(law: Law, kind: Kind, start: np.ndarray, t: np.ndarray, known: Know
     """States (n, states) at times t (n,) to tolerance; NaN after a blow-up. Flows without delays."""
     out = np.full((len(t), kind.states), np.nan)
     theta = law.theta
-    left = [MOST_EVALUATIONS]
+    left = [20_000]  # evaluations: a stiff trajectory takes hundreds, a lost one any number
 
     def slopes(time: float, x: np.ndarray) -> np.ndarray:
         left[0] -= 1
