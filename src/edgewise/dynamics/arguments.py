@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -48,8 +49,9 @@ def read_samples(
     if run is not None:
         raise InputError("run must be None where x is no frame: give lists of arrays for several trajectories")
     # One trajectory, or lists of several
-    is_single = not (is_list(t) and len(t) and np.ndim(t[0]) > 0)
-    times = [t] if is_single else list(t)
+    several = list(t) if is_list(t) else []
+    is_single = not several or np.ndim(several[0]) == 0
+    times = [t] if is_single else several
     states = [x] if is_single else list(x) if is_list(x) else [x]
     if len(times) != len(states):
         raise InputError(f"x must hold as many trajectories as t, {len(times)}, got {len(states)}")
@@ -224,11 +226,11 @@ def dimensions_of(samples: Samples, units: Mapping[str, str] | None) -> list[Dim
             )
     own = [dimension(units.get(name, ""), name) for name in samples.names]
     time = dimension(units.get("t", "s"), "t")
-    velocities = []
+    velocities: list[Dimension] = []
     if samples.kind.order == 2:
         for one in own:
             bases = {*one, *time}
-            powers = {base: one.get(base, 0) - time.get(base, 0) for base in bases}
+            powers = {base: one.get(base, Fraction(0)) - time.get(base, Fraction(0)) for base in bases}
             velocities.append({base: power for base, power in powers.items() if power})
     inputs = [dimension(units.get(name, ""), name) for name in samples.input_names]
     return [*own, *velocities, *inputs, *(own * len(samples.kind.delays))]

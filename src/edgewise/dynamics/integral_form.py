@@ -176,8 +176,10 @@ class SparseSums:
         most = 2 * self.settings.most_terms
         spend(4.0 * len(self.target) * len(places) ** 3)
         # One factorisation, from which rows are dropped: the triangle of a subset of columns has all that is needed.
-        triangle = np.linalg.qr(np.column_stack([self.matrix[:, places], self.target]), mode="r")
-        triangle, right = triangle[:, :-1], triangle[:, -1]
+        joint = np.column_stack([self.matrix[:, places], self.target])
+        whole = np.asarray(np.linalg.qr(joint, mode="r"))
+        triangle = whole[:, :-1]
+        right = whole[:, -1]
         while places:
             q, r = np.linalg.qr(triangle)
             below = q.T @ right

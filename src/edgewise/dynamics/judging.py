@@ -326,14 +326,14 @@ def _sparsest_null(matrix: np.ndarray) -> tuple[list[int], np.ndarray] | None:
             values, vectors = np.linalg.eigh(own)
             if values[0] < 1e-10:
                 return list(places), vectors[:, 0]
-    places = list(range(count))
-    removable = list(places)
+    kept = list(range(count))
+    removable = list(kept)
     while removable:
         place = removable.pop()
-        rest = [one for one in places if one != place]
+        rest = [one for one in kept if one != place]
         if np.linalg.eigvalsh(gram[np.ix_(rest, rest)])[0] < 1e-10:
-            places = rest
-    return places, np.linalg.eigh(gram[np.ix_(places, places)])[1][:, 0]
+            kept = rest
+    return kept, np.linalg.eigh(gram[np.ix_(kept, kept)])[1][:, 0]
 
 
 def _constancy(expression: Expression, motion: Motion) -> float:

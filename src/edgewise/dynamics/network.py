@@ -147,6 +147,7 @@ def _trained(motion: Motion, width: list[int], seed: int) -> MotionNetwork:
     fit(unit, problem, LBFGS(), steps=NETWORK.flow_steps)
     with torch.no_grad():
         held = problem.validation
+        assert held is not None, "rows were held out"
         error = float((unit(held.x) - held.y)[:, :m].square().mean().sqrt())
     names = motion.choice.variables[: kind.states]
     return MotionNetwork(model, scale.numpy(), error, names, inputs.numpy(), flow)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy.integrate import solve_ivp
 
 from edgewise.dynamics.terms import Law
-from edgewise.dynamics.trajectories import Kind
+from edgewise.dynamics.trajectories import Kind, Known
 from edgewise.outcomes import spend
-
-Known = Callable[[np.ndarray], np.ndarray]
 
 
 class _Lost(Exception):
@@ -28,7 +24,7 @@ def accurate(law: Law, kind: Kind, start: np.ndarray, t: np.ndarray, known: Know
         left[0] -= 1
         if left[0] < 0:
             raise _Lost
-        return np.array(kind.slopes(law, [*x, *known(np.float64(time))], theta), dtype=np.float64)
+        return np.array(kind.slopes(law, [*x, *known(np.asarray(time))], theta), dtype=np.float64)
 
     def leaves(time: float, x: np.ndarray) -> float:
         return limit - np.abs(x).max()
@@ -68,7 +64,7 @@ def together(
     def columns(x: np.ndarray, time: float, filled: int) -> list[np.ndarray]:
         values = list(x)
         if kind.inputs and known is not None:
-            values += [np.full(x.shape[1], value) for value in known(np.float64(time))[: kind.inputs]]
+            values += [np.full(x.shape[1], value) for value in known(np.asarray(time))[: kind.inputs]]
         for delay in kind.delays:
             values += list(_history(out[:filled, :, :m], t[:filled], time - delay).T)
         return values

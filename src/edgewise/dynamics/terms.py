@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property, reduce
 from itertools import combinations, combinations_with_replacement
 
@@ -99,7 +100,8 @@ class Closures:
     def number(self, node: Number) -> Closure:
         value = node.value
         if node.exact is not None:
-            return lambda x, p: value
+            constant = np.asarray(value)
+            return lambda x, p: constant
         place = self.place
         self.place += 1
         return lambda x, p: p[place]
@@ -169,7 +171,8 @@ class Dimensions:
 
     def power(self, node: Power) -> Dimension | None:
         one = node.base.read_by(self)
-        return one and {base: power * node.exponent for base, power in one.items()}
+        exponent = Fraction(node.exponent).limit_denominator(100)
+        return one and {base: power * exponent for base, power in one.items()}
 
     def call(self, node: Call) -> Dimension | None:
         one = node.argument.read_by(self)
@@ -229,7 +232,7 @@ class Law:
         sums = [[closures.coefficient_times(term) for term, _ in equation] for equation in self.equations]
 
         def right_hand_sides(x: Columns, p: np.ndarray) -> list[np.ndarray]:
-            return [sum((part(x, p) for part in parts), np.float64(0.0)) for parts in sums]
+            return [sum((part(x, p) for part in parts), np.zeros(())) for parts in sums]
 
         return right_hand_sides
 

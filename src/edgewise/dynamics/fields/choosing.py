@@ -36,7 +36,7 @@ class Regression:
         self.rows = len(target)
         self.size = np.maximum(np.linalg.norm(features, axis=0), np.finfo(float).tiny)
         joint = np.column_stack([features / self.size, target])
-        triangle = np.linalg.qr(joint, mode="r")
+        triangle = np.asarray(np.linalg.qr(joint, mode="r"))
         self.columns = triangle[:, :-1]
         self.target = triangle[:, -1]
         self.symbols = np.asarray(symbols, dtype=float)

@@ -112,7 +112,7 @@ def find_field_equations(
     steps = [data.t[1] - data.t[0], *(axis[1] - axis[0] for axis in data.axes.values())]
     weak = WeakForm(list(data.fields.values()), steps, terms, order, settings.weak_form)
     # One equation after the other.
-    equations = {}
+    equations: dict[str, FieldEquation] = {}
     with reported(progress, "find_field_equations") as report:
         budget = Budget(time_limit, report=report)
         for number, name in enumerate(data.fields):

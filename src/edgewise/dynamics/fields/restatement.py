@@ -165,7 +165,7 @@ def _at_walls(found: FieldEquations, surfaces: dict[str, Surface], axis: str, do
     for number, (name, surface) in enumerate(surfaces.items()):
         highest, factor = _leading(found, number, place)
         # Odd orders: one more condition where waves come in, or where the third derivative asks for it.
-        sides = (0, 1)
+        sides: tuple[int, ...] = (0, 1)
         if highest == 1:
             sides = (0,) if factor < 0 else (1,)
         if highest > 0:

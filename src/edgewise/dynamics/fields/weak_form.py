@@ -229,7 +229,8 @@ def _thinned(axes: Sequence[Bumps], rows: int) -> list[Bumps]:
     while math.prod(len(axis.places) for axis in axes) > rows:
         longest = max(range(len(axes)), key=lambda k: len(axes[k].places))
         axis = axes[longest]
-        ends = axis.places[[0, -1]]
-        places = np.unique(np.linspace(*ends, len(axis.places) - 1).round().astype(int))
+        first = axis.places[0]
+        last = axis.places[-1]
+        places = np.unique(np.linspace(first, last, len(axis.places) - 1).round().astype(int))
         axes[longest] = Bumps(axis.step, axis.size, axis.half_width, axis.exponent, places)
     return axes

@@ -137,8 +137,15 @@ def _draw_portrait(axes: Axes, motion: Any) -> None:
         handles, labels = axes.get_legend_handles_labels()
         single = dict(zip(labels, handles, strict=True))
         if single:
-            where = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": len(single)}
-            axes.legend(single.values(), single.keys(), **where, handletextpad=0.2, borderaxespad=0.1)
+            axes.legend(
+                list(single.values()),
+                list(single),
+                loc="lower right",
+                bbox_to_anchor=(1, 1),
+                ncols=len(single),
+                handletextpad=0.2,
+                borderaxespad=0.1,
+            )
 
 
 def _draw_front(axes: Axes, motion: Any) -> None:
@@ -151,8 +158,16 @@ def _draw_front(axes: Axes, motion: Any) -> None:
     axes.scatter(symbols, errors, s=22, color=BLUE, linewidths=0, zorder=3)
     place = motion.systems.index(motion.choice) if motion.choice in motion.systems else None
     if place is not None:
-        ring = {"facecolors": "none", "edgecolors": ORANGE, "linewidths": 1.4, "zorder": 4}
-        axes.scatter(symbols[place], errors[place], s=110, label="choice", **ring)
+        axes.scatter(
+            symbols[place],
+            errors[place],
+            s=110,
+            label="choice",
+            facecolors="none",
+            edgecolors=ORANGE,
+            linewidths=1.4,
+            zorder=4,
+        )
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1), handletextpad=0.2, borderaxespad=0.1)
     noise = float(np.sqrt(np.mean((motion.noise / spread) ** 2)))
     if noise > 1e-12:

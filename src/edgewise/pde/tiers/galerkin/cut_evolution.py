@@ -337,7 +337,7 @@ class CutCellSolver:
         rates = line.rates(evolution.order)
         # Factors of the time element before, where the grid and the length are the same.
         assembly, systems, _, is_exact = self._kept or (None, None, [], False)
-        is_usable = systems is not None and assembly.grid is grid and systems.serves(rates)
+        is_usable = systems is not None and assembly is not None and assembly.grid is grid and systems.serves(rates)
         fresh: list[np.ndarray] | None = None  # residuals where the Jacobian was evaluated; None for older factors
         before = math.inf  # size of the step before
 
