@@ -118,3 +118,18 @@ def test_standard_errors_are_the_spread_over_draws_of_the_noise():
     spread = np.std(deviations, axis=0)
     assert len(deviations) > 20
     assert ((spread > 0.7) & (spread < 1.4)).all(), spread
+
+
+@pytest.mark.slow
+def test_a_line_of_points_of_rest_gives_none():
+    """Without infected nobody falls ill: every state with I = 0 is at rest, and none of them is isolated."""
+
+    def epidemic(t, x):
+        return [-0.9 * x[0] * x[1], 0.9 * x[0] * x[1] - 0.3 * x[1]]
+
+    starts = ([0.99, 0.01], [0.7, 0.3])
+    runs = [solve_ivp(epidemic, (0, 10), start, t_eval=T, rtol=1e-10, atol=1e-12).y.T for start in starts]
+    motion = find_dynamics([T, T], runs, names=["S", "I"])
+    assert len(motion.choice.lines()) == 2
+    assert motion.fixed_points() == []
+    assert repr(motion).startswith("<Motion of ") and len(repr(motion)) < 300

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, combinations_with_replacement
 
@@ -212,7 +212,7 @@ def jacobian(system: System, state: np.ndarray) -> np.ndarray:
 
 
 def fixed_points_of(motion: Motion) -> list[FixedPoint]:
-    """Roots of the right-hand sides from starts in and around the data, each once."""
+    """Isolated roots of the right-hand sides from starts in and around the data, each once."""
     system = motion.choice
     kind = system.kind
     states = np.concatenate(motion.evidence.states)
@@ -240,9 +240,26 @@ def fixed_points_of(motion: Motion) -> list[FixedPoint]:
         is_new = all(np.abs((point - one.state) / (reach + 1e-300)).max() > 1e-4 for one in found)
         scale = np.abs(slopes(guess)).max() + 1e-12
         if residual < 1e-7 * scale and is_near and is_new and np.isfinite(point).all():
-            eigenvalues = np.linalg.eigvals(jacobian(system, point)).astype(complex)
-            found.append(FixedPoint(point, eigenvalues, _stability(eigenvalues, kind)))
+            matrix = jacobian(system, point)
+            rates = matrix - np.eye(len(point)) if kind.is_map else matrix
+            if _is_isolated(slopes, point, rates, reach, scale):
+                eigenvalues = np.linalg.eigvals(matrix).astype(complex)
+                found.append(FixedPoint(point, eigenvalues, _stability(eigenvalues, kind)))
     return sorted(found, key=lambda one: tuple(one.state))
+
+
+def _is_isolated(
+    slopes: Callable[[np.ndarray], np.ndarray], point: np.ndarray, rates: np.ndarray, reach: np.ndarray, scale: float
+) -> bool:
+    """Whether a root lies on no line of roots: along a null vector of its Jacobian the slopes do not stay zero."""
+    _, sizes, directions = np.linalg.svd(rates)
+    if sizes[-1] > 1e-6 * (sizes[0] + 1e-300):
+        return True
+    # A twentieth of the range of the data to both sides, in the direction of the smallest singular value.
+    step = 0.05 * directions[-1] * np.linalg.norm(reach)
+    with np.errstate(all="ignore"):
+        along = [np.abs(slopes(point + side * step)).max() for side in (-1, 1)]
+    return bool(min(along) > 1e-6 * scale)
 
 
 def _stability(eigenvalues: np.ndarray, kind: Kind) -> str:
@@ -253,9 +270,11 @@ def _stability(eigenvalues: np.ndarray, kind: Kind) -> str:
         return "stable"
     if (growth > tolerance).all():
         return "unstable"
-    if (growth > tolerance).any():
+    if (growth > tolerance).any() and (growth < -tolerance).any():
         return "saddle"
-    return "centre"
+    if (np.abs(growth) <= tolerance).all() and (np.abs(eigenvalues.imag) > tolerance).all():
+        return "centre"
+    return "degenerate"
 
 
 def conserved_by(motion: Motion) -> Conserved | None:

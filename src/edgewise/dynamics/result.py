@@ -241,7 +241,7 @@ class Conserved:
         return as_written(self.expression, self.variables, 4)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Motion:
     """Laws of motion found from trajectories; see `find_dynamics`.
 
@@ -313,6 +313,10 @@ class Motion:
                 sentence += f"; measure from a start such as {start}"
             sentences.append(sentence + ".")
         return " ".join(sentences) or "These trajectories do not decide."
+
+    def __repr__(self) -> str:
+        equations = "; ".join(self.choice.lines(3))
+        return f"<Motion of {len(self.systems)} systems: {equations}>"
 
     def __str__(self) -> str:
         lines = []

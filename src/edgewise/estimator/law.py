@@ -98,15 +98,15 @@ def fit_with_law(
     if rich.held_out_losses is None or rich.held_out is None or rich.fitted is None:
         return unchanged
     # The paired difference on rows that the law has not seen, of models that did not see them either.
-    unseen = division.held
-    blocks = None if samples.blocks is None else samples.blocks[unseen]
-    gain, error = paired_gain(
-        before.held_out_losses[unseen], rich.held_out_losses[unseen], samples.weight[unseen], blocks
-    )
-    taken = gain > settings.policy.margin * error
     both = np.isfinite(before.held_out_losses) & np.isfinite(rich.held_out_losses)
-    judging = unseen[both[unseen]]
-    loss = mean_and_error(rich.held_out_losses[judging], samples.weight[judging])[0]
+    judging = division.held[both[division.held]]
+    if not len(judging):
+        return unchanged
+    weight = samples.weight[judging]
+    blocks = None if samples.blocks is None else samples.blocks[judging]
+    gain, error = paired_gain(before.held_out_losses[judging], rich.held_out_losses[judging], weight, blocks)
+    taken = gain > settings.policy.margin * error
+    loss, loss_error = mean_and_error(rich.held_out_losses[judging], weight, blocks)
     sentence = (
         f"A short law as a part of the network: R² {number_text(1 - loss, 4)} instead of "
         f"{number_text(1 - loss - gain, 4)} on {counted(len(judging), 'row')} that its search had not seen (standard "
@@ -115,9 +115,9 @@ def fit_with_law(
     chosen = rich.search.chosen_trial
     kind = rich.search.chosen if chosen is None else chosen.kind
     name = f"{kind} with a short law"
-    whole, whole_error = mean_and_error(rich.held_out_losses[both], samples.weight[both])
     folds_made = 0 if chosen is None else chosen.folds
-    trial = Trial(name, whole, whole_error, rich.fitted.parameters, folds_made, taken=taken, reason=sentence)
+    parameters = sum(one.numel() for model in (law, rich.model) for one in model.parameters())
+    trial = Trial(name, loss, loss_error, parameters, folds_made, taken=taken, reason=sentence)
     report = replace(
         before.search,
         trials=(*before.search.trials, trial),
@@ -129,8 +129,7 @@ def fit_with_law(
     # The gain on a linear model is that of the model before and that of the law.
     linear_gain = before.search.linear_gain
     if linear_gain is not None:
-        more, more_error = paired_gain(before.held_out_losses, rich.held_out_losses, samples.weight, samples.blocks)
-        linear_gain = (linear_gain[0] + more, math.hypot(linear_gain[1], more_error))
+        linear_gain = (linear_gain[0] + gain, math.hypot(linear_gain[1], error))
     report = replace(report, chosen=name, linear_gain=linear_gain)
     return LawFit(front, _joined(law, rich, samples, report))
 

@@ -197,7 +197,7 @@ def test_the_stages_are_named_before_they_begin(edgewise, numbers, monkeypatch):
 
     monkeypatch.setattr(fit_module, "train_model", stop)
     planned = edgewise("fit", numbers, "--target", "y", "--formulas", "7").out
-    assert "training, a search for a formula (at most 7 seconds; --formulas 0 skips it) and a comparison" in planned
+    assert "a part of the KAN (at most 7 seconds; --formulas 0 skips it) and a comparison" in planned
     alone = edgewise("fit", numbers, "--target", "y", "--formulas", "0", "--compare", "none").out
     assert "Stages: training. Ctrl-C ends the work within seconds" in alone
 

@@ -75,7 +75,7 @@ def run_fit(
         if results.formulas is not None:
             screen.say("Formula", style="bold")
             screen.say(results.formulas.headline)
-            if results.trained.score != trained.score:
+            if results.trained is not trained:
                 better = r2_text(results.trained.score)
                 screen.always(
                     f"The KAN has this formula as a part of its network now: R² {better} on the test rows, "
@@ -116,7 +116,10 @@ class Stages:
         """A sentence about what is done, before the first stage begins."""
         words = {
             "Training": "training",
-            "Formulas": f"a search for a formula ({self.formula_limit}; --formulas 0 skips it)",
+            "Formulas": (
+                "a search for a formula, which may become a part of the KAN "
+                f"({self.formula_limit}; --formulas 0 skips it)"
+            ),
             "Comparison": "a comparison with other models (--compare none skips it)",
         }
         parts = [words[stage] for stage in self.planned]
@@ -175,7 +178,7 @@ def _search_formulas(results: FitResults, stages: Stages, journal: Journal | Non
     with stages.keeping("The search for a formula was interrupted."), stages.progress("Formulas") as report:
         try:
             formulas, trained = find_formulas(results.job, prepared, results.trained, report, journal)
-            if trained.score == results.trained.score:
+            if trained.estimator.search_.chosen == results.trained.estimator.search_.chosen:
                 return replace(results, formulas=formulas)
             return FitResults(results.job, prepared, trained, results.baselines, formulas)
         except InputError as error:

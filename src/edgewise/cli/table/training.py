@@ -241,8 +241,10 @@ def find_formulas(
             [front] = estimator._fronts().values()
         elif prepared.large is None and len(X) >= SETTINGS.fewest_rows and not estimator.search_.is_without_noise:
             richer = train_model(job, prepared, search_law=search_law)
-            trained = replace(richer, seconds=trained.seconds)
-            [front] = trained.estimator._fronts().values()
+            [front] = richer.estimator._fronts().values()
+            if richer.estimator.search_.chosen == estimator.search_.chosen:
+                richer = replace(richer, seconds=trained.seconds)
+            trained = richer
         else:
             front = search_law(X, y, estimator)
             estimator._set_equations([front], ())  # stored in the model file

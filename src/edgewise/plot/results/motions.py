@@ -33,7 +33,13 @@ class MotionLook:
 
 LOOK = MotionLook()
 # Fixed points as textbooks draw them: filled where they attract.
-POINTS = {"stable": (INK, "o"), "unstable": ("none", "o"), "saddle": ("none", "D"), "centre": ("none", "s")}
+POINTS = {
+    "stable": (INK, "o"),
+    "unstable": ("none", "o"),
+    "saddle": ("none", "D"),
+    "centre": ("none", "s"),
+    "degenerate": ("none", "^"),
+}
 
 
 def motion_figure(motion: Any) -> Figure:
@@ -156,7 +162,7 @@ def _draw_front(axes: Axes, motion: Any) -> None:
     axes.set_yscale("log")
     axes.step(symbols, errors, where="post", color=FAINT, linewidth=1.0, zorder=1)
     axes.scatter(symbols, errors, s=22, color=BLUE, linewidths=0, zorder=3)
-    place = motion.systems.index(motion.choice) if motion.choice in motion.systems else None
+    place = next((number for number, one in enumerate(motion.systems) if one is motion.choice), None)
     if place is not None:
         axes.scatter(
             symbols[place],
