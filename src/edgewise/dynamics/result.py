@@ -348,7 +348,7 @@ class Motion:
         -------
         Forecast
             The trajectory of the choice, and a band of draws from the rivals by their probabilities and from the errors
-            of their constants.
+            of their constants. The start is taken as exact: where it is a noisy sample, the band is too narrow.
 
         Raises
         ------
