@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.estimator.equations import table_budget, table_front, table_search
@@ -187,7 +186,8 @@ def law_network(law: Expression, x: np.ndarray, scaling: AffineScaling) -> KAN |
     spread = float(np.quantile(values, 0.75) - np.quantile(values, 0.25))
     if not spread > 0 or np.ptp(values) > SETTINGS.widest * spread:
         return None
-    low, high = float(values.min()), float(values.max())
+    low = float(values.min())
+    high = float(values.max())
     half = (high - low) / 2
     column = Add((Number(-(low + half) / half), Multiply((Number(1 / half), inside))))
     model = from_formula([*inputs, column], [f"x{j + 1}" for j in range(x.shape[1])])
@@ -197,7 +197,7 @@ def law_network(law: Expression, x: np.ndarray, scaling: AffineScaling) -> KAN |
     box = torch.from_numpy(_points_in_box(x))
     like = KANLayer(1, 1, grid_size=SETTINGS.intervals, base="zero", dtype=points.dtype)
     for number, layer in enumerate(edge_layers(model)):
-        reached = inputs_of(edge_layers(model)[number], model, box)
+        reached = inputs_of(edge_layers(model)[number], model, box)  # of the network as it is by now
         for i, o in layer.function_mask.nonzero().tolist():
             function = layer.elementary(i, o)
             a, b = layer.affine[:2, i, o].tolist()
@@ -246,9 +246,6 @@ def _joined(law: KAN, rich: AutoResult, samples: Samples, report: SearchReport) 
 def _of_longer_network(bars: ErrorBars, first: int, model: KAN, held_out: HeldOutRows) -> ErrorBars:
     """Error bars of a network to which layers of so many parameters without uncertainty were put in front."""
     factor = torch.cat([bars.factor.new_zeros(first, bars.factor.shape[1]), bars.factor])
-    deviation: Tensor | None = None
-    if held_out.cross_fitted_deviation is not None:
-        deviation = torch.from_numpy(held_out.cross_fitted_deviation)
     return additive_error_bars(
         model,
         factor,
@@ -256,5 +253,5 @@ def _of_longer_network(bars: ErrorBars, first: int, model: KAN, held_out: HeldOu
         held_out.data,
         folds=bars.folds,
         curves=held_out.curves,
-        held_out_noise=deviation,
+        held_out_noise=held_out.cross_fitted_deviation,
     )

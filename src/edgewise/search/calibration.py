@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from edgewise.errors import InputError, is_out_of_memory
 from edgewise.gam.inference.variance import cross_fitted_noise, fit_noise_curves
@@ -77,21 +78,21 @@ class HeldOutRows:
         return fit_noise_curves(self.samples.x, self.predicted, self.residuals, self.samples.weight)
 
     @cached_property
-    def cross_fitted_deviation(self) -> np.ndarray | None:
+    def cross_fitted_deviation(self) -> Tensor | None:
         """Standard deviation of the noise of each row by curves that did not see it, (n, m); None for many rows."""
         if self.curves is None or len(self.samples) > CROSS_FITTED_ROWS:
             return None
         parts = random_parts(len(self.samples), CROSS_FITTED_PARTS, 0, self.samples.blocks)
-        return cross_fitted_noise(self.samples.x, self.predicted, self.residuals, self.samples.weight, parts)
+        return torch.from_numpy(
+            cross_fitted_noise(self.samples.x, self.predicted, self.residuals, self.samples.weight, parts)
+        )
 
     def intervals(self) -> ResidualIntervals:
         """Return intervals of new targets, for models without error bars."""
         residuals = torch.from_numpy(self.residuals)
         weight = torch.from_numpy(self.samples.weight)
-        deviation = None
-        if self.cross_fitted_deviation is not None:
-            deviation = torch.from_numpy(self.cross_fitted_deviation)
-        elif self.curves is not None:
+        deviation = self.cross_fitted_deviation
+        if deviation is None and self.curves is not None:
             deviation = self.curves.std(torch.from_numpy(self.samples.x), torch.from_numpy(self.predicted))
         return residual_intervals(residuals, weight, deviation, self.curves)
 
@@ -129,8 +130,8 @@ def error_bars(
                 return bars, bars.message
             data = evenly_spaced(data, int(min(affordable / 2, len(data))))
         deviation = None
-        if budget.time_limit is None and held_out.cross_fitted_deviation is not None:
-            deviation = torch.from_numpy(held_out.cross_fitted_deviation)
+        if budget.time_limit is None:
+            deviation = held_out.cross_fitted_deviation
         bars = additive_error_bars(model, factor, noise, data, folds=by_folds, curves=curves, held_out_noise=deviation)
         return bars, bars.message
     except InputError as error:
