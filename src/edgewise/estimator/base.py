@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from inspect import signature
@@ -38,7 +38,6 @@ from edgewise.train.loop.reports import FitReport
 from edgewise.train.loop.threads import one_thread
 
 if TYPE_CHECKING:
-    from edgewise.estimator.law import LawSearch
     from edgewise.formulas.front import Front
     from edgewise.gam.families import Family
     from edgewise.tables.batches import Batches
@@ -261,15 +260,15 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         *,
         progress: ProgressCallback | None = None,
         keep_interrupted: bool = False,
-        search_law: LawSearch | None = None,
+        hand_on: Callable[[Any], None] | None = None,
     ) -> Self:
         """Fit to a table in memory or in batches; a failure leaves the estimator as it was.
 
-        The command line is given the progress, keeps the best model so far after Ctrl-C, and lets a regression have a
-        short law as a part of its network.
+        The command line is given the progress, keeps the best model so far after Ctrl-C, and is handed what a later
+        search for a law as a part of the network needs (`SearchSettings.hand_on`).
         """
         settings = replace(
-            self._checked_settings(), progress=progress, keep_interrupted=keep_interrupted, search_law=search_law
+            self._checked_settings(), progress=progress, keep_interrupted=keep_interrupted, hand_on=hand_on
         )
         with unchanged_on_failure(self):
             if isinstance(X, InBatches | DataLoader):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -20,20 +19,19 @@ from edgewise.interpret.transform.edges import inputs_of, with_layer, with_splin
 from edgewise.interpret.transform.subnetworks import product_groups, with_layers
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN, edge_layers, edge_places
-from edgewise.outcomes import StopReason
+from edgewise.outcomes import Budget, StopReason
 from edgewise.presentation import counted, number_text
 from edgewise.scaling import AffineScaling
 from edgewise.search.automatic import auto_fit
 from edgewise.search.calibration import HeldOutRows
 from edgewise.search.candidates import Samples
-from edgewise.search.policy import SearchSettings
 from edgewise.search.records import SearchReport, Trial
 from edgewise.search.results import AutoResult
 from edgewise.search.validation import folds, mean_and_error, paired_gain
 from edgewise.train.uncertainty import ErrorBars, additive_error_bars
 
 if TYPE_CHECKING:
-    from edgewise.estimator.regressor import KANRegressor
+    from edgewise.estimator.regressor import KANRegressor, RegressionFit
 
 LawSearch = Callable[[np.ndarray, np.ndarray], Front | None]
 """A search for short laws of rows (n, d) and targets (n,), which returns its front; None if it can't look."""
@@ -61,22 +59,17 @@ class LawFit:
     result: AutoResult  # of the network with the law where that is better, else of the one before
 
 
-def fit_with_law(
-    before: AutoResult,
-    samples: Samples,
-    rows: np.ndarray,
-    targets: np.ndarray,
-    scaling: AffineScaling,
-    search_law: LawSearch,
-    settings: SearchSettings,
-) -> LawFit | None:
+def fit_with_law(fit: RegressionFit, search_law: LawSearch) -> LawFit | None:
     """Look for a law on three quarters of the rows, and let the last quarter say whether the network needs it.
 
-    Shapes: rows (n, d) and targets (n,) in their units; `samples` are the same, scaled by `scaling`.
+    None where the search for a law can't look.
     """
+    before = fit.result
+    samples = fit.samples
+    settings = replace(fit.settings, hand_on=None)
     # The search for the law sees some rows, whole blocks of them, and none of the others.
-    division = folds(len(rows), settings.seed, blocks=samples.blocks, parts=SETTINGS.parts)[0]
-    front = search_law(rows[division.train], targets[division.train])
+    division = folds(len(fit.rows), settings.seed, blocks=samples.blocks, parts=SETTINGS.parts)[0]
+    front = search_law(fit.rows[division.train], fit.targets[division.train])
     if front is None:
         return None
     unchanged = LawFit(front, before)
@@ -85,13 +78,13 @@ def fit_with_law(
     if before.held_out_losses is None or settings.is_restricted:
         return unchanged
     # The law as a network of the scaled inputs, which hands the inputs on beside its value.
-    law = law_network(front.best.formula.expression, samples.x, scaling)
+    law = law_network(front.best.formula.expression, samples.x, fit.input_scaling)
     if law is None:
         return unchanged
     with torch.no_grad():
         wider = law(torch.from_numpy(np.ascontiguousarray(samples.x))).numpy()
     # The search once more, with the value of the law as one more input.
-    rich = auto_fit(replace(samples, x=wider), replace(settings, search_law=None), settings.progress)
+    rich = auto_fit(replace(samples, x=wider), settings, settings.progress)
     if rich.search.stopped == StopReason.INTERRUPTED:
         return LawFit(front, _interrupted(before))
     if rich.held_out_losses is None or rich.held_out is None or rich.fitted is None:
@@ -137,19 +130,20 @@ def _interrupted(result: AutoResult) -> AutoResult:
     return replace(result, search=replace(result.search, stopped=StopReason.INTERRUPTED))
 
 
-def usual_search(estimator: KANRegressor, before: AutoResult, settings: SearchSettings, rows: int) -> LawSearch | None:
+def usual_search(estimator: KANRegressor, fit: RegressionFit) -> LawSearch | None:
     """The search for a law of a regression of high effort; None where no law could take the place of the model.
 
     Of a limited time it takes half of what is left.
     """
+    before = fit.result
+    settings = fit.settings
     may_win = before.has_noise and before.held_out_losses is not None and not settings.is_restricted
-    if not may_win or rows < SETTINGS.fewest_rows or settings.survey is not None:
+    if not may_win or len(fit.rows) < SETTINGS.fewest_rows:
         return None
-    seconds = None
-    if settings.time_limit is not None and settings.began is not None:
-        seconds = (settings.time_limit - (time.monotonic() - settings.began)) / 2
-        if seconds <= 0:
-            return None
+    whole = Budget(settings.time_limit, began=settings.began)
+    if whole.past_deadline:
+        return None
+    seconds = None if whole.time_limit is None else whole.seconds_left / 2
     names = estimator.encoder_.formula_names
     target = estimator.target_names_[0] if estimator.target_names_ else "y"
     budget = table_budget(seconds)

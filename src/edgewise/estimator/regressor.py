@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
@@ -26,14 +26,29 @@ from edgewise.nn.prediction import predict_in_batches
 from edgewise.scaling import AffineScaling
 from edgewise.search.candidates import Samples
 from edgewise.search.policy import Effort, SearchSettings
+from edgewise.search.results import AutoResult
 from edgewise.search.validation import block_codes, canonical_rows
 from edgewise.train.conformal import ResidualIntervals
 from edgewise.train.uncertainty import ErrorBars
 
 if TYPE_CHECKING:
     from edgewise.discovery.problem import FormulaOptions
+    from edgewise.estimator.law import LawSearch
     from edgewise.formulas.front import Front
     from edgewise.gam.families import Family
+
+
+@dataclass(frozen=True, eq=False)
+class RegressionFit:
+    """A fit of one target, from which a search for a law goes on."""
+
+    result: AutoResult
+    samples: Samples  # inputs and targets as the network has them
+    rows: np.ndarray  # (n, d), inputs in their units
+    targets: np.ndarray  # (n,), in their unit
+    input_scaling: AffineScaling
+    target_scaling: AffineScaling
+    settings: SearchSettings
 
 
 @with_shared_text
@@ -158,28 +173,46 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         samples = Samples(x, y, weight, float(shift[0] / scale[0]), float(scale[0]), blocks=block)
         settings = self._with_knowledge(replace(settings, outputs=outputs), self._network_bounds(settings.family))
         result = self._train(samples, settings)
-        if outputs == 1 and (settings.search_law is not None or settings.effort == "high"):
+        self._set_output(result, self.target_scaling_)
+        if outputs > 1 or settings.survey is not None:
+            return
+        # A short law as a part of the network: looked for at once, or by the caller.
+        samples = replace(samples, groups=self.encoder_.indicator_groups)
+        scalings = (self.input_scaling_, AffineScaling(shift, scale))
+        fit = RegressionFit(result, samples, rows, targets[:, 0], *scalings, settings)
+        if settings.hand_on is not None:
+            settings.hand_on(fit)
+        if settings.effort == "high":
             # The door to searches for formulas, which other fits do not load.
-            from edgewise.estimator.law import fit_with_law, usual_search
+            from edgewise.estimator.law import usual_search
 
-            search_law = settings.search_law
-            if search_law is None:
-                search_law = usual_search(self, result, settings, len(rows))
+            search_law = usual_search(self, fit)
             if search_law is not None:
-                samples = replace(samples, groups=self.encoder_.indicator_groups)
-                scaling = self.input_scaling_
-                found = fit_with_law(result, samples, rows, targets[:, 0], scaling, search_law, settings)
-                if found is not None:
-                    result = found.result
-                    self._keep(result, samples, settings)
-                    self._set_equations([found.front], ())
+                self._look_for_law(fit, search_law)
+
+    def _look_for_law(self, fit: RegressionFit, search_law: LawSearch) -> None:
+        """Look for a short law, and make it a part of the network where rows that its search has not seen ask for it.
+
+        `fit` is the fit of this estimator.
+        """
+        from edgewise.estimator.law import fit_with_law  # the door to formulas, as in `_fit`
+
+        found = fit_with_law(fit, search_law)
+        if found is not None:
+            self._keep(found.result, fit.samples, fit.settings)
+            self._set_output(found.result, fit.target_scaling)
+            self._set_equations([found.front], ())
+
+    def _set_output(self, result: AutoResult, scaling: AffineScaling) -> None:
+        """Set how the output of the network becomes a prediction, and its uncertainty; `scaling` is the targets'."""
         self.error_bars_ = result.error_bars
         self.residual_intervals_ = result.intervals
         self.error_bars_message_ = result.message
         self.link_ = "identity"
+        self.target_scaling_ = scaling
         self._exponent = None
         if result.exponent is not None:
-            unit = np.log(scale)
+            unit = np.log(scaling.scale)
             low, high = result.exponent
             self.link_ = "log"
             self.target_scaling_ = AffineScaling(unit, np.ones(1))

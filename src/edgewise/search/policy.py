@@ -209,9 +209,8 @@ class SearchSettings:
     constraints: Constraints | None = None
     # the first pass over a table in batches, of which the search sees a sample; the estimators use it
     survey: Any = None
-    # the search for a short law that the network may have as a part, rows (n, d) and targets (n,) -> front; the
-    # estimators use it
-    search_law: Any = None
+    # called with a finished fit of one target in memory, `estimator.regressor.RegressionFit`; the command line uses it
+    hand_on: Callable[[Any], None] | None = None
 
     @property
     def is_restricted(self) -> bool:

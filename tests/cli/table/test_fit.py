@@ -155,9 +155,8 @@ def test_a_bug_is_one_sentence_and_debug_shows_it(edgewise, numbers, monkeypatch
     assert "edgewise --debug fit" in done.err and done.err.count("\n") == 1
 
 
-@contextmanager
-def interrupting(screen, what):
-    """A progress bar that is Ctrl-C at the third update of the stage `what`."""
+def interrupting(stage):
+    """Progress bars that are Ctrl-C at the third update of a stage."""
 
     class Bar:
         updates = 0
@@ -167,15 +166,26 @@ def interrupting(screen, what):
             if self.updates == 3:
                 raise KeyboardInterrupt
 
-    yield Bar() if INTERRUPTED_STAGE in what else None
+    @contextmanager
+    def progress(screen, what):
+        yield Bar() if stage in what else None
+
+    return progress
 
 
-INTERRUPTED_STAGE = "Training"
+@pytest.mark.slow
+def test_ctrl_c_in_the_search_for_a_formula_begins_nothing_else(edgewise, numbers, tmp_path, monkeypatch):
+    monkeypatch.setattr(Screen, "progress", interrupting("Formulas"))
+    out = tmp_path / "out"
+    done = edgewise("fit", numbers, "--target", "y", "--out", out)
+    assert done.code == 0, done
+    assert "The search for a formula was interrupted" in done.out and "linear regression" not in done.out
+    assert not json.loads((out / "metrics.json").read_text())["comparison"]
 
 
 @pytest.mark.slow
 def test_ctrl_c_in_training_keeps_the_best_model(edgewise, numbers, tmp_path, monkeypatch):
-    monkeypatch.setattr(Screen, "progress", interrupting)
+    monkeypatch.setattr(Screen, "progress", interrupting("Training"))
     out = tmp_path / "out"
     done = edgewise("fit", numbers, "--target", "y", "--out", out)
     assert done.code == 0, done

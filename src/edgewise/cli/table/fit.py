@@ -75,12 +75,13 @@ def run_fit(
         if results.formulas is not None:
             screen.say("Formula", style="bold")
             screen.say(results.formulas.headline)
-            if results.trained is not trained:
-                better = r2_text(results.trained.score)
+            if results.trained.estimator.search_.chosen != trained.estimator.search_.chosen:
                 screen.always(
-                    f"The KAN has this formula as a part of its network now: R² {better} on the test rows, "
-                    f"{r2_text(trained.score)} without it."
+                    "The KAN has this formula as a part of its network now: R² "
+                    f"{r2_text(results.trained.score)} on the test rows, {r2_text(trained.score)} without it."
                 )
+                if not COMPARED[job.compare]:
+                    screen.say(held_out_verdict(results.trained.estimator))
             screen.say()
         if results.baselines:
             comparison = compared_models(results)
@@ -178,8 +179,13 @@ def _search_formulas(results: FitResults, stages: Stages, journal: Journal | Non
     with stages.keeping("The search for a formula was interrupted."), stages.progress("Formulas") as report:
         try:
             formulas, trained = find_formulas(results.job, prepared, results.trained, report, journal)
+            if formulas is not None and formulas.is_interrupted:
+                stages.is_interrupted = True
+                stages.screen.always(
+                    "The search for a formula was interrupted; the best so far is kept.", style="yellow"
+                )
             if trained.estimator.search_.chosen == results.trained.estimator.search_.chosen:
-                return replace(results, formulas=formulas)
+                return replace(results, trained=trained, formulas=formulas)
             return FitResults(results.job, prepared, trained, results.baselines, formulas)
         except InputError as error:
             stages.screen.notes([f"No formula was searched for: {error}."])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 import time
@@ -21,7 +22,8 @@ from edgewise.compare.baselines import LEARNERS, BaselineResult, iterate_baselin
 from edgewise.discovery.finder import planned_budget
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.equations import FEWEST, table_front, table_search
-from edgewise.estimator.law import SETTINGS, LawSearch
+from edgewise.estimator.law import SETTINGS
+from edgewise.estimator.regressor import RegressionFit
 from edgewise.estimator.storage import load_estimator
 from edgewise.files import Journal, Part, read_bytes
 from edgewise.formulas.front import Front
@@ -52,6 +54,8 @@ class TrainedModel:
     coverage: float | None = None
     interval: tuple[np.ndarray, np.ndarray] | None = None  # (N_test,), ends of these intervals
     ended: bool = False  # whether Ctrl-C met the scoring after the training, so that nothing else is begun
+    # from which a search for a law goes on; None for classes, for a table in batches, and for a model from a file
+    fit: RegressionFit | None = None
 
     @property
     def score(self) -> float:
@@ -69,7 +73,6 @@ def train_model(
     prepared: PreparedTable,
     progress: ProgressCallback | None = None,
     journal: Journal | None = None,
-    search_law: LawSearch | None = None,
 ) -> TrainedModel:
     """Fit the KAN to the training rows and score it on the test rows.
 
@@ -82,6 +85,7 @@ def train_model(
         time_limit=job.time_limit,
         random_state=job.seed,
     )
+    fits: list[RegressionFit] = []
     start = time.perf_counter()
     with collect_warnings() as notes:
         if prepared.groups is None:
@@ -95,13 +99,12 @@ def train_model(
         else:
             X = prepared.frame[prepared.train]
             y = prepared.y[prepared.train]
-            estimator._fit_with(
-                X, y, groups=groups, progress=progress, keep_interrupted=search_law is None, search_law=search_law
-            )
+            estimator._fit_with(X, y, groups=groups, progress=progress, keep_interrupted=True, hand_on=fits.append)
     estimator.target_names_ = (prepared.target,)
     said = estimator.encoder_.notes
     others = [note for note in notes if not any(sentence in note for sentence in said)]
-    return scored(prepared, estimator, time.perf_counter() - start, [*said, *others])
+    trained = scored(prepared, estimator, time.perf_counter() - start, [*said, *others])
+    return replace(trained, fit=fits[0] if fits else None)
 
 
 def scored(
@@ -166,6 +169,7 @@ class FitFormulas:
     formulas: FormulaList  # the formulas, with the training rows
     score: float  # R² of the chosen one on the test rows; NaN where it is not finite
     seconds: float  # wall time of the search
+    is_interrupted: bool = False  # whether Ctrl-C has ended the search
 
     @property
     def equation(self) -> str:
@@ -229,32 +233,42 @@ def find_formulas(
     X = estimator._inputs(prepared.frame[prepared.train])
     y = prepared.y[prepared.train]
     names = estimator.encoder_.formula_names
-    budget = planned_budget(job.formulas, FORMULA_SECONDS)
-
-    def search_law(rows: np.ndarray, targets: np.ndarray, model: KANRegressor | None = None) -> Front:
-        target = prepared.target
-        search = table_search(rows, targets, names, None, budget, target=target, report=progress, journal=journal)
-        return table_front(search, model)
-
+    may_have_law = prepared.large is None and len(X) >= SETTINGS.fewest_rows and not estimator.search_.is_without_noise
+    may_have_law = may_have_law and "equations_" not in vars(estimator)  # a fit of high effort has looked for them
+    fit = trained.fit
     with collect_warnings():
-        if "equations_" in vars(estimator):  # a fit of high effort has looked for them
-            [front] = estimator._fronts().values()
-        elif prepared.large is None and len(X) >= SETTINGS.fewest_rows and not estimator.search_.is_without_noise:
-            richer = train_model(job, prepared, search_law=search_law)
-            [front] = richer.estimator._fronts().values()
-            if richer.estimator.search_.chosen == estimator.search_.chosen:
-                richer = replace(richer, seconds=trained.seconds)
-            trained = richer
-        else:
-            front = search_law(X, y, estimator)
-            estimator._set_equations([front], ())  # stored in the model file
+        if may_have_law and fit is None:  # an earlier run has trained the model
+            fit = train_model(job, prepared).fit
+        budget = planned_budget(job.formulas, FORMULA_SECONDS)
+
+        def search_law(rows: np.ndarray, targets: np.ndarray, model: KANRegressor | None = None) -> Front:
+            target = prepared.target
+            search = table_search(rows, targets, names, None, budget, target=target, report=progress, journal=journal)
+            return table_front(search, model)
+
+        if may_have_law:
+            assert fit is not None
+            richer = copy.copy(estimator)
+            richer._look_for_law(replace(fit, settings=replace(fit.settings, progress=None)), search_law)
+            trained = _with_law(prepared, trained, richer, time.perf_counter() - start)
+        elif "equations_" not in vars(estimator):
+            estimator._set_equations([search_law(X, y, estimator)], ())  # stored in the model file
+    [front] = trained.estimator._fronts().values()
+    is_interrupted = StopReason.INTERRUPTED in (front.stopped, trained.estimator.search_.stopped)
     seconds = time.perf_counter() - start
     formulas = FormulaList.from_front(front, X, y, ())
     prediction = formulas.best.formula(estimator._inputs(prepared.frame[prepared.test]))
     reached = math.nan
     if math.isfinite(prediction.sum()):
         reached = score("r2", prepared.y[prepared.test], prediction).value
-    return FitFormulas(formulas, reached, seconds), trained
+    return FitFormulas(formulas, reached, seconds, is_interrupted), trained
+
+
+def _with_law(prepared: PreparedTable, trained: TrainedModel, richer: KANRegressor, seconds: float) -> TrainedModel:
+    """The trained model after so many seconds in which a law was looked for, which `richer` has where it is better."""
+    if richer.search_.chosen == trained.estimator.search_.chosen:
+        return replace(trained, estimator=richer)
+    return scored(prepared, richer, trained.seconds + seconds, trained.notes)
 
 
 # The training in the journal of an unfinished run.
