@@ -176,11 +176,9 @@ def interrupting(stage):
 @pytest.mark.slow
 def test_ctrl_c_in_the_search_for_a_formula_begins_nothing_else(edgewise, numbers, tmp_path, monkeypatch):
     monkeypatch.setattr(Screen, "progress", interrupting("Formulas"))
-    out = tmp_path / "out"
-    done = edgewise("fit", numbers, "--target", "y", "--out", out)
+    done = edgewise("fit", numbers, "--target", "y", "--out", tmp_path / "out")
     assert done.code == 0, done
-    assert "The search for a formula was interrupted" in done.out and "linear regression" not in done.out
-    assert not json.loads((out / "metrics.json").read_text())["comparison"]
+    assert "The search for a formula was interrupted" in done.out and "gradient boosting" not in done.out
 
 
 @pytest.mark.slow
