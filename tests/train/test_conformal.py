@@ -1,6 +1,7 @@
 """Intervals from residuals: their ends are order statistics, and weights are repeats."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from edgewise.checkpoint import codec
 from edgewise.errors import CheckpointError, InputError
 from edgewise.train import conformal
-from edgewise.train.conformal import ResidualIntervals, residual_intervals
+from edgewise.train.conformal import ResidualIntervals, ScoreQuantiles, residual_intervals
 
 RESIDUALS = torch.from_numpy(np.random.default_rng(0).exponential(size=(99, 1)) - 0.5)
 ONES = torch.ones(99, dtype=torch.float64)
@@ -53,13 +54,13 @@ def test_a_share_of_new_targets_as_promised_lies_within():
 
 def test_many_scores_are_thinned_to_the_larger_ones(monkeypatch):
     size = RESIDUALS.abs()
-    whole = conformal.score_quantiles(size, ONES)
+    whole = ScoreQuantiles.of(size, ONES).scores
     monkeypatch.setattr(conformal, "MOST_SCORES", 40)
-    levels, scores = conformal.score_quantiles(size, ONES)
-    assert len(levels) == 40
-    for level, score in zip(levels[:, 0].tolist(), scores[:, 0].tolist(), strict=True):
-        assert score == float(whole[1][round(level * 100) - 1])
-    assert float(scores[-1]) == float(size.max())
+    kept = ScoreQuantiles.of(size, ONES)
+    assert len(kept.levels) == 40
+    for level, score in zip(kept.levels[:, 0].tolist(), kept.scores[:, 0].tolist(), strict=True):
+        assert score == float(whole[round(level * 100) - 1])
+    assert kept.at(kept.most) == size.max()
 
 
 def test_faults_get_a_sentence():
@@ -69,6 +70,7 @@ def test_faults_get_a_sentence():
             intervals.quantiles(level)
     with pytest.raises(InputError, match=r"^level must be at most 0.98 for a model calibrated on 99 rows, got 0.99"):
         intervals.quantiles(0.99)
-    for changes in ({"scores": intervals.scores.flip(1)}, {"noise": -ONES[:1]}, {"levels": None}, {"more": 2}):
+    descending = codec.plain(replace(intervals.below, scores=intervals.below.scores.flip(0)))
+    for changes in ({"below": descending}, {"noise": -ONES[:1]}, {"above": None}, {"more": 2}):
         with pytest.raises(CheckpointError, match=r"^must have .*intervals"):
             codec.read(ResidualIntervals, {**codec.plain(intervals), **changes}, "intervals", {"outputs": 1})

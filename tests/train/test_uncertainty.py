@@ -68,12 +68,12 @@ def test_scores_are_those_of_models_without_the_sample(linear):
         s2 = bars.noise.numpy() ** 2
         away = X[i] @ np.linalg.inv(X[rest].T @ X[rest]) @ X[i]
         scores.append(np.abs(Y[i] - X[i] @ theta) / np.sqrt(s2 * (1 + away)))
-    np.testing.assert_allclose(bars.scores, np.sort(scores, 0), rtol=1e-5)
-    np.testing.assert_allclose(bars.levels[:, 0], np.arange(1, 31) / 31)
+    np.testing.assert_allclose(bars.sizes.scores, np.sort(scores, 0), rtol=1e-5)
+    np.testing.assert_allclose(bars.sizes.levels[:, 0], np.arange(1, 31) / 31)
     np.testing.assert_allclose(bars.stretch, np.sqrt(np.mean(np.square(scores), 0)), rtol=1e-5)
     # 25 of 31 is the first level of at least 0.8: the 25th score.
     width = bars.half_width(model, data.x[:1], 0.8) / (bars.std(model, data.x[:1]) / bars.stretch)
-    np.testing.assert_allclose(width[0], bars.scores[24])
+    np.testing.assert_allclose(width[0], bars.sizes.scores[24])
 
 
 def test_a_weight_is_the_same_as_repeats():

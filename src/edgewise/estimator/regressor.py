@@ -438,7 +438,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     def _highest_level(self) -> float:
         """The highest level of intervals for which the held-out rows are enough; 0 where there are no intervals."""
         if self.error_bars_ is not None:
-            return float(self.error_bars_.levels[-1].min())
+            return self.error_bars_.sizes.most
         if self.residual_intervals_ is not None:
             return self.residual_intervals_.most
         return 0.0

@@ -19,6 +19,55 @@ MOST_SCORES = 1000
 
 
 @dataclass(frozen=True, eq=False)
+class ScoreQuantiles:
+    """Quantiles of the scores of held-out rows: residuals over the standard deviation that was expected of them."""
+
+    # A share `levels` of new samples lies within the `scores`, (k, m) each for m targets, ascending. With w the sum of
+    # the weights a share k / (w + 1) of new samples lies within the k-th smallest score.
+    levels: Annotated[Tensor, Shape("k", "outputs"), Within(0)]
+    scores: Annotated[Tensor, Shape("k", "outputs"), Within()]
+
+    @classmethod
+    def of(cls, scores: Tensor, weight: Tensor) -> ScoreQuantiles:
+        """Return the quantiles of scores (n, m) with numbers of repeats (n,).
+
+        At most `MOST_SCORES` of them are kept, the larger of neighbours, so that intervals are rather too wide.
+        """
+        scores, order = scores.sort(0)
+        levels = weight[order].cumsum(0) / (weight.sum() + 1)
+        if len(scores) > MOST_SCORES:
+            kept = torch.linspace(0, len(scores) - 1, MOST_SCORES).long().to(scores.device)
+            levels = levels[kept]
+            scores = scores[kept]
+        return cls(levels, scores)
+
+    @property
+    def most(self) -> float:
+        """The highest share for which the rows are enough."""
+        return float(self.levels[-1].min())
+
+    def at(self, share: float) -> Tensor:
+        """Return the smallest scores that cover a share of new samples, (m,)."""
+        place = (self.levels < share - 1e-12).sum(0).clamp(max=len(self.levels) - 1)
+        return self.scores.gather(0, place[None])[0]
+
+    def fault(self, sizes: Mapping[str, int]) -> str:
+        """Return what is wrong with scores from a file."""
+        ascending = len(self.scores) > 0 and bool((self.scores.diff(dim=0) >= 0).all())
+        return "" if ascending else "scores that do not ascend"
+
+
+def check_level(level: float, most: float, rows: int) -> None:
+    """Raise InputError unless a level is a number in (0, 1) for which so many rows, good for `most`, are enough."""
+    if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
+        raise InputError(f"level must be a number in (0, 1), got {level!r}")
+    if level > most:
+        raise InputError(
+            f"level must be at most {number_text(most)} for a model calibrated on {rows} rows, got {level}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class ResidualIntervals:
     """Intervals whose ends are quantiles of the signed residuals of held-out rows, for m targets."""
 
@@ -29,10 +78,9 @@ class ResidualIntervals:
 
     # Root mean square of the residuals, (m,)
     noise: Annotated[Tensor, Shape("outputs"), Within(0)]
-    # For the lower (0) and the upper end (1): a share `levels` of new targets lies less than `scores` standard
-    # deviations of the noise below, or above, the prediction, (2, k, m) each, ascending
-    levels: Annotated[Tensor, Shape(2, "k", "outputs"), Within(0)]
-    scores: Annotated[Tensor, Shape(2, "k", "outputs"), Within()]
+    # By how many standard deviations of the noise new targets lie below, and above, the prediction
+    below: ScoreQuantiles
+    above: ScoreQuantiles
     rows: int  # that were held out
     curves: NoiseCurves | None = None  # standard deviation of the noise where it follows the rows
 
@@ -48,7 +96,7 @@ class ResidualIntervals:
     @property
     def most(self) -> float:
         """The highest level for which the rows are enough."""
-        return 2 * float(self.levels[:, -1].min()) - 1
+        return 2 * min(self.below.most, self.above.most) - 1
 
     def deviation(self, x: Tensor, prediction: Tensor) -> Tensor:
         """Return the standard deviation of the noise, (N, m), at inputs x (N, in) with predictions (N, m)."""
@@ -58,27 +106,15 @@ class ResidualIntervals:
 
     def quantiles(self, level: float) -> tuple[Tensor, Tensor]:
         """Return how many standard deviations below and above the prediction the interval ends, (m,) each."""
-        if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
-            raise InputError(f"level must be a number in (0, 1), got {level!r}")
-        if level > self.most:
-            most = number_text(self.most)
-            raise InputError(f"level must be at most {most} for a model calibrated on {self.rows} rows, got {level}")
-        # The smallest score that covers the share, for each end.
+        check_level(level, self.most, self.rows)
         share = (1 + level) / 2
-        place = (self.levels < share - 1e-12).sum(1, keepdim=True).clamp(max=self.levels.shape[1] - 1)
-        below, above = self.scores.gather(1, place)[:, 0]
-        return below, above
+        return self.below.at(share), self.above.at(share)
 
     def ends(self, x: Tensor, prediction: Tensor, level: float) -> tuple[Tensor, Tensor]:
         """Return the ends of the intervals that hold a share `level` of new targets, (N, m) each."""
         below, above = self.quantiles(level)
         deviation = self.deviation(x, prediction)
         return prediction - below * deviation, prediction + above * deviation
-
-    def fault(self, sizes: Mapping[str, int]) -> str:
-        """Return what is wrong with intervals from a file."""
-        ascending = self.scores.shape[1] > 0 and bool((self.scores.diff(dim=1) >= 0).all())
-        return "" if ascending else "scores that do not ascend"
 
 
 def residual_intervals(
@@ -93,22 +129,6 @@ def residual_intervals(
         deviation = noise.expand_as(residuals)
     # Residuals without any deviation are those of a target without noise.
     scores = residuals / deviation.clamp(min=torch.finfo(torch.float64).tiny)
-    sides = [score_quantiles(side * scores, weight) for side in (-1, 1)]
-    levels = torch.stack([levels for levels, _ in sides])
-    return ResidualIntervals(noise, levels, torch.stack([scores for _, scores in sides]), len(residuals), curves)
-
-
-def score_quantiles(size: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Levels and scores of conformal intervals, (k, m) each, ascending.
-
-    They are those of sizes (n, m) of standardised residuals with numbers of repeats (n,). With w the sum of these a
-    share k / (w + 1) of new samples lies within the k-th smallest score. At most `MOST_SCORES` scores are kept, the
-    larger of neighbours, so that intervals are rather too wide.
-    """
-    scores, order = size.sort(0)
-    levels = weight[order].cumsum(0) / (weight.sum() + 1)
-    if len(scores) > MOST_SCORES:
-        kept = torch.linspace(0, len(scores) - 1, MOST_SCORES).long().to(scores.device)
-        levels = levels[kept]
-        scores = scores[kept]
-    return levels, scores
+    below = ScoreQuantiles.of(-scores, weight)
+    above = ScoreQuantiles.of(scores, weight)
+    return ResidualIntervals(noise, below, above, len(residuals), curves)

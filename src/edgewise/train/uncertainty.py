@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated
@@ -17,7 +17,7 @@ from edgewise.nn.layers.base import Layer
 from edgewise.presentation import counted, number_text
 from edgewise.settings import MOST_FACTORISED_FOR_UNCERTAINTY, ROW_CHUNK_NUMBERS, chunks
 from edgewise.train.blocks import Data
-from edgewise.train.conformal import score_quantiles
+from edgewise.train.conformal import ScoreQuantiles, check_level
 from edgewise.train.jacobian.linearised import evenly_spaced, inverse_triangular, layer_rows, linearise, output_rows
 from edgewise.train.jacobian.rows import layers_of
 from edgewise.train.noise_curves import NoiseCurves
@@ -46,8 +46,8 @@ class ErrorBars:
         Standard deviation of an output per length of C'g, with g its derivative by the parameters, (m,).
     stretch : Tensor
         Factor of all standard deviations, (m,), with which the held-out residuals have the standardised mean square 1.
-    levels, scores : Tensor
-        Share `levels` of new samples lies within `scores` standard deviations, (k, m) each, ascending.
+    sizes : ScoreQuantiles
+        Within how many standard deviations shares of new samples lie.
     rows : int
         Number of rows that were held out.
     folds : bool
@@ -77,7 +77,8 @@ class ErrorBars:
     Examples
     --------
     >>> one = torch.ones(1, dtype=torch.float64)
-    >>> bars = ErrorBars(one[None], 0.1 * one, one, one, one[None], one[None], rows=20, folds=False)
+    >>> sizes = ScoreQuantiles(one[None], one[None])
+    >>> bars = ErrorBars(one[None], 0.1 * one, one, one, sizes, rows=20, folds=False)
     >>> bars.rows, float(bars.noise)
     (20, 0.1)
     """
@@ -86,8 +87,7 @@ class ErrorBars:
     noise: Annotated[Tensor, Shape("outputs"), Within(0)]
     spread: Annotated[Tensor, Shape("outputs"), Within(0)]
     stretch: Annotated[Tensor, Shape("outputs"), Within(0)]
-    levels: Annotated[Tensor, Shape("k", "outputs"), Within(0)]
-    scores: Annotated[Tensor, Shape("k", "outputs"), Within(0)]
+    sizes: ScoreQuantiles
     rows: int
     folds: bool
     curves: NoiseCurves | None = None
@@ -150,15 +150,8 @@ class ErrorBars:
         InputError
             The level is not in (0, 1), or nearer to 1 than the number of held-out rows allows.
         """
-        if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
-            raise InputError(f"level must be a number in (0, 1), got {level!r}")
-        most = float(self.levels[-1].min())
-        if level > most:
-            raise InputError(
-                f"level must be at most {number_text(most)} for a model calibrated on {self.rows} rows, got {level}"
-            )
-        place = (self.levels < level - 1e-12).sum(0).clamp(max=len(self.levels) - 1)
-        return self._unstretched_std(model, x, True, unclipped) * self.scores.gather(0, place[None])[0]
+        check_level(level, self.sizes.most, self.rows)
+        return self._unstretched_std(model, x, True, unclipped) * self.sizes.at(level)
 
     def edge_std(
         self, model: nn.Module, layer: int, points: Tensor, x: Tensor, groups: Sequence[Sequence[int]] | None = None
@@ -248,11 +241,6 @@ class ErrorBars:
         if not noise:
             return spread
         return (spread.square() + _noise(model, x, self.noise, self.curves).square()).sqrt() + ROUNDING_DEVIATION
-
-    def fault(self, sizes: Mapping[str, int]) -> str:
-        """Return what is wrong with error bars from a file."""
-        ascending = len(self.levels) > 0 and bool((self.scores.diff(dim=0) >= 0).all())
-        return "" if ascending else "scores that do not ascend"
 
 
 @typed
@@ -395,8 +383,7 @@ def _calibrated(factor: Tensor, noise: Tensor, spread: Tensor, residuals: Data, 
     weight = residuals.weight
     assert weight is not None
     stretch = (weight @ size.square() / weight.sum()).sqrt()
-    levels, scores = score_quantiles(size, weight)
-    return ErrorBars(factor, noise, spread, stretch, levels, scores, len(size), folds)
+    return ErrorBars(factor, noise, spread, stretch, ScoreQuantiles.of(size, weight), len(size), folds)
 
 
 def edge_parameters(layer: Layer, output: int) -> list[Tensor]:

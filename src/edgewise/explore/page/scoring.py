@@ -82,7 +82,7 @@ def own_interval(subject: Subject, x: torch.Tensor) -> dict[str, Any] | None:
     if not isinstance(estimator, KANRegressor):
         return None
     bars = estimator.error_bars_
-    if bars is None or float(bars.levels[-1].min()) < LEVEL:
+    if bars is None or bars.sizes.most < LEVEL:
         return None
     limits = torch.from_numpy(np.asarray(estimator.input_limits_).T)
     inside = torch.minimum(torch.maximum(x, limits[0]), limits[1])
