@@ -226,6 +226,7 @@ def _joined(law: KAN, rich: AutoResult, samples: Samples, report: SearchReport) 
     else:
         first = sum(parameter.numel() for parameter in law.parameters() if parameter.requires_grad)
         bars = _of_longer_network(rich.error_bars, first, model, held_out)
+    message = f"{rich.message} The constants of the law are taken as known."
     return replace(
         rich,
         model=model,
@@ -233,6 +234,7 @@ def _joined(law: KAN, rich: AutoResult, samples: Samples, report: SearchReport) 
         limits=rich.limits[: samples.x.shape[1]],
         error_bars=bars,
         intervals=intervals,
+        message=message,
         fitted=None,
     )
 

@@ -25,7 +25,7 @@ from edgewise.search import polynomials
 from edgewise.search.candidates import Samples
 from edgewise.search.hidden_nodes import smooth_residual
 from edgewise.search.policy import SearchSettings
-from edgewise.search.records import WITHOUT_NOISE, SearchReport, Trial
+from edgewise.search.records import SearchReport, Trial
 from edgewise.search.results import AutoResult, data_of, loss_of, network_error_bars
 from edgewise.search.validation import clipped_squares, held_out_rows, mean_and_error, paired_gain
 from edgewise.settings import ABOVE_ZERO, APPROXIMATION_BUDGET_WORK
@@ -104,7 +104,7 @@ def _polynomial_result(
     # Names and sentences.
     link = found.polynomial.link.name
     inside = "" if link == "identity" else f" inside the {link} function"
-    name = f"polynomial of {len(found.polynomial.coef)} terms{inside}{WITHOUT_NOISE}"
+    name = f"polynomial of {len(found.polynomial.coef)} terms{inside}, without noise"
     error = math.sqrt(max(found.loss, ABOVE_ZERO))
     sentence = (
         f"The {name} has the smallest error on samples that were left out, one at a time: {number_text(error, 1)}."
@@ -205,7 +205,7 @@ def approximated(
         return None, f"An approximation without noise was tried: {figures}: not taken."
     # The record of the network that was taken, and its error bars.
     parameters = sum(p.numel() for p in model.parameters())
-    name = f"network {list(model.config.width)}, grid {model.config.grid_size[0]}{WITHOUT_NOISE}"
+    name = f"network {list(model.config.width)}, grid {model.config.grid_size[0]}, without noise"
     reason = f"The approximation without noise: {figures}: taken."
     trial = Trial(name, mean, error, parameters, 1, 0.0, result.work, True, reason)
     end = (

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from edgewise.outcomes import StopReason
 from edgewise.presentation import html_table, number_text, r2_text, text_table
 
-WITHOUT_NOISE = ", without noise"  # ends the names of models that approximate samples
 FOLDS_DIFFER = "a fold leaves out many rows, the lines above one row at a time: compare figures within a line"
 
 
@@ -116,11 +115,6 @@ class SearchReport:
         taken = [trial for trial in self.trials if trial.taken]
         own = [trial for trial in taken if trial.name == self.chosen] or taken
         return own[-1] if own else None
-
-    @property
-    def is_without_noise(self) -> bool:
-        """Whether the samples seemed free of noise, so that the model approximates them."""
-        return self.chosen.endswith(WITHOUT_NOISE)
 
     @property
     def line(self) -> str:

@@ -232,27 +232,10 @@ def find_formulas(
     start = time.perf_counter()
     X = estimator._inputs(prepared.frame[prepared.train])
     y = prepared.y[prepared.train]
-    names = estimator.encoder_.formula_names
-    may_have_law = prepared.large is None and len(X) >= SETTINGS.fewest_rows and not estimator.search_.is_without_noise
-    may_have_law = may_have_law and "equations_" not in vars(estimator)  # a fit of high effort has looked for them
-    fit = trained.fit
-    with collect_warnings():
-        if may_have_law and fit is None:  # an earlier run has trained the model
-            fit = train_model(job, prepared).fit
-        budget = planned_budget(job.formulas, FORMULA_SECONDS)
-
-        def search_law(rows: np.ndarray, targets: np.ndarray, model: KANRegressor | None = None) -> Front:
-            target = prepared.target
-            search = table_search(rows, targets, names, None, budget, target=target, report=progress, journal=journal)
-            return table_front(search, model)
-
-        if may_have_law:
-            assert fit is not None
-            richer = copy.copy(estimator)
-            richer._look_for_law(replace(fit, settings=replace(fit.settings, progress=None)), search_law)
-            trained = _with_law(prepared, trained, richer, time.perf_counter() - start)
-        elif "equations_" not in vars(estimator):
-            estimator._set_equations([search_law(X, y, estimator)], ())  # stored in the model file
+    if "equations_" not in vars(estimator):  # a fit of high effort has looked for them
+        with collect_warnings():
+            trained = _with_formulas(job, prepared, trained, X, progress, journal)
+    assert isinstance(trained.estimator, KANRegressor)
     [front] = trained.estimator._fronts().values()
     is_interrupted = StopReason.INTERRUPTED in (front.stopped, trained.estimator.search_.stopped)
     seconds = time.perf_counter() - start
@@ -264,11 +247,41 @@ def find_formulas(
     return FitFormulas(formulas, reached, seconds, is_interrupted), trained
 
 
-def _with_law(prepared: PreparedTable, trained: TrainedModel, richer: KANRegressor, seconds: float) -> TrainedModel:
-    """The trained model after so many seconds in which a law was looked for, which `richer` has where it is better."""
-    if richer.search_.chosen == trained.estimator.search_.chosen:
+def _with_formulas(
+    job: FitJob,
+    prepared: PreparedTable,
+    trained: TrainedModel,
+    X: np.ndarray,
+    progress: ProgressCallback | None,
+    journal: Journal | None,
+) -> TrainedModel:
+    """Search for formulas of the training rows, X (n, d); return the model that knows them."""
+    estimator = trained.estimator
+    assert isinstance(estimator, KANRegressor)
+    start = time.perf_counter()
+    # The fit from which a search for a law goes on; a model from an earlier run is fitted again.
+    fit = trained.fit
+    if fit is None and prepared.large is None:
+        fit = train_model(job, prepared).fit
+    budget = planned_budget(job.formulas, FORMULA_SECONDS)
+    names = estimator.encoder_.formula_names
+
+    def search_law(rows: np.ndarray, targets: np.ndarray, model: KANRegressor | None = None) -> Front:
+        target = prepared.target
+        search = table_search(rows, targets, names, None, budget, target=target, report=progress, journal=journal)
+        return table_front(search, model)
+
+    # Without noise, and of few rows, the formula stands beside the model, in its file.
+    if fit is None or not fit.result.has_noise or len(X) < SETTINGS.fewest_rows:
+        estimator._set_equations([search_law(X, prepared.y[prepared.train], estimator)], ())
+        return trained
+    # Else a network that has the law as a part may take the place of the model; its time begins now.
+    richer = copy.copy(estimator)
+    settings = replace(fit.settings, progress=None, began=time.monotonic())
+    richer._look_for_law(replace(fit, settings=settings), search_law)
+    if richer.search_.chosen == estimator.search_.chosen:
         return replace(trained, estimator=richer)
-    return scored(prepared, richer, trained.seconds + seconds, trained.notes)
+    return scored(prepared, richer, trained.seconds + time.perf_counter() - start, trained.notes)
 
 
 # The training in the journal of an unfinished run.
