@@ -24,7 +24,11 @@ from edgewise_experiments.runner.store import Store
 GOOD = 0.9  # R² that counts
 CONDITIONS = ((0.0, 1), (0.05, 1), (0.01, 1), (0.05, 2))  # noise, and trajectories that are seen
 QUICK = (2, 3, 24, 28)
-TITLES = {"odebench": "ODEBench", "own_motions": "20 systems of our own"}
+TITLES = {
+    "odebench": "ODEBench",
+    "own_motions": "20 systems of our own",
+    "fresh_motions": "10 further ones",
+}
 NOTES = (
     "Each system counts once for each draw of the noise. Reconstructed: the forecast from the first state follows the "
     "seen trajectory. Decided: the search says that the data decide and that its choice follows them; of these, and of "
