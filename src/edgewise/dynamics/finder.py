@@ -349,11 +349,12 @@ class _Search:
         return np.sqrt(fit.squares * np.mean(sigma**2, axis=0))
 
     def _system(self, fit: Fit, is_lost: bool) -> System:
-        count = len(fit.law.theta)
-        covariance = fit.covariance if fit.is_continuous else np.full((count, count), np.nan)
         error = self._noise_of(fit) if fit.is_continuous else np.full(self.kind.measured, np.nan)
+        score = fit.score + self.settings.blow_up_cost * is_lost
+        ends = tuple((states[-1], end) for states, end in zip(fit.states, fit.ends, strict=True))
+        names = self.samples.names
         return System(
-            self.samples.names, self.samples.variables, self.kind, fit.law, covariance, fit.score, error, is_lost
+            names, self.samples.variables, self.kind, fit.law, fit.covariance, score, error, is_lost, ends
         )
 
 

@@ -35,7 +35,7 @@ from edgewise.formulas.rewriting import simplify
 class JudgingSettings:
     """Numbers of draws and of starts."""
 
-    draws: int = 100  # of a forecast's band, whose quantiles at 5 % then rest on five
+    draws: int = 199  # of a forecast's band: of 200 values the tenth and the 190th enclose 90 %
     starts: int = 24  # at which rivals are compared, half of them within the range of the data
 
 
@@ -119,22 +119,55 @@ def decision(
     return is_decided, starts[best]
 
 
+@dataclass(frozen=True)
+class Start:
+    """Where a forecast begins: a state with its standard errors, or the end of a trajectory (`run`)."""
+
+    time: float
+    state: np.ndarray  # (states,)
+    errors: np.ndarray  # (states,), beside the errors of constants, with which those of a trajectory's end go
+    run: int | None = None  # the trajectory that goes on; None for a state that was given
+
+    @classmethod
+    def after(cls, motion: Motion, run: int) -> Start:
+        """The last fitted state of a trajectory."""
+        state = motion.evidence.states[run][-1]
+        return cls(float(motion.evidence.t[run][-1]), state, np.zeros(len(state)), run)
+
+    def drawn(self, system: System, count: int, freedom: float, random: np.random.Generator) -> np.ndarray:
+        """States and constants (count, states + p): t distributed as estimated, and a given state normal about it."""
+        d = len(self.state)
+        mean = np.concatenate([self.state, system.law.theta])
+        covariance = np.zeros((len(mean), len(mean)))
+        if self.run is not None and system.ends:
+            mean[:d], covariance = system.ends[self.run]
+        elif np.isfinite(system.covariance).all():  # constants of a law that no trajectory follows have none
+            covariance[d:, d:] = system.covariance
+        values, vectors = np.linalg.eigh(covariance)
+        half = vectors * np.sqrt(np.maximum(values, 0))
+        scale = np.sqrt(freedom / random.chisquare(freedom, (count, 1)))
+        drawn = mean + scale * random.standard_normal((count, len(mean))) @ half.T
+        drawn[:, :d] += self.errors * random.standard_normal((count, d))
+        return drawn
+
+
 def forecast_of(
-    motion: Motion, start: np.ndarray, t: np.ndarray, level: float, inputs: Mapping[str, np.ndarray] | None
+    motion: Motion, start: Start, times: np.ndarray, level: float, inputs: Mapping[str, np.ndarray] | None
 ) -> Forecast:
-    """The trajectory of the choice, and a band of draws from rivals and constants."""
+    """The trajectory of the choice, and a band of draws from rivals, constants and start."""
     evidence = motion.evidence
     kind = motion.choice.kind
-    known = _inputs_of(motion, t, inputs)
+    known = _inputs_of(motion, times, inputs)
+    t = times if times[0] == start.time else np.concatenate([[start.time], times])
     # As fine a grid as the search had, with the times asked for
-    spacing = float(np.median(np.concatenate([np.diff(times) for times in evidence.t]))) / evidence.substeps
+    spacing = float(np.median(np.concatenate([np.diff(one) for one in evidence.t]))) / evidence.substeps
     parts = np.ceil(np.diff(t) / spacing).astype(int)
     parts = np.minimum(np.maximum(parts, 1), max(20_000 // len(t), 1))
     if kind.is_map:
-        parts = np.ones(len(t) - 1, dtype=int)
+        parts = np.maximum(np.round(np.diff(t)).astype(int), 1)
     pieces = [np.linspace(a, b, n, endpoint=False) for a, b, n in zip(t[:-1], t[1:], parts, strict=True)]
     fine = np.concatenate([*pieces, t[-1:]])
-    asked = np.concatenate([[0], np.cumsum(parts)])
+    asked = np.concatenate([[0], np.cumsum(parts)])[len(t) - len(times) :]
     m = kind.measured
 
     random = np.random.default_rng(evidence.seed)
@@ -143,30 +176,21 @@ def forecast_of(
     paths = []
     for system, count in zip(systems, counts, strict=True):
         if count:
-            theta = _draws(system, count, random).T
-            starts = np.tile(start, (count, 1))
-            path = together(system.law, kind, starts, fine, theta=theta, substeps=1, known=known)
+            unknowns = len(system.law.theta) + kind.states * len(evidence.t)
+            freedom = max(sum(int(one.sum()) for one in evidence.present) - unknowns, 1)
+            drawn = start.drawn(system, count, freedom, random)
+            theta = drawn[:, kind.states :].T
+            path = together(system.law, kind, drawn[:, : kind.states], fine, theta=theta, substeps=1, known=known)
             paths.append(path[asked][:, :, :m])
-    drawn = np.concatenate(paths, axis=1)
-    drawn = np.where(np.isfinite(drawn), drawn, np.inf)
+    # The band lies between order statistics: k of 200 values below, and as many above
+    values = np.concatenate(paths, axis=1)
+    ranked = np.sort(np.where(np.isfinite(values), values, np.inf), axis=1)
+    place = max(round((JUDGING.draws + 1) * (1 - level) / 2), 1) - 1
     if kind.is_map or kind.delays:
-        x = together(motion.choice.law, kind, start[None], fine, substeps=1, known=known)[asked][:, 0, :m]
+        x = together(motion.choice.law, kind, start.state[None], fine, substeps=1, known=known)[asked][:, 0, :m]
     else:
-        x = accurate(motion.choice.law, kind, start, t, known)[:, :m]
-    with np.errstate(all="ignore"):
-        lower, upper = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=1, method="nearest")
-    return Forecast(t, x, lower, upper, level)
-
-
-def _draws(system: System, count: int, random: np.random.Generator) -> np.ndarray:
-    """Constants (count, p) from their normal distribution."""
-    theta = system.law.theta
-    # Constants of a law that no trajectory follows have no covariance.
-    if not np.isfinite(system.covariance).all():
-        return np.tile(theta, (count, 1))
-    values, vectors = np.linalg.eigh(system.covariance) if len(theta) else (np.zeros(0), np.zeros((0, 0)))
-    root_of = vectors * np.sqrt(np.maximum(values, 0))
-    return theta + random.standard_normal((count, len(theta))) @ root_of.T
+        x = accurate(motion.choice.law, kind, start.state, t, known)[len(t) - len(times) :, :m]
+    return Forecast(times, x, ranked[:, place], ranked[:, -1 - place], level)
 
 
 def _inputs_of(motion: Motion, t: np.ndarray, inputs: Mapping[str, np.ndarray] | None) -> Known:

@@ -48,7 +48,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Forecast:
-    """Trajectory of the choice from a start, with a band of the rivals and of the errors of constants.
+    """Trajectory of the choice from a start, with a band of the rivals and of the errors of constants and start.
 
     Parameters
     ----------
@@ -91,11 +91,13 @@ class System:
     covariance : ndarray, shape (p, p)
         Covariance of the constants, in the order of `constants`.
     score : float
-        Schwarz's criterion with the prior; lower is better, and 6 is a Bayes factor of 20.
+        Schwarz's criterion with the prior and the price of a blow-up; lower is better, and 6 is a Bayes factor of 20.
     error : ndarray, shape (d,)
         Root mean squared residual of each coordinate, in the units of data.
     blows_up : bool
         Whether a trajectory leaves all measure soon after, or beside, the measured ones.
+    ends : tuple of (ndarray, ndarray)
+        Of each trajectory its last fitted state, and the covariance of that state beside the constants.
 
     Examples
     --------
@@ -117,6 +119,7 @@ class System:
     score: float
     error: np.ndarray
     blows_up: bool = False
+    ends: tuple[tuple[np.ndarray, np.ndarray], ...] = field(default=(), repr=False)
 
     @cached_property
     def equations(self) -> dict[str, Expression]:
@@ -328,27 +331,38 @@ class Motion:
         return "\n".join([*lines, self.says, *self.messages])
 
     def forecast(
-        self, x0: np.ndarray, t: np.ndarray, level: float = 0.9, inputs: Mapping[str, np.ndarray] | None = None
+        self,
+        x0: np.ndarray | None,
+        t: np.ndarray,
+        level: float = 0.9,
+        inputs: Mapping[str, np.ndarray] | None = None,
+        *,
+        error: float | np.ndarray = 0.0,
+        run: int = 0,
     ) -> Forecast:
-        """Continue from a start.
+        """Continue from a start, or a trajectory after its last sample.
 
         Parameters
         ----------
-        x0 : array_like, shape (d,) or (states,)
+        x0 : array_like, shape (d,) or (states,), or None
             The state at t[0]; of second order coordinates and then velocities, which are 0 where they are left out. It
-            is also the history of delayed coordinates.
+            is also the history of delayed coordinates. None goes on from the last fitted state of the trajectory `run`.
         t : array_like, shape (n,)
-            Increasing times; of a map, n numbers of steps.
+            Increasing times, in steps for a map; none before the last sample where x0 is None.
         level : float
             Probability of the band.
         inputs : mapping of str to array_like, shape (n,)
             Inputs at these times, where the search had some.
+        error : float or array_like, shape of x0
+            Standard error of the start: of a sample its noise, 0 for a start that is known. Not used where x0 is None.
+        run : int
+            Number of the trajectory that goes on where x0 is None; the first has number 0.
 
         Returns
         -------
         Forecast
-            The trajectory of the choice, and a band of draws from the rivals by their probabilities and from the errors
-            of their constants. The start is taken as exact: where it is a noisy sample, the band is too narrow.
+            The trajectory of the choice, and a band of draws from the rivals by their probabilities, from the errors of
+            their constants and from that of the start.
 
         Raises
         ------
@@ -360,25 +374,42 @@ class Motion:
         >>> import numpy as np
         >>> from edgewise import find_dynamics
         >>> t = np.linspace(0, 4, 60)
-        >>> forecast = find_dynamics(t, np.exp(-t)).forecast([2.0], [0.0, 1.0])
-        >>> forecast.x.round(3).ravel()
+        >>> motion = find_dynamics(t, np.exp(-t))
+        >>> motion.forecast([2.0], [0.0, 1.0]).x.round(3).ravel()
         array([2.   , 0.736])
+        >>> motion.forecast(None, [5.0, 6.0]).x.round(4).ravel()
+        array([0.0067, 0.0025])
         """
-        from edgewise.dynamics.judging import forecast_of
+        from edgewise.dynamics.judging import Start, forecast_of
 
-        start = np.asarray(x0, dtype=np.float64).ravel()
         times = np.asarray(t, dtype=np.float64).ravel()
         kind = self.choice.kind
         check_number(level, "level", positive=True)
         if level >= 1:
             raise InputError(f"level must be a probability below 1, got {level!r}")
-        if kind.order == 2 and len(start) == kind.measured:
-            start = np.concatenate([start, np.zeros(kind.measured)])
-        if len(start) != kind.states or not np.isfinite(start).all():
-            raise InputError(f"x0 must hold {kind.states} finite numbers, got {x0!r:.80}")
         if len(times) < 2 or not np.isfinite(times).all() or (np.diff(times) <= 0).any():
             raise InputError("t must hold two or more increasing times")
-        return forecast_of(self, start, times, level, inputs)
+        if x0 is not None:
+            state = np.asarray(x0, dtype=np.float64).ravel()
+            errors = np.asarray(error, dtype=np.float64)
+            if errors.ndim > 1 or errors.size not in (1, len(state)) or not (errors >= 0).all():
+                raise InputError(f"error must be a standard error, or one for each number of x0, got {error!r:.80}")
+            errors = np.broadcast_to(errors.ravel(), len(state))
+            if kind.order == 2 and len(state) == kind.measured:
+                state = np.concatenate([state, np.zeros(kind.measured)])
+                errors = np.concatenate([errors, np.zeros(kind.measured)])
+            if len(state) != kind.states or not np.isfinite(state).all():
+                raise InputError(f"x0 must hold {kind.states} finite numbers, got {x0!r:.80}")
+            return forecast_of(self, Start(times[0], state, errors), times, level, inputs)
+        count = len(self.evidence.t)
+        if isinstance(run, bool) or run not in range(count):
+            raise InputError(f"run must be the number of a trajectory, 0 to {count - 1}, got {run!r}")
+        if kind.delays:
+            raise InputError("x0 must be a state where the motion has delays: it is their history")
+        last = float(self.evidence.t[run][-1])
+        if times[0] < last:
+            raise InputError(f"t must begin at the last sample, {number_text(last, 6)}, or later where x0 is None")
+        return forecast_of(self, Start.after(self, run), times, level, inputs)
 
     def fixed_points(self) -> list[FixedPoint]:
         """Points of rest of the choice near the data, with eigenvalues and stability.

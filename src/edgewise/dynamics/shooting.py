@@ -47,13 +47,23 @@ class Fit:
     score: float = math.inf  # Schwarz's criterion with the prior, lower is better; infinite where no fit is continuous
     squares: np.ndarray = field(default_factory=lambda: np.zeros(0))  # (measured,) mean squares in units of the noise
     states: list[np.ndarray] = field(default_factory=list)  # (n, states) of each trajectory
-    covariance: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))  # of the constants
+    # Of each trajectory the covariance (d + p, d + p) of its last state, beside the constants
+    ends: list[np.ndarray] = field(default_factory=list)
     limit: float = math.inf  # the score above which the fit was given up; infinite where it came to its end
 
     @property
     def is_continuous(self) -> bool:
         """Whether the law follows the trajectories at all."""
         return math.isfinite(self.score)
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """Covariance (p, p) of the constants; NaN where no fit is continuous."""
+        p = len(self.law.theta)
+        if not self.ends:
+            return np.full((p, p), np.nan)
+        first = len(self.ends[0]) - p
+        return self.ends[0][first:, first:]
 
     @property
     def errors(self) -> np.ndarray:
@@ -355,7 +365,7 @@ class _Shooting:
         return self.judged(result, problem, is_converged=is_converged, settings=settings)
 
     def judged(self, result: Fit, problem: LinearProblem, *, is_converged: bool, settings: DynamicsSettings) -> Fit:
-        """The fit with its score and the covariance of its constants, each coordinate at its own residual variance."""
+        """The fit with its score and the covariance of constants and last states, each coordinate at its own residual variance."""
         data = self.data
         m = data.kind.measured
         sums = [
@@ -373,6 +383,8 @@ class _Shooting:
         floors = data.floor[:m] ** 2 / np.mean(sigma**2, axis=0)
         noise = np.sqrt((result.squares + floors) * samples / max(samples - unknowns, 1.0))
         covariance = problem.covariance(np.tile(noise, len(problem.target) // m))
-        first = len(covariance) - len(self.theta)
-        result.covariance = covariance[first:, first:]
+        constants = np.eye(len(covariance))[len(covariance) - len(self.theta) :]
+        for plan in problem.plans:
+            rows = np.concatenate([plan[-1, :, :-1], constants])
+            result.ends.append(rows @ covariance @ rows.T)
         return result

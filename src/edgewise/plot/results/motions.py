@@ -82,7 +82,7 @@ def _draw_trajectories(axes: Axes, motion: Any, k: int) -> None:
     if motion.choice.is_autonomous and not motion.choice.kind.is_map:
         t = evidence.t[0]
         later = np.linspace(t[-1], t[-1] + LOOK.later * (t[-1] - t[0]), 120)
-        forecast = motion.forecast(evidence.states[0][-1], later)
+        forecast = motion.forecast(None, later)
         axes.plot(later, forecast.x[:, k], color=ORANGE, zorder=3, label="forecast")
         axes.fill_between(
             later, forecast.lower[:, k], forecast.upper[:, k], color=ORANGE, alpha=BAND_OPACITY, linewidth=0
