@@ -6,8 +6,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from edgewise import find_dynamics
-from edgewise.discovery.reduction.dimensions import dimension
-from edgewise.dynamics.terms import Dimensions
+from edgewise.discovery.reduction.dimensions import Dimensions, dimension
 from edgewise.formulas.expression import parse_expression
 
 T = np.linspace(0, 10, 120)

@@ -48,6 +48,12 @@ CASES = [
     ((T, X), {"units": {"x": "m//s"}}, "units must be texts such as 'kg m/s^2', got 'm//s' for x"),
     ((T, X), {"inputs": X}, "inputs must map names to arrays of one number for each time"),
     ((T, X), {"inputs": {"F": X[:-1]}}, "inputs['F'] must hold 40 finite numbers, got shape (39,)"),
+    ((T, X), {"inputs": {"F": with_nan(3)}}, "inputs must hold finite numbers, got nan of 'F'"),
+    (
+        ("time", FRAME.assign(F=np.tile(with_nan(3), 2))),
+        {"run": "run", "names": ["x"], "inputs": ["F"]},
+        "inputs must hold finite numbers, got nan of 'F' of trajectory 1",
+    ),
     ((T, X), {"inputs": {"x": X}}, "names must be different texts for coordinates and inputs"),
     ((T, X), {"time_limit": 0}, "time_limit must be a positive number of seconds, got 0"),
     ((T, X), {"seed": -1}, "seed must be"),

@@ -79,9 +79,50 @@ def test_wrong_arguments_of_a_forecast(logistic):
         (([1, 2], T), "x0 must hold 1 finite numbers"),
         (([1], [0.0]), "t must hold two or more increasing times"),
         (([1], T, 1.5), "level must be a probability below 1, got 1.5"),
+        ((None, T), "t must begin at the last sample, 10, or later where x0 is None"),
     ]:
         with pytest.raises(InputError, match=sentence):
             logistic.forecast(*arguments)
+    for options, sentence in [
+        ({"x0": [1.0], "error": -1.0}, "error must be a standard error, or one for each number of x0, got -1.0"),
+        ({"x0": [1.0], "error": [0.1, 0.1]}, "error must be a standard error"),
+        ({"x0": None, "run": 1}, "run must be the number of a trajectory, 0 to 0, got 1"),
+    ]:
+        with pytest.raises(InputError, match=sentence):
+            logistic.forecast(t=T, **options)
+
+
+def test_the_error_of_a_start_widens_the_band(logistic):
+    exact, sample = (logistic.forecast([1.0], T, error=error) for error in (0.0, 0.1))
+    assert exact.lower[0] == exact.upper[0] == 1.0
+    assert sample.upper[0, 0] - sample.lower[0, 0] == pytest.approx(2 * 1.645 * 0.1, rel=0.2)
+    np.testing.assert_array_equal(exact.x, sample.x)
+
+
+def test_a_trajectory_goes_on_from_its_last_fitted_state(logistic):
+    ahead = logistic.forecast(None, [12.0, 20.0])
+    assert ahead.x[1, 0] == pytest.approx(4, abs=0.1)
+    at_the_end = logistic.forecast(None, [10.0, 12.0])
+    assert at_the_end.x[0, 0] == logistic.evidence.states[0][-1, 0]
+    assert 0 < at_the_end.upper[0, 0] - at_the_end.lower[0, 0] < 0.2
+    np.testing.assert_allclose(at_the_end.x[1], ahead.x[0], rtol=1e-6)
+
+
+def test_a_report_holds_equations_constants_and_forecast(logistic):
+    html = logistic.report().html
+    for text in ("Laws of motion of x", "The constants", "The forecast", "Points of rest", "<svg", "standard error"):
+        assert text in html, text
+
+
+@pytest.mark.slow
+def test_states_on_a_line_do_not_decide():
+    """Where x is a multiple of y at all samples, x^2 y and x y^2 are the same: only another start tells them apart."""
+
+    def replication(t, x):
+        return [x[0] * x[1] - 1.61 * x[0] ** 2 * x[1], x[0] * x[1] - 1.61 * x[0] * x[1] ** 2]
+
+    motion = find_dynamics(T, solve_ivp(replication, (0, 10), [0.3, 0.2], t_eval=T, rtol=1e-10, atol=1e-12).y.T)
+    assert not motion.decided and motion.rivals
 
 
 def test_progress_never_falls_and_a_spent_budget_keeps_the_best():

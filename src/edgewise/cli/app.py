@@ -388,7 +388,7 @@ def _formula(
     cls=Command,
     epilog=_examples(
         "edgewise dynamics runs.csv --time t --id run",
-        "edgewise dynamics runs.csv --time t --id run --out motion.svg",
+        "edgewise dynamics runs.csv --time t --id run --out motion.html",
         after="Ctrl-C keeps the best equations so far; the results are still written (exit code 0).",
     ),
 )
@@ -411,7 +411,7 @@ def _dynamics(
         from edgewise.cli.shared.opening import FIGURE_ENDINGS, check_ending, check_out
         from edgewise.cli.terminal.console import Screen
 
-        check_ending(out, (".json", *FIGURE_ENDINGS))
+        check_ending(out, (".html", ".json", *FIGURE_ENDINGS))
         check_out(out, [data], force=force)
         with importing():
             from edgewise.cli.table.dynamics import MotionJob, find_motion

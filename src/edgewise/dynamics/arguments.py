@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgewise.checks import check_labels, check_number, is_list, is_one_of, numbered, unknown_name
-from edgewise.discovery.reduction.dimensions import Dimension, dimension
+from edgewise.discovery.reduction.dimensions import Dimension, dimension, times
 from edgewise.dynamics.trajectories import Kind
 from edgewise.errors import InputError, warn_caller
 from edgewise.presentation import counted, number_text
@@ -95,7 +95,7 @@ def _input_columns(inputs: Any, ts: list[np.ndarray], *, is_single: bool) -> tup
             raise InputError(f"inputs[{name!r}] must hold an array for each trajectory, {len(ts)}, got {len(parts)}")
         for place, (part, t) in enumerate(zip(parts, ts, strict=True)):
             column = _numbers(part, f"inputs[{name!r}]")
-            if column.shape != t.shape or not np.isfinite(column).all():
+            if column.shape != t.shape:
                 raise InputError(f"inputs[{name!r}] must hold {len(t)} finite numbers, got shape {column.shape}")
             columns[place].append(column)
     return [np.column_stack(part) for part in columns], tuple(map(str, inputs))
@@ -142,8 +142,11 @@ def _checked(
     if len({*names, *inputs}) < len(names) + len(inputs):
         raise InputError(f"names must be different texts for coordinates and inputs, got {(*names, *inputs)!r}")
     messages: list[str] = []
-    for number, (t, x) in enumerate(zip(ts, xs, strict=True), 1):
+    for number, (t, x, u) in enumerate(zip(ts, xs, us, strict=True), 1):
         where = f" of trajectory {number}" if len(ts) > 1 else ""
+        if not np.isfinite(u).all():
+            row, column = np.argwhere(~np.isfinite(u))[0]
+            raise InputError(f"inputs must hold finite numbers, got {u[row, column]} of {inputs[column]!r}{where}")
         if not np.isfinite(t).all():
             raise InputError(f"t must hold finite times, got {t[~np.isfinite(t)][0]}{where}")
         if np.isinf(x).any():
@@ -228,9 +231,6 @@ def dimensions_of(samples: Samples, units: Mapping[str, str] | None) -> list[Dim
     time = dimension(units.get("t", "s"), "t")
     velocities: list[Dimension] = []
     if samples.kind.order == 2:
-        for one in own:
-            bases = {*one, *time}
-            powers = {base: one.get(base, Fraction(0)) - time.get(base, Fraction(0)) for base in bases}
-            velocities.append({base: power for base, power in powers.items() if power})
+        velocities = [times(one, time, Fraction(-1)) for one in own]
     inputs = [dimension(units.get(name, ""), name) for name in samples.input_names]
     return [*own, *velocities, *inputs, *(own * len(samples.kind.delays))]

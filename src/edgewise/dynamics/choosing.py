@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -36,6 +37,7 @@ class Choice:
         self.noise = noise
         self.settings = settings
         self.budget = budget
+        self.costs = np.array([self._cost(term) for term in terms])
         self.fits: dict[tuple, Fit] = {}
 
     def fitted(self, law: Law, states: list[np.ndarray] | None = None, beside: Fit | None = None) -> Fit:
@@ -118,6 +120,8 @@ class Choice:
         for _ in range(6):
             before = current.score
             current = self.swapped(self.dropped(current))
+            if self.is_exact(current):
+                break  # a further term has nothing to explain
             for law in self.additions(current):
                 fit = self.fitted(law, current.states, beside=current)
                 if fit.score < current.score + 8:
@@ -149,39 +153,99 @@ class Choice:
         return current
 
     def swapped(self, current: Fit) -> Fit:
-        """Each term exchanged for the cheaper ones that are most like it along the trajectories."""
-        if not current.is_continuous:
-            return current
-        pairs = zip(self.data.runs, current.states, strict=True)
-        columns = np.concatenate([run.columns(states) for run, states in pairs])
-        values = np.column_stack([term.values(columns) for term in self.terms])
-        sizes = np.linalg.norm(values, axis=0) + 1e-300
-        prices = np.array([price(((term, 1.0),)) for term in self.terms])
-        for k, equation in enumerate(current.law.equations):
-            for j, (term, c) in enumerate(equation):
-                own = term.values(columns)
-                size = float(np.linalg.norm(own)) + 1e-300
-                likeness = values.T @ own / (sizes * size)
-                is_cheaper = prices < price(((term, 1.0),)) - 0.1
-                similar = np.where(is_cheaper & np.isfinite(likeness), np.abs(likeness), 0.0)
-                for place in np.argsort(-similar, kind="stable")[:2]:
-                    if similar[place] < 0.8:
-                        break
-                    scale = float(likeness[place] * size / sizes[place])
-                    other = (self.terms[place], c * scale)
-                    law = current.law.with_equation(k, (*equation[:j], other, *equation[j + 1 :]))
-                    fit = self.fitted(law, current.states, beside=current)
-                    if fit.score < current.score - 1e-6:
-                        return self.swapped(fit)
+        """Terms exchanged for others as long as the score falls."""
+        for _ in range(6):
+            before = current.score
+            for law in self.exchanges(current, 0.0)[:4]:
+                fit = self.fitted(law, current.states, beside=current)
+                if fit.score < current.score - 1e-6:
+                    current = fit
+                    break
+            if current.score >= before - 1e-6:
+                break
         return current
 
-    def additions(self, current: Fit) -> list[Law]:
-        """Laws with one term more, by the first-order change that it would make to the trajectories."""
-        if not current.is_continuous:
+    def exchanges(self, current: Fit, gap: float) -> list[Law]:
+        """Laws with one term exchanged for another of the library, best first, up to a gap above the score.
+
+        Their scores are foreseen to first order: what the term adds to the trajectories is replaced by what the other
+        one does, with all constants and starts at their best for it.
+        """
+        rates = self._sensitivities(current)
+        if rates is None:
             return []
+        law = current.law
+        # The law's own terms by the same quadrature as those of the library, so that its errors cancel
+        base = rates.base.copy()
+        places = base.shape[1] - len(law.theta) + np.cumsum([0, *(term.constants for term in law.terms)])
+        owners = [k for k, equation in enumerate(law.equations) for _ in equation]
+        for number, k in enumerate(owners):
+            base[:, places[number]] = rates.extra[:, k, len(self.terms) + number]
+        found: list[tuple[float, Law]] = []
+        number_of_term = 0
+        for k, equation in enumerate(law.equations):
+            known = {term.shape for term, _ in equation}
+            for j, (term, c) in enumerate(equation):
+                own = np.arange(places[number_of_term], places[number_of_term + 1])
+                number_of_term += 1
+                # Least squares without the term: the others, and each of the library in its place
+                others = np.delete(base, own, axis=1)
+                lengths = np.linalg.norm(others, axis=0) + 1e-300
+                q, r = np.linalg.qr(others / lengths)
+                target = rates.residual + c * base[:, own[0]]
+                wanted = target - q @ (q.T @ target)
+                gain, coefficients = rates.gains(k, len(self.terms), q, wanted)
+                left = np.maximum(wanted @ wanted - gain, 0.0) + rates.floor
+                before = rates.residual @ rates.residual + rates.floor
+                costs = self.costs - self._cost(term)
+                value = len(rates.residual) * np.log(left / before) + costs
+                for number in np.argsort(value, kind="stable")[:3]:
+                    if value[number] > gap:
+                        break
+                    if self.terms[number].shape not in known:
+                        column = coefficients[number] * rates.extra[:, k, number]
+                        change = np.linalg.lstsq(r, q.T @ (target - column), rcond=1e-12)[0] / lengths
+                        changed = law.theta + np.insert(change, own - np.arange(len(own)), 0.0)[places[0] :]
+                        new = law.with_theta(changed).equations[k]
+                        other = (self.terms[number], float(coefficients[number]))
+                        whole = law.with_theta(changed).with_equation(k, (*new[:j], other, *new[j + 1 :]))
+                        found.append((float(value[number]), whole))
+        return [new for _, new in sorted(found, key=lambda pair: pair[0])]
+
+    def additions(self, current: Fit) -> list[Law]:
+        """Laws with one term more, by the first-order change that it would make to the trajectories (a score test)."""
+        rates = self._sensitivities(current)
+        if rates is None:
+            return []
+        law = current.law
+        q = np.linalg.qr(rates.base / (np.linalg.norm(rates.base, axis=0) + 1e-300))[0]
+        residual = rates.residual - q @ (q.T @ rates.residual)
+        found: list[tuple[float, int, int, float]] = []
+        for k, equation in enumerate(law.equations):
+            gain, coefficients = rates.gains(k, len(self.terms), q, residual)
+            before = residual @ residual
+            left = np.maximum(before - gain, 1e-12 * before) + rates.floor
+            value = len(residual) * np.log(left / (before + rates.floor)) + self.costs
+            known = {term.shape for term, _ in equation}
+            for number in np.argsort(value, kind="stable")[:12]:
+                shape = self.terms[number].shape
+                if value[number] <= 10 and shape not in known:
+                    known.add(shape)
+                    found.append((float(value[number]), k, int(number), float(coefficients[number])))
+        best = sorted(found)[:4]
+        return [law.with_equation(k, (*law.equations[k], (self.terms[number], c))) for _, k, number, c in best]
+
+    def _cost(self, term: Term) -> float:
+        return term.cost + math.log(self.data.rows) * term.constants
+
+    def _sensitivities(self, current: Fit) -> Sensitivities | None:
+        """How constants, starts and further terms change the trajectories of a fit; None where it has none."""
+        if not current.is_continuous:
+            return None
         kind = self.data.kind
         law = current.law
-        count = len(self.terms)
+        terms = [*self.terms, *law.terms]
+        count = len(terms)
         m = kind.measured
         d = kind.states
         extras = []
@@ -191,7 +255,7 @@ class Choice:
         for run, z in zip(self.data.runs, current.states, strict=True):
             course = Course.of(run, kind, self.data.substeps)
             _, by_state, by_constant = course.linearised(law, z, law.theta)
-            values = np.column_stack([term.values(run.columns(z)) for term in self.terms])
+            values = np.column_stack([term.values(run.columns(z)) for term in terms])
             drive = values[:-1] if kind.is_map else (values[1:] + values[:-1]) / 2 * course.lengths[:, None]
             push = np.zeros((len(drive), d, m * count))
             for k in range(m):
@@ -205,36 +269,35 @@ class Choice:
             plan = propagation.spread(first, width)[:, :m] * run.weight[:, :, None]
             first += d * len(propagation.starts)
             bases.append(plan[:, :, :unknowns].reshape(-1, unknowns))
-            extras.append(plan[:, :, unknowns:].reshape(-1, m * count))
+            extras.append(plan[:, :, unknowns:].reshape(-1, m, count))
             residuals.append(((run.y - z[:, :m]) * run.weight).ravel())
         base = np.concatenate(bases)
         extra = np.concatenate(extras)
-        residual = np.concatenate(residuals)
         if not np.isfinite(extra).all() or not np.isfinite(base).all():
-            return []
+            return None
+        noise = np.mean(np.concatenate([run.sigma for run in self.data.runs]) ** 2, axis=0)
+        floor = float((self.data.counts * self.data.floor[:m] ** 2 / noise).sum())
+        return Sensitivities(base, extra, np.concatenate(residuals), floor)
 
-        # The gain of each term beside all constants and starts, as in a score test
-        q = np.linalg.qr(base / (np.linalg.norm(base, axis=0) + 1e-300))[0]
-        lengths = np.linalg.norm(extra, axis=0) + 1e-300
-        extra = extra / lengths
-        rest = extra - q @ (q.T @ extra)
-        residual = residual - q @ (q.T @ residual)
+
+@dataclass(frozen=True)
+class Sensitivities:
+    """Derivatives of all trajectories, in units of the noise, by what a law has and by what it may get."""
+
+    base: np.ndarray  # (rows, starts and constants)
+    # (rows, measured, terms) by a coefficient of each term of the library, and of the law, in each equation
+    extra: np.ndarray
+    residual: np.ndarray  # (rows,)
+    floor: float  # sum of squares that rounding leaves
+
+    def gains(self, k: int, count: int, q: np.ndarray, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Fall of the sum of squares by each of the first terms in equation k beside a basis q, and its coefficient."""
+        columns = self.extra[:, k, :count]
+        lengths = np.linalg.norm(columns, axis=0) + 1e-300
+        rest = columns / lengths
+        rest = rest - q @ (q.T @ rest)
         norms = (rest**2).sum(axis=0)
         slope = residual @ rest
-        gain = np.where(norms > 1e-8, slope**2 / np.maximum(norms, 1e-300), 0.0) / max(residual @ residual, 1e-300)
-        costs = np.array([term.cost + math.log(self.data.rows) * term.constants for term in self.terms])
-        value = self.data.rows * m * np.log1p(-np.minimum(gain, 1 - 1e-12)) + np.tile(costs, m)
-        laws: list[Law] = []
-        seen = set()
-        for place in np.argsort(value, kind="stable"):
-            k, number = divmod(int(place), count)
-            term = self.terms[number]
-            equation = law.equations[k]
-            if value[place] > 10 or len(laws) == 4:
-                break
-            if (k, term.shape) in seen or any(term.shape == own.shape for own, _ in equation):
-                continue
-            seen.add((k, term.shape))
-            c = float(slope[place] / norms[place] / lengths[place])
-            laws.append(law.with_equation(k, (*equation, (term, c))))
-        return laws
+        is_new = norms > 1e-8
+        norms = np.maximum(norms, 1e-300)
+        return np.where(is_new, slope**2 / norms, 0.0), slope / norms / lengths

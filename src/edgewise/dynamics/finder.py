@@ -184,7 +184,10 @@ class _Search:
             self.best = current
         if current.is_continuous:
             self.budget.report("terms exchanged", 0.8)
-            self.best = choice.dropped(current) if choice.is_exact(current) else choice.moved(current)
+            self.best = choice.moved(current)
+            # What the data do not tell apart from the choice: laws of its length with another term
+            for law in choice.exchanges(self.best, self.settings.rival_gap)[: self.settings.exchanges]:
+                choice.fitted(law, self.best.states, beside=self.best)
 
     def _smoothed(self) -> tuple[list[Callable[[np.ndarray], np.ndarray]], Observations, np.ndarray, np.ndarray]:
         """Curves of the states, the trajectories, the relative noise, and errors of the curves."""
@@ -353,9 +356,7 @@ class _Search:
         score = fit.score + self.settings.blow_up_cost * is_lost
         ends = tuple((states[-1], end) for states, end in zip(fit.states, fit.ends, strict=True))
         names = self.samples.names
-        return System(
-            names, self.samples.variables, self.kind, fit.law, fit.covariance, score, error, is_lost, ends
-        )
+        return System(names, self.samples.variables, self.kind, fit.law, fit.covariance, score, error, is_lost, ends)
 
 
 def _curve(splines: Sequence[BSpline]) -> Callable[[np.ndarray], np.ndarray]:

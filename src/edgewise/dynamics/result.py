@@ -31,6 +31,7 @@ from edgewise.presentation import enumeration, number_text, text_with_error, typ
 if TYPE_CHECKING:
     from edgewise.dynamics.network import MotionNetwork
     from edgewise.plot.style import Figure
+    from edgewise.report import Report
 
 
 @dataclass(frozen=True)
@@ -480,6 +481,26 @@ class Motion:
         from edgewise.plot.results.motions import motion_figure
 
         return motion_figure(self)
+
+    def report(self) -> Report:
+        """Lay out a page: equations, figure, constants, forecast, points of rest and what the data do not decide.
+
+        Returns
+        -------
+        Report
+            It shows in a notebook; ``report.save("motion.html")`` writes one self-contained file.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from edgewise import find_dynamics
+        >>> t = np.linspace(0, 4, 60)
+        >>> "x&#x27; = -x" in find_dynamics(t, np.exp(-t), names=["x"]).report().html
+        True
+        """
+        from edgewise.dynamics.report import report_of
+
+        return report_of(self)
 
     def network(self, hidden: int | None = None, seed: int = 0) -> MotionNetwork:
         """Train a KAN for the right-hand sides, for a motion without a short law.

@@ -28,6 +28,8 @@ class DynamicsSettings:
     rival_gap : float
         Difference of scores up to which a system is a rival that the data do not exclude: 6 is a Bayes factor of 20
         (Kass and Raftery, J. Am. Statist. Assoc. 90 (1995) 773).
+    exchanges : int
+        Laws with one term exchanged that are fitted beside the choice, at most, to see whether the data exclude them.
     adequate : float
         Mean squared residual, in units of the noise, up to which a system is said to follow the data.
 
@@ -46,4 +48,5 @@ class DynamicsSettings:
     shared_cost: float = 2.5
     blow_up_cost: float = 10.0
     rival_gap: float = 6.0
+    exchanges: int = 8
     adequate: float = 1.5

@@ -365,7 +365,7 @@ class _Shooting:
         return self.judged(result, problem, is_converged=is_converged, settings=settings)
 
     def judged(self, result: Fit, problem: LinearProblem, *, is_converged: bool, settings: DynamicsSettings) -> Fit:
-        """The fit with its score and the covariance of constants and last states, each coordinate at its own residual variance."""
+        """The fit with its score and covariances, each coordinate at its own residual variance."""
         data = self.data
         m = data.kind.measured
         sums = [

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property, reduce
 from itertools import combinations, combinations_with_replacement
 
 import numpy as np
 
-from edgewise.discovery.reduction.dimensions import Dimension
+from edgewise.discovery.reduction.dimensions import Dimension, Dimensions
 from edgewise.formulas.expression import (
     FUNCTIONS,
     Add,
@@ -133,54 +132,6 @@ class Closures:
         return lambda x, p: function(argument(x, p))
 
 
-class Dimensions:
-    """Reader that says the dimension of a term; None where a free constant leaves it open. ValueError: it has none."""
-
-    def __init__(self, variables: Sequence[Dimension]) -> None:
-        self.variables = variables
-
-    def allow(self, node: Expression) -> bool:
-        """Whether units allow a term, whose coefficient may have any unit."""
-        try:
-            node.read_by(self)
-        except ValueError:
-            return False
-        return True
-
-    def number(self, node: Number) -> Dimension | None:
-        return {} if node.exact is not None else None
-
-    def variable(self, node: Variable) -> Dimension | None:
-        return self.variables[node.index]
-
-    def sum(self, node: Add) -> Dimension | None:
-        known = [one for one in (term.read_by(self) for term in node.terms) if one is not None]
-        if any(one != known[0] for one in known):
-            raise ValueError("a sum of different dimensions")
-        return known[0] if known else None
-
-    def product(self, node: Multiply) -> Dimension | None:
-        total: Dimension = {}
-        is_open = False
-        for factor in node.factors:
-            one = factor.read_by(self)
-            is_open = is_open or one is None
-            for base, power in (one or {}).items():
-                total[base] = total.get(base, power * 0) + power
-        return None if is_open else {base: power for base, power in total.items() if power}
-
-    def power(self, node: Power) -> Dimension | None:
-        one = node.base.read_by(self)
-        exponent = Fraction(node.exponent).limit_denominator(100)
-        return one and {base: power * exponent for base, power in one.items()}
-
-    def call(self, node: Call) -> Dimension | None:
-        one = node.argument.read_by(self)
-        if one and node.name not in ("abs", "sign"):
-            raise ValueError("a function of a quantity with a dimension")
-        return one
-
-
 @dataclass(frozen=True)
 class Law:
     """Right-hand sides as sums of terms with coefficients, one for each coordinate."""
@@ -192,6 +143,11 @@ class Law:
         """All constants: of each term the coefficient and then the inner ones."""
         values = [value for equation in self.equations for term, c in equation for value in (c, *term.inner)]
         return np.array(values, dtype=np.float64)
+
+    @property
+    def terms(self) -> list[Term]:
+        """The terms of all equations, one equation after the other."""
+        return [term for equation in self.equations for term, _ in equation]
 
     @cached_property
     def shape(self) -> tuple[frozenset[Expression], ...]:

@@ -71,6 +71,12 @@ FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
         "distributed.",
         "Curves of the first layer's functions of the strongest inputs, with histograms of the data.",
     ),
+    "motion": (
+        "motion",
+        "Samples, fitted trajectories and, after the end of the first one, its forecast with a 90 % band; below, the "
+        "field of the equations with trajectories and points of rest, and the error of each system against its length.",
+        "Samples, fits and a forecast over time; the phase portrait; the error of each system against its length.",
+    ),
     "history": (
         "training",
         "Loss on the training and validation rows. The dot marks the step whose model was kept.",
@@ -102,7 +108,7 @@ class FormulaRow:
 
 @dataclass(frozen=True)
 class TestTable:
-    """Tests of the terms of an additive model, as texts."""
+    """A table of texts, as the tests of the terms of an additive model."""
 
     __test__ = False  # the name is no test of pytest
 
@@ -124,8 +130,8 @@ def formula_rows(front: Front, chosen: int | None = None) -> list[FormulaRow]:
 class ReportFigure:
     """A figure with its place in the report."""
 
-    # one of parity, confusion, effects, pair, shares, formulas, network, edges, history. It decides the section, and
-    # the caption and description unless these are given
+    # one of parity, confusion, effects, pair, shares, formulas, network, edges, motion, history. It decides the
+    # section, and the caption and description unless these are given
     kind: str
     figure: Figure  # the drawing
     caption: str = ""  # text below the figure
@@ -159,6 +165,7 @@ class ReportContent:
     formulas: Sequence[str] = ()  # the chosen formula, or one line for each target, then sentences about it
     formula_rows: Sequence[FormulaRow] = ()  # all formulas, for a table
     figures: Sequence[ReportFigure] = ()  # figures in any order
+    tables: Sequence[tuple[str, TestTable]] = ()  # further tables, each with the heading of its fold
     data: Mapping[str, object] = field(default_factory=dict)  # facts about the data, for example {"rows": 8000}
     split: Mapping[str, int] = field(default_factory=dict)  # numbers of rows, as {"training": 5120, "test": 1600}
     notes: Sequence[str] = ()  # sentences of the table encoder

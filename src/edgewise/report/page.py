@@ -20,7 +20,7 @@ from typing import Literal
 from edgewise.escaping import html_text
 from edgewise.files import write_bytes
 from edgewise.presentation import column_texts, counted, enumeration, number_text, percent_text, r2_text
-from edgewise.report.content import FIGURE_TEXTS, ReportContent, ReportFigure
+from edgewise.report.content import FIGURE_TEXTS, ReportContent, ReportFigure, TestTable
 from edgewise.report.vector import inline_svg
 from edgewise.report.wording import HEADLINE_SYMBOLS, cautions, method_sentence
 
@@ -114,8 +114,10 @@ def page(content: ReportContent) -> str:
         ("How good it is", [_paragraph([*content.comparison.sentences, *content.errors]), comparison if few else ""]),
         ("What to distrust", [_list(cautions(content))]),
         ("What each input does", drawn.of("learned")),
+        ("The motion", drawn.of("motion")),
     ]
     folded = [
+        *((title, [_texts(table)]) for title, table in content.tables),
         ("The result in detail", ["" if few else comparison, *drawn.of("result"), _classes(content)]),
         (f"Every {content.class_kind}", _each_class(content, drawn)),
         ("The inputs", [_inputs(content), _list(later), *drawn.of("inputs"), _tests(content)]),
@@ -304,10 +306,12 @@ def _inputs(content: ReportContent) -> str:
 
 
 def _tests(content: ReportContent) -> str:
-    if content.tests is None:
-        return ""
-    rows = [[html_text(cell) for cell in row] for row in content.tests.rows]
-    return _table(html_text(content.tests.caption), [html_text(title) for title in content.tests.head], rows)
+    return "" if content.tests is None else _texts(content.tests)
+
+
+def _texts(table: TestTable) -> str:
+    rows = [[html_text(cell) for cell in row] for row in table.rows]
+    return _table(html_text(table.caption), [html_text(title) for title in table.head], rows)
 
 
 def _formulas(content: ReportContent) -> str:

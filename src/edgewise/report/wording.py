@@ -45,7 +45,7 @@ def cautions(content: ReportContent) -> list[str]:
     sentences += content.cautions
     # A column that numbers the rows is a note of the table; it may make the whole result worthless.
     sentences += [note for note in content.notes if " counts the rows; " in note]
-    if content.inputs or content.findings:
+    if content.inputs:
         sentences.append(
             "Effects describe this model, not causes; outside the range of the data, which the figures show in grey, "
             "they are extrapolation."

@@ -38,14 +38,27 @@ def test_one_object_for_programs_and_a_figure(edgewise, runs, tmp_path):
     assert out.read_text().startswith("<?xml")
 
 
+@pytest.mark.slow
+def test_a_report_of_a_motion(edgewise, runs, tmp_path):
+    out = tmp_path / "motion.html"
+    done = edgewise("dynamics", runs, "--time", "t", "--id", "run", "--out", out)
+    assert done.code == 0, done
+    assert "Laws of motion of mass" in out.read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (["--time", "time"], "--time must be a column of"),
         (["--time", "t", "--id", "who"], "--id must be a column of"),
         (["--time", "t", "--drop", "no"], "--drop must be a column of"),
+        (
+            ["--time", "t", "--drop", "run"],
+            "--time must increase along a trajectory, got 0 after 6; --id names the column that tells trajectories",
+        ),
+        (["--time", "t", "--id", "run", "--order", "3"], "--order must be 1 or 2, got 3"),
         (["--time", "t"], "column 'run' must hold numbers, got text"),
-        (["--time", "t", "--id", "run", "--out", "a.csv"], "--out must end in .json, .svg, .pdf or .png"),
+        (["--time", "t", "--id", "run", "--out", "a.csv"], "--out must end in .html, .json, .svg, .pdf or .png"),
     ],
 )
 def test_a_wrong_option(edgewise, runs, words, sentence):

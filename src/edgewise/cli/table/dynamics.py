@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +20,9 @@ from edgewise.escaping import terminal_line
 from edgewise.files import write_bytes
 from edgewise.presentation import number_text
 from edgewise.tables import Table
+
+# The options behind the arguments of `find_dynamics` with which its errors begin
+OPTIONS = {"t": "--time", "x": "DATA", "order": "--order", "inputs": "--inputs", "time_limit": "--time-limit"}
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ def find_motion(job: MotionJob, screen: Screen) -> Motion:
     runs = [np.flatnonzero([label == key for label in labels]) for key in dict.fromkeys(labels)]
     columns = {name: _numbers(table, name) for name in (job.time, *names, *job.inputs)}
     inputs = {name: [columns[name][rows] for rows in runs] for name in job.inputs}
-    with screen.progress("Equations of motion") as bar:
+    with screen.progress("Equations of motion") as bar, _in_words_of_options(job):
         motion = find_dynamics(
             [columns[job.time][rows] for rows in runs],
             [np.column_stack([columns[name][rows] for name in names]) for rows in runs],
@@ -68,6 +73,8 @@ def find_motion(job: MotionJob, screen: Screen) -> Motion:
     if job.out is not None:
         if job.out.lower().endswith(".json"):
             write_bytes(job.out, (json.dumps(facts, indent=2) + "\n").encode())
+        elif job.out.lower().endswith(".html"):
+            motion.report().save(job.out)
         else:
             from edgewise.plot import save
 
@@ -76,6 +83,19 @@ def find_motion(job: MotionJob, screen: Screen) -> Motion:
         wrote.append(job.out)
     screen.result({**facts, "wrote": wrote})
     return motion
+
+
+@contextmanager
+def _in_words_of_options(job: MotionJob) -> Iterator[None]:
+    """Let errors name the options instead of the arguments of `find_dynamics`."""
+    try:
+        yield
+    except InputError as error:
+        argument, _, rest = str(error).partition(" ")
+        words = f"{OPTIONS.get(argument, argument)} {rest}"
+        if argument == "t" and job.run is None:
+            words += "; --id names the column that tells trajectories apart"
+        raise InputError(words) from error
 
 
 def _coordinates(job: MotionJob, table: Table) -> list[str]:

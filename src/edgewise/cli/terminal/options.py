@@ -456,7 +456,7 @@ OutMotion = Annotated[
         "--out",
         "-o",
         metavar="FILE",
-        help="Write the equations (.json), or a figure with fits, forecast, phase portrait and front (.svg, .pdf, "
-        ".png).",
+        help="Write a report (.html), the equations (.json), or the figure with fits, forecast, phase portrait and "
+        "front (.svg, .pdf, .png).",
     ),
 ]

@@ -15,6 +15,7 @@ import numpy as np
 
 from edgewise.discovery.reduction.symmetries import Symmetry
 from edgewise.errors import InputError
+from edgewise.formulas.expression import Add, Call, Expression, Multiply, Number, Power, Variable
 
 # Units of the International System by its base units (Bureau International des Poids et Mesures, The International
 # System of Units, 9th edition, 2019, tables 4 and 8). Other names count as base units of their own.
@@ -82,6 +83,60 @@ def _base_units(symbol: str) -> Dimension:
         return {symbol: Fraction(1)}
     pairs = (part.partition("^") for part in DERIVED_UNITS[symbol].split())
     return {base: Fraction(power or 1) for base, _, power in pairs}
+
+
+def times(one: Dimension, other: Dimension, exponent: Fraction = Fraction(1)) -> Dimension:
+    """The dimension of a product of one quantity with a power of another."""
+    bases = dict.fromkeys((*one, *other))
+    powers = {base: one.get(base, Fraction(0)) + exponent * other.get(base, Fraction(0)) for base in bases}
+    return {base: power for base, power in powers.items() if power}
+
+
+class Dimensions:
+    """Reader that says the dimension of a term; None where a free constant leaves it open. ValueError: it has none."""
+
+    def __init__(self, variables: Sequence[Dimension]) -> None:
+        self.variables = variables
+
+    def allow(self, node: Expression) -> bool:
+        """Whether units allow a term, whose coefficient may have any unit."""
+        try:
+            node.read_by(self)
+        except ValueError:
+            return False
+        return True
+
+    def number(self, node: Number) -> Dimension | None:
+        return {} if node.exact is not None else None
+
+    def variable(self, node: Variable) -> Dimension | None:
+        return self.variables[node.index]
+
+    def sum(self, node: Add) -> Dimension | None:
+        known = [one for one in (term.read_by(self) for term in node.terms) if one is not None]
+        if any(one != known[0] for one in known):
+            raise ValueError("a sum of different dimensions")
+        return known[0] if known else None
+
+    def product(self, node: Multiply) -> Dimension | None:
+        total: Dimension = {}
+        is_open = False
+        for factor in node.factors:
+            one = factor.read_by(self)
+            is_open = is_open or one is None
+            total = times(total, one or {})
+        return None if is_open else total
+
+    def power(self, node: Power) -> Dimension | None:
+        one = node.base.read_by(self)
+        exponent = Fraction(node.exponent).limit_denominator(100)
+        return one and {base: power * exponent for base, power in one.items()}
+
+    def call(self, node: Call) -> Dimension | None:
+        one = node.argument.read_by(self)
+        if one and node.name not in ("abs", "sign"):
+            raise ValueError("a function of a quantity with a dimension")
+        return one
 
 
 def dimensional_symmetries(names: Sequence[str], units: Mapping[str, str]) -> Iterator[Symmetry]:
