@@ -60,6 +60,90 @@ def test_what_wider_points_see_is_no_narrow_feature(problem):
     assert not narrow_features(problem.form)
 
 
+SQUARE = Box(x=(0, 1), y=(0, 1))
+CENTER = (0.4321, 0.7654)
+
+
+def disk(x, y):
+    return torch.where((x - CENTER[0]) ** 2 + (y - CENTER[1]) ** 2 < 1e-6, 1e6, 0.0)
+
+
+def box(x, y):
+    return torch.where(((x - CENTER[0]).abs() < 1e-3) & ((y - CENTER[1]).abs() < 1e-3), 2.5e5, 0.0)
+
+
+@pytest.mark.parametrize("spot", [disk, box])
+def test_a_spot_of_a_plane_is_found_with_its_place_and_width(spot):
+    features = narrow_features(PDE(lambda u, x, y: laplacian(u) + spot(x, y), SQUARE, [Dirichlet(0.0)]).form)
+    assert [each.axis for each in features] == [0, 1]
+    assert [each.place for each in features] == pytest.approx(CENTER, abs=1e-4)
+    assert [each.width for each in features] == pytest.approx([2e-3, 2e-3], rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("equation", "space", "conditions", "place"),
+    [
+        (
+            lambda u, x, y, z: laplacian(u) + torch.exp(-((x - 0.4) ** 2 + (y - 0.7) ** 2 + (z - 0.3) ** 2) / 2e-4),
+            Box(x=(0, 1), y=(0, 1), z=(0, 1)),
+            [Dirichlet(0.0)],
+            (0.4, 0.7, 0.3),
+        ),
+        (
+            lambda u: u.t - laplacian(u),
+            SQUARE * Time(0, 1),
+            [Dirichlet(0.0), Initial(lambda x, y: torch.exp(-((x - 0.4) ** 2 + (y - 0.7) ** 2) / 2e-6))],
+            (0.4, 0.7),
+        ),
+        (
+            lambda u: u.tt - u.xx,
+            Interval(0, 20) * Time(0, 1),
+            [Dirichlet(0.0), Initial(0.0, lambda x: torch.where((x - 6.123).abs() < 1e-3, 1.0, 0.0))],
+            (6.123,),
+        ),
+        (
+            lambda u: diffusion(u, lambda x, y: 1 - 0.9 * torch.exp(-((x - 0.4) ** 2 + (y - 0.7) ** 2) / 2e-6)),
+            SQUARE,
+            [Dirichlet(lambda x, y: x)],
+            (0.4, 0.7),
+        ),
+    ],
+    ids=["space", "initial values", "hammer", "coefficient"],
+)
+def test_spots_of_other_functions_are_found(equation, space, conditions, place):
+    features = narrow_features(PDE(equation, space, conditions).form)
+    assert [each.axis for each in features] == list(range(len(place)))
+    assert [each.place for each in features] == pytest.approx(place, abs=3e-3)
+
+
+def test_a_short_thin_curve_of_a_plane_is_no_spot_and_never_resolved_by_few_intervals():
+    def curve(x, y):
+        inside = ((x - y - 0.1).abs() < 1e-3) & ((x + y - 0.5).abs() < 0.05)
+        return torch.where(inside, 1e3, 0.0)
+
+    form = PDE(lambda u, x, y: laplacian(u) + curve(x, y), SQUARE, [Dirichlet(0.0)]).form
+    features = narrow_features(form)
+    assert {each.axis for each in features} == {0, 1}
+    assert all(each.extent > 0.03 and each.width < 5e-3 for each in features)
+    points = np.linspace(0, 1, 21)
+    assert np.array_equal(resolving(points, features, 0), points)
+    assert missed_features(form, [points, points]) == list(features)
+    assert not missed_features(form, [np.linspace(0, 1, 1001)] * 2)
+
+
+def test_what_depends_on_no_place_is_not_looked_at():
+    looked = []
+
+    def equation(u):
+        looked.append(len(u.xx))
+        return laplacian(u) + 1
+
+    form = PDE(equation, SQUARE, [Dirichlet(0.0)]).form
+    looked.clear()
+    narrow_features(form)
+    assert max(looked) == 1
+
+
 def thin_layer(x):
     return torch.where((x > 0.5) & (x < 0.5002), 1e-3, 1.0)
 
@@ -104,6 +188,21 @@ def test_breakpoints_resolve_a_feature():
     assert lengths.max() <= 2.5 * np.diff(even).max()
     assert not missed_features(load(1e-4).form, [points])
     assert missed_features(load(1e-4).form, [even]) == missed_features(load(1e-4).form, None) == list(features)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("spot", "mass"), [(disk, math.pi), (box, 1.0)])
+def test_a_load_on_a_spot_of_a_plane_is_a_force_at_a_point(spot, mass):
+    """It was u = 0, with an estimate at rounding. Sines of x and Green's function of y give the force."""
+    solution = solve(PDE(lambda u, x, y: laplacian(u) + spot(x, y), SQUARE, [Dirichlet(0.0)]))
+    x, y = 0.2, 0.3
+    k = np.pi * np.arange(1, 60)
+    high = 1 - CENTER[1]
+    exact = (
+        mass * (2 * np.sin(k * x) * np.sin(k * CENTER[0]) * np.sinh(k * y) * np.sinh(k * high) / (k * np.sinh(k))).sum()
+    )
+    error = abs(float(solution([[x, y]])[0, 0]) / exact - 1)
+    assert error < min(3 * solution.error_estimate, 1e-3)
 
 
 @pytest.mark.slow

@@ -38,18 +38,24 @@ class EvaluationContext:
     coefficients: Mapping[str, Tensor]  # unknown coefficients by name, (b,) each
     normal: Tensor | None = None  # outward normals, (b, n), on a boundary
     measured: Tensor | None = None  # measured values, (b,), at points of observations
+    asked: set[str] | None = None  # takes the names of the arguments of all functions that are called, unless None
 
     def __post_init__(self) -> None:
         for each in self.fields.values():
             each.points = self.x
+            each.asked = self.asked
 
     def call(self, function: Callable, name: str) -> Any:
         """Call a function with the fields, coordinates, coefficients and normals that its arguments name."""
         table = {**coordinate_table(self.coordinates, self.x), **self.coefficients, **self.fields}
+        if self.asked is not None:
+            self.asked.update(argument_names(function, name))
         return call_by_name(function, table if self.normal is None else {**table, NORMAL: self.normal}, name)
 
     def value(self, value: Value, name: str) -> Tensor:
         """A number, or a function of coordinates by their names, at the points: (b,)."""
+        if self.asked is not None and callable(value):
+            self.asked.update(argument_names(value, name))
         return value_at(value, self.coordinates, self.x, name)
 
 

@@ -1,11 +1,12 @@
 """Features of given functions that are narrower than the points at which a solution is sought and checked.
 
 Sources, coefficients, initial and boundary data are functions of few coordinates that cost nothing to look at: each is
-sampled alone, on lines of many thousand points, before any grid.
+sampled alone, on lines of many thousand points and at a million points of a plane or a space, before any grid.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,7 +18,8 @@ from torch import Tensor
 from edgewise.outcomes import foreseen, is_affordable
 from edgewise.pde.domains.domain import Domain
 from edgewise.pde.domains.sampling import unit_points
-from edgewise.pde.problem.linearisation import residuals_at, smooth_jet, zero_jet
+from edgewise.pde.problem.evaluation import NORMAL, POINTS
+from edgewise.pde.problem.linearisation import arguments_of, residuals_at, smooth_jet, zero_jet
 from edgewise.pde.problem.strong_form import Feature, ResidualTerm, StrongForm
 from edgewise.settings import ABOVE_ZERO
 
@@ -34,6 +36,18 @@ class FeatureSettings:
     points_on_face: int = 32
     points_of_cell: int = 16
     lines: int = 2  # along each of several coordinates
+    # The same for even points of a plane and of a space, a million of them, and how many of a chunk are in the cache;
+    # cells are no simple fraction of a domain, as half waves are.
+    cells_of_grid: tuple[int, ...] = (0, 0, 47, 17)
+    points_of_grid: tuple[int, ...] = (0, 0, 16, 6)
+    chunk: int = 1 << 16
+    # Cells that a spot may span along a coordinate, points of each coordinate and rounds in which its place is found,
+    # as long as its box shrinks by such a share, and spots at most.
+    spot_cells: int = 2
+    zoom_points: tuple[int, ...] = (0, 65, 33, 13)
+    zooms: int = 8
+    shrinks: float = 0.9
+    most_spots: int = 16
     # Least deviation from the line between the ends of a cell: relative to the largest value, and in units of what a
     # wave of amplitude 1 leaves.
     least: float = 1e-3
@@ -59,6 +73,8 @@ class NarrowFeature:
     axis: int
     place: float  # its middle along the axis
     width: float
+    # along the axis, where it is a curve so wide that no product of axes has short intervals along it; else 0
+    extent: float = 0.0
 
 
 def narrow_features(form: StrongForm) -> tuple[NarrowFeature, ...]:
@@ -83,7 +99,7 @@ def narrow_features(form: StrongForm) -> tuple[NarrowFeature, ...]:
 def resolving(points: np.ndarray, features: Sequence[NarrowFeature], axis: int) -> np.ndarray:
     """Breakpoints of an axis with short intervals in its features, and twice as long ones from one to the next away."""
     for feature in features:
-        if feature.axis != axis:
+        if feature.axis != axis or feature.extent:
             continue
         shortest = feature.width / FEATURES.intervals
         steps = shortest * 2.0 ** np.arange(64)
@@ -112,8 +128,9 @@ def missed_features(form: StrongForm, breakpoints: Sequence[Tensor | np.ndarray]
     for feature in narrow_features(form):
         if breakpoints is not None:
             points = np.asarray(breakpoints[feature.axis])
-            number = int(np.clip(np.searchsorted(points, feature.place), 1, len(points) - 1))
-            if points[number] - points[number - 1] <= feature.width:
+            ends = feature.place + 0.5 * feature.extent * np.array([-1, 1])
+            first, last = np.clip(np.searchsorted(points, ends), 1, len(points) - 1)
+            if np.diff(points[first - 1 : last + 1]).max() <= feature.width:
                 continue
         missed.append(feature)
     return missed
@@ -139,32 +156,175 @@ def _of_given(given: _Given) -> tuple[NarrowFeature, ...]:
 def _of_term(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | None) -> Iterator[NarrowFeature]:
     """See `_of_given`."""
     domain = form.domain
-    free = [axis for axis in range(domain.dimension) if face is None or axis != face[0]]
+    axes = _axes_of(form, term, face)
     points_of_cell = FEATURES.points_of_cell
-    if len(free) == 1:
+    if len(axes) == 1:
         points_of_cell = FEATURES.points_alone if domain.dimension == 1 else FEATURES.points_on_face
-    for axis in free:
-        for start in _starts(domain, free, axis):
+    on_lines = list[NarrowFeature]()
+    for axis in axes:
+        for start in _starts(domain, 1 if len(axes) == 1 else FEATURES.lines):
             # Cells of one half of the length of a cell apart: a narrow feature lies inside of one of either.
             low, high = domain.bounds[axis].tolist()
             # All points are inside, for functions need no value at an end.
             count = FEATURES.cells * points_of_cell + 1
             places = low + (high - low) * (np.arange(count) + 0.5) / count
-            # A few points show whether there is time for all of them.
-            with foreseen("given functions", FEATURES.cells):
-                _values(form, term, face, start, axis, places[::points_of_cell])
-            if not is_affordable("given functions", count, FEATURES.share_of_time):
-                return
-            with foreseen("given functions", count):
-                values = _values(form, term, face, start, axis, places)
-            scale = np.maximum(np.abs(values).max(0), ABOVE_ZERO)
-            if not np.isfinite(scale).all():
+            values = _values_on_grid(form, term, face, start, [axis], [places], points_of_cell)
+            if values is None:
                 continue
+            scale = np.maximum(np.abs(values).max(0), ABOVE_ZERO)
             for first in (0, points_of_cell // 2):
                 for place, width in _hidden(places[first:], values[first:], points_of_cell, scale):
                     feature = NarrowFeature(term.label, axis, place, width)
                     if not _divided(form, start, feature):
-                        yield feature
+                        on_lines.append(feature)
+    yield from on_lines
+    if len(axes) > 1:
+        (start,) = _starts(domain, 1)
+        yield from _spots(form, term, face, start, axes, on_lines)
+
+
+def _axes_of(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | None) -> list[int]:
+    """Coordinates on which the given functions of a residual depend, by the names of their arguments."""
+    names = form.domain.coordinates
+    x, normal = _points(form.domain, face, form.domain.interior(1, "sobol"))
+    asked = arguments_of(form, term, x, normal, smooth_jet(form, term, x))
+    is_any = not asked.isdisjoint((POINTS, NORMAL)) or Feature.DELAYS in form.features
+    free = [axis for axis in range(len(names)) if face is None or axis != face[0]]
+    return [axis for axis in free if is_any or names[axis] in asked]
+
+
+def _spots(
+    form: StrongForm,
+    term: ResidualTerm,
+    face: tuple[int, int] | None,
+    start: Tensor,
+    axes: Sequence[int],
+    on_lines: Sequence[NarrowFeature],
+) -> Iterator[NarrowFeature]:
+    """Features inside of cells of a plane or a space of which the corners of cells around show nothing."""
+    from scipy import ndimage
+
+    # Residuals on an even grid, of all coordinates on which they depend.
+    per = FEATURES.points_of_grid[len(axes)]
+    count = FEATURES.cells_of_grid[len(axes)] * per + 1
+    bounds = form.domain.bounds[list(axes)].numpy()
+    lines = [low + (high - low) * (np.arange(count) + 0.5) / count for low, high in bounds]
+    values = _values_on_grid(form, term, face, start, axes, lines, per)
+    if values is None:
+        return
+    scale = np.maximum(np.abs(values).max(tuple(range(len(axes)))), ABOVE_ZERO)
+    # Connected points that belong to a feature, in cells that begin at the first point or half of a cell later.
+    belongs = np.zeros(values.shape[:-1], dtype=bool)
+    for first in (0, per // 2):
+        part = (slice(first, None),) * len(axes)
+        for corner, inside in _hidden_in_cells(values[part], per, scale):
+            belongs[tuple(slice(first + k * per, first + (k + 1) * per) for k in corner)] |= inside
+    parts, _ = ndimage.label(belongs, np.ones((3,) * len(axes)))
+    boxes = ndimage.find_objects(parts)
+    sizes = np.bincount(parts.ravel(), minlength=len(boxes) + 1)[1:]
+    for number in np.argsort(-sizes, kind="stable")[: FEATURES.most_spots]:
+        # A spot is narrow along some coordinates, along which boxes around it shrink.
+        inside = np.argwhere(parts == number + 1)
+        spans = np.ptp(inside, axis=0)
+        middle = start.clone()
+        center = inside[len(inside) // 2]
+        middle[0, list(axes)] = torch.tensor([line[at] for line, at in zip(lines, center, strict=True)])
+        narrow = [k for k in range(len(axes)) if spans[k] <= FEATURES.spot_cells * per]
+        ends = [(line[at.min()], line[at.max()]) for line, at in zip(lines, inside.T, strict=True)]
+        steps = [line[1] - line[0] for line in lines]
+        if narrow:
+            box = [(ends[k][0] - steps[k], ends[k][1] + steps[k]) for k in narrow]
+            found = _zoomed(form, term, face, middle, [axes[k] for k in narrow], box)
+            spot = [NarrowFeature(term.label, *each) for each in found]
+            if not any(_divided(form, middle, each) for each in spot):
+                yield from spot
+            continue
+        # A thin curve, unless a line has met it.
+        if not any(
+            low <= each.place <= high for each in on_lines for k, (low, high) in enumerate(ends) if axes[k] == each.axis
+        ):
+            for k, (low, high) in enumerate(ends):
+                thickness = steps[k] * len(inside) / max(spans) ** (len(axes) - 1)
+                yield NarrowFeature(term.label, axes[k], (low + high) / 2, float(thickness), float(high - low))
+
+
+def _zoomed(
+    form: StrongForm,
+    term: ResidualTerm,
+    face: tuple[int, int] | None,
+    middle: Tensor,
+    axes: Sequence[int],
+    box: Sequence[tuple[float, float]],
+) -> list[tuple[int, float, float]]:
+    """Axes, middles and widths of a spot in a box (low, high) of each axis: smaller and smaller boxes around it."""
+    bounds = form.domain.bounds[list(axes)].numpy()
+    for _ in range(FEATURES.zooms):
+        lines = [
+            np.linspace(max(low, first), min(high, last), FEATURES.zoom_points[len(axes)])
+            for (low, high), (first, last) in zip(box, bounds, strict=True)
+        ]
+        grid = [torch.from_numpy(each) for each in lines]
+        x = middle.repeat(len(lines[0]) ** len(axes), 1)
+        x[:, list(axes)] = torch.cartesian_prod(*grid).reshape(len(x), -1)
+        values = _values(form, term, face, x).reshape(*(len(each) for each in lines), -1)
+        deviations = np.abs(values - _between_corners(values))
+        relative = deviations / np.maximum(np.abs(values).max(tuple(range(len(axes)))), ABOVE_ZERO)
+        of_largest = deviations[..., np.unravel_index(relative.argmax(), relative.shape)[-1]]
+        inside = np.argwhere(of_largest > FEATURES.in_feature * max(float(of_largest.max()), ABOVE_ZERO))
+        if not len(inside):
+            break
+        ends = [(line[at.min()], line[at.max()]) for line, at in zip(lines, inside.T, strict=True)]
+        steps = [line[1] - line[0] for line in lines]
+        before = [high - low for low, high in box]
+        box = [(low - step, high + step) for (low, high), step in zip(ends, steps, strict=True)]
+        if all(high - low > FEATURES.shrinks * size for (low, high), size in zip(box, before, strict=True)):
+            break
+    return [(axis, float(low + high) / 2, float(high - low)) for axis, (low, high) in zip(axes, box, strict=True)]
+
+
+def _between_corners(values: np.ndarray) -> np.ndarray:
+    """Products of straight lines between the corners of an array, whose last axis counts functions."""
+    for axis in range(values.ndim - 1):
+        shares = np.linspace(0, 1, values.shape[axis]).reshape(-1, *(1,) * (values.ndim - 1 - axis))
+        first, last = (values.take([at], axis) for at in (0, -1))
+        values = first * (1 - shares) + last * shares
+    return values
+
+
+def _hidden_in_cells(values: np.ndarray, per: int, scale: np.ndarray) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
+    """Each cell with a deviation of which corners around show nothing, by its number, and which points belong to it."""
+    from scipy import ndimage
+
+    dimension = values.ndim - 1
+    cells = tuple((size - 1) // per for size in values.shape[:-1])
+    values = values[tuple(slice(0, count * per + 1) for count in cells)]
+    corners = values[(slice(None, None, per),) * dimension]
+    # Ranges of values in cells, and the largest differences of corners around.
+    parts = [values[(slice(0, -1),) * dimension]] * 2
+    around = np.zeros((*cells, values.shape[-1]))
+    for axis, count in enumerate(cells):
+        shape = (*parts[0].shape[:axis], count, per, *parts[0].shape[axis + 1 :])
+        parts = [parts[0].reshape(shape).max(axis + 1), parts[1].reshape(shape).min(axis + 1)]
+        steps = np.abs(np.diff(corners, axis=axis))
+        for other in range(dimension):
+            if other != axis:
+                lower, upper = (steps[(slice(None),) * other + (each,)] for each in (slice(0, -1), slice(1, None)))
+                steps = np.maximum(lower, upper)
+        around = np.maximum(around, steps)
+    around = ndimage.maximum_filter(around, (5,) * dimension + (1,), mode="nearest")
+    least = np.maximum(np.maximum(FEATURES.least * scale, FEATURES.least_of_wave), FEATURES.beyond_ends * around)
+    # Deviations from what the corners say, in cells whose range allows them.
+    hidden: dict[tuple[int, ...], np.ndarray] = {}
+    for *corner, number in np.argwhere(parts[0] - parts[1] > least):
+        part = tuple(slice(k * per, (k + 1) * per + 1) for k in corner)
+        cell = values[(*part, slice(number, number + 1))]
+        deviations = np.abs(cell - _between_corners(cell))[(slice(0, per),) * dimension][..., 0]
+        largest = deviations.max()
+        if largest > least[(*corner, number)]:
+            inside = deviations > FEATURES.in_feature * largest
+            at = tuple(int(k) for k in corner)
+            hidden[at] = hidden.get(at, False) | inside
+    yield from hidden.items()
 
 
 def _divided(form: StrongForm, start: Tensor, feature: NarrowFeature) -> bool:
@@ -177,28 +337,57 @@ def _divided(form: StrongForm, start: Tensor, feature: NarrowFeature) -> bool:
     return bool((inside != inside[:, 1:2]).any())
 
 
-def _starts(domain: Domain, free: Sequence[int], axis: int) -> Tensor:
-    """Points (m, n) through which lines go along a coordinate: one where no other one is free."""
-    count = 1 if list(free) == [axis] else FEATURES.lines
-    return domain.bounds[:, 0] + domain.size * unit_points(count, domain.dimension, "sobol", 3)
+def _starts(domain: Domain, count: int) -> tuple[Tensor, ...]:
+    """Points (1, n) through which lines go, for functions of one coordinate or of several."""
+    return (domain.bounds[:, 0] + domain.size * unit_points(count, domain.dimension, "sobol", 3)).split(1)
 
 
-def _values(
+def _values_on_grid(
     form: StrongForm,
     term: ResidualTerm,
     face: tuple[int, int] | None,
     start: Tensor,
-    axis: int,
-    places: np.ndarray,
-) -> np.ndarray:
-    """Residuals for zero fields and for smooth ones at places of a line, (m, residuals)."""
-    x = start.repeat(len(places), 1)
-    x[:, axis] = torch.from_numpy(places)
-    normal = None
-    if face is not None:
-        x[:, face[0]] = form.domain.bounds[face]
-        normal = torch.zeros_like(x)
-        normal[:, face[0]] = 2.0 * face[1] - 1.0
+    axes: Sequence[int],
+    lines: Sequence[np.ndarray],
+    coarser: int,
+) -> np.ndarray | None:
+    """Values, see `_values`, at products of places along axes through a point (1, n); None without time or numbers."""
+    shape = tuple(len(line) for line in lines)
+    count = math.prod(shape)
+
+    def at(lines: Sequence[np.ndarray]) -> np.ndarray:
+        grid = torch.meshgrid(*(torch.from_numpy(line) for line in lines), indexing="ij")
+        x = start.repeat(grid[0].numel(), 1)
+        for axis, each in zip(axes, grid, strict=True):
+            x[:, axis] = each.reshape(-1)
+        return _values(form, term, face, x)
+
+    # A few points show whether there is time for all of them.
+    few = [line[::coarser] for line in lines]
+    with foreseen("given functions", math.prod(len(line) for line in few)):
+        at(few)
+    if not is_affordable("given functions", count, FEATURES.share_of_time):
+        return None
+    with foreseen("given functions", count):
+        chunks = np.array_split(lines[0], math.ceil(count / FEATURES.chunk))
+        values = np.concatenate([at([each, *lines[1:]]) for each in chunks]).reshape(*shape, -1)
+    return values if np.isfinite(values).all() else None
+
+
+def _points(domain: Domain, face: tuple[int, int] | None, x: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Points x (N, n), moved to a face, and normals there."""
+    if face is None:
+        return x, None
+    x = x.clone()
+    x[:, face[0]] = domain.bounds[face]
+    normal = torch.zeros_like(x)
+    normal[:, face[0]] = 2.0 * face[1] - 1.0
+    return x, normal
+
+
+def _values(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | None, x: Tensor) -> np.ndarray:
+    """Residuals for zero fields and for smooth ones at points, (N, residuals)."""
+    x, normal = _points(form.domain, face, x)
     jets = (zero_jet(term, x), smooth_jet(form, term, x))
     return torch.cat([residuals_at(form, term, x, normal, jet) for jet in jets]).T.numpy()
 

@@ -73,6 +73,7 @@ class Field:
         self.elsewhere = elsewhere
         self._past = past
         self.points: Tensor | None = None  # at which the field is evaluated, (b, n): set by the context of an equation
+        self.asked: set[str] | None = None  # takes the names of arguments of functions beside it: set there, too
 
     def with_past(self, past: Past) -> Field:
         """The same field, with values at earlier moments."""

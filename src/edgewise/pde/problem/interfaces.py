@@ -397,6 +397,8 @@ def diffusion(u: Field, coefficient: float | Field | Callable[..., Tensor]) -> T
         raise InputError("diffusion must be of a field of an equation, got one without points")
     # The coefficient and its gradient, by points and by the value of the field.
     names = tuple(inspect.signature(coefficient).parameters)
+    if u.asked is not None:
+        u.asked.update(names)
     with torch.enable_grad():
         points = u.points.detach().requires_grad_()
         table = coordinate_table(u.coordinates, points)

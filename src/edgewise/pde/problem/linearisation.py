@@ -73,6 +73,14 @@ def residuals_at(
     return torch.stack([row.detach().expand(len(x)) for row in rows])
 
 
+@torch.no_grad()
+def arguments_of(form: StrongForm, term: ResidualTerm, x: Tensor, normal: Tensor | None, jet: Jet) -> set[str]:
+    """Names of all arguments of the functions that give a term at points x (N, n)."""
+    asked = set[str]()
+    _rows(form, term, x, normal, jet, None, None, asked)
+    return asked
+
+
 def _rows(
     form: StrongForm,
     term: ResidualTerm,
@@ -81,8 +89,9 @@ def _rows(
     jet: Jet,
     residuals: Sequence[int] | None,
     elsewhere: Elsewhere | None,
+    asked: set[str] | None = None,
 ) -> list[Tensor]:
-    """Residuals (N,) in units of the field, see `linearise`."""
+    """Residuals (N,) in units of the field, see `linearise`; names of arguments of functions are added to `asked`."""
     names = form.domain.coordinates
 
     def ones(axis: int | tuple[int, ...], places: Tensor, is_delay: bool = False) -> Tensor:
@@ -95,7 +104,7 @@ def _rows(
     coefficients = {name: x.new_full((len(x),), value) for name, value in form.coefficients.items()}
     sizes = term.requirements.sizes
     with integrals_by(term.requirements.rule):
-        every = term.residuals(EvaluationContext(names, x, fields, coefficients, normal))
+        every = term.residuals(EvaluationContext(names, x, fields, coefficients, normal, asked=asked))
         numbers = range(len(sizes)) if residuals is None else residuals
         return [every[number] / sizes[number] for number in numbers]
 
