@@ -202,8 +202,6 @@ def _spots(
     on_lines: Sequence[NarrowFeature],
 ) -> Iterator[NarrowFeature]:
     """Features inside of cells of a plane or a space of which the corners of cells around show nothing."""
-    from scipy import ndimage
-
     # Residuals on an even grid, of all coordinates on which they depend.
     per = FEATURES.points_of_grid[len(axes)]
     count = FEATURES.cells_of_grid[len(axes)] * per + 1
@@ -213,18 +211,28 @@ def _spots(
     if values is None:
         return
     scale = np.maximum(np.abs(values).max(tuple(range(len(axes)))), ABOVE_ZERO)
-    # Connected points that belong to a feature, in cells that begin at the first point or half of a cell later.
+    # Points that belong to a feature, in cells that begin at the first point or half of a cell later.
+    dimension = len(axes)
     belongs = np.zeros(values.shape[:-1], dtype=bool)
     for first in (0, per // 2):
-        part = (slice(first, None),) * len(axes)
+        part = (slice(first, None),) * dimension
         for corner, inside in _hidden_in_cells(values[part], per, scale):
             belongs[tuple(slice(first + k * per, first + (k + 1) * per) for k in corner)] |= inside
-    parts, _ = ndimage.label(belongs, np.ones((3,) * len(axes)))
-    boxes = ndimage.find_objects(parts)
-    sizes = np.bincount(parts.ravel(), minlength=len(boxes) + 1)[1:]
-    for number in np.argsort(-sizes, kind="stable")[: FEATURES.most_spots]:
+    points = np.argwhere(belongs)
+    # Connected halves of cells that have such points: the largest number spreads over each component.
+    halves = points // (per // 2)
+    occupied = np.zeros((2 * count // per + 1,) * dimension, dtype=bool)
+    occupied[tuple(halves.T)] = True
+    numbers = np.where(occupied, np.arange(1, occupied.size + 1).reshape(occupied.shape), 0)
+    before = np.zeros_like(numbers)
+    while (numbers != before).any():
+        before = numbers
+        numbers = np.where(occupied, _largest_around(numbers, dimension, 1), 0)
+    of_points = numbers[tuple(halves.T)]
+    components, sizes = np.unique(of_points, return_counts=True)
+    for number in components[np.argsort(-sizes, kind="stable")[: FEATURES.most_spots]]:
         # A spot is narrow along some coordinates, along which boxes around it shrink.
-        inside = np.argwhere(parts == number + 1)
+        inside = points[of_points == number]
         spans = np.ptp(inside, axis=0)
         middle = start.clone()
         center = inside[len(inside) // 2]
@@ -291,10 +299,16 @@ def _between_corners(values: np.ndarray) -> np.ndarray:
     return values
 
 
+def _largest_around(values: np.ndarray, dimension: int, reach: int) -> np.ndarray:
+    """The largest value in a cube around each entry, of so many first axes and entries to each side."""
+    for axis in range(dimension):
+        padded = np.pad(values, [(reach * (each == axis),) * 2 for each in range(values.ndim)], "edge")
+        values = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis).max(-1)
+    return values
+
+
 def _hidden_in_cells(values: np.ndarray, per: int, scale: np.ndarray) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
     """Each cell with a deviation of which corners around show nothing, by its number, and which points belong to it."""
-    from scipy import ndimage
-
     dimension = values.ndim - 1
     cells = tuple((size - 1) // per for size in values.shape[:-1])
     values = values[tuple(slice(0, count * per + 1) for count in cells)]
@@ -311,7 +325,7 @@ def _hidden_in_cells(values: np.ndarray, per: int, scale: np.ndarray) -> Iterato
                 lower, upper = (steps[(slice(None),) * other + (each,)] for each in (slice(0, -1), slice(1, None)))
                 steps = np.maximum(lower, upper)
         around = np.maximum(around, steps)
-    around = ndimage.maximum_filter(around, (5,) * dimension + (1,), mode="nearest")
+    around = _largest_around(around, dimension, 2)
     least = np.maximum(np.maximum(FEATURES.least * scale, FEATURES.least_of_wave), FEATURES.beyond_ends * around)
     # Deviations from what the corners say, in cells whose range allows them.
     hidden: dict[tuple[int, ...], np.ndarray] = {}
